@@ -1,0 +1,161 @@
+"""An action: a step with every input by content, as in the Remote Execution API.
+
+Knows: ``Command``, ``Action``, ``ActionResult``, and how an input root is put together.
+Must not know: how an action runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+from google.protobuf.message import DecodeError
+
+from rvbuild._reapi import reapi_pb2 as pb
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import VerificationError
+from rvbuild.core.tree import Directory, Folder, Node, from_pb, to_pb
+
+WORKING_DIRECTORY = "build"
+OUTPUT = "out"
+
+
+@frozen
+class Mount:
+    """A tree at a path of the input root (``in/go``; ``""`` is the root itself).
+
+    ``writable`` trees lie below the working directory and are copied, never shared.
+    """
+
+    path: str
+    tree: Digest
+    writable: bool = False
+
+
+def _sorted(given: Mapping[str, str]) -> dict[str, str]:
+    return dict(sorted(given.items()))
+
+
+@frozen(kw_only=True)
+class Command:
+    """What to run, as REAPI spells it; the environment is sorted by name."""
+
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str] = field(converter=_sorted)
+
+    def encode(self) -> bytes:
+        """The ``Command`` message."""
+        message = pb.Command(
+            arguments=self.arguments, working_directory=WORKING_DIRECTORY, output_paths=[OUTPUT]
+        )
+        for name, value in self.environment.items():
+            message.environment_variables.add(name=name, value=value)
+        return message.SerializeToString(deterministic=True)
+
+
+@frozen(kw_only=True)
+class Action:
+    """A command, its input root, and its time limit in seconds."""
+
+    command: Command
+    mounts: tuple[Mount, ...]
+    input_root: Digest
+    timeout: int
+
+    def encode(self) -> bytes:
+        """The ``Action`` message."""
+        message = pb.Action(
+            command_digest=to_pb(Digest.of(self.command.encode())),
+            input_root_digest=to_pb(self.input_root),
+        )
+        message.timeout.seconds = self.timeout
+        return message.SerializeToString(deterministic=True)
+
+    @property
+    def digest(self) -> Digest:
+        """The key under which the result is found, here and on any REAPI server."""
+        return Digest.of(self.encode())
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """What running an action gave: ``output`` is the root digest of the tree at ``out``.
+
+    ``tree`` is the digest of its ``Tree`` message. ``log`` is the digest of standard
+    output and error together. A time-out is ``exit_code`` 124 (as ``timeout(1)`` has it).
+    """
+
+    exit_code: int
+    output: Digest | None
+    tree: Digest | None
+    log: Digest
+
+    def encode(self) -> bytes:
+        """The ``ActionResult`` message."""
+        message = pb.ActionResult(exit_code=self.exit_code, stdout_digest=to_pb(self.log))
+        if self.output is not None and self.tree is not None:
+            message.output_directories.add(
+                path=OUTPUT,
+                tree_digest=to_pb(self.tree),
+                root_directory_digest=to_pb(self.output),
+            )
+        return message.SerializeToString(deterministic=True)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Outcome:
+        """Read an ``ActionResult``.
+
+        Raises:
+            VerificationError: not such a message.
+        """
+        try:
+            message = pb.ActionResult.FromString(data)
+            out = next((o for o in message.output_directories if o.path == OUTPUT), None)
+            return cls(
+                exit_code=message.exit_code,
+                output=from_pb(out.root_directory_digest) if out else None,
+                tree=from_pb(out.tree_digest) if out else None,
+                log=from_pb(message.stdout_digest),
+            )
+        except (DecodeError, ValueError) as error:
+            msg = f"not an ActionResult message: {error}"
+            raise VerificationError(msg) from error
+
+
+Level = dict[str, "Node | Level"]
+
+
+def input_root(mounts: tuple[Mount, ...], toolbox: Directory | None) -> Digest:
+    """The digest of the root ``Directory`` that has each mount at its path.
+
+    Args:
+        mounts: Every mount; the one at ``""`` is the toolbox.
+        toolbox: The toolbox's root directory.
+
+    Raises:
+        VerificationError: a mount's path is taken by the toolbox.
+    """
+    root: Level = dict(toolbox.entries) if toolbox else {}
+    for mount in mounts:
+        if not mount.path:
+            continue
+        *parents, name = mount.path.split("/")
+        level = root
+        for parent in parents:
+            inner = level.setdefault(parent, {})
+            if not isinstance(inner, dict):
+                msg = f"the toolbox has /{parent} of its own, where an input is to be mounted"
+                raise VerificationError(msg)
+            level = inner
+        if level.setdefault(name, Folder(mount.tree)) != Folder(mount.tree):
+            msg = f"two inputs at /{mount.path}"
+            raise VerificationError(msg)
+    return _seal(root)
+
+
+def _seal(level: Level) -> Digest:
+    entries = {
+        name: Folder(_seal(node)) if isinstance(node, dict) else node
+        for name, node in level.items()
+    }
+    return Digest.of(Directory(entries).encode())

@@ -1,0 +1,105 @@
+"""The errors that rvbuild reports, and the exit code of each.
+
+Knows: what went wrong, where, why, and what to do next. Must not know: how it is printed.
+
+::
+
+    RvbuildError
+     ├─ UsageError            2  the command line
+     ├─ RecipeError           3  a recipe, with file, line and column
+     ├─ LockError             3  a lock, or a lock that does not fit its recipe
+     ├─ SourceError           4  a source could not be had
+     ├─ VerificationError     5  bytes are not what their name says
+     ├─ StepError             1  a step failed
+     ├─ StoreError            1  the store could not be read or written (disk full, …)
+     ├─ SandboxError          6  the machine cannot run sealed steps
+     └─ Interrupted         130  ^C
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class RvbuildError(Exception):
+    """What happened (``message``), where (``where``), and what to do next (``hint``).
+
+    Args:
+        message: One sentence, no trailing newline.
+        where: ``file:line:column``, a URL, or the name of a step.
+        hint: What the reader can do about it.
+        details: Further lines: each attempt of a transport, the last lines of a log.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        details: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class UsageError(RvbuildError):
+    """The command line asks for something that does not exist or does not fit."""
+
+    exit_code = 2
+
+
+class RecipeError(RvbuildError):
+    """A recipe is not valid; ``where`` is ``file:line:column``."""
+
+    exit_code = 3
+
+
+class LockError(RvbuildError):
+    """A lock is not valid, or does not fit the recipes."""
+
+    exit_code = 3
+
+
+class SourceError(RvbuildError):
+    """A source could not be had from any transport; ``details`` names each attempt."""
+
+    exit_code = 4
+
+
+class VerificationError(RvbuildError):
+    """Bytes arrived, and they are not the pinned ones. Never retried silently elsewhere."""
+
+    exit_code = 5
+
+
+class StepError(RvbuildError):
+    """A step ran and failed; ``details`` holds the last lines of its log."""
+
+    exit_code = 1
+
+
+class StoreError(RvbuildError):
+    """The store could not be read or written."""
+
+    exit_code = 1
+
+
+class SandboxError(RvbuildError):
+    """This machine cannot run sealed steps; ``hint`` says how to get there."""
+
+    exit_code = 6
+
+
+class Interrupted(RvbuildError):
+    """The person pressed ^C."""
+
+    exit_code = 130

@@ -1,0 +1,88 @@
+"""What happens during a build, as data.
+
+Knows: that something started, moved on, or ended. Must not know: how it is shown.
+The engine and the adapters *tell*; only the command line draws.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Protocol, Union
+
+from attrs import frozen
+
+
+class Phase(Enum):
+    """What kind of work a label stands for."""
+
+    RESOLVE = "resolve"
+    FETCH = "fetch"
+    MERGE = "merge"
+    BUILD = "build"
+    CHECK = "check"
+
+
+@frozen
+class Planned:
+    """The plan is known: how many of each phase have to be done; ``kept`` need nothing."""
+
+    counts: dict[Phase, int]
+    kept: int
+
+
+@frozen
+class Started:
+    """Work on ``label`` began. ``reason`` says why it had to be done."""
+
+    label: str
+    phase: Phase
+    reason: str = ""
+
+
+@frozen
+class Progressed:
+    """``done`` of ``total`` bytes of ``label`` (``total`` 0: not known)."""
+
+    label: str
+    done: int
+    total: int = 0
+
+
+@frozen
+class Wrote:
+    """A step wrote one line to its log."""
+
+    label: str
+    line: str
+
+
+@frozen
+class Finished:
+    """Work on ``label`` ended. ``how``: ``built``, ``fetched``, ``reused`` or ``failed``."""
+
+    label: str
+    phase: Phase
+    how: str
+    seconds: float
+    size: int = 0
+
+
+@frozen
+class Noticed:
+    """Something that a person should know and that stops nothing."""
+
+    label: str
+    text: str
+
+
+Event = Union[Planned, Started, Progressed, Wrote, Finished, Noticed]
+
+
+class Reporter(Protocol):
+    """Takes events; called from any thread; must not raise."""
+
+    def __call__(self, event: Event) -> None: ...
+
+
+def silent(_: Event) -> None:
+    """A reporter that tells nobody."""

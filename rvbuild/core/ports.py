@@ -1,0 +1,114 @@
+"""The doors between the core and the adapters.
+
+Knows: what the engine needs from a store, a fetcher and an executor, and no more.
+Must not know: any adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar
+
+from rvbuild.core.action import Action, Outcome
+from rvbuild.core.digest import Digest
+from rvbuild.core.source import Source
+from rvbuild.core.tree import Tree
+
+S_contra = TypeVar("S_contra", contravariant=True)
+
+Advance = Callable[[int, int], None]
+"""Called with (bytes done, bytes in total or 0)."""
+
+
+class TreeSink(Protocol):
+    """Takes the files of one new tree, in any order.
+
+    Paths are relative, ``/``-separated, in normal form (no ``.``, ``..``, empty part,
+    NUL or leading ``/``); parents are made as needed. An invalid path, a path whose
+    parent is a file or a symlink, or a name given twice is a VerificationError.
+    """
+
+    def directory(self, path: str) -> None: ...
+
+    def file(self, path: str, chunks: Iterable[bytes], *, executable: bool = False) -> str:
+        """Write a file; return the SHA-256 of its content in hex."""
+        ...
+
+    def symlink(self, path: str, target: str) -> None: ...
+
+    def copy(self, path: str, of: str) -> None:
+        """The file ``path`` has the content and mode of the earlier ``of`` (a tar hard link)."""
+        ...
+
+
+class TreeWriter(TreeSink, Protocol):
+    """A sink that can be made permanent."""
+
+    def commit(self) -> Digest:
+        """Register the tree: durable and verified once this returns its root digest."""
+        ...
+
+
+class TreeStore(Protocol):
+    """Blobs and trees by content."""
+
+    def read(self, blob: Digest) -> bytes:
+        """The bytes of ``blob``, verified.
+
+        Raises:
+            KeyError: it is missing.
+            VerificationError: it is there and damaged.
+        """
+        ...
+
+    def write(self, data: bytes) -> Digest: ...
+
+    def has_tree(self, root: Digest) -> bool: ...
+
+    def tree(self, root: Digest) -> Tree:
+        """Every directory of the tree.
+
+        Raises:
+            KeyError: it is missing.
+        """
+        ...
+
+    def new_tree(self) -> AbstractContextManager[TreeWriter]:
+        """A writer; what is not committed when the context ends is gone."""
+        ...
+
+    def merge(self, parts: Sequence[tuple[str, Digest]]) -> Digest:
+        """Register the union of trees, each laid at its path (``""`` is the root)."""
+        ...
+
+    def path(self, root: Digest) -> str:
+        """Where the ready-to-mount tree is on this machine."""
+        ...
+
+
+class Fetcher(Protocol[S_contra]):
+    """Brings one kind of source into a sink, having checked its identity.
+
+    Raises:
+        SourceError: no transport had it; every attempt is in ``details``.
+        VerificationError: bytes arrived that are not the pinned ones.
+    """
+
+    def fetch(self, source: S_contra, into: TreeSink, advance: Advance) -> None: ...
+
+
+class Executor(Protocol):
+    """Runs one action sealed, and captures its outputs into the store."""
+
+    def run(self, action: Action, label: str, log: Callable[[str], None]) -> Outcome: ...
+
+
+class Clock(Protocol):
+    """Seconds that only grow."""
+
+    def __call__(self) -> float: ...
+
+
+AnyFetcher = Fetcher[Source]
+Lines = Iterator[str]

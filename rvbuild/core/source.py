@@ -1,0 +1,190 @@
+"""Sources as the lock pins them: identity by content, transports beside it.
+
+Knows: what makes two sources the same. Must not know: how bytes travel.
+
+``identity`` is what enters a derivation's key; everything else (URLs, mirrors, paths in
+an archive pool) is transport and may change without rebuilding anything.
+"""
+
+from __future__ import annotations
+
+from typing import Union
+
+from attrs import field, frozen
+
+from rvbuild.core.canonical import Json
+
+
+@frozen(kw_only=True)
+class DebianFile:
+    """A file of a Debian *source* package (``.orig.tar.*``), as a mirror of an upstream archive."""
+
+    package: str
+    file: str
+
+
+@frozen(kw_only=True)
+class UrlSource:
+    """One file by its SHA-256; unpacked unless ``unpack`` is false.
+
+    ``strip`` leading path components are dropped. ``executable`` files keep their bit.
+    """
+
+    urls: tuple[str, ...]
+    sha256: str
+    strip: int = 1
+    unpack: bool = True
+    debian: DebianFile | None = None
+
+    @property
+    def label(self) -> str:
+        return self.urls[0].rsplit("/", 1)[-1]
+
+    @property
+    def identity(self) -> Json:
+        return {"url": self.sha256, "strip": self.strip if self.unpack else None}
+
+
+@frozen(kw_only=True)
+class GitSource:
+    """The tree of one commit; ``paths`` (sorted) keeps only those folders or files.
+
+    ``tree`` is git's own tree object name; ``date`` the committer's time in Unix seconds.
+    """
+
+    url: str
+    commit: str
+    tree: str
+    date: int
+    paths: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return f"{self.url.rsplit('/', 1)[-1].removesuffix('.git')}@{self.commit[:8]}"
+
+    @property
+    def identity(self) -> Json:
+        return {"git": self.tree, "paths": list(self.paths)}
+
+
+@frozen(kw_only=True, order=True)
+class GoModule:
+    """A module zip, checked by ``h1`` (``h1:`` and base64, as in go.sum).
+
+    Its tree is the module's own folder, without the ``PATH@VERSION/`` prefix of the zip.
+    """
+
+    path: str
+    version: str
+    h1: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.path}@{self.version}"
+
+    @property
+    def identity(self) -> Json:
+        return {"go-module": [self.path, self.version, self.h1]}
+
+
+@frozen(kw_only=True)
+class GoModFiles:
+    """The ``cache/download`` part of a GOMODCACHE, without any zip.
+
+    For each of ``mods`` (path, version, h1 of go.mod) its ``.mod``; for each of
+    ``modules`` (path, version, h1 of the zip) also ``.info`` and ``.ziphash``.
+    Both sorted. The tree's root is what ``GOMODCACHE`` names.
+    """
+
+    mods: tuple[tuple[str, str, str], ...]
+    modules: tuple[tuple[str, str, str], ...]
+
+    @property
+    def label(self) -> str:
+        return f"{len(self.mods)} go.mod files"
+
+    @property
+    def identity(self) -> Json:
+        return {"go-mod-files": [list(map(list, self.mods)), list(map(list, self.modules))]}
+
+
+@frozen(kw_only=True)
+class GoToolchain:
+    """The module ``golang.org/toolchain@v0.0.1-goVERSION.PLATFORM``.
+
+    Its tree is the GOROOT itself, with the executable bits that the go command sets.
+    """
+
+    version: str
+    platform: str
+    h1: str
+
+    @property
+    def label(self) -> str:
+        return f"go{self.version}.{self.platform}"
+
+    @property
+    def identity(self) -> Json:
+        return {"go-toolchain": [self.version, self.platform, self.h1]}
+
+
+@frozen(kw_only=True)
+class Wheel:
+    """A file of a Python package index, unpacked."""
+
+    project: str
+    version: str
+    filename: str
+    sha256: str
+
+    @property
+    def label(self) -> str:
+        return self.filename
+
+    @property
+    def identity(self) -> Json:
+        return {"wheel": self.sha256}
+
+
+@frozen(kw_only=True, order=True)
+class DebianPackage:
+    """A binary package; its tree is what ``dpkg-deb -x`` gives.
+
+    ``pool`` is its path below a mirror (``pool/main/…``).
+    """
+
+    name: str
+    version: str
+    architecture: str
+    pool: str
+    sha256: str
+    size: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}_{self.version}_{self.architecture}.deb"
+
+    @property
+    def identity(self) -> Json:
+        return {"deb": self.sha256}
+
+
+@frozen(kw_only=True)
+class PathSource:
+    """A folder of this machine, captured when the build starts; ``digest`` is its tree."""
+
+    path: str
+    digest: str = field(default="")
+
+    @property
+    def label(self) -> str:
+        return self.path.rstrip("/").rsplit("/", 1)[-1] or "/"
+
+    @property
+    def identity(self) -> Json:
+        return {"path": self.digest}
+
+
+Source = Union[
+    UrlSource, GitSource, GoModule, GoModFiles, GoToolchain, Wheel, DebianPackage, PathSource
+]

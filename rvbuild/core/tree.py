@@ -1,0 +1,269 @@
+"""Trees: REAPI ``Directory`` values that cannot be built invalid.
+
+Knows: names, order, encoding, and how trees are laid over each other.
+Must not know: disks. Format: Remote Execution API v2, ``Directory`` and ``Tree``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Union
+
+from attrs import field, frozen
+from google.protobuf.message import DecodeError
+
+from rvbuild._reapi import reapi_pb2 as pb
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import VerificationError
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be one path component.
+
+    Raises:
+        VerificationError: empty, ``.``, ``..``, or with ``/`` or NUL, or over 255 bytes.
+    """
+    if name in {"", ".", ".."} or "/" in name or "\0" in name:
+        msg = f"not a file name: {name!r}"
+        raise VerificationError(msg)
+    try:
+        length = len(name.encode())
+    except UnicodeEncodeError:
+        msg = f"file name is not UTF-8: {name!r}"
+        raise VerificationError(msg) from None
+    if length > 255:  # NAME_MAX of every file system we support
+        msg = f"file name longer than 255 bytes: {name[:40]!r}…"
+        raise VerificationError(msg)
+
+
+@frozen
+class File:
+    """A regular file: content and the executable bit; nothing else about it is kept."""
+
+    digest: Digest
+    executable: bool = False
+
+
+@frozen
+class Symlink:
+    """A symbolic link, never followed by rvbuild."""
+
+    target: str
+
+
+@frozen
+class Folder:
+    """A sub-directory, by the digest of its ``Directory`` message."""
+
+    digest: Digest
+
+
+Node = Union[File, Symlink, Folder]
+
+
+def _sorted_entries(entries: Mapping[str, Node]) -> dict[str, Node]:
+    for name in entries:
+        check_name(name)
+    # REAPI sorts by code point, which for UTF-8 is also byte order.
+    return {name: entries[name] for name in sorted(entries)}
+
+
+@frozen
+class Directory:
+    """One directory; ``entries`` are sorted by name, so the encoding is canonical."""
+
+    entries: dict[str, Node] = field(factory=dict, converter=_sorted_entries)
+
+    def encode(self) -> bytes:
+        """The ``Directory`` message: files, directories, symlinks, each sorted by name."""
+        message = pb.Directory()
+        for name, node in self.entries.items():
+            if isinstance(node, File):
+                message.files.add(
+                    name=name, digest=to_pb(node.digest), is_executable=node.executable
+                )
+            elif isinstance(node, Folder):
+                message.directories.add(name=name, digest=to_pb(node.digest))
+            else:
+                message.symlinks.add(name=name, target=node.target)
+        return message.SerializeToString(deterministic=True)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Directory:
+        """Read a ``Directory`` message.
+
+        Raises:
+            VerificationError: not such a message, or not in canonical form.
+        """
+        try:
+            directory = cls.from_message(pb.Directory.FromString(data))
+        except (DecodeError, ValueError) as error:
+            msg = f"not a Directory message: {error}"
+            raise VerificationError(msg) from error
+        if directory.encode() != data:
+            msg = "Directory message is not in canonical form"
+            raise VerificationError(msg)
+        return directory
+
+    @classmethod
+    def from_message(cls, message: pb.Directory) -> Directory:
+        """The value of a decoded message."""
+        entries: dict[str, Node] = {}
+        count = len(message.files) + len(message.directories) + len(message.symlinks)
+        for file in message.files:
+            entries[file.name] = File(from_pb(file.digest), file.is_executable)
+        for folder in message.directories:
+            entries[folder.name] = Folder(from_pb(folder.digest))
+        for link in message.symlinks:
+            entries[link.name] = Symlink(link.target)
+        if len(entries) != count:
+            msg = "Directory message has a name twice"
+            raise VerificationError(msg)
+        return cls(entries)
+
+
+def to_pb(digest: Digest) -> pb.Digest:
+    """A digest as a protocol buffer message."""
+    return pb.Digest(hash=digest.hash, size_bytes=digest.size)
+
+
+def from_pb(message: pb.Digest) -> Digest:
+    """A digest out of a protocol buffer message."""
+    return Digest(message.hash, message.size_bytes)
+
+
+Nested = dict[str, Union[File, Symlink, "Nested"]]
+"""A whole tree as plain dictionaries: the form in which trees are made and merged."""
+
+
+@frozen
+class Tree:
+    """A whole tree: its root's digest and every directory by digest."""
+
+    root: Digest
+    directories: dict[Digest, Directory] = field(repr=False)
+
+    @classmethod
+    def of(cls, nested: Nested) -> Tree:
+        """Hash a nested tree bottom-up, without recursion (trees may be deep)."""
+        directories: dict[Digest, Directory] = {}
+        done: dict[int, Digest] = {}
+        stack: list[tuple[Nested, bool]] = [(nested, False)]
+        while stack:
+            here, children_done = stack.pop()
+            if not children_done:
+                stack.append((here, True))
+                stack.extend((node, False) for node in here.values() if isinstance(node, dict))
+                continue
+            directory = Directory(
+                {
+                    name: Folder(done[id(node)]) if isinstance(node, dict) else node
+                    for name, node in here.items()
+                }
+            )
+            digest = Digest.of(directory.encode())
+            directories[digest] = directory
+            done[id(here)] = digest
+        return cls(done[id(nested)], directories)
+
+    def nested(self) -> Nested:
+        """The tree as fresh nested dictionaries."""
+        root: Nested = {}
+        stack = [(self.root, root)]
+        while stack:
+            digest, into = stack.pop()
+            for name, node in self.directories[digest].entries.items():
+                if isinstance(node, Folder):
+                    inner: Nested = {}
+                    into[name] = inner
+                    stack.append((node.digest, inner))
+                else:
+                    into[name] = node
+        return root
+
+    def walk(self) -> Iterator[tuple[str, Union[File, Symlink]]]:
+        """Every file and symlink with its path, in path order of the directories."""
+        stack = [("", self.root)]
+        while stack:
+            prefix, digest = stack.pop()
+            for name, node in self.directories[digest].entries.items():
+                if isinstance(node, Folder):
+                    stack.append((f"{prefix}{name}/", node.digest))
+                else:
+                    yield prefix + name, node
+
+    def encode(self) -> bytes:
+        """The ``Tree`` message: the root, then the other directories by digest."""
+        message = pb.Tree()
+        message.root.ParseFromString(self.directories[self.root].encode())
+        for digest in sorted(self.directories):
+            if digest != self.root:
+                message.children.add().ParseFromString(self.directories[digest].encode())
+        return message.SerializeToString(deterministic=True)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Tree:
+        """Read a ``Tree`` message.
+
+        Raises:
+            VerificationError: not such a message, or a directory is missing from it.
+        """
+        try:
+            message = pb.Tree.FromString(data)
+            listed = [Directory.from_message(item) for item in (message.root, *message.children)]
+        except (DecodeError, ValueError) as error:
+            msg = f"not a Tree message: {error}"
+            raise VerificationError(msg) from error
+        directories = {Digest.of(item.encode()): item for item in listed}
+        for item in listed:
+            for node in item.entries.values():
+                if isinstance(node, Folder) and node.digest not in directories:
+                    msg = f"Tree message lacks the directory {node.digest}"
+                    raise VerificationError(msg)
+        return cls(Digest.of(listed[0].encode()), directories)
+
+
+def _place(into: Nested, path: str) -> Nested:
+    for name in path.split("/") if path else ():
+        inner = into.setdefault(name, {})
+        if not isinstance(inner, dict):
+            msg = f"a file or symlink stands where a directory is needed: {path}"
+            raise VerificationError(msg)
+        into = inner
+    return into
+
+
+def lay_over(parts: Sequence[tuple[str, Nested]]) -> Nested:
+    """The union of trees, each at its path (``""`` is the root). Shares no dictionary with them.
+
+    Raises:
+        VerificationError: two parts have different things at one path.
+    """
+    result: Nested = {}
+    for at, part in parts:
+        stack: list[tuple[str, Nested, Nested]] = [(at, _place(result, at), part)]
+        while stack:
+            prefix, into, other = stack.pop()
+            for name, node in other.items():
+                path = f"{prefix}/{name}" if prefix else name
+                if isinstance(node, dict):
+                    inner = into.setdefault(name, {})
+                    if not isinstance(inner, dict):
+                        _refuse(path)
+                    else:
+                        stack.append((path, inner, node))
+                elif into.setdefault(name, node) != node:
+                    _refuse(path)
+    return result
+
+
+def _refuse(path: str) -> None:
+    msg = f"two inputs have different things at {path}"
+    raise VerificationError(msg)
+
+
+def total_size(trees: Iterable[Tree]) -> int:
+    """The bytes of all files."""
+    return sum(
+        node.digest.size for tree in trees for _, node in tree.walk() if isinstance(node, File)
+    )
