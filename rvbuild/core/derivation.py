@@ -126,7 +126,7 @@ Derivation = Union[Fetch, Merge, Step]
 
 @frozen(kw_only=True)
 class Realisation:
-    """ "Derivation D has output O": ``output`` is the root digest of a tree.
+    """The fact that derivation D has output O: ``output`` is the root digest of a tree.
 
     ``action`` is the action digest for a step. ``accelerated``: a compile cache helped to
     make it or one of its inputs, so a release build does not take it.

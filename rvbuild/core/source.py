@@ -8,6 +8,7 @@ an archive pool) is transport and may change without rebuilding anything.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Union
 
 from attrs import field, frozen
@@ -185,6 +186,23 @@ class PathSource:
         return {"path": self.digest}
 
 
+@frozen(kw_only=True)
+class Files:
+    """Small files that rvbuild itself brings (patches beside a recipe): path, content, bit."""
+
+    label: str = field(eq=False)
+    files: tuple[tuple[str, bytes, bool], ...]
+
+    @property
+    def identity(self) -> Json:
+        return {
+            "files": [
+                [path, hashlib.sha256(data).hexdigest(), executable]
+                for path, data, executable in self.files
+            ]
+        }
+
+
 Source = Union[
-    UrlSource, GitSource, GoModule, GoModFiles, GoToolchain, Wheel, DebianPackage, PathSource
+    Files, UrlSource, GitSource, GoModule, GoModFiles, GoToolchain, Wheel, DebianPackage, PathSource
 ]

@@ -1,0 +1,160 @@
+"""The graph that recipes declare: which recipe, for which architecture, needs which others.
+
+Knows: how inputs choose an architecture; cycles; order. Must not know: locks, sources, keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import networkx as nx
+from attrs import frozen
+
+from rvbuild.core.errors import RecipeError, UsageError
+from rvbuild.core.recipe import ARCHITECTURES, Recipe
+
+INDEPENDENT = ""
+"""The architecture of what is the same for every target."""
+
+QEMU = "qemu-user"
+
+
+@frozen(order=True)
+class Instance:
+    """A recipe for one target architecture (``""`` for tools)."""
+
+    recipe: str
+    arch: str
+
+    def __str__(self) -> str:
+        return f"{self.recipe}-{self.arch}" if self.arch else self.recipe
+
+
+Load = Callable[[str, "str | None"], Recipe]
+"""Reads a recipe by name; the second argument is the place that asks for it."""
+
+
+def parse_target(text: str, load: Load) -> Instance:
+    """Read ``NAME-ARCH``; the name of a tool stands alone.
+
+    Raises:
+        UsageError: no such recipe, or it is not for that architecture.
+    """
+    name, dash, arch = text.rpartition("-")
+    if dash and arch in ARCHITECTURES:
+        recipe = load(name, None)
+        if recipe.kind in {"tool", "source"}:
+            msg = f"{name} is the same for every architecture"
+            raise UsageError(msg, where=text, hint=f"say `{name}`")
+        if arch not in recipe.architectures:
+            msg = f"{name} is not for {arch}"
+            raise UsageError(msg, where=text, hint=f"it is for {', '.join(recipe.architectures)}")
+        return Instance(name, arch)
+    recipe = load(text, None)
+    if recipe.kind not in {"tool", "source"}:
+        msg = "the target's architecture is missing"
+        choices = ", ".join(f"{text}-{known}" for known in recipe.architectures)
+        raise UsageError(msg, where=text, hint=f"one of: {choices}")
+    return Instance(text, INDEPENDENT)
+
+
+class RecipeGraph:
+    """All recipe instances that some targets need, with an edge from input to user.
+
+    Args:
+        targets: Where to start.
+        load: Reads a recipe by name.
+        build_arch: The architecture of the build machine.
+
+    Raises:
+        RecipeError: a cycle (as its path), or an input that does not exist or does not fit.
+    """
+
+    def __init__(self, targets: Iterable[Instance], load: Load, build_arch: str) -> None:
+        self._load = load
+        self._build_arch = build_arch
+        self.recipes: dict[str, Recipe] = {}
+        graph: nx.DiGraph[Instance] = nx.DiGraph()
+        waiting = list(targets)
+        graph.add_nodes_from(waiting)
+        while waiting:
+            user = waiting.pop()
+            for needed in self.needs(user):
+                if needed not in graph:
+                    waiting.append(needed)
+                graph.add_edge(needed, user)
+        self._graph = graph
+        self._refuse_cycles()
+
+    def recipe(self, name: str, asked_at: str | None = None) -> Recipe:
+        """A recipe, read once."""
+        if name not in self.recipes:
+            self.recipes[name] = self._load(name, asked_at)
+        return self.recipes[name]
+
+    def order(self) -> list[Instance]:
+        """Every instance after all that it needs; the same order each time."""
+        return list(nx.lexicographical_topological_sort(self._graph))
+
+    def needs(self, user: Instance) -> list[Instance]:
+        """The instances that a step of ``user`` sees, the toolbox first."""
+        recipe = self.recipe(user.recipe)
+        if recipe.kind == "source":
+            return []
+        needed = []
+        if recipe.toolbox is not None and recipe.build is not None:
+            needed.append(self._toolbox(recipe))
+        needed += [self.build_input(user, name) for name in recipe.build_inputs]
+        needed += [self._target_input(user, name) for name in recipe.target_inputs]
+        return needed
+
+    def _toolbox(self, recipe: Recipe) -> Instance:
+        name = recipe.toolbox or ""
+        toolbox = self.recipe(name, recipe.at("toolbox"))
+        if toolbox.kind != "tool":
+            msg = f"{name!r} cannot be a toolbox: it is not a 'kind: tool' recipe"
+            raise RecipeError(msg, where=recipe.at("toolbox"))
+        return Instance(name, INDEPENDENT)
+
+    def build_input(self, user: Instance, name: str) -> Instance:
+        """What ``inputs.build: [name]`` stands for in a step of ``user``."""
+        recipe = self.recipe(user.recipe)
+        where = recipe.at(f"inputs.build.{name}")
+        given = self.recipe(name, where)
+        if given.kind == "tool":
+            return Instance(name, INDEPENDENT)
+        if given.kind == "toolchain":
+            return self._for(given, user.arch or self._build_arch, where)
+        if given.kind == "source":
+            msg = f"{name!r} is a source: name it under 'sources' with 'from:'"
+            raise RecipeError(msg, where=where)
+        return self._for(given, self._build_arch, where)
+
+    def _target_input(self, user: Instance, name: str) -> Instance:
+        recipe = self.recipe(user.recipe)
+        where = recipe.at(f"inputs.target.{name}")
+        given = self.recipe(name, where)
+        if given.kind != "package":
+            msg = f"{name!r} is a {given.kind}, not a package"
+            raise RecipeError(msg, where=where, hint="name it under 'inputs.build'")
+        return self._for(given, user.arch or self._build_arch, where)
+
+    def _for(self, recipe: Recipe, arch: str, where: str) -> Instance:
+        if arch not in recipe.architectures:
+            msg = f"{recipe.name} is not for {arch}"
+            raise RecipeError(msg, where=where, hint=f"it is for {', '.join(recipe.architectures)}")
+        return Instance(recipe.name, arch)
+
+    def _refuse_cycles(self) -> None:
+        if nx.is_directed_acyclic_graph(self._graph):
+            return
+        edges = nx.find_cycle(self._graph)
+        path = " → ".join(str(user) for _, user in reversed(edges))
+        first = str(edges[-1][1])
+        recipe = self.recipe(edges[-1][1].recipe)
+        msg = f"the recipes need each other in a circle: {first} → {path.split(' → ', 1)[-1]}"
+        if len(edges) == 1:
+            msg = f"{first} needs itself"
+        elif not msg.endswith(first):
+            msg += f" → {first}"
+        raise RecipeError(msg, where=recipe.at("inputs"), hint="one of these inputs must go")

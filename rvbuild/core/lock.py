@@ -1,0 +1,121 @@
+"""The lock: every source with its content, every derived pin with the place it was read from.
+
+Knows: what a lock holds and whether it fits a recipe. Must not know: how it is written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from attrs import asdict, field, frozen
+
+from rvbuild.core.canonical import encode
+from rvbuild.core.errors import LockError
+from rvbuild.core.recipe import (
+    DebianSpec,
+    GoModulesSpec,
+    GoToolchainSpec,
+    Pin,
+    Recipe,
+    SourceSpec,
+    WheelSpec,
+)
+from rvbuild.core.source import Source
+
+_T = TypeVar("_T")
+_RELOCK = "run `rvbuild lock` and look at what changes in rvbuild.lock"
+
+
+@frozen(kw_only=True)
+class PinValue:
+    """A pin's value; for a derived one with source, file and line (else empty and 0)."""
+
+    value: str
+    spec: str
+    source: str = ""
+    file: str = ""
+    line: int = 0
+
+
+@frozen(kw_only=True)
+class LockedSource:
+    """A source by content: one, or for ``debian`` every package of the closure."""
+
+    spec: str
+    parts: tuple[Source, ...]
+
+
+@frozen(kw_only=True)
+class GoModuleSet:
+    """The modules that all ``specs`` of one source's module need.
+
+    ``modules`` are (path, version, h1 of the zip), ``mods`` (path, version, h1 of go.mod).
+    """
+
+    specs: tuple[str, ...]
+    modules: tuple[tuple[str, str, str], ...]
+    mods: tuple[tuple[str, str, str], ...]
+
+
+def spec_text(spec: SourceSpec | GoModulesSpec | Pin) -> str:
+    """What was asked for, as one line that a lock can be compared with."""
+    if isinstance(spec, str):
+        return spec
+    wanted = asdict(spec, filter=lambda attribute, _: attribute.eq is True)
+    return encode({"is": type(spec).__name__, **wanted}).decode()
+
+
+def source_key(recipe: str, name: str, spec: SourceSpec, build_arch: str) -> str:
+    """The lock's name of a source; sources for the build machine have one for each."""
+    machine = isinstance(spec, (DebianSpec, GoToolchainSpec, WheelSpec))
+    return f"{recipe}/{name}@{build_arch}" if machine else f"{recipe}/{name}"
+
+
+def modules_key(source: str, directory: str) -> str:
+    """The lock's name of a set of Go modules: the source's key and the folder of its go.mod."""
+    return source if directory == "." else f"{source}:{directory}"
+
+
+@frozen(kw_only=True)
+class Lock:
+    """Everything that `rvbuild lock` found out; see docs/format.md."""
+
+    pins: Mapping[str, PinValue] = field(factory=dict)
+    sources: Mapping[str, LockedSource] = field(factory=dict)
+    go_modules: Mapping[str, GoModuleSet] = field(factory=dict)
+    file: str = field(default="rvbuild.lock", eq=False)
+
+    def pin(self, recipe: Recipe, name: str, pin: Pin) -> str:
+        """The value of a pin.
+
+        Raises:
+            LockError: it is not in the lock, or the recipe now reads it elsewhere.
+        """
+        if isinstance(pin, str):
+            return pin
+        key = f"{recipe.name}/{name}"
+        held = self.pins.get(key)
+        return self._fitting(key, held, held.spec if held else "", spec_text(pin), pin.where).value
+
+    def source(self, key: str, spec: SourceSpec, where: str) -> LockedSource:
+        """The content of a source; the same errors as ``pin``."""
+        held = self.sources.get(key)
+        return self._fitting(key, held, held.spec if held else "", spec_text(spec), where)
+
+    def modules(self, key: str, spec: GoModulesSpec) -> GoModuleSet:
+        """A set of Go modules; the same errors as ``pin``."""
+        held = self.go_modules.get(key)
+        wanted = spec_text(spec)
+        found = wanted if held and wanted in held.specs else "; ".join(held.specs if held else ())
+        return self._fitting(key, held, found, wanted, spec.where)
+
+    def _fitting(self, key: str, held: _T | None, found: str, wanted: str, where: str) -> _T:
+        if held is None:
+            msg = f"{self.file} does not have {key}"
+            raise LockError(msg, where=where, hint=_RELOCK)
+        if found != wanted:
+            msg = f"{self.file} has {key} for another recipe than this one"
+            details = (f"locked: {found}", f"recipe: {wanted}")
+            raise LockError(msg, where=where, hint=_RELOCK, details=details)
+        return held

@@ -1,0 +1,246 @@
+"""Recipes: what a folder under ``recipes/`` declares, as values.
+
+Knows: the parts of a recipe and how ``${…}`` is replaced in them.
+Must not know: YAML, files, the lock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Union
+
+from attrs import asdict, evolve, field, frozen
+
+from rvbuild.core.errors import RecipeError
+
+KINDS = ("package", "toolchain", "tool", "source")
+OUTPUT_KINDS = ("executable", "library", "file", "tree")
+ARCHITECTURES = ("riscv64", "arm64", "amd64")
+ACCELERATORS = {"go": "tmp/go-cache", "zig": "tmp/zig-cache"}
+"""Compile caches by name, and where each lies in the sandbox with or without acceleration."""
+
+_VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
+
+
+@frozen(kw_only=True)
+class Reading:
+    """A derived pin: one value read out of a source's file.
+
+    ``reader`` is ``go-module``, ``yaml``, ``shell``, ``regex``, ``line`` or ``git``;
+    ``argument`` is what it looks for. ``where`` is the place of the pin in its recipe.
+    """
+
+    source: str
+    reader: str
+    argument: str
+    file: str = ""
+    prefix: str = ""
+    strip_prefix: str = ""
+    strip_suffix: str = ""
+    where: str = field(default="", eq=False)
+
+
+@frozen(kw_only=True)
+class Ladder:
+    """A derived pin with several places that should agree; ``prefer`` (from 1) wins if not."""
+
+    rungs: tuple[Reading, ...]
+    prefer: int | None = None
+    where: str = field(default="", eq=False)
+
+
+Pin = Union[str, Reading, Ladder]
+
+
+@frozen(kw_only=True)
+class GitSpec:
+    """A commit of a git repository, whole or some of its paths."""
+
+    url: str
+    commit: str
+    paths: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class GoModuleSpec:
+    """A Go module; ``go_sum`` names a source whose ``go.sum`` must agree."""
+
+    path: str
+    version: str
+    go_sum: str = ""
+
+
+@frozen(kw_only=True)
+class GoToolchainSpec:
+    """The Go toolchain of a version, for the build machine."""
+
+    version: str
+
+
+@frozen(kw_only=True)
+class WheelSpec:
+    """A wheel for the build machine."""
+
+    project: str
+    version: str
+
+
+@frozen(kw_only=True)
+class DebianSpec:
+    """Binary packages for the build machine with their dependencies."""
+
+    packages: tuple[str, ...]
+    suite: str
+    without: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class UrlSpec:
+    """An archive or a file by URL; ``debian`` is (source package, file) with the same bytes."""
+
+    url: str
+    sha256: str = ""
+    strip: int = 1
+    unpack: bool = True
+    debian: tuple[str, str] | None = None
+
+
+@frozen(kw_only=True)
+class PathSpec:
+    """A folder of this machine, relative to the recipe's folder."""
+
+    path: str
+
+
+@frozen(kw_only=True)
+class FromSpec:
+    """The source of a ``kind: source`` recipe."""
+
+    recipe: str
+
+
+SourceSpec = Union[
+    GitSpec, GoModuleSpec, GoToolchainSpec, WheelSpec, DebianSpec, UrlSpec, PathSpec, FromSpec
+]
+
+
+@frozen(kw_only=True)
+class SourceUse:
+    """A source as one recipe uses it."""
+
+    spec: SourceSpec
+    writable: bool = False
+    where: str = field(default="", eq=False)
+
+
+@frozen(kw_only=True)
+class GoModulesSpec:
+    """The modules that ``packages`` of the module in ``directory`` of a source need."""
+
+    source: str
+    directory: str = "."
+    packages: tuple[str, ...] = ("./...",)
+    tags: tuple[str, ...] = ()
+    cgo: bool = False
+    where: str = field(default="", eq=False)
+
+
+@frozen(kw_only=True)
+class Output:
+    """A declared output, verified after the step."""
+
+    path: str
+    kind: str
+    static: bool = False
+
+
+@frozen(kw_only=True)
+class Check:
+    """A command that must succeed, and text that its output must hold."""
+
+    run: str
+    expect: str | None = None
+
+
+@frozen(kw_only=True)
+class Exports:
+    """What a user of the recipe gets: folders for PATH, and variables."""
+
+    path: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class Recipe:
+    """One recipe. ``files`` are those beside ``recipe.yaml``: path, content, executable bit.
+
+    ``where`` maps a dotted key (``inputs.build``) to ``file:line:column``.
+    """
+
+    name: str
+    file: str = field(eq=False)
+    summary: str = field(default="", eq=False)
+    license: str = field(default="", eq=False)
+    homepage: str = field(default="", eq=False)
+    kind: str = "package"
+    architectures: tuple[str, ...] = ARCHITECTURES
+    version: Pin = ""
+    pins: Mapping[str, Pin] = field(factory=dict)
+    date: Pin = ""
+    sources: Mapping[str, SourceUse] = field(factory=dict)
+    toolbox: str | None = "busybox-toolbox"
+    build_inputs: tuple[str, ...] = ()
+    target_inputs: tuple[str, ...] = ()
+    go_modules: GoModulesSpec | None = None
+    env: Mapping[str, str] = field(factory=dict)
+    exports: Exports = field(factory=Exports)
+    per_architecture: Mapping[str, Mapping[str, str]] = field(factory=dict)
+    build: str | None = None
+    outputs: Mapping[str, Output] = field(factory=dict)
+    checks: tuple[Check, ...] = ()
+    accelerators: tuple[str, ...] = ()
+    timeout: int = 4 * 3600
+    files: tuple[tuple[str, bytes, bool], ...] = ()
+    where: Mapping[str, str] = field(factory=dict, eq=False, repr=False)
+
+    def at(self, key: str) -> str:
+        """``file:line:column`` of a dotted key, or the file."""
+        return self.where.get(key, self.file)
+
+    @property
+    def all_pins(self) -> dict[str, Pin]:
+        """Every pin by the variable that it sets."""
+        return {"version": self.version, "date": self.date, **self.pins}
+
+
+def substitute(text: str, values: Mapping[str, str], where: str) -> str:
+    """Replace each ``${name}``; ``$${`` gives a literal ``${``.
+
+    Raises:
+        RecipeError: a name has no value.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name is None:
+            return "${"
+        try:
+            return values[name]
+        except KeyError:
+            msg = f"nothing is called ${{{name}}} here"
+            known = ", ".join(sorted(values))
+            raise RecipeError(msg, where=where, hint=f"known names: {known}") from None
+
+    return _VARIABLE.sub(value, text)
+
+
+def substitute_spec(spec: SourceSpec, values: Mapping[str, str], where: str) -> SourceSpec:
+    """A source with ``${…}`` replaced in each of its texts."""
+    changes: dict[str, Any] = {}
+    for name, value in asdict(spec, recurse=False).items():
+        if isinstance(value, str):
+            changes[name] = substitute(value, values, where)
+        elif isinstance(value, tuple):
+            changes[name] = tuple(substitute(part, values, where) for part in value)
+    return evolve(spec, **changes)

@@ -1,0 +1,199 @@
+"""Strict YAML: text to nodes with places, over the C parser's events.
+
+Knows: YAML's events and what is refused. Must not know: recipes or locks.
+Every scalar stays text; whoever reads it decides what type it must have. Refused with
+file, line and column: aliases and anchors, tags, duplicate keys, keys that are not text,
+more than one document, depth beyond 64, files beyond 1 MiB, tabs that indent, and bytes
+that are not UTF-8.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, Union
+
+import yaml
+from attrs import frozen
+
+from rvbuild.core.errors import RecipeError, RvbuildError
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 64
+
+
+@frozen
+class Scalar:
+    """Text; ``plain`` is false if it was quoted or a block."""
+
+    text: str
+    where: str
+    plain: bool
+
+
+@frozen
+class Items:
+    """A sequence."""
+
+    nodes: list[Node]
+    where: str
+
+
+@frozen
+class Mapping:
+    """A mapping; ``keys`` has the place of each key."""
+
+    nodes: dict[str, Node]
+    keys: dict[str, str]
+    where: str
+
+
+Node = Union[Scalar, Items, Mapping]
+
+
+def parse(
+    data: bytes,
+    file: str,
+    *,
+    error: type[RvbuildError] = RecipeError,
+    max_bytes: int = MAX_BYTES,
+) -> Mapping:
+    """Read one document whose root is a mapping.
+
+    Args:
+        data: The file's bytes.
+        file: Its name, for messages.
+        error: What to raise.
+        max_bytes: The largest file that is read.
+    """
+    return _Parser(file, error).document(_text(data, file, error, max_bytes))
+
+
+def _text(data: bytes, file: str, error: type[RvbuildError], max_bytes: int) -> str:
+    if len(data) > max_bytes:
+        msg = f"the file has {len(data)} bytes; at most {max_bytes} are read"
+        raise error(msg, where=file)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as cause:
+        line = data.count(b"\n", 0, cause.start) + 1
+        column = cause.start - (data.rfind(b"\n", 0, cause.start) + 1) + 1
+        msg = "not UTF-8"
+        raise error(msg, where=f"{file}:{line}:{column}") from cause
+    return text
+
+
+class _Mark(Protocol):
+    """A place, as both of PyYAML's parsers tell it; counted from 0."""
+
+    line: int
+    column: int
+
+
+class _Parser:
+    """One parse: the events' stream and where the error goes."""
+
+    def __init__(self, file: str, error: type[RvbuildError]) -> None:
+        self.file = file
+        self.error = error
+
+    def document(self, text: str) -> Mapping:
+        try:
+            return self._root(text)
+        except yaml.MarkedYAMLError as cause:
+            mark = cause.problem_mark or cause.context_mark
+            problem = cause.problem or cause.context or "not YAML"
+            hint = None
+            if mark and "\t" in _line(text, mark.line):
+                hint = "YAML does not indent with tabs: use spaces"
+            raise self.error(problem, where=self._place(mark), hint=hint) from cause
+        except yaml.YAMLError as cause:  # a character that YAML does not allow
+            msg = f"not YAML: {cause}".replace("\n", " ")
+            raise self.error(msg, where=self.file) from cause
+
+    def _place(self, mark: _Mark | None) -> str:
+        return f"{self.file}:{mark.line + 1}:{mark.column + 1}" if mark else self.file
+
+    def _fail(self, message: str, event: yaml.Event, hint: str | None = None) -> RvbuildError:
+        return self.error(message, where=self._place(event.start_mark), hint=hint)
+
+    def _root(self, text: str) -> Mapping:
+        roots: list[Node] = []
+        stack: list[tuple[Items | Mapping, str | None]] = []
+        key: str | None = None
+        for event in yaml.parse(text, Loader=yaml.CLoader):
+            if isinstance(event, yaml.AliasEvent):
+                msg = f"alias *{event.anchor}: aliases are not allowed"
+                raise self._fail(msg, event, "write the value out")
+            if isinstance(event, yaml.NodeEvent):
+                self._check(event, len(stack))
+                if stack and isinstance(stack[-1][0], Mapping) and key is None:
+                    key = self._key(event, stack[-1][0])
+                    continue
+                node = self._node(event)
+                self._attach(node, stack, key, roots, event)
+                if isinstance(node, Scalar):
+                    key = None
+                else:
+                    stack.append((node, key))
+                    key = None
+            elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
+                stack.pop()
+        if not roots or not isinstance(roots[0], Mapping):
+            msg = "a mapping (key: value) is expected here"
+            raise self.error(msg, where=f"{self.file}:1:1")
+        return roots[0]
+
+    def _check(self, event: yaml.NodeEvent, depth: int) -> None:
+        if event.anchor:
+            msg = f"anchor &{event.anchor}: anchors are not allowed"
+            raise self._fail(msg, event, "write the value out where it is needed")
+        tag = getattr(event, "tag", None)  # aliases have none
+        if tag:
+            msg = f"tag {tag}: tags are not allowed"
+            raise self._fail(msg, event)
+        if depth >= MAX_DEPTH:
+            msg = f"nested deeper than {MAX_DEPTH} levels"
+            raise self._fail(msg, event)
+
+    def _key(self, event: yaml.NodeEvent, mapping: Mapping) -> str:
+        if not isinstance(event, yaml.ScalarEvent):
+            msg = "a key must be text"
+            raise self._fail(msg, event)
+        key: str = event.value
+        if key in mapping.keys:
+            msg = f"the key {key!r} is given twice"
+            raise self._fail(msg, event, f"first given at {mapping.keys[key]}")
+        mapping.keys[key] = self._place(event.start_mark)
+        return key
+
+    def _node(self, event: yaml.NodeEvent) -> Node:
+        where = self._place(event.start_mark)
+        if isinstance(event, yaml.ScalarEvent):
+            return Scalar(event.value, where, plain=event.style is None)
+        return (
+            Items([], where)
+            if isinstance(event, yaml.SequenceStartEvent)
+            else Mapping({}, {}, where)
+        )
+
+    def _attach(
+        self,
+        node: Node,
+        stack: list[tuple[Items | Mapping, str | None]],
+        key: str | None,
+        roots: list[Node],
+        event: yaml.NodeEvent,
+    ) -> None:
+        if not stack:
+            if roots:
+                msg = "a second document: only one is allowed"
+                raise self._fail(msg, event)
+            roots.append(node)
+        elif isinstance(stack[-1][0], Items):
+            stack[-1][0].nodes.append(node)
+        else:
+            stack[-1][0].nodes[str(key)] = node
+
+
+def _line(text: str, number: int) -> str:
+    lines = text.splitlines()
+    return lines[number] if number < len(lines) else ""

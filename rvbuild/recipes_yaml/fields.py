@@ -1,0 +1,157 @@
+"""Typed access to one mapping of a document; every error carries its place.
+
+Knows: required, optional, unknown keys, and suggestions. Must not know: which keys exist.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterable
+
+from rvbuild.core.errors import RecipeError, RvbuildError
+from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar
+
+_VARIABLE = re.compile(r"[a-z_][a-z0-9_]*\Z", re.IGNORECASE)
+
+
+def suggestion(word: str, known: Iterable[str]) -> str | None:
+    """``did you mean …?`` for a word that is close to a known one."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else None
+
+
+class Fields:
+    """The keys of one mapping, each read at most once; ``finish`` refuses the rest."""
+
+    def __init__(self, node: Node, error: type[RvbuildError] = RecipeError) -> None:
+        if not isinstance(node, Mapping):
+            msg = "a mapping (key: value) is expected here"
+            raise error(msg, where=node.where)
+        self.node = node
+        self.where = node.where
+        self.error = error
+        self._asked: list[str] = []
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.node.nodes
+
+    def at(self, key: str) -> str:
+        """The place of a key, or of the mapping."""
+        return self.node.keys.get(key, self.where)
+
+    def take(self, key: str) -> Node | None:
+        """The node under ``key``."""
+        self._asked.append(key)
+        return self.node.nodes.get(key)
+
+    def require(self, key: str) -> Node:
+        """The node under ``key``, which must be there."""
+        node = self.take(key)
+        if node is None:
+            msg = f"the key {key!r} is missing"
+            raise self.error(msg, where=self.where)
+        return node
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """A scalar; without a default it must be there."""
+        node = self.take(key)
+        if node is None:
+            if default is None:
+                self.require(key)
+            return default or ""
+        return self.scalar(node, key)
+
+    def maybe(self, key: str) -> str | None:
+        """A scalar, or None if it is not there."""
+        node = self.take(key)
+        return None if node is None else self.scalar(node, key)
+
+    def scalar(self, node: Node, key: str) -> str:
+        """The text of a node that must be a scalar."""
+        if not isinstance(node, Scalar):
+            msg = f"{key!r} must be one value, not a list or mapping"
+            raise self.error(msg, where=node.where)
+        return node.text
+
+    def choice(self, key: str, allowed: Collection[str], default: str) -> str:
+        """One of a closed set of words."""
+        value = self.text(key, default)
+        if value not in allowed:
+            self._not_allowed(key, value, allowed)
+        return value
+
+    def texts(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """A sequence of scalars without repetition."""
+        node = self.take(key)
+        if node is None:
+            return default
+        if not isinstance(node, Items):
+            msg = f"{key!r} must be a list"
+            raise self.error(msg, where=node.where)
+        values = tuple(self.scalar(item, key) for item in node.nodes)
+        for position, value in enumerate(values):
+            if value in values[:position]:
+                msg = f"{value!r} is listed twice in {key!r}"
+                raise self.error(msg, where=node.nodes[position].where)
+        return values
+
+    def choices(
+        self, key: str, allowed: Collection[str], default: tuple[str, ...] = ()
+    ) -> tuple[str, ...]:
+        """A sequence of words out of a closed set."""
+        values = self.texts(key, default)
+        for value in values:
+            if value not in allowed:
+                self._not_allowed(key, value, allowed)
+        return values
+
+    def _not_allowed(self, key: str, value: str, allowed: Collection[str]) -> None:
+        msg = f"{key!r} cannot be {value!r}"
+        hint = suggestion(value, allowed) or f"one of: {', '.join(allowed)}"
+        raise self.error(msg, where=self.at(key), hint=hint)
+
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        """``true`` or ``false``."""
+        value = self.text(key, "true" if default else "false")
+        if value not in {"true", "false"}:
+            msg = f"{key!r} must be true or false, not {value!r}"
+            raise self.error(msg, where=self.at(key))
+        return value == "true"
+
+    def number(self, key: str, default: int | None = None) -> int:
+        """A whole number, not negative."""
+        value = self.text(key, None if default is None else str(default))
+        if not (value.isascii() and value.isdecimal()) or len(value) > 18:
+            msg = f"{key!r} must be a whole number, not {value!r}"
+            raise self.error(msg, where=self.at(key))
+        return int(value)
+
+    def fields(self, key: str) -> Fields | None:
+        """The mapping under ``key``."""
+        node = self.take(key)
+        return None if node is None else Fields(node, self.error)
+
+    def table(self, key: str, *, variables: bool = False) -> dict[str, str]:
+        """A mapping of text to text; ``variables``: the keys must be shell variable names."""
+        inner = self.fields(key)
+        if inner is None:
+            return {}
+        if variables:
+            inner.check_variables()
+        return {name: inner.text(name) for name in inner.node.nodes}
+
+    def check_variables(self) -> None:
+        """Every key must be a name that a shell takes for a variable."""
+        for name, where in self.node.keys.items():
+            if not _VARIABLE.match(name):
+                msg = f"{name!r} is not a variable name"
+                raise self.error(msg, where=where, hint="letters, digits and _, no digit first")
+
+    def finish(self) -> None:
+        """Refuse every key that nobody asked for."""
+        for key, where in self.node.keys.items():
+            if key not in self._asked:
+                msg = f"unknown key {key!r}"
+                hint = suggestion(key, self._asked) or f"known here: {', '.join(self._asked)}"
+                raise self.error(msg, where=where, hint=hint)

@@ -1,0 +1,103 @@
+"""A folder of recipes on disk.
+
+Knows: where recipes and their files lie. Must not know: what is in them.
+"""
+
+from __future__ import annotations
+
+import os
+
+from rvbuild.core.errors import RecipeError, UsageError
+from rvbuild.core.recipe import Recipe
+from rvbuild.recipes_yaml.document import MAX_BYTES
+from rvbuild.recipes_yaml.fields import suggestion
+from rvbuild.recipes_yaml.recipe import read_recipe
+
+RECIPE_FILE = "recipe.yaml"
+MAX_FILES = 1000
+
+
+class Folder:
+    """The recipes below one or more folders; an earlier folder hides a later one's recipe.
+
+    Args:
+        roots: Folders that hold ``NAME/recipe.yaml``, most important first.
+    """
+
+    def __init__(self, roots: tuple[str, ...]) -> None:
+        self.roots = roots
+
+    def names(self) -> list[str]:
+        """Every recipe's name, sorted."""
+        found: set[str] = set()
+        for root in self.roots:
+            if os.path.isdir(root):
+                with os.scandir(root) as entries:
+                    found.update(
+                        entry.name
+                        for entry in entries
+                        if os.path.exists(os.path.join(entry.path, RECIPE_FILE))
+                    )
+        return sorted(found)
+
+    def path(self, name: str) -> str | None:
+        """The recipe's folder."""
+        for root in self.roots:
+            folder = os.path.join(root, name)
+            if os.path.exists(os.path.join(folder, RECIPE_FILE)):
+                return folder
+        return None
+
+    def load(self, name: str, asked_at: str | None = None) -> Recipe:
+        """Read one recipe with the files beside it.
+
+        Args:
+            name: The recipe's name.
+            asked_at: The place that names it, for the message if there is none.
+
+        Raises:
+            RecipeError: it is not valid, or a recipe names one that is not there.
+            UsageError: the command line names one that is not there.
+        """
+        folder = self.path(name)
+        if folder is None:
+            msg = f"there is no recipe called {name!r}"
+            hint = suggestion(name, self.names()) or f"looked in: {', '.join(self.roots)}"
+            if asked_at is None:
+                raise UsageError(msg, hint=hint)
+            raise RecipeError(msg, where=asked_at, hint=hint)
+        file = os.path.join(folder, RECIPE_FILE)
+        shown = os.path.relpath(file) if file.startswith(os.getcwd() + os.sep) else file
+        return read_recipe(_read(file, shown), name, shown, tuple(_beside(folder)))
+
+
+def _read(path: str, shown: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as cause:
+        msg = f"cannot be read: {cause.strerror}"
+        raise RecipeError(msg, where=shown) from cause
+
+
+def _beside(folder: str) -> list[tuple[str, bytes, bool]]:
+    """The files beside ``recipe.yaml``, by path; symlinks and special files are refused."""
+    with os.scandir(folder) as entries:
+        if sum(1 for _ in entries) == 1:
+            return []
+    found: list[tuple[str, bytes, bool]] = []
+    for at, folders, files in os.walk(folder):
+        folders.sort()
+        for name in files:
+            path = os.path.join(at, name)
+            relative = os.path.relpath(path, folder)
+            if relative == RECIPE_FILE:
+                continue
+            if os.path.islink(path) or not os.path.isfile(path):
+                msg = "only plain files may lie beside a recipe"
+                raise RecipeError(msg, where=path)
+            if len(found) == MAX_FILES or os.path.getsize(path) > MAX_BYTES:
+                msg = f"too much beside the recipe: at most {MAX_FILES} files of {MAX_BYTES} bytes"
+                raise RecipeError(msg, where=path, hint="large files are sources: give them a URL")
+            found.append((relative, _read(path, path), os.access(path, os.X_OK)))
+    return sorted(found)

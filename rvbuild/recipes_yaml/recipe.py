@@ -1,0 +1,349 @@
+"""A recipe's document to a Recipe.
+
+Knows: every key of docs/recipes.md. Must not know: files on disk, what refers to what.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from rvbuild.core.errors import RecipeError
+from rvbuild.core.recipe import (
+    ACCELERATORS,
+    ARCHITECTURES,
+    KINDS,
+    OUTPUT_KINDS,
+    Check,
+    DebianSpec,
+    Exports,
+    FromSpec,
+    GitSpec,
+    GoModuleSpec,
+    GoModulesSpec,
+    GoToolchainSpec,
+    Ladder,
+    Output,
+    PathSpec,
+    Pin,
+    Reading,
+    Recipe,
+    SourceSpec,
+    SourceUse,
+    UrlSpec,
+    WheelSpec,
+)
+from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar, parse
+from rvbuild.recipes_yaml.fields import Fields
+
+READERS = ("go-module", "yaml", "shell", "regex", "line", "git")
+GIT_FACTS = ("commit", "short", "date", "iso-date")
+SOURCES = ("git", "go-module", "go-toolchain", "pypi", "debian", "url", "path", "from")
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}\Z")
+RESERVED = ("out", "name", "arch", "build_arch", "version", "date", "jobs", "PATH")
+
+
+def read_recipe(
+    data: bytes, name: str, file: str, files: tuple[tuple[str, bytes, bool], ...] = ()
+) -> Recipe:
+    """Read ``recipe.yaml``.
+
+    Args:
+        data: Its bytes.
+        name: The recipe's name: that of its folder.
+        file: For messages.
+        files: The files beside it: path, content, executable bit.
+
+    Raises:
+        RecipeError: with file, line and column.
+    """
+    document = parse(data, file)
+    top = Fields(document)
+    if not NAME.match(name):
+        msg = f"{name!r} is not a recipe name"
+        raise RecipeError(msg, where=file, hint="lower-case letters, digits, '.', '_' and '-'")
+    pins = _pins(top)
+    inputs = top.fields("inputs")
+    build_inputs, target_inputs, go_modules = _inputs(inputs) if inputs else ((), (), None)
+    recipe = Recipe(
+        name=name,
+        file=file,
+        summary=top.text("summary", ""),
+        license=top.text("license", ""),
+        homepage=top.text("homepage", ""),
+        kind=top.choice("kind", KINDS, "package"),
+        architectures=top.choices("architectures", ARCHITECTURES, ARCHITECTURES),
+        version=_pin(top.take("version"), "version"),
+        pins=pins,
+        date=_pin(top.take("date"), "date"),
+        sources=_sources(top.fields("sources")),
+        toolbox=_toolbox(top.text("toolbox", "busybox-toolbox")),
+        build_inputs=build_inputs,
+        target_inputs=target_inputs,
+        go_modules=go_modules,
+        env=top.table("env", variables=True),
+        exports=_exports(top.fields("exports")),
+        per_architecture=_per_architecture(top.fields("per-architecture")),
+        build=top.maybe("build"),
+        outputs=dict(_outputs(top.fields("outputs"))),
+        checks=tuple(_checks(top.take("checks"))),
+        accelerators=top.choices("accelerators", ACCELERATORS),
+        timeout=_timeout(top.fields("limits")),
+        files=files,
+        where=dict(_places(document, "")),
+    )
+    top.finish()
+    _check_shape(recipe)
+    return recipe
+
+
+def _places(node: Node, prefix: str) -> Iterator[tuple[str, str]]:
+    """Where each dotted key stands."""
+    if isinstance(node, Mapping):
+        for key, inner in node.nodes.items():
+            yield prefix + key, node.keys[key]
+            yield from _places(inner, f"{prefix}{key}.")
+    elif isinstance(node, Items):
+        for item in node.nodes:
+            if isinstance(item, Scalar):
+                yield f"{prefix}{item.text}", item.where
+
+
+def _toolbox(text: str) -> str | None:
+    return None if text == "none" else text
+
+
+def _pins(top: Fields) -> dict[str, Pin]:
+    table = top.fields("pins")
+    if table is None:
+        return {}
+    table.check_variables()
+    for name in table.node.nodes:
+        if name in RESERVED:
+            msg = f"{name!r} is set by rvbuild itself"
+            raise RecipeError(msg, where=table.at(name), hint="give the pin another name")
+    return {name: _pin(table.take(name), name) for name in table.node.nodes}
+
+
+def _pin(node: Node | None, key: str) -> Pin:
+    if node is None:
+        return ""
+    if isinstance(node, Scalar):
+        return node.text
+    fields = Fields(node)
+    if "first-of" not in fields:
+        return _reading(fields)
+    rungs = fields.require("first-of")
+    if not isinstance(rungs, Items) or not rungs.nodes:
+        msg = f"{key!r}: 'first-of' must be a list of pins"
+        raise RecipeError(msg, where=rungs.where)
+    prefer = fields.number("prefer", 0)
+    fields.finish()
+    if prefer > len(rungs.nodes):
+        msg = f"'prefer: {prefer}', but there are {len(rungs.nodes)} rungs"
+        raise RecipeError(msg, where=fields.at("prefer"))
+    readings = tuple(_reading(Fields(rung)) for rung in rungs.nodes)
+    return Ladder(rungs=readings, prefer=prefer or None, where=fields.where)
+
+
+def _reading(fields: Fields) -> Reading:
+    source = fields.text("from")
+    given = [reader for reader in READERS if reader in fields]
+    if len(given) != 1:
+        msg = "a pin needs exactly one reader"
+        hint = f"one of: {', '.join(READERS)}"
+        raise RecipeError(msg, where=fields.where, hint=hint)
+    reader = given[0]
+    argument = fields.choice("git", GIT_FACTS, "") if reader == "git" else fields.text(reader)
+    for other in READERS:
+        fields.take(other)
+    default_file = {"go-module": "go.mod", "git": ""}.get(reader)
+    pin = Reading(
+        source=source,
+        reader=reader,
+        argument=argument,
+        file=fields.text("file", default_file),
+        prefix=fields.text("prefix", ""),
+        strip_prefix=fields.text("strip-prefix", ""),
+        strip_suffix=_pattern(fields, "strip-suffix", groups=None),
+        where=fields.where,
+    )
+    if reader == "regex":
+        _pattern(fields, "regex", groups=1)
+    fields.finish()
+    return pin
+
+
+def _pattern(fields: Fields, key: str, groups: int | None) -> str:
+    text = fields.text(key, "")
+    try:
+        compiled = re.compile(text)
+    except re.error as cause:
+        msg = f"{key!r} is not a regular expression: {cause}"
+        raise RecipeError(msg, where=fields.at(key)) from cause
+    if groups is not None and compiled.groups != groups:
+        msg = f"{key!r} must have exactly {groups} group"
+        raise RecipeError(msg, where=fields.at(key))
+    return text
+
+
+def _sources(table: Fields | None) -> dict[str, SourceUse]:
+    uses: dict[str, SourceUse] = {}
+    for name, node in table.node.nodes.items() if table else ():
+        if not NAME.match(name):
+            msg = f"{name!r} is not a source name"
+            raise RecipeError(msg, where=node.where)
+        fields = Fields(node)
+        writable = fields.flag("writable")
+        uses[name] = SourceUse(spec=_source(fields), writable=writable, where=fields.where)
+        fields.finish()
+    return uses
+
+
+def _source(fields: Fields) -> SourceSpec:
+    given = [kind for kind in SOURCES if kind in fields]
+    if len(given) != 1:
+        msg = "a source needs exactly one kind"
+        raise RecipeError(msg, where=fields.where, hint=f"one of: {', '.join(SOURCES)}")
+    kind = given[0]
+    if kind == "git":
+        spec: SourceSpec = GitSpec(
+            url=fields.text("git"),
+            commit=_commit(fields),
+            paths=tuple(sorted(fields.texts("paths"))),
+        )
+    elif kind == "go-module":
+        spec = GoModuleSpec(
+            path=fields.text("go-module"),
+            version=fields.text("version"),
+            go_sum=fields.text("go-sum", ""),
+        )
+    elif kind == "go-toolchain":
+        spec = GoToolchainSpec(version=fields.text("go-toolchain"))
+    elif kind == "pypi":
+        spec = WheelSpec(project=fields.text("pypi"), version=fields.text("version"))
+    elif kind == "debian":
+        spec = DebianSpec(
+            packages=fields.texts("debian"),
+            suite=fields.text("suite"),
+            without=fields.texts("without"),
+        )
+    elif kind == "url":
+        spec = _url(fields)
+    elif kind == "path":
+        spec = PathSpec(path=fields.text("path"))
+    else:
+        spec = FromSpec(recipe=fields.text("from"))
+    for other in SOURCES:
+        fields.take(other)
+    return spec
+
+
+def _commit(fields: Fields) -> str:
+    commit = fields.text("commit")
+    if not re.fullmatch(r"\$\{.*\}|[0-9a-f]{40}|[0-9a-f]{64}", commit):
+        msg = f"'commit' must be a whole commit name in hex, not {commit!r}"
+        raise RecipeError(msg, where=fields.at("commit"), hint="`git rev-parse TAG^{commit}`")
+    return commit
+
+
+def _url(fields: Fields) -> UrlSpec:
+    mirror = fields.fields("debian-source")
+    debian = None
+    if mirror is not None:
+        debian = (mirror.text("package"), mirror.text("file"))
+        mirror.finish()
+    sha256 = fields.text("sha256", "")
+    if sha256 and not re.fullmatch("[0-9a-f]{64}", sha256):
+        msg = "'sha256' must be 64 lower-case hex digits"
+        raise RecipeError(msg, where=fields.at("sha256"))
+    return UrlSpec(
+        url=fields.text("url"),
+        sha256=sha256,
+        strip=fields.number("strip", 1),
+        unpack=fields.flag("unpack", default=True),
+        debian=debian,
+    )
+
+
+def _inputs(fields: Fields) -> tuple[tuple[str, ...], tuple[str, ...], GoModulesSpec | None]:
+    build, target = fields.texts("build"), fields.texts("target")
+    modules = fields.fields("go-modules")
+    spec = None
+    if modules is not None:
+        spec = GoModulesSpec(
+            source=modules.text("from"),
+            directory=modules.text("directory", "."),
+            packages=modules.texts("packages", ("./...",)),
+            tags=tuple(sorted(modules.texts("tags"))),
+            cgo=modules.flag("cgo"),
+            where=modules.where,
+        )
+        modules.finish()
+    fields.finish()
+    return build, target, spec
+
+
+def _exports(fields: Fields | None) -> Exports:
+    if fields is None:
+        return Exports()
+    exports = Exports(path=fields.texts("path"), env=fields.table("env", variables=True))
+    fields.finish()
+    return exports
+
+
+def _per_architecture(table: Fields | None) -> dict[str, dict[str, str]]:
+    if table is None:
+        return {}
+    for name, where in table.node.keys.items():
+        if name not in ARCHITECTURES:
+            msg = f"{name!r} is not an architecture"
+            raise RecipeError(msg, where=where, hint=f"one of: {', '.join(ARCHITECTURES)}")
+    return {name: table.table(name, variables=True) for name in table.node.nodes}
+
+
+def _outputs(table: Fields | None) -> Iterator[tuple[str, Output]]:
+    for name, node in table.node.nodes.items() if table else ():
+        fields = Fields(node)
+        output = Output(
+            path=fields.text("path"),
+            kind=fields.choice("kind", OUTPUT_KINDS, "file"),
+            static=fields.flag("static"),
+        )
+        fields.finish()
+        yield name, output
+
+
+def _checks(node: Node | None) -> Iterator[Check]:
+    if node is None:
+        return
+    if not isinstance(node, Items):
+        msg = "'checks' must be a list"
+        raise RecipeError(msg, where=node.where)
+    for item in node.nodes:
+        fields = Fields(item)
+        yield Check(run=fields.text("run"), expect=fields.maybe("expect"))
+        fields.finish()
+
+
+def _timeout(fields: Fields | None) -> int:
+    if fields is None:
+        return 4 * 3600
+    seconds = fields.number("timeout")
+    fields.finish()
+    return seconds
+
+
+def _check_shape(recipe: Recipe) -> None:
+    """What one recipe must hold by itself."""
+    if recipe.kind == "source" and (len(recipe.sources) != 1 or recipe.build is not None):
+        msg = "a 'kind: source' recipe has exactly one source and no 'build'"
+        raise RecipeError(msg, where=recipe.file)
+    if recipe.build is None and len(recipe.sources) != 1:
+        msg = "without 'build', a recipe must have exactly one source"
+        raise RecipeError(msg, where=recipe.file, hint="add a 'build' script")
+    if recipe.build is not None and recipe.toolbox is None:
+        msg = "a 'build' script needs a toolbox"
+        raise RecipeError(
+            msg, where=recipe.at("toolbox"), hint="leave 'toolbox' out for the default"
+        )
