@@ -5,7 +5,7 @@ Knows: how inputs choose an architecture; cycles; order. Must not know: locks, s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import networkx as nx
 from attrs import frozen
@@ -65,17 +65,25 @@ class RecipeGraph:
         targets: Where to start.
         load: Reads a recipe by name.
         build_arch: The architecture of the build machine.
+        checks: Whether what the targets' checks need belongs to it.
 
     Raises:
         RecipeError: a cycle (as its path), or an input that does not exist or does not fit.
     """
 
-    def __init__(self, targets: Iterable[Instance], load: Load, build_arch: str) -> None:
+    check_toolbox = Instance("busybox-toolbox", INDEPENDENT)
+    emulator = Instance(QEMU, INDEPENDENT)
+
+    def __init__(
+        self, targets: Iterable[Instance], load: Load, build_arch: str, *, checks: bool = False
+    ) -> None:
         self._load = load
         self._build_arch = build_arch
         self.recipes: dict[str, Recipe] = {}
         graph: nx.DiGraph[Instance] = nx.DiGraph()
         waiting = list(targets)
+        if checks:
+            waiting += {tool for target in waiting for tool in self._check_needs(target)}
         graph.add_nodes_from(waiting)
         while waiting:
             user = waiting.pop()
@@ -107,6 +115,13 @@ class RecipeGraph:
         needed += [self.build_input(user, name) for name in recipe.build_inputs]
         needed += [self._target_input(user, name) for name in recipe.target_inputs]
         return needed
+
+    def _check_needs(self, target: Instance) -> Iterator[Instance]:
+        recipe = self.recipe(target.recipe)
+        if recipe.checks:
+            yield self.check_toolbox
+            if recipe.kind == "package" and target.arch != self._build_arch:
+                yield self.emulator
 
     def _toolbox(self, recipe: Recipe) -> Instance:
         name = recipe.toolbox or ""
@@ -148,13 +163,8 @@ class RecipeGraph:
     def _refuse_cycles(self) -> None:
         if nx.is_directed_acyclic_graph(self._graph):
             return
-        edges = nx.find_cycle(self._graph)
-        path = " → ".join(str(user) for _, user in reversed(edges))
-        first = str(edges[-1][1])
-        recipe = self.recipe(edges[-1][1].recipe)
-        msg = f"the recipes need each other in a circle: {first} → {path.split(' → ', 1)[-1]}"
-        if len(edges) == 1:
-            msg = f"{first} needs itself"
-        elif not msg.endswith(first):
-            msg += f" → {first}"
+        inputs = [given for given, _ in nx.find_cycle(self._graph)]
+        circle = [inputs[0], *reversed(inputs)]  # each needs the next
+        recipe = self.recipe(circle[0].recipe)
+        msg = f"the recipes need each other in a circle: {' → '.join(map(str, circle))}"
         raise RecipeError(msg, where=recipe.at("inputs"), hint="one of these inputs must go")

@@ -90,10 +90,12 @@ class Fields:
             msg = f"{key!r} must be a list"
             raise self.error(msg, where=node.where)
         values = tuple(self.scalar(item, key) for item in node.nodes)
-        for position, value in enumerate(values):
-            if value in values[:position]:
+        seen: set[str] = set()
+        for item, value in zip(node.nodes, values, strict=True):
+            if value in seen:
                 msg = f"{value!r} is listed twice in {key!r}"
-                raise self.error(msg, where=node.nodes[position].where)
+                raise self.error(msg, where=item.where)
+            seen.add(value)
         return values
 
     def choices(

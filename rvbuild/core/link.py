@@ -1,0 +1,248 @@
+"""Recipes and what they are pinned to, to derivations.
+
+Knows: what a step sees (docs/recipes.md), and so what enters its key.
+Must not know: stores, files, the network, how anything runs.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+
+from attrs import field, frozen, mutable
+
+from rvbuild.core.derivation import Derivation, Fetch, Input, Merge, OutputRule, Step
+from rvbuild.core.errors import RecipeError, UsageError
+from rvbuild.core.gomod import escape_path
+from rvbuild.core.graph import QEMU, Instance, RecipeGraph
+from rvbuild.core.lock import GoModuleSet, modules_key
+from rvbuild.core.pinned import Pinned, Values, named_source
+from rvbuild.core.recipe import Check, GoModulesSpec, Recipe, substitute
+from rvbuild.core.source import Files, GoModFiles, GoModule, PathSource
+
+EMULATORS = {"riscv64": "qemu-riscv64", "arm64": "qemu-aarch64", "amd64": "qemu-x86_64"}
+CHECK_TIMEOUT = 600
+SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@frozen(kw_only=True)
+class Linked:
+    """Derivations by digest, and the digest of each instance's result and checks."""
+
+    derivations: Mapping[str, Derivation]
+    results: Mapping[Instance, str]
+    checks: Mapping[Instance, tuple[str, ...]]
+
+
+@mutable
+class Linker:
+    """Turns instances into derivations, each once.
+
+    Attributes:
+        graph: The recipes.
+        pinned: What they are pinned to.
+        build_arch: The build machine's architecture.
+        overrides: Folders that stand for sources, by ``recipe`` or ``recipe/source``.
+    """
+
+    graph: RecipeGraph
+    pinned: Pinned
+    build_arch: str
+    overrides: Mapping[str, PathSource] = field(factory=dict)
+    derivations: dict[str, Derivation] = field(factory=dict, init=False)
+    _results: dict[Instance, str] = field(factory=dict, init=False)
+    _overridden: set[str] = field(factory=set, init=False)
+
+    def link(self, targets: tuple[Instance, ...], *, checks: bool) -> Linked:
+        """Derivations for everything that ``targets`` need, and for their checks.
+
+        Raises:
+            UsageError: an override names a source that nothing here uses.
+        """
+        for instance in self.graph.order():
+            self.result(instance)
+        found = {target: tuple(self._checks(target)) if checks else () for target in targets}
+        for name in set(self.overrides) - self._overridden:
+            msg = f"--override {name}: no source of these targets is called so"
+            raise UsageError(msg, hint="NAME is a 'kind: source' recipe, or RECIPE/SOURCE")
+        results = {target: self.result(target) for target in targets}
+        return Linked(derivations=self.derivations, results=results, checks=found)
+
+    def result(self, instance: Instance) -> str:
+        """The derivation of an instance's result, whose inputs have been linked before."""
+        if instance not in self._results:
+            recipe = self.graph.recipe(instance.recipe)
+            if recipe.build is None:
+                self._results[instance] = self.source(recipe, next(iter(recipe.sources)))
+            else:
+                self._results[instance] = self.add(self._step(instance, recipe, recipe.build))
+        return self._results[instance]
+
+    def add(self, derivation: Derivation) -> str:
+        """Keep a derivation; its digest."""
+        self.derivations.setdefault(derivation.digest, derivation)
+        return derivation.digest
+
+    def source(self, recipe: Recipe, name: str) -> str:
+        """The derivation that brings the source that ``recipe`` calls ``name``."""
+        use = recipe.sources.get(name)
+        owner, name = named_source(self.graph, recipe, name, use.where if use else recipe.file)
+        for key in (f"{owner.name}/{name}", owner.name):
+            if key in self.overrides:
+                self._overridden.add(key)
+                return self.add(Fetch(source=self.overrides[key]))
+        parts = self.pinned.source(owner, name)
+        if len(parts) == 1:
+            return self.add(Fetch(source=parts[0]))
+        merged = tuple(("", self.add(Fetch(source=part))) for part in parts)
+        return self.add(Merge(label=f"{owner.name}/{name}", parts=merged))
+
+    def go_modules(self, recipe: Recipe, spec: GoModulesSpec) -> str:
+        """The derivation of the module cache that ``spec`` describes."""
+        owner, name = named_source(self.graph, recipe, spec.source, spec.where)
+        label = f"go-modules of {modules_key(f'{owner.name}/{name}', spec.directory)}"
+        return self.module_cache(label, self.pinned.modules(recipe, spec))
+
+    def module_cache(self, label: str, held: GoModuleSet) -> str:
+        """The derivation of a GOMODCACHE: each module at its place, and ``cache/download``."""
+        parts = [("", self.add(Fetch(source=GoModFiles(mods=held.mods, modules=held.modules))))]
+        for path, version, h1 in held.modules:
+            module = GoModule(path=path, version=version, h1=h1)
+            at = f"{escape_path(path)}@{escape_path(version)}"
+            parts.append((at, self.add(Fetch(source=module))))
+        return self.add(Merge(label=label, parts=tuple(parts)))
+
+    # ---- steps
+
+    def _step(self, instance: Instance, recipe: Recipe, script: str) -> Step:
+        values = self._values(recipe, instance.arch)
+        environment, path = self._exported(instance, recipe)
+        for name, text in recipe.env.items():
+            environment[name] = substitute(text, values, recipe.at(f"env.{name}"))
+        environment |= values
+        environment |= _fixed(values["date"], path)
+        return Step(
+            label=str(instance),
+            inputs_at=tuple(self._inputs(instance, recipe)),
+            script=script,
+            environment=tuple(sorted(environment.items())),
+            timeout=recipe.timeout,
+            outputs=tuple(self._outputs(instance, recipe, values)),
+            accelerators=recipe.accelerators,
+        )
+
+    def _values(self, recipe: Recipe, arch: str) -> dict[str, str]:
+        """What ``${…}`` may name, and what the script has as variables."""
+        arch = arch or self.build_arch
+        fixed = {"name": recipe.name, "arch": arch, "build_arch": self.build_arch}
+        fixed |= recipe.per_architecture.get(arch, {})
+        return dict(Values(recipe, self.pinned, fixed))
+
+    def _given(self, instance: Instance, recipe: Recipe) -> Iterator[Instance]:
+        """The inputs that lie under ``/in``: all but the toolbox."""
+        needed = self.graph.needs(instance)
+        yield from needed[1:] if recipe.toolbox is not None else needed
+
+    def _exported(self, instance: Instance, recipe: Recipe) -> tuple[dict[str, str], list[str]]:
+        """The variables and PATH folders that the inputs export."""
+        environment: dict[str, str] = {}
+        path: list[str] = []
+        for given in self.graph.needs(instance):
+            giver = self.graph.recipe(given.recipe)
+            if not (giver.exports.env or giver.exports.path):
+                continue
+            values = self._values(giver, instance.arch)
+            path += [f"/in/{giver.name}/{folder}" for folder in giver.exports.path]
+            for name, text in giver.exports.env.items():
+                value = substitute(text, values, giver.at(f"exports.env.{name}"))
+                if environment.setdefault(name, value) != value and name not in recipe.env:
+                    msg = f"two inputs export {name}: {environment[name]!r} and {value!r}"
+                    hint = f"set {name} under 'env' to decide"
+                    raise RecipeError(msg, where=recipe.at("inputs"), hint=hint)
+        return environment, path
+
+    def _inputs(self, instance: Instance, recipe: Recipe) -> Iterator[Input]:
+        if recipe.toolbox is not None:
+            yield Input(path="", derivation=self.result(self.graph.needs(instance)[0]))
+        for given in self._given(instance, recipe):
+            yield Input(path=f"in/{given.recipe}", derivation=self.result(given))
+        for name, use in recipe.sources.items():
+            at = f"build/src/{name}" if use.writable else f"src/{name}"
+            yield Input(path=at, derivation=self.source(recipe, name), writable=use.writable)
+        if recipe.go_modules is not None:
+            cache = self.go_modules(recipe, recipe.go_modules)
+            yield Input(path="in/go-modules", derivation=cache)
+        if recipe.files:
+            beside = Files(label=f"files of {recipe.name}", files=recipe.files)
+            yield Input(path="in/recipe", derivation=self.add(Fetch(source=beside)))
+
+    def _outputs(
+        self, instance: Instance, recipe: Recipe, values: Mapping[str, str]
+    ) -> Iterator[OutputRule]:
+        arch = instance.arch if recipe.kind == "package" else self.build_arch
+        for name, output in recipe.outputs.items():
+            yield OutputRule(
+                name=name,
+                path=substitute(output.path, values, recipe.at(f"outputs.{name}.path")),
+                kind=output.kind,
+                static=output.static,
+                architecture=arch if output.kind in {"executable", "library"} else None,
+            )
+
+    # ---- checks
+
+    def _checks(self, instance: Instance) -> Iterator[str]:
+        recipe = self.graph.recipe(instance.recipe)
+        for number, check in enumerate(recipe.checks, 1):
+            yield self.add(self._check(instance, recipe, check, number))
+
+    def _check(self, instance: Instance, recipe: Recipe, check: Check, number: int) -> Step:
+        values = self._values(recipe, instance.arch)
+        where = recipe.at("checks")
+        foreign = recipe.kind == "package" and instance.arch != self.build_arch
+        rules = list(self._outputs(instance, recipe, values))
+        wrappers = tuple(sorted(_wrappers(recipe.name, rules, instance.arch if foreign else None)))
+        launchers = Files(label=f"launchers of {instance}", files=wrappers)
+        inputs = [
+            Input(path="", derivation=self.result(self.graph.check_toolbox)),
+            Input(path=f"in/{recipe.name}", derivation=self.result(instance)),
+            Input(path="in/run", derivation=self.add(Fetch(source=launchers))),
+        ]
+        if foreign:
+            emulator = self.result(self.graph.emulator)
+            inputs.append(Input(path=f"in/{QEMU}", derivation=emulator))
+        environment = values | _fixed(values["date"], ["/in/run/bin"])
+        return Step(
+            label=f"check {number} of {instance}",
+            inputs_at=tuple(inputs),
+            script=substitute(check.run, values, where),
+            environment=tuple(sorted(environment.items())),
+            timeout=CHECK_TIMEOUT,
+            expect=None if check.expect is None else substitute(check.expect, values, where),
+            is_check=True,
+        )
+
+
+def _fixed(date: str, path: list[str]) -> dict[str, str]:
+    """The variables that every step has, whatever its recipe says."""
+    return {
+        "HOME": "/tmp",  # noqa: S108 - the sandbox's own
+        "LC_ALL": "C.UTF-8",
+        "PATH": ":".join([*path, SYSTEM_PATH]),
+        "SOURCE_DATE_EPOCH": date or "0",
+        "TMPDIR": "/tmp",  # noqa: S108 - the sandbox's own
+        "TZ": "UTC",
+        "out": "/build/out",
+    }
+
+
+def _wrappers(
+    name: str, rules: list[OutputRule], foreign: str | None
+) -> Iterator[tuple[str, bytes, bool]]:
+    """Launchers that put the executables on PATH, through the emulator if need be."""
+    emulator = f"/in/{QEMU}/bin/{EMULATORS[foreign]} " if foreign else ""
+    for rule in rules:
+        if rule.kind == "executable":
+            program = shlex.quote(f"/in/{name}/{rule.path}")
+            text = f'#!/bin/sh\nexec {emulator}{program} "$@"\n'
+            yield f"bin/{rule.path.rsplit('/', 1)[-1]}", text.encode(), True

@@ -1,0 +1,99 @@
+"""The plan: what has to be done, in which order, and why.
+
+Knows: *must it run?* Must not know: *when* and *where* it runs (engine.schedule).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from attrs import frozen
+
+from rvbuild.core.derivation import Derivation, Fetch, Merge, Realisation, Step
+from rvbuild.core.events import Phase
+
+
+@frozen(kw_only=True)
+class Task:
+    """One derivation that has no usable result, and the reason."""
+
+    derivation: Derivation
+    phase: Phase
+    reason: str
+
+
+@frozen(kw_only=True)
+class Plan:
+    """``kept`` are realised already; ``tasks`` (by digest) come after all their inputs."""
+
+    kept: Mapping[str, Realisation]
+    tasks: Mapping[str, Task]
+
+    def counts(self) -> dict[Phase, int]:
+        """How many tasks of each phase."""
+        counts: dict[Phase, int] = {}
+        for task in self.tasks.values():
+            counts[task.phase] = counts.get(task.phase, 0) + 1
+        return counts
+
+
+Lookup = Callable[[str], "Realisation | None"]
+"""Finds a usable realisation of a derivation digest."""
+
+
+def phase_of(derivation: Derivation) -> Phase:
+    """The kind of work that a derivation stands for."""
+    if isinstance(derivation, Fetch):
+        return Phase.FETCH
+    if isinstance(derivation, Merge):
+        return Phase.MERGE
+    return Phase.CHECK if derivation.is_check else Phase.BUILD
+
+
+def make_plan(derivations: Mapping[str, Derivation], wanted: Iterable[str], lookup: Lookup) -> Plan:
+    """Decide from the wanted results down; below a kept one nothing is looked at.
+
+    Args:
+        derivations: By digest.
+        wanted: Digests of the results that are asked for.
+        lookup: Finds realisations.
+    """
+    kept: dict[str, Realisation] = {}
+    tasks: dict[str, Task] = {}
+    asked_by: dict[str, str] = dict.fromkeys(wanted, "")
+    stack = [(digest, False) for digest in reversed(list(asked_by))]
+    while stack:  # depth first without recursion: chains may be long
+        digest, inputs_done = stack.pop()
+        derivation = derivations[digest]
+        if inputs_done:
+            tasks[digest] = _task(derivation, asked_by[digest])
+            continue
+        if digest in kept or digest in tasks:
+            continue
+        found = lookup(digest)
+        if found is not None:
+            kept[digest] = found
+            continue
+        stack.append((digest, True))
+        for given in reversed(derivation.inputs):
+            if given not in kept and given not in tasks:
+                asked_by.setdefault(given, derivation.label)
+                stack.append((given, False))
+    return Plan(kept=kept, tasks=tasks)
+
+
+def _task(derivation: Derivation, asked_by: str) -> Task:
+    phase = phase_of(derivation)
+    what = {
+        Phase.FETCH: "not in the store",
+        Phase.MERGE: "not laid together yet",
+        Phase.CHECK: "not checked yet",
+    }.get(phase, "no result for this recipe, its pins and its inputs")
+    reason = f"{what}; {asked_by} needs it" if asked_by else what
+    return Task(derivation=derivation, phase=phase, reason=reason)
+
+
+def steps(plan: Plan) -> list[Step]:
+    """The plan's steps, in order."""
+    found = (task.derivation for task in plan.tasks.values())
+    return [derivation for derivation in found if isinstance(derivation, Step)]

@@ -1,0 +1,273 @@
+"""`rvbuild.lock` to a Lock and back: sorted YAML, one fact a line.
+
+Knows: the file's form (docs/format.md). Must not know: recipes, how pins are found.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from rvbuild.core.errors import LockError
+from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
+from rvbuild.core.source import (
+    DebianFile,
+    DebianPackage,
+    GitSource,
+    GoModule,
+    GoToolchain,
+    PathSource,
+    Source,
+    UrlSource,
+    Wheel,
+)
+from rvbuild.recipes_yaml.document import Items, Mapping, Node, parse
+from rvbuild.recipes_yaml.fields import Fields
+
+VERSION = 1
+MAX_BYTES = 64 << 20
+_HEAD = "# Written by `rvbuild lock`: every source with its content. Change recipes, not this.\n"
+_PLAIN = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_./@+~%=,:!*-]*(?<!:)\Z")
+
+# ---- writing
+
+
+def write_lock(lock: Lock) -> str:
+    """The text of a lock; the same lock always gives the same text."""
+    return _HEAD + "\n".join(_lines(lock)) + "\n"
+
+
+def _scalar(text: str) -> str:
+    return text if _PLAIN.match(text) else json.dumps(text, ensure_ascii=False)
+
+
+def _lines(lock: Lock) -> Iterator[str]:
+    yield f"lock: {VERSION}"
+    yield "pins:" if lock.pins else "pins: {}"
+    for key, pin in sorted(lock.pins.items()):
+        yield f"  {_scalar(key)}:"
+        facts = {"value": pin.value, "source": pin.source, "file": pin.file}
+        yield from (f"    {name}: {_scalar(text)}" for name, text in facts.items())
+        yield f"    line: {pin.line}"
+        yield f"    spec: {_scalar(pin.spec)}"
+    yield "sources:" if lock.sources else "sources: {}"
+    for key, source in sorted(lock.sources.items()):
+        yield f"  {_scalar(key)}:"
+        yield f"    spec: {_scalar(source.spec)}"
+        yield "    parts:"
+        for part in source.parts:
+            yield from _part_lines(part)
+    yield "go-modules:" if lock.go_modules else "go-modules: {}"
+    for key, modules in sorted(lock.go_modules.items()):
+        yield f"  {_scalar(key)}:"
+        yield from _list_lines("specs", modules.specs)
+        yield from _list_lines("modules", map(" ".join, modules.modules))
+        yield from _list_lines("mods", map(" ".join, modules.mods))
+
+
+def _list_lines(name: str, texts: Iterable[str]) -> Iterator[str]:
+    rows = [f"      - {_scalar(text)}" for text in texts]
+    yield f"    {name}:" if rows else f"    {name}: []"
+    yield from rows
+
+
+def _part_lines(part: Source) -> Iterator[str]:
+    kind, facts = _facts(part)
+    yield f"      - kind: {kind}"
+    for name, value in facts.items():
+        if isinstance(value, tuple):
+            if value:
+                yield f"        {name}:"
+                yield from (f"          - {_scalar(text)}" for text in value)
+        else:
+            yield f"        {name}: {_scalar(value)}"
+
+
+Facts = dict[str, "str | tuple[str, ...]"]
+
+
+def _facts(part: Source) -> tuple[str, Facts]:  # noqa: PLR0911 - one return a kind
+    """The kind of a source and its facts by the lock's names."""
+    facts: Facts
+    if isinstance(part, UrlSource):
+        facts = {"sha256": part.sha256, "urls": part.urls, "strip": str(part.strip)}
+        facts["unpack"] = "true" if part.unpack else "false"
+        if part.debian:
+            facts["debian-source"] = (part.debian.package, part.debian.file)
+        return "url", facts
+    if isinstance(part, GitSource):
+        facts = {"url": part.url, "commit": part.commit, "tree": part.tree}
+        return "git", {**facts, "date": str(part.date), "paths": part.paths}
+    if isinstance(part, GoModule):
+        return "go-module", {"path": part.path, "version": part.version, "h1": part.h1}
+    if isinstance(part, GoToolchain):
+        facts = {"version": part.version, "platform": part.platform, "h1": part.h1}
+        return "go-toolchain", facts
+    if isinstance(part, Wheel):
+        facts = {"project": part.project, "version": part.version, "file": part.filename}
+        return "wheel", {**facts, "sha256": part.sha256}
+    if isinstance(part, DebianPackage):
+        facts = {"name": part.name, "version": part.version, "architecture": part.architecture}
+        return "deb", {**facts, "pool": part.pool, "sha256": part.sha256, "size": str(part.size)}
+    if isinstance(part, PathSource):
+        return "path", {"path": part.path, "digest": part.digest}
+    msg = f"{type(part).__name__} does not stand in a lock"
+    raise TypeError(msg)
+
+
+# ---- reading
+
+
+def read_lock(data: bytes, file: str) -> Lock:
+    """Read a lock.
+
+    Raises:
+        LockError: with file, line and column.
+    """
+    top = Fields(parse(data, file, error=LockError, max_bytes=MAX_BYTES), LockError)
+    version = top.number("lock")
+    if version != VERSION:
+        msg = f"the lock has format {version}; this rvbuild reads {VERSION}"
+        raise LockError(msg, where=top.at("lock"), hint="use the rvbuild that wrote it")
+    lock = Lock(
+        pins={key: _pin(fields) for key, fields in _entries(top, "pins")},
+        sources={key: _source(fields) for key, fields in _entries(top, "sources")},
+        go_modules={key: _modules(fields) for key, fields in _entries(top, "go-modules")},
+        file=file,
+    )
+    top.finish()
+    return lock
+
+
+def _entries(top: Fields, key: str) -> Iterator[tuple[str, Fields]]:
+    node = top.require(key)
+    if not isinstance(node, Mapping):
+        msg = f"{key!r} must be a mapping"
+        raise LockError(msg, where=node.where)
+    for name, inner in node.nodes.items():
+        fields = Fields(inner, LockError)
+        yield name, fields
+        fields.finish()
+
+
+def _pin(fields: Fields) -> PinValue:
+    return PinValue(
+        value=fields.text("value"),
+        spec=fields.text("spec"),
+        source=fields.text("source"),
+        file=fields.text("file"),
+        line=fields.number("line"),
+    )
+
+
+def _source(fields: Fields) -> LockedSource:
+    node = fields.require("parts")
+    if not isinstance(node, Items) or not node.nodes:
+        msg = "'parts' must be a list with at least one source"
+        raise LockError(msg, where=node.where)
+    return LockedSource(spec=fields.text("spec"), parts=tuple(map(_part, node.nodes)))
+
+
+def _part(node: Node) -> Source:
+    fields = Fields(node, LockError)
+    read = _READERS[fields.choice("kind", _READERS, "")]
+    part = read(fields)
+    fields.finish()
+    return part
+
+
+def _hex(fields: Fields, key: str) -> str:
+    text = fields.text(key)
+    if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", text):
+        msg = f"{key!r} must be a digest in lower-case hex"
+        raise LockError(msg, where=fields.at(key))
+    return text
+
+
+def _url(fields: Fields) -> UrlSource:
+    debian = fields.texts("debian-source")
+    if len(debian) not in {0, 2}:
+        msg = "'debian-source' must be a package and a file"
+        raise LockError(msg, where=fields.at("debian-source"))
+    return UrlSource(
+        urls=fields.texts("urls"),
+        sha256=_hex(fields, "sha256"),
+        strip=fields.number("strip"),
+        unpack=fields.flag("unpack"),
+        debian=DebianFile(package=debian[0], file=debian[1]) if debian else None,
+    )
+
+
+def _git(fields: Fields) -> GitSource:
+    return GitSource(
+        url=fields.text("url"),
+        commit=_hex(fields, "commit"),
+        tree=_hex(fields, "tree"),
+        date=fields.number("date"),
+        paths=fields.texts("paths"),
+    )
+
+
+def _go_module(fields: Fields) -> GoModule:
+    return GoModule(path=fields.text("path"), version=fields.text("version"), h1=fields.text("h1"))
+
+
+def _go_toolchain(fields: Fields) -> GoToolchain:
+    return GoToolchain(
+        version=fields.text("version"), platform=fields.text("platform"), h1=fields.text("h1")
+    )
+
+
+def _wheel(fields: Fields) -> Wheel:
+    return Wheel(
+        project=fields.text("project"),
+        version=fields.text("version"),
+        filename=fields.text("file"),
+        sha256=_hex(fields, "sha256"),
+    )
+
+
+def _deb(fields: Fields) -> DebianPackage:
+    return DebianPackage(
+        name=fields.text("name"),
+        version=fields.text("version"),
+        architecture=fields.text("architecture"),
+        pool=fields.text("pool"),
+        sha256=_hex(fields, "sha256"),
+        size=fields.number("size"),
+    )
+
+
+def _path(fields: Fields) -> PathSource:
+    return PathSource(path=fields.text("path"), digest=_hex(fields, "digest"))
+
+
+_READERS: dict[str, Callable[[Fields], Source]] = {
+    "url": _url,
+    "git": _git,
+    "go-module": _go_module,
+    "go-toolchain": _go_toolchain,
+    "wheel": _wheel,
+    "deb": _deb,
+    "path": _path,
+}
+
+
+def _modules(fields: Fields) -> GoModuleSet:
+    return GoModuleSet(
+        specs=fields.texts("specs"),
+        modules=_triples(fields, "modules"),
+        mods=_triples(fields, "mods"),
+    )
+
+
+def _triples(fields: Fields, key: str) -> tuple[tuple[str, str, str], ...]:
+    found = []
+    for text in fields.texts(key):
+        words = text.split(" ")
+        if len(words) != 3:
+            msg = f"not 'path version h1:…': {text!r}"
+            raise LockError(msg, where=fields.at(key))
+        found.append((words[0], words[1], words[2]))
+    return tuple(found)
