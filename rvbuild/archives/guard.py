@@ -1,0 +1,232 @@
+"""The rules that every entry passes on its way from an archive into a sink.
+
+Knows: names, links, duplicates. Must not know: formats, disks.
+
+Every path is checked as text, before anything is written: a name never leaves the root,
+nothing is placed below a file or a link, no name comes twice, a hard link leads to an
+earlier file of the same archive. Symbolic links reach the sink after everything else, when
+it is known where each of them leads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NoReturn
+
+from rvbuild.archives.limits import Limits, Links
+from rvbuild.core.errors import VerificationError
+from rvbuild.core.ports import TreeSink
+
+_NAME_MAX = 255
+_DIRECTORY, _FILE, _LINK = "directory", "file", "symbolic link"
+_TARGET_MAX = 4095  # PATH_MAX without its NUL
+_HOPS_MAX = 40  # the kernel gives up on a path after as many links
+_WORK_MAX = 4_000_000  # path components looked at while links are followed
+
+
+def shown(text: str) -> str:
+    """``text`` for a message: short, and harmless on a terminal."""
+    text = text if len(text) <= 200 else text[:200] + "…"
+    return text if text.isprintable() else ascii(text)
+
+
+class Guard:
+    """One archive's way into one sink.
+
+    Args:
+        into: The sink; of no use any more once a method here has raised.
+        name: The archive, for messages.
+        strip: How many leading components every path loses; what has no more is left out.
+        limits: How many entries, and how long a path.
+        links: Which links there may be.
+    """
+
+    def __init__(
+        self,
+        into: TreeSink,
+        name: str,
+        *,
+        strip: int = 0,
+        limits: Limits | None = None,
+        links: Links = Links.INSIDE,
+    ) -> None:
+        self._into = into
+        self._name = name
+        self._strip = strip
+        self._limits = limits or Limits()
+        self._allowed = links
+        self._entries = 0
+        self._kinds = {"": _DIRECTORY}
+        self._targets: dict[str, str] = {}
+        self._work = 0
+
+    def refuse(self, entry: str, message: str, *, hint: str | None = None) -> NoReturn:
+        """Raise the error of one entry.
+
+        Raises:
+            VerificationError: always.
+        """
+        raise VerificationError(message, where=f"{self._name}: entry {shown(entry)}", hint=hint)
+
+    def decode(self, raw: bytes) -> str:
+        """A name as text.
+
+        Raises:
+            VerificationError: it is not UTF-8.
+        """
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            self.refuse(
+                ascii(raw[:200])[2:-1],
+                "the name is not UTF-8",
+                hint="pack it again in a UTF-8 locale",
+            )
+
+    def directory(self, entry: str) -> None:
+        """A directory; it may come again."""
+        path = self._path(entry)
+        if path is None or self._kinds.get(path) == _DIRECTORY:
+            return
+        self._claim(entry, path, _DIRECTORY)
+        self._into.directory(path)
+
+    def file(self, entry: str, chunks: Iterable[bytes], *, executable: bool) -> str | None:
+        """A regular file; returns its SHA-256, or None when it is stripped away."""
+        path = self._path(entry)
+        if path is None:
+            return None
+        self._claim(entry, path, _FILE)
+        return self._into.file(path, chunks, executable=executable)
+
+    def symlink(self, entry: str, target: str) -> None:
+        """A symbolic link; checked as a whole by `finish`."""
+        path = self._path(entry)
+        if path is None:
+            return
+        self._may_link(entry)
+        if not target or "\0" in target or len(target.encode()) > _TARGET_MAX:
+            self.refuse(entry, f"a symbolic link to {shown(target) or 'nothing'}")
+        if target[0] == "/" and self._allowed is not Links.ROOTED:
+            self._escapes(entry, target)
+        self._claim(entry, path, _LINK)
+        self._targets[path] = target
+
+    def hard_link(self, entry: str, target: str) -> None:
+        """A second name for the earlier file ``target``."""
+        path = self._path(entry)
+        if path is None:
+            return
+        self._may_link(entry)
+        of = self._path(target, of=entry)
+        if of is None or self._kinds.get(of) != _FILE:
+            self.refuse(
+                entry, f"a hard link to {shown(target)}, which is not an earlier file of it"
+            )
+        self._claim(entry, path, _FILE)
+        self._into.copy(path, of)
+
+    def finish(self) -> None:
+        """Check where every symbolic link leads, then hand them to the sink.
+
+        Raises:
+            VerificationError: one leads out of the root.
+        """
+        for path, target in self._targets.items():
+            self._stays_inside(path, target)
+        for path, target in self._targets.items():
+            self._into.symlink(path, target)
+
+    def _path(self, entry: str, *, of: str = "") -> str | None:
+        """The path in normal form and stripped; None when nothing of it is left."""
+        if not of:
+            self._entries += 1
+            if self._entries > self._limits.entries:
+                self.refuse(entry, f"the archive has more than {self._limits.entries} entries")
+        self._check(entry, of or entry)
+        parts = entry.split("/")
+        if "" in parts or "." in parts:
+            parts = [part for part in parts if part not in {"", "."}]
+        for part in parts if len(entry) > 63 else ():  # 63 characters have at most 252 bytes
+            if len(part) > 63 and len(part.encode()) > _NAME_MAX:
+                self.refuse(of or entry, f"a name of more than {_NAME_MAX} bytes")
+        if ".." in parts:
+            self.refuse(of or entry, "the path has '..' in it and could leave the root")
+        parts = parts[self._strip :]
+        return "/".join(parts) if parts else None
+
+    def _check(self, entry: str, blamed: str) -> None:
+        if not entry:
+            self.refuse(blamed, "an empty name")
+        if entry[0] == "/":
+            self.refuse(blamed, "the path is absolute")
+        if "\0" in entry:
+            self.refuse(blamed, "the name has a NUL in it")
+        if len(entry) * 4 > self._limits.path and len(entry.encode()) > self._limits.path:
+            self.refuse(blamed, f"the path is longer than {self._limits.path} bytes")
+
+    def _claim(self, entry: str, path: str, kind: str) -> None:
+        """Take ``path``, which must be free, and see that all above it are directories."""
+        kinds = self._kinds
+        if path in kinds:
+            self.refuse(entry, f"a {kind}, where the archive has a {kinds[path]} already")
+        kinds[path] = kind
+        parent = path.rpartition("/")[0]
+        while (above := kinds.get(parent)) is None:
+            kinds[parent] = _DIRECTORY
+            parent = parent.rpartition("/")[0]
+        if above != _DIRECTORY:
+            self.refuse(entry, f"{shown(parent)} above it is a {above}")
+
+    def _may_link(self, entry: str) -> None:
+        if self._allowed is Links.NONE:
+            self.refuse(entry, "a link, where only files and directories may be")
+
+    def _escapes(self, entry: str, target: str) -> NoReturn:
+        self.refuse(entry, f"a symbolic link that leads out of the root, to {shown(target)}")
+
+    def _stays_inside(self, path: str, target: str) -> None:
+        """Refuse a target that can lead out of the root.
+
+        What is above a link is a directory, never a link, so leading ``..`` mean what they
+        say; the rest without ``..`` only goes down, through links that are checked
+        themselves. Only a ``..`` after a name can start somewhere else than it seems.
+        """
+        parts = [part for part in target.split("/") if part not in {"", "."}]
+        climbs = 0
+        while climbs < len(parts) and parts[climbs] == "..":
+            climbs += 1
+        if climbs > (0 if target[0] == "/" else path.count("/")):
+            self._escapes(path, target)
+        if ".." in parts[climbs:]:
+            self._walk(path, target)
+
+    def _walk(self, path: str, target: str) -> None:
+        """Follow a target as the kernel would, in the tree that the archive makes."""
+        at = path.split("/")[:-1]
+        ahead = _reversed_parts(target)
+        at = [] if target[0] == "/" else at
+        hops = 0
+        while ahead:
+            self._work += 1 + len(at)
+            if self._work > _WORK_MAX:
+                self.refuse(path, "symbolic links that are too tangled to follow")
+            part = ahead.pop()
+            if part == "..":
+                if not at:
+                    self._escapes(path, target)
+                at.pop()
+                continue
+            at.append(part)
+            onward = self._targets.get("/".join(at))
+            if onward is None:
+                continue
+            hops += 1
+            if hops > _HOPS_MAX:
+                return
+            at = [] if onward[0] == "/" else at[:-1]
+            ahead += _reversed_parts(onward)
+
+
+def _reversed_parts(target: str) -> list[str]:
+    return [part for part in reversed(target.split("/")) if part not in {"", "."}]
