@@ -1,0 +1,276 @@
+"""Commits of git repositories: mirrors, forges' archives, and git itself.
+
+Knows: the order of a commit's transports, and which URLs git may be given.
+Must not know: how objects are read, how archives are unpacked.
+
+A repository on this machine (a mirror, or where ``insteadOf`` leads) is read directly, as
+objects: neither its configuration nor any hook of it takes part. From elsewhere comes first
+the forge's archive, whose git tree name is recomputed, then a clone of depth one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NoReturn, Protocol
+from urllib.parse import urlsplit
+
+from attrs import evolve, field, frozen
+
+from rvbuild.core.errors import RecipeError, SourceError, VerificationError
+from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.source import GitSource
+from rvbuild.fetchers.git_objects import Commit, is_object_name
+from rvbuild.fetchers.git_process import Failed, Git, Refused, Tell, make_bare
+from rvbuild.fetchers.git_tree import Delivery, objects_folder, read_commit
+from rvbuild.fetchers.mirrors import Mirrors, local_path
+from rvbuild.fetchers.urls import shown
+
+_URL = re.compile(r"(?:https?|ssh|git)://[^-/\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*\Z")
+_SCP = re.compile(
+    r"(?:[A-Za-z0-9_.+]+@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!//)[^-:\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*\Z"
+)
+
+
+def check_url(url: str) -> str:
+    """``url`` if git may be given it: https, http, ssh, git, or ``user@host:path``.
+
+    Raises:
+        RecipeError: it is an option, a path, or a transport that runs programs.
+    """
+    host = urlsplit(url).hostname or "" if _URL.match(url) else ""
+    if (host and not host.startswith("-")) or (_SCP.match(url) and "::" not in url):
+        return url
+    msg = f"not the URL of a git repository: {url!r}"
+    hint = "write https://, ssh:// or git@host:path; for a repository here use --mirror FROM=PATH"
+    raise RecipeError(msg, hint=hint)
+
+
+def _check_names(source: GitSource) -> None:
+    for name in (source.commit, source.tree):
+        if not is_object_name(name) or len(name) != len(source.commit):
+            msg = f"not the full name of a git object: {name!r}"
+            raise RecipeError(msg, where=source.url, hint="give all 40 hex digits")
+
+
+class CommitArchives(Protocol):
+    """Delivers commits out of forges' archives."""
+
+    def addresses(self, url: str, commit: str) -> tuple[str, ...]:
+        """Where an archive of the commit may be, in the order to try."""
+        ...
+
+    def deliver(self, address: str, source: GitSource, into: TreeSink, advance: Advance) -> None:
+        """Write the commit's tree.
+
+        Raises:
+            Failed: no archive, or one with another tree; nothing was written into the sink.
+        """
+        ...
+
+
+@frozen(kw_only=True)
+class GitFetcher:
+    """Fetches ``GitSource`` values, and resolves commits for the lock.
+
+    Args:
+        mirrors: Asked before the URL itself.
+        repositories: Where clones of single commits are kept; on one file system with ``temp``.
+        temp: Where they are made.
+        environment: The user's; git's own configuration is found through it.
+        archives: How forges' archives are had; None: not at all.
+        offline: Only what is on this machine.
+        stall: Seconds without progress after which git is given up.
+    """
+
+    mirrors: Mirrors
+    repositories: Path
+    temp: Path
+    environment: Mapping[str, str] = field(repr=False)
+    archives: CommitArchives | None = None
+    offline: bool = False
+    stall: float = 60.0
+
+    def fetch(self, source: GitSource, into: TreeSink, advance: Advance) -> None:
+        """See `rvbuild.core.ports.Fetcher`."""
+        check_url(source.url)
+        _check_names(source)
+        search = _Search(self, source)
+        if search.deliver_from_here(into, advance):
+            return
+        search.need_network()
+        if search.deliver_from_archive(into, advance):
+            return
+        search.deliver_from_clone(into, advance)
+
+    def resolve(self, url: str, commit: str, paths: tuple[str, ...] = ()) -> GitSource:
+        """Pin a commit: its tree and date.
+
+        Raises:
+            RecipeError: the URL or the commit is not one.
+            SourceError: the commit could not be had.
+            VerificationError: the repository holds other bytes under its name.
+        """
+        check_url(url)
+        source = GitSource(url=url, commit=commit, tree=commit, date=0, paths=tuple(sorted(paths)))
+        _check_names(source)
+        search = _Search(self, source)
+        git = search.need_git()
+        found = search.commit_from_here()
+        if found is None:
+            search.need_network()
+            found = read_commit(git, search.clone(_quietly), commit)
+        return evolve(source, tree=found.tree, date=found.date)
+
+
+def _quietly(_done: int, _total: int) -> None:
+    pass
+
+
+class _Search:
+    """One commit's way here: what is tried, and what came of it."""
+
+    def __init__(self, settings: GitFetcher, source: GitSource) -> None:
+        self._settings = settings
+        self._source = source
+        self._attempts: list[str] = []
+        program = shutil.which("git", path=settings.environment.get("PATH"))
+        self._git = Git(program, settings.environment, settings.stall) if program else None
+        self._mirrored = settings.mirrors.of(source.url)
+        self._effective = self._git.effective_url(source.url) if self._git else source.url
+
+    def _failed(self, address: str, error: Exception) -> None:
+        self._attempts.append(f"{shown(address)}: {error}")
+
+    def need_git(self) -> Git:
+        if self._git is None:
+            self._fail("this source needs git, which is not installed", "install git")
+        return self._git
+
+    def need_network(self) -> None:
+        if self._settings.offline:
+            self._fail(
+                "the commit is not on this machine, and --offline forbids the network",
+                "run rvbuild fetch while online, or give --mirror URL=PATH",
+            )
+
+    def _fail(self, message: str, hint: str) -> NoReturn:
+        where = f"{shown(self._source.url)} {self._source.commit}"
+        raise SourceError(message, where=where, hint=hint, details=tuple(self._attempts))
+
+    def _here(self) -> Iterator[tuple[str, Path]]:
+        """Folders of git objects on this machine that may hold the commit."""
+        rewritten = (self._effective,) if self._effective != self._source.url else ()
+        for address in (*self._mirrored, *rewritten):
+            path = local_path(address)
+            objects = objects_folder(path) if path else None
+            if objects is not None:
+                yield address, objects
+            elif path is not None:
+                self._failed(address, Failed("it is not a git repository"))
+        for address in (*self._mirrored, self._source.url):
+            kept = self._kept(address)
+            if kept.is_dir():
+                yield str(kept), kept / "objects"
+
+    def _kept(self, address: str) -> Path:
+        name = hashlib.sha256(f"{address}\n{self._source.commit}".encode()).hexdigest()[:40]
+        return self._settings.repositories / f"{name}.git"
+
+    def _unusable(self, address: str, objects: Path, error: Exception) -> None:
+        """Note it; and throw away a clone of our own, so that the next one is whole."""
+        self._failed(address, error)
+        if objects.parent.parent == self._settings.repositories:
+            shutil.rmtree(objects.parent, ignore_errors=True)
+
+    def commit_from_here(self) -> Commit | None:
+        for address, objects in self._here():
+            try:
+                return read_commit(self.need_git(), objects, self._source.commit)
+            except Failed as error:
+                self._unusable(address, objects, error)
+        return None
+
+    def deliver_from_here(self, into: TreeSink, advance: Advance) -> bool:
+        if self._git is None:
+            return False
+        for address, objects in self._here():
+            try:
+                Delivery(self._git, self._source).run(objects, into, advance)
+            except Failed as error:
+                self._unusable(address, objects, error)
+            except VerificationError as error:
+                self._unusable(address, objects, error)
+                raise
+            else:
+                return True
+        return False
+
+    def deliver_from_clone(self, into: TreeSink, advance: Advance) -> None:
+        objects = self.clone(advance)
+        try:
+            Delivery(self.need_git(), self._source).run(objects, into, advance)
+        except Failed as error:
+            self._unusable(str(objects.parent), objects, error)
+            self._fail(
+                "the repository gives only a part of the commit", "give --mirror URL=ADDRESS"
+            )
+
+    def deliver_from_archive(self, into: TreeSink, advance: Advance) -> bool:
+        archives = self._settings.archives
+        if archives is None:
+            return False
+        for address in archives.addresses(self._effective, self._source.commit):
+            try:
+                archives.deliver(address, self._source, into, advance)
+            except Failed as error:
+                self._failed(address, error)
+            else:
+                return True
+        return False
+
+    def clone(self, advance: Advance) -> Path:
+        """The commit's objects, from the first address that gives it to git."""
+        git = self.need_git()
+        for address in (*self._mirrored, self._source.url):
+            if local_path(address) is not None:
+                continue
+            try:
+                return self._clone(git, check_url(address), lambda done: advance(done, 0))
+            except (Failed, Refused) as error:
+                self._failed(address, error)
+        self._fail(  # noqa: RET503 - never returns
+            "the commit could not be had from any transport",
+            "check the URL and the commit, or give --mirror URL=ADDRESS",
+        )
+
+    def _clone(self, git: Git, address: str, tell: Tell) -> Path:
+        """Clone into a new folder, which gets its name only when it is whole."""
+        kept, temp = self._kept(address), self._settings.temp
+        for folder in (kept.parent, temp):
+            folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=temp, prefix="git-") as scratch:
+            fresh = Path(scratch) / "repository"
+            _fetch_into(git, fresh, address, self._source.commit, tell)
+            read_commit(git, fresh / "objects", self._source.commit)
+            try:
+                fresh.rename(kept)
+            except OSError as error:
+                if not kept.is_dir():  # else another process was first, with the same objects
+                    msg = f"cannot keep the clone: {error.strerror}"
+                    raise SourceError(msg, where=str(kept)) from error
+        return kept / "objects"
+
+
+def _fetch_into(git: Git, fresh: Path, address: str, commit: str, tell: Tell) -> None:
+    """Fetch the one commit, or everything where the server gives no single commits."""
+    make_bare(fresh, commit)
+    try:
+        git.fetch(fresh, address, [f"+{commit}:refs/rvbuild/pin"], "--depth=1", tell=tell)
+    except Refused:
+        everything = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
+        git.fetch(fresh, address, everything, tell=tell)

@@ -1,0 +1,184 @@
+"""Git's objects as bytes: names recomputed, commits and trees read.
+
+Knows: the formats of git's commit, tree and blob objects (gitformat-pack, git-hash-object;
+a name is the hash of ``TYPE SIZE NUL CONTENT``). Must not know: repositories, processes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol, Union
+
+from attrs import frozen
+
+from rvbuild.core.errors import VerificationError
+
+FILE, EXECUTABLE, SYMLINK, FOLDER, SUBMODULE = "100644", "100755", "120000", "40000", "160000"
+
+_NAME = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+def is_object_name(text: str) -> bool:
+    """Whether ``text`` is a full object name, SHA-1 or SHA-256, in lower-case hex."""
+    return _NAME.match(text) is not None
+
+
+def hasher(kind: str, size: int, like: str) -> _Hash:
+    """A hash begun for an object of ``kind`` and ``size``; ``like`` is any name of the repository.
+
+    SHA-1 where the repository uses it: these are git's names, not ours.
+    """
+    header = f"{kind} {size}\0".encode()
+    if len(like) == 64:
+        return hashlib.sha256(header)
+    return hashlib.sha1(header, usedforsecurity=False)
+
+
+def object_name(kind: str, data: bytes, like: str) -> str:
+    """The name of an object with the content ``data``."""
+    running = hasher(kind, len(data), like)
+    running.update(data)
+    return running.hexdigest()
+
+
+def checked(kind: str, data: bytes, name: str) -> bytes:
+    """``data`` if it is the content of the object ``name``.
+
+    Raises:
+        VerificationError: it hashes to another name.
+    """
+    found = object_name(kind, data, name)
+    if found != name:
+        msg = f"the git {kind} {name} has other content: it hashes to {found}"
+        raise VerificationError(msg)
+    return data
+
+
+def checked_chunks(chunks: Iterable[bytes], size: int, name: str) -> Iterator[bytes]:
+    """Hand on a blob's chunks; the last one only if the whole hashes to ``name``.
+
+    Raises:
+        VerificationError: it does not.
+    """
+    running = hasher("blob", size, name)
+    held = b""
+    for chunk in chunks:
+        running.update(chunk)
+        if held:
+            yield held
+        held = chunk
+    if running.hexdigest() != name:
+        msg = f"the git blob {name} has other content: it hashes to {running.hexdigest()}"
+        raise VerificationError(msg)
+    yield held
+
+
+@frozen
+class Commit:
+    """A commit's tree, and the committer's time in Unix seconds."""
+
+    tree: str
+    date: int
+
+
+def parse_commit(data: bytes) -> Commit:
+    """Read a commit object.
+
+    Raises:
+        VerificationError: it has no tree or no committer with a time.
+    """
+    head = data.partition(b"\n\n")[0]
+    tree = re.match(rb"tree ([0-9a-f]{40,64})\n", head)
+    committer = re.search(rb"^committer .*> (-?\d{1,18}) [+-]\d{4}$", head, re.MULTILINE)
+    if tree is None or committer is None:
+        msg = "a git commit without a tree, or without a committer's time"
+        raise VerificationError(msg)
+    return Commit(tree[1].decode(), int(committer[1]))
+
+
+@frozen
+class Entry:
+    """One entry of a git tree; ``mode`` is one of this module's constants."""
+
+    mode: str
+    name: str
+    object: str
+
+
+_MODES = {
+    b"40000": FOLDER,
+    b"040000": FOLDER,
+    b"100644": FILE,
+    b"100664": FILE,  # written by git before 2005-05; reads as an ordinary file
+    b"100755": EXECUTABLE,
+    b"120000": SYMLINK,
+    b"160000": SUBMODULE,
+}
+
+
+def parse_tree(data: bytes, like: str) -> Iterator[Entry]:
+    """The entries of a tree object, in its order; ``like`` is any name of the repository.
+
+    Raises:
+        VerificationError: it is cut short, or has an unknown mode, or a name not in UTF-8.
+    """
+    width, at = len(like) // 2, 0
+    while at < len(data):
+        space, end = data.find(b" ", at), data.find(b"\0", at)
+        mode = _MODES.get(data[at:space])
+        if mode is None or not at < space < end or end + 1 + width > len(data):
+            msg = f"damaged git tree at byte {at}"
+            raise VerificationError(msg)
+        try:
+            name = data[space + 1 : end].decode()
+        except UnicodeDecodeError as error:
+            msg = f"file name in a git tree is not UTF-8: {data[space + 1 : end]!r}"
+            raise VerificationError(msg) from error
+        at = end + 1 + width
+        yield Entry(mode, name, data[at - width : at].hex())
+
+
+@frozen
+class Leaf:
+    """A file or symlink by mode and object name."""
+
+    mode: str
+    object: str
+
+
+Level = dict[str, Union[Leaf, "Level"]]
+
+
+def tree_name(root: Mapping[str, Leaf | Level], like: str) -> str:
+    """The name that git gives to a whole tree; empty folders do not exist in git."""
+    done: dict[int, str] = {}
+    stack: list[tuple[Mapping[str, Leaf | Level], bool]] = [(root, False)]
+    while stack:
+        here, children_done = stack.pop()
+        if children_done:
+            done[id(here)] = object_name("tree", _encode(here, done), like)
+            continue
+        stack.append((here, True))
+        stack.extend((node, False) for node in here.values() if isinstance(node, dict))
+    return done[id(root)]
+
+
+def _encode(level: Mapping[str, Leaf | Level], done: Mapping[int, str]) -> bytes:
+    rows = []
+    for name, node in level.items():
+        # git sorts a folder as if its name ended with a slash
+        if isinstance(node, dict):
+            rows.append((f"{name}/".encode(), FOLDER, name, done[id(node)]))
+        else:
+            rows.append((name.encode(), node.mode, name, node.object))
+    return b"".join(
+        f"{mode} {name}\0".encode() + bytes.fromhex(target)
+        for _, mode, name, target in sorted(rows)
+    )

@@ -1,0 +1,186 @@
+"""A commit's tree out of a folder of git objects, every byte checked by its name.
+
+Knows: what a pinned commit must look like, and how its tree goes into a sink.
+Must not know: how the objects got here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from attrs import frozen
+
+from rvbuild.core.errors import VerificationError
+from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.source import GitSource
+from rvbuild.fetchers.git_objects import (
+    EXECUTABLE,
+    FOLDER,
+    SUBMODULE,
+    SYMLINK,
+    Commit,
+    Entry,
+    checked,
+    checked_chunks,
+    parse_commit,
+    parse_tree,
+)
+from rvbuild.fetchers.git_process import Failed, Git, Objects
+from rvbuild.fetchers.sinks import keeps
+
+MAX_ENTRIES = 2_000_000
+"""A tree that names itself over and over is small in git and endless on a disk."""
+
+MAX_SYMLINK = 4096  # PATH_MAX
+
+Placed = list[tuple[str, Entry]]
+
+
+def objects_folder(repository: Path) -> Path | None:
+    """The ``objects`` folder of a repository: bare, with a work tree, or a linked work tree."""
+    git = repository / ".git"
+    if git.is_file():
+        text = git.read_text(encoding="utf-8", errors="replace").removeprefix("gitdir:").strip()
+        git = repository / text
+    for base in (repository, git):
+        common = base / "commondir"
+        if common.is_file():
+            base = base / common.read_text(encoding="utf-8").strip()  # noqa: PLW2901 - follows it
+        if (base / "objects").is_dir() and (base / "HEAD").is_file():
+            return base / "objects"
+    return None
+
+
+def read_commit(git: Git, objects: Path, commit: str) -> Commit:
+    """The commit's tree and date.
+
+    Raises:
+        Failed: it is not there.
+        VerificationError: its bytes are other ones.
+    """
+    with Objects(git, objects, commit) as reader:
+        return _commit(reader, commit)
+
+
+def _commit(reader: Objects, commit: str) -> Commit:
+    ((_, data),) = reader.read("commit", [commit])
+    if data is None:
+        msg = f"it has no commit {commit}"
+        raise Failed(msg)
+    return parse_commit(checked("commit", data, commit))
+
+
+@frozen
+class Delivery:
+    """One commit's tree, wanted in a sink."""
+
+    git: Git
+    source: GitSource
+
+    def run(self, objects: Path, into: TreeSink, advance: Advance) -> None:
+        """Write the tree; nothing is written before every object is known to be there.
+
+        Raises:
+            Failed: the commit or a part of it is not there.
+            VerificationError: an object is not what its name says, or the tree is another.
+        """
+        with Objects(self.git, objects, self.source.commit) as reader:
+            self._check_commit(_commit(reader, self.source.commit))
+            found = self._walk(reader)
+            self._check_paths([path for path, _ in found])
+            leaves = [(path, entry) for path, entry in found if entry.mode != SUBMODULE]
+            total = _total(reader, leaves)
+            for path, entry in found:
+                if entry.mode == SUBMODULE:
+                    into.directory(path)
+            self._write(reader, leaves, into, advance, total)
+
+    def _check_commit(self, found: Commit) -> None:
+        if found.tree != self.source.tree:
+            msg = f"commit {self.source.commit} has the tree {found.tree}, not {self.source.tree}"
+            raise VerificationError(
+                msg, where=self.source.url, hint="the lock is wrong here: run rvbuild lock again"
+            )
+
+    def _walk(self, reader: Objects) -> Placed:
+        """Every file, symlink and submodule at or below the wanted paths."""
+        found: Placed = []
+        level: list[tuple[str, str]] = [("", self.source.tree)]
+        seen = 0
+        while level:
+            below: list[tuple[str, str]] = []
+            for (prefix, _), entries in zip(level, _trees(reader, level), strict=True):
+                seen += len(entries)
+                _check_count(seen)
+                placed = ((prefix + entry.name, entry) for entry in entries)
+                for path, entry in placed:
+                    if entry.mode == FOLDER and self._enters(path):
+                        below.append((f"{path}/", entry.object))
+                    elif entry.mode != FOLDER and keeps(self.source.paths, path):
+                        found.append((path, entry))
+            level = below
+        return found
+
+    def _enters(self, path: str) -> bool:
+        paths = self.source.paths
+        return keeps(paths, path) or any(kept.startswith(f"{path}/") for kept in paths)
+
+    def _check_paths(self, found: Iterable[str]) -> None:
+        left = set(self.source.paths)
+        for path in found:
+            left -= {kept for kept in left if keeps((kept,), path)}
+            if not left:
+                return
+        if left:
+            msg = f"the commit has nothing at {', '.join(sorted(left))}"
+            raise VerificationError(msg, where=self.source.label, hint="correct the recipe's paths")
+
+    def _write(
+        self, reader: Objects, leaves: Placed, into: TreeSink, advance: Advance, total: int
+    ) -> None:
+        done = 0
+        streamed = reader.stream([entry.object for _, entry in leaves])
+        for (path, entry), (name, size, chunks) in zip(leaves, streamed, strict=True):
+            sound = checked_chunks(chunks, size, name)
+            if entry.mode == SYMLINK:
+                into.symlink(path, _target(path, size, sound))
+            else:
+                into.file(path, sound, executable=entry.mode == EXECUTABLE)
+            done += size
+            advance(done, total)
+
+
+def _trees(reader: Objects, level: list[tuple[str, str]]) -> Iterable[list[Entry]]:
+    for name, data in reader.read("tree", [name for _, name in level]):
+        if data is None:
+            msg = f"it lacks the tree {name}"
+            raise Failed(msg)
+        yield list(parse_tree(checked("tree", data, name), name))
+
+
+def _total(reader: Objects, leaves: Placed) -> int:
+    names = [entry.object for _, entry in leaves]
+    sizes = reader.sizes(sorted(set(names)))
+    missing = sum(size is None for size in sizes.values())
+    if missing:
+        msg = f"it lacks {missing} of the commit's {len(sizes)} files"
+        raise Failed(msg)
+    return sum(sizes[name] or 0 for name in names)
+
+
+def _check_count(seen: int) -> None:
+    if seen > MAX_ENTRIES:
+        msg = f"the git tree has more than {MAX_ENTRIES:,} entries"
+        raise VerificationError(msg)
+
+
+def _target(path: str, size: int, chunks: Iterable[bytes]) -> str:
+    if size > MAX_SYMLINK:
+        msg = f"symlink target of {size} bytes at {path}"
+        raise VerificationError(msg)
+    try:
+        return b"".join(chunks).decode()
+    except UnicodeDecodeError as error:
+        msg = f"symlink target is not UTF-8 at {path}"
+        raise VerificationError(msg) from error

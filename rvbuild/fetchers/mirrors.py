@@ -1,0 +1,84 @@
+"""Mirrors: where else the bytes of a URL may be had.
+
+Knows: prefix rewriting, as ``--mirror FROM=TO`` gives it, and which addresses are local.
+Must not know: how bytes travel, or what they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from attrs import field, frozen
+
+from rvbuild.core.errors import UsageError
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def local_path(address: str) -> Path | None:
+    """The path that ``address`` names on this machine; None for anything else.
+
+    As for git, a colon before the first slash makes it a remote one (``git@host:path``).
+    """
+    if address.startswith("file://"):
+        return Path(unquote(urlsplit(address).path))
+    if _SCHEME.match(address) or ":" in address.partition("/")[0]:
+        return None
+    return Path(address).expanduser().absolute()
+
+
+def _rest(url: str, prefix: str) -> str | None:
+    """What follows ``prefix`` in ``url``, if it ends there at a path component.
+
+    ``.git`` at the end of either is no difference.
+    """
+    if url.removesuffix(".git") == prefix.removesuffix(".git").rstrip("/"):
+        return ""
+    if not url.startswith(prefix):
+        return None
+    rest = url[len(prefix) :]
+    return rest if prefix.endswith("/") or rest.startswith(("/", "?")) else None
+
+
+@frozen
+class Mirrors:
+    """Rewriting rules, (from, to), asked in order.
+
+    ``to`` is a URL or a path of this machine. A ``from`` covers whole path components:
+    ``https://forge.example/a/k3s`` is no prefix of ``https://forge.example/a/k3s-charts``.
+    """
+
+    rules: tuple[tuple[str, str], ...] = field(default=())
+
+    @classmethod
+    def parse(cls, given: Iterable[str]) -> Mirrors:
+        """Read ``FROM=TO`` texts.
+
+        Raises:
+            UsageError: one has no ``=``, or an empty side.
+        """
+        rules = []
+        for text in given:
+            prefix, _, target = text.partition("=")
+            if not prefix or not target:
+                msg = f"not a mirror: {text!r}"
+                raise UsageError(
+                    msg,
+                    where="--mirror",
+                    hint="write --mirror FROM=TO: a URL prefix, a URL or path",
+                )
+            rules.append((prefix, target))
+        return cls(tuple(rules))
+
+    def of(self, url: str) -> tuple[str, ...]:
+        """The mirrors' addresses for ``url``, in the order of the rules; without ``url``."""
+        found = []
+        for prefix, target in self.rules:
+            rest = _rest(url, prefix)
+            if rest is not None:
+                joined = target.rstrip("/") + "/" + rest.lstrip("/") if rest else target
+                found.append(joined)
+        return tuple(dict.fromkeys(found))

@@ -1,0 +1,511 @@
+"""Commits of git: from repositories on this machine and over the network, checked by name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import RecipeError, RvbuildError, SourceError, VerificationError
+from rvbuild.core.source import GitSource
+from rvbuild.core.tree import File, Nested, Symlink, Tree
+from rvbuild.fetchers import git_tree
+from rvbuild.fetchers.git import GitFetcher
+from rvbuild.fetchers.git_objects import object_name
+from rvbuild.fetchers.mirrors import Mirrors
+from rvbuild.fetchers.sinks import DigestSink, GitNameSink
+
+URL = "https://forge.example/owner/name"
+
+
+def run_git(*arguments: str, cwd: Path, stdin: bytes = b"") -> str:
+    """Git with an author and a clock of its own, and nobody's configuration."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nonexistent",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": "A",
+        "GIT_AUTHOR_EMAIL": "a@b.example",
+        "GIT_AUTHOR_DATE": "1700000000 +0100",
+        "GIT_COMMITTER_NAME": "A",
+        "GIT_COMMITTER_EMAIL": "a@b.example",
+        "GIT_COMMITTER_DATE": "1700000000 +0100",
+    }
+    done = subprocess.run(
+        ["git", *arguments], cwd=cwd, env=environment, input=stdin, capture_output=True, check=True
+    )
+    return done.stdout.decode().strip()
+
+
+def make_repository(folder: Path, object_format: str = "sha1") -> tuple[Path, str]:
+    """A repository with one of everything that a tree can hold."""
+    folder.mkdir()
+    run_git("init", "-q", f"--object-format={object_format}", ".", cwd=folder)
+    (folder / "plain").write_bytes(b"plain\n")
+    (folder / "empty").write_bytes(b"")
+    (folder / "tool").write_bytes(b"#!/bin/sh\n")
+    (folder / "tool").chmod(0o755)
+    (folder / "link").symlink_to("../outside")
+    (folder / ".gitattributes").write_text("kept export-ignore\nstamp export-subst\n")
+    (folder / "kept").write_bytes(b"kept")
+    (folder / "stamp").write_bytes(b"$Format:%H$")
+    (folder / "lib").mkdir()
+    (folder / "lib" / "a.c").write_bytes(b"a")
+    (folder / "lib.c").write_bytes(b"sorts before lib/ in git")
+    run_git("add", "-A", cwd=folder)
+    module = "1" * (40 if object_format == "sha1" else 64)
+    run_git("update-index", "--add", "--cacheinfo", f"160000,{module},module", cwd=folder)
+    run_git("commit", "-q", "-m", "one", cwd=folder)
+    return folder, run_git("rev-parse", "HEAD", cwd=folder)
+
+
+def file(data: bytes, *, executable: bool = False) -> File:
+    return File(Digest.of(data), executable)
+
+
+EXPECTED: Nested = {
+    "plain": file(b"plain\n"),
+    "empty": file(b""),
+    "tool": file(b"#!/bin/sh\n", executable=True),
+    "link": Symlink("../outside"),
+    ".gitattributes": file(b"kept export-ignore\nstamp export-subst\n"),
+    "kept": file(b"kept"),
+    "stamp": file(b"$Format:%H$"),
+    "lib": {"a.c": file(b"a")},
+    "lib.c": file(b"sorts before lib/ in git"),
+    "module": {},
+}
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> tuple[Path, str]:
+    return make_repository(tmp_path / "upstream")
+
+
+@pytest.fixture
+def fetcher(tmp_path: Path) -> Callable[..., GitFetcher]:
+    """Makes fetchers with this test's folders; ``config`` becomes the user's git configuration."""
+
+    def make(
+        *mirrors: str, config: str = "", offline: bool = False, stall: float = 60.0
+    ) -> GitFetcher:
+        home = tmp_path / "home"
+        home.mkdir(exist_ok=True)
+        (home / ".gitconfig").write_text(config)
+        return GitFetcher(
+            mirrors=Mirrors.parse(mirrors),
+            repositories=tmp_path / "repositories",
+            temp=tmp_path / "temp",
+            environment={"PATH": os.environ["PATH"], "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"},
+            offline=offline,
+            stall=stall,
+        )
+
+    return make
+
+
+def fetched(fetcher: GitFetcher, source: GitSource) -> Tree:
+    sink = DigestSink()
+    fetcher.fetch(source, sink, lambda _done, _total: None)
+    return sink.tree
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A loopback server; gives its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def smart_http(root: Path) -> type[BaseHTTPRequestHandler]:
+    """Git's own HTTP service for the repositories below ``root``."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path, _, query = self.path.partition("?")
+            environment = {
+                "PATH": os.environ["PATH"],
+                "GIT_PROJECT_ROOT": str(root),
+                "GIT_HTTP_EXPORT_ALL": "1",
+                "PATH_INFO": path,
+                "QUERY_STRING": query,
+                "REQUEST_METHOD": self.command,
+                "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+                "HTTP_GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+                "GIT_CONFIG_COUNT": "1",
+                "GIT_CONFIG_KEY_0": "safe.directory",
+                "GIT_CONFIG_VALUE_0": "*",
+            }
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            done = subprocess.run(
+                ["git", "http-backend"],
+                env=environment,
+                input=body,
+                capture_output=True,
+                check=False,
+            )
+            head, _, data = done.stdout.partition(b"\r\n\r\n")
+            self.send_response(200)
+            for line in head.decode().splitlines():
+                name, _, value = line.partition(": ")
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_POST = do_GET  # noqa: N815 - http.server's name
+
+        def log_message(self, *_: object) -> None: ...
+
+    return Handler
+
+
+@pytest.mark.parametrize("object_format", ["sha1", "sha256"])
+def test_a_local_mirror_gives_the_tree_itself(
+    tmp_path: Path, fetcher: Callable[..., GitFetcher], object_format: str
+):
+    """Attributes of git archive are not applied; a submodule is an empty folder."""
+    folder, commit = make_repository(tmp_path / "upstream", object_format)
+    mine = fetcher(f"{URL}={folder}")
+    source = mine.resolve(URL, commit)
+    assert source.tree == run_git("rev-parse", "HEAD^{tree}", cwd=folder)
+    assert source.date == 1700000000
+    assert fetched(mine, source).root == Tree.of(EXPECTED).root
+
+
+def test_a_bare_mirror_of_someone_else_is_read_without_its_configuration(
+    tmp_path: Path, repository: tuple[Path, str], fetcher: Callable[..., GitFetcher]
+):
+    """Nothing that a repository configures is run, and its owner does not matter."""
+    folder, commit = repository
+    bare, canary = tmp_path / "bare.git", tmp_path / "canary"
+    run_git("clone", "-q", "--bare", str(folder), str(bare), cwd=tmp_path)
+    with (bare / "config").open("a") as config:
+        config.write(f'[core]\n fsmonitor = touch {canary}\n[remote "origin"]\n promisor = true\n')
+        config.write(f" url = ext::touch {canary}\n uploadpack = touch {canary}\n")
+    os.chown(bare, 12345, 12345) if os.geteuid() == 0 else None
+    mine = fetcher(f"{URL}={bare}")
+    assert fetched(mine, mine.resolve(URL, commit)).root == Tree.of(EXPECTED).root
+    assert not canary.exists()
+
+
+def test_a_linked_work_tree_is_a_mirror_too(
+    tmp_path: Path, repository: tuple[Path, str], fetcher: Callable[..., GitFetcher]
+):
+    folder, commit = repository
+    run_git("worktree", "add", "-q", "--detach", str(tmp_path / "linked"), cwd=folder)
+    mine = fetcher(f"{URL}={tmp_path / 'linked'}")
+    assert fetched(mine, mine.resolve(URL, commit)).root == Tree.of(EXPECTED).root
+
+
+def test_paths_keep_only_those(repository: tuple[Path, str], fetcher: Callable[..., GitFetcher]):
+    folder, commit = repository
+    mine = fetcher(f"{URL}={folder}")
+    source = mine.resolve(URL, commit, ("tool", "lib"))
+    assert source.paths == ("lib", "tool")
+    kept: Nested = {"lib": EXPECTED["lib"], "tool": EXPECTED["tool"]}
+    assert fetched(mine, source).root == Tree.of(kept).root
+
+
+def test_a_path_that_the_commit_lacks_is_named(
+    repository: tuple[Path, str], fetcher: Callable[..., GitFetcher]
+):
+    folder, commit = repository
+    mine = fetcher(f"{URL}={folder}")
+    source = mine.resolve(URL, commit, ("lib", "li"))
+    with pytest.raises(VerificationError, match=r"nothing at li$"):
+        fetched(mine, source)
+
+
+def test_git_names_of_the_tree_are_recomputed(tmp_path: Path, fetcher: Callable[..., GitFetcher]):
+    """The name of a tree without submodules, from its files alone, is git's own."""
+    folder, _ = make_repository(tmp_path / "upstream")
+    run_git("rm", "-q", "--cached", "module", cwd=folder)
+    run_git("commit", "-q", "-m", "two", cwd=folder)
+    mine = fetcher(f"{URL}={folder}")
+    source = mine.resolve(URL, run_git("rev-parse", "HEAD", cwd=folder))
+    sink = GitNameSink(source.tree)
+    mine.fetch(source, sink, lambda _done, _total: None)
+    assert sink.name == source.tree
+
+
+def test_a_mirror_without_the_commit_is_passed_over(
+    tmp_path: Path, repository: tuple[Path, str], fetcher: Callable[..., GitFetcher]
+):
+    folder, commit = repository
+    other = tmp_path / "other"
+    other.mkdir()
+    run_git("init", "-q", ".", cwd=other)
+    source = fetcher(f"{URL}={folder}").resolve(URL, commit)
+    both = fetcher(f"{URL}={other}", f"{URL}={folder}")
+    assert fetched(both, source).root == Tree.of(EXPECTED).root
+    with pytest.raises(SourceError) as caught:
+        fetched(fetcher(f"{URL}={other}", f"{URL}={tmp_path}", offline=True), source)
+    assert caught.value.details == (
+        f"{other}: it has no commit {commit}",
+        f"{tmp_path}: it is not a git repository",
+    )
+
+
+def loose(folder: Path, name: str) -> Path:
+    return folder / ".git" / "objects" / name[:2] / name[2:]
+
+
+def test_a_mirror_with_other_bytes_under_a_name_is_found_out(
+    repository: tuple[Path, str], fetcher: Callable[..., GitFetcher]
+):
+    """For blob, tree and commit: what git hands out is hashed again."""
+    folder, commit = repository
+    mine = fetcher(f"{URL}={folder}")
+    source = mine.resolve(URL, commit)
+    blob = object_name("blob", b"plain\n", commit)
+    for kind, name, data in (
+        ("blob", blob, b"plaim\n"),
+        ("tree", source.tree, b"100644 a\0" + bytes.fromhex(blob)),
+        ("commit", commit, f"tree {source.tree}\ncommitter A <a> 1 +0000\n\nx".encode()),
+    ):
+        path = loose(folder, name)
+        good = path.read_bytes()
+        path.chmod(0o644)
+        path.write_bytes(zlib.compress(f"{kind} {len(data)}\0".encode() + data))
+        with pytest.raises(VerificationError, match=r"other content|damaged"):
+            fetched(mine, source)
+        path.write_bytes(good)
+    assert fetched(mine, source).root == Tree.of(EXPECTED).root
+
+
+def test_nothing_is_written_when_a_file_is_missing(
+    repository: tuple[Path, str], fetcher: Callable[..., GitFetcher]
+):
+    """A partial clone lacks files: another transport can still begin with a clean sink."""
+    folder, commit = repository
+    mine = fetcher(f"{URL}={folder}", offline=True)
+    source = mine.resolve(URL, commit)
+    loose(folder, object_name("blob", b"plain\n", commit)).unlink()
+    sink = DigestSink()
+    with pytest.raises(SourceError) as caught:
+        mine.fetch(source, sink, lambda _done, _total: None)
+    assert caught.value.details == (f"{folder}: it lacks 1 of the commit's 9 files",)
+    assert sink.nested == {}
+
+
+def test_a_lock_with_another_tree_is_refused(
+    repository: tuple[Path, str], fetcher: Callable[..., GitFetcher]
+):
+    folder, commit = repository
+    source = GitSource(url=URL, commit=commit, tree="0" * 40, date=0)
+    with pytest.raises(VerificationError, match="not 0000"):
+        fetched(fetcher(f"{URL}={folder}"), source)
+
+
+def test_a_tree_that_holds_itself_over_and_over_is_refused(
+    repository: tuple[Path, str],
+    fetcher: Callable[..., GitFetcher],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    folder, _ = repository
+    monkeypatch.setattr(git_tree, "MAX_ENTRIES", 1000)
+    tree = run_git("rev-parse", "HEAD:lib", cwd=folder)
+    for _ in range(12):
+        rows = "".join(f"040000 tree {tree}\t{n}\n" for n in range(10))
+        tree = run_git("mktree", cwd=folder, stdin=rows.encode())
+    commit = run_git("commit-tree", "-m", "bomb", tree, cwd=folder)
+    mine = fetcher(f"{URL}={folder}")
+    with pytest.raises(VerificationError, match="more than 1,000 entries"):
+        fetched(mine, mine.resolve(URL, commit))
+
+
+def test_one_commit_over_http_and_again_without_network(
+    tmp_path: Path, repository: tuple[Path, str], fetcher: Callable[..., GitFetcher]
+):
+    """The clone is of depth one, and serves the fetch that follows the resolving."""
+    folder, first = repository
+    (folder / "plain").write_bytes(b"changed\n")
+    run_git("commit", "-q", "-m", "two", "plain", cwd=folder)
+    second = run_git("rev-parse", "HEAD", cwd=folder)
+    with serving(smart_http(tmp_path)) as address:
+        mine = fetcher(f"{URL}={address}/upstream/.git")
+        source = mine.resolve(URL, second)
+    (clone,) = (tmp_path / "repositories").iterdir()
+    listed = run_git("--git-dir", str(clone), "rev-list", "--all", cwd=tmp_path)
+    assert listed == second
+    assert first not in listed
+    changed = EXPECTED | {"plain": file(b"changed\n")}
+    assert fetched(mine, source).root == Tree.of(changed).root
+    assert list((tmp_path / "temp").iterdir()) == []
+
+
+def test_a_server_without_single_commits_gives_everything(
+    tmp_path: Path, repository: tuple[Path, str], fetcher: Callable[..., GitFetcher]
+):
+    """A plain file server ("dumb" HTTP) knows no shallow clones."""
+    folder, commit = repository
+    run_git("update-server-info", cwd=folder)
+
+    class Files(SimpleHTTPRequestHandler):
+        def translate_path(self, path: str) -> str:
+            return str(tmp_path / path.partition("?")[0].lstrip("/"))
+
+        def log_message(self, *_: object) -> None: ...
+
+    with serving(Files) as address:
+        mine = fetcher(config=f'[url "{address}/upstream/.git"]\n insteadOf = {URL}\n')
+        assert fetched(mine, mine.resolve(URL, commit)).root == Tree.of(EXPECTED).root
+
+
+def test_a_damaged_clone_is_thrown_away(
+    tmp_path: Path, repository: tuple[Path, str], fetcher: Callable[..., GitFetcher]
+):
+    """It is named, and running again converges."""
+    _, commit = repository
+    with serving(smart_http(tmp_path)) as address:
+        mine = fetcher(f"{URL}={address}/upstream/.git")
+        source = mine.resolve(URL, commit)
+        (pack,) = (tmp_path / "repositories").glob("*.git/objects/pack/*.pack")
+        pack.chmod(0o644)
+        pack.write_bytes(pack.read_bytes()[:100] + b"\0" * 100)
+        with pytest.raises(SourceError) as caught:
+            fetched(fetcher(f"{URL}={address}/upstream/.git", offline=True), source)
+        assert f"it has no commit {commit}" in caught.value.details[0]
+        assert list((tmp_path / "repositories").iterdir()) == []
+        assert fetched(mine, source).root == Tree.of(EXPECTED).root
+
+
+def test_instead_of_of_the_users_configuration_leads_to_a_folder(
+    repository: tuple[Path, str], fetcher: Callable[..., GitFetcher]
+):
+    folder, commit = repository
+    mine = fetcher(config=f'[url "{folder}"]\n insteadOf = {URL}\n', offline=True)
+    assert fetched(mine, mine.resolve(URL, commit)).root == Tree.of(EXPECTED).root
+
+
+def test_a_silent_server_costs_its_stall_budget(
+    repository: tuple[Path, str], fetcher: Callable[..., GitFetcher]
+):
+    folder, commit = repository
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        mine = fetcher(f"{URL}=http://127.0.0.1:{port}/x", f"{URL}=http://127.0.0.1:1/x", stall=0.3)
+        source = fetcher(f"{URL}={folder}").resolve(URL, commit)
+        with pytest.raises(SourceError) as caught:
+            fetched(mine, GitSource(url="http://127.0.0.1:1/y", commit=commit, tree=commit, date=0))
+        assert "http://127.0.0.1:1/y: fatal: unable to access" in caught.value.details[-1]
+        source = GitSource(
+            url=f"http://127.0.0.1:{port}/x", commit=commit, tree=source.tree, date=0
+        )
+        with pytest.raises(SourceError) as caught:
+            fetched(mine, source)
+        assert caught.value.details == (f"{source.url}: no progress for 0.3 s",)
+
+
+def test_offline_says_so(fetcher: Callable[..., GitFetcher]):
+    source = GitSource(url=URL, commit="1" * 40, tree="2" * 40, date=0)
+    with pytest.raises(SourceError, match="--offline"):
+        fetched(fetcher(offline=True), source)
+    with pytest.raises(SourceError, match="--offline"):
+        fetcher(offline=True).resolve(URL, "1" * 40)
+
+
+def test_without_git_the_error_says_so(tmp_path: Path):
+    mine = GitFetcher(
+        mirrors=Mirrors(), repositories=tmp_path, temp=tmp_path, environment={"PATH": "/nowhere"}
+    )
+    with pytest.raises(SourceError, match="git, which is not installed"):
+        mine.resolve(URL, "1" * 40)
+
+
+HOSTILE = [
+    "-x",
+    "--upload-pack=touch CANARY",
+    "ext::sh -c 'touch CANARY'",
+    "ext::touch% CANARY",
+    "fd::17",
+    "file:///etc",
+    "/etc/repository",
+    "../up",
+    "https://-oProxyCommand=touch/x",
+    "ssh://-oProxyCommand=touch CANARY/x",
+    "ssh://user@-oProxyCommand=touch/x",
+    "-oProxyCommand=touch:x",
+    "git@-host:path",
+    "git@host:-path",
+    "git@host::path",
+    "https://host/a\nb",
+    "https://host/a b",
+    "https://host/\x1b[2J",
+    "https://",
+    "ftp://host/x",
+    "",
+]
+
+
+@pytest.fixture
+def spied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A git on PATH that notes each call; gives the notes' path."""
+    notes, programs = tmp_path / "notes", tmp_path / "bin"
+    programs.mkdir()
+    real = shutil.which("git")
+    (programs / "git").write_text(f'#!/bin/sh\necho "$@" >>{notes}\nexec {real} "$@"\n')
+    (programs / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    return notes
+
+
+@pytest.mark.parametrize("url", HOSTILE)
+def test_hostile_urls_start_no_command(
+    tmp_path: Path, spied: Path, fetcher: Callable[..., GitFetcher], url: str
+):
+    """As the source's own URL they are refused before git is asked anything."""
+    hostile = url.replace("CANARY", str(tmp_path / "canary"))
+    with pytest.raises(RecipeError):
+        fetcher().resolve(hostile, "1" * 40)
+    with pytest.raises(RecipeError):
+        fetched(fetcher(), GitSource(url=hostile, commit="1" * 40, tree="1" * 40, date=0))
+    assert not spied.exists()
+    assert not (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize("url", HOSTILE)
+def test_hostile_mirrors_start_no_command(
+    tmp_path: Path, fetcher: Callable[..., GitFetcher], url: str
+):
+    """As a mirror, or where the user's configuration leads, they fail and run nothing."""
+    hostile = url.replace("CANARY", str(tmp_path / "canary"))
+    dead = "http://127.0.0.1:1/x"
+    if url:
+        with pytest.raises(RvbuildError):
+            fetcher(f"{dead}={hostile}").resolve(dead, "1" * 40)
+    quoted = hostile.replace("\n", "").replace("\x1b", "")
+    with pytest.raises(RvbuildError):
+        fetcher(config=f'[url "{quoted}"]\n insteadOf = {dead}\n').resolve(dead, "1" * 40)
+    assert not (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize("commit", ["-x", "HEAD", "main", "1" * 39, "1" * 41, "A" * 40, "--all"])
+def test_only_full_names_are_commits(spied: Path, fetcher: Callable[..., GitFetcher], commit: str):
+    with pytest.raises(RecipeError, match="full name"):
+        fetcher().resolve(URL, commit)
+    assert not spied.exists()
+
+
+def test_credentials_do_not_reach_messages(fetcher: Callable[..., GitFetcher]):
+    url = "http://user:s3cret@127.0.0.1:1/x"
+    with pytest.raises(SourceError) as caught:
+        fetcher().resolve(url, "1" * 40)
+    assert "s3cret" not in str(caught.value) + "".join(caught.value.details)
