@@ -1,0 +1,304 @@
+"""Bytes over HTTP: the one client that every fetcher uses.
+
+Knows: retries, redirects, deadlines, whose credentials go where.
+Must not know: what the bytes are; callers verify them.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import io
+import os
+import random
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import BinaryIO, Self
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+import httpx
+from attrs import field, frozen
+
+from rvbuild.core.errors import RvbuildError, SourceError
+from rvbuild.core.ports import Advance
+from rvbuild.fetchers.transfer import Again, Received, Transfer
+from rvbuild.fetchers.urls import Credentials, Origin, origin, printable, shown
+from rvbuild.fetchers.wire import Stall, Wire
+
+DOCUMENT_LIMIT = 64 << 20
+DOWNLOAD_LIMIT = 16 << 30
+MAX_REDIRECTS = 10
+
+_GONE = {404, 410}
+_REDIRECTS = {301, 302, 303, 307, 308}
+_BODY = {200, 206, 416}
+_PROGRESS = 64 << 10
+
+
+class NotThere(SourceError):
+    """The server answered that it has no such thing (404, 410): another one may."""
+
+
+@frozen(kw_only=True)
+class Patience:
+    """How long to try.
+
+    Attributes:
+        tries: Attempts that may fail one after another without any progress.
+        first, longest: Seconds between attempts: doubled each time, with jitter.
+        retry_after: A server that asks to wait longer than this (seconds) is given up.
+        connect, read: Seconds for a connection, and for one read.
+        stall: When a server that trickles is given up.
+    """
+
+    tries: int = 4
+    first: float = 0.5
+    longest: float = 20.0
+    retry_after: float = 60.0
+    connect: float = 15.0
+    read: float = 60.0
+    stall: Stall = field(factory=Stall)
+
+
+def _quiet(_done: int, _total: int) -> None:
+    pass
+
+
+class Transport:
+    """A thread-safe HTTP client; use one for everything, and close it.
+
+    Args:
+        connections: At most so many at once.
+        patience: How long to try.
+        credentials: By host; by default those of netrc.
+        sleep, clock, jitter: The world's, or a test's. ``jitter`` gives a number in [0, 1).
+    """
+
+    def __init__(  # noqa: PLR0913 - keyword-only, each with a default
+        self,
+        *,
+        connections: int = 16,
+        patience: Patience | None = None,
+        credentials: Credentials | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._patience = patience or Patience()
+        self._credentials = (
+            Credentials.from_netrc(os.environ) if credentials is None else credentials
+        )
+        self._sleep = sleep
+        self._jitter = jitter
+        self._client = httpx.Client(
+            transport=Wire(connections=connections, stall=self._patience.stall, clock=clock),
+            timeout=httpx.Timeout(self._patience.read, connect=self._patience.connect, pool=None),
+            headers={"User-Agent": "rvbuild", "Accept-Encoding": "identity", "Accept": "*/*"},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._client.close()
+
+    def get(
+        self, url: str, *, limit: int = DOCUMENT_LIMIT, headers: Mapping[str, str] | None = None
+    ) -> bytes:
+        """A small document, whole.
+
+        Raises: as ``download``.
+        """
+        to = io.BytesIO()
+        self.download(url, to, limit=limit, headers=headers)
+        return to.getvalue()
+
+    def download(  # noqa: PLR0913 - keyword-only, each with a default
+        self,
+        url: str,
+        to: BinaryIO,
+        *,
+        expect_size: int | None = None,
+        limit: int = DOWNLOAD_LIMIT,
+        hashed: bool = False,
+        headers: Mapping[str, str] | None = None,
+        advance: Advance = _quiet,
+    ) -> Received:
+        """Write the body of ``url`` to ``to``; after a cut, go on where it ended.
+
+        Args:
+            url: ``http`` or ``https``; a user name and password in it are sent to its origin only.
+            to: Must be able to seek and truncate, for when the server begins again.
+            expect_size: Bytes; any other size is refused as soon as it is known.
+            limit: Bytes; more is refused.
+            hashed: Compute the SHA-256 on the way.
+            headers: Further request headers, sent to every hop: nothing secret.
+            advance: Told of every piece.
+
+        Raises:
+            NotThere: 404 or 410.
+            SourceError: every attempt failed; ``details`` has them.
+            VerificationError: the size is not ``expect_size``.
+            StoreError: ``to`` cannot be written.
+        """
+        transfer = Transfer(
+            url, to, expect_size=expect_size, limit=limit, hashed=hashed, advance=advance
+        )
+        failures: list[str] = []
+        tries = 0
+        while True:
+            before = transfer.done
+            try:
+                return self._attempt(url, transfer, headers or {})
+            except Again as failure:
+                failures.append(failure.cause)
+                tries = 0 if transfer.done - before >= _PROGRESS else tries + 1
+                self._pause(url, failure, tries, failures)
+
+    def _pause(self, url: str, failure: Again, tries: int, failures: list[str]) -> None:
+        """Wait before the next attempt, or give up."""
+        patience = self._patience
+        asked = failure.wait or 0.0
+        if tries >= patience.tries or asked > patience.retry_after:
+            details = tuple(f"{shown(url)}: attempt {n}: {f}" for n, f in enumerate(failures, 1))
+            more = f", and asks to wait {asked:.0f} s" if asked > patience.retry_after else ""
+            hint = "check the network and the address, or configure a mirror; then try again"
+            message = f"could not be downloaded: {failure.cause}{more}"
+            raise SourceError(message, where=shown(url), hint=hint, details=details[-8:])
+        longest = min(patience.first * 2**tries, patience.longest)
+        self._sleep(max(asked, longest * (0.5 + self._jitter() / 2)))
+
+    def _attempt(self, url: str, transfer: Transfer, headers: Mapping[str, str]) -> Received:
+        try:
+            return self._receive(url, transfer, {**headers, **transfer.request_headers()})
+        except httpx.TransportError as exc:
+            transfer.cut()
+            raise _fault(url, exc) from exc
+        except httpx.InvalidURL as exc:
+            msg = "not a valid URL"
+            raise SourceError(msg, where=shown(url)) from exc
+
+    def _receive(self, url: str, transfer: Transfer, headers: Mapping[str, str]) -> Received:
+        response = self._open(url, headers)
+        try:
+            if response.status_code not in _BODY:
+                raise _refusal(url, response, self._credentials)
+            _check_encoding(url, response)
+            transfer.begin(response.status_code, response.headers)
+            for piece in response.iter_raw():
+                transfer.take(piece)
+            return transfer.finish()
+        finally:
+            response.close()
+
+    def _open(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
+        """The head of the answer, after redirects."""
+        home = origin(url)
+        login = self._credentials.for_url(url)
+        here = url
+        for _hop in range(MAX_REDIRECTS + 1):
+            response = self._send(here, headers, login if origin(here) == home else None)
+            if response.status_code not in _REDIRECTS or "location" not in response.headers:
+                return response
+            response.close()
+            here = _redirected(url, here, response.headers["location"], home)
+        msg = f"more than {MAX_REDIRECTS} redirects"
+        raise SourceError(msg, where=shown(url), details=(f"the last one was to {shown(here)}",))
+
+    def _send(
+        self, url: str, headers: Mapping[str, str], login: tuple[str, str] | None
+    ) -> httpx.Response:
+        parts = urlsplit(url)
+        bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
+        request = self._client.build_request("GET", bare, headers=dict(headers))
+        auth = httpx.BasicAuth(*login) if login else None
+        return self._client.send(request, auth=auth, stream=True, follow_redirects=False)
+
+
+def _redirected(url: str, here: str, location: str, home: Origin) -> str:
+    """Where a redirect leads.
+
+    Raises:
+        SourceError: to something that is not HTTP, or from https to http.
+    """
+    try:
+        there = urljoin(here, location)
+        scheme = origin(there)[0]
+    except (SourceError, ValueError) as exc:
+        msg = f"redirected to {printable(shown(location))}, which is no http or https URL"
+        raise SourceError(msg, where=shown(url)) from exc
+    if home[0] == "https" and scheme != "https":
+        msg = f"redirected from https to plain http ({shown(there)}): refused"
+        raise SourceError(msg, where=shown(url))
+    return there
+
+
+def _check_encoding(url: str, response: httpx.Response) -> None:
+    """A body that was re-encoded on the way is not what was asked for.
+
+    ``gzip`` is let through for what is gzip by name: servers label archives so.
+    """
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    zipped = urlsplit(url).path.endswith((".gz", ".tgz")) and encoding in {"gzip", "x-gzip"}
+    if encoding not in {"", "identity"} and not zipped:
+        msg = f"the server sent {printable(encoding, limit=40)}-encoded bytes, unasked"
+        raise SourceError(msg, where=shown(url))
+
+
+def _refusal(url: str, response: httpx.Response, credentials: Credentials) -> RvbuildError | Again:
+    """What a status without a usable body means."""
+    status = response.status_code
+    cause = f"{status} {printable(response.reason_phrase, limit=60)}".strip()
+    if status in {408, 425, 429} or status >= 500:
+        return Again(cause, _retry_after(response))
+    if said := _first_words(response):
+        cause = f"{cause}: {said}"
+    if status in _GONE:
+        return NotThere(f"not there ({cause})", where=shown(url))
+    hint = credentials.advice if status in {401, 403, 407} else None
+    return SourceError(f"refused ({cause})", where=shown(url), hint=hint)
+
+
+def _first_words(response: httpx.Response) -> str:
+    """The first line of a short text/plain answer: module proxies explain themselves there."""
+    if not response.headers.get("content-type", "").startswith("text/plain"):
+        return ""
+    got = b""
+    for piece in response.iter_raw():
+        got += piece
+        if len(got) > 4096:
+            break
+    lines = got[:4096].decode("utf-8", "replace").strip().splitlines()
+    return printable(lines[0]) if lines else ""
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Seconds that ``Retry-After`` asks for; a date counts from the server's own ``Date``."""
+    text = response.headers.get("retry-after", "").strip()
+    if text.isdecimal() and len(text) < 10:
+        return float(text)
+    try:
+        then = email.utils.parsedate_to_datetime(text)
+        now = email.utils.parsedate_to_datetime(response.headers.get("date", ""))
+        return max(0.0, (then - now).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _fault(url: str, exc: httpx.TransportError) -> RvbuildError | Again:
+    """What a broken connection means: a wrong certificate will not mend itself."""
+    if isinstance(exc, httpx.UnsupportedProtocol):
+        return SourceError("not an http or https URL", where=shown(url))
+    cause: BaseException | None = exc
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            hint = "behind a company's own authority, name its certificates with SSL_CERT_FILE"
+            message = f"the server's certificate is not trusted: {printable(cause.verify_message)}"
+            return SourceError(message, where=shown(url), hint=hint)
+        cause = cause.__cause__ or cause.__context__
+    return Again(printable(str(exc)) or type(exc).__name__)
