@@ -6,11 +6,14 @@ Must not know: any adapter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
+from attrs import frozen
+
 from rvbuild.core.action import Action, Outcome
+from rvbuild.core.derivation import Realisation
 from rvbuild.core.digest import Digest
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Tree
@@ -87,6 +90,68 @@ class TreeStore(Protocol):
         ...
 
 
+class Results(Protocol):
+    """What was built before, by the two keys.
+
+    With ``accelerated`` false, results that a compile cache helped to make stay unseen.
+    """
+
+    def realisation(self, derivation: str, *, accelerated: bool = True) -> Realisation | None: ...
+
+    def register(self, realisation: Realisation) -> None:
+        """Durable once this returns; register the output's tree before."""
+        ...
+
+    def outcome(self, action: Digest, *, accelerated: bool) -> Outcome | None: ...
+
+    def record(self, action: Digest, outcome: Outcome, *, accelerated: bool) -> None: ...
+
+
+@frozen(kw_only=True)
+class Root:
+    """A result that a person holds by ``link``, an absolute path that leads into the store."""
+
+    name: str
+    derivation: str
+    link: str
+
+
+class Roots(Protocol):
+    """What garbage collection keeps."""
+
+    def add_root(self, name: str, derivation: str, link: str) -> None: ...
+
+    def roots(self) -> tuple[Root, ...]: ...
+
+
+class Locks(Protocol):
+    """Locks between processes and threads; a lock ends with the process that holds it."""
+
+    def lock(self, name: str) -> AbstractContextManager[None]:
+        """Alone among those that lock the same ``name``; waits."""
+        ...
+
+    def shared(self) -> AbstractContextManager[None]:
+        """Held for a whole build: nothing in the store goes away meanwhile."""
+        ...
+
+
+class Store(TreeStore, Results, Locks, Protocol):
+    """What realising needs of a store."""
+
+
+class Capturer(Protocol):
+    """Takes a folder of this machine into the store, as a tree."""
+
+    def capture(self, directory: str) -> Digest:
+        """The folder's files may be moved into the store: it is of no use afterwards.
+
+        Raises:
+            VerificationError: it holds what a tree cannot (a socket, a device, a FIFO).
+        """
+        ...
+
+
 class Fetcher(Protocol[S_contra]):
     """Brings one kind of source into a sink, having checked its identity.
 
@@ -101,7 +166,29 @@ class Fetcher(Protocol[S_contra]):
 class Executor(Protocol):
     """Runs one action sealed, and captures its outputs into the store."""
 
-    def run(self, action: Action, label: str, log: Callable[[str], None]) -> Outcome: ...
+    def run(
+        self,
+        action: Action,
+        label: str,
+        log: Callable[[str], None],
+        accelerators: Mapping[str, str],
+    ) -> Outcome:
+        """Run it; a step's own failure is an Outcome, not an exception.
+
+        Args:
+            action: What to run.
+            label: For messages.
+            log: Takes each line that the step writes.
+            accelerators: Folders of this machine by path in the sandbox (``tmp/go-cache``).
+
+        Raises:
+            SandboxError: this machine cannot run it.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Kill everything that runs; nothing runs afterwards."""
+        ...
 
 
 class Clock(Protocol):

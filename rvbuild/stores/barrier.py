@@ -1,0 +1,93 @@
+"""Waiting until what was written is on the disk, once for all who wait.
+
+Knows: syncfs(2), and that one that starts after my last write is enough for me.
+Must not know: what was written.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import threading
+import weakref
+
+from rvbuild.stores.layout import store_error
+
+
+class Barrier:
+    """Group commit for one file system.
+
+    syncfs reports write-back errors since its file descriptor was opened (Linux 5.8), so
+    the descriptor lives as long as the barrier, and is opened before anything is written.
+    """
+
+    def __init__(self, folder: str, *, durable: bool = True) -> None:
+        self._folder = folder
+        self._durable = durable
+        self._turn = threading.Condition()
+        self._started = self._finished = 0
+        self._running = False
+        self._failures: dict[int, OSError] = {}
+        self._syncfs = ctypes.CDLL(None, use_errno=True).syncfs
+        self._fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._fd)
+
+    def wait(self) -> None:
+        """Return when all that was written before this call is durable.
+
+        Raises:
+            StoreError: the disk could not take it.
+        """
+        if not self._durable:
+            return
+        with self._turn:
+            ticket = self._started + 1
+            while self._finished < ticket and self._running:
+                self._turn.wait()
+            if self._finished >= ticket:
+                self._raise_failure(ticket)
+                return
+            self._started, self._running = ticket, True
+        failure: OSError | None = InterruptedError(errno.EINTR, "interrupted")
+        try:
+            failure = self._sync()
+        finally:  # ^C here must not leave the others waiting for ever
+            with self._turn:
+                self._running, self._finished = False, ticket
+                if failure:
+                    self._failures[ticket] = failure
+                self._turn.notify_all()
+        self._raise_failure(ticket)
+
+    def _sync(self) -> OSError | None:
+        if self._syncfs(self._fd) == 0:
+            return None
+        number = ctypes.get_errno()
+        return OSError(number, os.strerror(number))
+
+    def _raise_failure(self, ticket: int) -> None:
+        failure = self._failures.get(ticket)
+        if failure:
+            raise store_error(failure, self._folder) from failure
+
+
+def sync_file(fd: int, *, durable: bool) -> None:
+    """fsync(2), where durability is wanted."""
+    if durable:
+        os.fsync(fd)
+
+
+def sync_folder(path: str, *, durable: bool) -> None:
+    """fsync(2) of a folder: the names in it are durable.
+
+    Raises:
+        OSError: the disk could not take it.
+    """
+    if not durable:
+        return
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,32 @@
+"""The local store: all that a build needs of a folder on this machine.
+
+Knows: which parts it has. Must not know: how any of them works.
+"""
+
+from __future__ import annotations
+
+from rvbuild.stores.layout import Layout
+from rvbuild.stores.locks import LocalLocks
+from rvbuild.stores.results import LocalResults
+from rvbuild.stores.roots import LocalRoots
+from rvbuild.stores.trees import LocalTrees
+
+
+class LocalStore(LocalTrees, LocalResults, LocalRoots, LocalLocks):
+    """The store in the folder ``path``, made if it is not there.
+
+    Implements TreeStore, Results, Roots, Locks and Capturer of ``core.ports``. Any number
+    of processes and threads may use one folder at once. ``durable=False`` leaves out every
+    fsync: for stores that a test throws away.
+
+    Raises:
+        StoreError: the folder cannot be made, read or written.
+    """
+
+    def __init__(self, path: str, *, durable: bool = True) -> None:
+        layout = Layout.at(path)
+        LocalTrees.__init__(self, layout, durable=durable)
+        LocalResults.__init__(self, layout, durable=durable)
+        LocalRoots.__init__(self, layout, durable=durable)
+        LocalLocks.__init__(self, layout)
+        self.layout = layout

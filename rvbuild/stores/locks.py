@@ -1,0 +1,78 @@
+"""Locks between processes: flock(2), which ends with the process that holds it.
+
+Knows: lock files. Must not know: what they guard.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rvbuild.core.errors import StoreError
+from rvbuild.stores.layout import Layout, guarded
+
+STORE = "store"
+
+
+@contextmanager
+def _held(path: str, mode: int) -> Iterator[None]:
+    with guarded(path):
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        try:
+            fcntl.flock(fd, mode)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            msg = f"cannot lock the store: {error.strerror}"
+            hint = "use a folder on a local file system, with --store"
+            raise StoreError(msg, where=path, hint=hint) from error
+        yield
+    finally:
+        os.close(fd)
+
+
+class LocalLocks:
+    """The locks of the store at ``layout``."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._folder = layout.locks
+        self._root = layout.root
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Alone among processes and threads that lock the same ``name``; waits.
+
+        Take ``shared()`` first: gc removes the files of locks that nobody holds.
+        """
+        file = name if name.isalnum() else hashlib.sha256(name.encode()).hexdigest()
+        with _held(f"{self._folder}/on-{file}", fcntl.LOCK_EX):
+            yield
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Held for a whole build: nothing in the store goes away meanwhile."""
+        with _held(f"{self._folder}/{STORE}", fcntl.LOCK_SH):
+            yield
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Alone in the store; does not wait.
+
+        Raises:
+            StoreError: a build is using the store.
+        """
+        held = _held(f"{self._folder}/{STORE}", fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            held.__enter__()
+        except BlockingIOError:
+            msg = "a build is using the store"
+            hint = "run it again when the build is done"
+            raise StoreError(msg, where=self._root, hint=hint) from None
+        try:
+            yield
+        finally:
+            held.__exit__(None, None, None)

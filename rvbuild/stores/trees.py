@@ -1,0 +1,191 @@
+"""Ready-to-mount trees, and how one is registered.
+
+Knows: the order in which a tree becomes durable. Must not know: where files come from.
+
+A tree is registered by its mark, ``trees/ab/HASH.tree``: a hard link to the blob of its
+``Tree`` message, made when all else of the tree has its name.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import StoreError, VerificationError
+from rvbuild.core.overlay import union
+from rvbuild.core.tree import File, Folder, Symlink, Tree
+from rvbuild.stores.barrier import Barrier
+from rvbuild.stores.blobs import Blobs, create
+from rvbuild.stores.layout import PLAIN, Layout, guarded, link, rename, store_error
+from rvbuild.stores.locks import LocalLocks
+from rvbuild.stores.staging import Staging, staged
+from rvbuild.stores.writer import LocalWriter
+
+
+class LocalTrees:
+    """The blobs and trees of the store at ``layout``; ``core.ports.TreeStore``.
+
+    ``durable=False`` leaves out every fsync: for stores that a test throws away.
+    """
+
+    def __init__(self, layout: Layout, *, durable: bool = True) -> None:
+        self._layout = layout
+        self._durable = durable
+        self._blobs = Blobs(layout, durable=durable)
+        self._locks = LocalLocks(layout)
+        with guarded(layout.root):
+            self._barrier = Barrier(layout.root, durable=durable)
+
+    def read(self, blob: Digest) -> bytes:
+        return self._blobs.read(blob)
+
+    def write(self, data: bytes) -> Digest:
+        return self._blobs.write(data)
+
+    def has_tree(self, root: Digest) -> bool:
+        return os.path.exists(self._mark(root))
+
+    def path(self, root: Digest) -> str:
+        return self._layout.tree(root.hash)
+
+    def tree(self, root: Digest) -> Tree:
+        """Every directory of the tree.
+
+        Raises:
+            KeyError: it is missing.
+            VerificationError: its ``Tree`` message is damaged.
+            StoreError: it could not be read.
+        """
+        path = self._mark(root)
+        with guarded(path, "read"):
+            try:
+                with open(path, "rb") as file:
+                    data = file.read()
+            except FileNotFoundError:
+                raise KeyError(str(root)) from None
+        hint = "run `rvbuild store verify`"
+        try:
+            tree = Tree.decode(data)
+        except VerificationError as error:
+            raise VerificationError(error.message, where=path, hint=hint) from error
+        if tree.root != root:
+            msg = "a Tree message of the store is damaged: its root has another digest"
+            raise VerificationError(msg, where=path, hint=hint)
+        return tree
+
+    @contextmanager
+    def new_tree(self) -> Iterator[LocalWriter]:
+        """A writer; what is not committed when the context ends is gone."""
+        with self._locks.shared(), staged(self._layout) as staging:
+            yield LocalWriter(staging, self._blobs, self._register_written)
+
+    def merge(self, parts: Sequence[tuple[str, Digest]]) -> Digest:
+        """Register the union of trees, each laid at its path, by hard links alone.
+
+        Raises:
+            KeyError: a part is missing.
+            VerificationError: two parts have different things at one path.
+            StoreError: the store could not be written.
+        """
+        with self._locks.shared():
+            tree = union([(at, self.tree(root)) for at, root in parts])
+            self.assemble(tree)
+        return tree.root
+
+    def assemble(self, tree: Tree) -> None:
+        """Register a tree whose blobs are in the store.
+
+        Raises:
+            StoreError: a blob is missing, or the store could not be written.
+        """
+        if self.has_tree(tree.root):
+            return
+        with self._locks.shared(), staged(self._layout) as staging:
+            self._lay_out(staging, tree)
+            with guarded(staging.message):
+                create(staging.message, tree.encode(), PLAIN, durable=self._durable)
+            self._register(staging, tree)
+
+    def _lay_out(self, staging: Staging, tree: Tree) -> None:
+        folders: list[str] = []
+        stack = [("", tree.root)]
+        while stack:
+            path, digest = stack.pop()
+            folders.append(path)
+            try:
+                if path:
+                    staging.make_folder(path)
+                prefix = f"{path}/" if path else ""
+                for name, node in tree.directories[digest].entries.items():
+                    if isinstance(node, Folder):
+                        stack.append((prefix + name, node.digest))
+                    elif isinstance(node, Symlink):
+                        staging.make_symlink(prefix + name, node.target)
+                    else:
+                        self._link_file(staging, prefix + name, node)
+            except OSError as error:
+                raise store_error(error, f"{staging.tree}/{path}") from error
+        with guarded(staging.tree):
+            for path in reversed(folders):
+                staging.finish_folder(path)
+
+    def _link_file(self, staging: Staging, path: str, node: File) -> None:
+        source = self._layout.blob(node.digest.hash, executable=node.executable)
+        try:
+            os.link(source, path, dst_dir_fd=staging.at, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in {errno.EMLINK, errno.ENOENT}:
+                raise
+            try:
+                self._blobs.twin(node.digest, staging.spare, executable=node.executable)
+            except KeyError:
+                msg = f"a blob that {path} needs is missing from the store"
+                hint = "run `rvbuild store verify`"
+                raise StoreError(msg, where=source, hint=hint) from None
+            os.link(source, path, dst_dir_fd=staging.at, follow_symlinks=False)
+
+    def _mark(self, root: Digest) -> str:
+        return self._layout.tree(root.hash) + ".tree"
+
+    def _register_written(self, staging: Staging, tree: Tree, writer: LocalWriter) -> None:
+        if self.has_tree(tree.root):
+            self._barrier.wait()  # another process may be about to make it durable
+            return
+        with guarded(staging.message):
+            create(staging.message, tree.encode(), PLAIN, durable=False)
+        self._barrier.wait()
+        writer.settle()
+        self._register(staging, tree)
+
+    def _register(self, staging: Staging, tree: Tree) -> None:
+        """Name the folder, then its mark. All content is durable, all blobs have names."""
+        with guarded(self.path(tree.root)):
+            message = self._message_blob(staging)
+            with self._locks.lock("trees"):
+                if not self.has_tree(tree.root):
+                    self._place(staging, tree.root)
+                    link(message, self._mark(tree.root))
+        self._barrier.wait()
+
+    def _message_blob(self, staging: Staging) -> str:
+        with open(staging.message, "rb") as file:
+            blob = Digest.of(file.read())
+        at = os.open(staging.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._blobs.adopt("message", at, blob, staging.spare, executable=False)
+        finally:
+            os.close(at)
+        return self._layout.blob(blob.hash)
+
+    def _place(self, staging: Staging, root: Digest) -> None:
+        try:
+            rename(staging.tree, self.path(root))
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+            # Left by a crash between the two names: never used, for it has no mark.
+            os.rename(self.path(root), f"{staging.path}/left")
+            os.rename(staging.tree, self.path(root))

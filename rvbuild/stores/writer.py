@@ -1,0 +1,180 @@
+"""A tree while it is being written to a local store.
+
+Knows: how files become durable before they get a name. Must not know: where they come from.
+
+Files go straight to the staging folder, hashed while they are written, or are linked from
+blobs that the store has. Symlinks are made last, so that no write can pass through one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+
+from attrs import frozen
+
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import StoreError
+from rvbuild.core.outline import Outline, check_target
+from rvbuild.core.tree import File, Symlink, Tree
+from rvbuild.stores.blobs import CREATE, Blobs, write_all
+from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, PLAIN, store_error
+from rvbuild.stores.staging import Staging
+
+Register = Callable[[Staging, Tree, "LocalWriter"], None]
+
+
+@frozen
+class Written:
+    """A file of the staging folder that has no name as a blob yet."""
+
+    path: str
+    node: File
+
+
+class LocalWriter:
+    """A sink that writes to ``staging``; may be used by several threads.
+
+    ``register`` makes the tree permanent, and calls ``settle`` for its files.
+    """
+
+    def __init__(self, staging: Staging, blobs: Blobs, register: Register) -> None:
+        self._staging = staging
+        self._blobs = blobs
+        self._register = register
+        self._outline = Outline()
+        self._links: dict[str, str] = {}
+        self._written: list[Written] = []
+        self._paths: dict[File, str] = {}
+        self._placing = threading.Lock()
+
+    def directory(self, path: str) -> None:
+        if path:
+            with self._placing:
+                self._make(self._outline.enter(path))
+
+    def file(self, path: str, chunks: Iterable[bytes], *, executable: bool = False) -> str:
+        """Write a file; return the SHA-256 of its content in hex."""
+        self._reserve(path)
+        source = iter(chunks)
+        first = next(source, b"")
+        second = next(source, None)
+        if second is None:
+            node = self._whole(path, first, executable=executable)
+        else:
+            node = self._streamed(path, _chained(first, second, source), executable=executable)
+        self._outline.fill(path, node)
+        return node.digest.hash
+
+    def symlink(self, path: str, target: str) -> None:
+        check_target(target)
+        self._reserve(path)
+        self._outline.fill(path, Symlink(target))
+        self._links[path] = target
+
+    def copy(self, path: str, of: str) -> None:
+        node = self._outline.file(of)
+        self._reserve(path)
+        at = self._staging.at
+        try:
+            os.link(of, path, src_dir_fd=at, dst_dir_fd=at, follow_symlinks=False)
+        except OSError as error:
+            raise self._error(error, path) from error
+        self._outline.fill(path, node)
+
+    def commit(self) -> Digest:
+        """Register the tree: durable and verified once this returns its root digest."""
+        tree = Tree.of(self._outline.root)
+        self._register(self._staging, tree, self)
+        return tree.root
+
+    def settle(self) -> None:
+        """Name the blobs, make the symlinks, finish the folders. All content is durable.
+
+        Raises:
+            StoreError: the disk could not take it.
+        """
+        staging, path = self._staging, ""
+        try:
+            for written in self._written:
+                path, node = written.path, written.node
+                self._blobs.adopt(
+                    path, staging.at, node.digest, staging.spare, executable=node.executable
+                )
+            for path, target in self._links.items():
+                staging.make_symlink(path, target)
+            for path in self._outline.directories:
+                staging.finish_folder(path)
+        except OSError as error:
+            raise self._error(error, path) from error
+
+    def _reserve(self, path: str) -> None:
+        with self._placing:
+            self._make(self._outline.reserve(path))
+
+    def _make(self, folders: list[str]) -> None:
+        for folder in folders:
+            try:
+                self._staging.make_folder(folder)
+            except OSError as error:
+                raise self._error(error, folder) from error
+
+    def _whole(self, path: str, data: bytes, *, executable: bool) -> File:
+        node = File(Digest(hashlib.sha256(data).hexdigest(), len(data)), executable)
+        at = self._staging.at
+        try:
+            if self._blobs.share(node.digest, path, at, executable=executable):
+                return node
+            fd = self._open(path, executable=executable)
+            try:
+                write_all(fd, data)
+                self._finish(fd, executable=executable)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise self._error(error, path) from error
+        self._written.append(Written(path, node))
+        return node
+
+    def _streamed(self, path: str, chunks: Iterator[bytes], *, executable: bool) -> File:
+        try:
+            fd = self._open(path, executable=executable)
+        except OSError as error:
+            raise self._error(error, path) from error
+        hasher, size = hashlib.sha256(), 0
+        try:
+            for chunk in chunks:
+                hasher.update(chunk)
+                size += len(chunk)
+                self._write(fd, chunk, path)
+            self._finish(fd, executable=executable)
+        finally:
+            os.close(fd)
+        node = File(Digest(hasher.hexdigest(), size), executable)
+        self._written.append(Written(path, node))
+        return node
+
+    def _open(self, path: str, *, executable: bool) -> int:
+        return os.open(path, CREATE, EXECUTABLE if executable else PLAIN, dir_fd=self._staging.at)
+
+    def _write(self, fd: int, chunk: bytes, path: str) -> None:
+        try:  # not around the loop: errors of the source are not the store's
+            write_all(fd, chunk)
+        except OSError as error:
+            raise self._error(error, path) from error
+
+    @staticmethod
+    def _finish(fd: int, *, executable: bool) -> None:
+        os.fchmod(fd, EXECUTABLE if executable else PLAIN)  # whatever the umask
+        os.utime(fd, ns=(EPOCH_NS, EPOCH_NS))
+
+    def _error(self, error: OSError, path: str) -> StoreError:
+        return store_error(error, f"{self._staging.tree}/{path}")
+
+
+def _chained(first: bytes, second: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield second
+    yield from rest

@@ -1,0 +1,353 @@
+"""What every store does, proved over each of them."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from rvbuild.core.action import Outcome
+from rvbuild.core.derivation import Realisation
+from rvbuild.core.digest import EMPTY, Digest
+from rvbuild.core.errors import SourceError, VerificationError
+from rvbuild.core.ports import Locks, Results, Root, Roots, TreeSink, TreeStore
+from rvbuild.core.tree import File, Nested, Symlink, Tree
+from rvbuild.stores.local import LocalStore
+from rvbuild.stores.memory import MemoryStore
+
+
+class Store(TreeStore, Results, Roots, Locks, Protocol):
+    """What is tested."""
+
+
+@pytest.fixture(params=["memory", "local", "durable"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "memory":
+        return MemoryStore()
+    return LocalStore(str(tmp_path / "store"), durable=request.param == "durable")
+
+
+def fill(sink: TreeSink) -> None:
+    sink.directory("empty/deep")
+    sink.file("a/plain", [b"some ", b"", b"text"])
+    sink.file("a/script", [b"#!/bin/sh\n"], executable=True)
+    sink.file("a/script-as-data", [b"#!/bin/sh\n"])
+    sink.file("nothing", [])
+    sink.file("nothing-to-run", [], executable=True)
+    sink.symlink("link", "../outside")
+    sink.symlink("a/loop", "loop")
+    sink.copy("a/twin", "a/script")
+
+
+def filled() -> Nested:
+    script = Digest.of(b"#!/bin/sh\n")
+    return {
+        "empty": {"deep": {}},
+        "a": {
+            "plain": File(Digest.of(b"some text")),
+            "script": File(script, executable=True),
+            "script-as-data": File(script),
+            "loop": Symlink("loop"),
+            "twin": File(script, executable=True),
+        },
+        "nothing": File(EMPTY),
+        "nothing-to-run": File(EMPTY, executable=True),
+        "link": Symlink("../outside"),
+    }
+
+
+def made(store: Store, **files: bytes) -> Digest:
+    with store.new_tree() as writer:
+        for path, data in files.items():
+            writer.file(path.replace("_", "/"), [data])
+        return writer.commit()
+
+
+def test_a_blob_is_read_back(store: Store) -> None:
+    digest = store.write(b"text")
+    assert digest == Digest.of(b"text")
+    assert store.write(b"text") == digest
+    assert store.read(digest) == b"text"
+
+
+def test_a_missing_blob_is_a_key_error(store: Store) -> None:
+    with pytest.raises(KeyError):
+        store.read(Digest.of(b"never written"))
+
+
+def test_a_tree_is_what_was_written(store: Store) -> None:
+    with store.new_tree() as writer:
+        fill(writer)
+        root = writer.commit()
+    assert root == Tree.of(filled()).root
+    assert store.has_tree(root)
+    assert store.tree(root) == Tree.of(filled())
+
+
+def test_every_file_and_the_tree_message_are_blobs(store: Store) -> None:
+    with store.new_tree() as writer:
+        fill(writer)
+        tree = store.tree(writer.commit())
+    for _, node in tree.walk():
+        if isinstance(node, File):
+            assert Digest.of(store.read(node.digest)) == node.digest
+    assert store.read(Digest.of(tree.encode())) == tree.encode()
+
+
+def test_an_empty_tree(store: Store) -> None:
+    with store.new_tree() as writer:
+        root = writer.commit()
+    assert root == EMPTY
+    assert store.tree(root).nested() == {}
+
+
+def test_file_returns_the_hash_of_its_content(store: Store) -> None:
+    with store.new_tree() as writer:
+        for name, chunks in {"none": [], "one": [b"a" * 9000], "many": [b"b" * 9000] * 9}.items():
+            expected = hashlib.sha256(b"".join(chunks)).hexdigest()
+            assert writer.file(name, chunks) == expected
+
+
+def test_order_does_not_matter(store: Store) -> None:
+    roots = set()
+    for order in itertools.permutations(["x/a", "x/b", "y"]):
+        with store.new_tree() as writer:
+            for path in order:
+                writer.file(path, [path.encode()])
+            roots.add(writer.commit())
+    assert len(roots) == 1
+
+
+def test_what_is_not_committed_is_gone(store: Store) -> None:
+    with store.new_tree() as writer:
+        writer.file("a", [b"a"])
+    assert not store.has_tree(Tree.of({"a": File(Digest.of(b"a"))}).root)
+    with pytest.raises(KeyError):
+        store.tree(Tree.of({"a": File(Digest.of(b"a"))}).root)
+
+
+def test_a_tree_may_be_committed_again(store: Store) -> None:
+    assert made(store, a=b"1") == made(store, a=b"1")
+
+
+def test_an_error_of_the_source_passes_through(store: Store) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"one"
+        yield b"two"
+        msg = "cut off"
+        raise SourceError(msg)
+
+    with pytest.raises(SourceError), store.new_tree() as writer:
+        writer.file("a", broken())
+
+
+BAD_PATHS = [
+    "",
+    "/",
+    "/etc/passwd",
+    "a/",
+    "a//b",
+    ".",
+    "..",
+    "../x",
+    "a/../b",
+    "a/./b",
+    "nul\0",
+    "bad\udcff",
+    "n" * 256,
+    "d/" * 1500 + "f",
+]
+
+
+@pytest.mark.parametrize("path", BAD_PATHS)
+def test_a_path_that_is_not_in_normal_form_is_refused(store: Store, path: str) -> None:
+    with store.new_tree() as writer:
+        with pytest.raises(VerificationError):
+            writer.file(path, [b"x"])
+        with pytest.raises(VerificationError):
+            writer.symlink(path, "x")
+        if path:
+            with pytest.raises(VerificationError):
+                writer.directory(path)
+        writer.file("a/fine", [b"x"])
+        assert list(store.tree(writer.commit()).walk()) == [("a/fine", File(Digest.of(b"x")))]
+
+
+@pytest.mark.parametrize("target", ["", "nul\0", "bad\udcff", "t" * 4096])
+def test_a_symlink_needs_a_target_that_a_disk_can_hold(store: Store, target: str) -> None:
+    with store.new_tree() as writer, pytest.raises(VerificationError):
+        writer.symlink("link", target)
+
+
+@pytest.mark.parametrize("below", ["file", "link", "dir/file"])
+def test_nothing_is_placed_below_a_file_or_a_symlink(store: Store, below: str) -> None:
+    with store.new_tree() as writer:
+        writer.file("file", [b"x"])
+        writer.file("dir/file", [b"x"])
+        writer.symlink("link", "dir")
+        for path in (f"{below}/x", f"{below}/x/y"):
+            with pytest.raises(VerificationError):
+                writer.file(path, [b"y"])
+            with pytest.raises(VerificationError):
+                writer.directory(path)
+            with pytest.raises(VerificationError):
+                writer.symlink(path, "y")
+
+
+@pytest.mark.parametrize("taken", ["file", "link", "dir"])
+def test_a_name_is_given_once(store: Store, taken: str) -> None:
+    with store.new_tree() as writer:
+        writer.file("file", [b"x"])
+        writer.symlink("link", "dir")
+        writer.directory("dir")
+        with pytest.raises(VerificationError):
+            writer.file(taken, [b"y"])
+        with pytest.raises(VerificationError):
+            writer.symlink(taken, "y")
+        with pytest.raises(VerificationError):
+            writer.copy(taken, "file")
+
+
+@pytest.mark.parametrize("of", ["missing", "link", "dir", "dir/missing"])
+def test_a_copy_is_of_an_earlier_file(store: Store, of: str) -> None:
+    with store.new_tree() as writer:
+        writer.symlink("link", "file")
+        writer.directory("dir")
+        with pytest.raises(VerificationError):
+            writer.copy("new", of)
+
+
+def test_a_directory_may_be_named_again(store: Store) -> None:
+    with store.new_tree() as writer:
+        writer.directory("a/b")
+        writer.directory("a")
+        writer.directory("a/b")
+        assert store.tree(writer.commit()).nested() == {"a": {"b": {}}}
+
+
+def test_one_writer_takes_files_from_several_threads(store: Store) -> None:
+    names = [f"d{i % 7}/e{i % 3}/f{i}" for i in range(200)]
+    with store.new_tree() as writer, ThreadPoolExecutor(8) as pool:
+        hashes = list(pool.map(lambda name: writer.file(name, [name.encode()]), names))
+        tree = store.tree(writer.commit())
+    assert {path for path, _ in tree.walk()} == set(names)
+    assert hashes == [hashlib.sha256(name.encode()).hexdigest() for name in names]
+
+
+def test_merge_lays_trees_over_each_other(store: Store) -> None:
+    one, two = made(store, bin_a=b"a", lib_shared=b"s"), made(store, bin_b=b"b", lib_shared=b"s")
+    root = store.merge([("", one), ("", two), ("opt/x", one), ("opt/x/y", two)])
+    a, b, shared = (File(Digest.of(data)) for data in (b"a", b"b", b"s"))
+    assert store.has_tree(root)
+    assert store.tree(root).nested() == {
+        "bin": {"a": a, "b": b},
+        "lib": {"shared": shared},
+        "opt": {
+            "x": {
+                "bin": {"a": a},
+                "lib": {"shared": shared},
+                "y": {"bin": {"b": b}, "lib": {"shared": shared}},
+            }
+        },
+    }
+
+
+def test_merging_keeps_links_modes_and_empty_directories(store: Store) -> None:
+    with store.new_tree() as writer:
+        fill(writer)
+        root = writer.commit()
+    assert store.tree(store.merge([("x", root)])).nested() == {"x": filled()}
+    assert store.merge([("", root)]) == root
+    assert store.tree(store.merge([])).nested() == {}
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "at"),
+    [
+        ({"a": b"1"}, {"a": b"2"}, ""),
+        ({"a": b"1"}, {"a_b": b"1"}, ""),
+        ({"a_b": b"1"}, {"a": b"1"}, ""),
+        ({"a": b"1"}, {"b": b"1"}, "a"),
+        ({"a": b"1"}, {"b": b"1"}, "a/c"),
+        ({"x_a": b"1", "x_b": b"1"}, {"a": b"2"}, "x"),
+    ],
+)
+def test_parts_that_differ_at_a_path_are_refused(
+    store: Store, one: dict[str, bytes], two: dict[str, bytes], at: str
+) -> None:
+    parts = [("", made(store, **one)), (at, made(store, **two))]
+    with pytest.raises(VerificationError):
+        store.merge(parts)
+
+
+def test_merging_a_missing_tree_is_a_key_error(store: Store) -> None:
+    with pytest.raises(KeyError):
+        store.merge([("", Digest.of(b"no such tree"))])
+
+
+def realised(*, accelerated: bool, output: str = "1" * 64) -> Realisation:
+    return Realisation(
+        derivation="d" * 64,
+        output=output,
+        action="a" * 64,
+        log="b" * 64,
+        accelerated=accelerated,
+        signatures=("k:s",),
+    )
+
+
+def test_a_realisation_is_found_by_derivation(store: Store) -> None:
+    assert store.realisation("d" * 64) is None
+    store.register(realised(accelerated=False))
+    assert store.realisation("d" * 64) == realised(accelerated=False)
+    store.register(realised(accelerated=False, output="2" * 64))
+    assert store.realisation("d" * 64) == realised(accelerated=False, output="2" * 64)
+
+
+def test_accelerated_realisations_are_kept_apart(store: Store) -> None:
+    store.register(realised(accelerated=True))
+    assert store.realisation("d" * 64, accelerated=False) is None
+    assert store.realisation("d" * 64) == realised(accelerated=True)
+    store.register(realised(accelerated=False, output="2" * 64))
+    assert store.realisation("d" * 64) == realised(accelerated=False, output="2" * 64)
+
+
+def test_an_outcome_is_found_by_action(store: Store) -> None:
+    action, log = Digest.of(b"action"), store.write(b"log")
+    clean = Outcome(exit_code=0, output=EMPTY, tree=EMPTY, log=log)
+    helped = Outcome(exit_code=1, output=None, tree=None, log=log)
+    assert store.outcome(action, accelerated=True) is None
+    store.record(action, helped, accelerated=True)
+    assert store.outcome(action, accelerated=False) is None
+    assert store.outcome(action, accelerated=True) == helped
+    store.record(action, clean, accelerated=False)
+    assert store.outcome(action, accelerated=True) == clean
+
+
+def test_roots_are_by_name_and_link(store: Store) -> None:
+    for link in ("/p/result/k3s", "/q/result/k3s", "/p/result/k3s"):
+        store.add_root("k3s-riscv64", "d" * 64, link)
+    assert {root.link for root in store.roots()} == {"/p/result/k3s", "/q/result/k3s"}
+    assert Root(name="k3s-riscv64", derivation="d" * 64, link="/p/result/k3s") in store.roots()
+
+
+def test_a_lock_keeps_others_out(store: Store) -> None:
+    inside: list[int] = []
+    most: list[int] = []
+
+    def work(number: int) -> None:
+        with store.shared(), store.lock("some name/with a slash"):
+            inside.append(number)
+            most.append(len(inside))
+            os.sched_yield()
+            inside.remove(number)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(100)))
+    assert max(most) == 1
