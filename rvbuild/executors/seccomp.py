@@ -1,0 +1,113 @@
+"""The system call filter of a sandbox, as the classic BPF program that the kernel takes.
+
+Knows: what namespaces do not seal. Must not know: bubblewrap.
+Sources: seccomp(2), Linux ``include/uapi/linux/{filter,seccomp,audit}.h`` and the system
+call tables of each architecture.
+
+Namespaces leave open: address families that belong to no network namespace (a virtual
+machine's AF_VSOCK reaches its host), the keyrings of the user, io_uring (which makes
+sockets past a filter), and further namespaces, inside which a process has every
+capability. Nothing here is needed to build software; whatever is refused gets the error
+that a kernel without the feature gives, so that programs go on without it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from rvbuild.core.errors import SandboxError
+
+_LOAD, _EQUAL, _ABOVE, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06  # BPF_LD|W|ABS, BPF_JMP|…
+_ALLOW = 0x7FFF0000
+_ERRNO = 0x00050000
+_NUMBER, _ARCH, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24  # struct seccomp_data
+_NEW_USER_NAMESPACE = 0x10000000
+_FAMILIES = (1, 2, 10, 16)  # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
+_X32 = 0x40000000
+
+_REFUSED = (
+    "add_key", "request_key", "keyctl",
+    "io_uring_setup", "io_uring_enter", "io_uring_register",
+    "bpf", "perf_event_open", "userfaultfd", "open_by_handle_at", "clone3",
+)  # fmt: skip
+
+_GENERIC = {
+    "unshare": 97, "socket": 198, "socketpair": 199, "add_key": 217, "request_key": 218,
+    "keyctl": 219, "clone": 220, "perf_event_open": 241, "open_by_handle_at": 265, "bpf": 280,
+    "userfaultfd": 282, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
+    "clone3": 435,
+}  # fmt: skip
+_X86_64 = {
+    "socket": 41, "socketpair": 53, "clone": 56, "add_key": 248, "request_key": 249,
+    "keyctl": 250, "unshare": 272, "perf_event_open": 298, "open_by_handle_at": 304, "bpf": 321,
+    "userfaultfd": 323, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
+    "clone3": 435,
+}  # fmt: skip
+
+
+@frozen
+class _Machine:
+    audit: int
+    calls: Mapping[str, int]
+
+
+_MACHINES = {
+    "x86_64": _Machine(0xC000003E, _X86_64),
+    "aarch64": _Machine(0xC00000B7, _GENERIC),
+    "riscv64": _Machine(0xC00000F3, _GENERIC),
+}
+
+
+def program(machine: str | None = None) -> bytes:
+    """The filter for ``machine`` (``uname -m``; this one by default), as ``sock_filter[]``.
+
+    Raises:
+        SandboxError: no table of system calls for the machine.
+    """
+    name = machine or os.uname().machine
+    if name not in _MACHINES:
+        msg = f"rvbuild has no system call filter for {name}"
+        hint = f"build on one of {', '.join(sorted(_MACHINES))}, or with a remote engine"
+        raise SandboxError(msg, hint=hint)
+    return b"".join(struct.pack("=HBBI", *one) for one in _instructions(_MACHINES[name]))
+
+
+_Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
+
+
+def _refuse(number: int) -> _Instruction:
+    return (_RETURN, 0, 0, _ERRNO | number)
+
+
+_PASS: _Instruction = (_RETURN, 0, 0, _ALLOW)
+
+
+def _instructions(machine: _Machine) -> list[_Instruction]:
+    calls = machine.calls
+    families = [(_EQUAL, len(_FAMILIES) - i, 0, one) for i, one in enumerate(_FAMILIES)]
+    by_family = [(_LOAD, 0, 0, _FIRST_ARGUMENT), *families, _refuse(errno.EAFNOSUPPORT), _PASS]
+    by_flags = [
+        (_LOAD, 0, 0, _FIRST_ARGUMENT),
+        (_ANY_BIT, 0, 1, _NEW_USER_NAMESPACE),
+        _refuse(errno.EPERM),
+        _PASS,
+    ]
+    result: list[_Instruction] = [
+        (_LOAD, 0, 0, _ARCH),
+        (_EQUAL, 1, 0, machine.audit),
+        _refuse(errno.ENOSYS),  # 32-bit calls would pass by every number below
+        (_LOAD, 0, 0, _NUMBER),
+        (_ABOVE, 0, 1, _X32),
+        _refuse(errno.ENOSYS),
+    ]
+    for name in _REFUSED:
+        result += [(_EQUAL, 0, 1, calls[name]), _refuse(errno.ENOSYS)]
+    for names, block in ((("socket", "socketpair"), by_family), (("clone", "unshare"), by_flags)):
+        for name in names:
+            result += [(_EQUAL, 0, len(block), calls[name]), *block]
+    return [*result, _PASS]

@@ -1,0 +1,93 @@
+"""Watching a sandbox: its log, its time, its processes.
+
+Knows: when to stop a step. Must not know: what the step is for.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+
+from attrs import frozen
+
+from rvbuild.executors.limits import Limits
+from rvbuild.executors.sandbox import CHUNK, Sandbox
+from rvbuild.executors.step_log import StepLog
+
+TIMED_OUT = 124  # as timeout(1) has it
+OVER_LIMIT = 128 + signal.SIGXFSZ
+_COUNT_EVERY = 0.25  # seconds between two counts of the processes
+
+
+@frozen
+class Ended:
+    """How a step ended; ``started`` is False if its command never ran."""
+
+    exit_code: int
+    started: bool
+
+
+class Watch:
+    """Passes on what a sandbox writes, and stops it when it goes over a limit."""
+
+    def __init__(self, sandbox: Sandbox, log: StepLog, limits: Limits, seconds: float) -> None:
+        self._sandbox = sandbox
+        self._log = log
+        self._limits = limits
+        self._seconds = seconds
+        self._deadline = time.monotonic() + seconds
+        self._stopped: int | None = None
+
+    def follow(self) -> Ended:
+        """Return when the process, and all that it started, is gone."""
+        try:
+            self._drain()
+        except BaseException:
+            self._sandbox.kill()
+            self._sandbox.wait()
+            raise
+        exit_code, started = self._sandbox.wait()
+        return Ended(exit_code if self._stopped is None else self._stopped, started)
+
+    def _drain(self) -> None:
+        sandbox = self._sandbox
+        poll = select.poll()
+        open_ = {sandbox.output, sandbox.status}
+        for descriptor in open_:
+            poll.register(descriptor, select.POLLIN)
+        count_at = time.monotonic() + _COUNT_EVERY
+        while open_:
+            for descriptor, _ in poll.poll(self._wait_for(count_at)):
+                if chunk := os.read(descriptor, CHUNK):
+                    self._take(descriptor, chunk)
+                else:
+                    poll.unregister(descriptor)
+                    open_.discard(descriptor)
+            if self._stopped is None and (now := time.monotonic()) >= min(count_at, self._deadline):
+                self._check(now)
+                count_at = now + _COUNT_EVERY
+
+    def _wait_for(self, count_at: float) -> float | None:
+        """Milliseconds; None once it was killed: the ends of both files are near."""
+        if self._stopped is not None:
+            return None
+        return max(0.0, min(count_at, self._deadline) - time.monotonic()) * 1000
+
+    def _take(self, descriptor: int, chunk: bytes) -> None:
+        if descriptor == self._sandbox.status:
+            self._sandbox.hear(chunk)
+        elif self._stopped is None and not self._log.feed(chunk):
+            self._stop(OVER_LIMIT, f"its log went over {self._limits.log_bytes:,} bytes")
+
+    def _check(self, now: float) -> None:
+        if now >= self._deadline:
+            self._stop(TIMED_OUT, f"it ran for {self._seconds:,.0f} s, its time limit")
+        elif self._sandbox.processes() > self._limits.processes:
+            self._stop(OVER_LIMIT, f"it had more than {self._limits.processes:,} processes")
+
+    def _stop(self, exit_code: int, why: str) -> None:
+        self._stopped = exit_code
+        self._sandbox.kill()
+        self._log.note(f"stopped the step: {why}")
