@@ -1,0 +1,130 @@
+"""Decompresses gzip, xz, bzip2 and zstd, told apart by their first bytes.
+
+Knows: members, padding and limits. Must not know: what the bytes are.
+
+Members may follow each other, and zero bytes may follow them; anything else is an error,
+so that nothing travels along unseen.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import zlib
+from collections.abc import Iterator
+from typing import Protocol
+
+from attrs import frozen
+
+from rvbuild.archives import zstd
+from rvbuild.archives.limits import Meter
+from rvbuild.archives.source import CHUNK, Source, truncated
+from rvbuild.core.errors import VerificationError
+
+_AT_ONCE = 1 << 20
+_XZ_MEMORY = 160 << 20  # xz -9 takes 65 MiB
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+class _Decoder(Protocol):
+    """One member's decompressor, as ``bz2`` and ``lzma`` have it."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+class _Gzip:
+    """``zlib``'s decompressor with the face of the others."""
+
+    def __init__(self) -> None:
+        self._inflater = zlib.decompressobj(_GZIP)
+
+    @property
+    def eof(self) -> bool:
+        return self._inflater.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inflater.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inflater.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return self._inflater.decompress(self._inflater.unconsumed_tail + data, max_length)
+
+
+@frozen
+class _Codec:
+    """A compression's name and the bytes that every member begins with."""
+
+    name: str
+    magic: bytes
+
+    def starts(self, head: bytes) -> bool:
+        """Whether ``head``, six bytes or all there is, begins a member."""
+        return zstd.starts_frame(head[:4]) if self is _ZSTD else head.startswith(self.magic)
+
+    def decoder(self) -> _Decoder:
+        if self is _XZ:
+            return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+        return bz2.BZ2Decompressor() if self is _BZIP2 else _Gzip()
+
+    def member(self, source: Source) -> Iterator[bytes]:
+        """The content of the member that begins here."""
+        return zstd.frame(source) if self is _ZSTD else _member(source, self)
+
+
+_GZ = _Codec("gzip", b"\x1f\x8b")
+_XZ = _Codec("xz", b"\xfd7zXZ\0")
+_BZIP2 = _Codec("bzip2", b"BZh")
+_ZSTD = _Codec("zstd", zstd.MAGIC)
+_UNSUPPORTED = {b"LZIP": "lzip", b"\x1f\x9d": "compress (.Z)", b"\x89LZO": "lzop", b"7z": "7-Zip"}
+
+
+def decompressed(source: Source, meter: Meter) -> Iterator[bytes]:
+    """The content of a compressed or plain stream, in chunks of at most 1 MiB.
+
+    Raises:
+        VerificationError: damaged, truncated, followed by garbage, or over a limit.
+    """
+    head = source.peek(6)
+    codec = next((codec for codec in (_GZ, _XZ, _BZIP2, _ZSTD) if codec.starts(head)), None)
+    for magic, what in _UNSUPPORTED.items():
+        if head.startswith(magic):
+            message = f"packed by {what}, which is not supported"
+            hint = "gzip, xz, bzip2 and zstd are"
+            raise VerificationError(message, where=source.name, hint=hint)
+    for chunk in _members(source, codec) if codec else source.chunks():
+        meter.count(len(chunk), source.taken)
+        yield chunk
+
+
+def _members(source: Source, codec: _Codec) -> Iterator[bytes]:
+    while codec.starts(source.peek(6)):
+        yield from codec.member(source)
+    for chunk in source.chunks():
+        if chunk.strip(b"\0"):
+            message = f"bytes after the {codec.name} data that are not part of them"
+            raise VerificationError(message, where=source.name)
+
+
+def _member(source: Source, codec: _Codec) -> Iterator[bytes]:
+    decoder = codec.decoder()
+    try:
+        while not decoder.eof:
+            data = source.read(CHUNK) if decoder.needs_input else b""
+            chunk = decoder.decompress(data, _AT_ONCE)
+            if not (chunk or data or decoder.eof):
+                truncated(source.name, source.taken, f"{codec.name} data")
+            yield chunk
+    except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
+        message = f"its {codec.name} data are damaged before byte {source.taken} ({error})"
+        raise VerificationError(message, where=source.name) from error
+    source.unread(decoder.unused_data)

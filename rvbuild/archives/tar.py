@@ -1,0 +1,175 @@
+"""Reads tar archives: ustar, pax, GNU's long names, and their old relatives.
+
+Knows: how entries follow each other, and which belong together. Must not know:
+compression, disks.
+
+Where readers differ about what an archive holds, it is refused: sparse and split files,
+extended headers of two kinds for one entry, content where none belongs.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+
+from rvbuild.archives.guard import Guard
+from rvbuild.archives.source import Flow
+from rvbuild.archives.tar_header import (
+    BLOCK,
+    Header,
+    HeaderError,
+    parse_header,
+    parse_records,
+    parse_size,
+)
+from rvbuild.core.errors import VerificationError
+
+_ZEROS = bytes(BLOCK)
+_EXTENSION_MAX = 1 << 20
+_AT_ONCE = 1 << 20
+_FILES = frozenset({b"0", b"\0", b"7"})
+_HARD_LINK, _SYMLINK, _DIRECTORY, _LABEL = b"1", b"2", b"5", b"V"
+_PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK = b"x", b"g", b"L", b"K"
+_OTHERS = {
+    b"3": "a character device",
+    b"4": "a block device",
+    b"6": "a named pipe",
+    b"S": "a sparse file",
+    b"M": "a part of a split file",
+    b"D": "a directory listing of an incremental backup",
+}
+
+
+@frozen
+class _Extension:
+    """What headers before an entry's own said about it; ``kinds`` are their type flags."""
+
+    kinds: bytes = b""
+    name: bytes | None = None
+    link: bytes | None = None
+    size: int | None = None
+
+
+def read_tar(flow: Flow, guard: Guard) -> None:
+    """Unpack the tar archive that ``flow`` is, to its end.
+
+    Raises:
+        VerificationError: no tar archive, damaged, truncated, or against the rules.
+    """
+    extension = _Extension()
+    while (block := flow.exactly(BLOCK)) != _ZEROS:
+        header = _header(flow, block)
+        if header.kind in b"xgLK":
+            extension = _extend(flow, guard, header, extension)
+            continue
+        if extension.kinds:
+            header = _extended(header, extension)
+            extension = _Extension()
+        _place(flow, guard, header)
+    if extension.kinds:
+        raise _damaged(flow, "an extended header with no entry after it")
+    _end(flow)
+    guard.finish()
+
+
+def _end(flow: Flow) -> None:
+    """See that a second block of zeros follows, if anything does."""
+    block = flow.upto(BLOCK)
+    if block.strip(b"\0"):
+        raise _damaged(flow, "one block of zeros, and then more entries")
+    flow.drain()
+
+
+def _damaged(flow: Flow, message: str) -> VerificationError:
+    return VerificationError(f"{message}, before byte {flow.position}", where=flow.name)
+
+
+def _header(flow: Flow, block: bytes) -> Header:
+    flow.entry = ""
+    try:
+        return parse_header(block)
+    except HeaderError as error:
+        if flow.position == BLOCK:
+            message = "neither a tar nor a zip archive nor a Debian package"
+            details = (f"as a tar archive: {error}",)
+            raise VerificationError(message, where=flow.name, details=details) from error
+        message = f"the header at byte {flow.position - BLOCK} is damaged: {error}"
+        raise VerificationError(message, where=flow.name) from error
+
+
+def _padding(size: int) -> int:
+    return -size % BLOCK
+
+
+def _extend(flow: Flow, guard: Guard, header: Header, so_far: _Extension) -> _Extension:
+    """Take in a header that is about the next entry, or about all that follow."""
+    if header.size > _EXTENSION_MAX:
+        raise _damaged(flow, f"an extended header of {header.size} bytes")
+    data = flow.exactly(header.size + _padding(header.size))[: header.size]
+    if header.kind in {_PAX, _PAX_GLOBAL}:
+        return _pax(flow, guard, header, data, so_far)
+    if header.kind in so_far.kinds or _PAX in so_far.kinds:
+        raise _damaged(flow, "two extended headers for one entry")
+    text = data.removesuffix(b"\0")
+    kinds = so_far.kinds + header.kind
+    if header.kind == _LONG_NAME:
+        return evolve(so_far, kinds=kinds, name=text)
+    return evolve(so_far, kinds=kinds, link=text)
+
+
+def _pax(flow: Flow, guard: Guard, header: Header, data: bytes, so_far: _Extension) -> _Extension:
+    try:
+        records = parse_records(data)
+        size = parse_size(records[b"size"]) if b"size" in records else None
+    except HeaderError as error:
+        raise _damaged(flow, str(error)) from error
+    name, link = records.get(b"path"), records.get(b"linkpath")
+    if header.kind == _PAX_GLOBAL:
+        if (name, link, size) != (None, None, None):
+            guard.refuse("of a global header", "a name, link or size for all entries")
+        return so_far
+    if so_far.kinds:
+        raise _damaged(flow, "two extended headers for one entry")
+    return _Extension(_PAX, name or None, link or None, size)
+
+
+def _extended(header: Header, extension: _Extension) -> Header:
+    return Header(
+        header.name if extension.name is None else extension.name,
+        header.mode,
+        header.size if extension.size is None else extension.size,
+        header.kind,
+        header.link if extension.link is None else extension.link,
+    )
+
+
+def _place(flow: Flow, guard: Guard, header: Header) -> None:
+    """Hand one entry on as what it is."""
+    entry = guard.decode(header.name)
+    flow.entry = entry
+    if header.kind in _FILES and not entry.endswith("/"):
+        _file(flow, guard, entry, header)
+    elif header.kind == _HARD_LINK:  # its size may be the file's; nothing follows
+        guard.hard_link(entry, guard.decode(header.link))
+    elif header.kind in _OTHERS:
+        guard.refuse(entry, f"{_OTHERS[header.kind]}; only files, directories and links may be")
+    elif header.size:
+        guard.refuse(entry, f"type {ascii(header.kind)[1:]} with {header.size} bytes of content")
+    elif header.kind == _SYMLINK:
+        guard.symlink(entry, guard.decode(header.link))
+    elif header.kind == _DIRECTORY or header.kind in _FILES:
+        guard.directory(entry)
+    elif header.kind != _LABEL:
+        guard.refuse(entry, f"an entry of the unknown type {ascii(header.kind)[1:]}")
+
+
+def _file(flow: Flow, guard: Guard, entry: str, header: Header) -> None:
+    size, executable = header.size, header.mode & 0o111 != 0
+    if size <= _AT_ONCE:
+        data = flow.exactly(size + _padding(size))[:size]
+        guard.file(entry, (data,), executable=executable)
+        return
+    stop = flow.position + size
+    guard.file(entry, flow.pieces(size), executable=executable)
+    for _ in flow.pieces(stop - flow.position):
+        """What a sink (or nobody, when the path is stripped away) did not take."""
+    flow.exactly(_padding(size))

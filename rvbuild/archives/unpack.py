@@ -1,0 +1,67 @@
+"""Unpacks an archive of any known format, told by its first bytes.
+
+Knows: which reader a format has. Must not know: names' endings, disks.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from rvbuild.archives import ar, deb, tar, zipfile
+from rvbuild.archives.compression import decompressed
+from rvbuild.archives.guard import Guard
+from rvbuild.archives.limits import Limits, Links, Meter
+from rvbuild.archives.source import Flow, Source
+from rvbuild.core.ports import TreeSink
+
+_ZIP = (b"PK\3\4", b"PK\5\6")
+
+
+def unpack(  # noqa: PLR0913 - all but three have a default
+    stream: BinaryIO,
+    name: str,
+    into: TreeSink,
+    *,
+    strip: int = 0,
+    limits: Limits | None = None,
+    links: Links = Links.INSIDE,
+) -> None:
+    """Unpack a tar archive (plain, gzip, xz, bzip2, zstd), a zip archive or a Debian package.
+
+    Args:
+        stream: At its beginning; need not be seekable.
+        name: The archive, for messages.
+        into: Of no use any more when this raises.
+        strip: How many leading components every path loses; what has no more is left out.
+        limits: When to refuse it.
+        links: Which links it may hold.
+
+    Raises:
+        VerificationError: unknown, damaged, truncated, against the rules, or over a limit.
+    """
+    limits = limits or Limits()
+    source = Source(stream, name)
+    head = source.peek(8)
+    if head.startswith(_ZIP):
+        with _seekable(stream, source) as file:
+            zipfile.read_zip(file, into, name=name, strip=strip, limits=limits, links=links)
+    elif head == ar.MAGIC:
+        deb.read_deb(source, into, name=name, strip=strip, limits=limits, links=links)
+    else:
+        chunks = decompressed(source, Meter(name, limits))
+        guard = Guard(into, name, strip=strip, limits=limits, links=links)
+        tar.read_tar(Flow(chunks, name), guard)
+
+
+@contextmanager
+def _seekable(stream: BinaryIO, source: Source) -> Iterator[BinaryIO]:
+    """The stream itself if it can seek, else a copy in a file without a name."""
+    if stream.seekable():
+        yield stream
+        return
+    with tempfile.TemporaryFile() as file:
+        file.writelines(source.chunks())
+        yield file
