@@ -557,9 +557,12 @@ def test_a_broken_netrc_is_told_when_it_matters_and_without_its_words(tmp_path: 
     path.chmod(0o600)
     broken = Credentials.from_netrc({"NETRC": str(path)})
     refused = head("401 Who", "Content-Length: 0")
-    with serve(statuses(refused)) as server, client(credentials=broken) as http:
-        with pytest.raises(SourceError) as caught:
-            http.get(server.url)
+    with (
+        serve(statuses(refused)) as server,
+        client(credentials=broken) as http,
+        pytest.raises(SourceError) as caught,
+    ):
+        http.get(server.url)
     assert f"{path} is not valid" in str(caught.value.hint)
     assert "hunter2" not in str(caught.value.hint)
     assert Credentials.from_netrc({"NETRC": str(tmp_path / "none")}) == Credentials({})

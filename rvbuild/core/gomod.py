@@ -1,0 +1,358 @@
+"""go.mod, go.sum and the hashes and names that go with them.
+
+Knows: https://go.dev/ref/mod (go.mod files, go.sum files, the module cache) and the
+``h1:`` hash of golang.org/x/mod/sumdb/dirhash. Must not know: where files come from.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import NoReturn
+
+from attrs import field, frozen
+
+from rvbuild.core.errors import LockError
+
+_TOKEN = re.compile(
+    r"""[ \t\r]*(?: (?P<comment>//.*)
+                  | (?P<quoted>"(?:[^"\\]|\\["\\])*" | `[^`]*`)
+                  | (?P<mark>=> | [(),\[\]])
+                  | (?P<word>(?:(?!//|/\*)[^\s"`(),\[\]])+) )""",
+    re.VERBOSE,
+)
+_ELEMENT = re.compile(r"[-_~A-Za-z0-9](?:[-._~A-Za-z0-9]*[-_~A-Za-z0-9])?")
+_VERSION = re.compile(
+    r"v(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){2}(?:-[-.0-9A-Za-z]*[-0-9A-Za-z])?(?:\+incompatible)?"
+)
+_GO_MOD_SUFFIX = "/go.mod"
+
+
+@frozen(kw_only=True)
+class Requirement:
+    """One line of ``require``."""
+
+    path: str
+    version: str
+    indirect: bool
+    line: int
+
+
+@frozen(kw_only=True)
+class Replacement:
+    """One line of ``replace``; ``old_version`` is empty where it replaces every version."""
+
+    old: str
+    old_version: str
+    new: str
+    new_version: str
+    line: int
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it leads to a folder instead of a module."""
+        return not self.new_version
+
+
+@frozen(kw_only=True)
+class Effective:
+    """What is built for a module: path, version, and the line of go.mod that says so."""
+
+    path: str
+    version: str
+    line: int
+
+
+@frozen(kw_only=True)
+class GoMod:
+    """A parsed go.mod; ``go`` and ``toolchain`` are empty where it has none.
+
+    ``toolchain`` is a name, as ``go1.23.6``.
+    """
+
+    file: str = field(eq=False)
+    module: str
+    go: str
+    toolchain: str
+    requirements: tuple[Requirement, ...]
+    replacements: tuple[Replacement, ...]
+
+    def effective(self, module: str) -> Effective | None:
+        """What stands for ``module``, after ``replace``.
+
+        Args:
+            module: A path as it is required, or as it replaces another one.
+
+        Returns:
+            None if go.mod does not name it.
+
+        Raises:
+            LockError: it is replaced by a folder, or there is more than one answer.
+        """
+        required = [r for r in self.requirements if r.path == module]
+        found = [self._replaced(r) for r in required]
+        if not found:
+            found = [self._resolved(r) for r in self._replacing(module)]
+        return self._only(module, found)
+
+    def _replaced(self, required: Requirement) -> Effective:
+        """A replacement of that version goes before one of all versions."""
+        fitting = {
+            r.old_version: r
+            for r in self.replacements
+            if r.old == required.path and r.old_version in {"", required.version}
+        }
+        replacement = fitting.get(required.version) or fitting.get("")
+        if replacement is None:
+            return Effective(path=required.path, version=required.version, line=required.line)
+        return self._resolved(replacement)
+
+    def _replacing(self, module: str) -> list[Replacement]:
+        """Replacements by, or else (without a requirement) of ``module``.
+
+        One of a version that nobody requires has no effect.
+        """
+        versions = {r.path: r.version for r in self.requirements}
+        active = [
+            r
+            for r in self.replacements
+            if not r.old_version or versions.get(r.old) == r.old_version
+        ]
+        by = [r for r in active if r.new == module and not r.is_local]
+        return by or [r for r in active if r.old == module]
+
+    def _resolved(self, replacement: Replacement) -> Effective:
+        if replacement.is_local:
+            msg = f"{replacement.old} is replaced by the folder {replacement.new!r}: no version"
+            where = f"{self.file}:{replacement.line}"
+            raise LockError(msg, where=where, hint="pin it by hand, or by another file")
+        return Effective(
+            path=replacement.new, version=replacement.new_version, line=replacement.line
+        )
+
+    def _only(self, module: str, found: list[Effective]) -> Effective | None:
+        if len({(each.path, each.version) for each in found}) > 1:
+            msg = f"more than one version of {module}"
+            places = (f"{self.file}:{e.line}: {e.path} {e.version}" for e in found)
+            raise LockError(msg, where=f"{self.file}:{found[0].line}", details=tuple(places))
+        return found[0] if found else None
+
+
+@frozen(kw_only=True)
+class GoSum:
+    """A parsed go.sum: the ``h1:`` by (path, version), of module zips and of go.mod files."""
+
+    modules: Mapping[tuple[str, str], str]
+    mods: Mapping[tuple[str, str], str]
+
+
+def parse_go_mod(text: str, file: str = "go.mod") -> GoMod:
+    """Parse a go.mod file; directives that say nothing about versions are skipped.
+
+    Args:
+        text: The file.
+        file: Its name, for messages.
+
+    Raises:
+        LockError: it is not valid; ``where`` is ``file:line``.
+    """
+    single: dict[str, str] = {}
+    requirements: list[Requirement] = []
+    replacements: list[Replacement] = []
+    for statement in _statements(text, file):
+        if statement.verb == "require":
+            requirements.append(_requirement(statement))
+        elif statement.verb == "replace":
+            replacements.append(_replacement(statement))
+        elif statement.verb in {"module", "go", "toolchain"}:
+            if statement.verb in single:
+                statement.refuse(f"a second {statement.verb!r}")
+            single[statement.verb] = statement.one()
+    return GoMod(
+        file=file,
+        module=single.get("module", ""),
+        go=single.get("go", ""),
+        toolchain=single.get("toolchain", ""),
+        requirements=tuple(requirements),
+        replacements=tuple(replacements),
+    )
+
+
+@frozen(kw_only=True)
+class _Statement:
+    verb: str
+    words: tuple[str, ...]
+    comment: str
+    file: str
+    line: int
+
+    def refuse(self, message: str) -> NoReturn:
+        raise LockError(message, where=f"{self.file}:{self.line}")
+
+    def one(self) -> str:
+        if len(self.words) != 1:
+            self.refuse(f"{self.verb!r} takes one word, not {len(self.words)}")
+        return self.words[0]
+
+
+def _statements(text: str, file: str) -> Iterator[_Statement]:
+    """Each statement with its verb, blocks dissolved."""
+    block = ""
+    opened = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        words, comment = _words(line, f"{file}:{number}")
+        if not words:
+            continue
+        if block:
+            if words == [")"]:
+                block = ""
+                continue
+            verb = block
+        else:
+            verb, *words = words
+            if words == ["("]:
+                block, opened = verb, number
+                continue
+            if words == ["(", ")"]:
+                continue
+        yield _Statement(verb=verb, words=tuple(words), comment=comment, file=file, line=number)
+    if block:
+        msg = f"the block of {block!r} is not closed"
+        raise LockError(msg, where=f"{file}:{opened}")
+
+
+def _words(line: str, where: str) -> tuple[list[str], str]:
+    """The tokens of a line, unquoted, and its comment."""
+    words: list[str] = []
+    at, end = 0, len(line.rstrip())
+    while at < end:
+        token = _TOKEN.match(line, at, end)
+        if token is None:
+            msg = f"cannot be read from here on: {line[at:end].strip()[:80]!r}"
+            raise LockError(msg, where=where)
+        at = token.end()
+        kind, value = token.lastgroup, token.group(token.lastgroup or 0)
+        if kind == "comment":
+            return words, value[2:].strip()
+        if kind == "quoted":
+            value = value[1:-1] if value[0] == "`" else re.sub(r"\\(.)", r"\1", value[1:-1])
+        words.append(value)
+    return words, ""
+
+
+def _requirement(statement: _Statement) -> Requirement:
+    if len(statement.words) != 2:
+        statement.refuse("a requirement is a module path and a version")
+    path, version = statement.words
+    _check_version(statement, version)
+    return Requirement(
+        path=path,
+        version=version,
+        indirect=re.fullmatch(r"indirect(?:;.*)?", statement.comment) is not None,
+        line=statement.line,
+    )
+
+
+def _replacement(statement: _Statement) -> Replacement:
+    words = list(statement.words)
+    arrow = words.index("=>") if "=>" in words else 0
+    old, new = words[:arrow], words[arrow + 1 :]
+    if not 1 <= len(old) <= 2 or not 1 <= len(new) <= 2:
+        statement.refuse("a replacement is: MODULE [VERSION] => MODULE VERSION, or => FOLDER")
+    if len(new) == 1 and not new[0].startswith(("./", "../", "/")) and new[0] not in {".", ".."}:
+        statement.refuse(f"{new[0]!r} is a replacement without a version, and no folder")
+    for version in (*old[1:], *new[1:]):
+        _check_version(statement, version)
+    return Replacement(
+        old=old[0],
+        old_version=old[1] if len(old) == 2 else "",
+        new=new[0],
+        new_version=new[1] if len(new) == 2 else "",
+        line=statement.line,
+    )
+
+
+def _check_version(statement: _Statement, version: str) -> None:
+    if not _VERSION.fullmatch(version):
+        statement.refuse(f"{version!r} is not a version as v1.2.3")
+
+
+def parse_go_sum(text: str, file: str = "go.sum") -> GoSum:
+    """Parse a go.sum file; hashes of another kind than ``h1:`` are skipped.
+
+    Raises:
+        LockError: it is not valid, or contradicts itself; ``where`` is ``file:line``.
+    """
+    modules: dict[tuple[str, str], str] = {}
+    mods: dict[tuple[str, str], str] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        words = line.split()
+        if not words:
+            continue
+        where = f"{file}:{number}"
+        if len(words) != 3:
+            msg = "not a module path, a version and a hash"
+            raise LockError(msg, where=where)
+        path, version, h1 = words
+        if not h1.startswith("h1:"):
+            continue
+        check_h1(h1, where)
+        into = mods if version.endswith(_GO_MOD_SUFFIX) else modules
+        key = path, version.removesuffix(_GO_MOD_SUFFIX)
+        check_module(*key, where)
+        if into.setdefault(key, h1) != h1:
+            msg = f"a second hash of {path} {version}"
+            raise LockError(msg, where=where, details=(into[key], h1))
+    return GoSum(modules=modules, mods=mods)
+
+
+def check_h1(h1: str, where: str) -> None:
+    """See that ``h1`` is ``h1:`` and a SHA-256 in base64.
+
+    Raises:
+        LockError: it is not.
+    """
+    try:
+        raw = base64.b64decode(h1.removeprefix("h1:"), validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if not h1.startswith("h1:") or len(raw) != 32:
+        msg = f"{h1[:80]!r} is not a hash as h1:BASE64"
+        raise LockError(msg, where=where)
+
+
+def check_module(path: str, version: str, where: str) -> None:
+    """See that a module's path and version can be part of a URL and a file name.
+
+    Raises:
+        LockError: they cannot.
+    """
+    if not all(_ELEMENT.fullmatch(part) for part in path.split("/")):
+        msg = f"{path[:200]!r} is not a module path"
+        raise LockError(msg, where=where)
+    if not _VERSION.fullmatch(version):
+        msg = f"{version[:80]!r} is not a version as v1.2.3"
+        raise LockError(msg, where=where)
+
+
+def escape_path(path: str) -> str:
+    """A module path (or version) as URLs and the module cache spell it: ``A`` is ``!a``."""
+    return re.sub("[A-Z]", lambda capital: "!" + capital[0].lower(), path)
+
+
+def hash1(files: Mapping[str, str]) -> str:
+    """The ``h1:`` of a set of files.
+
+    Args:
+        files: SHA-256 in hex by name; in a module zip names are ``PATH@VERSION/FILE``.
+    """
+    lines = "".join(f"{files[name]}  {name}\n" for name in sorted(files))
+    return "h1:" + base64.b64encode(hashlib.sha256(lines.encode()).digest()).decode()
+
+
+def hash1_go_mod(data: bytes) -> str:
+    """The ``h1:`` of a go.mod file."""
+    return hash1({"go.mod": hashlib.sha256(data).hexdigest()})
