@@ -81,7 +81,7 @@ Event = Union[Planned, Started, Progressed, Wrote, Finished, Noticed]
 class Reporter(Protocol):
     """Takes events; called from any thread; must not raise."""
 
-    def __call__(self, event: Event) -> None: ...
+    def __call__(self, event: Event, /) -> None: ...
 
 
 def silent(_: Event) -> None:

@@ -71,7 +71,7 @@ class RecipeGraph:
         RecipeError: a cycle (as its path), or an input that does not exist or does not fit.
     """
 
-    check_toolbox = Instance("busybox-toolbox", INDEPENDENT)
+    check_toolbox = Instance("base-toolbox", INDEPENDENT)
     emulator = Instance(QEMU, INDEPENDENT)
 
     def __init__(

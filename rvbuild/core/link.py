@@ -7,7 +7,7 @@ Must not know: stores, files, the network, how anything runs.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import field, frozen, mutable
 
@@ -116,7 +116,7 @@ class Linker:
 
     def _step(self, instance: Instance, recipe: Recipe, script: str) -> Step:
         values = self._values(recipe, instance.arch)
-        environment, path = self._exported(instance, recipe)
+        environment, path = self._exported(instance, recipe, self.graph.needs(instance))
         for name, text in recipe.env.items():
             environment[name] = substitute(text, values, recipe.at(f"env.{name}"))
         environment |= values
@@ -143,11 +143,26 @@ class Linker:
         needed = self.graph.needs(instance)
         yield from needed[1:] if recipe.toolbox is not None else needed
 
-    def _exported(self, instance: Instance, recipe: Recipe) -> tuple[dict[str, str], list[str]]:
+    def tools(self, user: Instance, names: tuple[str, ...]) -> tuple[Input, ...]:
+        """The default toolbox and some of the build inputs of ``user``, for a step about it."""
+        given = [self.graph.build_input(user, name) for name in names]
+        toolbox = Input(path="", derivation=self.result(self.graph.check_toolbox))
+        return (toolbox, *(Input(path=f"in/{i.recipe}", derivation=self.result(i)) for i in given))
+
+    def tool_environment(self, user: Instance, names: tuple[str, ...]) -> dict[str, str]:
+        """The environment that goes with ``tools``."""
+        recipe = self.graph.recipe(user.recipe)
+        given = [self.graph.build_input(user, name) for name in names]
+        environment, path = self._exported(user, recipe, given)
+        return environment | _fixed("", path)
+
+    def _exported(
+        self, instance: Instance, recipe: Recipe, needed: Iterable[Instance]
+    ) -> tuple[dict[str, str], list[str]]:
         """The variables and PATH folders that the inputs export."""
         environment: dict[str, str] = {}
         path: list[str] = []
-        for given in self.graph.needs(instance):
+        for given in needed:
             giver = self.graph.recipe(given.recipe)
             if not (giver.exports.env or giver.exports.path):
                 continue

@@ -136,7 +136,17 @@ class Locks(Protocol):
         ...
 
 
-class Store(TreeStore, Results, Locks, Protocol):
+class Failures(Protocol):
+    """The logs of steps that failed, by derivation."""
+
+    def failed(self, derivation: str) -> Digest | None: ...
+
+    def record_failure(self, derivation: str, log: Digest) -> None: ...
+
+    def forget_failure(self, derivation: str) -> None: ...
+
+
+class Store(TreeStore, Results, Failures, Locks, Protocol):
     """What realising needs of a store."""
 
 

@@ -189,7 +189,7 @@ class Recipe:
     pins: Mapping[str, Pin] = field(factory=dict)
     date: Pin = ""
     sources: Mapping[str, SourceUse] = field(factory=dict)
-    toolbox: str | None = "busybox-toolbox"
+    toolbox: str | None = "base-toolbox"
     build_inputs: tuple[str, ...] = ()
     target_inputs: tuple[str, ...] = ()
     go_modules: GoModulesSpec | None = None

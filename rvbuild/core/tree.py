@@ -7,6 +7,7 @@ Must not know: disks. Format: Remote Execution API v2, ``Directory`` and ``Tree`
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Union
 
 from attrs import field, frozen
@@ -194,12 +195,12 @@ class Tree:
 
     def encode(self) -> bytes:
         """The ``Tree`` message: the root, then the other directories by digest."""
-        message = pb.Tree()
-        message.root.ParseFromString(self.directories[self.root].encode())
-        for digest in sorted(self.directories):
+        # Written out here: parsing every directory into one message costs three times as much.
+        parts = [b"\x0a", _length_first(self.directories[self.root].encode())]
+        for digest in sorted(self.directories, key=attrgetter("hash", "size")):
             if digest != self.root:
-                message.children.add().ParseFromString(self.directories[digest].encode())
-        return message.SerializeToString(deterministic=True)
+                parts += b"\x12", _length_first(self.directories[digest].encode())
+        return b"".join(parts)
 
     @classmethod
     def decode(cls, data: bytes) -> Tree:
@@ -221,6 +222,16 @@ class Tree:
                     msg = f"Tree message lacks the directory {node.digest}"
                     raise VerificationError(msg)
         return cls(Digest.of(listed[0].encode()), directories)
+
+
+def _length_first(data: bytes) -> bytes:
+    """``data`` behind its length as protocol buffers' varint."""
+    length, prefix = len(data), bytearray()
+    while length > 0x7F:
+        prefix.append(length & 0x7F | 0x80)
+        length >>= 7
+    prefix.append(length)
+    return bytes(prefix) + data
 
 
 def _place(into: Nested, path: str) -> Nested:

@@ -22,11 +22,10 @@ MAX_DEPTH = 64
 
 @frozen
 class Scalar:
-    """Text; ``plain`` is false if it was quoted or a block."""
+    """Text."""
 
     text: str
     where: str
-    plain: bool
 
 
 @frozen
@@ -168,7 +167,7 @@ class _Parser:
     def _node(self, event: yaml.NodeEvent) -> Node:
         where = self._place(event.start_mark)
         if isinstance(event, yaml.ScalarEvent):
-            return Scalar(event.value, where, plain=event.style is None)
+            return Scalar(event.value, where)
         return (
             Items([], where)
             if isinstance(event, yaml.SequenceStartEvent)

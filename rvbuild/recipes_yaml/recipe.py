@@ -77,7 +77,7 @@ def read_recipe(
         pins=pins,
         date=_pin(top.take("date"), "date"),
         sources=_sources(top.fields("sources")),
-        toolbox=_toolbox(top.text("toolbox", "busybox-toolbox")),
+        toolbox=_toolbox(top.text("toolbox", "base-toolbox")),
         build_inputs=build_inputs,
         target_inputs=target_inputs,
         go_modules=go_modules,

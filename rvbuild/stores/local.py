@@ -5,6 +5,7 @@ Knows: which parts it has. Must not know: how any of them works.
 
 from __future__ import annotations
 
+from rvbuild.stores.failures import LocalFailures
 from rvbuild.stores.layout import Layout
 from rvbuild.stores.locks import LocalLocks
 from rvbuild.stores.results import LocalResults
@@ -12,7 +13,7 @@ from rvbuild.stores.roots import LocalRoots
 from rvbuild.stores.trees import LocalTrees
 
 
-class LocalStore(LocalTrees, LocalResults, LocalRoots, LocalLocks):
+class LocalStore(LocalTrees, LocalResults, LocalRoots, LocalFailures, LocalLocks):
     """The store in the folder ``path``, made if it is not there.
 
     Implements TreeStore, Results, Roots, Locks and Capturer of ``core.ports``. Any number
@@ -28,5 +29,6 @@ class LocalStore(LocalTrees, LocalResults, LocalRoots, LocalLocks):
         LocalTrees.__init__(self, layout, durable=durable)
         LocalResults.__init__(self, layout, durable=durable)
         LocalRoots.__init__(self, layout, durable=durable)
+        LocalFailures.__init__(self, layout)
         LocalLocks.__init__(self, layout)
         self.layout = layout

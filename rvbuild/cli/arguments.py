@@ -1,0 +1,164 @@
+"""The command line: words to values.
+
+Knows: commands, options, help texts. Must not know: what a command does. Imports nothing
+but argparse: a build with nothing to do pays for this module every time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+
+COMMANDS = ("build", "lock", "fetch", "plan", "show", "log", "doctor", "store", "gc")
+
+_HEAD = """\
+Build software for riscv64 (and arm64, amd64), reproducibly and from source.
+
+  rvbuild TARGET...            build; the short form of `rvbuild build TARGET...`
+  rvbuild runc-riscv64         for example: leaves ./result/runc-riscv64/
+"""
+_TAIL = """\
+A TARGET is NAME-ARCH: k3s-riscv64, runc-arm64. `rvbuild show` lists the recipes.
+`rvbuild COMMAND --help` tells more about one command.
+
+exit codes: 0 done, 1 a step failed, 2 usage, 3 recipe or lock invalid, 4 a source could
+not be had, 5 verification failed, 6 sandbox or machine unfit, 130 interrupted
+"""
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; wrong words end the program with exit code 2."""
+    return _parser().parse_args(_with_command(list(words)))
+
+
+def _with_command(words: list[str]) -> list[str]:
+    """`rvbuild TARGET` is `rvbuild build TARGET`."""
+    first = words[0] if words else "--help"
+    if first in {*COMMANDS, "-h", "--help", "--version"}:
+        return words or [first]
+    return ["build", *words]
+
+
+def _parser() -> argparse.ArgumentParser:
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        "rvbuild", description=_HEAD, epilog=_TAIL, formatter_class=form
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    common, pinned, building = _common(), _pinned(), _building()
+
+    def command(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + ".", parents=parents
+        )
+
+    build = command("build", "build targets and run their checks", common, pinned, building)
+    build.add_argument("targets", nargs="+", metavar="TARGET")
+    build.add_argument(
+        "-o", "--output", metavar="DIR", help="copy the results to DIR, not ./result links"
+    )
+    build.add_argument("--no-check", action="store_true", help="do not run the targets' checks")
+
+    lock = command("lock", "resolve every recipe and write rvbuild.lock", common, pinned)
+    lock.add_argument("recipes", nargs="*", metavar="RECIPE", help="only these, and what they need")
+    lock.add_argument(
+        "--check", action="store_true", help="write nothing; fail if the lock would change"
+    )
+
+    fetch = command("fetch", "bring the sources of targets into the store", common, pinned)
+    fetch.add_argument("targets", nargs="+", metavar="TARGET")
+    fetch.add_argument("-k", "--keep-going", action="store_true", help="go on after a failure")
+
+    plan = command("plan", "show what a build would do, and why", common, pinned, building)
+    plan.add_argument("targets", nargs="+", metavar="TARGET")
+
+    show = command("show", "describe a target, or list the recipes", common, pinned)
+    show.add_argument("targets", nargs="*", metavar="TARGET")
+    show.add_argument(
+        "--pins", action="store_true", help="each derived pin with the place it was read from"
+    )
+    show.add_argument("--closure", action="store_true", help="every source that the target needs")
+
+    log = command("log", "print the log of a target's last step", common)
+    log.add_argument("target", metavar="TARGET")
+
+    command("doctor", "look whether this machine can build", common)
+
+    store = command("store", "look after the store", common)
+    store.add_argument("action", choices=["verify", "path"], help="verify: hash everything again")
+
+    gc = command("gc", "remove from the store what no result and no recent build needs", common)
+    gc.add_argument(
+        "--keep", metavar="DAYS", type=int, default=14, help="keep what was used lately (14)"
+    )
+    gc.add_argument("--dry-run", action="store_true", help="only say what would go")
+    return parser
+
+
+def _common() -> argparse.ArgumentParser:
+    group = argparse.ArgumentParser(add_help=False)
+    group.add_argument(
+        "--store",
+        metavar="DIR",
+        default=os.environ.get("RVBUILD_STORE"),
+        help="the store (default: the project's cache/, else the user's cache folder)",
+    )
+    group.add_argument("--json", action="store_true", help="results as JSON on standard output")
+    group.add_argument("-q", "--quiet", action="store_true", help="only results and errors")
+    group.add_argument("-v", "--verbose", action="store_true", help="also what the steps write")
+    return group
+
+
+def _pinned() -> argparse.ArgumentParser:
+    group = argparse.ArgumentParser(add_help=False)
+    group.add_argument(
+        "--mirror",
+        metavar="FROM=TO",
+        action="append",
+        default=[],
+        help="take sources whose URL starts with FROM from TO: a URL, folder or bare repository",
+    )
+    group.add_argument(
+        "--override",
+        metavar="NAME=PATH",
+        action="append",
+        default=[],
+        help="use a folder instead of a source (a 'kind: source' recipe, or RECIPE/SOURCE)",
+    )
+    group.add_argument(
+        "--offline", action="store_true", help="reach nothing: only what the store has"
+    )
+    return group
+
+
+def _building() -> argparse.ArgumentParser:
+    group = argparse.ArgumentParser(add_help=False)
+    group.add_argument(
+        "-j",
+        "--jobs",
+        metavar="N",
+        type=int,
+        default=0,
+        help="steps at once (default: as many as cores)",
+    )
+    group.add_argument(
+        "-k",
+        "--keep-going",
+        action="store_true",
+        help="after a failure, go on with what does not depend on it",
+    )
+    group.add_argument(
+        "--release",
+        action="store_true",
+        help="no compile caches, no overrides: what a release pipeline runs",
+    )
+    return group
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from rvbuild import __version__  # noqa: PLC0415 - read only when asked for
+
+        parser.exit(0, f"rvbuild {__version__}\n")

@@ -1,0 +1,137 @@
+"""`build` and `fetch`: from targets to links in the user's hand.
+
+Knows: the order of a build's parts, and where results appear. Must not know: how a part works.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+
+from rvbuild.cli.memo import Memo
+from rvbuild.cli.progress import progress_for
+from rvbuild.cli.results import Result, render_results
+from rvbuild.cli.setup import Setup
+from rvbuild.cli.workspace import Workspace
+from rvbuild.core.derivation import Fetch
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import StoreError, UsageError
+from rvbuild.core.graph import RecipeGraph
+from rvbuild.core.link import Linked
+from rvbuild.engine.build import Built, build
+
+RESULT = "result"
+
+
+def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None) -> int:
+    """`rvbuild build TARGET…`."""
+    with progress_for(
+        sys.stderr, os.environ, quiet=arguments.quiet, verbose=arguments.verbose
+    ) as report:
+        setup = Setup(arguments, workspace, report)
+        targets = setup.targets()
+        graph, linked = setup.link(targets, checks=not arguments.no_check)
+        wanted = [*linked.results.values()]
+        wanted += [check for checks in linked.checks.values() for check in checks]
+        built = build(
+            linked.derivations,
+            wanted,
+            setup.machinery(),
+            jobs=setup.jobs(),
+            keep_going=arguments.keep_going,
+        )
+        results = _place(setup, linked, built, arguments.output)
+    built.raise_first()
+    answer = render_results(results, as_json=arguments.json)
+    if memo is not None:
+        _remember(memo, answer, setup, graph, results)
+    sys.stdout.write(answer)
+    return 0
+
+
+def fetch_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
+    """`rvbuild fetch TARGET…`: every source that the targets need."""
+    with progress_for(
+        sys.stderr, os.environ, quiet=arguments.quiet, verbose=arguments.verbose
+    ) as report:
+        setup = Setup(arguments, workspace, report)
+        _, linked = setup.link(setup.targets(), checks=True)
+        sources = [key for key, each in linked.derivations.items() if isinstance(each, Fetch)]
+        machinery = setup.machinery()
+        keep_going = arguments.keep_going
+        build(linked.derivations, sources, machinery, jobs=1, keep_going=keep_going).raise_first()
+    return 0
+
+
+def _place(setup: Setup, linked: Linked, built: Built, output: str | None) -> list[Result]:
+    """Make each finished target's result appear."""
+    results = []
+    for target, digest in linked.results.items():
+        if digest not in built.realised:
+            continue
+        root = Digest.parse(built.realised[digest].output)
+        tree = setup.store.path(root)
+        if output is None:
+            place = os.path.abspath(os.path.join(RESULT, str(target)))
+            _link(tree, place)
+            setup.store.add_root(str(target), digest, place)
+        else:
+            place = os.path.abspath(os.path.join(output, str(target)))
+            _copy(tree, place)
+        files = tuple(path for path, _ in setup.store.tree(root).walk())
+        results.append(
+            Result(target=str(target), place=place, tree=str(root), derivation=digest, files=files)
+        )
+    return results
+
+
+def _link(tree: str, place: str) -> None:
+    """Let ``place`` be a link to ``tree``, replacing only a link."""
+    mine = f"{place}.{os.getpid()}"
+    try:
+        if os.path.lexists(place) and not os.path.islink(place):
+            msg = "there is something that rvbuild did not make"
+            raise UsageError(msg, where=place, hint="move it away, or use -o DIR")
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        os.symlink(tree, mine)
+        os.replace(mine, place)
+    except OSError as error:
+        msg = f"the result cannot be linked: {error.strerror}"
+        raise StoreError(msg, where=place, hint="build in a folder that you may write") from error
+
+
+def _copy(tree: str, place: str) -> None:
+    """Let ``place`` be a copy of ``tree`` that its owner may change."""
+    try:
+        if os.path.lexists(place):
+            shutil.rmtree(place)
+        shutil.copytree(tree, place, symlinks=True)
+        for folder, _, files in os.walk(place):
+            for name in files:
+                path = os.path.join(folder, name)
+                if not os.path.islink(path):
+                    os.chmod(path, os.stat(path).st_mode | 0o200)
+    except (OSError, shutil.Error) as error:
+        msg = f"the result cannot be copied: {error}"
+        raise StoreError(msg, where=place) from error
+
+
+def _remember(
+    memo: Memo, answer: str, setup: Setup, graph: RecipeGraph, results: list[Result]
+) -> None:
+    """Keep the answer for as long as recipes, locks and results stay as they are."""
+    inputs = [*setup.workspace.locks, *setup.workspace.recipes]
+    for name in graph.recipes:
+        folder = setup.folder.path(name)
+        if folder is not None:
+            inputs.append(folder)
+            for at, _, files in os.walk(folder):
+                inputs += [os.path.join(at, file) for file in files]
+    links = []
+    for result in results:
+        tree = os.readlink(result.place)
+        inputs += [f"{tree}.tree"]
+        links.append((result.place, tree))
+    memo.keep(answer, inputs, links)

@@ -1,0 +1,143 @@
+"""`lock`: resolves the recipes and writes what was found.
+
+Knows: the order of locking's parts. Must not know: how facts are found out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Mapping
+
+from attrs import define, evolve
+
+from rvbuild.cli.memo import Memo
+from rvbuild.cli.progress import progress_for
+from rvbuild.cli.setup import Setup
+from rvbuild.cli.workspace import Workspace
+from rvbuild.core.derivation import Derivation, Fetch
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import LockError, StoreError
+from rvbuild.core.graph import INDEPENDENT, Instance, RecipeGraph
+from rvbuild.core.link import Linker
+from rvbuild.core.lock import Lock
+from rvbuild.core.source import Source
+from rvbuild.core.tree import Nested
+from rvbuild.engine.build import build
+from rvbuild.engine.go_list import GoList
+from rvbuild.engine.realise import Machinery
+from rvbuild.engine.resolve import Resolver
+from rvbuild.recipes_yaml.folder import Folder
+from rvbuild.recipes_yaml.lock import MAX_BYTES, read_lock, write_lock
+
+
+@define
+class _Outputs:
+    """Realises derivations for the resolver, and reads what they gave."""
+
+    machinery: Machinery
+    jobs: int
+
+    def __call__(
+        self, derivations: Mapping[str, Derivation], wanted: Iterable[str]
+    ) -> dict[str, Digest]:
+        wanted = list(wanted)
+        built = build(derivations, wanted, self.machinery, jobs=self.jobs)
+        built.raise_first()
+        return {digest: Digest.parse(built.realised[digest].output) for digest in wanted}
+
+    def root(self, source: Source) -> Digest:
+        fetch = Fetch(source=source)
+        return self({fetch.digest: fetch}, [fetch.digest])[fetch.digest]
+
+    def nested(self, root: Digest) -> Nested:
+        return self.machinery.store.tree(root).nested()
+
+    def read(self, blob: Digest) -> bytes:
+        return self.machinery.store.read(blob)
+
+
+def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
+    """`rvbuild lock [RECIPE…]`."""
+    path = workspace.locks[0]
+    with progress_for(
+        sys.stderr, os.environ, quiet=arguments.quiet, verbose=arguments.verbose
+    ) as report:
+        setup = Setup(arguments, workspace, report)
+        old = _old(path)
+        new = _resolve(setup, arguments.recipes, old)
+    if arguments.recipes:
+        new = evolve(
+            new,
+            pins={**old.pins, **new.pins},
+            sources={**old.sources, **new.sources},
+            go_modules={**old.go_modules, **new.go_modules},
+        )
+    text = write_lock(new)
+    if arguments.check:
+        _compare(path, text)
+    else:
+        _write(path, text)
+    pins, sources, sets = len(new.pins), len(new.sources), len(new.go_modules)
+    sys.stderr.write(f"{path}: {pins} pins, {sources} sources, {sets} sets of Go modules\n")
+    return 0
+
+
+def _old(path: str) -> Lock:
+    try:
+        with open(path, "rb") as file:
+            return read_lock(file.read(MAX_BYTES + 1), path)
+    except FileNotFoundError:
+        return Lock()
+
+
+def _resolve(setup: Setup, names: list[str], old: Lock) -> Lock:
+    names = names or Folder(setup.workspace.recipes[:1]).names()
+    recipes = [setup.folder.load(name) for name in names]
+    instances = [instance for recipe in recipes for instance in _instances(recipe.name, setup)]
+    graph = RecipeGraph(instances, setup.folder.load, setup.build_arch, checks=True)
+    outputs = _Outputs(setup.machinery(), setup.jobs())
+    resolver = Resolver(
+        recipes=graph,
+        registries=setup.sources,
+        trees=outputs,
+        build_arch=setup.build_arch,
+        old=old,
+    )
+    linker = Linker(graph, resolver, setup.build_arch)
+    resolver.needed = GoList(
+        linker=linker, outputs=outputs, nested=outputs.nested, read=outputs.read
+    )
+    return resolver.lock(graph.recipes[name] for name in sorted(graph.recipes))
+
+
+def _instances(name: str, setup: Setup) -> list[Instance]:
+    recipe = setup.folder.load(name)
+    if recipe.kind in {"tool", "source"}:
+        return [Instance(name, INDEPENDENT)]
+    return [Instance(name, arch) for arch in recipe.architectures]
+
+
+def _compare(path: str, text: str) -> None:
+    try:
+        with open(path, encoding="utf-8") as file:
+            held = file.read()
+    except FileNotFoundError:
+        held = ""
+    if held != text:
+        msg = "the lock is not what the recipes ask for"
+        raise LockError(msg, where=path, hint="run `rvbuild lock`")
+
+
+def _write(path: str, text: str) -> None:
+    mine = f"{path}.{os.getpid()}"
+    try:
+        with open(mine, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(mine, path)
+    except OSError as error:
+        msg = f"the lock cannot be written: {error.strerror}"
+        raise StoreError(msg, where=path) from error

@@ -1,0 +1,83 @@
+"""Remembers that a build had nothing left to do, so that the next one can see it at once.
+
+Knows: which files an answer depends on, by their stat data, as git's index and ninja do.
+Must not know: recipes, locks, results' meaning. Imports nothing heavy: this *is* the path
+of a build with nothing to do.
+
+A memo holds the answer (the text on standard output) with every file and folder that it was
+made from. It is used only if each is unchanged: device, inode, size, modification and change
+time in nanoseconds. A file changed within the last moments before the memo was written could
+change again without its times showing it, so then no memo is written (git's "racy" rule).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+
+from rvbuild import __version__
+
+_RACY_NS = 50_000_000
+"""Coarser than any kernel's clock tick: two writes within it can carry the same time."""
+
+
+class Memo:
+    """One remembered answer.
+
+    Args:
+        store: The store's folder.
+        question: Whatever chooses the answer: targets, options, folders.
+    """
+
+    def __init__(self, store: str, question: list[str]) -> None:
+        name = hashlib.sha256(json.dumps([__version__, *question]).encode()).hexdigest()
+        self._folder = os.path.join(store, "memo")
+        self._path = os.path.join(self._folder, name)
+
+    def recall(self) -> str | None:
+        """The answer, if everything that it was made from is as it was."""
+        try:
+            with open(self._path, "rb") as file:
+                memo = json.load(file)
+            for path, stamp in memo["inputs"]:
+                if _stamp(path) != stamp:
+                    return None
+            for link, target in memo["links"]:
+                if os.readlink(link) != target:
+                    return None
+            answer: str = memo["answer"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return answer
+
+    def keep(self, answer: str, inputs: list[str], links: list[tuple[str, str]]) -> None:
+        """Remember ``answer``.
+
+        Args:
+            answer: The text.
+            inputs: Files and folders that it was made from, and marks that must be there.
+            links: Symbolic links with what they must hold.
+        """
+        now = time.time_ns()
+        stamps = [(path, _stamp(path)) for path in sorted(set(inputs))]
+        if any(max(stamp[3:]) > now - _RACY_NS for _, stamp in stamps if stamp):
+            return
+        data = json.dumps({"inputs": stamps, "links": links, "answer": answer})
+        mine = f"{self._path}.{os.getpid()}"
+        try:
+            os.makedirs(self._folder, exist_ok=True)
+            with open(mine, "w", encoding="utf-8") as file:
+                file.write(data)
+            os.replace(mine, self._path)
+        except OSError:  # only a convenience: the next build looks for itself
+            return
+
+
+def _stamp(path: str) -> list[int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]

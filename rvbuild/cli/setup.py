@@ -1,0 +1,174 @@
+"""Puts one run together: recipes, lock, store, sources and sandbox.
+
+Knows: every concrete adapter; this is where they are chosen. Must not know: what the run
+does with them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import time
+from collections.abc import Iterable, Mapping
+
+from attrs import define, evolve, field
+
+from rvbuild.cli.workspace import Workspace
+from rvbuild.core.errors import LockError, SandboxError, UsageError
+from rvbuild.core.events import Reporter
+from rvbuild.core.graph import Instance, RecipeGraph, parse_target
+from rvbuild.core.link import Linked, Linker
+from rvbuild.core.lock import Lock
+from rvbuild.core.pinned import Locked
+from rvbuild.core.recipe import ACCELERATORS
+from rvbuild.core.source import PathSource
+from rvbuild.engine.realise import Machinery
+from rvbuild.executors.local import LocalExecutor
+from rvbuild.fetchers.sources import Settings, Sources
+from rvbuild.recipes_yaml.folder import Folder
+from rvbuild.recipes_yaml.lock import read_lock
+from rvbuild.stores.local import LocalStore
+
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64"}
+
+
+def build_architecture() -> str:
+    """This machine's architecture, by Go's name.
+
+    Raises:
+        SandboxError: rvbuild cannot build on it.
+    """
+    machine = platform.machine()
+    if platform.system() != "Linux" or machine not in _MACHINES:
+        here = f"{platform.system()} on {machine}"
+        msg = f"steps run on Linux on {', '.join(_MACHINES)}; this is {here}"
+        raise SandboxError(msg, hint="use a Linux machine, virtual machine or container")
+    return _MACHINES[machine]
+
+
+def pairs(words: Iterable[str], option: str) -> list[tuple[str, str]]:
+    """Read ``LEFT=RIGHT`` options.
+
+    Raises:
+        UsageError: a word has another form.
+    """
+    found = []
+    for word in words:
+        left, equals, right = word.partition("=")
+        if not (left and equals and right):
+            msg = f"{option} {word}: not of the form LEFT=RIGHT"
+            raise UsageError(msg, hint=f"see `rvbuild build --help` for {option}")
+        found.append((left, right))
+    return found
+
+
+@define
+class Setup:
+    """The adapters of one run.
+
+    Attributes:
+        arguments: The command line.
+        workspace: The folders.
+        report: Takes what happens.
+    """
+
+    arguments: argparse.Namespace
+    workspace: Workspace
+    report: Reporter
+    build_arch: str = field(factory=build_architecture, init=False)
+    folder: Folder = field(init=False)
+    store: LocalStore = field(init=False)
+    sources: Sources = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.folder = Folder(self.workspace.recipes)
+        self.store = LocalStore(self.workspace.store)
+        settings = Settings(
+            mirrors=tuple(pairs(getattr(self.arguments, "mirror", ()), "--mirror")),
+            offline=getattr(self.arguments, "offline", False),
+            tmp=self.store.layout.tmp,
+            environment=dict(os.environ),
+            notice=self.report,
+        )
+        self.sources = Sources(settings)
+
+    def targets(self) -> tuple[Instance, ...]:
+        """The targets of the command line, each once."""
+        return tuple(
+            dict.fromkeys(parse_target(text, self.folder.load) for text in self.arguments.targets)
+        )
+
+    def lock(self) -> Lock:
+        """What the locks say; an earlier lock hides a later one's facts."""
+        found = Lock(file=os.path.basename(self.workspace.locks[0]))
+        for path in reversed(self.workspace.locks):
+            if os.path.exists(path):
+                with open(path, "rb") as file:
+                    above = read_lock(file.read(), _shown(path))
+                found = evolve(
+                    found,
+                    pins={**found.pins, **above.pins},
+                    sources={**found.sources, **above.sources},
+                    go_modules={**found.go_modules, **above.go_modules},
+                )
+        if not found.sources:
+            msg = "there is no lock"
+            raise LockError(msg, where=_shown(self.workspace.locks[0]), hint="run `rvbuild lock`")
+        return found
+
+    def overrides(self) -> dict[str, PathSource]:
+        """The folders that stand for sources."""
+        given = pairs(getattr(self.arguments, "override", ()), "--override")
+        if given and getattr(self.arguments, "release", False):
+            msg = "--override and --release exclude each other"
+            hint = "a release is made of pinned sources: commit the change, and pin that"
+            raise UsageError(msg, hint=hint)
+        return {name: self.sources.path(path) for name, path in given}
+
+    def link(self, targets: tuple[Instance, ...], *, checks: bool) -> tuple[RecipeGraph, Linked]:
+        """Derivations for targets and their checks."""
+        graph = RecipeGraph(targets, self.folder.load, self.build_arch, checks=checks)
+        locked = Locked(self.lock(), graph, self.build_arch)
+        linker = Linker(graph, locked, self.build_arch, self.overrides())
+        return graph, linker.link(targets, checks=checks)
+
+    def machinery(self) -> Machinery:
+        """What realising uses."""
+        release = getattr(self.arguments, "release", False)
+        accelerators = {} if release else self._accelerators()
+        return Machinery(
+            store=self.store,
+            sources=self.sources,
+            executor=LocalExecutor(self.store, self.store.layout.tmp),
+            report=self.report,
+            clock=time.monotonic,
+            release=release,
+            accelerators=accelerators,
+            forbidden=self._forbidden(),
+        )
+
+    def _forbidden(self) -> tuple[bytes, ...]:
+        """What no output may hold: where the store is means nothing elsewhere."""
+        return (os.fsencode(self.store.layout.root),)
+
+    def _accelerators(self) -> Mapping[str, str]:
+        folders = {
+            name: os.path.join(self.workspace.store, "accelerators", name) for name in ACCELERATORS
+        }
+        for path in folders.values():
+            os.makedirs(path, exist_ok=True)
+        return folders
+
+    def jobs(self) -> int:
+        """How many steps run at once."""
+        asked: int = getattr(self.arguments, "jobs", 0)
+        if asked < 0:
+            msg = f"-j {asked}: at least one step must run"
+            raise UsageError(msg)
+        return asked or len(os.sched_getaffinity(0))
+
+
+def _shown(path: str) -> str:
+    here = os.getcwd() + os.sep
+    return os.path.relpath(path) if path.startswith(here) else path

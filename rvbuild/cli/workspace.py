@@ -1,0 +1,59 @@
+"""Where the recipes, the lock and the store are.
+
+Knows: projects and the user's folders. Must not know: what is in them. Imports nothing but
+os: a build with nothing to do pays for this module every time.
+"""
+
+from __future__ import annotations
+
+import os
+
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LOCK = "rvbuild.lock"
+MARKERS = ("rvbuild.toml", LOCK)
+
+
+class Workspace:
+    """The folders of one run.
+
+    Attributes:
+        project: The project's folder, or None outside of one.
+        recipes: Folders of recipes, most important first.
+        locks: Lock files, most important first; the first is the one `lock` writes.
+        store: The store's folder.
+    """
+
+    def __init__(self, start: str, store: str | None) -> None:
+        self.project = _project(start)
+        homes = [self.project] if self.project else []
+        shipped = shipped_recipes()
+        if shipped not in homes:
+            homes.append(shipped)
+        self.recipes = tuple(os.path.join(home, "recipes") for home in homes)
+        self.locks = tuple(os.path.join(home, LOCK) for home in homes)
+        self.store = os.path.abspath(store or _default_store(self.project))
+
+
+def shipped_recipes() -> str:
+    """The folder with the `recipes/` and the lock that came with this rvbuild."""
+    inside = os.path.join(PACKAGE, "_recipes")
+    return inside if os.path.isdir(inside) else os.path.dirname(PACKAGE)
+
+
+def _project(start: str) -> str | None:
+    """The nearest folder upwards with a marker, or with `recipes/` and `cache/`."""
+    here = os.path.abspath(start)
+    while True:
+        if any(os.path.exists(os.path.join(here, marker)) for marker in MARKERS):
+            return here
+        above = os.path.dirname(here)
+        if above == here:
+            return None
+        here = above
+
+
+def _default_store(project: str | None) -> str:
+    if project:
+        return os.path.join(project, "cache")
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.join(base, "rvbuild")

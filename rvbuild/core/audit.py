@@ -1,0 +1,205 @@
+"""What is wrong with an output: rules over its bytes.
+
+Knows: targets' machines, baselines, what must not be inside. Must not know: files, stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from attrs import frozen
+
+from rvbuild.core import elf
+from rvbuild.core.derivation import OutputRule
+from rvbuild.core.elf import Elf, Image
+from rvbuild.core.errors import VerificationError
+
+SHORTEST_WORD = 6
+"""Forbidden words (not paths) below this length are not searched: they are everywhere."""
+
+
+@frozen
+class Finding:
+    """``what`` is wrong with the output at ``path``, and what to do about it."""
+
+    path: str
+    what: str
+    hint: str
+
+
+@frozen(kw_only=True)
+class Machine:
+    """How ELF files for an architecture look; ``number`` is e_machine."""
+
+    number: int
+    bits: int = 64
+    little_endian: bool = True
+
+
+MACHINES = {
+    "386": Machine(number=3, bits=32),
+    "amd64": Machine(number=62),
+    "arm": Machine(number=40, bits=32),
+    "arm64": Machine(number=183),
+    "loong64": Machine(number=258),
+    "mips64le": Machine(number=8),
+    "ppc64le": Machine(number=21),
+    "riscv64": Machine(number=elf.RISCV),
+    "s390x": Machine(number=22, little_endian=False),
+}
+
+RISCV_BASELINE = frozenset({
+    "i", "m", "a", "f", "d", "c", "zicsr", "zifencei",
+    "zmmul", "zaamo", "zalrsc", "zca", "zcd",  # parts of m, a and c under names of their own
+    "zicntr", "ziccif", "ziccrse", "ziccamoa", "zicclsm", "za128rs",  # the rest of RVA20U64
+})  # fmt: skip
+"""What every riscv64 machine that runs Linux distributions has (rv64gc)."""
+
+_DOUBLE_FLOAT, _FLOAT_ABI, _RVE, _TSO = 0x4, 0x6, 0x8, 0x10  # e_flags of RISC-V
+_FLOAT_NAMES = {0x0: "soft", 0x2: "single", 0x6: "quad"}
+
+_CHUNK = 8 << 20
+_NAME_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-~%")
+
+
+def audit(
+    rule: OutputRule, data: Image, forbidden: Sequence[bytes] = (), path: str | None = None
+) -> list[Finding]:
+    """Everything wrong with one file of an output.
+
+    Args:
+        rule: What the output must be.
+        data: The file: ``bytes``, or an ``mmap`` of it.
+        forbidden: Must not be inside: paths as whole path prefixes (``/build/`` is found in
+            ``"/build/x.c"``, not in ``"example.com/build/x"``), other words as whole words.
+        path: The file, if the output is a tree; the rule's path by default.
+    """
+    at = path or rule.path
+    findings = [Finding(at, what, hint) for what, hint in _shape(rule, data)]
+    return findings + [Finding(at, what, hint) for what, hint in _traces(data, forbidden)]
+
+
+_Wrong = tuple[str, str]  # what, hint
+
+
+def _shape(rule: OutputRule, data: Image) -> Iterator[_Wrong]:
+    magic = data[:8]
+    if magic[:4] == elf.MAGIC:
+        yield from _elf(rule, data)
+    elif magic in {elf.AR_MAGIC, elf.THIN_AR_MAGIC}:
+        yield from _archive(rule, data)
+    elif rule.kind == "executable" and magic[:2] != b"#!":
+        yield "it is neither an ELF file nor a script", "look at what the script put there"
+    elif rule.kind == "executable" and rule.static:
+        yield "it is a script, and the recipe says `static`", "drop `static: true`"
+
+
+def _elf(rule: OutputRule, data: Image) -> Iterator[_Wrong]:
+    try:
+        found = elf.parse(data)
+        if rule.architecture is not None:
+            yield from _machine(rule.architecture, found)
+    except VerificationError as error:
+        yield error.message, "the file is damaged; was it cut while it was written?"
+        return
+    if rule.kind == "executable" and found.kind not in {elf.EXECUTABLE, elf.SHARED}:
+        yield "it is an object file, not a program", "link it"
+    if rule.static:
+        yield from _dynamic(found)
+    for where in found.search:
+        if not where.startswith("$ORIGIN"):
+            yield f"it looks for libraries in {where}", "link without -rpath"
+
+
+def _machine(architecture: str, found: Elf) -> Iterator[_Wrong]:
+    wanted = MACHINES.get(architecture)
+    if wanted is None:
+        yield f"rvbuild does not know how ELF files for {architecture} look", "tell its authors"
+        return
+    has = Machine(number=found.machine, bits=found.bits, little_endian=found.little_endian)
+    if has != wanted:
+        hint = "a compiler for the build machine was used: see CC, GOARCH, --host"
+        yield f"it is for {_machine_name(has)}, not {architecture}", hint
+    elif architecture == "riscv64":
+        yield from _riscv(found)
+
+
+def _machine_name(machine: Machine) -> str:
+    names = [name for name, known in MACHINES.items() if known == machine]
+    return names[0] if names else f"machine {machine.number} ({machine.bits} bits)"
+
+
+def _riscv(found: Elf) -> Iterator[_Wrong]:
+    float_abi = found.flags & _FLOAT_ABI
+    if float_abi != _DOUBLE_FLOAT:
+        yield f"its float ABI is {_FLOAT_NAMES[float_abi]}, not double", "compile with -mabi=lp64d"
+    if found.flags & (_RVE | _TSO):
+        yield "it needs RVE or TSO (e_flags)", "compile for rv64gc"
+    if found.arch is not None:
+        beyond = sorted(elf.riscv_extensions(found.arch) - RISCV_BASELINE)
+        if beyond:
+            yield f"it uses extensions beyond rv64gc: {', '.join(beyond)}", "use -march=rv64gc"
+
+
+def _dynamic(found: Elf) -> Iterator[_Wrong]:
+    hint = "link with -static (cgo: -extldflags -static), or drop `static: true`"
+    if found.interpreter is not None:
+        yield f"it is not static: it wants the interpreter {found.interpreter}", hint
+    if found.needed:
+        yield f"it is not static: it needs {', '.join(found.needed)}", hint
+
+
+def _archive(rule: OutputRule, data: Image) -> Iterator[_Wrong]:
+    """Members must be for the target; one finding for each kind of trouble."""
+    seen: set[str] = set()
+    try:
+        for name, member in elf.members(data):
+            if member[:4] != elf.MAGIC or rule.architecture is None:
+                continue
+            for what, hint in _machine(rule.architecture, elf.parse(member)):
+                if what not in seen:
+                    seen.add(what)
+                    yield f"member {name.rstrip('/')}: {what}", hint
+    except VerificationError as error:
+        yield error.message, "make the archive with `ar rcD`"
+
+
+# ---- what must not be inside
+
+
+def _traces(data: Image, forbidden: Sequence[bytes]) -> Iterator[_Wrong]:
+    words = [one for one in forbidden if one.startswith(b"/") or len(one) >= SHORTEST_WORD]
+    found: dict[bytes, int] = {}
+    overlap = max(map(len, words), default=0) + 1
+    for start in range(0, len(data) if words else 0, _CHUNK):
+        before = min(start, overlap)
+        chunk = data[start - before : start + _CHUNK + overlap]
+        # A word's neighbours are asked for, and outside of the file they are line ends.
+        chunk = chunk if before else b"\n" + chunk
+        chunk = chunk if start + _CHUNK + overlap < len(data) else chunk + b"\n"
+        for word in words:
+            if word not in found and (at := _find(chunk, word)) >= 0:
+                found[word] = start - (before or 1) + at
+    for word, at in found.items():
+        text = _around(data, at)
+        yield f"{word.decode(errors='replace')} is inside, at byte {at}: {text}", _TRACE_HINT
+
+
+_TRACE_HINT = "compile with -trimpath or -ffile-prefix-map, and strip"
+
+
+def _find(chunk: bytes, word: bytes) -> int:
+    at = chunk.find(word, 1)
+    while 0 <= at < len(chunk) - len(word):
+        ends = word.startswith(b"/") or chunk[at + len(word)] not in _NAME_BYTES
+        if ends and chunk[at - 1] not in _NAME_BYTES:
+            return at
+        at = chunk.find(word, at + 1)
+    return -1
+
+
+def _around(data: Image, at: int) -> str:
+    """The text that begins at ``at``, as far as it can be printed."""
+    text = data[at : at + 80]
+    end = next((i for i, byte in enumerate(text) if not 0x20 <= byte < 0x7F), len(text))
+    return repr(text[:end].decode("ascii"))

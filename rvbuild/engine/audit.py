@@ -1,0 +1,80 @@
+"""Verifies a step's outputs before anything is registered.
+
+Knows: which file of a tree a rule means. Must not know: what the rules are (core.audit).
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator, Sequence
+
+from rvbuild.core.audit import Finding, audit
+from rvbuild.core.derivation import OutputRule, Step
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import VerificationError
+from rvbuild.core.ports import TreeStore
+from rvbuild.core.tree import File, Nested, Symlink
+
+BUILD_FOLDER = b"/build/"
+"""Where steps work: a path below it means nothing anywhere else."""
+
+_ANYTHING = OutputRule(name="", path="", kind="file")
+
+
+def audit_outputs(step: Step, store: TreeStore, output: Digest, forbidden: Sequence[bytes]) -> None:
+    """Check every declared output, and every file for what must not be inside.
+
+    Args:
+        step: Its rules.
+        store: Has the tree.
+        output: The tree's root.
+        forbidden: Words that no file of it may hold (this machine's paths).
+
+    Raises:
+        VerificationError: with every finding in ``details``.
+    """
+    tree = store.tree(output)
+    base = store.path(output)
+    nested = tree.nested()
+    rules: dict[str, OutputRule] = {}
+    findings: list[Finding] = []
+    for rule in step.outputs:
+        missing = _missing(rule, nested)
+        findings += [missing] if missing else []
+        rules[rule.path] = rule
+    for path, node in tree.walk():
+        if isinstance(node, File) and node.digest.size:
+            rule = rules.get(path)
+            words = [*forbidden, BUILD_FOLDER] if rule else forbidden
+            with open(f"{base}/{path}", "rb") as file:
+                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                    findings += audit(rule or _ANYTHING, data, words, path)
+    if findings:
+        msg = f"{len(findings)} wrong with its outputs"
+        details = tuple(f"{finding.path}: {finding.what}" for finding in findings)
+        hints = dict.fromkeys(finding.hint for finding in findings)
+        raise VerificationError(msg, where=step.label, details=details, hint="; ".join(hints))
+
+
+def _missing(rule: OutputRule, nested: Nested) -> Finding | None:
+    node: File | Symlink | Nested | None = nested
+    for part in rule.path.split("/"):
+        node = node.get(part) if isinstance(node, dict) else None
+    if node is None:
+        near = ", ".join(list(_some_paths(nested, ""))[:8]) or "nothing"
+        return Finding(rule.path, "it was declared and is not there", f"the step left: {near}")
+    wanted = dict if rule.kind == "tree" else (File, Symlink)
+    if not isinstance(node, wanted):
+        kind = "a folder" if isinstance(node, dict) else "a file"
+        return Finding(rule.path, f"it is {kind}", f"the recipe says `kind: {rule.kind}`")
+    if rule.kind == "executable" and isinstance(node, File) and not node.executable:
+        return Finding(rule.path, "it is not executable", "chmod +x, or install -m 755")
+    return None
+
+
+def _some_paths(nested: Nested, prefix: str) -> Iterator[str]:
+    for name, node in nested.items():
+        if isinstance(node, dict):
+            yield from _some_paths(node, f"{prefix}{name}/")
+        else:
+            yield prefix + name

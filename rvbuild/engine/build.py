@@ -1,0 +1,71 @@
+"""Builds: a plan, carried out.
+
+Knows: plan, scheduler, realiser. Must not know: recipes, concrete adapters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from attrs import frozen
+
+from rvbuild.core.derivation import Derivation, Realisation
+from rvbuild.core.errors import Interrupted
+from rvbuild.core.events import Planned
+from rvbuild.core.plan import Plan, make_plan
+from rvbuild.engine.realise import Machinery, Realiser
+from rvbuild.engine.schedule import Failures, Scheduler
+
+
+@frozen(kw_only=True)
+class Built:
+    """What a build gave: realisations by derivation digest, and what failed."""
+
+    plan: Plan
+    realised: Mapping[str, Realisation]
+    failures: Failures
+
+    def raise_first(self) -> None:
+        """Raise the first error, if there is one; the others go into its notes."""
+        if not self.failures.errors:
+            return
+        order = list(self.plan.tasks)
+        first, *others = sorted(self.failures.errors, key=order.index)
+        error = self.failures.errors[first]
+        for other in others:
+            error.add_note(str(self.failures.errors[other]))
+        raise error
+
+
+def plan_build(
+    derivations: Mapping[str, Derivation], wanted: Iterable[str], machinery: Machinery
+) -> Plan:
+    """What has to be done for ``wanted``, and why."""
+    return make_plan(derivations, wanted, Realiser(machinery).lookup)
+
+
+def build(
+    derivations: Mapping[str, Derivation],
+    wanted: Iterable[str],
+    machinery: Machinery,
+    *,
+    jobs: int,
+    keep_going: bool = False,
+) -> Built:
+    """Realise ``wanted``; nothing in the store goes away meanwhile.
+
+    Raises:
+        Interrupted: the person pressed ^C; everything that ran has been killed.
+    """
+    with machinery.store.shared():
+        realiser = Realiser(machinery)
+        plan = make_plan(derivations, wanted, realiser.lookup)
+        machinery.report(Planned(plan.counts(), len(plan.kept)))
+        realiser.realised.update(plan.kept)
+        scheduler = Scheduler(plan, realiser, jobs=jobs, keep_going=keep_going)
+        try:
+            failures = scheduler.run(realiser.stop)
+        except KeyboardInterrupt:
+            msg = "interrupted; what was finished is kept"
+            raise Interrupted(msg) from None
+        return Built(plan=plan, realised=realiser.realised, failures=failures)

@@ -1,0 +1,225 @@
+"""Gives one derivation its output: fetches, merges or runs, and registers what came.
+
+Knows: the ports, and when a result may be taken from the store instead.
+Must not know: order, concrete adapters, the screen.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+
+from attrs import define, field, frozen
+
+from rvbuild.core.action import Action, Command, Mount, Outcome, input_root
+from rvbuild.core.derivation import Derivation, Fetch, Merge, Realisation, Step
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import Interrupted, StepError, VerificationError
+from rvbuild.core.events import Finished, Progressed, Reporter, Started, Wrote
+from rvbuild.core.plan import Task
+from rvbuild.core.ports import AnyFetcher, Clock, Executor, Store
+from rvbuild.core.recipe import ACCELERATORS
+from rvbuild.engine.audit import audit_outputs
+
+LOG_TAIL = 25
+"""How many of a failed step's last lines its error shows."""
+
+
+@frozen(kw_only=True)
+class Machinery:
+    """The adapters that realising uses, and how.
+
+    ``accelerators`` are host folders by accelerator name; empty for release builds.
+    """
+
+    store: Store
+    sources: AnyFetcher
+    executor: Executor
+    report: Reporter
+    clock: Clock
+    release: bool = False
+    accelerators: Mapping[str, str] = field(factory=dict)
+    forbidden: tuple[bytes, ...] = ()
+
+
+@define
+class Realiser:
+    """Does one task at a time in each of many threads.
+
+    Attributes:
+        machinery: The adapters.
+        realised: Realisations by derivation digest; grows while tasks end.
+    """
+
+    machinery: Machinery
+    realised: dict[str, Realisation] = field(factory=dict)
+    _stopped: threading.Event = field(factory=threading.Event, init=False)
+
+    def lookup(self, digest: str) -> Realisation | None:
+        """A realisation that may be used: registered, whole, and not accelerated for a release."""
+        found = self.machinery.store.realisation(digest)
+        if found is None or (found.accelerated and self.machinery.release):
+            return None
+        return found if self.machinery.store.has_tree(Digest.parse(found.output)) else None
+
+    def stop(self) -> None:
+        """End what runs; tasks end with Interrupted."""
+        self._stopped.set()
+        self.machinery.executor.stop()
+
+    def __call__(self, task: Task) -> None:
+        """Realise a task's derivation and register it.
+
+        Raises:
+            RvbuildError: it could not be done; nothing is registered.
+        """
+        derivation = task.derivation
+        machinery = self.machinery
+        began = machinery.clock()
+        how = "failed"
+        machinery.report(Started(derivation.label, task.phase, task.reason))
+        try:
+            with machinery.store.lock(derivation.digest):  # another process may have done it
+                found = self.lookup(derivation.digest)
+                how = "reused"
+                if found is None:
+                    found, how = self._realise(derivation)
+                    machinery.store.register(found)
+            self.realised[derivation.digest] = found
+        except BaseException:
+            how = "failed"
+            raise
+        finally:
+            seconds = machinery.clock() - began
+            machinery.report(Finished(derivation.label, task.phase, how, seconds))
+
+    def _realise(self, derivation: Derivation) -> tuple[Realisation, str]:
+        if isinstance(derivation, Fetch):
+            return self._fetch(derivation), "fetched"
+        if isinstance(derivation, Merge):
+            return self._merge(derivation), "merged"
+        return self._run(derivation)
+
+    def _fetch(self, derivation: Fetch) -> Realisation:
+        def advance(done: int, total: int) -> None:
+            if self._stopped.is_set():
+                msg = "stopped while fetching"
+                raise Interrupted(msg, where=derivation.label)
+            self.machinery.report(Progressed(derivation.label, done, total))
+
+        with self.machinery.store.new_tree() as tree:
+            self.machinery.sources.fetch(derivation.source, tree, advance)
+            output = tree.commit()
+        return Realisation(derivation=derivation.digest, output=str(output))
+
+    def _merge(self, derivation: Merge) -> Realisation:
+        parts = [(path, self._output(digest)) for path, digest in derivation.parts]
+        output = self.machinery.store.merge(parts)
+        return Realisation(
+            derivation=derivation.digest,
+            output=str(output),
+            accelerated=self._any_accelerated(derivation),
+        )
+
+    def _output(self, digest: str) -> Digest:
+        return Digest.parse(self.realised[digest].output)
+
+    def _any_accelerated(self, derivation: Derivation) -> bool:
+        return any(self.realised[given].accelerated for given in derivation.inputs)
+
+    # ---- steps
+
+    def action(self, step: Step) -> Action:
+        """The step with every input by content; its inputs must be realised."""
+        mounts = tuple(
+            Mount(given.path, self._output(given.derivation), given.writable)
+            for given in step.inputs_at
+        )
+        store = self.machinery.store
+        roots = (mount.tree for mount in mounts if not mount.path)
+        toolbox = next((store.tree(root).directories[root] for root in roots), None)
+        command = Command(
+            arguments=("/bin/sh", "-eu", "-c", step.script), environment=dict(step.environment)
+        )
+        return Action(
+            command=command,
+            mounts=mounts,
+            input_root=input_root(mounts, toolbox),
+            timeout=step.timeout,
+        )
+
+    def _run(self, step: Step) -> tuple[Realisation, str]:
+        action = self.action(step)
+        folders = {
+            ACCELERATORS[name]: self.machinery.accelerators[name]
+            for name in step.accelerators
+            if name in self.machinery.accelerators
+        }
+        outcome, accelerated = self._recorded(action)
+        how = "reused"
+        if outcome is None:
+            outcome, accelerated, how = self._execute(step, action, folders), bool(folders), "built"
+        output = self._verified(step, outcome)
+        if how == "built":
+            self.machinery.store.record(action.digest, outcome, accelerated=accelerated)
+            self.machinery.store.forget_failure(step.digest)
+        realisation = Realisation(
+            derivation=step.digest,
+            output=str(output),
+            action=str(action.digest),
+            log=str(outcome.log),
+            accelerated=accelerated or self._any_accelerated(step),
+        )
+        return realisation, how
+
+    def _recorded(self, action: Action) -> tuple[Outcome | None, bool]:
+        """The recorded outcome of the same action, if it is whole; and whether accelerated."""
+        for accelerated in (False,) if self.machinery.release else (False, True):
+            found = self.machinery.store.outcome(action.digest, accelerated=accelerated)
+            if found and found.output and self.machinery.store.has_tree(found.output):
+                return found, accelerated
+        return None, False
+
+    def _execute(self, step: Step, action: Action, folders: Mapping[str, str]) -> Outcome:
+        tail: list[str] = []
+
+        def log(line: str) -> None:
+            tail.append(line)
+            del tail[:-LOG_TAIL]
+            self.machinery.report(Wrote(step.label, line))
+
+        outcome = self.machinery.executor.run(action, step.label, log, folders)
+        if outcome.exit_code:
+            self.machinery.store.record_failure(step.digest, outcome.log)
+            raise _failure(step, outcome, tail)
+        return outcome
+
+    def _verified(self, step: Step, outcome: Outcome) -> Digest:
+        """The output, once it is what the step's rules say."""
+        if outcome.output is None:
+            msg = "the step left no output"
+            raise StepError(msg, where=step.label)
+        store = self.machinery.store
+        if step.expect is not None and step.expect.encode() not in store.read(outcome.log):
+            text = store.read(outcome.log).decode(errors="replace")
+            msg = f"the check's output does not have {step.expect!r}"
+            details = tuple(text.splitlines()[-LOG_TAIL:])
+            raise VerificationError(msg, where=step.label, details=details)
+        audit_outputs(step, store, outcome.output, self.machinery.forbidden)
+        return outcome.output
+
+
+def _failure(step: Step, outcome: Outcome, tail: list[str]) -> StepError:
+    why = f"exit code {outcome.exit_code}"
+    if outcome.exit_code == 124:
+        why = f"not done after {step.timeout} s"
+    what = "the check failed" if step.is_check else "the step failed"
+    return StepError(
+        f"{what}: {why}",
+        where=step.label,
+        details=tuple(tail),
+        hint=f"the whole log: `rvbuild log {step.label}`",
+    )
+
+
+Stop = Callable[[], None]

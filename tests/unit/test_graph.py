@@ -1,0 +1,125 @@
+"""The graph that recipes declare: architectures, cycles, order, suggestions."""
+
+from itertools import pairwise
+
+import pytest
+
+from rvbuild.core.errors import RecipeError, UsageError
+from rvbuild.core.graph import Instance, RecipeGraph, parse_target
+from rvbuild.core.recipe import Recipe
+from rvbuild.recipes_yaml.recipe import read_recipe
+
+
+def recipes(**texts: str):
+    """A loader over recipe texts by name (``_`` stands for ``-``)."""
+    table = {
+        name.replace("_", "-"): read_recipe(text.encode(), name.replace("_", "-"), f"{name}.yaml")
+        for name, text in texts.items()
+    }
+    table["base-toolbox"] = Recipe(name="base-toolbox", file="b.yaml", kind="tool", toolbox=None)
+
+    def load(name: str, asked_at: str | None) -> Recipe:
+        try:
+            return table[name]
+        except KeyError:
+            msg = f"there is no recipe called {name!r}"
+            raise (RecipeError(msg, where=asked_at) if asked_at else UsageError(msg)) from None
+
+    return load
+
+
+def needs(text: str) -> str:
+    return f"build: x\ninputs: {text}\n"
+
+
+def test_inputs_choose_their_architecture():
+    """Build inputs run here; a toolchain makes things for the target; a tool is the same."""
+    load = recipes(
+        app=needs("{build: [tool, cc, gen], target: [lib]}"),
+        tool="kind: tool\nbuild: x\n",
+        cc="kind: toolchain\nbuild: x\n",
+        gen="build: x\n",
+        lib="build: x\n",
+    )
+    graph = RecipeGraph([Instance("app", "riscv64")], load, "amd64")
+    assert graph.needs(Instance("app", "riscv64")) == [
+        Instance("base-toolbox", ""),
+        Instance("tool", ""),
+        Instance("cc", "riscv64"),
+        Instance("gen", "amd64"),
+        Instance("lib", "riscv64"),
+    ]
+    order = graph.order()
+    assert order.index(Instance("lib", "riscv64")) < order.index(Instance("app", "riscv64"))
+
+
+def test_a_cycle_is_told_as_its_path():
+    load = recipes(a=needs("{target: [b]}"), b=needs("{target: [c]}"), c=needs("{target: [a]}"))
+    with pytest.raises(RecipeError) as caught:
+        RecipeGraph([Instance("a", "arm64")], load, "amd64")
+    path = caught.value.message.split(": ")[1].split(" → ")
+    assert path[0] == path[-1]
+    assert len(path) == 4
+    following = {"a-arm64": "b-arm64", "b-arm64": "c-arm64", "c-arm64": "a-arm64"}
+    assert all(following[user] == given for user, given in pairwise(path))
+
+
+def test_a_recipe_that_needs_itself():
+    with pytest.raises(RecipeError, match="a-arm64 → a-arm64"):
+        RecipeGraph([Instance("a", "arm64")], recipes(a=needs("{target: [a]}")), "amd64")
+
+
+def test_a_chain_ten_thousand_deep_is_no_recursion():
+    texts = {f"n{i}": needs(f"{{target: [n{i + 1}]}}") for i in range(9999)}
+    load = recipes(**texts, n9999="build: x\n")
+    graph = RecipeGraph([Instance("n0", "riscv64")], load, "amd64")
+    assert graph.order()[-1] == Instance("n0", "riscv64")
+    assert len(graph.order()) == 10001
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{build: [gone]}", "no recipe called 'gone'"),
+        ("{target: [tool]}", "'tool' is a tool, not a package"),
+        ("{build: [source]}", "is a source"),
+        ("{target: [only-arm]}", "only-arm is not for riscv64"),
+    ],
+)
+def test_inputs_that_do_not_fit(text: str, says: str):
+    load = recipes(
+        app=needs(text),
+        tool="kind: tool\nbuild: x\n",
+        source="kind: source\nsources: {s: {url: u}}\n",
+        only_arm="architectures: [arm64]\nbuild: x\n",
+    )
+    with pytest.raises(RecipeError, match=says) as caught:
+        RecipeGraph([Instance("app", "riscv64")], load, "amd64")
+    assert (caught.value.where or "").startswith("app.yaml:2:")
+
+
+def test_targets():
+    load = recipes(app="architectures: [riscv64]\nbuild: x\n", tool="kind: tool\nbuild: x\n")
+    assert parse_target("app-riscv64", load) == Instance("app", "riscv64")
+    assert parse_target("tool", load) == Instance("tool", "")
+    for text, hint in (("app-arm64", "riscv64"), ("app", "app-riscv64"), ("tool-arm64", "`tool`")):
+        with pytest.raises(UsageError) as caught:
+            parse_target(text, load)
+        assert hint in (caught.value.hint or "")
+
+
+def test_a_toolbox_must_be_a_tool():
+    load = recipes(app="toolbox: lib\nbuild: x\n", lib="build: x\n")
+    with pytest.raises(RecipeError, match="cannot be a toolbox"):
+        RecipeGraph([Instance("app", "riscv64")], load, "amd64")
+
+
+def test_checks_bring_the_emulator_only_for_foreign_targets():
+    load = recipes(
+        app="build: x\nchecks: [{run: app}]\n",
+        qemu_user="kind: tool\nbuild: x\n",
+    )
+    foreign = RecipeGraph([Instance("app", "riscv64")], load, "amd64", checks=True)
+    assert Instance("qemu-user", "") in foreign.order()
+    native = RecipeGraph([Instance("app", "amd64")], load, "amd64", checks=True)
+    assert Instance("qemu-user", "") not in native.order()

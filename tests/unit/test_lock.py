@@ -1,0 +1,199 @@
+"""The lock: its text, its round trip, and whether it fits the recipes."""
+
+import pytest
+
+from rvbuild.core.errors import LockError, RecipeError
+from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue, spec_text
+from rvbuild.core.pinned import Locked, git_fact
+from rvbuild.core.recipe import GoModulesSpec, Reading, Recipe
+from rvbuild.core.source import (
+    DebianFile,
+    DebianPackage,
+    GitSource,
+    GoModule,
+    GoToolchain,
+    PathSource,
+    UrlSource,
+    Wheel,
+)
+from rvbuild.recipes_yaml.lock import read_lock, write_lock
+from rvbuild.recipes_yaml.recipe import read_recipe
+
+HEX = "ab" * 32
+GIT = GitSource(url="https://e.org/k", commit="1" * 40, tree="2" * 40, date=1742452828)
+LOCK = Lock(
+    pins={
+        "a/version": PinValue(value="1.10", spec="x: y", source="k", file="go.mod", line=3),
+        "a/b": PinValue(value='quo"ted # text', spec=""),
+    },
+    sources={
+        "a/url": LockedSource(
+            spec="{}",
+            parts=(
+                UrlSource(
+                    urls=("https://e.org/a.tar.gz",),
+                    sha256=HEX,
+                    debian=DebianFile(package="a", file="a_1.orig.tar.gz"),
+                ),
+            ),
+        ),
+        "a/git": LockedSource(spec="s", parts=(GIT,)),
+        "a/deb@amd64": LockedSource(
+            spec="s",
+            parts=tuple(
+                DebianPackage(
+                    name=name,
+                    version="2:1.0~rc1-1+b1",
+                    architecture="amd64",
+                    pool=f"pool/main/{name}.deb",
+                    sha256=HEX,
+                    size=7,
+                )
+                for name in ("x", "y")
+            ),
+        ),
+        "a/go": LockedSource(spec="s", parts=(GoModule(path="e.org/m", version="v1", h1="h1:x="),)),
+        "a/tool": LockedSource(
+            spec="s", parts=(GoToolchain(version="1.2", platform="linux-amd64", h1="h1:x="),)
+        ),
+        "a/wheel": LockedSource(
+            spec="s",
+            parts=(Wheel(project="z", version="1", filename="z-1-py3-none-any.whl", sha256=HEX),),
+        ),
+        "a/path": LockedSource(spec="s", parts=(PathSource(path="x y", digest=HEX),)),
+    },
+    go_modules={
+        "k/k": GoModuleSet(
+            specs=("one", "two"),
+            modules=(("e.org/m", "v1.0.0", "h1:a="),),
+            mods=(("e.org/m", "v1.0.0", "h1:b="), ("e.org/n", "v2.0.0+incompatible", "h1:c=")),
+        )
+    },
+)
+
+
+def test_round_trip_and_stable_text():
+    text = write_lock(LOCK)
+    assert read_lock(text.encode(), "rvbuild.lock") == LOCK
+    assert write_lock(read_lock(text.encode(), "rvbuild.lock")) == text
+
+
+def test_one_fact_a_line():
+    """A new module adds one line and changes none."""
+    held = LOCK.go_modules["k/k"]
+    more = GoModuleSet(
+        specs=held.specs, modules=(*held.modules, ("e.org/z", "v1", "h1:z=")), mods=held.mods
+    )
+    before = write_lock(LOCK).splitlines()
+    after = write_lock(
+        Lock(pins=LOCK.pins, sources=LOCK.sources, go_modules={"k/k": more})
+    ).splitlines()
+    assert len(after) == len(before) + 1
+    assert set(before) < set(after)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("lock: 1", "lock: 2"), "format 2"),
+        (("kind: git", "kind: hg"), "'kind' cannot be 'hg'"),
+        (("  a/git:", "  a/url:"), "given twice"),
+        (("        commit: 1", "        commit: x"), "digest in lower-case hex"),
+        (("line: 3", "line: three"), "whole number"),
+        (('- "e.org/m v1.0.0 h1:a="', "- e.org/m"), "path version"),
+        (("        tree:", "        tre:"), "'tree' is missing"),
+        (("          - a_1.orig.tar.gz\n", ""), "a package and a file"),
+    ],
+)
+def test_damaged_locks_are_refused_with_a_place(change: tuple[str, str], says: str):
+    text = write_lock(LOCK)
+    assert change[0] in text
+    with pytest.raises(LockError) as caught:
+        read_lock(text.replace(*change, 1).encode(), "rvbuild.lock")
+    assert says in caught.value.message
+    assert (caught.value.where or "").startswith("rvbuild.lock:")
+
+
+KSRC = f"kind: source\nsources: {{k: {{git: 'https://e.org/k', commit: {'1' * 40}}}}}\n"
+APP = """\
+version: {from: ksrc, go-module: m}
+date: {from: ksrc, git: date}
+pins: {when: {from: ksrc, git: iso-date}, short: {from: ksrc, git: short, prefix: g}}
+sources: {app: {go-module: m, version: "${version}"}}
+build: x
+"""
+
+
+class Recipes:
+    """Recipes by name, from their texts."""
+
+    def __init__(self, **texts: str) -> None:
+        self.table = {n: read_recipe(t.encode(), n, f"{n}.yaml") for n, t in texts.items()}
+
+    def recipe(self, name: str, _asked_at: str | None = None) -> Recipe:
+        return self.table[name]
+
+
+def fitting(recipes: Recipes) -> Lock:
+    app, ksrc = recipes.recipe("app"), recipes.recipe("ksrc")
+    module = GoModule(path="m", version="v1.2.5", h1="h1:x=")
+    spec = spec_text(app.sources["app"].spec).replace("${version}", "v1.2.5")
+    return Lock(
+        pins={
+            "app/version": PinValue(
+                value="v1.2.5", spec=spec_text(app.version), source="ksrc", file="go.mod", line=9
+            )
+        },
+        sources={
+            "ksrc/k": LockedSource(spec=spec_text(ksrc.sources["k"].spec), parts=(GIT,)),
+            "app/app": LockedSource(spec=spec, parts=(module,)),
+        },
+    )
+
+
+def test_locked_answers_for_recipes_that_it_fits():
+    recipes = Recipes(app=APP, ksrc=KSRC)
+    locked = Locked(fitting(recipes), recipes, "amd64")
+    app = recipes.recipe("app")
+    assert locked.pin(app, "version") == "v1.2.5"
+    assert locked.pin(app, "date") == "1742452828"
+    assert locked.pin(app, "when") == "2025-03-20T06:40:28Z"
+    assert locked.pin(app, "short") == "g11111111"
+    assert [part.label for part in locked.source(app, "app")] == ["m@v1.2.5"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "asks"),
+    [
+        ("go-module: m}", "go-module: other}", "version"),
+        ("go-module: m,", "go-module: other,", "source"),
+    ],
+)
+def test_a_lock_for_another_recipe_is_refused(old: str, new: str, asks: str):
+    lock = fitting(Recipes(app=APP, ksrc=KSRC))
+    changed = Recipes(app=APP.replace(old, new), ksrc=KSRC)
+    locked = Locked(lock, changed, "amd64")
+    app = changed.recipe("app")
+    ask = {"version": locked.pin, "source": locked.source}[asks]
+    name = {"version": "version", "source": "app"}[asks]
+    with pytest.raises(LockError, match="for another recipe") as caught:
+        ask(app, name)
+    assert "rvbuild lock" in (caught.value.hint or "")
+    assert (caught.value.where or "").startswith("app.yaml:")
+    assert any("other" in line for line in caught.value.details)
+
+
+def test_a_lock_without_the_fact_is_refused():
+    recipes = Recipes(app=APP, ksrc=KSRC)
+    locked = Locked(Lock(), recipes, "amd64")
+    app = recipes.recipe("app")
+    with pytest.raises(LockError, match="does not have app/version"):
+        locked.pin(app, "version")
+    with pytest.raises(LockError, match="does not have ksrc/k"):
+        locked.modules(app, GoModulesSpec(source="ksrc"))
+
+
+def test_git_facts_need_a_git_source():
+    reading = Reading(source="x", reader="git", argument="commit", where="r.yaml:1:1")
+    with pytest.raises(RecipeError, match="not a git source"):
+        git_fact(PathSource(path="x"), reading)

@@ -1,0 +1,100 @@
+"""The plan: what must run, in an order that works, each with its reason."""
+
+from rvbuild.core.derivation import Input, Merge, Realisation, Step
+from rvbuild.core.events import Phase
+from rvbuild.core.plan import make_plan
+
+
+def step(label: str, *inputs: Step | Merge, is_check: bool = False) -> Step:
+    return Step(
+        label=label,
+        inputs_at=tuple(Input(path=f"in/{i}", derivation=d.digest) for i, d in enumerate(inputs)),
+        script=f"echo {label}",
+        environment=(),
+        timeout=1,
+        is_check=is_check,
+    )
+
+
+def graph(*derivations: Step | Merge) -> dict[str, Step | Merge]:
+    return {derivation.digest: derivation for derivation in derivations}
+
+
+def nothing(_: str) -> Realisation | None:
+    return None
+
+
+def only(*kept: Step | Merge):
+    digests = {derivation.digest for derivation in kept}
+    return lambda d: Realisation(derivation=d, output="x") if d in digests else None
+
+
+def test_inputs_come_first_and_each_once():
+    a = step("a")
+    b, c = step("b", a), step("c", a)
+    d = step("d", b, c)
+    plan = make_plan(graph(a, b, c, d), [d.digest, b.digest], nothing)
+    assert [task.derivation.label for task in plan.tasks.values()] == ["a", "b", "c", "d"]
+    assert plan.counts() == {Phase.BUILD: 4}
+
+
+def test_below_a_kept_result_nothing_is_looked_at():
+    a = step("a")
+    b = step("b", a)
+    asked = []
+
+    def lookup(digest: str) -> Realisation | None:
+        asked.append(digest)
+        return only(b)(digest)
+
+    plan = make_plan(graph(a, b), [b.digest], lookup)
+    assert (list(plan.kept), plan.tasks) == ([b.digest], {})
+    assert asked == [b.digest]
+
+
+def test_reasons_say_what_and_for_whom():
+    a = step("a")
+    check = step("check 1 of a", a, is_check=True)
+    plan = make_plan(graph(a, check), [a.digest, check.digest], nothing)
+    reasons = {task.derivation.label: task.reason for task in plan.tasks.values()}
+    assert "no result for this recipe" in reasons["a"]
+    assert reasons["check 1 of a"] == "not checked yet"
+    below = make_plan(graph(a, check), [check.digest], nothing)
+    assert below.tasks[a.digest].reason.endswith("; check 1 of a needs it")
+
+
+def test_a_deep_chain_is_no_recursion():
+    chain = [step("0")]
+    for number in range(1, 10_000):
+        chain.append(step(str(number), chain[-1]))
+    plan = make_plan(graph(*chain), [chain[-1].digest], nothing)
+    assert [task.derivation.label for task in plan.tasks.values()] == [
+        str(n) for n in range(10_000)
+    ]
+
+
+def test_what_enters_a_key_and_what_does_not():
+    """Labels and accelerators are not part of a key; everything that a step sees is."""
+    one = step("a")
+    assert Step(**{**fields(one), "label": "b"}).digest == one.digest
+    assert Step(**{**fields(one), "accelerators": ("go",)}).digest == one.digest
+    for change in (
+        {"script": "echo b"},
+        {"environment": (("a", "b"),)},
+        {"timeout": 2},
+        {"expect": "x"},
+        {"inputs_at": (Input(path="in/x", derivation="0"),)},
+    ):
+        assert Step(**{**fields(one), **change}).digest != one.digest
+    merge = Merge(label="m", parts=(("", one.digest),))
+    assert merge.digest != Merge(label="m", parts=(("a", one.digest),)).digest
+
+
+def fields(given: Step) -> dict[str, object]:
+    return {
+        "label": given.label,
+        "inputs_at": given.inputs_at,
+        "script": given.script,
+        "environment": given.environment,
+        "timeout": given.timeout,
+    }

@@ -1,0 +1,137 @@
+"""Recipes: each key is read, and each mistake is named with its place."""
+
+import pytest
+
+from rvbuild.core.errors import RecipeError
+from rvbuild.core.recipe import (
+    DebianSpec,
+    GitSpec,
+    GoModulesSpec,
+    Ladder,
+    Reading,
+    UrlSpec,
+    substitute,
+    substitute_spec,
+)
+from rvbuild.recipes_yaml.recipe import read_recipe
+
+RUNC = """\
+summary: OCI runtime
+version: {from: k3s, go-module: github.com/opencontainers/runc, strip-prefix: v}
+pins:
+  golang:
+    first-of:
+      - {from: kube, yaml: "a.b", file: d.yaml}
+      - {from: kube, line: 1, file: .go-version}
+    prefer: 2
+sources:
+  k3s: {git: "https://example.org/k3s", commit: 76c5c770b21e101f00a32445d3e6fdc325d563b5}
+  kube: {url: "https://example.org/kube-${version}.tar.gz", writable: true}
+inputs:
+  build: [go, zig-cc]
+  target: [libseccomp]
+  go-modules: {from: k3s, packages: [./cmd/x], tags: [b, a], cgo: true}
+per-architecture:
+  riscv64: {triplet: riscv64-linux-musl}
+build: |
+  echo hello
+outputs:
+  runc: {path: bin/runc, kind: executable, static: true}
+checks:
+  - {run: runc --version, expect: seccomp}
+accelerators: [go]
+limits: {timeout: 60}
+"""
+MINIMAL = "build: x\n"
+
+
+def read(text: str):
+    return read_recipe(text.encode(), "runc", "recipes/runc/recipe.yaml")
+
+
+def test_every_part_is_read():
+    recipe = read(RUNC)
+    assert recipe.version == Reading(
+        source="k3s",
+        reader="go-module",
+        argument="github.com/opencontainers/runc",
+        file="go.mod",
+        strip_prefix="v",
+    )
+    ladder = recipe.pins["golang"]
+    assert isinstance(ladder, Ladder)
+    assert (ladder.prefer, [rung.reader for rung in ladder.rungs]) == (2, ["yaml", "line"])
+    assert isinstance(recipe.sources["k3s"].spec, GitSpec)
+    assert recipe.sources["kube"].writable
+    assert recipe.build_inputs == ("go", "zig-cc")
+    assert recipe.go_modules == GoModulesSpec(
+        source="k3s", packages=("./cmd/x",), tags=("a", "b"), cgo=True
+    )
+    assert recipe.outputs["runc"].static
+    assert recipe.checks[0].expect == "seccomp"
+    assert recipe.timeout == 60
+    assert recipe.at("inputs.build.zig-cc") == "recipes/runc/recipe.yaml:13:15"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says", "hint"),
+    [
+        ("biuld: x\n", 1, "unknown key 'biuld'", "did you mean 'build'?"),
+        ("build: x\nkind: pakage\n", 2, "'kind' cannot be 'pakage'", "did you mean 'package'?"),
+        ("build: x\nkind: [a]\n", 2, "'kind' must be one value", None),
+        ("build: x\narchitectures: riscv64\n", 2, "must be a list", None),
+        ("build: x\narchitectures: [riscv]\n", 2, "cannot be 'riscv'", "did you mean 'riscv64'?"),
+        ("build: x\ninputs: {build: [a, a]}\n", 2, "listed twice", None),
+        ("build: x\npins: {a-b: 1}\n", 2, "not a variable name", "letters"),
+        ("build: x\npins: {arch: 1}\n", 2, "set by rvbuild itself", "another name"),
+        ("build: x\nversion: {from: a}\n", 2, "exactly one reader", "go-module"),
+        ("build: x\nversion: {from: a, line: 1, shell: B, file: f}\n", 2, "exactly one", None),
+        ("build: x\nversion: {from: a, regex: '(', file: f}\n", 2, "regular expression", None),
+        ("build: x\nversion: {from: a, regex: 'x', file: f}\n", 2, "exactly 1 group", None),
+        ("build: x\nversion: {from: a, git: tag}\n", 2, "cannot be 'tag'", "one of: commit"),
+        ("build: x\nsources: {a: {git: u, commit: v1.0}}\n", 2, "whole commit name", "rev-parse"),
+        ("build: x\nsources: {a: {url: u, sha256: abc}}\n", 2, "64 lower-case hex", None),
+        ("build: x\nsources: {a: {git: u, url: u}}\n", 2, "exactly one kind", None),
+        ("build: x\nsources: {A: {url: u}}\n", 2, "not a source name", None),
+        ("build: x\nlimits: {timeout: -1}\n", 2, "whole number", None),
+        ("build: x\noutputs: {a: {kind: file}}\n", 2, "'path' is missing", None),
+        ("build: x\noutputs: {a: {path: a, static: yes}}\n", 2, "true or false", None),
+        ("build: x\nchecks: {run: a}\n", 2, "must be a list", None),
+        ("build: x\naccelerators: [rust]\n", 2, "cannot be 'rust'", None),
+        ("build: x\nper-architecture: {mips: {a: b}}\n", 2, "not an architecture", "riscv64"),
+        ("build: x\ntoolbox: none\n", 2, "needs a toolbox", None),
+    ],
+)
+def test_mistakes_are_named(text: str, line: int, says: str, hint: str | None):
+    with pytest.raises(RecipeError) as caught:
+        read(text)
+    error = caught.value
+    assert (error.where or "").startswith(f"recipes/runc/recipe.yaml:{line}:")
+    assert says in error.message
+    if hint:
+        assert hint in (error.hint or "")
+
+
+def test_a_source_recipe_has_one_source_and_no_script():
+    with pytest.raises(RecipeError, match="exactly one source"):
+        read("kind: source\nbuild: x\n")
+    with pytest.raises(RecipeError, match="without 'build'"):
+        read("summary: nothing\n")
+    with pytest.raises(RecipeError, match="not a recipe name"):
+        read_recipe(MINIMAL.encode(), "No Such", "r.yaml")
+
+
+def test_substitution_replaces_only_braces():
+    """The shell's own dollar signs stay, and ``$${`` is a literal."""
+    assert substitute("$out ${a}-$${a} $$", {"a": "1"}, "r:1:1") == "$out 1-${a} $$"
+    with pytest.raises(RecipeError, match=r"\$\{b\}") as caught:
+        substitute("${b}", {"a": "1"}, "r:1:1")
+    assert caught.value.hint == "known names: a"
+
+
+def test_substitution_reaches_every_text_of_a_source():
+    spec = UrlSpec(url="https://example.org/${v}", debian=("p", "p_${v}.tar"))
+    replaced = substitute_spec(spec, {"v": "2"}, "r")
+    assert replaced == UrlSpec(url="https://example.org/2", debian=("p", "p_2.tar"))
+    debian = DebianSpec(packages=("a${v}",), suite="s")
+    assert substitute_spec(debian, {"v": "2"}, "r") == DebianSpec(packages=("a2",), suite="s")
