@@ -60,6 +60,7 @@ _FLOAT_NAMES = {0x0: "soft", 0x2: "single", 0x6: "quad"}
 
 _CHUNK = 8 << 20
 _NAME_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-~%")
+_OPTIONS = {b"-I", b"-L"}  # of compilers, which record how they were called
 
 
 def audit(
@@ -192,7 +193,7 @@ def _find(chunk: bytes, word: bytes) -> int:
     at = chunk.find(word, 1)
     while 0 <= at < len(chunk) - len(word):
         ends = word.startswith(b"/") or chunk[at + len(word)] not in _NAME_BYTES
-        if ends and chunk[at - 1] not in _NAME_BYTES:
+        if ends and (chunk[at - 1] not in _NAME_BYTES or chunk[at - 2 : at] in _OPTIONS):
             return at
         at = chunk.find(word, at + 1)
     return -1

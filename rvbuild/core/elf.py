@@ -314,9 +314,13 @@ def members(data: Image) -> Iterator[tuple[str, Image]]:
             msg = f"archive has a damaged member at {at}"
             raise VerificationError(msg)
         size = int(size_text)
+        body = data[at + 60 : at + 60 + size]
+        if len(body) != size:
+            msg = f"archive ends inside its member at {at}"
+            raise VerificationError(msg)
         name = header[:16].rstrip().decode("utf-8", "replace")
         if name not in {"/", "//", "/SYM64/"}:
-            yield name, data[at + 60 : at + 60 + size]
+            yield name, body
         at += 60 + size + size % 2
 
 

@@ -1,0 +1,293 @@
+"""Audits of outputs, over ELF files and archives made here, and over this Python's own."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rvbuild.core import elf
+from rvbuild.core.audit import MACHINES, audit
+from rvbuild.core.derivation import OutputRule
+from rvbuild.core.errors import VerificationError
+
+RV64GC = "rv64i2p1_m2p0_a2p1_f2p2_d2p2_c2p0_zicsr2p0_zmmul1p0_zaamo1p0_zalrsc1p0_zca1p0_zcd1p0"
+
+
+@frozen(kw_only=True)
+class Made:
+    """An ELF file to be written: the fields that an audit looks at."""
+
+    machine: int = 243
+    bits: int = 64
+    little: bool = True
+    kind: int = 2
+    flags: int = 0x5
+    interpreter: str | None = None
+    needed: tuple[str, ...] = ()
+    rpath: str | None = None
+    arch: str | None = None
+    arch_in_section: bool = False
+
+    def write(self) -> bytes:
+        """The bytes: header, program headers, section headers, then what they point at."""
+        parts = self._parts()
+        sectioned = self.arch_in_section and self.arch is not None
+        wide = self.bits == 64
+        sizes = (64, 56, 64) if wide else (52, 32, 40)
+        segments = [one for one in parts if not (sectioned and one[0] == 0x70000003)]
+        sections = [one for one in parts if sectioned and one[0] == 0x70000003]
+        sections_at = sizes[0] + sizes[1] * (len(segments) + 1)
+        body_at = sections_at + sizes[2] * len(sections)
+        body = b""
+        table = b""
+        section_table = b""
+        for kind, data in parts:
+            at = body_at + len(body)
+            if (kind, data) in sections:
+                section_table += self._pack("IINNNNIINN", 0, kind, 0, 0, at, len(data), 0, 0, 1, 0)
+            else:
+                table += self._segment(kind, at, len(data))
+            body += data
+        # The whole file is loaded at 0x10000, so an address is an offset plus that.
+        table += self._segment(1, 0, body_at + len(body))
+        ident = b"\x7fELF" + bytes([2 if wide else 1, 1 if self.little else 2, 1]) + bytes(9)
+        counts = (sizes[1], len(segments) + 1, sizes[2], len(sections), 0)
+        header = self._pack("HHINNNIHHHHHH", self.kind, self.machine, 1, 0, sizes[0], sections_at,
+                            self.flags, sizes[0], *counts)  # fmt: skip
+        return ident + header + table + section_table + body
+
+    def _pack(self, layout: str, *values: int) -> bytes:
+        width = "Q" if self.bits == 64 else "I"
+        return struct.pack(("<" if self.little else ">") + layout.replace("N", width), *values)
+
+    def _segment(self, kind: int, at: int, size: int) -> bytes:
+        if self.bits == 64:
+            return self._pack("IINNNNNN", kind, 4, at, at + 0x10000, at + 0x10000, size, size, 1)
+        return self._pack("INNNNNNN", kind, at, at + 0x10000, at + 0x10000, size, size, 4, 1)
+
+    def _parts(self) -> list[tuple[int, bytes]]:
+        parts: list[tuple[int, bytes]] = []
+        if self.interpreter:
+            parts.append((3, self.interpreter.encode() + b"\0"))
+        if self.needed or self.rpath:
+            parts += self._dynamic()
+        if self.arch:
+            parts.append((0x70000003, self._attributes(self.arch)))
+        return parts
+
+    def _dynamic(self) -> list[tuple[int, bytes]]:
+        strings = b"\0"
+        entries: list[tuple[int, int]] = []
+        for tag, text in [(1, one) for one in self.needed] + [(29, self.rpath or "")]:
+            if text:
+                entries.append((tag, len(strings)))
+                strings += text.encode() + b"\0"
+        # An unknown segment kind carries the strings; it comes first, at a known offset.
+        sizes = (64, 56) if self.bits == 64 else (52, 32)
+        count = 3 + (self.interpreter is not None) + bool(self.arch and not self.arch_in_section)
+        count_sections = 1 if self.arch and self.arch_in_section else 0
+        at = sizes[0] + sizes[1] * count + (64 if self.bits == 64 else 40) * count_sections
+        at += len(self.interpreter) + 1 if self.interpreter else 0
+        entries += [(5, at + 0x10000), (0, 0)]
+        table = b"".join(self._pack("NN", *one) for one in entries)
+        return [(0x60000000, strings), (2, table)]
+
+    def _attributes(self, arch: str) -> bytes:
+        body = bytes([4, 16, 5]) + arch.encode() + b"\0"  # stack alignment, then the ISA string
+        scoped = bytes([1]) + self._pack("I", len(body) + 5) + body
+        vendor = b"riscv\0" + scoped
+        return b"A" + self._pack("I", len(vendor) + 4) + vendor
+
+
+def rule(kind: str = "executable", *, static: bool = True, arch: str | None = "riscv64"):
+    return OutputRule(name="x", path="bin/x", kind=kind, static=static, architecture=arch)
+
+
+def whats(data: bytes, given: OutputRule | None = None, forbidden: tuple[bytes, ...] = ()):
+    return [one.what for one in audit(given or rule(), data, forbidden)]
+
+
+def archive(*members: tuple[str, bytes]) -> bytes:
+    data = b"!<arch>\n"
+    for name, body in members:
+        data += f"{name:<16}{0:<12}{0:<6}{0:<6}{644:<8}{len(body):<10}`\n".encode()
+        data += body + b"\n" * (len(body) % 2)
+    return data
+
+
+@pytest.mark.parametrize("made", [
+    Made(),
+    Made(flags=0x4),  # as Go's linker writes it: no attributes, no compressed code
+    Made(kind=3),  # static-pie
+    Made(arch=RV64GC),
+    Made(arch=RV64GC, arch_in_section=True),
+    Made(arch="rv64gc_zicsr_zifencei"),
+    Made(arch="rv64imafdc"),
+])  # fmt: skip
+def test_good_static_programs_pass(made: Made):
+    """What the compilers in use write for a plain rv64gc program is not refused."""
+    assert whats(made.write()) == []
+
+
+BAD = [
+    (Made(machine=62), "it is for amd64, not riscv64"),
+    (Made(machine=183), "it is for arm64, not riscv64"),
+    (Made(machine=9999), "it is for machine 9999 (64 bits), not riscv64"),
+    (Made(bits=32), "it is for machine 243 (32 bits), not riscv64"),
+    (Made(little=False), "it is for machine 243 (64 bits), not riscv64"),
+    (Made(flags=0x1), "its float ABI is soft, not double"),
+    (Made(flags=0x3), "its float ABI is single, not double"),
+    (Made(flags=0x7), "its float ABI is quad, not double"),
+    (Made(flags=0xD), "it needs RVE or TSO (e_flags)"),
+    (Made(flags=0x15), "it needs RVE or TSO (e_flags)"),
+    (Made(arch=RV64GC + "_zba1p0_v1p0"), "it uses extensions beyond rv64gc: v, zba"),
+    (
+        Made(arch=RV64GC + "_zvl128b1p0", arch_in_section=True),
+        "it uses extensions beyond rv64gc: zvl128b",
+    ),
+    (Made(arch="rv64imafdcv"), "it uses extensions beyond rv64gc: v"),
+    (Made(arch="rv64gc_xtheadba1p0"), "it uses extensions beyond rv64gc: xtheadba"),
+    (Made(arch="riscv"), "not a RISC-V ISA string: 'riscv'"),
+    (
+        Made(interpreter="/lib/ld-linux-riscv64-lp64d.so.1"),
+        "it is not static: it wants the interpreter /lib/ld-linux-riscv64-lp64d.so.1",
+    ),
+    (Made(needed=("libc.so.6", "libm.so.6")), "it is not static: it needs libc.so.6, libm.so.6"),
+    (Made(rpath="/build/lib"), "it looks for libraries in /build/lib"),
+    (Made(kind=1), "it is an object file, not a program"),
+]
+
+
+@pytest.mark.parametrize(("made", "what"), BAD, ids=[what for _, what in BAD])
+def test_bad_programs_are_named(made: Made, what: str):
+    """Each has exactly the one fault, and exactly that one is found."""
+    assert whats(made.write()) == [what]
+
+
+@pytest.mark.parametrize("architecture", sorted(MACHINES))
+def test_each_architecture_accepts_its_own_alone(architecture: str):
+    for name, machine in MACHINES.items():
+        made = Made(machine=machine.number, bits=machine.bits, little=machine.little_endian)
+        assert (whats(made.write(), rule(arch=architecture)) == []) == (name == architecture)
+
+
+def test_shared_library_may_be_dynamic():
+    made = Made(kind=3, needed=("libc.so.6",), rpath="$ORIGIN/../lib")
+    assert whats(made.write(), rule("library", static=False)) == []
+
+
+def test_files_without_a_machine_pass():
+    assert whats(b"just text", rule("file", static=False)) == []
+
+
+def test_scripts_and_others_as_executables():
+    script = b"#!/bin/sh\nexit 0\n"
+    assert whats(script, rule(static=False)) == []
+    assert whats(script) == ["it is a script, and the recipe says `static`"]
+    assert whats(b"\0asm") == ["it is neither an ELF file nor a script"]
+    assert whats(b"") == ["it is neither an ELF file nor a script"]
+
+
+def test_build_machine_tool_needs_no_machine():
+    assert whats(Made(machine=62).write(), rule(arch=None)) == []
+
+
+def test_archives_are_audited_member_by_member():
+    good, bad = Made(kind=1).write(), Made(kind=1, machine=62).write()
+    library = rule("library", static=False)
+    index = ("/", b"\0\0\0\0"), ("//", b"a_long_name.o/\n")
+    assert whats(archive(*index, ("a.o/", good), ("note.txt/", b"odd")), library) == []
+    found = whats(archive(("a.o/", good), ("b.o/", bad), ("c.o/", bad)), library)
+    assert found == ["member b.o: it is for amd64, not riscv64"]
+
+
+def test_damaged_and_thin_archives():
+    library = rule("library", static=False)
+    cut = archive(("a.o/", Made(kind=1).write()))[:-1]
+    assert whats(b"!<thin>\n", library) == ["a thin archive has its members elsewhere"]
+    assert whats(b"!<arch>\nxx", library) == ["archive has a damaged member at 8"]
+    assert whats(cut, library) == ["archive ends inside its member at 8"]
+
+
+FOUND = [
+    (b'"/build/src/x.c"', b"/build/"),
+    (b"\0/build/src/x.c", b"/build/"),
+    (b"cc -I/build/src", b"/build/"),
+    (b"at=buildhost-17;", b"buildhost-17"),
+    (b"/home/me/cache/trees/ab", b"/home/me/cache"),
+]
+NOT_FOUND = [
+    (b"example.com/build/src/x.go", b"/build/"),
+    (b"/builder/x", b"/build/"),
+    (b"mybuildhost-17", b"buildhost-17"),
+    (b"buildhost-177", b"buildhost-17"),
+    (b"a vm here", b"vm"),  # too short to mean anything
+]
+
+
+@pytest.mark.parametrize(("text", "word"), FOUND)
+def test_traces_of_the_build_are_found(text: bytes, word: bytes):
+    (found,) = whats(text, rule("file"), (word,))
+    assert found.startswith(f"{word.decode()} is inside, at byte {text.index(word)}: ")
+
+
+@pytest.mark.parametrize(("text", "word"), NOT_FOUND)
+def test_innocent_text_is_not_a_trace(text: bytes, word: bytes):
+    assert whats(text, rule("file"), (word,)) == []
+
+
+@pytest.mark.parametrize("shift", [-12, -9, -8, -4, -1, 0, 1])
+def test_traces_across_the_parts_of_a_large_file(shift: int):
+    """Searched in parts of 8 MiB: a word over their edge is found once, at its place."""
+    at = (8 << 20) + shift
+    data = b"\n" * at + b"/build/x" + b"\n" * 100
+    (found,) = whats(data, rule("file"), (b"/build/",))
+    assert f"at byte {at}:" in found
+    innocent = b"\n" * (at - 1) + b"a/build/x" + b"\n" * 100
+    assert whats(innocent, rule("file"), (b"/build/",)) == []
+
+
+def test_this_python_is_a_dynamic_or_static_program():
+    """A real file, through mmap, agrees with what runs us."""
+    with Path(sys.executable).resolve().open("rb") as file:
+        data = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+    found = elf.parse(data)
+    assert found.bits == struct.calcsize("P") * 8
+    assert found.little_endian == (sys.byteorder == "little")
+    assert found.kind in {elf.EXECUTABLE, elf.SHARED}
+    maps = Path("/proc/self/maps").read_text()
+    assert all(name.split(".so")[0] in maps for name in found.needed)
+
+
+def test_large_file_is_quick():
+    """180 MB in a few seconds even on a slow machine (0.3 s on a common one)."""
+    data = Made().write() + b"some/build/text " * (180_000_000 // 16)
+    began = time.monotonic()
+    assert whats(data, rule(), (b"/store/path/", b"a-host-name")) == []
+    assert time.monotonic() - began < 10
+
+
+@given(st.data())
+def test_damage_is_a_finding_and_never_a_crash(data: st.DataObject):
+    """Any change to a good file is either harmless or reported in words."""
+    made = Made(arch=RV64GC, interpreter="/lib/ld", needed=("libc.so",), rpath="/x").write()
+    image = bytearray(made)
+    for _ in range(data.draw(st.integers(1, 4))):
+        image[data.draw(st.integers(0, len(made) - 1))] = data.draw(st.integers(0, 255))
+    cut = bytes(image[: data.draw(st.integers(0, len(made)))])
+    assert all(isinstance(one, str) for one in whats(cut))
+
+
+def test_parse_refuses_what_is_not_elf():
+    with pytest.raises(VerificationError, match="ends early"):
+        elf.parse(b"\x7fELF")
+    with pytest.raises(VerificationError, match="not an ELF file"):
+        elf.parse(b"x" * 64)
