@@ -233,7 +233,7 @@ class _Search:
                 return True
         return False
 
-    def clone(self, advance: Advance) -> Path:
+    def clone(self, advance: Advance) -> Path:  # noqa: RET503 - it may end in _fail
         """The commit's objects, from the first address that gives it to git."""
         git = self.need_git()
         for address in (*self._mirrored, self._source.url):
@@ -243,7 +243,7 @@ class _Search:
                 return self._clone(git, check_url(address), lambda done: advance(done, 0))
             except (Failed, Refused) as error:
                 self._failed(address, error)
-        self._fail(  # noqa: RET503 - never returns
+        self._fail(
             "the commit could not be had from any transport",
             "check the URL and the commit, or give --mirror URL=ADDRESS",
         )

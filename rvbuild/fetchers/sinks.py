@@ -68,8 +68,12 @@ class DigestSink:
         for chunk in chunks:
             running.update(chunk)
             size += len(chunk)
-        _put(self.nested, path, File(Digest(running.hexdigest(), size), executable))
+        self.known(path, running.hexdigest(), size, executable=executable)
         return running.hexdigest()
+
+    def known(self, path: str, sha256: str, size: int, *, executable: bool) -> None:
+        """A file that was hashed elsewhere."""
+        _put(self.nested, path, File(Digest(sha256, size), executable))
 
     def symlink(self, path: str, target: str) -> None:
         _put(self.nested, path, Symlink(target))
@@ -119,6 +123,13 @@ class GitNameSink:
 
     def copy(self, path: str, of: str) -> None:
         _put(self._root, path, _get(self._root, of))
+
+    def has(self, path: str) -> bool:
+        """Whether something came at ``path`` or below it."""
+        node: object = self._root
+        for name in path.split("/"):
+            node = node.get(name) if isinstance(node, dict) else None
+        return node is not None
 
     @property
     def name(self) -> str:

@@ -1,0 +1,169 @@
+"""Where the user's apt finds Debian's archive.
+
+Knows: sources.list in both its forms (sources.list(5)), the layout of a pool.
+Must not know: what is in an archive. No mirror is named here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from attrs import frozen
+
+from rvbuild.core.errors import RecipeError, SourceError
+
+VARIABLE = "RVBUILD_DEBIAN_MIRROR"
+HINT = (
+    f"set {VARIABLE} to the address of a Debian mirror (the folder with dists/ and pool/ in it); "
+    "several are tried in order, and one of a snapshot archive, …/archive/debian/TIMESTAMP, "
+    "keeps superseded files"
+)
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+_RELEASES = {
+    *("buster", "bullseye", "bookworm", "trixie", "forky", "duke", "sid"),
+    *("oldoldstable", "oldstable", "stable", "testing", "unstable", "experimental"),
+}
+_POCKETS = re.compile(r"-(?:updates|proposed-updates|backports|backports-sloppy)\Z")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+\Z")
+_LIST_LINE = re.compile(
+    r"deb(?:-src)?\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)"
+)
+
+
+@frozen
+class Archives:
+    """Addresses of archives (the folder of ``dists`` and ``pool``), in the order to try."""
+
+    bases: tuple[str, ...]
+    keyrings: tuple[Path, ...] = (KEYRING,)
+
+
+@frozen
+class _Entry:
+    uris: tuple[str, ...]
+    suites: tuple[str, ...]
+    keyring: str = ""
+
+
+def source_path(package: str, file: str) -> str:
+    """Where a source package's file is below an archive.
+
+    Raises:
+        RecipeError: the names cannot be a package's.
+    """
+    if not _PACKAGE.match(package) or not re.match(r"[A-Za-z0-9][A-Za-z0-9+.~_-]*\Z", file):
+        msg = f"not a file of a Debian source package: {package} {file}"
+        raise RecipeError(msg)
+    prefix = package[:4] if package.startswith("lib") and len(package) > 3 else package[0]
+    return f"pool/main/{prefix}/{package}/{file}"
+
+
+def find_archives(environment: Mapping[str, str], etc: Path = Path("/etc/apt")) -> Archives:
+    """Debian's archives: those of ``RVBUILD_DEBIAN_MIRROR``, then those of apt's configuration.
+
+    Of apt's sources only those count that are for a release of Debian: neither those of other
+    vendors, nor Debian's security archive, which has a pool of its own.
+
+    Raises:
+        SourceError: there is none.
+    """
+    bases = [_normal(uri) for uri in environment.get(VARIABLE, "").split()]
+    keyrings = [KEYRING]
+    for entry in _entries(etc):
+        if not any(is_debian(suite) for suite in entry.suites):
+            continue
+        bases += [_normal(uri) for listed in entry.uris for uri in _expanded(listed)]
+        keyrings += [Path(entry.keyring)] if entry.keyring.startswith("/") else []
+    usable = tuple(dict.fromkeys(base for base in bases if re.match(r"(https?|file)://", base)))
+    if not usable:
+        msg = "apt on this machine knows no archive of Debian"
+        raise SourceError(msg, where=str(etc), hint=HINT)
+    return Archives(usable, tuple(dict.fromkeys(keyrings)))
+
+
+def is_debian(suite: str) -> bool:
+    """Whether ``suite`` names a release of Debian, or its updates."""
+    return _POCKETS.sub("", suite) in _RELEASES
+
+
+def _normal(uri: str) -> str:
+    uri = re.sub(r"\A(?:file|copy):/+", "file:///", uri)
+    return f"file://{uri.rstrip('/')}" if uri.startswith("/") else uri.rstrip("/")
+
+
+def _expanded(uri: str) -> Iterator[str]:
+    """The addresses in the list that apt's ``mirror+file:`` names."""
+    if not uri.startswith("mirror+file:"):
+        yield uri
+        return
+    path = Path("/" + uri.removeprefix("mirror+file:").lstrip("/"))
+    for line in _text(path).splitlines():
+        words = line.split("#", 1)[0].split()
+        if words:
+            yield words[0]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _entries(etc: Path) -> Iterator[_Entry]:
+    folder = etc / "sources.list.d"
+    yield from _from_list(_text(etc / "sources.list"))
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.suffix == ".list":
+            yield from _from_list(_text(path))
+        elif path.suffix == ".sources":
+            yield from _from_deb822(_text(path))
+
+
+def _from_list(text: str) -> Iterator[_Entry]:
+    for line in text.splitlines():
+        found = _LIST_LINE.match(line.split("#", 1)[0].strip())
+        if found:
+            signed = re.search(r"(?:^|\s)signed-by=(\S+)", found["options"] or "")
+            yield _Entry((found["uri"],), (found["suite"],), signed[1] if signed else "")
+
+
+def _from_deb822(text: str) -> Iterator[_Entry]:
+    for fields in paragraphs(text):
+        if fields.get("enabled", "yes").lower() in {
+            "no",
+            "false",
+            "0",
+            "off",
+            "without",
+            "disable",
+        }:
+            continue
+        yield _Entry(
+            tuple(fields.get("uris", "").split()),
+            tuple(fields.get("suites", "").split()),
+            fields.get("signed-by", "").strip(),
+        )
+
+
+def paragraphs(text: str) -> Iterator[dict[str, str]]:
+    """Paragraphs of deb822(5) text: fields by name in lower case; further lines are kept."""
+    fields: dict[str, str] = {}
+    name = ""
+    for line in [*text.splitlines(), ""]:
+        if not line.strip():
+            if fields:
+                yield fields
+            fields, name = {}, ""
+        elif line.startswith("#"):
+            continue
+        elif line[0] in " \t":
+            if name:
+                fields[name] += "\n" + line.strip()
+        else:
+            name, _, value = line.partition(":")
+            name = name.strip().lower()
+            fields[name] = value.strip()

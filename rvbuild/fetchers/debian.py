@@ -1,0 +1,88 @@
+"""Binary packages of Debian, from the archives that the user's apt knows.
+
+Knows: how packages are pinned and fetched. Must not know: which mirrors there are, formats.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from attrs import define, field
+
+from rvbuild.archives.deb import read_deb
+from rvbuild.core.errors import SourceError
+from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.source import DebianPackage
+from rvbuild.fetchers.apt_config import HINT, Archives
+from rvbuild.fetchers.debian_index import PackageIndex
+from rvbuild.fetchers.debian_release import Releases
+from rvbuild.fetchers.mirrors import Mirrors
+from rvbuild.fetchers.pinned_files import Pin, PinnedFiles
+
+_ARCHITECTURES = {"386": "i386", "arm": "armhf", "ppc64le": "ppc64el"}
+
+
+@define(kw_only=True)
+class DebianFetcher:
+    """Fetches ``DebianPackage`` values, and resolves package names for the lock.
+
+    Args:
+        files: Downloads.
+        releases: Reads the archives' indexes.
+        archives: Gives the user's archives; called when first needed.
+        mirrors: Asked before each archive.
+    """
+
+    files: PinnedFiles
+    releases: Releases
+    archives: Callable[[], Archives]
+    mirrors: Mirrors
+    _indexes: dict[tuple[str, str], PackageIndex] = field(factory=dict, init=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
+
+    def fetch(self, source: DebianPackage, into: TreeSink, advance: Advance) -> None:
+        """See `rvbuild.core.ports.Fetcher`."""
+        addresses = []
+        for base in self.archives().bases:
+            address = f"{base}/{source.pool}"
+            addresses += [*self.mirrors.of(address), address]
+        pin = Pin(label=source.label, sha256=source.sha256, size=source.size)
+        hint = f"archives drop superseded versions: run rvbuild update, or {HINT}"
+        with self.files.opened(pin, addresses, advance, hint=hint) as got:
+            read_deb(got.file, into, name=source.label)
+
+    def resolve(
+        self,
+        names: tuple[str, ...],
+        suite: str,
+        arch: str,
+        without: tuple[str, ...] = (),
+    ) -> tuple[DebianPackage, ...]:
+        """Pin packages of a suite's ``main`` with all that they need; see debian_index.
+
+        Args:
+            names: Packages.
+            suite: Its name: ``bookworm``.
+            arch: A Go name.
+            without: Packages that are left out.
+
+        Raises:
+            SourceError: the suite, its index or a package could not be had.
+            VerificationError: the index is not what its signature or hash says.
+        """
+        return self._index(suite, _ARCHITECTURES.get(arch, arch)).closure(names, without)
+
+    def _index(self, suite: str, arch: str) -> PackageIndex:
+        with self._lock:
+            if (suite, arch) not in self._indexes:
+                self._indexes[suite, arch] = self._read(suite, arch)
+            return self._indexes[suite, arch]
+
+    def _read(self, suite: str, arch: str) -> PackageIndex:
+        if self.files.offline and not any(b.startswith("file:") for b in self.archives().bases):
+            msg = "Debian's index cannot be read, because --offline forbids the network"
+            raise SourceError(msg, where=f"Debian {suite}", hint="run rvbuild lock while online")
+        release = self.releases.release(self.archives(), suite)
+        where = f"{suite} main {arch}"
+        return PackageIndex.read(suite, self.releases.packages(release, arch), where)

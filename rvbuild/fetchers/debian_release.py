@@ -1,0 +1,192 @@
+"""A suite's signed index: InRelease, and the Packages file that it names by hash.
+
+Knows: the layout of a Debian archive's ``dists``, how its signature is checked.
+Must not know: packages.
+
+Source: the Debian wiki's "DebianRepository/Format".
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from attrs import frozen
+
+from rvbuild.archives.compression import decompressed
+from rvbuild.archives.limits import Limits, Meter
+from rvbuild.archives.source import Source
+from rvbuild.core.errors import RecipeError, SourceError, VerificationError
+from rvbuild.core.events import Noticed, Reporter
+from rvbuild.fetchers.apt_config import Archives, paragraphs
+from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
+from rvbuild.fetchers.urls import shown
+
+_SUITE = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\Z")
+_RELEASE_LIMIT = 16 << 20
+_INDEX_LIMIT = 1 << 30
+
+
+@frozen(kw_only=True)
+class Listed:
+    """A file that a Release file names."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@frozen(kw_only=True)
+class Release:
+    """What an archive says of a suite: ``base`` is the archive, ``text`` the signed words."""
+
+    base: str
+    suite: str
+    text: str
+
+    def packages(self, arch: str) -> Listed:
+        """The best compressed Packages file of the suite's ``main``.
+
+        Raises:
+            SourceError: there is none for that architecture.
+        """
+        listed = _listed(self.text)
+        for ending in ("xz", "gz", "bz2"):
+            path = f"main/binary-{arch}/Packages.{ending}"
+            if path in listed:
+                return listed[path]
+        msg = f"{self.suite} has no packages for {arch}"
+        raise SourceError(msg, where=shown(self.base), hint="check the suite and architecture")
+
+    def addresses(self, file: Listed) -> tuple[str, ...]:
+        """Where the file is: by its hash, which does not change under us, then by its name."""
+        folder = f"{self.base}/dists/{self.suite}"
+        by_hash = f"{folder}/{file.path.rpartition('/')[0]}/by-hash/SHA256/{file.sha256}"
+        return (by_hash, f"{folder}/{file.path}")
+
+
+def _listed(text: str) -> dict[str, Listed]:
+    fields = next(paragraphs(text), {})
+    found = {}
+    for line in fields.get("sha256", "").splitlines():
+        words = line.split()
+        if len(words) == 3 and re.match(r"[0-9a-f]{64}\Z", words[0]) and words[1].isdecimal():
+            found[words[2]] = Listed(path=words[2], sha256=words[0], size=int(words[1]))
+    return found
+
+
+@frozen(kw_only=True)
+class Releases:
+    """Reads suites of the user's Debian archives.
+
+    Args:
+        files: Downloads.
+        environment: The user's: gpgv is found through it.
+        report: Told when a signature could not be checked.
+    """
+
+    files: PinnedFiles
+    environment: Mapping[str, str]
+    report: Reporter
+
+    def release(self, archives: Archives, suite: str) -> Release:
+        """The suite's Release file from the first archive that has it, its signature checked.
+
+        Raises:
+            RecipeError: no suite can have this name.
+            SourceError: no archive has it.
+            VerificationError: the signature is wrong.
+        """
+        if not _SUITE.match(suite):
+            msg = f"not the name of a Debian suite: {suite!r}"
+            raise RecipeError(msg)
+        attempts = Attempts(f"Debian {suite}")
+        for base in archives.bases:
+            address = f"{base}/dists/{suite}/InRelease"
+            pin = Pin(label=f"Debian {suite}", sha256="")
+            try:
+                with self.files.opened(pin, [address], _quietly) as got:
+                    data = got.file.read(_RELEASE_LIMIT)
+            except SourceError as error:
+                attempts.lines += error.details
+                continue
+            return Release(base=base, suite=suite, text=self._verified(data, address, archives))
+        hint = "check the suite, or set RVBUILD_DEBIAN_MIRROR to an archive that has it"
+        raise attempts.error(hint)
+
+    def _verified(self, data: bytes, address: str, archives: Archives) -> str:
+        gpgv = shutil.which("gpgv", path=self.environment.get("PATH"))
+        keyrings = [path for path in archives.keyrings if path.is_file()]
+        if gpgv is None or not keyrings:
+            missing = "gpgv is not installed" if gpgv is None else "there is no archive keyring"
+            self._unchecked(address, f"{missing} (packages gpgv, debian-archive-keyring)")
+            return signed_text(data, address)
+        states, text = _gpgv(gpgv, keyrings, data)
+        if "BADSIG" in states:
+            msg = "the archive's index has a wrong signature"
+            hint = "do not use this mirror; if its own key is missing, name it with signed-by"
+            raise VerificationError(msg, where=shown(address), hint=hint)
+        if "GOODSIG" not in states:
+            self._unchecked(address, "no key for it here (update debian-archive-keyring)")
+            return signed_text(data, address)
+        return text.decode(errors="replace")
+
+    def _unchecked(self, address: str, why: str) -> None:
+        text = f"the signature of {shown(address)} was not checked: {why}"
+        self.report(Noticed("Debian", text))
+
+    def packages(self, release: Release, arch: str) -> bytes:
+        """The suite's Packages file, checked by the Release file's hash."""
+        listed = release.packages(arch)
+        pin = Pin(label=f"Debian {release.suite} packages", sha256=listed.sha256, size=listed.size)
+        with self.files.opened(pin, release.addresses(listed), _quietly) as got:
+            return _decompressed(got.file, listed.path)
+
+
+def signed_text(data: bytes, address: str) -> str:
+    """The text inside a clear-signed message (RFC 9580, section 7), unverified.
+
+    Raises:
+        SourceError: it is no such message.
+    """
+    text = data.decode(errors="replace")
+    found = re.match(
+        r"-----BEGIN PGP SIGNED MESSAGE-----\r?\n(?:\S.*\n)*\r?\n(.*?)^-----BEGIN PGP SIGNATURE",
+        text,
+        re.DOTALL | re.MULTILINE,
+    )
+    if found is None:
+        msg = "not a signed index of a Debian archive"
+        raise SourceError(msg, where=shown(address))
+    return re.sub(r"^- ", "", found[1], flags=re.MULTILINE)
+
+
+def _gpgv(program: str, keyrings: list[Path], data: bytes) -> tuple[set[str], bytes]:
+    """What gpgv says of the signatures, and the text that they cover."""
+    rings = [part for path in keyrings for part in ("--keyring", str(path))]
+    done = subprocess.run(  # noqa: S603 - no shell, fixed arguments; the data comes by stdin
+        [program, "--status-fd", "2", *rings, "--output", "-", "-"],
+        input=data,
+        capture_output=True,
+        check=False,
+    )
+    words = re.findall(rb"^\[GNUPG:\] (\w+)", done.stderr, re.MULTILINE)
+    return {word.decode() for word in words}, done.stdout
+
+
+def _decompressed(file: BinaryIO, path: str) -> bytes:
+    """The content of a compressed index.
+
+    Raises:
+        VerificationError: damaged, or far larger than any index.
+    """
+    meter = Meter(path, Limits(total=_INDEX_LIMIT))
+    return b"".join(decompressed(Source(file, path), meter))
+
+
+def _quietly(_done: int, _total: int) -> None:
+    pass

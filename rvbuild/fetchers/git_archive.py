@@ -1,0 +1,79 @@
+"""Commits out of forges' archives, believed only if their git tree comes out the same.
+
+Knows: that an archive is a commit's tree in another wrapping, unless attributes changed it.
+Must not know: git, repositories.
+
+The archive is read twice: once for the name that git would give its tree, and, if that is
+the pinned one, once into the sink. So a sink never gets a wrong tree, and an archive from
+which attributes (``export-ignore``, ``export-subst``) or submodules took something away
+makes git itself the next transport.
+"""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from attrs import frozen
+
+from rvbuild.archives.unpack import unpack
+from rvbuild.core.errors import SourceError, VerificationError
+from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.source import GitSource
+from rvbuild.fetchers.forges import archive_url
+from rvbuild.fetchers.git_process import Failed
+from rvbuild.fetchers.mirrors import Mirrors, local_path
+from rvbuild.fetchers.pinned_files import Pin, PinnedFiles
+from rvbuild.fetchers.sinks import GitNameSink, Selected
+
+
+@frozen(kw_only=True)
+class ForgeArchives:
+    """The archives that known forges make of commits.
+
+    Args:
+        files: Downloads.
+        mirrors: Asked before the forge.
+    """
+
+    files: PinnedFiles
+    mirrors: Mirrors
+
+    def addresses(self, url: str, commit: str) -> tuple[str, ...]:
+        """See `rvbuild.fetchers.git.CommitArchives`."""
+        archive = archive_url(url, commit)
+        if archive is None:
+            return ()
+        mirrored = [a for a in self.mirrors.of(archive) if local_path(a) is None]
+        return (*mirrored, archive)
+
+    def deliver(self, address: str, source: GitSource, into: TreeSink, advance: Advance) -> None:
+        """See `rvbuild.fetchers.git.CommitArchives`."""
+        pin = Pin(label=source.label, sha256="")
+        try:
+            with self.files.opened(pin, [address], advance) as got:
+                _check(got.file, source)
+                got.file.seek(0)
+                wanted = Selected(into, source.paths) if source.paths else into
+                unpack(got.file, source.label, wanted, strip=1)
+        except SourceError as error:
+            raise Failed(_why(error)) from error
+
+
+def _check(file: BinaryIO, source: GitSource) -> None:
+    sink = GitNameSink(source.tree)
+    try:
+        unpack(file, source.label, sink, strip=1)
+    except VerificationError as error:
+        raise Failed(error.message) from error
+    if sink.name != source.tree:
+        msg = f"its files make the git tree {sink.name}, not {source.tree}"
+        raise Failed(msg)
+    lacking = [path for path in source.paths if not sink.has(path)]
+    if lacking:
+        msg = f"it has nothing at {', '.join(lacking)}"
+        raise Failed(msg)
+
+
+def _why(error: SourceError) -> str:
+    """The reason within ``address: reason``."""
+    return error.details[0].partition(": ")[2] if error.details else error.message

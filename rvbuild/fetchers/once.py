@@ -1,0 +1,29 @@
+"""A value that is found when it is first needed, once for all threads.
+
+Knows: nothing of the value.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from attrs import define, field
+
+T = TypeVar("T")
+
+
+@define
+class Once(Generic[T]):
+    """Calls ``find`` at the first call, and again only if it raised."""
+
+    find: Callable[[], T]
+    _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
+    _found: list[T] = field(factory=list, init=False)
+
+    def __call__(self) -> T:
+        with self._lock:
+            if not self._found:
+                self._found.append(self.find())
+            return self._found[0]

@@ -1,0 +1,181 @@
+"""Folders of this machine, for development and overrides.
+
+Knows: how a folder becomes a tree, and that it must hold still meanwhile.
+Must not know: stores, recipes.
+
+Everything is taken but what is called ``.git``: also what git ignores or does not track yet.
+What is on the disk is what is built, as a compiler run by hand would see it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+
+from attrs import define, field
+
+from rvbuild.core.errors import SourceError, VerificationError
+from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.source import PathSource
+from rvbuild.core.tree import Tree
+from rvbuild.fetchers.sinks import DigestSink
+
+_CHUNK = 1 << 20
+_LEFT_OUT = ".git"
+
+Stamp = tuple[int, int, int, int, int]
+
+
+def _stamp(found: os.stat_result) -> Stamp:
+    """What changes when a file or folder changes."""
+    return (found.st_ino, found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+class PathFetcher:
+    """Fetches ``PathSource`` values, and finds their digest."""
+
+    def fetch(self, source: PathSource, into: TreeSink, advance: Advance) -> None:
+        """See `rvbuild.core.ports.Fetcher`."""
+        both = _Both(into)
+        capture(source.path, both, advance)
+        found = both.tree.root
+        if source.digest and str(found) != source.digest:
+            msg = "the folder changed since the build began"
+            hint = "let it be while rvbuild reads it, then run again"
+            raise VerificationError(msg, where=source.path, hint=hint)
+
+    def resolve(self, path: str) -> PathSource:
+        """The folder with the digest of its tree as it is now.
+
+        Raises:
+            SourceError: no such folder, or it cannot be read.
+            VerificationError: it changed meanwhile, or holds what a tree cannot.
+        """
+        sink = DigestSink()
+        folder = os.path.abspath(path)
+        capture(folder, sink, lambda _done, _total: None)
+        return PathSource(path=folder, digest=str(sink.tree.root))
+
+
+@define
+class _Both:
+    """Hands everything on, and keeps the digests."""
+
+    _into: TreeSink
+    _digests: DigestSink = field(factory=DigestSink, init=False)
+
+    def directory(self, path: str) -> None:
+        self._digests.directory(path)
+        self._into.directory(path)
+
+    def file(self, path: str, chunks: Iterable[bytes], *, executable: bool = False) -> str:
+        def told() -> Iterator[bytes]:
+            for chunk in chunks:
+                size[0] += len(chunk)
+                yield chunk
+
+        size = [0]
+        sha256 = self._into.file(path, told(), executable=executable)
+        self._digests.known(path, sha256, size[0], executable=executable)
+        return sha256
+
+    def symlink(self, path: str, target: str) -> None:
+        self._digests.symlink(path, target)
+        self._into.symlink(path, target)
+
+    def copy(self, path: str, of: str) -> None:
+        self._digests.copy(path, of)
+        self._into.copy(path, of)
+
+    @property
+    def tree(self) -> Tree:
+        return self._digests.tree
+
+
+def capture(folder: str, into: TreeSink, advance: Advance) -> None:
+    """Write all of ``folder`` but ``.git`` into a sink.
+
+    Raises:
+        SourceError: no such folder, or something in it cannot be read.
+        VerificationError: something changed meanwhile, or is neither file, folder nor symlink.
+    """
+    try:
+        _Capture(folder, into, advance).run()
+    except OSError as error:
+        where = error.filename if isinstance(error.filename, str) else folder
+        msg = f"cannot be read: {error.strerror}"
+        raise SourceError(msg, where=where) from error
+
+
+class _Capture:
+    def __init__(self, folder: str, into: TreeSink, advance: Advance) -> None:
+        self._root = folder
+        self._into = into
+        self._advance = advance
+        self._done = 0
+        self._folders: list[tuple[str, Stamp]] = []
+
+    def run(self) -> None:
+        if not os.path.isdir(self._root):
+            msg = "no such folder"
+            raise SourceError(msg, where=self._root)
+        waiting = [""]
+        while waiting:
+            prefix = waiting.pop()
+            here = os.path.join(self._root, prefix)
+            self._folders.append((here, _stamp(os.stat(here, follow_symlinks=False))))
+            with os.scandir(here) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+            kept = [entry for entry in entries if entry.name != _LEFT_OUT]
+            waiting += [f"{prefix}{e.name}/" for e in kept if self._take(prefix + e.name, e)]
+        for path, stamp in self._folders:
+            self._unchanged(path, stamp, os.stat(path, follow_symlinks=False))
+
+    def _take(self, path: str, entry: os.DirEntry[str]) -> bool:
+        """Take one entry; True for a folder, whose entries come later."""
+        if not _is_utf8(path):
+            self._refuse(entry.path, "its name is not UTF-8")
+        found = entry.stat(follow_symlinks=False)
+        if stat.S_ISDIR(found.st_mode):
+            self._into.directory(path)
+            return True
+        if stat.S_ISLNK(found.st_mode):
+            target = os.readlink(entry.path)
+            if not _is_utf8(target):
+                self._refuse(entry.path, "its target is not UTF-8")
+            self._into.symlink(path, target)
+        elif stat.S_ISREG(found.st_mode):
+            executable = bool(found.st_mode & 0o100)
+            self._into.file(path, self._chunks(entry.path, _stamp(found)), executable=executable)
+        else:
+            self._refuse(entry.path, "it is no file, folder or symlink")
+        return False
+
+    def _refuse(self, path: str, message: str) -> None:
+        raise VerificationError(message, where=ascii(path)[1:-1], hint="move it out of the folder")
+
+    def _chunks(self, path: str, stamp: Stamp) -> Iterator[bytes]:
+        # a FIFO or symlink that took the file's place must neither block nor be followed
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb", buffering=0) as file:
+            self._unchanged(path, stamp, os.fstat(descriptor))
+            while chunk := file.read(_CHUNK):
+                self._done += len(chunk)
+                self._advance(self._done, 0)
+                yield chunk
+            self._unchanged(path, stamp, os.fstat(descriptor))
+
+    def _unchanged(self, path: str, before: Stamp, now: os.stat_result) -> None:
+        if _stamp(now) != before:
+            msg = "it changed while it was read"
+            hint = "let the folder be while rvbuild reads it, then run again"
+            raise VerificationError(msg, where=path, hint=hint)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

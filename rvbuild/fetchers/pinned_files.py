@@ -1,0 +1,170 @@
+"""One file by its SHA-256, from the first address that has it.
+
+Knows: the order of attempts, what is said when all fail. Must not know: what is in the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from attrs import define, field, frozen
+
+from rvbuild.core.errors import SourceError, StoreError, VerificationError
+from rvbuild.core.events import Noticed, Reporter, silent
+from rvbuild.core.ports import Advance
+from rvbuild.fetchers.mirrors import local_path
+from rvbuild.fetchers.transport import Transport
+from rvbuild.fetchers.urls import shown
+
+_CHUNK = 1 << 20
+
+
+@frozen(kw_only=True)
+class Pin:
+    """What the file must be. ``sha256`` empty: whatever comes (only the lock's maker asks so)."""
+
+    label: str
+    sha256: str
+    size: int | None = None
+
+
+@frozen(kw_only=True)
+class Got:
+    """A verified file: open at its start, with its SHA-256, and the address it came from."""
+
+    file: BinaryIO
+    sha256: str
+    address: str
+
+
+@define
+class Attempts:
+    """What was tried for one source, and whether any of it gave other bytes."""
+
+    label: str
+    lines: list[str] = field(init=False, factory=list)
+    wrong: bool = field(init=False, default=False)
+
+    def add(self, address: str, error: SourceError | VerificationError) -> None:
+        self.lines.append(f"{shown(address)}: {error.message}")
+        self.lines.extend(f"  {line}" for line in error.details)
+        self.wrong = self.wrong or isinstance(error, VerificationError)
+
+    def note(self, line: str) -> None:
+        self.lines.append(line)
+
+    def error(self, hint: str) -> SourceError | VerificationError:
+        """The error of a source that no address gave; wrong bytes weigh more than absence."""
+        details = tuple(self.lines)
+        if self.wrong:
+            message = "an address gave other bytes than the pinned ones, and no other had them"
+            hint = f"what was published has changed, or a mirror is wrong; {hint}"
+            return VerificationError(message, where=self.label, hint=hint, details=details)
+        message = "no address had it" if details else "no address is known for it"
+        return SourceError(message, where=self.label, hint=hint, details=details)
+
+
+@frozen(kw_only=True)
+class PinnedFiles:
+    """Gets pinned files into temporary ones.
+
+    Args:
+        transport: For http and https.
+        temp: The folder of the temporary files.
+        offline: Only addresses on this machine.
+        report: Told when an address gave wrong bytes and another one the right ones.
+    """
+
+    transport: Transport
+    temp: Path
+    offline: bool = False
+    report: Reporter = silent
+
+    @contextmanager
+    def opened(
+        self,
+        pin: Pin,
+        addresses: Iterable[str],
+        advance: Advance,
+        *,
+        attempts: Attempts | None = None,
+        hint: str = "check the network, or give --mirror FROM=TO",
+    ) -> Iterator[Got]:
+        """The file, until the context ends.
+
+        Args:
+            pin: What it must be.
+            addresses: URLs, and paths of this machine, tried in order.
+            advance: Told of every piece.
+            attempts: What was tried before.
+            hint: What to do when nothing has it.
+
+        Raises:
+            SourceError: no address has it.
+            VerificationError: at least one gave other bytes, and none the right ones.
+        """
+        tried = attempts or Attempts(pin.label)
+        with self._temporary() as file:
+            for address in dict.fromkeys(addresses):
+                try:
+                    found = self._get(pin, address, file, advance)
+                except (SourceError, VerificationError) as error:
+                    tried.add(address, error)
+                    continue
+                self._tell(tried, address)
+                file.seek(0)
+                yield Got(file=file, sha256=found, address=address)
+                return
+            raise tried.error(hint)
+
+    def _temporary(self) -> BinaryIO:
+        try:
+            self.temp.mkdir(parents=True, exist_ok=True)
+            return cast("BinaryIO", tempfile.TemporaryFile(dir=self.temp))
+        except OSError as error:
+            msg = f"cannot make a temporary file: {error.strerror}"
+            raise StoreError(msg, where=str(self.temp)) from error
+
+    def _tell(self, tried: Attempts, address: str) -> None:
+        if tried.wrong:
+            text = f"other bytes than the pinned ones were passed over; {shown(address)} was right"
+            self.report(Noticed(tried.label, "; ".join([text, *tried.lines])))
+
+    def _get(self, pin: Pin, address: str, file: BinaryIO, advance: Advance) -> str:
+        file.seek(0)
+        file.truncate()
+        path = local_path(address)
+        if path is not None:
+            found = _copied(path, file, pin.size)
+        elif self.offline:
+            msg = "not asked: --offline forbids the network"
+            raise SourceError(msg)
+        else:
+            found = self.transport.download(
+                address, file, expect_size=pin.size, hashed=True, advance=advance
+            ).sha256
+        if pin.sha256 and found != pin.sha256:
+            msg = f"it has the SHA-256 {found}, not {pin.sha256}"
+            raise VerificationError(msg)
+        return found
+
+
+def _copied(path: Path, file: BinaryIO, size: int | None) -> str:
+    """Copy a local file, so that what is hashed is what is used."""
+    running = hashlib.sha256()
+    try:
+        with path.open("rb") as source:
+            while chunk := source.read(_CHUNK):
+                running.update(chunk)
+                file.write(chunk)
+    except OSError as error:
+        raise SourceError(error.strerror or "cannot be read") from error
+    if size is not None and file.tell() != size:
+        msg = f"it has {file.tell()} bytes, not {size}"
+        raise VerificationError(msg)
+    return running.hexdigest()

@@ -1,0 +1,217 @@
+"""Which Python package indexes the user's clients ask.
+
+Knows: the configuration of pip and uv, and how to learn their own default.
+Must not know: what an index answers. No index is named here: without any configuration it is
+the default of the client that is installed.
+
+Sources: pip's "Configuration" topic guide, uv's "Settings" and "Environment variables".
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from rvbuild.core.errors import SourceError
+
+_HINT = "set PIP_INDEX_URL, or index-url in pip.conf, to the address of your package index"
+
+
+@frozen
+class Indexes:
+    """Addresses of simple indexes, in the order to ask; ``told_by`` says who named them."""
+
+    urls: tuple[str, ...]
+    told_by: str
+    folders: tuple[Path, ...] = ()
+
+
+def find_indexes(
+    environment: Mapping[str, str], default: Callable[[Mapping[str, str]], str] | None = None
+) -> Indexes:
+    """The user's indexes: pip's environment, uv's, pip's files, uv's files, a client's default.
+
+    The first of them that names a base index is taken, with the extra indexes beside it.
+    Extra indexes without a base stand after the default one, as in pip.
+
+    Args:
+        environment: The user's.
+        default: Finds the default; by default `clients_default`.
+
+    Raises:
+        SourceError: nothing names one; or a configuration file is not valid.
+    """
+    extras: list[str] = []
+    folders = tuple(Path(f) for f in environment.get("PIP_FIND_LINKS", "").split() if f[:1] == "/")
+    for told_by, base, extra, forbidden in _places(environment):
+        if forbidden:
+            return Indexes((), told_by, folders)
+        if base:
+            return Indexes(_clean([base, *extra, *extras]), told_by, folders)
+        extras += extra
+    url = (default or clients_default)(environment)
+    return Indexes(_clean([url, *extras]), "the client's own default", folders)
+
+
+def _clean(urls: Sequence[str]) -> tuple[str, ...]:
+    for url in urls:
+        if not re.match(r"https?://[^\s\x00-\x1f]+\Z", url):
+            msg = f"not the address of a package index: {url!r}"
+            raise SourceError(msg, hint=_HINT)
+    return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
+
+
+_Place = tuple[str, str, list[str], bool]
+"""Who says it; the base index or ``""``; extra indexes; whether indexes are forbidden."""
+
+
+def _places(environment: Mapping[str, str]) -> Iterator[_Place]:
+    get = environment.get
+    extra = get("PIP_EXTRA_INDEX_URL", "").split()
+    yield "PIP_INDEX_URL", get("PIP_INDEX_URL", ""), extra, _true(get("PIP_NO_INDEX", ""))
+    named = [_after_name(text) for text in get("UV_INDEX", "").split()]
+    for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"):
+        if get(name):
+            yield name, _after_name(get(name, "")), named, False
+    yield "UV_INDEX", "", named + get("UV_EXTRA_INDEX_URL", "").split(), False
+    yield from _pip_files(environment)
+    yield from _uv_files(environment)
+
+
+def _true(text: str) -> bool:
+    return text.strip().lower() in {"1", "true", "yes", "on", "y", "t"}
+
+
+def _after_name(text: str) -> str:
+    """The URL of uv's ``name=URL``."""
+    name, equals, url = text.partition("=")
+    return url if equals and re.fullmatch(r"[\w.-]+", name) else text
+
+
+def pip_files(environment: Mapping[str, str]) -> list[Path]:
+    """Where pip looks for its configuration, the most important file first."""
+    given = environment.get("PIP_CONFIG_FILE")
+    if given == os.devnull:
+        return []
+    home = Path(environment.get("HOME") or os.path.expanduser("~"))
+    own = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+    shared = (environment.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
+    return [
+        *([Path(given)] if given else []),
+        Path(environment.get("VIRTUAL_ENV") or sys.prefix) / "pip.conf",
+        own / "pip" / "pip.conf",
+        home / ".pip" / "pip.conf",
+        Path("/etc/pip.conf"),
+        *(Path(folder) / "pip" / "pip.conf" for folder in reversed(shared) if folder),
+    ]
+
+
+def _pip_files(environment: Mapping[str, str]) -> Iterator[_Place]:
+    for path in pip_files(environment):
+        parser = configparser.RawConfigParser(strict=False)
+        try:
+            parser.read_string(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError, configparser.Error) as error:
+            raise _unreadable(path, error) from error
+
+        def value(name: str, found: configparser.RawConfigParser = parser) -> str:
+            sections = ("install", "global")
+            return next((found[s][name] for s in sections if found.has_option(s, name)), "")
+
+        extra = value("extra-index-url").split()
+        yield str(path), value("index-url").strip(), extra, _true(value("no-index"))
+
+
+def _uv_files(environment: Mapping[str, str]) -> Iterator[_Place]:
+    home = Path(environment.get("HOME") or os.path.expanduser("~"))
+    own = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+    given = environment.get("UV_CONFIG_FILE")
+    files = [Path(given)] if given else [own / "uv" / "uv.toml", Path("/etc/uv/uv.toml")]
+    for path in files:
+        try:
+            found = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise _unreadable(path, error) from error
+        yield from _uv_tables(str(path), found)
+
+
+def _uv_tables(path: str, found: dict[str, Any]) -> Iterator[_Place]:
+    listed = [row for row in found.get("index", []) if isinstance(row, dict) and "url" in row]
+    extra = [str(row["url"]) for row in listed if not row.get("default")]
+    base = [str(row["url"]) for row in listed if row.get("default")]
+    pip = found.get("pip", {})
+    base += [str(t["index-url"]) for t in (found, pip) if isinstance(t.get("index-url"), str)]
+    for table in (found, pip):
+        extra += [str(url) for url in table.get("extra-index-url", [])]
+    yield path, base[0] if base else "", extra, bool(found.get("no-index"))
+
+
+def _unreadable(path: Path, error: Exception) -> SourceError:
+    return SourceError(f"not a readable configuration file: {error}", where=str(path), hint=_HINT)
+
+
+_ASK_PIP = """
+import glob, os, sys
+try:
+    import pip
+except ImportError:
+    import ensurepip
+    bundled = os.path.join(os.path.dirname(ensurepip.__file__), "_bundled")
+    sys.path += glob.glob(os.path.join(bundled, "pip-*.whl"))
+from pip._internal.models.index import PyPI
+print(PyPI.simple_url)
+"""
+_ADDRESS = re.compile(r"default\W[^<(]*[<(]?(?:default )?(https?://[^\s<>()\"']+)", re.IGNORECASE)
+
+
+def clients_default(environment: Mapping[str, str]) -> str:
+    """The default index of an installed client: pip (also the one bundled in Python), or uv.
+
+    pip has no other way to say it than its own module; should that move, its help text has it.
+
+    Raises:
+        SourceError: no client is installed.
+    """
+    path = environment.get("PATH")
+    pythons = [sys.executable, *filter(None, (shutil.which(p, path=path) for p in ("python3",)))]
+    commands = [[python, "-I", "-c", _ASK_PIP] for python in dict.fromkeys(pythons)]
+    commands += [[python, "-I", "-m", "pip", "help", "install"] for python in pythons]
+    uv = shutil.which("uv", path=path)
+    commands += [[uv, "pip", "install", "--help"]] if uv else []
+    for command in commands:
+        answer = _answer(command, environment)
+        found = re.fullmatch(r"https?://\S+", answer) or _ADDRESS.search(answer)
+        if found:
+            return found[found.lastindex or 0]
+    msg = "no package index is configured, and neither pip nor uv is here to name its default"
+    raise SourceError(msg, hint=_HINT)
+
+
+def _answer(command: list[str], environment: Mapping[str, str]) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell, fixed arguments
+            command,
+            env=dict(environment) | {"PIP_CONFIG_FILE": os.devnull, "NO_COLOR": "1"},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else ""

@@ -1,0 +1,113 @@
+"""Wheels from the user's Python package indexes.
+
+Knows: how a wheel is found, pinned and checked. Must not know: which indexes there are
+(pip's and uv's configuration say so), formats of archives.
+
+The lock holds no address: the file is looked up by its name again, in every index in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from attrs import frozen
+
+from rvbuild.archives.unpack import unpack
+from rvbuild.core.errors import SourceError
+from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.source import Wheel
+from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
+from rvbuild.fetchers.pip_config import Indexes
+from rvbuild.fetchers.simple_index import ACCEPT, IndexFile, normalized, parse_index
+from rvbuild.fetchers.urls import shown
+from rvbuild.fetchers.wheel_choice import choose_wheel
+
+_PAGE_LIMIT = 128 << 20
+
+
+@frozen(kw_only=True)
+class PypiFetcher:
+    """Fetches ``Wheel`` values, and resolves projects for the lock.
+
+    Args:
+        files: Downloads.
+        indexes: Gives the user's indexes; called when first needed.
+    """
+
+    files: PinnedFiles
+    indexes: Callable[[], Indexes]
+
+    def fetch(self, source: Wheel, into: TreeSink, advance: Advance) -> None:
+        """See `rvbuild.core.ports.Fetcher`."""
+        pin = Pin(label=source.filename, sha256=source.sha256)
+        attempts = Attempts(source.filename)
+        addresses = self._addresses(source, attempts)
+        hint = "check PIP_INDEX_URL or pip.conf: no configured package index has this file"
+        with self.files.opened(pin, addresses, advance, attempts=attempts, hint=hint) as got:
+            unpack(got.file, source.filename, into)
+
+    def resolve(self, project: str, version: str, arch: str) -> Wheel:
+        """Pin the wheel of a release for Linux on ``arch`` (a Go name); see wheel_choice.
+
+        The first index that has a fitting one decides.
+
+        Raises:
+            SourceError: no index has one.
+            RecipeError: ``project`` cannot be a project's name.
+        """
+        attempts = Attempts(f"{project} {version}")
+        for page, files in self._pages(project, attempts):
+            chosen = choose_wheel(files, project, version, arch)
+            if chosen is not None:
+                return self._pinned(project, version, chosen)
+            attempts.note(f"{shown(page)}: it has no wheel of {version} for Linux on {arch}")
+        hint = "check the name and version, or PIP_INDEX_URL and pip.conf"
+        raise attempts.error(hint)
+
+    def _pinned(self, project: str, version: str, chosen: IndexFile) -> Wheel:
+        sha256 = chosen.sha256
+        if not sha256:  # the index does not say: it is what comes now
+            pin = Pin(label=chosen.filename, sha256="", size=chosen.size)
+            with self.files.opened(pin, [chosen.url], _quietly) as got:
+                sha256 = got.sha256
+        return Wheel(
+            project=normalized(project), version=version, filename=chosen.filename, sha256=sha256
+        )
+
+    def _addresses(self, source: Wheel, attempts: Attempts) -> Iterator[str]:
+        """Where a file of that name is; asks an index only when the ones before did not have it."""
+        for folder in self.indexes().folders:
+            local = folder / Path(source.filename).name
+            if local.is_file():
+                yield str(local)
+        for page, files in self._pages(source.project, attempts):
+            named = [file for file in files if file.filename == source.filename]
+            if not named:
+                attempts.note(f"{shown(page)}: it does not list the file")
+            for file in named:
+                if file.sha256 in {"", source.sha256}:
+                    yield file.url
+                else:
+                    attempts.wrong = True
+                    attempts.note(f"{shown(page)}: it lists the SHA-256 {file.sha256}")
+
+    def _pages(self, project: str, attempts: Attempts) -> Iterator[tuple[str, list[IndexFile]]]:
+        """Each index's page of the project."""
+        if self.files.offline:
+            attempts.note("package indexes were not asked: --offline forbids the network")
+            return
+        indexes = self.indexes()
+        if not indexes.urls:
+            attempts.note(f"{indexes.told_by}: package indexes are forbidden there")
+        for url in indexes.urls:
+            page = f"{url}/{normalized(project)}/"
+            try:
+                data = self.files.transport.get(page, limit=_PAGE_LIMIT, headers={"Accept": ACCEPT})
+                yield page, parse_index(data, page)
+            except SourceError as error:
+                attempts.add(page, error)
+
+
+def _quietly(_done: int, _total: int) -> None:
+    pass

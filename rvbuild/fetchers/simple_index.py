@@ -1,0 +1,134 @@
+"""Answers of a Python package index: which files a project has.
+
+Knows: the Simple Repository API, as JSON (PEP 691) and as HTML (PEP 503).
+Must not know: where indexes are, which file is wanted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
+
+from attrs import frozen
+
+from rvbuild.core.errors import RecipeError, SourceError
+from rvbuild.fetchers.urls import origin, shown
+
+ACCEPT = (
+    "application/vnd.pypi.simple.v1+json, "
+    "application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+)
+_PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+
+
+@frozen
+class IndexFile:
+    """A file of a project; ``sha256`` is ``""`` if the index does not say, ``size`` None."""
+
+    filename: str
+    url: str
+    sha256: str
+    size: int | None = None
+    yanked: bool = False
+
+
+def normalized(project: str) -> str:
+    """A project's name as indexes spell it (PEP 503).
+
+    Raises:
+        RecipeError: no such name can exist.
+    """
+    if not _PROJECT.match(project):
+        msg = f"not the name of a Python project: {project!r}"
+        raise RecipeError(msg)
+    return re.sub(r"[-_.]+", "-", project).lower()
+
+
+def parse_index(data: bytes, page: str) -> list[IndexFile]:
+    """The files of a project's page, JSON or HTML; links are relative to ``page``.
+
+    Raises:
+        SourceError: it is neither, or an API of another major version.
+    """
+    try:
+        text = data.decode()
+        found = _json(text, page) if text.lstrip()[:1] == "{" else _html(text, page)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        msg = "the package index gave an answer that is no list of files"
+        raise SourceError(msg, where=shown(page)) from error
+    return [file for file in found if _sound(file)]
+
+
+def _sound(file: IndexFile) -> bool:
+    name = file.filename
+    return bool(name) and "/" not in name and name.isprintable() and not name.startswith(".")
+
+
+def _json(text: str, page: str) -> list[IndexFile]:
+    answer = json.loads(text)
+    version = str(answer.get("meta", {}).get("api-version", "1.0"))
+    if not version.startswith("1."):
+        msg = f"the package index speaks version {version[:20]} of its API; 1 is known"
+        raise SourceError(msg, where=shown(page), hint="update rvbuild")
+    files = []
+    for row in answer["files"]:
+        size = row.get("size")
+        files.append(
+            IndexFile(
+                filename=str(row["filename"]),
+                url=_address(page, str(row["url"])),
+                sha256=_sha256(str(row.get("hashes", {}).get("sha256", ""))),
+                size=size if isinstance(size, int) and size >= 0 else None,
+                yanked=bool(row.get("yanked", False)),
+            )
+        )
+    return files
+
+
+def _sha256(text: str) -> str:
+    return text if _SHA256.match(text) else ""
+
+
+def _address(page: str, link: str) -> str:
+    """``link`` made absolute; the page's own user name stays with it on the same origin."""
+    target = urljoin(page, link)
+    asked, parts = urlsplit(page), urlsplit(target)
+    login, at, _ = asked.netloc.rpartition("@")
+    if at and "@" not in parts.netloc and origin(target) == origin(page):
+        return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc}"))
+    return target
+
+
+class _Anchors(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.page = page
+        self.files: list[IndexFile] = []
+        self.seen = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen = True
+        found = dict(attrs)
+        link = found.get("href")
+        if tag == "base" and link:
+            self.page = urljoin(self.page, link)
+        if tag != "a" or not link:
+            return
+        url, fragment = urldefrag(_address(self.page, link))
+        name = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
+        kind, _, value = fragment.partition("=")
+        sha256 = _sha256(value) if kind == "sha256" else ""
+        self.files.append(IndexFile(name, url, sha256, None, "data-yanked" in found))
+
+
+def _html(text: str, page: str) -> list[IndexFile]:
+    parser = _Anchors(page)
+    parser.feed(text)
+    parser.close()
+    if not parser.seen:
+        msg = "no HTML"
+        raise ValueError(msg)
+    return parser.files

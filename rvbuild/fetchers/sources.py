@@ -1,0 +1,106 @@
+"""Every kind of source behind one door: fetched for builds, resolved for the lock.
+
+Knows: which fetcher a source's type has. Must not know: how any of them works.
+
+Importing this costs next to nothing; the fetchers, and the HTTP client under them, are
+imported when the first source is asked for (`_Adapters` says where).
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from rvbuild.core.events import Reporter, silent
+from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.source import DebianFile, DebianPackage, GitSource, PathSource, Source, Wheel
+
+if TYPE_CHECKING:
+    from rvbuild.fetchers.adapters import Adapters
+
+
+def _no_text() -> str:
+    return ""
+
+
+@frozen(kw_only=True)
+class Settings:
+    """What fetching depends on.
+
+    Attributes:
+        tmp: A folder for temporary files, on one file system with what becomes of them;
+            clones of single commits are kept in ``git`` below it until it is emptied.
+        mirrors: ``--mirror``'s pairs (from, to).
+        offline: Reach nothing but this machine.
+        environment: The user's; the clients' configurations are found through it.
+        notice: Told what a person should know and that stops nothing.
+        toolchain_env: Gives the text of a Go toolchain's ``go.env``, for its defaults.
+    """
+
+    tmp: str
+    mirrors: tuple[tuple[str, str], ...] = ()
+    offline: bool = False
+    environment: Mapping[str, str] = field(factory=dict, repr=False)
+    notice: Reporter = field(default=silent)
+    toolchain_env: Callable[[], str] = _no_text
+
+
+class Sources:
+    """Fetches and resolves sources of every kind; any number of threads may ask at once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._made: Adapters | None = None
+
+    @property
+    def _adapters(self) -> Adapters:
+        with self._lock:
+            if self._made is None:
+                # late on purpose: the HTTP client costs 0.2 s, a build with nothing to do none
+                module = importlib.import_module("rvbuild.fetchers.adapters")
+                self._made = module.Adapters(self._settings)
+            return self._made
+
+    def close(self) -> None:
+        """Close the connections that are open."""
+        if self._made is not None:
+            self._made.close()
+
+    def fetch(self, source: Source, into: TreeSink, advance: Advance) -> None:
+        """See `rvbuild.core.ports.Fetcher`."""
+        self._adapters.fetch(source, into, advance)
+
+    def git(self, url: str, commit: str, paths: tuple[str, ...] = ()) -> GitSource:
+        """A commit's tree and date."""
+        return self._adapters.git.resolve(url, commit, paths)
+
+    def go_module(self, path: str, version: str) -> str:
+        """A module's ``h1:``."""
+        return self._adapters.go_module(path, version)
+
+    def go_toolchain(self, version: str, platform: str) -> str:
+        """A toolchain's ``h1:``; ``platform`` is ``linux-amd64``."""
+        return self._adapters.go_toolchain(version, platform)
+
+    def wheel(self, project: str, version: str, arch: str) -> Wheel:
+        """The wheel of a release for Linux on ``arch``."""
+        return self._adapters.pypi.resolve(project, version, arch)
+
+    def debian(
+        self, packages: tuple[str, ...], suite: str, arch: str, without: tuple[str, ...] = ()
+    ) -> tuple[DebianPackage, ...]:
+        """Packages with all that they need."""
+        return self._adapters.debian.resolve(packages, suite, arch, without)
+
+    def url(self, urls: tuple[str, ...], debian: DebianFile | None = None) -> str:
+        """The SHA-256 of a file."""
+        return self._adapters.url.resolve(urls, debian)
+
+    def path(self, path: str) -> PathSource:
+        """A folder, with the digest of its tree as it is now."""
+        return self._adapters.path.resolve(path)

@@ -1,0 +1,108 @@
+"""Single files by their SHA-256: archives from their project's site, mirrors, Debian's pool.
+
+Knows: the order of a file's addresses. Must not know: formats, how bytes travel.
+
+A file whose bytes changed and whose tree did not (a forge that compresses anew) is refused;
+accepting it by the tree's digest needs that digest in the lock, which it does not hold yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from urllib.parse import unquote, urlsplit
+
+from attrs import frozen
+
+from rvbuild.archives.unpack import unpack
+from rvbuild.core.errors import RecipeError, SourceError
+from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.source import DebianFile, UrlSource
+from rvbuild.fetchers.apt_config import Archives, source_path
+from rvbuild.fetchers.mirrors import Mirrors
+from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
+from rvbuild.fetchers.urls import printable, shown
+
+_CHUNK = 1 << 20
+_HINT = "check the network and the recipe's URL, or give --mirror FROM=TO"
+
+
+@frozen(kw_only=True)
+class UrlFetcher:
+    """Fetches ``UrlSource`` values, and finds their SHA-256 for the lock.
+
+    Args:
+        files: Downloads.
+        mirrors: Asked before each URL.
+        archives: Gives the Debian archives of the user's apt; called when all else failed.
+    """
+
+    files: PinnedFiles
+    mirrors: Mirrors
+    archives: Callable[[], Archives]
+
+    def fetch(self, source: UrlSource, into: TreeSink, advance: Advance) -> None:
+        """See `rvbuild.core.ports.Fetcher`."""
+        name = file_name(source.urls[0])
+        attempts = Attempts(name)
+        addresses = self._addresses(source.urls, source.debian, attempts)
+        pin = Pin(label=name, sha256=source.sha256)
+        with self.files.opened(pin, addresses, advance, attempts=attempts, hint=_HINT) as got:
+            if source.unpack:
+                unpack(got.file, name, into, strip=source.strip)
+            else:
+                into.file(name, iter(lambda: got.file.read(_CHUNK), b""))
+
+    def resolve(self, urls: tuple[str, ...], debian: DebianFile | None = None) -> str:
+        """The SHA-256 of what the first address gives that has anything.
+
+        Raises:
+            SourceError: none has.
+        """
+        name = file_name(urls[0])
+        attempts = Attempts(name)
+        pin = Pin(label=name, sha256="")
+        addresses = self._addresses(urls, debian, attempts)
+        with self.files.opened(pin, addresses, _quietly, attempts=attempts, hint=_HINT) as got:
+            return got.sha256
+
+    def _addresses(
+        self, urls: tuple[str, ...], debian: DebianFile | None, attempts: Attempts
+    ) -> Iterator[str]:
+        for url in urls:
+            yield from self.mirrors.of(url)
+            yield _http(url)
+        if debian is None:
+            return
+        path = source_path(debian.package, debian.file)
+        try:
+            bases = self.archives().bases
+        except SourceError as error:
+            attempts.add(f"Debian's {debian.file}", error)
+            return
+        for base in bases:
+            yield from self.mirrors.of(f"{base}/{path}")
+            yield f"{base}/{path}"
+
+
+def _http(url: str) -> str:
+    if not url.startswith(("https://", "http://")):
+        msg = f"not an http or https URL: {printable(url)}"
+        raise RecipeError(msg, hint="for a file of this machine use --mirror FROM=PATH")
+    return url
+
+
+def file_name(url: str) -> str:
+    """The last component of a URL's path.
+
+    Raises:
+        RecipeError: it has none.
+    """
+    name = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
+    if name in {"", ".", ".."} or "/" in name or not name.isprintable():
+        msg = "the URL does not end in a file name"
+        raise RecipeError(msg, where=shown(url))
+    return name
+
+
+def _quietly(_done: int, _total: int) -> None:
+    pass
