@@ -85,7 +85,7 @@ class Guard:
 
     def directory(self, entry: str) -> None:
         """A directory; it may come again."""
-        path = self._path(entry)
+        path = self._path(entry, is_directory=True)
         if path is None or self._kinds.get(path) == _DIRECTORY:
             return
         self._claim(entry, path, _DIRECTORY)
@@ -137,7 +137,7 @@ class Guard:
         for path, target in self._targets.items():
             self._into.symlink(path, target)
 
-    def _path(self, entry: str, *, of: str = "") -> str | None:
+    def _path(self, entry: str, *, of: str = "", is_directory: bool = False) -> str | None:
         """The path in normal form and stripped; None when nothing of it is left."""
         if not of:
             self._entries += 1
@@ -152,6 +152,8 @@ class Guard:
                 self.refuse(of or entry, f"a name of more than {_NAME_MAX} bytes")
         if ".." in parts:
             self.refuse(of or entry, "the path has '..' in it and could leave the root")
+        if not (parts or is_directory):
+            self.refuse(of or entry, "the path is the root's own, and it is no directory")
         parts = parts[self._strip :]
         return "/".join(parts) if parts else None
 

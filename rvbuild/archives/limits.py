@@ -10,6 +10,7 @@ from enum import Enum
 from attrs import define, field, frozen
 
 from rvbuild.core.errors import VerificationError
+from rvbuild.core.outline import MAX_PATH
 
 _RATIO_FLOOR = 64 << 20
 
@@ -24,7 +25,7 @@ class Limits:
 
     total: int = 16 << 30
     entries: int = 500_000
-    path: int = 2048
+    path: int = MAX_PATH
     ratio: int = 250
 
 

@@ -1,0 +1,322 @@
+"""Hostile tar archives: each is refused, and nothing appears outside of any sink."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import string
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from rvbuild.core.errors import VerificationError
+
+Refused = Callable[..., VerificationError]
+Unpacked = Callable[..., dict[str, Any]]
+Sample = tuple[str, bytes, str]
+"""What it tries, the archive without its end, and what the message says."""
+
+END = bytes(1024)
+USTAR, GNU = b"ustar\x0000", b"ustar  \0"
+
+
+def member(  # noqa: PLR0913 - a header's fields
+    name: bytes,
+    content: bytes = b"",
+    *,
+    kind: bytes = b"0",
+    link: bytes = b"",
+    mode: bytes = b"0000644\0",
+    size: bytes | None = None,
+    checksum: bytes | None = None,
+    magic: bytes = USTAR,
+    prefix: bytes = b"",
+) -> bytes:
+    """One entry; every field as given, whatever it may be."""
+    size = b"%011o\0" % len(content) if size is None else size
+    ids, time = b"0000000\0" * 2, b"0" * 11 + b"\0"
+    start = name[:100].ljust(100, b"\0") + mode.ljust(8, b"\0") + ids + size.ljust(12, b"\0") + time
+    rest = kind + link[:100].ljust(100, b"\0") + magic + bytes(80) + prefix.ljust(155, b"\0")
+    total = sum(start) + sum(rest) + 8 * 0x20
+    told = b"%06o\0 " % total if checksum is None else checksum
+    return start + told + rest + bytes(12) + content + bytes(-len(content) % 512)
+
+
+def record(key: bytes, value: bytes) -> bytes:
+    body = b" " + key + b"=" + value + b"\n"
+    length = next(n for n in itertools.count(len(body)) if n == len(b"%d" % n) + len(body))
+    return b"%d" % length + body
+
+
+def pax(*records: tuple[bytes, bytes], kind: bytes = b"x") -> bytes:
+    return member(b"pax", b"".join(itertools.starmap(record, records)), kind=kind)
+
+
+def long(text: bytes, kind: bytes = b"L") -> bytes:
+    return member(b"././@LongLink", text + b"\0", kind=kind, magic=GNU)
+
+
+def link(name: bytes, target: bytes) -> bytes:
+    return member(name, kind=b"2", link=target)
+
+
+def hard(name: bytes, target: bytes) -> bytes:
+    return member(name, kind=b"1", link=target)
+
+
+def folder(name: bytes) -> bytes:
+    return member(name, kind=b"5", mode=b"0000755\0")
+
+
+NAMED: dict[str, Callable[[bytes], bytes]] = {
+    "a file": lambda name: member(name, b"evil"),
+    "an old file": lambda name: member(name, b"evil", kind=b"\0", magic=bytes(8)),
+    "a directory": folder,
+    "a symlink": lambda name: link(name, b"x"),
+    "a hard link": lambda name: member(b"x", b"evil") + hard(name, b"x"),
+    "a pax path": lambda name: pax((b"path", name)) + member(b"x", b"evil"),
+    "a long name": lambda name: long(name) + member(b"x", b"evil"),
+    "a long name and link": lambda name: long(b"x", b"K") + long(name) + link(b"y", b"z"),
+}
+OUTSIDE = [
+    *(b"/etc/x", b"//x", b"/", b"/../x", b"/./x"),
+    *(b"..", b"../", b"../x", b"./../x", b".//..//x", b"../../../../x"),
+    *(b"a/..", b"a/../x", b"a/../../x", b"a/b/../../../x", b"a/../../b/x", b"../spare", b"../a/x"),
+]
+TARGETED: dict[str, Callable[[bytes], bytes]] = {
+    "a symlink": lambda target: link(b"l", target),
+    "a pax linkpath": lambda target: pax((b"linkpath", target)) + link(b"l", b"x"),
+    "a long link": lambda target: long(target, b"K") + link(b"l", b"x"),
+    "a symlink, with a path through it": lambda target: link(b"l", target) + member(b"l/x", b"1"),
+}
+LED_OUT = [
+    *(b"/", b"/etc/x", b"//x", b"/../x", b".."),
+    *(b"../x", b"./../x", b".//../x", b"../../x", b"x/../..", b"x/../../x", b"x/./..//../x"),
+]
+LINKED: dict[str, Callable[[bytes], bytes]] = {
+    "a hard link": lambda target: hard(b"h", target),
+    "a hard link by pax": lambda target: pax((b"linkpath", target)) + hard(b"h", b"f"),
+    "a hard link by a long link": lambda target: long(target, b"K") + hard(b"h", b"f"),
+}
+NO_FILE = [
+    *LED_OUT,
+    b"missing",
+    b"d",
+    b"d/",
+    b"l",
+    b"d/l",
+    b"h",
+    b"later",
+    b"l/f",
+    b"",
+    b"D",
+    b"./",
+]
+
+
+_ABSOLUTE = "the path is absolute|the path has '..'|4 bytes of content"
+
+
+def names() -> Iterator[Sample]:
+    for (how, make), name in itertools.product(NAMED.items(), OUTSIDE):
+        yield f"{name!r} as {how}", make(name), _ABSOLUTE
+    for prefix in (b"/", b"/etc", b"..", b"a/..", b"../.."):
+        data = member(b"x", b"evil", prefix=prefix)
+        yield f"prefix {prefix!r}", data, _ABSOLUTE
+    for how, make in NAMED.items():
+        if "old" not in how and "prefix" not in how:
+            yield f"not UTF-8 as {how}", make(b"\xff\xfe"), "not UTF-8"
+        if "long" in how or "pax" in how:
+            yield f"NUL as {how}", make(b"a\0b"), "NUL in it"
+            yield f"a long component as {how}", make(b"n" * 256), "more than 255 bytes"
+            yield f"a long non-ASCII component as {how}", make("ä".encode() * 128), "more than 255"
+            yield f"a long path as {how}", make(b"n/" * 1024 + b"n"), "longer than 2048"
+            yield f"PATH_MAX as {how}", make((b"n" * 200 + b"/") * 300 + b"n"), "longer than 2048"
+    yield "an empty name", member(b"", b"1"), "an empty name"
+    yield "a file that is a directory", member(b"d/", b"evil"), "4 bytes of content"
+    yield "a file at the root", member(b".", b"evil"), "the root's own"
+
+
+def links() -> Iterator[Sample]:
+    for (how, make), target in itertools.product(TARGETED.items(), LED_OUT):
+        yield f"{target!r} as {how}", make(target), "leads out of the root|above it is"
+    before = member(b"f", b"1") + folder(b"d") + link(b"l", b"f") + link(b"d/l", b"../f")
+    for (how, make), target in itertools.product(LINKED.items(), NO_FILE):
+        if target or how == "a hard link":  # an empty record or long link has no meaning
+            text = "not an earlier file|absolute|'..'|empty name|root's own"
+            yield f"{target!r} as {how}", before + make(target) + member(b"later", b""), text
+    yield "an empty target", link(b"l", b""), "a symbolic link to nothing"
+    yield "NUL in a target", pax((b"linkpath", b"a\0b")) + link(b"l", b"x"), "a symbolic link to"
+    yield "a huge target", long(b"t" * 4096, b"K") + link(b"l", b"x"), "a symbolic link to"
+    yield "a target not UTF-8", link(b"l", b"\xff"), "not UTF-8"
+    yield "a symlink with content", member(b"l", b"evil", kind=b"2", link=b"x"), "bytes of content"
+
+
+def tangles() -> Iterator[Sample]:
+    """Links that lead out only together: each text alone stays below the root."""
+    up = link(b"a/b/up", b"../..")
+    for target in (b"a/b/up/..", b"a/b/up/../x", b"./a/b/up/./../x", b"a/b/../b/up/../x"):
+        yield f"a link up, then {target!r}", up + link(b"l", target), "leads out"
+        yield f"{target!r}, then the link up", link(b"l", target) + up, "leads out"
+    yield "two links up", up + link(b"d/m", b"../a/b/up") + link(b"l", b"d/m/.."), "leads out"
+    deep = b"".join(link(b"s%d" % n, b"a/b/up/s%d" % (n + 1)) for n in range(15))
+    yield "fifteen links up", up + deep + link(b"s15", b".") + link(b"l", b"s0/.."), "leads out"
+    maze = b"".join(link(b"m%d" % n, b"m%d/.." % (n + 1)) for n in range(30))
+    yield "a maze", maze + link(b"m30", b"."), "leads out"
+    long_way = link(b"w", b"/".join([b"x/.."] * 500))
+    yield (
+        "many long ways",
+        pax((b"linkpath", b"/".join([b"v"] * 2000) + b"/.."))
+        + link(b"v", b"x")
+        + long_way[:0]
+        + b"".join(
+            pax((b"linkpath", b"/".join([b"x"] * 2000) + b"/..")) + link(b"w%d" % n, b"x")
+            for n in range(5)
+        ),
+        "too tangled",
+    )
+
+
+def placements() -> Iterator[Sample]:
+    """A name twice, or a path through what is no directory."""
+    file, other = member(b"p", b"1"), member(b"f", b"1")
+    makers: dict[str, Callable[[bytes], bytes]] = {
+        "file": lambda name: member(name, b"evil"),
+        "symlink": lambda name: link(name, b"f"),
+        "hard link": lambda name: hard(name, b"f"),
+        "directory": folder,
+    }
+    for first, second in itertools.product(makers, makers):
+        both = other + makers[first](b"p") + makers[second](b"p")
+        if first == second == "directory":
+            continue
+        yield f"{first}, then {second} of the same name", both, "where the archive has a"
+        again = other + makers[first](b"p") + makers[second](b".//p")
+        yield f"{first}, then {second} of the same path", again, "where the archive has a"
+        if first != "directory":
+            below = other + makers[first](b"p") + makers[second](b"p/x")
+            yield f"{second} below a {first}", below, "above it is a"
+            deeper = other + makers[first](b"p") + makers[second](b"p/x/y/z")
+            yield f"{second} deep below a {first}", deeper, "above it is a"
+            late = other + makers[second](b"p/x") + makers[first](b"p")
+            yield (
+                f"{first} in place of the directory of a {second}",
+                late,
+                "where the archive has a",
+            )
+    escape = link(b"p", b"/tmp")
+    yield "a file through an absolute link", escape + member(b"p/x", b"evil"), "leads out"
+    yield "a file through a link to itself", link(b"p", b"p") + member(b"p/x", b"1"), "above it"
+    yield "file at the path of a file", file + file, "where the archive has a file already"
+
+
+def kinds() -> Iterator[Sample]:
+    for kind, what in {b"3": "character", b"4": "block", b"6": "named pipe"}.items():
+        yield what, member(b"dev", kind=kind), what
+        yield f"{what} by pax", pax((b"path", b"dev/sda")) + member(b"x", kind=kind), what
+    for letter in string.ascii_letters + "89 !":
+        if letter not in "xgLKV":
+            kind = letter.encode()
+            yield f"type {letter}", member(b"x", kind=kind), "sparse|split|backup|unknown type"
+    for kind in (b"5", b"V"):
+        yield f"type {kind!r} with content", member(b"x", b"evil", kind=kind), "bytes of content"
+    for key in (b"GNU.sparse.major", b"GNU.sparse.map", b"GNU.sparse.name", b"GNU.volume.size",
+                b"SUN.holesdata", b"SCHILY.realsize"):  # fmt: skip
+        data = pax((key, b"1")) + member(b"x", b"1")
+        yield f"sparse by {key!r}", data, "sparse or split files are not supported"
+
+
+BAD_NUMBERS = [
+    *(b"-1", b"+1", b"0x10", b"1_0", b"1 1", b"8", b"1\0001", b"\t1", b"1.0", b"0o7", b"abc"),
+    *("\u0661".encode(), b"\xff" * 8, b"\xff" + bytes(7), b"\x81" + bytes(7), b"\xc0" + bytes(7)),
+]
+
+
+def numbers() -> Iterator[Sample]:
+    for number in BAD_NUMBERS:
+        size = number.ljust(12, b"\xff" if number[0] == 0xFF else b"\0")
+        yield (
+            f"size {number!r}",
+            member(b"a", b"1") + member(b"x", size=size),
+            "is not a number|negative",
+        )
+        yield (
+            f"mode {number!r}",
+            member(b"a", b"1") + member(b"x", mode=number),
+            "is not a number|negative",
+        )
+        data = member(b"a", b"1") + member(b"x", checksum=number.ljust(8, b"\0"))
+        yield f"checksum {number!r}", data, "is damaged"
+        if number != b"8":
+            data = pax((b"size", number)) + member(b"x", b"1")
+            yield (
+                f"pax size {number!r}",
+                data,
+                "size in its extended header|extended header is damaged|truncated",
+            )
+    for power in (33, 40, 61):
+        size = (1 << power).to_bytes(12, "big")
+        size = b"\x80" + size[1:]
+        yield f"a file of 2**{power} bytes", member(b"x", b"1", size=size), "more than|truncated"
+        data = pax((b"size", b"%d" % (1 << power))) + member(b"x", b"1")
+        yield f"a pax file of 2**{power} bytes", data, "more than|truncated"
+    for power in (62, 63, 64, 87):
+        size = b"\x80" + (1 << power).to_bytes(11, "big")
+        data = member(b"a", b"1") + member(b"x", b"1", size=size)
+        yield f"a file of 2**{power} bytes", data, "negative or too large"
+        data = pax((b"size", b"%d" % (1 << power))) + member(b"x", b"1")
+        yield f"a pax file of 2**{power} bytes", data, "too large"
+    yield "the largest octal size", member(b"x", b"1", size=b"7" * 12), "more than|truncated"
+
+
+def extensions() -> Iterator[Sample]:
+    entry = member(b"x", b"1")
+    for body in (b"x", b"9", b"9 ", b"5 a=b", b"0 a=b\n", b"-6 a=b\n", b"+6 a=b\n", b"6 a=b ",
+                 b"6 a b\n", b"5 =b\n", b"99 a=b\n", b"6  a=b\n", b" 6 a=b\n", b"6\ta=b\n",
+                 b"6 a=b\n6", b"6 a=b\n\0\0", b"000000000000000000000006 a=b\n",
+                 b"9" * 400 + b" a=b\n", "\u0666 a=b\n".encode()):  # fmt: skip
+        data = member(b"a", b"") + member(b"pax", body, kind=b"x") + entry
+        yield f"pax records {body[:30]!r}", data, "extended header is damaged"
+    name, target = pax((b"path", b"a")), pax((b"linkpath", b"b"))
+    for what, headers in {
+        "pax twice": name + target,
+        "pax, then a long name": name + long(b"b"),
+        "pax with a size, then a long name": pax((b"size", b"512")) + long(b"b"),
+        "a long name, then pax": long(b"b") + name,
+        "a long name twice": long(b"a") + long(b"b"),
+        "a long link twice": long(b"a", b"K") + long(b"b", b"K"),
+        "a long link, then pax": long(b"a", b"K") + name,
+    }.items():
+        yield what, headers + entry, "two extended headers for one entry"
+    for kind in (b"x", b"L", b"K"):
+        yield (
+            f"type {kind!r} about nothing",
+            (long(b"a", kind) if kind != b"x" else name),
+            "no entry",
+        )
+        huge = member(b"x", kind=kind, size=b"%011o\0" % (1 << 21))
+        yield f"type {kind!r} of 2 MiB", member(b"a") + huge, "an extended header of 2097152 bytes"
+    for key in (b"path", b"linkpath", b"size"):
+        data = pax((key, b"1"), kind=b"g") + entry
+        yield f"{key!r} for all", data, "for all entries"
+    yield "entries after zeros", entry + bytes(512) + member(b"y", b"1"), "one block of zeros"
+    yield "a damaged header later", entry + member(b"y", checksum=b"000001\0 "), "checksum is wrong"
+    yield "text", b"this is no archive at all\n" * 100, "neither a tar nor a zip"
+    yield "HTML", b"<!DOCTYPE html><html>" + b" " * 2000, "neither a tar nor a zip"
+
+
+SAMPLES = [
+    *names(), *links(), *tangles(), *placements(), *kinds(), *numbers(), *extensions(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "message"), [pytest.param(data, text, id=what) for what, data, text in SAMPLES]
+)
+def test_refused(data: bytes, message: str, refused: Refused) -> None:
+    assert re.search(message, str(refused(data + END)))
+
+
+def test_there_are_enough_samples() -> None:
+    assert len({data for _, data, _ in SAMPLES}) >= 500
