@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from rvbuild.core.errors import SandboxError, StepError
+from rvbuild.executors import knobs
 from rvbuild.executors.bwrap import INSTALL_HINT
 from rvbuild.executors.limits import Limits
 
@@ -118,9 +119,16 @@ class Sandbox:
         if not newline:
             self._process.wait()
             raise refused(_last_words(self.output))
-        self._pid = json.loads(line)["child-pid"]
-        self._first = self._pipes.add(os.pidfd_open(self._pid))
         self._said = rest
+        self._pid = json.loads(line)["child-pid"]
+        try:
+            self._first = self._pipes.add(os.pidfd_open(self._pid))
+        except ProcessLookupError as error:  # it failed to set itself up, and is gone
+            self._process.wait()
+            raise refused(_last_words(self.output)) from error
+        except OSError as error:
+            self._process.kill()
+            raise refused(f"pidfd_open: {error}") from error
 
     def _abandon(self) -> None:
         """Kill what was made before the gate opened."""
@@ -159,9 +167,10 @@ class Sandbox:
         """
         bwrap = self._process.wait()
         self.kill()  # a daemon that outlived the command
-        poll = select.poll()
-        poll.register(self._first, select.POLLIN)
-        poll.poll()
+        if self._first in self._pipes:
+            poll = select.poll()
+            poll.register(self._first, select.POLLIN)
+            poll.poll()
         with self._lock:
             self._pipes.close()
         for line in self._said.splitlines():
@@ -173,7 +182,7 @@ class Sandbox:
 def refused(said: str) -> SandboxError:
     """The error for a sandbox that could not be made, by what bwrap said."""
     msg = f"the sandbox could not be made: {said or 'bwrap ended without a word'}"
-    return SandboxError(msg, hint="run `rvbuild doctor` to see what this machine lacks")
+    return SandboxError(msg, hint="; ".join(knobs.forbidding()))
 
 
 def _spawn(

@@ -44,12 +44,14 @@ class Watch:
         """Return when the process, and all that it started, is gone."""
         try:
             self._drain()
+            exit_code, started = self._sandbox.wait()
         except BaseException:
             self._sandbox.kill()
             self._sandbox.wait()
             raise
-        exit_code, started = self._sandbox.wait()
-        return Ended(exit_code if self._stopped is None else self._stopped, started)
+        if self._stopped is not None:
+            return Ended(self._stopped, True)
+        return Ended(exit_code, started)
 
     def _drain(self) -> None:
         sandbox = self._sandbox

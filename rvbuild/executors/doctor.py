@@ -1,0 +1,128 @@
+"""Whether this machine can run sealed steps: what `rvbuild doctor` shows.
+
+Knows: what the local executor needs. Must not know: how it is shown.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+
+from attrs import frozen
+
+from rvbuild.core.errors import SandboxError
+from rvbuild.executors import bwrap, knobs, seccomp
+
+_OLDEST_BWRAP = (0, 5)  # --clearenv, --perms
+_OLDEST_GIT = (2, 25)
+_ROOM_WANTED = 10 << 30  # bytes: a cold build of K3s, with its compile cache
+_SECONDS = 20
+
+
+@frozen(kw_only=True)
+class Check:
+    """One thing looked at; ``hint`` says what to do if it is not ``ok``."""
+
+    name: str
+    ok: bool
+    found: str
+    hint: str = ""
+
+
+def checks(folder: str) -> tuple[Check, ...]:
+    """Look at everything; ``folder`` is where steps would run."""
+    return (_bubblewrap(), _namespaces(), _kernel(), _disk(folder), _git())
+
+
+def _bubblewrap() -> Check:
+    name = "bubblewrap"
+    try:
+        path = bwrap.find()
+    except SandboxError as error:
+        return Check(name=name, ok=False, found="missing", hint=error.hint or "")
+    said = _said((path, "--version"))
+    fits = (_version(said) or (0,)) >= _OLDEST_BWRAP
+    hint = "" if fits else bwrap.INSTALL_HINT
+    return Check(name=name, ok=fits, found=f"{said or 'does not run'} at {path}", hint=hint)
+
+
+def _namespaces() -> Check:
+    """Make a real sandbox; nothing else tells."""
+    name = "user namespaces"
+    try:
+        program = bwrap.find()
+    except SandboxError:
+        return Check(name=name, ok=False, found="not tried", hint=bwrap.INSTALL_HINT)
+    room = bwrap.Room(environment={}, working_directory="/", read_only={"/": "/"})
+    ended = _ran((program, *room.arguments(), "--", program, "--version"))
+    if ended is not None and ended.returncode == 0:
+        return Check(name=name, ok=True, found="a sandbox can be made")
+    found = ended.stdout.strip() if ended else "no answer"
+    return Check(name=name, ok=False, found=found, hint="; ".join(knobs.forbidding()))
+
+
+def _kernel() -> Check:
+    name, found = "kernel", f"Linux {os.uname().release} on {os.uname().machine}"
+    try:
+        seccomp.program()
+        os.close(os.pidfd_open(os.getpid()))
+    except SandboxError as error:
+        return Check(name=name, ok=False, found=found, hint=error.hint or "")
+    except OSError:
+        return Check(name=name, ok=False, found=found, hint="Linux 5.3 or later is needed")
+    return Check(name=name, ok=True, found=found)
+
+
+def _disk(folder: str) -> Check:
+    at = os.path.abspath(folder)
+    while not os.path.exists(at):
+        at = os.path.dirname(at)
+    status = os.statvfs(at)
+    free = status.f_bavail * status.f_frsize
+    return Check(
+        name="disk space",
+        ok=free >= _ROOM_WANTED,
+        found=f"{free / 1e9:.1f} GB free at {at}",
+        hint="" if free >= _ROOM_WANTED else "large builds want 10 GB: `rvbuild gc` frees some",
+    )
+
+
+def _git() -> Check:
+    path = shutil.which("git")
+    said = _said((path, "--version")) if path else ""
+    fits = (_version(said) or (0,)) >= _OLDEST_GIT
+    return Check(
+        name="git",
+        ok=fits,
+        found=said or "missing",
+        hint="" if fits else "git sources without an archive download need git 2.25 or later",
+    )
+
+
+def _said(command: Iterable[str]) -> str:
+    ended = _ran(tuple(command))
+    return ended.stdout.strip() if ended and ended.returncode == 0 else ""
+
+
+def _ran(command: tuple[str, ...]) -> subprocess.CompletedProcess[str] | None:
+    try:
+        return subprocess.run(  # noqa: S603 - no shell; the program is bwrap or git
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+def _version(said: str) -> tuple[int, ...] | None:
+    found = re.search(r"(\d+)\.(\d+)", said)
+    return tuple(int(one) for one in found.groups()) if found else None
