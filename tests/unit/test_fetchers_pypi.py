@@ -1,0 +1,389 @@
+"""Wheels: whose index is asked, which wheel is taken, and what is believed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import os
+import subprocess
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import RecipeError, SourceError, VerificationError
+from rvbuild.core.events import Event
+from rvbuild.core.source import Wheel
+from rvbuild.core.tree import File, Nested, Tree
+from rvbuild.fetchers.pinned_files import PinnedFiles
+from rvbuild.fetchers.pip_config import Indexes, clients_default, find_indexes
+from rvbuild.fetchers.pypi import PypiFetcher
+from rvbuild.fetchers.simple_index import IndexFile, normalized, parse_index
+from rvbuild.fetchers.sinks import DigestSink
+from rvbuild.fetchers.transport import Patience, Transport
+from rvbuild.fetchers.urls import Credentials
+from rvbuild.fetchers.wheel_choice import choose_wheel
+
+Site = Any  # conftest.py has it; a test file imports no other
+NewSite = Callable[[], Site]
+
+NAME = "tool_x-1.2-py3-none-manylinux_2_17_x86_64.whl"
+
+
+def wheel_bytes() -> bytes:
+    """A wheel with a program and a plain file."""
+    to = io.BytesIO()
+    with zipfile.ZipFile(to, "w") as archive:
+        for name, mode in (("tool/run", 0o100755), ("tool/data", 0o100644)):
+            info = zipfile.ZipInfo(name)
+            info.external_attr = mode << 16
+            archive.writestr(info, name.encode())
+    return to.getvalue()
+
+
+WHEEL = wheel_bytes()
+SHA256 = hashlib.sha256(WHEEL).hexdigest()
+TREE: Nested = {
+    "tool": {
+        "run": File(Digest.of(b"tool/run"), executable=True),
+        "data": File(Digest.of(b"tool/data")),
+    }
+}
+
+
+def page(*rows: dict[str, Any]) -> bytes:
+    return json.dumps({"meta": {"api-version": "1.1"}, "name": "tool-x", "files": rows}).encode()
+
+
+def row(url: str, sha256: str = SHA256, filename: str = NAME) -> dict[str, Any]:
+    return {"filename": filename, "url": url, "hashes": {"sha256": sha256} if sha256 else {}}
+
+
+@pytest.fixture
+def transport() -> Iterator[Transport]:
+    with Transport(patience=Patience(tries=1), credentials=Credentials({})) as client:
+        yield client
+
+
+@pytest.fixture
+def told() -> list[Event]:
+    return []
+
+
+@pytest.fixture
+def fetcher(tmp_path: Path, transport: Transport, told: list[Event]) -> Callable[..., PypiFetcher]:
+    def make(*urls: str, offline: bool = False, folders: tuple[Path, ...] = ()) -> PypiFetcher:
+        files = PinnedFiles(
+            transport=transport, temp=tmp_path / "temp", offline=offline, report=told.append
+        )
+        return PypiFetcher(files=files, indexes=lambda: Indexes(urls, "the test", folders))
+
+    return make
+
+
+SOURCE = Wheel(project="tool-x", version="1.2", filename=NAME, sha256=SHA256)
+
+
+def fetched(fetcher: PypiFetcher, source: Wheel = SOURCE) -> Digest:
+    sink = DigestSink()
+    fetcher.fetch(source, sink, lambda _done, _total: None)
+    return sink.tree.root
+
+
+def test_a_wheel_is_resolved_and_fetched(site: Site, fetcher: Callable[..., PypiFetcher]):
+    """JSON is asked for; links may be relative; executable bits come from the zip."""
+    site.pages = {"/simple/tool-x/": page(row("../../files/x.whl")), "/files/x.whl": WHEEL}
+    mine = fetcher(f"{site.address}/simple")
+    assert mine.resolve("Tool_X", "1.2", "amd64") == SOURCE
+    assert site.paths == ["/simple/tool-x/"]
+    assert site.requests[0][1]["accept"].startswith("application/vnd.pypi.simple.v1+json")
+    assert fetched(mine) == Tree.of(TREE).root
+
+
+def test_an_html_index_serves_as_well(site: Site, fetcher: Callable[..., PypiFetcher]):
+    link = f'<a href="/f/{NAME}#sha256={SHA256}" data-requires-python="&gt;=3">x</a>'
+    site.pages = {
+        "/tool-x/": f"<!DOCTYPE html><html><body>{link}</body></html>".encode(),
+        f"/f/{NAME}": WHEEL,
+    }
+    mine = fetcher(site.address)
+    assert mine.resolve("tool-x", "1.2", "amd64") == SOURCE
+    assert fetched(mine) == Tree.of(TREE).root
+
+
+def test_an_index_without_hashes_is_downloaded_to_pin_it(
+    site: Site, fetcher: Callable[..., PypiFetcher]
+):
+    site.pages = {"/tool-x/": page(row("/w", sha256="")), "/w": WHEEL}
+    assert fetcher(site.address).resolve("tool-x", "1.2", "amd64") == SOURCE
+
+
+def test_the_next_index_is_asked_when_one_lacks_the_file(
+    new_site: NewSite, fetcher: Callable[..., PypiFetcher]
+):
+    empty, full = new_site(), new_site()
+    empty.pages = {"/tool-x/": page()}
+    full.pages = {"/tool-x/": page(row("/w")), "/w": WHEEL}
+    assert fetched(fetcher(empty.address, full.address)) == Tree.of(TREE).root
+    with pytest.raises(SourceError) as caught:
+        fetched(fetcher(empty.address, f"{empty.address}/none"))
+    assert caught.value.details == (
+        f"{empty.address}/tool-x/: it does not list the file",
+        f"{empty.address}/none/tool-x/: not there (404 Not Found)",
+    )
+
+
+def test_other_bytes_are_passed_over_and_named(
+    new_site: NewSite, fetcher: Callable[..., PypiFetcher], told: list[Event]
+):
+    """A lying index loses to an honest one, with a notice; alone it is a failed verification."""
+    lying, honest = new_site(), new_site()
+    lying.pages = {"/tool-x/": page(row("/w")), "/w": WHEEL[:-1] + b"?"}
+    honest.pages = {"/tool-x/": page(row("/w")), "/w": WHEEL}
+    assert fetched(fetcher(lying.address, honest.address)) == Tree.of(TREE).root
+    assert f"{lying.address}/w: it has the SHA-256" in str(told[0])
+    with pytest.raises(VerificationError):
+        fetched(fetcher(lying.address))
+
+
+def test_an_index_that_lists_another_hash_is_not_downloaded_from(
+    site: Site, fetcher: Callable[..., PypiFetcher]
+):
+    site.pages = {"/tool-x/": page(row("/w", sha256="0" * 64)), "/w": WHEEL}
+    with pytest.raises(VerificationError, match="other bytes"):
+        fetched(fetcher(site.address))
+    assert site.paths == ["/tool-x/"]
+
+
+def test_credentials_go_to_the_indexes_own_origin_only(
+    new_site: NewSite, fetcher: Callable[..., PypiFetcher]
+):
+    index, elsewhere = new_site(), new_site()
+    index.pages = {"/tool-x/": page(row(f"{elsewhere.address}/w"), row("/w")), "/w": WHEEL}
+    address = index.address.replace("://", "://user:s3cret@")
+    assert fetched(fetcher(address)) == Tree.of(TREE).root
+    expected = "Basic " + base64.b64encode(b"user:s3cret").decode()
+    assert [h.get("authorization") for _, h in index.requests] == [expected, expected]
+    assert [h.get("authorization") for _, h in elsewhere.requests] == [None]
+
+
+def test_a_folder_of_wheels_needs_no_network(tmp_path: Path, fetcher: Callable[..., PypiFetcher]):
+    (tmp_path / NAME).write_bytes(WHEEL)
+    assert fetched(fetcher(offline=True, folders=(tmp_path,))) == Tree.of(TREE).root
+
+
+def test_offline_says_so(fetcher: Callable[..., PypiFetcher]):
+    mine = fetcher("http://127.0.0.1:1", offline=True)
+    for call in (lambda: fetched(mine), lambda: mine.resolve("x", "1", "amd64")):
+        with pytest.raises(SourceError) as caught:
+            call()
+        assert "--offline" in caught.value.details[0]
+
+
+def test_a_release_without_a_fitting_wheel_is_an_error(
+    site: Site, fetcher: Callable[..., PypiFetcher]
+):
+    site.pages = {"/tool-x/": page(row("/w"))}
+    with pytest.raises(SourceError) as caught:
+        fetcher(site.address).resolve("tool-x", "1.2", "riscv64")
+    assert "no wheel of 1.2 for Linux on riscv64" in caught.value.details[0]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"files": 3}', b'{"files": [3]}', b"\xff", b"plain", b"{" * 9999]
+)
+def test_a_bad_answer_is_a_source_error(
+    site: Site, fetcher: Callable[..., PypiFetcher], body: bytes
+):
+    site.pages = {"/tool-x/": body}
+    with pytest.raises(SourceError) as caught:
+        fetcher(site.address).resolve("tool-x", "1.2", "amd64")
+    assert "no list of files" in caught.value.details[0]
+
+
+def test_another_major_version_of_the_api_is_refused():
+    with pytest.raises(SourceError, match="version 2"):
+        parse_index(b'{"meta": {"api-version": "2.0"}, "files": []}', "http://x.example/p/")
+
+
+def test_file_names_that_are_paths_are_dropped():
+    rows = [row("/w", filename=name) for name in ("../x.whl", "a/b.whl", "", ".x", "a\x1b.whl")]
+    assert parse_index(page(*rows), "http://x.example/p/") == []
+
+
+@pytest.mark.parametrize("project", ["", "../x", "a/b", "-x", "x?", "ä"])
+def test_impossible_projects_are_refused(project: str):
+    with pytest.raises(RecipeError):
+        normalized(project)
+
+
+def test_the_choice_of_wheels_does_not_depend_on_their_order():
+    """From best to worst, as wheel_choice says."""
+    order = [
+        "p-1.0-2-py3-none-manylinux1_x86_64.whl",
+        "p-1.0-py3-none-manylinux_2_5_x86_64.manylinux1_x86_64.whl",
+        "p-1.0-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl",
+        "p-1.0-py3-none-manylinux_2_28_x86_64.whl",
+        "p-1.0-py3-none-musllinux_1_1_x86_64.whl",
+        "p-1.0-py3-none-linux_x86_64.whl",
+        "p-1.0-py3-none-any.whl",
+        "p-1.0-cp39-abi3-manylinux_2_17_x86_64.whl",
+        "p-1.0-cp313-cp313-manylinux_2_17_x86_64.whl",
+        "p-1.0-cp39-cp39-manylinux_2_17_x86_64.whl",
+    ]
+    unfit = [
+        "p-1.0-py3-none-manylinux_2_17_aarch64.whl",
+        "p-1.0-py3-none-win_amd64.whl",
+        "p-1.0-py3-none-macosx_11_0_x86_64.whl",
+        "p-2.0-py3-none-any.whl",
+        "q-1.0-py3-none-any.whl",
+        "p-1.0.tar.gz",
+        "p-1.0.whl",
+    ]
+    files = [IndexFile(name, "u", "") for name in order + unfit]
+    for best in order:
+        for listed in (files, files[::-1]):
+            chosen = choose_wheel(listed, "p", "1.0", "amd64")
+            assert chosen is not None
+            assert chosen.filename == best
+        files = [file for file in files if file.filename != best]
+    assert choose_wheel(files, "p", "1.0", "amd64") is None
+
+
+def test_a_yanked_wheel_is_the_last_choice():
+    good = IndexFile("p-1-py3-none-any.whl", "u", "")
+    yanked = IndexFile("p-1-py3-none-manylinux1_x86_64.whl", "u", "", yanked=True)
+    assert choose_wheel([yanked, good], "p", "1.0", "amd64") == good
+    assert choose_wheel([yanked], "p", "1", "amd64") == yanked
+
+
+# ---- whose index
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> dict[str, str]:
+    """The environment of a user without any configuration."""
+    return {
+        "HOME": str(tmp_path),
+        "XDG_CONFIG_DIRS": str(tmp_path / "xdg"),
+        "VIRTUAL_ENV": str(tmp_path / "venv"),
+        "PATH": os.environ["PATH"],
+    }
+
+
+def no_default(_: object) -> str:
+    return "https://default.example/simple"
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_without_configuration_it_is_the_clients_default(user: dict[str, str]):
+    assert find_indexes(user, no_default).urls == ("https://default.example/simple",)
+
+
+def test_the_environment_of_pip_comes_first(tmp_path: Path, user: dict[str, str]):
+    write(tmp_path / ".config/pip/pip.conf", "[global]\nindex-url = https://file.example/s\n")
+    user |= {
+        "PIP_INDEX_URL": "https://a.example/s/",
+        "PIP_EXTRA_INDEX_URL": "https://b.example/s c",
+    }
+    with pytest.raises(SourceError, match="'c'"):
+        find_indexes(user, no_default)
+    user["PIP_EXTRA_INDEX_URL"] = "https://b.example/s https://c.example"
+    found = find_indexes(user, no_default)
+    assert found.urls == ("https://a.example/s", "https://b.example/s", "https://c.example")
+
+
+def test_extra_indexes_stand_beside_a_base_from_elsewhere(tmp_path: Path, user: dict[str, str]):
+    user["PIP_EXTRA_INDEX_URL"] = "https://extra.example"
+    assert find_indexes(user, no_default).urls[1] == "https://extra.example"
+    write(tmp_path / ".config/pip/pip.conf", "[global]\nindex-url = https://file.example/s\n")
+    assert find_indexes(user, no_default).urls == (
+        "https://file.example/s",
+        "https://extra.example",
+    )
+
+
+def test_files_of_pip_in_their_order(tmp_path: Path, user: dict[str, str]):
+    """The one that PIP_CONFIG_FILE names, the environment's, the user's, the machine's."""
+    places = [
+        tmp_path / "named.conf",
+        tmp_path / "venv/pip.conf",
+        tmp_path / ".config/pip/pip.conf",
+        tmp_path / ".pip/pip.conf",
+        tmp_path / "xdg/pip/pip.conf",
+    ]
+    user["PIP_CONFIG_FILE"] = str(places[0])
+    for place in reversed(places):
+        url = f"https://{place.parent.name.strip('.') or 'x'}.{place.stem}.example/s"
+        write(place, f"[global]\nindex-url = https://wrong.example\n[install]\nindex-url = {url}\n")
+        assert find_indexes(user, no_default).urls == (url,)
+        assert find_indexes(user, no_default).told_by == str(place)
+    user["PIP_CONFIG_FILE"] = os.devnull
+    assert find_indexes(user, no_default).told_by == "the client's own default"
+
+
+def test_several_extra_indexes_in_a_file(tmp_path: Path, user: dict[str, str]):
+    text = "[global]\nindex-url = https://a.example\nextra-index-url =\n  https://b.example\n  https://c.example\n"
+    write(tmp_path / ".pip/pip.conf", text)
+    assert find_indexes(user, no_default).urls == (
+        "https://a.example",
+        "https://b.example",
+        "https://c.example",
+    )
+
+
+def test_uv_is_asked_where_pip_says_nothing(tmp_path: Path, user: dict[str, str]):
+    text = (
+        '[[index]]\nname = "x"\nurl = "https://x.example/s"\n'
+        '[[index]]\nurl = "https://d.example/s"\ndefault = true\n'
+    )
+    write(tmp_path / ".config/uv/uv.toml", text)
+    assert find_indexes(user, no_default).urls == ("https://d.example/s", "https://x.example/s")
+    write(tmp_path / ".config/uv/uv.toml", '[pip]\nindex-url = "https://p.example/s"\n')
+    assert find_indexes(user, no_default).urls == ("https://p.example/s",)
+    user |= {"UV_DEFAULT_INDEX": "corp=https://e.example/s", "UV_INDEX": "https://f.example/s"}
+    assert find_indexes(user, no_default).urls == ("https://e.example/s", "https://f.example/s")
+
+
+def test_no_index_forbids_indexes(user: dict[str, str], fetcher: Callable[..., PypiFetcher]):
+    user["PIP_NO_INDEX"] = "1"
+    assert find_indexes(user, no_default).urls == ()
+    with pytest.raises(SourceError) as caught:
+        fetched(fetcher())
+    assert caught.value.details == ("the test: package indexes are forbidden there",)
+
+
+@pytest.mark.parametrize("place", [".pip/pip.conf", ".config/uv/uv.toml"])
+def test_a_broken_configuration_is_named(tmp_path: Path, user: dict[str, str], place: str):
+    write(tmp_path / place, "no section\n")
+    with pytest.raises(SourceError) as caught:
+        find_indexes(user, no_default)
+    assert caught.value.where == str(tmp_path / place)
+
+
+def test_the_default_is_what_pip_itself_says(user: dict[str, str]):
+    """The same that pip shows in its help."""
+    found = clients_default(user)
+    shown = subprocess.run(
+        ["python3", "-m", "pip", "help", "install"], capture_output=True, check=True, text=True
+    ).stdout
+    assert f"(default {found})" in " ".join(shown.replace("(default\n", "(default ").split())
+
+
+def test_without_any_client_the_error_says_what_to_set(
+    user: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    user["PATH"] = "/nowhere"
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    with pytest.raises(SourceError) as caught:
+        clients_default(user)
+    assert "PIP_INDEX_URL" in (caught.value.hint or "")
