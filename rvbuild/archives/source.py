@@ -138,7 +138,7 @@ class Flow:
         """
         data = self.upto(size)
         if len(data) != size:
-            self._truncated()
+            self.truncated()
         return data
 
     def pieces(self, size: int) -> Iterator[bytes]:
@@ -151,13 +151,18 @@ class Flow:
             size -= len(piece)
             yield piece
         if size:
-            self._truncated()
+            self.truncated()
 
     def drain(self) -> None:
         """Read on to the end, so that what comes last (checksums) is looked at too."""
         while self._next():
             self._at = len(self._chunk)
 
-    def _truncated(self) -> NoReturn:
+    def truncated(self) -> NoReturn:
+        """Raise the error of bytes that end here, too early.
+
+        Raises:
+            VerificationError: always.
+        """
         what = f"entry {shown(self.entry)}" if self.entry else "a header"
         truncated(self.name, self.position, what)

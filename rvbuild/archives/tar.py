@@ -56,7 +56,7 @@ def read_tar(flow: Flow, guard: Guard) -> None:
         VerificationError: no tar archive, damaged, truncated, or against the rules.
     """
     extension = _Extension()
-    while (block := flow.exactly(BLOCK)) != _ZEROS:
+    while (block := flow.upto(BLOCK)) != _ZEROS:
         header = _header(flow, block)
         if header.kind in b"xgLK":
             extension = _extend(flow, guard, header, extension)
@@ -85,15 +85,18 @@ def _damaged(flow: Flow, message: str) -> VerificationError:
 
 def _header(flow: Flow, block: bytes) -> Header:
     flow.entry = ""
+    start = flow.position - len(block)
     try:
+        if start and len(block) < BLOCK:
+            flow.truncated()
         return parse_header(block)
     except HeaderError as error:
-        if flow.position == BLOCK:
+        message = f"the header at byte {start} is damaged: {error}"
+        details: tuple[str, ...] = ()
+        if start == 0:
             message = "neither a tar nor a zip archive nor a Debian package"
             details = (f"as a tar archive: {error}",)
-            raise VerificationError(message, where=flow.name, details=details) from error
-        message = f"the header at byte {flow.position - BLOCK} is damaged: {error}"
-        raise VerificationError(message, where=flow.name) from error
+        raise VerificationError(message, where=flow.name, details=details) from error
 
 
 def _padding(size: int) -> int:

@@ -36,8 +36,11 @@ def parse_header(block: bytes) -> Header:
     """Read one header block of 512 bytes.
 
     Raises:
-        HeaderError: the checksum is wrong, or a number is none.
+        HeaderError: too short, the checksum is wrong, or a number is none.
     """
+    if len(block) != BLOCK:
+        message = f"{len(block)} bytes are no header"
+        raise HeaderError(message)
     name, mode, size, checksum, kind, link, magic, prefix, trailer = _FIELDS.unpack(block)
     if not _is_checksum(block, _number(checksum)):
         message = "its checksum is wrong"
