@@ -28,7 +28,8 @@ class Reading:
     """A derived pin: one value read out of a source's file.
 
     ``reader`` is ``go-module``, ``yaml``, ``shell``, ``regex``, ``line`` or ``git``;
-    ``argument`` is what it looks for. ``where`` is the place of the pin in its recipe.
+    ``argument`` is what it looks for. A rung of a ladder may be a ``literal``: its argument
+    is the value, and it has no source. ``where`` is the place of the pin in its recipe.
     """
 
     source: str

@@ -39,7 +39,8 @@ class UrlSource:
 
     @property
     def label(self) -> str:
-        return self.urls[0].rsplit("/", 1)[-1]
+        first = self.urls[0] if self.urls or self.debian is None else self.debian.file
+        return first.rsplit("/", 1)[-1]
 
     @property
     def identity(self) -> Json:

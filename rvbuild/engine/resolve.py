@@ -165,7 +165,7 @@ class Resolver:
             def find() -> None:
                 self.pins[key] = self._climb(recipe, pin, key)
 
-            self._once(key, pin.where, find)
+            self._once(f"pin {key}", pin.where, find)
         return self.pins[key].value
 
     def _fact(self, recipe: Recipe, pin: Reading) -> str:
@@ -184,6 +184,8 @@ class Resolver:
         return values[(pin.prefer or 1) - 1]
 
     def _pinned(self, recipe: Recipe, pin: Reading, spec: str) -> PinValue:
+        if pin.reader == "literal":
+            return PinValue(value=pin.argument, spec=spec, source=recipe.name)
         owner, name = self._named(recipe, pin.source, pin.where)
         if pin.reader == "git":
             fact = git_fact(self.source(owner, name)[0], pin)
@@ -224,7 +226,7 @@ class Resolver:
                     held = LockedSource(spec=text, parts=parts)
                 self.sources[key] = held
 
-            self._once(key, use.where, find)
+            self._once(f"source {key}", use.where, find)
         return self.sources[key].parts
 
     def _parts(self, recipe: Recipe, spec: SourceSpec, where: str) -> tuple[Source, ...]:
@@ -280,9 +282,10 @@ class Resolver:
     def _url(self, spec: UrlSpec) -> UrlSource:
         mirror = spec.debian
         debian = DebianFile(package=mirror[0], file=mirror[1]) if mirror else None
-        sha256 = spec.sha256 or self.registries.url((spec.url,), debian)
+        urls = (spec.url,) if spec.url else ()
+        sha256 = spec.sha256 or self.registries.url(urls, debian)
         return UrlSource(
-            urls=(spec.url,), sha256=sha256, strip=spec.strip, unpack=spec.unpack, debian=debian
+            urls=urls, sha256=sha256, strip=spec.strip, unpack=spec.unpack, debian=debian
         )
 
     # ---- Go modules
@@ -303,7 +306,7 @@ class Resolver:
                     held = self._needed_modules(owner, name, users, specs)
                 self.go_modules[key] = held
 
-            self._once(key, spec.where, find)
+            self._once(f"modules {key}", spec.where, find)
         return self.go_modules[key]
 
     def _unchanged(self, owner: Recipe, name: str) -> bool:

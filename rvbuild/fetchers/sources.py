@@ -17,7 +17,15 @@ from attrs import field, frozen
 
 from rvbuild.core.events import Reporter, silent
 from rvbuild.core.ports import Advance, TreeSink
-from rvbuild.core.source import DebianFile, DebianPackage, GitSource, PathSource, Source, Wheel
+from rvbuild.core.source import (
+    DebianFile,
+    DebianPackage,
+    Files,
+    GitSource,
+    PathSource,
+    Source,
+    Wheel,
+)
 
 if TYPE_CHECKING:
     from rvbuild.fetchers.adapters import Adapters
@@ -73,7 +81,11 @@ class Sources:
 
     def fetch(self, source: Source, into: TreeSink, advance: Advance) -> None:
         """See `rvbuild.core.ports.Fetcher`."""
-        self._adapters.fetch(source, into, advance)
+        if isinstance(source, Files):  # they came with the recipe
+            for path, data, executable in source.files:
+                into.file(path, (data,), executable=executable)
+        else:
+            self._adapters.fetch(source, into, advance)
 
     def git(self, url: str, commit: str, paths: tuple[str, ...] = ()) -> GitSource:
         """A commit's tree and date."""

@@ -39,7 +39,11 @@ def write_lock(lock: Lock) -> str:
 
 
 def _scalar(text: str) -> str:
-    return text if _PLAIN.match(text) else json.dumps(text, ensure_ascii=False)
+    if _PLAIN.match(text):
+        return text
+    if text.isprintable():
+        return "'" + text.replace("'", "''") + "'"
+    return json.dumps(text)
 
 
 def _lines(lock: Lock) -> Iterator[str]:

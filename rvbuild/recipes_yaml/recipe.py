@@ -147,6 +147,12 @@ def _pin(node: Node | None, key: str) -> Pin:
 
 
 def _reading(fields: Fields) -> Reading:
+    if "literal" in fields:  # a rung that holds the others to what somebody saw
+        literal = Reading(
+            source="", reader="literal", argument=fields.text("literal"), where=fields.where
+        )
+        fields.finish()
+        return literal
     source = fields.text("from")
     given = [reader for reader in READERS if reader in fields]
     if len(given) != 1:
@@ -202,6 +208,8 @@ def _sources(table: Fields | None) -> dict[str, SourceUse]:
 
 def _source(fields: Fields) -> SourceSpec:
     given = [kind for kind in SOURCES if kind in fields]
+    if not given and "debian-source" in fields:  # only there, not at an upstream
+        given = ["url"]
     if len(given) != 1:
         msg = "a source needs exactly one kind"
         raise RecipeError(msg, where=fields.where, hint=f"one of: {', '.join(SOURCES)}")
@@ -258,7 +266,7 @@ def _url(fields: Fields) -> UrlSpec:
         msg = "'sha256' must be 64 lower-case hex digits"
         raise RecipeError(msg, where=fields.at("sha256"))
     return UrlSpec(
-        url=fields.text("url"),
+        url=fields.text("url", "" if debian else None),
         sha256=sha256,
         strip=fields.number("strip", 1),
         unpack=fields.flag("unpack", default=True),

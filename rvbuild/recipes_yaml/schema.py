@@ -1,0 +1,196 @@
+"""JSON Schemas of recipes and of the lock, for editors and other programs.
+
+Knows: the same constants as the readers beside it. Must not know: files.
+`python -m rvbuild.recipes_yaml.schema FOLDER` writes both; a test holds them against the
+readers and against docs/schema/.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+
+from rvbuild.core.canonical import Json
+from rvbuild.core.recipe import ACCELERATORS, ARCHITECTURES, KINDS, OUTPUT_KINDS
+from rvbuild.recipes_yaml.lock import VERSION
+from rvbuild.recipes_yaml.recipe import GIT_FACTS, NAME, READERS
+
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+# YAML scalars arrive as text, numbers or truth values, depending on who reads the file.
+TEXT: Json = {"type": ["string", "number", "boolean"]}
+FLAG: Json = {"enum": [True, False, "true", "false"]}
+NUMBER: Json = {"type": ["integer", "string"], "pattern": "^[0-9]{1,18}$", "minimum": 0}
+TEXTS: Json = {"type": "array", "items": TEXT, "uniqueItems": True}
+VARIABLES: Json = {
+    "type": "object",
+    "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+    "additionalProperties": TEXT,
+}
+
+
+def _pattern(python: str) -> str:
+    return "^" + python.removesuffix(r"\Z") + "$"
+
+
+def _object(properties: Mapping[str, Json], required: Iterable[str] = ()) -> dict[str, Json]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def _choices(words: Iterable[str]) -> Json:
+    return {"type": "array", "items": {"enum": list(words)}, "uniqueItems": True}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _readings() -> Json:
+    adjust = {"prefix": TEXT, "strip-prefix": TEXT, "strip-suffix": TEXT}
+    forms: list[Json] = [_object({"literal": TEXT}, ["literal"])]
+    for reader in READERS:
+        argument: Json = {"enum": list(GIT_FACTS)} if reader == "git" else TEXT
+        required = ["from", reader]
+        if reader not in {"git", "go-module"}:
+            required.append("file")
+        forms.append(_object({"from": TEXT, reader: argument, "file": TEXT, **adjust}, required))
+    return {"oneOf": forms}
+
+
+def _sources() -> Json:
+    writable = {"writable": FLAG}
+    commit = {"type": "string", "pattern": r"^(\$\{.*\}|[0-9a-f]{40}|[0-9a-f]{64})$"}
+    sha256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+    debian = _object({"package": TEXT, "file": TEXT}, ["package", "file"])
+    url = {"url": TEXT, "sha256": sha256, "strip": NUMBER, "unpack": FLAG, "debian-source": debian}
+    forms = [
+        _object({"git": TEXT, "commit": commit, "paths": TEXTS, **writable}, ["git", "commit"]),
+        _object(
+            {"go-module": TEXT, "version": TEXT, "go-sum": TEXT, **writable},
+            ["go-module", "version"],
+        ),
+        _object({"go-toolchain": TEXT, **writable}, ["go-toolchain"]),
+        _object({"pypi": TEXT, "version": TEXT, **writable}, ["pypi", "version"]),
+        _object(
+            {"debian": TEXTS, "suite": TEXT, "without": TEXTS, **writable}, ["debian", "suite"]
+        ),
+        _object({**url, **writable}, ["url"]),
+        _object({**{key: url[key] for key in url if key != "url"}, **writable}, ["debian-source"]),
+        _object({"path": TEXT, **writable}, ["path"]),
+        _object({"from": TEXT, **writable}, ["from"]),
+    ]
+    return {"oneOf": forms}
+
+
+def recipe_schema() -> dict[str, Json]:
+    """The schema of ``recipe.yaml``."""
+    names: Json = {"pattern": _pattern(NAME.pattern)}
+    ladder = _object(
+        {"first-of": {"type": "array", "items": _ref("reading"), "minItems": 1}, "prefer": NUMBER},
+        ["first-of"],
+    )
+    modules = {"from": TEXT, "directory": TEXT, "packages": TEXTS, "tags": TEXTS, "cgo": FLAG}
+    inputs = {"build": TEXTS, "target": TEXTS, "go-modules": _object(modules, ["from"])}
+    output = {"path": TEXT, "kind": {"enum": list(OUTPUT_KINDS)}, "static": FLAG}
+    properties: dict[str, Json] = {
+        **dict.fromkeys(("summary", "license", "homepage", "toolbox", "build"), TEXT),
+        "kind": {"enum": list(KINDS)},
+        "architectures": _choices(ARCHITECTURES),
+        "version": _ref("pin"),
+        "date": _ref("pin"),
+        "pins": {**_mapping(_ref("pin")), "propertyNames": _variable_names()},
+        "sources": {**_mapping(_ref("source")), "propertyNames": names},
+        "inputs": _object(inputs),
+        "env": VARIABLES,
+        "exports": _object({"path": TEXTS, "env": VARIABLES}),
+        "per-architecture": _object(dict.fromkeys(ARCHITECTURES, VARIABLES)),
+        "outputs": _mapping(_object(output, ["path"])),
+        "checks": {"type": "array", "items": _object({"run": TEXT, "expect": TEXT}, ["run"])},
+        "accelerators": _choices(ACCELERATORS),
+        "limits": _object({"timeout": NUMBER}, ["timeout"]),
+    }
+    pin: Json = {"oneOf": [TEXT, _ref("reading"), ladder]}
+    return {
+        "$schema": _DRAFT,
+        "title": "rvbuild recipe",
+        **_object(properties),
+        "$defs": {"pin": pin, "reading": _readings(), "source": _sources()},
+    }
+
+
+def _mapping(values: Json) -> dict[str, Json]:
+    return {"type": "object", "additionalProperties": values}
+
+
+def _variable_names() -> Json:
+    return {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
+
+
+def _parts() -> Json:
+    digest: Json = {"type": "string", "pattern": "^([0-9a-f]{40}|[0-9a-f]{64})$"}
+    kinds: dict[str, tuple[dict[str, Json], tuple[str, ...]]] = {
+        "url": (
+            {
+                "urls": TEXTS,
+                "sha256": digest,
+                "strip": NUMBER,
+                "unpack": FLAG,
+                "debian-source": TEXTS,
+            },
+            ("urls", "debian-source"),
+        ),
+        "git": (
+            {"url": TEXT, "commit": digest, "tree": digest, "date": NUMBER, "paths": TEXTS},
+            ("paths",),
+        ),
+        "go-module": ({"path": TEXT, "version": TEXT, "h1": TEXT}, ()),
+        "go-toolchain": ({"version": TEXT, "platform": TEXT, "h1": TEXT}, ()),
+        "wheel": ({"project": TEXT, "version": TEXT, "file": TEXT, "sha256": digest}, ()),
+        "deb": (
+            {
+                **dict.fromkeys(("name", "version", "architecture", "pool"), TEXT),
+                "sha256": digest,
+                "size": NUMBER,
+            },
+            (),
+        ),
+        "path": ({"path": TEXT, "digest": digest}, ()),
+    }
+    forms: list[Json] = []
+    for kind, (properties, optional) in kinds.items():
+        required = ["kind", *(name for name in properties if name not in optional)]
+        forms.append(_object({"kind": {"const": kind}, **properties}, required))
+    return {"type": "array", "minItems": 1, "items": {"oneOf": forms}}
+
+
+def lock_schema() -> dict[str, Json]:
+    """The schema of ``rvbuild.lock``."""
+    pin = {"value": TEXT, "source": TEXT, "file": TEXT, "line": NUMBER, "spec": TEXT}
+    source: dict[str, Json] = {"spec": TEXT, "parts": _parts()}
+    modules = {"specs": TEXTS, "modules": TEXTS, "mods": TEXTS}
+    properties: dict[str, Json] = {
+        "lock": {"const": VERSION},
+        "pins": _mapping(_object(pin, pin)),
+        "sources": _mapping(_object(source, source)),
+        "go-modules": _mapping(_object(modules, modules)),
+    }
+    return {"$schema": _DRAFT, "title": "rvbuild lock", **_object(properties, properties)}
+
+
+def write_schemas(folder: str) -> None:
+    """Write ``recipe.schema.json`` and ``lock.schema.json`` into ``folder``."""
+    for name, schema in (("recipe", recipe_schema()), ("lock", lock_schema())):
+        path = os.path.join(folder, f"{name}.schema.json")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(json.dumps(schema, indent=2, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    write_schemas(sys.argv[1])

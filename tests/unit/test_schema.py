@@ -1,0 +1,79 @@
+"""The JSON Schemas say what the readers do."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from rvbuild.core.errors import RecipeError
+from rvbuild.recipes_yaml.recipe import read_recipe
+from rvbuild.recipes_yaml.schema import lock_schema, recipe_schema, write_schemas
+
+ROOT = Path(__file__).parents[2]
+RECIPES = sorted((ROOT / "recipes").glob("*/recipe.yaml"))
+
+
+def accepted_by_reader(text: str) -> bool:
+    try:
+        read_recipe(text.encode(), "x", "x.yaml")
+    except RecipeError:
+        return False
+    return True
+
+
+def accepted_by_schema(text: str) -> bool:
+    return Draft202012Validator(recipe_schema()).is_valid(yaml.safe_load(text))
+
+
+def test_the_checked_in_schemas_are_the_generated_ones(tmp_path: Path):
+    """`python -m rvbuild.recipes_yaml.schema docs/schema` mends this."""
+    write_schemas(str(tmp_path))
+    for name in ("recipe.schema.json", "lock.schema.json"):
+        assert (ROOT / "docs" / "schema" / name).read_text() == (tmp_path / name).read_text()
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.parent.name)
+def test_every_shipped_recipe_fits_reader_and_schema(path: Path):
+    text = path.read_text()
+    read_recipe(text.encode(), path.parent.name, str(path))
+    errors = [
+        e.message for e in Draft202012Validator(recipe_schema()).iter_errors(yaml.safe_load(text))
+    ]
+    assert errors == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "build: x\nbiuld: x\n",
+        "build: x\nkind: pakage\n",
+        "build: x\narchitectures: [riscv]\n",
+        "build: x\npins: {a-b: '1'}\n",
+        "build: x\nversion: {from: a}\n",
+        "build: x\nversion: {from: a, line: 1}\n",
+        "build: x\nversion: {from: a, git: tag}\n",
+        "build: x\nsources: {a: {git: u, commit: v1.0}}\n",
+        "build: x\nsources: {a: {url: u, sha256: abc}}\n",
+        "build: x\nsources: {a: {git: u, url: u}}\n",
+        "build: x\nsources: {A: {url: u}}\n",
+        "build: x\nlimits: {timeout: -1}\n",
+        "build: x\noutputs: {a: {kind: file}}\n",
+        "build: x\nchecks: {run: a}\n",
+        "build: x\naccelerators: [rust]\n",
+    ],
+)
+def test_what_the_reader_refuses_the_schema_refuses(text: str):
+    assert not accepted_by_reader(text)
+    assert not accepted_by_schema(text)
+
+
+def test_the_lock_fits_its_schema():
+    lock = ROOT / "rvbuild.lock"
+    errors = [
+        e.message
+        for e in Draft202012Validator(lock_schema()).iter_errors(yaml.safe_load(lock.read_text()))
+    ]
+    assert errors == []
+    json.dumps(lock_schema())
