@@ -119,21 +119,21 @@ class Releases:
         raise attempts.error(hint)
 
     def _verified(self, data: bytes, address: str, archives: Archives) -> str:
+        text = signed_text(data, address)
         gpgv = shutil.which("gpgv", path=self.environment.get("PATH"))
         keyrings = [path for path in archives.keyrings if path.is_file()]
         if gpgv is None or not keyrings:
             missing = "gpgv is not installed" if gpgv is None else "there is no archive keyring"
             self._unchecked(address, f"{missing} (packages gpgv, debian-archive-keyring)")
-            return signed_text(data, address)
-        states, text = _gpgv(gpgv, keyrings, data)
+            return text
+        states = _gpgv(gpgv, keyrings, data)
         if "BADSIG" in states:
             msg = "the archive's index has a wrong signature"
             hint = "do not use this mirror; if its own key is missing, name it with signed-by"
             raise VerificationError(msg, where=shown(address), hint=hint)
         if "GOODSIG" not in states:
             self._unchecked(address, "no key for it here (update debian-archive-keyring)")
-            return signed_text(data, address)
-        return text.decode(errors="replace")
+        return text
 
     def _unchecked(self, address: str, why: str) -> None:
         text = f"the signature of {shown(address)} was not checked: {why}"
@@ -147,35 +147,34 @@ class Releases:
             return _decompressed(got.file, listed.path)
 
 
+_SIGNED = re.compile(
+    rb"-----BEGIN PGP SIGNED MESSAGE-----\r?\n(?:[A-Za-z-]+: .*\n)*\r?\n"
+    rb"((?:(?!-).*\n|- .*\n)*)"
+    rb"-----BEGIN PGP SIGNATURE-----\r?\n(?:(?!-).*\n)*-----END PGP SIGNATURE-----\s*\Z"
+)
+
+
 def signed_text(data: bytes, address: str) -> str:
-    """The text inside a clear-signed message (RFC 9580, section 7), unverified.
+    """The text of a clear-signed message (RFC 9580, section 7), unverified.
 
     Raises:
-        SourceError: it is no such message.
+        SourceError: it is anything but one such message: nothing may stand around it.
     """
-    text = data.decode(errors="replace")
-    found = re.match(
-        r"-----BEGIN PGP SIGNED MESSAGE-----\r?\n(?:\S.*\n)*\r?\n(.*?)^-----BEGIN PGP SIGNATURE",
-        text,
-        re.DOTALL | re.MULTILINE,
-    )
+    found = _SIGNED.match(data)
     if found is None:
         msg = "not a signed index of a Debian archive"
         raise SourceError(msg, where=shown(address))
-    return re.sub(r"^- ", "", found[1], flags=re.MULTILINE)
+    return re.sub(rb"^- ", b"", found[1], flags=re.MULTILINE).decode(errors="replace")
 
 
-def _gpgv(program: str, keyrings: list[Path], data: bytes) -> tuple[set[str], bytes]:
-    """What gpgv says of the signatures, and the text that they cover."""
+def _gpgv(program: str, keyrings: list[Path], data: bytes) -> set[str]:
+    """What gpgv says of the message's signatures."""
     rings = [part for path in keyrings for part in ("--keyring", str(path))]
     done = subprocess.run(  # noqa: S603 - no shell, fixed arguments; the data comes by stdin
-        [program, "--status-fd", "2", *rings, "--output", "-", "-"],
-        input=data,
-        capture_output=True,
-        check=False,
+        [program, "--status-fd", "1", *rings, "-"], input=data, capture_output=True, check=False
     )
-    words = re.findall(rb"^\[GNUPG:\] (\w+)", done.stderr, re.MULTILINE)
-    return {word.decode() for word in words}, done.stdout
+    words = re.findall(rb"^\[GNUPG:\] (\w+)", done.stdout, re.MULTILINE)
+    return {word.decode() for word in words}
 
 
 def _decompressed(file: BinaryIO, path: str) -> bytes:

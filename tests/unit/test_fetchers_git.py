@@ -434,7 +434,7 @@ HOSTILE = [
     "-x",
     "--upload-pack=touch CANARY",
     "ext::sh -c 'touch CANARY'",
-    "ext::touch% CANARY",
+    "ext::touch CANARY",
     "fd::17",
     "file:///etc",
     "/etc/repository",
