@@ -1,0 +1,193 @@
+"""Go modules, toolchains and go.mod files, each checked by its ``h1:``.
+
+Knows: what a module zip may hold (golang.org/x/mod/zip), how the go command lays out a
+toolchain and a module cache. Must not know: which proxy is asked, how a tree is stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+
+from attrs import frozen
+
+from rvbuild.archives.limits import Limits, Links
+from rvbuild.archives.zipfile import read_zip
+from rvbuild.core.errors import VerificationError
+from rvbuild.core.gomod import escape_path, hash1, hash1_go_mod
+from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.source import GoModFiles, GoModule, GoToolchain
+from rvbuild.fetchers.go_proxy import MAX_ZIP, GoProxy
+from rvbuild.fetchers.go_zip import check_names
+from rvbuild.fetchers.urls import printable
+
+TOOLCHAIN = "golang.org/toolchain"
+_LIMITS = Limits(total=MAX_ZIP)
+_CONNECTIONS = 12
+
+
+def toolchain_version(version: str, platform: str) -> str:
+    """The version of the toolchain's module: ``v0.0.1-go1.23.6.linux-amd64``."""
+    return f"v0.0.1-go{version}.{platform}"
+
+
+@frozen
+class GoModuleFetcher:
+    """Brings a module's folder."""
+
+    proxy: GoProxy
+
+    def fetch(self, source: GoModule, into: TreeSink, advance: Advance) -> None:
+        """See core.ports.Fetcher."""
+        module = source.path, source.version
+        with _unpacked(self.proxy, *module, into, advance) as (hashes, url):
+            _check(source.h1, hash1(hashes), f"{source.path}@{source.version}", url)
+
+
+@frozen
+class GoToolchainFetcher:
+    """Brings a GOROOT, as the go command makes it of the module golang.org/toolchain."""
+
+    proxy: GoProxy
+
+    def fetch(self, source: GoToolchain, into: TreeSink, advance: Advance) -> None:
+        """See core.ports.Fetcher."""
+        version = toolchain_version(source.version, source.platform)
+        prefix = f"{TOOLCHAIN}@{version}/"
+        with _unpacked(self.proxy, TOOLCHAIN, version, into, advance) as (hashes, url):
+            _check(source.h1, hash1(hashes), source.label, url)
+        # A zip of a module cannot have other modules in it, so theirs are called _go.mod.
+        for name in hashes:
+            folder, _, base = name.removeprefix(prefix).rpartition("/")
+            if base == "_go.mod":
+                into.copy(f"{folder}/go.mod", f"{folder}/_go.mod")
+
+
+@frozen
+class GoModFilesFetcher:
+    """Brings ``cache/download``: .mod files from the proxy, .info and .ziphash from the source.
+
+    The .info says the version alone: the go command asks it for no more, and the rest would
+    differ between proxies.
+    """
+
+    proxy: GoProxy
+    connections: int = _CONNECTIONS
+
+    def fetch(self, source: GoModFiles, into: TreeSink, advance: Advance) -> None:
+        """See core.ports.Fetcher."""
+        pool = ThreadPoolExecutor(self.connections, "go-mod")
+        try:
+            for count, (key, data) in enumerate(pool.map(self._go_mod, source.mods), 1):
+                into.file(f"{key}.mod", [data])
+                advance(count, len(source.mods))
+        finally:
+            pool.shutdown(cancel_futures=True)
+        for path, version, h1 in source.modules:
+            key = _cache_key(path, version)
+            info = json.dumps({"Version": version}, separators=(",", ":"))
+            into.file(f"{key}.info", [info.encode()])
+            into.file(f"{key}.ziphash", [h1.encode()])
+
+    def _go_mod(self, mod: tuple[str, str, str]) -> tuple[str, bytes]:
+        path, version, h1 = mod
+        data, url = self.proxy.go_mod(path, version)
+        _check(h1, hash1_go_mod(data), f"go.mod of {path}@{version}", url)
+        return _cache_key(path, version), data
+
+
+def resolve_h1(proxy: GoProxy, path: str, version: str) -> str:
+    """The ``h1:`` that the proxy's zip of a module has now: trust on first use.
+
+    Raises:
+        SourceError: no proxy has it.
+        VerificationError: it is not a module's zip.
+    """
+    with _unpacked(proxy, path, version, _Hashing(), _quiet) as (hashes, _url):
+        return hash1(hashes)
+
+
+def resolve_toolchain(proxy: GoProxy, version: str, platform: str) -> str:
+    """The ``h1:`` of a toolchain; see ``resolve_h1``."""
+    return resolve_h1(proxy, TOOLCHAIN, toolchain_version(version, platform))
+
+
+def _quiet(_done: int, _total: int) -> None:
+    pass
+
+
+class _Hashing:
+    """A sink that keeps nothing."""
+
+    def directory(self, path: str) -> None:
+        pass
+
+    def file(self, path: str, chunks: Iterable[bytes], *, executable: bool = False) -> str:
+        del path, executable
+        found = hashlib.sha256()
+        for chunk in chunks:
+            found.update(chunk)
+        return found.hexdigest()
+
+    def symlink(self, path: str, target: str) -> None:
+        pass
+
+    def copy(self, path: str, of: str) -> None:
+        pass
+
+
+@contextmanager
+def _unpacked(
+    proxy: GoProxy, path: str, version: str, into: TreeSink, advance: Advance
+) -> Iterator[tuple[Mapping[str, str], str]]:
+    """A module's zip, unpacked: the SHA-256 of each file by its name in the zip, and the URL."""
+    prefix = f"{path}@{version}/"
+    with proxy.zip(path, version, advance) as (file, url):
+        hashes = read_zip(
+            file,
+            into,
+            name=url,
+            prefix=prefix,
+            limits=_LIMITS,
+            links=Links.NONE,
+            executable=_runs_in_goroot(prefix) if path == TOOLCHAIN else lambda _name: False,
+        )
+        check_names((name[len(prefix) :] for name in hashes), url)
+        yield hashes, url
+
+
+def _runs_in_goroot(prefix: str) -> Callable[[str], bool]:
+    """Which files the go command makes executable (cmd/go/internal/toolchain, Exec)."""
+
+    def runs(name: str) -> bool:
+        path = name[len(prefix) :]
+        if path.startswith(("bin/", "pkg/tool/")):
+            return True
+        return path.startswith("lib/") and fnmatchcase(path.rpartition("/")[2], "go_?*_?*_exec")
+
+    return runs
+
+
+def _cache_key(path: str, version: str) -> str:
+    return f"cache/download/{escape_path(path)}/@v/{escape_path(version)}"
+
+
+def _check(pinned: str, found: str, what: str, url: str) -> None:
+    """Compare hashes.
+
+    Raises:
+        VerificationError: they differ.
+    """
+    if pinned != found:
+        msg = f"the hash of {what} is not the pinned one"
+        raise VerificationError(
+            msg,
+            where=url,
+            hint="the version was moved upstream, or the proxy or network was tampered with: find "
+            "out which before you lock it again; another GOPROXY may have the right one",
+            details=(f"pinned: {printable(pinned)}", f"got:    {found}"),
+        )

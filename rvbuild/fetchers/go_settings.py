@@ -1,0 +1,163 @@
+"""What the user's go command is configured to do about modules.
+
+Knows: where the go command keeps its settings, and the syntax of GOPROXY and GOPRIVATE
+(https://go.dev/ref/mod#environment-variables). Must not know: how a proxy is asked.
+
+No proxy's address is written here: it is the user's, or the go command's own default.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from fnmatch import translate
+
+from attrs import frozen
+
+from rvbuild.core.errors import SourceError
+from rvbuild.fetchers.urls import printable
+
+_TIMEOUT = 20
+_SETTINGS = ("GOPROXY", "GOPRIVATE", "GONOPROXY")
+OFF, DIRECT = "off", "direct"
+
+
+@frozen
+class Proxy:
+    """One entry of GOPROXY: a URL, ``off`` or ``direct``.
+
+    ``on_any_error``: the next one is asked after any error, not only where this one has not got it.
+    """
+
+    url: str
+    on_any_error: bool
+
+
+@frozen(kw_only=True)
+class GoSettings:
+    """``proxies`` in their order; modules that match ``private`` are not asked of them."""
+
+    proxies: tuple[Proxy, ...]
+    private: tuple[str, ...] = ()
+
+    def is_private(self, module: str) -> bool:
+        """Whether GONOPROXY keeps ``module`` from the proxies."""
+        return any(_covers(pattern, module) for pattern in self.private)
+
+
+def go_settings(
+    environment: Mapping[str, str], toolchain_env: Callable[[], str] = lambda: ""
+) -> GoSettings:
+    """The settings of the environment, else of ``go env``'s file, else the defaults.
+
+    The defaults are those of an installed go command, else of a toolchain that was fetched.
+
+    Args:
+        environment: Where a variable is set.
+        toolchain_env: Gives the text of a toolchain's ``go.env``; empty if there is none.
+
+    Raises:
+        SourceError: no proxy is configured, or a file cannot be read.
+    """
+    found = {k: v for k in _SETTINGS if (v := environment.get(k, ""))}
+    found = _user_file(environment) | found
+    if "GOPROXY" not in found:
+        found = (_installed(environment) or parse_env(toolchain_env())) | found
+    private = found.get("GONOPROXY", found.get("GOPRIVATE", ""))
+    return GoSettings(
+        proxies=parse_proxies(found.get("GOPROXY", "")),
+        private=tuple(p.strip() for p in private.split(",") if p.strip()),
+    )
+
+
+def _user_file(environment: Mapping[str, str]) -> dict[str, str]:
+    """What ``go env -w`` wrote."""
+    path = environment.get("GOENV", "")
+    if path == OFF:
+        return {}
+    if not path:
+        home = environment.get("HOME", "")
+        config = environment.get("XDG_CONFIG_HOME") or (home and f"{home}/.config")
+        path = config and f"{config}/go/env"
+    try:
+        with open(path, encoding="utf-8") as file:
+            return parse_env(file.read())
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as exc:
+        msg = "cannot read the go command's settings"
+        hint = "correct the file, or name another one with GOENV (GOENV=off for none)"
+        raise SourceError(msg, where=path, hint=hint) from exc
+
+
+def parse_env(text: str) -> dict[str, str]:
+    """The settings in a ``go env`` file: ``NAME=VALUE`` lines, and comments."""
+    lines = (line.strip() for line in text.splitlines())
+    pairs = (line.partition("=") for line in lines if not line.startswith("#"))
+    return {name: value for name, _, value in pairs if name in _SETTINGS and value}
+
+
+def _installed(environment: Mapping[str, str]) -> dict[str, str]:
+    """The settings as an installed go command gives them; none if there is no such command."""
+    go = shutil.which("go", path=environment.get("PATH"))
+    if go is None:
+        return {}
+    try:
+        told = subprocess.run(  # noqa: S603 - the user's own go command
+            [go, "env", *_SETTINGS],
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            env={**environment, "GOTOOLCHAIN": "local"},  # asking must not download one
+            cwd="/",  # nor obey the go.mod of wherever we are
+        )
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return {}
+    values = zip(_SETTINGS, told.stdout.splitlines(), strict=False)
+    return {name: value for name, value in values if value}
+
+
+def parse_proxies(text: str) -> tuple[Proxy, ...]:
+    """The entries of GOPROXY; what follows ``off`` or ``direct`` is never reached.
+
+    Raises:
+        SourceError: there is none.
+    """
+    found = tuple(_entries(text))
+    if not found:
+        msg = "no Go module proxy is configured"
+        raise SourceError(
+            msg,
+            where="GOPROXY",
+            hint="set GOPROXY to the address of one, or install Go (its default is used then)",
+        )
+    return found
+
+
+def _entries(text: str) -> Iterator[Proxy]:
+    for entry, separator in re.findall(r"([^,|]*)([,|]?)", text):
+        url = entry.strip().rstrip("/")
+        if not url:
+            continue
+        if url not in {OFF, DIRECT} and "://" not in url:
+            if not re.search(r"[.:/]", url) or url.startswith("/"):
+                msg = f"GOPROXY has {printable(url)!r}, which is not a URL"
+                raise SourceError(msg, where="GOPROXY")
+            url = f"https://{url}"
+        yield Proxy(url, on_any_error=separator == "|")
+        if url in {OFF, DIRECT}:
+            return
+
+
+def _covers(pattern: str, module: str) -> bool:
+    """Whether a glob pattern matches as many leading elements of ``module`` as it has itself."""
+    count = pattern.count("/") + 1
+    parts = module.split("/")
+    if len(parts) < count:
+        return False
+    globs = zip(pattern.split("/"), parts, strict=False)
+    return all(re.match(translate(glob), part) for glob, part in globs)
