@@ -106,7 +106,7 @@ def _resolve(setup: Setup, names: list[str], old: Lock) -> Lock:
         old=old,
     )
     linker = Linker(graph, resolver, setup.build_arch)
-    resolver.needed = GoList(
+    resolver.imports = GoList(
         linker=linker, outputs=outputs, nested=outputs.nested, read=outputs.read
     )
     return resolver.lock(graph.recipes[name] for name in sorted(graph.recipes))

@@ -107,7 +107,7 @@ def _elf(rule: OutputRule, data: Image) -> Iterator[_Wrong]:
         yield "it is an object file, not a program", "link it"
     if rule.static:
         yield from _dynamic(found)
-    for where in found.search:
+    for where in found.search if rule.architecture is not None else ():
         if not where.startswith("$ORIGIN"):
             yield f"it looks for libraries in {where}", "link without -rpath"
 

@@ -46,9 +46,11 @@ def audit_outputs(step: Step, store: TreeStore, output: Digest, forbidden: Seque
         if isinstance(node, File) and node.digest.size:
             rule = rules.get(path)
             words = [*forbidden, BUILD_FOLDER] if rule else forbidden
-            with open(f"{base}/{path}", "rb") as file:
-                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                    findings += audit(rule or _ANYTHING, data, words, path)
+            with (
+                open(f"{base}/{path}", "rb") as file,
+                mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+            ):
+                findings += audit(rule or _ANYTHING, data, words, path)
     if findings:
         msg = f"{len(findings)} wrong with its outputs"
         details = tuple(f"{finding.path}: {finding.what}" for finding in findings)

@@ -2,16 +2,15 @@
 
 Knows: `go list`, run sealed as a step. Must not know: registries, the lock's form.
 
-A module is needed if its path is a prefix of the path of a package that is imported: the
-one that has the package, and every other that the go command must look into to see that
-the import is not ambiguous.
+A module is needed if it has a package that is imported, or if its path is a prefix of such a
+package's path: the go command looks into those too, to see that the import is not ambiguous.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from attrs import define, evolve
+from attrs import define, evolve, frozen
 
 from rvbuild.core.derivation import Derivation, Input, Step
 from rvbuild.core.digest import Digest
@@ -23,12 +22,21 @@ from rvbuild.core.tree import File, Nested
 
 _SCRIPT = """\
 cd "/src/module/$directory"
-go list -deps -tags "$tags" -f '{{if not .Standard}}{{.ImportPath}}{{end}}' $packages \
-  > "$out/packages"
-go list -m -f '{{.Path}} {{with .Replace}}{{.Path}} {{.Version}}{{else}}{{.Path}} {{.Version}}\
-{{end}}' all > "$out/modules"
+go list -deps -tags "$tags" -f '{{if not .Standard}}{{.ImportPath}} {{with .Module}}\
+{{with .Replace}}{{.Path}} {{.Version}}{{else}}{{.Path}} {{.Version}}{{end}}{{end}}{{end}}' \
+  $packages > "$out/imports"
 """
 _TIMEOUT = 1800
+
+
+@frozen(kw_only=True)
+class Import:
+    """An imported package, and the module (after ``replace``) that has it."""
+
+    package: str
+    path: str
+    version: str
+
 
 Outputs = Callable[[Mapping[str, Derivation], Iterable[str]], "Mapping[str, Digest]"]
 """Realises derivations; the output of each wanted one."""
@@ -50,22 +58,21 @@ class GoList:
     nested: Callable[[Digest], Nested]
     read: Callable[[Digest], bytes]
 
-    def __call__(self, recipe: Recipe, spec: GoModulesSpec) -> set[tuple[str, str]]:
-        """The (path, version) of each module, over all of the recipe's architectures."""
+    def __call__(self, recipe: Recipe, spec: GoModulesSpec) -> set[Import]:
+        """Every import of the packages, over all of the recipe's architectures."""
         steps = [self._step(recipe, spec, arch) for arch in recipe.architectures]
         outputs = self.outputs(self.linker.derivations, steps)
-        needed: set[tuple[str, str]] = set()
-        for digest in steps:
-            files = self.nested(outputs[digest])
-            needed |= needed_modules(self._lines(files, "packages"), self._lines(files, "modules"))
-        return needed
+        return {found for digest in steps for found in self._imports(outputs[digest])}
 
-    def _lines(self, files: Nested, name: str) -> list[str]:
-        node = files[name]
+    def _imports(self, output: Digest) -> Iterator[Import]:
+        node = self.nested(output)["imports"]
         if not isinstance(node, File):
-            msg = f"go list left no file {name}"
+            msg = "go list left no file"
             raise TypeError(msg)
-        return self.read(node.digest).decode().split("\n")
+        for line in self.read(node.digest).decode().splitlines():
+            words = line.split()  # a package of the main module has no version
+            if len(words) == 3:
+                yield Import(package=words[0], path=words[1], version=words[2])
 
     def _step(self, recipe: Recipe, spec: GoModulesSpec, arch: str) -> str:
         """A step like the recipe's own, with all of go.sum for its module cache."""
@@ -96,20 +103,14 @@ class GoList:
         )
 
 
-def needed_modules(packages: Iterable[str], modules: Iterable[str]) -> set[tuple[str, str]]:
-    """The (path, version) of the modules whose path is a prefix of an imported package's.
-
-    Args:
-        packages: Import paths, one a line; empty lines are skipped.
-        modules: ``PATH PATH-OF-REPLACEMENT VERSION`` lines of ``go list -m all``.
-    """
+def needed_modules(
+    imports: Iterable[Import], sums: Iterable[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """The (path, version) of the modules that ``imports`` need, out of those of a go.sum."""
+    listed = list(imports)
     prefixes: set[str] = set()
-    for package in packages:
-        parts = package.split("/")
+    for found in listed:
+        parts = found.package.split("/")
         prefixes.update("/".join(parts[:count]) for count in range(1, len(parts) + 1))
-    needed = set()
-    for line in modules:
-        words = line.split()
-        if len(words) == 3 and words[0] in prefixes:
-            needed.add((words[1], words[2]))
-    return needed
+    having = {(found.path, found.version) for found in listed}
+    return having | {(path, version) for path, version in sums if path in prefixes}

@@ -48,6 +48,7 @@ from rvbuild.core.source import (
     UrlSource,
 )
 from rvbuild.core.tree import File, Nested
+from rvbuild.engine.go_list import Import, needed_modules
 from rvbuild.readers import Found, adjust, read_pin
 
 
@@ -85,8 +86,8 @@ class Trees(Protocol):
     def read(self, blob: Digest) -> bytes: ...
 
 
-NeededModules = Callable[[Recipe, GoModulesSpec], "set[tuple[str, str]]"]
-"""The modules (path, version) that a recipe's packages need, on all its architectures."""
+Imports = Callable[[Recipe, GoModulesSpec], "set[Import]"]
+"""What a recipe's packages import, on all its architectures."""
 
 
 @define
@@ -97,7 +98,7 @@ class Resolver:
         recipes: Reads recipes by name.
         registries: The outside.
         trees: Sources' content.
-        needed: Which modules packages need.
+        imports: What packages import.
         build_arch: The build machine's architecture.
         old: The lock so far; what it says of the same description stands.
     """
@@ -107,7 +108,7 @@ class Resolver:
     trees: Trees
     build_arch: str
     old: Lock
-    needed: NeededModules | None = None
+    imports: Imports | None = None
     pins: dict[str, PinValue] = field(factory=dict, init=False)
     sources: dict[str, LockedSource] = field(factory=dict, init=False)
     go_modules: dict[str, GoModuleSet] = field(factory=dict, init=False)
@@ -330,13 +331,12 @@ class Resolver:
         users: list[tuple[Recipe, GoModulesSpec]],
         specs: tuple[str, ...],
     ) -> GoModuleSet:
-        if self.needed is None:
+        if self.imports is None:
             msg = "nobody can tell which Go modules are needed"
             raise LockError(msg, where=owner.file)
         whole = self._all_modules(owner, name, users[0][1])
-        wanted: set[tuple[str, str]] = set()
-        for recipe, spec in users:
-            wanted |= self.needed(recipe, spec)
+        found = {each for recipe, spec in users for each in self.imports(recipe, spec)}
+        wanted = needed_modules(found, ((path, version) for path, version, _ in whole.modules))
         modules = tuple(m for m in whole.modules if (m[0], m[1]) in wanted)
         return GoModuleSet(specs=specs, modules=modules, mods=whole.mods)
 
