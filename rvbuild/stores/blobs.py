@@ -111,6 +111,8 @@ class Blobs:
             OSError: ``path`` exists, or the disk could not take it.
         """
         source = self._layout.blob(blob.hash, executable=executable)
+        if not os.access(source, os.F_OK):  # cheaper than an exception, and the common case
+            return False
         try:
             os.link(source, path, dst_dir_fd=at, follow_symlinks=False)
         except FileNotFoundError:

@@ -37,7 +37,7 @@ class LocalRoots:
             StoreError: the root could not be written.
         """
         link = os.path.abspath(link)
-        file = f"{name}-{hashlib.sha256(link.encode()).hexdigest()[:16]}"
+        file = root_file(name, link)
         check_name(file)
         data = encode({"name": name, "derivation": derivation, "link": link})
         spare = self._layout.temporary()
@@ -74,6 +74,11 @@ class LocalRoots:
         with guarded(folder, "read"):
             paths = [f"{folder}/{name}" for name in sorted(os.listdir(folder))]
         return [(path, _read(path)) for path in paths]
+
+
+def root_file(name: str, link: str) -> str:
+    """The file name of a root."""
+    return f"{name}-{hashlib.sha256(link.encode()).hexdigest()[:16]}"
 
 
 def _read(path: str) -> Root:

@@ -6,6 +6,7 @@ Knows: how it begins and ends. Must not know: what is put there.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,10 +17,17 @@ from rvbuild.stores.layout import EPOCH_NS, FOLDER, Layout, guarded, remove_tree
 
 @frozen(kw_only=True)
 class Staging:
-    """``at`` is the open folder ``tree`` inside ``path``; ``spare`` is a path for moments."""
+    """``at`` is the open folder ``tree`` inside ``path``; ``spare`` is a path for moments.
+
+    ``device`` is the file system's number.
+    ``exact`` says that files and folders get the very mode that they are made with, as
+    the process' umask and the folder's access control list allow.
+    """
 
     path: str
     at: int
+    exact: bool
+    device: int
 
     @property
     def tree(self) -> str:
@@ -43,7 +51,8 @@ class Staging:
 
     def finish_folder(self, path: str) -> None:
         """Mode and timestamp of a folder in which nothing changes any more."""
-        os.chmod(path or ".", FOLDER, dir_fd=self.at)
+        if not self.exact:
+            os.chmod(path or ".", FOLDER, dir_fd=self.at)
         os.utime(path or ".", ns=(EPOCH_NS, EPOCH_NS), dir_fd=self.at)
 
     def make_symlink(self, path: str, target: str) -> None:
@@ -65,7 +74,9 @@ def staged(layout: Layout) -> Iterator[Staging]:
             os.makedirs(f"{path}/tree", FOLDER)
             at = os.open(f"{path}/tree", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            yield Staging(path=path, at=at)
+            made = os.fstat(at)
+            exact = stat.S_IMODE(made.st_mode) == FOLDER
+            yield Staging(path=path, at=at, exact=exact, device=made.st_dev)
         finally:
             os.close(at)
     finally:

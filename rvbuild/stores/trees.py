@@ -19,6 +19,7 @@ from rvbuild.core.overlay import union
 from rvbuild.core.tree import File, Folder, Symlink, Tree
 from rvbuild.stores.barrier import Barrier
 from rvbuild.stores.blobs import Blobs, create
+from rvbuild.stores.capture import take_folder
 from rvbuild.stores.layout import PLAIN, Layout, guarded, link, rename, store_error
 from rvbuild.stores.locks import LocalLocks
 from rvbuild.stores.staging import Staging, staged
@@ -94,6 +95,17 @@ class LocalTrees:
             tree = union([(at, self.tree(root)) for at, root in parts])
             self.assemble(tree)
         return tree.root
+
+    def capture(self, directory: str) -> Digest:
+        """Take a folder into the store; its files are moved where that is possible.
+
+        Raises:
+            VerificationError: it holds what a tree cannot (a socket, a device, a FIFO).
+            StoreError: it could not be read, or the store could not be written.
+        """
+        with self.new_tree() as writer:
+            take_folder(directory, writer)
+            return writer.commit()
 
     def assemble(self, tree: Tree) -> None:
         """Register a tree whose blobs are in the store.

@@ -13,8 +13,6 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
-from attrs import frozen
-
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
 from rvbuild.core.outline import Outline, check_target
@@ -24,14 +22,6 @@ from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, PLAIN, store_error
 from rvbuild.stores.staging import Staging
 
 Register = Callable[[Staging, Tree, "LocalWriter"], None]
-
-
-@frozen
-class Written:
-    """A file of the staging folder that has no name as a blob yet."""
-
-    path: str
-    node: File
 
 
 class LocalWriter:
@@ -46,9 +36,13 @@ class LocalWriter:
         self._register = register
         self._outline = Outline()
         self._links: dict[str, str] = {}
-        self._written: list[Written] = []
-        self._paths: dict[File, str] = {}
+        self._written: list[tuple[str, File]] = []
         self._placing = threading.Lock()
+
+    @property
+    def device(self) -> int:
+        """The number of the file system that ``take`` can take files from."""
+        return self._staging.device
 
     def directory(self, path: str) -> None:
         if path:
@@ -84,6 +78,19 @@ class LocalWriter:
             raise self._error(error, path) from error
         self._outline.fill(path, node)
 
+    def take(self, path: str, node: File, name: str, folder: int) -> None:
+        """Move the file ``name`` of the open ``folder`` to ``path``, on the same file system.
+
+        Its content is ``node``'s; it has the mode and timestamp of a blob, and no other name.
+        """
+        self._reserve(path)
+        try:
+            os.rename(name, path, src_dir_fd=folder, dst_dir_fd=self._staging.at)
+        except OSError as error:
+            raise self._error(error, path) from error
+        self._written.append((path, node))
+        self._outline.fill(path, node)
+
     def commit(self) -> Digest:
         """Register the tree: durable and verified once this returns its root digest."""
         tree = Tree.of(self._outline.root)
@@ -98,8 +105,7 @@ class LocalWriter:
         """
         staging, path = self._staging, ""
         try:
-            for written in self._written:
-                path, node = written.path, written.node
+            for path, node in self._written:
                 self._blobs.adopt(
                     path, staging.at, node.digest, staging.spare, executable=node.executable
                 )
@@ -135,7 +141,7 @@ class LocalWriter:
                 os.close(fd)
         except OSError as error:
             raise self._error(error, path) from error
-        self._written.append(Written(path, node))
+        self._written.append((path, node))
         return node
 
     def _streamed(self, path: str, chunks: Iterator[bytes], *, executable: bool) -> File:
@@ -153,7 +159,7 @@ class LocalWriter:
         finally:
             os.close(fd)
         node = File(Digest(hasher.hexdigest(), size), executable)
-        self._written.append(Written(path, node))
+        self._written.append((path, node))
         return node
 
     def _open(self, path: str, *, executable: bool) -> int:
@@ -165,9 +171,9 @@ class LocalWriter:
         except OSError as error:
             raise self._error(error, path) from error
 
-    @staticmethod
-    def _finish(fd: int, *, executable: bool) -> None:
-        os.fchmod(fd, EXECUTABLE if executable else PLAIN)  # whatever the umask
+    def _finish(self, fd: int, *, executable: bool) -> None:
+        if not self._staging.exact:
+            os.fchmod(fd, EXECUTABLE if executable else PLAIN)
         os.utime(fd, ns=(EPOCH_NS, EPOCH_NS))
 
     def _error(self, error: OSError, path: str) -> StoreError:

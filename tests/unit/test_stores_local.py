@@ -1,0 +1,354 @@
+"""What the local store leaves on the disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rvbuild.core.digest import EMPTY, Digest
+from rvbuild.core.errors import StoreError, VerificationError
+from rvbuild.core.tree import File, Symlink, Tree
+from rvbuild.stores.layout import EPOCH_NS, remove_tree
+from rvbuild.stores.local import LocalStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(str(tmp_path / "store"), durable=False)
+
+
+def add(store: LocalStore) -> tuple[Digest, Path]:
+    with store.new_tree() as writer:
+        writer.directory("empty")
+        writer.file("d/plain", [b"text"])
+        writer.file("d/run", [b"text"], executable=True)
+        writer.file("d/tool", [b"tool", b" in", b" pieces"], executable=True)
+        writer.symlink("link", "d/plain")
+        root = writer.commit()
+    return root, Path(store.path(root))
+
+
+def mode(path: Path) -> str:
+    return f"{stat.S_IMODE(path.lstat().st_mode):o}"
+
+
+def blob(store: LocalStore, data: bytes, folder: str = "cas") -> Path:
+    name = Digest.of(data).hash
+    return Path(store.layout.root, folder, name[:2], name)
+
+
+def test_the_layout_of_a_tree(store: LocalStore) -> None:
+    root, top = add(store)
+    assert top == Path(store.layout.root, "trees", root.hash[:2], root.hash)
+    assert (top / "d/plain").samefile(blob(store, b"text"))
+    assert (top / "d/run").samefile(blob(store, b"text", "exec"))
+    assert not blob(store, b"text").samefile(blob(store, b"text", "exec"))
+    assert (top / "link").readlink() == Path("d/plain")
+    message = store.tree(root).encode()
+    assert Path(f"{top}.tree").samefile(blob(store, message))
+    assert Path(f"{top}.tree").read_bytes() == message
+    assert not list(Path(store.layout.tmp).iterdir())
+
+
+def test_an_executable_that_nobody_reads_is_stored_once(store: LocalStore) -> None:
+    add(store)
+    assert blob(store, b"tool in pieces").samefile(blob(store, b"tool in pieces", "exec"))
+
+
+def test_a_plain_file_gets_its_own_blob_when_the_executable_came_first(store: LocalStore) -> None:
+    _, top = add(store)
+    with store.new_tree() as writer:
+        writer.file("data", [b"tool in pieces"])
+        plain = Path(store.path(writer.commit()))
+    assert mode(plain / "data") == "444"
+    assert (plain / "data").samefile(blob(store, b"tool in pieces"))
+    assert (top / "d/tool").samefile(blob(store, b"tool in pieces", "exec"))
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o000])
+def test_modes_and_times_are_the_same_everywhere(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        store = LocalStore(str(tmp_path / "store"), durable=False)
+        root, top = add(store)
+        merged = Path(store.path(store.merge([("a/b", root)])))
+    finally:
+        os.umask(before)
+    for above in (top, merged / "a/b"):
+        assert mode(above) == mode(above / "d") == mode(above / "empty") == "755"
+        assert mode(above / "d/plain") == "444"
+        assert mode(above / "d/run") == mode(above / "d/tool") == "555"
+    for path in (top, *top.rglob("*"), merged, *merged.rglob("*")):
+        assert path.lstat().st_mtime_ns == EPOCH_NS, path
+    assert mode(blob(store, store.tree(root).encode())) == "444"
+
+
+def test_one_content_is_stored_once(store: LocalStore) -> None:
+    _, top = add(store)
+    with store.new_tree() as writer:
+        writer.file("again", [b"text"])
+        writer.file("in-pieces", [b"te", b"xt"])
+        other = Path(store.path(writer.commit()))
+    assert (other / "again").samefile(top / "d/plain")
+    assert (other / "in-pieces").samefile(top / "d/plain")
+
+
+def test_a_damaged_blob_is_not_read(store: LocalStore) -> None:
+    digest = store.write(b"text")
+    path = blob(store, b"text")
+    path.chmod(0o644)
+    path.write_bytes(b"tExt")
+    with pytest.raises(VerificationError, match="damaged") as caught:
+        store.read(digest)
+    assert caught.value.where == str(path)
+
+
+def test_a_damaged_tree_message_is_not_read(store: LocalStore) -> None:
+    root, top = add(store)
+    other = store.merge([("x", root)])
+    shutil.copy(store.path(other) + ".tree", str(top) + ".new")
+    os.replace(str(top) + ".new", str(top) + ".tree")
+    with pytest.raises(VerificationError):
+        store.tree(root)
+
+
+def test_a_blob_cut_short_is_replaced_when_its_content_comes_again(store: LocalStore) -> None:
+    add(store)
+    path = blob(store, b"text")
+    path.unlink()
+    path.write_bytes(b"te")
+    with store.new_tree() as writer:
+        writer.file("new", [b"text"])
+        writer.file("pieces", [b"te", b"xt"])
+        top = Path(store.path(writer.commit()))
+    assert (top / "new").read_bytes() == (top / "pieces").read_bytes() == b"text"
+    assert path.read_bytes() == b"text"
+
+
+def test_a_folder_without_mark_is_replaced(store: LocalStore) -> None:
+    root, top = add(store)
+    Path(f"{top}.tree").unlink()
+    (top / "d/plain").unlink()
+    assert not store.has_tree(root)
+    add(store)
+    assert store.has_tree(root)
+    assert (top / "d/plain").read_bytes() == b"text"
+    assert not list(Path(store.layout.tmp).iterdir())
+
+
+def test_merging_without_a_blob_names_it(store: LocalStore) -> None:
+    root, _ = add(store)
+    blob(store, b"text").unlink()
+    with pytest.raises(StoreError, match="d/plain") as caught:
+        store.merge([("x", root)])
+    assert caught.value.where == str(blob(store, b"text"))
+    assert not list(Path(store.layout.tmp).iterdir())
+
+
+def test_a_tree_is_assembled_from_blobs_in_either_mode(store: LocalStore) -> None:
+    plain, tool = store.write(b"plain"), store.write(b"tool")
+    tree = Tree.of({"run": File(tool, executable=True), "d": {"data": File(plain)}})
+    store.assemble(tree)
+    top = Path(store.path(tree.root))
+    assert mode(top / "run") == "555"
+    assert (top / "run").samefile(blob(store, b"tool", "exec"))
+    assert (top / "d/data").samefile(blob(store, b"plain"))
+
+
+def test_a_blob_may_have_more_names_than_the_disk_allows(store: LocalStore, tmp_path: Path) -> None:
+    """ext4 allows 65,000 links to a file: the blob is copied, and goes on from there."""
+    root, top = add(store)
+    path = blob(store, b"text")
+    limit = os.pathconf(path, "PC_LINK_MAX")
+    if limit > 70_000:
+        pytest.skip("a file may have more links here than a test can make")
+    (tmp_path / "links").mkdir()
+    for number in range(limit - path.stat().st_nlink):
+        os.link(path, tmp_path / "links" / str(number))
+    merged = Path(store.path(store.merge([("x", root)])))
+    assert (merged / "x/d/plain").read_bytes() == b"text"
+    assert (merged / "x/d/plain").samefile(path)
+    assert not path.samefile(top / "d/plain")
+
+    (tmp_path / "links/0").rename(path)
+    with store.new_tree() as writer:
+        writer.file("whole", [b"text"])
+        writer.file("pieces", [b"te", b"xt"])
+        other = Path(store.path(writer.commit()))
+    assert (other / "whole").samefile(top / "d/plain"), "the last link that it can have"
+    assert (other / "pieces").samefile(path)
+    assert not path.samefile(top / "d/plain")
+    assert (other / "pieces").read_bytes() == b"text"
+    assert mode(path) == "444"
+
+
+def test_what_cannot_be_a_store_is_a_store_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreError):
+        LocalStore(str(tmp_path / "file"))
+
+
+def test_a_store_moves_with_its_folder(store: LocalStore, tmp_path: Path) -> None:
+    root, _ = add(store)
+    Path(store.layout.root).rename(tmp_path / "moved")
+    moved = LocalStore(str(tmp_path / "moved"))
+    assert moved.has_tree(root)
+    assert Path(moved.path(root), "link").read_bytes() == b"text"
+
+
+def output(tmp_path: Path) -> Path:
+    out = tmp_path / "out"
+    (out / "d/deep").mkdir(parents=True)
+    (out / "d/plain").write_bytes(b"text")
+    (out / "d/plain").chmod(0o600)
+    (out / "run").write_bytes(b"#!")
+    (out / "run").chmod(0o6775)
+    (out / "empty").touch()
+    (out / "unreadable").write_bytes(b"no")
+    (out / "unreadable").chmod(0)
+    (out / "link").symlink_to("/etc/passwd")
+    (out / "loop").symlink_to("loop")
+    (out / "folder-link").symlink_to("d")
+    return out
+
+
+def captured() -> Tree:
+    return Tree.of(
+        {
+            "d": {"deep": {}, "plain": File(Digest.of(b"text"))},
+            "run": File(Digest.of(b"#!"), executable=True),
+            "empty": File(EMPTY),
+            "unreadable": File(Digest.of(b"no")),
+            "link": Symlink("/etc/passwd"),
+            "loop": Symlink("loop"),
+            "folder-link": Symlink("d"),
+        }
+    )
+
+
+def test_capture_takes_content_and_the_executable_bit(store: LocalStore, tmp_path: Path) -> None:
+    out = output(tmp_path)
+    inode = (out / "d/plain").stat().st_ino
+    root = store.capture(str(out))
+    assert store.tree(root) == captured()
+    top = Path(store.path(root))
+    assert (top / "d/plain").stat().st_ino == inode, "moved, not copied"
+    assert mode(top / "run") == "555"
+    assert mode(top / "d/plain") == "444"
+
+
+def test_capture_as_a_person_who_took_away_their_own_rights() -> None:
+    """As another user than root, whom modes do not stop."""
+    if os.geteuid() != 0:
+        pytest.skip("runs as root, to become nobody")
+    code = (
+        "import os, sys; from rvbuild.stores.local import LocalStore;"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534);"
+        "print(LocalStore(sys.argv[1], durable=False).capture(sys.argv[2]))"
+    )
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own is closed to others
+        out = output(Path(folder))
+        (out / "d").chmod(0)
+        for path in (Path(folder), out, *out.rglob("*")):
+            os.chown(path, 65534, 65534, follow_symlinks=False)
+        done = subprocess.run(
+            [sys.executable, "-c", code, f"{folder}/store", out],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (done.stdout.strip(), done.stderr) == (str(captured().root), "")
+
+
+def test_capture_copies_what_another_name_could_still_change(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "file").write_bytes(b"text")
+    (tmp_path / "elsewhere").hardlink_to(out / "file")
+    top = Path(store.path(store.capture(str(out))))
+    (tmp_path / "elsewhere").write_bytes(b"changed")
+    assert (top / "file").read_bytes() == b"text"
+
+
+def test_capture_leaves_extended_attributes_behind(store: LocalStore, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "file").write_bytes(b"text")
+    try:
+        os.setxattr(out / "file", "user.note", b"from the step")
+    except OSError:
+        pytest.skip("no extended attributes on this file system")
+    top = Path(store.path(store.capture(str(out))))
+    assert os.listxattr(top / "file") == []
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as endpoint:
+        endpoint.bind(str(path))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, make_socket])
+def test_capture_refuses_what_is_no_file(
+    store: LocalStore,
+    tmp_path: Path,
+    make: Callable[[Path], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "out/d").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "out/d")  # the name of a socket is short
+    make(Path("thing"))
+    with pytest.raises(VerificationError, match="d/thing"):
+        store.capture(str(tmp_path / "out"))
+    assert not list(Path(store.layout.tmp).iterdir())
+
+
+def test_capture_does_not_follow_the_folder_itself(store: LocalStore, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "out").symlink_to("real")
+    with pytest.raises(StoreError):
+        store.capture(str(tmp_path / "out"))
+
+
+def test_a_name_that_is_not_utf8_is_refused(store: LocalStore, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/out/\xff")).touch()
+    with pytest.raises(VerificationError, match="UTF-8"):
+        store.capture(str(tmp_path / "out"))
+
+
+def test_removing_follows_no_symlink_and_goes_any_depth(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept/file").touch()
+    top = tmp_path / "top"
+    top.mkdir()
+    (top / "link").symlink_to(tmp_path / "kept")
+    here = os.open(top, os.O_RDONLY)
+    for _ in range(1200):
+        os.mkdir("deep", dir_fd=here)
+        inner = os.open("deep", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    remove_tree(str(top))
+    assert not top.exists()
+    assert (tmp_path / "kept/file").exists()
+
+
+def test_exclusive_waits_for_nobody(store: LocalStore) -> None:
+    other = LocalStore(store.layout.root, durable=False)
+    busy = pytest.raises(StoreError, match="a build is using the store")
+    with store.shared(), store.shared(), busy, other.exclusive():
+        pytest.fail("two in the store at once")
+    with other.exclusive():
+        pass

@@ -1,0 +1,322 @@
+"""Verification finds every damage, by name, and collection keeps what is held."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rvbuild.core.action import Outcome
+from rvbuild.core.derivation import Realisation
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import StoreError
+from rvbuild.core.tree import Tree
+from rvbuild.stores.collect import DAY, collect
+from rvbuild.stores.local import LocalStore
+from rvbuild.stores.verify import Finding, verify
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(str(tmp_path / "store"), durable=False)
+
+
+def built(store: LocalStore, name: str, *, accelerated: bool = False) -> Realisation:
+    """A result as the engine leaves it: tree, log, outcome, realisation."""
+    with store.new_tree() as writer:
+        writer.file("bin/run", [name.encode()], executable=True)
+        writer.file("doc", [b"doc of ", name.encode()])
+        writer.file("shared", [b"in every tree"])
+        writer.symlink("link", "bin/run")
+        root = writer.commit()
+    tree = Digest.of(store.tree(root).encode())
+    log, action = store.write(f"log of {name}".encode()), Digest.of(f"act {name}".encode())
+    outcome = Outcome(exit_code=0, output=root, tree=tree, log=log)
+    store.record(action, outcome, accelerated=accelerated)
+    realisation = Realisation(
+        derivation=Digest.of(name.encode()).hash,
+        output=root.hash,
+        action=action.hash,
+        log=log.hash,
+        accelerated=accelerated,
+    )
+    store.register(realisation)
+    return realisation
+
+
+def hold(store: LocalStore, link: Path, realisation: Realisation) -> None:
+    link.symlink_to(Path(store.layout.tree(realisation.output)))
+    store.add_root(link.name, realisation.derivation, str(link))
+
+
+def findings(store: LocalStore) -> list[Finding]:
+    found: list[Finding] = []
+    done = verify(store, found.append)
+    assert done.damaged == sum(finding.kind == "damaged" for finding in found)
+    assert done.missing == sum(finding.kind == "missing" for finding in found)
+    return found
+
+
+def objects(store: LocalStore) -> Iterator[Path]:
+    """Every file of the store that holds something."""
+    for folder, _, names in os.walk(store.layout.root):
+        for name in names:
+            path = Path(folder, name)
+            if not path.is_symlink() and path.stat().st_size:
+                yield path
+
+
+def test_a_sound_store_has_no_findings(store: LocalStore, tmp_path: Path) -> None:
+    hold(store, tmp_path / "one", built(store, "one"))
+    built(store, "two", accelerated=True)
+    found: list[Finding] = []
+    done = verify(store, found.append)
+    assert found == []
+    assert (done.trees, done.results, done.damaged, done.missing) == (2, 4, 0, 0)
+    names = {path.name for path in Path(store.layout.cas).rglob("*") if path.is_file()}
+    assert done.blobs == len(names) + 2, "both executables, under both names"
+
+
+def test_every_flipped_bit_is_found_and_named(store: LocalStore, tmp_path: Path) -> None:
+    """One bit of the first, middle and last byte of every file, one at a time."""
+    hold(store, tmp_path / "one", built(store, "one"))
+    built(store, "two", accelerated=True)
+    flipped = 0
+    for path in sorted(objects(store)):
+        good, mode = path.read_bytes(), path.stat().st_mode
+        names = {str(other) for other in objects(store) if other.samefile(path)}
+        path.chmod(0o644)
+        for at in {0, len(good) // 2, len(good) - 1}:
+            bad = bytearray(good)
+            bad[at] ^= 1 << (at % 7)
+            path.write_bytes(bad)
+            path.chmod(mode)
+            assert names & {finding.path for finding in findings(store)}, (path, at)
+            path.chmod(0o644)
+            flipped += 1
+        path.write_bytes(good)
+        path.chmod(mode)
+    assert flipped > 60
+    assert findings(store) == []
+
+
+def test_every_byte_of_a_result_counts(store: LocalStore, tmp_path: Path) -> None:
+    """A flip in every byte of a realisation, an outcome and a root."""
+    realisation = built(store, "one")
+    hold(store, tmp_path / "one", realisation)
+    root = Path(store.layout.root)
+    for path in (*root.glob("realisations/*/*"), *root.glob("ac/*/*"), *root.glob("roots/*")):
+        good = path.read_bytes()
+        path.chmod(0o644)
+        for at in range(len(good)):
+            bad = bytearray(good)
+            bad[at] ^= 1 << (at % 8)
+            path.write_bytes(bad)
+            assert str(path) in {finding.path for finding in findings(store)}, (path, at)
+        path.write_bytes(good)
+    assert findings(store) == []
+
+
+def test_a_file_cut_short_or_longer_is_found(store: LocalStore) -> None:
+    built(store, "one")
+    for path in sorted(objects(store)):
+        good, mode = path.read_bytes(), path.stat().st_mode
+        for bad in (good[:-1], good + b"\0", b""):
+            path.chmod(0o644)
+            path.write_bytes(bad)
+            path.chmod(mode)
+            assert findings(store), (path, len(bad))
+        path.chmod(0o644)
+        path.write_bytes(good)
+        path.chmod(mode)
+
+
+def tree_file(store: LocalStore, realisation: Realisation, name: str) -> Path:
+    return Path(store.layout.tree(realisation.output), name)
+
+
+def test_missing_differs_from_damaged(store: LocalStore) -> None:
+    one = built(store, "one")
+    name = Digest.of(b"doc of one").hash
+    Path(store.layout.blob(name)).unlink()
+    (missing,) = findings(store)
+    assert (missing.kind, missing.path) == ("missing", store.layout.blob(name))
+    tree_file(store, one, "doc").unlink()
+    (missing,) = findings(store)
+    assert (missing.kind, missing.path) == ("missing", str(tree_file(store, one, "doc")))
+    shutil.rmtree(tree_file(store, one, ""))
+    (missing,) = findings(store)
+    assert (missing.kind, missing.path) == ("missing", store.layout.tree(one.output))
+
+
+def test_a_tree_is_compared_with_its_message(store: LocalStore) -> None:
+    one = built(store, "one")
+    path = tree_file(store, one, "added")
+    path.write_bytes(b"")
+    assert [(f.kind, f.path) for f in findings(store)] == [("damaged", str(path))]
+    path.unlink()
+
+    path = tree_file(store, one, "link")
+    path.unlink()
+    path.symlink_to("bin/other")
+    assert [(f.kind, f.path) for f in findings(store)] == [("damaged", str(path))]
+    path.unlink()
+    path.symlink_to("bin/run")
+
+    path = tree_file(store, one, "doc")
+    path.unlink()
+    path.write_bytes(b"doc of two")
+    path.chmod(0o444)
+    assert [(f.kind, f.path) for f in findings(store)] == [("damaged", str(path))]
+    path.unlink()
+    path.write_bytes(b"doc of one")
+    path.chmod(0o444)
+    assert findings(store) == [], "equal content does, if it is no link"
+    path.chmod(0o555)
+    assert [(f.kind, f.path) for f in findings(store)] == [("damaged", str(path))]
+
+
+def test_a_writable_blob_is_a_finding(store: LocalStore) -> None:
+    digest = store.write(b"text")
+    Path(store.layout.blob(digest.hash)).chmod(0o644)
+    (found,) = findings(store)
+    assert found.path == store.layout.blob(digest.hash)
+
+
+def aged(store: LocalStore, realisation: Realisation, days: float) -> None:
+    for kind, key in (("realisations", realisation.derivation), ("ac", realisation.action)):
+        path = store.layout.record(kind, str(key), accelerated=realisation.accelerated)
+        then = os.stat(path).st_mtime - days * DAY
+        os.utime(path, (then, then))
+
+
+def left(store: LocalStore) -> set[str]:
+    return {
+        str(path.relative_to(store.layout.root))
+        for path in Path(store.layout.root).rglob("*")
+        if path.is_symlink() or path.is_file()
+    }
+
+
+def test_what_a_root_reaches_stays(store: LocalStore, tmp_path: Path) -> None:
+    held, free = built(store, "held"), built(store, "free")
+    hold(store, tmp_path / "held", held)
+    aged(store, held, 100)
+    aged(store, free, 100)
+    done = collect(store, keep_days=30)
+    assert (done.trees, done.results) == (1, 2)
+    assert done.freed == sum(map(len, (b"free", b"doc of free", b"log of free"))) + len(
+        Tree.decode(Path(store.layout.tree(held.output) + ".tree").read_bytes()).encode()
+    )
+    assert store.realisation(held.derivation) == held
+    assert store.realisation(free.derivation) is None
+    assert tree_file(store, held, "link").read_bytes() == b"held"
+    assert findings(store) == []
+    assert not Path(store.layout.tree(free.output)).exists()
+
+
+def test_nothing_of_a_dropped_result_remains(store: LocalStore) -> None:
+    before = left(store)
+    store.record_failure("f" * 64, store.write(b"log of a failure"))
+    built(store, "one")
+    built(store, "two", accelerated=True)
+    collect(store, keep_days=-1)
+    assert left(store) - {"locks/store"} == before
+
+
+def test_what_was_used_lately_stays(store: LocalStore) -> None:
+    old, recent = built(store, "old"), built(store, "recent")
+    aged(store, old, 31)
+    aged(store, recent, 29)
+    collect(store, keep_days=30)
+    assert store.realisation(old.derivation) is None
+    assert store.realisation(recent.derivation) == recent
+    assert findings(store) == []
+
+
+def test_asking_for_a_result_is_using_it(store: LocalStore) -> None:
+    one, two = built(store, "one"), built(store, "two")
+    for realisation in (one, two):
+        aged(store, realisation, 100)
+    assert store.realisation(one.derivation) == one
+    assert store.outcome(Digest.of(b"act two"), accelerated=False) is not None
+    collect(store, keep_days=30)
+    assert store.realisation(one.derivation) == one
+    assert store.realisation(two.derivation) is None
+    assert store.outcome(Digest.of(b"act two"), accelerated=False) is not None
+    assert Path(store.layout.tree(two.output)).is_dir()
+
+
+@pytest.mark.parametrize("end", ["removed", "replaced", "elsewhere", "dangling"])
+def test_a_root_whose_link_is_gone_is_dropped(store: LocalStore, tmp_path: Path, end: str) -> None:
+    one, link = built(store, "one"), tmp_path / "link"
+    hold(store, link, one)
+    link.unlink()
+    if end == "replaced":
+        link.write_bytes(b"a copy")
+    elif end == "elsewhere":
+        link.symlink_to(tmp_path)
+    elif end == "dangling":
+        link.symlink_to(Path(store.layout.trees, "no", "such"))
+    collect(store, keep_days=-1)
+    assert store.roots() == ()
+    assert store.realisation(one.derivation) is None
+
+
+def test_a_folder_of_links_holds_too(store: LocalStore, tmp_path: Path) -> None:
+    one = built(store, "one")
+    (tmp_path / "result").mkdir()
+    (tmp_path / "result/doc").symlink_to(tree_file(store, one, "doc"))
+    store.add_root("one", one.derivation, str(tmp_path / "result"))
+    collect(store, keep_days=-1)
+    assert store.realisation(one.derivation) == one
+
+
+def test_the_largest_size_drops_what_was_used_longest_ago(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    results = [built(store, name) for name in ("held", "first", "second", "third")]
+    for days, realisation in zip((20, 1, 2, 3), results, strict=True):
+        aged(store, realisation, days)
+    hold(store, tmp_path / "held", results[0])
+    done = collect(store, keep_days=30, max_size=None)
+    assert all(store.realisation(r.derivation) for r in results)
+    for days, realisation in zip((20, 1, 2, 3), results, strict=True):
+        aged(store, realisation, days)
+    each = done.kept // 4
+    done = collect(store, keep_days=30, max_size=3 * each)
+    stay = [store.realisation(r.derivation) is not None for r in results]
+    assert stay == [True, True, False, False]
+    assert 1 * each < done.kept <= 3 * each
+    assert findings(store) == []
+
+
+def test_collection_empties_tmp(store: LocalStore) -> None:
+    Path(store.layout.tmp, "folder/deep").mkdir(parents=True)
+    Path(store.layout.tmp, "folder/file").touch()
+    Path(store.layout.tmp, "file").touch()
+    collect(store, keep_days=1)
+    assert list(Path(store.layout.tmp).iterdir()) == []
+
+
+def test_collection_does_not_run_beside_a_build(store: LocalStore) -> None:
+    one = built(store, "one")
+    with store.shared(), pytest.raises(StoreError, match="a build is using the store"):
+        collect(store, keep_days=-1)
+    assert store.realisation(one.derivation) == one
+
+
+def test_nothing_is_collected_when_a_live_tree_is_damaged(store: LocalStore) -> None:
+    one, two = built(store, "one"), built(store, "two")
+    aged(store, two, 100)
+    mark = Path(store.layout.tree(one.output) + ".tree")
+    mark.unlink()
+    mark.write_bytes(b"\xff")
+    before = left(store)
+    with pytest.raises(StoreError) as caught:
+        collect(store, keep_days=30)
+    assert caught.value.where == str(mark)
+    assert left(store) == before
