@@ -58,6 +58,8 @@ def _wrong(path: str) -> str:
         c == "/" or _MARK.match(c) or (not c.isascii() and c.isalpha()) for c in path
     ):
         return "a character in the name that Go does not allow"
+    if "//" in path or path.startswith("/"):
+        return "an empty part in the name"
     if _DOTTED.search(path):
         return "part of the name ends with a dot"
     if _WINDOWS.search(path):
