@@ -73,8 +73,10 @@ class Room:
         options += _each("--symlink", ((text, at) for at, text in self.symlinks.items()))
         options += _KERNEL
         options += _each("--bind", ((host, at) for at, host in self.writable.items()))
-        # Last: the empty root in which all this hangs, and the list of devices.
-        options += ("--remount-ro", "/dev", "--remount-ro", "/")
+        # Last: the empty root in which all this hangs, the list of devices, and /proc: root's
+        # steps keep root's number outside, and with it /proc/sys of the whole machine.
+        for folder in ("/proc", "/dev", "/"):
+            options += ("--remount-ro", folder)
         options += ("--chdir", self.working_directory)
         return options
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
+from attrs import evolve
+
 from rvbuild.core.action import OUTPUT, WORKING_DIRECTORY, Action, Outcome
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import Interrupted
@@ -69,6 +71,8 @@ class LocalExecutor:
         tmp: Where the steps' folders are made; on the store's file system, so that
             outputs can be moved into it.
         limits: What one step may use.
+        jobs: How many processes a step should use: the variable ``jobs``, which is set here
+            and not in the command, because it must not be part of any key.
         kept: If given, the folder of a failed step stays, and this is called with the
             step's label and the folder's path.
     """
@@ -79,11 +83,13 @@ class LocalExecutor:
         tmp: str,
         *,
         limits: Limits | None = None,
+        jobs: int = 1,
         kept: Callable[[str, str], None] | None = None,
     ) -> None:
         self._store = store
         self._tmp = os.path.abspath(tmp)
         self._limits = limits or Limits()
+        self._jobs = jobs
         self._kept = kept
         self._program = bwrap.find()
         self._seal = seccomp.program()
@@ -155,6 +161,10 @@ class LocalExecutor:
             msg = "stopped before it was done"
             raise Interrupted(msg, where=label)
 
+    def _room(self, action: Action, folder: str, accelerators: Mapping[str, str]) -> bwrap.Room:
+        seen = room(action, folder, self._store.path, accelerators)
+        return evolve(seen, environment={**seen.environment, "jobs": str(self._jobs)})
+
     def _run(
         self,
         action: Action,
@@ -182,7 +192,7 @@ class LocalExecutor:
     def _launch(self, action: Action, folder: str, accelerators: Mapping[str, str]) -> Launch:
         return Launch(
             program=self._program,
-            options=room(action, folder, self._store.path, accelerators).arguments(),
+            options=self._room(action, folder, accelerators).arguments(),
             command=action.command.arguments,
             seal=self._seal,
             limits=self._limits,

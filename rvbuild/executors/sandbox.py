@@ -127,8 +127,9 @@ class Sandbox:
             self._process.wait()
             raise refused(_last_words(self.output)) from error
         except OSError as error:
-            self._process.kill()
-            raise refused(f"pidfd_open: {error}") from error
+            os.kill(self._pid, signal.SIGKILL)  # still the child of bwrap: the number is its own
+            msg = f"there is no handle on its first process: {error}"
+            raise refused(msg) from error
 
     def _abandon(self) -> None:
         """Kill what was made before the gate opened."""

@@ -5,9 +5,9 @@ Sources: seccomp(2), Linux ``include/uapi/linux/{filter,seccomp,audit}.h`` and t
 call tables of each architecture.
 
 Namespaces leave open: address families that belong to no network namespace (a virtual
-machine's AF_VSOCK reaches its host), the keyrings of the user, the kernel's log, io_uring (which makes
-sockets past a filter), and further namespaces, inside which a process has every
-capability. Nothing here is needed to build software; whatever is refused gets the error
+machine's AF_VSOCK reaches its host), the keyrings of the user, the kernel's log, io_uring
+(which makes sockets past a filter), and further namespaces, inside which a process has
+every capability. Nothing here is needed to build software; whatever is refused gets the error
 that a kernel without the feature gives, so that programs go on without it.
 """
 
@@ -37,17 +37,18 @@ _REFUSED = (
     "syslog",
 )  # fmt: skip
 
-_GENERIC = {
-    "unshare": 97, "syslog": 116, "socket": 198, "socketpair": 199, "add_key": 217, "request_key": 218,
-    "keyctl": 219, "clone": 220, "perf_event_open": 241, "open_by_handle_at": 265, "bpf": 280,
-    "userfaultfd": 282, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
-    "clone3": 435,
+_SINCE_2019 = {  # the same number everywhere
+    "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427, "clone3": 435,
 }  # fmt: skip
-_X86_64 = {
-    "socket": 41, "socketpair": 53, "clone": 56, "syslog": 103, "add_key": 248, "request_key": 249,
-    "keyctl": 250, "unshare": 272, "perf_event_open": 298, "open_by_handle_at": 304, "bpf": 321,
-    "userfaultfd": 323, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
-    "clone3": 435,
+_GENERIC = _SINCE_2019 | {
+    "unshare": 97, "syslog": 116, "socket": 198, "socketpair": 199, "add_key": 217,
+    "request_key": 218, "keyctl": 219, "clone": 220, "perf_event_open": 241,
+    "open_by_handle_at": 265, "bpf": 280, "userfaultfd": 282,
+}  # fmt: skip
+_X86_64 = _SINCE_2019 | {
+    "socket": 41, "socketpair": 53, "clone": 56, "syslog": 103, "add_key": 248,
+    "request_key": 249, "keyctl": 250, "unshare": 272, "perf_event_open": 298,
+    "open_by_handle_at": 304, "bpf": 321, "userfaultfd": 323,
 }  # fmt: skip
 
 
