@@ -116,7 +116,7 @@ class Adapters:
         fetcher = self._fetchers.get(type(source))
         if fetcher is None:
             msg = f"no way to fetch a {type(source).__name__}"
-            raise RecipeError(msg, where=source.label)
+            raise RecipeError(msg)
         fetcher.fetch(source, into, advance)
 
     def go_module(self, path: str, version: str) -> str:

@@ -48,6 +48,9 @@ class ForgeArchives:
 
     def deliver(self, address: str, source: GitSource, into: TreeSink, advance: Advance) -> None:
         """See `rvbuild.fetchers.git.CommitArchives`."""
+        if self.files.unreachable(address):
+            msg = "not asked again: its server could not be reached before"
+            raise Failed(msg)
         pin = Pin(label=source.label, sha256="")
         try:
             with self.files.opened(pin, [address], advance) as got:

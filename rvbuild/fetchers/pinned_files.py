@@ -19,7 +19,7 @@ from rvbuild.core.events import Noticed, Reporter, silent
 from rvbuild.core.ports import Advance
 from rvbuild.fetchers.mirrors import local_path
 from rvbuild.fetchers.transport import Transport
-from rvbuild.fetchers.urls import shown
+from rvbuild.fetchers.urls import Origin, origin, shown
 
 _CHUNK = 1 << 20
 
@@ -84,6 +84,7 @@ class PinnedFiles:
     temp: Path
     offline: bool = False
     report: Reporter = silent
+    _dead: set[Origin] = field(factory=set, init=False, repr=False)
 
     @contextmanager
     def opened(
@@ -110,7 +111,7 @@ class PinnedFiles:
         """
         tried = attempts or Attempts(pin.label)
         with self._temporary() as file:
-            for address in dict.fromkeys(addresses):
+            for address in self._dead_last(addresses):
                 try:
                     found = self._get(pin, address, file, advance)
                 except (SourceError, VerificationError) as error:
@@ -121,6 +122,24 @@ class PinnedFiles:
                 yield Got(file=file, sha256=found, address=address)
                 return
             raise tried.error(hint)
+
+    def unreachable(self, address: str) -> bool:
+        """Whether its server could not be reached before: it had its time."""
+        return local_path(address) is None and origin(address) in self._dead
+
+    def _dead_last(self, addresses: Iterable[str]) -> Iterator[str]:
+        """Each address once; those of unreachable servers after all others."""
+        seen: set[str] = set()
+        later: list[str] = []
+        for address in addresses:
+            if address in seen:
+                continue
+            seen.add(address)
+            if self.unreachable(address):
+                later.append(address)
+            else:
+                yield address
+        yield from later
 
     def _temporary(self) -> BinaryIO:
         try:
@@ -145,13 +164,21 @@ class PinnedFiles:
             msg = "not asked: --offline forbids the network"
             raise SourceError(msg)
         else:
-            found = self.transport.download(
-                address, file, expect_size=pin.size, hashed=True, advance=advance
-            ).sha256
+            found = self._download(pin, address, file, advance)
         if pin.sha256 and found != pin.sha256:
             msg = f"it has the SHA-256 {found}, not {pin.sha256}"
             raise VerificationError(msg)
         return found
+
+    def _download(self, pin: Pin, address: str, file: BinaryIO, advance: Advance) -> str:
+        try:
+            return self.transport.download(
+                address, file, expect_size=pin.size, hashed=True, advance=advance
+            ).sha256
+        except SourceError as error:
+            if error.details:  # attempts were repeated: no answer that could be used
+                self._dead.add(origin(address))
+            raise
 
 
 def _copied(path: Path, file: BinaryIO, size: int | None) -> str:

@@ -12,20 +12,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+from attrs import evolve
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError, RvbuildError, SourceError, VerificationError
 from rvbuild.core.source import GitSource
 from rvbuild.core.tree import File, Nested, Symlink, Tree
 from rvbuild.fetchers import git_tree
+from rvbuild.fetchers.forges import archive_url
 from rvbuild.fetchers.git import GitFetcher
+from rvbuild.fetchers.git_archive import ForgeArchives
 from rvbuild.fetchers.git_objects import object_name
+from rvbuild.fetchers.git_process import Failed
 from rvbuild.fetchers.mirrors import Mirrors
+from rvbuild.fetchers.pinned_files import PinnedFiles
 from rvbuild.fetchers.sinks import DigestSink, GitNameSink
+from rvbuild.fetchers.transport import Patience, Transport
+from rvbuild.fetchers.urls import Credentials
 
 URL = "https://forge.example/owner/name"
+
+Site = Any  # conftest.py has it; a test file imports no other
 
 
 def run_git(*arguments: str, cwd: Path, stdin: bytes = b"") -> str:
@@ -509,3 +519,121 @@ def test_credentials_do_not_reach_messages(fetcher: Callable[..., GitFetcher]):
     with pytest.raises(SourceError) as caught:
         fetcher().resolve(url, "1" * 40)
     assert "s3cret" not in str(caught.value) + "".join(caught.value.details)
+
+
+# ---- archives of forges
+
+
+def forge_archive(folder: Path, commit: str, attributes: str = "") -> bytes:
+    """What a forge makes of a commit: git archive, below one folder."""
+    (folder / ".git" / "info").mkdir(exist_ok=True)
+    (folder / ".git" / "info" / "attributes").write_text(attributes)
+    done = subprocess.run(
+        ["git", "archive", "--format=tar.gz", "--prefix=name-x/", commit],
+        cwd=folder,
+        capture_output=True,
+        check=True,
+    )
+    return done.stdout
+
+
+FORGE = "https://gitlab.invalid/owner/name"  # a known kind of forge that is nowhere
+INNER = {name: node for name, node in EXPECTED.items() if name not in {"module", "link"}}
+
+
+@pytest.fixture
+def plain_commit(tmp_path: Path) -> tuple[Path, str]:
+    """A commit whose archive is the whole of it."""
+    folder, _ = make_repository(tmp_path / "upstream")
+    run_git("rm", "-q", "--cached", "module", "link", cwd=folder)
+    run_git("commit", "-q", "-m", "two", cwd=folder)
+    return folder, run_git("rev-parse", "HEAD", cwd=folder)
+
+
+@pytest.fixture
+def forge(
+    tmp_path: Path, fetcher: Callable[..., GitFetcher], site: Site
+) -> Iterator[Callable[[], GitFetcher]]:
+    """A fetcher for which ``site`` plays the forge, through a mirror."""
+    with Transport(patience=Patience(tries=1), credentials=Credentials({})) as transport:
+        mirrors = Mirrors(((FORGE, f"{site.address}/owner/name"),))
+        files = PinnedFiles(transport=transport, temp=tmp_path / "temp")
+        archives = ForgeArchives(files=files, mirrors=mirrors)
+        yield lambda: evolve(fetcher(), mirrors=mirrors, archives=archives)
+
+
+def pinned(folder: Path, commit: str, *paths: str) -> GitSource:
+    tree = run_git("rev-parse", f"{commit}^{{tree}}", cwd=folder)
+    return GitSource(url=FORGE, commit=commit, tree=tree, date=0, paths=paths)
+
+
+def test_the_archive_of_a_forge_serves_if_its_tree_is_right(
+    plain_commit: tuple[Path, str], forge: Callable[[], GitFetcher], site: Site
+):
+    folder, commit = plain_commit
+    archive = f"/owner/name/-/archive/{commit}/name-{commit}.tar.gz"
+    site.pages = {
+        archive: forge_archive(folder, commit, "kept -export-ignore\nstamp -export-subst")
+    }
+    assert fetched(forge(), pinned(folder, commit)).root == Tree.of(INNER).root
+    assert site.paths == [archive]
+    kept: Nested = {"lib": EXPECTED["lib"]}
+    assert fetched(forge(), pinned(folder, commit, "lib")).root == Tree.of(kept).root
+
+
+@pytest.mark.parametrize("attributes", ["kept -export-ignore", "stamp -export-subst"])
+def test_an_archive_that_attributes_changed_is_passed_over(
+    plain_commit: tuple[Path, str],
+    forge: Callable[[], GitFetcher],
+    site: Site,
+    tmp_path: Path,
+    attributes: str,
+):
+    """Git is asked next, and the sink has seen nothing of the archive."""
+    folder, commit = plain_commit
+    archive = f"/owner/name/-/archive/{commit}/name-{commit}.tar.gz"
+    site.pages = {archive: forge_archive(folder, commit, attributes)}
+    with serving(smart_http(tmp_path)) as address:
+        mirrors = Mirrors((*forge().mirrors.rules, (FORGE, f"{address}/upstream/.git")))
+        mine = evolve(forge(), mirrors=mirrors)
+        assert fetched(mine, pinned(folder, commit)).root == Tree.of(INNER).root
+    assert site.paths[0] == archive
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\x1f\x8b broken", None])
+def test_a_bad_archive_is_named(
+    plain_commit: tuple[Path, str],
+    forge: Callable[[], GitFetcher],
+    site: Site,
+    body: bytes | None,
+):
+    folder, commit = plain_commit
+    archive = f"/owner/name/-/archive/{commit}/name-{commit}.tar.gz"
+    site.pages = {archive: body} if body is not None else {}
+    archives, sink = forge().archives, DigestSink()
+    assert archives is not None
+    with pytest.raises(Failed):
+        archives.deliver(
+            f"{site.address}{archive}", pinned(folder, commit), sink, lambda _done, _total: None
+        )
+    assert sink.nested == {}
+
+
+def test_addresses_of_archives():
+    """Only for forges that are known to have them, and only over https."""
+    assert (
+        archive_url("https://github.com/a/b.git", "c1")
+        == "https://github.com/a/b/archive/c1.tar.gz"
+    )
+    found = archive_url("https://gitlab.com/a/b/c", "c1")
+    assert found == "https://gitlab.com/a/b/c/-/archive/c1/c-c1.tar.gz"
+    for url in (
+        "http://github.com/a/b",
+        "git@github.com:a/b",
+        "ssh://git@github.com/a/b",
+        "https://github.com/a",
+        "https://github.com/a/b/c",
+        "https://github.com.evil.example/a/b",
+        "https://forge.example/a/b",
+    ):
+        assert archive_url(url, "c1") is None

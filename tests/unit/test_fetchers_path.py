@@ -1,0 +1,125 @@
+"""Folders of this machine: all but .git, and holding still."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import SourceError, VerificationError
+from rvbuild.core.tree import File, Nested, Symlink, Tree
+from rvbuild.fetchers.path import PathFetcher, capture
+from rvbuild.fetchers.sinks import DigestSink
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One of everything."""
+    root = tmp_path / "source"
+    (root / ".git").mkdir(parents=True)
+    (root / ".git" / "HEAD").write_text("x")
+    (root / "sub" / "empty").mkdir(parents=True)
+    (root / "sub" / ".git").write_text("gitdir: elsewhere")
+    (root / "sub" / "a").write_bytes(b"a")
+    (root / ".gitignore").write_text("ignored\n")
+    (root / "ignored").write_bytes(b"kept")
+    (root / "tool").write_bytes(b"#!")
+    (root / "tool").chmod(0o755)
+    (root / "link").symlink_to("/nowhere")
+    return root
+
+
+EXPECTED: Nested = {
+    "sub": {"empty": {}, "a": File(Digest.of(b"a"))},
+    ".gitignore": File(Digest.of(b"ignored\n")),
+    "ignored": File(Digest.of(b"kept")),
+    "tool": File(Digest.of(b"#!"), executable=True),
+    "link": Symlink("/nowhere"),
+}
+
+
+def quietly(_done: int, _total: int) -> None: ...
+
+
+def test_everything_but_git_is_taken(folder: Path):
+    source = PathFetcher().resolve(str(folder))
+    assert source.digest == str(Tree.of(EXPECTED).root)
+    sink = DigestSink()
+    PathFetcher().fetch(source, sink, quietly)
+    assert sink.tree.root == Tree.of(EXPECTED).root
+
+
+def test_a_change_since_the_resolving_is_found(folder: Path):
+    source = PathFetcher().resolve(str(folder))
+    (folder / "sub" / "a").write_bytes(b"b")
+    with pytest.raises(VerificationError, match="changed since"):
+        PathFetcher().fetch(source, DigestSink(), quietly)
+
+
+def changes(folder: Path) -> dict[str, Callable[[], object]]:
+    return {
+        "grown": lambda: (folder / "tool").write_bytes(b"#!x"),
+        "same size": lambda: (folder / "tool").write_bytes(b"##"),
+        "mode": lambda: (folder / "tool").chmod(0o644),
+        "replaced": lambda: os.replace(folder / "ignored", folder / "tool"),
+        "new in a folder that was read": lambda: (folder / "sub" / "new").write_bytes(b""),
+        "new beside it": lambda: (folder / "new").write_bytes(b""),
+        "gone": (folder / "sub" / "a").unlink,
+    }
+
+
+@pytest.mark.parametrize("name", list(changes(Path())))
+def test_a_change_while_reading_is_found(folder: Path, name: str):
+    """Whatever happens to the folder in the middle of its last file, the capture fails."""
+    (folder / "sub" / "z").write_bytes(b"last file to be read")
+    last: list[int] = []
+    capture(str(folder), DigestSink(), lambda done, _total: last.append(done))
+
+    def change(done: int, _total: int) -> None:
+        if done == last[-1]:
+            changes(folder)[name]()
+
+    if name in {"grown", "same size", "mode", "replaced"}:  # while that very file is read
+
+        def change(done: int, _total: int) -> None:
+            if done == tool_read:
+                changes(folder)[name]()
+
+        tool_read = len(b"ignored\n" + b"kept" + b"#!")
+    with pytest.raises(VerificationError, match="changed while"):
+        capture(str(folder), DigestSink(), change)
+
+
+def test_what_a_tree_cannot_hold_is_refused(folder: Path):
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(VerificationError, match="no file, folder or symlink"):
+        PathFetcher().resolve(str(folder))
+    (folder / "pipe").unlink()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder / "socket"))
+        with pytest.raises(VerificationError, match="no file, folder or symlink"):
+            PathFetcher().resolve(str(folder))
+    (folder / "socket").unlink()
+    (folder / os.fsdecode(b"bad\xff")).write_bytes(b"")
+    with pytest.raises(VerificationError, match="not UTF-8"):
+        PathFetcher().resolve(str(folder))
+
+
+def test_no_such_folder(tmp_path: Path):
+    (tmp_path / "file").write_bytes(b"")
+    for name in ("gone", "file"):
+        with pytest.raises(SourceError, match="no such folder"):
+            PathFetcher().resolve(str(tmp_path / name))
+
+
+def test_a_deep_folder_needs_no_recursion(tmp_path: Path):
+    deep = tmp_path
+    for _ in range(400):
+        deep /= "d"
+    deep.mkdir(parents=True)
+    (deep / "f").write_bytes(b"x")
+    assert PathFetcher().resolve(str(tmp_path)).digest

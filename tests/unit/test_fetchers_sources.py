@@ -1,0 +1,123 @@
+"""The one door: each kind of source finds its fetcher, and the door itself is light."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import RvbuildError, SourceError
+from rvbuild.core.source import (
+    DebianPackage,
+    GitSource,
+    GoModFiles,
+    GoModule,
+    GoToolchain,
+    UrlSource,
+    Wheel,
+)
+from rvbuild.core.tree import File, Nested, Tree
+from rvbuild.fetchers.sinks import DigestSink
+from rvbuild.fetchers.sources import Settings, Sources
+
+Site = Any  # conftest.py has it; a test file imports no other
+
+SOURCES = [
+    GitSource(url="https://f.invalid/a", commit="1" * 40, tree="2" * 40, date=0),
+    Wheel(project="p", version="1", filename="p-1-py3-none-any.whl", sha256="0" * 64),
+    DebianPackage(
+        name="p", version="1", architecture="amd64", pool="pool/p.deb", sha256="0" * 64, size=1
+    ),
+    UrlSource(urls=("https://f.invalid/a.tgz",), sha256="0" * 64),
+    GoModule(path="f.invalid/m", version="v1.0.0", h1="h1:x"),
+    GoToolchain(version="1.23.6", platform="linux-amd64", h1="h1:x"),
+    GoModFiles(mods=(("f.invalid/m", "v1.0.0", "h1:x"),), modules=()),
+]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "PIP_INDEX_URL": "https://index.invalid/simple",
+        "GOPROXY": "https://proxy.invalid",
+        "RVBUILD_DEBIAN_MIRROR": "https://debian.invalid/debian",
+    }
+
+
+@pytest.fixture
+def offline(tmp_path: Path, environment: dict[str, str]) -> Iterator[Sources]:
+    found = Sources(Settings(tmp=str(tmp_path / "tmp"), offline=True, environment=environment))
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
+def test_offline_every_kind_says_so(offline: Sources, source: Any):  # noqa: ANN401
+    with pytest.raises(SourceError) as caught:
+        offline.fetch(source, DigestSink(), lambda _done, _total: None)
+    assert "--offline" in " ".join([caught.value.message, *caught.value.details])
+
+
+def test_offline_nothing_is_resolved(offline: Sources):
+    for ask in (
+        lambda: offline.git("https://f.invalid/a", "1" * 40),
+        lambda: offline.go_module("f.invalid/m", "v1.0.0"),
+        lambda: offline.go_toolchain("1.23.6", "linux-amd64"),
+        lambda: offline.wheel("p", "1", "amd64"),
+        lambda: offline.debian(("p1",), "bookworm", "amd64"),
+        lambda: offline.url(("https://f.invalid/a.tgz",)),
+    ):
+        with pytest.raises(SourceError) as caught:
+            ask()
+        assert "--offline" in " ".join([caught.value.message, *caught.value.details])
+
+
+def test_a_folder_needs_no_network(tmp_path: Path, offline: Sources):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "f").write_bytes(b"x")
+    expected: Nested = {"f": File(Digest.of(b"x"))}
+    source = offline.path(str(folder))
+    sink = DigestSink()
+    offline.fetch(source, sink, lambda _done, _total: None)
+    assert str(sink.tree.root) == source.digest == str(Tree.of(expected).root)
+
+
+def test_mirrors_of_the_settings_are_used(tmp_path: Path, environment: dict[str, str], site: Site):
+    """And temporary files are gone afterwards."""
+    site.pages = {"/m/a.bin": b"data"}
+    rule = ("https://f.invalid/dl", f"{site.address}/m")
+    sources = Sources(Settings(tmp=str(tmp_path / "tmp"), mirrors=(rule,), environment=environment))
+    sha256 = sources.url(("https://f.invalid/dl/a.bin",))
+    assert sha256 == hashlib.sha256(b"data").hexdigest()
+    sink = DigestSink()
+    wanted = UrlSource(urls=("https://f.invalid/dl/a.bin",), sha256=sha256, unpack=False)
+    sources.fetch(wanted, sink, lambda _done, _total: None)
+    expected: Nested = {"a.bin": File(Digest.of(b"data"))}
+    assert sink.tree.root == Tree.of(expected).root
+    assert list((tmp_path / "tmp").iterdir()) == []
+    sources.close()
+
+
+def test_something_else_is_no_source(offline: Sources):
+    with pytest.raises(RvbuildError):
+        offline.fetch(File(Digest.of(b"")), DigestSink(), lambda _d, _t: None)
+
+
+def test_the_door_is_light():
+    """Neither the HTTP client nor a fetcher is imported before a source is asked for."""
+    code = (
+        "import sys, rvbuild.fetchers.sources as s; s.Sources(s.Settings(tmp='/nowhere'));"
+        "print([m for m in ('httpx', 'ssl', 'subprocess', 'networkx') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout == "[]\n"

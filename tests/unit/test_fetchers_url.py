@@ -1,0 +1,233 @@
+"""Files by their SHA-256: every address in its order, and what is believed."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import RecipeError, SourceError, UsageError, VerificationError
+from rvbuild.core.events import Event
+from rvbuild.core.source import DebianFile, UrlSource
+from rvbuild.core.tree import File, Nested, Tree
+from rvbuild.fetchers.apt_config import Archives, find_archives
+from rvbuild.fetchers.mirrors import Mirrors, local_path
+from rvbuild.fetchers.pinned_files import PinnedFiles
+from rvbuild.fetchers.sinks import DigestSink
+from rvbuild.fetchers.transport import Patience, Transport
+from rvbuild.fetchers.url import UrlFetcher, file_name
+from rvbuild.fetchers.urls import Credentials
+
+Site = Any  # conftest.py has it; a test file imports no other
+NewSite = Callable[[], Site]
+
+
+def archive_bytes() -> bytes:
+    to = io.BytesIO()
+    with tarfile.open(fileobj=to, mode="w") as tar:
+        info = tarfile.TarInfo("lib-1.0/configure")
+        info.size, info.mode = 2, 0o755
+        tar.addfile(info, io.BytesIO(b"#!"))
+    return gzip.compress(to.getvalue(), mtime=0)
+
+
+ARCHIVE = archive_bytes()
+SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
+TREE: Nested = {"configure": File(Digest.of(b"#!"), executable=True)}
+DEBIAN = DebianFile(package="lib", file="lib_1.0.orig.tar.gz")
+POOL = "/debian/pool/main/l/lib/lib_1.0.orig.tar.gz"
+DEAD = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def told() -> list[Event]:
+    return []
+
+
+@pytest.fixture
+def transport() -> Iterator[Transport]:
+    with Transport(patience=Patience(tries=1), credentials=Credentials({})) as client:
+        yield client
+
+
+@pytest.fixture
+def fetcher(tmp_path: Path, transport: Transport, told: list[Event]) -> Callable[..., UrlFetcher]:
+    def make(*mirrors: str, debian: str = "", offline: bool = False) -> UrlFetcher:
+        files = PinnedFiles(
+            transport=transport, temp=tmp_path / "temp", offline=offline, report=told.append
+        )
+
+        def archives() -> Archives:
+            return Archives((debian,)) if debian else find_archives({}, tmp_path / "no-apt")
+
+        return UrlFetcher(files=files, mirrors=Mirrors.parse(mirrors), archives=archives)
+
+    return make
+
+
+def source(address: str) -> UrlSource:
+    return UrlSource(urls=(f"{address}/dl/lib-1.0.tar.gz",), sha256=SHA256)
+
+
+def fetched(fetcher: UrlFetcher, wanted: UrlSource) -> Digest:
+    sink = DigestSink()
+    fetcher.fetch(wanted, sink, lambda _done, _total: None)
+    return sink.tree.root
+
+
+def test_an_archive_is_unpacked(site: Site, fetcher: Callable[..., UrlFetcher]):
+    site.pages = {"/dl/lib-1.0.tar.gz": ARCHIVE}
+    assert fetched(fetcher(), source(site.address)) == Tree.of(TREE).root
+
+
+def test_a_file_may_stay_as_it_is(site: Site, fetcher: Callable[..., UrlFetcher]):
+    site.pages = {"/dl/lib-1.0.tar.gz": ARCHIVE}
+    kept: Nested = {"lib-1.0.tar.gz": File(Digest.of(ARCHIVE))}
+    wanted = evolve(source(site.address), unpack=False)
+    assert fetched(fetcher(), wanted) == Tree.of(kept).root
+
+
+def test_its_own_sha256_is_found(site: Site, fetcher: Callable[..., UrlFetcher]):
+    site.pages = {"/dl/lib-1.0.tar.gz": ARCHIVE}
+    assert fetcher().resolve(source(site.address).urls) == SHA256
+
+
+def test_every_address_in_its_order(site: Site, fetcher: Callable[..., UrlFetcher]):
+    """Mirrors before each URL, Debian's pool last; each attempt is named."""
+    mine = fetcher(f"{DEAD}/dl={site.address}/mirror", debian=f"{site.address}/debian")
+    wanted = evolve(
+        source(DEAD), urls=(f"{DEAD}/dl/lib-1.0.tar.gz", f"{site.address}/b.tgz"), debian=DEBIAN
+    )
+    with pytest.raises(SourceError) as caught:
+        fetched(mine, wanted)
+    assert site.paths == ["/mirror/lib-1.0.tar.gz", "/b.tgz", POOL]
+    attempts = [line for line in caught.value.details if not line.startswith(" ")]
+    assert [line.split(": ")[0] for line in attempts] == [
+        f"{site.address}/mirror/lib-1.0.tar.gz",
+        f"{DEAD}/dl/lib-1.0.tar.gz",
+        f"{site.address}/b.tgz",
+        f"{site.address}{POOL}",
+    ]
+    site.pages = {POOL: ARCHIVE}
+    assert fetched(mine, wanted) == Tree.of(TREE).root
+
+
+def test_a_dead_server_is_asked_last_from_then_on(
+    site: Site, fetcher: Callable[..., UrlFetcher], told: list[Event]
+):
+    """Its stall budget is paid once, not for every source."""
+    site.pages = {"/dl/lib-1.0.tar.gz": ARCHIVE}
+    mine = fetcher()
+    wanted = evolve(source(site.address), urls=(f"{DEAD}/x.tgz", *source(site.address).urls))
+    assert list(mine.files._dead_last(wanted.urls)) == list(wanted.urls)
+    assert fetched(mine, wanted) == Tree.of(TREE).root
+    assert list(mine.files._dead_last(wanted.urls)) == list(wanted.urls[::-1])
+    assert told == []
+
+
+def test_a_machine_without_apt_still_names_every_attempt(fetcher: Callable[..., UrlFetcher]):
+    with pytest.raises(SourceError) as caught:
+        fetched(fetcher(), evolve(source(DEAD), debian=DEBIAN))
+    assert "apt on this machine knows no archive" in caught.value.details[-1]
+
+
+def test_a_mirror_on_this_machine(tmp_path: Path, fetcher: Callable[..., UrlFetcher]):
+    (tmp_path / "lib-1.0.tar.gz").write_bytes(ARCHIVE)
+    for to in (str(tmp_path), f"file://{tmp_path}"):
+        mine = fetcher(f"{DEAD}/dl={to}", offline=True)
+        assert fetched(mine, source(DEAD)) == Tree.of(TREE).root
+
+
+def test_offline_says_so(fetcher: Callable[..., UrlFetcher]):
+    with pytest.raises(SourceError) as caught:
+        fetched(fetcher(offline=True), source(DEAD))
+    assert "--offline" in caught.value.details[0]
+
+
+def test_wrong_bytes_fall_to_the_next_address_with_a_notice(
+    site: Site, fetcher: Callable[..., UrlFetcher], told: list[Event]
+):
+    site.pages = {"/dl/lib-1.0.tar.gz": ARCHIVE[:-1], POOL: ARCHIVE}
+    wanted = evolve(source(site.address), debian=DEBIAN)
+    assert fetched(fetcher(debian=f"{site.address}/debian"), wanted) == Tree.of(TREE).root
+    assert "other bytes" in str(told[0])
+    with pytest.raises(VerificationError) as caught:
+        fetched(fetcher(), source(site.address))
+    assert f"not {SHA256}" in caught.value.details[0]
+
+
+def test_nothing_reaches_the_sink_of_a_wrong_file(site: Site, fetcher: Callable[..., UrlFetcher]):
+    site.pages = {"/dl/lib-1.0.tar.gz": ARCHIVE + b"\0"}
+    sink = DigestSink()
+    with pytest.raises(VerificationError):
+        fetcher().fetch(source(site.address), sink, lambda _done, _total: None)
+    assert sink.nested == {}
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "/etc/passwd", "ftp://x/y", "-x/y", "a b/c"])
+def test_only_http_is_a_url(fetcher: Callable[..., UrlFetcher], url: str):
+    with pytest.raises(RecipeError):
+        fetched(fetcher(), UrlSource(urls=(url,), sha256=SHA256))
+
+
+@pytest.mark.parametrize(
+    "url", ["https://h.example/", "https://h.example/a/..", "https://h.example/%2f"]
+)
+def test_a_url_must_end_in_a_file_name(url: str):
+    with pytest.raises(RecipeError, match="file name"):
+        file_name(url)
+
+
+def test_credentials_in_a_url_stay_out_of_errors(fetcher: Callable[..., UrlFetcher]):
+    url = "http://user:s3cret@127.0.0.1:1/x.tgz?token=s3cret"
+    with pytest.raises(SourceError) as caught:
+        fetched(fetcher(), UrlSource(urls=(url,), sha256=SHA256))
+    assert "s3cret" not in repr(caught.value) + "".join(caught.value.details)
+
+
+# ---- mirrors
+
+
+@pytest.mark.parametrize(
+    ("rule", "url", "found"),
+    [
+        (("https://f.example/a", "/srv"), "https://f.example/a/b.tgz", "/srv/b.tgz"),
+        (("https://f.example/a/", "/srv/"), "https://f.example/a/b/c", "/srv/b/c"),
+        (("https://f.example/k3s", "/m"), "https://f.example/k3s", "/m"),
+        (("https://f.example/k3s", "/m"), "https://f.example/k3s.git", "/m"),
+        (("https://f.example/k3s.git", "/m"), "https://f.example/k3s", "/m"),
+        (("https://f.example/k3s", "/m"), "https://f.example/k3s-charts", None),
+        (
+            ("https://f.example", "http://c.example/p"),
+            "https://f.example/x",
+            "http://c.example/p/x",
+        ),
+        (("https://f.example", "/m"), "https://f.example.evil/x", None),
+    ],
+)
+def test_prefixes_end_at_path_components(rule: tuple[str, str], url: str, found: str | None):
+    assert Mirrors((rule,)).of(url) == ((found,) if found else ())
+
+
+def test_mirrors_are_read_from_the_command_line():
+    assert Mirrors.parse(["https://a/=b=c"]).rules == (("https://a/", "b=c"),)
+    for text in ("x", "=x", "x="):
+        with pytest.raises(UsageError, match="not a mirror"):
+            Mirrors.parse([text])
+
+
+def test_what_is_local():
+    """As for git: a colon before the first slash is another machine's."""
+    assert local_path("/a/b") == Path("/a/b")
+    assert local_path("file:///a%20b") == Path("/a b")
+    assert local_path("a/b") == Path("a/b").absolute()
+    for remote in ("https://h/x", "git@h:x", "ext::sh", "ssh://h/x"):
+        assert local_path(remote) is None
