@@ -140,7 +140,7 @@ class Setup:
         return Machinery(
             store=self.store,
             sources=self.sources,
-            executor=LocalExecutor(self.store, self.store.layout.tmp),
+            executor=LocalExecutor(self.store, self.store.layout.tmp, jobs=_cores()),
             report=self.report,
             clock=time.monotonic,
             release=release,
@@ -166,7 +166,11 @@ class Setup:
         if asked < 0:
             msg = f"-j {asked}: at least one step must run"
             raise UsageError(msg)
-        return asked or len(os.sched_getaffinity(0))
+        return asked or _cores()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _shown(path: str) -> str:
