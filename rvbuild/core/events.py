@@ -58,7 +58,11 @@ class Wrote:
 
 @frozen
 class Finished:
-    """Work on ``label`` ended. ``how``: ``built``, ``fetched``, ``reused`` or ``failed``."""
+    """Work on ``label`` ended.
+
+    ``how``: ``built``, ``fetched``, ``merged``, ``reused``, ``failed``, or ``stopped`` because
+    something else failed or the person pressed ^C.
+    """
 
     label: str
     phase: Phase

@@ -1,0 +1,83 @@
+"""What a build leaves in the person's hand, as text for standard output.
+
+Knows: lines for people, a document for programs. Must not know: how results were made.
+The text does not depend on the terminal: a later run without work repeats it as it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from rvbuild.cli.messages import printable_line
+
+_MOST_FILES = 4
+
+
+@frozen(kw_only=True)
+class Result:
+    """One target's result.
+
+    Attributes:
+        target: ``runc-riscv64``.
+        place: Absolute path of the link into the store, or of the copy.
+        tree: Digest of the output's tree.
+        derivation: Derivation digest.
+        files: Paths in the tree.
+    """
+
+    target: str
+    place: str
+    tree: str
+    derivation: str
+    files: tuple[str, ...]
+
+
+def render_results(results: Sequence[Result], *, as_json: bool) -> str:
+    """One line a result, or one JSON document; ends with a newline unless empty.
+
+    A line is the path of the link (relative below the working directory), two spaces, and
+    the files in it. The document, in ASCII::
+
+        {"version": 1,
+         "results": [{"target": "runc-riscv64",
+                      "path": "/home/me/result/runc-riscv64",
+                      "tree": "sha256 of the REAPI Directory/size",
+                      "derivation": "sha256 in hex",
+                      "files": ["bin/runc"]}]}
+
+    Results are in the order of the targets, files in the order of the tree. A later version
+    may add keys; ``version`` changes when one goes away or changes its meaning.
+    """
+    if as_json:
+        return json.dumps({"version": 1, "results": [_entry(each) for each in results]}) + "\n"
+    places = [printable_line(_near(result.place)) for result in results]
+    width = max(map(len, places), default=0)
+    rows = zip(places, results, strict=True)
+    return "".join(f"{place:<{width}}  {_files(result.files)}\n" for place, result in rows)
+
+
+def _entry(result: Result) -> dict[str, object]:
+    return {
+        "target": result.target,
+        "path": result.place,
+        "tree": result.tree,
+        "derivation": result.derivation,
+        "files": list(result.files),
+    }
+
+
+def _near(path: str) -> str:
+    here = os.path.join(os.getcwd(), "")
+    return path.removeprefix(here)
+
+
+def _files(files: Sequence[str]) -> str:
+    if not files:
+        return "(empty)"
+    more = len(files) - _MOST_FILES
+    shown = " ".join(printable_line(file) for file in files[:_MOST_FILES])
+    return f"{shown} and {more} more" if more > 0 else shown

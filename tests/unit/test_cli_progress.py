@@ -1,0 +1,416 @@
+"""Progress in lines, the counts behind it, and who gets which kind."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from rvbuild.cli.progress import LiveProgress, PlainProgress, Progress, progress_for
+from rvbuild.cli.tally import Tally
+from rvbuild.core.events import (
+    Event,
+    Finished,
+    Noticed,
+    Phase,
+    Planned,
+    Progressed,
+    Started,
+    Wrote,
+)
+
+_MIB = 1 << 20
+
+
+class _Clock:
+    """Seconds that grow when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class _Gone(io.StringIO):
+    """A pipe whose reader went away."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(32, text)
+
+
+class _Slow(io.StringIO):
+    """Takes a line in two parts, and lets other threads run in between."""
+
+    _never = threading.Event()
+
+    def write(self, text: str) -> int:
+        super().write(text[:9])
+        self._never.wait(1e-6)
+        return super().write(text[9:])
+
+
+@pytest.fixture
+def _restless() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+def _fetch(progress: Progress | Tally, label: str, size: int) -> None:
+    tell = progress.take if isinstance(progress, Tally) else progress
+    tell(Started(label, Phase.FETCH))
+    tell(Progressed(label, size, size))
+    tell(Finished(label, Phase.FETCH, "fetched", 0.1))
+
+
+def _told(*events: Event, verbose: bool = False) -> list[str]:
+    stream = io.StringIO()
+    with PlainProgress(stream, _Clock(), verbose=verbose) as progress:
+        for event in events:
+            progress(event)
+    return stream.getvalue().splitlines()
+
+
+# ---- lines
+
+
+def test_steps_have_a_line_at_their_start_and_at_their_end():
+    assert _told(
+        Planned({Phase.BUILD: 1, Phase.CHECK: 1}, 3),
+        Started("runc-riscv64", Phase.BUILD, "no result"),
+        Wrote("runc-riscv64", "# runtime/cgo"),
+        Finished("runc-riscv64", Phase.BUILD, "built", 57.06),
+        Started("check 1 of runc-riscv64", Phase.CHECK),
+        Finished("check 1 of runc-riscv64", Phase.CHECK, "built", 0.4),
+    ) == [
+        "plan                build 1, check 1; keep 3",
+        "build               runc-riscv64",
+        "built       57.1 s  runc-riscv64",
+        "check               check 1 of runc-riscv64",
+        "checked      0.4 s  check 1 of runc-riscv64",
+        "built 1, checked 1, kept 3 in 0.0 s",
+    ]
+
+
+def test_fetches_are_summed_up_every_five_seconds():
+    """468 fetches are a handful of lines, and the last one has all."""
+    stream, clock = io.StringIO(), _Clock()
+    with PlainProgress(stream, clock) as progress:
+        progress(Planned({Phase.FETCH: 468}, 0))
+        for number in range(468):
+            clock.now += 1 / 32
+            _fetch(progress, f"module{number}", _MIB)
+    assert stream.getvalue().splitlines() == [
+        "plan                fetch 468",
+        "fetched    159 MiB  159 of 468 sources, 31.8 MiB/s",
+        "fetched    319 MiB  319 of 468 sources, 32.0 MiB/s",
+        "fetched    468 MiB  468 of 468 sources, 32.2 MiB/s",
+        "fetched 468 (468 MiB) in 14.6 s",
+    ]
+
+
+def test_one_slow_fetch_is_told_while_it_runs():
+    stream, clock = io.StringIO(), _Clock()
+    with PlainProgress(stream, clock) as progress:
+        progress(Planned({Phase.FETCH: 1}, 0))
+        progress(Started("toolchain", Phase.FETCH))
+        for _ in range(3):
+            clock.now += 4
+            progress(Progressed("toolchain", int(clock.now - 1000) * _MIB, 100 * _MIB))
+    lines = stream.getvalue().splitlines()
+    assert lines[1] == "fetched    8.0 MiB  0 of 1 sources, 1.0 MiB/s"
+    assert lines[2:] == ["fetched   12.0 MiB  0 of 1 sources, 1.0 MiB/s"]
+
+
+def test_failed_step_is_one_line_without_its_log():
+    """The log's tail is in the error."""
+    lines = _told(
+        Started("runc-riscv64", Phase.BUILD),
+        Wrote("runc-riscv64", "cc: no such file"),
+        Finished("runc-riscv64", Phase.BUILD, "failed", 3),
+    )
+    assert lines[1:] == ["failed       3.0 s  runc-riscv64", "failed 1 in 0.0 s"]
+
+
+def test_failed_fetch_has_its_own_line_and_what_was_stopped_has_none():
+    lines = _told(
+        Finished("module@v1", Phase.FETCH, "failed", 3),
+        Finished("module@v2", Phase.FETCH, "stopped", 3),
+        Finished("runc-riscv64", Phase.BUILD, "stopped", 3),
+    )
+    assert lines[0] == "failed       3.0 s  module@v1"
+    assert not any("stopped" in line or "v2" in line or "runc" in line for line in lines)
+
+
+def test_only_long_merges_are_told():
+    short = Finished("modules", Phase.MERGE, "merged", 0.1)
+    assert _told(short) == []
+    long = Finished("modules", Phase.MERGE, "merged", 2.5)
+    assert _told(long) == ["merged       2.5 s  modules"]
+
+
+def test_warnings_hang_below_each_other():
+    lines = _told(Noticed("k3s-source", "archive changed\ntree did not\n"), Noticed("", "slow"))
+    assert lines == [
+        "warning             k3s-source: archive changed",
+        "                    tree did not",
+        "warning             slow",
+    ]
+
+
+def test_verbose_shows_reasons_and_logs_with_their_label():
+    lines = _told(
+        Started("runc-riscv64", Phase.BUILD, "no result; k3s needs it"),
+        Wrote("runc-riscv64", "\tCC\tmain.o\r"),
+        verbose=True,
+    )
+    assert lines == [
+        "build               runc-riscv64: no result; k3s needs it",
+        "runc-riscv64 | \tCC\tmain.o",
+    ]
+
+
+def test_nothing_steers_the_terminal():
+    """Names and logs come from outside, in every event."""
+    bad = "\x1b[2J\x9b1m\u202e\rx"
+    text = "\n".join(
+        _told(
+            Started(bad, Phase.BUILD, bad),
+            Wrote(bad, bad + "\nfake"),
+            Noticed(bad, bad),
+            Finished(bad, Phase.BUILD, "built", 1),
+            verbose=True,
+        )
+    )
+    assert text.replace("\n", "").isprintable()
+    assert text.count("\\x1b[2J") == 7
+
+
+def test_nothing_done_is_nothing_said():
+    assert _told() == []
+    assert _told(Planned({}, 0)) == []
+
+
+def test_reader_that_went_away_stops_nothing():
+    with PlainProgress(_Gone()) as progress:
+        progress(Started("a", Phase.BUILD))
+        progress(Finished("a", Phase.BUILD, "built", 1))
+    assert progress.summary.counts == {"built": 1}
+
+
+def test_names_beyond_the_streams_encoding_are_escaped():
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    with PlainProgress(stream, _Clock()) as progress:
+        progress(Noticed("", "naïve"))
+    assert raw.getvalue() == b"warning             na\\xefve\n"
+
+
+@pytest.mark.usefixtures("_restless")
+def test_lines_of_many_threads_stay_whole():
+    """Eight threads, each with its own steps: every line is one of theirs, none is lost."""
+    stream = _Slow()
+    progress = PlainProgress(stream, _Clock())
+
+    def work(thread: int) -> None:
+        for number in range(50):
+            label = f"step-{thread}-{number}"
+            progress(Started(label, Phase.BUILD))
+            progress(Progressed(label, number, 0))
+            progress(Finished(label, Phase.BUILD, "built", 1))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines = stream.getvalue().splitlines()
+    labels = [f"step-{thread}-{number}" for thread in range(8) for number in range(50)]
+    wanted = [f"build               {label}" for label in labels]
+    wanted += [f"built        1.0 s  {label}" for label in labels]
+    assert sorted(lines) == sorted(wanted)
+    assert progress.summary.counts == {"built": 400}
+
+
+# ---- who gets what
+
+
+@pytest.mark.parametrize(
+    ("terminal", "environ", "kind"),
+    [
+        (True, {"TERM": "xterm"}, LiveProgress),
+        (True, {"TERM": "xterm", "NO_COLOR": "1"}, LiveProgress),
+        (True, {"TERM": "dumb"}, PlainProgress),
+        (True, {}, PlainProgress),
+        (False, {"TERM": "xterm"}, PlainProgress),
+    ],
+)
+def test_the_kind_fits_the_stream(*, terminal: bool, environ: dict[str, str], kind: type):
+    stream = _Terminal() if terminal else io.StringIO()
+    assert type(progress_for(stream, environ, quiet=False, verbose=False)) is kind
+
+
+def test_quiet_shows_nothing_and_still_counts():
+    stream = _Terminal()
+    with progress_for(stream, {"TERM": "xterm"}, quiet=True, verbose=True) as progress:
+        _fetch(progress, "a", 5)
+        progress(Noticed("a", "old"))
+    assert not stream.getvalue()
+    assert progress.summary.counts == {"fetched": 1}
+
+
+def test_closed_stream_is_no_terminal():
+    stream = io.StringIO()
+    stream.close()
+    assert type(progress_for(stream, {"TERM": "x"}, quiet=False, verbose=False)) is PlainProgress
+
+
+def test_rich_is_loaded_only_when_something_is_drawn():
+    """A run without work must not pay for a display."""
+    program = (
+        "import io, sys\n"
+        "from rvbuild.cli.progress import progress_for\n"
+        "from rvbuild.core.events import *\n"
+        "class Terminal(io.StringIO):\n"
+        "    def isatty(self): return True\n"
+        "with progress_for(Terminal(), {'TERM': 'x'}, quiet=False, verbose=False) as tell:\n"
+        "    tell(Planned({}, 12))\n"
+        "    tell(Noticed('a', 'b'))\n"
+        "    before = 'rich' in sys.modules\n"
+        "    tell(Started('a', Phase.BUILD))\n"
+        "    print(before, 'rich' in sys.modules)\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "False True\n"
+
+
+# ---- counts
+
+
+def test_summary_names_what_was_done():
+    clock = _Clock()
+    tally = Tally(clock)
+    tally.take(Planned({Phase.FETCH: 2, Phase.BUILD: 1}, 12))
+    _fetch(tally, "a", 700 * _MIB)
+    _fetch(tally, "b", 69 * _MIB)
+    for how in ("built", "built", "reused"):
+        tally.take(Finished("x", Phase.BUILD, how, 1))
+    tally.take(Finished("m", Phase.MERGE, "merged", 1))
+    clock.now += 552
+    summary = tally.summary()
+    assert summary.text == "built 2, fetched 2 (769 MiB), reused 1, kept 12 in 9 min 12 s"
+    assert summary.counts["merged"] == 1
+
+
+def test_plans_add_up():
+    """`lock` makes several plans in one run."""
+    tally = Tally(_Clock())
+    tally.take(Planned({Phase.FETCH: 2}, 1))
+    tally.take(Planned({Phase.FETCH: 3, Phase.MERGE: 1}, 1))
+    assert tally.view().planned == {Phase.FETCH: 5, Phase.MERGE: 1}
+    assert tally.summary().kept == 2
+
+
+def test_bytes_of_a_second_attempt_count_and_of_a_told_size_do_not_twice():
+    tally = Tally(_Clock())
+    tally.take(Started("a", Phase.FETCH))
+    for done in (10, 30, 5, 40):
+        tally.take(Progressed("a", done, 40))
+    tally.take(Finished("a", Phase.FETCH, "fetched", 1, size=40))
+    assert tally.summary().size == 30 + 40
+
+
+def test_progress_of_what_does_not_run_is_left_out():
+    tally = Tally(_Clock())
+    tally.take(Progressed("a", 10, 40))
+    tally.take(Wrote("a", "x"))
+    tally.take(Finished("a", Phase.FETCH, "fetched", 1))
+    assert (tally.view().running, tally.summary().size) == ((), 0)
+
+
+def test_rate_is_that_of_the_last_seconds():
+    clock = _Clock()
+    tally = Tally(clock)
+    tally.take(Started("a", Phase.FETCH))
+    rates = []
+    for second in range(1, 31):
+        clock.now += 1
+        tally.take(Progressed("a", min(second, 15) * _MIB, 0))
+        rates.append(tally.view().rate / _MIB)
+    assert rates[:15] == pytest.approx([1] * 15)
+    assert rates[-1] == 0
+
+
+def test_estimate_is_mean_size_over_rate():
+    """Twenty of thirty are left, each 2 MiB, at 2 MiB/s; too early there is none."""
+    clock = _Clock()
+    tally = Tally(clock)
+    tally.take(Planned({Phase.FETCH: 30}, 0))
+    estimates = []
+    for number in range(10):
+        _fetch(tally, f"m{number}", 2 * _MIB)
+        clock.now += 1
+        estimates.append(tally.view().fetch_left)
+    assert estimates == [None] * 7 + [22, 21, 20]
+
+
+def test_estimate_is_at_least_what_the_slowest_needs():
+    """One fetch at 1 MiB/s with 90 MiB to go takes 90 s, whatever the others did."""
+    clock = _Clock()
+    tally = Tally(clock)
+    tally.take(Planned({Phase.FETCH: 11}, 0))
+    tally.take(Started("big", Phase.FETCH))
+    clock.now += 10
+    for number in range(10):
+        _fetch(tally, f"m{number}", 50 * _MIB)
+    tally.take(Progressed("big", 10 * _MIB, 100 * _MIB))
+    assert tally.view().fetch_left == pytest.approx(90)
+
+
+def test_no_estimate_once_all_is_fetched():
+    clock = _Clock()
+    tally = Tally(clock)
+    tally.take(Planned({Phase.FETCH: 10}, 0))
+    for number in range(10):
+        clock.now += 1
+        _fetch(tally, f"m{number}", _MIB)
+    clock.now += 1
+    assert tally.view().fetch_left is None
+    assert tally.view().fetch_seconds == pytest.approx(9)
+
+
+@pytest.mark.usefixtures("_restless")
+def test_tally_of_many_threads_loses_nothing():
+    clock = _Clock()
+    tally = Tally(clock)
+
+    def work(thread: int) -> None:
+        for number in range(400):
+            label = f"{thread}-{number}"
+            tally.take(Started(label, Phase.FETCH))
+            for done in range(1, 21):
+                tally.take(Progressed(label, done, 20))
+            tally.view()
+            tally.take(Finished(label, Phase.FETCH, "fetched", 0))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    view = tally.view()
+    assert (view.done[Phase.FETCH], view.size, view.running) == (3200, 64000, ())
