@@ -17,7 +17,7 @@ from rvbuild.archives.unpack import unpack
 from rvbuild.core.errors import SourceError
 from rvbuild.core.ports import Advance, TreeSink
 from rvbuild.core.source import Wheel
-from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
+from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles, quietly
 from rvbuild.fetchers.pip_config import Indexes
 from rvbuild.fetchers.simple_index import ACCEPT, IndexFile, normalized, parse_index
 from rvbuild.fetchers.urls import shown
@@ -69,7 +69,7 @@ class PypiFetcher:
         sha256 = chosen.sha256
         if not sha256:  # the index does not say: it is what comes now
             pin = Pin(label=chosen.filename, sha256="", size=chosen.size)
-            with self.files.opened(pin, [chosen.url], _quietly) as got:
+            with self.files.opened(pin, [chosen.url], quietly) as got:
                 sha256 = got.sha256
         return Wheel(
             project=normalized(project), version=version, filename=chosen.filename, sha256=sha256
@@ -107,7 +107,3 @@ class PypiFetcher:
                 yield page, parse_index(data, page)
             except SourceError as error:
                 attempts.add(page, error)
-
-
-def _quietly(_done: int, _total: int) -> None:
-    pass

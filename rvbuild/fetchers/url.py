@@ -19,7 +19,7 @@ from rvbuild.core.ports import Advance, TreeSink
 from rvbuild.core.source import DebianFile, UrlSource
 from rvbuild.fetchers.apt_config import Archives, source_path
 from rvbuild.fetchers.mirrors import Mirrors
-from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
+from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles, quietly
 from rvbuild.fetchers.urls import printable, shown
 
 _CHUNK = 1 << 20
@@ -62,7 +62,7 @@ class UrlFetcher:
         attempts = Attempts(name)
         pin = Pin(label=name, sha256="")
         addresses = self._addresses(urls, debian, attempts)
-        with self.files.opened(pin, addresses, _quietly, attempts=attempts, hint=_HINT) as got:
+        with self.files.opened(pin, addresses, quietly, attempts=attempts, hint=_HINT) as got:
             return got.sha256
 
     def _addresses(
@@ -102,7 +102,3 @@ def file_name(url: str) -> str:
         msg = "the URL does not end in a file name"
         raise RecipeError(msg, where=shown(url))
     return name
-
-
-def _quietly(_done: int, _total: int) -> None:
-    pass
