@@ -89,6 +89,9 @@ class Sandbox:
             raise
 
     def _start(self, launch: Launch) -> None:
+        if any("\0" in word for word in (*launch.options, *launch.command)):
+            msg = "a variable or argument of the step holds a NUL, which no process can be given"
+            raise StepError(msg, hint="look at `env` and the pins of the recipe")
         pipe = self._pipes.pipe
         (self.output, output), (self.status, status) = pipe(), pipe()
         (options, to_options), (seal, to_seal), (gate, to_gate) = pipe(), pipe(), pipe()

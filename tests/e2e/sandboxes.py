@@ -1,0 +1,112 @@
+"""What tests of the sandbox share: an executor over a real store, and this Python inside it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import field, frozen
+
+from rvbuild.core.action import Action, Command, Mount, Outcome, input_root
+from rvbuild.core.digest import Digest
+from rvbuild.executors.limits import Limits
+from rvbuild.executors.local import LocalExecutor
+from rvbuild.stores.local import LocalStore
+
+PYTHON = os.path.realpath(sys.executable)
+HERE = Path(__file__).parent
+
+
+class HostFolders(LocalStore):
+    """A store that also has folders of this machine, as if they were trees of it."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, durable=False)
+        self._folders: dict[Digest, str] = {}
+
+    def lend(self, folder: str) -> Digest:
+        digest = Digest.of(b"folder " + folder.encode())
+        self._folders[digest] = folder
+        return digest
+
+    def path(self, root: Digest) -> str:
+        return self._folders.get(root) or super().path(root)
+
+
+@frozen(kw_only=True)
+class Bench:
+    """An executor, and the mounts with which Python and ``sh`` run inside."""
+
+    store: HostFolders
+    executor: LocalExecutor
+    mounts: tuple[Mount, ...]
+    tmp: Path
+    lines: list[str] = field(factory=list)
+    kept: list[tuple[str, str]] = field(factory=list)
+
+    @classmethod
+    def at(cls, folder: Path, limits: Limits | None = None) -> Bench:
+        store = HostFolders(str(folder / "store"))
+        kept: list[tuple[str, str]] = []
+        executor = LocalExecutor(
+            store, str(folder / "tmp"), limits=limits, kept=lambda *one: kept.append(one)
+        )
+        return cls(
+            store=store,
+            executor=executor,
+            mounts=tuple(_python(store)),
+            tmp=folder / "tmp",
+            kept=kept,
+        )
+
+    def action(self, arguments: tuple[str, ...], **options: object) -> Action:
+        """An action with Python inside; see ``run`` for the options."""
+        mounts = (*self.mounts, *options.get("mounts", ()))  # type: ignore[misc]
+        given = options.get("environment", {})
+        assert isinstance(given, Mapping)
+        environment = {"PATH": "/usr/bin:/bin", "out": "/build/out", "PLACE": "/build", **given}
+        return Action(
+            command=Command(arguments=arguments, environment=environment),
+            mounts=mounts,
+            input_root=input_root((), None),
+            timeout=int(str(options.get("timeout", 60))),
+        )
+
+    def run(self, *arguments: str, **options: object) -> Outcome:
+        """Run a command inside; ``mounts``, ``environment``, ``timeout``, ``accelerators``."""
+        accelerators = options.pop("accelerators", {})
+        assert isinstance(accelerators, Mapping)
+        action = self.action(arguments, **options)
+        return self.executor.run(action, "step", self.lines.append, accelerators)
+
+    def sh(self, script: str, **options: object) -> Outcome:
+        return self.run("/bin/sh", "-eu", "-c", script, **options)
+
+    def python(self, script: str, **options: object) -> Outcome:
+        return self.run(PYTHON, "-I", "-c", script, **options)
+
+    def log(self, outcome: Outcome) -> str:
+        return self.store.read(outcome.log).decode()
+
+    def left_over(self) -> list[str]:
+        """The folders of steps that are still there."""
+        return os.listdir(self.tmp) if self.tmp.exists() else []
+
+
+def _python(store: HostFolders) -> list[Mount]:
+    """The toolbox: ``/usr`` and what goes with it, and this Python where it is."""
+    with store.new_tree() as root:
+        for name in ("bin", "lib", "lib64"):
+            if os.path.islink(f"/{name}"):
+                root.symlink(name, os.readlink(f"/{name}"))
+        toolbox = root.commit()
+    folders = ["/usr", os.path.realpath(sys.base_prefix)]
+    folders += [f"/{name}" for name in ("bin", "lib", "lib64") if not os.path.islink(f"/{name}")]
+    mounts = [Mount("", toolbox), Mount("in/probes", store.lend(str(HERE)))]
+    for folder in folders:
+        inside_usr = folder.startswith("/usr/")
+        if os.path.isdir(folder) and not inside_usr:
+            mounts.append(Mount(folder[1:], store.lend(folder)))
+    return mounts
