@@ -236,10 +236,19 @@ def progress_for(
     """
     if quiet:
         return Progress(clock)
-    if is_screen(stream, environ):
+    if is_screen(stream, environ) and _has_ellipsis(stream):
         color = wants_color(stream, environ)
         return LiveProgress(stream, clock, color=color, verbose=verbose)
     return PlainProgress(stream, clock, verbose=verbose)
+
+
+def _has_ellipsis(stream: TextIO) -> bool:
+    """Whether the live display can be written: it shortens names with an ellipsis."""
+    try:
+        "…".encode(stream.encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def lines_for(event: Event, *, verbose: bool, starts: bool) -> list[Row | str]:
