@@ -129,7 +129,10 @@ class PinnedFiles:
 
     def unreachable(self, address: str) -> bool:
         """Whether its server could not be reached before: it had its time."""
-        return local_path(address) is None and origin(address) in self._dead
+        try:
+            return local_path(address) is None and origin(address) in self._dead
+        except SourceError:  # no URL of ours: asking for it will say so
+            return False
 
     def _dead_last(self, addresses: Iterable[str]) -> Iterator[str]:
         """Each address once; those of unreachable servers after all others."""

@@ -138,6 +138,13 @@ def test_the_next_index_is_asked_when_one_lacks_the_file(
     )
 
 
+def test_a_link_that_is_no_http_does_not_hide_the_next(
+    site: Site, fetcher: Callable[..., PypiFetcher]
+):
+    site.pages = {"/tool-x/": page(row("ftp://x.example/w"), row("/w")), "/w": WHEEL}
+    assert fetched(fetcher(site.address)) == Tree.of(TREE).root
+
+
 def test_other_bytes_are_passed_over_and_named(
     new_site: NewSite, fetcher: Callable[..., PypiFetcher], told: list[Event]
 ):
