@@ -93,7 +93,6 @@ def _parser() -> argparse.ArgumentParser:
     gc.add_argument(
         "--keep", metavar="DAYS", type=int, default=14, help="keep what was used lately (14)"
     )
-    gc.add_argument("--dry-run", action="store_true", help="only say what would go")
     return parser
 
 

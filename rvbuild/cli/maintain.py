@@ -6,23 +6,95 @@ Knows: what people ask about them. Must not know: recipes, builds.
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
 
+from attrs import asdict
+
 from rvbuild.cli.memo import Memo
+from rvbuild.cli.messages import printable_line, size_text
 from rvbuild.cli.workspace import Workspace
+from rvbuild.core.errors import SandboxError, UsageError, VerificationError
+from rvbuild.executors.doctor import checks
+from rvbuild.stores.collect import collect
+from rvbuild.stores.local import LocalStore
+from rvbuild.stores.verify import Finding, verify
 
 
 def doctor_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
-    """`rvbuild doctor`."""
-    sys.stdout.write("todo\n")
-    return 0
+    """`rvbuild doctor`: exit code 6 if something keeps this machine from building."""
+    folder = _nearest(workspace.store)
+    found = checks(folder)
+    if arguments.json:
+        sys.stdout.write(json.dumps([asdict(check) for check in found], indent=2) + "\n")
+    for check in () if arguments.json else found:
+        mark = "ok  " if check.ok else "FAIL"
+        sys.stdout.write(f"{mark} {check.name}: {printable_line(check.found)}\n")
+        if not check.ok:
+            sys.stdout.write(f"     {printable_line(check.hint)}\n")
+    return 0 if all(check.ok for check in found) else SandboxError.exit_code
+
+
+def _nearest(path: str) -> str:
+    """The nearest folder upwards that exists: looking must not make the store."""
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
 
 
 def store_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
-    """`rvbuild store verify`."""
+    """`rvbuild store verify` and `rvbuild store path`."""
+    if arguments.action == "path":
+        sys.stdout.write(workspace.store + "\n")
+        return 0
+    findings: list[Finding] = []
+
+    def report(finding: Finding) -> None:
+        findings.append(finding)
+        if not arguments.json:
+            line = f"{finding.kind}  {finding.path}: {finding.problem}"
+            sys.stdout.write(printable_line(line) + "\n")
+
+    done = verify(_existing(workspace), report)
+    if arguments.json:
+        listed = [asdict(finding) for finding in findings]
+        sys.stdout.write(json.dumps({**asdict(done), "findings": listed}, indent=2) + "\n")
+    else:
+        sys.stdout.write(
+            f"{done.blobs} blobs ({size_text(done.bytes)}), {done.trees} trees, "
+            f"{done.results} results: {done.damaged} damaged, {done.missing} missing\n"
+        )
+    if findings:
+        msg = f"the store has {done.damaged} damaged and {done.missing} missing objects"
+        hint = "build again: what is missing is made anew; remove what is damaged first"
+        raise VerificationError(msg, where=workspace.store, hint=hint)
     return 0
 
 
 def gc_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild gc`."""
+    if arguments.keep < 0:
+        msg = f"--keep {arguments.keep}: not a number of days"
+        raise UsageError(msg)
+    gone = collect(_existing(workspace), keep_days=arguments.keep)
+    if arguments.json:
+        sys.stdout.write(json.dumps(asdict(gone)) + "\n")
+    else:
+        sys.stdout.write(
+            f"removed {gone.results} results, {gone.trees} trees and {gone.blobs} blobs: "
+            f"{size_text(gone.freed)} freed, {size_text(gone.kept)} kept\n"
+        )
     return 0
+
+
+def _existing(workspace: Workspace) -> LocalStore:
+    """The store; a command that looks after one must not make one.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not os.path.isdir(os.path.join(workspace.store, "cas")):
+        msg = "there is no store"
+        raise UsageError(msg, where=workspace.store, hint="name one with --store")
+    return LocalStore(workspace.store)

@@ -8,30 +8,35 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 
-from rvbuild.cli import build, inspect, lock, maintain
+from rvbuild.cli.build import build_command, fetch_command
+from rvbuild.cli.inspect import log_command, plan_command, show_command
+from rvbuild.cli.lock import lock_command
+from rvbuild.cli.maintain import doctor_command, gc_command, store_command
 from rvbuild.cli.memo import Memo
-from rvbuild.cli.messages import render_bug, render_error
+from rvbuild.cli.messages import render_bug, render_error, wants_color
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.errors import Interrupted, RvbuildError
 
 _COMMANDS = {
-    "build": build.build_command,
-    "fetch": build.fetch_command,
-    "plan": inspect.plan_command,
-    "show": inspect.show_command,
-    "lock": lock.lock_command,
-    "log": inspect.log_command,
-    "doctor": maintain.doctor_command,
-    "store": maintain.store_command,
-    "gc": maintain.gc_command,
+    "build": build_command,
+    "fetch": fetch_command,
+    "plan": plan_command,
+    "show": show_command,
+    "lock": lock_command,
+    "log": log_command,
+    "doctor": doctor_command,
+    "store": store_command,
+    "gc": gc_command,
 }
 
 
 def run(arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None) -> int:
     """Run the command; the exit code."""
-    color = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    color = wants_color(sys.stderr, os.environ)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as ^C does: nothing is left
     try:
         return _COMMANDS[arguments.command](arguments, workspace, memo)
     except RvbuildError as error:

@@ -44,13 +44,13 @@ def audit_outputs(step: Step, store: TreeStore, output: Digest, forbidden: Seque
         rules[rule.path] = rule
     for path, node in tree.walk():
         if isinstance(node, File) and node.digest.size:
-            rule = rules.get(path)
-            words = [*forbidden, BUILD_FOLDER] if rule else forbidden
+            declared = rules.get(path)
+            words = forbidden if declared is None else [*forbidden, BUILD_FOLDER]
             with (
                 open(f"{base}/{path}", "rb") as file,
                 mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
             ):
-                findings += audit(rule or _ANYTHING, data, words, path)
+                findings += audit(declared or _ANYTHING, data, words, path)
     if findings:
         msg = f"{len(findings)} wrong with its outputs"
         details = tuple(f"{finding.path}: {finding.what}" for finding in findings)

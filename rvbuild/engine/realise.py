@@ -86,6 +86,9 @@ class Realiser:
                     found, how = self._realise(derivation)
                     machinery.store.register(found)
             self.realised[derivation.digest] = found
+        except Interrupted:
+            how = "stopped"
+            raise
         except BaseException:
             how = "failed"
             raise

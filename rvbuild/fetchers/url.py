@@ -42,7 +42,7 @@ class UrlFetcher:
 
     def fetch(self, source: UrlSource, into: TreeSink, advance: Advance) -> None:
         """See `rvbuild.core.ports.Fetcher`."""
-        name = file_name(source.urls[0])
+        name = _name(source.urls, source.debian)
         attempts = Attempts(name)
         addresses = self._addresses(source.urls, source.debian, attempts)
         pin = Pin(label=name, sha256=source.sha256)
@@ -58,7 +58,7 @@ class UrlFetcher:
         Raises:
             SourceError: none has.
         """
-        name = file_name(urls[0])
+        name = _name(urls, debian)
         attempts = Attempts(name)
         pin = Pin(label=name, sha256="")
         addresses = self._addresses(urls, debian, attempts)
@@ -82,6 +82,13 @@ class UrlFetcher:
         for base in bases:
             yield from self.mirrors.of(f"{base}/{path}")
             yield f"{base}/{path}"
+
+
+def _name(urls: tuple[str, ...], debian: DebianFile | None) -> str:
+    """What the file is called: as its first URL, or in Debian's archive if it is only there."""
+    if not urls and debian is not None:
+        return file_name(debian.file)
+    return file_name(urls[0])
 
 
 def _http(url: str) -> str:
