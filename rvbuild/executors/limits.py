@@ -23,8 +23,8 @@ class Limits:
     """
 
     log_bytes: int = 64 << 20
-    processes: int = 8192
-    tasks: int = 32768
+    processes: int = 2048
+    tasks: int = 16384
     open_files: int = 16384
     file_bytes: int = 256 << 30
     stack_bytes: int = 8 << 20
