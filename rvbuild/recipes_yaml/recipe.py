@@ -6,7 +6,7 @@ Knows: every key of docs/recipes.md. Must not know: files on disk, what refers t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.recipe import (
@@ -38,7 +38,6 @@ from rvbuild.recipes_yaml.fields import Fields
 
 READERS = ("go-module", "yaml", "shell", "regex", "line", "git")
 GIT_FACTS = ("commit", "short", "date", "iso-date")
-SOURCES = ("git", "go-module", "go-toolchain", "pypi", "debian", "url", "path", "from")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}\Z")
 RESERVED = ("out", "name", "arch", "build_arch", "version", "date", "jobs", "PATH")
 
@@ -213,38 +212,47 @@ def _source(fields: Fields) -> SourceSpec:
     if len(given) != 1:
         msg = "a source needs exactly one kind"
         raise RecipeError(msg, where=fields.where, hint=f"one of: {', '.join(SOURCES)}")
-    kind = given[0]
-    if kind == "git":
-        spec: SourceSpec = GitSpec(
-            url=fields.text("git"),
-            commit=_commit(fields),
-            paths=tuple(sorted(fields.texts("paths"))),
-        )
-    elif kind == "go-module":
-        spec = GoModuleSpec(
-            path=fields.text("go-module"),
-            version=fields.text("version"),
-            go_sum=fields.text("go-sum", ""),
-        )
-    elif kind == "go-toolchain":
-        spec = GoToolchainSpec(version=fields.text("go-toolchain"))
-    elif kind == "pypi":
-        spec = WheelSpec(project=fields.text("pypi"), version=fields.text("version"))
-    elif kind == "debian":
-        spec = DebianSpec(
-            packages=fields.texts("debian"),
-            suite=fields.text("suite"),
-            without=fields.texts("without"),
-        )
-    elif kind == "url":
-        spec = _url(fields)
-    elif kind == "path":
-        spec = PathSpec(path=fields.text("path"))
-    else:
-        spec = FromSpec(recipe=fields.text("from"))
+    spec = SOURCES[given[0]](fields)
     for other in SOURCES:
         fields.take(other)
     return spec
+
+
+def _git(fields: Fields) -> GitSpec:
+    paths = tuple(sorted(fields.texts("paths")))
+    return GitSpec(url=fields.text("git"), commit=_commit(fields), paths=paths)
+
+
+def _go_module(fields: Fields) -> GoModuleSpec:
+    return GoModuleSpec(
+        path=fields.text("go-module"),
+        version=fields.text("version"),
+        go_sum=fields.text("go-sum", ""),
+    )
+
+
+def _go_toolchain(fields: Fields) -> GoToolchainSpec:
+    return GoToolchainSpec(version=fields.text("go-toolchain"))
+
+
+def _wheel(fields: Fields) -> WheelSpec:
+    return WheelSpec(project=fields.text("pypi"), version=fields.text("version"))
+
+
+def _debian(fields: Fields) -> DebianSpec:
+    return DebianSpec(
+        packages=fields.texts("debian"),
+        suite=fields.text("suite"),
+        without=fields.texts("without"),
+    )
+
+
+def _path(fields: Fields) -> PathSpec:
+    return PathSpec(path=fields.text("path"))
+
+
+def _from(fields: Fields) -> FromSpec:
+    return FromSpec(recipe=fields.text("from"))
 
 
 def _commit(fields: Fields) -> str:
@@ -272,6 +280,18 @@ def _url(fields: Fields) -> UrlSpec:
         unpack=fields.flag("unpack", default=True),
         debian=debian,
     )
+
+
+SOURCES: dict[str, Callable[[Fields], SourceSpec]] = {
+    "git": _git,
+    "go-module": _go_module,
+    "go-toolchain": _go_toolchain,
+    "pypi": _wheel,
+    "debian": _debian,
+    "url": _url,
+    "path": _path,
+    "from": _from,
+}
 
 
 def _inputs(fields: Fields) -> tuple[tuple[str, ...], tuple[str, ...], GoModulesSpec | None]:
