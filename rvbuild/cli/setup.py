@@ -112,7 +112,7 @@ class Setup:
                     sources={**found.sources, **above.sources},
                     go_modules={**found.go_modules, **above.go_modules},
                 )
-        if not found.sources:
+        if not any(map(os.path.exists, self.workspace.locks)):
             msg = "there is no lock"
             raise LockError(msg, where=_shown(self.workspace.locks[0]), hint="run `rvbuild lock`")
         return found

@@ -17,7 +17,7 @@ from rvbuild.core.errors import RecipeError
 KINDS = ("package", "toolchain", "tool", "source")
 OUTPUT_KINDS = ("executable", "library", "file", "tree")
 ARCHITECTURES = ("riscv64", "arm64", "amd64")
-ACCELERATORS = {"go": "tmp/go-cache", "zig": "tmp/zig-cache"}
+ACCELERATORS = {"go": "tmp/go-cache"}
 """Compile caches by name, and where each lies in the sandbox with or without acceleration."""
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}")

@@ -57,10 +57,9 @@ class Realiser:
 
     def lookup(self, digest: str) -> Realisation | None:
         """A realisation that may be used: registered, whole, and not accelerated for a release."""
-        found = self.machinery.store.realisation(digest)
-        if found is None or (found.accelerated and self.machinery.release):
-            return None
-        return found if self.machinery.store.has_tree(Digest.parse(found.output)) else None
+        store = self.machinery.store
+        found = store.realisation(digest, accelerated=not self.machinery.release)
+        return found if found and store.has_tree(Digest.parse(found.output)) else None
 
     def stop(self) -> None:
         """End what runs; tasks end with Interrupted."""
