@@ -5,7 +5,9 @@ Knows: files. Must not know: actions, sandboxes, stores.
 
 from __future__ import annotations
 
+import itertools
 import os
+import stat
 from collections.abc import Iterator
 
 from rvbuild.core.errors import StoreError
@@ -28,8 +30,9 @@ def make(parent: str) -> str:
             continue
         for name, mode in (("build", 0o755), ("build/out", 0o755), ("tmp", 0o1777)):
             path = os.path.join(folder, name)
-            os.mkdir(path)
-            os.chmod(path, mode)  # whatever the umask is
+            os.mkdir(path, mode)
+            if stat.S_IMODE(os.stat(path).st_mode) != mode:  # the umask took some of it
+                os.chmod(path, mode)
         return folder
 
 
@@ -107,45 +110,51 @@ def _copy_bytes(reader: int, writer: int, size: int) -> None:
 def remove(folder: str) -> None:
     """Remove a folder whatever a step left in it: no access, any depth, any name.
 
-    Every directory inside is first moved up to the top, so that no path is ever longer
-    than two names and no recursion follows what the step nested.
+    Paths from the top stay short: what lies deeper than ``_DEEP`` is first moved up there.
     """
     try:
-        top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        top = os.open(folder, _FOLDER)
     except FileNotFoundError:
         return
     try:
-        pending = _empty(top, ".", top, 0)
-        done = 0
-        while done < pending:
-            name = f"{_TRASH}{done}"
-            pending += _empty(top, name, top, pending)
-            os.rmdir(name, dir_fd=top)
-            done += 1
+        names = (str(number) for number in itertools.count())
+        _empty(top, top, (f"{_MOVED}{name}" for name in names), 0)
+        while moved := [name for name in os.listdir(top) if name.startswith(_MOVED)]:
+            for name in moved:
+                _remove_folder(top, name, top, (f"{_MOVED}{name}" for name in names), 1)
     finally:
         os.close(top)
     os.rmdir(folder)
 
 
-_TRASH = "\x7frvbuild-"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_DEEP = 50  # levels, and so descriptors at once
+_MOVED = "\x7frvbuild-"
 
 
-def _empty(parent: int, name: str, top: int, number: int) -> int:
-    """Empty one directory; how many directories went to ``top``, numbered from ``number``."""
-    if name != ".":
-        os.chmod(name, 0o700, dir_fd=parent)
-    here = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-    moved = 0
+def _empty(here: int, top: int, names: Iterator[str], level: int) -> None:
+    with os.scandir(here) as entries:
+        listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_folder in listed:
+        if not is_folder:
+            os.unlink(name, dir_fd=here)
+        elif name.startswith(_MOVED) and not level:
+            continue  # moved up while this was read
+        elif level < _DEEP:
+            _remove_folder(here, name, top, names, level + 1)
+        else:
+            os.chmod(name, 0o700, dir_fd=here)  # or it could not be moved
+            os.rename(name, next(names), src_dir_fd=here, dst_dir_fd=top)
+
+
+def _remove_folder(parent: int, name: str, top: int, names: Iterator[str], level: int) -> None:
     try:
-        with os.scandir(here) as entries:
-            listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-        for inner, is_folder in listed:
-            if not is_folder:
-                os.unlink(inner, dir_fd=here)
-                continue
-            os.chmod(inner, 0o700, dir_fd=here)
-            os.rename(inner, f"{_TRASH}{number + moved}", src_dir_fd=here, dst_dir_fd=top)
-            moved += 1
-    finally:
-        os.close(here)
-    return moved
+        os.rmdir(name, dir_fd=parent)
+    except OSError:
+        os.chmod(name, 0o700, dir_fd=parent)
+        here = os.open(name, _FOLDER, dir_fd=parent)
+        try:
+            _empty(here, top, names, level)
+        finally:
+            os.close(here)
+        os.rmdir(name, dir_fd=parent)

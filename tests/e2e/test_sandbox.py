@@ -400,8 +400,10 @@ def test_output_with_what_a_tree_cannot_hold(bench: Bench, script: str):
 def test_folders_that_resist_removal(bench: Bench):
     script = """if True:
         import os
-        for i in range(300):
+        for i in range(300):  # deeper than descriptors are held, longer than PATH_MAX
             os.mkdir('d' * 100)
+            os.mkdir('side')
+            open('side/f', 'w').close()
             os.chdir('d' * 100)
         os.chdir('/build')
         os.makedirs('/tmp/a/b/c')
