@@ -1,0 +1,191 @@
+"""The main job, against the same commands run by hand.
+
+    python benchmarks/k3s.py cold --store DIR [--mirror FROM=TO]... [k3s-riscv64]
+    python benchmarks/k3s.py edit --store DIR [--mirror FROM=TO]... [k3s-riscv64]
+
+The store must have every source of the target (`rvbuild fetch`). On two idle cores `cold` takes
+about half an hour and `edit` half of that. Printed as ratios of one run:
+
+cold  a release build without any result in the store, against every script of it run one after
+      another in a bare bubblewrap that sees the same folders, and nothing else: no keys, no
+      store, no look at outputs
+edit  with the compile cache, after one changed line in K3s' pkg/util (`--override`): the server's
+      step and the whole target, against their times without the cache
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from rvbuild.cli.setup import Setup
+from rvbuild.cli.workspace import Workspace
+from rvbuild.core.derivation import Step
+from rvbuild.core.digest import Digest
+from rvbuild.core.events import Event, Finished, Phase
+from rvbuild.core.link import Linked
+from rvbuild.engine.build import build
+from rvbuild.engine.realise import Realiser
+from rvbuild.executors import bwrap
+from rvbuild.executors.local import room
+
+EDITED = "pkg/util/file.go"
+SERVER = "k3s-server"
+
+
+class Times:
+    """A reporter that keeps how long each step took."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, float] = {}
+
+    def __call__(self, event: Event, /) -> None:
+        if isinstance(event, Finished) and event.phase is Phase.BUILD and event.how == "built":
+            self.steps[event.label] = event.seconds
+
+
+class Bench:
+    """One target in one store."""
+
+    def __init__(self, arguments: argparse.Namespace, **changes: object) -> None:
+        values = {**vars(arguments), "targets": [arguments.target], "override": [], "jobs": 0}
+        self.times = Times()
+        options = argparse.Namespace(**{**values, **changes})
+        self.setup = Setup(options, Workspace(".", arguments.store), self.times)
+        self.machinery = self.setup.machinery()
+
+    def linked(self) -> Linked:
+        """The target's derivations."""
+        return self.setup.link(self.setup.targets(), checks=False)[1]
+
+    def build(self, linked: Linked) -> float:
+        """Seconds of a build."""
+        began = time.monotonic()
+        wanted = linked.results.values()
+        jobs = self.setup.jobs()
+        build(linked.derivations, wanted, self.machinery, jobs=jobs).raise_first()
+        return time.monotonic() - began
+
+    def forget(self, linked: Linked) -> None:
+        """Remove the results of every step, and nothing that was fetched or merged."""
+        layout = self.setup.store.layout
+        for digest, derivation in linked.derivations.items():
+            found = self.setup.store.realisation(digest)
+            while isinstance(derivation, Step) and found is not None:
+                action = Digest.parse(found.action or "")
+                for kind, name in (("realisations", digest), ("ac", action.hash)):
+                    path = layout.record(kind, name, accelerated=found.accelerated)
+                    Path(path).unlink(missing_ok=True)
+                found = self.setup.store.realisation(digest)
+
+    def by_hand(self, linked: Linked) -> dict[str, float]:
+        """Seconds of each step's script in a bare bubblewrap, one after another."""
+        realiser = Realiser(self.machinery)
+        for digest in linked.derivations:
+            found = realiser.lookup(digest)
+            if found is not None:
+                realiser.realised[digest] = found
+        return {
+            derivation.label: self._script(realiser, derivation)
+            for derivation in linked.derivations.values()
+            if isinstance(derivation, Step)
+        }
+
+    def _script(self, realiser: Realiser, step: Step) -> float:
+        action = realiser.action(step)
+        with tempfile.TemporaryDirectory(dir=self.setup.store.layout.tmp) as folder:
+            began = time.monotonic()
+            for name in ("build/out", "tmp"):
+                os.makedirs(os.path.join(folder, name))
+            for mount in action.mounts:
+                if mount.writable:
+                    to = os.path.join(folder, mount.path)
+                    source = self.setup.store.path(mount.tree)
+                    shutil.copytree(source, to, symlinks=True)
+                    subprocess.run(["chmod", "-R", "u+w", to], check=True)
+            options = room(action, folder, self.setup.store.path, {}).arguments()
+            jobs = ["--setenv", "jobs", str(len(os.sched_getaffinity(0)))]
+            command = [bwrap.find(), *options, *jobs, "--", *action.command.arguments]
+            run = subprocess.run(command, capture_output=True, check=False)
+            if run.returncode:
+                raise SystemExit(run.stderr.decode(errors="replace")[-2000:])
+            return time.monotonic() - began
+
+
+def show(title: str, times: Mapping[str, float]) -> None:
+    """A row a step, the longest first."""
+    print(f"{title}: {sum(times.values()):.0f} s in steps")
+    for label, seconds in sorted(times.items(), key=lambda item: -item[1]):
+        print(f"  {seconds:7.1f}  {label}")
+
+
+def cold(arguments: argparse.Namespace) -> None:
+    """A release build from nothing, against the scripts by hand."""
+    bench = Bench(arguments, release=True)
+    linked = bench.linked()
+    bench.forget(linked)
+    whole = bench.build(linked)
+    show(f"rvbuild {arguments.target} --release, {whole:.0f} s", bench.times.steps)
+    hand = bench.by_hand(linked)
+    show("by hand", hand)
+    print(f"cold: {whole / sum(hand.values()):.3f} x by hand")
+
+
+def edit(arguments: argparse.Namespace) -> None:
+    """A one-line edit with the compile cache, against the same without."""
+    plain = Bench(arguments, release=False)
+    source = next(
+        given for given in plain.linked().derivations.values() if given.label.startswith("k3s@")
+    )
+    realised = plain.setup.store.realisation(source.digest)
+    if realised is None:
+        msg = "fetch the target's sources first"
+        raise SystemExit(msg)
+    with tempfile.TemporaryDirectory() as folder:
+        tree = os.path.join(folder, "k3s")
+        shutil.copytree(plain.setup.store.path(Digest.parse(realised.output)), tree, symlinks=True)
+        subprocess.run(["chmod", "-R", "u+w", tree], check=True)
+        override = [f"k3s-source={tree}"]
+        first = _edited(arguments, tree, override, "a")
+        second = _edited(arguments, tree, override, "b")
+    server = next(label for label in second[1] if label.startswith(SERVER))
+    show(f"first, {first[0]:.0f} s", first[1])
+    show(f"after the edit, {second[0]:.0f} s", second[1])
+    print(f"server: 1/{first[1][server] / second[1][server]:.1f} of its cold time")
+    print(f"whole:  1/{first[0] / second[0]:.1f} of its cold time")
+
+
+def _edited(
+    arguments: argparse.Namespace, tree: str, override: list[str], word: str
+) -> tuple[float, dict[str, float]]:
+    with open(os.path.join(tree, EDITED), "a", encoding="utf-8") as file:
+        file.write(f'\nvar edited{word} = "{word}"\n')
+    bench = Bench(arguments, release=False, override=override)
+    linked = bench.linked()
+    if word == "a":  # the first time without anything that an earlier build left
+        bench.forget(linked)
+        for folder in bench.machinery.accelerators.values():
+            shutil.rmtree(folder)
+            os.makedirs(folder)
+    return bench.build(linked), bench.times.steps
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["cold", "edit"])
+    parser.add_argument("target", nargs="?", default="k3s-riscv64")
+    parser.add_argument("--store", required=True)
+    parser.add_argument("--mirror", action="append", default=[])
+    arguments = parser.parse_args()
+    {"cold": cold, "edit": edit}[arguments.what](arguments)
+
+
+if __name__ == "__main__":
+    main()
