@@ -11,6 +11,7 @@ import io
 import os
 import random
 import ssl
+import threading
 import time
 from collections.abc import Callable, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -78,7 +79,7 @@ class Transport:
     def __init__(  # noqa: PLR0913 - keyword-only, each with a default
         self,
         *,
-        connections: int = 16,
+        connections: int = 32,
         patience: Patience | None = None,
         credentials: Credentials | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -91,12 +92,10 @@ class Transport:
         )
         self._sleep = sleep
         self._jitter = jitter
-        self._client = httpx.Client(
-            transport=Wire(connections=connections, stall=self._patience.stall, clock=clock),
-            timeout=httpx.Timeout(self._patience.read, connect=self._patience.connect, pool=None),
-            headers={"User-Agent": "rvbuild", "Accept-Encoding": "identity", "Accept": "*/*"},
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        )
+        self._connections = connections
+        self._clock = clock
+        self._starting = threading.Lock()
+        self._client: httpx.Client | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -105,7 +104,25 @@ class Transport:
         self.close()
 
     def close(self) -> None:
-        self._client.close()
+        with self._starting:
+            if self._client is not None:
+                self._client.close()
+
+    def _started(self) -> httpx.Client:
+        """The client, made when it is first needed: reading the trusted certificates is slow."""
+        with self._starting:
+            if self._client is None:
+                self._client = self._start()
+            return self._client
+
+    def _start(self) -> httpx.Client:
+        patience = self._patience
+        return httpx.Client(
+            transport=Wire(connections=self._connections, stall=patience.stall, clock=self._clock),
+            timeout=httpx.Timeout(patience.read, connect=patience.connect, pool=None),
+            headers={"User-Agent": "rvbuild", "Accept-Encoding": "identity", "Accept": "*/*"},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        )
 
     def get(
         self, url: str, *, limit: int = DOCUMENT_LIMIT, headers: Mapping[str, str] | None = None
@@ -215,9 +232,10 @@ class Transport:
     ) -> httpx.Response:
         parts = urlsplit(url)
         bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
-        request = self._client.build_request("GET", bare, headers=dict(headers))
+        client = self._started()
+        request = client.build_request("GET", bare, headers=dict(headers))
         auth = httpx.BasicAuth(*login) if login else None
-        return self._client.send(request, auth=auth, stream=True, follow_redirects=False)
+        return client.send(request, auth=auth, stream=True, follow_redirects=False)
 
 
 def _redirected(url: str, here: str, location: str, home: Origin) -> str:

@@ -19,6 +19,9 @@ import httpcore
 import httpx
 from attrs import frozen
 
+from rvbuild.core.errors import SourceError
+from rvbuild.fetchers.urls import shown
+
 READ = 1 << 20
 
 _FAULTS = (
@@ -125,6 +128,15 @@ class _Backend(httpcore.NetworkBackend):
         return _Stream(stream, self._stall, self._clock)
 
 
+def _trusted() -> ssl.SSLContext:
+    """The authorities that SSL_CERT_FILE or SSL_CERT_DIR name, else certifi's."""
+    try:
+        return httpx.create_ssl_context()
+    except OSError as exc:  # ssl.SSLError is one
+        msg = f"cannot read the trusted certificates: {exc.strerror or exc}"
+        raise SourceError(msg, where="SSL_CERT_FILE", hint="correct or unset it") from exc
+
+
 class _Body(httpx.SyncByteStream):
     def __init__(self, stream: Any) -> None:  # noqa: ANN401 - httpcore leaves it untyped
         self._stream = stream
@@ -162,7 +174,10 @@ class Wire(httpx.BaseTransport):
         connections: At most so many at once, for each pool.
         stall: When to give up on a server that trickles.
         clock: Seconds that only grow.
-        proxies: Proxy URL by scheme (``http``, ``https``, ``all``).
+        proxies: Proxy URL by scheme (``http``, ``https``, ``all``); by default the environment's.
+
+    Raises:
+        SourceError: a proxy or the trusted certificates cannot be used.
     """
 
     def __init__(
@@ -176,7 +191,7 @@ class Wire(httpx.BaseTransport):
         found = getproxies() if proxies is None else proxies
         self._proxies = {k: v for k, v in found.items() if k in {"http", "https", "all"}}
         self._settings: dict[str, Any] = {
-            "ssl_context": httpx.create_ssl_context(),
+            "ssl_context": _trusted(),
             "max_connections": connections,
             "max_keepalive_connections": connections,
             "keepalive_expiry": 30.0,
@@ -186,11 +201,16 @@ class Wire(httpx.BaseTransport):
         self._through = {url: self._proxy_pool(url) for url in set(self._proxies.values())}
 
     def _proxy_pool(self, url: str) -> httpcore.ConnectionPool:
-        proxy = httpx.Proxy(url if "://" in url else f"http://{url}")
-        target = str(proxy.url)
-        if proxy.url.scheme.startswith("socks"):
-            return httpcore.SOCKSProxy(target, proxy_auth=proxy.raw_auth, **self._settings)
-        return httpcore.HTTPProxy(target, proxy_auth=proxy.raw_auth, **self._settings)
+        try:
+            proxy = httpx.Proxy(url if "://" in url else f"http://{url}")
+            kind = httpcore.HTTPProxy
+            if proxy.url.scheme.startswith("socks"):
+                kind = httpcore.SOCKSProxy
+            return kind(str(proxy.url), proxy_auth=proxy.raw_auth, **self._settings)
+        except (ValueError, RuntimeError, httpx.InvalidURL) as exc:
+            msg = "the environment names a proxy that cannot be used"
+            hint = "correct http_proxy, https_proxy or all_proxy (socks needs the socksio package)"
+            raise SourceError(msg, where=shown(url), hint=hint) from exc
 
     def _pool(self, url: httpx.URL) -> httpcore.ConnectionPool:
         proxy = self._proxies.get(url.scheme) or self._proxies.get("all")

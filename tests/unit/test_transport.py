@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import socket
 import socketserver
+import ssl
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,8 +54,11 @@ def head(status: str, *headers: str) -> bytes:
 
 
 @contextmanager
-def serve(answer: Answer) -> Iterator[Served]:
+def serve(answer: Answer, tls: Path | None = None) -> Iterator[Served]:
     """Answer each request with what ``answer`` sends, then close the connection."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if tls else None
+    if context and tls:
+        context.load_cert_chain(tls)
     served = Served("")
 
     class Handler(socketserver.StreamRequestHandler):
@@ -73,8 +79,19 @@ def serve(answer: Answer) -> Iterator[Served]:
         daemon_threads = True
         block_on_close = False
 
+        def finish_request(self, request: socket.socket, client_address: object) -> None:
+            if context is None:
+                super().finish_request(request, client_address)
+                return
+            try:
+                with context.wrap_socket(request, server_side=True) as wrapped:
+                    super().finish_request(wrapped, client_address)
+            except OSError:
+                return  # the client did not like the certificate
+
     with Server(("127.0.0.1", 0), Handler) as server:
-        served.url = f"http://127.0.0.1:{server.server_address[1]}"
+        scheme = "https" if tls else "http"
+        served.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         try:
             yield served
@@ -534,6 +551,84 @@ def test_a_connection_is_used_again():
             assert http.get(f"http://127.0.0.1:{server.server_address[1]}/") == b"ok"
         server.shutdown()
     assert len(peers) == 1
+
+
+def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch):
+    """With its own password, and not for what no_proxy names."""
+    monkeypatch.delenv("no_proxy", raising=False)
+    with serve(plain(b"from the proxy")) as proxy, serve(plain(b"from itself")) as server:
+        monkeypatch.setenv("http_proxy", proxy.url.replace("//", "//me:secret@"))
+        with client() as http:
+            assert http.get("http://nowhere.example/x") == b"from the proxy"
+            monkeypatch.setenv("no_proxy", "127.0.0.1")
+            assert http.get(server.url) == b"from itself"
+    assert proxy.asked[0].path == "http://nowhere.example/x"
+    assert proxy.asked[0].headers["proxy-authorization"] == "Basic bWU6c2VjcmV0"
+    assert "proxy-authorization" not in server.asked[0].headers
+
+
+@pytest.mark.parametrize("url", ["gopher://x:pw@h", "http://h:port", "socks4://h:1"])
+def test_a_proxy_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch, url: str):
+    monkeypatch.setenv("http_proxy", url)
+    with client() as http, pytest.raises(SourceError, match="proxy") as caught:
+        http.get("http://nowhere.example/")
+    assert "pw" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate of 127.0.0.1, and its key, in one file."""
+    folder = tmp_path_factory.mktemp("tls")
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+    named = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", "key.pem", "-out", "cert.pem"]
+    subprocess.run([*command.split(), *named, *files], cwd=folder, check=True, capture_output=True)
+    both = folder / "both.pem"
+    both.write_bytes((folder / "key.pem").read_bytes() + (folder / "cert.pem").read_bytes())
+    return both
+
+
+def test_an_untrusted_certificate_ends_it_before_anything_is_sent(certificate: Path):
+    """No second attempt, and no password on the wire."""
+    login = Credentials({"127.0.0.1": ("me", "secret")})
+    with (
+        serve(plain(BODY), tls=certificate) as server,
+        client(credentials=login) as http,
+        pytest.raises(SourceError, match="certificate is not trusted") as caught,
+    ):
+        http.get(server.url)
+    assert "SSL_CERT_FILE" in str(caught.value.hint)
+    assert server.asked == []
+
+
+def test_tls_with_a_trusted_certificate(certificate: Path, monkeypatch: pytest.MonkeyPatch):
+    """A body of many records arrives whole, in fewer pieces than records."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    pieces: list[int] = []
+    body = BODY * 64
+    to = io.BytesIO()
+    with serve(plain(body), tls=certificate) as server, client() as http:
+        http.download(server.url, to, advance=lambda done, _: pieces.append(done))
+    assert to.getvalue() == body
+    assert len(pieces) < len(body) // (16 << 10)
+
+
+def test_from_https_to_http_is_refused(certificate: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with (
+        serve(plain(BODY)) as plainly,
+        serve(statuses(redirect(plainly.url)), tls=certificate) as server,
+        client() as http,
+        pytest.raises(SourceError, match="plain http"),
+    ):
+        http.get(server.url)
+    assert plainly.asked == []
+
+
+def test_certificates_that_cannot_be_read_are_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/at/all.pem")
+    with client() as http, pytest.raises(SourceError, match="trusted certificates"):
+        http.get("https://nowhere.example/")
 
 
 def test_netrc_gives_only_what_names_the_machine(tmp_path: Path):
