@@ -23,6 +23,7 @@ from pathlib import Path
 from rvbuild.core.digest import Digest
 from rvbuild.core.ports import TreeSink
 from rvbuild.stores.local import LocalStore
+from rvbuild.stores.verify import verify
 
 ROUNDS = 3
 CHUNK = 1 << 20
@@ -64,7 +65,18 @@ def timed(work: Callable[[], object]) -> float:
 
 def report(what: str, ours: float, bare: float, than: str) -> None:
     """One line."""
-    print(f"{what:42} {ours:7.2f} s   {ours / bare:5.2f} × {than} ({bare:.2f} s)", flush=True)
+    print(f"{what:42} {ours:7.2f} s   {ours / bare:5.2f} x {than} ({bare:.2f} s)", flush=True)
+
+
+def copied(source: Path, target: Path, *, settled: bool = False, how: str = "-a") -> float:
+    """Seconds of cp, with the sync that makes it durable if ``settled``."""
+
+    def work() -> None:
+        subprocess.run(["cp", how, source, target], check=True)
+        if settled:
+            os.sync()
+
+    return timed(work)
 
 
 def add_tree(store: LocalStore, files: dict[str, bytes]) -> Digest:
@@ -74,47 +86,85 @@ def add_tree(store: LocalStore, files: dict[str, bytes]) -> Digest:
         return writer.commit()
 
 
+def add_to(folder: Path, files: dict[str, bytes], *, durable: bool) -> float:
+    """Seconds to add one tree to a new store, or to the one in ``folder``."""
+    store = LocalStore(str(folder), durable=durable)
+    return timed(lambda: add_tree(store, files))
+
+
 def trees(base: Path) -> None:
     """20,000 files: from memory into the store, against cp -a from the page cache."""
     files = corpus(20_000, 5_600, 1)
+    again = {f"again/{path}": data for path, data in files.items()}
     source = base / "source"
     lay_down(files, source)
     for turn in range(ROUNDS):
-        copy = base / f"copy-{turn}"
-        bare = timed(lambda copy=copy: subprocess.run(["cp", "-a", source, copy], check=True))
-        settled = timed(lambda: None) + bare
-        lazy = LocalStore(str(base / f"lazy-{turn}"), durable=False)
-        report("add 20,000 files", timed(lambda: add_tree(lazy, files)), bare, "cp -a")
-        store = LocalStore(str(base / f"store-{turn}"))
-        ours = timed(lambda: add_tree(store, files))
-        report("add 20,000 files, durable", ours, bare, "cp -a")
-        report("add 20,000 files, durable", ours, settled, "cp -a and sync")
-        again = {f"again/{path}": data for path, data in files.items()}
-        report("add them again elsewhere", timed(lambda: add_tree(store, again)), bare, "cp -a")
-    shutil.rmtree(source)
+        here = base / str(turn)
+        here.mkdir()
+        bare = copied(source, here / "copy")
+        settled = copied(source, here / "settled", settled=True)
+        report("add 20,000 files", add_to(here / "lazy", files, durable=False), bare, "cp -a")
+        ours = add_to(here / "store", files, durable=True)
+        report("add 20,000 files, durable", ours, settled, "cp -a; sync")
+        ours = add_to(here / "store", again, durable=True)
+        report("add them again elsewhere, durable", ours, settled, "cp -a; sync")
+        verified(here / "store")
+
+
+def verified(folder: Path) -> None:
+    """Verify a store, against hashing the same files on as many cores."""
+    files = [path for path in (folder / "cas").rglob("*") if path.is_file()]
+
+    def hashed(some: list[Path]) -> None:
+        for path in some:
+            hashlib.sha256(path.read_bytes())
+
+    cores = len(os.sched_getaffinity(0))
+
+    def bare() -> None:
+        with ThreadPoolExecutor(cores) as pool:
+            list(pool.map(hashed, [files[number::cores] for number in range(cores)]))
+
+    limit = timed(bare)
+    store = LocalStore(str(folder))
+    report("verify", timed(lambda: verify(store, print)), limit, "reading and hashing")
+
+
+def pieces() -> Iterator[bytes]:
+    """1 GiB, in chunks as a transport gives them."""
+    chunk = random.Random(2).randbytes(CHUNK)  # noqa: S311 - a benchmark's input
+    return (chunk for _ in range(1024))
+
+
+def hash_pieces() -> None:
+    """What nothing can be faster than."""
+    hasher = hashlib.sha256()
+    for piece in pieces():
+        hasher.update(piece)
 
 
 def one_file(base: Path) -> None:
     """1 GiB in chunks, against hashing the same chunks."""
-    chunk = random.Random(2).randbytes(CHUNK)  # noqa: S311 - a benchmark's input
-
-    def chunks() -> Iterator[bytes]:
-        return (chunk for _ in range(1024))
-
-    def bare() -> None:
-        hasher = hashlib.sha256()
-        for piece in chunks():
-            hasher.update(piece)
-
     for turn in range(ROUNDS):
-        limit = timed(bare)
+        limit = timed(hash_pieces)
         for durable in (False, True):
-            store = LocalStore(str(base / f"big-{turn}-{durable}"), durable=durable)
-            with store.new_tree() as writer:
-                ours = timed(lambda writer=writer: writer.file("big", chunks()))
-                ours += timed(writer.commit) if durable else 0
+            ours = add_big(base / f"big-{turn}-{durable}", durable=durable)
             report(f"add 1 GiB{', durable' * durable}", ours, limit, "bare SHA-256")
-            shutil.rmtree(base / f"big-{turn}-{durable}")
+        verified(base / f"big-{turn}-True")
+        shutil.rmtree(base / f"big-{turn}-True")
+        shutil.rmtree(base / f"big-{turn}-False")
+
+
+def add_big(folder: Path, *, durable: bool) -> float:
+    """Seconds for one file in one tree."""
+    store = LocalStore(str(folder), durable=durable)
+
+    def work() -> None:
+        with store.new_tree() as writer:
+            writer.file("big", pieces())
+            writer.commit()
+
+    return timed(work)
 
 
 def modules(base: Path) -> None:
@@ -123,10 +173,10 @@ def modules(base: Path) -> None:
     parts: list[dict[str, bytes]] = [{} for _ in range(468)]
     for number, (path, data) in enumerate(whole.items()):
         parts[number * 468 // len(whole)][path] = data
-    copy, source = base / "flat", base / "modules"
+    source = base / "modules"
     lay_down(whole, source)
-    bare = timed(lambda: subprocess.run(["cp", "-a", source, copy], check=True))
-    linked = timed(lambda: subprocess.run(["cp", "-al", source, base / "links"], check=True))
+    bare = copied(source, base / "flat", settled=True)
+    linked = copied(source, base / "links", settled=True, how="-al")
     store = LocalStore(str(base / "modules-store"))
     roots: list[Digest] = []
 
@@ -134,9 +184,9 @@ def modules(base: Path) -> None:
         with ThreadPoolExecutor(16) as pool:
             roots.extend(pool.map(lambda files: add_tree(store, files), parts))
 
-    report("add 468 trees, 67,000 files, durable", timed(add), bare, "cp -a")
+    report("add 468 trees, 67,000 files, durable", timed(add), bare, "cp -a; sync")
     laid = [(f"at/m{number}", root) for number, root in enumerate(roots)]
-    report("merge them", timed(lambda: store.merge(laid)), linked, "cp -al")
+    report("merge them", timed(lambda: store.merge(laid)), linked, "cp -al; sync")
 
 
 def main() -> None:

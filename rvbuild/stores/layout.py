@@ -108,8 +108,6 @@ def link(source: str, target: str, at: int | None = None) -> None:
     try:
         os.link(source, target, src_dir_fd=at, follow_symlinks=False)
     except FileNotFoundError:
-        if os.path.isdir(os.path.dirname(target)):
-            raise
         os.makedirs(os.path.dirname(target), exist_ok=True)
         os.link(source, target, src_dir_fd=at, follow_symlinks=False)
 
@@ -123,8 +121,6 @@ def rename(source: str, target: str) -> None:
     try:
         os.rename(source, target)
     except FileNotFoundError:
-        if os.path.isdir(os.path.dirname(target)):
-            raise
         os.makedirs(os.path.dirname(target), exist_ok=True)
         os.rename(source, target)
 

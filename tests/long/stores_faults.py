@@ -1,0 +1,506 @@
+"""Kill a store's user, or fail a call of it, at every point; then see that nothing is wrong.
+
+Run: ``PYTHONPATH=. python tests/long/stores_faults.py MODE FOLDER [STEP]``
+
+``kill``     SIGKILL before each mutating call of ``os`` (seen by an audit hook, so nothing
+             is patched). Seconds; the test run does this.
+``fail``     ENOSPC, EIO, EMFILE and EINTR instead of each call. Seconds; the test run does this.
+``strace``   the same two at every mutating *system call*, each write and sync among them, by
+             strace's injection. An hour; ten minutes with STEP 8.
+``full``     a small tmpfs is filled up to each page, and to each inode, before the build; in a
+             user namespace of its own (``unshare -rm``) or as root. Seconds.
+``crowd``    six processes build overlapping trees in one store, each collecting garbage in
+             between; STEP is the number of rounds of each (default 1). Seconds for 20.
+``power``    as root: a loop-mounted ext4 is shut down (what was not synced is lost) while
+             the store is written. 200 rounds are about five minutes; STEP is their number.
+
+FOLDER is made and removed. Every STEPth point is tried (default 1). Prints what was tried;
+the exit status is not 0 when anything was found.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rvbuild.core.action import Outcome
+from rvbuild.core.derivation import Realisation
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import StoreError
+from rvbuild.core.ports import TreeSink
+from rvbuild.stores.collect import DAY, collect
+from rvbuild.stores.local import LocalStore
+from rvbuild.stores.verify import Finding, verify
+
+MUTATING = {
+    "os.chmod",
+    "os.link",
+    "os.mkdir",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.symlink",
+    "os.utime",
+    "fcntl.flock",
+}
+CLEANING = {"os.remove", "os.rmdir", "os.scandir"}
+ERRORS = (errno.ENOSPC, errno.EIO, errno.EMFILE, errno.EINTR)
+TYPED, UNTYPED = 40, 41
+
+
+def fill(sink: TreeSink, name: bytes) -> None:
+    """A tree with everything in it."""
+    sink.directory("empty")
+    sink.file("a/plain", [b"in every tree"])
+    sink.file("a/run", [b"in every tree"], executable=True)
+    sink.file("own", [name])
+    sink.file("a/pieces", [name, b" in ", b"pieces"], executable=True)
+    sink.copy("a/again", "own")
+    sink.symlink("link", "a/plain")
+
+
+def leave(out: Path) -> None:
+    """What a step leaves."""
+    (out / "bin").mkdir(parents=True)
+    (out / "bin/tool").write_bytes(b"tool")
+    (out / "bin/tool").chmod(0o755)
+    (out / "plain").write_bytes(b"in every tree")
+
+
+def add(store: LocalStore, name: bytes) -> Digest:
+    """One fetched source."""
+    with store.new_tree() as writer:
+        fill(writer, name)
+        return writer.commit()
+
+
+def register(store: LocalStore, name: str, root: Digest) -> Realisation:
+    """One result, in the order of the engine."""
+    log, action = store.write(f"log of {name}".encode()), Digest.of(name.encode())
+    tree = Digest.of(store.tree(root).encode())
+    store.record(action, Outcome(exit_code=0, output=root, tree=tree, log=log), accelerated=False)
+    made = Realisation(derivation=action.hash, output=root.hash, action=action.hash, log=log.hash)
+    store.register(made)
+    return made
+
+
+def build(folder: Path, *, durable: bool, note: Callable[[str], None] = lambda _: None) -> None:
+    """A small build: fetch, merge, capture, register, hold; then a collection."""
+    store = LocalStore(str(folder / "store"), durable=durable)
+    with store.shared():
+        one, two = add(store, b"one"), add(store, b"two")
+        old = register(store, "old", add(store, b"old"))
+        merged = store.merge([("", one), ("in/two", two)])
+        register(store, "merged", merged)
+        note(merged.hash)
+        captured = store.capture(str(folder / "out"))
+        made = register(store, "captured", captured)
+        note(captured.hash)
+        link = folder / "result"
+        link.unlink(missing_ok=True)
+        link.symlink_to(store.path(captured))
+        store.add_root("captured", made.derivation, str(link))
+        then = time.time() - 100 * DAY
+        os.utime(
+            store.layout.record("realisations", old.derivation, accelerated=False), (then,) * 2
+        )
+        os.utime(store.layout.record("ac", old.derivation, accelerated=False), (then,) * 2)
+    collect(store, keep_days=30)
+    note("collected")
+
+
+def fresh(folder: Path) -> None:
+    """An empty store, and an output to capture."""
+    shutil.rmtree(folder, ignore_errors=True)
+    leave(folder / "out")
+
+
+def findings(folder: Path) -> list[Finding]:
+    """What is wrong in the store."""
+    found: list[Finding] = []
+    verify(LocalStore(str(folder / "store"), durable=False), found.append)
+    return found
+
+
+def judged(folder: Path, where: str) -> None:
+    """Nothing is damaged, nothing registered is missing; a second run converges.
+
+    Raises:
+        AssertionError: it is not so.
+    """
+    assert not (found := findings(folder)), (where, found)
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    leave(folder / "out")
+    build(folder, durable=False)
+    assert not (found := findings(folder)), (where, "run again", found)
+    store = folder / "store"
+    assert sorted(os.listdir(store / "locks")) == ["store"], where
+    assert os.listdir(store / "tmp") == [], where
+    assert len(list(store.glob("trees/*/*.tree"))) == 2, where
+    assert len(list(store.glob("realisations/*/*"))) == 2, where
+
+
+class Points:
+    """Counts the calls that an audit hook sees; acts at the one numbered ``at``."""
+
+    def __init__(self, at: int, act: Callable[[], None], folder: Path, *, reads: bool) -> None:
+        self.seen = 0
+        self.name = ""
+        self._at = at
+        self._act = act
+        self._folder = str(folder)
+        self._reads = reads
+
+    def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
+        if not self._counts(event, arguments):
+            return
+        self.seen += 1
+        if self.seen == self._at:
+            self.name = event
+            self._act()
+
+    def _counts(self, event: str, arguments: tuple[object, ...]) -> bool:
+        if event == "open":
+            path, _, flags = arguments
+            ours = isinstance(path, str) and (path.startswith(self._folder) or path[0] != "/")
+            writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR)
+            return ours and bool(writes or self._reads)
+        return event in MUTATING or (self._reads and event == "os.scandir")
+
+
+def forked(work: Callable[[], int]) -> int:
+    """The wait status of a child that does ``work`` and exits with its result."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(work())
+        finally:
+            traceback.print_exc()
+            os._exit(99)
+    return os.waitpid(child, 0)[1]
+
+
+def kill_everywhere(folder: Path, step: int) -> int:
+    """SIGKILL before each mutating call; returns how many there were."""
+    for at in range(1, 100_000, step):
+        fresh(folder)
+
+        def work(at: int = at) -> int:
+            points = Points(at, lambda: os.kill(os.getpid(), signal.SIGKILL), folder, reads=False)
+            sys.addaudithook(points)
+            build(folder, durable=False)
+            return 0
+
+        status = forked(work)
+        if os.waitstatus_to_exitcode(status) == 0:
+            return at - 1
+        assert os.WTERMSIG(status) == signal.SIGKILL, f"call {at}: {status}"
+        judged(folder, f"killed before call {at}")
+    raise AssertionError
+
+
+def fail_everywhere(folder: Path, step: int) -> int:
+    """Each error instead of each call; returns how many there were."""
+    done = 0
+    for number in ERRORS:
+        for at in range(1, 100_000, step):
+            fresh(folder)
+            status = os.waitstatus_to_exitcode(
+                forked(lambda at=at, number=number: failing(folder, at, number))
+            )
+            if status == 0:
+                break
+            where = f"{errno.errorcode[number]} at call {at}"
+            assert status == TYPED, f"{where}: exit {status}"
+            judged(folder, where)
+            done += 1
+    return done
+
+
+def failing(folder: Path, at: int, number: int) -> int:
+    """Build with one call failing: 0 when none failed, TYPED when it was told as it should."""
+
+    def fail() -> None:
+        raise OSError(number, os.strerror(number))
+
+    points = Points(at, fail, folder, reads=True)
+    sys.addaudithook(points)
+    try:
+        build(folder, durable=False)
+    except StoreError as error:
+        clean = points.name in CLEANING or not list((folder / "store").glob("tmp/*"))
+        return TYPED if error.where and error.hint and clean else UNTYPED
+    except OSError:
+        if points.name in {"os.remove", "os.symlink", "os.utime"}:
+            return TYPED  # the build's own calls, outside the store
+        traceback.print_exc()
+        return UNTYPED
+    return TYPED if points.name else 0
+
+
+SYSTEM_CALLS = {
+    "kill": (
+        "openat,write,linkat,renameat,rename,renameat2,mkdir,mkdirat,symlinkat,symlink,utimensat,"
+        "fchmod,fchmodat,unlink,unlinkat,rmdir,fsync,syncfs,flock,close"
+    ),
+    "fail": (
+        "write,linkat,link,rename,renameat,renameat2,mkdir,mkdirat,symlinkat,utimensat,fsync,syncfs"
+    ),
+}
+
+
+def strace_everywhere(folder: Path, step: int) -> int:
+    """Every system call, killed and failed; returns how many were tried."""
+    done = 0
+    for names, injection, expected in strace_injections():
+        for at in range(1, 100_000, step):
+            fresh(folder)
+            status = straced(folder, f"{names}:{injection}:when={at}")
+            if status == 0:
+                break
+            where = f"{names} {injection} at {at}"
+            assert status == expected, f"{where}: exit {status}"
+            judged(folder, where)
+            done += 1
+    return done
+
+
+def strace_injections() -> Iterator[tuple[str, str, int]]:
+    """System calls, what to inject, and the exit status that this should have."""
+    for name in SYSTEM_CALLS["kill"].split(","):
+        yield name, "signal=KILL", -signal.SIGKILL
+    for name in SYSTEM_CALLS["fail"].split(","):
+        yield name, "error=ENOSPC", TYPED
+        yield name, "error=EIO", TYPED
+
+
+def straced(folder: Path, injection: str) -> int:
+    """The exit status of a durable build under strace, from where its own calls begin."""
+    command = [sys.executable, __file__, "child", folder]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdout.readline()
+        trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={injection}"]
+        tracer = subprocess.Popen([*trace, "-p", str(child.pid)], stderr=subprocess.DEVNULL)
+        while "TracerPid:\t0\n" in Path(f"/proc/{child.pid}/status").read_text():
+            time.sleep(0.001)
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.write(b"\n")
+            child.stdin.flush()
+        status = child.wait()
+        tracer.wait()
+    return status
+
+
+def child_build(folder: Path) -> int:
+    """What strace watches."""
+    os.write(1, b"\n")
+    os.read(0, 1)
+    try:
+        build(folder, durable=True)
+    except StoreError as error:
+        return TYPED if error.where and error.hint else UNTYPED
+    except OSError:
+        return TYPED  # the build's own link and times
+    return 0
+
+
+def fill_everywhere(folder: Path, step: int) -> int:
+    """The disk is full after each number of pages, then of inodes; returns how many failed."""
+    failed = 0
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m,nr_inodes=500", "tmpfs", folder], check=True
+    )
+    try:
+        for ballast in (pages, inodes):
+            for spare in range(0, 1000, step):
+                fresh(folder / "work")
+                ballast(folder / "ballast", spare)
+                status = os.waitstatus_to_exitcode(forked(lambda: built_or_told(folder / "work")))
+                assert status in {0, TYPED}, (ballast, spare, status)
+                shutil.rmtree(folder / "ballast")
+                judged(folder / "work", f"{ballast.__name__} left: {spare}")
+                if status == 0:
+                    break
+                failed += 1
+    finally:
+        subprocess.run(["umount", folder], check=True)
+    return failed
+
+
+def pages(ballast: Path, spare: int) -> None:
+    """Leave ``spare`` pages."""
+    ballast.mkdir()
+    free = os.statvfs(ballast).f_bavail - spare
+    (ballast / "file").write_bytes(bytes(free * os.statvfs(ballast).f_bsize))
+
+
+def inodes(ballast: Path, spare: int) -> None:
+    """Leave ``spare`` inodes."""
+    ballast.mkdir()
+    for number in range(os.statvfs(ballast).f_favail - spare):
+        (ballast / str(number)).touch()
+
+
+def built_or_told(folder: Path) -> int:
+    """0 when the disk was large enough, TYPED when the error says what to do."""
+    try:
+        build(folder, durable=False)
+    except StoreError as error:
+        told = error.where and "rvbuild gc" in (error.hint or "")
+        return TYPED if told and not list((folder / "store").glob("tmp/*")) else UNTYPED
+    except OSError:
+        return TYPED  # the build's own link
+    return 0
+
+
+def crowd(folder: Path, rounds: int) -> int:
+    """Six processes in one store; returns how many rounds they did."""
+    fresh(folder)
+    children = []
+    for number in range(6):
+        child = os.fork()
+        if child == 0:
+            try:
+                one_of_many(LocalStore(str(folder / "store"), durable=False), number, rounds)
+                os._exit(0)
+            finally:
+                traceback.print_exc()
+                os._exit(1)
+        children.append(child)
+    assert {os.waitpid(child, 0)[1] for child in children} == {0}
+    assert not (found := findings(folder)), found
+    collect(LocalStore(str(folder / "store"), durable=False), keep_days=-1)
+    store = folder / "store"
+    assert {p.name for p in store.rglob("*") if p.is_file()} == {"store"}, "nothing held it"
+    return 6 * rounds
+
+
+def one_of_many(store: LocalStore, seed: int, rounds: int) -> None:
+    """Build what others build too; what was made stays until the lock goes."""
+    rng = random.Random(seed)  # noqa: S311 - which trees, no secret
+    for _ in range(rounds):
+        with store.shared():
+            names = [b"tree %d" % rng.randrange(4) for _ in range(3)]
+            made = {name: add(store, name) for name in names}
+            merged = store.merge([(name.decode(), root) for name, root in made.items()])
+            register(store, "+".join(sorted(name.decode() for name in made)), merged)
+            for name in made:
+                top = Path(store.path(merged), name.decode())
+                assert (top / "own").read_bytes() == name
+                assert (top / "a/pieces").read_bytes() == name + b" in pieces"
+                assert (top / "link").read_bytes() == b"in every tree"
+            assert all(store.has_tree(root) for root in made.values())
+        with contextlib.suppress(StoreError):  # where another one builds
+            collect(store, keep_days=-1)
+
+
+SHUTDOWN, FLUSH, NO_FLUSH = 0x8004587D, 1, 2
+
+
+def lose_power(folder: Path, rounds: int) -> int:
+    """Shut the file system down at random moments; what was said to be durable is there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    top = folder / "mounted"
+    top.mkdir()
+    registered = 0
+    for number in range(rounds):
+        image = folder / f"image-{number}"  # the kernel may still hold the last one
+        with image.open("wb") as file:
+            file.truncate(64 << 20)
+        subprocess.run(["mkfs.ext4", "-q", image], check=True)
+        with mounted(image, top):
+            leave(top / "work/out")
+            noted = interrupted(top, random.uniform(0.0, 0.8), (FLUSH, NO_FLUSH)[number % 2])  # noqa: S311 - a moment
+        with mounted(image, top, "--lazy"):  # a failed assertion still holds the store open
+            trees = {path.stem for path in (top / "work/store/trees").glob("*/*.tree")}
+            lost = {name for name in noted if len(name) == 64} - trees
+            assert not lost, (number, lost)
+            if (top / "work/store").is_dir():
+                judged(top / "work", f"power lost, round {number}")
+        image.unlink()
+        registered += len(noted)
+    sys.stdout.write(f"{registered} registrations were durable\n")
+    return rounds
+
+
+@contextlib.contextmanager
+def mounted(image: Path, top: Path, *how: str) -> Iterator[None]:
+    """The image, loop-mounted."""
+    subprocess.run(["mount", "-o", "loop", image, top], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", *how, top], check=True)
+
+
+def interrupted(top: Path, seconds: float, flag: int) -> list[str]:
+    """Build, lose power after some seconds; what the build said to be durable by then."""
+    ours, theirs = os.pipe()
+
+    def work() -> int:
+        build(top / "work", durable=True, note=lambda text: os.write(theirs, f"{text}\n".encode()))
+        return 0
+
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            os._exit(work())
+        os._exit(1)
+    os.close(theirs)
+    time.sleep(seconds)
+    at = os.open(top, os.O_RDONLY)
+    os.set_blocking(ours, False)
+    try:
+        noted = os.read(ours, 4096)
+    except BlockingIOError:
+        noted = b""
+    fcntl.ioctl(at, SHUTDOWN, struct.pack("I", flag))
+    os.close(at)
+    os.close(ours)
+    os.waitpid(child, 0)
+    return noted.decode().split()
+
+
+def main() -> int:
+    """Run one mode."""
+    mode, folder = sys.argv[1], Path(sys.argv[2])
+    step = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    if mode == "child":
+        return child_build(folder)
+    if mode in {"full", "power"}:
+        # Mounts of its own: another process' namespace must not keep them alive.
+        own = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
+        command = [*own, sys.executable, __file__, f"{mode}-inside", *sys.argv[2:]]
+        return subprocess.run(command, check=False).returncode
+    modes = {
+        "kill": kill_everywhere,
+        "fail": fail_everywhere,
+        "strace": strace_everywhere,
+        "full-inside": fill_everywhere,
+        "crowd": crowd,
+        "power-inside": lose_power,
+    }
+    tried = modes[mode](folder, step)
+    shutil.rmtree(folder, ignore_errors=True)
+    sys.stdout.write(f"{mode}: {tried} points, nothing wrong\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
