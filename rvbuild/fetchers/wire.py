@@ -203,10 +203,10 @@ class Wire(httpx.BaseTransport):
     def _proxy_pool(self, url: str) -> httpcore.ConnectionPool:
         try:
             proxy = httpx.Proxy(url if "://" in url else f"http://{url}")
-            kind = httpcore.HTTPProxy
+            target, login = str(proxy.url), proxy.raw_auth
             if proxy.url.scheme.startswith("socks"):
-                kind = httpcore.SOCKSProxy
-            return kind(str(proxy.url), proxy_auth=proxy.raw_auth, **self._settings)
+                return httpcore.SOCKSProxy(target, proxy_auth=login, **self._settings)
+            return httpcore.HTTPProxy(target, proxy_auth=login, **self._settings)
         except (ValueError, RuntimeError, httpx.InvalidURL) as exc:
             msg = "the environment names a proxy that cannot be used"
             hint = "correct http_proxy, https_proxy or all_proxy (socks needs the socksio package)"
