@@ -93,8 +93,8 @@ def _old(path: str) -> Lock:
 
 
 def _resolve(setup: Setup, names: list[str], old: Lock) -> Lock:
-    names = names or Folder(setup.workspace.recipes[:1]).names()
-    recipes = [setup.folder.load(name) for name in names]
+    own = [setup.folder.load(name) for name in Folder(setup.workspace.recipes[:1]).names()]
+    recipes = [setup.folder.load(name) for name in names] if names else own
     instances = [instance for recipe in recipes for instance in _instances(recipe.name, setup)]
     graph = RecipeGraph(instances, setup.folder.load, setup.build_arch, checks=True)
     outputs = _Outputs(setup.machinery(), setup.jobs())
@@ -109,7 +109,7 @@ def _resolve(setup: Setup, names: list[str], old: Lock) -> Lock:
     resolver.imports = GoList(
         linker=linker, outputs=outputs, nested=outputs.nested, read=outputs.read
     )
-    return resolver.lock(graph.recipes[name] for name in sorted(graph.recipes))
+    return resolver.lock((graph.recipes[name] for name in sorted(graph.recipes)), own)
 
 
 def _instances(name: str, setup: Setup) -> list[Instance]:

@@ -115,10 +115,16 @@ class Resolver:
     _wanted: dict[str, list[tuple[Recipe, GoModulesSpec]]] = field(factory=dict, init=False)
     _under_way: list[str] = field(factory=list, init=False)
 
-    def lock(self, recipes: Iterable[Recipe]) -> Lock:
-        """Resolve all of ``recipes``."""
+    def lock(self, recipes: Iterable[Recipe], users: Iterable[Recipe] = ()) -> Lock:
+        """Resolve all of ``recipes``.
+
+        Args:
+            recipes: What to resolve.
+            users: Further recipes that share sets of Go modules with them.
+        """
         listed = list(recipes)
-        for recipe in listed:
+        names = {recipe.name for recipe in listed}
+        for recipe in (*listed, *(user for user in users if user.name not in names)):
             if recipe.go_modules is not None:
                 owner, name = self._named(recipe, recipe.go_modules.source, recipe.file)
                 key = modules_key(f"{owner.name}/{name}", recipe.go_modules.directory)
