@@ -27,7 +27,6 @@ from pathlib import Path
 from rvbuild.cli.setup import Setup
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.derivation import Step
-from rvbuild.core.digest import Digest
 from rvbuild.core.events import Event, Finished, Phase
 from rvbuild.core.link import Linked
 from rvbuild.engine.build import build
@@ -78,8 +77,7 @@ class Bench:
         for digest, derivation in linked.derivations.items():
             found = self.setup.store.realisation(digest)
             while isinstance(derivation, Step) and found is not None:
-                action = Digest.parse(found.action or "")
-                for kind, name in (("realisations", digest), ("ac", action.hash)):
+                for kind, name in (("realisations", digest), ("ac", found.action or "")):
                     path = layout.record(kind, name, accelerated=found.accelerated)
                     Path(path).unlink(missing_ok=True)
                 found = self.setup.store.realisation(digest)
@@ -149,7 +147,7 @@ def edit(arguments: argparse.Namespace) -> None:
         raise SystemExit(msg)
     with tempfile.TemporaryDirectory() as folder:
         tree = os.path.join(folder, "k3s")
-        shutil.copytree(plain.setup.store.path(Digest.parse(realised.output)), tree, symlinks=True)
+        shutil.copytree(plain.setup.store.path(realised.output), tree, symlinks=True)
         subprocess.run(["chmod", "-R", "u+w", tree], check=True)
         override = [f"k3s-source={tree}"]
         first = _edited(arguments, tree, override, "a")

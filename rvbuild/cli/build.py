@@ -16,7 +16,6 @@ from rvbuild.cli.results import Result, render_results
 from rvbuild.cli.setup import Setup
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.derivation import Fetch
-from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, UsageError
 from rvbuild.core.graph import RecipeGraph
 from rvbuild.core.link import Linked
@@ -71,7 +70,7 @@ def _place(setup: Setup, linked: Linked, built: Built, output: str | None) -> li
     for target, digest in linked.results.items():
         if digest not in built.realised:
             continue
-        root = Digest.parse(built.realised[digest].output)
+        root = built.realised[digest].output
         tree = setup.store.path(root)
         if output is None:
             place = os.path.abspath(os.path.join(RESULT, str(target)))

@@ -16,7 +16,6 @@ from rvbuild.cli.messages import printable
 from rvbuild.cli.setup import Setup
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.derivation import Fetch
-from rvbuild.core.digest import Digest
 from rvbuild.core.errors import UsageError
 from rvbuild.core.events import silent
 from rvbuild.core.graph import RecipeGraph, parse_target
@@ -159,7 +158,7 @@ def log_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo
     (derivation,) = linked.results.values()
     failed = store.failed(derivation)
     found = store.realisation(derivation)
-    log = failed or (Digest.parse(found.log) if found and found.log else None)
+    log = failed or (found.log if found else None)
     if log is None:
         msg = "no step of it has run here"
         raise UsageError(

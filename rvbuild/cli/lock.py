@@ -45,7 +45,7 @@ class _Outputs:
         wanted = list(wanted)
         built = build(derivations, wanted, self.machinery, jobs=self.jobs)
         built.raise_first()
-        return {digest: Digest.parse(built.realised[digest].output) for digest in wanted}
+        return {digest: built.realised[digest].output for digest in wanted}
 
     def root(self, source: Source) -> Digest:
         fetch = Fetch(source=source)

@@ -13,6 +13,7 @@ from typing import Union
 from attrs import field, frozen
 
 from rvbuild.core.canonical import Json, encode
+from rvbuild.core.digest import Digest
 from rvbuild.core.source import Source
 
 VERSION = 1
@@ -126,16 +127,17 @@ Derivation = Union[Fetch, Merge, Step]
 
 @frozen(kw_only=True)
 class Realisation:
-    """The fact that derivation D has output O: ``output`` is the root digest of a tree.
+    """The fact that derivation D has output O: ``output`` is the digest of a tree's root.
 
-    ``action`` is the action digest for a step. ``accelerated``: a compile cache helped to
-    make it or one of its inputs, so a release build does not take it.
+    For a step, ``action`` is its action's key (SHA-256), ``log`` the digest of what it wrote.
+    ``accelerated``: a compile cache helped to make it or one of its inputs, so a release
+    build does not take it.
     ``signatures`` is empty for now.
     """
 
     derivation: str
-    output: str
+    output: Digest
     action: str | None = None
-    log: str | None = None
+    log: Digest | None = None
     accelerated: bool = False
     signatures: tuple[str, ...] = ()

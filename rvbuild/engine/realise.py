@@ -59,7 +59,7 @@ class Realiser:
         """A realisation that may be used: registered, whole, and not accelerated for a release."""
         store = self.machinery.store
         found = store.realisation(digest, accelerated=not self.machinery.release)
-        return found if found and store.has_tree(Digest.parse(found.output)) else None
+        return found if found and store.has_tree(found.output) else None
 
     def stop(self) -> None:
         """End what runs; tasks end with Interrupted."""
@@ -112,19 +112,19 @@ class Realiser:
         with self.machinery.store.new_tree() as tree:
             self.machinery.sources.fetch(derivation.source, tree, advance)
             output = tree.commit()
-        return Realisation(derivation=derivation.digest, output=str(output))
+        return Realisation(derivation=derivation.digest, output=output)
 
     def _merge(self, derivation: Merge) -> Realisation:
         parts = [(path, self._output(digest)) for path, digest in derivation.parts]
         output = self.machinery.store.merge(parts)
         return Realisation(
             derivation=derivation.digest,
-            output=str(output),
+            output=output,
             accelerated=self._any_accelerated(derivation),
         )
 
     def _output(self, digest: str) -> Digest:
-        return Digest.parse(self.realised[digest].output)
+        return self.realised[digest].output
 
     def _any_accelerated(self, derivation: Derivation) -> bool:
         return any(self.realised[given].accelerated for given in derivation.inputs)
@@ -167,9 +167,9 @@ class Realiser:
             self.machinery.store.forget_failure(step.digest)
         realisation = Realisation(
             derivation=step.digest,
-            output=str(output),
-            action=str(action.digest),
-            log=str(outcome.log),
+            output=output,
+            action=action.digest.hash,
+            log=outcome.log,
             accelerated=accelerated or self._any_accelerated(step),
         )
         return realisation, how

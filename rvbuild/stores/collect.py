@@ -147,8 +147,8 @@ def _results(layout: Layout, rooted: set[str]) -> Iterator[_Result]:
     users: dict[str, _Result] = {}
     for name, path in (item for top in tops for item in named(f"{top}/{REALISATIONS}")):
         found = decode_realisation(_read(path))
-        logs = (found.log,) if found.log else ()
-        result = _result(path, (found.output,), logs, rooted=name in rooted)
+        logs = (found.log.hash,) if found.log else ()
+        result = _result(path, (found.output.hash,), logs, rooted=name in rooted)
         if found.action:
             users[found.action] = max(users.get(found.action, result), result, key=_importance)
         yield result

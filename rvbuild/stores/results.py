@@ -28,14 +28,14 @@ USED_WITHIN = 3600
 
 
 def encode_realisation(realisation: Realisation) -> bytes:
-    """Canonical JSON of every field."""
+    """Canonical JSON of every field; digests as ``HASH/SIZE``."""
     return encode(
         {
             "accelerated": realisation.accelerated,
             "action": realisation.action,
             "derivation": realisation.derivation,
-            "log": realisation.log,
-            "output": realisation.output,
+            "log": str(realisation.log) if realisation.log else None,
+            "output": str(realisation.output),
             "signatures": realisation.signatures,
         }
     )
@@ -50,9 +50,11 @@ def decode_realisation(data: bytes) -> Realisation:
     try:
         fields = json.loads(data)
         fields["signatures"] = tuple(fields["signatures"])
+        for name in ("log", "output"):
+            fields[name] = None if fields[name] is None else Digest.parse(fields[name])
         realisation = Realisation(**fields)
         same = encode_realisation(realisation) == data
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         msg = f"not a realisation: {error}"
         raise VerificationError(msg) from error
     if not same:

@@ -273,12 +273,21 @@ def _realisation(walk: _Walk, name: str, path: str, data: bytes, *, accelerated:
     found = decode_realisation(data)
     if (found.derivation, found.accelerated) != (name, accelerated):
         walk.damaged(path, "the realisation of another derivation")
-    if found.output not in walk.trees:
+    tree = walk.trees.get(found.output.hash)
+    if tree is None:
         walk.missing(path, f"its output {found.output} is not in the store")
-    if found.log is not None and found.log not in walk.present:
-        walk.missing(path, f"its log {found.log} is not in the store")
+    elif tree.root != found.output:
+        walk.damaged(path, "its output has another size")
+    _referred(walk, path, found.log, "log")
     if found.action is not None and not _has_record(walk, AC, found.action):
         walk.missing(path, f"its action {found.action} is not in the store")
+
+
+def _referred(walk: _Walk, path: str, blob: Digest | None, what: str) -> None:
+    if blob is not None and blob.hash not in walk.present:
+        walk.missing(path, f"its {what} {blob} is not in the store")
+    elif blob is not None and walk.sizes.get(blob.hash, blob.size) != blob.size:
+        walk.damaged(path, f"its {what} has another size")
 
 
 def _has_record(walk: _Walk, kind: str, key: str) -> bool:
@@ -292,11 +301,8 @@ def _outcome(walk: _Walk, name: str, path: str, data: bytes, *, accelerated: boo
     found = Outcome.decode(data)
     if found.encode() != data:
         walk.damaged(path, "an ActionResult with more in it than rvbuild writes")
-    for blob, what in ((found.log, "log"), (found.tree, "Tree message")):
-        if blob is not None and blob.hash not in walk.present:
-            walk.missing(path, f"its {what} {blob} is not in the store")
-        elif blob is not None and walk.sizes.get(blob.hash, blob.size) != blob.size:
-            walk.damaged(path, f"its {what} has another size")
+    _referred(walk, path, found.log, "log")
+    _referred(walk, path, found.tree, "Tree message")
     if found.output is None:
         return
     tree = walk.trees.get(found.output.hash)

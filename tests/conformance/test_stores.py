@@ -291,12 +291,12 @@ def test_merging_a_missing_tree_is_a_key_error(store: Store) -> None:
         store.merge([("", Digest.of(b"no such tree"))])
 
 
-def realised(*, accelerated: bool, output: str = "1" * 64) -> Realisation:
+def realised(*, accelerated: bool, output: bytes = b"one") -> Realisation:
     return Realisation(
         derivation="d" * 64,
-        output=output,
+        output=Digest.of(output),
         action="a" * 64,
-        log="b" * 64,
+        log=Digest.of(b"log"),
         accelerated=accelerated,
         signatures=("k:s",),
     )
@@ -306,16 +306,16 @@ def test_a_realisation_is_found_by_derivation(store: Store) -> None:
     assert store.realisation("d" * 64) is None
     store.register(realised(accelerated=False))
     assert store.realisation("d" * 64) == realised(accelerated=False)
-    store.register(realised(accelerated=False, output="2" * 64))
-    assert store.realisation("d" * 64) == realised(accelerated=False, output="2" * 64)
+    store.register(realised(accelerated=False, output=b"two"))
+    assert store.realisation("d" * 64) == realised(accelerated=False, output=b"two")
 
 
 def test_accelerated_realisations_are_kept_apart(store: Store) -> None:
     store.register(realised(accelerated=True))
     assert store.realisation("d" * 64, accelerated=False) is None
     assert store.realisation("d" * 64) == realised(accelerated=True)
-    store.register(realised(accelerated=False, output="2" * 64))
-    assert store.realisation("d" * 64) == realised(accelerated=False, output="2" * 64)
+    store.register(realised(accelerated=False, output=b"two"))
+    assert store.realisation("d" * 64) == realised(accelerated=False, output=b"two")
 
 
 def test_an_outcome_is_found_by_action(store: Store) -> None:

@@ -91,7 +91,7 @@ def register(store: LocalStore, name: str, root: Digest) -> Realisation:
     log, action = store.write(f"log of {name}".encode()), Digest.of(name.encode())
     tree = Digest.of(store.tree(root).encode())
     store.record(action, Outcome(exit_code=0, output=root, tree=tree, log=log), accelerated=False)
-    made = Realisation(derivation=action.hash, output=root.hash, action=action.hash, log=log.hash)
+    made = Realisation(derivation=action.hash, output=root, action=action.hash, log=log)
     store.register(made)
     return made
 

@@ -1,6 +1,7 @@
 """The plan: what must run, in an order that works, each with its reason."""
 
 from rvbuild.core.derivation import Input, Merge, Realisation, Step
+from rvbuild.core.digest import EMPTY
 from rvbuild.core.events import Phase
 from rvbuild.core.plan import make_plan
 
@@ -26,7 +27,7 @@ def nothing(_: str) -> Realisation | None:
 
 def only(*kept: Step | Merge):
     digests = {derivation.digest for derivation in kept}
-    return lambda d: Realisation(derivation=d, output="x") if d in digests else None
+    return lambda d: Realisation(derivation=d, output=EMPTY) if d in digests else None
 
 
 def test_inputs_come_first_and_each_once():

@@ -38,9 +38,9 @@ def built(store: LocalStore, name: str, *, accelerated: bool = False) -> Realisa
     store.record(action, outcome, accelerated=accelerated)
     realisation = Realisation(
         derivation=Digest.of(name.encode()).hash,
-        output=root.hash,
+        output=root,
         action=action.hash,
-        log=log.hash,
+        log=log,
         accelerated=accelerated,
     )
     store.register(realisation)
@@ -48,7 +48,7 @@ def built(store: LocalStore, name: str, *, accelerated: bool = False) -> Realisa
 
 
 def hold(store: LocalStore, link: Path, realisation: Realisation) -> None:
-    link.symlink_to(Path(store.layout.tree(realisation.output)))
+    link.symlink_to(Path(store.layout.tree(realisation.output.hash)))
     store.add_root(link.name, realisation.derivation, str(link))
 
 
@@ -135,7 +135,7 @@ def test_a_file_cut_short_or_longer_is_found(store: LocalStore) -> None:
 
 
 def tree_file(store: LocalStore, realisation: Realisation, name: str) -> Path:
-    return Path(store.layout.tree(realisation.output), name)
+    return Path(store.layout.tree(realisation.output.hash), name)
 
 
 def test_missing_differs_from_damaged(store: LocalStore) -> None:
@@ -149,7 +149,7 @@ def test_missing_differs_from_damaged(store: LocalStore) -> None:
     assert (missing.kind, missing.path) == ("missing", str(tree_file(store, one, "doc")))
     shutil.rmtree(tree_file(store, one, ""))
     (missing,) = findings(store)
-    assert (missing.kind, missing.path) == ("missing", store.layout.tree(one.output))
+    assert (missing.kind, missing.path) == ("missing", store.layout.tree(one.output.hash))
 
 
 def test_a_tree_is_compared_with_its_message(store: LocalStore) -> None:
@@ -209,13 +209,13 @@ def test_what_a_root_reaches_stays(store: LocalStore, tmp_path: Path) -> None:
     done = collect(store, keep_days=30)
     assert (done.trees, done.results) == (1, 2)
     assert done.freed == sum(map(len, (b"free", b"doc of free", b"log of free"))) + len(
-        Tree.decode(Path(store.layout.tree(held.output) + ".tree").read_bytes()).encode()
+        Tree.decode(Path(store.layout.tree(held.output.hash) + ".tree").read_bytes()).encode()
     )
     assert store.realisation(held.derivation) == held
     assert store.realisation(free.derivation) is None
     assert tree_file(store, held, "link").read_bytes() == b"held"
     assert findings(store) == []
-    assert not Path(store.layout.tree(free.output)).exists()
+    assert not Path(store.layout.tree(free.output.hash)).exists()
 
 
 def test_nothing_of_a_dropped_result_remains(store: LocalStore) -> None:
@@ -247,7 +247,7 @@ def test_asking_for_a_result_is_using_it(store: LocalStore) -> None:
     assert store.realisation(one.derivation) == one
     assert store.realisation(two.derivation) is None
     assert store.outcome(Digest.of(b"act two"), accelerated=False) is not None
-    assert Path(store.layout.tree(two.output)).is_dir()
+    assert Path(store.layout.tree(two.output.hash)).is_dir()
 
 
 @pytest.mark.parametrize("end", ["removed", "replaced", "elsewhere", "dangling"])
@@ -312,7 +312,7 @@ def test_collection_does_not_run_beside_a_build(store: LocalStore) -> None:
 def test_nothing_is_collected_when_a_live_tree_is_damaged(store: LocalStore) -> None:
     one, two = built(store, "one"), built(store, "two")
     aged(store, two, 100)
-    mark = Path(store.layout.tree(one.output) + ".tree")
+    mark = Path(store.layout.tree(one.output.hash) + ".tree")
     mark.unlink()
     mark.write_bytes(b"\xff")
     before = left(store)
