@@ -303,6 +303,10 @@ def host_environment(pid: str) -> None:
         must(b"CANARY" in file.read())
 
 
+def first_environment(_: str) -> None:
+    host_environment(FIRST)
+
+
 def shared_namespace(link: str) -> None:
     kind = link.partition(":")[0]
     must(os.readlink(f"/proc/self/ns/{kind}") == link, "another one")

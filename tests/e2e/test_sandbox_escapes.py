@@ -98,6 +98,7 @@ PROBES = [
     ("read_memory", "{victim}", MAYBE),
     ("steal_descriptor", "{victim}", MAYBE),
     ("host_environment", "{victim}", WORKS),
+    ("first_environment", "", WORKS),
     *((("shared_namespace"), f"{{ns_{kind}}}", WORKS)
       for kind in ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")),
     *((("enter_namespace"), f"{{ns_{kind}}}", AS_ROOT) for kind in ("net", "ipc", "uts")),

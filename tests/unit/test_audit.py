@@ -286,8 +286,98 @@ def test_damage_is_a_finding_and_never_a_crash(data: st.DataObject):
     assert all(isinstance(one, str) for one in whats(cut))
 
 
+def test_narrow_and_big_endian_files_are_read_whole():
+    """Every field lies elsewhere in a 32-bit file, and s390x turns each number around."""
+    for bits, little in ((32, True), (32, False), (64, False)):
+        made = Made(bits=bits, little=little, interpreter="/lib/ld", needed=("a", "b"), rpath="/x")
+        found = elf.parse(made.write())
+        assert (found.bits, found.little_endian, found.kind) == (bits, little, 2)
+        assert (found.interpreter, found.needed, found.search) == ("/lib/ld", ("a", "b"), ("/x",))
+
+
+def test_other_sections_are_passed_over():
+    """One that is not of attributes stands before the one that is."""
+    made = bytearray(Made(arch="rv64gcv", arch_in_section=True).write())
+    at, size, count = struct.unpack_from("<Q", made, 40)[0], 64, 1
+    section = bytes(made[at : at + size])
+    other = section[:4] + struct.pack("<I", 1) + section[8:]
+    struct.pack_into("<Q", made, 40, len(made))
+    struct.pack_into("<H", made, 60, count + 1)
+    assert elf.parse(bytes(made) + other + section).arch == "rv64gcv"
+
+
+def attributes(*vendors: tuple[bytes, bytes]) -> bytes:
+    parts = b"".join(
+        struct.pack("<I", len(name) + len(body) + 5) + name + b"\0" + body for name, body in vendors
+    )
+    return b"A" + parts
+
+
+def scope(tag: int, body: bytes) -> bytes:
+    return bytes([tag]) + struct.pack("<I", len(body) + 5) + body
+
+
+ISA = b"\x05rv64gcv\0"
+
+ATTRIBUTES = [
+    (attributes((b"riscv", scope(1, ISA))), "rv64gcv"),
+    (attributes((b"other", b"whatever"), (b"riscv", scope(1, ISA))), "rv64gcv"),
+    (attributes((b"riscv", scope(2, ISA) + scope(1, ISA))), "rv64gcv"),
+    (attributes((b"riscv", scope(1, b"\x04\x90\x01" + ISA))), "rv64gcv"),  # a long number first
+    (attributes((b"riscv", scope(1, b"\x07text\0" + ISA))), "rv64gcv"),
+    (attributes((b"riscv", scope(1, ISA[:-1]))), "rv64gcv"),  # no NUL at the very end
+    (attributes((b"riscv", scope(1, b"\x04\x10"))), None),
+    (attributes((b"other", scope(1, ISA))), None),
+    (b"B" + attributes((b"riscv", scope(1, ISA)))[1:], None),
+    (b"", None),
+]
+
+
+@pytest.mark.parametrize(("section", "arch"), ATTRIBUTES)
+def test_attributes_are_found_in_every_order(
+    section: bytes, arch: str | None, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Made, "_attributes", lambda *_: section)
+    assert elf.parse(Made(arch="x").write()).arch == arch
+
+
+@pytest.mark.parametrize("section", [
+    b"A\1",
+    attributes((b"riscv", b"\x01\x02")),
+    attributes((b"riscv", scope(1, b"\x04\x80"))),
+])  # fmt: skip
+def test_damaged_attributes(section: bytes, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Made, "_attributes", lambda *_: section)
+    assert whats(Made(arch="x").write()) == ["ELF file has damaged RISC-V attributes"]
+
+
+def test_attributes_that_do_not_advance_end(monkeypatch: pytest.MonkeyPatch):
+    """Lengths of zero: read to the end, and not for ever."""
+    zeros = b"A" + bytes(4) + b"riscv\0" + bytes(50)
+    monkeypatch.setattr(Made, "_attributes", lambda *_: zeros)
+    assert isinstance(whats(Made(arch="x").write()), list)
+
+
+def test_tables_that_point_nowhere():
+    made = bytearray(Made(needed=("libc.so",)).write())
+    table = made.rindex(struct.pack("<Q", 5))  # DT_STRTAB
+    made[table + 8 : table + 16] = struct.pack("<Q", 1 << 40)
+    assert whats(bytes(made)) == ["ELF file has nothing at address 0x10000000000"]
+    made[table : table + 8] = struct.pack("<Q", 99)
+    assert whats(bytes(made)) == ["ELF file names libraries without a string table"]
+
+
+def test_architecture_nobody_knows():
+    assert whats(Made().write(), rule(arch="vax")) == [
+        "rvbuild does not know how ELF files for vax look"
+    ]
+
+
 def test_parse_refuses_what_is_not_elf():
+    with pytest.raises(VerificationError, match="not an archive"):
+        list(elf.members(b"text"))
     with pytest.raises(VerificationError, match="ends early"):
         elf.parse(b"\x7fELF")
-    with pytest.raises(VerificationError, match="not an ELF file"):
-        elf.parse(b"x" * 64)
+    for head in (b"x" * 64, b"\x7fELF\3\1" + bytes(60), b"\x7fELF\2\3" + bytes(60)):
+        with pytest.raises(VerificationError, match="not an ELF file"):
+            elf.parse(head)
