@@ -54,11 +54,6 @@ class Elf:
     search: tuple[str, ...] = ()
     arch: str | None = None
 
-    @property
-    def is_static(self) -> bool:
-        """It runs without a dynamic linker (a static-pie does)."""
-        return self.interpreter is None and not self.needed
-
 
 @frozen
 class _Segment:
