@@ -7,17 +7,20 @@ Must not know: where the bytes come from, what the value is for.
 from __future__ import annotations
 
 import re
+from typing import NoReturn
 
 import jmespath
 import jmespath.exceptions
 import yaml
-from attrs import frozen
+from attrs import define, field, frozen
 
 from rvbuild.core.errors import LockError
 from rvbuild.core.gomod import parse_go_mod
 from rvbuild.core.recipe import Reading
 
 MAX_BYTES = 8 << 20
+MAX_DEPTH = 200
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 @frozen
@@ -44,15 +47,7 @@ def read_pin(reading: Reading, data: bytes, file: str) -> Found:
         raise LockError(msg, where=file)
     text = data.decode(errors="replace")
     found = _READERS[reading.reader](reading.argument, text, file, reading.where)
-    return Found(adjust(reading, found.value), found.line)
-
-
-def adjust(reading: Reading, value: str) -> str:
-    """Strip and add what the pin says."""
-    value = value.removeprefix(reading.strip_prefix)
-    if reading.strip_suffix:
-        value = re.sub(f"(?:{reading.strip_suffix})\\Z", "", value)
-    return reading.prefix + value
+    return Found(reading.adjusted(found.value), found.line)
 
 
 def _nothing(what: str, file: str, asked_at: str) -> LockError:
@@ -67,13 +62,18 @@ def _go_module(module: str, text: str, file: str, asked_at: str) -> Found:
     return Found(effective.version, effective.line)
 
 
+def _lines(text: str) -> list[str]:
+    """The lines as an editor counts them; ``str.splitlines`` also splits at form feeds."""
+    return text.removesuffix("\n").split("\n")
+
+
 def _shell(name: str, text: str, file: str, asked_at: str) -> Found:
     pattern = re.compile(
-        rf"^\s*(?:export\s+)?{re.escape(name)}=(['\"]?)([^'\"\s$`#;]+)\1\s*(?:#.*)?$"
+        rf"\s*(?:export\s+)?{re.escape(name)}=(['\"]?)([^'\"\s$`#;]+)\1\s*(?:\s#.*)?\Z"
     )
     found = [
         Found(match.group(2), number)
-        for number, line in enumerate(text.splitlines(), 1)
+        for number, line in enumerate(_lines(text), 1)
         if (match := pattern.match(line))
     ]
     return _only(found, f"plain assignment of {name}", file, asked_at)
@@ -83,6 +83,7 @@ def _regex(pattern: str, text: str, file: str, asked_at: str) -> Found:
     found = [
         Found(match.group(1), text.count("\n", 0, match.start(1)) + 1)
         for match in re.finditer(pattern, text, re.MULTILINE)
+        if match.group(1)  # a group may take no part in a match
     ]
     return _only(found, f"match of {pattern!r}", file, asked_at)
 
@@ -99,10 +100,15 @@ def _only(found: list[Found], what: str, file: str, asked_at: str) -> Found:
 
 
 def _line(number: str, text: str, file: str, asked_at: str) -> Found:
-    lines = text.splitlines()
-    if not number.isdecimal() or not 1 <= int(number) <= len(lines):
-        raise _nothing("line " + number, file, asked_at)
-    return Found(lines[int(number) - 1].strip(), int(number))
+    lines = _lines(text)
+    known = number.isascii() and number.isdecimal() and 1 <= int(number) <= len(lines)
+    value = lines[int(number) - 1].strip() if known else ""
+    if not value:
+        raise _nothing("text on line " + number, file, asked_at)
+    return Found(value, int(number))
+
+
+# ---- YAML and JSON
 
 
 class _Placed(str):
@@ -112,31 +118,102 @@ class _Placed(str):
     line: int
 
 
+_Placed.__name__ = "str"  # JMESPath's functions tell types by their names
+
+
 def _yaml(query: str, text: str, file: str, asked_at: str) -> Found:
+    document = _document(text, file)
     try:
-        document = yaml.compose(text, Loader=yaml.CSafeLoader)
-        found = jmespath.search(query, _plain(document))
-    except (yaml.YAMLError, RecursionError) as cause:
-        msg = f"not YAML: {cause}".replace("\n", " ")
-        raise LockError(msg, where=file) from cause
-    except jmespath.exceptions.JMESPathError as cause:
-        msg = f"not a JMESPath query: {query!r}"
-        raise LockError(msg, where=asked_at) from cause
+        found = jmespath.search(query, document)
+    except (jmespath.exceptions.JMESPathError, ValueError, RecursionError) as cause:
+        msg = f"the JMESPath query {query!r} does not work here: {cause}".replace("\n", " ")
+        raise LockError(msg, where=asked_at, details=(f"asked of {file}",)) from cause
     if not isinstance(found, _Placed):
         raise _nothing("single text at " + query, file, asked_at)
     return Found(str(found), found.line)
 
 
-def _plain(node: yaml.Node | None) -> object:
-    if isinstance(node, yaml.ScalarNode):
-        placed = _Placed(node.value)
-        placed.line = node.start_mark.line + 1
+def _document(text: str, file: str) -> object:
+    """The one document; every scalar but null is a ``_Placed``.
+
+    Made of the parser's events: PyYAML's own composer recurses in C, and dies of depth.
+    """
+    maker = _Maker(file)
+    try:
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            maker.take(event)
+    except yaml.YAMLError as cause:
+        msg = f"not YAML: {cause}".replace("\n", " ")
+        raise LockError(msg, where=file) from cause
+    return maker.root
+
+
+@define
+class _Open:
+    """A list or mapping that is not closed yet; ``key`` waits for its value."""
+
+    node: list[object] | dict[str, object]
+    key: str | None = None
+
+
+@define
+class _Maker:
+    """Events to plain lists and dictionaries; what an alias names is shared, not copied."""
+
+    file: str
+    root: object = field(default=None, init=False)
+    _documents: int = field(default=0, init=False)
+    _open: list[_Open] = field(factory=list, init=False)
+    _anchors: dict[str, object] = field(factory=dict, init=False)
+
+    def take(self, event: yaml.Event) -> None:
+        if isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
+            self._open.pop()
+        elif isinstance(event, yaml.DocumentStartEvent):
+            self._documents += 1
+            if self._documents > 1:
+                self._refuse("a second document: pins are read out of one", event)
+        elif isinstance(event, yaml.AliasEvent):
+            self._place(self._anchors.get(str(event.anchor)), event)
+        elif isinstance(event, yaml.NodeEvent):
+            node = _made(event)
+            self._place(node, event)
+            if isinstance(node, (list, dict)):
+                self._open.append(_Open(node))
+            if event.anchor:
+                self._anchors[event.anchor] = node
+
+    def _place(self, node: object, event: yaml.Event) -> None:
+        if len(self._open) >= MAX_DEPTH:
+            self._refuse(f"nested deeper than {MAX_DEPTH} levels", event)
+        if not self._open:
+            self.root = node
+            return
+        above = self._open[-1]
+        if isinstance(above.node, list):
+            above.node.append(node)
+        elif above.key is None:
+            above.key = node if isinstance(node, str) else ""  # no query can name another key
+        else:
+            above.node[above.key] = node
+            above.key = None
+
+    def _refuse(self, message: str, event: yaml.Event) -> NoReturn:
+        raise LockError(message, where=f"{self.file}:{_line_of(event)}")
+
+
+def _line_of(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
+
+
+def _made(event: yaml.NodeEvent) -> object:
+    if isinstance(event, yaml.ScalarEvent):
+        if event.implicit[0] and event.value in _NULLS:
+            return None
+        placed = _Placed(event.value)
+        placed.line = _line_of(event)
         return placed
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(inner) for inner in node.value]
-    if isinstance(node, yaml.MappingNode):
-        return {str(_plain(key)): _plain(value) for key, value in node.value}
-    return None
+    return [] if isinstance(event, yaml.SequenceStartEvent) else {}
 
 
 _READERS = {

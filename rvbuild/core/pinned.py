@@ -92,9 +92,7 @@ def described(recipe: Recipe, name: str, pinned: Pinned, build_arch: str) -> Sou
 
 
 def git_fact(source: Source, reading: Reading) -> str:
-    """A fact about a commit: ``commit``, ``short``, ``date`` or ``iso-date``.
-
-    An override has no commit: its facts are those of the epoch.
+    """A fact about a commit, as the pin adjusts it: ``commit``, ``short``, ``date``, ``iso-date``.
 
     Raises:
         RecipeError: the source is not a git tree.
@@ -109,7 +107,7 @@ def git_fact(source: Source, reading: Reading) -> str:
         "date": str(source.date),
         "iso-date": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    return facts[reading.argument]
+    return reading.adjusted(facts[reading.argument])
 
 
 @frozen
@@ -124,8 +122,7 @@ class Locked:
         pin = recipe.all_pins[name]
         if isinstance(pin, Reading) and pin.reader == "git":
             owner, source = named_source(self.recipes, recipe, pin.source, pin.where)
-            value = git_fact(self.source(owner, source)[0], pin)
-            return pin.prefix + value
+            return git_fact(self.source(owner, source)[0], pin)
         return self.lock.pin(recipe, name, pin)
 
     def source(self, recipe: Recipe, name: str) -> tuple[Source, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from attrs import frozen
 
-from rvbuild.core.derivation import Derivation, Fetch, Merge, Realisation, Step
+from rvbuild.core.derivation import Derivation, Fetch, Merge, Realisation
 from rvbuild.core.events import Phase
 
 
@@ -91,9 +91,3 @@ def _task(derivation: Derivation, asked_by: str) -> Task:
     }.get(phase, "no result for this recipe, its pins and its inputs")
     reason = f"{what}; {asked_by} needs it" if asked_by else what
     return Task(derivation=derivation, phase=phase, reason=reason)
-
-
-def steps(plan: Plan) -> list[Step]:
-    """The plan's steps, in order."""
-    found = (task.derivation for task in plan.tasks.values())
-    return [derivation for derivation in found if isinstance(derivation, Step)]

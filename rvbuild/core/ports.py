@@ -6,7 +6,7 @@ Must not know: any adapter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
@@ -208,4 +208,3 @@ class Clock(Protocol):
 
 
 AnyFetcher = Fetcher[Source]
-Lines = Iterator[str]

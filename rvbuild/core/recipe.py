@@ -41,6 +41,13 @@ class Reading:
     strip_suffix: str = ""
     where: str = field(default="", eq=False)
 
+    def adjusted(self, value: str) -> str:
+        """The value with what the pin strips and adds."""
+        value = value.removeprefix(self.strip_prefix)
+        if self.strip_suffix:
+            value = re.sub(f"(?:{self.strip_suffix})\\Z", "", value)
+        return self.prefix + value
+
 
 @frozen(kw_only=True)
 class Ladder:

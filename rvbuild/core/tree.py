@@ -6,7 +6,7 @@ Must not know: disks. Format: Remote Execution API v2, ``Directory`` and ``Tree`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Union
 
@@ -271,10 +271,3 @@ def lay_over(parts: Sequence[tuple[str, Nested]]) -> Nested:
 def _refuse(path: str) -> None:
     msg = f"two inputs have different things at {path}"
     raise VerificationError(msg)
-
-
-def total_size(trees: Iterable[Tree]) -> int:
-    """The bytes of all files."""
-    return sum(
-        node.digest.size for tree in trees for _, node in tree.walk() if isinstance(node, File)
-    )

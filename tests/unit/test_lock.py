@@ -100,7 +100,7 @@ def test_one_fact_a_line():
         (("  a/git:", "  a/url:"), "given twice"),
         (("        commit: 1", "        commit: x"), "digest in lower-case hex"),
         (("line: 3", "line: three"), "whole number"),
-        (('- "e.org/m v1.0.0 h1:a="', "- e.org/m"), "path version"),
+        (("- 'e.org/m v1.0.0 h1:a='", "- e.org/m"), "path version"),
         (("        tree:", "        tre:"), "'tree' is missing"),
         (("          - a_1.orig.tar.gz\n", ""), "a package and a file"),
     ],

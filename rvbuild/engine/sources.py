@@ -1,0 +1,136 @@
+"""Sources' descriptions, to sources by content.
+
+Knows: what to ask the registries for each kind. Must not know: how they answer, locks.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from attrs import frozen
+
+from rvbuild.core.errors import LockError, RecipeError, RvbuildError
+from rvbuild.core.gomod import parse_go_sum
+from rvbuild.core.recipe import (
+    DebianSpec,
+    GitSpec,
+    GoModuleSpec,
+    GoToolchainSpec,
+    PathSpec,
+    Recipe,
+    SourceSpec,
+    UrlSpec,
+    WheelSpec,
+)
+from rvbuild.core.source import (
+    DebianFile,
+    GitSource,
+    GoModule,
+    GoToolchain,
+    PathSource,
+    Source,
+    UrlSource,
+)
+from rvbuild.engine.source_files import SourceFiles
+
+
+class Registries(Protocol):
+    """Asks the outside what a description stands for; see rvbuild.fetchers."""
+
+    def git(self, url: str, commit: str, paths: tuple[str, ...]) -> GitSource: ...
+
+    def go_module(self, path: str, version: str) -> str:
+        """The module's h1."""
+        ...
+
+    def go_toolchain(self, version: str, platform: str) -> str: ...
+
+    def wheel(self, project: str, version: str, arch: str) -> Source: ...
+
+    def debian(
+        self, packages: tuple[str, ...], suite: str, arch: str, without: tuple[str, ...]
+    ) -> tuple[Source, ...]: ...
+
+    def url(self, urls: tuple[str, ...], debian: DebianFile | None) -> str:
+        """The SHA-256 of the file."""
+        ...
+
+    def path(self, path: str) -> PathSource: ...
+
+
+@frozen
+class SourceFinder:
+    """Finds what descriptions stand for.
+
+    Attributes:
+        registries: The outside.
+        files: Other sources' files, for their ``go.sum``.
+        build_arch: The build machine's architecture.
+    """
+
+    registries: Registries
+    files: SourceFiles
+    build_arch: str
+
+    def parts(self, recipe: Recipe, spec: SourceSpec, where: str) -> tuple[Source, ...]:
+        """The sources that ``spec`` of ``recipe`` stands for.
+
+        Raises:
+            RvbuildError: it could not be found; ``details`` ends with the place that asks.
+        """
+        try:
+            return self._parts(recipe, spec, where)
+        except RvbuildError as error:
+            error.details = (*error.details, f"asked for at {where}")
+            raise
+
+    def _parts(  # noqa: PLR0911 - one return a kind
+        self, recipe: Recipe, spec: SourceSpec, where: str
+    ) -> tuple[Source, ...]:
+        ask = self.registries
+        match spec:
+            case GitSpec():
+                return (ask.git(spec.url, spec.commit, spec.paths),)
+            case GoModuleSpec():
+                return (self._go_module(recipe, spec, where),)
+            case GoToolchainSpec():
+                platform = f"linux-{self.build_arch}"
+                h1 = ask.go_toolchain(spec.version, platform)
+                return (GoToolchain(version=spec.version, platform=platform, h1=h1),)
+            case WheelSpec():
+                return (ask.wheel(spec.project, spec.version, self.build_arch),)
+            case DebianSpec():
+                return ask.debian(spec.packages, spec.suite, self.build_arch, spec.without)
+            case UrlSpec():
+                return (self._url(spec),)
+            case PathSpec():
+                folder = recipe.file.rsplit("/", 1)[0]
+                return (ask.path(f"{folder}/{spec.path}"),)
+        msg = f"no way to lock a {type(spec).__name__}"
+        raise RecipeError(msg, where=where)
+
+    def _go_module(self, recipe: Recipe, spec: GoModuleSpec, where: str) -> GoModule:
+        h1 = self._in_go_sum(recipe, spec, where) if spec.go_sum else ""
+        return GoModule(
+            path=spec.path,
+            version=spec.version,
+            h1=h1 or self.registries.go_module(spec.path, spec.version),
+        )
+
+    def _in_go_sum(self, recipe: Recipe, spec: GoModuleSpec, where: str) -> str:
+        text = self.files.read(recipe, spec.go_sum, "go.sum", where).decode(errors="replace")
+        sums = parse_go_sum(text, f"{spec.go_sum}:go.sum")
+        try:
+            return sums.modules[spec.path, spec.version]
+        except KeyError:
+            msg = f"{spec.go_sum}'s go.sum does not have {spec.path} {spec.version}"
+            raise LockError(msg, where=where) from None
+
+    def _url(self, spec: UrlSpec) -> UrlSource:
+        mirror = spec.debian
+        debian = DebianFile(package=mirror[0], file=mirror[1]) if mirror else None
+        urls = (spec.url,) if spec.url else ()
+        sha256 = spec.sha256 or self.registries.url(urls, debian)
+        return UrlSource(
+            urls=urls, sha256=sha256, strip=spec.strip, unpack=spec.unpack, debian=debian
+        )
