@@ -358,6 +358,21 @@ def test_attributes_that_do_not_advance_end(monkeypatch: pytest.MonkeyPatch):
     assert isinstance(whats(Made(arch="x").write()), list)
 
 
+def test_dynamic_table_without_an_end(monkeypatch: pytest.MonkeyPatch):
+    """It ends where its segment does."""
+    made = Made(needed=("libc.so",))
+    (kind, strings), (dynamic, table) = made._dynamic()
+    parts = [(kind, strings), (dynamic, table[:-16])]
+    monkeypatch.setattr(Made, "_dynamic", lambda _: parts)
+    assert elf.parse(made.write()).needed == ("libc.so",)
+
+
+def test_string_without_an_end():
+    made = Made(interpreter="/lib/ld").write()
+    at = len(made) - len("/lib/ld") - 1
+    assert whats(made[:-1]) == [f"ELF file has a string without an end at {at}"]
+
+
 def test_tables_that_point_nowhere():
     made = bytearray(Made(needed=("libc.so",)).write())
     table = made.rindex(struct.pack("<Q", 5))  # DT_STRTAB
