@@ -17,8 +17,6 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
-from attrs import frozen
-
 from rvbuild.cli.messages import (
     duration_text,
     is_screen,
@@ -27,6 +25,7 @@ from rvbuild.cli.messages import (
     size_text,
     wants_color,
 )
+from rvbuild.cli.row import Row
 from rvbuild.cli.tally import Summary, Tally, word_for
 from rvbuild.core.events import Event, Finished, Noticed, Phase, Planned, Progressed, Started, Wrote
 
@@ -42,18 +41,6 @@ _TEXT_COLUMN = 20
 
 
 Clock = Callable[[], float]
-
-
-@frozen
-class Row:
-    """One line in three columns: what, how much, of what."""
-
-    word: str
-    number: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.word:<7} {self.number:>10}  {self.text}".rstrip()
 
 
 class Progress:
@@ -345,7 +332,3 @@ class _Pending:
         if dropped:
             lines.append(f"({dropped} lines are not shown here; `rvbuild log` has them)")
         return lines
-
-
-Take = Callable[[], list[Row | str]]
-"""Gives the lines that wait, each once."""

@@ -30,7 +30,7 @@ from rich.segment import ControlType
 from rich.text import Text
 
 from rvbuild.cli.messages import duration_text, printable_line, size_text
-from rvbuild.cli.progress import Row, Take
+from rvbuild.cli.row import Row, Take
 from rvbuild.cli.tally import Running, View
 from rvbuild.core.events import Phase
 

@@ -25,7 +25,8 @@ from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import PathSource
 from rvbuild.engine.realise import Machinery
 from rvbuild.executors.local import LocalExecutor
-from rvbuild.fetchers.sources import Settings, Sources
+from rvbuild.fetchers.settings import Settings
+from rvbuild.fetchers.sources import Sources
 from rvbuild.recipes_yaml.folder import Folder
 from rvbuild.recipes_yaml.lock import read_lock
 from rvbuild.stores.local import LocalStore

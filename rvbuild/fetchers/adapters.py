@@ -43,7 +43,7 @@ from rvbuild.fetchers.path import PathFetcher
 from rvbuild.fetchers.pinned_files import PinnedFiles
 from rvbuild.fetchers.pip_config import find_indexes
 from rvbuild.fetchers.pypi import PypiFetcher
-from rvbuild.fetchers.sources import Settings
+from rvbuild.fetchers.settings import Settings
 from rvbuild.fetchers.transport import Transport
 from rvbuild.fetchers.url import UrlFetcher
 from rvbuild.fetchers.urls import Credentials, shown

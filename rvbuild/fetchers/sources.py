@@ -10,12 +10,8 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
-
-from rvbuild.core.events import Reporter, silent
 from rvbuild.core.ports import Advance, TreeSink
 from rvbuild.core.source import (
     DebianFile,
@@ -26,35 +22,10 @@ from rvbuild.core.source import (
     Source,
     Wheel,
 )
+from rvbuild.fetchers.settings import Settings
 
 if TYPE_CHECKING:
     from rvbuild.fetchers.adapters import Adapters
-
-
-def _no_text() -> str:
-    return ""
-
-
-@frozen(kw_only=True)
-class Settings:
-    """What fetching depends on.
-
-    Attributes:
-        tmp: A folder for temporary files, on one file system with what becomes of them;
-            clones of single commits are kept in ``git`` below it until it is emptied.
-        mirrors: ``--mirror``'s pairs (from, to).
-        offline: Reach nothing but this machine.
-        environment: The user's; the clients' configurations are found through it.
-        notice: Told what a person should know and that stops nothing.
-        toolchain_env: Gives the text of a Go toolchain's ``go.env``, for its defaults.
-    """
-
-    tmp: str
-    mirrors: tuple[tuple[str, str], ...] = ()
-    offline: bool = False
-    environment: Mapping[str, str] = field(factory=dict, repr=False)
-    notice: Reporter = field(default=silent)
-    toolchain_env: Callable[[], str] = _no_text
 
 
 class Sources:

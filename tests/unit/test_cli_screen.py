@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rvbuild.cli.progress import LiveProgress, Row
+from rvbuild.cli.progress import LiveProgress
+from rvbuild.cli.row import Row
 from rvbuild.cli.screen import RichScreen, Table
 from rvbuild.cli.tally import Tally
 from rvbuild.core.events import (

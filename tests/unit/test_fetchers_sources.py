@@ -24,8 +24,9 @@ from rvbuild.core.source import (
     Wheel,
 )
 from rvbuild.core.tree import File, Nested, Tree
+from rvbuild.fetchers.settings import Settings
 from rvbuild.fetchers.sinks import DigestSink
-from rvbuild.fetchers.sources import Settings, Sources
+from rvbuild.fetchers.sources import Sources
 
 Site = Any  # conftest.py has it; a test file imports no other
 

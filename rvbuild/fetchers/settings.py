@@ -1,0 +1,38 @@
+"""What fetching depends on.
+
+Knows: the settings of one run. Must not know: what any fetcher does with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from attrs import field, frozen
+
+from rvbuild.core.events import Reporter, silent
+
+
+def _no_text() -> str:
+    return ""
+
+
+@frozen(kw_only=True)
+class Settings:
+    """What fetching depends on.
+
+    Attributes:
+        tmp: A folder for temporary files, on one file system with what becomes of them;
+            clones of single commits are kept in ``git`` below it until it is emptied.
+        mirrors: ``--mirror``'s pairs (from, to).
+        offline: Reach nothing but this machine.
+        environment: The user's; the clients' configurations are found through it.
+        notice: Told what a person should know and that stops nothing.
+        toolchain_env: Gives the text of a Go toolchain's ``go.env``, for its defaults.
+    """
+
+    tmp: str
+    mirrors: tuple[tuple[str, str], ...] = ()
+    offline: bool = False
+    environment: Mapping[str, str] = field(factory=dict, repr=False)
+    notice: Reporter = field(default=silent)
+    toolchain_env: Callable[[], str] = _no_text
