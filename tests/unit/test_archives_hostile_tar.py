@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from rvbuild.archives import Limits, Links
 from rvbuild.core.errors import VerificationError
 
 Refused = Callable[..., VerificationError]
@@ -320,3 +321,55 @@ def test_refused(data: bytes, message: str, refused: Refused) -> None:
 
 def test_there_are_enough_samples() -> None:
     assert len({data for _, data, _ in SAMPLES}) >= 500
+
+
+ROOTED = [
+    link(b"l", b".."),
+    link(b"a/l", b"../../x"),
+    link(b"l", b"/.."),
+    link(b"l", b"/../etc/x"),
+    link(b"l", b"/a/../../x"),
+    link(b"a/up", b"/") + link(b"l", b"a/up/.."),
+    link(b"a/up", b"/") + link(b"l", b"/a/up/../x"),
+    link(b"l", b"/x") + member(b"l/x", b"evil"),
+    hard(b"h", b"/etc/passwd"),
+    member(b"/x", b"evil"),
+]
+
+
+@pytest.mark.parametrize("data", ROOTED)
+def test_the_root_of_a_root_file_system_is_not_left_either(data: bytes, refused: Refused) -> None:
+    assert re.search("leads out|above it is|absolute", str(refused(data + END, links=Links.ROOTED)))
+
+
+def test_absolute_links_lead_into_a_root_file_system(unpacked: Unpacked) -> None:
+    data = link(b"a/up", b"/d") + link(b"l", b"a/up/../x") + link(b"m", b"/a/./up") + END
+    found = unpacked(data, links=Links.ROOTED)
+    assert found == {"a": None, "a/up": "/d", "l": "a/up/../x", "m": "/a/./up"}
+
+
+@pytest.mark.parametrize("data", [link(b"l", b"x"), member(b"x") + hard(b"h", b"x")])
+def test_no_links_where_none_may_be(data: bytes, refused: Refused) -> None:
+    assert "a link, where only files" in str(refused(data + END, links=Links.NONE))
+
+
+def test_links_may_go_in_circles(unpacked: Unpacked) -> None:
+    """The kernel refuses to follow them, so they lead nowhere, and not out."""
+    data = link(b"a", b"b/../b") + link(b"b", b"a/../a") + END
+    assert unpacked(data) == {"a": "b/../b", "b": "a/../a"}
+
+
+def test_names_of_the_stores_own_files_are_names_like_any(unpacked: Unpacked) -> None:
+    names = [b".lock", b"lock", b"spare", b"message", b"tree/spare", b"cas/ab", b".complete"]
+    data = b"".join(member(name, b"1") for name in names) + END
+    assert {name.decode() for name in names} <= set(unpacked(data))
+
+
+def test_entries_are_counted(refused: Refused) -> None:
+    data = b"".join(folder(b"%d" % n) for n in range(11)) + END
+    assert "more than 10 entries" in str(refused(data, limits=Limits(entries=10)))
+
+
+def test_control_characters_in_names_never_reach_a_message(refused: Refused) -> None:
+    name = "\x1b]0;owned\x07\u202e/../x".encode()
+    assert str(refused(member(name, b"1") + END)).isprintable()
