@@ -19,6 +19,7 @@ from rvbuild.cli.memo import Memo
 from rvbuild.cli.messages import render_bug, render_error, wants_color
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.errors import Interrupted, RvbuildError
+from rvbuild.executors.signals import unignore
 
 _COMMANDS = {
     "build": build_command,
@@ -36,6 +37,7 @@ _COMMANDS = {
 def run(arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None) -> int:
     """Run the command; the exit code."""
     color = wants_color(sys.stderr, os.environ)
+    unignore()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as ^C does: nothing is left
     try:
         return _COMMANDS[arguments.command](arguments, workspace, memo)

@@ -72,7 +72,7 @@ class Input:
 class OutputRule:
     """What an output must be. ``kind``: ``executable``, ``library``, ``file`` or ``tree``.
 
-    ``architecture`` is the target's when an ELF file must be for it, else None.
+    ``architecture`` is that of every ELF file in it, if it matters.
     """
 
     name: str

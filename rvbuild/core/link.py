@@ -201,7 +201,7 @@ class Linker:
                 path=substitute(output.path, values, recipe.at(f"outputs.{name}.path")),
                 kind=output.kind,
                 static=output.static,
-                architecture=arch if output.kind in {"executable", "library"} else None,
+                architecture=None if output.kind == "file" else arch,
             )
 
     # ---- checks

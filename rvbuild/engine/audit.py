@@ -6,7 +6,9 @@ Knows: which file of a tree a rule means. Must not know: what the rules are (cor
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+from attrs import evolve
 
 from rvbuild.core.audit import Finding, audit
 from rvbuild.core.derivation import OutputRule, Step
@@ -44,7 +46,7 @@ def audit_outputs(step: Step, store: TreeStore, output: Digest, forbidden: Seque
         rules[rule.path] = rule
     for path, node in tree.walk():
         if isinstance(node, File) and node.digest.size:
-            declared = rules.get(path)
+            declared = _rule_for(path, rules)
             words = forbidden if declared is None else [*forbidden, BUILD_FOLDER]
             with (
                 open(f"{base}/{path}", "rb") as file,
@@ -56,6 +58,15 @@ def audit_outputs(step: Step, store: TreeStore, output: Digest, forbidden: Seque
         details = tuple(f"{finding.path}: {finding.what}" for finding in findings)
         hints = dict.fromkeys(finding.hint for finding in findings)
         raise VerificationError(msg, where=step.label, details=details, hint="; ".join(hints))
+
+
+def _rule_for(path: str, rules: Mapping[str, OutputRule]) -> OutputRule | None:
+    """The rule of a file: its own, or that of the tree which it lies in."""
+    at = path
+    while at not in rules and "/" in at:
+        at = at.rsplit("/", 1)[0]
+    found = rules.get(at)
+    return evolve(found, kind="file") if found is not None and found.kind == "tree" else found
 
 
 def _missing(rule: OutputRule, nested: Nested) -> Finding | None:
