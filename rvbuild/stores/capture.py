@@ -8,7 +8,6 @@ owner's executable bit are kept: owner, times, set-uid bits, extended attributes
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from collections.abc import Iterator
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.tree import File
+from rvbuild.stores.hashing import StreamHash
 from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, PLAIN, guarded
 from rvbuild.stores.writer import LocalWriter
 
@@ -87,15 +87,12 @@ def _take_file(path: str, name: str, folder: int, writer: LocalWriter) -> None:
         if not _can_move(fd, there, writer.device):
             writer.file(path, _chunks(fd), executable=executable)
             return
-        hasher, size = hashlib.sha256(), 0
-        for chunk in _chunks(fd):
-            hasher.update(chunk)
-            size += len(chunk)
+        digest = _digest(fd)
         os.fchmod(fd, EXECUTABLE if executable else PLAIN)
         os.utime(fd, ns=(EPOCH_NS, EPOCH_NS))
     finally:
         os.close(fd)
-    writer.take(path, File(Digest(hasher.hexdigest(), size), executable), name, folder)
+    writer.take(path, File(digest, executable), name, folder)
 
 
 def _can_move(fd: int, there: os.stat_result, device: int) -> bool:
@@ -108,6 +105,13 @@ def _attributes(fd: int) -> set[str]:
         return set(os.listxattr(fd)) - {"security.selinux"}  # the machine's own, on every file
     except OSError:  # a file system without attributes
         return set()
+
+
+def _digest(fd: int) -> Digest:
+    with StreamHash() as hasher:
+        for chunk in _chunks(fd):
+            hasher.update(chunk)
+        return Digest(hasher.hexdigest(), hasher.size)
 
 
 def _chunks(fd: int) -> Iterator[bytes]:

@@ -18,6 +18,7 @@ from rvbuild.core.errors import StoreError
 from rvbuild.core.outline import Outline, check_target
 from rvbuild.core.tree import File, Symlink, Tree
 from rvbuild.stores.blobs import CREATE, Blobs, write_all
+from rvbuild.stores.hashing import StreamHash
 from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, PLAIN, store_error
 from rvbuild.stores.staging import Staging
 
@@ -149,16 +150,16 @@ class LocalWriter:
             fd = self._open(path, executable=executable)
         except OSError as error:
             raise self._error(error, path) from error
-        hasher, size = hashlib.sha256(), 0
         try:
-            for chunk in chunks:
-                hasher.update(chunk)
-                size += len(chunk)
-                self._write(fd, chunk, path)
+            with StreamHash() as hasher:
+                for chunk in chunks:
+                    hasher.update(chunk)
+                    self._write(fd, chunk, path)
+                digest = Digest(hasher.hexdigest(), hasher.size)
             self._finish(fd, executable=executable)
         finally:
             os.close(fd)
-        node = File(Digest(hasher.hexdigest(), size), executable)
+        node = File(digest, executable)
         self._written.append((path, node))
         return node
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -112,6 +113,28 @@ def test_file_returns_the_hash_of_its_content(store: Store) -> None:
         for name, chunks in {"none": [], "one": [b"a" * 9000], "many": [b"b" * 9000] * 9}.items():
             expected = hashlib.sha256(b"".join(chunks)).hexdigest()
             assert writer.file(name, chunks) == expected
+
+
+def test_a_file_of_many_megabytes(store: Store) -> None:
+    chunks = [bytes([number]) * 700_000 for number in range(20)]
+    with store.new_tree() as writer:
+        assert writer.file("big", chunks) == hashlib.sha256(b"".join(chunks)).hexdigest()
+        tree = store.tree(writer.commit())
+    ((_, node),) = tree.walk()
+    assert isinstance(node, File)
+    assert store.read(node.digest) == b"".join(chunks)
+
+
+def test_a_long_source_that_breaks_off(store: Store) -> None:
+    def broken() -> Iterator[bytes]:
+        yield from (bytes(1 << 20) for _ in range(6))
+        msg = "cut off"
+        raise SourceError(msg)
+
+    threads = threading.active_count()
+    with pytest.raises(SourceError), store.new_tree() as writer:
+        writer.file("a", broken())
+    assert threading.active_count() == threads
 
 
 def test_order_does_not_matter(store: Store) -> None:
