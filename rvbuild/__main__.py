@@ -19,7 +19,13 @@ from rvbuild.cli.workspace import Workspace
 def main(words: Sequence[str] | None = None) -> int:
     """Run the program; the exit code."""
     arguments = parse(sys.argv[1:] if words is None else words)
-    workspace = Workspace(os.getcwd(), arguments.store)
+    try:
+        workspace = Workspace(os.getcwd(), arguments.store)
+    except FileNotFoundError:
+        sys.stderr.write("error: the working directory is gone\nhint: go to one that exists\n")
+        return 2
+    if hasattr(sys.stdout, "reconfigure"):  # a terminal without Unicode must not end a build
+        sys.stdout.reconfigure(errors="backslashreplace")
     memo = None
     if arguments.command == "build" and not (arguments.override or arguments.output):
         question = [

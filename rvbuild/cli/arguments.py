@@ -47,34 +47,38 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    common, pinned, building = _common(), _pinned(), _building()
+    common, sources, overrides, building = _common(), _sources(), _overrides(), _building()
+    pinned = (sources, overrides)
 
     def command(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         return commands.add_parser(
             name, help=text, description=text[0].upper() + text[1:] + ".", parents=parents
         )
 
-    build = command("build", "build targets and run their checks", common, pinned, building)
+    build = command("build", "build targets and run their checks", common, *pinned, building)
     build.add_argument("targets", nargs="+", metavar="TARGET")
     build.add_argument(
-        "-o", "--output", metavar="DIR", help="copy the results to DIR, not ./result links"
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="put copies at DIR/TARGET (over what is there), no links at ./result",
     )
     build.add_argument("--no-check", action="store_true", help="do not run the targets' checks")
 
-    lock = command("lock", "resolve every recipe and write rvbuild.lock", common, pinned)
+    lock = command("lock", "resolve every recipe and write rvbuild.lock", common, sources)
     lock.add_argument("recipes", nargs="*", metavar="RECIPE", help="only these, and what they need")
     lock.add_argument(
         "--check", action="store_true", help="write nothing; fail if the lock would change"
     )
 
-    fetch = command("fetch", "bring the sources of targets into the store", common, pinned)
+    fetch = command("fetch", "bring the sources of targets into the store", common, *pinned)
     fetch.add_argument("targets", nargs="+", metavar="TARGET")
     fetch.add_argument("-k", "--keep-going", action="store_true", help="go on after a failure")
 
-    plan = command("plan", "show what a build would do, and why", common, pinned, building)
+    plan = command("plan", "show what a build would do, and why", common, *pinned, building)
     plan.add_argument("targets", nargs="+", metavar="TARGET")
 
-    show = command("show", "describe a target, or list the recipes", common, pinned)
+    show = command("show", "describe a target, or list the recipes", common, *pinned)
     show.add_argument("targets", nargs="*", metavar="TARGET")
     show.add_argument(
         "--pins", action="store_true", help="each derived pin with the place it was read from"
@@ -110,7 +114,7 @@ def _common() -> argparse.ArgumentParser:
     return group
 
 
-def _pinned() -> argparse.ArgumentParser:
+def _sources() -> argparse.ArgumentParser:
     group = argparse.ArgumentParser(add_help=False)
     group.add_argument(
         "--mirror",
@@ -120,14 +124,19 @@ def _pinned() -> argparse.ArgumentParser:
         help="take sources whose URL starts with FROM from TO: a URL, folder or bare repository",
     )
     group.add_argument(
+        "--offline", action="store_true", help="reach nothing: only what the store has"
+    )
+    return group
+
+
+def _overrides() -> argparse.ArgumentParser:
+    group = argparse.ArgumentParser(add_help=False)
+    group.add_argument(
         "--override",
         metavar="NAME=PATH",
         action="append",
         default=[],
         help="use a folder instead of a source (a 'kind: source' recipe, or RECIPE/SOURCE)",
-    )
-    group.add_argument(
-        "--offline", action="store_true", help="reach nothing: only what the store has"
     )
     return group
 

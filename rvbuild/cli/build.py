@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 
 from rvbuild.cli.memo import Memo
+from rvbuild.cli.place import copy, link, link_place, refuse_occupied
 from rvbuild.cli.progress import progress_for
 from rvbuild.cli.results import Result, render_results
 from rvbuild.cli.setup import Setup
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.derivation import Fetch
-from rvbuild.core.errors import StoreError, UsageError
 from rvbuild.core.graph import RecipeGraph
 from rvbuild.core.link import Linked
 from rvbuild.engine.build import Built, build
-
-RESULT = "result"
 
 
 def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None) -> int:
@@ -31,6 +28,8 @@ def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Mem
     ) as report:
         setup = Setup(arguments, workspace, report)
         targets = setup.targets()
+        if arguments.output is None:
+            refuse_occupied(link_place(str(target)) for target in targets)
         graph, linked = setup.link(targets, checks=not arguments.no_check)
         wanted = [*linked.results.values()]
         wanted += [check for checks in linked.checks.values() for check in checks]
@@ -65,56 +64,25 @@ def fetch_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Me
 
 
 def _place(setup: Setup, linked: Linked, built: Built, output: str | None) -> list[Result]:
-    """Make each finished target's result appear."""
+    """Make the result of each target appear that is finished and checked."""
     results = []
     for target, digest in linked.results.items():
-        if digest not in built.realised:
+        if not {digest, *linked.checks[target]} <= built.realised.keys():
             continue
         root = built.realised[digest].output
         tree = setup.store.path(root)
         if output is None:
-            place = os.path.abspath(os.path.join(RESULT, str(target)))
-            _link(tree, place)
+            place = link_place(str(target))
+            link(tree, place)
             setup.store.add_root(str(target), digest, place)
         else:
             place = os.path.abspath(os.path.join(output, str(target)))
-            _copy(tree, place)
+            copy(tree, place)
         files = tuple(path for path, _ in setup.store.tree(root).walk())
         results.append(
             Result(target=str(target), place=place, tree=str(root), derivation=digest, files=files)
         )
     return results
-
-
-def _link(tree: str, place: str) -> None:
-    """Let ``place`` be a link to ``tree``, replacing only a link."""
-    mine = f"{place}.{os.getpid()}"
-    try:
-        if os.path.lexists(place) and not os.path.islink(place):
-            msg = "there is something that rvbuild did not make"
-            raise UsageError(msg, where=place, hint="move it away, or use -o DIR")
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        os.symlink(tree, mine)
-        os.replace(mine, place)
-    except OSError as error:
-        msg = f"the result cannot be linked: {error.strerror}"
-        raise StoreError(msg, where=place, hint="build in a folder that you may write") from error
-
-
-def _copy(tree: str, place: str) -> None:
-    """Let ``place`` be a copy of ``tree`` that its owner may change."""
-    try:
-        if os.path.lexists(place):
-            shutil.rmtree(place)
-        shutil.copytree(tree, place, symlinks=True)
-        for folder, _, files in os.walk(place):
-            for name in files:
-                path = os.path.join(folder, name)
-                if not os.path.islink(path):
-                    os.chmod(path, os.stat(path).st_mode | 0o200)
-    except (OSError, shutil.Error) as error:
-        msg = f"the result cannot be copied: {error}"
-        raise StoreError(msg, where=place) from error
 
 
 def _remember(

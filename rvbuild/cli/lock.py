@@ -14,11 +14,11 @@ from attrs import define, evolve
 
 from rvbuild.cli.memo import Memo
 from rvbuild.cli.progress import progress_for
-from rvbuild.cli.setup import Setup
+from rvbuild.cli.setup import Setup, lock_at
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.derivation import Derivation, Fetch
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import LockError, StoreError
+from rvbuild.core.errors import LockError, StoreError, UsageError
 from rvbuild.core.graph import INDEPENDENT, Instance, RecipeGraph
 from rvbuild.core.link import Linker
 from rvbuild.core.lock import Lock
@@ -29,7 +29,7 @@ from rvbuild.engine.go_list import GoList
 from rvbuild.engine.realise import Machinery
 from rvbuild.engine.resolve import Resolver
 from rvbuild.recipes_yaml.folder import Folder
-from rvbuild.recipes_yaml.lock import MAX_BYTES, read_lock, write_lock
+from rvbuild.recipes_yaml.lock import write_lock
 
 
 @define
@@ -60,13 +60,13 @@ class _Outputs:
 
 def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild lock [RECIPE…]`."""
-    path = workspace.locks[0]
+    path = _own_lock(workspace)
     with progress_for(
         sys.stderr, os.environ, quiet=arguments.quiet, verbose=arguments.verbose
     ) as report:
         setup = Setup(arguments, workspace, report)
-        old = _old(path)
-        new = _resolve(setup, arguments.recipes, old)
+        old = lock_at(path) if os.path.exists(path) else Lock()
+        new = _resolve(setup, arguments.recipes)
     if arguments.recipes:
         new = evolve(
             new,
@@ -79,20 +79,21 @@ def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
         _compare(path, text)
     else:
         _write(path, text)
-    pins, sources, sets = len(new.pins), len(new.sources), len(new.go_modules)
-    sys.stderr.write(f"{path}: {pins} pins, {sources} sources, {sets} sets of Go modules\n")
+    if not arguments.quiet:
+        pins, sources, sets = len(new.pins), len(new.sources), len(new.go_modules)
+        sys.stderr.write(f"{path}: {pins} pins, {sources} sources, {sets} sets of Go modules\n")
     return 0
 
 
-def _old(path: str) -> Lock:
-    try:
-        with open(path, "rb") as file:
-            return read_lock(file.read(MAX_BYTES + 1), path)
-    except FileNotFoundError:
-        return Lock()
+def _own_lock(workspace: Workspace) -> str:
+    """The project's lock; the one that came with rvbuild is not anybody's to write."""
+    if workspace.project is None:
+        msg = "this is no project: here are neither recipes/ nor rvbuild.lock"
+        raise UsageError(msg, where=os.getcwd(), hint="write recipes/NAME/recipe.yaml first")
+    return workspace.locks[0]
 
 
-def _resolve(setup: Setup, names: list[str], old: Lock) -> Lock:
+def _resolve(setup: Setup, names: list[str]) -> Lock:
     own = [setup.folder.load(name) for name in Folder(setup.workspace.recipes[:1]).names()]
     recipes = [setup.folder.load(name) for name in names] if names else own
     instances = [instance for recipe in recipes for instance in _instances(recipe.name, setup)]
@@ -103,7 +104,7 @@ def _resolve(setup: Setup, names: list[str], old: Lock) -> Lock:
         registries=setup.sources,
         trees=outputs,
         build_arch=setup.build_arch,
-        old=old,
+        old=setup.known(),
     )
     linker = Linker(graph, resolver, setup.build_arch)
     resolver.imports = GoList(

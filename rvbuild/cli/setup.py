@@ -28,7 +28,7 @@ from rvbuild.executors.local import LocalExecutor
 from rvbuild.fetchers.settings import Settings
 from rvbuild.fetchers.sources import Sources
 from rvbuild.recipes_yaml.folder import Folder
-from rvbuild.recipes_yaml.lock import read_lock
+from rvbuild.recipes_yaml.lock import MAX_BYTES, read_lock
 from rvbuild.stores.local import LocalStore
 
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64"}
@@ -101,21 +101,28 @@ class Setup:
         )
 
     def lock(self) -> Lock:
-        """What the locks say; an earlier lock hides a later one's facts."""
+        """What the locks say.
+
+        Raises:
+            LockError: there is none, or one is not valid.
+        """
+        if not any(map(os.path.exists, self.workspace.locks)):
+            msg = "there is no lock"
+            raise LockError(msg, where=_shown(self.workspace.locks[0]), hint="run `rvbuild lock`")
+        return self.known()
+
+    def known(self) -> Lock:
+        """What the locks say, if there are any; an earlier lock hides a later one's facts."""
         found = Lock(file=os.path.basename(self.workspace.locks[0]))
         for path in reversed(self.workspace.locks):
             if os.path.exists(path):
-                with open(path, "rb") as file:
-                    above = read_lock(file.read(), _shown(path))
+                above = lock_at(path)
                 found = evolve(
                     found,
                     pins={**found.pins, **above.pins},
                     sources={**found.sources, **above.sources},
                     go_modules={**found.go_modules, **above.go_modules},
                 )
-        if not any(map(os.path.exists, self.workspace.locks)):
-            msg = "there is no lock"
-            raise LockError(msg, where=_shown(self.workspace.locks[0]), hint="run `rvbuild lock`")
         return found
 
     def overrides(self) -> dict[str, PathSource]:
@@ -168,6 +175,23 @@ class Setup:
             msg = f"-j {asked}: at least one step must run"
             raise UsageError(msg)
         return asked or _cores()
+
+
+def lock_at(path: str) -> Lock:
+    """Read one lock.
+
+    Raises:
+        LockError: it is not valid, or cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return read_lock(file.read(MAX_BYTES + 1), _shown(path))
+    except OSError as error:
+        msg = f"the lock cannot be read: {error.strerror}"
+        raise LockError(msg, where=_shown(path)) from error
+    except LockError as error:
+        error.hint = error.hint or "take it from version control, or remove it and lock again"
+        raise
 
 
 def _cores() -> int:

@@ -10,11 +10,14 @@ import os
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOCK = "rvbuild.lock"
-MARKERS = ("rvbuild.toml", LOCK)
 
 
 class Workspace:
     """The folders of one run.
+
+    Args:
+        start: The working directory, absolute.
+        store: The store that was asked for, if any.
 
     Attributes:
         project: The project's folder, or None outside of one.
@@ -41,15 +44,22 @@ def shipped_recipes() -> str:
 
 
 def _project(start: str) -> str | None:
-    """The nearest folder upwards with a marker, or with `recipes/` and `cache/`."""
-    here = os.path.abspath(start)
-    while True:
-        if any(os.path.exists(os.path.join(here, marker)) for marker in MARKERS):
-            return here
+    """The nearest folder upwards with a lock; else this one, if it has recipes."""
+    here = start
+    while not os.path.exists(os.path.join(here, LOCK)):
         above = os.path.dirname(here)
         if above == here:
-            return None
+            return start if _has_recipes(os.path.join(start, "recipes")) else None
         here = above
+    return here
+
+
+def _has_recipes(folder: str) -> bool:
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return False
+    return any(os.path.exists(os.path.join(folder, name, "recipe.yaml")) for name in names)
 
 
 def _default_store(project: str | None) -> str:

@@ -124,11 +124,13 @@ def _facts(part: Source) -> tuple[str, Facts]:  # noqa: PLR0911 - one return a k
 
 
 def read_lock(data: bytes, file: str) -> Lock:
-    """Read a lock.
+    """Read a lock; an empty file, with which a project can begin, has no facts.
 
     Raises:
         LockError: with file, line and column.
     """
+    if not data.strip():
+        return Lock(file=file)
     top = Fields(parse(data, file, error=LockError, max_bytes=MAX_BYTES), LockError)
     version = top.number("lock")
     if version != VERSION:
