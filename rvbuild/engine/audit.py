@@ -17,8 +17,8 @@ from rvbuild.core.errors import VerificationError
 from rvbuild.core.ports import TreeStore
 from rvbuild.core.tree import File, Nested, Symlink
 
-BUILD_FOLDER = b"/build/"
-"""Where steps work: a path below it means nothing anywhere else."""
+BUILD_FOLDERS = (b"/build/src/", b"/build/out/", b"/tmp/go-build")
+"""Where steps work. Not all of ``/build/``: Docker's API and kernels have such paths of their own."""
 
 _ANYTHING = OutputRule(name="", path="", kind="file")
 
@@ -47,7 +47,7 @@ def audit_outputs(step: Step, store: TreeStore, output: Digest, forbidden: Seque
     for path, node in tree.walk():
         if isinstance(node, File) and node.digest.size:
             declared = _rule_for(path, rules)
-            words = forbidden if declared is None else [*forbidden, BUILD_FOLDER]
+            words = forbidden if declared is None else [*forbidden, *BUILD_FOLDERS]
             with (
                 open(f"{base}/{path}", "rb") as file,
                 mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
