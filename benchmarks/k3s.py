@@ -61,7 +61,7 @@ class Bench:
 
     def linked(self) -> Linked:
         """The target's derivations."""
-        return self.setup.link(self.setup.targets(), checks=False)[1]
+        return self.setup.link(self.setup.targets(self.setup.arguments.targets), checks=False)[1]
 
     def build(self, linked: Linked) -> float:
         """Seconds of a build."""

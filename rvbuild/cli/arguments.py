@@ -85,8 +85,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     show.add_argument("--closure", action="store_true", help="every source that the target needs")
 
-    log = command("log", "print the log of a target's last step", common)
-    log.add_argument("target", metavar="TARGET")
+    log = command(
+        "log", "print the log of a target's step, or of its check that failed", common, overrides
+    )
+    log.add_argument("target", metavar="TARGET", help="or the digest of a derivation")
 
     command("doctor", "look whether this machine can build", common)
 

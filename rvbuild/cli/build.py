@@ -27,7 +27,7 @@ def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Mem
         sys.stderr, os.environ, quiet=arguments.quiet, verbose=arguments.verbose
     ) as report:
         setup = Setup(arguments, workspace, report)
-        targets = setup.targets()
+        targets = setup.targets(arguments.targets)
         if arguments.output is None:
             refuse_occupied(link_place(str(target)) for target in targets)
         graph, linked = setup.link(targets, checks=not arguments.no_check)
@@ -55,7 +55,7 @@ def fetch_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Me
         sys.stderr, os.environ, quiet=arguments.quiet, verbose=arguments.verbose
     ) as report:
         setup = Setup(arguments, workspace, report)
-        _, linked = setup.link(setup.targets(), checks=True)
+        _, linked = setup.link(setup.targets(arguments.targets), checks=True)
         sources = [key for key, each in linked.derivations.items() if isinstance(each, Fetch)]
         machinery = setup.machinery()
         keep_going = arguments.keep_going

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 
@@ -28,7 +29,7 @@ from rvbuild.engine.build import plan_build
 def plan_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild plan TARGET…`."""
     setup = Setup(arguments, workspace, silent)
-    _, linked = setup.link(setup.targets(), checks=True)
+    _, linked = setup.link(setup.targets(arguments.targets), checks=True)
     wanted = [*linked.results.values()]
     wanted += [check for checks in linked.checks.values() for check in checks]
     plan = plan_build(linked.derivations, wanted, setup.machinery())
@@ -58,7 +59,7 @@ def show_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     if not arguments.targets:
         _list_recipes(setup, as_json=arguments.json)
         return 0
-    targets = setup.targets()
+    targets = setup.targets(arguments.targets)
     graph, linked = setup.link(targets, checks=False)
     lock = setup.lock()
     shown: dict[str, object] = {
@@ -150,15 +151,14 @@ def _row(section: str, row: dict[str, object]) -> str:
 
 
 def log_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
-    """`rvbuild log TARGET`: the log of its step as it is now."""
+    """`rvbuild log TARGET`: of what failed last, else of the step that made the result."""
     setup = Setup(arguments, workspace, silent)
-    setup.arguments.targets = [arguments.target]
-    _, linked = setup.link(setup.targets(), checks=True)
     store = setup.store
-    (derivation,) = linked.results.values()
-    failed = store.failed(derivation)
-    found = store.realisation(derivation)
-    log = failed or (found.log if found else None)
+    steps = _steps(setup, arguments.target)
+    failed = (store.failed(step) for step in steps)
+    made = (store.realisation(step) for step in steps[:1])
+    logs = [*failed, *(found.log for found in made if found)]
+    log = next((log for log in logs if log), None)
     if log is None:
         msg = "no step of it has run here"
         raise UsageError(
@@ -167,6 +167,15 @@ def log_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo
     text = store.read(log).decode(errors="replace")
     sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     return 0
+
+
+def _steps(setup: Setup, name: str) -> list[str]:
+    """The derivations of a target's step and its checks; or the one that ``name`` is."""
+    if re.fullmatch(r"[0-9a-f]{64}", name):
+        return [name]
+    targets = setup.targets([name])
+    _, linked = setup.link(targets, checks=True)
+    return [linked.results[targets[0]], *linked.checks[targets[0]]]
 
 
 def _print_json(value: object) -> None:

@@ -94,11 +94,9 @@ class Setup:
         )
         self.sources = Sources(settings)
 
-    def targets(self) -> tuple[Instance, ...]:
-        """The targets of the command line, each once."""
-        return tuple(
-            dict.fromkeys(parse_target(text, self.folder.load) for text in self.arguments.targets)
-        )
+    def targets(self, words: Iterable[str]) -> tuple[Instance, ...]:
+        """The targets that words of the command line name, each once."""
+        return tuple(dict.fromkeys(parse_target(word, self.folder.load) for word in words))
 
     def lock(self) -> Lock:
         """What the locks say.

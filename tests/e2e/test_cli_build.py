@@ -1,0 +1,302 @@
+"""Building with the real program: results, what is done again and what is not."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from world import HELLO, HERE, OTHER, World, repository
+
+HELLO_HERE = f"hello-{HERE}"
+
+
+def test_build_leaves_a_link_and_tells_what_was_made(world: World):
+    ran = world.fine(HELLO_HERE)
+    ran.said("plan", "build 1, check 1", "built", HELLO_HERE)
+    ran.said("checked", f"check 1 of {HELLO_HERE}", "built 1, checked 1")
+    assert ran.out == f"result/{HELLO_HERE}  share/hello.txt\n"
+    link = world.folder / "result" / HELLO_HERE
+    assert link.is_symlink()
+    assert (link / "share/hello.txt").read_text() == f"hello 1 for {HERE}\n"
+    world.sound()
+
+
+def test_results_for_programs_are_one_document(world: World):
+    found = world.fine("build", HELLO_HERE, f"hello-{OTHER}", "--no-check", "--json").json
+    assert found["version"] == 1
+    assert [each["target"] for each in found["results"]] == [HELLO_HERE, f"hello-{OTHER}"]
+    one = found["results"][0]
+    assert one["path"] == str(world.folder / "result" / HELLO_HERE)
+    assert one["files"] == ["share/hello.txt"]
+    assert re.fullmatch(r"[0-9a-f]{64}/\d+", one["tree"])
+    assert re.fullmatch(r"[0-9a-f]{64}", one["derivation"])
+
+
+def test_copies_replace_older_copies_and_can_be_changed(world: World):
+    out = world.folder / "o ut"
+    assert world.fine(HELLO_HERE, "-o", "o ut").out == f"o ut/{HELLO_HERE}  share/hello.txt\n"
+    file = out / HELLO_HERE / "share/hello.txt"
+    file.write_text("changed\n")
+    world.fine(HELLO_HERE, "-o", str(out))
+    assert file.read_text() == f"hello 1 for {HERE}\n"
+    assert os.listdir(out) == [HELLO_HERE]
+    assert not (world.folder / "result").exists()
+    world.sound()
+
+
+def test_a_second_run_does_nothing_and_answers_the_same(world: World):
+    first = world.fine(HELLO_HERE)
+    again = world.fine(HELLO_HERE)
+    assert (again.out, again.err) == (first.out, "")
+    world.forget_memo()
+    looked = world.fine(HELLO_HERE)
+    assert looked.out == first.out
+    looked.said("kept 2")
+    assert world.planned(HELLO_HERE) == {"keep": 2, "tasks": []}
+    assert world.fine("plan", HELLO_HERE).out == "2 to keep\n"
+
+
+def test_a_removed_or_turned_link_is_made_again(world: World):
+    world.fine(HELLO_HERE)
+    link = world.folder / "result" / HELLO_HERE
+    right = os.readlink(link)
+    for spoil in (link.unlink, lambda: (link.unlink(), link.symlink_to("/nowhere"))):
+        spoil()
+        world.fine(HELLO_HERE)
+        assert os.readlink(link) == right
+
+
+def test_a_changed_recipe_is_built_again_and_the_plan_says_why(world: World):
+    world.fine(HELLO_HERE)
+    world.recipe("hello", HELLO.replace("hello $version for", "hello $version at"))
+    reasons = world.plan(HELLO_HERE)
+    assert reasons[HELLO_HERE] == "no result for this recipe, its pins and its inputs"
+    assert reasons[f"check 1 of {HELLO_HERE}"] == "not checked yet"
+    world.fine("plan", HELLO_HERE).out.index(f"build  {HELLO_HERE}: no result for this recipe")
+    world.fine(HELLO_HERE)
+    text = (world.folder / "result" / HELLO_HERE / "share/hello.txt").read_text()
+    assert text == f"hello 1 at {HERE}\n"
+
+
+def test_comments_and_words_for_people_rebuild_nothing(world: World):
+    world.fine(HELLO_HERE)
+    changed = HELLO.replace("says hello", "greets").replace("build:", "# why\nbuild:")
+    world.recipe("hello", changed)
+    assert world.planned(HELLO_HERE)["tasks"] == []
+    world.fine(HELLO_HERE).said("kept 2")
+
+
+def test_the_same_bytes_stop_a_rebuild_at_the_next_step(world: World):
+    """Early cutoff: the user of a step whose output did not change is not run."""
+    tool = "kind: tool\n"
+    world.step("first", "echo one > $out/out.txt", tool)
+    world.step("second", "cat /in/first/out.txt > $out/out.txt; echo 2 >> $out/out.txt",
+               "inputs: {build: [first]}\n")  # fmt: skip
+    world.fine(f"second-{HERE}").said("built 2")
+    world.step("first", "echo one | cat > $out/out.txt", tool)
+    assert set(world.plan(f"second-{HERE}")) == {"first", f"second-{HERE}"}
+    world.fine(f"second-{HERE}").said(
+        "built", "first", "reused", f"second-{HERE}", "built 1, reused 1"
+    )
+    world.step("first", "echo other > $out/out.txt", tool)
+    world.fine(f"second-{HERE}").said("built 2")
+
+
+def test_one_failure_stops_and_with_k_the_rest_is_built(world: World):
+    world.step("bad", "echo before; echo broken >&2; exit 3")
+    world.step("user", ": > $out/out.txt", "inputs: {build: [bad]}\n")
+    targets = (f"user-{HERE}", HELLO_HERE)
+    ran = world.run(*targets, "-k")
+    assert ran.code == 1
+    ran.said("error: the step failed: exit code 3", f"--> bad-{HERE}", "before", "broken")
+    ran.said("hint", f"rvbuild log bad-{HERE}")
+    assert [path.name for path in (world.folder / "result").iterdir()] == [HELLO_HERE]
+    assert f"user-{HERE}" in world.plan(*targets)
+    world.sound()
+
+
+def test_two_failures_are_both_told_with_k(world: World):
+    for name in ("bad", "worse"):
+        world.step(name, f"echo {name}; exit 1")
+    ran = world.run(f"bad-{HERE}", f"worse-{HERE}", "-k")
+    assert ran.code == 1
+    ran.said("error: the step failed", f"--> bad-{HERE}", f"also: worse-{HERE}: the step failed")
+
+
+def test_a_failed_step_registers_nothing(world: World):
+    before = world.records()
+    world.step("bad", "echo half > $out/out.txt; exit 1")
+    ran = world.run(f"bad-{HERE}")
+    assert (ran.code, ran.out) == (1, "")
+    assert world.records() == before
+    world.sound()
+
+
+def test_the_log_after_success_and_after_failure(world: World):
+    none = world.run("log", HELLO_HERE)
+    assert (none.code, none.out) == (2, "")
+    none.said("no step of it has run here", HELLO_HERE, f"`rvbuild {HELLO_HERE}` builds it")
+    world.fine(HELLO_HERE)
+    assert world.fine("log", HELLO_HERE).out == f"making hello 1 for {HERE}\n"
+    world.recipe("hello", HELLO.replace("mkdir", 'echo "no more"; exit 4; mkdir'))
+    assert world.run(HELLO_HERE).code == 1
+    assert world.fine("log", HELLO_HERE).out == f"making hello 1 for {HERE}\nno more\n"
+    world.recipe("hello", HELLO)
+    assert world.fine("log", HELLO_HERE).out == f"making hello 1 for {HERE}\n"
+
+
+def test_a_failed_check_gives_no_result_and_has_a_log(world: World):
+    world.recipe("hello", HELLO.replace("- run: cat", "- run: echo oh no; false; cat"))
+    ran = world.run(HELLO_HERE)
+    assert (ran.code, ran.out) == (1, "")
+    ran.said("error: the check failed: exit code 1", f"check 1 of {HELLO_HERE}", "oh no")
+    ran.said(f"`rvbuild log {HELLO_HERE}`")
+    assert world.fine("log", HELLO_HERE).out == "oh no\n"
+    assert not (world.folder / "result").exists()
+    assert world.fine(HELLO_HERE, "--no-check").out
+    world.sound()
+
+
+def test_a_check_whose_expected_text_is_missing(world: World):
+    world.recipe("hello", HELLO.replace('expect: "hello 1"', 'expect: "good bye"'))
+    ran = world.run(HELLO_HERE)
+    assert (ran.code, ran.out) == (5, "")
+    ran.said("error: the check's output does not have 'good bye'", f"check 1 of {HELLO_HERE}",
+             f"hello 1 for {HERE}", "hint")  # fmt: skip
+    assert world.fine("log", HELLO_HERE).out == f"hello 1 for {HERE}\n"
+    assert not (world.folder / "result").exists()
+    world.sound()
+
+
+def test_show_tells_what_a_target_is(world: World):
+    shown = world.fine("show", HELLO_HERE).out
+    for part in (HELLO_HERE, "says hello", "MIT", "recipes/hello/recipe.yaml", "base-toolbox"):
+        assert part in shown
+    names = world.fine("show").out
+    assert re.search(r"^hello +package +says hello$", names, re.MULTILINE)
+    assert re.search(r"^k3s +package ", names, re.MULTILINE)
+    listed = world.fine("show", "--json").json
+    assert {"name": "hello", "kind": "package", "summary": "says hello", "license": "MIT"} in listed
+
+
+def test_the_closure_lists_every_source(world: World):
+    lines = world.fine("show", "--closure", HELLO_HERE).out.splitlines()
+    assert any(re.fullmatch(r"debian +dash_\S+\.deb", line) for line in lines)
+    found = world.fine("show", "--closure", "--json", HELLO_HERE).json["closure"]
+    assert len(found) == len(lines)
+    assert {each["kind"] for each in found} == {"debian"}
+
+
+def test_fetch_then_build_without_a_network(world: World, tmp_path: Path):
+    """What `fetch` brings is all that `--offline` needs; without it the error says so."""
+    folder = tmp_path / "sources"
+    commit = repository(folder, {"word.txt": "from git\n"})
+    url = "https://example.invalid/sources"
+    world.recipe("taker", f"""\
+summary: takes
+license: MIT
+homepage: https://example.invalid
+version: "1"
+sources:
+  it: {{git: {url}, commit: {commit}}}
+build: |
+  cp /src/it/word.txt "$out/out.txt"
+outputs:
+  it: {{path: out.txt, kind: file}}
+""")  # fmt: skip
+    mirror = ("--mirror", f"{url}={folder}")
+    world.fine("lock", *mirror)
+    alone = world.at(world.folder).with_environment(RVBUILD_STORE=str(tmp_path / "other"))
+    refused = alone.run(f"taker-{HERE}", "--offline")
+    assert refused.code == 4
+    refused.said("error: ", "offline")
+    world.fine("fetch", f"taker-{HERE}", *mirror)
+    os.rename(folder, tmp_path / "gone")
+    world.fine(f"taker-{HERE}", "--offline")
+    assert (world.folder / f"result/taker-{HERE}/out.txt").read_text() == "from git\n"
+    world.sound()
+
+
+def test_an_edited_folder_stands_for_a_source(world: World, tmp_path: Path):
+    """`--override`: edit, build, edit, build; a release refuses it."""
+    folder, url = tmp_path / "sources", "https://example.invalid/sources"
+    commit = repository(folder, {"word.txt": "pinned\n"})
+    world.recipe("taker", TAKER.format(url=url, commit=commit))
+    world.fine("lock", "--mirror", f"{url}={folder}")
+    edited = tmp_path / "edited"
+    edited.mkdir()
+    target, result = f"taker-{HERE}", world.folder / f"result/taker-{HERE}/out.txt"
+    override = ("--override", f"taker/it={edited}")
+    for word in ("one\n", "two\n"):
+        (edited / "word.txt").write_text(word)
+        world.fine(target, *override)
+        assert result.read_text() == word
+    assert world.planned(target, *override)["tasks"] == []
+    (edited / "word.txt").write_text("three\n")
+    assert target in world.plan(target, *override)
+    refused = world.run(target, "--release", *override)
+    assert refused.code == 2
+    refused.said("--override and --release exclude each other", "hint")
+    unused = world.run(target, "--override", f"nothing={edited}")
+    assert unused.code == 2
+    unused.said("--override nothing: no source of these targets is called so", "RECIPE/SOURCE")
+    gone = world.run(target, "--override", "taker/it=/no/such")
+    assert gone.code == 4
+    gone.said("no such folder", "/no/such")
+    world.sound()
+
+
+TAKER = """\
+summary: takes
+license: MIT
+homepage: https://example.invalid
+version: "1"
+sources:
+  it: {{git: {url}, commit: {commit}}}
+build: |
+  cp /src/it/word.txt "$out/out.txt"
+outputs:
+  it: {{path: out.txt, kind: file}}
+"""
+
+
+def test_a_release_takes_no_accelerated_result(world: World):
+    """Development builds share a compile cache with later ones; a release has none of it."""
+    script = """\
+        if [ -e /tmp/go-cache/seen ]; then echo again; else echo first; fi > $out/out.txt
+        mkdir -p /tmp/go-cache; : > /tmp/go-cache/seen"""
+    world.step("fast", script.replace(" " * 8, ""), "accelerators: [go]\n")
+    target, result = f"fast-{HERE}", world.folder / f"result/fast-{HERE}/out.txt"
+    world.fine(target)
+    assert target in world.plan(target, "--release")
+    (world.folder / "recipes/fast/note").write_text("another key")
+    world.fine(target)
+    assert result.read_text() == "again\n"
+    world.fine(target, "--release")
+    assert result.read_text() == "first\n"
+    world.forget_memo()
+    world.fine(target)
+    assert result.read_text() == "first\n", "the pure result serves everybody"
+    world.sound()
+
+
+@pytest.mark.privileged
+def test_two_processes_build_a_target_once(world: World):
+    world.step(
+        "slow", "mkfifo /build/gate; echo ready; read go < /build/gate; echo $go > $out/out.txt"
+    )
+    target = f"slow-{HERE}"
+    one = world.start(target, "-v")
+    one.until("ready")
+    two = world.start(target, "-v")
+    two.until(f"build               {target}")
+    (gate,) = world.store.glob("tmp/*/build/gate")
+    gate.write_text("gone\n")
+    first, second = one.wait(), two.wait()
+    assert (first.code, second.code) == (0, 0), f"{first} {second}"
+    first.said("built 1")
+    second.said("reused 1")
+    assert first.out == second.out
+    world.sound()
