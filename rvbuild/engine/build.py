@@ -14,26 +14,26 @@ from rvbuild.core.errors import Interrupted
 from rvbuild.core.events import Planned
 from rvbuild.core.plan import Plan, make_plan
 from rvbuild.engine.realise import Machinery, Realiser
-from rvbuild.engine.schedule import Failures, Scheduler
+from rvbuild.engine.schedule import Scheduler
 
 
 @frozen(kw_only=True)
 class Built:
-    """What a build gave: realisations by derivation digest, and what failed."""
+    """What a build gave: realisations and errors, both by derivation digest."""
 
     plan: Plan
     realised: Mapping[str, Realisation]
-    failures: Failures
+    errors: Mapping[str, Exception]
 
     def raise_first(self) -> None:
         """Raise the first error, if there is one; the others go into its notes."""
-        if not self.failures.errors:
+        if not self.errors:
             return
         order = list(self.plan.tasks)
-        first, *others = sorted(self.failures.errors, key=order.index)
-        error = self.failures.errors[first]
+        first, *others = sorted(self.errors, key=order.index)
+        error = self.errors[first]
         for other in others:
-            error.add_note(str(self.failures.errors[other]))
+            error.add_note(str(self.errors[other]))
         raise error
 
 
@@ -64,8 +64,8 @@ def build(
         realiser.realised.update(plan.kept)
         scheduler = Scheduler(plan, realiser, jobs=jobs, keep_going=keep_going)
         try:
-            failures = scheduler.run(realiser.stop)
+            errors = scheduler.run(realiser.stop)
         except KeyboardInterrupt:
             msg = "interrupted; what was finished is kept"
             raise Interrupted(msg) from None
-        return Built(plan=plan, realised=realiser.realised, failures=failures)
+        return Built(plan=plan, realised=realiser.realised, errors=errors)

@@ -24,6 +24,9 @@ from rvbuild.engine.audit import audit_outputs
 LOG_TAIL = 25
 """How many of a failed step's last lines its error shows."""
 
+TIMED_OUT = 124
+"""The exit code of a step that ran into its time limit (as of timeout(1))."""
+
 
 @frozen(kw_only=True)
 class Machinery:
@@ -78,22 +81,34 @@ class Realiser:
         how = "failed"
         machinery.report(Started(derivation.label, task.phase, task.reason))
         try:
-            with machinery.store.lock(derivation.digest):  # another process may have done it
-                found = self.lookup(derivation.digest)
-                how = "reused"
-                if found is None:
-                    found, how = self._realise(derivation)
-                    machinery.store.register(found)
+            with machinery.store.lock(derivation.digest, self._waiter(derivation.label)):
+                found, done = self._found_or_made(derivation)
             self.realised[derivation.digest] = found
+            how = done
         except Interrupted:
             how = "stopped"
-            raise
-        except BaseException:
-            how = "failed"
             raise
         finally:
             seconds = machinery.clock() - began
             machinery.report(Finished(derivation.label, task.phase, how, seconds))
+
+    def _waiter(self, label: str) -> Callable[[], None]:
+        """What to do now and then while another process works on the same derivation."""
+
+        def waiting() -> None:
+            if self._stopped.is_set():
+                msg = "stopped while another rvbuild works on it"
+                raise Interrupted(msg, where=label)
+
+        return waiting
+
+    def _found_or_made(self, derivation: Derivation) -> tuple[Realisation, str]:
+        found = self.lookup(derivation.digest)  # another process may have done it meanwhile
+        if found is not None:
+            return found, "reused"
+        made, how = self._realise(derivation)
+        self.machinery.store.register(made)
+        return made, how
 
     def _realise(self, derivation: Derivation) -> tuple[Realisation, str]:
         if isinstance(derivation, Fetch):
@@ -152,19 +167,17 @@ class Realiser:
 
     def _run(self, step: Step) -> tuple[Realisation, str]:
         action = self.action(step)
-        folders = {
-            ACCELERATORS[name]: self.machinery.accelerators[name]
-            for name in step.accelerators
-            if name in self.machinery.accelerators
-        }
-        outcome, accelerated = self._recorded(action)
-        how = "reused"
-        if outcome is None:
-            outcome, accelerated, how = self._execute(step, action, folders), bool(folders), "built"
-        output = self._verified(step, outcome)
-        if how == "built":
-            self.machinery.store.record(action.digest, outcome, accelerated=accelerated)
-            self.machinery.store.forget_failure(step.digest)
+        store = self.machinery.store
+        with store.lock(action.digest.hash, self._waiter(step.label)):  # it is run once
+            outcome, accelerated = self._recorded(action)
+            how = "reused"
+            if outcome is None:
+                outcome, accelerated = self._execute(step, action)
+                how = "built"
+            output = self._verified(step, outcome)
+            if how == "built":
+                store.record(action.digest, outcome, accelerated=accelerated)
+        store.forget_failure(step.digest)
         realisation = Realisation(
             derivation=step.digest,
             output=output,
@@ -182,46 +195,66 @@ class Realiser:
                 return found, accelerated
         return None, False
 
-    def _execute(self, step: Step, action: Action, folders: Mapping[str, str]) -> Outcome:
-        tail: list[str] = []
+    def _execute(self, step: Step, action: Action) -> tuple[Outcome, bool]:
+        """Run it; the outcome, and whether an accelerator could help."""
+        machinery = self.machinery
+        folders = {
+            ACCELERATORS[name]: machinery.accelerators[name]
+            for name in step.accelerators
+            if name in machinery.accelerators
+        }
 
         def log(line: str) -> None:
-            tail.append(line)
-            del tail[:-LOG_TAIL]
-            self.machinery.report(Wrote(step.label, line))
+            machinery.report(Wrote(step.label, line))
 
-        outcome = self.machinery.executor.run(action, step.label, log, folders)
-        if outcome.exit_code:
-            self.machinery.store.record_failure(step.digest, outcome.log)
-            raise _failure(step, outcome, tail)
-        return outcome
+        return machinery.executor.run(action, step.label, log, folders), bool(folders)
 
     def _verified(self, step: Step, outcome: Outcome) -> Digest:
-        """The output, once it is what the step's rules say."""
-        if outcome.output is None:
-            msg = "the step left no output"
-            raise StepError(msg, where=step.label)
+        """The output, once it is what the step's rules say; else the log is kept."""
         store = self.machinery.store
-        if step.expect is not None and step.expect.encode() not in store.read(outcome.log):
-            text = store.read(outcome.log).decode(errors="replace")
+        try:
+            output = _output_of(step, outcome, store)
+            audit_outputs(step, store, output, self.machinery.forbidden)
+        except (StepError, VerificationError):
+            store.record_failure(step.digest, outcome.log)
+            raise
+        return output
+
+
+def _output_of(step: Step, outcome: Outcome, store: Store) -> Digest:
+    """What the step left, if it went well."""
+    if outcome.exit_code:
+        raise _failure(step, outcome, store.read(outcome.log))
+    if outcome.output is None:
+        msg = "the step left no output"
+        raise StepError(msg, where=step.label)
+    if step.expect is not None:
+        log = store.read(outcome.log)
+        if step.expect.encode() not in log:
             msg = f"the check's output does not have {step.expect!r}"
-            details = tuple(text.splitlines()[-LOG_TAIL:])
-            raise VerificationError(msg, where=step.label, details=details)
-        audit_outputs(step, store, outcome.output, self.machinery.forbidden)
-        return outcome.output
+            hint = "change the program, or the check's `expect`"
+            raise VerificationError(msg, where=step.label, details=_tail(log), hint=hint)
+    return outcome.output
 
 
-def _failure(step: Step, outcome: Outcome, tail: list[str]) -> StepError:
+def _log_name(step: Step) -> str:
+    """What `rvbuild log` finds the step's log by: a target, or a derivation."""
+    name = step.label.rpartition(" of ")[2] if step.is_check else step.label
+    return step.digest if " " in name else name
+
+
+def _tail(log: bytes) -> tuple[str, ...]:
+    return tuple(log.decode(errors="replace").removesuffix("\n").split("\n")[-LOG_TAIL:])
+
+
+def _failure(step: Step, outcome: Outcome, log: bytes) -> StepError:
     why = f"exit code {outcome.exit_code}"
-    if outcome.exit_code == 124:
+    if outcome.exit_code == TIMED_OUT:
         why = f"not done after {step.timeout} s"
     what = "the check failed" if step.is_check else "the step failed"
     return StepError(
         f"{what}: {why}",
         where=step.label,
-        details=tuple(tail),
-        hint=f"the whole log: `rvbuild log {step.label}`",
+        details=_tail(log),
+        hint=f"the whole log: `rvbuild log {_log_name(step)}`",
     )
-
-
-Stop = Callable[[], None]

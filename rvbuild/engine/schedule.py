@@ -7,10 +7,11 @@ Must not know: what a task does.
 from __future__ import annotations
 
 import queue
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from attrs import frozen
+from attrs import define, field
 
 from rvbuild.core.events import Phase
 from rvbuild.core.plan import Plan, Task
@@ -21,12 +22,13 @@ FETCH_WORKERS = 16
 Work = Callable[[Task], None]
 
 
-@frozen(kw_only=True)
-class Failures:
-    """Errors by derivation digest, and the digests of tasks that were not tried."""
+@define
+class _Lane:
+    """Workers for one kind of work, and the digests that wait until one is free."""
 
-    errors: Mapping[str, Exception]
-    skipped: frozenset[str]
+    pool: ThreadPoolExecutor
+    free: int
+    waiting: deque[str] = field(factory=deque)
 
 
 class Scheduler:
@@ -43,7 +45,8 @@ class Scheduler:
         self._tasks = plan.tasks
         self._work = work
         self._keep_going = keep_going
-        self._jobs = jobs
+        self._fetching = _Lane(ThreadPoolExecutor(FETCH_WORKERS, "fetch"), FETCH_WORKERS)
+        self._stepping = _Lane(ThreadPoolExecutor(jobs, "step"), jobs)
         self._missing: dict[str, int] = {}
         self._users: dict[str, list[str]] = {}
         for digest, task in plan.tasks.items():
@@ -54,63 +57,67 @@ class Scheduler:
         self._done: queue.SimpleQueue[tuple[str, Future[None]]] = queue.SimpleQueue()
         self._errors: dict[str, Exception] = {}
 
-    def run(self, stop: Callable[[], None]) -> Failures:
-        """Do everything that can be done.
+    def run(self, stop: Callable[[], None]) -> Mapping[str, Exception]:
+        """Do everything that can be done; the errors by derivation digest.
 
         Args:
             stop: Ends what is running, at once: after ^C, or a failure without ``keep_going``.
         """
-        fetching = ThreadPoolExecutor(FETCH_WORKERS, thread_name_prefix="fetch")
-        stepping = ThreadPoolExecutor(self._jobs, thread_name_prefix="step")
         try:
-            finished = self._loop(fetching, stepping)
+            self._loop()
             if self._errors and not self._keep_going:
                 stop()
         except BaseException:
             stop()
             raise
         finally:
-            # What waits in a pool is dropped; what runs is waited for.
-            fetching.shutdown(cancel_futures=True)
-            stepping.shutdown(cancel_futures=True)
-        skipped = frozenset(self._tasks) - finished - frozenset(self._errors)
-        return Failures(errors=self._errors, skipped=skipped)
+            self._fetching.pool.shutdown()  # waits for what runs
+            self._stepping.pool.shutdown()
+        return self._errors
 
-    def _loop(self, fetching: ThreadPoolExecutor, stepping: ThreadPoolExecutor) -> set[str]:
-        def start(digest: str) -> None:
-            task = self._tasks[digest]
-            pool = fetching if task.phase is Phase.FETCH else stepping
-            future = pool.submit(self._work, task)
-            future.add_done_callback(lambda done: self._done.put((digest, done)))
-
-        running = 0
+    def _loop(self) -> None:
         for digest, missing in self._missing.items():
             if not missing:
-                start(digest)
-                running += 1
-        finished: set[str] = set()
+                self._lane(digest).waiting.append(digest)
+        running = self._fill()
         while running:
             digest, future = self._done.get()
             running -= 1
+            self._lane(digest).free += 1
             error = future.exception()
             if error is None:
-                finished.add(digest)
-                ready = self._release(digest) if self._keep_going or not self._errors else []
-                for user in ready:
-                    start(user)
-                running += len(ready)
+                self._release(digest)
             elif isinstance(error, Exception):
                 self._errors[digest] = error
                 if not self._keep_going:
-                    return finished
+                    return
             else:
                 raise error
-        return finished
+            running += self._fill()
 
-    def _release(self, digest: str) -> list[str]:
-        ready = []
+    def _lane(self, digest: str) -> _Lane:
+        return self._fetching if self._tasks[digest].phase is Phase.FETCH else self._stepping
+
+    def _fill(self) -> int:
+        """Give every free worker a task; how many that were.
+
+        No more: what is in a pool starts even while a failure is on its way here.
+        """
+        started = 0
+        for lane in (self._fetching, self._stepping):
+            while lane.free and lane.waiting:
+                self._start(lane, lane.waiting.popleft())
+                started += 1
+        return started
+
+    def _start(self, lane: _Lane, digest: str) -> None:
+        lane.free -= 1
+        future = lane.pool.submit(self._work, self._tasks[digest])
+        future.add_done_callback(lambda done: self._done.put((digest, done)))
+
+    def _release(self, digest: str) -> None:
+        """Let those go that waited for this input only."""
         for user in self._users.get(digest, ()):
             self._missing[user] -= 1
             if not self._missing[user]:
-                ready.append(user)
-        return ready
+                self._lane(user).waiting.append(user)

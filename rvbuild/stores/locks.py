@@ -8,13 +8,17 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from rvbuild.core.errors import StoreError
 from rvbuild.stores.layout import Layout, guarded
 
 STORE = "store"
+
+_WAIT = 0.1
+"""Seconds between two looks at a lock that somebody else has."""
 
 
 @contextmanager
@@ -35,6 +39,19 @@ def _held(path: str, mode: int) -> Iterator[None]:
         os.close(fd)
 
 
+@contextmanager
+def _tried(path: str, waiting: Callable[[], None]) -> Iterator[None]:
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(_held(path, fcntl.LOCK_EX | fcntl.LOCK_NB))
+                break
+            except BlockingIOError:
+                waiting()
+                time.sleep(_WAIT)
+        yield
+
+
 class LocalLocks:
     """The locks of the store at ``layout``."""
 
@@ -43,13 +60,19 @@ class LocalLocks:
         self._root = layout.root
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
+    def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
         """Alone among processes and threads that lock the same ``name``; waits.
 
         Take ``shared()`` first: gc removes the files of locks that nobody holds.
+
+        Args:
+            name: What is locked.
+            waiting: Called a few times a second while somebody else has it (the kernel's own
+                wait cannot be ended from another thread); to raise ends the wait.
         """
         file = name if name.isalnum() else hashlib.sha256(name.encode()).hexdigest()
-        with _held(f"{self._folder}/on-{file}", fcntl.LOCK_EX):
+        path = f"{self._folder}/on-{file}"
+        with _held(path, fcntl.LOCK_EX) if waiting is None else _tried(path, waiting):
             yield
 
     @contextmanager

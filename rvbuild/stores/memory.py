@@ -1,13 +1,14 @@
 """A store in memory, for tests and for trying things: the local store's small twin.
 
-Knows: the same rules. Must not know: disks.
+Knows: the same rules. Must not know: disks, but to copy a tree out for who needs a path.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rvbuild.core.action import Outcome
@@ -17,6 +18,8 @@ from rvbuild.core.errors import StoreError
 from rvbuild.core.outline import Outline, check_target
 from rvbuild.core.ports import Root
 from rvbuild.core.tree import File, Symlink, Tree, lay_over
+
+_WAIT = 0.01
 
 
 class MemoryWriter:
@@ -58,14 +61,20 @@ class MemoryWriter:
 
 
 class MemoryStore:
-    """TreeStore, Results, Roots and Locks of ``core.ports``, in dictionaries."""
+    """TreeStore, Results, Roots, Failures and Locks of ``core.ports``, in dictionaries.
 
-    def __init__(self) -> None:
+    Args:
+        folder: Where trees are copied to when somebody asks for their path.
+    """
+
+    def __init__(self, folder: str | None = None) -> None:
+        self._folder = folder
         self._blobs: dict[Digest, bytes] = {}
         self._trees: dict[Digest, Tree] = {}
         self._realisations: dict[tuple[str, bool], Realisation] = {}
         self._outcomes: dict[tuple[Digest, bool], Outcome] = {}
         self._roots: dict[tuple[str, str], Root] = {}
+        self._failures: dict[str, Digest] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def read(self, blob: Digest) -> bytes:
@@ -103,13 +112,31 @@ class MemoryStore:
         return self.keep(Tree.of(union))
 
     def path(self, root: Digest) -> str:
-        """A store in memory has none.
+        """Where a copy of the tree is on this machine.
 
         Raises:
-            StoreError: always.
+            StoreError: the store has no folder for such copies.
         """
-        msg = f"the tree {root.hash[:12]} is in memory and has no path"
-        raise StoreError(msg)
+        if self._folder is None:
+            msg = f"the tree {root.hash[:12]} is in memory and has no path"
+            raise StoreError(msg)
+        place = os.path.join(self._folder, root.hash)
+        with self._locks[place]:
+            if not os.path.exists(place):
+                self._copy(self.tree(root), place)
+        return place
+
+    def _copy(self, tree: Tree, place: str) -> None:
+        os.makedirs(place)
+        for path, node in tree.walk():
+            at = os.path.join(place, path)
+            os.makedirs(os.path.dirname(at), exist_ok=True)
+            if isinstance(node, Symlink):
+                os.symlink(node.target, at)
+                continue
+            with open(at, "wb") as file:
+                file.write(self.read(node.digest))
+                os.fchmod(file.fileno(), 0o755 if node.executable else 0o644)
 
     def realisation(self, derivation: str, *, accelerated: bool = True) -> Realisation | None:
         clean = self._realisations.get((derivation, False))
@@ -125,6 +152,15 @@ class MemoryStore:
     def record(self, action: Digest, outcome: Outcome, *, accelerated: bool) -> None:
         self._outcomes[action, accelerated] = outcome
 
+    def failed(self, derivation: str) -> Digest | None:
+        return self._failures.get(derivation)
+
+    def record_failure(self, derivation: str, log: Digest) -> None:
+        self._failures[derivation] = log
+
+    def forget_failure(self, derivation: str) -> None:
+        self._failures.pop(derivation, None)
+
     def add_root(self, name: str, derivation: str, link: str) -> None:
         self._roots[name, link] = Root(name=name, derivation=derivation, link=link)
 
@@ -132,9 +168,15 @@ class MemoryStore:
         return tuple(self._roots[key] for key in sorted(self._roots))
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        with self._locks[name]:
+    def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+        lock = self._locks[name]
+        while not lock.acquire(timeout=_WAIT if waiting else -1):
+            if waiting:
+                waiting()
+        try:
             yield
+        finally:
+            lock.release()
 
     @contextmanager
     def shared(self) -> Iterator[None]:

@@ -1,0 +1,447 @@
+"""Realising: what is run, what is taken from before, and what a failure leaves."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from workshop import PATIENCE, Workshop
+
+from rvbuild.core.derivation import Input, Merge, OutputRule, Realisation, Step
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import Interrupted, SourceError, StepError, VerificationError
+from rvbuild.core.events import Noticed, Phase, Planned, Progressed, Started, Wrote
+from rvbuild.core.recipe import ACCELERATORS
+from rvbuild.engine.build import build, plan_build
+from rvbuild.stores.memory import MemoryStore
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Workshop:
+    return Workshop(str(tmp_path))
+
+
+def test_fetch_merge_and_step_end_in_results(shop: Workshop):
+    a, b = shop.source("a"), shop.source("b")
+    both = shop.merge("both", a, b)
+    built = shop.build(shop.step("s", "join x", both))
+    (step,) = (task.derivation for task in built.plan.tasks.values() if task.phase is Phase.BUILD)
+    seen = (("in/0", (("0/data", b"a"), ("1/data", b"b"))),)
+    assert shop.output(built, step) == (("data", b"x" + repr(seen).encode()),)
+    assert shop.how() == {"a": "fetched", "b": "fetched", "both": "merged", "s": "built"}
+    assert built.errors == {}
+
+
+def test_events_tell_the_plan_reasons_and_what_was_written(shop: Workshop):
+    step = shop.step("s", "say hello", shop.source("a"))
+    shop.build(step)
+    shop.build(step)
+    plans = [event for event in shop.events if isinstance(event, Planned)]
+    assert [(each.counts, each.kept) for each in plans] == [
+        ({Phase.FETCH: 1, Phase.BUILD: 1}, 0),
+        ({}, 1),
+    ]
+    assert Wrote("s", "hello") in shop.events
+    assert Progressed("a", 1, 0) in shop.events
+    started = {e.label: e.reason for e in shop.events if isinstance(e, Started)}
+    assert started["a"] == "not in the store; s needs it"
+
+
+def test_plan_build_says_what_a_build_would_do_and_does_nothing(shop: Workshop):
+    step = shop.step("s", "say hello", shop.source("a"))
+    plan = plan_build(shop.known, [step.digest], shop.machinery)
+    assert [task.derivation.label for task in plan.tasks.values()] == ["a", "s"]
+    assert (shop.events, shop.executor.ran) == ([], [])
+
+
+def test_the_action_has_every_input_by_content_and_the_toolbox_at_the_root(shop: Workshop):
+    """Its digest is the realisation's, and the root tree is the toolbox with the mounts."""
+    tools, data = shop.source("tools"), shop.source("input")
+    given = (Input(path="", derivation=tools.digest), Input(path="in/d", derivation=data.digest))
+    step = shop.add(Step(label="s", inputs_at=given, script="say x", environment=(), timeout=9))
+    built = shop.build(step)
+    found = built.realised[step.digest]
+    outcome = shop.store.outcome(_action_of(found, shop), accelerated=False)
+    assert outcome is not None
+    assert outcome.output == found.output
+    assert shop.executor.seen == [
+        ("say x", (("", (("data", b"tools"),)), ("in/d", (("data", b"input"),))))
+    ]
+
+
+def _action_of(found: Realisation, shop: Workshop) -> Digest:
+    (known,) = [key for key, _ in shop.store._outcomes if key.hash == found.action]
+    return known
+
+
+# ---- what is taken from before
+
+
+def test_a_step_whose_inputs_come_out_the_same_is_not_run_again(shop: Workshop):
+    """Early cutoff: ``parity`` of another source is the same; who uses it is looked up."""
+    first = shop.step("p", "parity", shop.source("a", "1"))
+    old = shop.step("user", "join x", first)
+    before = shop.build(old).realised[old.digest].output
+    (held,) = shop.output(shop.build(first), first)
+    for other in map(str, range(2, 100)):
+        changed = shop.step("p", "parity", shop.source("a", other))
+        built = shop.build(changed)
+        if shop.output(built, changed) == (held,):
+            break
+    shop.executor.ran.clear()
+    user = shop.step("user", "join x", changed)
+    built = shop.build(user)
+    assert shop.executor.ran == []
+    assert shop.how()["user"] == "reused"
+    assert built.realised[user.digest].output == before
+    assert user.digest != old.digest
+    assert user.digest in built.plan.tasks
+
+
+def test_another_script_for_the_same_action_is_looked_up_by_content(shop: Workshop):
+    """A rule for the outputs is in a step's key and not in its action."""
+    shop.build(shop.step("s", "program"))
+    rule = OutputRule(name="x", path="bin/x", kind="executable")
+    step = shop.step("s", "program", outputs=(rule,))
+    built = shop.build(step)
+    assert shop.executor.ran == ["s"]
+    assert built.realised[step.digest].log is not None
+
+
+def test_a_recorded_outcome_that_breaks_a_new_rule_is_refused(shop: Workshop):
+    shop.build(shop.step("s", "say x"))
+    rule = OutputRule(name="x", path="bin/x", kind="executable")
+    step = shop.step("s", "say x", outputs=(rule,))
+    built = shop.build(step)
+    assert isinstance(built.errors[step.digest], VerificationError)
+    assert shop.store.realisation(step.digest) is None
+    assert shop.store.failed(step.digest) is not None
+
+
+def test_a_result_whose_tree_is_gone_is_made_again(shop: Workshop):
+    step = shop.step("s", "say x")
+    output = shop.build(step).realised[step.digest].output
+    del shop.store._trees[output]
+    shop.build(step)
+    assert shop.executor.ran == ["s", "s"]
+    assert shop.store.has_tree(output)
+
+
+class Elsewhere(MemoryStore):
+    """While a lock is waited for, another process does the work."""
+
+    def __init__(self, folder: str, done: Callable[[MemoryStore, str], None]) -> None:
+        super().__init__(folder)
+        self._done = done
+
+    @contextmanager
+    def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+        with super().lock(name, waiting):
+            self._done(self, name)
+            yield
+
+
+def test_what_another_process_made_meanwhile_is_taken(shop: Workshop, tmp_path: Path):
+    step = shop.step("s", "say x")
+
+    def done(store: MemoryStore, name: str) -> None:
+        if name == step.digest:
+            with store.new_tree() as writer:
+                writer.file("data", [b"theirs"])
+                output = writer.commit()
+            store.register(Realisation(derivation=step.digest, output=output))
+
+    shop.store = shop.executor.store = Elsewhere(str(tmp_path), done)
+    built = shop.build(step)
+    assert shop.executor.ran == []
+    assert shop.output(built, step) == (("data", b"theirs"),)
+    assert shop.how() == {"s": "reused"}
+
+
+def test_one_action_runs_once_though_two_derivations_come_to_it_at_once(shop: Workshop):
+    """``two`` finds ``one`` running the same action, and waits for what it gives."""
+    gate = shop.executor.gate("one")
+    waits = threading.Event()
+    rule = OutputRule(name="x", path="data", kind="file")
+    one, two = shop.step("one", "say x"), shop.step("two", "say x", outputs=(rule,))
+
+    class Told(MemoryStore):
+        @contextmanager
+        def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+            def told() -> None:
+                waits.set()
+                assert waiting is not None
+                waiting()
+
+            if name == two.digest:
+                assert shop.executor.reached["one"].wait(PATIENCE)
+            with super().lock(name, told):
+                yield
+
+    shop.store = shop.executor.store = Told(shop.folder)
+    builder = threading.Thread(target=shop.build, args=(one, two))
+    builder.start()
+    assert waits.wait(PATIENCE)
+    gate.set()
+    builder.join(PATIENCE)
+    assert shop.executor.ran == ["one"]
+    assert shop.how() == {"one": "built", "two": "reused"}
+
+
+# ---- accelerators and releases
+
+
+@pytest.fixture
+def fast(tmp_path: Path) -> Workshop:
+    return Workshop(str(tmp_path), accelerators={"go": "/caches/go"})
+
+
+def released(shop: Workshop) -> Workshop:
+    """The same store, building a release."""
+    other = Workshop(shop.folder, release=True)
+    other.store = other.executor.store = shop.store
+    other.known = shop.known
+    return other
+
+
+def test_an_accelerator_marks_what_it_helped_to_make_and_all_that_needs_it(fast: Workshop):
+    made = fast.step("made", "say x", accelerators=("go",))
+    user = fast.step("user", "join y", made)
+    merged = fast.merge("merged", user)
+    plain = fast.step("plain", "say z")
+    built = fast.build(merged, plain)
+    marked = {d: built.realised[d.digest].accelerated for d in (made, user, merged, plain)}
+    assert marked == {made: True, user: True, merged: True, plain: False}
+    assert fast.executor.folders["made"] == {ACCELERATORS["go"]: "/caches/go"}
+    assert fast.executor.folders["user"] == {}
+
+
+def test_a_release_makes_again_what_was_accelerated_and_no_more(fast: Workshop):
+    """The user's action has the same inputs by content: its outcome is pure and stands."""
+    made = fast.step("made", "say x", accelerators=("go",))
+    user = fast.step("user", "join y", made)
+    fast.build(user)
+    release = released(fast)
+    built = release.build(user)
+    assert release.executor.ran == ["made"]
+    assert release.executor.folders["made"] == {}
+    assert not built.realised[user.digest].accelerated
+    assert fast.store.realisation(user.digest, accelerated=False) is not None
+    assert released(fast).build(user).plan.tasks == {}
+
+
+def test_a_development_build_takes_what_a_release_made(fast: Workshop):
+    made = fast.step("made", "say x", accelerators=("go",))
+    released(fast).build(made)
+    built = fast.build(made)
+    assert fast.executor.ran == []
+    assert not built.realised[made.digest].accelerated
+
+
+def test_an_accelerated_outcome_stays_marked(fast: Workshop):
+    """Another derivation of the same action takes the outcome, and the mark with it."""
+    rule = OutputRule(name="x", path="data", kind="file")
+    fast.build(fast.step("made", "say x", accelerators=("go",)))
+    other = fast.step("other", "say x", outputs=(rule,), accelerators=("go",))
+    built = fast.build(other)
+    assert fast.executor.ran == ["made"]
+    assert built.realised[other.digest].accelerated
+
+
+# ---- failures
+
+
+def test_a_failed_step_keeps_its_log_and_registers_nothing(shop: Workshop):
+    step = shop.step("s", "fail 3")
+    built = shop.build(shop.step("user", "say x", step))
+    error = built.errors[step.digest]
+    assert isinstance(error, StepError)
+    assert (error.message, error.where) == ("the step failed: exit code 3", "s")
+    assert error.details == ("fail s",)
+    assert "rvbuild log s" in (error.hint or "")
+    log = shop.store.failed(step.digest)
+    assert log is not None
+    assert shop.store.read(log) == b"fail s\n"
+    assert shop.store.realisation(step.digest) is None
+    assert shop.executor.ran == ["s"]
+    assert shop.how() == {"s": "failed"}
+    with pytest.raises(StepError):
+        built.raise_first()
+
+
+def test_a_failed_step_is_tried_again_and_its_log_forgotten_once_it_works(shop: Workshop):
+    step = shop.step("s", "say x")
+    shop.store.record_failure(step.digest, Digest.of(b"old"))
+    shop.build(step)
+    assert shop.store.failed(step.digest) is None
+    bad = shop.step("bad", "fail 1")
+    shop.build(bad)
+    shop.build(bad)
+    assert shop.executor.ran == ["s", "bad", "bad"]
+
+
+@pytest.mark.parametrize(
+    ("script", "facts", "kind", "says"),
+    [
+        ("fail 124", {}, StepError, "the step failed: not done after 60 s"),
+        ("fail 1", {"is_check": True}, StepError, "the check failed: exit code 1"),
+        ("nothing", {}, StepError, "the step left no output"),
+        ("say no", {"is_check": True, "expect": "yes"}, VerificationError, "does not have 'yes'"),
+        (
+            "say x",
+            {"outputs": (OutputRule(name="x", path="y", kind="file"),)},
+            VerificationError,
+            "1 wrong with its outputs",
+        ),
+    ],
+)
+def test_what_a_step_does_wrong(
+    shop: Workshop, script: str, facts: dict[str, object], kind: type[Exception], says: str
+):
+    """Each is an error with the step's name; the log is kept, and nothing is recorded."""
+    step = shop.step("s", script, **facts)
+    for _ in range(2):
+        error = shop.build(step).errors[step.digest]
+        assert isinstance(error, kind)
+        assert says in str(error)
+        assert str(error).startswith("s: ")
+        assert shop.store.failed(step.digest) is not None
+    assert shop.executor.ran == ["s", "s"]
+
+
+def test_an_expected_text_is_looked_for_in_the_whole_log(shop: Workshop):
+    check = shop.step("c", "say seccomp: 2.5", is_check=True, expect="seccomp: ")
+    assert shop.build(check).errors == {}
+    other = shop.step("c", "say seccomp: 2.5", is_check=True, expect="2.6")
+    error = shop.build(other).errors[other.digest]
+    assert isinstance(error, VerificationError)
+    assert error.details == ("seccomp: 2.5",)
+    assert shop.executor.ran == ["c"]
+
+
+def test_only_the_last_lines_of_a_log_are_shown(shop: Workshop):
+    step = shop.step("s", "fail 1")
+    shop.executor.store.write(b"")
+    text = "\n".join(f"line {number}" for number in range(40))
+
+    class Long(type(shop.executor)):  # type: ignore[misc]
+        def run(self, *arguments: object) -> object:
+            outcome = super().run(*arguments)
+            return type(outcome)(
+                exit_code=1, output=None, tree=None, log=self.store.write(text.encode())
+            )
+
+    shop.executor = Long(shop.store)
+    error = shop.build(step).errors[step.digest]
+    assert isinstance(error, StepError)
+    assert error.details == tuple(f"line {number}" for number in range(15, 40))
+
+
+def test_a_source_that_is_not_to_be_had(shop: Workshop):
+    """Independent work goes on with keep_going, and the first error in plan order is raised."""
+    shop.fetcher.absent = {"a", "b"}
+    a, b = shop.source("a"), shop.source("b")
+    user, fine = shop.step("user", "say x", a, b), shop.step("fine", "say y")
+    built = shop.build(user, fine, keep_going=True)
+    assert set(built.errors) == {a.digest, b.digest}
+    assert shop.executor.ran == ["fine"]
+    with pytest.raises(SourceError) as caught:
+        built.raise_first()
+    assert caught.value.where == "a"
+    assert caught.value.__notes__ == ["b: no transport had it"]
+    assert shop.store.realisation(a.digest) is None
+
+
+def test_trees_that_do_not_fit_together(shop: Workshop):
+    a, b = shop.source("a"), shop.source("b")
+    both = shop.add(Merge(label="both", parts=(("", a.digest), ("", b.digest))))
+    error = shop.build(both).errors[both.digest]
+    assert isinstance(error, VerificationError)
+    assert "data" in str(error)
+
+
+# ---- stopping
+
+
+def interrupt() -> None:
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGINT)
+
+
+def test_interrupt_kills_what_runs_and_keeps_what_is_done(shop: Workshop):
+    first = shop.step("first", "say x")
+    held = shop.step("held", "join y", first)
+    shop.executor.gate("held")
+    pressing = threading.Thread(
+        target=lambda: shop.executor.reached["held"].wait(PATIENCE) and interrupt()
+    )
+    pressing.start()
+    with pytest.raises(Interrupted) as caught:
+        shop.build(shop.step("after", "say z", held))
+    pressing.join(PATIENCE)
+    assert caught.value.exit_code == 130
+    assert shop.how() == {"first": "built", "held": "stopped"}
+    assert shop.store.realisation(first.digest) is not None
+    assert shop.store.realisation(held.digest) is None
+    assert shop.store.failed(held.digest) is None
+
+
+def test_a_failure_stops_fetches_at_their_next_bytes(shop: Workshop):
+    """The fetch waits until the step has failed and everything was told to stop."""
+    reached = threading.Event()
+
+    def during(_label: str) -> None:
+        reached.set()
+        assert shop.executor.stopped.wait(PATIENCE)
+
+    shop.fetcher.during = during
+    a = shop.source("a")
+    gate = shop.executor.gate("s")
+    step = shop.step("s", "fail 1")
+    opener = threading.Thread(target=lambda: reached.wait(PATIENCE) and gate.set())
+    opener.start()
+    built = shop.build(step, a)
+    opener.join(PATIENCE)
+    assert list(built.errors) == [step.digest]
+    assert shop.how() == {"a": "stopped", "s": "failed"}
+    assert shop.store.realisation(a.digest) is None
+
+
+def test_interrupt_ends_the_wait_for_another_process(shop: Workshop):
+    """Somebody else holds the derivation's lock for as long as the test likes."""
+    step = shop.step("s", "say x")
+    with shop.store.lock(step.digest):
+        waits = threading.Event()
+        pressing = threading.Thread(target=lambda: waits.wait(PATIENCE) and interrupt())
+        pressing.start()
+        store = shop.store
+
+        class Told(MemoryStore):
+            @contextmanager
+            def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+                def told() -> None:
+                    waits.set()
+                    assert waiting is not None
+                    waiting()
+
+                with store.lock(name, told):
+                    yield
+
+        shop.store = Told(shop.folder)
+        with pytest.raises(Interrupted):
+            shop.build(step)
+        pressing.join(PATIENCE)
+    assert shop.executor.ran == []
+    assert shop.how() == {"s": "stopped"}
+    assert not any(isinstance(event, Noticed) for event in shop.events)
+
+
+def test_nothing_wanted_is_nothing_done(shop: Workshop):
+    built = build({}, [], shop.machinery, jobs=1)
+    assert (built.realised, built.errors) == ({}, {})
+    built.raise_first()
