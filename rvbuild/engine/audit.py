@@ -18,7 +18,7 @@ from rvbuild.core.ports import TreeStore
 from rvbuild.core.tree import File, Nested, Symlink
 
 BUILD_FOLDERS = (b"/build/src/", b"/build/out/", b"/tmp/go-build")
-"""Where steps work. Not all of ``/build/``: Docker's API and kernels have such paths of their own."""
+"""Where steps work. Not all of ``/build/``: Docker's API and kernels have paths like that."""
 
 _ANYTHING = OutputRule(name="", path="", kind="file")
 
