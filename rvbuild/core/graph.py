@@ -113,8 +113,22 @@ class RecipeGraph:
         if recipe.toolbox is not None and recipe.build is not None:
             needed.append(self._toolbox(recipe))
         needed += [self.build_input(user, name) for name in recipe.build_inputs]
-        needed += [self._target_input(user, name) for name in recipe.target_inputs]
+        needed += [
+            self._target_input(user, name)
+            for name in recipe.target_inputs
+            if self._is_new(user, recipe, name)
+        ]
         return needed
+
+    def _is_new(self, user: Instance, recipe: Recipe, name: str) -> bool:
+        """Whether a target input is not the same as a build input, whose place it would take."""
+        if name not in recipe.build_inputs:
+            return True
+        built, target = self.build_input(user, name), self._target_input(user, name)
+        if built != target:
+            msg = f"/in/{name} cannot be both {built} and {target}"
+            raise RecipeError(msg, where=recipe.at(f"inputs.target.{name}"))
+        return False
 
     def _check_needs(self, target: Instance) -> Iterator[Instance]:
         recipe = self.recipe(target.recipe)

@@ -138,11 +138,6 @@ class Linker:
         fixed |= recipe.per_architecture.get(arch, {})
         return dict(Values(recipe, self.pinned, fixed))
 
-    def _given(self, instance: Instance, recipe: Recipe) -> Iterator[Instance]:
-        """The inputs that lie under ``/in``: all but the toolbox."""
-        needed = self.graph.needs(instance)
-        yield from needed[1:] if recipe.toolbox is not None else needed
-
     def tools(self, user: Instance, names: tuple[str, ...]) -> tuple[Input, ...]:
         """The default toolbox and some of the build inputs of ``user``, for a step about it."""
         given = [self.graph.build_input(user, name) for name in names]
@@ -166,7 +161,7 @@ class Linker:
             giver = self.graph.recipe(given.recipe)
             if not (giver.exports.env or giver.exports.path):
                 continue
-            values = self._values(giver, instance.arch)
+            values = self._values(giver, given.arch or instance.arch)
             path += [f"/in/{giver.name}/{folder}" for folder in giver.exports.path]
             for name, text in giver.exports.env.items():
                 value = substitute(text, values, giver.at(f"exports.env.{name}"))
@@ -177,9 +172,9 @@ class Linker:
         return environment, path
 
     def _inputs(self, instance: Instance, recipe: Recipe) -> Iterator[Input]:
-        if recipe.toolbox is not None:
-            yield Input(path="", derivation=self.result(self.graph.needs(instance)[0]))
-        for given in self._given(instance, recipe):
+        toolbox, *needed = self.graph.needs(instance)
+        yield Input(path="", derivation=self.result(toolbox))
+        for given in needed:
             yield Input(path=f"in/{given.recipe}", derivation=self.result(given))
         for name, use in recipe.sources.items():
             at = f"build/src/{name}" if use.writable else f"src/{name}"

@@ -134,21 +134,15 @@ class Fields:
         node = self.take(key)
         return None if node is None else Fields(node, self.error)
 
-    def table(self, key: str, *, variables: bool = False) -> dict[str, str]:
-        """A mapping of text to text; ``variables``: the keys must be shell variable names."""
-        inner = self.fields(key)
-        if inner is None:
-            return {}
-        if variables:
-            inner.check_variables()
-        return {name: inner.text(name) for name in inner.node.nodes}
-
-    def check_variables(self) -> None:
-        """Every key must be a name that a shell takes for a variable."""
+    def check_variables(self, reserved: Collection[str]) -> None:
+        """Every key must be a name that a shell takes for a variable, and none of ``reserved``."""
         for name, where in self.node.keys.items():
             if not _VARIABLE.match(name):
                 msg = f"{name!r} is not a variable name"
                 raise self.error(msg, where=where, hint="letters, digits and _, no digit first")
+            if name in reserved:
+                msg = f"{name!r} is set by rvbuild itself"
+                raise self.error(msg, where=where, hint="give it another name")
 
     def finish(self) -> None:
         """Refuse every key that nobody asked for."""

@@ -5,7 +5,6 @@ Knows: the file's form (docs/format.md). Must not know: recipes, how pins are fo
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 
@@ -43,7 +42,13 @@ def _scalar(text: str) -> str:
         return text
     if text.isprintable():
         return "'" + text.replace("'", "''") + "'"
-    return json.dumps(text)
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable() and character not in '"\\':
+        return character
+    return f"\\U{ord(character):08x}"
 
 
 def _lines(lock: Lock) -> Iterator[str]:

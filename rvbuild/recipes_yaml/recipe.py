@@ -6,7 +6,7 @@ Knows: every key of docs/recipes.md. Must not know: files on disk, what refers t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.recipe import (
@@ -39,7 +39,11 @@ from rvbuild.recipes_yaml.fields import Fields
 READERS = ("go-module", "yaml", "shell", "regex", "line", "git")
 GIT_FACTS = ("commit", "short", "date", "iso-date")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}\Z")
-RESERVED = ("out", "name", "arch", "build_arch", "version", "date", "jobs", "PATH")
+RESERVED = (
+    *("out", "name", "arch", "build_arch", "version", "date", "jobs"),
+    *("HOME", "LC_ALL", "PATH", "SOURCE_DATE_EPOCH", "TMPDIR", "TZ"),
+)
+"""Variables that every step has from rvbuild."""
 
 
 def read_recipe(
@@ -80,7 +84,7 @@ def read_recipe(
         build_inputs=build_inputs,
         target_inputs=target_inputs,
         go_modules=go_modules,
-        env=top.table("env", variables=True),
+        env=_variables(top, "env"),
         exports=_exports(top.fields("exports")),
         per_architecture=_per_architecture(top.fields("per-architecture")),
         build=top.maybe("build"),
@@ -92,6 +96,7 @@ def read_recipe(
         where=dict(_places(document, "")),
     )
     top.finish()
+    _check_variables(recipe)
     _check_shape(recipe)
     return recipe
 
@@ -116,12 +121,16 @@ def _pins(top: Fields) -> dict[str, Pin]:
     table = top.fields("pins")
     if table is None:
         return {}
-    table.check_variables()
-    for name in table.node.nodes:
-        if name in RESERVED:
-            msg = f"{name!r} is set by rvbuild itself"
-            raise RecipeError(msg, where=table.at(name), hint="give the pin another name")
+    table.check_variables(RESERVED)
     return {name: _pin(table.take(name), name) for name in table.node.nodes}
+
+
+def _variables(fields: Fields, key: str) -> dict[str, str]:
+    table = fields.fields(key)
+    if table is None:
+        return {}
+    table.check_variables(RESERVED)
+    return {name: table.text(name) for name in table.node.nodes}
 
 
 def _pin(node: Node | None, key: str) -> Pin:
@@ -315,7 +324,7 @@ def _inputs(fields: Fields) -> tuple[tuple[str, ...], tuple[str, ...], GoModules
 def _exports(fields: Fields | None) -> Exports:
     if fields is None:
         return Exports()
-    exports = Exports(path=fields.texts("path"), env=fields.table("env", variables=True))
+    exports = Exports(path=fields.texts("path"), env=_variables(fields, "env"))
     fields.finish()
     return exports
 
@@ -327,7 +336,7 @@ def _per_architecture(table: Fields | None) -> dict[str, dict[str, str]]:
         if name not in ARCHITECTURES:
             msg = f"{name!r} is not an architecture"
             raise RecipeError(msg, where=where, hint=f"one of: {', '.join(ARCHITECTURES)}")
-    return {name: table.table(name, variables=True) for name in table.node.nodes}
+    return {name: _variables(table, name) for name in table.node.nodes}
 
 
 def _outputs(table: Fields | None) -> Iterator[tuple[str, Output]]:
@@ -362,11 +371,31 @@ def _timeout(fields: Fields | None) -> int:
     return seconds
 
 
+def _check_variables(recipe: Recipe) -> None:
+    """No variable may be set in two places."""
+    taken = dict.fromkeys(recipe.pins, "pins")
+    _refuse_taken(recipe, "env", recipe.env, taken)
+    taken |= dict.fromkeys(recipe.env, "env")
+    for arch, table in recipe.per_architecture.items():
+        _refuse_taken(recipe, f"per-architecture.{arch}", table, taken)
+
+
+def _refuse_taken(recipe: Recipe, key: str, table: Iterable[str], taken: dict[str, str]) -> None:
+    for name in table:
+        if name in taken:
+            msg = f"the variable {name!r} is also set under {taken[name]!r}"
+            raise RecipeError(msg, where=recipe.at(f"{key}.{name}"))
+
+
 def _check_shape(recipe: Recipe) -> None:
     """What one recipe must hold by itself."""
     if recipe.kind == "source" and (len(recipe.sources) != 1 or recipe.build is not None):
         msg = "a 'kind: source' recipe has exactly one source and no 'build'"
         raise RecipeError(msg, where=recipe.file)
+    for name, use in recipe.sources.items():
+        if recipe.kind == "source" and isinstance(use.spec, FromSpec):
+            msg = "the source of a 'kind: source' recipe cannot be another recipe's"
+            raise RecipeError(msg, where=recipe.at(f"sources.{name}"))
     if recipe.build is None and len(recipe.sources) != 1:
         msg = "without 'build', a recipe must have exactly one source"
         raise RecipeError(msg, where=recipe.file, hint="add a 'build' script")

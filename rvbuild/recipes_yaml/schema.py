@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from rvbuild.core.canonical import Json
 from rvbuild.core.recipe import ACCELERATORS, ARCHITECTURES, KINDS, OUTPUT_KINDS
 from rvbuild.recipes_yaml.lock import VERSION
-from rvbuild.recipes_yaml.recipe import GIT_FACTS, NAME, READERS
+from rvbuild.recipes_yaml.recipe import GIT_FACTS, NAME, READERS, RESERVED
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -24,9 +24,10 @@ TEXT: Json = {"type": ["string", "number", "boolean"]}
 FLAG: Json = {"enum": [True, False, "true", "false"]}
 NUMBER: Json = {"type": ["integer", "string"], "pattern": "^[0-9]{1,18}$", "minimum": 0}
 TEXTS: Json = {"type": "array", "items": TEXT, "uniqueItems": True}
+VARIABLE_NAMES: Json = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "not": {"enum": list(RESERVED)}}
 VARIABLES: Json = {
     "type": "object",
-    "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+    "propertyNames": VARIABLE_NAMES,
     "additionalProperties": TEXT,
 }
 
@@ -105,7 +106,7 @@ def recipe_schema() -> dict[str, Json]:
         "architectures": _choices(ARCHITECTURES),
         "version": _ref("pin"),
         "date": _ref("pin"),
-        "pins": {**_mapping(_ref("pin")), "propertyNames": _variable_names()},
+        "pins": {**_mapping(_ref("pin")), "propertyNames": VARIABLE_NAMES},
         "sources": {**_mapping(_ref("source")), "propertyNames": names},
         "inputs": _object(inputs),
         "env": VARIABLES,
@@ -127,10 +128,6 @@ def recipe_schema() -> dict[str, Json]:
 
 def _mapping(values: Json) -> dict[str, Json]:
     return {"type": "object", "additionalProperties": values}
-
-
-def _variable_names() -> Json:
-    return {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 
 
 def _parts() -> Json:
