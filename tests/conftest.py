@@ -23,6 +23,11 @@ Content = Union[tuple[bytes, bool], str, None]
 Plain = dict[str, Content]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--regenerate`` is for tests/golden."""
+    parser.addoption("--regenerate", action="store_true", help="record what golden tests find")
+
+
 def plain_tree(store: MemoryStore, nested: Nested, prefix: str = "") -> Plain:
     """A stored tree as paths and contents."""
     found: Plain = {}

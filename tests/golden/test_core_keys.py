@@ -1,0 +1,68 @@
+"""The keys of a fixed set of recipes: a change of one would rebuild everybody's world.
+
+Who means to change them raises ``core.derivation.VERSION`` or says in the change why not, and
+runs ``pytest tests/golden --regenerate``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rvbuild.core.action import Action, Command, Mount, input_root
+from rvbuild.core.digest import Digest
+from rvbuild.core.graph import Instance, RecipeGraph
+from rvbuild.core.link import Linker
+from rvbuild.core.pinned import Locked
+from rvbuild.core.tree import Directory, File, Symlink, Tree
+from rvbuild.recipes_yaml.folder import Folder
+from rvbuild.recipes_yaml.lock import read_lock, write_lock
+
+HERE = Path(__file__).parent
+TARGETS = tuple(Instance("app", arch) for arch in ("riscv64", "arm64", "amd64"))
+
+
+def keys() -> dict[str, str]:
+    """The derivation digest of each result, check and input, by label."""
+    graph = RecipeGraph(TARGETS, Folder((str(HERE / "recipes"),)).load, "amd64", checks=True)
+    lock = read_lock((HERE / "rvbuild.lock").read_bytes(), "rvbuild.lock")
+    linked = Linker(graph, Locked(lock, graph, "amd64"), "amd64").link(TARGETS, checks=True)
+    return {each.label: digest for digest, each in sorted(linked.derivations.items())}
+
+
+def encodings() -> dict[str, str]:
+    """Digests of REAPI messages; another implementation would give the same."""
+    file = File(Digest.of(b"x"), executable=True)
+    tree = Tree.of({"bin": {"sh": file, "ash": Symlink("sh")}, "empty": {}, "é": file})
+    mounts = (
+        Mount("", tree.root),
+        Mount("in/a", tree.root),
+        Mount("build/src/b", tree.root, writable=True),
+    )
+    toolbox = Directory({"bin": file})
+    command = Command(arguments=("/bin/sh", "-c", "x"), environment={"B": "2", "A": "1"})
+    root = input_root(mounts, toolbox)
+    action = Action(command=command, mounts=mounts, input_root=root, timeout=60)
+    return {
+        "tree root": str(tree.root),
+        "tree": str(Digest.of(tree.encode())),
+        "input root": str(root),
+        "command": str(Digest.of(command.encode())),
+        "action": str(action.digest),
+    }
+
+
+def test_keys_are_the_recorded_ones(request: pytest.FixtureRequest):
+    path = HERE / "keys.json"
+    found = {"derivations": keys(), "messages": encodings()}
+    if request.config.getoption("--regenerate"):
+        path.write_text(json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    assert found == json.loads(path.read_text())
+
+
+def test_the_lock_is_written_as_it_was_read():
+    """Byte for byte: a lock that nothing changed gives no diff."""
+    text = (HERE / "rvbuild.lock").read_text()
+    assert write_lock(read_lock(text.encode(), "rvbuild.lock")) == text
