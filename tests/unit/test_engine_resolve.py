@@ -1,0 +1,530 @@
+"""Locking: what is asked of whom, what must agree, and what an old lock still answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from attrs import define, field
+
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import LockError, RecipeError, SourceError
+from rvbuild.core.lock import GoModuleSet, Lock, spec_text
+from rvbuild.core.pinned import Locked
+from rvbuild.core.recipe import GoModulesSpec, Recipe
+from rvbuild.core.source import (
+    DebianFile,
+    DebianPackage,
+    GitSource,
+    GoModule,
+    GoToolchain,
+    PathSource,
+    Source,
+    UrlSource,
+    Wheel,
+)
+from rvbuild.core.tree import File, Nested
+from rvbuild.engine.go_list import Import
+from rvbuild.engine.resolve import Resolver
+from rvbuild.recipes_yaml.lock import read_lock, write_lock
+from rvbuild.recipes_yaml.recipe import read_recipe
+
+K = "kind: source\nsources: {k: {git: 'https://e.org/k', commit: %s}}\n" % ("1" * 40)
+KUBE = "kind: source\nsources: {kube: {url: 'https://e.org/kube.tar'}}\n"
+H1 = "h1:" + "A" * 43 + "="
+H2 = "h1:" + "B" * 43 + "="
+
+
+@define
+class Outside:
+    """Registries that answer by rule, and note what they were asked."""
+
+    asked: list[tuple[object, ...]] = field(factory=list)
+    folders: int = 0
+    broken: bool = False
+
+    def _note(self, *question: object) -> None:
+        self.asked.append(question)
+        if self.broken:
+            msg = "nobody answers"
+            raise SourceError(msg, details=("tried: all",))
+
+    def git(self, url: str, commit: str, paths: tuple[str, ...]) -> GitSource:
+        self._note("git", url, commit, paths)
+        return GitSource(url=url, commit=commit, tree="2" * 40, date=1742452828, paths=paths)
+
+    def go_module(self, path: str, version: str) -> str:
+        self._note("go-module", path, version)
+        return H1
+
+    def go_toolchain(self, version: str, platform: str) -> str:
+        self._note("go-toolchain", version, platform)
+        return H1
+
+    def wheel(self, project: str, version: str, arch: str) -> Wheel:
+        self._note("wheel", project, version, arch)
+        return Wheel(project=project, version=version, filename="w.whl", sha256="a" * 64)
+
+    def debian(
+        self, packages: tuple[str, ...], suite: str, arch: str, without: tuple[str, ...]
+    ) -> tuple[Source, ...]:
+        self._note("debian", packages, suite, arch, without)
+        return tuple(
+            DebianPackage(
+                name=name, version="1", architecture=arch, pool=name, sha256="b" * 64, size=1
+            )
+            for name in packages
+        )
+
+    def url(self, urls: tuple[str, ...], debian: DebianFile | None) -> str:
+        self._note("url", urls, debian)
+        return "c" * 64
+
+    def path(self, path: str) -> PathSource:
+        self._note("path", path)
+        self.folders += 1
+        return PathSource(path=path, digest=f"{self.folders:064}")
+
+
+@define
+class FakeTrees:
+    """Sources' files: ``texts`` by source label and path."""
+
+    texts: Mapping[str, Mapping[str, str]] = field(factory=dict)
+    blobs: dict[Digest, bytes] = field(factory=dict)
+    fetched: list[str] = field(factory=list)
+
+    def root(self, source: Source) -> Digest:
+        self.fetched.append(source.label)
+        return Digest.of(source.label.encode())
+
+    def nested(self, root: Digest) -> Nested:
+        (label,) = [label for label in self.texts if Digest.of(label.encode()) == root] or [""]
+        nested: Nested = {}
+        for path, text in self.texts.get(label, {}).items():
+            *parents, name = path.split("/")
+            level = nested
+            for parent in parents:
+                level = level.setdefault(parent, {})  # type: ignore[assignment]
+            digest = Digest.of(text.encode())
+            self.blobs[digest] = text.encode()
+            level[name] = File(digest)
+        return nested
+
+    def read(self, blob: Digest) -> bytes:
+        return self.blobs[blob]
+
+
+@define
+class World:
+    """Recipes by their texts, what is outside, and what packages import."""
+
+    texts: Mapping[str, str]
+    files: Mapping[str, Mapping[str, str]] = field(factory=dict)
+    imports: Mapping[str, set[Import]] = field(factory=dict)
+    outside: Outside = field(factory=Outside)
+    listed: list[str] = field(factory=list)
+    resolver: Resolver | None = None
+
+    def recipe(self, name: str, asked_at: str | None = None) -> Recipe:
+        try:
+            text = self.texts[name]
+        except KeyError:
+            msg = f"there is no recipe called {name!r}"
+            raise RecipeError(msg, where=asked_at) from None
+        return read_recipe(text.encode(), name, f"recipes/{name}/recipe.yaml")
+
+    def lock(self, *names: str, old: Lock | None = None, users: tuple[str, ...] = ()) -> Lock:
+        """Resolve some recipes (all of them by default)."""
+        trees = FakeTrees(self.files)
+        self.resolver = Resolver(
+            recipes=self,
+            registries=self.outside,
+            trees=trees,
+            build_arch="amd64",
+            old=old or Lock(),
+            imports=self._imports,
+        )
+        wanted = [self.recipe(name) for name in names or sorted(self.texts)]
+        return self.resolver.lock(wanted, [self.recipe(name) for name in users])
+
+    def _imports(self, recipe: Recipe, spec: GoModulesSpec) -> set[Import]:
+        self.listed.append(recipe.name)
+        assert self.resolver is not None
+        everything = GoModulesSpec(source=spec.source, directory=spec.directory, packages=())
+        whole = self.resolver.modules(recipe, everything)
+        assert whole.modules
+        return self.imports[recipe.name]
+
+
+def refused(world: World, kind: type[Exception] = LockError, **options: Any) -> Any:  # noqa: ANN401
+    with pytest.raises(kind) as caught:
+        world.lock(**options)
+    return caught.value
+
+
+# ---- sources
+
+EVERY = """\
+version: "1.2"
+sources:
+  git: {git: "https://e.org/g", commit: 1111111111111111111111111111111111111111, paths: [b, a]}
+  module: {go-module: e.org/m, version: "v${version}"}
+  toolchain: {go-toolchain: "${version}"}
+  wheel: {pypi: ziglang, version: "${version}"}
+  debian: {debian: [x, y], suite: bookworm, without: [z]}
+  url: {url: "https://e.org/${version}.tar", debian-source: {package: p, file: f}}
+  known: {url: "https://e.org/known.tar", sha256: %s, strip: 0}
+  only: {debian-source: {package: p, file: f}, unpack: false}
+  path: {path: ../there}
+  from: {from: k}
+build: x
+""" % ("d" * 64)
+
+
+def test_every_kind_of_source_is_asked_for_once():
+    world = World({"app": EVERY, "k": K})
+    lock = world.lock()
+    debian = DebianFile(package="p", file="f")
+    assert world.outside.asked == [
+        ("git", "https://e.org/g", "1" * 40, ("a", "b")),
+        ("go-module", "e.org/m", "v1.2"),
+        ("go-toolchain", "1.2", "linux-amd64"),
+        ("wheel", "ziglang", "1.2", "amd64"),
+        ("debian", ("x", "y"), "bookworm", "amd64", ("z",)),
+        ("url", ("https://e.org/1.2.tar",), debian),
+        ("url", (), debian),
+        ("path", "recipes/app/../there"),
+        ("git", "https://e.org/k", "1" * 40, ()),
+    ]
+    parts = {key: source.parts for key, source in lock.sources.items()}
+    assert parts["app/module"] == (GoModule(path="e.org/m", version="v1.2", h1=H1),)
+    assert parts["app/toolchain@amd64"] == (
+        GoToolchain(version="1.2", platform="linux-amd64", h1=H1),
+    )
+    assert [part.label for part in parts["app/debian@amd64"]] == ["x_1_amd64.deb", "y_1_amd64.deb"]
+    assert parts["app/known"] == (
+        UrlSource(urls=("https://e.org/known.tar",), sha256="d" * 64, strip=0),
+    )
+    assert parts["app/only"] == (UrlSource(urls=(), sha256="c" * 64, debian=debian, unpack=False),)
+    assert "app/from" not in parts
+    assert parts["k/k"][0].label == "k@11111111"
+
+
+def test_what_was_locked_answers_a_build():
+    """Written, read again, and asked with the same recipes."""
+    world = World({"app": EVERY, "k": K})
+    text = write_lock(world.lock())
+    locked = Locked(read_lock(text.encode(), "rvbuild.lock"), world, "amd64")
+    recipe = world.recipe("app")
+    for name in recipe.sources:
+        if name != "from":
+            assert locked.source(recipe, name)
+
+
+def test_an_old_lock_answers_for_what_did_not_change():
+    """Only the source whose description changed is asked for, and every folder."""
+    old = World({"app": EVERY, "k": K}).lock()
+    world = World({"app": EVERY.replace('version: "1.2"', 'version: "1.3"'), "k": K})
+    world.lock(old=old)
+    assert [question[0] for question in world.outside.asked] == [
+        "go-module", "go-toolchain", "wheel", "url", "path",
+    ]  # fmt: skip
+    again = World({"app": EVERY, "k": K})
+    new = again.lock(old=old)
+    assert again.outside.asked == [("path", "recipes/app/../there")]
+    assert {k: v for k, v in new.sources.items() if k != "app/path"} == {
+        k: v for k, v in old.sources.items() if k != "app/path"
+    }
+
+
+def test_a_partial_lock_resolves_what_it_is_asked_for():
+    world = World(
+        {"app": EVERY, "k": K, "other": "sources: {o: {url: 'https://e.org/o'}}\nbuild: x\n"}
+    )
+    lock = world.lock("other")
+    assert list(lock.sources) == ["other/o"]
+
+
+def test_an_error_says_which_recipe_asks():
+    world = World({"app": EVERY, "k": K}, outside=Outside(broken=True))
+    error = refused(world, SourceError)
+    assert error.details == ("tried: all", "asked for at recipes/app/recipe.yaml:3:8")
+
+
+def test_a_source_that_is_no_source():
+    error = refused(
+        World({"app": "sources: {x: {from: lib}}\nbuild: x\n", "lib": "build: x\n"}), RecipeError
+    )
+    assert "neither a source of this recipe nor a 'kind: source' recipe" in error.message
+    error = refused(
+        World({"app": "version: {from: gone, line: 1, file: f}\nbuild: x\n"}), RecipeError
+    )
+    assert error.where == "recipes/app/recipe.yaml:1:10"
+
+
+# ---- go.sum
+
+WITH_SUM = """\
+version: {from: k, go-module: e.org/runc}
+sources: {runc: {go-module: e.org/runc, version: "${version}", go-sum: k}}
+build: x
+"""
+GO_MOD = "module k\nrequire e.org/runc v1.2.5\n"
+
+
+def test_a_module_is_held_against_another_sources_go_sum():
+    """The hash is go.sum's: nobody else is asked for it."""
+    files = {"k@11111111": {"go.mod": GO_MOD, "go.sum": f"e.org/runc v1.2.5 {H2}\n"}}
+    world = World({"app": WITH_SUM, "k": K}, files)
+    lock = world.lock()
+    assert lock.sources["app/runc"].parts == (GoModule(path="e.org/runc", version="v1.2.5", h1=H2),)
+    assert [question[0] for question in world.outside.asked] == ["git"]
+
+
+def test_a_module_that_go_sum_does_not_have_is_refused():
+    files = {"k@11111111": {"go.mod": GO_MOD, "go.sum": f"e.org/runc v1.2.4 {H2}\n"}}
+    error = refused(World({"app": WITH_SUM, "k": K}, files))
+    assert error.message == "k's go.sum does not have e.org/runc v1.2.5"
+    assert error.where == "recipes/app/recipe.yaml:2:17"
+    error = refused(World({"app": WITH_SUM, "k": K}, {"k@11111111": {"go.mod": GO_MOD}}))
+    assert error.message == "the source k/k has no file go.sum"
+
+
+# ---- pins
+
+LADDER = """\
+version:
+  first-of:
+    - {from: k, line: 1, file: .go-version}
+    - {from: kube, yaml: go, file: build/deps.yaml}
+    - {literal: "%s"}
+    - {from: k, git: short}%s
+build: x
+"""
+
+
+def ladder(first: str, second: str, literal: str, prefer: str = "") -> World:
+    files = {
+        "k@11111111": {".go-version": f"{first}\n"},
+        "kube.tar": {"build/deps.yaml": f"x: 1\ngo: {second}\n"},
+    }
+    return World({"app": LADDER % (literal, prefer), "k": K, "kube": KUBE}, files)
+
+
+def test_a_ladder_whose_rungs_agree_has_the_place_of_the_first():
+    pin = ladder("11111111", "11111111", "11111111").lock().pins["app/version"]
+    assert (pin.value, pin.source, pin.file, pin.line) == ("11111111", "k", ".go-version", 1)
+
+
+def test_a_ladder_whose_rungs_disagree_stops_and_shows_each():
+    error = refused(ladder("1.23.6", "1.23.7", "1.23.6"))
+    assert error.message == "the places that declare app/version disagree"
+    assert error.where == "recipes/app/recipe.yaml:2:3"
+    assert error.details == (
+        "1.23.6  k .go-version:1",
+        "1.23.7  kube build/deps.yaml:2",
+        "1.23.6  recipes/app/recipe.yaml:5:7 (literal)",
+        "11111111  k git short",
+    )
+    assert "prefer: N" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("rung", "value", "place"),
+    [(1, "a", ("k", 1)), (2, "b", ("kube", 2)), (3, "c", ("app", 0)), (4, "11111111", ("k", 0))],
+)
+def test_a_preferred_rung_wins(rung: int, value: str, place: tuple[str, int]):
+    lock = ladder("a", "b", "c", f"\n  prefer: {rung}").lock()
+    pin = lock.pins["app/version"]
+    assert (pin.value, (pin.source, pin.line)) == (value, place)
+    world = ladder("a", "b", "c", f"\n  prefer: {rung}")
+    assert Locked(lock, world, "amd64").pin(world.recipe("app"), "version") == value
+
+
+def test_a_pin_is_read_again_though_an_old_lock_has_it():
+    """The source may have changed under a description that did not."""
+    old = ladder("1", "1", "1", "\n  prefer: 1").lock()
+    assert old.pins["app/version"].value == "1"
+    assert ladder("2", "1", "1", "\n  prefer: 1").lock(old=old).pins["app/version"].value == "2"
+
+
+def test_git_facts_are_adjusted_alike_by_lock_and_build():
+    text = "pins: {d: {from: k, git: iso-date, prefix: on-, strip-suffix: 'T.*'}}\nbuild: x\n"
+    world = World({"app": text, "k": K})
+    lock = world.lock()
+    assert lock.pins == {}
+    assert world.resolver is not None
+    recipe = world.recipe("app")
+    assert world.resolver.pin(recipe, "d") == "on-2025-03-20"
+    assert Locked(lock, world, "amd64").pin(recipe, "d") == "on-2025-03-20"
+
+
+def test_a_file_that_a_pin_cannot_be_read_from():
+    text = (
+        "version: {from: %s, line: 1, file: a/b/c}\n"
+        "sources: {debs: {debian: [x, y], suite: s}}\nbuild: x\n"
+    )
+    for name, files in (
+        ("k", {}),
+        ("k", {"k@11111111": {"a/b": "a file and no folder"}}),
+        ("k", {"k@11111111": {"a/b/c/d": "a folder and no file"}}),
+        ("debs", {}),
+    ):
+        error = refused(World({"app": text % name, "k": K}, files))
+        assert "has no file a/b/c" in error.message
+        assert error.where == "recipes/app/recipe.yaml:1:10"
+
+
+@pytest.mark.parametrize(
+    ("text", "circle"),
+    [
+        (
+            (
+                "version: {from: s, line: 1, file: f}\n"
+                "sources: {s: {url: 'https://e.org/${version}'}}\nbuild: x\n"
+            ),
+            "pin app/version → source app/s → pin app/version",
+        ),
+        (
+            "version: {from: s, git: short}\n"
+            "sources: {s: {git: 'https://e.org/${version}', commit: %s}}\nbuild: x\n" % ("1" * 40),
+            "source app/s → source app/s",
+        ),
+        (
+            (
+                "version: {from: a, line: 1, file: f}\npins: {other: {from: b, line: 1, file: f}}\n"
+                "sources: {a: {url: 'u/${other}'}, b: {url: 'u/${version}'}}\nbuild: x\n"
+            ),
+            "pin app/version → source app/a → pin app/other → source app/b → pin app/version",
+        ),
+    ],
+)
+def test_pins_that_need_each_other(text: str, circle: str):
+    error = refused(World({"app": text}), RecipeError)
+    assert error.message == f"pins need each other in a circle: {circle}"
+    assert error.where.startswith("recipes/app/recipe.yaml:")
+
+
+# ---- Go modules
+
+SUM = f"""\
+e.org/a v1.0.0 {H1}
+e.org/a v1.0.0/go.mod {H2}
+e.org/a/b v1.0.0 {H1}
+e.org/b v1.0.0 {H1}
+e.org/b v1.0.0/go.mod {H2}
+e.org/c v1.0.0 {H1}
+e.org/d v1.0.0/go.mod {H2}
+"""
+USER = "inputs: {build: [go], go-modules: {from: k, packages: [%s]}}\nbuild: x\n"
+
+
+def modules(found: GoModuleSet) -> list[str]:
+    return [path for path, _, _ in found.modules]
+
+
+def importing(*packages: tuple[str, str]) -> set[Import]:
+    return {Import(package=package, path=path, version="v1.0.0") for package, path in packages}
+
+
+def shared(texts: dict[str, str], imports: Mapping[str, set[Import]]) -> World:
+    return World({**texts, "k": K}, {"k@11111111": {"go.sum": SUM, "cmd/go.sum": SUM}}, imports)
+
+
+ONE = importing(("e.org/a/b/sub", "e.org/a"))
+TWO = importing(("e.org/c", "e.org/c"))
+
+
+def test_users_of_one_module_share_the_union_of_what_they_import():
+    """Also what the go command has to look into: modules whose path is a prefix of a package."""
+    world = shared({"one": USER % "./x", "two": USER % "./y"}, {"one": ONE, "two": TWO})
+    lock = world.lock()
+    (key,) = lock.go_modules
+    held = lock.go_modules[key]
+    assert key == "k/k"
+    assert modules(held) == ["e.org/a", "e.org/a/b", "e.org/c"]
+    assert [path for path, _, _ in held.mods] == ["e.org/a", "e.org/b", "e.org/d"]
+    assert held.specs == tuple(sorted(held.specs))
+    assert len(held.specs) == 2
+    assert sorted(world.listed) == ["one", "two"]
+    locked = Locked(lock, world, "amd64")
+    for name in ("one", "two"):
+        recipe = world.recipe(name)
+        assert recipe.go_modules is not None
+        assert locked.modules(recipe, recipe.go_modules) == held
+
+
+def test_a_partial_lock_keeps_what_other_users_need():
+    world = shared({"one": USER % "./x", "two": USER % "./y"}, {"one": ONE, "two": TWO})
+    whole = world.lock()
+    part = world.lock("one", users=("one", "two"))
+    assert part.go_modules == whole.go_modules
+    assert set(part.sources) <= set(whole.sources)
+
+
+def test_the_old_set_stands_while_neither_users_nor_the_source_change():
+    texts = {"one": USER % "./x", "two": USER % "./y"}
+    world = shared(texts, {"one": ONE, "two": TWO})
+    old = world.lock()
+    world.listed.clear()
+    assert world.lock(old=old).go_modules == old.go_modules
+    assert world.listed == []
+    changed = shared({**texts, "two": USER % "./z"}, {"one": ONE, "two": ONE})
+    assert modules(changed.lock(old=old).go_modules["k/k"]) == ["e.org/a", "e.org/a/b"]
+    moved = World(
+        {**texts, "k": K.replace("1" * 40, "3" * 40)},
+        {"k@33333333": {"go.sum": SUM}},
+        {"one": TWO, "two": TWO},
+    )
+    assert modules(moved.lock(old=old).go_modules["k/k"]) == ["e.org/c"]
+    lost = Lock(go_modules=old.go_modules)
+    world.listed.clear()
+    world.lock(old=lost)
+    assert sorted(world.listed) == ["one", "two"]
+
+
+def test_no_packages_are_all_of_go_sum():
+    """For every user, and without asking what anybody imports."""
+    world = shared({"all": USER % "", "one": USER % "./x"}, {})
+    lock = world.lock()
+    assert modules(lock.go_modules["k/k"]) == ["e.org/a", "e.org/a/b", "e.org/b", "e.org/c"]
+    assert world.listed == []
+    recipe = world.recipe("all")
+    assert recipe.go_modules is not None
+    assert Locked(lock, world, "amd64").modules(recipe, recipe.go_modules).modules
+
+
+def test_another_folder_of_the_same_source_is_another_set():
+    text = (USER % "./x").replace("from: k,", "from: k, directory: cmd,")
+    world = shared({"one": USER % "./x", "two": text}, {"one": ONE, "two": TWO})
+    lock = world.lock()
+    assert {key: modules(held) for key, held in lock.go_modules.items()} == {
+        "k/k": ["e.org/a", "e.org/a/b"],
+        "k/k:cmd": ["e.org/c"],
+    }
+
+
+def test_without_somebody_who_tells_imports_nothing_is_guessed():
+    world = shared({"one": USER % "./x"}, {})
+    resolver = Resolver(
+        recipes=world,
+        registries=world.outside,
+        trees=FakeTrees(world.files),
+        build_arch="amd64",
+        old=Lock(),
+    )
+    with pytest.raises(LockError, match="nobody can tell what the packages of one import"):
+        resolver.lock([world.recipe("one")])
+
+
+def test_spec_texts_do_not_hold_places():
+    """A recipe that only moved its lines still fits its lock."""
+    old = shared({"one": USER % "./x"}, {"one": ONE}).lock()
+    moved = shared({"one": "\n\n# moved\n" + USER % "./x"}, {"one": ONE})
+    assert moved.lock(old=old) == old
+    assert moved.listed == []
+    recipe = moved.recipe("one")
+    assert recipe.go_modules is not None
+    assert "recipe.yaml" not in spec_text(recipe.go_modules)
