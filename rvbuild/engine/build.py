@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
-from rvbuild.core.derivation import Derivation, Realisation
-from rvbuild.core.errors import Interrupted
+from rvbuild.core.derivation import Derivation, Fetch, Realisation
+from rvbuild.core.errors import Interrupted, UsageError
 from rvbuild.core.events import Planned
 from rvbuild.core.plan import Plan, make_plan
+from rvbuild.core.source import PathSource
 from rvbuild.engine.realise import Machinery, Realiser
 from rvbuild.engine.schedule import Scheduler
 
@@ -56,7 +57,10 @@ def build(
 
     Raises:
         Interrupted: the person pressed ^C; everything that ran has been killed.
+        UsageError: a release would be made of a folder of this machine.
     """
+    if machinery.release:
+        _refuse_folders(derivations)
     with machinery.store.shared():
         realiser = Realiser(machinery)
         plan = make_plan(derivations, wanted, realiser.lookup)
@@ -69,3 +73,11 @@ def build(
             msg = "interrupted; what was finished is kept"
             raise Interrupted(msg) from None
         return Built(plan=plan, realised=realiser.realised, errors=errors)
+
+
+def _refuse_folders(derivations: Mapping[str, Derivation]) -> None:
+    for derivation in derivations.values():
+        if isinstance(derivation, Fetch) and isinstance(derivation.source, PathSource):
+            msg = "a release is made of pinned sources, and this is a folder"
+            hint = "pin it as a git tree or an archive, or build without --release"
+            raise UsageError(msg, where=derivation.source.path, hint=hint)

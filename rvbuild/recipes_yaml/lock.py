@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
 from rvbuild.core.source import (
@@ -251,7 +252,13 @@ def _deb(fields: Fields) -> DebianPackage:
 
 
 def _path(fields: Fields) -> PathSource:
-    return PathSource(path=fields.text("path"), digest=_hex(fields, "digest"))
+    digest = fields.text("digest")
+    try:
+        Digest.parse(digest)
+    except ValueError as cause:
+        msg = f"'digest' must be the digest of a tree: {cause}"
+        raise LockError(msg, where=fields.at("digest")) from cause
+    return PathSource(path=fields.text("path"), digest=digest)
 
 
 _READERS: dict[str, Callable[[Fields], Source]] = {

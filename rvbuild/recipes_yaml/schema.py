@@ -132,6 +132,7 @@ def _mapping(values: Json) -> dict[str, Json]:
 
 def _parts() -> Json:
     digest: Json = {"type": "string", "pattern": "^([0-9a-f]{40}|[0-9a-f]{64})$"}
+    tree: Json = {"type": "string", "pattern": "^[0-9a-f]{64}/[0-9]+$"}
     kinds: dict[str, tuple[dict[str, Json], tuple[str, ...]]] = {
         "url": (
             {
@@ -158,7 +159,7 @@ def _parts() -> Json:
             },
             (),
         ),
-        "path": ({"path": TEXT, "digest": digest}, ()),
+        "path": ({"path": TEXT, "digest": tree}, ()),
     }
     forms: list[Json] = []
     for kind, (properties, optional) in kinds.items():

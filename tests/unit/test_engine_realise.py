@@ -11,11 +11,18 @@ from pathlib import Path
 import pytest
 from workshop import PATIENCE, Workshop
 
-from rvbuild.core.derivation import Input, Merge, OutputRule, Realisation, Step
+from rvbuild.core.derivation import Fetch, Input, Merge, OutputRule, Realisation, Step
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import Interrupted, SourceError, StepError, VerificationError
+from rvbuild.core.errors import (
+    Interrupted,
+    SourceError,
+    StepError,
+    UsageError,
+    VerificationError,
+)
 from rvbuild.core.events import Noticed, Phase, Planned, Progressed, Started, Wrote
 from rvbuild.core.recipe import ACCELERATORS
+from rvbuild.core.source import PathSource
 from rvbuild.engine.build import build, plan_build
 from rvbuild.stores.memory import MemoryStore
 
@@ -295,7 +302,7 @@ def test_a_failed_step_is_tried_again_and_its_log_forgotten_once_it_works(shop: 
             "say x",
             {"outputs": (OutputRule(name="x", path="y", kind="file"),)},
             VerificationError,
-            "1 wrong with its outputs",
+            "its outputs",
         ),
     ],
 )
@@ -445,3 +452,13 @@ def test_nothing_wanted_is_nothing_done(shop: Workshop):
     built = build({}, [], shop.machinery, jobs=1)
     assert (built.realised, built.errors) == ({}, {})
     built.raise_first()
+
+
+def test_a_release_is_not_made_of_folders(shop: Workshop):
+    """Not even where their result is in the store already."""
+    folder = shop.add(Fetch(source=PathSource(path="/home/me/x", digest="d")))
+    step = shop.step("s", "say x", folder)
+    with pytest.raises(UsageError) as caught:
+        released(shop).build(step)
+    assert caught.value.where == "/home/me/x"
+    assert shop.executor.ran == []

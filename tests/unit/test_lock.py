@@ -60,7 +60,7 @@ LOCK = Lock(
             spec="s",
             parts=(Wheel(project="z", version="1", filename="z-1-py3-none-any.whl", sha256=HEX),),
         ),
-        "a/path": LockedSource(spec="s", parts=(PathSource(path="x y", digest=HEX),)),
+        "a/path": LockedSource(spec="s", parts=(PathSource(path="x y", digest=f"{HEX}/7"),)),
     },
     go_modules={
         "k/k": GoModuleSet(

@@ -1,0 +1,258 @@
+"""The core's values: digests, trees, actions and sources, and what they refuse to be."""
+
+from __future__ import annotations
+
+import pytest
+
+from rvbuild._reapi import reapi_pb2 as pb
+from rvbuild.core.action import Action, Command, Mount, Outcome, input_root
+from rvbuild.core.digest import EMPTY, Digest
+from rvbuild.core.errors import RecipeError, RvbuildError, VerificationError
+from rvbuild.core.events import Noticed, silent
+from rvbuild.core.graph import Instance, RecipeGraph, parse_target
+from rvbuild.core.lock import spec_text
+from rvbuild.core.pinned import Values
+from rvbuild.core.recipe import Recipe
+from rvbuild.core.source import DebianFile, GoModFiles, PathSource, UrlSource, Wheel
+from rvbuild.core.tree import Directory, File, Folder, Symlink, Tree, check_name, lay_over
+
+A, B = Digest.of(b"a"), Digest.of(b"b")
+
+
+# ---- digests
+
+
+def test_a_digest_is_sha256_and_size():
+    assert str(EMPTY) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855/0"
+    assert Digest.parse(str(A)) == A
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a/1", f"{A.hash}", f"{A.hash}/", f"{A.hash}/-1", f"{A.hash}/x", f"{A.hash.upper()}/1",
+     f"{A.hash}\n/1", f"{A.hash}0/1"],
+)  # fmt: skip
+def test_what_is_no_digest(text: str):
+    with pytest.raises(ValueError, match="not"):
+        Digest.parse(text)
+
+
+def test_a_size_is_not_negative():
+    with pytest.raises(ValueError, match="negative size"):
+        Digest(A.hash, -1)
+
+
+# ---- trees
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\0", "x" * 256, "é" * 128, "\ud800"])
+def test_what_is_no_file_name(name: str):
+    with pytest.raises(VerificationError):
+        check_name(name)
+    with pytest.raises(VerificationError):
+        Directory({name: File(A)})
+    check_name("x" * 255)
+
+
+def test_a_directory_is_read_back_and_only_from_canonical_bytes():
+    found = Directory({"b": File(A, executable=True), "a": Symlink("x"), "c": Folder(B)})
+    assert list(found.entries) == ["a", "b", "c"]
+    assert Directory.decode(found.encode()) == found
+    backwards = pb.Directory()
+    for name in ("b", "a"):
+        backwards.files.add(name=name, digest=pb.Digest(hash=A.hash, size_bytes=1))
+    with pytest.raises(VerificationError, match="canonical"):
+        Directory.decode(backwards.SerializeToString())
+
+
+def test_messages_that_are_no_trees():
+    twice = pb.Directory()
+    twice.files.add(name="a", digest=pb.Digest(hash=A.hash, size_bytes=1))
+    twice.symlinks.add(name="a", target="x")
+    short = pb.Directory()
+    short.files.add(name="a", digest=pb.Digest(hash="abc", size_bytes=1))
+    for data in (twice.SerializeToString(), short.SerializeToString(), b"\xff\xff", b"\x0a\x05a"):
+        with pytest.raises(VerificationError):
+            Directory.decode(data)
+        with pytest.raises(VerificationError):
+            Tree.decode(pb.Tree(root=pb.Directory()).SerializeToString() + b"\x12\x7f" + data)
+    with pytest.raises(VerificationError, match="name twice"):
+        Directory.decode(twice.SerializeToString())
+
+
+def test_a_tree_message_holds_all_of_its_directories():
+    whole = Tree.of({"a": {"b": {"f": File(A)}}, "c": {"b": {"f": File(A)}}})
+    assert Tree.decode(whole.encode()) == whole
+    message = pb.Tree.FromString(whole.encode())
+    assert len(message.children) == 2
+    del message.children[0]
+    with pytest.raises(VerificationError, match="lacks the directory"):
+        Tree.decode(message.SerializeToString())
+
+
+def test_a_tree_is_walked_file_by_file():
+    nested = {"b": {"y": File(A), "x": Symlink("y")}, "a": File(B), "e": {}}
+    assert dict(Tree.of(nested).walk()) == {"a": File(B), "b/x": Symlink("y"), "b/y": File(A)}
+
+
+def test_trees_of_ten_thousand_levels_are_no_recursion():
+    nested: dict[str, object] = {"f": File(A)}
+    for _ in range(10_000):
+        nested = {"d": nested}
+    tree = Tree.of(nested)  # type: ignore[arg-type]
+    assert len(tree.directories) == 10_001
+    assert Tree.of(tree.nested()).root == tree.root
+    assert Tree.of(lay_over([("", tree.nested())])).root == tree.root
+    ((path, _),) = tree.walk()
+    assert path.count("/") == 10_000
+
+
+def test_laying_over_shares_nothing_with_its_parts():
+    part = {"d": {"f": File(A)}}
+    union = lay_over([("x", part), ("x/d", {"g": File(B)})])
+    assert union == {"x": {"d": {"f": File(A), "g": File(B)}}}
+    assert part == {"d": {"f": File(A)}}
+
+
+# ---- actions
+
+
+def test_an_input_root_has_each_mount_at_its_path():
+    toolbox = Directory({"bin": Folder(A), "sh": Symlink("bin/sh")})
+    mounts = (Mount("", A), Mount("in/x", A), Mount("in/y", B), Mount("src", A))
+    level = Directory({"x": Folder(A), "y": Folder(B)})
+    expected = Directory(
+        {**toolbox.entries, "in": Folder(Digest.of(level.encode())), "src": Folder(A)}
+    )
+    assert input_root(mounts, toolbox) == Digest.of(expected.encode())
+    assert input_root(tuple(reversed(mounts)), toolbox) == input_root(mounts, toolbox)
+    assert input_root((), None) == EMPTY
+
+
+def test_mounts_that_meet():
+    """The same tree twice is one; another one, or a path that the toolbox has, is refused."""
+    assert input_root((Mount("a", A), Mount("a", A)), None) == input_root((Mount("a", A),), None)
+    with pytest.raises(VerificationError, match="two inputs at /a"):
+        input_root((Mount("a", A), Mount("a", B)), None)
+    with pytest.raises(VerificationError, match="the toolbox has /in of its own"):
+        input_root((Mount("in/a", A),), Directory({"in": Folder(B)}))
+
+
+def test_an_action_is_its_command_root_and_time_limit():
+    command = Command(arguments=("sh",), environment={"B": "2", "A": "1"})
+    same = Command(arguments=("sh",), environment={"A": "1", "B": "2"})
+    one = Action(command=command, mounts=(), input_root=A, timeout=9)
+    assert one.digest == Action(command=same, mounts=(), input_root=A, timeout=9).digest
+    others = [
+        Action(command=command, mounts=(), input_root=B, timeout=9),
+        Action(command=command, mounts=(), input_root=A, timeout=8),
+        Action(
+            command=Command(arguments=("sh",), environment={}), mounts=(), input_root=A, timeout=9
+        ),
+    ]
+    assert len({one.digest, *(other.digest for other in others)}) == 4
+    message = pb.Command.FromString(command.encode())
+    assert [each.name for each in message.environment_variables] == ["A", "B"]
+    assert (message.working_directory, list(message.output_paths)) == ("build", ["out"])
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(exit_code=0, output=A, tree=B, log=EMPTY),
+        Outcome(exit_code=124, output=None, tree=None, log=A),
+    ],
+)
+def test_an_outcome_is_read_back(outcome: Outcome):
+    assert Outcome.decode(outcome.encode()) == outcome
+
+
+@pytest.mark.parametrize("data", [b"\xff", b"", b"\x20\x01"])
+def test_what_is_no_outcome(data: bytes):
+    with pytest.raises(VerificationError, match="not an ActionResult"):
+        Outcome.decode(data)
+
+
+# ---- sources
+
+
+@pytest.mark.parametrize(
+    ("source", "label"),
+    [
+        (UrlSource(urls=("https://e.org/d/a.tar.gz",), sha256="s"), "a.tar.gz"),
+        (UrlSource(urls=(), sha256="s", debian=DebianFile(package="p", file="f.xz")), "f.xz"),
+        (PathSource(path="/home/me/src/"), "src"),
+        (PathSource(path="/"), "/"),
+        (Wheel(project="p", version="1", filename="p.whl", sha256="s"), "p.whl"),
+        (GoModFiles(mods=(("a", "v1", "h"),), modules=()), "1 go.mod files"),
+    ],
+)
+def test_sources_have_names_for_people(source: UrlSource | PathSource | Wheel, label: str):
+    assert source.label == label
+
+
+def test_how_an_archive_is_unpacked_is_part_of_what_it_is():
+    def identity(**facts: object) -> object:
+        return UrlSource(urls=(), sha256="s", **facts).identity  # type: ignore[arg-type]
+
+    assert identity(strip=1) != identity(strip=0)
+    assert identity(unpack=False) != identity(strip=1)
+    assert identity(unpack=False, strip=1) == identity(unpack=False, strip=0)
+
+
+# ---- the rest
+
+
+def test_an_error_says_where():
+    assert str(RvbuildError("what", where="f:1:2")) == "f:1:2: what"
+    assert str(RvbuildError("what")) == "what"
+
+
+def test_a_pin_that_is_text_is_its_own_description():
+    assert spec_text("1.2") == "1.2"
+
+
+class Silent:
+    """Pins that nobody may ask for."""
+
+    def pin(self, _recipe: Recipe, name: str) -> str:
+        raise AssertionError(name)
+
+
+def test_values_are_looked_up_only_when_they_are_named():
+    recipe = Recipe(name="r", file="r.yaml", version="1", pins={"a": "x"})
+    values = Values(recipe, Silent(), {"arch": "arm64"})  # type: ignore[arg-type]
+    assert values["arch"] == "arm64"
+    assert (list(values), len(values)) == (["arch", "version", "date", "a"], 4)
+    with pytest.raises(KeyError):
+        values["nothing"]
+
+
+def test_a_source_recipe_is_a_target_that_needs_nothing():
+    recipe = Recipe(name="src", file="r", kind="source", build_inputs=("gone",))
+    graph = RecipeGraph(
+        [parse_target("src", lambda _n, _a: recipe)], lambda _n, _a: recipe, "amd64"
+    )
+    assert graph.order() == [Instance("src", "")]
+
+
+def test_a_recipe_without_checks_brings_nothing_for_them():
+    recipe = Recipe(name="r", file="r")
+    graph = RecipeGraph([Instance("r", "arm64")], lambda _n, _a: recipe, "amd64", checks=True)
+    assert graph.order() == [Instance("r", "arm64")]
+
+
+def test_a_cycle_names_the_place_of_the_inputs():
+    table = {
+        name: Recipe(
+            name=name, file=f"{name}.yaml", target_inputs=(other,), where={"inputs": "here"}
+        )
+        for name, other in (("a", "b"), ("b", "a"))
+    }
+    with pytest.raises(RecipeError) as caught:
+        RecipeGraph([Instance("a", "arm64")], lambda name, _a: table[name], "amd64")
+    assert caught.value.where == "here"
+
+
+def test_telling_nobody_does_nothing():
+    silent(Noticed("a", "b"))
