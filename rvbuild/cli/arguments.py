@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 COMMANDS = ("build", "lock", "fetch", "plan", "show", "log", "doctor", "store", "gc")
 
@@ -29,7 +31,20 @@ not be had, 5 verification failed, 6 sandbox or machine unfit, 130 interrupted
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Read the command line; wrong words end the program with exit code 2."""
-    return _parser().parse_args(_with_command(list(words)))
+    parser = _parser()
+    arguments = parser.parse_args(_with_command(list(words)))
+    if arguments.command in {"build", "fetch", "plan"} and not arguments.targets:
+        parser.error(f"`rvbuild {arguments.command}` wants a TARGET, such as runc-riscv64")
+    return arguments
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells what is wrong in the form of every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        from rvbuild.cli.messages import printable  # noqa: PLC0415 - only when it is needed
+
+        self.exit(2, f"error: {printable(message)}\nhint: see `{self.prog} --help`\n")
 
 
 def _with_command(words: list[str]) -> list[str]:
@@ -40,23 +55,28 @@ def _with_command(words: list[str]) -> list[str]:
     return ["build", *words]
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> _Parser:
     form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        "rvbuild", description=_HEAD, epilog=_TAIL, formatter_class=form
+    parser = _Parser(
+        "rvbuild", description=_HEAD, epilog=_TAIL, formatter_class=form, allow_abbrev=False
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    common, sources, overrides, building = _common(), _sources(), _overrides(), _building()
-    pinned = (sources, overrides)
+    common, json, telling, building = _common(), _json(), _telling(), _building()
+    sources, overrides = _sources(), _overrides()
+    pinned = (common, sources, overrides)
 
-    def command(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    def command(name: str, text: str, *parents: _Parser) -> _Parser:
         return commands.add_parser(
-            name, help=text, description=text[0].upper() + text[1:] + ".", parents=parents
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            parents=parents,
+            allow_abbrev=False,
         )
 
-    build = command("build", "build targets and run their checks", common, *pinned, building)
-    build.add_argument("targets", nargs="+", metavar="TARGET")
+    build = command("build", "build targets and run their checks", *pinned, building, telling, json)
+    build.add_argument("targets", nargs="*", metavar="TARGET")
     build.add_argument(
         "-o",
         "--output",
@@ -65,20 +85,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     build.add_argument("--no-check", action="store_true", help="do not run the targets' checks")
 
-    lock = command("lock", "resolve every recipe and write rvbuild.lock", common, sources)
+    lock = command("lock", "resolve every recipe and write rvbuild.lock", common, sources, telling)
     lock.add_argument("recipes", nargs="*", metavar="RECIPE", help="only these, and what they need")
     lock.add_argument(
         "--check", action="store_true", help="write nothing; fail if the lock would change"
     )
 
-    fetch = command("fetch", "bring the sources of targets into the store", common, *pinned)
-    fetch.add_argument("targets", nargs="+", metavar="TARGET")
+    fetch = command("fetch", "bring the sources of targets into the store", *pinned, telling)
+    fetch.add_argument("targets", nargs="*", metavar="TARGET")
     fetch.add_argument("-k", "--keep-going", action="store_true", help="go on after a failure")
 
-    plan = command("plan", "show what a build would do, and why", common, *pinned, building)
-    plan.add_argument("targets", nargs="+", metavar="TARGET")
+    plan = command("plan", "show what a build would do, and why", *pinned, building, json)
+    plan.add_argument("targets", nargs="*", metavar="TARGET")
 
-    show = command("show", "describe a target, or list the recipes", common, *pinned)
+    show = command("show", "describe a target, or list the recipes", *pinned, json)
     show.add_argument("targets", nargs="*", metavar="TARGET")
     show.add_argument(
         "--pins", action="store_true", help="each derived pin with the place it was read from"
@@ -90,34 +110,48 @@ def _parser() -> argparse.ArgumentParser:
     )
     log.add_argument("target", metavar="TARGET", help="or the digest of a derivation")
 
-    command("doctor", "look whether this machine can build", common)
+    command("doctor", "look whether this machine can build", common, json)
 
-    store = command("store", "look after the store", common)
+    store = command("store", "look after the store", common, json)
     store.add_argument("action", choices=["verify", "path"], help="verify: hash everything again")
 
-    gc = command("gc", "remove from the store what no result and no recent build needs", common)
+    gc = command(
+        "gc", "remove from the store what no result and no recent build needs", common, json
+    )
     gc.add_argument(
         "--keep", metavar="DAYS", type=int, default=14, help="keep what was used lately (14)"
     )
     return parser
 
 
-def _common() -> argparse.ArgumentParser:
-    group = argparse.ArgumentParser(add_help=False)
+def _common() -> _Parser:
+    group = _Parser(add_help=False)
     group.add_argument(
         "--store",
         metavar="DIR",
         default=os.environ.get("RVBUILD_STORE"),
         help="the store (default: the project's cache/, else the user's cache folder)",
     )
-    group.add_argument("--json", action="store_true", help="results as JSON on standard output")
-    group.add_argument("-q", "--quiet", action="store_true", help="only results and errors")
-    group.add_argument("-v", "--verbose", action="store_true", help="also what the steps write")
     return group
 
 
-def _sources() -> argparse.ArgumentParser:
-    group = argparse.ArgumentParser(add_help=False)
+def _json() -> _Parser:
+    group = _Parser(add_help=False)
+    group.add_argument("--json", action="store_true", help="results as JSON on standard output")
+    return group
+
+
+def _telling() -> _Parser:
+    group = _Parser(add_help=False)
+    group.add_argument("-q", "--quiet", action="store_true", help="only results and errors")
+    group.add_argument(
+        "-v", "--verbose", action="store_true", help="also why, and what the steps write"
+    )
+    return group
+
+
+def _sources() -> _Parser:
+    group = _Parser(add_help=False)
     group.add_argument(
         "--mirror",
         metavar="FROM=TO",
@@ -131,8 +165,8 @@ def _sources() -> argparse.ArgumentParser:
     return group
 
 
-def _overrides() -> argparse.ArgumentParser:
-    group = argparse.ArgumentParser(add_help=False)
+def _overrides() -> _Parser:
+    group = _Parser(add_help=False)
     group.add_argument(
         "--override",
         metavar="NAME=PATH",
@@ -143,14 +177,13 @@ def _overrides() -> argparse.ArgumentParser:
     return group
 
 
-def _building() -> argparse.ArgumentParser:
-    group = argparse.ArgumentParser(add_help=False)
+def _building() -> _Parser:
+    group = _Parser(add_help=False)
     group.add_argument(
         "-j",
         "--jobs",
         metavar="N",
         type=int,
-        default=0,
         help="steps at once (default: as many as cores)",
     )
     group.add_argument(
@@ -171,4 +204,5 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from rvbuild import __version__  # noqa: PLC0415 - read only when asked for
 
-        parser.exit(0, f"rvbuild {__version__}\n")
+        sys.stdout.write(f"rvbuild {__version__}\n")
+        parser.exit()

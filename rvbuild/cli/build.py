@@ -11,9 +11,8 @@ import sys
 
 from rvbuild.cli.memo import Memo
 from rvbuild.cli.place import copy, link, link_place, refuse_occupied
-from rvbuild.cli.progress import progress_for
 from rvbuild.cli.results import Result, render_results
-from rvbuild.cli.setup import Setup
+from rvbuild.cli.setup import Setup, run_of
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.graph import RecipeGraph
@@ -23,10 +22,7 @@ from rvbuild.engine.build import Built, build
 
 def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None) -> int:
     """`rvbuild build TARGET…`."""
-    with progress_for(
-        sys.stderr, os.environ, quiet=arguments.quiet, verbose=arguments.verbose
-    ) as report:
-        setup = Setup(arguments, workspace, report)
+    with run_of(arguments, workspace) as setup:
         targets = setup.targets(arguments.targets)
         if arguments.output is None:
             refuse_occupied(link_place(str(target)) for target in targets)
@@ -51,10 +47,7 @@ def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Mem
 
 def fetch_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild fetch TARGET…`: every source that the targets need."""
-    with progress_for(
-        sys.stderr, os.environ, quiet=arguments.quiet, verbose=arguments.verbose
-    ) as report:
-        setup = Setup(arguments, workspace, report)
+    with run_of(arguments, workspace) as setup:
         _, linked = setup.link(setup.targets(arguments.targets), checks=True)
         sources = [key for key, each in linked.derivations.items() if isinstance(each, Fetch)]
         machinery = setup.machinery()

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping
 from attrs import define, evolve
 
 from rvbuild.cli.memo import Memo
-from rvbuild.cli.progress import progress_for
-from rvbuild.cli.setup import Setup, lock_at
+from rvbuild.cli.setup import Setup, lock_at, run_of
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.derivation import Derivation, Fetch
 from rvbuild.core.digest import Digest
@@ -61,10 +60,7 @@ class _Outputs:
 def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild lock [RECIPE…]`."""
     path = _own_lock(workspace)
-    with progress_for(
-        sys.stderr, os.environ, quiet=arguments.quiet, verbose=arguments.verbose
-    ) as report:
-        setup = Setup(arguments, workspace, report)
+    with run_of(arguments, workspace) as setup:
         old = lock_at(path) if os.path.exists(path) else Lock()
         new = _resolve(setup, arguments.recipes)
     if arguments.recipes:

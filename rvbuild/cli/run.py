@@ -7,6 +7,7 @@ Must not know: what commands do.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -18,7 +19,7 @@ from rvbuild.cli.maintain import doctor_command, gc_command, store_command
 from rvbuild.cli.memo import Memo
 from rvbuild.cli.messages import render_bug, render_error, wants_color
 from rvbuild.cli.workspace import Workspace
-from rvbuild.core.errors import Interrupted, RvbuildError
+from rvbuild.core.errors import Interrupted, RvbuildError, StoreError
 from rvbuild.executors.signals import unignore
 
 _COMMANDS = {
@@ -34,22 +35,35 @@ _COMMANDS = {
 }
 
 
+_MACHINE = frozenset({
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE,
+    errno.ENFILE, errno.EIO, errno.ENOMEM,
+})  # fmt: skip
+"""What a system call tells of the machine, and not of a bug of ours."""
+
+
 def run(arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None) -> int:
     """Run the command; the exit code."""
-    color = wants_color(sys.stderr, os.environ)
     unignore()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as ^C does: nothing is left
     try:
         return _COMMANDS[arguments.command](arguments, workspace, memo)
-    except RvbuildError as error:
-        sys.stderr.write(render_error(error, color=color))
-        return error.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write(render_error(Interrupted("interrupted"), color=color))
-        return Interrupted.exit_code
+        return _tell(Interrupted("interrupted"))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # as a shell reports SIGPIPE
     except Exception as error:  # noqa: BLE001 - a bug of ours must not look like a crash of theirs
-        sys.stderr.write(render_bug(error, color=color))
-        return 70  # EX_SOFTWARE of sysexits.h
+        return _tell(error)
+
+
+def _tell(error: Exception) -> int:
+    """Show an error; its exit code."""
+    color = wants_color(sys.stderr, os.environ)
+    if isinstance(error, OSError) and error.errno in _MACHINE:
+        error = StoreError(os.strerror(error.errno), where=str(error.filename or os.getcwd()))
+    if isinstance(error, RvbuildError):
+        sys.stderr.write(render_error(error, color=color))
+        return error.exit_code
+    sys.stderr.write(render_bug(error, color=color))
+    return 70  # EX_SOFTWARE of sysexits.h

@@ -9,11 +9,15 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import cached_property
 
 from attrs import define, evolve, field
 
+from rvbuild.cli.progress import progress_for
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.errors import LockError, SandboxError, UsageError
 from rvbuild.core.events import Reporter
@@ -48,8 +52,8 @@ def build_architecture() -> str:
     return _MACHINES[machine]
 
 
-def pairs(words: Iterable[str], option: str) -> list[tuple[str, str]]:
-    """Read ``LEFT=RIGHT`` options.
+def pairs(words: Iterable[str], option: str, form: str) -> list[tuple[str, str]]:
+    """Read options of the form ``LEFT=RIGHT``.
 
     Raises:
         UsageError: a word has another form.
@@ -58,13 +62,13 @@ def pairs(words: Iterable[str], option: str) -> list[tuple[str, str]]:
     for word in words:
         left, equals, right = word.partition("=")
         if not (left and equals and right):
-            msg = f"{option} {word}: not of the form LEFT=RIGHT"
-            raise UsageError(msg, hint=f"see `rvbuild build --help` for {option}")
+            msg = f"{option} {word}: not of the form {form}"
+            raise UsageError(msg, hint=f"`rvbuild build --help` explains {option}")
         found.append((left, right))
     return found
 
 
-@define
+@define(slots=False)
 class Setup:
     """The adapters of one run.
 
@@ -79,20 +83,27 @@ class Setup:
     report: Reporter
     build_arch: str = field(factory=build_architecture, init=False)
     folder: Folder = field(init=False)
-    store: LocalStore = field(init=False)
     sources: Sources = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.folder = Folder(self.workspace.recipes)
-        self.store = LocalStore(self.workspace.store)
         settings = Settings(
-            mirrors=tuple(pairs(getattr(self.arguments, "mirror", ()), "--mirror")),
+            mirrors=tuple(pairs(getattr(self.arguments, "mirror", ()), "--mirror", "FROM=TO")),
             offline=getattr(self.arguments, "offline", False),
-            tmp=self.store.layout.tmp,
+            tmp=os.path.join(self.workspace.store, "tmp"),
             environment=dict(os.environ),
             notice=self.report,
         )
         self.sources = Sources(settings)
+
+    @cached_property
+    def store(self) -> LocalStore:
+        """The store, made when it is first asked for: who only looks must not make one."""
+        return LocalStore(self.workspace.store)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self.sources.close()
 
     def targets(self, words: Iterable[str]) -> tuple[Instance, ...]:
         """The targets that words of the command line name, each once."""
@@ -125,7 +136,7 @@ class Setup:
 
     def overrides(self) -> dict[str, PathSource]:
         """The folders that stand for sources."""
-        given = pairs(getattr(self.arguments, "override", ()), "--override")
+        given = pairs(getattr(self.arguments, "override", ()), "--override", "NAME=PATH")
         if given and getattr(self.arguments, "release", False):
             msg = "--override and --release exclude each other"
             hint = "a release is made of pinned sources: commit the change, and pin that"
@@ -159,20 +170,28 @@ class Setup:
         return (os.fsencode(self.store.layout.root),)
 
     def _accelerators(self) -> Mapping[str, str]:
-        folders = {
-            name: os.path.join(self.workspace.store, "accelerators", name) for name in ACCELERATORS
-        }
-        for path in folders.values():
-            os.makedirs(path, exist_ok=True)
-        return folders
+        above = os.path.join(self.workspace.store, "accelerators")
+        return {name: os.path.join(above, name) for name in ACCELERATORS}
 
     def jobs(self) -> int:
         """How many steps run at once."""
-        asked: int = getattr(self.arguments, "jobs", 0)
-        if asked < 0:
+        asked: int | None = getattr(self.arguments, "jobs", None)
+        if asked is not None and asked < 1:
             msg = f"-j {asked}: at least one step must run"
-            raise UsageError(msg)
+            raise UsageError(msg, hint="without -j as many run as there are cores")
         return asked or _cores()
+
+
+@contextmanager
+def run_of(arguments: argparse.Namespace, workspace: Workspace) -> Iterator[Setup]:
+    """A setup that tells on standard error what it does, closed at the end."""
+    with (
+        progress_for(
+            sys.stderr, os.environ, quiet=arguments.quiet, verbose=arguments.verbose
+        ) as report,
+        closing(Setup(arguments, workspace, report)) as setup,
+    ):
+        yield setup
 
 
 def lock_at(path: str) -> Lock:

@@ -16,7 +16,7 @@ class Workspace:
     """The folders of one run.
 
     Args:
-        start: The working directory, absolute.
+        start: The working directory.
         store: The store that was asked for, if any.
 
     Attributes:
@@ -27,7 +27,7 @@ class Workspace:
     """
 
     def __init__(self, start: str, store: str | None) -> None:
-        self.project = _project(start)
+        self.project = _project(os.path.abspath(start))
         homes = [self.project] if self.project else []
         shipped = shipped_recipes()
         if shipped not in homes:

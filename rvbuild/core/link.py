@@ -193,7 +193,7 @@ class Linker:
         for name, output in recipe.outputs.items():
             yield OutputRule(
                 name=name,
-                path=substitute(output.path, values, recipe.at(f"outputs.{name}.path")),
+                path=_inside(output.path, values, recipe.at(f"outputs.{name}.path")),
                 kind=output.kind,
                 static=output.static,
                 architecture=None if output.kind == "file" else arch,
@@ -244,6 +244,15 @@ def _fixed(date: str, path: list[str]) -> dict[str, str]:
         "TZ": "UTC",
         "out": "/build/out",
     }
+
+
+def _inside(text: str, values: Mapping[str, str], where: str) -> str:
+    """The path of an output, below ``$out``."""
+    path = substitute(text, values, where)
+    if {"", ".", ".."} & set(path.split("/")):
+        msg = f"not a path below $out: {path!r}"
+        raise RecipeError(msg, where=where, hint="for example: bin/runc")
+    return path
 
 
 def _wrappers(

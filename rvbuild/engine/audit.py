@@ -54,7 +54,7 @@ def audit_outputs(step: Step, store: TreeStore, output: Digest, forbidden: Seque
             ):
                 findings += audit(declared or _ANYTHING, data, words, path)
     if findings:
-        msg = f"{len(findings)} wrong with its outputs"
+        msg = "its outputs are not what they must be"
         details = tuple(f"{finding.path}: {finding.what}" for finding in findings)
         hints = dict.fromkeys(finding.hint for finding in findings)
         raise VerificationError(msg, where=step.label, details=details, hint="; ".join(hints))

@@ -20,7 +20,20 @@ _CHUNK = 1 << 30
 
 
 def make(parent: str) -> str:
-    """A new folder that only this user can enter (a setuid file in it is out of reach)."""
+    """A new folder that only this user can enter (a setuid file in it is out of reach).
+
+    Raises:
+        StoreError: it could not be made.
+    """
+    try:
+        return _make(parent)
+    except OSError as error:
+        msg = f"could not make a step's folder: {error.strerror}"
+        hint = "free some space with `rvbuild gc`, or use another store with --store"
+        raise StoreError(msg, where=parent, hint=hint) from error
+
+
+def _make(parent: str) -> str:
     os.makedirs(parent, exist_ok=True)
     while True:
         folder = os.path.join(parent, f"step-{os.urandom(8).hex()}")

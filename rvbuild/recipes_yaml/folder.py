@@ -62,7 +62,9 @@ class Folder:
         folder = self.path(name)
         if folder is None:
             msg = f"there is no recipe called {name!r}"
-            hint = suggestion(name, self.names()) or f"looked in: {', '.join(self.roots)}"
+            hint = suggestion(name, self.names()) or (
+                f"`rvbuild show` lists those in {' and '.join(self.roots)}"
+            )
             if asked_at is None:
                 raise UsageError(msg, hint=hint)
             raise RecipeError(msg, where=asked_at, hint=hint)

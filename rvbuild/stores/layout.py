@@ -27,6 +27,8 @@ _HINTS = {
     errno.EROFS: "use a folder that can be written, with --store",
     errno.EACCES: "use a folder that you may write, with --store",
     errno.EPERM: "use a folder that you may write, with --store",
+    errno.ENOTDIR: "a file is in the way: move it, or use another folder with --store",
+    errno.EEXIST: "a file is in the way: move it, or use another folder with --store",
     errno.EMFILE: "raise the limit on open files (`ulimit -n`), or use fewer --jobs",
     errno.ENFILE: "the machine has too many files open; close some programs",
     errno.EIO: "the disk reports a fault: see `dmesg`, then run `rvbuild store verify`",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,9 @@ def bare(tmp_path: Path) -> World:
 
 
 @pytest.fixture
-def world(bare: World, seed: Path) -> World:
+def world(bare: World, seed: Path) -> Iterator[World]:
     """A project with the recipe `hello`, and a store that has the toolbox."""
     subprocess.run(["cp", "-al", str(seed), str(bare.store)], check=True)
     bare.recipe("hello", HELLO)
-    return bare
+    yield bare
+    shutil.rmtree(bare.store, ignore_errors=True)  # thousands of files: more than pytest keeps

@@ -1,0 +1,203 @@
+"""`lock` with the real program: pins out of a repository, ladders, and what does not fit."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from world import HELLO, HERE, World, repository
+
+URL = "https://example.invalid/upstream"
+FILES = {
+    "go.mod": "module example.org/up\n\ngo 1.21\n\nrequire example.org/dep v1.4.2\n",
+    "versions.sh": '#!/bin/sh\nOTHER=1\nVERSION_DEP="v1.4.2"\n',
+    "chart.yaml": "image:\n  tag: v9\n",
+}
+SOURCE = """\
+summary: upstream
+license: MIT
+homepage: https://example.invalid
+kind: source
+version: "1"
+sources:
+  it: {{git: {url}, commit: {commit}}}
+"""
+USER = """\
+summary: reads pins
+license: MIT
+homepage: https://example.invalid
+version: {from: upstream, go-module: example.org/dep}
+pins:
+  tag: {from: upstream, yaml: image.tag, file: chart.yaml}
+  commit: {from: upstream, git: short}
+date: {from: upstream, git: date}
+build: |
+  echo "$version $tag $commit $SOURCE_DATE_EPOCH" > "$out/out.txt"
+outputs:
+  it: {path: out.txt, kind: file}
+"""
+LADDER = """\
+version:
+  first-of:
+    - {from: upstream, go-module: example.org/dep}
+    - {from: upstream, shell: VERSION_DEP, file: versions.sh}
+"""
+USER_HERE = f"user-{HERE}"
+
+
+@pytest.fixture
+def upstream(world: World, tmp_path: Path) -> Upstream:
+    return Upstream(world, tmp_path / "upstream")
+
+
+class Upstream:
+    """A repository, the recipe that takes its last commit, and the recipe that reads pins."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self.world = world
+        self.folder = folder
+        self.mirror = ("--mirror", f"{URL}={folder}")
+        self.lock = world.folder / "rvbuild.lock"
+        self.commit({})
+        world.recipe("user", USER)
+
+    def commit(self, changes: dict[str, str]) -> str:
+        commit = repository(self.folder, {**FILES, **changes})
+        self.world.recipe("upstream", SOURCE.format(url=URL, commit=commit))
+        return commit
+
+
+def test_pins_come_out_of_the_source_with_their_places(upstream: Upstream):
+    world = upstream.world
+    commit = upstream.commit({})
+    world.fine("lock", *upstream.mirror).said("rvbuild.lock: 2 pins, ", "sources")
+    world.fine(USER_HERE, *upstream.mirror)
+    text = (world.folder / "result" / USER_HERE / "out.txt").read_text()
+    assert text == f"v1.4.2 v9 {commit[:8]} 1700000000\n"
+    lines = world.fine("show", "--pins", USER_HERE).out.splitlines()
+    assert lines == [
+        "user/tag = v9  (upstream chart.yaml:2)",
+        "user/version = v1.4.2  (upstream go.mod:5)",
+    ]
+    pins = world.fine("show", "--pins", "--json", USER_HERE).json["pins"]
+    assert pins[1] == {
+        "pin": "user/version", "value": "v1.4.2", "source": "upstream", "file": "go.mod", "line": 5,
+    }  # fmt: skip
+
+
+def test_locking_again_changes_no_byte(upstream: Upstream):
+    world = upstream.world
+    world.fine("lock", *upstream.mirror)
+    first = upstream.lock.read_bytes()
+    assert world.fine("lock", "--check", "--offline").out == ""
+    world.fine("lock", *upstream.mirror)
+    upstream.lock.rename(upstream.lock.with_name("old"))
+    world.fine("lock", *upstream.mirror)
+    assert upstream.lock.read_bytes() == first
+
+
+def test_check_writes_nothing_and_fails_if_the_lock_would_change(upstream: Upstream):
+    world = upstream.world
+    world.fine("lock", *upstream.mirror)
+    before = upstream.lock.read_bytes()
+    upstream.commit({"go.mod": FILES["go.mod"].replace("1.4.2", "1.5.0")})
+    ran = world.run("lock", "--check", *upstream.mirror)
+    assert (ran.code, ran.out) == (3, "")
+    ran.said("error: the lock is not what the recipes ask for", "rvbuild.lock", "rvbuild lock")
+    assert upstream.lock.read_bytes() == before
+    world.sound()
+
+
+def test_only_the_named_recipes_are_locked_again(upstream: Upstream):
+    world = upstream.world
+    world.fine("lock", *upstream.mirror)
+    before = upstream.lock.read_text()
+    world.recipe(
+        "broken", HELLO.replace('version: "1"', "version: {from: nowhere, line: 1, file: x}")
+    )
+    assert world.run("lock", *upstream.mirror).code == 3
+    world.fine("lock", "user", "--offline")
+    assert upstream.lock.read_text() == before
+
+
+def test_rungs_that_disagree_are_each_shown_with_file_line_and_value(upstream: Upstream):
+    world = upstream.world
+    world.recipe("user", USER.replace(USER.splitlines(keepends=True)[3], LADDER))
+    upstream.commit({"versions.sh": 'VERSION_DEP="v1.4.3"\n'})
+    before = upstream.lock.read_bytes()
+    ran = world.run("lock", *upstream.mirror)
+    assert (ran.code, ran.out) == (3, "")
+    ran.said("error: the places that declare user/version disagree", "recipes/user/recipe.yaml:5:3")
+    ran.said("v1.4.2", "upstream go.mod:5", "v1.4.3", "upstream versions.sh:1", "hint", "prefer: N")
+    assert upstream.lock.read_bytes() == before
+    upstream.commit({"versions.sh": FILES["versions.sh"]})
+    world.fine("lock", *upstream.mirror)
+    world.fine(USER_HERE, *upstream.mirror)
+    world.sound()
+
+
+def test_a_pin_that_is_not_there(upstream: Upstream):
+    world = upstream.world
+    world.recipe("user", USER.replace("example.org/dep", "example.org/other"))
+    ran = world.run("lock", *upstream.mirror)
+    assert ran.code == 3
+    ran.said("error: ", "example.org/other", "go.mod")
+    world.recipe("user", USER.replace("chart.yaml", "charts.yaml"))
+    ran = world.run("lock", *upstream.mirror)
+    assert ran.code == 3
+    ran.said("error: ", "no file charts.yaml", "recipes/user/recipe.yaml:6:8")
+
+
+def test_a_lock_that_does_not_fit_the_recipe(upstream: Upstream):
+    world = upstream.world
+    world.fine("lock", *upstream.mirror)
+    before = world.records()
+    upstream.commit({"README": "a new commit"})
+    ran = world.run(USER_HERE, *upstream.mirror)
+    assert (ran.code, ran.out) == (3, "")
+    ran.said("rvbuild.lock has upstream/it for another recipe than this one")
+    ran.said("recipes/upstream/recipe.yaml:7:", "locked: ", "recipe: ", "run `rvbuild lock`")
+    assert world.records() == before
+
+
+def test_a_source_that_was_never_locked(upstream: Upstream):
+    ran = upstream.world.run(USER_HERE)
+    assert (ran.code, ran.out) == (3, "")
+    ran.said("rvbuild.lock does not have", "recipes/u", "hint: run `rvbuild lock`")
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("lock: 2\npins: {}\n", "format 2", "the rvbuild that wrote it"),
+        ("<<<<<<< ours\n", "rvbuild.lock:1:1", "version control"),
+        ("lock: 1\npins: {}\nsources: [\n", "rvbuild.lock:4:1", "version control"),
+    ],
+)
+def test_a_lock_that_is_not_valid(world: World, text: str, message: str, hint: str):
+    (world.folder / "rvbuild.lock").write_text(text)
+    for words in (("plan", f"hello-{HERE}"), ("lock",)):
+        ran = world.run(*words)
+        assert (ran.code, ran.out) == (3, "")
+        ran.said("error: ", message)
+        ran.said("hint: ", hint)
+
+
+def test_outside_of_a_project_no_lock_is_written(world: World, tmp_path: Path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    ran = world.at(empty).run("lock")
+    assert (ran.code, ran.out) == (2, "")
+    ran.said("error: this is no project", str(empty), "hint: write recipes/NAME/recipe.yaml")
+    assert list(empty.iterdir()) == []
+
+
+def test_a_new_project_takes_over_what_shipped_recipes_are_locked_to(world: World):
+    """Offline: the toolbox need not be asked for again; its pins are then the project's own."""
+    lock = world.folder / "rvbuild.lock"
+    lock.unlink()
+    world.fine("lock", "hello", "--offline").said("0 pins, ", "sources")
+    assert re.search(r"^  base-toolbox/debian@\w+:$", lock.read_text(), re.MULTILINE)
+    world.fine(f"hello-{HERE}", "--offline")
+    world.sound()

@@ -1,0 +1,312 @@
+"""What the program refuses, and what it says: recipes, command lines, folders."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+from world import HELLO, HERE, ROOT, World, repository
+
+HELLO_HERE = f"hello-{HERE}"
+
+
+# ---- recipes
+
+
+def bomb() -> str:
+    lines = ["a: &a [x, x]"]
+    lines += [
+        f"{name}: &{name} [*{last}, *{last}]"
+        for last, name in zip("abcdefgh", "bcdefghi", strict=True)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+BAD_RECIPES = [
+    ("a typo in a key", HELLO.replace("license", "licence"), "2:1",
+     ["'licence'"], "license"),
+    ("a typo in a nested key", HELLO.replace("expect", "expects"), "13:5",
+     ["'expects'"], "expect"),
+    ("a duplicate key", HELLO + 'version: "2"\n', "14:1",
+     ["version", "4:1"], None),
+    ("an alias bomb", bomb(), "1:4",
+     ["anchor", "not allowed"], "write the value out"),
+    ("a tab", HELLO.replace("  text", "\ttext"), "10:1",
+     [], "tabs"),
+    ("no mapping", "- a\n- b\n", "1:1",
+     ["a mapping (key: value) is expected"], None),
+    ("an empty file", "", "",
+     [], None),
+    ("a wrong kind", HELLO + "kind: packages\n", "14:1",
+     ["packages"], "package"),
+    ("a missing input", HELLO + "inputs: {build: [base-tolbox]}\n", "14:18",
+     ["there is no recipe called 'base-tolbox'"], "base-toolbox"),
+    ("a wrong architecture", HELLO + "architectures: [riscv]\n", "14:1",
+     ["riscv"], "riscv64"),
+    ("an unknown name in ${}", HELLO.replace("share/hello.txt, kind", "'${nmae}', kind"), "10:",
+     ["${nmae}"], "name"),
+    ("a path that leaves", HELLO.replace("{path: share/hello.txt", "{path: ../hello.txt"), "10:",
+     ["../hello.txt"], None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "parts", "hint"),
+    [bad[1:] for bad in BAD_RECIPES],
+    ids=[bad[0] for bad in BAD_RECIPES],
+)
+def test_a_recipe_that_is_not_valid(
+    bare: World, text: str, place: str, parts: list[str], hint: str | None
+):
+    """The place with the line itself, and a way out; nothing is made, not even a store."""
+    bare.recipe("hello", text)
+    ran = bare.run(HELLO_HERE)
+    assert (ran.code, ran.out) == (3, ""), str(ran)
+    ran.said("error: ")
+    ran.said(f"--> recipes/hello/recipe.yaml:{place}" if place else "recipes/hello/recipe.yaml")
+    for part in parts:
+        ran.said(part)
+    if hint:
+        ran.said("hint: ", hint)
+    assert "Traceback" not in ran.err
+    assert not (bare.folder / "result").exists()
+    assert bare.records() == set()
+
+
+def test_bytes_that_are_no_text(bare: World):
+    file = bare.recipe("hello", HELLO)
+    file.write_bytes(HELLO.replace("says", "dit à").encode("latin-1"))
+    ran = bare.run("plan", HELLO_HERE)
+    assert (ran.code, ran.out) == (3, "")
+    ran.said("error: not UTF-8", "recipes/hello/recipe.yaml:1:14")
+
+
+def test_recipes_that_need_each_other(bare: World):
+    for name, needed in (("one", "two"), ("two", "three"), ("three", "one")):
+        bare.step(name, ": > $out/out.txt", f"inputs: {{target: [{needed}]}}\n")
+    ran = bare.run(f"one-{HERE}")
+    assert (ran.code, ran.out) == (3, "")
+    ran.said("need each other in a circle: ", "→", "→", "→", "recipe.yaml:", "hint: ")
+    for name in ("one", "two", "three"):
+        ran.said(f"{name}-{HERE}")
+
+
+def test_every_command_reads_recipes_as_strictly(bare: World):
+    bare.recipe("hello", HELLO.replace("license", "licence"))
+    for words in (["plan", HELLO_HERE], ["show", HELLO_HERE], ["log", HELLO_HERE], ["show"],
+                  ["fetch", HELLO_HERE], ["lock"]):  # fmt: skip
+        ran = bare.run(*words)
+        assert (ran.code, ran.out) == (3, ""), f"{words} {ran}"
+        ran.said("recipes/hello/recipe.yaml:2:1")
+
+
+# ---- outputs
+
+
+OTHER_MACHINE = "\\177ELF\\002\\001\\001" + "\\000" * 9 + "\\002\\000\\363\\000\\001" + "\\000" * 60
+BAD_OUTPUTS = [
+    ("missing", ": > $out/other", "{path: bin/it, kind: file}",
+     ["bin/it: it was declared and is not there"], "other"),
+    ("nothing", "rm -r $out", "{path: bin/it, kind: file}",
+     [], None),
+    ("a folder", "mkdir $out/it", "{path: it, kind: file}",
+     ["it: it is a folder"], "kind: file"),
+    ("not executable", "cp /bin/true $out/it; chmod -x $out/it", "{path: it, kind: executable}",
+     ["it: it is not executable"], "chmod"),
+    ("no program", "echo x > $out/it; chmod +x $out/it", "{path: it, kind: executable}",
+     ["it: it is neither an ELF file nor a script"], "script"),
+    ("the build path", "echo see /build/src/x.c > $out/it", "{path: it, kind: file}",
+     ["it: ", "/build/"], "-trimpath"),
+    ("dynamic where static", "cp /bin/true $out/it",
+     "{path: it, kind: executable, static: true}",
+     ["it is not static: it wants the interpreter", "it needs libc.so.6"], "-static"),
+    ("the wrong machine", f"printf '{OTHER_MACHINE}' > $out/it; chmod +x $out/it",
+     "{path: it, kind: executable}",
+     ["it is for riscv64, not"], "GOARCH"),
+]  # fmt: skip
+
+
+@pytest.mark.privileged
+@pytest.mark.parametrize(
+    ("script", "rule", "parts", "hint"),
+    [bad[1:] for bad in BAD_OUTPUTS],
+    ids=[bad[0] for bad in BAD_OUTPUTS],
+)
+def test_an_output_that_is_not_what_the_recipe_says(
+    world: World, script: str, rule: str, parts: list[str], hint: str | None
+):
+    """Verified before anything is registered: nobody can build on it."""
+    world.step("bad", f"echo was here\n{script}")
+    file = world.folder / "recipes/bad/recipe.yaml"
+    file.write_text(file.read_text().replace("{path: out.txt, kind: file}", rule))
+    before = world.records()
+    ran = world.run(f"bad-{HERE}")
+    assert (ran.code, ran.out) == (5 if parts else 1, ""), str(ran)
+    ran.said("error: ", f"--> bad-{HERE}")
+    for part in parts:
+        ran.said(part)
+    if hint:
+        ran.said("hint: ", hint)
+    assert world.records() == before
+    assert world.fine("log", f"bad-{HERE}").out == "was here\n"
+    world.sound()
+
+
+@pytest.mark.privileged
+def test_what_a_step_writes_never_steers_the_terminal(world: World):
+    """Neither on a terminal nor in a pipe; `log` gives the bytes to a pipe, not to a terminal."""
+    evil = "\\033]0;owned\\007\\033[31mred\\r\\302\\233x\\342\\200\\256"
+    world.step("bad", f"printf '{evil}\\n'; exit 1")
+    target = f"bad-{HERE}"
+    raw = ["\x1b]0;", "\x07", "\x1b[31mred", "\x9b", "\u202e"]
+    ran = world.run(target, "-v")
+    shown = on_terminal(world, target, "-v"), on_terminal(world, "log", target), ran.err
+    for text in shown:
+        assert "\\x1b]0;owned\\x07" in text
+        assert not [code for code in raw if code in text]
+    assert world.fine("log", target).out.startswith("\x1b]0;owned\x07\x1b[31mred")
+
+
+def on_terminal(world: World, *words: str) -> str:
+    """What the program writes to a terminal."""
+    screen, terminal = pty.openpty()
+    with open(screen, "rb", closefd=True) as reader:
+        process = subprocess.Popen(
+            world.words(*words),
+            cwd=world.folder,
+            env={**world.environment, "TERM": "xterm-256color"},
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            start_new_session=True,
+        )
+        os.close(terminal)
+        written = b""
+        try:
+            while data := reader.raw.read(4096):
+                written += data
+        except OSError:  # EIO: nobody has the terminal open any more
+            pass
+        process.wait()
+    return written.decode()
+
+
+# ---- command lines
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        ([f"helo-{HERE}"], ["there is no recipe called 'helo'", "hint: ", "hello"]),
+        (["hello"], ["architecture is missing", "hello", "hint: one of: ", HELLO_HERE]),
+        (["hello-sparc"], ["hello-sparc", "hint: ", "hello"]),
+        ([f"base-toolbox-{HERE}"], ["same for every architecture", "hint: say `base-toolbox`"]),
+        ([HELLO_HERE, "-j", "-1"], ["-j -1", "at least one"]),
+        ([HELLO_HERE, "-j", "0"], ["-j 0", "at least one"]),
+        ([HELLO_HERE, "-j", "many"], ["-j", "many"]),
+        ([HELLO_HERE, "--mirror", "https://example.invalid/x"], ["--mirror", "FROM=TO"]),
+        ([HELLO_HERE, "--override", "it"], ["--override it", "NAME=PATH"]),
+        (["gc", "--keep", "-1"], ["--keep -1"]),
+        (["store", "wash"], ["wash", "verify"]),
+        (["frobnicate"], ["no recipe called 'frobnicate'", "`rvbuild show` lists"]),
+        (["store", "verify"], ["there is no store", "--store"]),
+        (["gc"], ["there is no store", "--store"]),
+        (["build"], ["wants a TARGET"]),
+        (["lock", "--override", "a=b"], ["--override"]),
+        (["lock", "helo"], ["there is no recipe called 'helo'", "hello"]),
+        (["--frobnicate"], ["--frobnicate"]),
+    ],
+    ids=" ".join,
+)
+def test_wrong_words(bare: World, words: list[str], parts: list[str]):
+    """Exit code 2, what is wrong and what would be right; nothing is made."""
+    bare.recipe("hello", HELLO)
+    ran = bare.run(*words)
+    assert (ran.code, ran.out) == (2, ""), str(ran)
+    ran.said("error: ")
+    for part in parts:
+        ran.said(part)
+    assert not (bare.folder / "result").exists()
+    assert bare.records() == set()
+
+
+def test_without_words_it_explains_itself(bare: World):
+    ran = bare.run()
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == bare.run("--help").out
+    assert bare.run("--version").out.startswith("rvbuild ")
+    for command in ("build", "lock", "fetch", "plan", "show", "log", "doctor", "store", "gc"):
+        assert f"\n    {command} " in ran.out
+
+
+# ---- folders
+
+
+@pytest.mark.parametrize("name", ["sp ace", "ünïcode", "new\nline", "-dash", "$(x)'\""])
+def test_folders_with_odd_names(world: World, tmp_path: Path, name: str):
+    odd = tmp_path / name
+    world.folder.rename(odd)
+    link = tmp_path / "link"
+    link.symlink_to(odd)
+    ran = world.at(link).fine(HELLO_HERE)
+    assert ran.out == f"result/{HELLO_HERE}  share/hello.txt\n"
+    assert (odd / "result" / HELLO_HERE / "share/hello.txt").exists()
+    assert (ran.out, "") == ((again := world.at(odd).fine(HELLO_HERE)).out, again.err)
+    world.at(odd).sound()
+
+
+def test_a_folder_below_the_project_is_in_the_project(world: World):
+    below = world.folder / "recipes" / "hello"
+    world.at(below).fine(HELLO_HERE)
+    assert (below / "result" / HELLO_HERE).is_symlink()
+
+
+def test_results_do_not_replace_what_a_person_made(bare: World):
+    """Said before anything is fetched or built."""
+    bare.recipe("hello", HELLO)
+    mine = bare.folder / "result" / HELLO_HERE / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    ran = bare.run(HELLO_HERE)
+    assert (ran.code, ran.out) == (2, "")
+    ran.said("there is something that rvbuild did not make", str(mine.parent), "hint: ", "-o DIR")
+    assert mine.read_text() == "mine"
+    assert bare.records() == set()
+
+
+def test_a_store_that_is_a_file(bare: World):
+    bare.recipe("hello", HELLO)
+    bare.store.write_text("a file")
+    ran = bare.run(HELLO_HERE)
+    assert (ran.code, ran.out) == (1, "")
+    ran.said("error: cannot write the store: ", str(bare.store), "hint: ", "--store")
+    assert bare.run("store", "verify").code == 2
+    assert bare.store.read_text() == "a file"
+
+
+def test_a_mirror_that_lacks_the_commit(bare: World, tmp_path: Path):
+    """Each way that was tried is listed with why it failed."""
+    repository(tmp_path / "upstream", {"a": "1"})
+    url = "https://example.invalid/up"
+    bare.recipe("up", f"""\
+summary: up
+license: MIT
+homepage: https://example.invalid
+kind: source
+version: "1"
+sources:
+  it: {{git: {url}, commit: {"1" * 40}}}
+""")  # fmt: skip
+    mirror = f"{url}={tmp_path / 'upstream'}"
+    before = (bare.folder / "rvbuild.lock").read_bytes()
+    for more in ((), ("--offline",)):
+        ran = bare.run("lock", "--mirror", mirror, *more)
+        assert (ran.code, ran.out) == (4, ""), str(ran)
+        ran.said("error: ", "1" * 40)
+        ran.said(str(tmp_path / "upstream"))
+        ran.said("recipes/up/recipe.yaml:7:")
+    assert (bare.folder / "rvbuild.lock").read_bytes() == before
+    assert not list((ROOT / "recipes").glob("up"))
