@@ -21,7 +21,11 @@ from rvbuild.recipes_yaml.recipe import read_recipe
 
 TEXTS = {
     "base-toolbox": "kind: tool\ntoolbox: none\nsources: {b: {url: b}}\n",
-    "go": "kind: toolchain\nsources: {g: {url: g}}\nexports: {path: [bin], env: {GOARCH: '${arch}'}}\n",
+    "go": """\
+kind: toolchain
+sources: {g: {url: g}}
+exports: {path: [bin], env: {GOARCH: "${arch}"}}
+""",
     "app": """\
 architectures: [riscv64, arm64]
 sources: {app: {url: a}}
