@@ -1,0 +1,162 @@
+"""Folders of recipes on disk, and what fields refuse."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rvbuild.core.errors import LockError, RecipeError, UsageError
+from rvbuild.core.lock import Lock, LockedSource
+from rvbuild.core.source import Files
+from rvbuild.recipes_yaml import folder as folders
+from rvbuild.recipes_yaml.document import MAX_BYTES
+from rvbuild.recipes_yaml.folder import Folder
+from rvbuild.recipes_yaml.lock import read_lock, write_lock
+from rvbuild.recipes_yaml.recipe import read_recipe
+
+
+def put(root: Path, name: str, text: str = "build: x\n") -> Path:
+    (root / name).mkdir(parents=True)
+    (root / name / "recipe.yaml").write_text(text)
+    return root / name
+
+
+def test_an_earlier_folder_hides_a_later_ones_recipe(tmp_path: Path):
+    put(tmp_path / "mine", "a", "summary: mine\nbuild: x\n")
+    put(tmp_path / "theirs", "a", "summary: theirs\nbuild: x\n")
+    put(tmp_path / "theirs", "b")
+    (tmp_path / "mine" / "no-recipe").mkdir()
+    both = Folder((str(tmp_path / "mine"), str(tmp_path / "theirs"), str(tmp_path / "gone")))
+    assert both.names() == ["a", "b"]
+    assert both.load("a").summary == "mine"
+    assert both.load("b").file.endswith("theirs/b/recipe.yaml")
+
+
+def test_places_are_relative_to_where_the_person_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    put(tmp_path / "recipes", "a")
+    monkeypatch.chdir(tmp_path)
+    assert Folder((str(tmp_path / "recipes"),)).load("a").file == "recipes/a/recipe.yaml"
+
+
+def test_a_recipe_that_is_not_there(tmp_path: Path):
+    """The command line's mistake has no place, a recipe's has one; both get a suggestion."""
+    put(tmp_path, "libseccomp")
+    recipes = Folder((str(tmp_path),))
+    with pytest.raises(UsageError) as asked:
+        recipes.load("libsecomp")
+    assert asked.value.hint == "did you mean 'libseccomp'?"
+    with pytest.raises(RecipeError) as needed:
+        recipes.load("zzz", "a.yaml:1:1")
+    assert needed.value.where == "a.yaml:1:1"
+    assert str(tmp_path) in (needed.value.hint or "")
+
+
+def test_files_beside_a_recipe_are_taken_in_order_with_their_bit(tmp_path: Path):
+    recipe = put(tmp_path, "a")
+    (recipe / "z").mkdir()
+    (recipe / "z" / "b.patch").write_bytes(b"b")
+    (recipe / "a.sh").write_bytes(b"#!")
+    (recipe / "a.sh").chmod(0o755)
+    assert Folder((str(tmp_path),)).load("a").files == (
+        ("a.sh", b"#!", True),
+        ("z/b.patch", b"b", False),
+    )
+
+
+def test_what_may_not_lie_beside_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    recipes = Folder((str(tmp_path),))
+    recipe = put(tmp_path, "a")
+    (recipe / "link").symlink_to("/etc/passwd")
+    with pytest.raises(RecipeError, match="only plain files"):
+        recipes.load("a")
+    (recipe / "link").unlink()
+    os.mkfifo(recipe / "pipe")
+    with pytest.raises(RecipeError, match="only plain files"):
+        recipes.load("a")
+    (recipe / "pipe").unlink()
+    (recipe / "large").write_bytes(b"x" * (MAX_BYTES + 1))
+    with pytest.raises(RecipeError, match="too much beside the recipe") as caught:
+        recipes.load("a")
+    assert "give them a URL" in (caught.value.hint or "")
+    (recipe / "large").write_bytes(b"x")
+    monkeypatch.setattr(folders, "MAX_FILES", 1)
+    assert len(recipes.load("a").files) == 1
+    (recipe / "more").write_bytes(b"x")
+    with pytest.raises(RecipeError, match="at most 1 files"):
+        recipes.load("a")
+
+
+def test_a_recipe_that_cannot_be_read(tmp_path: Path):
+    (tmp_path / "a" / "recipe.yaml").mkdir(parents=True)
+    with pytest.raises(RecipeError, match="cannot be read: Is a directory") as caught:
+        Folder((str(tmp_path),)).load("a")
+    assert (caught.value.where or "").endswith("a/recipe.yaml")
+
+
+def test_a_large_recipe_is_refused_by_its_size(tmp_path: Path):
+    put(tmp_path, "a", "# " + "x" * MAX_BYTES)
+    with pytest.raises(RecipeError, match="at most"):
+        Folder((str(tmp_path),)).load("a")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("build: x\nenv: [a]\n", "a mapping"),
+        ("build: x\nenv: {PATH: /bin}\n", "'PATH' is set by rvbuild itself"),
+        ("build: x\nenv: {1a: b}\n", "not a variable name"),
+        ("build: x\nexports: {env: {out: b}}\n", "'out' is set by rvbuild itself"),
+        ("build: x\nper-architecture: {arm64: {jobs: 1}}\n", "'jobs' is set by rvbuild itself"),
+        ("build: x\npins: {a: b}\nenv: {a: c}\n", "'a' is also set under 'pins'"),
+        ("build: x\nenv: {a: c}\nper-architecture: {arm64: {a: b}}\n", "also set under 'env'"),
+        ("build: x\npins: {a: c}\nper-architecture: {arm64: {a: b}}\n", "also set under 'pins'"),
+        ("kind: source\nsources: {a: {from: b}}\n", "cannot be another recipe's"),
+        ("build: x\nversion: {first-of: []}\n", "must be a list of pins"),
+        ("build: x\nversion: {first-of: [{literal: a}], prefer: 2}\n", "but there are 1 rungs"),
+        ("build: x\nsources: {a: {}}\n", "exactly one kind"),
+    ],
+)
+def test_recipes_that_say_two_things(text: str, says: str):
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(text.encode(), "r", "r.yaml")
+    assert says in caught.value.message
+    assert (caught.value.where or "").startswith("r.yaml:")
+
+
+def test_architectures_may_each_have_their_own_value():
+    text = "build: x\nper-architecture: {arm64: {a: b}, riscv64: {a: c}}\n"
+    assert read_recipe(text.encode(), "r", "r.yaml").per_architecture["riscv64"] == {"a": "c"}
+
+
+HEAD = "lock: 1\npins: {}\nsources:\n  a/b:\n    spec: s\n    parts: %s\ngo-modules: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("lock: 1\npins: []\nsources: {}\ngo-modules: {}\n", "'pins' must be a mapping"),
+        ("lock: 1\nsources: {}\ngo-modules: {}\n", "'pins' is missing"),
+        (HEAD % "[]", "at least one source"),
+        (HEAD % "x", "at least one source"),
+        (HEAD % "[{kind: path, path: p, digest: abc}]", "must be the digest of a tree"),
+        ("lock: 1\npins: {}\nsources: {}\ngo-modules: {}\nmore: 1\n", "unknown key 'more'"),
+    ],
+)
+def test_locks_of_another_form(text: str, says: str):
+    with pytest.raises(LockError) as caught:
+        read_lock(text.encode(), "l")
+    assert says in caught.value.message
+
+
+def test_an_empty_lock_is_a_beginning():
+    assert read_lock(b" \n", "l") == read_lock(write_lock(read_lock(b"", "l")).encode(), "l")
+
+
+def test_what_rvbuild_brings_itself_is_in_no_lock():
+    brought = LockedSource(spec="", parts=(Files(label="x", files=()),))
+    with pytest.raises(TypeError, match="Files does not stand in a lock"):
+        write_lock(Lock(sources={"a": brought}))
