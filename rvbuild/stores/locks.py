@@ -5,6 +5,7 @@ Knows: lock files. Must not know: what they guard.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -21,10 +22,21 @@ _WAIT = 0.1
 """Seconds between two looks at a lock that somebody else has."""
 
 
+def _open(path: str) -> int:
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o644)
+    except OSError as error:
+        only_read = error.errno in {errno.EROFS, errno.EACCES} and os.path.exists(path)
+        if not only_read:
+            raise
+        return os.open(path, os.O_RDONLY | flags)  # flock(2) needs no more
+
+
 @contextmanager
 def _held(path: str, mode: int) -> Iterator[None]:
     with guarded(path):
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        fd = _open(path)
     try:
         try:
             fcntl.flock(fd, mode)

@@ -42,6 +42,8 @@ class LocalRoots:
         data = encode({"name": name, "derivation": derivation, "link": link})
         spare = self._layout.temporary()
         with guarded(f"{self._layout.roots}/{file}"):
+            if _content(f"{self._layout.roots}/{file}") == data:
+                return
             try:
                 create(spare, data, PLAIN, durable=self._durable)
                 os.rename(spare, f"{self._layout.roots}/{file}")
@@ -74,6 +76,14 @@ class LocalRoots:
         with guarded(folder, "read"):
             paths = [f"{folder}/{name}" for name in sorted(os.listdir(folder))]
         return [(path, _read(path)) for path in paths]
+
+
+def _content(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
 
 
 def root_file(name: str, link: str) -> str:

@@ -1,0 +1,210 @@
+"""What machines and people do to a build: ^C, full disks, no sandbox, a store to read only."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from world import HERE, Ran, World
+
+HELLO_HERE = f"hello-{HERE}"
+
+pytestmark = pytest.mark.privileged
+
+
+def namespaced(world: World, script: str) -> Ran:
+    """Run a shell script as root of namespaces of its own; ``rvbuild`` is the program.
+
+    A test that cannot be run is a failure where CI is set, else it is skipped.
+    """
+    if (
+        not os.environ.get("CI")
+        and subprocess.run(["unshare", "-Urm", "true"], check=False).returncode
+    ):
+        pytest.skip("no unprivileged user namespaces")
+    program = shlex.join(world.words())
+    function = f'rvbuild() {{ {program} "$@" && code=0 || code=$?; echo "code $code"; }}\n'
+    done = subprocess.run(
+        ["unshare", "-Urm", "sh", "-euc", function + script],
+        cwd=world.folder,
+        env={**world.environment, "STORE": str(world.store), "TARGET": HELLO_HERE},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def codes(ran: Ran) -> list[int]:
+    """The exit codes of the program's runs in a script."""
+    assert "Traceback" not in ran.err
+    return [int(code) for code in re.findall(r"^code (\d+)$", ran.out, re.MULTILINE)]
+
+
+def alive(mark: str) -> list[str]:
+    """Processes that have ``mark`` in their command line."""
+    found = []
+    for name in os.listdir("/proc"):
+        try:
+            line = Path("/proc", name, "cmdline").read_bytes() if name.isdecimal() else b""
+        except OSError:
+            continue
+        if mark.encode() in line and int(name) != os.getpid():
+            found.append(f"{name} {line!r}")
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_step_leaves_nothing(world: World, number: int):
+    """Exit code 130; no process, no result, no temporary file; the next run converges."""
+    mark = f"gate-{os.getpid()}-{number}"
+    world.step("slow", f"mkfifo {mark}; (cat {mark} &); echo ready; read x < {mark}")
+    before = world.records()
+    program = world.start(f"slow-{HERE}", "-v")
+    program.until("ready")
+    assert alive(mark)
+    os.killpg(program.process.pid, number)
+    ran = program.wait()
+    assert (ran.code, ran.out) == (130, "")
+    ran.said("interrupted; what was finished is kept")
+    assert "Traceback" not in ran.err
+    assert alive(mark) == []
+    assert world.records() == before
+    world.sound()
+    world.step("slow", "echo done > $out/out.txt")
+    world.fine(f"slow-{HERE}")
+
+
+def test_one_sigint_to_the_program_alone_is_enough(world: World):
+    """As `kill -INT` sends it: no terminal tells the step."""
+    world.step("slow", "mkfifo gate; echo ready; read x < gate")
+    program = world.start(f"slow-{HERE}", "-v")
+    program.until("ready")
+    program.process.send_signal(signal.SIGINT)
+    assert program.wait().code == 130
+    world.sound()
+
+
+def test_a_full_disk_while_fetching(bare: World):
+    """A typed error and a sound store; with more room the same command works."""
+    folder = bare.folder / "big"
+    folder.mkdir()
+    (folder / "noise").write_bytes(os.urandom(12 << 20))
+    bare.recipe("big", "summary: big\nlicense: MIT\nhomepage: https://example.invalid\n"
+                "kind: source\nversion: '1'\nsources: {it: {path: ../../big}}\n")  # fmt: skip
+    bare.fine("lock")
+    ran = namespaced(bare, """
+        mkdir -p $STORE
+        mount -t tmpfs -o size=8m none $STORE
+        rvbuild fetch big
+        rvbuild store verify
+        test -z "$(ls $STORE/tmp)"
+        mount -o remount,size=100m $STORE
+        rvbuild fetch big
+        rvbuild store verify
+    """)  # fmt: skip
+    assert codes(ran) == [1, 0, 0, 0], str(ran)
+    ran.said("error: cannot write the store: No space left on device", "hint: free some space")
+    assert ran.code == 0
+
+
+def test_a_full_disk_while_building(world: World):
+    """The step fails, or its output cannot be stored: nothing of it is registered."""
+    world.step("big", "head -c 30000000 /dev/urandom > $out/out.txt\necho written")
+    before = world.records()
+    os.rename(world.store, world.store.with_name("kept"))
+    ran = namespaced(world, f"""
+        mkdir $STORE
+        mount -t tmpfs -o size=64m none $STORE
+        cp -a {world.store}/../kept/. $STORE
+        rvbuild big-{HERE}
+        rvbuild store verify
+        test -z "$(ls $STORE/tmp)"
+        find $STORE/realisations $STORE/ac -type f -printf '%f\n' | sort > found
+        mount -o remount,size=200m $STORE
+        rvbuild big-{HERE}
+        rvbuild store verify
+    """)  # fmt: skip
+    assert codes(ran) == [1, 0, 0, 0], str(ran)
+    ran.said("No space left on device")
+    found = (world.folder / "found").read_text().split()
+    assert sorted(found) == sorted(name.rpartition("/")[2] for name in before)
+
+
+def test_without_user_namespaces_nothing_is_built(world: World):
+    """No fallback: exit code 6, and `doctor` says the same."""
+    before = world.records()
+    ran = namespaced(world, """
+        echo 0 > /proc/sys/user/max_user_namespaces
+        rvbuild $TARGET --no-check
+        rvbuild doctor
+    """)  # fmt: skip
+    assert codes(ran) == [6, 6], str(ran)
+    ran.said("error: ", "hint: ", "user.max_user_namespaces is 0: sudo sysctl -w")
+    assert re.search(
+        r"^FAIL user namespaces: .*\n +user.max_user_namespaces is 0", ran.out, re.MULTILINE
+    )
+    assert world.records() == before
+    assert not (world.folder / "result").exists()
+    world.sound()
+
+
+def test_a_store_that_can_only_be_read(world: World):
+    """What is there is found; anything new is a typed error."""
+    world.fine(HELLO_HERE)
+    world.step("new", ": > $out/out.txt")
+    ran = namespaced(world, f"""
+        mount --bind $STORE $STORE
+        mount -o remount,bind,ro $STORE
+        rvbuild $TARGET
+        rvbuild plan $TARGET
+        rvbuild log $TARGET
+        rvbuild show $TARGET
+        rvbuild store verify
+        rvbuild new-{HERE}
+        rvbuild gc
+    """)  # fmt: skip
+    assert codes(ran) == [0, 0, 0, 0, 0, 1, 1], str(ran)
+    ran.said("error: ", "Read-only file system", "hint: ", "--store")
+    assert "2 to keep" in ran.out
+    world.sound()
+
+
+def test_a_working_directory_that_can_only_be_read(world: World):
+    ran = namespaced(world, """
+        mount --bind . .
+        mount -o remount,bind,ro .
+        cd "$PWD"
+        rvbuild $TARGET
+        rvbuild lock
+        rvbuild $TARGET -o $STORE/../out
+    """)  # fmt: skip
+    assert codes(ran) == [2, 1, 0], str(ran)
+    ran.said("error: results cannot be linked here", "hint: ", "-o DIR")
+    ran.said("error: the lock cannot be written: Read-only file system")
+    assert (world.store.parent / "out" / HELLO_HERE / "share/hello.txt").exists()
+
+
+def test_a_reader_that_goes_away(world: World):
+    """`rvbuild show | head -1` is no error."""
+    read, write = os.pipe()
+    os.close(read)
+    program = subprocess.run(
+        world.words("show"), cwd=world.folder, env=dict(world.environment), stdout=write,
+        stderr=subprocess.PIPE, check=False,
+    )  # fmt: skip
+    os.close(write)
+    assert (program.returncode, program.stderr) == (141, b"")
+
+
+def test_a_step_without_an_end_is_ended(world: World):
+    world.step("slow", "mkfifo gate; echo waits; read x < gate", "limits: {timeout: 1}\n")
+    ran = world.run(f"slow-{HERE}")
+    assert (ran.code, ran.out) == (1, "")
+    ran.said("error: the step failed: not done after 1 s", f"slow-{HERE}", "waits", "rvbuild log")
+    world.sound()
