@@ -21,13 +21,18 @@ from rvbuild.core.lock import (
     spec_text,
 )
 from rvbuild.core.pinned import Recipes, described, git_fact
-from rvbuild.core.recipe import GoModulesSpec, PathSpec, Reading, Recipe
+from rvbuild.core.recipe import GoModuleSpec, GoModulesSpec, PathSpec, Reading, Recipe, SourceSpec
 from rvbuild.core.source import Source
 from rvbuild.engine.go_list import Import
 from rvbuild.engine.go_modules import Imports, User, all_modules, asked, shared_modules
 from rvbuild.engine.pins import pin_value
 from rvbuild.engine.source_files import SourceFiles, Trees
 from rvbuild.engine.sources import Registries, SourceFinder
+
+
+def _found_again(spec: SourceSpec) -> bool:
+    """Whether the same description may stand for something else now."""
+    return isinstance(spec, PathSpec) or (isinstance(spec, GoModuleSpec) and bool(spec.go_sum))
 
 
 def _nobody_tells(recipe: Recipe, spec: GoModulesSpec) -> set[Import]:
@@ -127,7 +132,7 @@ class Resolver:
                 spec = described(recipe, name, self, self.build_arch)
                 text = spec_text(spec)
                 held = self.old.sources.get(key)
-                if held is None or held.spec != text or isinstance(spec, PathSpec):
+                if held is None or held.spec != text or _found_again(spec):
                     finder = SourceFinder(self.registries, self._files, self.build_arch)
                     held = LockedSource(spec=text, parts=finder.parts(recipe, spec, use.where))
                 self.sources[key] = held

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +45,7 @@ def bare(tmp_path: Path) -> World:
 @pytest.fixture
 def world(bare: World, seed: Path) -> Iterator[World]:
     """A project with the recipe `hello`, and a store that has the toolbox."""
-    subprocess.run(["cp", "-al", str(seed), str(bare.store)], check=True)
+    bare.clone(seed)
     bare.recipe("hello", HELLO)
     yield bare
     shutil.rmtree(bare.store, ignore_errors=True)  # thousands of files: more than pytest keeps
