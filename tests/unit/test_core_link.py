@@ -438,3 +438,10 @@ def test_the_check_is_in_the_checks_key_only():
     before, after = link(checks=True), link(app=text, checks=True)
     assert before[1].digest == after[1].digest
     assert check_of(before[0]).digest != check_of(after[0]).digest
+
+
+@pytest.mark.parametrize("path", ["../x", "/x", "a//b", "a/./b", "", "a/"])
+def test_outputs_lie_below_out(path: str):
+    with pytest.raises(RecipeError, match="not a path below") as caught:
+        link(app=f"build: x\noutputs:\n  app: {{path: '{path}'}}\n")
+    assert caught.value.where == "app/recipe.yaml:3:9"

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, RecipeError, SourceError
 from rvbuild.core.lock import GoModuleSet, Lock, spec_text
 from rvbuild.core.pinned import Locked
-from rvbuild.core.recipe import GoModulesSpec, Recipe
+from rvbuild.core.recipe import FromSpec, GoModulesSpec, Recipe, SourceUse
 from rvbuild.core.source import (
     DebianFile,
     DebianPackage,
@@ -84,7 +84,7 @@ class Outside:
     def path(self, path: str) -> PathSource:
         self._note("path", path)
         self.folders += 1
-        return PathSource(path=path, digest=f"{self.folders:064}")
+        return PathSource(path=path, digest=f"{self.folders:064}/7")
 
 
 @define
@@ -528,3 +528,14 @@ def test_spec_texts_do_not_hold_places():
     recipe = moved.recipe("one")
     assert recipe.go_modules is not None
     assert "recipe.yaml" not in spec_text(recipe.go_modules)
+
+
+def test_a_description_that_nothing_answers_is_told():
+    """Recipes that were read cannot hold it: `from` of a source recipe is refused there."""
+    world = World({"k": K})
+    use = SourceUse(spec=FromSpec(recipe="k"), where="here")
+    recipe = evolve(world.recipe("k"), name="j", sources={"j": use})
+    world.lock()
+    assert world.resolver is not None
+    with pytest.raises(RecipeError, match="no way to lock a FromSpec"):
+        world.resolver.source(recipe, "j")

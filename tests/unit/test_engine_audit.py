@@ -1,0 +1,83 @@
+"""Outputs as a whole: which file a rule means, and what is told of those that are not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rvbuild.core.derivation import OutputRule, Step
+from rvbuild.core.errors import VerificationError
+from rvbuild.engine.audit import audit_outputs
+from rvbuild.stores.memory import MemoryStore
+
+
+def findings(folder: Path, *rules: OutputRule, forbidden: tuple[bytes, ...] = ()) -> list[str]:
+    """What is wrong with an output of several files."""
+    store = MemoryStore(str(folder))
+    with store.new_tree() as writer:
+        writer.file("bin/run", [b"#!/bin/sh\n"], executable=True)
+        writer.file("bin/plain", [b"#!/bin/sh\n"])
+        writer.file("share/doc", [b"see /home/builder/x here"])
+        writer.file("share/log", [b'open("/build/src/x/main.c")'])
+        writer.file("empty", [])
+        writer.symlink("bin/link", "run")
+        root = writer.commit()
+    step = Step(label="s", inputs_at=(), script="", environment=(), timeout=1, outputs=rules)
+    try:
+        audit_outputs(step, store, root, forbidden)
+    except VerificationError as error:
+        return list(error.details)
+    return []
+
+
+def rule(path: str, kind: str = "file") -> OutputRule:
+    return OutputRule(name="x", path=path, kind=kind)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("bin/run", "executable"), ("bin/link", "executable"), ("empty", "file"), ("bin", "tree")],
+)
+def test_outputs_that_are_what_they_must_be(tmp_path: Path, path: str, kind: str):
+    assert findings(tmp_path, rule(path, kind)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "says"),
+    [
+        ("bin/gone", "file", "it was declared and is not there"),
+        ("bin/run/below", "file", "it was declared and is not there"),
+        ("bin", "file", "it is a folder"),
+        ("bin/run", "tree", "it is a file"),
+        ("bin/plain", "executable", "it is not executable"),
+        ("share/doc", "executable", "it is not executable"),
+    ],
+)
+def test_outputs_that_are_not(tmp_path: Path, path: str, kind: str, says: str):
+    assert f"{path}: {says}" in findings(tmp_path, rule(path, kind))
+
+
+def test_every_file_is_searched_for_what_must_not_be_inside(tmp_path: Path):
+    found = findings(tmp_path, forbidden=(b"/home/builder",))
+    assert len(found) == 1
+    assert found[0].startswith("share/doc: /home/builder is inside")
+
+
+def test_declared_files_may_not_name_the_build_folder(tmp_path: Path):
+    """Also those of a declared tree; what is not declared may (a log, say)."""
+    assert findings(tmp_path) == []
+    for declared in (rule("share/log"), rule("share", "tree")):
+        (found,) = findings(tmp_path, declared)
+        assert found.startswith("share/log: /build/src/ is inside")
+
+
+def test_what_the_step_left_is_told(tmp_path: Path):
+    step = Step(label="s", inputs_at=(), script="", environment=(), timeout=1, outputs=(rule("x"),))
+    store = MemoryStore(str(tmp_path))
+    with store.new_tree() as writer:
+        writer.directory("only/folders")
+        root = writer.commit()
+    with pytest.raises(VerificationError) as caught:
+        audit_outputs(step, store, root, ())
+    assert (caught.value.where, caught.value.hint) == ("s", "the step left: nothing")
