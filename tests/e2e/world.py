@@ -68,12 +68,13 @@ class Ran:
 class World:
     """A project in ``folder``, and the store that its runs use.
 
-    ``environment`` is what the program gets beside PATH and the clients' settings.
+    ``environment`` is all that the program gets; ``program`` is how it is started.
     """
 
     folder: Path
     store: Path
     environment: Mapping[str, str]
+    program: tuple[str, ...] = (sys.executable, "-m", "rvbuild")
 
     # ---- the project
 
@@ -103,7 +104,7 @@ class World:
         return evolve(self, environment={**self.environment, **more})
 
     def words(self, *words: str, wrapper: Sequence[str] = ()) -> list[str]:
-        return [*wrapper, sys.executable, "-m", "rvbuild", *words]
+        return [*wrapper, *self.program, *words]
 
     def start(self, *words: str, wrapper: Sequence[str] = (), **options: Any) -> Program:  # noqa: ANN401
         """Start the program in a session of its own; see `Program`."""
