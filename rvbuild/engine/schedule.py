@@ -10,6 +10,7 @@ import queue
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
 from attrs import define, field
 
@@ -18,6 +19,9 @@ from rvbuild.core.plan import Plan, Task
 
 FETCH_WORKERS = 16
 """Fetches wait for the network, not for a core."""
+
+LONGEST_WAIT = 0.5
+"""Seconds after which ^C is seen, at the latest."""
 
 Work = Callable[[Task], None]
 
@@ -81,7 +85,7 @@ class Scheduler:
                 self._lane(digest).waiting.append(digest)
         running = self._fill()
         while running:
-            digest, future = self._done.get()
+            digest, future = self._next_done()
             running -= 1
             self._lane(digest).free += 1
             error = future.exception()
@@ -94,6 +98,16 @@ class Scheduler:
             else:
                 raise error
             running += self._fill()
+
+    def _next_done(self) -> tuple[str, Future[None]]:
+        """Wait for a task to end.
+
+        A signal that comes just before the wait begins does not end it: ^C would be seen
+        only when a task ends. So the wait is cut into pieces.
+        """
+        while True:
+            with suppress(queue.Empty):
+                return self._done.get(timeout=LONGEST_WAIT)
 
     def _lane(self, digest: str) -> _Lane:
         return self._fetching if self._tasks[digest].phase is Phase.FETCH else self._stepping
