@@ -6,7 +6,7 @@ Knows: every key of docs/recipes.md. Must not know: files on disk, what refers t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.recipe import (
@@ -15,26 +15,19 @@ from rvbuild.core.recipe import (
     KINDS,
     OUTPUT_KINDS,
     Check,
-    DebianSpec,
     Exports,
     FromSpec,
-    GitSpec,
-    GoModuleSpec,
     GoModulesSpec,
-    GoToolchainSpec,
     Ladder,
     Output,
-    PathSpec,
     Pin,
     Reading,
     Recipe,
-    SourceSpec,
     SourceUse,
-    UrlSpec,
-    WheelSpec,
 )
 from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar, parse
 from rvbuild.recipes_yaml.fields import Fields
+from rvbuild.recipes_yaml.source import read_source
 
 READERS = ("go-module", "yaml", "shell", "regex", "line", "git")
 GIT_FACTS = ("commit", "short", "date", "iso-date")
@@ -209,98 +202,9 @@ def _sources(table: Fields | None) -> dict[str, SourceUse]:
             raise RecipeError(msg, where=node.where)
         fields = Fields(node)
         writable = fields.flag("writable")
-        uses[name] = SourceUse(spec=_source(fields), writable=writable, where=fields.where)
+        uses[name] = SourceUse(spec=read_source(fields), writable=writable, where=fields.where)
         fields.finish()
     return uses
-
-
-def _source(fields: Fields) -> SourceSpec:
-    given = [kind for kind in SOURCES if kind in fields]
-    if not given and "debian-source" in fields:  # only there, not at an upstream
-        given = ["url"]
-    if len(given) != 1:
-        msg = "a source needs exactly one kind"
-        raise RecipeError(msg, where=fields.where, hint=f"one of: {', '.join(SOURCES)}")
-    spec = SOURCES[given[0]](fields)
-    for other in SOURCES:
-        fields.take(other)
-    return spec
-
-
-def _git(fields: Fields) -> GitSpec:
-    paths = tuple(sorted(fields.texts("paths")))
-    return GitSpec(url=fields.text("git"), commit=_commit(fields), paths=paths)
-
-
-def _go_module(fields: Fields) -> GoModuleSpec:
-    return GoModuleSpec(
-        path=fields.text("go-module"),
-        version=fields.text("version"),
-        go_sum=fields.text("go-sum", ""),
-    )
-
-
-def _go_toolchain(fields: Fields) -> GoToolchainSpec:
-    return GoToolchainSpec(version=fields.text("go-toolchain"))
-
-
-def _wheel(fields: Fields) -> WheelSpec:
-    return WheelSpec(project=fields.text("pypi"), version=fields.text("version"))
-
-
-def _debian(fields: Fields) -> DebianSpec:
-    return DebianSpec(
-        packages=fields.texts("debian"),
-        suite=fields.text("suite"),
-        without=fields.texts("without"),
-    )
-
-
-def _path(fields: Fields) -> PathSpec:
-    return PathSpec(path=fields.text("path"))
-
-
-def _from(fields: Fields) -> FromSpec:
-    return FromSpec(recipe=fields.text("from"))
-
-
-def _commit(fields: Fields) -> str:
-    commit = fields.text("commit")
-    if not re.fullmatch(r"\$\{.*\}|[0-9a-f]{40}|[0-9a-f]{64}", commit):
-        msg = f"'commit' must be a whole commit name in hex, not {commit!r}"
-        raise RecipeError(msg, where=fields.at("commit"), hint="`git rev-parse TAG^{commit}`")
-    return commit
-
-
-def _url(fields: Fields) -> UrlSpec:
-    mirror = fields.fields("debian-source")
-    debian = None
-    if mirror is not None:
-        debian = (mirror.text("package"), mirror.text("file"))
-        mirror.finish()
-    sha256 = fields.text("sha256", "")
-    if sha256 and not re.fullmatch("[0-9a-f]{64}", sha256):
-        msg = "'sha256' must be 64 lower-case hex digits"
-        raise RecipeError(msg, where=fields.at("sha256"))
-    return UrlSpec(
-        url=fields.text("url", "" if debian else None),
-        sha256=sha256,
-        strip=fields.number("strip", 1),
-        unpack=fields.flag("unpack", default=True),
-        debian=debian,
-    )
-
-
-SOURCES: dict[str, Callable[[Fields], SourceSpec]] = {
-    "git": _git,
-    "go-module": _go_module,
-    "go-toolchain": _go_toolchain,
-    "pypi": _wheel,
-    "debian": _debian,
-    "url": _url,
-    "path": _path,
-    "from": _from,
-}
 
 
 def _inputs(fields: Fields) -> tuple[tuple[str, ...], tuple[str, ...], GoModulesSpec | None]:
