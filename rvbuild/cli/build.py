@@ -86,12 +86,13 @@ def _remember(
     for name in graph.recipes:
         folder = setup.folder.path(name)
         if folder is not None:
-            inputs.append(folder)
             for at, _, files in os.walk(folder):
-                inputs += [os.path.join(at, file) for file in files]
-    links = []
+                inputs += [at, *(os.path.join(at, file) for file in files)]
+        # a folder that hides nothing yet may get a recipe
+        inputs += [os.path.join(root, name) for root in setup.workspace.recipes]
+    links, marks = [], []
     for result in results:
         tree = os.readlink(result.place)
-        inputs += [f"{tree}.tree"]
+        marks += [tree, f"{tree}.tree"]
         links.append((result.place, tree))
-    memo.keep(answer, inputs, links)
+    memo.keep(answer, inputs, links, marks)

@@ -6,8 +6,9 @@ of a build with nothing to do.
 
 A memo holds the answer (the text on standard output) with every file and folder that it was
 made from. It is used only if each is unchanged: device, inode, size, modification and change
-time in nanoseconds. A file changed within the last moments before the memo was written could
-change again without its times showing it, so then no memo is written (git's "racy" rule).
+time in nanoseconds. If a file changed after the program started, or so shortly before that its
+times may not show it, what was read is not surely what is there: then no memo is written (git's
+"racy" rule).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import time
 
 from rvbuild import __version__
 
-_RACY_NS = 50_000_000
+_RACY_NS = 20_000_000
 """Coarser than any kernel's clock tick: two writes within it can carry the same time."""
 
 
@@ -35,6 +36,7 @@ class Memo:
         name = hashlib.sha256(json.dumps([__version__, *question]).encode()).hexdigest()
         self._folder = os.path.join(store, "memo")
         self._path = os.path.join(self._folder, name)
+        self._began = time.time_ns()  # before anything was read that the answer is made from
 
     def recall(self) -> str | None:
         """The answer, if everything that it was made from is as it was."""
@@ -52,18 +54,21 @@ class Memo:
             return None
         return answer
 
-    def keep(self, answer: str, inputs: list[str], links: list[tuple[str, str]]) -> None:
-        """Remember ``answer``.
+    def keep(
+        self, answer: str, inputs: list[str], links: list[tuple[str, str]], marks: list[str]
+    ) -> None:
+        """Remember ``answer``, unless an input may have changed since the program started.
 
         Args:
             answer: The text.
-            inputs: Files and folders that it was made from, and marks that must be there.
+            inputs: Files and folders that it was made from.
             links: Symbolic links with what they must hold.
+            marks: Files that the build made and that must stay as they are now.
         """
-        now = time.time_ns()
         stamps = [(path, _stamp(path)) for path in sorted(set(inputs))]
-        if any(max(stamp[3:]) > now - _RACY_NS for _, stamp in stamps if stamp):
+        if any(max(stamp[3:]) > self._began - _RACY_NS for _, stamp in stamps if stamp):
             return
+        stamps += [(path, _stamp(path)) for path in marks]
         data = json.dumps({"inputs": stamps, "links": links, "answer": answer})
         mine = f"{self._path}.{os.getpid()}"
         try:

@@ -167,7 +167,8 @@ class Setup:
 
     def _forbidden(self) -> tuple[bytes, ...]:
         """What no output may hold: where the store is means nothing elsewhere."""
-        return (os.fsencode(self.store.layout.root),)
+        layout = self.store.layout  # not its root, which may be as short as /data
+        return tuple(os.fsencode(f"{folder}/") for folder in (layout.trees, layout.tmp, layout.cas))
 
     def _accelerators(self) -> Mapping[str, str]:
         above = os.path.join(self.workspace.store, "accelerators")

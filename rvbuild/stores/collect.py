@@ -159,8 +159,11 @@ def _results(layout: Layout, rooted: set[str]) -> Iterator[_Result]:
         user = max(users.get(name, own), own, key=_importance)
         yield evolve(own, used=user.used, rooted=user.rooted)
     for _, path in named(f"{layout.root}/{FAILED}"):
-        log = Digest.parse(_read(path).decode("ascii"))
-        yield _result(path, (), (log.hash,), rooted=False)
+        try:
+            logs = (Digest.parse(_read(path).decode("ascii")).hash,)
+        except ValueError:  # not durable on purpose: a crash may leave it empty
+            logs = ()
+        yield _result(path, (), logs, rooted=False)
 
 
 def _result(path: str, trees: tuple[str, ...], blobs: tuple[str, ...], *, rooted: bool) -> _Result:

@@ -47,7 +47,7 @@ class LocalTrees:
         return self._blobs.write(data)
 
     def has_tree(self, root: Digest) -> bool:
-        return os.path.exists(self._mark(root))
+        return os.path.exists(self._mark(root)) and os.path.isdir(self.path(root))
 
     def path(self, root: Digest) -> str:
         return self._layout.tree(root.hash)
