@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,16 +15,30 @@ from world import HELLO, World, clean_environment
 
 
 @pytest.fixture(scope="session")
-def seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store that has the default toolbox and nothing else."""
+def fetched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that has the default toolbox and the packages that it is made of."""
     folder = tmp_path_factory.mktemp("seed")
-    world = World(
-        folder=folder / "empty", store=folder / "store", environment=clean_environment(folder)
-    )
-    world.folder.mkdir()
-    world.fine("base-toolbox", "--store", str(world.store), "-o", str(folder / "out"))
-    shutil.rmtree(folder / "out")
+    _toolbox_in(folder, folder / "store")
+    return folder / "store"
+
+
+@pytest.fixture(scope="session")
+def seed(tmp_path_factory: pytest.TempPathFactory, fetched: Path) -> Path:
+    """A store that has the default toolbox and nothing else: a third of the files."""
+    folder = tmp_path_factory.mktemp("light")
+    subprocess.run(["cp", "-al", str(fetched), str(folder / "store")], check=True)
+    world = _toolbox_in(folder, folder / "store")
+    world.fine("gc", "--keep", "0")
+    world.fine("store", "verify")
     return world.store
+
+
+def _toolbox_in(folder: Path, store: Path) -> World:
+    environment = {**clean_environment(folder), "RVBUILD_STORE": str(store)}
+    world = World(folder=folder / "empty", store=store, environment=environment)
+    world.folder.mkdir()
+    world.fine("base-toolbox")
+    return world
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ def test_build_leaves_a_link_and_tells_what_was_made(world: World):
     link = world.folder / "result" / HELLO_HERE
     assert link.is_symlink()
     assert (link / "share/hello.txt").read_text() == f"hello 1 for {HERE}\n"
-    world.sound()
 
 
 def test_results_for_programs_are_one_document(world: World):
@@ -43,7 +42,6 @@ def test_copies_replace_older_copies_and_can_be_changed(world: World):
     assert file.read_text() == f"hello 1 for {HERE}\n"
     assert os.listdir(out) == [HELLO_HERE]
     assert not (world.folder / "result").exists()
-    world.sound()
 
 
 def test_a_second_run_does_nothing_and_answers_the_same(world: World):
@@ -168,7 +166,6 @@ def test_a_check_whose_expected_text_is_missing(world: World):
              f"hello 1 for {HERE}", "hint")  # fmt: skip
     assert world.fine("log", HELLO_HERE).out == f"hello 1 for {HERE}\n"
     assert not (world.folder / "result").exists()
-    world.sound()
 
 
 def test_show_tells_what_a_target_is(world: World):
@@ -190,8 +187,10 @@ def test_the_closure_lists_every_source(world: World):
     assert {each["kind"] for each in found} == {"debian"}
 
 
-def test_fetch_then_build_without_a_network(world: World, tmp_path: Path):
+def test_fetch_then_build_without_a_network(bare: World, fetched: Path, tmp_path: Path):
     """What `fetch` brings is all that `--offline` needs; without it the error says so."""
+    world = bare
+    world.clone(fetched)
     folder = tmp_path / "sources"
     commit = repository(folder, {"word.txt": "from git\n"})
     url = "https://example.invalid/sources"
@@ -217,7 +216,6 @@ outputs:
     os.rename(folder, tmp_path / "gone")
     world.fine(f"taker-{HERE}", "--offline")
     assert (world.folder / f"result/taker-{HERE}/out.txt").read_text() == "from git\n"
-    world.sound()
 
 
 def test_an_edited_folder_stands_for_a_source(world: World, tmp_path: Path):
@@ -246,7 +244,6 @@ def test_an_edited_folder_stands_for_a_source(world: World, tmp_path: Path):
     gone = world.run(target, "--override", "taker/it=/no/such")
     assert gone.code == 4
     gone.said("no such folder", "/no/such")
-    world.sound()
 
 
 TAKER = """\
@@ -280,7 +277,6 @@ def test_a_release_takes_no_accelerated_result(world: World):
     world.forget_memo()
     world.fine(target)
     assert result.read_text() == "first\n", "the pure result serves everybody"
-    world.sound()
 
 
 @pytest.mark.privileged

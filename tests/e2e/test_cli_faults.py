@@ -87,7 +87,6 @@ def test_one_sigint_to_the_program_alone_is_enough(world: World):
     program.until("ready")
     program.process.send_signal(signal.SIGINT)
     assert program.wait().code == 130
-    world.sound()
 
 
 def test_a_full_disk_while_fetching(bare: World):
@@ -172,7 +171,6 @@ def test_a_store_that_can_only_be_read(world: World):
     assert codes(ran) == [0, 0, 0, 0, 0, 1, 1], str(ran)
     ran.said("error: ", "Read-only file system", "hint: ", "--store")
     assert "2 to keep" in ran.out
-    world.sound()
 
 
 def test_a_working_directory_that_can_only_be_read(world: World):
@@ -207,4 +205,3 @@ def test_a_step_without_an_end_is_ended(world: World):
     ran = world.run(f"slow-{HERE}")
     assert (ran.code, ran.out) == (1, "")
     ran.said("error: the step failed: not done after 1 s", f"slow-{HERE}", "waits", "rvbuild log")
-    world.sound()

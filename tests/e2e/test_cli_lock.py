@@ -106,7 +106,6 @@ def test_check_writes_nothing_and_fails_if_the_lock_would_change(upstream: Upstr
     assert (ran.code, ran.out) == (3, "")
     ran.said("error: the lock is not what the recipes ask for", "rvbuild.lock", "rvbuild lock")
     assert upstream.lock.read_bytes() == before
-    world.sound()
 
 
 def test_only_the_named_recipes_are_locked_again(upstream: Upstream):
@@ -134,7 +133,6 @@ def test_rungs_that_disagree_are_each_shown_with_file_line_and_value(upstream: U
     upstream.commit({"versions.sh": FILES["versions.sh"]})
     world.fine("lock", *upstream.mirror)
     world.fine(USER_HERE, *upstream.mirror)
-    world.sound()
 
 
 def test_a_pin_that_is_not_there(upstream: Upstream):
@@ -200,4 +198,3 @@ def test_a_new_project_takes_over_what_shipped_recipes_are_locked_to(world: Worl
     world.fine("lock", "hello", "--offline").said("0 pins, ", "sources")
     assert re.search(r"^  base-toolbox/debian@\w+:$", lock.read_text(), re.MULTILINE)
     world.fine(f"hello-{HERE}", "--offline")
-    world.sound()

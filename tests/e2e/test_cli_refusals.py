@@ -255,7 +255,6 @@ def test_folders_with_odd_names(world: World, tmp_path: Path, name: str):
     assert ran.out == f"result/{HELLO_HERE}  share/hello.txt\n"
     assert (odd / "result" / HELLO_HERE / "share/hello.txt").exists()
     assert (ran.out, "") == ((again := world.at(odd).fine(HELLO_HERE)).out, again.err)
-    world.at(odd).sound()
 
 
 def test_a_folder_below_the_project_is_in_the_project(world: World):

@@ -193,7 +193,7 @@ def clean_environment(home: Path, more: Iterable[str] = ()) -> dict[str, str]:
 
     HOME is kept: the clients' configurations are found through it.
     """
-    dropped = {"RVBUILD_STORE", "NO_COLOR", "FORCE_COLOR", "TERM", *more}
+    dropped = {"RVBUILD_STORE", "NO_COLOR", "FORCE_COLOR", "TERM", "PYTHONDONTWRITEBYTECODE", *more}
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     return {
         **kept,
