@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-COMMANDS = ("build", "lock", "fetch", "plan", "show", "log", "doctor", "store", "gc")
+COMMANDS = ("build", "check", "lock", "fetch", "plan", "show", "log", "doctor", "store", "gc")
 
 _HEAD = """\
 Build software for riscv64 (and arm64, amd64), reproducibly and from source.
@@ -33,7 +33,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     """Read the command line; wrong words end the program with exit code 2."""
     parser = _parser()
     arguments = parser.parse_args(_with_command(list(words)))
-    if arguments.command in {"build", "fetch", "plan"} and not arguments.targets:
+    if arguments.command in {"build", "check", "fetch", "plan"} and not arguments.targets:
         parser.error(f"`rvbuild {arguments.command}` wants a TARGET, such as runc-riscv64")
     return arguments
 
@@ -75,15 +75,18 @@ def _parser() -> _Parser:
             allow_abbrev=False,
         )
 
-    build = command("build", "build targets and run their checks", *pinned, building, telling, json)
-    build.add_argument("targets", nargs="*", metavar="TARGET")
-    build.add_argument(
-        "-o",
-        "--output",
-        metavar="DIR",
-        help="put copies at DIR/TARGET (over what is there), no links at ./result",
-    )
+    making = (*pinned, building, telling, json)
+    build = command("build", "build targets and run their checks", *making)
     build.add_argument("--no-check", action="store_true", help="do not run the targets' checks")
+    check = command("check", "build targets and run every check, however long it takes", *making)
+    for made in (build, check):
+        made.add_argument("targets", nargs="*", metavar="TARGET")
+        made.add_argument(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="put copies at DIR/TARGET (over what is there), no links at ./result",
+        )
 
     lock = command("lock", "resolve every recipe and write rvbuild.lock", common, sources, telling)
     lock.add_argument("recipes", nargs="*", metavar="RECIPE", help="only these, and what they need")

@@ -1,4 +1,4 @@
-"""`build` and `fetch`: from targets to links in the user's hand.
+"""`build`, `check` and `fetch`: from targets to links in the user's hand.
 
 Knows: the order of a build's parts, and where results appear. Must not know: how a part works.
 """
@@ -15,18 +15,31 @@ from rvbuild.cli.results import Result, render_results
 from rvbuild.cli.setup import Setup, run_of
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.derivation import Fetch
-from rvbuild.core.graph import RecipeGraph
+from rvbuild.core.graph import RecipeGraph, with_checkers
 from rvbuild.core.link import Linked
 from rvbuild.engine.build import Built, build
 
 
 def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None) -> int:
     """`rvbuild build TARGET…`."""
+    return _build(arguments, workspace, memo, checks=not arguments.no_check)
+
+
+def check_command(arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None) -> int:
+    """`rvbuild check TARGET…`: also what they are `checked-by`."""
+    return _build(arguments, workspace, memo, checks=True)
+
+
+def _build(
+    arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None, *, checks: bool
+) -> int:
     with run_of(arguments, workspace) as setup:
         targets = setup.targets(arguments.targets)
+        if arguments.command == "check":
+            targets = with_checkers(targets, setup.folder.load)
         if arguments.output is None:
             refuse_occupied(link_place(str(target)) for target in targets)
-        graph, linked = setup.link(targets, checks=not arguments.no_check)
+        graph, linked = setup.link(targets, checks=checks)
         wanted = [*linked.results.values()]
         wanted += [check for checks in linked.checks.values() for check in checks]
         built = build(

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 
-from rvbuild.cli.build import build_command, fetch_command
+from rvbuild.cli.build import build_command, check_command, fetch_command
 from rvbuild.cli.inspect import log_command, plan_command, show_command
 from rvbuild.cli.lock import lock_command
 from rvbuild.cli.maintain import doctor_command, gc_command, store_command
@@ -24,6 +24,7 @@ from rvbuild.executors.signals import unignore
 
 _COMMANDS = {
     "build": build_command,
+    "check": check_command,
     "fetch": fetch_command,
     "plan": plan_command,
     "show": show_command,

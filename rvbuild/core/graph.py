@@ -58,6 +58,28 @@ def parse_target(text: str, load: Load) -> Instance:
     return Instance(text, INDEPENDENT)
 
 
+def with_checkers(targets: Iterable[Instance], load: Load) -> tuple[Instance, ...]:
+    """The targets, and the recipes that they are ``checked-by``, for the same architectures.
+
+    Raises:
+        RecipeError: a recipe is checked by one that is not for its architecture.
+    """
+    found = dict.fromkeys(targets)
+    waiting = list(found)
+    for target in waiting:  # grows
+        recipe = load(target.recipe, None)
+        for name in recipe.checked_by:
+            where = recipe.at(f"checked-by.{name}")
+            checker = load(name, where)
+            if checker.kind != "package" or target.arch not in checker.architectures:
+                msg = f"{name} is no package for {target.arch or 'every architecture'}"
+                raise RecipeError(msg, where=where)
+            instance = Instance(name, target.arch)
+            waiting += [instance] if instance not in found else []
+            found[instance] = None
+    return tuple(found)
+
+
 class RecipeGraph:
     """All recipe instances that some targets need, with an edge from input to user.
 

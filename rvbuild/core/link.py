@@ -20,7 +20,13 @@ from rvbuild.core.pinned import Pinned, Values, named_source
 from rvbuild.core.recipe import Check, GoModulesSpec, Recipe, substitute
 from rvbuild.core.source import Files, GoModFiles, GoModule, PathSource
 
-EMULATORS = {"riscv64": "qemu-riscv64", "arm64": "qemu-aarch64", "amd64": "qemu-x86_64"}
+EMULATORS = {
+    "riscv64": "qemu-riscv64 -cpu rv64,zba=false,zbb=false,zbc=false,zbs=false",
+    "arm64": "qemu-aarch64",
+    "amd64": "qemu-x86_64",
+}
+"""Commands that run a foreign program; for riscv64 on plain rv64gc, which today's boards are."""
+
 CHECK_TIMEOUT = 600
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 

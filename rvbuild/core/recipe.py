@@ -183,6 +183,7 @@ class Exports:
 class Recipe:
     """One recipe. ``files`` are those beside ``recipe.yaml``: path, content, executable bit.
 
+    ``checked_by`` are recipes whose build is a check of this one, too long for every build.
     ``where`` maps a dotted key (``inputs.build``) to ``file:line:column``.
     """
 
@@ -207,6 +208,7 @@ class Recipe:
     build: str | None = None
     outputs: Mapping[str, Output] = field(factory=dict)
     checks: tuple[Check, ...] = ()
+    checked_by: tuple[str, ...] = field(default=(), eq=False)
     accelerators: tuple[str, ...] = ()
     timeout: int = 4 * 3600
     files: tuple[tuple[str, bytes, bool], ...] = ()

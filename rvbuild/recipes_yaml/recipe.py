@@ -83,6 +83,7 @@ def read_recipe(
         build=top.maybe("build"),
         outputs=dict(_outputs(top.fields("outputs"))),
         checks=tuple(_checks(top.take("checks"))),
+        checked_by=top.texts("checked-by"),
         accelerators=top.choices("accelerators", ACCELERATORS),
         timeout=_timeout(top.fields("limits")),
         files=files,

@@ -114,6 +114,7 @@ def recipe_schema() -> dict[str, Json]:
         "per-architecture": _object(dict.fromkeys(ARCHITECTURES, VARIABLES)),
         "outputs": _mapping(_object(output, ["path"])),
         "checks": {"type": "array", "items": _object({"run": TEXT, "expect": TEXT}, ["run"])},
+        "checked-by": TEXTS,
         "accelerators": _choices(ACCELERATORS),
         "limits": _object({"timeout": NUMBER}, ["timeout"]),
     }

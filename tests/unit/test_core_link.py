@@ -328,7 +328,9 @@ def test_a_foreign_target_is_checked_through_the_emulator():
     assert check.timeout == 600
     assert dict(check.environment)["PATH"].startswith("/in/run/bin:")
     assert launcher(linked) == (
-        '#!/bin/sh\nexec /in/qemu-user/bin/qemu-riscv64 /in/app/bin/app-1.2 "$@"\n'
+        "#!/bin/sh\nexec /in/qemu-user/bin/qemu-riscv64 "
+        "-cpu rv64,zba=false,zbb=false,zbc=false,zbs=false "
+        '/in/app/bin/app-1.2 "$@"\n'
     )
 
 

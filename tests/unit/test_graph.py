@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from rvbuild.core.errors import RecipeError, UsageError
-from rvbuild.core.graph import Instance, RecipeGraph, parse_target
+from rvbuild.core.graph import Instance, RecipeGraph, parse_target, with_checkers
 from rvbuild.core.recipe import Recipe
 from rvbuild.recipes_yaml.recipe import read_recipe
 
@@ -106,6 +106,22 @@ def test_targets():
         with pytest.raises(UsageError) as caught:
             parse_target(text, load)
         assert hint in (caught.value.hint or "")
+
+
+def test_a_target_is_checked_by_others_for_the_same_architecture():
+    load = recipes(
+        app="build: x\nchecked-by: [machine]\n",
+        machine="build: x\nchecked-by: [app, far]\n",
+        far="architectures: [riscv64]\nbuild: x\n",
+        tool="kind: tool\nbuild: x\nchecked-by: [app]\n",
+    )
+    app = Instance("app", "riscv64")
+    checkers = (Instance("machine", "riscv64"), Instance("far", "riscv64"))
+    assert with_checkers([app, app], load) == (app, *checkers)
+    for target, what in (("app-arm64", "far is no package for arm64"), ("tool", "every archit")):
+        with pytest.raises(RecipeError, match=what) as caught:
+            with_checkers([parse_target(target, load)], load)
+        assert ":" in (caught.value.where or "")
 
 
 def test_a_toolbox_must_be_a_tool():
