@@ -181,7 +181,7 @@ def main() -> None:
     parser.add_argument("target", nargs="?", default="k3s-riscv64")
     parser.add_argument("--store", required=True)
     parser.add_argument("--mirror", action="append", default=[])
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     {"cold": cold, "edit": edit}[arguments.what](arguments)
 
 
