@@ -53,7 +53,7 @@ class Bench:
     """One target in one store."""
 
     def __init__(self, arguments: argparse.Namespace, **changes: object) -> None:
-        values = {**vars(arguments), "targets": [arguments.target], "override": [], "jobs": 0}
+        values = {**vars(arguments), "targets": [arguments.target], "override": [], "jobs": None}
         self.times = Times()
         options = argparse.Namespace(**{**values, **changes})
         self.setup = Setup(options, Workspace(".", arguments.store), self.times)
