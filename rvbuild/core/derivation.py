@@ -70,9 +70,10 @@ class Input:
 
 @frozen(kw_only=True)
 class OutputRule:
-    """What an output must be. ``kind``: ``executable``, ``library``, ``file`` or ``tree``.
+    """What an output must be. ``kind``: ``executable``, ``library``, ``file``, ``tree``, ``image``.
 
-    ``architecture`` is that of every ELF file in it, if it matters.
+    ``architecture`` is that of every ELF file in it, if it matters. ``tls``: an image must hold
+    a CA bundle.
     """
 
     name: str
@@ -80,6 +81,12 @@ class OutputRule:
     kind: str
     static: bool = False
     architecture: str | None = None
+    tls: bool = False
+
+    @property
+    def identity(self) -> Json:
+        facts = (self.name, self.path, self.kind, self.static, self.architecture)
+        return (*facts, "tls") if self.tls else facts
 
 
 @frozen(kw_only=True)
@@ -110,10 +117,7 @@ class Step:
             "script": self.script,
             "environment": self.environment,
             "timeout": self.timeout,
-            "outputs": [
-                [rule.name, rule.path, rule.kind, rule.static, rule.architecture]
-                for rule in self.outputs
-            ],
+            "outputs": [rule.identity for rule in self.outputs],
             "expect": self.expect,
         }
 

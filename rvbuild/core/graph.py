@@ -11,7 +11,8 @@ import networkx as nx
 from attrs import frozen
 
 from rvbuild.core.errors import RecipeError, UsageError
-from rvbuild.core.recipe import ARCHITECTURES, Recipe
+from rvbuild.core.image import PACKER
+from rvbuild.core.recipe import ARCHITECTURES, FOR_TARGET, Recipe
 
 INDEPENDENT = ""
 """The architecture of what is the same for every target."""
@@ -134,7 +135,8 @@ class RecipeGraph:
         needed = []
         if recipe.toolbox is not None and recipe.build is not None:
             needed.append(self._toolbox(recipe))
-        needed += [self.build_input(user, name) for name in recipe.build_inputs]
+        names = (*recipe.build_inputs, *((PACKER,) if recipe.kind == "image" else ()))
+        needed += [self.build_input(user, name) for name in dict.fromkeys(names)]
         needed += [
             self._target_input(user, name)
             for name in recipe.target_inputs
@@ -156,7 +158,7 @@ class RecipeGraph:
         recipe = self.recipe(target.recipe)
         if recipe.checks:
             yield self.check_toolbox
-            if recipe.kind == "package" and target.arch != self._build_arch:
+            if recipe.kind in FOR_TARGET and target.arch != self._build_arch:
                 yield self.emulator
 
     def _toolbox(self, recipe: Recipe) -> Instance:
@@ -185,8 +187,8 @@ class RecipeGraph:
         recipe = self.recipe(user.recipe)
         where = recipe.at(f"inputs.target.{name}")
         given = self.recipe(name, where)
-        if given.kind != "package":
-            msg = f"{name!r} is a {given.kind}, not a package"
+        if given.kind not in FOR_TARGET:
+            msg = f"{name!r} is a {given.kind}, not a package or an image"
             raise RecipeError(msg, where=where, hint="name it under 'inputs.build'")
         return self._for(given, user.arch or self._build_arch, where)
 

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import field, frozen, mutable
 
+from rvbuild.core import image
 from rvbuild.core.derivation import Derivation, Fetch, Input, Merge, OutputRule, Step
 from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.gomod import escape_path
 from rvbuild.core.graph import QEMU, Instance, RecipeGraph
 from rvbuild.core.lock import GoModuleSet, modules_key
 from rvbuild.core.pinned import Pinned, Values, named_source
-from rvbuild.core.recipe import Check, GoModulesSpec, Recipe, substitute
+from rvbuild.core.recipe import FOR_TARGET, Check, GoModulesSpec, Recipe, substitute
 from rvbuild.core.source import Files, GoModFiles, GoModule, PathSource
 
 EMULATORS = {
@@ -127,6 +128,9 @@ class Linker:
             environment[name] = substitute(text, values, recipe.at(f"env.{name}"))
         environment |= values
         environment |= _fixed(values["date"], path)
+        if recipe.image is not None:
+            environment |= image.environment(recipe, recipe.image, values)
+            script = image.packed(script)
         return Step(
             label=str(instance),
             inputs_at=tuple(self._inputs(instance, recipe)),
@@ -195,7 +199,7 @@ class Linker:
     def _outputs(
         self, instance: Instance, recipe: Recipe, values: Mapping[str, str]
     ) -> Iterator[OutputRule]:
-        arch = instance.arch if recipe.kind == "package" else self.build_arch
+        arch = instance.arch if recipe.kind in FOR_TARGET else self.build_arch
         for name, output in recipe.outputs.items():
             yield OutputRule(
                 name=name,
@@ -203,6 +207,7 @@ class Linker:
                 kind=output.kind,
                 static=output.static,
                 architecture=None if output.kind == "file" else arch,
+                tls=output.tls,
             )
 
     # ---- checks
@@ -215,7 +220,7 @@ class Linker:
     def _check(self, instance: Instance, recipe: Recipe, check: Check, number: int) -> Step:
         values = self._values(recipe, instance.arch)
         where = recipe.at("checks")
-        foreign = recipe.kind == "package" and instance.arch != self.build_arch
+        foreign = recipe.kind in FOR_TARGET and instance.arch != self.build_arch
         rules = list(self._outputs(instance, recipe, values))
         wrappers = tuple(sorted(_wrappers(recipe.name, rules, instance.arch if foreign else None)))
         launchers = Files(label=f"launchers of {instance}", files=wrappers)

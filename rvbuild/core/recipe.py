@@ -14,8 +14,11 @@ from attrs import asdict, evolve, field, frozen
 
 from rvbuild.core.errors import RecipeError
 
-KINDS = ("package", "toolchain", "tool", "source")
-OUTPUT_KINDS = ("executable", "library", "file", "tree")
+KINDS = ("package", "image", "toolchain", "tool", "source")
+FOR_TARGET = ("package", "image")
+"""Kinds whose output is for the target's architecture."""
+
+OUTPUT_KINDS = ("executable", "library", "file", "tree", "image")
 ARCHITECTURES = ("riscv64", "arm64", "amd64")
 ACCELERATORS = {"go": "tmp/go-cache"}
 """Compile caches by name, and where each lies in the sandbox with or without acceleration."""
@@ -156,11 +159,28 @@ class GoModulesSpec:
 
 @frozen(kw_only=True)
 class Output:
-    """A declared output, verified after the step."""
+    """A declared output, verified after the step. ``tls``: an image must hold a CA bundle."""
 
     path: str
     kind: str
     static: bool = False
+    tls: bool = False
+
+
+@frozen(kw_only=True)
+class ImageSpec:
+    """What the configuration of an OCI image says; ``name`` is the whole repository's."""
+
+    name: str
+    tag: str
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    user: str = ""
+    working_directory: str = ""
+    env: Mapping[str, str] = field(factory=dict)
+    ports: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(factory=dict)
+    tls: bool = False
 
 
 @frozen(kw_only=True)
@@ -206,6 +226,7 @@ class Recipe:
     exports: Exports = field(factory=Exports)
     per_architecture: Mapping[str, Mapping[str, str]] = field(factory=dict)
     build: str | None = None
+    image: ImageSpec | None = None
     outputs: Mapping[str, Output] = field(factory=dict)
     checks: tuple[Check, ...] = ()
     checked_by: tuple[str, ...] = field(default=(), eq=False)

@@ -16,10 +16,12 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.ports import TreeStore
 from rvbuild.core.tree import File, Nested, Symlink
+from rvbuild.images import audit_image
 
 BUILD_FOLDERS = (b"/build/src/", b"/build/out/", b"/tmp/go-build")
 """Where steps work. Not all of ``/build/``: Docker's API and kernels have paths like that."""
 
+_FOLDERS = {"tree", "image"}
 _ANYTHING = OutputRule(name="", path="", kind="file")
 
 
@@ -44,6 +46,9 @@ def audit_outputs(step: Step, store: TreeStore, output: Digest, forbidden: Seque
         missing = _missing(rule, nested)
         findings += [missing] if missing else []
         rules[rule.path] = rule
+        if rule.kind == "image" and missing is None:
+            inside = f"{base}/{rule.path}"
+            findings += audit_image(rule, inside, [*forbidden, *BUILD_FOLDERS])
     for path, node in tree.walk():
         if isinstance(node, File) and node.digest.size:
             declared = _rule_for(path, rules)
@@ -61,12 +66,12 @@ def audit_outputs(step: Step, store: TreeStore, output: Digest, forbidden: Seque
 
 
 def _rule_for(path: str, rules: Mapping[str, OutputRule]) -> OutputRule | None:
-    """The rule of a file: its own, or that of the tree which it lies in."""
+    """The rule of a file: its own, or that of the tree or image which it lies in."""
     at = path
     while at not in rules and "/" in at:
         at = at.rsplit("/", 1)[0]
     found = rules.get(at)
-    return evolve(found, kind="file") if found is not None and found.kind == "tree" else found
+    return evolve(found, kind="file") if found is not None and found.kind in _FOLDERS else found
 
 
 def _missing(rule: OutputRule, nested: Nested) -> Finding | None:
@@ -76,7 +81,7 @@ def _missing(rule: OutputRule, nested: Nested) -> Finding | None:
     if node is None:
         near = ", ".join(list(_some_paths(nested, ""))[:8]) or "nothing"
         return Finding(rule.path, "it was declared and is not there", f"the step left: {near}")
-    wanted = dict if rule.kind == "tree" else (File, Symlink)
+    wanted = dict if rule.kind in _FOLDERS else (File, Symlink)
     if not isinstance(node, wanted):
         kind = "a folder" if isinstance(node, dict) else "a file"
         return Finding(rule.path, f"it is {kind}", f"the recipe says `kind: {rule.kind}`")

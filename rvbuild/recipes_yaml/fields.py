@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from rvbuild.core.errors import RecipeError, RvbuildError
 from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar
@@ -81,22 +81,33 @@ class Fields:
             self._not_allowed(key, value, allowed)
         return value
 
+    def words(self, key: str) -> tuple[str, ...]:
+        """A sequence of scalars."""
+        return tuple(self.scalar(item, key) for item in self._items(key))
+
     def texts(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
         """A sequence of scalars without repetition."""
-        node = self.take(key)
-        if node is None:
+        if key not in self:
+            self.take(key)
             return default
-        if not isinstance(node, Items):
-            msg = f"{key!r} must be a list"
-            raise self.error(msg, where=node.where)
-        values = tuple(self.scalar(item, key) for item in node.nodes)
+        items = self._items(key)
+        values = tuple(self.scalar(item, key) for item in items)
         seen: set[str] = set()
-        for item, value in zip(node.nodes, values, strict=True):
+        for item, value in zip(items, values, strict=True):
             if value in seen:
                 msg = f"{value!r} is listed twice in {key!r}"
                 raise self.error(msg, where=item.where)
             seen.add(value)
         return values
+
+    def _items(self, key: str) -> Sequence[Node]:
+        node = self.take(key)
+        if node is None:
+            return ()
+        if not isinstance(node, Items):
+            msg = f"{key!r} must be a list"
+            raise self.error(msg, where=node.where)
+        return node.nodes
 
     def choices(
         self, key: str, allowed: Collection[str], default: tuple[str, ...] = ()

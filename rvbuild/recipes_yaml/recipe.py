@@ -18,6 +18,7 @@ from rvbuild.core.recipe import (
     Exports,
     FromSpec,
     GoModulesSpec,
+    ImageSpec,
     Ladder,
     Output,
     Pin,
@@ -34,6 +35,7 @@ GIT_FACTS = ("commit", "short", "date", "iso-date")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}\Z")
 RESERVED = (
     *("out", "name", "arch", "build_arch", "version", "date", "jobs"),
+    *("root", "image_name", "image_file", "image_config"),
     *("HOME", "LC_ALL", "PATH", "SOURCE_DATE_EPOCH", "TMPDIR", "TZ"),
 )
 """Variables that every step has from rvbuild."""
@@ -60,6 +62,7 @@ def read_recipe(
         raise RecipeError(msg, where=file, hint="lower-case letters, digits, '.', '_' and '-'")
     pins = _pins(top)
     inputs = top.fields("inputs")
+    image = _image(top.fields("image"))
     build_inputs, target_inputs, go_modules = _inputs(inputs) if inputs else ((), (), None)
     recipe = Recipe(
         name=name,
@@ -81,7 +84,8 @@ def read_recipe(
         exports=_exports(top.fields("exports")),
         per_architecture=_per_architecture(top.fields("per-architecture")),
         build=top.maybe("build"),
-        outputs=dict(_outputs(top.fields("outputs"))),
+        image=image,
+        outputs=dict(_outputs(top.fields("outputs"), image)),
         checks=tuple(_checks(top.take("checks"))),
         checked_by=top.texts("checked-by"),
         accelerators=top.choices("accelerators", ACCELERATORS),
@@ -119,11 +123,11 @@ def _pins(top: Fields) -> dict[str, Pin]:
     return {name: _pin(table.take(name), name) for name in table.node.nodes}
 
 
-def _variables(fields: Fields, key: str) -> dict[str, str]:
+def _variables(fields: Fields, key: str, reserved: tuple[str, ...] = RESERVED) -> dict[str, str]:
     table = fields.fields(key)
     if table is None:
         return {}
-    table.check_variables(RESERVED)
+    table.check_variables(reserved)
     return {name: table.text(name) for name in table.node.nodes}
 
 
@@ -244,8 +248,13 @@ def _per_architecture(table: Fields | None) -> dict[str, dict[str, str]]:
     return {name: _variables(table, name) for name in table.node.nodes}
 
 
-def _outputs(table: Fields | None) -> Iterator[tuple[str, Output]]:
+def _outputs(table: Fields | None, image: ImageSpec | None) -> Iterator[tuple[str, Output]]:
+    implied = _image_outputs(image)
+    yield from implied.items()
     for name, node in table.node.nodes.items() if table else ():
+        if name in implied:
+            msg = f"every image has an output {name!r} already"
+            raise RecipeError(msg, where=node.where, hint="give it another name")
         fields = Fields(node)
         output = Output(
             path=fields.text("path"),
@@ -254,6 +263,37 @@ def _outputs(table: Fields | None) -> Iterator[tuple[str, Output]]:
         )
         fields.finish()
         yield name, output
+
+
+def _image(fields: Fields | None) -> ImageSpec | None:
+    if fields is None:
+        return None
+    labels = fields.fields("labels")
+    spec = ImageSpec(
+        name=fields.text("name"),
+        tag=fields.text("tag"),
+        entrypoint=fields.words("entrypoint"),
+        command=fields.words("command"),
+        user=fields.text("user", ""),
+        working_directory=fields.text("working-directory", ""),
+        env=_variables(fields, "env", reserved=()),
+        ports=fields.texts("ports"),
+        labels={name: labels.text(name) for name in labels.node.nodes} if labels else {},
+        tls=fields.flag("tls"),
+    )
+    fields.finish()
+    return spec
+
+
+def _image_outputs(image: ImageSpec | None) -> dict[str, Output]:
+    """What the step of an image leaves beside what its recipe declares."""
+    if image is None:
+        return {}
+    archive = f"{image.name.rsplit('/', 1)[-1]}-${{arch}}.tar"
+    return {
+        "image": Output(path="image", kind="image", tls=image.tls),
+        "archive": Output(path=archive, kind="file"),
+    }
 
 
 def _checks(node: Node | None) -> Iterator[Check]:
@@ -297,6 +337,12 @@ def _check_shape(recipe: Recipe) -> None:
     if recipe.kind == "source" and (len(recipe.sources) != 1 or recipe.build is not None):
         msg = "a 'kind: source' recipe has exactly one source and no 'build'"
         raise RecipeError(msg, where=recipe.file)
+    if (recipe.kind == "image") != (recipe.image is not None):
+        msg = "a 'kind: image' recipe has a key 'image', and no other has"
+        raise RecipeError(msg, where=recipe.at("image"), hint="see docs/recipes.md")
+    if recipe.kind == "image" and recipe.build is None:
+        msg = "an image needs a 'build' script"
+        raise RecipeError(msg, where=recipe.file, hint="it fills $root, the image's root")
     for name, use in recipe.sources.items():
         if recipe.kind == "source" and isinstance(use.spec, FromSpec):
             msg = "the source of a 'kind: source' recipe cannot be another recipe's"

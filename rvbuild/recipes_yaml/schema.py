@@ -24,8 +24,9 @@ TEXT: Json = {"type": ["string", "number", "boolean"]}
 FLAG: Json = {"enum": [True, False, "true", "false"]}
 NUMBER: Json = {"type": ["integer", "string"], "pattern": "^[0-9]{1,18}$", "minimum": 0}
 TEXTS: Json = {"type": "array", "items": TEXT, "uniqueItems": True}
-VARIABLE_NAMES: Json = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "not": {"enum": list(RESERVED)}}
-VARIABLES: Json = {
+VARIABLE_FORM: dict[str, Json] = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
+VARIABLE_NAMES: Json = {**VARIABLE_FORM, "not": {"enum": list(RESERVED)}}
+VARIABLES: dict[str, Json] = {
     "type": "object",
     "propertyNames": VARIABLE_NAMES,
     "additionalProperties": TEXT,
@@ -112,6 +113,7 @@ def recipe_schema() -> dict[str, Json]:
         "env": VARIABLES,
         "exports": _object({"path": TEXTS, "env": VARIABLES}),
         "per-architecture": _object(dict.fromkeys(ARCHITECTURES, VARIABLES)),
+        "image": _object(_image(), ["name", "tag"]),
         "outputs": _mapping(_object(output, ["path"])),
         "checks": {"type": "array", "items": _object({"run": TEXT, "expect": TEXT}, ["run"])},
         "checked-by": TEXTS,
@@ -124,6 +126,18 @@ def recipe_schema() -> dict[str, Json]:
         "title": "rvbuild recipe",
         **_object(properties),
         "$defs": {"pin": pin, "reading": _readings(), "source": _sources()},
+    }
+
+
+def _image() -> dict[str, Json]:
+    words: Json = {"type": "array", "items": TEXT}
+    return {
+        **dict.fromkeys(("name", "tag", "user", "working-directory"), TEXT),
+        **dict.fromkeys(("entrypoint", "command"), words),
+        "env": {**VARIABLES, "propertyNames": VARIABLE_FORM},
+        "ports": TEXTS,
+        "labels": _mapping(TEXT),
+        "tls": FLAG,
     }
 
 

@@ -100,6 +100,18 @@ def test_every_part_is_read():
         ("build: x\naccelerators: [rust]\n", 2, "cannot be 'rust'", None),
         ("build: x\nper-architecture: {mips: {a: b}}\n", 2, "not an architecture", "riscv64"),
         ("build: x\ntoolbox: none\n", 2, "needs a toolbox", None),
+        ("build: x\nimage: {name: a/b, tag: c}\n", 2, "no other has", "recipes.md"),
+        ("kind: image\nimage: {name: a/b}\nbuild: x\n", 2, "'tag' is missing", None),
+        (
+            "kind: image\nimage: {name: a/b, tag: c, env: {a-b: c}}\nbuild: x\n",
+            2,
+            "not a var",
+            None,
+        ),
+        (
+            "kind: image\nimage: {name: a/b, tag: c}\nbuild: x\noutputs:\n  image: {path: x}\n",
+            *(5, "every image has an output 'image' already", "another name"),
+        ),
     ],
 )
 def test_mistakes_are_named(text: str, line: int, says: str, hint: str | None):
@@ -112,11 +124,15 @@ def test_mistakes_are_named(text: str, line: int, says: str, hint: str | None):
         assert hint in (error.hint or "")
 
 
-def test_a_source_recipe_has_one_source_and_no_script():
+def test_every_kind_has_what_it_needs():
     with pytest.raises(RecipeError, match="exactly one source"):
         read("kind: source\nbuild: x\n")
     with pytest.raises(RecipeError, match="without 'build'"):
         read("summary: nothing\n")
+    with pytest.raises(RecipeError, match="a key 'image'"):
+        read("kind: image\nbuild: x\n")
+    with pytest.raises(RecipeError, match="needs a 'build' script"):
+        read("kind: image\nimage: {name: a/b, tag: c}\nsources: {a: {url: u}}\n")
     with pytest.raises(RecipeError, match="not a recipe name"):
         read_recipe(MINIMAL.encode(), "No Such", "r.yaml")
 

@@ -1,0 +1,108 @@
+"""OCI images: what an image's configuration says, and what packs it at the end of its step.
+
+Knows: the image specification's configuration and names; how `oci-pack` is called.
+Must not know: layers, files, how packing is done.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping
+
+from rvbuild.core.canonical import Json, encode
+from rvbuild.core.errors import RecipeError
+from rvbuild.core.recipe import ImageSpec, Recipe, substitute
+
+PACKER = "oci-pack"
+"""The recipe of the program that packs."""
+
+ROOT = "/build/root"
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_NAME = re.compile(rf"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+|localhost)(?::\d+)?(?:/{_PART})+\Z")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
+_PORT = re.compile(r"[0-9]{1,5}(?:/(?:tcp|udp|sctp))?\Z")
+
+_FIRST = f"mkdir -p {ROOT}; "  # on the script's first line: the shell counts lines in its errors
+_LAST = f"""
+# what rvbuild adds to the script of an image
+/in/{PACKER}/bin/oci-pack --image {ROOT} "$out/image"
+/in/{PACKER}/bin/oci-pack --archive "$out/$image_file" "$out/image"
+"""
+
+
+def packed(script: str) -> str:
+    """The script of an image's step: what the recipe says, then the packing."""
+    return _FIRST + script.rstrip("\n") + "\n" + _LAST
+
+
+def environment(recipe: Recipe, spec: ImageSpec, values: Mapping[str, str]) -> dict[str, str]:
+    """The variables that the script and the packing find.
+
+    Raises:
+        RecipeError: a name, tag, port or date that no image can have.
+    """
+    say = _substitution(recipe, values)
+    name = _fitting(_NAME, say("name", spec.name), "registry.example/team/program", recipe, "name")
+    tag = _fitting(_TAG, say("tag", spec.tag), "1.2.3", recipe, "tag")
+    return {
+        "root": ROOT,
+        "image_name": f"{name}:{tag}",
+        "image_file": f"{name.rsplit('/', 1)[1]}-{values['arch']}.tar",
+        "image_config": encode(_configuration(recipe, spec, values)).decode(),
+    }
+
+
+_Say = Callable[[str, str], str]
+
+
+def _substitution(recipe: Recipe, values: Mapping[str, str]) -> _Say:
+    return lambda key, text: substitute(text, values, recipe.at(f"image.{key}"))
+
+
+def _fitting(pattern: re.Pattern[str], text: str, example: str, recipe: Recipe, key: str) -> str:
+    if not pattern.match(text):
+        msg = f"{text!r} cannot be the {key} of an image"
+        raise RecipeError(msg, where=recipe.at(f"image.{key}"), hint=f"for example: {example}")
+    return text
+
+
+def _configuration(recipe: Recipe, spec: ImageSpec, values: Mapping[str, str]) -> Json:
+    """The image's configuration but for ``rootfs``, which packing adds: the last of its keys."""
+    created = _moment(recipe, values["date"] or "0")
+    return {
+        "architecture": values["arch"],
+        "config": _process(recipe, spec, values),
+        "created": created,
+        "history": [{"created": created, "created_by": f"rvbuild {recipe.name}-{values['arch']}"}],
+        "os": "linux",
+    }
+
+
+def _process(recipe: Recipe, spec: ImageSpec, values: Mapping[str, str]) -> dict[str, Json]:
+    say = _substitution(recipe, values)
+    given = {name: say(f"env.{name}", text) for name, text in spec.env.items()}
+    ports = [_fitting(_PORT, say("ports", port), "53/udp", recipe, "ports") for port in spec.ports]
+    parts: dict[str, Json] = {
+        "Cmd": [say("command", word) for word in spec.command],
+        "Entrypoint": [say("entrypoint", word) for word in spec.entrypoint],
+        "Env": [
+            f"{name}={text}" for name, text in sorted(({"PATH": DEFAULT_PATH} | given).items())
+        ],
+        "ExposedPorts": {port if "/" in port else f"{port}/tcp": {} for port in ports},
+        "Labels": {name: say(f"labels.{name}", text) for name, text in spec.labels.items()},
+        "User": say("user", spec.user),
+        "WorkingDir": say("working-directory", spec.working_directory),
+    }
+    return {key: value for key, value in parts.items() if value}
+
+
+def _moment(recipe: Recipe, seconds: str) -> str:
+    try:
+        moment = dt.datetime.fromtimestamp(int(seconds), tz=dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        msg = f"{seconds!r} is not a date in seconds, which an image needs"
+        raise RecipeError(msg, where=recipe.at("date")) from None
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

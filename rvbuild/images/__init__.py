@@ -1,0 +1,9 @@
+"""OCI images as files: their layouts, their layers, and what is wrong with them.
+
+Know: the image specification, and how to read what somebody else packed. Must not know:
+recipes, stores, registries.
+"""
+
+from rvbuild.images.audit import audit_image
+
+__all__ = ["audit_image"]

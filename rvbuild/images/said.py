@@ -1,0 +1,79 @@
+"""Typed access to JSON that somebody else wrote; every error carries its place.
+
+Knows: kinds of values. Must not know: which keys exist.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from attrs import frozen
+
+from rvbuild.core.errors import VerificationError
+
+LARGEST = 4 << 20
+"""Bytes of the largest document: registries refuse larger ones too."""
+
+
+@frozen
+class Said:
+    """A JSON value, and the file and keys that led to it."""
+
+    where: str
+    value: Any
+
+    @classmethod
+    def read(cls, path: str, where: str) -> Said:
+        """The document in a file.
+
+        Raises:
+            VerificationError: it is missing, too large, or not JSON.
+        """
+        try:
+            with open(path, "rb") as file:
+                data = file.read(LARGEST + 1)
+            if len(data) <= LARGEST:
+                return cls(where, json.loads(data))
+        except OSError as error:
+            msg = f"it cannot be read: {error.strerror}"
+            raise VerificationError(msg, where=where) from error
+        except (ValueError, RecursionError) as error:
+            msg = "it is not JSON"
+            raise VerificationError(msg, where=where) from error
+        msg = f"it is larger than {LARGEST} bytes"
+        raise VerificationError(msg, where=where)
+
+    def refuse(self, why: str) -> NoReturn:
+        """Raise the error of this value.
+
+        Raises:
+            VerificationError: always.
+        """
+        raise VerificationError(why, where=self.where)
+
+    def __getitem__(self, key: str) -> Said:
+        """The value under ``key``, None if it is not there."""
+        if not isinstance(self.value, dict):
+            self.refuse("it must be an object")
+        return Said(f"{self.where}: {key}", self.value.get(key))
+
+    def text(self, default: str | None = None) -> str:
+        value = default if self.value is None else self.value
+        if not isinstance(value, str):
+            self.refuse("it must be a string")
+        return value
+
+    def number(self) -> int:
+        if not isinstance(self.value, int):
+            self.refuse("it must be a number")
+        return self.value
+
+    def items(self) -> list[Said]:
+        """What the list holds; a null is an empty one."""
+        if not isinstance(self.value, list | None):
+            self.refuse("it must be a list")
+        return [Said(f"{self.where}[{at}]", one) for at, one in enumerate(self.value or [])]
+
+    def texts(self) -> tuple[str, ...]:
+        return tuple(one.text() for one in self.items())
