@@ -144,6 +144,8 @@ def _document(text: str, file: str) -> object:
             maker.take(event)
     except yaml.YAMLError as cause:
         msg = f"not YAML: {cause}".replace("\n", " ")
+        if "nesting depth" in msg:  # libyaml stops by itself, above our limit
+            msg = f"nested deeper than {MAX_DEPTH} levels"
         raise LockError(msg, where=file) from cause
     return maker.root
 

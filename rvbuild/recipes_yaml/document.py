@@ -101,6 +101,8 @@ class _Parser:
             mark = cause.problem_mark or cause.context_mark
             problem = cause.problem or cause.context or "not YAML"
             hint = None
+            if "nesting depth" in problem:  # libyaml stops by itself, above our limit
+                problem = f"nested deeper than {MAX_DEPTH} levels"
             if mark and "\t" in _line(text, mark.line):
                 hint = "YAML does not indent with tabs: use spaces"
             raise self.error(problem, where=self._place(mark), hint=hint) from cause
