@@ -12,7 +12,20 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-COMMANDS = ("build", "check", "lock", "fetch", "plan", "show", "log", "doctor", "store", "gc")
+COMMANDS = (
+    "build",
+    "check",
+    "lock",
+    "fetch",
+    "plan",
+    "show",
+    "log",
+    "doctor",
+    "store",
+    "gc",
+    "init",
+)
+STARTERS = ("go", "autotools", "image")
 
 _HEAD = """\
 Build software for riscv64 (and arm64, amd64), reproducibly and from source.
@@ -123,6 +136,12 @@ def _parser() -> _Parser:
     )
     gc.add_argument(
         "--keep", metavar="DAYS", type=int, default=14, help="keep what was used lately (14)"
+    )
+
+    init = command("init", "write the recipe of a new package, to begin with", common, telling)
+    init.add_argument("name", metavar="NAME")
+    init.add_argument(
+        "starter", nargs="?", choices=STARTERS, default=STARTERS[0], help="what it is (go)"
     )
     return parser
 

@@ -13,6 +13,7 @@ import signal
 import sys
 
 from rvbuild.cli.build import build_command, check_command, fetch_command
+from rvbuild.cli.init import init_command
 from rvbuild.cli.inspect import log_command, plan_command, show_command
 from rvbuild.cli.lock import lock_command
 from rvbuild.cli.maintain import doctor_command, gc_command, store_command
@@ -33,6 +34,7 @@ _COMMANDS = {
     "doctor": doctor_command,
     "store": store_command,
     "gc": gc_command,
+    "init": init_command,
 }
 
 
