@@ -349,9 +349,15 @@ def test_nothing_travels_along_unseen(root: Path):
     replace(layout, b"more")
     (found,) = findings(layout)
     assert found.endswith("nothing refers to it")
+
+
+@pytest.mark.parametrize("path", ["index.json", "blobs", "more"])
+def test_a_link_is_refused_before_it_is_followed(root: Path, path: str):
     layout = image(root)
-    (layout / "more").symlink_to("blobs", target_is_directory=True)
-    assert findings(layout) == ["image/more: nothing refers to it"]
+    if (layout / path).exists():
+        (layout / path).rename(root.parent / "outside")
+    (layout / path).symlink_to("/dev/zero" if path == "more" else root.parent / "outside")
+    assert findings(layout) == [f"image/{path}: it is a symbolic link, which no layout has"]
 
 
 @pytest.mark.parametrize(
