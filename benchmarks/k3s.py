@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import shutil
 import subprocess
 import tempfile
@@ -37,12 +36,6 @@ from rvbuild.executors.local import room
 
 EDITED = "pkg/util/file.go"
 SERVER = "k3s-server"
-
-
-def cpu() -> float:
-    """Processor seconds of this process and of all children that ended."""
-    both = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(used.ru_utime + used.ru_stime for used in both)
 
 
 class Times:
@@ -127,7 +120,7 @@ def show(title: str, times: Mapping[str, float]) -> None:
     """A row a step, the longest first."""
     print(f"{title}: {sum(times.values()):.0f} s in steps")
     for label, seconds in sorted(times.items(), key=lambda item: -item[1]):
-        print(f"  {seconds:7.1f}  {label}", flush=True)
+        print(f"  {seconds:7.1f}  {label}")
 
 
 def cold(arguments: argparse.Namespace) -> None:
@@ -135,15 +128,11 @@ def cold(arguments: argparse.Namespace) -> None:
     bench = Bench(arguments, release=True)
     linked = bench.linked()
     bench.forget(linked)
-    began = cpu()
     whole = bench.build(linked)
-    ours = cpu() - began
     show(f"rvbuild {arguments.target} --release, {whole:.0f} s", bench.times.steps)
     hand = bench.by_hand(linked)
-    theirs = cpu() - began - ours
     show("by hand", hand)
     print(f"cold: {whole / sum(hand.values()):.3f} x by hand")
-    print(f"processor seconds: {ours:.0f} and {theirs:.0f}, {ours / theirs:.3f} x by hand")
 
 
 def edit(arguments: argparse.Namespace) -> None:
