@@ -173,10 +173,10 @@ def test_a_source_that_was_never_locked(upstream: Upstream):
         ("lock: 1\npins: {}\nsources: [\n", "rvbuild.lock:4:1", "version control"),
     ],
 )
-def test_a_lock_that_is_not_valid(world: World, text: str, message: str, hint: str):
-    (world.folder / "rvbuild.lock").write_text(text)
-    for words in (("plan", f"hello-{HERE}"), ("lock",)):
-        ran = world.run(*words)
+def test_a_lock_that_is_not_valid(bare: World, text: str, message: str, hint: str):
+    bare.recipe("hello", HELLO)
+    (bare.folder / "rvbuild.lock").write_text(text)
+    for ran in bare.run_each([("plan", f"hello-{HERE}"), ("lock",)]):
         assert (ran.code, ran.out) == (3, "")
         ran.said("error: ", message)
         ran.said("hint: ", hint)
