@@ -48,6 +48,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     arguments = parser.parse_args(_with_command(list(words)))
     if arguments.command in {"build", "check", "fetch", "plan"} and not arguments.targets:
         parser.error(f"`rvbuild {arguments.command}` wants a TARGET, such as runc-riscv64")
+    jobs = getattr(arguments, "jobs", None)
+    if jobs is not None and jobs < 1:
+        parser.error(f"-j {jobs}: at least one step must run; without -j, as many as cores")
     return arguments
 
 

@@ -27,6 +27,7 @@ from rvbuild.core.lock import Lock
 from rvbuild.core.pinned import Locked
 from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import PathSource
+from rvbuild.engine.build import refuse_folders
 from rvbuild.engine.realise import Machinery
 from rvbuild.executors.local import LocalExecutor
 from rvbuild.fetchers.settings import Settings
@@ -96,9 +97,13 @@ class Setup:
         )
         self.sources = Sources(settings)
 
+    def found_machinery(self) -> Machinery | None:
+        """What realising uses, if there is a store: who only looks must not make one."""
+        return self.machinery() if self.workspace.has_store else None
+
     @cached_property
     def store(self) -> LocalStore:
-        """The store, made when it is first asked for: who only looks must not make one."""
+        """The store, made when it is first asked for."""
         return LocalStore(self.workspace.store)
 
     def close(self) -> None:
@@ -144,11 +149,18 @@ class Setup:
         return {name: self.sources.path(path) for name, path in given}
 
     def link(self, targets: tuple[Instance, ...], *, checks: bool) -> tuple[RecipeGraph, Linked]:
-        """Derivations for targets and their checks."""
+        """Derivations for targets and their checks.
+
+        Raises:
+            UsageError: a release would be made of a folder of this machine.
+        """
         graph = RecipeGraph(targets, self.folder.load, self.build_arch, checks=checks)
         locked = Locked(self.lock(), graph, self.build_arch)
         linker = Linker(graph, locked, self.build_arch, self.overrides())
-        return graph, linker.link(targets, checks=checks)
+        linked = linker.link(targets, checks=checks)
+        if getattr(self.arguments, "release", False):
+            refuse_folders(linked.derivations.values())
+        return graph, linked
 
     def machinery(self) -> Machinery:
         """What realising uses."""
@@ -177,9 +189,6 @@ class Setup:
     def jobs(self) -> int:
         """How many steps run at once."""
         asked: int | None = getattr(self.arguments, "jobs", None)
-        if asked is not None and asked < 1:
-            msg = f"-j {asked}: at least one step must run"
-            raise UsageError(msg, hint="without -j as many run as there are cores")
         return asked or _cores()
 
 

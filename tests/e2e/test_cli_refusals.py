@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -218,7 +219,30 @@ def test_wrong_words(bare: World):
         for part in parts:
             ran.said(part)
     assert not (bare.folder / "result").exists()
-    assert not bare.records()
+    assert not bare.store.exists()
+
+
+def test_a_release_of_a_folder_is_refused_before_anything_is_made(bare: World):
+    (bare.folder / "words").mkdir()
+    bare.recipe("words", "summary: words\nlicense: MIT\nhomepage: https://example.invalid\n"
+                "kind: source\nversion: '1'\nsources: {it: {path: ../../words}}\n")  # fmt: skip
+    bare.fine("lock")
+    shutil.rmtree(bare.store)
+    ran = bare.run("words", "--release")
+    assert (ran.code, ran.out) == (2, ""), str(ran)
+    ran.said("a release is made of pinned sources, and this is a folder", "words")
+    assert not bare.store.exists()
+
+
+def test_who_only_looks_makes_no_store(bare: World):
+    bare.recipe("hello", HELLO)
+    plan, show, recipes, log = bare.run_each(
+        [["plan", HELLO_HERE], ["show", HELLO_HERE], ["show"], ["log", HELLO_HERE]]
+    )
+    assert (plan.code, show.code, recipes.code, log.code) == (0, 0, 0, 2)
+    assert f"build  {HELLO_HERE}: no result" in plan.out
+    log.said("no step of it has run here", HELLO_HERE)
+    assert not bare.store.exists()
 
 
 def test_without_words_it_explains_itself(bare: World):
