@@ -106,7 +106,8 @@ def _resolve(setup: Setup, names: list[str]) -> Lock:
     resolver.imports = GoList(
         linker=linker, outputs=outputs, nested=outputs.nested, read=outputs.read
     )
-    return resolver.lock((graph.recipes[name] for name in sorted(graph.recipes)), own)
+    with setup.store.shared():  # from when a source is fetched until its files have been read
+        return resolver.lock((graph.recipes[name] for name in sorted(graph.recipes)), own)
 
 
 def _instances(name: str, setup: Setup) -> list[Instance]:
