@@ -105,7 +105,12 @@ def _parser() -> _Parser:
         )
 
     lock = command("lock", "resolve every recipe and write rvbuild.lock", common, sources, telling)
-    lock.add_argument("recipes", nargs="*", metavar="RECIPE", help="only these, and what they need")
+    lock.add_argument(
+        "recipes",
+        nargs="*",
+        metavar="RECIPE",
+        help="only these, what they need, and what was read from what changes by that",
+    )
     lock.add_argument(
         "--check", action="store_true", help="write nothing; fail if the lock would change"
     )

@@ -86,6 +86,17 @@ class Lock:
     go_modules: Mapping[str, GoModuleSet] = field(factory=dict)
     file: str = field(default="rvbuild.lock", eq=False)
 
+    def recipes(self) -> set[str]:
+        """The names of the recipes that it has pins or sources of."""
+        return {key.partition("/")[0] for key in (*self.pins, *self.sources)}
+
+    def has(self, recipe: Recipe) -> bool:
+        """Whether it has anything that was found out for the recipe."""
+        if recipe.name in self.recipes():
+            return True
+        wanted = recipe.go_modules and spec_text(recipe.go_modules)
+        return any(wanted in held.specs for held in self.go_modules.values())
+
     def pin(self, recipe: Recipe, name: str, pin: Pin) -> str:
         """The value of a pin.
 

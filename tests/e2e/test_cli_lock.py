@@ -120,6 +120,21 @@ def test_only_the_named_recipes_are_locked_again(upstream: Upstream):
     assert upstream.lock.read_text() == before
 
 
+def test_what_others_read_from_a_source_that_changed_is_locked_again_too(upstream: Upstream):
+    """The lock after `lock user` is the one that `lock` would have written."""
+    world = upstream.world
+    world.recipe("reader", USER.replace("image.tag", "image.other"))
+    chart = FILES["chart.yaml"] + "  other: %s\n"
+    upstream.commit({"chart.yaml": chart % "one"})
+    world.fine("lock", *upstream.mirror)
+    commit = upstream.commit({"chart.yaml": chart % "two"})
+    world.fine("lock", "user", *upstream.mirror)
+    world.fine("lock", "--check", "--offline")
+    world.fine(f"reader-{HERE}", "--offline")
+    text = (world.folder / "result" / f"reader-{HERE}" / "out.txt").read_text()
+    assert text == f"v1.4.2 two {commit[:8]} 1700000000\n"
+
+
 def test_rungs_that_disagree_are_each_shown_with_file_line_and_value(upstream: Upstream):
     world = upstream.world
     world.recipe("user", USER.replace(USER.splitlines(keepends=True)[3], LADDER))

@@ -1,6 +1,7 @@
 """The lock: its text, its round trip, and whether it fits the recipes."""
 
 import pytest
+from attrs import evolve
 
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue, spec_text
@@ -197,3 +198,24 @@ def test_git_facts_need_a_git_source():
     reading = Reading(source="x", reader="git", argument="commit", where="r.yaml:1:1")
     with pytest.raises(RecipeError, match="not a git source"):
         git_fact(PathSource(path="x"), reading)
+
+
+# ---- one lock over another, and machines
+
+OF_MINE = GoModulesSpec(source="ksrc", packages=("./mine",))
+
+
+def go_set(spec: GoModulesSpec, path: str) -> GoModuleSet:
+    return GoModuleSet(specs=(spec_text(spec),), modules=((path, "v1", "h1:x="),), mods=())
+
+
+def test_what_a_lock_has_of_a_recipe():
+    recipes = Recipes(app=APP, ksrc=KSRC, user="inputs: {go-modules: {from: ksrc}}\nbuild: x\n")
+    lock = fitting(recipes)
+    assert lock.recipes() == {"app", "ksrc"}
+    assert lock.has(recipes.recipe("app"))
+    user = recipes.recipe("user")
+    assert not lock.has(user)
+    assert user.go_modules is not None
+    assert evolve(lock, go_modules={"ksrc/k": go_set(user.go_modules, "m")}).has(user)
+    assert not evolve(lock, go_modules={"ksrc/k": go_set(OF_MINE, "m")}).has(user)
