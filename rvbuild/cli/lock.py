@@ -63,6 +63,7 @@ def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     with run_of(arguments, workspace) as setup:
         old = lock_at(path) if os.path.exists(path) else Lock()
         new = _resolve(setup, arguments.recipes, old)
+        build_arch = setup.build_arch
     if arguments.recipes:
         new = evolve(
             new,
@@ -70,6 +71,8 @@ def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
             sources={**old.sources, **new.sources},
             go_modules={**old.go_modules, **new.go_modules},
         )
+    else:
+        new = new.with_machines_of(old, build_arch)
     text = write_lock(new)
     if arguments.check:
         _compare(path, text)

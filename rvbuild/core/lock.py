@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from attrs import asdict, field, frozen
+from attrs import asdict, evolve, field, frozen
 
 from rvbuild.core.canonical import encode
 from rvbuild.core.errors import LockError
@@ -85,6 +85,16 @@ class Lock:
     sources: Mapping[str, LockedSource] = field(factory=dict)
     go_modules: Mapping[str, GoModuleSet] = field(factory=dict)
     file: str = field(default="rvbuild.lock", eq=False)
+
+    def with_machines_of(self, old: Lock, build_arch: str) -> Lock:
+        """Also what ``old`` has for other build machines, if this one has it so described."""
+        kept = {}
+        for key, held in old.sources.items():
+            name, of_machine, _ = key.partition("@")
+            mine = self.sources.get(f"{name}@{build_arch}")
+            if of_machine and mine is not None and mine.spec == held.spec:
+                kept[key] = held
+        return evolve(self, sources={**kept, **self.sources})
 
     def recipes(self) -> set[str]:
         """The names of the recipes that it has pins or sources of."""

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from world import HELLO, HERE, World, repository
+from world import HELLO, HERE, OTHER, World, repository
 
 URL = "https://example.invalid/upstream"
 FILES = {
@@ -133,6 +133,22 @@ def test_what_others_read_from_a_source_that_changed_is_locked_again_too(upstrea
     world.fine(f"reader-{HERE}", "--offline")
     text = (world.folder / "result" / f"reader-{HERE}" / "out.txt").read_text()
     assert text == f"v1.4.2 two {commit[:8]} 1700000000\n"
+
+
+def test_what_another_build_machine_was_given_stays(upstream: Upstream):
+    """As long as it is described as this machine's own."""
+    world = upstream.world
+    world.fine("lock", *upstream.mirror)
+    text = upstream.lock.read_text()
+    found = re.search(rf"^  base-toolbox/debian@{HERE}:\n(?:    .*\n)+", text, re.MULTILINE)
+    assert found
+    theirs = found.group().replace(f"@{HERE}:", f"@{OTHER}:")
+    stale = theirs.replace("base-toolbox/", "base-toolbox/a").replace("spec: '", "spec: 'x")
+    upstream.lock.write_text(text.replace(found.group(), found.group() + theirs + stale))
+    world.fine("lock", "--offline")
+    first, second = sorted([found.group(), theirs])
+    assert upstream.lock.read_text() == text.replace(found.group(), first + second)
+    world.fine("lock", "--check", "--offline")
 
 
 def test_rungs_that_disagree_are_each_shown_with_file_line_and_value(upstream: Upstream):

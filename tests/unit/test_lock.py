@@ -209,6 +209,20 @@ def go_set(spec: GoModulesSpec, path: str) -> GoModuleSet:
     return GoModuleSet(specs=(spec_text(spec),), modules=((path, "v1", "h1:x="),), mods=())
 
 
+def test_the_entries_of_other_build_machines_stay_if_they_are_described_alike():
+    def of(**machines: str) -> dict[str, LockedSource]:
+        return {
+            f"{key[0]}/{key[0]}@{key[1:]}": LockedSource(spec=spec, parts=(GIT,))
+            for key, spec in machines.items()
+        }
+
+    plain = {"x/x": LockedSource(spec="s", parts=(GIT,))}
+    old = Lock(sources={**plain, **of(aamd64="s", aarm64="s", bamd64="s", barm64="s", carm64="s")})
+    new = Lock(sources=of(aamd64="s", bamd64="t", damd64="s"))
+    kept = new.with_machines_of(old, "amd64").sources
+    assert kept == {**new.sources, **of(aarm64="s")}
+
+
 def test_what_a_lock_has_of_a_recipe():
     recipes = Recipes(app=APP, ksrc=KSRC, user="inputs: {go-modules: {from: ksrc}}\nbuild: x\n")
     lock = fitting(recipes)
