@@ -127,17 +127,11 @@ class Setup:
 
     def known(self) -> Lock:
         """What the locks say, if there are any; an earlier lock hides a later one's facts."""
-        found = Lock(file=os.path.basename(self.workspace.locks[0]))
+        found = Lock()
         for path in reversed(self.workspace.locks):
             if os.path.exists(path):
-                above = lock_at(path)
-                found = evolve(
-                    found,
-                    pins={**found.pins, **above.pins},
-                    sources={**found.sources, **above.sources},
-                    go_modules={**found.go_modules, **above.go_modules},
-                )
-        return found
+                found = lock_at(path).over(found)
+        return evolve(found, file=os.path.basename(self.workspace.locks[0]))
 
     def overrides(self) -> dict[str, PathSource]:
         """The folders that stand for sources."""

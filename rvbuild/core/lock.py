@@ -79,12 +79,41 @@ def modules_key(source: str, directory: str) -> str:
 
 @frozen(kw_only=True)
 class Lock:
-    """Everything that `rvbuild lock` found out; see docs/format.md."""
+    """Everything that `rvbuild lock` found out; see docs/format.md.
+
+    ``hidden`` are sets of Go modules of the lock below, for the recipes that it came with.
+    """
 
     pins: Mapping[str, PinValue] = field(factory=dict)
     sources: Mapping[str, LockedSource] = field(factory=dict)
     go_modules: Mapping[str, GoModuleSet] = field(factory=dict)
+    hidden: Mapping[str, GoModuleSet] = field(factory=dict)
     file: str = field(default="rvbuild.lock", eq=False)
+
+    def over(self, below: Lock) -> Lock:
+        """These facts, and those of ``below`` that they do not replace.
+
+        What ``below`` read from a source that is another here is not true any more.
+        """
+        changed = {
+            key
+            for key, held in self.sources.items()
+            if key in below.sources and below.sources[key].parts != held.parts
+        }
+        owners = {key.partition("/")[0] for key in changed}
+        pins = {key: pin for key, pin in below.pins.items() if pin.source not in owners}
+        sets = {
+            key: held
+            for key, held in below.go_modules.items()
+            if key.partition(":")[0] not in changed
+        }
+        return evolve(
+            self,
+            pins={**pins, **self.pins},
+            sources={**below.sources, **self.sources},
+            go_modules={**sets, **self.go_modules},
+            hidden={key: held for key, held in sets.items() if key in self.go_modules},
+        )
 
     def with_machines_of(self, old: Lock, build_arch: str) -> Lock:
         """Also what ``old`` has for other build machines, if this one has it so described."""
@@ -126,8 +155,10 @@ class Lock:
 
     def modules(self, key: str, spec: GoModulesSpec) -> GoModuleSet:
         """A set of Go modules; the same errors as ``pin``."""
-        held = self.go_modules.get(key)
         wanted = spec_text(spec)
+        held, hidden = self.go_modules.get(key), self.hidden.get(key)
+        if hidden and wanted in hidden.specs and not (held and wanted in held.specs):
+            held = hidden
         found = wanted if held and wanted in held.specs else "; ".join(held.specs if held else ())
         return self._fitting(key, held, found, wanted, spec.where)
 

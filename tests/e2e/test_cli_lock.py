@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from world import HELLO, HERE, OTHER, World, repository
+from world import HELLO, HERE, OTHER, ROOT, World, repository
 
 URL = "https://example.invalid/upstream"
 FILES = {
@@ -149,6 +149,18 @@ def test_what_another_build_machine_was_given_stays(upstream: Upstream):
     first, second = sorted([found.group(), theirs])
     assert upstream.lock.read_text() == text.replace(found.group(), first + second)
     world.fine("lock", "--check", "--offline")
+
+
+def test_a_project_may_use_the_modules_of_a_source_that_shipped_recipes_use(world: World):
+    """Its own set of Go modules of the same source does not replace theirs."""
+    shipped = (ROOT / "rvbuild.lock").read_text()
+    source = re.search(r"^  k3s-source/k3s:\n(?:    .*\n)+", shipped, re.MULTILINE)
+    assert source
+    (world.folder / "rvbuild.lock").write_text(
+        f"lock: 1\npins: {{}}\nsources:\n{source.group()}go-modules:\n  k3s-source/k3s:\n"
+        "    specs:\n      - 'mine'\n    modules: []\n    mods: []\n"
+    )
+    world.fine("show", f"k3s-server-{OTHER}")
 
 
 def test_rungs_that_disagree_are_each_shown_with_file_line_and_value(upstream: Upstream):
