@@ -25,6 +25,7 @@ COMMANDS = (
     "gc",
     "init",
 )
+_BEFORE = frozenset({"--store", "-q", "--quiet", "-v", "--verbose"})
 STARTERS = ("go", "autotools", "image")
 
 _HEAD = """\
@@ -64,10 +65,15 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _with_command(words: list[str]) -> list[str]:
-    """`rvbuild TARGET` is `rvbuild build TARGET`."""
-    first = words[0] if words else "--help"
-    if first in {*COMMANDS, "-h", "--help", "--version"}:
-        return words or [first]
+    """`rvbuild TARGET` is `rvbuild build TARGET`; options of every command may stand before it."""
+    if not words:
+        return ["--help"]
+    at = 0
+    while at < len(words) and words[at].partition("=")[0] in _BEFORE:
+        at += 2 if words[at] == "--store" else 1
+    before, rest = words[:at], words[at:]
+    if rest and rest[0] in {*COMMANDS, "-h", "--help", "--version"}:
+        return [rest[0], *before, *rest[1:]]
     return ["build", *words]
 
 
