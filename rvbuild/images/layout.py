@@ -50,6 +50,7 @@ def read_layout(folder: str) -> list[Packed]:
     Raises:
         VerificationError: it is not one, or something in it is not what it is said to be.
     """
+    files = _files(folder)
     reader = _Reader(folder)
     version = reader.document("oci-layout")["imageLayoutVersion"]
     if version.value != "1.0.0":
@@ -60,7 +61,7 @@ def read_layout(folder: str) -> list[Packed]:
     if not images:
         index.refuse("it names no image")
     reader.compare(reader.document("manifest.json"))
-    reader.refuse_more()
+    reader.refuse_more(files)
     return images
 
 
@@ -128,14 +129,25 @@ class _Reader:
         if docker.value != self.docker:
             docker.refuse("it does not name the images of index.json")
 
-    def refuse_more(self) -> None:
+    def refuse_more(self, files: list[str]) -> None:
         """Nothing may travel along unseen."""
-        for above, folders, files in os.walk(self.folder):
-            for name in [*files, *(one for one in folders if os.path.islink(f"{above}/{one}"))]:
-                path = os.path.relpath(os.path.join(above, name), self.folder)
-                if path not in self.seen:
-                    msg = "nothing refers to it"
-                    raise VerificationError(msg, where=path)
+        for path in files:
+            if path not in self.seen:
+                msg = "nothing refers to it"
+                raise VerificationError(msg, where=path)
+
+
+def _files(folder: str) -> list[str]:
+    """Every file; a symlink could lead anywhere, so it is refused before anything is read."""
+    found = []
+    for above, folders, files in os.walk(folder):
+        for name in [*folders, *files]:
+            path = os.path.relpath(os.path.join(above, name), folder)
+            if os.path.islink(os.path.join(above, name)):
+                msg = "it is a symbolic link, which no layout has"
+                raise VerificationError(msg, where=path)
+        found += [os.path.relpath(os.path.join(above, name), folder) for name in files]
+    return found
 
 
 def _hashed(path: str, where: str) -> tuple[str, int]:

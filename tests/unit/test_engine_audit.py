@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from attrs import evolve
+from packed_image import filled, image
 
 from rvbuild.core.derivation import OutputRule, Step
 from rvbuild.core.errors import VerificationError
@@ -70,6 +72,23 @@ def test_declared_files_may_not_name_the_build_folder(tmp_path: Path):
     for declared in (rule("share/log"), rule("share", "tree")):
         (found,) = findings(tmp_path, declared)
         assert found.startswith("share/log: /build/src/ is inside")
+
+
+def test_an_image_is_looked_into(tmp_path: Path):
+    layout = image(filled(tmp_path / "root"), architecture="arm64")
+    store = MemoryStore(str(tmp_path / "store"))
+    with store.new_tree() as writer:
+        for path in layout.rglob("*"):
+            if path.is_file():
+                writer.file(f"image/{path.relative_to(layout)}", [path.read_bytes()])
+        output = writer.commit()
+    wanted = evolve(rule("image", "image"), architecture="riscv64")
+    step = Step(label="s", inputs_at=(), script="", environment=(), timeout=1, outputs=(wanted,))
+    with pytest.raises(VerificationError) as caught:
+        audit_outputs(step, store, output, ())
+    assert caught.value.details == (
+        "image (example.org/app:1): it is for linux/arm64 and linux/riscv64, not linux/riscv64",
+    )
 
 
 def test_what_the_step_left_is_told(tmp_path: Path):

@@ -15,65 +15,19 @@ from typing import Any
 
 import pytest
 from made_elf import Made
+from packed_image import PACK, PROGRAM, filled, image, pack, plant
 
 from rvbuild.core.derivation import OutputRule
 from rvbuild.images import audit_image
 
-PACK = Path(__file__).parents[2] / "recipes/oci-pack/oci-pack"
-CONFIG = {
-    "architecture": "riscv64",
-    "config": {"Entrypoint": ["/bin/app"], "User": "app"},
-    "os": "linux",
-}
-RULE = OutputRule(name="image", path="image", kind="image", architecture="riscv64")
-PROGRAM = Made().write()
 FOREIGN = Made(machine=62, flags=0).write()
 AUTHORITY = "-----BEGIN CERTIFICATE-----\n"
-
-
-def pack(*words: str | Path, **environment: str) -> str:
-    """Run `oci-pack`; what it complains of."""
-    ran = subprocess.run(
-        ["sh", PACK, *words],
-        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **environment},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert (ran.returncode == 0) == (ran.stderr == ""), ran.stderr
-    return ran.stderr
-
-
-def plant(root: Path, path: str, data: bytes | str, mode: int = 0o644) -> None:
-    file = root / path
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(data.encode() if isinstance(data, str) else data)
-    file.chmod(mode)
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """The root file system of an image that can run."""
-    folder = tmp_path / "root"
-    plant(folder, "bin/app", PROGRAM, 0o755)
-    plant(folder, "etc/passwd", "app:x:1:1::/:/bin/app\n")
-    (folder / "bin/link").symlink_to("./app")
-    (folder / "tmp").mkdir(mode=0o1777)
-    (folder / "tmp").chmod(0o1777)
-    return folder
-
-
-def image(root: Path, name: str = "example.org/app:1", **changed: object) -> Path:
-    """Pack the root; the layout."""
-    layout = root.parent / f"image{len(list(root.parent.iterdir()))}"
-    said = pack(
-        *("--image", root, layout),
-        image_name=name,
-        arch="riscv64",
-        image_config=json.dumps({**CONFIG, **changed}, sort_keys=True, separators=(",", ":")),
-    )
-    assert said == ""
-    return layout
+    return filled(tmp_path / "root")
 
 
 def findings(layout: Path, *, tls: bool = False, forbidden: tuple[bytes, ...] = ()) -> list[str]:
@@ -395,9 +349,15 @@ def test_nothing_travels_along_unseen(root: Path):
     replace(layout, b"more")
     (found,) = findings(layout)
     assert found.endswith("nothing refers to it")
+
+
+@pytest.mark.parametrize("path", ["index.json", "blobs", "more"])
+def test_a_link_is_refused_before_it_is_followed(root: Path, path: str):
     layout = image(root)
-    (layout / "more").symlink_to("blobs", target_is_directory=True)
-    assert findings(layout) == ["image/more: nothing refers to it"]
+    if (layout / path).exists():
+        (layout / path).rename(root.parent / "outside")
+    (layout / path).symlink_to("/dev/zero" if path == "more" else root.parent / "outside")
+    assert findings(layout) == [f"image/{path}: it is a symbolic link, which no layout has"]
 
 
 @pytest.mark.parametrize(
