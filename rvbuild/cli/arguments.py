@@ -25,6 +25,7 @@ COMMANDS = (
     "gc",
     "init",
 )
+_BEFORE = frozenset({"--store", "-q", "--quiet", "-v", "--verbose"})
 STARTERS = ("go", "autotools", "image")
 
 _HEAD = """\
@@ -48,6 +49,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     arguments = parser.parse_args(_with_command(list(words)))
     if arguments.command in {"build", "check", "fetch", "plan"} and not arguments.targets:
         parser.error(f"`rvbuild {arguments.command}` wants a TARGET, such as runc-riscv64")
+    jobs = getattr(arguments, "jobs", None)
+    if jobs is not None and jobs < 1:
+        parser.error(f"-j {jobs}: at least one step must run; without -j, as many as cores")
     return arguments
 
 
@@ -61,10 +65,15 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _with_command(words: list[str]) -> list[str]:
-    """`rvbuild TARGET` is `rvbuild build TARGET`."""
-    first = words[0] if words else "--help"
-    if first in {*COMMANDS, "-h", "--help", "--version"}:
-        return words or [first]
+    """`rvbuild TARGET` is `rvbuild build TARGET`; options of every command may stand before it."""
+    if not words:
+        return ["--help"]
+    at = 0
+    while at < len(words) and words[at].partition("=")[0] in _BEFORE:
+        at += 2 if words[at] == "--store" else 1
+    before, rest = words[:at], words[at:]
+    if rest and rest[0] in {*COMMANDS, "-h", "--help", "--version"}:
+        return [rest[0], *before, *rest[1:]]
     return ["build", *words]
 
 
@@ -102,7 +111,12 @@ def _parser() -> _Parser:
         )
 
     lock = command("lock", "resolve every recipe and write rvbuild.lock", common, sources, telling)
-    lock.add_argument("recipes", nargs="*", metavar="RECIPE", help="only these, and what they need")
+    lock.add_argument(
+        "recipes",
+        nargs="*",
+        metavar="RECIPE",
+        help="only these, what they need, and what was read from what changes by that",
+    )
     lock.add_argument(
         "--check", action="store_true", help="write nothing; fail if the lock would change"
     )

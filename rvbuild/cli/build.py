@@ -42,14 +42,15 @@ def _build(
         graph, linked = setup.link(targets, checks=checks)
         wanted = [*linked.results.values()]
         wanted += [check for checks in linked.checks.values() for check in checks]
-        built = build(
-            linked.derivations,
-            wanted,
-            setup.machinery(),
-            jobs=setup.jobs(),
-            keep_going=arguments.keep_going,
-        )
-        results = _place(setup, linked, built, arguments.output)
+        with setup.store.shared():  # until the results are linked, so that no gc takes them
+            built = build(
+                linked.derivations,
+                wanted,
+                setup.machinery(),
+                jobs=setup.jobs(),
+                keep_going=arguments.keep_going,
+            )
+            results = _place(setup, linked, built, arguments.output)
     built.raise_first()
     answer = render_results(results, as_json=arguments.json)
     if memo is not None:

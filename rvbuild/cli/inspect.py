@@ -17,11 +17,13 @@ from rvbuild.cli.messages import printable
 from rvbuild.cli.setup import Setup
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.derivation import Fetch
+from rvbuild.core.digest import Digest
 from rvbuild.core.errors import UsageError
 from rvbuild.core.events import silent
 from rvbuild.core.graph import RecipeGraph, parse_target
 from rvbuild.core.link import Linked
 from rvbuild.core.lock import Lock
+from rvbuild.core.ports import Store
 from rvbuild.core.source import Source
 from rvbuild.engine.build import plan_build
 
@@ -32,7 +34,7 @@ def plan_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     _, linked = setup.link(setup.targets(arguments.targets), checks=True)
     wanted = [*linked.results.values()]
     wanted += [check for checks in linked.checks.values() for check in checks]
-    plan = plan_build(linked.derivations, wanted, setup.machinery())
+    plan = plan_build(linked.derivations, wanted, setup.found_machinery())
     if arguments.json:
         tasks = [
             {
@@ -153,20 +155,23 @@ def _row(section: str, row: dict[str, object]) -> str:
 def log_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild log TARGET`: of what failed last, else of the step that made the result."""
     setup = Setup(arguments, workspace, silent)
-    store = setup.store
     steps = _steps(setup, arguments.target)
-    failed = (store.failed(step) for step in steps)
-    made = (store.realisation(step) for step in steps[:1])
-    logs = [*failed, *(found.log for found in made if found)]
-    log = next((log for log in logs if log), None)
+    log = _log(setup.store, steps) if workspace.has_store else None
     if log is None:
         msg = "no step of it has run here"
         raise UsageError(
             msg, where=arguments.target, hint=f"`rvbuild {arguments.target}` builds it"
         )
-    text = store.read(log).decode(errors="replace")
+    text = setup.store.read(log).decode(errors="replace")
     sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     return 0
+
+
+def _log(store: Store, steps: list[str]) -> Digest | None:
+    failed = (store.failed(step) for step in steps)
+    made = (store.realisation(step) for step in steps[:1])
+    logs = [*failed, *(found.log for found in made if found)]
+    return next((log for log in logs if log), None)
 
 
 def _steps(setup: Setup, name: str) -> list[str]:

@@ -62,7 +62,8 @@ def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     path = _own_lock(workspace)
     with run_of(arguments, workspace) as setup:
         old = lock_at(path) if os.path.exists(path) else Lock()
-        new = _resolve(setup, arguments.recipes)
+        new = _resolve(setup, arguments.recipes, old)
+        build_arch = setup.build_arch
     if arguments.recipes:
         new = evolve(
             new,
@@ -70,6 +71,8 @@ def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
             sources={**old.sources, **new.sources},
             go_modules={**old.go_modules, **new.go_modules},
         )
+    else:
+        new = new.with_machines_of(old, build_arch)
     text = write_lock(new)
     if arguments.check:
         _compare(path, text)
@@ -89,10 +92,11 @@ def _own_lock(workspace: Workspace) -> str:
     return workspace.locks[0]
 
 
-def _resolve(setup: Setup, names: list[str]) -> Lock:
-    own = [setup.folder.load(name) for name in Folder(setup.workspace.recipes[:1]).names()]
-    recipes = [setup.folder.load(name) for name in names] if names else own
-    instances = [instance for recipe in recipes for instance in _instances(recipe.name, setup)]
+def _resolve(setup: Setup, names: list[str], old: Lock) -> Lock:
+    own = Folder(setup.workspace.recipes[:1]).names()
+    known = {name for name in old.recipes() if names and setup.folder.path(name)}
+    others = [setup.folder.load(name) for name in sorted({*own, *known})]
+    instances = [instance for name in names or own for instance in _instances(name, setup)]
     graph = RecipeGraph(instances, setup.folder.load, setup.build_arch, checks=True)
     outputs = _Outputs(setup.machinery(), setup.jobs())
     resolver = Resolver(
@@ -106,7 +110,8 @@ def _resolve(setup: Setup, names: list[str]) -> Lock:
     resolver.imports = GoList(
         linker=linker, outputs=outputs, nested=outputs.nested, read=outputs.read
     )
-    return resolver.lock((graph.recipes[name] for name in sorted(graph.recipes)), own)
+    with setup.store.shared():  # from when a source is fetched until its files have been read
+        return resolver.lock((graph.recipes[name] for name in sorted(graph.recipes)), others)
 
 
 def _instances(name: str, setup: Setup) -> list[Instance]:

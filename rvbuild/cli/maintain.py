@@ -94,7 +94,7 @@ def _existing(workspace: Workspace) -> LocalStore:
     Raises:
         UsageError: there is none.
     """
-    if not os.path.isdir(os.path.join(workspace.store, "cas")):
+    if not workspace.has_store:
         msg = "there is no store"
         raise UsageError(msg, where=workspace.store, hint="name one with --store")
     return LocalStore(workspace.store)

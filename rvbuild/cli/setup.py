@@ -27,6 +27,7 @@ from rvbuild.core.lock import Lock
 from rvbuild.core.pinned import Locked
 from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import PathSource
+from rvbuild.engine.build import refuse_folders
 from rvbuild.engine.realise import Machinery
 from rvbuild.executors.local import LocalExecutor
 from rvbuild.fetchers.settings import Settings
@@ -96,9 +97,13 @@ class Setup:
         )
         self.sources = Sources(settings)
 
+    def found_machinery(self) -> Machinery | None:
+        """What realising uses, if there is a store: who only looks must not make one."""
+        return self.machinery() if self.workspace.has_store else None
+
     @cached_property
     def store(self) -> LocalStore:
-        """The store, made when it is first asked for: who only looks must not make one."""
+        """The store, made when it is first asked for."""
         return LocalStore(self.workspace.store)
 
     def close(self) -> None:
@@ -122,17 +127,11 @@ class Setup:
 
     def known(self) -> Lock:
         """What the locks say, if there are any; an earlier lock hides a later one's facts."""
-        found = Lock(file=os.path.basename(self.workspace.locks[0]))
+        found = Lock()
         for path in reversed(self.workspace.locks):
             if os.path.exists(path):
-                above = lock_at(path)
-                found = evolve(
-                    found,
-                    pins={**found.pins, **above.pins},
-                    sources={**found.sources, **above.sources},
-                    go_modules={**found.go_modules, **above.go_modules},
-                )
-        return found
+                found = lock_at(path).over(found)
+        return evolve(found, file=os.path.basename(self.workspace.locks[0]))
 
     def overrides(self) -> dict[str, PathSource]:
         """The folders that stand for sources."""
@@ -144,11 +143,18 @@ class Setup:
         return {name: self.sources.path(path) for name, path in given}
 
     def link(self, targets: tuple[Instance, ...], *, checks: bool) -> tuple[RecipeGraph, Linked]:
-        """Derivations for targets and their checks."""
+        """Derivations for targets and their checks.
+
+        Raises:
+            UsageError: a release would be made of a folder of this machine.
+        """
         graph = RecipeGraph(targets, self.folder.load, self.build_arch, checks=checks)
         locked = Locked(self.lock(), graph, self.build_arch)
         linker = Linker(graph, locked, self.build_arch, self.overrides())
-        return graph, linker.link(targets, checks=checks)
+        linked = linker.link(targets, checks=checks)
+        if getattr(self.arguments, "release", False):
+            refuse_folders(linked.derivations.values())
+        return graph, linked
 
     def machinery(self) -> Machinery:
         """What realising uses."""
@@ -177,9 +183,6 @@ class Setup:
     def jobs(self) -> int:
         """How many steps run at once."""
         asked: int | None = getattr(self.arguments, "jobs", None)
-        if asked is not None and asked < 1:
-            msg = f"-j {asked}: at least one step must run"
-            raise UsageError(msg, hint="without -j as many run as there are cores")
         return asked or _cores()
 
 

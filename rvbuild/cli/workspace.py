@@ -36,6 +36,11 @@ class Workspace:
         self.locks = tuple(os.path.join(home, LOCK) for home in homes)
         self.store = os.path.abspath(store or _default_store(self.project))
 
+    @property
+    def has_store(self) -> bool:
+        """Whether the store has been made: its folder alone may be a project's `cache/`."""
+        return os.path.isdir(os.path.join(self.store, "cas"))
+
 
 def shipped_recipes() -> str:
     """The folder with the `recipes/` and the lock that came with this rvbuild."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from attrs import asdict, field, frozen
+from attrs import asdict, evolve, field, frozen
 
 from rvbuild.core.canonical import encode
 from rvbuild.core.errors import LockError
@@ -79,12 +79,62 @@ def modules_key(source: str, directory: str) -> str:
 
 @frozen(kw_only=True)
 class Lock:
-    """Everything that `rvbuild lock` found out; see docs/format.md."""
+    """Everything that `rvbuild lock` found out; see docs/format.md.
+
+    ``hidden`` are sets of Go modules of the lock below, for the recipes that it came with.
+    """
 
     pins: Mapping[str, PinValue] = field(factory=dict)
     sources: Mapping[str, LockedSource] = field(factory=dict)
     go_modules: Mapping[str, GoModuleSet] = field(factory=dict)
+    hidden: Mapping[str, GoModuleSet] = field(factory=dict)
     file: str = field(default="rvbuild.lock", eq=False)
+
+    def over(self, below: Lock) -> Lock:
+        """These facts, and those of ``below`` that they do not replace.
+
+        What ``below`` read from a source that is another here is not true any more.
+        """
+        changed = {
+            key
+            for key, held in self.sources.items()
+            if key in below.sources and below.sources[key].parts != held.parts
+        }
+        owners = {key.partition("/")[0] for key in changed}
+        pins = {key: pin for key, pin in below.pins.items() if pin.source not in owners}
+        sets = {
+            key: held
+            for key, held in below.go_modules.items()
+            if key.partition(":")[0] not in changed
+        }
+        return evolve(
+            self,
+            pins={**pins, **self.pins},
+            sources={**below.sources, **self.sources},
+            go_modules={**sets, **self.go_modules},
+            hidden={key: held for key, held in sets.items() if key in self.go_modules},
+        )
+
+    def with_machines_of(self, old: Lock, build_arch: str) -> Lock:
+        """Also what ``old`` has for other build machines, if this one has it so described."""
+        kept = {}
+        for key, held in old.sources.items():
+            name, of_machine, _ = key.partition("@")
+            mine = self.sources.get(f"{name}@{build_arch}")
+            if of_machine and mine is not None and mine.spec == held.spec:
+                kept[key] = held
+        return evolve(self, sources={**kept, **self.sources})
+
+    def recipes(self) -> set[str]:
+        """The names of the recipes that it has pins or sources of."""
+        return {key.partition("/")[0] for key in (*self.pins, *self.sources)}
+
+    def has(self, recipe: Recipe) -> bool:
+        """Whether it has anything that was found out for the recipe."""
+        if recipe.name in self.recipes():
+            return True
+        wanted = recipe.go_modules and spec_text(recipe.go_modules)
+        return any(wanted in held.specs for held in self.go_modules.values())
 
     def pin(self, recipe: Recipe, name: str, pin: Pin) -> str:
         """The value of a pin.
@@ -105,8 +155,10 @@ class Lock:
 
     def modules(self, key: str, spec: GoModulesSpec) -> GoModuleSet:
         """A set of Go modules; the same errors as ``pin``."""
-        held = self.go_modules.get(key)
         wanted = spec_text(spec)
+        held, hidden = self.go_modules.get(key), self.hidden.get(key)
+        if hidden and wanted in hidden.specs and not (held and wanted in held.specs):
+            held = hidden
         found = wanted if held and wanted in held.specs else "; ".join(held.specs if held else ())
         return self._fitting(key, held, found, wanted, spec.where)
 

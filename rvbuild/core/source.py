@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from typing import Union
+from urllib.parse import unquote
 
 from attrs import field, frozen
 
@@ -26,7 +27,7 @@ class DebianFile:
 
 @frozen(kw_only=True)
 class UrlSource:
-    """One file by its SHA-256; unpacked unless ``unpack`` is false.
+    """One file by its SHA-256; unpacked unless ``unpack`` is false: then its name counts.
 
     ``strip`` leading path components are dropped. ``executable`` files keep their bit.
     """
@@ -43,8 +44,16 @@ class UrlSource:
         return first.rsplit("/", 1)[-1]
 
     @property
+    def name(self) -> str:
+        """What the file is called in the tree if it is not unpacked."""
+        first = self.urls[0] if self.urls else self.debian.file if self.debian else ""
+        return unquote(first.partition("#")[0].partition("?")[0].rsplit("/", 1)[-1])
+
+    @property
     def identity(self) -> Json:
-        return {"url": self.sha256, "strip": self.strip if self.unpack else None}
+        if self.unpack:
+            return {"url": self.sha256, "strip": self.strip}
+        return {"url": self.sha256, "strip": None, "name": self.name}
 
 
 @frozen(kw_only=True)

@@ -39,9 +39,11 @@ class Built:
 
 
 def plan_build(
-    derivations: Mapping[str, Derivation], wanted: Iterable[str], machinery: Machinery
+    derivations: Mapping[str, Derivation], wanted: Iterable[str], machinery: Machinery | None
 ) -> Plan:
-    """What has to be done for ``wanted``, and why."""
+    """What has to be done for ``wanted``, and why; without a store, everything."""
+    if machinery is None:
+        return make_plan(derivations, wanted, lambda _digest: None)
     return make_plan(derivations, wanted, Realiser(machinery).lookup)
 
 
@@ -57,10 +59,7 @@ def build(
 
     Raises:
         Interrupted: the person pressed ^C; everything that ran has been killed.
-        UsageError: a release would be made of a folder of this machine.
     """
-    if machinery.release:
-        _refuse_folders(derivations)
     with machinery.store.shared():
         realiser = Realiser(machinery)
         plan = make_plan(derivations, wanted, realiser.lookup)
@@ -75,8 +74,13 @@ def build(
         return Built(plan=plan, realised=realiser.realised, errors=errors)
 
 
-def _refuse_folders(derivations: Mapping[str, Derivation]) -> None:
-    for derivation in derivations.values():
+def refuse_folders(derivations: Iterable[Derivation]) -> None:
+    """Say before a release is built that it would not be made of pinned sources alone.
+
+    Raises:
+        UsageError: one of them is a folder of this machine.
+    """
+    for derivation in derivations:
         if isinstance(derivation, Fetch) and isinstance(derivation.source, PathSource):
             msg = "a release is made of pinned sources, and this is a folder"
             hint = "pin it as a git tree or an archive, or build without --release"

@@ -69,22 +69,41 @@ class Resolver:
     def __attrs_post_init__(self) -> None:
         self._files = SourceFiles(self.recipes, self, self.trees)
 
-    def lock(self, recipes: Iterable[Recipe], users: Iterable[Recipe] = ()) -> Lock:
-        """Resolve all of ``recipes``.
+    def lock(self, recipes: Iterable[Recipe], others: Iterable[Recipe] = ()) -> Lock:
+        """Resolve all of ``recipes``, and what was read from a source that is another now.
 
         Args:
             recipes: What to resolve.
-            users: Further recipes that share sets of Go modules with them.
+            others: Further recipes. They share sets of Go modules with ``recipes``, and are
+                resolved if the old lock has them as they were read from what changed.
         """
         listed = list(recipes)
         names = {recipe.name for recipe in listed}
-        for recipe in (*listed, *(user for user in users if user.name not in names)):
+        waiting = [other for other in others if other.name not in names]
+        for recipe in (*listed, *waiting):
             if recipe.go_modules is not None:
                 key = self._modules_key(recipe, recipe.go_modules)
                 self._wanted.setdefault(key, []).append((recipe, recipe.go_modules))
-        for recipe in listed:
-            self._everything(recipe)
+        while listed:
+            for recipe in listed:
+                self._everything(recipe)
+            listed = [other for other in waiting if self._is_stale(other)]
+            names = {recipe.name for recipe in listed}
+            waiting = [other for other in waiting if other.name not in names]
         return Lock(pins=self.pins, sources=self.sources, go_modules=self.go_modules)
+
+    def _is_stale(self, recipe: Recipe) -> bool:
+        """Whether the old lock has the recipe, and a source that it reads is another now."""
+        if not self.old.has(recipe):
+            return False
+        read = (self._files.named(recipe, name, where) for name, where in recipe.reads())
+        return any(not self._as_before(owner, name) for owner, name in read)
+
+    def _as_before(self, owner: Recipe, name: str) -> bool:
+        """Whether a source is what it was for the old lock, as far as it was looked at."""
+        key = source_key(owner.name, name, owner.sources[name].spec, self.build_arch)
+        found, held = self.sources.get(key), self.old.sources.get(key)
+        return found is None or (held is not None and held.parts == found.parts)
 
     def _everything(self, recipe: Recipe) -> None:
         for name in recipe.all_pins:
@@ -168,6 +187,5 @@ class Resolver:
     def _unchanged(self, recipe: Recipe, spec: GoModulesSpec) -> bool:
         """Whether the source is what it was for the old lock."""
         owner, name = self._files.named(recipe, spec.source, spec.where)
-        key = source_key(owner.name, name, owner.sources[name].spec, self.build_arch)
-        held = self.old.sources.get(key)
-        return held is not None and held.parts == self.source(owner, name)
+        self.source(owner, name)
+        return self._as_before(owner, name)

@@ -50,7 +50,7 @@ class UrlFetcher:
             if source.unpack:
                 unpack(got.file, name, into, strip=source.strip)
             else:
-                into.file(name, iter(lambda: got.file.read(_CHUNK), b""))
+                into.file(source.name, iter(lambda: got.file.read(_CHUNK), b""))
 
     def resolve(self, urls: tuple[str, ...], debian: DebianFile | None = None) -> str:
         """The SHA-256 of what the first address gives that has anything.

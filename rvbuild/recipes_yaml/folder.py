@@ -6,6 +6,7 @@ Knows: where recipes and their files lie. Must not know: what is in them.
 from __future__ import annotations
 
 import os
+import stat
 
 from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.recipe import Recipe
@@ -90,7 +91,8 @@ def _beside(folder: str) -> list[tuple[str, bytes, bool]]:
     found: list[tuple[str, bytes, bool]] = []
     for at, folders, files in os.walk(folder):
         folders.sort()
-        for name in files:
+        links = [name for name in folders if os.path.islink(os.path.join(at, name))]
+        for name in (*links, *files):
             path = os.path.join(at, name)
             relative = os.path.relpath(path, folder)
             if relative == RECIPE_FILE:
@@ -101,5 +103,6 @@ def _beside(folder: str) -> list[tuple[str, bytes, bool]]:
             if len(found) == MAX_FILES or os.path.getsize(path) > MAX_BYTES:
                 msg = f"too much beside the recipe: at most {MAX_FILES} files of {MAX_BYTES} bytes"
                 raise RecipeError(msg, where=path, hint="large files are sources: give them a URL")
-            found.append((relative, _read(path, path), os.access(path, os.X_OK)))
+            executable = bool(os.stat(path).st_mode & stat.S_IXUSR)  # whoever asks, root too
+            found.append((relative, _read(path, path), executable))
     return sorted(found)

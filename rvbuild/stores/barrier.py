@@ -20,6 +20,7 @@ class Barrier:
 
     syncfs reports write-back errors since its file descriptor was opened (Linux 5.8), so
     the descriptor lives as long as the barrier, and is opened before anything is written.
+    It reports each once, and what was lost stays lost: after a failure none succeeds.
     """
 
     def __init__(self, folder: str, *, durable: bool = True) -> None:
@@ -29,6 +30,7 @@ class Barrier:
         self._started = self._finished = 0
         self._running = False
         self._failures: dict[int, OSError] = {}
+        self._broken: OSError | None = None
         self._syncfs = ctypes.CDLL(None, use_errno=True).syncfs
         self._fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         weakref.finalize(self, os.close, self._fd)
@@ -51,7 +53,7 @@ class Barrier:
             self._started, self._running = ticket, True
         failure: OSError | None = InterruptedError(errno.EINTR, "interrupted")
         try:
-            failure = self._sync()
+            failure = self._broken = self._broken or self._sync()
         finally:  # ^C here must not leave the others waiting for ever
             with self._turn:
                 self._running, self._finished = False, ticket

@@ -89,7 +89,10 @@ class LocalLocks:
 
     @contextmanager
     def shared(self) -> Iterator[None]:
-        """Held for a whole build: nothing in the store goes away meanwhile."""
+        """Held for a whole build: nothing in the store goes away meanwhile.
+
+        May be taken again by who has it: gc tries once and does not wait in between.
+        """
         with _held(f"{self._folder}/{STORE}", fcntl.LOCK_SH):
             yield
 

@@ -235,14 +235,16 @@ def test_an_edited_folder_stands_for_a_source(world: World, tmp_path: Path):
     assert world.planned(target, *override)["tasks"] == []
     (edited / "word.txt").write_text("three\n")
     assert target in world.plan(target, *override)
-    refused = world.run(target, "--release", *override)
-    assert refused.code == 2
+    refused, unused, gone = world.run_each(
+        [
+            (target, "--release", *override),
+            (target, "--override", f"nothing={edited}"),
+            (target, "--override", "taker/it=/no/such"),
+        ]
+    )
+    assert (refused.code, unused.code, gone.code) == (2, 2, 4)
     refused.said("--override and --release exclude each other", "hint")
-    unused = world.run(target, "--override", f"nothing={edited}")
-    assert unused.code == 2
     unused.said("--override nothing: no source of these targets is called so", "RECIPE/SOURCE")
-    gone = world.run(target, "--override", "taker/it=/no/such")
-    assert gone.code == 4
     gone.said("no such folder", "/no/such")
 
 

@@ -7,9 +7,11 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from world import HERE, Ran, World
 
 HELLO_HERE = f"hello-{HERE}"
@@ -205,3 +207,50 @@ def test_a_step_without_an_end_is_ended(world: World):
     ran = world.run(f"slow-{HERE}")
     assert (ran.code, ran.out) == (1, "")
     ran.said("error: the step failed: not done after 1 s", f"slow-{HERE}", "waits", "rvbuild log")
+
+
+# ---- collecting garbage at the worst moment
+
+STOPPING = """\
+import os, signal, sys
+
+def hook(event, args):
+    if event == "{event}" and "{part}" in str(args[{place}]):
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+sys.addaudithook(hook)
+from rvbuild.__main__ import main
+sys.exit(main())
+"""
+"""The program, stopped as it is about to do something; then it can be let go on."""
+
+
+def gc_while_stopped(world: World, *words: str, event: str, part: str, place: int) -> Ran:
+    """What gc says while the program is stopped; the program must end well."""
+    script = STOPPING.format(event=event, part=part, place=place)
+    program = evolve(world, program=(sys.executable, "-c", script)).start(*words)
+    _, status = os.waitpid(program.process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    said = world.run("gc", "--keep", "0")
+    os.kill(program.process.pid, signal.SIGCONT)
+    ran = program.wait()
+    assert ran.code == 0, str(ran)
+    return said
+
+
+def test_gc_takes_no_result_that_is_about_to_be_linked(world: World):
+    said = gc_while_stopped(world, HELLO_HERE, event="os.symlink", part="/result/", place=1)
+    assert said.code == 1
+    said.said("a build is using the store")
+    assert (world.folder / "result" / HELLO_HERE / "share/hello.txt").exists()
+
+
+def test_gc_takes_no_source_that_lock_is_about_to_read(world: World):
+    (world.folder / "words").mkdir()
+    (world.folder / "words/version").write_text("1.2\n")
+    world.recipe("words", "summary: words\nlicense: MIT\nhomepage: https://example.invalid\n"
+                 "kind: source\nversion: '1'\nsources: {it: {path: ../../words}}\n")  # fmt: skip
+    world.step("user", ": > $out/out.txt", "pins: {x: {from: words, line: 1, file: version}}\n")
+    said = gc_while_stopped(world, "lock", event="open", part=".tree", place=0)
+    assert said.code == 1
+    said.said("a build is using the store")

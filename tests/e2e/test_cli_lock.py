@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from world import HELLO, HERE, World, repository
+from world import HELLO, HERE, OTHER, ROOT, World, repository
 
 URL = "https://example.invalid/upstream"
 FILES = {
@@ -120,6 +120,49 @@ def test_only_the_named_recipes_are_locked_again(upstream: Upstream):
     assert upstream.lock.read_text() == before
 
 
+def test_what_others_read_from_a_source_that_changed_is_locked_again_too(upstream: Upstream):
+    """The lock after `lock user` is the one that `lock` would have written."""
+    world = upstream.world
+    world.recipe("reader", USER.replace("image.tag", "image.other"))
+    chart = FILES["chart.yaml"] + "  other: %s\n"
+    upstream.commit({"chart.yaml": chart % "one"})
+    world.fine("lock", *upstream.mirror)
+    commit = upstream.commit({"chart.yaml": chart % "two"})
+    world.fine("lock", "user", *upstream.mirror)
+    world.fine("lock", "--check", "--offline")
+    world.fine(f"reader-{HERE}", "--offline")
+    text = (world.folder / "result" / f"reader-{HERE}" / "out.txt").read_text()
+    assert text == f"v1.4.2 two {commit[:8]} 1700000000\n"
+
+
+def test_what_another_build_machine_was_given_stays(upstream: Upstream):
+    """As long as it is described as this machine's own."""
+    world = upstream.world
+    world.fine("lock", *upstream.mirror)
+    text = upstream.lock.read_text()
+    found = re.search(rf"^  base-toolbox/debian@{HERE}:\n(?:    .*\n)+", text, re.MULTILINE)
+    assert found
+    theirs = found.group().replace(f"@{HERE}:", f"@{OTHER}:")
+    stale = theirs.replace("base-toolbox/", "base-toolbox/a").replace("spec: '", "spec: 'x")
+    upstream.lock.write_text(text.replace(found.group(), found.group() + theirs + stale))
+    world.fine("lock", "--offline")
+    first, second = sorted([found.group(), theirs])
+    assert upstream.lock.read_text() == text.replace(found.group(), first + second)
+    world.fine("lock", "--check", "--offline")
+
+
+def test_a_project_may_use_the_modules_of_a_source_that_shipped_recipes_use(world: World):
+    """Its own set of Go modules of the same source does not replace theirs."""
+    shipped = (ROOT / "rvbuild.lock").read_text()
+    source = re.search(r"^  k3s-source/k3s:\n(?:    .*\n)+", shipped, re.MULTILINE)
+    assert source
+    (world.folder / "rvbuild.lock").write_text(
+        f"lock: 1\npins: {{}}\nsources:\n{source.group()}go-modules:\n  k3s-source/k3s:\n"
+        "    specs:\n      - 'mine'\n    modules: []\n    mods: []\n"
+    )
+    world.fine("show", f"k3s-server-{OTHER}")
+
+
 def test_rungs_that_disagree_are_each_shown_with_file_line_and_value(upstream: Upstream):
     world = upstream.world
     world.recipe("user", USER.replace(USER.splitlines(keepends=True)[3], LADDER))
@@ -173,10 +216,10 @@ def test_a_source_that_was_never_locked(upstream: Upstream):
         ("lock: 1\npins: {}\nsources: [\n", "rvbuild.lock:4:1", "version control"),
     ],
 )
-def test_a_lock_that_is_not_valid(world: World, text: str, message: str, hint: str):
-    (world.folder / "rvbuild.lock").write_text(text)
-    for words in (("plan", f"hello-{HERE}"), ("lock",)):
-        ran = world.run(*words)
+def test_a_lock_that_is_not_valid(bare: World, text: str, message: str, hint: str):
+    bare.recipe("hello", HELLO)
+    (bare.folder / "rvbuild.lock").write_text(text)
+    for ran in bare.run_each([("plan", f"hello-{HERE}"), ("lock",)]):
         assert (ran.code, ran.out) == (3, "")
         ran.said("error: ", message)
         ran.said("hint: ", hint)

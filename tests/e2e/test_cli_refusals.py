@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -53,27 +54,22 @@ BAD_RECIPES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("text", "place", "parts", "hint"),
-    [bad[1:] for bad in BAD_RECIPES],
-    ids=[bad[0] for bad in BAD_RECIPES],
-)
-def test_a_recipe_that_is_not_valid(
-    bare: World, text: str, place: str, parts: list[str], hint: str | None
-):
+def test_recipes_that_are_not_valid(bare: World):
     """The place with the line itself, and a way out; nothing is made, not even a store."""
-    bare.recipe("hello", text)
-    ran = bare.run(HELLO_HERE)
-    assert (ran.code, ran.out) == (3, ""), str(ran)
-    ran.said("error: ")
-    ran.said(f"--> recipes/hello/recipe.yaml:{place}" if place else "recipes/hello/recipe.yaml")
-    for part in parts:
-        ran.said(part)
-    if hint:
-        ran.said("hint: ", hint)
-    assert "Traceback" not in ran.err
+    for number, (_, text, *_) in enumerate(BAD_RECIPES):
+        bare.recipe(f"bad{number}", text)
+    ran_each = bare.run_each([f"bad{number}-{HERE}"] for number in range(len(BAD_RECIPES)))
+    for number, ((what, _, place, parts, hint), ran) in enumerate(
+        zip(BAD_RECIPES, ran_each, strict=True)
+    ):
+        assert (ran.code, ran.out) == (3, ""), f"{what}: {ran}"
+        file = f"recipes/bad{number}/recipe.yaml"
+        ran.said("error: ", f"--> {file}:{place}" if place else file)
+        ran.said(*parts)
+        ran.said("hint: " if hint else "", hint or "")
+        assert "Traceback" not in ran.err
     assert not (bare.folder / "result").exists()
-    assert bare.records() == set()
+    assert not bare.store.exists()
 
 
 def test_bytes_that_are_no_text(bare: World):
@@ -96,9 +92,9 @@ def test_recipes_that_need_each_other(bare: World):
 
 def test_every_command_reads_recipes_as_strictly(bare: World):
     bare.recipe("hello", HELLO.replace("license", "licence"))
-    for words in (["plan", HELLO_HERE], ["show", HELLO_HERE], ["log", HELLO_HERE], ["show"],
-                  ["fetch", HELLO_HERE], ["lock"]):  # fmt: skip
-        ran = bare.run(*words)
+    lines = [["plan", HELLO_HERE], ["show", HELLO_HERE], ["log", HELLO_HERE], ["show"],
+             ["fetch", HELLO_HERE], ["lock"]]  # fmt: skip
+    for words, ran in zip(lines, bare.run_each(lines), strict=True):
         assert (ran.code, ran.out) == (3, ""), f"{words} {ran}"
         ran.said("recipes/hello/recipe.yaml:2:1")
 
@@ -130,28 +126,21 @@ BAD_OUTPUTS = [
 
 
 @pytest.mark.privileged
-@pytest.mark.parametrize(
-    ("script", "rule", "parts", "hint"),
-    [bad[1:] for bad in BAD_OUTPUTS],
-    ids=[bad[0] for bad in BAD_OUTPUTS],
-)
-def test_an_output_that_is_not_what_the_recipe_says(
-    world: World, script: str, rule: str, parts: list[str], hint: str | None
-):
-    """Verified before anything is registered: nobody can build on it."""
-    world.step("bad", f"echo was here\n{script}")
-    file = world.folder / "recipes/bad/recipe.yaml"
-    file.write_text(file.read_text().replace("{path: out.txt, kind: file}", rule))
+def test_outputs_that_are_not_what_the_recipe_says(world: World):
+    """Verified before anything is registered: nobody can build on them."""
+    for number, (_, script, rule, *_) in enumerate(BAD_OUTPUTS):
+        file = world.step(f"bad{number}", f"echo was here\n{script}")
+        file.write_text(file.read_text().replace("{path: out.txt, kind: file}", rule))
     before = world.records()
-    ran = world.run(f"bad-{HERE}")
-    assert (ran.code, ran.out) == (5 if parts else 1, ""), str(ran)
-    ran.said("error: ", f"--> bad-{HERE}")
-    for part in parts:
-        ran.said(part)
-    if hint:
-        ran.said("hint: ", hint)
+    targets = [f"bad{number}-{HERE}" for number in range(len(BAD_OUTPUTS))]
+    ran_each = world.run_each([target] for target in targets)
+    for target, (what, _, _, parts, hint), ran in zip(targets, BAD_OUTPUTS, ran_each, strict=True):
+        assert (ran.code, ran.out) == (5 if parts else 1, ""), f"{what}: {ran}"
+        ran.said("error: ", f"--> {target}", *parts)
+        ran.said("hint: " if hint else "", hint or "")
     assert world.records() == before
-    assert world.fine("log", f"bad-{HERE}").out == "was here\n"
+    for log in world.run_each(["log", target] for target in targets):
+        assert (log.code, log.out) == (0, "was here\n")
     world.sound()
 
 
@@ -197,40 +186,63 @@ def on_terminal(world: World, *words: str) -> str:
 # ---- command lines
 
 
-@pytest.mark.parametrize(
-    ("words", "parts"),
-    [
-        ([f"helo-{HERE}"], ["there is no recipe called 'helo'", "hint: ", "hello"]),
-        (["hello"], ["architecture is missing", "hello", "hint: one of: ", HELLO_HERE]),
-        (["hello-sparc"], ["hello-sparc", "hint: ", "hello"]),
-        ([f"base-toolbox-{HERE}"], ["same for every architecture", "hint: say `base-toolbox`"]),
-        ([HELLO_HERE, "-j", "-1"], ["-j -1", "at least one"]),
-        ([HELLO_HERE, "-j", "0"], ["-j 0", "at least one"]),
-        ([HELLO_HERE, "-j", "many"], ["-j", "many"]),
-        ([HELLO_HERE, "--mirror", "https://example.invalid/x"], ["--mirror", "FROM=TO"]),
-        ([HELLO_HERE, "--override", "it"], ["--override it", "NAME=PATH"]),
-        (["gc", "--keep", "-1"], ["--keep -1"]),
-        (["store", "wash"], ["wash", "verify"]),
-        (["frobnicate"], ["no recipe called 'frobnicate'", "`rvbuild show` lists"]),
-        (["store", "verify"], ["there is no store", "--store"]),
-        (["gc"], ["there is no store", "--store"]),
-        (["build"], ["wants a TARGET"]),
-        (["lock", "--override", "a=b"], ["--override"]),
-        (["lock", "helo"], ["there is no recipe called 'helo'", "hello"]),
-        (["--frobnicate"], ["--frobnicate"]),
-    ],
-    ids=" ".join,
-)
-def test_wrong_words(bare: World, words: list[str], parts: list[str]):
+BAD_WORDS = [
+    ([f"helo-{HERE}"], ["there is no recipe called 'helo'", "hint: ", "hello"]),
+    (["hello"], ["architecture is missing", "hello", "hint: one of: ", HELLO_HERE]),
+    (["hello-sparc"], ["hello-sparc", "hint: ", "hello"]),
+    ([f"base-toolbox-{HERE}"], ["same for every architecture", "hint: say `base-toolbox`"]),
+    ([HELLO_HERE, "-j", "-1"], ["-j -1", "at least one"]),
+    ([HELLO_HERE, "-j", "0"], ["-j 0", "at least one"]),
+    ([HELLO_HERE, "-j", "many"], ["-j", "many"]),
+    ([HELLO_HERE, "--mirror", "https://example.invalid/x"], ["--mirror", "FROM=TO"]),
+    ([HELLO_HERE, "--override", "it"], ["--override it", "NAME=PATH"]),
+    (["gc", "--keep", "-1"], ["--keep -1"]),
+    (["store", "wash"], ["wash", "verify"]),
+    (["frobnicate"], ["no recipe called 'frobnicate'", "`rvbuild show` lists"]),
+    (["store", "verify"], ["there is no store", "--store"]),
+    (["gc"], ["there is no store", "--store"]),
+    (["build"], ["wants a TARGET"]),
+    (["lock", "--override", "a=b"], ["--override"]),
+    (["lock", "helo"], ["there is no recipe called 'helo'", "hello"]),
+    (["--frobnicate"], ["--frobnicate"]),
+]
+
+
+def test_wrong_words(bare: World):
     """Exit code 2, what is wrong and what would be right; nothing is made."""
     bare.recipe("hello", HELLO)
-    ran = bare.run(*words)
-    assert (ran.code, ran.out) == (2, ""), str(ran)
-    ran.said("error: ")
-    for part in parts:
-        ran.said(part)
+    for (words, parts), ran in zip(
+        BAD_WORDS, bare.run_each(words for words, _ in BAD_WORDS), strict=True
+    ):
+        assert (ran.code, ran.out) == (2, ""), f"{words}: {ran}"
+        ran.said("error: ")
+        for part in parts:
+            ran.said(part)
     assert not (bare.folder / "result").exists()
-    assert bare.records() == set()
+    assert not bare.store.exists()
+
+
+def test_a_release_of_a_folder_is_refused_before_anything_is_made(bare: World):
+    (bare.folder / "words").mkdir()
+    bare.recipe("words", "summary: words\nlicense: MIT\nhomepage: https://example.invalid\n"
+                "kind: source\nversion: '1'\nsources: {it: {path: ../../words}}\n")  # fmt: skip
+    bare.fine("lock")
+    shutil.rmtree(bare.store)
+    ran = bare.run("words", "--release")
+    assert (ran.code, ran.out) == (2, ""), str(ran)
+    ran.said("a release is made of pinned sources, and this is a folder", "words")
+    assert not bare.store.exists()
+
+
+def test_who_only_looks_makes_no_store(bare: World):
+    bare.recipe("hello", HELLO)
+    plan, show, recipes, log = bare.run_each(
+        [["plan", HELLO_HERE], ["show", HELLO_HERE], ["show"], ["log", HELLO_HERE]]
+    )
+    assert (plan.code, show.code, recipes.code, log.code) == (0, 0, 0, 2)
+    assert f"build  {HELLO_HERE}: no result" in plan.out
+    log.said("no step of it has run here", HELLO_HERE)
+    assert not bare.store.exists()
 
 
 def test_without_words_it_explains_itself(bare: World):
@@ -254,7 +266,6 @@ def test_folders_with_odd_names(world: World, tmp_path: Path, name: str):
     ran = world.at(link).fine(HELLO_HERE)
     assert ran.out == f"result/{HELLO_HERE}  share/hello.txt\n"
     assert (odd / "result" / HELLO_HERE / "share/hello.txt").exists()
-    assert (ran.out, "") == ((again := world.at(odd).fine(HELLO_HERE)).out, again.err)
 
 
 def test_a_folder_below_the_project_is_in_the_project(world: World):

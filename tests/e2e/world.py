@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,11 @@ class World:
     def run(self, *words: str, wrapper: Sequence[str] = (), **options: Any) -> Ran:  # noqa: ANN401
         """Run the program to its end."""
         return self.start(*words, wrapper=wrapper, **options).wait()
+
+    def run_each(self, lines: Iterable[Sequence[str]]) -> list[Ran]:
+        """Run it with each line of words, as many at once as there are cores."""
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            return list(pool.map(lambda words: self.run(*words), lines))
 
     def fine(self, *words: str) -> Ran:
         """Run it; it must succeed."""

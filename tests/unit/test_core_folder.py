@@ -61,6 +61,7 @@ def test_files_beside_a_recipe_are_taken_in_order_with_their_bit(tmp_path: Path)
     (recipe / "z" / "b.patch").write_bytes(b"b")
     (recipe / "a.sh").write_bytes(b"#!")
     (recipe / "a.sh").chmod(0o755)
+    (recipe / "z" / "b.patch").chmod(0o645)  # root may execute it; its owner may not
     assert Folder((str(tmp_path),)).load("a").files == (
         ("a.sh", b"#!", True),
         ("z/b.patch", b"b", False),
@@ -73,6 +74,11 @@ def test_what_may_not_lie_beside_a_recipe(tmp_path: Path, monkeypatch: pytest.Mo
     (recipe / "link").symlink_to("/etc/passwd")
     with pytest.raises(RecipeError, match="only plain files"):
         recipes.load("a")
+    (recipe / "link").unlink()
+    (recipe / "link").symlink_to(tmp_path)
+    with pytest.raises(RecipeError, match="only plain files") as caught:
+        recipes.load("a")
+    assert caught.value.where == str(recipe / "link")
     (recipe / "link").unlink()
     os.mkfifo(recipe / "pipe")
     with pytest.raises(RecipeError, match="only plain files"):

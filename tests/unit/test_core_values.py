@@ -200,6 +200,21 @@ def test_how_an_archive_is_unpacked_is_part_of_what_it_is():
     assert identity(unpack=False, strip=1) == identity(unpack=False, strip=0)
 
 
+def test_the_name_of_a_file_that_is_not_unpacked_is_in_its_identity():
+    """It is in the tree; the rest of the URL is transport."""
+
+    def identity(*urls: str, unpack: bool = False) -> object:
+        return UrlSource(urls=urls, sha256="s", unpack=unpack).identity
+
+    assert identity("https://e.org/a") != identity("https://e.org/b")
+    assert identity("https://e.org/a%20b") == identity("https://m.org/x/a b?y=c/d#e")
+    assert identity("https://e.org/a?y=c/d") != identity("https://e.org/b?y=c/d")
+    assert identity("https://e.org/a", unpack=True) == identity("https://e.org/b", unpack=True)
+    debian = DebianFile(package="p", file="f.xz")
+    mirrored = UrlSource(urls=(), sha256="s", unpack=False, debian=debian)
+    assert mirrored.identity == identity("https://e.org/f.xz")
+
+
 # ---- the rest
 
 

@@ -23,7 +23,7 @@ from rvbuild.core.errors import (
 from rvbuild.core.events import Noticed, Phase, Planned, Progressed, Started, Wrote
 from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import PathSource
-from rvbuild.engine.build import build, plan_build
+from rvbuild.engine.build import build, plan_build, refuse_folders
 from rvbuild.stores.memory import MemoryStore
 
 
@@ -60,6 +60,7 @@ def test_events_tell_the_plan_reasons_and_what_was_written(shop: Workshop):
 
 def test_plan_build_says_what_a_build_would_do_and_does_nothing(shop: Workshop):
     step = shop.step("s", "say hello", shop.source("a"))
+    assert plan_build(shop.known, [step.digest], None).tasks.keys() == shop.known.keys()
     plan = plan_build(shop.known, [step.digest], shop.machinery)
     assert [task.derivation.label for task in plan.tasks.values()] == ["a", "s"]
     assert (shop.events, shop.executor.ran) == ([], [])
@@ -455,10 +456,9 @@ def test_nothing_wanted_is_nothing_done(shop: Workshop):
 
 
 def test_a_release_is_not_made_of_folders(shop: Workshop):
-    """Not even where their result is in the store already."""
-    folder = shop.add(Fetch(source=PathSource(path="/home/me/x", digest="d")))
-    step = shop.step("s", "say x", folder)
+    shop.step("s", "say x", shop.source("a"))
+    refuse_folders(shop.known.values())
+    shop.add(Fetch(source=PathSource(path="/home/me/x", digest="d")))
     with pytest.raises(UsageError) as caught:
-        released(shop).build(step)
+        refuse_folders(shop.known.values())
     assert caught.value.where == "/home/me/x"
-    assert shop.executor.ran == []

@@ -247,6 +247,64 @@ def test_a_partial_lock_resolves_what_it_is_asked_for():
     assert list(lock.sources) == ["other/o"]
 
 
+LINE = "version: {from: %s, line: 1, file: v}\n"
+READERS = {
+    "k": K,
+    "mid": "kind: source\n" + LINE % "k" + "sources: {mid: {url: 'https://e.org/m-${version}'}}\n",
+    "end": LINE % "mid" + "build: x\n",
+    "ladder": "version:\n  first-of:\n    - {literal: '7'}\n    - {from: k, line: 1, file: v}\n"
+    "  prefer: 1\nbuild: x\n",
+    "summed": "sources: {m: {go-module: e.org/m, version: v1.0.0, go-sum: k}}\nbuild: x\n",
+    "user": "inputs: {build: [go], go-modules: {from: k, packages: []}}\nbuild: x\n",
+    "calm": LINE % "z" + "build: x\n",
+    "z": "kind: source\nsources: {z: {url: 'https://e.org/z', sha256: %s}}\n" % ("e" * 64),
+}
+MOVED = {**READERS, "k": K.replace("1" * 40, "3" * 40)}
+
+
+def reading(texts: Mapping[str, str]) -> World:
+    """Each source with one version, and a go.sum in each commit of ``k``."""
+    old, new = f"e.org/m v1.0.0 {H1}\n", f"e.org/m v1.0.0 {H2}\n"
+    files = {
+        "k@11111111": {"v": "1\n", "go.sum": old},
+        "k@33333333": {"v": "3\n", "go.sum": new},
+        "m-1": {"v": "one\n"},
+        "m-3": {"v": "three\n"},
+        "z": {"v": "z\n"},
+    }
+    return World(texts, files)
+
+
+def test_what_was_read_from_a_source_that_changed_is_read_again():
+    """Also where the source of that is another now; and nothing that was read elsewhere."""
+    old = reading(READERS).lock()
+    world = reading({**MOVED, "new": LINE % "k" + "build: x\n"})
+    lock = world.lock("k", old=old, users=(*READERS, "new"))
+    assert {key: pin.value for key, pin in lock.pins.items()} == {
+        "mid/version": "3", "end/version": "three", "ladder/version": "7",
+    }  # fmt: skip
+    assert lock.sources.keys() == {"k/k", "mid/mid", "summed/m"}
+    assert lock.sources["summed/m"].parts == (GoModule(path="e.org/m", version="v1.0.0", h1=H2),)
+    assert lock.go_modules["k/k"].modules == (("e.org/m", "v1.0.0", H2),)
+    merged = evolve(
+        old,
+        pins={**old.pins, **lock.pins},
+        sources={**old.sources, **lock.sources},
+        go_modules={**old.go_modules, **lock.go_modules},
+    )
+    assert merged == reading(MOVED).lock()
+
+
+def test_who_reads_from_what_did_not_change_is_left_alone():
+    """Not even its files are fetched."""
+    old = reading(READERS).lock()
+    world = reading(READERS)
+    lock = world.lock("k", old=old, users=tuple(READERS))
+    assert (lock.pins, lock.sources.keys()) == ({}, {"k/k"})
+    lock = world.lock("calm", old=old, users=tuple(READERS))
+    assert lock.pins.keys() == {"calm/version"}
+
+
 def test_an_error_says_which_recipe_asks():
     world = World({"app": EVERY, "k": K}, outside=Outside(broken=True))
     error = refused(world, SourceError)

@@ -1,6 +1,7 @@
 """The lock: its text, its round trip, and whether it fits the recipes."""
 
 import pytest
+from attrs import evolve
 
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue, spec_text
@@ -197,3 +198,93 @@ def test_git_facts_need_a_git_source():
     reading = Reading(source="x", reader="git", argument="commit", where="r.yaml:1:1")
     with pytest.raises(RecipeError, match="not a git source"):
         git_fact(PathSource(path="x"), reading)
+
+
+# ---- one lock over another, and machines
+
+OF_USER = GoModulesSpec(source="ksrc")
+OF_MINE = GoModulesSpec(source="ksrc", packages=("./mine",))
+
+
+def go_set(spec: GoModulesSpec, path: str) -> GoModuleSet:
+    return GoModuleSet(specs=(spec_text(spec),), modules=((path, "v1", "h1:x="),), mods=())
+
+
+def shipped(commit: str = "1") -> Lock:
+    """The lock below: two sources, a pin read from each, and a set of Go modules of each."""
+    git = evolve(GIT, commit=commit * 40)
+    return Lock(
+        pins={
+            "a/version": PinValue(value="1", spec="s", source="ksrc", file="go.mod", line=1),
+            "b/version": PinValue(value="2", spec="s", source="other", file="f", line=1),
+        },
+        sources={
+            "ksrc/k": LockedSource(spec="s", parts=(git,)),
+            "other/o": LockedSource(spec="s", parts=(GIT,)),
+        },
+        go_modules={
+            "ksrc/k": go_set(OF_USER, "e.org/shipped"),
+            "ksrc/k:cmd": go_set(OF_USER, "e.org/cmd"),
+            "other/o": go_set(OF_USER, "e.org/other"),
+        },
+    )
+
+
+def mine(commit: str = "1") -> Lock:
+    """A project's lock, with a recipe of its own that needs modules of the same source."""
+    below = shipped(commit)
+    return Lock(
+        pins={"mine/version": PinValue(value="3", spec="s", source="other", file="f", line=2)},
+        sources={"ksrc/k": below.sources["ksrc/k"]},
+        go_modules={"ksrc/k": go_set(OF_MINE, "e.org/mine")},
+        file="mine.lock",
+    )
+
+
+def test_a_lock_over_another_adds_to_it():
+    """Recipes of both find the set of modules that was made for them."""
+    lock = mine().over(shipped())
+    assert lock.file == "mine.lock"
+    assert lock.pins.keys() == {"a/version", "b/version", "mine/version"}
+    assert lock.sources.keys() == {"ksrc/k", "other/o"}
+    assert lock.modules("ksrc/k", OF_MINE).modules[0][0] == "e.org/mine"
+    assert lock.modules("ksrc/k", OF_USER).modules[0][0] == "e.org/shipped"
+    assert lock.modules("ksrc/k:cmd", OF_USER).modules[0][0] == "e.org/cmd"
+    with pytest.raises(LockError, match="for another recipe"):
+        lock.modules("ksrc/k", GoModulesSpec(source="ksrc", packages=("./nobody",)))
+
+
+def test_a_lock_over_another_takes_nothing_that_was_read_from_another_source():
+    """The pins and modules of one commit are not those of the next."""
+    lock = mine("2").over(shipped())
+    assert lock.pins.keys() == {"b/version", "mine/version"}
+    assert lock.go_modules.keys() == {"ksrc/k", "other/o"}
+    assert lock.hidden == {}
+    with pytest.raises(LockError, match="for another recipe"):
+        lock.modules("ksrc/k", OF_USER)
+
+
+def test_the_entries_of_other_build_machines_stay_if_they_are_described_alike():
+    def of(**machines: str) -> dict[str, LockedSource]:
+        return {
+            f"{key[0]}/{key[0]}@{key[1:]}": LockedSource(spec=spec, parts=(GIT,))
+            for key, spec in machines.items()
+        }
+
+    plain = {"x/x": LockedSource(spec="s", parts=(GIT,))}
+    old = Lock(sources={**plain, **of(aamd64="s", aarm64="s", bamd64="s", barm64="s", carm64="s")})
+    new = Lock(sources=of(aamd64="s", bamd64="t", damd64="s"))
+    kept = new.with_machines_of(old, "amd64").sources
+    assert kept == {**new.sources, **of(aarm64="s")}
+
+
+def test_what_a_lock_has_of_a_recipe():
+    recipes = Recipes(app=APP, ksrc=KSRC, user="inputs: {go-modules: {from: ksrc}}\nbuild: x\n")
+    lock = fitting(recipes)
+    assert lock.recipes() == {"app", "ksrc"}
+    assert lock.has(recipes.recipe("app"))
+    user = recipes.recipe("user")
+    assert not lock.has(user)
+    assert user.go_modules is not None
+    assert evolve(lock, go_modules={"ksrc/k": go_set(user.go_modules, "m")}).has(user)
+    assert not evolve(lock, go_modules={"ksrc/k": go_set(OF_MINE, "m")}).has(user)

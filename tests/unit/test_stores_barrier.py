@@ -1,0 +1,58 @@
+"""Waiting for the disk: who waits, and that a failure is not forgotten.
+
+What syncfs answers is told by the test: a disk that fails is nothing that it could make.
+"""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from rvbuild.core.errors import StoreError
+from rvbuild.stores.barrier import Barrier
+
+
+class Disk(Barrier):
+    """A file system whose ``answers`` are given; afterwards all is well, as Linux says it."""
+
+    def __init__(self, folder: Path, *answers: OSError | None) -> None:
+        super().__init__(str(folder))
+        self.answers = list(answers)
+
+    def _sync(self) -> OSError | None:
+        return self.answers.pop(0) if self.answers else super()._sync()
+
+
+def test_a_disk_that_takes_everything(tmp_path: Path):
+    disk = Disk(tmp_path)
+    disk.wait()
+    disk.wait()
+
+
+def test_after_a_failure_nothing_counts_as_durable(tmp_path: Path):
+    """The kernel reports it once; what it lost may be part of what a later barrier is for."""
+    disk = Disk(tmp_path, None, OSError(errno.EIO, "Input/output error"))
+    disk.wait()
+    for _ in range(3):
+        with pytest.raises(StoreError, match="Input/output error") as caught:
+            disk.wait()
+        assert caught.value.where == str(tmp_path)
+    assert disk.answers == []
+
+
+def test_an_interrupt_is_no_failure_of_the_disk(tmp_path: Path):
+    class Pressed(Disk):
+        pressed = False
+
+        def _sync(self) -> OSError | None:
+            if not self.pressed:
+                self.pressed = True
+                raise KeyboardInterrupt
+            return super()._sync()
+
+    disk = Pressed(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        disk.wait()
+    disk.wait()
