@@ -109,6 +109,12 @@ def test_what_is_not_said_is_not_in_the_configuration():
     assert found["created"] == "1970-01-01T00:00:00Z"
 
 
+@pytest.mark.parametrize("host", ["docker.io", "localhost", "localhost:5000", "registry:5000"])
+def test_a_name_begins_with_its_registry(host: str):
+    environment = dict(linked(pod=IMAGE.replace("docker.io", host)).environment)
+    assert environment["image_name"] == f"{host}/team/app-pod:v1.0"
+
+
 def test_the_script_fills_the_root_and_then_packs_it():
     step = linked()
     environment = dict(step.environment)
