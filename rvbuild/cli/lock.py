@@ -18,7 +18,7 @@ from rvbuild.cli.workspace import Workspace
 from rvbuild.core.derivation import Derivation, Fetch
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, StoreError, UsageError
-from rvbuild.core.graph import INDEPENDENT, Instance, RecipeGraph
+from rvbuild.core.graph import INDEPENDENT, Instance, RecipeGraph, with_checkers
 from rvbuild.core.link import Linker
 from rvbuild.core.lock import Lock
 from rvbuild.core.source import Source
@@ -97,6 +97,7 @@ def _resolve(setup: Setup, names: list[str], old: Lock) -> Lock:
     known = {name for name in old.recipes() if names and setup.folder.path(name)}
     others = [setup.folder.load(name) for name in sorted({*own, *known})]
     instances = [instance for name in names or own for instance in _instances(name, setup)]
+    instances = [*with_checkers(instances, setup.folder.load)]
     graph = RecipeGraph(instances, setup.folder.load, setup.build_arch, checks=True)
     outputs = _Outputs(setup.machinery(), setup.jobs())
     resolver = Resolver(

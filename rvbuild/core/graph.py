@@ -73,8 +73,9 @@ def with_checkers(targets: Iterable[Instance], load: Load) -> tuple[Instance, ..
             where = recipe.at(f"checked-by.{name}")
             checker = load(name, where)
             if checker.kind != "package" or target.arch not in checker.architectures:
-                msg = f"{name} is no package for {target.arch or 'every architecture'}"
-                raise RecipeError(msg, where=where)
+                msg = f"{name} is no package for {target.arch}"
+                hint = f"leave it out of 'checked-by', or say 'architectures' in {recipe.file}"
+                raise RecipeError(msg, where=where, hint=hint)
             instance = Instance(name, target.arch)
             waiting += [instance] if instance not in found else []
             found[instance] = None

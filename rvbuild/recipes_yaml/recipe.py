@@ -343,6 +343,9 @@ def _check_shape(recipe: Recipe) -> None:
     if recipe.kind == "image" and recipe.build is None:
         msg = "an image needs a 'build' script"
         raise RecipeError(msg, where=recipe.file, hint="it fills $root, the image's root")
+    if recipe.checked_by and recipe.kind in {"tool", "source"}:
+        msg = f"a 'kind: {recipe.kind}' recipe is for no architecture, so none can check it"
+        raise RecipeError(msg, where=recipe.at("checked-by"), hint="use 'checks'")
     for name, use in recipe.sources.items():
         if recipe.kind == "source" and isinstance(use.spec, FromSpec):
             msg = "the source of a 'kind: source' recipe cannot be another recipe's"

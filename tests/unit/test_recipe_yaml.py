@@ -100,6 +100,7 @@ def test_every_part_is_read():
         ("build: x\naccelerators: [rust]\n", 2, "cannot be 'rust'", None),
         ("build: x\nper-architecture: {mips: {a: b}}\n", 2, "not an architecture", "riscv64"),
         ("build: x\ntoolbox: none\n", 2, "needs a toolbox", None),
+        ("kind: tool\nbuild: x\nchecked-by: [a]\n", 3, "none can check it", "'checks'"),
         ("build: x\nimage: {name: a/b, tag: c}\n", 2, "no other has", "recipes.md"),
         ("kind: image\nimage: {name: a/b}\nbuild: x\n", 2, "'tag' is missing", None),
         (

@@ -8,6 +8,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from rvbuild.core.errors import RecipeError
+from rvbuild.core.graph import Instance, with_checkers
+from rvbuild.recipes_yaml.folder import Folder
 from rvbuild.recipes_yaml.recipe import read_recipe
 from rvbuild.recipes_yaml.schema import lock_schema, recipe_schema, write_schemas
 
@@ -42,6 +44,14 @@ def test_every_shipped_recipe_fits_reader_and_schema(path: Path):
         e.message for e in Draft202012Validator(recipe_schema()).iter_errors(yaml.safe_load(text))
     ]
     assert errors == []
+
+
+def test_every_shipped_recipe_is_checked_by_one_that_fits():
+    folder = Folder((str(ROOT / "recipes"),))
+    for name in folder.names():
+        recipe = folder.load(name, None)
+        for arch in recipe.architectures if recipe.checked_by else ():
+            with_checkers([Instance(name, arch)], folder.load)
 
 
 @pytest.mark.parametrize(
