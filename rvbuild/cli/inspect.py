@@ -163,6 +163,8 @@ def log_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo
             msg, where=arguments.target, hint=f"`rvbuild {arguments.target}` builds it"
         )
     text = setup.store.read(log).decode(errors="replace")
+    if not text:
+        sys.stderr.write("the step ran, and wrote nothing\n")
     sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     return 0
 

@@ -140,6 +140,11 @@ class Setup:
             msg = "--override and --release exclude each other"
             hint = "a release is made of pinned sources: commit the change, and pin that"
             raise UsageError(msg, hint=hint)
+        for name, _ in given:  # before a folder is read, which may be a large one
+            if self.folder.path(name.partition("/")[0]) is None:
+                msg = f"--override {name}: there is no such recipe"
+                hint = "NAME is a 'kind: source' recipe, or RECIPE/SOURCE; `rvbuild show` lists"
+                raise UsageError(msg, hint=hint)
         return {name: self.sources.path(path) for name, path in given}
 
     def link(self, targets: tuple[Instance, ...], *, checks: bool) -> tuple[RecipeGraph, Linked]:

@@ -235,16 +235,18 @@ def test_an_edited_folder_stands_for_a_source(world: World, tmp_path: Path):
     assert world.planned(target, *override)["tasks"] == []
     (edited / "word.txt").write_text("three\n")
     assert target in world.plan(target, *override)
-    refused, unused, gone = world.run_each(
+    refused, unused, unknown, gone = world.run_each(
         [
             (target, "--release", *override),
-            (target, "--override", f"nothing={edited}"),
+            (target, "--override", f"base-toolbox={edited}"),
+            (target, "--override", "nothing=/"),
             (target, "--override", "taker/it=/no/such"),
         ]
     )
-    assert (refused.code, unused.code, gone.code) == (2, 2, 4)
+    assert [r.code for r in (refused, unused, unknown, gone)] == [2, 2, 2, 4]
     refused.said("--override and --release exclude each other", "hint")
-    unused.said("--override nothing: no source of these targets is called so", "RECIPE/SOURCE")
+    unused.said("--override base-toolbox: no source of these targets is called so", "RECIPE/S")
+    unknown.said("--override nothing: there is no such recipe", "RECIPE/SOURCE")
     gone.said("no such folder", "/no/such")
 
 
