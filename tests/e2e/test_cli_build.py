@@ -238,14 +238,14 @@ def test_an_edited_folder_stands_for_a_source(world: World, tmp_path: Path):
     refused, unused, unknown, gone = world.run_each(
         [
             (target, "--release", *override),
-            (target, "--override", f"base-toolbox={edited}"),
+            (target, "--override", f"pigz={edited}"),
             (target, "--override", "nothing=/"),
             (target, "--override", "taker/it=/no/such"),
         ]
     )
     assert [r.code for r in (refused, unused, unknown, gone)] == [2, 2, 2, 4]
     refused.said("--override and --release exclude each other", "hint")
-    unused.said("--override base-toolbox: no source of these targets is called so", "RECIPE/S")
+    unused.said("--override pigz: no source of these targets is called so", "RECIPE/S")
     unknown.said("--override nothing: there is no such recipe", "RECIPE/SOURCE")
     gone.said("no such folder", "/no/such")
 
