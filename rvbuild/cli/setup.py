@@ -145,7 +145,10 @@ class Setup:
 
     def link(self, targets: tuple[Instance, ...], *, checks: bool) -> tuple[RecipeGraph, Linked]:
         """Derivations for targets and their checks."""
-        graph = RecipeGraph(targets, self.folder.load, self.build_arch, checks=checks)
+        replace = pairs(getattr(self.arguments, "replace", ()), "--replace", "NAME=RECIPE")
+        graph = RecipeGraph(
+            targets, self.folder.load, self.build_arch, checks=checks, replace=dict(replace)
+        )
         locked = Locked(self.lock(), graph, self.build_arch)
         linker = Linker(graph, locked, self.build_arch, self.overrides())
         return graph, linker.link(targets, checks=checks)
