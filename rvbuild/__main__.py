@@ -33,6 +33,7 @@ def main(words: Sequence[str] | None = None) -> int:
             f"release={arguments.release}",
             f"check={not arguments.no_check}",
             f"json={arguments.json}",
+            f"replace={arguments.replace}",
             os.getcwd(),
             *workspace.recipes,
         ]

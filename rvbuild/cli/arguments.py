@@ -210,6 +210,13 @@ def _overrides() -> _Parser:
         default=[],
         help="use a folder instead of a source (a 'kind: source' recipe, or RECIPE/SOURCE)",
     )
+    group.add_argument(
+        "--replace",
+        metavar="NAME=RECIPE",
+        action="append",
+        default=[],
+        help="let another recipe stand for a target input, as k3s-root=k3s-root-nft",
+    )
     return group
 
 

@@ -153,7 +153,10 @@ class Setup:
         Raises:
             UsageError: a release would be made of a folder of this machine.
         """
-        graph = RecipeGraph(targets, self.folder.load, self.build_arch, checks=checks)
+        replace = pairs(getattr(self.arguments, "replace", ()), "--replace", "NAME=RECIPE")
+        graph = RecipeGraph(
+            targets, self.folder.load, self.build_arch, checks=checks, replace=dict(replace)
+        )
         locked = Locked(self.lock(), graph, self.build_arch)
         linker = Linker(graph, locked, self.build_arch, self.overrides())
         linked = linker.link(targets, checks=checks)

@@ -5,7 +5,8 @@ Knows: how inputs choose an architecture; cycles; order. Must not know: locks, s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 import networkx as nx
 from attrs import frozen
@@ -90,19 +91,28 @@ class RecipeGraph:
         load: Reads a recipe by name.
         build_arch: The architecture of the build machine.
         checks: Whether what the targets' checks need belongs to it.
+        replace: Recipes that others stand for as target inputs, and which; see ADR 8.
 
     Raises:
         RecipeError: a cycle (as its path), or an input that does not exist or does not fit.
+        UsageError: nothing here has an input that ``replace`` names.
     """
 
     check_toolbox = Instance("base-toolbox", INDEPENDENT)
     emulator = Instance(QEMU, INDEPENDENT)
 
     def __init__(
-        self, targets: Iterable[Instance], load: Load, build_arch: str, *, checks: bool = False
+        self,
+        targets: Iterable[Instance],
+        load: Load,
+        build_arch: str,
+        *,
+        checks: bool = False,
+        replace: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._load = load
         self._build_arch = build_arch
+        self._replace = replace
         self.recipes: dict[str, Recipe] = {}
         graph: nx.DiGraph[Instance] = nx.DiGraph()
         waiting = list(targets)
@@ -116,6 +126,7 @@ class RecipeGraph:
                     waiting.append(needed)
                 graph.add_edge(needed, user)
         self._graph = graph
+        self._refuse_unused()
         self._refuse_cycles()
 
     def recipe(self, name: str, asked_at: str | None = None) -> Recipe:
@@ -187,17 +198,33 @@ class RecipeGraph:
     def _target_input(self, user: Instance, name: str) -> Instance:
         recipe = self.recipe(user.recipe)
         where = recipe.at(f"inputs.target.{name}")
-        given = self.recipe(name, where)
+        given = self.recipe(self._stand_in(user, name), where)
         if given.kind not in FOR_TARGET:
-            msg = f"{name!r} is a {given.kind}, not a package or an image"
+            msg = f"{given.name!r} is a {given.kind}, not a package or an image"
             raise RecipeError(msg, where=where, hint="name it under 'inputs.build'")
         return self._for(given, user.arch or self._build_arch, where)
+
+    def place(self, user: Instance, given: Instance) -> str:
+        """The name that a step of ``user`` has for ``given``: that of the recipe it asks for."""
+        asked = self.recipe(user.recipe).target_inputs
+        return next((n for n in asked if self._stand_in(user, n) == given.recipe), given.recipe)
+
+    def _stand_in(self, user: Instance, name: str) -> str:
+        """The recipe that a target input of ``user`` is; what stands for another sees that one."""
+        other = self._replace.get(name, name)
+        return name if user.recipe == other else other
 
     def _for(self, recipe: Recipe, arch: str, where: str) -> Instance:
         if arch not in recipe.architectures:
             msg = f"{recipe.name} is not for {arch}"
             raise RecipeError(msg, where=where, hint=f"it is for {', '.join(recipe.architectures)}")
         return Instance(recipe.name, arch)
+
+    def _refuse_unused(self) -> None:
+        asked = {n for user in self._graph for n in self.recipe(user.recipe).target_inputs}
+        for name in sorted(set(self._replace) - asked):
+            msg = f"--replace {name}: no target input of these targets is called so"
+            raise UsageError(msg, hint="NAME is a recipe that another has under 'inputs.target'")
 
     def _refuse_cycles(self) -> None:
         if nx.is_directed_acyclic_graph(self._graph):

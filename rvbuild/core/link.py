@@ -172,7 +172,8 @@ class Linker:
             if not (giver.exports.env or giver.exports.path):
                 continue
             values = self._values(giver, given.arch or instance.arch)
-            path += [f"/in/{giver.name}/{folder}" for folder in giver.exports.path]
+            place = self.graph.place(instance, given)
+            path += [f"/in/{place}/{folder}" for folder in giver.exports.path]
             for name, text in giver.exports.env.items():
                 value = substitute(text, values, giver.at(f"exports.env.{name}"))
                 if environment.setdefault(name, value) != value and name not in recipe.env:
@@ -185,7 +186,8 @@ class Linker:
         toolbox, *needed = self.graph.needs(instance)
         yield Input(path="", derivation=self.result(toolbox))
         for given in needed:
-            yield Input(path=f"in/{given.recipe}", derivation=self.result(given))
+            place = self.graph.place(instance, given)
+            yield Input(path=f"in/{place}", derivation=self.result(given))
         for name, use in recipe.sources.items():
             at = f"build/src/{name}" if use.writable else f"src/{name}"
             yield Input(path=at, derivation=self.source(recipe, name), writable=use.writable)

@@ -274,6 +274,25 @@ def test_what_a_package_exports_is_about_the_machine_that_it_was_built_for():
     assert environment["TOOL"] == "for-riscv64"
 
 
+def test_what_stands_for_another_lies_where_that_one_would():
+    texts = {
+        **TEXTS,
+        "app": "inputs: {target: [root]}\nbuild: x\n",
+        "root": "build: y\n",
+        "whole": "inputs: {target: [root]}\nbuild: z\nexports: {path: [bin]}\n",
+    }
+    app = Instance("app", "riscv64")
+    graph = graph_of(texts, [app], replace={"root": "whole"})
+    linked = Linker(graph, Pins(), "amd64", {}).link((app,), checks=False)
+    step = linked.derivations[linked.results[app]]
+    assert isinstance(step, Step)
+    whole = at(linked, step, "in/root")
+    assert isinstance(whole, Step)
+    assert (whole.label, whole.script) == ("whole-riscv64", "z")
+    assert at(linked, whole, "in/root").label == "root-riscv64"
+    assert dict(step.environment)["PATH"].startswith("/in/root/bin:")
+
+
 def test_a_recipe_without_a_script_gives_its_source():
     linked, step = link(app="inputs: {build: [shared-tool]}\nbuild: x\n", shared_tool=TOOLBOX)
     assert at(linked, step, "in/shared-tool").label == "box.tar"

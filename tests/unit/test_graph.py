@@ -98,6 +98,26 @@ def test_inputs_that_do_not_fit(text: str, says: str):
     assert (caught.value.where or "").startswith("app.yaml:2:")
 
 
+def test_a_recipe_that_stands_for_another():
+    load = recipes(
+        app=needs("{target: [root]}"),
+        root="build: x\n",
+        whole=needs("{target: [root]}"),
+        tool="kind: tool\nbuild: x\n",
+    )
+    app, root, whole = (Instance(name, "riscv64") for name in ("app", "root", "whole"))
+    graph = RecipeGraph([app], load, "amd64", replace={"root": "whole"})
+    assert (graph.needs(app)[1:], graph.needs(whole)[1:]) == ([whole], [root])
+    assert (graph.place(app, whole), graph.place(whole, root)) == ("root", "root")
+    assert graph.place(app, Instance("base-toolbox", "")) == "base-toolbox"
+    with pytest.raises(RecipeError, match="'tool' is a tool, not a package"):
+        RecipeGraph([app], load, "amd64", replace={"root": "tool"})
+    with pytest.raises(RecipeError, match="no recipe called 'gone'"):
+        RecipeGraph([app], load, "amd64", replace={"root": "gone"})
+    with pytest.raises(UsageError, match="--replace tool: no target input"):
+        RecipeGraph([app], load, "amd64", replace={"tool": "root"})
+
+
 def test_targets():
     load = recipes(app="architectures: [riscv64]\nbuild: x\n", tool="kind: tool\nbuild: x\n")
     assert parse_target("app-riscv64", load) == Instance("app", "riscv64")
