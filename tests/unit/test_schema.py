@@ -57,6 +57,8 @@ def test_every_shipped_recipe_fits_reader_and_schema(path: Path):
         "build: x\nsources: {a: {git: u, commit: v1.0}}\n",
         "build: x\nsources: {a: {url: u, sha256: abc}}\n",
         "build: x\nsources: {a: {git: u, url: u}}\n",
+        "build: x\nsources: {a: {debian: [p], suite: s, architecture: riscv}}\n",
+        "build: x\nsources: {a: {debian: [p], suite: s, architecture: ''}}\n",
         "build: x\nsources: {A: {url: u}}\n",
         "build: x\nlimits: {timeout: -1}\n",
         "build: x\noutputs: {a: {kind: file}}\n",
