@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from attrs import asdict, evolve, field, frozen
+from attrs import Attribute, asdict, evolve, field, frozen
 
 from rvbuild.core.canonical import encode
 from rvbuild.core.errors import LockError
@@ -62,13 +62,20 @@ def spec_text(spec: SourceSpec | GoModulesSpec | Pin) -> str:
     """What was asked for, as one line that a lock can be compared with."""
     if isinstance(spec, str):
         return spec
-    wanted = asdict(spec, filter=lambda attribute, _: attribute.eq is True)
+    wanted = asdict(spec, filter=_told)
     return encode({"is": type(spec).__name__, **wanted}).decode()
+
+
+def _told(attribute: Attribute[object], value: object) -> bool:
+    absent = attribute.metadata.get("absent-if-default") and value == attribute.default
+    return attribute.eq is True and not absent
 
 
 def source_key(recipe: str, name: str, spec: SourceSpec, build_arch: str) -> str:
     """The lock's name of a source; sources for the build machine have one for each."""
-    machine = isinstance(spec, (DebianSpec, GoToolchainSpec, WheelSpec))
+    machine = isinstance(spec, (GoToolchainSpec, WheelSpec)) or (
+        isinstance(spec, DebianSpec) and not spec.architecture
+    )
     return f"{recipe}/{name}@{build_arch}" if machine else f"{recipe}/{name}"
 
 

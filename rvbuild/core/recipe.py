@@ -23,6 +23,9 @@ ARCHITECTURES = ("riscv64", "arm64", "amd64")
 ACCELERATORS = {"go": "tmp/go-cache"}
 """Compile caches by name, and where each lies in the sandbox with or without acceleration."""
 
+ABSENT_IF_DEFAULT = {"absent-if-default": True}
+"""On a field that came after the first locks: at its default it is not in a lock's ``spec``."""
+
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 
 
@@ -99,11 +102,15 @@ class WheelSpec:
 
 @frozen(kw_only=True)
 class DebianSpec:
-    """Binary packages for the build machine with their dependencies."""
+    """Binary packages with their dependencies.
+
+    They are for ``architecture`` (a Go name), or for the build machine if that is empty.
+    """
 
     packages: tuple[str, ...]
     suite: str
     without: tuple[str, ...] = ()
+    architecture: str = field(default="", metadata=ABSENT_IF_DEFAULT)
 
 
 @frozen(kw_only=True)

@@ -100,7 +100,8 @@ class SourceFinder:
             case WheelSpec():
                 return (ask.wheel(spec.project, spec.version, self.build_arch),)
             case DebianSpec():
-                return ask.debian(spec.packages, spec.suite, self.build_arch, spec.without)
+                arch = spec.architecture or self.build_arch
+                return ask.debian(spec.packages, spec.suite, arch, spec.without)
             case UrlSpec():
                 return (self._url(spec),)
             case PathSpec():

@@ -75,9 +75,9 @@ class Fields:
         return node.text
 
     def choice(self, key: str, allowed: Collection[str], default: str) -> str:
-        """One of a closed set of words."""
+        """One of a closed set of words, or the default."""
         value = self.text(key, default)
-        if value not in allowed:
+        if key in self and value not in allowed:
             self._not_allowed(key, value, allowed)
         return value
 

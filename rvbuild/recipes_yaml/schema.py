@@ -70,6 +70,7 @@ def _sources() -> Json:
     writable = {"writable": FLAG}
     commit = {"type": "string", "pattern": r"^(\$\{.*\}|[0-9a-f]{40}|[0-9a-f]{64})$"}
     sha256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+    architecture: Json = {"enum": list(ARCHITECTURES)}
     debian = _object({"package": TEXT, "file": TEXT}, ["package", "file"])
     url = {"url": TEXT, "sha256": sha256, "strip": NUMBER, "unpack": FLAG, "debian-source": debian}
     forms = [
@@ -81,7 +82,14 @@ def _sources() -> Json:
         _object({"go-toolchain": TEXT, **writable}, ["go-toolchain"]),
         _object({"pypi": TEXT, "version": TEXT, **writable}, ["pypi", "version"]),
         _object(
-            {"debian": TEXTS, "suite": TEXT, "without": TEXTS, **writable}, ["debian", "suite"]
+            {
+                "debian": TEXTS,
+                "suite": TEXT,
+                "without": TEXTS,
+                "architecture": architecture,
+                **writable,
+            },
+            ["debian", "suite"],
         ),
         _object({**url, **writable}, ["url"]),
         _object({**{key: url[key] for key in url if key != "url"}, **writable}, ["debian-source"]),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.recipe import (
+    ARCHITECTURES,
     DebianSpec,
     FromSpec,
     GitSpec,
@@ -63,6 +64,7 @@ def _debian(fields: Fields) -> DebianSpec:
         packages=fields.texts("debian"),
         suite=fields.text("suite"),
         without=fields.texts("without"),
+        architecture=fields.choice("architecture", ARCHITECTURES, ""),
     )
 
 

@@ -174,6 +174,7 @@ sources:
   toolchain: {go-toolchain: "${version}"}
   wheel: {pypi: ziglang, version: "${version}"}
   debian: {debian: [x, y], suite: bookworm, without: [z]}
+  guest: {debian: [x], suite: trixie, architecture: riscv64}
   url: {url: "https://e.org/${version}.tar", debian-source: {package: p, file: f}}
   known: {url: "https://e.org/known.tar", sha256: %s, strip: 0}
   only: {debian-source: {package: p, file: f}, unpack: false}
@@ -193,6 +194,7 @@ def test_every_kind_of_source_is_asked_for_once():
         ("go-toolchain", "1.2", "linux-amd64"),
         ("wheel", "ziglang", "1.2", "amd64"),
         ("debian", ("x", "y"), "bookworm", "amd64", ("z",)),
+        ("debian", ("x",), "trixie", "riscv64", ()),
         ("url", ("https://e.org/1.2.tar",), debian),
         ("url", (), debian),
         ("path", "recipes/app/../there"),
@@ -204,6 +206,7 @@ def test_every_kind_of_source_is_asked_for_once():
         GoToolchain(version="1.2", platform="linux-amd64", h1=H1),
     )
     assert [part.label for part in parts["app/debian@amd64"]] == ["x_1_amd64.deb", "y_1_amd64.deb"]
+    assert [part.label for part in parts["app/guest"]] == ["x_1_riscv64.deb"]
     assert parts["app/known"] == (
         UrlSource(urls=("https://e.org/known.tar",), sha256="d" * 64, strip=0),
     )

@@ -4,7 +4,7 @@ import pytest
 from attrs import evolve
 
 from rvbuild.core.errors import LockError, RecipeError
-from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue, spec_text
+from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue, source_key, spec_text
 from rvbuild.core.pinned import Locked, git_fact
 from rvbuild.core.recipe import GoModulesSpec, Reading, Recipe
 from rvbuild.core.source import (
@@ -150,6 +150,16 @@ def fitting(recipes: Recipes) -> Lock:
             "app/app": LockedSource(spec=spec, parts=(module,)),
         },
     )
+
+
+def test_debian_packages_for_a_named_machine_are_the_same_on_every_build_machine():
+    text = "sources: {s: {debian: [p], suite: s}, n: {debian: [p], suite: s, architecture: arm64}}"
+    sources = read_recipe(f"{text}\nbuild: x\n".encode(), "r", "r.yaml").sources
+    own, named = sources["s"].spec, sources["n"].spec
+    assert source_key("r", "s", own, "amd64") == "r/s@amd64"
+    assert {source_key("r", "n", named, machine) for machine in ("amd64", "riscv64")} == {"r/n"}
+    assert "architecture" not in spec_text(own), "locks from before there was the key still fit"
+    assert '"architecture":"arm64"' in spec_text(named)
 
 
 def test_locked_answers_for_recipes_that_it_fits():

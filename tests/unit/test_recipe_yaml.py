@@ -92,6 +92,18 @@ def test_every_part_is_read():
         ("build: x\nsources: {a: {git: u, commit: v1.0}}\n", 2, "whole commit name", "rev-parse"),
         ("build: x\nsources: {a: {url: u, sha256: abc}}\n", 2, "64 lower-case hex", None),
         ("build: x\nsources: {a: {git: u, url: u}}\n", 2, "exactly one kind", None),
+        (
+            "build: x\nsources: {a: {debian: [p], suite: s, architecture: riscv46}}\n",
+            2,
+            "'architecture' cannot be 'riscv46'",
+            "did you mean 'riscv64'?",
+        ),
+        (
+            "build: x\nsources: {a: {debian: [p], suite: s, architecture: ''}}\n",
+            2,
+            "'architecture' cannot be ''",
+            "one of: riscv64",
+        ),
         ("build: x\nsources: {A: {url: u}}\n", 2, "not a source name", None),
         ("build: x\nlimits: {timeout: -1}\n", 2, "whole number", None),
         ("build: x\noutputs: {a: {kind: file}}\n", 2, "'path' is missing", None),

@@ -67,6 +67,8 @@ def test_every_shipped_recipe_is_checked_by_one_that_fits():
         "build: x\nsources: {a: {git: u, commit: v1.0}}\n",
         "build: x\nsources: {a: {url: u, sha256: abc}}\n",
         "build: x\nsources: {a: {git: u, url: u}}\n",
+        "build: x\nsources: {a: {debian: [p], suite: s, architecture: riscv}}\n",
+        "build: x\nsources: {a: {debian: [p], suite: s, architecture: ''}}\n",
         "build: x\nsources: {A: {url: u}}\n",
         "build: x\nlimits: {timeout: -1}\n",
         "build: x\noutputs: {a: {kind: file}}\n",

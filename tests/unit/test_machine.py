@@ -1,0 +1,57 @@
+"""The machine check stays apart from what it checks."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rvbuild.core.graph import Instance, RecipeGraph
+from rvbuild.core.recipe import DebianSpec, Recipe
+from rvbuild.recipes_yaml.folder import Folder
+
+ROOT = Path(__file__).parents[2]
+LONG = ROOT / "tests/long/machine"
+RECIPES = Folder((str(ROOT / "recipes"),))
+SPOILED = Folder((str(LONG / "recipes"), str(ROOT / "recipes")))
+MACHINE = {"qemu-system", "machine-kernel", "machine-root", "machine-check"}
+
+
+def closure(folder: Folder, name: str) -> list[Recipe]:
+    graph = RecipeGraph([Instance(name, "riscv64")], folder.load, "amd64")
+    return [graph.recipe(instance.recipe) for instance in graph.order()]
+
+
+def test_nothing_prebuilt_for_the_target_is_in_the_bundles_closure():
+    for recipe in closure(RECIPES, "k3s-bundle"):
+        specs = [use.spec for use in recipe.sources.values()]
+        assert not any(isinstance(spec, DebianSpec) and spec.architecture for spec in specs)
+        assert recipe.name not in MACHINE
+
+
+def test_the_check_needs_the_bundle_and_the_bundle_names_its_check():
+    assert MACHINE | {"k3s-bundle"} <= {recipe.name for recipe in closure(RECIPES, "k3s-machine")}
+    assert RECIPES.load("k3s-bundle").checked_by == ("k3s-machine",)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "recipes/machine-check/guest",
+        "recipes/machine-check/machine-check",
+        "recipes/machine-kernel/init",
+        "tests/long/machine/run",
+    ],
+)
+def test_scripts_are_sh(script: str):
+    subprocess.run(["sh", "-n", str(ROOT / script)], check=True)
+
+
+def test_every_spoiled_node_is_told_of_and_takes_the_whole_check():
+    readme = (LONG / "README.md").read_text()
+    names = [name for name in SPOILED.names() if name.startswith("node-")]
+    assert len(names) == 4
+    for name in names:
+        assert f"| `{name}` |" in readme
+        assert MACHINE | {"k3s-bundle"} <= {recipe.name for recipe in closure(SPOILED, name)}
