@@ -89,6 +89,8 @@ class _Reader:
         config_at = self.blob(manifest["config"], (CONFIG,))
         config = self.document(config_at)
         layers = [self.blob(one, LAYERS) for one in manifest["layers"].items()]
+        if len(layers) != 1:
+            manifest["layers"].refuse(f"it must have one layer, not {len(layers)}")
         contents = config["rootfs"]["diff_ids"].texts()
         if len(contents) != len(layers):
             config.refuse(f"it has {len(contents)} diff_ids for {len(layers)} layers")
