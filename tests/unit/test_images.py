@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import subprocess
 import tarfile
@@ -232,7 +234,7 @@ def test_inodes_do_not_decide_the_bytes(root: Path):
 
 
 def test_the_time_of_packing_does_not_decide_the_bytes(root: Path):
-    """gzip would write the time into the layer's header, or that of a file it is given."""
+    """Left alone, gzip would write the time into the layer's header, or a file's name."""
     layout = image(root)
     header = blob(layout, manifest_of(layout)["layers"][0]["digest"]).read_bytes()[:10]
     assert header[:3] == b"\x1f\x8b\x08"
@@ -394,13 +396,13 @@ def test_a_document_that_cannot_be_read(root: Path, data: str | None, says: str)
     assert says in found
 
 
-def with_layers(layout: Path, *layers: bytes) -> None:
+def with_layers(
+    layout: Path, *layers: bytes, compress: Callable[[bytes], bytes] = gzip.compress
+) -> None:
     """Give the image other layers, in which all else is right."""
     (old,) = manifest_of(layout)["layers"]
     blob(layout, old["digest"]).unlink()
-    told = [
-        {"mediaType": old["mediaType"], **replace(layout, gzip.compress(one))} for one in layers
-    ]
+    told = [{"mediaType": old["mediaType"], **replace(layout, compress(one))} for one in layers]
     contents = [f"sha256:{hashlib.sha256(one).hexdigest()}" for one in layers]
     change_blob(layout, "config", put("rootfs", "diff_ids", value=contents))
     change_blob(layout, "", put("layers", value=told))
@@ -425,6 +427,32 @@ def test_more_than_one_layer_is_refused(root: Path):
     with_layers(layout, layer(bin__app=PROGRAM), layer(etc__more=b"more"))
     (found,) = findings(layout)
     assert found.endswith("layers: it must have one layer, not 2")
+
+
+@pytest.mark.parametrize(
+    ("compress", "says"),
+    [
+        (bytes, "it is not compressed, its media type says gzip"),
+        (bz2.compress, "it is bzip2, its media type says gzip"),
+        (lzma.compress, "it is xz, its media type says gzip"),
+    ],
+)
+def test_a_layer_is_compressed_as_its_media_type_says(
+    root: Path, compress: Callable[[bytes], bytes], says: str
+):
+    """Runtimes go by the media type, so a reader that finds out by itself must not."""
+    layout = image(root)
+    with_layers(layout, layer(bin__app=PROGRAM), compress=compress)
+    (found,) = findings(layout)
+    assert says in found
+
+
+def test_a_layer_need_not_be_compressed(root: Path):
+    layout = image(root, config={"Cmd": ["/bin/app"]})
+    with_layers(layout, layer(bin__app=PROGRAM), compress=bytes)
+    plain = "application/vnd.oci.image.layer.v1.tar"
+    change_blob(layout, "", put("layers", 0, "mediaType", value=plain))
+    assert findings(layout) == []
 
 
 def test_a_layer_that_is_damaged_or_leaves_the_root_is_refused(root: Path):
