@@ -88,6 +88,12 @@ _ZSTD = _Codec("zstd", zstd.MAGIC)
 _UNSUPPORTED = {b"LZIP": "lzip", b"\x1f\x9d": "compress (.Z)", b"\x89LZO": "lzop", b"7z": "7-Zip"}
 
 
+def packing(source: Source) -> str:
+    """The name of the compression that ``decompressed`` will take it for, empty if for none."""
+    codec = _codec(source.peek(6))
+    return codec.name if codec else ""
+
+
 def decompressed(source: Source, meter: Meter) -> Iterator[bytes]:
     """The content of a compressed or plain stream, in chunks of at most 1 MiB.
 
@@ -95,7 +101,7 @@ def decompressed(source: Source, meter: Meter) -> Iterator[bytes]:
         VerificationError: damaged, truncated, followed by garbage, or over a limit.
     """
     head = source.peek(6)
-    codec = next((codec for codec in (_GZ, _XZ, _BZIP2, _ZSTD) if codec.starts(head)), None)
+    codec = _codec(head)
     for magic, what in _UNSUPPORTED.items():
         if head.startswith(magic):
             message = f"packed by {what}, which is not supported"
@@ -104,6 +110,10 @@ def decompressed(source: Source, meter: Meter) -> Iterator[bytes]:
     for chunk in _members(source, codec) if codec else source.chunks():
         meter.count(len(chunk), source.taken)
         yield chunk
+
+
+def _codec(head: bytes) -> _Codec | None:
+    return next((codec for codec in (_GZ, _XZ, _BZIP2, _ZSTD) if codec.starts(head)), None)
 
 
 def _members(source: Source, codec: _Codec) -> Iterator[bytes]:

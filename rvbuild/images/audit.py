@@ -51,7 +51,7 @@ def _findings(
     entries: dict[str, Entry] = {}
     for layer in image.layers:
         try:
-            found, content = read_layer(f"{folder}/{layer.path}", layer.path, look)
+            found, content = read_layer(f"{folder}/{layer.path}", layer, look)
         except VerificationError as error:
             return [
                 *findings,

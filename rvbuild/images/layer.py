@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 
-from rvbuild.archives.compression import decompressed
+from rvbuild.archives.compression import decompressed, packing
 from rvbuild.archives.guard import Guard
 from rvbuild.archives.limits import Limits, Links, Meter
 from rvbuild.archives.source import Flow, Source
@@ -17,6 +17,7 @@ from rvbuild.archives.tar import read_tar
 from rvbuild.core import elf
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.rootfs import Entry, Folder, Link, Plain
+from rvbuild.images.layout import Layer
 
 WHITEOUT = ".wh."
 
@@ -24,12 +25,14 @@ Look = Callable[[str, bytes], None]
 """Called with each file's path and content."""
 
 
-def read_layer(path: str, name: str, look: Look) -> tuple[dict[str, Entry], str]:
+def read_layer(path: str, layer: Layer, look: Look) -> tuple[dict[str, Entry], str]:
     """The entries of the layer in a file, and the digest of what it unpacks to.
 
     Raises:
-        VerificationError: damaged, against the rules of archives, or with whiteouts.
+        VerificationError: damaged, not compressed as its media type says, against the rules of
+            archives, or with whiteouts.
     """
+    name = layer.path
     sink = _Entries(name, look)
     sha256 = hashlib.sha256()
 
@@ -39,7 +42,12 @@ def read_layer(path: str, name: str, look: Look) -> tuple[dict[str, Entry], str]
             yield chunk
 
     with open(path, "rb") as file:
-        chunks = decompressed(Source(file, name), Meter(name, Limits()))
+        source = Source(file, name)
+        found = packing(source)
+        if found != layer.packing:
+            msg = f"it is {found or 'not compressed'}, its media type says {layer.packing or 'tar'}"
+            raise VerificationError(msg, where=name)
+        chunks = decompressed(source, Meter(name, Limits()))
         flow = Flow(hashed(chunks), name)
         read_tar(flow, Guard(sink, name, links=Links.ROOTED))
         flow.drain()

@@ -18,7 +18,12 @@ from rvbuild.images.said import Said
 
 _SPEC = "application/vnd.oci.image"
 INDEX, MANIFEST, CONFIG = (f"{_SPEC}.{what}.v1+json" for what in ("index", "manifest", "config"))
-LAYERS = tuple(f"{_SPEC}.layer.v1.tar{packing}" for packing in ("", "+gzip", "+zstd"))
+LAYERS = {
+    f"{_SPEC}.layer.v1.tar": "",
+    f"{_SPEC}.layer.v1.tar+gzip": "gzip",
+    f"{_SPEC}.layer.v1.tar+zstd": "zstd",
+}
+"""How a layer is compressed, by its media type."""
 NAME = "io.containerd.image.name"
 REFERENCE = "org.opencontainers.image.ref.name"
 BLOBS = "blobs/sha256"
@@ -28,9 +33,10 @@ _DIGEST = re.compile(r"sha256:([0-9a-f]{64})\Z")
 
 @frozen(kw_only=True)
 class Layer:
-    """A layer's file below the layout, and the digest of what it unpacks to."""
+    """A layer's file below the layout, its compression, the digest of what it unpacks to."""
 
     path: str
+    packing: str
     content: str
 
 
@@ -88,7 +94,10 @@ class _Reader:
         _must_be(manifest, MANIFEST)
         config_at = self.blob(manifest["config"], (CONFIG,))
         config = self.document(config_at)
-        layers = [self.blob(one, LAYERS) for one in manifest["layers"].items()]
+        told_layers = manifest["layers"].items()
+        layers = [self.blob(one, tuple(LAYERS)) for one in told_layers]
+        if len(layers) != 1:
+            manifest["layers"].refuse(f"it must have one layer, not {len(layers)}")
         contents = config["rootfs"]["diff_ids"].texts()
         if len(contents) != len(layers):
             config.refuse(f"it has {len(contents)} diff_ids for {len(layers)} layers")
@@ -102,8 +111,8 @@ class _Reader:
             platforms=(_platform(told["platform"]), _platform(config)),
             process=_process(config["config"]),
             layers=tuple(
-                Layer(path=path, content=content)
-                for path, content in zip(layers, contents, strict=True)
+                Layer(path=path, packing=LAYERS[one["mediaType"].text()], content=content)
+                for one, path, content in zip(told_layers, layers, contents, strict=True)
             ),
         )
 
