@@ -59,7 +59,10 @@ def build(
 
     Raises:
         Interrupted: the person pressed ^C; everything that ran has been killed.
+        UsageError: a release would be made of a folder of this machine.
     """
+    if machinery.release:
+        refuse_folders(derivations.values())
     with machinery.store.shared():
         realiser = Realiser(machinery)
         plan = make_plan(derivations, wanted, realiser.lookup)
@@ -75,7 +78,9 @@ def build(
 
 
 def refuse_folders(derivations: Iterable[Derivation]) -> None:
-    """Say before a release is built that it would not be made of pinned sources alone.
+    """Say that a release would not be made of pinned sources alone.
+
+    `build` asks; who would do work before it (make a store) may ask earlier.
 
     Raises:
         UsageError: one of them is a folder of this machine.

@@ -456,9 +456,18 @@ def test_nothing_wanted_is_nothing_done(shop: Workshop):
 
 
 def test_a_release_is_not_made_of_folders(shop: Workshop):
+    """Not even where their result is in the store already."""
+    folder = shop.add(Fetch(source=PathSource(path="/home/me/x", digest="d")))
+    step = shop.step("s", "say x", folder)
+    with pytest.raises(UsageError) as caught:
+        released(shop).build(step)
+    assert caught.value.where == "/home/me/x"
+    assert shop.executor.ran == []
+
+
+def test_folders_can_be_refused_before_there_is_a_store(shop: Workshop):
     shop.step("s", "say x", shop.source("a"))
     refuse_folders(shop.known.values())
     shop.add(Fetch(source=PathSource(path="/home/me/x", digest="d")))
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(UsageError):
         refuse_folders(shop.known.values())
-    assert caught.value.where == "/home/me/x"
