@@ -1,6 +1,7 @@
 """`init`: writes the recipe that a person then changes.
 
-Knows: the starters beside it. Must not know: what is in a recipe.
+Knows: the starters beside it, and which names they can have. Must not know: what else is in a
+recipe.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import sys
 
 from rvbuild.cli.memo import Memo
 from rvbuild.cli.workspace import Workspace
-from rvbuild.core.errors import StoreError, UsageError
-from rvbuild.recipes_yaml.recipe import NAME
+from rvbuild.core.errors import RecipeError, UsageError
+from rvbuild.core.image import environment
+from rvbuild.recipes_yaml.folder import RECIPE_FILE, Folder
+from rvbuild.recipes_yaml.recipe import NAME, read_recipe
 
 _STARTERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "starters")
 
@@ -23,21 +26,47 @@ def init_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     if not NAME.match(name):
         msg = f"{name!r} is not a recipe name"
         raise UsageError(msg, hint="lower-case letters, digits, '.', '_' and '-'")
-    folder = os.path.join(workspace.project or os.getcwd(), "recipes", name)
-    place = os.path.join(folder, "recipe.yaml")
+    recipes = os.path.join(workspace.project or os.getcwd(), "recipes")
+    _refuse_known(name, recipes, workspace)
     with open(os.path.join(_STARTERS, f"{arguments.starter}.yaml"), encoding="utf-8") as file:
         text = file.read().replace("NAME", name)
+    _refuse_unfit(name, text)
+    place = os.path.join(recipes, name, RECIPE_FILE)
     try:
-        os.makedirs(folder, exist_ok=True)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
         with open(place, "x", encoding="utf-8") as file:
             file.write(text)
-    except FileExistsError as error:
-        msg = "there is such a recipe already"
-        raise UsageError(msg, where=place) from error
     except OSError as error:
         msg = f"the recipe cannot be written: {error.strerror}"
-        raise StoreError(msg, where=place) from error
+        hint = "a recipe is a folder below recipes/, which must be yours to write"
+        raise RecipeError(msg, where=place, hint=hint) from error
     sys.stdout.write(os.path.relpath(place) + "\n")
     if not arguments.quiet:
         sys.stderr.write(f"change it, then `rvbuild lock {name}` and `rvbuild {name}-riscv64`\n")
     return 0
+
+
+def _refuse_known(name: str, recipes: str, workspace: Workspace) -> None:
+    """A recipe of the project would be overwritten, one that rvbuild brings hidden."""
+    known = Folder((recipes, *workspace.recipes)).path(name)
+    if known is None:
+        return
+    if os.path.dirname(known) == recipes:
+        msg = "there is such a recipe already"
+        raise UsageError(msg, where=known, hint="change that one, or choose another name")
+    msg = f"rvbuild brings a recipe called {name!r}, which a new one would hide"
+    hint = "choose another name; to change that one, copy its folder into recipes/"
+    raise UsageError(msg, where=known, hint=hint)
+
+
+def _refuse_unfit(name: str, text: str) -> None:
+    """Not every recipe's name can be an image's."""
+    recipe = read_recipe(text.encode(), name, RECIPE_FILE, ())
+    if recipe.image is None:
+        return
+    values = {"name": name, "arch": "riscv64", "version": "1", "date": "0"}
+    try:
+        environment(recipe, recipe.image, values)
+    except RecipeError as error:
+        hint = "single '.', '_' or '-' between letters and digits"
+        raise UsageError(error.message, hint=hint) from error

@@ -23,9 +23,9 @@ from rvbuild.core.events import silent
 from rvbuild.core.graph import RecipeGraph, parse_target
 from rvbuild.core.link import Linked
 from rvbuild.core.lock import Lock
+from rvbuild.core.plan import make_plan
 from rvbuild.core.ports import Store
 from rvbuild.core.source import Source
-from rvbuild.engine.build import plan_build
 
 
 def plan_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
@@ -34,7 +34,7 @@ def plan_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     _, linked = setup.link(setup.targets(arguments.targets), checks=True)
     wanted = [*linked.results.values()]
     wanted += [check for checks in linked.checks.values() for check in checks]
-    plan = plan_build(linked.derivations, wanted, setup.found_machinery())
+    plan = make_plan(linked.derivations, wanted, setup.lookup())
     if arguments.json:
         tasks = [
             {

@@ -25,10 +25,11 @@ from rvbuild.core.graph import Instance, RecipeGraph, parse_target
 from rvbuild.core.link import Linked, Linker
 from rvbuild.core.lock import Lock
 from rvbuild.core.pinned import Locked
+from rvbuild.core.plan import Lookup, nothing_realised
 from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import PathSource
 from rvbuild.engine.build import refuse_folders
-from rvbuild.engine.realise import Machinery
+from rvbuild.engine.realise import Machinery, Realiser
 from rvbuild.executors.local import LocalExecutor
 from rvbuild.fetchers.settings import Settings
 from rvbuild.fetchers.sources import Sources
@@ -97,9 +98,9 @@ class Setup:
         )
         self.sources = Sources(settings)
 
-    def found_machinery(self) -> Machinery | None:
-        """What realising uses, if there is a store: who only looks must not make one."""
-        return self.machinery() if self.workspace.has_store else None
+    def lookup(self) -> Lookup:
+        """Finds what is realised, without making a store: who only looks must not make one."""
+        return Realiser(self.machinery()).lookup if self.workspace.has_store else nothing_realised
 
     @cached_property
     def store(self) -> LocalStore:

@@ -41,6 +41,11 @@ Lookup = Callable[[str], "Realisation | None"]
 """Finds a usable realisation of a derivation digest."""
 
 
+def nothing_realised(_digest: str) -> Realisation | None:
+    """The lookup where there is no store."""
+    return None
+
+
 def phase_of(derivation: Derivation) -> Phase:
     """The kind of work that a derivation stands for."""
     if isinstance(derivation, Fetch):

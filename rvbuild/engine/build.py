@@ -38,15 +38,6 @@ class Built:
         raise error
 
 
-def plan_build(
-    derivations: Mapping[str, Derivation], wanted: Iterable[str], machinery: Machinery | None
-) -> Plan:
-    """What has to be done for ``wanted``, and why; without a store, everything."""
-    if machinery is None:
-        return make_plan(derivations, wanted, lambda _digest: None)
-    return make_plan(derivations, wanted, Realiser(machinery).lookup)
-
-
 def build(
     derivations: Mapping[str, Derivation],
     wanted: Iterable[str],

@@ -21,6 +21,7 @@ class Barrier:
     syncfs reports write-back errors since its file descriptor was opened (Linux 5.8), so
     the descriptor lives as long as the barrier, and is opened before anything is written.
     It reports each once, and what was lost stays lost: after a failure none succeeds.
+    Nor after ^C during syncfs: what it would have said is not known, and not said again.
     """
 
     def __init__(self, folder: str, *, durable: bool = True) -> None:
@@ -53,10 +54,11 @@ class Barrier:
             self._started, self._running = ticket, True
         failure: OSError | None = InterruptedError(errno.EINTR, "interrupted")
         try:
-            failure = self._broken = self._broken or self._sync()
+            failure = self._broken or self._sync()
         finally:  # ^C here must not leave the others waiting for ever
             with self._turn:
                 self._running, self._finished = False, ticket
+                self._broken = self._broken or failure
                 if failure:
                     self._failures[ticket] = failure
                 self._turn.notify_all()

@@ -1,4 +1,4 @@
-"""`init`: what it writes is a recipe that links, and nothing is overwritten."""
+"""`init`: what it writes is a recipe whose inputs are there; nothing is overwritten or hidden."""
 
 from __future__ import annotations
 
@@ -45,3 +45,30 @@ def test_a_name_that_is_none(here: Path, capsys: pytest.CaptureFixture[str], nam
     assert main(["init", name]) == 2
     assert "not a recipe name" in capsys.readouterr().err
     assert list(here.iterdir()) == []
+
+
+def test_a_recipe_that_rvbuild_brings_is_not_hidden(here: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["init", "busybox"]) == 2
+    err = capsys.readouterr().err
+    assert "rvbuild brings a recipe called 'busybox'" in err
+    assert f"{shipped_recipes()}/recipes/busybox" in err
+    assert "another name" in err
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["my..tool", "my.", "my-._tool"])
+def test_a_name_that_no_image_can_have(here: Path, capsys: pytest.CaptureFixture[str], name: str):
+    assert main(["init", name, "image"]) == 2
+    assert "cannot be the name of an image" in capsys.readouterr().err
+    assert list(here.iterdir()) == []
+    assert main(["init", name, "go"]) == 0
+
+
+def test_what_is_in_the_way_is_not_called_a_recipe(here: Path, capsys: pytest.CaptureFixture[str]):
+    (here / "recipes").mkdir()
+    (here / "recipes/it").write_text("notes")
+    assert main(["init", "it"]) == 3
+    err = capsys.readouterr().err
+    assert "cannot be written" in err
+    assert "a recipe is a folder" in err
+    assert (here / "recipes/it").read_text() == "notes"

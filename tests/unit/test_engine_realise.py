@@ -21,9 +21,11 @@ from rvbuild.core.errors import (
     VerificationError,
 )
 from rvbuild.core.events import Noticed, Phase, Planned, Progressed, Started, Wrote
+from rvbuild.core.plan import make_plan, nothing_realised
 from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import PathSource
-from rvbuild.engine.build import build, plan_build, refuse_folders
+from rvbuild.engine.build import build, refuse_folders
+from rvbuild.engine.realise import Realiser
 from rvbuild.stores.memory import MemoryStore
 
 
@@ -58,12 +60,16 @@ def test_events_tell_the_plan_reasons_and_what_was_written(shop: Workshop):
     assert started["a"] == "not in the store; s needs it"
 
 
-def test_plan_build_says_what_a_build_would_do_and_does_nothing(shop: Workshop):
+def test_a_plan_says_what_a_build_would_do_and_does_nothing(shop: Workshop):
     step = shop.step("s", "say hello", shop.source("a"))
-    assert plan_build(shop.known, [step.digest], None).tasks.keys() == shop.known.keys()
-    plan = plan_build(shop.known, [step.digest], shop.machinery)
-    assert [task.derivation.label for task in plan.tasks.values()] == ["a", "s"]
+    lookup = Realiser(shop.machinery).lookup
+    for before in (nothing_realised, lookup):
+        plan = make_plan(shop.known, [step.digest], before)
+        assert [task.derivation.label for task in plan.tasks.values()] == ["a", "s"]
     assert (shop.events, shop.executor.ran) == ([], [])
+    shop.build(step)
+    assert make_plan(shop.known, [step.digest], lookup).tasks == {}
+    assert make_plan(shop.known, [step.digest], nothing_realised).kept == {}
 
 
 def test_the_action_has_every_input_by_content_and_the_toolbox_at_the_root(shop: Workshop):
