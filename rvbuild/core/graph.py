@@ -61,10 +61,10 @@ def parse_target(text: str, load: Load) -> Instance:
 
 
 def with_checkers(targets: Iterable[Instance], load: Load) -> tuple[Instance, ...]:
-    """The targets, and the recipes that they are ``checked-by``, for the same architectures.
+    """The targets, and the recipes that they are ``checked-by``, where those are for the same.
 
     Raises:
-        RecipeError: a recipe is checked by one that is not for its architecture.
+        RecipeError: a recipe is checked by one that is no package.
     """
     found = dict.fromkeys(targets)
     waiting = list(found)
@@ -73,13 +73,13 @@ def with_checkers(targets: Iterable[Instance], load: Load) -> tuple[Instance, ..
         for name in recipe.checked_by:
             where = recipe.at(f"checked-by.{name}")
             checker = load(name, where)
-            if checker.kind != "package" or target.arch not in checker.architectures:
-                msg = f"{name} is no package for {target.arch}"
-                hint = f"leave it out of 'checked-by', or say 'architectures' in {recipe.file}"
-                raise RecipeError(msg, where=where, hint=hint)
+            if checker.kind != "package":
+                msg = f"{name!r} is a {checker.kind}, not a package"
+                raise RecipeError(msg, where=where, hint="its build must be the check")
             instance = Instance(name, target.arch)
-            waiting += [instance] if instance not in found else []
-            found[instance] = None
+            if target.arch in checker.architectures and instance not in found:
+                waiting.append(instance)
+                found[instance] = None
     return tuple(found)
 
 

@@ -133,12 +133,15 @@ def test_a_target_is_checked_by_others_for_the_same_architecture():
         app="build: x\nchecked-by: [machine]\n",
         machine="build: x\nchecked-by: [app, far]\n",
         far="architectures: [riscv64]\nbuild: x\n",
+        odd="build: x\nchecked-by: [tool]\n",
+        tool="kind: tool\nbuild: x\n",
     )
-    app = Instance("app", "riscv64")
-    checkers = (Instance("machine", "riscv64"), Instance("far", "riscv64"))
-    assert with_checkers([app, app], load) == (app, *checkers)
-    with pytest.raises(RecipeError, match="far is no package for arm64") as caught:
-        with_checkers([Instance("app", "arm64")], load)
+    app, machine = Instance("app", "riscv64"), Instance("machine", "riscv64")
+    assert with_checkers([app, app], load) == (app, machine, Instance("far", "riscv64"))
+    app, machine = Instance("app", "arm64"), Instance("machine", "arm64")
+    assert with_checkers([app], load) == (app, machine)
+    with pytest.raises(RecipeError, match="'tool' is a tool, not a package") as caught:
+        with_checkers([Instance("odd", "arm64")], load)
     assert ":" in (caught.value.where or "")
 
 
