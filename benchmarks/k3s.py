@@ -8,7 +8,8 @@ about half an hour and `edit` half of that. Printed as ratios of one run:
 
 cold  a release build without any result in the store, against every script of it run one after
       another in a bare bubblewrap that sees the same folders, and nothing else: no keys, no
-      store, no look at outputs
+      store, no look at outputs. `--jobs 1` lets rvbuild run one step at a time, too. Who runs
+      second finds a warm page cache: `--hand-first` lets it be rvbuild (the target must be built)
 edit  with the compile cache, after one changed line in K3s' pkg/util (`--override`): the server's
       step and the whole target, against their times without the cache
 """
@@ -21,7 +22,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from rvbuild.cli.setup import Setup
@@ -33,6 +35,7 @@ from rvbuild.engine.build import build
 from rvbuild.engine.realise import Realiser
 from rvbuild.executors import bwrap
 from rvbuild.executors.local import room
+from rvbuild.stores.local import LocalStore
 
 EDITED = "pkg/util/file.go"
 SERVER = "k3s-server"
@@ -49,11 +52,25 @@ class Times:
             self.steps[event.label] = event.seconds
 
 
+def forget(store: LocalStore, digest: str) -> None:
+    """Remove a step's results, made with an accelerator or without.
+
+    Raises:
+        OSError: one cannot be removed.
+    """
+    while (found := store.realisation(digest)) is not None:
+        path = store.layout.record("realisations", digest, accelerated=found.accelerated)
+        Path(path).unlink()
+        if found.action:
+            path = store.layout.record("ac", found.action, accelerated=found.accelerated)
+            Path(path).unlink(missing_ok=True)
+
+
 class Bench:
     """One target in one store."""
 
     def __init__(self, arguments: argparse.Namespace, **changes: object) -> None:
-        values = {**vars(arguments), "targets": [arguments.target], "override": [], "jobs": None}
+        values = {**vars(arguments), "targets": [arguments.target], "override": []}
         self.times = Times()
         options = argparse.Namespace(**{**values, **changes})
         self.setup = Setup(options, Workspace(".", arguments.store), self.times)
@@ -73,22 +90,20 @@ class Bench:
 
     def forget(self, linked: Linked) -> None:
         """Remove the results of every step, and nothing that was fetched or merged."""
-        layout = self.setup.store.layout
         for digest, derivation in linked.derivations.items():
-            found = self.setup.store.realisation(digest)
-            while isinstance(derivation, Step) and found is not None:
-                for kind, name in (("realisations", digest), ("ac", found.action or "")):
-                    path = layout.record(kind, name, accelerated=found.accelerated)
-                    Path(path).unlink(missing_ok=True)
-                found = self.setup.store.realisation(digest)
+            if isinstance(derivation, Step):
+                forget(self.setup.store, digest)
 
     def by_hand(self, linked: Linked) -> dict[str, float]:
         """Seconds of each step's script in a bare bubblewrap, one after another."""
         realiser = Realiser(self.machinery)
-        for digest in linked.derivations:
+        for digest, derivation in linked.derivations.items():
             found = realiser.lookup(digest)
             if found is not None:
                 realiser.realised[digest] = found
+            elif isinstance(derivation, Step):
+                msg = f"{derivation.label} has no result: build the target first, with --release"
+                raise SystemExit(msg)
         return {
             derivation.label: self._script(realiser, derivation)
             for derivation in linked.derivations.values()
@@ -116,6 +131,14 @@ class Bench:
             return time.monotonic() - began
 
 
+@contextmanager
+def benched(arguments: argparse.Namespace, **changes: object) -> Iterator[Bench]:
+    """A bench, closed at the end."""
+    bench = Bench(arguments, **changes)
+    with closing(bench.setup):
+        yield bench
+
+
 def show(title: str, times: Mapping[str, float]) -> None:
     """A row a step, the longest first."""
     print(f"{title}: {sum(times.values()):.0f} s in steps")
@@ -125,29 +148,31 @@ def show(title: str, times: Mapping[str, float]) -> None:
 
 def cold(arguments: argparse.Namespace) -> None:
     """A release build from nothing, against the scripts by hand."""
-    bench = Bench(arguments, release=True)
-    linked = bench.linked()
-    bench.forget(linked)
-    whole = bench.build(linked)
-    show(f"rvbuild {arguments.target} --release, {whole:.0f} s", bench.times.steps)
-    hand = bench.by_hand(linked)
-    show("by hand", hand)
+    with benched(arguments, release=True) as bench:
+        linked = bench.linked()
+        hand = bench.by_hand(linked) if arguments.hand_first else {}
+        bench.forget(linked)
+        whole = bench.build(linked)
+        hand = hand or bench.by_hand(linked)
+        show(f"rvbuild {arguments.target} --release, {whole:.0f} s", bench.times.steps)
+    order = "first" if arguments.hand_first else "second, on a warm page cache"
+    show(f"by hand, {order}", hand)
     print(f"cold: {whole / sum(hand.values()):.3f} x by hand")
 
 
 def edit(arguments: argparse.Namespace) -> None:
     """A one-line edit with the compile cache, against the same without."""
-    plain = Bench(arguments, release=False)
-    source = next(
-        given for given in plain.linked().derivations.values() if given.label.startswith("k3s@")
-    )
-    realised = plain.setup.store.realisation(source.digest)
+    with benched(arguments, release=False) as plain:
+        given = plain.linked().derivations.values()
+        source = next(each for each in given if each.label.startswith("k3s@"))
+        store = plain.setup.store
+    realised = store.realisation(source.digest)
     if realised is None:
         msg = "fetch the target's sources first"
         raise SystemExit(msg)
     with tempfile.TemporaryDirectory() as folder:
         tree = os.path.join(folder, "k3s")
-        shutil.copytree(plain.setup.store.path(realised.output), tree, symlinks=True)
+        shutil.copytree(store.path(realised.output), tree, symlinks=True)
         subprocess.run(["chmod", "-R", "u+w", tree], check=True)
         override = [f"k3s-source={tree}"]
         first = _edited(arguments, tree, override, "a")
@@ -164,14 +189,14 @@ def _edited(
 ) -> tuple[float, dict[str, float]]:
     with open(os.path.join(tree, EDITED), "a", encoding="utf-8") as file:
         file.write(f'\nvar edited{word} = "{word}"\n')
-    bench = Bench(arguments, release=False, override=override)
-    linked = bench.linked()
-    if word == "a":  # the first time without anything that an earlier build left
-        bench.forget(linked)
-        for folder in bench.machinery.accelerators.values():
-            shutil.rmtree(folder)
-            os.makedirs(folder)
-    return bench.build(linked), bench.times.steps
+    with benched(arguments, release=False, override=override) as bench:
+        linked = bench.linked()
+        if word == "a":  # the first time without anything that an earlier build left
+            bench.forget(linked)
+            for folder in bench.machinery.accelerators.values():
+                shutil.rmtree(folder)
+                os.makedirs(folder)
+        return bench.build(linked), bench.times.steps
 
 
 def main() -> None:
@@ -181,7 +206,11 @@ def main() -> None:
     parser.add_argument("target", nargs="?", default="k3s-riscv64")
     parser.add_argument("--store", required=True)
     parser.add_argument("--mirror", action="append", default=[])
+    parser.add_argument("--jobs", type=int, help="steps that rvbuild runs at once (all cores)")
+    parser.add_argument("--hand-first", action="store_true", help="cold: by hand, then rvbuild")
     arguments = parser.parse_intermixed_args()
+    cores = len(os.sched_getaffinity(0))
+    print(f"{cores} cores, rvbuild -j {arguments.jobs or cores}, by hand one step at a time")
     {"cold": cold, "edit": edit}[arguments.what](arguments)
 
 

@@ -10,11 +10,30 @@ from __future__ import annotations
 
 import hashlib
 from typing import Union
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from attrs import field, frozen
 
 from rvbuild.core.canonical import Json
+from rvbuild.core.errors import RecipeError
+
+
+def file_name(url: str) -> str:
+    """The last component of a URL's path, as it is called in a tree and in messages.
+
+    Raises:
+        RecipeError: it has none.
+    """
+    msg = "the URL does not end in a file name"
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise RecipeError(msg) from None
+    name = unquote(parts.path.rpartition("/")[2])
+    if name in {"", ".", ".."} or "/" in name or not name.isprintable():
+        host = parts.netloc.rpartition("@")[2]  # without a user's name and password
+        raise RecipeError(msg, where=urlunsplit((parts.scheme, host, parts.path, "", "")))
+    return name
 
 
 @frozen(kw_only=True)
@@ -39,15 +58,19 @@ class UrlSource:
     debian: DebianFile | None = None
 
     @property
-    def label(self) -> str:
-        first = self.urls[0] if self.urls or self.debian is None else self.debian.file
-        return first.rsplit("/", 1)[-1]
+    def name(self) -> str:
+        """What the file is called: as its first URL, or in Debian's archive if it is only there.
+
+        Raises:
+            RecipeError: the URL does not end in a name.
+        """
+        if not self.urls and self.debian is not None:
+            return file_name(self.debian.file)
+        return file_name(self.urls[0] if self.urls else "")
 
     @property
-    def name(self) -> str:
-        """What the file is called in the tree if it is not unpacked."""
-        first = self.urls[0] if self.urls else self.debian.file if self.debian else ""
-        return unquote(first.partition("#")[0].partition("?")[0].rsplit("/", 1)[-1])
+    def label(self) -> str:
+        return self.name
 
     @property
     def identity(self) -> Json:

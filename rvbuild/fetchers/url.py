@@ -9,7 +9,6 @@ accepting it by the tree's digest needs that digest in the lock, which it does n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from urllib.parse import unquote, urlsplit
 
 from attrs import frozen
 
@@ -20,7 +19,7 @@ from rvbuild.core.source import DebianFile, UrlSource
 from rvbuild.fetchers.apt_config import Archives, source_path
 from rvbuild.fetchers.mirrors import Mirrors
 from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles, quietly
-from rvbuild.fetchers.urls import printable, shown
+from rvbuild.fetchers.urls import printable
 
 _CHUNK = 1 << 20
 _HINT = "check the network and the recipe's URL, or give --mirror FROM=TO"
@@ -42,7 +41,7 @@ class UrlFetcher:
 
     def fetch(self, source: UrlSource, into: TreeSink, advance: Advance) -> None:
         """See `rvbuild.core.ports.Fetcher`."""
-        name = _name(source.urls, source.debian)
+        name = source.name
         attempts = Attempts(name)
         addresses = self._addresses(source.urls, source.debian, attempts)
         pin = Pin(label=name, sha256=source.sha256)
@@ -50,7 +49,7 @@ class UrlFetcher:
             if source.unpack:
                 unpack(got.file, name, into, strip=source.strip)
             else:
-                into.file(source.name, iter(lambda: got.file.read(_CHUNK), b""))
+                into.file(name, iter(lambda: got.file.read(_CHUNK), b""))
 
     def resolve(self, urls: tuple[str, ...], debian: DebianFile | None = None) -> str:
         """The SHA-256 of what the first address gives that has anything.
@@ -58,7 +57,7 @@ class UrlFetcher:
         Raises:
             SourceError: none has.
         """
-        name = _name(urls, debian)
+        name = UrlSource(urls=urls, sha256="", debian=debian).name
         attempts = Attempts(name)
         pin = Pin(label=name, sha256="")
         addresses = self._addresses(urls, debian, attempts)
@@ -84,28 +83,8 @@ class UrlFetcher:
             yield f"{base}/{path}"
 
 
-def _name(urls: tuple[str, ...], debian: DebianFile | None) -> str:
-    """What the file is called: as its first URL, or in Debian's archive if it is only there."""
-    if not urls and debian is not None:
-        return file_name(debian.file)
-    return file_name(urls[0])
-
-
 def _http(url: str) -> str:
     if not url.startswith(("https://", "http://")):
         msg = f"not an http or https URL: {printable(url)}"
         raise RecipeError(msg, hint="for a file of this machine use --mirror FROM=PATH")
     return url
-
-
-def file_name(url: str) -> str:
-    """The last component of a URL's path.
-
-    Raises:
-        RecipeError: it has none.
-    """
-    name = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
-    if name in {"", ".", ".."} or "/" in name or not name.isprintable():
-        msg = "the URL does not end in a file name"
-        raise RecipeError(msg, where=shown(url))
-    return name

@@ -13,7 +13,7 @@ from rvbuild.core.graph import Instance, RecipeGraph, parse_target
 from rvbuild.core.lock import spec_text
 from rvbuild.core.pinned import Values
 from rvbuild.core.recipe import Recipe
-from rvbuild.core.source import DebianFile, GoModFiles, PathSource, UrlSource, Wheel
+from rvbuild.core.source import DebianFile, GoModFiles, PathSource, UrlSource, Wheel, file_name
 from rvbuild.core.tree import Directory, File, Folder, Symlink, Tree, check_name, lay_over
 
 A, B = Digest.of(b"a"), Digest.of(b"b")
@@ -193,7 +193,7 @@ def test_sources_have_names_for_people(source: UrlSource | PathSource | Wheel, l
 
 def test_how_an_archive_is_unpacked_is_part_of_what_it_is():
     def identity(**facts: object) -> object:
-        return UrlSource(urls=(), sha256="s", **facts).identity  # type: ignore[arg-type]
+        return UrlSource(urls=("u",), sha256="s", **facts).identity  # type: ignore[arg-type]
 
     assert identity(strip=1) != identity(strip=0)
     assert identity(unpack=False) != identity(strip=1)
@@ -213,6 +213,26 @@ def test_the_name_of_a_file_that_is_not_unpacked_is_in_its_identity():
     debian = DebianFile(package="p", file="f.xz")
     mirrored = UrlSource(urls=(), sha256="s", unpack=False, debian=debian)
     assert mirrored.identity == identity("https://e.org/f.xz")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "https://h.e/", "https://h.e", "https://h.e/d/", "https://h.e/a/..", "https://h.e/%2E%2e",
+     "https://h.e/a%2Fb", "https://h.e/%2f", "https://h.e/a%0ab", "https://[h.e/a"],
+)  # fmt: skip
+def test_a_url_must_end_in_a_file_name(url: str):
+    """Before it is in a key, and by the same rule wherever a name is wanted."""
+    source = UrlSource(urls=(url,), sha256="s", unpack=False)
+    for wanted in ("identity", "name", "label"):
+        with pytest.raises(RecipeError, match="file name"):
+            getattr(source, wanted)
+    assert UrlSource(urls=("https://h.e/d/a%20b?c=/d",), sha256="s").label == "a b"
+
+
+def test_a_url_in_an_error_has_no_password():
+    with pytest.raises(RecipeError) as caught:
+        file_name("https://me:s3cret@h.e/d/?token=s3cret")
+    assert caught.value.where == "https://h.e/d/"
 
 
 # ---- the rest

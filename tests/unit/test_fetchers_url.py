@@ -23,7 +23,7 @@ from rvbuild.fetchers.mirrors import Mirrors, local_path
 from rvbuild.fetchers.pinned_files import PinnedFiles
 from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.fetchers.transport import Patience, Transport
-from rvbuild.fetchers.url import UrlFetcher, file_name
+from rvbuild.fetchers.url import UrlFetcher
 from rvbuild.fetchers.urls import Credentials
 
 Site = Any  # conftest.py has it; a test file imports no other
@@ -176,14 +176,6 @@ def test_nothing_reaches_the_sink_of_a_wrong_file(site: Site, fetcher: Callable[
 def test_only_http_is_a_url(fetcher: Callable[..., UrlFetcher], url: str):
     with pytest.raises(RecipeError):
         fetched(fetcher(), UrlSource(urls=(url,), sha256=SHA256))
-
-
-@pytest.mark.parametrize(
-    "url", ["https://h.example/", "https://h.example/a/..", "https://h.example/%2f"]
-)
-def test_a_url_must_end_in_a_file_name(url: str):
-    with pytest.raises(RecipeError, match="file name"):
-        file_name(url)
 
 
 def test_credentials_in_a_url_stay_out_of_errors(fetcher: Callable[..., UrlFetcher]):

@@ -1,0 +1,52 @@
+"""Benchmarks: what one removes from a store before it measures."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from rvbuild.core.derivation import Realisation
+from rvbuild.core.digest import EMPTY
+from rvbuild.stores.local import LocalStore
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks/k3s.py"
+STEP = "d" * 64
+
+
+@pytest.fixture
+def k3s() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("k3s_benchmark", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_result_of_a_step_is_forgotten(tmp_path: Path, k3s: ModuleType):
+    store = LocalStore(str(tmp_path))
+    for accelerated in (True, False):
+        made = Realisation(derivation=STEP, output=EMPTY, accelerated=accelerated)
+        store.register(made)
+    k3s.forget(store, STEP)
+    assert store.realisation(STEP) is None
+
+
+def test_a_result_that_stays_is_an_error_and_no_loop(tmp_path: Path, k3s: ModuleType):
+    class Elsewhere(LocalStore):
+        def realisation(self, derivation: str, *, accelerated: bool = True) -> Realisation | None:
+            return Realisation(derivation=derivation, output=EMPTY, accelerated=accelerated)
+
+    with pytest.raises(OSError, match=STEP):
+        k3s.forget(Elsewhere(str(tmp_path)), STEP)
+
+
+def test_how_a_cold_build_is_compared_can_be_chosen():
+    ran = subprocess.run([sys.executable, SCRIPT, "--help"], capture_output=True, check=True)
+    assert b"--jobs" in ran.stdout
+    assert b"--hand-first" in ran.stdout
