@@ -48,7 +48,7 @@ class DebianFetcher:
             address = f"{base}/{source.pool}"
             addresses += [*self.mirrors.of(address), address]
         pin = Pin(label=source.label, sha256=source.sha256, size=source.size)
-        hint = f"archives drop superseded versions: run rvbuild update, or {HINT}"
+        hint = f"archives drop superseded versions: run `rvbuild lock`, or {HINT}"
         with self.files.opened(pin, addresses, advance, hint=hint) as got:
             read_deb(got.file, into, name=source.label)
 
