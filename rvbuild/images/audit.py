@@ -11,6 +11,7 @@ from attrs import evolve
 
 from rvbuild.core.audit import Finding, audit
 from rvbuild.core.derivation import OutputRule
+from rvbuild.core.elf import Image
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.rootfs import Entry, RootFs, unfit
 from rvbuild.images.layer import read_layer
@@ -41,7 +42,7 @@ def _findings(
     inside = evolve(rule, kind="file", tls=False)
     shown = f"{rule.path} ({image.name})"
 
-    def look(path: str, data: bytes) -> None:
+    def look(path: str, data: Image) -> None:
         findings.extend(audit(inside, data, forbidden, f"{shown}: /{path}"))
 
     wanted = f"linux/{rule.architecture}"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from tempfile import SpooledTemporaryFile
 
 from rvbuild.archives.compression import decompressed, packing
 from rvbuild.archives.guard import Guard
@@ -15,13 +17,17 @@ from rvbuild.archives.limits import Limits, Links, Meter
 from rvbuild.archives.source import Flow, Source
 from rvbuild.archives.tar import read_tar
 from rvbuild.core import elf
+from rvbuild.core.elf import Image
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.rootfs import Entry, Folder, Link, Plain
 from rvbuild.images.layout import Layer
 
 WHITEOUT = ".wh."
 
-Look = Callable[[str, bytes], None]
+_IN_MEMORY = 4 << 20
+"""Bytes of the largest file of a layer that is not put on disk while it is looked at."""
+
+Look = Callable[[str, Image], None]
 """Called with each file's path and content."""
 
 
@@ -36,11 +42,6 @@ def read_layer(path: str, layer: Layer, look: Look) -> tuple[dict[str, Entry], s
     sink = _Entries(name, look)
     sha256 = hashlib.sha256()
 
-    def hashed(chunks: Iterable[bytes]) -> Iterator[bytes]:
-        for chunk in chunks:
-            sha256.update(chunk)
-            yield chunk
-
     with open(path, "rb") as file:
         source = Source(file, name)
         found = packing(source)
@@ -48,10 +49,40 @@ def read_layer(path: str, layer: Layer, look: Look) -> tuple[dict[str, Entry], s
             msg = f"it is {found or 'not compressed'}, its media type says {layer.packing or 'tar'}"
             raise VerificationError(msg, where=name)
         chunks = decompressed(source, Meter(name, Limits()))
-        flow = Flow(hashed(chunks), name)
+        flow = Flow(_hashed(chunks, sha256.update), name)
         read_tar(flow, Guard(sink, name, links=Links.ROOTED))
         flow.drain()
     return sink.entries, f"sha256:{sha256.hexdigest()}"
+
+
+def _hashed(chunks: Iterable[bytes], update: Callable[[bytes], None]) -> Iterator[bytes]:
+    for chunk in chunks:
+        update(chunk)
+        yield chunk
+
+
+class _Held:
+    """A file's content, to be looked at in slices: a large one lies in a file without a name.
+
+    It is read, not mapped: pages that are mapped count as this process' memory.
+    """
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - see close
+        for chunk in chunks:
+            self._file.write(chunk)
+        self._size = self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice, /) -> bytes:
+        start, stop, _ = part.indices(self._size)
+        self._file.seek(start)
+        return self._file.read(max(stop - start, 0))
 
 
 class _Entries:
@@ -68,10 +99,11 @@ class _Entries:
 
     def file(self, path: str, chunks: Iterable[bytes], *, executable: bool = False) -> str:
         self._above(path)
-        data = b"".join(chunks)
-        self._look(path, data)
-        self.entries[path] = _plain(path, data, executable=executable)
-        return hashlib.sha256(data).hexdigest()
+        sha256 = hashlib.sha256()
+        with closing(_Held(_hashed(chunks, sha256.update))) as data:
+            self._look(path, data)
+            self.entries[path] = _plain(path, data, executable=executable)
+        return sha256.hexdigest()
 
     def symlink(self, path: str, target: str) -> None:
         self._above(path)
@@ -92,13 +124,14 @@ class _Entries:
             parent = parent.rpartition("/")[0]
 
 
-def _plain(path: str, data: bytes, *, executable: bool) -> Plain:
+def _plain(path: str, data: Image, *, executable: bool) -> Plain:
     found = None
-    if data.startswith(elf.MAGIC):
+    head = data[:256]
+    if head.startswith(elf.MAGIC):
         try:
             found = elf.parse(data)
         except VerificationError:
             """The audit of its bytes says so."""
-    line = data[:256].partition(b"\n")[0] if data.startswith(b"#!") else b""
-    text = data if path.startswith("etc/") else b""
+    line = head.partition(b"\n")[0] if head.startswith(b"#!") else b""
+    text = data[:_IN_MEMORY] if path.startswith("etc/") else b""
     return Plain(executable=executable, line=line, elf=found, text=text)

@@ -11,6 +11,7 @@ import lzma
 import os
 import subprocess
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -464,3 +465,18 @@ def test_a_layer_that_is_damaged_or_leaves_the_root_is_refused(root: Path):
     with_layers(layout, layer(**{".__..__etc__passwd": b"x"}))
     (found,) = findings(layout)
     assert "could leave the root" in found
+
+
+def test_a_large_file_is_looked_through_and_never_held_in_memory(root: Path):
+    layout = image(root, config={"Cmd": ["/bin/app"]})
+    word = b"/home/builder/"
+    large = bytes(32 << 20) + word
+    with_layers(layout, layer(bin__app=PROGRAM, var__large=large), compress=bytes)
+    plain = "application/vnd.oci.image.layer.v1.tar"
+    change_blob(layout, "", put("layers", 0, "mediaType", value=plain))
+    tracemalloc.start()
+    (found,) = findings(layout, forbidden=(word,))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert f"/var/large: /home/builder/ is inside, at byte {32 << 20}" in found
+    assert peak < 32 << 20
