@@ -72,8 +72,8 @@ class Input:
 class OutputRule:
     """What an output must be. ``kind``: ``executable``, ``library``, ``file``, ``tree``, ``image``.
 
-    ``architecture`` is that of every ELF file in it, if it matters. ``tls``: an image must hold
-    a CA bundle.
+    An ``image`` is a folder or an archive with one or more of them. ``architecture`` is that of
+    every ELF file in it, if it matters. ``tls``: an image must hold a CA bundle.
     """
 
     name: str

@@ -21,7 +21,9 @@ from rvbuild.images import audit_image
 BUILD_FOLDERS = (b"/build/src/", b"/build/out/", b"/tmp/go-build")
 """Where steps work. Not all of ``/build/``: Docker's API and kernels have paths like that."""
 
-_FOLDERS = {"tree", "image"}
+_FORMS: Mapping[str, tuple[type, ...]] = {"tree": (dict,), "image": (dict, File)}
+"""What outputs are that are more than one file, or more than a file's own bytes."""
+
 _ANYTHING = OutputRule(name="", path="", kind="file")
 
 
@@ -71,7 +73,7 @@ def _rule_for(path: str, rules: Mapping[str, OutputRule]) -> OutputRule | None:
     while at not in rules and "/" in at:
         at = at.rsplit("/", 1)[0]
     found = rules.get(at)
-    return evolve(found, kind="file") if found is not None and found.kind in _FOLDERS else found
+    return evolve(found, kind="file") if found is not None and found.kind in _FORMS else found
 
 
 def _missing(rule: OutputRule, nested: Nested) -> Finding | None:
@@ -81,8 +83,7 @@ def _missing(rule: OutputRule, nested: Nested) -> Finding | None:
     if node is None:
         near = ", ".join(list(_some_paths(nested, ""))[:8]) or "nothing"
         return Finding(rule.path, "it was declared and is not there", f"the step left: {near}")
-    wanted = dict if rule.kind in _FOLDERS else (File, Symlink)
-    if not isinstance(node, wanted):
+    if not isinstance(node, _FORMS.get(rule.kind, (File, Symlink))):
         kind = "a folder" if isinstance(node, dict) else "a file"
         return Finding(rule.path, f"it is {kind}", f"the recipe says `kind: {rule.kind}`")
     if rule.kind == "executable" and isinstance(node, File) and not node.executable:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from tempfile import SpooledTemporaryFile
 
+from attrs import frozen
+
 from rvbuild.archives.compression import decompressed, packing
 from rvbuild.archives.guard import Guard
 from rvbuild.archives.limits import Limits, Links, Meter
@@ -20,7 +22,6 @@ from rvbuild.core import elf
 from rvbuild.core.elf import Image
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.rootfs import Entry, Folder, Link, Plain
-from rvbuild.images.layout import Layer
 
 WHITEOUT = ".wh."
 
@@ -31,28 +32,39 @@ Look = Callable[[str, Image], None]
 """Called with each file's path and content."""
 
 
-def read_layer(path: str, layer: Layer, look: Look) -> tuple[dict[str, Entry], str]:
-    """The entries of the layer in a file, and the digest of what it unpacks to.
+@frozen
+class Read:
+    """What a layer turned out to be: its compression, the digest of its content, its entries."""
+
+    packing: str
+    content: str
+    entries: dict[str, Entry]
+
+
+def read_layer(chunks: Iterable[bytes], name: str, look: Look) -> Read:
+    """Walk the layer whose file ``chunks`` are; ``look`` is called with each file of it.
 
     Raises:
-        VerificationError: damaged, not compressed as its media type says, against the rules of
-            archives, or with whiteouts.
+        VerificationError: damaged, against the rules of archives, or with whiteouts.
     """
-    name = layer.path
+    source = Source(_Stream(Flow(chunks, name)), name)
+    found = packing(source)
     sink = _Entries(name, look)
     sha256 = hashlib.sha256()
+    flow = Flow(_hashed(decompressed(source, Meter(name, Limits())), sha256.update), name)
+    read_tar(flow, Guard(sink, name, links=Links.ROOTED))
+    flow.drain()
+    return Read(found, f"sha256:{sha256.hexdigest()}", sink.entries)
 
-    with open(path, "rb") as file:
-        source = Source(file, name)
-        found = packing(source)
-        if found != layer.packing:
-            msg = f"it is {found or 'not compressed'}, its media type says {layer.packing or 'tar'}"
-            raise VerificationError(msg, where=name)
-        chunks = decompressed(source, Meter(name, Limits()))
-        flow = Flow(_hashed(chunks, sha256.update), name)
-        read_tar(flow, Guard(sink, name, links=Links.ROOTED))
-        flow.drain()
-    return sink.entries, f"sha256:{sha256.hexdigest()}"
+
+@frozen
+class _Stream:
+    """Chunks as something that can be read."""
+
+    flow: Flow
+
+    def read(self, size: int, /) -> bytes:
+        return self.flow.upto(size)
 
 
 def _hashed(chunks: Iterable[bytes], update: Callable[[bytes], None]) -> Iterator[bytes]:

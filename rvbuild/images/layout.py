@@ -7,14 +7,15 @@ manifest.json beside them. Must not know: what is in a layer, what is wanted of 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
+from collections.abc import Iterable, Mapping
 
 from attrs import field, frozen, mutable
 
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.rootfs import Process
-from rvbuild.images.said import Said
+from rvbuild.images.files import each_file
+from rvbuild.images.said import LARGEST, Said
 
 _SPEC = "application/vnd.oci.image"
 INDEX, MANIFEST, CONFIG = (f"{_SPEC}.{what}.v1+json" for what in ("index", "manifest", "config"))
@@ -31,9 +32,12 @@ BLOBS = "blobs/sha256"
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})\Z")
 
 
+_MOST = 64 << 20  # bytes that are kept of a layout: a list of images has some KB an image
+
+
 @frozen(kw_only=True)
 class Layer:
-    """A layer's file below the layout, its compression, the digest of what it unpacks to."""
+    """A layer's path below the layout, its compression, the digest of what it unpacks to."""
 
     path: str
     packing: str
@@ -47,17 +51,22 @@ class Packed:
     name: str
     platforms: tuple[str, ...]
     process: Process
-    layers: tuple[Layer, ...]
+    layer: Layer
 
 
-def read_layout(folder: str) -> list[Packed]:
-    """Every image of a layout.
+def read_layout(place: str, name: str) -> list[Packed]:
+    """Every image of a layout: a folder, or an archive of one.
+
+    Args:
+        place: Where it is.
+        name: What it is called in messages.
 
     Raises:
         VerificationError: it is not one, or something in it is not what it is said to be.
     """
-    files = _files(folder)
-    reader = _Reader(folder)
+    files = _Files(name)
+    each_file(place, name, files.take)
+    reader = _Reader(name, files.found)
     version = reader.document("oci-layout")["imageLayoutVersion"]
     if version.value != "1.0.0":
         version.refuse(f"it must be '1.0.0', not {version.value!r}")
@@ -67,7 +76,7 @@ def read_layout(folder: str) -> list[Packed]:
     if not images:
         index.refuse("it names no image")
     reader.compare(reader.document("manifest.json"))
-    reader.refuse_more(files)
+    reader.refuse_more()
     return images
 
 
@@ -76,17 +85,62 @@ def _must_be(document: Said, media_type: str) -> None:
         document.refuse(f"it must be of schema version 2 and media type {media_type}")
 
 
+@frozen
+class _File:
+    """What was found of a file; ``data`` is its content, or its beginning, if it may be JSON."""
+
+    sha256: str
+    size: int
+    data: bytes
+
+
+@mutable
+class _Files:
+    """Hashes every file, and keeps what may be a document."""
+
+    name: str
+    found: dict[str, _File] = field(factory=dict)
+    _kept: int = 0
+
+    def take(self, path: str, chunks: Iterable[bytes]) -> None:
+        sha256 = hashlib.sha256()
+        size = 0
+        data = b""
+        is_blob = path.startswith(f"{BLOBS}/")
+        for chunk in chunks:
+            may_be_json = not is_blob or (data or chunk).startswith(b"{")
+            if may_be_json and len(data) == size <= LARGEST:
+                data += chunk[: LARGEST + 1 - size]
+            sha256.update(chunk)
+            size += len(chunk)
+        self._kept += len(data)
+        if self._kept > _MOST:
+            msg = f"its documents have more than {_MOST} bytes together"
+            raise VerificationError(msg, where=self.name)
+        self.found[path] = _File(sha256.hexdigest(), size, data)
+
+
 @mutable
 class _Reader:
     """``seen`` are the files that something names, ``docker`` what manifest.json must say."""
 
-    folder: str
+    name: str
+    files: Mapping[str, _File]
     seen: set[str] = field(factory=set)
     docker: list[object] = field(factory=list)
 
     def document(self, path: str) -> Said:
+        return Said.read(self.file(path).data, self.where(path))
+
+    def file(self, path: str) -> _File:
+        if path not in self.files:
+            msg = "it is not there"
+            raise VerificationError(msg, where=self.where(path))
         self.seen.add(path)
-        return Said.read(os.path.join(self.folder, path), path)
+        return self.files[path]
+
+    def where(self, path: str) -> str:
+        return f"{self.name}/{path}"
 
     def image(self, told: Said) -> Packed:
         manifest_at = self.blob(told, (MANIFEST,))
@@ -110,9 +164,10 @@ class _Reader:
             name=name,
             platforms=(_platform(told["platform"]), _platform(config)),
             process=_process(config["config"]),
-            layers=tuple(
-                Layer(path=path, packing=LAYERS[one["mediaType"].text()], content=content)
-                for one, path, content in zip(told_layers, layers, contents, strict=True)
+            layer=Layer(
+                path=layers[0],
+                packing=LAYERS[told_layers[0]["mediaType"].text()],
+                content=contents[0],
             ),
         )
 
@@ -124,13 +179,12 @@ class _Reader:
         if told["mediaType"].value not in media_types:
             told["mediaType"].refuse(f"it must be one of: {', '.join(media_types)}")
         path = f"{BLOBS}/{match.group(1)}"
-        found, size = _hashed(os.path.join(self.folder, path), path)
-        if found != match.group(1):
-            msg = f"its SHA-256 is {found}"
-            raise VerificationError(msg, where=path)
-        if size != told["size"].number():
-            told["size"].refuse(f"the blob has {size} bytes")
-        self.seen.add(path)
+        found = self.file(path)
+        if found.sha256 != match.group(1):
+            msg = f"its SHA-256 is {found.sha256}"
+            raise VerificationError(msg, where=self.where(path))
+        if found.size != told["size"].number():
+            told["size"].refuse(f"the blob has {found.size} bytes")
         return path
 
     def compare(self, docker: Said) -> None:
@@ -138,34 +192,12 @@ class _Reader:
         if docker.value != self.docker:
             docker.refuse("it does not name the images of index.json")
 
-    def refuse_more(self, files: list[str]) -> None:
+    def refuse_more(self) -> None:
         """Nothing may travel along unseen."""
-        for path in files:
+        for path in self.files:
             if path not in self.seen:
                 msg = "nothing refers to it"
-                raise VerificationError(msg, where=path)
-
-
-def _files(folder: str) -> list[str]:
-    """Every file; a symlink could lead anywhere, so it is refused before anything is read."""
-    found = []
-    for above, folders, files in os.walk(folder):
-        for name in [*folders, *files]:
-            path = os.path.relpath(os.path.join(above, name), folder)
-            if os.path.islink(os.path.join(above, name)):
-                msg = "it is a symbolic link, which no layout has"
-                raise VerificationError(msg, where=path)
-        found += [os.path.relpath(os.path.join(above, name), folder) for name in files]
-    return found
-
-
-def _hashed(path: str, where: str) -> tuple[str, int]:
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
-    except OSError as error:
-        msg = f"it cannot be read: {error.strerror}"
-        raise VerificationError(msg, where=where) from error
+                raise VerificationError(msg, where=self.where(path))
 
 
 def _platform(told: Said) -> str:

@@ -24,25 +24,20 @@ class Said:
     value: Any
 
     @classmethod
-    def read(cls, path: str, where: str) -> Said:
-        """The document in a file.
+    def read(cls, data: bytes, where: str) -> Said:
+        """The document in a file, of which ``data`` may be the beginning.
 
         Raises:
-            VerificationError: it is missing, too large, or not JSON.
+            VerificationError: it is too large, or not JSON.
         """
+        if len(data) > LARGEST:
+            msg = f"it is larger than {LARGEST} bytes"
+            raise VerificationError(msg, where=where)
         try:
-            with open(path, "rb") as file:
-                data = file.read(LARGEST + 1)
-            if len(data) <= LARGEST:
-                return cls(where, json.loads(data))
-        except OSError as error:
-            msg = f"it cannot be read: {error.strerror}"
-            raise VerificationError(msg, where=where) from error
+            return cls(where, json.loads(data))
         except (ValueError, RecursionError) as error:
             msg = "it is not JSON"
             raise VerificationError(msg, where=where) from error
-        msg = f"it is larger than {LARGEST} bytes"
-        raise VerificationError(msg, where=where)
 
     def refuse(self, why: str) -> NoReturn:
         """Raise the error of this value.

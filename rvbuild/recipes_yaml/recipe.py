@@ -292,7 +292,7 @@ def _image_outputs(image: ImageSpec | None) -> dict[str, Output]:
     archive = f"{image.name.rsplit('/', 1)[-1]}-${{arch}}.tar"
     return {
         "image": Output(path="image", kind="image", tls=image.tls),
-        "archive": Output(path=archive, kind="file"),
+        "archive": Output(path=archive, kind="image", tls=image.tls),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from attrs import evolve
 
 from rvbuild.core.derivation import Step
 from rvbuild.core.errors import RecipeError
@@ -130,7 +131,9 @@ def test_the_image_and_its_archive_are_outputs():
     assert outputs["image"].kind == "image"
     assert outputs["image"].architecture == "riscv64"
     assert outputs["image"].tls
-    assert outputs["archive"].path == "app-pod-riscv64.tar"
+    assert outputs["archive"] == evolve(
+        outputs["image"], name="archive", path="app-pod-riscv64.tar"
+    )
     assert dict(linked().environment)["image_file"] == outputs["archive"].path
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from packed_image import filled, image
+from packed_image import filled, image, pack
 
 from rvbuild.core.derivation import OutputRule, Step
 from rvbuild.core.errors import VerificationError
@@ -52,6 +52,7 @@ def test_outputs_that_are_what_they_must_be(tmp_path: Path, path: str, kind: str
         ("bin/run/below", "file", "it was declared and is not there"),
         ("bin", "file", "it is a folder"),
         ("bin/run", "tree", "it is a file"),
+        ("bin/link", "image", "it is a file"),
         ("bin/plain", "executable", "it is not executable"),
         ("share/doc", "executable", "it is not executable"),
     ],
@@ -74,13 +75,16 @@ def test_declared_files_may_not_name_the_build_folder(tmp_path: Path):
         assert found.startswith("share/log: /build/src/ is inside")
 
 
-def test_an_image_is_looked_into(tmp_path: Path):
+@pytest.mark.parametrize("form", ["folder", "archive"])
+def test_an_image_is_looked_into(tmp_path: Path, form: str):
     layout = image(filled(tmp_path / "root"), architecture="arm64")
+    assert pack("--archive", tmp_path / "image.tar", layout) == ""
+    files = {f"image/{path.relative_to(layout)}": path for path in layout.rglob("*")}
     store = MemoryStore(str(tmp_path / "store"))
     with store.new_tree() as writer:
-        for path in layout.rglob("*"):
+        for at, path in files.items() if form == "folder" else [("image", tmp_path / "image.tar")]:
             if path.is_file():
-                writer.file(f"image/{path.relative_to(layout)}", [path.read_bytes()])
+                writer.file(at, [path.read_bytes()])
         output = writer.commit()
     wanted = evolve(rule("image", "image"), architecture="riscv64")
     step = Step(label="s", inputs_at=(), script="", environment=(), timeout=1, outputs=(wanted,))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from made_elf import Made
 from packed_image import PACK, PROGRAM, filled, image, pack, plant
 
@@ -303,7 +304,11 @@ def put(*keys: str | int, value: object) -> Callable[[Any], None]:
         ("index.json", put("manifests", value=[1]), "must be an object"),
         ("index.json", put("manifests", 0, "digest", value=1), "must be a string"),
         ("index.json", put("manifests", 0, "digest", value="md5:1"), "sha256: and 64 hex"),
-        ("index.json", put("manifests", 0, "digest", value="sha256:" + "0" * 64), "cannot be read"),
+        (
+            "index.json",
+            put("manifests", 0, "digest", value="sha256:" + "0" * 64),
+            "it is not there",
+        ),
         ("index.json", put("manifests", 0, "size", value=1), "the blob has"),
         ("index.json", put("manifests", 0, "size", value="1"), "must be a number"),
         ("index.json", put("manifests", 0, "mediaType", value="x"), "it must be one of"),
@@ -381,7 +386,7 @@ def test_a_link_is_refused_before_it_is_followed(root: Path, path: str):
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (None, "cannot be read: No such file"),
+        (None, "it is not there"),
         ("{", "it is not JSON"),
         ("[" * 100_000, "it is not JSON"),
         ('"' + "x" * (4 << 20) + '"', "it is larger than"),
@@ -442,7 +447,7 @@ def test_a_layer_is_compressed_as_its_media_type_says(
     root: Path, compress: Callable[[bytes], bytes], says: str
 ):
     """Runtimes go by the media type, so a reader that finds out by itself must not."""
-    layout = image(root)
+    layout = image(root, config={"Cmd": ["/bin/app"]})
     with_layers(layout, layer(bin__app=PROGRAM), compress=compress)
     (found,) = findings(layout)
     assert says in found
@@ -465,6 +470,81 @@ def test_a_layer_that_is_damaged_or_leaves_the_root_is_refused(root: Path):
     with_layers(layout, layer(**{".__..__etc__passwd": b"x"}))
     (found,) = findings(layout)
     assert "could leave the root" in found
+
+
+# ---- what the audit finds in an archive, which is what people import
+
+
+def archive(root: Path, *layouts: Path, compress: Callable[[bytes], bytes] = bytes) -> Path:
+    made = root.parent / "images.tar"
+    assert pack("--archive", made, *layouts) == ""
+    made.write_bytes(compress(made.read_bytes()))
+    return made
+
+
+@pytest.mark.parametrize("compress", [bytes, zstandard.compress, gzip.compress])
+def test_an_archive_is_looked_into_as_its_folder_is(root: Path, compress: Any):  # noqa: ANN401
+    sound = image(root)
+    assert findings(archive(root, sound, compress=compress)) == []
+    plant(root, "bin/app", FOREIGN, 0o755)
+    broken = archive(root, sound, image(root, name="example.org/b:1"), compress=compress)
+    assert findings(broken) == ["image (example.org/b:1): /bin/app: it is for amd64, not riscv64"]
+
+
+def test_what_images_of_an_archive_share_is_told_once(root: Path):
+    plant(root, "usr/lib/helper", FOREIGN, 0o755)
+    both = (image(root), image(root, name="example.org/b:1", config={"Cmd": ["/bin/gone"]}))
+    assert findings(archive(root, *both)) == [
+        "image (example.org/app:1): /usr/lib/helper: it is for amd64, not riscv64",
+        "image (example.org/b:1): /bin/gone: it is to be started, and is not there",
+    ]
+
+
+def test_every_bit_of_an_archive_is_looked_at(root: Path):
+    """One bit of anything that is in it, and the audit says so."""
+    whole = archive(root, image(root))
+    data = whole.read_bytes()
+    with tarfile.open(whole) as tar:
+        inside = [one.offset_data + one.size - 1 for one in tar.getmembers() if one.isfile()]
+    assert len(inside) == 6
+    for at in inside:
+        whole.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        assert findings(whole) != [], at
+
+
+def test_an_archive_with_more_than_a_layout_is_refused(root: Path):
+    whole = archive(root, image(root))
+    with tarfile.open(whole, "a") as tar:
+        tar.addfile(tarfile.TarInfo("more"))
+    assert findings(whole) == ["image/more: nothing refers to it"]
+    whole = archive(root, image(root))
+    with tarfile.open(whole, "a") as tar:
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "index.json"
+        tar.addfile(link)
+    (found,) = findings(whole)
+    assert found == "image: entry link: a link, where only files and directories may be"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda data: data[:2100], "image: the archive is truncated"),
+        (lambda _: b"no archive", "image: neither a tar nor"),
+        (lambda _: bytes(1024), "image/oci-layout: it is not there"),
+    ],
+)
+def test_what_is_no_archive_of_a_layout(root: Path, change: Callable[[bytes], bytes], says: str):
+    (found,) = findings(archive(root, image(root), compress=change))
+    assert found.startswith(says)
+
+
+def test_documents_without_end_are_refused(root: Path):
+    layout = image(root)
+    for number in range(17):
+        replace(layout, b"{" + b"%02d" % number + bytes(4 << 20))
+    (found,) = findings(layout)
+    assert found == f"image: its documents have more than {64 << 20} bytes together"
 
 
 def test_a_large_file_is_looked_through_and_never_held_in_memory(root: Path):

@@ -1,0 +1,84 @@
+"""The files of a layout one after the other, whether it is a folder or an archive.
+
+Knows: folders, archives of whichever compression. Must not know: what the files are.
+
+An archive is read through as often as it is asked for, and is never unpacked to disk.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+
+from rvbuild.archives.compression import decompressed
+from rvbuild.archives.guard import Guard
+from rvbuild.archives.limits import Limits, Links, Meter
+from rvbuild.archives.source import CHUNK, Flow, Source
+from rvbuild.archives.tar import read_tar
+from rvbuild.core.errors import VerificationError
+
+Take = Callable[[str, Iterable[bytes]], None]
+"""Called with each file's path below the layout and its content, of which it may leave some."""
+
+
+def each_file(place: str, name: str, take: Take) -> None:
+    """Hand on every file of the layout at ``place``; for messages it is called ``name``.
+
+    Raises:
+        VerificationError: it cannot be read, is no archive or a damaged one, or holds what no
+            layout has.
+    """
+    try:
+        if os.path.isdir(place):
+            for path in _paths(place, name):
+                take(path, _content(os.path.join(place, path)))
+        else:
+            _unpack(place, name, take)
+    except OSError as error:
+        msg = f"it cannot be read: {error.strerror}"
+        raise VerificationError(msg, where=name) from error
+
+
+def _paths(folder: str, name: str) -> list[str]:
+    """Every file; a symlink could lead anywhere, so it is refused before anything is read."""
+    found = []
+    for above, folders, files in os.walk(folder):
+        for one in [*folders, *files]:
+            if os.path.islink(os.path.join(above, one)):
+                path = os.path.relpath(os.path.join(above, one), folder)
+                msg = "it is a symbolic link, which no layout has"
+                raise VerificationError(msg, where=f"{name}/{path}")
+        found += [os.path.relpath(os.path.join(above, one), folder) for one in files]
+    return sorted(found)
+
+
+def _content(path: str) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            yield chunk
+
+
+def _unpack(place: str, name: str, take: Take) -> None:
+    with open(place, "rb") as file:
+        chunks = decompressed(Source(file, name), Meter(name, Limits()))
+        flow = Flow(chunks, name)
+        read_tar(flow, Guard(_Files(take), name, links=Links.NONE))
+        flow.drain()
+
+
+class _Files:
+    """A tree sink that hands on files, and knows of nothing else: `Links.NONE` are let through."""
+
+    def __init__(self, take: Take) -> None:
+        self._take = take
+
+    def directory(self, path: str) -> None: ...
+
+    def file(self, path: str, chunks: Iterable[bytes], *, executable: bool = False) -> str:
+        del executable
+        self._take(path, chunks)
+        return ""  # who wants a digest makes it of the content
+
+    def symlink(self, path: str, target: str) -> None: ...
+
+    def copy(self, path: str, of: str) -> None: ...
