@@ -9,6 +9,8 @@ extended headers of two kinds for one entry, content where none belongs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import evolve, frozen
 
 from rvbuild.archives.guard import Guard
@@ -49,8 +51,13 @@ class _Extension:
     size: int | None = None
 
 
-def read_tar(flow: Flow, guard: Guard) -> None:
+def read_tar(flow: Flow, guard: Guard, seen: Callable[[Header], None] | None = None) -> None:
     """Unpack the tar archive that ``flow`` is, to its end.
+
+    Args:
+        flow: The archive.
+        guard: Takes the entries.
+        seen: Called with an entry's header before that: a tree has no place for modes.
 
     Raises:
         VerificationError: no tar archive, damaged, truncated, or against the rules.
@@ -64,6 +71,8 @@ def read_tar(flow: Flow, guard: Guard) -> None:
         if extension.kinds:
             header = _extended(header, extension)
             extension = _Extension()
+        if seen is not None:
+            seen(header)
         _place(flow, guard, header)
     if extension.kinds:
         raise _damaged(flow, "an extended header with no entry after it")

@@ -19,6 +19,7 @@ PACKER = "oci-pack"
 
 ROOT = "/build/root"
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""What a runtime takes where the configuration has no PATH, too."""
 
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(

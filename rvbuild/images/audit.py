@@ -53,13 +53,14 @@ class _Audit:
         if not users:
             return
         shown = self._shown(users[0])
+        accounts = {word for image in users for word in image.process.accounts if word}
         inside = evolve(self.rule, kind="file", tls=False)
 
         def look(entry: str, data: Image) -> None:
             self.findings += audit(inside, data, self.forbidden, f"{shown}: /{entry}")
 
         try:
-            found = read_layer(chunks, path, look)
+            found = read_layer(chunks, path, look, accounts)
         except VerificationError as error:
             where = f"{shown}: {error.where}"
             self.findings.append(Finding(where, error.message, error.hint or _BROKEN))

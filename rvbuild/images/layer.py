@@ -7,7 +7,7 @@ Must not know: what is wanted of a file.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
 from tempfile import SpooledTemporaryFile
 
@@ -18,10 +18,10 @@ from rvbuild.archives.guard import Guard
 from rvbuild.archives.limits import Limits, Links, Meter
 from rvbuild.archives.source import Flow, Source
 from rvbuild.archives.tar import read_tar
-from rvbuild.core import elf
+from rvbuild.archives.tar_header import Header
 from rvbuild.core.elf import Image
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.rootfs import Entry, Folder, Link, Plain
+from rvbuild.core.rootfs import Entry, Folder, Link, plain
 
 WHITEOUT = ".wh."
 
@@ -41,18 +41,26 @@ class Read:
     entries: dict[str, Entry]
 
 
-def read_layer(chunks: Iterable[bytes], name: str, look: Look) -> Read:
-    """Walk the layer whose file ``chunks`` are; ``look`` is called with each file of it.
+def read_layer(
+    chunks: Iterable[bytes], name: str, look: Look, accounts: Collection[str] = ()
+) -> Read:
+    """Walk a layer.
+
+    Args:
+        chunks: Its file.
+        name: What it is called in messages.
+        look: Called with each file of it.
+        accounts: Users and groups that its files may be asked for.
 
     Raises:
         VerificationError: damaged, against the rules of archives, or with whiteouts.
     """
     source = Source(_Stream(Flow(chunks, name)), name)
     found = packing(source)
-    sink = _Entries(name, look)
+    sink = _Entries(name, look, accounts)
     sha256 = hashlib.sha256()
     flow = Flow(_hashed(decompressed(source, Meter(name, Limits())), sha256.update), name)
-    read_tar(flow, Guard(sink, name, links=Links.ROOTED))
+    read_tar(flow, Guard(sink, name, links=Links.ROOTED), sink.header)
     flow.drain()
     return Read(found, f"sha256:{sha256.hexdigest()}", sink.entries)
 
@@ -100,21 +108,30 @@ class _Held:
 class _Entries:
     """A tree sink that keeps no content but what rules about the root look at."""
 
-    def __init__(self, name: str, look: Look) -> None:
+    def __init__(self, name: str, look: Look, accounts: Collection[str]) -> None:
         self._name = name
         self._look = look
+        self._accounts = accounts
+        self._mode = 0
         self.entries: dict[str, Entry] = {"": Folder()}
+
+    def header(self, header: Header) -> None:
+        """What the archive says of the entry that comes next."""
+        self._mode = header.mode
+        if not header.name.strip(b"./"):
+            self.entries[""] = Folder(header.mode)
 
     def directory(self, path: str) -> None:
         self._above(path)
-        self.entries[path] = Folder()
+        self.entries[path] = Folder(self._mode)
 
     def file(self, path: str, chunks: Iterable[bytes], *, executable: bool = False) -> str:
+        del executable  # the mode says it
         self._above(path)
         sha256 = hashlib.sha256()
         with closing(_Held(_hashed(chunks, sha256.update))) as data:
             self._look(path, data)
-            self.entries[path] = _plain(path, data, executable=executable)
+            self.entries[path] = plain(data, self._mode, self._accounts)
         return sha256.hexdigest()
 
     def symlink(self, path: str, target: str) -> None:
@@ -134,16 +151,3 @@ class _Entries:
         while parent not in self.entries:
             self.entries[parent] = Folder()
             parent = parent.rpartition("/")[0]
-
-
-def _plain(path: str, data: Image, *, executable: bool) -> Plain:
-    found = None
-    head = data[:256]
-    if head.startswith(elf.MAGIC):
-        try:
-            found = elf.parse(data)
-        except VerificationError:
-            """The audit of its bytes says so."""
-    line = head.partition(b"\n")[0] if head.startswith(b"#!") else b""
-    text = data[:_IN_MEMORY] if path.startswith("etc/") else b""
-    return Plain(executable=executable, line=line, elf=found, text=text)

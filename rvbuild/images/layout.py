@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from attrs import field, frozen, mutable
 
 from rvbuild.core.errors import VerificationError
+from rvbuild.core.image import DEFAULT_PATH
 from rvbuild.core.rootfs import Process
 from rvbuild.images.files import each_file
 from rvbuild.images.said import LARGEST, Said
@@ -209,7 +210,7 @@ def _process(told: Said) -> Process:
     return Process(
         entrypoint=told["Entrypoint"].texts(),
         command=told["Cmd"].texts(),
-        search=tuple(environment.get("PATH", "").split(":")),
+        search=tuple(environment.get("PATH", DEFAULT_PATH).split(":")),
         user=told["User"].text(""),
         working_directory=told["WorkingDir"].text(""),
     )

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
+from made_elf import Made
 from world import HERE, OTHER, World
+
+from rvbuild.core.audit import MACHINES
 
 IMAGE = """\
 summary: a shell as an image
@@ -25,7 +28,7 @@ build: |
   mkdir "$root/bin"
   {script}
 """
-SCRIPT = 'printf \'#!/bin/run\\n\' > "$root/bin/run"; chmod 755 "$root/bin/run"'
+SCRIPT = 'install -m 755 /in/recipe/run "$root/bin/run"'
 TARGET = f"pod-{OTHER}"
 
 
@@ -45,7 +48,8 @@ def test_an_image_is_packed_the_same_in_every_store(world: World, seed: Path):
 
 def built(world: World) -> str:
     """Build the image; what its archive hashes to."""
-    world.recipe("pod", IMAGE.format(script=SCRIPT))
+    program = world.recipe("pod", IMAGE.format(script=SCRIPT)).with_name("run")
+    program.write_bytes(Made(machine=MACHINES[OTHER].number, flags=0).write())
     world.fine(TARGET, "--release")
     result = world.folder / "result" / TARGET
     with tarfile.open(result / f"pod-{OTHER}.tar") as tar:

@@ -6,12 +6,17 @@ import pytest
 from attrs import evolve
 
 from rvbuild.core.elf import Elf
-from rvbuild.core.rootfs import Entry, Folder, Link, Plain, Process, RootFs, unfit
+from rvbuild.core.rootfs import Entry, Folder, Link, Plain, Process, RootFs, plain, unfit
 
 STATIC = Elf(bits=64, little_endian=True, kind=2, machine=243, flags=5)
 DYNAMIC = evolve(STATIC, interpreter="/lib/ld.so.1", needed=("libc.so.6",))
-RUNS = Plain(executable=True, elf=STATIC)
+RUNS = Plain(mode=0o755, starts=True, elf=STATIC)
 SHELL = Process(entrypoint=("/bin/sh",), search=("", "/sbin", "/bin"))
+
+
+def script(line: bytes, mode: int = 0o755) -> Plain:
+    """A script by its first line."""
+    return plain(line + b"\nmore\n", mode)
 
 
 def root(**more: Entry) -> RootFs:
@@ -63,10 +68,48 @@ def test_a_relative_path_starts_where_it_is_said_to():
     assert root().resolve("sh", "/bin") == "bin/sh"
     assert root().resolve("/bin", "/bin") == "bin"
     assert root().find("sh", "bin") is RUNS
+    assert root(work=Link("/bin")).find("./sh", "/work") is RUNS
     assert root().find("/loop/x") is None
 
 
 # ---- what an image needs
+
+
+@pytest.mark.parametrize(
+    ("user", "keeps_out"),
+    [
+        ("", ()),
+        ("0:1000", ()),
+        ("root", ()),
+        ("1000", ("/opt/others",)),
+        ("1000:0", ("/opt/others",)),
+        ("1000:1000", ("/opt/others", "/opt/group", "/opt/unread")),
+    ],
+)
+def test_modes_keep_users_out(user: str, keeps_out: tuple[str, ...]):
+    """Of files that belong to root and its group."""
+    programs = {
+        "/opt/others": {"opt__others": evolve(RUNS, mode=0o744)},
+        "/opt/group": {"opt__group": evolve(RUNS, mode=0o750)},
+        "/opt/unread": {"opt__unread": script(b"#!/bin/sh", 0o751)},
+        "/opt/fine": {"opt__fine": script(b"#!/bin/sh")},
+    }
+    for program, more in programs.items():
+        found = root(etc__passwd=plain(b"root:x:0:0:::", 0o644, {"root"}), **more)
+        said = whats(found, evolve(SHELL, entrypoint=(program,), user=user))
+        what = f"it is to be started by {user!r}, whom the mode of {program} keeps out"
+        assert said == ([f"{program}: {what}"] if program in keeps_out else [])
+
+
+def test_modes_of_folders_and_interpreters_keep_users_out():
+    more = {"opt__app": script(b"#!/lib/sh"), "lib__sh": RUNS}
+    found = root(**more)
+    process = evolve(SHELL, entrypoint=("/opt/app",), user="1000:1000")
+    assert whats(found, process) == []
+    for folder, called in (("", "it"), ("opt", "it"), ("lib", "its interpreter '/lib/sh'")):
+        said = whats(RootFs({**found.entries, folder: Folder(0o700)}), process)
+        by = f"is to be started by '1000:1000', whom the mode of /{folder} keeps out"
+        assert f"/opt/app: {called} {by}" in said
 
 
 def test_an_image_that_can_run():
@@ -80,7 +123,13 @@ def test_an_image_that_can_run():
         ("sh", {}, None),
         ("./sh", {}, None),
         ("/usr/sh", {"usr__sh": Link("/bin/sh")}, None),
-        ("/bin/run", {"bin__run": Plain(executable=True, line=b"#! /bin/sh -e")}, None),
+        ("/bin/run", {"bin__run": script(b"#! /bin/sh -e")}, None),
+        ("/bin/run", {"bin__run": script(b"#!\tsh\t-e")}, None),
+        ("/bin/run", {"bin__run": script(b"#!/bin/env sh"), "bin__env": RUNS}, None),
+        ("/bin/run", {"bin__run": script(b"#!/bin/env"), "bin__env": RUNS}, None),
+        ("/bin/run", {"bin__run": script(b"#!/bin/env -i gone"), "bin__env": RUNS}, None),
+        ("/bin/run", {"bin__run": script(b"#!/bin/env -S A=b sh -e"), "bin__env": RUNS}, None),
+        ("/bin/a", {"bin__a": script(b"#!/bin/b"), "bin__b": script(b"#!/bin/sh")}, None),
         ("/bin/gone", {}, "it is to be started, and is not there"),
         ("bash", {}, "it is to be started, and is not there"),
         ("text", {"bin__text": Plain()}, "it is to be started, and is not there"),
@@ -88,14 +137,55 @@ def test_an_image_that_can_run():
         ("/bin", {}, "it is to be started, and is not executable"),
         (
             "/bin/run",
-            {"bin__run": Plain(executable=True, line=b"#!/bin/bash")},
+            {"bin__run": script(b"#!/bin/bash")},
             "its interpreter '/bin/bash' is not in the image",
         ),
         (
             "/bin/run",
-            {"bin__run": Plain(executable=True, line=b"#!")},
+            {"bin__run": script(b"#!")},
             "its interpreter '' is not in the image",
         ),
+        (
+            "/bin/run",
+            {"bin__run": script(b"#!/bin/sh\r")},
+            "its interpreter '/bin/sh\\r' is not in the image",
+        ),
+        (
+            "/bin/run",
+            {"bin__run": script(b"#!/bin/env python3"), "bin__env": RUNS},
+            "its interpreter 'python3' is not in the image's PATH",
+        ),
+        (
+            "/bin/run",
+            {"bin__run": script(b"#!/bin/env sh -e"), "bin__env": RUNS},
+            "its interpreter 'sh -e' is not in the image's PATH",
+        ),
+        (
+            "/bin/run",
+            {"bin__run": script(b"#!/bin/env -S python3 -u"), "bin__env": RUNS},
+            "its interpreter 'python3' is not in the image's PATH",
+        ),
+        (
+            "/bin/loop",
+            {"bin__loop": script(b"#!/bin/loop")},
+            "its interpreter '/bin/loop' is a script of a script, and so on",
+        ),
+        (
+            "/bin/a",
+            {"bin__a": script(b"#!/bin/b"), "bin__b": plain(b"sh\n", 0o755)},
+            "its interpreter '/bin/b' is to be started, and is neither an ELF file nor a script",
+        ),
+        (
+            "/bin/text",
+            {"bin__text": plain(b"echo\n", 0o755)},
+            "it is to be started, and is neither an ELF file nor a script",
+        ),
+        (
+            "empty",
+            {"bin__empty": plain(b"", 0o755)},
+            "it is to be started, and is neither an ELF file nor a script",
+        ),
+        ("atroot", {"atroot": RUNS}, "it is to be started, and is not there"),
     ],
 )
 def test_what_is_started(program: str, more: dict[str, Entry], says: str | None):
@@ -110,7 +200,7 @@ def test_the_command_is_started_where_there_is_no_entrypoint():
 
 
 def test_a_dynamic_program_needs_its_interpreter_and_its_libraries():
-    program = Plain(executable=True, elf=DYNAMIC)
+    program = evolve(RUNS, elf=DYNAMIC)
     assert whats(root(bin__app=program)) == [
         "bin/app: it wants the interpreter /lib/ld.so.1, which is not in the image",
         "bin/app: it needs libc.so.6, which is not in the image",
@@ -136,7 +226,7 @@ def test_a_dynamic_program_needs_its_interpreter_and_its_libraries():
 def test_where_libraries_are_looked_for(library: str, search: tuple[str, ...], *, there: bool):
     path = library.removeprefix("bin/../").replace("/", "__")
     wants = evolve(DYNAMIC, interpreter=None, search=search)
-    found = root(bin__app=Plain(executable=True, elf=wants), **{path: Plain()})
+    found = root(bin__app=evolve(RUNS, elf=wants), **{path: Plain()})
     assert (whats(found) == []) is there
 
 
@@ -153,8 +243,18 @@ def test_where_libraries_are_looked_for(library: str, search: tuple[str, ...], *
     ],
 )
 def test_the_user_is_a_number_or_known(user: str, says: str | None):
-    found = root(etc__passwd=Plain(text=b"app:x:1:1::/:\n"), etc__group=Plain(text=b"staff:x:1:"))
+    users, groups = plain(b"app:x:1:1::/:\n", 0o644, {"app", "nobody"}), Link("../opt/group")
+    found = root(
+        etc__passwd=users, etc__group=groups, opt__group=plain(b"staff:x:1:", 0o644, {"staff"})
+    )
     assert whats(found, evolve(SHELL, user=user)) == ([says] if says else [])
+
+
+def test_a_damaged_program_is_one_all_the_same():
+    """The audit of its bytes tells of it."""
+    damaged = plain(b"\x7fELF", 0o755)
+    assert whats(root(bin__sh=damaged)) == []
+    assert damaged.elf is None
 
 
 def test_without_a_passwd_no_name_is_known():
@@ -166,7 +266,9 @@ def test_without_a_passwd_no_name_is_known():
     [(b"-----BEGIN CERTIFICATE-----\n", True), (b"not yet\n", False), (None, False)],
 )
 def test_tls_needs_a_bundle_of_authorities(text: bytes | None, *, there: bool):
-    more: dict[str, Entry] = {} if text is None else {"etc__ssl__cert.pem": Plain(text=text)}
+    bundle = plain(text or b"", 0o644)
+    more: dict[str, Entry] = {"etc__ssl__cert.pem": Link("/opt/ca"), "opt__ca": bundle}
+    more = {} if text is None else more
     said = whats(root(**more), tls=True)
     wanted = "etc/ssl/certs/ca-certificates.crt: the recipe says `tls`, and there is no CA bundle"
     assert said == ([] if there else [wanted])

@@ -191,6 +191,7 @@ def test_what_is_to_start_is_looked_for(root: Path):
     (found,) = findings(image(root, config={"Cmd": ["app"], "Env": ["PATH=/sbin"]}))
     assert found.endswith("app: it is to be started, and is not there")
     assert findings(image(root, config={"Cmd": ["app"], "Env": ["A=b", "PATH=/sbin:/bin"]})) == []
+    assert findings(image(root, config={"Cmd": ["app"]})) == [], "PATH has a default"
     (found,) = findings(image(root, config={}))
     assert found.endswith("its configuration: it does not say what to start")
 
@@ -199,6 +200,25 @@ def test_a_script_needs_its_interpreter(root: Path):
     plant(root, "bin/run", "#!/bin/sh\n", 0o755)
     (found,) = findings(image(root, config={"Cmd": ["/bin/run"]}))
     assert "its interpreter '/bin/sh' is not in the image" in found
+
+
+def test_modes_are_those_of_the_layer(root: Path):
+    by = {"Cmd": ["/bin/app"], "User": "1:1"}
+    assert findings(image(root, config=by)) == []
+    for path in ("", "bin", "bin/app"):
+        (root / path).chmod(0o700)
+        (found,) = findings(image(root, config=by))
+        assert found.endswith(f"whom the mode of /{path} keeps out")
+        (root / path).chmod(0o755)
+
+
+def test_accounts_and_authorities_may_lie_elsewhere(root: Path):
+    (root / "etc").rename(root / "conf")
+    (root / "etc").symlink_to("conf")
+    plant(root, "usr/share/ca", AUTHORITY)
+    (root / "conf/ssl").mkdir()
+    (root / "conf/ssl/cert.pem").symlink_to("/usr/share/ca")
+    assert findings(image(root), tls=True) == []
 
 
 def test_files_inside_are_searched_for_this_machine(root: Path):
