@@ -12,7 +12,6 @@ import networkx as nx
 from attrs import frozen
 
 from rvbuild.core.errors import RecipeError, UsageError
-from rvbuild.core.image import PACKER
 from rvbuild.core.recipe import ARCHITECTURES, FOR_TARGET, Recipe
 
 INDEPENDENT = ""
@@ -147,8 +146,7 @@ class RecipeGraph:
         needed = []
         if recipe.toolbox is not None and recipe.build is not None:
             needed.append(self._toolbox(recipe))
-        names = (*recipe.build_inputs, *((PACKER,) if recipe.kind == "image" else ()))
-        needed += [self.build_input(user, name) for name in dict.fromkeys(names)]
+        needed += [self.build_input(user, name) for name in recipe.build_inputs]
         needed += [
             self._target_input(user, name)
             for name in recipe.target_inputs

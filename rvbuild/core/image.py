@@ -10,9 +10,11 @@ import datetime as dt
 import re
 from collections.abc import Callable, Mapping
 
+from attrs import evolve
+
 from rvbuild.core.canonical import Json, encode
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.recipe import ImageSpec, Recipe, substitute
+from rvbuild.core.recipe import ImageSpec, Output, Recipe, substitute
 
 PACKER = "oci-pack"
 """The recipe of the program that packs."""
@@ -36,9 +38,30 @@ _LAST = f"""
 """
 
 
-def packed(script: str) -> str:
-    """The script of an image's step: what the recipe says, then the packing."""
-    return _FIRST + script.rstrip("\n") + "\n" + _LAST
+def expanded(recipe: Recipe) -> Recipe:
+    """The recipe with all that an image's implies: its packer, the packing, what that leaves.
+
+    Raises:
+        RecipeError: it declares an output that every image has.
+    """
+    if recipe.image is None or recipe.build is None:
+        return recipe
+    tls = recipe.image.tls
+    implied = {
+        "image": Output(path="image", kind="image", tls=tls),
+        "archive": Output(path="${image_file}", kind="image", tls=tls),
+    }
+    for name in implied:
+        if name in recipe.outputs:
+            msg = f"every image has an output {name!r} already"
+            where = recipe.at(f"outputs.{name}")
+            raise RecipeError(msg, where=where, hint="give it another name")
+    return evolve(
+        recipe,
+        build_inputs=tuple(dict.fromkeys((*recipe.build_inputs, PACKER))),
+        build=_FIRST + recipe.build.rstrip("\n") + "\n" + _LAST,
+        outputs={**implied, **recipe.outputs},
+    )
 
 
 def environment(recipe: Recipe, spec: ImageSpec, values: Mapping[str, str]) -> dict[str, str]:

@@ -128,9 +128,6 @@ class Linker:
             environment[name] = substitute(text, values, recipe.at(f"env.{name}"))
         environment |= values
         environment |= _fixed(values["date"], path)
-        if recipe.image is not None:
-            environment |= image.environment(recipe, recipe.image, values)
-            script = image.packed(script)
         return Step(
             label=str(instance),
             inputs_at=tuple(self._inputs(instance, recipe)),
@@ -146,7 +143,10 @@ class Linker:
         arch = arch or self.build_arch
         fixed = {"name": recipe.name, "arch": arch, "build_arch": self.build_arch}
         fixed |= recipe.per_architecture.get(arch, {})
-        return dict(Values(recipe, self.pinned, fixed))
+        values = dict(Values(recipe, self.pinned, fixed))
+        if recipe.image is not None:
+            values |= image.environment(recipe, recipe.image, values)
+        return values
 
     def tools(self, user: Instance, names: tuple[str, ...]) -> tuple[Input, ...]:
         """The default toolbox and some of the build inputs of ``user``, for a step about it."""

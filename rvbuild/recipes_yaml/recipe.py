@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from rvbuild.core.errors import RecipeError
+from rvbuild.core.image import expanded
 from rvbuild.core.recipe import (
     ACCELERATORS,
     ARCHITECTURES,
@@ -62,7 +63,6 @@ def read_recipe(
         raise RecipeError(msg, where=file, hint="lower-case letters, digits, '.', '_' and '-'")
     pins = _pins(top)
     inputs = top.fields("inputs")
-    image = _image(top.fields("image"))
     build_inputs, target_inputs, go_modules = _inputs(inputs) if inputs else ((), (), None)
     recipe = Recipe(
         name=name,
@@ -84,8 +84,8 @@ def read_recipe(
         exports=_exports(top.fields("exports")),
         per_architecture=_per_architecture(top.fields("per-architecture")),
         build=top.maybe("build"),
-        image=image,
-        outputs=dict(_outputs(top.fields("outputs"), image)),
+        image=_image(top.fields("image")),
+        outputs=dict(_outputs(top.fields("outputs"))),
         checks=tuple(_checks(top.take("checks"))),
         checked_by=top.texts("checked-by"),
         accelerators=top.choices("accelerators", ACCELERATORS),
@@ -96,7 +96,7 @@ def read_recipe(
     top.finish()
     _check_variables(recipe)
     _check_shape(recipe)
-    return recipe
+    return expanded(recipe)
 
 
 def _places(node: Node, prefix: str) -> Iterator[tuple[str, str]]:
@@ -248,13 +248,8 @@ def _per_architecture(table: Fields | None) -> dict[str, dict[str, str]]:
     return {name: _variables(table, name) for name in table.node.nodes}
 
 
-def _outputs(table: Fields | None, image: ImageSpec | None) -> Iterator[tuple[str, Output]]:
-    implied = _image_outputs(image)
-    yield from implied.items()
+def _outputs(table: Fields | None) -> Iterator[tuple[str, Output]]:
     for name, node in table.node.nodes.items() if table else ():
-        if name in implied:
-            msg = f"every image has an output {name!r} already"
-            raise RecipeError(msg, where=node.where, hint="give it another name")
         fields = Fields(node)
         output = Output(
             path=fields.text("path"),
@@ -283,17 +278,6 @@ def _image(fields: Fields | None) -> ImageSpec | None:
     )
     fields.finish()
     return spec
-
-
-def _image_outputs(image: ImageSpec | None) -> dict[str, Output]:
-    """What the step of an image leaves beside what its recipe declares."""
-    if image is None:
-        return {}
-    archive = f"{image.name.rsplit('/', 1)[-1]}-${{arch}}.tar"
-    return {
-        "image": Output(path="image", kind="image", tls=image.tls),
-        "archive": Output(path=archive, kind="image", tls=image.tls),
-    }
 
 
 def _checks(node: Node | None) -> Iterator[Check]:

@@ -137,6 +137,14 @@ def test_the_image_and_its_archive_are_outputs():
     assert dict(linked().environment)["image_file"] == outputs["archive"].path
 
 
+def test_the_archive_has_the_last_part_of_the_name_that_the_image_gets():
+    text = IMAGE.replace("app-${name}", "${place}").replace("date:", "pins: {place: a/b}\ndate:")
+    step = linked(pod=text)
+    assert dict(step.environment)["image_name"] == "docker.io/team/a/b:v1.0"
+    (archive,) = (rule.path for rule in step.outputs if rule.name == "archive")
+    assert archive == dict(step.environment)["image_file"] == "b-riscv64.tar"
+
+
 def test_a_ca_bundle_to_look_for_is_part_of_the_key():
     assert linked().digest != linked(pod=IMAGE.replace("tls: true", "tls: false")).digest
 
