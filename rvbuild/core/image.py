@@ -20,6 +20,9 @@ PACKER = "oci-pack"
 """The recipe of the program that packs."""
 
 ROOT = "/build/root"
+VARIABLES = ("root", "image_name", "image_file", "image_config")
+"""What the script of an image finds, and no recipe of one can set."""
+
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What a runtime takes where the configuration has no PATH, too."""
 
@@ -27,7 +30,9 @@ _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(
     rf"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+|localhost|[a-z0-9-]+(?=:))(?::\d+)?(?:/{_PART})+\Z"
 )
+_LONGEST_NAME = 255  # what registries and runtimes take, the registry's own part included
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
+_SECONDS = re.compile(r"[0-9]{1,11}\Z")  # up to the year 5138
 _PORT = re.compile(r"[0-9]{1,5}(?:/(?:tcp|udp|sctp))?\Z")
 
 _FIRST = f"mkdir -p {ROOT}; "  # on the script's first line: the shell counts lines in its errors
@@ -72,6 +77,9 @@ def environment(recipe: Recipe, spec: ImageSpec, values: Mapping[str, str]) -> d
     """
     say = _substitution(recipe, values)
     name = _fitting(_NAME, say("name", spec.name), "registry.example/team/program", recipe, "name")
+    if len(name) > _LONGEST_NAME:
+        msg = f"the name of an image has at most {_LONGEST_NAME} characters, not {len(name)}"
+        raise RecipeError(msg, where=recipe.at("image.name"), hint="give it a shorter one")
     tag = _fitting(_TAG, say("tag", spec.tag), "1.2.3", recipe, "tag")
     return {
         "root": ROOT,
@@ -126,9 +134,7 @@ def _process(recipe: Recipe, spec: ImageSpec, values: Mapping[str, str]) -> dict
 
 
 def _moment(recipe: Recipe, seconds: str) -> str:
-    try:
-        moment = dt.datetime.fromtimestamp(int(seconds), tz=dt.UTC)
-    except (ValueError, OverflowError, OSError):
-        msg = f"{seconds!r} is not a date in seconds, which an image needs"
-        raise RecipeError(msg, where=recipe.at("date")) from None
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if not _SECONDS.match(seconds):
+        msg = f"{seconds!r} is not a date in seconds since 1970, which an image needs"
+        raise RecipeError(msg, where=recipe.at("date"), hint="for example: 1744156800")
+    return dt.datetime.fromtimestamp(int(seconds), tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

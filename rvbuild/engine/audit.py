@@ -82,7 +82,10 @@ def _missing(rule: OutputRule, nested: Nested) -> Finding | None:
         node = node.get(part) if isinstance(node, dict) else None
     if node is None:
         near = ", ".join(list(_some_paths(nested, ""))[:8]) or "nothing"
-        return Finding(rule.path, "it was declared and is not there", f"the step left: {near}")
+        hint = f"the step left: {near}"
+        if rule.kind == "image":
+            hint += ". The script of an image must not `exit`: what packs comes after it"
+        return Finding(rule.path, "it was declared and is not there", hint)
     if not isinstance(node, _FORMS.get(rule.kind, (File, Symlink))):
         kind = "a folder" if isinstance(node, dict) else "a file"
         return Finding(rule.path, f"it is {kind}", f"the recipe says `kind: {rule.kind}`")

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from rvbuild.core import image
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.image import expanded
 from rvbuild.core.recipe import (
     ACCELERATORS,
     ARCHITECTURES,
@@ -36,7 +36,6 @@ GIT_FACTS = ("commit", "short", "date", "iso-date")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}\Z")
 RESERVED = (
     *("out", "name", "arch", "build_arch", "version", "date", "jobs"),
-    *("root", "image_name", "image_file", "image_config"),
     *("HOME", "LC_ALL", "PATH", "SOURCE_DATE_EPOCH", "TMPDIR", "TZ"),
 )
 """Variables that every step has from rvbuild."""
@@ -61,7 +60,8 @@ def read_recipe(
     if not NAME.match(name):
         msg = f"{name!r} is not a recipe name"
         raise RecipeError(msg, where=file, hint="lower-case letters, digits, '.', '_' and '-'")
-    pins = _pins(top)
+    reserved = (*RESERVED, *(image.VARIABLES if "image" in top else ()))
+    pins = _pins(top, reserved)
     inputs = top.fields("inputs")
     build_inputs, target_inputs, go_modules = _inputs(inputs) if inputs else ((), (), None)
     recipe = Recipe(
@@ -80,9 +80,9 @@ def read_recipe(
         build_inputs=build_inputs,
         target_inputs=target_inputs,
         go_modules=go_modules,
-        env=_variables(top, "env"),
+        env=_variables(top, "env", reserved),
         exports=_exports(top.fields("exports")),
-        per_architecture=_per_architecture(top.fields("per-architecture")),
+        per_architecture=_per_architecture(top.fields("per-architecture"), reserved),
         build=top.maybe("build"),
         image=_image(top.fields("image")),
         outputs=dict(_outputs(top.fields("outputs"))),
@@ -96,7 +96,7 @@ def read_recipe(
     top.finish()
     _check_variables(recipe)
     _check_shape(recipe)
-    return expanded(recipe)
+    return image.expanded(recipe)
 
 
 def _places(node: Node, prefix: str) -> Iterator[tuple[str, str]]:
@@ -115,15 +115,15 @@ def _toolbox(text: str) -> str | None:
     return None if text == "none" else text
 
 
-def _pins(top: Fields) -> dict[str, Pin]:
+def _pins(top: Fields, reserved: tuple[str, ...]) -> dict[str, Pin]:
     table = top.fields("pins")
     if table is None:
         return {}
-    table.check_variables(RESERVED)
+    table.check_variables(reserved)
     return {name: _pin(table.take(name), name) for name in table.node.nodes}
 
 
-def _variables(fields: Fields, key: str, reserved: tuple[str, ...] = RESERVED) -> dict[str, str]:
+def _variables(fields: Fields, key: str, reserved: tuple[str, ...]) -> dict[str, str]:
     table = fields.fields(key)
     if table is None:
         return {}
@@ -233,19 +233,20 @@ def _inputs(fields: Fields) -> tuple[tuple[str, ...], tuple[str, ...], GoModules
 def _exports(fields: Fields | None) -> Exports:
     if fields is None:
         return Exports()
-    exports = Exports(path=fields.texts("path"), env=_variables(fields, "env"))
+    reserved = (*RESERVED, *image.VARIABLES)  # an image may have this as an input
+    exports = Exports(path=fields.texts("path"), env=_variables(fields, "env", reserved))
     fields.finish()
     return exports
 
 
-def _per_architecture(table: Fields | None) -> dict[str, dict[str, str]]:
+def _per_architecture(table: Fields | None, reserved: tuple[str, ...]) -> dict[str, dict[str, str]]:
     if table is None:
         return {}
     for name, where in table.node.keys.items():
         if name not in ARCHITECTURES:
             msg = f"{name!r} is not an architecture"
             raise RecipeError(msg, where=where, hint=f"one of: {', '.join(ARCHITECTURES)}")
-    return {name: _variables(table, name) for name in table.node.nodes}
+    return {name: _variables(table, name, reserved) for name in table.node.nodes}
 
 
 def _outputs(table: Fields | None) -> Iterator[tuple[str, Output]]:

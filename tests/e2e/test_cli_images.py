@@ -70,3 +70,13 @@ def test_a_program_of_the_build_machine_does_not_get_into_an_image(world: World)
         "which is not in the image",
     )
     assert world.run(TARGET).code == 5
+
+
+@pytest.mark.privileged
+def test_a_script_that_exits_is_told_that_nothing_was_packed(world: World):
+    world.recipe("pod", IMAGE.format(script="exit 0"))
+    world.run(TARGET).said(
+        "image: it was declared and is not there",
+        "The script of an image must not `exit`: what packs comes after it",
+    )
+    assert world.run(TARGET).code == 5

@@ -103,11 +103,33 @@ def test_the_configuration_is_what_the_recipe_says():
     }
 
 
+@pytest.mark.parametrize("key", ["pins", "env", "per-architecture"])
+def test_what_the_script_of_an_image_finds_is_set_by_rvbuild(key: str):
+    """And in no other recipe: there it is a name like any."""
+    table = "{riscv64: {root: a}}" if key == "per-architecture" else "{root: a}"
+    with pytest.raises(RecipeError, match="'root' is set by rvbuild itself"):
+        linked(pod=f"{key}: {table}\n{IMAGE}")
+    app = linked(Instance("app", "riscv64"), app=f"{key}: {table}\n{PROGRAM}")
+    assert dict(app.environment)["root"] == "a"
+
+
+def test_no_input_of_an_image_exports_what_its_script_finds():
+    with pytest.raises(RecipeError, match="'root' is set by rvbuild itself"):
+        linked(app=f"exports: {{env: {{root: a}}}}\n{PROGRAM}")
+
+
 def test_what_is_not_said_is_not_in_the_configuration():
     image = "image: {name: localhost/a, tag: '1', command: [/x], env: {PATH: /x}}\n"
     found = configuration(pod=f"kind: image\n{image}build: x\n")
     assert found["config"] == {"Cmd": ["/x"], "Env": ["PATH=/x"]}
     assert found["created"] == "1970-01-01T00:00:00Z"
+
+
+def test_the_longest_name_and_the_latest_date():
+    text = IMAGE.replace("team", "x" * 237).replace('"86400"', '"99999999999"')
+    environment = dict(linked(pod=text).environment)
+    assert len(environment["image_name"].partition(":")[0]) == 255
+    assert json.loads(environment["image_config"])["created"] == "5138-11-16T09:46:39Z"
 
 
 @pytest.mark.parametrize("host", ["docker.io", "localhost", "localhost:5000", "registry:5000"])
@@ -175,6 +197,11 @@ def test_a_check_of_an_image_is_for_its_target():
         ("53/udp", "53/icmp", "ports", "'53/icmp' cannot be the ports"),
         ('"86400"', "today", "date", "'today' is not a date in seconds"),
         ('"86400"', "99999999999999999999", "date", "is not a date in seconds"),
+        ('"86400"', '" 5 "', "date", "' 5 ' is not a date in seconds"),
+        ('"86400"', "1_000", "date", "'1_000' is not a date in seconds"),
+        ('"86400"', "\uff11\uff12", "date", "is not a date in seconds"),
+        ('"86400"', '"-40000000000"', "date", "is not a date in seconds"),
+        ("team", f"{'x' * 238}", "name", "has at most 255 characters, not 256"),
     ],
 )
 def test_what_no_image_can_have(was: str, becomes: str, key: str, says: str):

@@ -95,6 +95,19 @@ def test_an_image_is_looked_into(tmp_path: Path, form: str):
     )
 
 
+def test_a_missing_image_may_never_have_been_packed(tmp_path: Path):
+    step = Step(
+        label="s", inputs_at=(), script="", environment=(), timeout=1, outputs=(rule("x", "image"),)
+    )
+    store = MemoryStore(str(tmp_path))
+    with store.new_tree() as writer:
+        writer.file("other", [b"x"])
+        root = writer.commit()
+    with pytest.raises(VerificationError) as caught:
+        audit_outputs(step, store, root, ())
+    assert "the step left: other. The script of an image must not `exit`" in caught.value.hint
+
+
 def test_what_the_step_left_is_told(tmp_path: Path):
     step = Step(label="s", inputs_at=(), script="", environment=(), timeout=1, outputs=(rule("x"),))
     store = MemoryStore(str(tmp_path))
