@@ -33,6 +33,7 @@ from rvbuild.engine.realise import Machinery, Realiser
 from rvbuild.executors.local import LocalExecutor
 from rvbuild.fetchers.settings import Settings
 from rvbuild.fetchers.sources import Sources
+from rvbuild.images import audit_image
 from rvbuild.recipes_yaml.folder import Folder
 from rvbuild.recipes_yaml.lock import MAX_BYTES, read_lock
 from rvbuild.stores.local import LocalStore
@@ -175,6 +176,7 @@ class Setup:
             executor=LocalExecutor(self.store, self.store.layout.tmp, jobs=_cores()),
             report=self.report,
             clock=time.monotonic,
+            audit_image=audit_image,
             release=release,
             accelerators=accelerators,
             forbidden=self._forbidden(),

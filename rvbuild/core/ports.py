@@ -13,7 +13,8 @@ from typing import Protocol, TypeVar
 from attrs import frozen
 
 from rvbuild.core.action import Action, Outcome
-from rvbuild.core.derivation import Realisation
+from rvbuild.core.audit import Finding
+from rvbuild.core.derivation import OutputRule, Realisation
 from rvbuild.core.digest import Digest
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Tree
@@ -206,6 +207,14 @@ class Executor(Protocol):
     def stop(self) -> None:
         """Kill everything that runs; nothing runs afterwards."""
         ...
+
+
+class ImageAudit(Protocol):
+    """Everything wrong with the images of a folder or an archive."""
+
+    def __call__(
+        self, rule: OutputRule, place: str, forbidden: Sequence[bytes], /
+    ) -> Sequence[Finding]: ...
 
 
 class Clock(Protocol):

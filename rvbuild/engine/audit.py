@@ -14,9 +14,8 @@ from rvbuild.core.audit import Finding, audit
 from rvbuild.core.derivation import OutputRule, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.ports import TreeStore
+from rvbuild.core.ports import ImageAudit, TreeStore
 from rvbuild.core.tree import File, Nested, Symlink
-from rvbuild.images import audit_image
 
 BUILD_FOLDERS = (b"/build/src/", b"/build/out/", b"/tmp/go-build")
 """Where steps work. Not all of ``/build/``: Docker's API and kernels have paths like that."""
@@ -27,7 +26,13 @@ _FORMS: Mapping[str, tuple[type, ...]] = {"tree": (dict,), "image": (dict, File)
 _ANYTHING = OutputRule(name="", path="", kind="file")
 
 
-def audit_outputs(step: Step, store: TreeStore, output: Digest, forbidden: Sequence[bytes]) -> None:
+def audit_outputs(
+    step: Step,
+    store: TreeStore,
+    output: Digest,
+    forbidden: Sequence[bytes],
+    audit_image: ImageAudit,
+) -> None:
     """Check every declared output, and every file for what must not be inside.
 
     Args:
@@ -35,6 +40,7 @@ def audit_outputs(step: Step, store: TreeStore, output: Digest, forbidden: Seque
         store: Has the tree.
         output: The tree's root.
         forbidden: Words that no file of it may hold (this machine's paths).
+        audit_image: Looks into images.
 
     Raises:
         VerificationError: with every finding in ``details``.

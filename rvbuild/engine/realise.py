@@ -17,7 +17,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import Interrupted, StepError, VerificationError
 from rvbuild.core.events import Finished, Progressed, Reporter, Started, Wrote
 from rvbuild.core.plan import Task
-from rvbuild.core.ports import AnyFetcher, Clock, Executor, Store
+from rvbuild.core.ports import AnyFetcher, Clock, Executor, ImageAudit, Store
 from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.engine.audit import audit_outputs
 
@@ -40,6 +40,7 @@ class Machinery:
     executor: Executor
     report: Reporter
     clock: Clock
+    audit_image: ImageAudit
     release: bool = False
     accelerators: Mapping[str, str] = field(factory=dict)
     forbidden: tuple[bytes, ...] = ()
@@ -214,7 +215,8 @@ class Realiser:
         store = self.machinery.store
         try:
             output = _output_of(step, outcome, store)
-            audit_outputs(step, store, output, self.machinery.forbidden)
+            machinery = self.machinery
+            audit_outputs(step, store, output, machinery.forbidden, machinery.audit_image)
         except (StepError, VerificationError):
             store.record_failure(step.digest, outcome.log)
             raise

@@ -33,6 +33,7 @@ from rvbuild.core.source import Files, Source
 from rvbuild.core.tree import File, Nested, Symlink, Tree
 from rvbuild.engine.build import Built, build
 from rvbuild.engine.realise import Machinery
+from rvbuild.images import audit_image
 from rvbuild.stores.memory import MemoryStore
 
 Plain = tuple[tuple[str, bytes], ...]
@@ -201,6 +202,7 @@ class Workshop:
             executor=self.executor,
             report=self.events.append,
             clock=lambda: float(next(self._ticks)),
+            audit_image=audit_image,
             release=self.release,
             accelerators=self.accelerators,
         )

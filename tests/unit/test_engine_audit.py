@@ -11,6 +11,7 @@ from packed_image import filled, image, pack
 from rvbuild.core.derivation import OutputRule, Step
 from rvbuild.core.errors import VerificationError
 from rvbuild.engine.audit import audit_outputs
+from rvbuild.images import audit_image
 from rvbuild.stores.memory import MemoryStore
 
 
@@ -27,7 +28,7 @@ def findings(folder: Path, *rules: OutputRule, forbidden: tuple[bytes, ...] = ()
         root = writer.commit()
     step = Step(label="s", inputs_at=(), script="", environment=(), timeout=1, outputs=rules)
     try:
-        audit_outputs(step, store, root, forbidden)
+        audit_outputs(step, store, root, forbidden, audit_image)
     except VerificationError as error:
         return list(error.details)
     return []
@@ -89,7 +90,7 @@ def test_an_image_is_looked_into(tmp_path: Path, form: str):
     wanted = evolve(rule("image", "image"), architecture="riscv64")
     step = Step(label="s", inputs_at=(), script="", environment=(), timeout=1, outputs=(wanted,))
     with pytest.raises(VerificationError) as caught:
-        audit_outputs(step, store, output, ())
+        audit_outputs(step, store, output, (), audit_image)
     assert caught.value.details == (
         "image (example.org/app:1): it is for linux/arm64 and linux/riscv64, not linux/riscv64",
     )
@@ -104,7 +105,7 @@ def test_a_missing_image_may_never_have_been_packed(tmp_path: Path):
         writer.file("other", [b"x"])
         root = writer.commit()
     with pytest.raises(VerificationError) as caught:
-        audit_outputs(step, store, root, ())
+        audit_outputs(step, store, root, (), audit_image)
     assert "the step left: other. The script of an image must not `exit`" in caught.value.hint
 
 
@@ -115,5 +116,5 @@ def test_what_the_step_left_is_told(tmp_path: Path):
         writer.directory("only/folders")
         root = writer.commit()
     with pytest.raises(VerificationError) as caught:
-        audit_outputs(step, store, root, ())
+        audit_outputs(step, store, root, (), audit_image)
     assert (caught.value.where, caught.value.hint) == ("s", "the step left: nothing")
