@@ -32,6 +32,7 @@ _NAME = re.compile(
 )
 _LONGEST_NAME = 255  # what registries and runtimes take, the registry's own part included
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
+_FOLDER = re.compile(r"/[^/\0]")
 _SECONDS = re.compile(r"[0-9]{1,11}\Z")  # up to the year 5138
 _PORT = re.compile(r"[0-9]{1,5}(?:/(?:tcp|udp|sctp))?\Z")
 
@@ -119,6 +120,9 @@ def _process(recipe: Recipe, spec: ImageSpec, values: Mapping[str, str]) -> dict
     say = _substitution(recipe, values)
     given = {name: say(f"env.{name}", text) for name, text in spec.env.items()}
     ports = [_fitting(_PORT, say("ports", port), "53/udp", recipe, "ports") for port in spec.ports]
+    volumes = [
+        _fitting(_FOLDER, say("volumes", v), "/data", recipe, "volumes") for v in spec.volumes
+    ]
     parts: dict[str, Json] = {
         "Cmd": [say("command", word) for word in spec.command],
         "Entrypoint": [say("entrypoint", word) for word in spec.entrypoint],
@@ -127,6 +131,7 @@ def _process(recipe: Recipe, spec: ImageSpec, values: Mapping[str, str]) -> dict
         ],
         "ExposedPorts": {port if "/" in port else f"{port}/tcp": {} for port in ports},
         "Labels": {name: say(f"labels.{name}", text) for name, text in spec.labels.items()},
+        "Volumes": {path: {} for path in volumes},
         "User": say("user", spec.user),
         "WorkingDir": say("working-directory", spec.working_directory),
     }

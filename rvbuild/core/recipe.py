@@ -186,6 +186,7 @@ class ImageSpec:
     working_directory: str = ""
     env: Mapping[str, str] = field(factory=dict)
     ports: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(factory=dict)
     tls: bool = False
 

@@ -274,6 +274,7 @@ def _image(fields: Fields | None) -> ImageSpec | None:
         working_directory=fields.text("working-directory", ""),
         env=_variables(fields, "env", reserved=()),
         ports=fields.texts("ports"),
+        volumes=fields.texts("volumes"),
         labels={name: labels.text(name) for name in labels.node.nodes} if labels else {},
         tls=fields.flag("tls"),
     )

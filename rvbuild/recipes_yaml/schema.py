@@ -144,6 +144,7 @@ def _image() -> dict[str, Json]:
         **dict.fromkeys(("entrypoint", "command"), words),
         "env": {**VARIABLES, "propertyNames": VARIABLE_FORM},
         "ports": TEXTS,
+        "volumes": TEXTS,
         "labels": _mapping(TEXT),
         "tls": FLAG,
     }

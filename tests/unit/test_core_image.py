@@ -32,6 +32,7 @@ image:
   working-directory: /data
   env: {B: "${arch}", HOME: /root, A: b}
   ports: [53, 53/udp]
+  volumes: [/data, "/${name}"]
   labels: {org.example.arch: "${arch}"}
   tls: true
 build: |
@@ -95,6 +96,7 @@ def test_the_configuration_is_what_the_recipe_says():
             "ExposedPorts": {"53/tcp": {}, "53/udp": {}},
             "Labels": {"org.example.arch": "riscv64"},
             "User": "1000",
+            "Volumes": {"/data": {}, "/pod": {}},
             "WorkingDir": "/data",
         },
         "created": "1970-01-02T00:00:00Z",
@@ -194,6 +196,7 @@ def test_a_check_of_an_image_is_for_its_target():
         ("docker.io/team/", "docker.io/Team/", "name", "'docker.io/Team/app-pod' cannot be"),
         ("docker.io/team/app-${name}", "docker.io", "name", "'docker.io' cannot be"),
         ("v${version}", "v 1", "tag", "'v 1' cannot be the tag"),
+        ("[/data", "[data", "volumes", "'data' cannot be the volumes of an image"),
         ("53/udp", "53/icmp", "ports", "'53/icmp' cannot be the ports"),
         ('"86400"', "today", "date", "'today' is not a date in seconds"),
         ('"86400"', "99999999999999999999", "date", "is not a date in seconds"),
