@@ -217,6 +217,13 @@ def _overrides() -> _Parser:
         default=[],
         help="let another recipe stand for a target input, as k3s-root=k3s-root-nft",
     )
+    group.add_argument(
+        "--option",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="take a variant that a recipe declares, as root=nft; `rvbuild show TARGET` lists them",
+    )
     return group
 
 
