@@ -169,15 +169,22 @@ class Setup:
         Raises:
             UsageError: a release would be made of a folder of this machine.
         """
-        graph = RecipeGraph(
-            targets, self.folder.load, self.build_arch, checks=checks, variants=self._variants()
-        )
-        locked = Locked(self.lock(), graph, self.build_arch)
-        linker = Linker(graph, locked, self.build_arch, self.overrides())
-        linked = linker.link(targets, checks=checks)
+        graph = self.graph(targets, checks=checks)
+        linked = self.linker(graph).link(targets, checks=checks)
         if getattr(self.arguments, "release", False):
             refuse_folders(linked.derivations.values())
         return graph, linked
+
+    def graph(self, targets: tuple[Instance, ...], *, checks: bool) -> RecipeGraph:
+        """The recipes that targets need, with those that stand for others."""
+        return RecipeGraph(
+            targets, self.folder.load, self.build_arch, checks=checks, variants=self._variants()
+        )
+
+    def linker(self, graph: RecipeGraph) -> Linker:
+        """A linker with what the locks say, and the folders that stand for sources."""
+        locked = Locked(self.lock(), graph, self.build_arch)
+        return Linker(graph, locked, self.build_arch, self.overrides())
 
     def _variants(self) -> Variants:
         said = self.arguments
