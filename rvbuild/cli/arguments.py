@@ -26,7 +26,7 @@ COMMANDS = (
     "init",
 )
 _BEFORE = frozenset({"--store", "-q", "--quiet", "-v", "--verbose"})
-STARTERS = ("go", "autotools", "image")
+STARTERS = ("go", "autotools", "meson", "image")
 
 _HEAD = """\
 Build software for riscv64 (and arm64, amd64), reproducibly and from source.
