@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from rvbuild.cli.inspect import print_json
 from rvbuild.cli.memo import Memo
-from rvbuild.cli.messages import printable
+from rvbuild.cli.messages import printable, printable_line
 from rvbuild.cli.setup import Setup
 from rvbuild.cli.sources import Held, Holdings
 from rvbuild.cli.told import SHORT
@@ -139,15 +139,16 @@ def _print_text(shown: dict[str, object], graph: RecipeGraph, linked: Linked | L
         for target, digest in targets.items():
             recipe = graph.recipe(parse_target(target, graph.recipe).recipe)
             out(f"{target}\n  {printable(recipe.summary)}\n")
-            out(f"  license     {printable(recipe.license)}\n  homepage    {recipe.homepage}\n")
-            out(f"  recipe      {recipe.file}\n")
+            out(f"  license     {printable(recipe.license)}\n")
+            out(f"  homepage    {printable(recipe.homepage)}\n")
+            out(f"  recipe      {printable(recipe.file)}\n")
             out(f"  derivation  {printable(digest or f'none yet: {linked}')}\n")
             out(f"  needs       {', '.join(map(str, graph.order()))}\n")
     for section in asked or ("options", "sources"):
         rows = shown[section]
         if isinstance(rows, list):
             for row in rows:
-                out(printable("\n".join(_ROWS[section](row))) + "\n")
+                out("".join(f"{printable_line(line)}\n" for line in _ROWS[section](row)))
 
 
 def _option_row(row: dict[str, object]) -> Iterator[str]:
