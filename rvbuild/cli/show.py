@@ -93,7 +93,6 @@ def _options(graph: RecipeGraph, setup: Setup) -> Iterator[dict[str, object]]:
 
 def _list_recipes(setup: Setup, *, as_json: bool) -> None:
     recipes = [setup.folder.load(name) for name in setup.folder.names()]
-    lock = setup.known()
     if as_json:
         rows = [
             {"name": r.name, "kind": r.kind, "summary": r.summary, "license": r.license}
@@ -101,6 +100,7 @@ def _list_recipes(setup: Setup, *, as_json: bool) -> None:
         ]
         print_json(rows)
         return
+    lock = setup.known()
     width = max((len(recipe.name) for recipe in recipes), default=0)
     for recipe in recipes:
         mark = "" if _is_locked(recipe, lock, setup.build_arch) else "  (not in the lock)"
