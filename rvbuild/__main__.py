@@ -34,6 +34,7 @@ def main(words: Sequence[str] | None = None) -> int:
             f"check={not arguments.no_check}",
             f"json={arguments.json}",
             f"replace={arguments.replace}",
+            f"option={arguments.option}",
             os.getcwd(),
             *workspace.recipes,
         ]

@@ -26,7 +26,7 @@ COMMANDS = (
     "init",
 )
 _BEFORE = frozenset({"--store", "-q", "--quiet", "-v", "--verbose"})
-STARTERS = ("go", "autotools", "image")
+STARTERS = ("go", "autotools", "meson", "image")
 
 _HEAD = """\
 Build software for riscv64 (and arm64, amd64), reproducibly and from source.
@@ -133,7 +133,11 @@ def _parser() -> _Parser:
     show.add_argument(
         "--pins", action="store_true", help="each derived pin with the place it was read from"
     )
-    show.add_argument("--closure", action="store_true", help="every source that the target needs")
+    show.add_argument(
+        "--closure",
+        action="store_true",
+        help="every source that the target needs: its kind, name, digest and where it is from",
+    )
 
     log = command(
         "log", "print the log of a target's step, or of its check that failed", common, overrides
@@ -216,6 +220,13 @@ def _overrides() -> _Parser:
         action="append",
         default=[],
         help="let another recipe stand for a target input, as k3s-root=k3s-root-nft",
+    )
+    group.add_argument(
+        "--option",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="take a variant that a recipe declares, as root=nft; `rvbuild show TARGET` lists them",
     )
     return group
 

@@ -28,6 +28,7 @@ from rvbuild.core.pinned import Locked
 from rvbuild.core.plan import Lookup, nothing_realised
 from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import PathSource
+from rvbuild.core.variants import Variants
 from rvbuild.engine.build import refuse_folders
 from rvbuild.engine.realise import Machinery, Realiser
 from rvbuild.executors.local import LocalExecutor
@@ -67,6 +68,20 @@ def pairs(words: Iterable[str], option: str, form: str) -> list[tuple[str, str]]
             msg = f"{option} {word}: not of the form {form}"
             raise UsageError(msg, hint=f"`rvbuild build --help` explains {option}")
         found.append((left, right))
+    return found
+
+
+def table(words: Iterable[str], option: str, form: str) -> dict[str, str]:
+    """Read options of the form ``LEFT=RIGHT``, each LEFT with one RIGHT.
+
+    Raises:
+        UsageError: a word has another form, or two disagree.
+    """
+    found: dict[str, str] = {}
+    for left, right in pairs(words, option, form):
+        if found.setdefault(left, right) != right:
+            msg = f"{option} {left} is said twice, as {found[left]} and as {right}"
+            raise UsageError(msg, hint="say one of them")
     return found
 
 
@@ -154,16 +169,29 @@ class Setup:
         Raises:
             UsageError: a release would be made of a folder of this machine.
         """
-        replace = pairs(getattr(self.arguments, "replace", ()), "--replace", "NAME=RECIPE")
-        graph = RecipeGraph(
-            targets, self.folder.load, self.build_arch, checks=checks, replace=dict(replace)
-        )
-        locked = Locked(self.lock(), graph, self.build_arch)
-        linker = Linker(graph, locked, self.build_arch, self.overrides())
-        linked = linker.link(targets, checks=checks)
+        graph = self.graph(targets, checks=checks)
+        linked = self.linker(graph).link(targets, checks=checks)
         if getattr(self.arguments, "release", False):
             refuse_folders(linked.derivations.values())
         return graph, linked
+
+    def graph(self, targets: tuple[Instance, ...], *, checks: bool) -> RecipeGraph:
+        """The recipes that targets need, with those that stand for others."""
+        return RecipeGraph(
+            targets, self.folder.load, self.build_arch, checks=checks, variants=self._variants()
+        )
+
+    def linker(self, graph: RecipeGraph) -> Linker:
+        """A linker with what the locks say, and the folders that stand for sources."""
+        locked = Locked(self.lock(), graph, self.build_arch)
+        return Linker(graph, locked, self.build_arch, self.overrides())
+
+    def _variants(self) -> Variants:
+        said = self.arguments
+        return Variants(
+            replace=table(getattr(said, "replace", ()), "--replace", "NAME=RECIPE"),
+            options=table(getattr(said, "option", ()), "--option", "NAME=VALUE"),
+        )
 
     def machinery(self) -> Machinery:
         """What realising uses."""

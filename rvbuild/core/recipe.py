@@ -207,6 +207,14 @@ class Exports:
 
 
 @frozen(kw_only=True)
+class Option:
+    """Recipes that a target input may be, by the value that chooses each; one is the input."""
+
+    input: str
+    choices: Mapping[str, str]
+
+
+@frozen(kw_only=True)
 class Recipe:
     """One recipe. ``files`` are those beside ``recipe.yaml``: path, content, executable bit.
 
@@ -228,6 +236,7 @@ class Recipe:
     toolbox: str | None = "base-toolbox"
     build_inputs: tuple[str, ...] = ()
     target_inputs: tuple[str, ...] = ()
+    options: Mapping[str, Option] = field(factory=dict, eq=False)
     go_modules: GoModulesSpec | None = None
     env: Mapping[str, str] = field(factory=dict)
     exports: Exports = field(factory=Exports)

@@ -5,20 +5,13 @@ Knows: required, optional, unknown keys, and suggestions. Must not know: which k
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
-from rvbuild.core.errors import RecipeError, RvbuildError
+from rvbuild.core.errors import RecipeError, RvbuildError, suggestion
 from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar
 
 _VARIABLE = re.compile(r"[a-z_][a-z0-9_]*\Z", re.IGNORECASE)
-
-
-def suggestion(word: str, known: Iterable[str]) -> str | None:
-    """``did you mean …?`` for a word that is close to a known one."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else None
 
 
 class Fields:

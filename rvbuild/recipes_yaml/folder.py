@@ -8,10 +8,9 @@ from __future__ import annotations
 import os
 import stat
 
-from rvbuild.core.errors import RecipeError, UsageError
+from rvbuild.core.errors import RecipeError, UsageError, suggestion
 from rvbuild.core.recipe import Recipe
 from rvbuild.recipes_yaml.document import MAX_BYTES
-from rvbuild.recipes_yaml.fields import suggestion
 from rvbuild.recipes_yaml.recipe import read_recipe
 
 RECIPE_FILE = "recipe.yaml"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from rvbuild.core.errors import RecipeError
+from rvbuild.core.errors import RecipeError, suggestion
 from rvbuild.core.recipe import (
     ACCELERATORS,
     ARCHITECTURES,
@@ -20,6 +20,7 @@ from rvbuild.core.recipe import (
     GoModulesSpec,
     ImageSpec,
     Ladder,
+    Option,
     Output,
     Pin,
     Reading,
@@ -79,6 +80,7 @@ def read_recipe(
         toolbox=_toolbox(top.text("toolbox", "base-toolbox")),
         build_inputs=build_inputs,
         target_inputs=target_inputs,
+        options=dict(_options(top.fields("options"), target_inputs)),
         go_modules=go_modules,
         env=_variables(top, "env"),
         exports=_exports(top.fields("exports")),
@@ -228,6 +230,45 @@ def _inputs(fields: Fields) -> tuple[tuple[str, ...], tuple[str, ...], GoModules
         modules.finish()
     fields.finish()
     return build, target, spec
+
+
+def _options(table: Fields | None, inputs: tuple[str, ...]) -> Iterator[tuple[str, Option]]:
+    taken: dict[str, str] = {}
+    for name, node in table.node.nodes.items() if table else ():
+        if not NAME.match(name):
+            msg = f"{name!r} is not the name of an option"
+            raise RecipeError(msg, where=node.where, hint="such as root: letters, digits and '-'")
+        fields = Fields(node)
+        given = fields.text("input")
+        if given not in inputs:
+            msg = f"the option {name!r} is for {given!r}, which is not under 'inputs.target'"
+            hint = suggestion(given, inputs) or f"one of: {', '.join(inputs)}"
+            raise RecipeError(msg, where=fields.at("input"), hint=hint)
+        if given in taken:
+            msg = f"the options {taken[given]!r} and {name!r} are for the same input"
+            raise RecipeError(msg, where=fields.at("input"), hint="one option has all the choices")
+        taken[given] = name
+        yield name, Option(input=given, choices=_choices(fields, given))
+        fields.finish()
+
+
+def _choices(fields: Fields, given: str) -> dict[str, str]:
+    """What an option's values stand for: each another recipe, one of them the input itself."""
+    table = Fields(fields.require("choices"))
+    choices = {value: table.text(value) for value in table.node.nodes}
+    recipes = list(choices.values())
+    for value, where in table.node.keys.items():
+        if not NAME.match(value):
+            msg = f"{value!r} is not the name of a value"
+            raise RecipeError(msg, where=where, hint="such as nft: letters, digits and '-'")
+        if recipes.count(choices[value]) > 1:
+            msg = f"two values stand for {choices[value]!r}"
+            raise RecipeError(msg, where=where, hint="one of them must go")
+    if given not in recipes or len(recipes) < 2:
+        msg = f"the choices must be {given!r} itself, which is the default, and others"
+        hint = f"for example {{source: {given}, nft: {given}-nft}}"
+        raise RecipeError(msg, where=fields.at("choices"), hint=hint)
+    return choices
 
 
 def _exports(fields: Fields | None) -> Exports:

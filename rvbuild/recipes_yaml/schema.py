@@ -108,6 +108,8 @@ def recipe_schema() -> dict[str, Json]:
     )
     modules = {"from": TEXT, "directory": TEXT, "packages": TEXTS, "tags": TEXTS, "cgo": FLAG}
     inputs = {"build": TEXTS, "target": TEXTS, "go-modules": _object(modules, ["from"])}
+    choices: Json = {**_mapping(TEXT), "propertyNames": names, "minProperties": 2}
+    option: dict[str, Json] = {"input": TEXT, "choices": choices}
     output = {"path": TEXT, "kind": {"enum": list(OUTPUT_KINDS)}, "static": FLAG}
     properties: dict[str, Json] = {
         **dict.fromkeys(("summary", "license", "homepage", "toolbox", "build"), TEXT),
@@ -118,6 +120,7 @@ def recipe_schema() -> dict[str, Json]:
         "pins": {**_mapping(_ref("pin")), "propertyNames": VARIABLE_NAMES},
         "sources": {**_mapping(_ref("source")), "propertyNames": names},
         "inputs": _object(inputs),
+        "options": {**_mapping(_object(option, option)), "propertyNames": names},
         "env": VARIABLES,
         "exports": _object({"path": TEXTS, "env": VARIABLES}),
         "per-architecture": _object(dict.fromkeys(ARCHITECTURES, VARIABLES)),

@@ -181,7 +181,8 @@ def test_show_tells_what_a_target_is(world: World):
 
 def test_the_closure_lists_every_source(world: World):
     lines = world.fine("show", "--closure", HELLO_HERE).out.splitlines()
-    assert any(re.fullmatch(r"debian +dash_\S+\.deb", line) for line in lines)
+    dash = r"debian +dash_\S+\.deb  [0-9a-f]{12}  Debian: pool/main/d/dash/dash_\S+\.deb.*"
+    assert any(re.fullmatch(dash, line) for line in lines)
     found = world.fine("show", "--closure", "--json", HELLO_HERE).json["closure"]
     assert len(found) == len(lines)
     assert {each["kind"] for each in found} == {"debian"}

@@ -24,6 +24,7 @@ from rvbuild.core.source import (
     Source,
     UrlSource,
 )
+from rvbuild.core.variants import Variants
 from rvbuild.recipes_yaml.recipe import read_recipe
 
 TOOLBOX = "kind: tool\ntoolbox: none\nsources: {box: {url: https://e.org/box.tar}}\n"
@@ -282,7 +283,7 @@ def test_what_stands_for_another_lies_where_that_one_would():
         "whole": "inputs: {target: [root]}\nbuild: z\nexports: {path: [bin]}\n",
     }
     app = Instance("app", "riscv64")
-    graph = graph_of(texts, [app], replace={"root": "whole"})
+    graph = graph_of(texts, [app], variants=Variants(replace={"root": "whole"}))
     linked = Linker(graph, Pins(), "amd64", {}).link((app,), checks=False)
     step = linked.derivations[linked.results[app]]
     assert isinstance(step, Step)

@@ -202,6 +202,10 @@ def test_a_lock_without_the_fact_is_refused():
         locked.pin(app, "version")
     with pytest.raises(LockError, match="does not have ksrc/k"):
         locked.modules(app, GoModulesSpec(source="ksrc"))
+    ksrc = recipes.recipe("ksrc")
+    with pytest.raises(LockError, match="does not have ksrc/k") as caught:
+        locked.source(ksrc, "k")
+    assert caught.value.hint == "run `rvbuild lock ksrc`, or say --override ksrc/k=FOLDER"
 
 
 def test_git_facts_need_a_git_source():
