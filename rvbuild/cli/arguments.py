@@ -143,7 +143,12 @@ def _parser() -> _Parser:
     command("doctor", "look whether this machine can build", common, json)
 
     store = command("store", "look after the store", common, json)
-    store.add_argument("action", choices=["verify", "path"], help="verify: hash everything again")
+    store.add_argument(
+        "action",
+        choices=["verify", "repair", "path"],
+        help="verify: hash everything again; repair: also take out what is damaged, "
+        "so that the next build fetches or makes it anew",
+    )
 
     gc = command(
         "gc", "remove from the store what no result and no recent build needs", common, json

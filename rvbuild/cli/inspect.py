@@ -162,7 +162,12 @@ def log_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo
         raise UsageError(
             msg, where=arguments.target, hint=f"`rvbuild {arguments.target}` builds it"
         )
-    text = setup.store.read(log).decode(errors="replace")
+    try:
+        text = setup.store.read(log).decode(errors="replace")
+    except KeyError:
+        msg = "the log is not in the store any more"
+        hint = f"`rvbuild {arguments.target}` writes one when its step runs"
+        raise UsageError(msg, where=arguments.target, hint=hint) from None
     if not text:
         sys.stderr.write("the step ran, and wrote nothing\n")
     sys.stdout.write(printable(text) if sys.stdout.isatty() else text)

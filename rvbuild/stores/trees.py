@@ -9,6 +9,7 @@ A tree is registered by its mark, ``trees/ab/HASH.tree``: a hard link to the blo
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,9 +19,18 @@ from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.overlay import union
 from rvbuild.core.tree import File, Folder, Symlink, Tree
 from rvbuild.stores.barrier import Barrier
-from rvbuild.stores.blobs import Blobs, create
+from rvbuild.stores.blobs import Blobs, create, is_blob
 from rvbuild.stores.capture import take_folder
-from rvbuild.stores.layout import PLAIN, Layout, guarded, link, rename, store_error
+from rvbuild.stores.layout import (
+    EPOCH_NS,
+    PLAIN,
+    REPAIR,
+    Layout,
+    guarded,
+    link,
+    rename,
+    store_error,
+)
 from rvbuild.stores.locks import LocalLocks
 from rvbuild.stores.staging import Staging, staged
 from rvbuild.stores.writer import LocalWriter
@@ -67,15 +77,33 @@ class LocalTrees:
                     data = file.read()
             except FileNotFoundError:
                 raise KeyError(str(root)) from None
-        hint = "run `rvbuild store verify`"
         try:
             tree = Tree.decode(data)
         except VerificationError as error:
-            raise VerificationError(error.message, where=path, hint=hint) from error
+            raise VerificationError(error.message, where=path, hint=REPAIR) from error
         if tree.root != root:
             msg = "a Tree message of the store is damaged: its root has another digest"
-            raise VerificationError(msg, where=path, hint=hint)
+            raise VerificationError(msg, where=path, hint=REPAIR)
         return tree
+
+    def refuse_changed(self, root: Digest) -> None:
+        """See that the files of a tree are as they were written, as far as stat(2) tells.
+
+        A file whose time is another is hashed: all others have the one timestamp.
+
+        Raises:
+            KeyError: it is missing.
+            VerificationError: a file was changed, or is not there any more.
+        """
+        top = self.path(root)
+        for path, node in self.tree(root).walk():
+            if isinstance(node, File) and not _is_as_written(f"{top}/{path}", node):
+                msg = "a file of a result was changed in the store"
+                raise VerificationError(msg, where=f"{top}/{path}", hint=REPAIR)
+
+    def settle(self) -> None:
+        """Return when all that was done so far is durable."""
+        self._barrier.wait()
 
     @contextmanager
     def new_tree(self) -> Iterator[LocalWriter]:
@@ -155,8 +183,7 @@ class LocalTrees:
                 self._blobs.twin(node.digest, staging.spare, executable=node.executable)
             except KeyError:
                 msg = f"a blob that {path} needs is missing from the store"
-                hint = "run `rvbuild store verify`"
-                raise StoreError(msg, where=source, hint=hint) from None
+                raise StoreError(msg, where=source, hint=REPAIR) from None
             os.link(source, path, dst_dir_fd=staging.at, follow_symlinks=False)
 
     def _mark(self, root: Digest) -> str:
@@ -201,3 +228,16 @@ class LocalTrees:
             # Left by a crash between the two names: never used, for it has no mark.
             os.rename(self.path(root), f"{staging.path}/left")
             os.rename(staging.tree, self.path(root))
+
+
+def _is_as_written(path: str, node: File) -> bool:
+    try:
+        there = os.stat(path, follow_symlinks=False)
+        if not is_blob(there, node.digest, executable=node.executable):
+            return False
+        if there.st_mtime_ns == EPOCH_NS:
+            return True
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == node.digest.hash
+    except OSError:
+        return False
