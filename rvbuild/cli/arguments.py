@@ -101,6 +101,7 @@ def _parser() -> _Parser:
     build = command("build", "build targets and run their checks", *making)
     build.add_argument("--no-check", action="store_true", help="do not run the targets' checks")
     check = command("check", "build targets and run every check, however long it takes", *making)
+    check.set_defaults(no_check=False)
     for made in (build, check):
         made.add_argument("targets", nargs="*", metavar="TARGET")
         made.add_argument(

@@ -24,25 +24,14 @@ _MOST_STAMPED = 100
 
 
 def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None) -> int:
-    """`rvbuild build TARGET…`."""
-    return _build(arguments, workspace, memo, checks=not arguments.no_check)
-
-
-def check_command(arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None) -> int:
-    """`rvbuild check TARGET…`: also what they are `checked-by`."""
-    return _build(arguments, workspace, memo, checks=True)
-
-
-def _build(
-    arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None, *, checks: bool
-) -> int:
+    """`rvbuild build TARGET…`, and `rvbuild check TARGET…`: also what they are `checked-by`."""
     with run_of(arguments, workspace) as setup:
         targets = setup.targets(arguments.targets)
         if arguments.command == "check":
             targets = with_checkers(targets, setup.folder.load)
         if arguments.output is None:
             refuse_occupied(link_place(str(target)) for target in targets)
-        graph, linked = setup.link(targets, checks=checks)
+        graph, linked = setup.link(targets, checks=not arguments.no_check)
         wanted = [*linked.results.values()]
         wanted += [check for checks in linked.checks.values() for check in checks]
         with setup.store.shared():  # until the results are linked, so that no gc takes them

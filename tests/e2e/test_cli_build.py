@@ -301,3 +301,18 @@ def test_two_processes_build_a_target_once(world: World):
     second.said("reused 1")
     assert first.out == second.out
     world.sound()
+
+
+def test_check_also_builds_what_a_target_is_checked_by(world: World):
+    world.recipe("hello", HELLO + "checked-by: [proof]\n")
+    world.step("proof", "cp /in/hello/share/hello.txt $out/out.txt",
+               "inputs: {target: [hello]}\n")  # fmt: skip
+    assert [line.split()[0] for line in world.fine(HELLO_HERE).out.splitlines()] == [
+        f"result/{HELLO_HERE}"
+    ]
+    ran = world.fine("check", HELLO_HERE)
+    assert [line.split()[0] for line in ran.out.splitlines()] == [
+        f"result/{HELLO_HERE}",
+        f"result/proof-{HERE}",
+    ]
+    assert world.run("check", HELLO_HERE, "--no-check").code == 2
