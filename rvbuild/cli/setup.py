@@ -126,10 +126,14 @@ class Setup:
             raise LockError(msg, where=_shown(self.workspace.locks[0]), hint="run `rvbuild lock`")
         return self.known()
 
-    def known(self) -> Lock:
-        """What the locks say, if there are any; an earlier lock hides a later one's facts."""
+    def known(self, *, below: bool = False) -> Lock:
+        """What the locks say, if there are any; an earlier lock hides a later one's facts.
+
+        Args:
+            below: Without the first, which is the project's own.
+        """
         found = Lock()
-        for path in reversed(self.workspace.locks):
+        for path in reversed(self.workspace.locks[below:]):
             if os.path.exists(path):
                 found = lock_at(path).over(found)
         return evolve(found, file=os.path.basename(self.workspace.locks[0]))
