@@ -134,7 +134,11 @@ def _parser() -> _Parser:
     show.add_argument(
         "--pins", action="store_true", help="each derived pin with the place it was read from"
     )
-    show.add_argument("--closure", action="store_true", help="every source that the target needs")
+    show.add_argument(
+        "--closure",
+        action="store_true",
+        help="every source that the target needs, and what of them is prebuilt for it",
+    )
 
     log = command(
         "log", "print the log of a target's step, or of its check that failed", common, overrides

@@ -11,21 +11,21 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from typing import Any
 
+from rvbuild.cli.closure import closure_of, closure_text
 from rvbuild.cli.memo import Memo
 from rvbuild.cli.messages import printable
+from rvbuild.cli.plan_text import plan_text
 from rvbuild.cli.setup import Setup
 from rvbuild.cli.workspace import Workspace
-from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import UsageError
 from rvbuild.core.events import silent
 from rvbuild.core.graph import RecipeGraph, parse_target
-from rvbuild.core.link import Linked
 from rvbuild.core.lock import Lock
 from rvbuild.core.plan import make_plan
 from rvbuild.core.ports import Store
-from rvbuild.core.source import Source
 
 
 def plan_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
@@ -47,11 +47,7 @@ def plan_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
         ]
         _print_json({"keep": len(plan.kept), "tasks": tasks})
         return 0
-    for task in plan.tasks.values():
-        label = printable(task.derivation.label)
-        sys.stdout.write(f"{task.phase.value:<6} {label}: {printable(task.reason)}\n")
-    counts = [f"{count} to {phase.value}" for phase, count in plan.counts().items()]
-    sys.stdout.write(", ".join([*counts, f"{len(plan.kept)} to keep"]) + "\n")
+    sys.stdout.write(plan_text(plan))
     return 0
 
 
@@ -64,14 +60,14 @@ def show_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     targets = setup.targets(arguments.targets)
     graph, linked = setup.link(targets, checks=False)
     lock = setup.lock()
-    shown: dict[str, object] = {
+    shown: dict[str, Any] = {
         "targets": {str(target): digest for target, digest in linked.results.items()},
         "recipes": sorted(graph.recipes),
     }
     if arguments.pins:
         shown["pins"] = list(_pins(graph, lock))
     if arguments.closure:
-        shown["closure"] = list(_closure(linked))
+        shown |= closure_of(linked, graph, lock, setup.build_arch)
     if arguments.json:
         _print_json(shown)
     else:
@@ -106,50 +102,20 @@ def _pins(graph: RecipeGraph, lock: Lock) -> Iterator[dict[str, object]]:
             }
 
 
-def _closure(linked: Linked) -> Iterator[dict[str, object]]:
-    for digest, derivation in linked.derivations.items():
-        if isinstance(derivation, Fetch):
-            kind = _kind(derivation.source)
-            yield {"kind": kind, "source": derivation.label, "derivation": digest}
-
-
-def _kind(source: Source) -> str:
-    return {
-        "Files": "recipe",
-        "UrlSource": "url",
-        "GitSource": "git",
-        "GoModule": "go-module",
-        "GoModFiles": "go-mod-files",
-        "GoToolchain": "go-toolchain",
-        "Wheel": "pypi",
-        "DebianPackage": "debian",
-        "PathSource": "path",
-    }[type(source).__name__]
-
-
-def _print_text(shown: dict[str, object], graph: RecipeGraph) -> None:
+def _print_text(shown: dict[str, Any], graph: RecipeGraph) -> None:
     out = sys.stdout.write
-    targets = shown["targets"]
-    if isinstance(targets, dict) and not {"pins", "closure"} & set(shown):
-        for target, digest in targets.items():
+    if not {"pins", "closure"} & set(shown):
+        for target, digest in shown["targets"].items():
             recipe = graph.recipe(parse_target(target, graph.recipe).recipe)
             out(f"{target}\n  {printable(recipe.summary)}\n")
             out(f"  license     {printable(recipe.license)}\n  homepage    {recipe.homepage}\n")
             out(f"  recipe      {recipe.file}\n  derivation  {digest}\n")
             out(f"  needs       {', '.join(map(str, graph.order()))}\n")
-    for section in ("pins", "closure"):
-        rows = shown.get(section)
-        if isinstance(rows, list):
-            for row in rows:
-                out(_row(section, row) + "\n")
-
-
-def _row(section: str, row: dict[str, object]) -> str:
-    if section == "pins":
-        return printable(
-            f"{row['pin']} = {row['value']}  ({row['source']} {row['file']}:{row['line']})"
-        )
-    return printable(f"{row['kind']:<13} {row['source']}")
+    for row in shown.get("pins", ()):
+        place = f"{row['source']} {row['file']}:{row['line']}"
+        out(printable(f"{row['pin']} = {row['value']}  ({place})\n"))
+    if "closure" in shown:
+        out(closure_text(shown["closure"], shown["prebuilt"]))
 
 
 def log_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:

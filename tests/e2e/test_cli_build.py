@@ -180,9 +180,15 @@ def test_show_tells_what_a_target_is(world: World):
 
 
 def test_the_closure_lists_every_source(world: World):
-    lines = world.fine("show", "--closure", HELLO_HERE).out.splitlines()
+    *lines, counts, last = world.fine("show", "--closure", HELLO_HERE).out.splitlines()
+    assert (counts, last) == (
+        f"{len(lines)} sources: {len(lines)} debian",
+        f"nothing prebuilt for {HERE}",
+    )
     assert any(re.fullmatch(r"debian +dash_\S+\.deb", line) for line in lines)
-    found = world.fine("show", "--closure", "--json", HELLO_HERE).json["closure"]
+    shown = world.fine("show", "--closure", "--json", HELLO_HERE).json
+    found = shown["closure"]
+    assert shown["prebuilt"] == {HERE: []}
     assert len(found) == len(lines)
     assert {each["kind"] for each in found} == {"debian"}
 
