@@ -10,7 +10,7 @@ import os
 import sys
 
 from rvbuild.cli.memo import Memo
-from rvbuild.cli.place import copy, link, link_place, refuse_occupied
+from rvbuild.cli.place import copy, link, link_place, refuse_no_folder, refuse_occupied
 from rvbuild.cli.results import Result, render_results
 from rvbuild.cli.setup import Setup, run_of
 from rvbuild.cli.workspace import Workspace
@@ -31,6 +31,8 @@ def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Mem
             targets = with_checkers(targets, setup.folder.load)
         if arguments.output is None:
             refuse_occupied(link_place(str(target)) for target in targets)
+        else:
+            refuse_no_folder(arguments.output)
         graph, linked = setup.link(targets, checks=not arguments.no_check)
         wanted = [*linked.results.values()]
         wanted += [check for checks in linked.checks.values() for check in checks]

@@ -137,7 +137,11 @@ def read_lock(data: bytes, file: str) -> Lock:
     """
     if not data.strip():
         return Lock(file=file)
-    top = Fields(parse(data, file, error=LockError, max_bytes=MAX_BYTES), LockError)
+    try:
+        top = Fields(parse(data, file, error=LockError, max_bytes=MAX_BYTES), LockError)
+    except LockError as error:
+        error.hint = None  # nobody writes a lock by hand
+        raise
     version = top.number("lock")
     if version != VERSION:
         msg = f"the lock has format {version}; this rvbuild reads {VERSION}"

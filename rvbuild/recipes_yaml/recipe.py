@@ -41,6 +41,9 @@ RESERVED = (
 """Variables that every step has from rvbuild."""
 
 
+_IF_EMPTY = "remove it, and `rvbuild init NAME` writes a recipe to begin with"
+
+
 def read_recipe(
     data: bytes, name: str, file: str, files: tuple[tuple[str, bytes, bool], ...] = ()
 ) -> Recipe:
@@ -55,7 +58,7 @@ def read_recipe(
     Raises:
         RecipeError: with file, line and column.
     """
-    document = parse(data, file)
+    document = parse(data, file, if_empty=_IF_EMPTY)
     top = Fields(document)
     if not NAME.match(name):
         msg = f"{name!r} is not a recipe name"
@@ -205,7 +208,7 @@ def _sources(table: Fields | None) -> dict[str, SourceUse]:
         if not NAME.match(name):
             msg = f"{name!r} is not a source name"
             raise RecipeError(msg, where=node.where)
-        fields = Fields(node)
+        fields = Fields(node, like="{url: https://…}, {git: https://…, commit: …}, {from: RECIPE}")
         writable = fields.flag("writable")
         uses[name] = SourceUse(spec=read_source(fields), writable=writable, where=fields.where)
         fields.finish()
@@ -255,7 +258,7 @@ def _outputs(table: Fields | None, image: ImageSpec | None) -> Iterator[tuple[st
         if name in implied:
             msg = f"every image has an output {name!r} already"
             raise RecipeError(msg, where=node.where, hint="give it another name")
-        fields = Fields(node)
+        fields = Fields(node, like="{path: bin/hello, kind: executable}")
         output = Output(
             path=fields.text("path"),
             kind=fields.choice("kind", OUTPUT_KINDS, "file"),
@@ -301,9 +304,9 @@ def _checks(node: Node | None) -> Iterator[Check]:
         return
     if not isinstance(node, Items):
         msg = "'checks' must be a list"
-        raise RecipeError(msg, where=node.where)
+        raise RecipeError(msg, where=node.where, hint="for example: - run: hello --version")
     for item in node.nodes:
-        fields = Fields(item)
+        fields = Fields(item, like="run: hello --version")
         yield Check(run=fields.text("run"), expect=fields.maybe("expect"))
         fields.finish()
 
