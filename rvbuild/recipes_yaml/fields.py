@@ -138,10 +138,10 @@ class Fields:
             raise self.error(msg, where=self.at(key))
         return int(value)
 
-    def fields(self, key: str) -> Fields | None:
-        """The mapping under ``key``."""
+    def fields(self, key: str, like: str = "NAME: value") -> Fields | None:
+        """The mapping under ``key``; ``like`` is an example of what is in it."""
         node = self.take(key)
-        return None if node is None else Fields(node, self.error)
+        return None if node is None else Fields(node, self.error, like=f"{key}: {{{like}}}")
 
     def check_variables(self, reserved: Collection[str]) -> None:
         """Every key must be a name that a shell takes for a variable, and none of ``reserved``."""

@@ -64,7 +64,7 @@ def read_recipe(
         msg = f"{name!r} is not a recipe name"
         raise RecipeError(msg, where=file, hint="lower-case letters, digits, '.', '_' and '-'")
     pins = _pins(top)
-    inputs = top.fields("inputs")
+    inputs = top.fields("inputs", "build: [go], target: [libseccomp]")
     image = _image(top.fields("image"))
     build_inputs, target_inputs, go_modules = _inputs(inputs) if inputs else ((), (), None)
     recipe = Recipe(
@@ -78,21 +78,21 @@ def read_recipe(
         version=_pin(top.take("version"), "version"),
         pins=pins,
         date=_pin(top.take("date"), "date"),
-        sources=_sources(top.fields("sources")),
+        sources=_sources(top.fields("sources", "NAME: {url: https://…}")),
         toolbox=_toolbox(top.text("toolbox", "base-toolbox")),
         build_inputs=build_inputs,
         target_inputs=target_inputs,
         go_modules=go_modules,
         env=_variables(top, "env"),
-        exports=_exports(top.fields("exports")),
+        exports=_exports(top.fields("exports", "path: [bin]")),
         per_architecture=_per_architecture(top.fields("per-architecture")),
         build=top.maybe("build"),
         image=image,
-        outputs=dict(_outputs(top.fields("outputs"), image)),
+        outputs=dict(_outputs(top.fields("outputs", "NAME: {path: bin/hello}"), image)),
         checks=tuple(_checks(top.take("checks"))),
         checked_by=top.texts("checked-by"),
         accelerators=top.choices("accelerators", ACCELERATORS),
-        timeout=_timeout(top.fields("limits")),
+        timeout=_timeout(top.fields("limits", "timeout: 600")),
         files=files,
         where=dict(_places(document, "")),
     )

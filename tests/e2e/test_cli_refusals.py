@@ -47,6 +47,8 @@ BAD_RECIPES = [
      ["cannot be 'riscv64 arm64'"], "','"),
     ("no list", HELLO + "architectures: riscv64\n", "14:16",
      ["'architectures' must be a list"], "architectures: [riscv64]"),
+    ("inputs that are a list", HELLO + "inputs: [go]\n", "14:9",
+     ["a mapping (key: value) is expected"], "inputs: {build: [go]"),
     ("a source that is text", HELLO + "sources: {x: https://e.org/x.tgz}\n", "14:14",
      ["a mapping (key: value) is expected"], "{url: "),
     ("an output that is text", HELLO.replace("{path: share/hello.txt, kind: file}", "x"), "10:9",
