@@ -11,13 +11,15 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import NoReturn
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.overlay import union
-from rvbuild.core.tree import File, Folder, Symlink, Tree
+from rvbuild.core.tree import File, Folder, Node, Symlink, Tree
 from rvbuild.stores.barrier import Barrier
 from rvbuild.stores.blobs import Blobs, create, is_blob
 from rvbuild.stores.capture import take_folder
@@ -87,19 +89,26 @@ class LocalTrees:
         return tree
 
     def refuse_changed(self, root: Digest) -> None:
-        """See that the files of a tree are as they were written, as far as stat(2) tells.
+        """See that files and folders of a tree are as they were written, as stat(2) tells.
 
-        A file whose time is another is hashed: all others have the one timestamp.
+        Where the time is another than the one timestamp, the content is looked at.
 
         Raises:
             KeyError: it is missing.
-            VerificationError: a file was changed, or is not there any more.
+            VerificationError: something was changed, put there, or taken away.
         """
-        top = self.path(root)
-        for path, node in self.tree(root).walk():
-            if isinstance(node, File) and not _is_as_written(f"{top}/{path}", node):
-                msg = "a file of a result was changed in the store"
-                raise VerificationError(msg, where=f"{top}/{path}", hint=REPAIR)
+        directories = self.tree(root).directories
+        stack = [(self.path(root), root)]
+        while stack:
+            folder, digest = stack.pop()
+            entries = directories[digest].entries
+            if not _folder_is_as_written(folder, entries):
+                _refuse(folder)
+            for name, node in entries.items():
+                if isinstance(node, Folder):
+                    stack.append((f"{folder}/{name}", node.digest))
+                elif isinstance(node, File) and not _file_is_as_written(f"{folder}/{name}", node):
+                    _refuse(f"{folder}/{name}")
 
     def settle(self) -> None:
         """Return when all that was done so far is durable."""
@@ -230,7 +239,25 @@ class LocalTrees:
             os.rename(staging.tree, self.path(root))
 
 
-def _is_as_written(path: str, node: File) -> bool:
+def _refuse(path: str) -> NoReturn:
+    msg = "a result was changed in the store"
+    raise VerificationError(msg, where=path, hint=REPAIR)
+
+
+def _folder_is_as_written(path: str, entries: Mapping[str, Node]) -> bool:
+    try:
+        there = os.stat(path, follow_symlinks=False)
+        if there.st_mtime_ns == EPOCH_NS and stat.S_ISDIR(there.st_mode):
+            return True
+        links = {name: node for name, node in entries.items() if isinstance(node, Symlink)}
+        return set(os.listdir(path)) == entries.keys() and all(
+            os.readlink(f"{path}/{name}") == node.target for name, node in links.items()
+        )
+    except OSError:
+        return False
+
+
+def _file_is_as_written(path: str, node: File) -> bool:
     try:
         there = os.stat(path, follow_symlinks=False)
         if not is_blob(there, node.digest, executable=node.executable):

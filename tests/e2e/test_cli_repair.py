@@ -33,7 +33,7 @@ def test_a_result_changed_by_hand_is_refused_and_made_anew(world: World, *, forg
     for words in ((HELLO_HERE,), ("plan", HELLO_HERE)):
         ran = world.run(*words)
         assert (ran.code, ran.out) == (5, ""), str(ran)
-        ran.said("error: a file of a result was changed in the store", "share/hello.txt")
+        ran.said("error: a result was changed in the store", "share/hello.txt")
         ran.said("hint: run `rvbuild store repair`")
     assert world.run("store", "verify").code == 5
 
@@ -61,6 +61,20 @@ def test_what_was_made_of_it_before_is_kept_and_after_is_not_made(world: World):
     world.fine("store", "repair")
     world.fine(user)
     assert (world.folder / "result" / user / "out.txt").read_text() == right
+
+
+def test_a_file_that_was_put_there_is_no_part_of_a_result(world: World):
+    world.fine(HELLO_HERE)
+    world.fine(HELLO_HERE)
+    mine = world.folder / "result" / HELLO_HERE / "share/mine.txt"
+    mine.write_text("mine")
+    ran = world.run(HELLO_HERE)
+    assert (ran.code, ran.out) == (5, ""), str(ran)
+    ran.said("error: a result was changed in the store", "/share")
+    world.fine("store", "repair")
+    world.fine(HELLO_HERE)
+    assert not mine.exists()
+    assert [file.read_text() for file in (world.store / "damaged").rglob("mine.txt")] == ["mine"]
 
 
 def test_a_repair_for_programs(world: World):
