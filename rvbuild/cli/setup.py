@@ -21,7 +21,7 @@ from attrs import define, evolve, field
 from rvbuild.cli.arguments import COMMANDS
 from rvbuild.cli.progress import progress_for
 from rvbuild.cli.workspace import Workspace
-from rvbuild.core.errors import LockError, SandboxError, UsageError
+from rvbuild.core.errors import LockError, SandboxError, SourceError, UsageError
 from rvbuild.core.events import Reporter
 from rvbuild.core.graph import Instance, RecipeGraph, parse_target
 from rvbuild.core.link import Linked, Linker
@@ -170,11 +170,12 @@ class Setup:
             msg = "--override and --release exclude each other"
             hint = "a release is made of pinned sources: commit the change, and pin that"
             raise UsageError(msg, hint=hint)
+        given = [(name, os.path.expanduser(path)) for name, path in given]  # no shell does it
         for name, path in given:  # before a folder is read, which may be a large one
-            if not os.path.isdir(os.path.expanduser(path)):
+            if not os.path.isdir(path):
                 msg = f"--override {name}: there is no such folder"
                 hint = "PATH is a folder with what the source is to be, such as your clone of it"
-                raise UsageError(msg, where=path, hint=hint)
+                raise SourceError(msg, where=path, hint=hint)
             if self.folder.path(name.partition("/")[0]) is None:
                 msg = f"--override {name}: there is no such recipe"
                 hint = "NAME is a 'kind: source' recipe, or RECIPE/SOURCE; `rvbuild show` lists"

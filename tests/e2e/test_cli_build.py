@@ -239,6 +239,8 @@ def test_an_edited_folder_stands_for_a_source(world: World, tmp_path: Path):
         world.fine(target, *override)
         assert result.read_text() == word
     assert world.planned(target, *override)["tasks"] == []
+    at_home = world.with_environment(HOME=str(tmp_path))
+    assert at_home.planned(target, "--override", "taker/it=~/edited")["tasks"] == []
     (edited / "word.txt").write_text("three\n")
     assert target in world.plan(target, *override)
     refused, unused, unknown, gone = world.run_each(
@@ -253,7 +255,7 @@ def test_an_edited_folder_stands_for_a_source(world: World, tmp_path: Path):
     refused.said("--override and --release exclude each other", "hint")
     unused.said("--override pigz: no source of these targets is called so", "RECIPE/S")
     unknown.said("--override nothing: there is no such recipe", "RECIPE/SOURCE")
-    gone.said("no such folder", "/no/such")
+    gone.said("--override taker/it: there is no such folder", "/no/such", "hint: PATH is a folder")
 
 
 TAKER = """\

@@ -212,10 +212,6 @@ BAD_WORDS = [
     ([HELLO_HERE, "--relase"], ["not known here: --relase", "did you mean --release?"]),
     ([HELLO_HERE, "-o", ""], ["it is no folder", "hint: use another DIR"]),
     ([HELLO_HERE, "-o", "recipes/hello/recipe.yaml"], ["it is no folder", "recipe.yaml"]),
-    (
-        [HELLO_HERE, "--override", "hello=nowhere"],
-        ["--override hello", "no such folder", "nowhere"],
-    ),
     ([HELLO_HERE, "--mirror", "here=/there"], ["--mirror here", "beginning of a URL"]),
     ([f"misnamed-{HERE}"], ["no recipe called 'misnamed'", "has no file recipe.yaml"]),
     (["gc", "--keep", "long"], ["--keep", "'long' is not a whole number"]),
