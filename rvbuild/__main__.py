@@ -27,7 +27,8 @@ def main(words: Sequence[str] | None = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):  # a terminal without Unicode must not end a build
         sys.stdout.reconfigure(errors="backslashreplace")
     memo = None
-    if arguments.command == "build" and not (arguments.override or arguments.output):
+    linked = arguments.command == "build" and arguments.output is None
+    if linked and not arguments.override:
         question = [
             *arguments.targets,
             f"release={arguments.release}",

@@ -13,6 +13,7 @@ import sys
 
 from rvbuild.cli.memo import Memo
 from rvbuild.cli.messages import printable
+from rvbuild.cli.plan_text import plan_text
 from rvbuild.cli.setup import Setup
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.digest import Digest
@@ -41,11 +42,7 @@ def plan_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
         ]
         print_json({"keep": len(plan.kept), "tasks": tasks})
         return 0
-    for task in plan.tasks.values():
-        label = printable(task.derivation.label)
-        sys.stdout.write(f"{task.phase.value:<6} {label}: {printable(task.reason)}\n")
-    counts = [f"{count} to {phase.value}" for phase, count in plan.counts().items()]
-    sys.stdout.write(", ".join([*counts, f"{len(plan.kept)} to keep"]) + "\n")
+    sys.stdout.write(plan_text(plan))
     return 0
 
 
@@ -59,7 +56,12 @@ def log_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo
         raise UsageError(
             msg, where=arguments.target, hint=f"`rvbuild {arguments.target}` builds it"
         )
-    text = setup.store.read(log).decode(errors="replace")
+    try:
+        text = setup.store.read(log).decode(errors="replace")
+    except KeyError:
+        msg = "the log is not in the store any more"
+        hint = f"`rvbuild {arguments.target}` writes one when its step runs"
+        raise UsageError(msg, where=arguments.target, hint=hint) from None
     if not text:
         sys.stderr.write("the step ran, and wrote nothing\n")
     sys.stdout.write(printable(text) if sys.stdout.isatty() else text)

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 
-from rvbuild.cli.build import build_command, check_command, fetch_command
+from rvbuild.cli.build import build_command, fetch_command
 from rvbuild.cli.init import init_command
 from rvbuild.cli.inspect import log_command, plan_command
 from rvbuild.cli.lock import lock_command
@@ -26,7 +26,7 @@ from rvbuild.executors.signals import unignore
 
 _COMMANDS = {
     "build": build_command,
-    "check": check_command,
+    "check": build_command,
     "fetch": fetch_command,
     "plan": plan_command,
     "show": show_command,

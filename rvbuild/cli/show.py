@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 
+from rvbuild.cli.closure import by_kind, closure_lines, prebuilt
 from rvbuild.cli.inspect import print_json
 from rvbuild.cli.memo import Memo
 from rvbuild.cli.messages import printable, printable_line
@@ -44,11 +45,15 @@ def show_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     if arguments.pins:
         shown["pins"] = list(_pins(graph, setup.lock()))
     if arguments.closure:
-        shown["closure"] = [_source(held) for held in holdings.all()]
+        closure = by_kind(holdings.all())
+        told = prebuilt(closure, sorted({target.arch for target in targets if target.arch}))
+        shown |= {"closure": [_source(held) for held in closure], "prebuilt": told}
     if arguments.json:
         print_json(shown)
-    else:
-        _print_text(shown, graph, linked)
+        return 0
+    _print_text(shown, graph, linked)
+    if arguments.closure:
+        _write_lines(closure_lines(closure, told))
     return 0
 
 
@@ -70,6 +75,7 @@ def _source(held: Held) -> dict[str, object]:
         "places": list(held.told.places),
         "derivation": held.derivation,
         "stored": held.stored,
+        "machine": held.machine or None,
     }
 
 
@@ -134,8 +140,8 @@ def _pins(graph: RecipeGraph, lock: Lock) -> Iterator[dict[str, object]]:
 def _print_text(shown: dict[str, object], graph: RecipeGraph, linked: Linked | LockError) -> None:
     out = sys.stdout.write
     targets = shown["targets"]
-    asked = [section for section in ("pins", "closure") if section in shown]
-    if isinstance(targets, dict) and not asked:
+    brief = {"pins", "closure"}.isdisjoint(shown)
+    if isinstance(targets, dict) and brief:
         for target, digest in targets.items():
             recipe = graph.recipe(parse_target(target, graph.recipe).recipe)
             out(f"{target}\n  {printable(recipe.summary)}\n")
@@ -144,11 +150,15 @@ def _print_text(shown: dict[str, object], graph: RecipeGraph, linked: Linked | L
             out(f"  recipe      {printable(recipe.file)}\n")
             out(f"  derivation  {printable(digest or f'none yet: {linked}')}\n")
             out(f"  needs       {', '.join(map(str, graph.order()))}\n")
-    for section in asked or ("options", "sources"):
-        rows = shown[section]
+    for section in ("options", "sources") if brief else ("pins",):
+        rows = shown.get(section)
         if isinstance(rows, list):
             for row in rows:
-                out("".join(f"{printable_line(line)}\n" for line in _ROWS[section](row)))
+                _write_lines(_ROWS[section](row))
+
+
+def _write_lines(lines: Iterator[str]) -> None:
+    sys.stdout.writelines(f"{printable_line(line)}\n" for line in lines)
 
 
 def _option_row(row: dict[str, object]) -> Iterator[str]:
@@ -174,13 +184,6 @@ def _pin_row(row: dict[str, object]) -> Iterator[str]:
     yield f"{row['pin']} = {row['value']}  ({row['source']} {row['file']}:{row['line']})"
 
 
-def _closure_row(row: dict[str, object]) -> Iterator[str]:
-    state = "" if row["stored"] else "  (not in the store)"
-    state = state if row["derivation"] else "  (not in the lock)"
-    places = " or ".join(_places(row))
-    yield f"{row['kind']:<13} {row['source']}  {_short(row):<{SHORT}}  {places}{state}"
-
-
 def _short(row: dict[str, object]) -> str:
     """The digest, as much of it as people compare."""
     return str(row["digest"] or "-").rpartition(":")[2][:SHORT]
@@ -195,5 +198,4 @@ _ROWS = {
     "options": _option_row,
     "sources": _source_row,
     "pins": _pin_row,
-    "closure": _closure_row,
 }

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from attrs import field, frozen
 
+from rvbuild.cli.prebuilt import machine_of, said_machine
 from rvbuild.cli.told import Told, asked, module_set, several, told
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.errors import LockError
@@ -30,6 +31,7 @@ class Held:
         name: RECIPE/SOURCE, as `--override` takes it; empty for what no recipe names.
         derivation: Its digest; None if the lock does not have the source.
         stored: Whether the store has it.
+        machine: The one that it has programs for, if they are no tools of the build machine.
     """
 
     told: Told
@@ -37,6 +39,7 @@ class Held:
     name: str = ""
     derivation: str | None = None
     stored: bool = False
+    machine: str = ""
 
 
 @frozen
@@ -74,11 +77,30 @@ class Holdings:
 
     def all(self) -> Iterator[Held]:
         """Every source by content that was linked, and what is missing."""
+        said = self._said_machines()
         for digest, derivation in self.linker.derivations.items():
             if isinstance(derivation, Fetch):
-                stored = self.lookup(digest) is not None
-                yield Held(told=told(derivation.source), derivation=digest, stored=stored)
+                machine = machine_of(derivation.source) or said.get(digest, "")
+                tool = machine == self.linker.build_arch and digest not in said
+                yield Held(
+                    told=told(derivation.source),
+                    derivation=digest,
+                    stored=self.lookup(digest) is not None,
+                    machine="" if tool else machine,
+                )
         yield from self.missing
+
+    def _said_machines(self) -> dict[str, str]:
+        """What recipes say with `architecture:`, by the derivations of what they say it of."""
+        said: dict[str, str] = {}
+        for recipe in self.linker.graph.recipes.values():
+            for name, use in recipe.sources.items():
+                machine = said_machine(use.spec)
+                digest = self._source(recipe, name).derivation if machine else None
+                if digest is not None:
+                    parts = self.linker.derivations[digest].inputs
+                    said |= dict.fromkeys((digest, *parts), machine)
+        return said
 
     def _look(self, recipe: Recipe) -> None:
         for held in self.of(recipe):
@@ -101,7 +123,8 @@ class Holdings:
         try:
             digest = linker.source(owner, name)
         except LockError:
-            return Held(told=asked(spec), recipe=owner.name, name=key)
+            machine = said_machine(spec)
+            return Held(told=asked(spec), recipe=owner.name, name=key, machine=machine)
         made = linker.derivations[digest]
         shown = told(made.source) if isinstance(made, Fetch) else several(spec, len(made.inputs))
         stored = self.lookup(digest) is not None

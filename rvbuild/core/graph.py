@@ -6,6 +6,7 @@ Knows: how inputs choose an architecture; cycles; order. Must not know: locks, s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
 
 import networkx as nx
 from attrs import frozen
@@ -32,6 +33,11 @@ class Instance:
         return f"{self.recipe}-{self.arch}" if self.arch else self.recipe
 
 
+_ELSEWHERE = {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "rv64gc": "riscv64"}
+"""What others call our architectures, where it does not look alike."""
+
+_LISTED = "`rvbuild show` lists the recipes"
+
 Load = Callable[[str, "str | None"], Recipe]
 """Reads a recipe by name; the second argument is the place that asks for it."""
 
@@ -52,12 +58,33 @@ def parse_target(text: str, load: Load) -> Instance:
             msg = f"{name} is not for {arch}"
             raise UsageError(msg, where=text, hint=f"it is for {', '.join(recipe.architectures)}")
         return Instance(name, arch)
-    recipe = load(text, None)
+    try:
+        recipe = load(text, None)
+    except UsageError as error:
+        raise _near_miss(text, load) or error from None
     if recipe.kind not in {"tool", "source"}:
         msg = "the target's architecture is missing"
         choices = ", ".join(f"{text}-{known}" for known in recipe.architectures)
         raise UsageError(msg, where=text, hint=f"one of: {choices}")
     return Instance(text, INDEPENDENT)
+
+
+def _near_miss(text: str, load: Load) -> UsageError | None:
+    """A better error for what is no recipe, if it is nearly a target."""
+    if "/" in text:
+        msg = "a target is a name, not a path or an address"
+        return UsageError(msg, where=text, hint=f"for example runc-riscv64; {_LISTED}")
+    if text in ARCHITECTURES:
+        msg = "an architecture alone is no target"
+        return UsageError(msg, where=text, hint=f"for example runc-{text}; {_LISTED}")
+    name, _, arch = text.rpartition("-")
+    near = _ELSEWHERE.get(arch) or next(iter(get_close_matches(arch, ARCHITECTURES, 1)), None)
+    try:
+        known = parse_target(f"{name}-{near}", load) if near else None
+    except UsageError:  # the name is wrong as well, or all of it is a name
+        return None
+    msg = f"there is no architecture {arch!r}"
+    return UsageError(msg, where=text, hint=f"did you mean `{known}`?") if known else None
 
 
 def with_checkers(targets: Iterable[Instance], load: Load) -> tuple[Instance, ...]:

@@ -115,13 +115,17 @@ class DebianSpec:
 
 @frozen(kw_only=True)
 class UrlSpec:
-    """An archive or a file by URL; ``debian`` is (source package, file) with the same bytes."""
+    """An archive or a file by URL; ``debian`` is (source package, file) with the same bytes.
+
+    ``architecture`` (a Go name) is that of the programs in it, if it is no source text.
+    """
 
     url: str
     sha256: str = ""
     strip: int = 1
     unpack: bool = True
     debian: tuple[str, str] | None = None
+    architecture: str = field(default="", metadata=ABSENT_IF_DEFAULT)
 
 
 @frozen(kw_only=True)

@@ -17,10 +17,12 @@ _VARIABLE = re.compile(r"[a-z_][a-z0-9_]*\Z", re.IGNORECASE)
 class Fields:
     """The keys of one mapping, each read at most once; ``finish`` refuses the rest."""
 
-    def __init__(self, node: Node, error: type[RvbuildError] = RecipeError) -> None:
+    def __init__(
+        self, node: Node, error: type[RvbuildError] = RecipeError, *, like: str = "key: value"
+    ) -> None:
         if not isinstance(node, Mapping):
             msg = "a mapping (key: value) is expected here"
-            raise error(msg, where=node.where)
+            raise error(msg, where=node.where, hint=f"for example: {like}")
         self.node = node
         self.where = node.where
         self.error = error
@@ -99,7 +101,8 @@ class Fields:
             return ()
         if not isinstance(node, Items):
             msg = f"{key!r} must be a list"
-            raise self.error(msg, where=node.where)
+            like = node.text if isinstance(node, Scalar) else "a, b"
+            raise self.error(msg, where=node.where, hint=f"for example: {key}: [{like}]")
         return node.nodes
 
     def choices(
@@ -115,6 +118,8 @@ class Fields:
     def _not_allowed(self, key: str, value: str, allowed: Collection[str]) -> None:
         msg = f"{key!r} cannot be {value!r}"
         hint = suggestion(value, allowed) or f"one of: {', '.join(allowed)}"
+        if " " in value and set(value.split()) <= set(allowed):
+            hint = f"put ',' between them: {', '.join(value.split())}"
         raise self.error(msg, where=self.at(key), hint=hint)
 
     def flag(self, key: str, *, default: bool = False) -> bool:
@@ -133,10 +138,10 @@ class Fields:
             raise self.error(msg, where=self.at(key))
         return int(value)
 
-    def fields(self, key: str) -> Fields | None:
-        """The mapping under ``key``."""
+    def fields(self, key: str, like: str = "NAME: value") -> Fields | None:
+        """The mapping under ``key``; ``like`` is an example of what is in it."""
         node = self.take(key)
-        return None if node is None else Fields(node, self.error)
+        return None if node is None else Fields(node, self.error, like=f"{key}: {{{like}}}")
 
     def check_variables(self, reserved: Collection[str]) -> None:
         """Every key must be a name that a shell takes for a variable, and none of ``reserved``."""

@@ -42,6 +42,9 @@ RESERVED = (
 """Variables that every step has from rvbuild."""
 
 
+_IF_EMPTY = "remove it, and `rvbuild init NAME` writes a recipe to begin with"
+
+
 def read_recipe(
     data: bytes, name: str, file: str, files: tuple[tuple[str, bytes, bool], ...] = ()
 ) -> Recipe:
@@ -56,13 +59,13 @@ def read_recipe(
     Raises:
         RecipeError: with file, line and column.
     """
-    document = parse(data, file)
+    document = parse(data, file, if_empty=_IF_EMPTY)
     top = Fields(document)
     if not NAME.match(name):
         msg = f"{name!r} is not a recipe name"
         raise RecipeError(msg, where=file, hint="lower-case letters, digits, '.', '_' and '-'")
     pins = _pins(top)
-    inputs = top.fields("inputs")
+    inputs = top.fields("inputs", "build: [go], target: [libseccomp]")
     image = _image(top.fields("image"))
     build_inputs, target_inputs, go_modules = _inputs(inputs) if inputs else ((), (), None)
     recipe = Recipe(
@@ -76,22 +79,22 @@ def read_recipe(
         version=_pin(top.take("version"), "version"),
         pins=pins,
         date=_pin(top.take("date"), "date"),
-        sources=_sources(top.fields("sources")),
+        sources=_sources(top.fields("sources", "NAME: {url: https://…}")),
         toolbox=_toolbox(top.text("toolbox", "base-toolbox")),
         build_inputs=build_inputs,
         target_inputs=target_inputs,
         options=dict(_options(top.fields("options"), target_inputs)),
         go_modules=go_modules,
         env=_variables(top, "env"),
-        exports=_exports(top.fields("exports")),
+        exports=_exports(top.fields("exports", "path: [bin]")),
         per_architecture=_per_architecture(top.fields("per-architecture")),
         build=top.maybe("build"),
         image=image,
-        outputs=dict(_outputs(top.fields("outputs"), image)),
+        outputs=dict(_outputs(top.fields("outputs", "NAME: {path: bin/hello}"), image)),
         checks=tuple(_checks(top.take("checks"))),
         checked_by=top.texts("checked-by"),
         accelerators=top.choices("accelerators", ACCELERATORS),
-        timeout=_timeout(top.fields("limits")),
+        timeout=_timeout(top.fields("limits", "timeout: 600")),
         files=files,
         where=dict(_places(document, "")),
     )
@@ -207,7 +210,7 @@ def _sources(table: Fields | None) -> dict[str, SourceUse]:
         if not NAME.match(name):
             msg = f"{name!r} is not a source name"
             raise RecipeError(msg, where=node.where)
-        fields = Fields(node)
+        fields = Fields(node, like="{url: https://…}, {git: https://…, commit: …}, {from: RECIPE}")
         writable = fields.flag("writable")
         uses[name] = SourceUse(spec=read_source(fields), writable=writable, where=fields.where)
         fields.finish()
@@ -296,7 +299,7 @@ def _outputs(table: Fields | None, image: ImageSpec | None) -> Iterator[tuple[st
         if name in implied:
             msg = f"every image has an output {name!r} already"
             raise RecipeError(msg, where=node.where, hint="give it another name")
-        fields = Fields(node)
+        fields = Fields(node, like="{path: bin/hello, kind: executable}")
         output = Output(
             path=fields.text("path"),
             kind=fields.choice("kind", OUTPUT_KINDS, "file"),
@@ -342,9 +345,9 @@ def _checks(node: Node | None) -> Iterator[Check]:
         return
     if not isinstance(node, Items):
         msg = "'checks' must be a list"
-        raise RecipeError(msg, where=node.where)
+        raise RecipeError(msg, where=node.where, hint="for example: - run: hello --version")
     for item in node.nodes:
-        fields = Fields(item)
+        fields = Fields(item, like="run: hello --version")
         yield Check(run=fields.text("run"), expect=fields.maybe("expect"))
         fields.finish()
 

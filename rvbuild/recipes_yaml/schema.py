@@ -72,7 +72,14 @@ def _sources() -> Json:
     sha256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
     architecture: Json = {"enum": list(ARCHITECTURES)}
     debian = _object({"package": TEXT, "file": TEXT}, ["package", "file"])
-    url = {"url": TEXT, "sha256": sha256, "strip": NUMBER, "unpack": FLAG, "debian-source": debian}
+    url = {
+        "url": TEXT,
+        "sha256": sha256,
+        "strip": NUMBER,
+        "unpack": FLAG,
+        "debian-source": debian,
+        "architecture": architecture,
+    }
     forms = [
         _object({"git": TEXT, "commit": commit, "paths": TEXTS, **writable}, ["git", "commit"]),
         _object(

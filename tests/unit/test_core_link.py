@@ -444,7 +444,7 @@ def test_pins_sources_and_inputs_are_in_the_key():
     assert key(lib=TEXTS["lib"].replace("build: y", "build: z")) != key()
     assert key(cc=TEXTS["cc"].replace("bin, sbin", "bin")) != key()
     assert key(lib="summary: other\n" + TEXTS["lib"]) == key()
-    box = (UrlSource(urls=(), sha256="f" * 64),)
+    box = (UrlSource(urls=("box.tar",), sha256="f" * 64),)
     assert key(pins=Pins(parts={"base-toolbox/box": box})) != key()
     assert key(files=(("a", b"", True),)) != key(files=(("a", b"", False),))
     assert link("app-arm64")[1].digest != key()

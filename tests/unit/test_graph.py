@@ -187,6 +187,26 @@ def test_targets():
         assert hint in (caught.value.hint or "")
 
 
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("app-riscv63", "no architecture 'riscv63'", "`app-riscv64`"),
+        ("app-rv64gc", "no architecture 'rv64gc'", "`app-riscv64`"),
+        ("app-x86_64", "no architecture 'x86_64'", "`app-amd64`"),
+        ("riscv64", "an architecture alone", "runc-riscv64"),
+        ("./recipes/app", "not a path", "`rvbuild show`"),
+        ("ap-riscv63", "no recipe called 'ap-riscv63'", ""),
+        ("app-nothing", "no recipe called 'app-nothing'", ""),
+        ("far-arm46", "no recipe called 'far-arm46'", ""),
+    ],
+)
+def test_what_is_nearly_a_target_is_told_so(text: str, message: str, hint: str):
+    load = recipes(app="build: x\n", far="architectures: [riscv64]\nbuild: x\n")
+    with pytest.raises(UsageError, match=message) as caught:
+        parse_target(text, load)
+    assert hint in (caught.value.hint or "")
+
+
 def test_a_target_is_checked_by_others_for_the_same_architecture():
     load = recipes(
         app="build: x\nchecked-by: [machine]\n",

@@ -104,6 +104,7 @@ def test_one_fact_a_line():
         (("- 'e.org/m v1.0.0 h1:a='", "- e.org/m"), "path version"),
         (("        tree:", "        tre:"), "'tree' is missing"),
         (("          - a_1.orig.tar.gz\n", ""), "a package and a file"),
+        (("https://e.org/a.tar.gz", "https://e.org/a%2Fb"), "does not end in a file name"),
     ],
 )
 def test_damaged_locks_are_refused_with_a_place(change: tuple[str, str], says: str):
