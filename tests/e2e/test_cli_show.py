@@ -53,8 +53,8 @@ def test_what_the_lock_lacks_is_shown_with_its_places(far: World):
         ]
     closure = lines(far, "--closure", f"app-{HERE}")
     assert (
-        closure[-1]
-        == f"url           lib-1.tar.xz  {SHA256[:12]}  {URL} or {said[2]}  (not in the lock)"
+        f"url           lib-1.tar.xz  {SHA256[:12]}  {URL} or {said[2]}  (not in the lock)"
+        in closure
     )
     marked = [line.split()[0] for line in lines(far) if line.endswith("(not in the lock)")]
     assert marked == ["lib"]
