@@ -27,13 +27,15 @@ def main(words: Sequence[str] | None = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):  # a terminal without Unicode must not end a build
         sys.stdout.reconfigure(errors="backslashreplace")
     memo = None
-    if arguments.command == "build" and not (arguments.override or arguments.output):
+    linked = arguments.command == "build" and arguments.output is None
+    if linked and not arguments.override:
         question = [
             *arguments.targets,
             f"release={arguments.release}",
             f"check={not arguments.no_check}",
             f"json={arguments.json}",
             f"replace={arguments.replace}",
+            f"option={arguments.option}",
             os.getcwd(),
             *workspace.recipes,
         ]

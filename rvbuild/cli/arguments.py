@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 COMMANDS = (
@@ -26,7 +26,7 @@ COMMANDS = (
     "init",
 )
 _BEFORE = frozenset({"--store", "-q", "--quiet", "-v", "--verbose"})
-STARTERS = ("go", "autotools", "image")
+STARTERS = ("go", "autotools", "meson", "image")
 
 _HEAD = """\
 Build software for riscv64 (and arm64, amd64), reproducibly and from source.
@@ -45,14 +45,34 @@ not be had, 5 verification failed, 6 sandbox or machine unfit, 130 interrupted
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Read the command line; wrong words end the program with exit code 2."""
-    parser = _parser()
-    arguments = parser.parse_args(_with_command(list(words)))
+    parser, commands = _parser()
+    arguments, unknown = parser.parse_known_args(_with_command(list(words)))
+    if unknown:
+        _refuse(commands[arguments.command], unknown)
     if arguments.command in {"build", "check", "fetch", "plan"} and not arguments.targets:
         parser.error(f"`rvbuild {arguments.command}` wants a TARGET, such as runc-riscv64")
     jobs = getattr(arguments, "jobs", None)
     if jobs is not None and jobs < 1:
         parser.error(f"-j {jobs}: at least one step must run; without -j, as many as cores")
     return arguments
+
+
+def _refuse(command: argparse.ArgumentParser, unknown: list[str]) -> NoReturn:
+    from difflib import get_close_matches  # noqa: PLC0415 - only when it is needed
+    from re import findall  # noqa: PLC0415 - only when it is needed
+
+    options = findall(r"(?<!\S)--[a-z-]+", command.format_help())
+    near = get_close_matches(unknown[0].partition("=")[0], options, 1)
+    also = f"; did you mean {near[0]}?" if near else ""
+    command.error(f"not known here: {' '.join(unknown)}{also}")
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        msg = f"{text!r} is not a whole number"
+        raise argparse.ArgumentTypeError(msg) from None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -77,7 +97,8 @@ def _with_command(words: list[str]) -> list[str]:
     return ["build", *words]
 
 
-def _parser() -> _Parser:
+def _parser() -> tuple[_Parser, Mapping[str, argparse.ArgumentParser]]:
+    """The parser, and that of each command."""
     form = argparse.RawDescriptionHelpFormatter
     parser = _Parser(
         "rvbuild", description=_HEAD, epilog=_TAIL, formatter_class=form, allow_abbrev=False
@@ -101,6 +122,7 @@ def _parser() -> _Parser:
     build = command("build", "build targets and run their checks", *making)
     build.add_argument("--no-check", action="store_true", help="do not run the targets' checks")
     check = command("check", "build targets and run every check, however long it takes", *making)
+    check.set_defaults(no_check=False)
     for made in (build, check):
         made.add_argument("targets", nargs="*", metavar="TARGET")
         made.add_argument(
@@ -133,7 +155,11 @@ def _parser() -> _Parser:
     show.add_argument(
         "--pins", action="store_true", help="each derived pin with the place it was read from"
     )
-    show.add_argument("--closure", action="store_true", help="every source that the target needs")
+    show.add_argument(
+        "--closure",
+        action="store_true",
+        help="every source that the target needs, where it is from, and what of them is prebuilt",
+    )
 
     log = command(
         "log", "print the log of a target's step, or of its check that failed", common, overrides
@@ -143,13 +169,19 @@ def _parser() -> _Parser:
     command("doctor", "look whether this machine can build", common, json)
 
     store = command("store", "look after the store", common, json)
-    store.add_argument("action", choices=["verify", "path"], help="verify: hash everything again")
+    store.add_argument(
+        "action",
+        metavar="verify|repair|path",
+        choices=["verify", "repair", "path"],
+        help="verify: hash everything again; repair: also take out what is damaged, "
+        "so that the next build fetches or makes it anew",
+    )
 
     gc = command(
         "gc", "remove from the store what no result and no recent build needs", common, json
     )
     gc.add_argument(
-        "--keep", metavar="DAYS", type=int, default=14, help="keep what was used lately (14)"
+        "--keep", metavar="DAYS", type=_whole, default=14, help="keep what was used lately (14)"
     )
 
     init = command("init", "write the recipe of a new package, to begin with", common, telling)
@@ -157,7 +189,7 @@ def _parser() -> _Parser:
     init.add_argument(
         "starter", nargs="?", choices=STARTERS, default=STARTERS[0], help="what it is (go)"
     )
-    return parser
+    return parser, commands.choices
 
 
 def _common() -> _Parser:
@@ -217,6 +249,13 @@ def _overrides() -> _Parser:
         default=[],
         help="let another recipe stand for a target input, as k3s-root=k3s-root-nft",
     )
+    group.add_argument(
+        "--option",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="take a variant that a recipe declares, as root=nft; `rvbuild show TARGET` lists them",
+    )
     return group
 
 
@@ -226,7 +265,7 @@ def _building() -> _Parser:
         "-j",
         "--jobs",
         metavar="N",
-        type=int,
+        type=_whole,
         help="steps at once (default: as many as cores)",
     )
     group.add_argument(

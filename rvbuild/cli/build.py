@@ -10,7 +10,7 @@ import os
 import sys
 
 from rvbuild.cli.memo import Memo
-from rvbuild.cli.place import copy, link, link_place, refuse_occupied
+from rvbuild.cli.place import copy, link, link_place, refuse_no_folder, refuse_occupied
 from rvbuild.cli.results import Result, render_results
 from rvbuild.cli.setup import Setup, run_of
 from rvbuild.cli.workspace import Workspace
@@ -19,27 +19,21 @@ from rvbuild.core.graph import RecipeGraph, with_checkers
 from rvbuild.core.link import Linked
 from rvbuild.engine.build import Built, build
 
+_MOST_STAMPED = 100
+"""Files of a result that a memo watches, with their folders: each costs some microseconds."""
+
 
 def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None) -> int:
-    """`rvbuild build TARGET…`."""
-    return _build(arguments, workspace, memo, checks=not arguments.no_check)
-
-
-def check_command(arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None) -> int:
-    """`rvbuild check TARGET…`: also what they are `checked-by`."""
-    return _build(arguments, workspace, memo, checks=True)
-
-
-def _build(
-    arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None, *, checks: bool
-) -> int:
+    """`rvbuild build TARGET…`, and `rvbuild check TARGET…`: also what they are `checked-by`."""
     with run_of(arguments, workspace) as setup:
         targets = setup.targets(arguments.targets)
         if arguments.command == "check":
             targets = with_checkers(targets, setup.folder.load)
         if arguments.output is None:
             refuse_occupied(link_place(str(target)) for target in targets)
-        graph, linked = setup.link(targets, checks=checks)
+        else:
+            refuse_no_folder(arguments.output)
+        graph, linked = setup.link(targets, checks=not arguments.no_check)
         wanted = [*linked.results.values()]
         wanted += [check for checks in linked.checks.values() for check in checks]
         with setup.store.shared():  # until the results are linked, so that no gc takes them
@@ -108,5 +102,7 @@ def _remember(
     for result in results:
         tree = os.readlink(result.place)
         marks += [tree, f"{tree}.tree"]
+        files = [os.path.join(tree, file) for file in result.files[:_MOST_STAMPED]]
+        marks += dict.fromkeys([*map(os.path.dirname, files), *files])
         links.append((result.place, tree))
     memo.keep(answer, inputs, links, marks)

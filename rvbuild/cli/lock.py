@@ -94,8 +94,9 @@ def _own_lock(workspace: Workspace) -> str:
 
 def _resolve(setup: Setup, names: list[str], old: Lock) -> Lock:
     own = Folder(setup.workspace.recipes[:1]).names()
-    known = {name for name in old.recipes() if names and setup.folder.path(name)}
+    known = {name for name in old.recipes() if setup.folder.path(name)}
     others = [setup.folder.load(name) for name in sorted({*own, *known})]
+    shipped = [setup.folder.load(name) for name in setup.folder.names()]
     instances = [instance for name in names or own for instance in _instances(name, setup)]
     instances = [*with_checkers(instances, setup.folder.load)]
     graph = RecipeGraph(instances, setup.folder.load, setup.build_arch, checks=True)
@@ -106,13 +107,15 @@ def _resolve(setup: Setup, names: list[str], old: Lock) -> Lock:
         trees=outputs,
         build_arch=setup.build_arch,
         old=setup.known(),
+        below=setup.known(below=True),
     )
     linker = Linker(graph, resolver, setup.build_arch)
     resolver.imports = GoList(
         linker=linker, outputs=outputs, nested=outputs.nested, read=outputs.read
     )
     with setup.store.shared():  # from when a source is fetched until its files have been read
-        return resolver.lock((graph.recipes[name] for name in sorted(graph.recipes)), others)
+        listed = {**graph.recipes, **({} if names else {other.name: other for other in others})}
+        return resolver.lock([listed[name] for name in sorted(listed)], others, shipped)
 
 
 def _instances(name: str, setup: Setup) -> list[Instance]:

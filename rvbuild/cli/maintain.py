@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+from collections import Counter
 
 from attrs import asdict
 
@@ -19,6 +20,7 @@ from rvbuild.core.errors import SandboxError, UsageError, VerificationError
 from rvbuild.executors.doctor import checks
 from rvbuild.stores.collect import collect
 from rvbuild.stores.local import LocalStore
+from rvbuild.stores.repair import Repair, repair
 from rvbuild.stores.verify import Finding, verify
 
 
@@ -44,21 +46,28 @@ def _nearest(path: str) -> str:
 
 
 def store_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
-    """`rvbuild store verify` and `rvbuild store path`."""
+    """`rvbuild store verify`, `rvbuild store repair` and `rvbuild store path`."""
     if arguments.action == "path":
         sys.stdout.write(workspace.store + "\n")
-        return 0
+    elif arguments.action == "repair":
+        _repair(workspace, as_json=arguments.json)
+    else:
+        _verify(workspace, as_json=arguments.json)
+    return 0
+
+
+def _verify(workspace: Workspace, *, as_json: bool) -> None:
     findings: list[Finding] = []
 
     def report(finding: Finding) -> None:
         findings.append(finding)
-        if not arguments.json:
+        if not as_json:
             line = f"{finding.kind}  {finding.path}: {finding.problem}"
             sys.stdout.write(printable_line(line) + "\n")
 
     done = verify(_existing(workspace), report)
-    if arguments.json:
-        listed = [asdict(finding) for finding in findings]
+    if as_json:
+        listed = [{"kind": f.kind, "path": f.path, "problem": f.problem} for f in findings]
         sys.stdout.write(json.dumps({**asdict(done), "findings": listed}, indent=2) + "\n")
     else:
         sys.stdout.write(
@@ -67,9 +76,31 @@ def store_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Me
         )
     if findings:
         msg = f"the store has {done.damaged} damaged and {done.missing} missing objects"
-        hint = "build again: what is missing is made anew; remove what is damaged first"
+        hint = "`rvbuild store repair` sets aside what is damaged; then build again"
         raise VerificationError(msg, where=workspace.store, hint=hint)
-    return 0
+
+
+def _repair(workspace: Workspace, *, as_json: bool) -> None:
+    repairs: list[Repair] = []
+
+    def tell(done: Repair) -> None:
+        repairs.append(done)
+        if not as_json:
+            sys.stdout.write(printable_line(f"{done.done:<9}  {done.path}: {done.problem}") + "\n")
+
+    repair(_existing(workspace), tell)
+    if as_json:
+        listed = [asdict(done) for done in repairs]
+        sys.stdout.write(json.dumps({"repairs": listed}, indent=2) + "\n")
+        return
+    counts = Counter(done.done for done in repairs)
+    told = [f"{counts[word]} {word}" for word in ("mended", "set aside", "dropped")]
+    sys.stdout.write(f"the store is whole: {', '.join(told)}\n")
+    if counts["set aside"]:
+        damaged = os.path.join(workspace.store, "damaged")
+        sys.stderr.write(f"what was set aside is in {printable_line(damaged)}\n")
+    if counts["dropped"]:
+        sys.stderr.write("build again: what was dropped is fetched or made anew\n")
 
 
 def gc_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:

@@ -39,6 +39,21 @@ def refuse_occupied(places: Iterable[str]) -> None:
             _refuse("results cannot be linked here: the path is not UTF-8", folder, "go elsewhere")
 
 
+def refuse_no_folder(output: str) -> None:
+    """Say before the build that copies cannot be put into ``output``.
+
+    Raises:
+        UsageError: it cannot be a folder that one may write.
+    """
+    near = _nearest(os.path.abspath(output)) if output else ""
+    if not os.path.isdir(near):
+        msg = "results cannot be copied there: it is no folder"
+        raise UsageError(msg, where=near or f"-o {output!r}", hint="use another DIR with -o")
+    if not os.access(near, os.W_OK):
+        msg = "results cannot be copied there: no right to write"
+        raise UsageError(msg, where=near, hint="use another DIR with -o")
+
+
 def _refuse(message: str, where: str, hint: str) -> None:
     raise UsageError(message, where=where, hint=f"{hint}, or use -o DIR")
 

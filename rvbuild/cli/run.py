@@ -12,20 +12,21 @@ import os
 import signal
 import sys
 
-from rvbuild.cli.build import build_command, check_command, fetch_command
+from rvbuild.cli.build import build_command, fetch_command
 from rvbuild.cli.init import init_command
-from rvbuild.cli.inspect import log_command, plan_command, show_command
+from rvbuild.cli.inspect import log_command, plan_command
 from rvbuild.cli.lock import lock_command
 from rvbuild.cli.maintain import doctor_command, gc_command, store_command
 from rvbuild.cli.memo import Memo
 from rvbuild.cli.messages import render_bug, render_error, wants_color
+from rvbuild.cli.show import show_command
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.errors import Interrupted, RvbuildError, StoreError
 from rvbuild.executors.signals import unignore
 
 _COMMANDS = {
     "build": build_command,
-    "check": check_command,
+    "check": build_command,
     "fetch": fetch_command,
     "plan": plan_command,
     "show": show_command,

@@ -13,13 +13,15 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from difflib import get_close_matches
 from functools import cached_property
 
 from attrs import define, evolve, field
 
+from rvbuild.cli.arguments import COMMANDS
 from rvbuild.cli.progress import progress_for
 from rvbuild.cli.workspace import Workspace
-from rvbuild.core.errors import LockError, SandboxError, UsageError
+from rvbuild.core.errors import LockError, SandboxError, SourceError, UsageError
 from rvbuild.core.events import Reporter
 from rvbuild.core.graph import Instance, RecipeGraph, parse_target
 from rvbuild.core.link import Linked, Linker
@@ -28,6 +30,7 @@ from rvbuild.core.pinned import Locked
 from rvbuild.core.plan import Lookup, nothing_realised
 from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import PathSource
+from rvbuild.core.variants import Variants
 from rvbuild.engine.build import refuse_folders
 from rvbuild.engine.realise import Machinery, Realiser
 from rvbuild.executors.local import LocalExecutor
@@ -71,6 +74,34 @@ def pairs(words: Iterable[str], option: str, form: str) -> list[tuple[str, str]]
     return found
 
 
+def table(words: Iterable[str], option: str, form: str) -> dict[str, str]:
+    """Read options of the form ``LEFT=RIGHT``, each LEFT with one RIGHT.
+
+    Raises:
+        UsageError: a word has another form, or two disagree.
+    """
+    found: dict[str, str] = {}
+    for left, right in pairs(words, option, form):
+        if found.setdefault(left, right) != right:
+            msg = f"{option} {left} is said twice, as {found[left]} and as {right}"
+            raise UsageError(msg, hint="say one of them")
+    return found
+
+
+def mirrors(words: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Read the ``--mirror`` options.
+
+    Raises:
+        UsageError: one does not begin as a URL does.
+    """
+    found = tuple(pairs(words, "--mirror", "FROM=TO"))
+    for start, _ in found:
+        if ":" not in start:
+            msg = f"--mirror {start}: FROM is the beginning of a URL"
+            raise UsageError(msg, hint="for example --mirror https://github.com/=/srv/mirror/")
+    return found
+
+
 @define(slots=False)
 class Setup:
     """The adapters of one run.
@@ -91,7 +122,7 @@ class Setup:
     def __attrs_post_init__(self) -> None:
         self.folder = Folder(self.workspace.recipes)
         settings = Settings(
-            mirrors=tuple(pairs(getattr(self.arguments, "mirror", ()), "--mirror", "FROM=TO")),
+            mirrors=mirrors(getattr(self.arguments, "mirror", ())),
             offline=getattr(self.arguments, "offline", False),
             tmp=os.path.join(self.workspace.store, "tmp"),
             environment=dict(os.environ),
@@ -114,7 +145,16 @@ class Setup:
 
     def targets(self, words: Iterable[str]) -> tuple[Instance, ...]:
         """The targets that words of the command line name, each once."""
-        return tuple(dict.fromkeys(parse_target(word, self.folder.load) for word in words))
+        return tuple(dict.fromkeys(map(self._target, words)))
+
+    def _target(self, word: str) -> Instance:
+        try:
+            return parse_target(word, self.folder.load)
+        except UsageError as error:
+            near = next(iter(get_close_matches(word, COMMANDS, 1)), None)
+            if near and "did you mean" not in (error.hint or ""):
+                error.hint = f"did you mean the command `rvbuild {near}`?"
+            raise
 
     def lock(self) -> Lock:
         """What the locks say.
@@ -127,10 +167,14 @@ class Setup:
             raise LockError(msg, where=_shown(self.workspace.locks[0]), hint="run `rvbuild lock`")
         return self.known()
 
-    def known(self) -> Lock:
-        """What the locks say, if there are any; an earlier lock hides a later one's facts."""
+    def known(self, *, below: bool = False) -> Lock:
+        """What the locks say, if there are any; an earlier lock hides a later one's facts.
+
+        Args:
+            below: Without the first, which is the project's own.
+        """
         found = Lock()
-        for path in reversed(self.workspace.locks):
+        for path in reversed(self.workspace.locks[below:]):
             if os.path.exists(path):
                 found = lock_at(path).over(found)
         return evolve(found, file=os.path.basename(self.workspace.locks[0]))
@@ -142,7 +186,12 @@ class Setup:
             msg = "--override and --release exclude each other"
             hint = "a release is made of pinned sources: commit the change, and pin that"
             raise UsageError(msg, hint=hint)
-        for name, _ in given:  # before a folder is read, which may be a large one
+        given = [(name, os.path.expanduser(path)) for name, path in given]  # no shell does it
+        for name, path in given:  # before a folder is read, which may be a large one
+            if not os.path.isdir(path):
+                msg = f"--override {name}: there is no such folder"
+                hint = "PATH is a folder with what the source is to be, such as your clone of it"
+                raise SourceError(msg, where=path, hint=hint)
             if self.folder.path(name.partition("/")[0]) is None:
                 msg = f"--override {name}: there is no such recipe"
                 hint = "NAME is a 'kind: source' recipe, or RECIPE/SOURCE; `rvbuild show` lists"
@@ -155,16 +204,29 @@ class Setup:
         Raises:
             UsageError: a release would be made of a folder of this machine.
         """
-        replace = pairs(getattr(self.arguments, "replace", ()), "--replace", "NAME=RECIPE")
-        graph = RecipeGraph(
-            targets, self.folder.load, self.build_arch, checks=checks, replace=dict(replace)
-        )
-        locked = Locked(self.lock(), graph, self.build_arch)
-        linker = Linker(graph, locked, self.build_arch, self.overrides())
-        linked = linker.link(targets, checks=checks)
+        graph = self.graph(targets, checks=checks)
+        linked = self.linker(graph).link(targets, checks=checks)
         if getattr(self.arguments, "release", False):
             refuse_folders(linked.derivations.values())
         return graph, linked
+
+    def graph(self, targets: tuple[Instance, ...], *, checks: bool) -> RecipeGraph:
+        """The recipes that targets need, with those that stand for others."""
+        return RecipeGraph(
+            targets, self.folder.load, self.build_arch, checks=checks, variants=self._variants()
+        )
+
+    def linker(self, graph: RecipeGraph) -> Linker:
+        """A linker with what the locks say, and the folders that stand for sources."""
+        locked = Locked(self.lock(), graph, self.build_arch)
+        return Linker(graph, locked, self.build_arch, self.overrides())
+
+    def _variants(self) -> Variants:
+        said = self.arguments
+        return Variants(
+            replace=table(getattr(said, "replace", ()), "--replace", "NAME=RECIPE"),
+            options=table(getattr(said, "option", ()), "--option", "NAME=VALUE"),
+        )
 
     def machinery(self) -> Machinery:
         """What realising uses."""

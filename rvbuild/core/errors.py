@@ -18,6 +18,8 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -103,3 +105,9 @@ class Interrupted(RvbuildError):
     """The person pressed ^C."""
 
     exit_code = 130
+
+
+def suggestion(word: str, known: Iterable[str]) -> str | None:
+    """``did you mean …?`` for a word that is close to a known one."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else None

@@ -5,14 +5,15 @@ Knows: how inputs choose an architecture; cycles; order. Must not know: locks, s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
 
 import networkx as nx
 from attrs import frozen
 
 from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.recipe import ARCHITECTURES, FOR_TARGET, Recipe
+from rvbuild.core.variants import PLAIN, Variants
 
 INDEPENDENT = ""
 """The architecture of what is the same for every target."""
@@ -30,6 +31,11 @@ class Instance:
     def __str__(self) -> str:
         return f"{self.recipe}-{self.arch}" if self.arch else self.recipe
 
+
+_ELSEWHERE = {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "rv64gc": "riscv64"}
+"""What others call our architectures, where it does not look alike."""
+
+_LISTED = "`rvbuild show` lists the recipes"
 
 Load = Callable[[str, "str | None"], Recipe]
 """Reads a recipe by name; the second argument is the place that asks for it."""
@@ -51,12 +57,33 @@ def parse_target(text: str, load: Load) -> Instance:
             msg = f"{name} is not for {arch}"
             raise UsageError(msg, where=text, hint=f"it is for {', '.join(recipe.architectures)}")
         return Instance(name, arch)
-    recipe = load(text, None)
+    try:
+        recipe = load(text, None)
+    except UsageError as error:
+        raise _near_miss(text, load) or error from None
     if recipe.kind not in {"tool", "source"}:
         msg = "the target's architecture is missing"
         choices = ", ".join(f"{text}-{known}" for known in recipe.architectures)
         raise UsageError(msg, where=text, hint=f"one of: {choices}")
     return Instance(text, INDEPENDENT)
+
+
+def _near_miss(text: str, load: Load) -> UsageError | None:
+    """A better error for what is no recipe, if it is nearly a target."""
+    if "/" in text:
+        msg = "a target is a name, not a path or an address"
+        return UsageError(msg, where=text, hint=f"for example runc-riscv64; {_LISTED}")
+    if text in ARCHITECTURES:
+        msg = "an architecture alone is no target"
+        return UsageError(msg, where=text, hint=f"for example runc-{text}; {_LISTED}")
+    name, _, arch = text.rpartition("-")
+    near = _ELSEWHERE.get(arch) or next(iter(get_close_matches(arch, ARCHITECTURES, 1)), None)
+    try:
+        known = parse_target(f"{name}-{near}", load) if near else None
+    except UsageError:  # the name is wrong as well, or all of it is a name
+        return None
+    msg = f"there is no architecture {arch!r}"
+    return UsageError(msg, where=text, hint=f"did you mean `{known}`?") if known else None
 
 
 def with_checkers(targets: Iterable[Instance], load: Load) -> tuple[Instance, ...]:
@@ -90,11 +117,11 @@ class RecipeGraph:
         load: Reads a recipe by name.
         build_arch: The architecture of the build machine.
         checks: Whether what the targets' checks need belongs to it.
-        replace: Recipes that others stand for as target inputs, and which; see ADR 8.
+        variants: Recipes that others stand for as target inputs.
 
     Raises:
         RecipeError: a cycle (as its path), or an input that does not exist or does not fit.
-        UsageError: nothing here has an input that ``replace`` names.
+        UsageError: nothing here has an input or an option that ``variants`` names.
     """
 
     check_toolbox = Instance("base-toolbox", INDEPENDENT)
@@ -107,11 +134,11 @@ class RecipeGraph:
         build_arch: str,
         *,
         checks: bool = False,
-        replace: Mapping[str, str] = MappingProxyType({}),
+        variants: Variants = PLAIN,
     ) -> None:
         self._load = load
         self._build_arch = build_arch
-        self._replace = replace
+        self._variants = variants
         self.recipes: dict[str, Recipe] = {}
         graph: nx.DiGraph[Instance] = nx.DiGraph()
         waiting = list(targets)
@@ -125,7 +152,7 @@ class RecipeGraph:
                     waiting.append(needed)
                 graph.add_edge(needed, user)
         self._graph = graph
-        self._refuse_unused()
+        variants.refuse_unfit([self.recipe(name) for name in sorted({n.recipe for n in graph})])
         self._refuse_cycles()
 
     def recipe(self, name: str, asked_at: str | None = None) -> Recipe:
@@ -196,7 +223,7 @@ class RecipeGraph:
     def _target_input(self, user: Instance, name: str) -> Instance:
         recipe = self.recipe(user.recipe)
         where = recipe.at(f"inputs.target.{name}")
-        given = self.recipe(self._stand_in(user, name), where)
+        given = self.recipe(self.stand_in(user, name), where)
         if given.kind not in FOR_TARGET:
             msg = f"{given.name!r} is a {given.kind}, not a package or an image"
             raise RecipeError(msg, where=where, hint="name it under 'inputs.build'")
@@ -205,24 +232,17 @@ class RecipeGraph:
     def place(self, user: Instance, given: Instance) -> str:
         """The name that a step of ``user`` has for ``given``: that of the recipe it asks for."""
         asked = self.recipe(user.recipe).target_inputs
-        return next((n for n in asked if self._stand_in(user, n) == given.recipe), given.recipe)
+        return next((n for n in asked if self.stand_in(user, n) == given.recipe), given.recipe)
 
-    def _stand_in(self, user: Instance, name: str) -> str:
-        """The recipe that a target input of ``user`` is; what stands for another sees that one."""
-        other = self._replace.get(name, name)
-        return name if user.recipe == other else other
+    def stand_in(self, user: Instance, name: str) -> str:
+        """The recipe that the target input ``name`` of ``user`` is."""
+        return self._variants.stand_in(self.recipe(user.recipe), name)
 
     def _for(self, recipe: Recipe, arch: str, where: str) -> Instance:
         if arch not in recipe.architectures:
             msg = f"{recipe.name} is not for {arch}"
             raise RecipeError(msg, where=where, hint=f"it is for {', '.join(recipe.architectures)}")
         return Instance(recipe.name, arch)
-
-    def _refuse_unused(self) -> None:
-        asked = {n for user in self._graph for n in self.recipe(user.recipe).target_inputs}
-        for name in sorted(set(self._replace) - asked):
-            msg = f"--replace {name}: no target input of these targets is called so"
-            raise UsageError(msg, hint="NAME is a recipe that another has under 'inputs.target'")
 
     def _refuse_cycles(self) -> None:
         if nx.is_directed_acyclic_graph(self._graph):

@@ -158,7 +158,11 @@ class Lock:
     def source(self, key: str, spec: SourceSpec, where: str) -> LockedSource:
         """The content of a source; the same errors as ``pin``."""
         held = self.sources.get(key)
-        return self._fitting(key, held, held.spec if held else "", spec_text(spec), where)
+        if held is None:
+            name = key.partition("@")[0]
+            hint = f"run `rvbuild lock {name.partition('/')[0]}`, or say --override {name}=FOLDER"
+            raise self._lacks(key, where, hint)
+        return self._fitting(key, held, held.spec, spec_text(spec), where)
 
     def modules(self, key: str, spec: GoModulesSpec) -> GoModuleSet:
         """A set of Go modules; the same errors as ``pin``."""
@@ -171,10 +175,12 @@ class Lock:
 
     def _fitting(self, key: str, held: _T | None, found: str, wanted: str, where: str) -> _T:
         if held is None:
-            msg = f"{self.file} does not have {key}"
-            raise LockError(msg, where=where, hint=_RELOCK)
+            raise self._lacks(key, where, _RELOCK)
         if found != wanted:
             msg = f"{self.file} has {key} for another recipe than this one"
             details = (f"locked: {found}", f"recipe: {wanted}")
             raise LockError(msg, where=where, hint=_RELOCK, details=details)
         return held
+
+    def _lacks(self, key: str, where: str, hint: str) -> LockError:
+        return LockError(f"{self.file} does not have {key}", where=where, hint=hint)

@@ -70,6 +70,14 @@ class TreeStore(Protocol):
 
     def has_tree(self, root: Digest) -> bool: ...
 
+    def refuse_changed(self, root: Digest) -> None:
+        """See that a tree which people have links to is as it was written; by cheap signs.
+
+        Raises:
+            VerificationError: somebody changed a file of it.
+        """
+        ...
+
     def tree(self, root: Digest) -> Tree:
         """Every directory of the tree.
 

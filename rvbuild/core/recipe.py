@@ -115,13 +115,17 @@ class DebianSpec:
 
 @frozen(kw_only=True)
 class UrlSpec:
-    """An archive or a file by URL; ``debian`` is (source package, file) with the same bytes."""
+    """An archive or a file by URL; ``debian`` is (source package, file) with the same bytes.
+
+    ``architecture`` (a Go name) is that of the programs in it, if it is no source text.
+    """
 
     url: str
     sha256: str = ""
     strip: int = 1
     unpack: bool = True
     debian: tuple[str, str] | None = None
+    architecture: str = field(default="", metadata=ABSENT_IF_DEFAULT)
 
 
 @frozen(kw_only=True)
@@ -208,6 +212,14 @@ class Exports:
 
 
 @frozen(kw_only=True)
+class Option:
+    """Recipes that a target input may be, by the value that chooses each; one is the input."""
+
+    input: str
+    choices: Mapping[str, str]
+
+
+@frozen(kw_only=True)
 class Recipe:
     """One recipe. ``files`` are those beside ``recipe.yaml``: path, content, executable bit.
 
@@ -229,6 +241,7 @@ class Recipe:
     toolbox: str | None = "base-toolbox"
     build_inputs: tuple[str, ...] = ()
     target_inputs: tuple[str, ...] = ()
+    options: Mapping[str, Option] = field(factory=dict, eq=False)
     go_modules: GoModulesSpec | None = None
     env: Mapping[str, str] = field(factory=dict)
     exports: Exports = field(factory=Exports)

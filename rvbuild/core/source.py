@@ -49,6 +49,11 @@ class UrlSource:
     """One file by its SHA-256; unpacked unless ``unpack`` is false: then its name counts.
 
     ``strip`` leading path components are dropped. ``executable`` files keep their bit.
+    ``name`` is what the file is called: as its first URL, or in Debian's archive if it is only
+    there.
+
+    Raises:
+        RecipeError: the URL does not end in a name.
     """
 
     urls: tuple[str, ...]
@@ -56,17 +61,11 @@ class UrlSource:
     strip: int = 1
     unpack: bool = True
     debian: DebianFile | None = None
+    name: str = field(init=False, eq=False, repr=False)
 
-    @property
-    def name(self) -> str:
-        """What the file is called: as its first URL, or in Debian's archive if it is only there.
-
-        Raises:
-            RecipeError: the URL does not end in a name.
-        """
-        if not self.urls and self.debian is not None:
-            return file_name(self.debian.file)
-        return file_name(self.urls[0] if self.urls else "")
+    def __attrs_post_init__(self) -> None:
+        places = [*self.urls, *([self.debian.file] if self.debian else [])]
+        object.__setattr__(self, "name", file_name(places[0] if places else ""))
 
     @property
     def label(self) -> str:

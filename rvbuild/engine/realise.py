@@ -60,10 +60,18 @@ class Realiser:
     _stopped: threading.Event = field(factory=threading.Event, init=False)
 
     def lookup(self, digest: str) -> Realisation | None:
-        """A realisation that may be used: registered, whole, and not accelerated for a release."""
+        """A realisation that may be used: registered, whole, and not accelerated for a release.
+
+        Raises:
+            VerificationError: the step's output was changed since; sources are not looked at.
+        """
         store = self.machinery.store
         found = store.realisation(digest, accelerated=not self.machinery.release)
-        return found if found and store.has_tree(found.output) else None
+        if found is None or not store.has_tree(found.output):
+            return None
+        if found.action is not None:
+            store.refuse_changed(found.output)
+        return found
 
     def stop(self) -> None:
         """End what runs; tasks end with Interrupted."""
@@ -193,6 +201,7 @@ class Realiser:
         for accelerated in (False,) if self.machinery.release else (False, True):
             found = self.machinery.store.outcome(action.digest, accelerated=accelerated)
             if found and found.output and self.machinery.store.has_tree(found.output):
+                self.machinery.store.refuse_changed(found.output)
                 return found, accelerated
         return None, False
 

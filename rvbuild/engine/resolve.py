@@ -51,6 +51,7 @@ class Resolver:
         imports: What packages import.
         build_arch: The build machine's architecture.
         old: The lock so far; what it says of the same description stands.
+        below: Of that, what came with rvbuild, which serves what nothing here changes.
     """
 
     recipes: Recipes
@@ -58,6 +59,7 @@ class Resolver:
     trees: Trees
     build_arch: str
     old: Lock
+    below: Lock = field(factory=Lock)
     imports: Imports = _nobody_tells
     pins: dict[str, PinValue] = field(factory=dict, init=False)
     sources: dict[str, LockedSource] = field(factory=dict, init=False)
@@ -69,49 +71,58 @@ class Resolver:
     def __attrs_post_init__(self) -> None:
         self._files = SourceFiles(self.recipes, self, self.trees)
 
-    def lock(self, recipes: Iterable[Recipe], others: Iterable[Recipe] = ()) -> Lock:
+    def lock(
+        self,
+        recipes: Iterable[Recipe],
+        others: Iterable[Recipe] = (),
+        shipped: Iterable[Recipe] = (),
+    ) -> Lock:
         """Resolve all of ``recipes``, and what was read from a source that is another now.
 
         Args:
             recipes: What to resolve.
             others: Further recipes. They share sets of Go modules with ``recipes``, and are
-                resolved if the old lock has them as they were read from what changed.
+                resolved if a lock has them as they were read from what changed.
+            shipped: The same, but who is not resolved shares nothing: the lock below has it.
         """
-        listed = list(recipes)
-        names = {recipe.name for recipe in listed}
-        waiting = [other for other in others if other.name not in names]
-        for recipe in (*listed, *waiting):
+        sharing = {recipe.name: recipe for recipe in (*recipes, *others)}
+        waiting = {recipe.name: recipe for recipe in (*others, *shipped)}
+        found: dict[str, Recipe] = {}
+        fresh = {recipe.name: recipe for recipe in recipes}
+        while fresh:
+            found |= fresh
+            for recipe in fresh.values():
+                waiting.pop(recipe.name, None)
+                self._pins_and_sources(recipe)
+            fresh = {name: other for name, other in waiting.items() if self._is_stale(other)}
+        for recipe in (sharing | found).values():
             if recipe.go_modules is not None:
                 key = self._modules_key(recipe, recipe.go_modules)
                 self._wanted.setdefault(key, []).append((recipe, recipe.go_modules))
-        while listed:
-            for recipe in listed:
-                self._everything(recipe)
-            listed = [other for other in waiting if self._is_stale(other)]
-            names = {recipe.name for recipe in listed}
-            waiting = [other for other in waiting if other.name not in names]
+        for recipe in found.values():
+            if recipe.go_modules is not None:
+                self.modules(recipe, recipe.go_modules)
         return Lock(pins=self.pins, sources=self.sources, go_modules=self.go_modules)
 
     def _is_stale(self, recipe: Recipe) -> bool:
-        """Whether the old lock has the recipe, and a source that it reads is another now."""
-        if not self.old.has(recipe):
+        """Whether a lock has the recipe, and a source that it reads is another now."""
+        locks = [lock for lock in (self.old, self.below) if lock.has(recipe)]
+        if not locks:  # it need not even be right
             return False
-        read = (self._files.named(recipe, name, where) for name, where in recipe.reads())
-        return any(not self._as_before(owner, name) for owner, name in read)
+        read = [self._files.named(recipe, name, where) for name, where in recipe.reads()]
+        return any(not self._as_in(lock, *source) for lock in locks for source in read)
 
-    def _as_before(self, owner: Recipe, name: str) -> bool:
-        """Whether a source is what it was for the old lock, as far as it was looked at."""
+    def _as_in(self, lock: Lock, owner: Recipe, name: str) -> bool:
+        """Whether a source is what it is in a lock, as far as it was looked at."""
         key = source_key(owner.name, name, owner.sources[name].spec, self.build_arch)
-        found, held = self.sources.get(key), self.old.sources.get(key)
+        found, held = self.sources.get(key), lock.sources.get(key)
         return found is None or (held is not None and held.parts == found.parts)
 
-    def _everything(self, recipe: Recipe) -> None:
+    def _pins_and_sources(self, recipe: Recipe) -> None:
         for name in recipe.all_pins:
             self.pin(recipe, name)
         for name, use in recipe.sources.items():
             self._files.source(recipe, name, use.where)
-        if recipe.go_modules is not None:
-            self.modules(recipe, recipe.go_modules)
 
     def _once(self, key: str, where: str, find: Callable[[], None]) -> None:
         """Refuse a fact that is needed to find itself."""
@@ -188,4 +199,4 @@ class Resolver:
         """Whether the source is what it was for the old lock."""
         owner, name = self._files.named(recipe, spec.source, spec.where)
         self.source(owner, name)
-        return self._as_before(owner, name)
+        return self._as_in(self.old, owner, name)

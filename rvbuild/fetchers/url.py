@@ -22,7 +22,10 @@ from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles, quietly
 from rvbuild.fetchers.urls import printable
 
 _CHUNK = 1 << 20
-_HINT = "check the network and the recipe's URL, or give --mirror FROM=TO"
+_HINT = (
+    "check the network and the recipe's URL; give --mirror FROM=TO, "
+    "or a folder by --override RECIPE/SOURCE=FOLDER"
+)
 
 
 @frozen(kw_only=True)

@@ -9,12 +9,13 @@ that are not UTF-8.
 
 from __future__ import annotations
 
-from typing import Protocol, Union
+from typing import Union
 
 import yaml
 from attrs import frozen
 
 from rvbuild.core.errors import RecipeError, RvbuildError
+from rvbuild.recipes_yaml.yaml_errors import Mark, explained
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
@@ -54,6 +55,7 @@ def parse(
     *,
     error: type[RvbuildError] = RecipeError,
     max_bytes: int = MAX_BYTES,
+    if_empty: str | None = None,
 ) -> Mapping:
     """Read one document whose root is a mapping.
 
@@ -62,8 +64,9 @@ def parse(
         file: Its name, for messages.
         error: What to raise.
         max_bytes: The largest file that is read.
+        if_empty: What to do about a file with nothing in it.
     """
-    return _Parser(file, error).document(_text(data, file, error, max_bytes))
+    return _Parser(file, error, if_empty).document(_text(data, file, error, max_bytes))
 
 
 def _text(data: bytes, file: str, error: type[RvbuildError], max_bytes: int) -> str:
@@ -80,37 +83,30 @@ def _text(data: bytes, file: str, error: type[RvbuildError], max_bytes: int) -> 
     return text
 
 
-class _Mark(Protocol):
-    """A place, as both of PyYAML's parsers tell it; counted from 0."""
-
-    line: int
-    column: int
-
-
 class _Parser:
     """One parse: the events' stream and where the error goes."""
 
-    def __init__(self, file: str, error: type[RvbuildError]) -> None:
+    def __init__(self, file: str, error: type[RvbuildError], if_empty: str | None) -> None:
         self.file = file
+        self.if_empty = if_empty
         self.error = error
 
     def document(self, text: str) -> Mapping:
         try:
             return self._root(text)
         except yaml.MarkedYAMLError as cause:
-            mark = cause.problem_mark or cause.context_mark
-            problem = cause.problem or cause.context or "not YAML"
-            hint = None
-            if "nesting depth" in problem:  # libyaml stops by itself, above our limit
-                problem = f"nested deeper than {MAX_DEPTH} levels"
-            if mark and "\t" in _line(text, mark.line):
-                hint = "YAML does not indent with tabs: use spaces"
-            raise self.error(problem, where=self._place(mark), hint=hint) from cause
-        except yaml.YAMLError as cause:  # a character that YAML does not allow
-            msg = f"not YAML: {cause}".replace("\n", " ")
-            raise self.error(msg, where=self.file) from cause
+            if "nesting depth" in (cause.problem or ""):  # libyaml stops by itself, above our limit
+                msg = f"nested deeper than {MAX_DEPTH} levels"
+                raise self.error(msg, where=self._place(cause.problem_mark)) from cause
+            found = explained(cause, text)
+            where = self._place(found.mark)
+            raise self.error(found.message, where=where, hint=found.hint) from cause
+        except yaml.reader.ReaderError as cause:
+            line = text.count("\n", 0, text.find(chr(cause.character))) + 1
+            msg = f"the character U+{cause.character:04X} cannot stand in YAML"
+            raise self.error(msg, where=f"{self.file}:{line}", hint="remove it") from cause
 
-    def _place(self, mark: _Mark | None) -> str:
+    def _place(self, mark: Mark | None) -> str:
         return f"{self.file}:{mark.line + 1}:{mark.column + 1}" if mark else self.file
 
     def _fail(self, message: str, event: yaml.Event, hint: str | None = None) -> RvbuildError:
@@ -138,9 +134,13 @@ class _Parser:
                     key = None
             elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
                 stack.pop()
-        if not roots or not isinstance(roots[0], Mapping):
+        if not roots:
+            msg = "there is nothing in the file"
+            raise self.error(msg, where=self.file, hint=self.if_empty)
+        if not isinstance(roots[0], Mapping):
             msg = "a mapping (key: value) is expected here"
-            raise self.error(msg, where=f"{self.file}:1:1")
+            hint = "the file is lines of `key: value`, each key in the first column"
+            raise self.error(msg, where=roots[0].where, hint=hint)
         return roots[0]
 
     def _check(self, event: yaml.NodeEvent, depth: int) -> None:
@@ -193,8 +193,3 @@ class _Parser:
             stack[-1][0].nodes.append(node)
         else:
             stack[-1][0].nodes[str(key)] = node
-
-
-def _line(text: str, number: int) -> str:
-    lines = text.splitlines()
-    return lines[number] if number < len(lines) else ""

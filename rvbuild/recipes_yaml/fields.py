@@ -5,29 +5,24 @@ Knows: required, optional, unknown keys, and suggestions. Must not know: which k
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
-from rvbuild.core.errors import RecipeError, RvbuildError
+from rvbuild.core.errors import RecipeError, RvbuildError, suggestion
 from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar
 
 _VARIABLE = re.compile(r"[a-z_][a-z0-9_]*\Z", re.IGNORECASE)
 
 
-def suggestion(word: str, known: Iterable[str]) -> str | None:
-    """``did you mean …?`` for a word that is close to a known one."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else None
-
-
 class Fields:
     """The keys of one mapping, each read at most once; ``finish`` refuses the rest."""
 
-    def __init__(self, node: Node, error: type[RvbuildError] = RecipeError) -> None:
+    def __init__(
+        self, node: Node, error: type[RvbuildError] = RecipeError, *, like: str = "key: value"
+    ) -> None:
         if not isinstance(node, Mapping):
             msg = "a mapping (key: value) is expected here"
-            raise error(msg, where=node.where)
+            raise error(msg, where=node.where, hint=f"for example: {like}")
         self.node = node
         self.where = node.where
         self.error = error
@@ -106,7 +101,8 @@ class Fields:
             return ()
         if not isinstance(node, Items):
             msg = f"{key!r} must be a list"
-            raise self.error(msg, where=node.where)
+            like = node.text if isinstance(node, Scalar) else "a, b"
+            raise self.error(msg, where=node.where, hint=f"for example: {key}: [{like}]")
         return node.nodes
 
     def choices(
@@ -122,6 +118,8 @@ class Fields:
     def _not_allowed(self, key: str, value: str, allowed: Collection[str]) -> None:
         msg = f"{key!r} cannot be {value!r}"
         hint = suggestion(value, allowed) or f"one of: {', '.join(allowed)}"
+        if " " in value and set(value.split()) <= set(allowed):
+            hint = f"put ',' between them: {', '.join(value.split())}"
         raise self.error(msg, where=self.at(key), hint=hint)
 
     def flag(self, key: str, *, default: bool = False) -> bool:
@@ -140,10 +138,10 @@ class Fields:
             raise self.error(msg, where=self.at(key))
         return int(value)
 
-    def fields(self, key: str) -> Fields | None:
-        """The mapping under ``key``."""
+    def fields(self, key: str, like: str = "NAME: value") -> Fields | None:
+        """The mapping under ``key``; ``like`` is an example of what is in it."""
         node = self.take(key)
-        return None if node is None else Fields(node, self.error)
+        return None if node is None else Fields(node, self.error, like=f"{key}: {{{like}}}")
 
     def check_variables(self, reserved: Collection[str]) -> None:
         """Every key must be a name that a shell takes for a variable, and none of ``reserved``."""

@@ -8,10 +8,9 @@ from __future__ import annotations
 import os
 import stat
 
-from rvbuild.core.errors import RecipeError, UsageError
+from rvbuild.core.errors import RecipeError, UsageError, suggestion
 from rvbuild.core.recipe import Recipe
 from rvbuild.recipes_yaml.document import MAX_BYTES
-from rvbuild.recipes_yaml.fields import suggestion
 from rvbuild.recipes_yaml.recipe import read_recipe
 
 RECIPE_FILE = "recipe.yaml"
@@ -63,15 +62,19 @@ class Folder:
         folder = self.path(name)
         if folder is None:
             msg = f"there is no recipe called {name!r}"
-            hint = suggestion(name, self.names()) or (
-                f"`rvbuild show` lists those in {' and '.join(self.roots)}"
-            )
+            hint = self._without_file(name) or suggestion(name, self.names())
+            hint = hint or f"`rvbuild show` lists those in {' and '.join(self.roots)}"
             if asked_at is None:
                 raise UsageError(msg, hint=hint)
             raise RecipeError(msg, where=asked_at, hint=hint)
         file = os.path.join(folder, RECIPE_FILE)
         shown = os.path.relpath(file) if file.startswith(os.getcwd() + os.sep) else file
         return read_recipe(_read(file, shown), name, shown, tuple(_beside(folder)))
+
+    def _without_file(self, name: str) -> str | None:
+        folders = (os.path.join(root, name) for root in self.roots)
+        found = next((folder for folder in folders if name and os.path.isdir(folder)), None)
+        return f"{found} has no file {RECIPE_FILE}" if found else None
 
 
 def _read(path: str, shown: str) -> bytes:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import LockError
+from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
 from rvbuild.core.source import (
     DebianFile,
@@ -137,7 +137,11 @@ def read_lock(data: bytes, file: str) -> Lock:
     """
     if not data.strip():
         return Lock(file=file)
-    top = Fields(parse(data, file, error=LockError, max_bytes=MAX_BYTES), LockError)
+    try:
+        top = Fields(parse(data, file, error=LockError, max_bytes=MAX_BYTES), LockError)
+    except LockError as error:
+        error.hint = None  # nobody writes a lock by hand
+        raise
     version = top.number("lock")
     if version != VERSION:
         msg = f"the lock has format {version}; this rvbuild reads {VERSION}"
@@ -202,13 +206,16 @@ def _url(fields: Fields) -> UrlSource:
     if len(debian) not in {0, 2}:
         msg = "'debian-source' must be a package and a file"
         raise LockError(msg, where=fields.at("debian-source"))
-    return UrlSource(
-        urls=fields.texts("urls"),
-        sha256=_hex(fields, "sha256"),
-        strip=fields.number("strip"),
-        unpack=fields.flag("unpack"),
-        debian=DebianFile(package=debian[0], file=debian[1]) if debian else None,
-    )
+    try:
+        return UrlSource(
+            urls=fields.texts("urls"),
+            sha256=_hex(fields, "sha256"),
+            strip=fields.number("strip"),
+            unpack=fields.flag("unpack"),
+            debian=DebianFile(package=debian[0], file=debian[1]) if debian else None,
+        )
+    except RecipeError as error:  # the URL; the rest is read by its own rules
+        raise LockError(error.message, where=fields.at("urls")) from error
 
 
 def _git(fields: Fields) -> GitSource:

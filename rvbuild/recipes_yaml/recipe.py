@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from rvbuild.core import image
-from rvbuild.core.errors import RecipeError
+from rvbuild.core.errors import RecipeError, suggestion
 from rvbuild.core.recipe import (
     ACCELERATORS,
     ARCHITECTURES,
@@ -21,6 +21,7 @@ from rvbuild.core.recipe import (
     GoModulesSpec,
     ImageSpec,
     Ladder,
+    Option,
     Output,
     Pin,
     Reading,
@@ -41,6 +42,9 @@ RESERVED = (
 """Variables that every step has from rvbuild."""
 
 
+_IF_EMPTY = "remove it, and `rvbuild init NAME` writes a recipe to begin with"
+
+
 def read_recipe(
     data: bytes, name: str, file: str, files: tuple[tuple[str, bytes, bool], ...] = ()
 ) -> Recipe:
@@ -55,14 +59,14 @@ def read_recipe(
     Raises:
         RecipeError: with file, line and column.
     """
-    document = parse(data, file)
+    document = parse(data, file, if_empty=_IF_EMPTY)
     top = Fields(document)
     if not NAME.match(name):
         msg = f"{name!r} is not a recipe name"
         raise RecipeError(msg, where=file, hint="lower-case letters, digits, '.', '_' and '-'")
     reserved = (*RESERVED, *(image.VARIABLES if "image" in top else ()))
     pins = _pins(top, reserved)
-    inputs = top.fields("inputs")
+    inputs = top.fields("inputs", "build: [go], target: [libseccomp]")
     build_inputs, target_inputs, go_modules = _inputs(inputs) if inputs else ((), (), None)
     recipe = Recipe(
         name=name,
@@ -75,21 +79,22 @@ def read_recipe(
         version=_pin(top.take("version"), "version"),
         pins=pins,
         date=_pin(top.take("date"), "date"),
-        sources=_sources(top.fields("sources")),
+        sources=_sources(top.fields("sources", "NAME: {url: https://…}")),
         toolbox=_toolbox(top.text("toolbox", "base-toolbox")),
         build_inputs=build_inputs,
         target_inputs=target_inputs,
+        options=dict(_options(top.fields("options"), target_inputs)),
         go_modules=go_modules,
         env=_variables(top, "env", reserved),
-        exports=_exports(top.fields("exports")),
+        exports=_exports(top.fields("exports", "path: [bin]")),
         per_architecture=_per_architecture(top.fields("per-architecture"), reserved),
         build=top.maybe("build"),
         image=_image(top.fields("image")),
-        outputs=dict(_outputs(top.fields("outputs"))),
+        outputs=dict(_outputs(top.fields("outputs", "NAME: {path: bin/hello}"))),
         checks=tuple(_checks(top.take("checks"))),
         checked_by=top.texts("checked-by"),
         accelerators=top.choices("accelerators", ACCELERATORS),
-        timeout=_timeout(top.fields("limits")),
+        timeout=_timeout(top.fields("limits", "timeout: 600")),
         files=files,
         where=dict(_places(document, "")),
     )
@@ -205,7 +210,7 @@ def _sources(table: Fields | None) -> dict[str, SourceUse]:
         if not NAME.match(name):
             msg = f"{name!r} is not a source name"
             raise RecipeError(msg, where=node.where)
-        fields = Fields(node)
+        fields = Fields(node, like="{url: https://…}, {git: https://…, commit: …}, {from: RECIPE}")
         writable = fields.flag("writable")
         uses[name] = SourceUse(spec=read_source(fields), writable=writable, where=fields.where)
         fields.finish()
@@ -230,6 +235,45 @@ def _inputs(fields: Fields) -> tuple[tuple[str, ...], tuple[str, ...], GoModules
     return build, target, spec
 
 
+def _options(table: Fields | None, inputs: tuple[str, ...]) -> Iterator[tuple[str, Option]]:
+    taken: dict[str, str] = {}
+    for name, node in table.node.nodes.items() if table else ():
+        if not NAME.match(name):
+            msg = f"{name!r} is not the name of an option"
+            raise RecipeError(msg, where=node.where, hint="such as root: letters, digits and '-'")
+        fields = Fields(node)
+        given = fields.text("input")
+        if given not in inputs:
+            msg = f"the option {name!r} is for {given!r}, which is not under 'inputs.target'"
+            hint = suggestion(given, inputs) or f"one of: {', '.join(inputs)}"
+            raise RecipeError(msg, where=fields.at("input"), hint=hint)
+        if given in taken:
+            msg = f"the options {taken[given]!r} and {name!r} are for the same input"
+            raise RecipeError(msg, where=fields.at("input"), hint="one option has all the choices")
+        taken[given] = name
+        yield name, Option(input=given, choices=_choices(fields, given))
+        fields.finish()
+
+
+def _choices(fields: Fields, given: str) -> dict[str, str]:
+    """What an option's values stand for: each another recipe, one of them the input itself."""
+    table = Fields(fields.require("choices"))
+    choices = {value: table.text(value) for value in table.node.nodes}
+    recipes = list(choices.values())
+    for value, where in table.node.keys.items():
+        if not NAME.match(value):
+            msg = f"{value!r} is not the name of a value"
+            raise RecipeError(msg, where=where, hint="such as nft: letters, digits and '-'")
+        if recipes.count(choices[value]) > 1:
+            msg = f"two values stand for {choices[value]!r}"
+            raise RecipeError(msg, where=where, hint="one of them must go")
+    if given not in recipes or len(recipes) < 2:
+        msg = f"the choices must be {given!r} itself, which is the default, and others"
+        hint = f"for example {{source: {given}, nft: {given}-nft}}"
+        raise RecipeError(msg, where=fields.at("choices"), hint=hint)
+    return choices
+
+
 def _exports(fields: Fields | None) -> Exports:
     if fields is None:
         return Exports()
@@ -251,7 +295,7 @@ def _per_architecture(table: Fields | None, reserved: tuple[str, ...]) -> dict[s
 
 def _outputs(table: Fields | None) -> Iterator[tuple[str, Output]]:
     for name, node in table.node.nodes.items() if table else ():
-        fields = Fields(node)
+        fields = Fields(node, like="{path: bin/hello, kind: executable}")
         output = Output(
             path=fields.text("path"),
             kind=fields.choice("kind", OUTPUT_KINDS, "file"),
@@ -287,9 +331,9 @@ def _checks(node: Node | None) -> Iterator[Check]:
         return
     if not isinstance(node, Items):
         msg = "'checks' must be a list"
-        raise RecipeError(msg, where=node.where)
+        raise RecipeError(msg, where=node.where, hint="for example: - run: hello --version")
     for item in node.nodes:
-        fields = Fields(item)
+        fields = Fields(item, like="run: hello --version")
         yield Check(run=fields.text("run"), expect=fields.maybe("expect"))
         fields.finish()
 

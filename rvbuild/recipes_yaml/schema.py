@@ -72,7 +72,14 @@ def _sources() -> Json:
     sha256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
     architecture: Json = {"enum": list(ARCHITECTURES)}
     debian = _object({"package": TEXT, "file": TEXT}, ["package", "file"])
-    url = {"url": TEXT, "sha256": sha256, "strip": NUMBER, "unpack": FLAG, "debian-source": debian}
+    url = {
+        "url": TEXT,
+        "sha256": sha256,
+        "strip": NUMBER,
+        "unpack": FLAG,
+        "debian-source": debian,
+        "architecture": architecture,
+    }
     forms = [
         _object({"git": TEXT, "commit": commit, "paths": TEXTS, **writable}, ["git", "commit"]),
         _object(
@@ -108,6 +115,8 @@ def recipe_schema() -> dict[str, Json]:
     )
     modules = {"from": TEXT, "directory": TEXT, "packages": TEXTS, "tags": TEXTS, "cgo": FLAG}
     inputs = {"build": TEXTS, "target": TEXTS, "go-modules": _object(modules, ["from"])}
+    choices: Json = {**_mapping(TEXT), "propertyNames": names, "minProperties": 2}
+    option: dict[str, Json] = {"input": TEXT, "choices": choices}
     output = {"path": TEXT, "kind": {"enum": list(OUTPUT_KINDS)}, "static": FLAG}
     properties: dict[str, Json] = {
         **dict.fromkeys(("summary", "license", "homepage", "toolbox", "build"), TEXT),
@@ -118,6 +127,7 @@ def recipe_schema() -> dict[str, Json]:
         "pins": {**_mapping(_ref("pin")), "propertyNames": VARIABLE_NAMES},
         "sources": {**_mapping(_ref("source")), "propertyNames": names},
         "inputs": _object(inputs),
+        "options": {**_mapping(_object(option, option)), "propertyNames": names},
         "env": VARIABLES,
         "exports": _object({"path": TEXTS, "env": VARIABLES}),
         "per-architecture": _object(dict.fromkeys(ARCHITECTURES, VARIABLES)),

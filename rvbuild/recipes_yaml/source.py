@@ -77,6 +77,9 @@ def _from(fields: Fields) -> FromSpec:
 
 
 def _commit(fields: Fields) -> str:
+    if "commit" not in fields:
+        msg = "a git source is pinned to a 'commit', and none is given"
+        raise RecipeError(msg, where=fields.where, hint="`git rev-parse TAG^{commit}` tells it")
     commit = fields.text("commit")
     if not re.fullmatch(r"\$\{.*\}|[0-9a-f]{40}|[0-9a-f]{64}", commit):
         msg = f"'commit' must be a whole commit name in hex, not {commit!r}"
@@ -100,6 +103,7 @@ def _url(fields: Fields) -> UrlSpec:
         strip=fields.number("strip", 1),
         unpack=fields.flag("unpack", default=True),
         debian=debian,
+        architecture=fields.choice("architecture", ARCHITECTURES, ""),
     )
 
 

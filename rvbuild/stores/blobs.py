@@ -17,7 +17,7 @@ import stat
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.stores.barrier import sync_file, sync_folder
-from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, PLAIN, Layout, guarded, link, rename
+from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, PLAIN, REPAIR, Layout, guarded, link, rename
 
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -80,7 +80,7 @@ class Blobs:
                 raise KeyError(str(blob)) from None
         if len(data) != blob.size or hashlib.sha256(data).hexdigest() != blob.hash:
             msg = "a blob of the store is damaged"
-            raise VerificationError(msg, where=path, hint="run `rvbuild store verify`")
+            raise VerificationError(msg, where=path, hint=REPAIR)
         return data
 
     def write(self, data: bytes) -> Digest:
@@ -121,7 +121,7 @@ class Blobs:
             if error.errno == errno.EMLINK:
                 return False
             raise
-        if _fits(os.stat(path, dir_fd=at, follow_symlinks=False), blob, executable=executable):
+        if is_blob(os.stat(path, dir_fd=at, follow_symlinks=False), blob, executable=executable):
             return True
         os.unlink(path, dir_fd=at)
         return False
@@ -138,7 +138,7 @@ class Blobs:
         name = self._layout.blob(blob.hash, executable=executable)
         if not self._named(name, path, at):
             there = os.stat(name, follow_symlinks=False)
-            if _fits(there, blob, executable=executable) and _link_again(name, spare):
+            if is_blob(there, blob, executable=executable) and _link_again(name, spare):
                 os.rename(spare, path, dst_dir_fd=at)
             else:  # damaged, of the other mode, or it has all the links that it can have
                 os.link(path, spare, src_dir_fd=at, follow_symlinks=False)
@@ -169,7 +169,8 @@ class Blobs:
         rename(spare, self._layout.blob(blob.hash, executable=executable))
 
 
-def _fits(there: os.stat_result, blob: Digest, *, executable: bool) -> bool:
+def is_blob(there: os.stat_result, blob: Digest, *, executable: bool) -> bool:
+    """Whether it is a file of the blob's size and mode."""
     mode = EXECUTABLE if executable else PLAIN
     return there.st_size == blob.size and there.st_mode == stat.S_IFREG | mode
 

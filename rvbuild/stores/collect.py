@@ -89,7 +89,7 @@ class _Live:
         try:
             tree = Tree.decode(data)
         except VerificationError as error:  # which blobs it needs cannot be known
-            hint = "run `rvbuild store verify`; nothing was collected"
+            hint = "run `rvbuild store repair`; nothing was collected"
             raise StoreError(error.message, where=mark, hint=hint) from error
         files = {node.digest.hash for _, node in tree.walk() if isinstance(node, File)}
         return files | {Digest.of(data).hash}
@@ -98,7 +98,8 @@ class _Live:
 def collect(store: LocalStore, *, keep_days: float, max_size: int | None = None) -> Collected:
     """Remove what no root reaches and nobody used lately; empty ``tmp/``.
 
-    A root whose link no longer leads into the store is dropped first.
+    A root whose link no longer leads into the store is dropped first. What a repair set
+    aside goes as results do.
 
     Args:
         store: No build may be using it, in any process.
@@ -120,6 +121,7 @@ def collect(store: LocalStore, *, keep_days: float, max_size: int | None = None)
         blobs, freed = _sweep_blobs(layout, stay)
         for name in os.listdir(layout.tmp):
             _remove(f"{layout.tmp}/{name}")
+        _sweep_damaged(layout, time.time() - keep_days * DAY)
         for name in os.listdir(layout.locks):
             if name != STORE:
                 os.unlink(f"{layout.locks}/{name}")
@@ -202,6 +204,16 @@ def _sweep_blobs(layout: Layout, live: _Live) -> tuple[int, int]:
                 count += folder == layout.cas
                 os.unlink(path)
     return count, freed
+
+
+def _sweep_damaged(layout: Layout, oldest: float) -> None:
+    """What a repair set aside may be somebody's own work: it stays as long as a result."""
+    if not os.path.isdir(layout.damaged):
+        return
+    for name in os.listdir(layout.damaged):
+        path = f"{layout.damaged}/{name}"
+        if os.stat(path, follow_symlinks=False).st_mtime < oldest:
+            _remove(path)
 
 
 def _remove(path: str) -> None:

@@ -21,6 +21,8 @@ EPOCH_NS = 315_532_800 * 10**9
 """Modification time of everything in a tree: 1980-01-01T00:00:00Z, the first that a zip
 file can hold. A time of writing would be an input that no key knows, and ``make`` looks."""
 
+REPAIR = "run `rvbuild store repair`, then build again"
+
 _HINTS = {
     errno.ENOSPC: "free some space with `rvbuild gc`, or use another folder with --store",
     errno.EDQUOT: "free some space with `rvbuild gc`, or use another folder with --store",
@@ -31,15 +33,15 @@ _HINTS = {
     errno.EEXIST: "a file is in the way: move it, or use another folder with --store",
     errno.EMFILE: "raise the limit on open files (`ulimit -n`), or use fewer --jobs",
     errno.ENFILE: "the machine has too many files open; close some programs",
-    errno.EIO: "the disk reports a fault: see `dmesg`, then run `rvbuild store verify`",
-    errno.ENOENT: "the store lacks something that it had: run `rvbuild store verify`",
+    errno.EIO: "the disk reports a fault: see `dmesg`, then run `rvbuild store repair`",
+    errno.ENOENT: "the store lacks something that it had: run `rvbuild store repair`",
 }
 
 
 def store_error(error: OSError, path: str, doing: str = "write") -> StoreError:
     """What a failed system call means to a person."""
     reason = error.strerror or str(error)
-    hint = _HINTS.get(error.errno or 0, "run `rvbuild store verify`")
+    hint = _HINTS.get(error.errno or 0, "run `rvbuild store repair`")
     return StoreError(f"cannot {doing} the store: {reason}", where=path, hint=hint)
 
 
@@ -63,9 +65,10 @@ class Layout:
     roots: str = field(init=False)
     locks: str = field(init=False)
     tmp: str = field(init=False)
+    damaged: str = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        for name in ("cas", "exec", "trees", "roots", "locks", "tmp"):
+        for name in ("cas", "exec", "trees", "roots", "locks", "tmp", "damaged"):
             object.__setattr__(self, name, f"{self.root}/{name}")
 
     @classmethod

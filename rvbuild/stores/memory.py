@@ -88,6 +88,9 @@ class MemoryStore:
         self._blobs[digest] = data
         return digest
 
+    def refuse_changed(self, root: Digest) -> None:
+        """Nobody can change what is here: who asks for a path gets a copy."""
+
     def has_tree(self, root: Digest) -> bool:
         return root in self._trees
 

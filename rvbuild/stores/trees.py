@@ -9,18 +9,30 @@ A tree is registered by its mark, ``trees/ab/HASH.tree``: a hard link to the blo
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import NoReturn
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.overlay import union
-from rvbuild.core.tree import File, Folder, Symlink, Tree
+from rvbuild.core.tree import File, Folder, Node, Symlink, Tree
 from rvbuild.stores.barrier import Barrier
-from rvbuild.stores.blobs import Blobs, create
+from rvbuild.stores.blobs import Blobs, create, is_blob
 from rvbuild.stores.capture import take_folder
-from rvbuild.stores.layout import PLAIN, Layout, guarded, link, rename, store_error
+from rvbuild.stores.layout import (
+    EPOCH_NS,
+    PLAIN,
+    REPAIR,
+    Layout,
+    guarded,
+    link,
+    rename,
+    store_error,
+)
 from rvbuild.stores.locks import LocalLocks
 from rvbuild.stores.staging import Staging, staged
 from rvbuild.stores.writer import LocalWriter
@@ -67,15 +79,40 @@ class LocalTrees:
                     data = file.read()
             except FileNotFoundError:
                 raise KeyError(str(root)) from None
-        hint = "run `rvbuild store verify`"
         try:
             tree = Tree.decode(data)
         except VerificationError as error:
-            raise VerificationError(error.message, where=path, hint=hint) from error
+            raise VerificationError(error.message, where=path, hint=REPAIR) from error
         if tree.root != root:
             msg = "a Tree message of the store is damaged: its root has another digest"
-            raise VerificationError(msg, where=path, hint=hint)
+            raise VerificationError(msg, where=path, hint=REPAIR)
         return tree
+
+    def refuse_changed(self, root: Digest) -> None:
+        """See that files and folders of a tree are as they were written, as stat(2) tells.
+
+        Where the time is another than the one timestamp, the content is looked at.
+
+        Raises:
+            KeyError: it is missing.
+            VerificationError: something was changed, put there, or taken away.
+        """
+        directories = self.tree(root).directories
+        stack = [(self.path(root), root)]
+        while stack:
+            folder, digest = stack.pop()
+            entries = directories[digest].entries
+            if not _folder_is_as_written(folder, entries):
+                _refuse(folder)
+            for name, node in entries.items():
+                if isinstance(node, Folder):
+                    stack.append((f"{folder}/{name}", node.digest))
+                elif isinstance(node, File) and not _file_is_as_written(f"{folder}/{name}", node):
+                    _refuse(f"{folder}/{name}")
+
+    def settle(self) -> None:
+        """Return when all that was done so far is durable."""
+        self._barrier.wait()
 
     @contextmanager
     def new_tree(self) -> Iterator[LocalWriter]:
@@ -155,8 +192,7 @@ class LocalTrees:
                 self._blobs.twin(node.digest, staging.spare, executable=node.executable)
             except KeyError:
                 msg = f"a blob that {path} needs is missing from the store"
-                hint = "run `rvbuild store verify`"
-                raise StoreError(msg, where=source, hint=hint) from None
+                raise StoreError(msg, where=source, hint=REPAIR) from None
             os.link(source, path, dst_dir_fd=staging.at, follow_symlinks=False)
 
     def _mark(self, root: Digest) -> str:
@@ -201,3 +237,34 @@ class LocalTrees:
             # Left by a crash between the two names: never used, for it has no mark.
             os.rename(self.path(root), f"{staging.path}/left")
             os.rename(staging.tree, self.path(root))
+
+
+def _refuse(path: str) -> NoReturn:
+    msg = "a result was changed in the store"
+    raise VerificationError(msg, where=path, hint=REPAIR)
+
+
+def _folder_is_as_written(path: str, entries: Mapping[str, Node]) -> bool:
+    try:
+        there = os.stat(path, follow_symlinks=False)
+        if there.st_mtime_ns == EPOCH_NS and stat.S_ISDIR(there.st_mode):
+            return True
+        links = {name: node for name, node in entries.items() if isinstance(node, Symlink)}
+        return set(os.listdir(path)) == entries.keys() and all(
+            os.readlink(f"{path}/{name}") == node.target for name, node in links.items()
+        )
+    except OSError:
+        return False
+
+
+def _file_is_as_written(path: str, node: File) -> bool:
+    try:
+        there = os.stat(path, follow_symlinks=False)
+        if not is_blob(there, node.digest, executable=node.executable):
+            return False
+        if there.st_mtime_ns == EPOCH_NS:
+            return True
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == node.digest.hash
+    except OSError:
+        return False

@@ -31,12 +31,15 @@ _BATCH = 64
 class Finding:
     """An object that is not what its name says, or that lacks something.
 
-    ``kind`` is ``damaged`` or ``missing``; ``path`` is absolute.
+    ``kind`` is ``damaged`` or ``missing``; ``path`` is absolute. ``mode`` is what its mode must
+    be, if nothing else is wrong; ``source`` a file with the content of a missing blob.
     """
 
     kind: str
     path: str
     problem: str
+    mode: int = 0
+    source: str = ""
 
 
 Report = Callable[[Finding], None]
@@ -60,19 +63,20 @@ class _Walk:
 
     layout: Layout
     report: Report
+    inodes: dict[int, str]
     done: Verified = field(factory=Verified)
-    inodes: dict[int, str] = field(factory=dict)
+    counted: set[int] = field(factory=set)
     sizes: dict[str, int] = field(factory=dict)
     present: set[str] = field(factory=set)
     trees: dict[str, Tree] = field(factory=dict)
 
-    def damaged(self, path: str, problem: str) -> None:
+    def damaged(self, path: str, problem: str, mode: int = 0) -> None:
         self.done.damaged += 1
-        self.report(Finding(kind="damaged", path=path, problem=problem))
+        self.report(Finding(kind="damaged", path=path, problem=problem, mode=mode))
 
-    def missing(self, path: str, problem: str) -> None:
+    def missing(self, path: str, problem: str, source: str = "") -> None:
         self.done.missing += 1
-        self.report(Finding(kind="missing", path=path, problem=problem))
+        self.report(Finding(kind="missing", path=path, problem=problem, source=source))
 
 
 def verify(store: LocalStore, report: Report) -> Verified:
@@ -84,11 +88,18 @@ def verify(store: LocalStore, report: Report) -> Verified:
         StoreError: a folder of the store could not be read.
     """
     with store.shared(), guarded(store.layout.root, "read"):
-        return _verified(store.layout, report)
+        return examine(store.layout, report, {})
 
 
-def _verified(layout: Layout, report: Report) -> Verified:
-    walk = _Walk(layout=layout, report=report)
+def examine(layout: Layout, report: Report, inodes: dict[int, str]) -> Verified:
+    """What ``verify`` does, for who holds the store.
+
+    Args:
+        layout: The store's.
+        report: Called for each finding.
+        inodes: The hashes of files that have been hashed; grows.
+    """
+    walk = _Walk(layout=layout, report=report, inodes=inodes)
     # Builds may go on meanwhile: what refers is listed before what it refers to.
     roots = sorted(os.listdir(layout.roots))
     results = list(_listed_results(layout))
@@ -126,12 +137,11 @@ class _Hashed:
 
 
 def _blobs(walk: _Walk) -> None:
-    for folder, modes in (
-        (walk.layout.exec, {EXECUTABLE}),
-        (walk.layout.cas, {PLAIN, EXECUTABLE}),
-    ):
-        for item in _hash_all(named(folder), walk.inodes):
-            _blob(walk, item, modes)
+    for item in _hash_all(named(walk.layout.exec), walk.inodes):
+        _blob(walk, item, {EXECUTABLE})
+    for item in _hash_all(named(walk.layout.cas), walk.inodes):
+        walk.present.add(item.name)
+        _blob(walk, item, {PLAIN, EXECUTABLE})
 
 
 def _hash_all(objects: Iterator[tuple[str, str]], inodes: dict[int, str]) -> Iterator[_Hashed]:
@@ -183,15 +193,17 @@ def _hash_file(path: str, buffer: memoryview) -> str:
 
 def _blob(walk: _Walk, item: _Hashed, modes: set[int]) -> None:
     walk.done.blobs += 1
-    walk.present.add(item.name)
-    if item.there.st_ino not in walk.inodes:
+    if item.there.st_ino not in walk.counted:
+        walk.counted.add(item.there.st_ino)
         walk.done.bytes += item.there.st_size
         walk.inodes[item.there.st_ino] = item.found
     if item.found != item.name:
         kind = "its content is not what its name says"
         walk.damaged(item.path, kind if len(item.found) == 64 else item.found)
     elif stat.S_IMODE(item.there.st_mode) not in modes:
-        walk.damaged(item.path, f"mode {stat.S_IMODE(item.there.st_mode):o}")
+        twin = walk.layout.blob(item.name, executable=True)
+        mode = EXECUTABLE if os.path.exists(twin) and os.path.samefile(item.path, twin) else PLAIN
+        walk.damaged(item.path, f"mode {stat.S_IMODE(item.there.st_mode):o}", mode)
     else:
         walk.sizes[item.name] = item.there.st_size
 
@@ -210,7 +222,7 @@ def _tree(walk: _Walk, name: str, mark: str) -> None:
     walk.trees[name] = tree
     message = Digest.of(data)
     if message.hash not in walk.present:
-        walk.missing(walk.layout.blob(message.hash), f"the Tree message of {name}")
+        walk.missing(walk.layout.blob(message.hash), f"the Tree message of {name}", mark)
     _compare(walk, tree, mark.removesuffix(".tree"))
 
 
@@ -232,10 +244,12 @@ def _compare(walk: _Walk, tree: Tree, top: str) -> None:
                 walk.missing(path, "in the tree's message, and not on disk")
             elif problem := _difference(walk, there[name], node):
                 walk.damaged(path, problem)
+            elif isinstance(node, File) and (problem := _wrong_mode(there[name], node)):
+                walk.damaged(path, problem, EXECUTABLE if node.executable else PLAIN)
             elif isinstance(node, Folder):
                 stack.append((path, node.digest))
             elif isinstance(node, File) and node.digest.hash not in walk.present:
-                walk.missing(walk.layout.blob(node.digest.hash), f"the blob of {path}")
+                walk.missing(walk.layout.blob(node.digest.hash), f"the blob of {path}", path)
 
 
 def _difference(walk: _Walk, entry: os.DirEntry[str], node: Node) -> str | None:
@@ -244,14 +258,19 @@ def _difference(walk: _Walk, entry: os.DirEntry[str], node: Node) -> str | None:
     if isinstance(node, Symlink):
         same = entry.is_symlink() and os.readlink(entry.path) == node.target
         return None if same else f"not a symlink to {node.target!r}"
+    if not entry.is_file(follow_symlinks=False):
+        return "not a regular file"
     there = entry.stat(follow_symlinks=False)
-    wanted = stat.S_IFREG | (EXECUTABLE if node.executable else PLAIN)
-    if there.st_mode != wanted:
-        return f"mode {there.st_mode:o} instead of {wanted:o}"
     found = walk.inodes.get(there.st_ino)
     if found is None:
         found = walk.inodes[there.st_ino] = _hash_file(entry.path, memoryview(bytearray(_CHUNK)))
     return None if found == node.digest.hash else "its content is not what its tree says"
+
+
+def _wrong_mode(entry: os.DirEntry[str], node: File) -> str | None:
+    found = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode)
+    wanted = EXECUTABLE if node.executable else PLAIN
+    return None if found == wanted else f"mode {found:o} instead of {wanted:o}"
 
 
 class _Check(Protocol):

@@ -180,9 +180,16 @@ def test_show_tells_what_a_target_is(world: World):
 
 
 def test_the_closure_lists_every_source(world: World):
-    lines = world.fine("show", "--closure", HELLO_HERE).out.splitlines()
-    assert any(re.fullmatch(r"debian +dash_\S+\.deb", line) for line in lines)
-    found = world.fine("show", "--closure", "--json", HELLO_HERE).json["closure"]
+    *lines, counts, last = world.fine("show", "--closure", HELLO_HERE).out.splitlines()
+    assert (counts, last) == (
+        f"{len(lines)} sources: {len(lines)} debian",
+        f"nothing prebuilt for {HERE}",
+    )
+    dash = r"debian +dash_\S+\.deb  [0-9a-f]{12}  Debian: pool/main/d/dash/dash_\S+\.deb.*"
+    assert any(re.fullmatch(dash, line) for line in lines)
+    shown = world.fine("show", "--closure", "--json", HELLO_HERE).json
+    found = shown["closure"]
+    assert shown["prebuilt"] == {HERE: []}
     assert len(found) == len(lines)
     assert {each["kind"] for each in found} == {"debian"}
 
@@ -233,6 +240,8 @@ def test_an_edited_folder_stands_for_a_source(world: World, tmp_path: Path):
         world.fine(target, *override)
         assert result.read_text() == word
     assert world.planned(target, *override)["tasks"] == []
+    at_home = world.with_environment(HOME=str(tmp_path))
+    assert at_home.planned(target, "--override", "taker/it=~/edited")["tasks"] == []
     (edited / "word.txt").write_text("three\n")
     assert target in world.plan(target, *override)
     refused, unused, unknown, gone = world.run_each(
@@ -247,7 +256,7 @@ def test_an_edited_folder_stands_for_a_source(world: World, tmp_path: Path):
     refused.said("--override and --release exclude each other", "hint")
     unused.said("--override pigz: no source of these targets is called so", "RECIPE/S")
     unknown.said("--override nothing: there is no such recipe", "RECIPE/SOURCE")
-    gone.said("no such folder", "/no/such")
+    gone.said("--override taker/it: there is no such folder", "/no/such", "hint: PATH is a folder")
 
 
 TAKER = """\
@@ -301,3 +310,18 @@ def test_two_processes_build_a_target_once(world: World):
     second.said("reused 1")
     assert first.out == second.out
     world.sound()
+
+
+def test_check_also_builds_what_a_target_is_checked_by(world: World):
+    world.recipe("hello", HELLO + "checked-by: [proof]\n")
+    world.step("proof", "cp /in/hello/share/hello.txt $out/out.txt",
+               "inputs: {target: [hello]}\n")  # fmt: skip
+    assert [line.split()[0] for line in world.fine(HELLO_HERE).out.splitlines()] == [
+        f"result/{HELLO_HERE}"
+    ]
+    ran = world.fine("check", HELLO_HERE)
+    assert [line.split()[0] for line in ran.out.splitlines()] == [
+        f"result/{HELLO_HERE}",
+        f"result/proof-{HERE}",
+    ]
+    assert world.run("check", HELLO_HERE, "--no-check").code == 2

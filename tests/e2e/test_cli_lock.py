@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -241,3 +242,55 @@ def test_a_new_project_takes_over_what_shipped_recipes_are_locked_to(world: Worl
     world.fine("lock", "hello", "--offline").said("0 pins, ", "sources")
     assert re.search(r"^  base-toolbox/debian@\w+:$", lock.read_text(), re.MULTILINE)
     world.fine(f"hello-{HERE}", "--offline")
+
+
+# ---- a project beside the recipes that came with rvbuild
+
+
+@pytest.fixture
+def installed(upstream: Upstream, tmp_path: Path) -> Upstream:
+    """A program that comes with the recipes `upstream` and `user`, and a project without any."""
+    world = upstream.world
+    world.fine("lock", *upstream.mirror)
+    home = tmp_path / "lib/rvbuild"
+    shutil.copytree(ROOT / "rvbuild", home, ignore=shutil.ignore_patterns("__pycache__"))
+    shipped = home / "_recipes"
+    for name in ("upstream", "user", "hello"):
+        shutil.copytree(world.folder / "recipes" / name, shipped / "recipes" / name)
+    shutil.copytree(ROOT / "recipes/base-toolbox", shipped / "recipes/base-toolbox")
+    upstream.lock.rename(shipped / "rvbuild.lock")
+    shutil.rmtree(world.folder / "recipes")
+    upstream.lock.touch()
+    upstream.world = world.with_environment(PYTHONPATH=str(home.parent))
+    return upstream
+
+
+def test_a_project_that_replaces_a_source_locks_what_is_read_from_it(installed: Upstream):
+    """What was read from another source is not true any more; the rest is still served."""
+    world, mirror = installed.world, installed.mirror
+    world.fine("plan", USER_HERE)
+    installed.commit({"go.mod": FILES["go.mod"].replace("1.4.2", "1.5.0")})
+    ran = world.run("plan", USER_HERE)
+    assert ran.code == 3
+    ran.said("has upstream/it for another recipe", "hint: run `rvbuild lock`")
+    world.fine("lock", *mirror)
+    text = installed.lock.read_text()
+    assert re.findall(r"^  (\S+):$", text, re.MULTILINE) == [
+        "user/tag", "user/version", "upstream/it",
+    ]  # fmt: skip
+    world.fine("lock", *mirror)
+    world.fine("lock", "--check", "--offline")
+    assert installed.lock.read_text() == text
+    pins = world.fine("show", "--pins", USER_HERE).out
+    assert "user/version = v1.5.0" in pins
+    world.fine(USER_HERE, f"hello-{HERE}", *mirror)
+    assert "v1.5.0" in (world.folder / "result" / USER_HERE / "out.txt").read_text()
+
+
+def test_what_a_project_locked_by_name_stays_in_its_lock(installed: Upstream):
+    world = installed.world
+    world.fine("lock", "user", "--offline")
+    text = installed.lock.read_text()
+    assert "user/version" in text
+    world.fine("lock", "--offline")
+    assert installed.lock.read_text() == text

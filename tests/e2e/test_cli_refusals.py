@@ -38,9 +38,25 @@ BAD_RECIPES = [
     ("a tab", HELLO.replace("  text", "\ttext"), "10:1",
      [], "tabs"),
     ("no mapping", "- a\n- b\n", "1:1",
-     ["a mapping (key: value) is expected"], None),
+     ["a mapping (key: value) is expected"], "`key: value`"),
     ("an empty file", "", "",
-     [], None),
+     [], "`rvbuild init NAME`"),
+    ("an open list", HELLO + "architectures: [riscv64, arm64\n", "14:16",
+     ["begins with '[' and has no ']'"], "close it"),
+    ("a list without commas", HELLO + "architectures: [riscv64 arm64]\n", "14:1",
+     ["cannot be 'riscv64 arm64'"], "','"),
+    ("no list", HELLO + "architectures: riscv64\n", "14:16",
+     ["'architectures' must be a list"], "architectures: [riscv64]"),
+    ("inputs that are a list", HELLO + "inputs: [go]\n", "14:9",
+     ["a mapping (key: value) is expected"], "inputs: {build: [go]"),
+    ("a source that is text", HELLO + "sources: {x: https://e.org/x.tgz}\n", "14:14",
+     ["a mapping (key: value) is expected"], "{url: "),
+    ("an output that is text", HELLO.replace("{path: share/hello.txt, kind: file}", "x"), "10:9",
+     ["a mapping (key: value) is expected"], "{path: "),
+    ("pins that are text", HELLO + "pins: x\n", "14:7",
+     ["a mapping (key: value) is expected"], "pins: {NAME: value}"),
+    ("a git source of a tag", HELLO + "sources: {x: {git: https://e.org/x, tag: v1}}\n", "14:14",
+     ["pinned to a 'commit'"], "git rev-parse"),
     ("a wrong kind", HELLO + "kind: packages\n", "14:1",
      ["packages"], "package"),
     ("a missing input", HELLO + "inputs: {build: [base-tolbox]}\n", "14:18",
@@ -190,6 +206,16 @@ BAD_WORDS = [
     ([f"helo-{HERE}"], ["there is no recipe called 'helo'", "hint: ", "hello"]),
     (["hello"], ["architecture is missing", "hello", "hint: one of: ", HELLO_HERE]),
     (["hello-sparc"], ["hello-sparc", "hint: ", "hello"]),
+    (["hello-riscv63"], ["no architecture 'riscv63'", "did you mean `hello-riscv64`?"]),
+    (["./recipes/hello"], ["not a path", "hint: for example"]),
+    (["buld", HELLO_HERE], ["no recipe called 'buld'", "the command `rvbuild build`?"]),
+    ([HELLO_HERE, "--relase"], ["not known here: --relase", "did you mean --release?"]),
+    ([HELLO_HERE, "-o", ""], ["it is no folder", "hint: use another DIR"]),
+    ([HELLO_HERE, "-o", "recipes/hello/recipe.yaml"], ["it is no folder", "recipe.yaml"]),
+    ([HELLO_HERE, "--mirror", "here=/there"], ["--mirror here", "beginning of a URL"]),
+    ([f"misnamed-{HERE}"], ["no recipe called 'misnamed'", "has no file recipe.yaml"]),
+    (["gc", "--keep", "long"], ["--keep", "'long' is not a whole number"]),
+    (["store"], ["verify|repair|path"]),
     ([f"base-toolbox-{HERE}"], ["same for every architecture", "hint: say `base-toolbox`"]),
     ([HELLO_HERE, "-j", "-1"], ["-j -1", "at least one"]),
     ([HELLO_HERE, "-j", "0"], ["-j 0", "at least one"]),
@@ -211,6 +237,7 @@ BAD_WORDS = [
 def test_wrong_words(bare: World):
     """Exit code 2, what is wrong and what would be right; nothing is made."""
     bare.recipe("hello", HELLO)
+    bare.recipe("misnamed", HELLO).rename(bare.folder / "recipes/misnamed/recipe.yml")
     for (words, parts), ran in zip(
         BAD_WORDS, bare.run_each(words for words, _ in BAD_WORDS), strict=True
     ):

@@ -1,9 +1,9 @@
-"""`--replace`: one recipe stands for another, end to end."""
+"""`--replace` and `--option`: one recipe stands for another, end to end."""
 
 from __future__ import annotations
 
 import pytest
-from world import HERE, World
+from world import HERE, OTHER, World
 
 pytestmark = pytest.mark.privileged
 
@@ -24,3 +24,65 @@ def test_a_recipe_stands_for_another_until_it_is_no_longer_said(world: World):
         ran = world.run(target, "--replace", word)
         assert (ran.code, ran.out) == (2, "")
         ran.said(f"error: --replace {word.split('=', maxsplit=1)[0]}: ", says, "hint: ")
+
+
+OFFERED = """\
+inputs: {target: [root]}
+options:
+  root: {input: root, choices: {plain: root, whole: whole}}
+"""
+
+
+def test_a_variant_that_a_recipe_offers(world: World):
+    """It is the replacement, to the last key; the default is the build without any."""
+    world.step("root", 'echo plain > "$out/out.txt"')
+    world.step("whole", 'echo whole > "$out/out.txt"')
+    world.step("app", 'cp /in/root/out.txt "$out/out.txt"', OFFERED)
+    target, whole, plain = f"app-{HERE}", ("--option", "root=whole"), ("--option", "root=plain")
+    result = world.folder / f"result/{target}/out.txt"
+    for options, text in ((), "plain\n"), (whole, "whole\n"), (plain, "plain\n"):
+        world.fine(target, *options)
+        assert result.read_text() == text
+    for same in ((), plain), (("--replace", "root=whole"), whole):
+        keys = [world.fine("show", "--json", target, *words).json["targets"] for words in same]
+        assert keys[0] == keys[1]
+    assert world.planned(target, *whole)["tasks"] == []
+    assert world.fine("log", target, *whole).out == ""
+
+
+def test_show_tells_the_options_with_their_values(world: World):
+    for name in ("root", "whole"):
+        world.step(name, 'touch "$out/out.txt"')
+    world.step("app", 'touch "$out/out.txt"', OFFERED)
+    world.step("user", 'touch "$out/out.txt"', "inputs: {target: [app]}\n")
+    shown = world.fine("show", f"user-{HERE}", f"app-{OTHER}", "--option", "root=whole").out
+    options = [line.split() for line in shown.splitlines() if line.startswith("  --option")]
+    assert options == [
+        ["--option", "root=plain", "root:", "root"],
+        ["--option", "root=whole", "whole", "(taken):", "whole"],
+    ]
+    found = world.fine("show", "--json", f"user-{HERE}").json["options"]
+    assert [(each["recipe"], each["value"], each["taken"]) for each in found] == [
+        ("app", "plain", True), ("app", "whole", False),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["build", "check", "plan", "show", "fetch", "log"])
+def test_an_option_that_is_none_is_told_with_those_there_are(world: World, command: str):
+    for name in ("root", "whole"):
+        world.step(name, 'touch "$out/out.txt"')
+    world.step("app", 'touch "$out/out.txt"', OFFERED)
+    said = (
+        (("rot=whole",), "an option 'rot'", "did you mean 'root'? these targets have: root=plain"),
+        (("root=hole",), "has no value 'hole'", "did you mean 'whole'?"),
+        (("root=whole", "root=plain"), "root is said twice", "say one"),
+        (("root",), "not of the form NAME=VALUE", "--option"),
+    )
+    for words, says, hint in said:
+        given = [part for word in words for part in ("--option", word)]
+        ran = world.run(command, f"app-{HERE}", *given)
+        assert (ran.code, ran.out) == (2, "")
+        ran.said("error: --option ", says, "hint: ", hint)
+    ran = world.run(command, f"app-{HERE}", "--option", "root=plain", "--replace", "root=whole")
+    assert ran.code == 2
+    ran.said("error: --option root=plain is root, but --replace root=whole says another")

@@ -7,6 +7,8 @@ Run: ``PYTHONPATH=. python tests/long/stores_faults.py MODE FOLDER [STEP]``
 ``fail``     ENOSPC, EIO, EMFILE and EINTR instead of each call. Seconds; the test run does this.
 ``strace``   the same two at every mutating *system call*, each write and sync among them, by
              strace's injection. An hour; ten minutes with STEP 8.
+``repair``   SIGKILL before each mutating call of ``os`` while a damaged store is repaired.
+             Seconds; the test run does this.
 ``full``     a small tmpfs is filled up to each page, and to each inode, before the build; in a
              user namespace of its own (``unshare -rm``) or as root. Seconds.
 ``crowd``    six processes build overlapping trees in one store, each collecting garbage in
@@ -42,6 +44,7 @@ from rvbuild.core.errors import StoreError
 from rvbuild.core.ports import TreeSink
 from rvbuild.stores.collect import DAY, collect
 from rvbuild.stores.local import LocalStore
+from rvbuild.stores.repair import repair
 from rvbuild.stores.verify import Finding, verify
 
 MUTATING = {
@@ -208,6 +211,42 @@ def kill_everywhere(folder: Path, step: int) -> int:
             return at - 1
         assert os.WTERMSIG(status) == signal.SIGKILL, f"call {at}: {status}"
         judged(folder, f"killed before call {at}")
+    raise AssertionError
+
+
+def damage(folder: Path) -> bytes:
+    """Build, then change a shared file by hand and lose a name and a log; the change."""
+    fresh(folder)
+    build(folder, durable=False)
+    store, mine = folder / "store", b"somebody's own words"
+    shared = next((folder / "result").resolve().glob("plain"))
+    shared.chmod(0o644)
+    shared.write_bytes(mine)
+    for lost in (b"tool", b"log of merged"):
+        name = Digest.of(lost).hash
+        (store / "cas" / name[:2] / name).unlink()
+    return mine
+
+
+def kill_repairs(folder: Path, step: int) -> int:
+    """SIGKILL before each mutating call of a repair; returns how many there were."""
+    for at in range(1, 100_000, step):
+        mine = damage(folder)
+
+        def work(at: int = at) -> int:
+            points = Points(at, lambda: os.kill(os.getpid(), signal.SIGKILL), folder, reads=False)
+            sys.addaudithook(points)
+            repair(LocalStore(str(folder / "store"), durable=False), lambda _: None)
+            return 0
+
+        status = os.waitstatus_to_exitcode(forked(work))
+        assert status in {0, -signal.SIGKILL}, f"call {at}: {status}"
+        repair(LocalStore(str(folder / "store"), durable=False), lambda _: None)
+        kept = [path for path in (folder / "store/damaged").rglob("*") if path.is_file()]
+        assert mine in {path.read_bytes() for path in kept}, f"call {at}: somebody's words are lost"
+        judged(folder, f"killed before call {at}")
+        if status == 0:
+            return at - 1
     raise AssertionError
 
 
@@ -490,6 +529,7 @@ def main() -> int:
         return subprocess.run(command, check=False).returncode
     modes = {
         "kill": kill_everywhere,
+        "repair": kill_repairs,
         "fail": fail_everywhere,
         "strace": strace_everywhere,
         "full-inside": fill_everywhere,

@@ -22,6 +22,7 @@ from rvbuild.core.source import (
     PathSource,
     UrlSource,
     Wheel,
+    file_name,
 )
 from rvbuild.readers import read_pin
 from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar, parse
@@ -56,14 +57,30 @@ HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Zs"], exclude_characters=" "), max_size=10)
 DISTINCT = st.lists(TEXT, max_size=3, unique=True).map(tuple)
 DEBIAN = st.builds(DebianFile, package=TEXT, file=TEXT).filter(lambda f: f.package != f.file)
+
+
+def has_name(url: str) -> bool:
+    return refusal(RecipeError, lambda: file_name(url)) is None
+
+
+URL = st.builds("{}{}".format, TEXT, st.sampled_from(["", "/x", "/d/y.tar"])).filter(has_name)
+URLS = st.builds(lambda first, rest: tuple(dict.fromkeys((first, *rest))), URL, DISTINCT)
 PARTS = st.one_of(
     st.builds(
         UrlSource,
-        urls=DISTINCT,
+        urls=URLS,
         sha256=HEX,
         strip=NUMBERS,
         unpack=st.booleans(),
         debian=st.none() | DEBIAN,
+    ),
+    st.builds(
+        UrlSource,
+        urls=st.just(()),
+        sha256=HEX,
+        strip=NUMBERS,
+        unpack=st.booleans(),
+        debian=DEBIAN.filter(lambda debian: has_name(debian.file)),
     ),
     st.builds(GitSource, url=TEXT, commit=HEX, tree=HEX, date=NUMBERS, paths=DISTINCT),
     st.builds(GoModule, path=TEXT, version=TEXT, h1=TEXT),

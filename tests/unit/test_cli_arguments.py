@@ -39,7 +39,7 @@ def test_options_of_every_command_may_stand_before_it(
     [
         ("--store", "expected one argument"),
         ("--store x", "wants a TARGET"),
-        ("-q gc", "unrecognized arguments: -q"),
+        ("-q gc", "not known here: -q"),
         ("-j 0 it-arm64", "-j 0: at least one step"),
         ("--store x plan -j -1 it-arm64", "-j -1: at least one step"),
     ],

@@ -31,6 +31,18 @@ def test_what_it_writes_is_a_recipe(here: Path, capsys: pytest.CaptureFixture[st
     assert "NAME" not in (here / out.strip()).read_text()
 
 
+def test_a_starter_that_is_none_is_told_with_those_there_are(
+    here: Path, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as caught:
+        main(["init", "it", "cmake"])
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    for part in ("'cmake'", *STARTERS):
+        assert part in err
+    assert list(here.iterdir()) == []
+
+
 def test_nothing_is_overwritten(here: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["init", "it"]) == 0
     recipe = here / "recipes/it/recipe.yaml"

@@ -24,6 +24,7 @@ from rvbuild.core.source import (
     Source,
     UrlSource,
 )
+from rvbuild.core.variants import Variants
 from rvbuild.recipes_yaml.recipe import read_recipe
 
 TOOLBOX = "kind: tool\ntoolbox: none\nsources: {box: {url: https://e.org/box.tar}}\n"
@@ -282,7 +283,7 @@ def test_what_stands_for_another_lies_where_that_one_would():
         "whole": "inputs: {target: [root]}\nbuild: z\nexports: {path: [bin]}\n",
     }
     app = Instance("app", "riscv64")
-    graph = graph_of(texts, [app], replace={"root": "whole"})
+    graph = graph_of(texts, [app], variants=Variants(replace={"root": "whole"}))
     linked = Linker(graph, Pins(), "amd64", {}).link((app,), checks=False)
     step = linked.derivations[linked.results[app]]
     assert isinstance(step, Step)
@@ -443,7 +444,7 @@ def test_pins_sources_and_inputs_are_in_the_key():
     assert key(lib=TEXTS["lib"].replace("build: y", "build: z")) != key()
     assert key(cc=TEXTS["cc"].replace("bin, sbin", "bin")) != key()
     assert key(lib="summary: other\n" + TEXTS["lib"]) == key()
-    box = (UrlSource(urls=(), sha256="f" * 64),)
+    box = (UrlSource(urls=("box.tar",), sha256="f" * 64),)
     assert key(pins=Pins(parts={"base-toolbox/box": box})) != key()
     assert key(files=(("a", b"", True),)) != key(files=(("a", b"", False),))
     assert link("app-arm64")[1].digest != key()

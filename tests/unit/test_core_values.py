@@ -221,11 +221,12 @@ def test_the_name_of_a_file_that_is_not_unpacked_is_in_its_identity():
      "https://h.e/a%2Fb", "https://h.e/%2f", "https://h.e/a%0ab", "https://[h.e/a"],
 )  # fmt: skip
 def test_a_url_must_end_in_a_file_name(url: str):
-    """Before it is in a key, and by the same rule wherever a name is wanted."""
-    source = UrlSource(urls=(url,), sha256="s", unpack=False)
-    for wanted in ("identity", "name", "label"):
+    """Before there is such a source, whether or not its name is in its key."""
+    for unpack in (True, False):
         with pytest.raises(RecipeError, match="file name"):
-            getattr(source, wanted)
+            UrlSource(urls=(url,), sha256="s", unpack=unpack)
+    with pytest.raises(RecipeError, match="file name"):
+        UrlSource(urls=(), sha256="s")
     assert UrlSource(urls=("https://h.e/d/a%20b?c=/d",), sha256="s").label == "a b"
 
 

@@ -44,11 +44,11 @@ def test_nested_mappings_keep_keys_apart():
         ("a: !!python/object:os.system x\n", "r.yaml:1:4", "tags are not allowed"),
         ("a: 1\n---\nb: 2\n", "r.yaml:3:1", "second document"),
         ("- a\n", "r.yaml:1:1", "mapping"),
-        ("", "r.yaml:1:1", "mapping"),
-        ("a:\n\tb: 1\n", "r.yaml:2:1", "cannot start any token"),
+        ("", "r.yaml", "nothing in the file"),
+        ("# only this\n", "r.yaml", "nothing in the file"),
+        ("a:\n\tb: 1\n", "r.yaml:2:1", "a tab indents"),
         ("? [x]\n: 1\n", "r.yaml:1:3", "a key must be text"),
-        ("a: [1, 2\n", "r.yaml:2:1", "did not find"),
-        ("a: '\x07'\n", "r.yaml", "not YAML"),
+        ("a: 1\nb: '\x07'\n", "r.yaml:2", "U+0007"),
     ],
 )
 def test_refused_with_a_place(text: str, where: str, says: str):
@@ -57,8 +57,66 @@ def test_refused_with_a_place(text: str, where: str, says: str):
     assert says in error.message
 
 
-def test_tabs_get_a_hint():
-    assert "spaces" in (refused("a:\n\tb: 1\n").hint or "")
+@pytest.mark.parametrize(
+    ("text", "where", "says", "hint"),
+    [
+        ("a: [1, 2\nb: 3\n", "1:4", "begins with '[' and has no ']'", "[a, b]"),
+        ("a: {b: 1, c: 2\n", "1:4", "begins with '{' and has no '}'", "{key: value"),
+        ("a: [{b: 1} {c: 2}]\n", "1:12", "',' or ']' is missing before this", "[a, b]"),
+        ("a: {b: 1 c: 2}\n", "1:11", "',' or '}' is missing before this", "{key: value"),
+        ("a: b: c\n", "1:5", "a ':' cannot stand here", "quotes"),
+        ("a: [x:[]\n", "1:6", "a ':' cannot stand here", "quotes"),
+        ("a: 1\nb\nc: 2\n", "2:1", "this is no `key: value`", "a ':' and a space"),
+        ("a: 1\nb:2\nc: 2\n", "2:1", "this is no `key: value`", "a ':' and a space"),
+        ("a:\n  b: 1\n c: 2\n", "3:2", "a key (`key: value`) is expected", "same column"),
+        ("a:\n- b\n - c: d\n", "3:5", "a ':' cannot stand here", "same column"),
+        ("a:\n  - b\n  c\n", "3:3", "this is no `key: value`", "'- '"),
+        ("a: - b\n", "1:4", "a list cannot begin here", "a line of its own"),
+        ("a: [b, , c]\n", "1:8", "a value is missing here", "[a, b]"),
+        ("a: 'b\nc: d\n", "1:4", "this text in quotes has no end", "close the quote"),
+        ('a: "\\q"\n', "1:5", "an unknown escape", "'…'"),
+        ("a: @b\n", "1:4", "a value cannot begin so", "quotes"),
+        ("a: `b`\n", "1:4", "a value cannot begin so", "quotes"),
+        ("a: *\n", "1:5", "a value cannot begin so", "quotes"),
+        ("%a: b\n", "1:3", "a line cannot begin with '%'", "quotes"),
+        ("a: |b\n", "1:5", "nothing can follow here", "next line"),
+        ("a:\n\tb: 1\n", "2:1", "a tab indents this line", "spaces"),
+        ("a\n", "1:1", "a mapping (key: value) is expected", "`key: value`"),
+    ],
+)
+def test_what_is_no_yaml_is_told_in_plain_words(text: str, where: str, says: str, hint: str):
+    error = refused(text)
+    assert says in error.message
+    assert error.where == f"r.yaml:{where}"
+    assert hint in (error.hint or "")
+
+
+RECIPE = """\
+summary: says hello
+version: "1"
+inputs: {build: [go, 'zig'], target: []}
+build: |
+  echo "x: y" > $out/a
+checks:
+- run: a
+  expect: >-
+    b
+"""
+
+
+def test_no_slip_of_the_finger_gives_the_parsers_own_words():
+    """Each character replaced by, or followed by, each sign that means something to YAML."""
+    errors = []
+    for at in range(len(RECIPE)):
+        for sign in ("", *"[]{}'\",:-|>&*!%@`#?\t \n\\"):
+            for rest in (at, at + 1):
+                try:
+                    parse((RECIPE[:at] + sign + RECIPE[rest:]).encode(), "r.yaml")
+                except RecipeError as error:
+                    errors.append(error)
+    assert len(errors) > 1000
+    assert {error.message for error in errors if error.message.startswith("not YAML")} == set()
+    assert {(error.where or "")[:7] for error in errors} == {"r.yaml:"}
 
 
 def test_alias_bomb_is_refused_at_its_first_anchor():

@@ -135,7 +135,14 @@ class World:
             raise RecipeError(msg, where=asked_at) from None
         return read_recipe(text.encode(), name, f"recipes/{name}/recipe.yaml")
 
-    def lock(self, *names: str, old: Lock | None = None, users: tuple[str, ...] = ()) -> Lock:
+    def lock(
+        self,
+        *names: str,
+        old: Lock | None = None,
+        users: tuple[str, ...] = (),
+        below: Lock | None = None,
+        shipped: tuple[str, ...] = (),
+    ) -> Lock:
         """Resolve some recipes (all of them by default)."""
         trees = FakeTrees(self.files)
         self.resolver = Resolver(
@@ -144,10 +151,12 @@ class World:
             trees=trees,
             build_arch="amd64",
             old=old or Lock(),
+            below=below or Lock(),
             imports=self._imports,
         )
         wanted = [self.recipe(name) for name in names or sorted(self.texts)]
-        return self.resolver.lock(wanted, [self.recipe(name) for name in users])
+        others, below_them = (list(map(self.recipe, names)) for names in (users, shipped))
+        return self.resolver.lock(wanted, others, below_them)
 
     def _imports(self, recipe: Recipe, spec: GoModulesSpec) -> set[Import]:
         self.listed.append(recipe.name)
@@ -306,6 +315,31 @@ def test_who_reads_from_what_did_not_change_is_left_alone():
     assert (lock.pins, lock.sources.keys()) == ({}, {"k/k"})
     lock = world.lock("calm", old=old, users=tuple(READERS))
     assert lock.pins.keys() == {"calm/version"}
+
+
+def test_what_shipped_recipes_read_from_a_replaced_source_is_the_projects_own():
+    """Each time, also when the project's lock has it already; the rest the lock below serves."""
+    below = reading(READERS).lock()
+    first = reading(MOVED).lock("k", old=below, below=below, shipped=tuple(READERS))
+    assert first.pins.keys() == {"mid/version", "end/version", "ladder/version"}
+    assert first.sources.keys() == {"k/k", "mid/mid", "summed/m"}
+    assert first.over(below) == evolve(
+        reading(MOVED).lock(), hidden=first.over(below).hidden
+    )  # fmt: skip
+    again = reading(MOVED).lock("k", old=first.over(below), below=below, shipped=tuple(READERS))
+    assert again == first
+    back = reading(READERS).lock("k", old=first.over(below), below=below, shipped=tuple(READERS))
+    assert back.over(below) == evolve(below, hidden=back.over(below).hidden)
+
+
+def test_shipped_recipes_that_are_not_resolved_share_no_modules():
+    """What they need the lock below has; a project need not be able to tell it."""
+    texts = {"mine": USER % "./x", "theirs": USER % "./y"}
+    below = shared(texts, {"mine": ONE, "theirs": TWO}).lock("theirs")
+    world = shared(texts, {"mine": ONE})
+    lock = world.lock("mine", old=below, below=below, shipped=("k", "theirs"))
+    assert world.listed == ["mine"]
+    assert modules(lock.go_modules["k/k"]) == ["e.org/a", "e.org/a/b"]
 
 
 def test_an_error_says_which_recipe_asks():

@@ -5,8 +5,9 @@ from itertools import pairwise
 import pytest
 
 from rvbuild.core.errors import RecipeError, UsageError
-from rvbuild.core.graph import Instance, RecipeGraph, parse_target, with_checkers
+from rvbuild.core.graph import Instance, Load, RecipeGraph, parse_target, with_checkers
 from rvbuild.core.recipe import Recipe
+from rvbuild.core.variants import Variants
 from rvbuild.recipes_yaml.recipe import read_recipe
 
 
@@ -106,16 +107,74 @@ def test_a_recipe_that_stands_for_another():
         tool="kind: tool\nbuild: x\n",
     )
     app, root, whole = (Instance(name, "riscv64") for name in ("app", "root", "whole"))
-    graph = RecipeGraph([app], load, "amd64", replace={"root": "whole"})
+    graph = RecipeGraph([app], load, "amd64", variants=Variants(replace={"root": "whole"}))
     assert (graph.needs(app)[1:], graph.needs(whole)[1:]) == ([whole], [root])
     assert (graph.place(app, whole), graph.place(whole, root)) == ("root", "root")
     assert graph.place(app, Instance("base-toolbox", "")) == "base-toolbox"
     with pytest.raises(RecipeError, match="'tool' is a tool, not a package"):
-        RecipeGraph([app], load, "amd64", replace={"root": "tool"})
+        RecipeGraph([app], load, "amd64", variants=Variants(replace={"root": "tool"}))
     with pytest.raises(RecipeError, match="no recipe called 'gone'"):
-        RecipeGraph([app], load, "amd64", replace={"root": "gone"})
+        RecipeGraph([app], load, "amd64", variants=Variants(replace={"root": "gone"}))
     with pytest.raises(UsageError, match="--replace tool: no target input"):
-        RecipeGraph([app], load, "amd64", replace={"tool": "root"})
+        RecipeGraph([app], load, "amd64", variants=Variants(replace={"tool": "root"}))
+
+
+def an_option(choices: str) -> str:
+    return needs("{target: [root]}") + f"options: {{root: {{input: root, choices: {choices}}}}}\n"
+
+
+@pytest.fixture
+def offered():
+    return recipes(
+        app=an_option("{plain: root, whole: whole}"),
+        other=an_option("{plain: root, none: empty}"),
+        plain=needs("{target: [app, root]}"),
+        both=needs("{target: [app, other]}"),
+        root="build: x\n",
+        whole=needs("{target: [root]}"),
+        empty="build: x\n",
+    )
+
+
+def test_an_option_is_a_replacement_for_who_declares_it(offered: Load):
+    """The value of the input itself changes nothing; whoever offers nothing keeps its input."""
+    app, root, whole, plain = (Instance(n, "arm64") for n in ("app", "root", "whole", "plain"))
+
+    def graph(**options: str) -> RecipeGraph:
+        return RecipeGraph([plain], offered, "amd64", variants=Variants(options=options))
+
+    for each in (graph(), graph(root="plain")):
+        assert (each.needs(app)[1:], each.place(app, root)) == ([root], "root")
+        assert whole not in each.order()
+    changed = graph(root="whole")
+    assert (changed.needs(app)[1:], changed.place(app, whole)) == ([whole], "root")
+    assert (changed.needs(whole)[1:], changed.needs(plain)[1:]) == ([root], [app, root])
+
+
+@pytest.mark.parametrize(
+    ("target", "said", "says", "hint"),
+    [
+        ("app", {"rot": "whole"}, "no recipe of these targets has an option 'rot'", "'root'?"),
+        ("app", {"root": "hole"}, "the option 'root' of app has no value 'hole'", "'whole'?"),
+        ("app", {"x": "y"}, "an option 'x'", "these targets have: root=plain, root=whole"),
+        ("root", {"x": "y"}, "an option 'x'", "these targets have no options"),
+        ("both", {"root": "whole"}, "of other has no value", "root=plain, root=whole, root=none"),
+    ],
+)
+def test_what_no_option_has(offered: Load, target: str, said: dict[str, str], says: str, hint: str):
+    with pytest.raises(UsageError, match=says) as caught:
+        RecipeGraph([Instance(target, "arm64")], offered, "amd64", variants=Variants(options=said))
+    assert hint in (caught.value.hint or "")
+
+
+def test_an_option_and_a_replacement_must_agree(offered: Load):
+    app = [Instance("app", "arm64")]
+    for choice in ("plain", "whole"):
+        two = Variants(options={"root": choice}, replace={"root": "empty"})
+        with pytest.raises(UsageError, match="--replace root=empty says another"):
+            RecipeGraph(app, offered, "amd64", variants=two)
+    same = Variants(options={"root": "whole"}, replace={"root": "whole"})
+    assert Instance("whole", "arm64") in RecipeGraph(app, offered, "amd64", variants=same).order()
 
 
 def test_targets():
@@ -126,6 +185,26 @@ def test_targets():
         with pytest.raises(UsageError) as caught:
             parse_target(text, load)
         assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("app-riscv63", "no architecture 'riscv63'", "`app-riscv64`"),
+        ("app-rv64gc", "no architecture 'rv64gc'", "`app-riscv64`"),
+        ("app-x86_64", "no architecture 'x86_64'", "`app-amd64`"),
+        ("riscv64", "an architecture alone", "runc-riscv64"),
+        ("./recipes/app", "not a path", "`rvbuild show`"),
+        ("ap-riscv63", "no recipe called 'ap-riscv63'", ""),
+        ("app-nothing", "no recipe called 'app-nothing'", ""),
+        ("far-arm46", "no recipe called 'far-arm46'", ""),
+    ],
+)
+def test_what_is_nearly_a_target_is_told_so(text: str, message: str, hint: str):
+    load = recipes(app="build: x\n", far="architectures: [riscv64]\nbuild: x\n")
+    with pytest.raises(UsageError, match=message) as caught:
+        parse_target(text, load)
+    assert hint in (caught.value.hint or "")
 
 
 def test_a_target_is_checked_by_others_for_the_same_architecture():

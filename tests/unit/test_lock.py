@@ -104,6 +104,7 @@ def test_one_fact_a_line():
         (("- 'e.org/m v1.0.0 h1:a='", "- e.org/m"), "path version"),
         (("        tree:", "        tre:"), "'tree' is missing"),
         (("          - a_1.orig.tar.gz\n", ""), "a package and a file"),
+        (("https://e.org/a.tar.gz", "https://e.org/a%2Fb"), "does not end in a file name"),
     ],
 )
 def test_damaged_locks_are_refused_with_a_place(change: tuple[str, str], says: str):
@@ -202,6 +203,10 @@ def test_a_lock_without_the_fact_is_refused():
         locked.pin(app, "version")
     with pytest.raises(LockError, match="does not have ksrc/k"):
         locked.modules(app, GoModulesSpec(source="ksrc"))
+    ksrc = recipes.recipe("ksrc")
+    with pytest.raises(LockError, match="does not have ksrc/k") as caught:
+        locked.source(ksrc, "k")
+    assert caught.value.hint == "run `rvbuild lock ksrc`, or say --override ksrc/k=FOLDER"
 
 
 def test_git_facts_need_a_git_source():

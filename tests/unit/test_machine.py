@@ -41,6 +41,10 @@ def test_the_check_needs_the_bundle_and_the_bundle_names_its_check():
         "recipes/machine-check/guest",
         "recipes/machine-check/machine-check",
         "recipes/machine-kernel/init",
+        "tests/long/here/cgroups",
+        "tests/long/here/enter",
+        "tests/long/here/guest",
+        "tests/long/here/run",
         "tests/long/machine/run",
     ],
 )

@@ -1,5 +1,7 @@
 """Recipes: each key is read, and each mistake is named with its place."""
 
+import re
+
 import pytest
 
 from rvbuild.core.errors import RecipeError
@@ -8,6 +10,7 @@ from rvbuild.core.recipe import (
     GitSpec,
     GoModulesSpec,
     Ladder,
+    Option,
     Reading,
     UrlSpec,
     substitute,
@@ -135,6 +138,38 @@ def test_mistakes_are_named(text: str, line: int, says: str, hint: str | None):
     assert says in error.message
     if hint:
         assert hint in (error.hint or "")
+
+
+def test_an_option_names_recipes_for_one_input():
+    option = "o: {input: b, choices: {x: c, y: b}}"
+    recipe = read(f"inputs: {{target: [a, b]}}\noptions: {{{option}}}\n{MINIMAL}")
+    assert recipe.options == {"o": Option(input="b", choices={"x": "c", "y": "b"})}
+    assert recipe.at("options.o.choices.x") == "recipes/runc/recipe.yaml:2:35"
+
+
+@pytest.mark.parametrize(
+    ("options", "says", "hint"),
+    [
+        ("{o: {input: libs, choices: {x: c, y: lib}}}", "not under 'inputs.target'", "mean 'lib'?"),
+        ("{o: {input: lib, choices: {x: c, y: d}}}", "must be 'lib' itself", "lib-nft"),
+        ("{o: {input: lib, choices: {x: lib}}}", "and others", "{source: lib"),
+        ("{o: {input: lib, choices: {x: lib, y: c, z: c}}}", "two values stand for 'c'", "must go"),
+        ("{o: {input: lib, choices: {x: lib, Y: c}}}", "'Y' is not the name of a value", "nft"),
+        ("{O: {input: lib, choices: {x: lib, y: c}}}", "not the name of an option", "root"),
+        ("{o: {input: lib, choices: {x: lib, y: [c]}}}", "must be one value", None),
+        ("{o: {input: lib}}", "'choices' is missing", None),
+        ("{o: {input: lib, choices: {x: lib, y: c}, or: d}}", "unknown key 'or'", "known here"),
+        (
+            "{o: {input: lib, choices: {x: lib, y: c}}, p: {input: lib, choices: {x: lib, y: c}}}",
+            *("the options 'o' and 'p' are for the same input", "all the choices"),
+        ),
+    ],
+)
+def test_options_that_do_not_fit(options: str, says: str, hint: str | None):
+    with pytest.raises(RecipeError, match=re.escape(says)) as caught:
+        read(f"inputs: {{target: [lib, x]}}\noptions: {options}\n{MINIMAL}")
+    assert (caught.value.where or "").startswith("recipes/runc/recipe.yaml:2:")
+    assert hint is None or hint in (caught.value.hint or "")
 
 
 def test_every_kind_has_what_it_needs():

@@ -8,7 +8,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.graph import Instance, with_checkers
+from rvbuild.core.graph import Instance, RecipeGraph, with_checkers
+from rvbuild.core.variants import Variants
 from rvbuild.recipes_yaml.folder import Folder
 from rvbuild.recipes_yaml.recipe import read_recipe
 from rvbuild.recipes_yaml.schema import lock_schema, recipe_schema, write_schemas
@@ -54,6 +55,21 @@ def test_every_shipped_recipe_is_checked_by_one_that_fits():
             with_checkers([Instance(name, arch)], folder.load)
 
 
+def test_every_choice_that_a_shipped_recipe_offers_is_a_recipe():
+    """Each for one of its architectures at least, and of a kind that can stand there."""
+    folder = Folder((str(ROOT / "recipes"),))
+    for name in folder.names():
+        recipe = folder.load(name, None)
+        for key, option in recipe.options.items():
+            for value in option.choices:
+                fits = Variants(options={key: value})
+                archs = {*recipe.architectures}
+                archs &= {*folder.load(option.choices[value], recipe.file).architectures}
+                assert archs
+                for arch in archs:
+                    RecipeGraph([Instance(name, arch)], folder.load, "amd64", variants=fits)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -61,6 +77,10 @@ def test_every_shipped_recipe_is_checked_by_one_that_fits():
         "build: x\nkind: pakage\n",
         "build: x\narchitectures: [riscv]\n",
         "build: x\npins: {a-b: '1'}\n",
+        "build: x\ninputs: {target: [a]}\noptions: {o: {input: a}}\n",
+        "build: x\ninputs: {target: [a]}\noptions: {o: {input: a, choices: {x: a}}}\n",
+        "build: x\ninputs: {target: [a]}\noptions: {o: {input: a, choices: {x: a, Y: b}}}\n",
+        "build: x\ninputs: {target: [a]}\noptions: {O: {input: a, choices: {x: a, y: b}}}\n",
         "build: x\nversion: {from: a}\n",
         "build: x\nversion: {from: a, line: 1}\n",
         "build: x\nversion: {from: a, git: tag}\n",

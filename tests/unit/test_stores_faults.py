@@ -43,6 +43,10 @@ def test_killed_at_any_call_nothing_is_wrong(folder: Path) -> None:
     assert tried("kill", folder, 23) > 300
 
 
+def test_a_repair_killed_at_any_call_loses_nothing(folder: Path) -> None:
+    assert tried("repair", folder, 5) > 30
+
+
 def test_a_failing_call_is_told_and_leaves_nothing(folder: Path) -> None:
     assert tried("fail", folder, 61) >= 20
 

@@ -1,0 +1,201 @@
+"""`show`: what a target is, and what there is.
+
+Knows: what people ask about recipes and targets. Must not know: how anything is built.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+
+from rvbuild.cli.closure import by_kind, closure_lines, prebuilt
+from rvbuild.cli.inspect import print_json
+from rvbuild.cli.memo import Memo
+from rvbuild.cli.messages import printable, printable_line
+from rvbuild.cli.setup import Setup
+from rvbuild.cli.sources import Held, Holdings
+from rvbuild.cli.told import SHORT
+from rvbuild.cli.workspace import Workspace
+from rvbuild.core.errors import LockError
+from rvbuild.core.events import silent
+from rvbuild.core.graph import Instance, RecipeGraph, parse_target
+from rvbuild.core.link import Linked
+from rvbuild.core.lock import Lock, source_key
+from rvbuild.core.recipe import FromSpec, Recipe
+
+
+def show_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
+    """`rvbuild show [TARGET…]`."""
+    setup = Setup(arguments, workspace, silent)
+    if not arguments.targets:
+        _list_recipes(setup, as_json=arguments.json)
+        return 0
+    targets = setup.targets(arguments.targets)
+    graph = setup.graph(targets, checks=False)
+    holdings = Holdings(setup.linker(graph), setup.lookup())
+    linked = holdings.link(targets)
+    own = [held for target in targets for held in holdings.of(graph.recipe(target.recipe))]
+    shown: dict[str, object] = {
+        "targets": {str(target): _derivation(linked, target) for target in targets},
+        "recipes": sorted(graph.recipes),
+        "options": list(_options(graph, setup)),
+        "sources": [_source(held) for held in _each_once([*own, *holdings.missing])],
+    }
+    if arguments.pins:
+        shown["pins"] = list(_pins(graph, setup.lock()))
+    if arguments.closure:
+        closure = by_kind(holdings.all())
+        told = prebuilt(closure, sorted({target.arch for target in targets if target.arch}))
+        shown |= {"closure": [_source(held) for held in closure], "prebuilt": told}
+    if arguments.json:
+        print_json(shown)
+        return 0
+    _print_text(shown, graph, linked)
+    if arguments.closure:
+        _write_lines(closure_lines(closure, told))
+    return 0
+
+
+def _derivation(linked: Linked | LockError, target: Instance) -> str | None:
+    return None if isinstance(linked, LockError) else linked.results[target]
+
+
+def _each_once(holdings: list[Held]) -> list[Held]:
+    return list({held.name or held.told.name: held for held in holdings}.values())
+
+
+def _source(held: Held) -> dict[str, object]:
+    return {
+        "recipe": held.recipe or None,
+        "name": held.name or None,
+        "kind": held.told.kind,
+        "source": held.told.name,
+        "digest": held.told.digest or None,
+        "places": list(held.told.places),
+        "derivation": held.derivation,
+        "stored": held.stored,
+        "machine": held.machine or None,
+    }
+
+
+def _options(graph: RecipeGraph, setup: Setup) -> Iterator[dict[str, object]]:
+    """Each value of each option that a recipe of the graph declares, and whether it is taken."""
+    for user in {instance.recipe: instance for instance in graph.order()}.values():
+        recipe = graph.recipe(user.recipe)
+        for name, option in recipe.options.items():
+            for value, choice in option.choices.items():
+                where = recipe.at(f"options.{name}.choices.{value}")
+                yield {
+                    "recipe": recipe.name,
+                    "option": name,
+                    "value": value,
+                    "input": option.input,
+                    "stands-for": choice,
+                    "summary": setup.folder.load(choice, where).summary,
+                    "taken": graph.stand_in(user, option.input) == choice,
+                }
+
+
+def _list_recipes(setup: Setup, *, as_json: bool) -> None:
+    recipes = [setup.folder.load(name) for name in setup.folder.names()]
+    if as_json:
+        rows = [
+            {"name": r.name, "kind": r.kind, "summary": r.summary, "license": r.license}
+            for r in recipes
+        ]
+        print_json(rows)
+        return
+    lock = setup.known()
+    width = max((len(recipe.name) for recipe in recipes), default=0)
+    for recipe in recipes:
+        mark = "" if _is_locked(recipe, lock, setup.build_arch) else "  (not in the lock)"
+        text = printable(f"{recipe.kind:<9}  {recipe.summary}{mark}")
+        sys.stdout.write(f"{recipe.name:<{width}}  {text}\n")
+
+
+def _is_locked(recipe: Recipe, lock: Lock, build_arch: str) -> bool:
+    """Whether the lock has each of the recipe's own sources, whatever it says of them."""
+    own = [(name, use.spec) for name, use in recipe.sources.items()]
+    return all(
+        isinstance(spec, FromSpec)
+        or source_key(recipe.name, name, spec, build_arch) in lock.sources
+        for name, spec in own
+    )
+
+
+def _pins(graph: RecipeGraph, lock: Lock) -> Iterator[dict[str, object]]:
+    """Each derived pin of the recipes that the targets need, and of what they read from."""
+    for key, pin in sorted(lock.pins.items()):
+        if key.split("/")[0] in graph.recipes:
+            yield {
+                "pin": key,
+                "value": pin.value,
+                "source": pin.source,
+                "file": pin.file,
+                "line": pin.line,
+            }
+
+
+def _print_text(shown: dict[str, object], graph: RecipeGraph, linked: Linked | LockError) -> None:
+    out = sys.stdout.write
+    targets = shown["targets"]
+    brief = {"pins", "closure"}.isdisjoint(shown)
+    if isinstance(targets, dict) and brief:
+        for target, digest in targets.items():
+            recipe = graph.recipe(parse_target(target, graph.recipe).recipe)
+            out(f"{target}\n  {printable(recipe.summary)}\n")
+            out(f"  license     {printable(recipe.license)}\n")
+            out(f"  homepage    {printable(recipe.homepage)}\n")
+            out(f"  recipe      {printable(recipe.file)}\n")
+            out(f"  derivation  {printable(digest or f'none yet: {linked}')}\n")
+            out(f"  needs       {', '.join(map(str, graph.order()))}\n")
+    for section in ("options", "sources") if brief else ("pins",):
+        rows = shown.get(section)
+        if isinstance(rows, list):
+            for row in rows:
+                _write_lines(_ROWS[section](row))
+
+
+def _write_lines(lines: Iterator[str]) -> None:
+    sys.stdout.writelines(f"{printable_line(line)}\n" for line in lines)
+
+
+def _option_row(row: dict[str, object]) -> Iterator[str]:
+    taken = " (taken)" if row["taken"] else ""
+    said = f"{row['option']}={row['value']}"
+    yield f"  --option    {said:<12}  {row['stands-for']}{taken}: {row['summary']}"
+
+
+def _source_row(row: dict[str, object]) -> Iterator[str]:
+    which = _short(row) if row["digest"] else row["source"]
+    yield f"  source      {row['name'] or row['recipe']}  {row['kind']} {which}"
+    lines = _places(row)
+    instead = f", or `--override {row['name']}=FOLDER`" if row["name"] else ""
+    where = f"where such a place can be reached{instead}"
+    if row["derivation"] is None:
+        lines.append(f"not in the lock: `rvbuild lock {row['recipe']}` {where}")
+    elif not row["stored"] and row["kind"] != "path":
+        lines.append(f"not in the store: fetched {where}")
+    yield from (f"              {line}" for line in lines)
+
+
+def _pin_row(row: dict[str, object]) -> Iterator[str]:
+    yield f"{row['pin']} = {row['value']}  ({row['source']} {row['file']}:{row['line']})"
+
+
+def _short(row: dict[str, object]) -> str:
+    """The digest, as much of it as people compare."""
+    return str(row["digest"] or "-").rpartition(":")[2][:SHORT]
+
+
+def _places(row: dict[str, object]) -> list[str]:
+    places = row["places"]
+    return [*places] if isinstance(places, list) else []
+
+
+_ROWS = {
+    "options": _option_row,
+    "sources": _source_row,
+    "pins": _pin_row,
+}

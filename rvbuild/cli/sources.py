@@ -1,0 +1,131 @@
+"""The sources of targets: what the lock and the store have of each.
+
+Knows: recipes' sources by name, and that the lock may not have one.
+Must not know: how any is fetched, how it is printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import field, frozen
+
+from rvbuild.cli.prebuilt import machine_of, said_machine
+from rvbuild.cli.told import Told, asked, module_set, several, told
+from rvbuild.core.derivation import Fetch
+from rvbuild.core.errors import LockError
+from rvbuild.core.graph import Instance
+from rvbuild.core.link import Linked, Linker
+from rvbuild.core.pinned import described, named_source
+from rvbuild.core.plan import Lookup
+from rvbuild.core.recipe import Recipe
+
+
+@frozen(kw_only=True)
+class Held:
+    """One source, with what there is of it.
+
+    Attributes:
+        told: What it is.
+        recipe: The recipe to lock it with.
+        name: RECIPE/SOURCE, as `--override` takes it; empty for what no recipe names.
+        derivation: Its digest; None if the lock does not have the source.
+        stored: Whether the store has it.
+        machine: The one that it has programs for, if they are no tools of the build machine.
+    """
+
+    told: Told
+    recipe: str = ""
+    name: str = ""
+    derivation: str | None = None
+    stored: bool = False
+    machine: str = ""
+
+
+@frozen
+class Holdings:
+    """Finds out what there is of the sources that a graph's recipes name.
+
+    Attributes:
+        linker: Of the graph, with a lock that may lack some.
+        lookup: What the store has.
+    """
+
+    linker: Linker
+    lookup: Lookup
+    _missing: dict[str, Held] = field(factory=dict, init=False)
+
+    def link(self, targets: tuple[Instance, ...]) -> Linked | LockError:
+        """The targets' derivations, or what the lock lacks first; `missing` then has the rest."""
+        try:
+            return self.linker.link(targets, checks=False)
+        except LockError as error:
+            for instance in self.linker.graph.order():
+                self._look(self.linker.graph.recipe(instance.recipe))
+            return error
+
+    @property
+    def missing(self) -> list[Held]:
+        """The sources that the lock does not have, after `link`."""
+        return list(self._missing.values())
+
+    def of(self, recipe: Recipe) -> Iterator[Held]:
+        """A recipe's sources."""
+        for name, use in recipe.sources.items():
+            owner, own = named_source(self.linker.graph, recipe, name, use.where)
+            yield self._source(owner, own)
+
+    def all(self) -> Iterator[Held]:
+        """Every source by content that was linked, and what is missing."""
+        said = self._said_machines()
+        for digest, derivation in self.linker.derivations.items():
+            if isinstance(derivation, Fetch):
+                machine = machine_of(derivation.source) or said.get(digest, "")
+                tool = machine == self.linker.build_arch and digest not in said
+                yield Held(
+                    told=told(derivation.source),
+                    derivation=digest,
+                    stored=self.lookup(digest) is not None,
+                    machine="" if tool else machine,
+                )
+        yield from self.missing
+
+    def _said_machines(self) -> dict[str, str]:
+        """What recipes say with `architecture:`, by the derivations of what they say it of."""
+        said: dict[str, str] = {}
+        for recipe in self.linker.graph.recipes.values():
+            for name, use in recipe.sources.items():
+                machine = said_machine(use.spec)
+                digest = self._source(recipe, name).derivation if machine else None
+                if digest is not None:
+                    parts = self.linker.derivations[digest].inputs
+                    said |= dict.fromkeys((digest, *parts), machine)
+        return said
+
+    def _look(self, recipe: Recipe) -> None:
+        for held in self.of(recipe):
+            if held.derivation is None:
+                self._missing[held.name] = held
+        if recipe.go_modules is not None:
+            try:
+                self.linker.go_modules(recipe, recipe.go_modules)
+            except LockError:
+                modules = module_set(recipe.name)
+                self._missing[modules.name] = Held(told=modules, recipe=recipe.name)
+
+    def _source(self, owner: Recipe, name: str) -> Held:
+        key = f"{owner.name}/{name}"
+        linker = self.linker
+        try:
+            spec = described(owner, name, linker.pinned, linker.build_arch)
+        except LockError:  # a pin in its text
+            spec = owner.sources[name].spec
+        try:
+            digest = linker.source(owner, name)
+        except LockError:
+            machine = said_machine(spec)
+            return Held(told=asked(spec), recipe=owner.name, name=key, machine=machine)
+        made = linker.derivations[digest]
+        shown = told(made.source) if isinstance(made, Fetch) else several(spec, len(made.inputs))
+        stored = self.lookup(digest) is not None
+        return Held(told=shown, recipe=owner.name, name=key, derivation=digest, stored=stored)

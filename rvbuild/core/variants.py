@@ -1,0 +1,88 @@
+"""Variants: which recipe stands for another, as the command line says and recipes allow.
+
+Knows: ``--replace`` and ``--option``, and what recipes offer to them.
+Must not know: who needs what, what the recipe that stands there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from attrs import field, frozen
+
+from rvbuild.core.errors import UsageError, suggestion
+from rvbuild.core.recipe import Option, Recipe
+
+_Declared = Mapping[str, "list[tuple[Recipe, Option]]"]
+
+
+@frozen(kw_only=True)
+class Variants:
+    """What is to be another recipe than the one that was asked for.
+
+    Attributes:
+        replace: The recipe that stands for another, whoever asks for it; see ADR 8.
+        options: A value for each option that recipes declare; see ADR 11.
+    """
+
+    replace: Mapping[str, str] = field(factory=dict)
+    options: Mapping[str, str] = field(factory=dict)
+
+    def stand_in(self, user: Recipe, name: str) -> str:
+        """The recipe that a target input of ``user`` is; what stands for another sees that one."""
+        other = self.replace.get(name) or self._chosen(user, name)
+        return name if user.name == other else other
+
+    def _chosen(self, user: Recipe, name: str) -> str:
+        for key, option in user.options.items():
+            if option.input == name:
+                return option.choices.get(self.options.get(key, ""), name)
+        return name
+
+    def refuse_unfit(self, recipes: Collection[Recipe]) -> None:
+        """Refuse what nobody among ``recipes`` asks for or offers.
+
+        Raises:
+            UsageError: what there is, is in its hint.
+        """
+        asked = {name for user in recipes for name in user.target_inputs}
+        for name in sorted(set(self.replace) - asked):
+            msg = f"--replace {name}: no target input of these targets is called so"
+            raise UsageError(msg, hint="NAME is a recipe that another has under 'inputs.target'")
+        declared: dict[str, list[tuple[Recipe, Option]]] = {}
+        for recipe in recipes:
+            for key, option in recipe.options.items():
+                declared.setdefault(key, []).append((recipe, option))
+        for key, value in self.options.items():
+            self._refuse_option(key, value, declared)
+
+    def _refuse_option(self, key: str, value: str, declared: _Declared) -> None:
+        said = f"--option {key}={value}"
+        if key not in declared:
+            msg = f"{said}: no recipe of these targets has an option {key!r}"
+            raise UsageError(msg, hint=_hint(key, declared, declared))
+        for recipe, option in declared[key]:
+            if value not in option.choices:
+                msg = f"{said}: the option {key!r} of {recipe.name} has no value {value!r}"
+                raise UsageError(msg, hint=_hint(value, option.choices, declared))
+            choice = option.choices[value]
+            other = self.replace.get(option.input, choice)
+            if other != choice:
+                msg = f"{said} is {choice}, but --replace {option.input}={other} says another"
+                raise UsageError(msg, hint="say one of them")
+
+
+PLAIN = Variants()
+"""Everything is what was asked for."""
+
+
+def _hint(word: str, known: Iterable[str], declared: _Declared) -> str:
+    there = ", ".join(_offered(declared))
+    listed = f"these targets have: {there}" if there else "these targets have no options"
+    return " ".join(filter(None, (suggestion(word, known), listed)))
+
+
+def _offered(declared: _Declared) -> Iterator[str]:
+    for key, given in declared.items():
+        for value in dict.fromkeys(value for _, option in given for value in option.choices):
+            yield f"{key}={value}"

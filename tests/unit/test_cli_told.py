@@ -1,0 +1,107 @@
+"""What people are told of a source: kind, name, digest, places."""
+
+from __future__ import annotations
+
+import pytest
+
+from rvbuild.cli.told import Told, asked, several, told
+from rvbuild.core.recipe import (
+    DebianSpec,
+    FromSpec,
+    GitSpec,
+    GoModuleSpec,
+    GoToolchainSpec,
+    PathSpec,
+    SourceSpec,
+    UrlSpec,
+    WheelSpec,
+)
+from rvbuild.core.source import (
+    DebianFile,
+    DebianPackage,
+    Files,
+    GitSource,
+    GoModFiles,
+    GoModule,
+    GoToolchain,
+    PathSource,
+    Source,
+    UrlSource,
+    Wheel,
+)
+
+URL = "https://me:secret@example.org/lib-1.tar.xz"
+PLACE = "https://example.org/lib-1.tar.xz"
+ORIG = "Debian source package lib: lib_1.orig.tar.xz"
+COMMIT = "76c5c770b21e101f00a32445d3e6fdc325d563b5"
+DEB = DebianPackage(
+    name="sh", version="1", architecture="amd64", pool="pool/s/sh.deb", sha256="ab", size=1
+)
+
+
+def of(kind: str, name: str, *places: str, digest: str = "") -> Told:
+    return Told(kind=kind, name=name, places=places, digest=digest)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (
+            UrlSource(urls=(URL,), sha256="ab", debian=DebianFile(package="lib", file=ORIG[27:])),
+            of("url", "lib-1.tar.xz", PLACE, ORIG, digest="ab"),
+        ),
+        (
+            GitSource(url="https://me:secret@example.org/k", commit=COMMIT, tree="cd", date=0),
+            of("git", "k@76c5c770", f"https://example.org/k at {COMMIT}", digest="cd"),
+        ),
+        (GoModule(path="e/m", version="v1", h1="h1:x="), of("go-module", "e/m@v1", "GOPROXY",
+                                                            digest="h1:x=")),
+        (GoModFiles(mods=(), modules=()), of("go-mod-files", "0 go.mod files", "GOPROXY")),
+        (
+            GoToolchain(version="1.2", platform="linux-amd64", h1="h1:y="),
+            of("go-toolchain", "go1.2.linux-amd64", "GOPROXY", digest="h1:y="),
+        ),
+        (
+            Wheel(project="z", version="1", filename="z-1.whl", sha256="ef"),
+            of("pypi", "z-1.whl", "the Python package index", digest="ef"),
+        ),
+        (DEB, of("debian", "sh_1_amd64.deb", "Debian: pool/s/sh.deb", digest="ab")),
+        (PathSource(path="/x/y", digest="ab/1"), of("path", "y", "/x/y", digest="ab/1")),
+        (Files(label="files of x", files=()), of("recipe", "files of x", "beside the recipe")),
+    ],
+)  # fmt: skip
+def test_a_source_by_content(source: Source, expected: Told):
+    """No user's name or password is among it."""
+    assert told(source) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (
+            UrlSpec(url=URL, sha256="ab", debian=("lib", ORIG[27:])),
+            of("url", "lib-1.tar.xz", PLACE, ORIG, digest="ab"),
+        ),
+        (UrlSpec(url="", debian=("lib", ORIG[27:])), of("url", "lib_1.orig.tar.xz", ORIG)),
+        (
+            GitSpec(url="https://me:secret@example.org/k", commit=COMMIT),
+            of("git", "https://example.org/k", f"https://example.org/k at {COMMIT}"),
+        ),
+        (GoModuleSpec(path="e/m", version="v1"), of("go-module", "e/m@v1", "GOPROXY")),
+        (GoToolchainSpec(version="1.2"), of("go-toolchain", "go1.2", "GOPROXY")),
+        (WheelSpec(project="z", version="1"), of("pypi", "z 1", "the Python package index")),
+        (
+            DebianSpec(packages=("sh", "sed"), suite="bookworm"),
+            of("debian", "sh sed", "Debian bookworm"),
+        ),
+        (PathSpec(path="../y"), of("path", "../y", "../y")),
+        (FromSpec(recipe="k3s-source"), of("from", "k3s-source")),
+    ],
+)
+def test_what_a_recipe_asks_for(spec: SourceSpec, expected: Told):
+    assert asked(spec) == expected
+
+
+def test_many_packages_are_counted():
+    spec = DebianSpec(packages=("sh", "sed"), suite="bookworm")
+    assert several(spec, 26) == of("debian", "26 packages", "Debian bookworm")

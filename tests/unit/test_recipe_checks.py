@@ -1,0 +1,63 @@
+"""Each program that a recipe makes for the target is run once by one of its checks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from rvbuild.core.recipe import FOR_TARGET, Recipe
+from rvbuild.recipes_yaml.folder import Folder
+from rvbuild.recipes_yaml.recipe import read_recipe
+
+FOLDER = Folder((str(Path(__file__).parents[2] / "recipes"),))
+NOT_RUN: dict[str, str] = {}
+"""Programs (RECIPE/PATH) that no check can start, and why: a reader must find a reason here."""
+
+
+def unrun(recipe: Recipe) -> Iterable[str]:
+    """The executable outputs whose name begins no command of any check.
+
+    A command begins a line or follows one of ``| ; & (``.
+    """
+    for output in recipe.outputs.values():
+        name = re.escape(output.path.rsplit("/", 1)[-1])
+        begins = re.compile(rf"(?:^|[|;&(])\s*{name}(?=\s|$)", re.MULTILINE)
+        if output.kind == "executable" and not any(begins.search(c.run) for c in recipe.checks):
+            yield f"{recipe.name}/{output.path}"
+
+
+@pytest.mark.parametrize("name", FOLDER.names())
+def test_every_program_for_the_target_is_run(name: str):
+    recipe = FOLDER.load(name)
+    if recipe.kind in FOR_TARGET:
+        assert [program for program in unrun(recipe) if program not in NOT_RUN] == []
+
+
+def test_what_is_not_run_is_there():
+    for program in NOT_RUN:
+        name, _, path = program.partition("/")
+        assert path in {output.path for output in FOLDER.load(name).outputs.values()}
+
+
+@pytest.mark.parametrize(
+    ("run", "counts"),
+    [
+        ("it --version", True),
+        ("it", True),
+        ("echo x | it -r", True),
+        ("true && it", True),
+        ("cd /\nit -V", True),
+        ("echo it", False),
+        ("it-not --version", False),
+        ("not-it --version", False),
+        ("cat /in/x/bin/it", False),
+    ],
+)
+def test_a_name_that_is_only_spoken_of_does_not_count(run: str, *, counts: bool):
+    text = "build: x\noutputs:\n  it: {path: bin/it, kind: executable}\nchecks:\n  - run: |\n"
+    text += "".join(f"      {line}\n" for line in run.splitlines())
+    found = [*unrun(read_recipe(text.encode(), "x", "x.yaml"))]
+    assert found == ([] if counts else ["x/bin/it"])

@@ -1,0 +1,298 @@
+"""Repair: damage leaves the store, nobody's bytes are lost, and building again makes it whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rvbuild.core.action import Outcome
+from rvbuild.core.derivation import Realisation
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import StoreError, VerificationError
+from rvbuild.stores.collect import DAY, collect
+from rvbuild.stores.local import LocalStore
+from rvbuild.stores.repair import Repair, repair
+from rvbuild.stores.verify import verify
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(str(tmp_path / "store"), durable=False)
+
+
+def built(store: LocalStore, name: str) -> Realisation:
+    """A result as the engine leaves it; two of them share a file."""
+    with store.new_tree() as writer:
+        writer.file("bin/run", [name.encode()], executable=True)
+        writer.file("doc", [b"doc of ", name.encode()])
+        writer.file("shared", [b"in every tree"])
+        writer.symlink("link", "bin/run")
+        root = writer.commit()
+    tree = Digest.of(store.tree(root).encode())
+    log, action = store.write(f"log of {name}".encode()), Digest.of(f"act {name}".encode())
+    outcome = Outcome(exit_code=0, output=root, tree=tree, log=log)
+    store.record(action, outcome, accelerated=False)
+    derivation = Digest.of(name.encode()).hash
+    made = Realisation(derivation=derivation, output=root, action=action.hash, log=log)
+    store.register(made)
+    return made
+
+
+def hold(store: LocalStore, link: Path, realisation: Realisation) -> None:
+    link.unlink(missing_ok=True)
+    link.symlink_to(store.path(realisation.output))
+    store.add_root(link.name, realisation.derivation, str(link))
+
+
+def repaired(store: LocalStore) -> list[Repair]:
+    done: list[Repair] = []
+    repair(store, done.append)
+    sound(store)
+    return done
+
+
+def sound(store: LocalStore) -> None:
+    found: list[object] = []
+    verify(store, found.append)
+    assert found == []
+
+
+def objects(store: LocalStore) -> Iterator[Path]:
+    """Every file of the store that holds something, by one of its names."""
+    seen: set[int] = set()
+    for folder, _, names in os.walk(store.layout.root):
+        for name in sorted(names):
+            path = Path(folder, name)
+            there = path.lstat()
+            if not path.is_symlink() and there.st_size and there.st_ino not in seen:
+                seen.add(there.st_ino)
+                yield path
+
+
+def changed(path: Path, text: bytes) -> None:
+    """What a person does who wants to write a file of a result."""
+    path.chmod(0o644)
+    path.write_bytes(text)
+
+
+def file_of(store: LocalStore, realisation: Realisation, name: str) -> Path:
+    return Path(store.path(realisation.output), name)
+
+
+def test_a_sound_store_is_left_alone(store: LocalStore, tmp_path: Path) -> None:
+    hold(store, tmp_path / "one", built(store, "one"))
+    assert repaired(store) == []
+    assert not Path(store.layout.damaged).exists()
+
+
+def test_every_flipped_file_is_set_aside_and_made_anew(tmp_path: Path) -> None:
+    """Flip one byte of each file in turn: its bytes are kept, all others stay right."""
+    good = LocalStore(str(tmp_path / "good"), durable=False)
+    hold(good, tmp_path / "one", built(good, "one"))
+    built(good, "two")
+    files = [path.relative_to(good.layout.root) for path in objects(good)]
+    assert len(files) >= 14
+    for file in files:
+        store = LocalStore(str(tmp_path / "store"), durable=False)
+        hold(store, tmp_path / "one", built(store, "one"))
+        built(store, "two")
+        path = Path(store.layout.root, file)
+        if not path.exists():  # a root: its name has the link's path in it
+            (path,) = Path(store.layout.roots).iterdir()
+        bad = bytearray(path.read_bytes())
+        bad[len(bad) // 2] ^= 1
+        changed(path, bytes(bad))
+        done = repaired(store)
+        aside = [each for each in done if each.done == "set aside"]
+        assert bytes(bad) in {Path(each.kept).read_bytes() for each in aside}, file
+        hold(store, tmp_path / "one", built(store, "one"))
+        assert built(store, "two") == built(good, "two")
+        sound(store)
+        assert file_of(store, built(store, "two"), "shared").read_bytes() == b"in every tree"
+        shutil.rmtree(tmp_path / "store")
+
+
+def test_all_that_shares_the_damage_goes_and_nothing_else(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    """A blob is one file with the files of every tree that has it."""
+    one, two = built(store, "one"), built(store, "two")
+    both = store.merge([("a", one.output), ("b", two.output)])
+    store.register(Realisation(derivation="f" * 64, output=both))
+    hold(store, tmp_path / "one", one)
+    changed(file_of(store, one, "doc"), b"my own words")
+    done = repaired(store)
+    assert not store.has_tree(one.output)
+    assert not store.has_tree(both)
+    assert store.realisation(one.derivation) is None
+    assert store.realisation("f" * 64) is None
+    assert store.roots() == ()
+    assert store.has_tree(two.output)
+    assert store.realisation(two.derivation) == two
+    kept = [Path(each.kept) for each in done if each.done == "set aside"]
+    mine = [path for path in kept if path.read_bytes() == b"my own words"]
+    assert len(mine) == 3, "the blob, and its place in both trees"
+    assert len(kept) == 3 + 2 + 2, "and what told of both trees: results, an outcome, a root"
+    aside = [path for path in Path(store.layout.damaged).rglob("*") if not path.is_dir()]
+    assert sorted(aside) == sorted(kept), "no good file lies there, to be written through"
+
+
+def test_what_is_not_of_a_tree_is_kept_too(store: LocalStore) -> None:
+    one = built(store, "one")
+    file_of(store, one, "mine").mkdir()
+    file_of(store, one, "mine/words").write_bytes(b"mine")
+    file_of(store, one, "link").unlink()
+    file_of(store, one, "link").write_bytes(b"no link")
+    done = repaired(store)
+    kept = {Path(each.kept).name: each for each in done if each.done == "set aside"}
+    assert Path(kept["mine"].kept, "words").read_bytes() == b"mine"
+    assert Path(kept["link"].kept).read_bytes() == b"no link"
+    assert not store.has_tree(one.output)
+
+
+def test_a_mode_or_a_name_is_given_back_and_nothing_dropped(store: LocalStore) -> None:
+    one = built(store, "one")
+    file_of(store, one, "doc").chmod(0o600)
+    file_of(store, one, "bin/run").chmod(0o755)
+    blob = Path(store.layout.blob(Digest.of(b"in every tree").hash))
+    message = Path(store.layout.blob(Digest.of(store.tree(one.output).encode()).hash))
+    run = Path(store.layout.blob(Digest.of(b"one").hash))
+    for path in (blob, message, run):
+        path.unlink()
+    done = repaired(store)
+    assert {each.done for each in done} == {"mended"}
+    assert blob.samefile(file_of(store, one, "shared"))
+    assert run.samefile(file_of(store, one, "bin/run"))
+    assert message.exists()
+    assert store.realisation(one.derivation) == one
+    store.refuse_changed(one.output)
+
+
+def test_an_executable_blob_without_its_plain_name_is_found(store: LocalStore) -> None:
+    built(store, "one")
+    path = Path(store.layout.blob(Digest.of(b"one").hash))
+    path.unlink()
+    found = []
+    verify(store, found.append)
+    assert [each.path for each in found] == [str(path)]
+
+
+def gone_file(store: LocalStore, one: Realisation) -> None:
+    file_of(store, one, "doc").unlink()
+
+
+def gone_folder(store: LocalStore, one: Realisation) -> None:
+    shutil.rmtree(store.path(one.output))
+
+
+def gone_mark(store: LocalStore, one: Realisation) -> None:
+    Path(f"{store.path(one.output)}.tree").unlink()
+
+
+def gone_log(store: LocalStore, _: Realisation) -> None:
+    Path(store.layout.blob(Digest.of(b"log of one").hash)).unlink()
+
+
+def gone_outcome(store: LocalStore, one: Realisation) -> None:
+    Path(store.layout.record("ac", str(one.action), accelerated=False)).unlink()
+
+
+@pytest.mark.parametrize("lose", [gone_file, gone_folder, gone_mark, gone_log, gone_outcome])
+def test_what_lacks_something_is_dropped(
+    store: LocalStore, tmp_path: Path, lose: Callable[[LocalStore, Realisation], None]
+) -> None:
+    one, two = built(store, "one"), built(store, "two")
+    hold(store, tmp_path / "one", one)
+    lose(store, one)
+    assert repaired(store)
+    assert store.realisation(one.derivation) is None
+    assert store.realisation(two.derivation) == two
+    assert built(store, "one") == one
+    sound(store)
+
+
+def test_repair_does_not_run_beside_a_build(store: LocalStore) -> None:
+    one = built(store, "one")
+    changed(file_of(store, one, "doc"), b"x")
+    with store.shared(), pytest.raises(StoreError, match="a build is using the store"):
+        repair(store, lambda _: None)
+    assert store.has_tree(one.output)
+
+
+def test_collection_keeps_what_was_set_aside_as_long_as_a_result(store: LocalStore) -> None:
+    changed(file_of(store, built(store, "one"), "doc"), b"my own words")
+    repaired(store)
+    collect(store, keep_days=14)
+    (aside,) = Path(store.layout.damaged).iterdir()
+    then = aside.stat().st_mtime - 15 * DAY
+    os.utime(aside, (then, then))
+    collect(store, keep_days=14)
+    assert list(Path(store.layout.damaged).iterdir()) == []
+
+
+# ---- the cheap look that a build takes at a result
+
+
+def longer(path: Path) -> None:
+    changed(path, b"doc of one, and more")
+    path.chmod(0o444)
+    os.utime(path, (315_532_800, 315_532_800))
+
+
+def as_long(path: Path) -> None:
+    changed(path, b"DOC of one")
+    path.chmod(0o444)
+
+
+def replaced(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("bin/run")
+
+
+def with_another(path: Path) -> None:
+    path.with_name("another").touch()
+
+
+def link_elsewhere(path: Path) -> None:
+    path.with_name("link").unlink()
+    path.with_name("link").symlink_to("doc")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        longer,
+        as_long,
+        replaced,
+        Path.unlink,
+        lambda path: path.chmod(0o644),
+        with_another,
+        link_elsewhere,
+        lambda path: shutil.rmtree(path.parent),
+    ],
+)
+def test_a_changed_file_is_seen_by_its_stat_data(
+    store: LocalStore, change: Callable[[Path], None]
+) -> None:
+    one = built(store, "one")
+    path = file_of(store, one, "doc")
+    store.refuse_changed(one.output)
+    change(path)
+    with pytest.raises(VerificationError) as caught:
+        store.refuse_changed(one.output)
+    assert caught.value.where in {str(path), str(path.parent)}
+    assert "store repair" in str(caught.value.hint)
+    assert repaired(store)
+    assert not store.has_tree(one.output) or store.refuse_changed(one.output) is None
+
+
+def test_a_file_that_was_only_touched_is_not_changed(store: LocalStore) -> None:
+    one = built(store, "one")
+    os.utime(file_of(store, one, "doc"))
+    os.utime(file_of(store, one, "bin"))
+    store.refuse_changed(one.output)
+    assert repaired(store) == []
