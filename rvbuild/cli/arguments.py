@@ -161,9 +161,7 @@ def _parser() -> tuple[_Parser, Mapping[str, argparse.ArgumentParser]]:
         help="every source that the target needs, where it is from, and what of them is prebuilt",
     )
 
-    log = command(
-        "log", "print the log of a target's step, or of its check that failed", common, overrides
-    )
+    log = command("log", "print the log of a target's step, or of its check that failed", *pinned)
     log.add_argument("target", metavar="TARGET", help="or the digest of a derivation")
 
     command("doctor", "look whether this machine can build", common, json)
