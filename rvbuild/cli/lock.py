@@ -108,6 +108,7 @@ def _resolve(setup: Setup, names: list[str], old: Lock) -> Lock:
         build_arch=setup.build_arch,
         old=setup.known(),
         below=setup.known(below=True),
+        own=frozenset(own),
     )
     linker = Linker(graph, resolver, setup.build_arch)
     resolver.imports = GoList(

@@ -52,6 +52,7 @@ class Resolver:
         build_arch: The build machine's architecture.
         old: The lock so far; what it says of the same description stands.
         below: Of that, what came with rvbuild, which serves what nothing here changes.
+        own: The recipes that did not come with rvbuild.
     """
 
     recipes: Recipes
@@ -60,12 +61,14 @@ class Resolver:
     build_arch: str
     old: Lock
     below: Lock = field(factory=Lock)
+    own: frozenset[str] = frozenset()
     imports: Imports = _nobody_tells
     pins: dict[str, PinValue] = field(factory=dict, init=False)
     sources: dict[str, LockedSource] = field(factory=dict, init=False)
     go_modules: dict[str, GoModuleSet] = field(factory=dict, init=False)
     _wanted: dict[str, list[User]] = field(factory=dict, init=False)
     _under_way: list[str] = field(factory=list, init=False)
+    _standing: dict[str, bool] = field(factory=dict, init=False)
     _files: SourceFiles = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -103,6 +106,25 @@ class Resolver:
             if recipe.go_modules is not None:
                 self.modules(recipe, recipe.go_modules)
         return Lock(pins=self.pins, sources=self.sources, go_modules=self.go_modules)
+
+    def _stands(self, recipe: Recipe) -> bool:
+        """Whether what the lock below has of a recipe's pins was read from what there is now."""
+        if recipe.name not in self._standing:
+            known = recipe.name not in self.own and self.below.has(recipe)
+            self._standing[recipe.name] = known and all(
+                self._source_stands(recipe, *self._files.named(recipe, name, where))
+                for name, where in recipe.reads()
+            )
+        return self._standing[recipe.name]
+
+    def _source_stands(self, reader: Recipe, owner: Recipe, name: str) -> bool:
+        if owner.name == reader.name:
+            return True
+        if not self._stands(owner):
+            self.source(owner, name)
+            return self._as_in(self.below, owner, name)
+        key = source_key(owner.name, name, owner.sources[name].spec, self.build_arch)
+        return self.old.sources.get(key) == self.below.sources.get(key)
 
     def _is_stale(self, recipe: Recipe) -> bool:
         """Whether a lock has the recipe, and a source that it reads is another now."""
@@ -144,6 +166,8 @@ class Resolver:
         if isinstance(pin, Reading) and pin.reader == "git":
             return git_fact(self._files.source(recipe, pin.source, pin.where)[0], pin)
         key = f"{recipe.name}/{name}"
+        if key not in self.pins and key in self.below.pins and self._stands(recipe):
+            self.pins[key] = self.below.pins[key]
         if key not in self.pins:
 
             def find() -> None:

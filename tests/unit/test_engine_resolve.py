@@ -125,6 +125,7 @@ class World:
     imports: Mapping[str, set[Import]] = field(factory=dict)
     outside: Outside = field(factory=Outside)
     listed: list[str] = field(factory=list)
+    fetched: list[str] = field(factory=list)
     resolver: Resolver | None = None
 
     def recipe(self, name: str, asked_at: str | None = None) -> Recipe:
@@ -142,9 +143,11 @@ class World:
         users: tuple[str, ...] = (),
         below: Lock | None = None,
         shipped: tuple[str, ...] = (),
+        own: tuple[str, ...] = (),
     ) -> Lock:
         """Resolve some recipes (all of them by default)."""
         trees = FakeTrees(self.files)
+        self.fetched = trees.fetched
         self.resolver = Resolver(
             recipes=self,
             registries=self.outside,
@@ -152,6 +155,7 @@ class World:
             build_arch="amd64",
             old=old or Lock(),
             below=below or Lock(),
+            own=frozenset(own or names or self.texts),
             imports=self._imports,
         )
         wanted = [self.recipe(name) for name in names or sorted(self.texts)]
@@ -330,6 +334,15 @@ def test_what_shipped_recipes_read_from_a_replaced_source_is_the_projects_own():
     assert again == first
     back = reading(READERS).lock("k", old=first.over(below), below=below, shipped=tuple(READERS))
     assert back.over(below) == evolve(below, hidden=back.over(below).hidden)
+
+
+def test_pins_that_came_with_rvbuild_are_taken_over_unread():
+    """A project's new recipe needs none of what a shipped tool's version is read from."""
+    below = reading(READERS).lock()
+    world = reading({**READERS, "new": "inputs: {build: [end]}\nbuild: x\n"})
+    lock = world.lock("new", "end", old=below, below=below, own=("new",))
+    assert lock.pins == {"end/version": below.pins["end/version"]}
+    assert (world.outside.asked, world.fetched) == ([], [])
 
 
 def test_shipped_recipes_that_are_not_resolved_share_no_modules():
