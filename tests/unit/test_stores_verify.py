@@ -304,7 +304,7 @@ def test_collection_empties_tmp(store: LocalStore) -> None:
 
 def test_collection_does_not_run_beside_a_build(store: LocalStore) -> None:
     one = built(store, "one")
-    with store.shared(), pytest.raises(StoreError, match="a build is using the store"):
+    with store.shared(), pytest.raises(StoreError, match="another rvbuild is using the store"):
         collect(store, keep_days=-1)
     assert store.realisation(one.derivation) == one
 
