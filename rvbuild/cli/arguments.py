@@ -171,7 +171,7 @@ def _parser() -> tuple[_Parser, Mapping[str, argparse.ArgumentParser]]:
         "action",
         metavar="verify|repair|path",
         choices=["verify", "repair", "path"],
-        help="verify: hash everything again; repair: also take out what is damaged, "
+        help="verify: hash everything again; repair: also set aside what is damaged, "
         "so that the next build fetches or makes it anew",
     )
 

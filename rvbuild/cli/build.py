@@ -19,8 +19,9 @@ from rvbuild.core.graph import RecipeGraph, with_checkers
 from rvbuild.core.link import Linked
 from rvbuild.engine.build import Built, build
 
-_MOST_STAMPED = 100
-"""Files of a result that a memo watches, with their folders: each costs some microseconds."""
+_MOST_STAMPED = 1000
+"""Files of a result that a memo watches, with its folders: each costs some microseconds.
+Results with more get no memo: a build looks at them itself."""
 
 
 def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None) -> int:
@@ -90,6 +91,8 @@ def _remember(
     memo: Memo, answer: str, setup: Setup, graph: RecipeGraph, results: list[Result]
 ) -> None:
     """Keep the answer for as long as recipes, locks and results stay as they are."""
+    if any(len(result.files) > _MOST_STAMPED for result in results):
+        return
     inputs = [*setup.workspace.locks, *setup.workspace.recipes]
     for name in graph.recipes:
         folder = setup.folder.path(name)
@@ -101,8 +104,8 @@ def _remember(
     links, marks = [], []
     for result in results:
         tree = os.readlink(result.place)
-        marks += [tree, f"{tree}.tree"]
-        files = [os.path.join(tree, file) for file in result.files[:_MOST_STAMPED]]
-        marks += dict.fromkeys([*map(os.path.dirname, files), *files])
+        marks.append(f"{tree}.tree")
+        for at, _, files in os.walk(tree):  # each folder too: something may be put there
+            marks += [at, *(os.path.join(at, file) for file in files)]
         links.append((result.place, tree))
     memo.keep(answer, inputs, links, marks)

@@ -53,9 +53,10 @@ def log_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo
     log = _log(setup.store, steps) if workspace.has_store else None
     if log is None:
         msg = "no step of it has run here"
-        raise UsageError(
-            msg, where=arguments.target, hint=f"`rvbuild {arguments.target}` builds it"
-        )
+        if os.path.isdir(os.path.join(workspace.store, "damaged")):
+            msg += ", or `rvbuild store repair` has set its result aside"
+        hint = f"`rvbuild {arguments.target}` builds it"
+        raise UsageError(msg, where=arguments.target, hint=hint)
     try:
         text = setup.store.read(log).decode(errors="replace")
     except KeyError:

@@ -1,12 +1,13 @@
 """Where the recipes, the lock and the store are.
 
 Knows: projects and the user's folders. Must not know: what is in them. Imports nothing but
-os: a build with nothing to do pays for this module every time.
+os and pwd: a build with nothing to do pays for this module every time.
 """
 
 from __future__ import annotations
 
 import os
+import pwd
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOCK = "rvbuild.lock"
@@ -70,5 +71,13 @@ def _has_recipes(folder: str) -> bool:
 def _default_store(project: str | None) -> str:
     if project:
         return os.path.join(project, "cache")
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(_home(), ".cache")
     return os.path.join(base, "rvbuild")
+
+
+def _home() -> str:
+    """The user's folder. An empty HOME is as none: it does not mean `/`."""
+    try:
+        return os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:  # a user without a name, as containers have them
+        return os.getcwd()

@@ -108,8 +108,8 @@ def collect(store: LocalStore, *, keep_days: float, max_size: int | None = None)
             What roots reach stays, however large.
 
     Raises:
-        StoreError: a build is using the store, it could not be read or written, or a live
-            tree is damaged.
+        StoreError: another rvbuild is using the store, it could not be read or written, or
+            a live tree is damaged.
     """
     layout = store.layout
     with store.exclusive(), guarded(layout.root, "collect garbage in"):
@@ -190,7 +190,7 @@ def _sweep_trees(layout: Layout, live: _Live) -> int:
         os.unlink(path)
     for name, path in gone:
         if not name.endswith(".tree"):
-            remove_tree(path)
+            _remove(path)
     return len(marks)
 
 

@@ -101,14 +101,14 @@ class LocalLocks:
         """Alone in the store; does not wait.
 
         Raises:
-            StoreError: a build is using the store.
+            StoreError: another rvbuild is using the store.
         """
         held = _held(f"{self._folder}/{STORE}", fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
             held.__enter__()
         except BlockingIOError:
-            msg = "a build is using the store"
-            hint = "run it again when the build is done"
+            msg = "another rvbuild is using the store"
+            hint = "run it again when that one is done"
             raise StoreError(msg, where=self._root, hint=hint) from None
         try:
             yield

@@ -123,10 +123,22 @@ def leads_into(link: str, folder: str) -> bool:
     """Whether ``link`` is a symlink into ``folder``, or a directory that holds one."""
     if os.path.islink(link):
         target = os.path.join(os.path.dirname(link), os.readlink(link))
-        inside = os.path.realpath(folder)
-        return os.path.realpath(target).startswith(inside + "/") and os.path.lexists(target)
+        return os.path.lexists(target) and _is_inside(os.path.realpath(target), folder)
     try:
         with os.scandir(link) as entries:
             return any(e.is_symlink() and leads_into(e.path, folder) for e in entries)
     except OSError:
         return False
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    """Whether one of the folders above ``path`` is ``folder``, also by another path of it.
+
+    A container sees the store of its host elsewhere: the texts of paths say nothing.
+    """
+    above = os.path.dirname(path)
+    while not os.path.samefile(above, folder):
+        path, above = above, os.path.dirname(above)
+        if path == above:
+            return False
+    return True

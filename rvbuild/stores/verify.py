@@ -223,13 +223,16 @@ def _tree(walk: _Walk, name: str, mark: str) -> None:
     message = Digest.of(data)
     if message.hash not in walk.present:
         walk.missing(walk.layout.blob(message.hash), f"the Tree message of {name}", mark)
-    _compare(walk, tree, mark.removesuffix(".tree"))
+    top = mark.removesuffix(".tree")
+    if not os.path.lexists(top):
+        walk.missing(top, "the folder of a registered tree")
+    elif os.path.islink(top) or not os.path.isdir(top):  # what a link shows is not the store's
+        walk.damaged(top, "not a folder")
+    else:
+        _compare(walk, tree, top)
 
 
 def _compare(walk: _Walk, tree: Tree, top: str) -> None:
-    if not os.path.isdir(top):
-        walk.missing(top, "the folder of a registered tree")
-        return
     stack = [(top, tree.root)]
     while stack:
         folder, digest = stack.pop()

@@ -241,7 +241,7 @@ def gc_while_stopped(world: World, *words: str, event: str, part: str, place: in
 def test_gc_takes_no_result_that_is_about_to_be_linked(world: World):
     said = gc_while_stopped(world, HELLO_HERE, event="os.symlink", part="/result/", place=1)
     assert said.code == 1
-    said.said("a build is using the store")
+    said.said("another rvbuild is using the store")
     assert (world.folder / "result" / HELLO_HERE / "share/hello.txt").exists()
 
 
@@ -253,4 +253,4 @@ def test_gc_takes_no_source_that_lock_is_about_to_read(world: World):
     world.step("user", ": > $out/out.txt", "pins: {x: {from: words, line: 1, file: version}}\n")
     said = gc_while_stopped(world, "lock", event="open", part=".tree", place=0)
     assert said.code == 1
-    said.said("a build is using the store")
+    said.said("another rvbuild is using the store")

@@ -77,6 +77,40 @@ def test_a_file_that_was_put_there_is_no_part_of_a_result(world: World):
     assert [file.read_text() for file in (world.store / "damaged").rglob("mine.txt")] == ["mine"]
 
 
+@pytest.mark.parametrize("count", [101, 1001])
+def test_no_file_of_many_is_changed_unseen(world: World, count: int):
+    script = 'mkdir -p "$out/a/b/empty"; touch "$out/a/b/1"\n'
+    script += f'for i in $(seq {count}); do echo "$i" > "$out/f$i"; done'
+    world.step("many", script, output="f1")
+    many = f"many-{HERE}"
+    world.fine(many)
+    world.fine(many)  # remembers, if it does
+    top = world.folder / "result" / many
+    for place in ("a", "a/b/empty"):
+        (top / place / "mine").touch()
+        assert world.run(many).code == 5, place
+        world.fine("store", "repair")
+        world.fine(many)
+        world.fine(many)
+    for file in (top / "f1", top / f"f{count}", top / "f99"):
+        file.chmod(0o644)
+        file.write_text("mine")
+        assert world.run(many).code == 5, file
+        world.fine("store", "repair")
+        world.fine(many)
+        world.fine(many)
+
+
+def test_the_log_of_what_a_repair_has_set_aside(world: World):
+    world.fine(HELLO_HERE)
+    edited(world, "mine")
+    world.fine("store", "repair")
+    ran = world.run("log", HELLO_HERE)
+    assert (ran.code, ran.out) == (2, "")
+    ran.said("no step of it has run here, or `rvbuild store repair` has set its result aside")
+    ran.said(f"`rvbuild {HELLO_HERE}` builds it")
+
+
 def test_a_repair_for_programs(world: World):
     world.fine(HELLO_HERE)
     assert json.loads(world.fine("store", "repair", "--json").out) == {"repairs": []}

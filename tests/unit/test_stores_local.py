@@ -348,7 +348,7 @@ def test_removing_follows_no_symlink_and_goes_any_depth(tmp_path: Path) -> None:
 
 def test_exclusive_waits_for_nobody(store: LocalStore) -> None:
     other = LocalStore(store.layout.root, durable=False)
-    busy = pytest.raises(StoreError, match="a build is using the store")
+    busy = pytest.raises(StoreError, match="another rvbuild is using the store")
     with store.shared(), store.shared(), busy, other.exclusive():
         pytest.fail("two in the store at once")
     with other.exclusive():

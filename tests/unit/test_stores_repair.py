@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -108,7 +109,8 @@ def test_every_flipped_file_is_set_aside_and_made_anew(tmp_path: Path) -> None:
         changed(path, bytes(bad))
         done = repaired(store)
         aside = [each for each in done if each.done == "set aside"]
-        assert bytes(bad) in {Path(each.kept).read_bytes() for each in aside}, file
+        files_aside = [Path(each.kept) for each in aside if Path(each.kept).is_file()]
+        assert bytes(bad) in {path.read_bytes() for path in files_aside}, file
         hold(store, tmp_path / "one", built(store, "one"))
         assert built(store, "two") == built(good, "two")
         sound(store)
@@ -215,10 +217,89 @@ def test_what_lacks_something_is_dropped(
     sound(store)
 
 
+def twins(store: LocalStore) -> tuple[Digest, Digest]:
+    """Two trees with the same bytes, executable in the first and plain in the second."""
+    roots = []
+    for executable in (True, False):
+        with store.new_tree() as writer:
+            writer.file("it", [b"the same"], executable=executable)
+            roots.append(writer.commit())
+    return roots[0], roots[1]
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_one_file_that_is_to_have_two_modes_gets_one(store: LocalStore, wrong: int) -> None:
+    """A person linked one tree's file over the other's: only the tree with the link goes."""
+    roots = twins(store)
+    files = [Path(store.path(root), "it") for root in roots]
+    files[wrong].unlink()
+    files[wrong].hardlink_to(files[1 - wrong])
+    mine = files[wrong].with_name("mine")
+    mine.write_bytes(b"mine")
+    done = repaired(store)
+    assert [store.has_tree(root) for root in roots] == [wrong != 0, wrong != 1]
+    (kept,) = (each.kept for each in done if each.path == str(mine))
+    assert Path(kept).read_bytes() == b"mine"
+    blob = Digest.of(b"the same")
+    assert store.read(blob) == b"the same"
+    assert twins(store) == roots
+    sound(store)
+    assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o555, 0o444]
+
+
+def test_repair_ends_where_something_else_undoes_it(store: LocalStore) -> None:
+    doc = file_of(store, built(store, "one"), "doc")
+    doc.chmod(0o600)
+    with pytest.raises(StoreError, match="something else changes it"):
+        repair(store, lambda _: doc.chmod(0o600))
+    assert {each.done for each in repaired(store)} == {"mended"}
+
+
+@pytest.mark.parametrize("damage_mark", [False, True])
+def test_repair_and_collection_stay_inside_the_store(
+    store: LocalStore, tmp_path: Path, *, damage_mark: bool
+) -> None:
+    one = built(store, "one")
+    hold(store, tmp_path / "one", one)
+    elsewhere = tmp_path / "elsewhere"
+    os.rename(store.path(one.output), elsewhere)
+    (elsewhere / "mine").write_bytes(b"mine")
+    (elsewhere / "doc").unlink()
+    Path(store.path(one.output)).symlink_to(elsewhere)
+    before = sorted(elsewhere.rglob("*"))
+    if damage_mark:
+        changed(Path(f"{store.path(one.output)}.tree"), b"\xff")
+    assert repaired(store)
+    assert sorted(elsewhere.rglob("*")) == before
+    assert not store.has_tree(one.output)
+    two = built(store, "two")
+    os.rename(store.path(two.output), tmp_path / "two")
+    Path(store.path(two.output)).symlink_to(tmp_path / "two")
+    collect(store, keep_days=-1)
+    assert (tmp_path / "two/doc").exists()
+
+
+def test_what_is_in_a_tree_whose_mark_is_damaged_is_kept(store: LocalStore) -> None:
+    one, two = built(store, "one"), built(store, "two")
+    changed(Path(f"{store.path(one.output)}.tree"), b"\xff")
+    file_of(store, one, "mine").mkdir()
+    file_of(store, one, "mine/words").write_bytes(b"mine")
+    file_of(store, one, "doc").unlink()
+    file_of(store, one, "doc").write_bytes(b"my own words")
+    done = repaired(store)
+    (kept,) = (Path(each.kept) for each in done if each.kept.endswith(one.output.hash))
+    assert (kept / "mine/words").read_bytes() == b"mine"
+    assert (kept / "doc").read_bytes() == b"my own words"
+    assert not store.has_tree(one.output)
+    files = [path for path in kept.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert len(files) == 2, "no good file lies there, to be written through"
+    assert file_of(store, two, "shared").read_bytes() == b"in every tree"
+
+
 def test_repair_does_not_run_beside_a_build(store: LocalStore) -> None:
     one = built(store, "one")
     changed(file_of(store, one, "doc"), b"x")
-    with store.shared(), pytest.raises(StoreError, match="a build is using the store"):
+    with store.shared(), pytest.raises(StoreError, match="another rvbuild is using the store"):
         repair(store, lambda _: None)
     assert store.has_tree(one.output)
 

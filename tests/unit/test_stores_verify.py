@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -304,9 +306,50 @@ def test_collection_empties_tmp(store: LocalStore) -> None:
 
 def test_collection_does_not_run_beside_a_build(store: LocalStore) -> None:
     one = built(store, "one")
-    with store.shared(), pytest.raises(StoreError, match="a build is using the store"):
+    with store.shared(), pytest.raises(StoreError, match="another rvbuild is using the store"):
         collect(store, keep_days=-1)
     assert store.realisation(one.derivation) == one
+
+
+def test_a_link_to_something_else_than_the_store_keeps_nothing(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    one = built(store, "one")
+    hold(store, tmp_path / "one", one)
+    other = tmp_path / "other/trees/ab"
+    other.mkdir(parents=True)
+    (tmp_path / "one").unlink()
+    (tmp_path / "one").symlink_to(other)
+    collect(store, keep_days=-1)
+    assert store.realisation(one.derivation) is None
+
+
+BOUND = """\
+mount --bind "$1" "$2"
+exec "$3" -c '
+import sys
+from rvbuild.stores.collect import collect
+from rvbuild.stores.local import LocalStore
+collect(LocalStore(sys.argv[1], durable=False), keep_days=-1)' "$2"
+"""
+
+
+@pytest.mark.privileged
+def test_collection_keeps_what_is_held_by_another_path_of_the_store(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    """A container sees the store of its host elsewhere, and the links by the host's paths."""
+    own = ["unshare", "--user", "--map-root-user", "--mount"]
+    if not os.environ.get("CI") and subprocess.run([*own, "true"], check=False).returncode:
+        pytest.skip("no unprivileged user namespaces")
+    one, two = built(store, "one"), built(store, "two")
+    hold(store, tmp_path / "one", one)
+    (tmp_path / "seen").mkdir()
+    words = ["sh", "-euc", BOUND, "sh", store.layout.root, str(tmp_path / "seen"), sys.executable]
+    subprocess.run([*own, *words], check=True)
+    assert store.realisation(one.derivation) == one
+    assert store.realisation(two.derivation) is None
+    assert [root.name for root in store.roots()] == ["one"]
 
 
 def test_nothing_is_collected_when_a_live_tree_is_damaged(store: LocalStore) -> None:
