@@ -31,6 +31,11 @@ class Header:
     kind: bytes
     link: bytes
 
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is one; Unix V7 had no type flag for it, but the slash at the end."""
+        return self.kind == b"5" or (self.kind in b"0\x007" and self.name.endswith(b"/"))
+
 
 def parse_header(block: bytes) -> Header:
     """Read one header block of 512 bytes.

@@ -28,6 +28,9 @@ COMMANDS = (
 _BEFORE = frozenset({"--store", "-q", "--quiet", "-v", "--verbose"})
 STARTERS = ("go", "autotools", "meson", "image")
 
+_ALIKE = 0.75
+"""From when on an option is likely the one that was meant: all begin with the same two dashes."""
+
 _HEAD = """\
 Build software for riscv64 (and arm64, amd64), reproducibly and from source.
 
@@ -62,7 +65,7 @@ def _refuse(command: argparse.ArgumentParser, unknown: list[str]) -> NoReturn:
     from re import findall  # noqa: PLC0415 - only when it is needed
 
     options = findall(r"(?<!\S)--[a-z-]+", command.format_help())
-    near = get_close_matches(unknown[0].partition("=")[0], options, 1)
+    near = get_close_matches(unknown[0].partition("=")[0], options, 1, _ALIKE)
     also = f"; did you mean {near[0]}?" if near else ""
     command.error(f"not known here: {' '.join(unknown)}{also}")
 

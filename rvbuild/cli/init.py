@@ -14,8 +14,9 @@ from rvbuild.cli.memo import Memo
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.image import environment
+from rvbuild.core.recipe import ARCHITECTURES
 from rvbuild.recipes_yaml.folder import RECIPE_FILE, Folder
-from rvbuild.recipes_yaml.recipe import NAME, read_recipe
+from rvbuild.recipes_yaml.recipe import NAME, NAME_HINT, read_recipe
 
 _STARTERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "starters")
 
@@ -25,7 +26,8 @@ def init_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     name = arguments.name
     if not NAME.match(name):
         msg = f"{name!r} is not a recipe name"
-        raise UsageError(msg, hint="lower-case letters, digits, '.', '_' and '-'")
+        raise UsageError(msg, hint=NAME_HINT)
+    _refuse_ending(name)
     recipes = os.path.join(workspace.project or os.getcwd(), "recipes")
     _refuse_known(name, recipes, workspace)
     with open(os.path.join(_STARTERS, f"{arguments.starter}.yaml"), encoding="utf-8") as file:
@@ -44,6 +46,15 @@ def init_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     if not arguments.quiet:
         sys.stderr.write(f"change it, then `rvbuild lock {name}` and `rvbuild {name}-riscv64`\n")
     return 0
+
+
+def _refuse_ending(name: str) -> None:
+    """A target is NAME-ARCH: such a name could not be told from one."""
+    begin, _, end = name.rpartition("-")
+    if end in ARCHITECTURES:
+        msg = f"{name!r} ends as a target does, with the architecture {end}"
+        hint = "choose a name without it: one recipe is for every architecture"
+        raise UsageError(msg, hint=f"{hint}: `rvbuild init {begin}`" if begin else hint)
 
 
 def _refuse_known(name: str, recipes: str, workspace: Workspace) -> None:

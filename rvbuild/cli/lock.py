@@ -100,6 +100,7 @@ def _resolve(setup: Setup, names: list[str], old: Lock) -> Lock:
     instances = [instance for name in names or own for instance in _instances(name, setup)]
     instances = [*with_checkers(instances, setup.folder.load)]
     graph = RecipeGraph(instances, setup.folder.load, setup.build_arch, checks=True)
+    _load_choices(graph, setup.folder)
     outputs = _Outputs(setup.machinery(), setup.jobs())
     resolver = Resolver(
         recipes=graph,
@@ -117,6 +118,14 @@ def _resolve(setup: Setup, names: list[str], old: Lock) -> Lock:
     with setup.store.shared():  # from when a source is fetched until its files have been read
         listed = {**graph.recipes, **({} if names else {other.name: other for other in others})}
         return resolver.lock([listed[name] for name in sorted(listed)], others, shipped)
+
+
+def _load_choices(graph: RecipeGraph, folder: Folder) -> None:
+    """See that each recipe that an option offers is there; a build reads only the chosen ones."""
+    for recipe in graph.recipes.values():
+        for name, option in recipe.options.items():
+            for value, choice in option.choices.items():
+                folder.load(choice, recipe.at(f"options.{name}.choices.{value}"))
 
 
 def _instances(name: str, setup: Setup) -> list[Instance]:

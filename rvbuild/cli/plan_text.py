@@ -35,7 +35,8 @@ def _lines(plan: Plan) -> Iterator[str]:
         if size == 1:
             yield f"{task.phase.value:<6} {task.derivation.label}: {task.reason}"
         elif size:
-            yield f"{task.phase.value:<6} {size} {group}: not in the store"
+            why = task.reason.partition(";")[0]  # the group's name says who needs them
+            yield f"{task.phase.value:<6} {size} {group}: {why}"
             sizes[group] = 0  # said, where its first is
 
 

@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from difflib import get_close_matches
 from functools import cached_property
 
 from attrs import define, evolve, field
@@ -21,7 +20,7 @@ from attrs import define, evolve, field
 from rvbuild.cli.arguments import COMMANDS
 from rvbuild.cli.progress import progress_for
 from rvbuild.cli.workspace import Workspace
-from rvbuild.core.errors import LockError, SandboxError, SourceError, UsageError
+from rvbuild.core.errors import LockError, SandboxError, SourceError, UsageError, closest
 from rvbuild.core.events import Reporter
 from rvbuild.core.graph import Instance, RecipeGraph, parse_target
 from rvbuild.core.link import Linked, Linker
@@ -151,9 +150,10 @@ class Setup:
         try:
             return parse_target(word, self.folder.load)
         except UsageError as error:
-            near = next(iter(get_close_matches(word, COMMANDS, 1)), None)
-            if near and "did you mean" not in (error.hint or ""):
-                error.hint = f"did you mean the command `rvbuild {near}`?"
+            near, hint = closest(word, COMMANDS), error.hint or ""
+            if near:
+                also = f"{hint[:-1]} or" if hint.startswith("did you mean") else "did you mean"
+                error.hint = f"{also} the command `rvbuild {near}`?"
             raise
 
     def lock(self) -> Lock:

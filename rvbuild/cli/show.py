@@ -80,19 +80,25 @@ def _source(held: Held) -> dict[str, object]:
 
 
 def _options(graph: RecipeGraph, setup: Setup) -> Iterator[dict[str, object]]:
-    """Each value of each option that a recipe of the graph declares, and whether it is taken."""
-    for user in {instance.recipe: instance for instance in graph.order()}.values():
+    """Each value that an option of the graph can have there, and whether it is taken."""
+    users: dict[str, list[Instance]] = {}
+    for instance in graph.order():
+        users.setdefault(instance.recipe, []).append(instance)
+    for user, *others in users.values():
         recipe = graph.recipe(user.recipe)
         for name, option in recipe.options.items():
             for value, choice in option.choices.items():
-                where = recipe.at(f"options.{name}.choices.{value}")
+                chosen = setup.folder.load(choice, recipe.at(f"options.{name}.choices.{value}"))
+                archs = {each.arch or setup.build_arch for each in (user, *others)}
+                if archs.isdisjoint(chosen.architectures):
+                    continue
                 yield {
                     "recipe": recipe.name,
                     "option": name,
                     "value": value,
                     "input": option.input,
                     "stands-for": choice,
-                    "summary": setup.folder.load(choice, where).summary,
+                    "summary": chosen.summary,
                     "taken": graph.stand_in(user, option.input) == choice,
                 }
 

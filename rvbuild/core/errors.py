@@ -109,5 +109,11 @@ class Interrupted(RvbuildError):
 
 def suggestion(word: str, known: Iterable[str]) -> str | None:
     """``did you mean …?`` for a word that is close to a known one."""
+    close = closest(word, known)
+    return f"did you mean {close!r}?" if close else None
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that another is most like, if it is like any."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else None
+    return close[0] if close else None

@@ -6,12 +6,11 @@ Knows: how inputs choose an architecture; cycles; order. Must not know: locks, s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from difflib import get_close_matches
 
 import networkx as nx
 from attrs import frozen
 
-from rvbuild.core.errors import RecipeError, UsageError
+from rvbuild.core.errors import RecipeError, UsageError, closest
 from rvbuild.core.recipe import ARCHITECTURES, FOR_TARGET, Recipe
 from rvbuild.core.variants import PLAIN, Variants
 
@@ -77,7 +76,7 @@ def _near_miss(text: str, load: Load) -> UsageError | None:
         msg = "an architecture alone is no target"
         return UsageError(msg, where=text, hint=f"for example runc-{text}; {_LISTED}")
     name, _, arch = text.rpartition("-")
-    near = _ELSEWHERE.get(arch) or next(iter(get_close_matches(arch, ARCHITECTURES, 1)), None)
+    near = _ELSEWHERE.get(arch) or closest(arch, ARCHITECTURES)
     try:
         known = parse_target(f"{name}-{near}", load) if near else None
     except UsageError:  # the name is wrong as well, or all of it is a name
@@ -222,7 +221,7 @@ class RecipeGraph:
 
     def _target_input(self, user: Instance, name: str) -> Instance:
         recipe = self.recipe(user.recipe)
-        where = recipe.at(f"inputs.target.{name}")
+        where = recipe.at(self._variants.said_at(recipe, name))
         given = self.recipe(self.stand_in(user, name), where)
         if given.kind not in FOR_TARGET:
             msg = f"{given.name!r} is a {given.kind}, not a package or an image"

@@ -32,7 +32,7 @@ _NAME = re.compile(
 )
 _LONGEST_NAME = 255  # what registries and runtimes take, the registry's own part included
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
-_FOLDER = re.compile(r"/[^/\0]")
+_FOLDER = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[^/\0]+)+/?\Z")
 _SECONDS = re.compile(r"[0-9]{1,11}\Z")  # up to the year 5138
 _PORT = re.compile(r"[0-9]{1,5}(?:/(?:tcp|udp|sctp))?\Z")
 

@@ -30,17 +30,25 @@ class Variants:
 
     def stand_in(self, user: Recipe, name: str) -> str:
         """The recipe that a target input of ``user`` is; what stands for another sees that one."""
-        other = self.replace.get(name) or self._chosen(user, name)
+        key = self._chosen(user, name)
+        chosen = user.options[key].choices[self.options[key]] if key else name
+        other = self.replace.get(name, chosen)
         return name if user.name == other else other
 
-    def _chosen(self, user: Recipe, name: str) -> str:
+    def said_at(self, user: Recipe, name: str) -> str:
+        """The key of ``user`` that names the recipe that a target input is."""
+        key = None if name in self.replace else self._chosen(user, name)
+        return f"options.{key}.choices.{self.options[key]}" if key else f"inputs.target.{name}"
+
+    def _chosen(self, user: Recipe, name: str) -> str | None:
+        """The option whose value says what the input is."""
         for key, option in user.options.items():
-            if option.input == name:
-                return option.choices.get(self.options.get(key, ""), name)
-        return name
+            if option.input == name and self.options.get(key) in option.choices:
+                return key
+        return None
 
     def refuse_unfit(self, recipes: Collection[Recipe]) -> None:
-        """Refuse what nobody among ``recipes`` asks for or offers.
+        """Refuse what nobody among ``recipes`` asks for or offers, or what would be two inputs.
 
         Raises:
             UsageError: what there is, is in its hint.
@@ -55,6 +63,18 @@ class Variants:
                 declared.setdefault(key, []).append((recipe, option))
         for key, value in self.options.items():
             self._refuse_option(key, value, declared)
+        for user in recipes:
+            self._refuse_twice(user)
+
+    def _refuse_twice(self, user: Recipe) -> None:
+        """One recipe has one place below /in."""
+        places: dict[str, str] = {}
+        for name in user.target_inputs:
+            other = self.stand_in(user, name)
+            first = places.setdefault(other, name)
+            if first != name:
+                msg = f"{other} would be two inputs of {user.name}: {first} and {name}"
+                raise UsageError(msg, hint="say another with --replace or --option")
 
     def _refuse_option(self, key: str, value: str, declared: _Declared) -> None:
         said = f"--option {key}={value}"

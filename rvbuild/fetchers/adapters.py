@@ -43,7 +43,7 @@ from rvbuild.fetchers.path import PathFetcher
 from rvbuild.fetchers.pinned_files import PinnedFiles
 from rvbuild.fetchers.pip_config import find_indexes
 from rvbuild.fetchers.pypi import PypiFetcher
-from rvbuild.fetchers.settings import Settings
+from rvbuild.fetchers.settings import OFFLINE_HINT, Settings
 from rvbuild.fetchers.transport import Transport
 from rvbuild.fetchers.url import UrlFetcher
 from rvbuild.fetchers.urls import Credentials, shown
@@ -64,7 +64,7 @@ class NoTransport(Transport):
             SourceError: always.
         """
         msg = "not asked: --offline forbids the network"
-        raise SourceError(msg, where=shown(url), hint="run rvbuild fetch while online")
+        raise SourceError(msg, where=shown(url), hint=OFFLINE_HINT)
 
 
 class Adapters:

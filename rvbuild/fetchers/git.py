@@ -28,6 +28,7 @@ from rvbuild.fetchers.git_objects import Commit, is_object_name
 from rvbuild.fetchers.git_process import Failed, Git, Refused, Tell, make_bare
 from rvbuild.fetchers.git_tree import Delivery, objects_folder, read_commit
 from rvbuild.fetchers.mirrors import Mirrors, local_path
+from rvbuild.fetchers.settings import OFFLINE_HINT
 from rvbuild.fetchers.urls import shown
 
 _URL = re.compile(r"(?:https?|ssh|git)://[^-/\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*\Z")
@@ -155,7 +156,7 @@ class _Search:
         if self._settings.offline:
             self._fail(
                 "the commit is not on this machine, and --offline forbids the network",
-                "run rvbuild fetch while online, or give --mirror URL=PATH",
+                f"{OFFLINE_HINT}, or give --mirror URL=PATH",
             )
 
     def _fail(self, message: str, hint: str) -> NoReturn:

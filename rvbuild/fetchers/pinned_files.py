@@ -18,6 +18,7 @@ from rvbuild.core.errors import SourceError, StoreError, VerificationError
 from rvbuild.core.events import Noticed, Reporter, silent
 from rvbuild.core.ports import Advance
 from rvbuild.fetchers.mirrors import local_path
+from rvbuild.fetchers.settings import OFFLINE_HINT
 from rvbuild.fetchers.transport import Transport
 from rvbuild.fetchers.urls import Origin, origin, shown
 
@@ -107,7 +108,7 @@ class PinnedFiles:
             addresses: URLs, and paths of this machine, tried in order.
             advance: Told of every piece.
             attempts: What was tried before.
-            hint: What to do when nothing has it.
+            hint: What to do when nothing has it, and the network was asked.
 
         Raises:
             SourceError: no address has it.
@@ -125,7 +126,8 @@ class PinnedFiles:
                 file.seek(0)
                 yield Got(file=file, sha256=found, address=address)
                 return
-            raise tried.error(hint)
+            barred = self.offline and pin.sha256 and not tried.wrong
+            raise tried.error(OFFLINE_HINT if barred else hint)
 
     def unreachable(self, address: str) -> bool:
         """Whether its server could not be reached before: it had its time."""

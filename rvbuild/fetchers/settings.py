@@ -11,6 +11,9 @@ from attrs import field, frozen
 
 from rvbuild.core.events import Reporter, silent
 
+OFFLINE_HINT = "run `rvbuild fetch TARGET` without --offline first"
+"""What to do where the store lacks a pinned source, and ``--offline`` forbids to get it."""
+
 
 def _no_text() -> str:
     return ""

@@ -67,7 +67,7 @@ def _unpack(place: str, name: str, take: Take) -> None:
 
 
 class _Files:
-    """A tree sink that hands on files, and knows of nothing else: `Links.NONE` are let through."""
+    """A tree sink that hands on files: folders say nothing, and the guard refuses links."""
 
     def __init__(self, take: Take) -> None:
         self._take = take

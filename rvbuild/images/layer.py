@@ -116,10 +116,17 @@ class _Entries:
         self.entries: dict[str, Entry] = {"": Folder()}
 
     def header(self, header: Header) -> None:
-        """What the archive says of the entry that comes next."""
+        """What the archive says of the entry that comes next.
+
+        A directory may come again, and the root's own does not reach `directory`: whoever unpacks
+        gives it the last mode.
+        """
         self._mode = header.mode
-        if not header.name.strip(b"./"):
-            self.entries[""] = Folder(header.mode)
+        if header.is_directory:
+            parts = header.name.decode(errors="replace").split("/")  # the guard refuses others
+            path = "/".join(part for part in parts if part not in {"", "."})
+            if path in self.entries:
+                self.entries[path] = Folder(header.mode)
 
     def directory(self, path: str) -> None:
         self._above(path)

@@ -57,6 +57,10 @@ class Said:
         value = default if self.value is None else self.value
         if not isinstance(value, str):
             self.refuse("it must be a string")
+        try:
+            value.encode()
+        except UnicodeEncodeError:  # JSON can spell half of a character
+            self.refuse("it cannot be UTF-8")
         return value
 
     def number(self) -> int:

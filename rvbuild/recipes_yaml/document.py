@@ -79,7 +79,8 @@ def _text(data: bytes, file: str, error: type[RvbuildError], max_bytes: int) -> 
         line = data.count(b"\n", 0, cause.start) + 1
         column = cause.start - (data.rfind(b"\n", 0, cause.start) + 1) + 1
         msg = "not UTF-8"
-        raise error(msg, where=f"{file}:{line}:{column}") from cause
+        hint = "save the file as UTF-8"
+        raise error(msg, where=f"{file}:{line}:{column}", hint=hint) from cause
     return text
 
 

@@ -35,6 +35,7 @@ from rvbuild.recipes_yaml.source import read_source
 READERS = ("go-module", "yaml", "shell", "regex", "line", "git")
 GIT_FACTS = ("commit", "short", "date", "iso-date")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}\Z")
+NAME_HINT = "at most 100 lower-case letters, digits, '.', '_' and '-'"
 RESERVED = (
     *("out", "name", "arch", "build_arch", "version", "date", "jobs"),
     *("HOME", "LC_ALL", "PATH", "SOURCE_DATE_EPOCH", "TMPDIR", "TZ"),
@@ -63,7 +64,7 @@ def read_recipe(
     top = Fields(document)
     if not NAME.match(name):
         msg = f"{name!r} is not a recipe name"
-        raise RecipeError(msg, where=file, hint="lower-case letters, digits, '.', '_' and '-'")
+        raise RecipeError(msg, where=file, hint=NAME_HINT)
     reserved = (*RESERVED, *(image.VARIABLES if "image" in top else ()))
     pins = _pins(top, reserved)
     inputs = top.fields("inputs", "build: [go], target: [libseccomp]")
@@ -251,11 +252,11 @@ def _options(table: Fields | None, inputs: tuple[str, ...]) -> Iterator[tuple[st
             msg = f"the options {taken[given]!r} and {name!r} are for the same input"
             raise RecipeError(msg, where=fields.at("input"), hint="one option has all the choices")
         taken[given] = name
-        yield name, Option(input=given, choices=_choices(fields, given))
+        yield name, Option(input=given, choices=_choices(fields, given, inputs))
         fields.finish()
 
 
-def _choices(fields: Fields, given: str) -> dict[str, str]:
+def _choices(fields: Fields, given: str, inputs: tuple[str, ...]) -> dict[str, str]:
     """What an option's values stand for: each another recipe, one of them the input itself."""
     table = Fields(fields.require("choices"))
     choices = {value: table.text(value) for value in table.node.nodes}
@@ -267,6 +268,9 @@ def _choices(fields: Fields, given: str) -> dict[str, str]:
         if recipes.count(choices[value]) > 1:
             msg = f"two values stand for {choices[value]!r}"
             raise RecipeError(msg, where=where, hint="one of them must go")
+        if choices[value] in inputs and choices[value] != given:
+            msg = f"{choices[value]!r} is an input already, and cannot stand for {given!r} too"
+            raise RecipeError(msg, where=where, hint="a choice is no other input of its recipe")
     if given not in recipes or len(recipes) < 2:
         msg = f"the choices must be {given!r} itself, which is the default, and others"
         hint = f"for example {{source: {given}, nft: {given}-nft}}"

@@ -93,7 +93,7 @@ def test_bytes_that_are_no_text(bare: World):
     file.write_bytes(HELLO.replace("says", "dit à").encode("latin-1"))
     ran = bare.run("plan", HELLO_HERE)
     assert (ran.code, ran.out) == (3, "")
-    ran.said("error: not UTF-8", "recipes/hello/recipe.yaml:1:14")
+    ran.said("error: not UTF-8", "recipes/hello/recipe.yaml:1:14", "hint: save the file as UTF-8")
 
 
 def test_recipes_that_need_each_other(bare: World):
@@ -208,6 +208,7 @@ BAD_WORDS = [
     (["hello-sparc"], ["hello-sparc", "hint: ", "hello"]),
     (["hello-riscv63"], ["no architecture 'riscv63'", "did you mean `hello-riscv64`?"]),
     (["./recipes/hello"], ["not a path", "hint: for example"]),
+    (["lgo", HELLO_HERE], ["no recipe called 'lgo'", "the command `rvbuild log`?"]),
     (["buld", HELLO_HERE], ["no recipe called 'buld'", "the command `rvbuild build`?"]),
     ([HELLO_HERE, "--relase"], ["not known here: --relase", "did you mean --release?"]),
     ([HELLO_HERE, "-o", ""], ["it is no folder", "hint: use another DIR"]),

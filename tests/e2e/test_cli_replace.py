@@ -86,3 +86,23 @@ def test_an_option_that_is_none_is_told_with_those_there_are(world: World, comma
     ran = world.run(command, f"app-{HERE}", "--option", "root=plain", "--replace", "root=whole")
     assert ran.code == 2
     ran.said("error: --option root=plain is root, but --replace root=whole says another")
+
+
+def test_a_value_is_offered_only_where_it_fits(world: World):
+    for name, more in ("root", ""), ("whole", f"architectures: [{OTHER}]\n"):
+        world.step(name, 'touch "$out/out.txt"', more)
+    world.step("app", 'touch "$out/out.txt"', OFFERED)
+    for target, values in (f"app-{HERE}", ["plain"]), (f"app-{OTHER}", ["plain", "whole"]):
+        found = world.fine("show", "--json", target).json["options"]
+        assert [each["value"] for each in found] == values
+    ran = world.run("plan", f"app-{HERE}", "--option", "root=whole")
+    assert ran.code == 3
+    ran.said(f"whole is not for {HERE}", "app/recipe.yaml:7:")
+
+
+def test_lock_reads_each_recipe_that_an_option_offers(world: World):
+    world.step("root", 'touch "$out/out.txt"')
+    world.step("app", 'touch "$out/out.txt"', OFFERED)
+    ran = world.run("lock", "app")
+    assert ran.code == 3
+    ran.said("no recipe called 'whole'", "app/recipe.yaml:7:")

@@ -41,6 +41,9 @@ def test_options_of_every_command_may_stand_before_it(
         ("--store x", "wants a TARGET"),
         ("-q gc", "not known here: -q"),
         ("-j 0 it-arm64", "-j 0: at least one step"),
+        ("--frob it-arm64", "not known here: --frob\nhint"),
+        ("--ofline it-arm64", "not known here: --ofline; did you mean --offline?"),
+        ("--option=a=b --overide a=b it-arm64", "did you mean --override?"),
         ("--store x plan -j -1 it-arm64", "-j -1: at least one step"),
     ],
 )

@@ -59,6 +59,17 @@ def test_a_name_that_is_none(here: Path, capsys: pytest.CaptureFixture[str], nam
     assert list(here.iterdir()) == []
 
 
+def test_a_name_that_is_too_long_or_like_a_target(here: Path, capsys: pytest.CaptureFixture[str]):
+    for name, says in (
+        ("x" * 300, "at most 100"),
+        ("my-tool-riscv64", "`rvbuild init my-tool`"),
+        ("arm64", "with the architecture arm64"),
+    ):
+        assert main(["init", name]) == 2
+        assert says in capsys.readouterr().err
+    assert list(here.iterdir()) == []
+
+
 def test_a_recipe_that_rvbuild_brings_is_not_hidden(here: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["init", "busybox"]) == 2
     err = capsys.readouterr().err

@@ -24,7 +24,7 @@ from rvbuild.core.source import (
     Wheel,
 )
 from rvbuild.core.tree import File, Nested, Tree
-from rvbuild.fetchers.settings import Settings
+from rvbuild.fetchers.settings import OFFLINE_HINT, Settings
 from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.fetchers.sources import Sources
 
@@ -66,6 +66,7 @@ def test_offline_every_kind_says_so(offline: Sources, source: Any):  # noqa: ANN
     with pytest.raises(SourceError) as caught:
         offline.fetch(source, DigestSink(), lambda _done, _total: None)
     assert "--offline" in " ".join([caught.value.message, *caught.value.details])
+    assert (caught.value.hint or "").startswith(OFFLINE_HINT)
 
 
 def test_offline_nothing_is_resolved(offline: Sources):

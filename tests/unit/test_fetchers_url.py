@@ -150,6 +150,7 @@ def test_offline_says_so(fetcher: Callable[..., UrlFetcher]):
     with pytest.raises(SourceError) as caught:
         fetched(fetcher(offline=True), source(DEAD))
     assert "--offline" in caught.value.details[0]
+    assert caught.value.hint == "run `rvbuild fetch TARGET` without --offline first"
 
 
 def test_wrong_bytes_fall_to_the_next_address_with_a_notice(

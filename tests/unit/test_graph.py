@@ -177,6 +177,41 @@ def test_an_option_and_a_replacement_must_agree(offered: Load):
     assert Instance("whole", "arm64") in RecipeGraph(app, offered, "amd64", variants=same).order()
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        Variants(replace={"root": "empty"}),
+        Variants(replace={"root": "whole", "empty": "whole"}),
+        Variants(replace={"empty": "whole"}, options={"root": "whole"}),
+    ],
+)
+def test_no_recipe_is_two_inputs(said: Variants):
+    load = recipes(
+        app=needs("{target: [root, empty]}")
+        + "options: {root: {input: root, choices: {plain: root, whole: whole}}}\n",
+        root="build: x\n",
+        empty="build: x\n",
+        whole="build: x\n",
+    )
+    with pytest.raises(UsageError, match="would be two inputs of app: root and empty") as caught:
+        RecipeGraph([Instance("app", "arm64")], load, "amd64", variants=said)
+    assert "--replace" in (caught.value.hint or "")
+
+
+def test_a_choice_that_does_not_fit_is_blamed_where_it_is_offered():
+    load = recipes(
+        app=needs("{target: [root]}")
+        + "options:\n  root: {input: root, choices: {plain: root, far: far}}\n",
+        root="build: x\n",
+        far="architectures: [riscv64]\nbuild: x\n",
+    )
+    app = [Instance("app", "arm64")]
+    for said, line in ({"options": {"root": "far"}}, 4), ({"replace": {"root": "far"}}, 2):
+        with pytest.raises(RecipeError, match="far is not for arm64") as caught:
+            RecipeGraph(app, load, "amd64", variants=Variants(**said))
+        assert (caught.value.where or "").startswith(f"app.yaml:{line}:")
+
+
 def test_targets():
     load = recipes(app="architectures: [riscv64]\nbuild: x\n", tool="kind: tool\nbuild: x\n")
     assert parse_target("app-riscv64", load) == Instance("app", "riscv64")

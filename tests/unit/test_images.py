@@ -363,6 +363,8 @@ def test_a_layout_that_contradicts_itself(
         ("config", put("os", value="plan9"), "it is for linux/riscv64 and plan9/riscv64"),
         ("config", put("rootfs", "diff_ids", value=["sha256:0"]), "not to its diff_id sha256:0"),
         ("config", put("config", "Env", value="PATH"), "must be a list"),
+        ("config", put("config", "User", value="\ud800"), "config: User: it cannot be UTF-8"),
+        ("config", put("config", "Entrypoint", value=["\udfff"]), "[0]: it cannot be UTF-8"),
     ],
 )
 def test_a_manifest_or_configuration_that_is_wrong(
@@ -445,6 +447,43 @@ def layer(**files: bytes) -> bytes:
             member.size, member.mode = len(data), 0o755
             tar.addfile(member, io.BytesIO(data))
     return made.getvalue()
+
+
+def with_folders(*folders: tuple[str, int]) -> bytes:
+    """A layer with one program, and with folders."""
+    made = io.BytesIO(layer(bin__app=PROGRAM, etc__passwd=b"app:x:1:1::/:\n"))
+    with tarfile.open(fileobj=made, mode="a") as tar:
+        for name, mode in folders:
+            member = tarfile.TarInfo(name)
+            member.type, member.mode = tarfile.DIRTYPE, mode
+            tar.addfile(member)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("folders", "barred"),
+    [
+        ([("bin", 0o755), ("bin", 0o700)], "/bin"),
+        ([("bin", 0o700), ("./bin/", 0o755)], None),
+        ([("./", 0o700)], "/"),
+        ([(".", 0o700), ("./", 0o755)], None),
+        ([("...", 0o700)], None),
+        ([("./bin/../..", 0o755)], "'..'"),
+    ],
+)
+def test_the_last_mode_of_a_folder_is_its_mode(
+    root: Path, folders: list[tuple[str, int]], barred: str | None
+):
+    layout = image(root)
+    with_layers(layout, with_folders(*folders))
+    found = findings(layout)
+    assert len(found) == (barred is not None)
+    assert not barred or barred in found[0]
+
+
+def test_a_file_of_dots_is_not_the_root(root: Path):
+    plant(root, "...", "", 0o600)
+    assert findings(image(root)) == []
 
 
 def test_more_than_one_layer_is_refused(root: Path):

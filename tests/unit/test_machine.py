@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -50,6 +51,33 @@ def test_the_check_needs_the_bundle_and_the_bundle_names_its_check():
 )
 def test_scripts_are_sh(script: str):
     subprocess.run(["sh", "-n", str(ROOT / script)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("files", "refused"),
+    [
+        ({}, False),
+        ({"name": "rvbuild-here-7\n", "log": ""}, False),
+        ({"mine": ""}, True),
+        ({"name": "Ada\n"}, True),
+        ({".mine": ""}, True),
+    ],
+)
+def test_a_folder_that_no_run_left_is_not_emptied(
+    tmp_path: Path, files: dict[str, str], *, refused: bool
+):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    ran = subprocess.run(
+        ["sh", str(ROOT / "tests/long/here/run"), str(tmp_path)],
+        env={"PATH": os.environ["PATH"], "RVBUILD": "false"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert ("holds what no run left" in ran.stderr) == refused
+    assert ran.returncode == 6 or not refused
+    assert {file.name for file in tmp_path.iterdir()} == set(files)
 
 
 def test_every_spoiled_node_is_told_of_and_takes_the_whole_check():

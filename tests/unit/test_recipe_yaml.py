@@ -158,6 +158,7 @@ def test_an_option_names_recipes_for_one_input():
         ("{O: {input: lib, choices: {x: lib, y: c}}}", "not the name of an option", "root"),
         ("{o: {input: lib, choices: {x: lib, y: [c]}}}", "must be one value", None),
         ("{o: {input: lib}}", "'choices' is missing", None),
+        ("{o: {input: lib, choices: {y: lib, z: x}}}", "'x' is an input already", "no other input"),
         ("{o: {input: lib, choices: {x: lib, y: c}, or: d}}", "unknown key 'or'", "known here"),
         (
             "{o: {input: lib, choices: {x: lib, y: c}}, p: {input: lib, choices: {x: lib, y: c}}}",
