@@ -41,9 +41,8 @@ def closure_lines(
 
 def _line(held: Held, prebuilt_for: Mapping[str, Sequence[str]]) -> str:
     told = held.told
-    digest = (told.digest or "-").rpartition(":")[2][:SHORT]
     machine = f"  (for {held.machine})" if held.machine in prebuilt_for else ""
     state = "" if held.stored else "  (not in the store)"
     state = state if held.derivation else "  (not in the lock)"
     places = " or ".join(told.places)
-    return f"{told.kind:<13} {told.name}  {digest:<{SHORT}}  {places}{machine}{state}"
+    return f"{told.kind:<13} {told.name}  {told.short:<{SHORT}}  {places}{machine}{state}"

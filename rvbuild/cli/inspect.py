@@ -53,7 +53,7 @@ def log_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo
     log = _log(setup.store, steps) if workspace.has_store else None
     if log is None:
         msg = "no step of it has run here"
-        if os.path.isdir(os.path.join(workspace.store, "damaged")):
+        if workspace.has_store and os.path.isdir(setup.store.layout.damaged):
             msg += ", or `rvbuild store repair` has set its result aside"
         hint = f"`rvbuild {arguments.target}` builds it"
         raise UsageError(msg, where=arguments.target, hint=hint)

@@ -88,7 +88,8 @@ def _repair(workspace: Workspace, *, as_json: bool) -> None:
         if not as_json:
             sys.stdout.write(printable_line(f"{done.done:<9}  {done.path}: {done.problem}") + "\n")
 
-    repair(_existing(workspace), tell)
+    store = _existing(workspace)
+    repair(store, tell)
     if as_json:
         listed = [asdict(done) for done in repairs]
         sys.stdout.write(json.dumps({"repairs": listed}, indent=2) + "\n")
@@ -97,8 +98,7 @@ def _repair(workspace: Workspace, *, as_json: bool) -> None:
     told = [f"{counts[word]} {word}" for word in ("mended", "set aside", "dropped")]
     sys.stdout.write(f"the store is whole: {', '.join(told)}\n")
     if counts["set aside"]:
-        damaged = os.path.join(workspace.store, "damaged")
-        sys.stderr.write(f"what was set aside is in {printable_line(damaged)}\n")
+        sys.stderr.write(f"what was set aside is in {printable_line(store.layout.damaged)}\n")
     if counts["dropped"]:
         sys.stderr.write("build again: what was dropped is fetched or made anew\n")
 

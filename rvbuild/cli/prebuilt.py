@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import re
 
-from rvbuild.core.recipe import DebianSpec, SourceSpec, UrlSpec
+from rvbuild.core.recipe import MACHINES, DebianSpec, SourceSpec, UrlSpec
 from rvbuild.core.source import DebianPackage, GoToolchain, Source, Wheel
 
-_WHEEL = re.compile(r"_(x86_64|aarch64|riscv64)\.whl\Z")
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64"}
+_WHEEL = re.compile(rf"_({'|'.join(MACHINES)})\.whl\Z")
 
 
 def machine_of(source: Source) -> str:
@@ -24,7 +23,7 @@ def machine_of(source: Source) -> str:
     if isinstance(source, GoToolchain):
         return source.platform.rpartition("-")[2]
     found = _WHEEL.search(source.filename) if isinstance(source, Wheel) else None
-    return _MACHINES[found[1]] if found else ""
+    return MACHINES[found[1]] if found else ""
 
 
 def said_machine(spec: SourceSpec) -> str:

@@ -27,7 +27,7 @@ from rvbuild.core.link import Linked, Linker
 from rvbuild.core.lock import Lock
 from rvbuild.core.pinned import Locked
 from rvbuild.core.plan import Lookup, nothing_realised
-from rvbuild.core.recipe import ACCELERATORS
+from rvbuild.core.recipe import ACCELERATORS, MACHINES
 from rvbuild.core.source import PathSource
 from rvbuild.core.variants import Variants
 from rvbuild.engine.build import refuse_folders
@@ -40,8 +40,6 @@ from rvbuild.recipes_yaml.folder import Folder
 from rvbuild.recipes_yaml.lock import MAX_BYTES, read_lock
 from rvbuild.stores.local import LocalStore
 
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64"}
-
 
 def build_architecture() -> str:
     """This machine's architecture, by Go's name.
@@ -50,11 +48,11 @@ def build_architecture() -> str:
         SandboxError: rvbuild cannot build on it.
     """
     machine = platform.machine()
-    if platform.system() != "Linux" or machine not in _MACHINES:
+    if platform.system() != "Linux" or machine not in MACHINES:
         here = f"{platform.system()} on {machine}"
-        msg = f"steps run on Linux on {', '.join(_MACHINES)}; this is {here}"
+        msg = f"steps run on Linux on {', '.join(MACHINES)}; this is {here}"
         raise SandboxError(msg, hint="use a Linux machine, virtual machine or container")
-    return _MACHINES[machine]
+    return MACHINES[machine]
 
 
 def pairs(words: Iterable[str], option: str, form: str) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rvbuild.cli.closure import by_kind, closure_lines, prebuilt
 from rvbuild.cli.inspect import print_json
@@ -15,11 +15,10 @@ from rvbuild.cli.memo import Memo
 from rvbuild.cli.messages import printable, printable_line
 from rvbuild.cli.setup import Setup
 from rvbuild.cli.sources import Held, Holdings
-from rvbuild.cli.told import SHORT
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.errors import LockError
 from rvbuild.core.events import silent
-from rvbuild.core.graph import Instance, RecipeGraph, parse_target
+from rvbuild.core.graph import Instance, RecipeGraph
 from rvbuild.core.link import Linked
 from rvbuild.core.lock import Lock, source_key
 from rvbuild.core.recipe import FromSpec, Recipe
@@ -36,22 +35,30 @@ def show_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     holdings = Holdings(setup.linker(graph), setup.lookup())
     linked = holdings.link(targets)
     own = [held for target in targets for held in holdings.of(graph.recipe(target.recipe))]
+    sources = _each_once([*own, *holdings.missing])
+    options = list(_options(graph, setup))
+    pins = list(_pins(graph, setup.lock())) if arguments.pins else []
+    closure = by_kind(holdings.all()) if arguments.closure else []
+    told = prebuilt(closure, sorted({target.arch for target in targets if target.arch}))
     shown: dict[str, object] = {
         "targets": {str(target): _derivation(linked, target) for target in targets},
         "recipes": sorted(graph.recipes),
-        "options": list(_options(graph, setup)),
-        "sources": [_source(held) for held in _each_once([*own, *holdings.missing])],
+        "options": options,
+        "sources": [_source(held) for held in sources],
     }
     if arguments.pins:
-        shown["pins"] = list(_pins(graph, setup.lock()))
+        shown["pins"] = pins
     if arguments.closure:
-        closure = by_kind(holdings.all())
-        told = prebuilt(closure, sorted({target.arch for target in targets if target.arch}))
         shown |= {"closure": [_source(held) for held in closure], "prebuilt": told}
     if arguments.json:
         print_json(shown)
         return 0
-    _print_text(shown, graph, linked)
+    if not arguments.pins and not arguments.closure:
+        for target in targets:
+            _write_lines(_target_lines(target, graph, linked))
+        _write_lines(map(_option_line, options))
+        _write_lines(line for held in sources for line in _source_lines(held))
+    _write_lines(map(_pin_line, pins))
     if arguments.closure:
         _write_lines(closure_lines(closure, told))
     return 0
@@ -143,65 +150,42 @@ def _pins(graph: RecipeGraph, lock: Lock) -> Iterator[dict[str, object]]:
             }
 
 
-def _print_text(shown: dict[str, object], graph: RecipeGraph, linked: Linked | LockError) -> None:
-    out = sys.stdout.write
-    targets = shown["targets"]
-    brief = {"pins", "closure"}.isdisjoint(shown)
-    if isinstance(targets, dict) and brief:
-        for target, digest in targets.items():
-            recipe = graph.recipe(parse_target(target, graph.recipe).recipe)
-            out(f"{target}\n  {printable(recipe.summary)}\n")
-            out(f"  license     {printable(recipe.license)}\n")
-            out(f"  homepage    {printable(recipe.homepage)}\n")
-            out(f"  recipe      {printable(recipe.file)}\n")
-            out(f"  derivation  {printable(digest or f'none yet: {linked}')}\n")
-            out(f"  needs       {', '.join(map(str, graph.order()))}\n")
-    for section in ("options", "sources") if brief else ("pins",):
-        rows = shown.get(section)
-        if isinstance(rows, list):
-            for row in rows:
-                _write_lines(_ROWS[section](row))
-
-
-def _write_lines(lines: Iterator[str]) -> None:
+def _write_lines(lines: Iterable[str]) -> None:
     sys.stdout.writelines(f"{printable_line(line)}\n" for line in lines)
 
 
-def _option_row(row: dict[str, object]) -> Iterator[str]:
+def _target_lines(
+    target: Instance, graph: RecipeGraph, linked: Linked | LockError
+) -> Iterator[str]:
+    recipe = graph.recipe(target.recipe)
+    yield str(target)
+    yield f"  {recipe.summary}"
+    yield f"  license     {recipe.license}"
+    yield f"  homepage    {recipe.homepage}"
+    yield f"  recipe      {recipe.file}"
+    yield f"  derivation  {_derivation(linked, target) or f'none yet: {linked}'}"
+    yield f"  needs       {', '.join(map(str, graph.order()))}"
+
+
+def _option_line(row: dict[str, object]) -> str:
     taken = " (taken)" if row["taken"] else ""
     said = f"{row['option']}={row['value']}"
-    yield f"  --option    {said:<12}  {row['stands-for']}{taken}: {row['summary']}"
+    return f"  --option    {said:<12}  {row['stands-for']}{taken}: {row['summary']}"
 
 
-def _source_row(row: dict[str, object]) -> Iterator[str]:
-    which = _short(row) if row["digest"] else row["source"]
-    yield f"  source      {row['name'] or row['recipe']}  {row['kind']} {which}"
-    lines = _places(row)
-    instead = f", or `--override {row['name']}=FOLDER`" if row["name"] else ""
+def _source_lines(held: Held) -> Iterator[str]:
+    told = held.told
+    which = told.short if told.digest else told.name
+    yield f"  source      {held.name or held.recipe}  {told.kind} {which}"
+    for place in told.places:
+        yield f"              {place}"
+    instead = f", or `--override {held.name}=FOLDER`" if held.name else ""
     where = f"where such a place can be reached{instead}"
-    if row["derivation"] is None:
-        lines.append(f"not in the lock: `rvbuild lock {row['recipe']}` {where}")
-    elif not row["stored"] and row["kind"] != "path":
-        lines.append(f"not in the store: fetched {where}")
-    yield from (f"              {line}" for line in lines)
+    if held.derivation is None:
+        yield f"              not in the lock: `rvbuild lock {held.recipe}` {where}"
+    elif not held.stored and told.kind != "path":
+        yield f"              not in the store: fetched {where}"
 
 
-def _pin_row(row: dict[str, object]) -> Iterator[str]:
-    yield f"{row['pin']} = {row['value']}  ({row['source']} {row['file']}:{row['line']})"
-
-
-def _short(row: dict[str, object]) -> str:
-    """The digest, as much of it as people compare."""
-    return str(row["digest"] or "-").rpartition(":")[2][:SHORT]
-
-
-def _places(row: dict[str, object]) -> list[str]:
-    places = row["places"]
-    return [*places] if isinstance(places, list) else []
-
-
-_ROWS = {
-    "options": _option_row,
-    "sources": _source_row,
-    "pins": _pin_row,
-}
+def _pin_line(row: dict[str, object]) -> str:
+    return f"{row['pin']} = {row['value']}  ({row['source']} {row['file']}:{row['line']})"

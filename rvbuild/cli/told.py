@@ -49,6 +49,11 @@ class Told:
     places: tuple[str, ...]
     digest: str = ""
 
+    @property
+    def short(self) -> str:
+        """As much of the digest as people compare."""
+        return (self.digest or "-").rpartition(":")[2][:SHORT]
+
 
 def told(source: Source) -> Told:  # noqa: PLR0911 - one return a kind
     """What a source by content is."""

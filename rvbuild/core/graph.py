@@ -11,7 +11,7 @@ import networkx as nx
 from attrs import frozen
 
 from rvbuild.core.errors import RecipeError, UsageError, closest
-from rvbuild.core.recipe import ARCHITECTURES, FOR_TARGET, Recipe
+from rvbuild.core.recipe import ARCHITECTURES, FOR_TARGET, MACHINES, Recipe
 from rvbuild.core.variants import PLAIN, Variants
 
 INDEPENDENT = ""
@@ -31,7 +31,7 @@ class Instance:
         return f"{self.recipe}-{self.arch}" if self.arch else self.recipe
 
 
-_ELSEWHERE = {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "rv64gc": "riscv64"}
+_ELSEWHERE = {**MACHINES, "x64": "amd64", "rv64gc": "riscv64"}
 """What others call our architectures, where it does not look alike."""
 
 _LISTED = "`rvbuild show` lists the recipes"

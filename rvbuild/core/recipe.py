@@ -20,6 +20,9 @@ FOR_TARGET = ("package", "image")
 
 OUTPUT_KINDS = ("executable", "library", "file", "tree", "image")
 ARCHITECTURES = ("riscv64", "arm64", "amd64")
+MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64"}
+"""Our architectures by what uname(2) and the names of wheels call them."""
+
 ACCELERATORS = {"go": "tmp/go-cache"}
 """Compile caches by name, and where each lies in the sandbox with or without acceleration."""
 

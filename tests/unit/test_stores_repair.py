@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from kept_results import built, hold
 
-from rvbuild.core.action import Outcome
 from rvbuild.core.derivation import Realisation
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, VerificationError
@@ -23,30 +23,6 @@ from rvbuild.stores.verify import verify
 @pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
     return LocalStore(str(tmp_path / "store"), durable=False)
-
-
-def built(store: LocalStore, name: str) -> Realisation:
-    """A result as the engine leaves it; two of them share a file."""
-    with store.new_tree() as writer:
-        writer.file("bin/run", [name.encode()], executable=True)
-        writer.file("doc", [b"doc of ", name.encode()])
-        writer.file("shared", [b"in every tree"])
-        writer.symlink("link", "bin/run")
-        root = writer.commit()
-    tree = Digest.of(store.tree(root).encode())
-    log, action = store.write(f"log of {name}".encode()), Digest.of(f"act {name}".encode())
-    outcome = Outcome(exit_code=0, output=root, tree=tree, log=log)
-    store.record(action, outcome, accelerated=False)
-    derivation = Digest.of(name.encode()).hash
-    made = Realisation(derivation=derivation, output=root, action=action.hash, log=log)
-    store.register(made)
-    return made
-
-
-def hold(store: LocalStore, link: Path, realisation: Realisation) -> None:
-    link.unlink(missing_ok=True)
-    link.symlink_to(store.path(realisation.output))
-    store.add_root(link.name, realisation.derivation, str(link))
 
 
 def repaired(store: LocalStore) -> list[Repair]:

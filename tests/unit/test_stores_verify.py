@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kept_results import built, hold
 
-from rvbuild.core.action import Outcome
 from rvbuild.core.derivation import Realisation
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
@@ -24,34 +24,6 @@ from rvbuild.stores.verify import Finding, verify
 @pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
     return LocalStore(str(tmp_path / "store"), durable=False)
-
-
-def built(store: LocalStore, name: str, *, accelerated: bool = False) -> Realisation:
-    """A result as the engine leaves it: tree, log, outcome, realisation."""
-    with store.new_tree() as writer:
-        writer.file("bin/run", [name.encode()], executable=True)
-        writer.file("doc", [b"doc of ", name.encode()])
-        writer.file("shared", [b"in every tree"])
-        writer.symlink("link", "bin/run")
-        root = writer.commit()
-    tree = Digest.of(store.tree(root).encode())
-    log, action = store.write(f"log of {name}".encode()), Digest.of(f"act {name}".encode())
-    outcome = Outcome(exit_code=0, output=root, tree=tree, log=log)
-    store.record(action, outcome, accelerated=accelerated)
-    realisation = Realisation(
-        derivation=Digest.of(name.encode()).hash,
-        output=root,
-        action=action.hash,
-        log=log,
-        accelerated=accelerated,
-    )
-    store.register(realisation)
-    return realisation
-
-
-def hold(store: LocalStore, link: Path, realisation: Realisation) -> None:
-    link.symlink_to(Path(store.layout.tree(realisation.output.hash)))
-    store.add_root(link.name, realisation.derivation, str(link))
 
 
 def findings(store: LocalStore) -> list[Finding]:

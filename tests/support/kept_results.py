@@ -1,0 +1,40 @@
+"""Results in a store, as the engine leaves them, and links to them, as people have them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rvbuild.core.action import Outcome
+from rvbuild.core.derivation import Realisation
+from rvbuild.core.digest import Digest
+from rvbuild.stores.local import LocalStore
+
+
+def built(store: LocalStore, name: str, *, accelerated: bool = False) -> Realisation:
+    """A result with its tree, log, outcome and realisation; two of them share a file."""
+    with store.new_tree() as writer:
+        writer.file("bin/run", [name.encode()], executable=True)
+        writer.file("doc", [b"doc of ", name.encode()])
+        writer.file("shared", [b"in every tree"])
+        writer.symlink("link", "bin/run")
+        root = writer.commit()
+    tree = Digest.of(store.tree(root).encode())
+    log, action = store.write(f"log of {name}".encode()), Digest.of(f"act {name}".encode())
+    outcome = Outcome(exit_code=0, output=root, tree=tree, log=log)
+    store.record(action, outcome, accelerated=accelerated)
+    realisation = Realisation(
+        derivation=Digest.of(name.encode()).hash,
+        output=root,
+        action=action.hash,
+        log=log,
+        accelerated=accelerated,
+    )
+    store.register(realisation)
+    return realisation
+
+
+def hold(store: LocalStore, link: Path, realisation: Realisation) -> None:
+    """Let ``link`` show a result, instead of what it showed before, and keep that."""
+    link.unlink(missing_ok=True)
+    link.symlink_to(store.path(realisation.output))
+    store.add_root(link.name, realisation.derivation, str(link))
