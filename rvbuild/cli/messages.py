@@ -110,7 +110,7 @@ def render_error(error: RvbuildError, *, color: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render_bug(error: Exception, *, color: bool, folder: str | None = None) -> str:
+def render_bug(error: BaseException, *, color: bool, folder: str | None = None) -> str:
     """An exception that nobody foresaw: short, with the whole traceback in a file.
 
     Args:
