@@ -25,7 +25,8 @@ from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.ports import Advance, TreeSink
 from rvbuild.core.source import GitSource
 from rvbuild.fetchers.git_objects import Commit, is_object_name
-from rvbuild.fetchers.git_process import Failed, Git, Refused, Tell, make_bare
+from rvbuild.fetchers.git_process import Failed, Git, Refused, make_bare
+from rvbuild.fetchers.git_progress import Tell
 from rvbuild.fetchers.git_tree import Delivery, objects_folder, read_commit
 from rvbuild.fetchers.mirrors import Mirrors, local_path
 from rvbuild.fetchers.settings import OFFLINE_HINT

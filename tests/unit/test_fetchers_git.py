@@ -424,6 +424,51 @@ def test_a_silent_server_costs_its_stall_budget(
         assert caught.value.details == (f"{source.url}: no progress for 0.3 s",)
 
 
+def packet(data: bytes) -> bytes:
+    return b"%04x" % (len(data) + 4) + data
+
+
+class Talking(BaseHTTPRequestHandler):
+    """A git server that has every commit, and only ever talks about it."""
+
+    def do_GET(self) -> None:
+        self._begin("advertisement")
+        can = b"side-band-64k shallow allow-reachable-sha1-in-want allow-tip-sha1-in-want"
+        self.wfile.write(packet(b"# service=git-upload-pack\n") + b"0000")
+        self.wfile.write(packet(b"1" * 40 + b" refs/heads/main\0" + can + b"\n") + b"0000")
+
+    def do_POST(self) -> None:
+        asked = self.rfile.read(int(self.headers["Content-Length"]))
+        self._begin("result")
+        self.wfile.write(packet(b"shallow " + b"1" * 40) + b"0000")
+        if b"done" not in asked:
+            return
+        self.wfile.write(packet(b"NAK\n"))
+        pause = threading.Event()
+        try:
+            while True:
+                self.wfile.write(packet(b"\x02just a moment\n"))
+                self.wfile.flush()
+                pause.wait(0.01)
+        except OSError:
+            return  # given up, as it should be
+
+    def _begin(self, kind: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", f"application/x-git-upload-pack-{kind}")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_a_server_that_only_talks_costs_its_stall_budget(fetcher: Callable[..., GitFetcher]):
+    """Its words are on standard error all the time, where git's own progress is."""
+    source = GitSource(url="http://x.invalid/x", commit="1" * 40, tree="2" * 40, date=0)
+    with serving(Talking) as address, pytest.raises(SourceError) as caught:
+        fetched(fetcher(f"{source.url}={address}/x", stall=0.5), source)
+    assert "no progress for 0.5 s" in str(caught.value.details)
+
+
 def test_offline_says_so(fetcher: Callable[..., GitFetcher]):
     source = GitSource(url=URL, commit="1" * 40, tree="2" * 40, date=0)
     with pytest.raises(SourceError, match="--offline"):
