@@ -20,6 +20,7 @@ from attrs import define, evolve, field
 from rvbuild.cli.arguments import COMMANDS
 from rvbuild.cli.progress import progress_for
 from rvbuild.cli.workspace import Workspace
+from rvbuild.core.contents import in_agreement, refuse_two_contents
 from rvbuild.core.errors import LockError, SandboxError, SourceError, UsageError, closest
 from rvbuild.core.events import Reporter
 from rvbuild.core.graph import Instance, RecipeGraph, parse_target
@@ -165,16 +166,17 @@ class Setup:
             raise LockError(msg, where=_shown(self.workspace.locks[0]), hint="run `rvbuild lock`")
         return self.known()
 
-    def known(self, *, below: bool = False) -> Lock:
+    def known(self, *, below: bool = False, mend: bool = False) -> Lock:
         """What the locks say, if there are any; an earlier lock hides a later one's facts.
 
         Args:
             below: Without the first, which is the project's own.
+            mend: Without what somebody changed in them.
         """
         found = Lock()
         for path in reversed(self.workspace.locks[below:]):
             if os.path.exists(path):
-                found = lock_at(path).over(found)
+                found = lock_at(path, mend=mend).over(found)
         return evolve(found, file=os.path.basename(self.workspace.locks[0]))
 
     def overrides(self) -> dict[str, PathSource]:
@@ -269,21 +271,25 @@ def run_of(arguments: argparse.Namespace, workspace: Workspace) -> Iterator[Setu
         yield setup
 
 
-def lock_at(path: str) -> Lock:
-    """Read one lock.
+def lock_at(path: str, *, mend: bool = False) -> Lock:
+    """Read one lock; ``mend`` leaves out what somebody changed in it, as `lock` does.
 
     Raises:
-        LockError: it is not valid, or cannot be read.
+        LockError: it is not valid, contradicts itself, or cannot be read.
     """
     try:
         with open(path, "rb") as file:
-            return read_lock(file.read(MAX_BYTES + 1), _shown(path))
+            lock = read_lock(file.read(MAX_BYTES + 1), _shown(path), mend=mend)
     except OSError as error:
         msg = f"the lock cannot be read: {error.strerror}"
         raise LockError(msg, where=_shown(path)) from error
     except LockError as error:
         error.hint = error.hint or "take it from version control, or remove it and lock again"
         raise
+    if mend:
+        return in_agreement(lock)
+    refuse_two_contents(lock)
+    return lock
 
 
 def _cores() -> int:

@@ -12,11 +12,13 @@ from typing import Protocol
 
 from attrs import field, frozen
 
+from rvbuild.core.agreement import Rung, pin_contradiction
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.lock import GoModuleSet, Lock, modules_key, source_key
 from rvbuild.core.recipe import (
     FromSpec,
     GoModulesSpec,
+    Ladder,
     Reading,
     Recipe,
     SourceSpec,
@@ -123,7 +125,30 @@ class Locked:
         if isinstance(pin, Reading) and pin.reader == "git":
             owner, source = named_source(self.recipes, recipe, pin.source, pin.where)
             return git_fact(self.source(owner, source)[0], pin)
-        return self.lock.pin(recipe, name, pin)
+        if isinstance(pin, str):
+            return pin
+        key = f"{recipe.name}/{name}"
+        held = self.lock.pin(key, pin)
+        rungs = pin.rungs if isinstance(pin, Ladder) else (pin,)
+        prefer = pin.prefer if isinstance(pin, Ladder) else None
+        found = pin_contradiction(
+            held.value,
+            (held.source, held.file, held.line),
+            [self._rung(recipe, rung) for rung in rungs],
+            prefer,
+        )
+        if found is not None:
+            raise self.lock.contradicts(key, found, held.where, pin.where)
+        return held.value
+
+    def _rung(self, recipe: Recipe, reading: Reading) -> Rung:
+        if reading.reader == "literal":
+            return Rung(reading=reading, owner=recipe.name, value=reading.argument)
+        owner, name = named_source(self.recipes, recipe, reading.source, reading.where)
+        fact = None
+        if reading.reader == "git":
+            fact = git_fact(self.source(owner, name)[0], reading)
+        return Rung(reading=reading, owner=owner.name, value=fact)
 
     def source(self, recipe: Recipe, name: str) -> tuple[Source, ...]:
         spec = described(recipe, name, self, self.build_arch)
@@ -133,3 +158,17 @@ class Locked:
     def modules(self, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
         owner, name = named_source(self.recipes, recipe, spec.source, spec.where)
         return self.lock.modules(modules_key(f"{owner.name}/{name}", spec.directory), spec)
+
+    def answer_all(self, recipe: Recipe) -> None:
+        """See that everything that a recipe asks for has an answer.
+
+        Raises:
+            LockError: the lock lacks it, or has what it cannot be.
+        """
+        for name in recipe.all_pins:
+            self.pin(recipe, name)
+        for name, use in recipe.sources.items():
+            if not isinstance(use.spec, FromSpec):
+                self.source(recipe, name)
+        if recipe.go_modules is not None:
+            self.modules(recipe, recipe.go_modules)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from attrs import define, field
 
+from rvbuild.core.agreement import set_contradiction, source_contradiction
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.lock import (
     GoModuleSet,
@@ -186,13 +187,19 @@ class Resolver:
                 spec = described(recipe, name, self, self.build_arch)
                 text = spec_text(spec)
                 held = self.old.sources.get(key)
-                if held is None or held.spec != text or _found_again(spec):
+                if held is None or held.spec != text or self._is_no_answer(key, spec, held):
                     finder = SourceFinder(self.registries, self._files, self.build_arch)
                     held = LockedSource(spec=text, parts=finder.parts(recipe, spec, use.where))
                 self.sources[key] = held
 
             self._once(f"source {key}", use.where, find)
         return self.sources[key].parts
+
+    def _is_no_answer(self, key: str, spec: SourceSpec, held: LockedSource) -> bool:
+        """Whether what a lock has for the same description cannot be so, or not any more."""
+        if _found_again(spec):
+            return True
+        return source_contradiction(spec, held.parts, key.partition("@")[2]) is not None
 
     def modules(self, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
         """The modules that all users of a source's module need together.
@@ -208,7 +215,8 @@ class Resolver:
 
             def find() -> None:
                 held = self.old.go_modules.get(key)
-                if held is None or held.specs != asked(users) or not self._unchanged(recipe, spec):
+                stands = held is not None and held.specs == asked(users)
+                if held is None or not stands or not self._unchanged(recipe, spec, held):
                     held = shared_modules(self._files, users, self.imports)
                 self.go_modules[key] = held
 
@@ -219,8 +227,10 @@ class Resolver:
         owner, name = self._files.named(recipe, spec.source, spec.where)
         return modules_key(f"{owner.name}/{name}", spec.directory)
 
-    def _unchanged(self, recipe: Recipe, spec: GoModulesSpec) -> bool:
-        """Whether the source is what it was for the old lock."""
+    def _unchanged(self, recipe: Recipe, spec: GoModulesSpec, held: GoModuleSet) -> bool:
+        """Whether the set can be one, and the source is what it was for the old lock."""
+        if set_contradiction(held.modules, held.mods) is not None:
+            return False
         owner, name = self._files.named(recipe, spec.source, spec.where)
         self.source(owner, name)
         return self._as_in(self.old, owner, name)
