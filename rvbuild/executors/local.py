@@ -22,10 +22,8 @@ from rvbuild.executors import bwrap, seccomp, workspace
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.sandbox import Launch, Sandbox, refused
 from rvbuild.executors.step_log import StepLog
+from rvbuild.executors.threshold import Threshold
 from rvbuild.executors.watch import Ended, Watch
-
-NOT_FOUND = 127
-"""The exit code when the command is not in the sandbox, as shells have it."""
 
 
 class CapturingStore(TreeStore, Capturer, Protocol):
@@ -93,6 +91,7 @@ class LocalExecutor:
         self._kept = kept
         self._program = bwrap.find()
         self._seal = seccomp.program()
+        self._threshold = Threshold.to(f"/{WORKING_DIRECTORY}")
         self._changed = threading.Condition()
         self._stopped = False
         self._active = 0
@@ -178,7 +177,7 @@ class LocalExecutor:
         text = log.close()
         exit_code = ended.exit_code
         if not ended.started and not self._stopped:
-            exit_code = _never_started(text)
+            raise refused(text.decode(errors="replace").strip())
         output, tree = self._output(folder) if exit_code == 0 else (None, None)
         return Outcome(exit_code=exit_code, output=output, tree=tree, log=self._store.write(text))
 
@@ -195,6 +194,7 @@ class LocalExecutor:
             options=self._room(action, folder, accelerators).arguments(),
             command=action.command.arguments,
             seal=self._seal,
+            threshold=self._threshold,
             limits=self._limits,
         )
 
@@ -220,15 +220,3 @@ class LocalExecutor:
             return None, None
         root = self._store.capture(out)
         return root, Digest.of(self._store.tree(root).encode())
-
-
-def _never_started(said: bytes) -> int:
-    """127 if the sandbox was there and the command was not.
-
-    Raises:
-        SandboxError: the sandbox was not there.
-    """
-    text = said.decode(errors="replace").strip()
-    if text.startswith("bwrap: execvp "):
-        return NOT_FOUND
-    raise refused(text)

@@ -6,6 +6,9 @@ bwrap reads its options from a pipe, so limits are set on it before it does anyt
 no host path shows in its command line. What it made waits at a second pipe, the gate,
 until there is a handle on the first process of the new pid namespace: that handle kills
 everything inside at once, and tells when the last of it is gone.
+
+bwrap does not start the command but the threshold (``rvbuild.executors.threshold``). Its
+standard input is the pipe on which it says that it failed; the command gets an empty one.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from rvbuild.core.errors import SandboxError, StepError
 from rvbuild.executors import knobs
 from rvbuild.executors.bwrap import INSTALL_HINT
 from rvbuild.executors.limits import Limits
+from rvbuild.executors.machine_code import FAILED, Report
+from rvbuild.executors.threshold import Threshold
 
 CHUNK = 1 << 16
 
@@ -58,13 +63,14 @@ class Pipes:
 class Launch:
     """What to start: bwrap's path and options, the command by paths inside, the limits.
 
-    ``seal`` is the system call filter.
+    ``seal`` is the system call filter, ``threshold`` the program that becomes the command.
     """
 
     program: str
     options: Sequence[str]
     command: Sequence[str]
     seal: bytes
+    threshold: Threshold
     limits: Limits
 
 
@@ -82,6 +88,8 @@ class Sandbox:
         self._pid = 0  # of the first process inside, as seen from here
         self._first = -1  # the handle on it (a pidfd)
         self._said = b""  # what bwrap told of the sandbox: lines of JSON
+        self._threshold, self._command = launch.threshold, launch.command[0]
+        self.failure = ""  # after ``wait``: why there was no command to run
         try:
             self._start(launch)
         except BaseException:
@@ -95,11 +103,15 @@ class Sandbox:
         pipe = self._pipes.pipe
         (self.output, output), (self.status, status) = pipe(), pipe()
         (options, to_options), (seal, to_seal), (gate, to_gate) = pipe(), pipe(), pipe()
+        self._report, report = pipe()
+        threshold = self._pipes.add(launch.threshold.file())
         os.write(to_seal, launch.seal)
         fixed = (status, "--seccomp", seal, "--block-fd", gate, "--args", options, "--")
-        argv = ("bwrap", "--json-status-fd", *map(str, fixed), *launch.command)
-        self._process = _spawn(launch.program, argv, output, (status, options, seal, gate))
-        self._pipes.close(output, status, options, seal, gate, to_seal)
+        command = (f"/proc/self/fd/{threshold}", *launch.command)
+        argv = ("bwrap", "--json-status-fd", *map(str, fixed), *command)
+        inside = (status, options, seal, gate, threshold)
+        self._process = _spawn(launch.program, argv, (report, output), inside)
+        self._pipes.close(output, status, options, seal, gate, to_seal, report, threshold)
         try:
             launch.limits.apply(self._process.pid)
             _write_all(to_options, b"".join(os.fsencode(one) + b"\0" for one in launch.options))
@@ -175,12 +187,20 @@ class Sandbox:
             poll = select.poll()
             poll.register(self._first, select.POLLIN)
             poll.poll()
+        report = self._read_report()
         with self._lock:
             self._pipes.close()
+        if report:
+            self.failure = self._threshold.explain(report, self._command)
+            return FAILED, self._threshold.was_crossed(report)
         for line in self._said.splitlines():
             if "exit-code" in (told := json.loads(line)):
                 return int(told["exit-code"]), True
         return (128 - bwrap, True) if bwrap < 0 else (bwrap, False)
+
+    def _read_report(self) -> Report | None:
+        data = os.read(self._report, Report.SIZE) if self._report in self._pipes else b""
+        return Report.read(data) if data else None
 
 
 def refused(said: str) -> SandboxError:
@@ -190,15 +210,15 @@ def refused(said: str) -> SandboxError:
 
 
 def _spawn(
-    program: str, argv: Sequence[str], output: int, inside: Sequence[int]
+    program: str, argv: Sequence[str], ends: tuple[int, int], inside: Sequence[int]
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(  # noqa: S603 - the program is bwrap, no shell is involved
             argv,
             executable=program,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
+            stdin=ends[0],
+            stdout=ends[1],
+            stderr=ends[1],
             pass_fds=inside,
             cwd="/",
             env={},

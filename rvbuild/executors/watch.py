@@ -51,6 +51,8 @@ class Watch:
             raise
         if self._stopped is not None:
             return Ended(self._stopped, True)
+        if self._sandbox.failure:
+            self._log.note(self._sandbox.failure)
         return Ended(exit_code, started)
 
     def _drain(self) -> None:
