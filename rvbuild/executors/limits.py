@@ -36,6 +36,8 @@ class Limits:
     ``log_bytes``: of standard output and error together; then the step is killed.
     ``processes``: at once in the sandbox; counted, since the kernel exempts root's.
     ``tasks``: RLIMIT_NPROC (threads count too); holds between two counts for other users.
+    ``output_entries``, ``output_bytes``: files, folders and links of an output, and the bytes
+    that they hold for a reader: a hole in a file counts.
     ``open_files``, ``file_bytes``, ``stack_bytes``: RLIMIT_NOFILE, _FSIZE and _STACK.
     What Linux limits besides is in ``_OTHERS``.
     """
@@ -43,6 +45,8 @@ class Limits:
     log_bytes: int = 64 << 20
     processes: int = 2048
     tasks: int = 16384
+    output_entries: int = 500_000
+    output_bytes: int = 64 << 30
     open_files: int = 16384
     file_bytes: int = 256 << 30
     stack_bytes: int = 8 << 20

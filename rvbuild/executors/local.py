@@ -16,9 +16,10 @@ from attrs import evolve
 
 from rvbuild.core.action import OUTPUT, WORKING_DIRECTORY, Action, Outcome
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import Interrupted
+from rvbuild.core.errors import Interrupted, StepError, StoreError, VerificationError
 from rvbuild.core.ports import Capturer, TreeStore
 from rvbuild.executors import bwrap, seccomp, workspace
+from rvbuild.executors.allowance import Allowance
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.sandbox import Launch, Sandbox, refused
 from rvbuild.executors.step_log import StepLog
@@ -67,7 +68,7 @@ class LocalExecutor:
     Args:
         store: Has the inputs; takes logs and outputs.
         tmp: Where the steps' folders are made; on the store's file system, so that
-            outputs can be moved into it.
+            outputs can share their extents with it.
         limits: What one step may use.
         jobs: How many processes a step should use: the variable ``jobs``, which is set here
             and not in the command, because it must not be part of any key.
@@ -116,13 +117,12 @@ class LocalExecutor:
             SandboxError: this machine cannot run it.
             Interrupted: ``stop`` was called.
             StoreError: the step's folder could not be made, or the output not stored.
-            VerificationError: the output holds what a tree cannot.
         """
         with self._counted(label):
             folder = workspace.make(self._tmp)
             keep = False
             try:
-                outcome = self._run(action, folder, log, accelerators or {})
+                outcome = self._run(action, folder, label, log, accelerators or {})
                 self._raise_if_stopped(label)
                 keep = self._kept is not None and outcome.exit_code != 0
             finally:
@@ -168,6 +168,7 @@ class LocalExecutor:
         self,
         action: Action,
         folder: str,
+        label: str,
         tell: Callable[[str], None],
         accelerators: Mapping[str, str],
     ) -> Outcome:
@@ -178,8 +179,8 @@ class LocalExecutor:
         exit_code = ended.exit_code
         if not ended.started and not self._stopped:
             raise refused(text.decode(errors="replace").strip())
-        output, tree = self._output(folder) if exit_code == 0 else (None, None)
-        return Outcome(exit_code=exit_code, output=output, tree=tree, log=self._store.write(text))
+        outcome = Outcome(exit_code=exit_code, output=None, tree=None, log=self._store.write(text))
+        return outcome if exit_code else self._with_output(outcome, folder, action.timeout, label)
 
     def _lay_inputs(self, action: Action, folder: str, accelerators: Mapping[str, str]) -> None:
         for mount in action.mounts:
@@ -210,13 +211,20 @@ class LocalExecutor:
             with self._changed:
                 self._sandboxes.discard(sandbox)
 
-    def _output(self, folder: str) -> tuple[Digest | None, Digest | None]:
+    def _with_output(self, outcome: Outcome, folder: str, seconds: float, label: str) -> Outcome:
         out = os.path.join(folder, WORKING_DIRECTORY, OUTPUT)
         try:
             # The step may have put a symlink there, and it would be followed out here.
             if not stat.S_ISDIR(os.lstat(out).st_mode):
-                return None, None
+                return outcome
         except FileNotFoundError:
-            return None, None
-        root = self._store.capture(out)
-        return root, Digest.of(self._store.tree(root).encode())
+            return outcome
+        taken = Allowance(self._limits, seconds, lambda: self._raise_if_stopped(label))
+        try:
+            root = self._store.capture(out, taken)
+        except (StepError, VerificationError) as error:
+            return evolve(outcome, refusal=error)
+        except StoreError as error:
+            error.details += (f"while the output of {label} was taken in",)
+            raise
+        return evolve(outcome, output=root, tree=Digest.of(self._store.tree(root).encode()))

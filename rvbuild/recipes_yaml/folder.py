@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 
 from rvbuild.core.errors import RecipeError, UsageError, suggestion
 from rvbuild.core.recipe import Recipe
+from rvbuild.files.walk import below
 from rvbuild.recipes_yaml.document import MAX_BYTES
 from rvbuild.recipes_yaml.recipe import read_recipe
 
@@ -91,21 +93,25 @@ def _beside(folder: str) -> list[tuple[str, bytes, bool]]:
     with os.scandir(folder) as entries:
         if sum(1 for _ in entries) == 1:
             return []
-    found: list[tuple[str, bytes, bool]] = []
-    for at, folders, files in os.walk(folder):
-        folders.sort()
-        links = [name for name in folders if os.path.islink(os.path.join(at, name))]
-        for name in (*links, *files):
-            path = os.path.join(at, name)
-            relative = os.path.relpath(path, folder)
-            if relative == RECIPE_FILE:
-                continue
-            if os.path.islink(path) or not os.path.isfile(path):
-                msg = "only plain files may lie beside a recipe"
-                raise RecipeError(msg, where=path)
-            if len(found) == MAX_FILES or os.path.getsize(path) > MAX_BYTES:
-                msg = f"too much beside the recipe: at most {MAX_FILES} files of {MAX_BYTES} bytes"
-                raise RecipeError(msg, where=path, hint="large files are sources: give them a URL")
-            executable = bool(os.stat(path).st_mode & stat.S_IXUSR)  # whoever asks, root too
-            found.append((relative, _read(path, path), executable))
-    return sorted(found)
+    try:
+        return sorted(_files_below(folder))
+    except OSError as cause:
+        msg = f"cannot be read: {cause.strerror}"
+        raise RecipeError(msg, where=folder) from cause
+
+
+def _files_below(folder: str) -> Iterator[tuple[str, bytes, bool]]:
+    count = 0
+    for entry in below(folder):
+        path, relative = entry.path, os.path.relpath(entry.path, folder)
+        if relative == RECIPE_FILE or entry.is_dir(follow_symlinks=False):
+            continue
+        if not entry.is_file(follow_symlinks=False):
+            msg = "only plain files may lie beside a recipe"
+            raise RecipeError(msg, where=path)
+        if count == MAX_FILES or entry.stat().st_size > MAX_BYTES:
+            msg = f"too much beside the recipe: at most {MAX_FILES} files of {MAX_BYTES} bytes"
+            raise RecipeError(msg, where=path, hint="large files are sources: give them a URL")
+        count += 1
+        executable = bool(entry.stat().st_mode & stat.S_IXUSR)  # whoever asks, root too
+        yield relative, _read(path, path), executable

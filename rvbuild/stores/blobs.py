@@ -19,7 +19,7 @@ from rvbuild.core.errors import VerificationError
 from rvbuild.stores.barrier import sync_file, sync_folder
 from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, PLAIN, REPAIR, Layout, guarded, link, rename
 
-CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def create(path: str, data: bytes, mode: int, at: int | None = None, *, durable: bool) -> None:

@@ -19,7 +19,6 @@ from rvbuild.stores.layout import EPOCH_NS, FOLDER, Layout, guarded, remove_tree
 class Staging:
     """``at`` is the open folder ``tree`` inside ``path``; ``spare`` is a path for moments.
 
-    ``device`` is the file system's number.
     ``exact`` says that files and folders get the very mode that they are made with, as
     the process' umask and the folder's access control list allow.
     """
@@ -27,7 +26,6 @@ class Staging:
     path: str
     at: int
     exact: bool
-    device: int
 
     @property
     def tree(self) -> str:
@@ -76,7 +74,7 @@ def staged(layout: Layout) -> Iterator[Staging]:
         try:
             made = os.fstat(at)
             exact = stat.S_IMODE(made.st_mode) == FOLDER
-            yield Staging(path=path, at=at, exact=exact, device=made.st_dev)
+            yield Staging(path=path, at=at, exact=exact)
         finally:
             os.close(at)
     finally:

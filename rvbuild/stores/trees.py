@@ -14,11 +14,13 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import NoReturn
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.overlay import union
+from rvbuild.core.ports import Taken
 from rvbuild.core.tree import File, Folder, Node, Symlink, Tree
 from rvbuild.stores.barrier import Barrier
 from rvbuild.stores.blobs import Blobs, create, is_blob
@@ -133,15 +135,17 @@ class LocalTrees:
             self.assemble(tree)
         return tree.root
 
-    def capture(self, directory: str) -> Digest:
-        """Take a folder into the store; its files are moved where that is possible.
+    def capture(self, directory: str, taken: Taken) -> Digest:
+        """Take a folder into the store, each file as a new inode; see ``core.ports``.
 
         Raises:
             VerificationError: it holds what a tree cannot (a socket, a device, a FIFO).
             StoreError: it could not be read, or the store could not be written.
         """
-        with self.new_tree() as writer:
-            take_folder(directory, writer)
+        with self._locks.shared(), staged(self._layout) as staging:
+            wanted = partial(taken, 0, 0)
+            writer = LocalWriter(staging, self._blobs, self._register_written, wanted)
+            take_folder(directory, writer, taken)
             return writer.commit()
 
     def assemble(self, tree: Tree) -> None:

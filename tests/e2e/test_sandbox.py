@@ -414,9 +414,29 @@ def test_setuid_is_not_kept_and_the_folder_is_closed_to_others(bench: Bench):
     f"{PYTHON} -c \"import socket; socket.socket(1).bind('/build/out/socket')\"",
 ])  # fmt: skip
 def test_output_with_what_a_tree_cannot_hold(bench: Bench, script: str):
-    with pytest.raises(VerificationError):
-        bench.sh(script)
+    """It is the step's own failure: its log is there, and its output is not."""
+    outcome = bench.sh(f"echo before; {script}")
+    assert (outcome.exit_code, outcome.output) == (0, None)
+    assert isinstance(outcome.refusal, VerificationError)
+    assert bench.log(outcome) == "before\n"
     assert bench.left_over() == []
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("touch $out/1 $out/2 $out/3", None),
+        ("touch $out/1 $out/2 $out/3 $out/4", "more than 3 files and folders"),
+        ("truncate -s 1000000 $out/1", None),
+        ("truncate -s 1000001 $out/1", "more than 1,000,000 bytes"),
+    ],
+)
+def test_output_has_limits(tmp_path: Path, script: str, says: str | None):
+    limited = Bench.at(tmp_path, Limits(output_entries=3, output_bytes=1_000_000))
+    outcome = limited.sh(script)
+    assert (outcome.output is None, outcome.refusal is None) == (says is not None, says is None)
+    if says:
+        assert says in str(outcome.refusal)
 
 
 def test_folders_that_resist_removal(bench: Bench):

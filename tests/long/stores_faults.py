@@ -108,7 +108,7 @@ def build(folder: Path, *, durable: bool, note: Callable[[str], None] = lambda _
         merged = store.merge([("", one), ("in/two", two)])
         register(store, "merged", merged)
         note(merged.hash)
-        captured = store.capture(str(folder / "out"))
+        captured = store.capture(str(folder / "out"), lambda _entries, _size: None)
         made = register(store, "captured", captured)
         note(captured.hash)
         link = folder / "result"
