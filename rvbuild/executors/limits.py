@@ -82,10 +82,10 @@ class Limits:
 
 
 def _limit(pid: int, kind: int, wanted: int) -> None:
-    _, hard = resource.prlimit(pid, kind)
     try:
         resource.prlimit(pid, kind, (wanted, wanted))
     except PermissionError:  # it is above the hard limit
+        _, hard = resource.prlimit(pid, kind)
         least = min(_size(wanted), _size(hard))
         value = -1 if least == _NO_LIMIT else least
         resource.prlimit(pid, kind, (value, value))

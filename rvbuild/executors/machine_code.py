@@ -54,16 +54,16 @@ class Report:
 
 _GENERIC = {
     "dup3": 24, "ioprio_set": 30, "mkdirat": 34, "mount": 40, "chdir": 49, "fchdir": 50,
-    "chroot": 51, "openat": 56, "close": 57, "write": 64, "capset": 91, "personality": 92,
-    "exit_group": 94, "unshare": 97, "sched_setscheduler": 119, "rt_sigprocmask": 135,
-    "setpriority": 140, "setdomainname": 162, "prctl": 167, "execve": 221, "open_tree": 428,
-    "close_range": 436,
+    "chroot": 51, "fchmodat": 53, "openat": 56, "close": 57, "write": 64, "capset": 91,
+    "personality": 92, "exit_group": 94, "unshare": 97, "sched_setscheduler": 119,
+    "rt_sigprocmask": 135, "setpriority": 140, "setdomainname": 162, "prctl": 167,
+    "execve": 221, "open_tree": 428, "close_range": 436,
 }  # fmt: skip
 _X86_64 = {
     "write": 1, "close": 3, "rt_sigprocmask": 14, "execve": 59, "chdir": 80, "fchdir": 81,
     "capset": 126, "personality": 135, "setpriority": 141, "sched_setscheduler": 144,
     "prctl": 157, "chroot": 161, "mount": 165, "setdomainname": 171, "exit_group": 231,
-    "ioprio_set": 251, "openat": 257, "mkdirat": 258, "unshare": 272, "dup3": 292,
+    "ioprio_set": 251, "openat": 257, "mkdirat": 258, "fchmodat": 268, "unshare": 272, "dup3": 292,
     "open_tree": 428, "close_range": 436,
 }  # fmt: skip
 

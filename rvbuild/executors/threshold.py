@@ -33,12 +33,7 @@ SHOWN = frozenset(("cpuinfo", "loadavg", "meminfo", "stat", "uptime", "version")
 
 SETTINGS = {
     "kernel/cap_last_cap": "40",
-    "kernel/domainname": "(none)",
-    "kernel/hostname": "rvbuild",
-    "kernel/ngroups_max": "65536",
-    "kernel/ostype": "Linux",
     "kernel/pid_max": "4194304",
-    "kernel/threads-max": "16384",
     "vm/max_map_count": "65530",
     "vm/mmap_min_addr": "65536",
     "vm/overcommit_memory": "0",
@@ -50,16 +45,18 @@ _NEXT = 4
 _HERE = -100  # AT_FDCWD
 _CLOEXEC = 0o2000000
 _CREATE = 0o1 | 0o100 | 0o200 | _CLOEXEC  # O_WRONLY | O_CREAT | O_EXCL
-_READ_ONLY, _NO_SETUID, _NO_DEVICES, _NO_PROGRAMS = 1, 2, 4, 8
+_READ_ONLY, _SAFE, _NO_PROGRAMS = 1, 2 | 4, 8  # MS_RDONLY, MS_NOSUID | MS_NODEV, MS_NOEXEC
 _REMOUNT, _BIND = 32, 4096
-_PLAIN = _NO_SETUID | _NO_DEVICES | _NO_PROGRAMS
 _NEW_NAMESPACES = 0x20000 | 0x4000000  # CLONE_NEWNS | CLONE_NEWUTS
 _CLONE_TREE = 1 | _CLOEXEC | 0x8000  # OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE
-_FIRST = "/proc/1"  # bwrap's own process: its mounts, program and limits
-_EMPTY_FILE, _EMPTY_FOLDER = f"{_FIRST}/cmdline", f"{_FIRST}/fd"
+_MEMORY = "/dev/shm"  # noqa: S108 - inside
+_SHARED, _SETTINGS_COVER = f"{_MEMORY}/shared", f"{_MEMORY}/settings"
+_FIRST_COVER = f"{_MEMORY}/first"  # over bwrap's own process: its mounts, program and limits
+_EMPTY_FILE, _EMPTY_FOLDER = f"{_FIRST_COVER}/cmdline", f"{_FIRST_COVER}/fd"
 _IF_THERE = (errno.ENOENT,)
 _IF_ALLOWED = (errno.EPERM, errno.EACCES)
 _EXECUTABLE = 0x10  # MFD_EXEC
+_SHM_BYTES = 1 << 30
 _SLACK = 50_000  # ns, Linux' default
 
 
@@ -123,8 +120,9 @@ def _calls(folder: str, proc: Iterable[str]) -> Iterator[Call]:
     yield from _descriptors()
     yield Call("unshare", (_NEW_NAMESPACES,))
     yield Call("setdomainname", (_text("(none)"), 6))
+    yield from _filled_memory()
     yield from _covered(proc)
-    yield from _constant_settings()
+    yield from _read_only()
     yield from _moved_root(folder)
     yield from _inherited()
     yield from _no_capabilities()
@@ -139,28 +137,42 @@ def _descriptors() -> Iterator[Call]:
     yield Call("close", (_NEXT,))
 
 
+def _filled_memory() -> Iterator[Call]:
+    """One file system in memory for all that is laid over something: several would take longer."""
+    given = f"mode=0755,size={_SHM_BYTES}"
+    yield Call("mount", (*map(_text, ("tmpfs", _MEMORY, "tmpfs")), _SAFE, _text(given)))
+    for path in (_SHARED, _FIRST_COVER, _EMPTY_FOLDER, _SETTINGS_COVER):
+        yield _folder(path)
+    yield Call("fchmodat", (_HERE, _text(_SHARED), 0o1777))
+    yield from _file(_EMPTY_FILE, "")
+    settings = {**SETTINGS, "kernel/osrelease": os.uname().release}
+    for folder in sorted({name.partition("/")[0] for name in settings}):
+        yield _folder(f"{_SETTINGS_COVER}/{folder}")
+    for name, value in settings.items():
+        yield from _file(f"{_SETTINGS_COVER}/{name}", f"{value}\n")
+
+
 def _covered(proc: Iterable[str]) -> Iterator[Call]:
     """An empty file or folder over each entry of /proc that is not to be seen."""
-    yield _memory(_FIRST)
-    yield from _file(_EMPTY_FILE, "")
-    yield _folder(_EMPTY_FOLDER)
-    yield _closed(_FIRST)  # what is bound from it is read-only as well
+    for cover, path in ((_FIRST_COVER, "/proc/1"), (_SETTINGS_COVER, "/proc/sys")):
+        yield _bound(cover, path)
+        yield _closed(path, _SAFE | _NO_PROGRAMS)
     for name in proc:
         if name in PROCESS | SHOWN | {"sys"} or name.isdecimal():
             continue
-        path = f"/proc/{name}"
-        empty = _EMPTY_FOLDER if os.path.isdir(path) else _EMPTY_FILE
-        yield Call("mount", (_text(empty), _text(path), 0, _BIND, 0), _IF_THERE)
+        folder = os.path.isdir(f"/proc/{name}")
+        yield _bound("/proc/1/fd" if folder else "/proc/1/cmdline", f"/proc/{name}")  # read-only
+    yield _bound(_SHARED, _MEMORY)
 
 
-def _constant_settings() -> Iterator[Call]:
-    yield _memory("/proc/sys")
-    settings = {**SETTINGS, "kernel/osrelease": os.uname().release}
-    for folder in sorted({name.partition("/")[0] for name in settings}):
-        yield _folder(f"/proc/sys/{folder}")
-    for name, value in settings.items():
-        yield from _file(f"/proc/sys/{name}", f"{value}\n")
-    yield _closed("/proc/sys")
+def _read_only() -> Iterator[Call]:
+    """The empty root in which all hangs, the devices, and /proc; bwrap takes longer for it.
+
+    A step of root's may keep root's number outside, and so could write what root may.
+    """
+    yield _closed("/proc", _SAFE | _NO_PROGRAMS)
+    yield _closed("/dev", _SAFE)
+    yield _closed("/", _SAFE)
 
 
 def _moved_root(folder: str) -> Iterator[Call]:
@@ -189,13 +201,12 @@ def _no_capabilities() -> Iterator[Call]:
     yield Call("capset", (struct.pack("=Ii", 0x20080522, 0), bytes(24)))
 
 
-def _memory(path: str) -> Call:
-    given = (_text("tmpfs"), _text(path), _text("tmpfs"), _PLAIN, _text("mode=0755,size=1m"))
-    return Call("mount", given)
+def _bound(source: str, path: str) -> Call:
+    return Call("mount", (_text(source), _text(path), 0, _BIND, 0), _IF_THERE)
 
 
-def _closed(path: str) -> Call:
-    return Call("mount", (0, _text(path), 0, _REMOUNT | _BIND | _READ_ONLY | _PLAIN, 0))
+def _closed(path: str, flags: int) -> Call:
+    return Call("mount", (0, _text(path), 0, _REMOUNT | _BIND | _READ_ONLY | flags, 0))
 
 
 def _folder(path: str) -> Call:

@@ -51,8 +51,8 @@ TOLD = ("kernel_release", "processors", "memory_size", "clock")
 """Inside as outside."""
 
 SAME: Found = {
-    "host_name": ["rvbuild", "rvbuild", "rvbuild\n"],
-    "domain_name": ["(none)", "(none)\n"],
+    "host_name": ["rvbuild", "rvbuild", None],
+    "domain_name": ["(none)", None],
     "ids": [1000, 1000, []],
     "working_directory": "/build",
     "limits": LIMITS,
