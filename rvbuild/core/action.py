@@ -83,12 +83,15 @@ class Outcome:
 
     ``tree`` is the digest of its ``Tree`` message. ``log`` is the digest of standard
     output and error together. A time-out is ``exit_code`` 124 (as ``timeout(1)`` has it).
+    ``accelerated``: a compile cache was within reach; whoever keeps the outcome keeps that
+    apart from the message.
     """
 
     exit_code: int
     output: Digest | None
     tree: Digest | None
     log: Digest
+    accelerated: bool = field(default=False, eq=False)
 
     def encode(self) -> bytes:
         """The ``ActionResult`` message."""

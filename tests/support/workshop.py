@@ -88,7 +88,9 @@ class FakeExecutor:
         if verb in {"fail", "nothing"}:
             return Outcome(exit_code=int(argument or 0), output=None, tree=None, log=written)
         tree = self._kept(result(script, inputs), executable=verb == "program")
-        return Outcome(exit_code=0, output=tree.root, tree=Digest.of(tree.encode()), log=written)
+        encoded = Digest.of(tree.encode())
+        fast = bool(accelerators)
+        return Outcome(exit_code=0, output=tree.root, tree=encoded, log=written, accelerated=fast)
 
     def stop(self) -> None:
         self.stopped.set()
