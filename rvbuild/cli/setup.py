@@ -22,7 +22,7 @@ from rvbuild.cli.progress import progress_for
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.contents import in_agreement, refuse_two_contents
 from rvbuild.core.errors import LockError, SandboxError, SourceError, UsageError, closest
-from rvbuild.core.events import Reporter
+from rvbuild.core.events import Noticed, Reporter
 from rvbuild.core.graph import Instance, RecipeGraph, parse_target
 from rvbuild.core.link import Linked, Linker
 from rvbuild.core.lock import Lock
@@ -235,7 +235,9 @@ class Setup:
         return Machinery(
             store=self.store,
             sources=self.sources,
-            executor=LocalExecutor(self.store, self.store.layout.tmp, jobs=_cores()),
+            executor=LocalExecutor(
+                self.store, self.store.layout.tmp, jobs=_cores(), notice=self._notice
+            ),
             report=self.report,
             clock=time.monotonic,
             audit_image=audit_image,
@@ -243,6 +245,9 @@ class Setup:
             accelerators=accelerators,
             forbidden=self._forbidden(),
         )
+
+    def _notice(self, text: str) -> None:
+        self.report(Noticed("accelerators", text))
 
     def _forbidden(self) -> tuple[bytes, ...]:
         """What no output may hold: where the store is means nothing elsewhere."""

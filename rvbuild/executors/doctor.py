@@ -15,6 +15,7 @@ from attrs import frozen
 
 from rvbuild.core.errors import SandboxError
 from rvbuild.executors import bwrap, knobs, seccomp
+from rvbuild.executors.keeper import Keeper, Request
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.sandbox import Launch, Sandbox
 from rvbuild.executors.step_log import StepLog
@@ -74,15 +75,14 @@ def _sealed(program: str, *arguments: str) -> tuple[str, bool]:
     """What a command said in a sandbox like that of a step, and whether it succeeded."""
     limits = Limits()
     launch = Launch(
-        program=program,
+        request=Request(program=program, command=(program, *arguments), limits=limits.table()),
         options=bwrap.Room(environment={}, working_directory="/", read_only={"/": "/"}).arguments(),
-        command=(program, *arguments),
         seal=seccomp.program(),
         threshold=Threshold.to("/"),
-        limits=limits,
     )
+    keeper = Keeper()  # which ends what it started when it goes
     log = StepLog(lambda _: None, limits.log_bytes)
-    ended = Watch(Sandbox(launch), log, limits, _SECONDS).follow()
+    ended = Watch(Sandbox(keeper, launch), log, limits, _SECONDS).follow()
     return log.close().decode(errors="replace").strip(), ended.exit_code == 0
 
 

