@@ -316,7 +316,7 @@ def test_waiting_ends_after_the_last_process(bench: Bench, tmp_path: Path):
                 os.closerange(0, 3)
                 time.sleep(600)"""
     action = bench.action((PYTHON, "-I", "-c", script))
-    step = _Step(action=action, folder=workspace.make(str(tmp_path)), owner=None)
+    step = _Step(action=action, label="step", folder=workspace.make(str(tmp_path)), owner=None)
     sandbox = Sandbox(bench.executor._keeper, bench.executor._launch(step, {}))
     log = StepLog(lambda _: None, 1000)
     assert Watch(sandbox, log, Limits(), 60).follow() == Ended(0, True)
