@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import secrets
 import sys
 from collections.abc import Iterable, Mapping
 
@@ -30,7 +31,8 @@ from rvbuild.engine.go_list import GoList
 from rvbuild.engine.realise import Machinery
 from rvbuild.engine.resolve import Resolver
 from rvbuild.recipes_yaml.folder import Folder
-from rvbuild.recipes_yaml.lock import write_lock
+from rvbuild.recipes_yaml.lock import MAX_BYTES, write_lock
+from rvbuild.recipes_yaml.project_file import read_file
 
 _UNLIKE = "the lock is not what the recipes ask for"
 _RELOCK = "run `rvbuild lock`"
@@ -67,7 +69,7 @@ def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     path = _own_lock(workspace)
     with run_of(arguments, workspace) as setup:
         mend = not arguments.check
-        old = lock_at(path, mend=mend) if os.path.exists(path) else Lock()
+        old = lock_at(path, mend=mend) if os.path.lexists(path) else Lock()
         new = _resolve(setup, arguments.recipes, old, mend=mend)
         build_arch = setup.build_arch
     if arguments.recipes:
@@ -160,23 +162,27 @@ def _instances(name: str, setup: Setup) -> list[Instance]:
 
 
 def _compare(path: str, text: str) -> None:
-    try:
-        with open(path, encoding="utf-8") as file:
-            held = file.read()
-    except FileNotFoundError:
-        held = ""
-    if held != text:
+    held = b""
+    if os.path.lexists(path):
+        held = read_file(path, path, limit=MAX_BYTES, error=LockError).data
+    if held != text.encode():
         raise LockError(_UNLIKE, where=path, hint=_RELOCK)
 
 
 def _write(path: str, text: str) -> None:
-    mine = f"{path}.{os.getpid()}"
+    """Put the lock there whole, or leave what is there."""
+    mine = f"{path}.{secrets.token_hex(8)}"  # a name that nobody can have taken
     try:
-        with open(mine, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(mine, path)
+        descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(mine, path)
+        except OSError:
+            os.unlink(mine)
+            raise
     except OSError as error:
         msg = f"the lock cannot be written: {error.strerror}"
         raise StoreError(msg, where=path) from error

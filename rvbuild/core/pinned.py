@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from rvbuild.core.agreement import Rung, pin_contradiction
 from rvbuild.core.errors import RecipeError
@@ -112,6 +113,30 @@ def git_fact(source: Source, reading: Reading) -> str:
     return reading.adjusted(facts[reading.argument])
 
 
+@define
+class OpenQuestions:
+    """The questions whose answers are looked for: one that needs itself has none."""
+
+    _keys: list[str] = field(factory=list, init=False)
+
+    @contextmanager
+    def asking(self, key: str, where: str) -> Iterator[None]:
+        """While the answer to ``key`` is looked for.
+
+        Raises:
+            RecipeError: that is going on already.
+        """
+        if key in self._keys:
+            circle = " → ".join([*self._keys[self._keys.index(key) :], key])
+            msg = f"pins need each other in a circle: {circle}"
+            raise RecipeError(msg, where=where)
+        self._keys.append(key)
+        try:
+            yield
+        finally:
+            self._keys.pop()
+
+
 @frozen
 class Locked:
     """Answers from a lock; whatever does not fit the recipes is a LockError."""
@@ -119,14 +144,19 @@ class Locked:
     lock: Lock
     recipes: Recipes
     build_arch: str
+    _open: OpenQuestions = field(factory=OpenQuestions, init=False, eq=False, repr=False)
 
     def pin(self, recipe: Recipe, name: str) -> str:
         pin = recipe.all_pins[name]
+        if isinstance(pin, str):
+            return pin
+        with self._open.asking(f"pin {recipe.name}/{name}", pin.where):
+            return self._derived(recipe, name, pin)
+
+    def _derived(self, recipe: Recipe, name: str, pin: Reading | Ladder) -> str:
         if isinstance(pin, Reading) and pin.reader == "git":
             owner, source = named_source(self.recipes, recipe, pin.source, pin.where)
             return git_fact(self.source(owner, source)[0], pin)
-        if isinstance(pin, str):
-            return pin
         key = f"{recipe.name}/{name}"
         held = self.lock.pin(key, pin)
         rungs = pin.rungs if isinstance(pin, Ladder) else (pin,)
@@ -151,7 +181,8 @@ class Locked:
         return Rung(reading=reading, owner=owner.name, value=fact)
 
     def source(self, recipe: Recipe, name: str) -> tuple[Source, ...]:
-        spec = described(recipe, name, self, self.build_arch)
+        with self._open.asking(f"source {recipe.name}/{name}", recipe.sources[name].where):
+            spec = described(recipe, name, self, self.build_arch)
         key = source_key(recipe.name, name, spec, self.build_arch)
         return self.lock.source(key, spec, recipe.sources[name].where).parts
 

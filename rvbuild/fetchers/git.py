@@ -23,7 +23,7 @@ from attrs import evolve, field, frozen
 
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.ports import Advance, TreeSink
-from rvbuild.core.source import GitSource
+from rvbuild.core.source import LAST_DATE, GitSource
 from rvbuild.fetchers.git_objects import Commit, is_object_name
 from rvbuild.fetchers.git_process import Failed, Git, Refused, make_bare
 from rvbuild.fetchers.git_progress import Tell
@@ -57,6 +57,14 @@ def _check_names(source: GitSource) -> None:
         if not is_object_name(name) or len(name) != len(source.commit):
             msg = f"not the full name of a git object: {name!r}"
             raise RecipeError(msg, where=source.url, hint="give all 40 hex digits")
+
+
+def _check_date(source: GitSource, date: int) -> None:
+    if not 0 <= date <= LAST_DATE:
+        msg = f"the commit's date is not one of the years 1970 to 9999: {date}"
+        hint = "pin another commit: this one was made with a clock that was wrong"
+        where = f"{shown(source.url)} {source.commit}"
+        raise VerificationError(msg, where=where, hint=hint)
 
 
 class CommitArchives(Protocol):
@@ -115,7 +123,8 @@ class GitFetcher:
         Raises:
             RecipeError: the URL or the commit is not one.
             SourceError: the commit could not be had.
-            VerificationError: the repository holds other bytes under its name.
+            VerificationError: the repository holds other bytes under its name, or a commit with
+                a date that no lock can hold.
         """
         check_url(url)
         source = GitSource(url=url, commit=commit, tree=commit, date=0, paths=tuple(sorted(paths)))
@@ -126,6 +135,7 @@ class GitFetcher:
         if found is None:
             search.need_network()
             found = read_commit(git, search.clone(_quietly), commit)
+        _check_date(source, found.date)
         return evolve(source, tree=found.tree, date=found.date)
 
 

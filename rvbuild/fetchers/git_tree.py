@@ -6,6 +6,7 @@ Must not know: how the objects got here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -40,16 +41,22 @@ Placed = list[tuple[str, Entry]]
 def objects_folder(repository: Path) -> Path | None:
     """The ``objects`` folder of a repository: bare, with a work tree, or a linked work tree."""
     git = repository / ".git"
-    if git.is_file():
-        text = git.read_text(encoding="utf-8", errors="replace").removeprefix("gitdir:").strip()
-        git = repository / text
+    if os.path.isfile(git):  # unlike Path's, it says no to whatever cannot be a path
+        git = repository / _line(git).removeprefix("gitdir:").strip()
     for base in (repository, git):
         common = base / "commondir"
-        if common.is_file():
-            base = base / common.read_text(encoding="utf-8").strip()  # noqa: PLW2901 - follows it
-        if (base / "objects").is_dir() and (base / "HEAD").is_file():
+        if os.path.isfile(common):
+            base = base / _line(common)  # noqa: PLW2901 - follows it
+        if os.path.isdir(base / "objects") and os.path.isfile(base / "HEAD"):
             return base / "objects"
     return None
+
+
+def _line(file: Path) -> str:
+    """The path in one of git's small files, whatever its encoding is."""
+    with file.open("rb") as opened:
+        text = os.fsdecode(opened.read(MAX_SYMLINK)).strip()
+    return "" if "\0" in text else text
 
 
 def read_commit(git: Git, objects: Path, commit: str) -> Commit:

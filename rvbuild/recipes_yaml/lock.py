@@ -14,6 +14,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
 from rvbuild.core.source import (
+    LAST_DATE,
     DebianFile,
     DebianPackage,
     GitSource,
@@ -280,11 +281,15 @@ def _url(fields: Fields) -> UrlSource:
 
 
 def _git(fields: Fields) -> GitSource:
+    date = fields.number("date")
+    if date > LAST_DATE:
+        msg = f"'date' is after the year 9999: {date}"
+        raise LockError(msg, where=fields.at("date"))
     return GitSource(
         url=fields.text("url"),
         commit=_hex(fields, "commit"),
         tree=_hex(fields, "tree"),
-        date=fields.number("date"),
+        date=date,
         paths=fields.texts("paths"),
     )
 

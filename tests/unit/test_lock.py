@@ -10,6 +10,7 @@ from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue, source_
 from rvbuild.core.pinned import Locked, git_fact
 from rvbuild.core.recipe import GoModulesSpec, Reading, Recipe
 from rvbuild.core.source import (
+    LAST_DATE,
     DebianFile,
     DebianPackage,
     GitSource,
@@ -287,6 +288,38 @@ def test_a_lock_without_the_fact_is_refused():
     with pytest.raises(LockError, match="does not have ksrc/k") as caught:
         locked.source(ksrc, "k")
     assert caught.value.hint == "run `rvbuild lock ksrc`, or say --override ksrc/k=FOLDER"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pins: {p: {from: s, git: commit}}\nsources: {s: {git: 'https://e.org/x', commit: '${p}'}}",
+        "version: {first-of: [{from: s, git: short}]}\nsources: {s: {url: 'https://e/${version}'}}",
+    ],
+)
+def test_a_pin_that_needs_itself_is_a_circle(text: str):
+    recipes = Recipes(c=f"{text}\nbuild: x\n")
+    c = recipes.recipe("c")
+    lock = Lock()
+    if not isinstance(c.version, str):
+        pin = PinValue(value="1", spec=spec_text(c.version), source="c")
+        lock = Lock(pins={"c/version": pin})
+    with pytest.raises(RecipeError, match="pins need each other in a circle") as caught:
+        Locked(lock, recipes, "amd64").source(c, "s")
+    assert (caught.value.where or "").startswith("c.yaml:")
+
+
+@pytest.mark.parametrize(("date", "fits"), [(LAST_DATE, True), (LAST_DATE + 1, False)])
+def test_a_lock_holds_dates_up_to_the_year_9999(date: int, *, fits: bool):
+    lock = Lock(sources={"a/git": LockedSource(spec="s", parts=(evolve(GIT, date=date),))})
+    text = write_lock(lock).encode()
+    if not fits:
+        with pytest.raises(LockError, match="'date' is after the year 9999"):
+            read_lock(text, "rvbuild.lock")
+        return
+    assert read_lock(text, "rvbuild.lock") == lock
+    reading = Reading(source="x", reader="git", argument="iso-date")
+    assert git_fact(evolve(GIT, date=date), reading) == "9999-12-31T23:59:59Z"
 
 
 def test_git_facts_need_a_git_source():
