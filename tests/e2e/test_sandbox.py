@@ -19,8 +19,10 @@ from rvbuild.core.tree import File, Symlink
 from rvbuild.executors import bwrap, doctor, identity, knobs, seccomp, workspace
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.local import _Step
+from rvbuild.executors.machine_code import Call, program
 from rvbuild.executors.sandbox import Sandbox
 from rvbuild.executors.step_log import StepLog
+from rvbuild.executors.threshold import Threshold
 from rvbuild.executors.watch import Ended, Watch
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -177,6 +179,40 @@ def test_missing_command(bench: Bench):
     outcome = bench.run("/bin/no-such-thing")
     assert outcome.exit_code == 127
     assert "no-such-thing" in bench.log(outcome)
+
+
+def test_command_that_cannot_be_run(bench: Bench):
+    outcome = bench.run("/in/probes")
+    assert outcome.exit_code == 127
+    assert bench.log(outcome) == "rvbuild: /in/probes could not be started: Permission denied\n"
+
+
+def test_threshold_that_fails_is_an_error_and_never_a_fallback(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever it cannot hide, it does not go on; what fits goes on (the control)."""
+    whole = Threshold.to("/build").calls
+    namespaces = Call("unshare", (0x20000,))  # at the end it has no capability for it
+    for number, call, said in (
+        (1, Call("chdir", (b"/nowhere\0",)), "chdir /nowhere was refused in the sandbox: No such"),
+        (len(whole), namespaces, "unshare - was refused in the sandbox: Operation not"),
+    ):
+        calls = (*whole[:number], call, *whole[number:])
+        threshold = Threshold(calls, program(calls, 3, os.uname().machine))
+        monkeypatch.setattr(bench.executor, "_threshold", threshold)
+        with pytest.raises(SandboxError, match=said):
+            bench.sh("touch $out/ran")
+    monkeypatch.setattr(bench.executor, "_threshold", Threshold.to("/build"))
+    assert bench.sh("true").exit_code == 0
+
+
+@pytest.mark.parametrize("words", [
+    "rvbuild: unshare - was refused in the sandbox: Operation not permitted",
+    "rvbuild: /bin/sh could not be started: No such file or directory",
+])  # fmt: skip
+def test_command_that_fails_like_a_threshold(bench: Bench, words: str):
+    outcome = bench.sh(f"echo '{words}'; exit 127")
+    assert (outcome.exit_code, bench.log(outcome)) == (127, words + "\n")
 
 
 def test_command_that_fails_like_a_missing_sandbox(bench: Bench):
