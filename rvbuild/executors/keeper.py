@@ -121,7 +121,8 @@ class Keeper:
 
         Args:
             request: What it is.
-            descriptors: Its output, its status, its options, its filter.
+            descriptors: Its output, its report (standard input), its status, its options, its
+                filter, and the program that becomes the command.
 
         Raises:
             SandboxError: it could not be started.

@@ -79,7 +79,7 @@ class Keeper:
         self._end()
 
     def _start(self) -> None:
-        data, received, _, _ = socket.recv_fds(self._control, 1, 6)
+        data, received, _, _ = socket.recv_fds(self._control, 1, 8)
         if not data:
             raise EOFError
         for one in received:
@@ -182,14 +182,15 @@ def _become(passed: list[int], failure: int) -> None:
         with open(passed[0], "rb", closefd=False) as file:
             file.seek(0)
             asked = marshal.load(file)  # noqa: S302 - rvbuild wrote it
-        _leave_parent(passed[1])
+        _leave_parent(passed[1], passed[2])
+        _forget_parent()
         program = _staged(asked) if asked["owner"] else asked["program"]
         for kind, value in asked["limits"]:
             resource.setrlimit(kind, (value, value))
         if asked["owner"]:
             _leave_root(*asked["owner"])
         _call("prctl", _SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)  # a change of id clears it
-        os.execve(program, _words(asked, passed[2:]), {})  # noqa: S606 - bwrap
+        os.execve(program, _words(asked, *passed[3:]), {})  # noqa: S606 - bwrap
     except OSError as error:
         about = f": {error.filename}" if error.filename else ""
         os.write(failure, f"{error.errno or 0} {error.strerror}{about}".encode(errors="replace"))
@@ -199,24 +200,30 @@ def _become(passed: list[int], failure: int) -> None:
         os._exit(_FAILED)
 
 
-def _leave_parent(output: int) -> None:
+def _leave_parent(output: int, report: int) -> None:
     os.setsid()
     _call("prctl", _SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     for one in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(one, signal.SIG_DFL)
-    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    for source, target in ((null, 0), (output, 1), (output, 2)):
+    for source, target in ((report, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
 
 
-def _words(asked: dict[str, Any], inherited: list[int]) -> list[str]:
+def _forget_parent() -> None:
+    """Linux' defaults of what is inherited and is no limit."""
+    for name, value in (("coredump_filter", b"0x33"), ("oom_score_adj", b"0")):
+        with contextlib.suppress(OSError), open(f"/proc/self/{name}", "wb", 0) as file:
+            file.write(value)  # a score that root gave is not ours to lower
+
+
+def _words(
+    asked: dict[str, Any], status: int, options: int, seal: int, threshold: int
+) -> list[str]:
     """The command line of bwrap, whose options come through a pipe."""
-    words = ["bwrap"]
-    options = ("--json-status-fd", "--args", "--seccomp")
-    for option, descriptor in zip(options, inherited, strict=True):
-        os.set_inheritable(descriptor, True)
-        words += (option, str(descriptor))
-    return [*words, "--", *asked["command"]]
+    for one in (status, options, seal, threshold):
+        os.set_inheritable(one, True)
+    words = ("--json-status-fd", status, "--args", options, "--seccomp", seal, "--")
+    return ["bwrap", *map(str, words), f"/proc/self/fd/{threshold}", *asked["command"]]
 
 
 def _staged(asked: dict[str, Any]) -> str:

@@ -9,6 +9,21 @@ import resource
 
 from attrs import frozen
 
+_LOCKS = 10  # RLIMIT_LOCKS, which the resource module does not name
+_OTHERS = (
+    (resource.RLIMIT_AS, resource.RLIM_INFINITY),
+    (resource.RLIMIT_CPU, resource.RLIM_INFINITY),
+    (resource.RLIMIT_DATA, resource.RLIM_INFINITY),
+    (resource.RLIMIT_RSS, resource.RLIM_INFINITY),
+    (resource.RLIMIT_RTTIME, resource.RLIM_INFINITY),
+    (_LOCKS, resource.RLIM_INFINITY),
+    (resource.RLIMIT_MEMLOCK, 64 << 10),
+    (resource.RLIMIT_MSGQUEUE, 800 << 10),
+    (resource.RLIMIT_SIGPENDING, 4096),
+    (resource.RLIMIT_NICE, 0),
+    (resource.RLIMIT_RTPRIO, 0),
+)
+
 
 @frozen(kw_only=True)
 class Limits:
@@ -19,6 +34,7 @@ class Limits:
     ``tasks``: RLIMIT_NPROC (threads count too); holds between two counts for other users.
     ``disk_bytes``, ``disk_entries``: of all that a step may write to, ``/build`` and ``/tmp``.
     ``open_files``, ``file_bytes``, ``stack_bytes``: RLIMIT_NOFILE, _FSIZE and _STACK.
+    What Linux limits besides is in ``_OTHERS``.
     """
 
     log_bytes: int = 64 << 20
@@ -41,9 +57,12 @@ class Limits:
             (resource.RLIMIT_NOFILE, self.open_files),
             (resource.RLIMIT_FSIZE, self.file_bytes),
             (resource.RLIMIT_STACK, self.stack_bytes),
+            *_OTHERS,
         )
-        return [(kind, _at_most(value, resource.getrlimit(kind)[1])) for kind, value in wanted]
+        return [(kind, _at_most(value, resource.prlimit(0, kind)[1])) for kind, value in wanted]
 
 
 def _at_most(value: int, hard: int) -> int:
-    return value if hard == resource.RLIM_INFINITY else min(value, hard)
+    if hard == resource.RLIM_INFINITY:
+        return value
+    return hard if value == resource.RLIM_INFINITY else min(value, hard)

@@ -25,10 +25,8 @@ from rvbuild.executors.keeper import Keeper, Request
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.sandbox import Launch, Sandbox, refused
 from rvbuild.executors.step_log import StepLog
+from rvbuild.executors.threshold import Threshold
 from rvbuild.executors.watch import Ended, Watch
-
-NOT_FOUND = 127
-"""The exit code when the command is not in the sandbox, as shells have it."""
 
 
 class CapturingStore(TreeStore, Capturer, Protocol):
@@ -124,6 +122,7 @@ class LocalExecutor:
         self._ids = identity.pool()
         self._accelerate = True
         self._seal = seccomp.program()
+        self._threshold = Threshold.to(f"/{WORKING_DIRECTORY}")
         self._changed = threading.Condition()
         self._stopped = False
         self._active = 0
@@ -245,7 +244,7 @@ class LocalExecutor:
         text = log.close()
         exit_code = ended.exit_code
         if not ended.started and not self._stopped:
-            exit_code = _never_started(text)
+            raise refused(text.decode(errors="replace").strip())
         output, tree = self._output(step.folder) if exit_code == 0 else (None, None)
         if exit_code == 0:
             self._merge(layers)
@@ -275,7 +274,7 @@ class LocalExecutor:
             owner=step.owner,
         )
         asked, options = staged(asked, seen)
-        return Launch(request=asked, options=options, seal=self._seal)
+        return Launch(request=asked, options=options, seal=self._seal, threshold=self._threshold)
 
     def _watched(self, step: _Step, launch: Launch, log: StepLog) -> Ended:
         sandbox = Sandbox(self._keeper, launch)
@@ -300,15 +299,3 @@ class LocalExecutor:
             return None, None
         root = self._store.capture(out)
         return root, Digest.of(self._store.tree(root).encode())
-
-
-def _never_started(said: bytes) -> int:
-    """127 if the sandbox was there and the command was not.
-
-    Raises:
-        SandboxError: the sandbox was not there.
-    """
-    text = said.decode(errors="replace").strip()
-    if text.startswith("bwrap: execvp "):
-        return NOT_FOUND
-    raise refused(text)

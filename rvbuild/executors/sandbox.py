@@ -10,6 +10,9 @@ it is gone.
 The gate is the system call filter: bwrap reads it last, and its length must be a multiple
 of 8. All but its last byte is there from the start. If rvbuild dies before it adds that
 byte, the end of the pipe comes too early, and bwrap ends without having started anything.
+
+bwrap does not start the command but the threshold (``rvbuild.executors.threshold``). Its
+standard input is the pipe on which it says that it failed; the command gets an empty one.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ from attrs import frozen
 from rvbuild.core.errors import SandboxError, StepError
 from rvbuild.executors import knobs
 from rvbuild.executors.keeper import Keeper, Request
+from rvbuild.executors.machine_code import FAILED, Report
+from rvbuild.executors.threshold import Threshold
 
 CHUNK = 1 << 16
 
@@ -57,11 +62,15 @@ class Pipes:
 
 @frozen(kw_only=True)
 class Launch:
-    """What to start, with bwrap's ``options`` and the ``seal`` (its filter)."""
+    """What to start, with bwrap's ``options`` and the ``seal`` (its filter).
+
+    ``threshold`` is the program that becomes the command.
+    """
 
     request: Request
     options: Sequence[str]
     seal: bytes
+    threshold: Threshold
 
 
 class Sandbox:
@@ -78,6 +87,8 @@ class Sandbox:
         self._pid = 0  # of the first process inside, as seen from here
         self._first = -1  # the handle on it (a pidfd)
         self._said = b""  # what bwrap told of the sandbox: lines of JSON
+        self._threshold, self._command = launch.threshold, launch.request.command[0]
+        self.failure = ""  # after ``wait``: why there was no command to run
         try:
             self._start(keeper, launch)
         except BaseException:
@@ -91,8 +102,10 @@ class Sandbox:
         pipe = self._pipes.pipe
         (self.output, output), (self.status, status) = pipe(), pipe()
         (options, to_options), (seal, to_seal) = pipe(), pipe()
+        self._report, report = pipe()
+        threshold = self._pipes.add(launch.threshold.file())
         os.write(to_seal, launch.seal[:-1])
-        passed = (output, status, options, seal)
+        passed = (output, report, status, options, seal, threshold)
         self._process = keeper.start(launch.request, passed)
         self._pipes.close(*passed)
         try:
@@ -170,12 +183,20 @@ class Sandbox:
             poll = select.poll()
             poll.register(self._first, select.POLLIN)
             poll.poll()
+        report = self._read_report()
         with self._lock:
             self._pipes.close()
+        if report:
+            self.failure = self._threshold.explain(report, self._command)
+            return FAILED, self._threshold.was_crossed(report)
         for line in self._said.splitlines():
             if "exit-code" in (told := json.loads(line)):
                 return int(told["exit-code"]), True
         return (128 - bwrap, True) if bwrap < 0 else (bwrap, False)
+
+    def _read_report(self) -> Report | None:
+        data = os.read(self._report, Report.SIZE) if self._report in self._pipes else b""
+        return Report.read(data) if data else None
 
 
 def refused(said: str) -> SandboxError:

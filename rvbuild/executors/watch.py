@@ -67,6 +67,8 @@ class Watch:
             self._check_disk()
         if self._stopped is not None:
             return Ended(self._stopped, True)
+        if self._sandbox.failure:
+            self._log.note(self._sandbox.failure)
         return Ended(exit_code, started)
 
     def _drain(self) -> None:
