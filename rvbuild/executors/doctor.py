@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable
 
 from attrs import frozen
@@ -82,7 +83,8 @@ def _sealed(program: str, *arguments: str) -> tuple[str, bool]:
     )
     keeper = Keeper()  # which ends what it started when it goes
     log = StepLog(lambda _: None, limits.log_bytes)
-    ended = Watch(Sandbox(keeper, launch), log, limits, _SECONDS).follow()
+    with tempfile.TemporaryDirectory() as written:  # nothing is
+        ended = Watch(Sandbox(keeper, launch), log, limits, _SECONDS, written).follow()
     return log.close().decode(errors="replace").strip(), ended.exit_code == 0
 
 

@@ -34,6 +34,7 @@ class Limits:
     ``tasks``: RLIMIT_NPROC (threads count too); holds between two counts for other users.
     ``output_entries``, ``output_bytes``: files, folders and links of an output, and the bytes
     that they hold for a reader: a hole in a file counts.
+    ``disk_bytes``, ``disk_entries``: of all that a step may write to, ``/build`` and ``/tmp``.
     ``open_files``, ``file_bytes``, ``stack_bytes``: RLIMIT_NOFILE, _FSIZE and _STACK.
     What Linux limits besides is in ``_OTHERS``.
     """
@@ -46,6 +47,8 @@ class Limits:
     open_files: int = 16384
     file_bytes: int = 256 << 30
     stack_bytes: int = 8 << 20
+    disk_bytes: int = 64 << 30
+    disk_entries: int = 4_000_000
 
     def table(self) -> list[tuple[int, int]]:
         """Kinds of setrlimit(2) and their values, hard and soft.

@@ -248,7 +248,7 @@ class LocalExecutor:
         self, step: _Step, tell: Callable[[str], None], layers: Mapping[str, Layer]
     ) -> Outcome:
         log = StepLog(tell, self._limits.log_bytes)
-        ended = self._watched(self._launch(step, layers), log, step.action.timeout)
+        ended = self._watched(step, self._launch(step, layers), log)
         text = log.close()
         exit_code = ended.exit_code
         if not ended.started and not self._stopped:
@@ -285,14 +285,15 @@ class LocalExecutor:
         asked, options = staged(asked, seen)
         return Launch(request=asked, options=options, seal=self._seal, threshold=self._threshold)
 
-    def _watched(self, launch: Launch, log: StepLog, seconds: float) -> Ended:
+    def _watched(self, step: _Step, launch: Launch, log: StepLog) -> Ended:
         sandbox = Sandbox(self._keeper, launch)
         with self._changed:
             self._sandboxes.add(sandbox)
             if self._stopped:
                 sandbox.kill()
         try:
-            return Watch(sandbox, log, self._limits, seconds).follow()
+            seconds = step.action.timeout
+            return Watch(sandbox, log, self._limits, seconds, step.folder).follow()
         finally:
             with self._changed:
                 self._sandboxes.discard(sandbox)

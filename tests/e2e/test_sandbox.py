@@ -19,8 +19,11 @@ from rvbuild.core.tree import File, Symlink
 from rvbuild.executors import bwrap, doctor, identity, knobs, seccomp, workspace
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.local import _Step
+from rvbuild.executors.machine_code import Call, program
 from rvbuild.executors.sandbox import Sandbox
 from rvbuild.executors.step_log import StepLog
+from rvbuild.executors.threshold import Threshold
+from rvbuild.executors.usage import Usage
 from rvbuild.executors.watch import Ended, Watch
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -179,6 +182,40 @@ def test_missing_command(bench: Bench):
     assert "no-such-thing" in bench.log(outcome)
 
 
+def test_command_that_cannot_be_run(bench: Bench):
+    outcome = bench.run("/in/probes")
+    assert outcome.exit_code == 127
+    assert bench.log(outcome) == "rvbuild: /in/probes could not be started: Permission denied\n"
+
+
+def test_threshold_that_fails_is_an_error_and_never_a_fallback(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever it cannot hide, it does not go on; what fits goes on (the control)."""
+    whole = Threshold.to("/build").calls
+    namespaces = Call("unshare", (0x20000,))  # at the end it has no capability for it
+    for number, call, said in (
+        (1, Call("chdir", (b"/nowhere\0",)), "chdir /nowhere was refused in the sandbox: No such"),
+        (len(whole), namespaces, "unshare - was refused in the sandbox: Operation not"),
+    ):
+        calls = (*whole[:number], call, *whole[number:])
+        threshold = Threshold(calls, program(calls, 3, os.uname().machine))
+        monkeypatch.setattr(bench.executor, "_threshold", threshold)
+        with pytest.raises(SandboxError, match=said):
+            bench.sh("touch $out/ran")
+    monkeypatch.setattr(bench.executor, "_threshold", Threshold.to("/build"))
+    assert bench.sh("true").exit_code == 0
+
+
+@pytest.mark.parametrize("words", [
+    "rvbuild: unshare - was refused in the sandbox: Operation not permitted",
+    "rvbuild: /bin/sh could not be started: No such file or directory",
+])  # fmt: skip
+def test_command_that_fails_like_a_threshold(bench: Bench, words: str):
+    outcome = bench.sh(f"echo '{words}'; exit 127")
+    assert (outcome.exit_code, bench.log(outcome)) == (127, words + "\n")
+
+
 def test_command_that_fails_like_a_missing_sandbox(bench: Bench):
     """A step that exits 1 with bwrap's words on its lips has still failed by itself."""
     outcome = bench.sh("echo 'bwrap: Creating new namespace failed' >&2; exit 1")
@@ -281,6 +318,56 @@ def test_file_and_descriptor_limits(small: Bench):
     assert "Too many open files" in small.log(outcome)
 
 
+FILL = {
+    # script of a step that has to be stopped, a script that needs not be, and why
+    "bytes": (
+        "n=$((n+1)); head -c 1000000 /dev/zero > f$n",
+        "head -c 9000000 /dev/zero > f",
+        "wrote",
+    ),
+    "sparse": ("n=$((n+1)); head -c 1000000 /dev/zero > f$n", "truncate -s 200M f", "wrote"),
+    "files": ("n=$((n+1)); : > f$n", "for i in 1 2 3 4 5 6 7 8 9; do : > f$i; done", "made"),
+    "folders": ("mkdir d; cd d", "mkdir d; cd d; mkdir e", "made"),
+    "links": ("n=$((n+1)); ln -s x l$n", "ln -s x l; ln l m || :", "made"),
+}
+TIGHT = Limits(disk_bytes=20_000_000, disk_entries=200)
+
+
+@pytest.mark.parametrize("place", ["/build", "/build/out", "/tmp"])  # noqa: S108 - inside
+@pytest.mark.parametrize("kind", FILL)
+def test_too_much_on_the_disk(tmp_path: Path, kind: str, place: str):
+    """It is stopped while it goes on, and what is within the limits is not."""
+    bench = Bench.at(tmp_path, TIGHT)
+    too_much, enough, why = FILL[kind]
+    outcome = bench.sh(f"cd {place}; n=0; while :; do {too_much}; done")
+    assert outcome.exit_code == 153
+    assert f"rvbuild: stopped the step: it {why} more than" in bench.log(outcome)
+    assert bench.sh(f"cd {place}; {enough}").exit_code == 0
+
+
+def test_too_much_at_the_last_moment(tmp_path: Path):
+    """What a step leaves is measured, however fast it was."""
+    bench = Bench.at(tmp_path, TIGHT)
+    assert bench.sh("cd $out; head -c 21000000 /dev/zero > f").exit_code == 153
+    outcome = bench.sh("cd $out; head -c 15000000 /dev/zero > f; ln f g")
+    assert outcome.exit_code == 0, "two names of one file count once"
+
+
+def test_a_look_takes_any_depth_and_follows_nothing(tmp_path: Path):
+    descent = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d" * 100, dir_fd=descent)
+        inner = os.open("d" * 100, os.O_RDONLY, dir_fd=descent)
+        os.close(descent)
+        descent = inner
+    os.symlink("/usr", "link", dir_fd=descent)
+    os.close(descent)
+    usage = Usage(str(tmp_path))
+    usage.measure()
+    assert usage.entries == 3001
+    workspace.remove(str(tmp_path))
+
+
 # ---- what must not survive
 
 
@@ -319,7 +406,7 @@ def test_waiting_ends_after_the_last_process(bench: Bench, tmp_path: Path):
     step = _Step(action=action, label="step", folder=workspace.make(str(tmp_path)), owner=None)
     sandbox = Sandbox(bench.executor._keeper, bench.executor._launch(step, {}))
     log = StepLog(lambda _: None, 1000)
-    assert Watch(sandbox, log, Limits(), 60).follow() == Ended(0, True)
+    assert Watch(sandbox, log, Limits(), 60, step.folder).follow() == Ended(0, True)
     assert processes_with(mark) == []
 
 
