@@ -13,7 +13,7 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import NoReturn
 
 from attrs import frozen
@@ -59,8 +59,9 @@ def collect(store: LocalStore, *, keep_days: float, max_size: int | None = None)
             what says what is live is damaged; then nothing was removed.
     """
     layout = store.layout
-    with store.exclusive():
+    with ExitStack() as stack:
         with _nothing_collected(layout):
+            stack.enter_context(store.exclusive())
             there = survey(layout, _refuse)
             alive, dead = store.alive_and_dead()
             stay = Live(layout, there)

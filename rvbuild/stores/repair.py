@@ -141,10 +141,12 @@ class _Rounds:
         self._tell_aside(error.path, error.problem, kept)
 
     def act(self, findings: Sequence[Finding]) -> None:
-        mended = [self._mend(finding) for finding in findings]
-        if any(mended):  # it may be all that others lack
-            return
-        for finding in findings:
+        odd = [finding for finding in findings if finding.odd]
+        if not odd:  # else it is in the way of what gets its name back
+            mended = [self._mend(finding) for finding in findings]
+            if any(mended):  # it may be all that others lack
+                return
+        for finding in odd or findings:
             self._act(finding)
         for tree, problem in self._trees.items():  # now that nothing damaged is in them
             with suppress(FileNotFoundError), self.layout.above(tree) as (at, name):

@@ -6,11 +6,11 @@ Knows: that a name's first two digits are its shard. Must not know: what is ther
 from __future__ import annotations
 
 import os
-import stat
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from rvbuild.files.folder import A_FOLDER, WrongKind, kind_of, open_folder
+from rvbuild.files.folder import A_FOLDER, NOTHING, WrongKind, kind_at, open_folder
 from rvbuild.stores.layout import Layout
 
 
@@ -61,11 +61,12 @@ class Shelf:
         return f"{shard}/{name}"
 
     def _look(self, shard: str) -> None:
-        try:
-            os.mkdir(shard, dir_fd=self.fd)
-        except FileExistsError as error:
-            mode = os.stat(shard, dir_fd=self.fd, follow_symlinks=False).st_mode
-            if not stat.S_ISDIR(mode):
-                path = f"{self.path}/{shard}"
-                raise WrongKind(path, kind_of(mode), A_FOLDER) from error
+        kind = kind_at(shard, self.fd)
+        if kind == NOTHING:
+            with suppress(FileExistsError):  # another process was faster
+                os.mkdir(shard, dir_fd=self.fd)
+            kind = kind_at(shard, self.fd)
+        if kind != A_FOLDER:
+            path = f"{self.path}/{shard}"
+            raise WrongKind(path, kind, A_FOLDER)
         self._shards.add(shard)

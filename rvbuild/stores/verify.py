@@ -49,7 +49,8 @@ class Finding:
     """An object that is not what its name says, or that lacks something.
 
     ``kind`` is ``damaged`` or ``missing``; ``path`` is absolute. ``mode`` is what its mode must
-    be, if nothing else is wrong; ``source`` a file with the content of a missing blob.
+    be, if nothing else is wrong; ``source`` a file with the content of a missing blob. ``odd``
+    says that something of another kind, or of no name of the store's, is in the place.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class Finding:
     problem: str
     mode: int = 0
     source: str = ""
+    odd: bool = False
 
 
 Report = Callable[[Finding], None]
@@ -90,7 +92,8 @@ class _Walk:
     trees: dict[str, Tree] = field(factory=dict)
 
     def odd(self, error: WrongKind) -> None:
-        self.damaged(error.path, error.problem)
+        self.done.damaged += 1
+        self.report(Finding(kind="damaged", path=error.path, problem=error.problem, odd=True))
 
     def damaged(self, path: str, problem: str, mode: int = 0) -> None:
         self.done.damaged += 1
