@@ -19,9 +19,9 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-from rvbuild.executors import workspace
 from rvbuild.executors.bwrap import Overlay
 from rvbuild.executors.identity import Identity
+from rvbuild.files.removal import remove_tree
 
 FILES = "files"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -117,10 +117,7 @@ def _private(path: str) -> None:
 
 def _remove(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):  # another process clears it too
-        try:
-            os.unlink(path)
-        except (IsADirectoryError, PermissionError):
-            workspace.remove(path)
+        remove_tree(path)
 
 
 class _Merge:

@@ -35,6 +35,7 @@ from rvbuild.executors.sandbox import Launch, Sandbox, refused
 from rvbuild.executors.step_log import StepLog
 from rvbuild.executors.threshold import Threshold
 from rvbuild.executors.watch import Ended, Watch
+from rvbuild.files.removal import remove_tree
 
 
 class CapturingStore(TreeStore, Capturer, Protocol):
@@ -167,7 +168,7 @@ class LocalExecutor:
                 keep = self._kept is not None and outcome.exit_code != 0
             finally:
                 if not keep:
-                    workspace.remove(folder)
+                    remove_tree(folder)
         if keep and self._kept:
             self._kept(label, folder)
         return outcome

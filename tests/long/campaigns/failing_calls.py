@@ -118,12 +118,24 @@ class FailingCalls:
             return program.trapped(point.error, point.at, self.world.work, *words)
         return program.execute(
             *words,
-            before=self._strace(point.call, f"inject={point.call}:error={point.error}:when={point.at}"),
+            before=self._strace(
+                point.call, f"inject={point.call}:error={point.error}:when={point.at}"
+            ),
         )
 
     def _strace(self, calls: str, *expressions: str) -> list[str]:
         told = [word for each in expressions for word in ("-e", each)]
-        start = ["strace", "-f", "-b", "execve", "--seccomp-bpf", "-qq", "-o", str(self._trace), "-e"]
+        start = [
+            "strace",
+            "-f",
+            "-b",
+            "execve",
+            "--seccomp-bpf",
+            "-qq",
+            "-o",
+            str(self._trace),
+            "-e",
+        ]
         return [*start, f"trace={calls}", *told, sys.executable, "-m", "rvbuild"]
 
     def _hit(self) -> bool:

@@ -286,7 +286,9 @@ class SmallWorld:
         }
         none = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
         for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "one"]):
-            subprocess.run(["git", *words], cwd=folder, env={**os.environ, **who, **none}, check=True)
+            subprocess.run(
+                ["git", *words], cwd=folder, env={**os.environ, **who, **none}, check=True
+            )
         done = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
         )
