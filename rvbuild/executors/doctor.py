@@ -10,14 +10,16 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
 from rvbuild.core.errors import SandboxError
-from rvbuild.executors import bwrap, knobs, seccomp
+from rvbuild.executors import bwrap, identity, knobs, seccomp
+from rvbuild.executors.accelerators import Accelerator
 from rvbuild.executors.keeper import Keeper, Request
 from rvbuild.executors.limits import Limits
+from rvbuild.executors.local import staged
 from rvbuild.executors.sandbox import Launch, Sandbox
 from rvbuild.executors.step_log import StepLog
 from rvbuild.executors.threshold import Threshold
@@ -27,6 +29,10 @@ _OLDEST_BWRAP = (0, 5)  # --clearenv, --perms
 _OLDEST_GIT = (2, 25)
 _ROOM_WANTED = 10 << 30  # bytes: a cold build of K3s, with its compile cache
 _SECONDS = 20
+_WHERE_LAYERS_ARE = (
+    "they need Linux 5.11, bubblewrap 0.11 and a file system that takes overlays, such as a"
+    " volume in the place of a container's own layer"
+)
 
 
 @frozen(kw_only=True)
@@ -41,7 +47,9 @@ class Check:
 
 def checks(folder: str) -> tuple[Check, ...]:
     """Look at everything; ``folder`` is where steps would run."""
-    return (_bubblewrap(), _namespaces(), _kernel(), _disk(folder), _git())
+    return (
+        _bubblewrap(), _namespaces(), _accelerators(folder), _kernel(), _disk(folder), _git(),
+    )  # fmt: skip
 
 
 def _bubblewrap() -> Check:
@@ -60,32 +68,59 @@ def _namespaces() -> Check:
     """Make a real sandbox; nothing else tells."""
     name = "user namespaces"
     try:
-        program = bwrap.find()
-    except SandboxError:
-        return Check(name=name, ok=False, found="not tried", hint=bwrap.INSTALL_HINT)
-    try:
-        said, fits = _sealed(program, "--version")
+        said = _refusal({})
     except SandboxError as error:
         return Check(name=name, ok=False, found=str(error), hint=error.hint or "")
-    if fits:
-        return Check(name=name, ok=True, found="a sandbox can be made")
-    return Check(name=name, ok=False, found=said, hint="; ".join(knobs.forbidding()))
+    if said:
+        return Check(name=name, ok=False, found=said, hint="; ".join(knobs.forbidding()))
+    return Check(name=name, ok=True, found=f"a sandbox can be made, {_whose()}")
 
 
-def _sealed(program: str, *arguments: str) -> tuple[str, bool]:
-    """What a command said in a sandbox like that of a step, and whether it succeeded."""
-    limits = Limits()
-    launch = Launch(
-        request=Request(program=program, command=(program, *arguments), limits=limits.table()),
-        options=bwrap.Room(environment={}, working_directory="/", read_only={"/": "/"}).arguments(),
-        seal=seccomp.program(),
-        threshold=Threshold.to("/"),
+def _whose() -> str:
+    if os.geteuid() != 0:
+        return "as this user"
+    return "as an id without rights" if identity.pool() else "as root: there is no other id here"
+
+
+def _accelerators(folder: str) -> Check:
+    """Make a sandbox with a layer over a folder; without it, builds are right and slower."""
+    name = "compile caches"
+    pool = identity.pool()
+    try:
+        with tempfile.TemporaryDirectory(dir=_nearest(folder)) as top:
+            accelerator = Accelerator(f"{top}/caches/one", pool.common if pool else None)
+            accelerator.prepare()
+            layer = accelerator.layer(f"{top}/over")
+            said = _refusal({"/tmp": layer.overlay})  # noqa: S108 - a path inside
+    except (OSError, SandboxError) as error:
+        said = str(error)
+    found = "steps can have a layer of their own over them"
+    if said:
+        found = f"none, so builds are slower: {said} ({_WHERE_LAYERS_ARE})"
+    return Check(name=name, ok=True, found=found)
+
+
+def _refusal(overlays: Mapping[str, bwrap.Overlay]) -> str:
+    """Why a sandbox like that of a step does not run; empty if it does."""
+    limits, pool = Limits(), identity.pool()
+    room = bwrap.Room(
+        environment={}, working_directory="/", read_only={"/": "/"}, overlays=overlays
     )
+    asked = Request(
+        program=bwrap.find(),
+        command=("/bin/sh", "-c", ":"),
+        limits=limits.table(),
+        owner=pool.common if pool else None,
+    )
+    asked, options = staged(asked, room)
+    seal, threshold = seccomp.program(), Threshold.to("/")
+    launch = Launch(request=asked, options=options, seal=seal, threshold=threshold)
     keeper = Keeper()  # which ends what it started when it goes
     log = StepLog(lambda _: None, limits.log_bytes)
-    with tempfile.TemporaryDirectory() as written:  # nothing is
-        ended = Watch(Sandbox(keeper, launch), log, limits, _SECONDS, written).follow()
-    return log.close().decode(errors="replace").strip(), ended.exit_code == 0
+    with tempfile.TemporaryDirectory() as empty:
+        ended = Watch(Sandbox(keeper, launch), log, limits, _SECONDS, empty).follow()
+    said = log.close().decode(errors="replace").strip()
+    return "" if ended.exit_code == 0 else said or f"exit code {ended.exit_code}"
 
 
 def _kernel() -> Check:
@@ -101,9 +136,7 @@ def _kernel() -> Check:
 
 
 def _disk(folder: str) -> Check:
-    at = os.path.abspath(folder)
-    while not os.path.exists(at):
-        at = os.path.dirname(at)
+    at = _nearest(folder)
     status = os.statvfs(at)
     free = status.f_bavail * status.f_frsize
     return Check(
@@ -112,6 +145,13 @@ def _disk(folder: str) -> Check:
         found=f"{free / 1e9:.1f} GB free at {at}",
         hint="" if free >= _ROOM_WANTED else "large builds want 10 GB: `rvbuild gc` frees some",
     )
+
+
+def _nearest(folder: str) -> str:
+    at = os.path.abspath(folder)
+    while not os.path.exists(at):
+        at = os.path.dirname(at)
+    return at
 
 
 def _git() -> Check:

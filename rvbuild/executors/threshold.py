@@ -15,7 +15,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 
 from attrs import frozen
 
@@ -30,6 +30,19 @@ PROCESS = frozenset(("self", "thread-self", "mounts", "net"))
 
 SHOWN = frozenset(("cpuinfo", "loadavg", "meminfo", "stat", "uptime", "version"))
 """Entries of /proc that stay: processors, memory size, the clock, the kernel's release."""
+
+KNOWN_FOLDERS = frozenset((
+    "acpi", "asound", "bus", "driver", "dynamic_debug", "fs", "ide", "irq", "pressure", "scsi",
+    "sysvipc", "tty",
+))  # fmt: skip
+KNOWN_FILES = frozenset((
+    "bootconfig", "buddyinfo", "cgroups", "cmdline", "config.gz", "consoles", "crypto", "devices",
+    "diskstats", "filesystems", "interrupts", "iomem", "ioports", "kallsyms", "kcore", "key-users",
+    "keys", "kmsg", "locks", "mdstat", "misc", "modules", "mtrr", "pagetypeinfo", "partitions",
+    "schedstat", "slabinfo", "softirqs", "swaps", "sysrq-trigger", "timer_list", "vmallocinfo",
+    "vmstat", "zoneinfo",
+))  # fmt: skip
+"""What is covered even if the /proc of whoever starts a build does not show it."""
 
 SETTINGS = {
     "kernel/cap_last_cap": "40",
@@ -74,7 +87,7 @@ class Threshold:
         Raises:
             SandboxError: none can be made for this machine.
         """
-        calls = tuple(_calls(folder, sorted(os.listdir("/proc"))))
+        calls = tuple(_calls(folder, _entries("/proc")))
         return cls(calls, program(calls, _REPORT, os.uname().machine))
 
     def file(self) -> int:
@@ -116,7 +129,17 @@ def _memory_file() -> int:
         return os.memfd_create("step", os.MFD_CLOEXEC)
 
 
-def _calls(folder: str, proc: Iterable[str]) -> Iterator[Call]:
+def _entries(proc: str) -> dict[str, bool]:
+    """Each entry that may be there, and whether it is a folder."""
+    found = {name: os.path.isdir(f"{proc}/{name}") for name in os.listdir(proc)}
+    kept = dict.fromkeys(KNOWN_FILES, False) | dict.fromkeys(KNOWN_FOLDERS, True) | found
+    processes = (name for name in found if name.isdecimal())
+    for name in (*processes, *PROCESS, *SHOWN, "sys"):
+        kept.pop(name, None)
+    return dict(sorted(kept.items()))
+
+
+def _calls(folder: str, proc: Mapping[str, bool]) -> Iterator[Call]:
     yield from _descriptors()
     yield Call("unshare", (_NEW_NAMESPACES,))
     yield Call("setdomainname", (_text("(none)"), 6))
@@ -152,15 +175,12 @@ def _filled_memory() -> Iterator[Call]:
         yield from _file(f"{_SETTINGS_COVER}/{name}", f"{value}\n")
 
 
-def _covered(proc: Iterable[str]) -> Iterator[Call]:
+def _covered(proc: Mapping[str, bool]) -> Iterator[Call]:
     """An empty file or folder over each entry of /proc that is not to be seen."""
     for cover, path in ((_FIRST_COVER, "/proc/1"), (_SETTINGS_COVER, "/proc/sys")):
         yield _bound(cover, path)
         yield _closed(path, _SAFE | _NO_PROGRAMS)
-    for name in proc:
-        if name in PROCESS | SHOWN | {"sys"} or name.isdecimal():
-            continue
-        folder = os.path.isdir(f"/proc/{name}")
+    for name, folder in proc.items():
         yield _bound("/proc/1/fd" if folder else "/proc/1/cmdline", f"/proc/{name}")  # read-only
     yield _bound(_SHARED, _MEMORY)
 

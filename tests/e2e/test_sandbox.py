@@ -27,7 +27,7 @@ from rvbuild.executors.usage import Usage
 from rvbuild.executors.watch import Ended, Watch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from sandboxes import PYTHON, Bench
+from sandboxes import HERE, PYTHON, Bench
 
 pytestmark = pytest.mark.privileged
 
@@ -462,6 +462,19 @@ def test_interrupted_program_leaves_no_process(tmp_path: Path, how: signal.Signa
         assert os.listdir(tmp_path / "tmp") == []
 
 
+def test_killed_at_any_moment_of_its_set_up_leaves_no_process(tmp_path: Path):
+    """At each seventh call from the first to the moment when the step runs: about 620."""
+    moments = [str(number) for number in range(0, 700, 7)]
+    program = [PYTHON, str(HERE / "killed_runs.py"), str(tmp_path), *moments]
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(
+        program, env=environment, stdout=subprocess.PIPE, check=True, text=True, timeout=600
+    )
+    assert ended.stdout.split() == []
+    assert os.listdir(tmp_path / moments[0]) == ["store"]
+    assert os.listdir(tmp_path / moments[-1] / "tmp"), "the last one was killed in the step"
+
+
 # ---- outputs that are traps
 
 
@@ -545,7 +558,10 @@ def test_folders_that_resist_removal(bench: Bench):
 
 def test_doctor_finds_this_machine_fit(tmp_path: Path):
     found = {check.name: check for check in doctor.checks(str(tmp_path / "not/there"))}
-    assert set(found) == {"bubblewrap", "user namespaces", "kernel", "disk space", "git"}
+    assert set(found) == {
+        "bubblewrap", "user namespaces", "compile caches", "kernel", "disk space", "git",
+    }  # fmt: skip
+    assert found["compile caches"].found == "steps can have a layer of their own over them"
     assert found["bubblewrap"].ok
     assert found["user namespaces"].ok, found["user namespaces"]
     assert found["kernel"].ok

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from rvbuild.executors import bwrap
+from rvbuild.executors import bwrap, threshold
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.threshold import SETTINGS, SHOWN
 
@@ -157,6 +157,18 @@ def test_outside_there_is_something_to_find(fact: str, views: Views):
         pytest.skip("only root can give itself another name")
     assert SAME[fact] not in views.outside or views.outside[0][fact] != views.outside[1][fact]
     assert [one[fact] for one in views.outside] != [SAME[fact]] * 2
+
+
+def test_a_proc_that_hides_its_tables_uncovers_nothing(tmp_path: Path):
+    """Whoever starts a build may see only processes in /proc; what a step gets may have all."""
+    for name in ("1", "self", "cpuinfo", "new_folder/x"):
+        (tmp_path / name).mkdir(parents=True)
+    entries = threshold._entries(str(tmp_path))
+    assert entries == {
+        **dict.fromkeys(threshold.KNOWN_FILES, False),
+        **dict.fromkeys(threshold.KNOWN_FOLDERS, True),
+        "new_folder": True,
+    }
 
 
 def test_environment_is_the_recipes(views: Views):
