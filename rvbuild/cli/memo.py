@@ -19,6 +19,9 @@ import os
 import time
 
 from rvbuild import __version__
+from rvbuild.files.folder import NOTHING, kind_at, open_file, open_folder
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _RACY_NS = 20_000_000
 """Coarser than any kernel's clock tick: two writes within it can carry the same time."""
@@ -34,15 +37,14 @@ class Memo:
 
     def __init__(self, store: str, question: list[str]) -> None:
         name = hashlib.sha256(json.dumps([__version__, *question]).encode()).hexdigest()
-        self._folder = os.path.join(store, "memo")
-        self._path = os.path.join(self._folder, name)
+        self._store = store
+        self._name = name
         self._began = time.time_ns()  # before anything was read that the answer is made from
 
     def recall(self) -> str | None:
         """The answer, if everything that it was made from is as it was."""
         try:
-            with open(self._path, "rb") as file:
-                memo = json.load(file)
+            memo = json.loads(self._read())
             for path, stamp in memo["inputs"]:
                 if _stamp(path) != stamp:
                     return None
@@ -70,14 +72,45 @@ class Memo:
             return
         stamps += [(path, _stamp(path)) for path in marks]
         data = json.dumps({"inputs": stamps, "links": links, "answer": answer})
-        mine = f"{self._path}.{os.getpid()}"
         try:
-            os.makedirs(self._folder, exist_ok=True)
-            with open(mine, "w", encoding="utf-8") as file:
-                file.write(data)
-            os.replace(mine, self._path)
+            self._write(data.encode())
         except OSError:  # only a convenience: the next build looks for itself
             return
+
+    def _read(self) -> bytes:
+        """The memo, if it is a file of the store: nothing else is opened, no link is followed."""
+        folder = _open(self._store, "memo")
+        try:
+            memo = open_file(self._name, folder)
+        finally:
+            os.close(folder)
+        with open(memo, "rb") as file:
+            return file.read()
+
+    def _write(self, data: bytes) -> None:
+        """Takes shape in ``tmp``, which gc empties: a killed run leaves nothing for ever."""
+        spare = os.urandom(12).hex()
+        tmp = _open(self._store, "tmp")
+        try:
+            folder = _open(self._store, "memo", make=True)
+            try:
+                with open(os.open(spare, _NEW, 0o644, dir_fd=tmp), "wb") as file:
+                    file.write(data)
+                os.replace(spare, self._name, src_dir_fd=tmp, dst_dir_fd=folder)
+            finally:
+                os.close(folder)
+        finally:
+            os.close(tmp)
+
+
+def _open(store: str, name: str, *, make: bool = False) -> int:
+    top = open_folder(store)
+    try:
+        if make and kind_at(name, top) == NOTHING:
+            os.mkdir(name, dir_fd=top)
+        return open_folder(name, top)
+    finally:
+        os.close(top)
 
 
 def _stamp(path: str) -> list[int] | None:

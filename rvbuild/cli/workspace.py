@@ -40,7 +40,7 @@ class Workspace:
     @property
     def has_store(self) -> bool:
         """Whether the store has been made: its folder alone may be a project's `cache/`."""
-        return os.path.isdir(os.path.join(self.store, "cas"))
+        return os.path.lexists(os.path.join(self.store, "cas"))
 
 
 def shipped_recipes() -> str:

@@ -24,6 +24,7 @@ from rvbuild.executors.limits import Limits
 from rvbuild.executors.sandbox import Launch, Sandbox, refused
 from rvbuild.executors.step_log import StepLog
 from rvbuild.executors.watch import Ended, Watch
+from rvbuild.files.removal import remove_tree
 
 NOT_FOUND = 127
 """The exit code when the command is not in the sandbox, as shells have it."""
@@ -128,7 +129,7 @@ class LocalExecutor:
                 keep = self._kept is not None and outcome.exit_code != 0
             finally:
                 if not keep:
-                    workspace.remove(folder)
+                    remove_tree(folder)
         if keep and self._kept:
             self._kept(label, folder)
         return outcome

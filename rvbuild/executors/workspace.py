@@ -5,12 +5,12 @@ Knows: files. Must not know: actions, sandboxes, stores.
 
 from __future__ import annotations
 
-import itertools
 import os
 import stat
 from collections.abc import Iterator
 
 from rvbuild.core.errors import StoreError
+from rvbuild.files.folder import open_file
 
 MTIME = 315_532_800
 """1980-01-01T00:00:00Z, in seconds: what copied inputs bear, as the store's own trees do.
@@ -93,7 +93,7 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
 
 
 def _copy_file(source: str, target: str) -> None:
-    reader = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    reader = open_file(source)
     try:
         writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
         try:
@@ -118,56 +118,3 @@ def _copy_bytes(reader: int, writer: int, size: int) -> None:
     if left:
         msg = f"file ended {left} bytes early"
         raise OSError(msg)
-
-
-def remove(folder: str) -> None:
-    """Remove a folder whatever a step left in it: no access, any depth, any name.
-
-    Paths from the top stay short: what lies deeper than ``_DEEP`` is first moved up there.
-    """
-    try:
-        top = os.open(folder, _FOLDER)
-    except FileNotFoundError:
-        return
-    try:
-        names = (str(number) for number in itertools.count())
-        _empty(top, top, (f"{_MOVED}{name}" for name in names), 0)
-        while moved := [name for name in os.listdir(top) if name.startswith(_MOVED)]:
-            for name in moved:
-                _remove_folder(top, name, top, (f"{_MOVED}{name}" for name in names), 1)
-    finally:
-        os.close(top)
-    os.rmdir(folder)
-
-
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_DEEP = 50  # levels, and so descriptors at once
-_MOVED = "\x7frvbuild-"
-
-
-def _empty(here: int, top: int, names: Iterator[str], level: int) -> None:
-    with os.scandir(here) as entries:
-        listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-    for name, is_folder in listed:
-        if not is_folder:
-            os.unlink(name, dir_fd=here)
-        elif name.startswith(_MOVED) and not level:
-            continue  # moved up while this was read
-        elif level < _DEEP:
-            _remove_folder(here, name, top, names, level + 1)
-        else:
-            os.chmod(name, 0o700, dir_fd=here)  # or it could not be moved
-            os.rename(name, next(names), src_dir_fd=here, dst_dir_fd=top)
-
-
-def _remove_folder(parent: int, name: str, top: int, names: Iterator[str], level: int) -> None:
-    try:
-        os.rmdir(name, dir_fd=parent)
-    except OSError:
-        os.chmod(name, 0o700, dir_fd=parent)
-        here = os.open(name, _FOLDER, dir_fd=parent)
-        try:
-            _empty(here, top, names, level)
-        finally:
-            os.close(here)
-        os.rmdir(name, dir_fd=parent)

@@ -11,8 +11,8 @@ import os
 from collections.abc import Callable, Iterator
 
 from rvbuild.core.digest import Digest
-from rvbuild.stores.blobs import write_all
 from rvbuild.stores.hashing import StreamHash
+from rvbuild.stores.records import write_all
 
 PIECE = 1 << 20
 

@@ -17,14 +17,16 @@ from collections.abc import Callable, Iterable, Iterator
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
 from rvbuild.core.outline import Outline, check_target
+from rvbuild.core.ports import Wanted
 from rvbuild.core.tree import File, Symlink, Tree
-from rvbuild.stores.blobs import CREATE, Blobs, write_all
+from rvbuild.stores.blobs import BlobShelves
 from rvbuild.stores.hashing import StreamHash
 from rvbuild.stores.inode import PIECE, fill
 from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, PLAIN, store_error
+from rvbuild.stores.records import CREATE, write_all
 from rvbuild.stores.staging import Staging
 
-Register = Callable[[Staging, Tree, "LocalWriter"], None]
+Register = Callable[[Tree, "LocalWriter"], None]
 
 
 class LocalWriter:
@@ -37,9 +39,9 @@ class LocalWriter:
     def __init__(
         self,
         staging: Staging,
-        blobs: Blobs,
+        blobs: BlobShelves,
         register: Register,
-        wanted: Callable[[], None] = lambda: None,
+        wanted: Wanted,
     ) -> None:
         self._staging = staging
         self._blobs = blobs
@@ -109,7 +111,7 @@ class LocalWriter:
     def commit(self) -> Digest:
         """Register the tree: durable and verified once this returns its root digest."""
         tree = Tree.of(self._outline.root)
-        self._register(self._staging, tree, self)
+        self._register(tree, self)
         return tree.root
 
     def settle(self) -> None:
@@ -122,9 +124,7 @@ class LocalWriter:
         try:
             for path, node in self._written:
                 self._wanted()
-                self._blobs.adopt(
-                    path, staging.at, node.digest, staging.spare, executable=node.executable
-                )
+                self._blobs.adopt(path, staging.at, node.digest, executable=node.executable)
             for path, target in self._links.items():
                 staging.make_symlink(path, target)
             for path in self._outline.directories:

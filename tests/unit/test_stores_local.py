@@ -12,7 +12,8 @@ import pytest
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.tree import File, Tree
-from rvbuild.stores.layout import EPOCH_NS, remove_tree
+from rvbuild.files.removal import remove_tree
+from rvbuild.stores.layout import EPOCH_NS
 from rvbuild.stores.local import LocalStore
 
 
