@@ -179,7 +179,7 @@ class Capturer(Protocol):
     """Takes a folder of this machine into the store, as a tree."""
 
     def capture(self, directory: str, taken: Taken) -> Digest:
-        """Copy what is in the folder, whose files may be gone afterwards; the tree's root.
+        """Copy what is in the folder, of which files may be gone afterwards; the tree's root.
 
         Nobody can have open for writing what is in the tree: not who holds a descriptor of
         the folder's files, nor another name of one.

@@ -12,7 +12,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import NoReturn
@@ -20,7 +20,7 @@ from typing import NoReturn
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.overlay import union
-from rvbuild.core.ports import Taken
+from rvbuild.core.ports import Taken, Wanted
 from rvbuild.core.tree import File, Folder, Node, Symlink, Tree
 from rvbuild.files.folder import A_FOLDER, WrongKind, kind_at, open_file
 from rvbuild.stores.barrier import Barrier
@@ -130,15 +130,14 @@ class LocalTrees:
             yield writer
 
     @contextmanager
-    def _writer(self, wanted: Callable[[], None]) -> Iterator[LocalWriter]:
+    def _writer(self, wanted: Wanted) -> Iterator[LocalWriter]:
         with (
             self._locks.shared(),
             staged(self._layout) as staging,
             self._blobs.shelves(staging) as shelves,
         ):
-            yield LocalWriter(
-                staging, shelves, partial(self._register_written, staging, shelves), wanted
-            )
+            register = partial(self._register_written, staging, shelves)
+            yield LocalWriter(staging, shelves, register, wanted)
 
     def merge(self, parts: Sequence[tuple[str, Digest]]) -> Digest:
         """Register the union of trees, each laid at its path, by hard links alone.

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
 from rvbuild.core.outline import Outline, check_target
+from rvbuild.core.ports import Wanted
 from rvbuild.core.tree import File, Symlink, Tree
 from rvbuild.stores.blobs import BlobShelves
 from rvbuild.stores.hashing import StreamHash
@@ -40,7 +41,7 @@ class LocalWriter:
         staging: Staging,
         blobs: BlobShelves,
         register: Register,
-        wanted: Callable[[], None] = lambda: None,
+        wanted: Wanted,
     ) -> None:
         self._staging = staging
         self._blobs = blobs
