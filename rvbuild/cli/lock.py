@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import secrets
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import define, evolve
 
@@ -83,7 +82,7 @@ def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
         new = new.with_machines_of(old, build_arch)
     text = write_lock(new)
     if arguments.check:
-        _compare(path, text)
+        _compare(path, text, tuple(_differences(old, new)))
     else:
         _write(path, text)
     if not arguments.quiet:
@@ -161,17 +160,27 @@ def _instances(name: str, setup: Setup) -> list[Instance]:
     return [Instance(name, arch) for arch in recipe.architectures]
 
 
-def _compare(path: str, text: str) -> None:
+def _compare(path: str, text: str, differences: tuple[str, ...]) -> None:
     held = b""
     if os.path.lexists(path):
         held = read_file(path, path, limit=MAX_BYTES, error=LockError).data
     if held != text.encode():
-        raise LockError(_UNLIKE, where=path, hint=_RELOCK)
+        raise LockError(_UNLIKE, where=path, hint=_RELOCK, details=differences)
+
+
+def _differences(old: Lock, new: Lock) -> Iterator[str]:
+    """The entries that a lock lacks, has in vain, or has otherwise than it should."""
+    for what in ("pins", "sources", "go_modules"):
+        had, has = getattr(old, what), getattr(new, what)
+        for key in sorted({*had, *has}):
+            if had.get(key) != has.get(key):
+                how = "not needed" if key not in has else "missing" if key not in had else "changed"
+                yield f"{what.replace('_', '-')}: {key}: {how}"
 
 
 def _write(path: str, text: str) -> None:
     """Put the lock there whole, or leave what is there."""
-    mine = f"{path}.{secrets.token_hex(8)}"  # a name that nobody can have taken
+    mine = f"{path}.{os.urandom(8).hex()}"  # a name that nobody can have taken
     try:
         descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:

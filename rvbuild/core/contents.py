@@ -7,21 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from rvbuild.core.errors import LockError
 from rvbuild.core.lock import Lock
 from rvbuild.core.source import DebianPackage, GitSource, GoModule, GoToolchain, Source, Wheel
 
+Thing = tuple[str, ...]
+"""What is the same wherever it is named; a lock has thousands, so they are plain tuples."""
 
-@frozen
-class Said:
-    """One entry's word on one thing."""
+Word = tuple[object, str, str]
+"""What an entry says that a thing's content is: that, the entry's key, and its place."""
 
-    thing: str
-    content: str
-    key: str
-    where: str
+_MODULE, _MOD = "the Go module", "the go.mod of"
 
 
 def refuse_two_contents(lock: Lock) -> None:
@@ -30,16 +28,16 @@ def refuse_two_contents(lock: Lock) -> None:
     Raises:
         LockError: two entries have one thing with different contents.
     """
-    for first, second in two_contents(lock):
-        msg = f"{lock.file} has {second.thing} with two contents"
-        details = tuple(f"{said.where or said.key}: {said.content}" for said in (first, second))
+    for thing, *words in two_contents(lock):
+        msg = f"{lock.file} has {' '.join(thing)} with two contents"
+        details = tuple(f"{where or key}: {content}" for content, key, where in words)
         hint = "run `rvbuild lock`, which asks for both again"
-        raise LockError(msg, where=second.where or lock.file, hint=hint, details=details)
+        raise LockError(msg, where=words[1][2] or lock.file, hint=hint, details=details)
 
 
 def in_agreement(lock: Lock) -> Lock:
     """The lock without the entries that contradict each other."""
-    wrong = {said.key for pair in two_contents(lock) for said in pair}
+    wrong = {word[1] for _, *words in two_contents(lock) for word in words}
     return evolve(
         lock,
         sources={key: held for key, held in lock.sources.items() if key not in wrong},
@@ -47,39 +45,38 @@ def in_agreement(lock: Lock) -> Lock:
     )
 
 
-def two_contents(lock: Lock) -> Iterator[tuple[Said, Said]]:
-    """Entries that contradict each other, the later beside the first."""
-    known: dict[str, Said] = {}
-    for said in _all(lock):
-        first = known.setdefault(said.thing, said)
-        if first.content != said.content:
-            yield first, said
+def two_contents(lock: Lock) -> Iterator[tuple[Thing, Word, Word]]:
+    """What entries contradict each other about, with the first word on it and the other one."""
+    known: dict[Thing, Word] = {}
+    for thing, word in _words(lock):
+        first = known.setdefault(thing, word)
+        if first[0] != word[0]:
+            yield thing, first, word
 
 
-def _all(lock: Lock) -> Iterator[Said]:
+def _words(lock: Lock) -> Iterator[tuple[Thing, Word]]:
     for key, source in lock.sources.items():
         for number, part in enumerate(source.parts):
             named = _named(part)
             if named is not None:
-                where = source.place(number, "kind")
-                yield Said(*named, key, where)
+                yield named[0], (named[1], key, source.place(number, "kind"))
     for key, held in lock.go_modules.items():
         for path, version, h1 in held.modules:
-            yield Said(f"the Go module {path} {version}", h1, key, held.where)
+            yield (_MODULE, path, version), (h1, key, held.where)
         for path, version, h1 in held.mods:
-            yield Said(f"the go.mod of {path} {version}", h1, key, held.where)
+            yield (_MOD, path, version), (h1, key, held.where)
 
 
-def _named(part: Source) -> tuple[str, str] | None:
+def _named(part: Source) -> tuple[Thing, object] | None:
     """A thing that is the same wherever it is named, and its content."""
     if isinstance(part, GoModule):
-        return f"the Go module {part.path} {part.version}", part.h1
+        return (_MODULE, part.path, part.version), part.h1
     if isinstance(part, GoToolchain):
-        return f"the Go toolchain {part.version} for {part.platform}", part.h1
+        return ("the Go toolchain", part.version, "for", part.platform), part.h1
     if isinstance(part, DebianPackage):
-        return f"the package {part.label}", f"{part.sha256}, {part.size} bytes"
+        return ("the package", part.label), f"{part.sha256}, {part.size} bytes"
     if isinstance(part, Wheel):
-        return f"the wheel {part.filename}", part.sha256
+        return ("the wheel", part.filename), part.sha256
     if isinstance(part, GitSource):
-        return f"the commit {part.commit}", f"tree {part.tree} of {part.date}"
+        return ("the commit", part.commit), f"tree {part.tree} of {part.date}"
     return None

@@ -18,6 +18,7 @@ from rvbuild.core.recipe import (
     GoModulesSpec,
     GoToolchainSpec,
     Ladder,
+    Pin,
     Reading,
     Recipe,
     SourceSpec,
@@ -75,8 +76,10 @@ class GoModuleSet:
     where: str = field(default="", eq=False, repr=False)
 
 
-def spec_text(spec: SourceSpec | GoModulesSpec | Reading | Ladder) -> str:
+def spec_text(spec: SourceSpec | GoModulesSpec | Pin) -> str:
     """What was asked for, as one line that a lock can be compared with."""
+    if isinstance(spec, str):
+        return spec
     wanted = asdict(spec, filter=_told)
     return encode({"is": type(spec).__name__, **wanted}).decode()
 

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+from attrs import field, frozen
+
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
@@ -180,40 +182,64 @@ def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
     if version != VERSION:
         msg = f"the lock has format {version}; this rvbuild reads {VERSION}"
         raise LockError(msg, where=top.at("lock"), hint="use the rvbuild that wrote it")
+    entries = _Entries(top, data.decode().split("\n"), mend=mend)
     lock = Lock(
-        pins=_entries(top, "pins", _pin, _pin_lines, mend=mend),
-        sources=_entries(top, "sources", _source, _source_lines, mend=mend),
-        go_modules=_entries(top, "go-modules", _modules, _module_lines, mend=mend),
+        pins=entries.read("pins", _pin, _pin_lines),
+        sources=entries.read("sources", _source, _source_lines),
+        go_modules=entries.read("go-modules", _modules, _module_lines),
         file=file,
     )
     top.finish()
     return lock
 
 
-def _entries(
-    top: Fields,
-    section: str,
-    read: Callable[[Fields], _Entry],
-    written: Callable[[str, _Entry], Iterable[str]],
-    *,
-    mend: bool,
-) -> dict[str, _Entry]:
-    node = top.require(section)
-    if not isinstance(node, Mapping):
-        msg = f"{section!r} must be a mapping"
-        raise LockError(msg, where=node.where)
-    entries = {}
-    for key, inner in node.nodes.items():
-        fields = Fields(inner, LockError)
-        entry = read(fields)
-        check = fields.maybe("check")
-        fields.finish()
-        sound = check == _check(written(key, entry))
-        if not sound and not mend:
-            raise _changed(key, node.keys[key], check)
-        if sound or check is None:
-            entries[key] = entry
-    return entries
+@frozen
+class _Entries:
+    """Reads the entries of a lock, and holds each to its check.
+
+    Attributes:
+        top: The document.
+        text: Its lines.
+        mend: See `read_lock`.
+    """
+
+    top: Fields
+    text: list[str]
+    mend: bool = field(kw_only=True)
+
+    def read(
+        self,
+        section: str,
+        read: Callable[[Fields], _Entry],
+        written: Callable[[str, _Entry], Iterable[str]],
+    ) -> dict[str, _Entry]:
+        node = self.top.require(section)
+        if not isinstance(node, Mapping):
+            msg = f"{section!r} must be a mapping"
+            raise LockError(msg, where=node.where)
+        entries = {}
+        for key, inner in node.nodes.items():
+            fields = Fields(inner, LockError)
+            entry = read(fields)
+            check = fields.maybe("check")
+            fields.finish()
+            lines = self._lines(node.keys[key], fields.at("check"))
+            # written again only if it stands there in other words: that costs ten times as much
+            sound = check in {_check(lines), None} or check == _check(written(key, entry))
+            if not sound or check is None:
+                self._tell(key, node.keys[key], check)
+            if sound:
+                entries[key] = entry
+        return entries
+
+    def _lines(self, begin: str, end: str) -> list[str]:
+        """The lines from an entry's key to before its check."""
+        first, last = (int(place.rsplit(":", 2)[1]) for place in (begin, end))
+        return self.text[first - 1 : last - 1]
+
+    def _tell(self, key: str, where: str, check: str | None) -> None:
+        if not self.mend:
+            raise _changed(key, where, check)
 
 
 def _changed(key: str, where: str, check: str | None) -> LockError:

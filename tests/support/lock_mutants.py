@@ -75,7 +75,7 @@ def mutant(text: str, seed: int) -> Mutant:
     chance = random.Random(seed)  # noqa: S311 - replayed by its seed
     lines = text.split("\n")
     while True:
-        at = chance.randrange(1, len(lines) - 1)
+        at = _line(lines, chance)
         change = chance.choice(_CHANGES)
         made = change(lines, at, chance)
         if made is not None and made[0] != lines:
@@ -83,6 +83,19 @@ def mutant(text: str, seed: int) -> Mutant:
             kind, fact = _place(lines, at)
             fact = "part" if how.startswith("part ") else fact
             return Mutant(text="\n".join(changed), kind=kind, fact=fact, how=how, line=at + 1)
+
+
+def _line(lines: list[str], chance: random.Random) -> int:
+    """Any line; or, half of the time, one of any kind: most lines are those of module sets."""
+    if chance.random() < 0.5:
+        return chance.randrange(1, len(lines) - 1)
+    kinds: dict[str, list[int]] = {}
+    for number, line in enumerate(lines):
+        kind = _kind_of(line) or ("pin" if line.startswith("    value: ") else "")
+        if kind:
+            kinds.setdefault(kind, []).append(number)
+    begin = chance.choice(kinds[chance.choice(sorted(kinds))])
+    return min(begin + chance.randrange(7), len(lines) - 2)
 
 
 def sealed_anew(text: str) -> str | None:

@@ -138,6 +138,16 @@ def test_a_changed_entry_is_refused_left_out_or_taken_without_its_check():
     assert read_lock(old.encode(), "rvbuild.lock", mend=True) == LOCK
 
 
+def test_an_entry_in_other_words_is_the_same():
+    """Quotes, comments and order of facts are an editor's; the check is of the facts."""
+    text = write_lock(LOCK)
+    quoted = text.replace("    line: 3\n", "    # read in March\n    line: '3'\n")
+    moved = text.replace("    file: go.mod\n    line: 3\n", "    line: 3\n    file: go.mod\n")
+    for other in (quoted, moved):
+        assert other != text
+        assert read_lock(other.encode(), "rvbuild.lock") == LOCK
+
+
 def test_an_entry_under_another_key_is_refused():
     """The check is of the key too: what is right in one place is not in another."""
     text = write_lock(LOCK).replace("  a/git:", "  b/git:")
