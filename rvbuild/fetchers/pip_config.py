@@ -23,6 +23,7 @@ from typing import Any
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
+from rvbuild.fetchers.urls import shown
 
 _HINT = "set PIP_INDEX_URL, or index-url in pip.conf, to the address of your package index"
 
@@ -66,7 +67,8 @@ def find_indexes(
 def _clean(urls: Sequence[str], told_by: str) -> tuple[str, ...]:
     for url in urls:
         if not re.match(r"https?://[^\s\x00-\x1f]+\Z", url):
-            msg = "not the address of a package index"  # it is not shown: it may have a password
+            bare = shown(url.rpartition("@")[2])  # what is before may be a password
+            msg = f"not the address of a package index: {bare!r}"
             raise SourceError(msg, where=told_by, hint=_HINT)
     return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
 
