@@ -13,11 +13,25 @@ from rvbuild.cli.messages import render_bug, render_error, wants_color
 from rvbuild.cli.streams import STANDARD_OUTPUT, drop_output
 from rvbuild.core.errors import Interrupted, OutputError, RvbuildError, SandboxError, StoreError
 
-_MACHINE = frozenset({
-    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE,
-    errno.ENFILE, errno.EIO, errno.ENOMEM,
-})  # fmt: skip
-"""What a system call tells of the machine, and not of a bug of ours."""
+_SPACE = "free some space, or use another place with --store"
+_RIGHTS = "look whose it is, and who may write it"
+_FILES = "raise the limit on open files (`ulimit -n`), or use fewer --jobs"
+_MEMORY = "give it more (`ulimit -v`), or use fewer --jobs"
+_PROCESSES = "raise the limit on processes (`ulimit -u`), or use fewer --jobs"
+_MACHINE = {
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: _SPACE,
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`)",
+    errno.EROFS: _RIGHTS,
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EMFILE: _FILES,
+    errno.ENFILE: _FILES,
+    errno.ENOMEM: _MEMORY,
+    errno.EAGAIN: _PROCESSES,
+    errno.EIO: "look at the disk: the kernel's log says more",
+}
+"""What a system call tells of the machine, and not of a bug of ours; and what to do."""
 
 
 def tell(error: BaseException) -> int:
@@ -42,11 +56,11 @@ def _meaning(error: BaseException) -> RvbuildError | None:
     if isinstance(error, OSError):
         return _of_system_call(error)
     if isinstance(error, MemoryError):
-        return _no_room("memory", "give it more (ulimit -v), or run fewer steps at once with -j")
+        return _no_room("what is to be done: its memory is used up", _MEMORY)
     if isinstance(error, ImportError):
-        return _no_room(f"the program ({error})", "give it more (ulimit -v, ulimit -n)")
+        return _no_room(f"the program ({error})", "raise its limits (`ulimit -v`, `ulimit -n`)")
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
-        return _no_room("another thread", "give it more processes or memory (ulimit -u, ulimit -v)")
+        return _no_room("another thread", _PROCESSES)
     return None
 
 
@@ -56,7 +70,8 @@ def _of_system_call(error: OSError) -> RvbuildError | None:
         hint = "what was built is kept; run it again with a standard output that takes it"
         return OutputError(msg, where=STANDARD_OUTPUT, hint=hint)
     if error.errno in _MACHINE:
-        return StoreError(os.strerror(error.errno), where=_place(error))
+        hint = _MACHINE[error.errno]
+        return StoreError(os.strerror(error.errno), where=_place(error), hint=hint)
     return None
 
 

@@ -47,7 +47,7 @@ def check_url(url: str) -> str:
     host = urlsplit(url).hostname or "" if _URL.match(url) else ""
     if (host and not host.startswith("-")) or (_SCP.match(url) and "::" not in url):
         return url
-    msg = f"not the URL of a git repository: {url!r}"
+    msg = f"not the URL of a git repository: {shown(url)}"
     hint = "write https://, ssh:// or git@host:path; for a repository here use --mirror FROM=PATH"
     raise RecipeError(msg, hint=hint)
 
@@ -56,7 +56,7 @@ def _check_names(source: GitSource) -> None:
     for name in (source.commit, source.tree):
         if not is_object_name(name) or len(name) != len(source.commit):
             msg = f"not the full name of a git object: {name!r}"
-            raise RecipeError(msg, where=source.url, hint="give all 40 hex digits")
+            raise RecipeError(msg, where=shown(source.url), hint="give all 40 hex digits")
 
 
 def _check_date(source: GitSource, date: int) -> None:

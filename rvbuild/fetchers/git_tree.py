@@ -29,6 +29,7 @@ from rvbuild.fetchers.git_objects import (
 )
 from rvbuild.fetchers.git_process import Failed, Git, Objects
 from rvbuild.fetchers.sinks import keeps
+from rvbuild.fetchers.urls import shown
 
 MAX_ENTRIES = 2_000_000
 """A tree that names itself over and over is small in git and endless on a disk."""
@@ -107,7 +108,9 @@ class Delivery:
         if found.tree != self.source.tree:
             msg = f"commit {self.source.commit} has the tree {found.tree}, not {self.source.tree}"
             raise VerificationError(
-                msg, where=self.source.url, hint="the lock is wrong here: run rvbuild lock again"
+                msg,
+                where=shown(self.source.url),
+                hint="the lock is wrong here: run rvbuild lock again",
             )
 
     def _walk(self, reader: Objects) -> Placed:
