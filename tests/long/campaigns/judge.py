@@ -18,7 +18,7 @@ from campaign import ROOT
 
 sys.path.insert(0, str(ROOT))
 
-from rvbuild._reapi import reapi_pb2 as reapi  # noqa: E402 - generated, and no code of ours
+from rvbuild._reapi import reapi_pb2 as reapi
 
 
 def contents(top: Path) -> dict[str, object]:
