@@ -167,7 +167,7 @@ def _conclude(options: Options, tally: Tally, seconds: int) -> None:
     """The last line, and the line of the record."""
     kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(tally.kinds.items()))
     figures = f"{tally.tried} tried, {tally.failed} failed"
-    end = f"seed {options.seed}, {seconds} s, commit {_commit()}"
+    end = f"seed {options.seed}, {seconds} s, commit {commit()}"
     sys.stdout.write(f"{options.name}: {figures} ({kinds}; {end})\n")
     if options.record:
         line = {
@@ -177,7 +177,7 @@ def _conclude(options: Options, tally: Tally, seconds: int) -> None:
             "failed": tally.failed,
             "kinds": tally.kinds,
             "date": time.strftime("%Y-%m-%d"),
-            "commit": _commit(),
+            "commit": commit(),
         }
         with Path(options.record).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, sort_keys=True) + "\n")
@@ -194,7 +194,8 @@ def _own_words() -> list[str]:
     return kept
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The commit of this checkout."""
     command = ["git", "-C", str(ROOT), "rev-parse", "--short=10", "HEAD"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
@@ -299,8 +300,8 @@ def reap(seconds: int = 20) -> None:
     except ChildProcessError:
         return
     except TimeoutError:
-        left = _end_children()
-        raise FaultError(f"processes are left: {left}") from None  # noqa: EM102
+        msg = f"processes are left: {_end_children()}"
+        raise FaultError(msg) from None
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)

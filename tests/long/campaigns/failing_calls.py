@@ -1,8 +1,8 @@
 """Let one system call fail; then see that the program did not say that all is well.
 
 Each of CALLS fails with each of ERRORS at each N, in each of CASES: ``strace`` injects the
-error at the N-th such call of each of the program's threads. ``--count`` takes so many of these points, in an
-order that follows from the seed; 0 takes all. Then
+error at the N-th such call of each of the program's threads. ``--count`` takes so many of
+these points, in an order that follows from the seed; 0 takes all. Then
 
 * the exit is a typed error, or success; where the disk could not take what was to be made
   durable (fsync, fdatasync, syncfs), it is an error,
@@ -116,26 +116,12 @@ class FailingCalls:
         program = self.world.program
         if self._python:
             return program.trapped(point.error, point.at, self.world.work, *words)
-        return program.execute(
-            *words,
-            before=self._strace(
-                point.call, f"inject={point.call}:error={point.error}:when={point.at}"
-            ),
-        )
+        fault = f"inject={point.call}:error={point.error}:when={point.at}"
+        return program.execute(*words, before=self._strace(point.call, fault))
 
     def _strace(self, calls: str, *expressions: str) -> list[str]:
         told = [word for each in expressions for word in ("-e", each)]
-        start = [
-            "strace",
-            "-f",
-            "-b",
-            "execve",
-            "--seccomp-bpf",
-            "-qq",
-            "-o",
-            str(self._trace),
-            "-e",
-        ]
+        start = ["strace", "-f", "-b", "execve", "-qq", "-o", str(self._trace), "-e"]
         return [*start, f"trace={calls}", *told, sys.executable, "-m", "rvbuild"]
 
     def _hit(self) -> bool:

@@ -8,7 +8,6 @@ command; what runs is the same ``main``.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import pkgutil
@@ -29,13 +28,19 @@ TRAP = Path(__file__).with_name("trap.py")
 
 @frozen
 class Ran:
-    """How a run ended; ``code`` is negative after a signal; ``report`` is the trap's count."""
+    """How a run ended.
+
+    ``code`` is negative after a signal; ``report`` is the trap's count; ``cpu`` are seconds
+    and ``peak`` MiB of the program itself.
+    """
 
     words: tuple[str, ...]
     code: int
     out: str
     err: str
     report: str
+    cpu: float
+    peak: int
 
     def __str__(self) -> str:
         return f"{' '.join(self.words)}: exit code {self.code}\n{self.out}---\n{self.err}"
@@ -144,10 +149,18 @@ def _ran(words: Sequence[str], work: Callable[[], int], until: str = "") -> Ran:
     os.close(err)
     try:
         said = _heard(reader, child, until.encode())
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        _, status, used = os.wait4(child, 0)
     finally:
         os.close(reader)
-    return Ran(tuple(words), code, _all(out), said.decode(errors="replace"), _all(report))
+    return Ran(
+        words=tuple(words),
+        code=os.waitstatus_to_exitcode(status),
+        out=_all(out),
+        err=said.decode(errors="replace"),
+        report=_all(report),
+        cpu=used.ru_utime + used.ru_stime,
+        peak=used.ru_maxrss >> 10,
+    )
 
 
 def _become(work: Callable[[], int], out: int, err: int, report: int) -> None:
@@ -160,13 +173,14 @@ def _become(work: Callable[[], int], out: int, err: int, report: int) -> None:
         os.dup2(err, 2)
         os.dup2(report, REPORT)
         os.closerange(REPORT + 1, 256)
-        sys.stdout = io.TextIOWrapper(open(1, "wb", closefd=False), write_through=True)
-        sys.stderr = io.TextIOWrapper(open(2, "wb", closefd=False), write_through=True)
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - until the end
+        sys.stderr = open(2, "w", 1, "utf-8", closefd=False)  # noqa: SIM115 - until the end
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         code = work()
         sys.stdout.flush()
+        sys.stderr.flush()
     except BaseException as error:  # noqa: BLE001 - the parent sees the code and the words
-        sys.stderr.write(f"Traceback: {error!r}")
+        sys.stderr.write(f"Traceback: {error!r}\n")
     os._exit(code)
 
 
@@ -190,7 +204,8 @@ def _heard(reader: int, child: int, until: bytes) -> bytes:
         os.close(handle)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    raise FaultError(f"it did not end in {PATIENCE} s: {said[-500:]!r}")  # noqa: EM102
+    msg = f"it did not end in {PATIENCE} s: {said[-500:]!r}"
+    raise FaultError(msg)
 
 
 def _all(file: int) -> str:

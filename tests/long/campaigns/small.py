@@ -169,7 +169,7 @@ class SmallWorld:
 
     def _damaged(self) -> None:
         """Three files that a build made: a flipped bit, a lost end, a lost name."""
-        made = sorted((self.store / "realisations").glob("*/*"))[0]
+        made = min((self.store / "realisations").glob("*/*"))
         blobs = sorted((self.store / "cas").glob("*/*"), key=lambda path: path.name)
         small = [blob for blob in blobs if 3 < blob.stat().st_size < 2000]
         self.damage(small[0], flip=8)
