@@ -203,8 +203,9 @@ def _become(passed: list[int], failure: int) -> None:
 def _leave_parent(output: int, report: int) -> None:
     os.setsid()
     _call("prctl", _SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
-    for one in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        signal.signal(one, signal.SIG_DFL)
+    for one in signal.valid_signals():
+        if signal.getsignal(one) != signal.SIG_DFL:
+            signal.signal(one, signal.SIG_DFL)
     for source, target in ((report, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
 
