@@ -56,7 +56,7 @@ def test_a_result_changed_by_hand_is_kept_and_shown_anew(
         edited(world, right.upper())
     assert world.run("store", "verify").code == 5
     ran = world.fine(HELLO_HERE)
-    ran.said("kept 2", HELLO_HERE, "what was made of it is at", str(world.store / "damaged"))
+    ran.said(HELLO_HERE, "what was made of it is at", str(world.store / "damaged"), "kept 2")
     assert file.read_text() == right
     aside = list((world.store / "damaged").rglob("hello.txt"))
     assert [path.read_text() for path in aside] == [right.upper()]
@@ -108,7 +108,7 @@ def test_no_file_of_many_is_changed_unseen(world: World, count: int):
         world.fine(many)
         assert not (top / name).exists() or (top / name).read_text() != "mine"
         kept = list((world.store / "damaged").glob(f"*/views/*/*/{name}"))
-        assert [path.read_text() for path in kept] == ["mine"]
+        assert [path.read_text() for path in kept].count("mine") == 1
         assert world.fine(many).out
 
 
