@@ -85,6 +85,8 @@ class Outcome:
     output and error together. A time-out is ``exit_code`` 124 (as ``timeout(1)`` has it).
     ``refusal`` says why there is no output although the command went well: what it left
     is none. Such an outcome is never recorded.
+    ``accelerated``: a compile cache was within reach; whoever keeps the outcome keeps that
+    apart from the message.
     """
 
     exit_code: int
@@ -92,6 +94,7 @@ class Outcome:
     tree: Digest | None
     log: Digest
     refusal: RvbuildError | None = None
+    accelerated: bool = field(default=False, eq=False)
 
     def encode(self) -> bytes:
         """The ``ActionResult`` message."""

@@ -218,7 +218,8 @@ class Executor(Protocol):
             action: What to run.
             label: For messages.
             log: Takes each line that the step writes.
-            accelerators: Folders of this machine by path in the sandbox (``tmp/go-cache``).
+            accelerators: Folders of this machine by path in the sandbox (``tmp/go-cache``);
+                the outcome says whether they could be used.
 
         Raises:
             SandboxError: this machine cannot run it.

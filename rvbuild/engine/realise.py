@@ -203,7 +203,7 @@ class Realiser:
         return None, False
 
     def _execute(self, step: Step, action: Action) -> tuple[Outcome, bool]:
-        """Run it; the outcome, and whether an accelerator could help."""
+        """Run it; the outcome, and whether an accelerator helped."""
         machinery = self.machinery
         folders = {
             ACCELERATORS[name]: machinery.accelerators[name]
@@ -214,7 +214,8 @@ class Realiser:
         def log(line: str) -> None:
             machinery.report(Wrote(step.label, line))
 
-        return machinery.executor.run(action, step.label, log, folders), bool(folders)
+        outcome = machinery.executor.run(action, step.label, log, folders)
+        return outcome, outcome.accelerated
 
     def _verified(self, step: Step, outcome: Outcome) -> Digest:
         """The output, once it is what the step's rules say; else the log is kept."""

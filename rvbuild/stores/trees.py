@@ -136,10 +136,7 @@ class LocalTrees:
             staged(self._layout) as staging,
             self._blobs.shelves(staging) as shelves,
         ):
-
-            def register(tree: Tree, writer: LocalWriter) -> None:
-                self._register_written(staging, shelves, tree, writer)
-
+            register = partial(self._register_written, staging, shelves)
             yield LocalWriter(staging, shelves, register, wanted)
 
     def merge(self, parts: Sequence[tuple[str, Digest]]) -> Digest:

@@ -91,7 +91,9 @@ class FakeExecutor:
             why = VerificationError("the output holds a FIFO: 'f'", hint="remove it")
             return Outcome(exit_code=0, output=None, tree=None, log=written, refusal=why)
         tree = self._kept(result(script, inputs), executable=verb == "program")
-        return Outcome(exit_code=0, output=tree.root, tree=Digest.of(tree.encode()), log=written)
+        encoded = Digest.of(tree.encode())
+        fast = bool(accelerators)
+        return Outcome(exit_code=0, output=tree.root, tree=encoded, log=written, accelerated=fast)
 
     def stop(self) -> None:
         self.stopped.set()
