@@ -13,44 +13,20 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
-from rvbuild.stores.barrier import sync_file, sync_folder
-from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, PLAIN, REPAIR, Layout, guarded, link, rename
-
-CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-def create(path: str, data: bytes, mode: int, at: int | None = None, *, durable: bool) -> None:
-    """A new file with ``data``, ``mode`` (whatever the umask) and the one timestamp.
-
-    Raises:
-        OSError: it is there already, or the disk could not take it.
-    """
-    fd = os.open(path, CREATE, mode, dir_fd=at)
-    try:
-        write_all(fd, data)
-        os.fchmod(fd, mode)
-        os.utime(fd, ns=(EPOCH_NS, EPOCH_NS))
-        sync_file(fd, durable=durable)
-    finally:
-        os.close(fd)
-
-
-def write_all(fd: int, data: bytes) -> None:
-    """write(2) until all is written.
-
-    Raises:
-        OSError: the disk could not take it.
-    """
-    done = os.write(fd, data)
-    while done < len(data):
-        done += os.write(fd, memoryview(data)[done:])
+from rvbuild.files.folder import A_FILE, WrongKind, kind_at, open_file
+from rvbuild.stores.layout import EXECUTABLE, PLAIN, REPAIR, Layout, guarded
+from rvbuild.stores.records import create, put_record, read_all, read_record
+from rvbuild.stores.shelf import Shelf
+from rvbuild.stores.staging import SPARE, Staging
 
 
 class Blobs:
-    """The blobs of the store at ``layout``."""
+    """The blobs of the store at ``layout``, one at a time."""
 
     def __init__(self, layout: Layout, *, durable: bool) -> None:
         self._layout = layout
@@ -59,9 +35,11 @@ class Blobs:
     def has(self, blob: Digest) -> bool:
         """Whether the blob is there, by name and size."""
         try:
-            return os.stat(self._layout.blob(blob.hash)).st_size == blob.size
+            with self._layout.above(self._layout.blob(blob.hash)) as (at, name):
+                there = os.stat(name, dir_fd=at, follow_symlinks=False)
         except FileNotFoundError:
             return False
+        return stat.S_ISREG(there.st_mode) and there.st_size == blob.size
 
     def read(self, blob: Digest) -> bytes:
         """The bytes of ``blob``, verified.
@@ -74,14 +52,10 @@ class Blobs:
         path = self._layout.blob(blob.hash)
         with guarded(path, "read"):
             try:
-                with open(path, "rb") as file:
-                    data = file.read()
+                data = read_record(self._layout, path)
             except FileNotFoundError:
                 raise KeyError(str(blob)) from None
-        if len(data) != blob.size or hashlib.sha256(data).hexdigest() != blob.hash:
-            msg = "a blob of the store is damaged"
-            raise VerificationError(msg, where=path, hint=REPAIR)
-        return data
+        return _verified(data, blob, path)
 
     def write(self, data: bytes) -> Digest:
         """Store ``data``; durable once this returns.
@@ -90,31 +64,66 @@ class Blobs:
             StoreError: it could not be written.
         """
         blob = Digest.of(data)
-        if self.has(blob):
-            return blob
         path = self._layout.blob(blob.hash)
-        spare = self._layout.temporary()
         with guarded(path):
-            try:
-                create(spare, data, PLAIN, durable=self._durable)
-                rename(spare, path)
-            except BaseException:
-                discard(spare)
-                raise
-            sync_folder(os.path.dirname(path), durable=self._durable)
+            if not self.has(blob):
+                put_record(self._layout, path, data, durable=self._durable)
         return blob
 
+    @contextlib.contextmanager
+    def shelves(self, staging: Staging) -> Iterator[BlobShelves]:
+        """Both folders of blobs, open while one tree takes shape.
+
+        Raises:
+            StoreError: one of them is no folder.
+        """
+        layout = self._layout
+        with ExitStack() as stack:
+            with guarded(layout.cas):
+                plain = stack.enter_context(Shelf(layout, layout.cas))
+            with guarded(layout.exec):
+                executable = stack.enter_context(Shelf(layout, layout.exec))
+            yield BlobShelves(plain, executable, staging.base, durable=self._durable)
+
+
+class BlobShelves:
+    """Gives the files of a tree their names as blobs, or the blobs' as their own.
+
+    Paths of a tree's files are below an open folder ``at``.
+
+    Args:
+        plain: The blobs.
+        executable: The executable twins.
+        base: An open folder in which a name is free for the moment between two names.
+        durable: Whether what is written is synced.
+    """
+
+    def __init__(self, plain: Shelf, executable: Shelf, base: int, *, durable: bool) -> None:
+        self._plain = plain
+        self._executable = executable
+        self._base = base
+        self._durable = durable
+
+    def shelf(self, *, executable: bool) -> Shelf:
+        """Where blobs of a mode are."""
+        return self._executable if executable else self._plain
+
     def share(self, blob: Digest, path: str, at: int, *, executable: bool) -> bool:
+        """Like ``link``, for a blob that the store hardly has: asking is cheaper than failing."""
+        shelf = self.shelf(executable=executable)
+        known = os.access(shelf.place(blob.hash), os.F_OK, dir_fd=shelf.fd)
+        return known and self.link(blob, path, at, executable=executable)
+
+    def link(self, blob: Digest, path: str, at: int, *, executable: bool) -> bool:
         """Hard link the blob to the new ``path``; False where the caller must write it.
 
         Raises:
             OSError: ``path`` exists, or the disk could not take it.
         """
-        source = self._layout.blob(blob.hash, executable=executable)
-        if not os.access(source, os.F_OK):  # cheaper than an exception, and the common case
-            return False
+        shelf = self.shelf(executable=executable)
+        source = shelf.place(blob.hash)
         try:
-            os.link(source, path, dst_dir_fd=at, follow_symlinks=False)
+            os.link(source, path, src_dir_fd=shelf.fd, dst_dir_fd=at, follow_symlinks=False)
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -126,35 +135,27 @@ class Blobs:
         os.unlink(path, dir_fd=at)
         return False
 
-    def adopt(self, path: str, at: int, blob: Digest, spare: str, *, executable: bool) -> None:
+    def adopt(self, path: str, at: int, blob: Digest, *, executable: bool) -> None:
         """Give the file ``path`` its name as a blob, or make it a link to the one that has it.
 
         Its content is ``blob``'s, durable, with the mode and timestamp of a blob.
-        ``spare`` is a free path for the moment between two names.
 
         Raises:
             OSError: the disk could not take it.
         """
-        name = self._layout.blob(blob.hash, executable=executable)
-        if not self._named(name, path, at):
-            there = os.stat(name, follow_symlinks=False)
-            if is_blob(there, blob, executable=executable) and _link_again(name, spare):
-                os.rename(spare, path, dst_dir_fd=at)
+        shelf = self.shelf(executable=executable)
+        if not _named(shelf, blob, path, at):
+            name = shelf.place(blob.hash)
+            there = os.stat(name, dir_fd=shelf.fd, follow_symlinks=False)
+            if is_blob(there, blob, executable=executable) and self._link_again(name, shelf):
+                os.rename(SPARE, path, src_dir_fd=self._base, dst_dir_fd=at)
             else:  # damaged, of the other mode, or it has all the links that it can have
-                os.link(path, spare, src_dir_fd=at, follow_symlinks=False)
-                os.rename(spare, name)
+                os.link(path, SPARE, src_dir_fd=at, dst_dir_fd=self._base, follow_symlinks=False)
+                self._replace(shelf, name)
         if executable:
-            self._named(self._layout.blob(blob.hash), path, at)
+            _named(self._plain, blob, path, at)
 
-    @staticmethod
-    def _named(name: str, path: str, at: int) -> bool:
-        try:
-            link(path, name, at)
-        except FileExistsError:
-            return False
-        return True
-
-    def twin(self, blob: Digest, spare: str, *, executable: bool) -> None:
+    def twin(self, blob: Digest, *, executable: bool) -> None:
         """Make a fresh file of the blob in this mode, from whichever mode is there.
 
         For a mode that is not there yet, and for a file that has all the links it can have.
@@ -165,8 +166,46 @@ class Blobs:
             OSError: the disk could not take it.
         """
         mode = EXECUTABLE if executable else PLAIN
-        create(spare, self.read(blob), mode, durable=self._durable)
-        rename(spare, self._layout.blob(blob.hash, executable=executable))
+        create(SPARE, self._read(blob), mode, self._base, durable=self._durable)
+        shelf = self.shelf(executable=executable)
+        self._replace(shelf, shelf.place(blob.hash))
+
+    def _read(self, blob: Digest) -> bytes:
+        name = self._plain.place(blob.hash)
+        path = f"{self._plain.path}/{name}"
+        try:
+            fd = open_file(name, self._plain.fd)
+        except FileNotFoundError:
+            raise KeyError(str(blob)) from None
+        except WrongKind as error:
+            raise error.at(path) from error
+        try:
+            return _verified(read_all(fd), blob, path)
+        finally:
+            os.close(fd)
+
+    def _link_again(self, name: str, shelf: Shelf) -> bool:
+        try:
+            os.link(name, SPARE, src_dir_fd=shelf.fd, dst_dir_fd=self._base, follow_symlinks=False)
+        except OSError as error:
+            if error.errno == errno.EMLINK:
+                return False
+            raise
+        return True
+
+    def _replace(self, shelf: Shelf, name: str) -> None:
+        try:
+            os.rename(SPARE, name, src_dir_fd=self._base, dst_dir_fd=shelf.fd)
+        except IsADirectoryError as error:
+            path = f"{shelf.path}/{name}"
+            raise WrongKind(path, kind_at(name, shelf.fd), A_FILE) from error
+
+
+def _verified(data: bytes, blob: Digest, path: str) -> bytes:
+    if len(data) != blob.size or hashlib.sha256(data).hexdigest() != blob.hash:
+        msg = "a blob of the store is damaged"
+        raise VerificationError(msg, where=path, hint=REPAIR)
+    return data
 
 
 def is_blob(there: os.stat_result, blob: Digest, *, executable: bool) -> bool:
@@ -175,17 +214,10 @@ def is_blob(there: os.stat_result, blob: Digest, *, executable: bool) -> bool:
     return there.st_size == blob.size and there.st_mode == stat.S_IFREG | mode
 
 
-def _link_again(name: str, spare: str) -> bool:
+def _named(shelf: Shelf, blob: Digest, path: str, at: int) -> bool:
+    name = shelf.place(blob.hash)
     try:
-        os.link(name, spare, follow_symlinks=False)
-    except OSError as error:
-        if error.errno == errno.EMLINK:
-            return False
-        raise
+        os.link(path, name, src_dir_fd=at, dst_dir_fd=shelf.fd, follow_symlinks=False)
+    except FileExistsError:
+        return False
     return True
-
-
-def discard(path: str) -> None:
-    """Remove a temporary file that may not be there."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)

@@ -1,32 +1,46 @@
 """Garbage collection: what nobody holds and nobody used lately goes.
 
-Knows: what keeps what. Must not know: who asks for it.
+Knows: in which order things go. Must not know: what keeps what, who asks for it.
 
-A realisation is live when a root names it or it was used lately; so is an outcome that
-was used lately. They keep their output's tree and their log; a tree keeps its blobs.
+All that says what is live is read and checked before the first removal (``live``). Each removal
+holds the very folder in which it removes: nothing outside of the store is reached.
 """
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import NoReturn
 
-from attrs import define, evolve, field, frozen
+from attrs import frozen
 
-from rvbuild.core.action import Outcome
-from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, VerificationError
-from rvbuild.core.tree import File, Tree
-from rvbuild.stores.failures import FAILED
-from rvbuild.stores.layout import Layout, guarded, remove_tree
+from rvbuild.files.folder import WrongKind
+from rvbuild.files.removal import remove_tree
+from rvbuild.stores.layout import REPAIR, Layout, guarded, store_error
+from rvbuild.stores.live import DAY, Live, divide
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.locks import STORE
-from rvbuild.stores.results import AC, REALISATIONS, decode_realisation
-from rvbuild.stores.verify import named
+from rvbuild.stores.records import forget_record
+from rvbuild.stores.roots import names_in
+from rvbuild.stores.shape import (
+    CAS,
+    EXEC,
+    LOCKS,
+    MARK,
+    TREES,
+    VIEW_MARK,
+    VIEWS,
+    Survey,
+    survey,
+)
+from rvbuild.stores.views import is_as_marked, set_aside
 
-DAY = 86_400
+__all__ = ["DAY", "Collected", "collect"]
 
 
 @frozen(kw_only=True)
@@ -38,61 +52,6 @@ class Collected:
     blobs: int
     freed: int
     kept: int
-
-
-@frozen(kw_only=True)
-class _Result:
-    """A result file, what it needs, and when it was last used."""
-
-    path: str
-    used: float
-    trees: tuple[str, ...]
-    blobs: tuple[str, ...]
-    rooted: bool
-
-
-@define
-class _Live:
-    """What stays."""
-
-    layout: Layout
-    trees: set[str] = field(factory=set)
-    blobs: set[str] = field(factory=set)
-    size: int = 0
-
-    def add(self, result: _Result, limit: float) -> bool:
-        """Keep what ``result`` needs, unless the blobs were then more than ``limit`` bytes."""
-        trees, blobs = set(result.trees) - self.trees, set(result.blobs)
-        for name in list(trees):
-            blobs |= self._blobs_of(name)
-        more = {name: self._size(name) for name in blobs - self.blobs}
-        if self.size + sum(more.values()) > limit:
-            return False
-        self.trees |= trees
-        self.blobs |= more.keys()
-        self.size += sum(more.values())
-        return True
-
-    def _size(self, name: str) -> int:
-        try:
-            return os.stat(self.layout.blob(name)).st_size
-        except FileNotFoundError:
-            return 0
-
-    def _blobs_of(self, name: str) -> set[str]:
-        mark = self.layout.tree(name) + ".tree"
-        try:
-            with open(mark, "rb") as file:
-                data = file.read()
-        except FileNotFoundError:
-            return set()
-        try:
-            tree = Tree.decode(data)
-        except VerificationError as error:  # which blobs it needs cannot be known
-            hint = "run `rvbuild store repair`; nothing was collected"
-            raise StoreError(error.message, where=mark, hint=hint) from error
-        files = {node.digest.hash for _, node in tree.walk() if isinstance(node, File)}
-        return files | {Digest.of(data).hash}
 
 
 def collect(store: LocalStore, *, keep_days: float, max_size: int | None = None) -> Collected:
@@ -109,115 +68,140 @@ def collect(store: LocalStore, *, keep_days: float, max_size: int | None = None)
 
     Raises:
         StoreError: another rvbuild is using the store, it could not be read or written, or
-            a live tree is damaged.
+            what says what is live is damaged; then nothing was removed.
     """
     layout = store.layout
-    with store.exclusive(), guarded(layout.root, "collect garbage in"):
-        rooted = {root.derivation for root in store.drop_dead()}
-        stay, go = _divided(layout, rooted, keep_days, max_size)
-        for result in go:
-            os.unlink(result.path)
-        trees = _sweep_trees(layout, stay)
-        blobs, freed = _sweep_blobs(layout, stay)
-        for name in os.listdir(layout.tmp):
-            _remove(f"{layout.tmp}/{name}")
-        _sweep_damaged(layout, time.time() - keep_days * DAY)
-        for name in os.listdir(layout.locks):
-            if name != STORE:
-                os.unlink(f"{layout.locks}/{name}")
+    with ExitStack() as stack:
+        with _nothing_collected(layout):
+            stack.enter_context(store.exclusive())
+            there = survey(layout, _refuse)
+            alive, dead = store.alive_and_dead()
+            stay = Live(layout, there)
+            go = divide(stay, alive, keep_days, max_size)
+            _refuse_mounts(layout)
+        with guarded(layout.root, "collect garbage in"):
+            for path in (*dead, *(result.path for result in go)):
+                forget_record(layout, path)
+            trees = _sweep_trees(layout, there, stay)
+            blobs, freed = _sweep_blobs(layout, there, stay)
+            _sweep(layout, layout.tmp, math.inf)
+            _sweep(layout, layout.damaged, time.time() - keep_days * DAY)
+            held = (names_in(root.link, layout.views) for _, root in alive)
+            _sweep_views(layout, there, set[str]().union(*held))
+            _sweep_locks(layout, there)
     return Collected(results=len(go), trees=trees, blobs=blobs, freed=freed, kept=stay.size)
 
 
-def _divided(
-    layout: Layout, rooted: set[str], keep_days: float, max_size: int | None
-) -> tuple[_Live, list[_Result]]:
-    results = sorted(_results(layout, rooted), key=_importance, reverse=True)
-    oldest = time.time() - keep_days * DAY
-    stay, go = _Live(layout), []
-    limit = math.inf if max_size is None else max_size
-    for result in results:
-        if result.rooted:
-            stay.add(result, math.inf)
-        elif result.used < oldest or not stay.add(result, limit):
-            go.append(result)
-            limit = -1  # what was used before this one goes too
-    return stay, go
+def _refuse(error: WrongKind) -> NoReturn:
+    raise error
 
 
-def _results(layout: Layout, rooted: set[str]) -> Iterator[_Result]:
-    tops = (layout.root, f"{layout.root}/accelerated")
-    users: dict[str, _Result] = {}
-    for name, path in (item for top in tops for item in named(f"{top}/{REALISATIONS}")):
-        found = decode_realisation(_read(path))
-        logs = (found.log.hash,) if found.log else ()
-        result = _result(path, (found.output.hash,), logs, rooted=name in rooted)
-        if found.action:
-            users[found.action] = max(users.get(found.action, result), result, key=_importance)
-        yield result
-    for name, path in (item for top in tops for item in named(f"{top}/{AC}")):
-        outcome = Outcome.decode(_read(path))
-        output = (outcome.output.hash,) if outcome.output else ()
-        own = _result(path, output, (outcome.log.hash,), rooted=False)
-        user = max(users.get(name, own), own, key=_importance)
-        yield evolve(own, used=user.used, rooted=user.rooted)
-    for _, path in named(f"{layout.root}/{FAILED}"):
-        try:
-            logs = (Digest.parse(_read(path).decode("ascii")).hash,)
-        except ValueError:  # not durable on purpose: a crash may leave it empty
-            logs = ()
-        yield _result(path, (), logs, rooted=False)
+@contextmanager
+def _nothing_collected(layout: Layout) -> Iterator[None]:
+    """Say of an error here what it means, and that nothing has gone."""
+    try:
+        yield
+    except OSError as error:
+        raise _kept_all(store_error(error, layout.root, "collect garbage in")) from error
+    except (StoreError, VerificationError) as error:
+        raise _kept_all(error) from error
 
 
-def _result(path: str, trees: tuple[str, ...], blobs: tuple[str, ...], *, rooted: bool) -> _Result:
-    used = os.stat(path).st_mtime
-    return _Result(path=path, used=used, trees=trees, blobs=blobs, rooted=rooted)
+def _kept_all(error: StoreError | VerificationError) -> StoreError:
+    hint = f"nothing was collected; {error.hint or REPAIR}"
+    return StoreError(error.message, where=error.where, hint=hint)
 
 
-def _importance(result: _Result) -> tuple[bool, float]:
-    return result.rooted, result.used
+def _refuse_mounts(layout: Layout) -> None:
+    """What is mounted inside the store is not the store's: nothing in it may go."""
+    for path in (
+        layout.tmp,
+        layout.damaged,
+        layout.trees,
+        layout.views,
+        layout.cas,
+        layout.exec,
+        layout.locks,
+    ):
+        with suppress(FileNotFoundError), _folder(layout, path):
+            pass
 
 
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
+@contextmanager
+def _folder(layout: Layout, path: str) -> Iterator[int]:
+    with layout.folder(path) as at:
+        if os.fstat(at).st_dev != os.fstat(layout.fd).st_dev:
+            raise OSError(errno.EXDEV, "another disk is mounted there", path)
+        yield at
 
 
-def _sweep_trees(layout: Layout, live: _Live) -> int:
+def _sweep_trees(layout: Layout, there: Survey, live: Live) -> int:
     """Marks go before folders: a registered tree is always whole."""
-    gone = [item for item in named(layout.trees) if item[0].removesuffix(".tree") not in live.trees]
-    marks = [path for name, path in gone if name.endswith(".tree")]
-    for path in marks:
-        os.unlink(path)
-    for name, path in gone:
-        if not name.endswith(".tree"):
-            _remove(path)
-    return len(marks)
+    count = 0
+    gone = [
+        (shard.path, [name for name in shard.names if name.removesuffix(MARK) not in live.trees])
+        for shard in there.shards[TREES]
+    ]
+    for path, names in gone:
+        with _folder(layout, path) as at:
+            for name in names:
+                if name.endswith(MARK):
+                    os.unlink(name, dir_fd=at)
+                    count += 1
+    for path, names in gone:
+        with _folder(layout, path) as at:
+            for name in names:
+                if not name.endswith(MARK):
+                    remove_tree(name, at)
+    return count
 
 
-def _sweep_blobs(layout: Layout, live: _Live) -> tuple[int, int]:
+def _sweep_views(layout: Layout, there: Survey, held: Collection[str]) -> None:
+    """Remove those that no link shows; what somebody made of one is set aside instead."""
+    for shard in there.shards[VIEWS]:
+        names = [name for name in shard.names if name.removesuffix(VIEW_MARK) not in held]
+        changed = [name for name in names if not _is_removable(layout, f"{shard.path}/{name}")]
+        for name in changed:
+            set_aside(layout, f"{shard.path}/{name}")
+        with _folder(layout, shard.path) as at:
+            for name in names:
+                remove_tree(name, at)
+
+
+def _is_removable(layout: Layout, path: str) -> bool:
+    return path.endswith(VIEW_MARK) or is_as_marked(layout, path)
+
+
+def _sweep_blobs(layout: Layout, there: Survey, live: Live) -> tuple[int, int]:
     count = freed = 0
-    for folder in (layout.exec, layout.cas):
-        for name, path in named(folder):
-            if name not in live.blobs:
-                there = os.stat(path)
-                freed += there.st_size if there.st_nlink == 1 else 0
-                count += folder == layout.cas
-                os.unlink(path)
+    for top in (EXEC, CAS):
+        for shard in there.shards[top]:
+            with _folder(layout, shard.path) as at:
+                for name in shard.names:
+                    if name in live.blobs:
+                        continue
+                    found = os.stat(name, dir_fd=at, follow_symlinks=False)
+                    freed += found.st_size if found.st_nlink == 1 else 0
+                    count += top == CAS
+                    os.unlink(name, dir_fd=at)
     return count, freed
 
 
-def _sweep_damaged(layout: Layout, oldest: float) -> None:
-    """What a repair set aside may be somebody's own work: it stays as long as a result."""
-    if not os.path.isdir(layout.damaged):
-        return
-    for name in os.listdir(layout.damaged):
-        path = f"{layout.damaged}/{name}"
-        if os.stat(path, follow_symlinks=False).st_mtime < oldest:
-            _remove(path)
+def _sweep(layout: Layout, path: str, oldest: float) -> None:
+    """Remove what was last changed before ``oldest``.
+
+    What a repair set aside may be somebody's own work: it stays as long as a result.
+    """
+    with suppress(FileNotFoundError), _folder(layout, path) as at:
+        for name in os.listdir(at):
+            if os.stat(name, dir_fd=at, follow_symlinks=False).st_mtime < oldest:
+                remove_tree(name, at)
 
 
-def _remove(path: str) -> None:
-    if os.path.isdir(path) and not os.path.islink(path):
-        remove_tree(path)
-    else:
-        os.unlink(path)
+def _sweep_locks(layout: Layout, there: Survey) -> None:
+    """Whoever takes one holds the store, and here nobody does."""
+    with _folder(layout, layout.locks) as at:
+        for shard in there.shards[LOCKS]:
+            for name in shard.names:
+                if name != STORE:
+                    os.unlink(name, dir_fd=at)

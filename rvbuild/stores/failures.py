@@ -5,12 +5,11 @@ Knows: where it is noted. Must not know: what failed, or why.
 
 from __future__ import annotations
 
-import os
-
 from rvbuild.core.digest import Digest
-from rvbuild.stores.layout import Layout, guarded, rename
-
-FAILED = "failed"
+from rvbuild.core.errors import VerificationError
+from rvbuild.stores.layout import REPAIR, Layout, guarded
+from rvbuild.stores.records import forget_record, put_record, read_record
+from rvbuild.stores.shape import FAILED
 
 
 class LocalFailures:
@@ -23,28 +22,51 @@ class LocalFailures:
         self._layout = layout
 
     def failed(self, derivation: str) -> Digest | None:
-        """The log of the derivation's last run, if that failed."""
+        """The log of the derivation's last run, if that failed.
+
+        Raises:
+            VerificationError: the record of it is damaged.
+            StoreError: it could not be read.
+        """
         path = self._layout.record(FAILED, derivation, accelerated=False)
+        with guarded(path, "read"):
+            try:
+                data = read_record(self._layout, path)
+            except FileNotFoundError:
+                return None
         try:
-            with open(path, encoding="ascii") as file:
-                return Digest.parse(file.read())
-        except (FileNotFoundError, ValueError):
-            return None
+            return decode_failure(data)
+        except VerificationError as error:
+            raise VerificationError(error.message, where=path, hint=REPAIR) from error
 
     def record_failure(self, derivation: str, log: Digest) -> None:
         """Note the log of a run that failed."""
-        mine = self._layout.temporary()
         path = self._layout.record(FAILED, derivation, accelerated=False)
         with guarded(path):
-            with open(mine, "x", encoding="ascii") as file:
-                file.write(str(log))
-            rename(mine, path)
+            data = str(log).encode("ascii")
+            put_record(self._layout, path, data, durable=False, used=True)
 
     def forget_failure(self, derivation: str) -> None:
         """The derivation has a result now."""
         path = self._layout.record(FAILED, derivation, accelerated=False)
         with guarded(path):
-            try:
-                os.unlink(path)
-            except FileNotFoundError:
-                return
+            forget_record(self._layout, path)
+
+
+def decode_failure(data: bytes) -> Digest | None:
+    """The log that a record of a failure names; None where a crash left the record empty.
+
+    Raises:
+        VerificationError: it is no such record.
+    """
+    if not data.strip(b"\0"):  # it is not durable on purpose
+        return None
+    try:
+        log = Digest.parse(data.decode("ascii"))
+    except ValueError as error:
+        msg = f"not the record of a failure: {error}"
+        raise VerificationError(msg) from error
+    if str(log).encode() != data:
+        msg = "not the record of a failure in its one form"
+        raise VerificationError(msg)
+    return log

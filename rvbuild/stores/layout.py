@@ -1,6 +1,7 @@
 """Where things are in a store's folder. The format's home is ``cache/README.md``.
 
-Knows: names, modes, the one timestamp. Must not know: what the things mean.
+Knows: names, modes, the one timestamp, and how to get there without going through a link.
+Must not know: what the things mean.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from attrs import field, frozen
 
 from rvbuild.core.errors import StoreError
+from rvbuild.files.folder import WrongKind, open_folder
 
 PLAIN, EXECUTABLE, FOLDER = 0o444, 0o555, 0o755
 
@@ -34,12 +37,17 @@ _HINTS = {
     errno.EMFILE: "raise the limit on open files (`ulimit -n`), or use fewer --jobs",
     errno.ENFILE: "the machine has too many files open; close some programs",
     errno.EIO: "the disk reports a fault: see `dmesg`, then run `rvbuild store repair`",
+    errno.EBUSY: "something is mounted inside the store: unmount it, then run it again",
+    errno.EXDEV: "something is mounted inside the store: unmount it, then run it again",
     errno.ENOENT: "the store lacks something that it had: run `rvbuild store repair`",
 }
 
 
 def store_error(error: OSError, path: str, doing: str = "write") -> StoreError:
     """What a failed system call means to a person."""
+    if isinstance(error, WrongKind):
+        where = error.path if os.path.isabs(error.path) else path
+        return StoreError(f"the store is damaged: {error.problem}", where=where, hint=REPAIR)
     reason = error.strerror or str(error)
     hint = _HINTS.get(error.errno or 0, "run `rvbuild store repair`")
     return StoreError(f"cannot {doing} the store: {reason}", where=path, hint=hint)
@@ -56,35 +64,90 @@ def guarded(path: str, doing: str = "write") -> Iterator[None]:
 
 @frozen
 class Layout:
-    """The paths of a store in ``root``, an absolute path."""
+    """The paths of a store in ``root``, an absolute path, and the open folder ``fd`` there.
+
+    Paths are for people, for mounts and for results' links. Whatever is read, made or removed
+    in the store is reached from ``fd``, one folder after the other, none of which may be a link
+    (``above``): so nothing outside of the store is touched, whatever lies in it.
+    """
 
     root: str
+    fd: int
     cas: str = field(init=False)
     exec: str = field(init=False)
     trees: str = field(init=False)
+    views: str = field(init=False)
     roots: str = field(init=False)
     locks: str = field(init=False)
     tmp: str = field(init=False)
     damaged: str = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        for name in ("cas", "exec", "trees", "roots", "locks", "tmp", "damaged"):
+        for name in ("cas", "exec", "trees", "views", "roots", "locks", "tmp", "damaged"):
             object.__setattr__(self, name, f"{self.root}/{name}")
+        weakref.finalize(self, os.close, self.fd)
 
     @classmethod
     def at(cls, path: str) -> Layout:
         """The layout of the store at ``path``, made if it is not there.
 
         Raises:
-            StoreError: the folder cannot be made.
+            StoreError: the folder cannot be made, or is a link.
         """
-        layout = cls(os.path.abspath(path))
-        with guarded(layout.root):
-            for folder in (layout.cas, layout.exec, layout.trees, layout.roots):
-                os.makedirs(folder, exist_ok=True)
-            os.makedirs(layout.locks, exist_ok=True)
-            os.makedirs(layout.tmp, exist_ok=True)
+        root = os.path.abspath(path)
+        with guarded(root):
+            os.makedirs(root, exist_ok=True)
+            layout = cls(root, _opened(root))
+            layout.make_folders()
         return layout
+
+    def make_folders(self) -> None:
+        """Make the folders that every store has. What is in their place is left alone."""
+        for name in ("cas", "exec", "trees", "roots", "locks", "tmp"):
+            with suppress(FileExistsError):
+                os.mkdir(name, dir_fd=self.fd)
+
+    @contextmanager
+    def above(self, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+        """The open folder that holds ``path``, a path of the store, and the name there.
+
+        Raises:
+            FileNotFoundError: a folder on the way is missing; ``make`` makes it.
+            WrongKind: something on the way is no folder.
+        """
+        *folders, name = path[len(self.root) + 1 :].split("/")
+        at = os.dup(self.fd)
+        try:
+            for number, folder in enumerate(folders):
+                inner = self._entered(folders[: number + 1], folder, at, make=make)
+                os.close(at)
+                at = inner
+            yield at, name
+        finally:
+            os.close(at)
+
+    @contextmanager
+    def folder(self, path: str) -> Iterator[int]:
+        """The open folder ``path`` of the store.
+
+        Raises:
+            FileNotFoundError: it is missing.
+            WrongKind: it is something else, or something on the way is no folder.
+        """
+        with self.above(f"{path}/") as (at, _):
+            yield at
+
+    def _entered(self, way: list[str], name: str, at: int, *, make: bool) -> int:
+        try:
+            return open_folder(name, at)
+        except FileNotFoundError:
+            if not make:
+                raise
+        except WrongKind as error:
+            raise error.at("/".join((self.root, *way))) from error
+        with suppress(FileExistsError):  # another process was faster
+            os.mkdir(name, dir_fd=at)
+        return self._entered(way, name, at, make=False)
 
     def blob(self, digest: str, *, executable: bool = False) -> str:
         """Path of a blob, or of its executable twin."""
@@ -93,6 +156,10 @@ class Layout:
     def tree(self, digest: str) -> str:
         """Path of a ready-to-mount tree; its ``Tree`` message is at ``….tree``."""
         return f"{self.trees}/{digest[:2]}/{digest}"
+
+    def view(self, digest: str) -> str:
+        """Path of a tree's copy for people; its mark is at ``….view``."""
+        return f"{self.views}/{digest[:2]}/{digest}"
 
     def record(self, kind: str, digest: str, *, accelerated: bool) -> str:
         """Path of a result; ``kind`` is ``ac`` or ``realisations``."""
@@ -104,65 +171,10 @@ class Layout:
         return f"{self.tmp}/{secrets.token_hex(12)}"
 
 
-def link(source: str, target: str, at: int | None = None) -> None:
-    """Hard link ``source`` (relative to the folder ``at``); makes ``target``'s parent.
-
-    Raises:
-        OSError: as link(2).
-    """
+def _opened(root: str) -> int:
     try:
-        os.link(source, target, src_dir_fd=at, follow_symlinks=False)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        os.link(source, target, src_dir_fd=at, follow_symlinks=False)
-
-
-def rename(source: str, target: str) -> None:
-    """Rename; makes ``target``'s parent.
-
-    Raises:
-        OSError: as rename(2).
-    """
-    try:
-        os.rename(source, target)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        os.rename(source, target)
-
-
-def remove_tree(top: str) -> None:
-    """Remove a folder and all below; what is not there is no error. Follows no symlink.
-
-    Does not recurse, and moves what is too deep for a path up to ``top``.
-
-    Raises:
-        OSError: something could not be removed.
-    """
-    pending, folders = [top], []
-    while pending:
-        here = pending.pop()
-        folders.append(here)
-        for entry in _listed(here):
-            path = entry.path
-            if not entry.is_dir(follow_symlinks=False):
-                os.unlink(path)
-                continue
-            if len(path) > 2500:
-                path = f"{top}/{secrets.token_hex(12)}"
-                os.rename(entry.path, path)
-            pending.append(path)
-    for folder in reversed(folders):
-        if os.path.lexists(folder):
-            os.rmdir(folder)
-
-
-def _listed(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except FileNotFoundError:
-        return []
-    except PermissionError:
-        os.chmod(folder, 0o700)
-        with os.scandir(folder) as entries:
-            return list(entries)
+        return open_folder(root)
+    except WrongKind as error:
+        msg = f"the store's folder is something else: {error.problem}"
+        hint = "name the folder itself with --store, not a link that leads there"
+        raise StoreError(msg, where=root, hint=hint) from error

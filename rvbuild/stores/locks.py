@@ -11,10 +11,12 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 
 from rvbuild.core.errors import StoreError
+from rvbuild.files.folder import A_FILE, NOTHING, WrongKind, kind_at, open_folder
 from rvbuild.stores.layout import Layout, guarded
+from rvbuild.stores.shape import refuse_odd_folders
 
 STORE = "store"
 
@@ -22,21 +24,24 @@ _WAIT = 0.1
 """Seconds between two looks at a lock that somebody else has."""
 
 
-def _open(path: str) -> int:
-    flags = os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o644)
-    except OSError as error:
-        only_read = error.errno in {errno.EROFS, errno.EACCES} and os.path.exists(path)
-        if not only_read:
-            raise
-        return os.open(path, os.O_RDONLY | flags)  # flock(2) needs no more
+def _open(layout: Layout, path: str) -> int:
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    with layout.above(path) as (at, name):
+        kind = kind_at(name, at)
+        if kind not in {A_FILE, NOTHING}:
+            raise WrongKind(path, kind, A_FILE)
+        try:
+            return os.open(name, os.O_RDWR | os.O_CREAT | flags, 0o644, dir_fd=at)
+        except OSError as error:
+            only_read = error.errno in {errno.EROFS, errno.EACCES} and kind == A_FILE
+            if not only_read:
+                raise
+            return os.open(name, os.O_RDONLY | flags, dir_fd=at)  # flock(2) needs no more
 
 
 @contextmanager
-def _held(path: str, mode: int) -> Iterator[None]:
-    with guarded(path):
-        fd = _open(path)
+def _held(fd: int, path: str, mode: int) -> Iterator[None]:
+    """The lock of an open file or folder, which is closed at the end."""
     try:
         try:
             fcntl.flock(fd, mode)
@@ -51,23 +56,11 @@ def _held(path: str, mode: int) -> Iterator[None]:
         os.close(fd)
 
 
-@contextmanager
-def _tried(path: str, waiting: Callable[[], None]) -> Iterator[None]:
-    with ExitStack() as stack:
-        while True:
-            try:
-                stack.enter_context(_held(path, fcntl.LOCK_EX | fcntl.LOCK_NB))
-                break
-            except BlockingIOError:
-                waiting()
-                time.sleep(_WAIT)
-        yield
-
-
 class LocalLocks:
     """The locks of the store at ``layout``."""
 
     def __init__(self, layout: Layout) -> None:
+        self._layout = layout
         self._folder = layout.locks
         self._root = layout.root
 
@@ -84,7 +77,7 @@ class LocalLocks:
         """
         file = name if name.isalnum() else hashlib.sha256(name.encode()).hexdigest()
         path = f"{self._folder}/on-{file}"
-        with _held(path, fcntl.LOCK_EX) if waiting is None else _tried(path, waiting):
+        with self._file(path, fcntl.LOCK_EX) if waiting is None else self._tried(path, waiting):
             yield
 
     @contextmanager
@@ -92,8 +85,23 @@ class LocalLocks:
         """Held for a whole build: nothing in the store goes away meanwhile.
 
         May be taken again by who has it: gc tries once and does not wait in between.
+
+        Raises:
+            StoreError: one of the store's own folders is a link, or something else.
         """
-        with _held(f"{self._folder}/{STORE}", fcntl.LOCK_SH):
+        with guarded(self._root, "read"):
+            refuse_odd_folders(self._layout)
+        with self._file(f"{self._folder}/{STORE}", fcntl.LOCK_SH):
+            yield
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Like ``shared``, for who only looks, also at a store in which nobody can build."""
+        path = f"{self._folder}/{STORE}"
+        with ExitStack() as stack:
+            with guarded(path, "read"), suppress(WrongKind, FileNotFoundError):
+                fd = _open(self._layout, path)  # else nobody has the lock: it cannot be had
+                stack.enter_context(_held(fd, path, fcntl.LOCK_SH))
             yield
 
     @contextmanager
@@ -103,14 +111,43 @@ class LocalLocks:
         Raises:
             StoreError: another rvbuild is using the store.
         """
-        held = _held(f"{self._folder}/{STORE}", fcntl.LOCK_EX | fcntl.LOCK_NB)
-        try:
-            held.__enter__()
-        except BlockingIOError:
-            msg = "another rvbuild is using the store"
-            hint = "run it again when that one is done"
-            raise StoreError(msg, where=self._root, hint=hint) from None
-        try:
+        with self._alone(self._file(f"{self._folder}/{STORE}", fcntl.LOCK_EX | fcntl.LOCK_NB)):
             yield
-        finally:
-            held.__exit__(None, None, None)
+
+    @contextmanager
+    def mending(self) -> Iterator[None]:
+        """Alone among those who mend the store, whatever is in the place of its locks."""
+        with guarded(self._root):
+            fd = open_folder(".", self._layout.fd)
+        with self._alone(_held(fd, self._root, fcntl.LOCK_EX | fcntl.LOCK_NB)):
+            yield
+
+    @contextmanager
+    def _file(self, path: str, mode: int) -> Iterator[None]:
+        with guarded(path):
+            fd = _open(self._layout, path)
+        with _held(fd, path, mode):
+            yield
+
+    @contextmanager
+    def _tried(self, path: str, waiting: Callable[[], None]) -> Iterator[None]:
+        with ExitStack() as stack:
+            while True:
+                try:
+                    stack.enter_context(self._file(path, fcntl.LOCK_EX | fcntl.LOCK_NB))
+                    break
+                except BlockingIOError:
+                    waiting()
+                    time.sleep(_WAIT)
+            yield
+
+    @contextmanager
+    def _alone(self, lock: AbstractContextManager[None]) -> Iterator[None]:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(lock)
+            except BlockingIOError:
+                msg = "another rvbuild is using the store"
+                hint = "run it again when that one is done"
+                raise StoreError(msg, where=self._root, hint=hint) from None
+            yield

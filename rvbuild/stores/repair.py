@@ -11,7 +11,10 @@ What has only a wrong mode, or lacks only a name, gets it back.
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,13 +22,21 @@ from contextlib import suppress
 from attrs import define, field, frozen
 
 from rvbuild.core.errors import StoreError
-from rvbuild.stores.layout import EXECUTABLE, PLAIN, Layout, guarded, link, remove_tree, rename
+from rvbuild.files.descent import Descent
+from rvbuild.files.folder import A_FILE, A_FOLDER, NOTHING, WrongKind, kind_at, set_mode
+from rvbuild.files.removal import remove_tree
+from rvbuild.stores.layout import EXECUTABLE, PLAIN, Layout, guarded
 from rvbuild.stores.local import LocalStore
+from rvbuild.stores.locks import STORE
+from rvbuild.stores.records import forget_record
+from rvbuild.stores.shape import MARK
 from rvbuild.stores.verify import Finding, examine
 
 _MOST_ROUNDS = 20
 """What one round leads to in the next ends after a few: modes and names, then damage, then
 results, then what tells of them."""
+
+_UNFINISHED = re.compile(r"damaged\.[0-9a-f]{16}")
 
 
 @frozen(kw_only=True)
@@ -63,18 +74,24 @@ def repair(store: LocalStore, tell: Tell) -> None:
     moment = time.strftime("%Y-%m-%dT%H-%M-%S")
     inodes: dict[int, str] = {}
     rounds = _Rounds(layout, tell, f"{layout.damaged}/{moment}-{os.getpid()}", inodes)
-    with store.exclusive(), guarded(layout.root, "repair"):
-        for _ in range(_MOST_ROUNDS):
-            found: list[Finding] = []
-            examine(layout, found.append, inodes)
-            if not found:
-                break
-            rounds.act(found)
-        else:
-            msg = "the store does not stay as it was repaired: something else changes it"
-            hint = "end what else writes there, then run `rvbuild store repair` again"
-            raise StoreError(msg, where=layout.root, hint=hint)
-        store.settle()
+    with store.mending(), guarded(layout.root, "repair"):
+        rounds.make_way()
+        with store.exclusive():
+            _repair(rounds)
+            store.settle()
+
+
+def _repair(rounds: _Rounds) -> None:
+    for _ in range(_MOST_ROUNDS):
+        found: list[Finding] = []
+        examine(rounds.layout, found.append, rounds.inodes)
+        if not found:
+            return
+        rounds.act(found)
+        rounds.layout.make_folders()
+    msg = "the store does not stay as it was repaired: something else changes it"
+    hint = "end what else writes there, then run `rvbuild store repair` again"
+    raise StoreError(msg, where=rounds.layout.root, hint=hint)
 
 
 @define
@@ -91,16 +108,51 @@ class _Rounds:
     _modes: dict[int, int] = field(factory=dict, init=False)
     _trees: dict[str, str] = field(factory=dict, init=False)
 
+    def make_way(self) -> None:
+        """Set aside what is in the place of the folders that a repair itself needs.
+
+        Something in the place of ``damaged`` cannot go there: the new one takes shape under
+        another name, with the odd thing in it. A repair that was killed meanwhile leaves that
+        name, and the next one takes it in.
+        """
+        layout = self.layout
+        kind = kind_at("damaged", layout.fd)
+        if kind not in {A_FOLDER, NOTHING}:
+            self._replace_damaged(WrongKind(layout.damaged, kind, A_FOLDER))
+        for name in sorted(os.listdir(layout.fd)):
+            if _UNFINISHED.fullmatch(name):
+                there = kind_at("damaged", layout.fd) == A_FOLDER
+                kept = f"damaged/{name}" if there else "damaged"
+                os.rename(name, kept, src_dir_fd=layout.fd, dst_dir_fd=layout.fd)
+        for path, wanted in ((layout.locks, A_FOLDER), (f"{layout.locks}/{STORE}", A_FILE)):
+            with layout.above(path) as (at, name):
+                kind = kind_at(name, at)
+            if kind not in {wanted, NOTHING}:
+                self._take_away(path, WrongKind(path, kind, wanted).problem, None)
+                layout.make_folders()
+
+    def _replace_damaged(self, error: WrongKind) -> None:
+        fd, kept = self.layout.fd, self._kept(self.layout.damaged)
+        unfinished = f"damaged.{secrets.token_hex(8)}"
+        new = kept.replace(self.layout.damaged, f"{self.layout.root}/{unfinished}", 1)
+        with self.layout.above(new, make=True) as (into, name):
+            os.rename("damaged", name, src_dir_fd=fd, dst_dir_fd=into)
+        os.rename(unfinished, "damaged", src_dir_fd=fd, dst_dir_fd=fd)
+        self._tell_aside(error.path, error.problem, kept)
+
     def act(self, findings: Sequence[Finding]) -> None:
-        mended = [self._mend(finding) for finding in findings]
-        if any(mended):  # it may be all that others lack
-            return
-        for finding in findings:
+        odd = [finding for finding in findings if finding.odd]
+        if not odd:  # else it is in the way of what gets its name back
+            mended = [self._mend(finding) for finding in findings]
+            if any(mended):  # it may be all that others lack
+                return
+        for finding in odd or findings:
             self._act(finding)
         for tree, problem in self._trees.items():  # now that nothing damaged is in them
-            with suppress(FileNotFoundError):  # the mark itself was damaged
-                os.unlink(f"{tree}.tree")
-            remove_tree(tree)
+            with suppress(FileNotFoundError), self.layout.above(tree) as (at, name):
+                with suppress(FileNotFoundError):  # the mark itself was damaged
+                    os.unlink(f"{name}{MARK}", dir_fd=at)
+                remove_tree(name, at)
             self.tell(Repair(done="dropped", path=tree, problem=problem))
         self._trees.clear()
 
@@ -108,20 +160,26 @@ class _Rounds:
         """Give back a mode or a name; an inode gets one mode, its blob's before any other."""
         path = finding.path
         if finding.mode:
-            inode = os.stat(path, follow_symlinks=False).st_ino
-            first = self._blob_mode(path, inode) or finding.mode
-            if self._modes.setdefault(inode, first) != finding.mode:
-                return False
-            os.chmod(path, finding.mode)
+            with self.layout.above(path) as (at, name):
+                inode = os.stat(name, dir_fd=at, follow_symlinks=False).st_ino
+                first = self._blob_mode(inode) or finding.mode
+                if self._modes.setdefault(inode, first) != finding.mode:
+                    return False
+                set_mode(name, finding.mode, at)
         elif finding.source:
-            try:
-                link(finding.source, path)
-            except FileExistsError:  # two trees have told of it
-                return True
+            self._name(finding.source, path)
         else:
             return False
         self.tell(Repair(done="mended", path=path, problem=finding.problem))
         return True
+
+    def _name(self, source: str, path: str) -> None:
+        with (
+            self.layout.above(source) as (folder, file),
+            self.layout.above(path, make=True) as (at, name),
+            suppress(FileExistsError),  # two trees have told of it
+        ):
+            os.link(file, name, src_dir_fd=folder, dst_dir_fd=at, follow_symlinks=False)
 
     def _act(self, finding: Finding) -> None:
         path, problem = finding.path, finding.problem
@@ -129,53 +187,98 @@ class _Rounds:
         if finding.mode:
             self._drop_name(path, problem, tree)
             return
-        if tree and path == f"{tree}.tree":  # its folder first: without a mark nobody keeps it
-            self._take_away(tree, "its mark is damaged", tree)
-            self._drop_blobs_in(self._kept(tree))
+        if tree and path == f"{tree}{MARK}":  # its folder first: without a mark nobody keeps it
+            kept = self._take_away(tree, "its mark is damaged", tree)
+            self._drop_blobs_in(kept)
         self._take_away(path, problem, tree)
 
-    def _blob_mode(self, path: str, inode: int) -> int | None:
-        """The mode of the blob that a path is a name of; a wrong link may want another."""
+    def _blob_mode(self, inode: int) -> int | None:
+        """The mode of the blob that an inode is; a wrong link may want another."""
         blob = self.inodes.get(inode, "")
-        if _same(path, self.layout.blob(blob, executable=True)):
-            return EXECUTABLE
-        return PLAIN if _same(path, self.layout.blob(blob)) else None
+        if len(blob) != 64:  # why it could not be hashed
+            return None
+        for executable, mode in ((True, EXECUTABLE), (False, PLAIN)):
+            if self._inode(self.layout.blob(blob, executable=executable)) == inode:
+                return mode
+        return None
+
+    def _inode(self, path: str) -> int | None:
+        try:
+            with self.layout.above(path) as (at, name):
+                return os.stat(name, dir_fd=at, follow_symlinks=False).st_ino
+        except (FileNotFoundError, WrongKind):
+            return None
 
     def _drop_name(self, path: str, problem: str, tree: str | None) -> None:
         """The bytes are right, and stay under the name whose mode they have."""
         if tree:
             self._trees.setdefault(tree, problem)
         else:
-            os.unlink(path)
+            forget_record(self.layout, path)
             self.tell(Repair(done="dropped", path=path, problem=problem))
 
-    def _drop_blobs_in(self, kept: str) -> None:
+    def _drop_blobs_in(self, kept: str | None) -> None:
         """Take names of good blobs out of what was set aside: nobody is to write to them."""
-        for folder, _, names in () if os.path.islink(kept) else os.walk(kept):
-            for name in names:
-                path = f"{folder}/{name}"
-                if self._blob_mode(path, os.stat(path, follow_symlinks=False).st_ino):
-                    os.unlink(path)
+        if kept is None:
+            return
+        try:
+            with self.layout.folder(kept) as top:
+                descent = Descent(top)
+        except WrongKind:  # it was no folder
+            return
+        try:
+            self._drop_blobs(descent)
+            while descent.pending or not descent.is_at_top:
+                if descent.pending:
+                    descent.down(descent.pending.pop())
+                    self._drop_blobs(descent)
+                else:
+                    descent.up()
+        finally:
+            descent.close()
 
-    def _kept(self, path: str) -> str:
-        return f"{self.folder}/{os.path.relpath(path, self.layout.root)}"
+    def _drop_blobs(self, descent: Descent) -> None:
+        with os.scandir(descent.here) as entries:
+            listed = list(entries)
+        for entry in listed:
+            if entry.is_dir(follow_symlinks=False):
+                descent.pending.append(entry.name)
+            elif self._blob_mode(entry.inode()):
+                os.unlink(entry.name, dir_fd=descent.here)
 
-    def _take_away(self, path: str, problem: str, tree: str | None) -> None:
+    def _kept(self, path: str, number: int = 0) -> str:
+        folder = f"{self.folder}.{number}" if number else self.folder
+        return f"{folder}/{os.path.relpath(path, self.layout.root)}"
+
+    def _take_away(self, path: str, problem: str, tree: str | None) -> str | None:
+        """Move it, whatever it is, to ``damaged/``; where it is then, if it was there at all."""
         if tree is not None:
             self._trees.setdefault(tree, problem)
-        if os.path.lexists(path):  # an earlier finding may have been about it
-            kept = self._kept(path)
-            rename(path, kept)
-            self.tell(Repair(done="set aside", path=path, problem=problem, kept=kept))
+        try:
+            with self.layout.above(path) as (at, name):
+                kept = self._moved(name, at, path)
+        except FileNotFoundError:  # an earlier finding was about it, or about what it was in
+            return None
+        self._tell_aside(path, problem, kept)
+        return kept
+
+    def _moved(self, name: str, at: int, path: str) -> str:
+        """Nothing that was set aside before is in the way: it may be somebody's words, too."""
+        for number in range(_MOST_ROUNDS):
+            kept = self._kept(path, number)
+            with suppress(WrongKind), self.layout.above(kept, make=True) as (into, new):
+                if kind_at(new, into) == NOTHING:
+                    os.rename(name, new, src_dir_fd=at, dst_dir_fd=into)
+                    return kept
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+
+    def _tell_aside(self, path: str, problem: str, kept: str) -> None:
+        self.tell(Repair(done="set aside", path=path, problem=problem, kept=kept))
 
     def _tree_of(self, path: str) -> str | None:
         """The folder of the tree that a path is of."""
         inside = path.removeprefix(f"{self.layout.trees}/")
-        if inside == path:
+        if inside == path or "/" not in inside:
             return None
         shard, name, *_ = inside.split("/")
-        return f"{self.layout.trees}/{shard}/{name.removesuffix('.tree')}"
-
-
-def _same(path: str, blob: str) -> bool:
-    return os.path.isfile(blob) and os.path.samestat(os.lstat(path), os.lstat(blob))
+        return f"{self.layout.trees}/{shard}/{name.removesuffix(MARK)}"

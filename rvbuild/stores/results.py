@@ -17,11 +17,10 @@ from rvbuild.core.canonical import encode
 from rvbuild.core.derivation import Realisation
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
-from rvbuild.stores.barrier import sync_folder
-from rvbuild.stores.blobs import create, discard
-from rvbuild.stores.layout import PLAIN, Layout, guarded, rename
-
-AC, REALISATIONS = "ac", "realisations"
+from rvbuild.files.folder import WrongKind, open_file
+from rvbuild.stores.layout import Layout, guarded
+from rvbuild.stores.records import put_record, read_all
+from rvbuild.stores.shape import AC, REALISATIONS
 
 USED_WITHIN = 3600
 """Seconds for which a use is not noted again: a no-op build stays a matter of reading."""
@@ -76,7 +75,7 @@ class LocalResults:
 
     def realisation(self, derivation: str, *, accelerated: bool = True) -> Realisation | None:
         for path, apart in self._places(REALISATIONS, derivation, accelerated=accelerated):
-            data = _used(path)
+            data = self._used(path)
             if data is not None:
                 with _damage_at(path):
                     found = decode_realisation(data)
@@ -94,7 +93,7 @@ class LocalResults:
 
     def outcome(self, action: Digest, *, accelerated: bool) -> Outcome | None:
         for path, _ in self._places(AC, action.hash, accelerated=accelerated):
-            data = _used(path)
+            data = self._used(path)
             if data is not None:
                 with _damage_at(path):
                     return Outcome.decode(data)
@@ -112,17 +111,24 @@ class LocalResults:
 
     def _put(self, path: str, data: bytes) -> None:
         with guarded(path):
-            if _used(path) == data:
-                return
-            spare = self._layout.temporary()
+            if self._used(path) != data:
+                put_record(self._layout, path, data, durable=self._durable, used=True)
+
+    def _used(self, path: str) -> bytes | None:
+        with guarded(path, "read"):
             try:
-                create(spare, data, PLAIN, durable=self._durable)
-                os.utime(spare)
-                rename(spare, path)
-            except BaseException:
-                discard(spare)
-                raise
-            sync_folder(os.path.dirname(path), durable=self._durable)
+                with self._layout.above(path) as (at, name):
+                    fd = open_file(name, at)
+            except FileNotFoundError:
+                return None
+            except WrongKind as error:
+                raise error.at(path) from error
+            try:
+                if time.time() - os.fstat(fd).st_mtime > USED_WITHIN:
+                    _note_use(fd)
+                return read_all(fd)
+            finally:
+                os.close(fd)
 
 
 @contextmanager
@@ -134,20 +140,9 @@ def _damage_at(path: str) -> Iterator[None]:
         raise VerificationError(error.message, where=path, hint=hint) from error
 
 
-def _used(path: str) -> bytes | None:
-    with guarded(path, "read"):
-        try:
-            with open(path, "rb") as file:
-                if time.time() - os.fstat(file.fileno()).st_mtime > USED_WITHIN:
-                    _note_use(path)
-                return file.read()
-        except FileNotFoundError:
-            return None
-
-
-def _note_use(path: str) -> None:
+def _note_use(fd: int) -> None:
     try:
-        os.utime(path)
+        os.utime(fd)
     except OSError as error:
         if error.errno not in {errno.EROFS, errno.EACCES, errno.EPERM}:
             raise

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 
 from rvbuild.core.canonical import encode
 from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.ports import Root
 from rvbuild.core.tree import check_name
-from rvbuild.stores.barrier import sync_folder
-from rvbuild.stores.blobs import create, discard
-from rvbuild.stores.layout import PLAIN, Layout, guarded
+from rvbuild.stores.layout import REPAIR, Layout, guarded
+from rvbuild.stores.records import put_record, read_record
 
 
 class LocalRoots:
@@ -40,17 +40,10 @@ class LocalRoots:
         file = root_file(name, link)
         check_name(file)
         data = encode({"name": name, "derivation": derivation, "link": link})
-        spare = self._layout.temporary()
-        with guarded(f"{self._layout.roots}/{file}"):
-            if _content(f"{self._layout.roots}/{file}") == data:
-                return
-            try:
-                create(spare, data, PLAIN, durable=self._durable)
-                os.rename(spare, f"{self._layout.roots}/{file}")
-            except BaseException:
-                discard(spare)
-                raise
-            sync_folder(self._layout.roots, durable=self._durable)
+        path = f"{self._layout.roots}/{file}"
+        with guarded(path):
+            if self._content(path) != data:
+                put_record(self._layout, path, data, durable=self._durable)
 
     def roots(self) -> tuple[Root, ...]:
         """Every root, dead ones too, sorted by file name.
@@ -60,29 +53,30 @@ class LocalRoots:
         """
         return tuple(root for _, root in self._files())
 
-    def drop_dead(self) -> tuple[Root, ...]:
-        """Remove the roots whose link no longer leads into the store; return the others."""
-        alive = []
+    def alive_and_dead(self) -> tuple[list[tuple[str, Root]], list[str]]:
+        """The roots whose link leads into the store, each with its path; the others' paths.
+
+        Raises:
+            StoreError: a root could not be read, or is damaged.
+        """
+        alive, dead = [], []
         for path, root in self._files():
-            if leads_into(root.link, self._layout.trees):
-                alive.append(root)
+            shown = (self._layout.views, self._layout.trees)  # the latter by former versions
+            if any(names_in(root.link, folder) for folder in shown):
+                alive.append((path, root))
             else:
-                with guarded(path):
-                    os.unlink(path)
-        return tuple(alive)
+                dead.append(path)
+        return alive, dead
 
     def _files(self) -> list[tuple[str, Root]]:
         folder = self._layout.roots
-        with guarded(folder, "read"):
-            paths = [f"{folder}/{name}" for name in sorted(os.listdir(folder))]
-        return [(path, _read(path)) for path in paths]
+        with guarded(folder, "read"), self._layout.folder(folder) as at:
+            paths = [f"{folder}/{name}" for name in sorted(os.listdir(at))]
+        return [(path, read_root(self._layout, path)) for path in paths]
 
-
-def _content(path: str) -> bytes | None:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError:
+    def _content(self, path: str) -> bytes | None:
+        with suppress(FileNotFoundError):
+            return read_record(self._layout, path)
         return None
 
 
@@ -91,18 +85,22 @@ def root_file(name: str, link: str) -> str:
     return f"{name}-{hashlib.sha256(link.encode()).hexdigest()[:16]}"
 
 
-def _read(path: str) -> Root:
-    with guarded(path, "read"), open(path, "rb") as file:
-        data = file.read()
+def read_root(layout: Layout, path: str) -> Root:
+    """The root at ``path``, which carries its own name.
+
+    Raises:
+        StoreError: it could not be read, or is damaged.
+    """
+    with guarded(path, "read"):
+        data = read_record(layout, path)
     try:
-        return decode_root(data)
+        return decode_root(data, os.path.basename(path))
     except VerificationError as error:
-        hint = f"build the target again, then remove {path}"
-        raise StoreError(error.message, where=path, hint=hint) from error
+        raise StoreError(error.message, where=path, hint=REPAIR) from error
 
 
-def decode_root(data: bytes) -> Root:
-    """Read a root file.
+def decode_root(data: bytes, file: str) -> Root:
+    """Read a root file, which carries the name of its own ``file``.
 
     Raises:
         VerificationError: it is no such thing.
@@ -116,29 +114,41 @@ def decode_root(data: bytes) -> Root:
     if same != data:
         msg = "not a root in canonical form"
         raise VerificationError(msg)
+    if file != root_file(root.name, root.link):
+        msg = "a root of another name or link"
+        raise VerificationError(msg)
     return root
 
 
-def leads_into(link: str, folder: str) -> bool:
-    """Whether ``link`` is a symlink into ``folder``, or a directory that holds one."""
+def names_in(link: str, folder: str) -> set[str]:
+    """The names, two levels below ``folder``, of what a symlink leads to or into.
+
+    Of a folder, those of each symlink in it.
+    """
     if os.path.islink(link):
         target = os.path.join(os.path.dirname(link), os.readlink(link))
-        return os.path.lexists(target) and _is_inside(os.path.realpath(target), folder)
+        name = _name_in(os.path.realpath(target), folder) if os.path.lexists(target) else None
+        return {name} if name else set()
     try:
         with os.scandir(link) as entries:
-            return any(e.is_symlink() and leads_into(e.path, folder) for e in entries)
+            links = [entry.path for entry in entries if entry.is_symlink()]
     except OSError:
-        return False
+        return set()
+    return set().union(*(names_in(each, folder) for each in links))
 
 
-def _is_inside(path: str, folder: str) -> bool:
-    """Whether one of the folders above ``path`` is ``folder``, also by another path of it.
+def _name_in(path: str, folder: str) -> str | None:
+    """The part of ``path`` that is two levels below ``folder``, also by another path of it.
 
     A container sees the store of its host elsewhere: the texts of paths say nothing.
     """
-    above = os.path.dirname(path)
-    while not os.path.samefile(above, folder):
-        path, above = above, os.path.dirname(above)
-        if path == above:
-            return False
-    return True
+    name, shard = path, os.path.dirname(path)
+    while shard != os.path.dirname(shard):
+        above = os.path.dirname(shard)
+        try:
+            if os.path.samefile(above, folder):
+                return os.path.basename(name)
+        except OSError:  # one of them is not there
+            return None
+        name, shard = shard, above
+    return None

@@ -8,38 +8,35 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from attrs import frozen
 
-from rvbuild.stores.layout import EPOCH_NS, FOLDER, Layout, guarded, remove_tree
+from rvbuild.files.folder import open_folder
+from rvbuild.files.removal import remove_tree
+from rvbuild.stores.layout import EPOCH_NS, FOLDER, Layout, guarded
+
+TREE, MESSAGE, SPARE, LEFT = "tree", "message", "spare", "left"
+"""Names in a staging folder: the tree, its ``Tree`` message, a name for moments, and a folder
+that a crash left in the tree's place."""
 
 
 @frozen(kw_only=True)
 class Staging:
-    """``at`` is the open folder ``tree`` inside ``path``; ``spare`` is a path for moments.
+    """``base`` is the open folder at ``path``, and ``at`` the open folder ``tree`` in it.
 
-    ``device`` is the file system's number.
     ``exact`` says that files and folders get the very mode that they are made with, as
     the process' umask and the folder's access control list allow.
     """
 
     path: str
+    base: int
     at: int
     exact: bool
-    device: int
 
     @property
     def tree(self) -> str:
-        return f"{self.path}/tree"
-
-    @property
-    def spare(self) -> str:
-        return f"{self.path}/spare"
-
-    @property
-    def message(self) -> str:
-        return f"{self.path}/message"
+        return f"{self.path}/{TREE}"
 
     def make_folder(self, path: str) -> None:
         """A folder of the tree, at a path below its root.
@@ -69,16 +66,24 @@ def staged(layout: Layout) -> Iterator[Staging]:
         StoreError: it could not be made.
     """
     path = layout.temporary()
-    try:
+    with ExitStack() as stack:
         with guarded(path):
-            os.makedirs(f"{path}/tree", FOLDER)
-            at = os.open(f"{path}/tree", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
+            tmp, name = stack.enter_context(layout.above(path))
+            stack.callback(_remove, path, name, tmp)
+            base = _made(name, FOLDER, tmp, stack)
+            at = _made(TREE, FOLDER, base, stack)
             made = os.fstat(at)
-            exact = stat.S_IMODE(made.st_mode) == FOLDER
-            yield Staging(path=path, at=at, exact=exact, device=made.st_dev)
-        finally:
-            os.close(at)
-    finally:
-        with guarded(path):
-            remove_tree(path)
+        exact = stat.S_IMODE(made.st_mode) == FOLDER
+        yield Staging(path=path, base=base, at=at, exact=exact)
+
+
+def _made(name: str, mode: int, at: int, stack: ExitStack) -> int:
+    os.mkdir(name, mode, dir_fd=at)
+    made = open_folder(name, at)
+    stack.callback(os.close, made)
+    return made
+
+
+def _remove(path: str, name: str, tmp: int) -> None:
+    with guarded(path):
+        remove_tree(name, tmp)

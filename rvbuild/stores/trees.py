@@ -13,28 +13,24 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import NoReturn
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.overlay import union
+from rvbuild.core.ports import Taken, Wanted
 from rvbuild.core.tree import File, Folder, Node, Symlink, Tree
+from rvbuild.files.folder import A_FOLDER, WrongKind, kind_at, open_file
 from rvbuild.stores.barrier import Barrier
-from rvbuild.stores.blobs import Blobs, create, is_blob
+from rvbuild.stores.blobs import Blobs, BlobShelves, is_blob
 from rvbuild.stores.capture import take_folder
-from rvbuild.stores.layout import (
-    EPOCH_NS,
-    PLAIN,
-    REPAIR,
-    Layout,
-    guarded,
-    link,
-    rename,
-    store_error,
-)
+from rvbuild.stores.layout import EPOCH_NS, PLAIN, REPAIR, Layout, guarded, store_error
 from rvbuild.stores.locks import LocalLocks
-from rvbuild.stores.staging import Staging, staged
+from rvbuild.stores.records import create, read_record
+from rvbuild.stores.shelf import Shelf
+from rvbuild.stores.staging import LEFT, MESSAGE, TREE, Staging, staged
 from rvbuild.stores.writer import LocalWriter
 
 
@@ -59,7 +55,21 @@ class LocalTrees:
         return self._blobs.write(data)
 
     def has_tree(self, root: Digest) -> bool:
-        return os.path.exists(self._mark(root)) and os.path.isdir(self.path(root))
+        """Whether the tree is registered and its folder there; what both say is not looked at.
+
+        Raises:
+            StoreError: something else is in a place on the way.
+        """
+        path = self.path(root)
+        with (
+            guarded(path, "read"),
+            suppress(FileNotFoundError),
+            self._layout.above(path) as (at, name),
+        ):
+            mark = os.stat(f"{name}.tree", dir_fd=at, follow_symlinks=False)
+            top = os.stat(name, dir_fd=at, follow_symlinks=False)
+            return stat.S_ISREG(mark.st_mode) and stat.S_ISDIR(top.st_mode)
+        return False
 
     def path(self, root: Digest) -> str:
         return self._layout.tree(root.hash)
@@ -75,8 +85,7 @@ class LocalTrees:
         path = self._mark(root)
         with guarded(path, "read"):
             try:
-                with open(path, "rb") as file:
-                    data = file.read()
+                data = read_record(self._layout, path)
             except FileNotFoundError:
                 raise KeyError(str(root)) from None
         try:
@@ -117,8 +126,18 @@ class LocalTrees:
     @contextmanager
     def new_tree(self) -> Iterator[LocalWriter]:
         """A writer; what is not committed when the context ends is gone."""
-        with self._locks.shared(), staged(self._layout) as staging:
-            yield LocalWriter(staging, self._blobs, self._register_written)
+        with self._writer(lambda: None) as writer:
+            yield writer
+
+    @contextmanager
+    def _writer(self, wanted: Wanted) -> Iterator[LocalWriter]:
+        with (
+            self._locks.shared(),
+            staged(self._layout) as staging,
+            self._blobs.shelves(staging) as shelves,
+        ):
+            register = partial(self._register_written, staging, shelves)
+            yield LocalWriter(staging, shelves, register, wanted)
 
     def merge(self, parts: Sequence[tuple[str, Digest]]) -> Digest:
         """Register the union of trees, each laid at its path, by hard links alone.
@@ -133,15 +152,15 @@ class LocalTrees:
             self.assemble(tree)
         return tree.root
 
-    def capture(self, directory: str) -> Digest:
-        """Take a folder into the store; its files are moved where that is possible.
+    def capture(self, directory: str, taken: Taken) -> Digest:
+        """Take a folder into the store, each file as a new inode; see ``core.ports``.
 
         Raises:
             VerificationError: it holds what a tree cannot (a socket, a device, a FIFO).
             StoreError: it could not be read, or the store could not be written.
         """
-        with self.new_tree() as writer:
-            take_folder(directory, writer)
+        with self._writer(partial(taken, 0, 0)) as writer:
+            take_folder(directory, writer, taken)
             return writer.commit()
 
     def assemble(self, tree: Tree) -> None:
@@ -152,13 +171,16 @@ class LocalTrees:
         """
         if self.has_tree(tree.root):
             return
-        with self._locks.shared(), staged(self._layout) as staging:
-            self._lay_out(staging, tree)
-            with guarded(staging.message):
-                create(staging.message, tree.encode(), PLAIN, durable=self._durable)
-            self._register(staging, tree)
+        with (
+            self._locks.shared(),
+            staged(self._layout) as staging,
+            self._blobs.shelves(staging) as shelves,
+        ):
+            self._lay_out(staging, shelves, tree)
+            message = _write_message(staging, tree, durable=self._durable)
+            self._register(staging, shelves, tree.root, message)
 
-    def _lay_out(self, staging: Staging, tree: Tree) -> None:
+    def _lay_out(self, staging: Staging, shelves: BlobShelves, tree: Tree) -> None:
         folders: list[str] = []
         stack = [("", tree.root)]
         while stack:
@@ -174,69 +196,75 @@ class LocalTrees:
                     elif isinstance(node, Symlink):
                         staging.make_symlink(prefix + name, node.target)
                     else:
-                        self._link_file(staging, prefix + name, node)
+                        self._link_file(staging, shelves, prefix + name, node)
             except OSError as error:
                 raise store_error(error, f"{staging.tree}/{path}") from error
         with guarded(staging.tree):
             for path in reversed(folders):
                 staging.finish_folder(path)
 
-    def _link_file(self, staging: Staging, path: str, node: File) -> None:
-        source = self._layout.blob(node.digest.hash, executable=node.executable)
+    def _link_file(self, staging: Staging, shelves: BlobShelves, path: str, node: File) -> None:
+        blob, executable = node.digest, node.executable
+        if shelves.link(blob, path, staging.at, executable=executable):
+            return
         try:
-            os.link(source, path, dst_dir_fd=staging.at, follow_symlinks=False)
-        except OSError as error:
-            if error.errno not in {errno.EMLINK, errno.ENOENT}:
-                raise
-            try:
-                self._blobs.twin(node.digest, staging.spare, executable=node.executable)
-            except KeyError:
-                msg = f"a blob that {path} needs is missing from the store"
-                raise StoreError(msg, where=source, hint=REPAIR) from None
-            os.link(source, path, dst_dir_fd=staging.at, follow_symlinks=False)
+            shelves.twin(blob, executable=executable)
+        except KeyError:
+            where = self._layout.blob(blob.hash)
+            msg = f"a blob that {path} needs is missing from the store"
+            raise StoreError(msg, where=where, hint=REPAIR) from None
+        if not shelves.link(blob, path, staging.at, executable=executable):
+            raise OSError(errno.EMLINK, os.strerror(errno.EMLINK))
 
     def _mark(self, root: Digest) -> str:
         return self._layout.tree(root.hash) + ".tree"
 
-    def _register_written(self, staging: Staging, tree: Tree, writer: LocalWriter) -> None:
+    def _register_written(
+        self, staging: Staging, shelves: BlobShelves, tree: Tree, writer: LocalWriter
+    ) -> None:
         if self.has_tree(tree.root):
             self._barrier.wait()  # another process may be about to make it durable
             return
-        with guarded(staging.message):
-            create(staging.message, tree.encode(), PLAIN, durable=False)
+        message = _write_message(staging, tree, durable=False)
         self._barrier.wait()
         writer.settle()
-        self._register(staging, tree)
+        self._register(staging, shelves, tree.root, message)
 
-    def _register(self, staging: Staging, tree: Tree) -> None:
+    def _register(
+        self, staging: Staging, shelves: BlobShelves, root: Digest, message: Digest
+    ) -> None:
         """Name the folder, then its mark. All content is durable, all blobs have names."""
-        with guarded(self.path(tree.root)):
-            message = self._message_blob(staging)
+        base = staging.base
+        with guarded(self.path(root)), Shelf(self._layout, self._layout.trees) as trees:
+            shelves.adopt(MESSAGE, base, message, executable=False)
             with self._locks.lock("trees"):
-                if not self.has_tree(tree.root):
-                    self._place(staging, tree.root)
-                    link(message, self._mark(tree.root))
+                if not self.has_tree(root):
+                    _place(staging, trees, root)
+                    mark = f"{trees.place(root.hash)}.tree"
+                    os.link(MESSAGE, mark, src_dir_fd=base, dst_dir_fd=trees.fd)
         self._barrier.wait()
 
-    def _message_blob(self, staging: Staging) -> str:
-        with open(staging.message, "rb") as file:
-            blob = Digest.of(file.read())
-        at = os.open(staging.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            self._blobs.adopt("message", at, blob, staging.spare, executable=False)
-        finally:
-            os.close(at)
-        return self._layout.blob(blob.hash)
 
-    def _place(self, staging: Staging, root: Digest) -> None:
-        try:
-            rename(staging.tree, self.path(root))
-        except OSError as error:
-            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
-                raise
-            # Left by a crash between the two names: never used, for it has no mark.
-            os.rename(self.path(root), f"{staging.path}/left")
-            os.rename(staging.tree, self.path(root))
+def _write_message(staging: Staging, tree: Tree, *, durable: bool) -> Digest:
+    data = tree.encode()
+    with guarded(staging.path):
+        create(MESSAGE, data, PLAIN, staging.base, durable=durable)
+    return Digest.of(data)
+
+
+def _place(staging: Staging, trees: Shelf, root: Digest) -> None:
+    place = trees.place(root.hash)
+    try:
+        os.rename(TREE, place, src_dir_fd=staging.base, dst_dir_fd=trees.fd)
+    except NotADirectoryError as error:
+        where = f"{trees.path}/{place}"
+        raise WrongKind(where, kind_at(place, trees.fd), A_FOLDER) from error
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+        # Left by a crash between the two names: never used, for it has no mark.
+        os.rename(place, LEFT, src_dir_fd=trees.fd, dst_dir_fd=staging.base)
+        os.rename(TREE, place, src_dir_fd=staging.base, dst_dir_fd=trees.fd)
 
 
 def _refuse(path: str) -> NoReturn:
@@ -247,7 +275,9 @@ def _refuse(path: str) -> NoReturn:
 def _folder_is_as_written(path: str, entries: Mapping[str, Node]) -> bool:
     try:
         there = os.stat(path, follow_symlinks=False)
-        if there.st_mtime_ns == EPOCH_NS and stat.S_ISDIR(there.st_mode):
+        if not stat.S_ISDIR(there.st_mode):  # a link may lead to a folder that looks the same
+            return False
+        if there.st_mtime_ns == EPOCH_NS:
             return True
         links = {name: node for name, node in entries.items() if isinstance(node, Symlink)}
         return set(os.listdir(path)) == entries.keys() and all(
@@ -264,7 +294,7 @@ def _file_is_as_written(path: str, node: File) -> bool:
             return False
         if there.st_mtime_ns == EPOCH_NS:
             return True
-        with open(path, "rb") as file:
+        with open(open_file(path), "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == node.digest.hash
     except OSError:
         return False

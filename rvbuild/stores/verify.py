@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Protocol
 
 from attrs import define, field, frozen
@@ -18,13 +19,31 @@ from rvbuild.core.action import Outcome
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.tree import File, Folder, Node, Symlink, Tree
+from rvbuild.files.folder import WrongKind, open_file, open_folder
+from rvbuild.stores.failures import decode_failure
 from rvbuild.stores.layout import EXECUTABLE, PLAIN, Layout, guarded
 from rvbuild.stores.local import LocalStore
-from rvbuild.stores.results import AC, REALISATIONS, decode_realisation
-from rvbuild.stores.roots import decode_root, root_file
+from rvbuild.stores.records import read_record
+from rvbuild.stores.results import decode_realisation
+from rvbuild.stores.roots import decode_root
+from rvbuild.stores.shape import (
+    AC,
+    CAS,
+    EXEC,
+    FAILED,
+    MARK,
+    REALISATIONS,
+    ROOTS,
+    TREES,
+    VIEWS,
+    Shard,
+    Survey,
+    places,
+    survey,
+)
+from rvbuild.stores.views import is_copy
 
 _CHUNK = 1 << 18
-_BATCH = 64
 
 
 @frozen(kw_only=True)
@@ -32,7 +51,8 @@ class Finding:
     """An object that is not what its name says, or that lacks something.
 
     ``kind`` is ``damaged`` or ``missing``; ``path`` is absolute. ``mode`` is what its mode must
-    be, if nothing else is wrong; ``source`` a file with the content of a missing blob.
+    be, if nothing else is wrong; ``source`` a file with the content of a missing blob. ``odd``
+    says that something of another kind, or of no name of the store's, is in the place.
     """
 
     kind: str
@@ -40,6 +60,7 @@ class Finding:
     problem: str
     mode: int = 0
     source: str = ""
+    odd: bool = False
 
 
 Report = Callable[[Finding], None]
@@ -66,9 +87,15 @@ class _Walk:
     inodes: dict[int, str]
     done: Verified = field(factory=Verified)
     counted: set[int] = field(factory=set)
+    executables: set[int] = field(factory=set)
+    there: Survey = field(default=Survey({}))
     sizes: dict[str, int] = field(factory=dict)
     present: set[str] = field(factory=set)
     trees: dict[str, Tree] = field(factory=dict)
+
+    def odd(self, error: WrongKind) -> None:
+        self.done.damaged += 1
+        self.report(Finding(kind="damaged", path=error.path, problem=error.problem, odd=True))
 
     def damaged(self, path: str, problem: str, mode: int = 0) -> None:
         self.done.damaged += 1
@@ -87,7 +114,7 @@ def verify(store: LocalStore, report: Report) -> Verified:
     Raises:
         StoreError: a folder of the store could not be read.
     """
-    with store.shared(), guarded(store.layout.root, "read"):
+    with store.looking(), guarded(store.layout.root, "read"):
         return examine(store.layout, report, {})
 
 
@@ -101,31 +128,24 @@ def examine(layout: Layout, report: Report, inodes: dict[int, str]) -> Verified:
     """
     walk = _Walk(layout=layout, report=report, inodes=inodes)
     # Builds may go on meanwhile: what refers is listed before what it refers to.
-    roots = sorted(os.listdir(layout.roots))
-    results = list(_listed_results(layout))
-    marks = [item for item in named(layout.trees) if item[0].endswith(".tree")]
+    walk.there = survey(layout, walk.odd)
     _blobs(walk)
-    for name, path in marks:
-        walk.done.trees += 1
-        _tree(walk, name.removesuffix(".tree"), path)
-    for check, accelerated, name, path in results:
+    for name, path in walk.there.named(TREES):
+        if name.endswith(MARK):
+            walk.done.trees += 1
+            _tree(walk, name.removesuffix(MARK), path)
+    for check, accelerated, name, path in _listed_results(walk.there):
         walk.done.results += 1
-        try:
-            with open(path, "rb") as file:
-                check(walk, name, path, file.read(), accelerated=accelerated)
-        except (OSError, VerificationError) as error:
-            walk.damaged(path, str(error))
-    for name in roots:
-        _root(walk, name, f"{layout.roots}/{name}")
+        _record(walk, partial(check, accelerated=accelerated), name, path)
+    for name, path in walk.there.named(FAILED):
+        _record(walk, _failure, name, path)
+    for name, path in walk.there.named(ROOTS):
+        _record(walk, _root, name, path)
+    for name, path in walk.there.named(VIEWS):
+        tree = walk.trees.get(name)  # without it nobody can tell; marks are no views
+        if tree is not None and not is_copy(tree, path):
+            walk.damaged(path, "somebody changed this result; no build reads it here")
     return walk.done
-
-
-def named(folder: str) -> Iterator[tuple[str, str]]:
-    """Name and path of each entry two levels below ``folder``, sorted by name."""
-    if os.path.isdir(folder):
-        for shard in sorted(os.listdir(folder)):
-            for name in sorted(os.listdir(f"{folder}/{shard}")):
-                yield name, f"{folder}/{shard}/{name}"
 
 
 @frozen
@@ -137,47 +157,36 @@ class _Hashed:
 
 
 def _blobs(walk: _Walk) -> None:
-    for item in _hash_all(named(walk.layout.exec), walk.inodes):
+    for item in _hash_all(walk, EXEC):
+        walk.executables.add(item.there.st_ino)
         _blob(walk, item, {EXECUTABLE})
-    for item in _hash_all(named(walk.layout.cas), walk.inodes):
+    for item in _hash_all(walk, CAS):
         walk.present.add(item.name)
         _blob(walk, item, {PLAIN, EXECUTABLE})
 
 
-def _hash_all(objects: Iterator[tuple[str, str]], inodes: dict[int, str]) -> Iterator[_Hashed]:
-    def hashed(batch: list[tuple[str, str]]) -> list[_Hashed]:
+def _hash_all(walk: _Walk, top: str) -> Iterator[_Hashed]:
+    def hashed(shard: Shard) -> list[_Hashed]:
         buffer = memoryview(bytearray(_CHUNK))
-        return [_hash(name, path, buffer, inodes) for name, path in batch]
+        with walk.layout.folder(shard.path) as at:
+            return [_hash(shard, name, at, buffer, walk.inodes) for name in shard.names]
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for batch in pool.map(hashed, _batches(objects)):
+        for batch in pool.map(hashed, walk.there.shards[top]):
             yield from batch
 
 
-def _batches(objects: Iterator[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-    batch = []
-    for item in objects:
-        batch.append(item)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    yield batch
-
-
-def _hash(name: str, path: str, buffer: memoryview, inodes: dict[int, str]) -> _Hashed:
-    there = os.stat(path, follow_symlinks=False)
+def _hash(shard: Shard, name: str, at: int, buffer: memoryview, inodes: dict[int, str]) -> _Hashed:
+    there = os.stat(name, dir_fd=at, follow_symlinks=False)
     known = inodes.get(there.st_ino)
-    if known is not None:
-        return _Hashed(name, path, known, there)
-    if not stat.S_ISREG(there.st_mode):
-        return _Hashed(name, path, "not a regular file", there)
-    return _Hashed(name, path, _hash_file(path, buffer), there)
+    found = _hash_file(name, at, buffer) if known is None else known
+    return _Hashed(name, f"{shard.path}/{name}", found, there)
 
 
-def _hash_file(path: str, buffer: memoryview) -> str:
+def _hash_file(name: str, at: int, buffer: memoryview) -> str:
     """The hash, or why there is none: then it equals no name."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = open_file(name, at)
     except OSError as error:
         return f"unreadable: {error.strerror}"
     hasher = hashlib.sha256()
@@ -201,8 +210,7 @@ def _blob(walk: _Walk, item: _Hashed, modes: set[int]) -> None:
         kind = "its content is not what its name says"
         walk.damaged(item.path, kind if len(item.found) == 64 else item.found)
     elif stat.S_IMODE(item.there.st_mode) not in modes:
-        twin = walk.layout.blob(item.name, executable=True)
-        mode = EXECUTABLE if os.path.exists(twin) and os.path.samefile(item.path, twin) else PLAIN
+        mode = EXECUTABLE if item.there.st_ino in walk.executables else PLAIN
         walk.damaged(item.path, f"mode {stat.S_IMODE(item.there.st_mode):o}", mode)
     else:
         walk.sizes[item.name] = item.there.st_size
@@ -210,11 +218,10 @@ def _blob(walk: _Walk, item: _Hashed, modes: set[int]) -> None:
 
 def _tree(walk: _Walk, name: str, mark: str) -> None:
     try:
-        with open(mark, "rb") as file:
-            data = file.read()
+        data = read_record(walk.layout, mark)
         tree = Tree.decode(data)
     except (OSError, VerificationError) as error:
-        walk.damaged(mark, str(error))
+        walk.damaged(mark, _why(error))
         return
     if tree.root.hash != name:
         walk.damaged(mark, "the root of the Tree message has another digest")
@@ -223,50 +230,66 @@ def _tree(walk: _Walk, name: str, mark: str) -> None:
     message = Digest.of(data)
     if message.hash not in walk.present:
         walk.missing(walk.layout.blob(message.hash), f"the Tree message of {name}", mark)
-    top = mark.removesuffix(".tree")
-    if not os.path.lexists(top):
+    top = mark.removesuffix(MARK)
+    try:
+        with walk.layout.folder(top) as at:
+            _compare(walk, tree, top, at)
+    except FileNotFoundError:
         walk.missing(top, "the folder of a registered tree")
-    elif os.path.islink(top) or not os.path.isdir(top):  # what a link shows is not the store's
-        walk.damaged(top, "not a folder")
-    else:
-        _compare(walk, tree, top)
+    except WrongKind:  # the survey told of it
+        return
 
 
-def _compare(walk: _Walk, tree: Tree, top: str) -> None:
-    stack = [(top, tree.root)]
+def _compare(walk: _Walk, tree: Tree, top: str, at: int) -> None:
+    """Compare the tree with the open folder ``at``; enters only what is a folder and no link."""
+    stack = [("", tree.root)]
     while stack:
-        folder, digest = stack.pop()
+        inner, digest = stack.pop()
         expected = tree.directories[digest].entries
-        with os.scandir(folder) as found:
-            there = {entry.name: entry for entry in found}
-        for name in sorted(there.keys() - expected.keys()):
-            walk.damaged(f"{folder}/{name}", "not in the tree's message")
-        for name, node in expected.items():
-            path = f"{folder}/{name}"
-            if name not in there:
-                walk.missing(path, "in the tree's message, and not on disk")
-            elif problem := _difference(walk, there[name], node):
-                walk.damaged(path, problem)
-            elif isinstance(node, File) and (problem := _wrong_mode(there[name], node)):
-                walk.damaged(path, problem, EXECUTABLE if node.executable else PLAIN)
-            elif isinstance(node, Folder):
-                stack.append((path, node.digest))
+        for name, node, path in _matched(walk, f"{top}/{inner}", inner, at, expected):
+            if isinstance(node, Folder):
+                stack.append((f"{inner}{name}/", node.digest))
             elif isinstance(node, File) and node.digest.hash not in walk.present:
                 walk.missing(walk.layout.blob(node.digest.hash), f"the blob of {path}", path)
 
 
-def _difference(walk: _Walk, entry: os.DirEntry[str], node: Node) -> str | None:
+def _matched(
+    walk: _Walk, above: str, inner: str, at: int, expected: Mapping[str, Node]
+) -> Iterator[tuple[str, Node, str]]:
+    """What is in one folder of a tree as it must be; of all else the walk tells."""
+    folder = open_folder(inner or ".", at)
+    try:
+        with os.scandir(folder) as found:
+            there = {entry.name: entry for entry in found}
+        for name in sorted(there.keys() - expected.keys()):
+            walk.damaged(f"{above}{name}", "not in the tree's message")
+        for name, node in expected.items():
+            path = f"{above}{name}"
+            if name not in there:
+                walk.missing(path, "in the tree's message, and not on disk")
+            elif problem := _difference(walk, there[name], folder, node):
+                walk.damaged(path, problem)
+            elif isinstance(node, File) and (problem := _wrong_mode(there[name], node)):
+                walk.damaged(path, problem, EXECUTABLE if node.executable else PLAIN)
+            else:
+                yield name, node, path
+    finally:
+        os.close(folder)
+
+
+def _difference(walk: _Walk, entry: os.DirEntry[str], at: int, node: Node) -> str | None:
     if isinstance(node, Folder):
         return None if entry.is_dir(follow_symlinks=False) else "not a folder"
     if isinstance(node, Symlink):
-        same = entry.is_symlink() and os.readlink(entry.path) == node.target
+        same = entry.is_symlink() and os.readlink(entry.name, dir_fd=at) == node.target
         return None if same else f"not a symlink to {node.target!r}"
     if not entry.is_file(follow_symlinks=False):
         return "not a regular file"
     there = entry.stat(follow_symlinks=False)
     found = walk.inodes.get(there.st_ino)
     if found is None:
-        found = walk.inodes[there.st_ino] = _hash_file(entry.path, memoryview(bytearray(_CHUNK)))
+        found = _hash_file(entry.name, at, memoryview(bytearray(_CHUNK)))
+        walk.inodes[there.st_ino] = found
     return None if found == node.digest.hash else "its content is not what its tree says"
 
 
@@ -282,13 +305,27 @@ class _Check(Protocol):
     ) -> None: ...
 
 
-def _listed_results(layout: Layout) -> Iterator[tuple[_Check, bool, str, str]]:
-    for accelerated in (False, True):
-        top = f"{layout.root}/accelerated" if accelerated else layout.root
-        checks: tuple[tuple[str, _Check], ...] = ((REALISATIONS, _realisation), (AC, _outcome))
-        for kind, check in checks:
-            for name, path in named(f"{top}/{kind}"):
+def _listed_results(there: Survey) -> Iterator[tuple[_Check, bool, str, str]]:
+    checks: tuple[tuple[str, _Check], ...] = ((REALISATIONS, _realisation), (AC, _outcome))
+    for kind, check in checks:
+        for top, accelerated in places(kind):
+            for name, path in there.named(top):
                 yield check, accelerated, name, path
+
+
+def _record(
+    walk: _Walk, check: Callable[[_Walk, str, str, bytes], None], name: str, path: str
+) -> None:
+    try:
+        check(walk, name, path, read_record(walk.layout, path))
+    except FileNotFoundError:  # replaced or forgotten meanwhile
+        return
+    except (OSError, VerificationError) as error:
+        walk.damaged(path, _why(error))
+
+
+def _why(error: OSError | VerificationError) -> str:
+    return error.message if isinstance(error, VerificationError) else error.strerror or str(error)
 
 
 def _realisation(walk: _Walk, name: str, path: str, data: bytes, *, accelerated: bool) -> None:
@@ -301,7 +338,7 @@ def _realisation(walk: _Walk, name: str, path: str, data: bytes, *, accelerated:
     elif tree.root != found.output:
         walk.damaged(path, "its output has another size")
     _referred(walk, path, found.log, "log")
-    if found.action is not None and not _has_record(walk, AC, found.action):
+    if found.action is not None and found.action not in walk.there.records(AC):
         walk.missing(path, f"its action {found.action} is not in the store")
 
 
@@ -312,10 +349,9 @@ def _referred(walk: _Walk, path: str, blob: Digest | None, what: str) -> None:
         walk.damaged(path, f"its {what} has another size")
 
 
-def _has_record(walk: _Walk, kind: str, key: str) -> bool:
-    return any(
-        os.path.exists(walk.layout.record(kind, key, accelerated=apart)) for apart in (False, True)
-    )
+def _failure(walk: _Walk, name: str, path: str, data: bytes) -> None:
+    del name  # a log does not say of which derivation it is
+    _referred(walk, path, decode_failure(data), "log")
 
 
 def _outcome(walk: _Walk, name: str, path: str, data: bytes, *, accelerated: bool) -> None:
@@ -334,14 +370,7 @@ def _outcome(walk: _Walk, name: str, path: str, data: bytes, *, accelerated: boo
         walk.damaged(path, "its output and its Tree message do not fit")
 
 
-def _root(walk: _Walk, name: str, path: str) -> None:
-    try:
-        with open(path, "rb") as file:
-            root = decode_root(file.read())
-    except (OSError, VerificationError) as error:
-        walk.damaged(path, str(error))
-        return
-    if name != root_file(root.name, root.link):
-        walk.damaged(path, "a root of another name or link")
-    if not _has_record(walk, REALISATIONS, root.derivation):
+def _root(walk: _Walk, name: str, path: str, data: bytes) -> None:
+    root = decode_root(data, name)
+    if root.derivation not in walk.there.records(REALISATIONS):
         walk.missing(path, f"its derivation {root.derivation} has no realisation")

@@ -209,6 +209,44 @@ def test_a_step_without_an_end_is_ended(world: World):
     ran.said("error: the step failed: not done after 1 s", f"slow-{HERE}", "waits", "rvbuild log")
 
 
+# ---- taking an output in
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("mkfifo $out/f", "the output holds a FIFO: 'f'"),
+        ("printf x > \"$out/$(printf 'caf\\351')\"", "file name is not UTF-8"),
+        ("cd $out; i=0; while [ $i -lt 1100 ]; do mkdir d; cd d; i=$((i+1)); done",
+         "path in a tree is longer than 2048 bytes"),
+        ("ln -s \"$(printf 'caf\\351')\" $out/l", "not the target of a symlink"),
+    ],
+)  # fmt: skip
+def test_an_output_that_cannot_be_taken_names_its_step(world: World, script: str, says: str):
+    world.step("odd", f"echo what I did\n{script}")
+    ran = world.run(f"odd-{HERE}")
+    assert (ran.code, ran.out) == (5, "")
+    ran.said(f"error: {says}", f"--> odd-{HERE}", f"`rvbuild log odd-{HERE}`")
+    assert world.fine("log", f"odd-{HERE}").out == "what I did\n"
+    world.sound()
+
+
+@pytest.mark.parametrize(("size", "ends", "code"), [(4 << 20, False, 0), (60 << 30, True, 130)])
+def test_taking_a_large_output_in_can_be_ended(world: World, size: int, code: int, *, ends: bool):
+    """Stopped at the first byte; the small one shows that going on would end well."""
+    world.step("big", f"truncate -s {size} $out/big; : > $out/out.txt")
+    script = STOPPING.format(event="fcntl.ioctl", part=str(0x40049409), place=1)  # FICLONE
+    program = evolve(world, program=(sys.executable, "-c", script)).start(f"big-{HERE}")
+    _, status = os.waitpid(program.process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    if ends:
+        os.kill(program.process.pid, signal.SIGTERM)
+    os.kill(program.process.pid, signal.SIGCONT)
+    ran = program.wait()
+    assert ran.code == code, str(ran)
+    world.sound()
+
+
 # ---- collecting garbage at the worst moment
 
 STOPPING = """\

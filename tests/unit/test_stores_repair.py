@@ -251,6 +251,9 @@ def test_repair_and_collection_stay_inside_the_store(
     two = built(store, "two")
     os.rename(store.path(two.output), tmp_path / "two")
     Path(store.path(two.output)).symlink_to(tmp_path / "two")
+    with pytest.raises(StoreError, match="a symbolic link, where a folder must be"):
+        collect(store, keep_days=-1)
+    assert repaired(store)
     collect(store, keep_days=-1)
     assert (tmp_path / "two/doc").exists()
 

@@ -1,0 +1,88 @@
+"""Removal of whatever there is, and of nothing behind it.
+
+Knows: links, folders without rights, any depth, mounts. Must not know: why it goes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from rvbuild.files.descent import Descent
+from rvbuild.files.folder import open_folder, set_mode
+
+
+def remove_tree(path: str, at: int | None = None) -> None:
+    """Remove ``path`` in the folder ``at`` with all below; what is not there is no error.
+
+    Works by descriptors, so that it follows no link, also none that was put there meanwhile.
+    Where something is mounted, it stops: what is mounted there is not ours.
+
+    Raises:
+        OSError: something could not be removed.
+    """
+    try:
+        there = os.stat(path, dir_fd=at, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(there.st_mode):
+        os.unlink(path, dir_fd=at)
+    elif not _is_removed(path, at):
+        _empty(path, at)
+        os.rmdir(path, dir_fd=at)
+
+
+def _empty(path: str, at: int | None) -> None:
+    top = _opened(path, at)
+    try:
+        descent = Descent(top, writable=True)
+    finally:
+        os.close(top)
+    try:
+        _clear(descent)
+        while descent.pending or not descent.is_at_top:
+            if descent.pending:
+                descent.down(descent.pending.pop())
+                _clear(descent)
+            else:
+                name = descent.up()
+                os.rmdir(name, dir_fd=descent.here)
+    finally:
+        descent.close()
+
+
+def _opened(path: str, at: int | None) -> int:
+    try:
+        return open_folder(path, at)
+    except PermissionError:
+        set_mode(path, stat.S_IRWXU, at)
+        return open_folder(path, at)
+
+
+def _clear(descent: Descent) -> None:
+    """Remove all that holds nothing; the other folders are pending."""
+    with os.scandir(descent.here) as entries:
+        listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_folder in listed:
+        if not is_folder:
+            os.unlink(name, dir_fd=descent.here)
+        elif not _is_removed(name, descent.here):
+            descent.pending.append(name)
+
+
+def _is_removed(name: str, at: int | None) -> bool:
+    """Remove the folder if it is empty.
+
+    The kernel refuses it for a place where something is mounted before it looks inside (EBUSY),
+    also where the device's number would not tell, as with a bind mount of the same disk.
+    """
+    try:
+        os.rmdir(name, dir_fd=at)
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            raise OSError(errno.EBUSY, "something is mounted there", name) from error
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+        return False
+    return True

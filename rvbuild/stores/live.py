@@ -1,0 +1,254 @@
+"""What of a store is live: what somebody holds, or used lately, and all that it needs.
+
+Knows: what keeps what. Must not know: how the rest is removed.
+
+A realisation is live when a root names it or it was used lately; so is an outcome that
+was used lately. They keep their output's tree and their log; a tree keeps its blobs.
+
+The rule: whatever says what is live is checked before anything is believed. A record that is
+damaged, that carries another name than its own, or that names what is not there, may have named
+something else before, which somebody holds: then it is an error, and nothing may go. Example: a
+root whose derivation has one digit changed would lose the result that its link shows.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
+
+from attrs import define, evolve, field, frozen
+
+from rvbuild.core.action import Outcome
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import VerificationError
+from rvbuild.core.ports import Root
+from rvbuild.core.tree import File, Tree
+from rvbuild.stores.failures import decode_failure
+from rvbuild.stores.layout import Layout
+from rvbuild.stores.records import read_record
+from rvbuild.stores.results import decode_realisation
+from rvbuild.stores.shape import AC, CAS, FAILED, MARK, REALISATIONS, TREES, Survey, places
+
+DAY = 86_400
+
+
+@frozen(kw_only=True)
+class Result:
+    """A result's record, what it needs, and when it was last used.
+
+    ``message`` is the ``Tree`` message of the output, where the record names it.
+    """
+
+    path: str
+    used: float
+    output: Digest | None = None
+    message: Digest | None = None
+    log: Digest | None = None
+    rooted: bool = False
+
+
+@frozen
+class _KeptTree:
+    root: Digest
+    message: Digest
+    blobs: frozenset[str]
+
+
+@define
+class Live:
+    """What stays of the store that ``there`` lists; ``size`` is that of the blobs, in bytes."""
+
+    layout: Layout
+    there: Survey
+    trees: set[str] = field(factory=set)
+    blobs: set[str] = field(factory=set)
+    size: int = 0
+    _known: dict[str, _KeptTree] = field(factory=dict, init=False)
+    _in_cas: frozenset[str] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._in_cas = frozenset(name for name, _ in self.there.named(CAS))
+
+    def add(self, result: Result, limit: float) -> bool:
+        """Keep what ``result`` needs, unless the blobs were then more than ``limit`` bytes.
+
+        Raises:
+            VerificationError: what the result names is not in the store as it says.
+            OSError: a mark could not be read.
+        """
+        needs = set()
+        if result.log is not None:
+            needs.add(self._log(result.path, result.log))
+        if result.output is not None:
+            needs |= self._tree(result, result.output).blobs
+        more = {name: self._size(name) for name in needs - self.blobs}
+        if self.size + sum(more.values()) > limit:
+            return False
+        if result.output is not None:
+            self.trees.add(result.output.hash)
+        self.blobs |= more.keys()
+        self.size += sum(more.values())
+        return True
+
+    def _log(self, path: str, log: Digest) -> str:
+        if self._size(log.hash) != log.size:
+            refuse(path, "its log has another size")
+        return log.hash
+
+    def _tree(self, result: Result, output: Digest) -> _KeptTree:
+        tree = self._known.get(output.hash)
+        if tree is None:
+            tree = self._known[output.hash] = self._read_tree(output.hash)
+        if tree.root != output or result.message not in {None, tree.message}:
+            refuse(result.path, "it says something else of its output than the tree's mark")
+        return tree
+
+    def _read_tree(self, name: str) -> _KeptTree:
+        mark = f"{self.layout.tree(name)}{MARK}"
+        data = read_record(self.layout, mark)
+        try:
+            tree = Tree.decode(data)
+        except VerificationError as error:  # which blobs it needs cannot be known
+            refuse(mark, error.message)
+        message = Digest.of(data)
+        if tree.root.hash != name or message.hash not in self._in_cas:
+            refuse(mark, "the mark of a tree is damaged: it is not the Tree message of its name")
+        files = {node.digest.hash for _, node in tree.walk() if isinstance(node, File)}
+        return _KeptTree(tree.root, message, frozenset(files | {message.hash}))
+
+    def _size(self, name: str) -> int:
+        try:
+            with self.layout.above(self.layout.blob(name)) as (at, file):
+                return os.stat(file, dir_fd=at, follow_symlinks=False).st_size
+        except FileNotFoundError:
+            return 0
+
+
+def divide(
+    live: Live, roots: Sequence[tuple[str, Root]], keep_days: float, max_size: int | None
+) -> list[Result]:
+    """Let ``live`` be what stays; the results that go.
+
+    Args:
+        live: What stays; nothing so far.
+        roots: The path of each root's record, and the root.
+        keep_days: What was used within so many days stays.
+        max_size: Bytes of blobs; when more would stay, what was not used for longest goes.
+
+    Raises:
+        VerificationError: a record is damaged, or names what is not there.
+        OSError: something could not be read.
+    """
+    for path, root in roots:
+        if root.derivation not in live.there.records(REALISATIONS):
+            refuse(path, f"its derivation {root.derivation} has no realisation")
+    rooted = {root.derivation for _, root in roots}
+    results = list(_results(live.layout, live.there, rooted))
+    results.sort(key=_importance, reverse=True)
+    oldest = time.time() - keep_days * DAY
+    go = []
+    limit = math.inf if max_size is None else max_size
+    for result in results:
+        if result.rooted:
+            live.add(result, math.inf)
+        elif result.used < oldest or not live.add(result, limit):
+            go.append(result)
+            limit = -1  # what was used before this one goes too
+    return go
+
+
+def refuse(path: str, problem: str) -> NoReturn:
+    """Raise the error of a record.
+
+    Raises:
+        VerificationError: always.
+    """
+    raise VerificationError(problem, where=path)
+
+
+def _results(layout: Layout, there: Survey, rooted: set[str]) -> Iterator[Result]:
+    """Every result, each checked alone and against what the store has."""
+    check = _Check(layout, there)
+    users: dict[str, Result] = {}
+    for top, accelerated in places(REALISATIONS):
+        for name, path in there.named(top):
+            action, result = check.realisation(name, path, accelerated=accelerated)
+            result = evolve(result, rooted=name in rooted)
+            if action:
+                users[action] = max(users.get(action, result), result, key=_importance)
+            yield result
+    for top, _ in places(AC):
+        for name, path in there.named(top):
+            own = check.outcome(path)
+            user = max(users.get(name, own), own, key=_importance)
+            yield evolve(own, used=user.used, rooted=user.rooted)
+    for _, path in there.named(FAILED):
+        yield check.failure(path)
+
+
+def _importance(result: Result) -> tuple[bool, float]:
+    return result.rooted, result.used
+
+
+class _Check:
+    """Reads records, and refuses those that cannot be believed."""
+
+    def __init__(self, layout: Layout, there: Survey) -> None:
+        self._layout = layout
+        self._actions = there.records(AC)
+        self._blobs = frozenset(name for name, _ in there.named(CAS))
+        self._marks = frozenset(name for name, _ in there.named(TREES))
+
+    def realisation(self, name: str, path: str, *, accelerated: bool) -> tuple[str | None, Result]:
+        """The action of a realisation, if it has one, and the result."""
+        data, used = self._read(path)
+        with _damage_at(path):
+            made = decode_realisation(data)
+        if (made.derivation, made.accelerated) != (name, accelerated):
+            refuse(path, "the realisation of another derivation")
+        if made.action is not None and made.action not in self._actions:
+            refuse(path, f"its action {made.action} is not in the store")
+        return made.action, self._whole(
+            Result(path=path, used=used, output=made.output, log=made.log)
+        )
+
+    def outcome(self, path: str) -> Result:
+        data, used = self._read(path)
+        with _damage_at(path):
+            made = Outcome.decode(data)
+        if made.encode() != data:
+            refuse(path, "an ActionResult with more in it than rvbuild writes")
+        return self._whole(
+            Result(path=path, used=used, output=made.output, message=made.tree, log=made.log)
+        )
+
+    def failure(self, path: str) -> Result:
+        data, used = self._read(path)
+        with _damage_at(path):
+            log = decode_failure(data)
+        return self._whole(Result(path=path, used=used, log=log))
+
+    def _whole(self, result: Result) -> Result:
+        """Also of what may go: which results stay is not known yet."""
+        if result.output and f"{result.output.hash}{MARK}" not in self._marks:
+            refuse(result.path, f"its output {result.output} is not in the store")
+        if result.log and result.log.hash not in self._blobs:
+            refuse(result.path, f"its log {result.log} is not in the store")
+        return result
+
+    def _read(self, path: str) -> tuple[bytes, float]:
+        with self._layout.above(path) as (at, name):
+            used = os.stat(name, dir_fd=at, follow_symlinks=False).st_mtime
+        return read_record(self._layout, path), used
+
+
+@contextmanager
+def _damage_at(path: str) -> Iterator[None]:
+    try:
+        yield
+    except VerificationError as error:
+        refuse(path, error.message)
