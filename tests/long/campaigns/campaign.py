@@ -52,7 +52,8 @@ def hold(condition: object, *what: object) -> None:
 class Ground(Protocol):
     """A prepared folder in which one worker does its trials.
 
-    ``doing`` says what the trial does, as ``KIND: DETAILS``; kinds are counted.
+    ``doing`` says what the trial does, as ``KIND: DETAILS``; kinds are counted. A trial that
+    leaves it empty had nothing to try, and does not count.
     """
 
     doing: str
@@ -215,9 +216,10 @@ def tried(folder: Path, options: Options, prepare: Prepare) -> Tally:
     kinds, failed = Counter[str](), 0
     with os.fdopen(reader, encoding="utf-8") as lines:
         for number, doing, fault in map(json.loads, lines):
-            kinds[doing.partition(":")[0]] += number is not None
-            failed += fault is not None
-            tell(options, number, doing, fault)
+            if doing or fault:
+                kinds[doing.partition(":")[0]] += number is not None
+                failed += fault is not None
+                tell(options, number, doing, fault)
     for worker in workers:
         os.waitpid(worker, 0)
     return Tally(sum(kinds.values()), failed, dict(+kinds))
