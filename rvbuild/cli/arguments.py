@@ -132,8 +132,8 @@ def _parser() -> tuple[_Parser, Mapping[str, argparse.ArgumentParser]]:
             "-o",
             "--output",
             metavar="DIR",
-            help="put copies at DIR/TARGET (over an older copy; anything else is moved beside it), "
-            "no links at ./result",
+            help="put copies at DIR/TARGET, no links at ./result; an older copy that nobody "
+            "changed goes, anything else there is moved to DIR/TARGET.old-XXXX",
         )
 
     lock = command("lock", "resolve every recipe and write rvbuild.lock", common, sources, telling)

@@ -36,7 +36,7 @@ from rvbuild.core.link import Linked
 from rvbuild.engine.build import Built, build
 from rvbuild.files.walk import below
 from rvbuild.stores.shape import VIEW_MARK
-from rvbuild.stores.views import copy_out, is_copy, view
+from rvbuild.stores.views import copy_out, is_as_marked, is_copy, view
 
 _MOST_STAMPED = 1000
 """Files of a result that a memo watches, with its folders: each costs some microseconds.
@@ -162,7 +162,8 @@ def _copy(setup: Setup, target: str, root: Digest, wanted: _Wanted) -> None:
     fill = partial(copy_out, store, root, writable=True)
     aside = copy(fill, partial(is_copy, store.tree(root)), wanted.place, wanted.before)
     if aside:
-        text = f"what was at {wanted.place}, and was no copy by rvbuild, is at {aside} now"
+        text = f"what was at {wanted.place} was no copy by rvbuild, or was changed"
+        text = f"{text}; it is at {aside} now"
         setup.report(Noticed(target, text))
 
 
@@ -186,4 +187,6 @@ def _remember(
         marks += [f"{tree}.tree", f"{shown}{VIEW_MARK}", shown]
         marks += [each.path for each in below(shown)]  # each folder too: something may come
         links.append((result.place, shown))
-    memo.keep(answer, inputs, links, marks)
+    layout = setup.store.layout
+    is_right = partial(all, (is_as_marked(layout, shown) for _, shown in links))
+    memo.keep(answer, inputs, links, marks, is_right)

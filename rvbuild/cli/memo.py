@@ -22,7 +22,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from rvbuild.cli.trust import made_by_trusted
@@ -86,7 +86,12 @@ class Memo:
             os.close(descriptor)
 
     def keep(
-        self, answer: str, inputs: list[str], links: list[tuple[str, str]], marks: list[str]
+        self,
+        answer: str,
+        inputs: list[str],
+        links: list[tuple[str, str]],
+        marks: list[str],
+        is_right: Callable[[], bool] = lambda: True,
     ) -> None:
         """Remember ``answer``, unless an input may have changed since the program started.
 
@@ -95,6 +100,7 @@ class Memo:
             inputs: Files and folders that it was made from.
             links: Symbolic links with what they must hold.
             marks: Files that the build made and that must stay as they are now.
+            is_right: Whether these are what the build made, asked after a look at them.
         """
         stamps = [(path, _stamp(path)) for path in sorted(set(inputs))]
         if any(max(stamp[3:]) > self._began - _RACY_NS for _, stamp in stamps if stamp):
@@ -102,6 +108,8 @@ class Memo:
         if self._program is None or _program() != self._program:
             return
         stamps += [(path, _stamp(path)) for path in marks]
+        if not is_right():
+            return
         memo = {"program": self._program, "inputs": stamps, "links": links, "answer": answer}
         with suppress(OSError):  # only a convenience: the next build looks for itself
             self._write(json.dumps(memo).encode())

@@ -3,9 +3,10 @@
 Knows: `result/`, `-o DIR`, and that nothing is replaced that is not ours. Must not know: how
 results are made.
 
-What takes a place is made beside it first, in a hidden folder whose lock its process holds; it
-changes places with what was there, so that nothing is lost that somebody put there meanwhile.
-What a killed run has left is nobody's, and the next run in the same folder removes it.
+What takes a place is made beside it first, in a hidden folder whose lock its process holds. It
+changes places with what was there under a name that nobody clears, so that nothing is lost that
+somebody put there, whenever the run ends. Only what is surely a copy goes from there into the
+hidden folder, which is removed: at the end, or by the next run after one that was killed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import fcntl
 import os
 import re
 import secrets
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -114,7 +116,10 @@ def link(view: str, place: str, before: Identity | None) -> None:
         with _staging(os.path.dirname(place)) as folder:
             mine = f"{folder}/link"
             os.symlink(view, mine)
-            if _took(mine, place, lambda path: _is_our_link(path, before)):
+            former = _took(mine, place, lambda path: _is_our_link(path, before))
+            if former is not None:
+                if former:
+                    os.unlink(former)
                 return
     except OSError as error:
         msg = f"the result cannot be linked: {error.strerror}"
@@ -148,7 +153,7 @@ def copy(
         before: What was there before the build.
 
     Returns:
-        Where that is now, if it was not a copy by rvbuild; else "", and it is gone.
+        Where that is now, unless it was a copy that nobody has changed; else "", and it is gone.
 
     Raises:
         UsageError: something came to the place during the build.
@@ -158,8 +163,12 @@ def copy(
         with _staging(os.path.dirname(place)) as folder:
             mine = f"{folder}/copy"
             _filled(mine, fill)
-            if _took(mine, place, lambda path: before is not None and identity(path) == before):
-                return _kept(mine, place) if os.path.lexists(mine) else ""
+            may_go = _is_copy(place)  # before anything moves: a look may fail, or be interrupted
+            former = _took(
+                mine, place, lambda path: before is not None and identity(path) == before
+            )
+            if former is not None:
+                return "" if may_go and _went(former, f"{folder}/former") else former
             if is_same(place):
                 return ""
     except OSError as error:
@@ -178,48 +187,75 @@ def _filled(mine: str, fill: Callable[[int], None]) -> None:
         os.close(at)
 
 
-def _kept(former: str, place: str) -> str:
-    """Leave a former copy to be removed; put anything else beside the new one."""
-    if _is_copy(former):
-        return ""
-    aside = f"{place}.old-{secrets.token_hex(4)}"
-    if not put(former, aside):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), aside)
-    return aside
+def _went(former: str, gone: str) -> bool:
+    """Whether what was there is still a copy, and is where it will be removed now."""
+    if not former or not _is_copy(former):
+        return False
+    with suppress(OSError):
+        os.rename(former, gone)
+    return not os.path.lexists(former)
 
 
 def _is_copy(path: str) -> bool:
-    """Whether it is a result: a link to one, or folders to which nobody has added anything.
+    """Whether it is a result: a link to one, or a folder as rvbuild left it. If in doubt, no.
 
-    Every folder of a copy bears the one timestamp until somebody puts something there.
+    All in a copy bears the one timestamp, and its top was the last of it to change, until
+    somebody edits, adds or removes something.
     """
-    if os.path.islink(path):
-        return bool(_INTO_A_STORE.fullmatch(os.readlink(path)))
-    if not os.path.isdir(path):
+    try:
+        top = os.lstat(path)
+        if stat.S_ISLNK(top.st_mode):
+            return bool(_INTO_A_STORE.fullmatch(os.readlink(path)))
+        if not stat.S_ISDIR(top.st_mode):
+            return False
+        is_ours = top.st_mtime_ns == EPOCH_NS and all(
+            there.st_mtime_ns == EPOCH_NS and there.st_ctime_ns <= top.st_ctime_ns
+            for there in (each.stat(follow_symlinks=False) for each in below(path))
+        )
+        return is_ours or not os.listdir(path)
+    except OSError:
         return False
-    folders = (each.path for each in below(path) if each.is_dir(follow_symlinks=False))
-    is_old = all(os.lstat(each).st_mtime_ns == EPOCH_NS for each in (path, *folders))
-    return is_old or not os.listdir(path)
 
 
 # ---- taking a place
 
 
-def _took(mine: str, place: str, may_go: Callable[[str], bool]) -> bool:
-    """Put ``mine`` at ``place``; what may go is at ``mine`` then, and all else stays."""
+def _took(mine: str, place: str, may_go: Callable[[str], bool]) -> str | None:
+    """Put ``mine`` at ``place``, unless something is there that may not go.
+
+    Returns:
+        Where that is now which was there, "" if nothing was; None if all is as it was.
+    """
     for _ in range(_TRIES):
         if put(mine, place):
-            return True
+            return ""
         if not may_go(place):
-            return False
-        try:
-            exchange(mine, place)
-        except FileNotFoundError:  # it has gone meanwhile
-            continue
-        if may_go(mine):
-            return True
-        exchange(mine, place)  # it came in between: back with it
-    return False
+            return None
+        with _beside(mine, place) as aside:
+            try:
+                exchange(aside, place)
+            except FileNotFoundError:  # it has gone meanwhile
+                continue
+            if may_go(aside):
+                return aside
+            exchange(aside, place)  # it came in between: back with it
+            return None
+    return None
+
+
+@contextmanager
+def _beside(mine: str, place: str) -> Iterator[str]:
+    """A name for ``mine`` that no run ever clears; if ``mine`` is there at the end, it is back."""
+    own = os.lstat(mine)
+    aside = f"{place}.old-{secrets.token_hex(4)}"
+    if not put(mine, aside):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), aside)
+    try:
+        yield aside
+    finally:
+        with suppress(FileNotFoundError):
+            if os.path.samestat(own, os.lstat(aside)):
+                put(aside, mine)
 
 
 @contextmanager

@@ -35,6 +35,8 @@ def put(source: str, target: str) -> bool:
 def exchange(one: str, other: str) -> None:
     """Let two names change what they mean, at once where the file system can.
 
+    Elsewhere what ``other`` means is beside it for a moment, under a name that nobody clears.
+
     Raises:
         FileNotFoundError: one of them is not there.
         OSError: as rename(2).
@@ -44,12 +46,21 @@ def exchange(one: str, other: str) -> None:
     except OSError as error:
         if error.errno not in {errno.EINVAL, errno.ENOSYS}:
             raise
-        between = f"{one}.between"
-        os.rename(other, between)
-        if not _put_plainly(one, other):  # somebody was quicker: what was there stays beside it
-            os.rename(between, f"{other}.old-{secrets.token_hex(4)}")
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), other) from error
-        os.rename(between, one)
+        _exchange_plainly(one, other)
+
+
+def _exchange_plainly(one: str, other: str) -> None:
+    between = f"{other}.old-{secrets.token_hex(8)}"
+    os.rename(other, between)
+    try:
+        is_put = _put_plainly(one, other)
+    except BaseException:
+        _put_plainly(between, other)
+        raise
+    if not is_put:  # somebody was quicker
+        text = f"{os.strerror(errno.EEXIST)}; what was there before is at {between}"
+        raise FileExistsError(errno.EEXIST, text, other)
+    os.rename(between, one)
 
 
 def _rename(source: str, target: str, flags: int) -> None:

@@ -4,7 +4,8 @@ Knows: how a view is made of a tree, and how an edit is noticed. Must not know: 
 
 A view is right while its stamp is: one hash over name, mode, inode, size and times of all
 that is in it, which its mark holds. Only what was changed before the mark's own change time
-can be told so (git's "racy" rule); else the content is compared with the tree.
+can be told so (git's "racy" rule); else the content is compared with the tree. The stamp is
+of a moment before the comparison, or before anybody can see the view: no later edit is in it.
 """
 
 from __future__ import annotations
@@ -64,9 +65,9 @@ def view(store: LocalStore, root: Digest) -> View:
         aside = "" if kind == NOTHING else set_aside(layout, path)
         with staged(layout) as staging, layout.above(path) as (at, name):
             copy_out(store, root, staging.at)
+            store.settle()
+            _mark(layout, path, *_stamp(staging.tree))
             os.rename(TREE, name, src_dir_fd=staging.base, dst_dir_fd=at)
-        store.settle()
-        _mark(layout, path)
     return View(path=path, aside=aside)
 
 
@@ -159,10 +160,14 @@ def _is_node(path: str, node: Node) -> bool:
 def _is_right(store: LocalStore, root: Digest, path: str) -> bool:
     if is_as_marked(store.layout, path):
         return True
+    try:
+        stamp, newest = _stamp(path)
+    except OSError:  # somebody took the right to read it
+        return False
     if not is_copy(store.tree(root), path):
         return False
     with contextlib.suppress(OSError):  # a store to read only is looked at again each time
-        _mark(store.layout, path)
+        _mark(store.layout, path, stamp, newest)
     return True
 
 
@@ -176,9 +181,8 @@ def is_as_marked(layout: Layout, path: str) -> bool:
         return False
 
 
-def _mark(layout: Layout, path: str) -> None:
+def _mark(layout: Layout, path: str, stamp: bytes, newest: int) -> None:
     """Write the mark, and again until it is younger than all that it speaks of."""
-    stamp, newest = _stamp(path)
     for _ in range(_TICKS):
         put_record(layout, path + VIEW_MARK, stamp, durable=False)
         if os.lstat(path + VIEW_MARK).st_ctime_ns > newest:
@@ -187,9 +191,12 @@ def _mark(layout: Layout, path: str) -> None:
 
 
 def _stamp(folder: str) -> tuple[bytes, int]:
-    """A hash over the stat data of all that is there, and the newest change time."""
-    hasher = hashlib.sha256()
-    newest = _add(hasher.update, "", os.lstat(folder))
+    """A hash over the stat data of all that is there, and the newest change time.
+
+    Without the folder's own change time: it gets its name after its stamp.
+    """
+    hasher, top, newest = hashlib.sha256(), os.lstat(folder), 0
+    hasher.update(repr((top.st_mode, top.st_ino, top.st_mtime_ns)).encode())
     for entry in below(folder):
         there = entry.stat(follow_symlinks=False)
         newest = max(newest, _add(hasher.update, entry.path[len(folder) :], there))

@@ -43,6 +43,16 @@ def kept(tmp_path: Path, program: Path) -> Callable[[], str | None]:
     return lambda: Memo(str(store), ["it-riscv64"]).recall()
 
 
+@pytest.mark.usefixtures("program")
+@pytest.mark.parametrize("is_right", [True, False])
+def test_a_result_that_was_edited_before_it_was_looked_at_is_not_remembered(
+    tmp_path: Path, *, is_right: bool
+) -> None:
+    memo = Memo(str(tmp_path), ["it-riscv64"])
+    memo.keep(ANSWER, [], [], [], lambda: is_right)
+    assert memo.recall() == (ANSWER if is_right else None)
+
+
 def edited(program: Path) -> None:
     """As `git pull` does it, with the size and the time that it had."""
     file = program / "core/derivation.py"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from rvbuild.cli import place
 from rvbuild.cli.place import copy, identity, link
-from rvbuild.core.errors import StoreError, UsageError
+from rvbuild.core.errors import RvbuildError, StoreError, UsageError
 from rvbuild.files import swap
 from rvbuild.stores.layout import EPOCH_NS
 
@@ -23,7 +24,7 @@ def fill(at: int) -> None:
     """A copy as the store makes it."""
     os.mkdir("d", dir_fd=at)
     os.close(os.open("d/f", os.O_CREAT | os.O_WRONLY, dir_fd=at))
-    for name in ("d", "."):
+    for name in ("d/f", "d", "."):
         os.utime(name, ns=(EPOCH_NS, EPOCH_NS), dir_fd=at)
 
 
@@ -177,13 +178,134 @@ def test_what_is_no_copy_is_put_beside_the_new_one(at: Path, before: Callable[[P
     only(at.parent, "x", os.path.basename(aside))
 
 
-def test_a_copy_to_which_something_was_added_is_put_beside(at: Path):
+def added(at: Path) -> None:
+    (at / "d/mine").write_text("mine")
+
+
+def written(at: Path) -> None:
+    (at / "d/f").write_text("mine")
+
+
+def forged(at: Path) -> None:
+    """Of equal size and time, as `cp -p` out of another copy leaves it."""
+    os.utime(at / "d/f")
+    wait_for_a_tick(at)
+    os.utime(at / "d/f", ns=(EPOCH_NS, EPOCH_NS))
+
+
+def removed(at: Path) -> None:
+    (at / "d/f").unlink()
+
+
+def not_to_read(at: Path) -> None:
+    (at / "d/f").touch()
+    (at / "d").chmod(0)
+
+
+def wait_for_a_tick(at: Path) -> None:
+    """Until a change is younger than the whole."""
+    probe = at.parent / "probe"
+    probe.touch()
+    while probe.stat().st_ctime_ns <= at.stat().st_ctime_ns:
+        probe.touch()
+    probe.unlink()
+
+
+@pytest.mark.parametrize("edit", [added, written, forged, removed, not_to_read])
+def test_a_copy_that_somebody_changed_is_put_beside(at: Path, edit: Callable[[Path], None]):
     at.parent.mkdir()
     an_older_copy(at)
-    (at / "d/mine").write_text("mine")
+    edit(at)
+    inode = at.stat().st_ino
     aside = copy(fill, is_same, str(at), identity(str(at)))
-    assert (Path(aside) / "d/mine").read_text() == "mine"
+    assert Path(aside).stat().st_ino == inode
     assert is_same(str(at))
+    only(at.parent, "x", os.path.basename(aside))
+
+
+class Killed(BaseException):
+    """The process ends at this call."""
+
+
+def broken_look(_path: str) -> object:
+    raise PermissionError(13, "Permission denied")
+
+
+def interrupted(_path: str) -> object:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("look", [broken_look, interrupted])
+@pytest.mark.parametrize("before", [a_folder, an_older_copy])
+def test_a_look_that_fails_loses_nothing(
+    at: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    before: Callable[[Path], None],
+    look: Callable[[str], object],
+):
+    at.parent.mkdir()
+    before(at)
+    inode = at.stat().st_ino
+    with monkeypatch.context() as context, suppress(KeyboardInterrupt):
+        context.setattr(place, "below", look)
+        copy(fill, is_same, str(at), identity(str(at)))
+    link(VIEW, str(at.parent / "y"), None)  # clears
+    assert inode in [each.lstat().st_ino for each in at.parent.iterdir()]
+
+
+CALLS = ["rename", "mkdir", "unlink", "rmdir", "link", "lstat"]
+
+
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), Killed()])
+@pytest.mark.parametrize("before", [a_file, a_folder, a_link])
+def test_a_run_that_ends_at_any_call_loses_nothing(
+    at: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    before: Callable[[Path], None],
+    fault: BaseException,
+):
+    """A fault at the first call, the second, …, until there are no more; then another run clears.
+
+    After the fault, a killed run does nothing more.
+    """
+    at.parent.mkdir()
+    number, ended = 0, True
+    while ended:
+        where = at.parent / f"{number}" / "x"
+        where.parent.mkdir()
+        before(where)
+        there, was = found(where), identity(str(where))
+        with monkeypatch.context() as context:
+            faults = Faults(context, number, fault)
+            with suppress(RvbuildError, Killed):
+                copy(fill, is_same, str(where), was)
+        ended = faults.met
+        link(VIEW, str(where.parent / "y"), None)  # clears
+        assert there in [found(each) for each in where.parent.iterdir()], faults.last
+        number += 1
+    assert number > 5
+
+
+class Faults:
+    """Raises at one call that changes names, and at each one later if the run was killed."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, number: int, fault: BaseException) -> None:
+        self._left, self._fault = number, fault
+        self.met, self.last = False, ""
+        for owner, name in ((swap, "_rename"), *((os, call) for call in CALLS)):
+            patch.setattr(owner, name, self._call(name, getattr(owner, name)))
+
+    def _call(self, name: str, real: Callable[..., object]) -> Callable[..., object]:
+        def call(*given: object, **named: object) -> object:
+            if self.met and isinstance(self._fault, Killed):
+                raise self._fault
+            if not self.met and self._left == 0:
+                self.met, self.last = True, name
+                raise self._fault
+            self._left -= 1
+            return real(*given, **named)
+
+        return call
 
 
 @pytest.mark.parametrize("came", [a_file, a_folder, a_link])

@@ -12,6 +12,8 @@ from kept_results import keep
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
+from rvbuild.core.tree import Tree
+from rvbuild.stores import views
 from rvbuild.stores.collect import collect
 from rvbuild.stores.layout import EPOCH_NS
 from rvbuild.stores.local import LocalStore
@@ -152,6 +154,46 @@ def test_an_edit_is_noticed_kept_and_no_part_of_the_store(
     assert is_copy(store.tree(root), again.path)
     assert findings(store) == []
     assert view(store, root).aside == ""
+
+
+def test_an_edit_while_a_view_is_compared_is_noticed(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = made(store)
+    top = Path(view(store, root).path)
+    touched(top)
+
+    def compared(tree: Tree, folder: str) -> bool:
+        right = is_copy(tree, folder)
+        written(Path(folder))
+        return right
+
+    with monkeypatch.context() as context:
+        context.setattr(views, "is_copy", compared)
+        view(store, root)
+    assert not is_as_marked(store.layout, str(top))
+    assert view(store, root).aside
+    assert is_copy(store.tree(root), str(top))
+
+
+@pytest.mark.parametrize("edit", [written, forged])
+def test_an_edit_as_soon_as_a_view_can_be_seen_is_noticed(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, edit: Callable[[Path], None]
+) -> None:
+    root = made(store)
+    top, rename = Path(store.layout.view(root.hash)), os.rename
+
+    def renamed(one: str, other: str, **at: int) -> None:
+        rename(one, other, **at)
+        if other == top.name:
+            edit(top)
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "rename", renamed)
+        view(store, root)
+    assert not is_as_marked(store.layout, str(top))
+    assert view(store, root).aside
+    assert is_copy(store.tree(root), str(top))
 
 
 def touched(top: Path) -> None:
