@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from campaign import Options, hold, main, reap
+from campaign import Options, hold, main, one_processor, reap
 from judge import bad_objects
 from program import Ran, read_modules
 from small import PINNED, TARGETS, VERSION, SmallWorld
@@ -61,7 +61,7 @@ class PowerCuts:
     """An image of each file system for each state, and the mount at which trials work."""
 
     def __init__(self, folder: Path, options: Options) -> None:
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        one_processor()
         read_modules()
         self._ways = [way for way in WAYS if way[0] in options.more.systems]
         self.world = SmallWorld(folder)
