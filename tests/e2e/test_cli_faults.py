@@ -276,6 +276,40 @@ def gc_while_stopped(world: World, *words: str, event: str, part: str, place: in
     return said
 
 
+@pytest.mark.parametrize("came", [False, True])
+def test_what_somebody_makes_at_a_results_place_during_the_build_stays(world: World, *, came: bool):
+    """The program is stopped as it is about to link; then a file is there, or is not."""
+    script = STOPPING.format(event="os.symlink", part="/result/", place=1)
+    program = evolve(world, program=(sys.executable, "-c", script)).start(HELLO_HERE)
+    _, status = os.waitpid(program.process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    place = world.folder / "result" / HELLO_HERE
+    if came:
+        place.write_text("my notes")
+    os.kill(program.process.pid, signal.SIGCONT)
+    ran = program.wait()
+    assert ran.code == (2 if came else 0), str(ran)
+    if came:
+        ran.said("error: something was put here", str(place), str(world.store / "views"))
+        assert place.read_text() == "my notes"
+    else:
+        assert (place / "share/hello.txt").exists()
+    assert os.listdir(place.parent) == [HELLO_HERE]
+
+
+def test_four_at_once_copy_one_target_to_one_place(world: World):
+    """Each is the first process of its own container, and finds what a killed one left."""
+    world.fine(HELLO_HERE)
+    (world.folder / "out" / f".rvbuild-{'0' * 16}" / "copy").mkdir(parents=True)
+    ran = namespaced(world, """
+        for i in 1 2 3 4; do (unshare -pf --kill-child true; rvbuild $TARGET -o out) & done; wait
+        ls -A out
+    """)  # fmt: skip
+    assert codes(ran) == [0, 0, 0, 0], str(ran)
+    assert ran.out.splitlines()[-1] == HELLO_HERE
+    assert (world.folder / "out" / HELLO_HERE / "share/hello.txt").exists()
+
+
 def test_gc_takes_no_result_that_is_about_to_be_linked(world: World):
     said = gc_while_stopped(world, HELLO_HERE, event="os.symlink", part="/result/", place=1)
     assert said.code == 1
