@@ -54,7 +54,7 @@ _MINE = re.compile(r"(?<=tmp/)[0-9a-f]{24}|(?<=\.)\d+$")
 
 _FROM_AFAR = {"lock", "fetch", "build", "check"}
 _SLOW = f"slow-{HERE}"
-_CALLS_OF_A_START = 150
+_CALLS_OF_A_START = 250
 """So many calls from the start of bwrap on are between nothing and a step that runs."""
 
 

@@ -68,7 +68,7 @@ class Trap:
 
 
 class AfterSpawn:
-    """A hook that waits for the first start of a sandbox, then counts what its thread calls in C."""
+    """Waits for the first start of a sandbox, then counts what its thread calls in C."""
 
     def __init__(self, act: Callable[[str], None], at: int) -> None:
         self.seen = 0
