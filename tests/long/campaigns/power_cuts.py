@@ -83,7 +83,7 @@ class PowerCuts:
         state, first, words = CASES[case]
         self.doing = f"{system} flag {flag}: {' '.join(words[:2])}, {state}"
         at = rng.randint(1, self._total(case))
-        image = self._folder / "image"
+        image = self._folder / f"image-{number}"  # the kernel may hold the last one for a while
         subprocess.run(
             ["cp", "--sparse=always", self._folder / f"{system}-{state}", image], check=True
         )
@@ -91,6 +91,7 @@ class PowerCuts:
             kept = self._cut(first, words, at, flag)
         with self._mounted(image):
             self._judge(state, words, kept)
+        image.unlink()
 
     def _cut(self, first: tuple[str, ...], words: tuple[str, ...], at: int, flag: int) -> set[str]:
         """What was registered when the power went."""
