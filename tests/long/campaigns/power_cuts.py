@@ -15,6 +15,7 @@ Trial K is of the file system and flag K modulo 4.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import fcntl
 import os
 import random
@@ -62,6 +63,7 @@ class PowerCuts:
 
     def __init__(self, folder: Path, options: Options) -> None:
         one_processor()
+        own_mounts()
         read_modules()
         self._ways = [way for way in WAYS if way[0] in options.more.systems]
         self.world = SmallWorld(folder)
@@ -162,6 +164,14 @@ class PowerCuts:
             yield
         finally:
             subprocess.run(["umount", self.world.work], check=True)
+
+
+def own_mounts() -> None:
+    """Mount where no other worker's sandbox takes part: it would keep a file system alive."""
+    new_mounts = 0x00020000  # CLONE_NEWNS
+    if ctypes.CDLL(None, use_errno=True).unshare(new_mounts) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def switch(folder: Path, flag: int) -> Callable[[str], None]:
