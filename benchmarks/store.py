@@ -109,6 +109,15 @@ def trees(base: Path) -> None:
         ours = add_to(here / "store", again, durable=True)
         report("add them again elsewhere, durable", ours, settled, "cp -a; sync")
         verified(here / "store")
+        lay_down(files, here / "out")
+        ours = captured(here / "taken", here / "out")
+        report("capture 20,000 files, durable", ours, settled, "cp -a; sync")
+
+
+def captured(store: Path, out: Path) -> float:
+    """Seconds for taking what a step left; its files are gone then."""
+    taken = LocalStore(str(store))
+    return timed(lambda: taken.capture(str(out), lambda _entries, _size: None))
 
 
 def verified(folder: Path) -> None:

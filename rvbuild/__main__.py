@@ -9,23 +9,43 @@ from __future__ import annotations
 
 import os
 import sys
+
+from rvbuild.cli.interrupts import leave_when_interrupted
+
+if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "rvbuild":
+    leave_when_interrupted()  # before more is imported
+
 from collections.abc import Sequence
 
 from rvbuild.cli.arguments import parse
 from rvbuild.cli.memo import Memo
+from rvbuild.cli.streams import open_streams
 from rvbuild.cli.workspace import Workspace
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the program; the exit code."""
-    arguments = parse(sys.argv[1:] if words is None else words)
+    """Run the program; the exit code.
+
+    Args:
+        words: The command line. With None the process is the program's: its own words are
+            taken, and its signals, streams and umask are set.
+    """
+    if words is None:
+        leave_when_interrupted()
+        open_streams()
+        os.umask(os.umask(0o077) & 0o077)  # what we make is of no use if we must not enter it
     try:
-        workspace = Workspace(os.getcwd(), arguments.store)
-    except FileNotFoundError:
-        sys.stderr.write("error: the working directory is gone\nhint: go to one that exists\n")
-        return 2
-    if hasattr(sys.stdout, "reconfigure"):  # a terminal without Unicode must not end a build
-        sys.stdout.reconfigure(errors="backslashreplace")
+        try:
+            return _answer(sys.argv[1:] if words is None else words)
+        finally:
+            sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - none is to be a traceback
+        return _tell(error)
+
+
+def _answer(words: Sequence[str]) -> int:
+    arguments = parse(words)
+    workspace = Workspace(_here(), arguments.store)
     memo = None
     linked = arguments.command == "build" and arguments.output is None
     if linked and not arguments.override:
@@ -47,6 +67,26 @@ def main(words: Sequence[str] | None = None) -> int:
     from rvbuild.cli.run import run  # noqa: PLC0415 - see the module's docstring
 
     return run(arguments, workspace, memo)
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        from rvbuild.core.errors import UsageError  # noqa: PLC0415 - only when it is gone
+
+        msg = "the working directory is gone"
+        raise UsageError(msg, hint="go to one that exists") from None
+
+
+def _tell(error: BaseException) -> int:
+    try:
+        from rvbuild.cli.ending import tell  # noqa: PLC0415 - see the module's docstring
+
+        return tell(error)
+    except (MemoryError, ImportError, OSError):
+        sys.stderr.write(f"error: this machine has no room for the program: {error!r}\n")
+        return 6
 
 
 if __name__ == "__main__":

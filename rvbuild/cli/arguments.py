@@ -132,7 +132,8 @@ def _parser() -> tuple[_Parser, Mapping[str, argparse.ArgumentParser]]:
             "-o",
             "--output",
             metavar="DIR",
-            help="put copies at DIR/TARGET (over what is there), no links at ./result",
+            help="put copies at DIR/TARGET (over an older copy; anything else is moved beside it), "
+            "no links at ./result",
         )
 
     lock = command("lock", "resolve every recipe and write rvbuild.lock", common, sources, telling)

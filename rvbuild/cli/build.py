@@ -8,16 +8,35 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Mapping
+from functools import partial
+
+from attrs import frozen
 
 from rvbuild.cli.memo import Memo
-from rvbuild.cli.place import copy, link, link_place, refuse_no_folder, refuse_occupied
+from rvbuild.cli.place import (
+    RESULT,
+    Identity,
+    copy,
+    identity,
+    link,
+    link_place,
+    refuse_no_folder,
+    refuse_occupied,
+)
 from rvbuild.cli.results import Result, render_results
 from rvbuild.cli.setup import Setup, run_of
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.derivation import Fetch
-from rvbuild.core.graph import RecipeGraph, with_checkers
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import RvbuildError
+from rvbuild.core.events import Noticed
+from rvbuild.core.graph import Instance, RecipeGraph, with_checkers
 from rvbuild.core.link import Linked
 from rvbuild.engine.build import Built, build
+from rvbuild.files.walk import below
+from rvbuild.stores.shape import VIEW_MARK
+from rvbuild.stores.views import copy_out, is_copy, view
 
 _MOST_STAMPED = 1000
 """Files of a result that a memo watches, with its folders: each costs some microseconds.
@@ -30,10 +49,12 @@ def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Mem
         targets = setup.targets(arguments.targets)
         if arguments.command == "check":
             targets = with_checkers(targets, setup.folder.load)
+        places = {target: _place_of(str(target), arguments.output) for target in targets}
         if arguments.output is None:
-            refuse_occupied(link_place(str(target)) for target in targets)
+            refuse_occupied(places.values())
         else:
             refuse_no_folder(arguments.output)
+        before = {place: identity(place) for place in places.values()}
         graph, linked = setup.link(targets, checks=not arguments.no_check)
         wanted = [*linked.results.values()]
         wanted += [check for checks in linked.checks.values() for check in checks]
@@ -45,13 +66,41 @@ def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Mem
                 jobs=setup.jobs(),
                 keep_going=arguments.keep_going,
             )
-            results = _place(setup, linked, built, arguments.output)
+            results = _place(setup, built, _wanted(linked, places, before))
     built.raise_first()
     answer = render_results(results, as_json=arguments.json)
     if memo is not None:
         _remember(memo, answer, setup, graph, results)
     sys.stdout.write(answer)
     return 0
+
+
+@frozen(kw_only=True)
+class _Wanted:
+    """A target's derivation, those without which it has no result, its place, what was there."""
+
+    derivation: str
+    needs: frozenset[str]
+    place: str
+    before: Identity | None
+
+
+def _wanted(
+    linked: Linked, places: Mapping[Instance, str], before: Mapping[str, Identity | None]
+) -> dict[Instance, _Wanted]:
+    return {
+        target: _Wanted(
+            derivation=digest,
+            needs=frozenset({digest, *linked.checks[target]}),
+            place=places[target],
+            before=before[places[target]],
+        )
+        for target, digest in linked.results.items()
+    }
+
+
+def _place_of(target: str, output: str | None) -> str:
+    return link_place(target) if output is None else os.path.abspath(os.path.join(output, target))
 
 
 def fetch_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
@@ -65,26 +114,56 @@ def fetch_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Me
     return 0
 
 
-def _place(setup: Setup, linked: Linked, built: Built, output: str | None) -> list[Result]:
-    """Make the result of each target appear that is finished and checked."""
-    results = []
-    for target, digest in linked.results.items():
-        if not {digest, *linked.checks[target]} <= built.realised.keys():
+def _place(setup: Setup, built: Built, wanted: Mapping[Instance, _Wanted]) -> list[Result]:
+    """Make the result of each target appear that is finished and checked.
+
+    Raises:
+        RvbuildError: one could not; the others are there.
+    """
+    results, errors = [], []
+    for target, each in wanted.items():
+        if not each.needs <= built.realised.keys():
             continue
-        root = built.realised[digest].output
-        tree = setup.store.path(root)
-        if output is None:
-            place = link_place(str(target))
-            link(tree, place)
-            setup.store.add_root(str(target), digest, place)
-        else:
-            place = os.path.abspath(os.path.join(output, str(target)))
-            copy(tree, place)
+        root = built.realised[each.derivation].output
+        try:
+            if setup.arguments.output is None:
+                _link(setup, str(target), root, each)
+            else:
+                _copy(setup, str(target), root, each)
+        except RvbuildError as error:
+            errors.append(error)
+            continue
         files = tuple(path for path, _ in setup.store.tree(root).walk())
         results.append(
-            Result(target=str(target), place=place, tree=str(root), derivation=digest, files=files)
+            Result(
+                target=str(target),
+                place=each.place,
+                tree=str(root),
+                derivation=each.derivation,
+                files=files,
+            )
         )
+    if errors and not built.errors:
+        raise errors[0]
     return results
+
+
+def _link(setup: Setup, target: str, root: Digest, wanted: _Wanted) -> None:
+    shown = view(setup.store, root)
+    if shown.aside:
+        text = f"it was changed in ./{RESULT}, and is as it was built again"
+        setup.report(Noticed(target, f"{text}; what was made of it is at {shown.aside}"))
+    link(shown.path, wanted.place, wanted.before)
+    setup.store.add_root(target, wanted.derivation, wanted.place)
+
+
+def _copy(setup: Setup, target: str, root: Digest, wanted: _Wanted) -> None:
+    store = setup.store
+    fill = partial(copy_out, store, root, writable=True)
+    aside = copy(fill, partial(is_copy, store.tree(root)), wanted.place, wanted.before)
+    if aside:
+        text = f"what was at {wanted.place}, and was no copy by rvbuild, is at {aside} now"
+        setup.report(Noticed(target, text))
 
 
 def _remember(
@@ -97,15 +176,14 @@ def _remember(
     for name in graph.recipes:
         folder = setup.folder.path(name)
         if folder is not None:
-            for at, _, files in os.walk(folder):
-                inputs += [at, *(os.path.join(at, file) for file in files)]
+            inputs += [folder, *(each.path for each in below(folder))]
         # a folder that hides nothing yet may get a recipe
         inputs += [os.path.join(root, name) for root in setup.workspace.recipes]
     links, marks = [], []
     for result in results:
-        tree = os.readlink(result.place)
-        marks.append(f"{tree}.tree")
-        for at, _, files in os.walk(tree):  # each folder too: something may be put there
-            marks += [at, *(os.path.join(at, file) for file in files)]
-        links.append((result.place, tree))
+        shown = os.readlink(result.place)
+        tree = setup.store.path(Digest.parse(result.tree))
+        marks += [f"{tree}.tree", f"{shown}{VIEW_MARK}", shown]
+        marks += [each.path for each in below(shown)]  # each folder too: something may come
+        links.append((result.place, shown))
     memo.keep(answer, inputs, links, marks)

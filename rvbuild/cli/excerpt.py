@@ -39,6 +39,8 @@ def excerpt(where: str) -> tuple[str, str, str] | None:
 
 def _line(file: str, number: int) -> str | None:
     try:
+        if os.path.islink(file):  # what a link leads to need not be for everybody who reads this
+            return None
         if not os.path.isfile(file) or os.path.getsize(file) > _MAX_BYTES:
             return None
         with open(file, encoding="utf-8") as opened:

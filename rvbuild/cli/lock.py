@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import define, evolve
 
@@ -21,6 +21,8 @@ from rvbuild.core.errors import LockError, StoreError, UsageError
 from rvbuild.core.graph import INDEPENDENT, Instance, RecipeGraph, with_checkers
 from rvbuild.core.link import Linker
 from rvbuild.core.lock import Lock
+from rvbuild.core.pinned import Locked
+from rvbuild.core.recipe import Recipe
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Nested
 from rvbuild.engine.build import build
@@ -28,7 +30,11 @@ from rvbuild.engine.go_list import GoList
 from rvbuild.engine.realise import Machinery
 from rvbuild.engine.resolve import Resolver
 from rvbuild.recipes_yaml.folder import Folder
-from rvbuild.recipes_yaml.lock import write_lock
+from rvbuild.recipes_yaml.lock import MAX_BYTES, write_lock
+from rvbuild.recipes_yaml.project_file import read_file
+
+_UNLIKE = "the lock is not what the recipes ask for"
+_RELOCK = "run `rvbuild lock`"
 
 
 @define
@@ -61,8 +67,9 @@ def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     """`rvbuild lock [RECIPE…]`."""
     path = _own_lock(workspace)
     with run_of(arguments, workspace) as setup:
-        old = lock_at(path) if os.path.exists(path) else Lock()
-        new = _resolve(setup, arguments.recipes, old)
+        mend = not arguments.check
+        old = lock_at(path, mend=mend) if os.path.lexists(path) else Lock()
+        new = _resolve(setup, arguments.recipes, old, mend=mend)
         build_arch = setup.build_arch
     if arguments.recipes:
         new = evolve(
@@ -75,7 +82,7 @@ def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
         new = new.with_machines_of(old, build_arch)
     text = write_lock(new)
     if arguments.check:
-        _compare(path, text)
+        _compare(path, text, tuple(_differences(old, new)))
     else:
         _write(path, text)
     if not arguments.quiet:
@@ -92,23 +99,28 @@ def _own_lock(workspace: Workspace) -> str:
     return workspace.locks[0]
 
 
-def _resolve(setup: Setup, names: list[str], old: Lock) -> Lock:
+def _resolve(setup: Setup, names: list[str], old: Lock, *, mend: bool) -> Lock:
+    """What the recipes ask for; unless ``mend``, the lock must not contradict them."""
     own = Folder(setup.workspace.recipes[:1]).names()
-    known = {name for name in old.recipes() if setup.folder.path(name)}
-    others = [setup.folder.load(name) for name in sorted({*own, *known})]
+    had = {name for name in old.recipes() if setup.folder.path(name)}
+    others = [setup.folder.load(name) for name in sorted({*own, *had})]
     shipped = [setup.folder.load(name) for name in setup.folder.names()]
     instances = [instance for name in names or own for instance in _instances(name, setup)]
     instances = [*with_checkers(instances, setup.folder.load)]
     graph = RecipeGraph(instances, setup.folder.load, setup.build_arch, checks=True)
     _load_choices(graph, setup.folder)
+    listed = {**graph.recipes, **({} if names else {other.name: other for other in others})}
+    known = setup.known(mend=mend)
+    if not mend:
+        _refuse_contradictions(Locked(known, graph, setup.build_arch), listed.values())
     outputs = _Outputs(setup.machinery(), setup.jobs())
     resolver = Resolver(
         recipes=graph,
         registries=setup.sources,
         trees=outputs,
         build_arch=setup.build_arch,
-        old=setup.known(),
-        below=setup.known(below=True),
+        old=known,
+        below=setup.known(below=True, mend=mend),
         own=frozenset(own),
     )
     linker = Linker(graph, resolver, setup.build_arch)
@@ -116,8 +128,21 @@ def _resolve(setup: Setup, names: list[str], old: Lock) -> Lock:
         linker=linker, outputs=outputs, nested=outputs.nested, read=outputs.read
     )
     with setup.store.shared():  # from when a source is fetched until its files have been read
-        listed = {**graph.recipes, **({} if names else {other.name: other for other in others})}
         return resolver.lock([listed[name] for name in sorted(listed)], others, shipped)
+
+
+def _refuse_contradictions(locked: Locked, recipes: Iterable[Recipe]) -> None:
+    """See that a lock can be the answer to recipes, before anybody outside is asked.
+
+    Raises:
+        LockError: it lacks what one asks for, or has what that cannot be.
+    """
+    for recipe in recipes:
+        try:
+            locked.answer_all(recipe)
+        except LockError as error:
+            details = (error.message, *error.details)
+            raise LockError(_UNLIKE, where=error.where, hint=_RELOCK, details=details) from error
 
 
 def _load_choices(graph: RecipeGraph, folder: Folder) -> None:
@@ -135,25 +160,38 @@ def _instances(name: str, setup: Setup) -> list[Instance]:
     return [Instance(name, arch) for arch in recipe.architectures]
 
 
-def _compare(path: str, text: str) -> None:
-    try:
-        with open(path, encoding="utf-8") as file:
-            held = file.read()
-    except FileNotFoundError:
-        held = ""
-    if held != text:
-        msg = "the lock is not what the recipes ask for"
-        raise LockError(msg, where=path, hint="run `rvbuild lock`")
+def _compare(path: str, text: str, differences: tuple[str, ...]) -> None:
+    held = b""
+    if os.path.lexists(path):
+        held = read_file(path, path, limit=MAX_BYTES, error=LockError).data
+    if held != text.encode():
+        raise LockError(_UNLIKE, where=path, hint=_RELOCK, details=differences)
+
+
+def _differences(old: Lock, new: Lock) -> Iterator[str]:
+    """The entries that a lock lacks, has in vain, or has otherwise than it should."""
+    for what in ("pins", "sources", "go_modules"):
+        had, has = getattr(old, what), getattr(new, what)
+        for key in sorted({*had, *has}):
+            if had.get(key) != has.get(key):
+                how = "not needed" if key not in has else "missing" if key not in had else "changed"
+                yield f"{what.replace('_', '-')}: {key}: {how}"
 
 
 def _write(path: str, text: str) -> None:
-    mine = f"{path}.{os.getpid()}"
+    """Put the lock there whole, or leave what is there."""
+    mine = f"{path}.{os.urandom(8).hex()}"  # a name that nobody can have taken
     try:
-        with open(mine, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(mine, path)
+        descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(mine, path)
+        except OSError:
+            os.unlink(mine)
+            raise
     except OSError as error:
         msg = f"the lock cannot be written: {error.strerror}"
         raise StoreError(msg, where=path) from error

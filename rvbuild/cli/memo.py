@@ -9,6 +9,9 @@ made from. It is used only if each is unchanged: device, inode, size, modificati
 time in nanoseconds. If a file changed after the program started, or so shortly before that its
 times may not show it, what was read is not surely what is there: then no memo is written (git's
 "racy" rule).
+
+The program is one of these inputs: every file of the package, and every folder that other
+packages are installed in. Its version says nothing of an editable installation.
 """
 
 from __future__ import annotations
@@ -16,15 +19,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
-from rvbuild import __version__
-from rvbuild.files.folder import NOTHING, kind_at, open_file, open_folder
-
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+from rvbuild.cli.trust import made_by_trusted
+from rvbuild.cli.workspace import PACKAGE
 
 _RACY_NS = 20_000_000
 """Coarser than any kernel's clock tick: two writes within it can carry the same time."""
+
+_MOST_BYTES = 16 << 20
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # nothing that blocks
 
 
 class Memo:
@@ -36,25 +44,46 @@ class Memo:
     """
 
     def __init__(self, store: str, question: list[str]) -> None:
-        name = hashlib.sha256(json.dumps([__version__, *question]).encode()).hexdigest()
-        self._store = store
-        self._name = name
+        asked = [*question, os.uname().machine, str(os.geteuid())]
+        self._name = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+        self._folder = os.path.join(store, "memo")
         self._began = time.time_ns()  # before anything was read that the answer is made from
+        self._program = _program()
 
     def recall(self) -> str | None:
         """The answer, if everything that it was made from is as it was."""
         try:
             memo = json.loads(self._read())
+            if self._program is None or memo["program"] != self._program:
+                return None
             for path, stamp in memo["inputs"]:
                 if _stamp(path) != stamp:
                     return None
             for link, target in memo["links"]:
                 if os.readlink(link) != target:
                     return None
-            answer: str = memo["answer"]
-        except (OSError, ValueError, KeyError, TypeError):
+            answer = memo["answer"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
-        return answer
+        return answer if isinstance(answer, str) else None
+
+    def _read(self) -> bytes:
+        with self._opened() as folder:
+            descriptor = os.open(self._name, _FLAGS, dir_fd=folder)
+            with open(descriptor, "rb", buffering=0) as file:
+                there = os.fstat(descriptor)
+                if not stat.S_ISREG(there.st_mode) or not made_by_trusted(there, folder):
+                    return b""
+                return file.read(_MOST_BYTES)
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        """The folder's descriptor. A link in its place leads out of the store."""
+        descriptor = os.open(self._folder, _FLAGS | os.O_DIRECTORY)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
     def keep(
         self, answer: str, inputs: list[str], links: list[tuple[str, str]], marks: list[str]
@@ -70,47 +99,55 @@ class Memo:
         stamps = [(path, _stamp(path)) for path in sorted(set(inputs))]
         if any(max(stamp[3:]) > self._began - _RACY_NS for _, stamp in stamps if stamp):
             return
-        stamps += [(path, _stamp(path)) for path in marks]
-        data = json.dumps({"inputs": stamps, "links": links, "answer": answer})
-        try:
-            self._write(data.encode())
-        except OSError:  # only a convenience: the next build looks for itself
+        if self._program is None or _program() != self._program:
             return
-
-    def _read(self) -> bytes:
-        """The memo, if it is a file of the store: nothing else is opened, no link is followed."""
-        folder = _open(self._store, "memo")
-        try:
-            memo = open_file(self._name, folder)
-        finally:
-            os.close(folder)
-        with open(memo, "rb") as file:
-            return file.read()
+        stamps += [(path, _stamp(path)) for path in marks]
+        memo = {"program": self._program, "inputs": stamps, "links": links, "answer": answer}
+        with suppress(OSError):  # only a convenience: the next build looks for itself
+            self._write(json.dumps(memo).encode())
 
     def _write(self, data: bytes) -> None:
-        """Takes shape in ``tmp``, which gc empties: a killed run leaves nothing for ever."""
-        spare = os.urandom(12).hex()
-        tmp = _open(self._store, "tmp")
-        try:
-            folder = _open(self._store, "memo", make=True)
+        """Let the file appear whole, under a name that no other process can have meanwhile."""
+        with suppress(FileExistsError):
+            os.mkdir(self._folder)
+        mine = f"{self._name}.{os.urandom(8).hex()}"
+        with self._opened() as folder:
+            descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=folder)
             try:
-                with open(os.open(spare, _NEW, 0o644, dir_fd=tmp), "wb") as file:
+                with open(descriptor, "wb") as file:
                     file.write(data)
-                os.replace(spare, self._name, src_dir_fd=tmp, dst_dir_fd=folder)
-            finally:
-                os.close(folder)
-        finally:
-            os.close(tmp)
+                os.rename(mine, self._name, src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                os.unlink(mine, dir_fd=folder)
+                raise
 
 
-def _open(store: str, name: str, *, make: bool = False) -> int:
-    top = open_folder(store)
+def _program() -> str | None:
+    """What tells the code that runs from any other; None: nothing does.
+
+    That is the interpreter, and the stat data of each file of this package, of the folders that
+    other packages are imported from, and of what an archive holds that it is imported from.
+    """
+    running = hashlib.sha256(f"{sys.version} {sys.executable}".encode())
+    here = os.getcwd()
     try:
-        if make and kind_at(name, top) == NOTHING:
-            os.mkdir(name, dir_fd=top)
-        return open_folder(name, top)
-    finally:
-        os.close(top)
+        for path in (*_code(PACKAGE), *(path for path in sys.path if path not in {"", here})):
+            running.update(f"{path} {_stamp(path)}\n".encode(errors="surrogateescape"))
+    except OSError:
+        return None
+    return running.hexdigest()
+
+
+def _code(folder: str) -> Iterator[str]:
+    """The files of a package. What the interpreter compiles of them is not code of its own."""
+    if not os.path.isdir(folder):  # an archive
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.is_dir():
+                yield entry.path
+            elif entry.name not in {"__pycache__", "_recipes"}:
+                yield from _code(entry.path)
 
 
 def _stamp(path: str) -> list[int] | None:

@@ -10,6 +10,7 @@ or ``printable_line`` on its way to a terminal.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import traceback
 from collections.abc import Iterable, Mapping
@@ -23,6 +24,7 @@ LONGEST_DETAIL = 1000
 """Characters of one line of details; whole lines are in the log that the hint names."""
 
 _MOST_NOTES = 20
+_LOGIN = re.compile(r"(?<=://)[^/@\s\"'<>]*@")
 _BOLD, _RED, _YELLOW, _BLUE, _CYAN = "1", "1;31", "1;33", "1;34", "1;36"
 _DUMB = frozenset({"", "dumb", "unknown"})
 
@@ -98,7 +100,8 @@ def render_error(error: RvbuildError, *, color: bool) -> str:
     """What happened, where, why, and what to do next; ends with a newline."""
     lines = [_headline(error, color=color)]
     if error.where:
-        lines.append(f"  {_paint('-->', _BLUE, color=color)} {printable_line(error.where)}")
+        where = printable_line(_LOGIN.sub("", error.where))
+        lines.append(f"  {_paint('-->', _BLUE, color=color)} {where}")
     body = _shown_source(error, color=color)
     if body and error.details:
         body.append("")
@@ -110,7 +113,7 @@ def render_error(error: RvbuildError, *, color: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render_bug(error: Exception, *, color: bool, folder: str | None = None) -> str:
+def render_bug(error: BaseException, *, color: bool, folder: str | None = None) -> str:
     """An exception that nobody foresaw: short, with the whole traceback in a file.
 
     Args:
@@ -188,13 +191,18 @@ def _notes(error: RvbuildError, *, color: bool) -> Iterable[str]:
 
 
 def _detail(line: str) -> str:
-    shown = printable(line.rstrip("\r"))
+    shown = _shown(line.rstrip("\r"))
     hidden = len(shown) - LONGEST_DETAIL
     return shown if hidden <= 0 else f"{shown[:LONGEST_DETAIL]} [{hidden} more characters]"
 
 
 def _hanging(text: str, indent: int) -> str:
-    return printable(text.rstrip()).replace("\n", "\n" + " " * indent)
+    return _shown(text.rstrip()).replace("\n", "\n" + " " * indent)
+
+
+def _shown(text: str) -> str:
+    """Printable, and without the user names and passwords of URLs, whoever wrote them there."""
+    return printable(_LOGIN.sub("", text))
 
 
 def _paint(text: str, code: str, *, color: bool) -> str:

@@ -20,8 +20,9 @@ from attrs import define, evolve, field
 from rvbuild.cli.arguments import COMMANDS
 from rvbuild.cli.progress import progress_for
 from rvbuild.cli.workspace import Workspace
+from rvbuild.core.contents import in_agreement, refuse_two_contents
 from rvbuild.core.errors import LockError, SandboxError, SourceError, UsageError, closest
-from rvbuild.core.events import Reporter
+from rvbuild.core.events import Noticed, Reporter
 from rvbuild.core.graph import Instance, RecipeGraph, parse_target
 from rvbuild.core.link import Linked, Linker
 from rvbuild.core.lock import Lock
@@ -38,6 +39,7 @@ from rvbuild.fetchers.sources import Sources
 from rvbuild.images import audit_image
 from rvbuild.recipes_yaml.folder import Folder
 from rvbuild.recipes_yaml.lock import MAX_BYTES, read_lock
+from rvbuild.recipes_yaml.project_file import read_file
 from rvbuild.stores.local import LocalStore
 
 
@@ -160,32 +162,34 @@ class Setup:
         Raises:
             LockError: there is none, or one is not valid.
         """
-        if not any(map(os.path.exists, self.workspace.locks)):
+        if not any(map(os.path.lexists, self.workspace.locks)):
             msg = "there is no lock"
             raise LockError(msg, where=_shown(self.workspace.locks[0]), hint="run `rvbuild lock`")
         return self.known()
 
-    def known(self, *, below: bool = False) -> Lock:
+    def known(self, *, below: bool = False, mend: bool = False) -> Lock:
         """What the locks say, if there are any; an earlier lock hides a later one's facts.
 
         Args:
             below: Without the first, which is the project's own.
+            mend: Without what somebody changed in them.
         """
         found = Lock()
         for path in reversed(self.workspace.locks[below:]):
-            if os.path.exists(path):
-                found = lock_at(path).over(found)
+            if os.path.lexists(path):
+                found = lock_at(path, mend=mend).over(found)
         return evolve(found, file=os.path.basename(self.workspace.locks[0]))
 
     def overrides(self) -> dict[str, PathSource]:
         """The folders that stand for sources."""
-        given = pairs(getattr(self.arguments, "override", ()), "--override", "NAME=PATH")
+        given = table(getattr(self.arguments, "override", ()), "--override", "NAME=PATH")
         if given and getattr(self.arguments, "release", False):
             msg = "--override and --release exclude each other"
             hint = "a release is made of pinned sources: commit the change, and pin that"
             raise UsageError(msg, hint=hint)
-        given = [(name, os.path.expanduser(path)) for name, path in given]  # no shell does it
-        for name, path in given:  # before a folder is read, which may be a large one
+        # no shell expands what follows the =
+        given = {name: os.path.expanduser(path) for name, path in given.items()}
+        for name, path in given.items():  # before a folder is read, which may be a large one
             if not os.path.isdir(path):
                 msg = f"--override {name}: there is no such folder"
                 hint = "PATH is a folder with what the source is to be, such as your clone of it"
@@ -194,7 +198,15 @@ class Setup:
                 msg = f"--override {name}: there is no such recipe"
                 hint = "NAME is a 'kind: source' recipe, or RECIPE/SOURCE; `rvbuild show` lists"
                 raise UsageError(msg, hint=hint)
-        return {name: self.sources.path(path) for name, path in given}
+            self._refuse_two_names(name, given)
+        return {name: self.sources.path(path) for name, path in given.items()}
+
+    def _refuse_two_names(self, name: str, given: Mapping[str, str]) -> None:
+        """A recipe's only source has two names, and only one folder can stand for it."""
+        recipe, slash, _ = name.partition("/")
+        if slash and recipe in given and len(self.folder.load(recipe).sources) == 1:
+            msg = f"--override {recipe} and {name} are said of the same source"
+            raise UsageError(msg, hint="say one of them")
 
     def link(self, targets: tuple[Instance, ...], *, checks: bool) -> tuple[RecipeGraph, Linked]:
         """Derivations for targets and their checks.
@@ -233,7 +245,9 @@ class Setup:
         return Machinery(
             store=self.store,
             sources=self.sources,
-            executor=LocalExecutor(self.store, self.store.layout.tmp, jobs=_cores()),
+            executor=LocalExecutor(
+                self.store, self.store.layout.tmp, jobs=_cores(), notice=self._notice
+            ),
             report=self.report,
             clock=time.monotonic,
             audit_image=audit_image,
@@ -241,6 +255,9 @@ class Setup:
             accelerators=accelerators,
             forbidden=self._forbidden(),
         )
+
+    def _notice(self, text: str) -> None:
+        self.report(Noticed("accelerators", text))
 
     def _forbidden(self) -> tuple[bytes, ...]:
         """What no output may hold: where the store is means nothing elsewhere."""
@@ -269,21 +286,22 @@ def run_of(arguments: argparse.Namespace, workspace: Workspace) -> Iterator[Setu
         yield setup
 
 
-def lock_at(path: str) -> Lock:
-    """Read one lock.
+def lock_at(path: str, *, mend: bool = False) -> Lock:
+    """Read one lock; ``mend`` leaves out what somebody changed in it, as `lock` does.
 
     Raises:
-        LockError: it is not valid, or cannot be read.
+        LockError: it is not valid, contradicts itself, or cannot be read.
     """
+    file = read_file(path, _shown(path), limit=MAX_BYTES, error=LockError)
     try:
-        with open(path, "rb") as file:
-            return read_lock(file.read(MAX_BYTES + 1), _shown(path))
-    except OSError as error:
-        msg = f"the lock cannot be read: {error.strerror}"
-        raise LockError(msg, where=_shown(path)) from error
+        lock = read_lock(file.data, _shown(path), mend=mend)
     except LockError as error:
         error.hint = error.hint or "take it from version control, or remove it and lock again"
         raise
+    if mend:
+        return in_agreement(lock)
+    refuse_two_contents(lock)
+    return lock
 
 
 def _cores() -> int:

@@ -1,13 +1,15 @@
 """Where the recipes, the lock and the store are.
 
-Knows: projects and the user's folders. Must not know: what is in them. Imports nothing but
-os and pwd: a build with nothing to do pays for this module every time.
+Knows: projects and the user's folders. Must not know: what is in them, whose they may be.
+Imports nothing but os and pwd: a build with nothing to do pays for this module every time.
 """
 
 from __future__ import annotations
 
 import os
 import pwd
+
+from rvbuild.cli.trust import refuse_foreign_project, refuse_foreign_store
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOCK = "rvbuild.lock"
@@ -25,10 +27,14 @@ class Workspace:
         recipes: Folders of recipes, most important first.
         locks: Lock files, most important first; the first is the one `lock` writes.
         store: The store's folder.
+
+    Raises:
+        UsageError: the project is above and not to be trusted, or the store is not.
     """
 
     def __init__(self, start: str, store: str | None) -> None:
-        self.project = _project(os.path.abspath(start))
+        here = os.path.abspath(start)
+        self.project = _project(here)
         homes = [self.project] if self.project else []
         shipped = shipped_recipes()
         if shipped not in homes:
@@ -36,6 +42,9 @@ class Workspace:
         self.recipes = tuple(os.path.join(home, "recipes") for home in homes)
         self.locks = tuple(os.path.join(home, LOCK) for home in homes)
         self.store = os.path.abspath(store or _default_store(self.project))
+        if self.project is not None and self.project != here:
+            refuse_foreign_project(self.project, (LOCK, "recipes"))
+        refuse_foreign_store(self.store, self.project)
 
     @property
     def has_store(self) -> bool:

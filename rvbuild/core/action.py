@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from rvbuild._reapi import reapi_pb2 as pb
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import RvbuildError, VerificationError
 from rvbuild.core.tree import Directory, Folder, Node, from_pb, to_pb
 
 WORKING_DIRECTORY = "build"
@@ -83,12 +83,18 @@ class Outcome:
 
     ``tree`` is the digest of its ``Tree`` message. ``log`` is the digest of standard
     output and error together. A time-out is ``exit_code`` 124 (as ``timeout(1)`` has it).
+    ``refusal`` says why there is no output although the command went well: what it left
+    is none. Such an outcome is never recorded.
+    ``accelerated``: a compile cache was within reach; whoever keeps the outcome keeps that
+    apart from the message.
     """
 
     exit_code: int
     output: Digest | None
     tree: Digest | None
     log: Digest
+    refusal: RvbuildError | None = None
+    accelerated: bool = field(default=False, eq=False)
 
     def encode(self) -> bytes:
         """The ``ActionResult`` message."""

@@ -5,7 +5,7 @@ Knows: targets' machines, baselines, what must not be inside. Must not know: fil
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from attrs import frozen
 
@@ -61,6 +61,21 @@ _FLOAT_NAMES = {0x0: "soft", 0x2: "single", 0x6: "quad"}
 _CHUNK = 8 << 20
 _NAME_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-~%")
 _OPTIONS = {b"-I", b"-L"}  # of compilers, which record how they were called
+
+
+@frozen
+class Watched:
+    """A file's content, of which no part is read that nobody wants."""
+
+    data: Image
+    wanted: Callable[[], None]
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, part: slice, /) -> bytes:
+        self.wanted()
+        return self.data[part]
 
 
 def audit(

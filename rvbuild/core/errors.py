@@ -12,6 +12,7 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
      ├─ VerificationError     5  bytes are not what their name says
      ├─ StepError             1  a step failed
      ├─ StoreError            1  the store could not be read or written (disk full, …)
+     ├─ OutputError           1  an answer could not be written to standard output
      ├─ SandboxError          6  the machine cannot run sealed steps
      └─ Interrupted         130  ^C
 """
@@ -93,6 +94,10 @@ class StoreError(RvbuildError):
     """The store could not be read or written."""
 
     exit_code = 1
+
+
+class OutputError(RvbuildError):
+    """The answer could not be written to standard output; what was built is kept."""
 
 
 class SandboxError(RvbuildError):

@@ -193,16 +193,18 @@ class RecipeGraph:
     def _check_needs(self, target: Instance) -> Iterator[Instance]:
         recipe = self.recipe(target.recipe)
         if recipe.checks:
-            yield self.check_toolbox
+            where = recipe.at("checks")
+            yield self._tool(self.check_toolbox.recipe, "be the toolbox of checks", where)
             if recipe.kind in FOR_TARGET and target.arch != self._build_arch:
-                yield self.emulator
+                yield self._tool(self.emulator.recipe, "run programs in checks", where)
 
     def _toolbox(self, recipe: Recipe) -> Instance:
-        name = recipe.toolbox or ""
-        toolbox = self.recipe(name, recipe.at("toolbox"))
-        if toolbox.kind != "tool":
-            msg = f"{name!r} cannot be a toolbox: it is not a 'kind: tool' recipe"
-            raise RecipeError(msg, where=recipe.at("toolbox"))
+        return self._tool(recipe.toolbox or "", "be a toolbox", recipe.at("toolbox"))
+
+    def _tool(self, name: str, purpose: str, where: str) -> Instance:
+        if self.recipe(name, where).kind != "tool":
+            msg = f"{name!r} cannot {purpose}: it is not a 'kind: tool' recipe"
+            raise RecipeError(msg, where=where)
         return Instance(name, INDEPENDENT)
 
     def build_input(self, user: Instance, name: str) -> Instance:

@@ -6,6 +6,7 @@ Must not know: stores, files, the network, how anything runs.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -19,7 +20,7 @@ from rvbuild.core.graph import QEMU, Instance, RecipeGraph
 from rvbuild.core.lock import GoModuleSet, modules_key
 from rvbuild.core.pinned import Pinned, Values, named_source
 from rvbuild.core.recipe import FOR_TARGET, Check, GoModulesSpec, Recipe, substitute
-from rvbuild.core.source import Files, GoModFiles, GoModule, PathSource
+from rvbuild.core.source import LAST_DATE, Files, GoModFiles, GoModule, PathSource
 
 EMULATORS = {
     "riscv64": "qemu-riscv64 -cpu rv64,zba=false,zbb=false,zbc=false,zbs=false",
@@ -29,6 +30,7 @@ EMULATORS = {
 """Commands that run a foreign program; for riscv64 on plain rv64gc, which today's boards are."""
 
 CHECK_TIMEOUT = 600
+_SECONDS = re.compile(r"[0-9]{1,12}\Z")
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -127,7 +129,7 @@ class Linker:
         for name, text in recipe.env.items():
             environment[name] = substitute(text, values, recipe.at(f"env.{name}"))
         environment |= values
-        environment |= _fixed(values["date"], path)
+        environment |= _fixed(_epoch(recipe, values["date"]), path)
         return Step(
             label=str(instance),
             inputs_at=tuple(self._inputs(instance, recipe)),
@@ -234,7 +236,7 @@ class Linker:
         if foreign:
             emulator = self.result(self.graph.emulator)
             inputs.append(Input(path=f"in/{QEMU}", derivation=emulator))
-        environment = values | _fixed(values["date"], ["/in/run/bin"])
+        environment = values | _fixed(_epoch(recipe, values["date"]), ["/in/run/bin"])
         return Step(
             label=f"check {number} of {instance}",
             inputs_at=tuple(inputs),
@@ -257,6 +259,15 @@ def _fixed(date: str, path: list[str]) -> dict[str, str]:
         "TZ": "UTC",
         "out": "/build/out",
     }
+
+
+def _epoch(recipe: Recipe, date: str) -> str:
+    """What ``SOURCE_DATE_EPOCH`` is, or nothing."""
+    seconds = int(date) if _SECONDS.match(date) else LAST_DATE + 1
+    if date and seconds > LAST_DATE:
+        msg = f"{date!r} is not a date in seconds since 1970, up to the year 9999"
+        raise RecipeError(msg, where=recipe.at("date"), hint="for example: 1744156800")
+    return date
 
 
 def _inside(text: str, values: Mapping[str, str], where: str) -> str:

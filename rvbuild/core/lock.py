@@ -10,13 +10,16 @@ from typing import TypeVar
 
 from attrs import Attribute, asdict, evolve, field, frozen
 
+from rvbuild.core.agreement import Contradiction, set_contradiction, source_contradiction
 from rvbuild.core.canonical import encode
 from rvbuild.core.errors import LockError
 from rvbuild.core.recipe import (
     DebianSpec,
     GoModulesSpec,
     GoToolchainSpec,
+    Ladder,
     Pin,
+    Reading,
     Recipe,
     SourceSpec,
     WheelSpec,
@@ -29,21 +32,35 @@ _RELOCK = "run `rvbuild lock` and look at what changes in rvbuild.lock"
 
 @frozen(kw_only=True)
 class PinValue:
-    """A pin's value; for a derived one with source, file and line (else empty and 0)."""
+    """A pin's value; for a derived one with source, file and line (else empty and 0).
+
+    ``where`` is the entry's place in the lock, here and below.
+    """
 
     value: str
     spec: str
     source: str = ""
     file: str = ""
     line: int = 0
+    where: str = field(default="", eq=False, repr=False)
 
 
 @frozen(kw_only=True)
 class LockedSource:
-    """A source by content: one, or for ``debian`` every package of the closure."""
+    """A source by content: one, or for ``debian`` every package of the closure.
+
+    ``at`` has the place of each fact of each part in the lock.
+    """
 
     spec: str
     parts: tuple[Source, ...]
+    where: str = field(default="", eq=False, repr=False)
+    at: tuple[Mapping[str, str], ...] = field(default=(), eq=False, repr=False)
+
+    def place(self, part: int | None, fact: str) -> str:
+        """Where a fact of a part stands in the lock, or the entry."""
+        known = self.at[part] if part is not None and part < len(self.at) else {}
+        return known.get(fact, self.where)
 
 
 @frozen(kw_only=True)
@@ -56,6 +73,7 @@ class GoModuleSet:
     specs: tuple[str, ...]
     modules: tuple[tuple[str, str, str], ...]
     mods: tuple[tuple[str, str, str], ...]
+    where: str = field(default="", eq=False, repr=False)
 
 
 def spec_text(spec: SourceSpec | GoModulesSpec | Pin) -> str:
@@ -143,35 +161,50 @@ class Lock:
         wanted = recipe.go_modules and spec_text(recipe.go_modules)
         return any(wanted in held.specs for held in self.go_modules.values())
 
-    def pin(self, recipe: Recipe, name: str, pin: Pin) -> str:
-        """The value of a pin.
+    def pin(self, key: str, pin: Reading | Ladder) -> PinValue:
+        """The value of a pin, by RECIPE/NAME; see core.agreement for what it must fit.
 
         Raises:
             LockError: it is not in the lock, or the recipe now reads it elsewhere.
         """
-        if isinstance(pin, str):
-            return pin
-        key = f"{recipe.name}/{name}"
         held = self.pins.get(key)
-        return self._fitting(key, held, held.spec if held else "", spec_text(pin), pin.where).value
+        return self._fitting(key, held, held.spec if held else "", spec_text(pin), pin.where)
 
     def source(self, key: str, spec: SourceSpec, where: str) -> LockedSource:
-        """The content of a source; the same errors as ``pin``."""
+        """The content of a source.
+
+        Raises:
+            LockError: it is not in the lock, or a fact of it cannot be what the recipe asks for.
+        """
         held = self.sources.get(key)
         if held is None:
             name = key.partition("@")[0]
             hint = f"run `rvbuild lock {name.partition('/')[0]}`, or say --override {name}=FOLDER"
             raise self._lacks(key, where, hint)
-        return self._fitting(key, held, held.spec, spec_text(spec), where)
+        self._fitting(key, held, held.spec, spec_text(spec), where)
+        found = source_contradiction(spec, held.parts, key.partition("@")[2])
+        if found is not None:
+            raise self.contradicts(key, found, held.place(found.part, found.fact), where)
+        return held
 
     def modules(self, key: str, spec: GoModulesSpec) -> GoModuleSet:
-        """A set of Go modules; the same errors as ``pin``."""
+        """A set of Go modules; the same errors as ``source``."""
         wanted = spec_text(spec)
         held, hidden = self.go_modules.get(key), self.hidden.get(key)
         if hidden and wanted in hidden.specs and not (held and wanted in held.specs):
             held = hidden
         found = wanted if held and wanted in held.specs else "; ".join(held.specs if held else ())
-        return self._fitting(key, held, found, wanted, spec.where)
+        held = self._fitting(key, held, found, wanted, spec.where)
+        wrong = set_contradiction(held.modules, held.mods)
+        if wrong is not None:
+            raise self.contradicts(key, wrong, held.where, spec.where)
+        return held
+
+    def contradicts(self, key: str, found: Contradiction, place: str, where: str) -> LockError:
+        """The error for a fact of ``key`` at ``place`` that the recipe at ``where`` rules out."""
+        msg = f"{self.file} has {key} with another {found.fact} than the recipe asks for"
+        details = (f"locked: {found.locked}", f"recipe: {found.wanted}  {where}")
+        return LockError(msg, where=place or where, hint=_RELOCK, details=details)
 
     def _fitting(self, key: str, held: _T | None, found: str, wanted: str, where: str) -> _T:
         if held is None:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
+from rvbuild.core.agreement import Rung, pin_contradiction
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.lock import GoModuleSet, Lock, modules_key, source_key
 from rvbuild.core.recipe import (
     FromSpec,
     GoModulesSpec,
+    Ladder,
     Reading,
     Recipe,
     SourceSpec,
@@ -110,6 +113,30 @@ def git_fact(source: Source, reading: Reading) -> str:
     return reading.adjusted(facts[reading.argument])
 
 
+@define
+class OpenQuestions:
+    """The questions whose answers are looked for: one that needs itself has none."""
+
+    _keys: list[str] = field(factory=list, init=False)
+
+    @contextmanager
+    def asking(self, key: str, where: str) -> Iterator[None]:
+        """While the answer to ``key`` is looked for.
+
+        Raises:
+            RecipeError: that is going on already.
+        """
+        if key in self._keys:
+            circle = " → ".join([*self._keys[self._keys.index(key) :], key])
+            msg = f"pins need each other in a circle: {circle}"
+            raise RecipeError(msg, where=where)
+        self._keys.append(key)
+        try:
+            yield
+        finally:
+            self._keys.pop()
+
+
 @frozen
 class Locked:
     """Answers from a lock; whatever does not fit the recipes is a LockError."""
@@ -117,19 +144,62 @@ class Locked:
     lock: Lock
     recipes: Recipes
     build_arch: str
+    _open: OpenQuestions = field(factory=OpenQuestions, init=False, eq=False, repr=False)
 
     def pin(self, recipe: Recipe, name: str) -> str:
         pin = recipe.all_pins[name]
+        if isinstance(pin, str):
+            return pin
+        with self._open.asking(f"pin {recipe.name}/{name}", pin.where):
+            return self._derived(recipe, name, pin)
+
+    def _derived(self, recipe: Recipe, name: str, pin: Reading | Ladder) -> str:
         if isinstance(pin, Reading) and pin.reader == "git":
             owner, source = named_source(self.recipes, recipe, pin.source, pin.where)
             return git_fact(self.source(owner, source)[0], pin)
-        return self.lock.pin(recipe, name, pin)
+        key = f"{recipe.name}/{name}"
+        held = self.lock.pin(key, pin)
+        rungs = pin.rungs if isinstance(pin, Ladder) else (pin,)
+        prefer = pin.prefer if isinstance(pin, Ladder) else None
+        found = pin_contradiction(
+            held.value,
+            (held.source, held.file, held.line),
+            [self._rung(recipe, rung) for rung in rungs],
+            prefer,
+        )
+        if found is not None:
+            raise self.lock.contradicts(key, found, held.where, pin.where)
+        return held.value
+
+    def _rung(self, recipe: Recipe, reading: Reading) -> Rung:
+        if reading.reader == "literal":
+            return Rung(reading=reading, owner=recipe.name, value=reading.argument)
+        owner, name = named_source(self.recipes, recipe, reading.source, reading.where)
+        fact = None
+        if reading.reader == "git":
+            fact = git_fact(self.source(owner, name)[0], reading)
+        return Rung(reading=reading, owner=owner.name, value=fact)
 
     def source(self, recipe: Recipe, name: str) -> tuple[Source, ...]:
-        spec = described(recipe, name, self, self.build_arch)
+        with self._open.asking(f"source {recipe.name}/{name}", recipe.sources[name].where):
+            spec = described(recipe, name, self, self.build_arch)
         key = source_key(recipe.name, name, spec, self.build_arch)
         return self.lock.source(key, spec, recipe.sources[name].where).parts
 
     def modules(self, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
         owner, name = named_source(self.recipes, recipe, spec.source, spec.where)
         return self.lock.modules(modules_key(f"{owner.name}/{name}", spec.directory), spec)
+
+    def answer_all(self, recipe: Recipe) -> None:
+        """See that everything that a recipe asks for has an answer.
+
+        Raises:
+            LockError: the lock lacks it, or has what it cannot be.
+        """
+        for name in recipe.all_pins:
+            self.pin(recipe, name)
+        for name, use in recipe.sources.items():
+            if not isinstance(use.spec, FromSpec):
+                self.source(recipe, name)
+        if recipe.go_modules is not None:
+            self.modules(recipe, recipe.go_modules)

@@ -25,6 +25,15 @@ Advance = Callable[[int, int], None]
 """Called with (bytes done, bytes in total or 0)."""
 
 
+Taken = Callable[[int, int], None]
+"""Called with (entries, bytes) taken since the last call, for each entry and each MiB at
+least; may raise, to end the taking."""
+
+
+Wanted = Callable[[], None]
+"""Called often during long work; raises if nobody wants what comes of it any more."""
+
+
 class TreeSink(Protocol):
     """Takes the files of one new tree, in any order.
 
@@ -169,11 +178,15 @@ class Store(TreeStore, Results, Failures, Locks, Protocol):
 class Capturer(Protocol):
     """Takes a folder of this machine into the store, as a tree."""
 
-    def capture(self, directory: str) -> Digest:
-        """The folder's files may be moved into the store: it is of no use afterwards.
+    def capture(self, directory: str, taken: Taken) -> Digest:
+        """Copy what is in the folder, of which files may be gone afterwards; the tree's root.
+
+        Nobody can have open for writing what is in the tree: not who holds a descriptor of
+        the folder's files, nor another name of one.
 
         Raises:
             VerificationError: it holds what a tree cannot (a socket, a device, a FIFO).
+            StoreError: it could not be read, or the store could not be written.
         """
         ...
 
@@ -205,7 +218,8 @@ class Executor(Protocol):
             action: What to run.
             label: For messages.
             log: Takes each line that the step writes.
-            accelerators: Folders of this machine by path in the sandbox (``tmp/go-cache``).
+            accelerators: Folders of this machine by path in the sandbox (``tmp/go-cache``);
+                the outcome says whether they could be used.
 
         Raises:
             SandboxError: this machine cannot run it.
@@ -221,8 +235,10 @@ class ImageAudit(Protocol):
     """Everything wrong with the images of a folder or an archive."""
 
     def __call__(
-        self, rule: OutputRule, place: str, forbidden: Sequence[bytes], /
-    ) -> Sequence[Finding]: ...
+        self, rule: OutputRule, place: str, forbidden: Sequence[bytes], wanted: Wanted, /
+    ) -> Sequence[Finding]:
+        """Look; ``wanted`` is called before each part that is read."""
+        ...
 
 
 class Clock(Protocol):

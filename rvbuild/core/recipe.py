@@ -23,6 +23,13 @@ ARCHITECTURES = ("riscv64", "arm64", "amd64")
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64"}
 """Our architectures by what uname(2) and the names of wheels call them."""
 
+RESERVED_NAMES = {
+    "go-modules": "the module cache of a step",
+    "recipe": "the files beside a recipe",
+    "run": "where a check finds the programs that it runs",
+}
+"""Names that no recipe can have, since it would lie at ``/in/NAME``, and what lies there."""
+
 ACCELERATORS = {"go": "tmp/go-cache"}
 """Compile caches by name, and where each lies in the sandbox with or without acceleration."""
 

@@ -17,6 +17,9 @@ from attrs import field, frozen
 from rvbuild.core.canonical import Json
 from rvbuild.core.errors import RecipeError
 
+LAST_DATE = 253_402_300_799
+"""The end of the year 9999, in Unix seconds: no later date has a form that everybody reads."""
+
 
 def file_name(url: str) -> str:
     """The last component of a URL's path, as it is called in a tree and in messages.

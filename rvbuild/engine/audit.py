@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
-from attrs import evolve
+from attrs import evolve, frozen
 
-from rvbuild.core.audit import Finding, audit
+from rvbuild.core.audit import Finding, Watched, audit
 from rvbuild.core.derivation import OutputRule, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.ports import ImageAudit, TreeStore
+from rvbuild.core.ports import ImageAudit, TreeStore, Wanted
 from rvbuild.core.tree import File, Nested, Symlink
 
 BUILD_FOLDERS = (b"/build/src/", b"/build/out/", b"/tmp/go-build")
@@ -26,21 +27,29 @@ _FORMS: Mapping[str, tuple[type, ...]] = {"tree": (dict,), "image": (dict, File)
 _ANYTHING = OutputRule(name="", path="", kind="file")
 
 
-def audit_outputs(
-    step: Step,
-    store: TreeStore,
-    output: Digest,
-    forbidden: Sequence[bytes],
-    audit_image: ImageAudit,
-) -> None:
+@frozen(kw_only=True)
+class Inspection:
+    """How outputs are looked at.
+
+    Attributes:
+        forbidden: Words that no file may hold (this machine's paths).
+        audit_image: Looks into images.
+        wanted: Called before each part that is read; may raise.
+    """
+
+    forbidden: Sequence[bytes]
+    audit_image: ImageAudit
+    wanted: Wanted
+
+
+def audit_outputs(step: Step, store: TreeStore, output: Digest, how: Inspection) -> None:
     """Check every declared output, and every file for what must not be inside.
 
     Args:
         step: Its rules.
         store: Has the tree.
         output: The tree's root.
-        forbidden: Words that no file of it may hold (this machine's paths).
-        audit_image: Looks into images.
+        how: What else is known.
 
     Raises:
         VerificationError: with every finding in ``details``.
@@ -56,16 +65,17 @@ def audit_outputs(
         rules[rule.path] = rule
         if rule.kind == "image" and missing is None:
             inside = f"{base}/{rule.path}"
-            findings += audit_image(rule, inside, [*forbidden, *BUILD_FOLDERS])
+            words = [*how.forbidden, *BUILD_FOLDERS]
+            findings += how.audit_image(rule, inside, words, how.wanted)
     for path, node in tree.walk():
         if isinstance(node, File) and node.digest.size:
             declared = _rule_for(path, rules)
-            words = forbidden if declared is None else [*forbidden, *BUILD_FOLDERS]
+            words = [*how.forbidden, *(BUILD_FOLDERS if declared else ())]
             with (
                 open(f"{base}/{path}", "rb") as file,
                 mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
             ):
-                findings += audit(declared or _ANYTHING, data, words, path)
+                findings += audit(declared or _ANYTHING, Watched(data, how.wanted), words, path)
     if findings:
         msg = "its outputs are not what they must be"
         details = tuple(f"{finding.path}: {finding.what}" for finding in findings)
@@ -87,7 +97,7 @@ def _missing(rule: OutputRule, nested: Nested) -> Finding | None:
     for part in rule.path.split("/"):
         node = node.get(part) if isinstance(node, dict) else None
     if node is None:
-        near = ", ".join(list(_some_paths(nested, ""))[:8]) or "nothing"
+        near = ", ".join(islice(_some_paths(nested), 8)) or "nothing"
         hint = f"the step left: {near}"
         if rule.kind == "image":
             hint += ". The script of an image must not `exit`: what packs comes after it"
@@ -100,9 +110,12 @@ def _missing(rule: OutputRule, nested: Nested) -> Finding | None:
     return None
 
 
-def _some_paths(nested: Nested, prefix: str) -> Iterator[str]:
-    for name, node in nested.items():
-        if isinstance(node, dict):
-            yield from _some_paths(node, f"{prefix}{name}/")
-        else:
-            yield prefix + name
+def _some_paths(nested: Nested) -> Iterator[str]:
+    waiting = [("", nested)]
+    while waiting:
+        prefix, here = waiting.pop()
+        for name, node in here.items():
+            if isinstance(node, dict):
+                waiting.append((f"{prefix}{name}/", node))
+            else:
+                yield prefix + name

@@ -22,12 +22,16 @@ User = tuple[Recipe, GoModulesSpec]
 
 
 def all_modules(files: SourceFiles, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
-    """Everything that the go.sum beside a source's go.mod names."""
+    """Everything that the go.sum beside a source's go.mod names.
+
+    A module without its go.mod is left out: the go command never gets as far as its zip.
+    """
     file = "go.sum" if spec.directory == "." else f"{spec.directory}/go.sum"
     text = files.read(recipe, spec.source, file, spec.where).decode(errors="replace")
     sums = parse_go_sum(text, f"{spec.source}:{file}")
+    modules = {key: h1 for key, h1 in sums.modules.items() if key in sums.mods}
     return GoModuleSet(
-        specs=(spec_text(spec),), modules=_triples(sums.modules), mods=_triples(sums.mods)
+        specs=(spec_text(spec),), modules=_triples(modules), mods=_triples(sums.mods)
     )
 
 

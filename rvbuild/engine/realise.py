@@ -7,19 +7,20 @@ Must not know: order, concrete adapters, the screen.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 
 from attrs import define, field, frozen
 
 from rvbuild.core.action import Action, Command, Mount, Outcome, input_root
 from rvbuild.core.derivation import Derivation, Fetch, Merge, Realisation, Step
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import Interrupted, StepError, VerificationError
+from rvbuild.core.errors import Interrupted, RvbuildError, StepError, VerificationError
 from rvbuild.core.events import Finished, Progressed, Reporter, Started, Wrote
 from rvbuild.core.plan import Task
-from rvbuild.core.ports import AnyFetcher, Clock, Executor, ImageAudit, Store
+from rvbuild.core.ports import AnyFetcher, Clock, Executor, ImageAudit, Store, Wanted
 from rvbuild.core.recipe import ACCELERATORS
-from rvbuild.engine.audit import audit_outputs
+from rvbuild.engine.audit import Inspection, audit_outputs
 
 LOG_TAIL = 25
 """How many of a failed step's last lines its error shows."""
@@ -101,15 +102,13 @@ class Realiser:
             seconds = machinery.clock() - began
             machinery.report(Finished(derivation.label, task.phase, how, seconds))
 
-    def _waiter(self, label: str) -> Callable[[], None]:
+    def _waiter(self, label: str) -> Wanted:
         """What to do now and then while another process works on the same derivation."""
+        return partial(self._raise_if_stopped, "stopped while another rvbuild works on it", label)
 
-        def waiting() -> None:
-            if self._stopped.is_set():
-                msg = "stopped while another rvbuild works on it"
-                raise Interrupted(msg, where=label)
-
-        return waiting
+    def _raise_if_stopped(self, message: str, label: str) -> None:
+        if self._stopped.is_set():
+            raise Interrupted(message, where=label)
 
     def _found_or_made(self, derivation: Derivation) -> tuple[Realisation, str]:
         found = self.lookup(derivation.digest)  # another process may have done it meanwhile
@@ -128,9 +127,7 @@ class Realiser:
 
     def _fetch(self, derivation: Fetch) -> Realisation:
         def advance(done: int, total: int) -> None:
-            if self._stopped.is_set():
-                msg = "stopped while fetching"
-                raise Interrupted(msg, where=derivation.label)
+            self._raise_if_stopped("stopped while fetching", derivation.label)
             self.machinery.report(Progressed(derivation.label, done, total))
 
         with self.machinery.store.new_tree() as tree:
@@ -206,7 +203,7 @@ class Realiser:
         return None, False
 
     def _execute(self, step: Step, action: Action) -> tuple[Outcome, bool]:
-        """Run it; the outcome, and whether an accelerator could help."""
+        """Run it; the outcome, and whether an accelerator helped."""
         machinery = self.machinery
         folders = {
             ACCELERATORS[name]: machinery.accelerators[name]
@@ -217,25 +214,34 @@ class Realiser:
         def log(line: str) -> None:
             machinery.report(Wrote(step.label, line))
 
-        return machinery.executor.run(action, step.label, log, folders), bool(folders)
+        outcome = machinery.executor.run(action, step.label, log, folders)
+        return outcome, outcome.accelerated
 
     def _verified(self, step: Step, outcome: Outcome) -> Digest:
         """The output, once it is what the step's rules say; else the log is kept."""
         store = self.machinery.store
         try:
             output = _output_of(step, outcome, store)
-            machinery = self.machinery
-            audit_outputs(step, store, output, machinery.forbidden, machinery.audit_image)
+            audit_outputs(step, store, output, self._inspection(step.label))
         except (StepError, VerificationError):
             store.record_failure(step.digest, outcome.log)
             raise
         return output
+
+    def _inspection(self, label: str) -> Inspection:
+        return Inspection(
+            forbidden=self.machinery.forbidden,
+            audit_image=self.machinery.audit_image,
+            wanted=partial(self._raise_if_stopped, "stopped while its output was looked at", label),
+        )
 
 
 def _output_of(step: Step, outcome: Outcome, store: Store) -> Digest:
     """What the step left, if it went well."""
     if outcome.exit_code:
         raise _failure(step, outcome, store.read(outcome.log))
+    if outcome.refusal is not None:
+        raise _refused(step, outcome.refusal)
     if outcome.output is None:
         msg = "the step left no output"
         raise StepError(msg, where=step.label)
@@ -246,6 +252,14 @@ def _output_of(step: Step, outcome: Outcome, store: Store) -> Digest:
             hint = "change the program, or the check's `expect`"
             raise VerificationError(msg, where=step.label, details=_tail(log), hint=hint)
     return outcome.output
+
+
+def _refused(step: Step, why: RvbuildError) -> RvbuildError:
+    """What is wrong with an output, with the step that left it and where to read on."""
+    why.where = step.label
+    hints = [why.hint, f"the step's log: `rvbuild log {_log_name(step)}`"]
+    why.hint = "; ".join(hint for hint in hints if hint)
+    return why
 
 
 def _log_name(step: Step) -> str:

@@ -6,11 +6,12 @@ Must not know: registries, how trees are made. The only part of rvbuild that res
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from attrs import define, field
 
-from rvbuild.core.errors import LockError, RecipeError
+from rvbuild.core.agreement import set_contradiction, source_contradiction
+from rvbuild.core.errors import LockError
 from rvbuild.core.lock import (
     GoModuleSet,
     Lock,
@@ -20,7 +21,7 @@ from rvbuild.core.lock import (
     source_key,
     spec_text,
 )
-from rvbuild.core.pinned import Recipes, described, git_fact
+from rvbuild.core.pinned import OpenQuestions, Recipes, described, git_fact
 from rvbuild.core.recipe import GoModuleSpec, GoModulesSpec, PathSpec, Reading, Recipe, SourceSpec
 from rvbuild.core.source import Source
 from rvbuild.engine.go_list import Import
@@ -67,7 +68,7 @@ class Resolver:
     sources: dict[str, LockedSource] = field(factory=dict, init=False)
     go_modules: dict[str, GoModuleSet] = field(factory=dict, init=False)
     _wanted: dict[str, list[User]] = field(factory=dict, init=False)
-    _under_way: list[str] = field(factory=list, init=False)
+    _open: OpenQuestions = field(factory=OpenQuestions, init=False)
     _standing: dict[str, bool] = field(factory=dict, init=False)
     _files: SourceFiles = field(init=False)
 
@@ -146,18 +147,6 @@ class Resolver:
         for name, use in recipe.sources.items():
             self._files.source(recipe, name, use.where)
 
-    def _once(self, key: str, where: str, find: Callable[[], None]) -> None:
-        """Refuse a fact that is needed to find itself."""
-        if key in self._under_way:
-            circle = " → ".join([*self._under_way[self._under_way.index(key) :], key])
-            msg = f"pins need each other in a circle: {circle}"
-            raise RecipeError(msg, where=where)
-        self._under_way.append(key)
-        try:
-            find()
-        finally:
-            self._under_way.pop()
-
     def pin(self, recipe: Recipe, name: str) -> str:
         """The value of a pin."""
         pin = recipe.all_pins[name]
@@ -169,11 +158,8 @@ class Resolver:
         if key not in self.pins and key in self.below.pins and self._stands(recipe):
             self.pins[key] = self.below.pins[key]
         if key not in self.pins:
-
-            def find() -> None:
+            with self._open.asking(f"pin {key}", pin.where):
                 self.pins[key] = pin_value(self._files, recipe, name, pin)
-
-            self._once(f"pin {key}", pin.where, find)
         return self.pins[key].value
 
     def source(self, recipe: Recipe, name: str) -> tuple[Source, ...]:
@@ -181,18 +167,21 @@ class Resolver:
         use = recipe.sources[name]
         key = source_key(recipe.name, name, use.spec, self.build_arch)
         if key not in self.sources:
-
-            def find() -> None:
+            with self._open.asking(f"source {key}", use.where):
                 spec = described(recipe, name, self, self.build_arch)
                 text = spec_text(spec)
                 held = self.old.sources.get(key)
-                if held is None or held.spec != text or _found_again(spec):
+                if held is None or held.spec != text or self._is_no_answer(key, spec, held):
                     finder = SourceFinder(self.registries, self._files, self.build_arch)
                     held = LockedSource(spec=text, parts=finder.parts(recipe, spec, use.where))
                 self.sources[key] = held
-
-            self._once(f"source {key}", use.where, find)
         return self.sources[key].parts
+
+    def _is_no_answer(self, key: str, spec: SourceSpec, held: LockedSource) -> bool:
+        """Whether what a lock has for the same description cannot be so, or not any more."""
+        if _found_again(spec):
+            return True
+        return source_contradiction(spec, held.parts, key.partition("@")[2]) is not None
 
     def modules(self, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
         """The modules that all users of a source's module need together.
@@ -205,22 +194,22 @@ class Resolver:
         if not spec.packages and all(wanted.packages for _, wanted in users):
             return all_modules(self._files, recipe, spec)
         if key not in self.go_modules:
-
-            def find() -> None:
+            with self._open.asking(f"modules {key}", spec.where):
                 held = self.old.go_modules.get(key)
-                if held is None or held.specs != asked(users) or not self._unchanged(recipe, spec):
+                stands = held is not None and held.specs == asked(users)
+                if held is None or not stands or not self._unchanged(recipe, spec, held):
                     held = shared_modules(self._files, users, self.imports)
                 self.go_modules[key] = held
-
-            self._once(f"modules {key}", spec.where, find)
         return self.go_modules[key]
 
     def _modules_key(self, recipe: Recipe, spec: GoModulesSpec) -> str:
         owner, name = self._files.named(recipe, spec.source, spec.where)
         return modules_key(f"{owner.name}/{name}", spec.directory)
 
-    def _unchanged(self, recipe: Recipe, spec: GoModulesSpec) -> bool:
-        """Whether the source is what it was for the old lock."""
+    def _unchanged(self, recipe: Recipe, spec: GoModulesSpec, held: GoModuleSet) -> bool:
+        """Whether the set can be one, and the source is what it was for the old lock."""
+        if set_contradiction(held.modules, held.mods) is not None:
+            return False
         owner, name = self._files.named(recipe, spec.source, spec.where)
         self.source(owner, name)
         return self._as_in(self.old, owner, name)

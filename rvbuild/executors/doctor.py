@@ -9,17 +9,30 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
 from rvbuild.core.errors import SandboxError
-from rvbuild.executors import bwrap, knobs, seccomp
+from rvbuild.executors import bwrap, identity, knobs, seccomp
+from rvbuild.executors.accelerators import Accelerator
+from rvbuild.executors.keeper import Keeper, Request
+from rvbuild.executors.limits import Limits
+from rvbuild.executors.local import staged
+from rvbuild.executors.sandbox import Launch, Sandbox
+from rvbuild.executors.step_log import StepLog
+from rvbuild.executors.threshold import Threshold
+from rvbuild.executors.watch import Watch
 
 _OLDEST_BWRAP = (0, 5)  # --clearenv, --perms
 _OLDEST_GIT = (2, 25)
 _ROOM_WANTED = 10 << 30  # bytes: a cold build of K3s, with its compile cache
 _SECONDS = 20
+_WHERE_LAYERS_ARE = (
+    "they need Linux 5.11, bubblewrap 0.11 and a file system that takes overlays, such as a"
+    " volume in the place of a container's own layer"
+)
 
 
 @frozen(kw_only=True)
@@ -34,7 +47,9 @@ class Check:
 
 def checks(folder: str) -> tuple[Check, ...]:
     """Look at everything; ``folder`` is where steps would run."""
-    return (_bubblewrap(), _namespaces(), _kernel(), _disk(folder), _git())
+    return (
+        _bubblewrap(), _namespaces(), _accelerators(folder), _kernel(), _disk(folder), _git(),
+    )  # fmt: skip
 
 
 def _bubblewrap() -> Check:
@@ -53,15 +68,59 @@ def _namespaces() -> Check:
     """Make a real sandbox; nothing else tells."""
     name = "user namespaces"
     try:
-        program = bwrap.find()
-    except SandboxError:
-        return Check(name=name, ok=False, found="not tried", hint=bwrap.INSTALL_HINT)
-    room = bwrap.Room(environment={}, working_directory="/", read_only={"/": "/"})
-    ended = _ran((program, *room.arguments(), "--", program, "--version"))
-    if ended is not None and ended.returncode == 0:
-        return Check(name=name, ok=True, found="a sandbox can be made")
-    found = ended.stdout.strip() if ended else "no answer"
-    return Check(name=name, ok=False, found=found, hint="; ".join(knobs.forbidding()))
+        said = _refusal({})
+    except SandboxError as error:
+        return Check(name=name, ok=False, found=str(error), hint=error.hint or "")
+    if said:
+        return Check(name=name, ok=False, found=said, hint="; ".join(knobs.forbidding()))
+    return Check(name=name, ok=True, found=f"a sandbox can be made, {_whose()}")
+
+
+def _whose() -> str:
+    if os.geteuid() != 0:
+        return "as this user"
+    return "as an id without rights" if identity.pool() else "as root: there is no other id here"
+
+
+def _accelerators(folder: str) -> Check:
+    """Make a sandbox with a layer over a folder; without it, builds are right and slower."""
+    name = "compile caches"
+    pool = identity.pool()
+    try:
+        with tempfile.TemporaryDirectory(dir=_nearest(folder)) as top:
+            accelerator = Accelerator(f"{top}/caches/one", pool.common if pool else None)
+            accelerator.prepare()
+            layer = accelerator.layer(f"{top}/over")
+            said = _refusal({"/tmp": layer.overlay})  # noqa: S108 - a path inside
+    except (OSError, SandboxError) as error:
+        said = str(error)
+    found = "steps can have a layer of their own over them"
+    if said:
+        found = f"none, so builds are slower: {said} ({_WHERE_LAYERS_ARE})"
+    return Check(name=name, ok=True, found=found)
+
+
+def _refusal(overlays: Mapping[str, bwrap.Overlay]) -> str:
+    """Why a sandbox like that of a step does not run; empty if it does."""
+    limits, pool = Limits(), identity.pool()
+    room = bwrap.Room(
+        environment={}, working_directory="/", read_only={"/": "/"}, overlays=overlays
+    )
+    asked = Request(
+        program=bwrap.find(),
+        command=("/bin/sh", "-c", ":"),
+        limits=limits.table(),
+        owner=pool.common if pool else None,
+    )
+    asked, options = staged(asked, room)
+    seal, threshold = seccomp.program(), Threshold.to("/")
+    launch = Launch(request=asked, options=options, seal=seal, threshold=threshold)
+    keeper = Keeper()  # which ends what it started when it goes
+    log = StepLog(lambda _: None, limits.log_bytes)
+    with tempfile.TemporaryDirectory() as empty:
+        ended = Watch(Sandbox(keeper, launch), log, limits, _SECONDS, empty).follow()
+    said = log.close().decode(errors="replace").strip()
+    return "" if ended.exit_code == 0 else said or f"exit code {ended.exit_code}"
 
 
 def _kernel() -> Check:
@@ -72,14 +131,12 @@ def _kernel() -> Check:
     except SandboxError as error:
         return Check(name=name, ok=False, found=found, hint=error.hint or "")
     except OSError:
-        return Check(name=name, ok=False, found=found, hint="Linux 5.3 or later is needed")
+        return Check(name=name, ok=False, found=found, hint="Linux 5.9 or later is needed")
     return Check(name=name, ok=True, found=found)
 
 
 def _disk(folder: str) -> Check:
-    at = os.path.abspath(folder)
-    while not os.path.exists(at):
-        at = os.path.dirname(at)
+    at = _nearest(folder)
     status = os.statvfs(at)
     free = status.f_bavail * status.f_frsize
     return Check(
@@ -88,6 +145,13 @@ def _disk(folder: str) -> Check:
         found=f"{free / 1e9:.1f} GB free at {at}",
         hint="" if free >= _ROOM_WANTED else "large builds want 10 GB: `rvbuild gc` frees some",
     )
+
+
+def _nearest(folder: str) -> str:
+    at = os.path.abspath(folder)
+    while not os.path.exists(at):
+        at = os.path.dirname(at)
+    return at
 
 
 def _git() -> Check:

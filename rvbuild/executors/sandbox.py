@@ -2,21 +2,26 @@
 
 Knows: bwrap's pipes and the handle on what runs inside. Must not know: logs, actions.
 
-bwrap reads its options from a pipe, so limits are set on it before it does anything and
-no host path shows in its command line. What it made waits at a second pipe, the gate,
-until there is a handle on the first process of the new pid namespace: that handle kills
-everything inside at once, and tells when the last of it is gone.
+bwrap reads its options from a pipe, so no host path shows in its command line. What it
+made waits at a second pipe, the gate, until there is a handle on the first process of the
+new pid namespace: that handle kills everything inside at once, and tells when the last of
+it is gone.
+
+The gate is the system call filter: bwrap reads it last, and its length must be a multiple
+of 8. All but its last byte is there from the start. If rvbuild dies before it adds that
+byte, the end of the pipe comes too early, and bwrap ends without having started anything.
+
+bwrap does not start the command but the threshold (``rvbuild.executors.threshold``). Its
+standard input is the pipe on which it says that it failed; the command gets an empty one.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import select
 import signal
-import subprocess
 import threading
 from collections.abc import Sequence
 
@@ -24,8 +29,9 @@ from attrs import frozen
 
 from rvbuild.core.errors import SandboxError, StepError
 from rvbuild.executors import knobs
-from rvbuild.executors.bwrap import INSTALL_HINT
-from rvbuild.executors.limits import Limits
+from rvbuild.executors.keeper import Keeper, Request
+from rvbuild.executors.machine_code import FAILED, Report
+from rvbuild.executors.threshold import Threshold
 
 CHUNK = 1 << 16
 
@@ -56,16 +62,15 @@ class Pipes:
 
 @frozen(kw_only=True)
 class Launch:
-    """What to start: bwrap's path and options, the command by paths inside, the limits.
+    """What to start, with bwrap's ``options`` and the ``seal`` (its filter).
 
-    ``seal`` is the system call filter.
+    ``threshold`` is the program that becomes the command.
     """
 
-    program: str
+    request: Request
     options: Sequence[str]
-    command: Sequence[str]
     seal: bytes
-    limits: Limits
+    threshold: Threshold
 
 
 class Sandbox:
@@ -76,44 +81,47 @@ class Sandbox:
         StepError: the command is longer than the kernel takes.
     """
 
-    def __init__(self, launch: Launch) -> None:
+    def __init__(self, keeper: Keeper, launch: Launch) -> None:
         self._pipes = Pipes()
         self._lock = threading.Lock()
         self._pid = 0  # of the first process inside, as seen from here
         self._first = -1  # the handle on it (a pidfd)
         self._said = b""  # what bwrap told of the sandbox: lines of JSON
+        self._threshold, self._command = launch.threshold, launch.request.command[0]
+        self.failure = ""  # after ``wait``: why there was no command to run
         try:
-            self._start(launch)
+            self._start(keeper, launch)
         except BaseException:
             self._pipes.close()
             raise
 
-    def _start(self, launch: Launch) -> None:
-        if any("\0" in word for word in (*launch.options, *launch.command)):
+    def _start(self, keeper: Keeper, launch: Launch) -> None:
+        if any("\0" in word for word in (*launch.options, *launch.request.command)):
             msg = "a variable or argument of the step holds a NUL, which no process can be given"
             raise StepError(msg, hint="look at `env` and the pins of the recipe")
         pipe = self._pipes.pipe
         (self.output, output), (self.status, status) = pipe(), pipe()
-        (options, to_options), (seal, to_seal), (gate, to_gate) = pipe(), pipe(), pipe()
-        os.write(to_seal, launch.seal)
-        fixed = (status, "--seccomp", seal, "--block-fd", gate, "--args", options, "--")
-        argv = ("bwrap", "--json-status-fd", *map(str, fixed), *launch.command)
-        self._process = _spawn(launch.program, argv, output, (status, options, seal, gate))
-        self._pipes.close(output, status, options, seal, gate, to_seal)
+        (options, to_options), (seal, to_seal) = pipe(), pipe()
+        self._report, report = pipe()
+        threshold = self._pipes.add(launch.threshold.file())
+        os.write(to_seal, launch.seal[:-1])
+        passed = (output, report, status, options, seal, threshold)
+        self._process = keeper.start(launch.request, passed)
+        self._pipes.close(*passed)
         try:
-            launch.limits.apply(self._process.pid)
             _write_all(to_options, b"".join(os.fsencode(one) + b"\0" for one in launch.options))
         except BaseException:
             self._process.kill()  # it still waits for its options: nothing was made
-            self._process.wait()
+            self._process.close()
             raise
         self._pipes.close(to_options)
         try:
             self._meet_first_process()
+            _write_all(to_seal, launch.seal[-1:])
         except BaseException:
             self._abandon()
             raise
-        self._pipes.close(to_gate)  # the end of the file opens the gate
+        self._pipes.close(to_seal)
 
     def _meet_first_process(self) -> None:
         while b"\n" not in self._said and (chunk := os.read(self.status, CHUNK)):
@@ -137,7 +145,7 @@ class Sandbox:
     def _abandon(self) -> None:
         """Kill what was made before the gate opened."""
         with contextlib.suppress(SandboxError):
-            if self._first < 0 and self._process.returncode is None:
+            if self._first < 0:
                 self._meet_first_process()
         self.kill()
         self._process.kill()
@@ -175,42 +183,26 @@ class Sandbox:
             poll = select.poll()
             poll.register(self._first, select.POLLIN)
             poll.poll()
+        report = self._read_report()
         with self._lock:
             self._pipes.close()
+        if report:
+            self.failure = self._threshold.explain(report, self._command)
+            return FAILED, self._threshold.was_crossed(report)
         for line in self._said.splitlines():
             if "exit-code" in (told := json.loads(line)):
                 return int(told["exit-code"]), True
         return (128 - bwrap, True) if bwrap < 0 else (bwrap, False)
+
+    def _read_report(self) -> Report | None:
+        data = os.read(self._report, Report.SIZE) if self._report in self._pipes else b""
+        return Report.read(data) if data else None
 
 
 def refused(said: str) -> SandboxError:
     """The error for a sandbox that could not be made, by what bwrap said."""
     msg = f"the sandbox could not be made: {said or 'bwrap ended without a word'}"
     return SandboxError(msg, hint="; ".join(knobs.forbidding()))
-
-
-def _spawn(
-    program: str, argv: Sequence[str], output: int, inside: Sequence[int]
-) -> subprocess.Popen[bytes]:
-    try:
-        return subprocess.Popen(  # noqa: S603 - the program is bwrap, no shell is involved
-            argv,
-            executable=program,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=inside,
-            cwd="/",
-            env={},
-            umask=0o022,
-            start_new_session=True,  # ^C is for us to pass on
-        )
-    except OSError as error:
-        if error.errno == errno.E2BIG:
-            msg = "the command of the step is longer than the kernel takes (128 KiB a word)"
-            raise StepError(msg, hint="put the long part into a file beside the recipe") from error
-        msg = f"bubblewrap could not be started: {error}"
-        raise SandboxError(msg, hint=INSTALL_HINT) from error
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Watching a sandbox: its log, its time, its processes.
+"""Watching a sandbox: its log, its time, its processes, what it writes.
 
 Knows: when to stop a step. Must not know: what the step is for.
 """
@@ -15,10 +15,12 @@ from attrs import frozen
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.sandbox import CHUNK, Sandbox
 from rvbuild.executors.step_log import StepLog
+from rvbuild.executors.usage import Usage
 
 TIMED_OUT = 124  # as timeout(1) has it
 OVER_LIMIT = 128 + signal.SIGXFSZ
 _COUNT_EVERY = 0.05  # seconds between two counts of the processes; one takes about 50 µs
+_LOOK_FOR = 0.001  # seconds at each count, for what the step wrote: 2 % of a processor
 
 
 @frozen
@@ -30,12 +32,23 @@ class Ended:
 
 
 class Watch:
-    """Passes on what a sandbox writes, and stops it when it goes over a limit."""
+    """Passes on what a sandbox writes, and stops it when it goes over a limit.
 
-    def __init__(self, sandbox: Sandbox, log: StepLog, limits: Limits, seconds: float) -> None:
+    Args:
+        sandbox: What is watched.
+        log: Takes its output.
+        limits: What it may use, besides ``seconds``.
+        seconds: How long it may run.
+        folder: Where all is that it may write to.
+    """
+
+    def __init__(
+        self, sandbox: Sandbox, log: StepLog, limits: Limits, seconds: float, folder: str
+    ) -> None:
         self._sandbox = sandbox
         self._log = log
         self._limits = limits
+        self._usage = Usage(folder)
         self._seconds = seconds
         self._deadline = time.monotonic() + seconds
         self._stopped: int | None = None
@@ -49,8 +62,13 @@ class Watch:
             self._sandbox.kill()
             self._sandbox.wait()
             raise
+        if exit_code == 0 and self._stopped is None:
+            self._usage.measure()
+            self._check_disk()
         if self._stopped is not None:
             return Ended(self._stopped, True)
+        if self._sandbox.failure:
+            self._log.note(self._sandbox.failure)
         return Ended(exit_code, started)
 
     def _drain(self) -> None:
@@ -88,6 +106,18 @@ class Watch:
             self._stop(TIMED_OUT, f"it ran for {self._seconds:,.0f} s, its time limit")
         elif self._sandbox.processes() > self._limits.processes:
             self._stop(OVER_LIMIT, f"it had more than {self._limits.processes:,} processes")
+        else:
+            self._usage.advance(_LOOK_FOR)
+            self._check_disk()
+
+    def _check_disk(self) -> None:
+        limits, usage = self._limits, self._usage
+        if usage.bytes > limits.disk_bytes:
+            self._stop(OVER_LIMIT, f"it wrote more than {limits.disk_bytes:,} bytes")
+        elif usage.entries > limits.disk_entries:
+            self._stop(OVER_LIMIT, f"it made more than {limits.disk_entries:,} files")
+        elif usage.ran_full():
+            self._stop(OVER_LIMIT, "the disk of the store was almost full")
 
     def _stop(self, exit_code: int, why: str) -> None:
         self._stopped = exit_code

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator
 
 from rvbuild.core.errors import StoreError
+from rvbuild.executors.identity import Identity
 from rvbuild.files.folder import open_file
 
 MTIME = 315_532_800
@@ -19,21 +20,25 @@ Equal times keep make from rebuilding what a release ships ready-made."""
 _CHUNK = 1 << 30
 
 
-def make(parent: str) -> str:
-    """A new folder that only this user can enter (a setuid file in it is out of reach).
+def make(parent: str, owner: Identity | None = None) -> str:
+    """A new folder that only its owner can enter (a setuid file in it is out of reach).
+
+    Args:
+        parent: Where it is made.
+        owner: Whose it is, if not this user's.
 
     Raises:
         StoreError: it could not be made.
     """
     try:
-        return _make(parent)
+        return _make(parent, owner)
     except OSError as error:
         msg = f"could not make a step's folder: {error.strerror}"
         hint = "free some space with `rvbuild gc`, or use another store with --store"
         raise StoreError(msg, where=parent, hint=hint) from error
 
 
-def _make(parent: str) -> str:
+def _make(parent: str, owner: Identity | None) -> str:
     os.makedirs(parent, exist_ok=True)
     while True:
         folder = os.path.join(parent, f"step-{os.urandom(8).hex()}")
@@ -46,27 +51,40 @@ def _make(parent: str) -> str:
             os.mkdir(path, mode)
             if stat.S_IMODE(os.stat(path).st_mode) != mode:  # the umask took some of it
                 os.chmod(path, mode)
+            if owner:
+                os.chown(path, owner.uid, owner.gid)
+        if owner:
+            os.chown(folder, owner.uid, owner.gid)
         return folder
 
 
-def copy(source: str, target: str) -> None:
+def copy(source: str, target: str, owner: Identity | None = None) -> None:
     """A writable copy of a tree of the store at ``target``, which must not exist yet.
 
     Contents are shared with the original where the file system can (reflinks), never by
-    hard links. Modes are 0755 and 0644; times are ``MTIME``.
+    hard links. Modes are 0755 and 0644; times are ``MTIME``; all is ``owner``'s.
 
     Raises:
         StoreError: reading or writing failed.
     """
-    os.makedirs(os.path.dirname(target), exist_ok=True)
     try:
-        _copy(source, target)
+        _parents(target, owner)
+        _copy(source, target, owner)
     except OSError as error:
         msg = f"could not copy an input that the step may write: {error}"
         raise StoreError(msg, where=target) from error
 
 
-def _copy(source: str, target: str) -> None:
+def _parents(target: str, owner: Identity | None) -> None:
+    above = os.path.dirname(target)
+    if not os.path.isdir(above):
+        _parents(above, owner)
+        os.mkdir(above)
+        if owner:
+            os.chown(above, owner.uid, owner.gid)
+
+
+def _copy(source: str, target: str, owner: Identity | None) -> None:
     made: list[str] = []
     stack = [(source, target)]
     while stack:
@@ -76,15 +94,16 @@ def _copy(source: str, target: str) -> None:
         for entry in _entries(here):
             to = os.path.join(there, entry.name)
             if entry.is_symlink():
-                os.symlink(os.readlink(entry.path), to)
-                os.utime(to, (MTIME, MTIME), follow_symlinks=False)
+                _copy_link(entry.path, to, owner)
             elif entry.is_dir():
                 stack.append((entry.path, to))
             else:
-                _copy_file(entry.path, to)
+                _copy_file(entry.path, to, owner)
     for folder in made:
         os.chmod(folder, 0o755)  # noqa: S103 - as 0644 for files: a private folder holds it
         os.utime(folder, (MTIME, MTIME))
+        if owner:
+            os.chown(folder, owner.uid, owner.gid)
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
@@ -92,7 +111,14 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
         yield from entries
 
 
-def _copy_file(source: str, target: str) -> None:
+def _copy_link(source: str, target: str, owner: Identity | None) -> None:
+    os.symlink(os.readlink(source), target)
+    os.utime(target, (MTIME, MTIME), follow_symlinks=False)
+    if owner:
+        os.chown(target, owner.uid, owner.gid, follow_symlinks=False)
+
+
+def _copy_file(source: str, target: str, owner: Identity | None) -> None:
     reader = open_file(source)
     try:
         writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
@@ -101,6 +127,8 @@ def _copy_file(source: str, target: str) -> None:
             _copy_bytes(reader, writer, status.st_size)
             os.fchmod(writer, 0o755 if status.st_mode & 0o100 else 0o644)
             os.utime(writer, (MTIME, MTIME))
+            if owner:
+                os.fchown(writer, owner.uid, owner.gid)
         finally:
             os.close(writer)
     finally:

@@ -23,9 +23,10 @@ from attrs import evolve, field, frozen
 
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.ports import Advance, TreeSink
-from rvbuild.core.source import GitSource
+from rvbuild.core.source import LAST_DATE, GitSource
 from rvbuild.fetchers.git_objects import Commit, is_object_name
-from rvbuild.fetchers.git_process import Failed, Git, Refused, Tell, make_bare
+from rvbuild.fetchers.git_process import Failed, Git, Refused, make_bare
+from rvbuild.fetchers.git_progress import Tell
 from rvbuild.fetchers.git_tree import Delivery, objects_folder, read_commit
 from rvbuild.fetchers.mirrors import Mirrors, local_path
 from rvbuild.fetchers.settings import OFFLINE_HINT
@@ -46,7 +47,7 @@ def check_url(url: str) -> str:
     host = urlsplit(url).hostname or "" if _URL.match(url) else ""
     if (host and not host.startswith("-")) or (_SCP.match(url) and "::" not in url):
         return url
-    msg = f"not the URL of a git repository: {url!r}"
+    msg = f"not the URL of a git repository: {shown(url)}"
     hint = "write https://, ssh:// or git@host:path; for a repository here use --mirror FROM=PATH"
     raise RecipeError(msg, hint=hint)
 
@@ -55,7 +56,15 @@ def _check_names(source: GitSource) -> None:
     for name in (source.commit, source.tree):
         if not is_object_name(name) or len(name) != len(source.commit):
             msg = f"not the full name of a git object: {name!r}"
-            raise RecipeError(msg, where=source.url, hint="give all 40 hex digits")
+            raise RecipeError(msg, where=shown(source.url), hint="give all 40 hex digits")
+
+
+def _check_date(source: GitSource, date: int) -> None:
+    if not 0 <= date <= LAST_DATE:
+        msg = f"the commit's date is not one of the years 1970 to 9999: {date}"
+        hint = "pin another commit: this one was made with a clock that was wrong"
+        where = f"{shown(source.url)} {source.commit}"
+        raise VerificationError(msg, where=where, hint=hint)
 
 
 class CommitArchives(Protocol):
@@ -114,7 +123,8 @@ class GitFetcher:
         Raises:
             RecipeError: the URL or the commit is not one.
             SourceError: the commit could not be had.
-            VerificationError: the repository holds other bytes under its name.
+            VerificationError: the repository holds other bytes under its name, or a commit with
+                a date that no lock can hold.
         """
         check_url(url)
         source = GitSource(url=url, commit=commit, tree=commit, date=0, paths=tuple(sorted(paths)))
@@ -125,6 +135,7 @@ class GitFetcher:
         if found is None:
             search.need_network()
             found = read_commit(git, search.clone(_quietly), commit)
+        _check_date(source, found.date)
         return evolve(source, tree=found.tree, date=found.date)
 
 

@@ -66,10 +66,11 @@ def _check(file: BinaryIO, source: GitSource) -> None:
     sink = GitNameSink(source.tree)
     try:
         unpack(file, source.label, sink, strip=1)
+        name = sink.name
     except VerificationError as error:
         raise Failed(error.message) from error
-    if sink.name != source.tree:
-        msg = f"its files make the git tree {sink.name}, not {source.tree}"
+    if name != source.tree:
+        msg = f"its files make the git tree {name}, not {source.tree}"
         raise Failed(msg)
     lacking = [path for path in source.paths if not sink.has(path)]
     if lacking:

@@ -14,6 +14,7 @@ from typing import Protocol, Union
 from attrs import frozen
 
 from rvbuild.core.errors import VerificationError
+from rvbuild.core.tree import check_name
 
 FILE, EXECUTABLE, SYMLINK, FOLDER, SUBMODULE = "100644", "100755", "120000", "40000", "160000"
 
@@ -96,7 +97,7 @@ def parse_commit(data: bytes) -> Commit:
     """
     head = data.partition(b"\n\n")[0]
     tree = re.match(rb"tree ([0-9a-f]{40,64})\n", head)
-    committer = re.search(rb"^committer .*> (-?\d{1,18}) [+-]\d{4}$", head, re.MULTILINE)
+    committer = re.search(rb"^committer .*> (-?\d{1,40}) [+-]\d+$", head, re.MULTILINE)
     if tree is None or committer is None:
         msg = "a git commit without a tree, or without a committer's time"
         raise VerificationError(msg)
@@ -127,9 +128,10 @@ def parse_tree(data: bytes, like: str) -> Iterator[Entry]:
     """The entries of a tree object, in its order; ``like`` is any name of the repository.
 
     Raises:
-        VerificationError: it is cut short, or has an unknown mode, or a name not in UTF-8.
+        VerificationError: it is cut short, or has an unknown mode, or a name that no checkout
+            of git's would make.
     """
-    width, at = len(like) // 2, 0
+    width, at, seen = len(like) // 2, 0, set[str]()
     while at < len(data):
         space, end = data.find(b" ", at), data.find(b"\0", at)
         mode = _MODES.get(data[at:space])
@@ -141,8 +143,25 @@ def parse_tree(data: bytes, like: str) -> Iterator[Entry]:
         except UnicodeDecodeError as error:
             msg = f"file name in a git tree is not UTF-8: {data[space + 1 : end]!r}"
             raise VerificationError(msg) from error
+        check_entry_name(name)
+        if name in seen:
+            msg = f"a git tree has the name {name!r} twice"
+            raise VerificationError(msg)
+        seen.add(name)
         at = end + 1 + width
         yield Entry(mode, name, data[at - width : at].hex())
+
+
+def check_entry_name(name: str) -> None:
+    """Refuse what git itself would not check out: no path component, or a repository's own.
+
+    Raises:
+        VerificationError: it is such a name.
+    """
+    check_name(name)
+    if name.lower() == ".git":
+        msg = f"a git tree cannot hold a file called {name!r}"
+        raise VerificationError(msg)
 
 
 @frozen
@@ -173,6 +192,7 @@ def tree_name(root: Mapping[str, Leaf | Level], like: str) -> str:
 def _encode(level: Mapping[str, Leaf | Level], done: Mapping[int, str]) -> bytes:
     rows = []
     for name, node in level.items():
+        check_entry_name(name)
         # git sorts a folder as if its name ended with a slash
         if isinstance(node, dict):
             rows.append((f"{name}/".encode(), FOLDER, name, done[id(node)]))

@@ -13,13 +13,14 @@ import selectors
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 from attrs import field, frozen
 
 from rvbuild.core.errors import VerificationError
+from rvbuild.fetchers.git_progress import GitProgress, Tell
 
 CHUNK = 1 << 20
 WINDOW = 512
@@ -151,13 +152,6 @@ class Git:
         raise Failed(_last_line(text))
 
 
-Tell = Callable[[int], None]
-"""Called with the bytes received so far."""
-
-_RECEIVED = re.compile(rb"Receiving objects:.*, ([0-9.]+) (bytes|KiB|MiB|GiB)")
-_UNITS = {b"bytes": 1, b"KiB": 1 << 10, b"MiB": 1 << 20, b"GiB": 1 << 30}
-
-
 def _watched(
     command: list[str], environment: Mapping[str, str], cwd: Path, stall: float, tell: Tell
 ) -> tuple[int, str]:
@@ -173,7 +167,7 @@ def _watched(
     ) as process:
         assert process.stderr is not None  # noqa: S101 - PIPE was asked for
         try:
-            text = _listen(process.stderr.fileno(), stall, tell)
+            text = _listen(process.stderr.fileno(), GitProgress(stall, tell))
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -181,19 +175,21 @@ def _watched(
         return process.wait(), text
 
 
-def _listen(descriptor: int, stall: float, tell: Tell) -> str:
+def _listen(descriptor: int, progress: GitProgress) -> str:
     tail = b""
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
         while True:
-            if not selector.select(stall):
-                msg = f"no progress for {stall:g} s"
+            left = progress.left()
+            if left <= 0:
+                msg = f"no progress for {progress.stall:g} s"
                 raise Failed(msg)
+            if not selector.select(left):
+                continue
             data = os.read(descriptor, 1 << 16)
             if not data:
                 return tail.decode(errors="replace")
-            for amount, unit in _RECEIVED.findall(data):
-                tell(int(float(amount) * _UNITS[unit]))
+            progress.take(data)
             tail = (tail + data)[-8192:]
 
 

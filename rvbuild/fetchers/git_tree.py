@@ -6,6 +6,7 @@ Must not know: how the objects got here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from rvbuild.fetchers.git_objects import (
 )
 from rvbuild.fetchers.git_process import Failed, Git, Objects
 from rvbuild.fetchers.sinks import keeps
+from rvbuild.fetchers.urls import shown
 
 MAX_ENTRIES = 2_000_000
 """A tree that names itself over and over is small in git and endless on a disk."""
@@ -40,16 +42,22 @@ Placed = list[tuple[str, Entry]]
 def objects_folder(repository: Path) -> Path | None:
     """The ``objects`` folder of a repository: bare, with a work tree, or a linked work tree."""
     git = repository / ".git"
-    if git.is_file():
-        text = git.read_text(encoding="utf-8", errors="replace").removeprefix("gitdir:").strip()
-        git = repository / text
+    if os.path.isfile(git):  # unlike Path's, it says no to whatever cannot be a path
+        git = repository / _line(git).removeprefix("gitdir:").strip()
     for base in (repository, git):
         common = base / "commondir"
-        if common.is_file():
-            base = base / common.read_text(encoding="utf-8").strip()  # noqa: PLW2901 - follows it
-        if (base / "objects").is_dir() and (base / "HEAD").is_file():
+        if os.path.isfile(common):
+            base = base / _line(common)  # noqa: PLW2901 - follows it
+        if os.path.isdir(base / "objects") and os.path.isfile(base / "HEAD"):
             return base / "objects"
     return None
+
+
+def _line(file: Path) -> str:
+    """The path in one of git's small files, whatever its encoding is."""
+    with file.open("rb") as opened:
+        text = os.fsdecode(opened.read(MAX_SYMLINK)).strip()
+    return "" if "\0" in text else text
 
 
 def read_commit(git: Git, objects: Path, commit: str) -> Commit:
@@ -100,7 +108,9 @@ class Delivery:
         if found.tree != self.source.tree:
             msg = f"commit {self.source.commit} has the tree {found.tree}, not {self.source.tree}"
             raise VerificationError(
-                msg, where=self.source.url, hint="the lock is wrong here: run rvbuild lock again"
+                msg,
+                where=shown(self.source.url),
+                hint="the lock is wrong here: run rvbuild lock again",
             )
 
     def _walk(self, reader: Objects) -> Placed:

@@ -23,7 +23,7 @@ from rvbuild.core.ports import Advance, TreeSink
 from rvbuild.core.source import GoModFiles, GoModule, GoToolchain
 from rvbuild.fetchers.go_proxy import MAX_ZIP, GoProxy
 from rvbuild.fetchers.go_zip import check_names
-from rvbuild.fetchers.urls import printable
+from rvbuild.fetchers.urls import printable, shown
 
 TOOLCHAIN = "golang.org/toolchain"
 _LIMITS = Limits(total=MAX_ZIP)
@@ -186,7 +186,7 @@ def _check(pinned: str, found: str, what: str, url: str) -> None:
         msg = f"the hash of {what} is not the pinned one"
         raise VerificationError(
             msg,
-            where=url,
+            where=shown(url),
             hint="the version was moved upstream, or the proxy or network was tampered with: find "
             "out which before you lock it again; another GOPROXY may have the right one",
             details=(f"pinned: {printable(pinned)}", f"got:    {found}"),

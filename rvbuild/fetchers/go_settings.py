@@ -17,7 +17,6 @@ from fnmatch import translate
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
-from rvbuild.fetchers.urls import printable
 
 _TIMEOUT = 20
 _SETTINGS = ("GOPROXY", "GOPRIVATE", "GONOPROXY")
@@ -145,7 +144,7 @@ def _entries(text: str) -> Iterator[Proxy]:
             continue
         if url not in {OFF, DIRECT} and "://" not in url:
             if not re.search(r"[.:/]", url) or url.startswith("/"):
-                msg = f"GOPROXY has {printable(url)!r}, which is not a URL"
+                msg = "GOPROXY has an entry that is no URL"  # not shown: it may have a password
                 raise SourceError(msg, where="GOPROXY")
             url = f"https://{url}"
         yield Proxy(url, on_any_error=separator == "|")

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from attrs import field, frozen
 
 from rvbuild.core.errors import UsageError
+from rvbuild.fetchers.urls import shown
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -64,7 +65,7 @@ class Mirrors:
         for text in given:
             prefix, _, target = text.partition("=")
             if not prefix or not target:
-                msg = f"not a mirror: {text!r}"
+                msg = f"not a mirror: {shown(text)}"
                 raise UsageError(
                     msg,
                     where="--mirror",

@@ -23,6 +23,7 @@ from typing import Any
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
+from rvbuild.fetchers.urls import shown
 
 _HINT = "set PIP_INDEX_URL, or index-url in pip.conf, to the address of your package index"
 
@@ -57,17 +58,18 @@ def find_indexes(
         if forbidden:
             return Indexes((), told_by, folders)
         if base:
-            return Indexes(_clean([base, *extra, *extras]), told_by, folders)
+            return Indexes(_clean([base, *extra, *extras], told_by), told_by, folders)
         extras += extra
-    url = (default or clients_default)(environment)
-    return Indexes(_clean([url, *extras]), "the client's own default", folders)
+    url, told_by = (default or clients_default)(environment), "the client's own default"
+    return Indexes(_clean([url, *extras], told_by), told_by, folders)
 
 
-def _clean(urls: Sequence[str]) -> tuple[str, ...]:
+def _clean(urls: Sequence[str], told_by: str) -> tuple[str, ...]:
     for url in urls:
         if not re.match(r"https?://[^\s\x00-\x1f]+\Z", url):
-            msg = f"not the address of a package index: {url!r}"
-            raise SourceError(msg, hint=_HINT)
+            bare = shown(url.rpartition("@")[2])  # what is before may be a password
+            msg = f"not the address of a package index: {bare!r}"
+            raise SourceError(msg, where=told_by, hint=_HINT)
     return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
 
 
@@ -161,7 +163,13 @@ def _uv_tables(path: str, found: dict[str, Any]) -> Iterator[_Place]:
 
 
 def _unreadable(path: Path, error: Exception) -> SourceError:
-    return SourceError(f"not a readable configuration file: {error}", where=str(path), hint=_HINT)
+    """What is wrong, and in which line: a parser's own message may quote a password."""
+    if isinstance(error, OSError):
+        cause = error.strerror or type(error).__name__
+    else:
+        line = re.search(r"line:? +(\d+)", str(error))
+        cause = f"not valid in line {line[1]}" if line else "not valid"
+    return SourceError(f"not a readable configuration file: {cause}", where=str(path), hint=_HINT)
 
 
 _ASK_PIP = """

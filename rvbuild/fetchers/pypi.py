@@ -19,7 +19,7 @@ from rvbuild.core.ports import Advance, TreeSink
 from rvbuild.core.source import Wheel
 from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles, quietly
 from rvbuild.fetchers.pip_config import Indexes
-from rvbuild.fetchers.simple_index import ACCEPT, IndexFile, normalized, parse_index
+from rvbuild.fetchers.simple_index import ACCEPT, IndexFile, index_name, parse_index
 from rvbuild.fetchers.urls import shown
 from rvbuild.fetchers.wheel_choice import choose_wheel
 
@@ -72,7 +72,7 @@ class PypiFetcher:
             with self.files.opened(pin, [chosen.url], quietly) as got:
                 sha256 = got.sha256
         return Wheel(
-            project=normalized(project), version=version, filename=chosen.filename, sha256=sha256
+            project=index_name(project), version=version, filename=chosen.filename, sha256=sha256
         )
 
     def _addresses(self, source: Wheel, attempts: Attempts) -> Iterator[str]:
@@ -101,7 +101,7 @@ class PypiFetcher:
         if not indexes.urls:
             attempts.note(f"{indexes.told_by}: package indexes are forbidden there")
         for url in indexes.urls:
-            page = f"{url}/{normalized(project)}/"
+            page = f"{url}/{index_name(project)}/"
             try:
                 data = self.files.transport.get(page, limit=_PAGE_LIMIT, headers={"Accept": ACCEPT})
                 yield page, parse_index(data, page)

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 from attrs import frozen
 
 from rvbuild.core.errors import RecipeError, SourceError
+from rvbuild.core.wheel_name import normalized
 from rvbuild.fetchers.urls import origin, shown
 
 ACCEPT = (
@@ -35,8 +36,8 @@ class IndexFile:
     yanked: bool = False
 
 
-def normalized(project: str) -> str:
-    """A project's name as indexes spell it (PEP 503).
+def index_name(project: str) -> str:
+    """A project's name as indexes spell it.
 
     Raises:
         RecipeError: no such name can exist.
@@ -44,7 +45,7 @@ def normalized(project: str) -> str:
     if not _PROJECT.match(project):
         msg = f"not the name of a Python project: {project!r}"
         raise RecipeError(msg)
-    return re.sub(r"[-_.]+", "-", project).lower()
+    return normalized(project)
 
 
 def parse_index(data: bytes, page: str) -> list[IndexFile]:

@@ -20,12 +20,19 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
 class Again(Exception):
-    """The attempt failed in a way that another one may not; ``wait`` seconds were asked for."""
+    """The attempt failed in a way that another one may not.
 
-    def __init__(self, cause: str, wait: float | None = None) -> None:
+    Attributes:
+        cause: Why it failed.
+        wait: Seconds that the server asked for.
+        stalled: Whether the server talked without getting on.
+    """
+
+    def __init__(self, cause: str, wait: float | None = None, *, stalled: bool = False) -> None:
         super().__init__(cause)
         self.cause = cause
         self.wait = wait
+        self.stalled = stalled
 
 
 @frozen
@@ -38,6 +45,8 @@ class Received:
 
 class Transfer:
     """The state of one download into ``to``, which can seek if anything has to be repeated.
+
+    ``done`` are the bytes that are there, ``restarts`` how often what was there was given up.
 
     Args:
         url: For messages.
@@ -68,6 +77,7 @@ class Transfer:
         self._validator = ""
         self._total: int | None = None
         self.done = 0
+        self.restarts = 0
 
     def request_headers(self) -> dict[str, str]:
         """``Range`` and ``If-Range`` once a part is there that can be continued."""
@@ -165,6 +175,7 @@ class Transfer:
 
     def _restart(self) -> None:
         if self.done:
+            self.restarts += 1
             try:
                 self._to.seek(self._base)
                 self._to.truncate()

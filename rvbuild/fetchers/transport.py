@@ -19,13 +19,13 @@ from typing import BinaryIO, Self
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import httpx
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from rvbuild.core.errors import RvbuildError, SourceError
 from rvbuild.core.ports import Advance
 from rvbuild.fetchers.transfer import Again, Received, Transfer
 from rvbuild.fetchers.urls import Credentials, Origin, origin, printable, shown
-from rvbuild.fetchers.wire import Stall, Wire
+from rvbuild.fetchers.wire import Stall, Stalled, Wire
 
 DOCUMENT_LIMIT = 64 << 20
 DOWNLOAD_LIMIT = 16 << 30
@@ -47,6 +47,8 @@ class Patience:
 
     Attributes:
         tries: Attempts that may fail one after another without any progress.
+        stalls: So many of them may be stalled: each costs more time than any other failure.
+        restarts: How often a server may not continue what it began.
         first, longest: Seconds between attempts: doubled each time, with jitter.
         retry_after: A server that asks to wait longer than this (seconds) is given up.
         connect, read: Seconds for a connection, and for one read.
@@ -54,6 +56,8 @@ class Patience:
     """
 
     tries: int = 4
+    stalls: int = 2
+    restarts: int = 8
     first: float = 0.5
     longest: float = 20.0
     retry_after: float = 60.0
@@ -166,28 +170,23 @@ class Transport:
         transfer = Transfer(
             url, to, expect_size=expect_size, limit=limit, hashed=hashed, advance=advance
         )
-        failures: list[str] = []
-        tries = 0
+        attempts = _Attempts()
         while True:
             before = transfer.done
             try:
                 return self._attempt(url, transfer, headers or {})
             except Again as failure:
-                failures.append(failure.cause)
-                tries = 0 if transfer.done - before >= _PROGRESS else tries + 1
-                self._pause(url, failure, tries, failures)
+                attempts.failed(failure, got=transfer.done - before)
+                self._pause(url, failure, transfer, attempts)
 
-    def _pause(self, url: str, failure: Again, tries: int, failures: list[str]) -> None:
+    def _pause(self, url: str, failure: Again, transfer: Transfer, attempts: _Attempts) -> None:
         """Wait before the next attempt, or give up."""
         patience = self._patience
         asked = failure.wait or 0.0
-        if tries >= patience.tries or asked > patience.retry_after:
-            details = tuple(f"{shown(url)}: attempt {n}: {f}" for n, f in enumerate(failures, 1))
-            more = f", and asks to wait {asked:.0f} s" if asked > patience.retry_after else ""
-            hint = "check the network and the address, or configure a mirror; then try again"
-            message = f"could not be downloaded: {failure.cause}{more}"
-            raise SourceError(message, where=shown(url), hint=hint, details=details[-8:])
-        longest = min(patience.first * 2**tries, patience.longest)
+        worn = attempts.without_progress >= patience.tries or attempts.stalls >= patience.stalls
+        if worn or transfer.restarts >= patience.restarts or asked > patience.retry_after:
+            raise _given_up(url, failure, attempts, too_long=asked > patience.retry_after)
+        longest = min(patience.first * 2**attempts.without_progress, patience.longest)
         self._sleep(max(asked, longest * (0.5 + self._jitter() / 2)))
 
     def _attempt(self, url: str, transfer: Transfer, headers: Mapping[str, str]) -> Received:
@@ -236,6 +235,34 @@ class Transport:
         request = client.build_request("GET", bare, headers=dict(headers))
         auth = httpx.BasicAuth(*login) if login else None
         return client.send(request, auth=auth, stream=True, follow_redirects=False)
+
+
+@define
+class _Attempts:
+    """What was tried for one download: why each attempt failed, and how little came of them."""
+
+    failures: list[str] = field(factory=list)
+    without_progress: int = 0
+    stalls: int = 0
+
+    def failed(self, failure: Again, *, got: int) -> None:
+        self.failures.append(failure.cause)
+        if got >= _PROGRESS:
+            self.without_progress = self.stalls = 0
+            return
+        self.without_progress += 1
+        self.stalls += failure.stalled
+
+
+def _given_up(url: str, failure: Again, attempts: _Attempts, *, too_long: bool) -> SourceError:
+    more = f", and asks to wait {failure.wait:.0f} s" if too_long else ""
+    told = [f"{shown(url)}: attempt {n}: {f}" for n, f in enumerate(attempts.failures, 1)]
+    return SourceError(
+        f"could not be downloaded: {failure.cause}{more}",
+        where=shown(url),
+        hint="check the network and the address, or configure a mirror; then try again",
+        details=tuple(told[-8:]),
+    )
 
 
 def _redirected(url: str, here: str, location: str, home: Origin) -> str:
@@ -314,6 +341,8 @@ def _fault(url: str, exc: httpx.TransportError) -> RvbuildError | Again:
         return SourceError("not an http or https URL", where=shown(url))
     cause: BaseException | None = exc
     while cause is not None:
+        if isinstance(cause, Stalled):
+            return Again(printable(str(exc)), stalled=True)
         if isinstance(cause, ssl.SSLCertVerificationError):
             hint = "behind a company's own authority, name its certificates with SSL_CERT_FILE"
             message = f"the server's certificate is not trusted: {printable(cause.verify_message)}"

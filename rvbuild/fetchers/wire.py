@@ -32,16 +32,37 @@ _FAULTS = (
 )
 
 
+class Stalled(httpcore.ReadTimeout):
+    """Something came all the time, and hardly any of it was body."""
+
+
 @frozen(kw_only=True)
 class Stall:
-    """Fewer than ``least`` bytes within ``seconds`` of waiting: the transfer is given up."""
+    """When a server that talks is given up. Only what is delivered of a body is progress.
 
-    seconds: float = 60.0
+    Attributes:
+        seconds: So long may be waited for ``least`` bytes of the body, or for the rest of a
+            head that has begun.
+        least: See ``seconds``.
+        beside: So many bytes may come that are no body: heads, interim answers, sizes and
+            extensions of chunks, trailers;
+        overhead: and so many more with each byte of the body. A chunk of one byte has five.
+    """
+
+    seconds: float = 30.0
     least: int = 4096
+    beside: int = 64 << 10
+    overhead: int = 8
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection that reads as much as is there, and watches how much that is."""
+    """A connection that reads as much as is there, and watches what comes of it.
+
+    A server can send for ever what is no answer, as fast as it likes or as slowly:
+    ``100 Continue``, extensions of chunks. So two things are watched for each request: the
+    time that was waited for the body, and the bytes that became no body. How long a server
+    may think before it says anything is not the matter of this class: one read has its timeout.
+    """
 
     def __init__(
         self, inner: httpcore.NetworkStream, stall: Stall, clock: Callable[[], float]
@@ -49,31 +70,58 @@ class _Stream(httpcore.NetworkStream):
         self._inner = inner
         self._stall = stall
         self._clock = clock
+        self._asked()
+
+    def _asked(self) -> None:
+        """A new request."""
+        self._came = 0
+        self._body = 0
+        self._next_window()
+
+    def _next_window(self) -> None:
         self._waited = 0.0
-        self._got = 0
+        self._body_before = self._body
+
+    def answered(self) -> None:
+        """The head is here, once a request: now the body has its time."""
+        self._next_window()
+
+    def delivered(self, count: int) -> None:
+        """So many bytes of the body were taken."""
+        self._body += count
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Whatever is there, up to ``READ`` bytes: ``max_bytes`` is only httpcore's habit."""
+        self._check_volume()
         began = self._clock()
         data = self._inner.read(max(max_bytes, READ), timeout)
         sock = self._inner.get_extra_info("socket")
         if data and isinstance(sock, ssl.SSLSocket):
             data = _drained(sock, data)
-        self._watch(self._clock() - began, len(data))
+        if self._came:  # before the first bytes, the server only thinks
+            self._waited += self._clock() - began
+        self._came += len(data)
+        self._check_time()
         return data
 
-    def _watch(self, waited: float, got: int) -> None:
-        self._waited += waited
-        self._got += got
+    def _check_volume(self) -> None:
+        """What came before was taken apart: whoever reads on has used it up."""
+        beside = self._came - self._body
+        if beside > self._stall.beside + self._stall.overhead * self._body:
+            msg = f"{beside} bytes came that are no part of the body"
+            raise httpcore.RemoteProtocolError(msg)
+
+    def _check_time(self) -> None:
         if self._waited < self._stall.seconds:
             return
-        if self._got < self._stall.least:
-            msg = f"only {self._got} bytes in {self._waited:.0f} s"
-            raise httpcore.ReadTimeout(msg)
-        self._waited, self._got = 0.0, 0
+        got = self._body - self._body_before
+        if got < self._stall.least:
+            msg = f"only {got} bytes in {self._waited:.0f} s"
+            raise Stalled(msg)
+        self._next_window()
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._waited, self._got = 0.0, 0  # a new request
+        self._asked()
         self._inner.write(buffer, timeout)
 
     def close(self) -> None:
@@ -138,16 +186,31 @@ def _trusted() -> ssl.SSLContext:
 
 
 class _Body(httpx.SyncByteStream):
-    def __init__(self, stream: Any) -> None:  # noqa: ANN401 - httpcore leaves it untyped
+    """The body of an answer; each piece is progress of the connection that it came by."""
+
+    def __init__(self, stream: Any, by: _Stream) -> None:  # noqa: ANN401 - untyped in httpcore
         self._stream = stream
+        self._by = by
 
     def __iter__(self) -> Iterator[bytes]:
         with _told_by_httpx():
-            yield from self._stream
+            for piece in self._stream:
+                self._by.delivered(len(piece))
+                yield piece
 
     def close(self) -> None:
         with _told_by_httpx():
             self._stream.close()
+
+
+def _stream_of(answer: httpcore.Response) -> _Stream:
+    """The connection that an answer comes by: the innermost one, inside of a proxy's."""
+    stream = answer.extensions["network_stream"]
+    if not isinstance(stream, _Stream):  # 101: a protocol that nobody asked for
+        answer.close()
+        msg = f"the server switches to another protocol ({answer.status})"
+        raise httpx.RemoteProtocolError(msg)
+    return stream
 
 
 @contextmanager
@@ -233,10 +296,12 @@ class Wire(httpx.BaseTransport):
         )
         with _told_by_httpx():
             answer = self._pool(request.url).handle_request(asked)
+        by = _stream_of(answer)
+        by.answered()
         return httpx.Response(
             answer.status,
             headers=answer.headers,
-            stream=_Body(answer.stream),
+            stream=_Body(answer.stream, by),
             extensions=answer.extensions,
         )
 

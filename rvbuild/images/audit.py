@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import evolve, field, mutable
 
-from rvbuild.core.audit import Finding, audit
+from rvbuild.core.audit import Finding, Watched, audit
 from rvbuild.core.derivation import OutputRule
 from rvbuild.core.elf import Image
 from rvbuild.core.errors import VerificationError
+from rvbuild.core.ports import Wanted
 from rvbuild.core.rootfs import RootFs, unfit
 from rvbuild.images.files import each_file
 from rvbuild.images.layer import Read, read_layer
@@ -21,18 +22,24 @@ from rvbuild.images.layout import Packed, read_layout
 _BROKEN = "what packed it is broken, or something changed it later"
 
 
-def audit_image(rule: OutputRule, place: str, forbidden: Sequence[bytes] = ()) -> list[Finding]:
+def audit_image(
+    rule: OutputRule,
+    place: str,
+    forbidden: Sequence[bytes] = (),
+    wanted: Wanted = lambda: None,
+) -> list[Finding]:
     """Everything wrong with the layout at ``place``.
 
     Args:
         rule: What its images must be.
         place: The layout: a folder, or an archive.
         forbidden: Must not be inside of any file of theirs, as for other outputs.
+        wanted: Called before each part that is read; may raise.
     """
     try:
-        images = read_layout(place, rule.path)
-        audit_ = _Audit(rule, images, forbidden)
-        each_file(place, rule.path, audit_.take)
+        images = read_layout(place, rule.path, wanted)
+        audit_ = _Audit(rule, images, forbidden, wanted)
+        each_file(place, rule.path, audit_.take, wanted)
     except VerificationError as error:
         return [Finding(error.where or rule.path, error.message, error.hint or _BROKEN)]
     return audit_.findings
@@ -45,6 +52,7 @@ class _Audit:
     rule: OutputRule
     images: list[Packed]
     forbidden: Sequence[bytes]
+    wanted: Wanted
     findings: list[Finding] = field(factory=list)
 
     def take(self, path: str, chunks: Iterable[bytes]) -> None:
@@ -57,10 +65,12 @@ class _Audit:
         inside = evolve(self.rule, kind="file", tls=False)
 
         def look(entry: str, data: Image) -> None:
-            self.findings += audit(inside, data, self.forbidden, f"{shown}: /{entry}")
+            self.findings += audit(
+                inside, Watched(data, self.wanted), self.forbidden, f"{shown}: /{entry}"
+            )
 
         try:
-            found = read_layer(chunks, path, look, accounts)
+            found = read_layer(chunks, path, look, accounts, self.wanted)
         except VerificationError as error:
             where = f"{shown}: {error.where}"
             self.findings.append(Finding(where, error.message, error.hint or _BROKEN))

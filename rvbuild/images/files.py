@@ -16,13 +16,17 @@ from rvbuild.archives.limits import Limits, Links, Meter
 from rvbuild.archives.source import CHUNK, Flow, Source
 from rvbuild.archives.tar import read_tar
 from rvbuild.core.errors import VerificationError
+from rvbuild.core.ports import Wanted
+from rvbuild.files.walk import below
 
 Take = Callable[[str, Iterable[bytes]], None]
 """Called with each file's path below the layout and its content, of which it may leave some."""
 
 
-def each_file(place: str, name: str, take: Take) -> None:
+def each_file(place: str, name: str, take: Take, wanted: Wanted = lambda: None) -> None:
     """Hand on every file of the layout at ``place``; for messages it is called ``name``.
+
+    ``wanted`` is called before each part that is read, and may raise.
 
     Raises:
         VerificationError: it cannot be read, is no archive or a damaged one, or holds what no
@@ -31,24 +35,31 @@ def each_file(place: str, name: str, take: Take) -> None:
     try:
         if os.path.isdir(place):
             for path in _paths(place, name):
-                take(path, _content(os.path.join(place, path)))
+                take(path, watched(_content(os.path.join(place, path)), wanted))
         else:
-            _unpack(place, name, take)
+            _unpack(place, name, take, wanted)
     except OSError as error:
         msg = f"it cannot be read: {error.strerror}"
         raise VerificationError(msg, where=name) from error
 
 
+def watched(chunks: Iterable[bytes], wanted: Wanted) -> Iterator[bytes]:
+    """The chunks, for as long as somebody wants them."""
+    for chunk in chunks:
+        wanted()
+        yield chunk
+
+
 def _paths(folder: str, name: str) -> list[str]:
     """Every file; a symlink could lead anywhere, so it is refused before anything is read."""
     found = []
-    for above, folders, files in os.walk(folder):
-        for one in [*folders, *files]:
-            if os.path.islink(os.path.join(above, one)):
-                path = os.path.relpath(os.path.join(above, one), folder)
-                msg = "it is a symbolic link, which no layout has"
-                raise VerificationError(msg, where=f"{name}/{path}")
-        found += [os.path.relpath(os.path.join(above, one), folder) for one in files]
+    for entry in below(folder):
+        path = os.path.relpath(entry.path, folder)
+        if entry.is_symlink():
+            msg = "it is a symbolic link, which no layout has"
+            raise VerificationError(msg, where=f"{name}/{path}")
+        if not entry.is_dir(follow_symlinks=False):
+            found.append(path)
     return sorted(found)
 
 
@@ -58,9 +69,9 @@ def _content(path: str) -> Iterator[bytes]:
             yield chunk
 
 
-def _unpack(place: str, name: str, take: Take) -> None:
+def _unpack(place: str, name: str, take: Take, wanted: Wanted) -> None:
     with open(place, "rb") as file:
-        chunks = decompressed(Source(file, name), Meter(name, Limits()))
+        chunks = watched(decompressed(Source(file, name), Meter(name, Limits())), wanted)
         flow = Flow(chunks, name)
         read_tar(flow, Guard(_Files(take), name, links=Links.NONE))
         flow.drain()

@@ -21,7 +21,9 @@ from rvbuild.archives.tar import read_tar
 from rvbuild.archives.tar_header import Header
 from rvbuild.core.elf import Image
 from rvbuild.core.errors import VerificationError
+from rvbuild.core.ports import Wanted
 from rvbuild.core.rootfs import Entry, Folder, Link, plain
+from rvbuild.images.files import watched
 
 WHITEOUT = ".wh."
 
@@ -42,7 +44,11 @@ class Read:
 
 
 def read_layer(
-    chunks: Iterable[bytes], name: str, look: Look, accounts: Collection[str] = ()
+    chunks: Iterable[bytes],
+    name: str,
+    look: Look,
+    accounts: Collection[str] = (),
+    wanted: Wanted = lambda: None,
 ) -> Read:
     """Walk a layer.
 
@@ -51,6 +57,7 @@ def read_layer(
         name: What it is called in messages.
         look: Called with each file of it.
         accounts: Users and groups that its files may be asked for.
+        wanted: Called before each part of what it unpacks to; may raise.
 
     Raises:
         VerificationError: damaged, against the rules of archives, or with whiteouts.
@@ -59,7 +66,8 @@ def read_layer(
     found = packing(source)
     sink = _Entries(name, look, accounts)
     sha256 = hashlib.sha256()
-    flow = Flow(_hashed(decompressed(source, Meter(name, Limits())), sha256.update), name)
+    unpacked = watched(decompressed(source, Meter(name, Limits())), wanted)
+    flow = Flow(_hashed(unpacked, sha256.update), name)
     read_tar(flow, Guard(sink, name, links=Links.ROOTED), sink.header)
     flow.drain()
     return Read(found, f"sha256:{sha256.hexdigest()}", sink.entries)

@@ -14,6 +14,7 @@ from attrs import field, frozen, mutable
 
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.image import DEFAULT_PATH
+from rvbuild.core.ports import Wanted
 from rvbuild.core.rootfs import Process
 from rvbuild.images.files import each_file
 from rvbuild.images.said import LARGEST, Said
@@ -55,18 +56,19 @@ class Packed:
     layer: Layer
 
 
-def read_layout(place: str, name: str) -> list[Packed]:
+def read_layout(place: str, name: str, wanted: Wanted = lambda: None) -> list[Packed]:
     """Every image of a layout: a folder, or an archive of one.
 
     Args:
         place: Where it is.
         name: What it is called in messages.
+        wanted: Called before each part that is read; may raise.
 
     Raises:
         VerificationError: it is not one, or something in it is not what it is said to be.
     """
     files = _Files(name)
-    each_file(place, name, files.take)
+    each_file(place, name, files.take, wanted)
     reader = _Reader(name, files.found)
     version = reader.document("oci-layout")["imageLayoutVersion"]
     if version.value != "1.0.0":

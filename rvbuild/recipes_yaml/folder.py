@@ -6,15 +6,16 @@ Knows: where recipes and their files lie. Must not know: what is in them.
 from __future__ import annotations
 
 import os
-import stat
 
 from rvbuild.core.errors import RecipeError, UsageError, suggestion
-from rvbuild.core.recipe import Recipe
+from rvbuild.core.recipe import RESERVED_NAMES, Recipe
 from rvbuild.recipes_yaml.document import MAX_BYTES
+from rvbuild.recipes_yaml.project_file import read_file
 from rvbuild.recipes_yaml.recipe import read_recipe
 
 RECIPE_FILE = "recipe.yaml"
 MAX_FILES = 1000
+MAX_DEPTH = 64
 
 
 class Folder:
@@ -36,15 +37,15 @@ class Folder:
                     found.update(
                         entry.name
                         for entry in entries
-                        if os.path.exists(os.path.join(entry.path, RECIPE_FILE))
+                        if os.path.lexists(os.path.join(entry.path, RECIPE_FILE))
                     )
         return sorted(found)
 
     def path(self, name: str) -> str | None:
         """The recipe's folder."""
-        for root in self.roots:
+        for root in self.roots if _is_one_name(name) else ():
             folder = os.path.join(root, name)
-            if os.path.exists(os.path.join(folder, RECIPE_FILE)):
+            if os.path.lexists(os.path.join(folder, RECIPE_FILE)):
                 return folder
         return None
 
@@ -68,44 +69,77 @@ class Folder:
                 raise UsageError(msg, hint=hint)
             raise RecipeError(msg, where=asked_at, hint=hint)
         file = os.path.join(folder, RECIPE_FILE)
-        shown = os.path.relpath(file) if file.startswith(os.getcwd() + os.sep) else file
-        return read_recipe(_read(file, shown), name, shown, tuple(_beside(folder)))
+        shown = _shown(file)
+        if name in RESERVED_NAMES:
+            msg = f"a recipe cannot be called {name!r}: /in/{name} is {RESERVED_NAMES[name]}"
+            raise RecipeError(msg, where=asked_at or shown, hint="give the recipe another name")
+        data = read_file(file, shown, limit=MAX_BYTES, error=RecipeError).data
+        return read_recipe(data, name, shown, tuple(_beside(folder)))
 
     def _without_file(self, name: str) -> str | None:
-        folders = (os.path.join(root, name) for root in self.roots)
-        found = next((folder for folder in folders if name and os.path.isdir(folder)), None)
+        folders = (os.path.join(root, name) for root in self.roots if _is_one_name(name))
+        found = next((folder for folder in folders if os.path.isdir(folder)), None)
         return f"{found} has no file {RECIPE_FILE}" if found else None
 
 
-def _read(path: str, shown: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as cause:
-        msg = f"cannot be read: {cause.strerror}"
-        raise RecipeError(msg, where=shown) from cause
+def _is_one_name(name: str) -> bool:
+    """Whether it can be a folder's name; what else could stand in a recipe leads elsewhere."""
+    return name not in {"", ".", ".."} and "/" not in name and "\0" not in name
+
+
+def _shown(path: str) -> str:
+    return os.path.relpath(path) if path.startswith(os.getcwd() + os.sep) else path
 
 
 def _beside(folder: str) -> list[tuple[str, bytes, bool]]:
     """The files beside ``recipe.yaml``, by path; symlinks and special files are refused."""
-    with os.scandir(folder) as entries:
-        if sum(1 for _ in entries) == 1:
-            return []
     found: list[tuple[str, bytes, bool]] = []
-    for at, folders, files in os.walk(folder):
-        folders.sort()
-        links = [name for name in folders if os.path.islink(os.path.join(at, name))]
-        for name in (*links, *files):
-            path = os.path.join(at, name)
-            relative = os.path.relpath(path, folder)
-            if relative == RECIPE_FILE:
+    waiting, seen = [""], 0
+    while waiting:
+        prefix = waiting.pop()
+        for entry in _entries(os.path.join(folder, prefix)):
+            path = prefix + entry.name
+            if path == RECIPE_FILE:
                 continue
-            if os.path.islink(path) or not os.path.isfile(path):
-                msg = "only plain files may lie beside a recipe"
-                raise RecipeError(msg, where=path)
-            if len(found) == MAX_FILES or os.path.getsize(path) > MAX_BYTES:
-                msg = f"too much beside the recipe: at most {MAX_FILES} files of {MAX_BYTES} bytes"
-                raise RecipeError(msg, where=path, hint="large files are sources: give them a URL")
-            executable = bool(os.stat(path).st_mode & stat.S_IXUSR)  # whoever asks, root too
-            found.append((relative, _read(path, path), executable))
+            seen += 1
+            _check_beside(entry, seen)
+            if entry.is_dir(follow_symlinks=False):
+                if path.count("/") == MAX_DEPTH:
+                    raise _too_much(entry.path)
+                waiting.append(f"{path}/")
+                continue
+            file = read_file(entry.path, _shown(entry.path), limit=MAX_BYTES, error=RecipeError)
+            if len(file.data) > MAX_BYTES:
+                raise _too_much(entry.path)
+            found.append((path, file.data, file.executable))
     return sorted(found)
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as cause:
+        msg = f"cannot be read: {cause.strerror}"
+        raise RecipeError(msg, where=_shown(folder)) from cause
+
+
+def _check_beside(entry: os.DirEntry[str], seen: int) -> None:
+    """Refuse what cannot lie beside a recipe, the ``seen``th thing that does."""
+    where = _shown(entry.path)
+    if not (entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False)):
+        msg = "only plain files may lie beside a recipe"
+        raise RecipeError(msg, where=where, hint="put a file there, or a source into the recipe")
+    try:
+        entry.name.encode()
+    except UnicodeEncodeError:
+        msg = "the name of a file beside a recipe must be UTF-8"
+        raise RecipeError(msg, where=where, hint="give it another name") from None
+    if seen > MAX_FILES:
+        raise _too_much(entry.path)
+
+
+def _too_much(path: str) -> RecipeError:
+    msg = f"too much beside the recipe: at most {MAX_FILES} files of {MAX_BYTES} bytes"
+    hint = "large files are sources: give them a URL"
+    return RecipeError(msg, where=_shown(path), hint=hint)

@@ -5,13 +5,18 @@ Knows: the file's form (docs/format.md). Must not know: recipes, how pins are fo
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from attrs import field, frozen
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
 from rvbuild.core.source import (
+    LAST_DATE,
     DebianFile,
     DebianPackage,
     GitSource,
@@ -24,6 +29,8 @@ from rvbuild.core.source import (
 )
 from rvbuild.recipes_yaml.document import Items, Mapping, Node, parse
 from rvbuild.recipes_yaml.fields import Fields
+
+_Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
 
 VERSION = 1
 MAX_BYTES = 64 << 20
@@ -56,24 +63,47 @@ def _lines(lock: Lock) -> Iterator[str]:
     yield f"lock: {VERSION}"
     yield "pins:" if lock.pins else "pins: {}"
     for key, pin in sorted(lock.pins.items()):
-        yield f"  {_scalar(key)}:"
-        facts = {"value": pin.value, "source": pin.source, "file": pin.file}
-        yield from (f"    {name}: {_scalar(text)}" for name, text in facts.items())
-        yield f"    line: {pin.line}"
-        yield f"    spec: {_scalar(pin.spec)}"
+        yield from _sealed(_pin_lines(key, pin))
     yield "sources:" if lock.sources else "sources: {}"
     for key, source in sorted(lock.sources.items()):
-        yield f"  {_scalar(key)}:"
-        yield f"    spec: {_scalar(source.spec)}"
-        yield "    parts:"
-        for part in source.parts:
-            yield from _part_lines(part)
+        yield from _sealed(_source_lines(key, source))
     yield "go-modules:" if lock.go_modules else "go-modules: {}"
     for key, modules in sorted(lock.go_modules.items()):
-        yield f"  {_scalar(key)}:"
-        yield from _list_lines("specs", modules.specs)
-        yield from _list_lines("modules", map(" ".join, modules.modules))
-        yield from _list_lines("mods", map(" ".join, modules.mods))
+        yield from _sealed(_module_lines(key, modules))
+
+
+def _sealed(entry: Iterable[str]) -> Iterator[str]:
+    """The lines of an entry, and last the check of them all: no fact changes by itself."""
+    lines = list(entry)
+    yield from lines
+    yield f"    check: {_check(lines)}"
+
+
+def _check(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _pin_lines(key: str, pin: PinValue) -> Iterator[str]:
+    yield f"  {_scalar(key)}:"
+    facts = {"value": pin.value, "source": pin.source, "file": pin.file}
+    yield from (f"    {name}: {_scalar(text)}" for name, text in facts.items())
+    yield f"    line: {pin.line}"
+    yield f"    spec: {_scalar(pin.spec)}"
+
+
+def _source_lines(key: str, source: LockedSource) -> Iterator[str]:
+    yield f"  {_scalar(key)}:"
+    yield f"    spec: {_scalar(source.spec)}"
+    yield "    parts:"
+    for part in source.parts:
+        yield from _part_lines(part)
+
+
+def _module_lines(key: str, modules: GoModuleSet) -> Iterator[str]:
+    yield f"  {_scalar(key)}:"
+    yield from _list_lines("specs", modules.specs)
+    yield from _list_lines("modules", map(" ".join, modules.modules))
+    yield from _list_lines("mods", map(" ".join, modules.mods))
 
 
 def _list_lines(name: str, texts: Iterable[str]) -> Iterator[str]:
@@ -129,8 +159,14 @@ def _facts(part: Source) -> tuple[str, Facts]:  # noqa: PLR0911 - one return a k
 # ---- reading
 
 
-def read_lock(data: bytes, file: str) -> Lock:
+def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
     """Read a lock; an empty file, with which a project can begin, has no facts.
+
+    Args:
+        data: The file's bytes.
+        file: Its name, for messages.
+        mend: Leave out entries that somebody changed, so that they are found again; and take
+            those that an rvbuild wrote that knew no checks.
 
     Raises:
         LockError: with file, line and column.
@@ -146,25 +182,73 @@ def read_lock(data: bytes, file: str) -> Lock:
     if version != VERSION:
         msg = f"the lock has format {version}; this rvbuild reads {VERSION}"
         raise LockError(msg, where=top.at("lock"), hint="use the rvbuild that wrote it")
+    entries = _Entries(top, data.decode().split("\n"), mend=mend)
     lock = Lock(
-        pins={key: _pin(fields) for key, fields in _entries(top, "pins")},
-        sources={key: _source(fields) for key, fields in _entries(top, "sources")},
-        go_modules={key: _modules(fields) for key, fields in _entries(top, "go-modules")},
+        pins=entries.read("pins", _pin, _pin_lines),
+        sources=entries.read("sources", _source, _source_lines),
+        go_modules=entries.read("go-modules", _modules, _module_lines),
         file=file,
     )
     top.finish()
     return lock
 
 
-def _entries(top: Fields, key: str) -> Iterator[tuple[str, Fields]]:
-    node = top.require(key)
-    if not isinstance(node, Mapping):
-        msg = f"{key!r} must be a mapping"
-        raise LockError(msg, where=node.where)
-    for name, inner in node.nodes.items():
-        fields = Fields(inner, LockError)
-        yield name, fields
-        fields.finish()
+@frozen
+class _Entries:
+    """Reads the entries of a lock, and holds each to its check.
+
+    Attributes:
+        top: The document.
+        text: Its lines.
+        mend: See `read_lock`.
+    """
+
+    top: Fields
+    text: list[str]
+    mend: bool = field(kw_only=True)
+
+    def read(
+        self,
+        section: str,
+        read: Callable[[Fields], _Entry],
+        written: Callable[[str, _Entry], Iterable[str]],
+    ) -> dict[str, _Entry]:
+        node = self.top.require(section)
+        if not isinstance(node, Mapping):
+            msg = f"{section!r} must be a mapping"
+            raise LockError(msg, where=node.where)
+        entries = {}
+        for key, inner in node.nodes.items():
+            fields = Fields(inner, LockError)
+            entry = read(fields)
+            check = fields.maybe("check")
+            fields.finish()
+            lines = self._lines(node.keys[key], fields.at("check"))
+            # written again only if it stands there in other words: that costs ten times as much
+            sound = check in {_check(lines), None} or check == _check(written(key, entry))
+            if not sound or check is None:
+                self._tell(key, node.keys[key], check)
+            if sound:
+                entries[key] = entry
+        return entries
+
+    def _lines(self, begin: str, end: str) -> list[str]:
+        """The lines from an entry's key to before its check."""
+        first, last = (int(place.rsplit(":", 2)[1]) for place in (begin, end))
+        return self.text[first - 1 : last - 1]
+
+    def _tell(self, key: str, where: str, check: str | None) -> None:
+        if not self.mend:
+            raise _changed(key, where, check)
+
+
+def _changed(key: str, where: str, check: str | None) -> LockError:
+    if check is None:
+        msg, hint = f"{key} has no 'check': it cannot be told from a changed entry", "adds it"
+    else:
+        msg = f"{key} was changed by hand, or by a merge: its 'check' is that of other facts"
+        hint = "finds it again"
+    return LockError(msg, where=where, hint=f"`rvbuild lock` {hint}; look at what changes then")
 
 
 def _pin(fields: Fields) -> PinValue:
@@ -174,6 +258,7 @@ def _pin(fields: Fields) -> PinValue:
         source=fields.text("source"),
         file=fields.text("file"),
         line=fields.number("line"),
+        where=fields.where,
     )
 
 
@@ -182,11 +267,14 @@ def _source(fields: Fields) -> LockedSource:
     if not isinstance(node, Items) or not node.nodes:
         msg = "'parts' must be a list with at least one source"
         raise LockError(msg, where=node.where)
-    return LockedSource(spec=fields.text("spec"), parts=tuple(map(_part, node.nodes)))
+    parts = tuple(map(_part, node.nodes))
+    at = tuple(part.keys for part in node.nodes if isinstance(part, Mapping))
+    return LockedSource(spec=fields.text("spec"), parts=parts, where=fields.where, at=at)
 
 
 def _part(node: Node) -> Source:
     fields = Fields(node, LockError)
+    fields.require("kind")
     read = _READERS[fields.choice("kind", _READERS, "")]
     part = read(fields)
     fields.finish()
@@ -219,11 +307,15 @@ def _url(fields: Fields) -> UrlSource:
 
 
 def _git(fields: Fields) -> GitSource:
+    date = fields.number("date")
+    if date > LAST_DATE:
+        msg = f"'date' is after the year 9999: {date}"
+        raise LockError(msg, where=fields.at("date"))
     return GitSource(
         url=fields.text("url"),
         commit=_hex(fields, "commit"),
         tree=_hex(fields, "tree"),
-        date=fields.number("date"),
+        date=date,
         paths=fields.texts("paths"),
     )
 
@@ -284,6 +376,7 @@ def _modules(fields: Fields) -> GoModuleSet:
         specs=fields.texts("specs"),
         modules=_triples(fields, "modules"),
         mods=_triples(fields, "mods"),
+        where=fields.where,
     )
 
 

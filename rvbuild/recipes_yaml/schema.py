@@ -204,9 +204,11 @@ def _parts() -> Json:
 
 def lock_schema() -> dict[str, Json]:
     """The schema of ``rvbuild.lock``."""
+    check: Json = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
     pin = {"value": TEXT, "source": TEXT, "file": TEXT, "line": NUMBER, "spec": TEXT}
-    source: dict[str, Json] = {"spec": TEXT, "parts": _parts()}
-    modules = {"specs": TEXTS, "modules": TEXTS, "mods": TEXTS}
+    pin["check"] = check
+    source: dict[str, Json] = {"spec": TEXT, "parts": _parts(), "check": check}
+    modules = {"specs": TEXTS, "modules": TEXTS, "mods": TEXTS, "check": check}
     properties: dict[str, Json] = {
         "lock": {"const": VERSION},
         "pins": _mapping(_object(pin, pin)),

@@ -1,25 +1,27 @@
 """Taking what a step left in its output folder.
 
-Knows: that the step may have left anything there. Must not know: why it ran.
+Knows: that the step may have left anything there, and that somebody may still hold it open.
+Must not know: why it ran.
 
-Works by directory descriptors and follows no symlink. Of a file only content and the
-owner's executable bit are kept: owner, times, set-uid bits, extended attributes are not.
+Works by directory descriptors, one at a time however deep the folders are, and follows no
+symlink. Of a file only content and the owner's executable bit are kept, in an inode of the
+store's own: owner, times, set-uid bits, extended attributes and open descriptors are not.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator
 
-from rvbuild.core.digest import Digest
+from attrs import define
+
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.tree import File
-from rvbuild.stores.hashing import StreamHash
-from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, PLAIN, guarded
+from rvbuild.core.ports import Taken
+from rvbuild.stores.layout import guarded
 from rvbuild.stores.writer import LocalWriter
 
-_CHUNK = 1 << 20
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -31,92 +33,106 @@ _KINDS = {
 }
 
 
-def take_folder(directory: str, writer: LocalWriter) -> None:
-    """Put all that is below ``directory`` into ``writer``'s tree.
+def take_folder(directory: str, writer: LocalWriter, taken: Taken) -> None:
+    """Put all that is below ``directory`` into ``writer``'s tree; its files are gone then.
 
     Raises:
         VerificationError: it holds what a tree cannot.
         StoreError: it could not be read, or the store could not be written.
     """
-    levels: list[_Level] = []
     with guarded(directory, "capture into"):
+        here = os.open(directory, _FOLDER)
+        taking = _Taking(writer, taken, here)
         try:
-            levels.append(_Level("", os.open(directory, _FOLDER)))
-            while levels:
-                name = next(levels[-1].names, None)
-                if name is None:
-                    os.close(levels.pop().folder)
-                elif (inner := _take(levels[-1], name, writer)) is not None:
-                    levels.append(inner)
+            taking.all()
         finally:
-            for level in levels:
-                os.close(level.folder)
+            os.close(taking.here)
 
 
+@define
 class _Level:
-    """An open folder at ``path`` of the tree, and the names in it that are still to do."""
+    """A folder at ``path`` of the tree, which one it is, and the names that are still to do."""
 
-    def __init__(self, path: str, folder: int) -> None:
-        self.path = path
-        self.folder = folder
-        self.names = iter(sorted(os.listdir(folder)))
-
-
-def _take(level: _Level, name: str, writer: LocalWriter) -> _Level | None:
-    here = f"{level.path}/{name}" if level.path else name
-    kind = stat.S_IFMT(os.stat(name, dir_fd=level.folder, follow_symlinks=False).st_mode)
-    if kind == stat.S_IFDIR:
-        writer.directory(here)
-        return _Level(here, _opened(name, _FOLDER, level.folder))
-    if kind == stat.S_IFREG:
-        _take_file(here, name, level.folder, writer)
-    elif kind == stat.S_IFLNK:
-        writer.symlink(here, os.readlink(name, dir_fd=level.folder))
-    else:
-        msg = f"the output holds {_KINDS.get(kind, 'something strange')}: {here!r}"
-        hint = "an output has only files, folders and symlinks; remove it in the script"
-        raise VerificationError(msg, hint=hint)
-    return None
+    path: str
+    identity: tuple[int, int]
+    names: Iterator[tuple[str, bool]]
 
 
-def _take_file(path: str, name: str, folder: int, writer: LocalWriter) -> None:
-    fd = _opened(name, _FILE, folder)
-    try:
-        there = os.fstat(fd)
-        executable = bool(there.st_mode & stat.S_IXUSR)
-        if not _can_move(fd, there, writer.device):
-            writer.file(path, _chunks(fd), executable=executable)
-            return
-        digest = _digest(fd)
-        os.fchmod(fd, EXECUTABLE if executable else PLAIN)
-        os.utime(fd, ns=(EPOCH_NS, EPOCH_NS))
-    finally:
-        os.close(fd)
-    writer.take(path, File(digest, executable), name, folder)
+@define
+class _Taking:
+    """``here`` is the one open folder."""
+
+    writer: LocalWriter
+    taken: Taken
+    here: int
+
+    def all(self) -> None:
+        levels = [self._level("")]
+        while levels:
+            name, is_folder = next(levels[-1].names, ("", False))
+            path = f"{levels[-1].path}/{name}" if levels[-1].path else name
+            if is_folder:
+                self.writer.directory(path)
+                self._go(name)
+                levels.append(self._level(path))
+            elif name:
+                self._take(path, name)
+            else:
+                levels.pop()
+                if levels:
+                    self._back(levels[-1])
+
+    def _level(self, path: str) -> _Level:
+        there = os.fstat(self.here)
+        names = []
+        with os.scandir(self.here) as entries:
+            for entry in entries:
+                self.taken(1, 0)
+                names.append((entry.name, entry.is_dir(follow_symlinks=False)))
+        return _Level(path, (there.st_dev, there.st_ino), iter(sorted(names)))
+
+    def _go(self, name: str) -> None:
+        inner = _opened(name, _FOLDER, self.here)
+        os.close(self.here)
+        self.here = inner
+        mode = stat.S_IMODE(os.fstat(inner).st_mode)
+        if mode & stat.S_IRWXU != stat.S_IRWXU:  # the step took away its own right to enter
+            with contextlib.suppress(PermissionError):  # somebody else's: what follows tells
+                os.fchmod(inner, mode | stat.S_IRWXU)
+
+    def _back(self, level: _Level) -> None:
+        self._go("..")
+        there = os.fstat(self.here)
+        if (there.st_dev, there.st_ino) != level.identity:
+            msg = f"somebody moved a folder of the output while it was read: {level.path!r}"
+            raise VerificationError(msg, hint="let no two steps share a folder")
+
+    def _take(self, path: str, name: str) -> None:
+        kind = stat.S_IFMT(os.stat(name, dir_fd=self.here, follow_symlinks=False).st_mode)
+        if kind == stat.S_IFREG:
+            self._take_file(path, name)
+        elif kind == stat.S_IFLNK:
+            self.writer.symlink(path, os.readlink(name, dir_fd=self.here))
+        else:
+            _refuse(path, kind)
+
+    def _take_file(self, path: str, name: str) -> None:
+        fd = _opened(name, _FILE, self.here)
+        try:
+            kind = stat.S_IFMT(os.fstat(fd).st_mode)
+            if kind != stat.S_IFREG:  # put there since
+                _refuse(path, kind)
+            self.writer.take(path, fd, lambda size: self.taken(0, size))
+        finally:
+            os.close(fd)
+        with contextlib.suppress(OSError):  # the disk need not get what is of no use any more
+            os.unlink(name, dir_fd=self.here)
 
 
-def _can_move(fd: int, there: os.stat_result, device: int) -> bool:
-    """A file with another name could still be written through it; attributes would stay."""
-    return there.st_nlink == 1 and there.st_dev == device and not _attributes(fd)
-
-
-def _attributes(fd: int) -> set[str]:
-    try:
-        return set(os.listxattr(fd)) - {"security.selinux"}  # the machine's own, on every file
-    except OSError:  # a file system without attributes
-        return set()
-
-
-def _digest(fd: int) -> Digest:
-    with StreamHash() as hasher:
-        for chunk in _chunks(fd):
-            hasher.update(chunk)
-        return Digest(hasher.hexdigest(), hasher.size)
-
-
-def _chunks(fd: int) -> Iterator[bytes]:
-    while chunk := os.read(fd, _CHUNK):
-        yield chunk
+def _refuse(path: str, kind: int) -> None:
+    msg = f"the output holds {_KINDS.get(kind, 'something strange')}: {path!r}"
+    hint = "an output has only files, folders and symlinks; remove it in the script"
+    raise VerificationError(msg, hint=hint)
 
 
 def _opened(name: str, flags: int, folder: int) -> int:

@@ -12,7 +12,7 @@ import errno
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import NoReturn
 
@@ -26,7 +26,19 @@ from rvbuild.stores.live import DAY, Live, divide
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.locks import STORE
 from rvbuild.stores.records import forget_record
-from rvbuild.stores.shape import CAS, EXEC, LOCKS, MARK, TREES, Survey, survey
+from rvbuild.stores.roots import names_in
+from rvbuild.stores.shape import (
+    CAS,
+    EXEC,
+    LOCKS,
+    MARK,
+    TREES,
+    VIEW_MARK,
+    VIEWS,
+    Survey,
+    survey,
+)
+from rvbuild.stores.views import is_as_marked, set_aside
 
 __all__ = ["DAY", "Collected", "collect"]
 
@@ -74,6 +86,8 @@ def collect(store: LocalStore, *, keep_days: float, max_size: int | None = None)
             blobs, freed = _sweep_blobs(layout, there, stay)
             _sweep(layout, layout.tmp, math.inf)
             _sweep(layout, layout.damaged, time.time() - keep_days * DAY)
+            held = (names_in(root.link, layout.views) for _, root in alive)
+            _sweep_views(layout, there, set[str]().union(*held))
             _sweep_locks(layout, there)
     return Collected(results=len(go), trees=trees, blobs=blobs, freed=freed, kept=stay.size)
 
@@ -100,7 +114,15 @@ def _kept_all(error: StoreError | VerificationError) -> StoreError:
 
 def _refuse_mounts(layout: Layout) -> None:
     """What is mounted inside the store is not the store's: nothing in it may go."""
-    for path in (layout.tmp, layout.damaged, layout.trees, layout.cas, layout.exec, layout.locks):
+    for path in (
+        layout.tmp,
+        layout.damaged,
+        layout.trees,
+        layout.views,
+        layout.cas,
+        layout.exec,
+        layout.locks,
+    ):
         with suppress(FileNotFoundError), _folder(layout, path):
             pass
 
@@ -132,6 +154,22 @@ def _sweep_trees(layout: Layout, there: Survey, live: Live) -> int:
                 if not name.endswith(MARK):
                     remove_tree(name, at)
     return count
+
+
+def _sweep_views(layout: Layout, there: Survey, held: Collection[str]) -> None:
+    """Remove those that no link shows; what somebody made of one is set aside instead."""
+    for shard in there.shards[VIEWS]:
+        names = [name for name in shard.names if name.removesuffix(VIEW_MARK) not in held]
+        changed = [name for name in names if not _is_removable(layout, f"{shard.path}/{name}")]
+        for name in changed:
+            set_aside(layout, f"{shard.path}/{name}")
+        with _folder(layout, shard.path) as at:
+            for name in names:
+                remove_tree(name, at)
+
+
+def _is_removable(layout: Layout, path: str) -> bool:
+    return path.endswith(VIEW_MARK) or is_as_marked(layout, path)
 
 
 def _sweep_blobs(layout: Layout, there: Survey, live: Live) -> tuple[int, int]:

@@ -76,13 +76,14 @@ class Layout:
     cas: str = field(init=False)
     exec: str = field(init=False)
     trees: str = field(init=False)
+    views: str = field(init=False)
     roots: str = field(init=False)
     locks: str = field(init=False)
     tmp: str = field(init=False)
     damaged: str = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        for name in ("cas", "exec", "trees", "roots", "locks", "tmp", "damaged"):
+        for name in ("cas", "exec", "trees", "views", "roots", "locks", "tmp", "damaged"):
             object.__setattr__(self, name, f"{self.root}/{name}")
         weakref.finalize(self, os.close, self.fd)
 
@@ -155,6 +156,10 @@ class Layout:
     def tree(self, digest: str) -> str:
         """Path of a ready-to-mount tree; its ``Tree`` message is at ``….tree``."""
         return f"{self.trees}/{digest[:2]}/{digest}"
+
+    def view(self, digest: str) -> str:
+        """Path of a tree's copy for people; its mark is at ``….view``."""
+        return f"{self.views}/{digest[:2]}/{digest}"
 
     def record(self, kind: str, digest: str, *, accelerated: bool) -> str:
         """Path of a result; ``kind`` is ``ac`` or ``realisations``."""

@@ -14,7 +14,7 @@ from rvbuild.files.folder import A_FILE, WrongKind, kind_at, open_file
 from rvbuild.stores.barrier import sync_file
 from rvbuild.stores.layout import EPOCH_NS, PLAIN, Layout
 
-CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 MOST = 1 << 30
 """Bytes of the largest record: the ``Tree`` message of ten million files. What is larger is

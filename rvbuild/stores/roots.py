@@ -61,7 +61,8 @@ class LocalRoots:
         """
         alive, dead = [], []
         for path, root in self._files():
-            if leads_into(root.link, self._layout.trees):
+            shown = (self._layout.views, self._layout.trees)  # the latter by former versions
+            if any(names_in(root.link, folder) for folder in shown):
                 alive.append((path, root))
             else:
                 dead.append(path)
@@ -119,26 +120,35 @@ def decode_root(data: bytes, file: str) -> Root:
     return root
 
 
-def leads_into(link: str, folder: str) -> bool:
-    """Whether ``link`` is a symlink into ``folder``, or a directory that holds one."""
+def names_in(link: str, folder: str) -> set[str]:
+    """The names, two levels below ``folder``, of what a symlink leads to or into.
+
+    Of a folder, those of each symlink in it.
+    """
     if os.path.islink(link):
         target = os.path.join(os.path.dirname(link), os.readlink(link))
-        return os.path.lexists(target) and _is_inside(os.path.realpath(target), folder)
+        name = _name_in(os.path.realpath(target), folder) if os.path.lexists(target) else None
+        return {name} if name else set()
     try:
         with os.scandir(link) as entries:
-            return any(e.is_symlink() and leads_into(e.path, folder) for e in entries)
+            links = [entry.path for entry in entries if entry.is_symlink()]
     except OSError:
-        return False
+        return set()
+    return set().union(*(names_in(each, folder) for each in links))
 
 
-def _is_inside(path: str, folder: str) -> bool:
-    """Whether one of the folders above ``path`` is ``folder``, also by another path of it.
+def _name_in(path: str, folder: str) -> str | None:
+    """The part of ``path`` that is two levels below ``folder``, also by another path of it.
 
     A container sees the store of its host elsewhere: the texts of paths say nothing.
     """
-    above = os.path.dirname(path)
-    while not os.path.samefile(above, folder):
-        path, above = above, os.path.dirname(above)
-        if path == above:
-            return False
-    return True
+    name, shard = path, os.path.dirname(path)
+    while shard != os.path.dirname(shard):
+        above = os.path.dirname(shard)
+        try:
+            if os.path.samefile(above, folder):
+                return os.path.basename(name)
+        except OSError:  # one of them is not there
+            return None
+        name, shard = shard, above
+    return None

@@ -19,6 +19,7 @@ from rvbuild.stores.layout import Layout
 
 ROOTS, FAILED, TREES, EXEC, CAS, LOCKS = "roots", "failed", "trees", "exec", "cas", "locks"
 AC, REALISATIONS = "ac", "realisations"
+VIEWS = "views"
 
 
 def places(kind: str) -> tuple[tuple[str, bool], ...]:
@@ -28,7 +29,7 @@ def places(kind: str) -> tuple[tuple[str, bool], ...]:
 
 _FLAT = {ROOTS: A_FILE, LOCKS: A_FILE, "memo": A_FILE, "accelerators": A_FOLDER}
 _RESULTS = tuple(top for kind in (REALISATIONS, AC) for top, _ in places(kind))
-_SHARDED = (*_RESULTS, FAILED, TREES, EXEC, CAS)
+_SHARDED = (*_RESULTS, FAILED, VIEWS, TREES, EXEC, CAS)
 _FREE = ("tmp", "damaged")
 """What may hold anything: it is emptied, never read."""
 
@@ -36,7 +37,9 @@ _FOLDERS = tuple(dict.fromkeys(top.partition("/")[0] for top in (*_FLAT, *_SHARD
 
 _SHARD = re.compile(r"[0-9a-f]{2}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-MARK = ".tree"
+MARK, VIEW_MARK = ".tree", ".view"
+_MARKS = {TREES: MARK, VIEWS: VIEW_MARK}
+"""What a mark's name has more than that of the folder which it is about."""
 
 Odd = Callable[[WrongKind], None]
 """Called with each thing that has no place where it is."""
@@ -142,9 +145,8 @@ def _shard(layout: Layout, path: str, odd: Odd) -> Shard:
     names = []
     folder, shard = path.split("/")[-2:]
     for name, kind in _entries(layout, path, odd):
-        is_tree = folder == TREES and not name.endswith(MARK)
-        digest = name.removesuffix(MARK) if folder == TREES else name
-        wanted = A_FOLDER if is_tree else A_FILE
+        digest = name.removesuffix(_MARKS.get(folder, ""))
+        wanted = A_FOLDER if folder in _MARKS and digest == name else A_FILE
         if not (_DIGEST.fullmatch(digest) and digest.startswith(shard)):
             odd(WrongKind(f"{path}/{name}", _STRANGE_NAME, "a digest"))
         elif kind != wanted:

@@ -25,7 +25,6 @@ that a crash left in the tree's place."""
 class Staging:
     """``base`` is the open folder at ``path``, and ``at`` the open folder ``tree`` in it.
 
-    ``device`` is the file system's number.
     ``exact`` says that files and folders get the very mode that they are made with, as
     the process' umask and the folder's access control list allow.
     """
@@ -34,7 +33,6 @@ class Staging:
     base: int
     at: int
     exact: bool
-    device: int
 
     @property
     def tree(self) -> str:
@@ -76,7 +74,7 @@ def staged(layout: Layout) -> Iterator[Staging]:
             at = _made(TREE, FOLDER, base, stack)
             made = os.fstat(at)
         exact = stat.S_IMODE(made.st_mode) == FOLDER
-        yield Staging(path=path, base=base, at=at, exact=exact, device=made.st_dev)
+        yield Staging(path=path, base=base, at=at, exact=exact)
 
 
 def _made(name: str, mode: int, at: int, stack: ExitStack) -> int:

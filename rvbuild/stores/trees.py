@@ -14,11 +14,13 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import NoReturn
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.overlay import union
+from rvbuild.core.ports import Taken, Wanted
 from rvbuild.core.tree import File, Folder, Node, Symlink, Tree
 from rvbuild.files.folder import A_FOLDER, WrongKind, kind_at, open_file
 from rvbuild.stores.barrier import Barrier
@@ -124,16 +126,18 @@ class LocalTrees:
     @contextmanager
     def new_tree(self) -> Iterator[LocalWriter]:
         """A writer; what is not committed when the context ends is gone."""
+        with self._writer(lambda: None) as writer:
+            yield writer
+
+    @contextmanager
+    def _writer(self, wanted: Wanted) -> Iterator[LocalWriter]:
         with (
             self._locks.shared(),
             staged(self._layout) as staging,
             self._blobs.shelves(staging) as shelves,
         ):
-
-            def register(tree: Tree, writer: LocalWriter) -> None:
-                self._register_written(staging, shelves, tree, writer)
-
-            yield LocalWriter(staging, shelves, register)
+            register = partial(self._register_written, staging, shelves)
+            yield LocalWriter(staging, shelves, register, wanted)
 
     def merge(self, parts: Sequence[tuple[str, Digest]]) -> Digest:
         """Register the union of trees, each laid at its path, by hard links alone.
@@ -148,15 +152,15 @@ class LocalTrees:
             self.assemble(tree)
         return tree.root
 
-    def capture(self, directory: str) -> Digest:
-        """Take a folder into the store; its files are moved where that is possible.
+    def capture(self, directory: str, taken: Taken) -> Digest:
+        """Take a folder into the store, each file as a new inode; see ``core.ports``.
 
         Raises:
             VerificationError: it holds what a tree cannot (a socket, a device, a FIFO).
             StoreError: it could not be read, or the store could not be written.
         """
-        with self.new_tree() as writer:
-            take_folder(directory, writer)
+        with self._writer(partial(taken, 0, 0)) as writer:
+            take_folder(directory, writer, taken)
             return writer.commit()
 
     def assemble(self, tree: Tree) -> None:

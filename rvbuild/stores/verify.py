@@ -35,11 +35,13 @@ from rvbuild.stores.shape import (
     REALISATIONS,
     ROOTS,
     TREES,
+    VIEWS,
     Shard,
     Survey,
     places,
     survey,
 )
+from rvbuild.stores.views import is_copy
 
 _CHUNK = 1 << 18
 
@@ -139,6 +141,10 @@ def examine(layout: Layout, report: Report, inodes: dict[int, str]) -> Verified:
         _record(walk, _failure, name, path)
     for name, path in walk.there.named(ROOTS):
         _record(walk, _root, name, path)
+    for name, path in walk.there.named(VIEWS):
+        tree = walk.trees.get(name)  # without it nobody can tell; marks are no views
+        if tree is not None and not is_copy(tree, path):
+            walk.damaged(path, "somebody changed this result; no build reads it here")
     return walk.done
 
 

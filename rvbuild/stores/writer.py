@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
 from rvbuild.core.outline import Outline, check_target
+from rvbuild.core.ports import Wanted
 from rvbuild.core.tree import File, Symlink, Tree
 from rvbuild.stores.blobs import BlobShelves
 from rvbuild.stores.hashing import StreamHash
+from rvbuild.stores.inode import PIECE, fill
 from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, PLAIN, store_error
 from rvbuild.stores.records import CREATE, write_all
 from rvbuild.stores.staging import Staging
@@ -29,22 +32,25 @@ Register = Callable[[Tree, "LocalWriter"], None]
 class LocalWriter:
     """A sink that writes to ``staging``; may be used by several threads.
 
-    ``register`` makes the tree permanent, and calls ``settle`` for its files.
+    ``register`` makes the tree permanent, and calls ``settle`` for its files. ``wanted`` is
+    called now and then meanwhile, and raises if nobody wants the tree any more.
     """
 
-    def __init__(self, staging: Staging, blobs: BlobShelves, register: Register) -> None:
+    def __init__(
+        self,
+        staging: Staging,
+        blobs: BlobShelves,
+        register: Register,
+        wanted: Wanted,
+    ) -> None:
         self._staging = staging
         self._blobs = blobs
         self._register = register
+        self._wanted = wanted
         self._outline = Outline()
         self._links: dict[str, str] = {}
         self._written: list[tuple[str, File]] = []
         self._placing = threading.Lock()
-
-    @property
-    def device(self) -> int:
-        """The number of the file system that ``take`` can take files from."""
-        return self._staging.device
 
     def directory(self, path: str) -> None:
         if path:
@@ -80,17 +86,26 @@ class LocalWriter:
             raise self._error(error, path) from error
         self._outline.fill(path, node)
 
-    def take(self, path: str, node: File, name: str, folder: int) -> None:
-        """Move the file ``name`` of the open ``folder`` to ``path``, on the same file system.
+    def take(self, path: str, source: int, advance: Callable[[int], None]) -> None:
+        """Take the content of an open file, and whether its owner may run it: never its inode.
 
-        Its content is ``node``'s; it has the mode and timestamp of a blob, and no other name.
+        Args:
+            path: Where it is in the tree.
+            source: Open for reading; somebody else may have it open for writing.
+            advance: Called with the bytes of each piece; may raise.
+
+        Raises:
+            OSError: ``source`` could not be read, or the disk could not take it.
         """
         self._reserve(path)
-        try:
-            os.rename(name, path, src_dir_fd=folder, dst_dir_fd=self._staging.at)
-        except OSError as error:
-            raise self._error(error, path) from error
-        self._written.append((path, node))
+        there = os.fstat(source)
+        executable = bool(there.st_mode & stat.S_IXUSR)
+        data = os.read(source, there.st_size + 1) if there.st_size < PIECE else b""
+        if len(data) == there.st_size:  # read to its end at once
+            node = self._whole(path, data, executable=executable)
+            advance(len(data))
+        else:
+            node = self._filled(path, source, advance, executable=executable)
         self._outline.fill(path, node)
 
     def commit(self) -> Digest:
@@ -108,6 +123,7 @@ class LocalWriter:
         staging, path = self._staging, ""
         try:
             for path, node in self._written:
+                self._wanted()
                 self._blobs.adopt(path, staging.at, node.digest, executable=node.executable)
             for path, target in self._links.items():
                 staging.make_symlink(path, target)
@@ -155,6 +171,19 @@ class LocalWriter:
                     hasher.update(chunk)
                     self._write(fd, chunk, path)
                 digest = Digest(hasher.hexdigest(), hasher.size)
+            self._finish(fd, executable=executable)
+        finally:
+            os.close(fd)
+        node = File(digest, executable)
+        self._written.append((path, node))
+        return node
+
+    def _filled(
+        self, path: str, source: int, advance: Callable[[int], None], *, executable: bool
+    ) -> File:
+        fd = self._open(path, executable=executable)
+        try:
+            digest = fill(fd, source, advance)
             self._finish(fd, executable=executable)
         finally:
             os.close(fd)

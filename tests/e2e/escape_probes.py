@@ -34,7 +34,11 @@ _CALLS = {
     "mount": (165, 40), "umount2": (166, 39), "shmget": (29, 194), "shmat": (30, 196),
     "semget": (64, 190), "msgget": (68, 186), "sethostname": (170, 161),
     "clock_settime": (227, 112), "clone": (56, 220), "pivot_root": (155, 41),
-    "init_module": (175, 105), "reboot": (169, 142), "fsopen": (430, 430), "swapon": (167, 224),
+    "init_module": (175, 105), "reboot": (169, 142), "fsopen": (430, 430),
+    "open_tree": (428, 428), "move_mount": (429, 429), "fspick": (433, 433),
+    "mount_setattr": (442, 442), "fanotify_init": (300, 262), "adjtimex": (159, 171),
+    "setdomainname": (171, 162), "delete_module": (176, 106), "mlock": (149, 228),
+    "inotify_init1": (294, 26), "inotify_add_watch": (254, 27), "statmount": (457, 457),
 }  # fmt: skip
 
 FIRST = os.environ.get("FIRST", "1")
@@ -165,6 +169,75 @@ def host_names_at_root(names: str) -> None:
     must(set(names.split(",")) & set(os.listdir("/")))
 
 
+def rename_out(path: str) -> None:
+    name = os.path.join(os.environ["PLACE"], "leaving")
+    with open(name, "w", encoding="ascii"):
+        pass
+    try:
+        os.rename(name, path + "/left")
+    except OSError:
+        os.unlink(name)
+        raise
+    os.unlink(path + "/left")
+
+
+def watch_file(path: str) -> None:
+    call("inotify_add_watch", call("inotify_init1", 0), path.encode(), 2)  # IN_MODIFY
+
+
+def watch_as_root(_: str) -> None:
+    call("fanotify_init", 4, os.O_RDONLY)  # FAN_CLASS_CONTENT
+
+
+# ---- facts of the machine
+
+
+def mount_table(name: str) -> None:
+    read_file(f"/proc/self/{name}")
+
+
+def mount_table_of_first(name: str) -> None:
+    read_file(f"/proc/{FIRST}/{name}")
+
+
+def mount_by_number(_: str) -> None:
+    """Without the number, the kernel says that it is wrong; where it has no such call, that."""
+    try:
+        call("statmount", 0, 0, 0, 0)
+    except OSError as error:
+        must(error.errno != errno.ENOSYS, "no such call")
+
+
+def program_of_first(_: str) -> None:
+    must(os.readlink(f"/proc/{FIRST}/exe"))
+
+
+def descriptors_of_first(_: str) -> None:
+    list_folder(f"/proc/{FIRST}/fd")
+
+
+def limits_of_first(_: str) -> None:
+    read_file(f"/proc/{FIRST}/limits")
+
+
+def disk_identity(_: str) -> None:
+    folder = os.open(os.environ["PLACE"], os.O_RDONLY)
+    for request in (0x80111500, 0x8008662C, 0x8400941F, 0x8100587E):
+        try:
+            fcntl.ioctl(folder, request - (1 << 32), bytearray(1024))
+        except OSError:
+            continue
+        return
+    must(False, "it does not tell")
+
+
+def change_kill_score(_: str) -> None:
+    with open("/proc/self/oom_score_adj", "r+", encoding="ascii") as file:
+        score = file.read()
+        file.seek(0)
+        file.write(score)
+
+
 # ---- devices
 
 
@@ -188,6 +261,24 @@ def more_devices(_: str) -> None:
 
 def type_on_terminal(_: str) -> None:
     fcntl.ioctl(os.open("/dev/tty", os.O_RDWR), 0x5412, b"x")  # TIOCSTI
+
+
+def type_on_own_terminal(_: str) -> None:
+    _, terminal = os.openpty()
+    os.setsid()
+    fcntl.ioctl(terminal, 0x540E, 0)  # TIOCSCTTY
+    fcntl.ioctl(terminal, 0x5412, b"x")  # TIOCSTI
+
+
+def open_device(paths: str) -> None:
+    opened = 0
+    for path in paths.split(","):
+        try:
+            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+            opened += 1
+        except OSError:
+            continue
+    must(opened, "none of them")
 
 
 # ---- network
@@ -322,6 +413,39 @@ def many_processes(_: str) -> None:
     must(sum(name.isdecimal() for name in os.listdir("/proc")) > 4)
 
 
+def attach_first(_: str) -> None:
+    call("ptrace", 0x4206, int(FIRST), 0, 0)
+
+
+def steal_from_first(_: str) -> None:
+    call("pidfd_getfd", call("pidfd_open", int(FIRST), 0), 1, 0)
+
+
+def read_memory_of_first(_: str) -> None:
+    """Of an address that is nobody's: what is asked is whether the kernel would look."""
+    here = struct.pack("QQ", ctypes.addressof(ctypes.create_string_buffer(8)), 8)
+    there = struct.pack("QQ", 8, 8)
+    try:
+        call("process_vm_readv", int(FIRST), here, 1, there, 1, 0)
+    except OSError as error:
+        must(error.errno == errno.EFAULT, str(error))
+
+
+def pin(pid: str) -> None:
+    see_process(pid)
+    os.sched_setaffinity(int(pid), os.sched_getaffinity(int(pid)))
+
+
+def limit(pid: str) -> None:
+    see_process(pid)
+    resource.prlimit(int(pid), resource.RLIMIT_CORE, (0, 0))
+
+
+def slow_down(pid: str) -> None:
+    see_process(pid)
+    os.setpriority(os.PRIO_PROCESS, int(pid), os.getpriority(os.PRIO_PROCESS, int(pid)))
+
+
 def shared_memory(key: str) -> None:
     call("shmget", int(key), 0, 0o600)
 
@@ -373,6 +497,76 @@ def mount_memory(_: str) -> None:
 
 def mount_by_new_calls(_: str) -> None:
     call("fsopen", b"tmpfs", 0)
+
+
+def mount_by_context(_: str) -> None:
+    call("fspick", -100, b"/", 0)
+
+
+def clone_mounts(_: str) -> None:
+    call("open_tree", -100, b"/", 1)
+
+
+def _unshared_folder() -> bytes:
+    """A folder that is a mount, in a mount namespace of this process."""
+    call("unshare", 0x20000)
+    place = os.environ["PLACE"].encode()
+    call("mount", b"none", b"/", 0, 0x44000, 0)  # MS_REC | MS_PRIVATE
+    call("mount", b"probe", place, b"tmpfs", 0, 0)
+    return place
+
+
+def move_mounts(_: str) -> None:
+    place = _unshared_folder()
+    call("move_mount", call("open_tree", -100, place, 1), b"", -100, place, 4)
+
+
+def change_mounts(_: str) -> None:
+    tree = call("open_tree", -100, b"/", 1)
+    call("mount_setattr", tree, b"", 0x1000, struct.pack("4Q", 1, 0, 0, 0), 32)  # read-only
+
+
+def exchange_root(_: str) -> None:
+    place = _unshared_folder()
+    os.mkdir(place + b"/old")
+    call("pivot_root", place, place + b"/old")
+
+
+def new_namespace(flag: str) -> None:
+    call("unshare", int(flag, 16))
+
+
+def join_group(_: str) -> None:
+    os.setgroups([0])
+
+
+def become_other(_: str) -> None:
+    os.setresuid(1, 1, 1)
+
+
+def rename_domain(_: str) -> None:
+    with open("/proc/sys/kernel/domainname", "rb") as file:
+        name = file.read().strip()
+    call("setdomainname", name, len(name))  # to what it is
+
+
+def adjust_clock(_: str) -> None:
+    time_data = ctypes.create_string_buffer(256)
+    call("adjtimex", time_data)
+    struct.pack_into("I", time_data, 0, 0x4000)  # ADJ_TICK, to what it is
+    call("adjtimex", time_data)
+
+
+def lock_memory(_: str) -> None:
+    size = 1 << 20
+    call("mlock", ctypes.create_string_buffer(size), size)
+
+
+def unload_module(_: str) -> None:
+    try:
+        call("delete_module", b"rvbuild_no_such_module", 0)
+    except OSError as error:
+        must(error.errno == errno.ENOENT, str(error))
 
 
 def remount_writable(path: str) -> None:

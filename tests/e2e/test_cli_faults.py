@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,6 +119,7 @@ def test_a_full_disk_while_building(world: World):
     """The step fails, or its output cannot be stored: nothing of it is registered."""
     world.step("big", "head -c 30000000 /dev/urandom > $out/out.txt\necho written")
     before = world.records()
+    shutil.rmtree(world.store / "views")  # copies, for which the disk below has no room
     os.rename(world.store, world.store.with_name("kept"))
     ran = namespaced(world, f"""
         mkdir $STORE
@@ -209,6 +211,44 @@ def test_a_step_without_an_end_is_ended(world: World):
     ran.said("error: the step failed: not done after 1 s", f"slow-{HERE}", "waits", "rvbuild log")
 
 
+# ---- taking an output in
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("mkfifo $out/f", "the output holds a FIFO: 'f'"),
+        ("printf x > \"$out/$(printf 'caf\\351')\"", "file name is not UTF-8"),
+        ("cd $out; i=0; while [ $i -lt 1100 ]; do mkdir d; cd d; i=$((i+1)); done",
+         "path in a tree is longer than 2048 bytes"),
+        ("ln -s \"$(printf 'caf\\351')\" $out/l", "not the target of a symlink"),
+    ],
+)  # fmt: skip
+def test_an_output_that_cannot_be_taken_names_its_step(world: World, script: str, says: str):
+    world.step("odd", f"echo what I did\n{script}")
+    ran = world.run(f"odd-{HERE}")
+    assert (ran.code, ran.out) == (5, "")
+    ran.said(f"error: {says}", f"--> odd-{HERE}", f"`rvbuild log odd-{HERE}`")
+    assert world.fine("log", f"odd-{HERE}").out == "what I did\n"
+    world.sound()
+
+
+@pytest.mark.parametrize(("size", "ends", "code"), [(4 << 20, False, 0), (60 << 30, True, 130)])
+def test_taking_a_large_output_in_can_be_ended(world: World, size: int, code: int, *, ends: bool):
+    """Stopped at the first byte; the small one shows that going on would end well."""
+    world.step("big", f"truncate -s {size} $out/big; : > $out/out.txt")
+    script = STOPPING.format(event="fcntl.ioctl", part=str(0x40049409), place=1)  # FICLONE
+    program = evolve(world, program=(sys.executable, "-c", script)).start(f"big-{HERE}")
+    _, status = os.waitpid(program.process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    if ends:
+        os.kill(program.process.pid, signal.SIGTERM)
+    os.kill(program.process.pid, signal.SIGCONT)
+    ran = program.wait()
+    assert ran.code == code, str(ran)
+    world.sound()
+
+
 # ---- collecting garbage at the worst moment
 
 STOPPING = """\
@@ -236,6 +276,40 @@ def gc_while_stopped(world: World, *words: str, event: str, part: str, place: in
     ran = program.wait()
     assert ran.code == 0, str(ran)
     return said
+
+
+@pytest.mark.parametrize("came", [False, True])
+def test_what_somebody_makes_at_a_results_place_during_the_build_stays(world: World, *, came: bool):
+    """The program is stopped as it is about to link; then a file is there, or is not."""
+    script = STOPPING.format(event="os.symlink", part="/result/", place=1)
+    program = evolve(world, program=(sys.executable, "-c", script)).start(HELLO_HERE)
+    _, status = os.waitpid(program.process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    place = world.folder / "result" / HELLO_HERE
+    if came:
+        place.write_text("my notes")
+    os.kill(program.process.pid, signal.SIGCONT)
+    ran = program.wait()
+    assert ran.code == (2 if came else 0), str(ran)
+    if came:
+        ran.said("error: something was put here", str(place), str(world.store / "views"))
+        assert place.read_text() == "my notes"
+    else:
+        assert (place / "share/hello.txt").exists()
+    assert os.listdir(place.parent) == [HELLO_HERE]
+
+
+def test_four_at_once_copy_one_target_to_one_place(world: World):
+    """Each is the first process of its own container, and finds what a killed one left."""
+    world.fine(HELLO_HERE)
+    (world.folder / "out" / f".rvbuild-{'0' * 16}" / "copy").mkdir(parents=True)
+    ran = namespaced(world, """
+        for i in 1 2 3 4; do (unshare -pf --kill-child true; rvbuild $TARGET -o out) & done; wait
+        ls -A out
+    """)  # fmt: skip
+    assert codes(ran) == [0, 0, 0, 0], str(ran)
+    assert ran.out.splitlines()[-1] == HELLO_HERE
+    assert (world.folder / "out" / HELLO_HERE / "share/hello.txt").exists()
 
 
 def test_gc_takes_no_result_that_is_about_to_be_linked(world: World):

@@ -20,61 +20,77 @@ def edited(world: World, text: str) -> Path:
     return file
 
 
+def in_store(world: World, text: str) -> Path:
+    """Write the same file where builds read it, as nobody is led to do."""
+    shown = os.readlink(world.folder / "result" / HELLO_HERE)
+    file = Path(shown.replace("/views/", "/trees/"), "share/hello.txt")
+    file.chmod(0o644)
+    file.write_text(text)
+    return file
+
+
+def copied_over(file: Path, text: str) -> None:
+    """As `cp -a` of another result does: size, mode and time are the same."""
+    before = file.stat()
+    file.unlink()
+    file.write_text(text)
+    file.chmod(0o444)
+    os.utime(file, ns=(before.st_mtime_ns, before.st_mtime_ns))
+
+
 @pytest.mark.parametrize("forgets", [False, True])
-def test_a_result_changed_by_hand_is_refused_and_made_anew(world: World, *, forgets: bool):
-    """Also where the last answer is remembered; as long as it was, and as read-only."""
+@pytest.mark.parametrize("over", [False, True])
+def test_a_result_changed_by_hand_is_kept_and_shown_anew(
+    world: World, *, forgets: bool, over: bool
+):
+    """Also where the last answer is remembered; as long as it was, as read-only, as old."""
     world.fine(HELLO_HERE)
     world.fine(HELLO_HERE)  # remembers
     if forgets:
         world.forget_memo()
+    file = world.folder / "result" / HELLO_HERE / "share/hello.txt"
+    right = file.read_text()
+    if over:
+        copied_over(file, right.upper())
+    else:
+        edited(world, right.upper())
+    assert world.run("store", "verify").code == 5
+    ran = world.fine(HELLO_HERE)
+    ran.said(HELLO_HERE, "what was made of it is at", str(world.store / "damaged"), "kept 2")
+    assert file.read_text() == right
+    aside = list((world.store / "damaged").rglob("hello.txt"))
+    assert [path.read_text() for path in aside] == [right.upper()]
+    world.sound()
+    assert "made of it" not in world.fine(HELLO_HERE).err
+
+
+def test_an_edit_reaches_no_other_build(world: World):
+    """Neither as that result, nor as the same content of a source or of another result."""
+    script, more = "cp /in/hello/share/hello.txt $out/out.txt", "inputs: {target: [hello]}\n"
+    world.fine(HELLO_HERE)
     right = (world.folder / "result" / HELLO_HERE / "share/hello.txt").read_text()
-    file = edited(world, right.upper())
-    file.chmod(0o444)
+    edited(world, "changed\n")
+    world.step("user", script, more)
+    world.step("same", f"printf %s '{right}' > $out/out.txt")
+    for name in ("user", "same"):
+        world.fine(f"{name}-{HERE}")
+        assert (world.folder / f"result/{name}-{HERE}/out.txt").read_text() == right
+
+
+def test_a_result_changed_in_the_store_is_refused_and_made_anew(world: World):
+    world.fine(HELLO_HERE)
+    right = (world.folder / "result" / HELLO_HERE / "share/hello.txt").read_text()
+    in_store(world, "changed\n")
+    world.forget_memo()
     for words in ((HELLO_HERE,), ("plan", HELLO_HERE)):
         ran = world.run(*words)
         assert (ran.code, ran.out) == (5, ""), str(ran)
         ran.said("error: a result was changed in the store", "share/hello.txt")
         ran.said("hint: run `rvbuild store repair`")
-    assert world.run("store", "verify").code == 5
-
-    ran = world.fine("store", "repair")
-    assert "the store is whole: " in ran.out
-    ran.said("what was set aside is in ", str(world.store / "damaged"), "build again")
-    aside = list((world.store / "damaged").rglob("hello.txt"))
-    assert [path.read_text() for path in aside] == [right.upper()]
-    world.sound()
+    world.fine("store", "repair").said("what was set aside is in ", "build again")
     world.fine(HELLO_HERE).said("built 1")
     assert (world.folder / "result" / HELLO_HERE / "share/hello.txt").read_text() == right
-
-
-def test_what_was_made_of_it_before_is_kept_and_after_is_not_made(world: World):
-    world.step("user", "cp /in/hello/share/hello.txt $out/out.txt",
-               "inputs: {target: [hello]}\n")  # fmt: skip
-    user = f"user-{HERE}"
-    world.fine(HELLO_HERE, user)
-    right = (world.folder / "result" / user / "out.txt").read_text()
-    edited(world, "changed\n")
-    world.step("user", "cat /in/hello/share/hello.txt > $out/out.txt",
-               "inputs: {target: [hello]}\n")  # fmt: skip
-    ran = world.run(user)
-    assert (ran.code, ran.out) == (5, ""), str(ran)
-    world.fine("store", "repair")
-    world.fine(user)
-    assert (world.folder / "result" / user / "out.txt").read_text() == right
-
-
-def test_a_file_that_was_put_there_is_no_part_of_a_result(world: World):
-    world.fine(HELLO_HERE)
-    world.fine(HELLO_HERE)
-    mine = world.folder / "result" / HELLO_HERE / "share/mine.txt"
-    mine.write_text("mine")
-    ran = world.run(HELLO_HERE)
-    assert (ran.code, ran.out) == (5, ""), str(ran)
-    ran.said("error: a result was changed in the store", "/share")
-    world.fine("store", "repair")
-    world.fine(HELLO_HERE)
-    assert not mine.exists()
-    assert [file.read_text() for file in (world.store / "damaged").rglob("mine.txt")] == ["mine"]
+    world.sound()
 
 
 @pytest.mark.parametrize("count", [101, 1001])
@@ -86,24 +102,19 @@ def test_no_file_of_many_is_changed_unseen(world: World, count: int):
     world.fine(many)
     world.fine(many)  # remembers, if it does
     top = world.folder / "result" / many
-    for place in ("a", "a/b/empty"):
-        (top / place / "mine").touch()
-        assert world.run(many).code == 5, place
-        world.fine("store", "repair")
+    for name in ("a/mine", "a/b/empty/mine", "f1", f"f{count}", "f99"):
+        (top / name).unlink(missing_ok=True)
+        (top / name).write_text("mine")
         world.fine(many)
-        world.fine(many)
-    for file in (top / "f1", top / f"f{count}", top / "f99"):
-        file.chmod(0o644)
-        file.write_text("mine")
-        assert world.run(many).code == 5, file
-        world.fine("store", "repair")
-        world.fine(many)
-        world.fine(many)
+        assert not (top / name).exists() or (top / name).read_text() != "mine"
+        kept = list((world.store / "damaged").glob(f"*/views/*/*/{name}"))
+        assert [path.read_text() for path in kept].count("mine") == 1
+        assert world.fine(many).out
 
 
 def test_the_log_of_what_a_repair_has_set_aside(world: World):
     world.fine(HELLO_HERE)
-    edited(world, "mine")
+    in_store(world, "mine")
     world.fine("store", "repair")
     ran = world.run("log", HELLO_HERE)
     assert (ran.code, ran.out) == (2, "")
@@ -114,7 +125,7 @@ def test_the_log_of_what_a_repair_has_set_aside(world: World):
 def test_a_repair_for_programs(world: World):
     world.fine(HELLO_HERE)
     assert json.loads(world.fine("store", "repair", "--json").out) == {"repairs": []}
-    edited(world, "mine")
+    in_store(world, "mine")
     repairs = world.fine("store", "repair", "--json").json["repairs"]
     assert {each["done"] for each in repairs} == {"set aside", "dropped"}
     assert all(os.path.exists(each["kept"]) for each in repairs if each["done"] == "set aside")

@@ -61,7 +61,8 @@ def test_the_wheel_carries_recipes_and_lock_and_nothing_odd(wheel: Path):
     }
     assert {f"rvbuild/_recipes/{name}" for name in recipes} <= names
     tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"rvbuild"}
+    assert {top.partition("-")[0] for top in tops} == {"rvbuild"}
+    assert [name.partition("/")[2] for name in names if ".data/" in name] == ["scripts/rvbuild"]
     assert not [name for name in names if name.endswith(".pyc")]
 
 

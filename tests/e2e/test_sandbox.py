@@ -16,14 +16,18 @@ import pytest
 from rvbuild.core.action import Command, Mount, Outcome
 from rvbuild.core.errors import Interrupted, SandboxError, StepError, VerificationError
 from rvbuild.core.tree import File, Symlink
-from rvbuild.executors import bwrap, doctor, knobs, seccomp, workspace
+from rvbuild.executors import bwrap, doctor, identity, knobs, seccomp, workspace
 from rvbuild.executors.limits import Limits
+from rvbuild.executors.local import _Step
+from rvbuild.executors.machine_code import Call, program
 from rvbuild.executors.sandbox import Sandbox
 from rvbuild.executors.step_log import StepLog
+from rvbuild.executors.threshold import Threshold
+from rvbuild.executors.usage import Usage
 from rvbuild.executors.watch import Ended, Watch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from sandboxes import PYTHON, Bench
+from sandboxes import HERE, PYTHON, Bench
 
 pytestmark = pytest.mark.privileged
 
@@ -151,13 +155,6 @@ def test_inputs_are_read_only_and_writable_sources_are_copies(bench: Bench):
     assert Path(bench.store.path(source), "sub/a.txt").read_bytes() == b"original"
 
 
-def test_accelerators_are_host_folders(bench: Bench, tmp_path: Path):
-    cache = tmp_path / "cache"
-    outcome = bench.sh("echo warm > /tmp/go/x", accelerators={"tmp/go": str(cache)})
-    assert outcome.exit_code == 0, bench.log(outcome)
-    assert (cache / "x").read_text() == "warm\n"
-
-
 def test_two_runs_see_nothing_of_each_other(bench: Bench):
     assert bench.sh("echo x > /tmp/x; echo y > /build/y; echo z > /dev/shm/z").exit_code == 0
     assert bench.sh("! test -e /tmp/x; ! test -e /build/y; ! test -e /dev/shm/z").exit_code == 0
@@ -183,6 +180,40 @@ def test_missing_command(bench: Bench):
     outcome = bench.run("/bin/no-such-thing")
     assert outcome.exit_code == 127
     assert "no-such-thing" in bench.log(outcome)
+
+
+def test_command_that_cannot_be_run(bench: Bench):
+    outcome = bench.run("/in/probes")
+    assert outcome.exit_code == 127
+    assert bench.log(outcome) == "rvbuild: /in/probes could not be started: Permission denied\n"
+
+
+def test_threshold_that_fails_is_an_error_and_never_a_fallback(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever it cannot hide, it does not go on; what fits goes on (the control)."""
+    whole = Threshold.to("/build").calls
+    namespaces = Call("unshare", (0x20000,))  # at the end it has no capability for it
+    for number, call, said in (
+        (1, Call("chdir", (b"/nowhere\0",)), "chdir /nowhere was refused in the sandbox: No such"),
+        (len(whole), namespaces, "unshare - was refused in the sandbox: Operation not"),
+    ):
+        calls = (*whole[:number], call, *whole[number:])
+        threshold = Threshold(calls, program(calls, 3, os.uname().machine))
+        monkeypatch.setattr(bench.executor, "_threshold", threshold)
+        with pytest.raises(SandboxError, match=said):
+            bench.sh("touch $out/ran")
+    monkeypatch.setattr(bench.executor, "_threshold", Threshold.to("/build"))
+    assert bench.sh("true").exit_code == 0
+
+
+@pytest.mark.parametrize("words", [
+    "rvbuild: unshare - was refused in the sandbox: Operation not permitted",
+    "rvbuild: /bin/sh could not be started: No such file or directory",
+])  # fmt: skip
+def test_command_that_fails_like_a_threshold(bench: Bench, words: str):
+    outcome = bench.sh(f"echo '{words}'; exit 127")
+    assert (outcome.exit_code, bench.log(outcome)) == (127, words + "\n")
 
 
 def test_command_that_fails_like_a_missing_sandbox(bench: Bench):
@@ -272,12 +303,12 @@ def test_too_many_processes(small: Bench):
     assert small.left_over() == [os.path.basename(small.kept[0][1])]
 
 
-def test_kernel_limits_an_ordinary_users_processes(tmp_path: Path):
-    """It does not limit root's, whence the counting; this notices if that ever changes."""
+def test_kernel_limits_the_processes_too(tmp_path: Path):
+    """It does not limit root's, whose steps have another id outside where there is one."""
     bench = Bench.at(tmp_path, Limits(tasks=30))
     outcome = bench.python("import os\nfor _ in range(100): os.fork() or os.read(os.pipe()[0], 1)")
     refused = "Resource temporarily unavailable" in bench.log(outcome)
-    assert refused == (os.geteuid() != 0)
+    assert refused == (os.geteuid() != 0 or identity.pool() is not None)
 
 
 def test_file_and_descriptor_limits(small: Bench):
@@ -285,6 +316,56 @@ def test_file_and_descriptor_limits(small: Bench):
     assert "File too large" in small.log(outcome) or outcome.exit_code == 153
     outcome = small.python("import os; [os.open('/dev/null', 0) for _ in range(100)]")
     assert "Too many open files" in small.log(outcome)
+
+
+FILL = {
+    # script of a step that has to be stopped, a script that needs not be, and why
+    "bytes": (
+        "n=$((n+1)); head -c 1000000 /dev/zero > f$n",
+        "head -c 9000000 /dev/zero > f",
+        "wrote",
+    ),
+    "sparse": ("n=$((n+1)); head -c 1000000 /dev/zero > f$n", "truncate -s 200M f", "wrote"),
+    "files": ("n=$((n+1)); : > f$n", "for i in 1 2 3 4 5 6 7 8 9; do : > f$i; done", "made"),
+    "folders": ("mkdir d; cd d", "mkdir d; cd d; mkdir e", "made"),
+    "links": ("n=$((n+1)); ln -s x l$n", "ln -s x l; ln l m || :", "made"),
+}
+TIGHT = Limits(disk_bytes=20_000_000, disk_entries=200)
+
+
+@pytest.mark.parametrize("place", ["/build", "/build/out", "/tmp"])  # noqa: S108 - inside
+@pytest.mark.parametrize("kind", FILL)
+def test_too_much_on_the_disk(tmp_path: Path, kind: str, place: str):
+    """It is stopped while it goes on, and what is within the limits is not."""
+    bench = Bench.at(tmp_path, TIGHT)
+    too_much, enough, why = FILL[kind]
+    outcome = bench.sh(f"cd {place}; n=0; while :; do {too_much}; done")
+    assert outcome.exit_code == 153
+    assert f"rvbuild: stopped the step: it {why} more than" in bench.log(outcome)
+    assert bench.sh(f"cd {place}; {enough}").exit_code == 0
+
+
+def test_too_much_at_the_last_moment(tmp_path: Path):
+    """What a step leaves is measured, however fast it was."""
+    bench = Bench.at(tmp_path, TIGHT)
+    assert bench.sh("cd $out; head -c 21000000 /dev/zero > f").exit_code == 153
+    outcome = bench.sh("cd $out; head -c 15000000 /dev/zero > f; ln f g")
+    assert outcome.exit_code == 0, "two names of one file count once"
+
+
+def test_a_look_takes_any_depth_and_follows_nothing(tmp_path: Path):
+    descent = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d" * 100, dir_fd=descent)
+        inner = os.open("d" * 100, os.O_RDONLY, dir_fd=descent)
+        os.close(descent)
+        descent = inner
+    os.symlink("/usr", "link", dir_fd=descent)
+    os.close(descent)
+    usage = Usage(str(tmp_path))
+    usage.measure()
+    assert usage.entries == 3001
+    workspace.remove(str(tmp_path))
 
 
 # ---- what must not survive
@@ -322,10 +403,10 @@ def test_waiting_ends_after_the_last_process(bench: Bench, tmp_path: Path):
                 os.closerange(0, 3)
                 time.sleep(600)"""
     action = bench.action((PYTHON, "-I", "-c", script))
-    folder = workspace.make(str(tmp_path))
-    sandbox = Sandbox(bench.executor._launch(action, folder, {}))
+    step = _Step(action=action, label="step", folder=workspace.make(str(tmp_path)), owner=None)
+    sandbox = Sandbox(bench.executor._keeper, bench.executor._launch(step, {}))
     log = StepLog(lambda _: None, 1000)
-    assert Watch(sandbox, log, Limits(), 60).follow() == Ended(0, True)
+    assert Watch(sandbox, log, Limits(), 60, step.folder).follow() == Ended(0, True)
     assert processes_with(mark) == []
 
 
@@ -381,6 +462,19 @@ def test_interrupted_program_leaves_no_process(tmp_path: Path, how: signal.Signa
         assert os.listdir(tmp_path / "tmp") == []
 
 
+def test_killed_at_any_moment_of_its_set_up_leaves_no_process(tmp_path: Path):
+    """At each seventh call from the first to the moment when the step runs: about 620."""
+    moments = [str(number) for number in range(0, 700, 7)]
+    program = [PYTHON, str(HERE / "killed_runs.py"), str(tmp_path), *moments]
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(
+        program, env=environment, stdout=subprocess.PIPE, check=True, text=True, timeout=600
+    )
+    assert ended.stdout.split() == []
+    assert os.listdir(tmp_path / moments[0]) == ["store"]
+    assert os.listdir(tmp_path / moments[-1] / "tmp"), "the last one was killed in the step"
+
+
 # ---- outputs that are traps
 
 
@@ -414,9 +508,29 @@ def test_setuid_is_not_kept_and_the_folder_is_closed_to_others(bench: Bench):
     f"{PYTHON} -c \"import socket; socket.socket(1).bind('/build/out/socket')\"",
 ])  # fmt: skip
 def test_output_with_what_a_tree_cannot_hold(bench: Bench, script: str):
-    with pytest.raises(VerificationError):
-        bench.sh(script)
+    """It is the step's own failure: its log is there, and its output is not."""
+    outcome = bench.sh(f"echo before; {script}")
+    assert (outcome.exit_code, outcome.output) == (0, None)
+    assert isinstance(outcome.refusal, VerificationError)
+    assert bench.log(outcome) == "before\n"
     assert bench.left_over() == []
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("touch $out/1 $out/2 $out/3", None),
+        ("touch $out/1 $out/2 $out/3 $out/4", "more than 3 files and folders"),
+        ("truncate -s 1000000 $out/1", None),
+        ("truncate -s 1000001 $out/1", "more than 1,000,000 bytes"),
+    ],
+)
+def test_output_has_limits(tmp_path: Path, script: str, says: str | None):
+    limited = Bench.at(tmp_path, Limits(output_entries=3, output_bytes=1_000_000))
+    outcome = limited.sh(script)
+    assert (outcome.output is None, outcome.refusal is None) == (says is not None, says is None)
+    if says:
+        assert says in str(outcome.refusal)
 
 
 def test_folders_that_resist_removal(bench: Bench):
@@ -444,7 +558,10 @@ def test_folders_that_resist_removal(bench: Bench):
 
 def test_doctor_finds_this_machine_fit(tmp_path: Path):
     found = {check.name: check for check in doctor.checks(str(tmp_path / "not/there"))}
-    assert set(found) == {"bubblewrap", "user namespaces", "kernel", "disk space", "git"}
+    assert set(found) == {
+        "bubblewrap", "user namespaces", "compile caches", "kernel", "disk space", "git",
+    }  # fmt: skip
+    assert found["compile caches"].found == "steps can have a layer of their own over them"
     assert found["bubblewrap"].ok
     assert found["user namespaces"].ok, found["user namespaces"]
     assert found["kernel"].ok

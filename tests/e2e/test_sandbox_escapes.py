@@ -146,6 +146,54 @@ PROBES = [
     ("host_user", "{uid}", WORKS),
     ("paths_of_the_host", "", MAYBE),
     ("ignored_signals", "", MAYBE),
+    *(("read_file", f"/proc/{name}", WORKS)
+      for name in ("cmdline", "devices", "filesystems", "interrupts", "kallsyms", "locks",
+                   "partitions", "softirqs", "swaps", "vmstat", "zoneinfo",
+                   "sys/kernel/random/boot_id", "sys/kernel/random/uuid", "sys/vm/swappiness",
+                   "sys/fs/file-nr", "sys/kernel/core_pattern")),
+    *(("read_file", path, MAYBE)
+      for path in ("/proc/modules", "/proc/config.gz", "/proc/kmsg", "/proc/iomem", "/proc/keys",
+                   "/proc/slabinfo", "/proc/timer_list", "/proc/diskstats", "/proc/mdstat",
+                   "/etc/machine-id", "/var/lib/dbus/machine-id")),
+    *(("list_folder", f"/proc/{name}", WORKS) for name in ("bus", "fs", "irq", "tty")),
+    *(("list_folder", f"/proc/{name}", MAYBE) for name in ("acpi", "driver", "pressure", "scsi")),
+    *((probe, name, WORKS) for probe in ("mount_table", "mount_table_of_first")
+      for name in ("mountinfo", "mounts", "mountstats")),
+    ("mount_by_number", "", MAYBE),
+    ("program_of_first", "", WORKS),
+    ("descriptors_of_first", "", WORKS),
+    ("limits_of_first", "", WORKS),
+    ("attach_first", "", AS_ROOT),
+    ("steal_from_first", "", AS_ROOT),
+    ("read_memory_of_first", "", AS_ROOT),
+    ("disk_identity", "", MAYBE),
+    ("change_kill_score", "", WORKS),
+    ("rename_out", "{folder}", WORKS),
+    ("watch_file", "{canary}", WORKS),
+    ("watch_as_root", "", AS_ROOT),
+    ("type_on_own_terminal", "", AS_ROOT),
+    ("open_device", "/dev/loop-control,/dev/fuse,/dev/net/tun,/dev/kvm,/dev/kmsg,/dev/port", MAYBE),
+    ("open_for_writing", "/proc/sys/net/ipv4/ip_forward", AS_ROOT),
+    ("open_for_writing", "/proc/sys/kernel/panic", AS_ROOT),
+    ("open_for_writing", "/proc/sys/vm/overcommit_memory", AS_ROOT),
+    ("open_for_writing", "/proc/sys/fs/binfmt_misc/register", MAYBE),
+    ("open_for_writing", "/sys/kernel/uevent_helper", MAYBE),
+    ("pin", "{victim}", WORKS),
+    ("limit", "{victim}", WORKS),
+    ("slow_down", "{victim}", WORKS),
+    ("mount_by_context", "", AS_ROOT),
+    ("clone_mounts", "", AS_ROOT),
+    ("move_mounts", "", AS_ROOT),
+    ("change_mounts", "", AS_ROOT),
+    ("exchange_root", "", AS_ROOT),
+    *(("new_namespace", flag, AS_ROOT)  # mount, control group, uts, ipc, pid, net
+      for flag in ("0x20000", "0x2000000", "0x4000000", "0x8000000", "0x20000000", "0x40000000")),
+    ("join_group", "", AS_ROOT),
+    ("become_other", "", AS_ROOT),
+    ("rename_domain", "", AS_ROOT),
+    ("adjust_clock", "", AS_ROOT),
+    ("lock_memory", "", AS_ROOT),
+    ("unload_module", "", MAYBE),
     ("hold_terminal_open", "", MAYBE),
     ("too_many_files", "", MAYBE),
     ("too_large_file", "", MAYBE),
@@ -348,10 +396,10 @@ def test_no_way_out(number: int, results: dict[int, tuple[str | None, str]]):
     assert of_in.startswith("stopped: ")
 
 
-def test_there_are_enough_probes():
-    """The bar: at least 60, and most of them shown to work outside."""
-    assert len(PROBES) >= 60
-    assert sum(outside in {WORKS, AS_ROOT} for _, _, outside in PROBES) >= 45
+def test_there_are_enough_probes(results: dict[int, tuple[str | None, str]]):
+    """The bar: at least 60 that were seen to work outside, and are stopped inside."""
+    seen = [number for number, (of_out, _) in results.items() if of_out == "escaped"]
+    assert len(seen) >= (120 if os.geteuid() == 0 else 60)
 
 
 def test_ignored_signals_stay_outside(bench: Bench):

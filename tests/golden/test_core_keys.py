@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from rvbuild.core.action import Action, Command, Mount, input_root
+from rvbuild.core.derivation import Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.graph import Instance, RecipeGraph
 from rvbuild.core.link import Linker
 from rvbuild.core.pinned import Locked
+from rvbuild.core.recipe import RESERVED_NAMES
 from rvbuild.core.tree import Directory, File, Symlink, Tree
 from rvbuild.recipes_yaml.folder import Folder
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
@@ -30,6 +32,17 @@ def keys() -> dict[str, str]:
     lock = read_lock((HERE / "rvbuild.lock").read_bytes(), "rvbuild.lock")
     linked = Linker(graph, Locked(lock, graph, "amd64"), "amd64").link(TARGETS, checks=True)
     return {each.label: digest for digest, each in sorted(linked.derivations.items())}
+
+
+def test_every_place_of_rvbuilds_own_is_a_reserved_name():
+    """What lies below /in beside inputs cannot be a recipe's name too."""
+    graph = RecipeGraph(TARGETS, Folder((str(HERE / "recipes"),)).load, "amd64", checks=True)
+    lock = read_lock((HERE / "rvbuild.lock").read_bytes(), "rvbuild.lock")
+    linked = Linker(graph, Locked(lock, graph, "amd64"), "amd64").link(TARGETS, checks=True)
+    steps = (each for each in linked.derivations.values() if isinstance(each, Step))
+    places = {given.path for step in steps for given in step.inputs_at}
+    below = {path.removeprefix("in/") for path in places if path.startswith("in/")}
+    assert below - graph.recipes.keys() == RESERVED_NAMES.keys()
 
 
 def encodings() -> dict[str, str]:

@@ -13,8 +13,8 @@ Run: ``PYTHONPATH=. python tests/long/stores_faults.py MODE FOLDER [STEP]``
              user namespace of its own (``unshare -rm``) or as root. Seconds.
 ``crowd``    six processes build overlapping trees in one store, each collecting garbage in
              between; STEP is the number of rounds of each (default 1). Seconds for 20.
-``power``    as root: a loop-mounted ext4 is shut down (what was not synced is lost) while
-             the store is written. 200 rounds are about five minutes; STEP is their number.
+
+Power cuts are tried with the whole program: ``campaigns/power_cuts.py``.
 
 FOLDER is made and removed. Every STEPth point is tried (default 1). Prints what was tried;
 the exit status is not 0 when anything was found.
@@ -24,12 +24,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import random
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -108,7 +106,7 @@ def build(folder: Path, *, durable: bool, note: Callable[[str], None] = lambda _
         merged = store.merge([("", one), ("in/two", two)])
         register(store, "merged", merged)
         note(merged.hash)
-        captured = store.capture(str(folder / "out"))
+        captured = store.capture(str(folder / "out"), lambda _entries, _size: None)
         made = register(store, "captured", captured)
         note(captured.hash)
         link = folder / "result"
@@ -453,84 +451,16 @@ def one_of_many(store: LocalStore, seed: int, rounds: int) -> None:
             collect(store, keep_days=-1)
 
 
-SHUTDOWN, FLUSH, NO_FLUSH = 0x8004587D, 1, 2
-
-
-def lose_power(folder: Path, rounds: int) -> int:
-    """Shut the file system down at random moments; what was said to be durable is there."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    top = folder / "mounted"
-    top.mkdir()
-    registered = 0
-    for number in range(rounds):
-        image = folder / f"image-{number}"  # the kernel may still hold the last one
-        with image.open("wb") as file:
-            file.truncate(64 << 20)
-        subprocess.run(["mkfs.ext4", "-q", image], check=True)
-        with mounted(image, top):
-            leave(top / "work/out")
-            noted = interrupted(top, random.uniform(0.0, 0.8), (FLUSH, NO_FLUSH)[number % 2])  # noqa: S311 - a moment
-        with mounted(image, top, "--lazy"):  # a failed assertion still holds the store open
-            trees = {path.stem for path in (top / "work/store/trees").glob("*/*.tree")}
-            lost = {name for name in noted if len(name) == 64} - trees
-            assert not lost, (number, lost)
-            if (top / "work/store").is_dir():
-                judged(top / "work", f"power lost, round {number}")
-        image.unlink()
-        registered += len(noted)
-    sys.stdout.write(f"{registered} registrations were durable\n")
-    return rounds
-
-
-@contextlib.contextmanager
-def mounted(image: Path, top: Path, *how: str) -> Iterator[None]:
-    """The image, loop-mounted."""
-    subprocess.run(["mount", "-o", "loop", image, top], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", *how, top], check=True)
-
-
-def interrupted(top: Path, seconds: float, flag: int) -> list[str]:
-    """Build, lose power after some seconds; what the build said to be durable by then."""
-    ours, theirs = os.pipe()
-
-    def work() -> int:
-        build(top / "work", durable=True, note=lambda text: os.write(theirs, f"{text}\n".encode()))
-        return 0
-
-    child = os.fork()
-    if child == 0:
-        with contextlib.suppress(BaseException):
-            os._exit(work())
-        os._exit(1)
-    os.close(theirs)
-    time.sleep(seconds)
-    at = os.open(top, os.O_RDONLY)
-    os.set_blocking(ours, False)
-    try:
-        noted = os.read(ours, 4096)
-    except BlockingIOError:
-        noted = b""
-    fcntl.ioctl(at, SHUTDOWN, struct.pack("I", flag))
-    os.close(at)
-    os.close(ours)
-    os.waitpid(child, 0)
-    return noted.decode().split()
-
-
 def main() -> int:
     """Run one mode."""
     mode, folder = sys.argv[1], Path(sys.argv[2])
     step = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     if mode == "child":
         return child_build(folder)
-    if mode in {"full", "power"}:
+    if mode == "full":
         # Mounts of its own: another process' namespace must not keep them alive.
         own = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
-        command = [*own, sys.executable, __file__, f"{mode}-inside", *sys.argv[2:]]
+        command = [*own, sys.executable, __file__, "full-inside", *sys.argv[2:]]
         return subprocess.run(command, check=False).returncode
     modes = {
         "kill": kill_everywhere,
@@ -539,7 +469,6 @@ def main() -> int:
         "strace": strace_everywhere,
         "full-inside": fill_everywhere,
         "crowd": crowd,
-        "power-inside": lose_power,
     }
     tried = modes[mode](folder, step)
     shutil.rmtree(folder, ignore_errors=True)

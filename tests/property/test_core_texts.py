@@ -14,6 +14,7 @@ from rvbuild.core.gomod import parse_go_mod, parse_go_sum
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
 from rvbuild.core.recipe import Reading, substitute
 from rvbuild.core.source import (
+    LAST_DATE,
     DebianFile,
     DebianPackage,
     GitSource,
@@ -82,7 +83,9 @@ PARTS = st.one_of(
         unpack=st.booleans(),
         debian=DEBIAN.filter(lambda debian: has_name(debian.file)),
     ),
-    st.builds(GitSource, url=TEXT, commit=HEX, tree=HEX, date=NUMBERS, paths=DISTINCT),
+    st.builds(
+        GitSource, url=TEXT, commit=HEX, tree=HEX, date=st.integers(0, LAST_DATE), paths=DISTINCT
+    ),
     st.builds(GoModule, path=TEXT, version=TEXT, h1=TEXT),
     st.builds(GoToolchain, version=TEXT, platform=TEXT, h1=TEXT),
     st.builds(Wheel, project=TEXT, version=TEXT, filename=TEXT, sha256=HEX),

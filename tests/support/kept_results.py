@@ -18,6 +18,13 @@ def built(store: LocalStore, name: str, *, accelerated: bool = False) -> Realisa
         writer.file("shared", [b"in every tree"])
         writer.symlink("link", "bin/run")
         root = writer.commit()
+    return register(store, name, root, accelerated=accelerated)
+
+
+def register(
+    store: LocalStore, name: str, root: Digest, *, accelerated: bool = False
+) -> Realisation:
+    """A result whose output is a tree that the store has."""
     tree = Digest.of(store.tree(root).encode())
     log, action = store.write(f"log of {name}".encode()), Digest.of(f"act {name}".encode())
     outcome = Outcome(exit_code=0, output=root, tree=tree, log=log)
@@ -31,6 +38,11 @@ def built(store: LocalStore, name: str, *, accelerated: bool = False) -> Realisa
     )
     store.register(realisation)
     return realisation
+
+
+def keep(store: LocalStore, name: str, root: Digest) -> str:
+    """The derivation of a result that is registered."""
+    return register(store, name, root).derivation
 
 
 def hold(store: LocalStore, link: Path, realisation: Realisation) -> None:

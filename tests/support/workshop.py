@@ -26,7 +26,7 @@ from attrs import define, field
 from rvbuild.core.action import Action, Outcome
 from rvbuild.core.derivation import Derivation, Fetch, Input, Merge, Step
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import Interrupted, SourceError
+from rvbuild.core.errors import Interrupted, SourceError, VerificationError
 from rvbuild.core.events import Event, Finished
 from rvbuild.core.ports import Advance, TreeSink
 from rvbuild.core.source import Files, Source
@@ -87,8 +87,13 @@ class FakeExecutor:
         written = self.store.write(f"{text}\n".encode())
         if verb in {"fail", "nothing"}:
             return Outcome(exit_code=int(argument or 0), output=None, tree=None, log=written)
+        if verb == "refuse":
+            why = VerificationError("the output holds a FIFO: 'f'", hint="remove it")
+            return Outcome(exit_code=0, output=None, tree=None, log=written, refusal=why)
         tree = self._kept(result(script, inputs), executable=verb == "program")
-        return Outcome(exit_code=0, output=tree.root, tree=Digest.of(tree.encode()), log=written)
+        encoded = Digest.of(tree.encode())
+        fast = bool(accelerators)
+        return Outcome(exit_code=0, output=tree.root, tree=encoded, log=written, accelerated=fast)
 
     def stop(self) -> None:
         self.stopped.set()

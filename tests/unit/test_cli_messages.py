@@ -217,3 +217,13 @@ def test_durations(seconds: float, text: str):
 def test_blocks_keep_tabs_and_newlines_and_lines_do_not():
     assert printable("a\tb\nc\r") == "a\tb\nc\\r"
     assert printable_line("a\tb\nc\r") == "a\\tb\\nc\\r"
+
+
+def test_no_login_of_a_url_is_shown() -> None:
+    """Whoever wrote it there: the message, the place, a detail, the hint, a note."""
+    url = "https://me:hunter2@h.example/x"
+    error = SourceError(f"no {url}", where=url, details=(f"tried {url}",), hint=f"see {url}")
+    error.add_note(f"nor {url}")
+    shown = render_error(error, color=False)
+    assert "hunter2" not in shown
+    assert shown.count("https://h.example/x") == 5

@@ -137,6 +137,17 @@ def at(linked: Linked, step: Step, path: str) -> Derivation:
     return linked.derivations[found]
 
 
+@pytest.mark.parametrize("date", ["tomorrow", "-1", "1.5", "253402300800", "1" * 5000, "\uff11"])
+@pytest.mark.parametrize("arch", ["riscv64", "amd64"])
+def test_a_date_that_is_none_is_told_with_its_place(date: str, arch: str):
+    fine = APP.replace("date: {from: app, git: date}", "date: '253402300799'")
+    _, step = link(f"app-{arch}", app=fine)
+    assert dict(step.environment)["SOURCE_DATE_EPOCH"] == "253402300799"
+    with pytest.raises(RecipeError, match="not a date in seconds since 1970") as caught:
+        link(f"app-{arch}", app=fine.replace("253402300799", date))
+    assert (caught.value.where or "").startswith("app/recipe.yaml:")
+
+
 # ---- what a step sees
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,14 @@ from packed_image import filled, image, pack
 
 from rvbuild.core.derivation import OutputRule, Step
 from rvbuild.core.errors import VerificationError
-from rvbuild.engine.audit import audit_outputs
+from rvbuild.engine.audit import Inspection, audit_outputs
 from rvbuild.images import audit_image
+from rvbuild.stores.local import LocalStore
 from rvbuild.stores.memory import MemoryStore
+
+
+def inspection(forbidden: tuple[bytes, ...] = ()) -> Inspection:
+    return Inspection(forbidden=forbidden, audit_image=audit_image, wanted=lambda: None)
 
 
 def findings(folder: Path, *rules: OutputRule, forbidden: tuple[bytes, ...] = ()) -> list[str]:
@@ -28,7 +34,7 @@ def findings(folder: Path, *rules: OutputRule, forbidden: tuple[bytes, ...] = ()
         root = writer.commit()
     step = Step(label="s", inputs_at=(), script="", environment=(), timeout=1, outputs=rules)
     try:
-        audit_outputs(step, store, root, forbidden, audit_image)
+        audit_outputs(step, store, root, inspection(forbidden))
     except VerificationError as error:
         return list(error.details)
     return []
@@ -90,7 +96,7 @@ def test_an_image_is_looked_into(tmp_path: Path, form: str):
     wanted = evolve(rule("image", "image"), architecture="riscv64")
     step = Step(label="s", inputs_at=(), script="", environment=(), timeout=1, outputs=(wanted,))
     with pytest.raises(VerificationError) as caught:
-        audit_outputs(step, store, output, (), audit_image)
+        audit_outputs(step, store, output, inspection())
     assert caught.value.details == (
         "image (example.org/app:1): it is for linux/arm64 and linux/riscv64, not linux/riscv64",
     )
@@ -105,7 +111,7 @@ def test_a_missing_image_may_never_have_been_packed(tmp_path: Path):
         writer.file("other", [b"x"])
         root = writer.commit()
     with pytest.raises(VerificationError) as caught:
-        audit_outputs(step, store, root, (), audit_image)
+        audit_outputs(step, store, root, inspection())
     assert "the step left: other. The script of an image must not `exit`" in caught.value.hint
 
 
@@ -116,5 +122,41 @@ def test_what_the_step_left_is_told(tmp_path: Path):
         writer.directory("only/folders")
         root = writer.commit()
     with pytest.raises(VerificationError) as caught:
-        audit_outputs(step, store, root, (), audit_image)
+        audit_outputs(step, store, root, inspection())
     assert (caught.value.where, caught.value.hint) == ("s", "the step left: nothing")
+
+
+class Ended(Exception):
+    """What an end is told by."""
+
+
+@pytest.mark.parametrize("calls", [0, 1, 2, 3, None])
+def test_an_output_is_looked_at_for_as_long_as_somebody_wants_it(tmp_path: Path, calls: int | None):
+    """A large file is looked at in parts: none of them after the end."""
+    store = MemoryStore(str(tmp_path))
+    with store.new_tree() as writer:
+        writer.file("large", [bytes(30 << 20)])
+        root = writer.commit()
+    step = Step(label="s", inputs_at=(), script="", environment=(), timeout=1, outputs=())
+    left = [calls]
+
+    def wanted() -> None:
+        if left[0] == 0:
+            raise Ended
+        left[0] = left[0] and left[0] - 1
+
+    how = Inspection(forbidden=(b"/home/somebody/",), audit_image=audit_image, wanted=wanted)
+    with nullcontext() if calls is None else pytest.raises(Ended):
+        audit_outputs(step, store, root, how)
+
+
+def test_what_a_deep_output_has_is_told(tmp_path: Path):
+    store = LocalStore(str(tmp_path), durable=False)
+    with store.new_tree() as writer:
+        writer.file("d/" * 1020 + "f", [b"x"])
+        root = writer.commit()
+    missing = (rule("gone"),)
+    step = Step(label="s", inputs_at=(), script="", environment=(), timeout=1, outputs=missing)
+    with pytest.raises(VerificationError) as caught:
+        audit_outputs(step, store, root, inspection())
+    assert caught.value.hint == f"the step left: {'d/' * 1020}f"

@@ -304,6 +304,7 @@ def test_a_failed_step_is_tried_again_and_its_log_forgotten_once_it_works(shop: 
         ("fail 124", {}, StepError, "the step failed: not done after 60 s"),
         ("fail 1", {"is_check": True}, StepError, "the check failed: exit code 1"),
         ("nothing", {}, StepError, "the step left no output"),
+        ("refuse", {}, VerificationError, "the output holds a FIFO: 'f'"),
         ("say no", {"is_check": True, "expect": "yes"}, VerificationError, "does not have 'yes'"),
         (
             "say x",
@@ -325,6 +326,13 @@ def test_what_a_step_does_wrong(
         assert str(error).startswith("s: ")
         assert shop.store.failed(step.digest) is not None
     assert shop.executor.ran == ["s", "s"]
+
+
+def test_what_is_wrong_with_an_output_says_where_to_read_on(shop: Workshop):
+    step = shop.step("s", "refuse")
+    error = shop.build(step).errors[step.digest]
+    assert isinstance(error, VerificationError)
+    assert error.hint == "remove it; the step's log: `rvbuild log s`"
 
 
 def test_an_expected_text_is_looked_for_in_the_whole_log(shop: Workshop):

@@ -64,7 +64,12 @@ class Outside:
 
     def wheel(self, project: str, version: str, arch: str) -> Wheel:
         self._note("wheel", project, version, arch)
-        return Wheel(project=project, version=version, filename="w.whl", sha256="a" * 64)
+        return Wheel(
+            project=project,
+            version=version,
+            filename=f"{project}-{version}-py3-none-any.whl",
+            sha256="a" * 64,
+        )
 
     def debian(
         self, packages: tuple[str, ...], suite: str, arch: str, without: tuple[str, ...]
@@ -280,7 +285,8 @@ MOVED = {**READERS, "k": K.replace("1" * 40, "3" * 40)}
 
 def reading(texts: Mapping[str, str]) -> World:
     """Each source with one version, and a go.sum in each commit of ``k``."""
-    old, new = f"e.org/m v1.0.0 {H1}\n", f"e.org/m v1.0.0 {H2}\n"
+    go_mod = f"e.org/m v1.0.0/go.mod {H1}\n"
+    old, new = f"e.org/m v1.0.0 {H1}\n{go_mod}", f"e.org/m v1.0.0 {H2}\n{go_mod}"
     files = {
         "k@11111111": {"v": "1\n", "go.sum": old},
         "k@33333333": {"v": "3\n", "go.sum": new},
@@ -521,9 +527,11 @@ SUM = f"""\
 e.org/a v1.0.0 {H1}
 e.org/a v1.0.0/go.mod {H2}
 e.org/a/b v1.0.0 {H1}
+e.org/a/b v1.0.0/go.mod {H2}
 e.org/b v1.0.0 {H1}
 e.org/b v1.0.0/go.mod {H2}
 e.org/c v1.0.0 {H1}
+e.org/c v1.0.0/go.mod {H2}
 e.org/d v1.0.0/go.mod {H2}
 """
 USER = "inputs: {build: [go], go-modules: {from: k, packages: [%s]}}\nbuild: x\n"
@@ -553,7 +561,9 @@ def test_users_of_one_module_share_the_union_of_what_they_import():
     held = lock.go_modules[key]
     assert key == "k/k"
     assert modules(held) == ["e.org/a", "e.org/a/b", "e.org/c"]
-    assert [path for path, _, _ in held.mods] == ["e.org/a", "e.org/b", "e.org/d"]
+    assert [path for path, _, _ in held.mods] == [
+        f"e.org/{at}" for at in ("a", "a/b", "b", "c", "d")
+    ]
     assert held.specs == tuple(sorted(held.specs))
     assert len(held.specs) == 2
     assert sorted(world.listed) == ["one", "two"]
@@ -591,6 +601,14 @@ def test_the_old_set_stands_while_neither_users_nor_the_source_change():
     world.listed.clear()
     world.lock(old=lost)
     assert sorted(world.listed) == ["one", "two"]
+
+
+def test_a_module_whose_go_mod_go_sum_does_not_name_is_no_part_of_the_set():
+    world = shared({"one": USER % "./x", "all": USER % ""}, {"one": TWO})
+    text = SUM.replace(f"e.org/c v1.0.0/go.mod {H2}\n", "")
+    world.files = {"k@11111111": {"go.sum": text}}
+    lock = world.lock()
+    assert modules(lock.go_modules["k/k"]) == ["e.org/a", "e.org/a/b", "e.org/b"]
 
 
 def test_no_packages_are_all_of_go_sum():

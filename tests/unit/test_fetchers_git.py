@@ -341,6 +341,100 @@ def test_a_tree_that_holds_itself_over_and_over_is_refused(
         fetched(mine, mine.resolve(URL, commit))
 
 
+# ---- objects that git's own commands would not make
+
+
+def written(folder: Path, kind: str, data: bytes) -> str:
+    """Put an object into a repository, whatever git thinks of it."""
+    arguments = ("hash-object", "-t", kind, "-w", "--stdin", "--literally")
+    return run_git(*arguments, cwd=folder, stdin=data)
+
+
+def commit_of(folder: Path, tree: str, when: str = "1700000000 +0100") -> str:
+    person = f"A <a@b.example> {when}"
+    text = f"tree {tree}\nauthor {person}\ncommitter {person}\n\nodd\n"
+    return written(folder, "commit", text.encode())
+
+
+def tree_of(folder: Path, *names: bytes, mode: bytes = b"100644") -> str:
+    """A tree object with one content under each of the names."""
+    kind, data = ("blob", b"x") if mode == b"100644" else ("tree", b"")
+    name = bytes.fromhex(written(folder, kind, data))
+    return written(folder, "tree", b"".join(mode + b" " + each + b"\0" + name for each in names))
+
+
+ODD_NAMES = [
+    b".git", b".GIT", b".Git", b"..", b".", b"", b"a/b", b"../x", b"/etc", b"caf\xe9", b"x" * 256,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", [b"100644", b"40000"])
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_tree_with_a_name_that_git_would_not_check_out_is_refused(
+    repository: tuple[Path, str], fetcher: Callable[..., GitFetcher], name: bytes, mode: bytes
+):
+    """Nothing is written of the whole commit: names are looked at before any content."""
+    folder, _ = repository
+    mine = fetcher(f"{URL}={folder}")
+    plain = mine.resolve(URL, commit_of(folder, tree_of(folder, b".gitx", b"y")))
+    assert len(fetched(mine, plain).nested()) == 2
+    source = mine.resolve(URL, commit_of(folder, tree_of(folder, b"first", name, mode=mode)))
+    sink = DigestSink()
+    with pytest.raises(VerificationError):
+        mine.fetch(source, sink, lambda _done, _total: None)
+    assert sink.nested == {}
+
+
+def test_a_tree_with_one_name_twice_is_refused(
+    repository: tuple[Path, str], fetcher: Callable[..., GitFetcher]
+):
+    folder, _ = repository
+    mine = fetcher(f"{URL}={folder}")
+    source = mine.resolve(URL, commit_of(folder, tree_of(folder, b"a", b"a")))
+    with pytest.raises(VerificationError, match="the name 'a' twice"):
+        fetched(mine, source)
+
+
+@pytest.mark.parametrize(
+    "when", ["-1 +0000", "253402300800 +0000", "9223372036854775807 +0000", "1" * 40 + " +0000"]
+)
+def test_a_date_that_no_lock_can_hold_is_refused_with_the_commit(
+    repository: tuple[Path, str], fetcher: Callable[..., GitFetcher], when: str
+):
+    folder, _ = repository
+    mine = fetcher(f"{URL}={folder}")
+    tree = tree_of(folder, b"a")
+    for fine in ("0 +0000", "253402300799 -1200", "1700000000 +051800"):
+        found = mine.resolve(URL, commit_of(folder, tree, fine))
+        assert found.date == int(fine.split()[0])
+    commit = commit_of(folder, tree, when)
+    with pytest.raises(VerificationError, match="not one of the years 1970 to 9999") as caught:
+        mine.resolve(URL, commit)
+    assert caught.value.where == f"{URL} {commit}"
+
+
+@pytest.mark.parametrize("when", ["tomorrow +0000", "1" * 41 + " +0000", "", "1700000000"])
+def test_a_date_that_is_no_number_is_refused(
+    repository: tuple[Path, str], fetcher: Callable[..., GitFetcher], when: str
+):
+    folder, _ = repository
+    mine = fetcher(f"{URL}={folder}")
+    with pytest.raises(VerificationError, match="without a committer's time"):
+        mine.resolve(URL, commit_of(folder, tree_of(folder, b"a"), when))
+
+
+@pytest.mark.parametrize("line", [b"gitdir: caf\xe9\n", b"gitdir: a\0b\n", b"\xff" * 5000, b""])
+def test_a_work_tree_that_leads_nowhere_is_no_repository(
+    repository: tuple[Path, str], fetcher: Callable[..., GitFetcher], tmp_path: Path, line: bytes
+):
+    _, commit = repository
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / ".git").write_bytes(line)
+    with pytest.raises(SourceError) as caught:
+        fetcher(f"{URL}={tmp_path / 'linked'}", offline=True).resolve(URL, commit)
+    assert any("not a git repository" in line for line in caught.value.details)
+
+
 def test_one_commit_over_http_and_again_without_network(
     tmp_path: Path, repository: tuple[Path, str], fetcher: Callable[..., GitFetcher]
 ):
@@ -422,6 +516,51 @@ def test_a_silent_server_costs_its_stall_budget(
         with pytest.raises(SourceError) as caught:
             fetched(mine, source)
         assert caught.value.details == (f"{source.url}: no progress for 0.3 s",)
+
+
+def packet(data: bytes) -> bytes:
+    return b"%04x" % (len(data) + 4) + data
+
+
+class Talking(BaseHTTPRequestHandler):
+    """A git server that has every commit, and only ever talks about it."""
+
+    def do_GET(self) -> None:
+        self._begin("advertisement")
+        can = b"side-band-64k shallow allow-reachable-sha1-in-want allow-tip-sha1-in-want"
+        self.wfile.write(packet(b"# service=git-upload-pack\n") + b"0000")
+        self.wfile.write(packet(b"1" * 40 + b" refs/heads/main\0" + can + b"\n") + b"0000")
+
+    def do_POST(self) -> None:
+        asked = self.rfile.read(int(self.headers["Content-Length"]))
+        self._begin("result")
+        self.wfile.write(packet(b"shallow " + b"1" * 40) + b"0000")
+        if b"done" not in asked:
+            return
+        self.wfile.write(packet(b"NAK\n"))
+        pause = threading.Event()
+        try:
+            while True:
+                self.wfile.write(packet(b"\x02just a moment\n"))
+                self.wfile.flush()
+                pause.wait(0.01)
+        except OSError:
+            return  # given up, as it should be
+
+    def _begin(self, kind: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", f"application/x-git-upload-pack-{kind}")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_a_server_that_only_talks_costs_its_stall_budget(fetcher: Callable[..., GitFetcher]):
+    """Its words are on standard error all the time, where git's own progress is."""
+    source = GitSource(url="http://x.invalid/x", commit="1" * 40, tree="2" * 40, date=0)
+    with serving(Talking) as address, pytest.raises(SourceError) as caught:
+        fetched(fetcher(f"{source.url}={address}/x", stall=0.5), source)
+    assert "no progress for 0.5 s" in str(caught.value.details)
 
 
 def test_offline_says_so(fetcher: Callable[..., GitFetcher]):
@@ -598,6 +737,32 @@ def test_an_archive_that_attributes_changed_is_passed_over(
         mine = evolve(forge(), mirrors=mirrors)
         assert fetched(mine, pinned(folder, commit)).root == Tree.of(INNER).root
     assert site.paths[0] == archive
+
+
+def test_an_archive_with_a_repository_of_its_own_inside_is_passed_over(
+    plain_commit: tuple[Path, str], forge: Callable[[], GitFetcher], site: Site, tmp_path: Path
+):
+    """As from git itself: neither way is there a file called .git."""
+    folder, _ = plain_commit
+    for name in ("file", ".git"):
+        commit = commit_of(folder, tree_of(folder, name.encode()))
+        path = f"/owner/name/-/archive/{commit}/name-{commit}.tar.gz"
+        packed = tmp_path / name / "name-x"
+        packed.mkdir(parents=True)
+        (packed / name).write_bytes(b"x")
+        tar = ["tar", "-cz", "-C", str(packed.parent), "name-x"]
+        site.pages = {path: subprocess.run(tar, capture_output=True, check=True).stdout}
+        archives, sink = forge().archives, DigestSink()
+        assert archives is not None
+
+        source, nobody = pinned(folder, commit), lambda _done, _total: None
+        if name == "file":
+            archives.deliver(f"{site.address}{path}", source, sink, nobody)
+            assert list(sink.nested) == ["file"]
+        else:
+            with pytest.raises(Failed, match="cannot hold a file called"):
+                archives.deliver(f"{site.address}{path}", source, sink, nobody)
+            assert sink.nested == {}
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\x1f\x8b broken", None])

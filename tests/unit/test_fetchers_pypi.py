@@ -23,7 +23,7 @@ from rvbuild.core.tree import File, Nested, Tree
 from rvbuild.fetchers.pinned_files import PinnedFiles
 from rvbuild.fetchers.pip_config import Indexes, clients_default, find_indexes
 from rvbuild.fetchers.pypi import PypiFetcher
-from rvbuild.fetchers.simple_index import IndexFile, normalized, parse_index
+from rvbuild.fetchers.simple_index import IndexFile, index_name, parse_index
 from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.fetchers.transport import Patience, Transport
 from rvbuild.fetchers.urls import Credentials
@@ -226,7 +226,7 @@ def test_file_names_that_are_paths_are_dropped():
 @pytest.mark.parametrize("project", ["", "../x", "a/b", "-x", "x?", "ä"])
 def test_impossible_projects_are_refused(project: str):
     with pytest.raises(RecipeError):
-        normalized(project)
+        index_name(project)
 
 
 def test_the_choice_of_wheels_does_not_depend_on_their_order():

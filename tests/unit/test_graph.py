@@ -265,6 +265,14 @@ def test_a_toolbox_must_be_a_tool():
         RecipeGraph([Instance("app", "riscv64")], load, "amd64")
 
 
+def test_the_emulator_of_checks_must_be_a_tool():
+    """Also where a project has a recipe of its own by that name."""
+    load = recipes(app="build: x\nchecks: [{run: app}]\n", qemu_user="build: x\n")
+    with pytest.raises(RecipeError, match="'qemu-user' cannot run programs in checks") as caught:
+        RecipeGraph([Instance("app", "riscv64")], load, "amd64", checks=True)
+    assert caught.value.where == load("app", None).at("checks")
+
+
 def test_checks_bring_the_emulator_only_for_foreign_targets():
     load = recipes(
         app="build: x\nchecks: [{run: app}]\n",

@@ -1,5 +1,7 @@
 """The lock: its text, its round trip, and whether it fits the recipes."""
 
+from typing import Any
+
 import pytest
 from attrs import evolve
 
@@ -8,6 +10,7 @@ from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue, source_
 from rvbuild.core.pinned import Locked, git_fact
 from rvbuild.core.recipe import GoModulesSpec, Reading, Recipe
 from rvbuild.core.source import (
+    LAST_DATE,
     DebianFile,
     DebianPackage,
     GitSource,
@@ -21,6 +24,7 @@ from rvbuild.recipes_yaml.lock import read_lock, write_lock
 from rvbuild.recipes_yaml.recipe import read_recipe
 
 HEX = "ab" * 32
+H1 = "h1:" + "A" * 43 + "="
 GIT = GitSource(url="https://e.org/k", commit="1" * 40, tree="2" * 40, date=1742452828)
 LOCK = Lock(
     pins={
@@ -53,9 +57,9 @@ LOCK = Lock(
                 for name in ("x", "y")
             ),
         ),
-        "a/go": LockedSource(spec="s", parts=(GoModule(path="e.org/m", version="v1", h1="h1:x="),)),
+        "a/go": LockedSource(spec="s", parts=(GoModule(path="e.org/m", version="v1", h1=H1),)),
         "a/tool": LockedSource(
-            spec="s", parts=(GoToolchain(version="1.2", platform="linux-amd64", h1="h1:x="),)
+            spec="s", parts=(GoToolchain(version="1.2", platform="linux-amd64", h1=H1),)
         ),
         "a/wheel": LockedSource(
             spec="s",
@@ -80,7 +84,7 @@ def test_round_trip_and_stable_text():
 
 
 def test_one_fact_a_line():
-    """A new module adds one line and changes none."""
+    """A new module adds one line, and changes none but the check of its entry."""
     held = LOCK.go_modules["k/k"]
     more = GoModuleSet(
         specs=held.specs, modules=(*held.modules, ("e.org/z", "v1", "h1:z=")), mods=held.mods
@@ -90,7 +94,8 @@ def test_one_fact_a_line():
         Lock(pins=LOCK.pins, sources=LOCK.sources, go_modules={"k/k": more})
     ).splitlines()
     assert len(after) == len(before) + 1
-    assert set(before) < set(after)
+    gone = [line for line in before if line not in after]
+    assert [line.split()[0] for line in gone] == ["check:"]
 
 
 @pytest.mark.parametrize(
@@ -116,12 +121,52 @@ def test_damaged_locks_are_refused_with_a_place(change: tuple[str, str], says: s
     assert (caught.value.where or "").startswith("rvbuild.lock:")
 
 
+def test_a_changed_entry_is_refused_left_out_or_taken_without_its_check():
+    text = write_lock(LOCK)
+    changed = text.replace(f"commit: {'1' * 40}", f"commit: {'3' * 40}")
+    with pytest.raises(LockError, match="a/git was changed by hand") as caught:
+        read_lock(changed.encode(), "rvbuild.lock")
+    assert (caught.value.where or "").startswith("rvbuild.lock:")
+    assert "`rvbuild lock` finds it again" in (caught.value.hint or "")
+    mended = read_lock(changed.encode(), "rvbuild.lock", mend=True)
+    assert mended.sources.keys() == LOCK.sources.keys() - {"a/git"}
+    assert (mended.pins, mended.go_modules) == (LOCK.pins, LOCK.go_modules)
+    old = "\n".join(line for line in text.split("\n") if not line.startswith("    check: "))
+    with pytest.raises(LockError, match="has no 'check'") as caught:
+        read_lock(old.encode(), "rvbuild.lock")
+    assert "`rvbuild lock` adds it" in (caught.value.hint or "")
+    assert read_lock(old.encode(), "rvbuild.lock", mend=True) == LOCK
+
+
+def test_an_entry_in_other_words_is_the_same():
+    """Quotes, comments and order of facts are an editor's; the check is of the facts."""
+    text = write_lock(LOCK)
+    quoted = text.replace("    line: 3\n", "    # read in March\n    line: '3'\n")
+    moved = text.replace("    file: go.mod\n    line: 3\n", "    line: 3\n    file: go.mod\n")
+    for other in (quoted, moved):
+        assert other != text
+        assert read_lock(other.encode(), "rvbuild.lock") == LOCK
+
+
+def test_an_entry_under_another_key_is_refused():
+    """The check is of the key too: what is right in one place is not in another."""
+    text = write_lock(LOCK).replace("  a/git:", "  b/git:")
+    with pytest.raises(LockError, match="b/git was changed by hand"):
+        read_lock(text.encode(), "rvbuild.lock")
+
+
 KSRC = f"kind: source\nsources: {{k: {{git: 'https://e.org/k', commit: {'1' * 40}}}}}\n"
 APP = """\
 version: {from: ksrc, go-module: m}
 date: {from: ksrc, git: date}
 pins: {when: {from: ksrc, git: iso-date}, short: {from: ksrc, git: short, prefix: g}}
 sources: {app: {go-module: m, version: "${version}"}}
+build: x
+"""
+
+OWN = """\
+version: {first-of: [{from: ksrc, git: short}, {literal: "11111111"}]}
+sources: {k: {from: ksrc}}
 build: x
 """
 
@@ -138,7 +183,7 @@ class Recipes:
 
 def fitting(recipes: Recipes) -> Lock:
     app, ksrc = recipes.recipe("app"), recipes.recipe("ksrc")
-    module = GoModule(path="m", version="v1.2.5", h1="h1:x=")
+    module = GoModule(path="m", version="v1.2.5", h1=H1)
     spec = spec_text(app.sources["app"].spec).replace("${version}", "v1.2.5")
     return Lock(
         pins={
@@ -172,6 +217,52 @@ def test_locked_answers_for_recipes_that_it_fits():
     assert locked.pin(app, "when") == "2025-03-20T06:40:28Z"
     assert locked.pin(app, "short") == "g11111111"
     assert [part.label for part in locked.source(app, "app")] == ["m@v1.2.5"]
+
+
+def test_all_that_a_recipe_asks_for_is_looked_at():
+    """What `lock --check` does: a contradiction is found wherever it is."""
+    modules = "inputs: {go-modules: {from: ksrc, packages: [./mine]}}\n"
+    recipes = Recipes(app=APP.replace("build:", f"{modules}build:"), ksrc=KSRC, own=OWN)
+    held = fitting(recipes)
+    version = recipes.recipe("own").version
+    assert not isinstance(version, str)
+    own = PinValue(value="11111111", spec=spec_text(version), source="ksrc")
+    sets = {"ksrc/k": go_set(OF_MINE, "e.org/a")}
+    lock = evolve(held, pins={**held.pins, "own/version": own}, go_modules=sets)
+    Locked(lock, recipes, "amd64").answer_all(recipes.recipe("app"))
+    Locked(lock, recipes, "amd64").answer_all(recipes.recipe("own"))
+    pins = {"app/version": evolve(held.pins["app/version"], source="other")}
+    (module,) = held.sources["app/app"].parts
+    other = evolve(module, version="v1.2.6")  # type: ignore[call-arg]
+    sources = {**held.sources, "app/app": evolve(held.sources["app/app"], parts=(other,))}
+    sets = {"ksrc/k": evolve(go_set(OF_MINE, "e.org/a"), mods=())}
+    changes: list[dict[str, Any]] = [{"pins": pins}, {"sources": sources}, {"go_modules": sets}]
+    for change, fact in zip(changes, ("source", "version", "mods"), strict=True):
+        locked = Locked(evolve(lock, **change), recipes, "amd64")
+        with pytest.raises(LockError, match=f"with another {fact} than the recipe asks for"):
+            locked.answer_all(recipes.recipe("app"))
+
+
+def test_a_ladder_holds_the_lock_to_its_literal_and_to_the_commit():
+    recipes = Recipes(own=OWN, ksrc=KSRC)
+    own = recipes.recipe("own")
+    assert not isinstance(own.version, str)
+    pin = PinValue(value="11111111", spec=spec_text(own.version), source="ksrc")
+    for value, fits in (("11111111", True), ("22222222", False)):
+        held = Lock(
+            pins={"own/version": evolve(pin, value=value)},
+            sources={
+                "ksrc/k": LockedSource(
+                    spec=spec_text(recipes.recipe("ksrc").sources["k"].spec), parts=(GIT,)
+                )
+            },
+        )
+        locked = Locked(held, recipes, "amd64")
+        if fits:
+            assert locked.pin(own, "version") == value
+        else:
+            with pytest.raises(LockError, match="with another value"):
+                locked.pin(own, "version")
 
 
 @pytest.mark.parametrize(
@@ -209,6 +300,38 @@ def test_a_lock_without_the_fact_is_refused():
     assert caught.value.hint == "run `rvbuild lock ksrc`, or say --override ksrc/k=FOLDER"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pins: {p: {from: s, git: commit}}\nsources: {s: {git: 'https://e.org/x', commit: '${p}'}}",
+        "version: {first-of: [{from: s, git: short}]}\nsources: {s: {url: 'https://e/${version}'}}",
+    ],
+)
+def test_a_pin_that_needs_itself_is_a_circle(text: str):
+    recipes = Recipes(c=f"{text}\nbuild: x\n")
+    c = recipes.recipe("c")
+    lock = Lock()
+    if not isinstance(c.version, str):
+        pin = PinValue(value="1", spec=spec_text(c.version), source="c")
+        lock = Lock(pins={"c/version": pin})
+    with pytest.raises(RecipeError, match="pins need each other in a circle") as caught:
+        Locked(lock, recipes, "amd64").source(c, "s")
+    assert (caught.value.where or "").startswith("c.yaml:")
+
+
+@pytest.mark.parametrize(("date", "fits"), [(LAST_DATE, True), (LAST_DATE + 1, False)])
+def test_a_lock_holds_dates_up_to_the_year_9999(date: int, *, fits: bool):
+    lock = Lock(sources={"a/git": LockedSource(spec="s", parts=(evolve(GIT, date=date),))})
+    text = write_lock(lock).encode()
+    if not fits:
+        with pytest.raises(LockError, match="'date' is after the year 9999"):
+            read_lock(text, "rvbuild.lock")
+        return
+    assert read_lock(text, "rvbuild.lock") == lock
+    reading = Reading(source="x", reader="git", argument="iso-date")
+    assert git_fact(evolve(GIT, date=date), reading) == "9999-12-31T23:59:59Z"
+
+
 def test_git_facts_need_a_git_source():
     reading = Reading(source="x", reader="git", argument="commit", where="r.yaml:1:1")
     with pytest.raises(RecipeError, match="not a git source"):
@@ -222,7 +345,9 @@ OF_MINE = GoModulesSpec(source="ksrc", packages=("./mine",))
 
 
 def go_set(spec: GoModulesSpec, path: str) -> GoModuleSet:
-    return GoModuleSet(specs=(spec_text(spec),), modules=((path, "v1", "h1:x="),), mods=())
+    return GoModuleSet(
+        specs=(spec_text(spec),), modules=((path, "v1.0.0", H1),), mods=((path, "v1.0.0", H1),)
+    )
 
 
 def shipped(commit: str = "1") -> Lock:

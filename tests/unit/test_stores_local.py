@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import stat
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from rvbuild.core.digest import EMPTY, Digest
+from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, VerificationError
-from rvbuild.core.tree import File, Symlink, Tree
+from rvbuild.core.tree import File, Tree
 from rvbuild.files.removal import remove_tree
 from rvbuild.stores.layout import EPOCH_NS
 from rvbuild.stores.local import LocalStore
@@ -204,128 +199,6 @@ def test_a_store_moves_with_its_folder(store: LocalStore, tmp_path: Path) -> Non
     moved = LocalStore(str(tmp_path / "moved"))
     assert moved.has_tree(root)
     assert Path(moved.path(root), "link").read_bytes() == b"text"
-
-
-def output(tmp_path: Path) -> Path:
-    out = tmp_path / "out"
-    (out / "d/deep").mkdir(parents=True)
-    (out / "d/plain").write_bytes(b"text")
-    (out / "d/plain").chmod(0o600)
-    (out / "run").write_bytes(b"#!")
-    (out / "run").chmod(0o6775)
-    (out / "empty").touch()
-    (out / "unreadable").write_bytes(b"no")
-    (out / "unreadable").chmod(0)
-    (out / "link").symlink_to("/etc/passwd")
-    (out / "loop").symlink_to("loop")
-    (out / "folder-link").symlink_to("d")
-    return out
-
-
-def captured() -> Tree:
-    return Tree.of(
-        {
-            "d": {"deep": {}, "plain": File(Digest.of(b"text"))},
-            "run": File(Digest.of(b"#!"), executable=True),
-            "empty": File(EMPTY),
-            "unreadable": File(Digest.of(b"no")),
-            "link": Symlink("/etc/passwd"),
-            "loop": Symlink("loop"),
-            "folder-link": Symlink("d"),
-        }
-    )
-
-
-def test_capture_takes_content_and_the_executable_bit(store: LocalStore, tmp_path: Path) -> None:
-    out = output(tmp_path)
-    inode = (out / "d/plain").stat().st_ino
-    root = store.capture(str(out))
-    assert store.tree(root) == captured()
-    top = Path(store.path(root))
-    assert (top / "d/plain").stat().st_ino == inode, "moved, not copied"
-    assert mode(top / "run") == "555"
-    assert mode(top / "d/plain") == "444"
-
-
-def test_capture_as_a_person_who_took_away_their_own_rights() -> None:
-    """As another user than root, whom modes do not stop."""
-    if os.geteuid() != 0:
-        pytest.skip("runs as root, to become nobody")
-    code = (
-        "import os, sys; from rvbuild.stores.local import LocalStore;"
-        "os.setgroups([]); os.setgid(65534); os.setuid(65534);"
-        "print(LocalStore(sys.argv[1], durable=False).capture(sys.argv[2]))"
-    )
-    with tempfile.TemporaryDirectory() as folder:  # pytest's own is closed to others
-        out = output(Path(folder))
-        (out / "d").chmod(0)
-        for path in (Path(folder), out, *out.rglob("*")):
-            os.chown(path, 65534, 65534, follow_symlinks=False)
-        done = subprocess.run(
-            [sys.executable, "-c", code, f"{folder}/store", out],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert (done.stdout.strip(), done.stderr) == (str(captured().root), "")
-
-
-def test_capture_copies_what_another_name_could_still_change(
-    store: LocalStore, tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "file").write_bytes(b"text")
-    (tmp_path / "elsewhere").hardlink_to(out / "file")
-    top = Path(store.path(store.capture(str(out))))
-    (tmp_path / "elsewhere").write_bytes(b"changed")
-    assert (top / "file").read_bytes() == b"text"
-
-
-def test_capture_leaves_extended_attributes_behind(store: LocalStore, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "file").write_bytes(b"text")
-    try:
-        os.setxattr(out / "file", "user.note", b"from the step")
-    except OSError:
-        pytest.skip("no extended attributes on this file system")
-    top = Path(store.path(store.capture(str(out))))
-    assert os.listxattr(top / "file") == []
-
-
-def make_socket(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as endpoint:
-        endpoint.bind(str(path))
-
-
-@pytest.mark.parametrize("make", [os.mkfifo, make_socket])
-def test_capture_refuses_what_is_no_file(
-    store: LocalStore,
-    tmp_path: Path,
-    make: Callable[[Path], None],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    (tmp_path / "out/d").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path / "out/d")  # the name of a socket is short
-    make(Path("thing"))
-    with pytest.raises(VerificationError, match="d/thing"):
-        store.capture(str(tmp_path / "out"))
-    assert not list(Path(store.layout.tmp).iterdir())
-
-
-def test_capture_does_not_follow_the_folder_itself(store: LocalStore, tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    (tmp_path / "out").symlink_to("real")
-    with pytest.raises(StoreError):
-        store.capture(str(tmp_path / "out"))
-
-
-def test_a_name_that_is_not_utf8_is_refused(store: LocalStore, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    Path(os.fsdecode(os.fsencode(tmp_path) + b"/out/\xff")).touch()
-    with pytest.raises(VerificationError, match="UTF-8"):
-        store.capture(str(tmp_path / "out"))
 
 
 def test_removing_follows_no_symlink_and_goes_any_depth(tmp_path: Path) -> None:

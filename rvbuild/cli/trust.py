@@ -1,0 +1,125 @@
+"""Whose recipes, locks and stores are used.
+
+Knows: who owns a file, and whom the user trusts. Must not know: what is in the files. Imports
+nothing but os, stat and pwd: a build with nothing to do pays for this module every time.
+
+The rules, as git has them for repositories (``safe.directory``):
+
+1. The project of the working directory is the user's choice, whoever owns it.
+2. A project above the working directory must belong to the user, to root, or to whoever called
+   sudo: its folder, its lock, its recipes. Not everybody may write them.
+3. A store must belong to one of them, too, or lie in the project and belong to its owner.
+4. Where one of these is a link, the rule holds for the link and for what it leads to.
+5. The user may name folders in RVBUILD_TRUST: projects and stores.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from collections.abc import Collection
+
+SETTING = "RVBUILD_TRUST"
+"""The environment variable that names trusted folders, with colons between them."""
+
+
+def refuse_foreign_project(project: str, names: Collection[str]) -> None:
+    """Refuse a project above the working directory that others made, or can change.
+
+    Args:
+        project: Its folder.
+        names: What is used in it, if it is there.
+
+    Raises:
+        UsageError: it is not to be trusted, and no setting says otherwise.
+    """
+    own = _own()
+    for path in (project, *(os.path.join(project, name) for name in names)):
+        owner = _stranger(path, own)
+        if owner is None and _open_to_all(path, sticky=path == project):
+            owner = _ANYBODY
+        if owner is not None:
+            _refuse("the project above the working directory", project, path, owner)
+
+
+def refuse_foreign_store(store: str, project: str | None) -> None:
+    """Refuse a store that somebody else made.
+
+    Args:
+        store: Its folder, which need not be there.
+        project: The project's folder, if there is one.
+
+    Raises:
+        UsageError: it is not to be trusted, and no setting says otherwise.
+    """
+    own = _own()
+    if project is not None and store.startswith(os.path.join(project, "")):
+        own.add(os.stat(project).st_uid)
+    owner = _stranger(store, own)
+    if owner is not None:
+        _refuse("the store", store, store, owner)
+
+
+def made_by_trusted(there: os.stat_result, folder: int) -> bool:
+    """Whether a file in a folder that is used belongs to the folder's owner, or to one of ours."""
+    return there.st_uid in _own() or there.st_uid == os.stat(folder).st_uid
+
+
+_ANYBODY = -1
+_OF_ITS_OWN = "an empty rvbuild.lock makes a project of the working directory"
+
+
+def _own() -> set[int]:
+    """The user, root, and whom root works for."""
+    user = os.geteuid()
+    caller = os.environ.get("SUDO_UID", "") if user == 0 else ""
+    return {0, user, int(caller)} if caller.isascii() and caller.isdecimal() else {0, user}
+
+
+def _stranger(path: str, own: set[int]) -> int | None:
+    """Who owns a file or the link to it, unless it is one of ``own``. None: nobody else."""
+    for look in (os.lstat, os.stat):
+        try:
+            owner = look(path).st_uid
+        except OSError:  # not there, or a link to nowhere
+            continue
+        if owner not in own:
+            return owner
+    return None
+
+
+def _open_to_all(path: str, *, sticky: bool) -> bool:
+    """Whether everybody may write it. With ``sticky``: and replace what others have there."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return bool(mode & stat.S_IWOTH) and not (sticky and mode & stat.S_ISVTX)
+
+
+def _trusted(folder: str) -> bool:
+    """Whether the user's setting names the folder."""
+    named = [path for path in os.environ.get(SETTING, "").split(os.pathsep) if path]
+    return os.path.realpath(folder) in map(os.path.realpath, named)
+
+
+def _refuse(what: str, folder: str, path: str, owner: int) -> None:
+    if _trusted(folder):
+        return
+    from rvbuild.core.errors import UsageError  # noqa: PLC0415 - only when it refuses
+
+    why = f"it belongs to {_name(owner)}, and you are {_name(os.geteuid())}"
+    if owner == _ANYBODY:
+        why = "everybody may write it"
+    elsewhere = "use another with --store" if what == "the store" else _OF_ITS_OWN
+    hint = f"{elsewhere}; or, if you trust whoever can write there: export {SETTING}={folder}"
+    msg = f"{what} is somebody else's"
+    raise UsageError(msg, where=path, details=(why,), hint=hint)
+
+
+def _name(user: int) -> str:
+    try:
+        return f"{pwd.getpwuid(user).pw_name} (user {user})"
+    except KeyError:
+        return f"user {user}"

@@ -1,0 +1,82 @@
+"""What a lock says of one thing in several entries: it cannot have two contents.
+
+Knows: which things have one content wherever they are named. Must not know: recipes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import evolve
+
+from rvbuild.core.errors import LockError
+from rvbuild.core.lock import Lock
+from rvbuild.core.source import DebianPackage, GitSource, GoModule, GoToolchain, Source, Wheel
+
+Thing = tuple[str, ...]
+"""What is the same wherever it is named; a lock has thousands, so they are plain tuples."""
+
+Word = tuple[object, str, str]
+"""What an entry says that a thing's content is: that, the entry's key, and its place."""
+
+_MODULE, _MOD = "the Go module", "the go.mod of"
+
+
+def refuse_two_contents(lock: Lock) -> None:
+    """See that entries of a lock agree with each other.
+
+    Raises:
+        LockError: two entries have one thing with different contents.
+    """
+    for thing, *words in two_contents(lock):
+        msg = f"{lock.file} has {' '.join(thing)} with two contents"
+        details = tuple(f"{where or key}: {content}" for content, key, where in words)
+        hint = "run `rvbuild lock`, which asks for both again"
+        raise LockError(msg, where=words[1][2] or lock.file, hint=hint, details=details)
+
+
+def in_agreement(lock: Lock) -> Lock:
+    """The lock without the entries that contradict each other."""
+    wrong = {word[1] for _, *words in two_contents(lock) for word in words}
+    return evolve(
+        lock,
+        sources={key: held for key, held in lock.sources.items() if key not in wrong},
+        go_modules={key: held for key, held in lock.go_modules.items() if key not in wrong},
+    )
+
+
+def two_contents(lock: Lock) -> Iterator[tuple[Thing, Word, Word]]:
+    """What entries contradict each other about, with the first word on it and the other one."""
+    known: dict[Thing, Word] = {}
+    for thing, word in _words(lock):
+        first = known.setdefault(thing, word)
+        if first[0] != word[0]:
+            yield thing, first, word
+
+
+def _words(lock: Lock) -> Iterator[tuple[Thing, Word]]:
+    for key, source in lock.sources.items():
+        for number, part in enumerate(source.parts):
+            named = _named(part)
+            if named is not None:
+                yield named[0], (named[1], key, source.place(number, "kind"))
+    for key, held in lock.go_modules.items():
+        for path, version, h1 in held.modules:
+            yield (_MODULE, path, version), (h1, key, held.where)
+        for path, version, h1 in held.mods:
+            yield (_MOD, path, version), (h1, key, held.where)
+
+
+def _named(part: Source) -> tuple[Thing, object] | None:
+    """A thing that is the same wherever it is named, and its content."""
+    if isinstance(part, GoModule):
+        return (_MODULE, part.path, part.version), part.h1
+    if isinstance(part, GoToolchain):
+        return ("the Go toolchain", part.version, "for", part.platform), part.h1
+    if isinstance(part, DebianPackage):
+        return ("the package", part.label), f"{part.sha256}, {part.size} bytes"
+    if isinstance(part, Wheel):
+        return ("the wheel", part.filename), part.sha256
+    if isinstance(part, GitSource):
+        return ("the commit", part.commit), f"tree {part.tree} of {part.date}"
+    return None

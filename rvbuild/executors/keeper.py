@@ -1,0 +1,175 @@
+"""The line to the process that keeps the sandboxes (`keeper_process`).
+
+Knows: how a child is asked for, and how its end is told. Must not know: bwrap's options.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import marshal
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from rvbuild.core.errors import SandboxError, StepError
+from rvbuild.executors import keeper_process
+from rvbuild.executors.bwrap import INSTALL_HINT
+from rvbuild.executors.identity import Identity
+
+_PROCESS = (sys.executable, "-I", "-S", keeper_process.__file__)
+_MESSAGE = 4096
+_GONE = "the process that keeps the sandboxes has ended"
+
+
+@frozen(kw_only=True)
+class Request:
+    """What to start: bwrap's path, the command by paths inside, the limits (`Limits.table`).
+
+    ``owner`` is whom it runs as outside, if that is not rvbuild's own user; then ``sources``
+    are what bwrap must reach, and ``files`` the program and what goes with it, the program
+    first: pairs of a name below the stage and a path of this machine.
+    """
+
+    program: str
+    command: Sequence[str]
+    limits: Sequence[tuple[int, int]]
+    owner: Identity | None = None
+    sources: Sequence[tuple[str, str]] = ()
+    files: Sequence[tuple[str, str]] = ()
+
+    def encode(self) -> bytes:
+        owner = (self.owner.uid, self.owner.gid) if self.owner else None
+        return marshal.dumps(
+            {
+                "program": self.program,
+                "command": list(self.command),
+                "limits": list(self.limits),
+                "owner": owner,
+                "sources": list(self.sources),
+                "files": list(self.files),
+            }
+        )
+
+
+class Child:
+    """A process that the keeper started. ``pid`` is its number, as seen from here.
+
+    Raises:
+        SandboxError: it could not be started.
+        StepError: its command line was longer than the kernel takes.
+    """
+
+    def __init__(self, answer: socket.socket) -> None:
+        self._answer = answer
+        self._exit_code: int | None = None
+        self._handle = -1
+        room = socket.CMSG_SPACE(4)
+        text, extra, _, _ = answer.recvmsg(_MESSAGE, room, socket.MSG_CMSG_CLOEXEC)
+        word, _, rest = text.decode().partition(" ")
+        if word != "pid":
+            answer.close()
+            number, _, reason = rest.partition(" ")
+            raise _failure(int(number or 0), reason or _GONE)
+        self.pid = int(rest)
+        self._handle = int.from_bytes(extra[0][2], sys.byteorder)
+
+    def kill(self) -> None:
+        """End it, if it has not ended."""
+        if self._handle >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Its exit code, -N for signal N.
+
+        Raises:
+            SandboxError: the keeper has ended before it.
+        """
+        if self._exit_code is None:
+            text = self._answer.recv(_MESSAGE).decode()
+            if not text:
+                raise _failure(0, _GONE)
+            self._exit_code = int(text.removeprefix("exit "))
+            self.close()
+        return self._exit_code
+
+    def close(self) -> None:
+        """Forget it; what still runs is the keeper's to end."""
+        self._answer.close()
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+
+class Keeper:
+    """Starts children through one process, made when the first is asked for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._line: socket.socket | None = None
+
+    def start(self, request: Request, descriptors: Sequence[int]) -> Child:
+        """Start a child.
+
+        Args:
+            request: What it is.
+            descriptors: Its output, its report (standard input), its status, its options, its
+                filter, and the program that becomes the command.
+
+        Raises:
+            SandboxError: it could not be started.
+            StepError: its command line was longer than the kernel takes.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        data = os.memfd_create("request")
+        try:
+            with theirs, os.fdopen(data, "wb") as file:
+                file.write(request.encode())
+                file.flush()
+                socket.send_fds(self._open(), [b"!"], [data, *descriptors, theirs.fileno()])
+        except OSError as error:
+            ours.close()
+            raise _failure(error.errno or 0, str(error)) from error
+        return Child(ours)
+
+    def _open(self) -> socket.socket:
+        with self._lock:
+            if self._line is None:
+                self._line, process = _launched()
+                weakref.finalize(self, _end, self._line, process)
+            return self._line
+
+
+def _launched() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        process = subprocess.Popen(  # noqa: S603 - this Python, and a file of this package
+            _PROCESS,
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={},
+            cwd="/",
+            start_new_session=True,  # ^C is for us to pass on
+        )
+    return ours, process
+
+
+def _end(line: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    line.close()
+    process.wait()
+
+
+def _failure(number: int, reason: str) -> SandboxError | StepError:
+    if number == errno.E2BIG:
+        msg = "the command of the step is longer than the kernel takes (128 KiB a word)"
+        return StepError(msg, hint="put the long part into a file beside the recipe")
+    return SandboxError(f"bubblewrap could not be started: {reason}", hint=INSTALL_HINT)

@@ -1,0 +1,222 @@
+"""Compile caches: what steps may leave in one, what they may not, and who sees it when."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from rvbuild.core.action import Outcome
+from rvbuild.core.errors import StoreError
+from rvbuild.executors import bwrap
+from rvbuild.executors.accelerators import Accelerator
+from rvbuild.executors.local import LocalExecutor
+
+sys.path.insert(0, str(Path(__file__).parent))
+from sandboxes import PYTHON, Bench
+
+pytestmark = pytest.mark.privileged
+
+AT = "tmp/go-cache"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench.at(tmp_path)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "store/accelerators/go"
+
+
+def run(bench: Bench, cache: Path, script: str) -> Outcome:
+    return bench.sh(script, accelerators={AT: str(cache)})
+
+
+def good(bench: Bench, cache: Path, script: str) -> Outcome:
+    outcome = run(bench, cache, script)
+    assert outcome.exit_code == 0, bench.log(outcome)
+    return outcome
+
+
+def kept(cache: Path) -> list[str]:
+    files = cache / "files"
+    return sorted(str(path.relative_to(files)) for path in files.rglob("*"))
+
+
+def test_the_next_step_finds_what_one_compiled(bench: Bench, cache: Path):
+    first = good(bench, cache, "cd /tmp/go-cache; mkdir 00; echo warm > 00/x; echo 1 > trim.txt")
+    assert first.accelerated
+    good(bench, cache, "cd /tmp/go-cache; grep warm 00/x; echo hot > 00/y; echo 2 > trim.txt")
+    good(bench, cache, "cd /tmp/go-cache; grep warm 00/x; grep hot 00/y; grep 2 trim.txt; rm 00/x")
+    good(bench, cache, "cd /tmp/go-cache; ! test -e 00/x; grep hot 00/y")
+    assert kept(cache) == ["00", "00/y", "trim.txt"]
+
+
+def test_a_step_that_fails_adds_nothing(bench: Bench, cache: Path):
+    good(bench, cache, "echo right > /tmp/go-cache/x")
+    outcome = run(bench, cache, "cd /tmp/go-cache; echo wrong > x; echo wrong > y; exit 1")
+    assert outcome.exit_code == 1
+    assert kept(cache) == ["x"]
+    assert (cache / "files/x").read_text() == "right\n"
+
+
+def test_a_step_without_accelerators_sees_none(bench: Bench, cache: Path):
+    good(bench, cache, "echo warm > /tmp/go-cache/x")
+    outcome = bench.sh("! test -e /tmp/go-cache/x")
+    assert outcome.exit_code == 0
+    assert not outcome.accelerated
+
+
+PYTHON_SAYS = f"{PYTHON} -I -c"
+SET_ATTRIBUTE = 'import os; os.setxattr("odd", "user.a", b"1")'
+
+UNFIT = {
+    "set-uid": ("cp /bin/sh odd; chmod 6755 odd", 0o700),
+    "open to all": ("echo x > odd; chmod 666 odd", 0o600),
+    "closed": ("echo x > odd; chmod 0 odd", 0o600),
+    "attributes": (f"echo x > odd; {PYTHON_SAYS} '{SET_ATTRIBUTE}'", 0o600),
+    "socket": (f"{PYTHON_SAYS} 'import socket; socket.socket(1).bind(\"odd\")'", None),
+    "fifo": ("mkfifo odd", None),
+    "link": ("ln -s /etc/passwd odd", None),
+    "dangling link": ("ln -s nowhere odd", None),
+    "link to a folder": ("ln -s / odd", None),
+    "two names": ("echo x > twin; ln twin odd", None),
+    "a name in the output": ("echo x > odd; ln odd twin", None),
+    "deep": ("n=0; while [ $n -lt 40 ]; do mkdir d; cd d; n=$((n+1)); done; echo x > odd", None),
+}  # fmt: skip
+"""What a step leaves as ``odd``, and the mode that it has in the cache (None: it is not there)."""
+
+
+@pytest.mark.parametrize("kind", UNFIT)
+def test_only_plain_files_enter(bench: Bench, cache: Path, kind: str):
+    """Beside each stands a plain file, which does."""
+    script, mode = UNFIT[kind]
+    good(bench, cache, f"cd /tmp/go-cache; echo plain > control; mkdir here; cd here; {script}")
+    assert (cache / "files/control").read_text() == "plain\n"
+    found = [path for path in cache.rglob("odd") if path.parent.name == "here"]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in found] == ([mode] if mode else [])
+    for path in cache.rglob("*"):
+        status = path.lstat()
+        assert stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode), path
+        assert stat.S_IMODE(status.st_mode) in {0o600, 0o700}, path
+        assert not os.listxattr(path), path
+
+
+def test_a_file_of_the_cache_keeps_its_content_while_another_step_writes(bench: Bench, cache: Path):
+    """The one opens it for writing, and keeps it open until the other has read it."""
+    good(bench, cache, "echo good > /tmp/go-cache/x")
+    reached, seen = threading.Event(), threading.Event()
+    results: list[Outcome] = []
+
+    def writer() -> None:
+        def tell(_: str) -> None:
+            reached.set()
+            seen.wait(60)
+
+        action = bench.action(
+            ("/bin/sh", "-euc", "exec 3<>/tmp/go-cache/x; echo EVIL >&3; echo at")
+        )
+        results.append(bench.executor.run(action, "writer", tell, {AT: str(cache)}))
+
+    thread = threading.Thread(target=writer)
+    thread.start()
+    assert reached.wait(60)
+    outcome = run(bench, cache, "cat /tmp/go-cache/x")
+    held = (cache / "files/x").read_text()
+    seen.set()
+    thread.join()
+    assert (bench.log(outcome), held) == ("good\n", "good\n")
+    assert (cache / "files/x").read_text() == "EVIL\n", "once it has ended, as the last one's"
+
+
+def test_folders_are_closed_to_others(bench: Bench, cache: Path):
+    cache.mkdir(parents=True, mode=0o777)
+    cache.parent.chmod(0o755)
+    good(bench, cache, "echo x > /tmp/go-cache/x")
+    for folder in (cache.parent, cache, cache / "files"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_what_older_versions_left_is_cleared(bench: Bench, cache: Path):
+    (cache / "00").mkdir(parents=True)
+    (cache / "00/entry").write_text("x")
+    (cache / "id").write_bytes(b"#!/bin/sh\n")
+    (cache / "id").chmod(0o4755)
+    (cache / "link").symlink_to("/etc")
+    os.mkfifo(cache / "fifo")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(os.path.relpath(cache / "sock"))
+    good(bench, cache, "echo x > /tmp/go-cache/x")
+    assert os.listdir(cache) == ["files"]
+    assert kept(cache) == ["x"]
+    assert os.listdir("/etc")
+
+
+@pytest.mark.parametrize("name", ["accelerators", "accelerators/go"])
+def test_a_link_in_the_place_of_the_cache_is_not_followed(
+    bench: Bench, cache: Path, name: str, tmp_path: Path
+):
+    """It is damage of the store: nothing is built there, and nothing is behind it touched."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine").write_text("x")
+    link = bench.store.layout.root + "/" + name
+    os.makedirs(os.path.dirname(link), exist_ok=True)
+    os.symlink(elsewhere, link)
+    with pytest.raises(StoreError, match=f"{name}: the store is damaged: a symbolic link"):
+        run(bench, cache, "echo x > /tmp/x")
+    assert os.listdir(elsewhere) == ["mine"]
+    os.unlink(link)
+    executor = LocalExecutor(bench.store, str(tmp_path / "tmp"))  # the other one gave up
+    good(evolve(bench, executor=executor), cache, "echo x > /tmp/go-cache/x")
+    assert kept(cache) == ["x"]
+
+
+def test_without_overlays_steps_run_and_say_once_that_they_are_slower(
+    bench: Bench, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As a bwrap of before 0.11 does: it does not know the option."""
+    good(bench, cache, "echo warm > /tmp/go-cache/x")
+    told: list[str] = []
+    executor = LocalExecutor(bench.store, str(tmp_path / "tmp"), notice=told.append)
+    monkeypatch.setattr(bwrap.Overlay, "arguments", lambda *_: ("--overlay-of-tomorrow",))
+    for _ in range(2):
+        script = "mkdir /tmp/go-cache; echo x > $out/x"
+        outcome = good(evolve(bench, executor=executor), cache, script)
+        assert outcome.output
+        assert not outcome.accelerated
+    assert len(told) == 1
+    assert told[0].startswith("steps run without their compile cache: ")
+    assert told[0].endswith("Unknown option --overlay-of-tomorrow")
+    assert bench.left_over() == []
+
+
+def test_merging_is_done_file_by_file(cache: Path, tmp_path: Path):
+    """Two that merge at once, into a cache that has other things under the same names."""
+    cache.parent.parent.mkdir()
+    accelerator = Accelerator(str(cache), None)
+    accelerator.prepare()
+    layers = [accelerator.layer(str(tmp_path / name)) for name in ("one", "two")]
+    for number, layer in enumerate(layers):
+        upper = Path(layer.overlay.over, "upper")
+        for i in range(200):
+            (upper / f"{i:02x}").mkdir()
+            (upper / f"{i:02x}" / "common").write_text("common")
+            (upper / f"{i:02x}" / f"own-{number}").write_text("own")
+        (upper / "file-or-folder").mkdir() if number else (upper / "file-or-folder").write_text("")
+    threads = [threading.Thread(target=layer.merge) for layer in layers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i in range(200):
+        assert os.listdir(cache / f"files/{i:02x}").sort() == ["common", "own-0", "own-1"].sort()
+    assert os.path.lexists(cache / "files/file-or-folder")

@@ -1,0 +1,124 @@
+"""^C, TERM and HUP at any moment: 130, `interrupted`, and never a traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from world import HERE, World
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+AT_IMPORT = """\
+import os, sys
+sys.argv[0] = "rvbuild"
+class Look:
+    def find_spec(self, name, path=None, target=None):
+        if name == {name!r}:
+            os.kill(os.getpid(), {number})
+sys.meta_path.insert(0, Look())
+from rvbuild.__main__ import main
+sys.exit(main())
+"""
+"""The program, sent a signal as it is about to import a module."""
+
+MODULES = (
+    "argparse",
+    "rvbuild.cli.memo",
+    "rvbuild.cli.run",
+    "attr",
+    "google.protobuf",
+    "networkx",
+    "yaml",
+    "rvbuild.cli.show",
+    "rvbuild.cli.closure",
+)
+
+
+@pytest.mark.parametrize("number", ENDING, ids=lambda number: number.name)
+@pytest.mark.parametrize("name", MODULES)
+def test_while_modules_are_imported(bare: World, name: str, number: signal.Signals):
+    """A handler of Python's own would write where in the module it was."""
+    script = AT_IMPORT.format(name=name, number=int(number))
+    ran = evolve(bare, program=(sys.executable, "-c", script)).run("show", "no-such-recipe")
+    assert (ran.code, ran.out, ran.err) == (130, "", "interrupted\n")
+
+
+def test_nothing_is_imported_before_the_signals_are_set(bare: World):
+    """Whatever is imported before is a time in which ^C is a traceback."""
+    script = "import sys; before = set(sys.modules); import rvbuild.cli.interrupts; "
+    script += "print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=dict(bare.environment), capture_output=True, check=True
+    )
+    ours = {"rvbuild", "rvbuild.cli", "rvbuild.cli.interrupts", "__future__"}
+    assert set(done.stdout.decode().split()) - ours <= {"_signal"}
+
+
+SLOW = "mkfifo gate; echo ready; read x < gate"
+
+
+@pytest.mark.privileged
+def test_a_hang_up_ends_a_build_as_the_others_do(world: World):
+    world.step("slow", SLOW)
+    program = world.start(f"slow-{HERE}", "-v")
+    program.until("ready")
+    program.process.send_signal(signal.SIGHUP)
+    ran = program.wait()
+    assert ran.code == 130
+    ran.said("interrupted; what was finished is kept")
+    world.sound()
+
+
+@pytest.mark.privileged
+def test_what_nohup_ignores_stays_ignored(world: World):
+    """The step goes on after the hang-up, and the build ends well."""
+    world.step(
+        "slow", "echo ready; read x < /proc/self/fd/0 || true; sleep 1; echo y > $out/out.txt"
+    )
+    program = world.start(f"slow-{HERE}", "-v", wrapper=("nohup",))
+    program.until("ready")
+    program.process.send_signal(signal.SIGHUP)
+    ran = program.wait()
+    assert ran.code == 0, str(ran)
+    assert (world.folder / f"result/slow-{HERE}/out.txt").read_text() == "y\n"
+
+
+LOST = """\
+import os, signal
+from rvbuild.cli.interrupts import Interruptible
+class Busy:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000): pass
+try:
+    with Interruptible():
+        Busy()
+        while True: pass
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_an_interrupt_in_a_destructor_is_not_lost(bare: World, tmp_path: Path):
+    """Python writes that it ignores it; then nothing would end."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOST], cwd=tmp_path, env=dict(bare.environment),
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+
+
+@pytest.mark.parametrize("number", ENDING, ids=lambda number: number.name)
+def test_twice_is_as_once(bare: World, number: signal.Signals):
+    """The second one comes while the first one's message is made."""
+    script = AT_IMPORT.format(name="rvbuild.cli.show", number=int(number))
+    script = script.replace("os.kill(", f"os.kill(os.getpid(), {int(number)}); os.kill(")
+    ran = evolve(bare, program=(sys.executable, "-c", script)).run("show", "no-such-recipe")
+    assert (ran.code, ran.err) == (130, "interrupted\n")
+    assert os.path.isdir(bare.folder)

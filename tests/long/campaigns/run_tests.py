@@ -1,0 +1,57 @@
+"""Run tests of the project as a row of docs/safety.md: how many there were, how many failed.
+
+Run: ``python tests/long/campaigns/run_tests.py NAME [--record FILE] WORD...``; the words are
+pytest's. A test that was skipped counts as failed: what could not be tried does not hold.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from campaign import ROOT, commit
+
+
+def main() -> int:
+    """Run them, print the last line, keep the record."""
+    name, *words = sys.argv[1:]
+    record = None
+    if words[:1] == ["--record"]:
+        record, words = words[1], words[2:]
+    tried, failed = counted(words)
+    sys.stdout.write(f"{name}: {tried} tried, {failed} failed (commit {commit()})\n")
+    if record:
+        line = {
+            "campaign": name,
+            "command": " ".join(["pytest", *words]),
+            "tried": tried,
+            "failed": failed,
+            "kinds": {},
+            "date": time.strftime("%Y-%m-%d"),
+            "commit": commit(),
+        }
+        with Path(record).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, sort_keys=True) + "\n")
+    return 1 if failed or not tried else 0
+
+
+def counted(words: list[str]) -> tuple[int, int]:
+    """How many tests there were, and how many did not pass."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "report.xml")
+        command = [sys.executable, "-m", "pytest", "-q", "--junitxml", str(report), *words]
+        subprocess.run(command, cwd=ROOT, env={**os.environ, "CI": "1"}, check=False)
+        suites = list(ET.parse(report).getroot().iter("testsuite"))  # noqa: S314 - pytest's own
+    bad = ("failures", "errors", "skipped")
+    tried = sum(int(suite.get("tests", 0)) for suite in suites)
+    return tried, sum(int(suite.get(what, 0)) for suite in suites for what in bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,233 @@
+"""Results take their places, and nothing that is not ours is lost, whenever it came there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rvbuild.cli import place
+from rvbuild.cli.place import copy, identity, link
+from rvbuild.core.errors import StoreError, UsageError
+from rvbuild.files import swap
+from rvbuild.stores.layout import EPOCH_NS
+
+VIEW = f"/store/views/ab/{'ab' * 32}"
+OLD = f"/other/trees/cd/{'cd' * 32}"
+
+
+def fill(at: int) -> None:
+    """A copy as the store makes it."""
+    os.mkdir("d", dir_fd=at)
+    os.close(os.open("d/f", os.O_CREAT | os.O_WRONLY, dir_fd=at))
+    for name in ("d", "."):
+        os.utime(name, ns=(EPOCH_NS, EPOCH_NS), dir_fd=at)
+
+
+def is_same(path: str) -> bool:
+    return os.path.isdir(path) and os.listdir(path) == ["d"] and os.listdir(f"{path}/d") == ["f"]
+
+
+def nothing(_at: Path) -> None:
+    """The positive control."""
+
+
+def a_file(at: Path) -> None:
+    at.write_text("my notes")
+
+
+def a_folder(at: Path) -> None:
+    (at / "sub").mkdir(parents=True)
+    (at / "sub/notes").write_text("my notes")
+
+
+def a_link(at: Path) -> None:
+    at.symlink_to("/my/own")
+
+
+def our_link(at: Path) -> None:
+    at.symlink_to(OLD)
+
+
+def an_older_copy(at: Path) -> None:
+    at.mkdir()
+    folder = os.open(at, os.O_RDONLY)
+    fill(folder)
+    os.close(folder)
+
+
+def found(at: Path) -> object:
+    """What is at a place: what a person would know it by."""
+    if at.is_symlink():
+        return os.readlink(at)
+    if at.is_file():
+        return at.read_text()
+    return sorted(str(path.relative_to(at)) for path in at.rglob("*")) if at.exists() else None
+
+
+def only(folder: Path, *names: str) -> None:
+    assert sorted(os.listdir(folder)) == sorted(names)
+
+
+@pytest.fixture(params=["renameat2", "without"])
+def at(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place in an empty folder, on file systems with and without renameat2's flags."""
+    if request.param == "without":
+
+        def refuse(*_: object) -> None:
+            raise OSError(22, "Invalid argument")
+
+        monkeypatch.setattr(swap, "_rename", refuse)
+    return tmp_path / "result" / "x"
+
+
+@pytest.mark.parametrize("before", [nothing, a_link, our_link])
+def test_a_link_replaces_the_link_that_was_there(at: Path, before: Callable[[Path], None]):
+    at.parent.mkdir()
+    before(at)
+    link(VIEW, str(at), identity(str(at)))
+    assert os.readlink(at) == VIEW
+    only(at.parent, "x")
+
+
+@pytest.mark.parametrize("came", [a_file, a_folder, a_link])
+def test_a_link_replaces_nothing_that_came_during_the_build(at: Path, came: Callable[[Path], None]):
+    at.parent.mkdir()
+    came(at)
+    there = found(at)
+    with pytest.raises(UsageError) as caught:
+        link(VIEW, str(at), None)
+    assert VIEW in str(caught.value.hint)
+    assert found(at) == there
+    only(at.parent, "x")
+
+
+def test_a_link_of_another_run_is_replaced(at: Path):
+    at.parent.mkdir()
+    our_link(at)
+    link(VIEW, str(at), None)
+    assert os.readlink(at) == VIEW
+
+
+@pytest.mark.parametrize("came", [a_file, a_folder, a_link, our_link])
+def test_what_comes_between_the_look_and_the_exchange_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, came: Callable[[Path], None]
+):
+    """A hook puts it there at the worst moment; the second look finds it."""
+    at = tmp_path / "x"
+    our_link(at)
+    late: list[Callable[[Path], None]] = [came]
+
+    def exchange(one: str, other: str) -> None:
+        if late:
+            at.unlink()
+            late.pop()(at)
+        swap.exchange(one, other)
+
+    monkeypatch.setattr(place, "exchange", exchange)
+    if came is our_link:
+        link(VIEW, str(at), identity(str(at)))
+        assert os.readlink(at) == VIEW
+    else:
+        with pytest.raises(UsageError):
+            link(VIEW, str(at), identity(str(at)))
+        other = tmp_path / "other"
+        came(other)
+        assert found(at) == found(other)
+    assert [name for name in os.listdir(tmp_path) if name.startswith(".")] == []
+
+
+def test_what_goes_between_the_look_and_the_exchange_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    at = tmp_path / "x"
+    our_link(at)
+    late = [at.unlink]
+
+    def exchange(one: str, other: str) -> None:
+        if late:
+            late.pop()()
+        swap.exchange(one, other)
+
+    monkeypatch.setattr(place, "exchange", exchange)
+    link(VIEW, str(at), None)
+    assert os.readlink(at) == VIEW
+
+
+@pytest.mark.parametrize("before", [nothing, our_link, an_older_copy, Path.mkdir])
+def test_a_copy_replaces_what_rvbuild_put_there(at: Path, before: Callable[[Path], None]):
+    at.parent.mkdir()
+    before(at)
+    assert copy(fill, is_same, str(at), identity(str(at))) == ""
+    assert is_same(str(at))
+    only(at.parent, "x")
+
+
+@pytest.mark.parametrize("before", [a_file, a_folder, a_link])
+def test_what_is_no_copy_is_put_beside_the_new_one(at: Path, before: Callable[[Path], None]):
+    at.parent.mkdir()
+    before(at)
+    there = found(at)
+    aside = copy(fill, is_same, str(at), identity(str(at)))
+    assert is_same(str(at))
+    assert found(Path(aside)) == there
+    only(at.parent, "x", os.path.basename(aside))
+
+
+def test_a_copy_to_which_something_was_added_is_put_beside(at: Path):
+    at.parent.mkdir()
+    an_older_copy(at)
+    (at / "d/mine").write_text("mine")
+    aside = copy(fill, is_same, str(at), identity(str(at)))
+    assert (Path(aside) / "d/mine").read_text() == "mine"
+    assert is_same(str(at))
+
+
+@pytest.mark.parametrize("came", [a_file, a_folder, a_link])
+def test_a_copy_replaces_nothing_that_came_during_the_build(at: Path, came: Callable[[Path], None]):
+    at.parent.mkdir()
+    came(at)
+    there = found(at)
+    with pytest.raises(UsageError):
+        copy(fill, is_same, str(at), None)
+    assert found(at) == there
+    only(at.parent, "x")
+
+
+def test_the_same_copy_by_another_run_is_as_good(at: Path):
+    at.parent.mkdir()
+    an_older_copy(at)
+    inode = at.stat().st_ino
+    assert copy(fill, is_same, str(at), None) == ""
+    assert at.stat().st_ino == inode
+    only(at.parent, "x")
+
+
+def test_what_a_killed_run_left_is_removed_and_what_a_running_one_holds_stays(at: Path):
+    dead, held = (at.parent / f".rvbuild-{digit * 16}" for digit in "de")
+    (dead / "copy/d").mkdir(parents=True)
+    held.mkdir()
+    (at.parent / ".rvbuild-notes").mkdir()
+    fd = os.open(held, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    link(VIEW, str(at), None)
+    only(at.parent, "x", held.name, ".rvbuild-notes")
+    os.close(fd)
+    link(VIEW, str(at), None)
+    only(at.parent, "x", ".rvbuild-notes")
+
+
+def test_a_copy_that_fails_leaves_what_was_there(at: Path):
+    at.parent.mkdir()
+    an_older_copy(at)
+
+    def fail(_at: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(StoreError, match="No space left on device"):
+        copy(fail, is_same, str(at), identity(str(at)))
+    assert is_same(str(at))
+    only(at.parent, "x")

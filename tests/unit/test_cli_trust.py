@@ -1,0 +1,159 @@
+"""Whose project and whose store are used: every part of them, owned by somebody else in turn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rvbuild.cli.workspace import Workspace
+from rvbuild.core.errors import UsageError
+
+STRANGER = 54321
+OTHER = 54322
+
+Give = Callable[[Path, int], None]
+
+
+@pytest.fixture
+def give() -> Give:
+    """Gives a file, or a link itself, to another user: only root can."""
+    if os.geteuid() != 0:
+        if os.environ.get("CI"):
+            pytest.fail("only root can give files away")
+        pytest.skip("only root can give files away")
+    return lambda path, user: os.chown(path, user, -1, follow_symlinks=False)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with recipes and a store, and a folder below it."""
+    monkeypatch.delenv("RVBUILD_TRUST", raising=False)
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    made = tmp_path / "project"
+    for name in ("recipes", "cache/cas", "below"):
+        (made / name).mkdir(parents=True)
+    (made / "rvbuild.lock").touch()
+    return made
+
+
+def refusal(start: Path, store: str | None = None) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        Workspace(str(start), store)
+    return caught.value
+
+
+def test_what_is_ones_own_is_used(project: Path):
+    assert Workspace(str(project / "below"), None).project == str(project)
+    assert Workspace(str(project), None).store == str(project / "cache")
+
+
+@pytest.mark.parametrize("part", ["", "rvbuild.lock", "recipes", "cache"])
+def test_no_part_of_a_project_above_may_be_a_strangers(project: Path, give: Give, part: str):
+    """Each refusal names the part, whose it is, and the setting; the setting does what it says."""
+    give(project / part, STRANGER)
+    error = refusal(project / "below")
+    assert error.exit_code == 2
+    assert error.where == str(project / part).rstrip("/")
+    assert f"user {STRANGER}" in error.details[0]
+    assert "RVBUILD_TRUST=" in str(error.hint)
+
+
+def test_the_setting_of_the_refusal(project: Path, give: Give, monkeypatch: pytest.MonkeyPatch):
+    """It is for the project with all its parts, by any name that it has; for no other."""
+    for path in (project, *project.iterdir()):
+        give(path, STRANGER)
+    setting = str(refusal(project / "below").hint).rpartition("RVBUILD_TRUST=")[2]
+    assert setting == str(project)
+    link = project.parent / "link"
+    link.symlink_to(project)
+    for said in (setting, f"/nowhere:{setting}/", str(link)):
+        monkeypatch.setenv("RVBUILD_TRUST", said)
+        assert Workspace(str(project / "below"), None).store == str(project / "cache")
+    for said in ("", ":", str(project.parent), str(project / "below"), f"{project}x"):
+        monkeypatch.setenv("RVBUILD_TRUST", said)
+        refusal(project / "below")
+
+
+def test_the_project_of_the_working_directory_is_the_users_choice(project: Path, give: Give):
+    """As root over the checkout of another user, in a container."""
+    for path in (project, *project.iterdir()):
+        give(path, STRANGER)
+    assert Workspace(str(project), None).store == str(project / "cache")
+
+
+def test_its_store_must_belong_to_the_project(project: Path, give: Give):
+    """A third one's store in it, or behind a link in it, was not chosen."""
+    give(project, STRANGER)
+    give(project / "cache", OTHER)
+    assert refusal(project).where == str(project / "cache")
+    (project / "cache").rename(project.parent / "elsewhere")
+    (project / "cache").symlink_to(project.parent / "elsewhere")
+    give(project / "cache", STRANGER)
+    assert refusal(project).where == str(project / "cache")
+    give(project.parent / "elsewhere", STRANGER)
+    assert Workspace(str(project), None).store == str(project / "cache")
+
+
+@pytest.mark.parametrize("part", ["rvbuild.lock", "recipes"])
+def test_a_strangers_link_to_what_is_ones_own(project: Path, give: Give, part: str):
+    """He chose which of the user's files it is."""
+    (project / part).rename(project.parent / "mine")
+    (project / part).symlink_to(project.parent / "mine")
+    Workspace(str(project / "below"), None)
+    give(project / part, STRANGER)
+    assert refusal(project / "below").where == str(project / part)
+
+
+@pytest.mark.parametrize("part", ["", "rvbuild.lock", "recipes"])
+def test_what_everybody_may_write_is_nobodys(project: Path, part: str):
+    """In a folder like /tmp nobody can replace what is another's: that is as good as closed."""
+    (project / part).chmod(0o777)
+    error = refusal(project / "below")
+    assert (error.where, error.details) == (
+        str(project / part).rstrip("/"),
+        ("everybody may write it",),
+    )
+    Workspace(str(project), None)  # the project of the working directory
+    (project / part).chmod(0o1777)
+    if part:
+        refusal(project / "below")
+    else:
+        Workspace(str(project / "below"), None)
+
+
+def test_a_store_that_was_asked_for(project: Path, give: Give, monkeypatch: pytest.MonkeyPatch):
+    """Anybody's but a stranger's; none yet is as good."""
+    store = project.parent / "store"
+    Workspace(str(project), str(store))
+    store.mkdir()
+    Workspace(str(project), str(store))
+    give(store, STRANGER)
+    error = refusal(project, str(store))
+    assert error.where == str(store)
+    assert f"RVBUILD_TRUST={store}" in str(error.hint)
+    monkeypatch.setenv("RVBUILD_TRUST", str(store))
+    Workspace(str(project), str(store))
+
+
+def test_whoever_called_sudo_is_trusted_by_root_alone(
+    project: Path, give: Give, monkeypatch: pytest.MonkeyPatch
+):
+    give(project / "rvbuild.lock", STRANGER)
+    monkeypatch.setenv("SUDO_UID", str(STRANGER))
+    Workspace(str(project / "below"), None)
+    for said in ("", "-1", "²", f"{STRANGER}x", str(OTHER)):
+        monkeypatch.setenv("SUDO_UID", said)
+        refusal(project / "below")
+    monkeypatch.setenv("SUDO_UID", str(STRANGER))
+    monkeypatch.setattr(os, "geteuid", lambda: OTHER)
+    refusal(project / "below")
+
+
+def test_what_is_roots_is_trusted_by_all(project: Path, monkeypatch: pytest.MonkeyPatch):
+    if os.geteuid() != 0:
+        pytest.skip("only root makes what is root's")
+    monkeypatch.setattr(os, "geteuid", lambda: OTHER)
+    assert Workspace(str(project / "below"), None).project == str(project)
