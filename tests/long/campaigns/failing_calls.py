@@ -30,7 +30,7 @@ from collections import Counter
 from pathlib import Path
 
 from attrs import frozen
-from campaign import Options, hold, main, reap
+from campaign import Options, hold, main, one_processor, reap
 from judge import bad_objects, sha256
 from program import Ran, read_modules
 from small import PINNED, TARGETS, VERSION, SmallWorld
@@ -68,7 +68,7 @@ class FailingCalls:
     """One small world, and every point at which a call can fail."""
 
     def __init__(self, folder: Path, options: Options) -> None:
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        one_processor()
         read_modules()
         self.world = SmallWorld(folder)
         self.doing = ""
