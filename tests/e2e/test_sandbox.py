@@ -25,6 +25,7 @@ from rvbuild.executors.step_log import StepLog
 from rvbuild.executors.threshold import Threshold
 from rvbuild.executors.usage import Usage
 from rvbuild.executors.watch import Ended, Watch
+from rvbuild.files.removal import remove_tree
 
 sys.path.insert(0, str(Path(__file__).parent))
 from sandboxes import HERE, PYTHON, Bench
@@ -365,7 +366,7 @@ def test_a_look_takes_any_depth_and_follows_nothing(tmp_path: Path):
     usage = Usage(str(tmp_path))
     usage.measure()
     assert usage.entries == 3001
-    workspace.remove(str(tmp_path))
+    remove_tree(str(tmp_path))
 
 
 # ---- what must not survive
