@@ -57,8 +57,8 @@ _GENERIC = {
     "chroot": 51, "fchmodat": 53, "openat": 56, "close": 57, "write": 64, "sendfile": 71,
     "capset": 91, "personality": 92, "exit_group": 94, "unshare": 97, "sched_setscheduler": 119,
     "rt_sigaction": 134, "rt_sigprocmask": 135, "setpriority": 140, "setresuid": 147,
-    "setresgid": 149, "setgroups": 159, "setdomainname": 162, "prctl": 167, "execve": 221, "open_tree": 428,
-    "close_range": 436,
+    "setresgid": 149, "setgroups": 159, "setdomainname": 162, "prctl": 167, "execve": 221,
+    "open_tree": 428, "close_range": 436,
 }  # fmt: skip
 _X86_64 = {
     "write": 1, "close": 3, "rt_sigaction": 13, "rt_sigprocmask": 14, "sendfile": 40, "execve": 59,

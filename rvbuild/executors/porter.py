@@ -5,8 +5,8 @@ what a sandbox is for.
 
 An id without rights may reach nothing of the store, which may lie below a folder of mode
 0700. So the porter binds each source below ``STAGE`` in a mount namespace of its own, copies
-bwrap and its libraries there, and takes the id. It is a program of system calls because it
-costs a fifth of a process of Python.
+bwrap and its libraries there, and takes the id. It is a program of system calls because a
+forked Python that did the same made a trivial step 1.8 ms longer.
 """
 
 from __future__ import annotations
