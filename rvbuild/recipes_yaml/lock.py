@@ -34,7 +34,6 @@ from rvbuild.recipes_yaml.fields import Fields
 _Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
 
 VERSION = 1
-_SECTIONS = ("pins", "sources", "go-modules")
 MAX_BYTES = 64 << 20
 _HEAD = "# Written by `rvbuild lock`: every source with its content. Change recipes, not this.\n"
 _PLAIN = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_./@+~%=,:!*-]*(?<!:)\Z")
@@ -167,8 +166,8 @@ def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
     Args:
         data: The file's bytes.
         file: Its name, for messages.
-        mend: Leave out entries that somebody changed, or took the check from, so that they are
-            found again; and take a lock without any check, as an rvbuild wrote that knew none.
+        mend: Leave out entries that were changed, or lost their check, so that they are found
+            again; take a lock without any check: an rvbuild wrote it that knew none.
 
     Raises:
         LockError: with file, line and column.
@@ -184,8 +183,8 @@ def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
     if version != VERSION:
         msg = f"the lock has format {version}; this rvbuild reads {VERSION}"
         raise LockError(msg, where=top.at("lock"), hint="use the rvbuild that wrote it")
-    lines = data.decode().split("\n")
-    entries = _Entries(top, lines, mend=mend, checked=_has_checks(top))
+    text = data.decode().split("\n")
+    entries = _Entries(top, text, mend=mend, checked=_has_checks(top))
     lock = Lock(
         pins=entries.read("pins", _pin, _pin_lines),
         sources=entries.read("sources", _source, _source_lines),
@@ -198,8 +197,8 @@ def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
 
 def _has_checks(top: Fields) -> bool:
     """Whether an rvbuild that knows checks wrote the lock."""
-    sections = (top.node.nodes.get(name) for name in _SECTIONS)
-    entries = (node.nodes.values() for node in sections if isinstance(node, Mapping))
+    sections = (node for node in top.node.nodes.values() if isinstance(node, Mapping))
+    entries = (section.nodes.values() for section in sections)
     return any(isinstance(each, Mapping) and "check" in each.nodes for each in chain(*entries))
 
 
@@ -239,8 +238,9 @@ class _Entries:
             # written again only if it stands there in other words: that costs ten times as much
             right = check == _check(lines) or check == _check(written(key, entry))
             sound = right or (check is None and not self.checked)
-            if not right:
-                self._tell(key, node.keys[key], check)
+            if not right and not self.mend:
+                hint = "finds it again" if self.checked else "adds it"
+                raise _changed(key, node.keys[key], check, hint)
             if sound:
                 entries[key] = entry
         return entries
@@ -249,10 +249,6 @@ class _Entries:
         """The lines from an entry's key to before its check."""
         first, last = (int(place.rsplit(":", 2)[1]) for place in (begin, end))
         return self.text[first - 1 : last - 1]
-
-    def _tell(self, key: str, where: str, check: str | None) -> None:
-        if not self.mend:
-            raise _changed(key, where, check, "finds it again" if self.checked else "adds it")
 
 
 def _changed(key: str, where: str, check: str | None, hint: str) -> LockError:
