@@ -24,7 +24,7 @@ from rvbuild.executors import keeper_process
 from rvbuild.executors.bwrap import INSTALL_HINT
 from rvbuild.executors.porter import Porter
 
-_PROCESS = (sys.executable, "-I", "-S", keeper_process.__file__)
+_PROCESS = (sys.executable, "-I", "-S", "-X", "utf8", keeper_process.__file__)
 _MESSAGE = 4096
 _GONE = "the process that keeps the sandboxes has ended"
 
