@@ -158,10 +158,13 @@ def copy(
         with _staging(os.path.dirname(place)) as folder:
             mine = f"{folder}/copy"
             _filled(mine, fill)
+            aside = _move_aside(place, before)
             if _took(mine, place, lambda path: before is not None and identity(path) == before):
-                return _kept(mine, place) if os.path.lexists(mine) else ""
+                return aside
             if is_same(place):
-                return ""
+                return aside
+            if aside:
+                put(aside, place)
     except OSError as error:
         msg = f"the result cannot be copied: {error.strerror}"
         raise StoreError(msg, where=place, hint="use another DIR with -o") from error
@@ -178,28 +181,34 @@ def _filled(mine: str, fill: Callable[[int], None]) -> None:
         os.close(at)
 
 
-def _kept(former: str, place: str) -> str:
-    """Leave a former copy to be removed; put anything else beside the new one."""
-    if _is_copy(former):
+def _move_aside(place: str, before: Identity | None) -> str:
+    """Move what a person made beside the place; its path there, or "".
+
+    That is done before the copy takes the place: what goes through the staging folder is
+    removed with it, whatever happens meanwhile.
+    """
+    if before is None or identity(place) != before or _is_copy(place):
         return ""
     aside = f"{place}.old-{secrets.token_hex(4)}"
-    if not put(former, aside):
+    if not put(place, aside):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), aside)
     return aside
 
 
 def _is_copy(path: str) -> bool:
-    """Whether it is a result: a link to one, or folders to which nobody has added anything.
+    """Whether it is a result: a link to one, or a folder in which nobody has changed anything.
 
-    Every folder of a copy bears the one timestamp until somebody puts something there.
+    All in a copy bears the one timestamp until somebody writes to it. What cannot be looked
+    at is none.
     """
     if os.path.islink(path):
         return bool(_INTO_A_STORE.fullmatch(os.readlink(path)))
-    if not os.path.isdir(path):
+    try:
+        entries = [path, *(each.path for each in below(path))]
+        is_old = all(os.lstat(each).st_mtime_ns == EPOCH_NS for each in entries)
+    except OSError:
         return False
-    folders = (each.path for each in below(path) if each.is_dir(follow_symlinks=False))
-    is_old = all(os.lstat(each).st_mtime_ns == EPOCH_NS for each in (path, *folders))
-    return is_old or not os.listdir(path)
+    return is_old or entries == [path]
 
 
 # ---- taking a place

@@ -37,10 +37,14 @@ def test_copies_replace_older_copies_and_can_be_changed(world: World):
     out = world.folder / "o ut"
     assert world.fine(HELLO_HERE, "-o", "o ut").out == f"o ut/{HELLO_HERE}  share/hello.txt\n"
     file = out / HELLO_HERE / "share/hello.txt"
-    file.write_text("changed\n")
     world.fine(HELLO_HERE, "-o", str(out))
-    assert file.read_text() == f"hello 1 for {HERE}\n"
     assert os.listdir(out) == [HELLO_HERE]
+    file.write_text("changed\n")
+    aside = f"{HELLO_HERE}.old-"
+    world.fine(HELLO_HERE, "-o", str(out)).said(aside)
+    assert file.read_text() == f"hello 1 for {HERE}\n"
+    (edited,) = out.glob(f"{aside}*")
+    assert (edited / "share/hello.txt").read_text() == "changed\n"
     assert not (world.folder / "result").exists()
 
 

@@ -23,7 +23,7 @@ def fill(at: int) -> None:
     """A copy as the store makes it."""
     os.mkdir("d", dir_fd=at)
     os.close(os.open("d/f", os.O_CREAT | os.O_WRONLY, dir_fd=at))
-    for name in ("d", "."):
+    for name in ("d/f", "d", "."):
         os.utime(name, ns=(EPOCH_NS, EPOCH_NS), dir_fd=at)
 
 
@@ -184,6 +184,32 @@ def test_a_copy_to_which_something_was_added_is_put_beside(at: Path):
     aside = copy(fill, is_same, str(at), identity(str(at)))
     assert (Path(aside) / "d/mine").read_text() == "mine"
     assert is_same(str(at))
+
+
+def test_a_copy_in_which_a_file_was_edited_is_put_beside(at: Path):
+    at.parent.mkdir()
+    an_older_copy(at)
+    (at / "d/f").write_text("mine")
+    aside = copy(fill, is_same, str(at), identity(str(at)))
+    assert (Path(aside) / "d/f").read_text() == "mine"
+    assert is_same(str(at))
+
+
+def test_what_is_no_copy_never_lies_in_the_folder_that_is_cleared(
+    at: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """An error just before the copy takes its place: what a person made is beside it, whole."""
+    at.parent.mkdir()
+    a_folder(at)
+
+    def fail(*_: object) -> bool:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(place, "_took", fail)
+    with pytest.raises(StoreError):
+        copy(fill, is_same, str(at), identity(str(at)))
+    (aside,) = at.parent.iterdir()
+    assert (aside / "sub/notes").read_text() == "my notes"
 
 
 @pytest.mark.parametrize("came", [a_file, a_folder, a_link])
