@@ -31,6 +31,7 @@ def main(words: Sequence[str] | None = None) -> int:
             taken, and its signals, streams and umask are set.
     """
     if words is None:
+        _begin_again_in_utf_8()
         leave_when_interrupted()
         open_streams()
         os.umask(os.umask(0o077) & 0o077)  # what we make is of no use if we must not enter it
@@ -41,6 +42,17 @@ def main(words: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - none is to be a traceback
         return _tell(error)
+
+
+def _begin_again_in_utf_8() -> None:
+    """Begin anew where Python would write names in the bytes of somebody's locale.
+
+    What a store holds is shared by people with other locales. The environment stays as it is:
+    steps and clients get it.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and sys.executable:
+        words = [sys.executable, "-X", "utf8", *sys.orig_argv[1:]]
+        os.execv(sys.executable, words)  # noqa: S606 - this very command
 
 
 def _answer(words: Sequence[str]) -> int:

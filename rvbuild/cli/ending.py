@@ -30,6 +30,7 @@ _MACHINE = {
     errno.ENOMEM: _MEMORY,
     errno.EAGAIN: _PROCESSES,
     errno.EIO: "look at the disk: the kernel's log says more",
+    errno.EINTR: "run it again: a call of the kernel was interrupted",
 }
 """What a system call tells of the machine, and not of a bug of ours; and what to do."""
 

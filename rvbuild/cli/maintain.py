@@ -109,6 +109,11 @@ def gc_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo 
         msg = f"--keep {arguments.keep}: not a number of days"
         raise UsageError(msg)
     gone = collect(_existing(workspace), keep_days=arguments.keep)
+    for root in gone.unseen:
+        said = f"kept what {root.link} shows: it cannot be looked at ({root.problem})"
+        sys.stderr.write(
+            printable_line(f"{said}; if it is gone for good, remove {root.path}") + "\n"
+        )
     if arguments.json:
         sys.stdout.write(json.dumps(asdict(gone)) + "\n")
     else:

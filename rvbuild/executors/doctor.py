@@ -17,7 +17,7 @@ from attrs import frozen
 from rvbuild.core.errors import SandboxError
 from rvbuild.executors import bwrap, identity, knobs, seccomp
 from rvbuild.executors.accelerators import Accelerator
-from rvbuild.executors.keeper import Keeper, Request
+from rvbuild.executors.keeper import Keeper
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.local import staged
 from rvbuild.executors.sandbox import Launch, Sandbox
@@ -106,16 +106,11 @@ def _refusal(overlays: Mapping[str, bwrap.Overlay]) -> str:
     room = bwrap.Room(
         environment={}, working_directory="/", read_only={"/": "/"}, overlays=overlays
     )
-    asked = Request(
-        program=bwrap.find(),
-        command=("/bin/sh", "-c", ":"),
-        limits=limits.table(),
-        owner=pool.common if pool else None,
-    )
-    asked, options = staged(asked, room)
+    owner = pool.common if pool else None
+    asked, options = staged(bwrap.find(), ("/bin/sh", "-c", ":"), owner, room)
     seal, threshold = seccomp.program(), Threshold.to("/")
     launch = Launch(request=asked, options=options, seal=seal, threshold=threshold)
-    keeper = Keeper()  # which ends what it started when it goes
+    keeper = Keeper(limits.table())  # which ends what it started when it goes
     log = StepLog(lambda _: None, limits.log_bytes)
     with tempfile.TemporaryDirectory() as empty:
         ended = Watch(Sandbox(keeper, launch), log, limits, _SECONDS, empty).follow()

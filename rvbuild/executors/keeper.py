@@ -15,48 +15,34 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
 from rvbuild.core.errors import SandboxError, StepError
 from rvbuild.executors import keeper_process
 from rvbuild.executors.bwrap import INSTALL_HINT
-from rvbuild.executors.identity import Identity
+from rvbuild.executors.porter import Porter
 
-_PROCESS = (sys.executable, "-I", "-S", keeper_process.__file__)
+_PROCESS = (sys.executable, "-I", "-S", "-X", "utf8", keeper_process.__file__)
 _MESSAGE = 4096
 _GONE = "the process that keeps the sandboxes has ended"
 
 
 @frozen(kw_only=True)
 class Request:
-    """What to start: bwrap's path, the command by paths inside, the limits (`Limits.table`).
+    """What to start: bwrap's path as its parent has it, and the command by paths inside.
 
-    ``owner`` is whom it runs as outside, if that is not rvbuild's own user; then ``sources``
-    are what bwrap must reach, and ``files`` the program and what goes with it, the program
-    first: pairs of a name below the stage and a path of this machine.
+    ``porter`` is what becomes bwrap, if it runs as somebody else outside.
     """
 
     program: str
     command: Sequence[str]
-    limits: Sequence[tuple[int, int]]
-    owner: Identity | None = None
-    sources: Sequence[tuple[str, str]] = ()
-    files: Sequence[tuple[str, str]] = ()
+    porter: Porter | None = None
 
     def encode(self) -> bytes:
-        owner = (self.owner.uid, self.owner.gid) if self.owner else None
-        return marshal.dumps(
-            {
-                "program": self.program,
-                "command": list(self.command),
-                "limits": list(self.limits),
-                "owner": owner,
-                "sources": list(self.sources),
-                "files": list(self.files),
-            }
-        )
+        room = self.porter.descriptors if self.porter else None
+        return marshal.dumps((self.program, list(self.command), room))
 
 
 class Child:
@@ -110,9 +96,14 @@ class Child:
 
 
 class Keeper:
-    """Starts children through one process, made when the first is asked for."""
+    """Starts children through one process, made when the first is asked for.
 
-    def __init__(self) -> None:
+    Args:
+        limits: What each child may use (``Limits.table``).
+    """
+
+    def __init__(self, limits: Iterable[tuple[int, int]]) -> None:
+        self._limits = [f"{kind}:{value}" for kind, value in limits]
         self._lock = threading.Lock()
         self._line: socket.socket | None = None
 
@@ -122,7 +113,7 @@ class Keeper:
         Args:
             request: What it is.
             descriptors: Its output, its report (standard input), its status, its options, its
-                filter, and the program that becomes the command.
+                filter, the program that becomes the command, and the porter, if there is one.
 
         Raises:
             SandboxError: it could not be started.
@@ -131,28 +122,29 @@ class Keeper:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         data = os.memfd_create("request")
         try:
-            with theirs, os.fdopen(data, "wb") as file:
-                file.write(request.encode())
-                file.flush()
+            with theirs:
+                _write(data, request.encode())
                 socket.send_fds(self._open(), [b"!"], [data, *descriptors, theirs.fileno()])
         except OSError as error:
             ours.close()
             raise _failure(error.errno or 0, str(error)) from error
+        finally:
+            os.close(data)
         return Child(ours)
 
     def _open(self) -> socket.socket:
         with self._lock:
             if self._line is None:
-                self._line, process = _launched()
+                self._line, process = _launched(self._limits)
                 weakref.finalize(self, _end, self._line, process)
             return self._line
 
 
-def _launched() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+def _launched(limits: Sequence[str]) -> tuple[socket.socket, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         process = subprocess.Popen(  # noqa: S603 - this Python, and a file of this package
-            _PROCESS,
+            (*_PROCESS, *limits),
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -161,6 +153,12 @@ def _launched() -> tuple[socket.socket, subprocess.Popen[bytes]]:
             start_new_session=True,  # ^C is for us to pass on
         )
     return ours, process
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def _end(line: socket.socket, process: subprocess.Popen[bytes]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Protocol
@@ -25,12 +25,13 @@ from rvbuild.core.errors import (
     VerificationError,
 )
 from rvbuild.core.ports import Capturer, TreeStore
-from rvbuild.executors import bwrap, identity, keeper_process, seccomp, workspace
+from rvbuild.executors import bwrap, identity, seccomp, workspace
 from rvbuild.executors.accelerators import Accelerator, Layer
 from rvbuild.executors.allowance import Allowance
 from rvbuild.executors.identity import Identity
 from rvbuild.executors.keeper import Keeper, Request
 from rvbuild.executors.limits import Limits
+from rvbuild.executors.porter import STAGE, Porter
 from rvbuild.executors.sandbox import Launch, Sandbox, refused
 from rvbuild.executors.step_log import StepLog
 from rvbuild.executors.threshold import Threshold
@@ -76,14 +77,21 @@ def room(
     )
 
 
-def staged(asked: Request, seen: bwrap.Room) -> tuple[Request, list[str]]:
-    """A request with what bwrap must reach, and the options that bwrap is to read."""
-    if asked.owner is None:
-        return asked, seen.arguments()
+def staged(
+    program: str, command: Sequence[str], owner: Identity | None, seen: bwrap.Room
+) -> tuple[Request, list[str]]:
+    """What the keeper is asked for, and the options that bwrap is to read."""
+    if owner is None:
+        return Request(program=program, command=command), seen.arguments()
     names = {path: str(number) for number, path in enumerate(dict.fromkeys(seen.sources()))}
+    files = bwrap.files(program)
     sources = [(name, path) for path, name in names.items()]
-    options = seen.arguments(lambda path: f"{keeper_process.STAGE}/{names[path]}")
-    return evolve(asked, sources=sources, files=bwrap.files(asked.program)), options
+    request = Request(
+        program=f"{STAGE}/{files[0][0]}",
+        command=command,
+        porter=Porter.to(owner, sources, files),
+    )
+    return request, seen.arguments(lambda path: f"{STAGE}/{names[path]}")
 
 
 @frozen(kw_only=True)
@@ -128,7 +136,7 @@ class LocalExecutor:
         self._kept = kept
         self._notice = notice
         self._program = bwrap.find()
-        self._keeper = Keeper()
+        self._keeper = Keeper(self._limits.table())
         self._ids = identity.pool()
         self._accelerate = True
         self._seal = seccomp.program()
@@ -277,13 +285,8 @@ class LocalExecutor:
         overlays = {at: layer.overlay for at, layer in layers.items()}
         seen = room(step.action, step.folder, self._store.path, overlays)
         seen = evolve(seen, environment={**seen.environment, "jobs": str(self._jobs)})
-        asked = Request(
-            program=self._program,
-            command=step.action.command.arguments,
-            limits=self._limits.table(),
-            owner=step.owner,
-        )
-        asked, options = staged(asked, seen)
+        command = step.action.command.arguments
+        asked, options = staged(self._program, command, step.owner, seen)
         return Launch(request=asked, options=options, seal=self._seal, threshold=self._threshold)
 
     def _watched(self, step: _Step, launch: Launch, log: StepLog) -> Ended:

@@ -54,16 +54,18 @@ class Report:
 
 _GENERIC = {
     "dup3": 24, "ioprio_set": 30, "mkdirat": 34, "mount": 40, "chdir": 49, "fchdir": 50,
-    "chroot": 51, "fchmodat": 53, "openat": 56, "close": 57, "write": 64, "capset": 91,
-    "personality": 92, "exit_group": 94, "unshare": 97, "sched_setscheduler": 119,
-    "rt_sigprocmask": 135, "setpriority": 140, "setdomainname": 162, "prctl": 167,
-    "execve": 221, "open_tree": 428, "close_range": 436,
+    "chroot": 51, "fchmodat": 53, "openat": 56, "close": 57, "write": 64, "sendfile": 71,
+    "capset": 91, "personality": 92, "exit_group": 94, "unshare": 97, "sched_setscheduler": 119,
+    "rt_sigaction": 134, "rt_sigprocmask": 135, "setpriority": 140, "setresuid": 147,
+    "setresgid": 149, "setgroups": 159, "setdomainname": 162, "prctl": 167, "execve": 221,
+    "open_tree": 428, "close_range": 436,
 }  # fmt: skip
 _X86_64 = {
-    "write": 1, "close": 3, "rt_sigprocmask": 14, "execve": 59, "chdir": 80, "fchdir": 81,
-    "capset": 126, "personality": 135, "setpriority": 141, "sched_setscheduler": 144,
-    "prctl": 157, "chroot": 161, "mount": 165, "setdomainname": 171, "exit_group": 231,
-    "ioprio_set": 251, "openat": 257, "mkdirat": 258, "fchmodat": 268, "unshare": 272, "dup3": 292,
+    "write": 1, "close": 3, "rt_sigaction": 13, "rt_sigprocmask": 14, "sendfile": 40, "execve": 59,
+    "chdir": 80, "fchdir": 81, "setgroups": 116, "setresuid": 117, "setresgid": 119, "capset": 126,
+    "personality": 135, "setpriority": 141, "sched_setscheduler": 144, "prctl": 157,
+    "chroot": 161, "mount": 165, "setdomainname": 171, "exit_group": 231, "ioprio_set": 251,
+    "openat": 257, "mkdirat": 258, "fchmodat": 268, "unshare": 272, "dup3": 292,
     "open_tree": 428, "close_range": 436,
 }  # fmt: skip
 
@@ -217,10 +219,21 @@ def program(calls: Sequence[Call], report: int, machine: str) -> bytes:
         hint = f"build on one of {', '.join(sorted(_MACHINES))}, or with a remote engine"
         raise SandboxError(msg, hint=hint)
     known = _MACHINES[machine]
-    size = len(_code(known, calls, report, 0, lambda _: 0))  # every load is equally long
+    size = _size(known, calls, report)
     data = _Data(_ADDRESS + _HEADERS + size)
     code = _code(known, calls, report, size, data.address)
     return _file(known.elf, code + data.content)
+
+
+def _size(machine: _Machine, calls: Sequence[Call], report: int) -> int:
+    """How long the code is: the length of an instruction does not depend on its numbers."""
+    loads = [len(machine.load(one, 0)) for one in machine.registers]
+    test = len(machine.unless(0, 0))
+    length = len(_code(machine, (), report, 0, lambda _: 0))
+    each = len(_code(machine, (Call("close"),), report, 0, lambda _: 0)) - length
+    for call in calls:
+        length += each + sum(loads[: len(call.arguments)]) + test * len(call.optional)
+    return length
 
 
 class _Data:
@@ -246,12 +259,13 @@ def _code(
     address: Callable[[bytes], int],
 ) -> bytes:
     end = _report(machine, report)
-    code = b""
+    code = bytearray()
     for number, call in enumerate(calls):
         code += machine.load(machine.mark, number) + _call(machine, call, address)
         code += _checked(machine, call, size - len(end) - len(code))
     code += machine.load(machine.mark, len(calls)) + machine.become
-    return code + machine.load(machine.number, machine.calls["execve"]) + machine.call + end
+    code += machine.load(machine.number, machine.calls["execve"]) + machine.call + end
+    return bytes(code)
 
 
 def _call(machine: _Machine, call: Call, address: Callable[[bytes], int]) -> bytes:

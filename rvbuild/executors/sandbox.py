@@ -2,7 +2,7 @@
 
 Knows: bwrap's pipes and the handle on what runs inside. Must not know: logs, actions.
 
-bwrap reads its options from a pipe, so no host path shows in its command line. What it
+bwrap reads its options from a file in memory, so no host path shows in its command line. What it
 made waits at a second pipe, the gate, until there is a handle on the first process of the
 new pid namespace: that handle kills everything inside at once, and tells when the last of
 it is gone.
@@ -87,6 +87,7 @@ class Sandbox:
         self._pid = 0  # of the first process inside, as seen from here
         self._first = -1  # the handle on it (a pidfd)
         self._said = b""  # what bwrap told of the sandbox: lines of JSON
+        self._porter = launch.request.porter
         self._threshold, self._command = launch.threshold, launch.request.command[0]
         self.failure = ""  # after ``wait``: why there was no command to run
         try:
@@ -101,20 +102,13 @@ class Sandbox:
             raise StepError(msg, hint="look at `env` and the pins of the recipe")
         pipe = self._pipes.pipe
         (self.output, output), (self.status, status) = pipe(), pipe()
-        (options, to_options), (seal, to_seal) = pipe(), pipe()
-        self._report, report = pipe()
-        threshold = self._pipes.add(launch.threshold.file())
+        (seal, to_seal), (self._report, report) = pipe(), pipe()
+        passed = [output, report, status, self._memory(launch.options), seal]
+        porter = launch.request.porter
+        passed += [self._pipes.add(one.file()) for one in (launch.threshold, porter) if one]
         os.write(to_seal, launch.seal[:-1])
-        passed = (output, report, status, options, seal, threshold)
         self._process = keeper.start(launch.request, passed)
         self._pipes.close(*passed)
-        try:
-            _write_all(to_options, b"".join(os.fsencode(one) + b"\0" for one in launch.options))
-        except BaseException:
-            self._process.kill()  # it still waits for its options: nothing was made
-            self._process.close()
-            raise
-        self._pipes.close(to_options)
         try:
             self._meet_first_process()
             _write_all(to_seal, launch.seal[-1:])
@@ -123,13 +117,20 @@ class Sandbox:
             raise
         self._pipes.close(to_seal)
 
+    def _memory(self, options: Sequence[str]) -> int:
+        """A file of them, as bwrap reads it."""
+        file = self._pipes.add(os.memfd_create("options"))
+        _write_all(file, b"".join(os.fsencode(one) + b"\0" for one in options))
+        os.lseek(file, 0, os.SEEK_SET)
+        return file
+
     def _meet_first_process(self) -> None:
         while b"\n" not in self._said and (chunk := os.read(self.status, CHUNK)):
             self._said += chunk
         line, newline, rest = self._said.partition(b"\n")
         if not newline:
             self._process.wait()
-            raise refused(_last_words(self.output))
+            raise refused(self._porters_words() or _last_words(self.output))
         self._said = rest
         self._pid = json.loads(line)["child-pid"]
         try:
@@ -188,11 +189,15 @@ class Sandbox:
             self._pipes.close()
         if report:
             self.failure = self._threshold.explain(report, self._command)
-            return FAILED, self._threshold.was_crossed(report)
+            return FAILED, self._threshold.was_passed(report)
         for line in self._said.splitlines():
             if "exit-code" in (told := json.loads(line)):
                 return int(told["exit-code"]), True
         return (128 - bwrap, True) if bwrap < 0 else (bwrap, False)
+
+    def _porters_words(self) -> str:
+        report, porter = self._read_report(), self._porter
+        return porter.explain(report, "bubblewrap") if report and porter else ""
 
     def _read_report(self) -> Report | None:
         data = os.read(self._report, Report.SIZE) if self._report in self._pipes else b""

@@ -19,8 +19,8 @@ from collections.abc import Iterator, Mapping
 
 from attrs import frozen
 
-from rvbuild.core.errors import SandboxError
-from rvbuild.executors.machine_code import Call, Report, program
+from rvbuild.executors.machine_code import Call
+from rvbuild.executors.program import Program
 
 CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_SYS_CHROOT", "CAP_SETPCAP")
 _NUMBERS = (21, 18, 8)  # the last is what the others are dropped with
@@ -68,17 +68,14 @@ _FIRST_COVER = f"{_MEMORY}/first"  # over bwrap's own process: its mounts, progr
 _EMPTY_FILE, _EMPTY_FOLDER = f"{_FIRST_COVER}/cmdline", f"{_FIRST_COVER}/fd"
 _IF_THERE = (errno.ENOENT,)
 _IF_ALLOWED = (errno.EPERM, errno.EACCES)
-_EXECUTABLE = 0x10  # MFD_EXEC
 _SHM_BYTES = 1 << 30
+_OF_THE_C_LIBRARY = (32, 33)  # signals that its posix_spawn leaves ignored
 _SLACK = 50_000  # ns, Linux' default
 
 
 @frozen
-class Threshold:
-    """The program, and the calls that it makes before it becomes the command."""
-
-    calls: tuple[Call, ...]
-    content: bytes
+class Threshold(Program):
+    """The program that stands before each command."""
 
     @classmethod
     def to(cls, folder: str) -> Threshold:
@@ -87,46 +84,7 @@ class Threshold:
         Raises:
             SandboxError: none can be made for this machine.
         """
-        calls = tuple(_calls(folder, _entries("/proc")))
-        return cls(calls, program(calls, _REPORT, os.uname().machine))
-
-    def file(self) -> int:
-        """A descriptor of it, whose ``/proc/self/fd`` name can be executed.
-
-        Raises:
-            SandboxError: the kernel gives none.
-        """
-        try:
-            descriptor = _memory_file()
-        except OSError as error:
-            msg = f"the kernel gives no file in memory for a program: {error.strerror}"
-            raise SandboxError(msg, hint="sysctl vm.memfd_noexec must be below 2") from error
-        os.write(descriptor, self.content)
-        os.fchmod(descriptor, 0o555)
-        return descriptor
-
-    def was_crossed(self, report: Report) -> bool:
-        """Whether it was the command that could not be started."""
-        return report.call == len(self.calls)
-
-    def explain(self, report: Report, command: str) -> str:
-        """What failed, in words; ``command`` is what was to be started."""
-        why = os.strerror(report.error)
-        if self.was_crossed(report):
-            return f"{command} could not be started: {why}"
-        call = self.calls[report.call]
-        texts = (one for one in call.arguments if isinstance(one, bytes))
-        path = next((one for one in texts if one.startswith(b"/")), b"-\0")
-        return f"{call.name} {os.fsdecode(path[:-1])} was refused in the sandbox: {why}"
-
-
-def _memory_file() -> int:
-    try:
-        return os.memfd_create("step", os.MFD_CLOEXEC | _EXECUTABLE)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # before Linux 6.3 there is no such flag, nor need
-            raise
-        return os.memfd_create("step", os.MFD_CLOEXEC)
+        return cls.of(tuple(_calls(folder, _entries("/proc"))), _REPORT)
 
 
 def _entries(proc: str) -> dict[str, bool]:
@@ -207,6 +165,8 @@ def _inherited() -> Iterator[Call]:
     """What a process has from the one that started rvbuild, and may set itself."""
     yield Call("personality", (0,))
     yield Call("rt_sigprocmask", (2, bytes(8), 0, 8))  # SIG_SETMASK
+    for number in _OF_THE_C_LIBRARY:
+        yield Call("rt_sigaction", (number, bytes(32), 0, 8))  # SIG_DFL
     yield Call("prctl", (29, _SLACK, 0, 0, 0))  # PR_SET_TIMERSLACK
     yield Call("prctl", (41, 0, 0, 0, 0))  # PR_SET_THP_DISABLE
     yield Call("ioprio_set", (1, 0, 0), _IF_ALLOWED)

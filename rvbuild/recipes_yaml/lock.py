@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import TypeVar
 
 from attrs import field, frozen
@@ -165,8 +166,8 @@ def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
     Args:
         data: The file's bytes.
         file: Its name, for messages.
-        mend: Leave out entries that somebody changed, so that they are found again; and take
-            those that an rvbuild wrote that knew no checks.
+        mend: Leave out entries that were changed, or lost their check, so that they are found
+            again; take a lock without any check: an rvbuild wrote it that knew none.
 
     Raises:
         LockError: with file, line and column.
@@ -182,7 +183,8 @@ def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
     if version != VERSION:
         msg = f"the lock has format {version}; this rvbuild reads {VERSION}"
         raise LockError(msg, where=top.at("lock"), hint="use the rvbuild that wrote it")
-    entries = _Entries(top, data.decode().split("\n"), mend=mend)
+    text = data.decode().split("\n")
+    entries = _Entries(top, text, mend=mend, checked=_has_checks(top))
     lock = Lock(
         pins=entries.read("pins", _pin, _pin_lines),
         sources=entries.read("sources", _source, _source_lines),
@@ -193,6 +195,13 @@ def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
     return lock
 
 
+def _has_checks(top: Fields) -> bool:
+    """Whether an rvbuild that knows checks wrote the lock."""
+    sections = (node for node in top.node.nodes.values() if isinstance(node, Mapping))
+    entries = (section.nodes.values() for section in sections)
+    return any(isinstance(each, Mapping) and "check" in each.nodes for each in chain(*entries))
+
+
 @frozen
 class _Entries:
     """Reads the entries of a lock, and holds each to its check.
@@ -201,11 +210,13 @@ class _Entries:
         top: The document.
         text: Its lines.
         mend: See `read_lock`.
+        checked: Whether any entry has a check.
     """
 
     top: Fields
     text: list[str]
     mend: bool = field(kw_only=True)
+    checked: bool = field(kw_only=True)
 
     def read(
         self,
@@ -225,9 +236,11 @@ class _Entries:
             fields.finish()
             lines = self._lines(node.keys[key], fields.at("check"))
             # written again only if it stands there in other words: that costs ten times as much
-            sound = check in {_check(lines), None} or check == _check(written(key, entry))
-            if not sound or check is None:
-                self._tell(key, node.keys[key], check)
+            right = check == _check(lines) or check == _check(written(key, entry))
+            sound = right or (check is None and not self.checked)
+            if not right and not self.mend:
+                hint = "finds it again" if self.checked else "adds it"
+                raise _changed(key, node.keys[key], check, hint)
             if sound:
                 entries[key] = entry
         return entries
@@ -237,17 +250,12 @@ class _Entries:
         first, last = (int(place.rsplit(":", 2)[1]) for place in (begin, end))
         return self.text[first - 1 : last - 1]
 
-    def _tell(self, key: str, where: str, check: str | None) -> None:
-        if not self.mend:
-            raise _changed(key, where, check)
 
-
-def _changed(key: str, where: str, check: str | None) -> LockError:
+def _changed(key: str, where: str, check: str | None, hint: str) -> LockError:
     if check is None:
-        msg, hint = f"{key} has no 'check': it cannot be told from a changed entry", "adds it"
+        msg = f"{key} has no 'check': it cannot be told from a changed entry"
     else:
         msg = f"{key} was changed by hand, or by a merge: its 'check' is that of other facts"
-        hint = "finds it again"
     return LockError(msg, where=where, hint=f"`rvbuild lock` {hint}; look at what changes then")
 
 

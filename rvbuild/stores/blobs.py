@@ -109,9 +109,15 @@ class BlobShelves:
         return self._executable if executable else self._plain
 
     def share(self, blob: Digest, path: str, at: int, *, executable: bool) -> bool:
-        """Like ``link``, for a blob that the store hardly has: asking is cheaper than failing."""
+        """Like ``link``, for a blob that the store hardly has: asking is cheaper than failing.
+
+        An executable twin alone is not enough: what links to it would never name the blob.
+        """
         shelf = self.shelf(executable=executable)
-        known = os.access(shelf.place(blob.hash), os.F_OK, dir_fd=shelf.fd)
+        name = shelf.place(blob.hash)
+        known = os.access(name, os.F_OK, dir_fd=shelf.fd)
+        if known and executable:
+            known = os.access(name, os.F_OK, dir_fd=self._plain.fd)
         return known and self.link(blob, path, at, executable=executable)
 
     def link(self, blob: Digest, path: str, at: int, *, executable: bool) -> bool:
@@ -143,6 +149,8 @@ class BlobShelves:
         Raises:
             OSError: the disk could not take it.
         """
+        if executable:  # first: whoever finds a twin may think that the blob is there
+            _named(self._plain, blob, path, at)
         shelf = self.shelf(executable=executable)
         if not _named(shelf, blob, path, at):
             name = shelf.place(blob.hash)
@@ -152,8 +160,6 @@ class BlobShelves:
             else:  # damaged, of the other mode, or it has all the links that it can have
                 os.link(path, SPARE, src_dir_fd=at, dst_dir_fd=self._base, follow_symlinks=False)
                 self._replace(shelf, name)
-        if executable:
-            _named(self._plain, blob, path, at)
 
     def twin(self, blob: Digest, *, executable: bool) -> None:
         """Make a fresh file of the blob in this mode, from whichever mode is there.

@@ -8,7 +8,6 @@ holds the very folder in which it removes: nothing outside of the store is reach
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 import time
@@ -25,8 +24,9 @@ from rvbuild.stores.layout import REPAIR, Layout, guarded, store_error
 from rvbuild.stores.live import DAY, Live, divide
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.locks import STORE
+from rvbuild.stores.mounts import own_folder, refuse_mounts
 from rvbuild.stores.records import forget_record
-from rvbuild.stores.roots import names_in
+from rvbuild.stores.roots import Roots, Unseen, names_in
 from rvbuild.stores.shape import (
     CAS,
     EXEC,
@@ -45,20 +45,21 @@ __all__ = ["DAY", "Collected", "collect"]
 
 @frozen(kw_only=True)
 class Collected:
-    """What went, and the size in bytes of the blobs that went and stayed."""
+    """What went, the size in bytes of the blobs that went and stayed, and what nobody could see."""
 
     results: int
     trees: int
     blobs: int
     freed: int
     kept: int
+    unseen: tuple[Unseen, ...] = ()
 
 
 def collect(store: LocalStore, *, keep_days: float, max_size: int | None = None) -> Collected:
     """Remove what no root reaches and nobody used lately; empty ``tmp/``.
 
-    A root whose link no longer leads into the store is dropped first. What a repair set
-    aside goes as results do.
+    A root whose link no longer leads into the store is dropped first; one whose link cannot be
+    looked at stays. What a repair set aside goes as results do.
 
     Args:
         store: No build may be using it, in any process.
@@ -73,23 +74,36 @@ def collect(store: LocalStore, *, keep_days: float, max_size: int | None = None)
     layout = store.layout
     with ExitStack() as stack:
         with _nothing_collected(layout):
+            refuse_mounts(layout)  # first: to take a lock makes a file
             stack.enter_context(store.exclusive())
             there = survey(layout, _refuse)
-            alive, dead = store.alive_and_dead()
+            roots = store.by_link()
             stay = Live(layout, there)
-            go = divide(stay, alive, keep_days, max_size)
-            _refuse_mounts(layout)
+            go = divide(stay, (*roots.alive, *roots.unseen), keep_days, max_size)
+            held = _held_views(layout, roots, stay)
         with guarded(layout.root, "collect garbage in"):
-            for path in (*dead, *(result.path for result in go)):
+            for path in (*roots.dead, *(result.path for result in go)):
                 forget_record(layout, path)
             trees = _sweep_trees(layout, there, stay)
             blobs, freed = _sweep_blobs(layout, there, stay)
             _sweep(layout, layout.tmp, math.inf)
             _sweep(layout, layout.damaged, time.time() - keep_days * DAY)
-            held = (names_in(root.link, layout.views) for _, root in alive)
-            _sweep_views(layout, there, set[str]().union(*held))
+            _sweep_views(layout, there, held)
             _sweep_locks(layout, there)
-    return Collected(results=len(go), trees=trees, blobs=blobs, freed=freed, kept=stay.size)
+    return Collected(
+        results=len(go),
+        trees=trees,
+        blobs=blobs,
+        freed=freed,
+        kept=stay.size,
+        unseen=roots.told,
+    )
+
+
+def _held_views(layout: Layout, roots: Roots, stay: Live) -> set[str]:
+    """What links show; what a link that nobody could look at shows is the view of a live tree."""
+    held = (names_in(root.link, layout.views) for _, root in roots.alive)
+    return set(stay.trees if roots.unseen else ()).union(*held)
 
 
 def _refuse(error: WrongKind) -> NoReturn:
@@ -112,29 +126,6 @@ def _kept_all(error: StoreError | VerificationError) -> StoreError:
     return StoreError(error.message, where=error.where, hint=hint)
 
 
-def _refuse_mounts(layout: Layout) -> None:
-    """What is mounted inside the store is not the store's: nothing in it may go."""
-    for path in (
-        layout.tmp,
-        layout.damaged,
-        layout.trees,
-        layout.views,
-        layout.cas,
-        layout.exec,
-        layout.locks,
-    ):
-        with suppress(FileNotFoundError), _folder(layout, path):
-            pass
-
-
-@contextmanager
-def _folder(layout: Layout, path: str) -> Iterator[int]:
-    with layout.folder(path) as at:
-        if os.fstat(at).st_dev != os.fstat(layout.fd).st_dev:
-            raise OSError(errno.EXDEV, "another disk is mounted there", path)
-        yield at
-
-
 def _sweep_trees(layout: Layout, there: Survey, live: Live) -> int:
     """Marks go before folders: a registered tree is always whole."""
     count = 0
@@ -143,13 +134,13 @@ def _sweep_trees(layout: Layout, there: Survey, live: Live) -> int:
         for shard in there.shards[TREES]
     ]
     for path, names in gone:
-        with _folder(layout, path) as at:
+        with own_folder(layout, path) as at:
             for name in names:
                 if name.endswith(MARK):
                     os.unlink(name, dir_fd=at)
                     count += 1
     for path, names in gone:
-        with _folder(layout, path) as at:
+        with own_folder(layout, path) as at:
             for name in names:
                 if not name.endswith(MARK):
                     remove_tree(name, at)
@@ -163,7 +154,7 @@ def _sweep_views(layout: Layout, there: Survey, held: Collection[str]) -> None:
         changed = [name for name in names if not _is_removable(layout, f"{shard.path}/{name}")]
         for name in changed:
             set_aside(layout, f"{shard.path}/{name}")
-        with _folder(layout, shard.path) as at:
+        with own_folder(layout, shard.path) as at:
             for name in names:
                 remove_tree(name, at)
 
@@ -176,7 +167,7 @@ def _sweep_blobs(layout: Layout, there: Survey, live: Live) -> tuple[int, int]:
     count = freed = 0
     for top in (EXEC, CAS):
         for shard in there.shards[top]:
-            with _folder(layout, shard.path) as at:
+            with own_folder(layout, shard.path) as at:
                 for name in shard.names:
                     if name in live.blobs:
                         continue
@@ -192,7 +183,7 @@ def _sweep(layout: Layout, path: str, oldest: float) -> None:
 
     What a repair set aside may be somebody's own work: it stays as long as a result.
     """
-    with suppress(FileNotFoundError), _folder(layout, path) as at:
+    with suppress(FileNotFoundError), own_folder(layout, path) as at:
         for name in os.listdir(at):
             if os.stat(name, dir_fd=at, follow_symlinks=False).st_mtime < oldest:
                 remove_tree(name, at)
@@ -200,7 +191,7 @@ def _sweep(layout: Layout, path: str, oldest: float) -> None:
 
 def _sweep_locks(layout: Layout, there: Survey) -> None:
     """Whoever takes one holds the store, and here nobody does."""
-    with _folder(layout, layout.locks) as at:
+    with own_folder(layout, layout.locks) as at:
         for shard in there.shards[LOCKS]:
             for name in shard.names:
                 if name != STORE:

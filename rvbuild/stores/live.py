@@ -115,7 +115,8 @@ class Live:
         except VerificationError as error:  # which blobs it needs cannot be known
             refuse(mark, error.message)
         message = Digest.of(data)
-        if tree.root.hash != name or message.hash not in self._in_cas:
+        written = tree.root.hash == name and tree.encode() == data
+        if not written or message.hash not in self._in_cas:
             refuse(mark, "the mark of a tree is damaged: it is not the Tree message of its name")
         files = {node.digest.hash for _, node in tree.walk() if isinstance(node, File)}
         return _KeptTree(tree.root, message, frozenset(files | {message.hash}))

@@ -28,6 +28,7 @@ from rvbuild.files.removal import remove_tree
 from rvbuild.stores.layout import EXECUTABLE, PLAIN, Layout, guarded
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.locks import STORE
+from rvbuild.stores.mounts import refuse_mounts
 from rvbuild.stores.records import forget_record
 from rvbuild.stores.shape import MARK
 from rvbuild.stores.verify import Finding, examine
@@ -75,6 +76,7 @@ def repair(store: LocalStore, tell: Tell) -> None:
     inodes: dict[int, str] = {}
     rounds = _Rounds(layout, tell, f"{layout.damaged}/{moment}-{os.getpid()}", inodes)
     with store.mending(), guarded(layout.root, "repair"):
+        refuse_mounts(layout)
         rounds.make_way()
         with store.exclusive():
             _repair(rounds)

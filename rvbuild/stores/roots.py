@@ -6,10 +6,13 @@ Must not know: what a root reaches.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 from contextlib import suppress
+
+from attrs import frozen
 
 from rvbuild.core.canonical import encode
 from rvbuild.core.errors import StoreError, VerificationError
@@ -17,6 +20,34 @@ from rvbuild.core.ports import Root
 from rvbuild.core.tree import check_name
 from rvbuild.stores.layout import REPAIR, Layout, guarded
 from rvbuild.stores.records import put_record, read_record
+
+_GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+
+
+@frozen(kw_only=True)
+class Unseen:
+    """The root at ``path`` whose ``link`` nobody could look at, and why."""
+
+    path: str
+    link: str
+    problem: str
+
+
+@frozen(kw_only=True)
+class Roots:
+    """Roots by what became of their links; ``alive`` and ``unseen`` ones are held.
+
+    Attributes:
+        alive: Those whose link leads into the store, each with its path.
+        unseen: Those whose link may do so, each with its path.
+        told: What to say of the latter.
+        dead: The paths of the others.
+    """
+
+    alive: tuple[tuple[str, Root], ...]
+    unseen: tuple[tuple[str, Root], ...]
+    told: tuple[Unseen, ...]
+    dead: tuple[str, ...]
 
 
 class LocalRoots:
@@ -53,20 +84,25 @@ class LocalRoots:
         """
         return tuple(root for _, root in self._files())
 
-    def alive_and_dead(self) -> tuple[list[tuple[str, Root]], list[str]]:
-        """The roots whose link leads into the store, each with its path; the others' paths.
+    def by_link(self) -> Roots:
+        """The roots by whether their link leads into the store.
 
         Raises:
             StoreError: a root could not be read, or is damaged.
         """
-        alive, dead = [], []
+        alive, unseen, told, dead = [], [], [], []
         for path, root in self._files():
             shown = (self._layout.views, self._layout.trees)  # the latter by former versions
-            if any(names_in(root.link, folder) for folder in shown):
-                alive.append((path, root))
-            else:
-                dead.append(path)
-        return alive, dead
+            try:
+                if any(names_in(root.link, folder) for folder in shown):
+                    alive.append((path, root))
+                else:
+                    dead.append(path)
+            except OSError as error:
+                unseen.append((path, root))
+                problem = error.strerror or str(error)
+                told.append(Unseen(path=path, link=root.link, problem=problem))
+        return Roots(alive=tuple(alive), unseen=tuple(unseen), told=tuple(told), dead=tuple(dead))
 
     def _files(self) -> list[tuple[str, Root]]:
         folder = self._layout.roots
@@ -123,18 +159,62 @@ def decode_root(data: bytes, file: str) -> Root:
 def names_in(link: str, folder: str) -> set[str]:
     """The names, two levels below ``folder``, of what a symlink leads to or into.
 
-    Of a folder, those of each symlink in it.
+    Of a folder, those of each symlink in it. ``folder`` is one of a store's own.
+
+    Raises:
+        OSError: nobody can tell: the way there may not be looked at, or is not there now, as
+            that of a disk that is not mounted or of another container.
     """
-    if os.path.islink(link):
-        target = os.path.join(os.path.dirname(link), os.readlink(link))
-        name = _name_in(os.path.realpath(target), folder) if os.path.lexists(target) else None
-        return {name} if name else set()
     try:
-        with os.scandir(link) as entries:
+        target = os.path.join(os.path.dirname(link), os.readlink(link))
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            return _names_of_links(link, folder)
+        _refuse_unless_gone(error, link)
+        return set()
+    try:
+        path = os.path.realpath(target, strict=True)
+    except OSError as error:
+        path = os.path.realpath(target)
+        if not _is_in(path, os.path.dirname(folder)):  # the store is there: it is gone
+            _refuse_unless_gone(error, path)
+        return set()
+    name = _name_in(path, folder)
+    return {name} if name else set()
+
+
+def _names_of_links(path: str, folder: str) -> set[str]:
+    try:
+        with os.scandir(path) as entries:
             links = [entry.path for entry in entries if entry.is_symlink()]
-    except OSError:
+    except NotADirectoryError:
         return set()
     return set().union(*(names_in(each, folder) for each in links))
+
+
+def _refuse_unless_gone(error: OSError, path: str) -> None:
+    """Raise unless ``path`` is gone: the folder that it was in is there, with something in it.
+
+    An empty folder may be where a disk is mounted at other times.
+    """
+    if error.errno not in _GONE:
+        raise error
+    try:
+        with os.scandir(os.path.dirname(path)) as entries:
+            if next(entries, None) is None:
+                raise OSError(errno.ENOENT, "the folder that it was in is empty", path)
+    except NotADirectoryError:
+        return
+
+
+def _is_in(path: str, top: str) -> bool:
+    """Whether ``path``, of which not all is there, is below the folder ``top``."""
+    while path != os.path.dirname(path):
+        path = os.path.dirname(path)
+        with suppress(OSError):  # it is not there
+            if os.path.samefile(path, top):
+                return True
+    return False
 
 
 def _name_in(path: str, folder: str) -> str | None:
@@ -148,7 +228,7 @@ def _name_in(path: str, folder: str) -> str | None:
         try:
             if os.path.samefile(above, folder):
                 return os.path.basename(name)
-        except OSError:  # one of them is not there
+        except FileNotFoundError:  # the store has no such folder
             return None
         name, shard = shard, above
     return None

@@ -226,6 +226,9 @@ def _tree(walk: _Walk, name: str, mark: str) -> None:
     if tree.root.hash != name:
         walk.damaged(mark, "the root of the Tree message has another digest")
         return
+    if tree.encode() != data:  # other bytes can mean the same, and then have no blob
+        walk.damaged(mark, "not the bytes that rvbuild writes for this tree")
+        return
     walk.trees[name] = tree
     message = Digest.of(data)
     if message.hash not in walk.present:

@@ -63,7 +63,8 @@ def test_a_bomb_is_refused_early(number: str):
 
 
 def test_after_a_power_cut_what_was_registered_is_there():
-    if os.geteuid() != 0 or shutil.which("mkfs.ext4") is None:
+    able = os.geteuid() == 0 and shutil.which("mkfs.ext4") is not None
+    if not os.environ.get("CI") and not able:
         pytest.skip("only root can mount a file system from a file")
     assert done("power_cuts", "--count", "2", "--systems", "ext4")[0] == 2
 

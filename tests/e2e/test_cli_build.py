@@ -33,18 +33,18 @@ def test_results_for_programs_are_one_document(world: World):
     assert re.fullmatch(r"[0-9a-f]{64}", one["derivation"])
 
 
-def test_copies_replace_older_copies_and_an_edited_one_is_kept_beside(world: World):
+def test_copies_replace_older_copies_and_can_be_changed(world: World):
     out = world.folder / "o ut"
     assert world.fine(HELLO_HERE, "-o", "o ut").out == f"o ut/{HELLO_HERE}  share/hello.txt\n"
     file = out / HELLO_HERE / "share/hello.txt"
     world.fine(HELLO_HERE, "-o", str(out))
     assert os.listdir(out) == [HELLO_HERE]
     file.write_text("changed\n")
-    told = world.fine(HELLO_HERE, "-o", str(out))
+    aside = f"{HELLO_HERE}.old-"
+    world.fine(HELLO_HERE, "-o", str(out)).said(aside)
     assert file.read_text() == f"hello 1 for {HERE}\n"
-    (kept,) = out.glob(f"{HELLO_HERE}.old-*")
-    assert (kept / "share/hello.txt").read_text() == "changed\n"
-    told.said("or was changed", str(kept))
+    (edited,) = out.glob(f"{aside}*")
+    assert (edited / "share/hello.txt").read_text() == "changed\n"
     assert not (world.folder / "result").exists()
 
 

@@ -254,15 +254,16 @@ def test_taking_a_large_output_in_can_be_ended(world: World, size: int, code: in
 STOPPING = """\
 import os, signal, sys
 
+first = [True]
 def hook(event, args):
-    if event == "{event}" and "{part}" in str(args[{place}]):
+    if event == "{event}" and "{part}" in str(args[{place}]) and first and first.pop():
         os.kill(os.getpid(), signal.SIGSTOP)
 
 sys.addaudithook(hook)
 from rvbuild.__main__ import main
 sys.exit(main())
 """
-"""The program, stopped as it is about to do something; then it can be let go on."""
+"""The program, stopped as it is about to do something for the first time, then let go on."""
 
 
 def gc_while_stopped(world: World, *words: str, event: str, part: str, place: int) -> Ran:

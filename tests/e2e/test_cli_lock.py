@@ -152,10 +152,11 @@ def test_what_another_build_machine_was_given_stays(upstream: Upstream):
     assert found
     theirs = unchecked(found.group()).replace(f"@{HERE}:", f"@{OTHER}:")
     stale = theirs.replace("base-toolbox/", "base-toolbox/a").replace("spec: '", "spec: 'x")
-    upstream.lock.write_text(text.replace(found.group(), found.group() + theirs + stale))
+    plain, mine = unchecked(text), unchecked(found.group())
+    upstream.lock.write_text(plain.replace(mine, mine + theirs + stale))
     world.fine("lock", "--offline")
-    first, second = sorted([unchecked(found.group()), theirs])
-    expected = unchecked(text).replace(unchecked(found.group()), first + second)
+    first, second = sorted([mine, theirs])
+    expected = plain.replace(mine, first + second)
     assert unchecked(upstream.lock.read_text()) == expected
     world.fine("lock", "--check", "--offline")
 
@@ -169,7 +170,7 @@ def test_a_project_may_use_the_modules_of_a_source_that_shipped_recipes_use(worl
         f"lock: 1\npins: {{}}\nsources:\n{source.group()}go-modules:\n  k3s-source/k3s:\n"
         "    specs:\n      - 'mine'\n    modules: []\n    mods: []\n"
     )
-    checked = write_lock(read_lock(text.encode(), "rvbuild.lock", mend=True))
+    checked = write_lock(read_lock(unchecked(text).encode(), "rvbuild.lock", mend=True))
     (world.folder / "rvbuild.lock").write_text(checked)
     world.fine("show", f"k3s-server-{OTHER}")
 

@@ -20,11 +20,13 @@ from rvbuild.executors import bwrap, doctor, identity, knobs, seccomp, workspace
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.local import _Step
 from rvbuild.executors.machine_code import Call, program
+from rvbuild.executors.porter import Porter
 from rvbuild.executors.sandbox import Sandbox
 from rvbuild.executors.step_log import StepLog
 from rvbuild.executors.threshold import Threshold
 from rvbuild.executors.usage import Usage
 from rvbuild.executors.watch import Ended, Watch
+from rvbuild.files.removal import remove_tree
 
 sys.path.insert(0, str(Path(__file__).parent))
 from sandboxes import HERE, PYTHON, Bench
@@ -207,6 +209,35 @@ def test_threshold_that_fails_is_an_error_and_never_a_fallback(
     assert bench.sh("true").exit_code == 0
 
 
+@pytest.mark.privileged
+@pytest.mark.skipif(identity.pool() is None, reason="only root's steps have a porter")
+def test_porter_that_fails_is_an_error_and_never_a_fallback(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    """At its first call, after it has left root, and where there is no bwrap; then the control."""
+    whole = Porter.to
+    gone, namespaces = Call("chdir", (b"/nowhere\0",)), Call("unshare", (0x20000,))
+    for place, call, said in (
+        (0, gone, "chdir /nowhere was refused in the sandbox: No such file"),
+        (None, namespaces, "unshare - was refused in the sandbox: Operation not permitted"),
+        (None, Call("chroot", (b"/proc\0",)), "chroot /proc was refused"),
+    ):
+
+        def broken(*of: object, at: int | None = place, call: Call = call) -> Porter:
+            calls = list(whole(*of).calls)  # type: ignore[arg-type]
+            calls.insert(len(calls) if at is None else at, call)
+            return Porter.of(calls, 0)
+
+        monkeypatch.setattr(Porter, "to", broken)
+        with pytest.raises(SandboxError, match=said):
+            bench.sh("touch $out/ran")
+    monkeypatch.setattr(Porter, "to", lambda owner, sources, _: whole(owner, sources, ()))
+    with pytest.raises(SandboxError, match="bubblewrap could not be started: No such file"):
+        bench.sh("touch $out/ran")
+    monkeypatch.setattr(Porter, "to", whole)
+    assert bench.sh("true").exit_code == 0
+
+
 @pytest.mark.parametrize("words", [
     "rvbuild: unshare - was refused in the sandbox: Operation not permitted",
     "rvbuild: /bin/sh could not be started: No such file or directory",
@@ -365,7 +396,7 @@ def test_a_look_takes_any_depth_and_follows_nothing(tmp_path: Path):
     usage = Usage(str(tmp_path))
     usage.measure()
     assert usage.entries == 3001
-    workspace.remove(str(tmp_path))
+    remove_tree(str(tmp_path))
 
 
 # ---- what must not survive

@@ -7,6 +7,7 @@ The probes are in ``escape_probes.py``. Each is run twice: outside, where it has
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import os
 import signal
@@ -329,6 +330,7 @@ Results = dict[tuple[str, str], str]
 def canaries(host: Host) -> Iterator[None]:
     """An environment and an open file that must not get inside."""
     held = os.open(host.things["canary"], os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_SH)  # or /proc/locks may be empty
     os.set_inheritable(held, True)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("RVBUILD_CANARY", "USER", "HOME"):

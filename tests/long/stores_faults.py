@@ -67,6 +67,7 @@ def fill(sink: TreeSink, name: bytes) -> None:
     sink.file("a/plain", [b"in every tree"])
     sink.file("a/run", [b"in every tree"], executable=True)
     sink.file("own", [name])
+    sink.file("a/alone", [b"only as an executable: " + name], executable=True)
     sink.file("a/pieces", [name, b" in ", b"pieces"], executable=True)
     sink.copy("a/again", "own")
     sink.symlink("link", "a/plain")

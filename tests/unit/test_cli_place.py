@@ -308,6 +308,23 @@ class Faults:
         return call
 
 
+def test_what_is_no_copy_never_lies_in_the_folder_that_is_cleared(
+    at: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """An error just before the copy takes its place: what a person made is beside it, whole."""
+    at.parent.mkdir()
+    a_folder(at)
+
+    def fail(*_: object) -> bool:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(place, "_took", fail)
+    with pytest.raises(StoreError):
+        copy(fill, is_same, str(at), identity(str(at)))
+    (aside,) = at.parent.iterdir()
+    assert (aside / "sub/notes").read_text() == "my notes"
+
+
 @pytest.mark.parametrize("came", [a_file, a_folder, a_link])
 def test_a_copy_replaces_nothing_that_came_during_the_build(at: Path, came: Callable[[Path], None]):
     at.parent.mkdir()

@@ -1,5 +1,6 @@
 """The lock: its text, its round trip, and whether it fits the recipes."""
 
+import re
 from typing import Any
 
 import pytest
@@ -136,6 +137,20 @@ def test_a_changed_entry_is_refused_left_out_or_taken_without_its_check():
         read_lock(old.encode(), "rvbuild.lock")
     assert "`rvbuild lock` adds it" in (caught.value.hint or "")
     assert read_lock(old.encode(), "rvbuild.lock", mend=True) == LOCK
+
+
+@pytest.mark.parametrize("section", ["pins", "sources", "go-modules"])
+def test_an_entry_whose_check_somebody_took_away_is_found_again(section: str):
+    """Else facts that were changed with it would get a check that vouches for them."""
+    whole = read_lock(write_lock(LOCK).encode(), "rvbuild.lock")
+    before, begin, after = write_lock(LOCK).partition(f"{section}:\n")
+    less = before + begin + re.sub(r"\n    check: .*", "", after, count=1)
+    with pytest.raises(LockError, match="has no 'check'") as caught:
+        read_lock(less.encode(), "rvbuild.lock")
+    assert "`rvbuild lock` finds it again" in (caught.value.hint or "")
+    mended = read_lock(less.encode(), "rvbuild.lock", mend=True)
+    name = section.replace("-", "_")
+    assert len(getattr(mended, name)) == len(getattr(whole, name)) - 1
 
 
 def test_an_entry_in_other_words_is_the_same():

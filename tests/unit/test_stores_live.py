@@ -157,6 +157,15 @@ def emptied(store: LocalStore) -> Path:
     return mark
 
 
+def other_bytes(store: LocalStore) -> Path:
+    """A mark that means the same, with a field more than is written; its bytes are a blob."""
+    _, _, mark = files(store, "trees/*/*.tree")
+    more = mark.read_bytes() + b"\x7a\x00"
+    store.write(more)
+    rewritten(mark, more)
+    return mark
+
+
 DAMAGES = (
     another_tree,
     another_realisation,
@@ -167,6 +176,7 @@ DAMAGES = (
     no_tree,
     no_log,
     emptied,
+    other_bytes,
 )
 
 

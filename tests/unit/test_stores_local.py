@@ -60,6 +60,25 @@ def test_an_executable_that_nobody_reads_is_stored_once(store: LocalStore) -> No
     assert blob(store, b"tool in pieces").samefile(blob(store, b"tool in pieces", "exec"))
 
 
+@pytest.mark.parametrize("lost", [(), ("cas",), ("exec",), ("cas", "exec")])
+def test_an_executable_has_both_names_whichever_a_killed_run_made(
+    store: LocalStore, lost: tuple[str, ...]
+) -> None:
+    Path(store.path(executable_alone(store)) + ".tree").unlink()
+    for folder in lost:
+        blob(store, b"tool", folder).unlink()
+    top = Path(store.path(executable_alone(store)))
+    assert blob(store, b"tool").read_bytes() == b"tool"
+    assert (top / "tool").samefile(blob(store, b"tool", "exec"))
+    assert mode(top / "tool") == "555"
+
+
+def executable_alone(store: LocalStore) -> Digest:
+    with store.new_tree() as writer:
+        writer.file("tool", [b"tool"], executable=True)
+        return writer.commit()
+
+
 def test_a_plain_file_gets_its_own_blob_when_the_executable_came_first(store: LocalStore) -> None:
     _, top = add(store)
     with store.new_tree() as writer:

@@ -108,6 +108,26 @@ def test_a_file_cut_short_or_longer_is_found(store: LocalStore) -> None:
         path.chmod(mode)
 
 
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_mark_of_other_bytes_that_mean_the_same_is_damaged(
+    store: LocalStore, *, empty: bool
+) -> None:
+    """Its blob would be another: protobuf reads nothing as an empty tree, and skips fields."""
+    with store.new_tree() as writer:
+        if not empty:
+            writer.file("a", [b"a"])
+        root = writer.commit()
+    assert findings(store) == []
+    mark = Path(f"{store.path(root)}.tree")
+    data = b"" if empty else mark.read_bytes() + b"\x7a\x00"
+    mark.unlink()  # the blob of the right message stays
+    mark.write_bytes(data)
+    mark.chmod(0o444)
+    store.write(data)
+    (damaged,) = findings(store)
+    assert (damaged.kind, damaged.path) == ("damaged", str(mark))
+
+
 def tree_file(store: LocalStore, realisation: Realisation, name: str) -> Path:
     return Path(store.layout.tree(realisation.output.hash), name)
 

@@ -138,6 +138,7 @@ def campaign(options: Options, work: Callable[[Path], Tally]) -> int:
         text = json.dumps([tally.tried, tally.failed, tally.kinds])
         Path(options.inside, "tally.json").write_text(text)
         return 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as ^C does
     began = time.monotonic()
     folder = tempfile.mkdtemp(prefix=f"rvbuild-{options.name}-")
     try:
@@ -277,6 +278,12 @@ def _fault(ground: Ground, options: Options, number: int) -> str | None:
 def generator(seed: int, number: int) -> random.Random:
     """What trial ``number`` chooses by."""
     return random.Random(f"{seed}/{number}")  # noqa: S311 - no secret
+
+
+def one_processor() -> None:
+    """Let threads take turns: with more than one processor, their order is chance."""
+    processors = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {processors[os.getpid() % len(processors)]})
 
 
 def adopt_orphans() -> None:

@@ -22,15 +22,17 @@ less moves no other far.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import random
 import re
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
 from attrs import frozen
-from campaign import Options, hold, main, reap
+from campaign import Options, hold, main, one_processor, reap
 from judge import bad_objects, sha256
 from program import Ran, read_modules
 from small import PINNED, TARGETS, VERSION, SmallWorld
@@ -42,6 +44,7 @@ CALLS = (
     "write", "pwrite64", "writev", "copy_file_range", "sendfile", "ftruncate", *sorted(SYNCS),
     "rename", "renameat", "renameat2",
 )  # fmt: skip
+_SET_PTRACER = 0x59616D61
 CASES = (
     ("unlocked", ("lock",)),
     ("locked", ("fetch", *TARGETS)),
@@ -68,7 +71,7 @@ class FailingCalls:
     """One small world, and every point at which a call can fail."""
 
     def __init__(self, folder: Path, options: Options) -> None:
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        one_processor()
         read_modules()
         self.world = SmallWorld(folder)
         self.doing = ""
@@ -128,12 +131,23 @@ class FailingCalls:
         if self._python:
             return program.run(*words, hook=lambda: self._hook(point.error, point.at))
         fault = f"inject={point.call}:error={point.error}:when={point.at}"
-        return program.execute(*words, before=self._strace(point.call, fault))
+        return program.run(*words, hook=lambda: self._traced(point.call, "-e", fault))
 
-    def _strace(self, calls: str, *expressions: str) -> list[str]:
-        told = [word for each in expressions for word in ("-e", each)]
-        start = ["strace", "-f", "-b", "execve", "-qq", "-y", "-o", str(self._trace), "-e"]
-        return [*start, f"trace={calls}", *told, sys.executable, "-m", "rvbuild"]
+    def _traced(self, calls: str, *more: str) -> Trap:
+        """Have strace attached to this process; what it started is in no trace."""
+        options = [
+            "-f",
+            "-b",
+            "execve",
+            "-qq",
+            "-y",
+            "-o",
+            str(self._trace),
+            "-e",
+            f"trace={calls}",
+        ]
+        attach(["strace", *options, *more])
+        return Trap(str, 0, str(self.world.work), reads=False)
 
     def _hits(self) -> list[str]:
         """The calls that failed, each with the file that it was for."""
@@ -152,7 +166,7 @@ class FailingCalls:
             ran = self.world.program.run(*words, hook=lambda: self._hook("READ", 0)).fine()
             counts = {"a call of Python": int(ran.report)}
         else:
-            self.world.program.execute(*words, before=self._strace(",".join(CALLS))).fine()
+            self.world.program.run(*words, hook=lambda: self._traced(",".join(CALLS))).fine()
             counts = self._counted()
         return [
             Point(case, call, error, at)
@@ -169,6 +183,23 @@ class FailingCalls:
 
     def _hook(self, act: str, at: int) -> Trap | AfterSpawn:
         return hook_for(act, at, str(self.world.work))
+
+
+def attach(tracer: list[str]) -> None:
+    """Start a tracer of this process, as nobody's child, and wait until it is there."""
+    me = os.getpid()
+    ctypes.CDLL(None, use_errno=True).prctl(_SET_PTRACER, -1, 0, 0, 0)
+    child = os.fork()
+    if child == 0:
+        if os.fork() == 0:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for number in range(4):
+                os.dup2(nothing, number)
+            os.execvp(tracer[0], [*tracer, "-p", str(me)])  # noqa: S606
+        os._exit(0)
+    os.waitpid(child, 0)
+    while "TracerPid:\t0\n" in Path("/proc/self/status").read_text():
+        time.sleep(0.001)
 
 
 def inside_python(parser: argparse.ArgumentParser) -> None:

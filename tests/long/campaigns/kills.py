@@ -18,13 +18,12 @@ differently, the call with that number may be the other's.
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import sys
 from pathlib import Path
 
-from campaign import Options, hold, main, reap
+from campaign import Options, hold, main, one_processor, reap
 from judge import bad_objects
 from program import Ran, read_modules
 from small import HERE, PINNED, TARGETS, VERSION, SmallWorld
@@ -55,7 +54,7 @@ _MINE = re.compile(r"(?<=tmp/)[0-9a-f]{24}|(?<=\.)\d+$")
 
 _FROM_AFAR = {"lock", "fetch", "build", "check"}
 _SLOW = f"slow-{HERE}"
-_CALLS_OF_A_START = 150
+_CALLS_OF_A_START = 250
 """So many calls from the start of bwrap on are between nothing and a step that runs."""
 
 
@@ -63,7 +62,7 @@ class Kills:
     """One small world, and how many calls each case has."""
 
     def __init__(self, folder: Path, _options: Options) -> None:
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        one_processor()
         read_modules()
         self.world = SmallWorld(folder)
         self.doing = ""

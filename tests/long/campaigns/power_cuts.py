@@ -15,6 +15,7 @@ Trial K is of the file system and flag K modulo 4.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import fcntl
 import os
 import random
@@ -27,7 +28,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from campaign import Options, hold, main, reap
+from campaign import Options, hold, main, one_processor, reap
 from judge import bad_objects
 from program import Ran, read_modules
 from small import PINNED, TARGETS, VERSION, SmallWorld
@@ -61,7 +62,8 @@ class PowerCuts:
     """An image of each file system for each state, and the mount at which trials work."""
 
     def __init__(self, folder: Path, options: Options) -> None:
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        one_processor()
+        own_mounts()
         read_modules()
         self._ways = [way for way in WAYS if way[0] in options.more.systems]
         self.world = SmallWorld(folder)
@@ -83,7 +85,7 @@ class PowerCuts:
         state, first, words = CASES[case]
         self.doing = f"{system} flag {flag}: {' '.join(words[:2])}, {state}"
         at = rng.randint(1, self._total(case))
-        image = self._folder / "image"
+        image = self._folder / f"image-{number}"  # the kernel may hold the last one for a while
         subprocess.run(
             ["cp", "--sparse=always", self._folder / f"{system}-{state}", image], check=True
         )
@@ -91,6 +93,7 @@ class PowerCuts:
             kept = self._cut(first, words, at, flag)
         with self._mounted(image):
             self._judge(state, words, kept)
+        image.unlink()
 
     def _cut(self, first: tuple[str, ...], words: tuple[str, ...], at: int, flag: int) -> set[str]:
         """What was registered when the power went."""
@@ -161,6 +164,14 @@ class PowerCuts:
             yield
         finally:
             subprocess.run(["umount", self.world.work], check=True)
+
+
+def own_mounts() -> None:
+    """Mount where no other worker's sandbox takes part: it would keep a file system alive."""
+    new_mounts = 0x00020000  # CLONE_NEWNS
+    if ctypes.CDLL(None, use_errno=True).unshare(new_mounts) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def switch(folder: Path, flag: int) -> Callable[[str], None]:

@@ -1,11 +1,13 @@
 """Run tests of the project as a row of docs/safety.md: how many there were, how many failed.
 
-Run: ``python tests/long/campaigns/run_tests.py NAME [--record FILE] WORD...``; the words are
-pytest's. A test that was skipped counts as failed: what could not be tried does not hold.
+Run: ``python tests/long/campaigns/run_tests.py NAME [--record FILE] [--samples N] WORD...``;
+the words are pytest's. A test that was skipped counts as failed: what could not be tried does
+not hold. Where one test tries many samples, and says that it did, N is their number.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -20,11 +22,14 @@ from campaign import ROOT, commit
 
 def main() -> int:
     """Run them, print the last line, keep the record."""
-    name, *words = sys.argv[1:]
-    record = None
-    if words[:1] == ["--record"]:
-        record, words = words[1], words[2:]
-    tried, failed = counted(words)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("name")
+    parser.add_argument("--record")
+    parser.add_argument("--samples", type=int)
+    given, words = parser.parse_known_args()
+    name, record = given.name, given.record
+    tests, failed = counted(words)
+    tried = given.samples or tests
     sys.stdout.write(f"{name}: {tried} tried, {failed} failed (commit {commit()})\n")
     if record:
         line = {
@@ -32,13 +37,13 @@ def main() -> int:
             "command": " ".join(["pytest", *words]),
             "tried": tried,
             "failed": failed,
-            "kinds": {},
+            "kinds": {"tests": tests},
             "date": time.strftime("%Y-%m-%d"),
             "commit": commit(),
         }
         with Path(record).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, sort_keys=True) + "\n")
-    return 1 if failed or not tried else 0
+    return 1 if failed or not tests else 0
 
 
 def counted(words: list[str]) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from campaign import ROOT
 
+_FEW = 7
 BEGIN, END = "<!-- table: safety_table.py -->\n", "<!-- end -->\n"
 ROWS = (
     ("crash", "kills"),
@@ -41,10 +42,18 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> str:
         if found is None:
             lines.append(f"| {area} | - | not run | - | - | - |")
             continue
-        cells = [f"`{found['command']}`", f"{found['tried']:,}", found["failed"]]
+        cells = [f"`{found['command']}`", _tried(found), found["failed"]]
         cells += [found["date"], f"`{found['commit']}`"]
         lines.append(f"| {area} | " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _tried(record: Mapping[str, Any]) -> str:
+    """The number, and of which kinds the trials were, where these are few."""
+    kinds = record["kinds"]
+    told = ", ".join(f"{number:,} {kind}" for kind, number in sorted(kinds.items()))
+    more = f" ({told})" if 1 < len(kinds) <= _FEW else ""
+    return f"{record['tried']:,}{more}"
 
 
 def main() -> int:

@@ -68,7 +68,7 @@ class Trap:
 
 
 class AfterSpawn:
-    """A hook that waits for the start of a sandbox, and then counts what is called in C."""
+    """Waits for the first start of a sandbox, then counts what its thread calls in C."""
 
     def __init__(self, act: Callable[[str], None], at: int) -> None:
         self.seen = 0
@@ -76,7 +76,7 @@ class AfterSpawn:
         self._at = at
 
     def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
-        if event == "subprocess.Popen" and "bwrap" in str(arguments[0]):
+        if event == "subprocess.Popen" and "git" not in str(arguments[0]):
             sys.setprofile(self._called)
 
     def _called(self, _frame: object, event: str, called: object) -> None:
