@@ -117,7 +117,7 @@ class Memo:
     def _write(self, data: bytes) -> None:
         """Let the file appear whole, under a name that no other process can have meanwhile."""
         with suppress(FileExistsError):
-            os.mkdir(self._folder)
+            os.mkdir(self._folder, 0o755)
         mine = f"{self._name}.{os.urandom(8).hex()}"
         with self._opened() as folder:
             descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=folder)

@@ -8,7 +8,8 @@ The rules, as git has them for repositories (``safe.directory``):
 1. The project of the working directory is the user's choice, whoever owns it.
 2. A project above the working directory must belong to the user, to root, or to whoever called
    sudo: its folder, its lock, its recipes. Not everybody may write them.
-3. A store must belong to one of them, too, or lie in the project and belong to its owner.
+3. A store must belong to one of them, too, or lie in the project and belong to its owner. Not
+   everybody may write it.
 4. Where one of these is a link, the rule holds for the link and for what it leads to.
 5. The user may name folders in RVBUILD_TRUST: projects and stores.
 """
@@ -44,7 +45,7 @@ def refuse_foreign_project(project: str, names: Collection[str]) -> None:
 
 
 def refuse_foreign_store(store: str, project: str | None) -> None:
-    """Refuse a store that somebody else made.
+    """Refuse a store that somebody else made, or can change.
 
     Args:
         store: Its folder, which need not be there.
@@ -57,6 +58,8 @@ def refuse_foreign_store(store: str, project: str | None) -> None:
     if project is not None and store.startswith(os.path.join(project, "")):
         own.add(os.stat(project).st_uid)
     owner = _stranger(store, own)
+    if owner is None and _open_to_all(store, sticky=False):
+        owner = _ANYBODY
     if owner is not None:
         _refuse("the store", store, store, owner)
 
@@ -113,6 +116,8 @@ def _refuse(what: str, folder: str, path: str, owner: int) -> None:
     if owner == _ANYBODY:
         why = "everybody may write it"
     elsewhere = "use another with --store" if what == "the store" else _OF_ITS_OWN
+    if what == "the store" and owner == _ANYBODY:
+        elsewhere = f"if nobody else has written there: chmod -R o-w {folder}"
     hint = f"{elsewhere}; or, if you trust whoever can write there: export {SETTING}={folder}"
     msg = f"{what} is somebody else's"
     raise UsageError(msg, where=path, details=(why,), hint=hint)

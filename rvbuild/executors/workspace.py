@@ -39,7 +39,7 @@ def make(parent: str, owner: Identity | None = None) -> str:
 
 
 def _make(parent: str, owner: Identity | None) -> str:
-    os.makedirs(parent, exist_ok=True)
+    os.makedirs(parent, 0o755, exist_ok=True)
     while True:
         folder = os.path.join(parent, f"step-{os.urandom(8).hex()}")
         try:

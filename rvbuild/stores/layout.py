@@ -96,7 +96,7 @@ class Layout:
         """
         root = os.path.abspath(path)
         with guarded(root):
-            os.makedirs(root, exist_ok=True)
+            os.makedirs(root, FOLDER, exist_ok=True)
             layout = cls(root, _opened(root))
             layout.make_folders()
         return layout
@@ -105,7 +105,7 @@ class Layout:
         """Make the folders that every store has. What is in their place is left alone."""
         for name in ("cas", "exec", "trees", "roots", "locks", "tmp"):
             with suppress(FileExistsError):
-                os.mkdir(name, dir_fd=self.fd)
+                os.mkdir(name, FOLDER, dir_fd=self.fd)
 
     @contextmanager
     def above(self, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
@@ -146,7 +146,7 @@ class Layout:
         except WrongKind as error:
             raise error.at("/".join((self.root, *way))) from error
         with suppress(FileExistsError):  # another process was faster
-            os.mkdir(name, dir_fd=at)
+            os.mkdir(name, FOLDER, dir_fd=at)
         return self._entered(way, name, at, make=False)
 
     def blob(self, digest: str, *, executable: bool = False) -> str:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from rvbuild.files.folder import A_FOLDER, NOTHING, WrongKind, kind_at, open_folder
-from rvbuild.stores.layout import Layout
+from rvbuild.stores.layout import FOLDER, Layout
 
 
 class Shelf:
@@ -64,7 +64,7 @@ class Shelf:
         kind = kind_at(shard, self.fd)
         if kind == NOTHING:
             with suppress(FileExistsError):  # another process was faster
-                os.mkdir(shard, dir_fd=self.fd)
+                os.mkdir(shard, FOLDER, dir_fd=self.fd)
             kind = kind_at(shard, self.fd)
         if kind != A_FOLDER:
             path = f"{self.path}/{shard}"

@@ -124,6 +124,21 @@ def test_what_everybody_may_write_is_nobodys(project: Path, part: str):
         Workspace(str(project / "below"), None)
 
 
+def test_a_store_that_everybody_may_write(project: Path, monkeypatch: pytest.MonkeyPatch):
+    """Others can have put there what is built from."""
+    for store in (project / "cache", project.parent / "store"):
+        store.mkdir(exist_ok=True)
+        Workspace(str(project), str(store))
+        store.chmod(0o777)
+        error = refusal(project, str(store))
+        assert error.details == ("everybody may write it",)
+        assert f"chmod -R o-w {store}" in str(error.hint)
+        with monkeypatch.context() as context:
+            context.setenv("RVBUILD_TRUST", str(store))
+            Workspace(str(project), str(store))
+        store.chmod(0o755)
+
+
 def test_a_store_that_was_asked_for(project: Path, give: Give, monkeypatch: pytest.MonkeyPatch):
     """Anybody's but a stranger's; none yet is as good."""
     store = project.parent / "store"

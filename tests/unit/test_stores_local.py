@@ -105,6 +105,8 @@ def test_modes_and_times_are_the_same_everywhere(tmp_path: Path, umask: int) -> 
     for path in (top, *top.rglob("*"), merged, *merged.rglob("*")):
         assert path.lstat().st_mtime_ns == EPOCH_NS, path
     assert mode(blob(store, store.tree(root).encode())) == "444"
+    for path in (tmp_path / "store", *(tmp_path / "store").rglob("*")):
+        assert not path.stat().st_mode & 0o022, path  # nobody else can put anything there
 
 
 def test_one_content_is_stored_once(store: LocalStore) -> None:
