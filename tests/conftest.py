@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Union
 
@@ -14,6 +14,7 @@ import pytest
 from rvbuild.archives import unpack
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.tree import File, Nested, Symlink
+from rvbuild.files.removal import remove_tree
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.memory import MemoryStore
 
@@ -26,6 +27,19 @@ Plain = dict[str, Content]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--regenerate`` is for tests/golden."""
     parser.addoption("--regenerate", action="store_true", help="record what golden tests find")
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """The folder of a test, which goes with the test, unless that failed.
+
+    Pytest removes what older runs left by recursion. That ends the whole run where a test made
+    folders deeper than Python's stack.
+    """
+    failed = request.session.testsfailed
+    yield tmp_path
+    if request.session.testsfailed == failed:
+        remove_tree(str(tmp_path))
 
 
 def plain_tree(store: MemoryStore, nested: Nested, prefix: str = "") -> Plain:
