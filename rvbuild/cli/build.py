@@ -120,14 +120,14 @@ def _place(setup: Setup, built: Built, wanted: Mapping[Instance, _Wanted]) -> li
     Raises:
         RvbuildError: one could not; the others are there.
     """
-    results, errors = [], []
+    results, errors, fresh = [], [], False
     for target, each in wanted.items():
         if not each.needs <= built.realised.keys():
             continue
         root = built.realised[each.derivation].output
         try:
             if setup.arguments.output is None:
-                _link(setup, str(target), root, each)
+                fresh = _link(setup, str(target), root, each) or fresh
             else:
                 _copy(setup, str(target), root, each)
         except RvbuildError as error:
@@ -143,18 +143,22 @@ def _place(setup: Setup, built: Built, wanted: Mapping[Instance, _Wanted]) -> li
                 files=files,
             )
         )
+    if fresh:
+        setup.store.settle()
     if errors and not built.errors:
         raise errors[0]
     return results
 
 
-def _link(setup: Setup, target: str, root: Digest, wanted: _Wanted) -> None:
+def _link(setup: Setup, target: str, root: Digest, wanted: _Wanted) -> bool:
+    """Whether the view is a fresh one."""
     shown = view(setup.store, root)
     if shown.aside:
         text = f"it was changed in ./{RESULT}, and is as it was built again"
         setup.report(Noticed(target, f"{text}; what was made of it is at {shown.aside}"))
     link(shown.path, wanted.place, wanted.before)
     setup.store.add_root(target, wanted.derivation, wanted.place)
+    return shown.fresh
 
 
 def _copy(setup: Setup, target: str, root: Digest, wanted: _Wanted) -> None:

@@ -20,6 +20,7 @@ from rvbuild.core.events import Finished, Progressed, Reporter, Started, Wrote
 from rvbuild.core.plan import Task
 from rvbuild.core.ports import AnyFetcher, Clock, Executor, ImageAudit, Store, Wanted
 from rvbuild.core.recipe import ACCELERATORS
+from rvbuild.core.tree import Directory
 from rvbuild.engine.audit import Inspection, audit_outputs
 
 LOG_TAIL = 25
@@ -59,6 +60,7 @@ class Realiser:
     machinery: Machinery
     realised: dict[str, Realisation] = field(factory=dict)
     _stopped: threading.Event = field(factory=threading.Event, init=False)
+    _toolboxes: dict[Digest, Directory] = field(factory=dict, init=False)
 
     def lookup(self, digest: str) -> Realisation | None:
         """A realisation that may be used: registered, whole, and not accelerated for a release.
@@ -158,9 +160,7 @@ class Realiser:
             Mount(given.path, self._output(given.derivation), given.writable)
             for given in step.inputs_at
         )
-        store = self.machinery.store
-        roots = (mount.tree for mount in mounts if not mount.path)
-        toolbox = next((store.tree(root).directories[root] for root in roots), None)
+        toolbox = next((self._toolbox(mount.tree) for mount in mounts if not mount.path), None)
         command = Command(
             arguments=("/bin/sh", "-eu", "-c", step.script), environment=dict(step.environment)
         )
@@ -170,6 +170,12 @@ class Realiser:
             input_root=input_root(mounts, toolbox),
             timeout=step.timeout,
         )
+
+    def _toolbox(self, root: Digest) -> Directory:
+        """Its uppermost folder. Many steps have the same, and to read all of it takes long."""
+        if root not in self._toolboxes:
+            self._toolboxes[root] = self.machinery.store.tree(root).directories[root]
+        return self._toolboxes[root]
 
     def _run(self, step: Step) -> tuple[Realisation, str]:
         action = self.action(step)

@@ -38,10 +38,15 @@ _TICK = 0.002  # seconds; a kernel's clock moves on within 10 ms
 
 @frozen(kw_only=True)
 class View:
-    """Where a result is for people, and where their edit of it is now, if there was one."""
+    """Where a result is for people, and where their edit of it is now, if there was one.
+
+    What is ``fresh`` is on the disk for good after ``LocalStore.settle``. Until then a power cut
+    can cut a file short, which its mark tells, so that the next build makes the view again.
+    """
 
     path: str
     aside: str = ""
+    fresh: bool = False
 
     @property
     def mark(self) -> str:
@@ -65,10 +70,9 @@ def view(store: LocalStore, root: Digest) -> View:
         aside = "" if kind == NOTHING else set_aside(layout, path)
         with staged(layout) as staging, layout.above(path) as (at, name):
             copy_out(store, root, staging.at)
-            store.settle()
             _mark(layout, path, *_stamp(staging.tree))
             os.rename(TREE, name, src_dir_fd=staging.base, dst_dir_fd=at)
-    return View(path=path, aside=aside)
+    return View(path=path, aside=aside, fresh=True)
 
 
 def copy_out(store: LocalStore, root: Digest, at: int, *, writable: bool = False) -> None:
