@@ -16,6 +16,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterable, Sequence
+from io import FileIO
 
 from attrs import frozen
 
@@ -26,7 +27,15 @@ from rvbuild.executors.porter import Porter
 
 _PROCESS = (sys.executable, "-I", "-S", "-X", "utf8", keeper_process.__file__)
 _MESSAGE = 4096
-_GONE = "the process that keeps the sandboxes has ended"
+_GONE = "the process that keeps the sandboxes has ended, or has no descriptor free"
+_INHERITED = ("LD_LIBRARY_PATH",)
+"""Variables that this Python may not start without. The keeper's children get none of them."""
+_HINTS = {
+    errno.EMFILE: "raise the limit of open files (`ulimit -n`), or build with fewer --jobs",
+    errno.ENFILE: "close other programs: the machine has no open files left",
+    errno.EAGAIN: "raise the limit of processes (`ulimit -u`, or the container's)",
+    errno.ENOMEM: "build with fewer --jobs, or with more memory",
+}
 
 
 @frozen(kw_only=True)
@@ -60,8 +69,10 @@ class Child:
         room = socket.CMSG_SPACE(4)
         text, extra, _, _ = answer.recvmsg(_MESSAGE, room, socket.MSG_CMSG_CLOEXEC)
         word, _, rest = text.decode().partition(" ")
+        if word == "pid" and not extra:  # the kernel found no number free for it
+            word, rest = "error", f"{errno.EMFILE} {os.strerror(errno.EMFILE)}"
         if word != "pid":
-            answer.close()
+            answer.close()  # a child without its gate's last byte ends by itself
             number, _, reason = rest.partition(" ")
             raise _failure(int(number or 0), reason or _GONE)
         self.pid = int(rest)
@@ -106,6 +117,7 @@ class Keeper:
         self._limits = [f"{kind}:{value}" for kind, value in limits]
         self._lock = threading.Lock()
         self._line: socket.socket | None = None
+        self._words = -1  # a file in memory that has what the process says
 
     def start(self, request: Request, descriptors: Sequence[int]) -> Child:
         """Start a child.
@@ -119,55 +131,67 @@ class Keeper:
             SandboxError: it could not be started.
             StepError: its command line was longer than the kernel takes.
         """
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        data = os.memfd_create("request")
         try:
-            with theirs:
-                _write(data, request.encode())
-                socket.send_fds(self._open(), [b"!"], [data, *descriptors, theirs.fileno()])
+            return Child(self._ask(request.encode(), descriptors))
+        except SandboxError as error:
+            error.details += self._last_words()
+            raise
         except OSError as error:
-            ours.close()
             raise _failure(error.errno or 0, str(error)) from error
-        finally:
-            os.close(data)
-        return Child(ours)
+
+    def _ask(self, request: bytes, descriptors: Sequence[int]) -> socket.socket:
+        """The line on which the keeper will tell the child's life."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, FileIO(os.memfd_create("request"), "wb") as file:
+            try:
+                file.write(request)
+                asked = [theirs.fileno(), file.fileno(), *descriptors]
+                socket.send_fds(self._open(), [b"!"], asked)
+            except BaseException:
+                ours.close()
+                raise
+        return ours
 
     def _open(self) -> socket.socket:
         with self._lock:
             if self._line is None:
-                self._line, process = _launched(self._limits)
-                weakref.finalize(self, _end, self._line, process)
+                self._words = os.memfd_create("words")
+                self._line, process = _launched(self._limits, self._words)
+                weakref.finalize(self, _end, self._line, process, self._words)
             return self._line
 
+    def _last_words(self) -> tuple[str, ...]:
+        """The last line that the keeper wrote, if it wrote any: why it ended."""
+        if self._words < 0:
+            return ()
+        text = os.pread(self._words, _MESSAGE, 0)
+        return tuple(text.decode(errors="replace").splitlines()[-1:])
 
-def _launched(limits: Sequence[str]) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+
+def _launched(limits: Sequence[str], words: int) -> tuple[socket.socket, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         process = subprocess.Popen(  # noqa: S603 - this Python, and a file of this package
             (*_PROCESS, *limits),
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={},
+            stderr=words,
+            env={name: os.environ[name] for name in _INHERITED if name in os.environ},
             cwd="/",
             start_new_session=True,  # ^C is for us to pass on
         )
     return ours, process
 
 
-def _write(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
-def _end(line: socket.socket, process: subprocess.Popen[bytes]) -> None:
+def _end(line: socket.socket, process: subprocess.Popen[bytes], words: int) -> None:
     line.close()
     process.wait()
+    os.close(words)
 
 
 def _failure(number: int, reason: str) -> SandboxError | StepError:
     if number == errno.E2BIG:
         msg = "the command of the step is longer than the kernel takes (128 KiB a word)"
         return StepError(msg, hint="put the long part into a file beside the recipe")
-    return SandboxError(f"bubblewrap could not be started: {reason}", hint=INSTALL_HINT)
+    hint = _HINTS.get(number, INSTALL_HINT)
+    return SandboxError(f"bubblewrap could not be started: {reason}", hint=hint)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import marshal
 import os
 import resource
@@ -42,11 +43,15 @@ class _Answer:
         with contextlib.suppress(OSError):  # whoever asked is gone
             socket.send_fds(self._socket, [text.encode(errors="replace")], descriptors)
 
+    def fail(self, number: int) -> None:
+        self.tell(f"error {number} {os.strerror(number)}")
+        self.close()
+
     def close(self) -> None:
         self._socket.close()
 
 
-class Keeper:
+class Server:
     """Starts children, waits for them, and lets none of them outlive ``control``."""
 
     def __init__(self, control: socket.socket) -> None:
@@ -57,39 +62,56 @@ class Keeper:
 
     def serve(self) -> None:
         """Return when the control line is closed and no child is left."""
-        with contextlib.suppress(EOFError, ConnectionError):
+        try:
             while True:
                 for descriptor, _ in self._poll.poll():
                     if descriptor == self._control.fileno():
                         self._start()
                     else:
                         self._reap(descriptor)
-        self._end()
+        except (EOFError, ConnectionError):
+            return
+        finally:
+            self._end()
 
     def _start(self) -> None:
-        received = self._received()
-        line = _Answer(received.pop())
+        received, whole = self._received()
+        if not received:
+            return  # whoever asked sees the end of the line that this process did not get
+        line = _Answer(received.pop(0))
         try:
-            pid = _spawn(*received)
-            handle = self._keep(pid, line)
-            line.tell(f"pid {pid}", (handle,))
+            if whole:
+                pid = _spawn(*received)
+                line.tell(f"pid {pid}", (self._keep(pid, line),))
+            else:
+                line.fail(errno.EMFILE)
         except OSError as error:  # no process, no descriptor, no program
-            line.tell(f"error {error.errno or 0} {error.strerror}")
-            line.close()
+            number = error.errno or 0  # EBADF: dup2(2) says so of a number above the limit
+            line.fail(errno.EMFILE if number == errno.EBADF else number)
         finally:
             for one in received:
                 os.close(one)
 
-    def _received(self) -> list[int]:
-        """Descriptors that no child inherits; ``socket.recv_fds`` takes no flags (Python 3.11)."""
+    def _received(self) -> tuple[list[int], bool]:
+        """Descriptors that no child inherits, and whether those are all that were sent.
+
+        The kernel leaves out those for which this process has no number free. The first is the
+        line for the answer. (``socket.recv_fds`` takes no flags in Python 3.11.)
+        """
         room = socket.CMSG_LEN(_MANY * 4)
-        data, extra, _, _ = self._control.recvmsg(1, room, socket.MSG_CMSG_CLOEXEC)
+        data, extra, flags, _ = self._control.recvmsg(1, room, socket.MSG_CMSG_CLOEXEC)
         if not data:
             raise EOFError
-        return memoryview(extra[0][2]).cast("i").tolist()
+        received = [one for _, _, numbers in extra for one in memoryview(numbers).cast("i")]
+        return received, not flags & socket.MSG_CTRUNC
 
     def _keep(self, pid: int, line: _Answer | None) -> int:
-        handle = os.pidfd_open(pid)
+        try:
+            handle = os.pidfd_open(pid)
+        except OSError:  # what has no handle would not be waited for
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
         self._kept[handle] = (pid, line)
         self._poll.register(handle, select.POLLIN)
         return handle
@@ -109,7 +131,7 @@ class Keeper:
         known = {pid for pid, _ in self._kept.values()}
         for pid in _children():
             if pid not in known:
-                with contextlib.suppress(ProcessLookupError):
+                with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
                     self._keep(pid, None)
 
@@ -200,7 +222,7 @@ def main() -> None:
     _forget_parent()
     _set_limits(sys.argv[1:])
     control = socket.socket(fileno=CONTROL)
-    Keeper(control).serve()
+    Server(control).serve()
 
 
 if __name__ == "__main__":
