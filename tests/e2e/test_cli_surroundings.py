@@ -53,6 +53,15 @@ class Odd:
             resource.setrlimit(number, (value, value))
 
 
+CLOCKS = {"1970": 0, "1980": 315_532_800, "2038": 1 << 31, "2106": 1 << 32, "2200": 7_258_118_400}
+CLOCK = str(Path(__file__).parents[1] / "support/clock")
+
+
+def at(seconds: int) -> Odd:
+    """The clock says so, whatever time files have."""
+    return Odd(environment={"PYTHONPATH": CLOCK, "CLOCK": str(seconds)})
+
+
 LOCALE = {"LC_ALL": None, "LANG": None, "LC_CTYPE": None}
 SAME = {
     "nothing odd": Odd(),
@@ -99,6 +108,7 @@ SAME = {
     "no core, no locked memory": Odd(limits={resource.RLIMIT_CORE: 0, resource.RLIMIT_MEMLOCK: 0}),
     "256 files": Odd(limits={resource.RLIMIT_NOFILE: 256}),
     "1 GiB of addresses": Odd(limits={resource.RLIMIT_AS: 1 << 30}),
+    **{f"the clock says {year}": at(seconds) for year, seconds in CLOCKS.items()},
 }
 """Nothing of it is a reason for another answer, or for an error."""
 
@@ -191,4 +201,18 @@ def test_what_may_be_an_error(calm: World, usual: dict[str, str], odd: Odd):
                 f"{name}: {ran}"
             )
     calm.fine(NEW)
+    calm.fine("store", "verify")
+
+
+@pytest.mark.parametrize("seconds", CLOCKS.values(), ids=CLOCKS.keys())
+def test_gc_keeps_what_is_shown_whatever_the_clock_says(calm: World, seconds: int):
+    """The sources of it may go, if they seem not to have been used for long."""
+    calm.fine(TARGET)
+    ran = at(seconds).run(calm, "gc")
+    no_crash(ran)
+    assert ran.code == 0, str(ran)
+    for clock in (at(seconds), Odd()):
+        calm.forget_memo()
+        again = clock.run(calm, "build", TARGET, "--no-check", "--offline")
+        assert re.match("kept 1 ", again.err), str(again)
     calm.fine("store", "verify")
