@@ -394,7 +394,7 @@ def test_a_look_takes_any_depth_and_follows_nothing(tmp_path: Path):
     os.symlink("/usr", "link", dir_fd=descent)
     os.close(descent)
     usage = Usage(str(tmp_path))
-    usage.measure()
+    assert len(list(usage.whole())) == 3001 // 128
     assert usage.entries == 3001
     remove_tree(str(tmp_path))
 
