@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,10 +126,14 @@ def test_what_everybody_may_write_is_nobodys(project: Path, part: str):
 
 
 def test_a_store_that_everybody_may_write(project: Path, monkeypatch: pytest.MonkeyPatch):
-    """Others can have put there what is built from."""
-    for store in (project / "cache", project.parent / "store"):
+    """Others can have put there what is built from, unless it is empty."""
+    for store in (project / "own", project.parent / "store"):
         store.mkdir(exist_ok=True)
-        Workspace(str(project), str(store))
+        for mode in (0o777, 0o1777):  # the second is a new tmpfs' own
+            store.chmod(mode)
+            Workspace(str(project), str(store))
+            assert stat.S_IMODE(store.stat().st_mode) == mode & ~0o002
+        (store / "ac").mkdir()
         store.chmod(0o777)
         error = refusal(project, str(store))
         assert error.details == ("everybody may write it",)
