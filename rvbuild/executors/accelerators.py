@@ -60,7 +60,7 @@ class Accelerator:
 
         Args:
             over: A new folder in the step's own.
-            wanted: Called while somebody else has it alone; to raise ends that.
+            wanted: Called while it is put together, or somebody else has it alone; may raise.
 
         Raises:
             OSError: it cannot be made, or is a link.
@@ -69,7 +69,7 @@ class Accelerator:
         _private(self.folder)
         with _opened(self.folder) as folder:
             if _locked(folder, fcntl.LOCK_EX):
-                self._settle()
+                self._settle(wanted)
             while not _locked(folder, fcntl.LOCK_SH):
                 wanted()
                 time.sleep(_WAIT)
@@ -80,19 +80,19 @@ class Accelerator:
         """The folder of the lower layers."""
         return os.path.join(self.folder, LAYERS)
 
-    def _settle(self) -> None:
+    def _settle(self, wanted: Callable[[], None]) -> None:
         """Put all into one layer, and clear what older versions left."""
         for name in os.listdir(self.folder):
             if name != LAYERS or not self._is_ours():
-                remove_tree(os.path.join(self.folder, name))
+                remove_tree(os.path.join(self.folder, name), wanted=wanted)
         base = os.path.join(self.layers, BASE)
         for path in (self.layers, base):
             _made(path, self.owner)
         for name in _numbers(self.layers):
             layer = os.path.join(self.layers, name)
             with _opened(layer) as source, _opened(base) as target:
-                _Settling(self.owner).folder(source, target, 0)
-            remove_tree(layer)
+                _Settling(self.owner, wanted).folder(source, target, 0)
+            remove_tree(layer, wanted=wanted)
 
     def _layer(self, over: str) -> Layer:
         for name in ("", "upper", "work", "kept"):
@@ -132,15 +132,18 @@ class Layer:
     overlay: Stack
     owner: Identity | None
 
-    def keep(self) -> None:
+    def keep(self, wanted: Callable[[], None] = lambda: None) -> None:
         """Let the next steps see what a step that has ended wrote.
+
+        Args:
+            wanted: Called before each file; if it raises, they see nothing of it.
 
         Raises:
             OSError: a layer cannot be read, or no file can be moved (a full disk).
         """
         kept = os.path.join(self.overlay.over, "kept")
         with _opened(os.path.join(self.overlay.over, "upper")) as source, _opened(kept) as target:
-            _Keeping(self.owner).folder(source, target, 0)
+            _Keeping(self.owner, wanted).folder(source, target, 0)
             if not os.listdir(target):
                 return
         number = int((_numbers(self.overlay.lower) or ("0",))[-1]) + 1
@@ -197,19 +200,25 @@ def _made(path: str, owner: Identity | None) -> None:
 class _Moving:
     """Moves files from one folder into another, both by descriptors."""
 
-    def __init__(self, owner: Identity | None) -> None:
+    def __init__(self, owner: Identity | None, wanted: Callable[[], None]) -> None:
         self._owner = owner
+        self._wanted = wanted
 
     def folder(self, source: int, target: int, level: int) -> None:
         """Move what may be moved."""
         for name, status in _listed(source):
+            self._wanted()
             if stat.S_ISDIR(status.st_mode):
-                if level < _DEEPEST:
+                if level < _DEEPEST and not self.is_moved(source, target, name):
                     self._inner(source, target, name, level)
             elif stat.S_ISREG(status.st_mode):
                 self.file(source, target, name, status)
             elif stat.S_ISCHR(status.st_mode) and not status.st_rdev:
                 self.whiteout(source, target, name)
+
+    def is_moved(self, source: int, target: int, name: str) -> bool:
+        """Whether a folder could be moved with all that is in it."""
+        raise NotImplementedError
 
     def file(self, source: int, target: int, name: str, status: os.stat_result) -> None:
         raise NotImplementedError
@@ -234,17 +243,21 @@ class _Moving:
 class _Keeping(_Moving):
     """Takes of an upper layer what may enter."""
 
-    def __init__(self, owner: Identity | None) -> None:
-        super().__init__(owner)
+    def __init__(self, owner: Identity | None, wanted: Callable[[], None]) -> None:
+        super().__init__(owner, wanted)
         self._uid = owner.uid if owner else os.geteuid()
         self._time = time.time() + _AHEAD
+
+    def is_moved(self, source: int, target: int, name: str) -> bool:
+        del source, target, name
+        return False  # what is in it may not enter
 
     def file(self, source: int, target: int, name: str, status: os.stat_result) -> None:
         if status.st_nlink != 1 or status.st_uid != self._uid:
             return
-        set_mode(name, 0o700 if status.st_mode & 0o100 else 0o600, source)
-        file = os.open(name, _FILE, dir_fd=source)
+        file = _opened_file(name, source)
         try:
+            os.fchmod(file, 0o700 if status.st_mode & 0o100 else 0o600)
             if not _plain(file):
                 return
             os.utime(file, (self._time, self._time))
@@ -258,6 +271,15 @@ class _Keeping(_Moving):
 
 class _Settling(_Moving):
     """Puts a layer into the one below."""
+
+    def is_moved(self, source: int, target: int, name: str) -> bool:
+        try:
+            os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}:
+                raise
+            return False
+        return True
 
     def file(self, source: int, target: int, name: str, status: os.stat_result) -> None:
         del status  # what may enter was asked before
@@ -277,6 +299,14 @@ def _opened(name: str, above: int | None = None) -> Iterator[int]:
         yield folder
     finally:
         os.close(folder)
+
+
+def _opened_file(name: str, above: int) -> int:
+    try:
+        return os.open(name, _FILE, dir_fd=above)
+    except PermissionError:  # its mode keeps its own user out
+        set_mode(name, 0o600, above)
+        return os.open(name, _FILE, dir_fd=above)
 
 
 def _listed(folder: int) -> list[tuple[str, os.stat_result]]:

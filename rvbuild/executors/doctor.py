@@ -87,17 +87,23 @@ def _whose() -> str:
 
 def _ids(folder: str) -> Check:
     """Make a step's folder, as a build does: that is where a file system refuses."""
-    name, pool = "ids of steps", identity.pool()
-    if pool is None:
-        found = "as whoever starts rvbuild" if os.geteuid() else "root alone is here"
+    name = "ids of steps"
+    if identity.pool() is None:
+        found = "root alone is here" if os.geteuid() == 0 else "whoever starts rvbuild"
         return Check(name=name, ok=True, found=found)
     try:
-        with tempfile.TemporaryDirectory(dir=_nearest(folder)) as top, pool.own() as owner:
-            remove_tree(workspace.make(top, owner))
+        with tempfile.TemporaryDirectory(dir=_nearest(folder)) as top:
+            _try_id(top)
     except (OSError, RvbuildError) as error:
         hint = getattr(error, "hint", None) or "the folder of the store must be writable"
         return Check(name=name, ok=False, found=str(error), hint=hint)
-    return Check(name=name, ok=True, found=f"one of {len(pool.ids):,} that own nothing")
+    return Check(name=name, ok=True, found="each step that runs has one that owns nothing")
+
+
+def _try_id(folder: str) -> None:
+    pool = identity.pool(folder)
+    with pool.own() if pool else nullcontext() as owner:
+        remove_tree(workspace.make(os.path.join(folder, "steps"), owner))
 
 
 def _accelerators(folder: str) -> Check:
@@ -119,17 +125,19 @@ def _accelerators(folder: str) -> Check:
 
 def _refusal(overlays: Mapping[str, bwrap.Overlay]) -> str:
     """Why a sandbox like that of a step does not run; empty if it does."""
-    limits, pool = Limits(), identity.pool()
+    limits = Limits()
     room = bwrap.Room(
         environment={}, working_directory="/", read_only={"/": "/"}, overlays=overlays
     )
-    with pool.shared() if pool else nullcontext() as owner, tempfile.TemporaryDirectory() as empty:
-        asked, options = staged(bwrap.find(), ("/bin/sh", "-c", ":"), owner, room)
-        seal, threshold = seccomp.program(), Threshold.to("/")
-        launch = Launch(request=asked, options=options, seal=seal, threshold=threshold)
-        keeper = Keeper(limits.table())  # which ends what it started when it goes
-        log = StepLog(lambda _: None, limits.log_bytes)
-        ended = Watch(Sandbox(keeper, launch), log, limits, _SECONDS, empty).follow()
+    log = StepLog(lambda _: None, limits.log_bytes)
+    with tempfile.TemporaryDirectory() as empty:
+        pool = identity.pool(empty)
+        with pool.shared() if pool else nullcontext() as owner:
+            asked, options = staged(bwrap.find(), ("/bin/sh", "-c", ":"), owner, room)
+            seal, threshold = seccomp.program(), Threshold.to("/")
+            launch = Launch(request=asked, options=options, seal=seal, threshold=threshold)
+            keeper = Keeper(limits.table())  # which ends what it started when it goes
+            ended = Watch(Sandbox(keeper, launch), log, limits, _SECONDS, empty).follow()
     said = log.close().decode(errors="replace").strip()
     return "" if ended.exit_code == 0 else said or f"exit code {ended.exit_code}"
 

@@ -40,6 +40,7 @@ from rvbuild.executors.threshold import Threshold
 from rvbuild.executors.watch import Ended, Watch
 from rvbuild.files.removal import remove_tree
 
+_SHORT = "see what there is too little of (`ulimit -a`, `df`), or run fewer steps at once (-j)"
 _LAST_SECONDS = 0.5
 """How long the folders of steps are cleared after an interrupt; `rvbuild gc` clears the rest."""
 
@@ -304,13 +305,13 @@ class LocalExecutor:
         )
         if exit_code:
             return outcome
-        self._keep(layers)
+        self._keep(step, layers)
         return self._with_output(outcome, step)
 
-    def _keep(self, layers: Mapping[str, Layer]) -> None:
+    def _keep(self, step: _Step, layers: Mapping[str, Layer]) -> None:
         try:
             for layer in layers.values():
-                layer.keep()
+                layer.keep(partial(self._raise_if_stopped, step.label))
         except OSError as error:  # what was compiled is only slower to have again
             self._notice(f"the compile cache did not take what a step compiled: {error}")
 
@@ -328,7 +329,8 @@ class LocalExecutor:
         except SandboxError as error:
             return error
         except OSError as error:
-            return refused(str(error))
+            msg = f"the sandbox could not be made: {error.strerror}"
+            return SandboxError(msg, hint=_SHORT)
         with self._changed:
             self._sandboxes.add(sandbox)
             if self._stopped:

@@ -45,7 +45,8 @@ def make(parent: str, owner: Identity | None = None) -> str:
     except OSError as error:
         msg = f"could not make a step's folder: {error.strerror}"
         hint = "free some space with `rvbuild gc`, or use another store with --store"
-        raise StoreError(msg, where=parent, hint=hint) from error
+        details = tuple(getattr(error, "__notes__", ()))
+        raise StoreError(msg, where=parent, hint=hint, details=details) from error
 
 
 def _make(parent: str, owner: Identity | None) -> str:
@@ -59,8 +60,11 @@ def _make(parent: str, owner: Identity | None) -> str:
             continue
     try:
         _fill(folder, owner)
-    except BaseException:
-        remove_tree(folder)
+    except BaseException as error:
+        try:
+            remove_tree(folder)
+        except OSError as other:
+            error.add_note(f"{folder} stays until `rvbuild gc` removes it: {other}")
         raise
     return folder
 

@@ -9,6 +9,7 @@ import stat
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
@@ -17,7 +18,7 @@ import pytest
 from attrs import evolve
 
 from rvbuild.core.action import Outcome
-from rvbuild.core.errors import SandboxError, StoreError
+from rvbuild.core.errors import Interrupted, SandboxError, StoreError
 from rvbuild.executors import accelerators, bwrap, identity, sandbox
 from rvbuild.executors.accelerators import Accelerator
 from rvbuild.executors.identity import Identity
@@ -342,3 +343,42 @@ def test_what_steps_left_becomes_one_layer(cache: Path, tmp_path: Path):
         assert set(os.listdir(cache / f"layers/base/{i:02x}")) == {"common", *own}
     assert os.path.lexists(cache / "layers/base/file-or-folder")
     assert os.listdir(cache / "layers") == ["base"]
+
+
+def test_an_interrupt_while_layers_are_moved_loses_nothing(cache: Path, tmp_path: Path):
+    """At whatever file: what a step left is kept whole or not at all, and settled later."""
+    cache.parent.parent.mkdir()
+    accelerator = Accelerator(str(cache), None)
+
+    def stop_at(most: int) -> Callable[[], None]:
+        asked: list[None] = []
+
+        def wanted() -> None:
+            asked.append(None)
+            if len(asked) > most:
+                msg = "nobody wants it"
+                raise Interrupted(msg)
+
+        return wanted
+
+    for most in range(8):
+        with accelerator.mounted(str(tmp_path / f"lost-{most}")) as layer:
+            (Path(layer.overlay.over) / "upper/lost").write_text("lost")
+            fill(Path(layer.overlay.over) / "upper", "lost-")
+            with pytest.raises(Interrupted):
+                layer.keep(stop_at(most))
+        with accelerator.mounted(str(tmp_path / f"kept-{most}")) as layer:
+            fill(Path(layer.overlay.over) / "upper", f"{most}-")
+            layer.keep()
+        with pytest.raises(Interrupted):
+            accelerator.mounted(str(tmp_path / f"cut-{most}"), stop_at(most)).__enter__()
+    expected = {f"{most}-{n}" for most in range(8) for n in range(9)}
+    with accelerator.mounted(str(tmp_path / "last")) as layer:
+        assert layer.overlay.names == ("base",)
+    assert set(os.listdir(cache / "layers/base/00")) == expected
+
+
+def fill(upper: Path, prefix: str) -> None:
+    (upper / "00").mkdir()
+    for number in range(9):
+        (upper / "00" / f"{prefix}{number}").write_text("x")

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from attrs import evolve, frozen
@@ -17,8 +18,8 @@ from world import HERE as ARCH
 from world import World
 
 from rvbuild.core.action import Mount
-from rvbuild.core.errors import Interrupted, RvbuildError, SandboxError
-from rvbuild.executors import doctor, local, workspace
+from rvbuild.core.errors import Interrupted, RvbuildError, SandboxError, StoreError
+from rvbuild.executors import doctor, identity, local, sandbox, workspace
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.local import LocalExecutor, _Step
 from rvbuild.executors.sandbox import Sandbox
@@ -204,11 +205,8 @@ def test_a_folder_that_stays_hides_nothing(
     plain, _ = outcome()
     assert told == []
 
-    def broken(*_: object, **__: object) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
     with monkeypatch.context() as patch:
-        patch.setattr(local, "remove_tree", broken)
+        patch.setattr(local, "remove_tree", fault(errno.EIO))
         found, notes = outcome()
     assert found == plain
     (said,) = notes or told
@@ -216,16 +214,36 @@ def test_a_folder_that_stays_hides_nothing(
     assert bool(notes) == (kind == "no such tree")
 
 
-def test_a_folder_that_is_half_made_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def broken(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def fault(number: int) -> Callable[..., NoReturn]:
+    def broken(*_: object, **__: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
 
-    with monkeypatch.context() as patch:
-        patch.setattr(workspace, "give", broken)
-        with pytest.raises(RvbuildError, match="No space left on device"):
-            workspace.make(str(tmp_path))
-    assert os.listdir(tmp_path) == []
+    return broken
+
+
+def test_a_folder_that_is_half_made_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Or it stays, and the first error is told nevertheless."""
+    for stays in (False, True):
+        with monkeypatch.context() as patch:
+            patch.setattr(workspace, "give", fault(errno.ENOSPC))
+            if stays:
+                patch.setattr(workspace, "remove_tree", fault(errno.EIO))
+            with pytest.raises(StoreError, match="No space left on device") as caught:
+                workspace.make(str(tmp_path))
+        assert len(os.listdir(tmp_path)) == stays
+        assert len(caught.value.details) == stays
     workspace.make(str(tmp_path))
+
+
+def test_a_machine_that_is_out_of_descriptors_is_named(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(sandbox.os, "pipe2", fault(errno.EMFILE))
+        with pytest.raises(SandboxError, match="Too many open files") as caught:
+            bench.sh(":")
+    assert "ulimit" in (caught.value.hint or "")
+    assert bench.sh(":").exit_code == 0
 
 
 # ---- a root that may not be somebody else
@@ -281,7 +299,7 @@ def test_doctor_sees_a_folder_that_is_refused(tmp_path: Path, monkeypatch: pytes
 
     named = {check.name: check for check in doctor.checks(str(tmp_path))}
     assert named["ids of steps"].ok
-    if os.geteuid() == 0:
+    if identity.pool():
         monkeypatch.setattr(workspace, "make", refused)
         named = {check.name: check for check in doctor.checks(str(tmp_path))}
         assert not named["ids of steps"].ok
