@@ -29,22 +29,16 @@ from attrs import frozen
 
 from rvbuild.executors.bwrap import Overlay, Reached
 from rvbuild.executors.identity import Identity
+from rvbuild.executors.layer_files import Keeping, Settling, opened
 from rvbuild.executors.workspace import give
-from rvbuild.files.folder import set_mode
+from rvbuild.files.folder import open_folder
 from rvbuild.files.removal import remove_tree
 
 LAYERS, BASE = "layers", "base"
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_DEEPEST = 16
 _WAIT = 0.05  # seconds between two attempts, while somebody else has it alone
 _OPTIONS = 4096  # bytes that mount(2) takes of them
 _OTHER_OPTIONS = 256
 _PREFIX = "/oldroot"  # bwrap's, before each path
-_AHEAD = 5 * 24 * 3600
-"""How far ahead of now a file's time is set, in seconds. Go touches an entry that it uses
-and whose time is more than an hour ago, which would copy it into the upper layer; and it
-removes what was not touched for five days."""
 
 
 @frozen
@@ -67,7 +61,7 @@ class Accelerator:
         """
         _private(os.path.dirname(self.folder))
         _private(self.folder)
-        with _opened(self.folder) as folder:
+        with opened(self.folder) as folder:
             if _locked(folder, fcntl.LOCK_EX):
                 self._settle(wanted)
             while not _locked(folder, fcntl.LOCK_SH):
@@ -90,8 +84,8 @@ class Accelerator:
             _made(path, self.owner)
         for name in _numbers(self.layers):
             layer = os.path.join(self.layers, name)
-            with _opened(layer) as source, _opened(base) as target:
-                _Settling(self.owner, wanted).folder(source, target, 0)
+            with opened(layer) as source, opened(base) as target:
+                Settling(self.owner, wanted).folder(source, target, 0)
             remove_tree(layer, wanted=wanted)
 
     def _layer(self, over: str) -> Layer:
@@ -142,8 +136,8 @@ class Layer:
             OSError: a layer cannot be read, or no file can be moved (a full disk).
         """
         kept = os.path.join(self.overlay.over, "kept")
-        with _opened(os.path.join(self.overlay.over, "upper")) as source, _opened(kept) as target:
-            _Keeping(self.owner, wanted).folder(source, target, 0)
+        with opened(os.path.join(self.overlay.over, "upper")) as source, opened(kept) as target:
+            Keeping(self.owner, wanted).folder(source, target, 0)
             if not os.listdir(target):
                 return
         number = int((_numbers(self.overlay.lower) or ("0",))[-1]) + 1
@@ -159,7 +153,7 @@ def _private(path: str) -> None:
     """
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)
-    folder = os.open(path, _FOLDER)
+    folder = open_folder(path)
     try:
         if os.fstat(folder).st_mode & 0o7777 != 0o700:
             os.fchmod(folder, 0o700)
@@ -195,128 +189,3 @@ def _made(path: str, owner: Identity | None) -> None:
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)
         give(path, owner)
-
-
-class _Moving:
-    """Moves files from one folder into another, both by descriptors."""
-
-    def __init__(self, owner: Identity | None, wanted: Callable[[], None]) -> None:
-        self._owner = owner
-        self._wanted = wanted
-
-    def folder(self, source: int, target: int, level: int) -> None:
-        """Move what may be moved."""
-        for name, status in _listed(source):
-            self._wanted()
-            if stat.S_ISDIR(status.st_mode):
-                if level < _DEEPEST and not self.is_moved(source, target, name):
-                    self._inner(source, target, name, level)
-            elif stat.S_ISREG(status.st_mode):
-                self.file(source, target, name, status)
-            elif stat.S_ISCHR(status.st_mode) and not status.st_rdev:
-                self.whiteout(source, target, name)
-
-    def is_moved(self, source: int, target: int, name: str) -> bool:
-        """Whether a folder could be moved with all that is in it."""
-        raise NotImplementedError
-
-    def file(self, source: int, target: int, name: str, status: os.stat_result) -> None:
-        raise NotImplementedError
-
-    def whiteout(self, source: int, target: int, name: str) -> None:
-        """The step removed what had that name."""
-        raise NotImplementedError
-
-    def _inner(self, source: int, target: int, name: str, level: int) -> None:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(name, 0o700, dir_fd=target)
-            give(name, self._owner, target)
-        set_mode(name, 0o700, source)
-        with (
-            _opened(name, source) as inner,
-            contextlib.suppress(NotADirectoryError),
-            _opened(name, target) as place,
-        ):
-            self.folder(inner, place, level + 1)
-
-
-class _Keeping(_Moving):
-    """Takes of an upper layer what may enter."""
-
-    def __init__(self, owner: Identity | None, wanted: Callable[[], None]) -> None:
-        super().__init__(owner, wanted)
-        self._uid = owner.uid if owner else os.geteuid()
-        self._time = time.time() + _AHEAD
-
-    def is_moved(self, source: int, target: int, name: str) -> bool:
-        del source, target, name
-        return False  # what is in it may not enter
-
-    def file(self, source: int, target: int, name: str, status: os.stat_result) -> None:
-        if status.st_nlink != 1 or status.st_uid != self._uid:
-            return
-        file = _opened_file(name, source)
-        try:
-            os.fchmod(file, 0o700 if status.st_mode & 0o100 else 0o600)
-            if not _plain(file):
-                return
-            os.utime(file, (self._time, self._time))
-        finally:
-            os.close(file)
-        os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
-
-    def whiteout(self, source: int, target: int, name: str) -> None:
-        os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
-
-
-class _Settling(_Moving):
-    """Puts a layer into the one below."""
-
-    def is_moved(self, source: int, target: int, name: str) -> bool:
-        try:
-            os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
-        except OSError as error:
-            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}:
-                raise
-            return False
-        return True
-
-    def file(self, source: int, target: int, name: str, status: os.stat_result) -> None:
-        del status  # what may enter was asked before
-        with contextlib.suppress(IsADirectoryError):
-            os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
-
-    def whiteout(self, source: int, target: int, name: str) -> None:
-        del source
-        with contextlib.suppress(FileNotFoundError, IsADirectoryError, PermissionError):
-            os.unlink(name, dir_fd=target)
-
-
-@contextlib.contextmanager
-def _opened(name: str, above: int | None = None) -> Iterator[int]:
-    folder = os.open(name, _FOLDER, dir_fd=above)
-    try:
-        yield folder
-    finally:
-        os.close(folder)
-
-
-def _opened_file(name: str, above: int) -> int:
-    try:
-        return os.open(name, _FILE, dir_fd=above)
-    except PermissionError:  # its mode keeps its own user out
-        set_mode(name, 0o600, above)
-        return os.open(name, _FILE, dir_fd=above)
-
-
-def _listed(folder: int) -> list[tuple[str, os.stat_result]]:
-    with os.scandir(folder) as entries:
-        return [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
-
-
-def _plain(file: int) -> bool:
-    """Rid a file of extended attributes (the overlay's own, too); False if one stays."""
-    for name in os.listxattr(file):
-        with contextlib.suppress(OSError):
-            os.removexattr(file, name)
-    return not os.listxattr(file)
