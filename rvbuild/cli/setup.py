@@ -246,7 +246,11 @@ class Setup:
             store=self.store,
             sources=self.sources,
             executor=LocalExecutor(
-                self.store, self.store.layout.tmp, jobs=_cores(), notice=self._notice
+                self.store,
+                self.store.layout.tmp,
+                jobs=_cores(),
+                notice=self._notice,
+                locks=self.store.layout.locks,
             ),
             report=self.report,
             clock=time.monotonic,
@@ -257,7 +261,7 @@ class Setup:
         )
 
     def _notice(self, text: str) -> None:
-        self.report(Noticed("accelerators", text))
+        self.report(Noticed("steps", text))
 
     def _forbidden(self) -> tuple[bytes, ...]:
         """What no output may hold: where the store is means nothing elsewhere."""

@@ -2,35 +2,43 @@
 
 Knows: files, and what may enter a cache. Must not know: which compiler it serves.
 
-``FOLDER/files`` is the lower layer of an overlay, which no step can write to; what a step
-writes is in an upper layer in the step's own folder. When the step succeeded, and nothing of
-it runs any more, its upper layer is merged: file by file, each by one rename. Only regular
-files with one name enter, with mode 0600 or 0700, without extended attributes. So no step
-meets another here, and none leaves a set-uid program, a link, a socket or a device.
+A step sees an overlay. Its lower layers are in ``FOLDER/layers``: ``base``, and what steps
+left since, numbered. Its upper layer is in the step's own folder. When the step succeeded, and
+nothing of it runs any more, what may enter of its upper layer becomes the next number, by one
+rename. Only regular files with one name enter, with mode 0600 or 0700, without extended
+attributes; and that a name was removed. So no step meets another here, and none leaves a
+set-uid program, a link, a socket or a device that is one.
+
+**No layer changes while a step has it mounted.** What an overlay shows then is undefined (the
+kernel's Documentation/filesystems/overlayfs.rst, "Changes to underlying filesystems"), though
+new names alone were never seen to harm. Each step has a shared lock of ``FOLDER`` as long as it
+sees it; only who has it alone puts the numbers into ``base``, before the next step begins.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from attrs import frozen
 
-from rvbuild.executors.bwrap import Overlay
+from rvbuild.executors.bwrap import Overlay, Reached
 from rvbuild.executors.identity import Identity
+from rvbuild.executors.layer_files import Keeping, Settling, opened
+from rvbuild.executors.workspace import give
+from rvbuild.files.folder import open_folder
 from rvbuild.files.removal import remove_tree
 
-FILES = "files"
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_DEEPEST = 16
-_AHEAD = 5 * 24 * 3600
-"""How far ahead of now a file's time is set, in seconds. Go touches an entry that it uses
-and whose time is more than an hour ago, which would copy it into the upper layer; and it
-removes what was not touched for five days."""
+LAYERS, BASE = "layers", "base"
+_WAIT = 0.05  # seconds between two attempts, while somebody else has it alone
+_OPTIONS = 4096  # bytes that mount(2) takes of them
+_OTHER_OPTIONS = 256
+_PREFIX = "/oldroot"  # bwrap's, before each path
 
 
 @frozen
@@ -40,63 +48,101 @@ class Accelerator:
     folder: str
     owner: Identity | None
 
-    def prepare(self) -> None:
-        """Make it, and clear what is not in ``files``: older versions shared all of it.
+    @contextlib.contextmanager
+    def mounted(self, over: str, wanted: Callable[[], None] = lambda: None) -> Iterator[Layer]:
+        """A step's view of it, of which nothing changes until the end but by the step.
+
+        Args:
+            over: A new folder in the step's own.
+            wanted: Called while it is put together, or somebody else has it alone; may raise.
 
         Raises:
             OSError: it cannot be made, or is a link.
         """
-        above = os.path.dirname(self.folder)
-        _private(above)
+        _private(os.path.dirname(self.folder))
         _private(self.folder)
-        for name in os.listdir(self.folder):
-            if name != FILES or not self._is_ours():
-                _remove(os.path.join(self.folder, name))
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(self.files, 0o700)
-        if self.owner:
-            os.chown(self.files, self.owner.uid, self.owner.gid, follow_symlinks=False)
+        with opened(self.folder) as folder:
+            if _locked(folder, fcntl.LOCK_EX):
+                self._settle(wanted)
+            while not _locked(folder, fcntl.LOCK_SH):
+                wanted()
+                time.sleep(_WAIT)
+            yield self._layer(over)
 
     @property
-    def files(self) -> str:
-        """The lower layer."""
-        return os.path.join(self.folder, FILES)
+    def layers(self) -> str:
+        """The folder of the lower layers."""
+        return os.path.join(self.folder, LAYERS)
 
-    def layer(self, over: str) -> Layer:
-        """A step's view of it; ``over`` is a new folder, in the step's own.
+    def _settle(self, wanted: Callable[[], None]) -> None:
+        """Put all into one layer, and clear what older versions left."""
+        for name in os.listdir(self.folder):
+            if name != LAYERS or not self._is_ours():
+                remove_tree(os.path.join(self.folder, name), wanted=wanted)
+        base = os.path.join(self.layers, BASE)
+        for path in (self.layers, base):
+            _made(path, self.owner)
+        for name in _numbers(self.layers):
+            layer = os.path.join(self.layers, name)
+            with opened(layer) as source, opened(base) as target:
+                Settling(self.owner, wanted).folder(source, target, 0)
+            remove_tree(layer, wanted=wanted)
 
-        Raises:
-            OSError: it cannot be made.
-        """
-        for name in ("", "upper", "work"):
+    def _layer(self, over: str) -> Layer:
+        for name in ("", "upper", "work", "kept"):
             path = os.path.join(over, name)
             os.mkdir(path, 0o700)
-            if self.owner:
-                os.chown(path, self.owner.uid, self.owner.gid)
-        return Layer(Overlay(self.files, over), self.owner)
+            give(path, self.owner)
+        numbers = _numbers(self.layers)[-self._most(over) :]
+        return Layer(Stack(self.layers, over, (BASE, *numbers)), self.owner)
+
+    def _most(self, over: str) -> int:
+        """How many layers fit into the options of a mount, besides the base."""
+        room = _OPTIONS - _OTHER_OPTIONS - 2 * len(os.fsencode(_PREFIX + over))
+        return max(1, room // len(os.fsencode(f"{_PREFIX}{self.layers}/00000000:")) - 1)
 
     def _is_ours(self) -> bool:
-        status = os.lstat(self.files)
+        status = os.lstat(self.layers)
         uid = self.owner.uid if self.owner else os.geteuid()
         return stat.S_ISDIR(status.st_mode) and status.st_uid == uid
+
+
+@frozen
+class Stack(Overlay):
+    """An overlay over several folders of ``lower``, from the lowest up."""
+
+    names: tuple[str, ...]
+
+    def arguments(self, at: str, reached: Reached) -> tuple[str, ...]:
+        lower, over = reached(self.lower), reached(self.over)
+        sources = [word for name in self.names for word in ("--overlay-src", f"{lower}/{name}")]
+        return (*sources, "--overlay", f"{over}/upper", f"{over}/work", at)
 
 
 @frozen
 class Layer:
     """What one step sees of an accelerator, and how what it wrote is taken."""
 
-    overlay: Overlay
+    overlay: Stack
     owner: Identity | None
 
-    def merge(self) -> None:
-        """Take what a step that has ended wrote; what cannot be taken stays where it is.
+    def keep(self, wanted: Callable[[], None] = lambda: None) -> None:
+        """Let the next steps see what a step that has ended wrote.
+
+        Args:
+            wanted: Called before each file; if it raises, they see nothing of it.
 
         Raises:
             OSError: a layer cannot be read, or no file can be moved (a full disk).
         """
-        upper = os.path.join(self.overlay.over, "upper")
-        with _opened(upper) as source, _opened(self.overlay.lower) as target:
-            _Merge(self.owner).folder(source, target, 0)
+        kept = os.path.join(self.overlay.over, "kept")
+        with opened(os.path.join(self.overlay.over, "upper")) as source, opened(kept) as target:
+            Keeping(self.owner, wanted).folder(source, target, 0)
+            if not os.listdir(target):
+                return
+        number = int((_numbers(self.overlay.lower) or ("0",))[-1]) + 1
+        while not _put(kept, os.path.join(self.overlay.lower, str(number))):
+            number += 1
 
 
 def _private(path: str) -> None:
@@ -107,7 +153,7 @@ def _private(path: str) -> None:
     """
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)
-    folder = os.open(path, _FOLDER)
+    folder = open_folder(path)
     try:
         if os.fstat(folder).st_mode & 0o7777 != 0o700:
             os.fchmod(folder, 0o700)
@@ -115,78 +161,31 @@ def _private(path: str) -> None:
         os.close(folder)
 
 
-def _remove(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):  # another process clears it too
-        remove_tree(path)
+def _numbers(layers: str) -> list[str]:
+    """What steps left, the oldest first."""
+    return sorted(filter(str.isdecimal, os.listdir(layers)), key=int)
 
 
-class _Merge:
-    """Moves files from one folder into another, both by descriptors."""
-
-    def __init__(self, owner: Identity | None) -> None:
-        self._uid = owner.uid if owner else os.geteuid()
-        self._owner = owner
-        self._time = time.time() + _AHEAD
-
-    def folder(self, source: int, target: int, level: int) -> None:
-        """Move what may be moved, and remove what the step removed."""
-        for name, status in _listed(source):
-            if stat.S_ISDIR(status.st_mode):
-                if level < _DEEPEST:
-                    self._inner(source, target, name, level)
-            elif stat.S_ISREG(status.st_mode):
-                self._file(source, target, name, status)
-            elif stat.S_ISCHR(status.st_mode) and not status.st_rdev:
-                with contextlib.suppress(FileNotFoundError, IsADirectoryError, PermissionError):
-                    os.unlink(name, dir_fd=target)  # a whiteout: the step removed it
-
-    def _inner(self, source: int, target: int, name: str, level: int) -> None:
-        try:
-            os.mkdir(name, 0o700, dir_fd=target)
-            if self._owner:
-                os.chown(name, self._owner.uid, self._owner.gid, dir_fd=target)
-        except FileExistsError:
-            pass
-        os.chmod(name, 0o700, dir_fd=source)
-        with (
-            _opened(name, source) as inner,
-            contextlib.suppress(NotADirectoryError),
-            _opened(name, target) as place,
-        ):
-            self.folder(inner, place, level + 1)
-
-    def _file(self, source: int, target: int, name: str, status: os.stat_result) -> None:
-        if status.st_nlink != 1 or status.st_uid != self._uid:
-            return
-        os.chmod(name, 0o700 if status.st_mode & 0o100 else 0o600, dir_fd=source)
-        file = os.open(name, _FILE, dir_fd=source)
-        try:
-            if not _plain(file):
-                return
-            os.utime(file, (self._time, self._time))
-        finally:
-            os.close(file)
-        with contextlib.suppress(IsADirectoryError):
-            os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
-
-
-@contextlib.contextmanager
-def _opened(name: str, above: int | None = None) -> Iterator[int]:
-    folder = os.open(name, _FOLDER, dir_fd=above)
+def _put(folder: str, at: str) -> bool:
+    """Rename a folder that is not empty; False if there is another."""
     try:
-        yield folder
-    finally:
-        os.close(folder)
+        os.rename(folder, at)
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+        return False
+    return True
 
 
-def _listed(folder: int) -> list[tuple[str, os.stat_result]]:
-    with os.scandir(folder) as entries:
-        return [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
+def _locked(folder: int, how: int) -> bool:
+    try:
+        fcntl.flock(folder, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
-def _plain(file: int) -> bool:
-    """Rid a file of extended attributes (the overlay's own, too); False if one stays."""
-    for name in os.listxattr(file):
-        with contextlib.suppress(OSError):
-            os.removexattr(file, name)
-    return not os.listxattr(file)
+def _made(path: str, owner: Identity | None) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+        give(path, owner)

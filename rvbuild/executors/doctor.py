@@ -11,11 +11,12 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 
 from attrs import frozen
 
-from rvbuild.core.errors import SandboxError
-from rvbuild.executors import bwrap, identity, knobs, seccomp
+from rvbuild.core.errors import RvbuildError, SandboxError
+from rvbuild.executors import bwrap, identity, knobs, seccomp, workspace
 from rvbuild.executors.accelerators import Accelerator
 from rvbuild.executors.keeper import Keeper
 from rvbuild.executors.limits import Limits
@@ -24,6 +25,7 @@ from rvbuild.executors.sandbox import Launch, Sandbox
 from rvbuild.executors.step_log import StepLog
 from rvbuild.executors.threshold import Threshold
 from rvbuild.executors.watch import Watch
+from rvbuild.files.removal import remove_tree
 
 _OLDEST_BWRAP = (0, 5)  # --clearenv, --perms
 _OLDEST_GIT = (2, 25)
@@ -48,7 +50,8 @@ class Check:
 def checks(folder: str) -> tuple[Check, ...]:
     """Look at everything; ``folder`` is where steps would run."""
     return (
-        _bubblewrap(), _namespaces(), _accelerators(folder), _kernel(), _disk(folder), _git(),
+        _bubblewrap(), _namespaces(), _ids(folder), _accelerators(folder), _kernel(),
+        _disk(folder), _git(),
     )  # fmt: skip
 
 
@@ -82,6 +85,27 @@ def _whose() -> str:
     return "as an id without rights" if identity.pool() else "as root: there is no other id here"
 
 
+def _ids(folder: str) -> Check:
+    """Make a step's folder, as a build does: that is where a file system refuses."""
+    name = "ids of steps"
+    if identity.pool() is None:
+        found = "root alone is here" if os.geteuid() == 0 else "whoever starts rvbuild"
+        return Check(name=name, ok=True, found=found)
+    try:
+        with tempfile.TemporaryDirectory(dir=_nearest(folder)) as top:
+            _try_id(top)
+    except (OSError, RvbuildError) as error:
+        hint = getattr(error, "hint", None) or "the folder of the store must be writable"
+        return Check(name=name, ok=False, found=str(error), hint=hint)
+    return Check(name=name, ok=True, found="each step that runs has one that owns nothing")
+
+
+def _try_id(folder: str) -> None:
+    pool = identity.pool(folder)
+    with pool.own() if pool else nullcontext() as owner:
+        remove_tree(workspace.make(os.path.join(folder, "steps"), owner))
+
+
 def _accelerators(folder: str) -> Check:
     """Make a sandbox with a layer over a folder; without it, builds are right and slower."""
     name = "compile caches"
@@ -89,9 +113,8 @@ def _accelerators(folder: str) -> Check:
     try:
         with tempfile.TemporaryDirectory(dir=_nearest(folder)) as top:
             accelerator = Accelerator(f"{top}/caches/one", pool.common if pool else None)
-            accelerator.prepare()
-            layer = accelerator.layer(f"{top}/over")
-            said = _refusal({"/tmp": layer.overlay})  # noqa: S108 - a path inside
+            with accelerator.mounted(f"{top}/over") as layer:
+                said = _refusal({"/tmp": layer.overlay})  # noqa: S108 - a path inside
     except (OSError, SandboxError) as error:
         said = str(error)
     found = "steps can have a layer of their own over them"
@@ -102,18 +125,19 @@ def _accelerators(folder: str) -> Check:
 
 def _refusal(overlays: Mapping[str, bwrap.Overlay]) -> str:
     """Why a sandbox like that of a step does not run; empty if it does."""
-    limits, pool = Limits(), identity.pool()
+    limits = Limits()
     room = bwrap.Room(
         environment={}, working_directory="/", read_only={"/": "/"}, overlays=overlays
     )
-    owner = pool.common if pool else None
-    asked, options = staged(bwrap.find(), ("/bin/sh", "-c", ":"), owner, room)
-    seal, threshold = seccomp.program(), Threshold.to("/")
-    launch = Launch(request=asked, options=options, seal=seal, threshold=threshold)
-    keeper = Keeper(limits.table())  # which ends what it started when it goes
     log = StepLog(lambda _: None, limits.log_bytes)
     with tempfile.TemporaryDirectory() as empty:
-        ended = Watch(Sandbox(keeper, launch), log, limits, _SECONDS, empty).follow()
+        pool = identity.pool(empty)
+        with pool.shared() if pool else nullcontext() as owner:
+            asked, options = staged(bwrap.find(), ("/bin/sh", "-c", ":"), owner, room)
+            seal, threshold = seccomp.program(), Threshold.to("/")
+            launch = Launch(request=asked, options=options, seal=seal, threshold=threshold)
+            keeper = Keeper(limits.table())  # which ends what it started when it goes
+            ended = Watch(Sandbox(keeper, launch), log, limits, _SECONDS, empty).follow()
     said = log.close().decode(errors="replace").strip()
     return "" if ended.exit_code == 0 else said or f"exit code {ended.exit_code}"
 

@@ -5,11 +5,13 @@ Knows: what a step sees (docs/recipes.md). Must not know: recipes, plans, keys.
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Protocol
 
@@ -37,6 +39,10 @@ from rvbuild.executors.step_log import StepLog
 from rvbuild.executors.threshold import Threshold
 from rvbuild.executors.watch import Ended, Watch
 from rvbuild.files.removal import remove_tree
+
+_SHORT = "see what there is too little of (`ulimit -a`, `df`), or run fewer steps at once (-j)"
+_LAST_SECONDS = 0.5
+"""How long the folders of steps are cleared after an interrupt; `rvbuild gc` clears the rest."""
 
 
 class CapturingStore(TreeStore, Capturer, Protocol):
@@ -116,7 +122,8 @@ class LocalExecutor:
             and not in the command, because it must not be part of any key.
         kept: If given, the folder of a failed step stays, and this is called with the
             step's label and the folder's path.
-        notice: Takes what a person should know, once, and that stops nothing.
+        notice: Takes what a person should know, and that stops nothing.
+        locks: The folder of the store's locks.
     """
 
     def __init__(  # noqa: PLR0913 - all but two have a default
@@ -128,6 +135,7 @@ class LocalExecutor:
         jobs: int = 1,
         kept: Callable[[str, str], None] | None = None,
         notice: Callable[[str], None] = lambda _: None,
+        locks: str | None = None,
     ) -> None:
         self._store = store
         self._tmp = os.path.abspath(tmp)
@@ -137,12 +145,13 @@ class LocalExecutor:
         self._notice = notice
         self._program = bwrap.find()
         self._keeper = Keeper(self._limits.table())
-        self._ids = identity.pool()
-        self._accelerate = True
+        self._ids = identity.pool(locks)
+        self._told = False
         self._seal = seccomp.program()
         self._threshold = Threshold.to(f"/{WORKING_DIRECTORY}")
         self._changed = threading.Condition()
         self._stopped = False
+        self._late_at = math.inf
         self._active = 0
         self._sandboxes: set[Sandbox] = set()
 
@@ -166,20 +175,28 @@ class LocalExecutor:
             Interrupted: ``stop`` was called.
             StoreError: the step's folder could not be made, or the output not stored.
         """
-        with self._counted(label), self._owner(shared=bool(accelerators)) as owner:
+        with self._counted(label), self._owner(label, shared=bool(accelerators)) as owner:
             folder = workspace.make(self._tmp, owner)
             step = _Step(action=action, label=label, folder=folder, owner=owner)
-            keep = False
             try:
                 outcome = self._run(step, log, accelerators or {})
                 self._raise_if_stopped(label)
-                keep = self._kept is not None and outcome.exit_code != 0
-            finally:
-                if not keep:
-                    remove_tree(folder)
+            except BaseException as error:
+                self._clear(step, error.add_note)
+                raise
+            keep = self._kept is not None and outcome.exit_code != 0
+            if not keep:
+                self._clear(step, self._notice)
         if keep and self._kept:
             self._kept(label, folder)
         return outcome
+
+    def _clear(self, step: _Step, tell: Callable[[str], None]) -> None:
+        """Remove its folder; what stays there takes nothing from what the step came to."""
+        try:
+            remove_tree(step.folder, wanted=partial(self._raise_if_late, step.label))
+        except (OSError, Interrupted) as error:
+            tell(f"{step.folder} stays until `rvbuild gc` removes it: {error}")
 
     def stop(self) -> None:
         """Kill everything that runs and wait until it is gone; nothing runs afterwards.
@@ -188,6 +205,7 @@ class LocalExecutor:
         """
         with self._changed:
             self._stopped = True
+            self._late_at = time.monotonic() + _LAST_SECONDS
             for sandbox in self._sandboxes:
                 sandbox.kill()
             self._changed.wait_for(lambda: self._active == 0)
@@ -209,59 +227,75 @@ class LocalExecutor:
             msg = "stopped before it was done"
             raise Interrupted(msg, where=label)
 
+    def _raise_if_late(self, label: str) -> None:
+        """Like that, but leave a moment for what a stopped step has to clear."""
+        if time.monotonic() > self._late_at:
+            self._raise_if_stopped(label)
+
     @contextmanager
-    def _owner(self, *, shared: bool) -> Iterator[Identity | None]:
+    def _owner(self, label: str, *, shared: bool) -> Iterator[Identity | None]:
         """Whom a step runs as outside; steps with an accelerator share its files' owner."""
-        if self._ids is None or shared:
-            yield self._ids.common if self._ids else None
+        if self._ids is None:
+            yield None
             return
-        with self._ids.own() as owner:
+        take = self._ids.shared if shared else self._ids.own
+        with take(partial(self._raise_if_stopped, label)) as owner:
             yield owner
 
     def _run(
         self, step: _Step, tell: Callable[[str], None], accelerators: Mapping[str, str]
     ) -> Outcome:
+        wanted = partial(self._raise_if_stopped, step.label)
         for mount in step.action.mounts:
             if mount.writable:
                 target = os.path.join(step.folder, mount.path)
-                workspace.copy(self._store.path(mount.tree), target, step.owner)
-        layers = self._layers(step, accelerators)
-        try:
-            return self._attempt(step, tell, layers)
-        except SandboxError as error:  # the kernel, the file system or bwrap has no overlays?
-            if not layers or "overlay" not in str(error):
-                raise
-            self._go_without(str(error))
-            return self._attempt(step, tell, {})
+                workspace.copy(self._store.path(mount.tree), target, step.owner, wanted)
+        with ExitStack() as stack:
+            layers = self._layers(step, accelerators, stack)
+            done = self._attempt(step, tell, layers)
+            if layers and isinstance(done, SandboxError):  # do the layers hinder it?
+                refusal, done = done, self._attempt(step, tell, {})
+                if isinstance(done, Outcome):
+                    self._was_slower(str(refusal))
+        if isinstance(done, SandboxError):
+            raise done
+        return done
 
-    def _layers(self, step: _Step, accelerators: Mapping[str, str]) -> dict[str, Layer]:
-        """A step's own layer over each accelerator; none if they cannot be had."""
+    def _layers(
+        self, step: _Step, accelerators: Mapping[str, str], stack: ExitStack
+    ) -> dict[str, Layer]:
+        """A step's own layer over each accelerator; none if one cannot be had."""
+        wanted = partial(self._raise_if_stopped, step.label)
         layers: dict[str, Layer] = {}
         try:
-            for at, folder in accelerators.items() if self._accelerate else ():
-                accelerator = Accelerator(folder, step.owner)
-                accelerator.prepare()
-                layers[at] = accelerator.layer(os.path.join(step.folder, f"over-{len(layers)}"))
+            for at, folder in accelerators.items():
+                over = os.path.join(step.folder, f"over-{len(layers)}")
+                mounted = Accelerator(folder, step.owner).mounted(over, wanted)
+                layers[at] = stack.enter_context(mounted)
         except OSError as error:
-            self._go_without(str(error))
+            self._was_slower(str(error))
             return {}
         return layers
 
-    def _go_without(self, why: str) -> None:
+    def _was_slower(self, why: str) -> None:
+        """Say it once. The next step tries anew: what hindered this one may be gone."""
         with self._changed:
-            first, self._accelerate = self._accelerate, False
+            first, self._told = not self._told, True
         if first:
-            self._notice(f"steps run without their compile cache: {why}")
+            self._notice(f"a step ran without its compile cache: {why}")
 
     def _attempt(
         self, step: _Step, tell: Callable[[str], None], layers: Mapping[str, Layer]
-    ) -> Outcome:
+    ) -> Outcome | SandboxError:
+        """How it ended; or why its command never began, so that it can be tried otherwise."""
         log = StepLog(tell, self._limits.log_bytes)
         ended = self._watched(step, self._launch(step, layers), log)
+        if isinstance(ended, SandboxError):
+            return ended
         text = log.close()
         exit_code = ended.exit_code
         if not ended.started and not self._stopped:
-            raise refused(text.decode(errors="replace").strip())
+            return refused(text.decode(errors="replace").strip())
         outcome = Outcome(
             exit_code=exit_code,
             output=None,
@@ -271,13 +305,13 @@ class LocalExecutor:
         )
         if exit_code:
             return outcome
-        self._merge(layers)
+        self._keep(step, layers)
         return self._with_output(outcome, step)
 
-    def _merge(self, layers: Mapping[str, Layer]) -> None:
+    def _keep(self, step: _Step, layers: Mapping[str, Layer]) -> None:
         try:
             for layer in layers.values():
-                layer.merge()
+                layer.keep(partial(self._raise_if_stopped, step.label))
         except OSError as error:  # what was compiled is only slower to have again
             self._notice(f"the compile cache did not take what a step compiled: {error}")
 
@@ -289,15 +323,22 @@ class LocalExecutor:
         asked, options = staged(self._program, command, step.owner, seen)
         return Launch(request=asked, options=options, seal=self._seal, threshold=self._threshold)
 
-    def _watched(self, step: _Step, launch: Launch, log: StepLog) -> Ended:
-        sandbox = Sandbox(self._keeper, launch)
+    def _watched(self, step: _Step, launch: Launch, log: StepLog) -> Ended | SandboxError:
+        try:
+            sandbox = Sandbox(self._keeper, launch)
+        except SandboxError as error:
+            return error
+        except OSError as error:
+            msg = f"the sandbox could not be made: {error.strerror}"
+            return SandboxError(msg, hint=_SHORT)
         with self._changed:
             self._sandboxes.add(sandbox)
             if self._stopped:
                 sandbox.kill()
         try:
             seconds = step.action.timeout
-            return Watch(sandbox, log, self._limits, seconds, step.folder).follow()
+            wanted = partial(self._raise_if_stopped, step.label)
+            return Watch(sandbox, log, self._limits, seconds, step.folder, wanted).follow()
         finally:
             with self._changed:
                 self._sandboxes.discard(sandbox)

@@ -3,26 +3,30 @@
 Knows: folders, by descriptors, whatever a step does to them meanwhile. Must not know: what
 is too much.
 
-A look goes down and up again with one descriptor (``..`` must be the folder that it came
-from), so it takes any depth, follows no link, and is given up where a step moved a folder
-away under it. What a step removed and still has open, or put where this user cannot look,
-is seen by the free space alone.
+A look takes any depth and follows no link. Where a step moved a folder away under it, it goes
+on from the nearest folder that is still where it was. Only a look that saw everything may say
+that there is less than before.
+
+A folder that its own user may not enter is entered by changing its mode. A step would see
+that, so it is done when the step has ended, or when the disk says that too much may be there.
+What a step removed and still has open is seen by the free space alone.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from attrs import define, field
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+from rvbuild.executors.free_space import FreeSpace
+from rvbuild.files.descent import Descent
+from rvbuild.files.folder import open_folder
+
 _BLOCK = 512
 _MANY = 128  # entries between two looks at the clock
 _PAUSE = 0.5  # seconds between two looks
-_RESERVE = 256 << 20
-"""Bytes that stay free; 1 % of a file system, if that is less."""
 
 _Name = tuple[int, int]  # device, inode
 
@@ -34,110 +38,133 @@ class Usage:
     folder: str
     bytes: int = 0
     entries: int = 0
-    _look: Iterator[None] | None = field(default=None, init=False)
+    _look: Generator[None, None, None] | None = field(default=None, init=False)
     _next: float = field(factory=lambda: time.monotonic() + _PAUSE, init=False)
-    _had_room: bool = field(init=False)
+    _begin: FreeSpace = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._had_room = not self._full()
+        self._begin = FreeSpace.of(self.folder)
 
-    def advance(self, seconds: float) -> None:
-        """Go on looking, for so long."""
+    def advance(self, seconds: float, *, everywhere: bool = False) -> None:
+        """Go on looking, for so long; ``everywhere`` enters closed folders, and does not pause."""
         until = time.monotonic() + seconds
         if self._look is None:
-            if until < self._next:
+            if until < self._next and not everywhere:
                 return
-            self._look = self._walk()
+            self._look = self.whole(everywhere=everywhere)
         for _ in self._look:
             if time.monotonic() >= until:
                 return
         self._look = None
         self._next = time.monotonic() + _PAUSE
 
-    def measure(self) -> None:
-        """Look at everything, once, now."""
-        for _ in self._walk():
-            pass
+    def close(self) -> None:
+        """Give up the look that is under way."""
+        if self._look is not None:
+            self._look.close()
+        self._look = None
 
-    def ran_full(self) -> bool:
-        """Whether the file system had room when this began, and has none any more."""
-        return self._had_room and self._full()
-
-    def _full(self) -> bool:
-        status = os.statvfs(self.folder)
-        reserve = min(_RESERVE, status.f_blocks * status.f_frsize // 100)
-        return status.f_bavail * status.f_frsize < reserve
-
-    def _walk(self) -> Iterator[None]:
-        look = _Look()
+    def whole(self, *, everywhere: bool = True) -> Generator[None, None, None]:
+        """Look at everything, with a pause after every few entries."""
+        look = _Look(everywhere=everywhere)
         for _ in look.steps(self.folder):
-            self.bytes, self.entries = max(self.bytes, look.bytes), max(self.entries, look.entries)
+            self._take(look)
             yield
-        self.bytes, self.entries = look.bytes, look.entries
+        if look.saw_all:
+            self.bytes, self.entries = look.bytes, look.entries
+        else:
+            self._take(look)
+
+    def _take(self, look: _Look) -> None:
+        self.bytes, self.entries = max(self.bytes, look.bytes), max(self.entries, look.entries)
+
+    def lack(self) -> str:
+        """What the file system had enough of when this began, and has not any more."""
+        now = FreeSpace.of(self.folder).lack()
+        return now if not self._begin.lack() else ""
+
+    def may_hold(self, size: int, entries: int) -> bool:
+        """Whether the file system lost so much that it may be here, unseen until now."""
+        now = FreeSpace.of(self.folder)
+        return self._begin.bytes - now.bytes > size or self._begin.files - now.files > entries
 
 
 @define
 class _Look:
+    everywhere: bool
     bytes: int = 0
     entries: int = 0
+    saw_all: bool = True
     _seen: set[_Name] = field(factory=set, init=False)
 
     def steps(self, folder: str) -> Iterator[None]:
-        """Count, with a pause after every few entries."""
-        here = os.open(folder, _FOLDER)
         try:
-            levels: list[tuple[_Name, list[str]]] = [(_name(here), [])]
-            yield from self._count(here, levels[0][1])
-            while levels:
-                inner = levels[-1][1]
-                there = _opened(inner.pop(), here) if inner else None
-                if there is not None:
-                    os.close(here)
-                    here = there
-                    levels.append((_name(here), []))
-                    yield from self._count(here, levels[-1][1])
-                elif not inner:
-                    levels.pop()
-                    if levels:
-                        above = os.open("..", _FOLDER, dir_fd=here)
-                        os.close(here)
-                        here = above
-                        if _name(here) != levels[-1][0]:
-                            return  # moved meanwhile
+            top = open_folder(folder)
         except OSError:
+            self.saw_all = False
             return
+        try:
+            descent = Descent(top, writable=self.everywhere)
+            try:
+                yield from self._descend(descent, top)
+            finally:
+                descent.close()
         finally:
-            os.close(here)
+            os.close(top)
 
-    def _count(self, here: int, folders: list[str]) -> Iterator[None]:
-        with os.scandir(here) as entries:
+    def _descend(self, descent: Descent, top: int) -> Iterator[None]:
+        yield from self._count(descent)
+        while descent.pending or not descent.is_at_top:
+            if not descent.pending:
+                self._go_up(descent, top)
+            elif self._go_down(descent):
+                yield from self._count(descent)
+
+    def _go_up(self, descent: Descent, top: int) -> None:
+        try:
+            descent.up()
+        except OSError:  # moved meanwhile
+            self.saw_all = False
+            descent.again(top)
+
+    def _go_down(self, descent: Descent) -> bool:
+        try:
+            descent.down(descent.pending.pop())
+        except FileNotFoundError:
+            return False
+        except OSError:
+            self.saw_all = False
+            return False
+        return True
+
+    def _count(self, descent: Descent) -> Iterator[None]:
+        try:
+            listed = os.scandir(descent.here)
+        except OSError:
+            self.saw_all = False
+            return
+        with listed as entries:
             for entry in entries:
-                self.entries += 1
-                try:
-                    status = entry.stat(follow_symlinks=False)
-                except OSError:
-                    continue  # gone
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.name)
-                if status.st_nlink == 1 or self._is_new(status):
-                    self.bytes += status.st_blocks * _BLOCK
+                self._add(entry, descent.pending)
                 if self.entries % _MANY == 0:
                     yield
+
+    def _add(self, entry: os.DirEntry[str], folders: list[str]) -> None:
+        self.entries += 1
+        if entry.is_dir(follow_symlinks=False):
+            folders.append(entry.name)
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        except OSError:
+            self.saw_all = False
+            return
+        if status.st_nlink == 1 or self._is_new(status):
+            self.bytes += status.st_blocks * _BLOCK
 
     def _is_new(self, status: os.stat_result) -> bool:
         name = (status.st_dev, status.st_ino)
         new = name not in self._seen
         self._seen.add(name)
         return new
-
-
-def _name(folder: int) -> _Name:
-    status = os.fstat(folder)
-    return status.st_dev, status.st_ino
-
-
-def _opened(name: str, above: int) -> int | None:
-    try:
-        return os.open(name, _FOLDER, dir_fd=above)
-    except OSError:
-        return None

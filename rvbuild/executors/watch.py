@@ -9,9 +9,11 @@ import os
 import select
 import signal
 import time
+from collections.abc import Callable
 
 from attrs import frozen
 
+from rvbuild.core.errors import RvbuildError
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.sandbox import CHUNK, Sandbox
 from rvbuild.executors.step_log import StepLog
@@ -21,6 +23,9 @@ TIMED_OUT = 124  # as timeout(1) has it
 OVER_LIMIT = 128 + signal.SIGXFSZ
 _COUNT_EVERY = 0.05  # seconds between two counts of the processes; one takes about 50 µs
 _LOOK_FOR = 0.001  # seconds at each count, for what the step wrote: 2 % of a processor
+_LOOK_HARD = 0.025  # the same, when the disk says that it may be too much
+_LACKS = {"bytes": "the disk of the store was almost full",
+          "inodes": "the disk of the store had hardly room for another file"}  # fmt: skip
 
 
 @frozen
@@ -40,36 +45,68 @@ class Watch:
         limits: What it may use, besides ``seconds``.
         seconds: How long it may run.
         folder: Where all is that it may write to.
+        wanted: Raises, if nobody wants its result any more.
     """
 
-    def __init__(
-        self, sandbox: Sandbox, log: StepLog, limits: Limits, seconds: float, folder: str
+    def __init__(  # noqa: PLR0913, PLR0917 - one has a default
+        self,
+        sandbox: Sandbox,
+        log: StepLog,
+        limits: Limits,
+        seconds: float,
+        folder: str,
+        wanted: Callable[[], None] = lambda: None,
     ) -> None:
         self._sandbox = sandbox
         self._log = log
         self._limits = limits
         self._usage = Usage(folder)
+        self._wanted = wanted
         self._seconds = seconds
         self._deadline = time.monotonic() + seconds
         self._stopped: int | None = None
 
     def follow(self) -> Ended:
-        """Return when the process, and all that it started, is gone."""
+        """Return when the process, and all that it started, is gone.
+
+        Raises:
+            Interrupted: nobody wants its result any more.
+        """
         try:
-            self._drain()
-            exit_code, started = self._sandbox.wait()
-        except BaseException:
-            self._sandbox.kill()
-            self._sandbox.wait()
-            raise
+            exit_code, started = self._ended()
+        finally:
+            self._usage.close()
         if exit_code == 0 and self._stopped is None:
-            self._usage.measure()
-            self._check_disk()
+            self._measure()
         if self._stopped is not None:
             return Ended(self._stopped, True)
         if self._sandbox.failure:
             self._log.note(self._sandbox.failure)
         return Ended(exit_code, started)
+
+    def _ended(self) -> tuple[int, bool]:
+        try:
+            self._drain()
+            return self._sandbox.wait()
+        except BaseException as error:
+            try:
+                self._sandbox.kill()
+                self._sandbox.wait()
+            except RvbuildError as other:
+                error.add_note(str(other))
+            raise
+
+    def _measure(self) -> None:
+        """Look at all that it left; for the step's time limit once more."""
+        until = time.monotonic() + self._seconds
+        for _ in self._usage.whole():
+            self._wanted()
+            self._check_disk()
+            if time.monotonic() > until:
+                self._stop(TIMED_OUT, f"what it left took {self._seconds:,.0f} s to look at")
+            if self._stopped is not None:
+                return
+        self._check_disk()
 
     def _drain(self) -> None:
         sandbox = self._sandbox
@@ -107,8 +144,16 @@ class Watch:
         elif self._sandbox.processes() > self._limits.processes:
             self._stop(OVER_LIMIT, f"it had more than {self._limits.processes:,} processes")
         else:
-            self._usage.advance(_LOOK_FOR)
+            self._look()
             self._check_disk()
+
+    def _look(self) -> None:
+        """At leisure, until the disk has lost more than this step may hold."""
+        limits = self._limits
+        if self._usage.may_hold(limits.disk_bytes, limits.disk_entries):
+            self._usage.advance(_LOOK_HARD, everywhere=True)
+        else:
+            self._usage.advance(_LOOK_FOR)
 
     def _check_disk(self) -> None:
         limits, usage = self._limits, self._usage
@@ -116,8 +161,8 @@ class Watch:
             self._stop(OVER_LIMIT, f"it wrote more than {limits.disk_bytes:,} bytes")
         elif usage.entries > limits.disk_entries:
             self._stop(OVER_LIMIT, f"it made more than {limits.disk_entries:,} files")
-        elif usage.ran_full():
-            self._stop(OVER_LIMIT, "the disk of the store was almost full")
+        elif lack := usage.lack():
+            self._stop(OVER_LIMIT, _LACKS[lack])
 
     def _stop(self, exit_code: int, why: str) -> None:
         self._stopped = exit_code

@@ -5,19 +5,28 @@ Knows: files. Must not know: actions, sandboxes, stores.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from rvbuild.core.errors import StoreError
+from attrs import frozen
+
+from rvbuild.core.errors import SandboxError, StoreError
 from rvbuild.executors.identity import Identity
 from rvbuild.files.folder import open_file
+from rvbuild.files.removal import remove_tree
 
 MTIME = 315_532_800
 """1980-01-01T00:00:00Z, in seconds: what copied inputs bear, as the store's own trees do.
 Equal times keep make from rebuilding what a release ships ready-made."""
 
-_CHUNK = 1 << 30
+_CHUNK = 64 << 20  # bytes between two questions whether it is still wanted
+_REFUSALS = frozenset((errno.EPERM, errno.EACCES, errno.EINVAL, errno.EOVERFLOW, errno.ENOTSUP))
+_GIVE_TO_NOBODY = (
+    "use a store on a local file system of this machine, with --store; in a container, give root"
+    " CAP_CHOWN and the ids; or run rvbuild as an ordinary user"
+)
 
 
 def make(parent: str, owner: Identity | None = None) -> str:
@@ -28,6 +37,7 @@ def make(parent: str, owner: Identity | None = None) -> str:
         owner: Whose it is, if not this user's.
 
     Raises:
+        SandboxError: it could not be given to its owner.
         StoreError: it could not be made.
     """
     try:
@@ -35,7 +45,8 @@ def make(parent: str, owner: Identity | None = None) -> str:
     except OSError as error:
         msg = f"could not make a step's folder: {error.strerror}"
         hint = "free some space with `rvbuild gc`, or use another store with --store"
-        raise StoreError(msg, where=parent, hint=hint) from error
+        details = tuple(getattr(error, "__notes__", ()))
+        raise StoreError(msg, where=parent, hint=hint, details=details) from error
 
 
 def _make(parent: str, owner: Identity | None) -> str:
@@ -44,32 +55,79 @@ def _make(parent: str, owner: Identity | None) -> str:
         folder = os.path.join(parent, f"step-{os.urandom(8).hex()}")
         try:
             os.mkdir(folder, 0o700)
+            break
         except FileExistsError:
             continue
-        for name, mode in (("build", 0o755), ("build/out", 0o755), ("tmp", 0o1777)):
-            path = os.path.join(folder, name)
-            os.mkdir(path, mode)
-            if stat.S_IMODE(os.stat(path).st_mode) != mode:  # the umask took some of it
-                os.chmod(path, mode)
-            if owner:
-                os.chown(path, owner.uid, owner.gid)
-        if owner:
-            os.chown(folder, owner.uid, owner.gid)
-        return folder
+    try:
+        _fill(folder, owner)
+    except BaseException as error:
+        try:
+            remove_tree(folder)
+        except OSError as other:
+            error.add_note(f"{folder} stays until `rvbuild gc` removes it: {other}")
+        raise
+    return folder
 
 
-def copy(source: str, target: str, owner: Identity | None = None) -> None:
+def _fill(folder: str, owner: Identity | None) -> None:
+    for name, mode in (("build", 0o755), ("build/out", 0o755), ("tmp", 0o1777)):
+        path = os.path.join(folder, name)
+        os.mkdir(path, mode)
+        if stat.S_IMODE(os.stat(path).st_mode) != mode:  # the umask took some of it
+            os.chmod(path, mode)
+        give(path, owner)
+    give(folder, owner)
+
+
+def give(path: str | int, owner: Identity | None, at: int | None = None) -> None:
+    """Make ``owner`` whose it is; a link is given itself.
+
+    Raises:
+        SandboxError: this process may not, or the file system knows no such id.
+        OSError: it is not there.
+    """
+    if owner is None:
+        return
+    try:
+        if isinstance(path, int):
+            os.fchown(path, owner.uid, owner.gid)
+        else:
+            os.chown(path, owner.uid, owner.gid, dir_fd=at, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        msg = (
+            "root's steps run under an id without rights, and files cannot be given to it:"
+            f" chown to {owner.uid}: {error.strerror}"
+        )
+        where = None if isinstance(path, int) else path
+        raise SandboxError(msg, where=where, hint=_GIVE_TO_NOBODY) from error
+
+
+def copy(
+    source: str,
+    target: str,
+    owner: Identity | None = None,
+    wanted: Callable[[], None] = lambda: None,
+) -> None:
     """A writable copy of a tree of the store at ``target``, which must not exist yet.
 
     Contents are shared with the original where the file system can (reflinks), never by
     hard links. Modes are 0755 and 0644; times are ``MTIME``; all is ``owner``'s.
 
+    Args:
+        source: The tree.
+        target: Where.
+        owner: Whose it is, if not this user's.
+        wanted: Called now and then; raises, if nobody wants the copy any more.
+
     Raises:
+        SandboxError: it could not be given to its owner.
         StoreError: reading or writing failed.
     """
     try:
         _parents(target, owner)
-        _copy(source, target, owner)
+        _Copy(owner, wanted).tree(source, target)
     except OSError as error:
         msg = f"could not copy an input that the step may write: {error}"
         raise StoreError(msg, where=target) from error
@@ -80,69 +138,71 @@ def _parents(target: str, owner: Identity | None) -> None:
     if not os.path.isdir(above):
         _parents(above, owner)
         os.mkdir(above)
-        if owner:
-            os.chown(above, owner.uid, owner.gid)
+        give(above, owner)
 
 
-def _copy(source: str, target: str, owner: Identity | None) -> None:
-    made: list[str] = []
-    stack = [(source, target)]
-    while stack:
-        here, there = stack.pop()
-        os.mkdir(there)
-        made.append(there)
-        for entry in _entries(here):
-            to = os.path.join(there, entry.name)
-            if entry.is_symlink():
-                _copy_link(entry.path, to, owner)
-            elif entry.is_dir():
-                stack.append((entry.path, to))
-            else:
-                _copy_file(entry.path, to, owner)
-    for folder in made:
-        os.chmod(folder, 0o755)  # noqa: S103 - as 0644 for files: a private folder holds it
-        os.utime(folder, (MTIME, MTIME))
-        if owner:
-            os.chown(folder, owner.uid, owner.gid)
+@frozen
+class _Copy:
+    owner: Identity | None
+    wanted: Callable[[], None]
 
+    def tree(self, source: str, target: str) -> None:
+        made: list[str] = []
+        stack = [(source, target)]
+        while stack:
+            here, there = stack.pop()
+            os.mkdir(there)
+            made.append(there)
+            stack += self._entries(here, there)
+        for folder in made:
+            self.wanted()
+            os.chmod(folder, 0o755)  # noqa: S103 - as 0644 for files: a private folder holds it
+            os.utime(folder, (MTIME, MTIME))
+            give(folder, self.owner)
 
-def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        yield from entries
+    def _entries(self, here: str, there: str) -> Iterator[tuple[str, str]]:
+        """Copy what is in a folder; its folders are still to do."""
+        with os.scandir(here) as entries:
+            for entry in entries:
+                self.wanted()
+                to = os.path.join(there, entry.name)
+                if entry.is_symlink():
+                    self._link(entry.path, to)
+                elif entry.is_dir():
+                    yield entry.path, to
+                else:
+                    self._file(entry.path, to)
 
+    def _link(self, source: str, target: str) -> None:
+        os.symlink(os.readlink(source), target)
+        os.utime(target, (MTIME, MTIME), follow_symlinks=False)
+        give(target, self.owner)
 
-def _copy_link(source: str, target: str, owner: Identity | None) -> None:
-    os.symlink(os.readlink(source), target)
-    os.utime(target, (MTIME, MTIME), follow_symlinks=False)
-    if owner:
-        os.chown(target, owner.uid, owner.gid, follow_symlinks=False)
-
-
-def _copy_file(source: str, target: str, owner: Identity | None) -> None:
-    reader = open_file(source)
-    try:
-        writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
+    def _file(self, source: str, target: str) -> None:
+        reader = open_file(source)
         try:
-            status = os.fstat(reader)
-            _copy_bytes(reader, writer, status.st_size)
-            os.fchmod(writer, 0o755 if status.st_mode & 0o100 else 0o644)
-            os.utime(writer, (MTIME, MTIME))
-            if owner:
-                os.fchown(writer, owner.uid, owner.gid)
+            writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
+            try:
+                status = os.fstat(reader)
+                self._bytes(reader, writer, status.st_size)
+                os.fchmod(writer, 0o755 if status.st_mode & 0o100 else 0o644)
+                os.utime(writer, (MTIME, MTIME))
+                give(writer, self.owner)
+            finally:
+                os.close(writer)
         finally:
-            os.close(writer)
-    finally:
-        os.close(reader)
+            os.close(reader)
 
-
-def _copy_bytes(reader: int, writer: int, size: int) -> None:
-    left = size
-    try:
-        while left and (done := os.copy_file_range(reader, writer, min(left, _CHUNK))):
-            left -= done
-    except OSError:  # another file system, or one that cannot
-        while left and (done := os.sendfile(writer, reader, size - left, min(left, _CHUNK))):
-            left -= done
-    if left:
-        msg = f"file ended {left} bytes early"
-        raise OSError(msg)
+    def _bytes(self, reader: int, writer: int, size: int) -> None:
+        left = size
+        try:
+            while left and (done := os.copy_file_range(reader, writer, min(left, _CHUNK))):
+                left -= done
+                self.wanted()
+        except OSError:  # another file system, or one that cannot
+            while left and (done := os.sendfile(writer, reader, size - left, min(left, _CHUNK))):
+                left -= done
+                self.wanted()
+        if left:
+            msg = f"file ended {left} bytes early"
+            raise OSError(msg)

@@ -14,6 +14,9 @@ from attrs import define, field
 
 from rvbuild.files.folder import open_folder, set_mode
 
+_LONGEST = 4096
+"""Levels of a trail that are followed again; whoever moves folders may do it for ever."""
+
 
 @define
 class _Level:
@@ -78,12 +81,27 @@ class Descent:
         Raises:
             OSError: the folder was moved meanwhile.
         """
-        outer = open_folder("..", self.here)
         left = self._trail.pop()
+        outer = open_folder("..", self.here)
         self._move(outer)
         if _inode(outer) != self._trail[-1].inode:
             raise OSError(errno.ESTALE, "a folder was moved meanwhile", left.name)
         return left.name
+
+    def again(self, top: int) -> None:
+        """After ``up`` failed: go down the trail from ``top`` as far as it leads where it did."""
+        trail, self._trail = self._trail, self._trail[:1]
+        self._move(os.dup(top))
+        for level in trail[1:_LONGEST]:
+            try:
+                inner = open_folder(level.name, self.here)
+            except OSError:
+                return
+            if _inode(inner) != level.inode:
+                os.close(inner)
+                return
+            self._trail.append(level)
+            self._move(inner)
 
     def _move(self, fd: int) -> None:
         os.close(self.here)

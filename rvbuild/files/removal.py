@@ -8,16 +8,25 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 
 from rvbuild.files.descent import Descent
 from rvbuild.files.folder import open_folder, set_mode
 
+Wanted = Callable[[], None]
+"""Raises, if whoever removes should go away instead: what is left can be removed later."""
 
-def remove_tree(path: str, at: int | None = None) -> None:
+
+def remove_tree(path: str, at: int | None = None, wanted: Wanted = lambda: None) -> None:
     """Remove ``path`` in the folder ``at`` with all below; what is not there is no error.
 
     Works by descriptors, so that it follows no link, also none that was put there meanwhile.
     Where something is mounted, it stops: what is mounted there is not ours.
+
+    Args:
+        path: What goes.
+        at: The open folder that it is in.
+        wanted: Called before each removal.
 
     Raises:
         OSError: something could not be removed.
@@ -29,23 +38,24 @@ def remove_tree(path: str, at: int | None = None) -> None:
     if not stat.S_ISDIR(there.st_mode):
         os.unlink(path, dir_fd=at)
     elif not _is_removed(path, at):
-        _empty(path, at)
+        _empty(path, at, wanted)
         os.rmdir(path, dir_fd=at)
 
 
-def _empty(path: str, at: int | None) -> None:
+def _empty(path: str, at: int | None, wanted: Wanted) -> None:
     top = _opened(path, at)
     try:
         descent = Descent(top, writable=True)
     finally:
         os.close(top)
     try:
-        _clear(descent)
+        _clear(descent, wanted)
         while descent.pending or not descent.is_at_top:
             if descent.pending:
                 descent.down(descent.pending.pop())
-                _clear(descent)
+                _clear(descent, wanted)
             else:
+                wanted()
                 name = descent.up()
                 os.rmdir(name, dir_fd=descent.here)
     finally:
@@ -60,15 +70,23 @@ def _opened(path: str, at: int | None) -> int:
         return open_folder(path, at)
 
 
-def _clear(descent: Descent) -> None:
+def _clear(descent: Descent, wanted: Wanted) -> None:
     """Remove all that holds nothing; the other folders are pending."""
-    with os.scandir(descent.here) as entries:
-        listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-    for name, is_folder in listed:
+    for name, is_folder in _listed(descent.here, wanted):
+        wanted()
         if not is_folder:
             os.unlink(name, dir_fd=descent.here)
         elif not _is_removed(name, descent.here):
             descent.pending.append(name)
+
+
+def _listed(folder: int, wanted: Wanted) -> list[tuple[str, bool]]:
+    listed = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            wanted()
+            listed.append((entry.name, entry.is_dir(follow_symlinks=False)))
+    return listed
 
 
 def _is_removed(name: str, at: int | None) -> bool:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
 import sys
+import tempfile
 import threading
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from attrs import evolve
 
 from rvbuild.core.action import Outcome
-from rvbuild.core.errors import StoreError
-from rvbuild.executors import bwrap
+from rvbuild.core.errors import Interrupted, SandboxError, StoreError
+from rvbuild.executors import accelerators, bwrap, identity, sandbox
 from rvbuild.executors.accelerators import Accelerator
+from rvbuild.executors.identity import Identity
 from rvbuild.executors.local import LocalExecutor
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -46,9 +52,24 @@ def good(bench: Bench, cache: Path, script: str) -> Outcome:
     return outcome
 
 
+def base(cache: Path) -> Path:
+    """The lowest layer, when all that steps left is in it."""
+    with (
+        tempfile.TemporaryDirectory() as over,
+        Accelerator(str(cache), _owner()).mounted(f"{over}/x") as layer,
+    ):
+        assert layer.overlay.names == ("base",), "nobody else has it mounted"
+    return cache / "layers/base"
+
+
 def kept(cache: Path) -> list[str]:
-    files = cache / "files"
+    files = base(cache)
     return sorted(str(path.relative_to(files)) for path in files.rglob("*"))
+
+
+def _owner() -> Identity | None:
+    pool = identity.pool()
+    return pool.common if pool else None
 
 
 def test_the_next_step_finds_what_one_compiled(bench: Bench, cache: Path):
@@ -65,7 +86,7 @@ def test_a_step_that_fails_adds_nothing(bench: Bench, cache: Path):
     outcome = run(bench, cache, "cd /tmp/go-cache; echo wrong > x; echo wrong > y; exit 1")
     assert outcome.exit_code == 1
     assert kept(cache) == ["x"]
-    assert (cache / "files/x").read_text() == "right\n"
+    assert (base(cache) / "x").read_text() == "right\n"
 
 
 def test_a_step_without_accelerators_sees_none(bench: Bench, cache: Path):
@@ -100,7 +121,7 @@ def test_only_plain_files_enter(bench: Bench, cache: Path, kind: str):
     """Beside each stands a plain file, which does."""
     script, mode = UNFIT[kind]
     good(bench, cache, f"cd /tmp/go-cache; echo plain > control; mkdir here; cd here; {script}")
-    assert (cache / "files/control").read_text() == "plain\n"
+    assert (base(cache) / "control").read_text() == "plain\n"
     found = [path for path in cache.rglob("odd") if path.parent.name == "here"]
     assert [stat.S_IMODE(path.stat().st_mode) for path in found] == ([mode] if mode else [])
     for path in cache.rglob("*"):
@@ -130,24 +151,25 @@ def test_a_file_of_the_cache_keeps_its_content_while_another_step_writes(bench: 
     thread.start()
     assert reached.wait(60)
     outcome = run(bench, cache, "cat /tmp/go-cache/x")
-    held = (cache / "files/x").read_text()
+    held = (cache / "layers/base/x").read_text()
     seen.set()
     thread.join()
     assert (bench.log(outcome), held) == ("good\n", "good\n")
-    assert (cache / "files/x").read_text() == "EVIL\n", "once it has ended, as the last one's"
+    assert (base(cache) / "x").read_text() == "EVIL\n", "once it has ended, as the last one's"
 
 
 def test_folders_are_closed_to_others(bench: Bench, cache: Path):
     cache.mkdir(parents=True, mode=0o777)
     cache.parent.chmod(0o755)
     good(bench, cache, "echo x > /tmp/go-cache/x")
-    for folder in (cache.parent, cache, cache / "files"):
+    for folder in (cache.parent, cache, cache / "layers", cache / "layers/1"):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_what_older_versions_left_is_cleared(bench: Bench, cache: Path):
     (cache / "00").mkdir(parents=True)
     (cache / "00/entry").write_text("x")
+    (cache / "files").mkdir()
     (cache / "id").write_bytes(b"#!/bin/sh\n")
     (cache / "id").chmod(0o4755)
     (cache / "link").symlink_to("/etc")
@@ -155,7 +177,7 @@ def test_what_older_versions_left_is_cleared(bench: Bench, cache: Path):
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(os.path.relpath(cache / "sock"))
     good(bench, cache, "echo x > /tmp/go-cache/x")
-    assert os.listdir(cache) == ["files"]
+    assert os.listdir(cache) == ["layers"]
     assert kept(cache) == ["x"]
     assert os.listdir("/etc")
 
@@ -175,8 +197,7 @@ def test_a_link_in_the_place_of_the_cache_is_not_followed(
         run(bench, cache, "echo x > /tmp/x")
     assert os.listdir(elsewhere) == ["mine"]
     os.unlink(link)
-    executor = LocalExecutor(bench.store, str(tmp_path / "tmp"))  # the other one gave up
-    good(evolve(bench, executor=executor), cache, "echo x > /tmp/go-cache/x")
+    good(bench, cache, "echo x > /tmp/go-cache/x")
     assert kept(cache) == ["x"]
 
 
@@ -187,36 +208,177 @@ def test_without_overlays_steps_run_and_say_once_that_they_are_slower(
     good(bench, cache, "echo warm > /tmp/go-cache/x")
     told: list[str] = []
     executor = LocalExecutor(bench.store, str(tmp_path / "tmp"), notice=told.append)
-    monkeypatch.setattr(bwrap.Overlay, "arguments", lambda *_: ("--overlay-of-tomorrow",))
+    monkeypatch.setattr(accelerators.Stack, "arguments", lambda *_: ("--overlay-of-tomorrow",))
     for _ in range(2):
         script = "mkdir /tmp/go-cache; echo x > $out/x"
         outcome = good(evolve(bench, executor=executor), cache, script)
         assert outcome.output
         assert not outcome.accelerated
     assert len(told) == 1
-    assert told[0].startswith("steps run without their compile cache: ")
+    assert told[0].startswith("a step ran without its compile cache: ")
     assert told[0].endswith("Unknown option --overlay-of-tomorrow")
     assert bench.left_over() == []
 
 
-def test_merging_is_done_file_by_file(cache: Path, tmp_path: Path):
-    """Two that merge at once, into a cache that has other things under the same names."""
+def test_a_step_without_overlays_that_cannot_run_at_all_says_why(
+    bench: Bench, cache: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It is not the layers that hinder it, and nothing is said of them."""
+    monkeypatch.setattr(bwrap.Room, "arguments", lambda *_: ["--no-such-option-of-overlay"])
+    told: list[str] = []
+    executor = LocalExecutor(bench.store, str(bench.tmp), notice=told.append)
+    with pytest.raises(SandboxError, match="Unknown option --no-such-option-of-overlay"):
+        run(evolve(bench, executor=executor), cache, "echo x > $out/x")
+    assert told == []
+    assert bench.left_over() == []
+
+
+PASSING = (errno.EMFILE, errno.ENOSPC, errno.EIO)
+
+
+@pytest.mark.parametrize("number", PASSING, ids=errno.errorcode.get)
+@pytest.mark.parametrize("stage", ["the folder", "the sandbox", "the mount"])
+def test_a_passing_fault_costs_one_step_its_cache(
+    bench: Bench, cache: Path, monkeypatch: pytest.MonkeyPatch, stage: str, number: int
+):
+    """The next step has it again. What a fault is called does not count."""
+    told: list[str] = []
+    executor = LocalExecutor(bench.store, str(bench.tmp), notice=told.append)
+    bench = evolve(bench, executor=executor)
+    good(bench, cache, "echo warm > /tmp/go-cache/x")
+
+    def fail(*_: object, **__: object) -> NoReturn:
+        monkeypatch.undo()
+        raise OSError(number, os.strerror(number))
+
+    def unknown(*_: object) -> tuple[str, ...]:
+        monkeypatch.undo()
+        return ("--symlink", "nowhere", "/usr")  # bwrap: File exists; no word of what it was for
+
+    where, name, what = {
+        "the folder": (accelerators.Accelerator, "_layer", fail),
+        "the sandbox": (sandbox.os, "pipe2", fail),
+        "the mount": (accelerators.Stack, "arguments", unknown),
+    }[stage]
+    monkeypatch.setattr(where, name, what)
+    outcome = good(bench, cache, "echo x > $out/x")
+    assert not outcome.accelerated
+    assert len(told) == 1
+    assert good(bench, cache, "grep warm /tmp/go-cache/x").accelerated
+    assert bench.left_over() == []
+
+
+def test_nothing_below_a_step_changes_while_it_runs(bench: Bench, cache: Path):
+    """Another ends meanwhile; a third, begun after that, sees what it compiled all the same."""
+    good(bench, cache, "cd /tmp/go-cache; mkdir 00; echo old > 00/x; echo old > 00/y")
+    reached, go_on = threading.Event(), threading.Event()
+    results: list[Outcome] = []
+
+    def first() -> None:
+        def tell(_: str) -> None:
+            reached.set()
+            assert go_on.wait(60)
+
+        script = "cd /tmp/go-cache; grep old 00/x; read _ < /proc/self/stat; cat 00/x 00/y"
+        action = bench.action(("/bin/sh", "-euc", script))
+        results.append(bench.executor.run(action, "first", tell, {AT: str(cache)}))
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert reached.wait(60)
+    try:
+        before = _inodes(cache / "layers")
+        assert "base/00/x" in before
+        good(bench, cache, "cd /tmp/go-cache; echo new > 00/x; rm 00/y; echo new > 00/z")
+        good(bench, cache, "cd /tmp/go-cache; grep new 00/x; grep new 00/z; ! test -e 00/y")
+        after = _inodes(cache / "layers")
+        assert {path: after.get(path) for path in before} == before
+        assert {path.partition("/")[0] for path in set(after) - set(before)} == {"1"}
+    finally:
+        go_on.set()
+        thread.join()
+    assert bench.log(results[0]) == "old\nold\nold\n"
+    assert kept(cache) == ["00", "00/x", "00/z"]
+    assert (base(cache) / "00/x").read_text() == "new\n"
+
+
+def _inodes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """What there is below the folders of a folder; a change of any kind shows."""
+    found = {}
+    for path in folder.glob("*/**/*"):
+        status = path.lstat()
+        found[str(path.relative_to(folder))] = (status.st_ino, status.st_ctime_ns, status.st_nlink)
+    return found
+
+
+def test_what_steps_left_becomes_one_layer(cache: Path, tmp_path: Path):
+    """Many end at once, with other things under the same names: more than one mount takes."""
     cache.parent.parent.mkdir()
     accelerator = Accelerator(str(cache), None)
-    accelerator.prepare()
-    layers = [accelerator.layer(str(tmp_path / name)) for name in ("one", "two")]
-    for number, layer in enumerate(layers):
-        upper = Path(layer.overlay.over, "upper")
-        for i in range(200):
-            (upper / f"{i:02x}").mkdir()
-            (upper / f"{i:02x}" / "common").write_text("common")
-            (upper / f"{i:02x}" / f"own-{number}").write_text("own")
-        (upper / "file-or-folder").mkdir() if number else (upper / "file-or-folder").write_text("")
-    threads = [threading.Thread(target=layer.merge) for layer in layers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for i in range(200):
-        assert os.listdir(cache / f"files/{i:02x}").sort() == ["common", "own-0", "own-1"].sort()
-    assert os.path.lexists(cache / "files/file-or-folder")
+    count = 60
+    with ExitStack() as stack:
+        mounted = [accelerator.mounted(str(tmp_path / f"step-{i}")) for i in range(count)]
+        layers = [stack.enter_context(one) for one in mounted]
+        for number, layer in enumerate(layers):
+            upper = Path(layer.overlay.over, "upper")
+            for i in range(20):
+                (upper / f"{i:02x}").mkdir()
+                (upper / f"{i:02x}" / "common").write_text("common")
+                (upper / f"{i:02x}" / f"own-{number}").write_text("own")
+            odd = upper / "file-or-folder"
+            odd.mkdir() if number % 2 else odd.write_text("")
+        threads = [threading.Thread(target=layer.keep) for layer in layers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with accelerator.mounted(str(tmp_path / "late")) as late:
+            words = ":".join(f"/oldroot{cache}/layers/{name}" for name in late.overlay.names)
+            assert 1 < len(late.overlay.names) < count
+            assert len(words) < 4096
+    with accelerator.mounted(str(tmp_path / "last")) as last:
+        assert last.overlay.names == ("base",)
+    own = {f"own-{number}" for number in range(count)}
+    for i in range(20):
+        assert set(os.listdir(cache / f"layers/base/{i:02x}")) == {"common", *own}
+    assert os.path.lexists(cache / "layers/base/file-or-folder")
+    assert os.listdir(cache / "layers") == ["base"]
+
+
+def test_an_interrupt_while_layers_are_moved_loses_nothing(cache: Path, tmp_path: Path):
+    """At whatever file: what a step left is kept whole or not at all, and settled later."""
+    cache.parent.parent.mkdir()
+    accelerator = Accelerator(str(cache), None)
+
+    def stop_at(most: int) -> Callable[[], None]:
+        asked: list[None] = []
+
+        def wanted() -> None:
+            asked.append(None)
+            if len(asked) > most:
+                msg = "nobody wants it"
+                raise Interrupted(msg)
+
+        return wanted
+
+    for most in range(8):
+        with accelerator.mounted(str(tmp_path / f"lost-{most}")) as layer:
+            (Path(layer.overlay.over) / "upper/lost").write_text("lost")
+            fill(Path(layer.overlay.over) / "upper", "lost-")
+            with pytest.raises(Interrupted):
+                layer.keep(stop_at(most))
+        with accelerator.mounted(str(tmp_path / f"kept-{most}")) as layer:
+            fill(Path(layer.overlay.over) / "upper", f"{most}-")
+            layer.keep()
+        with pytest.raises(Interrupted):
+            accelerator.mounted(str(tmp_path / f"cut-{most}"), stop_at(most)).__enter__()
+    expected = {f"{most}-{n}" for most in range(8) for n in range(9)}
+    with accelerator.mounted(str(tmp_path / "last")) as layer:
+        assert layer.overlay.names == ("base",)
+    assert set(os.listdir(cache / "layers/base/00")) == expected
+
+
+def fill(upper: Path, prefix: str) -> None:
+    (upper / "00").mkdir()
+    for number in range(9):
+        (upper / "00" / f"{prefix}{number}").write_text("x")

@@ -1,0 +1,306 @@
+"""The folder of a step: what it may hold while others write, and how it comes and goes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from attrs import evolve, frozen
+from world import HERE as ARCH
+from world import World
+
+from rvbuild.core.action import Mount
+from rvbuild.core.errors import Interrupted, RvbuildError, SandboxError, StoreError
+from rvbuild.executors import doctor, identity, local, sandbox, workspace
+from rvbuild.executors.limits import Limits
+from rvbuild.executors.local import LocalExecutor, _Step
+from rvbuild.executors.sandbox import Sandbox
+from rvbuild.executors.step_log import StepLog
+from rvbuild.executors.watch import Ended, Watch
+from rvbuild.files.removal import remove_tree
+
+sys.path.insert(0, str(Path(__file__).parent))
+from sandboxes import PYTHON, Bench
+
+pytestmark = pytest.mark.privileged
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root has ids to give")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench.at(tmp_path)
+
+
+# ---- a step that writes faster than it is looked at
+
+MANY_FILES = """if True:
+    import os, sys
+    for folder in range(100):
+        os.mkdir(f"/build/{folder}")
+        for name in range(400):
+            os.close(os.open(f"/build/{folder}/{name}", os.O_CREAT | os.O_WRONLY))
+    os.mkdir("/build/z"); os.mkdir("/build/z/y")
+    inner = os.open("/build/z/y", os.O_RDONLY)
+    os.chmod("/build/z", int(sys.argv[1], 8))
+    print("begins", flush=True)
+    one = bytes(1 << 20)
+    for number in range(600):
+        file = os.open(str(number), os.O_CREAT | os.O_WRONLY, dir_fd=inner)
+        os.write(file, one)
+        os.fsync(file)
+    print("wrote all", flush=True)"""
+
+
+@pytest.mark.parametrize("mode", ["755", "0"])
+def test_a_step_does_not_outrun_the_look(tmp_path: Path, mode: str):
+    """A whole look at its many files takes seconds at leisure; the disk says to hurry."""
+    bench = Bench.at(tmp_path, Limits(disk_bytes=60 << 20, disk_entries=100_000))
+    outcome = bench.python(MANY_FILES.replace("sys.argv[1]", repr(mode)))
+    assert outcome.exit_code == 153
+    assert "rvbuild: stopped the step: it wrote more than" in bench.log(outcome)
+    assert bench.lines[0] == "begins"
+    assert "wrote all" not in bench.lines
+    for _, folder in bench.kept:
+        remove_tree(folder)
+
+
+# ---- an interrupt
+
+
+@frozen
+class Patience:
+    """Raises when it was asked so often."""
+
+    most: int
+    asked: list[None]
+
+    def __call__(self) -> None:
+        self.asked.append(None)
+        if len(self.asked) > self.most:
+            msg = "nobody wants it"
+            raise Interrupted(msg)
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """Folders with 1,000 files."""
+    for number in range(1000):
+        at = tmp_path / f"many/{number % 10}"
+        at.mkdir(parents=True, exist_ok=True)
+        (at / str(number)).write_bytes(b"x")
+    return tmp_path / "many"
+
+
+def count(folder: Path) -> int:
+    return sum(len(files) for _, _, files in os.walk(folder))
+
+
+def removal(folder: Path, wanted: Callable[[], None]) -> None:
+    remove_tree(str(folder), wanted=wanted)
+
+
+def copying(folder: Path, wanted: Callable[[], None]) -> None:
+    workspace.copy(str(folder), str(folder.with_name("copy")), None, wanted)
+
+
+@pytest.mark.parametrize("work", [removal, copying])
+def test_long_work_at_the_ends_of_a_step_can_be_ended(
+    many: Path, work: Callable[[Path, Callable[[], None]], None]
+):
+    with pytest.raises(Interrupted):
+        work(many, Patience(500, []))
+    left = count(many) if work is removal else 1000 - count(many.with_name("copy"))
+    assert 300 < left < 1000, "in the middle of it"
+    remove_tree(str(many.with_name("copy")))
+    patient = Patience(10_000, [])
+    work(many, patient)
+    assert len(patient.asked) > left
+    assert (count(many) == 0) if work is removal else (count(many.with_name("copy")) == 1000)
+
+
+def test_a_copy_of_one_large_file_can_be_ended(tmp_path: Path):
+    (tmp_path / "tree").mkdir()
+    with open(tmp_path / "tree/file", "wb") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(Interrupted):
+        copying(tmp_path / "tree", Patience(3, []))
+
+
+def test_a_look_at_what_a_step_left_can_be_ended(bench: Bench, tmp_path: Path):
+    """The step has ended long ago; what it left takes as long as it takes."""
+    script = "import os\nfor n in range(3000): open(f'/build/{n}', 'w').close()"
+    ended = []
+    for most in (10_000, 5):
+        step = _Step(
+            action=bench.action((PYTHON, "-I", "-c", script)),
+            label="step",
+            folder=workspace.make(str(tmp_path)),
+            owner=None,
+        )
+        sandbox = Sandbox(bench.executor._keeper, bench.executor._launch(step, {}))
+        patience = Patience(most, [])
+        log = StepLog(lambda _: None, 1000)
+        with ExitStack() as stack:
+            if most == 5:
+                stack.enter_context(pytest.raises(Interrupted))
+            ended.append(Watch(sandbox, log, Limits(), 60, step.folder, patience).follow())
+        assert len(patience.asked) > 5
+    assert ended == [Ended(0, True)]
+
+
+@pytest.mark.parametrize(("seconds", "stays"), [(60.0, 0), (-1.0, 1)])
+def test_what_takes_long_to_remove_stays_after_an_interrupt(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, seconds: float, stays: int
+):
+    """Only then; and it is said where it is."""
+    monkeypatch.setattr(local, "_LAST_SECONDS", seconds)
+    stopper = threading.Thread(target=bench.executor.stop)
+    action = bench.action(("/bin/sh", "-c", "echo go; sleep 600"))
+    with pytest.raises(Interrupted) as caught:
+        bench.executor.run(action, "step", lambda _: stopper.start(), {})
+    stopper.join()
+    notes = getattr(caught.value, "__notes__", [])
+    assert len(bench.left_over()) == len(notes) == stays
+    for note in notes:
+        assert note.startswith(f"{bench.tmp}/{bench.left_over()[0]} stays until `rvbuild gc`")
+
+
+# ---- what is lost when a folder cannot be removed
+
+
+def endings(bench: Bench) -> Iterator[tuple[str, Callable[[Bench], object]]]:
+    yield "success", lambda it: it.sh("echo x > $out/x").output is not None
+    yield "failure", lambda it: it.sh("exit 7").exit_code == 7
+    yield (
+        "no such tree",
+        lambda it: it.run("/bin/true", mounts=(Mount("x", bench.store.write(b"no tree")),)),
+    )
+
+
+@pytest.mark.parametrize("kind", ["success", "failure", "no such tree"])
+def test_a_folder_that_stays_hides_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: str
+):
+    """What the step came to counts; that its folder is still there is told beside it."""
+    told: list[str] = []
+    executor = LocalExecutor(bench.store, str(bench.tmp), notice=told.append)
+    bench = evolve(bench, executor=executor)
+    act = dict(endings(bench))[kind]
+
+    def outcome() -> tuple[object, list[str]]:
+        try:
+            return act(bench), []
+        except (RvbuildError, OSError) as error:
+            return str(error), getattr(error, "__notes__", [])
+
+    plain, _ = outcome()
+    assert told == []
+
+    with monkeypatch.context() as patch:
+        patch.setattr(local, "remove_tree", fault(errno.EIO))
+        found, notes = outcome()
+    assert found == plain
+    (said,) = notes or told
+    assert "stays until `rvbuild gc` removes it: [Errno 5] Input/output error" in said
+    assert bool(notes) == (kind == "no such tree")
+
+
+def fault(number: int) -> Callable[..., NoReturn]:
+    def broken(*_: object, **__: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    return broken
+
+
+def test_a_folder_that_is_half_made_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Or it stays, and the first error is told nevertheless."""
+    for stays in (False, True):
+        with monkeypatch.context() as patch:
+            patch.setattr(workspace, "give", fault(errno.ENOSPC))
+            if stays:
+                patch.setattr(workspace, "remove_tree", fault(errno.EIO))
+            with pytest.raises(StoreError, match="No space left on device") as caught:
+                workspace.make(str(tmp_path))
+        assert len(os.listdir(tmp_path)) == stays
+        assert len(caught.value.details) == stays
+    workspace.make(str(tmp_path))
+
+
+def test_a_machine_that_is_out_of_descriptors_is_named(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(sandbox.os, "pipe2", fault(errno.EMFILE))
+        with pytest.raises(SandboxError, match="Too many open files") as caught:
+            bench.sh(":")
+    assert "ulimit" in (caught.value.hint or "")
+    assert bench.sh(":").exit_code == 0
+
+
+# ---- a root that may not be somebody else
+
+ONE_ID = """\
+import os, sys
+from rvbuild.core.errors import RvbuildError
+from rvbuild.executors import workspace
+from rvbuild.executors.identity import Identity
+for owner in (Identity(0, 0), Identity(1, 1)):
+    try:
+        workspace.make(sys.argv[1], owner)
+    except RvbuildError as error:
+        print(type(error).__name__, error.exit_code, error, "-", error.hint)
+print(len(os.listdir(sys.argv[1])))
+"""
+
+
+def test_a_file_system_that_gives_nothing_away_is_no_full_disk(tmp_path: Path):
+    """Here the kernel knows one id only."""
+    own = ["unshare", "--user", "--map-root-user"]
+    if not os.environ.get("CI") and subprocess.run([*own, "true"], check=False).returncode:
+        pytest.skip("no unprivileged user namespaces")
+    command = [*own, sys.executable, "-c", ONE_ID, str(tmp_path)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    refusal, left = said.splitlines()
+    assert refusal.startswith(f"SandboxError 6 {tmp_path}/step-")
+    assert "files cannot be given to it: chown to 1: Invalid argument - use a store on" in refusal
+    assert left == "1"
+
+
+@AS_ROOT
+@pytest.mark.parametrize("name", ["chown", "setuid", "setgid", "sys_admin"])
+def test_a_root_without_a_capability_is_told_by_doctor_first(world: World, name: str):
+    """Its steps do not run as root instead; it is not said that the disk is full."""
+    without = ["setpriv", "--inh-caps", f"-{name}", "--bounding-set", f"-{name}"]
+    world.fine("plan", f"hello-{ARCH}")
+    doctored = world.run("doctor", wrapper=without)
+    assert doctored.code == 6
+    assert f"FAIL ids of steps: root's steps run under an id without rights, and this root has no CAP_{name.upper()}" in doctored.out  # fmt: skip  # noqa: E501
+    ran = world.run(f"hello-{ARCH}", wrapper=without)
+    assert ran.code == 6, str(ran)
+    ran.said("error: ", f"this root has no CAP_{name.upper()}", "hint: give it to the container")
+    world.fine(f"hello-{ARCH}")
+
+
+def test_doctor_sees_a_folder_that_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As a network file system does, whose server knows no such ids."""
+
+    def refused(*_: object) -> str:
+        msg = "chown to 1: Operation not permitted"
+        raise SandboxError(msg, hint="use another store")
+
+    named = {check.name: check for check in doctor.checks(str(tmp_path))}
+    assert named["ids of steps"].ok
+    if identity.pool():
+        monkeypatch.setattr(workspace, "make", refused)
+        named = {check.name: check for check in doctor.checks(str(tmp_path))}
+        assert not named["ids of steps"].ok
+        assert named["ids of steps"].hint == "use another store"
