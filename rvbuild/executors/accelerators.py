@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 
 from attrs import frozen
 
-from rvbuild.executors.bwrap import Overlay, Reached
+from rvbuild.executors.bwrap import Overlay
 from rvbuild.executors.identity import Identity
 from rvbuild.executors.layer_files import Keeping, Settling, opened
 from rvbuild.executors.workspace import give
@@ -94,7 +94,7 @@ class Accelerator:
             os.mkdir(path, 0o700)
             give(path, self.owner)
         numbers = _numbers(self.layers)[-self._most(over) :]
-        return Layer(Stack(self.layers, over, (BASE, *numbers)), self.owner)
+        return Layer(Overlay(self.layers, over, (BASE, *numbers)), self.owner)
 
     def _most(self, over: str) -> int:
         """How many layers fit into the options of a mount, besides the base."""
@@ -108,22 +108,10 @@ class Accelerator:
 
 
 @frozen
-class Stack(Overlay):
-    """An overlay over several folders of ``lower``, from the lowest up."""
-
-    names: tuple[str, ...]
-
-    def arguments(self, at: str, reached: Reached) -> tuple[str, ...]:
-        lower, over = reached(self.lower), reached(self.over)
-        sources = [word for name in self.names for word in ("--overlay-src", f"{lower}/{name}")]
-        return (*sources, "--overlay", f"{over}/upper", f"{over}/work", at)
-
-
-@frozen
 class Layer:
     """What one step sees of an accelerator, and how what it wrote is taken."""
 
-    overlay: Stack
+    overlay: Overlay
     owner: Identity | None
 
     def keep(self, wanted: Callable[[], None] = lambda: None) -> None:

@@ -60,19 +60,21 @@ def files(program: str) -> list[tuple[str, str]]:
 
 @frozen
 class Overlay:
-    """A folder that a step may write to, over one that stays as it is.
+    """A folder that a step may write to, over ``layers`` that stay as they are.
 
-    ``over`` holds ``upper``, which takes what is written, and the kernel's ``work``.
+    The layers are names in ``lower``, from the lowest up. ``over`` holds ``upper``, which takes
+    what is written, and the kernel's ``work``.
     """
 
     lower: str
     over: str
+    layers: tuple[str, ...]
 
     def arguments(self, at: str, reached: Reached) -> tuple[str, ...]:
         """The options that mount it at ``at``."""
-        over = reached(self.over)
-        upper, work = f"{over}/upper", f"{over}/work"
-        return ("--overlay-src", reached(self.lower), "--overlay", upper, work, at)
+        lower, over = reached(self.lower), reached(self.over)
+        sources = [word for name in self.layers for word in ("--overlay-src", f"{lower}/{name}")]
+        return (*sources, "--overlay", f"{over}/upper", f"{over}/work", at)
 
 
 @frozen(kw_only=True)

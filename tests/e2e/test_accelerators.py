@@ -58,7 +58,7 @@ def base(cache: Path) -> Path:
         tempfile.TemporaryDirectory() as over,
         Accelerator(str(cache), _owner()).mounted(f"{over}/x") as layer,
     ):
-        assert layer.overlay.names == ("base",), "nobody else has it mounted"
+        assert layer.overlay.layers == ("base",), "nobody else has it mounted"
     return cache / "layers/base"
 
 
@@ -208,7 +208,7 @@ def test_without_overlays_steps_run_and_say_once_that_they_are_slower(
     good(bench, cache, "echo warm > /tmp/go-cache/x")
     told: list[str] = []
     executor = LocalExecutor(bench.store, str(tmp_path / "tmp"), notice=told.append)
-    monkeypatch.setattr(accelerators.Stack, "arguments", lambda *_: ("--overlay-of-tomorrow",))
+    monkeypatch.setattr(accelerators.Overlay, "arguments", lambda *_: ("--overlay-of-tomorrow",))
     for _ in range(2):
         script = "mkdir /tmp/go-cache; echo x > $out/x"
         outcome = good(evolve(bench, executor=executor), cache, script)
@@ -258,7 +258,7 @@ def test_a_passing_fault_costs_one_step_its_cache(
     where, name, what = {
         "the folder": (accelerators.Accelerator, "_layer", fail),
         "the sandbox": (sandbox.os, "pipe2", fail),
-        "the mount": (accelerators.Stack, "arguments", unknown),
+        "the mount": (accelerators.Overlay, "arguments", unknown),
     }[stage]
     monkeypatch.setattr(where, name, what)
     outcome = good(bench, cache, "echo x > $out/x")
@@ -333,11 +333,11 @@ def test_what_steps_left_becomes_one_layer(cache: Path, tmp_path: Path):
         for thread in threads:
             thread.join()
         with accelerator.mounted(str(tmp_path / "late")) as late:
-            words = ":".join(f"/oldroot{cache}/layers/{name}" for name in late.overlay.names)
-            assert 1 < len(late.overlay.names) < count
+            words = ":".join(f"/oldroot{cache}/layers/{name}" for name in late.overlay.layers)
+            assert 1 < len(late.overlay.layers) < count
             assert len(words) < 4096
     with accelerator.mounted(str(tmp_path / "last")) as last:
-        assert last.overlay.names == ("base",)
+        assert last.overlay.layers == ("base",)
     own = {f"own-{number}" for number in range(count)}
     for i in range(20):
         assert set(os.listdir(cache / f"layers/base/{i:02x}")) == {"common", *own}
@@ -374,7 +374,7 @@ def test_an_interrupt_while_layers_are_moved_loses_nothing(cache: Path, tmp_path
             accelerator.mounted(str(tmp_path / f"cut-{most}"), stop_at(most)).__enter__()
     expected = {f"{most}-{n}" for most in range(8) for n in range(9)}
     with accelerator.mounted(str(tmp_path / "last")) as layer:
-        assert layer.overlay.names == ("base",)
+        assert layer.overlay.layers == ("base",)
     assert set(os.listdir(cache / "layers/base/00")) == expected
 
 
