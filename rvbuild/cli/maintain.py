@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterable
 
 from attrs import asdict
 
@@ -21,6 +22,7 @@ from rvbuild.executors.doctor import checks
 from rvbuild.stores.collect import collect
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.repair import Repair, repair
+from rvbuild.stores.roots import root_name
 from rvbuild.stores.verify import Finding, verify
 
 
@@ -99,8 +101,17 @@ def _repair(workspace: Workspace, *, as_json: bool) -> None:
     sys.stdout.write(f"the store is whole: {', '.join(told)}\n")
     if counts["set aside"]:
         sys.stderr.write(f"what was set aside is in {printable_line(store.layout.damaged)}\n")
-    if counts["dropped"]:
+    again = _shown_results(store, repairs)
+    if again:
+        sys.stderr.write(f"./result of these shows what cannot be trusted: `rvbuild {again}`\n")
+    elif counts["dropped"] or counts["set aside"]:
         sys.stderr.write("build again: what was dropped is fetched or made anew\n")
+
+
+def _shown_results(store: LocalStore, repairs: Iterable[Repair]) -> str:
+    """The targets whose result somebody holds that has gone."""
+    names = {root_name(store.layout, done.path) for done in repairs}
+    return printable_line(" ".join(sorted(name for name in names if name)))
 
 
 def gc_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:

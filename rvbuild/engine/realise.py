@@ -133,7 +133,7 @@ class Realiser:
         with self.machinery.store.new_tree() as tree:
             self.machinery.sources.fetch(derivation.source, tree, advance)
             output = tree.commit()
-        return Realisation(derivation=derivation.digest, output=output)
+        return Realisation(derivation=derivation.digest, output=output, inputs=())
 
     def _merge(self, derivation: Merge) -> Realisation:
         parts = [(path, self._output(digest)) for path, digest in derivation.parts]
@@ -142,6 +142,7 @@ class Realiser:
             derivation=derivation.digest,
             output=output,
             accelerated=self._any_accelerated(derivation),
+            inputs=tuple(root for _, root in parts),
         )
 
     def _output(self, digest: str) -> Digest:
@@ -190,6 +191,7 @@ class Realiser:
             action=action.digest.hash,
             log=outcome.log,
             accelerated=accelerated or self._any_accelerated(step),
+            inputs=tuple(mount.tree for mount in action.mounts),
         )
         return realisation, how
 

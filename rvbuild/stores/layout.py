@@ -162,7 +162,7 @@ class Layout:
         return f"{self.views}/{digest[:2]}/{digest}"
 
     def record(self, kind: str, digest: str, *, accelerated: bool) -> str:
-        """Path of a result; ``kind`` is ``ac`` or ``realisations``."""
+        """Path of a record; ``kind`` is ``ac``, ``realisations``, ``inputs`` or ``failed``."""
         above = f"{self.root}/accelerated" if accelerated else self.root
         return f"{above}/{kind}/{digest[:2]}/{digest}"
 

@@ -18,17 +18,18 @@ from rvbuild.files.folder import A_FILE, A_FOLDER, NOTHING, WrongKind, kind_at, 
 from rvbuild.stores.layout import Layout
 
 ROOTS, FAILED, TREES, EXEC, CAS, LOCKS = "roots", "failed", "trees", "exec", "cas", "locks"
-AC, REALISATIONS = "ac", "realisations"
+AC, REALISATIONS, INPUTS = "ac", "realisations", "inputs"
 VIEWS = "views"
+MEMO, ACCELERATORS = "memo", "accelerators"
 
 
 def places(kind: str) -> tuple[tuple[str, bool], ...]:
-    """The folders of a kind of result, and whether accelerated ones are there."""
+    """The folders of a kind of record, and whether those of accelerated results are there."""
     return (kind, False), (f"accelerated/{kind}", True)
 
 
-_FLAT = {ROOTS: A_FILE, LOCKS: A_FILE, "memo": A_FILE, "accelerators": A_FOLDER}
-_RESULTS = tuple(top for kind in (REALISATIONS, AC) for top, _ in places(kind))
+_FLAT = {ROOTS: A_FILE, LOCKS: A_FILE, MEMO: A_FILE, ACCELERATORS: A_FOLDER}
+_RESULTS = tuple(top for kind in (INPUTS, REALISATIONS, AC) for top, _ in places(kind))
 _SHARDED = (*_RESULTS, FAILED, VIEWS, TREES, EXEC, CAS)
 _FREE = ("tmp", "damaged")
 """What may hold anything: it is emptied, never read."""
@@ -63,7 +64,7 @@ class Survey:
     _records: dict[str, frozenset[str]] = field(factory=dict, init=False, eq=False)
 
     def records(self, kind: str) -> frozenset[str]:
-        """The names of all results of a kind, ``ac`` or ``realisations``, accelerated or not."""
+        """The names of all records of a kind, accelerated or not."""
         if kind not in self._records:
             named = (self.named(top) for top, _ in places(kind))
             self._records[kind] = frozenset(name for each in named for name, _ in each)
@@ -109,7 +110,7 @@ def refuse_odd_folders(layout: Layout) -> None:
     """
     for error in _odd_folders(layout):
         raise error
-    _flat(layout, f"{layout.root}/accelerators", A_FOLDER, _refuse)
+    _flat(layout, f"{layout.root}/{ACCELERATORS}", A_FOLDER, _refuse)
 
 
 def _refuse(error: WrongKind) -> None:

@@ -21,6 +21,7 @@ from rvbuild.core.errors import VerificationError
 from rvbuild.core.tree import File, Folder, Node, Symlink, Tree
 from rvbuild.files.folder import WrongKind, open_file, open_folder
 from rvbuild.stores.failures import decode_failure
+from rvbuild.stores.inputs import decode_inputs
 from rvbuild.stores.layout import EXECUTABLE, PLAIN, Layout, guarded
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.records import read_record
@@ -31,6 +32,7 @@ from rvbuild.stores.shape import (
     CAS,
     EXEC,
     FAILED,
+    INPUTS,
     MARK,
     REALISATIONS,
     ROOTS,
@@ -137,6 +139,9 @@ def examine(layout: Layout, report: Report, inodes: dict[int, str]) -> Verified:
     for check, accelerated, name, path in _listed_results(walk.there):
         walk.done.results += 1
         _record(walk, partial(check, accelerated=accelerated), name, path)
+    for top, _ in places(INPUTS):
+        for name, path in walk.there.named(top):
+            _record(walk, _inputs, name, path)
     for name, path in walk.there.named(FAILED):
         _record(walk, _failure, name, path)
     for name, path in walk.there.named(ROOTS):
@@ -355,6 +360,11 @@ def _referred(walk: _Walk, path: str, blob: Digest | None, what: str) -> None:
 def _failure(walk: _Walk, name: str, path: str, data: bytes) -> None:
     del name  # a log does not say of which derivation it is
     _referred(walk, path, decode_failure(data), "log")
+
+
+def _inputs(walk: _Walk, name: str, path: str, data: bytes) -> None:
+    del walk, path  # the trees that it names may have gone since
+    decode_inputs(name, data)
 
 
 def _outcome(walk: _Walk, name: str, path: str, data: bytes, *, accelerated: bool) -> None:

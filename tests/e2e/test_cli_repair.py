@@ -93,6 +93,28 @@ def test_a_result_changed_in_the_store_is_refused_and_made_anew(world: World):
     world.sound()
 
 
+def test_what_was_built_of_a_poisoned_tree_is_made_anew(world: World):
+    """The content is in a result whose own bytes are consistent; repair names it."""
+    script, more = "cp /in/hello/share/hello.txt $out/out.txt", "inputs: {target: [hello]}\n"
+    world.step("user", script, more)
+    world.step("other", "echo other > $out/out.txt")
+    world.fine(HELLO_HERE, f"other-{HERE}")
+    made = f"user-{HERE}"
+    path = in_store(world, f"HELLO 1 for {HERE}\n")
+    path.chmod(0o444)
+    os.utime(path, (315_532_800, 315_532_800))  # as `cp -p` of another would have it
+    world.forget_memo()
+    world.fine(made)
+    assert "HELLO" in (world.folder / f"result/{made}/out.txt").read_text()
+    ran = world.fine("store", "repair")
+    ran.said("shows what cannot be trusted: `rvbuild ", made)
+    assert "its step read " in ran.out
+    world.fine(made).said("built 2")
+    assert (world.folder / f"result/{made}/out.txt").read_text() == f"hello 1 for {HERE}\n"
+    assert world.planned(f"other-{HERE}")["tasks"] == []
+    world.sound()
+
+
 @pytest.mark.parametrize("count", [101, 1001])
 def test_no_file_of_many_is_changed_unseen(world: World, count: int):
     script = 'mkdir -p "$out/a/b/empty"; touch "$out/a/b/1"\n'

@@ -22,7 +22,12 @@ def built(store: LocalStore, name: str, *, accelerated: bool = False) -> Realisa
 
 
 def register(
-    store: LocalStore, name: str, root: Digest, *, accelerated: bool = False
+    store: LocalStore,
+    name: str,
+    root: Digest,
+    *,
+    accelerated: bool = False,
+    inputs: tuple[Digest, ...] | None = (),
 ) -> Realisation:
     """A result whose output is a tree that the store has."""
     tree = Digest.of(store.tree(root).encode())
@@ -35,6 +40,7 @@ def register(
         action=action.hash,
         log=log,
         accelerated=accelerated,
+        inputs=inputs,
     )
     store.register(realisation)
     return realisation

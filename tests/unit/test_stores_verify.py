@@ -98,7 +98,8 @@ def test_a_file_cut_short_or_longer_is_found(store: LocalStore) -> None:
     built(store, "one")
     for path in sorted(objects(store)):
         good, mode = path.read_bytes(), path.stat().st_mode
-        for bad in (good[:-1], good + b"\0", b""):
+        empty = () if "inputs" in path.parts else (b"",)  # after a crash: nobody knows
+        for bad in (good[:-1], good + b"\0", *empty):
             path.chmod(0o644)
             path.write_bytes(bad)
             path.chmod(mode)
