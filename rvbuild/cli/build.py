@@ -21,9 +21,8 @@ from rvbuild.cli.place import (
     identity,
     link,
     link_place,
-    refuse_no_folder,
-    refuse_occupied,
 )
+from rvbuild.cli.refusals import refuse_no_folder, refuse_occupied, refuse_own
 from rvbuild.cli.results import Result, render_results
 from rvbuild.cli.setup import Setup, run_of
 from rvbuild.cli.workspace import Workspace
@@ -54,6 +53,7 @@ def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Mem
             refuse_occupied(places.values())
         else:
             refuse_no_folder(arguments.output)
+            refuse_own(places.values(), workspace.store, workspace.recipes, workspace.locks[0])
         before = {place: identity(place) for place in places.values()}
         graph, linked = setup.link(targets, checks=not arguments.no_check)
         wanted = [*linked.results.values()]
@@ -153,7 +153,7 @@ def _link(setup: Setup, target: str, root: Digest, wanted: _Wanted) -> None:
     if shown.aside:
         text = f"it was changed in ./{RESULT}, and is as it was built again"
         setup.report(Noticed(target, f"{text}; what was made of it is at {shown.aside}"))
-    link(shown.path, wanted.place, wanted.before)
+    link(shown.path, wanted.place)
     setup.store.add_root(target, wanted.derivation, wanted.place)
 
 

@@ -315,6 +315,63 @@ def test_results_do_not_replace_what_a_person_made(bare: World):
     assert bare.records() == set()
 
 
+TAKEN = [
+    ("the store", "../store", HELLO_HERE, "the place of the store"),
+    ("in the store", "../store/cas/new", HELLO_HERE, "the place of the store"),
+    ("a link into the store", "way", HELLO_HERE, "the place of the store"),
+    ("the recipes", "recipes", HELLO_HERE, "the place of recipes"),
+    ("in a recipe", "recipes/hello/new/new", HELLO_HERE, "the place of recipes"),
+    ("in a recipe, by dots", "new/../recipes/hello", HELLO_HERE, "the place of recipes"),
+    ("the results", "result", HELLO_HERE, "the place of links", "without -o"),
+    ("in a result", f"result/{HELLO_HERE}/share", HELLO_HERE, "the place of links"),
+    ("over the recipes", ".", "recipes", "recipes would have to go"),
+    ("over the results", ".", "result", "links would have to go"),
+    ("over the lock", ".", "rvbuild.lock", "the project's lock would have to go"),
+    ("over the store", "..", "store", "the store would have to go"),
+    ("over the project", "..", "project", "would have to go"),
+    ("a link to nowhere", "nowhere", HELLO_HERE, "a link to ../no/where, which is not there"),
+    ("behind a link to nowhere", "nowhere/a/b", HELLO_HERE, "a link to ../no/where", "make that"),
+]
+
+
+def test_copies_are_put_nowhere_where_rvbuild_reads(bare: World):
+    """Said before anything is fetched or built; all is as it was."""
+    bare.recipe("hello", HELLO)
+    for name in ("recipes", "result", "rvbuild.lock", "store", "project"):
+        bare.recipe(name, "summary: s\nlicense: MIT\nhomepage: https://example.invalid\n"
+                    "kind: source\nversion: '1'\nsources: {it: {path: .}}\n")  # fmt: skip
+    (bare.folder / "way").symlink_to("../store")
+    (bare.folder / "nowhere").symlink_to("../no/where")
+    bare.store.mkdir()
+    before = sorted(path for path in bare.folder.parent.rglob("*"))
+    ran_each = bare.run_each(("build", target, "-o", place) for _, place, target, *_ in TAKEN)
+    for (what, _, _, *parts), ran in zip(TAKEN, ran_each, strict=True):
+        assert (ran.code, ran.out) == (2, ""), f"{what}: {ran}"
+        ran.said("error: results cannot be copied there: ", *parts[:1])
+        ran.said("hint: ", *parts[1:], "use another DIR with -o" if not parts[1:] else "")
+    assert sorted(path for path in bare.folder.parent.rglob("*")) == before
+
+
+def test_one_place_for_copies(bare: World):
+    bare.recipe("hello", HELLO)
+    ran = bare.run(HELLO_HERE, "-o", "a", "-o", "b")
+    assert (ran.code, ran.out) == (2, "")
+    ran.said("error: ", "-o is said twice, as a and as b: say one place", "hint: ")
+    assert not list(bare.folder.glob("[ab]"))
+
+
+def test_a_link_of_a_persons_own_is_said_before_the_build(bare: World):
+    bare.recipe("hello", HELLO)
+    mine = bare.folder / "result" / HELLO_HERE
+    mine.parent.mkdir()
+    mine.symlink_to("../../my-data")
+    ran = bare.run(HELLO_HERE)
+    assert (ran.code, ran.out) == (2, ""), str(ran)
+    ran.said("there is something that rvbuild did not make", str(mine), "hint: ", "-o DIR")
+    assert os.readlink(mine) == "../../my-data"
+    assert not bare.store.exists()
+
+
 def test_a_store_that_is_a_file(bare: World):
     bare.recipe("hello", HELLO)
     bare.store.write_text("a file")
