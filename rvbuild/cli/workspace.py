@@ -45,6 +45,7 @@ class Workspace:
         if self.project is not None and self.project != here:
             refuse_foreign_project(self.project, (LOCK, "recipes"))
         refuse_foreign_store(self.store, self.project)
+        self.store = os.path.realpath(self.store)  # once: nobody looks through the links again
 
     @property
     def has_store(self) -> bool:

@@ -16,6 +16,7 @@ from attrs import field, frozen
 
 from rvbuild.files.folder import A_FILE, A_FOLDER, NOTHING, WrongKind, kind_at, kind_of
 from rvbuild.stores.layout import Layout
+from rvbuild.stores.top import FOLDERS
 
 ROOTS, FAILED, TREES, EXEC, CAS, LOCKS = "roots", "failed", "trees", "exec", "cas", "locks"
 AC, REALISATIONS, INPUTS = "ac", "realisations", "inputs"
@@ -33,8 +34,6 @@ _RESULTS = tuple(top for kind in (INPUTS, REALISATIONS, AC) for top, _ in places
 _SHARDED = (*_RESULTS, FAILED, VIEWS, TREES, EXEC, CAS)
 _FREE = ("tmp", "damaged")
 """What may hold anything: it is emptied, never read."""
-
-_FOLDERS = tuple(dict.fromkeys(top.partition("/")[0] for top in (*_FLAT, *_SHARDED, *_FREE)))
 
 _SHARD = re.compile(r"[0-9a-f]{2}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -118,7 +117,7 @@ def _refuse(error: WrongKind) -> None:
 
 
 def _odd_folders(layout: Layout) -> Iterator[WrongKind]:
-    for name in _FOLDERS:
+    for name in FOLDERS:
         kind = kind_at(name, layout.fd)
         if kind not in {A_FOLDER, NOTHING}:
             yield WrongKind(f"{layout.root}/{name}", kind, A_FOLDER)
