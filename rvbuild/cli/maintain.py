@@ -20,6 +20,7 @@ from rvbuild.cli.workspace import Workspace
 from rvbuild.core.errors import SandboxError, UsageError, VerificationError
 from rvbuild.executors.doctor import checks
 from rvbuild.stores.collect import collect
+from rvbuild.stores.fitness import refuse_unfit, refuse_unwritable
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.repair import Repair, repair
 from rvbuild.stores.roots import root_name
@@ -29,7 +30,7 @@ from rvbuild.stores.verify import Finding, verify
 def doctor_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild doctor`: exit code 6 if something keeps this machine from building."""
     folder = _nearest(workspace.store)
-    found = checks(folder)
+    found = checks(folder, (refuse_unwritable, refuse_unfit))
     if arguments.json:
         sys.stdout.write(json.dumps([asdict(check) for check in found], indent=2) + "\n")
     for check in () if arguments.json else found:
