@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -35,14 +34,12 @@ from rvbuild.stores.locks import STORE
 from rvbuild.stores.mounts import refuse_mounts
 from rvbuild.stores.readers import readers
 from rvbuild.stores.records import forget_record
-from rvbuild.stores.shape import ACCELERATORS, MARK, MEMO, survey
+from rvbuild.stores.shape import ACCELERATORS, MARK, MEMO, UNFINISHED, survey
 from rvbuild.stores.verify import Finding, examine
 
 _MOST_ROUNDS = 20
 """What one round leads to in the next ends after a few: modes and names, then damage, then
 results, then what tells of them."""
-
-_UNFINISHED = re.compile(r"damaged\.[0-9a-f]{16}")
 
 
 @frozen(kw_only=True)
@@ -127,7 +124,7 @@ class _Rounds:
         if kind not in {A_FOLDER, NOTHING}:
             self._replace_damaged(WrongKind(layout.damaged, kind, A_FOLDER))
         for name in sorted(os.listdir(layout.fd)):
-            if _UNFINISHED.fullmatch(name):
+            if UNFINISHED.fullmatch(name):
                 there = kind_at("damaged", layout.fd) == A_FOLDER
                 kept = f"damaged/{name}" if there else "damaged"
                 os.rename(name, kept, src_dir_fd=layout.fd, dst_dir_fd=layout.fd)

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping
 
 from attrs import field, frozen
 
-from rvbuild.files.folder import A_FILE, A_FOLDER, NOTHING, WrongKind, kind_at, kind_of
-from rvbuild.stores.layout import Layout
-from rvbuild.stores.top import FOLDERS
+from rvbuild.files.folder import A_FILE, A_FOLDER, NOTHING, WrongKind, WrongMode, kind_at, kind_of
+from rvbuild.stores.layout import FOLDER, Layout
+from rvbuild.stores.top import BESIDE, FOLDERS
 
 ROOTS, FAILED, TREES, EXEC, CAS, LOCKS = "roots", "failed", "trees", "exec", "cas", "locks"
 AC, REALISATIONS, INPUTS = "ac", "realisations", "inputs"
@@ -40,6 +41,9 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 MARK, VIEW_MARK = ".tree", ".view"
 _MARKS = {TREES: MARK, VIEWS: VIEW_MARK}
 """What a mark's name has more than that of the folder which it is about."""
+
+UNFINISHED = re.compile(r"damaged\.[0-9a-f]{16}")
+"""The name under which a new ``damaged`` takes shape."""
 
 Odd = Callable[[WrongKind], None]
 """Called with each thing that has no place where it is."""
@@ -83,7 +87,7 @@ def survey(layout: Layout, odd: Odd) -> Survey:
         OSError: a folder could not be listed.
     """
     wrong = set()
-    for error in _odd_folders(layout):
+    for error in (*_odd_folders(layout), *_odd_names(layout)):
         wrong.add(error.path)
         odd(error)
     shards: dict[str, tuple[Shard, ...]] = {}
@@ -123,6 +127,23 @@ def _odd_folders(layout: Layout) -> Iterator[WrongKind]:
             yield WrongKind(f"{layout.root}/{name}", kind, A_FOLDER)
 
 
+def _odd_names(layout: Layout) -> Iterator[WrongKind]:
+    """What the store does not know at its top, and folders there whose mode it did not give."""
+    for name in sorted(os.listdir(layout.fd)):
+        path = f"{layout.root}/{name}"
+        if name in FOLDERS:
+            there = os.stat(name, dir_fd=layout.fd, follow_symlinks=False)
+            if stat.S_ISDIR(there.st_mode) and not _is_fit(there.st_mode):
+                yield WrongMode(path, there.st_mode, FOLDER)
+        elif name not in BESIDE and not UNFINISHED.fullmatch(name):
+            yield WrongKind(path, _STRANGE_NAME, "one of its own folders")
+
+
+def _is_fit(mode: int) -> bool:
+    """Whether a folder's owner can use it, and not everybody write it; a umask takes the rest."""
+    return mode & stat.S_IRWXU == stat.S_IRWXU and not mode & stat.S_IWOTH
+
+
 def _flat(layout: Layout, path: str, wanted: str, odd: Odd) -> Shard:
     names = []
     for name, kind in _entries(layout, path, odd):
@@ -158,10 +179,18 @@ def _shard(layout: Layout, path: str, odd: Odd) -> Shard:
 
 def _entries(layout: Layout, path: str, odd: Odd) -> list[tuple[str, str]]:
     try:
+        with layout.above(path) as (above, name):
+            mode = os.stat(name, dir_fd=above, follow_symlinks=False).st_mode
+        if stat.S_ISDIR(mode) and not _is_fit(mode) and "/" in path[len(layout.root) + 1 :]:
+            odd(WrongMode(path, mode, FOLDER))
         with layout.folder(path) as at, os.scandir(at) as found:
             return sorted((entry.name, _kind(entry)) for entry in found)
     except FileNotFoundError:  # none of it has been made yet
         return []
+    except PermissionError:
+        if _is_fit(mode):
+            raise
+        return []  # told already
     except WrongKind as error:
         odd(error)
         return []

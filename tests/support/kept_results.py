@@ -16,6 +16,7 @@ def built(store: LocalStore, name: str, *, accelerated: bool = False) -> Realisa
         writer.file("bin/run", [name.encode()], executable=True)
         writer.file("doc", [b"doc of ", name.encode()])
         writer.file("shared", [b"in every tree"])
+        writer.directory("bin/deep/empty")
         writer.symlink("link", "bin/run")
         root = writer.commit()
     return register(store, name, root, accelerated=accelerated)
