@@ -108,11 +108,44 @@ def test_recipes_that_need_each_other(bare: World):
 
 def test_every_command_reads_recipes_as_strictly(bare: World):
     bare.recipe("hello", HELLO.replace("license", "licence"))
-    lines = [["plan", HELLO_HERE], ["show", HELLO_HERE], ["log", HELLO_HERE], ["show"],
+    lines = [["plan", HELLO_HERE], ["show", HELLO_HERE], ["log", HELLO_HERE],
              ["fetch", HELLO_HERE], ["lock"]]  # fmt: skip
     for words, ran in zip(lines, bare.run_each(lines), strict=True):
         assert (ran.code, ran.out) == (3, ""), f"{words} {ran}"
         ran.said("recipes/hello/recipe.yaml:2:1")
+
+
+def test_recipes_that_cannot_be_read_hide_no_others(bare: World):
+    """`show` lists the others, and tells of each; its exit code is that of a bad recipe."""
+    bare.recipe("good", HELLO)
+    usual, as_json = bare.fine("show"), bare.fine("show", "--json").json
+    assert "good " in usual.out
+    problems = {
+        "fifo": "it is a FIFO",
+        "folder": "directory",
+        "typo": "licence",
+        "bytes": "not UTF-8",
+        "empty": "",
+        "run": "cannot be called",
+    }
+    for name, says in problems.items():
+        file = bare.recipe(name, HELLO.replace("license", "licence") if says == "licence" else "")
+        if name == "bytes":
+            file.write_bytes(b"\xff")
+        if name in {"fifo", "folder"}:
+            file.unlink()
+            os.mkfifo(file) if name == "fifo" else file.mkdir()
+        ran = bare.run("show")
+        assert (ran.code, ran.out) == (3, usual.out), f"{name}: {ran}"
+        ran.said("error: ", f"recipes/{name}/recipe.yaml")
+        assert says in ran.err
+        assert bare.run("show", "--json").json == as_json
+        shutil.rmtree(file.parent)
+    for name in ("bad1", "bad2"):
+        bare.recipe(name, "- a\n")
+    ran = bare.run("show")
+    assert (ran.code, ran.out) == (3, usual.out), str(ran)
+    ran.said("error: ", "bad1/recipe.yaml", "also: ", "bad2/recipe.yaml")
 
 
 # ---- outputs
