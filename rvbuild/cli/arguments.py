@@ -64,6 +64,8 @@ def _refuse(command: argparse.ArgumentParser, unknown: list[str]) -> NoReturn:
     from difflib import get_close_matches  # noqa: PLC0415 - only when it is needed
     from re import findall  # noqa: PLC0415 - only when it is needed
 
+    if unknown[0][:1] != "-" and command.prog.endswith(" log"):
+        command.error(f"it prints one log, and here is another target: {' '.join(unknown)}")
     options = findall(r"(?<!\S)--[a-z-]+", command.format_help())
     near = get_close_matches(unknown[0].partition("=")[0], options, 1, _ALIKE)
     also = f"; did you mean {near[0]}?" if near else ""

@@ -25,6 +25,7 @@ from rvbuild.cli.place import (
 from rvbuild.cli.refusals import refuse_no_folder, refuse_occupied, refuse_own
 from rvbuild.cli.results import Result, render_results
 from rvbuild.cli.setup import Setup, run_of
+from rvbuild.cli.streams import drop_output
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
@@ -71,8 +72,19 @@ def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Mem
     answer = render_results(results, as_json=arguments.json)
     if memo is not None:
         _remember(memo, answer, setup, graph, results)
-    sys.stdout.write(answer)
+    _say(answer)
     return 0
+
+
+def _say(answer: str) -> None:
+    """Write the answer now: an error on the way is of a build that is done."""
+    try:
+        sys.stdout.write(answer)
+        sys.stdout.flush()
+    except OSError as error:
+        error.add_note("what was built is kept")
+        drop_output()
+        raise
 
 
 @frozen(kw_only=True)

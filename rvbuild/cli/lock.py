@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from attrs import define, evolve
 
 from rvbuild.cli.memo import Memo
+from rvbuild.cli.messages import count_text, printable_line
 from rvbuild.cli.setup import Setup, lock_at, run_of
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.derivation import Derivation, Fetch
@@ -89,7 +90,9 @@ def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
         _write(path, text)
     if not arguments.quiet:
         pins, sources, sets = len(new.pins), len(new.sources), len(new.go_modules)
-        sys.stderr.write(f"{path}: {pins} pins, {sources} sources, {sets} sets of Go modules\n")
+        counts = (count_text(pins, "pin"), count_text(sources, "source"))
+        modules = count_text(sets, "set") + " of Go modules"
+        sys.stderr.write(f"{printable_line(path)}: {', '.join((*counts, modules))}\n")
     return 0
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from attrs import asdict
 
 from rvbuild.cli.memo import Memo
-from rvbuild.cli.messages import printable_line, size_text
+from rvbuild.cli.messages import count_text, printable_line, size_text
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.errors import SandboxError, UsageError, VerificationError
 from rvbuild.executors.doctor import checks
@@ -74,11 +74,13 @@ def _verify(workspace: Workspace, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps({**asdict(done), "findings": listed}, indent=2) + "\n")
     else:
         sys.stdout.write(
-            f"{done.blobs} blobs ({size_text(done.bytes)}), {done.trees} trees, "
-            f"{done.results} results: {done.damaged} damaged, {done.missing} missing\n"
+            f"{count_text(done.blobs, 'blob')} ({size_text(done.bytes)}), "
+            f"{count_text(done.trees, 'tree')}, {count_text(done.results, 'result')}: "
+            f"{done.damaged} damaged, {done.missing} missing\n"
         )
     if findings:
-        msg = f"the store has {done.damaged} damaged and {done.missing} missing objects"
+        missing = count_text(done.missing, "missing object")
+        msg = f"the store has {done.damaged} damaged and {missing}"
         hint = "`rvbuild store repair` sets aside what is damaged; then build again"
         raise VerificationError(msg, where=workspace.store, hint=hint)
 
@@ -130,7 +132,8 @@ def gc_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo 
         sys.stdout.write(json.dumps(asdict(gone)) + "\n")
     else:
         sys.stdout.write(
-            f"removed {gone.results} results, {gone.trees} trees and {gone.blobs} blobs: "
+            f"removed {count_text(gone.results, 'result')}, {count_text(gone.trees, 'tree')} "
+            f"and {count_text(gone.blobs, 'blob')}: "
             f"{size_text(gone.freed)} freed, {size_text(gone.kept)} kept\n"
         )
     return 0
