@@ -106,7 +106,8 @@ def _repair(workspace: Workspace, *, as_json: bool) -> None:
         sys.stderr.write(f"what was set aside is in {printable_line(store.layout.damaged)}\n")
     again = _shown_results(store, repairs)
     if again:
-        sys.stderr.write(f"./result of these shows what cannot be trusted: `rvbuild {again}`\n")
+        what = "what ./result shows of these cannot be trusted"
+        sys.stderr.write(f"build again: {what}: `rvbuild {again}`\n")
     elif counts["dropped"] or counts["set aside"]:
         sys.stderr.write("build again: what was dropped is fetched or made anew\n")
 

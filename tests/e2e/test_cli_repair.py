@@ -95,22 +95,25 @@ def test_a_result_changed_in_the_store_is_refused_and_made_anew(world: World):
 
 def test_what_was_built_of_a_poisoned_tree_is_made_anew(world: World):
     """The content is in a result whose own bytes are consistent; repair names it."""
-    script, more = "cp /in/hello/share/hello.txt $out/out.txt", "inputs: {target: [hello]}\n"
-    world.step("user", script, more)
+    (world.folder / "words").mkdir()
+    (world.folder / "words/text").write_text("right\n")
+    world.step("user", "cp /src/it/text $out/out.txt", "sources: {it: {path: ../../words}}\n")
     world.step("other", "echo other > $out/out.txt")
-    world.fine(HELLO_HERE, f"other-{HERE}")
     made = f"user-{HERE}"
-    path = in_store(world, f"HELLO 1 for {HERE}\n")
+    world.fine("lock")
+    world.fine("fetch", made)
+    (path,) = world.store.glob("trees/*/*/text")
+    path.chmod(0o644)
+    path.write_text("wrong\n")
     path.chmod(0o444)
-    os.utime(path, (315_532_800, 315_532_800))  # as `cp -p` of another would have it
-    world.forget_memo()
-    world.fine(made)
-    assert "HELLO" in (world.folder / f"result/{made}/out.txt").read_text()
+    world.fine(made, f"other-{HERE}")
+    result = world.folder / f"result/{made}/out.txt"
+    assert result.read_text() == "wrong\n"
     ran = world.fine("store", "repair")
-    ran.said("shows what cannot be trusted: `rvbuild ", made)
-    assert "its step read " in ran.out
-    world.fine(made).said("built 2")
-    assert (world.folder / f"result/{made}/out.txt").read_text() == f"hello 1 for {HERE}\n"
+    ran.said(f"build again: what ./result shows of these cannot be trusted: `rvbuild {made}`")
+    assert f"its step read {path.parent}, which was damaged" in ran.out
+    world.fine(made).said("built 1")
+    assert result.read_text() == "right\n"
     assert world.planned(f"other-{HERE}")["tasks"] == []
     world.sound()
 
