@@ -9,7 +9,7 @@ The rules, as git has them for repositories (``safe.directory``):
 2. A project above the working directory must belong to the user, to root, or to whoever called
    sudo: its folder, its lock, its recipes. Not everybody may write them.
 3. A store must belong to one of them, too, or lie in the project and belong to its owner. Not
-   everybody may write it.
+   everybody may write it; from an empty folder, like a new tmpfs, that right is taken.
 4. Where one of these is a link, the rule holds for the link and for what it leads to.
 5. The user may name folders in RVBUILD_TRUST: projects and stores.
 6. A store may be behind links. They are followed once, and each belongs to one of them, in a folder
@@ -69,7 +69,7 @@ def refuse_foreign_store(store: str, project: str | None) -> None:
         if owner is not None:
             _refuse("the store", store, link, owner)
             break
-    if owner is None and _open_to_all(store, sticky=False):
+    if owner is None and _open_to_all(store, sticky=False) and not _closed_while_empty(store):
         owner = _ANYBODY
     if owner is not None:
         _refuse("the store", store, store, owner)
@@ -150,6 +150,17 @@ def _open_to_all(path: str, *, sticky: bool) -> bool:
     except OSError:
         return False
     return bool(mode & stat.S_IWOTH) and not (sticky and mode & stat.S_ISVTX)
+
+
+def _closed_while_empty(folder: str) -> bool:
+    """Take everybody's right to write from an empty folder; False if that cannot be done."""
+    try:
+        if os.path.islink(folder) or os.listdir(folder):  # a checkout chose what it leads to
+            return False
+        os.chmod(folder, stat.S_IMODE(os.stat(folder).st_mode) & ~stat.S_IWOTH)
+        return not os.listdir(folder)  # nobody was faster
+    except OSError:
+        return False
 
 
 def _trusted(folder: str) -> bool:

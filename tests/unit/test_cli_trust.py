@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -126,10 +127,14 @@ def test_what_everybody_may_write_is_nobodys(project: Path, part: str):
 
 
 def test_a_store_that_everybody_may_write(project: Path, monkeypatch: pytest.MonkeyPatch):
-    """Others can have put there what is built from."""
-    for store in (project / "cache", project.parent / "store"):
+    """Others can have put there what is built from, unless it is empty."""
+    for store in (project / "own", project.parent / "store"):
         store.mkdir(exist_ok=True)
-        Workspace(str(project), str(store))
+        for mode in (0o777, 0o1777):  # the second is a new tmpfs' own
+            store.chmod(mode)
+            Workspace(str(project), str(store))
+            assert stat.S_IMODE(store.stat().st_mode) == mode & ~0o002
+        (store / "ac").mkdir()
         store.chmod(0o777)
         error = refusal(project, str(store))
         assert error.details == ("everybody may write it",)
@@ -252,3 +257,14 @@ def test_links_in_a_circle(project: Path):
     (project.parent / "one").symlink_to("two")
     (project.parent / "two").symlink_to("one")
     assert "neither a store" in refusal(project, str(project.parent / "one")).message
+
+
+def test_no_right_is_taken_from_what_a_link_leads_to(project: Path, disk: Path):
+    """It may be an empty /dev/shm; a folder that was named itself is closed."""
+    disk.chmod(0o1777)
+    link = project.parent / "link"
+    link.symlink_to(disk)
+    assert refusal(project, str(link)).details == ("everybody may write it",)
+    assert disk.stat().st_mode & 0o7777 == 0o1777
+    assert Workspace(str(project), str(disk)).store == str(disk)
+    assert disk.stat().st_mode & 0o7777 == 0o1775
