@@ -64,6 +64,8 @@ def _refuse(command: argparse.ArgumentParser, unknown: list[str]) -> NoReturn:
     from difflib import get_close_matches  # noqa: PLC0415 - only when it is needed
     from re import findall  # noqa: PLC0415 - only when it is needed
 
+    if unknown[0][:1] != "-" and command.prog.endswith(" log"):
+        command.error(f"it prints one log, and here is another target: {' '.join(unknown)}")
     options = findall(r"(?<!\S)--[a-z-]+", command.format_help())
     near = get_close_matches(unknown[0].partition("=")[0], options, 1, _ALIKE)
     also = f"; did you mean {near[0]}?" if near else ""
@@ -132,6 +134,7 @@ def _parser() -> tuple[_Parser, Mapping[str, argparse.ArgumentParser]]:
             "-o",
             "--output",
             metavar="DIR",
+            action=_Once,
             help="put copies at DIR/TARGET, no links at ./result; an older copy that nobody "
             "changed goes, anything else there is moved to DIR/TARGET.old-XXXX",
         )
@@ -282,6 +285,22 @@ def _building() -> _Parser:
         help="no compile caches, no overrides: what a release pipeline runs",
     )
     return group
+
+
+class _Once(argparse.Action):
+    """An option with one value: a second one is no correction of the first."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        value: object,
+        option: str | None = None,
+    ) -> None:
+        before = getattr(namespace, self.dest)
+        if before is not None and before != value:
+            parser.error(f"{option} is said twice, as {before} and as {value}: say one place")
+        setattr(namespace, self.dest, value)
 
 
 class _Version(argparse.Action):

@@ -21,11 +21,11 @@ from rvbuild.cli.place import (
     identity,
     link,
     link_place,
-    refuse_no_folder,
-    refuse_occupied,
 )
+from rvbuild.cli.refusals import refuse_no_folder, refuse_occupied, refuse_own
 from rvbuild.cli.results import Result, render_results
 from rvbuild.cli.setup import Setup, run_of
+from rvbuild.cli.streams import drop_output
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
@@ -54,6 +54,7 @@ def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Mem
             refuse_occupied(places.values())
         else:
             refuse_no_folder(arguments.output)
+            refuse_own(places.values(), workspace.store, workspace.recipes, workspace.locks[0])
         before = {place: identity(place) for place in places.values()}
         graph, linked = setup.link(targets, checks=not arguments.no_check)
         wanted = [*linked.results.values()]
@@ -71,8 +72,19 @@ def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Mem
     answer = render_results(results, as_json=arguments.json)
     if memo is not None:
         _remember(memo, answer, setup, graph, results)
-    sys.stdout.write(answer)
+    _say(answer)
     return 0
+
+
+def _say(answer: str) -> None:
+    """Write the answer now: an error on the way is of a build that is done."""
+    try:
+        sys.stdout.write(answer)
+        sys.stdout.flush()
+    except OSError as error:
+        error.add_note("what was built is kept")
+        drop_output()
+        raise
 
 
 @frozen(kw_only=True)
@@ -156,7 +168,7 @@ def _link(setup: Setup, target: str, root: Digest, wanted: _Wanted) -> bool:
     if shown.aside:
         text = f"it was changed in ./{RESULT}, and is as it was built again"
         setup.report(Noticed(target, f"{text}; what was made of it is at {shown.aside}"))
-    link(shown.path, wanted.place, wanted.before)
+    link(shown.path, wanted.place)
     setup.store.add_root(target, wanted.derivation, wanted.place)
     return shown.fresh
 

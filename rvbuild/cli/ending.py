@@ -68,8 +68,9 @@ def _meaning(error: BaseException) -> RvbuildError | None:
 def _of_system_call(error: OSError) -> RvbuildError | None:
     if error.filename == STANDARD_OUTPUT:
         msg = f"the answer cannot be written: {error.strerror}"
-        hint = "what was built is kept; run it again with a standard output that takes it"
-        return OutputError(msg, where=STANDARD_OUTPUT, hint=hint)
+        hint = "run it again with a standard output that takes it"
+        details = tuple(getattr(error, "__notes__", ()))
+        return OutputError(msg, where=STANDARD_OUTPUT, hint=hint, details=details)
     if error.errno in _MACHINE:
         hint = _MACHINE[error.errno]
         return StoreError(os.strerror(error.errno), where=_place(error), hint=hint)

@@ -10,11 +10,12 @@ import argparse
 import os
 import sys
 
+from rvbuild.cli.arguments import COMMANDS
 from rvbuild.cli.memo import Memo
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.image import environment
-from rvbuild.core.recipe import ARCHITECTURES
+from rvbuild.core.recipe import ARCHITECTURES, RESERVED_NAMES
 from rvbuild.recipes_yaml.folder import RECIPE_FILE, Folder
 from rvbuild.recipes_yaml.recipe import NAME, NAME_HINT, read_recipe
 
@@ -27,6 +28,7 @@ def init_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     if not NAME.match(name):
         msg = f"{name!r} is not a recipe name"
         raise UsageError(msg, hint=NAME_HINT)
+    _refuse_reserved(name)
     _refuse_ending(name)
     recipes = os.path.join(workspace.project or os.getcwd(), "recipes")
     _refuse_known(name, recipes, workspace)
@@ -46,6 +48,16 @@ def init_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     if not arguments.quiet:
         sys.stderr.write(f"change it, then `rvbuild lock {name}` and `rvbuild {name}-riscv64`\n")
     return 0
+
+
+def _refuse_reserved(name: str) -> None:
+    """Steps have something else at `/in/NAME`; `rvbuild NAME` is a command, no target."""
+    why = f"/in/{name} is {RESERVED_NAMES[name]}" if name in RESERVED_NAMES else ""
+    if name in COMMANDS:
+        why = f"`rvbuild {name}` is a command"
+    if why:
+        msg = f"a recipe cannot be called {name!r}: {why}"
+        raise UsageError(msg, hint=f"choose another name, such as `rvbuild init my-{name}`")
 
 
 def _refuse_ending(name: str) -> None:

@@ -10,24 +10,27 @@ import json
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterable
 
 from attrs import asdict
 
 from rvbuild.cli.memo import Memo
-from rvbuild.cli.messages import printable_line, size_text
+from rvbuild.cli.messages import count_text, printable_line, size_text
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.errors import SandboxError, UsageError, VerificationError
 from rvbuild.executors.doctor import checks
 from rvbuild.stores.collect import collect
+from rvbuild.stores.fitness import refuse_unfit, refuse_unwritable
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.repair import Repair, repair
+from rvbuild.stores.roots import root_name
 from rvbuild.stores.verify import Finding, verify
 
 
 def doctor_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild doctor`: exit code 6 if something keeps this machine from building."""
     folder = _nearest(workspace.store)
-    found = checks(folder)
+    found = checks(folder, (refuse_unwritable, refuse_unfit))
     if arguments.json:
         sys.stdout.write(json.dumps([asdict(check) for check in found], indent=2) + "\n")
     for check in () if arguments.json else found:
@@ -71,11 +74,13 @@ def _verify(workspace: Workspace, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps({**asdict(done), "findings": listed}, indent=2) + "\n")
     else:
         sys.stdout.write(
-            f"{done.blobs} blobs ({size_text(done.bytes)}), {done.trees} trees, "
-            f"{done.results} results: {done.damaged} damaged, {done.missing} missing\n"
+            f"{count_text(done.blobs, 'blob')} ({size_text(done.bytes)}), "
+            f"{count_text(done.trees, 'tree')}, {count_text(done.results, 'result')}: "
+            f"{done.damaged} damaged, {done.missing} missing\n"
         )
     if findings:
-        msg = f"the store has {done.damaged} damaged and {done.missing} missing objects"
+        missing = count_text(done.missing, "missing object")
+        msg = f"the store has {done.damaged} damaged and {missing}"
         hint = "`rvbuild store repair` sets aside what is damaged; then build again"
         raise VerificationError(msg, where=workspace.store, hint=hint)
 
@@ -99,8 +104,18 @@ def _repair(workspace: Workspace, *, as_json: bool) -> None:
     sys.stdout.write(f"the store is whole: {', '.join(told)}\n")
     if counts["set aside"]:
         sys.stderr.write(f"what was set aside is in {printable_line(store.layout.damaged)}\n")
-    if counts["dropped"]:
+    again = _shown_results(store, repairs)
+    if again:
+        what = "what ./result shows of these cannot be trusted"
+        sys.stderr.write(f"build again: {what}: `rvbuild {again}`\n")
+    elif counts["dropped"] or counts["set aside"]:
         sys.stderr.write("build again: what was dropped is fetched or made anew\n")
+
+
+def _shown_results(store: LocalStore, repairs: Iterable[Repair]) -> str:
+    """The targets whose result somebody holds that has gone."""
+    names = {root_name(store.layout, done.path) for done in repairs}
+    return printable_line(" ".join(sorted(name for name in names if name)))
 
 
 def gc_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
@@ -118,7 +133,8 @@ def gc_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo 
         sys.stdout.write(json.dumps(asdict(gone)) + "\n")
     else:
         sys.stdout.write(
-            f"removed {gone.results} results, {gone.trees} trees and {gone.blobs} blobs: "
+            f"removed {count_text(gone.results, 'result')}, {count_text(gone.trees, 'tree')} "
+            f"and {count_text(gone.blobs, 'blob')}: "
             f"{size_text(gone.freed)} freed, {size_text(gone.kept)} kept\n"
         )
     return 0

@@ -84,6 +84,11 @@ def size_text(count: int) -> str:
     return f"{value:.0f} {unit}" if value >= 99.95 else f"{value:.1f} {unit}"
 
 
+def count_text(count: int, what: str) -> str:
+    """``1 source``, ``2 sources``."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def duration_text(seconds: float) -> str:
     """Seconds for people: ``12.3 s``, ``4 min 05 s``, ``1 h 02 min``."""
     if seconds < 59.95:
@@ -109,7 +114,8 @@ def render_error(error: RvbuildError, *, color: bool) -> str:
     lines += _gutter(body, color=color)
     lines += _notes(error, color=color)
     if error.hint:
-        lines.append(f"{_paint('hint', _CYAN, color=color)}: {_hanging(error.hint, 6)}")
+        hint = printable_line(_LOGIN.sub("", error.hint))  # a path in it may hold anything
+        lines.append(f"{_paint('hint', _CYAN, color=color)}: {hint}")
     return "\n".join(lines) + "\n"
 
 

@@ -17,7 +17,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from rvbuild.core.errors import StoreError, UsageError
@@ -51,62 +51,15 @@ def identity(path: str) -> Identity | None:
     return there.st_dev, there.st_ino, there.st_mtime_ns
 
 
-def refuse_occupied(places: Iterable[str]) -> None:
-    """Say before the build what would go wrong after it.
-
-    Raises:
-        UsageError: a link cannot be made at one of the places.
-    """
-    for place in places:
-        folder = os.path.dirname(place)
-        if os.path.lexists(place) and not os.path.islink(place):
-            _refuse("there is something that rvbuild did not make", place, "move it away")
-        if os.path.lexists(folder) and not os.path.isdir(folder):
-            _refuse("the results' folder is something else", folder, "move it away")
-        if not os.access(_nearest(folder), os.W_OK):
-            _refuse("results cannot be linked here: no right to write", folder, "go elsewhere")
-        try:
-            place.encode()
-        except UnicodeEncodeError:
-            _refuse("results cannot be linked here: the path is not UTF-8", folder, "go elsewhere")
-
-
-def refuse_no_folder(output: str) -> None:
-    """Say before the build that copies cannot be put into ``output``.
-
-    Raises:
-        UsageError: it cannot be a folder that one may write.
-    """
-    near = _nearest(os.path.abspath(output)) if output else ""
-    if not os.path.isdir(near):
-        msg = "results cannot be copied there: it is no folder"
-        raise UsageError(msg, where=near or f"-o {output!r}", hint="use another DIR with -o")
-    if not os.access(near, os.W_OK):
-        msg = "results cannot be copied there: no right to write"
-        raise UsageError(msg, where=near, hint="use another DIR with -o")
-
-
-def _refuse(message: str, where: str, hint: str) -> None:
-    raise UsageError(message, where=where, hint=f"{hint}, or use -o DIR")
-
-
-def _nearest(folder: str) -> str:
-    while not os.path.exists(folder):
-        folder = os.path.dirname(folder)
-    return folder
-
-
 # ---- links
 
 
-def link(view: str, place: str, before: Identity | None) -> None:
+def link(view: str, place: str) -> None:
     """Let ``place`` be a link to ``view``.
 
     Args:
         view: What people see of the result.
-        place: Where a link, or nothing, may be.
-        before: What was there before the build; a link that came meanwhile and leads
-            elsewhere than into a store is somebody's own.
+        place: Where a link into a store, or nothing, may be.
 
     Raises:
         UsageError: something that is not ours is there now.
@@ -116,7 +69,7 @@ def link(view: str, place: str, before: Identity | None) -> None:
         with _staging(os.path.dirname(place)) as folder:
             mine = f"{folder}/link"
             os.symlink(view, mine)
-            former = _took(mine, place, lambda path: _is_our_link(path, before))
+            former = _took(mine, place, is_our_link)
             if former is not None:
                 if former:
                     os.unlink(former)
@@ -129,10 +82,9 @@ def link(view: str, place: str, before: Identity | None) -> None:
     raise UsageError(msg, where=place, hint=hint)
 
 
-def _is_our_link(path: str, before: Identity | None) -> bool:
-    if not os.path.islink(path):
-        return False
-    return identity(path) == before or bool(_INTO_A_STORE.fullmatch(os.readlink(path)))
+def is_our_link(path: str) -> bool:
+    """Whether it is a link into a store, as `link` makes it; any other is somebody's own."""
+    return os.path.islink(path) and bool(_INTO_A_STORE.fullmatch(os.readlink(path)))
 
 
 # ---- copies
@@ -205,7 +157,7 @@ def _is_copy(path: str) -> bool:
     try:
         top = os.lstat(path)
         if stat.S_ISLNK(top.st_mode):
-            return bool(_INTO_A_STORE.fullmatch(os.readlink(path)))
+            return is_our_link(path)
         if not stat.S_ISDIR(top.st_mode):
             return False
         is_ours = top.st_mtime_ns == EPOCH_NS and all(

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Protocol, Self, TextIO
 
 from rvbuild.cli.messages import (
+    count_text,
     duration_text,
     is_screen,
     printable,
@@ -52,6 +53,7 @@ class Progress:
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._tally = Tally(clock)
+        self._has_failed = False
 
     def __call__(self, event: Event) -> None:
         """Take one event; from any thread; never raises."""
@@ -66,6 +68,7 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._has_failed = error is not None
         self.close()
 
     def close(self) -> None:
@@ -75,6 +78,11 @@ class Progress:
     def summary(self) -> Summary:
         """What was done so far."""
         return self._tally.summary()
+
+    def _last_line(self) -> str:
+        """The summary; none before an error, where nothing was done."""
+        summary = self.summary
+        return summary.text if summary.counts or not self._has_failed else ""
 
 
 class PlainProgress(Progress):
@@ -110,7 +118,7 @@ class PlainProgress(Progress):
         """Tell what was not told yet, and the summary."""
         with self._lock:
             self._tell_fetches()
-            text = self._tally.summary().text
+            text = self._last_line()
             if text:
                 self._write(f"{text}\n")
 
@@ -125,7 +133,7 @@ class PlainProgress(Progress):
         self._fetches_told = done
         rate = f", {size_text(int(view.rate))}/s" if view.rate else ""
         planned = max(view.planned.get(Phase.FETCH, 0), done)
-        text = f"{done} of {planned} sources{rate}"
+        text = f"{done} of {count_text(planned, 'source')}{rate}"
         self._write(f"{Row('fetched', size_text(view.size), text)}\n")
 
 
@@ -188,7 +196,7 @@ class LiveProgress(Progress):
         write = _Writer(self._stream)
         for line in self._pending.take():
             write(f"{line}\n")
-        text = self.summary.text
+        text = self._last_line()
         if text:
             write(f"{text}\n")
 

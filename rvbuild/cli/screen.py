@@ -29,7 +29,7 @@ from rich.live import Live
 from rich.segment import ControlType
 from rich.text import Text
 
-from rvbuild.cli.messages import duration_text, printable_line, size_text
+from rvbuild.cli.messages import count_text, duration_text, printable_line, size_text
 from rvbuild.cli.row import Row, Take
 from rvbuild.cli.tally import Running, View
 from rvbuild.core.events import Phase
@@ -228,7 +228,7 @@ def _fetching(view: View, area: int) -> str:
     """Rate and estimate, or how long it took; the longest text that fits."""
     done, planned = view.done.get(Phase.FETCH, 0), view.planned[Phase.FETCH]
     if done >= planned:
-        texts = [f"{done} sources in {duration_text(view.fetch_seconds)}"]
+        texts = [f"{count_text(done, 'source')} in {duration_text(view.fetch_seconds)}"]
     else:
         rate = f"{size_text(int(view.rate))}/s" if view.rate else ""
         left = "" if view.fetch_left is None else f"about {_roughly(view.fetch_left)} left"

@@ -18,6 +18,7 @@ from functools import cached_property
 from attrs import define, evolve, field
 
 from rvbuild.cli.arguments import COMMANDS
+from rvbuild.cli.fit_executor import FitExecutor
 from rvbuild.cli.progress import progress_for
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.contents import in_agreement, refuse_two_contents
@@ -245,13 +246,7 @@ class Setup:
         return Machinery(
             store=self.store,
             sources=self.sources,
-            executor=LocalExecutor(
-                self.store,
-                self.store.layout.tmp,
-                jobs=_cores(),
-                notice=self._notice,
-                locks=self.store.layout.locks,
-            ),
+            executor=self._executor(),
             report=self.report,
             clock=time.monotonic,
             audit_image=audit_image,
@@ -259,6 +254,13 @@ class Setup:
             accelerators=accelerators,
             forbidden=self._forbidden(),
         )
+
+    def _executor(self) -> FitExecutor:
+        layout = self.store.layout
+        executor = LocalExecutor(
+            self.store, layout.tmp, jobs=_cores(), notice=self._notice, locks=layout.locks
+        )
+        return FitExecutor(executor, (layout.trees, layout.tmp))
 
     def _notice(self, text: str) -> None:
         self.report(Noticed("steps", text))

@@ -16,12 +16,13 @@ from rvbuild.cli.messages import printable, printable_line
 from rvbuild.cli.setup import Setup
 from rvbuild.cli.sources import Held, Holdings
 from rvbuild.cli.workspace import Workspace
-from rvbuild.core.errors import LockError
+from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.events import silent
 from rvbuild.core.graph import Instance, RecipeGraph
 from rvbuild.core.link import Linked
 from rvbuild.core.lock import Lock, source_key
 from rvbuild.core.recipe import FromSpec, Recipe
+from rvbuild.recipes_yaml.folder import Folder
 
 
 def show_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
@@ -111,14 +112,38 @@ def _options(graph: RecipeGraph, setup: Setup) -> Iterator[dict[str, object]]:
 
 
 def _list_recipes(setup: Setup, *, as_json: bool) -> None:
-    recipes = [setup.folder.load(name) for name in setup.folder.names()]
+    """Every recipe that can be read; of the others, what is wrong with them.
+
+    Raises:
+        RecipeError: one cannot be read; the notes tell of the others.
+    """
+    recipes, errors = _readable(setup.folder)
     if as_json:
         rows = [
             {"name": r.name, "kind": r.kind, "summary": r.summary, "license": r.license}
             for r in recipes
         ]
         print_json(rows)
-        return
+    else:
+        _write_list(recipes, setup)
+    if errors:
+        first, *others = errors
+        for other in others:
+            first.add_note(str(other))
+        raise first
+
+
+def _readable(folder: Folder) -> tuple[list[Recipe], list[RecipeError]]:
+    recipes, errors = [], []
+    for name in folder.names():
+        try:
+            recipes.append(folder.load(name))
+        except RecipeError as error:
+            errors.append(error)
+    return recipes, errors
+
+
+def _write_list(recipes: list[Recipe], setup: Setup) -> None:
     lock = setup.known()
     width = max((len(recipe.name) for recipe in recipes), default=0)
     for recipe in recipes:

@@ -12,6 +12,9 @@ The rules, as git has them for repositories (``safe.directory``):
    everybody may write it; from an empty folder, like a new tmpfs, that right is taken.
 4. Where one of these is a link, the rule holds for the link and for what it leads to.
 5. The user may name folders in RVBUILD_TRUST: projects and stores.
+6. A store may be behind links. They are followed once, and each belongs to one of them, in a folder
+   where nobody else can replace it. A link in the store's own place leads to a store, or to an
+   empty folder: a checkout can hold one that leads to `/`, of which `tmp` would be emptied.
 """
 
 from __future__ import annotations
@@ -57,11 +60,58 @@ def refuse_foreign_store(store: str, project: str | None) -> None:
     own = _own()
     if project is not None and store.startswith(os.path.join(project, "")):
         own.add(os.stat(project).st_uid)
+    links = _links(store)
     owner = _stranger(store, own)
+    for link in () if owner is not None else links:
+        owner = _stranger(link, own)
+        if owner is None and _open_to_all(os.path.dirname(link), sticky=True):
+            owner = _ANYBODY
+        if owner is not None:
+            _refuse("the store", store, link, owner)
+            break
     if owner is None and _open_to_all(store, sticky=False) and not _closed_while_empty(store):
         owner = _ANYBODY
     if owner is not None:
         _refuse("the store", store, store, owner)
+    if os.path.islink(store):
+        _refuse_no_store(store)
+
+
+def _links(path: str) -> list[str]:
+    """Each link on the way to a path, and on the way to where these lead, outermost first."""
+    found: list[str] = []
+    waiting, here = path.split("/")[::-1], "/"
+    while waiting and len(found) < _MOST_LINKS:
+        there = os.path.normpath(os.path.join(here, waiting.pop()))
+        if os.path.islink(there):
+            found.append(there)
+            target = os.readlink(there)
+            here = "/" if target.startswith("/") else here
+            waiting += target.split("/")[::-1]
+        else:
+            here = there
+    return found
+
+
+def _refuse_no_store(link: str) -> None:
+    """Refuse a link, in a store's place, to a folder that has something else in it."""
+    from rvbuild.stores.top import BESIDE, FOLDERS  # noqa: PLC0415 - only where it is a link
+
+    real = os.path.realpath(link)
+    try:
+        names = set(os.listdir(real))
+    except OSError as error:
+        why = error.strerror
+    else:
+        more = sorted(names.difference(FOLDERS, BESIDE))
+        if not more and (names <= BESIDE or "cas" in names):
+            return
+        why = f"it has {more[0]!r} in it" if more else "it lacks cas/"
+    from rvbuild.core.errors import UsageError  # noqa: PLC0415 - only when it refuses
+
+    msg = f"the store is a link to {real}, which is neither a store nor an empty folder: {why}"
+    hint = f"make an empty folder for it there, and let the link lead to that: ln -sfn DIR {link}"
+    raise UsageError(msg, where=link, hint=hint)
 
 
 def made_by_trusted(there: os.stat_result, folder: int) -> bool:
@@ -69,6 +119,7 @@ def made_by_trusted(there: os.stat_result, folder: int) -> bool:
     return there.st_uid in _own() or there.st_uid == os.stat(folder).st_uid
 
 
+_MOST_LINKS = 40  # as the kernel follows
 _ANYBODY = -1
 _OF_ITS_OWN = "an empty rvbuild.lock makes a project of the working directory"
 
@@ -104,7 +155,7 @@ def _open_to_all(path: str, *, sticky: bool) -> bool:
 def _closed_while_empty(folder: str) -> bool:
     """Take everybody's right to write from an empty folder; False if that cannot be done."""
     try:
-        if os.listdir(folder):
+        if os.path.islink(folder) or os.listdir(folder):  # a checkout chose what it leads to
             return False
         os.chmod(folder, stat.S_IMODE(os.stat(folder).st_mode) & ~stat.S_IWOTH)
         return not os.listdir(folder)  # nobody was faster

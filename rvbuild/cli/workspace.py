@@ -45,6 +45,7 @@ class Workspace:
         if self.project is not None and self.project != here:
             refuse_foreign_project(self.project, (LOCK, "recipes"))
         refuse_foreign_store(self.store, self.project)
+        self.store = os.path.realpath(self.store)  # once: nobody looks through the links again
 
     @property
     def has_store(self) -> bool:
@@ -80,7 +81,9 @@ def _has_recipes(folder: str) -> bool:
 def _default_store(project: str | None) -> str:
     if project:
         return os.path.join(project, "cache")
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(_home(), ".cache")
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):  # as the XDG specification has it: then it is none
+        base = os.path.join(_home(), ".cache")
     return os.path.join(base, "rvbuild")
 
 

@@ -198,10 +198,12 @@ def _traces(data: Image, forbidden: Sequence[bytes]) -> Iterator[_Wrong]:
                 found[word] = start - (before or 1) + at
     for word, at in found.items():
         text = _around(data, at)
-        yield f"{word.decode(errors='replace')} is inside, at byte {at}: {text}", _TRACE_HINT
+        hint = _COMPILED_HINT if b"\0" in bytes(data[:_CHUNK]) else _TEXT_HINT
+        yield f"{word.decode(errors='replace')} is inside, at byte {at}: {text}", hint
 
 
-_TRACE_HINT = "compile with -trimpath or -ffile-prefix-map, and strip"
+_COMPILED_HINT = "compile with -trimpath or -ffile-prefix-map, and strip"
+_TEXT_HINT = "see what writes it there; take it out, or say the path from the file's own place"
 
 
 def _find(chunk: bytes, word: bytes) -> int:

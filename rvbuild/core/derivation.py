@@ -137,6 +137,7 @@ class Realisation:
     ``accelerated``: a compile cache helped to make it or one of its inputs, so a release
     build does not take it.
     ``signatures`` is empty for now.
+    ``inputs`` are the trees that making it used, in no part of the record; None: nobody knows.
     """
 
     derivation: str
@@ -145,3 +146,4 @@ class Realisation:
     log: Digest | None = None
     accelerated: bool = False
     signatures: tuple[str, ...] = ()
+    inputs: tuple[Digest, ...] | None = field(default=None, eq=False)

@@ -97,7 +97,7 @@ class StoreError(RvbuildError):
 
 
 class OutputError(RvbuildError):
-    """The answer could not be written to standard output; what was built is kept."""
+    """The answer could not be written to standard output; what was done is done."""
 
 
 class SandboxError(RvbuildError):

@@ -30,6 +30,10 @@ TIMED_OUT = 124
 """The exit code of a step that ran into its time limit (as of timeout(1))."""
 
 
+TOO_LARGE = 153
+"""What a shell makes of SIGXFSZ."""
+
+
 @frozen(kw_only=True)
 class Machinery:
     """The adapters that realising uses, and how.
@@ -135,7 +139,7 @@ class Realiser:
         with self.machinery.store.new_tree() as tree:
             self.machinery.sources.fetch(derivation.source, tree, advance)
             output = tree.commit()
-        return Realisation(derivation=derivation.digest, output=output)
+        return Realisation(derivation=derivation.digest, output=output, inputs=())
 
     def _merge(self, derivation: Merge) -> Realisation:
         parts = [(path, self._output(digest)) for path, digest in derivation.parts]
@@ -144,6 +148,7 @@ class Realiser:
             derivation=derivation.digest,
             output=output,
             accelerated=self._any_accelerated(derivation),
+            inputs=tuple(root for _, root in parts),
         )
 
     def _output(self, digest: str) -> Digest:
@@ -196,6 +201,7 @@ class Realiser:
             action=action.digest.hash,
             log=outcome.log,
             accelerated=accelerated or self._any_accelerated(step),
+            inputs=tuple(mount.tree for mount in action.mounts),
         )
         return realisation, how
 
@@ -249,8 +255,9 @@ def _output_of(step: Step, outcome: Outcome, store: Store) -> Digest:
     if outcome.refusal is not None:
         raise _refused(step, outcome.refusal)
     if outcome.output is None:
-        msg = "the step left no output"
-        raise StepError(msg, where=step.label)
+        msg = "the step left no output: $out is no folder any more"
+        hint = 'put what it makes into $out, as `cp FILE "$out/"`, and leave the folder itself'
+        raise StepError(msg, where=step.label, hint=hint)
     if step.expect is not None:
         log = store.read(outcome.log)
         if step.expect.encode() not in log:
@@ -282,6 +289,8 @@ def _failure(step: Step, outcome: Outcome, log: bytes) -> StepError:
     why = f"exit code {outcome.exit_code}"
     if outcome.exit_code == TIMED_OUT:
         why = f"not done after {step.timeout} s"
+    if outcome.exit_code == TOO_LARGE:
+        why += ": a file grew beyond the limit on sizes (`ulimit -f`)"
     what = "the check failed" if step.is_check else "the step failed"
     return StepError(
         f"{what}: {why}",

@@ -10,8 +10,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 
 from attrs import frozen
 
@@ -31,10 +32,17 @@ _OLDEST_BWRAP = (0, 5)  # --clearenv, --perms
 _OLDEST_GIT = (2, 25)
 _ROOM_WANTED = 10 << 30  # bytes: a cold build of K3s, with its compile cache
 _SECONDS = 20
+_PROC = "/proc/self/uid_map"
+_MOUNT_PROC = "mount it: `mount -t proc proc /proc`, or let your container have one"
+_UNUSUAL = "see what is at that path, and whether you may read and write it"
 _WHERE_LAYERS_ARE = (
     "they need Linux 5.11, bubblewrap 0.11 and a file system that takes overlays, such as a"
     " volume in the place of a container's own layer"
 )
+
+
+Look = Callable[[str], None]
+"""Raises an RvbuildError that says what is wrong with a folder, and what to do."""
 
 
 @frozen(kw_only=True)
@@ -47,12 +55,57 @@ class Check:
     hint: str = ""
 
 
-def checks(folder: str) -> tuple[Check, ...]:
-    """Look at everything; ``folder`` is where steps would run."""
-    return (
-        _bubblewrap(), _namespaces(), _ids(folder), _accelerators(folder), _kernel(),
-        _disk(folder), _git(),
-    )  # fmt: skip
+def checks(folder: str, store: Sequence[Look] = ()) -> tuple[Check, ...]:
+    """Look at everything.
+
+    Args:
+        folder: Where steps would run.
+        store: What looks whether the folder fits a store.
+    """
+    looks: tuple[tuple[str, Callable[[], Check]], ...] = (
+        ("bubblewrap", _bubblewrap),
+        ("/proc", _proc),
+        ("user namespaces", _namespaces),
+        ("ids of steps", partial(_ids, folder)),
+        ("compile caches", partial(_accelerators, folder)),
+        ("kernel", _kernel),
+        ("store", partial(_store, folder, store)),
+        ("disk space", partial(_disk, folder)),
+        ("git", _git),
+    )
+    return tuple(_looked(name, look) for name, look in looks)
+
+
+def _looked(name: str, look: Callable[[], Check]) -> Check:
+    """What a look found; that it could not be taken is a finding, too."""
+    try:
+        return look()
+    except OSError as error:
+        where = f" ({os.fsdecode(error.filename)})" if error.filename else ""
+        found = f"it cannot be looked at: {error.strerror or error}{where}"
+        return Check(name=name, ok=False, found=found, hint=_hint_without_proc() or _UNUSUAL)
+
+
+def _hint_without_proc() -> str:
+    return "" if os.path.exists(_PROC) else _MOUNT_PROC
+
+
+def _proc() -> Check:
+    """The kernel tells there who a process is; sandboxes are made with it."""
+    hint = _hint_without_proc()
+    return Check(name="/proc", ok=not hint, found="not mounted" if hint else "mounted", hint=hint)
+
+
+def _store(folder: str, looks: Sequence[Look]) -> Check:
+    at = _nearest(os.path.join(folder, "tmp"))  # nothing of ours lies in the store itself
+    for look in looks:
+        try:
+            look(at)
+        except RvbuildError as error:
+            found = f"{error.message} at {at}"
+            return Check(name="store", ok=False, found=found, hint=error.hint or "")
+    found = f"steps can write and run programs at {at}"
+    return Check(name="store", ok=True, found=found)
 
 
 def _bubblewrap() -> Check:
@@ -111,7 +164,7 @@ def _accelerators(folder: str) -> Check:
     name = "compile caches"
     pool = identity.pool()
     try:
-        with tempfile.TemporaryDirectory(dir=_nearest(folder)) as top:
+        with tempfile.TemporaryDirectory(dir=_nearest(os.path.join(folder, "tmp"))) as top:
             accelerator = Accelerator(f"{top}/caches/one", pool.common if pool else None)
             with accelerator.mounted(f"{top}/over") as layer:
                 said = _refusal({"/tmp": layer.overlay})  # noqa: S108 - a path inside

@@ -46,6 +46,14 @@ class WrongKind(OSError):
         return WrongKind(path, self.kind, self.wanted)
 
 
+class WrongMode(WrongKind):
+    """A folder has another mode than it must have; ``mode`` is the one to give back."""
+
+    def __init__(self, path: str, mode: int, wanted: int) -> None:
+        super().__init__(path, f"mode {stat.S_IMODE(mode):o}", f"{wanted:o}")
+        self.mode = wanted
+
+
 def kind_of(mode: int) -> str:
     """What a mode of stat(2) says that a thing is."""
     return _KINDS.get(stat.S_IFMT(mode), "something strange")

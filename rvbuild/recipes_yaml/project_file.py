@@ -8,6 +8,7 @@ A link is followed, if it leads to such a file: projects share recipes that way.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -57,7 +58,7 @@ def read_file(path: str, shown: str, *, limit: int, error: type[RvbuildError]) -
             os.close(descriptor)
     except OSError as cause:
         msg = f"cannot be read: {cause.strerror}"
-        raise error(msg, where=shown, hint=_hint(path)) from cause
+        raise error(msg, where=shown, hint=_hint(path, shown, cause)) from cause
     return ProjectFile(data, executable=bool(found.st_mode & stat.S_IXUSR))
 
 
@@ -76,5 +77,9 @@ def _content(descriptor: int, most: int) -> bytes:
     return b"".join(chunks)
 
 
-def _hint(path: str) -> str | None:
-    return "it is a link: see where it leads" if os.path.islink(path) else None
+def _hint(path: str, shown: str, cause: OSError) -> str:
+    if os.path.islink(path):
+        return "it is a link: see where it leads"
+    if cause.errno in {errno.EACCES, errno.EPERM}:
+        return f"make it yours to read: `chmod u+r {shown}`, as its owner"
+    return "see what is there, and that it can be read (`cat`)"

@@ -29,6 +29,7 @@ REPAIR = "run `rvbuild store repair`, then build again"
 _HINTS = {
     errno.ENOSPC: "free some space with `rvbuild gc`, or use another folder with --store",
     errno.EDQUOT: "free some space with `rvbuild gc`, or use another folder with --store",
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`)",
     errno.EROFS: "use a folder that can be written, with --store",
     errno.EACCES: "use a folder that you may write, with --store",
     errno.EPERM: "use a folder that you may write, with --store",
@@ -162,7 +163,7 @@ class Layout:
         return f"{self.views}/{digest[:2]}/{digest}"
 
     def record(self, kind: str, digest: str, *, accelerated: bool) -> str:
-        """Path of a result; ``kind`` is ``ac`` or ``realisations``."""
+        """Path of a record; ``kind`` is ``ac``, ``realisations``, ``inputs`` or ``failed``."""
         above = f"{self.root}/accelerated" if accelerated else self.root
         return f"{above}/{kind}/{digest[:2]}/{digest}"
 

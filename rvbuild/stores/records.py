@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 
-from rvbuild.files.folder import A_FILE, WrongKind, kind_at, open_file
+from rvbuild.files.folder import A_FILE, NOTHING, WrongKind, kind_at, open_file
 from rvbuild.stores.barrier import sync_file
 from rvbuild.stores.layout import EPOCH_NS, PLAIN, Layout
 
@@ -81,6 +81,18 @@ def read_record(layout: Layout, path: str) -> bytes:
             os.close(fd)
 
 
+def read_or_none(layout: Layout, path: str) -> bytes | None:
+    """The bytes at ``path``, a path of the store, if something is there.
+
+    Raises:
+        WrongKind: it is no file, or something on the way is no folder.
+        OSError: it could not be read.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        return read_record(layout, path)
+    return None
+
+
 def put_record(
     layout: Layout, path: str, data: bytes, *, durable: bool, used: bool = False
 ) -> None:
@@ -108,6 +120,19 @@ def put_record(
             discard(spare, tmp)
             raise
         sync_file(at, durable=durable)
+
+
+def is_missing(layout: Layout, path: str) -> bool:
+    """Whether nothing at all is at ``path``, a path of the store.
+
+    Raises:
+        WrongKind: something on the way is no folder.
+    """
+    try:
+        with layout.above(path) as (at, name):
+            return kind_at(name, at) == NOTHING
+    except FileNotFoundError:
+        return True
 
 
 def forget_record(layout: Layout, path: str) -> None:

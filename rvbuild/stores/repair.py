@@ -7,13 +7,16 @@ result that tells of what is not there. A tree that held some is dropped, with n
 blobs only; the next build fetches or makes it anew. Where a tree's mark is damaged, nobody
 can tell what its folder should hold: all of it that is no good blob goes to ``damaged/``.
 What has only a wrong mode, or lacks only a name, gets it back.
+
+A result of a step that had such a tree as an input goes, too (``readers``), and so do compile
+caches, where it may have written. It goes first: a repair that was killed between would have
+forgotten of which tree.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -29,15 +32,14 @@ from rvbuild.stores.layout import EXECUTABLE, PLAIN, Layout, guarded
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.locks import STORE
 from rvbuild.stores.mounts import refuse_mounts
+from rvbuild.stores.readers import readers
 from rvbuild.stores.records import forget_record
-from rvbuild.stores.shape import MARK
+from rvbuild.stores.shape import ACCELERATORS, MARK, MEMO, UNFINISHED, survey
 from rvbuild.stores.verify import Finding, examine
 
 _MOST_ROUNDS = 20
 """What one round leads to in the next ends after a few: modes and names, then damage, then
 results, then what tells of them."""
-
-_UNFINISHED = re.compile(r"damaged\.[0-9a-f]{16}")
 
 
 @frozen(kw_only=True)
@@ -122,7 +124,7 @@ class _Rounds:
         if kind not in {A_FOLDER, NOTHING}:
             self._replace_damaged(WrongKind(layout.damaged, kind, A_FOLDER))
         for name in sorted(os.listdir(layout.fd)):
-            if _UNFINISHED.fullmatch(name):
+            if UNFINISHED.fullmatch(name):
                 there = kind_at("damaged", layout.fd) == A_FOLDER
                 kept = f"damaged/{name}" if there else "damaged"
                 os.rename(name, kept, src_dir_fd=layout.fd, dst_dir_fd=layout.fd)
@@ -148,6 +150,7 @@ class _Rounds:
             mended = [self._mend(finding) for finding in findings]
             if any(mended):  # it may be all that others lack
                 return
+        self._forget_readers(odd or findings)
         for finding in odd or findings:
             self._act(finding)
         for tree, problem in self._trees.items():  # now that nothing damaged is in them
@@ -157,6 +160,22 @@ class _Rounds:
                 remove_tree(name, at)
             self.tell(Repair(done="dropped", path=tree, problem=problem))
         self._trees.clear()
+
+    def _forget_readers(self, findings: Sequence[Finding]) -> None:
+        trees = {tree for finding in findings if (tree := self._tree_of(finding.path))}
+        if not trees:
+            return
+        layout = self.layout
+        there = survey(layout, lambda _: None)
+        for reader in readers(layout, there, {os.path.basename(tree) for tree in trees}):
+            self._take_away(reader.path, reader.problem, None)
+        for name, path in there.named(ACCELERATORS):
+            with layout.above(path) as (at, _):
+                remove_tree(name, at)
+            problem = "a step that read something damaged may have written here"
+            self.tell(Repair(done="dropped", path=path, problem=problem))
+        for _, path in there.named(MEMO):  # it says that a result is up to date
+            forget_record(layout, path)
 
     def _mend(self, finding: Finding) -> bool:
         """Give back a mode or a name; an inode gets one mode, its blob's before any other."""

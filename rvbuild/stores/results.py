@@ -18,9 +18,10 @@ from rvbuild.core.derivation import Realisation
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.files.folder import WrongKind, open_file
+from rvbuild.stores.inputs import encode_inputs
 from rvbuild.stores.layout import Layout, guarded
-from rvbuild.stores.records import put_record, read_all
-from rvbuild.stores.shape import AC, REALISATIONS
+from rvbuild.stores.records import put_record, read_all, read_or_none
+from rvbuild.stores.shape import AC, INPUTS, REALISATIONS
 
 USED_WITHIN = 3600
 """Seconds for which a use is not noted again: a no-op build stays a matter of reading."""
@@ -86,10 +87,21 @@ class LocalResults:
         return None
 
     def register(self, realisation: Realisation) -> None:
+        self._note_inputs(realisation)
         place = self._layout.record(
             REALISATIONS, realisation.derivation, accelerated=realisation.accelerated
         )
         self._put(place, encode_realisation(realisation))
+
+    def _note_inputs(self, made: Realisation) -> None:
+        """Before the realisation, and not durable: what is lost counts as unknown."""
+        if made.inputs is None:
+            return
+        path = self._layout.record(INPUTS, made.derivation, accelerated=made.accelerated)
+        with guarded(path):
+            data = encode_inputs(made.derivation, made.inputs)
+            if read_or_none(self._layout, path) != data:
+                put_record(self._layout, path, data, durable=False)
 
     def outcome(self, action: Digest, *, accelerated: bool) -> Outcome | None:
         for path, _ in self._places(AC, action.hash, accelerated=accelerated):

@@ -19,7 +19,7 @@ from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.ports import Root
 from rvbuild.core.tree import check_name
 from rvbuild.stores.layout import REPAIR, Layout, guarded
-from rvbuild.stores.records import put_record, read_record
+from rvbuild.stores.records import put_record, read_or_none, read_record
 
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
@@ -73,7 +73,7 @@ class LocalRoots:
         data = encode({"name": name, "derivation": derivation, "link": link})
         path = f"{self._layout.roots}/{file}"
         with guarded(path):
-            if self._content(path) != data:
+            if read_or_none(self._layout, path) != data:
                 put_record(self._layout, path, data, durable=self._durable)
 
     def roots(self) -> tuple[Root, ...]:
@@ -110,15 +110,16 @@ class LocalRoots:
             paths = [f"{folder}/{name}" for name in sorted(os.listdir(at))]
         return [(path, read_root(self._layout, path)) for path in paths]
 
-    def _content(self, path: str) -> bytes | None:
-        with suppress(FileNotFoundError):
-            return read_record(self._layout, path)
-        return None
-
 
 def root_file(name: str, link: str) -> str:
     """The file name of a root."""
     return f"{name}-{hashlib.sha256(link.encode()).hexdigest()[:16]}"
+
+
+def root_name(layout: Layout, path: str) -> str:
+    """What a root's file says in its own name that it keeps; "" if ``path`` is none of it."""
+    folder, file = os.path.split(path)
+    return file[:-17] if folder == layout.roots else ""
 
 
 def read_root(layout: Layout, path: str) -> Root:

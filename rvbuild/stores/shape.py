@@ -10,36 +10,40 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping
 
 from attrs import field, frozen
 
-from rvbuild.files.folder import A_FILE, A_FOLDER, NOTHING, WrongKind, kind_at, kind_of
-from rvbuild.stores.layout import Layout
+from rvbuild.files.folder import A_FILE, A_FOLDER, NOTHING, WrongKind, WrongMode, kind_at, kind_of
+from rvbuild.stores.layout import FOLDER, Layout
+from rvbuild.stores.top import BESIDE, FOLDERS
 
 ROOTS, FAILED, TREES, EXEC, CAS, LOCKS = "roots", "failed", "trees", "exec", "cas", "locks"
-AC, REALISATIONS = "ac", "realisations"
+AC, REALISATIONS, INPUTS = "ac", "realisations", "inputs"
 VIEWS = "views"
+MEMO, ACCELERATORS = "memo", "accelerators"
 
 
 def places(kind: str) -> tuple[tuple[str, bool], ...]:
-    """The folders of a kind of result, and whether accelerated ones are there."""
+    """The folders of a kind of record, and whether those of accelerated results are there."""
     return (kind, False), (f"accelerated/{kind}", True)
 
 
-_FLAT = {ROOTS: A_FILE, LOCKS: A_FILE, "memo": A_FILE, "accelerators": A_FOLDER}
-_RESULTS = tuple(top for kind in (REALISATIONS, AC) for top, _ in places(kind))
+_FLAT = {ROOTS: A_FILE, LOCKS: A_FILE, MEMO: A_FILE, ACCELERATORS: A_FOLDER}
+_RESULTS = tuple(top for kind in (INPUTS, REALISATIONS, AC) for top, _ in places(kind))
 _SHARDED = (*_RESULTS, FAILED, VIEWS, TREES, EXEC, CAS)
 _FREE = ("tmp", "damaged")
 """What may hold anything: it is emptied, never read."""
-
-_FOLDERS = tuple(dict.fromkeys(top.partition("/")[0] for top in (*_FLAT, *_SHARDED, *_FREE)))
 
 _SHARD = re.compile(r"[0-9a-f]{2}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 MARK, VIEW_MARK = ".tree", ".view"
 _MARKS = {TREES: MARK, VIEWS: VIEW_MARK}
 """What a mark's name has more than that of the folder which it is about."""
+
+UNFINISHED = re.compile(r"damaged\.[0-9a-f]{16}")
+"""The name under which a new ``damaged`` takes shape."""
 
 Odd = Callable[[WrongKind], None]
 """Called with each thing that has no place where it is."""
@@ -63,7 +67,7 @@ class Survey:
     _records: dict[str, frozenset[str]] = field(factory=dict, init=False, eq=False)
 
     def records(self, kind: str) -> frozenset[str]:
-        """The names of all results of a kind, ``ac`` or ``realisations``, accelerated or not."""
+        """The names of all records of a kind, accelerated or not."""
         if kind not in self._records:
             named = (self.named(top) for top, _ in places(kind))
             self._records[kind] = frozenset(name for each in named for name, _ in each)
@@ -83,7 +87,7 @@ def survey(layout: Layout, odd: Odd) -> Survey:
         OSError: a folder could not be listed.
     """
     wrong = set()
-    for error in _odd_folders(layout):
+    for error in (*_odd_folders(layout), *_odd_names(layout)):
         wrong.add(error.path)
         odd(error)
     shards: dict[str, tuple[Shard, ...]] = {}
@@ -109,7 +113,7 @@ def refuse_odd_folders(layout: Layout) -> None:
     """
     for error in _odd_folders(layout):
         raise error
-    _flat(layout, f"{layout.root}/accelerators", A_FOLDER, _refuse)
+    _flat(layout, f"{layout.root}/{ACCELERATORS}", A_FOLDER, _refuse)
 
 
 def _refuse(error: WrongKind) -> None:
@@ -117,10 +121,27 @@ def _refuse(error: WrongKind) -> None:
 
 
 def _odd_folders(layout: Layout) -> Iterator[WrongKind]:
-    for name in _FOLDERS:
+    for name in FOLDERS:
         kind = kind_at(name, layout.fd)
         if kind not in {A_FOLDER, NOTHING}:
             yield WrongKind(f"{layout.root}/{name}", kind, A_FOLDER)
+
+
+def _odd_names(layout: Layout) -> Iterator[WrongKind]:
+    """What the store does not know at its top, and folders there whose mode it did not give."""
+    for name in sorted(os.listdir(layout.fd)):
+        path = f"{layout.root}/{name}"
+        if name in FOLDERS:
+            there = os.stat(name, dir_fd=layout.fd, follow_symlinks=False)
+            if stat.S_ISDIR(there.st_mode) and not _is_fit(there.st_mode):
+                yield WrongMode(path, there.st_mode, FOLDER)
+        elif name not in BESIDE and not UNFINISHED.fullmatch(name):
+            yield WrongKind(path, _STRANGE_NAME, "one of its own folders")
+
+
+def _is_fit(mode: int) -> bool:
+    """Whether a folder's owner can use it, and not everybody write it; a umask takes the rest."""
+    return mode & stat.S_IRWXU == stat.S_IRWXU and not mode & stat.S_IWOTH
 
 
 def _flat(layout: Layout, path: str, wanted: str, odd: Odd) -> Shard:
@@ -158,10 +179,18 @@ def _shard(layout: Layout, path: str, odd: Odd) -> Shard:
 
 def _entries(layout: Layout, path: str, odd: Odd) -> list[tuple[str, str]]:
     try:
+        with layout.above(path) as (above, name):
+            mode = os.stat(name, dir_fd=above, follow_symlinks=False).st_mode
+        if stat.S_ISDIR(mode) and not _is_fit(mode) and "/" in path[len(layout.root) + 1 :]:
+            odd(WrongMode(path, mode, FOLDER))
         with layout.folder(path) as at, os.scandir(at) as found:
             return sorted((entry.name, _kind(entry)) for entry in found)
     except FileNotFoundError:  # none of it has been made yet
         return []
+    except PermissionError:
+        if _is_fit(mode):
+            raise
+        return []  # told already
     except WrongKind as error:
         odd(error)
         return []

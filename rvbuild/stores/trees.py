@@ -100,24 +100,33 @@ class LocalTrees:
     def refuse_changed(self, root: Digest) -> None:
         """See that files and folders of a tree are as they were written, as stat(2) tells.
 
-        Where the time is another than the one timestamp, the content is looked at.
+        Where the time is another than the one timestamp, or something may have happened to the
+        inode since the mark was made (git's "racy" rule), the content is looked at. It may only
+        have been a further link; so the mark gets a new change time then, unless something
+        happens again meanwhile.
 
         Raises:
             KeyError: it is missing.
             VerificationError: something was changed, put there, or taken away.
         """
-        directories = self.tree(root).directories
-        stack = [(self.path(root), root)]
+        directories, mark = self.tree(root).directories, self._mark(root)
+        with guarded(mark, "read"):
+            since = os.stat(mark, follow_symlinks=False).st_ctime_ns
+        stack, younger = [(self.path(root), root)], dict[str, int]()
         while stack:
             folder, digest = stack.pop()
             entries = directories[digest].entries
-            if not _folder_is_as_written(folder, entries):
-                _refuse(folder)
+            there = _folder_as_written(folder, entries, since) or _refuse(folder)
+            younger |= {folder: there.st_ctime_ns} if there.st_ctime_ns >= since else {}
             for name, node in entries.items():
+                path = f"{folder}/{name}"
                 if isinstance(node, Folder):
-                    stack.append((f"{folder}/{name}", node.digest))
-                elif isinstance(node, File) and not _file_is_as_written(f"{folder}/{name}", node):
-                    _refuse(f"{folder}/{name}")
+                    stack.append((path, node.digest))
+                elif isinstance(node, File):
+                    there = _file_as_written(path, node, since) or _refuse(path)
+                    younger |= {path: there.st_ctime_ns} if there.st_ctime_ns >= since else {}
+        if younger:
+            _renew(mark, younger)
 
     def settle(self) -> None:
         """Return when all that was done so far is durable."""
@@ -272,29 +281,38 @@ def _refuse(path: str) -> NoReturn:
     raise VerificationError(msg, where=path, hint=REPAIR)
 
 
-def _folder_is_as_written(path: str, entries: Mapping[str, Node]) -> bool:
+def _renew(mark: str, younger: Mapping[str, int]) -> None:
+    """Let a mark be younger than what was found right; a store may be there to read only."""
+    with suppress(OSError):
+        if all(os.lstat(path).st_ctime_ns == then for path, then in younger.items()):
+            os.utime(mark, ns=(EPOCH_NS, EPOCH_NS), follow_symlinks=False)
+
+
+def _folder_as_written(path: str, entries: Mapping[str, Node], since: int) -> os.stat_result | None:
     try:
         there = os.stat(path, follow_symlinks=False)
         if not stat.S_ISDIR(there.st_mode):  # a link may lead to a folder that looks the same
-            return False
-        if there.st_mtime_ns == EPOCH_NS:
-            return True
+            return None
+        if there.st_mtime_ns == EPOCH_NS and there.st_ctime_ns < since:
+            return there
         links = {name: node for name, node in entries.items() if isinstance(node, Symlink)}
-        return set(os.listdir(path)) == entries.keys() and all(
+        same = set(os.listdir(path)) == entries.keys() and all(
             os.readlink(f"{path}/{name}") == node.target for name, node in links.items()
         )
     except OSError:
-        return False
+        return None
+    return there if same else None
 
 
-def _file_is_as_written(path: str, node: File) -> bool:
+def _file_as_written(path: str, node: File, since: int) -> os.stat_result | None:
     try:
         there = os.stat(path, follow_symlinks=False)
         if not is_blob(there, node.digest, executable=node.executable):
-            return False
-        if there.st_mtime_ns == EPOCH_NS:
-            return True
+            return None
+        if there.st_mtime_ns == EPOCH_NS and there.st_ctime_ns < since:
+            return there
         with open(open_file(path), "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == node.digest.hash
+            same = hashlib.file_digest(file, "sha256").hexdigest() == node.digest.hash
     except OSError:
-        return False
+        return None
+    return there if same else None

@@ -19,9 +19,10 @@ from rvbuild.core.action import Outcome
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.tree import File, Folder, Node, Symlink, Tree
-from rvbuild.files.folder import WrongKind, open_file, open_folder
+from rvbuild.files.folder import WrongKind, WrongMode, open_file, open_folder
 from rvbuild.stores.failures import decode_failure
-from rvbuild.stores.layout import EXECUTABLE, PLAIN, Layout, guarded
+from rvbuild.stores.inputs import decode_inputs
+from rvbuild.stores.layout import EXECUTABLE, FOLDER, PLAIN, Layout, guarded
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.records import read_record
 from rvbuild.stores.results import decode_realisation
@@ -31,6 +32,7 @@ from rvbuild.stores.shape import (
     CAS,
     EXEC,
     FAILED,
+    INPUTS,
     MARK,
     REALISATIONS,
     ROOTS,
@@ -94,6 +96,9 @@ class _Walk:
     trees: dict[str, Tree] = field(factory=dict)
 
     def odd(self, error: WrongKind) -> None:
+        if isinstance(error, WrongMode):
+            self.damaged(error.path, error.kind, error.mode)
+            return
         self.done.damaged += 1
         self.report(Finding(kind="damaged", path=error.path, problem=error.problem, odd=True))
 
@@ -137,6 +142,9 @@ def examine(layout: Layout, report: Report, inodes: dict[int, str]) -> Verified:
     for check, accelerated, name, path in _listed_results(walk.there):
         walk.done.results += 1
         _record(walk, partial(check, accelerated=accelerated), name, path)
+    for top, _ in places(INPUTS):
+        for name, path in walk.there.named(top):
+            _record(walk, _inputs, name, path)
     for name, path in walk.there.named(FAILED):
         _record(walk, _failure, name, path)
     for name, path in walk.there.named(ROOTS):
@@ -167,6 +175,8 @@ def _blobs(walk: _Walk) -> None:
 
 def _hash_all(walk: _Walk, top: str) -> Iterator[_Hashed]:
     def hashed(shard: Shard) -> list[_Hashed]:
+        if not shard.names:  # or nobody may look into it, as the walk told
+            return []
         buffer = memoryview(bytearray(_CHUNK))
         with walk.layout.folder(shard.path) as at:
             return [_hash(shard, name, at, buffer, walk.inodes) for name in shard.names]
@@ -205,8 +215,10 @@ def _blob(walk: _Walk, item: _Hashed, modes: set[int]) -> None:
     if item.there.st_ino not in walk.counted:
         walk.counted.add(item.there.st_ino)
         walk.done.bytes += item.there.st_size
-        walk.inodes[item.there.st_ino] = item.found
-    if item.found != item.name:
+        if len(item.found) == 64:  # else it may be read once its mode is right
+            walk.inodes[item.there.st_ino] = item.found
+    is_read = len(item.found) == 64 or stat.S_IMODE(item.there.st_mode) in modes
+    if item.found != item.name and is_read:
         kind = "its content is not what its name says"
         walk.damaged(item.path, kind if len(item.found) == 64 else item.found)
     elif stat.S_IMODE(item.there.st_mode) not in modes:
@@ -235,12 +247,21 @@ def _tree(walk: _Walk, name: str, mark: str) -> None:
         walk.missing(walk.layout.blob(message.hash), f"the Tree message of {name}", mark)
     top = mark.removesuffix(MARK)
     try:
+        mode = _mode_at(walk.layout, top)
+        if stat.S_ISDIR(mode) and stat.S_IMODE(mode) != FOLDER:
+            walk.damaged(top, f"mode {stat.S_IMODE(mode):o} instead of {FOLDER:o}", FOLDER)
+            return
         with walk.layout.folder(top) as at:
             _compare(walk, tree, top, at)
     except FileNotFoundError:
         walk.missing(top, "the folder of a registered tree")
     except WrongKind:  # the survey told of it
         return
+
+
+def _mode_at(layout: Layout, path: str) -> int:
+    with layout.above(path) as (at, name):
+        return os.stat(name, dir_fd=at, follow_symlinks=False).st_mode
 
 
 def _compare(walk: _Walk, tree: Tree, top: str, at: int) -> None:
@@ -272,8 +293,8 @@ def _matched(
                 walk.missing(path, "in the tree's message, and not on disk")
             elif problem := _difference(walk, there[name], folder, node):
                 walk.damaged(path, problem)
-            elif isinstance(node, File) and (problem := _wrong_mode(there[name], node)):
-                walk.damaged(path, problem, EXECUTABLE if node.executable else PLAIN)
+            elif problem := _wrong_mode(there[name], node):
+                walk.damaged(path, problem, _mode(node))
             else:
                 yield name, node, path
     finally:
@@ -292,14 +313,24 @@ def _difference(walk: _Walk, entry: os.DirEntry[str], at: int, node: Node) -> st
     found = walk.inodes.get(there.st_ino)
     if found is None:
         found = _hash_file(entry.name, at, memoryview(bytearray(_CHUNK)))
+        if len(found) != 64:
+            return None if _wrong_mode(entry, node) else found
         walk.inodes[there.st_ino] = found
     return None if found == node.digest.hash else "its content is not what its tree says"
 
 
-def _wrong_mode(entry: os.DirEntry[str], node: File) -> str | None:
+def _wrong_mode(entry: os.DirEntry[str], node: Node) -> str | None:
     found = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode)
-    wanted = EXECUTABLE if node.executable else PLAIN
-    return None if found == wanted else f"mode {found:o} instead of {wanted:o}"
+    if isinstance(node, Symlink) or found == _mode(node):
+        return None
+    return f"mode {found:o} instead of {_mode(node):o}"
+
+
+def _mode(node: Node) -> int:
+    """What the store gives: what a tree says, and no more."""
+    if isinstance(node, Folder):
+        return FOLDER
+    return EXECUTABLE if isinstance(node, File) and node.executable else PLAIN
 
 
 class _Check(Protocol):
@@ -320,6 +351,10 @@ def _record(
     walk: _Walk, check: Callable[[_Walk, str, str, bytes], None], name: str, path: str
 ) -> None:
     try:
+        mode = stat.S_IMODE(_mode_at(walk.layout, path))
+        if mode != PLAIN:
+            walk.damaged(path, f"mode {mode:o} instead of {PLAIN:o}", PLAIN)
+            return  # what is in it is looked at when it can be read
         check(walk, name, path, read_record(walk.layout, path))
     except FileNotFoundError:  # replaced or forgotten meanwhile
         return
@@ -355,6 +390,11 @@ def _referred(walk: _Walk, path: str, blob: Digest | None, what: str) -> None:
 def _failure(walk: _Walk, name: str, path: str, data: bytes) -> None:
     del name  # a log does not say of which derivation it is
     _referred(walk, path, decode_failure(data), "log")
+
+
+def _inputs(walk: _Walk, name: str, path: str, data: bytes) -> None:
+    del walk, path  # the trees that it names may have gone since
+    decode_inputs(name, data)
 
 
 def _outcome(walk: _Walk, name: str, path: str, data: bytes, *, accelerated: bool) -> None:

@@ -177,6 +177,58 @@ def test_a_store_that_can_only_be_read(world: World):
     assert "2 to keep" in ran.out
 
 
+UNFIT = {
+    "nothing": ("", 0, "", ""),
+    "only to be read": ("remount,bind,ro", 6, "nothing can be written", "mount -o remount,rw "),
+    "no programs": ("remount,bind,noexec", 6, "mounted noexec", "mount -o remount,exec "),
+}
+
+
+@pytest.mark.parametrize(("option", "code", "says", "hint"), UNFIT.values(), ids=UNFIT.keys())
+def test_doctor_names_a_store_that_is_not_fit(
+    world: World, option: str, code: int, says: str, hint: str
+):
+    world.fine(HELLO_HERE)
+    ran = namespaced(world, f"""
+        mount --bind $STORE $STORE
+        {f"mount -o {option} $STORE" if option else ":"}
+        rvbuild doctor
+        rvbuild $TARGET
+    """)  # fmt: skip
+    assert codes(ran) == [code, 0], str(ran)
+    found = re.search(rf"^FAIL store: .*{says}.*\n +.*{hint}", ran.out, re.MULTILINE)
+    assert bool(found) == bool(code), str(ran)
+    assert ("ok   store: " in ran.out) == (not code)
+
+
+def test_no_step_begins_where_no_program_runs(world: World):
+    """Else it would end with 127, as if the recipe called what is not there."""
+    world.step("new", ": > $out/out.txt")
+    ran = namespaced(world, f"""
+        mount --bind $STORE $STORE
+        mount -o remount,bind,noexec $STORE
+        rvbuild new-{HERE}
+        rvbuild plan new-{HERE}
+        rvbuild log new-{HERE}
+        mount -o remount,bind,exec $STORE
+        rvbuild new-{HERE}
+    """)  # fmt: skip
+    assert codes(ran) == [1, 0, 2, 0], str(ran)
+    ran.said("error: the store is on a file system that runs no programs", str(world.store))
+    ran.said(f"new-{HERE} was not started", "hint: `mount -o remount,exec ", "--store")
+
+
+def test_doctor_without_proc(world: World):
+    ran = namespaced(world, """
+        mount -t tmpfs none /proc
+        rvbuild doctor
+        rvbuild doctor --json
+    """)  # fmt: skip
+    assert codes(ran) == [6, 6], str(ran)
+    assert re.search(r"^FAIL /proc: not mounted\n +mount it: `mount -t proc", ran.out, re.MULTILINE)
+    assert "bug in rvbuild" not in ran.err
+
+
 def test_a_working_directory_that_can_only_be_read(world: World):
     ran = namespaced(world, """
         mount --bind . .

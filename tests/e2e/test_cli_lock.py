@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -305,3 +306,48 @@ def test_what_a_project_locked_by_name_stays_in_its_lock(installed: Upstream):
     assert "user/version" in text
     world.fine("lock", "--offline")
     assert installed.lock.read_text() == text
+
+
+# ---- the file itself
+
+
+def sourced(world: World) -> None:
+    (world.folder / "words").mkdir()
+    world.recipe("words", "summary: words\nlicense: MIT\nhomepage: https://example.invalid\n"
+                 "kind: source\nversion: '1'\nsources: {it: {path: ../../words}}\n")  # fmt: skip
+
+
+@pytest.mark.parametrize("links", [0, 1, 2])
+def test_a_lock_that_is_a_link_is_written_where_it_leads(bare: World, links: int):
+    """As git's and cargo's files are; the control is the file itself. Its mode stays."""
+    sourced(bare)
+    shared = bare.folder.parent / "shared"
+    shared.mkdir()
+    lock, real = bare.folder / "rvbuild.lock", shared / "all.lock"
+    if links:
+        lock.rename(real)
+    for target in ("../shared/all.lock", "../shared/again")[:links]:
+        if lock.is_symlink():
+            (shared / "again").symlink_to("all.lock")
+            lock.unlink()
+        lock.symlink_to(target)
+    real = lock.resolve()
+    real.chmod(0o660)
+    bare.fine("lock")
+    assert lock.is_symlink() == bool(links)
+    assert b"words" in real.read_bytes()
+    assert real.stat().st_mode & 0o777 == 0o660
+    assert sorted(os.listdir(shared)) == [[], ["all.lock"], ["again", "all.lock"]][links]
+    bare.fine("lock", "--check")
+
+
+def test_a_lock_that_may_not_be_written_stays(bare: World):
+    sourced(bare)
+    lock = bare.folder / "rvbuild.lock"
+    lock.chmod(0o444)
+    ran = bare.run("lock")
+    assert (ran.code, ran.out) == (1, "")
+    ran.said("error: the lock cannot be written: it is read-only", str(lock), "hint: ", "chmod u+w")
+    assert lock.read_bytes() == b""
+    lock.chmod(0o644)
+    bare.fine("lock")

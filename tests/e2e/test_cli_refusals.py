@@ -108,11 +108,44 @@ def test_recipes_that_need_each_other(bare: World):
 
 def test_every_command_reads_recipes_as_strictly(bare: World):
     bare.recipe("hello", HELLO.replace("license", "licence"))
-    lines = [["plan", HELLO_HERE], ["show", HELLO_HERE], ["log", HELLO_HERE], ["show"],
+    lines = [["plan", HELLO_HERE], ["show", HELLO_HERE], ["log", HELLO_HERE],
              ["fetch", HELLO_HERE], ["lock"]]  # fmt: skip
     for words, ran in zip(lines, bare.run_each(lines), strict=True):
         assert (ran.code, ran.out) == (3, ""), f"{words} {ran}"
         ran.said("recipes/hello/recipe.yaml:2:1")
+
+
+def test_recipes_that_cannot_be_read_hide_no_others(bare: World):
+    """`show` lists the others, and tells of each; its exit code is that of a bad recipe."""
+    bare.recipe("good", HELLO)
+    usual, as_json = bare.fine("show"), bare.fine("show", "--json").json
+    assert "good " in usual.out
+    problems = {
+        "fifo": "it is a FIFO",
+        "folder": "directory",
+        "typo": "licence",
+        "bytes": "not UTF-8",
+        "empty": "",
+        "run": "cannot be called",
+    }
+    for name, says in problems.items():
+        file = bare.recipe(name, HELLO.replace("license", "licence") if says == "licence" else "")
+        if name == "bytes":
+            file.write_bytes(b"\xff")
+        if name in {"fifo", "folder"}:
+            file.unlink()
+            os.mkfifo(file) if name == "fifo" else file.mkdir()
+        ran = bare.run("show")
+        assert (ran.code, ran.out) == (3, usual.out), f"{name}: {ran}"
+        ran.said("error: ", f"recipes/{name}/recipe.yaml")
+        assert says in ran.err
+        assert bare.run("show", "--json").json == as_json
+        shutil.rmtree(file.parent)
+    for name in ("bad1", "bad2"):
+        bare.recipe(name, "- a\n")
+    ran = bare.run("show")
+    assert (ran.code, ran.out) == (3, usual.out), str(ran)
+    ran.said("error: ", "bad1/recipe.yaml", "also: ", "bad2/recipe.yaml")
 
 
 # ---- outputs
@@ -123,7 +156,11 @@ BAD_OUTPUTS = [
     ("missing", ": > $out/other", "{path: bin/it, kind: file}",
      ["bin/it: it was declared and is not there"], "other"),
     ("nothing", "rm -r $out", "{path: bin/it, kind: file}",
-     [], None),
+     [], "leave the folder itself"),
+    ("a file for all", "rm -r $out; echo x > $out", "{path: it, kind: file}",
+     [], "leave the folder itself"),
+    ("a link for all", "mv $out /tmp/x; ln -s /tmp/x $out", "{path: it, kind: file}",
+     [], "leave the folder itself"),
     ("a folder", "mkdir $out/it", "{path: it, kind: file}",
      ["it: it is a folder"], "kind: file"),
     ("not executable", "cp /bin/true $out/it; chmod -x $out/it", "{path: it, kind: executable}",
@@ -131,7 +168,7 @@ BAD_OUTPUTS = [
     ("no program", "echo x > $out/it; chmod +x $out/it", "{path: it, kind: executable}",
      ["it: it is neither an ELF file nor a script"], "script"),
     ("the build path", "echo see /build/src/x.c > $out/it", "{path: it, kind: file}",
-     ["it: ", "/build/"], "-trimpath"),
+     ["it: ", "/build/"], "take it out"),
     ("dynamic where static", "cp /bin/true $out/it",
      "{path: it, kind: executable, static: true}",
      ["it is not static: it wants the interpreter", "it needs libc.so.6"], "-static"),
@@ -313,6 +350,63 @@ def test_results_do_not_replace_what_a_person_made(bare: World):
     ran.said("there is something that rvbuild did not make", str(mine.parent), "hint: ", "-o DIR")
     assert mine.read_text() == "mine"
     assert bare.records() == set()
+
+
+TAKEN = [
+    ("the store", "../store", HELLO_HERE, "the place of the store"),
+    ("in the store", "../store/cas/new", HELLO_HERE, "the place of the store"),
+    ("a link into the store", "way", HELLO_HERE, "the place of the store"),
+    ("the recipes", "recipes", HELLO_HERE, "the place of recipes"),
+    ("in a recipe", "recipes/hello/new/new", HELLO_HERE, "the place of recipes"),
+    ("in a recipe, by dots", "new/../recipes/hello", HELLO_HERE, "the place of recipes"),
+    ("the results", "result", HELLO_HERE, "the place of links", "without -o"),
+    ("in a result", f"result/{HELLO_HERE}/share", HELLO_HERE, "the place of links"),
+    ("over the recipes", ".", "recipes", "recipes would have to go"),
+    ("over the results", ".", "result", "links would have to go"),
+    ("over the lock", ".", "rvbuild.lock", "the project's lock would have to go"),
+    ("over the store", "..", "store", "the store would have to go"),
+    ("over the project", "..", "project", "would have to go"),
+    ("a link to nowhere", "nowhere", HELLO_HERE, "a link to ../no/where, which is not there"),
+    ("behind a link to nowhere", "nowhere/a/b", HELLO_HERE, "a link to ../no/where", "make that"),
+]
+
+
+def test_copies_are_put_nowhere_where_rvbuild_reads(bare: World):
+    """Said before anything is fetched or built; all is as it was."""
+    bare.recipe("hello", HELLO)
+    for name in ("recipes", "result", "rvbuild.lock", "store", "project"):
+        bare.recipe(name, "summary: s\nlicense: MIT\nhomepage: https://example.invalid\n"
+                    "kind: source\nversion: '1'\nsources: {it: {path: .}}\n")  # fmt: skip
+    (bare.folder / "way").symlink_to("../store")
+    (bare.folder / "nowhere").symlink_to("../no/where")
+    bare.store.mkdir()
+    before = sorted(path for path in bare.folder.parent.rglob("*"))
+    ran_each = bare.run_each(("build", target, "-o", place) for _, place, target, *_ in TAKEN)
+    for (what, _, _, *parts), ran in zip(TAKEN, ran_each, strict=True):
+        assert (ran.code, ran.out) == (2, ""), f"{what}: {ran}"
+        ran.said("error: results cannot be copied there: ", *parts[:1])
+        ran.said("hint: ", *parts[1:], "use another DIR with -o" if not parts[1:] else "")
+    assert sorted(path for path in bare.folder.parent.rglob("*")) == before
+
+
+def test_one_place_for_copies(bare: World):
+    bare.recipe("hello", HELLO)
+    ran = bare.run(HELLO_HERE, "-o", "a", "-o", "b")
+    assert (ran.code, ran.out) == (2, "")
+    ran.said("error: ", "-o is said twice, as a and as b: say one place", "hint: ")
+    assert not list(bare.folder.glob("[ab]"))
+
+
+def test_a_link_of_a_persons_own_is_said_before_the_build(bare: World):
+    bare.recipe("hello", HELLO)
+    mine = bare.folder / "result" / HELLO_HERE
+    mine.parent.mkdir()
+    mine.symlink_to("../../my-data")
+    ran = bare.run(HELLO_HERE)
+    assert (ran.code, ran.out) == (2, ""), str(ran)
+    ran.said("there is something that rvbuild did not make", str(mine), "hint: ", "-o DIR")
+    assert os.readlink(mine) == "../../my-data"
+    assert not bare.store.exists()
 
 
 def test_a_store_that_is_a_file(bare: World):

@@ -93,6 +93,31 @@ def test_a_result_changed_in_the_store_is_refused_and_made_anew(world: World):
     world.sound()
 
 
+def test_what_was_built_of_a_poisoned_tree_is_made_anew(world: World):
+    """The content is in a result whose own bytes are consistent; repair names it."""
+    (world.folder / "words").mkdir()
+    (world.folder / "words/text").write_text("right\n")
+    world.step("user", "cp /src/it/text $out/out.txt", "sources: {it: {path: ../../words}}\n")
+    world.step("other", "echo other > $out/out.txt")
+    made = f"user-{HERE}"
+    world.fine("lock")
+    world.fine("fetch", made)
+    (path,) = world.store.glob("trees/*/*/text")
+    path.chmod(0o644)
+    path.write_text("wrong\n")
+    path.chmod(0o444)
+    world.fine(made, f"other-{HERE}")
+    result = world.folder / f"result/{made}/out.txt"
+    assert result.read_text() == "wrong\n"
+    ran = world.fine("store", "repair")
+    ran.said(f"build again: what ./result shows of these cannot be trusted: `rvbuild {made}`")
+    assert f"its step read {path.parent}, which was damaged" in ran.out
+    world.fine(made).said("built 1")
+    assert result.read_text() == "right\n"
+    assert world.planned(f"other-{HERE}")["tasks"] == []
+    world.sound()
+
+
 @pytest.mark.parametrize("count", [101, 1001])
 def test_no_file_of_many_is_changed_unseen(world: World, count: int):
     script = 'mkdir -p "$out/a/b/empty"; touch "$out/a/b/1"\n'

@@ -189,6 +189,21 @@ def test_what_changes_nothing(calm: World, usual: dict[str, str], odd: Odd):
     assert re.fullmatch(r"number \d+\n0022\n", made)
 
 
+@pytest.mark.parametrize("where", ["/dev/full"])
+def test_an_answer_that_cannot_be_written(calm: World, where: str):
+    """What was built is kept, where something was."""
+    odd = Odd(before=f"exec >{where}")
+    for words in ("--help",), ("show",), ("plan", TARGET):
+        ran = odd.run(calm, *words)
+        assert (ran.code, "what was built" in ran.err) == (1, False), str(ran)
+        ran.said("error: the answer cannot be written", "hint: run it again")
+    change(calm)
+    ran = odd.run(calm, NEW)
+    assert ran.code == 1
+    ran.said("error: the answer cannot be written", "what was built is kept", "hint: run it")
+    assert "built 1" not in calm.fine(NEW).err
+
+
 @pytest.mark.parametrize("odd", ERROR.values(), ids=ERROR.keys())
 def test_what_may_be_an_error(calm: World, usual: dict[str, str], odd: Odd):
     """Whatever it is: what is right is right, and what is wrong has a hint or a reason."""

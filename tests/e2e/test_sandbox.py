@@ -590,8 +590,8 @@ def test_folders_that_resist_removal(bench: Bench):
 def test_doctor_finds_this_machine_fit(tmp_path: Path):
     found = {check.name: check for check in doctor.checks(str(tmp_path / "not/there"))}
     assert set(found) == {
-        "bubblewrap", "user namespaces", "ids of steps", "compile caches", "kernel",
-        "disk space", "git",
+        "bubblewrap", "/proc", "user namespaces", "ids of steps", "compile caches", "kernel",
+        "store", "disk space", "git",
     }  # fmt: skip
     assert found["compile caches"].found == "steps can have a layer of their own over them"
     assert found["bubblewrap"].ok

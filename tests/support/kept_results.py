@@ -16,13 +16,19 @@ def built(store: LocalStore, name: str, *, accelerated: bool = False) -> Realisa
         writer.file("bin/run", [name.encode()], executable=True)
         writer.file("doc", [b"doc of ", name.encode()])
         writer.file("shared", [b"in every tree"])
+        writer.directory("bin/deep/empty")
         writer.symlink("link", "bin/run")
         root = writer.commit()
     return register(store, name, root, accelerated=accelerated)
 
 
 def register(
-    store: LocalStore, name: str, root: Digest, *, accelerated: bool = False
+    store: LocalStore,
+    name: str,
+    root: Digest,
+    *,
+    accelerated: bool = False,
+    inputs: tuple[Digest, ...] | None = (),
 ) -> Realisation:
     """A result whose output is a tree that the store has."""
     tree = Digest.of(store.tree(root).encode())
@@ -35,6 +41,7 @@ def register(
         action=action.hash,
         log=log,
         accelerated=accelerated,
+        inputs=inputs,
     )
     store.register(realisation)
     return realisation

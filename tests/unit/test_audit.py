@@ -153,6 +153,12 @@ def test_traces_of_the_build_are_found(text: bytes, word: bytes):
     assert found.startswith(f"{word.decode()} is inside, at byte {text.index(word)}: ")
 
 
+@pytest.mark.parametrize(("before", "says"), [(b"", "take it out"), (b"\0\0", "-trimpath")])
+def test_only_what_was_compiled_is_to_be_compiled_otherwise(before: bytes, says: str):
+    (found,) = audit(rule("file"), before + b" /build/src ", (b"/build/",))
+    assert says in found.hint
+
+
 @pytest.mark.parametrize(("text", "word"), NOT_FOUND)
 def test_innocent_text_is_not_a_trace(text: bytes, word: bytes):
     assert whats(text, rule("file"), (word,)) == []

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from rvbuild.__main__ import main
-from rvbuild.cli.arguments import STARTERS
+from rvbuild.cli.arguments import COMMANDS, STARTERS
+from rvbuild.cli.run import _COMMANDS
 from rvbuild.cli.workspace import shipped_recipes
 from rvbuild.core.graph import Instance, RecipeGraph
+from rvbuild.core.recipe import RESERVED_NAMES
 from rvbuild.recipes_yaml.folder import Folder
 
 
@@ -68,6 +70,23 @@ def test_a_name_that_is_too_long_or_like_a_target(here: Path, capsys: pytest.Cap
         assert main(["init", name]) == 2
         assert says in capsys.readouterr().err
     assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", sorted({*COMMANDS, *RESERVED_NAMES}))
+def test_a_name_that_means_something_else(
+    here: Path, capsys: pytest.CaptureFixture[str], name: str
+):
+    """Whatever is a command, or lies in a step's /in already; the hint's own name is none."""
+    assert main(["init", name]) == 2
+    err = capsys.readouterr().err
+    assert f"cannot be called {name!r}" in err
+    assert "hint: choose another name" in err
+    assert list(here.iterdir()) == []
+    assert main(["init", f"my-{name}"]) == 0
+
+
+def test_every_command_is_a_name_that_is_taken():
+    assert set(COMMANDS) == set(_COMMANDS)
 
 
 def test_a_recipe_that_rvbuild_brings_is_not_hidden(here: Path, capsys: pytest.CaptureFixture[str]):

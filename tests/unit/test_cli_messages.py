@@ -11,6 +11,7 @@ import pytest
 from rvbuild.cli.excerpt import excerpt
 from rvbuild.cli.messages import (
     LONGEST_DETAIL,
+    count_text,
     duration_text,
     printable,
     printable_line,
@@ -18,7 +19,14 @@ from rvbuild.cli.messages import (
     render_error,
     size_text,
 )
-from rvbuild.core.errors import Interrupted, LockError, RecipeError, SourceError, StepError
+from rvbuild.core.errors import (
+    Interrupted,
+    LockError,
+    RecipeError,
+    SourceError,
+    StepError,
+    StoreError,
+)
 
 _RECIPE = "summary: runc\nsumary: OCI\noutputs:\n\trunc: {path: bin/runc}\n"
 
@@ -71,8 +79,20 @@ def test_newline_in_where_makes_no_line_of_its_own():
 
 
 def test_messages_of_many_lines_hang():
-    text = render_error(SourceError("one\ntwo", hint="three\nfour"), color=False)
-    assert text == "error: one\n       two\nhint: three\n      four\n"
+    text = render_error(SourceError("one\ntwo"), color=False)
+    assert text == "error: one\n       two\n"
+
+
+def test_a_hint_is_one_line():
+    """It often names a path, and the working directory's may hold anything."""
+    hint = "move /tmp/a\nb\tc\x1b[2J away, or go elsewhere"
+    text = render_error(StoreError("no", hint=hint), color=False)
+    assert text == "error: no\nhint: move /tmp/a\\nb\\tc\\x1b[2J away, or go elsewhere\n"
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 sources"), (1, "1 source"), (2, "2 sources")])
+def test_one_is_no_plural(count: int, text: str):
+    assert count_text(count, "source") == text
 
 
 def test_log_lines_end_where_they_ended():

@@ -12,6 +12,7 @@ import pytest
 
 from rvbuild.cli import place
 from rvbuild.cli.place import copy, identity, link
+from rvbuild.cli.refusals import refuse_occupied
 from rvbuild.core.errors import RvbuildError, StoreError, UsageError
 from rvbuild.files import swap
 from rvbuild.stores.layout import EPOCH_NS
@@ -85,11 +86,11 @@ def at(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monke
     return tmp_path / "result" / "x"
 
 
-@pytest.mark.parametrize("before", [nothing, a_link, our_link])
+@pytest.mark.parametrize("before", [nothing, our_link])
 def test_a_link_replaces_the_link_that_was_there(at: Path, before: Callable[[Path], None]):
     at.parent.mkdir()
     before(at)
-    link(VIEW, str(at), identity(str(at)))
+    link(VIEW, str(at))
     assert os.readlink(at) == VIEW
     only(at.parent, "x")
 
@@ -100,16 +101,32 @@ def test_a_link_replaces_nothing_that_came_during_the_build(at: Path, came: Call
     came(at)
     there = found(at)
     with pytest.raises(UsageError) as caught:
-        link(VIEW, str(at), None)
+        link(VIEW, str(at))
     assert VIEW in str(caught.value.hint)
     assert found(at) == there
     only(at.parent, "x")
 
 
+def test_a_link_of_a_person_is_no_result_of_ours(at: Path):
+    """Also one that was there before the build, or leads to a folder like a store's."""
+    at.parent.mkdir()
+    for target in ("/my/own", "elsewhere", str(at.parent), f"/views/ab/{'ab' * 31}"):
+        at.symlink_to(target)
+        with pytest.raises(UsageError, match="something that rvbuild did not make") as caught:
+            refuse_occupied([str(at)])
+        assert "move it away" in str(caught.value.hint)
+        with pytest.raises(UsageError):
+            link(VIEW, str(at))
+        assert os.readlink(at) == target
+        at.unlink()
+    our_link(at)
+    refuse_occupied([str(at)])
+
+
 def test_a_link_of_another_run_is_replaced(at: Path):
     at.parent.mkdir()
     our_link(at)
-    link(VIEW, str(at), None)
+    link(VIEW, str(at))
     assert os.readlink(at) == VIEW
 
 
@@ -130,11 +147,11 @@ def test_what_comes_between_the_look_and_the_exchange_stays(
 
     monkeypatch.setattr(place, "exchange", exchange)
     if came is our_link:
-        link(VIEW, str(at), identity(str(at)))
+        link(VIEW, str(at))
         assert os.readlink(at) == VIEW
     else:
         with pytest.raises(UsageError):
-            link(VIEW, str(at), identity(str(at)))
+            link(VIEW, str(at))
         other = tmp_path / "other"
         came(other)
         assert found(at) == found(other)
@@ -154,7 +171,7 @@ def test_what_goes_between_the_look_and_the_exchange_is_no_error(
         swap.exchange(one, other)
 
     monkeypatch.setattr(place, "exchange", exchange)
-    link(VIEW, str(at), None)
+    link(VIEW, str(at))
     assert os.readlink(at) == VIEW
 
 
@@ -249,7 +266,7 @@ def test_a_look_that_fails_loses_nothing(
     with monkeypatch.context() as context, suppress(KeyboardInterrupt):
         context.setattr(place, "below", look)
         copy(fill, is_same, str(at), identity(str(at)))
-    link(VIEW, str(at.parent / "y"), None)  # clears
+    link(VIEW, str(at.parent / "y"))  # clears
     assert inode in [each.lstat().st_ino for each in at.parent.iterdir()]
 
 
@@ -280,7 +297,7 @@ def test_a_run_that_ends_at_any_call_loses_nothing(
             with suppress(RvbuildError, Killed):
                 copy(fill, is_same, str(where), was)
         ended = faults.met
-        link(VIEW, str(where.parent / "y"), None)  # clears
+        link(VIEW, str(where.parent / "y"))  # clears
         assert there in [found(each) for each in where.parent.iterdir()], faults.last
         number += 1
     assert number > 5
@@ -352,10 +369,10 @@ def test_what_a_killed_run_left_is_removed_and_what_a_running_one_holds_stays(at
     (at.parent / ".rvbuild-notes").mkdir()
     fd = os.open(held, os.O_RDONLY)
     fcntl.flock(fd, fcntl.LOCK_EX)
-    link(VIEW, str(at), None)
+    link(VIEW, str(at))
     only(at.parent, "x", held.name, ".rvbuild-notes")
     os.close(fd)
-    link(VIEW, str(at), None)
+    link(VIEW, str(at))
     only(at.parent, "x", ".rvbuild-notes")
 
 

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
 from rvbuild.cli.progress import LiveProgress, PlainProgress, Progress, progress_for
+from rvbuild.core.errors import UsageError
 from rvbuild.core.events import (
     Event,
     Finished,
@@ -84,6 +86,18 @@ def _told(*events: Event, verbose: bool = False) -> list[str]:
 # ---- lines
 
 
+@pytest.mark.parametrize("done", [False, True])
+def test_before_an_error_nothing_is_summed_up_that_was_not_done(*, done: bool):
+    stream = io.StringIO()
+    with suppress(UsageError), PlainProgress(stream, _Clock()) as progress:
+        progress(Planned({}, 1))
+        if done:
+            progress(Finished("a", Phase.BUILD, "built", 1))
+        msg = "no"
+        raise UsageError(msg)
+    assert ("kept 1 in" in stream.getvalue()) == done
+
+
 def test_steps_have_a_line_at_their_start_and_at_their_end():
     assert _told(
         Planned({Phase.BUILD: 1, Phase.CHECK: 1}, 3),
@@ -128,8 +142,8 @@ def test_one_slow_fetch_is_told_while_it_runs():
             clock.now += 4
             progress(Progressed("toolchain", int(clock.now - 1000) * _MIB, 100 * _MIB))
     lines = stream.getvalue().splitlines()
-    assert lines[1] == "fetched    8.0 MiB  0 of 1 sources, 1.0 MiB/s"
-    assert lines[2:] == ["fetched   12.0 MiB  0 of 1 sources, 1.0 MiB/s"]
+    assert lines[1] == "fetched    8.0 MiB  0 of 1 source, 1.0 MiB/s"
+    assert lines[2:] == ["fetched   12.0 MiB  0 of 1 source, 1.0 MiB/s"]
 
 
 def test_failed_step_is_one_line_without_its_log():

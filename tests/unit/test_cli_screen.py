@@ -209,7 +209,7 @@ def test_once_fetched_the_row_says_how_long_it_took(clock: _Clock):
     clock.now += 63
     tally.take(Progressed("a", 5, 5))
     tally.take(Finished("a", Phase.FETCH, "fetched", 63))
-    assert _lines(tally, 80)[-1] == "fetched        5 B  1 sources in 1 min 03 s"
+    assert _lines(tally, 80)[-1] == "fetched        5 B  1 source in 1 min 03 s"
 
 
 def test_failures_are_counted(tally: Tally):

@@ -11,6 +11,7 @@ import pytest
 
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.errors import UsageError
+from rvbuild.stores.local import LocalStore
 
 STRANGER = 54321
 OTHER = 54322
@@ -95,7 +96,7 @@ def test_its_store_must_belong_to_the_project(project: Path, give: Give):
     give(project / "cache", STRANGER)
     assert refusal(project).where == str(project / "cache")
     give(project.parent / "elsewhere", STRANGER)
-    assert Workspace(str(project), None).store == str(project / "cache")
+    assert Workspace(str(project), None).store == str(project.parent / "elsewhere")
 
 
 @pytest.mark.parametrize("part", ["rvbuild.lock", "recipes"])
@@ -177,3 +178,93 @@ def test_what_is_roots_is_trusted_by_all(project: Path, monkeypatch: pytest.Monk
         pytest.skip("only root makes what is root's")
     monkeypatch.setattr(os, "geteuid", lambda: OTHER)
     assert Workspace(str(project / "below"), None).project == str(project)
+
+
+# ---- a store behind links
+
+
+@pytest.fixture
+def disk(project: Path) -> Path:
+    """A folder elsewhere, such as one of a larger disk."""
+    made = project.parent / "disk/rvbuild"
+    made.mkdir(parents=True)
+    return made
+
+
+def test_a_store_behind_links_is_used_where_it_is(project: Path, disk: Path):
+    """By one link or more, in its own place or above, relative or not; empty, or a store."""
+    (disk / "lost+found").mkdir()
+    (project.parent / "far").symlink_to("disk")
+    links = {"a": str(disk), "b": "disk/rvbuild", "c": "a", "d": "far/rvbuild", "e": "./x/../b"}
+    (project.parent / "x").mkdir()
+    for name, target in links.items():
+        (project.parent / name).symlink_to(target)
+    ways = [project.parent / name for name in (*links, "far/rvbuild", "disk/rvbuild")]
+    for way in ways:
+        assert Workspace(str(project), str(way)).store == str(disk)
+        LocalStore(Workspace(str(project), str(way)).store).write(str(way).encode())
+    assert len(list((disk / "cas").glob("*/*"))) == len(ways)
+
+
+def test_a_project_with_its_store_on_another_disk(project: Path, disk: Path):
+    (project / "cache/cas").rmdir()
+    (project / "cache").rmdir()
+    (project / "cache").symlink_to(disk)
+    assert Workspace(str(project), None).store == str(disk)
+
+
+@pytest.mark.parametrize("what", ["tmp", "notes", "cas-and-notes", "gone"])
+def test_a_link_to_what_is_no_store(project: Path, disk: Path, what: str):
+    """A checkout may hold `cache -> /`, of which gc would empty `tmp`."""
+    for name in {"cas-and-notes": ("cas", "notes"), "gone": ()}.get(what, (what,)):
+        (disk / name).mkdir()
+    link = project.parent / "link"
+    link.symlink_to(disk / "gone" if what == "gone" else disk)
+    error = refusal(project, str(link))
+    assert (error.exit_code, error.where) == (2, str(link))
+    assert "neither a store nor an empty folder" in error.message
+    assert str(disk) in error.message
+    assert "let the link lead to that" in str(error.hint)
+
+
+def test_each_link_on_the_way_is_looked_at(
+    project: Path, disk: Path, give: Give, monkeypatch: pytest.MonkeyPatch
+):
+    """Whoever owns one, or can replace it, chooses the store."""
+    way = project.parent
+    (way / "first").symlink_to("open/second")
+    (way / "open").mkdir()
+    (way / "open/second").symlink_to("../far")
+    (way / "far").symlink_to(disk)
+    store = str(way / "first")
+    assert Workspace(str(project), store).store == str(disk)
+    for link in (way / "first", way / "open/second", way / "far"):
+        give(link, STRANGER)
+        error = refusal(project, store)
+        assert (error.where, error.exit_code) in {(str(link), 2), (store, 2)}
+        assert f"user {STRANGER}" in error.details[0]
+        give(link, os.getuid())
+    (way / "open").chmod(0o777)
+    assert refusal(project, store).details == ("everybody may write it",)
+    monkeypatch.setenv("RVBUILD_TRUST", store)
+    assert Workspace(str(project), store).store == str(disk)
+    monkeypatch.delenv("RVBUILD_TRUST")
+    (way / "open").chmod(0o1777)
+    assert Workspace(str(project), store).store == str(disk)
+
+
+def test_links_in_a_circle(project: Path):
+    (project.parent / "one").symlink_to("two")
+    (project.parent / "two").symlink_to("one")
+    assert "neither a store" in refusal(project, str(project.parent / "one")).message
+
+
+def test_no_right_is_taken_from_what_a_link_leads_to(project: Path, disk: Path):
+    """It may be an empty /dev/shm; a folder that was named itself is closed."""
+    disk.chmod(0o1777)
+    link = project.parent / "link"
+    link.symlink_to(disk)
+    assert refusal(project, str(link)).details == ("everybody may write it",)
+    assert disk.stat().st_mode & 0o7777 == 0o1777
+    assert Workspace(str(project), str(disk)).store == str(disk)
+    assert disk.stat().st_mode & 0o7777 == 0o1775

@@ -27,5 +27,8 @@ def test_the_store_is_in_the_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     assert Workspace(str(tmp_path), None).store == "/home/me/.cache/rvbuild"
+    for relative in ("caches", "./caches", "../caches", "~/caches"):  # as if it were not set
+        monkeypatch.setenv("XDG_CACHE_HOME", relative)
+        assert Workspace(str(tmp_path), None).store == "/home/me/.cache/rvbuild"
     monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
     assert Workspace(str(tmp_path), None).store == "/elsewhere/rvbuild"

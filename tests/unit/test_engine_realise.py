@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from workshop import PATIENCE, Workshop
 
+from rvbuild.core.action import Outcome
 from rvbuild.core.derivation import Fetch, Input, Merge, OutputRule, Realisation, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import (
@@ -361,6 +362,21 @@ def test_only_the_last_lines_of_a_log_are_shown(shop: Workshop):
     error = shop.build(step).errors[step.digest]
     assert isinstance(error, StepError)
     assert error.details == tuple(f"line {number}" for number in range(15, 40))
+
+
+@pytest.mark.parametrize(("code", "says"), [(153, "ulimit -f"), (1, "")])
+def test_a_file_that_grew_too_large(shop: Workshop, code: int, says: str):
+    """The limit is one of the shell that began the build: the recipe is not to blame."""
+    step = shop.step("s", "fail 1")
+
+    class Large(type(shop.executor)):  # type: ignore[misc]
+        def run(self, *_: object) -> Outcome:
+            return Outcome(exit_code=code, output=None, tree=None, log=self.store.write(b""))
+
+    shop.executor = Large(shop.store)
+    error = shop.build(step).errors[step.digest]
+    assert says in str(error)
+    assert ("limit" in str(error)) == bool(says)
 
 
 def test_a_source_that_is_not_to_be_had(shop: Workshop):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -84,6 +85,28 @@ def test_what_is_no_file_is_refused_with_its_place(
     error = refused(folder / name)
     assert says in error.message
     assert error.where == str(folder / name)
+    assert error.hint
+
+
+@pytest.mark.parametrize(("mode", "says"), [(0, "chmod u+r"), (0o400, "")])
+def test_a_file_that_nobody_may_read_is_told_with_what_to_do(mode: int, says: str):
+    with tempfile.TemporaryDirectory() as top:
+        Path(top).chmod(0o755)
+        file = Path(top, "rvbuild.lock")
+        file.touch()
+        file.chmod(mode)
+        user = os.geteuid()
+        os.chown(file, 54321 if user == 0 else -1, -1)
+        os.seteuid(54321 if user == 0 else user)
+        try:
+            if not says:
+                read_file(str(file), "it", limit=1, error=LockError)
+                return
+            with pytest.raises(LockError, match="Permission denied") as caught:
+                read_file(str(file), "it", limit=1, error=LockError)
+        finally:
+            os.seteuid(user)
+        assert f"{says} it" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("link", [False, True])

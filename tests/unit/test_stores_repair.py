@@ -308,6 +308,27 @@ def as_long(path: Path) -> None:
     path.chmod(0o444)
 
 
+def forged(path: Path) -> None:
+    """As long, as old, as read-only: only the change time tells, which nobody can set."""
+    as_long(path)
+    os.utime(path, (315_532_800, 315_532_800))
+
+
+def forged_beside(path: Path) -> None:
+    """The same, with another inode, as `cp -p` leaves it."""
+    path.rename(path.with_name("x"))
+    path.write_bytes(path.with_name("x").read_bytes().upper())
+    path.with_name("x").unlink()
+    path.chmod(0o444)
+    for each in (path, path.parent):
+        os.utime(each, (315_532_800, 315_532_800))
+
+
+def forged_link(path: Path) -> None:
+    link_elsewhere(path)
+    os.utime(path.parent, (315_532_800, 315_532_800))
+
+
 def replaced(path: Path) -> None:
     path.unlink()
     path.symlink_to("bin/run")
@@ -327,6 +348,9 @@ def link_elsewhere(path: Path) -> None:
     [
         longer,
         as_long,
+        forged,
+        forged_beside,
+        forged_link,
         replaced,
         Path.unlink,
         lambda path: path.chmod(0o644),
@@ -348,6 +372,22 @@ def test_a_changed_file_is_seen_by_its_stat_data(
     assert "store repair" in str(caught.value.hint)
     assert repaired(store)
     assert not store.has_tree(one.output) or store.refuse_changed(one.output) is None
+
+
+def test_a_further_link_is_looked_at_once(store: LocalStore) -> None:
+    """A merge changes the change time of every file that it links."""
+    one = built(store, "one")
+    mark = Path(f"{store.path(one.output)}.tree")
+    store.merge([("a", one.output)])
+    before = mark.stat().st_ctime_ns
+    while mark.stat().st_ctime_ns <= max(before, file_of(store, one, "doc").stat().st_ctime_ns):
+        store.refuse_changed(one.output)
+    after = mark.stat().st_ctime_ns
+    store.refuse_changed(one.output)
+    assert mark.stat().st_ctime_ns == after
+    forged(file_of(store, one, "doc"))
+    with pytest.raises(VerificationError):
+        store.refuse_changed(one.output)
 
 
 def test_a_file_that_was_only_touched_is_not_changed(store: LocalStore) -> None:

@@ -127,7 +127,7 @@ def replaced(top: Path) -> None:
 
 
 def a_link_for_all(top: Path) -> None:
-    kept = top.parent.parent.parent / "kept"
+    kept = top.parent.parent.parent / "tmp/kept"
     top.rename(kept)
     top.symlink_to(kept)
 

@@ -1,0 +1,99 @@
+"""Why results cannot appear where they are asked for: said before the build.
+
+Knows: what is at a place, and what is rvbuild's or the project's own. Must not know: how results
+get there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable
+
+from rvbuild.cli.place import RESULT, is_our_link
+from rvbuild.core.errors import UsageError
+
+_ANOTHER = "use another DIR with -o"
+
+
+def refuse_occupied(places: Iterable[str]) -> None:
+    """Say before the build what would go wrong after it.
+
+    Raises:
+        UsageError: a link cannot be made at one of the places.
+    """
+    for place in places:
+        folder = os.path.dirname(place)
+        if os.path.lexists(place) and not is_our_link(place):
+            _refuse("there is something that rvbuild did not make", place, "move it away")
+        if os.path.lexists(folder) and not os.path.isdir(folder):
+            _refuse("the results' folder is something else", folder, "move it away")
+        if not os.access(_nearest(folder), os.W_OK):
+            _refuse("results cannot be linked here: no right to write", folder, "go elsewhere")
+        try:
+            place.encode()
+        except UnicodeEncodeError:
+            _refuse("results cannot be linked here: the path is not UTF-8", folder, "go elsewhere")
+
+
+def refuse_no_folder(output: str) -> None:
+    """Say before the build that copies cannot be put into ``output``.
+
+    Raises:
+        UsageError: it cannot be a folder that one may write.
+    """
+    near = _nearest(os.path.abspath(output)) if output else ""
+    if os.path.islink(near) and not os.path.exists(near):
+        target = f"{os.readlink(near)}, which is not there"
+        msg = f"results cannot be copied there: it is a link to {target}"
+        raise UsageError(msg, where=near, hint=f"make that folder, or {_ANOTHER}")
+    if not os.path.isdir(near):
+        msg = "results cannot be copied there: it is no folder"
+        raise UsageError(msg, where=near or f"-o {output!r}", hint=_ANOTHER)
+    if not os.access(near, os.W_OK):
+        msg = "results cannot be copied there: no right to write"
+        raise UsageError(msg, where=near, hint=_ANOTHER)
+
+
+def refuse_own(places: Iterable[str], store: str, recipes: Collection[str], lock: str) -> None:
+    """Say before the build that copies are not put into, or in the place of, what rvbuild reads.
+
+    A copy in `./result` would be in the way of the link that the next build makes there.
+
+    Args:
+        places: Where copies are to be.
+        store: Its folder.
+        recipes: Folders of recipes.
+        lock: The project's lock.
+
+    Raises:
+        UsageError: one of the places is such a one, by whatever path.
+    """
+    own = {store: "the store", lock: "the project's lock", os.path.abspath(RESULT): "links"}
+    own |= dict.fromkeys(recipes, "recipes")
+    here = {os.getcwd(): "the working directory"}
+    for place in places:
+        for path, what in (own | here).items():
+            if _is_in(path, place):
+                msg = f"results cannot be copied there: {what} would have to go"
+                raise UsageError(msg, where=place, hint=_ANOTHER)
+            if path in own and _is_in(place, path):
+                msg = f"results cannot be copied there: it is the place of {what}"
+                also = f"; without -o, links appear in ./{RESULT}" if what == "links" else ""
+                raise UsageError(msg, where=place, hint=f"{_ANOTHER}{also}")
+
+
+def _is_in(path: str, folder: str) -> bool:
+    """Whether a path, of which nothing may be there, is a folder or below it."""
+    real = os.path.realpath(folder)
+    return os.path.join(os.path.realpath(path), "").startswith(os.path.join(real, ""))
+
+
+def _refuse(message: str, where: str, hint: str) -> None:
+    raise UsageError(message, where=where, hint=f"{hint}, or use -o DIR")
+
+
+def _nearest(folder: str) -> str:
+    """The nearest thing upwards that is there, if only as a link to nowhere."""
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    return folder

@@ -1,0 +1,46 @@
+"""Whether a place fits a store: steps write there, and run programs from there.
+
+Knows: mount options, rights. Must not know: what a step is.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+from rvbuild.core.errors import StoreError
+
+_ELSEWHERE = "or use another store with --store"
+
+
+def refuse_unfit(folder: str) -> None:
+    """See that programs in a folder can be run, as far as its mount says.
+
+    Raises:
+        StoreError: it is mounted so that none can.
+    """
+    if os.statvfs(folder).f_flag & os.ST_NOEXEC:
+        msg = "the store is on a file system that runs no programs (it is mounted noexec)"
+        hint = f"`mount -o remount,exec {_mount_point(folder)}`, {_ELSEWHERE}"
+        raise StoreError(msg, where=folder, hint=hint)
+
+
+def refuse_unwritable(folder: str) -> None:
+    """See that something can be made in a folder; nothing is left there.
+
+    Raises:
+        StoreError: it cannot.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix=".rvbuild-", dir=folder) as made:
+            open(os.path.join(made, "file"), "xb").close()
+    except OSError as error:
+        msg = f"nothing can be written in the store's folder: {error.strerror}"
+        hint = f"see its rights, its mount (`mount -o remount,rw {_mount_point(folder)}`)"
+        raise StoreError(msg, where=folder, hint=f"{hint} and its room, {_ELSEWHERE}") from error
+
+
+def _mount_point(path: str) -> str:
+    while not os.path.ismount(path):
+        path = os.path.dirname(path)
+    return path

@@ -1,0 +1,141 @@
+"""What was made of damaged things: results that are consistent, and yet wrong.
+
+Knows: which results cannot be believed once some trees cannot. Must not know: how a result goes.
+
+The rules, for a set of damaged trees:
+
+1. A step that had one of them as an input may have read what is wrong. Its outcome and its
+   realisation go. Merging reads no content, and fetching no tree: they are not meant here.
+2. Where nobody knows what a step had as inputs (an older version ran it, a crash took the
+   record), it may have been any of them: it goes, too.
+3. Whatever was made of the output of a result that goes: its realisation goes, since that is
+   found without a look at the inputs. Its outcome stays: it is true of inputs by content. So
+   where the next build makes the same output again, nothing above it runs.
+
+Example: ``app`` was linked with ``lib``, a step that read the damaged source ``src``. Both
+realisations go, and the outcome of ``lib``. Is ``lib`` the same again, then ``app`` is reused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+
+from attrs import define, field, frozen
+
+from rvbuild.core.derivation import Realisation
+from rvbuild.core.errors import VerificationError
+from rvbuild.core.tree import File, Tree
+from rvbuild.stores.inputs import decode_inputs
+from rvbuild.stores.layout import Layout
+from rvbuild.stores.records import read_or_none
+from rvbuild.stores.results import decode_realisation
+from rvbuild.stores.shape import AC, INPUTS, MARK, REALISATIONS, Survey, places
+
+
+@frozen
+class Reader:
+    """The record at ``path`` that cannot be believed, and why."""
+
+    path: str
+    problem: str
+
+
+@frozen
+class _Made:
+    """A realisation at ``path``, and the hashes of the trees that it is made of, if known."""
+
+    path: str
+    it: Realisation
+    inputs: frozenset[str] | None
+
+
+def readers(layout: Layout, there: Survey, damaged: Collection[str]) -> list[Reader]:
+    """The records that go because of the trees ``damaged`` (by hash), each once.
+
+    What was made of another comes before it: whoever is killed while they go, finds the rest.
+
+    Raises:
+        OSError: a record could not be read.
+    """
+    if not damaged:
+        return []
+    return _Search(layout, there, list(_all_made(layout, there))).result(damaged)
+
+
+def _all_made(layout: Layout, there: Survey) -> Iterator[_Made]:
+    for top, accelerated in places(REALISATIONS):
+        for name, path in there.named(top):
+            with suppress(VerificationError):  # verification tells of it
+                made = decode_realisation(read_or_none(layout, path) or b"")
+                yield _Made(path, made, _inputs(layout, name, accelerated=accelerated))
+
+
+def _inputs(layout: Layout, name: str, *, accelerated: bool) -> frozenset[str] | None:
+    data = read_or_none(layout, layout.record(INPUTS, name, accelerated=accelerated))
+    try:
+        inputs = decode_inputs(name, data or b"")
+    except VerificationError:
+        return None
+    return None if inputs is None else frozenset(tree.hash for tree in inputs)
+
+
+@define
+class _Search:
+    layout: Layout
+    there: Survey
+    made: list[_Made]
+    _found: dict[str, str] = field(factory=dict, init=False)
+    _outputs: dict[str, frozenset[str]] = field(factory=dict, init=False)
+    """Of results that go: the files of each output's tree, by its hash."""
+
+    def result(self, damaged: Collection[str]) -> list[Reader]:
+        actions: dict[str, str] = {}
+        known = {each.it.action for each in self.made}
+        for each in self.made:
+            problem = each.it.action and self._direct(each, damaged)
+            if problem:
+                actions[str(each.it.action)] = problem
+                self._goes(each, problem)
+        for top, _ in places(AC):
+            for name, path in self.there.named(top):
+                if name in actions or name not in known:
+                    self._found[path] = actions.get(name, _UNKNOWN)
+        while any(self._follows(each) for each in self.made if each.path not in self._found):
+            continue
+        return [Reader(path, problem) for path, problem in reversed(self._found.items())]
+
+    def _direct(self, each: _Made, damaged: Collection[str]) -> str:
+        if each.inputs is None:
+            return _UNKNOWN
+        read = sorted(each.inputs & set(damaged))
+        return f"its step read {self.layout.tree(read[0])}, which was damaged" if read else ""
+
+    def _goes(self, each: _Made, problem: str) -> None:
+        self._found[each.path] = problem
+        output = each.it.output.hash
+        self._outputs.setdefault(output, self._files(output))
+
+    def _follows(self, each: _Made) -> bool:
+        """Whether the result is made of one that goes; then it goes, too."""
+        if each.inputs is not None:
+            wrong = sorted(each.inputs & self._outputs.keys())
+        else:  # it was fetched or merged; a merge has the very files of its parts
+            files = self._files(each.it.output.hash)
+            wrong = sorted(name for name, has in self._outputs.items() if has & files)
+        if wrong:
+            self._goes(each, f"made of {self.layout.tree(wrong[0])}, which is to be made anew")
+        return bool(wrong)
+
+    def _files(self, tree: str) -> frozenset[str]:
+        """The content of a tree's files; none where its mark is damaged or missing."""
+        with suppress(VerificationError):
+            data = read_or_none(self.layout, f"{self.layout.tree(tree)}{MARK}")
+            nodes = Tree.decode(data).walk() if data else ()
+            return frozenset(
+                node.digest.hash for _, node in nodes if isinstance(node, File) and node.digest.size
+            )
+        return frozenset()
+
+
+_UNKNOWN = "nobody knows what its step read, and something was damaged"

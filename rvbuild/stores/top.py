@@ -1,0 +1,16 @@
+"""What lies at the top of a store.
+
+Knows: names. Must not know: what is in them. Imports nothing: a build with nothing to do pays for
+this module where its store is behind a link.
+"""
+
+from __future__ import annotations
+
+FOLDERS = (
+    *("inputs", "realisations", "ac", "accelerated", "failed", "views", "trees", "exec", "cas"),
+    *("roots", "locks", "memo", "accelerators", "tmp", "damaged"),
+)
+"""The store's own folders."""
+
+BESIDE = frozenset({"README.md", ".gitignore", "keys", "CACHEDIR.TAG", "lost+found"})
+"""What others have a reason to keep there: a project, a backup, a file system."""

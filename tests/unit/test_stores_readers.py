@@ -1,0 +1,182 @@
+"""What was made of a damaged thing goes with it, however far up; what was not made of it stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+from kept_results import hold, register
+
+from rvbuild.core.derivation import Realisation
+from rvbuild.core.digest import Digest
+from rvbuild.stores.collect import collect
+from rvbuild.stores.local import LocalStore
+from rvbuild.stores.repair import Repair, repair
+from rvbuild.stores.verify import verify
+
+
+def tree(store: LocalStore, text: str) -> Digest:
+    with store.new_tree() as writer:
+        writer.file("text", [text.encode()])
+        writer.file("bin/tool", [b"#!/bin/sh\n", text.encode()], executable=True)
+        return writer.commit()
+
+
+@frozen
+class Made:
+    """``lib`` read the source ``src``; ``app`` a merge of it; ``other`` another source."""
+
+    store: LocalStore
+    src: Realisation
+    lib: Realisation
+    both: Realisation
+    app: Realisation
+    other_src: Realisation
+    other: Realisation
+
+    @classmethod
+    def of(cls, store: LocalStore, *, known: bool) -> Made:
+        def found(name: str, output: Digest, *inputs: Digest) -> Realisation:
+            key = Digest.of(name.encode()).hash
+            made = Realisation(derivation=key, output=output, inputs=inputs if known else None)
+            store.register(made)
+            return made
+
+        def step(name: str, *inputs: Digest) -> Realisation:
+            return register(store, name, tree(store, name), inputs=inputs if known else None)
+
+        src, other_src = (found(name, tree(store, name)) for name in ("src", "other-src"))
+        lib, other = step("lib", src.output), step("other", other_src.output)
+        both = found("both", store.merge([("a", lib.output)]), lib.output)
+        return cls(store, src, lib, both, step("app", both.output), other_src, other)
+
+    def repaired(self) -> dict[str, Repair]:
+        done: list[Repair] = []
+        repair(self.store, done.append)
+        found: list[object] = []
+        verify(self.store, found.append)
+        assert found == []
+        return {each.path: each for each in done}
+
+    def path(self, made: Realisation, kind: str = "realisations") -> str:
+        key = made.derivation if kind == "realisations" else str(made.action)
+        return self.store.layout.record(kind, key, accelerated=False)
+
+    def stays(self, made: Realisation) -> bool:
+        return self.store.realisation(made.derivation) == made
+
+    def has_outcome(self, made: Realisation) -> bool:
+        return Path(self.path(made, "ac")).exists()
+
+
+def poisoned(path: Path) -> None:
+    mode = path.stat().st_mode
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    path.chmod(mode)
+
+
+def more(path: Path) -> None:
+    path.with_name("more").write_bytes(b"read by a glob")
+
+
+def less(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(str(tmp_path / "store"), durable=False)
+
+
+@pytest.mark.parametrize("name", ["text", "bin/tool"])
+@pytest.mark.parametrize("harm", [poisoned, more, less])
+def test_what_read_a_damaged_tree_goes_and_nothing_else(
+    store: LocalStore, harm: Callable[[Path], None], name: str
+) -> None:
+    made = Made.of(store, known=True)
+    harm(Path(store.path(made.src.output), name))
+    done = made.repaired()
+    for gone in (made.lib, made.both, made.app):
+        assert not made.stays(gone)
+        assert done[made.path(gone)].done == "set aside"
+    assert store.path(made.src.output) in done[made.path(made.lib)].problem
+    assert store.path(made.lib.output) in done[made.path(made.both)].problem
+    assert not made.has_outcome(made.lib)
+    assert made.has_outcome(made.app), "it is true of its inputs by content"
+    for stays in (made.other_src, made.other):
+        assert made.stays(stays)
+        assert made.has_outcome(made.other)
+
+
+def test_where_nobody_knows_what_was_read_every_step_goes(store: LocalStore) -> None:
+    """A store of an older version: what was fetched stays, what was merged of a step goes."""
+    made = Made.of(store, known=False)
+    poisoned(Path(store.path(made.src.output), "text"))
+    done = made.repaired()
+    for gone in (made.lib, made.both, made.app, made.other):
+        assert not made.stays(gone)
+        assert made.path(gone) in done
+    assert not made.has_outcome(made.other)
+    assert made.stays(made.other_src)
+
+
+def test_a_mended_mode_or_name_costs_no_result(store: LocalStore) -> None:
+    for known in (True, False):
+        made = Made.of(store, known=known)
+        Path(store.path(made.src.output), "text").chmod(0o600)
+        Path(store.layout.blob(Digest.of(b"src").hash)).unlink()
+        assert {each.done for each in made.repaired().values()} == {"mended"}
+        assert all(map(made.stays, (made.lib, made.both, made.app, made.other)))
+
+
+def test_an_outcome_that_no_realisation_names_goes(store: LocalStore) -> None:
+    made = Made.of(store, known=True)
+    Path(made.path(made.other)).unlink()
+    poisoned(Path(store.path(made.src.output), "text"))
+    assert made.path(made.other, "ac") in made.repaired()
+
+
+def test_roots_memos_and_compile_caches_go_too(store: LocalStore, tmp_path: Path) -> None:
+    made = Made.of(store, known=True)
+    for name, result in (("app", made.app), ("other", made.other)):
+        hold(store, tmp_path / name, result)
+    root = Path(store.layout.root)
+    for path in ("memo/m", "accelerators/go/ab/object"):
+        (root / path).parent.mkdir(parents=True)
+        (root / path).write_bytes(b"x")
+    poisoned(Path(store.path(made.src.output), "text"))
+    done = made.repaired()
+    assert [held.name for held in store.roots()] == ["other"]
+    assert not list((root / "memo").iterdir())
+    assert not list((root / "accelerators").iterdir())
+    assert done[str(root / "accelerators/go")].done == "dropped"
+
+
+def test_a_repair_that_is_killed_between_forgets_no_reader(store: LocalStore) -> None:
+    """Wherever it ends, the tree is still there to be told of, or nothing of its readers is."""
+    made = Made.of(store, known=True)
+    poisoned(Path(store.path(made.src.output), "text"))
+    for count in range(20):
+
+        def end(_: Repair, left: list[int] = [count]) -> None:  # noqa: B006 - one a round
+            left[0] -= 1
+            if left[0] < 0:
+                raise KeyboardInterrupt
+
+        try:
+            repair(store, end)
+        except KeyboardInterrupt:
+            assert store.has_tree(made.src.output) or not made.stays(made.lib)
+    made.repaired()
+    assert not any(map(made.stays, (made.lib, made.both, made.app)))
+
+
+def test_the_inputs_go_with_their_realisation(store: LocalStore, tmp_path: Path) -> None:
+    made = Made.of(store, known=True)
+    hold(store, tmp_path / "app", made.app)
+    collect(store, keep_days=-1)
+    names = {path.name for path in Path(store.layout.root, "inputs").glob("*/*")}
+    assert names == {made.app.derivation}
