@@ -26,6 +26,7 @@ from attrs import define, field, frozen
 from rvbuild.core.derivation import Realisation
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.tree import File, Tree
+from rvbuild.files.folder import WrongKind
 from rvbuild.stores.inputs import decode_inputs
 from rvbuild.stores.layout import Layout
 from rvbuild.stores.records import read_or_none
@@ -67,17 +68,24 @@ def _all_made(layout: Layout, there: Survey) -> Iterator[_Made]:
     for top, accelerated in places(REALISATIONS):
         for name, path in there.named(top):
             with suppress(VerificationError):  # verification tells of it
-                made = decode_realisation(read_or_none(layout, path) or b"")
+                made = decode_realisation(_content(layout, path))
                 yield _Made(path, made, _inputs(layout, name, accelerated=accelerated))
 
 
 def _inputs(layout: Layout, name: str, *, accelerated: bool) -> frozenset[str] | None:
-    data = read_or_none(layout, layout.record(INPUTS, name, accelerated=accelerated))
     try:
-        inputs = decode_inputs(name, data or b"")
+        path = layout.record(INPUTS, name, accelerated=accelerated)
+        inputs = decode_inputs(name, _content(layout, path))
     except VerificationError:
         return None
     return None if inputs is None else frozenset(tree.hash for tree in inputs)
+
+
+def _content(layout: Layout, path: str) -> bytes:
+    """Nothing where there is no file, but something else: verification tells of that, too."""
+    with suppress(WrongKind):
+        return read_or_none(layout, path) or b""
+    return b""
 
 
 @define
@@ -130,7 +138,7 @@ class _Search:
     def _files(self, tree: str) -> frozenset[str]:
         """The content of a tree's files; none where its mark is damaged or missing."""
         with suppress(VerificationError):
-            data = read_or_none(self.layout, f"{self.layout.tree(tree)}{MARK}")
+            data = _content(self.layout, f"{self.layout.tree(tree)}{MARK}")
             nodes = Tree.decode(data).walk() if data else ()
             return frozenset(
                 node.digest.hash for _, node in nodes if isinstance(node, File) and node.digest.size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.stores.collect import collect
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.repair import Repair, repair
+from rvbuild.stores.shape import MARK
 from rvbuild.stores.verify import verify
 
 
@@ -61,7 +63,7 @@ class Made:
         return {each.path: each for each in done}
 
     def path(self, made: Realisation, kind: str = "realisations") -> str:
-        key = made.derivation if kind == "realisations" else str(made.action)
+        key = made.action or made.derivation if kind == "ac" else made.derivation
         return self.store.layout.record(kind, key, accelerated=False)
 
     def stays(self, made: Realisation) -> bool:
@@ -89,6 +91,35 @@ def less(path: Path) -> None:
 @pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
     return LocalStore(str(tmp_path / "store"), durable=False)
+
+
+def folder(path: Path) -> None:
+    path.mkdir()
+
+
+def link(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+@pytest.mark.parametrize("kind", [os.mkfifo, folder, link])
+@pytest.mark.parametrize("of", ["src", "lib", "app"])
+@pytest.mark.parametrize("record", ["mark", "inputs", "realisations", "ac"])
+@pytest.mark.parametrize("known", [True, False])
+def test_what_is_no_file_in_the_place_of_a_record_is_set_aside(
+    store: LocalStore, kind: Callable[[Path], None], of: str, record: str, *, known: bool
+) -> None:
+    made = Made.of(store, known=known)
+    which: Realisation = getattr(made, of)
+    place = Path(store.path(which.output) + MARK)
+    if record != "mark":
+        place = Path(made.path(which, record))
+    place.unlink(missing_ok=True)  # a source has no outcome
+    place.parent.mkdir(parents=True, exist_ok=True)
+    kind(place)
+    poisoned(Path(store.path(made.other_src.output), "text"))
+    made.repaired()
+    assert not os.path.lexists(place)
+    assert not made.stays(made.other), "its source was damaged"
 
 
 @pytest.mark.parametrize("name", ["text", "bin/tool"])
