@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 
 from attrs import frozen
@@ -36,7 +37,7 @@ from rvbuild.core.link import Linked
 from rvbuild.engine.build import Built, build
 from rvbuild.files.walk import below
 from rvbuild.stores.shape import VIEW_MARK
-from rvbuild.stores.views import copy_out, is_as_marked, is_copy, view
+from rvbuild.stores.views import View, copy_out, is_as_marked, is_copy, view
 
 _MOST_STAMPED = 1000
 """Files of a result that a memo watches, with its folders: each costs some microseconds.
@@ -132,45 +133,78 @@ def _place(setup: Setup, built: Built, wanted: Mapping[Instance, _Wanted]) -> li
     Raises:
         RvbuildError: one could not; the others are there.
     """
-    results, errors, fresh = [], [], False
-    for target, each in wanted.items():
-        if not each.needs <= built.realised.keys():
-            continue
-        root = built.realised[each.derivation].output
-        try:
-            if setup.arguments.output is None:
-                fresh = _link(setup, str(target), root, each) or fresh
+    ready = {
+        str(target): (each, built.realised[each.derivation].output)
+        for target, each in wanted.items()
+        if each.needs <= built.realised.keys()
+    }
+    errors: list[RvbuildError] = []
+    views = _views(setup, ready, errors) if setup.arguments.output is None else {}
+    results = []
+    for target, (each, root) in ready.items():
+        with _gathered(errors):
+            if setup.arguments.output is not None:
+                _copy(setup, target, root, each)
+            elif root in views:
+                _link(setup, target, views[root], each)
             else:
-                _copy(setup, str(target), root, each)
-        except RvbuildError as error:
-            errors.append(error)
-            continue
-        files = tuple(path for path, _ in setup.store.tree(root).walk())
-        results.append(
-            Result(
-                target=str(target),
-                place=each.place,
-                tree=str(root),
-                derivation=each.derivation,
-                files=files,
-            )
-        )
-    if fresh:
-        setup.store.settle()
+                continue
+            results.append(_result(setup, target, root, each))
     if errors and not built.errors:
         raise errors[0]
     return results
 
 
-def _link(setup: Setup, target: str, root: Digest, wanted: _Wanted) -> bool:
-    """Whether the view is a fresh one."""
+def _views(
+    setup: Setup, ready: Mapping[str, tuple[_Wanted, Digest]], errors: list[RvbuildError]
+) -> dict[Digest, View]:
+    """The view of each tree, all of them on the disk, so that links may lead to them."""
+    views: dict[Digest, View] = {}
+    for target, (_, root) in ready.items():
+        if root not in views:
+            with _gathered(errors):
+                views[root] = _view(setup, target, root)
+    if not all(root in views and _leads(each.place, views[root]) for each, root in ready.values()):
+        setup.store.settle()  # also what another rvbuild has just made, and not waited for
+    return views
+
+
+def _leads(place: str, shown: View) -> bool:
+    """Whether there is a link already to a view that nobody had to make."""
+    return not shown.fresh and os.path.islink(place) and os.readlink(place) == shown.path
+
+
+@contextmanager
+def _gathered(errors: list[RvbuildError]) -> Iterator[None]:
+    """The others may still go well."""
+    try:
+        yield
+    except RvbuildError as error:
+        errors.append(error)
+
+
+def _result(setup: Setup, target: str, root: Digest, wanted: _Wanted) -> Result:
+    files = tuple(path for path, _ in setup.store.tree(root).walk())
+    return Result(
+        target=target,
+        place=wanted.place,
+        tree=str(root),
+        derivation=wanted.derivation,
+        files=files,
+    )
+
+
+def _view(setup: Setup, target: str, root: Digest) -> View:
     shown = view(setup.store, root)
     if shown.aside:
         text = f"it was changed in ./{RESULT}, and is as it was built again"
         setup.report(Noticed(target, f"{text}; what was made of it is at {shown.aside}"))
+    return shown
+
+
+def _link(setup: Setup, target: str, shown: View, wanted: _Wanted) -> None:
     link(shown.path, wanted.place)
     setup.store.add_root(target, wanted.derivation, wanted.place)
-    return shown.fresh
 
 
 def _copy(setup: Setup, target: str, root: Digest, wanted: _Wanted) -> None:
