@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
@@ -39,6 +40,7 @@ from rvbuild.files.walk import below
 from rvbuild.stores.shape import VIEW_MARK
 from rvbuild.stores.views import View, copy_out, is_as_marked, is_copy, view
 
+_VIEWS_AT_ONCE = 8
 _MOST_STAMPED = 1000
 """Files of a result that a memo watches, with its folders: each costs some microseconds.
 Results with more get no memo: a build looks at them itself."""
@@ -158,20 +160,17 @@ def _place(setup: Setup, built: Built, wanted: Mapping[Instance, _Wanted]) -> li
 def _views(
     setup: Setup, ready: Mapping[str, tuple[_Wanted, Digest]], errors: list[RvbuildError]
 ) -> dict[Digest, View]:
-    """The view of each tree, all of them on the disk, so that links may lead to them."""
+    """The view of each tree. Several are made at once, to wait for the disk together."""
     views: dict[Digest, View] = {}
-    for target, (_, root) in ready.items():
-        if root not in views:
-            with _gathered(errors):
-                views[root] = _view(setup, target, root)
-    if not all(root in views and _leads(each.place, views[root]) for each, root in ready.values()):
-        setup.store.settle()  # also what another rvbuild has just made, and not waited for
+    with ThreadPoolExecutor(_VIEWS_AT_ONCE) as pool:
+        roots = dict.fromkeys(root for _, root in ready.values())
+        made = {root: pool.submit(view, setup.store, root) for root in roots}
+        for target, (_, root) in ready.items():
+            if root not in views:
+                with _gathered(errors):
+                    views[root] = made[root].result()
+                    _tell_edit(setup, target, views[root])
     return views
-
-
-def _leads(place: str, shown: View) -> bool:
-    """Whether there is a link already to a view that nobody had to make."""
-    return not shown.fresh and os.path.islink(place) and os.readlink(place) == shown.path
 
 
 @contextmanager
@@ -194,12 +193,10 @@ def _result(setup: Setup, target: str, root: Digest, wanted: _Wanted) -> Result:
     )
 
 
-def _view(setup: Setup, target: str, root: Digest) -> View:
-    shown = view(setup.store, root)
+def _tell_edit(setup: Setup, target: str, shown: View) -> None:
     if shown.aside:
         text = f"it was changed in ./{RESULT}, and is as it was built again"
         setup.report(Noticed(target, f"{text}; what was made of it is at {shown.aside}"))
-    return shown
 
 
 def _link(setup: Setup, target: str, shown: View, wanted: _Wanted) -> None:

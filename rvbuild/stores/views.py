@@ -38,15 +38,10 @@ _TICK = 0.002  # seconds; a kernel's clock moves on within 10 ms
 
 @frozen(kw_only=True)
 class View:
-    """Where a result is for people, and where their edit of it is now, if there was one.
-
-    What is ``fresh`` is on the disk for good after ``LocalStore.settle``, and no link may lead
-    there before. After a power cut the next build tells a file that was cut short by the mark.
-    """
+    """Where a result is for people, and where their edit of it is now, if there was one."""
 
     path: str
     aside: str = ""
-    fresh: bool = False
 
     @property
     def mark(self) -> str:
@@ -70,11 +65,10 @@ def view(store: LocalStore, root: Digest) -> View:
         aside = "" if kind == NOTHING else set_aside(layout, path)
         with staged(layout) as staging, layout.above(path) as (at, name):
             copy_out(store, root, staging.at)
-            if aside:  # there may be links to it
-                store.settle()
+            store.settle()  # there may be links to it already
             _mark(layout, path, *_stamp(staging.tree))
             os.rename(TREE, name, src_dir_fd=staging.base, dst_dir_fd=at)
-    return View(path=path, aside=aside, fresh=True)
+    return View(path=path, aside=aside)
 
 
 def copy_out(store: LocalStore, root: Digest, at: int, *, writable: bool = False) -> None:
