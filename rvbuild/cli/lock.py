@@ -6,21 +6,20 @@ Knows: the order of locking's parts. Must not know: how facts are found out.
 from __future__ import annotations
 
 import argparse
-import errno
 import os
-import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import define, evolve
 
+from rvbuild.cli.lock_file import put_lock
 from rvbuild.cli.memo import Memo
 from rvbuild.cli.messages import count_text, printable_line
 from rvbuild.cli.setup import Setup, lock_at, run_of
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.derivation import Derivation, Fetch
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import LockError, StoreError, UsageError
+from rvbuild.core.errors import LockError, UsageError
 from rvbuild.core.graph import INDEPENDENT, Instance, RecipeGraph, with_checkers
 from rvbuild.core.link import Linker
 from rvbuild.core.lock import Lock
@@ -87,7 +86,7 @@ def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     if arguments.check:
         _compare(path, text, tuple(_differences(old, new)))
     else:
-        _write(path, text)
+        put_lock(path, text)
     if not arguments.quiet:
         pins, sources, sets = len(new.pins), len(new.sources), len(new.go_modules)
         counts = (count_text(pins, "pin"), count_text(sources, "source"))
@@ -181,47 +180,3 @@ def _differences(old: Lock, new: Lock) -> Iterator[str]:
             if had.get(key) != has.get(key):
                 how = "not needed" if key not in has else "missing" if key not in had else "changed"
                 yield f"{what.replace('_', '-')}: {key}: {how}"
-
-
-def _write(path: str, text: str) -> None:
-    """Put the lock there whole, or leave what is there.
-
-    Where it is a link, the file that it names is written, as git and cargo do: several projects
-    may share it. Its mode stays, and says whether it may be written at all.
-    """
-    real = os.path.realpath(path)
-    mine = f"{real}.{os.urandom(8).hex()}"  # a name that nobody can have taken
-    try:
-        mode = _mode_of(real)
-        descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        try:
-            if mode is not None:
-                os.fchmod(descriptor, mode)
-            with open(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(mine, real)
-        except OSError:
-            os.unlink(mine)
-            raise
-    except OSError as error:
-        at = path if real == os.path.abspath(path) else f"{path} (a link to {real})"
-        msg = f"the lock cannot be written: {error.strerror}"
-        hint = "see that it and its folder are yours to write (`chmod u+w`), and that disk has room"
-        raise StoreError(msg, where=at, hint=hint) from error
-
-
-def _mode_of(path: str) -> int | None:
-    """The mode of the file that is there, if there is one.
-
-    Raises:
-        OSError: its owner may not write it.
-    """
-    try:
-        mode = stat.S_IMODE(os.stat(path).st_mode)
-    except FileNotFoundError:
-        return None
-    if not mode & stat.S_IWUSR:
-        raise OSError(errno.EACCES, "it is read-only", path)
-    return mode

@@ -13,8 +13,9 @@ The rules, as git has them for repositories (``safe.directory``):
 4. Where one of these is a link, the rule holds for the link and for what it leads to.
 5. The user may name folders in RVBUILD_TRUST: projects and stores.
 6. A store may be behind links. They are followed once, and each belongs to one of them, in a folder
-   where nobody else can replace it. A link in the store's own place leads to a store, or to an
-   empty folder: a checkout can hold one that leads to `/`, of which `tmp` would be emptied.
+   of one of them where nobody else can replace it. A link in the store's own place leads to a store
+   (it has `cas` and `locks`, whatever else lies there), or to an empty folder: a checkout can hold
+   one that leads to `/`, of which `tmp` would be emptied.
 """
 
 from __future__ import annotations
@@ -63,8 +64,11 @@ def refuse_foreign_store(store: str, project: str | None) -> None:
     links = _links(store)
     owner = _stranger(store, own)
     for link in () if owner is not None else links:
+        above = os.path.dirname(link)
         owner = _stranger(link, own)
-        if owner is None and _open_to_all(os.path.dirname(link), sticky=True):
+        if owner is None:  # whoever has the folder replaces the link
+            owner = _stranger(above, own)
+        if owner is None and _open_to_all(above, sticky=True):
             owner = _ANYBODY
         if owner is not None:
             _refuse("the store", store, link, owner)
@@ -103,6 +107,8 @@ def _refuse_no_store(link: str) -> None:
     except OSError as error:
         why = error.strerror
     else:
+        if names >= _OF_A_STORE:  # what else lies there is for verify to name
+            return
         more = sorted(names.difference(FOLDERS, BESIDE))
         if not more and (names <= BESIDE or "cas" in names):
             return
@@ -119,6 +125,7 @@ def made_by_trusted(there: os.stat_result, folder: int) -> bool:
     return there.st_uid in _own() or there.st_uid == os.stat(folder).st_uid
 
 
+_OF_A_STORE = {"cas", "locks"}
 _MOST_LINKS = 40  # as the kernel follows
 _ANYBODY = -1
 _OF_ITS_OWN = "an empty rvbuild.lock makes a project of the working directory"

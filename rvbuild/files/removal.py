@@ -42,6 +42,20 @@ def remove_tree(path: str, at: int | None = None, wanted: Wanted = lambda: None)
         os.rmdir(path, dir_fd=at)
 
 
+def clear_tree(path: str, at: int) -> None:
+    """Like ``remove_tree`` for a folder; if it is a place to mount at, it stays, empty.
+
+    Raises:
+        OSError: something in it could not be removed.
+    """
+    _empty(path, at, lambda: None)
+    try:
+        os.rmdir(path, dir_fd=at)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+
+
 def _empty(path: str, at: int | None, wanted: Wanted) -> None:
     top = _opened(path, at)
     try:

@@ -29,16 +29,19 @@ class Folder:
         self.roots = roots
 
     def names(self) -> list[str]:
-        """Every recipe's name, sorted."""
+        """Every recipe's name, sorted.
+
+        Raises:
+            RecipeError: a folder of recipes cannot be read.
+        """
         found: set[str] = set()
         for root in self.roots:
             if os.path.isdir(root):
-                with os.scandir(root) as entries:
-                    found.update(
-                        entry.name
-                        for entry in entries
-                        if os.path.lexists(os.path.join(entry.path, RECIPE_FILE))
-                    )
+                found.update(
+                    entry.name
+                    for entry in _entries(root)
+                    if os.path.lexists(os.path.join(entry.path, RECIPE_FILE))
+                )
         return sorted(found)
 
     def path(self, name: str) -> str | None:
@@ -105,7 +108,7 @@ def _beside(folder: str) -> list[tuple[str, bytes, bool]]:
             _check_beside(entry, seen)
             if entry.is_dir(follow_symlinks=False):
                 if path.count("/") == MAX_DEPTH:
-                    raise _too_much(entry.path)
+                    raise _too_deep(entry.path)
                 waiting.append(f"{path}/")
                 continue
             file = read_file(entry.path, _shown(entry.path), limit=MAX_BYTES, error=RecipeError)
@@ -137,6 +140,11 @@ def _check_beside(entry: os.DirEntry[str], seen: int) -> None:
         raise RecipeError(msg, where=where, hint="give it another name") from None
     if seen > MAX_FILES:
         raise _too_much(entry.path)
+
+
+def _too_deep(path: str) -> RecipeError:
+    msg = f"too deep beside the recipe: at most {MAX_DEPTH} folders in each other"
+    return RecipeError(msg, where=_shown(path), hint="put the files further up")
 
 
 def _too_much(path: str) -> RecipeError:

@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.files.folder import A_FILE, WrongKind, kind_at, open_file
-from rvbuild.stores.layout import EXECUTABLE, PLAIN, REPAIR, Layout, guarded
+from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, PLAIN, REPAIR, Layout, guarded
 from rvbuild.stores.records import create, put_record, read_all, read_record
 from rvbuild.stores.shelf import Shelf
 from rvbuild.stores.staging import SPARE, Staging
@@ -136,7 +136,8 @@ class BlobShelves:
             if error.errno == errno.EMLINK:
                 return False
             raise
-        if is_blob(os.stat(path, dir_fd=at, follow_symlinks=False), blob, executable=executable):
+        there = os.stat(path, dir_fd=at, follow_symlinks=False)
+        if is_blob(there, blob, executable=executable) and _is_untouched(there):
             return True
         os.unlink(path, dir_fd=at)
         return False
@@ -150,16 +151,30 @@ class BlobShelves:
             OSError: the disk could not take it.
         """
         if executable:  # first: whoever finds a twin may think that the blob is there
-            _named(self._plain, blob, path, at)
+            self._name_plain(path, at, blob)
         shelf = self.shelf(executable=executable)
         if not _named(shelf, blob, path, at):
             name = shelf.place(blob.hash)
             there = os.stat(name, dir_fd=shelf.fd, follow_symlinks=False)
-            if is_blob(there, blob, executable=executable) and self._link_again(name, shelf):
+            sound = is_blob(there, blob, executable=executable) and _is_untouched(there)
+            if sound and self._link_again(name, shelf):
                 os.rename(SPARE, path, src_dir_fd=self._base, dst_dir_fd=at)
             else:  # damaged, of the other mode, or it has all the links that it can have
-                os.link(path, SPARE, src_dir_fd=at, dst_dir_fd=self._base, follow_symlinks=False)
-                self._replace(shelf, name)
+                self._supersede(shelf, name, path, at)
+
+    def _name_plain(self, path: str, at: int, blob: Digest) -> None:
+        """Let an executable be the blob, too, where there is none or an edited one."""
+        if _named(self._plain, blob, path, at):
+            return
+        name = self._plain.place(blob.hash)
+        there = os.stat(name, dir_fd=self._plain.fd, follow_symlinks=False)
+        if there.st_size != blob.size or not _is_untouched(there):
+            self._supersede(self._plain, name, path, at)
+
+    def _supersede(self, shelf: Shelf, name: str, path: str, at: int) -> None:
+        """Give the name of a blob to the file ``path``."""
+        os.link(path, SPARE, src_dir_fd=at, dst_dir_fd=self._base, follow_symlinks=False)
+        self._replace(shelf, name)
 
     def twin(self, blob: Digest, *, executable: bool) -> None:
         """Make a fresh file of the blob in this mode, from whichever mode is there.
@@ -218,6 +233,11 @@ def is_blob(there: os.stat_result, blob: Digest, *, executable: bool) -> bool:
     """Whether it is a file of the blob's size and mode."""
     mode = EXECUTABLE if executable else PLAIN
     return there.st_size == blob.size and there.st_mode == stat.S_IFREG | mode
+
+
+def _is_untouched(there: os.stat_result) -> bool:
+    """Whether nobody has written to it since, or whoever did put the time back."""
+    return there.st_mtime_ns == EPOCH_NS
 
 
 def _named(shelf: Shelf, blob: Digest, path: str, at: int) -> bool:

@@ -97,7 +97,7 @@ class Layout:
         """
         root = os.path.abspath(path)
         with guarded(root):
-            os.makedirs(root, FOLDER, exist_ok=True)
+            _make_way(root)
             layout = cls(root, _opened(root))
             layout.make_folders()
         return layout
@@ -170,6 +170,15 @@ class Layout:
     def temporary(self) -> str:
         """A new path below ``tmp/``."""
         return f"{self.tmp}/{secrets.token_hex(12)}"
+
+
+def _make_way(path: str) -> None:
+    """Make a folder and those above it; nobody else may write them, whatever the umask."""
+    if os.path.isdir(path):
+        return
+    _make_way(os.path.dirname(path))
+    with suppress(FileExistsError):  # another process was faster, or it is for the opening to tell
+        os.mkdir(path, FOLDER)
 
 
 def _opened(root: str) -> int:

@@ -27,7 +27,7 @@ from attrs import define, field, frozen
 from rvbuild.core.errors import StoreError
 from rvbuild.files.descent import Descent
 from rvbuild.files.folder import A_FILE, A_FOLDER, NOTHING, WrongKind, kind_at, set_mode
-from rvbuild.files.removal import remove_tree
+from rvbuild.files.removal import clear_tree, remove_tree
 from rvbuild.stores.layout import EXECUTABLE, PLAIN, Layout, guarded
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.locks import STORE
@@ -167,13 +167,13 @@ class _Rounds:
             return
         layout = self.layout
         there = survey(layout, lambda _: None)
-        for reader in readers(layout, there, {os.path.basename(tree) for tree in trees}):
-            self._take_away(reader.path, reader.problem, None)
-        for name, path in there.named(ACCELERATORS):
+        for name, path in there.named(ACCELERATORS):  # first: it may fail, on a disk of its own
             with layout.above(path) as (at, _):
-                remove_tree(name, at)
+                clear_tree(name, at)
             problem = "a step that read something damaged may have written here"
             self.tell(Repair(done="dropped", path=path, problem=problem))
+        for reader in readers(layout, there, {os.path.basename(tree) for tree in trees}):
+            self._take_away(reader.path, reader.problem, None)
         for _, path in there.named(MEMO):  # it says that a result is up to date
             forget_record(layout, path)
 

@@ -23,7 +23,7 @@ from attrs import frozen
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.tree import File, Folder, Node, Symlink, Tree
-from rvbuild.files.folder import A_FOLDER, FILE, NOTHING, kind_at
+from rvbuild.files.folder import A_FOLDER, NOTHING, WrongKind, kind_at, open_file
 from rvbuild.files.walk import below
 from rvbuild.stores.inode import fill
 from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, FOLDER, PLAIN, REPAIR, Layout, guarded
@@ -112,7 +112,10 @@ def copy_out(store: LocalStore, root: Digest, at: int, *, writable: bool = False
 
 def _copied(path: str, source: int, at: int, node: File, more: int) -> bool:
     """Whether the file was what the tree says of it, as it was copied."""
-    reader = os.open(path, FILE, dir_fd=source)
+    try:
+        reader = open_file(path, source)
+    except (WrongKind, FileNotFoundError, NotADirectoryError):
+        return False
     try:
         writer = os.open(path, CREATE, 0o600, dir_fd=at)
         try:

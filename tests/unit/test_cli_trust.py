@@ -227,6 +227,28 @@ def test_a_link_to_what_is_no_store(project: Path, disk: Path, what: str):
     assert "let the link lead to that" in str(error.hint)
 
 
+@pytest.mark.parametrize("more", ["damaged.0123456789abcdef", "notes.txt", ".DS_Store"])
+def test_a_link_to_a_store_with_something_else_in_it(project: Path, disk: Path, more: str):
+    """A repair that was killed leaves such a name, and only a repair mends it."""
+    link = project.parent / "link"
+    link.symlink_to(disk)
+    LocalStore(Workspace(str(project), str(link)).store)
+    (disk / more).mkdir()
+    assert Workspace(str(project), str(link)).store == str(disk)
+
+
+def test_whoever_has_the_folder_of_a_link_chooses_the_store(project: Path, disk: Path, give: Give):
+    above = project.parent / "theirs"
+    above.mkdir()
+    link = above / "link"
+    link.symlink_to(disk)
+    assert Workspace(str(project), str(link)).store == str(disk)
+    give(above, STRANGER)
+    error = refusal(project, str(link))
+    assert error.where == str(link)
+    assert f"user {STRANGER}" in error.details[0]
+
+
 def test_each_link_on_the_way_is_looked_at(
     project: Path, disk: Path, give: Give, monkeypatch: pytest.MonkeyPatch
 ):

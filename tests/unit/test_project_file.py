@@ -158,7 +158,7 @@ def test_folders_beside_a_recipe_have_a_depth(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "a" / "b" / "c" / "d").write_bytes(b"x")
     assert len(Folder((str(tmp_path),)).load("a").files) == 1
     (tmp_path / "a" / "b" / "c" / "e" / "f").mkdir(parents=True)
-    with pytest.raises(RecipeError, match="too much beside the recipe"):
+    with pytest.raises(RecipeError, match="at most 2 folders in each other"):
         Folder((str(tmp_path),)).load("a")
 
 

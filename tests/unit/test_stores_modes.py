@@ -144,3 +144,14 @@ def test_what_others_keep_at_its_top_is_no_damage(store: LocalStore) -> None:
     collect(store, keep_days=-1)
     assert done == []
     assert {path.name for path in Path(store.layout.root).iterdir()} == {*BESIDE, *FOLDERS}
+
+
+def test_nobody_else_may_write_what_is_above_a_new_store(tmp_path: Path) -> None:
+    """Under a umask of 0, too: whoever can write there can move the store away."""
+    before = os.umask(0)
+    try:
+        LocalStore(str(tmp_path / "home/.cache/rvbuild"), durable=False)
+    finally:
+        os.umask(before)
+    for path in ("home", "home/.cache", "home/.cache/rvbuild"):
+        assert stat.S_IMODE((tmp_path / path).stat().st_mode) == 0o755

@@ -81,3 +81,18 @@ def test_an_accelerator_may_be_on_a_disk_of_its_own(tmp_path: Path, act: str) ->
     done = ran(tmp_path, place / "go", act)
     assert (done.returncode, done.stderr) == (0, "")
     assert seen(tmp_path / "decoy") == before
+
+
+@pytest.mark.privileged
+def test_a_repair_empties_an_accelerator_on_a_disk_of_its_own(tmp_path: Path) -> None:
+    """The place stays: to unmount it is not repair's."""
+    place = filled(tmp_path, "accelerators") / "go"
+    damaged = next(Path(tmp_path, "store/trees").glob("*/*/doc"))
+    damaged.chmod(0o644)
+    damaged.write_bytes(bytes(damaged.stat().st_size))
+    damaged.chmod(0o444)
+    done = ran(tmp_path, place, "repair")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (list((tmp_path / "decoy").iterdir()), place.is_dir()) == ([], True)
+    again = ran(tmp_path, place, "repair")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")

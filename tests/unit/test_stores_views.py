@@ -280,3 +280,31 @@ def test_a_copy_may_be_changed_by_its_owner(store: LocalStore, tmp_path: Path) -
     assert (tmp_path / "copy/a/text").stat().st_mode & 0o777 == 0o644
     assert (tmp_path / "copy/a/run").stat().st_mode & 0o777 == 0o755
     assert is_copy(store.tree(root), str(tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link", "folder", "nothing", "no folder above"])
+def test_what_took_a_files_place_is_not_copied(
+    store: LocalStore, tmp_path: Path, kind: str
+) -> None:
+    """Nor waited for; the refusal names it."""
+    root = made(store)
+    path = Path(store.path(root), "a/text")
+    path.unlink()
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to("run")
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "no folder above":
+        shutil.rmtree(path.parent)
+        path.parent.write_bytes(b"")
+    out = tmp_path / "out"
+    out.mkdir()
+    at = os.open(out, os.O_RDONLY)
+    try:
+        with pytest.raises(VerificationError) as caught:
+            copy_out(store, root, at)
+    finally:
+        os.close(at)
+    assert str(caught.value.where).startswith(str(path.parent))

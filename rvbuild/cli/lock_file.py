@@ -1,0 +1,75 @@
+"""The file that `lock` writes.
+
+Knows: how it gets there whole, or not at all. Must not know: what is in it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+
+from rvbuild.core.errors import StoreError
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
+
+def put_lock(path: str, text: str) -> None:
+    """Put the lock there whole, or leave what is there.
+
+    Where it is a link, the file that it names is written, as git and cargo do: several projects
+    may share it. Its mode stays, and says whether it may be written at all.
+
+    Raises:
+        StoreError: it could not be written.
+    """
+    real = os.path.realpath(path)
+    try:
+        _replace(real, text, _mode_of(real))
+    except OSError as error:
+        at = path if real == os.path.abspath(path) else f"{path} (a link to {real})"
+        msg = f"the lock cannot be written: {error.strerror}"
+        hint = "see that it and its folder are yours to write (`chmod u+w`), and that disk has room"
+        raise StoreError(msg, where=at, hint=hint) from error
+
+
+def _replace(real: str, text: str, mode: int | None) -> None:
+    mine = f"{real}.{os.urandom(8).hex()}"  # a name that nobody can have taken
+    try:
+        with open(os.open(mine, _NEW, 0o666), "w", encoding="utf-8") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(mine, real)
+    except BaseException:  # an interrupt, too
+        with suppress(OSError):  # what went wrong first is what is told
+            os.unlink(mine)
+        raise
+    _sync_folder(os.path.dirname(real))
+
+
+def _sync_folder(path: str) -> None:
+    """Let the new name outlive a power cut."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _mode_of(path: str) -> int | None:
+    """The mode of the file that is there, if there is one.
+
+    Raises:
+        OSError: its owner may not write it.
+    """
+    try:
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return None
+    if not mode & stat.S_IWUSR:
+        raise OSError(errno.EACCES, "it is read-only", path)
+    return mode
