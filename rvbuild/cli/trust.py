@@ -11,11 +11,12 @@ The rules, as git has them for repositories (``safe.directory``):
 3. A store must belong to one of them, too, or lie in the project and belong to its owner. Not
    everybody may write it; from an empty folder, like a new tmpfs, that right is taken.
 4. Where one of these is a link, the rule holds for the link and for what it leads to.
-5. The user may name folders in RVBUILD_TRUST: projects and stores.
+5. A store's place is a store (it has `cas` and `locks`, whatever else lies there), an empty folder,
+   or nothing yet: of anything else, `gc` would take what is called `tmp` or `locks`.
 6. A store may be behind links. They are followed once, and each belongs to one of them, in a folder
    of one of them where nobody else can replace it. A link in the store's own place leads to a store
-   (it has `cas` and `locks`, whatever else lies there), or to an empty folder: a checkout can hold
-   one that leads to `/`, of which `tmp` would be emptied.
+   or to an empty folder: a checkout can hold one that leads to `/`.
+7. The user may name folders in RVBUILD_TRUST: projects and stores. Rule 5 holds for them, too.
 """
 
 from __future__ import annotations
@@ -73,12 +74,11 @@ def refuse_foreign_store(store: str, project: str | None) -> None:
         if owner is not None:
             _refuse("the store", store, link, owner)
             break
-    if owner is None and _open_to_all(store, sticky=False) and not _closed_while_empty(store):
-        owner = _ANYBODY
     if owner is not None:
         _refuse("the store", store, store, owner)
-    if os.path.islink(store):
-        _refuse_no_store(store)
+    _refuse_no_store(store)
+    if owner is None and _open_to_all(store, sticky=False) and not _closed_while_empty(store):
+        _refuse("the store", store, store, _ANYBODY)
 
 
 def _links(path: str) -> list[str]:
@@ -97,27 +97,49 @@ def _links(path: str) -> list[str]:
     return found
 
 
-def _refuse_no_store(link: str) -> None:
-    """Refuse a link, in a store's place, to a folder that has something else in it."""
-    from rvbuild.stores.top import BESIDE, FOLDERS  # noqa: PLC0415 - only where it is a link
-
-    real = os.path.realpath(link)
+def _refuse_no_store(store: str) -> None:
+    """Refuse a store's place where there is something else: `gc` would take it for its own."""
     try:
-        names = set(os.listdir(real))
+        names = set(os.listdir(store))
     except OSError as error:
-        why = error.strerror
+        why = "" if not os.path.lexists(store) else error.strerror
     else:
         if names >= _OF_A_STORE:  # what else lies there is for verify to name
             return
-        more = sorted(names.difference(FOLDERS, BESIDE))
-        if not more and (names <= BESIDE or "cas" in names):
-            return
-        why = f"it has {more[0]!r} in it" if more else "it lacks cas/"
+        why = _unlike_a_store(store, names)
+    if not why:
+        return
     from rvbuild.core.errors import UsageError  # noqa: PLC0415 - only when it refuses
 
-    msg = f"the store is a link to {real}, which is neither a store nor an empty folder: {why}"
-    hint = f"make an empty folder for it there, and let the link lead to that: ln -sfn DIR {link}"
-    raise UsageError(msg, where=link, hint=hint)
+    real = os.path.realpath(store)
+    what, how = "the store's place", "name a new folder with --store"
+    if os.path.islink(store):
+        what = f"the store is a link to {real}, which"
+        how = f"make an empty folder there, and let the link lead to that: ln -sfn DIR {store}"
+    msg = f"{what} is neither a store nor an empty folder: {why}"
+    raise UsageError(msg, where=store, hint=how)
+
+
+def _unlike_a_store(store: str, names: set[str]) -> str:
+    """What is wrong with a folder that is not wholly a store; nothing, if one can be made there."""
+    from rvbuild.stores.top import BESIDE, FOLDERS  # noqa: PLC0415 - only until there is one
+
+    more = sorted(names.difference(FOLDERS, BESIDE))
+    if more:
+        return f"it has {more[0]!r} in it"
+    if "cas" in names or names <= BESIDE:
+        return ""
+    begun = not os.path.islink(store) and not any(
+        _has_something(store, name) for name in names - BESIDE
+    )
+    return "" if begun else "it lacks cas/"
+
+
+def _has_something(store: str, name: str) -> bool:
+    try:
+        return bool(os.listdir(os.path.join(store, name)))
+    except OSError:
+        return True
 
 
 def made_by_trusted(there: os.stat_result, folder: int) -> bool:

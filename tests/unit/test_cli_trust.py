@@ -227,6 +227,44 @@ def test_a_link_to_what_is_no_store(project: Path, disk: Path, what: str):
     assert "let the link lead to that" in str(error.hint)
 
 
+SOMETHING_ELSE: dict[str, Callable[[Path], object]] = {
+    "what is called as ours": lambda path: (path / "tmp/mine").mkdir(parents=True),
+    "a file called as ours": lambda path: (path.mkdir(), (path / "locks").touch()),
+    "somebody's files": lambda path: (path / "notes").mkdir(parents=True),
+    "a folder like ours beside them": lambda path: ((path / "cas").mkdir(parents=True),
+                                                    (path / "notes").mkdir()),
+    "what everybody may write": lambda path: ((path / "notes").mkdir(parents=True),
+                                              path.chmod(0o1777)),
+    "a file": lambda path: path.touch(),
+    "a FIFO": os.mkfifo,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("make", SOMETHING_ELSE.values(), ids=SOMETHING_ELSE.keys())
+@pytest.mark.parametrize("trusted", [False, True])
+def test_what_is_no_store_becomes_none(
+    project: Path, make: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch, *, trusted: bool
+):
+    """`gc` would empty what is called `tmp`, and `repair` set aside what it does not know."""
+    place = project.parent / "something"
+    make(place)
+    monkeypatch.setenv("RVBUILD_TRUST", str(place) if trusted else "")
+    error = refusal(project, str(place))
+    assert (error.exit_code, error.where) == (2, str(place))
+    assert "neither a store nor an empty folder" in error.message
+    assert error.hint == "name a new folder with --store"
+
+
+@pytest.mark.parametrize("names", [(), ("README.md", ".gitignore"), ("tmp", "locks", "keys")])
+def test_where_a_store_can_be_made(project: Path, names: tuple[str, ...]):
+    """Nothing is lost there; the last is what a run left that was killed at its beginning."""
+    place = project.parent / "something"
+    place.mkdir()
+    for name in names:
+        (place / name).mkdir()
+    assert Workspace(str(project), str(place)).store == str(place)
+
+
 @pytest.mark.parametrize("more", ["damaged.0123456789abcdef", "notes.txt", ".DS_Store"])
 def test_a_link_to_a_store_with_something_else_in_it(project: Path, disk: Path, more: str):
     """A repair that was killed leaves such a name, and only a repair mends it."""
