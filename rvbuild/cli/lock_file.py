@@ -26,12 +26,25 @@ def put_lock(path: str, text: str) -> None:
     """
     real = os.path.realpath(path)
     try:
+        _refuse_no_lock(path, real)
         _replace(real, text, _mode_of(real))
     except OSError as error:
         at = path if real == os.path.abspath(path) else f"{path} (a link to {real})"
         msg = f"the lock cannot be written: {error.strerror}"
         hint = "see that it and its folder are yours to write (`chmod u+w`), and that disk has room"
         raise StoreError(msg, where=at, hint=hint) from error
+
+
+def _refuse_no_lock(path: str, real: str) -> None:
+    """Refuse a link out of the project to an empty file: nothing says that it is a lock.
+
+    Raises:
+        OSError: it is one; a checkout may hold it, and the file may be anybody's.
+    """
+    inside = os.path.join(os.path.realpath(os.path.dirname(os.path.abspath(path))), "")
+    empty = os.path.exists(real) and os.path.getsize(real) == 0
+    if empty and not real.startswith(inside):
+        raise OSError(errno.EEXIST, "it is a link to an empty file outside of the project", path)
 
 
 def _replace(real: str, text: str, mode: int | None) -> None:
