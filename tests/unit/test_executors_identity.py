@@ -55,6 +55,8 @@ LACKING = [
     (ALL, "deny", "setgroups(2) is denied in this user namespace"),
     (ALL & ~1, "allow", "this root has no CAP_CHOWN"),
     (ALL & ~(1 << 7 | 1 << 6), "allow", "this root has no CAP_SETGID, CAP_SETUID"),
+    (ALL & ~(1 << 5), "allow", "this root has no CAP_KILL"),  # sandboxes would outlive it
+    (ALL & ~(1 << 19), "allow", "this root has no CAP_SYS_PTRACE"),  # nor could they be counted
     (ALL & ~(1 << 21), "allow", "this root has no CAP_SYS_ADMIN"),
     (ALL & ~(1 << 12), "allow", ""),  # CAP_NET_ADMIN: what for?
 ]
