@@ -208,3 +208,17 @@ def test_one_place_is_enough(tmp_path: Path, store: str):
     none = Pool(range(1), 0, IdLocks(None, nowhere))
     with pytest.raises(SandboxError, match="no id can be taken for a step"), none.own(refuse):
         pass
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_what_is_in_the_place_of_the_machines_folder_is_told(tmp_path: Path, store: str, kind: str):
+    """Another store would not help."""
+    machine = tmp_path / "machine"
+    if kind == "link":
+        machine.symlink_to(store)
+    else:
+        machine.touch()
+    with pytest.raises(SandboxError) as refused, IdLocks(store, str(machine)).opened():
+        pass
+    assert refused.value.where == str(machine)
+    assert "let it be a folder" in (refused.value.hint or "")
