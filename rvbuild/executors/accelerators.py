@@ -57,13 +57,12 @@ class Accelerator:
             wanted: Called while it is put together, or somebody else has it alone; may raise.
 
         Raises:
-            OSError: it cannot be made, or is a link.
+            OSError: it cannot be made, is a link, or is somebody else's.
         """
-        _private(os.path.dirname(self.folder))
-        _private(self.folder)
-        with opened(self.folder) as folder:
+        above, name = os.path.split(self.folder)
+        with _private(above) as parent, _private(name, parent) as folder:
             if _locked(folder, fcntl.LOCK_EX):
-                self._settle(wanted)
+                self._settle(folder, wanted)
             while not _locked(folder, fcntl.LOCK_SH):
                 wanted()
                 time.sleep(_WAIT)
@@ -74,19 +73,21 @@ class Accelerator:
         """The folder of the lower layers."""
         return os.path.join(self.folder, LAYERS)
 
-    def _settle(self, wanted: Callable[[], None]) -> None:
-        """Put all into one layer, and clear what older versions left."""
-        for name in os.listdir(self.folder):
-            if name != LAYERS or not self._is_ours():
-                remove_tree(os.path.join(self.folder, name), wanted=wanted)
-        base = os.path.join(self.layers, BASE)
-        for path in (self.layers, base):
-            _made(path, self.owner)
-        for name in _numbers(self.layers):
-            layer = os.path.join(self.layers, name)
-            with opened(layer) as source, opened(base) as target:
-                Settling(self.owner, wanted).folder(source, target, 0)
-            remove_tree(layer, wanted=wanted)
+    def _settle(self, folder: int, wanted: Callable[[], None]) -> None:
+        """Put all into one layer, and clear what older versions left.
+
+        By descriptors: whoever may rename a folder above may put a link at its path meanwhile.
+        """
+        for name in os.listdir(folder):
+            if name != LAYERS or not self._is_ours(folder):
+                remove_tree(name, folder, wanted=wanted)
+        _made(LAYERS, folder, self.owner)
+        with opened(LAYERS, folder) as layers:
+            _made(BASE, layers, self.owner)
+            for name in _numbers(layers):
+                with opened(name, layers) as source, opened(BASE, layers) as target:
+                    Settling(self.owner, wanted).folder(source, target, 0)
+                remove_tree(name, layers, wanted=wanted)
 
     def _layer(self, over: str) -> Layer:
         for name in ("", "upper", "work", "kept"):
@@ -101,8 +102,8 @@ class Accelerator:
         room = _OPTIONS - _OTHER_OPTIONS - 2 * len(os.fsencode(_PREFIX + over))
         return max(1, room // len(os.fsencode(f"{_PREFIX}{self.layers}/00000000:")) - 1)
 
-    def _is_ours(self) -> bool:
-        status = os.lstat(self.layers)
+    def _is_ours(self, folder: int) -> bool:
+        status = os.stat(LAYERS, dir_fd=folder, follow_symlinks=False)
         uid = self.owner.uid if self.owner else os.geteuid()
         return stat.S_ISDIR(status.st_mode) and status.st_uid == uid
 
@@ -133,23 +134,28 @@ class Layer:
             number += 1
 
 
-def _private(path: str) -> None:
-    """A folder that only this user can enter.
+@contextlib.contextmanager
+def _private(name: str, at: int | None = None) -> Iterator[int]:
+    """An open folder that only this user can enter; it is made where there is none.
 
     Raises:
         OSError: there is something else, or somebody else's.
     """
     with contextlib.suppress(FileExistsError):
-        os.mkdir(path, 0o700)
-    folder = open_folder(path)
+        os.mkdir(name, 0o700, dir_fd=at)
+    folder = open_folder(name, at)
     try:
-        if os.fstat(folder).st_mode & 0o7777 != 0o700:
+        status = os.fstat(folder)
+        if status.st_uid != os.geteuid():  # root could change it all the same
+            raise OSError(errno.EPERM, f"it belongs to user {status.st_uid}", name)
+        if status.st_mode & 0o7777 != 0o700:
             os.fchmod(folder, 0o700)
+        yield folder
     finally:
         os.close(folder)
 
 
-def _numbers(layers: str) -> list[str]:
+def _numbers(layers: str | int) -> list[str]:
     """What steps left, the oldest first."""
     return sorted(filter(str.isdecimal, os.listdir(layers)), key=int)
 
@@ -173,7 +179,7 @@ def _locked(folder: int, how: int) -> bool:
     return True
 
 
-def _made(path: str, owner: Identity | None) -> None:
+def _made(name: str, at: int, owner: Identity | None) -> None:
     with contextlib.suppress(FileExistsError):
-        os.mkdir(path, 0o700)
-        give(path, owner)
+        os.mkdir(name, 0o700, dir_fd=at)
+        give(name, owner, at)

@@ -150,7 +150,11 @@ def _ids(folder: str) -> Check:
     except (OSError, RvbuildError) as error:
         hint = getattr(error, "hint", None) or "the folder of the store must be writable"
         return Check(name=name, ok=False, found=str(error), hint=hint)
-    return Check(name=name, ok=True, found="each step that runs has one that owns nothing")
+    return Check(
+        name=name,
+        ok=True,
+        found="steps have ones without rights; with a compile cache, a common one",
+    )
 
 
 def _try_id(folder: str) -> None:

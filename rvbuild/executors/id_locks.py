@@ -28,6 +28,7 @@ _OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LOCK = "hhqqi4x"  # struct flock: type, whence, start, length, process
 _TAKEN = frozenset((errno.EAGAIN, errno.EACCES))
 _HINT = "use a store on a local file system of this machine, with --store"
+_MAKE = "let it be a folder that root may write to, and `ids` in it a file or nothing"
 
 
 @frozen
@@ -75,10 +76,13 @@ class IdLocks:
             try:
                 files = list(self._files(stack))
             except OSError as error:
-                raise _refused(error) from error
+                raise _refused(error, self._hint(error)) from error
             if not files:
-                raise _refused(OSError(errno.EROFS, os.strerror(errno.EROFS), self.machine))
+                raise _refused(OSError(errno.EROFS, os.strerror(errno.EROFS), self.machine), _MAKE)
             yield OpenLocks(tuple(files))
+
+    def _hint(self, error: OSError) -> str:
+        return _MAKE if str(error.filename).startswith(self.machine) else _HINT
 
     def _files(self, stack: contextlib.ExitStack) -> Iterator[int]:
         with contextlib.suppress(OSError):
@@ -111,6 +115,6 @@ def _locked(file: int, number: int, kind: int) -> bool:
     return True
 
 
-def _refused(error: OSError) -> SandboxError:
+def _refused(error: OSError, hint: str = _HINT) -> SandboxError:
     msg = f"no id can be taken for a step: {error.strerror}"
-    return SandboxError(msg, where=error.filename, hint=_HINT)
+    return SandboxError(msg, where=error.filename, hint=hint)

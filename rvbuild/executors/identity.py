@@ -35,8 +35,8 @@ _FEWER = 1024  # in a container that has not so many
 _NOBODY = 65534
 _WAIT = 0.1  # seconds between two attempts, when all ids are taken
 _CAPABILITIES = {
-    "CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_FOWNER": 3, "CAP_SETGID": 6, "CAP_SETUID": 7,
-    "CAP_SYS_ADMIN": 21,
+    "CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_FOWNER": 3, "CAP_KILL": 5, "CAP_SETGID": 6,
+    "CAP_SETUID": 7, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21,
 }  # fmt: skip
 _HINT = "give it to the container (--cap-add), or run rvbuild as an ordinary user"
 

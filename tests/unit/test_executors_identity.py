@@ -55,6 +55,8 @@ LACKING = [
     (ALL, "deny", "setgroups(2) is denied in this user namespace"),
     (ALL & ~1, "allow", "this root has no CAP_CHOWN"),
     (ALL & ~(1 << 7 | 1 << 6), "allow", "this root has no CAP_SETGID, CAP_SETUID"),
+    (ALL & ~(1 << 5), "allow", "this root has no CAP_KILL"),  # sandboxes would outlive it
+    (ALL & ~(1 << 19), "allow", "this root has no CAP_SYS_PTRACE"),  # nor could they be counted
     (ALL & ~(1 << 21), "allow", "this root has no CAP_SYS_ADMIN"),
     (ALL & ~(1 << 12), "allow", ""),  # CAP_NET_ADMIN: what for?
 ]
@@ -206,3 +208,17 @@ def test_one_place_is_enough(tmp_path: Path, store: str):
     none = Pool(range(1), 0, IdLocks(None, nowhere))
     with pytest.raises(SandboxError, match="no id can be taken for a step"), none.own(refuse):
         pass
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_what_is_in_the_place_of_the_machines_folder_is_told(tmp_path: Path, store: str, kind: str):
+    """Another store would not help."""
+    machine = tmp_path / "machine"
+    if kind == "link":
+        machine.symlink_to(store)
+    else:
+        machine.touch()
+    with pytest.raises(SandboxError) as refused, IdLocks(store, str(machine)).opened():
+        pass
+    assert refused.value.where == str(machine)
+    assert "let it be a folder" in (refused.value.hint or "")
