@@ -85,6 +85,7 @@ class Outcome:
     output and error together. A time-out is ``exit_code`` 124 (as ``timeout(1)`` has it).
     ``refusal`` says why there is no output although the command went well: what it left
     is none. Such an outcome is never recorded.
+    ``limit`` says which limit the step went over, if it was stopped for that.
     ``accelerated``: a compile cache was within reach; whoever keeps the outcome keeps that
     apart from the message.
     """
@@ -94,6 +95,7 @@ class Outcome:
     tree: Digest | None
     log: Digest
     refusal: RvbuildError | None = None
+    limit: str = field(default="", eq=False)
     accelerated: bool = field(default=False, eq=False)
 
     def encode(self) -> bytes:

@@ -289,7 +289,9 @@ def _failure(step: Step, outcome: Outcome, log: bytes) -> StepError:
     why = f"exit code {outcome.exit_code}"
     if outcome.exit_code == TIMED_OUT:
         why = f"not done after {step.timeout} s"
-    if outcome.exit_code == TOO_LARGE:
+    elif outcome.limit:
+        why = outcome.limit
+    elif outcome.exit_code == TOO_LARGE:
         why += ": a file grew beyond the limit on sizes (`ulimit -f`)"
     what = "the check failed" if step.is_check else "the step failed"
     return StepError(

@@ -301,6 +301,7 @@ class LocalExecutor:
             output=None,
             tree=None,
             log=self._store.write(text),
+            limit=ended.limit,
             accelerated=bool(layers),
         )
         if exit_code:

@@ -30,10 +30,14 @@ _LACKS = {"bytes": "the disk of the store was almost full",
 
 @frozen
 class Ended:
-    """How a step ended; ``started`` is False if its command never ran."""
+    """How a step ended; ``started`` is False if its command never ran.
+
+    ``limit`` is which limit it went over, in words, if it was stopped for that.
+    """
 
     exit_code: int
     started: bool
+    limit: str = ""
 
 
 class Watch:
@@ -65,6 +69,7 @@ class Watch:
         self._seconds = seconds
         self._deadline = time.monotonic() + seconds
         self._stopped: int | None = None
+        self._why = ""
 
     def follow(self) -> Ended:
         """Return when the process, and all that it started, is gone.
@@ -79,7 +84,7 @@ class Watch:
         if exit_code == 0 and self._stopped is None:
             self._measure()
         if self._stopped is not None:
-            return Ended(self._stopped, True)
+            return Ended(self._stopped, True, self._why)
         if self._sandbox.failure:
             self._log.note(self._sandbox.failure)
         return Ended(exit_code, started)
@@ -165,6 +170,6 @@ class Watch:
             self._stop(OVER_LIMIT, _LACKS[lack])
 
     def _stop(self, exit_code: int, why: str) -> None:
-        self._stopped = exit_code
+        self._stopped, self._why = exit_code, why
         self._sandbox.kill()
         self._log.note(f"stopped the step: {why}")

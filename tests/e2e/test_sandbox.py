@@ -308,6 +308,7 @@ def test_endless_log(small: Bench):
     log = small.log(outcome)
     assert SMALL.log_bytes <= len(log) < SMALL.log_bytes + 200
     assert log.endswith("rvbuild: stopped the step: its log went over 100,000 bytes\n")
+    assert outcome.limit == "its log went over 100,000 bytes"
 
 
 def test_log_without_line_ends_and_with_any_byte(bench: Bench):

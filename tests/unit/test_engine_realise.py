@@ -364,19 +364,24 @@ def test_only_the_last_lines_of_a_log_are_shown(shop: Workshop):
     assert error.details == tuple(f"line {number}" for number in range(15, 40))
 
 
-@pytest.mark.parametrize(("code", "says"), [(153, "ulimit -f"), (1, "")])
-def test_a_file_that_grew_too_large(shop: Workshop, code: int, says: str):
-    """The limit is one of the shell that began the build: the recipe is not to blame."""
+@pytest.mark.parametrize(("code", "limit", "says"), [
+    (153, "", "exit code 153: a file grew beyond the limit on sizes (`ulimit -f`)"),
+    (153, "its log went over 10 bytes", "the step failed: its log went over 10 bytes"),
+    (1, "", "exit code 1"),
+])  # fmt: skip
+def test_a_limit_that_a_step_went_over_is_named(shop: Workshop, code: int, limit: str, says: str):
+    """The first is one of the shell that began the build, the second one of the executor."""
     step = shop.step("s", "fail 1")
 
     class Large(type(shop.executor)):  # type: ignore[misc]
         def run(self, *_: object) -> Outcome:
-            return Outcome(exit_code=code, output=None, tree=None, log=self.store.write(b""))
+            log = self.store.write(b"")
+            return Outcome(exit_code=code, output=None, tree=None, log=log, limit=limit)
 
     shop.executor = Large(shop.store)
     error = shop.build(step).errors[step.digest]
-    assert says in str(error)
-    assert ("limit" in str(error)) == bool(says)
+    assert isinstance(error, StepError)
+    assert error.message.endswith(says)
 
 
 def test_a_source_that_is_not_to_be_had(shop: Workshop):
