@@ -31,7 +31,7 @@ from rvbuild.executors.bwrap import Overlay
 from rvbuild.executors.identity import Identity
 from rvbuild.executors.layer_files import Keeping, Settling, opened
 from rvbuild.executors.workspace import give
-from rvbuild.files.folder import open_folder
+from rvbuild.files.folder import open_folder, path_of
 from rvbuild.files.removal import remove_tree
 
 LAYERS, BASE = "layers", "base"
@@ -66,12 +66,8 @@ class Accelerator:
             while not _locked(folder, fcntl.LOCK_SH):
                 wanted()
                 time.sleep(_WAIT)
-            yield self._layer(over)
-
-    @property
-    def layers(self) -> str:
-        """The folder of the lower layers."""
-        return os.path.join(self.folder, LAYERS)
+            reach = path_of(folder) if self.owner else self.folder
+            yield self._layer(os.path.join(reach, LAYERS), over)
 
     def _settle(self, folder: int, wanted: Callable[[], None]) -> None:
         """Put all into one layer, and clear what older versions left.
@@ -89,23 +85,24 @@ class Accelerator:
                     Settling(self.owner, wanted).folder(source, target, 0)
                 remove_tree(name, layers, wanted=wanted)
 
-    def _layer(self, over: str) -> Layer:
+    def _layer(self, layers: str, over: str) -> Layer:
         for name in ("", "upper", "work", "kept"):
             path = os.path.join(over, name)
             os.mkdir(path, 0o700)
             give(path, self.owner)
-        numbers = _numbers(self.layers)[-self._most(over) :]
-        return Layer(Overlay(self.layers, over, (BASE, *numbers)), self.owner)
-
-    def _most(self, over: str) -> int:
-        """How many layers fit into the options of a mount, besides the base."""
-        room = _OPTIONS - _OTHER_OPTIONS - 2 * len(os.fsencode(_PREFIX + over))
-        return max(1, room // len(os.fsencode(f"{_PREFIX}{self.layers}/00000000:")) - 1)
+        numbers = _numbers(layers)[-_most(layers, over) :]
+        return Layer(Overlay(layers, over, (BASE, *numbers)), self.owner)
 
     def _is_ours(self, folder: int) -> bool:
         status = os.stat(LAYERS, dir_fd=folder, follow_symlinks=False)
         uid = self.owner.uid if self.owner else os.geteuid()
         return stat.S_ISDIR(status.st_mode) and status.st_uid == uid
+
+
+def _most(layers: str, over: str) -> int:
+    """How many layers fit into the options of a mount, besides the base."""
+    room = _OPTIONS - _OTHER_OPTIONS - 2 * len(os.fsencode(_PREFIX + over))
+    return max(1, room // len(os.fsencode(f"{_PREFIX}{layers}/00000000:")) - 1)
 
 
 @frozen
@@ -182,4 +179,4 @@ def _locked(folder: int, how: int) -> bool:
 def _made(name: str, at: int, owner: Identity | None) -> None:
     with contextlib.suppress(FileExistsError):
         os.mkdir(name, 0o700, dir_fd=at)
-        give(name, owner, at)
+    give(name, owner, at)  # also where a run was killed between the two

@@ -26,7 +26,6 @@ from rvbuild.executors.sandbox import Launch, Sandbox
 from rvbuild.executors.step_log import StepLog
 from rvbuild.executors.threshold import Threshold
 from rvbuild.executors.watch import Watch
-from rvbuild.files.removal import remove_tree
 
 _OLDEST_BWRAP = (0, 5)  # --clearenv, --perms
 _OLDEST_GIT = (2, 25)
@@ -145,7 +144,7 @@ def _ids(folder: str) -> Check:
         found = "root alone is here" if os.geteuid() == 0 else "whoever starts rvbuild"
         return Check(name=name, ok=True, found=found)
     try:
-        with tempfile.TemporaryDirectory(dir=_nearest(folder)) as top:
+        with tempfile.TemporaryDirectory(dir=_nearest(os.path.join(folder, "tmp"))) as top:
             _try_id(top)
     except (OSError, RvbuildError) as error:
         hint = getattr(error, "hint", None) or "the folder of the store must be writable"
@@ -160,7 +159,7 @@ def _ids(folder: str) -> Check:
 def _try_id(folder: str) -> None:
     pool = identity.pool(folder)
     with pool.own() if pool else nullcontext() as owner:
-        remove_tree(workspace.make(os.path.join(folder, "steps"), owner))
+        workspace.make(os.path.join(folder, "steps"), owner).remove(lambda: None)
 
 
 def _accelerators(folder: str) -> Check:

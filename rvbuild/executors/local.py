@@ -38,7 +38,6 @@ from rvbuild.executors.sandbox import Launch, Sandbox, refused
 from rvbuild.executors.step_log import StepLog
 from rvbuild.executors.threshold import Threshold
 from rvbuild.executors.watch import Ended, Watch
-from rvbuild.files.removal import remove_tree
 
 _SHORT = "see what there is too little of (`ulimit -a`, `df`), or run fewer steps at once (-j)"
 _LAST_SECONDS = 0.5
@@ -106,7 +105,7 @@ class _Step:
 
     action: Action
     label: str
-    folder: str
+    folder: workspace.StepFolder
     owner: Identity | None
 
 
@@ -188,15 +187,16 @@ class LocalExecutor:
             if not keep:
                 self._clear(step, self._notice)
         if keep and self._kept:
-            self._kept(label, folder)
+            folder.close()
+            self._kept(label, folder.path)
         return outcome
 
     def _clear(self, step: _Step, tell: Callable[[str], None]) -> None:
         """Remove its folder; what stays there takes nothing from what the step came to."""
         try:
-            remove_tree(step.folder, wanted=partial(self._raise_if_late, step.label))
+            step.folder.remove(partial(self._raise_if_late, step.label))
         except (OSError, Interrupted) as error:
-            tell(f"{step.folder} stays until `rvbuild gc` removes it: {error}")
+            tell(f"{step.folder.path} stays until `rvbuild gc` removes it: {error}")
 
     def stop(self) -> None:
         """Kill everything that runs and wait until it is gone; nothing runs afterwards.
@@ -248,7 +248,7 @@ class LocalExecutor:
         wanted = partial(self._raise_if_stopped, step.label)
         for mount in step.action.mounts:
             if mount.writable:
-                target = os.path.join(step.folder, mount.path)
+                target = os.path.join(step.folder.reach, mount.path)
                 workspace.copy(self._store.path(mount.tree), target, step.owner, wanted)
         with ExitStack() as stack:
             layers = self._layers(step, accelerators, stack)
@@ -269,7 +269,7 @@ class LocalExecutor:
         layers: dict[str, Layer] = {}
         try:
             for at, folder in accelerators.items():
-                over = os.path.join(step.folder, f"over-{len(layers)}")
+                over = os.path.join(step.folder.reach, f"over-{len(layers)}")
                 mounted = Accelerator(folder, step.owner).mounted(over, wanted)
                 layers[at] = stack.enter_context(mounted)
         except OSError as error:
@@ -318,7 +318,7 @@ class LocalExecutor:
 
     def _launch(self, step: _Step, layers: Mapping[str, Layer]) -> Launch:
         overlays = {at: layer.overlay for at, layer in layers.items()}
-        seen = room(step.action, step.folder, self._store.path, overlays)
+        seen = room(step.action, step.folder.reach, self._store.path, overlays)
         seen = evolve(seen, environment={**seen.environment, "jobs": str(self._jobs)})
         command = step.action.command.arguments
         asked, options = staged(self._program, command, step.owner, seen)
@@ -339,13 +339,13 @@ class LocalExecutor:
         try:
             seconds = step.action.timeout
             wanted = partial(self._raise_if_stopped, step.label)
-            return Watch(sandbox, log, self._limits, seconds, step.folder, wanted).follow()
+            return Watch(sandbox, log, self._limits, seconds, step.folder.reach, wanted).follow()
         finally:
             with self._changed:
                 self._sandboxes.discard(sandbox)
 
     def _with_output(self, outcome: Outcome, step: _Step) -> Outcome:
-        out = os.path.join(step.folder, WORKING_DIRECTORY, OUTPUT)
+        out = os.path.join(step.folder.reach, WORKING_DIRECTORY, OUTPUT)
         try:
             # The step may have put a symlink there, and it would be followed out here.
             if not stat.S_ISDIR(os.lstat(out).st_mode):

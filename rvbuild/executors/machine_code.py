@@ -58,7 +58,7 @@ _GENERIC = {
     "capset": 91, "personality": 92, "exit_group": 94, "unshare": 97, "sched_setscheduler": 119,
     "rt_sigaction": 134, "rt_sigprocmask": 135, "setpriority": 140, "setresuid": 147,
     "setresgid": 149, "setgroups": 159, "setdomainname": 162, "prctl": 167, "execve": 221,
-    "open_tree": 428, "close_range": 436,
+    "open_tree": 428, "move_mount": 429, "close_range": 436,
 }  # fmt: skip
 _X86_64 = {
     "write": 1, "close": 3, "rt_sigaction": 13, "rt_sigprocmask": 14, "sendfile": 40, "execve": 59,
@@ -66,7 +66,7 @@ _X86_64 = {
     "personality": 135, "setpriority": 141, "sched_setscheduler": 144, "prctl": 157,
     "chroot": 161, "mount": 165, "setdomainname": 171, "exit_group": 231, "ioprio_set": 251,
     "openat": 257, "mkdirat": 258, "fchmodat": 268, "unshare": 272, "dup3": 292,
-    "open_tree": 428, "close_range": 436,
+    "open_tree": 428, "move_mount": 429, "close_range": 436,
 }  # fmt: skip
 
 

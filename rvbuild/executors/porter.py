@@ -31,7 +31,10 @@ Pairs = Sequence[tuple[str, str]]
 
 _HERE = -100  # AT_FDCWD
 _NEW_MOUNTS = 0x20000  # CLONE_NEWNS
-_NOSUID, _NODEV, _BIND, _RECURSIVE, _SLAVE = 2, 4, 4096, 16384, 1 << 19  # mount(2)
+_NOSUID, _NODEV, _RECURSIVE, _SLAVE = 2, 4, 16384, 1 << 19  # mount(2)
+_NO_FOLLOW, _WHOLE = 0x100, 0x8000  # AT_SYMLINK_NOFOLLOW, AT_RECURSIVE
+_CLONE_TREE = 1 | os.O_CLOEXEC | _NO_FOLLOW | _WHOLE  # OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC
+_FROM_DESCRIPTOR = 4  # MOVE_MOUNT_F_EMPTY_PATH
 _CLOEXEC = os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOEXEC
 _SET_DEATH_SIGNAL, _KILL = 1, 9  # prctl(2)
@@ -57,37 +60,37 @@ class Porter(Program):
     @property
     def descriptors(self) -> int:
         """How many numbers from 3 on must be free."""
-        return sum(call.name == "openat" for call in self.calls)
+        return sum(call.name in {"open_tree", "openat"} for call in self.calls)
 
 
 def _calls(owner: Identity, sources: Pairs, files: Pairs) -> Iterator[Call]:
+    """What it does, in order.
+
+    Sources are cloned before the namespace is another one: their paths may lead by ``/proc`` into
+    the process that asked, whose mounts are those of the old one.
+    """
+    for _, path in sources:
+        yield Call("open_tree", (_HERE, _text(path), _CLONE_TREE))
     yield Call("unshare", (_NEW_MOUNTS,))
     yield Call("mount", (0, _text("/"), 0, _RECURSIVE | _SLAVE, 0))
-    for _, path in sources:  # before the stage may cover them
-        yield _opened(path, os.O_PATH | os.O_NOFOLLOW)
-    for _, path in files:
-        yield _opened(path, os.O_RDONLY)
+    for _, path in files:  # before the stage may cover them
+        yield Call("openat", (_HERE, _text(path), os.O_RDONLY | _CLOEXEC, 0))
     options = (_NOSUID | _NODEV, _text("mode=0755"))
     yield Call("mount", (_text("rvbuild"), _text(STAGE), _text("tmpfs"), *options))
     free = _FIRST + len(sources) + len(files)
     for number, (name, path) in enumerate(sources, _FIRST):
-        yield from _bound(number, path, f"{STAGE}/{name}", free)
+        yield from _placed(number, path, f"{STAGE}/{name}", free)
     yield from _copied(files, _FIRST + len(sources), free)
     yield from _left_root(owner)
 
 
-def _opened(path: str, how: int) -> Call:
-    return Call("openat", (_HERE, _text(path), how | _CLOEXEC, 0))
-
-
-def _bound(number: int, path: str, target: str, free: int) -> Iterator[Call]:
+def _placed(number: int, path: str, target: str, free: int) -> Iterator[Call]:
     if stat.S_ISDIR(os.lstat(path).st_mode):
         yield Call("mkdirat", (_HERE, _text(target), 0o755))
     else:
         yield Call("openat", (_HERE, _text(target), _CREATE, 0o644))
         yield Call("close", (free,))
-    source = _text(f"/proc/self/fd/{number}")
-    yield Call("mount", (source, _text(target), 0, _BIND | _RECURSIVE, 0))
+    yield Call("move_mount", (number, _text(""), _HERE, _text(target), _FROM_DESCRIPTOR))
 
 
 def _copied(files: Pairs, first: int, free: int) -> Iterator[Call]:

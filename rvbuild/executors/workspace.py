@@ -14,7 +14,7 @@ from attrs import frozen
 
 from rvbuild.core.errors import SandboxError, StoreError
 from rvbuild.executors.identity import Identity
-from rvbuild.files.folder import open_file
+from rvbuild.files.folder import open_file, open_folder, path_of
 from rvbuild.files.removal import remove_tree
 
 MTIME = 315_532_800
@@ -29,8 +29,41 @@ _GIVE_TO_NOBODY = (
 )
 
 
-def make(parent: str, owner: Identity | None = None) -> str:
-    """A new folder that only its owner can enter (a setuid file in it is out of reach).
+@frozen
+class StepFolder:
+    """An open folder, which only its owner can enter (a setuid file in it is out of reach).
+
+    Whoever has a folder above it may rename that, or put a link in its place, at any moment. So
+    root reaches what is in it through ``reach``, which leads to the very folder. ``path`` is for
+    people.
+
+    Example: ``StepFolder("/s/tmp/step-1", 7, 8, "/proc/42/fd/8/.")``, with /s/tmp open as 7.
+    """
+
+    path: str
+    above: int
+    here: int
+    reach: str
+
+    def remove(self, wanted: Callable[[], None]) -> None:
+        """Remove it with all below, and close it; ``wanted`` as for ``remove_tree``.
+
+        Raises:
+            OSError: something could not be removed.
+        """
+        try:
+            remove_tree(os.path.basename(self.path), self.above, wanted=wanted)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close it, and leave it where it is."""
+        os.close(self.here)
+        os.close(self.above)
+
+
+def make(parent: str, owner: Identity | None = None) -> StepFolder:
+    """A new folder of a step.
 
     Args:
         parent: Where it is made.
@@ -41,7 +74,13 @@ def make(parent: str, owner: Identity | None = None) -> str:
         StoreError: it could not be made.
     """
     try:
-        return _make(parent, owner)
+        os.makedirs(parent, 0o755, exist_ok=True)
+        above = open_folder(parent)
+        try:
+            return _make(parent, above, owner)
+        except BaseException:
+            os.close(above)
+            raise
     except OSError as error:
         msg = f"could not make a step's folder: {error.strerror}"
         hint = "free some space with `rvbuild gc`, or use another store with --store"
@@ -49,34 +88,51 @@ def make(parent: str, owner: Identity | None = None) -> str:
         raise StoreError(msg, where=parent, hint=hint, details=details) from error
 
 
-def _make(parent: str, owner: Identity | None) -> str:
-    os.makedirs(parent, 0o755, exist_ok=True)
-    while True:
-        folder = os.path.join(parent, f"step-{os.urandom(8).hex()}")
+def _make(parent: str, above: int, owner: Identity | None) -> StepFolder:
+    name = _new(above)
+    path = os.path.join(parent, name)
+    here = _opened(name, above)
+    try:
+        _fill(here, owner)
+    except BaseException as error:
+        if isinstance(error, SandboxError):
+            error.where = path
+        os.close(here)
         try:
-            os.mkdir(folder, 0o700)
-            break
+            remove_tree(name, above)
+        except OSError as other:
+            error.add_note(f"{path} stays until `rvbuild gc` removes it: {other}")
+        raise
+    return StepFolder(path, above, here, path_of(here) if owner else path)
+
+
+def _new(above: int) -> str:
+    while True:
+        name = f"step-{os.urandom(8).hex()}"
+        try:
+            os.mkdir(name, 0o700, dir_fd=above)
         except FileExistsError:
             continue
-    try:
-        _fill(folder, owner)
-    except BaseException as error:
-        try:
-            remove_tree(folder)
-        except OSError as other:
-            error.add_note(f"{folder} stays until `rvbuild gc` removes it: {other}")
-        raise
-    return folder
+        return name
 
 
-def _fill(folder: str, owner: Identity | None) -> None:
-    for name, mode in (("build", 0o755), ("build/out", 0o755), ("tmp", 0o1777)):
-        path = os.path.join(folder, name)
-        os.mkdir(path, mode)
-        if stat.S_IMODE(os.stat(path).st_mode) != mode:  # the umask took some of it
-            os.chmod(path, mode)
-        give(path, owner)
-    give(folder, owner)
+def _opened(name: str, above: int) -> int:
+    here = open_folder(name, above)
+    if os.fstat(here).st_uid != os.geteuid():
+        os.close(here)
+        raise OSError(errno.EEXIST, "somebody put another folder in its place", name)
+    return here
+
+
+def _fill(here: int, owner: Identity | None) -> None:
+    """Nobody else can enter it: below it, names are as good as descriptors."""
+    for path, mode in (("build", 0o755), ("build/out", 0o755), ("tmp", 0o1777)):
+        os.mkdir(path, mode, dir_fd=here)
+        there = os.stat(path, dir_fd=here, follow_symlinks=False)
+        if stat.S_IMODE(there.st_mode) != mode:  # the umask took some of it
+            os.chmod(path, mode, dir_fd=here)
+        give(path, owner, at=here)
+    give(here, owner)
 
 
 def give(path: str | int, owner: Identity | None, at: int | None = None) -> None:
@@ -130,7 +186,7 @@ def copy(
         _Copy(owner, wanted).tree(source, target)
     except OSError as error:
         msg = f"could not copy an input that the step may write: {error}"
-        raise StoreError(msg, where=target) from error
+        raise StoreError(msg, where=source) from error
 
 
 def _parents(target: str, owner: Identity | None) -> None:

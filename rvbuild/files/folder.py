@@ -99,6 +99,15 @@ def open_file(name: str, at: int | None = None) -> int:
     return os.open(name, FILE, dir_fd=at)
 
 
+def path_of(folder: int) -> str:
+    """A path of an open folder that leads to it, whoever renames what is above it meanwhile.
+
+    It is for what takes paths alone: in this process, or in another one that may look into this.
+    (The dot lets it be opened where no link may be.)
+    """
+    return f"/proc/{os.getpid()}/fd/{folder}/."
+
+
 def set_mode(name: str, mode: int, at: int | None = None) -> None:
     """Like chmod(2), but not through a link; also where nobody may open ``name``.
 

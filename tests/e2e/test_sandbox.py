@@ -438,7 +438,8 @@ def test_waiting_ends_after_the_last_process(bench: Bench, tmp_path: Path):
     step = _Step(action=action, label="step", folder=workspace.make(str(tmp_path)), owner=None)
     sandbox = Sandbox(bench.executor._keeper, bench.executor._launch(step, {}))
     log = StepLog(lambda _: None, 1000)
-    assert Watch(sandbox, log, Limits(), 60, step.folder).follow() == Ended(0, True)
+    assert Watch(sandbox, log, Limits(), 60, step.folder.reach).follow() == Ended(0, True)
+    step.folder.close()
     assert processes_with(mark) == []
 
 

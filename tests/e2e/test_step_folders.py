@@ -20,6 +20,7 @@ from world import World
 from rvbuild.core.action import Mount
 from rvbuild.core.errors import Interrupted, RvbuildError, SandboxError, StoreError
 from rvbuild.executors import doctor, identity, local, sandbox, workspace
+from rvbuild.executors.identity import Identity
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.local import LocalExecutor, _Step
 from rvbuild.executors.sandbox import Sandbox
@@ -152,8 +153,9 @@ def test_a_look_at_what_a_step_left_can_be_ended(bench: Bench, tmp_path: Path):
         with ExitStack() as stack:
             if most == 5:
                 stack.enter_context(pytest.raises(Interrupted))
-            ended.append(Watch(sandbox, log, Limits(), 60, step.folder, patience).follow())
+            ended.append(Watch(sandbox, log, Limits(), 60, step.folder.reach, patience).follow())
         assert len(patience.asked) > 5
+        step.folder.remove(lambda: None)
     assert ended == [Ended(0, True)]
 
 
@@ -206,7 +208,7 @@ def test_a_folder_that_stays_hides_nothing(
     assert told == []
 
     with monkeypatch.context() as patch:
-        patch.setattr(local, "remove_tree", fault(errno.EIO))
+        patch.setattr(workspace, "remove_tree", fault(errno.EIO))
         found, notes = outcome()
     assert found == plain
     (said,) = notes or told
@@ -232,7 +234,46 @@ def test_a_folder_that_is_half_made_goes(tmp_path: Path, monkeypatch: pytest.Mon
                 workspace.make(str(tmp_path))
         assert len(os.listdir(tmp_path)) == stays
         assert len(caught.value.details) == stays
-    workspace.make(str(tmp_path))
+    workspace.make(str(tmp_path)).close()
+
+
+# ---- whoever has a folder above it
+
+
+@pytest.mark.parametrize("swapped", ["step", "above", "nothing"])
+def test_root_writes_into_the_folder_that_it_made(tmp_path: Path, swapped: str):
+    """Its parent may belong to another user, who puts a link in the place of a folder."""
+    (tmp_path / "tree/inner").mkdir(parents=True)
+    (tmp_path / "tree/inner/file").touch()
+    victim = tmp_path / "victim"
+    (victim / "build/src").mkdir(parents=True)
+    (victim / "step/build/src").mkdir(parents=True)
+    owner = Identity(os.geteuid(), os.getegid())
+    folder = workspace.make(str(tmp_path / "store/tmp"), owner)
+    name = os.path.basename(folder.path)
+    place = {"step": Path(folder.path), "above": tmp_path / "store/tmp"}.get(swapped)
+    if place:
+        place.rename(tmp_path / "moved")
+        place.symlink_to(victim)
+        (victim / name).symlink_to("step")
+    before = sorted(victim.rglob("*"))
+    workspace.copy(str(tmp_path / "tree"), f"{folder.reach}/build/src/copy", owner)
+    moved = {"step": tmp_path / "moved", "above": tmp_path / "moved" / name}
+    there = moved.get(swapped, Path(folder.path))
+    assert (there / "build/src/copy/inner/file").exists()
+    folder.remove(lambda: None)
+    assert sorted(victim.rglob("*")) == before
+
+
+def test_a_folder_that_somebody_put_in_its_place_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    other = os.geteuid() + 1
+    with monkeypatch.context() as patch:
+        patch.setattr(workspace.os, "geteuid", lambda: other)
+        with pytest.raises(StoreError, match="somebody put another folder in its place"):
+            workspace.make(str(tmp_path))
+    assert len(os.listdir(tmp_path)) == 1, "it is not ours to remove"
 
 
 def test_a_machine_that_is_out_of_descriptors_is_named(
@@ -255,7 +296,7 @@ from rvbuild.executors import workspace
 from rvbuild.executors.identity import Identity
 for owner in (Identity(0, 0), Identity(1, 1)):
     try:
-        workspace.make(sys.argv[1], owner)
+        workspace.make(sys.argv[1], owner).close()
     except RvbuildError as error:
         print(type(error).__name__, error.exit_code, error, "-", error.hint)
 print(len(os.listdir(sys.argv[1])))

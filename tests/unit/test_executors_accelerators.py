@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rvbuild.executors.accelerators import Accelerator
+from rvbuild.executors.identity import Identity
 
 
 def _cache(top: Path) -> Path:
@@ -56,3 +57,20 @@ def test_the_folder_of_another_user_is_refused(tmp_path: Path, whose: str | None
     ):
         pass
     assert (cache / "old" / "file").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("killed", [None, "layers", "layers/base"])
+def test_a_run_that_was_killed_before_it_gave_a_folder_away_hinders_no_other(
+    tmp_path: Path, killed: str | None
+) -> None:
+    owner = Identity(12345, 12345)
+    cache = Accelerator(str(tmp_path / "accelerators/go"), owner)
+    (tmp_path / "step").mkdir()
+    with cache.mounted(str(tmp_path / "step/one")):
+        pass
+    if killed:
+        os.chown(tmp_path / "accelerators/go" / killed, 0, 0)
+    with cache.mounted(str(tmp_path / "step/two")):
+        for name in ("layers", "layers/base"):
+            assert (tmp_path / "accelerators/go" / name).stat().st_uid == owner.uid
