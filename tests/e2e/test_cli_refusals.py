@@ -413,8 +413,8 @@ def test_a_store_that_is_a_file(bare: World):
     bare.recipe("hello", HELLO)
     bare.store.write_text("a file")
     ran = bare.run(HELLO_HERE)
-    assert (ran.code, ran.out) == (1, "")
-    ran.said("error: cannot write the store: ", str(bare.store), "hint: ", "--store")
+    assert (ran.code, ran.out) == (2, "")
+    ran.said("error: the store's place is neither", "Not a directory", str(bare.store), "--store")
     assert bare.run("store", "verify").code == 2
     assert bare.store.read_text() == "a file"
 
