@@ -18,6 +18,7 @@ _RIGHTS = "look whose it is, and who may write it"
 _FILES = "raise the limit on open files (`ulimit -n`), or use fewer --jobs"
 _MEMORY = "give it more (`ulimit -v`), or use fewer --jobs"
 _PROCESSES = "raise the limit on processes (`ulimit -u`), or use fewer --jobs"
+_TEMPORARY = "let TMPDIR name a folder that has room and that you may write"
 _MACHINE = {
     errno.ENOSPC: _SPACE,
     errno.EDQUOT: _SPACE,
@@ -74,6 +75,8 @@ def _of_system_call(error: OSError) -> RvbuildError | None:
     if error.errno in _MACHINE:
         hint = _MACHINE[error.errno]
         return StoreError(os.strerror(error.errno), where=_place(error), hint=hint)
+    if error.errno == errno.ENOENT and error.filename is None:  # as `tempfile` has it
+        return StoreError(str(error.strerror), where=_place(error), hint=_TEMPORARY)
     return None
 
 
