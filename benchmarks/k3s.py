@@ -194,7 +194,7 @@ def _edited(
         if word == "a":  # the first time without anything that an earlier build left
             bench.forget(linked)
             for folder in bench.machinery.accelerators.values():
-                shutil.rmtree(folder)
+                shutil.rmtree(folder, ignore_errors=True)  # there may be none yet
                 os.makedirs(folder)
         return bench.build(linked), bench.times.steps
 
