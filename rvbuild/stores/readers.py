@@ -94,8 +94,10 @@ class _Search:
     there: Survey
     made: list[_Made]
     _found: dict[str, str] = field(factory=dict, init=False)
-    _outputs: dict[str, frozenset[str]] = field(factory=dict, init=False)
-    """Of results that go: the files of each output's tree, by its hash."""
+    _outputs: set[str] = field(factory=set, init=False)
+    """Of results that go: the hash of each output's tree."""
+    _files: dict[str, frozenset[str]] = field(factory=dict, init=False)
+    """What ``_read`` gave, by the tree's hash: many rounds ask for the same."""
 
     def result(self, damaged: Collection[str]) -> list[Reader]:
         actions: dict[str, str] = {}
@@ -109,8 +111,8 @@ class _Search:
             for name, path in self.there.named(top):
                 if name in actions or name not in known:
                     self._found[path] = actions.get(name, _UNKNOWN)
-        while any(self._follows(each) for each in self.made if each.path not in self._found):
-            continue
+        while [each for each in self.made if each.path not in self._found and self._follows(each)]:
+            continue  # each of a round was made of what went before it, in that round or earlier
         return [Reader(path, problem) for path, problem in reversed(self._found.items())]
 
     def _direct(self, each: _Made, damaged: Collection[str]) -> str:
@@ -121,21 +123,25 @@ class _Search:
 
     def _goes(self, each: _Made, problem: str) -> None:
         self._found[each.path] = problem
-        output = each.it.output.hash
-        self._outputs.setdefault(output, self._files(output))
+        self._outputs.add(each.it.output.hash)
 
     def _follows(self, each: _Made) -> bool:
         """Whether the result is made of one that goes; then it goes, too."""
         if each.inputs is not None:
-            wrong = sorted(each.inputs & self._outputs.keys())
+            wrong = sorted(each.inputs & self._outputs)
         else:  # it was fetched or merged; a merge has the very files of its parts
-            files = self._files(each.it.output.hash)
-            wrong = sorted(name for name, has in self._outputs.items() if has & files)
+            files = self._files_of(each.it.output.hash)
+            wrong = sorted(name for name in self._outputs if self._files_of(name) & files)
         if wrong:
             self._goes(each, f"made of {self.layout.tree(wrong[0])}, which is to be made anew")
         return bool(wrong)
 
-    def _files(self, tree: str) -> frozenset[str]:
+    def _files_of(self, tree: str) -> frozenset[str]:
+        if tree not in self._files:
+            self._files[tree] = self._read(tree)
+        return self._files[tree]
+
+    def _read(self, tree: str) -> frozenset[str]:
         """The content of a tree's files; none where its mark is damaged or missing."""
         with suppress(VerificationError):
             data = _content(self.layout, f"{self.layout.tree(tree)}{MARK}")
