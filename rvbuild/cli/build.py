@@ -235,5 +235,8 @@ def _remember(
         marks += [each.path for each in below(shown)]  # each folder too: something may come
         links.append((result.place, shown))
     layout = setup.store.layout
-    is_right = partial(all, (is_as_marked(layout, shown) for _, shown in links))
+
+    def is_right() -> bool:
+        return all(is_as_marked(layout, shown) for _, shown in links)
+
     memo.keep(answer, inputs, links, marks, is_right)

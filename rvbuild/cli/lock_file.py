@@ -11,6 +11,7 @@ import stat
 from contextlib import suppress
 
 from rvbuild.core.errors import StoreError
+from rvbuild.stores.barrier import sync_folder
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
@@ -61,16 +62,7 @@ def _replace(real: str, text: str, mode: int | None) -> None:
         with suppress(OSError):  # what went wrong first is what is told
             os.unlink(mine)
         raise
-    _sync_folder(os.path.dirname(real))
-
-
-def _sync_folder(path: str) -> None:
-    """Let the new name outlive a power cut."""
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(os.path.dirname(real), durable=True)
 
 
 def _mode_of(path: str) -> int | None:

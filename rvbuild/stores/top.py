@@ -1,7 +1,7 @@
 """What lies at the top of a store.
 
-Knows: names. Must not know: what is in them. Imports nothing: a build with nothing to do pays for
-this module where its store is behind a link.
+Knows: names. Must not know: what is in them. Imports nothing: whoever looks whether a
+folder could become a store pays for this module.
 """
 
 from __future__ import annotations
