@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from rvbuild.core.errors import StoreError, UsageError
-from rvbuild.files.folder import open_folder
+from rvbuild.files.folder import open_folder, opened
 from rvbuild.files.removal import remove_tree
 from rvbuild.files.swap import exchange, put
 from rvbuild.files.walk import below
@@ -132,11 +132,8 @@ def copy(
 
 def _filled(mine: str, fill: Callable[[int], None]) -> None:
     os.mkdir(mine)
-    at = open_folder(mine)
-    try:
+    with opened(mine) as at:
         fill(at)
-    finally:
-        os.close(at)
 
 
 def _went(former: str, gone: str) -> bool:
@@ -243,10 +240,6 @@ def _locked(parent: str, stack: ExitStack) -> str | None:
 def _clear(parent: str) -> None:
     """Remove what runs that were killed have left: nobody holds its lock."""
     for name in filter(_STAGING.fullmatch, os.listdir(parent)):
-        with suppress(OSError):
-            fd = open_folder(f"{parent}/{name}")
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                remove_tree(f"{parent}/{name}")
-            finally:
-                os.close(fd)
+        with suppress(OSError), opened(f"{parent}/{name}") as fd:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove_tree(f"{parent}/{name}")

@@ -29,9 +29,9 @@ from attrs import frozen
 
 from rvbuild.executors.bwrap import Overlay
 from rvbuild.executors.identity import Identity
-from rvbuild.executors.layer_files import Keeping, Settling, opened
+from rvbuild.executors.layer_files import Keeping, Settling
 from rvbuild.executors.workspace import give
-from rvbuild.files.folder import open_folder, path_of
+from rvbuild.files.folder import opened, path_of
 from rvbuild.files.removal import remove_tree
 
 LAYERS, BASE = "layers", "base"
@@ -140,16 +140,13 @@ def _private(name: str, at: int | None = None) -> Iterator[int]:
     """
     with contextlib.suppress(FileExistsError):
         os.mkdir(name, 0o700, dir_fd=at)
-    folder = open_folder(name, at)
-    try:
+    with opened(name, at) as folder:
         status = os.fstat(folder)
         if status.st_uid != os.geteuid():  # root could change it all the same
             raise OSError(errno.EPERM, f"it belongs to user {status.st_uid}", name)
         if status.st_mode & 0o7777 != 0o700:
             os.fchmod(folder, 0o700)
         yield folder
-    finally:
-        os.close(folder)
 
 
 def _numbers(layers: str | int) -> list[str]:

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from rvbuild.core.errors import SandboxError
-from rvbuild.files.folder import open_folder
+from rvbuild.files.folder import opened
 
 OF_THE_MACHINE = "/run/rvbuild"
 _FILE = "ids"
@@ -94,11 +94,8 @@ class IdLocks:
 
 
 def _opened(folder: str, stack: contextlib.ExitStack) -> int:
-    at = open_folder(folder)
-    try:
+    with opened(folder) as at:
         file = os.open(_FILE, _OPEN, 0o600, dir_fd=at)
-    finally:
-        os.close(at)
     stack.callback(os.close, file)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         raise OSError(errno.EINVAL, "not a regular file", f"{folder}/{_FILE}")

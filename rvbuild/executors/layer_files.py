@@ -10,11 +10,11 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from rvbuild.executors.identity import Identity
 from rvbuild.executors.workspace import give
-from rvbuild.files.folder import FILE, WrongKind, open_folder, set_mode
+from rvbuild.files.folder import FILE, WrongKind, opened, set_mode
 
 _DEEPEST = 16
 _AHEAD = 5 * 24 * 3600
@@ -116,20 +116,6 @@ class Settling(Moving):
         del source
         with contextlib.suppress(FileNotFoundError, IsADirectoryError, PermissionError):
             os.unlink(name, dir_fd=target)
-
-
-@contextlib.contextmanager
-def opened(name: str, above: int | None = None) -> Iterator[int]:
-    """A folder, which is no link, until the end.
-
-    Raises:
-        OSError: as ``open_folder``.
-    """
-    folder = open_folder(name, above)
-    try:
-        yield folder
-    finally:
-        os.close(folder)
 
 
 def _opened_file(name: str, above: int) -> int:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -84,6 +86,20 @@ def open_folder(name: str, at: int | None = None) -> int:
         if error.errno not in {errno.ENOTDIR, errno.ELOOP}:
             raise
         raise WrongKind(name, kind_at(name, at), A_FOLDER) from error
+
+
+@contextmanager
+def opened(name: str, at: int | None = None) -> Iterator[int]:
+    """The folder ``name``, open until the end.
+
+    Raises:
+        OSError: as ``open_folder``.
+    """
+    folder = open_folder(name, at)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
 
 
 def open_file(name: str, at: int | None = None) -> int:
