@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import io
 import re
-import shutil
 import stat
 import struct
 import subprocess
@@ -18,6 +17,7 @@ from urllib.parse import unquote
 
 import pytest
 from attrs import define, field
+from go_command import go, needs_go
 
 from rvbuild.core.errors import LockError, SourceError, VerificationError
 from rvbuild.core.gomod import escape_path, hash1_go_mod
@@ -171,7 +171,7 @@ def test_a_module_goes_into_a_store(http_client: Transport, h1: str, tmp_path: P
     assert Path(store.path(root), "a/b/big.go").read_bytes() == FILES["a/b/big.go"]
 
 
-@pytest.mark.skipif(shutil.which("go") is None, reason="no go command to compare with")
+@needs_go
 def test_the_go_command_agrees(http_client: Transport, h1: str, tmp_path: Path):
     """It takes our h1 as its go.sum, and builds from the module cache that we lay out."""
     (tmp_path / "main").mkdir()
@@ -194,9 +194,9 @@ def test_the_go_command_agrees(http_client: Transport, h1: str, tmp_path: Path):
             source = GoModule(path=MODULE, version=VERSION, h1=h1)
             GoModuleFetcher(goproxy).fetch(source, tree, quiet)
             module = tree.commit()
-        online = go(tmp_path, GOPROXY=server.url, GOMODCACHE=str(tmp_path / "cache"))
+        online = listed(tmp_path, GOPROXY=server.url, GOMODCACHE=str(tmp_path / "cache"))
     cache = store.merge([("", download), (f"{escape_path(MODULE)}@{VERSION}", module)])
-    offline = go(tmp_path, GOPROXY="off", GOMODCACHE=store.path(cache))
+    offline = listed(tmp_path, GOPROXY="off", GOMODCACHE=store.path(cache))
     assert (online.returncode, online.stderr) == (
         0,
         f"go: downloading {MODULE} {VERSION}\n".encode(),
@@ -204,23 +204,9 @@ def test_the_go_command_agrees(http_client: Transport, h1: str, tmp_path: Path):
     assert (offline.returncode, offline.stderr) == (0, b"")
 
 
-def go(home: Path, **settings: str) -> subprocess.CompletedProcess[bytes]:
-    command = shutil.which("go") or "go"
-    return subprocess.run(
-        ["go", "list", "-mod=readonly", "-deps", "."],
-        cwd=home / "main",
-        env={
-            "PATH": str(Path(command).parent),
-            "HOME": str(home),
-            "GOFLAGS": "-modcacherw",
-            "GOSUMDB": "off",
-            "GOTOOLCHAIN": "local",
-            "CGO_ENABLED": "0",
-            **settings,
-        },
-        capture_output=True,
-        check=False,
-    )
+def listed(folder: Path, **settings: str) -> subprocess.CompletedProcess[bytes]:
+    """Every package that the program in ``main`` needs, if the module cache serves them."""
+    return go(folder / "main", "list", "-mod=readonly", "-deps", ".", **settings)
 
 
 def test_another_content_is_refused_with_both_hashes(http_client: Transport, h1: str):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from go_command import go, needs_go
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,19 +109,14 @@ def test_the_single_directives():
     assert indirect == {"example.org/old", "example.org/both"}
 
 
-@pytest.mark.skipif(shutil.which("go") is None, reason="no go command to compare with")
+@needs_go
 def test_the_go_command_reads_the_same(tmp_path: Path):
-    (tmp_path / "go.mod").write_text(GO_MOD)
-    told = subprocess.run(
-        ["go", "mod", "edit", "-json"],
-        cwd=tmp_path,
-        env={"PATH": str(Path(shutil.which("go") or "").parent), "GOTOOLCHAIN": "local"}
-        | {"HOME": str(tmp_path)},
-        capture_output=True,
-        check=True,
-    )
-    go, ours = json.loads(told.stdout), parse_go_mod(GO_MOD)
-    assert [(r["Path"], r["Version"], r.get("Indirect", False)) for r in go["Require"]] == [
+    (tmp_path / "main").mkdir()
+    (tmp_path / "main/go.mod").write_text(GO_MOD)
+    printed = go(tmp_path / "main", "mod", "edit", "-json")
+    assert printed.returncode == 0, printed.stderr
+    theirs, ours = json.loads(printed.stdout), parse_go_mod(GO_MOD)
+    assert [(r["Path"], r["Version"], r.get("Indirect", False)) for r in theirs["Require"]] == [
         (r.path, r.version, r.indirect) for r in ours.requirements
     ]
     assert [
@@ -132,7 +126,7 @@ def test_the_go_command_reads_the_same(tmp_path: Path):
             r["New"]["Path"],
             r["New"].get("Version", ""),
         )
-        for r in go["Replace"]
+        for r in theirs["Replace"]
     ] == [(r.old, r.old_version, r.new, r.new_version) for r in ours.replacements]
 
 
