@@ -26,9 +26,6 @@ from rvbuild.engine.audit import Inspection, audit_outputs
 LOG_TAIL = 25
 """How many of a failed step's last lines its error shows."""
 
-TIMED_OUT = 124
-"""The exit code of a step that ran into its time limit (as of timeout(1))."""
-
 
 TOO_LARGE = 153
 """What a shell makes of SIGXFSZ."""
@@ -286,12 +283,8 @@ def _tail(log: bytes) -> tuple[str, ...]:
 
 
 def _failure(step: Step, outcome: Outcome, log: bytes) -> StepError:
-    why = f"exit code {outcome.exit_code}"
-    if outcome.exit_code == TIMED_OUT:
-        why = f"not done after {step.timeout} s"
-    elif outcome.limit:
-        why = outcome.limit
-    elif outcome.exit_code == TOO_LARGE:
+    why = outcome.limit or f"exit code {outcome.exit_code}"
+    if not outcome.limit and outcome.exit_code == TOO_LARGE:
         why += ": a file grew beyond the limit on sizes (`ulimit -f`)"
     what = "the check failed" if step.is_check else "the step failed"
     return StepError(

@@ -22,13 +22,11 @@ from attrs import define, field
 
 from rvbuild.executors.free_space import FreeSpace
 from rvbuild.files.descent import Descent
-from rvbuild.files.folder import open_folder
+from rvbuild.files.folder import Inode, inode_of, open_folder
 
 _BLOCK = 512
 _MANY = 128  # entries between two looks at the clock
 _PAUSE = 0.5  # seconds between two looks
-
-_Name = tuple[int, int]  # device, inode
 
 
 @define
@@ -95,7 +93,7 @@ class _Look:
     bytes: int = 0
     entries: int = 0
     saw_all: bool = True
-    _seen: set[_Name] = field(factory=set, init=False)
+    _seen: set[Inode] = field(factory=set, init=False)
 
     def steps(self, folder: str) -> Iterator[None]:
         try:
@@ -164,7 +162,7 @@ class _Look:
             self.bytes += status.st_blocks * _BLOCK
 
     def _is_new(self, status: os.stat_result) -> bool:
-        name = (status.st_dev, status.st_ino)
-        new = name not in self._seen
-        self._seen.add(name)
+        inode = inode_of(status)
+        new = inode not in self._seen
+        self._seen.add(inode)
         return new

@@ -145,7 +145,7 @@ class Watch:
 
     def _check(self, now: float) -> None:
         if now >= self._deadline:
-            self._stop(TIMED_OUT, f"it ran for {self._seconds:,.0f} s, its time limit")
+            self._stop(TIMED_OUT, f"not done after {self._seconds:,.0f} s")
         elif self._sandbox.processes() > self._limits.processes:
             self._stop(OVER_LIMIT, f"it had more than {self._limits.processes:,} processes")
         else:

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from attrs import define, field
 
-from rvbuild.files.folder import open_folder, set_mode
+from rvbuild.files.folder import Inode, inode_of, open_folder, set_mode
 
 _LONGEST = 4096
 """Levels of a trail that are followed again; whoever moves folders may do it for ever."""
@@ -23,7 +23,7 @@ class _Level:
     """A folder on the trail: its name in the one above, which inode it is, what is to do in it."""
 
     name: str
-    inode: tuple[int, int]
+    inode: Inode
     pending: list[str] = field(factory=list)
 
 
@@ -42,7 +42,7 @@ class Descent:
     def __init__(self, top: int, *, writable: bool = False) -> None:
         self._writable = writable
         self.here = os.dup(top)
-        self._trail = [_Level("", _inode(top))]
+        self._trail = [_Level("", inode_of(os.fstat(top)))]
         self._allow(top)
 
     def close(self) -> None:
@@ -72,7 +72,7 @@ class Descent:
             set_mode(name, stat.S_IRWXU, self.here)
             inner = open_folder(name, self.here)
         self._allow(inner)
-        self._trail.append(_Level(name, _inode(inner)))
+        self._trail.append(_Level(name, inode_of(os.fstat(inner))))
         self._move(inner)
 
     def up(self) -> str:
@@ -84,7 +84,7 @@ class Descent:
         left = self._trail.pop()
         outer = open_folder("..", self.here)
         self._move(outer)
-        if _inode(outer) != self._trail[-1].inode:
+        if inode_of(os.fstat(outer)) != self._trail[-1].inode:
             raise OSError(errno.ESTALE, "a folder was moved meanwhile", left.name)
         return left.name
 
@@ -97,7 +97,7 @@ class Descent:
                 inner = open_folder(level.name, self.here)
             except OSError:
                 return
-            if _inode(inner) != level.inode:
+            if inode_of(os.fstat(inner)) != level.inode:
                 os.close(inner)
                 return
             self._trail.append(level)
@@ -112,8 +112,3 @@ class Descent:
         if self._writable and mode & stat.S_IRWXU != stat.S_IRWXU:
             with suppress(PermissionError):  # somebody else's, who may have let us in
                 os.fchmod(fd, stat.S_IRWXU)
-
-
-def _inode(fd: int) -> tuple[int, int]:
-    there = os.fstat(fd)
-    return there.st_dev, there.st_ino

@@ -14,6 +14,9 @@ from contextlib import contextmanager
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
+Inode = tuple[int, int]
+"""Device and number: what two names of one file share."""
+
 A_FOLDER, A_FILE, NOTHING = "a folder", "a regular file", "nothing"
 
 _KINDS = {
@@ -54,6 +57,11 @@ class WrongMode(WrongKind):
     def __init__(self, path: str, mode: int, wanted: int) -> None:
         super().__init__(path, f"mode {stat.S_IMODE(mode):o}", f"{wanted:o}")
         self.mode = wanted
+
+
+def inode_of(there: os.stat_result) -> Inode:
+    """Which file a status is of, as long as it exists."""
+    return there.st_dev, there.st_ino
 
 
 def kind_of(mode: int) -> str:

@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.files.folder import A_FILE, WrongKind, kind_at, open_file
+from rvbuild.stores.barrier import sync_file
 from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, PLAIN, REPAIR, Layout, guarded
 from rvbuild.stores.records import create, put_record, read_all, read_record
 from rvbuild.stores.shelf import Shelf
@@ -68,6 +69,9 @@ class Blobs:
         with guarded(path):
             if not self.has(blob):
                 put_record(self._layout, path, data, durable=self._durable)
+            else:  # perhaps another process named it just now, and has not synced the name yet
+                with self._layout.above(path) as (at, _):
+                    sync_file(at, durable=self._durable)
         return blob
 
     @contextlib.contextmanager

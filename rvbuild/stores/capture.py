@@ -19,6 +19,7 @@ from attrs import define
 
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.ports import Taken
+from rvbuild.files.folder import Inode, inode_of
 from rvbuild.stores.layout import guarded
 from rvbuild.stores.writer import LocalWriter
 
@@ -54,7 +55,7 @@ class _Level:
     """A folder at ``path`` of the tree, which one it is, and the names that are still to do."""
 
     path: str
-    identity: tuple[int, int]
+    inode: Inode
     names: Iterator[tuple[str, bool]]
 
 
@@ -89,7 +90,7 @@ class _Taking:
             for entry in entries:
                 self.taken(1, 0)
                 names.append((entry.name, entry.is_dir(follow_symlinks=False)))
-        return _Level(path, (there.st_dev, there.st_ino), iter(sorted(names)))
+        return _Level(path, inode_of(there), iter(sorted(names)))
 
     def _go(self, name: str) -> None:
         inner = _opened(name, _FOLDER, self.here)
@@ -102,8 +103,7 @@ class _Taking:
 
     def _back(self, level: _Level) -> None:
         self._go("..")
-        there = os.fstat(self.here)
-        if (there.st_dev, there.st_ino) != level.identity:
+        if inode_of(os.fstat(self.here)) != level.inode:
             msg = f"somebody moved a folder of the output while it was read: {level.path!r}"
             raise VerificationError(msg, hint="let no two steps share a folder")
 

@@ -26,7 +26,16 @@ from attrs import define, field, frozen
 
 from rvbuild.core.errors import StoreError
 from rvbuild.files.descent import Descent
-from rvbuild.files.folder import A_FILE, A_FOLDER, NOTHING, WrongKind, kind_at, set_mode
+from rvbuild.files.folder import (
+    A_FILE,
+    A_FOLDER,
+    NOTHING,
+    Inode,
+    WrongKind,
+    inode_of,
+    kind_at,
+    set_mode,
+)
 from rvbuild.files.removal import clear_tree, remove_tree
 from rvbuild.stores.layout import EXECUTABLE, PLAIN, Layout, guarded
 from rvbuild.stores.local import LocalStore
@@ -75,7 +84,7 @@ def repair(store: LocalStore, tell: Tell) -> None:
     """
     layout = store.layout
     moment = time.strftime("%Y-%m-%dT%H-%M-%S")
-    inodes: dict[int, str] = {}
+    inodes: dict[Inode, str] = {}
     rounds = _Rounds(layout, tell, f"{layout.damaged}/{moment}-{os.getpid()}", inodes)
     with store.mending(), guarded(layout.root, "repair"):
         refuse_mounts(layout)
@@ -108,8 +117,8 @@ class _Rounds:
     layout: Layout
     tell: Tell
     folder: str
-    inodes: dict[int, str]
-    _modes: dict[int, int] = field(factory=dict, init=False)
+    inodes: dict[Inode, str]
+    _modes: dict[Inode, int] = field(factory=dict, init=False)
     _trees: dict[str, str] = field(factory=dict, init=False)
 
     def make_way(self) -> None:
@@ -182,7 +191,7 @@ class _Rounds:
         path = finding.path
         if finding.mode:
             with self.layout.above(path) as (at, name):
-                inode = os.stat(name, dir_fd=at, follow_symlinks=False).st_ino
+                inode = inode_of(os.stat(name, dir_fd=at, follow_symlinks=False))
                 first = self._blob_mode(inode) or finding.mode
                 if self._modes.setdefault(inode, first) != finding.mode:
                     return False
@@ -213,7 +222,7 @@ class _Rounds:
             self._drop_blobs_in(kept)
         self._take_away(path, problem, tree)
 
-    def _blob_mode(self, inode: int) -> int | None:
+    def _blob_mode(self, inode: Inode) -> int | None:
         """The mode of the blob that an inode is; a wrong link may want another."""
         blob = self.inodes.get(inode, "")
         if len(blob) != 64:  # why it could not be hashed
@@ -223,10 +232,10 @@ class _Rounds:
                 return mode
         return None
 
-    def _inode(self, path: str) -> int | None:
+    def _inode(self, path: str) -> Inode | None:
         try:
             with self.layout.above(path) as (at, name):
-                return os.stat(name, dir_fd=at, follow_symlinks=False).st_ino
+                return inode_of(os.stat(name, dir_fd=at, follow_symlinks=False))
         except (FileNotFoundError, WrongKind):
             return None
 
@@ -264,7 +273,7 @@ class _Rounds:
         for entry in listed:
             if entry.is_dir(follow_symlinks=False):
                 descent.pending.append(entry.name)
-            elif self._blob_mode(entry.inode()):
+            elif self._blob_mode(inode_of(entry.stat(follow_symlinks=False))):
                 os.unlink(entry.name, dir_fd=descent.here)
 
     def _kept(self, path: str, number: int = 0) -> str:

@@ -19,7 +19,7 @@ from rvbuild.core.action import Outcome
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.tree import File, Folder, Node, Symlink, Tree
-from rvbuild.files.folder import WrongKind, WrongMode, open_file, open_folder
+from rvbuild.files.folder import Inode, WrongKind, WrongMode, inode_of, open_file, open_folder
 from rvbuild.stores.failures import decode_failure
 from rvbuild.stores.inputs import decode_inputs
 from rvbuild.stores.layout import EXECUTABLE, FOLDER, PLAIN, Layout, guarded
@@ -86,10 +86,10 @@ class _Walk:
 
     layout: Layout
     report: Report
-    inodes: dict[int, str]
+    inodes: dict[Inode, str]
     done: Verified = field(factory=Verified)
-    counted: set[int] = field(factory=set)
-    executables: set[int] = field(factory=set)
+    counted: set[Inode] = field(factory=set)
+    executables: set[Inode] = field(factory=set)
     there: Survey = field(default=Survey({}))
     sizes: dict[str, int] = field(factory=dict)
     present: set[str] = field(factory=set)
@@ -123,7 +123,7 @@ def verify(store: LocalStore, report: Report) -> Verified:
         return examine(store.layout, report, {})
 
 
-def examine(layout: Layout, report: Report, inodes: dict[int, str]) -> Verified:
+def examine(layout: Layout, report: Report, inodes: dict[Inode, str]) -> Verified:
     """What ``verify`` does, for who holds the store.
 
     Args:
@@ -166,7 +166,7 @@ class _Hashed:
 
 def _blobs(walk: _Walk) -> None:
     for item in _hash_all(walk, EXEC):
-        walk.executables.add(item.there.st_ino)
+        walk.executables.add(inode_of(item.there))
         _blob(walk, item, {EXECUTABLE})
     for item in _hash_all(walk, CAS):
         walk.present.add(item.name)
@@ -186,9 +186,11 @@ def _hash_all(walk: _Walk, top: str) -> Iterator[_Hashed]:
             yield from batch
 
 
-def _hash(shard: Shard, name: str, at: int, buffer: memoryview, inodes: dict[int, str]) -> _Hashed:
+def _hash(
+    shard: Shard, name: str, at: int, buffer: memoryview, inodes: dict[Inode, str]
+) -> _Hashed:
     there = os.stat(name, dir_fd=at, follow_symlinks=False)
-    known = inodes.get(there.st_ino)
+    known = inodes.get(inode_of(there))
     found = _hash_file(name, at, buffer) if known is None else known
     return _Hashed(name, f"{shard.path}/{name}", found, there)
 
@@ -212,17 +214,17 @@ def _hash_file(name: str, at: int, buffer: memoryview) -> str:
 
 def _blob(walk: _Walk, item: _Hashed, modes: set[int]) -> None:
     walk.done.blobs += 1
-    if item.there.st_ino not in walk.counted:
-        walk.counted.add(item.there.st_ino)
+    if inode_of(item.there) not in walk.counted:
+        walk.counted.add(inode_of(item.there))
         walk.done.bytes += item.there.st_size
         if len(item.found) == 64:  # else it may be read once its mode is right
-            walk.inodes[item.there.st_ino] = item.found
+            walk.inodes[inode_of(item.there)] = item.found
     is_read = len(item.found) == 64 or stat.S_IMODE(item.there.st_mode) in modes
     if item.found != item.name and is_read:
         kind = "its content is not what its name says"
         walk.damaged(item.path, kind if len(item.found) == 64 else item.found)
     elif stat.S_IMODE(item.there.st_mode) not in modes:
-        mode = EXECUTABLE if item.there.st_ino in walk.executables else PLAIN
+        mode = EXECUTABLE if inode_of(item.there) in walk.executables else PLAIN
         walk.damaged(item.path, f"mode {stat.S_IMODE(item.there.st_mode):o}", mode)
     else:
         walk.sizes[item.name] = item.there.st_size
@@ -310,12 +312,12 @@ def _difference(walk: _Walk, entry: os.DirEntry[str], at: int, node: Node) -> st
     if not entry.is_file(follow_symlinks=False):
         return "not a regular file"
     there = entry.stat(follow_symlinks=False)
-    found = walk.inodes.get(there.st_ino)
+    found = walk.inodes.get(inode_of(there))
     if found is None:
         found = _hash_file(entry.name, at, memoryview(bytearray(_CHUNK)))
         if len(found) != 64:
             return None if _wrong_mode(entry, node) else found
-        walk.inodes[there.st_ino] = found
+        walk.inodes[inode_of(there)] = found
     return None if found == node.digest.hash else "its content is not what its tree says"
 
 

@@ -302,7 +302,7 @@ def test_a_failed_step_is_tried_again_and_its_log_forgotten_once_it_works(shop: 
 @pytest.mark.parametrize(
     ("script", "facts", "kind", "says"),
     [
-        ("fail 124", {}, StepError, "the step failed: not done after 60 s"),
+        ("fail 124", {}, StepError, "the step failed: exit code 124"),
         ("fail 1", {"is_check": True}, StepError, "the check failed: exit code 1"),
         ("nothing", {}, StepError, "the step left no output"),
         ("refuse", {}, VerificationError, "the output holds a FIFO: 'f'"),

@@ -119,6 +119,17 @@ def test_one_content_is_stored_once(store: LocalStore) -> None:
     assert (other / "in-pieces").samefile(top / "d/plain")
 
 
+def test_a_blob_that_another_process_named_is_made_durable_too(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes it again may rely on its name: the first may not have synced it yet."""
+    blob = store.write(b"named, and not synced")  # as this store syncs nothing
+    synced: set[int] = set()
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.add(os.fstat(fd).st_ino))
+    LocalStore(store.layout.root).write(b"named, and not synced")
+    assert os.stat(os.path.dirname(store.layout.blob(blob.hash))).st_ino in synced
+
+
 def test_a_damaged_blob_is_not_read(store: LocalStore) -> None:
     digest = store.write(b"text")
     path = blob(store, b"text")
