@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Union
@@ -27,6 +28,19 @@ Plain = dict[str, Content]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--regenerate`` is for tests/golden."""
     parser.addoption("--regenerate", action="store_true", help="record what golden tests find")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_count() -> None:
+    """Whoever started the tests may ignore signals (`nohup`, `&`): programs would inherit that."""
+    wanted = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    for number, handler in wanted.items():
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,14 +12,6 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from world import HELLO, World, clean_environment
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _signals_count() -> None:
-    """Whoever started the tests may ignore signals (`nohup`, `&`): a program inherits that."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
