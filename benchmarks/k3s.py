@@ -74,7 +74,7 @@ class Bench:
         self.times = Times()
         options = argparse.Namespace(**{**values, **changes})
         self.setup = Setup(options, Workspace(".", arguments.store), self.times)
-        self.machinery = self.setup.machinery()
+        self.services = self.setup.services()
 
     def linked(self) -> Linked:
         """The target's derivations."""
@@ -85,7 +85,7 @@ class Bench:
         began = time.monotonic()
         wanted = linked.results.values()
         jobs = self.setup.jobs()
-        build(linked.derivations, wanted, self.machinery, jobs=jobs).raise_first()
+        build(linked.derivations, wanted, self.services, jobs=jobs).raise_first()
         return time.monotonic() - began
 
     def forget(self, linked: Linked) -> None:
@@ -96,7 +96,7 @@ class Bench:
 
     def by_hand(self, linked: Linked) -> dict[str, float]:
         """Seconds of each step's script in a bare bubblewrap, one after another."""
-        realiser = Realiser(self.machinery)
+        realiser = Realiser(self.services)
         for digest, derivation in linked.derivations.items():
             found = realiser.lookup(digest)
             if found is not None:
@@ -193,7 +193,7 @@ def _edited(
         linked = bench.linked()
         if word == "a":  # the first time without anything that an earlier build left
             bench.forget(linked)
-            for folder in bench.machinery.accelerators.values():
+            for folder in bench.services.accelerators.values():
                 shutil.rmtree(folder, ignore_errors=True)  # there may be none yet
                 os.makedirs(folder)
         return bench.build(linked), bench.times.steps

@@ -33,7 +33,7 @@ from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RvbuildError
 from rvbuild.core.events import Noticed
-from rvbuild.core.graph import Instance, RecipeGraph, with_checkers
+from rvbuild.core.graph import RecipeGraph, Target, with_checkers
 from rvbuild.core.link import Linked
 from rvbuild.engine.build import Built, build
 from rvbuild.files.walk import below
@@ -66,7 +66,7 @@ def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Mem
             built = build(
                 linked.derivations,
                 wanted,
-                setup.machinery(),
+                setup.services(),
                 jobs=setup.jobs(),
                 keep_going=arguments.keep_going,
             )
@@ -101,8 +101,8 @@ class _Wanted:
 
 
 def _wanted(
-    linked: Linked, places: Mapping[Instance, str], before: Mapping[str, Identity | None]
-) -> dict[Instance, _Wanted]:
+    linked: Linked, places: Mapping[Target, str], before: Mapping[str, Identity | None]
+) -> dict[Target, _Wanted]:
     return {
         target: _Wanted(
             derivation=digest,
@@ -123,13 +123,13 @@ def fetch_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Me
     with run_of(arguments, workspace) as setup:
         _, linked = setup.link(setup.targets(arguments.targets), checks=True)
         sources = [key for key, each in linked.derivations.items() if isinstance(each, Fetch)]
-        machinery = setup.machinery()
+        services = setup.services()
         keep_going = arguments.keep_going
-        build(linked.derivations, sources, machinery, jobs=1, keep_going=keep_going).raise_first()
+        build(linked.derivations, sources, services, jobs=1, keep_going=keep_going).raise_first()
     return 0
 
 
-def _place(setup: Setup, built: Built, wanted: Mapping[Instance, _Wanted]) -> list[Result]:
+def _place(setup: Setup, built: Built, wanted: Mapping[Target, _Wanted]) -> list[Result]:
     """Make the result of each target appear that is finished and checked.
 
     Raises:

@@ -8,29 +8,33 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from rvbuild.cli.sources import Held
-from rvbuild.cli.told import SHORT
+from rvbuild.cli.descriptions import SHORT
+from rvbuild.cli.sources import SourceStatus
 
 
-def by_kind(holdings: Iterator[Held]) -> list[Held]:
+def by_kind(holdings: Iterator[SourceStatus]) -> list[SourceStatus]:
     """Sorted by kind, then by name."""
     return sorted(
-        holdings, key=lambda held: (held.told.kind, held.told.name, held.derivation or "")
+        holdings,
+        key=lambda held: (held.description.kind, held.description.name, held.derivation or ""),
     )
 
 
-def prebuilt(holdings: Sequence[Held], targets: Sequence[str]) -> dict[str, list[str]]:
+def prebuilt(holdings: Sequence[SourceStatus], targets: Sequence[str]) -> dict[str, list[str]]:
     """For each architecture of targets, the sources with programs for it that are no tools."""
-    return {arch: [held.told.name for held in holdings if held.machine == arch] for arch in targets}
+    return {
+        arch: [held.description.name for held in holdings if held.machine == arch]
+        for arch in targets
+    }
 
 
 def closure_lines(
-    holdings: Sequence[Held], prebuilt_for: Mapping[str, Sequence[str]]
+    holdings: Sequence[SourceStatus], prebuilt_for: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
     """A line a source, one with the counts, and at the end what is prebuilt for the targets."""
     for held in holdings:
         yield _line(held, prebuilt_for)
-    counts = Counter(held.told.kind for held in holdings)
+    counts = Counter(held.description.kind for held in holdings)
     told = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
     yield f"{len(holdings)} sources: {told}" if holdings else "no sources"
     for arch, names in prebuilt_for.items():
@@ -39,8 +43,8 @@ def closure_lines(
             yield f"nothing prebuilt for {arch}"
 
 
-def _line(held: Held, prebuilt_for: Mapping[str, Sequence[str]]) -> str:
-    told = held.told
+def _line(held: SourceStatus, prebuilt_for: Mapping[str, Sequence[str]]) -> str:
+    told = held.description
     machine = f"  (for {held.machine})" if held.machine in prebuilt_for else ""
     state = "" if held.stored else "  (not in the store)"
     state = state if held.derivation else "  (not in the lock)"

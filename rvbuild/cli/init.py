@@ -16,7 +16,7 @@ from rvbuild.cli.workspace import Workspace
 from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.image import environment
 from rvbuild.core.recipe import ARCHITECTURES, RESERVED_NAMES
-from rvbuild.recipes_yaml.folder import RECIPE_FILE, Folder
+from rvbuild.recipes_yaml.collection import RECIPE_FILE, RecipeCollection
 from rvbuild.recipes_yaml.recipe import NAME, NAME_HINT, read_recipe
 
 _STARTERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "starters")
@@ -71,7 +71,7 @@ def _refuse_ending(name: str) -> None:
 
 def _refuse_known(name: str, recipes: str, workspace: Workspace) -> None:
     """A recipe of the project would be overwritten, one that rvbuild brings hidden."""
-    known = Folder((recipes, *workspace.recipes)).path(name)
+    known = RecipeCollection((recipes, *workspace.recipes)).path(name)
     if known is None:
         return
     if os.path.dirname(known) == recipes:

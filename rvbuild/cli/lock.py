@@ -20,7 +20,7 @@ from rvbuild.cli.workspace import Workspace
 from rvbuild.core.derivation import Derivation, Fetch
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, UsageError
-from rvbuild.core.graph import INDEPENDENT, Instance, RecipeGraph, with_checkers
+from rvbuild.core.graph import INDEPENDENT, RecipeGraph, Target, with_checkers
 from rvbuild.core.link import Linker
 from rvbuild.core.lock import Lock
 from rvbuild.core.pinned import Locked
@@ -29,9 +29,9 @@ from rvbuild.core.source import Source
 from rvbuild.core.tree import Nested
 from rvbuild.engine.build import build
 from rvbuild.engine.go_list import GoList
-from rvbuild.engine.realise import Machinery
+from rvbuild.engine.realise import Services
 from rvbuild.engine.resolve import Resolver
-from rvbuild.recipes_yaml.folder import Folder
+from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.lock import MAX_BYTES, write_lock
 from rvbuild.recipes_yaml.project_file import read_file
 
@@ -43,14 +43,14 @@ _RELOCK = "run `rvbuild lock`"
 class _Outputs:
     """Realises derivations for the resolver, and reads what they gave."""
 
-    machinery: Machinery
+    services: Services
     jobs: int
 
     def __call__(
         self, derivations: Mapping[str, Derivation], wanted: Iterable[str]
     ) -> dict[str, Digest]:
         wanted = list(wanted)
-        built = build(derivations, wanted, self.machinery, jobs=self.jobs)
+        built = build(derivations, wanted, self.services, jobs=self.jobs)
         built.raise_first()
         return {digest: built.realised[digest].output for digest in wanted}
 
@@ -59,10 +59,10 @@ class _Outputs:
         return self({fetch.digest: fetch}, [fetch.digest])[fetch.digest]
 
     def nested(self, root: Digest) -> Nested:
-        return self.machinery.store.tree(root).nested()
+        return self.services.store.tree(root).nested()
 
     def read(self, blob: Digest) -> bytes:
-        return self.machinery.store.read(blob)
+        return self.services.store.read(blob)
 
 
 def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
@@ -105,7 +105,7 @@ def _own_lock(workspace: Workspace) -> str:
 
 def _resolve(setup: Setup, names: list[str], old: Lock, *, mend: bool) -> Lock:
     """What the recipes ask for; unless ``mend``, the lock must not contradict them."""
-    own = Folder(setup.workspace.recipes[:1]).names()
+    own = RecipeCollection(setup.workspace.recipes[:1]).names()
     had = {name for name in old.recipes() if setup.folder.path(name)}
     others = [setup.folder.load(name) for name in sorted({*own, *had})]
     shipped = [setup.folder.load(name) for name in setup.folder.names()]
@@ -117,7 +117,7 @@ def _resolve(setup: Setup, names: list[str], old: Lock, *, mend: bool) -> Lock:
     known = setup.known(mend=mend)
     if not mend:
         _refuse_contradictions(Locked(known, graph, setup.build_arch), listed.values())
-    outputs = _Outputs(setup.machinery(), setup.jobs())
+    outputs = _Outputs(setup.services(), setup.jobs())
     resolver = Resolver(
         recipes=graph,
         registries=setup.sources,
@@ -149,7 +149,7 @@ def _refuse_contradictions(locked: Locked, recipes: Iterable[Recipe]) -> None:
             raise LockError(_UNLIKE, where=error.where, hint=_RELOCK, details=details) from error
 
 
-def _load_choices(graph: RecipeGraph, folder: Folder) -> None:
+def _load_choices(graph: RecipeGraph, folder: RecipeCollection) -> None:
     """See that each recipe that an option offers is there; a build reads only the chosen ones."""
     for recipe in graph.recipes.values():
         for name, option in recipe.options.items():
@@ -157,11 +157,11 @@ def _load_choices(graph: RecipeGraph, folder: Folder) -> None:
                 folder.load(choice, recipe.at(f"options.{name}.choices.{value}"))
 
 
-def _instances(name: str, setup: Setup) -> list[Instance]:
+def _instances(name: str, setup: Setup) -> list[Target]:
     recipe = setup.folder.load(name)
     if recipe.kind in {"tool", "source"}:
-        return [Instance(name, INDEPENDENT)]
-    return [Instance(name, arch) for arch in recipe.architectures]
+        return [Target(name, INDEPENDENT)]
+    return [Target(name, arch) for arch in recipe.architectures]
 
 
 def _compare(path: str, text: str, differences: tuple[str, ...]) -> None:

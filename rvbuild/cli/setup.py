@@ -24,7 +24,7 @@ from rvbuild.cli.workspace import Workspace
 from rvbuild.core.contents import in_agreement, refuse_two_contents
 from rvbuild.core.errors import LockError, SandboxError, SourceError, UsageError, closest
 from rvbuild.core.events import Noticed, Reporter
-from rvbuild.core.graph import Instance, RecipeGraph, parse_target
+from rvbuild.core.graph import RecipeGraph, Target, parse_target
 from rvbuild.core.link import Linked, Linker
 from rvbuild.core.lock import Lock
 from rvbuild.core.pinned import Locked
@@ -33,12 +33,12 @@ from rvbuild.core.recipe import ACCELERATORS, MACHINES
 from rvbuild.core.source import PathSource
 from rvbuild.core.variants import Variants
 from rvbuild.engine.build import refuse_folders
-from rvbuild.engine.realise import Machinery, Realiser
+from rvbuild.engine.realise import Realiser, Services
 from rvbuild.executors.local import LocalExecutor
+from rvbuild.fetchers.lazy_fetchers import LazyFetchers
 from rvbuild.fetchers.settings import Settings
-from rvbuild.fetchers.sources import Sources
 from rvbuild.images import audit_image
-from rvbuild.recipes_yaml.folder import Folder
+from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.lock import MAX_BYTES, read_lock
 from rvbuild.recipes_yaml.project_file import read_file
 from rvbuild.stores.local import LocalStore
@@ -116,11 +116,11 @@ class Setup:
     workspace: Workspace
     report: Reporter
     build_arch: str = field(factory=build_architecture, init=False)
-    folder: Folder = field(init=False)
-    sources: Sources = field(init=False)
+    folder: RecipeCollection = field(init=False)
+    sources: LazyFetchers = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.folder = Folder(self.workspace.recipes)
+        self.folder = RecipeCollection(self.workspace.recipes)
         settings = Settings(
             mirrors=mirrors(getattr(self.arguments, "mirror", ())),
             offline=getattr(self.arguments, "offline", False),
@@ -128,11 +128,11 @@ class Setup:
             environment=dict(os.environ),
             notice=self.report,
         )
-        self.sources = Sources(settings)
+        self.sources = LazyFetchers(settings)
 
     def lookup(self) -> Lookup:
         """Finds what is realised, without making a store: who only looks must not make one."""
-        return Realiser(self.machinery()).lookup if self.workspace.has_store else nothing_realised
+        return Realiser(self.services()).lookup if self.workspace.has_store else nothing_realised
 
     @cached_property
     def store(self) -> LocalStore:
@@ -143,11 +143,11 @@ class Setup:
         """Close what was opened."""
         self.sources.close()
 
-    def targets(self, words: Iterable[str]) -> tuple[Instance, ...]:
+    def targets(self, words: Iterable[str]) -> tuple[Target, ...]:
         """The targets that words of the command line name, each once."""
         return tuple(dict.fromkeys(map(self._target, words)))
 
-    def _target(self, word: str) -> Instance:
+    def _target(self, word: str) -> Target:
         try:
             return parse_target(word, self.folder.load)
         except UsageError as error:
@@ -209,7 +209,7 @@ class Setup:
             msg = f"--override {recipe} and {name} are said of the same source"
             raise UsageError(msg, hint="say one of them")
 
-    def link(self, targets: tuple[Instance, ...], *, checks: bool) -> tuple[RecipeGraph, Linked]:
+    def link(self, targets: tuple[Target, ...], *, checks: bool) -> tuple[RecipeGraph, Linked]:
         """Derivations for targets and their checks.
 
         Raises:
@@ -221,7 +221,7 @@ class Setup:
             refuse_folders(linked.derivations.values())
         return graph, linked
 
-    def graph(self, targets: tuple[Instance, ...], *, checks: bool) -> RecipeGraph:
+    def graph(self, targets: tuple[Target, ...], *, checks: bool) -> RecipeGraph:
         """The recipes that targets need, with those that stand for others."""
         return RecipeGraph(
             targets, self.folder.load, self.build_arch, checks=checks, variants=self._variants()
@@ -239,11 +239,11 @@ class Setup:
             options=table(getattr(said, "option", ()), "--option", "NAME=VALUE"),
         )
 
-    def machinery(self) -> Machinery:
+    def services(self) -> Services:
         """What realising uses."""
         release = getattr(self.arguments, "release", False)
         accelerators = {} if release else self._accelerators()
-        return Machinery(
+        return Services(
             store=self.store,
             sources=self.sources,
             executor=self._executor(),

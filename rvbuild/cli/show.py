@@ -14,15 +14,15 @@ from rvbuild.cli.inspect import print_json
 from rvbuild.cli.memo import Memo
 from rvbuild.cli.messages import printable, printable_line
 from rvbuild.cli.setup import Setup
-from rvbuild.cli.sources import Held, Holdings
+from rvbuild.cli.sources import SourceInventory, SourceStatus
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.events import silent
-from rvbuild.core.graph import Instance, RecipeGraph
+from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linked
 from rvbuild.core.lock import Lock, source_key
 from rvbuild.core.recipe import FromSpec, Recipe
-from rvbuild.recipes_yaml.folder import Folder
+from rvbuild.recipes_yaml.collection import RecipeCollection
 
 
 def show_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
@@ -33,7 +33,7 @@ def show_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
         return 0
     targets = setup.targets(arguments.targets)
     graph = setup.graph(targets, checks=False)
-    holdings = Holdings(setup.linker(graph), setup.lookup())
+    holdings = SourceInventory(setup.linker(graph), setup.lookup())
     linked = holdings.link(targets)
     own = [held for target in targets for held in holdings.of(graph.recipe(target.recipe))]
     sources = _each_once([*own, *holdings.missing])
@@ -65,22 +65,22 @@ def show_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     return 0
 
 
-def _derivation(linked: Linked | LockError, target: Instance) -> str | None:
+def _derivation(linked: Linked | LockError, target: Target) -> str | None:
     return None if isinstance(linked, LockError) else linked.results[target]
 
 
-def _each_once(holdings: list[Held]) -> list[Held]:
-    return list({held.name or held.told.name: held for held in holdings}.values())
+def _each_once(holdings: list[SourceStatus]) -> list[SourceStatus]:
+    return list({held.name or held.description.name: held for held in holdings}.values())
 
 
-def _source(held: Held) -> dict[str, object]:
+def _source(held: SourceStatus) -> dict[str, object]:
     return {
         "recipe": held.recipe or None,
         "name": held.name or None,
-        "kind": held.told.kind,
-        "source": held.told.name,
-        "digest": held.told.digest or None,
-        "places": list(held.told.places),
+        "kind": held.description.kind,
+        "source": held.description.name,
+        "digest": held.description.digest or None,
+        "places": list(held.description.places),
         "derivation": held.derivation,
         "stored": held.stored,
         "machine": held.machine or None,
@@ -89,7 +89,7 @@ def _source(held: Held) -> dict[str, object]:
 
 def _options(graph: RecipeGraph, setup: Setup) -> Iterator[dict[str, object]]:
     """Each value that an option of the graph can have there, and whether it is taken."""
-    users: dict[str, list[Instance]] = {}
+    users: dict[str, list[Target]] = {}
     for instance in graph.order():
         users.setdefault(instance.recipe, []).append(instance)
     for user, *others in users.values():
@@ -107,7 +107,7 @@ def _options(graph: RecipeGraph, setup: Setup) -> Iterator[dict[str, object]]:
                     "input": option.input,
                     "stands-for": choice,
                     "summary": chosen.summary,
-                    "taken": graph.stand_in(user, option.input) == choice,
+                    "taken": graph.chosen_recipe(user, option.input) == choice,
                 }
 
 
@@ -133,7 +133,7 @@ def _list_recipes(setup: Setup, *, as_json: bool) -> None:
         raise first
 
 
-def _readable(folder: Folder) -> tuple[list[Recipe], list[RecipeError]]:
+def _readable(folder: RecipeCollection) -> tuple[list[Recipe], list[RecipeError]]:
     recipes, errors = [], []
     for name in folder.names():
         try:
@@ -179,9 +179,7 @@ def _write_lines(lines: Iterable[str]) -> None:
     sys.stdout.writelines(f"{printable_line(line)}\n" for line in lines)
 
 
-def _target_lines(
-    target: Instance, graph: RecipeGraph, linked: Linked | LockError
-) -> Iterator[str]:
+def _target_lines(target: Target, graph: RecipeGraph, linked: Linked | LockError) -> Iterator[str]:
     recipe = graph.recipe(target.recipe)
     yield str(target)
     yield f"  {recipe.summary}"
@@ -198,8 +196,8 @@ def _option_line(row: dict[str, object]) -> str:
     return f"  --option    {said:<12}  {row['stands-for']}{taken}: {row['summary']}"
 
 
-def _source_lines(held: Held) -> Iterator[str]:
-    told = held.told
+def _source_lines(held: SourceStatus) -> Iterator[str]:
+    told = held.description
     which = told.short if told.digest else told.name
     yield f"  source      {held.name or held.recipe}  {told.kind} {which}"
     for place in told.places:

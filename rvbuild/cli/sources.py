@@ -10,11 +10,17 @@ from collections.abc import Iterator
 
 from attrs import field, frozen
 
+from rvbuild.cli.descriptions import (
+    SourceDescription,
+    describe_bundle,
+    describe_modules,
+    describe_source,
+    describe_spec,
+)
 from rvbuild.cli.prebuilt import machine_of, said_machine
-from rvbuild.cli.told import Told, asked, module_set, several, told
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.errors import LockError
-from rvbuild.core.graph import Instance
+from rvbuild.core.graph import Target
 from rvbuild.core.link import Linked, Linker
 from rvbuild.core.pinned import described, named_source
 from rvbuild.core.plan import Lookup
@@ -22,11 +28,11 @@ from rvbuild.core.recipe import Recipe
 
 
 @frozen(kw_only=True)
-class Held:
+class SourceStatus:
     """One source, with what there is of it.
 
     Attributes:
-        told: What it is.
+        description: What it is.
         recipe: The recipe to lock it with.
         name: RECIPE/SOURCE, as `--override` takes it; empty for what no recipe names.
         derivation: Its digest; None if the lock does not have the source.
@@ -34,7 +40,7 @@ class Held:
         machine: The one that it has programs for, if they are no tools of the build machine.
     """
 
-    told: Told
+    description: SourceDescription
     recipe: str = ""
     name: str = ""
     derivation: str | None = None
@@ -43,7 +49,7 @@ class Held:
 
 
 @frozen
-class Holdings:
+class SourceInventory:
     """Finds out what there is of the sources that a graph's recipes name.
 
     Attributes:
@@ -53,9 +59,9 @@ class Holdings:
 
     linker: Linker
     lookup: Lookup
-    _missing: dict[str, Held] = field(factory=dict, init=False)
+    _missing: dict[str, SourceStatus] = field(factory=dict, init=False)
 
-    def link(self, targets: tuple[Instance, ...]) -> Linked | LockError:
+    def link(self, targets: tuple[Target, ...]) -> Linked | LockError:
         """The targets' derivations, or what the lock lacks first; `missing` then has the rest."""
         try:
             return self.linker.link(targets, checks=False)
@@ -65,25 +71,25 @@ class Holdings:
             return error
 
     @property
-    def missing(self) -> list[Held]:
+    def missing(self) -> list[SourceStatus]:
         """The sources that the lock does not have, after `link`."""
         return list(self._missing.values())
 
-    def of(self, recipe: Recipe) -> Iterator[Held]:
+    def of(self, recipe: Recipe) -> Iterator[SourceStatus]:
         """A recipe's sources."""
         for name, use in recipe.sources.items():
             owner, own = named_source(self.linker.graph, recipe, name, use.where)
             yield self._source(owner, own)
 
-    def all(self) -> Iterator[Held]:
+    def all(self) -> Iterator[SourceStatus]:
         """Every source by content that was linked, and what is missing."""
         said = self._said_machines()
         for digest, derivation in self.linker.derivations.items():
             if isinstance(derivation, Fetch):
                 machine = machine_of(derivation.source) or said.get(digest, "")
                 tool = machine == self.linker.build_arch and digest not in said
-                yield Held(
-                    told=told(derivation.source),
+                yield SourceStatus(
+                    description=describe_source(derivation.source),
                     derivation=digest,
                     stored=self.lookup(digest) is not None,
                     machine="" if tool else machine,
@@ -110,10 +116,10 @@ class Holdings:
             try:
                 self.linker.go_modules(recipe, recipe.go_modules)
             except LockError:
-                modules = module_set(recipe.name)
-                self._missing[modules.name] = Held(told=modules, recipe=recipe.name)
+                modules = describe_modules(recipe.name)
+                self._missing[modules.name] = SourceStatus(description=modules, recipe=recipe.name)
 
-    def _source(self, owner: Recipe, name: str) -> Held:
+    def _source(self, owner: Recipe, name: str) -> SourceStatus:
         key = f"{owner.name}/{name}"
         linker = self.linker
         try:
@@ -124,8 +130,16 @@ class Holdings:
             digest = linker.source(owner, name)
         except LockError:
             machine = said_machine(spec)
-            return Held(told=asked(spec), recipe=owner.name, name=key, machine=machine)
+            return SourceStatus(
+                description=describe_spec(spec), recipe=owner.name, name=key, machine=machine
+            )
         made = linker.derivations[digest]
-        shown = told(made.source) if isinstance(made, Fetch) else several(spec, len(made.inputs))
+        shown = (
+            describe_source(made.source)
+            if isinstance(made, Fetch)
+            else describe_bundle(spec, len(made.inputs))
+        )
         stored = self.lookup(digest) is not None
-        return Held(told=shown, recipe=owner.name, name=key, derivation=digest, stored=stored)
+        return SourceStatus(
+            description=shown, recipe=owner.name, name=key, derivation=digest, stored=stored
+        )

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from rvbuild._reapi import reapi_pb2 as pb
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RvbuildError, VerificationError
-from rvbuild.core.tree import Directory, Folder, Node, from_pb, to_pb
+from rvbuild.core.tree import Directory, DirectoryNode, Node, from_pb, to_pb
 
 WORKING_DIRECTORY = "build"
 OUTPUT = "out"
@@ -155,7 +155,7 @@ def input_root(mounts: tuple[Mount, ...], toolbox: Directory | None) -> Digest:
                 msg = f"the toolbox has /{parent} of its own, where an input is to be mounted"
                 raise VerificationError(msg)
             level = inner
-        if level.setdefault(name, Folder(mount.tree)) != Folder(mount.tree):
+        if level.setdefault(name, DirectoryNode(mount.tree)) != DirectoryNode(mount.tree):
             msg = f"two inputs at /{mount.path}"
             raise VerificationError(msg)
     return _seal(root)
@@ -163,7 +163,7 @@ def input_root(mounts: tuple[Mount, ...], toolbox: Directory | None) -> Digest:
 
 def _seal(level: Level) -> Digest:
     entries = {
-        name: Folder(_seal(node)) if isinstance(node, dict) else node
+        name: DirectoryNode(_seal(node)) if isinstance(node, dict) else node
         for name, node in level.items()
     }
     return Digest.of(Directory(entries).encode())

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from rvbuild.core import elf
 from rvbuild.core.derivation import OutputRule
-from rvbuild.core.elf import Elf, Image
+from rvbuild.core.elf import ByteView, Elf
 from rvbuild.core.errors import VerificationError
 
 SHORTEST_WORD = 6
@@ -67,7 +67,7 @@ _OPTIONS = {b"-I", b"-L"}  # of compilers, which record how they were called
 class Watched:
     """A file's content, of which no part is read that nobody wants."""
 
-    data: Image
+    data: ByteView
     wanted: Callable[[], None]
 
     def __len__(self) -> int:
@@ -79,7 +79,7 @@ class Watched:
 
 
 def audit(
-    rule: OutputRule, data: Image, forbidden: Sequence[bytes] = (), path: str | None = None
+    rule: OutputRule, data: ByteView, forbidden: Sequence[bytes] = (), path: str | None = None
 ) -> list[Finding]:
     """Everything wrong with one file of an output.
 
@@ -98,7 +98,7 @@ def audit(
 _Wrong = tuple[str, str]  # what, hint
 
 
-def _shape(rule: OutputRule, data: Image) -> Iterator[_Wrong]:
+def _shape(rule: OutputRule, data: ByteView) -> Iterator[_Wrong]:
     magic = data[:8]
     if magic[:4] == elf.MAGIC:
         yield from _elf(rule, data)
@@ -110,7 +110,7 @@ def _shape(rule: OutputRule, data: Image) -> Iterator[_Wrong]:
         yield "it is a script, and the recipe says `static`", "drop `static: true`"
 
 
-def _elf(rule: OutputRule, data: Image) -> Iterator[_Wrong]:
+def _elf(rule: OutputRule, data: ByteView) -> Iterator[_Wrong]:
     try:
         found = elf.parse(data)
         if rule.architecture is not None:
@@ -165,7 +165,7 @@ def _dynamic(found: Elf) -> Iterator[_Wrong]:
         yield f"it is not static: it needs {', '.join(found.needed)}", hint
 
 
-def _archive(rule: OutputRule, data: Image) -> Iterator[_Wrong]:
+def _archive(rule: OutputRule, data: ByteView) -> Iterator[_Wrong]:
     """Members must be for the target; one finding for each kind of trouble."""
     seen: set[str] = set()
     try:
@@ -183,7 +183,7 @@ def _archive(rule: OutputRule, data: Image) -> Iterator[_Wrong]:
 # ---- what must not be inside
 
 
-def _traces(data: Image, forbidden: Sequence[bytes]) -> Iterator[_Wrong]:
+def _traces(data: ByteView, forbidden: Sequence[bytes]) -> Iterator[_Wrong]:
     words = [one for one in forbidden if one.startswith(b"/") or len(one) >= SHORTEST_WORD]
     found: dict[bytes, int] = {}
     overlap = max(map(len, words), default=0) + 1
@@ -216,7 +216,7 @@ def _find(chunk: bytes, word: bytes) -> int:
     return -1
 
 
-def _around(data: Image, at: int) -> str:
+def _around(data: ByteView, at: int) -> str:
     """The text that begins at ``at``, as far as it can be printed."""
     text = data[at : at + 80]
     end = next((i for i, byte in enumerate(text) if not 0x20 <= byte < 0x7F), len(text))

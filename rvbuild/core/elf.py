@@ -28,7 +28,7 @@ _ATTRIBUTES = 0x70000003  # p_type PT_RISCV_ATTRIBUTES and sh_type SHT_RISCV_ATT
 _NEEDED, _STRINGS, _RPATH, _RUNPATH = 1, 5, 15, 29  # d_tag
 
 
-class Image(Protocol):
+class ByteView(Protocol):
     """Bytes of a file: ``bytes``, or an ``mmap`` of it."""
 
     def __len__(self) -> int: ...
@@ -66,7 +66,7 @@ class _Segment:
 class _Reader:
     """Reads numbers of the file's own width and order, and never past its end."""
 
-    def __init__(self, data: Image) -> None:
+    def __init__(self, data: ByteView) -> None:
         self._data = data
         ident = self.part(0, 16)
         if ident[:4] != MAGIC or ident[4] not in {1, 2} or ident[5] not in {1, 2}:
@@ -110,7 +110,7 @@ class _Header:
     sections: int
 
 
-def parse(data: Image) -> Elf:
+def parse(data: ByteView) -> Elf:
     """Read an ELF file of any machine.
 
     Raises:
@@ -292,7 +292,7 @@ def riscv_extensions(arch: str) -> frozenset[str]:
 # ---- ar archives
 
 
-def members(data: Image) -> Iterator[tuple[str, Image]]:
+def members(data: ByteView) -> Iterator[tuple[str, ByteView]]:
     """Each member of an ``ar`` archive but its indexes, with its name as written.
 
     Raises:
@@ -319,6 +319,6 @@ def members(data: Image) -> Iterator[tuple[str, Image]]:
         at += 60 + size + size % 2
 
 
-def is_thin(data: Image) -> bool:
+def is_thin(data: ByteView) -> bool:
     """Whether it is an archive that only names its members."""
     return data[: len(THIN_AR_MAGIC)] == THIN_AR_MAGIC

@@ -21,7 +21,7 @@ QEMU = "qemu-user"
 
 
 @frozen(order=True)
-class Instance:
+class Target:
     """A recipe for one target architecture (``""`` for tools)."""
 
     recipe: str
@@ -40,7 +40,7 @@ Load = Callable[[str, "str | None"], Recipe]
 """Reads a recipe by name; the second argument is the place that asks for it."""
 
 
-def parse_target(text: str, load: Load) -> Instance:
+def parse_target(text: str, load: Load) -> Target:
     """Read ``NAME-ARCH``; the name of a tool stands alone.
 
     Raises:
@@ -55,7 +55,7 @@ def parse_target(text: str, load: Load) -> Instance:
         if arch not in recipe.architectures:
             msg = f"{name} is not for {arch}"
             raise UsageError(msg, where=text, hint=f"it is for {', '.join(recipe.architectures)}")
-        return Instance(name, arch)
+        return Target(name, arch)
     try:
         recipe = load(text, None)
     except UsageError as error:
@@ -64,7 +64,7 @@ def parse_target(text: str, load: Load) -> Instance:
         msg = "the target's architecture is missing"
         choices = ", ".join(f"{text}-{known}" for known in recipe.architectures)
         raise UsageError(msg, where=text, hint=f"one of: {choices}")
-    return Instance(text, INDEPENDENT)
+    return Target(text, INDEPENDENT)
 
 
 def _near_miss(text: str, load: Load) -> UsageError | None:
@@ -85,7 +85,7 @@ def _near_miss(text: str, load: Load) -> UsageError | None:
     return UsageError(msg, where=text, hint=f"did you mean `{known}`?") if known else None
 
 
-def with_checkers(targets: Iterable[Instance], load: Load) -> tuple[Instance, ...]:
+def with_checkers(targets: Iterable[Target], load: Load) -> tuple[Target, ...]:
     """The targets, and the recipes that they are ``checked-by``, where those are for the same.
 
     Raises:
@@ -101,7 +101,7 @@ def with_checkers(targets: Iterable[Instance], load: Load) -> tuple[Instance, ..
             if checker.kind != "package":
                 msg = f"{name!r} is a {checker.kind}, not a package"
                 raise RecipeError(msg, where=where, hint="its build must be the check")
-            instance = Instance(name, target.arch)
+            instance = Target(name, target.arch)
             if target.arch in checker.architectures and instance not in found:
                 waiting.append(instance)
                 found[instance] = None
@@ -123,12 +123,12 @@ class RecipeGraph:
         UsageError: nothing here has an input or an option that ``variants`` names.
     """
 
-    check_toolbox = Instance("base-toolbox", INDEPENDENT)
-    emulator = Instance(QEMU, INDEPENDENT)
+    check_toolbox = Target("base-toolbox", INDEPENDENT)
+    emulator = Target(QEMU, INDEPENDENT)
 
     def __init__(
         self,
-        targets: Iterable[Instance],
+        targets: Iterable[Target],
         load: Load,
         build_arch: str,
         *,
@@ -139,7 +139,7 @@ class RecipeGraph:
         self._build_arch = build_arch
         self._variants = variants
         self.recipes: dict[str, Recipe] = {}
-        graph: nx.DiGraph[Instance] = nx.DiGraph()
+        graph: nx.DiGraph[Target] = nx.DiGraph()
         waiting = list(targets)
         if checks:
             waiting += {tool for target in waiting for tool in self._check_needs(target)}
@@ -160,11 +160,11 @@ class RecipeGraph:
             self.recipes[name] = self._load(name, asked_at)
         return self.recipes[name]
 
-    def order(self) -> list[Instance]:
+    def order(self) -> list[Target]:
         """Every instance after all that it needs; the same order each time."""
         return list(nx.lexicographical_topological_sort(self._graph))
 
-    def needs(self, user: Instance) -> list[Instance]:
+    def needs(self, user: Target) -> list[Target]:
         """The instances that a step of ``user`` sees, the toolbox first."""
         recipe = self.recipe(user.recipe)
         if recipe.kind == "source":
@@ -180,7 +180,7 @@ class RecipeGraph:
         ]
         return needed
 
-    def _is_new(self, user: Instance, recipe: Recipe, name: str) -> bool:
+    def _is_new(self, user: Target, recipe: Recipe, name: str) -> bool:
         """Whether a target input is not the same as a build input, whose place it would take."""
         if name not in recipe.build_inputs:
             return True
@@ -190,7 +190,7 @@ class RecipeGraph:
             raise RecipeError(msg, where=recipe.at(f"inputs.target.{name}"))
         return False
 
-    def _check_needs(self, target: Instance) -> Iterator[Instance]:
+    def _check_needs(self, target: Target) -> Iterator[Target]:
         recipe = self.recipe(target.recipe)
         if recipe.checks:
             where = recipe.at("checks")
@@ -198,22 +198,22 @@ class RecipeGraph:
             if recipe.kind in FOR_TARGET and target.arch != self._build_arch:
                 yield self._tool(self.emulator.recipe, "run programs in checks", where)
 
-    def _toolbox(self, recipe: Recipe) -> Instance:
+    def _toolbox(self, recipe: Recipe) -> Target:
         return self._tool(recipe.toolbox or "", "be a toolbox", recipe.at("toolbox"))
 
-    def _tool(self, name: str, purpose: str, where: str) -> Instance:
+    def _tool(self, name: str, purpose: str, where: str) -> Target:
         if self.recipe(name, where).kind != "tool":
             msg = f"{name!r} cannot {purpose}: it is not a 'kind: tool' recipe"
             raise RecipeError(msg, where=where)
-        return Instance(name, INDEPENDENT)
+        return Target(name, INDEPENDENT)
 
-    def build_input(self, user: Instance, name: str) -> Instance:
+    def build_input(self, user: Target, name: str) -> Target:
         """What ``inputs.build: [name]`` stands for in a step of ``user``."""
         recipe = self.recipe(user.recipe)
         where = recipe.at(f"inputs.build.{name}")
         given = self.recipe(name, where)
         if given.kind == "tool":
-            return Instance(name, INDEPENDENT)
+            return Target(name, INDEPENDENT)
         if given.kind == "toolchain":
             return self._for(given, user.arch or self._build_arch, where)
         if given.kind == "source":
@@ -221,29 +221,29 @@ class RecipeGraph:
             raise RecipeError(msg, where=where)
         return self._for(given, self._build_arch, where)
 
-    def _target_input(self, user: Instance, name: str) -> Instance:
+    def _target_input(self, user: Target, name: str) -> Target:
         recipe = self.recipe(user.recipe)
-        where = recipe.at(self._variants.said_at(recipe, name))
-        given = self.recipe(self.stand_in(user, name), where)
+        where = recipe.at(self._variants.place_of_choice(recipe, name))
+        given = self.recipe(self.chosen_recipe(user, name), where)
         if given.kind not in FOR_TARGET:
             msg = f"{given.name!r} is a {given.kind}, not a package or an image"
             raise RecipeError(msg, where=where, hint="name it under 'inputs.build'")
         return self._for(given, user.arch or self._build_arch, where)
 
-    def place(self, user: Instance, given: Instance) -> str:
+    def place(self, user: Target, given: Target) -> str:
         """The name that a step of ``user`` has for ``given``: that of the recipe it asks for."""
         asked = self.recipe(user.recipe).target_inputs
-        return next((n for n in asked if self.stand_in(user, n) == given.recipe), given.recipe)
+        return next((n for n in asked if self.chosen_recipe(user, n) == given.recipe), given.recipe)
 
-    def stand_in(self, user: Instance, name: str) -> str:
+    def chosen_recipe(self, user: Target, name: str) -> str:
         """The recipe that the target input ``name`` of ``user`` is."""
-        return self._variants.stand_in(self.recipe(user.recipe), name)
+        return self._variants.chosen_recipe(self.recipe(user.recipe), name)
 
-    def _for(self, recipe: Recipe, arch: str, where: str) -> Instance:
+    def _for(self, recipe: Recipe, arch: str, where: str) -> Target:
         if arch not in recipe.architectures:
             msg = f"{recipe.name} is not for {arch}"
             raise RecipeError(msg, where=where, hint=f"it is for {', '.join(recipe.architectures)}")
-        return Instance(recipe.name, arch)
+        return Target(recipe.name, arch)
 
     def _refuse_cycles(self) -> None:
         if nx.is_directed_acyclic_graph(self._graph):

@@ -16,7 +16,7 @@ from rvbuild.core import image
 from rvbuild.core.derivation import Derivation, Fetch, Input, Merge, OutputRule, Step
 from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.gomod import escape_path
-from rvbuild.core.graph import QEMU, Instance, RecipeGraph
+from rvbuild.core.graph import QEMU, RecipeGraph, Target
 from rvbuild.core.lock import GoModuleSet, modules_key
 from rvbuild.core.pinned import Pinned, Values, named_source
 from rvbuild.core.recipe import FOR_TARGET, Check, GoModulesSpec, Recipe, substitute
@@ -39,8 +39,8 @@ class Linked:
     """Derivations by digest, and the digest of each instance's result and checks."""
 
     derivations: Mapping[str, Derivation]
-    results: Mapping[Instance, str]
-    checks: Mapping[Instance, tuple[str, ...]]
+    results: Mapping[Target, str]
+    checks: Mapping[Target, tuple[str, ...]]
 
 
 @mutable
@@ -59,10 +59,10 @@ class Linker:
     build_arch: str
     overrides: Mapping[str, PathSource] = field(factory=dict)
     derivations: dict[str, Derivation] = field(factory=dict, init=False)
-    _results: dict[Instance, str] = field(factory=dict, init=False)
+    _results: dict[Target, str] = field(factory=dict, init=False)
     _overridden: set[str] = field(factory=set, init=False)
 
-    def link(self, targets: tuple[Instance, ...], *, checks: bool) -> Linked:
+    def link(self, targets: tuple[Target, ...], *, checks: bool) -> Linked:
         """Derivations for everything that ``targets`` need, and for their checks.
 
         Raises:
@@ -77,7 +77,7 @@ class Linker:
         results = {target: self.result(target) for target in targets}
         return Linked(derivations=self.derivations, results=results, checks=found)
 
-    def result(self, instance: Instance) -> str:
+    def result(self, instance: Target) -> str:
         """The derivation of an instance's result, whose inputs have been linked before."""
         if instance not in self._results:
             recipe = self.graph.recipe(instance.recipe)
@@ -123,7 +123,7 @@ class Linker:
 
     # ---- steps
 
-    def _step(self, instance: Instance, recipe: Recipe, script: str) -> Step:
+    def _step(self, instance: Target, recipe: Recipe, script: str) -> Step:
         values = self._values(recipe, instance.arch)
         environment, path = self._exported(instance, recipe, self.graph.needs(instance))
         for name, text in recipe.env.items():
@@ -150,13 +150,13 @@ class Linker:
             values |= image.environment(recipe, recipe.image, values)
         return values
 
-    def tools(self, user: Instance, names: tuple[str, ...]) -> tuple[Input, ...]:
+    def tools(self, user: Target, names: tuple[str, ...]) -> tuple[Input, ...]:
         """The default toolbox and some of the build inputs of ``user``, for a step about it."""
         given = [self.graph.build_input(user, name) for name in names]
         toolbox = Input(path="", derivation=self.result(self.graph.check_toolbox))
         return (toolbox, *(Input(path=f"in/{i.recipe}", derivation=self.result(i)) for i in given))
 
-    def tool_environment(self, user: Instance, names: tuple[str, ...]) -> dict[str, str]:
+    def tool_environment(self, user: Target, names: tuple[str, ...]) -> dict[str, str]:
         """The environment that goes with ``tools``."""
         recipe = self.graph.recipe(user.recipe)
         given = [self.graph.build_input(user, name) for name in names]
@@ -164,7 +164,7 @@ class Linker:
         return environment | _fixed("", path)
 
     def _exported(
-        self, instance: Instance, recipe: Recipe, needed: Iterable[Instance]
+        self, instance: Target, recipe: Recipe, needed: Iterable[Target]
     ) -> tuple[dict[str, str], list[str]]:
         """The variables and PATH folders that the inputs export."""
         environment: dict[str, str] = {}
@@ -184,7 +184,7 @@ class Linker:
                     raise RecipeError(msg, where=recipe.at("inputs"), hint=hint)
         return environment, path
 
-    def _inputs(self, instance: Instance, recipe: Recipe) -> Iterator[Input]:
+    def _inputs(self, instance: Target, recipe: Recipe) -> Iterator[Input]:
         toolbox, *needed = self.graph.needs(instance)
         yield Input(path="", derivation=self.result(toolbox))
         for given in needed:
@@ -201,7 +201,7 @@ class Linker:
             yield Input(path="in/recipe", derivation=self.add(Fetch(source=beside)))
 
     def _outputs(
-        self, instance: Instance, recipe: Recipe, values: Mapping[str, str]
+        self, instance: Target, recipe: Recipe, values: Mapping[str, str]
     ) -> Iterator[OutputRule]:
         arch = instance.arch if recipe.kind in FOR_TARGET else self.build_arch
         for name, output in recipe.outputs.items():
@@ -216,12 +216,12 @@ class Linker:
 
     # ---- checks
 
-    def _checks(self, instance: Instance) -> Iterator[str]:
+    def _checks(self, instance: Target) -> Iterator[str]:
         recipe = self.graph.recipe(instance.recipe)
         for number, check in enumerate(recipe.checks, 1):
             yield self.add(self._check(instance, recipe, check, number))
 
-    def _check(self, instance: Instance, recipe: Recipe, check: Check, number: int) -> Step:
+    def _check(self, instance: Target, recipe: Recipe, check: Check, number: int) -> Step:
         values = self._values(recipe, instance.arch)
         where = recipe.at("checks")
         foreign = recipe.kind in FOR_TARGET and instance.arch != self.build_arch

@@ -11,7 +11,7 @@ from typing import NoReturn, Union
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.tree import Directory, Folder, Node, Tree
+from rvbuild.core.tree import Directory, DirectoryNode, Node, Tree
 
 Level = dict[str, Union[Node, "Level"]]
 """A directory that several parts reach; what is not a Level in it is final."""
@@ -41,13 +41,13 @@ def _lay(root: Level, at: str, tree: Digest, known: dict[Digest, Directory]) -> 
         for name in parents:
             path = f"{path}/{name}" if path else name
             level = _opened(level, name, path, known)
-        stack = [(at, level, last, Folder(tree))]
+        stack = [(at, level, last, DirectoryNode(tree))]
     while stack:
         path, level, name, node = stack.pop()
         there = level.setdefault(name, node)
         if there is node or there == node:
             continue
-        if not isinstance(node, Folder):
+        if not isinstance(node, DirectoryNode):
             _refuse(path)
         inner = _opened(level, name, path, known)
         stack.extend(
@@ -60,7 +60,7 @@ def _opened(level: Level, name: str, path: str, known: dict[Digest, Directory]) 
     there = level.get(name)
     if isinstance(there, dict):
         return there
-    if there is not None and not isinstance(there, Folder):
+    if there is not None and not isinstance(there, DirectoryNode):
         _refuse(path)
     inner: Level = {} if there is None else dict(known[there.digest].entries)
     level[name] = inner
@@ -83,7 +83,7 @@ def _seal(root: Level, known: dict[Digest, Directory]) -> Digest:
             continue
         directory = Directory(
             {
-                name: Folder(done[id(node)]) if isinstance(node, dict) else node
+                name: DirectoryNode(done[id(node)]) if isinstance(node, dict) else node
                 for name, node in here.items()
             }
         )
@@ -100,6 +100,8 @@ def _reachable(root: Digest, known: dict[Digest, Directory]) -> Tree:
         if digest not in kept:
             kept[digest] = known[digest]
             stack.extend(
-                node.digest for node in known[digest].entries.values() if isinstance(node, Folder)
+                node.digest
+                for node in known[digest].entries.values()
+                if isinstance(node, DirectoryNode)
             )
     return Tree(root, kept)

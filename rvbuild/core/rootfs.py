@@ -12,7 +12,7 @@ from typing import Union
 from attrs import frozen
 
 from rvbuild.core import elf
-from rvbuild.core.elf import Elf, Image
+from rvbuild.core.elf import ByteView, Elf
 from rvbuild.core.errors import VerificationError
 
 CA_BUNDLES = (
@@ -49,7 +49,7 @@ class Plain:
     certificate: bool = False
 
 
-def plain(data: Image, mode: int, names: Collection[str] = ()) -> Plain:
+def plain(data: ByteView, mode: int, names: Collection[str] = ()) -> Plain:
     """A file by its content; ``names`` are the users and groups that somebody will ask for."""
     head = data[:_LINE]
     found = None

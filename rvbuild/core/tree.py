@@ -53,13 +53,13 @@ class Symlink:
 
 
 @frozen
-class Folder:
+class DirectoryNode:
     """A sub-directory, by the digest of its ``Directory`` message."""
 
     digest: Digest
 
 
-Node = Union[File, Symlink, Folder]
+Node = Union[File, Symlink, DirectoryNode]
 
 
 def _sorted_entries(entries: Mapping[str, Node]) -> dict[str, Node]:
@@ -83,7 +83,7 @@ class Directory:
                 message.files.add(
                     name=name, digest=to_pb(node.digest), is_executable=node.executable
                 )
-            elif isinstance(node, Folder):
+            elif isinstance(node, DirectoryNode):
                 message.directories.add(name=name, digest=to_pb(node.digest))
             else:
                 message.symlinks.add(name=name, target=node.target)
@@ -114,7 +114,7 @@ class Directory:
         for file in message.files:
             entries[file.name] = File(from_pb(file.digest), file.is_executable)
         for folder in message.directories:
-            entries[folder.name] = Folder(from_pb(folder.digest))
+            entries[folder.name] = DirectoryNode(from_pb(folder.digest))
         for link in message.symlinks:
             entries[link.name] = Symlink(link.target)
         if len(entries) != count:
@@ -158,7 +158,7 @@ class Tree:
                 continue
             directory = Directory(
                 {
-                    name: Folder(done[id(node)]) if isinstance(node, dict) else node
+                    name: DirectoryNode(done[id(node)]) if isinstance(node, dict) else node
                     for name, node in here.items()
                 }
             )
@@ -174,7 +174,7 @@ class Tree:
         while stack:
             digest, into = stack.pop()
             for name, node in self.directories[digest].entries.items():
-                if isinstance(node, Folder):
+                if isinstance(node, DirectoryNode):
                     inner: Nested = {}
                     into[name] = inner
                     stack.append((node.digest, inner))
@@ -188,7 +188,7 @@ class Tree:
         while stack:
             prefix, digest = stack.pop()
             for name, node in self.directories[digest].entries.items():
-                if isinstance(node, Folder):
+                if isinstance(node, DirectoryNode):
                     stack.append((f"{prefix}{name}/", node.digest))
                 else:
                     yield prefix + name, node
@@ -218,7 +218,7 @@ class Tree:
         directories = {Digest.of(item.encode()): item for item in listed}
         for item in listed:
             for node in item.entries.values():
-                if isinstance(node, Folder) and node.digest not in directories:
+                if isinstance(node, DirectoryNode) and node.digest not in directories:
                     msg = f"Tree message lacks the directory {node.digest}"
                     raise VerificationError(msg)
         return cls(Digest.of(listed[0].encode()), directories)

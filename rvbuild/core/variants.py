@@ -28,14 +28,14 @@ class Variants:
     replace: Mapping[str, str] = field(factory=dict)
     options: Mapping[str, str] = field(factory=dict)
 
-    def stand_in(self, user: Recipe, name: str) -> str:
+    def chosen_recipe(self, user: Recipe, name: str) -> str:
         """The recipe that a target input of ``user`` is; what stands for another sees that one."""
         key = self._chosen(user, name)
         chosen = user.options[key].choices[self.options[key]] if key else name
         other = self.replace.get(name, chosen)
         return name if user.name == other else other
 
-    def said_at(self, user: Recipe, name: str) -> str:
+    def place_of_choice(self, user: Recipe, name: str) -> str:
         """The key of ``user`` that names the recipe that a target input is."""
         key = None if name in self.replace else self._chosen(user, name)
         return f"options.{key}.choices.{self.options[key]}" if key else f"inputs.target.{name}"
@@ -70,7 +70,7 @@ class Variants:
         """One recipe has one place below /in."""
         places: dict[str, str] = {}
         for name in user.target_inputs:
-            other = self.stand_in(user, name)
+            other = self.chosen_recipe(user, name)
             first = places.setdefault(other, name)
             if first != name:
                 msg = f"{other} would be two inputs of {user.name}: {first} and {name}"

@@ -14,7 +14,7 @@ from rvbuild.core.errors import Interrupted, UsageError
 from rvbuild.core.events import Planned
 from rvbuild.core.plan import Plan, make_plan
 from rvbuild.core.source import PathSource
-from rvbuild.engine.realise import Machinery, Realiser
+from rvbuild.engine.realise import Realiser, Services
 from rvbuild.engine.schedule import Scheduler
 
 
@@ -41,7 +41,7 @@ class Built:
 def build(
     derivations: Mapping[str, Derivation],
     wanted: Iterable[str],
-    machinery: Machinery,
+    services: Services,
     *,
     jobs: int,
     keep_going: bool = False,
@@ -52,12 +52,12 @@ def build(
         Interrupted: the person pressed ^C; everything that ran has been killed.
         UsageError: a release would be made of a folder of this machine.
     """
-    if machinery.release:
+    if services.release:
         refuse_folders(derivations.values())
-    with machinery.store.shared():
-        realiser = Realiser(machinery)
+    with services.store.shared():
+        realiser = Realiser(services)
         plan = make_plan(derivations, wanted, realiser.lookup)
-        machinery.report(Planned(plan.counts(), len(plan.kept)))
+        services.report(Planned(plan.counts(), len(plan.kept)))
         realiser.realised.update(plan.kept)
         scheduler = Scheduler(plan, realiser, jobs=jobs, keep_going=keep_going)
         try:

@@ -15,7 +15,7 @@ from attrs import define, evolve, frozen
 from rvbuild.core.derivation import Derivation, Input, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.graph import Instance
+from rvbuild.core.graph import Target
 from rvbuild.core.link import Linker
 from rvbuild.core.recipe import GoModulesSpec, Recipe
 from rvbuild.core.tree import File, Nested
@@ -81,12 +81,12 @@ class GoList:
             raise RecipeError(msg, where=spec.where, hint="add `go` to inputs.build")
         everything = evolve(spec, packages=(), tags=(), cgo=False)
         inputs = (
-            *self.linker.tools(Instance(recipe.name, arch), ("go",)),
+            *self.linker.tools(Target(recipe.name, arch), ("go",)),
             Input(path="src/module", derivation=self.linker.source(recipe, spec.source)),
             Input(path="in/go-modules", derivation=self.linker.go_modules(recipe, everything)),
         )
         environment = {
-            **self.linker.tool_environment(Instance(recipe.name, arch), ("go",)),
+            **self.linker.tool_environment(Target(recipe.name, arch), ("go",)),
             "CGO_ENABLED": "1" if spec.cgo else "0",
             "directory": spec.directory,
             "packages": " ".join(spec.packages),

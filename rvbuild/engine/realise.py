@@ -32,7 +32,7 @@ TOO_LARGE = 153
 
 
 @frozen(kw_only=True)
-class Machinery:
+class Services:
     """The adapters that realising uses, and how.
 
     ``accelerators`` are host folders by accelerator name; empty for release builds.
@@ -54,11 +54,11 @@ class Realiser:
     """Does one task at a time in each of many threads.
 
     Attributes:
-        machinery: The adapters.
+        services: The adapters.
         realised: Realisations by derivation digest; grows while tasks end.
     """
 
-    machinery: Machinery
+    services: Services
     realised: dict[str, Realisation] = field(factory=dict)
     _stopped: threading.Event = field(factory=threading.Event, init=False)
     _toolboxes: dict[Digest, Directory] = field(factory=dict, init=False)
@@ -69,8 +69,8 @@ class Realiser:
         Raises:
             VerificationError: the step's output was changed since; sources are not looked at.
         """
-        store = self.machinery.store
-        found = store.realisation(digest, accelerated=not self.machinery.release)
+        store = self.services.store
+        found = store.realisation(digest, accelerated=not self.services.release)
         if found is None or not store.has_tree(found.output):
             return None
         if found.action is not None:
@@ -80,7 +80,7 @@ class Realiser:
     def stop(self) -> None:
         """End what runs; tasks end with Interrupted."""
         self._stopped.set()
-        self.machinery.executor.stop()
+        self.services.executor.stop()
 
     def __call__(self, task: Task) -> None:
         """Realise a task's derivation and register it.
@@ -89,21 +89,21 @@ class Realiser:
             RvbuildError: it could not be done; nothing is registered.
         """
         derivation = task.derivation
-        machinery = self.machinery
-        began = machinery.clock()
+        services = self.services
+        began = services.clock()
         how = "failed"
-        machinery.report(Started(derivation.label, task.phase, task.reason))
+        services.report(Started(derivation.label, task.phase, task.reason))
         try:
-            with machinery.store.lock(derivation.digest, self._waiter(derivation.label)):
-                found, done = self._found_or_made(derivation)
+            with services.store.lock(derivation.digest, self._waiter(derivation.label)):
+                found, done = self._reuse_or_realise(derivation)
             self.realised[derivation.digest] = found
             how = done
         except Interrupted:
             how = "stopped"
             raise
         finally:
-            seconds = machinery.clock() - began
-            machinery.report(Finished(derivation.label, task.phase, how, seconds))
+            seconds = services.clock() - began
+            services.report(Finished(derivation.label, task.phase, how, seconds))
 
     def _waiter(self, label: str) -> Wanted:
         """What to do now and then while another process works on the same derivation."""
@@ -113,12 +113,12 @@ class Realiser:
         if self._stopped.is_set():
             raise Interrupted(message, where=label)
 
-    def _found_or_made(self, derivation: Derivation) -> tuple[Realisation, str]:
+    def _reuse_or_realise(self, derivation: Derivation) -> tuple[Realisation, str]:
         found = self.lookup(derivation.digest)  # another process may have done it meanwhile
         if found is not None:
             return found, "reused"
         made, how = self._realise(derivation)
-        self.machinery.store.register(made)
+        self.services.store.register(made)
         return made, how
 
     def _realise(self, derivation: Derivation) -> tuple[Realisation, str]:
@@ -131,16 +131,16 @@ class Realiser:
     def _fetch(self, derivation: Fetch) -> Realisation:
         def advance(done: int, total: int) -> None:
             self._raise_if_stopped("stopped while fetching", derivation.label)
-            self.machinery.report(Progressed(derivation.label, done, total))
+            self.services.report(Progressed(derivation.label, done, total))
 
-        with self.machinery.store.new_tree() as tree:
-            self.machinery.sources.fetch(derivation.source, tree, advance)
+        with self.services.store.new_tree() as tree:
+            self.services.sources.fetch(derivation.source, tree, advance)
             output = tree.commit()
         return Realisation(derivation=derivation.digest, output=output, inputs=())
 
     def _merge(self, derivation: Merge) -> Realisation:
         parts = [(path, self._output(digest)) for path, digest in derivation.parts]
-        output = self.machinery.store.merge(parts)
+        output = self.services.store.merge(parts)
         return Realisation(
             derivation=derivation.digest,
             output=output,
@@ -176,12 +176,12 @@ class Realiser:
     def _toolbox(self, root: Digest) -> Directory:
         """Its uppermost folder. Many steps have the same, and to read all of it takes long."""
         if root not in self._toolboxes:
-            self._toolboxes[root] = self.machinery.store.tree(root).directories[root]
+            self._toolboxes[root] = self.services.store.tree(root).directories[root]
         return self._toolboxes[root]
 
     def _run(self, step: Step) -> tuple[Realisation, str]:
         action = self.action(step)
-        store = self.machinery.store
+        store = self.services.store
         with store.lock(action.digest.hash, self._waiter(step.label)):  # it is run once
             outcome, accelerated = self._recorded(action)
             how = "reused"
@@ -204,31 +204,31 @@ class Realiser:
 
     def _recorded(self, action: Action) -> tuple[Outcome | None, bool]:
         """The recorded outcome of the same action, if it is whole; and whether accelerated."""
-        for accelerated in (False,) if self.machinery.release else (False, True):
-            found = self.machinery.store.outcome(action.digest, accelerated=accelerated)
-            if found and found.output and self.machinery.store.has_tree(found.output):
-                self.machinery.store.refuse_changed(found.output)
+        for accelerated in (False,) if self.services.release else (False, True):
+            found = self.services.store.outcome(action.digest, accelerated=accelerated)
+            if found and found.output and self.services.store.has_tree(found.output):
+                self.services.store.refuse_changed(found.output)
                 return found, accelerated
         return None, False
 
     def _execute(self, step: Step, action: Action) -> tuple[Outcome, bool]:
         """Run it; the outcome, and whether an accelerator helped."""
-        machinery = self.machinery
+        services = self.services
         folders = {
-            ACCELERATORS[name]: machinery.accelerators[name]
+            ACCELERATORS[name]: services.accelerators[name]
             for name in step.accelerators
-            if name in machinery.accelerators
+            if name in services.accelerators
         }
 
         def log(line: str) -> None:
-            machinery.report(Wrote(step.label, line))
+            services.report(Wrote(step.label, line))
 
-        outcome = machinery.executor.run(action, step.label, log, folders)
+        outcome = services.executor.run(action, step.label, log, folders)
         return outcome, outcome.accelerated
 
     def _verified(self, step: Step, outcome: Outcome) -> Digest:
         """The output, once it is what the step's rules say; else the log is kept."""
-        store = self.machinery.store
+        store = self.services.store
         try:
             output = _output_of(step, outcome, store)
             audit_outputs(step, store, output, self._inspection(step.label))
@@ -239,8 +239,8 @@ class Realiser:
 
     def _inspection(self, label: str) -> Inspection:
         return Inspection(
-            forbidden=self.machinery.forbidden,
-            audit_image=self.machinery.audit_image,
+            forbidden=self.services.forbidden,
+            audit_image=self.services.audit_image,
             wanted=partial(self._raise_if_stopped, "stopped while its output was looked at", label),
         )
 

@@ -78,7 +78,7 @@ class Overlay:
 
 
 @frozen(kw_only=True)
-class Room:
+class SandboxView:
     """What a sealed process sees, each by its absolute path inside.
 
     ``read_only`` and ``writable`` map a path inside to a path of the host; ``symlinks``

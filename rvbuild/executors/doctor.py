@@ -17,7 +17,7 @@ from functools import partial
 from attrs import frozen
 
 from rvbuild.core.errors import RvbuildError, SandboxError
-from rvbuild.executors import bwrap, identity, knobs, seccomp, workspace
+from rvbuild.executors import bwrap, identity, kernel_settings, seccomp, workspace
 from rvbuild.executors.accelerators import Accelerator
 from rvbuild.executors.keeper import Keeper
 from rvbuild.executors.limits import Limits
@@ -127,7 +127,7 @@ def _namespaces() -> Check:
     except SandboxError as error:
         return Check(name=name, ok=False, found=str(error), hint=error.hint or "")
     if said:
-        return Check(name=name, ok=False, found=said, hint="; ".join(knobs.forbidding()))
+        return Check(name=name, ok=False, found=said, hint="; ".join(kernel_settings.forbidding()))
     return Check(name=name, ok=True, found=f"a sandbox can be made, {_whose()}")
 
 
@@ -182,7 +182,7 @@ def _accelerators(folder: str) -> Check:
 def _refusal(overlays: Mapping[str, bwrap.Overlay]) -> str:
     """Why a sandbox like that of a step does not run; empty if it does."""
     limits = Limits()
-    room = bwrap.Room(
+    room = bwrap.SandboxView(
         environment={}, working_directory="/", read_only={"/": "/"}, overlays=overlays
     )
     log = StepLog(lambda _: None, limits.log_bytes)

@@ -53,7 +53,7 @@ def room(
     folder: str,
     tree_at: Callable[[Digest], str],
     overlays: Mapping[str, bwrap.Overlay],
-) -> bwrap.Room:
+) -> bwrap.SandboxView:
     """What a step sees, given its folder and where the trees are on this machine."""
     read_only: dict[str, str] = {}
     symlinks: dict[str, str] = {}
@@ -72,7 +72,7 @@ def room(
                     read_only[f"/{entry.name}"] = entry.path
     writable = {f"/{WORKING_DIRECTORY}": os.path.join(folder, "build")}
     writable["/tmp"] = os.path.join(folder, "tmp")  # noqa: S108 - a path inside the sandbox
-    return bwrap.Room(
+    return bwrap.SandboxView(
         environment=action.command.environment,
         working_directory=f"/{WORKING_DIRECTORY}",
         read_only=read_only,
@@ -83,7 +83,7 @@ def room(
 
 
 def staged(
-    program: str, command: Sequence[str], owner: Identity | None, seen: bwrap.Room
+    program: str, command: Sequence[str], owner: Identity | None, seen: bwrap.SandboxView
 ) -> tuple[Request, list[str]]:
     """What the keeper is asked for, and the options that bwrap is to read."""
     if owner is None:

@@ -11,7 +11,7 @@ from attrs import evolve, field, mutable
 
 from rvbuild.core.audit import Finding, Watched, audit
 from rvbuild.core.derivation import OutputRule
-from rvbuild.core.elf import Image
+from rvbuild.core.elf import ByteView
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.ports import Wanted
 from rvbuild.core.rootfs import RootFs, unfit
@@ -64,7 +64,7 @@ class _Audit:
         accounts = {word for image in users for word in image.process.accounts if word}
         inside = evolve(self.rule, kind="file", tls=False)
 
-        def look(entry: str, data: Image) -> None:
+        def look(entry: str, data: ByteView) -> None:
             self.findings += audit(
                 inside, Watched(data, self.wanted), self.forbidden, f"{shown}: /{entry}"
             )

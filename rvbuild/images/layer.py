@@ -19,7 +19,7 @@ from rvbuild.archives.limits import Limits, Links, Meter
 from rvbuild.archives.source import Flow, Source
 from rvbuild.archives.tar import read_tar
 from rvbuild.archives.tar_header import Header
-from rvbuild.core.elf import Image
+from rvbuild.core.elf import ByteView
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.ports import Wanted
 from rvbuild.core.rootfs import Entry, Folder, Link, plain
@@ -30,7 +30,7 @@ WHITEOUT = ".wh."
 _IN_MEMORY = 4 << 20
 """Bytes of the largest file of a layer that is not put on disk while it is looked at."""
 
-Look = Callable[[str, Image], None]
+Look = Callable[[str, ByteView], None]
 """Called with each file's path and content."""
 
 

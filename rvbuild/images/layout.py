@@ -17,7 +17,7 @@ from rvbuild.core.image import DEFAULT_PATH
 from rvbuild.core.ports import Wanted
 from rvbuild.core.rootfs import Process
 from rvbuild.images.files import each_file
-from rvbuild.images.said import LARGEST, Said
+from rvbuild.images.json_node import LARGEST, JsonNode
 
 _SPEC = "application/vnd.oci.image"
 INDEX, MANIFEST, CONFIG = (f"{_SPEC}.{what}.v1+json" for what in ("index", "manifest", "config"))
@@ -83,7 +83,7 @@ def read_layout(place: str, name: str, wanted: Wanted = lambda: None) -> list[Pa
     return images
 
 
-def _must_be(document: Said, media_type: str) -> None:
+def _must_be(document: JsonNode, media_type: str) -> None:
     if document["schemaVersion"].value != 2 or document["mediaType"].value != media_type:
         document.refuse(f"it must be of schema version 2 and media type {media_type}")
 
@@ -132,8 +132,8 @@ class _Reader:
     seen: set[str] = field(factory=set)
     docker: list[object] = field(factory=list)
 
-    def document(self, path: str) -> Said:
-        return Said.read(self.file(path).data, self.where(path))
+    def document(self, path: str) -> JsonNode:
+        return JsonNode.read(self.file(path).data, self.where(path))
 
     def file(self, path: str) -> _File:
         if path not in self.files:
@@ -145,7 +145,7 @@ class _Reader:
     def where(self, path: str) -> str:
         return f"{self.name}/{path}"
 
-    def image(self, told: Said) -> Packed:
+    def image(self, told: JsonNode) -> Packed:
         manifest_at = self.blob(told, (MANIFEST,))
         manifest = self.document(manifest_at)
         _must_be(manifest, MANIFEST)
@@ -174,7 +174,7 @@ class _Reader:
             ),
         )
 
-    def blob(self, told: Said, media_types: tuple[str, ...]) -> str:
+    def blob(self, told: JsonNode, media_types: tuple[str, ...]) -> str:
         """The file that a descriptor means, which is as it says."""
         match = _DIGEST.match(told["digest"].text())
         if match is None:
@@ -190,7 +190,7 @@ class _Reader:
             told["size"].refuse(f"the blob has {found.size} bytes")
         return path
 
-    def compare(self, docker: Said) -> None:
+    def compare(self, docker: JsonNode) -> None:
         """Docker's own list of the images must be of the same ones."""
         if docker.value != self.docker:
             docker.refuse("it does not name the images of index.json")
@@ -203,11 +203,11 @@ class _Reader:
                 raise VerificationError(msg, where=self.where(path))
 
 
-def _platform(told: Said) -> str:
+def _platform(told: JsonNode) -> str:
     return f"{told['os'].text()}/{told['architecture'].text()}"
 
 
-def _process(told: Said) -> Process:
+def _process(told: JsonNode) -> Process:
     environment = dict(pair.partition("=")[::2] for pair in told["Env"].texts())
     return Process(
         entrypoint=told["Entrypoint"].texts(),

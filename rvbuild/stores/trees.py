@@ -21,7 +21,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.overlay import union
 from rvbuild.core.ports import Taken, Wanted
-from rvbuild.core.tree import File, Folder, Node, Symlink, Tree
+from rvbuild.core.tree import DirectoryNode, File, Node, Symlink, Tree
 from rvbuild.files.folder import A_FOLDER, WrongKind, kind_at, open_file
 from rvbuild.stores.barrier import Barrier
 from rvbuild.stores.blobs import Blobs, BlobShelves, is_blob
@@ -120,7 +120,7 @@ class LocalTrees:
             younger |= {folder: there.st_ctime_ns} if there.st_ctime_ns >= since else {}
             for name, node in entries.items():
                 path = f"{folder}/{name}"
-                if isinstance(node, Folder):
+                if isinstance(node, DirectoryNode):
                     stack.append((path, node.digest))
                 elif isinstance(node, File):
                     there = _file_as_written(path, node, since) or _refuse(path)
@@ -200,7 +200,7 @@ class LocalTrees:
                     staging.make_folder(path)
                 prefix = f"{path}/" if path else ""
                 for name, node in tree.directories[digest].entries.items():
-                    if isinstance(node, Folder):
+                    if isinstance(node, DirectoryNode):
                         stack.append((prefix + name, node.digest))
                     elif isinstance(node, Symlink):
                         staging.make_symlink(prefix + name, node.target)

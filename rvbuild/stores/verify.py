@@ -18,7 +18,7 @@ from attrs import define, field, frozen
 from rvbuild.core.action import Outcome
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.tree import File, Folder, Node, Symlink, Tree
+from rvbuild.core.tree import DirectoryNode, File, Node, Symlink, Tree
 from rvbuild.files.folder import Inode, WrongKind, WrongMode, inode_of, open_file, open_folder
 from rvbuild.stores.failures import decode_failure
 from rvbuild.stores.inputs import decode_inputs
@@ -273,7 +273,7 @@ def _compare(walk: _Walk, tree: Tree, top: str, at: int) -> None:
         inner, digest = stack.pop()
         expected = tree.directories[digest].entries
         for name, node, path in _matched(walk, f"{top}/{inner}", inner, at, expected):
-            if isinstance(node, Folder):
+            if isinstance(node, DirectoryNode):
                 stack.append((f"{inner}{name}/", node.digest))
             elif isinstance(node, File) and node.digest.hash not in walk.present:
                 walk.missing(walk.layout.blob(node.digest.hash), f"the blob of {path}", path)
@@ -304,7 +304,7 @@ def _matched(
 
 
 def _difference(walk: _Walk, entry: os.DirEntry[str], at: int, node: Node) -> str | None:
-    if isinstance(node, Folder):
+    if isinstance(node, DirectoryNode):
         return None if entry.is_dir(follow_symlinks=False) else "not a folder"
     if isinstance(node, Symlink):
         same = entry.is_symlink() and os.readlink(entry.name, dir_fd=at) == node.target
@@ -330,7 +330,7 @@ def _wrong_mode(entry: os.DirEntry[str], node: Node) -> str | None:
 
 def _mode(node: Node) -> int:
     """What the store gives: what a tree says, and no more."""
-    if isinstance(node, Folder):
+    if isinstance(node, DirectoryNode):
         return FOLDER
     return EXECUTABLE if isinstance(node, File) and node.executable else PLAIN
 

@@ -22,7 +22,7 @@ from attrs import frozen
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.tree import File, Folder, Node, Symlink, Tree
+from rvbuild.core.tree import DirectoryNode, File, Node, Symlink, Tree
 from rvbuild.files.folder import A_FOLDER, NOTHING, WrongKind, kind_at, open_file
 from rvbuild.files.walk import below
 from rvbuild.stores.inode import fill
@@ -94,7 +94,7 @@ def copy_out(store: LocalStore, root: Digest, at: int, *, writable: bool = False
             folders.append(prefix)
             for name, node in directories[digest].entries.items():
                 path = prefix + name
-                if isinstance(node, Folder):
+                if isinstance(node, DirectoryNode):
                     os.mkdir(path, FOLDER, dir_fd=at)
                     stack.append((f"{path}/", node.digest))
                 elif isinstance(node, Symlink):
@@ -139,7 +139,7 @@ def is_copy(tree: Tree, folder: str) -> bool:
             if not stat.S_ISDIR(os.lstat(here).st_mode) or set(os.listdir(here)) != entries.keys():
                 return False
             for name, node in entries.items():
-                if isinstance(node, Folder):
+                if isinstance(node, DirectoryNode):
                     stack.append((f"{here}/{name}", node.digest))
                 elif not _is_node(f"{here}/{name}", node):
                     return False

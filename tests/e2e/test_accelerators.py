@@ -224,7 +224,7 @@ def test_a_step_without_overlays_that_cannot_run_at_all_says_why(
     bench: Bench, cache: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """It is not the layers that hinder it, and nothing is said of them."""
-    monkeypatch.setattr(bwrap.Room, "arguments", lambda *_: ["--no-such-option-of-overlay"])
+    monkeypatch.setattr(bwrap.SandboxView, "arguments", lambda *_: ["--no-such-option-of-overlay"])
     told: list[str] = []
     executor = LocalExecutor(bench.store, str(bench.tmp), notice=told.append)
     with pytest.raises(SandboxError, match="Unknown option --no-such-option-of-overlay"):

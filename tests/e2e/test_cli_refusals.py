@@ -340,7 +340,7 @@ def test_a_folder_below_the_project_is_in_the_project(world: World):
 
 
 def test_results_do_not_replace_what_a_person_made(bare: World):
-    """Said before anything is fetched or built."""
+    """JsonNode before anything is fetched or built."""
     bare.recipe("hello", HELLO)
     mine = bare.folder / "result" / HELLO_HERE / "mine.txt"
     mine.parent.mkdir(parents=True)
@@ -372,7 +372,7 @@ TAKEN = [
 
 
 def test_copies_are_put_nowhere_where_rvbuild_reads(bare: World):
-    """Said before anything is fetched or built; all is as it was."""
+    """JsonNode before anything is fetched or built; all is as it was."""
     bare.recipe("hello", HELLO)
     for name in ("recipes", "result", "rvbuild.lock", "store", "project"):
         bare.recipe(name, "summary: s\nlicense: MIT\nhomepage: https://example.invalid\n"

@@ -16,7 +16,7 @@ import pytest
 from rvbuild.core.action import Command, Mount, Outcome
 from rvbuild.core.errors import Interrupted, SandboxError, StepError, VerificationError
 from rvbuild.core.tree import File, Symlink
-from rvbuild.executors import bwrap, doctor, identity, knobs, seccomp, workspace
+from rvbuild.executors import bwrap, doctor, identity, kernel_settings, seccomp, workspace
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.local import _Step
 from rvbuild.executors.machine_code import Call, program
@@ -620,15 +620,15 @@ def test_forbidding_knobs_are_named(tmp_path: Path, path: str, value: str, word:
     knob = tmp_path / "proc/sys" / path
     knob.parent.mkdir(parents=True)
     knob.write_text(value + "\n")
-    (hint,) = knobs.forbidding(str(tmp_path))
+    (hint,) = kernel_settings.forbidding(str(tmp_path))
     assert word in hint
     knob.write_text("2\n")
-    assert word not in knobs.forbidding(str(tmp_path))[0]
+    assert word not in kernel_settings.forbidding(str(tmp_path))[0]
 
 
 def test_container_is_named(tmp_path: Path):
     (tmp_path / ".dockerenv").touch()
-    assert "--security-opt" in knobs.forbidding(str(tmp_path))[0]
+    assert "--security-opt" in kernel_settings.forbidding(str(tmp_path))[0]
 
 
 def test_filter_is_whole_for_each_machine():

@@ -14,21 +14,23 @@ import pytest
 from rvbuild.core.action import Action, Command, Mount, input_root
 from rvbuild.core.derivation import Step
 from rvbuild.core.digest import Digest
-from rvbuild.core.graph import Instance, RecipeGraph
+from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linker
 from rvbuild.core.pinned import Locked
 from rvbuild.core.recipe import RESERVED_NAMES
 from rvbuild.core.tree import Directory, File, Symlink, Tree
-from rvbuild.recipes_yaml.folder import Folder
+from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
 
 HERE = Path(__file__).parent
-TARGETS = tuple(Instance("app", arch) for arch in ("riscv64", "arm64", "amd64"))
+TARGETS = tuple(Target("app", arch) for arch in ("riscv64", "arm64", "amd64"))
 
 
 def keys() -> dict[str, str]:
     """The derivation digest of each result, check and input, by label."""
-    graph = RecipeGraph(TARGETS, Folder((str(HERE / "recipes"),)).load, "amd64", checks=True)
+    graph = RecipeGraph(
+        TARGETS, RecipeCollection((str(HERE / "recipes"),)).load, "amd64", checks=True
+    )
     lock = read_lock((HERE / "rvbuild.lock").read_bytes(), "rvbuild.lock")
     linked = Linker(graph, Locked(lock, graph, "amd64"), "amd64").link(TARGETS, checks=True)
     return {each.label: digest for digest, each in sorted(linked.derivations.items())}
@@ -36,7 +38,9 @@ def keys() -> dict[str, str]:
 
 def test_every_place_of_rvbuilds_own_is_a_reserved_name():
     """What lies below /in beside inputs cannot be a recipe's name too."""
-    graph = RecipeGraph(TARGETS, Folder((str(HERE / "recipes"),)).load, "amd64", checks=True)
+    graph = RecipeGraph(
+        TARGETS, RecipeCollection((str(HERE / "recipes"),)).load, "amd64", checks=True
+    )
     lock = read_lock((HERE / "rvbuild.lock").read_bytes(), "rvbuild.lock")
     linked = Linker(graph, Locked(lock, graph, "amd64"), "amd64").link(TARGETS, checks=True)
     steps = (each for each in linked.derivations.values() if isinstance(each, Step))

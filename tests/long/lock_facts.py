@@ -22,18 +22,18 @@ from pathlib import Path
 from lock_mutants import Tally, mutants, try_mutant, try_sealed_mutant
 from lock_world import INDEPENDENT, LockWorld, small_world
 
-from rvbuild.core.graph import Instance
-from rvbuild.recipes_yaml.folder import Folder
+from rvbuild.core.graph import Target
+from rvbuild.recipes_yaml.collection import RecipeCollection
 
 ROOT = Path(__file__).parents[2]
 
 
 def shipped_world() -> LockWorld:
     """All of rvbuild's own recipes, each read once."""
-    folder = Folder((str(ROOT / "recipes"),))
+    folder = RecipeCollection((str(ROOT / "recipes"),))
     known = {name: folder.load(name) for name in folder.names()}
     targets = [
-        Instance(name, arch)
+        Target(name, arch)
         for name, recipe in known.items()
         for arch in ((INDEPENDENT,) if recipe.kind in {"tool", "source"} else recipe.architectures)
     ]

@@ -12,7 +12,7 @@ from attrs import define, field, frozen
 from rvbuild.core.contents import refuse_two_contents
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.graph import INDEPENDENT, Instance, RecipeGraph
+from rvbuild.core.graph import INDEPENDENT, RecipeGraph, Target
 from rvbuild.core.link import Linker
 from rvbuild.core.lock import Lock
 from rvbuild.core.pinned import Locked
@@ -173,7 +173,7 @@ class LockWorld:
     """
 
     load: Callable[[str, str | None], Recipe]
-    targets: tuple[Instance, ...]
+    targets: tuple[Target, ...]
     text: str
 
     def meaning(self, text: str) -> Meaning:
@@ -192,7 +192,7 @@ class LockWorld:
 
 def small_world() -> LockWorld:
     """The recipes above, locked."""
-    targets = (*(Instance("lib", arch) for arch in ("riscv64", ARCH)), Instance("user", ARCH))
+    targets = (*(Target("lib", arch) for arch in ("riscv64", ARCH)), Target("user", ARCH))
     graph = RecipeGraph(targets, load, ARCH)
     imports = {Import(package="e.org/a/x", path="e.org/a", version="v1.0.0")}
     resolver = Resolver(

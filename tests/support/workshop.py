@@ -32,7 +32,7 @@ from rvbuild.core.ports import Advance, TreeSink
 from rvbuild.core.source import Files, Source
 from rvbuild.core.tree import File, Nested, Symlink, Tree
 from rvbuild.engine.build import Built, build
-from rvbuild.engine.realise import Machinery
+from rvbuild.engine.realise import Services
 from rvbuild.images import audit_image
 from rvbuild.stores.memory import MemoryStore
 
@@ -199,9 +199,9 @@ class Workshop:
         return derivation
 
     @property
-    def machinery(self) -> Machinery:
+    def services(self) -> Services:
         """What builds use."""
-        return Machinery(
+        return Services(
             store=self.store,
             sources=self.fetcher,
             executor=self.executor,
@@ -216,7 +216,7 @@ class Workshop:
         """Build; what failed is in the answer."""
         self.executor.stopped.clear()
         digests = [each.digest for each in wanted]
-        return build(self.known, digests, self.machinery, jobs=jobs, keep_going=keep_going)
+        return build(self.known, digests, self.services, jobs=jobs, keep_going=keep_going)
 
     def output(self, built: Built, derivation: Derivation) -> Plain:
         """A result's files."""

@@ -10,11 +10,11 @@ import pytest
 from attrs import evolve
 
 from rvbuild.cli.closure import by_kind, closure_lines, prebuilt
+from rvbuild.cli.descriptions import describe_source
 from rvbuild.cli.prebuilt import machine_of
-from rvbuild.cli.sources import Held, Holdings
-from rvbuild.cli.told import told
+from rvbuild.cli.sources import SourceInventory, SourceStatus
 from rvbuild.core.derivation import Fetch
-from rvbuild.core.graph import Instance, RecipeGraph, parse_target
+from rvbuild.core.graph import RecipeGraph, Target, parse_target
 from rvbuild.core.link import Linked, Linker
 from rvbuild.core.lock import Lock
 from rvbuild.core.pinned import Locked
@@ -27,7 +27,7 @@ from rvbuild.core.source import (
     UrlSource,
     Wheel,
 )
-from rvbuild.recipes_yaml.folder import Folder
+from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.lock import read_lock
 
 ROOT = Path(__file__).parents[2]
@@ -39,18 +39,18 @@ def real_lock() -> Lock:
 
 
 @cache
-def real(name: str, build_arch: str = "amd64") -> Holdings:
+def real(name: str, build_arch: str = "amd64") -> SourceInventory:
     """A target of our own recipes, linked; the store is empty."""
-    folder = Folder((str(ROOT / "recipes"),))
-    targets: tuple[Instance, ...] = (parse_target(name, folder.load),)
+    folder = RecipeCollection((str(ROOT / "recipes"),))
+    targets: tuple[Target, ...] = (parse_target(name, folder.load),)
     graph = RecipeGraph(targets, folder.load, build_arch)
     linker = Linker(graph, Locked(real_lock(), graph, "amd64"), build_arch)
-    holdings = Holdings(linker, lambda _: None)
+    holdings = SourceInventory(linker, lambda _: None)
     assert isinstance(holdings.link(targets), Linked)
     return holdings
 
 
-def closure(name: str, build_arch: str = "amd64") -> list[Held]:
+def closure(name: str, build_arch: str = "amd64") -> list[SourceStatus]:
     return by_kind(real(name, build_arch).all())
 
 
@@ -71,12 +71,14 @@ def test_every_source_is_named_once_with_its_kind():
     assert {held.derivation for held in found} == fetches.keys()
     assert len(found) == len(fetches)
     for held in found:
-        assert held.told == told(fetches[held.derivation or ""].source)
-    keys = [(held.told.kind, held.told.name) for held in found]
+        assert held.description == describe_source(fetches[held.derivation or ""].source)
+    keys = [(held.description.kind, held.description.name) for held in found]
     assert keys == sorted(keys)
     *lines, summary, _last = closure_lines(found, prebuilt(found, ["riscv64"]))
-    assert [tuple(line.split()[:1]) for line in lines] == [(held.told.kind,) for held in found]
-    counts = Counter(held.told.kind for held in found)
+    assert [tuple(line.split()[:1]) for line in lines] == [
+        (held.description.kind,) for held in found
+    ]
+    counts = Counter(held.description.kind for held in found)
     assert summary.startswith(f"{len(lines)} sources: {counts['debian']} debian, ")
 
 
@@ -96,7 +98,7 @@ def test_packages_for_a_named_machine_are_prebuilt_also_where_it_is_the_build_ma
     """The same `architecture:`, seen by a build machine that has it."""
     names = prebuilt(closure("k3s-machine-riscv64"), ["riscv64"])
     holdings = real("k3s-machine-riscv64")
-    here = Holdings(evolve(holdings.linker, build_arch="riscv64"), holdings.lookup)
+    here = SourceInventory(evolve(holdings.linker, build_arch="riscv64"), holdings.lookup)
     assert prebuilt(by_kind(here.all()), ["riscv64"]) == names
 
 

@@ -10,9 +10,9 @@ from rvbuild.__main__ import main
 from rvbuild.cli.arguments import COMMANDS, STARTERS
 from rvbuild.cli.run import _COMMANDS
 from rvbuild.cli.workspace import shipped_recipes
-from rvbuild.core.graph import Instance, RecipeGraph
+from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.recipe import RESERVED_NAMES
-from rvbuild.recipes_yaml.folder import Folder
+from rvbuild.recipes_yaml.collection import RecipeCollection
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def test_what_it_writes_is_a_recipe(here: Path, capsys: pytest.CaptureFixture[st
     out, err = capsys.readouterr()
     assert out == "recipes/my-tool/recipe.yaml\n"
     assert "rvbuild lock my-tool" in err
-    folder = Folder((str(here / "recipes"), f"{shipped_recipes()}/recipes"))
-    graph = RecipeGraph([Instance("my-tool", "riscv64")], folder.load, "amd64", checks=True)
-    assert Instance("my-tool", "riscv64") in graph.order()
+    folder = RecipeCollection((str(here / "recipes"), f"{shipped_recipes()}/recipes"))
+    graph = RecipeGraph([Target("my-tool", "riscv64")], folder.load, "amd64", checks=True)
+    assert Target("my-tool", "riscv64") in graph.order()
     assert "NAME" not in (here / out.strip()).read_text()
 
 

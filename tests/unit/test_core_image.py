@@ -9,7 +9,7 @@ from attrs import evolve
 
 from rvbuild.core.derivation import Step
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.graph import Instance, RecipeGraph
+from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linker
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.recipe import GoModulesSpec, Recipe
@@ -53,10 +53,10 @@ class Pins:
         raise NotImplementedError
 
 
-POD = Instance("pod", "riscv64")
+POD = Target("pod", "riscv64")
 
 
-def linked(target: Instance = POD, **changed: str) -> Step:
+def linked(target: Target = POD, **changed: str) -> Step:
     """The step of a target; ``changed`` recipe texts by name."""
     texts = {
         "base-toolbox": TOOLBOX,
@@ -111,7 +111,7 @@ def test_what_the_script_of_an_image_finds_is_set_by_rvbuild(key: str):
     table = "{riscv64: {root: a}}" if key == "per-architecture" else "{root: a}"
     with pytest.raises(RecipeError, match="'root' is set by rvbuild itself"):
         linked(pod=f"{key}: {table}\n{IMAGE}")
-    app = linked(Instance("app", "riscv64"), app=f"{key}: {table}\n{PROGRAM}")
+    app = linked(Target("app", "riscv64"), app=f"{key}: {table}\n{PROGRAM}")
     assert dict(app.environment)["root"] == "a"
 
 
@@ -175,7 +175,7 @@ def test_a_ca_bundle_to_look_for_is_part_of_the_key():
 
 def test_an_image_is_an_input_for_the_target():
     bundle = "inputs: {build: [oci-pack], target: [pod]}\nbuild: x\n"
-    step = linked(Instance("all", "arm64"), all=bundle)
+    step = linked(Target("all", "arm64"), all=bundle)
     assert [given.path for given in step.inputs_at] == ["", "in/oci-pack", "in/pod"]
 
 

@@ -10,7 +10,7 @@ from attrs import define, evolve, field
 
 from rvbuild.core.derivation import Derivation, Fetch, Merge, Step
 from rvbuild.core.errors import RecipeError, UsageError
-from rvbuild.core.graph import Instance, RecipeGraph
+from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linked, Linker
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.pinned import git_fact
@@ -100,7 +100,7 @@ class Pins:
         return MODULES
 
 
-def graph_of(texts: Mapping[str, str], targets: list[Instance], **options: Any) -> RecipeGraph:  # noqa: ANN401
+def graph_of(texts: Mapping[str, str], targets: list[Target], **options: Any) -> RecipeGraph:  # noqa: ANN401
     recipes = {
         name: read_recipe(text.encode(), name, f"{name}/recipe.yaml")
         for name, text in texts.items()
@@ -122,7 +122,7 @@ def link(
     """The linked target, and its step; ``changed`` recipe texts by name (``_`` is ``-``)."""
     texts = {**TEXTS, **{name.replace("_", "-"): text for name, text in changed.items()}}
     name, _, arch = target.rpartition("-")
-    instance = Instance(name, arch)
+    instance = Target(name, arch)
     graph = graph_of(texts, [instance], checks=checks, files=files)
     linker = Linker(graph, pins or Pins(), "amd64", overrides or {})
     linked = linker.link((instance,), checks=checks)
@@ -293,7 +293,7 @@ def test_what_stands_for_another_lies_where_that_one_would():
         "root": "build: y\n",
         "whole": "inputs: {target: [root]}\nbuild: z\nexports: {path: [bin]}\n",
     }
-    app = Instance("app", "riscv64")
+    app = Target("app", "riscv64")
     graph = graph_of(texts, [app], variants=Variants(replace={"root": "whole"}))
     linked = Linker(graph, Pins(), "amd64", {}).link((app,), checks=False)
     step = linked.derivations[linked.results[app]]
@@ -393,7 +393,7 @@ def test_checks_are_linked_only_when_they_are_wanted():
 
 
 def test_tools_are_the_default_toolbox_and_the_named_build_inputs():
-    instance = Instance("app", "riscv64")
+    instance = Target("app", "riscv64")
     graph = graph_of(TEXTS, [instance])
     linker = Linker(graph, Pins(), "amd64")
     tools = linker.tools(instance, ("cc",))

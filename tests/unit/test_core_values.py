@@ -9,12 +9,12 @@ from rvbuild.core.action import Action, Command, Mount, Outcome, input_root
 from rvbuild.core.digest import EMPTY, Digest
 from rvbuild.core.errors import RecipeError, RvbuildError, VerificationError
 from rvbuild.core.events import Noticed, silent
-from rvbuild.core.graph import Instance, RecipeGraph, parse_target
+from rvbuild.core.graph import RecipeGraph, Target, parse_target
 from rvbuild.core.lock import spec_text
 from rvbuild.core.pinned import Values
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.source import DebianFile, GoModFiles, PathSource, UrlSource, Wheel, file_name
-from rvbuild.core.tree import Directory, File, Folder, Symlink, Tree, check_name, lay_over
+from rvbuild.core.tree import Directory, DirectoryNode, File, Symlink, Tree, check_name, lay_over
 
 A, B = Digest.of(b"a"), Digest.of(b"b")
 
@@ -55,7 +55,7 @@ def test_what_is_no_file_name(name: str):
 
 
 def test_a_directory_is_read_back_and_only_from_canonical_bytes():
-    found = Directory({"b": File(A, executable=True), "a": Symlink("x"), "c": Folder(B)})
+    found = Directory({"b": File(A, executable=True), "a": Symlink("x"), "c": DirectoryNode(B)})
     assert list(found.entries) == ["a", "b", "c"]
     assert Directory.decode(found.encode()) == found
     backwards = pb.Directory()
@@ -118,11 +118,11 @@ def test_laying_over_shares_nothing_with_its_parts():
 
 
 def test_an_input_root_has_each_mount_at_its_path():
-    toolbox = Directory({"bin": Folder(A), "sh": Symlink("bin/sh")})
+    toolbox = Directory({"bin": DirectoryNode(A), "sh": Symlink("bin/sh")})
     mounts = (Mount("", A), Mount("in/x", A), Mount("in/y", B), Mount("src", A))
-    level = Directory({"x": Folder(A), "y": Folder(B)})
+    level = Directory({"x": DirectoryNode(A), "y": DirectoryNode(B)})
     expected = Directory(
-        {**toolbox.entries, "in": Folder(Digest.of(level.encode())), "src": Folder(A)}
+        {**toolbox.entries, "in": DirectoryNode(Digest.of(level.encode())), "src": DirectoryNode(A)}
     )
     assert input_root(mounts, toolbox) == Digest.of(expected.encode())
     assert input_root(tuple(reversed(mounts)), toolbox) == input_root(mounts, toolbox)
@@ -135,7 +135,7 @@ def test_mounts_that_meet():
     with pytest.raises(VerificationError, match="two inputs at /a"):
         input_root((Mount("a", A), Mount("a", B)), None)
     with pytest.raises(VerificationError, match="the toolbox has /in of its own"):
-        input_root((Mount("in/a", A),), Directory({"in": Folder(B)}))
+        input_root((Mount("in/a", A),), Directory({"in": DirectoryNode(B)}))
 
 
 def test_an_action_is_its_command_root_and_time_limit():
@@ -269,13 +269,13 @@ def test_a_source_recipe_is_a_target_that_needs_nothing():
     graph = RecipeGraph(
         [parse_target("src", lambda _n, _a: recipe)], lambda _n, _a: recipe, "amd64"
     )
-    assert graph.order() == [Instance("src", "")]
+    assert graph.order() == [Target("src", "")]
 
 
 def test_a_recipe_without_checks_brings_nothing_for_them():
     recipe = Recipe(name="r", file="r")
-    graph = RecipeGraph([Instance("r", "arm64")], lambda _n, _a: recipe, "amd64", checks=True)
-    assert graph.order() == [Instance("r", "arm64")]
+    graph = RecipeGraph([Target("r", "arm64")], lambda _n, _a: recipe, "amd64", checks=True)
+    assert graph.order() == [Target("r", "arm64")]
 
 
 def test_a_cycle_names_the_place_of_the_inputs():
@@ -286,7 +286,7 @@ def test_a_cycle_names_the_place_of_the_inputs():
         for name, other in (("a", "b"), ("b", "a"))
     }
     with pytest.raises(RecipeError) as caught:
-        RecipeGraph([Instance("a", "arm64")], lambda name, _a: table[name], "amd64")
+        RecipeGraph([Target("a", "arm64")], lambda name, _a: table[name], "amd64")
     assert caught.value.where == "here"
 
 

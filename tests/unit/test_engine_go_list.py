@@ -10,7 +10,7 @@ import pytest
 from rvbuild.core.derivation import Derivation, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.graph import Instance, RecipeGraph
+from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linker
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.recipe import GoModulesSpec, Recipe
@@ -85,7 +85,7 @@ def go_list(ran: Ran, pins: Pins, **changed: str) -> tuple[GoList, Recipe, GoMod
     recipes = {
         name: read_recipe(text.encode(), name, f"{name}.yaml") for name, text in texts.items()
     }
-    graph = RecipeGraph([Instance("app", "riscv64")], lambda name, _at: recipes[name], "amd64")
+    graph = RecipeGraph([Target("app", "riscv64")], lambda name, _at: recipes[name], "amd64")
     linker = Linker(graph, pins, "amd64")
     asked = GoList(linker=linker, outputs=ran, nested=ran.nested, read=ran.blobs.__getitem__)
     spec = recipes["app"].go_modules
@@ -141,11 +141,11 @@ def test_a_recipe_without_the_go_command_is_told():
 
 
 def test_a_step_that_left_something_else_is_our_own_fault():
-    class Folder(Ran):
+    class DirectoryNode(Ran):
         def nested(self, root: Digest) -> Any:  # noqa: ANN401, ARG002
             return {"imports": {}}
 
-    asked, recipe, spec = go_list(Folder(ANSWERS), Pins())
+    asked, recipe, spec = go_list(DirectoryNode(ANSWERS), Pins())
     with pytest.raises(TypeError):
         asked(recipe, spec)
 

@@ -63,7 +63,7 @@ def test_events_tell_the_plan_reasons_and_what_was_written(shop: Workshop):
 
 def test_a_plan_says_what_a_build_would_do_and_does_nothing(shop: Workshop):
     step = shop.step("s", "say hello", shop.source("a"))
-    lookup = Realiser(shop.machinery).lookup
+    lookup = Realiser(shop.services).lookup
     for before in (nothing_realised, lookup):
         plan = make_plan(shop.known, [step.digest], before)
         assert [task.derivation.label for task in plan.tasks.values()] == ["a", "s"]
@@ -184,7 +184,7 @@ def test_one_action_runs_once_though_two_derivations_come_to_it_at_once(shop: Wo
     rule = OutputRule(name="x", path="data", kind="file")
     one, two = shop.step("one", "say x"), shop.step("two", "say x", outputs=(rule,))
 
-    class Told(MemoryStore):
+    class SourceDescription(MemoryStore):
         @contextmanager
         def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
             def told() -> None:
@@ -197,7 +197,7 @@ def test_one_action_runs_once_though_two_derivations_come_to_it_at_once(shop: Wo
             with super().lock(name, told):
                 yield
 
-    shop.store = shop.executor.store = Told(shop.folder)
+    shop.store = shop.executor.store = SourceDescription(shop.folder)
     builder = threading.Thread(target=shop.build, args=(one, two))
     builder.start()
     assert waits.wait(PATIENCE)
@@ -464,7 +464,7 @@ def test_interrupt_ends_the_wait_for_another_process(shop: Workshop):
         pressing.start()
         store = shop.store
 
-        class Told(MemoryStore):
+        class SourceDescription(MemoryStore):
             @contextmanager
             def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
                 def told() -> None:
@@ -475,7 +475,7 @@ def test_interrupt_ends_the_wait_for_another_process(shop: Workshop):
                 with store.lock(name, told):
                     yield
 
-        shop.store = Told(shop.folder)
+        shop.store = SourceDescription(shop.folder)
         with pytest.raises(Interrupted):
             shop.build(step)
         pressing.join(PATIENCE)
@@ -485,7 +485,7 @@ def test_interrupt_ends_the_wait_for_another_process(shop: Workshop):
 
 
 def test_nothing_wanted_is_nothing_done(shop: Workshop):
-    built = build({}, [], shop.machinery, jobs=1)
+    built = build({}, [], shop.services, jobs=1)
     assert (built.realised, built.errors) == ({}, {})
     built.raise_first()
 

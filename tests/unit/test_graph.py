@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from rvbuild.core.errors import RecipeError, UsageError
-from rvbuild.core.graph import Instance, Load, RecipeGraph, parse_target, with_checkers
+from rvbuild.core.graph import Load, RecipeGraph, Target, parse_target, with_checkers
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.variants import Variants
 from rvbuild.recipes_yaml.recipe import read_recipe
@@ -42,22 +42,22 @@ def test_inputs_choose_their_architecture():
         gen="build: x\n",
         lib="build: x\n",
     )
-    graph = RecipeGraph([Instance("app", "riscv64")], load, "amd64")
-    assert graph.needs(Instance("app", "riscv64")) == [
-        Instance("base-toolbox", ""),
-        Instance("tool", ""),
-        Instance("cc", "riscv64"),
-        Instance("gen", "amd64"),
-        Instance("lib", "riscv64"),
+    graph = RecipeGraph([Target("app", "riscv64")], load, "amd64")
+    assert graph.needs(Target("app", "riscv64")) == [
+        Target("base-toolbox", ""),
+        Target("tool", ""),
+        Target("cc", "riscv64"),
+        Target("gen", "amd64"),
+        Target("lib", "riscv64"),
     ]
     order = graph.order()
-    assert order.index(Instance("lib", "riscv64")) < order.index(Instance("app", "riscv64"))
+    assert order.index(Target("lib", "riscv64")) < order.index(Target("app", "riscv64"))
 
 
 def test_a_cycle_is_told_as_its_path():
     load = recipes(a=needs("{target: [b]}"), b=needs("{target: [c]}"), c=needs("{target: [a]}"))
     with pytest.raises(RecipeError) as caught:
-        RecipeGraph([Instance("a", "arm64")], load, "amd64")
+        RecipeGraph([Target("a", "arm64")], load, "amd64")
     path = caught.value.message.split(": ")[1].split(" → ")
     assert path[0] == path[-1]
     assert len(path) == 4
@@ -67,14 +67,14 @@ def test_a_cycle_is_told_as_its_path():
 
 def test_a_recipe_that_needs_itself():
     with pytest.raises(RecipeError, match="a-arm64 → a-arm64"):
-        RecipeGraph([Instance("a", "arm64")], recipes(a=needs("{target: [a]}")), "amd64")
+        RecipeGraph([Target("a", "arm64")], recipes(a=needs("{target: [a]}")), "amd64")
 
 
 def test_a_chain_ten_thousand_deep_is_no_recursion():
     texts = {f"n{i}": needs(f"{{target: [n{i + 1}]}}") for i in range(9999)}
     load = recipes(**texts, n9999="build: x\n")
-    graph = RecipeGraph([Instance("n0", "riscv64")], load, "amd64")
-    assert graph.order()[-1] == Instance("n0", "riscv64")
+    graph = RecipeGraph([Target("n0", "riscv64")], load, "amd64")
+    assert graph.order()[-1] == Target("n0", "riscv64")
     assert len(graph.order()) == 10001
 
 
@@ -95,7 +95,7 @@ def test_inputs_that_do_not_fit(text: str, says: str):
         only_arm="architectures: [arm64]\nbuild: x\n",
     )
     with pytest.raises(RecipeError, match=says) as caught:
-        RecipeGraph([Instance("app", "riscv64")], load, "amd64")
+        RecipeGraph([Target("app", "riscv64")], load, "amd64")
     assert (caught.value.where or "").startswith("app.yaml:2:")
 
 
@@ -106,11 +106,11 @@ def test_a_recipe_that_stands_for_another():
         whole=needs("{target: [root]}"),
         tool="kind: tool\nbuild: x\n",
     )
-    app, root, whole = (Instance(name, "riscv64") for name in ("app", "root", "whole"))
+    app, root, whole = (Target(name, "riscv64") for name in ("app", "root", "whole"))
     graph = RecipeGraph([app], load, "amd64", variants=Variants(replace={"root": "whole"}))
     assert (graph.needs(app)[1:], graph.needs(whole)[1:]) == ([whole], [root])
     assert (graph.place(app, whole), graph.place(whole, root)) == ("root", "root")
-    assert graph.place(app, Instance("base-toolbox", "")) == "base-toolbox"
+    assert graph.place(app, Target("base-toolbox", "")) == "base-toolbox"
     with pytest.raises(RecipeError, match="'tool' is a tool, not a package"):
         RecipeGraph([app], load, "amd64", variants=Variants(replace={"root": "tool"}))
     with pytest.raises(RecipeError, match="no recipe called 'gone'"):
@@ -138,7 +138,7 @@ def offered():
 
 def test_an_option_is_a_replacement_for_who_declares_it(offered: Load):
     """The value of the input itself changes nothing; whoever offers nothing keeps its input."""
-    app, root, whole, plain = (Instance(n, "arm64") for n in ("app", "root", "whole", "plain"))
+    app, root, whole, plain = (Target(n, "arm64") for n in ("app", "root", "whole", "plain"))
 
     def graph(**options: str) -> RecipeGraph:
         return RecipeGraph([plain], offered, "amd64", variants=Variants(options=options))
@@ -163,18 +163,18 @@ def test_an_option_is_a_replacement_for_who_declares_it(offered: Load):
 )
 def test_what_no_option_has(offered: Load, target: str, said: dict[str, str], says: str, hint: str):
     with pytest.raises(UsageError, match=says) as caught:
-        RecipeGraph([Instance(target, "arm64")], offered, "amd64", variants=Variants(options=said))
+        RecipeGraph([Target(target, "arm64")], offered, "amd64", variants=Variants(options=said))
     assert hint in (caught.value.hint or "")
 
 
 def test_an_option_and_a_replacement_must_agree(offered: Load):
-    app = [Instance("app", "arm64")]
+    app = [Target("app", "arm64")]
     for choice in ("plain", "whole"):
         two = Variants(options={"root": choice}, replace={"root": "empty"})
         with pytest.raises(UsageError, match="--replace root=empty says another"):
             RecipeGraph(app, offered, "amd64", variants=two)
     same = Variants(options={"root": "whole"}, replace={"root": "whole"})
-    assert Instance("whole", "arm64") in RecipeGraph(app, offered, "amd64", variants=same).order()
+    assert Target("whole", "arm64") in RecipeGraph(app, offered, "amd64", variants=same).order()
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_no_recipe_is_two_inputs(said: Variants):
         whole="build: x\n",
     )
     with pytest.raises(UsageError, match="would be two inputs of app: root and empty") as caught:
-        RecipeGraph([Instance("app", "arm64")], load, "amd64", variants=said)
+        RecipeGraph([Target("app", "arm64")], load, "amd64", variants=said)
     assert "--replace" in (caught.value.hint or "")
 
 
@@ -205,7 +205,7 @@ def test_a_choice_that_does_not_fit_is_blamed_where_it_is_offered():
         root="build: x\n",
         far="architectures: [riscv64]\nbuild: x\n",
     )
-    app = [Instance("app", "arm64")]
+    app = [Target("app", "arm64")]
     for said, line in ({"options": {"root": "far"}}, 4), ({"replace": {"root": "far"}}, 2):
         with pytest.raises(RecipeError, match="far is not for arm64") as caught:
             RecipeGraph(app, load, "amd64", variants=Variants(**said))
@@ -214,8 +214,8 @@ def test_a_choice_that_does_not_fit_is_blamed_where_it_is_offered():
 
 def test_targets():
     load = recipes(app="architectures: [riscv64]\nbuild: x\n", tool="kind: tool\nbuild: x\n")
-    assert parse_target("app-riscv64", load) == Instance("app", "riscv64")
-    assert parse_target("tool", load) == Instance("tool", "")
+    assert parse_target("app-riscv64", load) == Target("app", "riscv64")
+    assert parse_target("tool", load) == Target("tool", "")
     for text, hint in (("app-arm64", "riscv64"), ("app", "app-riscv64"), ("tool-arm64", "`tool`")):
         with pytest.raises(UsageError) as caught:
             parse_target(text, load)
@@ -250,26 +250,26 @@ def test_a_target_is_checked_by_others_for_the_same_architecture():
         odd="build: x\nchecked-by: [tool]\n",
         tool="kind: tool\nbuild: x\n",
     )
-    app, machine = Instance("app", "riscv64"), Instance("machine", "riscv64")
-    assert with_checkers([app, app], load) == (app, machine, Instance("far", "riscv64"))
-    app, machine = Instance("app", "arm64"), Instance("machine", "arm64")
+    app, machine = Target("app", "riscv64"), Target("machine", "riscv64")
+    assert with_checkers([app, app], load) == (app, machine, Target("far", "riscv64"))
+    app, machine = Target("app", "arm64"), Target("machine", "arm64")
     assert with_checkers([app], load) == (app, machine)
     with pytest.raises(RecipeError, match="'tool' is a tool, not a package") as caught:
-        with_checkers([Instance("odd", "arm64")], load)
+        with_checkers([Target("odd", "arm64")], load)
     assert ":" in (caught.value.where or "")
 
 
 def test_a_toolbox_must_be_a_tool():
     load = recipes(app="toolbox: lib\nbuild: x\n", lib="build: x\n")
     with pytest.raises(RecipeError, match="cannot be a toolbox"):
-        RecipeGraph([Instance("app", "riscv64")], load, "amd64")
+        RecipeGraph([Target("app", "riscv64")], load, "amd64")
 
 
 def test_the_emulator_of_checks_must_be_a_tool():
     """Also where a project has a recipe of its own by that name."""
     load = recipes(app="build: x\nchecks: [{run: app}]\n", qemu_user="build: x\n")
     with pytest.raises(RecipeError, match="'qemu-user' cannot run programs in checks") as caught:
-        RecipeGraph([Instance("app", "riscv64")], load, "amd64", checks=True)
+        RecipeGraph([Target("app", "riscv64")], load, "amd64", checks=True)
     assert caught.value.where == load("app", None).at("checks")
 
 
@@ -278,7 +278,7 @@ def test_checks_bring_the_emulator_only_for_foreign_targets():
         app="build: x\nchecks: [{run: app}]\n",
         qemu_user="kind: tool\nbuild: x\n",
     )
-    foreign = RecipeGraph([Instance("app", "riscv64")], load, "amd64", checks=True)
-    assert Instance("qemu-user", "") in foreign.order()
-    native = RecipeGraph([Instance("app", "amd64")], load, "amd64", checks=True)
-    assert Instance("qemu-user", "") not in native.order()
+    foreign = RecipeGraph([Target("app", "riscv64")], load, "amd64", checks=True)
+    assert Target("qemu-user", "") in foreign.order()
+    native = RecipeGraph([Target("app", "amd64")], load, "amd64", checks=True)
+    assert Target("qemu-user", "") not in native.order()

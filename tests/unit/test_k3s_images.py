@@ -6,12 +6,12 @@ from pathlib import Path
 
 from rvbuild.core.pinned import Locked, Values
 from rvbuild.core.recipe import Recipe, substitute
-from rvbuild.recipes_yaml.folder import Folder
+from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.lock import read_lock
 
 ROOT = Path(__file__).parents[2]
 LIST = "scripts/airgap/image-list.txt"
-FOLDER = Folder((str(ROOT / "recipes"),))
+FOLDER = RecipeCollection((str(ROOT / "recipes"),))
 WANTED = {
     "docker.io/rancher/klipper-helm:v0.9.4-build20250113",
     "docker.io/rancher/klipper-lb:v0.4.13",

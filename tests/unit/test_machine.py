@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from rvbuild.core.graph import Instance, RecipeGraph
+from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.recipe import DebianSpec, Recipe
-from rvbuild.recipes_yaml.folder import Folder
+from rvbuild.recipes_yaml.collection import RecipeCollection
 
 ROOT = Path(__file__).parents[2]
 LONG = ROOT / "tests/long/machine"
-RECIPES = Folder((str(ROOT / "recipes"),))
-SPOILED = Folder((str(LONG / "recipes"), str(ROOT / "recipes")))
+RECIPES = RecipeCollection((str(ROOT / "recipes"),))
+SPOILED = RecipeCollection((str(LONG / "recipes"), str(ROOT / "recipes")))
 MACHINE = {"qemu-system", "machine-kernel", "machine-root", "machine-check"}
 
 
-def closure(folder: Folder, name: str) -> list[Recipe]:
-    graph = RecipeGraph([Instance(name, "riscv64")], folder.load, "amd64")
+def closure(folder: RecipeCollection, name: str) -> list[Recipe]:
+    graph = RecipeGraph([Target(name, "riscv64")], folder.load, "amd64")
     return [graph.recipe(instance.recipe) for instance in graph.order()]
 
 

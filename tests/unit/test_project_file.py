@@ -16,8 +16,8 @@ from rvbuild.cli.setup import Setup, lock_at
 from rvbuild.cli.workspace import Workspace
 from rvbuild.core.errors import LockError, RecipeError, RvbuildError, UsageError
 from rvbuild.core.recipe import RESERVED_NAMES
-from rvbuild.recipes_yaml import folder as folders
-from rvbuild.recipes_yaml.folder import Folder
+from rvbuild.recipes_yaml import collection as folders
+from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.project_file import read_file
 
 RECIPE = b"summary: a\nbuild: x\n"
@@ -60,8 +60,8 @@ ODD: dict[str, tuple[Callable[[Path], None], str]] = {
 
 def refused_recipe(path: Path) -> RvbuildError:
     with pytest.raises(RecipeError) as caught:
-        Folder((str(path.parents[1]),)).load("a")
-    assert Folder((str(path.parents[1]),)).names() == ["a"], "it is told, not passed over"
+        RecipeCollection((str(path.parents[1]),)).load("a")
+    assert RecipeCollection((str(path.parents[1]),)).names() == ["a"], "it is told, not passed over"
     return caught.value
 
 
@@ -119,7 +119,7 @@ def test_a_plain_file_is_read_also_through_a_link(tmp_path: Path, *, link: bool)
         file.symlink_to("../shared.yaml")
     else:
         file.write_bytes(RECIPE)
-    assert Folder((str(tmp_path),)).load("a").summary == "a"
+    assert RecipeCollection((str(tmp_path),)).load("a").summary == "a"
 
 
 @pytest.mark.parametrize("odd", sorted(ODD.keys() - {"folder"}))
@@ -127,20 +127,22 @@ def test_only_plain_files_lie_beside_a_recipe(tmp_path: Path, odd: str):
     (tmp_path / "a" / "below").mkdir(parents=True)
     (tmp_path / "a" / "recipe.yaml").write_bytes(RECIPE)
     (tmp_path / "a" / "below" / "file").write_bytes(b"x")
-    assert Folder((str(tmp_path),)).load("a").files == (("below/file", b"x", False),)
+    assert RecipeCollection((str(tmp_path),)).load("a").files == (("below/file", b"x", False),)
     ODD[odd][0](tmp_path / "a" / "below" / "odd")
     with pytest.raises(RecipeError, match="only plain files may lie beside a recipe"):
-        Folder((str(tmp_path),)).load("a")
+        RecipeCollection((str(tmp_path),)).load("a")
 
 
 def test_names_beside_a_recipe_are_utf_8(tmp_path: Path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "recipe.yaml").write_bytes(RECIPE)
     (tmp_path / "a" / "café.patch").write_bytes(b"x")
-    assert [path for path, _, _ in Folder((str(tmp_path),)).load("a").files] == ["café.patch"]
+    assert [path for path, _, _ in RecipeCollection((str(tmp_path),)).load("a").files] == [
+        "café.patch"
+    ]
     (tmp_path / "a" / LATIN_1).mkdir()
     with pytest.raises(RecipeError, match="must be UTF-8") as caught:
-        Folder((str(tmp_path),)).load("a")
+        RecipeCollection((str(tmp_path),)).load("a")
     assert caught.value.where == str(tmp_path / "a" / LATIN_1)
 
 
@@ -148,7 +150,7 @@ def test_a_recipe_folder_with_another_name_is_told(tmp_path: Path):
     (tmp_path / LATIN_1).mkdir()
     (tmp_path / LATIN_1 / "recipe.yaml").write_bytes(RECIPE)
     with pytest.raises(RecipeError, match="not a recipe name"):
-        Folder((str(tmp_path),)).load(LATIN_1)
+        RecipeCollection((str(tmp_path),)).load(LATIN_1)
 
 
 def test_folders_beside_a_recipe_have_a_depth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -156,10 +158,10 @@ def test_folders_beside_a_recipe_have_a_depth(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "a" / "b" / "c").mkdir(parents=True)
     (tmp_path / "a" / "recipe.yaml").write_bytes(RECIPE)
     (tmp_path / "a" / "b" / "c" / "d").write_bytes(b"x")
-    assert len(Folder((str(tmp_path),)).load("a").files) == 1
+    assert len(RecipeCollection((str(tmp_path),)).load("a").files) == 1
     (tmp_path / "a" / "b" / "c" / "e" / "f").mkdir(parents=True)
     with pytest.raises(RecipeError, match="at most 2 folders in each other"):
-        Folder((str(tmp_path),)).load("a")
+        RecipeCollection((str(tmp_path),)).load("a")
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../a", "a/../a", "/a", "a\0b"])
@@ -168,7 +170,7 @@ def test_a_recipes_name_leads_nowhere_else(tmp_path: Path, name: str):
     for place in (tmp_path, tmp_path / "a"):
         (place / "recipe.yaml").write_bytes(RECIPE)
     with pytest.raises(UsageError, match="there is no recipe called"):
-        Folder((str(tmp_path / "a"), str(tmp_path))).load(name)
+        RecipeCollection((str(tmp_path / "a"), str(tmp_path))).load(name)
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED_NAMES))
@@ -176,7 +178,7 @@ def test_a_recipe_is_not_called_as_a_place_of_rvbuilds_own(tmp_path: Path, name:
     for each in (name, f"{name}-x"):
         (tmp_path / each).mkdir()
         (tmp_path / each / "recipe.yaml").write_bytes(RECIPE)
-    recipes = Folder((str(tmp_path),))
+    recipes = RecipeCollection((str(tmp_path),))
     assert recipes.load(f"{name}-x").summary == "a"
     with pytest.raises(RecipeError, match=f"cannot be called '{name}': /in/{name} is ") as caught:
         recipes.load(name)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from rvbuild.core.recipe import FOR_TARGET, Recipe
-from rvbuild.recipes_yaml.folder import Folder
+from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.recipe import read_recipe
 
-FOLDER = Folder((str(Path(__file__).parents[2] / "recipes"),))
+FOLDER = RecipeCollection((str(Path(__file__).parents[2] / "recipes"),))
 
 
 def unrun(recipe: Recipe) -> Iterable[str]:

@@ -8,9 +8,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.graph import Instance, RecipeGraph, with_checkers
+from rvbuild.core.graph import RecipeGraph, Target, with_checkers
 from rvbuild.core.variants import Variants
-from rvbuild.recipes_yaml.folder import Folder
+from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.recipe import read_recipe
 from rvbuild.recipes_yaml.schema import lock_schema, recipe_schema, write_schemas
 
@@ -48,16 +48,16 @@ def test_every_shipped_recipe_fits_reader_and_schema(path: Path):
 
 
 def test_every_shipped_recipe_is_checked_by_one_that_fits():
-    folder = Folder((str(ROOT / "recipes"),))
+    folder = RecipeCollection((str(ROOT / "recipes"),))
     for name in folder.names():
         recipe = folder.load(name, None)
         for arch in recipe.architectures if recipe.checked_by else ():
-            with_checkers([Instance(name, arch)], folder.load)
+            with_checkers([Target(name, arch)], folder.load)
 
 
 def test_every_choice_that_a_shipped_recipe_offers_is_a_recipe():
     """Each for one of its architectures at least, and of a kind that can stand there."""
-    folder = Folder((str(ROOT / "recipes"),))
+    folder = RecipeCollection((str(ROOT / "recipes"),))
     for name in folder.names():
         recipe = folder.load(name, None)
         for key, option in recipe.options.items():
@@ -67,7 +67,7 @@ def test_every_choice_that_a_shipped_recipe_offers_is_a_recipe():
                 archs &= {*folder.load(option.choices[value], recipe.file).architectures}
                 assert archs
                 for arch in archs:
-                    RecipeGraph([Instance(name, arch)], folder.load, "amd64", variants=fits)
+                    RecipeGraph([Target(name, arch)], folder.load, "amd64", variants=fits)
 
 
 @pytest.mark.parametrize(

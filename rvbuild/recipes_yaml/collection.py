@@ -18,7 +18,7 @@ MAX_FILES = 1000
 MAX_DEPTH = 64
 
 
-class Folder:
+class RecipeCollection:
     """The recipes below one or more folders; an earlier folder hides a later one's recipe.
 
     Args:

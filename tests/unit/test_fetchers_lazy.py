@@ -24,9 +24,9 @@ from rvbuild.core.source import (
     Wheel,
 )
 from rvbuild.core.tree import File, Nested, Tree
+from rvbuild.fetchers.lazy_fetchers import LazyFetchers
 from rvbuild.fetchers.settings import OFFLINE_HINT, Settings
 from rvbuild.fetchers.sinks import DigestSink
-from rvbuild.fetchers.sources import Sources
 
 Site = Any  # conftest.py has it; a test file imports no other
 
@@ -55,21 +55,21 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def offline(tmp_path: Path, environment: dict[str, str]) -> Iterator[Sources]:
-    found = Sources(Settings(tmp=str(tmp_path / "tmp"), offline=True, environment=environment))
+def offline(tmp_path: Path, environment: dict[str, str]) -> Iterator[LazyFetchers]:
+    found = LazyFetchers(Settings(tmp=str(tmp_path / "tmp"), offline=True, environment=environment))
     yield found
     found.close()
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
-def test_offline_every_kind_says_so(offline: Sources, source: Any):  # noqa: ANN401
+def test_offline_every_kind_says_so(offline: LazyFetchers, source: Any):  # noqa: ANN401
     with pytest.raises(SourceError) as caught:
         offline.fetch(source, DigestSink(), lambda _done, _total: None)
     assert "--offline" in " ".join([caught.value.message, *caught.value.details])
     assert (caught.value.hint or "").startswith(OFFLINE_HINT)
 
 
-def test_offline_nothing_is_resolved(offline: Sources):
+def test_offline_nothing_is_resolved(offline: LazyFetchers):
     for ask in (
         lambda: offline.git("https://f.invalid/a", "1" * 40),
         lambda: offline.go_module("f.invalid/m", "v1.0.0"),
@@ -83,7 +83,7 @@ def test_offline_nothing_is_resolved(offline: Sources):
         assert "--offline" in " ".join([caught.value.message, *caught.value.details])
 
 
-def test_a_folder_needs_no_network(tmp_path: Path, offline: Sources):
+def test_a_folder_needs_no_network(tmp_path: Path, offline: LazyFetchers):
     folder = tmp_path / "source"
     folder.mkdir()
     (folder / "f").write_bytes(b"x")
@@ -98,7 +98,9 @@ def test_mirrors_of_the_settings_are_used(tmp_path: Path, environment: dict[str,
     """And temporary files are gone afterwards."""
     site.pages = {"/m/a.bin": b"data"}
     rule = ("https://f.invalid/dl", f"{site.address}/m")
-    sources = Sources(Settings(tmp=str(tmp_path / "tmp"), mirrors=(rule,), environment=environment))
+    sources = LazyFetchers(
+        Settings(tmp=str(tmp_path / "tmp"), mirrors=(rule,), environment=environment)
+    )
     sha256 = sources.url(("https://f.invalid/dl/a.bin",))
     assert sha256 == hashlib.sha256(b"data").hexdigest()
     sink = DigestSink()
@@ -110,7 +112,7 @@ def test_mirrors_of_the_settings_are_used(tmp_path: Path, environment: dict[str,
     sources.close()
 
 
-def test_something_else_is_no_source(offline: Sources):
+def test_something_else_is_no_source(offline: LazyFetchers):
     with pytest.raises(RvbuildError):
         offline.fetch(File(Digest.of(b"")), DigestSink(), lambda _d, _t: None)
 
@@ -118,7 +120,8 @@ def test_something_else_is_no_source(offline: Sources):
 def test_the_door_is_light():
     """Neither the HTTP client nor a fetcher is imported before a source is asked for."""
     code = (
-        "import sys, rvbuild.fetchers.sources as s; s.Sources(s.Settings(tmp='/nowhere'));"
+        "import sys, rvbuild.fetchers.lazy_fetchers as lazy;"
+        "lazy.LazyFetchers(lazy.Settings(tmp='/nowhere'));"
         "print([m for m in ('httpx', 'ssl', 'subprocess', 'networkx') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)

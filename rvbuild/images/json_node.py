@@ -17,14 +17,14 @@ LARGEST = 4 << 20
 
 
 @frozen
-class Said:
+class JsonNode:
     """A JSON value, and the file and keys that led to it."""
 
     where: str
     value: Any
 
     @classmethod
-    def read(cls, data: bytes, where: str) -> Said:
+    def read(cls, data: bytes, where: str) -> JsonNode:
         """The document in a file, of which ``data`` may be the beginning.
 
         Raises:
@@ -47,11 +47,11 @@ class Said:
         """
         raise VerificationError(why, where=self.where)
 
-    def __getitem__(self, key: str) -> Said:
+    def __getitem__(self, key: str) -> JsonNode:
         """The value under ``key``, None if it is not there."""
         if not isinstance(self.value, dict):
             self.refuse("it must be an object")
-        return Said(f"{self.where}: {key}", self.value.get(key))
+        return JsonNode(f"{self.where}: {key}", self.value.get(key))
 
     def text(self, default: str | None = None) -> str:
         value = default if self.value is None else self.value
@@ -68,11 +68,11 @@ class Said:
             self.refuse("it must be a number")
         return self.value
 
-    def items(self) -> list[Said]:
+    def items(self) -> list[JsonNode]:
         """What the list holds; a null is an empty one."""
         if not isinstance(self.value, list | None):
             self.refuse("it must be a list")
-        return [Said(f"{self.where}[{at}]", one) for at, one in enumerate(self.value or [])]
+        return [JsonNode(f"{self.where}[{at}]", one) for at, one in enumerate(self.value or [])]
 
     def texts(self) -> tuple[str, ...]:
         return tuple(one.text() for one in self.items())

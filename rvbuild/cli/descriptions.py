@@ -41,7 +41,7 @@ _INDEX = "the Python package index"
 
 
 @frozen(kw_only=True)
-class Told:
+class SourceDescription:
     """``digest`` is whole, and empty where nobody knows it yet."""
 
     kind: str
@@ -55,7 +55,7 @@ class Told:
         return (self.digest or "-").rpartition(":")[2][:SHORT]
 
 
-def told(source: Source) -> Told:  # noqa: PLR0911 - one return a kind
+def describe_source(source: Source) -> SourceDescription:  # noqa: PLR0911 - one return a kind
     """What a source by content is."""
     name = source.label
     match source:
@@ -63,63 +63,69 @@ def told(source: Source) -> Told:  # noqa: PLR0911 - one return a kind
             mirror = source.debian
             debian = (mirror.package, mirror.file) if mirror else None
             places = _url_places(source.urls, debian)
-            return Told(kind="url", name=name, places=places, digest=source.sha256)
+            return SourceDescription(kind="url", name=name, places=places, digest=source.sha256)
         case GitSource():
             place = f"{shown(source.url)} at {source.commit}"
-            return Told(kind="git", name=name, places=(place,), digest=source.tree)
+            return SourceDescription(kind="git", name=name, places=(place,), digest=source.tree)
         case GoModule():
-            return Told(kind="go-module", name=name, places=(_GO,), digest=source.h1)
+            return SourceDescription(kind="go-module", name=name, places=(_GO,), digest=source.h1)
         case GoModFiles():
-            return Told(kind="go-mod-files", name=name, places=(_GO,))
+            return SourceDescription(kind="go-mod-files", name=name, places=(_GO,))
         case GoToolchain():
-            return Told(kind="go-toolchain", name=name, places=(_GO,), digest=source.h1)
+            return SourceDescription(
+                kind="go-toolchain", name=name, places=(_GO,), digest=source.h1
+            )
         case Wheel():
-            return Told(kind="pypi", name=name, places=(_INDEX,), digest=source.sha256)
+            return SourceDescription(kind="pypi", name=name, places=(_INDEX,), digest=source.sha256)
         case DebianPackage():
             place = f"Debian: {source.pool}"
-            return Told(kind="debian", name=name, places=(place,), digest=source.sha256)
+            return SourceDescription(
+                kind="debian", name=name, places=(place,), digest=source.sha256
+            )
         case PathSource():
-            return Told(kind="path", name=name, places=(source.path,), digest=source.digest)
+            return SourceDescription(
+                kind="path", name=name, places=(source.path,), digest=source.digest
+            )
         case Files():
-            return Told(kind="recipe", name=name, places=("beside the recipe",))
+            return SourceDescription(kind="recipe", name=name, places=("beside the recipe",))
 
 
-def asked(spec: SourceSpec) -> Told:  # noqa: PLR0911 - one return a kind
+def describe_spec(spec: SourceSpec) -> SourceDescription:  # noqa: PLR0911 - one return a kind
     """What a recipe asks for, when nobody has found out its content."""
     match spec:
         case UrlSpec():
             urls = (spec.url,) if spec.url else ()
             places = _url_places(urls, spec.debian)
             name = places[0].rpartition("/")[2].rpartition(" ")[2]
-            return Told(kind="url", name=name, places=places, digest=spec.sha256)
+            return SourceDescription(kind="url", name=name, places=places, digest=spec.sha256)
         case GitSpec():
             url = shown(spec.url)
-            return Told(kind="git", name=url, places=(f"{url} at {spec.commit}",))
+            return SourceDescription(kind="git", name=url, places=(f"{url} at {spec.commit}",))
         case GoModuleSpec():
             name = f"{spec.path}@{spec.version}"
-            return Told(kind="go-module", name=name, places=(_GO,))
+            return SourceDescription(kind="go-module", name=name, places=(_GO,))
         case GoToolchainSpec():
-            return Told(kind="go-toolchain", name=f"go{spec.version}", places=(_GO,))
+            return SourceDescription(kind="go-toolchain", name=f"go{spec.version}", places=(_GO,))
         case WheelSpec():
             name = f"{spec.project} {spec.version}"
-            return Told(kind="pypi", name=name, places=(_INDEX,))
+            return SourceDescription(kind="pypi", name=name, places=(_INDEX,))
         case DebianSpec():
             name = " ".join(spec.packages)
-            return Told(kind="debian", name=name, places=(f"Debian {spec.suite}",))
+            return SourceDescription(kind="debian", name=name, places=(f"Debian {spec.suite}",))
         case PathSpec():
-            return Told(kind="path", name=spec.path, places=(spec.path,))
+            return SourceDescription(kind="path", name=spec.path, places=(spec.path,))
         case FromSpec():
-            return Told(kind="from", name=spec.recipe, places=())
+            return SourceDescription(kind="from", name=spec.recipe, places=())
 
 
-def several(spec: SourceSpec, count: int) -> Told:
+def describe_bundle(spec: SourceSpec, count: int) -> SourceDescription:
     """A source of many packages."""
-    return evolve(asked(spec), name=f"{count} packages")
+    return evolve(describe_spec(spec), name=f"{count} packages")
 
 
-def module_set(recipe: str) -> Told:
+def describe_modules(recipe: str) -> SourceDescription:
     """The Go modules that a recipe needs, when nobody has found out which."""
-    return Told(kind="go-module", name=f"modules of {recipe}", places=(_GO,))
+    return SourceDescription(kind="go-module", name=f"modules of {recipe}", places=(_GO,))
 
 
 def _url_places(urls: tuple[str, ...], debian: tuple[str, str] | None) -> tuple[str, ...]:

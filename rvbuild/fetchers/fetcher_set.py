@@ -67,7 +67,7 @@ class NoTransport(Transport):
         raise SourceError(msg, where=shown(url), hint=OFFLINE_HINT)
 
 
-class Adapters:
+class FetcherSet:
     """One fetcher for each kind of source."""
 
     def __init__(self, settings: Settings) -> None:

@@ -3,7 +3,7 @@
 Knows: which fetcher a source's type has. Must not know: how any of them works.
 
 Importing this costs next to nothing; the fetchers, and the HTTP client under them, are
-imported when the first source is asked for (`_Adapters` says where).
+imported when the first source is asked for (`fetcher_set` says where).
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from rvbuild.core.source import (
 from rvbuild.fetchers.settings import Settings
 
 if TYPE_CHECKING:
-    from rvbuild.fetchers.adapters import Adapters
+    from rvbuild.fetchers.fetcher_set import FetcherSet
 
 
-class Sources:
+class LazyFetchers:
     """Fetches and resolves sources of every kind; any number of threads may ask at once."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._made: Adapters | None = None
+        self._made: FetcherSet | None = None
 
     @property
-    def _adapters(self) -> Adapters:
+    def _fetchers(self) -> FetcherSet:
         with self._lock:
             if self._made is None:
                 # late on purpose: the HTTP client costs 0.2 s, a build with nothing to do none
-                module = importlib.import_module("rvbuild.fetchers.adapters")
-                self._made = module.Adapters(self._settings)
+                module = importlib.import_module("rvbuild.fetchers.fetcher_set")
+                self._made = module.FetcherSet(self._settings)
             return self._made
 
     def close(self) -> None:
@@ -56,34 +56,34 @@ class Sources:
             for path, data, executable in source.files:
                 into.file(path, (data,), executable=executable)
         else:
-            self._adapters.fetch(source, into, advance)
+            self._fetchers.fetch(source, into, advance)
 
     def git(self, url: str, commit: str, paths: tuple[str, ...] = ()) -> GitSource:
         """A commit's tree and date."""
-        return self._adapters.git.resolve(url, commit, paths)
+        return self._fetchers.git.resolve(url, commit, paths)
 
     def go_module(self, path: str, version: str) -> str:
         """A module's ``h1:``."""
-        return self._adapters.go_module(path, version)
+        return self._fetchers.go_module(path, version)
 
     def go_toolchain(self, version: str, platform: str) -> str:
         """A toolchain's ``h1:``; ``platform`` is ``linux-amd64``."""
-        return self._adapters.go_toolchain(version, platform)
+        return self._fetchers.go_toolchain(version, platform)
 
     def wheel(self, project: str, version: str, arch: str) -> Wheel:
         """The wheel of a release for Linux on ``arch``."""
-        return self._adapters.pypi.resolve(project, version, arch)
+        return self._fetchers.pypi.resolve(project, version, arch)
 
     def debian(
         self, packages: tuple[str, ...], suite: str, arch: str, without: tuple[str, ...] = ()
     ) -> tuple[DebianPackage, ...]:
         """Packages with all that they need."""
-        return self._adapters.debian.resolve(packages, suite, arch, without)
+        return self._fetchers.debian.resolve(packages, suite, arch, without)
 
     def url(self, urls: tuple[str, ...], debian: DebianFile | None = None) -> str:
         """The SHA-256 of a file."""
-        return self._adapters.url.resolve(urls, debian)
+        return self._fetchers.url.resolve(urls, debian)
 
     def path(self, path: str) -> PathSource:
         """A folder, with the digest of its tree as it is now."""
-        return self._adapters.path.resolve(path)
+        return self._fetchers.path.resolve(path)

@@ -10,9 +10,9 @@ import pytest
 from rvbuild.core.errors import LockError, RecipeError, UsageError
 from rvbuild.core.lock import Lock, LockedSource
 from rvbuild.core.source import Files
-from rvbuild.recipes_yaml import folder as folders
+from rvbuild.recipes_yaml import collection as folders
+from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.document import MAX_BYTES
-from rvbuild.recipes_yaml.folder import Folder
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
 from rvbuild.recipes_yaml.recipe import read_recipe
 
@@ -28,7 +28,9 @@ def test_an_earlier_folder_hides_a_later_ones_recipe(tmp_path: Path):
     put(tmp_path / "theirs", "a", "summary: theirs\nbuild: x\n")
     put(tmp_path / "theirs", "b")
     (tmp_path / "mine" / "no-recipe").mkdir()
-    both = Folder((str(tmp_path / "mine"), str(tmp_path / "theirs"), str(tmp_path / "gone")))
+    both = RecipeCollection(
+        (str(tmp_path / "mine"), str(tmp_path / "theirs"), str(tmp_path / "gone"))
+    )
     assert both.names() == ["a", "b"]
     assert both.load("a").summary == "mine"
     assert both.load("b").file.endswith("theirs/b/recipe.yaml")
@@ -39,13 +41,13 @@ def test_places_are_relative_to_where_the_person_is(
 ):
     put(tmp_path / "recipes", "a")
     monkeypatch.chdir(tmp_path)
-    assert Folder((str(tmp_path / "recipes"),)).load("a").file == "recipes/a/recipe.yaml"
+    assert RecipeCollection((str(tmp_path / "recipes"),)).load("a").file == "recipes/a/recipe.yaml"
 
 
 def test_a_recipe_that_is_not_there(tmp_path: Path):
     """The command line's mistake has no place, a recipe's has one; both get a suggestion."""
     put(tmp_path, "libseccomp")
-    recipes = Folder((str(tmp_path),))
+    recipes = RecipeCollection((str(tmp_path),))
     with pytest.raises(UsageError) as asked:
         recipes.load("libsecomp")
     assert asked.value.hint == "did you mean 'libseccomp'?"
@@ -62,14 +64,14 @@ def test_files_beside_a_recipe_are_taken_in_order_with_their_bit(tmp_path: Path)
     (recipe / "a.sh").write_bytes(b"#!")
     (recipe / "a.sh").chmod(0o755)
     (recipe / "z" / "b.patch").chmod(0o645)  # root may execute it; its owner may not
-    assert Folder((str(tmp_path),)).load("a").files == (
+    assert RecipeCollection((str(tmp_path),)).load("a").files == (
         ("a.sh", b"#!", True),
         ("z/b.patch", b"b", False),
     )
 
 
 def test_what_may_not_lie_beside_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    recipes = Folder((str(tmp_path),))
+    recipes = RecipeCollection((str(tmp_path),))
     recipe = put(tmp_path, "a")
     (recipe / "link").symlink_to("/etc/passwd")
     with pytest.raises(RecipeError, match="only plain files"):
@@ -99,14 +101,14 @@ def test_what_may_not_lie_beside_a_recipe(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_recipe_that_cannot_be_read(tmp_path: Path):
     (tmp_path / "a" / "recipe.yaml").mkdir(parents=True)
     with pytest.raises(RecipeError, match="cannot be read: Is a directory") as caught:
-        Folder((str(tmp_path),)).load("a")
+        RecipeCollection((str(tmp_path),)).load("a")
     assert (caught.value.where or "").endswith("a/recipe.yaml")
 
 
 def test_a_large_recipe_is_refused_by_its_size(tmp_path: Path):
     put(tmp_path, "a", "# " + "x" * MAX_BYTES)
     with pytest.raises(RecipeError, match="at most"):
-        Folder((str(tmp_path),)).load("a")
+        RecipeCollection((str(tmp_path),)).load("a")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from rvbuild.cli.told import Told, asked, several, told
+from rvbuild.cli.descriptions import (
+    SourceDescription,
+    describe_bundle,
+    describe_source,
+    describe_spec,
+)
 from rvbuild.core.recipe import (
     DebianSpec,
     FromSpec,
@@ -39,8 +44,8 @@ DEB = DebianPackage(
 )
 
 
-def of(kind: str, name: str, *places: str, digest: str = "") -> Told:
-    return Told(kind=kind, name=name, places=places, digest=digest)
+def of(kind: str, name: str, *places: str, digest: str = "") -> SourceDescription:
+    return SourceDescription(kind=kind, name=name, places=places, digest=digest)
 
 
 @pytest.mark.parametrize(
@@ -70,9 +75,9 @@ def of(kind: str, name: str, *places: str, digest: str = "") -> Told:
         (Files(label="files of x", files=()), of("recipe", "files of x", "beside the recipe")),
     ],
 )  # fmt: skip
-def test_a_source_by_content(source: Source, expected: Told):
+def test_a_source_by_content(source: Source, expected: SourceDescription):
     """No user's name or password is among it."""
-    assert told(source) == expected
+    assert describe_source(source) == expected
 
 
 @pytest.mark.parametrize(
@@ -98,10 +103,10 @@ def test_a_source_by_content(source: Source, expected: Told):
         (FromSpec(recipe="k3s-source"), of("from", "k3s-source")),
     ],
 )
-def test_what_a_recipe_asks_for(spec: SourceSpec, expected: Told):
-    assert asked(spec) == expected
+def test_what_a_recipe_asks_for(spec: SourceSpec, expected: SourceDescription):
+    assert describe_spec(spec) == expected
 
 
 def test_many_packages_are_counted():
     spec = DebianSpec(packages=("sh", "sed"), suite="bookworm")
-    assert several(spec, 26) == of("debian", "26 packages", "Debian bookworm")
+    assert describe_bundle(spec, 26) == of("debian", "26 packages", "Debian bookworm")
