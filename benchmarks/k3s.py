@@ -26,8 +26,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from rvbuild.cli.setup import Setup
-from rvbuild.cli.workspace import Workspace
+from rvbuild.app.session import Choices, Session
+from rvbuild.app.settings import Settings
+from rvbuild.app.workspace import Workspace
+from rvbuild.cli.options import settings_in
 from rvbuild.core.derivation import Step
 from rvbuild.core.events import Event, Finished, Phase
 from rvbuild.core.link import Linked
@@ -69,22 +71,22 @@ def forget(store: LocalStore, digest: str) -> None:
 class Bench:
     """One target in one store."""
 
-    def __init__(self, arguments: argparse.Namespace, **changes: object) -> None:
-        values = {**vars(arguments), "targets": [arguments.target], "override": []}
+    def __init__(self, arguments: argparse.Namespace, choices: Choices) -> None:
         self.times = Times()
-        options = argparse.Namespace(**{**values, **changes})
-        self.setup = Setup(options, Workspace(".", arguments.store), self.times)
-        self.services = self.setup.services()
+        self.target = arguments.target
+        workspace = Workspace(".", Settings.of_user(os.environ, settings_in(arguments)))
+        self.session = Session(workspace, self.times, choices)
+        self.services = self.session.services()
 
     def linked(self) -> Linked:
         """The target's derivations."""
-        return self.setup.link(self.setup.targets(self.setup.arguments.targets), checks=False)[1]
+        return self.session.link(self.session.targets([self.target]), checks=False)[1]
 
     def build(self, linked: Linked) -> float:
         """Seconds of a build."""
         began = time.monotonic()
         wanted = linked.results.values()
-        jobs = self.setup.jobs()
+        jobs = self.session.jobs()
         build(linked.derivations, wanted, self.services, jobs=jobs).raise_first()
         return time.monotonic() - began
 
@@ -92,7 +94,7 @@ class Bench:
         """Remove the results of every step, and nothing that was fetched or merged."""
         for digest, derivation in linked.derivations.items():
             if isinstance(derivation, Step):
-                forget(self.setup.store, digest)
+                forget(self.session.store, digest)
 
     def by_hand(self, linked: Linked) -> dict[str, float]:
         """Seconds of each step's script in a bare bubblewrap, one after another."""
@@ -112,17 +114,17 @@ class Bench:
 
     def _script(self, realiser: Realiser, step: Step) -> float:
         action = realiser.action(step)
-        with tempfile.TemporaryDirectory(dir=self.setup.store.layout.tmp) as folder:
+        with tempfile.TemporaryDirectory(dir=self.session.store.layout.tmp) as folder:
             began = time.monotonic()
             for name in ("build/out", "tmp"):
                 os.makedirs(os.path.join(folder, name))
             for mount in action.mounts:
                 if mount.writable:
                     to = os.path.join(folder, mount.path)
-                    source = self.setup.store.path(mount.tree)
+                    source = self.session.store.path(mount.tree)
                     shutil.copytree(source, to, symlinks=True)
                     subprocess.run(["chmod", "-R", "u+w", to], check=True)
-            options = room(action, folder, self.setup.store.path, {}).arguments()
+            options = room(action, folder, self.session.store.path, {}).arguments()
             jobs = ["--setenv", "jobs", str(len(os.sched_getaffinity(0)))]
             command = [bwrap.find(), *options, *jobs, "--", *action.command.arguments]
             run = subprocess.run(command, capture_output=True, check=False)
@@ -132,10 +134,10 @@ class Bench:
 
 
 @contextmanager
-def benched(arguments: argparse.Namespace, **changes: object) -> Iterator[Bench]:
+def benched(arguments: argparse.Namespace, choices: Choices) -> Iterator[Bench]:
     """A bench, closed at the end."""
-    bench = Bench(arguments, **changes)
-    with closing(bench.setup):
+    bench = Bench(arguments, choices)
+    with closing(bench.session):
         yield bench
 
 
@@ -148,7 +150,7 @@ def show(title: str, times: Mapping[str, float]) -> None:
 
 def cold(arguments: argparse.Namespace) -> None:
     """A release build from nothing, against the scripts by hand."""
-    with benched(arguments, release=True) as bench:
+    with benched(arguments, Choices(release=True)) as bench:
         linked = bench.linked()
         hand = bench.by_hand(linked) if arguments.hand_first else {}
         bench.forget(linked)
@@ -162,10 +164,10 @@ def cold(arguments: argparse.Namespace) -> None:
 
 def edit(arguments: argparse.Namespace) -> None:
     """A one-line edit with the compile cache, against the same without."""
-    with benched(arguments, release=False) as plain:
+    with benched(arguments, Choices()) as plain:
         given = plain.linked().derivations.values()
         source = next(each for each in given if each.label.startswith("k3s@"))
-        store = plain.setup.store
+        store = plain.session.store
     realised = store.realisation(source.digest)
     if realised is None:
         msg = "fetch the target's sources first"
@@ -174,9 +176,8 @@ def edit(arguments: argparse.Namespace) -> None:
         tree = os.path.join(folder, "k3s")
         shutil.copytree(store.path(realised.output), tree, symlinks=True)
         subprocess.run(["chmod", "-R", "u+w", tree], check=True)
-        override = [f"k3s-source={tree}"]
-        first = _edited(arguments, tree, override, "a")
-        second = _edited(arguments, tree, override, "b")
+        first = _edited(arguments, tree, "a")
+        second = _edited(arguments, tree, "b")
     server = next(label for label in second[1] if label.startswith(SERVER))
     show(f"first, {first[0]:.0f} s", first[1])
     show(f"after the edit, {second[0]:.0f} s", second[1])
@@ -184,12 +185,10 @@ def edit(arguments: argparse.Namespace) -> None:
     print(f"whole:  1/{first[0] / second[0]:.1f} of its cold time")
 
 
-def _edited(
-    arguments: argparse.Namespace, tree: str, override: list[str], word: str
-) -> tuple[float, dict[str, float]]:
+def _edited(arguments: argparse.Namespace, tree: str, word: str) -> tuple[float, dict[str, float]]:
     with open(os.path.join(tree, EDITED), "a", encoding="utf-8") as file:
         file.write(f'\nvar edited{word} = "{word}"\n')
-    with benched(arguments, release=False, override=override) as bench:
+    with benched(arguments, Choices(overrides={"k3s-source": tree})) as bench:
         linked = bench.linked()
         if word == "a":  # the first time without anything that an earlier build left
             bench.forget(linked)

@@ -17,10 +17,12 @@ if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "rvbuild":
 
 from collections.abc import Sequence
 
+from rvbuild.app.settings import Settings
+from rvbuild.app.workspace import Workspace
 from rvbuild.cli.arguments import parse
 from rvbuild.cli.memo import Memo
+from rvbuild.cli.options import settings_in
 from rvbuild.cli.streams import open_streams
-from rvbuild.cli.workspace import Workspace
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -57,7 +59,7 @@ def _begin_again_in_utf_8() -> None:
 
 def _answer(words: Sequence[str]) -> int:
     arguments = parse(words)
-    workspace = Workspace(_here(), arguments.store)
+    workspace = Workspace(_here(), Settings.of_user(os.environ, settings_in(arguments)))
     memo = None
     linked = arguments.command == "build" and arguments.output is None
     if linked and not arguments.override:
@@ -66,8 +68,8 @@ def _answer(words: Sequence[str]) -> int:
             f"release={arguments.release}",
             f"check={not arguments.no_check}",
             f"json={arguments.json}",
-            f"replace={arguments.replace}",
-            f"option={arguments.option}",
+            f"replace={workspace.settings.replace}",
+            f"options={workspace.settings.options}",
             os.getcwd(),
             *workspace.recipes,
         ]

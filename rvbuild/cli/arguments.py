@@ -7,7 +7,6 @@ but argparse: a build with nothing to do pays for this module every time.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
@@ -24,6 +23,7 @@ COMMANDS = (
     "store",
     "gc",
     "init",
+    "config",
 )
 _BEFORE = frozenset({"--store", "-q", "--quiet", "-v", "--verbose"})
 STARTERS = ("go", "autotools", "meson", "image")
@@ -57,6 +57,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     jobs = getattr(arguments, "jobs", None)
     if jobs is not None and jobs < 1:
         parser.error(f"-j {jobs}: at least one step must run; without -j, as many as cores")
+    keep = getattr(arguments, "keep", None)
+    if keep is not None and keep < 0:
+        parser.error(f"--keep {keep}: not a number of days")
     return arguments
 
 
@@ -185,9 +188,9 @@ def _parser() -> tuple[_Parser, Mapping[str, argparse.ArgumentParser]]:
     gc = command(
         "gc", "remove from the store what no result and no recent build needs", common, json
     )
-    gc.add_argument(
-        "--keep", metavar="DAYS", type=_whole, default=14, help="keep what was used lately (14)"
-    )
+    gc.add_argument("--keep", metavar="DAYS", type=_whole, help="keep what was used lately (14)")
+
+    command("config", "show each setting, its value, and who set it", common, json)
 
     init = command("init", "write the recipe of a new package, to begin with", common, telling)
     init.add_argument("name", metavar="NAME")
@@ -202,7 +205,6 @@ def _common() -> _Parser:
     group.add_argument(
         "--store",
         metavar="DIR",
-        default=os.environ.get("RVBUILD_STORE"),
         help="the store (default: the project's cache/, else the user's cache folder)",
     )
     return group
@@ -233,7 +235,10 @@ def _sources() -> _Parser:
         help="take sources whose URL starts with FROM from TO: a URL, folder or bare repository",
     )
     group.add_argument(
-        "--offline", action="store_true", help="reach nothing: only what the store has"
+        "--offline",
+        action="store_true",
+        default=None,
+        help="reach nothing: only what the store has",
     )
     return group
 

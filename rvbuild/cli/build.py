@@ -15,6 +15,8 @@ from functools import partial
 
 from attrs import frozen
 
+from rvbuild.app.session import Session
+from rvbuild.app.workspace import Workspace
 from rvbuild.cli.memo import Memo
 from rvbuild.cli.place import (
     RESULT,
@@ -26,9 +28,8 @@ from rvbuild.cli.place import (
 )
 from rvbuild.cli.refusals import refuse_no_folder, refuse_occupied, refuse_own
 from rvbuild.cli.results import Result, render_results
-from rvbuild.cli.setup import Setup, run_of
 from rvbuild.cli.streams import drop_output
-from rvbuild.cli.workspace import Workspace
+from rvbuild.cli.words import run_of, targets_of
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RvbuildError
@@ -48,10 +49,10 @@ Results with more get no memo: a build looks at them itself."""
 
 def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None) -> int:
     """`rvbuild build TARGET…`, and `rvbuild check TARGET…`: also what they are `checked-by`."""
-    with run_of(arguments, workspace) as setup:
-        targets = setup.targets(arguments.targets)
+    with run_of(arguments, workspace) as session:
+        targets = targets_of(session, arguments.targets)
         if arguments.command == "check":
-            targets = with_checkers(targets, setup.folder.load)
+            targets = with_checkers(targets, session.folder.load)
         places = {target: _place_of(str(target), arguments.output) for target in targets}
         if arguments.output is None:
             refuse_occupied(places.values())
@@ -59,22 +60,27 @@ def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Mem
             refuse_no_folder(arguments.output)
             refuse_own(places.values(), workspace.store, workspace.recipes, workspace.locks[0])
         before = {place: identity(place) for place in places.values()}
-        graph, linked = setup.link(targets, checks=not arguments.no_check)
+        graph, linked = session.link(targets, checks=not arguments.no_check)
         wanted = [*linked.results.values()]
         wanted += [check for checks in linked.checks.values() for check in checks]
-        with setup.store.shared():  # until the results are linked, so that no gc takes them
+        with session.store.shared():  # until the results are linked, so that no gc takes them
             built = build(
                 linked.derivations,
                 wanted,
-                setup.services(),
-                jobs=setup.jobs(),
+                session.services(),
+                jobs=session.jobs(),
                 keep_going=arguments.keep_going,
             )
-            results = _place(setup, built, _wanted(linked, places, before))
+            results = _place(
+                session,
+                built,
+                _wanted(linked, places, before),
+                as_copies=arguments.output is not None,
+            )
     built.raise_first()
     answer = render_results(results, as_json=arguments.json)
     if memo is not None:
-        _remember(memo, answer, setup, graph, results)
+        _remember(memo, answer, session, graph, results)
     _say(answer)
     return 0
 
@@ -120,16 +126,18 @@ def _place_of(target: str, output: str | None) -> str:
 
 def fetch_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild fetch TARGET…`: every source that the targets need."""
-    with run_of(arguments, workspace) as setup:
-        _, linked = setup.link(setup.targets(arguments.targets), checks=True)
+    with run_of(arguments, workspace) as session:
+        _, linked = session.link(targets_of(session, arguments.targets), checks=True)
         sources = [key for key, each in linked.derivations.items() if isinstance(each, Fetch)]
-        services = setup.services()
+        services = session.services()
         keep_going = arguments.keep_going
         build(linked.derivations, sources, services, jobs=1, keep_going=keep_going).raise_first()
     return 0
 
 
-def _place(setup: Setup, built: Built, wanted: Mapping[Target, _Wanted]) -> list[Result]:
+def _place(
+    session: Session, built: Built, wanted: Mapping[Target, _Wanted], *, as_copies: bool
+) -> list[Result]:
     """Make the result of each target appear that is finished and checked.
 
     Raises:
@@ -141,35 +149,35 @@ def _place(setup: Setup, built: Built, wanted: Mapping[Target, _Wanted]) -> list
         if each.needs <= built.realised.keys()
     }
     errors: list[RvbuildError] = []
-    views = _views(setup, ready, errors) if setup.arguments.output is None else {}
+    views = {} if as_copies else _views(session, ready, errors)
     results = []
     for target, (each, root) in ready.items():
         with _gathered(errors):
-            if setup.arguments.output is not None:
-                _copy(setup, target, root, each)
+            if as_copies:
+                _copy(session, target, root, each)
             elif root in views:
-                _link(setup, target, views[root], each)
+                _link(session, target, views[root], each)
             else:
                 continue
-            results.append(_result(setup, target, root, each))
+            results.append(_result(session, target, root, each))
     if errors and not built.errors:
         raise errors[0]
     return results
 
 
 def _views(
-    setup: Setup, ready: Mapping[str, tuple[_Wanted, Digest]], errors: list[RvbuildError]
+    session: Session, ready: Mapping[str, tuple[_Wanted, Digest]], errors: list[RvbuildError]
 ) -> dict[Digest, View]:
     """The view of each tree. Several are made at once, to wait for the disk together."""
     views: dict[Digest, View] = {}
     with ThreadPoolExecutor(_VIEWS_AT_ONCE) as pool:
         roots = dict.fromkeys(root for _, root in ready.values())
-        made = {root: pool.submit(view, setup.store, root) for root in roots}
+        made = {root: pool.submit(view, session.store, root) for root in roots}
         for target, (_, root) in ready.items():
             if root not in views:
                 with _gathered(errors):
                     views[root] = made[root].result()
-                    _tell_edit(setup, target, views[root])
+                    _tell_edit(session, target, views[root])
     return views
 
 
@@ -182,8 +190,8 @@ def _gathered(errors: list[RvbuildError]) -> Iterator[None]:
         errors.append(error)
 
 
-def _result(setup: Setup, target: str, root: Digest, wanted: _Wanted) -> Result:
-    files = tuple(path for path, _ in setup.store.tree(root).walk())
+def _result(session: Session, target: str, root: Digest, wanted: _Wanted) -> Result:
+    files = tuple(path for path, _ in session.store.tree(root).walk())
     return Result(
         target=target,
         place=wanted.place,
@@ -193,48 +201,48 @@ def _result(setup: Setup, target: str, root: Digest, wanted: _Wanted) -> Result:
     )
 
 
-def _tell_edit(setup: Setup, target: str, shown: View) -> None:
+def _tell_edit(session: Session, target: str, shown: View) -> None:
     if shown.aside:
         text = f"it was changed in ./{RESULT}, and is as it was built again"
-        setup.report(Noticed(target, f"{text}; what was made of it is at {shown.aside}"))
+        session.report(Noticed(target, f"{text}; what was made of it is at {shown.aside}"))
 
 
-def _link(setup: Setup, target: str, shown: View, wanted: _Wanted) -> None:
+def _link(session: Session, target: str, shown: View, wanted: _Wanted) -> None:
     link(shown.path, wanted.place)
-    setup.store.add_root(target, wanted.derivation, wanted.place)
+    session.store.add_root(target, wanted.derivation, wanted.place)
 
 
-def _copy(setup: Setup, target: str, root: Digest, wanted: _Wanted) -> None:
-    store = setup.store
+def _copy(session: Session, target: str, root: Digest, wanted: _Wanted) -> None:
+    store = session.store
     fill = partial(copy_out, store, root, writable=True)
     aside = copy(fill, partial(is_copy, store.tree(root)), wanted.place, wanted.before)
     if aside:
         text = f"what was at {wanted.place} was no copy by rvbuild, or was changed"
         text = f"{text}; it is at {aside} now"
-        setup.report(Noticed(target, text))
+        session.report(Noticed(target, text))
 
 
 def _remember(
-    memo: Memo, answer: str, setup: Setup, graph: RecipeGraph, results: list[Result]
+    memo: Memo, answer: str, session: Session, graph: RecipeGraph, results: list[Result]
 ) -> None:
     """Keep the answer for as long as recipes, locks and results stay as they are."""
     if any(len(result.files) > _MOST_STAMPED for result in results):
         return
-    inputs = [*setup.workspace.locks, *setup.workspace.recipes]
+    inputs = [*session.workspace.locks, *session.workspace.recipes]
     for name in graph.recipes:
-        folder = setup.folder.path(name)
+        folder = session.folder.path(name)
         if folder is not None:
             inputs += [folder, *(each.path for each in below(folder))]
         # a folder that hides nothing yet may get a recipe
-        inputs += [os.path.join(root, name) for root in setup.workspace.recipes]
+        inputs += [os.path.join(root, name) for root in session.workspace.recipes]
     links, marks = [], []
     for result in results:
         shown = os.readlink(result.place)
-        tree = setup.store.path(Digest.parse(result.tree))
+        tree = session.store.path(Digest.parse(result.tree))
         marks += [f"{tree}.tree", f"{shown}{VIEW_MARK}", shown]
         marks += [each.path for each in below(shown)]  # each folder too: something may come
         links.append((result.place, shown))
-    layout = setup.store.layout
+    layout = session.store.layout
 
     def is_right() -> bool:
         return all(is_as_marked(layout, shown) for _, shown in links)

@@ -10,9 +10,9 @@ import argparse
 import os
 import sys
 
+from rvbuild.app.workspace import Workspace
 from rvbuild.cli.arguments import COMMANDS
 from rvbuild.cli.memo import Memo
-from rvbuild.cli.workspace import Workspace
 from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.image import environment
 from rvbuild.core.recipe import ARCHITECTURES, RESERVED_NAMES

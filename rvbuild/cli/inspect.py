@@ -11,11 +11,12 @@ import os
 import re
 import sys
 
+from rvbuild.app.session import Session
+from rvbuild.app.workspace import Workspace
 from rvbuild.cli.memo import Memo
 from rvbuild.cli.messages import printable
 from rvbuild.cli.plan_text import plan_text
-from rvbuild.cli.setup import Setup
-from rvbuild.cli.workspace import Workspace
+from rvbuild.cli.words import session_of, targets_of
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import UsageError
 from rvbuild.core.events import silent
@@ -25,11 +26,11 @@ from rvbuild.core.ports import Store
 
 def plan_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild plan TARGET…`."""
-    setup = Setup(arguments, workspace, silent)
-    _, linked = setup.link(setup.targets(arguments.targets), checks=True)
+    session = session_of(arguments, workspace, silent)
+    _, linked = session.link(targets_of(session, arguments.targets), checks=True)
     wanted = [*linked.results.values()]
     wanted += [check for checks in linked.checks.values() for check in checks]
-    plan = make_plan(linked.derivations, wanted, setup.lookup())
+    plan = make_plan(linked.derivations, wanted, session.lookup())
     if arguments.json:
         tasks = [
             {
@@ -48,17 +49,17 @@ def plan_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
 
 def log_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild log TARGET`: of what failed last, else of the step that made the result."""
-    setup = Setup(arguments, workspace, silent)
-    steps = _steps(setup, arguments.target)
-    log = _log(setup.store, steps) if workspace.has_store else None
+    session = session_of(arguments, workspace, silent)
+    steps = _steps(session, arguments.target)
+    log = _log(session.store, steps) if workspace.has_store else None
     if log is None:
         msg = "no step of it has run here"
-        if workspace.has_store and os.path.isdir(setup.store.layout.damaged):
+        if workspace.has_store and os.path.isdir(session.store.layout.damaged):
             msg += ", or `rvbuild store repair` has set its result aside"
         hint = f"`rvbuild {arguments.target}` builds it"
         raise UsageError(msg, where=arguments.target, hint=hint)
     try:
-        text = setup.store.read(log).decode(errors="replace")
+        text = session.store.read(log).decode(errors="replace")
     except KeyError:
         msg = "the log is not in the store any more"
         hint = f"`rvbuild {arguments.target}` writes one when its step runs"
@@ -76,12 +77,12 @@ def _log(store: Store, steps: list[str]) -> Digest | None:
     return next((log for log in logs if log), None)
 
 
-def _steps(setup: Setup, name: str) -> list[str]:
+def _steps(session: Session, name: str) -> list[str]:
     """The derivations of a target's step and its checks; or the one that ``name`` is."""
     if re.fullmatch(r"[0-9a-f]{64}", name):
         return [name]
-    targets = setup.targets([name])
-    _, linked = setup.link(targets, checks=True)
+    targets = targets_of(session, [name])
+    _, linked = session.link(targets, checks=True)
     return [linked.results[targets[0]], *linked.checks[targets[0]]]
 
 

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import define, evolve
 
+from rvbuild.app.session import Session, lock_at
+from rvbuild.app.workspace import Workspace
 from rvbuild.cli.lock_file import put_lock
 from rvbuild.cli.memo import Memo
 from rvbuild.cli.messages import count_text, printable_line
-from rvbuild.cli.setup import Setup, lock_at, run_of
-from rvbuild.cli.workspace import Workspace
+from rvbuild.cli.words import run_of
 from rvbuild.core.derivation import Derivation, Fetch
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, UsageError
@@ -68,11 +69,11 @@ class _Outputs:
 def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild lock [RECIPE…]`."""
     path = _own_lock(workspace)
-    with run_of(arguments, workspace) as setup:
+    with run_of(arguments, workspace) as session:
         mend = not arguments.check
         old = lock_at(path, mend=mend) if os.path.lexists(path) else Lock()
-        new = _resolve(setup, arguments.recipes, old, mend=mend)
-        build_arch = setup.build_arch
+        new = _resolve(session, arguments.recipes, old, mend=mend)
+        build_arch = session.build_arch
     if arguments.recipes:
         new = evolve(
             new,
@@ -103,35 +104,35 @@ def _own_lock(workspace: Workspace) -> str:
     return workspace.locks[0]
 
 
-def _resolve(setup: Setup, names: list[str], old: Lock, *, mend: bool) -> Lock:
+def _resolve(session: Session, names: list[str], old: Lock, *, mend: bool) -> Lock:
     """What the recipes ask for; unless ``mend``, the lock must not contradict them."""
-    own = RecipeCollection(setup.workspace.recipes[:1]).names()
-    had = {name for name in old.recipes() if setup.folder.path(name)}
-    others = [setup.folder.load(name) for name in sorted({*own, *had})]
-    shipped = [setup.folder.load(name) for name in setup.folder.names()]
-    instances = [instance for name in names or own for instance in _instances(name, setup)]
-    instances = [*with_checkers(instances, setup.folder.load)]
-    graph = RecipeGraph(instances, setup.folder.load, setup.build_arch, checks=True)
-    _load_choices(graph, setup.folder)
+    own = RecipeCollection(session.workspace.recipes[:1]).names()
+    had = {name for name in old.recipes() if session.folder.path(name)}
+    others = [session.folder.load(name) for name in sorted({*own, *had})]
+    shipped = [session.folder.load(name) for name in session.folder.names()]
+    instances = [instance for name in names or own for instance in _instances(name, session)]
+    instances = [*with_checkers(instances, session.folder.load)]
+    graph = RecipeGraph(instances, session.folder.load, session.build_arch, checks=True)
+    _load_choices(graph, session.folder)
     listed = {**graph.recipes, **({} if names else {other.name: other for other in others})}
-    known = setup.known(mend=mend)
+    known = session.known(mend=mend)
     if not mend:
-        _refuse_contradictions(Locked(known, graph, setup.build_arch), listed.values())
-    outputs = _Outputs(setup.services(), setup.jobs())
+        _refuse_contradictions(Locked(known, graph, session.build_arch), listed.values())
+    outputs = _Outputs(session.services(), session.jobs())
     resolver = Resolver(
         recipes=graph,
-        registries=setup.sources,
+        registries=session.sources,
         trees=outputs,
-        build_arch=setup.build_arch,
+        build_arch=session.build_arch,
         old=known,
-        below=setup.known(below=True, mend=mend),
+        below=session.known(below=True, mend=mend),
         own=frozenset(own),
     )
-    linker = Linker(graph, resolver, setup.build_arch)
+    linker = Linker(graph, resolver, session.build_arch)
     resolver.imports = GoList(
         linker=linker, outputs=outputs, nested=outputs.nested, read=outputs.read
     )
-    with setup.store.shared():  # from when a source is fetched until its files have been read
+    with session.store.shared():  # from when a source is fetched until its files have been read
         return resolver.lock([listed[name] for name in sorted(listed)], others, shipped)
 
 
@@ -157,8 +158,8 @@ def _load_choices(graph: RecipeGraph, folder: RecipeCollection) -> None:
                 folder.load(choice, recipe.at(f"options.{name}.choices.{value}"))
 
 
-def _instances(name: str, setup: Setup) -> list[Target]:
-    recipe = setup.folder.load(name)
+def _instances(name: str, session: Session) -> list[Target]:
+    recipe = session.folder.load(name)
     if recipe.kind in {"tool", "source"}:
         return [Target(name, INDEPENDENT)]
     return [Target(name, arch) for arch in recipe.architectures]

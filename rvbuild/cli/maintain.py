@@ -14,9 +14,9 @@ from collections.abc import Iterable
 
 from attrs import asdict
 
+from rvbuild.app.workspace import Workspace
 from rvbuild.cli.memo import Memo
 from rvbuild.cli.messages import count_text, printable_line, size_text
-from rvbuild.cli.workspace import Workspace
 from rvbuild.core.errors import SandboxError, UsageError, VerificationError
 from rvbuild.executors.doctor import checks
 from rvbuild.stores.collect import collect
@@ -120,10 +120,7 @@ def _shown_results(store: LocalStore, repairs: Iterable[Repair]) -> str:
 
 def gc_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild gc`."""
-    if arguments.keep < 0:
-        msg = f"--keep {arguments.keep}: not a number of days"
-        raise UsageError(msg)
-    gone = collect(_existing(workspace), keep_days=arguments.keep)
+    gone = collect(_existing(workspace), keep_days=workspace.settings.keep_days)
     for root in gone.unseen:
         said = f"kept what {root.link} shows: it cannot be looked at ({root.problem})"
         sys.stderr.write(

@@ -25,8 +25,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from rvbuild.cli.trust import made_by_trusted
-from rvbuild.cli.workspace import PACKAGE
+from rvbuild.app.trust import made_by_trusted
+from rvbuild.app.workspace import PACKAGE
 
 _RACY_NS = 20_000_000
 """Coarser than any kernel's clock tick: two writes within it can carry the same time."""

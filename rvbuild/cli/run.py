@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 
+from rvbuild.app.workspace import Workspace
 from rvbuild.cli.build import build_command, fetch_command
+from rvbuild.cli.config import config_command
 from rvbuild.cli.init import init_command
 from rvbuild.cli.inspect import log_command, plan_command
 from rvbuild.cli.interrupts import Interruptible
@@ -15,7 +17,6 @@ from rvbuild.cli.lock import lock_command
 from rvbuild.cli.maintain import doctor_command, gc_command, store_command
 from rvbuild.cli.memo import Memo
 from rvbuild.cli.show import show_command
-from rvbuild.cli.workspace import Workspace
 from rvbuild.executors.signals import unignore
 
 _COMMANDS = {
@@ -30,6 +31,7 @@ _COMMANDS = {
     "store": store_command,
     "gc": gc_command,
     "init": init_command,
+    "config": config_command,
 }
 
 

@@ -9,13 +9,14 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 
+from rvbuild.app.session import Session
+from rvbuild.app.workspace import Workspace
 from rvbuild.cli.closure import by_kind, closure_lines, prebuilt
 from rvbuild.cli.inspect import print_json
 from rvbuild.cli.memo import Memo
 from rvbuild.cli.messages import printable, printable_line
-from rvbuild.cli.setup import Setup
 from rvbuild.cli.sources import SourceInventory, SourceStatus
-from rvbuild.cli.workspace import Workspace
+from rvbuild.cli.words import session_of, targets_of
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.events import silent
 from rvbuild.core.graph import RecipeGraph, Target
@@ -27,18 +28,18 @@ from rvbuild.recipes_yaml.collection import RecipeCollection
 
 def show_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild show [TARGET…]`."""
-    setup = Setup(arguments, workspace, silent)
+    session = session_of(arguments, workspace, silent)
     if not arguments.targets:
-        _list_recipes(setup, as_json=arguments.json)
+        _list_recipes(session, as_json=arguments.json)
         return 0
-    targets = setup.targets(arguments.targets)
-    graph = setup.graph(targets, checks=False)
-    holdings = SourceInventory(setup.linker(graph), setup.lookup())
+    targets = targets_of(session, arguments.targets)
+    graph = session.graph(targets, checks=False)
+    holdings = SourceInventory(session.linker(graph), session.lookup())
     linked = holdings.link(targets)
     own = [held for target in targets for held in holdings.of(graph.recipe(target.recipe))]
     sources = _each_once([*own, *holdings.missing])
-    options = list(_options(graph, setup))
-    pins = list(_pins(graph, setup.lock())) if arguments.pins else []
+    options = list(_options(graph, session))
+    pins = list(_pins(graph, session.lock())) if arguments.pins else []
     closure = by_kind(holdings.all()) if arguments.closure else []
     told = prebuilt(closure, sorted({target.arch for target in targets if target.arch}))
     shown: dict[str, object] = {
@@ -87,7 +88,7 @@ def _source(held: SourceStatus) -> dict[str, object]:
     }
 
 
-def _options(graph: RecipeGraph, setup: Setup) -> Iterator[dict[str, object]]:
+def _options(graph: RecipeGraph, session: Session) -> Iterator[dict[str, object]]:
     """Each value that an option of the graph can have there, and whether it is taken."""
     users: dict[str, list[Target]] = {}
     for instance in graph.order():
@@ -96,8 +97,8 @@ def _options(graph: RecipeGraph, setup: Setup) -> Iterator[dict[str, object]]:
         recipe = graph.recipe(user.recipe)
         for name, option in recipe.options.items():
             for value, choice in option.choices.items():
-                chosen = setup.folder.load(choice, recipe.at(f"options.{name}.choices.{value}"))
-                archs = {each.arch or setup.build_arch for each in (user, *others)}
+                chosen = session.folder.load(choice, recipe.at(f"options.{name}.choices.{value}"))
+                archs = {each.arch or session.build_arch for each in (user, *others)}
                 if archs.isdisjoint(chosen.architectures):
                     continue
                 yield {
@@ -111,13 +112,13 @@ def _options(graph: RecipeGraph, setup: Setup) -> Iterator[dict[str, object]]:
                 }
 
 
-def _list_recipes(setup: Setup, *, as_json: bool) -> None:
+def _list_recipes(session: Session, *, as_json: bool) -> None:
     """Every recipe that can be read; of the others, what is wrong with them.
 
     Raises:
         RecipeError: one cannot be read; the notes tell of the others.
     """
-    recipes, errors = _readable(setup.folder)
+    recipes, errors = _readable(session.folder)
     if as_json:
         rows = [
             {"name": r.name, "kind": r.kind, "summary": r.summary, "license": r.license}
@@ -125,7 +126,7 @@ def _list_recipes(setup: Setup, *, as_json: bool) -> None:
         ]
         print_json(rows)
     else:
-        _write_list(recipes, setup)
+        _write_list(recipes, session)
     if errors:
         first, *others = errors
         for other in others:
@@ -143,11 +144,11 @@ def _readable(folder: RecipeCollection) -> tuple[list[Recipe], list[RecipeError]
     return recipes, errors
 
 
-def _write_list(recipes: list[Recipe], setup: Setup) -> None:
-    lock = setup.known()
+def _write_list(recipes: list[Recipe], session: Session) -> None:
+    lock = session.known()
     width = max((len(recipe.name) for recipe in recipes), default=0)
     for recipe in recipes:
-        mark = "" if _is_locked(recipe, lock, setup.build_arch) else "  (not in the lock)"
+        mark = "" if _is_locked(recipe, lock, session.build_arch) else "  (not in the lock)"
         text = printable(f"{recipe.kind:<9}  {recipe.summary}{mark}")
         sys.stdout.write(f"{recipe.name:<{width}}  {text}\n")
 

@@ -199,8 +199,12 @@ def clean_environment(home: Path, more: Iterable[str] = ()) -> dict[str, str]:
 
     HOME is kept: the clients' configurations are found through it.
     """
-    dropped = {"RVBUILD_STORE", "NO_COLOR", "FORCE_COLOR", "TERM", "PYTHONDONTWRITEBYTECODE", *more}
-    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    dropped = {"NO_COLOR", "FORCE_COLOR", "TERM", "PYTHONDONTWRITEBYTECODE", *more}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in dropped and not name.startswith("RVBUILD_")
+    }
     return {
         **kept,
         "PYTHONPATH": str(ROOT),

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from rvbuild.__main__ import main
+from rvbuild.app.workspace import shipped_recipes
 from rvbuild.cli.arguments import COMMANDS, STARTERS
 from rvbuild.cli.run import _COMMANDS
-from rvbuild.cli.workspace import shipped_recipes
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.recipe import RESERVED_NAMES
 from rvbuild.recipes_yaml.collection import RecipeCollection

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
-from argparse import Namespace
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from workspaces import workspace
 
+from rvbuild.app.session import Choices, Session, lock_at
 from rvbuild.cli.excerpt import excerpt
-from rvbuild.cli.setup import Setup, lock_at
-from rvbuild.cli.workspace import Workspace
+from rvbuild.cli.options import table
 from rvbuild.core.errors import LockError, RecipeError, RvbuildError, UsageError
 from rvbuild.core.recipe import RESERVED_NAMES
 from rvbuild.recipes_yaml import collection as folders
@@ -209,12 +210,10 @@ def test_an_override_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "recipes/k/recipe.yaml").write_text("kind: source\nsources: {k: {path: .}}\n")
 
     def overrides(*words: str) -> list[str]:
-        arguments = Namespace(override=list(words))
-        setup = Setup(arguments, Workspace(str(tmp_path), str(tmp_path / "store")), print)
-        try:
-            return [source.path for source in setup.overrides().values()]
-        finally:
-            setup.close()
+        choices = Choices(overrides=table(words, "--override", "NAME=PATH"))
+        session = Session(workspace(str(tmp_path), str(tmp_path / "store")), print, choices)
+        with closing(session):
+            return [source.path for source in session.overrides().values()]
 
     assert overrides("k=one", "k=one") == [str(tmp_path / "one")]
     with pytest.raises(UsageError, match="--override k is said twice, as one and as two"):

@@ -16,7 +16,7 @@ The rules, as git has them for repositories (``safe.directory``):
 6. A store may be behind links. They are followed once, and each belongs to one of them, in a folder
    of one of them where nobody else can replace it. A link in the store's own place leads to a store
    or to an empty folder: a checkout can hold one that leads to `/`.
-7. The user may name folders in RVBUILD_TRUST: projects and stores. Rule 5 holds for them, too.
+7. The user may name folders in the setting `trust`: projects and stores. Rule 5 holds for them.
 """
 
 from __future__ import annotations
@@ -25,21 +25,27 @@ import os
 import pwd
 import stat
 from collections.abc import Collection
+from typing import NoReturn
 
 SETTING = "RVBUILD_TRUST"
-"""The environment variable that names trusted folders, with colons between them."""
+"""The environment variable that names trusted folders, with colons between them, for hints."""
 
 
-def refuse_foreign_project(project: str, names: Collection[str]) -> None:
+def refuse_foreign_project(
+    project: str, names: Collection[str], trusted: Collection[str] = ()
+) -> None:
     """Refuse a project above the working directory that others made, or can change.
 
     Args:
         project: Its folder.
         names: What is used in it, if it is there.
+        trusted: Folders that the user trusts.
 
     Raises:
-        UsageError: it is not to be trusted, and no setting says otherwise.
+        UsageError: it is not to be trusted.
     """
+    if _is_named(project, trusted):
+        return
     own = _own()
     for path in (project, *(os.path.join(project, name) for name in names)):
         owner = _stranger(path, own)
@@ -49,16 +55,27 @@ def refuse_foreign_project(project: str, names: Collection[str]) -> None:
             _refuse("the project above the working directory", project, path, owner)
 
 
-def refuse_foreign_store(store: str, project: str | None) -> None:
+def refuse_foreign_store(store: str, project: str | None, trusted: Collection[str] = ()) -> None:
     """Refuse a store that somebody else made, or can change.
 
     Args:
         store: Its folder, which need not be there.
         project: The project's folder, if there is one.
+        trusted: Folders that the user trusts.
 
     Raises:
-        UsageError: it is not to be trusted, and no setting says otherwise.
+        UsageError: it is not to be trusted, or it is no store.
     """
+    if not _is_named(store, trusted):
+        _refuse_strangers(store, project)
+    _refuse_no_store(store)
+    everybody = _open_to_all(store, sticky=False) and not _is_named(store, trusted)
+    if everybody and not _closed_while_empty(store):
+        _refuse("the store", store, store, _ANYBODY)
+
+
+def _refuse_strangers(store: str, project: str | None) -> None:
+    """Refuse a store whose folder, or a link on the way to it, is somebody else's."""
     own = _own()
     if project is not None and store.startswith(os.path.join(project, "")):
         own.add(os.stat(project).st_uid)
@@ -73,12 +90,8 @@ def refuse_foreign_store(store: str, project: str | None) -> None:
             owner = _ANYBODY
         if owner is not None:
             _refuse("the store", store, link, owner)
-            break
     if owner is not None:
         _refuse("the store", store, store, owner)
-    _refuse_no_store(store)
-    if owner is None and _open_to_all(store, sticky=False) and not _closed_while_empty(store):
-        _refuse("the store", store, store, _ANYBODY)
 
 
 def _links(path: str) -> list[str]:
@@ -192,15 +205,12 @@ def _closed_while_empty(folder: str) -> bool:
         return False
 
 
-def _trusted(folder: str) -> bool:
-    """Whether the user's setting names the folder."""
-    named = [path for path in os.environ.get(SETTING, "").split(os.pathsep) if path]
-    return os.path.realpath(folder) in map(os.path.realpath, named)
+def _is_named(folder: str, trusted: Collection[str]) -> bool:
+    """Whether the folder is one of ``trusted``, under whatever path."""
+    return bool(trusted) and os.path.realpath(folder) in map(os.path.realpath, trusted)
 
 
-def _refuse(what: str, folder: str, path: str, owner: int) -> None:
-    if _trusted(folder):
-        return
+def _refuse(what: str, folder: str, path: str, owner: int) -> NoReturn:
     from rvbuild.core.errors import UsageError  # noqa: PLC0415 - only when it refuses
 
     why = f"it belongs to {_name(owner)}, and you are {_name(os.geteuid())}"

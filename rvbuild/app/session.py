@@ -6,23 +6,18 @@ does with them.
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
-import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
-from rvbuild.cli.arguments import COMMANDS
-from rvbuild.cli.fit_executor import FitExecutor
-from rvbuild.cli.progress import progress_for
-from rvbuild.cli.workspace import Workspace
+from rvbuild.app.fit_executor import FitExecutor
+from rvbuild.app.workspace import Workspace
 from rvbuild.core.contents import in_agreement, refuse_two_contents
-from rvbuild.core.errors import LockError, SandboxError, SourceError, UsageError, closest
+from rvbuild.core.errors import LockError, SandboxError, SourceError, UsageError
 from rvbuild.core.events import Noticed, Reporter
 from rvbuild.core.graph import RecipeGraph, Target, parse_target
 from rvbuild.core.link import Linked, Linker
@@ -58,63 +53,32 @@ def build_architecture() -> str:
     return MACHINES[machine]
 
 
-def pairs(words: Iterable[str], option: str, form: str) -> list[tuple[str, str]]:
-    """Read options of the form ``LEFT=RIGHT``.
+@frozen(kw_only=True)
+class Choices:
+    """What is asked for in one run only, and set nowhere.
 
-    Raises:
-        UsageError: a word has another form.
+    Attributes:
+        overrides: Folders that stand for sources, by the source's name.
+        release: No compile caches, and nothing of this machine: what a release pipeline runs.
     """
-    found = []
-    for word in words:
-        left, equals, right = word.partition("=")
-        if not (left and equals and right):
-            msg = f"{option} {word}: not of the form {form}"
-            raise UsageError(msg, hint=f"`rvbuild build --help` explains {option}")
-        found.append((left, right))
-    return found
 
-
-def table(words: Iterable[str], option: str, form: str) -> dict[str, str]:
-    """Read options of the form ``LEFT=RIGHT``, each LEFT with one RIGHT.
-
-    Raises:
-        UsageError: a word has another form, or two disagree.
-    """
-    found: dict[str, str] = {}
-    for left, right in pairs(words, option, form):
-        if found.setdefault(left, right) != right:
-            msg = f"{option} {left} is said twice, as {found[left]} and as {right}"
-            raise UsageError(msg, hint="say one of them")
-    return found
-
-
-def mirrors(words: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Read the ``--mirror`` options.
-
-    Raises:
-        UsageError: one does not begin as a URL does.
-    """
-    found = tuple(pairs(words, "--mirror", "FROM=TO"))
-    for start, _ in found:
-        if ":" not in start:
-            msg = f"--mirror {start}: FROM is the beginning of a URL"
-            raise UsageError(msg, hint="for example --mirror https://github.com/=/srv/mirror/")
-    return found
+    overrides: Mapping[str, str] = field(factory=dict)
+    release: bool = False
 
 
 @define(slots=False)
-class Setup:
+class Session:
     """The adapters of one run.
 
     Attributes:
-        arguments: The command line.
-        workspace: The folders.
+        workspace: The folders, and what is set there.
         report: Takes what happens.
+        choices: What is asked for in this run only.
     """
 
-    arguments: argparse.Namespace
     workspace: Workspace
     report: Reporter
+    choices: Choices = field(factory=Choices)
     build_arch: str = field(factory=build_architecture, init=False)
     folder: RecipeCollection = field(init=False)
     sources: LazyFetchers = field(init=False)
@@ -122,8 +86,8 @@ class Setup:
     def __attrs_post_init__(self) -> None:
         self.folder = RecipeCollection(self.workspace.recipes)
         settings = Settings(
-            mirrors=mirrors(getattr(self.arguments, "mirror", ())),
-            offline=getattr(self.arguments, "offline", False),
+            mirrors=self.workspace.settings.mirrors,
+            offline=self.workspace.settings.offline,
             tmp=os.path.join(self.workspace.store, "tmp"),
             environment=dict(os.environ),
             notice=self.report,
@@ -144,18 +108,12 @@ class Setup:
         self.sources.close()
 
     def targets(self, words: Iterable[str]) -> tuple[Target, ...]:
-        """The targets that words of the command line name, each once."""
-        return tuple(dict.fromkeys(map(self._target, words)))
+        """The targets that words name, each once.
 
-    def _target(self, word: str) -> Target:
-        try:
-            return parse_target(word, self.folder.load)
-        except UsageError as error:
-            near, hint = closest(word, COMMANDS), error.hint or ""
-            if near:
-                also = f"{hint[:-1]} or" if hint.startswith("did you mean") else "did you mean"
-                error.hint = f"{also} the command `rvbuild {near}`?"
-            raise
+        Raises:
+            UsageError: a word names none.
+        """
+        return tuple(dict.fromkeys(parse_target(word, self.folder.load) for word in words))
 
     def lock(self) -> Lock:
         """What the locks say.
@@ -183,8 +141,8 @@ class Setup:
 
     def overrides(self) -> dict[str, PathSource]:
         """The folders that stand for sources."""
-        given = table(getattr(self.arguments, "override", ()), "--override", "NAME=PATH")
-        if given and getattr(self.arguments, "release", False):
+        given = self.choices.overrides
+        if given and self.choices.release:
             msg = "--override and --release exclude each other"
             hint = "a release is made of pinned sources: commit the change, and pin that"
             raise UsageError(msg, hint=hint)
@@ -217,14 +175,16 @@ class Setup:
         """
         graph = self.graph(targets, checks=checks)
         linked = self.linker(graph).link(targets, checks=checks)
-        if getattr(self.arguments, "release", False):
+        if self.choices.release:
             refuse_folders(linked.derivations.values())
         return graph, linked
 
     def graph(self, targets: tuple[Target, ...], *, checks: bool) -> RecipeGraph:
         """The recipes that targets need, with those that stand for others."""
+        settings = self.workspace.settings
+        variants = Variants(replace=settings.replace, options=settings.options)
         return RecipeGraph(
-            targets, self.folder.load, self.build_arch, checks=checks, variants=self._variants()
+            targets, self.folder.load, self.build_arch, checks=checks, variants=variants
         )
 
     def linker(self, graph: RecipeGraph) -> Linker:
@@ -232,16 +192,9 @@ class Setup:
         locked = Locked(self.lock(), graph, self.build_arch)
         return Linker(graph, locked, self.build_arch, self.overrides())
 
-    def _variants(self) -> Variants:
-        said = self.arguments
-        return Variants(
-            replace=table(getattr(said, "replace", ()), "--replace", "NAME=RECIPE"),
-            options=table(getattr(said, "option", ()), "--option", "NAME=VALUE"),
-        )
-
     def services(self) -> Services:
         """What realising uses."""
-        release = getattr(self.arguments, "release", False)
+        release = self.choices.release
         accelerators = {} if release else self._accelerators()
         return Services(
             store=self.store,
@@ -276,20 +229,7 @@ class Setup:
 
     def jobs(self) -> int:
         """How many steps run at once."""
-        asked: int | None = getattr(self.arguments, "jobs", None)
-        return asked or _cores()
-
-
-@contextmanager
-def run_of(arguments: argparse.Namespace, workspace: Workspace) -> Iterator[Setup]:
-    """A setup that tells on standard error what it does, closed at the end."""
-    with (
-        progress_for(
-            sys.stderr, os.environ, quiet=arguments.quiet, verbose=arguments.verbose
-        ) as report,
-        closing(Setup(arguments, workspace, report)) as setup,
-    ):
-        yield setup
+        return self.workspace.settings.jobs or _cores()
 
 
 def lock_at(path: str, *, mend: bool = False) -> Lock:

@@ -1,15 +1,15 @@
 """Where the recipes, the lock and the store are.
 
 Knows: projects and the user's folders. Must not know: what is in them, whose they may be.
-Imports nothing but os and pwd: a build with nothing to do pays for this module every time.
+Imports little: a build with nothing to do pays for this module every time.
 """
 
 from __future__ import annotations
 
 import os
-import pwd
 
-from rvbuild.cli.trust import refuse_foreign_project, refuse_foreign_store
+from rvbuild.app.settings import PROJECT_FILE, Settings, home_folder
+from rvbuild.app.trust import refuse_foreign_project, refuse_foreign_store
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOCK = "rvbuild.lock"
@@ -20,19 +20,21 @@ class Workspace:
 
     Args:
         start: The working directory.
-        store: The store that was asked for, if any.
+        settings: What the user has set.
 
     Attributes:
         project: The project's folder, or None outside of one.
         recipes: Folders of recipes, most important first.
         locks: Lock files, most important first; the first is the one `lock` writes.
+        settings: What holds here: the user's settings, over the project's.
         store: The store's folder.
 
     Raises:
-        UsageError: the project is above and not to be trusted, or the store is not.
+        UsageError: the project is above and not to be trusted, or the store is not, or the
+            project's settings are wrong.
     """
 
-    def __init__(self, start: str, store: str | None) -> None:
+    def __init__(self, start: str, settings: Settings) -> None:
         here = os.path.abspath(start)
         self.project = _project(here)
         homes = [self.project] if self.project else []
@@ -41,10 +43,11 @@ class Workspace:
             homes.append(shipped)
         self.recipes = tuple(os.path.join(home, "recipes") for home in homes)
         self.locks = tuple(os.path.join(home, LOCK) for home in homes)
-        self.store = os.path.abspath(store or _default_store(self.project))
         if self.project is not None and self.project != here:
-            refuse_foreign_project(self.project, (LOCK, "recipes"))
-        refuse_foreign_store(self.store, self.project)
+            refuse_foreign_project(self.project, (LOCK, PROJECT_FILE, "recipes"), settings.trust)
+        self.settings = settings.with_project(self.project)
+        self.store = os.path.abspath(self.settings.store or _default_store(self.project))
+        refuse_foreign_store(self.store, self.project, settings.trust)
         self.store = os.path.realpath(self.store)  # once: nobody looks through the links again
 
     @property
@@ -60,9 +63,9 @@ def shipped_recipes() -> str:
 
 
 def _project(start: str) -> str | None:
-    """The nearest folder upwards with a lock; else this one, if it has recipes."""
+    """The nearest folder upwards with a lock or settings; else this one, if it has recipes."""
     here = start
-    while not os.path.exists(os.path.join(here, LOCK)):
+    while not any(os.path.exists(os.path.join(here, name)) for name in (LOCK, PROJECT_FILE)):
         above = os.path.dirname(here)
         if above == here:
             return start if _has_recipes(os.path.join(start, "recipes")) else None
@@ -83,13 +86,5 @@ def _default_store(project: str | None) -> str:
         return os.path.join(project, "cache")
     base = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):  # as the XDG specification has it: then it is none
-        base = os.path.join(_home(), ".cache")
+        base = os.path.join(home_folder(os.environ), ".cache")
     return os.path.join(base, "rvbuild")
-
-
-def _home() -> str:
-    """The user's folder. An empty HOME is as none: it does not mean `/`."""
-    try:
-        return os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
-    except KeyError:  # a user without a name, as containers have them
-        return os.getcwd()

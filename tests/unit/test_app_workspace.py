@@ -7,8 +7,7 @@ import pwd
 from pathlib import Path
 
 import pytest
-
-from rvbuild.cli.workspace import Workspace
+from workspaces import workspace
 
 
 @pytest.mark.parametrize("home", [None, ""])
@@ -20,15 +19,15 @@ def test_an_empty_home_is_as_none(
     if home is not None:
         monkeypatch.setenv("HOME", home)
     mine = pwd.getpwuid(os.getuid()).pw_dir
-    assert Workspace(str(tmp_path), None).store == os.path.join(mine, ".cache/rvbuild")
+    assert workspace(str(tmp_path)).store == os.path.join(mine, ".cache/rvbuild")
 
 
 def test_the_store_is_in_the_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.setenv("XDG_CACHE_HOME", "")
-    assert Workspace(str(tmp_path), None).store == "/home/me/.cache/rvbuild"
+    assert workspace(str(tmp_path)).store == "/home/me/.cache/rvbuild"
     for relative in ("caches", "./caches", "../caches", "~/caches"):  # as if it were not set
         monkeypatch.setenv("XDG_CACHE_HOME", relative)
-        assert Workspace(str(tmp_path), None).store == "/home/me/.cache/rvbuild"
+        assert workspace(str(tmp_path)).store == "/home/me/.cache/rvbuild"
     monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
-    assert Workspace(str(tmp_path), None).store == "/elsewhere/rvbuild"
+    assert workspace(str(tmp_path)).store == "/elsewhere/rvbuild"

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from workspaces import workspace
 
-from rvbuild.cli.workspace import Workspace
 from rvbuild.core.errors import UsageError
 from rvbuild.stores.local import LocalStore
 
@@ -43,13 +43,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def refusal(start: Path, store: str | None = None) -> UsageError:
     with pytest.raises(UsageError) as caught:
-        Workspace(str(start), store)
+        workspace(str(start), store)
     return caught.value
 
 
 def test_what_is_ones_own_is_used(project: Path):
-    assert Workspace(str(project / "below"), None).project == str(project)
-    assert Workspace(str(project), None).store == str(project / "cache")
+    assert workspace(str(project / "below")).project == str(project)
+    assert workspace(str(project)).store == str(project / "cache")
 
 
 @pytest.mark.parametrize("part", ["", "rvbuild.lock", "recipes", "cache"])
@@ -73,7 +73,7 @@ def test_the_setting_of_the_refusal(project: Path, give: Give, monkeypatch: pyte
     link.symlink_to(project)
     for said in (setting, f"/nowhere:{setting}/", str(link)):
         monkeypatch.setenv("RVBUILD_TRUST", said)
-        assert Workspace(str(project / "below"), None).store == str(project / "cache")
+        assert workspace(str(project / "below")).store == str(project / "cache")
     for said in ("", ":", str(project.parent), str(project / "below"), f"{project}x"):
         monkeypatch.setenv("RVBUILD_TRUST", said)
         refusal(project / "below")
@@ -83,7 +83,7 @@ def test_the_project_of_the_working_directory_is_the_users_choice(project: Path,
     """As root over the checkout of another user, in a container."""
     for path in (project, *project.iterdir()):
         give(path, STRANGER)
-    assert Workspace(str(project), None).store == str(project / "cache")
+    assert workspace(str(project)).store == str(project / "cache")
 
 
 def test_its_store_must_belong_to_the_project(project: Path, give: Give):
@@ -96,7 +96,7 @@ def test_its_store_must_belong_to_the_project(project: Path, give: Give):
     give(project / "cache", STRANGER)
     assert refusal(project).where == str(project / "cache")
     give(project.parent / "elsewhere", STRANGER)
-    assert Workspace(str(project), None).store == str(project.parent / "elsewhere")
+    assert workspace(str(project)).store == str(project.parent / "elsewhere")
 
 
 @pytest.mark.parametrize("part", ["rvbuild.lock", "recipes"])
@@ -104,7 +104,7 @@ def test_a_strangers_link_to_what_is_ones_own(project: Path, give: Give, part: s
     """He chose which of the user's files it is."""
     (project / part).rename(project.parent / "mine")
     (project / part).symlink_to(project.parent / "mine")
-    Workspace(str(project / "below"), None)
+    workspace(str(project / "below"))
     give(project / part, STRANGER)
     assert refusal(project / "below").where == str(project / part)
 
@@ -118,12 +118,12 @@ def test_what_everybody_may_write_is_nobodys(project: Path, part: str):
         str(project / part).rstrip("/"),
         ("everybody may write it",),
     )
-    Workspace(str(project), None)  # the project of the working directory
+    workspace(str(project))  # the project of the working directory
     (project / part).chmod(0o1777)
     if part:
         refusal(project / "below")
     else:
-        Workspace(str(project / "below"), None)
+        workspace(str(project / "below"))
 
 
 def test_a_store_that_everybody_may_write(project: Path, monkeypatch: pytest.MonkeyPatch):
@@ -132,7 +132,7 @@ def test_a_store_that_everybody_may_write(project: Path, monkeypatch: pytest.Mon
         store.mkdir(exist_ok=True)
         for mode in (0o777, 0o1777):  # the second is a new tmpfs' own
             store.chmod(mode)
-            Workspace(str(project), str(store))
+            workspace(str(project), str(store))
             assert stat.S_IMODE(store.stat().st_mode) == mode & ~0o002
         (store / "ac").mkdir()
         store.chmod(0o777)
@@ -141,22 +141,22 @@ def test_a_store_that_everybody_may_write(project: Path, monkeypatch: pytest.Mon
         assert f"chmod -R o-w {store}" in str(error.hint)
         with monkeypatch.context() as context:
             context.setenv("RVBUILD_TRUST", str(store))
-            Workspace(str(project), str(store))
+            workspace(str(project), str(store))
         store.chmod(0o755)
 
 
 def test_a_store_that_was_asked_for(project: Path, give: Give, monkeypatch: pytest.MonkeyPatch):
     """Anybody's but a stranger's; none yet is as good."""
     store = project.parent / "store"
-    Workspace(str(project), str(store))
+    workspace(str(project), str(store))
     store.mkdir()
-    Workspace(str(project), str(store))
+    workspace(str(project), str(store))
     give(store, STRANGER)
     error = refusal(project, str(store))
     assert error.where == str(store)
     assert f"RVBUILD_TRUST={store}" in str(error.hint)
     monkeypatch.setenv("RVBUILD_TRUST", str(store))
-    Workspace(str(project), str(store))
+    workspace(str(project), str(store))
 
 
 def test_whoever_called_sudo_is_trusted_by_root_alone(
@@ -164,7 +164,7 @@ def test_whoever_called_sudo_is_trusted_by_root_alone(
 ):
     give(project / "rvbuild.lock", STRANGER)
     monkeypatch.setenv("SUDO_UID", str(STRANGER))
-    Workspace(str(project / "below"), None)
+    workspace(str(project / "below"))
     for said in ("", "-1", "²", f"{STRANGER}x", str(OTHER)):
         monkeypatch.setenv("SUDO_UID", said)
         refusal(project / "below")
@@ -177,7 +177,7 @@ def test_what_is_roots_is_trusted_by_all(project: Path, monkeypatch: pytest.Monk
     if os.geteuid() != 0:
         pytest.skip("only root makes what is root's")
     monkeypatch.setattr(os, "geteuid", lambda: OTHER)
-    assert Workspace(str(project / "below"), None).project == str(project)
+    assert workspace(str(project / "below")).project == str(project)
 
 
 # ---- a store behind links
@@ -201,8 +201,8 @@ def test_a_store_behind_links_is_used_where_it_is(project: Path, disk: Path):
         (project.parent / name).symlink_to(target)
     ways = [project.parent / name for name in (*links, "far/rvbuild", "disk/rvbuild")]
     for way in ways:
-        assert Workspace(str(project), str(way)).store == str(disk)
-        LocalStore(Workspace(str(project), str(way)).store).write(str(way).encode())
+        assert workspace(str(project), str(way)).store == str(disk)
+        LocalStore(workspace(str(project), str(way)).store).write(str(way).encode())
     assert len(list((disk / "cas").glob("*/*"))) == len(ways)
 
 
@@ -210,7 +210,7 @@ def test_a_project_with_its_store_on_another_disk(project: Path, disk: Path):
     (project / "cache/cas").rmdir()
     (project / "cache").rmdir()
     (project / "cache").symlink_to(disk)
-    assert Workspace(str(project), None).store == str(disk)
+    assert workspace(str(project)).store == str(disk)
 
 
 @pytest.mark.parametrize("what", ["tmp", "notes", "cas-and-notes", "gone"])
@@ -262,7 +262,7 @@ def test_where_a_store_can_be_made(project: Path, names: tuple[str, ...]):
     place.mkdir()
     for name in names:
         (place / name).mkdir()
-    assert Workspace(str(project), str(place)).store == str(place)
+    assert workspace(str(project), str(place)).store == str(place)
 
 
 @pytest.mark.parametrize("more", ["damaged.0123456789abcdef", "notes.txt", ".DS_Store"])
@@ -270,9 +270,9 @@ def test_a_link_to_a_store_with_something_else_in_it(project: Path, disk: Path, 
     """A repair that was killed leaves such a name, and only a repair mends it."""
     link = project.parent / "link"
     link.symlink_to(disk)
-    LocalStore(Workspace(str(project), str(link)).store)
+    LocalStore(workspace(str(project), str(link)).store)
     (disk / more).mkdir()
-    assert Workspace(str(project), str(link)).store == str(disk)
+    assert workspace(str(project), str(link)).store == str(disk)
 
 
 def test_whoever_has_the_folder_of_a_link_chooses_the_store(project: Path, disk: Path, give: Give):
@@ -280,7 +280,7 @@ def test_whoever_has_the_folder_of_a_link_chooses_the_store(project: Path, disk:
     above.mkdir()
     link = above / "link"
     link.symlink_to(disk)
-    assert Workspace(str(project), str(link)).store == str(disk)
+    assert workspace(str(project), str(link)).store == str(disk)
     give(above, STRANGER)
     error = refusal(project, str(link))
     assert error.where == str(link)
@@ -297,7 +297,7 @@ def test_each_link_on_the_way_is_looked_at(
     (way / "open/second").symlink_to("../far")
     (way / "far").symlink_to(disk)
     store = str(way / "first")
-    assert Workspace(str(project), store).store == str(disk)
+    assert workspace(str(project), store).store == str(disk)
     for link in (way / "first", way / "open/second", way / "far"):
         give(link, STRANGER)
         error = refusal(project, store)
@@ -307,10 +307,10 @@ def test_each_link_on_the_way_is_looked_at(
     (way / "open").chmod(0o777)
     assert refusal(project, store).details == ("everybody may write it",)
     monkeypatch.setenv("RVBUILD_TRUST", store)
-    assert Workspace(str(project), store).store == str(disk)
+    assert workspace(str(project), store).store == str(disk)
     monkeypatch.delenv("RVBUILD_TRUST")
     (way / "open").chmod(0o1777)
-    assert Workspace(str(project), store).store == str(disk)
+    assert workspace(str(project), store).store == str(disk)
 
 
 def test_links_in_a_circle(project: Path):
@@ -326,5 +326,5 @@ def test_no_right_is_taken_from_what_a_link_leads_to(project: Path, disk: Path):
     link.symlink_to(disk)
     assert refusal(project, str(link)).details == ("everybody may write it",)
     assert disk.stat().st_mode & 0o7777 == 0o1777
-    assert Workspace(str(project), str(disk)).store == str(disk)
+    assert workspace(str(project), str(disk)).store == str(disk)
     assert disk.stat().st_mode & 0o7777 == 0o1775

@@ -1,0 +1,1 @@
+"""What one run of rvbuild uses and does, for the command line and for Python programs."""

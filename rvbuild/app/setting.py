@@ -1,0 +1,84 @@
+"""Which settings there are, and what a value of each can be.
+
+Knows: names, kinds of values, defaults. Must not know: where a value comes from. Imports
+little: a build with nothing to do pays for this module every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+Texts = tuple[str, ...]
+Table = Mapping[str, str | Texts]
+Value = str | int | bool | Texts | Table | None
+
+
+class Setting(NamedTuple):
+    """One setting.
+
+    Attributes:
+        name: As in a file.
+        form: What a value is: `path`, `paths`, `count`, `days`, `flag`, `table` or `mirrors`.
+        default: Its value where nobody set it.
+        variable: The environment's name for it; empty for tables.
+        summary: What it is for.
+    """
+
+    name: str
+    form: str
+    default: Value
+    variable: str
+    summary: str
+
+
+SETTINGS = (
+    Setting("store", "path", None, "RVBUILD_STORE", "the folder of the store"),
+    Setting("jobs", "count", None, "RVBUILD_JOBS", "steps at once; as many as cores"),
+    Setting("offline", "flag", False, "RVBUILD_OFFLINE", "reach nothing but the store"),
+    Setting("keep-days", "days", 14, "RVBUILD_KEEP_DAYS", "what gc keeps: used in so many days"),
+    Setting("mirrors", "mirrors", {}, "", "where URLs that begin so are taken from"),
+    Setting("options", "table", {}, "", "variants of recipes, as root = nft"),
+    Setting("replace", "table", {}, "", "recipes that stand for a target input"),
+    Setting("trust", "paths", (), "RVBUILD_TRUST", "projects and stores of others that are used"),
+)
+
+BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+def texts(value: Value) -> Texts:
+    """A list's texts, or the one text that stands for a list."""
+    return value if isinstance(value, tuple) else (value,) if isinstance(value, str) else ()
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_number(value: Value, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_table(value: Value) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
+def _is_mirrors(value: Value) -> bool:
+    return isinstance(value, dict) and all(
+        ":" in start and all(map(_is_text, texts(places) or [None]))
+        for start, places in value.items()
+    )
+
+
+FORMS: dict[str, tuple[str, Callable[[Value], bool]]] = {
+    "path": ("a path", _is_text),
+    "paths": (
+        "a list of paths",
+        lambda value: isinstance(value, tuple) and all(map(_is_text, value)),
+    ),
+    "count": ("a whole number from 1 on", lambda value: _is_number(value, 1)),
+    "days": ("a whole number of days", lambda value: _is_number(value, 0)),
+    "flag": ("true or false", lambda value: isinstance(value, bool)),
+    "table": ("a table of texts", _is_table),
+    "mirrors": ("a table: the beginning of a URL, and a place or a list of places", _is_mirrors),
+}

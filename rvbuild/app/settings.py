@@ -1,0 +1,265 @@
+"""What a person has set: in the project, for themselves, in the environment, for one run.
+
+Knows: which settings there are, where they stand, and which of two is stronger.
+Must not know: what anybody does with them. Imports little: a build with nothing to do pays for
+this module every time, and for a TOML parser only where there is a file.
+
+The rules:
+
+1. Weakest first: the default, the project's `rvbuild.toml`, the user's file, the environment,
+   the options of the command line. A stronger one replaces a weaker one.
+2. Tables and lists are joined: an entry replaces the weaker one of the same name, and the
+   stronger entries come first.
+3. A path in a file is relative to the file's folder, any other to the working directory.
+4. A checkout does not say whom to trust: `trust` in a project's file is an error.
+5. An unknown name is an error, and so is a value of another kind.
+
+For example, with `jobs = 2` in the project, `jobs = 8` in the user's file and `RVBUILD_JOBS=4`,
+four steps run at once, and `-j 1` makes it one.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from collections.abc import Mapping
+from typing import NamedTuple, NoReturn
+
+from rvbuild.app.setting import BY_NAME, FORMS, SETTINGS, Setting, Value, texts
+
+PROJECT_FILE = "rvbuild.toml"
+DEFAULT = "default"
+OPTION = "command line"
+
+_MOST_BYTES = 1 << 20
+_TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+class Origin(NamedTuple):
+    """A value, and who set it: a file, a variable, the command line, or nobody."""
+
+    value: Value
+    where: str
+
+
+class Settings:
+    """The value of each setting, with its origin.
+
+    Args:
+        layers: What was set, the strongest first: the origin's name, and values by setting.
+    """
+
+    def __init__(self, layers: tuple[tuple[str, Mapping[str, Value]], ...]) -> None:
+        self._layers = layers
+
+    @classmethod
+    def of_user(cls, environment: Mapping[str, str], options: Mapping[str, Value]) -> Settings:
+        """What the user said: with options, in the environment, in a file.
+
+        Args:
+            environment: The variables of the process.
+            options: Values by setting, of the command line or of a program that calls.
+
+        Raises:
+            UsageError: a value is of the wrong kind, or the file is not to be read.
+        """
+        for name, value in options.items():
+            _refuse_unlike(BY_NAME[name], value, OPTION)
+        variables = (setting for setting in SETTINGS if environment.get(setting.variable))
+        layers = [(OPTION, options)]
+        for setting in variables:
+            text = environment[setting.variable]
+            layers.append((setting.variable, {setting.name: _variable_value(setting, text)}))
+        file = user_file(environment)
+        if os.path.lexists(file):
+            layers.append((file, _read(file)))
+        return cls(tuple(layers))
+
+    def with_project(self, project: str | None) -> Settings:
+        """These settings, over those of the project's file.
+
+        Raises:
+            UsageError: the file is not to be read, or says what is not a project's to say.
+        """
+        file = os.path.join(project or "", PROJECT_FILE)
+        if project is None or not os.path.lexists(file):
+            return self
+        values = _read(file)
+        if "trust" in values:
+            hint = "set it in your own file (`rvbuild config` names it), or as RVBUILD_TRUST"
+            _refuse(file, "'trust' is not a project's to say", hint)
+        return Settings((*self._layers, (file, values)))
+
+    def origins(self, name: str) -> list[tuple[str, Origin]]:
+        """The parts of a setting that hold: one, or one an entry, named like `mirrors.NAME`."""
+        setting = BY_NAME[name]
+        given = [(where, values[name]) for where, values in self._layers if name in values]
+        if isinstance(setting.default, dict):
+            entries: dict[str, Origin] = {}
+            for where, table in given:
+                for key, entry in table.items() if isinstance(table, dict) else ():
+                    entries.setdefault(f"{name}.{key}", Origin(entry, where))
+            return list(entries.items())
+        if isinstance(setting.default, tuple):
+            return [(name, Origin(value, where)) for where, value in given]
+        where, value = given[0] if given else (DEFAULT, setting.default)
+        return [(name, Origin(value, where))]
+
+    def _value(self, name: str) -> Value:
+        return self.origins(name)[0][1].value
+
+    def _table(self, name: str) -> dict[str, str]:
+        begin = len(name) + 1
+        return {key[begin:]: str(origin.value) for key, origin in self.origins(name)}
+
+    @property
+    def store(self) -> str | None:
+        """The store's folder; None: the usual place."""
+        value = self._value("store")
+        return None if value is None else str(value)
+
+    @property
+    def jobs(self) -> int | None:
+        """How many steps run at once; None: as many as there are cores."""
+        value = self._value("jobs")
+        return None if value is None else int(str(value))
+
+    @property
+    def offline(self) -> bool:
+        """Whether nothing but the store is reached."""
+        return bool(self._value("offline"))
+
+    @property
+    def keep_days(self) -> int:
+        """For how many days gc keeps what was used."""
+        return int(str(self._value("keep-days")))
+
+    @property
+    def mirrors(self) -> tuple[tuple[str, str], ...]:
+        """Beginnings of URLs, each with a place that is taken instead; tried in this order."""
+        found = []
+        for key, (places, _) in self.origins("mirrors"):
+            start = key.removeprefix("mirrors.")
+            found += [(start, place) for place in texts(places)]
+        return tuple(found)
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Variants that recipes declare, by the option's name."""
+        return self._table("options")
+
+    @property
+    def replace(self) -> dict[str, str]:
+        """Recipes that stand for a target input, by its name."""
+        return self._table("replace")
+
+    @property
+    def trust(self) -> tuple[str, ...]:
+        """Folders of others that the user trusts."""
+        return tuple(path for _, origin in self.origins("trust") for path in texts(origin.value))
+
+
+def user_file(environment: Mapping[str, str]) -> str:
+    """The user's own file; an XDG_CONFIG_HOME that is not absolute is none, as XDG has it."""
+    base = environment.get("XDG_CONFIG_HOME", "")
+    if not os.path.isabs(base):
+        base = os.path.join(home_folder(environment), ".config")
+    return os.path.join(base, "rvbuild", "config.toml")
+
+
+def home_folder(environment: Mapping[str, str]) -> str:
+    """The user's folder. An empty HOME is as none: it does not mean `/`."""
+    try:
+        return environment.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:  # a user without a name, as containers have them
+        return os.getcwd()
+
+
+def _read(file: str) -> dict[str, Value]:
+    import tomllib  # noqa: PLC0415 - see the module's docstring
+
+    try:
+        if not stat.S_ISREG(os.stat(file).st_mode):  # opening a device may do something already
+            _refuse(file, "is no regular file", "put a plain file there, or nothing")
+        with open(file, "rb", opener=_open_plain) as stream:
+            data = tomllib.loads(stream.read(_MOST_BYTES).decode())
+    except OSError as error:
+        _refuse(file, f"cannot be read: {error.strerror}", "see what is there (`ls -l`)")
+    except (ValueError, RecursionError) as error:
+        _refuse(file, f"is not TOML in UTF-8: {error}", "see https://toml.io")
+    folder = os.path.dirname(os.path.abspath(file))
+    return {name: _file_value(name, value, file, folder) for name, value in data.items()}
+
+
+def _open_plain(path: str, flags: int) -> int:
+    """Open a file without waiting for whoever may be behind a FIFO."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+
+
+def _file_value(name: str, value: object, file: str, folder: str) -> Value:
+    """A value of a file, in the form that its setting has."""
+    setting = BY_NAME.get(name)
+    if setting is None:
+        from rvbuild.core.errors import closest  # noqa: PLC0415 - only when it is needed
+
+        near = closest(name, BY_NAME)
+        also = f"did you mean {near!r}?" if near else f"there are: {', '.join(BY_NAME)}"
+        _refuse(file, f"there is no setting {name!r}", also)
+    plain = _plain(value)
+    _refuse_unlike(setting, plain, file)
+    if setting.form == "path":
+        return _path(str(plain), folder)
+    if isinstance(plain, tuple):
+        return tuple(_path(path, folder) for path in plain)
+    if setting.form == "mirrors" and isinstance(plain, dict):
+        return {
+            start: tuple(it if ":" in it else _path(it, folder) for it in texts(places))
+            for start, places in plain.items()
+        }
+    return plain
+
+
+def _plain(value: object) -> Value:
+    """What TOML knows and a setting can be; anything else, as a date, is None."""
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, dict):
+        return {
+            name: tuple(each) if isinstance(each, list) else each for name, each in value.items()
+        }
+    return value if isinstance(value, (str, int, bool)) else None
+
+
+def _path(text: str, folder: str) -> str:
+    return os.path.normpath(os.path.join(folder, os.path.expanduser(text)))
+
+
+def _variable_value(setting: Setting, text: str) -> Value:
+    """A variable's value."""
+    if setting.form == "paths":
+        return tuple(path for path in text.split(os.pathsep) if path)
+    value: Value = text
+    if setting.form == "flag":
+        value = _TRUTHS.get(text.lower(), text)
+    elif setting.form in {"count", "days"} and text.isascii() and text.isdecimal():
+        value = int(text)
+    _refuse_unlike(setting, value, setting.variable)
+    return value
+
+
+def _refuse_unlike(setting: Setting, value: Value, where: str) -> None:
+    """See that a value is of the setting's form.
+
+    Raises:
+        UsageError: it is not.
+    """
+    words, fits = FORMS[setting.form]
+    if not fits(value):
+        _refuse(where, f"{setting.name!r} must be {words}", setting.summary)
+
+
+def _refuse(where: str, what: str, hint: str) -> NoReturn:
+    from rvbuild.core.errors import UsageError  # noqa: PLC0415 - only when it refuses
+
+    raise UsageError(what, where=where, hint=hint)

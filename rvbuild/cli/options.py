@@ -1,0 +1,72 @@
+"""Options of the command line that are settings, and options of the form LEFT=RIGHT.
+
+Knows: their names and forms. Must not know: other places where something is set. Imports
+little: a build with nothing to do pays for this module every time.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from typing import NoReturn
+
+from rvbuild.app.setting import Table, Value
+
+
+def settings_in(arguments: argparse.Namespace) -> dict[str, Value]:
+    """What a command line sets, by the setting's name.
+
+    Raises:
+        UsageError: an option has another form than it must have.
+    """
+    given = vars(arguments)
+    found: dict[str, Value] = {
+        "store": given.get("store"),
+        "jobs": given.get("jobs"),
+        "offline": given.get("offline"),
+        "keep-days": given.get("keep"),
+        "mirrors": _mirrors(given.get("mirror", ())),
+        "options": table(given.get("option", ()), "--option", "NAME=VALUE"),
+        "replace": table(given.get("replace", ()), "--replace", "NAME=RECIPE"),
+    }
+    return {name: value for name, value in found.items() if value not in (None, {})}
+
+
+def table(words: Iterable[str], option: str, form: str) -> dict[str, str]:
+    """Read options of the form ``LEFT=RIGHT``, each LEFT with one RIGHT.
+
+    Raises:
+        UsageError: a word has another form, or two disagree.
+    """
+    found: dict[str, str] = {}
+    for left, right in _pairs(words, option, form):
+        if found.setdefault(left, right) != right:
+            what = f"{option} {left} is said twice, as {found[left]} and as {right}"
+            _refuse(what, "say one of them")
+    return found
+
+
+def _pairs(words: Iterable[str], option: str, form: str) -> Iterator[tuple[str, str]]:
+    for word in words:
+        left, equals, right = word.partition("=")
+        if not (left and equals and right):
+            hint = f"`rvbuild build --help` explains {option}"
+            _refuse(f"{option} {word}: not of the form {form}", hint)
+        yield left, right
+
+
+def _mirrors(words: Iterable[str]) -> Table:
+    """The places of each beginning; one may have several."""
+    found: dict[str, tuple[str, ...]] = {}
+    for start, place in _pairs(words, "--mirror", "FROM=TO"):
+        if ":" not in start:
+            hint = "for example --mirror https://github.com/=/srv/mirror/"
+            _refuse(f"--mirror {start}: FROM is the beginning of a URL", hint)
+        found[start] = (*found.get(start, ()), place)
+    return found
+
+
+def _refuse(what: str, hint: str) -> NoReturn:
+    from rvbuild.core.errors import UsageError  # noqa: PLC0415 - only when it refuses
+
+    raise UsageError(what, hint=hint)

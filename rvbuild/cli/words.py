@@ -1,0 +1,65 @@
+"""Words of the command line to what a run takes: settings, choices, targets.
+
+Knows: the options' forms. Must not know: what is done with their values.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+
+from rvbuild.app.session import Choices, Session
+from rvbuild.app.workspace import Workspace
+from rvbuild.cli.arguments import COMMANDS
+from rvbuild.cli.options import table
+from rvbuild.cli.progress import progress_for
+from rvbuild.core.errors import UsageError, closest
+from rvbuild.core.events import Reporter
+from rvbuild.core.graph import Target
+
+
+def session_of(arguments: argparse.Namespace, workspace: Workspace, report: Reporter) -> Session:
+    """The session that a command line asks for.
+
+    Raises:
+        UsageError: an option has another form than it must have.
+    """
+    overrides = table(getattr(arguments, "override", ()), "--override", "NAME=PATH")
+    # no shell expands what follows the =
+    overrides = {name: os.path.expanduser(path) for name, path in overrides.items()}
+    release = getattr(arguments, "release", False)
+    return Session(workspace, report, Choices(overrides=overrides, release=release))
+
+
+@contextmanager
+def run_of(arguments: argparse.Namespace, workspace: Workspace) -> Iterator[Session]:
+    """A session that tells on standard error what it does, closed at the end."""
+    with (
+        progress_for(
+            sys.stderr, os.environ, quiet=arguments.quiet, verbose=arguments.verbose
+        ) as report,
+        closing(session_of(arguments, workspace, report)) as session,
+    ):
+        yield session
+
+
+def targets_of(session: Session, words: Iterable[str]) -> tuple[Target, ...]:
+    """The targets that words name, each once.
+
+    Raises:
+        UsageError: a word names none; it may be meant as a command.
+    """
+    targets: list[Target] = []
+    for word in words:
+        try:
+            targets += session.targets([word])
+        except UsageError as error:
+            near, hint = closest(word, COMMANDS), error.hint or ""
+            if near:
+                also = f"{hint[:-1]} or" if hint.startswith("did you mean") else "did you mean"
+                error.hint = f"{also} the command `rvbuild {near}`?"
+            raise
+    return tuple(dict.fromkeys(targets))

@@ -1,0 +1,90 @@
+"""Settings in files: builds follow them, `config` tells them, and no memo outlives a change."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from world import HERE, World, repository
+
+pytestmark = pytest.mark.privileged
+
+GIT = """\
+kind: source
+summary: code
+license: MIT
+homepage: https://example.invalid/code
+version: "1"
+sources: {code: {git: "https://example.invalid/code.git", commit: COMMIT}}
+"""
+
+
+def test_an_option_in_the_projects_file_counts_at_once(world: World):
+    world.step("root", 'echo plain > "$out/out.txt"')
+    world.step("whole", 'echo whole > "$out/out.txt"')
+    offered = "inputs: {target: [root]}\noptions:\n"
+    offered += "  root: {input: root, choices: {plain: root, whole: whole}}\n"
+    world.step("app", 'cp /in/root/out.txt "$out/out.txt"', offered)
+    target, file = f"app-{HERE}", world.folder / "rvbuild.toml"
+    result = world.folder / f"result/{target}/out.txt"
+    for text, wanted in (
+        ("", "plain\n"),
+        ('[options]\nroot = "whole"\n', "whole\n"),
+        ("", "plain\n"),
+        ('[replace]\nroot = "whole"\n', "whole\n"),
+    ):
+        file.write_text(text)
+        world.fine(target)
+        world.fine(target)  # from the memo
+        assert result.read_text() == wanted
+    world.fine(target, "--replace", "root=root")
+    assert result.read_text() == "plain\n"
+
+
+def test_a_mirror_of_the_projects_file_is_used(world: World, tmp_path: Path):
+    commit = repository(tmp_path / "mirror/code", {"a.txt": "here\n"})
+    world.recipe("code", GIT.replace("COMMIT", commit))
+    more = "sources: {code: {from: code}}\n"
+    world.step("user", 'cp /src/code/a.txt "$out/out.txt"', more)
+    place = os.path.relpath(tmp_path / "mirror/code/.git", world.folder)
+    (world.folder / "rvbuild.toml").write_text(
+        f'[mirrors]\n"https://example.invalid/code.git" = "{place}"\n'
+    )
+    world.fine("lock")
+    world.fine(f"user-{HERE}")
+    assert (world.folder / f"result/user-{HERE}/out.txt").read_text() == "here\n"
+
+
+def test_config_tells_each_value_and_who_set_it(world: World):
+    (world.folder / "rvbuild.toml").write_text('jobs = 3\n[mirrors]\n"https://a/" = "/b"\n')
+    file = str(world.folder / "rvbuild.toml")
+    told = world.with_environment(RVBUILD_KEEP_DAYS="7").fine("config", "--json").json
+    values = {each["name"]: (each["value"], each["from"]) for each in told["settings"]}
+    assert values["jobs"] == (3, file)
+    assert values["keep-days"] == (7, "RVBUILD_KEEP_DAYS")
+    assert values["mirrors.https://a/"] == (["/b"], file)
+    assert values["store"] == (str(world.store), "RVBUILD_STORE")
+    assert values["offline"] == (False, "default")
+    assert file in told["files"]
+    ran = world.fine("config")
+    assert f"jobs = 3  ({file})\n" in ran.out
+    ran.said("read: ", f"read: {file}\n")
+
+
+def test_a_wrong_setting_stops_every_command_with_its_file(world: World):
+    (world.folder / "rvbuild.toml").write_text("jbs = 3\n")
+    for words in (("config",), (f"hello-{HERE}",), ("store", "path"), ("gc",)):
+        ran = world.run(*words)
+        assert (ran.code, ran.out) == (2, "")
+        ran.said("error: there is no setting 'jbs'", "rvbuild.toml", "did you mean 'jobs'?")
+
+
+def test_a_project_is_where_its_settings_are(world: World):
+    """Also without a lock, as a project begins."""
+    below = world.folder / "a/b"
+    below.mkdir(parents=True)
+    (world.folder / "rvbuild.lock").unlink(missing_ok=True)
+    (world.folder / "rvbuild.toml").write_text("jobs = 3\n")
+    told = world.at(below).fine("config", "--json").json["settings"]
+    assert {"name": "jobs", "value": 3, "from": str(world.folder / "rvbuild.toml")} in told

@@ -1,0 +1,166 @@
+"""Settings: which of several holds, what a value may be, and that each tells where it is from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rvbuild.app.setting import SETTINGS
+from rvbuild.app.settings import Settings, user_file
+from rvbuild.core.errors import UsageError
+
+LAYERS = ("command line", "RVBUILD_JOBS", "user", "project")
+
+
+def written(file: Path, text: str) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def settings(
+    folder: Path, user: str = "", project: str = "", environment: dict[str, str] | None = None,
+    **options: object,
+) -> Settings:  # fmt: skip
+    """Settings with two files below ``folder``; options have ``_`` for ``-``."""
+    variables = {"XDG_CONFIG_HOME": str(folder / "home"), **(environment or {})}
+    if user:
+        written(Path(user_file(variables)), user)
+    if project:
+        written(folder / "project/rvbuild.toml", project)
+    named = {name.replace("_", "-"): value for name, value in options.items()}
+    return Settings.of_user(variables, named).with_project(str(folder / "project"))  # type: ignore[arg-type]
+
+
+@given(given=st.sets(st.sampled_from(LAYERS)))
+def test_the_strongest_layer_that_says_something_holds(
+    tmp_path_factory: pytest.TempPathFactory, given: set[str]
+):
+    number = {layer: index + 1 for index, layer in enumerate(LAYERS)}
+    made = settings(
+        tmp_path_factory.mktemp("layers"),
+        user=f"jobs = {number['user']}\n" if "user" in given else "",
+        project=f"jobs = {number['project']}\n" if "project" in given else "",
+        environment={"RVBUILD_JOBS": "2"} if "RVBUILD_JOBS" in given else {},
+        **({"jobs": 1} if "command line" in given else {}),
+    )
+    strongest = next((layer for layer in LAYERS if layer in given), None)
+    assert made.jobs == (number[strongest] if strongest else None)
+    [(name, origin)] = made.origins("jobs")
+    assert (name, origin.value) == ("jobs", made.jobs)
+    assert origin.where.endswith(
+        {"user": "config.toml", "project": "rvbuild.toml", None: "default"}.get(
+            strongest, strongest or ""
+        )
+    )
+
+
+def test_tables_are_joined_by_entry_the_stronger_first(tmp_path: Path):
+    made = settings(
+        tmp_path,
+        user='[mirrors]\n"https://a/" = "/user/a"\n"https://b/" = ["/user/b1", "/user/b2"]\n',
+        project='[mirrors]\n"https://c/" = "/project/c"\n"https://a/" = "/project/a"\n'
+        '[options]\nroot = "nft"\n[replace]\nk3s-root = "mine"\n',
+        mirrors={"https://b/": ("/mine/b",)},
+    )
+    assert made.mirrors == (
+        ("https://b/", "/mine/b"),
+        ("https://a/", "/user/a"),
+        ("https://c/", "/project/c"),
+    )
+    assert (made.options, made.replace) == ({"root": "nft"}, {"k3s-root": "mine"})
+    origins = {name: origin.where for name, origin in made.origins("mirrors")}
+    assert origins["mirrors.https://b/"] == "command line"
+    assert origins["mirrors.https://c/"] == str(tmp_path / "project/rvbuild.toml")
+
+
+def test_a_path_in_a_file_is_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert settings(tmp_path, project='store = "s/../t"\n').store == str(tmp_path / "project/t")
+    assert settings(tmp_path, user='store = "~/s"\n').store == "/home/me/s"
+    assert settings(tmp_path, environment={"RVBUILD_STORE": "s"}).store == "s"
+    made = settings(tmp_path, user='trust = ["a", "/b"]\n', environment={"RVBUILD_TRUST": "/c:/d"})
+    assert made.trust == ("/c", "/d", str(tmp_path / "home/rvbuild/a"), "/b")
+
+
+WRONG = [
+    ("jbs = 1", "there is no setting 'jbs'", "did you mean 'jobs'?"),
+    ("jobs = 0", "'jobs' must be a whole number from 1 on", ""),
+    ("jobs = true", "'jobs' must be a whole number", ""),
+    ("jobs = 1.5", "'jobs' must be a whole number", ""),
+    ("keep-days = -1", "'keep-days' must be a whole number of days", ""),
+    ("offline = 1", "'offline' must be true or false", ""),
+    ("offline = 'yes'", "'offline' must be true or false", ""),
+    ("store = ''", "'store' must be a path", ""),
+    ("store = 1979-05-27", "'store' must be a path", ""),
+    ("store = ['a']", "'store' must be a path", ""),
+    ("trust = 'a'", "'trust' must be a list of paths", ""),
+    ("trust = ['']", "'trust' must be a list of paths", ""),
+    ("mirrors = ['a']", "'mirrors' must be a table", ""),
+    ("mirrors.x = 'y'", "'mirrors' must be a table", ""),
+    ("mirrors.'https://x/' = []", "'mirrors' must be a table", ""),
+    ("mirrors.'https://x/' = [[]]", "'mirrors' must be a table", ""),
+    ("options.root = 1", "'options' must be a table of texts", ""),
+    ("options.root = ['a']", "'options' must be a table of texts", ""),
+    ("replace = 'a'", "'replace' must be a table of texts", ""),
+    ("jobs = 1\njobs = 2", "is not TOML", ""),
+    ("jobs", "is not TOML", ""),
+    ("[" * 5000, "is not TOML", ""),
+    ("jobs = " + "[" * 5000, "is not TOML", ""),
+]
+
+
+@pytest.mark.parametrize("where", ["user", "project"])
+@pytest.mark.parametrize(("text", "what", "hint"), WRONG)
+def test_what_is_wrong_in_a_file_is_said_with_its_name(
+    tmp_path: Path, where: str, text: str, what: str, hint: str
+):
+    with pytest.raises(UsageError) as caught:
+        settings(tmp_path, **{where: text})  # type: ignore[arg-type]
+    assert what in caught.value.message
+    assert str(caught.value.where).startswith(str(tmp_path))
+    assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "٣"])
+def test_a_variable_of_another_kind_is_named(tmp_path: Path, text: str):
+    with pytest.raises(UsageError, match="'jobs' must be") as caught:
+        settings(tmp_path, environment={"RVBUILD_JOBS": text})
+    assert caught.value.where == "RVBUILD_JOBS"
+
+
+def test_an_empty_variable_says_nothing(tmp_path: Path):
+    empty = {setting.variable: "" for setting in SETTINGS if setting.variable}
+    made = settings(tmp_path, environment=empty)
+    assert (made.store, made.jobs, made.offline, made.keep_days) == (None, None, False, 14)
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", True), ("TRUE", True), ("no", False)])
+def test_a_flag_in_the_environment(tmp_path: Path, text: str, *, value: bool):
+    assert settings(tmp_path, environment={"RVBUILD_OFFLINE": text}).offline is value
+
+
+def test_a_project_does_not_say_whom_to_trust(tmp_path: Path):
+    with pytest.raises(UsageError, match="not a project's to say"):
+        settings(tmp_path, project='trust = ["/"]\n')
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "link to nowhere", "latin-1"])
+def test_what_is_no_text_file_is_told_and_not_waited_for(tmp_path: Path, kind: str):
+    file = tmp_path / "project/rvbuild.toml"
+    file.parent.mkdir()
+    if kind == "fifo":
+        os.mkfifo(file)
+    elif kind == "folder":
+        file.mkdir()
+    elif kind == "latin-1":
+        file.write_bytes(b'store = "caf\xe9"\n')
+    else:
+        file.symlink_to("nowhere")
+    with pytest.raises(UsageError) as caught:
+        settings(tmp_path)
+    assert caught.value.where == str(file)
