@@ -16,6 +16,7 @@ from attrs import define, field, frozen
 
 from rvbuild.core.errors import LockError
 from rvbuild.core.gomod import parse_go_mod
+from rvbuild.core.place import Place
 from rvbuild.core.recipe import Reading
 
 MAX_BYTES = 8 << 20
@@ -50,12 +51,12 @@ def read_pin(reading: Reading, data: bytes, file: str) -> Found:
     return Found(reading.adjusted(found.value), found.line)
 
 
-def _nothing(what: str, file: str, asked_at: str) -> LockError:
+def _nothing(what: str, file: str, asked_at: Place | None) -> LockError:
     msg = f"no {what}"
     return LockError(msg, where=file, hint=f"asked for at {asked_at}")
 
 
-def _go_module(module: str, text: str, file: str, asked_at: str) -> Found:
+def _go_module(module: str, text: str, file: str, asked_at: Place | None) -> Found:
     effective = parse_go_mod(text, file).effective(module)
     if effective is None:
         raise _nothing("module " + module, file, asked_at)
@@ -67,7 +68,7 @@ def _lines(text: str) -> list[str]:
     return text.removesuffix("\n").split("\n")
 
 
-def _shell(name: str, text: str, file: str, asked_at: str) -> Found:
+def _shell(name: str, text: str, file: str, asked_at: Place | None) -> Found:
     pattern = re.compile(
         rf"\s*(?:export\s+)?{re.escape(name)}=(['\"]?)([^'\"\s$`#;]+)\1\s*(?:\s#.*)?\Z"
     )
@@ -79,7 +80,7 @@ def _shell(name: str, text: str, file: str, asked_at: str) -> Found:
     return _only(found, f"plain assignment of {name}", file, asked_at)
 
 
-def _regex(pattern: str, text: str, file: str, asked_at: str) -> Found:
+def _regex(pattern: str, text: str, file: str, asked_at: Place | None) -> Found:
     found = [
         Found(match.group(1), text.count("\n", 0, match.start(1)) + 1)
         for match in re.finditer(pattern, text, re.MULTILINE)
@@ -88,18 +89,18 @@ def _regex(pattern: str, text: str, file: str, asked_at: str) -> Found:
     return _only(found, f"match of {pattern!r}", file, asked_at)
 
 
-def _only(found: list[Found], what: str, file: str, asked_at: str) -> Found:
+def _only(found: list[Found], what: str, file: str, asked_at: Place | None) -> Found:
     """The one value; the same value several times is fine."""
     if not found:
         raise _nothing(what, file, asked_at)
     if len({each.value for each in found}) > 1:
-        places = tuple(f"{file}:{each.line}: {each.value}" for each in found)
+        places = tuple(f"{Place(file, each.line)}: {each.value}" for each in found)
         msg = f"more than one {what}"
         raise LockError(msg, where=file, hint=f"asked for at {asked_at}", details=places)
     return found[0]
 
 
-def _line(number: str, text: str, file: str, asked_at: str) -> Found:
+def _line(number: str, text: str, file: str, asked_at: Place | None) -> Found:
     lines = _lines(text)
     known = number.isascii() and number.isdecimal() and 1 <= int(number) <= len(lines)
     value = lines[int(number) - 1].strip() if known else ""
@@ -121,7 +122,7 @@ class _Placed(str):
 _Placed.__name__ = "str"  # JMESPath's functions tell types by their names
 
 
-def _yaml(query: str, text: str, file: str, asked_at: str) -> Found:
+def _yaml(query: str, text: str, file: str, asked_at: Place | None) -> Found:
     document = _document(text, file)
     try:
         found = jmespath.search(query, document)
@@ -201,7 +202,7 @@ class _Maker:
             above.key = None
 
     def _refuse(self, message: str, event: yaml.Event) -> NoReturn:
-        raise LockError(message, where=f"{self.file}:{_line_of(event)}")
+        raise LockError(message, where=Place(self.file, _line_of(event)))
 
 
 def _line_of(event: yaml.Event) -> int:

@@ -1,6 +1,6 @@
 """The line of a file that an error points at.
 
-Knows: `file:line:column`, and text files. Must not know: errors, terminals.
+Knows: places, and text files. Must not know: errors, terminals.
 """
 
 from __future__ import annotations
@@ -8,30 +8,25 @@ from __future__ import annotations
 import os
 import re
 
-_PLACE = re.compile(r"(?P<file>.+?):(?P<line>[0-9]{1,9})(?::(?P<column>[0-9]{1,9}))?", re.DOTALL)
+from rvbuild.core.place import Place
+
 _WORD = re.compile(r"""[^\s:,{}\[\]"']+""")
 _MAX_BYTES = 1 << 20
 _LONGEST = 160
 
 
-def excerpt(where: str) -> tuple[str, str, str] | None:
-    """The line at ``where``: what is before the column, the word that begins there, the rest.
-
-    Args:
-        where: ``file:line`` or ``file:line:column``, both counted from 1.
+def excerpt(place: Place) -> tuple[str, str, str] | None:
+    """The line at a place: what is before the column, the word that begins there, the rest.
 
     Returns:
         None if there is no such line in a regular, not too long file of text.
     """
-    place = _PLACE.fullmatch(where)
-    if place is None:
-        return None
-    line = _line(place["file"], int(place["line"]))
+    line = _line(place.file, place.line)
     if line is None:
         return None
-    if place["column"] is None:
+    if not place.column:
         return "", line.rstrip(), ""
-    column = min(int(place["column"]) - 1, len(line))
+    column = min(place.column - 1, len(line))
     word = _WORD.match(line, column)
     end = word.end() if word else column
     return line[:column], line[column:end], line[end:].rstrip()

@@ -19,6 +19,7 @@ from typing import TextIO
 
 from rvbuild.cli.excerpt import excerpt
 from rvbuild.core.errors import Interrupted, LockError, RecipeError, RvbuildError
+from rvbuild.core.place import Place
 
 LONGEST_DETAIL = 1000
 """Characters of one line of details; whole lines are in the log that the hint names."""
@@ -105,7 +106,7 @@ def render_error(error: RvbuildError, *, color: bool) -> str:
     """What happened, where, why, and what to do next; ends with a newline."""
     lines = [_headline(error, color=color)]
     if error.where:
-        where = printable_line(_LOGIN.sub("", error.where))
+        where = printable_line(_LOGIN.sub("", str(error.where)))
         lines.append(f"  {_paint('-->', _BLUE, color=color)} {where}")
     body = _shown_source(error, color=color)
     if body and error.details:
@@ -170,7 +171,7 @@ def _headline(error: RvbuildError, *, color: bool) -> str:
 
 def _shown_source(error: RvbuildError, *, color: bool) -> list[str]:
     """The line of the file that the error is about, with a mark below the place."""
-    if not (error.where and isinstance(error, RecipeError | LockError)):
+    if not (isinstance(error.where, Place) and isinstance(error, RecipeError | LockError)):
         return []
     found = excerpt(error.where)
     if found is None:

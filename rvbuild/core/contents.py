@@ -11,12 +11,13 @@ from attrs import evolve
 
 from rvbuild.core.errors import LockError
 from rvbuild.core.lock import Lock
+from rvbuild.core.place import Place
 from rvbuild.core.source import DebianPackage, GitSource, GoModule, GoToolchain, Source, Wheel
 
 Thing = tuple[str, ...]
 """What is the same wherever it is named; a lock has thousands, so they are plain tuples."""
 
-Word = tuple[object, str, str]
+Word = tuple[object, str, "Place | None"]
 """What an entry says that a thing's content is: that, the entry's key, and its place."""
 
 _MODULE, _MOD = "the Go module", "the go.mod of"

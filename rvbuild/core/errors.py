@@ -23,13 +23,18 @@ import difflib
 from collections.abc import Iterable
 from typing import ClassVar
 
+from rvbuild.core.place import Place
+
+Where = Place | str
+"""A place in a file; or a URL, the name of a step, a file of a store."""
+
 
 class RvbuildError(Exception):
     """What happened (``message``), where (``where``), and what to do next (``hint``).
 
     Args:
         message: One sentence, no trailing newline.
-        where: ``file:line:column``, a URL, or the name of a step.
+        where: A place in a file, a URL, or the name of a step.
         hint: What the reader can do about it.
         details: Further lines: each attempt of a transport, the last lines of a log.
     """
@@ -40,7 +45,7 @@ class RvbuildError(Exception):
         self,
         message: str,
         *,
-        where: str | None = None,
+        where: Where | None = None,
         hint: str | None = None,
         details: tuple[str, ...] = (),
     ) -> None:

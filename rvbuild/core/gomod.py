@@ -14,7 +14,8 @@ from typing import NoReturn
 
 from attrs import field, frozen
 
-from rvbuild.core.errors import LockError
+from rvbuild.core.errors import LockError, Where
+from rvbuild.core.place import Place
 
 _TOKEN = re.compile(
     r"""[ \t\r]*(?: (?P<comment>//.*)
@@ -130,7 +131,7 @@ class GoMod:
     def _resolved(self, replacement: Replacement) -> Effective:
         if replacement.is_local:
             msg = f"{replacement.old} is replaced by the folder {replacement.new!r}: no version"
-            where = f"{self.file}:{replacement.line}"
+            where = Place(self.file, replacement.line)
             raise LockError(msg, where=where, hint="pin it by hand, or by another file")
         return Effective(
             path=replacement.new, version=replacement.new_version, line=replacement.line
@@ -139,8 +140,8 @@ class GoMod:
     def _only(self, module: str, found: list[Effective]) -> Effective | None:
         if len({(each.path, each.version) for each in found}) > 1:
             msg = f"more than one version of {module}"
-            places = (f"{self.file}:{e.line}: {e.path} {e.version}" for e in found)
-            raise LockError(msg, where=f"{self.file}:{found[0].line}", details=tuple(places))
+            places = (f"{Place(self.file, e.line)}: {e.path} {e.version}" for e in found)
+            raise LockError(msg, where=Place(self.file, found[0].line), details=tuple(places))
         return found[0] if found else None
 
 
@@ -193,7 +194,7 @@ class _Statement:
     line: int
 
     def refuse(self, message: str) -> NoReturn:
-        raise LockError(message, where=f"{self.file}:{self.line}")
+        raise LockError(message, where=Place(self.file, self.line))
 
     def one(self) -> str:
         if len(self.words) != 1:
@@ -206,7 +207,7 @@ def _statements(text: str, file: str) -> Iterator[_Statement]:
     block = ""
     opened = 0
     for number, line in enumerate(text.split("\n"), 1):
-        words, comment = _words(line, f"{file}:{number}")
+        words, comment = _words(line, Place(file, number))
         if not words:
             continue
         if block:
@@ -224,10 +225,10 @@ def _statements(text: str, file: str) -> Iterator[_Statement]:
         yield _Statement(verb=verb, words=tuple(words), comment=comment, file=file, line=number)
     if block:
         msg = f"the block of {block!r} is not closed"
-        raise LockError(msg, where=f"{file}:{opened}")
+        raise LockError(msg, where=Place(file, opened))
 
 
-def _words(line: str, where: str) -> tuple[list[str], str]:
+def _words(line: str, where: Where | None) -> tuple[list[str], str]:
     """The tokens of a line, unquoted, and its comment."""
     words: list[str] = []
     at, end = 0, len(line.rstrip())
@@ -295,7 +296,7 @@ def parse_go_sum(text: str, file: str = "go.sum") -> GoSum:
         words = line.split()
         if not words:
             continue
-        where = f"{file}:{number}"
+        where = Place(file, number)
         if len(words) != 3:
             msg = "not a module path, a version and a hash"
             raise LockError(msg, where=where)
@@ -312,7 +313,7 @@ def parse_go_sum(text: str, file: str = "go.sum") -> GoSum:
     return GoSum(modules=modules, mods=mods)
 
 
-def check_h1(h1: str, where: str) -> None:
+def check_h1(h1: str, where: Where | None) -> None:
     """See that ``h1`` is ``h1:`` and a SHA-256 in base64.
 
     Raises:
@@ -333,7 +334,7 @@ def is_go_sum_line(path: str, version: str, h1: str) -> bool:
     return _GO_SUM_LINE.fullmatch(f"{path} {version} {h1}") is not None
 
 
-def check_module(path: str, version: str, where: str) -> None:
+def check_module(path: str, version: str, where: Where | None) -> None:
     """See that a module's path and version can be part of a URL and a file name.
 
     Raises:

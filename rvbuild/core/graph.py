@@ -11,6 +11,7 @@ import networkx as nx
 from attrs import frozen
 
 from rvbuild.core.errors import RecipeError, UsageError, closest
+from rvbuild.core.place import Place
 from rvbuild.core.recipe import ARCHITECTURES, FOR_TARGET, MACHINES, Recipe
 from rvbuild.core.variants import PLAIN, Variants
 
@@ -36,7 +37,7 @@ _ELSEWHERE = {**MACHINES, "x64": "amd64", "rv64gc": "riscv64"}
 
 _LISTED = "`rvbuild show` lists the recipes"
 
-Load = Callable[[str, "str | None"], Recipe]
+Load = Callable[[str, "Place | None"], Recipe]
 """Reads a recipe by name; the second argument is the place that asks for it."""
 
 
@@ -154,7 +155,7 @@ class RecipeGraph:
         variants.refuse_unfit([self.recipe(name) for name in sorted({n.recipe for n in graph})])
         self._refuse_cycles()
 
-    def recipe(self, name: str, asked_at: str | None = None) -> Recipe:
+    def recipe(self, name: str, asked_at: Place | None = None) -> Recipe:
         """A recipe, read once."""
         if name not in self.recipes:
             self.recipes[name] = self._load(name, asked_at)
@@ -201,7 +202,7 @@ class RecipeGraph:
     def _toolbox(self, recipe: Recipe) -> Target:
         return self._tool(recipe.toolbox or "", "be a toolbox", recipe.at("toolbox"))
 
-    def _tool(self, name: str, purpose: str, where: str) -> Target:
+    def _tool(self, name: str, purpose: str, where: Place | None) -> Target:
         if self.recipe(name, where).kind != "tool":
             msg = f"{name!r} cannot {purpose}: it is not a 'kind: tool' recipe"
             raise RecipeError(msg, where=where)
@@ -239,7 +240,7 @@ class RecipeGraph:
         """The recipe that the target input ``name`` of ``user`` is."""
         return self._variants.chosen_recipe(self.recipe(user.recipe), name)
 
-    def _for(self, recipe: Recipe, arch: str, where: str) -> Target:
+    def _for(self, recipe: Recipe, arch: str, where: Place | None) -> Target:
         if arch not in recipe.architectures:
             msg = f"{recipe.name} is not for {arch}"
             raise RecipeError(msg, where=where, hint=f"it is for {', '.join(recipe.architectures)}")

@@ -19,6 +19,7 @@ from rvbuild.core.gomod import escape_path
 from rvbuild.core.graph import QEMU, RecipeGraph, Target
 from rvbuild.core.lock import GoModuleSet, modules_key
 from rvbuild.core.pinned import Pinned, Values, named_source
+from rvbuild.core.place import Place
 from rvbuild.core.recipe import FOR_TARGET, Check, GoModulesSpec, Recipe, substitute
 from rvbuild.core.source import LAST_DATE, Files, GoModFiles, GoModule, PathSource
 
@@ -95,7 +96,9 @@ class Linker:
     def source(self, recipe: Recipe, name: str) -> str:
         """The derivation that brings the source that ``recipe`` calls ``name``."""
         use = recipe.sources.get(name)
-        owner, name = named_source(self.graph, recipe, name, use.where if use else recipe.file)
+        owner, name = named_source(
+            self.graph, recipe, name, use.where if use else Place(recipe.file)
+        )
         for key in (f"{owner.name}/{name}", owner.name):
             if key in self.overrides:
                 self._overridden.add(key)
@@ -270,7 +273,7 @@ def _epoch(recipe: Recipe, date: str) -> str:
     return date
 
 
-def _inside(text: str, values: Mapping[str, str], where: str) -> str:
+def _inside(text: str, values: Mapping[str, str], where: Place | None) -> str:
     """The path of an output, below ``$out``."""
     path = substitute(text, values, where)
     if {"", ".", ".."} & set(path.split("/")):

@@ -13,6 +13,7 @@ from attrs import Attribute, asdict, evolve, field, frozen
 from rvbuild.core.agreement import Contradiction, set_contradiction, source_contradiction
 from rvbuild.core.canonical import encode
 from rvbuild.core.errors import LockError
+from rvbuild.core.place import Place
 from rvbuild.core.recipe import (
     DebianSpec,
     GoModulesSpec,
@@ -42,7 +43,7 @@ class PinValue:
     source: str = ""
     file: str = ""
     line: int = 0
-    where: str = field(default="", eq=False, repr=False)
+    where: Place | None = field(default=None, eq=False, repr=False)
 
 
 @frozen(kw_only=True)
@@ -54,10 +55,10 @@ class LockedSource:
 
     spec: str
     parts: tuple[Source, ...]
-    where: str = field(default="", eq=False, repr=False)
-    at: tuple[Mapping[str, str], ...] = field(default=(), eq=False, repr=False)
+    where: Place | None = field(default=None, eq=False, repr=False)
+    at: tuple[Mapping[str, Place], ...] = field(default=(), eq=False, repr=False)
 
-    def place(self, part: int | None, fact: str) -> str:
+    def place(self, part: int | None, fact: str) -> Place | None:
         """Where a fact of a part stands in the lock, or the entry."""
         known = self.at[part] if part is not None and part < len(self.at) else {}
         return known.get(fact, self.where)
@@ -73,7 +74,7 @@ class GoModuleSet:
     specs: tuple[str, ...]
     modules: tuple[tuple[str, str, str], ...]
     mods: tuple[tuple[str, str, str], ...]
-    where: str = field(default="", eq=False, repr=False)
+    where: Place | None = field(default=None, eq=False, repr=False)
 
 
 def spec_text(spec: SourceSpec | GoModulesSpec | Pin) -> str:
@@ -170,7 +171,7 @@ class Lock:
         held = self.pins.get(key)
         return self._fitting(key, held, held.spec if held else "", spec_text(pin), pin.where)
 
-    def source(self, key: str, spec: SourceSpec, where: str) -> LockedSource:
+    def source(self, key: str, spec: SourceSpec, where: Place | None) -> LockedSource:
         """The content of a source.
 
         Raises:
@@ -200,13 +201,17 @@ class Lock:
             raise self.contradicts(key, wrong, held.where, spec.where)
         return held
 
-    def contradicts(self, key: str, found: Contradiction, place: str, where: str) -> LockError:
+    def contradicts(
+        self, key: str, found: Contradiction, place: Place | None, where: Place | None
+    ) -> LockError:
         """The error for a fact of ``key`` at ``place`` that the recipe at ``where`` rules out."""
         msg = f"{self.file} has {key} with another {found.fact} than the recipe asks for"
         details = (f"locked: {found.locked}", f"recipe: {found.wanted}  {where}")
         return LockError(msg, where=place or where, hint=_RELOCK, details=details)
 
-    def _fitting(self, key: str, held: _T | None, found: str, wanted: str, where: str) -> _T:
+    def _fitting(
+        self, key: str, held: _T | None, found: str, wanted: str, where: Place | None
+    ) -> _T:
         if held is None:
             raise self._lacks(key, where, _RELOCK)
         if found != wanted:
@@ -215,5 +220,5 @@ class Lock:
             raise LockError(msg, where=where, hint=_RELOCK, details=details)
         return held
 
-    def _lacks(self, key: str, where: str, hint: str) -> LockError:
+    def _lacks(self, key: str, where: Place | None, hint: str) -> LockError:
         return LockError(f"{self.file} does not have {key}", where=where, hint=hint)

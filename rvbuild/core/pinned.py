@@ -16,6 +16,7 @@ from attrs import define, field, frozen
 from rvbuild.core.agreement import Rung, pin_contradiction
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.lock import GoModuleSet, Lock, modules_key, source_key
+from rvbuild.core.place import Place
 from rvbuild.core.recipe import (
     FromSpec,
     GoModulesSpec,
@@ -43,7 +44,7 @@ class Pinned(Protocol):
 class Recipes(Protocol):
     """Reads a recipe by name; ``asked_at`` is the place that names it."""
 
-    def recipe(self, name: str, asked_at: str | None = None) -> Recipe: ...
+    def recipe(self, name: str, asked_at: Place | None = None) -> Recipe: ...
 
 
 @frozen
@@ -69,7 +70,9 @@ class Values(Mapping[str, str]):
         return len(self.fixed) + len(self.recipe.all_pins)
 
 
-def named_source(recipes: Recipes, recipe: Recipe, name: str, where: str) -> tuple[Recipe, str]:
+def named_source(
+    recipes: Recipes, recipe: Recipe, name: str, where: Place | None
+) -> tuple[Recipe, str]:
     """The recipe and the name of the source that ``recipe`` calls ``name``.
 
     Raises:
@@ -120,7 +123,7 @@ class OpenQuestions:
     _keys: list[str] = field(factory=list, init=False)
 
     @contextmanager
-    def asking(self, key: str, where: str) -> Iterator[None]:
+    def asking(self, key: str, where: Place | None) -> Iterator[None]:
         """While the answer to ``key`` is looked for.
 
         Raises:

@@ -13,6 +13,7 @@ from typing import Any, Union
 from attrs import asdict, evolve, field, frozen
 
 from rvbuild.core.errors import RecipeError
+from rvbuild.core.place import Place
 
 KINDS = ("package", "image", "toolchain", "tool", "source")
 FOR_TARGET = ("package", "image")
@@ -55,7 +56,7 @@ class Reading:
     prefix: str = ""
     strip_prefix: str = ""
     strip_suffix: str = ""
-    where: str = field(default="", eq=False)
+    where: Place | None = field(default=None, eq=False)
 
     def adjusted(self, value: str) -> str:
         """The value with what the pin strips and adds."""
@@ -71,7 +72,7 @@ class Ladder:
 
     rungs: tuple[Reading, ...]
     prefer: int | None = None
-    where: str = field(default="", eq=False)
+    where: Place | None = field(default=None, eq=False)
 
 
 Pin = Union[str, Reading, Ladder]
@@ -163,7 +164,7 @@ class SourceUse:
 
     spec: SourceSpec
     writable: bool = False
-    where: str = field(default="", eq=False)
+    where: Place | None = field(default=None, eq=False)
 
 
 @frozen(kw_only=True)
@@ -175,7 +176,7 @@ class GoModulesSpec:
     packages: tuple[str, ...] = ("./...",)
     tags: tuple[str, ...] = ()
     cgo: bool = False
-    where: str = field(default="", eq=False)
+    where: Place | None = field(default=None, eq=False)
 
 
 @frozen(kw_only=True)
@@ -234,7 +235,7 @@ class Recipe:
     """One recipe. ``files`` are those beside ``recipe.yaml``: path, content, executable bit.
 
     ``checked_by`` are recipes whose build is a check of this one, too long for every build.
-    ``where`` maps a dotted key (``inputs.build``) to ``file:line:column``.
+    ``where`` maps a dotted key (``inputs.build``) to its place.
     """
 
     name: str
@@ -264,18 +265,18 @@ class Recipe:
     accelerators: tuple[str, ...] = ()
     timeout: int = 4 * 3600
     files: tuple[tuple[str, bytes, bool], ...] = ()
-    where: Mapping[str, str] = field(factory=dict, eq=False, repr=False)
+    where: Mapping[str, Place] = field(factory=dict, eq=False, repr=False)
 
-    def at(self, key: str) -> str:
-        """``file:line:column`` of a dotted key, or the file."""
-        return self.where.get(key, self.file)
+    def at(self, key: str) -> Place:
+        """The place of a dotted key, or the file."""
+        return self.where.get(key) or Place(self.file)
 
     @property
     def all_pins(self) -> dict[str, Pin]:
         """Every pin by the variable that it sets."""
         return {"version": self.version, "date": self.date, **self.pins}
 
-    def reads(self) -> Iterator[tuple[str, str]]:
+    def reads(self) -> Iterator[tuple[str, Place | None]]:
         """What the recipe calls the sources that `rvbuild lock` reads for it, each with a place."""
         for pin in self.all_pins.values():
             for rung in pin.rungs if isinstance(pin, Ladder) else (pin,):
@@ -288,7 +289,7 @@ class Recipe:
             yield self.go_modules.source, self.go_modules.where
 
 
-def substitute(text: str, values: Mapping[str, str], where: str) -> str:
+def substitute(text: str, values: Mapping[str, str], where: Place | None) -> str:
     """Replace each ``${name}``; ``$${`` gives a literal ``${``.
 
     Raises:
@@ -309,7 +310,7 @@ def substitute(text: str, values: Mapping[str, str], where: str) -> str:
     return _VARIABLE.sub(value, text)
 
 
-def substitute_spec(spec: SourceSpec, values: Mapping[str, str], where: str) -> SourceSpec:
+def substitute_spec(spec: SourceSpec, values: Mapping[str, str], where: Place | None) -> SourceSpec:
     """A source with ``${…}`` replaced in each of its texts."""
     changes: dict[str, Any] = {}
     for name, value in asdict(spec, recurse=False).items():

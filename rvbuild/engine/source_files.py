@@ -12,6 +12,7 @@ from attrs import frozen
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError
 from rvbuild.core.pinned import Recipes, named_source
+from rvbuild.core.place import Place
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.source import Source
 from rvbuild.core.tree import File, Nested
@@ -47,16 +48,16 @@ class SourceFiles:
     parts: Parts
     trees: Trees
 
-    def named(self, recipe: Recipe, name: str, where: str) -> tuple[Recipe, str]:
+    def named(self, recipe: Recipe, name: str, where: Place | None) -> tuple[Recipe, str]:
         """The recipe and the name of the source that ``recipe`` calls ``name``."""
         return named_source(self.recipes, recipe, name, where)
 
-    def source(self, recipe: Recipe, name: str, where: str) -> tuple[Source, ...]:
+    def source(self, recipe: Recipe, name: str, where: Place | None) -> tuple[Source, ...]:
         """The parts of the source that ``recipe`` calls ``name``."""
         owner, own = self.named(recipe, name, where)
         return self.parts.source(owner, own)
 
-    def read(self, recipe: Recipe, name: str, file: str, where: str) -> bytes:
+    def read(self, recipe: Recipe, name: str, file: str, where: Place | None) -> bytes:
         """A file of the source that ``recipe`` calls ``name``.
 
         Raises:

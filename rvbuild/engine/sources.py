@@ -11,6 +11,7 @@ from attrs import frozen
 
 from rvbuild.core.errors import LockError, RecipeError, RvbuildError
 from rvbuild.core.gomod import parse_go_sum
+from rvbuild.core.place import Place
 from rvbuild.core.recipe import (
     DebianSpec,
     GitSpec,
@@ -72,7 +73,7 @@ class SourceFinder:
     files: SourceFiles
     build_arch: str
 
-    def parts(self, recipe: Recipe, spec: SourceSpec, where: str) -> tuple[Source, ...]:
+    def parts(self, recipe: Recipe, spec: SourceSpec, where: Place | None) -> tuple[Source, ...]:
         """The sources that ``spec`` of ``recipe`` stands for.
 
         Raises:
@@ -85,7 +86,7 @@ class SourceFinder:
             raise
 
     def _parts(  # noqa: PLR0911 - one return a kind
-        self, recipe: Recipe, spec: SourceSpec, where: str
+        self, recipe: Recipe, spec: SourceSpec, where: Place | None
     ) -> tuple[Source, ...]:
         ask = self.registries
         match spec:
@@ -110,7 +111,7 @@ class SourceFinder:
         msg = f"no way to lock a {type(spec).__name__}"
         raise RecipeError(msg, where=where)
 
-    def _go_module(self, recipe: Recipe, spec: GoModuleSpec, where: str) -> GoModule:
+    def _go_module(self, recipe: Recipe, spec: GoModuleSpec, where: Place | None) -> GoModule:
         h1 = self._in_go_sum(recipe, spec, where) if spec.go_sum else ""
         return GoModule(
             path=spec.path,
@@ -118,7 +119,7 @@ class SourceFinder:
             h1=h1 or self.registries.go_module(spec.path, spec.version),
         )
 
-    def _in_go_sum(self, recipe: Recipe, spec: GoModuleSpec, where: str) -> str:
+    def _in_go_sum(self, recipe: Recipe, spec: GoModuleSpec, where: Place | None) -> str:
         text = self.files.read(recipe, spec.go_sum, "go.sum", where).decode(errors="replace")
         sums = parse_go_sum(text, f"{spec.go_sum}:go.sum")
         try:
@@ -137,7 +138,7 @@ class SourceFinder:
         )
 
 
-def _writable(source: PathSource, where: str) -> PathSource:
+def _writable(source: PathSource, where: Place | None) -> PathSource:
     """A folder whose path a lock can hold."""
     try:
         source.path.encode()

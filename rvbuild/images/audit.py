@@ -41,7 +41,7 @@ def audit_image(
         audit_ = _Audit(rule, images, forbidden, wanted)
         each_file(place, rule.path, audit_.take, wanted)
     except VerificationError as error:
-        return [Finding(error.where or rule.path, error.message, error.hint or _BROKEN)]
+        return [Finding(str(error.where or rule.path), error.message, error.hint or _BROKEN)]
     return audit_.findings
 
 

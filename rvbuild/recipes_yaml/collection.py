@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from rvbuild.core.errors import RecipeError, UsageError, suggestion
+from rvbuild.core.place import Place
 from rvbuild.core.recipe import RESERVED_NAMES, Recipe
 from rvbuild.recipes_yaml.document import MAX_BYTES
 from rvbuild.recipes_yaml.project_file import read_file
@@ -52,7 +53,7 @@ class RecipeCollection:
                 return folder
         return None
 
-    def load(self, name: str, asked_at: str | None = None) -> Recipe:
+    def load(self, name: str, asked_at: Place | None = None) -> Recipe:
         """Read one recipe with the files beside it.
 
         Args:

@@ -15,6 +15,7 @@ import yaml
 from attrs import frozen
 
 from rvbuild.core.errors import RecipeError, RvbuildError
+from rvbuild.core.place import Place
 from rvbuild.recipes_yaml.yaml_errors import Mark, explained
 
 MAX_BYTES = 1 << 20
@@ -26,7 +27,7 @@ class Scalar:
     """Text."""
 
     text: str
-    where: str
+    where: Place
 
 
 @frozen
@@ -34,7 +35,7 @@ class Items:
     """A sequence."""
 
     nodes: list[Node]
-    where: str
+    where: Place
 
 
 @frozen
@@ -42,8 +43,8 @@ class Mapping:
     """A mapping; ``keys`` has the place of each key."""
 
     nodes: dict[str, Node]
-    keys: dict[str, str]
-    where: str
+    keys: dict[str, Place]
+    where: Place
 
 
 Node = Union[Scalar, Items, Mapping]
@@ -72,7 +73,7 @@ def parse(
 def _text(data: bytes, file: str, error: type[RvbuildError], max_bytes: int) -> str:
     if len(data) > max_bytes:
         msg = f"the file has {len(data)} bytes; at most {max_bytes} are read"
-        raise error(msg, where=file)
+        raise error(msg, where=Place(file))
     try:
         text = data.decode()
     except UnicodeDecodeError as cause:
@@ -80,7 +81,7 @@ def _text(data: bytes, file: str, error: type[RvbuildError], max_bytes: int) -> 
         column = cause.start - (data.rfind(b"\n", 0, cause.start) + 1) + 1
         msg = "not UTF-8"
         hint = "save the file as UTF-8"
-        raise error(msg, where=f"{file}:{line}:{column}", hint=hint) from cause
+        raise error(msg, where=Place(file, line, column), hint=hint) from cause
     return text
 
 
@@ -105,10 +106,10 @@ class _Parser:
         except yaml.reader.ReaderError as cause:
             line = text.count("\n", 0, text.find(chr(cause.character))) + 1
             msg = f"the character U+{cause.character:04X} cannot stand in YAML"
-            raise self.error(msg, where=f"{self.file}:{line}", hint="remove it") from cause
+            raise self.error(msg, where=Place(self.file, line), hint="remove it") from cause
 
-    def _place(self, mark: Mark | None) -> str:
-        return f"{self.file}:{mark.line + 1}:{mark.column + 1}" if mark else self.file
+    def _place(self, mark: Mark | None) -> Place:
+        return Place(self.file, mark.line + 1, mark.column + 1) if mark else Place(self.file)
 
     def _fail(self, message: str, event: yaml.Event, hint: str | None = None) -> RvbuildError:
         return self.error(message, where=self._place(event.start_mark), hint=hint)
@@ -137,7 +138,7 @@ class _Parser:
                 stack.pop()
         if not roots:
             msg = "there is nothing in the file"
-            raise self.error(msg, where=self.file, hint=self.if_empty)
+            raise self.error(msg, where=Place(self.file), hint=self.if_empty)
         if not isinstance(roots[0], Mapping):
             msg = "a mapping (key: value) is expected here"
             hint = "the file is lines of `key: value`, each key in the first column"

@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from rvbuild.core.errors import RecipeError, RvbuildError, suggestion
+from rvbuild.core.place import Place
 from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar
 
 _VARIABLE = re.compile(r"[a-z_][a-z0-9_]*\Z", re.IGNORECASE)
@@ -31,7 +32,7 @@ class Fields:
     def __contains__(self, key: str) -> bool:
         return key in self.node.nodes
 
-    def at(self, key: str) -> str:
+    def at(self, key: str) -> Place:
         """The place of a key, or of the mapping."""
         return self.node.keys.get(key, self.where)
 

@@ -16,6 +16,7 @@ from attrs import field, frozen
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
+from rvbuild.core.place import Place
 from rvbuild.core.source import (
     LAST_DATE,
     DebianFile,
@@ -245,13 +246,12 @@ class _Entries:
                 entries[key] = entry
         return entries
 
-    def _lines(self, begin: str, end: str) -> list[str]:
+    def _lines(self, begin: Place, end: Place) -> list[str]:
         """The lines from an entry's key to before its check."""
-        first, last = (int(place.rsplit(":", 2)[1]) for place in (begin, end))
-        return self.text[first - 1 : last - 1]
+        return self.text[begin.line - 1 : end.line - 1]
 
 
-def _changed(key: str, where: str, check: str | None, hint: str) -> LockError:
+def _changed(key: str, where: Place | None, check: str | None, hint: str) -> LockError:
     if check is None:
         msg = f"{key} has no 'check': it cannot be told from a changed entry"
     else:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from rvbuild.core import image
 from rvbuild.core.errors import RecipeError, suggestion
+from rvbuild.core.place import Place
 from rvbuild.core.recipe import (
     ACCELERATORS,
     ARCHITECTURES,
@@ -105,7 +106,7 @@ def read_recipe(
     return image.expanded(recipe)
 
 
-def _places(node: Node, prefix: str) -> Iterator[tuple[str, str]]:
+def _places(node: Node, prefix: str) -> Iterator[tuple[str, Place]]:
     """Where each dotted key stands."""
     if isinstance(node, Mapping):
         for key, inner in node.nodes.items():

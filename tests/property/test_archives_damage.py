@@ -141,7 +141,7 @@ def test_pieces_replaced(kind: str, edits: list[tuple[float, bytes, int]]) -> No
     try:
         root_of(data)
     except RvbuildError as error:
-        where = error.where or ""
+        where = str(error.where)
     else:
         where = "damaged"
     assert where.startswith("damaged")

@@ -16,6 +16,7 @@ from rvbuild.core.agreement import (
 from rvbuild.core.contents import in_agreement, refuse_two_contents
 from rvbuild.core.errors import LockError
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource
+from rvbuild.core.place import Place
 from rvbuild.core.recipe import (
     DebianSpec,
     GitSpec,
@@ -147,15 +148,17 @@ def test_one_changed_fact_is_named(spec: SourceSpec, parts: tuple[Source, ...], 
 
 
 def test_the_error_says_what_differs_and_both_places():
-    places = ({"sha256": "rvbuild.lock:9:9"},)
-    held = LockedSource(spec="s", parts=(URL_PART,), where="rvbuild.lock:5:3", at=places)
-    assert held.place(0, "sha256") == "rvbuild.lock:9:9"
-    assert held.place(0, "urls") == held.place(None, "parts") == "rvbuild.lock:5:3"
+    places = ({"sha256": Place("rvbuild.lock", 9, 9)},)
+    held = LockedSource(spec="s", parts=(URL_PART,), where=Place("rvbuild.lock", 5, 3), at=places)
+    assert held.place(0, "sha256") == Place("rvbuild.lock", 9, 9)
+    assert held.place(0, "urls") == held.place(None, "parts") == held.where
     found = source_contradiction(URL, (evolve(URL_PART, sha256=B),), "")
     assert found is not None
-    error = Lock().contradicts("a/a", found, held.place(found.part, found.fact), "r.yaml:1:2")
+    error = Lock().contradicts(
+        "a/a", found, held.place(found.part, found.fact), Place("r.yaml", 1, 2)
+    )
     assert error.message == "rvbuild.lock has a/a with another sha256 than the recipe asks for"
-    assert error.where == "rvbuild.lock:9:9"
+    assert str(error.where) == "rvbuild.lock:9:9"
     assert error.details == (f"locked: {B}", f"recipe: {A}  r.yaml:1:2")
     assert "rvbuild lock" in (error.hint or "")
 
@@ -260,16 +263,16 @@ def test_one_thing_has_one_content_in_a_lock(one: Source, other: Source):
     refuse_two_contents(of(one, one, PATH_PART))
     with pytest.raises(LockError, match="with two contents") as caught:
         refuse_two_contents(of(PATH_PART, one, other))
-    assert caught.value.where == "l:c"
+    assert str(caught.value.where) == "l:c"
     assert [line.split(": ")[0] for line in caught.value.details] == ["l:b", "l:c"]
     assert in_agreement(of(PATH_PART, one, other)).sources.keys() == {"a/x"}
 
 
 def test_module_sets_agree_with_each_other_and_with_modules():
     def lock(module: str, mod: str, part: GoModule) -> Lock:
-        one = GoModuleSet(specs=(), modules=(ONE,), mods=(ONE,), where="l:1")
+        one = GoModuleSet(specs=(), modules=(ONE,), mods=(ONE,), where=Place("l", 1))
         two = GoModuleSet(
-            specs=(), modules=((*ONE[:2], module),), mods=((*ONE[:2], mod),), where="l:2"
+            specs=(), modules=((*ONE[:2], module),), mods=((*ONE[:2], mod),), where=Place("l", 2)
         )
         sets = {"k/k": one, "l/l": two}
         return Lock(sources={"m/m": LockedSource(spec="", parts=(part,))}, go_modules=sets)

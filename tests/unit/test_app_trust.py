@@ -58,7 +58,7 @@ def test_no_part_of_a_project_above_may_be_a_strangers(project: Path, give: Give
     give(project / part, STRANGER)
     error = refusal(project / "below")
     assert error.exit_code == 2
-    assert error.where == str(project / part).rstrip("/")
+    assert str(error.where) == str(project / part).rstrip("/")
     assert f"user {STRANGER}" in error.details[0]
     assert "RVBUILD_TRUST=" in str(error.hint)
 
@@ -153,7 +153,7 @@ def test_a_store_that_was_asked_for(project: Path, give: Give, monkeypatch: pyte
     workspace(str(project), str(store))
     give(store, STRANGER)
     error = refusal(project, str(store))
-    assert error.where == str(store)
+    assert str(error.where) == str(store)
     assert f"RVBUILD_TRUST={store}" in str(error.hint)
     monkeypatch.setenv("RVBUILD_TRUST", str(store))
     workspace(str(project), str(store))
@@ -283,7 +283,7 @@ def test_whoever_has_the_folder_of_a_link_chooses_the_store(project: Path, disk:
     assert workspace(str(project), str(link)).store == str(disk)
     give(above, STRANGER)
     error = refusal(project, str(link))
-    assert error.where == str(link)
+    assert str(error.where) == str(link)
     assert f"user {STRANGER}" in error.details[0]
 
 

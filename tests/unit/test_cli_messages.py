@@ -27,6 +27,7 @@ from rvbuild.core.errors import (
     StepError,
     StoreError,
 )
+from rvbuild.core.place import Place
 
 _RECIPE = "summary: runc\nsumary: OCI\noutputs:\n\trunc: {path: bin/runc}\n"
 
@@ -125,7 +126,7 @@ def test_recipe_error_shows_the_line_and_marks_the_word(tmp_path: Path):
     """As compilers do."""
     file = tmp_path / "recipe.yaml"
     file.write_text(_RECIPE)
-    error = RecipeError("unknown key", where=f"{file}:2:1", hint="did you mean `summary`?")
+    error = RecipeError("unknown key", where=Place(str(file), 2, 1), hint="did you mean `summary`?")
     assert render_error(error, color=False).splitlines()[2:] == [
         "   |",
         "   | sumary: OCI",
@@ -138,26 +139,26 @@ def test_recipe_error_shows_the_line_and_marks_the_word(tmp_path: Path):
 def test_mark_is_below_its_word_after_a_tab_and_before_details(tmp_path: Path):
     file = tmp_path / "recipe.yaml"
     file.write_text(_RECIPE)
-    error = LockError("no such output", where=f"{file}:4:15", details=("locked: x",))
+    error = LockError("no such output", where=Place(str(file), 4, 15), details=("locked: x",))
     lines = render_error(error, color=False).splitlines()
     assert lines[3][lines[4].index("^") :].startswith("bin/runc}")
     assert lines[4].count("^") == len("bin/runc")
     assert lines[5:] == ["   |", "   | locked: x", "   |"]
 
 
-@pytest.mark.parametrize("place", ["9:1", "0:1", "5:1", "x:1", "2:1:1"])
-def test_place_without_a_line_shows_none(tmp_path: Path, place: str):
-    """Past the end, before the start, an empty line, not a number."""
+@pytest.mark.parametrize(("line", "column"), [(9, 1), (0, 1), (0, 0), (5, 1)])
+def test_place_without_a_line_shows_none(tmp_path: Path, line: int, column: int):
+    """Past the end, before the start, the whole file, an empty line."""
     file = tmp_path / "recipe.yaml"
     file.write_text(_RECIPE)
-    assert excerpt(f"{file}:{place}") is None
+    assert excerpt(Place(str(file), line, column)) is None
 
 
 def test_column_past_the_end_is_the_end(tmp_path: Path):
     file = tmp_path / "recipe.yaml"
     file.write_text("ab\n")
-    assert excerpt(f"{file}:1:99") == ("ab", "", "")
-    assert excerpt(f"{file}:1") == ("", "ab", "")
+    assert excerpt(Place(str(file), 1, 99)) == ("ab", "", "")
+    assert excerpt(Place(str(file), 1)) == ("", "ab", "")
 
 
 def test_only_regular_files_of_text_are_opened(tmp_path: Path):
@@ -166,7 +167,7 @@ def test_only_regular_files_of_text_are_opened(tmp_path: Path):
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
     (tmp_path / "long").write_text("x" * 1000)
     for name in ("fifo", "bytes", "long", "missing"):
-        assert excerpt(f"{tmp_path / name}:1:1") is None
+        assert excerpt(Place(str(tmp_path / name), 1, 1)) is None
 
 
 def _raise(error: Exception) -> Exception:

@@ -217,4 +217,4 @@ def test_what_no_image_can_have(was: str, becomes: str, key: str, says: str):
         linked(pod=IMAGE.replace(was, becomes))
     assert says in caught.value.message
     line = 1 + [line.strip().partition(":")[0] for line in IMAGE.splitlines()].index(key)
-    assert (caught.value.where or "").startswith(f"pod.yaml:{line}:")
+    assert str(caught.value.where).startswith(f"pod.yaml:{line}:")

@@ -136,7 +136,7 @@ def test_a_recipe_without_the_go_command_is_told():
     asked, recipe, spec = go_list(Ran(ANSWERS), Pins(), app=app)
     with pytest.raises(RecipeError, match="'go-modules' needs the go command") as caught:
         asked(recipe, spec)
-    assert caught.value.where == "app.yaml:5:15"
+    assert str(caught.value.where) == "app.yaml:5:15"
     assert "inputs.build" in (caught.value.hint or "")
 
 

@@ -394,7 +394,7 @@ def test_a_source_that_is_not_to_be_had(shop: Workshop):
     assert shop.executor.ran == ["fine"]
     with pytest.raises(SourceError) as caught:
         built.raise_first()
-    assert caught.value.where == "a"
+    assert str(caught.value.where) == "a"
     assert caught.value.__notes__ == ["b: no transport had it"]
     assert shop.store.realisation(a.digest) is None
 
@@ -496,7 +496,7 @@ def test_a_release_is_not_made_of_folders(shop: Workshop):
     step = shop.step("s", "say x", folder)
     with pytest.raises(UsageError) as caught:
         released(shop).build(step)
-    assert caught.value.where == "/home/me/x"
+    assert str(caught.value.where) == "/home/me/x"
     assert shop.executor.ran == []
 
 

@@ -12,6 +12,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, RecipeError, SourceError
 from rvbuild.core.lock import GoModuleSet, Lock, spec_text
 from rvbuild.core.pinned import Locked
+from rvbuild.core.place import Place
 from rvbuild.core.recipe import FromSpec, GoModulesSpec, Recipe, SourceUse
 from rvbuild.core.source import (
     DebianFile,
@@ -375,7 +376,7 @@ def test_a_source_that_is_no_source():
     error = refused(
         World({"app": "version: {from: gone, line: 1, file: f}\nbuild: x\n"}), RecipeError
     )
-    assert error.where == "recipes/app/recipe.yaml:1:10"
+    assert str(error.where) == "recipes/app/recipe.yaml:1:10"
 
 
 # ---- go.sum
@@ -401,7 +402,7 @@ def test_a_module_that_go_sum_does_not_have_is_refused():
     files = {"k@11111111": {"go.mod": GO_MOD, "go.sum": f"e.org/runc v1.2.4 {H2}\n"}}
     error = refused(World({"app": WITH_SUM, "k": K}, files))
     assert error.message == "k's go.sum does not have e.org/runc v1.2.5"
-    assert error.where == "recipes/app/recipe.yaml:2:17"
+    assert str(error.where) == "recipes/app/recipe.yaml:2:17"
     error = refused(World({"app": WITH_SUM, "k": K}, {"k@11111111": {"go.mod": GO_MOD}}))
     assert error.message == "the source k/k has no file go.sum"
 
@@ -435,7 +436,7 @@ def test_a_ladder_whose_rungs_agree_has_the_place_of_the_first():
 def test_a_ladder_whose_rungs_disagree_stops_and_shows_each():
     error = refused(ladder("1.23.6", "1.23.7", "1.23.6"))
     assert error.message == "the places that declare app/version disagree"
-    assert error.where == "recipes/app/recipe.yaml:2:3"
+    assert str(error.where) == "recipes/app/recipe.yaml:2:3"
     assert error.details == (
         "1.23.6  k .go-version:1",
         "1.23.7  kube build/deps.yaml:2",
@@ -488,7 +489,7 @@ def test_a_file_that_a_pin_cannot_be_read_from():
     ):
         error = refused(World({"app": text % name, "k": K}, files))
         assert "has no file a/b/c" in error.message
-        assert error.where == "recipes/app/recipe.yaml:1:10"
+        assert str(error.where) == "recipes/app/recipe.yaml:1:10"
 
 
 @pytest.mark.parametrize(
@@ -518,7 +519,7 @@ def test_a_file_that_a_pin_cannot_be_read_from():
 def test_pins_that_need_each_other(text: str, circle: str):
     error = refused(World({"app": text}), RecipeError)
     assert error.message == f"pins need each other in a circle: {circle}"
-    assert error.where.startswith("recipes/app/recipe.yaml:")
+    assert str(error.where).startswith("recipes/app/recipe.yaml:")
 
 
 # ---- Go modules
@@ -659,7 +660,7 @@ def test_spec_texts_do_not_hold_places():
 def test_a_description_that_nothing_answers_is_told():
     """Recipes that were read cannot hold it: `from` of a source recipe is refused there."""
     world = World({"k": K})
-    use = SourceUse(spec=FromSpec(recipe="k"), where="here")
+    use = SourceUse(spec=FromSpec(recipe="k"), where=Place("here"))
     recipe = evolve(world.recipe("k"), name="j", sources={"j": use})
     world.lock()
     assert world.resolver is not None

@@ -220,5 +220,5 @@ def test_what_is_in_the_place_of_the_machines_folder_is_told(tmp_path: Path, sto
         machine.touch()
     with pytest.raises(SandboxError) as refused, IdLocks(store, str(machine)).opened():
         pass
-    assert refused.value.where == str(machine)
+    assert str(refused.value.where) == str(machine)
     assert "let it be a folder" in (refused.value.hint or "")

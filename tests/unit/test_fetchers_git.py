@@ -410,7 +410,7 @@ def test_a_date_that_no_lock_can_hold_is_refused_with_the_commit(
     commit = commit_of(folder, tree, when)
     with pytest.raises(VerificationError, match="not one of the years 1970 to 9999") as caught:
         mine.resolve(URL, commit)
-    assert caught.value.where == f"{URL} {commit}"
+    assert str(caught.value.where) == f"{URL} {commit}"
 
 
 @pytest.mark.parametrize("when", ["tomorrow +0000", "1" * 41 + " +0000", "", "1700000000"])

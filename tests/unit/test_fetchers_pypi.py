@@ -374,7 +374,7 @@ def test_a_broken_configuration_is_named(tmp_path: Path, user: dict[str, str], p
     write(tmp_path / place, "no section\n")
     with pytest.raises(SourceError) as caught:
         find_indexes(user, no_default)
-    assert caught.value.where == str(tmp_path / place)
+    assert str(caught.value.where) == str(tmp_path / place)
 
 
 def test_the_default_is_what_pip_itself_says(user: dict[str, str]):

@@ -96,7 +96,7 @@ def test_inputs_that_do_not_fit(text: str, says: str):
     )
     with pytest.raises(RecipeError, match=says) as caught:
         RecipeGraph([Target("app", "riscv64")], load, "amd64")
-    assert (caught.value.where or "").startswith("app.yaml:2:")
+    assert str(caught.value.where).startswith("app.yaml:2:")
 
 
 def test_a_recipe_that_stands_for_another():
@@ -209,7 +209,7 @@ def test_a_choice_that_does_not_fit_is_blamed_where_it_is_offered():
     for said, line in ({"options": {"root": "far"}}, 4), ({"replace": {"root": "far"}}, 2):
         with pytest.raises(RecipeError, match="far is not for arm64") as caught:
             RecipeGraph(app, load, "amd64", variants=Variants(**said))
-        assert (caught.value.where or "").startswith(f"app.yaml:{line}:")
+        assert str(caught.value.where).startswith(f"app.yaml:{line}:")
 
 
 def test_targets():
@@ -256,7 +256,7 @@ def test_a_target_is_checked_by_others_for_the_same_architecture():
     assert with_checkers([app], load) == (app, machine)
     with pytest.raises(RecipeError, match="'tool' is a tool, not a package") as caught:
         with_checkers([Target("odd", "arm64")], load)
-    assert ":" in (caught.value.where or "")
+    assert ":" in str(caught.value.where)
 
 
 def test_a_toolbox_must_be_a_tool():

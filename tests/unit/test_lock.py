@@ -9,6 +9,7 @@ from attrs import evolve
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue, source_key, spec_text
 from rvbuild.core.pinned import Locked, git_fact
+from rvbuild.core.place import Place
 from rvbuild.core.recipe import GoModulesSpec, Reading, Recipe
 from rvbuild.core.source import (
     LAST_DATE,
@@ -119,7 +120,7 @@ def test_damaged_locks_are_refused_with_a_place(change: tuple[str, str], says: s
     with pytest.raises(LockError) as caught:
         read_lock(text.replace(*change, 1).encode(), "rvbuild.lock")
     assert says in caught.value.message
-    assert (caught.value.where or "").startswith("rvbuild.lock:")
+    assert str(caught.value.where).startswith("rvbuild.lock:")
 
 
 def test_a_changed_entry_is_refused_left_out_or_taken_without_its_check():
@@ -127,7 +128,7 @@ def test_a_changed_entry_is_refused_left_out_or_taken_without_its_check():
     changed = text.replace(f"commit: {'1' * 40}", f"commit: {'3' * 40}")
     with pytest.raises(LockError, match="a/git was changed by hand") as caught:
         read_lock(changed.encode(), "rvbuild.lock")
-    assert (caught.value.where or "").startswith("rvbuild.lock:")
+    assert str(caught.value.where).startswith("rvbuild.lock:")
     assert "`rvbuild lock` finds it again" in (caught.value.hint or "")
     mended = read_lock(changed.encode(), "rvbuild.lock", mend=True)
     assert mended.sources.keys() == LOCK.sources.keys() - {"a/git"}
@@ -297,7 +298,7 @@ def test_a_lock_for_another_recipe_is_refused(old: str, new: str, asks: str):
     with pytest.raises(LockError, match="for another recipe") as caught:
         ask(app, name)
     assert "rvbuild lock" in (caught.value.hint or "")
-    assert (caught.value.where or "").startswith("app.yaml:")
+    assert str(caught.value.where).startswith("app.yaml:")
     assert any("other" in line for line in caught.value.details)
 
 
@@ -331,7 +332,7 @@ def test_a_pin_that_needs_itself_is_a_circle(text: str):
         lock = Lock(pins={"c/version": pin})
     with pytest.raises(RecipeError, match="pins need each other in a circle") as caught:
         Locked(lock, recipes, "amd64").source(c, "s")
-    assert (caught.value.where or "").startswith("c.yaml:")
+    assert str(caught.value.where).startswith("c.yaml:")
 
 
 @pytest.mark.parametrize(("date", "fits"), [(LAST_DATE, True), (LAST_DATE + 1, False)])
@@ -348,7 +349,7 @@ def test_a_lock_holds_dates_up_to_the_year_9999(date: int, *, fits: bool):
 
 
 def test_git_facts_need_a_git_source():
-    reading = Reading(source="x", reader="git", argument="commit", where="r.yaml:1:1")
+    reading = Reading(source="x", reader="git", argument="commit", where=Place("r.yaml", 1, 1))
     with pytest.raises(RecipeError, match="not a git source"):
         git_fact(PathSource(path="x"), reading)
 

@@ -16,6 +16,7 @@ from rvbuild.app.session import Choices, Session, lock_at
 from rvbuild.cli.excerpt import excerpt
 from rvbuild.cli.options import table
 from rvbuild.core.errors import LockError, RecipeError, RvbuildError, UsageError
+from rvbuild.core.place import Place
 from rvbuild.core.recipe import RESERVED_NAMES
 from rvbuild.recipes_yaml import collection as folders
 from rvbuild.recipes_yaml.collection import RecipeCollection
@@ -85,7 +86,7 @@ def test_what_is_no_file_is_refused_with_its_place(
     make(folder / name)
     error = refused(folder / name)
     assert says in error.message
-    assert error.where == str(folder / name)
+    assert str(error.where) == str(folder / name)
     assert error.hint
 
 
@@ -144,7 +145,7 @@ def test_names_beside_a_recipe_are_utf_8(tmp_path: Path):
     (tmp_path / "a" / LATIN_1).mkdir()
     with pytest.raises(RecipeError, match="must be UTF-8") as caught:
         RecipeCollection((str(tmp_path),)).load("a")
-    assert caught.value.where == str(tmp_path / "a" / LATIN_1)
+    assert str(caught.value.where) == str(tmp_path / "a" / LATIN_1)
 
 
 def test_a_recipe_folder_with_another_name_is_told(tmp_path: Path):
@@ -183,10 +184,10 @@ def test_a_recipe_is_not_called_as_a_place_of_rvbuilds_own(tmp_path: Path, name:
     assert recipes.load(f"{name}-x").summary == "a"
     with pytest.raises(RecipeError, match=f"cannot be called '{name}': /in/{name} is ") as caught:
         recipes.load(name)
-    assert caught.value.where == str(tmp_path / name / "recipe.yaml")
+    assert str(caught.value.where) == str(tmp_path / name / "recipe.yaml")
     with pytest.raises(RecipeError) as caught:
         recipes.load(name, "user.yaml:2:3")
-    assert caught.value.where == "user.yaml:2:3"
+    assert str(caught.value.where) == "user.yaml:2:3"
 
 
 def test_a_file_is_read_up_to_its_limit(tmp_path: Path):
@@ -199,8 +200,8 @@ def test_a_file_is_read_up_to_its_limit(tmp_path: Path):
 def test_nothing_of_what_a_link_leads_to_is_shown(tmp_path: Path):
     (tmp_path / "secret").write_text("token: x\n")
     (tmp_path / "recipe.yaml").symlink_to("secret")
-    assert excerpt(f"{tmp_path}/secret:1:1") == ("", "token", ": x")
-    assert excerpt(f"{tmp_path}/recipe.yaml:1:1") is None
+    assert excerpt(Place(f"{tmp_path}/secret", 1, 1)) == ("", "token", ": x")
+    assert excerpt(Place(f"{tmp_path}/recipe.yaml", 1, 1)) is None
 
 
 def test_an_override_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 
 from rvbuild.core.errors import LockError
+from rvbuild.core.place import Place
 from rvbuild.core.recipe import Reading
 from rvbuild.readers import MAX_BYTES, Found, read_pin
 
 
 def pin(reader: str, argument: str, **adjust: str) -> Reading:
-    return Reading(source="s", reader=reader, argument=argument, where="r.yaml:1:1", **adjust)
+    return Reading(
+        source="s", reader=reader, argument=argument, where=Place("r.yaml", 1, 1), **adjust
+    )
 
 
 def read(reader: str, argument: str, text: str | bytes, **adjust: str) -> tuple[str, int]:
@@ -149,7 +152,7 @@ def test_what_is_not_one_text_of_the_file(query: str):
 def test_queries_that_do_not_work(query: str):
     error = refused("yaml", query, DEPENDENCIES)
     assert repr(query) in error.message
-    assert error.where == "r.yaml:1:1"
+    assert str(error.where) == "r.yaml:1:1"
     assert error.details == ("asked of k:file",)
 
 
@@ -168,7 +171,7 @@ def test_hostile_yaml_is_refused(text: str, says: str):
     """A million brackets ended the whole process: PyYAML's composer recurses in C."""
     error = refused("yaml", "a", text)
     assert says in error.message
-    assert (error.where or "").startswith("k:file")
+    assert str(error.where).startswith("k:file")
 
 
 def test_aliases_are_shared_and_not_copied():
@@ -179,7 +182,7 @@ def test_aliases_are_shared_and_not_copied():
     text = "\n".join(lines)
     assert read("yaml", "again", text) == ("1.2", 1)
     assert refused("yaml", "self.inner.inner", text).message.startswith("no single text")
-    assert refused("yaml", "to_string(self)", text).where == "r.yaml:1:1"
+    assert str(refused("yaml", "to_string(self)", text).where) == "r.yaml:1:1"
 
 
 def test_strange_keys_and_unknown_aliases_are_nothing():

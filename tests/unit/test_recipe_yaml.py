@@ -73,7 +73,7 @@ def test_every_part_is_read():
     assert recipe.outputs["runc"].static
     assert recipe.checks[0].expect == "seccomp"
     assert recipe.timeout == 60
-    assert recipe.at("inputs.build.zig-cc") == "recipes/runc/recipe.yaml:13:15"
+    assert str(recipe.at("inputs.build.zig-cc")) == "recipes/runc/recipe.yaml:13:15"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_mistakes_are_named(text: str, line: int, says: str, hint: str | None):
     with pytest.raises(RecipeError) as caught:
         read(text)
     error = caught.value
-    assert (error.where or "").startswith(f"recipes/runc/recipe.yaml:{line}:")
+    assert str(error.where).startswith(f"recipes/runc/recipe.yaml:{line}:")
     assert says in error.message
     if hint:
         assert hint in (error.hint or "")
@@ -144,7 +144,7 @@ def test_an_option_names_recipes_for_one_input():
     option = "o: {input: b, choices: {x: c, y: b}}"
     recipe = read(f"inputs: {{target: [a, b]}}\noptions: {{{option}}}\n{MINIMAL}")
     assert recipe.options == {"o": Option(input="b", choices={"x": "c", "y": "b"})}
-    assert recipe.at("options.o.choices.x") == "recipes/runc/recipe.yaml:2:35"
+    assert str(recipe.at("options.o.choices.x")) == "recipes/runc/recipe.yaml:2:35"
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_an_option_names_recipes_for_one_input():
 def test_options_that_do_not_fit(options: str, says: str, hint: str | None):
     with pytest.raises(RecipeError, match=re.escape(says)) as caught:
         read(f"inputs: {{target: [lib, x]}}\noptions: {options}\n{MINIMAL}")
-    assert (caught.value.where or "").startswith("recipes/runc/recipe.yaml:2:")
+    assert str(caught.value.where).startswith("recipes/runc/recipe.yaml:2:")
     assert hint is None or hint in (caught.value.hint or "")
 
 

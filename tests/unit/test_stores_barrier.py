@@ -38,7 +38,7 @@ def test_after_a_failure_nothing_counts_as_durable(tmp_path: Path):
     for _ in range(3):
         with pytest.raises(StoreError, match="Input/output error") as caught:
             disk.wait()
-        assert caught.value.where == str(tmp_path)
+        assert str(caught.value.where) == str(tmp_path)
     assert disk.answers == []
 
 

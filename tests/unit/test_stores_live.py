@@ -189,7 +189,7 @@ def test_a_record_that_is_not_its_own_stops_a_collection(
     before = all_of(store)
     with pytest.raises(StoreError) as caught:
         collect(store, keep_days=KEEP)
-    assert caught.value.where == str(path)
+    assert str(caught.value.where) == str(path)
     assert "nothing was collected; run `rvbuild store repair`" in str(caught.value.hint)
     assert all_of(store) == before
 

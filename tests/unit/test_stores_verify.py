@@ -360,5 +360,5 @@ def test_nothing_is_collected_when_a_live_tree_is_damaged(store: LocalStore) -> 
     before = left(store)
     with pytest.raises(StoreError) as caught:
         collect(store, keep_days=30)
-    assert caught.value.where == str(mark)
+    assert str(caught.value.where) == str(mark)
     assert left(store) == before
