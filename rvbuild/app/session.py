@@ -16,6 +16,7 @@ from attrs import define, evolve, field, frozen
 
 from rvbuild.app.fit_executor import FitExecutor
 from rvbuild.app.workspace import Workspace
+from rvbuild.core.architecture import of_machine
 from rvbuild.core.contents import in_agreement, refuse_two_contents
 from rvbuild.core.errors import LockError, SandboxError, SourceError, UsageError
 from rvbuild.core.events import Noticed, Reporter
@@ -24,7 +25,7 @@ from rvbuild.core.link import Linked, Linker
 from rvbuild.core.lock import Lock
 from rvbuild.core.pinned import Locked
 from rvbuild.core.plan import Lookup, nothing_realised
-from rvbuild.core.recipe import ACCELERATORS, MACHINES
+from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import PathSource
 from rvbuild.core.variants import Variants
 from rvbuild.engine.build import refuse_folders
@@ -45,12 +46,10 @@ def build_architecture() -> str:
     Raises:
         SandboxError: rvbuild cannot build on it.
     """
-    machine = platform.machine()
-    if platform.system() != "Linux" or machine not in MACHINES:
-        here = f"{platform.system()} on {machine}"
-        msg = f"steps run on Linux on {', '.join(MACHINES)}; this is {here}"
+    if platform.system() != "Linux":
+        msg = f"steps run on Linux; this is {platform.system()}"
         raise SandboxError(msg, hint="use a Linux machine, virtual machine or container")
-    return MACHINES[machine]
+    return of_machine(platform.machine()).name
 
 
 @frozen(kw_only=True)

@@ -32,7 +32,7 @@ _ALIKE = 0.75
 """From when on an option is likely the one that was meant: all begin with the same two dashes."""
 
 _HEAD = """\
-Build software for riscv64 (and arm64, amd64), reproducibly and from source.
+Build software for other architectures, reproducibly and from source.
 
   rvbuild TARGET...            build; the short form of `rvbuild build TARGET...`
   rvbuild runc-riscv64         for example: leaves ./result/runc-riscv64/

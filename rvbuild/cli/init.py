@@ -13,9 +13,10 @@ import sys
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.arguments import COMMANDS
 from rvbuild.cli.memo import Memo
+from rvbuild.core.architecture import ARCHITECTURES, EXAMPLE
 from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.image import environment
-from rvbuild.core.recipe import ARCHITECTURES, RESERVED_NAMES
+from rvbuild.core.recipe import RESERVED_NAMES
 from rvbuild.recipes_yaml.collection import RECIPE_FILE, RecipeCollection
 from rvbuild.recipes_yaml.recipe import NAME, NAME_HINT, read_recipe
 
@@ -46,7 +47,7 @@ def init_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
         raise RecipeError(msg, where=place, hint=hint) from error
     sys.stdout.write(os.path.relpath(place) + "\n")
     if not arguments.quiet:
-        sys.stderr.write(f"change it, then `rvbuild lock {name}` and `rvbuild {name}-riscv64`\n")
+        sys.stderr.write(f"change it, then `rvbuild lock {name}` and `rvbuild {name}-{EXAMPLE}`\n")
     return 0
 
 
@@ -87,7 +88,7 @@ def _refuse_unfit(name: str, text: str) -> None:
     recipe = read_recipe(text.encode(), name, RECIPE_FILE, ())
     if recipe.image is None:
         return
-    values = {"name": name, "arch": "riscv64", "version": "1", "date": "0"}
+    values = {"name": name, "arch": EXAMPLE, "version": "1", "date": "0"}
     try:
         environment(recipe, recipe.image, values)
     except RecipeError as error:

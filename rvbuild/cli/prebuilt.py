@@ -8,22 +8,24 @@ unless their recipe says otherwise.
 
 from __future__ import annotations
 
-import re
-
-from rvbuild.core.recipe import MACHINES, DebianSpec, SourceSpec, UrlSpec
+from rvbuild.core.architecture import ARCHITECTURES, named
+from rvbuild.core.recipe import DebianSpec, SourceSpec, UrlSpec
 from rvbuild.core.source import DebianPackage, GoToolchain, Source, Wheel
-
-_WHEEL = re.compile(rf"_({'|'.join(MACHINES)})\.whl\Z")
 
 
 def machine_of(source: Source) -> str:
     """The machine that a source has programs for, by Go's name; ``all`` or empty: none's."""
     if isinstance(source, DebianPackage):
-        return source.architecture
+        row = named(source.architecture)
+        return row.name if row else source.architecture
     if isinstance(source, GoToolchain):
         return source.platform.rpartition("-")[2]
-    found = _WHEEL.search(source.filename) if isinstance(source, Wheel) else None
-    return MACHINES[found[1]] if found else ""
+    return _machine_of_wheel(source.filename) if isinstance(source, Wheel) else ""
+
+
+def _machine_of_wheel(filename: str) -> str:
+    rows = ARCHITECTURES.values()
+    return next((row.name for row in rows if filename.endswith(f"_{row.machine}.whl")), "")
 
 
 def said_machine(spec: SourceSpec) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from attrs import frozen
 
+from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.gomod import is_go_sum_line, is_h1
 from rvbuild.core.recipe import (
     DebianSpec,
@@ -169,6 +170,8 @@ def _debian_set(spec: DebianSpec, parts: Sequence[Source]) -> Contradiction | No
 
 def _deb(spec: DebianSpec, part: DebianPackage, arch: str) -> Iterator[Comparison]:
     own, wanted = part.architecture, spec.architecture or arch
+    if wanted in ARCHITECTURES:  # a lock may be for a machine that a newer rvbuild knows
+        wanted = ARCHITECTURES[wanted].debian
     yield "architecture", own, own if own in {"all", wanted} else wanted
     yield "pool", part.pool, _pool(part)
     yield "sha256", part.sha256, _digest(part.sha256)

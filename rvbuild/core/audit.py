@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from attrs import frozen
 
 from rvbuild.core import elf
+from rvbuild.core.architecture import ARCHITECTURES, Architecture, ElfMachine, of_elf
 from rvbuild.core.derivation import OutputRule
 from rvbuild.core.elf import ByteView, Elf
 from rvbuild.core.errors import VerificationError
@@ -26,37 +27,6 @@ class Finding:
     what: str
     hint: str
 
-
-@frozen(kw_only=True)
-class Machine:
-    """How ELF files for an architecture look; ``number`` is e_machine."""
-
-    number: int
-    bits: int = 64
-    little_endian: bool = True
-
-
-MACHINES = {
-    "386": Machine(number=3, bits=32),
-    "amd64": Machine(number=62),
-    "arm": Machine(number=40, bits=32),
-    "arm64": Machine(number=183),
-    "loong64": Machine(number=258),
-    "mips64le": Machine(number=8),
-    "ppc64le": Machine(number=21),
-    "riscv64": Machine(number=elf.RISCV),
-    "s390x": Machine(number=22, little_endian=False),
-}
-
-RISCV_BASELINE = frozenset({
-    "i", "m", "a", "f", "d", "c", "zicsr", "zifencei",
-    "zmmul", "zaamo", "zalrsc", "zca", "zcd",  # parts of m, a and c under names of their own
-    "zicntr", "ziccif", "ziccrse", "ziccamoa", "zicclsm", "za128rs",  # the rest of RVA20U64
-})  # fmt: skip
-"""What every riscv64 machine that runs Linux distributions has (rv64gc)."""
-
-_DOUBLE_FLOAT, _FLOAT_ABI, _RVE, _TSO = 0x4, 0x6, 0x8, 0x10  # e_flags of RISC-V
-_FLOAT_NAMES = {0x0: "soft", 0x2: "single", 0x6: "quad"}
 
 _CHUNK = 8 << 20
 _NAME_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-~%")
@@ -128,33 +98,31 @@ def _elf(rule: OutputRule, data: ByteView) -> Iterator[_Wrong]:
 
 
 def _machine(architecture: str, found: Elf) -> Iterator[_Wrong]:
-    wanted = MACHINES.get(architecture)
-    if wanted is None:
-        yield f"rvbuild does not know how ELF files for {architecture} look", "tell its authors"
-        return
-    has = Machine(number=found.machine, bits=found.bits, little_endian=found.little_endian)
-    if has != wanted:
+    wanted = ARCHITECTURES[architecture]
+    has = ElfMachine(number=found.machine, bits=found.bits, little_endian=found.little_endian)
+    if has != wanted.elf:
         hint = "a compiler for the build machine was used: see CC, GOARCH, --host"
         yield f"it is for {_machine_name(has)}, not {architecture}", hint
-    elif architecture == "riscv64":
-        yield from _riscv(found)
-
-
-def _machine_name(machine: Machine) -> str:
-    names = [name for name, known in MACHINES.items() if known == machine]
-    return names[0] if names else f"machine {machine.number} ({machine.bits} bits)"
-
-
-def _riscv(found: Elf) -> Iterator[_Wrong]:
-    float_abi = found.flags & _FLOAT_ABI
-    if float_abi != _DOUBLE_FLOAT:
-        yield f"its float ABI is {_FLOAT_NAMES[float_abi]}, not double", "compile with -mabi=lp64d"
-    if found.flags & (_RVE | _TSO):
-        yield "it needs RVE or TSO (e_flags)", "compile for rv64gc"
-    if found.arch is not None:
-        beyond = sorted(elf.riscv_extensions(found.arch) - RISCV_BASELINE)
+        return
+    yield from _flags(wanted, found.flags)
+    if wanted.baseline is not None and found.arch is not None:
+        name = wanted.baseline.name
+        beyond = sorted(elf.riscv_extensions(found.arch) - wanted.baseline.extensions)
         if beyond:
-            yield f"it uses extensions beyond rv64gc: {', '.join(beyond)}", "use -march=rv64gc"
+            yield f"it uses extensions beyond {name}: {', '.join(beyond)}", f"use -march={name}"
+
+
+def _machine_name(machine: ElfMachine) -> str:
+    known = of_elf(machine)
+    return known.name if known else f"machine {machine.number} ({machine.bits} bits)"
+
+
+def _flags(wanted: Architecture, flags: int) -> Iterator[_Wrong]:
+    for rule in wanted.flags:
+        value = flags & rule.mask
+        if value != rule.value:
+            name = rule.names.get(value, f"{value:#x}")
+            yield f"its {rule.subject} is {name}, not {rule.names[rule.value]}", rule.hint
 
 
 def _dynamic(found: Elf) -> Iterator[_Wrong]:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from attrs import frozen
 
+from rvbuild.core.architecture import EM_RISCV
 from rvbuild.core.errors import VerificationError
 
 MAGIC = b"\x7fELF"
@@ -21,7 +22,6 @@ AR_MAGIC = b"!<arch>\n"
 THIN_AR_MAGIC = b"!<thin>\n"
 
 EXECUTABLE, SHARED = 2, 3  # e_type: ET_EXEC, ET_DYN
-RISCV = 243  # e_machine: EM_RISCV
 
 _LOAD, _DYNAMIC, _INTERPRETER = 1, 2, 3  # p_type
 _ATTRIBUTES = 0x70000003  # p_type PT_RISCV_ATTRIBUTES and sh_type SHT_RISCV_ATTRIBUTES
@@ -130,7 +130,7 @@ def parse(data: ByteView) -> Elf:
         interpreter=interpreters[0] if interpreters else None,
         needed=_strings(reader, segments, entries, {_NEEDED}),
         search=_strings(reader, segments, entries, {_RPATH, _RUNPATH}),
-        arch=_riscv_arch(reader, header, segments) if header.machine == RISCV else None,
+        arch=_riscv_arch(reader, header, segments) if header.machine == EM_RISCV else None,
     )
 
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 import networkx as nx
 from attrs import frozen
 
+from rvbuild.core.architecture import ARCHITECTURES, EXAMPLE, named
 from rvbuild.core.errors import RecipeError, UsageError, closest
 from rvbuild.core.place import Place
-from rvbuild.core.recipe import ARCHITECTURES, FOR_TARGET, MACHINES, Recipe
+from rvbuild.core.recipe import FOR_TARGET, Recipe
 from rvbuild.core.variants import PLAIN, Variants
 
 INDEPENDENT = ""
@@ -31,9 +32,6 @@ class Target:
     def __str__(self) -> str:
         return f"{self.recipe}-{self.arch}" if self.arch else self.recipe
 
-
-_ELSEWHERE = {**MACHINES, "x64": "amd64", "rv64gc": "riscv64"}
-"""What others call our architectures, where it does not look alike."""
 
 _LISTED = "`rvbuild show` lists the recipes"
 
@@ -72,12 +70,13 @@ def _near_miss(text: str, load: Load) -> UsageError | None:
     """A better error for what is no recipe, if it is nearly a target."""
     if "/" in text:
         msg = "a target is a name, not a path or an address"
-        return UsageError(msg, where=text, hint=f"for example runc-riscv64; {_LISTED}")
+        return UsageError(msg, where=text, hint=f"for example runc-{EXAMPLE}; {_LISTED}")
     if text in ARCHITECTURES:
         msg = "an architecture alone is no target"
         return UsageError(msg, where=text, hint=f"for example runc-{text}; {_LISTED}")
     name, _, arch = text.rpartition("-")
-    near = _ELSEWHERE.get(arch) or closest(arch, ARCHITECTURES)
+    row = named(arch)
+    near = row.name if row else closest(arch, ARCHITECTURES)
     try:
         known = parse_target(f"{name}-{near}", load) if near else None
     except UsageError:  # the name is wrong as well, or all of it is a name

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from attrs import field, frozen, mutable
 
 from rvbuild.core import image
+from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.derivation import Derivation, Fetch, Input, Merge, OutputRule, Step
 from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.gomod import escape_path
@@ -22,13 +23,6 @@ from rvbuild.core.pinned import Pinned, Values, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import FOR_TARGET, Check, GoModulesSpec, Recipe, substitute
 from rvbuild.core.source import LAST_DATE, Files, GoModFiles, GoModule, PathSource
-
-EMULATORS = {
-    "riscv64": "qemu-riscv64 -cpu rv64,zba=false,zbb=false,zbc=false,zbs=false",
-    "arm64": "qemu-aarch64",
-    "amd64": "qemu-x86_64",
-}
-"""Commands that run a foreign program; for riscv64 on plain rv64gc, which today's boards are."""
 
 CHECK_TIMEOUT = 600
 _SECONDS = re.compile(r"[0-9]{1,12}\Z")
@@ -286,7 +280,7 @@ def _wrappers(
     name: str, rules: list[OutputRule], foreign: str | None
 ) -> Iterator[tuple[str, bytes, bool]]:
     """Launchers that put the executables on PATH, through the emulator if need be."""
-    emulator = f"/in/{QEMU}/bin/{EMULATORS[foreign]} " if foreign else ""
+    emulator = f"/in/{QEMU}/bin/{ARCHITECTURES[foreign].emulator} " if foreign else ""
     for rule in rules:
         if rule.kind == "executable":
             program = shlex.quote(f"/in/{name}/{rule.path}")

@@ -12,6 +12,7 @@ from typing import Any, Union
 
 from attrs import asdict, evolve, field, frozen
 
+from rvbuild.core.architecture import DEFAULT_ARCHITECTURES
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.place import Place
 
@@ -20,9 +21,6 @@ FOR_TARGET = ("package", "image")
 """Kinds whose output is for the target's architecture."""
 
 OUTPUT_KINDS = ("executable", "library", "file", "tree", "image")
-ARCHITECTURES = ("riscv64", "arm64", "amd64")
-MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64"}
-"""Our architectures by what uname(2) and the names of wheels call them."""
 
 RESERVED_NAMES = {
     "go-modules": "the module cache of a step",
@@ -244,7 +242,7 @@ class Recipe:
     license: str = field(default="", eq=False)
     homepage: str = field(default="", eq=False)
     kind: str = "package"
-    architectures: tuple[str, ...] = ARCHITECTURES
+    architectures: tuple[str, ...] = DEFAULT_ARCHITECTURES
     version: Pin = ""
     pins: Mapping[str, Pin] = field(factory=dict)
     date: Pin = ""

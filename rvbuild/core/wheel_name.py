@@ -10,16 +10,8 @@ import re
 
 from attrs import frozen
 
-_MACHINES = {
-    "amd64": "x86_64",
-    "arm64": "aarch64",
-    "386": "i686",
-    "arm": "armv7l",
-    "ppc64le": "ppc64le",
-    "s390x": "s390x",
-    "riscv64": "riscv64",
-    "loong64": "loongarch64",
-}
+from rvbuild.core.architecture import ARCHITECTURES
+
 _LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 _VERSIONED = re.compile(r"(manylinux|musllinux)_(\d{1,4})_(\d{1,4})_(.+)\Z")
 
@@ -59,7 +51,7 @@ class WheelName:
         Glibc with the lowest version is the best, then musl with the lowest, plain
         ``linux``, ``any``.
         """
-        machine = _MACHINES.get(arch, arch)
+        machine = ARCHITECTURES[arch].machine if arch in ARCHITECTURES else arch
         ranks = [_platform(tag, machine) for tag in self.platforms]
         return min((rank for rank in ranks if rank is not None), default=None)
 

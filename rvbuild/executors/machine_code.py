@@ -18,6 +18,7 @@ from typing import Union
 
 from attrs import frozen
 
+from rvbuild.core.architecture import InstructionSet, of_machine
 from rvbuild.core.errors import SandboxError
 
 Argument = Union[int, bytes]
@@ -80,7 +81,6 @@ class _Machine:
     of execve where the kernel left this program's own; ``report`` writes ``mark`` and the result.
     """
 
-    elf: int
     calls: Mapping[str, int]
     registers: tuple[int, ...]
     number: int
@@ -116,7 +116,6 @@ def _x86_fail(distance: int) -> bytes:
 
 
 _X86 = _Machine(
-    elf=62,
     calls=_X86_64,
     registers=(7, 6, 2, 10, 8),  # rdi, rsi, rdx, r10, r8
     number=0,
@@ -149,7 +148,6 @@ def _arm_fail(distance: int) -> bytes:
 
 
 _ARM = _Machine(
-    elf=183,
     calls=_GENERIC,
     registers=(0, 1, 2, 3, 4),
     number=8,
@@ -191,7 +189,6 @@ def _riscv_fail(distance: int) -> bytes:
 
 
 _RISCV = _Machine(
-    elf=243,
     calls=_GENERIC,
     registers=(10, 11, 12, 13, 14),
     number=17,
@@ -205,7 +202,11 @@ _RISCV = _Machine(
     stack_pointer=_words(0x00010593),
 )
 
-_MACHINES = {"x86_64": _X86, "aarch64": _ARM, "riscv64": _RISCV}
+_MACHINES = {
+    InstructionSet.X86_64: _X86,
+    InstructionSet.ARM_A64: _ARM,
+    InstructionSet.RV64G: _RISCV,
+}
 
 
 def program(calls: Sequence[Call], report: int, machine: str) -> bytes:
@@ -214,15 +215,15 @@ def program(calls: Sequence[Call], report: int, machine: str) -> bytes:
     Raises:
         SandboxError: no instruction set for the machine.
     """
-    if machine not in _MACHINES:
-        msg = f"rvbuild knows no instructions of {machine}"
-        hint = f"build on one of {', '.join(sorted(_MACHINES))}, or with a remote engine"
-        raise SandboxError(msg, hint=hint)
-    known = _MACHINES[machine]
+    row = of_machine(machine)
+    known = _MACHINES.get(row.isa)
+    if known is None:
+        msg = f"rvbuild cannot write programs for {machine}, which it needs to run a step"
+        raise SandboxError(msg, hint="build on another machine for this architecture")
     size = _size(known, calls, report)
     data = _Data(_ADDRESS + _HEADERS + size)
     code = _code(known, calls, report, size, data.address)
-    return _file(known.elf, code + data.content)
+    return _file(row.elf.number, code + data.content)
 
 
 def _size(machine: _Machine, calls: Sequence[Call], report: int) -> int:

@@ -20,9 +20,7 @@ import os
 import struct
 from collections.abc import Mapping
 
-from attrs import frozen
-
-from rvbuild.core.errors import SandboxError
+from rvbuild.core.architecture import InstructionSet, of_machine
 
 _LOAD, _EQUAL, _ABOVE, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06  # BPF_LD|W|ABS, BPF_JMP|…
 _ALLOW = 0x7FFF0000
@@ -65,31 +63,19 @@ _X86_64 = _SINCE_2019 | {
 }  # fmt: skip
 
 
-@frozen
-class _Machine:
-    audit: int
-    calls: Mapping[str, int]
-
-
-_MACHINES = {
-    "x86_64": _Machine(0xC000003E, _X86_64),
-    "aarch64": _Machine(0xC00000B7, _GENERIC),
-    "riscv64": _Machine(0xC00000F3, _GENERIC),
-}
+_CALLS = {InstructionSet.X86_64: _X86_64}
+"""The tables of machines that are older than Linux' generic one, which all others have."""
 
 
 def program(machine: str | None = None) -> bytes:
     """The filter for ``machine`` (``uname -m``; this one by default), as ``sock_filter[]``.
 
     Raises:
-        SandboxError: no table of system calls for the machine.
+        SandboxError: rvbuild does not know the machine.
     """
-    name = machine or os.uname().machine
-    if name not in _MACHINES:
-        msg = f"rvbuild has no system call filter for {name}"
-        hint = f"build on one of {', '.join(sorted(_MACHINES))}, or with a remote engine"
-        raise SandboxError(msg, hint=hint)
-    return b"".join(struct.pack("=HBBI", *one) for one in _instructions(_MACHINES[name]))
+    row = of_machine(machine or os.uname().machine)
+    instructions = _instructions(row.audit_number, _CALLS.get(row.isa, _GENERIC))
+    return b"".join(struct.pack("=HBBI", *one) for one in instructions)
 
 
 _Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
@@ -107,8 +93,7 @@ def _but_of_the_first(argument: int) -> list[_Instruction]:
     return [(_LOAD, 0, 0, argument), (_EQUAL, 0, 1, 1), _refuse(errno.EPERM), _PASS]
 
 
-def _instructions(machine: _Machine) -> list[_Instruction]:
-    calls = machine.calls
+def _instructions(audit_number: int, calls: Mapping[str, int]) -> list[_Instruction]:
     families = [(_EQUAL, len(_FAMILIES) - i, 0, one) for i, one in enumerate(_FAMILIES)]
     by_family = [(_LOAD, 0, 0, _FIRST_ARGUMENT), *families, _refuse(errno.EAFNOSUPPORT), _PASS]
     requests = [(_EQUAL, len(_REQUESTS) - i, 0, one) for i, one in enumerate(_REQUESTS)]
@@ -121,7 +106,7 @@ def _instructions(machine: _Machine) -> list[_Instruction]:
     ]
     result: list[_Instruction] = [
         (_LOAD, 0, 0, _ARCH),
-        (_EQUAL, 1, 0, machine.audit),
+        (_EQUAL, 1, 0, audit_number),
         _refuse(errno.ENOSYS),  # 32-bit calls would pass by every number below
         (_LOAD, 0, 0, _NUMBER),
         (_ABOVE, 0, 1, _X32),

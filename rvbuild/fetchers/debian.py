@@ -11,6 +11,7 @@ from collections.abc import Callable
 from attrs import define, field
 
 from rvbuild.archives.deb import read_deb
+from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.errors import SourceError
 from rvbuild.core.ports import Advance, TreeSink
 from rvbuild.core.source import DebianPackage
@@ -19,8 +20,6 @@ from rvbuild.fetchers.debian_index import PackageIndex
 from rvbuild.fetchers.debian_release import Releases
 from rvbuild.fetchers.mirrors import Mirrors
 from rvbuild.fetchers.pinned_files import Pin, PinnedFiles
-
-_ARCHITECTURES = {"386": "i386", "arm": "armhf", "ppc64le": "ppc64el"}
 
 
 @define(kw_only=True)
@@ -71,7 +70,7 @@ class DebianFetcher:
             SourceError: the suite, its index or a package could not be had.
             VerificationError: the index is not what its signature or hash says.
         """
-        return self._index(suite, _ARCHITECTURES.get(arch, arch)).closure(names, without)
+        return self._index(suite, ARCHITECTURES[arch].debian).closure(names, without)
 
     def _index(self, suite: str, arch: str) -> PackageIndex:
         with self._lock:

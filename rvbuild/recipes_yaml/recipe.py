@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 from rvbuild.core import image
+from rvbuild.core.architecture import ARCHITECTURES, DEFAULT_ARCHITECTURES
 from rvbuild.core.errors import RecipeError, suggestion
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import (
     ACCELERATORS,
-    ARCHITECTURES,
     KINDS,
     OUTPUT_KINDS,
     Check,
@@ -77,7 +77,7 @@ def read_recipe(
         license=top.text("license", ""),
         homepage=top.text("homepage", ""),
         kind=top.choice("kind", KINDS, "package"),
-        architectures=top.choices("architectures", ARCHITECTURES, ARCHITECTURES),
+        architectures=top.choices("architectures", ARCHITECTURES, DEFAULT_ARCHITECTURES),
         version=_pin(top.take("version"), "version"),
         pins=pins,
         date=_pin(top.take("date"), "date"),

@@ -12,8 +12,9 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 
+from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.canonical import Json
-from rvbuild.core.recipe import ACCELERATORS, ARCHITECTURES, KINDS, OUTPUT_KINDS
+from rvbuild.core.recipe import ACCELERATORS, KINDS, OUTPUT_KINDS
 from rvbuild.recipes_yaml.lock import VERSION
 from rvbuild.recipes_yaml.recipe import GIT_FACTS, NAME, READERS, RESERVED
 

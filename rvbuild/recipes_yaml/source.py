@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.recipe import (
-    ARCHITECTURES,
     DebianSpec,
     FromSpec,
     GitSpec,

@@ -12,7 +12,7 @@ from attrs import evolve
 from made_elf import Made
 from world import HERE, OTHER, World
 
-from rvbuild.core.audit import MACHINES
+from rvbuild.core.architecture import ARCHITECTURES
 
 IMAGE = """\
 summary: a shell as an image
@@ -49,7 +49,7 @@ def test_an_image_is_packed_the_same_in_every_store(world: World, seed: Path):
 def built(world: World) -> str:
     """Build the image; what its archive hashes to."""
     program = world.recipe("pod", IMAGE.format(script=SCRIPT)).with_name("run")
-    program.write_bytes(Made(machine=MACHINES[OTHER].number, flags=0).write())
+    program.write_bytes(Made(machine=ARCHITECTURES[OTHER].elf.number, flags=0).write())
     world.fine(TARGET, "--release")
     result = world.folder / "result" / TARGET
     with tarfile.open(result / f"pod-{OTHER}.tar") as tar:

@@ -15,8 +15,10 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from rvbuild.core.architecture import of_machine
+
 ROOT = Path(__file__).parents[2]
-HERE = {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64"}[platform.machine()]
+HERE = of_machine(platform.machine()).name
 """The build machine's architecture: checks of its programs need no emulator."""
 
 OTHER = "arm64" if HERE != "arm64" else "amd64"

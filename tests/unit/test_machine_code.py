@@ -119,5 +119,5 @@ def test_bytes_are_those_that_were_run(machine: str, sha256: str):
 
 
 def test_machine_without_instructions():
-    with pytest.raises(SandboxError, match="instructions of vax"):
+    with pytest.raises(SandboxError, match="kind 'vax'"):
         program([], 3, "vax")

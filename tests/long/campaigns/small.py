@@ -23,7 +23,9 @@ from campaign import hold
 from judge import contents, sha256
 from program import Program, environment
 
-HERE = {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64"}[platform.machine()]
+from rvbuild.core.architecture import of_machine
+
+HERE = of_machine(platform.machine()).name
 AFAR = "https://example.invalid/"
 TARGETS = tuple(f"{name}-{HERE}" for name in ("top", "plain"))
 PINNED = (f"right-{HERE}",)
