@@ -124,7 +124,6 @@ class RecipeGraph:
     """
 
     check_toolbox = Target("base-toolbox", INDEPENDENT)
-    emulator = Target(QEMU, INDEPENDENT)
 
     def __init__(
         self,
@@ -196,16 +195,21 @@ class RecipeGraph:
             where = recipe.at("checks")
             yield self._tool(self.check_toolbox.recipe, "be the toolbox of checks", where)
             if recipe.kind in FOR_TARGET and target.arch != self._build_arch:
-                yield self._tool(self.emulator.recipe, "run programs in checks", where)
+                emulator = self._of_kind("toolchain", QEMU, "run programs in checks", where)
+                yield self._for(emulator, target.arch, where)
 
     def _toolbox(self, recipe: Recipe) -> Target:
         return self._tool(recipe.toolbox or "", "be a toolbox", recipe.at("toolbox"))
 
     def _tool(self, name: str, purpose: str, where: Place | None) -> Target:
-        if self.recipe(name, where).kind != "tool":
-            msg = f"{name!r} cannot {purpose}: it is not a 'kind: tool' recipe"
+        return Target(self._of_kind("tool", name, purpose, where).name, INDEPENDENT)
+
+    def _of_kind(self, kind: str, name: str, purpose: str, where: Place | None) -> Recipe:
+        recipe = self.recipe(name, where)
+        if recipe.kind != kind:
+            msg = f"{name!r} cannot {purpose}: it is not a 'kind: {kind}' recipe"
             raise RecipeError(msg, where=where)
-        return Target(name, INDEPENDENT)
+        return recipe
 
     def build_input(self, user: Target, name: str) -> Target:
         """What ``inputs.build: [name]`` stands for in a step of ``user``."""

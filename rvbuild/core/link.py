@@ -231,7 +231,7 @@ class Linker:
             Input(path="in/run", derivation=self.add(Fetch(source=launchers))),
         ]
         if foreign:
-            emulator = self.result(self.graph.emulator)
+            emulator = self.result(Target(QEMU, instance.arch))
             inputs.append(Input(path=f"in/{QEMU}", derivation=emulator))
         environment = values | _fixed(_epoch(recipe, values["date"]), ["/in/run/bin"])
         return Step(

@@ -60,7 +60,7 @@ def linked(target: Target = POD, **changed: str) -> Step:
     """The step of a target; ``changed`` recipe texts by name."""
     texts = {
         "base-toolbox": TOOLBOX,
-        "qemu-user": TOOLBOX,
+        "qemu-user": TOOLBOX.replace("kind: tool", "kind: toolchain"),
         "oci-pack": 'kind: tool\nbuild: "true"\n',
         "app": PROGRAM,
         "pod": IMAGE,

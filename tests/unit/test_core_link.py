@@ -28,7 +28,7 @@ from rvbuild.core.variants import Variants
 from rvbuild.recipes_yaml.recipe import read_recipe
 
 TOOLBOX = "kind: tool\ntoolbox: none\nsources: {box: {url: https://e.org/box.tar}}\n"
-QEMU = "kind: tool\ntoolbox: none\nsources: {qemu: {url: https://e.org/qemu.tar}}\n"
+QEMU = "kind: toolchain\ntoolbox: none\nsources: {qemu: {url: https://e.org/qemu.tar}}\n"
 APP = """\
 summary: An app
 license: MIT
@@ -363,6 +363,21 @@ def test_a_foreign_target_is_checked_through_the_emulator():
         "-cpu rv64,zba=false,zbb=false,zbc=false,zbs=false "
         '/in/app/bin/app-1.2 "$@"\n'
     )
+
+
+def test_a_further_architecture_changes_nobody_elses_keys():
+    """Toolchain and emulator have a row for each target, and are keyed by that of their own."""
+    rows = "per-architecture: {riscv64: {cpu: a}%s}\narchitectures: [riscv64%s]\n"
+    texts = {"cc": TEXTS["cc"], "qemu_user": QEMU.replace("toolbox: none\n", "build: x\n")}
+
+    def keys(*more: str) -> Linked:
+        added = {name: text + rows % more for name, text in texts.items()}
+        return link(checks=True, **added)[0]
+
+    alone, both = keys("", ""), keys(", arm64: {cpu: b}", ", arm64")
+    assert (both.results, both.checks) == (alone.results, alone.checks)
+    changed = link(checks=True, cc=(texts["cc"] + rows % ("", "")).replace("cpu: a", "cpu: b"))[0]
+    assert changed.results != alone.results
 
 
 def test_a_native_target_is_checked_without():

@@ -265,7 +265,7 @@ def test_a_toolbox_must_be_a_tool():
         RecipeGraph([Target("app", "riscv64")], load, "amd64")
 
 
-def test_the_emulator_of_checks_must_be_a_tool():
+def test_the_emulator_of_checks_must_be_a_toolchain():
     """Also where a project has a recipe of its own by that name."""
     load = recipes(app="build: x\nchecks: [{run: app}]\n", qemu_user="build: x\n")
     with pytest.raises(RecipeError, match="'qemu-user' cannot run programs in checks") as caught:
@@ -276,9 +276,9 @@ def test_the_emulator_of_checks_must_be_a_tool():
 def test_checks_bring_the_emulator_only_for_foreign_targets():
     load = recipes(
         app="build: x\nchecks: [{run: app}]\n",
-        qemu_user="kind: tool\nbuild: x\n",
+        qemu_user="kind: toolchain\nbuild: x\n",
     )
     foreign = RecipeGraph([Target("app", "riscv64")], load, "amd64", checks=True)
-    assert Target("qemu-user", "") in foreign.order()
+    assert Target("qemu-user", "riscv64") in foreign.order()
     native = RecipeGraph([Target("app", "amd64")], load, "amd64", checks=True)
-    assert Target("qemu-user", "") not in native.order()
+    assert "qemu-user" not in {each.recipe for each in native.order()}
