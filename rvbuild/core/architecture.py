@@ -26,6 +26,7 @@ class InstructionSet(Enum):
     RV64G = "rv64g"
     ARM_A64 = "arm-a64"
     X86_64 = "x86-64"
+    LA64 = "la64"  # of our own: the lexicon has none, and nothing is built on it yet
 
 
 @frozen(kw_only=True)
@@ -159,6 +160,30 @@ _ROWS = (
         emulator="qemu-x86_64",
         isa=InstructionSet.X86_64,
         by_default=True,
+    ),
+    Architecture(
+        name="loong64",
+        debian="loong64",
+        machine="loongarch64",
+        elf=ElfMachine(number=258),
+        flags=(
+            FlagRule(
+                mask=0x7,
+                value=0x3,
+                subject="float ABI",
+                names={0x1: "soft", 0x2: "single", 0x3: "double"},
+                hint="compile with -mabi=lp64d",
+            ),
+            FlagRule(
+                mask=0xC0,
+                value=0x40,
+                subject="object ABI",
+                names={0x0: "v0", 0x40: "v1"},
+                hint="compile and assemble with newer tools: v0 was of the first ones",
+            ),
+        ),
+        emulator="qemu-loongarch64",
+        isa=InstructionSet.LA64,
     ),
 )  # fmt: skip
 

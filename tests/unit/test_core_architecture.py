@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 from made_elf import Made
 
-from rvbuild.core.architecture import ARCHITECTURES, Architecture, named, of_elf, of_machine
+from rvbuild.core.architecture import (
+    ARCHITECTURES,
+    DEFAULT_ARCHITECTURES,
+    Architecture,
+    named,
+    of_elf,
+    of_machine,
+)
 from rvbuild.core.audit import audit
 from rvbuild.core.derivation import OutputRule
 from rvbuild.core.errors import SandboxError
@@ -64,6 +71,7 @@ def test_what_nobody_knows():
 
 @pytest.mark.parametrize(("name", "number"), [
     ("riscv64", 0xC00000F3), ("arm64", 0xC00000B7), ("amd64", 0xC000003E),
+    ("loong64", 0xC0000102),
 ])  # fmt: skip
 def test_audit_numbers_are_the_kernels(name: str, number: int):
     """As <linux/audit.h> has them; the filter compares with this very number."""
@@ -92,6 +100,13 @@ def test_a_wheel_is_for_one_architecture(row: Architecture):
     name = WheelName.parse(f"a-1-py3-none-manylinux_2_28_{row.machine}.whl")
     assert name is not None
     assert [other for other in ARCHITECTURES if name.platform_rank(other)] == [row.name]
+
+
+def test_the_documentation_says_what_a_recipe_is_for_by_default():
+    """All of the first ones; a further one changes no recipe that does not name it."""
+    said = f"default `[{', '.join(DEFAULT_ARCHITECTURES)}]`"
+    assert said in (ROOT / "docs/recipes.md").read_text()
+    assert DEFAULT_ARCHITECTURES == ("riscv64", "arm64", "amd64")
 
 
 # ---- one place

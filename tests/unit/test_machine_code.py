@@ -118,6 +118,11 @@ def test_bytes_are_those_that_were_run(machine: str, sha256: str):
     assert hashlib.sha256(program(calls, 3, machine)).hexdigest().startswith(sha256)
 
 
+def test_a_machine_that_is_only_built_for():
+    with pytest.raises(SandboxError, match="cannot write programs for loongarch64"):
+        program([], 3, "loongarch64")
+
+
 def test_machine_without_instructions():
     with pytest.raises(SandboxError, match="kind 'vax'"):
         program([], 3, "vax")
