@@ -25,6 +25,10 @@ Advance = Callable[[int, int], None]
 """Called with (bytes done, bytes in total or 0)."""
 
 
+def no_progress(_done: int, _total: int) -> None:
+    """An ``Advance`` for work whose progress is not shown."""
+
+
 Taken = Callable[[int, int], None]
 """Called with (entries, bytes) taken since the last call, for each entry and each MiB at
 least; may raise, to end the taking."""

@@ -22,8 +22,9 @@ from rvbuild.archives.limits import Limits, Meter
 from rvbuild.archives.source import Source
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Noticed, Reporter
+from rvbuild.core.ports import no_progress
 from rvbuild.fetchers.apt_config import Archives, paragraphs
-from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles, quietly
+from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
 from rvbuild.fetchers.urls import shown
 
 _SUITE = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\Z")
@@ -109,7 +110,7 @@ class Releases:
             address = f"{base}/dists/{suite}/InRelease"
             pin = Pin(label=f"Debian {suite}", sha256="")
             try:
-                with self.files.opened(pin, [address], quietly) as got:
+                with self.files.opened(pin, [address], no_progress) as got:
                     data = got.file.read(_RELEASE_LIMIT)
             except SourceError as error:
                 attempts.lines += error.details
@@ -143,7 +144,7 @@ class Releases:
         """The suite's Packages file, checked by the Release file's hash."""
         listed = release.packages(arch)
         pin = Pin(label=f"Debian {release.suite} packages", sha256=listed.sha256, size=listed.size)
-        with self.files.opened(pin, release.addresses(listed), quietly) as got:
+        with self.files.opened(pin, release.addresses(listed), no_progress) as got:
             return _decompressed(got.file, listed.path)
 
 

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from attrs import evolve, field, frozen
 
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
-from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.ports import Advance, TreeSink, no_progress
 from rvbuild.core.source import LAST_DATE, GitSource
 from rvbuild.fetchers.git_objects import Commit, is_object_name
 from rvbuild.fetchers.git_process import Failed, Git, Refused, make_bare
@@ -134,13 +134,9 @@ class GitFetcher:
         found = search.commit_from_here()
         if found is None:
             search.need_network()
-            found = read_commit(git, search.clone(_quietly), commit)
+            found = read_commit(git, search.clone(no_progress), commit)
         _check_date(source, found.date)
         return evolve(source, tree=found.tree, date=found.date)
-
-
-def _quietly(_done: int, _total: int) -> None:
-    pass
 
 
 class _Search:

@@ -19,7 +19,7 @@ from rvbuild.archives.limits import Limits, Links
 from rvbuild.archives.zipfile import read_zip
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.gomod import escape_path, hash1, hash1_go_mod
-from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.ports import Advance, TreeSink, no_progress
 from rvbuild.core.source import GoModFiles, GoModule, GoToolchain
 from rvbuild.fetchers.go_proxy import MAX_ZIP, GoProxy
 from rvbuild.fetchers.go_zip import check_names
@@ -107,17 +107,13 @@ def resolve_h1(proxy: GoProxy, path: str, version: str) -> str:
         SourceError: no proxy has it.
         VerificationError: it is not a module's zip.
     """
-    with _unpacked(proxy, path, version, _Hashing(), _quiet) as (hashes, _url):
+    with _unpacked(proxy, path, version, _Hashing(), no_progress) as (hashes, _url):
         return hash1(hashes)
 
 
 def resolve_toolchain(proxy: GoProxy, version: str, platform: str) -> str:
     """The ``h1:`` of a toolchain; see ``resolve_h1``."""
     return resolve_h1(proxy, TOOLCHAIN, toolchain_version(version, platform))
-
-
-def _quiet(_done: int, _total: int) -> None:
-    pass
 
 
 class _Hashing:

@@ -17,7 +17,7 @@ from attrs import field, frozen
 
 from rvbuild.core.errors import SourceError
 from rvbuild.core.gomod import check_module, escape_path
-from rvbuild.core.ports import Advance
+from rvbuild.core.ports import Advance, no_progress
 from rvbuild.fetchers.go_settings import DIRECT, OFF, GoSettings
 from rvbuild.fetchers.transport import NotThere, Transport
 from rvbuild.fetchers.urls import shown
@@ -32,10 +32,6 @@ _T = TypeVar("_T")
 
 def _spool() -> BinaryIO:
     return cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))
-
-
-def _quiet(_done: int, _total: int) -> None:
-    pass
 
 
 @frozen
@@ -61,14 +57,14 @@ class GoProxy:
 
         def ask(url: str) -> tuple[bytes, str]:
             to = io.BytesIO()
-            self._fetch(url, to, MAX_GO_MOD, _quiet)
+            self._fetch(url, to, MAX_GO_MOD, no_progress)
             return to.getvalue(), shown(url)
 
         return self._first(path, version, "mod", ask)
 
     @contextmanager
     def zip(
-        self, path: str, version: str, advance: Advance = _quiet
+        self, path: str, version: str, advance: Advance = no_progress
     ) -> Iterator[tuple[BinaryIO, str]]:
         """The zip of a module, at its beginning, and the URL that it came from.
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from attrs import define, field
 
 from rvbuild.core.errors import SourceError, VerificationError
-from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.ports import Advance, TreeSink, no_progress
 from rvbuild.core.source import PathSource
 from rvbuild.core.tree import Tree
 from rvbuild.fetchers.sinks import DigestSink
@@ -54,7 +54,7 @@ class PathFetcher:
         """
         sink = DigestSink()
         folder = os.path.abspath(path)
-        capture(folder, sink, lambda _done, _total: None)
+        capture(folder, sink, no_progress)
         return PathSource(path=folder, digest=str(sink.tree.root))
 
 

@@ -25,10 +25,6 @@ from rvbuild.fetchers.urls import Origin, origin, shown
 _CHUNK = 1 << 20
 
 
-def quietly(_done: int, _total: int) -> None:
-    """An ``Advance`` that tells nobody."""
-
-
 @frozen(kw_only=True)
 class Pin:
     """What the file must be. ``sha256`` empty: whatever comes (only the lock's maker asks so)."""

@@ -15,9 +15,9 @@ from attrs import frozen
 
 from rvbuild.archives.unpack import unpack
 from rvbuild.core.errors import SourceError
-from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.ports import Advance, TreeSink, no_progress
 from rvbuild.core.source import Wheel
-from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles, quietly
+from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
 from rvbuild.fetchers.pip_config import Indexes
 from rvbuild.fetchers.simple_index import ACCEPT, IndexFile, index_name, parse_index
 from rvbuild.fetchers.urls import shown
@@ -69,7 +69,7 @@ class PypiFetcher:
         sha256 = chosen.sha256
         if not sha256:  # the index does not say: it is what comes now
             pin = Pin(label=chosen.filename, sha256="", size=chosen.size)
-            with self.files.opened(pin, [chosen.url], quietly) as got:
+            with self.files.opened(pin, [chosen.url], no_progress) as got:
                 sha256 = got.sha256
         return Wheel(
             project=index_name(project), version=version, filename=chosen.filename, sha256=sha256

@@ -22,7 +22,7 @@ import httpx
 from attrs import define, field, frozen
 
 from rvbuild.core.errors import RvbuildError, SourceError
-from rvbuild.core.ports import Advance
+from rvbuild.core.ports import Advance, no_progress
 from rvbuild.fetchers.transfer import Again, Received, Transfer
 from rvbuild.fetchers.urls import Credentials, Origin, origin, printable, shown
 from rvbuild.fetchers.wire import Stall, Stalled, Wire
@@ -64,10 +64,6 @@ class Patience:
     connect: float = 15.0
     read: float = 60.0
     stall: Stall = field(factory=Stall)
-
-
-def _quiet(_done: int, _total: int) -> None:
-    pass
 
 
 class Transport:
@@ -148,7 +144,7 @@ class Transport:
         limit: int = DOWNLOAD_LIMIT,
         hashed: bool = False,
         headers: Mapping[str, str] | None = None,
-        advance: Advance = _quiet,
+        advance: Advance = no_progress,
     ) -> Received:
         """Write the body of ``url`` to ``to``; after a cut, go on where it ended.
 

@@ -14,11 +14,11 @@ from attrs import frozen
 
 from rvbuild.archives.unpack import unpack
 from rvbuild.core.errors import RecipeError, SourceError
-from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.ports import Advance, TreeSink, no_progress
 from rvbuild.core.source import DebianFile, UrlSource
 from rvbuild.fetchers.apt_config import Archives, source_path
 from rvbuild.fetchers.mirrors import Mirrors
-from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles, quietly
+from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
 from rvbuild.fetchers.urls import printable
 
 _CHUNK = 1 << 20
@@ -64,7 +64,7 @@ class UrlFetcher:
         attempts = Attempts(name)
         pin = Pin(label=name, sha256="")
         addresses = self._addresses(urls, debian, attempts)
-        with self.files.opened(pin, addresses, quietly, attempts=attempts, hint=_HINT) as got:
+        with self.files.opened(pin, addresses, no_progress, attempts=attempts, hint=_HINT) as got:
             return got.sha256
 
     def _addresses(

@@ -18,6 +18,7 @@ import pytest
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Event
+from rvbuild.core.ports import no_progress
 from rvbuild.core.source import DebianPackage
 from rvbuild.core.tree import File, Nested, Tree
 from rvbuild.fetchers.apt_config import Archives, find_archives, source_path
@@ -331,7 +332,7 @@ def fetcher(
 
 def fetched(fetcher: DebianFetcher, source: DebianPackage) -> Digest:
     sink = DigestSink()
-    fetcher.fetch(source, sink, lambda _done, _total: None)
+    fetcher.fetch(source, sink, no_progress)
     return sink.tree.root
 
 

@@ -19,6 +19,7 @@ from attrs import evolve
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError, RvbuildError, SourceError, VerificationError
+from rvbuild.core.ports import no_progress
 from rvbuild.core.source import GitSource
 from rvbuild.core.tree import File, Nested, Symlink, Tree
 from rvbuild.fetchers import git_tree
@@ -126,7 +127,7 @@ def fetcher(tmp_path: Path) -> Callable[..., GitFetcher]:
 
 def fetched(fetcher: GitFetcher, source: GitSource) -> Tree:
     sink = DigestSink()
-    fetcher.fetch(source, sink, lambda _done, _total: None)
+    fetcher.fetch(source, sink, no_progress)
     return sink.tree
 
 
@@ -251,7 +252,7 @@ def test_git_names_of_the_tree_are_recomputed(tmp_path: Path, fetcher: Callable[
     mine = fetcher(f"{URL}={folder}")
     source = mine.resolve(URL, run_git("rev-parse", "HEAD", cwd=folder))
     sink = GitNameSink(source.tree)
-    mine.fetch(source, sink, lambda _done, _total: None)
+    mine.fetch(source, sink, no_progress)
     assert sink.name == source.tree
 
 
@@ -310,7 +311,7 @@ def test_nothing_is_written_when_a_file_is_missing(
     loose(folder, object_name("blob", b"plain\n", commit)).unlink()
     sink = DigestSink()
     with pytest.raises(SourceError) as caught:
-        mine.fetch(source, sink, lambda _done, _total: None)
+        mine.fetch(source, sink, no_progress)
     assert caught.value.details == (f"{folder}: it lacks 1 of the commit's 9 files",)
     assert sink.nested == {}
 
@@ -381,7 +382,7 @@ def test_a_tree_with_a_name_that_git_would_not_check_out_is_refused(
     source = mine.resolve(URL, commit_of(folder, tree_of(folder, b"first", name, mode=mode)))
     sink = DigestSink()
     with pytest.raises(VerificationError):
-        mine.fetch(source, sink, lambda _done, _total: None)
+        mine.fetch(source, sink, no_progress)
     assert sink.nested == {}
 
 
@@ -755,7 +756,7 @@ def test_an_archive_with_a_repository_of_its_own_inside_is_passed_over(
         archives, sink = forge().archives, DigestSink()
         assert archives is not None
 
-        source, nobody = pinned(folder, commit), lambda _done, _total: None
+        source, nobody = pinned(folder, commit), no_progress
         if name == "file":
             archives.deliver(f"{site.address}{path}", source, sink, nobody)
             assert list(sink.nested) == ["file"]
@@ -778,9 +779,7 @@ def test_a_bad_archive_is_named(
     archives, sink = forge().archives, DigestSink()
     assert archives is not None
     with pytest.raises(Failed):
-        archives.deliver(
-            f"{site.address}{archive}", pinned(folder, commit), sink, lambda _done, _total: None
-        )
+        archives.deliver(f"{site.address}{archive}", pinned(folder, commit), sink, no_progress)
     assert sink.nested == {}
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RvbuildError, SourceError
+from rvbuild.core.ports import no_progress
 from rvbuild.core.source import (
     DebianPackage,
     GitSource,
@@ -64,7 +65,7 @@ def offline(tmp_path: Path, environment: dict[str, str]) -> Iterator[LazyFetcher
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
 def test_offline_every_kind_says_so(offline: LazyFetchers, source: Any):  # noqa: ANN401
     with pytest.raises(SourceError) as caught:
-        offline.fetch(source, DigestSink(), lambda _done, _total: None)
+        offline.fetch(source, DigestSink(), no_progress)
     assert "--offline" in " ".join([caught.value.message, *caught.value.details])
     assert (caught.value.hint or "").startswith(OFFLINE_HINT)
 
@@ -90,7 +91,7 @@ def test_a_folder_needs_no_network(tmp_path: Path, offline: LazyFetchers):
     expected: Nested = {"f": File(Digest.of(b"x"))}
     source = offline.path(str(folder))
     sink = DigestSink()
-    offline.fetch(source, sink, lambda _done, _total: None)
+    offline.fetch(source, sink, no_progress)
     assert str(sink.tree.root) == source.digest == str(Tree.of(expected).root)
 
 
@@ -105,7 +106,7 @@ def test_mirrors_of_the_settings_are_used(tmp_path: Path, environment: dict[str,
     assert sha256 == hashlib.sha256(b"data").hexdigest()
     sink = DigestSink()
     wanted = UrlSource(urls=("https://f.invalid/dl/a.bin",), sha256=sha256, unpack=False)
-    sources.fetch(wanted, sink, lambda _done, _total: None)
+    sources.fetch(wanted, sink, no_progress)
     expected: Nested = {"a.bin": File(Digest.of(b"data"))}
     assert sink.tree.root == Tree.of(expected).root
     assert list((tmp_path / "tmp").iterdir()) == []
@@ -114,7 +115,7 @@ def test_mirrors_of_the_settings_are_used(tmp_path: Path, environment: dict[str,
 
 def test_something_else_is_no_source(offline: LazyFetchers):
     with pytest.raises(RvbuildError):
-        offline.fetch(File(Digest.of(b"")), DigestSink(), lambda _d, _t: None)
+        offline.fetch(File(Digest.of(b"")), DigestSink(), no_progress)
 
 
 def test_the_door_is_light():

@@ -11,6 +11,7 @@ import pytest
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import SourceError, VerificationError
+from rvbuild.core.ports import no_progress
 from rvbuild.core.tree import File, Nested, Symlink, Tree
 from rvbuild.fetchers.path import PathFetcher, capture
 from rvbuild.fetchers.sinks import DigestSink
@@ -42,14 +43,11 @@ EXPECTED: Nested = {
 }
 
 
-def quietly(_done: int, _total: int) -> None: ...
-
-
 def test_everything_but_git_is_taken(folder: Path):
     source = PathFetcher().resolve(str(folder))
     assert source.digest == str(Tree.of(EXPECTED).root)
     sink = DigestSink()
-    PathFetcher().fetch(source, sink, quietly)
+    PathFetcher().fetch(source, sink, no_progress)
     assert sink.tree.root == Tree.of(EXPECTED).root
 
 
@@ -57,7 +55,7 @@ def test_a_change_since_the_resolving_is_found(folder: Path):
     source = PathFetcher().resolve(str(folder))
     (folder / "sub" / "a").write_bytes(b"b")
     with pytest.raises(VerificationError, match="changed since"):
-        PathFetcher().fetch(source, DigestSink(), quietly)
+        PathFetcher().fetch(source, DigestSink(), no_progress)
 
 
 def changes(folder: Path) -> dict[str, Callable[[], object]]:

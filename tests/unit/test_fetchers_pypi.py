@@ -18,6 +18,7 @@ import pytest
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Event
+from rvbuild.core.ports import no_progress
 from rvbuild.core.source import Wheel
 from rvbuild.core.tree import File, Nested, Tree
 from rvbuild.fetchers.pinned_files import PinnedFiles
@@ -91,7 +92,7 @@ SOURCE = Wheel(project="tool-x", version="1.2", filename=NAME, sha256=SHA256)
 
 def fetched(fetcher: PypiFetcher, source: Wheel = SOURCE) -> Digest:
     sink = DigestSink()
-    fetcher.fetch(source, sink, lambda _done, _total: None)
+    fetcher.fetch(source, sink, no_progress)
     return sink.tree.root
 
 

@@ -16,6 +16,7 @@ from attrs import evolve
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError, SourceError, UsageError, VerificationError
 from rvbuild.core.events import Event
+from rvbuild.core.ports import no_progress
 from rvbuild.core.source import DebianFile, UrlSource
 from rvbuild.core.tree import File, Nested, Tree
 from rvbuild.fetchers.apt_config import Archives, find_archives
@@ -79,7 +80,7 @@ def source(address: str) -> UrlSource:
 
 def fetched(fetcher: UrlFetcher, wanted: UrlSource) -> Digest:
     sink = DigestSink()
-    fetcher.fetch(wanted, sink, lambda _done, _total: None)
+    fetcher.fetch(wanted, sink, no_progress)
     return sink.tree.root
 
 
@@ -169,7 +170,7 @@ def test_nothing_reaches_the_sink_of_a_wrong_file(site: Site, fetcher: Callable[
     site.pages = {"/dl/lib-1.0.tar.gz": ARCHIVE + b"\0"}
     sink = DigestSink()
     with pytest.raises(VerificationError):
-        fetcher().fetch(source(site.address), sink, lambda _done, _total: None)
+        fetcher().fetch(source(site.address), sink, no_progress)
     assert sink.nested == {}
 
 
