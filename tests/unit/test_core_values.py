@@ -8,7 +8,6 @@ from rvbuild._reapi import reapi_pb2 as pb
 from rvbuild.core.action import Action, Command, Mount, Outcome, input_root
 from rvbuild.core.digest import EMPTY, Digest
 from rvbuild.core.errors import RecipeError, RvbuildError, VerificationError
-from rvbuild.core.events import Noticed, silent
 from rvbuild.core.graph import RecipeGraph, Target, parse_target
 from rvbuild.core.lock import spec_text
 from rvbuild.core.pinned import Values
@@ -288,7 +287,3 @@ def test_a_cycle_names_the_place_of_the_inputs():
     with pytest.raises(RecipeError) as caught:
         RecipeGraph([Target("a", "arm64")], lambda name, _a: table[name], "amd64")
     assert str(caught.value.where) == "here"
-
-
-def test_telling_nobody_does_nothing():
-    silent(Noticed("a", "b"))

@@ -25,10 +25,13 @@ class Disk(Barrier):
         return self.answers.pop(0) if self.answers else super()._sync()
 
 
-def test_a_disk_that_takes_everything(tmp_path: Path):
-    disk = Disk(tmp_path)
-    disk.wait()
-    disk.wait()
+def test_each_wait_asks_a_disk_that_takes_everything(tmp_path: Path):
+    """What was written after a barrier is not durable by it: the next one asks again."""
+    disk = Disk(tmp_path, None, None, None)
+    for left in (2, 1, 0):
+        disk.wait()
+        assert len(disk.answers) == left
+    assert disk._sync() is None, "the test's own disk takes everything, too"
 
 
 def test_after_a_failure_nothing_counts_as_durable(tmp_path: Path):
