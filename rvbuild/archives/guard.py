@@ -15,12 +15,10 @@ from typing import NoReturn
 
 from rvbuild.archives.limits import Limits, Links
 from rvbuild.core.errors import VerificationError
+from rvbuild.core.paths import MAX_LINKS, MAX_NAME, is_target, path_problem
 from rvbuild.core.ports import TreeSink
 
-_NAME_MAX = 255
 _DIRECTORY, _FILE, _LINK = "directory", "file", "symbolic link"
-_TARGET_MAX = 4095  # PATH_MAX without its NUL
-_HOPS_MAX = 40  # the kernel gives up on a path after as many links
 _WORK_MAX = 4_000_000  # path components looked at while links are followed
 
 
@@ -37,7 +35,7 @@ class Guard:
         into: The sink; of no use any more once a method here has raised.
         name: The archive, for messages.
         strip: How many leading components every path loses; what has no more is left out.
-        limits: How many entries, and how long a path.
+        limits: How many entries.
         links: Which links there may be.
     """
 
@@ -105,7 +103,7 @@ class Guard:
         if path is None:
             return
         self._may_link(entry)
-        if not target or "\0" in target or len(target.encode()) > _TARGET_MAX:
+        if not is_target(target):
             self.refuse(entry, f"a symbolic link to {shown(target) or 'nothing'}")
         if target[0] == "/" and self._allowed is not Links.ROOTED:
             self._escapes(entry, target)
@@ -143,29 +141,20 @@ class Guard:
             self._entries += 1
             if self._entries > self._limits.entries:
                 self.refuse(entry, f"the archive has more than {self._limits.entries} entries")
-        self._check(entry, of or entry)
+        if problem := path_problem(entry):
+            self.refuse(of or entry, problem)
         parts = entry.split("/")
         if "" in parts or "." in parts:
             parts = [part for part in parts if part not in {"", "."}]
         for part in parts if len(entry) > 63 else ():  # 63 characters have at most 252 bytes
-            if len(part) > 63 and len(part.encode()) > _NAME_MAX:
-                self.refuse(of or entry, f"a name of more than {_NAME_MAX} bytes")
+            if len(part) > 63 and len(part.encode()) > MAX_NAME:
+                self.refuse(of or entry, f"a name of more than {MAX_NAME} bytes")
         if ".." in parts:
             self.refuse(of or entry, "the path has '..' in it and could leave the root")
         if not (parts or is_directory):
             self.refuse(of or entry, "the path is the root's own, and it is no directory")
         parts = parts[self._strip :]
         return "/".join(parts) if parts else None
-
-    def _check(self, entry: str, blamed: str) -> None:
-        if not entry:
-            self.refuse(blamed, "an empty name")
-        if entry[0] == "/":
-            self.refuse(blamed, "the path is absolute")
-        if "\0" in entry:
-            self.refuse(blamed, "the name has a NUL in it")
-        if len(entry) * 4 > self._limits.path and len(entry.encode()) > self._limits.path:
-            self.refuse(blamed, f"the path is longer than {self._limits.path} bytes")
 
     def _claim(self, entry: str, path: str, kind: str) -> None:
         """Take ``path``, which must be free, and see that all above it are directories."""
@@ -224,7 +213,7 @@ class Guard:
             if onward is None:
                 continue
             hops += 1
-            if hops > _HOPS_MAX:
+            if hops > MAX_LINKS:
                 return
             at = [] if onward[0] == "/" else at[:-1]
             ahead += _reversed_parts(onward)

@@ -10,7 +10,6 @@ from enum import Enum
 from attrs import define, field, frozen
 
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.outline import MAX_PATH
 
 _RATIO_FLOOR = 64 << 20
 
@@ -19,13 +18,12 @@ _RATIO_FLOOR = 64 << 20
 class Limits:
     """What an archive may hold before it is refused.
 
-    ``total`` bytes unpacked (padding and headers included), ``entries``, ``path`` bytes of
-    one path, and ``ratio``: bytes unpacked for one byte read, looked at once 64 MiB came out.
+    ``total`` bytes unpacked (padding and headers included), ``entries``, and ``ratio``: bytes
+    unpacked for one byte read, looked at once 64 MiB came out.
     """
 
     total: int = 16 << 30
     entries: int = 500_000
-    path: int = MAX_PATH
     ratio: int = 250
 
 

@@ -20,6 +20,7 @@ from rvbuild.archives.guard import Guard
 from rvbuild.archives.limits import Limits, Links
 from rvbuild.archives.zip_directory import Entry, damaged, extras, read_directory
 from rvbuild.core.digest import EMPTY
+from rvbuild.core.paths import MAX_TARGET
 from rvbuild.core.ports import TreeSink
 
 _LOCAL = struct.Struct("<4s5H3L2H")  # 4.3.7
@@ -31,7 +32,6 @@ _ENCRYPTED = 1 | 1 << 6 | 1 << 13
 _DESCRIBED = 1 << 3
 _FLAGS = 0b110 | _DESCRIBED | 1 << 11  # deflate's level, data descriptor, UTF-8
 _AT_ONCE = 1 << 20
-_TARGET_MAX = 4096
 
 
 class Zip:
@@ -252,7 +252,7 @@ def _place(archive: Zip, guard: Guard, entry: Entry, path: str, *, runs: bool) -
         return guard.file(path, archive.chunks(entry), executable=runs)
     if kind != S_IFLNK:
         guard.refuse(entry.name, "neither a file, nor a directory, nor a symbolic link")
-    if entry.size > _TARGET_MAX:
+    if entry.size > MAX_TARGET:
         guard.refuse(entry.name, f"a symbolic link to {entry.size} bytes")
     guard.symlink(path, guard.decode(archive.read(entry)))
     return None

@@ -19,6 +19,7 @@ from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.gomod import escape_path
 from rvbuild.core.graph import QEMU, RecipeGraph, Target
 from rvbuild.core.lock import GoModuleSet, modules_key
+from rvbuild.core.paths import is_component
 from rvbuild.core.pinned import Pinned, Values, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import FOR_TARGET, Check, GoModulesSpec, Recipe, substitute
@@ -270,7 +271,7 @@ def _epoch(recipe: Recipe, date: str) -> str:
 def _inside(text: str, values: Mapping[str, str], where: Place | None) -> str:
     """The path of an output, below ``$out``."""
     path = substitute(text, values, where)
-    if {"", ".", ".."} & set(path.split("/")):
+    if not all(map(is_component, path.split("/"))):
         msg = f"not a path below $out: {path!r}"
         raise RecipeError(msg, where=where, hint="for example: bin/runc")
     return path

@@ -6,11 +6,8 @@ Knows: which paths and symlinks a tree may have. Must not know: disks, contents.
 from __future__ import annotations
 
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.tree import File, Nested, Symlink, check_name
-
-MAX_PATH = 2048
-"""Bytes of the longest path in a tree: half of Linux' PATH_MAX, so that a mount's or a
-store's own path fits in front of it."""
+from rvbuild.core.paths import check_name, path_problem
+from rvbuild.core.tree import File, Nested, Symlink
 
 _PENDING = Symlink("")
 
@@ -94,25 +91,8 @@ class Outline:
         return list(reversed(self._levels))
 
 
-def check_target(target: str) -> None:
-    """Refuse what cannot be the text of a symlink.
-
-    Raises:
-        VerificationError: empty, with NUL, not UTF-8, or over 4,095 bytes.
-    """
-    try:
-        fits = 0 < len(target.encode()) < 4096
-    except UnicodeEncodeError:
-        fits = False
-    if not fits or "\0" in target:
-        msg = f"not the target of a symlink: {target[:80]!r}"
-        raise VerificationError(msg)
-
-
 def _check_form(path: str) -> None:
-    if path.startswith("/"):
-        msg = f"path in a tree starts with a slash: {path[:60]!r}"
-        raise VerificationError(msg)
-    if len(path) * 4 > MAX_PATH and len(path.encode(errors="replace")) > MAX_PATH:
-        msg = f"path in a tree is longer than {MAX_PATH} bytes: {path[:60]!r}…"
+    problem = path_problem(path)
+    if problem:
+        msg = f"{problem}: {path[:60]!r}"
         raise VerificationError(msg)

@@ -14,6 +14,7 @@ from attrs import frozen
 from rvbuild.core import elf
 from rvbuild.core.elf import ByteView, Elf
 from rvbuild.core.errors import VerificationError
+from rvbuild.core.paths import MAX_LINKS
 
 CA_BUNDLES = (
     "etc/ssl/certs/ca-certificates.crt",  # Debian and most others
@@ -24,7 +25,6 @@ CA_BUNDLES = (
 
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 _LIBRARIES = ("lib", "usr/lib", "lib64", "usr/lib64", "usr/local/lib")
-_MOST_LINKS = 40  # the kernel gives up on a path after as many
 _MOST_SCRIPTS = 4  # and on an interpreter that is a script, whose interpreter is one, and so on
 _LINE = 256  # what it reads of a script's first line
 _TEXT = 1 << 20  # bytes of a passwd or a CA bundle that are looked at
@@ -110,7 +110,7 @@ class RootFs:
             entry = self.entries.get("/".join([*here, part]))
             if isinstance(entry, Link):
                 links += 1
-                if links > _MOST_LINKS:
+                if links > MAX_LINKS:
                     return None
                 here = [] if entry.target.startswith("/") else here
                 ahead += reversed(_parts(entry.target))

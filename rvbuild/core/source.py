@@ -16,6 +16,7 @@ from attrs import field, frozen
 
 from rvbuild.core.canonical import Json
 from rvbuild.core.errors import RecipeError
+from rvbuild.core.paths import is_component
 
 LAST_DATE = 253_402_300_799
 """The end of the year 9999, in Unix seconds: no later date has a form that everybody reads."""
@@ -33,7 +34,7 @@ def file_name(url: str) -> str:
     except ValueError:
         raise RecipeError(msg) from None
     name = unquote(parts.path.rpartition("/")[2])
-    if name in {"", ".", ".."} or "/" in name or not name.isprintable():
+    if not is_component(name) or not name.isprintable():
         host = parts.netloc.rpartition("@")[2]  # without a user's name and password
         raise RecipeError(msg, where=urlunsplit((parts.scheme, host, parts.path, "", "")))
     return name

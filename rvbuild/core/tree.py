@@ -16,25 +16,7 @@ from google.protobuf.message import DecodeError
 from rvbuild._reapi import reapi_pb2 as pb
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
-
-
-def check_name(name: str) -> None:
-    """Refuse what cannot be one path component.
-
-    Raises:
-        VerificationError: empty, ``.``, ``..``, or with ``/`` or NUL, or over 255 bytes.
-    """
-    if name in {"", ".", ".."} or "/" in name or "\0" in name:
-        msg = f"not a file name: {name!r}"
-        raise VerificationError(msg)
-    try:
-        length = len(name.encode())
-    except UnicodeEncodeError:
-        msg = f"file name is not UTF-8: {name!r}"
-        raise VerificationError(msg) from None
-    if length > 255:  # NAME_MAX of every file system we support
-        msg = f"file name longer than 255 bytes: {name[:40]!r}…"
-        raise VerificationError(msg)
+from rvbuild.core.paths import check_name
 
 
 @frozen

@@ -14,7 +14,7 @@ from typing import Protocol, Union
 from attrs import frozen
 
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.tree import check_name
+from rvbuild.core.paths import check_name
 
 FILE, EXECUTABLE, SYMLINK, FOLDER, SUBMODULE = "100644", "100755", "120000", "40000", "160000"
 

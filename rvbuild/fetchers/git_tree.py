@@ -13,6 +13,7 @@ from pathlib import Path
 from attrs import frozen
 
 from rvbuild.core.errors import VerificationError
+from rvbuild.core.paths import MAX_TARGET
 from rvbuild.core.ports import Advance, TreeSink
 from rvbuild.core.source import GitSource
 from rvbuild.fetchers.git_objects import (
@@ -34,7 +35,7 @@ from rvbuild.fetchers.urls import shown
 MAX_ENTRIES = 2_000_000
 """A tree that names itself over and over is small in git and endless on a disk."""
 
-MAX_SYMLINK = 4096  # PATH_MAX
+_LINE = 4096  # bytes of a path of this machine: PATH_MAX
 
 Placed = list[tuple[str, Entry]]
 
@@ -56,7 +57,7 @@ def objects_folder(repository: Path) -> Path | None:
 def _line(file: Path) -> str:
     """The path in one of git's small files, whatever its encoding is."""
     with file.open("rb") as opened:
-        text = os.fsdecode(opened.read(MAX_SYMLINK)).strip()
+        text = os.fsdecode(opened.read(_LINE)).strip()
     return "" if "\0" in text else text
 
 
@@ -186,7 +187,7 @@ def _check_count(seen: int) -> None:
 
 
 def _target(path: str, size: int, chunks: Iterable[bytes]) -> str:
-    if size > MAX_SYMLINK:
+    if size > MAX_TARGET:
         msg = f"symlink target of {size} bytes at {path}"
         raise VerificationError(msg)
     try:

@@ -14,8 +14,9 @@ from attrs import define, field
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
+from rvbuild.core.paths import check_name
 from rvbuild.core.ports import TreeSink
-from rvbuild.core.tree import File, Nested, Symlink, Tree, check_name
+from rvbuild.core.tree import File, Nested, Symlink, Tree
 from rvbuild.fetchers.git_objects import EXECUTABLE, FILE, SYMLINK, Leaf, Level, hasher, tree_name
 
 Leafy = dict[str, Any]

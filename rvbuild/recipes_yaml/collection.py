@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from rvbuild.core.errors import RecipeError, UsageError, suggestion
+from rvbuild.core.paths import is_component
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import RESERVED_NAMES, Recipe
 from rvbuild.recipes_yaml.document import MAX_BYTES
@@ -47,7 +48,7 @@ class RecipeCollection:
 
     def path(self, name: str) -> str | None:
         """The recipe's folder."""
-        for root in self.roots if _is_one_name(name) else ():
+        for root in self.roots if is_component(name) else ():
             folder = os.path.join(root, name)
             if os.path.lexists(os.path.join(folder, RECIPE_FILE)):
                 return folder
@@ -81,14 +82,9 @@ class RecipeCollection:
         return read_recipe(data, name, shown, tuple(_beside(folder)))
 
     def _without_file(self, name: str) -> str | None:
-        folders = (os.path.join(root, name) for root in self.roots if _is_one_name(name))
+        folders = (os.path.join(root, name) for root in self.roots if is_component(name))
         found = next((folder for folder in folders if os.path.isdir(folder)), None)
         return f"{found} has no file {RECIPE_FILE}" if found else None
-
-
-def _is_one_name(name: str) -> bool:
-    """Whether it can be a folder's name; what else could stand in a recipe leads elsewhere."""
-    return name not in {"", ".", ".."} and "/" not in name and "\0" not in name
 
 
 def _shown(path: str) -> str:

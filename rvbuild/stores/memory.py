@@ -15,7 +15,8 @@ from rvbuild.core.action import Outcome
 from rvbuild.core.derivation import Realisation
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
-from rvbuild.core.outline import Outline, check_target
+from rvbuild.core.outline import Outline
+from rvbuild.core.paths import check_target
 from rvbuild.core.ports import Root
 from rvbuild.core.tree import File, Symlink, Tree, lay_over
 

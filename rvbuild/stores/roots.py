@@ -16,8 +16,8 @@ from attrs import frozen
 
 from rvbuild.core.canonical import encode
 from rvbuild.core.errors import StoreError, VerificationError
+from rvbuild.core.paths import check_name
 from rvbuild.core.ports import Root
-from rvbuild.core.tree import check_name
 from rvbuild.stores.layout import REPAIR, Layout, guarded
 from rvbuild.stores.records import put_record, read_or_none, read_record
 

@@ -15,7 +15,8 @@ from rvbuild.core.action import Outcome
 from rvbuild.core.canonical import Json, encode
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.tree import Directory, File, Nested, Symlink, Tree, check_name, lay_over
+from rvbuild.core.paths import check_name
+from rvbuild.core.tree import Directory, File, Nested, Symlink, Tree, lay_over
 
 DIGESTS = st.builds(Digest.of, st.binary(max_size=3))
 ANY_NAME = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1)

@@ -10,10 +10,11 @@ from rvbuild.core.digest import EMPTY, Digest
 from rvbuild.core.errors import RecipeError, RvbuildError, VerificationError
 from rvbuild.core.graph import RecipeGraph, Target, parse_target
 from rvbuild.core.lock import spec_text
+from rvbuild.core.paths import check_name
 from rvbuild.core.pinned import Values
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.source import DebianFile, GoModFiles, PathSource, UrlSource, Wheel, file_name
-from rvbuild.core.tree import Directory, DirectoryNode, File, Symlink, Tree, check_name, lay_over
+from rvbuild.core.tree import Directory, DirectoryNode, File, Symlink, Tree, lay_over
 
 A, B = Digest.of(b"a"), Digest.of(b"b")
 
