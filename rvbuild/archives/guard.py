@@ -17,15 +17,10 @@ from rvbuild.archives.limits import Limits, Links
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.paths import MAX_LINKS, MAX_NAME, is_target, path_problem
 from rvbuild.core.ports import TreeSink
+from rvbuild.core.printable import brief
 
 _DIRECTORY, _FILE, _LINK = "directory", "file", "symbolic link"
 _WORK_MAX = 4_000_000  # path components looked at while links are followed
-
-
-def shown(text: str) -> str:
-    """``text`` for a message: short, and harmless on a terminal."""
-    text = text if len(text) <= 200 else text[:200] + "…"
-    return text if text.isprintable() else ascii(text)
 
 
 class Guard:
@@ -64,7 +59,7 @@ class Guard:
         Raises:
             VerificationError: always.
         """
-        raise VerificationError(message, where=f"{self._name}: entry {shown(entry)}", hint=hint)
+        raise VerificationError(message, where=f"{self._name}: entry {brief(entry)}", hint=hint)
 
     def decode(self, raw: bytes) -> str:
         """A name as text.
@@ -104,7 +99,7 @@ class Guard:
             return
         self._may_link(entry)
         if not is_target(target):
-            self.refuse(entry, f"a symbolic link to {shown(target) or 'nothing'}")
+            self.refuse(entry, f"a symbolic link to {brief(target) or 'nothing'}")
         if target[0] == "/" and self._allowed is not Links.ROOTED:
             self._escapes(entry, target)
         self._claim(entry, path, _LINK)
@@ -119,7 +114,8 @@ class Guard:
         of = self._path(target, of=entry)
         if of is None or self._kinds.get(of) != _FILE:
             self.refuse(
-                entry, f"a hard link to {shown(target)}, which is not an earlier file of it"
+                entry,
+                f"a hard link to {brief(target)}, which is not an earlier file of it",
             )
         self._claim(entry, path, _FILE)
         self._into.copy(path, of)
@@ -167,14 +163,14 @@ class Guard:
             kinds[parent] = _DIRECTORY
             parent = parent.rpartition("/")[0]
         if above != _DIRECTORY:
-            self.refuse(entry, f"{shown(parent)} above it is a {above}")
+            self.refuse(entry, f"{brief(parent)} above it is a {above}")
 
     def _may_link(self, entry: str) -> None:
         if self._allowed is Links.NONE:
             self.refuse(entry, "a link, where only files and directories may be")
 
     def _escapes(self, entry: str, target: str) -> NoReturn:
-        self.refuse(entry, f"a symbolic link that leads out of the root, to {shown(target)}")
+        self.refuse(entry, f"a symbolic link that leads out of the root, to {brief(target)}")
 
     def _stays_inside(self, path: str, target: str) -> None:
         """Refuse a target that can lead out of the root.

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NoReturn, Protocol
 
-from rvbuild.archives.guard import shown
 from rvbuild.core.errors import VerificationError
+from rvbuild.core.printable import brief
 
 CHUNK = 256 << 10
 
@@ -164,5 +164,5 @@ class Flow:
         Raises:
             VerificationError: always.
         """
-        what = f"entry {shown(self.entry)}" if self.entry else "a header"
+        what = f"entry {brief(self.entry)}" if self.entry else "a header"
         truncated(self.name, self.position, what)

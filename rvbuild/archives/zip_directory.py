@@ -12,9 +12,9 @@ from typing import BinaryIO
 
 from attrs import field, frozen
 
-from rvbuild.archives.guard import shown
 from rvbuild.archives.limits import Limits, Meter
 from rvbuild.core.errors import VerificationError
+from rvbuild.core.printable import brief
 
 _END = struct.Struct("<4s4H2LH")  # 4.3.16
 _LOCATOR = struct.Struct("<4sLQL")  # 4.3.15
@@ -30,7 +30,7 @@ _DIRECTORY_MAX = 128 << 20
 
 def damaged(name: str, message: str, entry: str = "") -> VerificationError:
     """The error of a zip archive, or of one entry of it."""
-    where = f"{name}: entry {shown(entry)}" if entry else name
+    where = f"{name}: entry {brief(entry)}" if entry else name
     return VerificationError(message, where=where)
 
 

@@ -87,7 +87,7 @@ class _Parser(argparse.ArgumentParser):
     """Tells what is wrong in the form of every other error."""
 
     def error(self, message: str) -> NoReturn:
-        from rvbuild.cli.messages import printable  # noqa: PLC0415 - only when it is needed
+        from rvbuild.core.printable import printable  # noqa: PLC0415 - only when it is needed
 
         self.exit(2, f"error: {printable(message)}\nhint: see `{self.prog} --help`\n")
 

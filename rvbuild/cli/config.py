@@ -15,7 +15,7 @@ from rvbuild.app.setting import SETTINGS, Value
 from rvbuild.app.settings import DEFAULT, PROJECT_FILE, user_file
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.memo import Memo
-from rvbuild.cli.messages import printable_line
+from rvbuild.core.printable import printable_line
 
 
 def config_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:

@@ -14,7 +14,6 @@ import sys
 from rvbuild.app.session import Session
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.memo import Memo
-from rvbuild.cli.messages import printable
 from rvbuild.cli.plan_text import plan_text
 from rvbuild.cli.words import session_of, targets_of
 from rvbuild.core.digest import Digest
@@ -22,6 +21,7 @@ from rvbuild.core.errors import UsageError
 from rvbuild.core.events import silent
 from rvbuild.core.plan import make_plan
 from rvbuild.core.ports import Store
+from rvbuild.core.printable import printable
 
 
 def plan_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:

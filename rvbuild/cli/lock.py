@@ -16,7 +16,7 @@ from rvbuild.app.session import Session, lock_at
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.lock_file import put_lock
 from rvbuild.cli.memo import Memo
-from rvbuild.cli.messages import count_text, printable_line
+from rvbuild.cli.messages import count_text
 from rvbuild.cli.words import run_of
 from rvbuild.core.derivation import Derivation, Fetch
 from rvbuild.core.digest import Digest
@@ -25,6 +25,7 @@ from rvbuild.core.graph import INDEPENDENT, RecipeGraph, Target, with_checkers
 from rvbuild.core.link import Linker
 from rvbuild.core.lock import Lock
 from rvbuild.core.pinned import Locked
+from rvbuild.core.printable import printable_line
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Nested

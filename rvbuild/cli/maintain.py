@@ -16,8 +16,9 @@ from attrs import asdict
 
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.memo import Memo
-from rvbuild.cli.messages import count_text, printable_line, size_text
+from rvbuild.cli.messages import count_text, size_text
 from rvbuild.core.errors import SandboxError, UsageError, VerificationError
+from rvbuild.core.printable import printable_line
 from rvbuild.executors.doctor import checks
 from rvbuild.stores.collect import collect
 from rvbuild.stores.fitness import refuse_unfit, refuse_unwritable

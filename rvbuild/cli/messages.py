@@ -3,8 +3,8 @@
 Knows: how errors, sizes, times and foreign text become lines. Must not know: commands, live
 displays; imports no rich.
 
-Everything that comes from outside (names, logs, servers' answers) goes through ``printable``
-or ``printable_line`` on its way to a terminal.
+Everything that comes from outside (names, logs, servers' answers) goes through ``core.printable``
+on its way to a terminal.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import TextIO
 from rvbuild.cli.excerpt import excerpt
 from rvbuild.core.errors import Interrupted, LockError, RecipeError, RvbuildError
 from rvbuild.core.place import Place
+from rvbuild.core.printable import printable, printable_line
 
 LONGEST_DETAIL = 1000
 """Characters of one line of details; whole lines are in the log that the hint names."""
@@ -42,33 +43,6 @@ def is_screen(stream: TextIO, environ: Mapping[str, str]) -> bool:
 def wants_color(stream: TextIO, environ: Mapping[str, str]) -> bool:
     """A terminal that can, and nobody set NO_COLOR (no-color.org: to anything but nothing)."""
     return is_screen(stream, environ) and not environ.get("NO_COLOR")
-
-
-# ---- foreign text
-
-
-def printable(text: str) -> str:
-    r"""A block of text with nothing that steers a terminal.
-
-    Kept are tabs, newlines, and what Unicode calls printable. Escaped, as Python would write
-    it (``\x1b``), is the rest: C0 and C1 controls, carriage returns, bidirectional overrides
-    and other format characters, separators but the space, lone surrogates.
-    """
-    return _escaped(text, "\t\n")
-
-
-def printable_line(text: str) -> str:
-    """The same for what must stay on one line: tabs and newlines are escaped, too."""
-    return _escaped(text, "")
-
-
-def _escaped(text: str, kept: str) -> str:
-    if text.isprintable():  # nearly always
-        return text
-    return "".join(
-        char if char.isprintable() or char in kept else char.encode("unicode_escape").decode()
-        for char in text
-    )
 
 
 # ---- numbers

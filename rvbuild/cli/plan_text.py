@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from rvbuild.cli.messages import printable_line
 from rvbuild.core.derivation import Fetch, Merge
 from rvbuild.core.plan import Plan
+from rvbuild.core.printable import printable_line
 from rvbuild.core.source import DebianPackage, GoModule
 
 _MANY = {DebianPackage: "debian packages", GoModule: "go modules"}

@@ -17,18 +17,11 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
-from rvbuild.cli.messages import (
-    count_text,
-    duration_text,
-    is_screen,
-    printable,
-    printable_line,
-    size_text,
-    wants_color,
-)
+from rvbuild.cli.messages import count_text, duration_text, is_screen, size_text, wants_color
 from rvbuild.cli.row import Row
 from rvbuild.cli.tally import Summary, Tally, word_for
 from rvbuild.core.events import Event, Finished, Noticed, Phase, Planned, Progressed, Started, Wrote
+from rvbuild.core.printable import printable, printable_line
 
 FETCH_INTERVAL = 5.0
 """Seconds between two lines about fetches."""

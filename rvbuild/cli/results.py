@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from rvbuild.cli.messages import printable_line
+from rvbuild.core.printable import printable_line
 
 _MOST_FILES = 4
 

@@ -29,10 +29,11 @@ from rich.live import Live
 from rich.segment import ControlType
 from rich.text import Text
 
-from rvbuild.cli.messages import count_text, duration_text, printable_line, size_text
+from rvbuild.cli.messages import count_text, duration_text, size_text
 from rvbuild.cli.row import Row, Take
 from rvbuild.cli.tally import Running, View
 from rvbuild.core.events import Phase
+from rvbuild.core.printable import printable_line
 
 REFRESHES = 4
 """A second: times show whole seconds, and lines of logs can still be read."""

@@ -14,7 +14,6 @@ from rvbuild.app.workspace import Workspace
 from rvbuild.cli.closure import by_kind, closure_lines, prebuilt
 from rvbuild.cli.inspect import print_json
 from rvbuild.cli.memo import Memo
-from rvbuild.cli.messages import printable, printable_line
 from rvbuild.cli.sources import SourceInventory, SourceStatus
 from rvbuild.cli.words import session_of, targets_of
 from rvbuild.core.errors import LockError, RecipeError
@@ -22,6 +21,7 @@ from rvbuild.core.events import silent
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linked
 from rvbuild.core.lock import Lock, source_key
+from rvbuild.core.printable import printable, printable_line
 from rvbuild.core.recipe import FromSpec, Recipe
 from rvbuild.recipes_yaml.collection import RecipeCollection
 

@@ -20,10 +20,11 @@ from rvbuild.archives.zipfile import read_zip
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.gomod import escape_path, hash1, hash1_go_mod
 from rvbuild.core.ports import Advance, TreeSink, no_progress
+from rvbuild.core.printable import brief
 from rvbuild.core.source import GoModFiles, GoModule, GoToolchain
 from rvbuild.fetchers.go_proxy import MAX_ZIP, GoProxy
 from rvbuild.fetchers.go_zip import check_names
-from rvbuild.fetchers.urls import printable, shown
+from rvbuild.fetchers.urls import shown
 
 TOOLCHAIN = "golang.org/toolchain"
 _LIMITS = Limits(total=MAX_ZIP)
@@ -185,5 +186,5 @@ def _check(pinned: str, found: str, what: str, url: str) -> None:
             where=shown(url),
             hint="the version was moved upstream, or the proxy or network was tampered with: find "
             "out which before you lock it again; another GOPROXY may have the right one",
-            details=(f"pinned: {printable(pinned)}", f"got:    {found}"),
+            details=(f"pinned: {brief(pinned)}", f"got:    {found}"),
         )

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 
 from rvbuild.core.errors import VerificationError
-from rvbuild.fetchers.urls import printable
+from rvbuild.core.printable import brief
 
 _ASCII_NAME = re.compile(r"[-!#$%&()+,.=@\[\]^_{}~ /0-9A-Za-z]*")
 _MARK = re.compile(r"[-!#$%&()+,.=@\[\]^_{}~ 0-9A-Za-z]")
@@ -37,7 +37,7 @@ def check_names(names: Iterable[str], where: str) -> None:
             wrong = wrong or ("" if path == "go.mod" else "only the root has a go.mod")
         if wrong:
             msg = f"not the zip of a module: {wrong}"
-            raise VerificationError(msg, where=f"{where}: {printable(name)}")
+            raise VerificationError(msg, where=f"{where}: {brief(name)}")
         _claim(folded, path, where)
 
 
@@ -46,8 +46,8 @@ def _claim(folded: dict[str, str], path: str, where: str) -> None:
     while path:
         held = folded.setdefault(path.casefold(), path)
         if held != path:
-            msg = f"not the zip of a module: {printable(held)} differs in case alone"
-            raise VerificationError(msg, where=f"{where}: {printable(path)}")
+            msg = f"not the zip of a module: {brief(held)} differs in case alone"
+            raise VerificationError(msg, where=f"{where}: {brief(path)}")
         path = path.rpartition("/")[0]
         if folded.get(path.casefold()) == path:
             return

@@ -23,8 +23,9 @@ from attrs import define, field, frozen
 
 from rvbuild.core.errors import RvbuildError, SourceError
 from rvbuild.core.ports import Advance, no_progress
+from rvbuild.core.printable import brief
 from rvbuild.fetchers.transfer import Again, Received, Transfer
-from rvbuild.fetchers.urls import Credentials, Origin, origin, printable, shown
+from rvbuild.fetchers.urls import Credentials, Origin, origin, shown
 from rvbuild.fetchers.wire import Stall, Stalled, Wire
 
 DOCUMENT_LIMIT = 64 << 20
@@ -271,7 +272,7 @@ def _redirected(url: str, here: str, location: str, home: Origin) -> str:
         there = urljoin(here, location)
         scheme = origin(there)[0]
     except (SourceError, ValueError) as exc:
-        msg = f"redirected to {printable(shown(location))}, which is no http or https URL"
+        msg = f"redirected to {brief(shown(location))}, which is no http or https URL"
         raise SourceError(msg, where=shown(url)) from exc
     if home[0] == "https" and scheme != "https":
         msg = f"redirected from https to plain http ({shown(there)}): refused"
@@ -287,14 +288,14 @@ def _check_encoding(url: str, response: httpx.Response) -> None:
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     zipped = urlsplit(url).path.endswith((".gz", ".tgz")) and encoding in {"gzip", "x-gzip"}
     if encoding not in {"", "identity"} and not zipped:
-        msg = f"the server sent {printable(encoding, limit=40)}-encoded bytes, unasked"
+        msg = f"the server sent {brief(encoding, most=40)}-encoded bytes, unasked"
         raise SourceError(msg, where=shown(url))
 
 
 def _refusal(url: str, response: httpx.Response, credentials: Credentials) -> RvbuildError | Again:
     """What a status without a usable body means."""
     status = response.status_code
-    cause = f"{status} {printable(response.reason_phrase, limit=60)}".strip()
+    cause = f"{status} {brief(response.reason_phrase, most=60)}".strip()
     if status in {408, 425, 429} or status >= 500:
         return Again(cause, _retry_after(response))
     if said := _first_words(response):
@@ -315,7 +316,7 @@ def _first_words(response: httpx.Response) -> str:
         if len(got) > 4096:
             break
     lines = got[:4096].decode("utf-8", "replace").strip().splitlines()
-    return printable(lines[0]) if lines else ""
+    return brief(lines[0]) if lines else ""
 
 
 def _retry_after(response: httpx.Response) -> float | None:
@@ -338,10 +339,10 @@ def _fault(url: str, exc: httpx.TransportError) -> RvbuildError | Again:
     cause: BaseException | None = exc
     while cause is not None:
         if isinstance(cause, Stalled):
-            return Again(printable(str(exc)), stalled=True)
+            return Again(brief(str(exc).strip()), stalled=True)
         if isinstance(cause, ssl.SSLCertVerificationError):
             hint = "behind a company's own authority, name its certificates with SSL_CERT_FILE"
-            message = f"the server's certificate is not trusted: {printable(cause.verify_message)}"
+            message = f"the server's certificate is not trusted: {brief(cause.verify_message)}"
             return SourceError(message, where=shown(url), hint=hint)
         cause = cause.__cause__ or cause.__context__
-    return Again(printable(str(exc)) or type(exc).__name__)
+    return Again(brief(str(exc).strip()) or type(exc).__name__)

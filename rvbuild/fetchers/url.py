@@ -15,11 +15,11 @@ from attrs import frozen
 from rvbuild.archives.unpack import unpack
 from rvbuild.core.errors import RecipeError, SourceError
 from rvbuild.core.ports import Advance, TreeSink, no_progress
+from rvbuild.core.printable import brief
 from rvbuild.core.source import DebianFile, UrlSource
 from rvbuild.fetchers.apt_config import Archives, source_path
 from rvbuild.fetchers.mirrors import Mirrors
 from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
-from rvbuild.fetchers.urls import printable
 
 _CHUNK = 1 << 20
 _HINT = (
@@ -88,6 +88,6 @@ class UrlFetcher:
 
 def _http(url: str) -> str:
     if not url.startswith(("https://", "http://")):
-        msg = f"not an http or https URL: {printable(url)}"
+        msg = f"not an http or https URL: {brief(url)}"
         raise RecipeError(msg, hint="for a file of this machine use --mirror FROM=PATH")
     return url

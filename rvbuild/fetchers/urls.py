@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
+from rvbuild.core.printable import brief
 
 _PORTS = {"http": 80, "https": 443}
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -47,14 +48,7 @@ def shown(url: str) -> str:
         return "(a malformed URL)"
     netloc = parts.netloc.rpartition("@")[2]
     text = urlunsplit((parts.scheme, netloc, parts.path, "", ""))
-    return printable(text + "?…" if parts.query else text, limit=400)
-
-
-def printable(text: str, *, limit: int = 200) -> str:
-    """``text`` as one line without control, escape or bidirectional characters."""
-    cut = text[:limit].strip()
-    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
-    return safe + "…" if len(text.strip()) > limit else safe
+    return brief(text + "?…" if parts.query else text, most=400)
 
 
 @frozen

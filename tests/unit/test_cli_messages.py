@@ -13,8 +13,6 @@ from rvbuild.cli.messages import (
     LONGEST_DETAIL,
     count_text,
     duration_text,
-    printable,
-    printable_line,
     render_bug,
     render_error,
     size_text,
@@ -28,6 +26,7 @@ from rvbuild.core.errors import (
     StoreError,
 )
 from rvbuild.core.place import Place
+from rvbuild.core.printable import brief, printable, printable_line
 
 _RECIPE = "summary: runc\nsumary: OCI\noutputs:\n\trunc: {path: bin/runc}\n"
 
@@ -238,6 +237,7 @@ def test_durations(seconds: float, text: str):
 def test_blocks_keep_tabs_and_newlines_and_lines_do_not():
     assert printable("a\tb\nc\r") == "a\tb\nc\\r"
     assert printable_line("a\tb\nc\r") == "a\\tb\\nc\\r"
+    assert brief("a\tb\nc\r", most=3) == "a\\tb…"
 
 
 def test_no_login_of_a_url_is_shown() -> None:

@@ -15,8 +15,9 @@ from attrs import define
 from site_of_bytes import Answer, Asked, Naps, client, head, serve
 
 from rvbuild.core.errors import SourceError, StoreError, VerificationError
+from rvbuild.core.printable import brief
 from rvbuild.fetchers.transport import NotThere, Patience
-from rvbuild.fetchers.urls import Credentials, printable, shown
+from rvbuild.fetchers.urls import Credentials, shown
 from rvbuild.fetchers.wire import Stall
 
 BODY = bytes(range(256)) * 1024  # 256 KiB, any shift of which differs
@@ -571,5 +572,5 @@ def test_a_broken_netrc_is_told_when_it_matters_and_without_its_words(tmp_path: 
 
 def test_messages_carry_no_secrets_and_no_control_characters():
     assert shown("https://me:pw@h.example:8/p?token=1#f") == "https://h.example:8/p?…"
-    assert printable("a\x1b]0;x\x07\u202eb\r\nc") == "a\\x1b]0;x\\x07\\u202eb\\r\\nc"
-    assert printable("x" * 300) == "x" * 200 + "…"
+    assert brief("a\x1b]0;x\x07\u202eb\r\nc") == "a\\x1b]0;x\\x07\\u202eb\\r\\nc"
+    assert brief("x" * 300) == "x" * 200 + "…"

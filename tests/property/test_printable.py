@@ -7,8 +7,9 @@ import unicodedata
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rvbuild.cli.messages import printable, printable_line, render_error
+from rvbuild.cli.messages import render_error
 from rvbuild.core.errors import SourceError
+from rvbuild.core.printable import brief, printable, printable_line
 
 _ANY = st.text(st.characters(codec=None, exclude_categories=()))
 _STEERING = (
@@ -26,6 +27,7 @@ def _steers(char: str) -> bool:
 def test_no_control_survives(text: str):
     assert not any(_steers(char) for char in printable(text) if char not in "\t\n")
     assert not any(_steers(char) for char in printable_line(text))
+    assert not any(_steers(char) for char in brief(text))
 
 
 @given(_FOREIGN)
