@@ -5,12 +5,16 @@ Knows: the members of a package (deb(5)). Must not know: control information.
 
 from __future__ import annotations
 
-from rvbuild.archives.ar import Member, members
+from collections.abc import Iterator
+
+from attrs import define, field
+
 from rvbuild.archives.compression import decompressed
 from rvbuild.archives.guard import Guard
 from rvbuild.archives.limits import Limits, Links, Meter
-from rvbuild.archives.source import Flow, Readable, Source
+from rvbuild.archives.source import CHUNK, Flow, Readable, Source
 from rvbuild.archives.tar import read_tar
+from rvbuild.core import ar
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.ports import TreeSink
 
@@ -32,7 +36,7 @@ def read_deb(  # noqa: PLR0913 - all but three have a default
     limits = limits or Limits()
     guard = Guard(into, name, strip=strip, limits=limits, links=links)
     done = False
-    for number, member in enumerate(members(Source(stream, name))):
+    for number, member in enumerate(_members(Source(stream, name))):
         if number == 0:
             _check_version(member, name)
         elif member.name == "data.tar" or member.name.startswith("data.tar."):
@@ -47,7 +51,56 @@ def read_deb(  # noqa: PLR0913 - all but three have a default
         raise VerificationError(message, where=name)
 
 
-def _check_version(member: Member, name: str) -> None:
+def _check_version(member: _Member, name: str) -> None:
     if member.name != "debian-binary" or not member.read(64).startswith(b"2."):
         message = "not a Debian package of format 2"
         raise VerificationError(message, where=name)
+
+
+@define
+class _Member:
+    """One member; what is not read of it is passed over when the next one is asked for."""
+
+    name: str
+    left: int
+    _source: Source = field(repr=False)
+
+    def read(self, size: int) -> bytes:
+        """At most ``size`` bytes; nothing at the end.
+
+        Raises:
+            VerificationError: the archive ends before the member does.
+        """
+        size = min(size, self.left, CHUNK)
+        data = self._source.exactly(size, f"member {self.name}") if size else b""
+        self.left -= size
+        return data
+
+
+def _members(source: Source) -> Iterator[_Member]:
+    """Every member in turn; each is readable until the next is asked for.
+
+    deb(5): no index of symbols, no long names; a name may end with a slash.
+
+    Raises:
+        VerificationError: not an ar archive, damaged or truncated.
+    """
+    if source.exactly(len(ar.MAGIC), "its first line") != ar.MAGIC:
+        message = "not an ar archive"
+        raise VerificationError(message, where=source.name)
+    while source.peek(1):
+        header = _header(source)
+        member = _Member(header.name.removesuffix("/"), header.size, source)
+        yield member
+        while member.read(CHUNK):
+            """Passed over."""
+        if header.padding:
+            source.read(header.padding)
+
+
+def _header(source: Source) -> ar.Header:
+    at = source.taken
+    try:
+        return ar.parse_header(source.exactly(ar.HEADER_SIZE, "a member's header"), at)
+    except VerificationError as error:
+        raise VerificationError(error.message, where=source.name) from error

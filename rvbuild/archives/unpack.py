@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from rvbuild.archives import ar, deb, tar, zipfile
+from rvbuild.archives import deb, tar, zipfile
 from rvbuild.archives.compression import decompressed
 from rvbuild.archives.guard import Guard
 from rvbuild.archives.limits import Limits, Links, Meter
 from rvbuild.archives.source import Flow, Source
+from rvbuild.core import ar
 from rvbuild.core.ports import TreeSink
 
 _ZIP = (b"PK\3\4", b"PK\5\6")

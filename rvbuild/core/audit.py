@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from attrs import frozen
 
-from rvbuild.core import elf
+from rvbuild.core import ar, elf
 from rvbuild.core.architecture import ARCHITECTURES, Architecture, ElfMachine, of_elf
 from rvbuild.core.derivation import OutputRule
 from rvbuild.core.elf import ByteView, Elf
@@ -72,7 +72,7 @@ def _shape(rule: OutputRule, data: ByteView) -> Iterator[_Wrong]:
     magic = data[:8]
     if magic[:4] == elf.MAGIC:
         yield from _elf(rule, data)
-    elif magic in {elf.AR_MAGIC, elf.THIN_AR_MAGIC}:
+    elif magic in {ar.MAGIC, ar.THIN_MAGIC}:
         yield from _archive(rule, data)
     elif rule.kind == "executable" and magic[:2] != b"#!":
         yield "it is neither an ELF file nor a script", "look at what the script put there"
@@ -137,7 +137,7 @@ def _archive(rule: OutputRule, data: ByteView) -> Iterator[_Wrong]:
     """Members must be for the target; one finding for each kind of trouble."""
     seen: set[str] = set()
     try:
-        for name, member in elf.members(data):
+        for name, member in ar.members(data):
             if member[:4] != elf.MAGIC or rule.architecture is None:
                 continue
             for what, hint in _machine(rule.architecture, elf.parse(member)):

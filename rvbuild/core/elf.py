@@ -1,8 +1,8 @@
-"""ELF files and ``ar`` archives: as much of them as an audit of outputs needs.
+"""ELF files: as much of them as an audit of outputs needs.
 
 Knows: bytes. Must not know: what is wanted of them, files, targets.
 Sources: System V ABI (gABI) chapters 4 and 5; RISC-V ELF psABI ("File Header",
-"Attributes"); ar(5).
+"Attributes").
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from rvbuild.core.architecture import EM_RISCV
 from rvbuild.core.errors import VerificationError
 
 MAGIC = b"\x7fELF"
-AR_MAGIC = b"!<arch>\n"
-THIN_AR_MAGIC = b"!<thin>\n"
 
 EXECUTABLE, SHARED = 2, 3  # e_type: ET_EXEC, ET_DYN
 
@@ -287,38 +285,3 @@ def riscv_extensions(arch: str) -> frozenset[str]:
     if "g" in found:
         found = found - {"g"} | {"i", "m", "a", "f", "d", "zicsr", "zifencei"}
     return frozenset(found)
-
-
-# ---- ar archives
-
-
-def members(data: ByteView) -> Iterator[tuple[str, ByteView]]:
-    """Each member of an ``ar`` archive but its indexes, with its name as written.
-
-    Raises:
-        VerificationError: the archive is damaged, or thin (its members are elsewhere).
-    """
-    if data[: len(AR_MAGIC)] != AR_MAGIC:
-        msg = "a thin archive has its members elsewhere" if is_thin(data) else "not an archive"
-        raise VerificationError(msg)
-    at = len(AR_MAGIC)
-    while at < len(data):
-        header = data[at : at + 60]
-        size_text = header[48:58].strip()
-        if len(header) != 60 or header[58:] != b"`\n" or not size_text.isdigit():
-            msg = f"archive has a damaged member at {at}"
-            raise VerificationError(msg)
-        size = int(size_text)
-        body = data[at + 60 : at + 60 + size]
-        if len(body) != size:
-            msg = f"archive ends inside its member at {at}"
-            raise VerificationError(msg)
-        name = header[:16].rstrip().decode("utf-8", "replace")
-        if name not in {"/", "//", "/SYM64/"}:
-            yield name, body
-        at += 60 + size + size % 2
-
-
-def is_thin(data: ByteView) -> bool:
-    """Whether it is an archive that only names its members."""
-    return data[: len(THIN_AR_MAGIC)] == THIN_AR_MAGIC

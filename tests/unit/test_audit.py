@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_elf import Made
 
-from rvbuild.core import elf
+from rvbuild.core import ar, elf
 from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.audit import audit
 from rvbuild.core.derivation import OutputRule
@@ -129,8 +129,8 @@ def test_damaged_and_thin_archives():
     library = rule("library", static=False)
     cut = archive(("a.o/", Made(kind=1).write()))[:-1]
     assert whats(b"!<thin>\n", library) == ["a thin archive has its members elsewhere"]
-    assert whats(b"!<arch>\nxx", library) == ["archive has a damaged member at 8"]
-    assert whats(cut, library) == ["archive ends inside its member at 8"]
+    assert whats(b"!<arch>\nxx", library) == ["the member's header at byte 8 is damaged"]
+    assert whats(cut, library) == ["the archive ends inside the member whose header is at byte 8"]
 
 
 FOUND = [
@@ -306,7 +306,7 @@ def test_tables_that_point_nowhere():
 
 def test_parse_refuses_what_is_not_elf():
     with pytest.raises(VerificationError, match="not an archive"):
-        list(elf.members(b"text"))
+        list(ar.members(b"text"))
     with pytest.raises(VerificationError, match="ends early"):
         elf.parse(b"\x7fELF")
     for head in (b"x" * 64, b"\x7fELF\3\1" + bytes(60), b"\x7fELF\2\3" + bytes(60)):
