@@ -8,12 +8,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import suppress
 
 from rvbuild.core.errors import StoreError
-from rvbuild.stores.barrier import sync_folder
-
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+from rvbuild.files.replacement import replace_file
 
 
 def put_lock(path: str, text: str) -> None:
@@ -28,7 +25,7 @@ def put_lock(path: str, text: str) -> None:
     real = os.path.realpath(path)
     try:
         _refuse_no_lock(path, real)
-        _replace(real, text, _mode_of(real))
+        replace_file(real, text.encode(), mode=_mode_of(real))
     except OSError as error:
         at = path if real == os.path.abspath(path) else f"{path} (a link to {real})"
         msg = f"the lock cannot be written: {error.strerror}"
@@ -46,23 +43,6 @@ def _refuse_no_lock(path: str, real: str) -> None:
     empty = os.path.exists(real) and os.path.getsize(real) == 0
     if empty and not real.startswith(inside):
         raise OSError(errno.EEXIST, "it is a link to an empty file outside of the project", path)
-
-
-def _replace(real: str, text: str, mode: int | None) -> None:
-    mine = f"{real}.{os.urandom(8).hex()}"  # a name that nobody can have taken
-    try:
-        with open(os.open(mine, _NEW, 0o666), "w", encoding="utf-8") as file:
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(mine, real)
-    except BaseException:  # an interrupt, too
-        with suppress(OSError):  # what went wrong first is what is told
-            os.unlink(mine)
-        raise
-    sync_folder(os.path.dirname(real), durable=True)
 
 
 def _mode_of(path: str) -> int | None:

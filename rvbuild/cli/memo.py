@@ -27,6 +27,7 @@ from contextlib import contextmanager, suppress
 
 from rvbuild.app.trust import made_by_trusted
 from rvbuild.app.workspace import PACKAGE
+from rvbuild.files.replacement import replace_file
 
 _RACY_NS = 20_000_000
 """Coarser than any kernel's clock tick: two writes within it can carry the same time."""
@@ -115,19 +116,11 @@ class Memo:
             self._write(json.dumps(memo).encode())
 
     def _write(self, data: bytes) -> None:
-        """Let the file appear whole, under a name that no other process can have meanwhile."""
+        """Let the file appear whole."""
         with suppress(FileExistsError):
             os.mkdir(self._folder, 0o755)
-        mine = f"{self._name}.{os.urandom(8).hex()}"
         with self._opened() as folder:
-            descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=folder)
-            try:
-                with open(descriptor, "wb") as file:
-                    file.write(data)
-                os.rename(mine, self._name, src_dir_fd=folder, dst_dir_fd=folder)
-            except BaseException:
-                os.unlink(mine, dir_fd=folder)
-                raise
+            replace_file(self._name, data, at=folder, mode=0o644, durable=False)
 
 
 def _program() -> str | None:

@@ -80,18 +80,3 @@ def sync_file(fd: int, *, durable: bool) -> None:
     """fsync(2), where durability is wanted."""
     if durable:
         os.fsync(fd)
-
-
-def sync_folder(path: str, *, durable: bool) -> None:
-    """fsync(2) of a folder: the names in it are durable.
-
-    Raises:
-        OSError: the disk could not take it.
-    """
-    if not durable:
-        return
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
