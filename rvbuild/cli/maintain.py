@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -30,8 +29,7 @@ from rvbuild.stores.verify import Finding, verify
 
 def doctor_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild doctor`: exit code 6 if something keeps this machine from building."""
-    folder = _nearest(workspace.store)
-    found = checks(folder, (refuse_unwritable, refuse_unfit))
+    found = checks(workspace.store, (refuse_unwritable, refuse_unfit))
     if arguments.json:
         sys.stdout.write(json.dumps([asdict(check) for check in found], indent=2) + "\n")
     for check in () if arguments.json else found:
@@ -40,13 +38,6 @@ def doctor_command(arguments: argparse.Namespace, workspace: Workspace, _memo: M
         if not check.ok:
             sys.stdout.write(f"     {printable_line(check.hint)}\n")
     return 0 if all(check.ok for check in found) else SandboxError.exit_code
-
-
-def _nearest(path: str) -> str:
-    """The nearest folder upwards that exists: looking must not make the store."""
-    while not os.path.isdir(path):
-        path = os.path.dirname(path)
-    return path
 
 
 def store_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:

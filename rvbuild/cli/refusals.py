@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 
 from rvbuild.cli.place import RESULT, is_our_link
 from rvbuild.core.errors import UsageError
+from rvbuild.files.folder import nearest
 
 _ANOTHER = "use another DIR with -o"
 
@@ -27,7 +28,7 @@ def refuse_occupied(places: Iterable[str]) -> None:
             _refuse("there is something that rvbuild did not make", place, "move it away")
         if os.path.lexists(folder) and not os.path.isdir(folder):
             _refuse("the results' folder is something else", folder, "move it away")
-        if not os.access(_nearest(folder), os.W_OK):
+        if not os.access(nearest(folder, os.path.lexists), os.W_OK):
             _refuse("results cannot be linked here: no right to write", folder, "go elsewhere")
         try:
             place.encode()
@@ -41,7 +42,7 @@ def refuse_no_folder(output: str) -> None:
     Raises:
         UsageError: it cannot be a folder that one may write.
     """
-    near = _nearest(os.path.abspath(output)) if output else ""
+    near = nearest(os.path.abspath(output), os.path.lexists) if output else ""
     if os.path.islink(near) and not os.path.exists(near):
         target = f"{os.readlink(near)}, which is not there"
         msg = f"results cannot be copied there: it is a link to {target}"
@@ -90,10 +91,3 @@ def _is_in(path: str, folder: str) -> bool:
 
 def _refuse(message: str, where: str, hint: str) -> None:
     raise UsageError(message, where=where, hint=f"{hint}, or use -o DIR")
-
-
-def _nearest(folder: str) -> str:
-    """The nearest thing upwards that is there, if only as a link to nowhere."""
-    while not os.path.lexists(folder):
-        folder = os.path.dirname(folder)
-    return folder

@@ -26,6 +26,7 @@ from rvbuild.executors.sandbox import Launch, Sandbox
 from rvbuild.executors.step_log import StepLog
 from rvbuild.executors.threshold import Threshold
 from rvbuild.executors.watch import Watch
+from rvbuild.files.folder import nearest
 
 _OLDEST_BWRAP = (0, 5)  # --clearenv, --perms
 _OLDEST_GIT = (2, 25)
@@ -58,7 +59,7 @@ def checks(folder: str, store: Sequence[Look] = ()) -> tuple[Check, ...]:
     """Look at everything.
 
     Args:
-        folder: Where steps would run.
+        folder: The store, which may not be there: looking makes none.
         store: What looks whether the folder fits a store.
     """
     looks: tuple[tuple[str, Callable[[], Check]], ...] = (
@@ -96,7 +97,7 @@ def _proc() -> Check:
 
 
 def _store(folder: str, looks: Sequence[Look]) -> Check:
-    at = _nearest(os.path.join(folder, "tmp"))  # nothing of ours lies in the store itself
+    at = _steps_in(folder)
     for look in looks:
         try:
             look(at)
@@ -144,7 +145,7 @@ def _ids(folder: str) -> Check:
         found = "root alone is here" if os.geteuid() == 0 else "whoever starts rvbuild"
         return Check(name=name, ok=True, found=found)
     try:
-        with tempfile.TemporaryDirectory(dir=_nearest(os.path.join(folder, "tmp"))) as top:
+        with tempfile.TemporaryDirectory(dir=_steps_in(folder)) as top:
             _try_id(top)
     except (OSError, RvbuildError) as error:
         hint = getattr(error, "hint", None) or "the folder of the store must be writable"
@@ -167,7 +168,7 @@ def _accelerators(folder: str) -> Check:
     name = "compile caches"
     pool = identity.pool()
     try:
-        with tempfile.TemporaryDirectory(dir=_nearest(os.path.join(folder, "tmp"))) as top:
+        with tempfile.TemporaryDirectory(dir=_steps_in(folder)) as top:
             accelerator = Accelerator(f"{top}/caches/one", pool.common if pool else None)
             with accelerator.mounted(f"{top}/over") as layer:
                 said = _refusal({"/tmp": layer.overlay})  # noqa: S108 - a path inside
@@ -210,8 +211,13 @@ def _kernel() -> Check:
     return Check(name=name, ok=True, found=found)
 
 
+def _steps_in(folder: str) -> str:
+    """Where steps would run, as far as it is there: nothing of ours lies in the store itself."""
+    return nearest(os.path.join(folder, "tmp"), os.path.exists)
+
+
 def _disk(folder: str) -> Check:
-    at = _nearest(folder)
+    at = nearest(folder, os.path.exists)
     status = os.statvfs(at)
     free = status.f_bavail * status.f_frsize
     return Check(
@@ -220,13 +226,6 @@ def _disk(folder: str) -> Check:
         found=f"{free / 1e9:.1f} GB free at {at}",
         hint="" if free >= _ROOM_WANTED else "large builds want 10 GB: `rvbuild gc` frees some",
     )
-
-
-def _nearest(folder: str) -> str:
-    at = os.path.abspath(folder)
-    while not os.path.exists(at):
-        at = os.path.dirname(at)
-    return at
 
 
 def _git() -> Check:

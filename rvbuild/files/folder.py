@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -79,6 +79,19 @@ def kind_at(name: str, at: int | None = None) -> str:
         return kind_of(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode)
     except FileNotFoundError:
         return NOTHING
+
+
+def nearest(path: str, is_there: Callable[[str], bool]) -> str:
+    """The path itself, or the nearest one above it, that is there.
+
+    Args:
+        path: Absolute.
+        is_there: What counts: ``os.path.exists`` for anything but a link to nowhere,
+            ``os.path.lexists`` for that, too.
+    """
+    while not is_there(path):
+        path = os.path.dirname(path)
+    return path
 
 
 def open_folder(name: str, at: int | None = None) -> int:
