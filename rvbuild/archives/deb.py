@@ -98,7 +98,7 @@ def _members(source: Source) -> Iterator[_Member]:
             source.read(header.padding)
 
 
-def _header(source: Source) -> ar.Header:
+def _header(source: Source) -> ar.MemberHeader:
     at = source.taken
     try:
         return ar.parse_header(source.exactly(ar.HEADER_SIZE, "a member's header"), at)

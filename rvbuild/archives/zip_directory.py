@@ -35,7 +35,7 @@ def damaged(name: str, message: str, entry: str = "") -> VerificationError:
 
 
 @frozen
-class Entry:
+class ZipEntry:
     """One line of the central directory.
 
     ``name`` is as in the archive (``raw`` in bytes), a directory's ends with ``/``. ``mode``
@@ -81,7 +81,7 @@ class _Extent:
     count: int
 
 
-def read_directory(file: BinaryIO, name: str, limits: Limits) -> list[Entry]:
+def read_directory(file: BinaryIO, name: str, limits: Limits) -> list[ZipEntry]:
     """Every entry, in the order of the bytes.
 
     Raises:
@@ -199,13 +199,13 @@ def _extended(
     return values
 
 
-def _placed(rows: list[_Row], name: str, stop: int) -> Iterator[Entry]:
+def _placed(rows: list[_Row], name: str, stop: int) -> Iterator[ZipEntry]:
     """The entries with their ends: there is nothing between them, and none overlaps."""
     if rows and rows[0][-1] != 0:
         raise damaged(name, "bytes before the first entry")
     ends = [row[-1] for row in rows[1:]] + [stop]
     for row, end in zip(rows, ends, strict=bool(rows)):
-        entry = Entry(*row, end)
+        entry = ZipEntry(*row, end)
         if entry.offset + _LOCAL_SIZE + len(entry.raw) + entry.compressed > end:
             message = "it overlaps what comes after it"
             raise damaged(name, message, entry.name)

@@ -18,7 +18,7 @@ from typing import BinaryIO, NoReturn
 
 from rvbuild.archives.guard import Guard
 from rvbuild.archives.limits import Limits, Links
-from rvbuild.archives.zip_directory import Entry, damaged, extras, read_directory
+from rvbuild.archives.zip_directory import ZipEntry, damaged, extras, read_directory
 from rvbuild.core.digest import EMPTY
 from rvbuild.core.paths import MAX_TARGET
 from rvbuild.core.ports import TreeSink
@@ -48,7 +48,7 @@ class Zip:
         self._name = name
         self.entries = read_directory(file, name, limits or Limits())
 
-    def chunks(self, entry: Entry) -> Iterable[bytes]:
+    def chunks(self, entry: ZipEntry) -> Iterable[bytes]:
         """The content in pieces of at most 1 MiB; whoever takes all of them has it verified.
 
         Raises:
@@ -59,14 +59,14 @@ class Zip:
             return (self._read(entry),)
         return self._stream(entry)
 
-    def read(self, entry: Entry) -> bytes:
+    def read(self, entry: ZipEntry) -> bytes:
         """The whole content, verified; see `chunks`."""
         return b"".join(self.chunks(entry))
 
-    def _refuse(self, entry: Entry, message: str) -> NoReturn:
+    def _refuse(self, entry: ZipEntry, message: str) -> NoReturn:
         raise damaged(self._name, message, entry.name)
 
-    def _supported(self, entry: Entry) -> None:
+    def _supported(self, entry: ZipEntry) -> None:
         if entry.flags & ~_FLAGS:
             how = "encrypted" if entry.flags & _ENCRYPTED else "packed in an unknown way"
             self._refuse(entry, f"it is {how} (flags {entry.flags:#06x})")
@@ -76,14 +76,14 @@ class Zip:
         elif entry.method != _DEFLATED:
             self._refuse(entry, f"packed by method {entry.method}, not stored or deflated")
 
-    def _at(self, entry: Entry, offset: int, size: int) -> bytes:
+    def _at(self, entry: ZipEntry, offset: int, size: int) -> bytes:
         self._file.seek(offset)
         data = self._file.read(size)
         if len(data) != size:
             self._refuse(entry, f"the archive ends at byte {offset + len(data)}, inside of it")
         return data
 
-    def _read(self, entry: Entry) -> bytes:
+    def _read(self, entry: ZipEntry) -> bytes:
         most = _LOCAL.size + len(entry.raw) + _MAX16 + entry.compressed + 24
         span = self._at(entry, entry.offset, min(entry.end - entry.offset, most))
         start = self._data_at(entry, span)
@@ -96,7 +96,7 @@ class Zip:
             self._refuse(entry, "its content does not have the size or the CRC-32 given for it")
         return data
 
-    def _inflate(self, entry: Entry, data: bytes) -> bytes:
+    def _inflate(self, entry: ZipEntry, data: bytes) -> bytes:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
             content = inflater.decompress(data, entry.size + 1)
@@ -107,7 +107,7 @@ class Zip:
             self._refuse(entry, "its compressed data end too early or too late")
         return content
 
-    def _stream(self, entry: Entry) -> Iterator[bytes]:
+    def _stream(self, entry: ZipEntry) -> Iterator[bytes]:
         most = _LOCAL.size + len(entry.raw) + _MAX16
         span = self._at(entry, entry.offset, min(entry.end - entry.offset, most))
         start = entry.offset + self._data_at(entry, span)
@@ -124,11 +124,11 @@ class Zip:
         if size != entry.size or crc != entry.crc:
             self._refuse(entry, "its content does not have the size or the CRC-32 given for it")
 
-    def _pieces(self, entry: Entry, start: int, stop: int) -> Iterator[bytes]:
+    def _pieces(self, entry: ZipEntry, start: int, stop: int) -> Iterator[bytes]:
         for at in range(start, stop, _AT_ONCE):
             yield self._at(entry, at, min(_AT_ONCE, stop - at))
 
-    def _inflated(self, entry: Entry, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    def _inflated(self, entry: ZipEntry, pieces: Iterable[bytes]) -> Iterator[bytes]:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
             for piece in pieces:
@@ -146,7 +146,7 @@ class Zip:
         if not inflater.eof or inflater.unused_data:
             self._refuse(entry, "its compressed data end too early or too late")
 
-    def _data_at(self, entry: Entry, span: bytes) -> int:
+    def _data_at(self, entry: ZipEntry, span: bytes) -> int:
         """Where the data begin in ``span``, once the local header was seen to agree."""
         magic, _, flags, method, _, _, crc, compressed, size, name_size, extra_size = (
             _LOCAL.unpack_from(span)
@@ -165,7 +165,7 @@ class Zip:
             self._agree(entry, told, span[start:end])
         return end
 
-    def _agree(self, entry: Entry, told: tuple[int, int, int], extra: bytes) -> None:
+    def _agree(self, entry: ZipEntry, told: tuple[int, int, int], extra: bytes) -> None:
         """The longer way to see that a local header says what the directory says."""
         crc, compressed, size = told
         if compressed == size == _MAX32:
@@ -178,7 +178,7 @@ class Zip:
         if told != known and not (entry.flags & _DESCRIBED and told == (0, 0, 0)):
             self._refuse(entry, "its local header and the central directory disagree")
 
-    def _check_rest(self, entry: Entry, rest: bytes) -> None:
+    def _check_rest(self, entry: ZipEntry, rest: bytes) -> None:
         """See that nothing follows the data but the descriptor that was announced (4.3.9)."""
         if not entry.flags & _DESCRIBED:
             if rest:
@@ -236,7 +236,7 @@ def read_zip(  # noqa: PLR0913 - all but three have a default, all but two are n
     return hashes
 
 
-def _place(archive: Zip, guard: Guard, entry: Entry, path: str, *, runs: bool) -> str | None:
+def _place(archive: Zip, guard: Guard, entry: ZipEntry, path: str, *, runs: bool) -> str | None:
     """Hand one entry on as what it is; returns the SHA-256 of a file or directory."""
     kind = S_IFMT(entry.mode)
     if "\\" in path:

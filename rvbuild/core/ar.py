@@ -24,7 +24,7 @@ _INDEXES = {"/", "//", "/SYM64/"}  # of symbols and of long names, as GNU ar has
 
 
 @frozen
-class Header:
+class MemberHeader:
     """A member's name as written, without the spaces that fill it up, and its size in bytes."""
 
     name: str
@@ -36,7 +36,7 @@ class Header:
         return self.size % 2
 
 
-def parse_header(data: bytes, at: int) -> Header:
+def parse_header(data: bytes, at: int) -> MemberHeader:
     """Read the header that is at byte ``at`` of an archive.
 
     Raises:
@@ -47,7 +47,7 @@ def parse_header(data: bytes, at: int) -> Header:
     if end != _END or not digits.isdigit():
         msg = f"the member's header at byte {at} is damaged"
         raise VerificationError(msg)
-    return Header(name.decode("utf-8", "replace").rstrip(" "), int(digits))
+    return MemberHeader(name.decode("utf-8", "replace").rstrip(" "), int(digits))
 
 
 def members(data: ByteView) -> Iterator[tuple[str, ByteView]]:

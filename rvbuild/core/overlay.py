@@ -1,20 +1,17 @@
 """The union of trees, without opening the directories that only one of them reaches.
 
 Knows: how parts meet. Must not know: disks.
-Gives what ``Tree.of(lay_over(…))`` gives; 468 module trees share few directories.
+468 module trees share few directories.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn, Union
+from typing import NoReturn
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.tree import Directory, DirectoryNode, Node, Tree
-
-Level = dict[str, Union[Node, "Level"]]
-"""A directory that several parts reach; what is not a Level in it is final."""
+from rvbuild.core.tree import Directory, DirectoryNode, Tree, Unsealed, seal
 
 
 def union(parts: Sequence[tuple[str, Tree]]) -> Tree:
@@ -26,13 +23,13 @@ def union(parts: Sequence[tuple[str, Tree]]) -> Tree:
     known: dict[Digest, Directory] = {}
     for _, tree in parts:
         known.update(tree.directories)
-    root: Level = {}
+    root: Unsealed = {}
     for at, tree in parts:
         _lay(root, at, tree.root, known)
-    return _reachable(_seal(root, known), known)
+    return _reachable(seal(root, known), known)
 
 
-def _lay(root: Level, at: str, tree: Digest, known: dict[Digest, Directory]) -> None:
+def _lay(root: Unsealed, at: str, tree: Digest, known: dict[Digest, Directory]) -> None:
     if not at:
         stack = [(name, root, name, node) for name, node in known[tree].entries.items()]
     else:
@@ -56,13 +53,13 @@ def _lay(root: Level, at: str, tree: Digest, known: dict[Digest, Directory]) -> 
         )
 
 
-def _opened(level: Level, name: str, path: str, known: dict[Digest, Directory]) -> Level:
+def _opened(level: Unsealed, name: str, path: str, known: dict[Digest, Directory]) -> Unsealed:
     there = level.get(name)
     if isinstance(there, dict):
         return there
     if there is not None and not isinstance(there, DirectoryNode):
         _refuse(path)
-    inner: Level = {} if there is None else dict(known[there.digest].entries)
+    inner: Unsealed = {} if there is None else dict(known[there.digest].entries)
     level[name] = inner
     return inner
 
@@ -70,26 +67,6 @@ def _opened(level: Level, name: str, path: str, known: dict[Digest, Directory]) 
 def _refuse(path: str) -> NoReturn:
     msg = f"two inputs have different things at {path}"
     raise VerificationError(msg)
-
-
-def _seal(root: Level, known: dict[Digest, Directory]) -> Digest:
-    done: dict[int, Digest] = {}
-    stack: list[tuple[Level, bool]] = [(root, False)]
-    while stack:
-        here, children_done = stack.pop()
-        if not children_done:
-            stack.append((here, True))
-            stack.extend((node, False) for node in here.values() if isinstance(node, dict))
-            continue
-        directory = Directory(
-            {
-                name: DirectoryNode(done[id(node)]) if isinstance(node, dict) else node
-                for name, node in here.items()
-            }
-        )
-        done[id(here)] = digest = Digest.of(directory.encode())
-        known[digest] = directory
-    return done[id(root)]
 
 
 def _reachable(root: Digest, known: dict[Digest, Directory]) -> Tree:

@@ -1,14 +1,14 @@
 """Trees: REAPI ``Directory`` values that cannot be built invalid.
 
-Knows: names, order, encoding, and how trees are laid over each other.
+Knows: names, order, encoding.
 Must not know: disks. Format: Remote Execution API v2, ``Directory`` and ``Tree``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from operator import attrgetter
-from typing import Union
+from typing import Any, Union, cast
 
 from attrs import field, frozen
 from google.protobuf.message import DecodeError
@@ -116,7 +116,37 @@ def from_pb(message: pb.Digest) -> Digest:
 
 
 Nested = dict[str, Union[File, Symlink, "Nested"]]
-"""A whole tree as plain dictionaries: the form in which trees are made and merged."""
+"""A whole tree as plain dictionaries: the form in which trees are made."""
+
+Unsealed = dict[str, Union[Node, "Unsealed"]]
+"""A directory that is being made; what is no dictionary in it is final."""
+
+
+def seal(root: Unsealed, into: dict[Digest, Directory]) -> Digest:
+    """Hash a directory and all that is unsealed below it; add each ``Directory`` to ``into``."""
+    done: dict[int, Digest] = {}
+    for here in children_first(root):
+        directory = Directory(
+            {
+                name: DirectoryNode(done[id(node)]) if isinstance(node, dict) else node
+                for name, node in here.items()
+            }
+        )
+        done[id(here)] = digest = Digest.of(directory.encode())
+        into[digest] = directory
+    return done[id(root)]
+
+
+def children_first(root: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Each of nested dictionaries, after those that are in it. Trees may be deep."""
+    stack = [(root, False)]
+    while stack:
+        here, is_next = stack.pop()
+        if is_next:
+            yield here
+            continue
+        stack.append((here, True))
+        stack.extend((node, False) for node in here.values() if isinstance(node, dict))
 
 
 @frozen
@@ -128,26 +158,9 @@ class Tree:
 
     @classmethod
     def of(cls, nested: Nested) -> Tree:
-        """Hash a nested tree bottom-up, without recursion (trees may be deep)."""
+        """Hash a nested tree."""
         directories: dict[Digest, Directory] = {}
-        done: dict[int, Digest] = {}
-        stack: list[tuple[Nested, bool]] = [(nested, False)]
-        while stack:
-            here, children_done = stack.pop()
-            if not children_done:
-                stack.append((here, True))
-                stack.extend((node, False) for node in here.values() if isinstance(node, dict))
-                continue
-            directory = Directory(
-                {
-                    name: DirectoryNode(done[id(node)]) if isinstance(node, dict) else node
-                    for name, node in here.items()
-                }
-            )
-            digest = Digest.of(directory.encode())
-            directories[digest] = directory
-            done[id(here)] = digest
-        return cls(done[id(nested)], directories)
+        return cls(seal(cast("Unsealed", nested), directories), directories)
 
     def nested(self) -> Nested:
         """The tree as fresh nested dictionaries."""
@@ -214,42 +227,3 @@ def _length_first(data: bytes) -> bytes:
         length >>= 7
     prefix.append(length)
     return bytes(prefix) + data
-
-
-def _place(into: Nested, path: str) -> Nested:
-    for name in path.split("/") if path else ():
-        inner = into.setdefault(name, {})
-        if not isinstance(inner, dict):
-            msg = f"a file or symlink stands where a directory is needed: {path}"
-            raise VerificationError(msg)
-        into = inner
-    return into
-
-
-def lay_over(parts: Sequence[tuple[str, Nested]]) -> Nested:
-    """The union of trees, each at its path (``""`` is the root). Shares no dictionary with them.
-
-    Raises:
-        VerificationError: two parts have different things at one path.
-    """
-    result: Nested = {}
-    for at, part in parts:
-        stack: list[tuple[str, Nested, Nested]] = [(at, _place(result, at), part)]
-        while stack:
-            prefix, into, other = stack.pop()
-            for name, node in other.items():
-                path = f"{prefix}/{name}" if prefix else name
-                if isinstance(node, dict):
-                    inner = into.setdefault(name, {})
-                    if not isinstance(inner, dict):
-                        _refuse(path)
-                    else:
-                        stack.append((path, inner, node))
-                elif into.setdefault(name, node) != node:
-                    _refuse(path)
-    return result
-
-
-def _refuse(path: str) -> None:
-    msg = f"two inputs have different things at {path}"
-    raise VerificationError(msg)

@@ -15,6 +15,7 @@ from attrs import frozen
 
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.paths import check_name
+from rvbuild.core.tree import children_first
 
 FILE, EXECUTABLE, SYMLINK, FOLDER, SUBMODULE = "100644", "100755", "120000", "40000", "160000"
 
@@ -105,7 +106,7 @@ def parse_commit(data: bytes) -> Commit:
 
 
 @frozen
-class Entry:
+class TreeEntry:
     """One entry of a git tree; ``mode`` is one of this module's constants."""
 
     mode: str
@@ -124,7 +125,7 @@ _MODES = {
 }
 
 
-def parse_tree(data: bytes, like: str) -> Iterator[Entry]:
+def parse_tree(data: bytes, like: str) -> Iterator[TreeEntry]:
     """The entries of a tree object, in its order; ``like`` is any name of the repository.
 
     Raises:
@@ -149,7 +150,7 @@ def parse_tree(data: bytes, like: str) -> Iterator[Entry]:
             raise VerificationError(msg)
         seen.add(name)
         at = end + 1 + width
-        yield Entry(mode, name, data[at - width : at].hex())
+        yield TreeEntry(mode, name, data[at - width : at].hex())
 
 
 def check_entry_name(name: str) -> None:
@@ -172,24 +173,19 @@ class Leaf:
     object: str
 
 
-Level = dict[str, Union[Leaf, "Level"]]
+GitFolder = dict[str, Union[Leaf, "GitFolder"]]
+"""A git tree that is being made, as plain dictionaries."""
 
 
-def tree_name(root: Mapping[str, Leaf | Level], like: str) -> str:
+def tree_name(root: Mapping[str, Leaf | GitFolder], like: str) -> str:
     """The name that git gives to a whole tree; empty folders do not exist in git."""
     done: dict[int, str] = {}
-    stack: list[tuple[Mapping[str, Leaf | Level], bool]] = [(root, False)]
-    while stack:
-        here, children_done = stack.pop()
-        if children_done:
-            done[id(here)] = object_name("tree", _encode(here, done), like)
-            continue
-        stack.append((here, True))
-        stack.extend((node, False) for node in here.values() if isinstance(node, dict))
+    for here in children_first(root):
+        done[id(here)] = object_name("tree", _encode(here, done), like)
     return done[id(root)]
 
 
-def _encode(level: Mapping[str, Leaf | Level], done: Mapping[int, str]) -> bytes:
+def _encode(level: Mapping[str, Leaf | GitFolder], done: Mapping[int, str]) -> bytes:
     rows = []
     for name, node in level.items():
         check_entry_name(name)

@@ -22,7 +22,7 @@ from rvbuild.fetchers.git_objects import (
     SUBMODULE,
     SYMLINK,
     Commit,
-    Entry,
+    TreeEntry,
     checked,
     checked_chunks,
     parse_commit,
@@ -37,7 +37,7 @@ MAX_ENTRIES = 2_000_000
 
 _LINE = 4096  # bytes of a path of this machine: PATH_MAX
 
-Placed = list[tuple[str, Entry]]
+Placed = list[tuple[str, TreeEntry]]
 
 
 def objects_folder(repository: Path) -> Path | None:
@@ -162,7 +162,7 @@ class Delivery:
             advance(done, total)
 
 
-def _trees(reader: Objects, level: list[tuple[str, str]]) -> Iterable[list[Entry]]:
+def _trees(reader: Objects, level: list[tuple[str, str]]) -> Iterable[list[TreeEntry]]:
     for name, data in reader.read("tree", [name for _, name in level]):
         if data is None:
             msg = f"it lacks the tree {name}"

@@ -17,7 +17,15 @@ from rvbuild.core.errors import VerificationError
 from rvbuild.core.paths import check_name
 from rvbuild.core.ports import TreeSink
 from rvbuild.core.tree import File, Nested, Symlink, Tree
-from rvbuild.fetchers.git_objects import EXECUTABLE, FILE, SYMLINK, Leaf, Level, hasher, tree_name
+from rvbuild.fetchers.git_objects import (
+    EXECUTABLE,
+    FILE,
+    SYMLINK,
+    GitFolder,
+    Leaf,
+    hasher,
+    tree_name,
+)
 
 Leafy = dict[str, Any]
 """A nested tree with leaves of whichever kind; the sinks below give it its type."""
@@ -96,7 +104,7 @@ class GitNameSink:
     """
 
     like: str
-    _root: Level = field(init=False, factory=dict)
+    _root: GitFolder = field(init=False, factory=dict)
 
     def directory(self, path: str) -> None:
         _folder(self._root, path.split("/"), path)

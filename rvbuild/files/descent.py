@@ -19,7 +19,7 @@ _LONGEST = 4096
 
 
 @define
-class _Level:
+class _Visit:
     """A folder on the trail: its name in the one above, which inode it is, what is to do in it."""
 
     name: str
@@ -42,7 +42,7 @@ class Descent:
     def __init__(self, top: int, *, writable: bool = False) -> None:
         self._writable = writable
         self.here = os.dup(top)
-        self._trail = [_Level("", inode_of(os.fstat(top)))]
+        self._trail = [_Visit("", inode_of(os.fstat(top)))]
         self._allow(top)
 
     def close(self) -> None:
@@ -72,7 +72,7 @@ class Descent:
             set_mode(name, stat.S_IRWXU, self.here)
             inner = open_folder(name, self.here)
         self._allow(inner)
-        self._trail.append(_Level(name, inode_of(os.fstat(inner))))
+        self._trail.append(_Visit(name, inode_of(os.fstat(inner))))
         self._move(inner)
 
     def up(self) -> str:

@@ -16,9 +16,10 @@ from rvbuild.core.derivation import Realisation
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
 from rvbuild.core.outline import Outline
+from rvbuild.core.overlay import union
 from rvbuild.core.paths import check_target
 from rvbuild.core.ports import Root
-from rvbuild.core.tree import File, Symlink, Tree, lay_over
+from rvbuild.core.tree import File, Symlink, Tree
 
 _WAIT = 0.01
 
@@ -112,8 +113,7 @@ class MemoryStore:
         yield MemoryWriter(self)
 
     def merge(self, parts: Sequence[tuple[str, Digest]]) -> Digest:
-        union = lay_over([(at, self.tree(root).nested()) for at, root in parts])
-        return self.keep(Tree.of(union))
+        return self.keep(union([(at, self.tree(root)) for at, root in parts]))
 
     def path(self, root: Digest) -> str:
         """Where a copy of the tree is on this machine.

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rvbuild.core import overlay
 from rvbuild.core.action import Outcome
 from rvbuild.core.canonical import Json, encode
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.paths import check_name
-from rvbuild.core.tree import Directory, File, Nested, Symlink, Tree, lay_over
+from rvbuild.core.tree import Directory, File, Nested, Symlink, Tree
 
 DIGESTS = st.builds(Digest.of, st.binary(max_size=3))
 ANY_NAME = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1)
@@ -86,7 +87,7 @@ def test_a_name_is_one_path_component_or_refused(name: str):
 
 def union(parts: list[tuple[str, Nested]]) -> Nested | None:
     try:
-        return lay_over(parts)
+        return overlay.union([(at, Tree.of(part)) for at, part in parts]).nested()
     except VerificationError:
         return None
 

@@ -10,11 +10,12 @@ from rvbuild.core.digest import EMPTY, Digest
 from rvbuild.core.errors import RecipeError, RvbuildError, VerificationError
 from rvbuild.core.graph import RecipeGraph, Target, parse_target
 from rvbuild.core.lock import spec_text
+from rvbuild.core.overlay import union
 from rvbuild.core.paths import check_name
 from rvbuild.core.pinned import Values
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.source import DebianFile, GoModFiles, PathSource, UrlSource, Wheel, file_name
-from rvbuild.core.tree import Directory, DirectoryNode, File, Symlink, Tree, lay_over
+from rvbuild.core.tree import Directory, DirectoryNode, File, Symlink, Tree
 
 A, B = Digest.of(b"a"), Digest.of(b"b")
 
@@ -102,16 +103,9 @@ def test_trees_of_ten_thousand_levels_are_no_recursion():
     tree = Tree.of(nested)  # type: ignore[arg-type]
     assert len(tree.directories) == 10_001
     assert Tree.of(tree.nested()).root == tree.root
-    assert Tree.of(lay_over([("", tree.nested())])).root == tree.root
+    assert union([("", tree), ("", Tree.of({}))]) == tree
     ((path, _),) = tree.walk()
     assert path.count("/") == 10_000
-
-
-def test_laying_over_shares_nothing_with_its_parts():
-    part = {"d": {"f": File(A)}}
-    union = lay_over([("x", part), ("x/d", {"g": File(B)})])
-    assert union == {"x": {"d": {"f": File(A), "g": File(B)}}}
-    assert part == {"d": {"f": File(A)}}
 
 
 # ---- actions
