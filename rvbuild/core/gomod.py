@@ -41,7 +41,6 @@ class Requirement:
 
     path: str
     version: str
-    indirect: bool
     line: int
 
 
@@ -72,15 +71,10 @@ class Effective:
 
 @frozen(kw_only=True)
 class GoMod:
-    """A parsed go.mod; ``go`` and ``toolchain`` are empty where it has none.
-
-    ``toolchain`` is a name, as ``go1.23.6``.
-    """
+    """A parsed go.mod."""
 
     file: str = field(eq=False)
     module: str
-    go: str
-    toolchain: str
     requirements: tuple[Requirement, ...]
     replacements: tuple[Replacement, ...]
 
@@ -178,8 +172,6 @@ def parse_go_mod(text: str, file: str = "go.mod") -> GoMod:
     return GoMod(
         file=file,
         module=single.get("module", ""),
-        go=single.get("go", ""),
-        toolchain=single.get("toolchain", ""),
         requirements=tuple(requirements),
         replacements=tuple(replacements),
     )
@@ -189,7 +181,6 @@ def parse_go_mod(text: str, file: str = "go.mod") -> GoMod:
 class _Statement:
     verb: str
     words: tuple[str, ...]
-    comment: str
     file: str
     line: int
 
@@ -207,7 +198,7 @@ def _statements(text: str, file: str) -> Iterator[_Statement]:
     block = ""
     opened = 0
     for number, line in enumerate(text.split("\n"), 1):
-        words, comment = _words(line, Place(file, number))
+        words = _words(line, Place(file, number))
         if not words:
             continue
         if block:
@@ -222,14 +213,14 @@ def _statements(text: str, file: str) -> Iterator[_Statement]:
                 continue
             if words == ["(", ")"]:
                 continue
-        yield _Statement(verb=verb, words=tuple(words), comment=comment, file=file, line=number)
+        yield _Statement(verb=verb, words=tuple(words), file=file, line=number)
     if block:
         msg = f"the block of {block!r} is not closed"
         raise LockError(msg, where=Place(file, opened))
 
 
-def _words(line: str, where: Where | None) -> tuple[list[str], str]:
-    """The tokens of a line, unquoted, and its comment."""
+def _words(line: str, where: Where | None) -> list[str]:
+    """The tokens of a line, unquoted, without a comment."""
     words: list[str] = []
     at, end = 0, len(line.rstrip())
     while at < end:
@@ -240,11 +231,11 @@ def _words(line: str, where: Where | None) -> tuple[list[str], str]:
         at = token.end()
         kind, value = token.lastgroup, token.group(token.lastgroup or 0)
         if kind == "comment":
-            return words, value[2:].strip()
+            break
         if kind == "quoted":
             value = value[1:-1] if value[0] == "`" else re.sub(r"\\(.)", r"\1", value[1:-1])
         words.append(value)
-    return words, ""
+    return words
 
 
 def _requirement(statement: _Statement) -> Requirement:
@@ -255,7 +246,6 @@ def _requirement(statement: _Statement) -> Requirement:
     return Requirement(
         path=path,
         version=version,
-        indirect=re.fullmatch(r"indirect(?:;.*)?", statement.comment) is not None,
         line=statement.line,
     )
 

@@ -97,7 +97,7 @@ class FetcherSet:
         self.path = PathFetcher()
         self._go = GoProxy(
             transport=self._transport,
-            settings=Once(partial(go_settings, environment, settings.toolchain_env)),
+            settings=Once(partial(go_settings, environment)),
             spool=partial(_spool, tmp),
         )
         self._fetchers: dict[type, Any] = {

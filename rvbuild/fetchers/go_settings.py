@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from fnmatch import translate
 
 from attrs import frozen
@@ -46,16 +46,13 @@ class GoSettings:
         return any(_covers(pattern, module) for pattern in self.private)
 
 
-def go_settings(
-    environment: Mapping[str, str], toolchain_env: Callable[[], str] = lambda: ""
-) -> GoSettings:
+def go_settings(environment: Mapping[str, str]) -> GoSettings:
     """The settings of the environment, else of ``go env``'s file, else the defaults.
 
-    The defaults are those of an installed go command, else of a toolchain that was fetched.
+    The defaults are those of an installed go command.
 
     Args:
         environment: Where a variable is set.
-        toolchain_env: Gives the text of a toolchain's ``go.env``; empty if there is none.
 
     Raises:
         SourceError: no proxy is configured, or a file cannot be read.
@@ -63,7 +60,7 @@ def go_settings(
     found = {k: v for k in _SETTINGS if (v := environment.get(k, ""))}
     found = _user_file(environment) | found
     if "GOPROXY" not in found:
-        found = (_installed(environment) or parse_env(toolchain_env())) | found
+        found = _installed(environment) | found
     private = found.get("GONOPROXY", found.get("GOPRIVATE", ""))
     return GoSettings(
         proxies=parse_proxies(found.get("GOPROXY", "")),

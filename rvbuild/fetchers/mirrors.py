@@ -1,20 +1,16 @@
 """Mirrors: where else the bytes of a URL may be had.
 
-Knows: prefix rewriting, as ``--mirror FROM=TO`` gives it, and which addresses are local.
+Knows: prefix rewriting, as the setting ``mirrors`` has it, and which addresses are local.
 Must not know: how bytes travel, or what they are.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from attrs import field, frozen
-
-from rvbuild.core.errors import UsageError
-from rvbuild.fetchers.urls import shown
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -53,26 +49,6 @@ class Mirrors:
     """
 
     rules: tuple[tuple[str, str], ...] = field(default=())
-
-    @classmethod
-    def parse(cls, given: Iterable[str]) -> Mirrors:
-        """Read ``FROM=TO`` texts.
-
-        Raises:
-            UsageError: one has no ``=``, or an empty side.
-        """
-        rules = []
-        for text in given:
-            prefix, _, target = text.partition("=")
-            if not prefix or not target:
-                msg = f"not a mirror: {shown(text)}"
-                raise UsageError(
-                    msg,
-                    where="--mirror",
-                    hint="write --mirror FROM=TO: a URL prefix, a URL or path",
-                )
-            rules.append((prefix, target))
-        return cls(tuple(rules))
 
     def of(self, url: str) -> tuple[str, ...]:
         """The mirrors' addresses for ``url``, in the order of the rules; without ``url``."""

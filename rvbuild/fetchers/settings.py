@@ -5,7 +5,7 @@ Knows: the settings of one run. Must not know: what any fetcher does with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from attrs import field, frozen
 
@@ -13,10 +13,6 @@ from rvbuild.core.events import Reporter, silent
 
 OFFLINE_HINT = "run `rvbuild fetch TARGET` without --offline first"
 """What to do where the store lacks a pinned source, and ``--offline`` forbids to get it."""
-
-
-def _no_text() -> str:
-    return ""
 
 
 @frozen(kw_only=True)
@@ -30,7 +26,6 @@ class Settings:
         offline: Reach nothing but this machine.
         environment: The user's; the clients' configurations are found through it.
         notice: Told what a person should know and that stops nothing.
-        toolchain_env: Gives the text of a Go toolchain's ``go.env``, for its defaults.
     """
 
     tmp: str
@@ -38,4 +33,3 @@ class Settings:
     offline: bool = False
     environment: Mapping[str, str] = field(factory=dict, repr=False)
     notice: Reporter = field(default=silent)
-    toolchain_env: Callable[[], str] = _no_text

@@ -108,13 +108,13 @@ def fetcher(tmp_path: Path) -> Callable[..., GitFetcher]:
     """Makes fetchers with this test's folders; ``config`` becomes the user's git configuration."""
 
     def make(
-        *mirrors: str, config: str = "", offline: bool = False, stall: float = 60.0
+        *mirrors: tuple[str, str], config: str = "", offline: bool = False, stall: float = 60.0
     ) -> GitFetcher:
         home = tmp_path / "home"
         home.mkdir(exist_ok=True)
         (home / ".gitconfig").write_text(config)
         return GitFetcher(
-            mirrors=Mirrors.parse(mirrors),
+            mirrors=Mirrors(mirrors),
             repositories=tmp_path / "repositories",
             temp=tmp_path / "temp",
             environment={"PATH": os.environ["PATH"], "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"},
@@ -193,7 +193,7 @@ def test_a_local_mirror_gives_the_tree_itself(
 ):
     """Attributes of git archive are not applied; a submodule is an empty folder."""
     folder, commit = make_repository(tmp_path / "upstream", object_format)
-    mine = fetcher(f"{URL}={folder}")
+    mine = fetcher((URL, str(folder)))
     source = mine.resolve(URL, commit)
     assert source.tree == run_git("rev-parse", "HEAD^{tree}", cwd=folder)
     assert source.date == 1700000000
@@ -211,7 +211,7 @@ def test_a_bare_mirror_of_someone_else_is_read_without_its_configuration(
         config.write(f'[core]\n fsmonitor = touch {canary}\n[remote "origin"]\n promisor = true\n')
         config.write(f" url = ext::touch {canary}\n uploadpack = touch {canary}\n")
     os.chown(bare, 12345, 12345) if os.geteuid() == 0 else None
-    mine = fetcher(f"{URL}={bare}")
+    mine = fetcher((URL, str(bare)))
     assert fetched(mine, mine.resolve(URL, commit)).root == Tree.of(EXPECTED).root
     assert not canary.exists()
 
@@ -221,13 +221,13 @@ def test_a_linked_work_tree_is_a_mirror_too(
 ):
     folder, commit = repository
     run_git("worktree", "add", "-q", "--detach", str(tmp_path / "linked"), cwd=folder)
-    mine = fetcher(f"{URL}={tmp_path / 'linked'}")
+    mine = fetcher((URL, str(tmp_path / "linked")))
     assert fetched(mine, mine.resolve(URL, commit)).root == Tree.of(EXPECTED).root
 
 
 def test_paths_keep_only_those(repository: tuple[Path, str], fetcher: Callable[..., GitFetcher]):
     folder, commit = repository
-    mine = fetcher(f"{URL}={folder}")
+    mine = fetcher((URL, str(folder)))
     source = mine.resolve(URL, commit, ("tool", "lib"))
     assert source.paths == ("lib", "tool")
     kept: Nested = {"lib": EXPECTED["lib"], "tool": EXPECTED["tool"]}
@@ -238,7 +238,7 @@ def test_a_path_that_the_commit_lacks_is_named(
     repository: tuple[Path, str], fetcher: Callable[..., GitFetcher]
 ):
     folder, commit = repository
-    mine = fetcher(f"{URL}={folder}")
+    mine = fetcher((URL, str(folder)))
     source = mine.resolve(URL, commit, ("lib", "li"))
     with pytest.raises(VerificationError, match=r"nothing at li$"):
         fetched(mine, source)
@@ -249,7 +249,7 @@ def test_git_names_of_the_tree_are_recomputed(tmp_path: Path, fetcher: Callable[
     folder, _ = make_repository(tmp_path / "upstream")
     run_git("rm", "-q", "--cached", "module", cwd=folder)
     run_git("commit", "-q", "-m", "two", cwd=folder)
-    mine = fetcher(f"{URL}={folder}")
+    mine = fetcher((URL, str(folder)))
     source = mine.resolve(URL, run_git("rev-parse", "HEAD", cwd=folder))
     sink = GitNameSink(source.tree)
     mine.fetch(source, sink, no_progress)
@@ -263,11 +263,11 @@ def test_a_mirror_without_the_commit_is_passed_over(
     other = tmp_path / "other"
     other.mkdir()
     run_git("init", "-q", ".", cwd=other)
-    source = fetcher(f"{URL}={folder}").resolve(URL, commit)
-    both = fetcher(f"{URL}={other}", f"{URL}={folder}")
+    source = fetcher((URL, str(folder))).resolve(URL, commit)
+    both = fetcher((URL, str(other)), (URL, str(folder)))
     assert fetched(both, source).root == Tree.of(EXPECTED).root
     with pytest.raises(SourceError) as caught:
-        fetched(fetcher(f"{URL}={other}", f"{URL}={tmp_path}", offline=True), source)
+        fetched(fetcher((URL, str(other)), (URL, str(tmp_path)), offline=True), source)
     assert caught.value.details == (
         f"{other}: it has no commit {commit}",
         f"{tmp_path}: it is not a git repository",
@@ -283,7 +283,7 @@ def test_a_mirror_with_other_bytes_under_a_name_is_found_out(
 ):
     """For blob, tree and commit: what git hands out is hashed again."""
     folder, commit = repository
-    mine = fetcher(f"{URL}={folder}")
+    mine = fetcher((URL, str(folder)))
     source = mine.resolve(URL, commit)
     blob = object_name("blob", b"plain\n", commit)
     for kind, name, data in (
@@ -306,7 +306,7 @@ def test_nothing_is_written_when_a_file_is_missing(
 ):
     """A partial clone lacks files: another transport can still begin with a clean sink."""
     folder, commit = repository
-    mine = fetcher(f"{URL}={folder}", offline=True)
+    mine = fetcher((URL, str(folder)), offline=True)
     source = mine.resolve(URL, commit)
     loose(folder, object_name("blob", b"plain\n", commit)).unlink()
     sink = DigestSink()
@@ -322,7 +322,7 @@ def test_a_lock_with_another_tree_is_refused(
     folder, commit = repository
     source = GitSource(url=URL, commit=commit, tree="0" * 40, date=0)
     with pytest.raises(VerificationError, match="not 0000"):
-        fetched(fetcher(f"{URL}={folder}"), source)
+        fetched(fetcher((URL, str(folder))), source)
 
 
 def test_a_tree_that_holds_itself_over_and_over_is_refused(
@@ -337,7 +337,7 @@ def test_a_tree_that_holds_itself_over_and_over_is_refused(
         rows = "".join(f"040000 tree {tree}\t{n}\n" for n in range(10))
         tree = run_git("mktree", cwd=folder, stdin=rows.encode())
     commit = run_git("commit-tree", "-m", "bomb", tree, cwd=folder)
-    mine = fetcher(f"{URL}={folder}")
+    mine = fetcher((URL, str(folder)))
     with pytest.raises(VerificationError, match="more than 1,000 entries"):
         fetched(mine, mine.resolve(URL, commit))
 
@@ -376,7 +376,7 @@ def test_a_tree_with_a_name_that_git_would_not_check_out_is_refused(
 ):
     """Nothing is written of the whole commit: names are looked at before any content."""
     folder, _ = repository
-    mine = fetcher(f"{URL}={folder}")
+    mine = fetcher((URL, str(folder)))
     plain = mine.resolve(URL, commit_of(folder, tree_of(folder, b".gitx", b"y")))
     assert len(fetched(mine, plain).nested()) == 2
     source = mine.resolve(URL, commit_of(folder, tree_of(folder, b"first", name, mode=mode)))
@@ -390,7 +390,7 @@ def test_a_tree_with_one_name_twice_is_refused(
     repository: tuple[Path, str], fetcher: Callable[..., GitFetcher]
 ):
     folder, _ = repository
-    mine = fetcher(f"{URL}={folder}")
+    mine = fetcher((URL, str(folder)))
     source = mine.resolve(URL, commit_of(folder, tree_of(folder, b"a", b"a")))
     with pytest.raises(VerificationError, match="the name 'a' twice"):
         fetched(mine, source)
@@ -403,7 +403,7 @@ def test_a_date_that_no_lock_can_hold_is_refused_with_the_commit(
     repository: tuple[Path, str], fetcher: Callable[..., GitFetcher], when: str
 ):
     folder, _ = repository
-    mine = fetcher(f"{URL}={folder}")
+    mine = fetcher((URL, str(folder)))
     tree = tree_of(folder, b"a")
     for fine in ("0 +0000", "253402300799 -1200", "1700000000 +051800"):
         found = mine.resolve(URL, commit_of(folder, tree, fine))
@@ -419,7 +419,7 @@ def test_a_date_that_is_no_number_is_refused(
     repository: tuple[Path, str], fetcher: Callable[..., GitFetcher], when: str
 ):
     folder, _ = repository
-    mine = fetcher(f"{URL}={folder}")
+    mine = fetcher((URL, str(folder)))
     with pytest.raises(VerificationError, match="without a committer's time"):
         mine.resolve(URL, commit_of(folder, tree_of(folder, b"a"), when))
 
@@ -432,7 +432,7 @@ def test_a_work_tree_that_leads_nowhere_is_no_repository(
     (tmp_path / "linked").mkdir()
     (tmp_path / "linked" / ".git").write_bytes(line)
     with pytest.raises(SourceError) as caught:
-        fetcher(f"{URL}={tmp_path / 'linked'}", offline=True).resolve(URL, commit)
+        fetcher((URL, str(tmp_path / "linked")), offline=True).resolve(URL, commit)
     assert any("not a git repository" in line for line in caught.value.details)
 
 
@@ -445,7 +445,7 @@ def test_one_commit_over_http_and_again_without_network(
     run_git("commit", "-q", "-m", "two", "plain", cwd=folder)
     second = run_git("rev-parse", "HEAD", cwd=folder)
     with serving(smart_http(tmp_path)) as address:
-        mine = fetcher(f"{URL}={address}/upstream/.git")
+        mine = fetcher((URL, f"{address}/upstream/.git"))
         source = mine.resolve(URL, second)
     (clone,) = (tmp_path / "repositories").iterdir()
     listed = run_git("--git-dir", str(clone), "rev-list", "--all", cwd=tmp_path)
@@ -480,13 +480,13 @@ def test_a_damaged_clone_is_thrown_away(
     """It is named, and running again converges."""
     _, commit = repository
     with serving(smart_http(tmp_path)) as address:
-        mine = fetcher(f"{URL}={address}/upstream/.git")
+        mine = fetcher((URL, f"{address}/upstream/.git"))
         source = mine.resolve(URL, commit)
         (pack,) = (tmp_path / "repositories").glob("*.git/objects/pack/*.pack")
         pack.chmod(0o644)
         pack.write_bytes(pack.read_bytes()[:100] + b"\0" * 100)
         with pytest.raises(SourceError) as caught:
-            fetched(fetcher(f"{URL}={address}/upstream/.git", offline=True), source)
+            fetched(fetcher((URL, f"{address}/upstream/.git"), offline=True), source)
         assert f"it has no commit {commit}" in caught.value.details[0]
         assert list((tmp_path / "repositories").iterdir()) == []
         assert fetched(mine, source).root == Tree.of(EXPECTED).root
@@ -506,8 +506,10 @@ def test_a_silent_server_costs_its_stall_budget(
     folder, commit = repository
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        mine = fetcher(f"{URL}=http://127.0.0.1:{port}/x", f"{URL}=http://127.0.0.1:1/x", stall=0.3)
-        source = fetcher(f"{URL}={folder}").resolve(URL, commit)
+        mine = fetcher(
+            (URL, f"http://127.0.0.1:{port}/x"), (URL, "http://127.0.0.1:1/x"), stall=0.3
+        )
+        source = fetcher((URL, str(folder))).resolve(URL, commit)
         with pytest.raises(SourceError) as caught:
             fetched(mine, GitSource(url="http://127.0.0.1:1/y", commit=commit, tree=commit, date=0))
         assert "http://127.0.0.1:1/y: fatal: unable to access" in caught.value.details[-1]
@@ -560,7 +562,7 @@ def test_a_server_that_only_talks_costs_its_stall_budget(fetcher: Callable[..., 
     """Its words are on standard error all the time, where git's own progress is."""
     source = GitSource(url="http://x.invalid/x", commit="1" * 40, tree="2" * 40, date=0)
     with serving(Talking) as address, pytest.raises(SourceError) as caught:
-        fetched(fetcher(f"{source.url}={address}/x", stall=0.5), source)
+        fetched(fetcher((source.url, f"{address}/x"), stall=0.5), source)
     assert "no progress for 0.5 s" in str(caught.value.details)
 
 
@@ -640,7 +642,7 @@ def test_hostile_mirrors_start_no_command(
     dead = "http://127.0.0.1:1/x"
     if url:
         with pytest.raises(RvbuildError):
-            fetcher(f"{dead}={hostile}").resolve(dead, "1" * 40)
+            fetcher((dead, str(hostile))).resolve(dead, "1" * 40)
     quoted = hostile.replace("\n", "").replace("\x1b", "")
     with pytest.raises(RvbuildError):
         fetcher(config=f'[url "{quoted}"]\n insteadOf = {dead}\n').resolve(dead, "1" * 40)

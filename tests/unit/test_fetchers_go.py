@@ -460,9 +460,9 @@ def test_one_missing_go_mod_stops_the_rest(http_client: Transport):
 # ---- settings
 
 
-def settings_of(home: Path, toolchain: str = "", **environment: str) -> list[str]:
+def settings_of(home: Path, **environment: str) -> list[str]:
     given = {"HOME": str(home), "PATH": str(home / "bin"), **environment}
-    return [p.url for p in go_settings(given, lambda: toolchain).proxies]
+    return [p.url for p in go_settings(given).proxies]
 
 
 def write(path: Path, text: str) -> None:
@@ -472,17 +472,15 @@ def write(path: Path, text: str) -> None:
 
 
 def test_where_the_proxies_come_from(tmp_path: Path):
-    """The environment, the go command's file, the installed go, a toolchain; then nobody."""
+    """The environment, the go command's file, the installed go; then nobody."""
     env_file = "# x\nGOPROXY=https://file.example,direct\nGOFLAGS=-x\n"
     with pytest.raises(SourceError, match="no Go module proxy") as caught:
         settings_of(tmp_path)
     assert "GOPROXY" in str(caught.value.hint)
-    toolchain = "GOPROXY=https://toolchain.example\n"
-    assert settings_of(tmp_path, toolchain) == ["https://toolchain.example"]
     write(tmp_path / "bin/go", "#!/bin/sh\nprintf 'https://installed.example\\n\\n\\n'\n")
-    assert settings_of(tmp_path, toolchain) == ["https://installed.example"]
+    assert settings_of(tmp_path) == ["https://installed.example"]
     write(tmp_path / ".config/go/env", env_file)
-    assert settings_of(tmp_path, toolchain) == ["https://file.example", "direct"]
+    assert settings_of(tmp_path) == ["https://file.example", "direct"]
     write(tmp_path / "other", "GOPROXY=https://other.example\n")
     assert settings_of(tmp_path, GOENV=str(tmp_path / "other")) == ["https://other.example"]
     assert settings_of(tmp_path, GOENV="off") == ["https://installed.example"]

@@ -14,7 +14,7 @@ import pytest
 from attrs import evolve
 
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import RecipeError, SourceError, UsageError, VerificationError
+from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Event
 from rvbuild.core.ports import no_progress
 from rvbuild.core.source import DebianFile, UrlSource
@@ -61,7 +61,7 @@ def transport() -> Iterator[Transport]:
 
 @pytest.fixture
 def fetcher(tmp_path: Path, transport: Transport, told: list[Event]) -> Callable[..., UrlFetcher]:
-    def make(*mirrors: str, debian: str = "", offline: bool = False) -> UrlFetcher:
+    def make(*mirrors: tuple[str, str], debian: str = "", offline: bool = False) -> UrlFetcher:
         files = PinnedFiles(
             transport=transport, temp=tmp_path / "temp", offline=offline, report=told.append
         )
@@ -69,7 +69,7 @@ def fetcher(tmp_path: Path, transport: Transport, told: list[Event]) -> Callable
         def archives() -> Archives:
             return Archives((debian,)) if debian else find_archives({}, tmp_path / "no-apt")
 
-        return UrlFetcher(files=files, mirrors=Mirrors.parse(mirrors), archives=archives)
+        return UrlFetcher(files=files, mirrors=Mirrors(mirrors), archives=archives)
 
     return make
 
@@ -103,7 +103,7 @@ def test_its_own_sha256_is_found(site: Site, fetcher: Callable[..., UrlFetcher])
 
 def test_every_address_in_its_order(site: Site, fetcher: Callable[..., UrlFetcher]):
     """Mirrors before each URL, Debian's pool last; each attempt is named."""
-    mine = fetcher(f"{DEAD}/dl={site.address}/mirror", debian=f"{site.address}/debian")
+    mine = fetcher((f"{DEAD}/dl", f"{site.address}/mirror"), debian=f"{site.address}/debian")
     wanted = evolve(
         source(DEAD), urls=(f"{DEAD}/dl/lib-1.0.tar.gz", f"{site.address}/b.tgz"), debian=DEBIAN
     )
@@ -143,7 +143,7 @@ def test_a_machine_without_apt_still_names_every_attempt(fetcher: Callable[..., 
 def test_a_mirror_on_this_machine(tmp_path: Path, fetcher: Callable[..., UrlFetcher]):
     (tmp_path / "lib-1.0.tar.gz").write_bytes(ARCHIVE)
     for to in (str(tmp_path), f"file://{tmp_path}"):
-        mine = fetcher(f"{DEAD}/dl={to}", offline=True)
+        mine = fetcher((f"{DEAD}/dl", str(to)), offline=True)
         assert fetched(mine, source(DEAD)) == Tree.of(TREE).root
 
 
@@ -209,13 +209,6 @@ def test_credentials_in_a_url_stay_out_of_errors(fetcher: Callable[..., UrlFetch
 )
 def test_prefixes_end_at_path_components(rule: tuple[str, str], url: str, found: str | None):
     assert Mirrors((rule,)).of(url) == ((found,) if found else ())
-
-
-def test_mirrors_are_read_from_the_command_line():
-    assert Mirrors.parse(["https://a/=b=c"]).rules == (("https://a/", "b=c"),)
-    for text in ("x", "=x", "x="):
-        with pytest.raises(UsageError, match="not a mirror"):
-            Mirrors.parse([text])
 
 
 def test_what_is_local():
