@@ -65,5 +65,5 @@ class Meter:
         raise VerificationError(
             message,
             where=self.name,
-            hint="if this archive is what you expect, raise the limits of its source",
+            hint="a recipe can take it with `unpack: false`, and unpack it in a step",
         )

@@ -9,7 +9,7 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
      ├─ RecipeError           3  a recipe, with file, line and column
      ├─ LockError             3  a lock, or a lock that does not fit its recipe
      ├─ SourceError           4  a source could not be had
-     ├─ VerificationError     5  bytes are not what their name says
+     ├─ VerificationError     5  bytes, a tree or an output are not what they must be
      ├─ StepError             1  a step failed
      ├─ StoreError            1  the store could not be read or written (disk full, …)
      ├─ OutputError           1  an answer could not be written to standard output
@@ -84,7 +84,11 @@ class SourceError(RvbuildError):
 
 
 class VerificationError(RvbuildError):
-    """Bytes arrived, and they are not the pinned ones. Never retried silently elsewhere."""
+    """Something is not what it must be, and nothing is made of it.
+
+    Bytes are not the pinned ones, a file is damaged or of no known form, a path or link leads
+    out of its tree, two inputs have different things at one path, an output breaks its rules.
+    """
 
     exit_code = 5
 

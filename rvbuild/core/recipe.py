@@ -42,9 +42,10 @@ _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 class Reading:
     """A derived pin: one value read out of a source's file.
 
-    ``reader`` is ``go-module``, ``yaml``, ``shell``, ``regex``, ``line`` or ``git``;
-    ``argument`` is what it looks for. A rung of a ladder may be a ``literal``: its argument
-    is the value, and it has no source. ``where`` is the place of the pin in its recipe.
+    ``reader`` is ``go-module``, ``yaml``, ``shell``, ``regex``, ``line`` or ``git``, and
+    ``argument`` is what it looks for; or, in a rung of a ladder, it is ``literal``: then
+    ``argument`` is the value, and there is no source. ``where`` is the place of the pin in its
+    recipe.
     """
 
     source: str

@@ -52,9 +52,8 @@ class DebianFile:
 class UrlSource:
     """One file by its SHA-256; unpacked unless ``unpack`` is false: then its name counts.
 
-    ``strip`` leading path components are dropped. ``executable`` files keep their bit.
-    ``name`` is what the file is called: as its first URL, or in Debian's archive if it is only
-    there.
+    ``strip`` leading path components are dropped. ``name`` is what the file is called: as its
+    first URL, or in Debian's archive if it is only there.
 
     Raises:
         RecipeError: the URL does not end in a name.

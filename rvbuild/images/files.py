@@ -7,6 +7,7 @@ An archive is read through as often as it is asked for, and is never unpacked to
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 
@@ -77,6 +78,22 @@ def _unpack(place: str, name: str, take: Take, wanted: Wanted) -> None:
         flow.drain()
 
 
+class _Hashing:
+    """Chunks, and the hash of those that were taken. A generator ends where its user stops."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self.hash = hashlib.sha256()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = next(self._chunks)
+        self.hash.update(chunk)
+        return chunk
+
+
 class _Files:
     """A tree sink that hands on files: folders say nothing, and the guard refuses links."""
 
@@ -87,8 +104,11 @@ class _Files:
 
     def file(self, path: str, chunks: Iterable[bytes], *, executable: bool = False) -> str:
         del executable
-        self._take(path, chunks)
-        return ""  # who wants a digest makes it of the content
+        content = _Hashing(chunks)
+        self._take(path, content)
+        for _ in content:
+            """What was not taken is part of the file, too."""
+        return content.hash.hexdigest()
 
     def symlink(self, path: str, target: str) -> None: ...
 
