@@ -19,7 +19,7 @@ class Setting(NamedTuple):
 
     Attributes:
         name: As in a file.
-        form: What a value is: `path`, `paths`, `count`, `days`, `flag`, `table` or `mirrors`.
+        form: What a value is, one of `FORMS`.
         default: Its value where nobody set it.
         variable: The environment's name for it; empty for tables.
         summary: What it is for.
@@ -37,6 +37,7 @@ SETTINGS = (
     Setting("jobs", "count", None, "RVBUILD_JOBS", "steps at once; as many as cores"),
     Setting("offline", "flag", False, "RVBUILD_OFFLINE", "reach nothing but the store"),
     Setting("keep-days", "days", 14, "RVBUILD_KEEP_DAYS", "what gc keeps: used in so many days"),
+    Setting("max-size", "size", None, "RVBUILD_MAX_SIZE", "what gc leaves of the store; any size"),
     Setting("mirrors", "mirrors", {}, "", "where URLs that begin so are taken from"),
     Setting("options", "table", {}, "", "variants of recipes, as root = nft"),
     Setting("replace", "table", {}, "", "recipes that stand for a target input"),
@@ -49,6 +50,24 @@ BY_NAME = {setting.name: setting for setting in SETTINGS}
 def texts(value: Value) -> Texts:
     """A list's texts, or the one text that stands for a list."""
     return value if isinstance(value, tuple) else (value,) if isinstance(value, str) else ()
+
+
+_UNITS = {
+    "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
+    "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40,
+}  # fmt: skip
+
+
+def bytes_in(text: str) -> int | None:
+    """How many bytes a size is, as ``500M``, ``20 GiB`` or ``1000``; None if it is none.
+
+    ``k``, ``M``, ``G`` and ``T`` are powers of 1000, with an ``i`` of 1024; a ``B`` may follow.
+    """
+    digits = text.rstrip("kKMGTiB")
+    unit = text[len(digits) :].removesuffix("B")
+    number = digits.rstrip(" ")
+    known = number.isascii() and number.isdecimal() and unit in _UNITS
+    return int(number) * _UNITS[unit] if known else None
 
 
 def _is_text(value: object) -> bool:
@@ -78,6 +97,10 @@ FORMS: dict[str, tuple[str, Callable[[Value], bool]]] = {
     ),
     "count": ("a whole number from 1 on", lambda value: _is_number(value, 1)),
     "days": ("a whole number of days", lambda value: _is_number(value, 0)),
+    "size": (
+        "a size, as 500M or 20GiB",
+        lambda value: isinstance(value, str) and bytes_in(value) is not None,
+    ),
     "flag": ("true or false", lambda value: isinstance(value, bool)),
     "table": ("a table of texts", _is_table),
     "mirrors": ("a table: the beginning of a URL, and a place or a list of places", _is_mirrors),

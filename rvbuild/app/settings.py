@@ -26,7 +26,7 @@ import stat
 from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
 
-from rvbuild.app.setting import BY_NAME, FORMS, SETTINGS, Setting, Value, texts
+from rvbuild.app.setting import BY_NAME, FORMS, SETTINGS, Setting, Value, bytes_in, texts
 
 PROJECT_FILE = "rvbuild.toml"
 DEFAULT = "default"
@@ -134,6 +134,12 @@ class Settings:
     def keep_days(self) -> int:
         """For how many days gc keeps what was used."""
         return int(str(self._value("keep-days")))
+
+    @property
+    def max_size(self) -> int | None:
+        """How many bytes gc leaves in the store; None: any number."""
+        value = self._value("max-size")
+        return None if value is None else bytes_in(str(value))
 
     @property
     def mirrors(self) -> tuple[tuple[str, str], ...]:

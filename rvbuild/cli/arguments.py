@@ -189,6 +189,12 @@ def _parser() -> tuple[_Parser, Mapping[str, argparse.ArgumentParser]]:
         "gc", "remove from the store what no result and no recent build needs", common, json
     )
     gc.add_argument("--keep", metavar="DAYS", type=_whole, help="keep what was used lately (14)")
+    gc.add_argument(
+        "--max-size",
+        metavar="SIZE",
+        help="leave at most so much, as 20GiB: what was not used for longest goes first; "
+        "results that links show stay",
+    )
 
     command("config", "show each setting, its value, and who set it", common, json)
 

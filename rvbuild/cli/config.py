@@ -48,7 +48,9 @@ def _effective(name: str, value: Value, workspace: Workspace) -> Value:
     """The value that a run uses where nobody set one."""
     if value is not None:
         return value
-    return workspace.store if name == "store" else len(os.sched_getaffinity(0))
+    if name == "store":
+        return workspace.store
+    return len(os.sched_getaffinity(0)) if name == "jobs" else None
 
 
 def _files(workspace: Workspace) -> list[str]:

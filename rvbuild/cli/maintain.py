@@ -112,7 +112,8 @@ def _shown_results(store: LocalStore, repairs: Iterable[Repair]) -> str:
 
 def gc_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild gc`."""
-    gone = collect(_existing(workspace), keep_days=workspace.settings.keep_days)
+    settings = workspace.settings
+    gone = collect(_existing(workspace), keep_days=settings.keep_days, max_size=settings.max_size)
     for root in gone.unseen:
         said = f"kept what {root.link} shows: it cannot be looked at ({root.problem})"
         sys.stderr.write(

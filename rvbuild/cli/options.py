@@ -25,6 +25,7 @@ def settings_in(arguments: argparse.Namespace) -> dict[str, Value]:
         "jobs": given.get("jobs"),
         "offline": given.get("offline"),
         "keep-days": given.get("keep"),
+        "max-size": given.get("max_size"),
         "mirrors": _mirrors(given.get("mirror", ())),
         "options": table(given.get("option", ()), "--option", "NAME=VALUE"),
         "replace": table(given.get("replace", ()), "--replace", "NAME=RECIPE"),

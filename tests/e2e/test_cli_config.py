@@ -88,3 +88,19 @@ def test_a_project_is_where_its_settings_are(world: World):
     (world.folder / "rvbuild.toml").write_text("jobs = 3\n")
     told = world.at(below).fine("config", "--json").json["settings"]
     assert {"name": "jobs", "value": 3, "from": str(world.folder / "rvbuild.toml")} in told
+
+
+@pytest.mark.parametrize("in_file", [False, True])
+def test_gc_leaves_what_the_largest_size_allows_and_what_is_shown(world: World, *, in_file: bool):
+    world.step("shown", 'echo 1 > "$out/out.txt"')
+    world.step("hidden", 'echo 2 > "$out/out.txt"')
+    world.fine(f"shown-{HERE}", f"hidden-{HERE}")
+    (world.folder / f"result/hidden-{HERE}").unlink()
+    assert world.fine("gc", "--json").json["results"] == 0, "it was used lately"
+    if in_file:
+        (world.folder / "rvbuild.toml").write_text('max-size = "1kB"\n')
+        assert world.fine("gc", "--max-size", "1TiB", "--json").json["results"] == 0
+    gone = world.fine("gc", "--json", *(() if in_file else ("--max-size", "1kB"))).json
+    assert gone["results"] > 0
+    assert world.run("store", "verify").code == 0
+    assert (world.folder / f"result/shown-{HERE}/out.txt").read_text() == "1\n"

@@ -253,6 +253,7 @@ BAD_WORDS = [
     ([HELLO_HERE, "--mirror", "here=/there"], ["--mirror here", "beginning of a URL"]),
     ([f"misnamed-{HERE}"], ["no recipe called 'misnamed'", "has no file recipe.yaml"]),
     (["gc", "--keep", "long"], ["--keep", "'long' is not a whole number"]),
+    (["gc", "--max-size", "much"], ["'max-size' must be a size", "command line"]),
     (["store"], ["verify|repair|path"]),
     ([f"base-toolbox-{HERE}"], ["same for every architecture", "hint: say `base-toolbox`"]),
     ([HELLO_HERE, "-j", "-1"], ["-j -1", "at least one"]),

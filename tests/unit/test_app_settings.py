@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rvbuild.app.setting import SETTINGS
+from rvbuild.app.setting import SETTINGS, bytes_in
 from rvbuild.app.settings import Settings, user_file
 from rvbuild.core.errors import UsageError
 
@@ -93,6 +93,8 @@ WRONG = [
     ("jobs = true", "'jobs' must be a whole number", ""),
     ("jobs = 1.5", "'jobs' must be a whole number", ""),
     ("keep-days = -1", "'keep-days' must be a whole number of days", ""),
+    ("max-size = 20", "'max-size' must be a size, as 500M or 20GiB", ""),
+    ("max-size = '20 Go'", "'max-size' must be a size", ""),
     ("offline = 1", "'offline' must be true or false", ""),
     ("offline = 'yes'", "'offline' must be true or false", ""),
     ("store = ''", "'store' must be a path", ""),
@@ -137,6 +139,21 @@ def test_an_empty_variable_says_nothing(tmp_path: Path):
     empty = {setting.variable: "" for setting in SETTINGS if setting.variable}
     made = settings(tmp_path, environment=empty)
     assert (made.store, made.jobs, made.offline, made.keep_days) == (None, None, False, 14)
+
+
+SIZES = [
+    ("0", 0), ("1000", 1000), ("1000B", 1000), ("5k", 5000), ("5kB", 5000), ("5Ki", 5120),
+    ("5KiB", 5120), ("500M", 500_000_000), ("20 GiB", 20 << 30), ("2T", 2 * 10**12),
+    ("", None), ("G", None), ("-1", None), ("1.5G", None), ("5K", None), ("5m", None),
+    ("5BB", None), ("5iB", None), ("5 G B", None), ("٣", None), ("1_0", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "size"), SIZES)
+def test_sizes(tmp_path: Path, text: str, size: int | None):
+    assert bytes_in(text) == size
+    if size is not None:
+        assert settings(tmp_path, environment={"RVBUILD_MAX_SIZE": text}).max_size == size
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", True), ("TRUE", True), ("no", False)])
