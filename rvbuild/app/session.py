@@ -59,10 +59,12 @@ class Choices:
     Attributes:
         overrides: Folders that stand for sources, by the source's name.
         release: No compile caches, and nothing of this machine: what a release pipeline runs.
+        keep_failed: The folder of a step that fails stays, for a look.
     """
 
     overrides: Mapping[str, str] = field(factory=dict)
     release: bool = False
+    keep_failed: bool = False
 
 
 @define(slots=False)
@@ -210,12 +212,20 @@ class Session:
     def _executor(self) -> FitExecutor:
         layout = self.store.layout
         executor = LocalExecutor(
-            self.store, layout.tmp, jobs=_cores(), notice=self._notice, locks=layout.locks
+            self.store,
+            layout.tmp,
+            jobs=_cores(),
+            kept=self._tell_kept if self.choices.keep_failed else None,
+            notice=self._notice,
+            locks=layout.locks,
         )
         return FitExecutor(executor, (layout.trees, layout.tmp))
 
     def _notice(self, text: str) -> None:
         self.report(Noticed("steps", text))
+
+    def _tell_kept(self, label: str, folder: str) -> None:
+        self.report(Noticed(label, f"its folder stays until `rvbuild gc` removes it: {folder}"))
 
     def _forbidden(self) -> tuple[bytes, ...]:
         """What no output may hold: where the store is means nothing elsewhere."""

@@ -291,6 +291,11 @@ def _building() -> _Parser:
         help="after a failure, go on with what does not depend on it",
     )
     group.add_argument(
+        "--keep-failed",
+        action="store_true",
+        help="leave the folder of a step that fails, and tell where it is",
+    )
+    group.add_argument(
         "--release",
         action="store_true",
         help="no compile caches, no overrides: what a release pipeline runs",

@@ -30,8 +30,12 @@ def session_of(arguments: argparse.Namespace, workspace: Workspace, report: Repo
     overrides = table(getattr(arguments, "override", ()), "--override", "NAME=PATH")
     # no shell expands what follows the =
     overrides = {name: os.path.expanduser(path) for name, path in overrides.items()}
-    release = getattr(arguments, "release", False)
-    return Session(workspace, report, Choices(overrides=overrides, release=release))
+    choices = Choices(
+        overrides=overrides,
+        release=getattr(arguments, "release", False),
+        keep_failed=getattr(arguments, "keep_failed", False),
+    )
+    return Session(workspace, report, choices)
 
 
 @contextmanager

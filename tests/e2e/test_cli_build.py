@@ -138,6 +138,20 @@ def test_a_failed_step_registers_nothing(world: World):
     world.sound()
 
 
+def test_the_folder_of_a_failed_step_stays_for_who_asks(world: World):
+    world.step("sick", "echo partial > note; exit 9")
+    steps = world.store / "tmp"
+    world.run(f"sick-{HERE}")
+    assert list(steps.rglob("note")) == []
+    ran = world.run(f"sick-{HERE}", "--keep-failed")
+    (note,) = steps.rglob("note")
+    assert ran.code == 1
+    assert note.read_text() == "partial\n"
+    ran.said(f"its folder stays until `rvbuild gc` removes it: {note.parent.parent}")
+    world.fine("gc")
+    assert not note.exists()
+
+
 def test_the_log_after_success_and_after_failure(world: World):
     none = world.run("log", HELLO_HERE)
     assert (none.code, none.out) == (2, "")
