@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from google.protobuf.message import DecodeError
 
 from rvbuild._reapi import reapi_pb2 as pb
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RvbuildError, VerificationError
-from rvbuild.core.tree import Directory, DirectoryNode, Node, from_pb, to_pb
+from rvbuild.core.platform import Platform
+from rvbuild.core.tree import Directory, DirectoryNode, Node, Tree, from_pb, to_pb
 
 WORKING_DIRECTORY = "build"
 OUTPUT = "out"
@@ -38,35 +39,55 @@ def _sorted(given: Mapping[str, str]) -> dict[str, str]:
 
 @frozen(kw_only=True)
 class Command:
-    """What to run, as REAPI spells it; the environment is sorted by name."""
+    """What to run, as REAPI spells it, and on what; the environment is sorted by name."""
 
     arguments: tuple[str, ...]
     environment: Mapping[str, str] = field(converter=_sorted)
+    platform: Platform
 
     def encode(self) -> bytes:
         """The ``Command`` message."""
         message = pb.Command(
-            arguments=self.arguments, working_directory=WORKING_DIRECTORY, output_paths=[OUTPUT]
+            arguments=self.arguments,
+            working_directory=WORKING_DIRECTORY,
+            output_paths=[OUTPUT],
+            platform=self.platform.message(),
         )
         for name, value in self.environment.items():
             message.environment_variables.add(name=name, value=value)
         return message.SerializeToString(deterministic=True)
 
 
+@frozen
+class InputRoot:
+    """The root ``Directory`` of an action's inputs.
+
+    ``made`` are the root and the folders on the way to mounts: what neither a mount's tree nor
+    the toolbox's has, so that whoever sends the inputs to a server must send these, too.
+    """
+
+    digest: Digest
+    made: Mapping[Digest, Directory] = field(repr=False)
+
+
 @frozen(kw_only=True)
 class Action:
-    """A command, its input root, and its time limit in seconds."""
+    """A command, its input root, and its time limit in seconds.
+
+    The platform is in the command and, as REAPI 2.2 asks, in the action.
+    """
 
     command: Command
     mounts: tuple[Mount, ...]
-    input_root: Digest
+    input_root: InputRoot
     timeout: int
 
     def encode(self) -> bytes:
         """The ``Action`` message."""
         message = pb.Action(
             command_digest=to_pb(Digest.of(self.command.encode())),
-            input_root_digest=to_pb(self.input_root),
+            input_root_digest=to_pb(self.input_root.digest),
+            platform=self.command.platform.message(),
         )
         message.timeout.seconds = self.timeout
         return message.SerializeToString(deterministic=True)
@@ -83,6 +104,8 @@ class Outcome:
 
     ``tree`` is the digest of its ``Tree`` message. ``log`` is the digest of standard
     output and error together. A time-out is ``exit_code`` 124 (as ``timeout(1)`` has it).
+    ``inline_log`` are the log's bytes where a server sent them with its answer; the store may
+    lack them then.
     ``refusal`` says why there is no output although the command went well: what it left
     is none. Such an outcome is never recorded.
     ``limit`` says which limit the step went over, if it was stopped for that.
@@ -95,6 +118,7 @@ class Outcome:
     tree: Digest | None
     log: Digest
     refusal: RvbuildError | None = None
+    inline_log: bytes | None = field(default=None, eq=False)
     limit: str = field(default="", eq=False)
     accelerated: bool = field(default=False, eq=False)
 
@@ -111,7 +135,12 @@ class Outcome:
 
     @classmethod
     def decode(cls, data: bytes) -> Outcome:
-        """Read an ``ActionResult``.
+        """Read an ``ActionResult`` as servers answer.
+
+        Their answers may have no standard output, or have it inline; they may name only the
+        ``Tree`` message of an output (``with_root``); fields that rvbuild does not use are passed
+        over. An answer without the directory ``out`` is read, too: ``output`` and ``tree`` are
+        None, and nobody can use it.
 
         Raises:
             VerificationError: not such a message.
@@ -119,22 +148,39 @@ class Outcome:
         try:
             message = pb.ActionResult.FromString(data)
             out = next((o for o in message.output_directories if o.path == OUTPUT), None)
+            log = _digest(message.stdout_digest)
             return cls(
                 exit_code=message.exit_code,
-                output=from_pb(out.root_directory_digest) if out else None,
-                tree=from_pb(out.tree_digest) if out else None,
-                log=from_pb(message.stdout_digest),
+                output=_digest(out.root_directory_digest) if out else None,
+                tree=_digest(out.tree_digest) if out else None,
+                log=log or Digest.of(message.stdout_raw),
+                inline_log=None if log else message.stdout_raw,
             )
         except (DecodeError, ValueError) as error:
             msg = f"not an ActionResult message: {error}"
             raise VerificationError(msg) from error
 
+    def with_root(self, message: bytes) -> Outcome:
+        """This outcome with the root of its output, which ``message`` has.
+
+        Args:
+            message: The ``Tree`` message that ``tree`` names.
+
+        Raises:
+            VerificationError: not such a message.
+        """
+        return evolve(self, output=Tree.decode(message).root)
+
+
+def _digest(message: pb.Digest) -> Digest | None:
+    return from_pb(message) if message.hash else None
+
 
 Level = dict[str, "Node | Level"]
 
 
-def input_root(mounts: tuple[Mount, ...], toolbox: Directory | None) -> Digest:
-    """The digest of the root ``Directory`` that has each mount at its path.
+def input_root(mounts: tuple[Mount, ...], toolbox: Directory | None) -> InputRoot:
+    """The root ``Directory`` that has each mount at its path.
 
     Args:
         mounts: Every mount; the one at ``""`` is the toolbox.
@@ -158,12 +204,16 @@ def input_root(mounts: tuple[Mount, ...], toolbox: Directory | None) -> Digest:
         if level.setdefault(name, DirectoryNode(mount.tree)) != DirectoryNode(mount.tree):
             msg = f"two inputs at /{mount.path}"
             raise VerificationError(msg)
-    return _seal(root)
+    made: dict[Digest, Directory] = {}
+    return InputRoot(_seal(root, made), made)
 
 
-def _seal(level: Level) -> Digest:
+def _seal(level: Level, made: dict[Digest, Directory]) -> Digest:
     entries = {
-        name: DirectoryNode(_seal(node)) if isinstance(node, dict) else node
+        name: DirectoryNode(_seal(node, made)) if isinstance(node, dict) else node
         for name, node in level.items()
     }
-    return Digest.of(Directory(entries).encode())
+    directory = Directory(entries)
+    digest = Digest.of(directory.encode())
+    made[digest] = directory
+    return digest

@@ -3,36 +3,63 @@
 Knows: what enters a key. Must not know: trees, stores, what a step gives.
 Three forms: **Fetch** brings a source, **Merge** lays trees over each other,
 **Step** runs a script.
+
+A derivation's canonical bytes are a JSON object (RFC 8785) with the format's version and the
+kind, as ``{"derivation":2,"kind":"fetch","source":{"deb":"1f3a…"}}``. Their SHA-256 is the
+derivation digest. All that affects the result is in them, and nothing else: labels and
+accelerators are not.
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import Union
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 
 from rvbuild.core.canonical import Json, encode
 from rvbuild.core.digest import Digest
+from rvbuild.core.platform import Platform
 from rvbuild.core.source import Source
 
-VERSION = 1
+VERSION = 2
 """Part of every key: raised when the meaning of a derivation changes."""
 
 
-def _key(kind: str, identity: Json) -> str:
-    return hashlib.sha256(encode([VERSION, kind, identity])).hexdigest()
+def _encoded(kind: str, **facts: Json) -> bytes:
+    return encode({"derivation": VERSION, "kind": kind, **facts})
 
 
 @frozen(kw_only=True)
-class Fetch:
+class _Keyed:
+    """What every derivation has.
+
+    Attributes:
+        key: The digest of its canonical bytes.
+    """
+
+    key: Digest = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "key", Digest.of(self.encode()))
+
+    def encode(self) -> bytes:
+        """The canonical bytes."""
+        raise NotImplementedError
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the canonical bytes, by which others name it."""
+        return self.key.hash
+
+
+@frozen(kw_only=True)
+class Fetch(_Keyed):
     """Brings one source; its output is the source's tree."""
 
     source: Source
-    digest: str = field(init=False)
 
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "digest", _key("fetch", self.source.identity))
+    def encode(self) -> bytes:
+        return _encoded("fetch", source=self.source.identity)
 
     @property
     def label(self) -> str:
@@ -44,15 +71,15 @@ class Fetch:
 
 
 @frozen(kw_only=True)
-class Merge:
+class Merge(_Keyed):
     """The union of its parts' trees, each laid at a path (``""`` is the root)."""
 
     label: str = field(eq=False)
     parts: tuple[tuple[str, str], ...]
-    digest: str = field(init=False)
 
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "digest", _key("merge", self.parts))
+    def encode(self) -> bytes:
+        parts = [{"path": path, "derivation": derivation} for path, derivation in self.parts]
+        return _encoded("merge", parts=parts)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -66,6 +93,10 @@ class Input:
     path: str
     derivation: str
     writable: bool = False
+
+    @property
+    def identity(self) -> Json:
+        return asdict(self)
 
 
 @frozen(kw_only=True)
@@ -85,13 +116,12 @@ class OutputRule:
 
     @property
     def identity(self) -> Json:
-        facts = (self.name, self.path, self.kind, self.static, self.architecture)
-        return (*facts, "tls") if self.tls else facts
+        return asdict(self)
 
 
 @frozen(kw_only=True)
-class Step:
-    """Runs ``script`` in the sandbox.
+class Step(_Keyed):
+    """Runs ``script`` in the sandbox, on a machine with the properties ``platform``.
 
     ``accelerators`` take no part in the key. ``expect`` is text that the log must hold
     (for checks).
@@ -102,24 +132,23 @@ class Step:
     script: str
     environment: tuple[tuple[str, str], ...]
     timeout: int
+    platform: Platform
     outputs: tuple[OutputRule, ...] = ()
     expect: str | None = None
     accelerators: tuple[str, ...] = field(default=(), eq=False)
     is_check: bool = False
-    digest: str = field(init=False)
 
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "digest", _key("step", self._identity()))
-
-    def _identity(self) -> Json:
-        return {
-            "inputs": [[i.path, i.derivation, i.writable] for i in self.inputs_at],
-            "script": self.script,
-            "environment": self.environment,
-            "timeout": self.timeout,
-            "outputs": [rule.identity for rule in self.outputs],
-            "expect": self.expect,
-        }
+    def encode(self) -> bytes:
+        return _encoded(
+            "step",
+            inputs=[each.identity for each in self.inputs_at],
+            script=self.script,
+            environment=dict(self.environment),
+            timeout=self.timeout,
+            outputs=[rule.identity for rule in self.outputs],
+            expect=self.expect,
+            platform=self.platform.properties,
+        )
 
     @property
     def inputs(self) -> tuple[str, ...]:

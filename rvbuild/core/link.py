@@ -22,6 +22,7 @@ from rvbuild.core.lock import GoModuleSet, modules_key
 from rvbuild.core.paths import is_component
 from rvbuild.core.pinned import Pinned, Values, named_source
 from rvbuild.core.place import Place
+from rvbuild.core.platform import Platform
 from rvbuild.core.recipe import FOR_TARGET, Check, GoModulesSpec, Recipe, substitute
 from rvbuild.core.source import LAST_DATE, Files, GoModFiles, GoModule, PathSource
 
@@ -134,6 +135,7 @@ class Linker:
             script=script,
             environment=tuple(sorted(environment.items())),
             timeout=recipe.timeout,
+            platform=Platform.of(self.build_arch),
             outputs=tuple(self._outputs(instance, recipe, values)),
             accelerators=recipe.accelerators,
         )
@@ -241,6 +243,7 @@ class Linker:
             script=substitute(check.run, values, where),
             environment=tuple(sorted(environment.items())),
             timeout=CHECK_TIMEOUT,
+            platform=Platform.of(self.build_arch),
             expect=None if check.expect is None else substitute(check.expect, values, where),
             is_check=True,
         )

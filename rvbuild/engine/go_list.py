@@ -17,6 +17,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.graph import Target
 from rvbuild.core.link import Linker
+from rvbuild.core.platform import Platform
 from rvbuild.core.recipe import GoModulesSpec, Recipe
 from rvbuild.core.tree import File, Nested
 
@@ -99,6 +100,7 @@ class GoList:
                 script=_SCRIPT,
                 environment=tuple(sorted(environment.items())),
                 timeout=_TIMEOUT,
+                platform=Platform.of(self.linker.build_arch),
             )
         )
 

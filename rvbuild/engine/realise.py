@@ -164,7 +164,9 @@ class Realiser:
         )
         toolbox = next((self._toolbox(mount.tree) for mount in mounts if not mount.path), None)
         command = Command(
-            arguments=("/bin/sh", "-eu", "-c", step.script), environment=dict(step.environment)
+            arguments=("/bin/sh", "-eu", "-c", step.script),
+            environment=dict(step.environment),
+            platform=step.platform,
         )
         return Action(
             command=command,
@@ -206,10 +208,29 @@ class Realiser:
         """The recorded outcome of the same action, if it is whole; and whether accelerated."""
         for accelerated in (False,) if self.services.release else (False, True):
             found = self.services.store.outcome(action.digest, accelerated=accelerated)
+            found = self._completed(found) if found else None
             if found and found.output and self.services.store.has_tree(found.output):
                 self.services.store.refuse_changed(found.output)
                 return found, accelerated
         return None, False
+
+    def _completed(self, found: Outcome) -> Outcome | None:
+        """An outcome with what a server may have left out; None: there is no result in it.
+
+        As clients of REAPI have it, an answer that a step went wrong, or without the output that
+        was asked for, is no answer: the step is run.
+        """
+        store = self.services.store
+        if found.exit_code or (found.output or found.tree) is None:
+            return None
+        if found.inline_log is not None:
+            store.write(found.inline_log)
+        try:
+            return (
+                found if not found.tree or found.output else found.with_root(store.read(found.tree))
+            )
+        except KeyError:
+            return None
 
     def _execute(self, step: Step, action: Action) -> tuple[Outcome, bool]:
         """Run it; the outcome, and whether an accelerator helped."""

@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from rvbuild.core.action import Action, Command, Mount, Outcome, input_root
 from rvbuild.core.digest import Digest
+from rvbuild.core.platform import Platform
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.local import LocalExecutor
 from rvbuild.stores.local import LocalStore
@@ -68,7 +69,9 @@ class Bench:
         assert isinstance(given, Mapping)
         environment = {"PATH": "/usr/bin:/bin", "out": "/build/out", "PLACE": "/build", **given}
         return Action(
-            command=Command(arguments=arguments, environment=environment),
+            command=Command(
+                arguments=arguments, environment=environment, platform=Platform.of("amd64")
+            ),
             mounts=mounts,
             input_root=input_root((), None),
             timeout=int(str(options.get("timeout", 60))),

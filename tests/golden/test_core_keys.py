@@ -17,6 +17,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linker
 from rvbuild.core.pinned import Locked
+from rvbuild.core.platform import Platform
 from rvbuild.core.recipe import RESERVED_NAMES
 from rvbuild.core.tree import Directory, File, Symlink, Tree
 from rvbuild.recipes_yaml.collection import RecipeCollection
@@ -59,13 +60,17 @@ def encodings() -> dict[str, str]:
         Mount("build/src/b", tree.root, writable=True),
     )
     toolbox = Directory({"bin": file})
-    command = Command(arguments=("/bin/sh", "-c", "x"), environment={"B": "2", "A": "1"})
+    command = Command(
+        arguments=("/bin/sh", "-c", "x"),
+        environment={"B": "2", "A": "1"},
+        platform=Platform.of("amd64"),
+    )
     root = input_root(mounts, toolbox)
     action = Action(command=command, mounts=mounts, input_root=root, timeout=60)
     return {
         "tree root": str(tree.root),
         "tree": str(Digest.of(tree.encode())),
-        "input root": str(root),
+        "input root": str(root.digest),
         "command": str(Digest.of(command.encode())),
         "action": str(action.digest),
     }

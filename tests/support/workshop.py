@@ -28,6 +28,7 @@ from rvbuild.core.derivation import Derivation, Fetch, Input, Merge, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import Interrupted, SourceError, VerificationError
 from rvbuild.core.events import Event, Finished
+from rvbuild.core.platform import Platform
 from rvbuild.core.ports import Advance, TreeSink
 from rvbuild.core.source import Files, Source
 from rvbuild.core.tree import File, Nested, Symlink, Tree
@@ -40,6 +41,8 @@ Plain = tuple[tuple[str, bytes], ...]
 """A tree's files, sorted by path."""
 
 D = TypeVar("D", Fetch, Merge, Step)
+
+LINUX = Platform.of("amd64")
 
 PATIENCE = 60
 """Seconds after which a test gives up what should happen at once."""
@@ -184,7 +187,7 @@ class Workshop:
         given = tuple(
             Input(path=f"in/{at}", derivation=each.digest) for at, each in enumerate(inputs)
         )
-        base: dict[str, object] = {"environment": (), "timeout": 60, **facts}
+        base: dict[str, object] = {"environment": (), "timeout": 60, "platform": LINUX, **facts}
         made = Step(label=label, inputs_at=given, script=script, **base)  # type: ignore[arg-type]
         return self.add(made)
 

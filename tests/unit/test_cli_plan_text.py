@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from workshop import LINUX
+
 from rvbuild.cli.plan_text import plan_text
 from rvbuild.core.derivation import Derivation, Fetch, Input, Merge, Step
 from rvbuild.core.plan import make_plan, nothing_realised
@@ -30,7 +32,14 @@ def planned(*merges: tuple[str, list[Source]], kept: tuple[Source, ...] = ()) ->
         parts = tuple((f"{at}", add(Fetch(source=each))) for at, each in enumerate(sources))
         merge = Merge(label=label, parts=parts)
         inputs.append(Input(path=label, derivation=add(merge)))
-    step = Step(label="app-arm64", inputs_at=tuple(inputs), script="", environment=(), timeout=1)
+    step = Step(
+        label="app-arm64",
+        inputs_at=tuple(inputs),
+        script="",
+        environment=(),
+        timeout=1,
+        platform=LINUX,
+    )
     have = {Fetch(source=each).digest for each in kept}
     plan = make_plan(
         derivations | {step.digest: step},

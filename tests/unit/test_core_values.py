@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from rvbuild._reapi import reapi_pb2 as pb
-from rvbuild.core.action import Action, Command, Mount, Outcome, input_root
+from rvbuild.core.action import Action, Command, InputRoot, Mount, Outcome, input_root
 from rvbuild.core.digest import EMPTY, Digest
 from rvbuild.core.errors import RecipeError, RvbuildError, VerificationError
 from rvbuild.core.graph import RecipeGraph, Target, parse_target
@@ -13,9 +14,10 @@ from rvbuild.core.lock import spec_text
 from rvbuild.core.overlay import union
 from rvbuild.core.paths import check_name
 from rvbuild.core.pinned import Values
+from rvbuild.core.platform import Platform
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.source import DebianFile, GoModFiles, PathSource, UrlSource, Wheel, file_name
-from rvbuild.core.tree import Directory, DirectoryNode, File, Symlink, Tree
+from rvbuild.core.tree import Directory, DirectoryNode, File, Symlink, Tree, to_pb
 
 A, B = Digest.of(b"a"), Digest.of(b"b")
 
@@ -118,9 +120,11 @@ def test_an_input_root_has_each_mount_at_its_path():
     expected = Directory(
         {**toolbox.entries, "in": DirectoryNode(Digest.of(level.encode())), "src": DirectoryNode(A)}
     )
-    assert input_root(mounts, toolbox) == Digest.of(expected.encode())
-    assert input_root(tuple(reversed(mounts)), toolbox) == input_root(mounts, toolbox)
-    assert input_root((), None) == EMPTY
+    root = input_root(mounts, toolbox)
+    assert root.digest == Digest.of(expected.encode())
+    assert input_root(tuple(reversed(mounts)), toolbox) == root
+    assert input_root((), None).digest == EMPTY
+    assert root.made == {Digest.of(made.encode()): made for made in (level, expected)}
 
 
 def test_mounts_that_meet():
@@ -133,21 +137,26 @@ def test_mounts_that_meet():
 
 
 def test_an_action_is_its_command_root_and_time_limit():
-    command = Command(arguments=("sh",), environment={"B": "2", "A": "1"})
-    same = Command(arguments=("sh",), environment={"A": "1", "B": "2"})
-    one = Action(command=command, mounts=(), input_root=A, timeout=9)
-    assert one.digest == Action(command=same, mounts=(), input_root=A, timeout=9).digest
+    linux, elsewhere = Platform.of("amd64"), Platform.of("arm64")
+    command = Command(arguments=("sh",), environment={"B": "2", "A": "1"}, platform=linux)
+    same = Command(arguments=("sh",), environment={"A": "1", "B": "2"}, platform=linux)
+    one = Action(command=command, mounts=(), input_root=InputRoot(A, {}), timeout=9)
+    assert (
+        one.digest == Action(command=same, mounts=(), input_root=InputRoot(A, {}), timeout=9).digest
+    )
     others = [
-        Action(command=command, mounts=(), input_root=B, timeout=9),
-        Action(command=command, mounts=(), input_root=A, timeout=8),
-        Action(
-            command=Command(arguments=("sh",), environment={}), mounts=(), input_root=A, timeout=9
-        ),
+        evolve(one, input_root=InputRoot(B, {})),
+        evolve(one, timeout=8),
+        evolve(one, command=evolve(command, environment={})),
+        evolve(one, command=evolve(command, platform=elsewhere)),
     ]
-    assert len({one.digest, *(other.digest for other in others)}) == 4
+    assert len({one.digest, *(other.digest for other in others)}) == 5
     message = pb.Command.FromString(command.encode())
     assert [each.name for each in message.environment_variables] == ["A", "B"]
     assert (message.working_directory, list(message.output_paths)) == ("build", ["out"])
+    properties = [("ISA", "x86-64"), ("OSFamily", "linux"), ("rvbuild-sandbox", "1")]
+    for sent in (message.platform, pb.Action.FromString(one.encode()).platform):
+        assert [(each.name, each.value) for each in sent.properties] == properties
 
 
 @pytest.mark.parametrize(
@@ -161,7 +170,75 @@ def test_an_outcome_is_read_back(outcome: Outcome):
     assert Outcome.decode(outcome.encode()) == outcome
 
 
-@pytest.mark.parametrize("data", [b"\xff", b"", b"\x20\x01"])
+def result(**fields: object) -> bytes:
+    return pb.ActionResult(**fields).SerializeToString()  # type: ignore[arg-type]
+
+
+def unknown(number: int, data: bytes) -> bytes:
+    """A field of REAPI's ``ActionResult`` that rvbuild's own description lacks."""
+    return bytes([number << 3 | 2, len(data)]) + data
+
+
+OUT = pb.OutputDirectory(path="out", tree_digest=to_pb(B), root_directory_digest=to_pb(A))
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", Outcome(exit_code=0, output=None, tree=None, log=EMPTY)),
+        (result(exit_code=1), Outcome(exit_code=1, output=None, tree=None, log=EMPTY)),
+        (
+            result(output_directories=[OUT]),
+            Outcome(exit_code=0, output=A, tree=B, log=EMPTY),
+        ),
+        (
+            result(output_directories=[OUT], stdout_raw=b"said"),
+            Outcome(exit_code=0, output=A, tree=B, log=Digest.of(b"said")),
+        ),
+        (
+            result(output_directories=[OUT], stdout_raw=b"x", stdout_digest=to_pb(A)),
+            Outcome(exit_code=0, output=A, tree=B, log=A),
+        ),
+        (
+            result(output_directories=[pb.OutputDirectory(path="out", tree_digest=to_pb(B))]),
+            Outcome(exit_code=0, output=None, tree=B, log=EMPTY),
+        ),
+        (
+            result(output_directories=[pb.OutputDirectory(path="other", tree_digest=to_pb(B))]),
+            Outcome(exit_code=0, output=None, tree=None, log=EMPTY),
+        ),
+        (  # output_files, output_symlinks, execution_metadata, and what is not invented yet
+            result(output_directories=[OUT])
+            + unknown(2, unknown(1, b"out"))
+            + unknown(12, unknown(1, b"out") + unknown(2, b"elsewhere"))
+            + unknown(9, unknown(1, b"worker"))
+            + unknown(15, b"new"),
+            Outcome(exit_code=0, output=A, tree=B, log=EMPTY),
+        ),
+    ],
+)
+def test_answers_of_servers(data: bytes, expected: Outcome):
+    assert Outcome.decode(data) == expected
+
+
+def test_a_log_that_came_with_the_answer_is_kept_with_it():
+    """Its blob may be nowhere else; of a log by digest the store is asked."""
+    assert Outcome.decode(result(stdout_raw=b"said")).inline_log == b"said"
+    assert Outcome.decode(result()).inline_log == b""
+    assert Outcome.decode(result(stdout_digest=to_pb(A))).inline_log is None
+
+
+def test_the_root_of_an_output_is_in_its_tree_message():
+    tree = Tree.of({"d": {"f": File(A)}})
+    message = tree.encode()
+    out = pb.OutputDirectory(path="out", tree_digest=to_pb(Digest.of(message)))
+    found = Outcome.decode(result(output_directories=[out])).with_root(message)
+    assert (found.output, found.tree) == (tree.root, Digest.of(message))
+
+
+@pytest.mark.parametrize(
+    "data", [b"\xff", result(stdout_digest=pb.Digest(hash="A" * 64)), unknown(6, b"\x0a\x01")]
+)
 def test_what_is_no_outcome(data: bytes):
     with pytest.raises(VerificationError, match="not an ActionResult"):
         Outcome.decode(data)

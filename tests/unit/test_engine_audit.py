@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from packed_image import filled, image, pack
+from workshop import LINUX
 
 from rvbuild.core.derivation import OutputRule, Step
 from rvbuild.core.errors import VerificationError
@@ -32,7 +33,9 @@ def findings(folder: Path, *rules: OutputRule, forbidden: tuple[bytes, ...] = ()
         writer.file("empty", [])
         writer.symlink("bin/link", "run")
         root = writer.commit()
-    step = Step(label="s", inputs_at=(), script="", environment=(), timeout=1, outputs=rules)
+    step = Step(
+        label="s", inputs_at=(), script="", environment=(), timeout=1, platform=LINUX, outputs=rules
+    )
     try:
         audit_outputs(step, store, root, inspection(forbidden))
     except VerificationError as error:
@@ -94,7 +97,15 @@ def test_an_image_is_looked_into(tmp_path: Path, form: str):
                 writer.file(at, [path.read_bytes()])
         output = writer.commit()
     wanted = evolve(rule("image", "image"), architecture="riscv64")
-    step = Step(label="s", inputs_at=(), script="", environment=(), timeout=1, outputs=(wanted,))
+    step = Step(
+        label="s",
+        inputs_at=(),
+        script="",
+        environment=(),
+        timeout=1,
+        platform=LINUX,
+        outputs=(wanted,),
+    )
     with pytest.raises(VerificationError) as caught:
         audit_outputs(step, store, output, inspection())
     assert caught.value.details == (
@@ -104,7 +115,13 @@ def test_an_image_is_looked_into(tmp_path: Path, form: str):
 
 def test_a_missing_image_may_never_have_been_packed(tmp_path: Path):
     step = Step(
-        label="s", inputs_at=(), script="", environment=(), timeout=1, outputs=(rule("x", "image"),)
+        label="s",
+        inputs_at=(),
+        script="",
+        environment=(),
+        timeout=1,
+        platform=LINUX,
+        outputs=(rule("x", "image"),),
     )
     store = MemoryStore(str(tmp_path))
     with store.new_tree() as writer:
@@ -116,7 +133,15 @@ def test_a_missing_image_may_never_have_been_packed(tmp_path: Path):
 
 
 def test_what_the_step_left_is_told(tmp_path: Path):
-    step = Step(label="s", inputs_at=(), script="", environment=(), timeout=1, outputs=(rule("x"),))
+    step = Step(
+        label="s",
+        inputs_at=(),
+        script="",
+        environment=(),
+        timeout=1,
+        platform=LINUX,
+        outputs=(rule("x"),),
+    )
     store = MemoryStore(str(tmp_path))
     with store.new_tree() as writer:
         writer.directory("only/folders")
@@ -137,7 +162,9 @@ def test_an_output_is_looked_at_for_as_long_as_somebody_wants_it(tmp_path: Path,
     with store.new_tree() as writer:
         writer.file("large", [bytes(30 << 20)])
         root = writer.commit()
-    step = Step(label="s", inputs_at=(), script="", environment=(), timeout=1, outputs=())
+    step = Step(
+        label="s", inputs_at=(), script="", environment=(), timeout=1, platform=LINUX, outputs=()
+    )
     left = [calls]
 
     def wanted() -> None:
@@ -156,7 +183,15 @@ def test_what_a_deep_output_has_is_told(tmp_path: Path):
         writer.file("d/" * 1020 + "f", [b"x"])
         root = writer.commit()
     missing = (rule("gone"),)
-    step = Step(label="s", inputs_at=(), script="", environment=(), timeout=1, outputs=missing)
+    step = Step(
+        label="s",
+        inputs_at=(),
+        script="",
+        environment=(),
+        timeout=1,
+        platform=LINUX,
+        outputs=missing,
+    )
     with pytest.raises(VerificationError) as caught:
         audit_outputs(step, store, root, inspection())
     assert caught.value.hint == f"the step left: {'d/' * 1020}f"

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from workshop import PATIENCE, Workshop
+from attrs import evolve
+from workshop import LINUX, PATIENCE, Workshop
 
 from rvbuild.core.action import Outcome
 from rvbuild.core.derivation import Fetch, Input, Merge, OutputRule, Realisation, Step
@@ -77,7 +78,9 @@ def test_the_action_has_every_input_by_content_and_the_toolbox_at_the_root(shop:
     """Its digest is the realisation's, and the root tree is the toolbox with the mounts."""
     tools, data = shop.source("tools"), shop.source("input")
     given = (Input(path="", derivation=tools.digest), Input(path="in/d", derivation=data.digest))
-    step = shop.add(Step(label="s", inputs_at=given, script="say x", environment=(), timeout=9))
+    step = shop.add(
+        Step(label="s", inputs_at=given, script="say x", environment=(), timeout=9, platform=LINUX)
+    )
     built = shop.build(step)
     found = built.realised[step.digest]
     outcome = shop.store.outcome(_action_of(found, shop), accelerated=False)
@@ -125,6 +128,34 @@ def test_another_script_for_the_same_action_is_looked_up_by_content(shop: Worksh
     built = shop.build(step)
     assert shop.executor.ran == ["s"]
     assert built.realised[step.digest].log is not None
+
+
+@pytest.mark.parametrize(
+    ("answer", "ran"),
+    [
+        ({}, 1),
+        ({"output": None}, 1),
+        ({"log": Digest.of(b"sent along"), "inline_log": b"sent along"}, 1),
+        ({"output": None, "tree": None}, 2),
+        ({"output": None, "tree": Digest.of(b"not in the store")}, 2),
+        ({"exit_code": 1}, 2),
+    ],
+)
+def test_answers_as_servers_give_them(shop: Workshop, answer: dict[str, object], ran: int):
+    """What an answer leaves out is found, or the step is run."""
+    found = shop.build(shop.step("s", "program")).realised
+    (made,) = found.values()
+    key = _action_of(made, shop)
+    outcome = shop.store.outcome(key, accelerated=False)
+    assert outcome is not None
+    shop.store.record(key, evolve(outcome, **answer), accelerated=False)
+    rule = OutputRule(name="x", path="bin/x", kind="executable")
+    step = shop.step("s", "program", outputs=(rule,))
+    again = shop.build(step).realised[step.digest]
+    assert len(shop.executor.ran) == ran
+    assert again.output == made.output
+    assert again.log is not None
+    assert Digest.of(shop.store.read(again.log)) == again.log
 
 
 def test_a_recorded_outcome_that_breaks_a_new_rule_is_refused(shop: Workshop):

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from workshop import PATIENCE
+from workshop import LINUX, PATIENCE
 
 from rvbuild.core.derivation import Derivation, Fetch, Input, Step
 from rvbuild.core.errors import Interrupted
@@ -23,6 +23,7 @@ def step(label: str, *inputs: Derivation) -> Step:
         script=label,
         environment=(),
         timeout=1,
+        platform=LINUX,
     )
 
 

@@ -1,5 +1,7 @@
 """The plan: what must run, in an order that works, each with its reason."""
 
+from workshop import LINUX
+
 from rvbuild.core.derivation import Input, Merge, Realisation, Step
 from rvbuild.core.digest import EMPTY
 from rvbuild.core.events import Phase
@@ -13,6 +15,7 @@ def step(label: str, *inputs: Step | Merge, is_check: bool = False) -> Step:
         script=f"echo {label}",
         environment=(),
         timeout=1,
+        platform=LINUX,
         is_check=is_check,
     )
 
@@ -98,4 +101,5 @@ def fields(given: Step) -> dict[str, object]:
         "script": given.script,
         "environment": given.environment,
         "timeout": given.timeout,
+        "platform": given.platform,
     }
