@@ -61,7 +61,7 @@ def forget(store: LocalStore, digest: str) -> None:
         OSError: one cannot be removed.
     """
     while (found := store.realisation(digest)) is not None:
-        path = store.layout.record("realisations", digest, accelerated=found.accelerated)
+        path = store.layout.record("realisations", found.name, accelerated=found.accelerated)
         Path(path).unlink()
         if found.action:
             path = store.layout.record("ac", found.action, accelerated=found.accelerated)

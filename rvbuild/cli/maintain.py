@@ -70,6 +70,9 @@ def _verify(workspace: Workspace, *, as_json: bool) -> None:
             f"{count_text(done.trees, 'tree')}, {count_text(done.results, 'result')}: "
             f"{done.damaged} damaged, {done.missing} missing\n"
         )
+    if done.newer and not as_json:
+        newer = count_text(done.newer, "record")
+        sys.stderr.write(f"{newer} of a newer rvbuild: only that knows what they refer to\n")
     if findings:
         missing = count_text(done.missing, "missing object")
         msg = f"the store has {done.damaged} damaged and {missing}"

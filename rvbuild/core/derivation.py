@@ -156,23 +156,3 @@ class Step(_Keyed):
 
 
 Derivation = Union[Fetch, Merge, Step]
-
-
-@frozen(kw_only=True)
-class Realisation:
-    """The fact that derivation D has output O: ``output`` is the digest of a tree's root.
-
-    For a step, ``action`` is its action's key (SHA-256), ``log`` the digest of what it wrote.
-    ``accelerated``: a compile cache helped to make it or one of its inputs, so a release
-    build does not take it.
-    ``signatures`` is empty for now.
-    ``inputs`` are the trees that making it used, in no part of the record; None: nobody knows.
-    """
-
-    derivation: str
-    output: Digest
-    action: str | None = None
-    log: Digest | None = None
-    accelerated: bool = False
-    signatures: tuple[str, ...] = ()
-    inputs: tuple[Digest, ...] | None = field(default=None, eq=False)

@@ -12,6 +12,7 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
      ├─ VerificationError     5  bytes, a tree or an output are not what they must be
      ├─ StepError             1  a step failed
      ├─ StoreError            1  the store could not be read or written (disk full, …)
+     │   └─ NewerRecord       1  a newer rvbuild wrote something there
      ├─ OutputError           1  an answer could not be written to standard output
      ├─ SandboxError          6  the machine cannot run sealed steps
      └─ Interrupted         130  ^C
@@ -103,6 +104,10 @@ class StoreError(RvbuildError):
     """The store could not be read or written."""
 
     exit_code = 1
+
+
+class NewerRecord(StoreError):
+    """A record of the store is of a version that only a newer rvbuild reads."""
 
 
 class OutputError(RvbuildError):

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 from attrs import frozen
 
-from rvbuild.core.derivation import Derivation, Fetch, Merge, Realisation
+from rvbuild.core.derivation import Derivation, Fetch, Merge
 from rvbuild.core.events import Phase
+from rvbuild.core.realisation import Realisation
 
 
 @frozen(kw_only=True)

@@ -14,10 +14,11 @@ from attrs import frozen
 
 from rvbuild.core.action import Action, Outcome
 from rvbuild.core.audit import Finding
-from rvbuild.core.derivation import OutputRule, Realisation
+from rvbuild.core.derivation import OutputRule
 from rvbuild.core.digest import Digest
+from rvbuild.core.realisation import Realisation
 from rvbuild.core.source import Source
-from rvbuild.core.tree import Tree
+from rvbuild.core.tree import Extent, Tree
 
 S_contra = TypeVar("S_contra", contravariant=True)
 
@@ -99,6 +100,14 @@ class TreeStore(Protocol):
         """
         ...
 
+    def extent(self, root: Digest) -> Extent:
+        """How many files the tree has, and their bytes.
+
+        Raises:
+            KeyError: it is missing.
+        """
+        ...
+
     def new_tree(self) -> AbstractContextManager[TreeWriter]:
         """A writer; what is not committed when the context ends is gone."""
         ...
@@ -118,10 +127,22 @@ class Results(Protocol):
     With ``accelerated`` false, results that a compile cache helped to make stay unseen.
     """
 
-    def realisation(self, derivation: str, *, accelerated: bool = True) -> Realisation | None: ...
+    def realisation(
+        self, derivation: str, *, accelerated: bool = True, builder: str = ""
+    ) -> Realisation | None:
+        """That of ``builder``, else of the first other one by name; accelerated ones come last.
+
+        Raises:
+            VerificationError: one is damaged.
+        """
+        ...
 
     def register(self, realisation: Realisation) -> None:
-        """Durable once this returns; register the output's tree before."""
+        """Replace its builder's realisation of the derivation.
+
+        Durable once this returns; register the output's tree, and write the derivation's bytes,
+        before.
+        """
         ...
 
     def outcome(self, action: Digest, *, accelerated: bool) -> Outcome | None: ...

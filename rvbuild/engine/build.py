@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
-from rvbuild.core.derivation import Derivation, Fetch, Realisation
+from rvbuild.core.derivation import Derivation, Fetch
 from rvbuild.core.errors import Interrupted, UsageError
 from rvbuild.core.events import Planned
 from rvbuild.core.plan import Plan, make_plan
+from rvbuild.core.realisation import Realisation
 from rvbuild.core.source import PathSource
 from rvbuild.engine.realise import Realiser, Services
 from rvbuild.engine.schedule import Scheduler

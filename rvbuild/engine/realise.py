@@ -10,15 +10,16 @@ import threading
 from collections.abc import Mapping
 from functools import partial
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from rvbuild.core.action import Action, Command, Mount, Outcome, input_root
-from rvbuild.core.derivation import Derivation, Fetch, Merge, Realisation, Step
+from rvbuild.core.derivation import Derivation, Fetch, Merge, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import Interrupted, RvbuildError, StepError, VerificationError
 from rvbuild.core.events import Finished, Progressed, Reporter, Started, Wrote
 from rvbuild.core.plan import Task
 from rvbuild.core.ports import AnyFetcher, Clock, Executor, ImageAudit, Store, Wanted
+from rvbuild.core.realisation import Realisation
 from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.tree import Directory
 from rvbuild.engine.audit import Inspection, audit_outputs
@@ -36,6 +37,7 @@ class Services:
     """The adapters that realising uses, and how.
 
     ``accelerators`` are host folders by accelerator name; empty for release builds.
+    ``builder`` is the name under which results are registered, and preferred.
     """
 
     store: Store
@@ -47,6 +49,7 @@ class Services:
     release: bool = False
     accelerators: Mapping[str, str] = field(factory=dict)
     forbidden: tuple[bytes, ...] = ()
+    builder: str = ""
 
 
 @define
@@ -69,8 +72,10 @@ class Realiser:
         Raises:
             VerificationError: the step's output was changed since; sources are not looked at.
         """
-        store = self.services.store
-        found = store.realisation(digest, accelerated=not self.services.release)
+        store, services = self.services.store, self.services
+        found = store.realisation(
+            digest, accelerated=not services.release, builder=services.builder
+        )
         if found is None or not store.has_tree(found.output):
             return None
         if found.action is not None:
@@ -117,8 +122,19 @@ class Realiser:
         found = self.lookup(derivation.digest)  # another process may have done it meanwhile
         if found is not None:
             return found, "reused"
+        began = self.services.clock()
         made, how = self._realise(derivation)
-        self.services.store.register(made)
+        store = self.services.store
+        extent = store.extent(made.output)
+        made = evolve(
+            made,
+            key=store.write(derivation.encode()),
+            size=extent.size,
+            files=extent.files,
+            builder=self.services.builder,
+            milliseconds=round(1000 * (self.services.clock() - began)),
+        )
+        store.register(made)
         return made, how
 
     def _realise(self, derivation: Derivation) -> tuple[Realisation, str]:
@@ -136,13 +152,13 @@ class Realiser:
         with self.services.store.new_tree() as tree:
             self.services.sources.fetch(derivation.source, tree, advance)
             output = tree.commit()
-        return Realisation(derivation=derivation.digest, output=output, inputs=())
+        return Realisation(key=derivation.key, output=output)
 
     def _merge(self, derivation: Merge) -> Realisation:
         parts = [(path, self._output(digest)) for path, digest in derivation.parts]
         output = self.services.store.merge(parts)
         return Realisation(
-            derivation=derivation.digest,
+            key=derivation.key,
             output=output,
             accelerated=self._any_accelerated(derivation),
             inputs=tuple(root for _, root in parts),
@@ -195,11 +211,12 @@ class Realiser:
                 store.record(action.digest, outcome, accelerated=accelerated)
         store.forget_failure(step.digest)
         realisation = Realisation(
-            derivation=step.digest,
+            key=step.key,
             output=output,
             action=action.digest.hash,
             log=outcome.log,
             accelerated=accelerated or self._any_accelerated(step),
+            accelerable=bool(step.accelerators),
             inputs=tuple(mount.tree for mount in action.mounts),
         )
         return realisation, how

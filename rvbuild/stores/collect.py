@@ -25,20 +25,17 @@ from rvbuild.stores.live import DAY, Live, divide
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.locks import STORE
 from rvbuild.stores.mounts import own_folder, refuse_mounts
-from rvbuild.stores.records import forget_record, is_missing
+from rvbuild.stores.records import forget_record
 from rvbuild.stores.roots import Roots, Unseen, names_in
 from rvbuild.stores.shape import (
     CAS,
     EXEC,
-    INPUTS,
     LOCKS,
     MARK,
-    REALISATIONS,
     TREES,
     VIEW_MARK,
     VIEWS,
     Survey,
-    places,
     survey,
 )
 from rvbuild.stores.views import is_as_marked, set_aside
@@ -87,7 +84,6 @@ def collect(store: LocalStore, *, keep_days: float, max_size: int | None = None)
         with guarded(layout.root, "collect garbage in"):
             for path in (*roots.dead, *(result.path for result in go)):
                 forget_record(layout, path)
-            _sweep_inputs(layout, there)
             trees = _sweep_trees(layout, there, stay)
             blobs, freed = _sweep_blobs(layout, there, stay)
             _sweep(layout, layout.tmp, math.inf)
@@ -149,14 +145,6 @@ def _sweep_trees(layout: Layout, there: Survey, live: Live) -> int:
                 if not name.endswith(MARK):
                     remove_tree(name, at)
     return count
-
-
-def _sweep_inputs(layout: Layout, there: Survey) -> None:
-    """What a result was made of is of use as long as its realisation is there."""
-    for top, accelerated in places(INPUTS):
-        for name, path in there.named(top):
-            if is_missing(layout, layout.record(REALISATIONS, name, accelerated=accelerated)):
-                forget_record(layout, path)
 
 
 def _sweep_views(layout: Layout, there: Survey, held: Collection[str]) -> None:

@@ -6,10 +6,13 @@ Knows: where it is noted. Must not know: what failed, or why.
 from __future__ import annotations
 
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.envelope import seal, unseal
+from rvbuild.core.errors import NewerRecord, VerificationError
 from rvbuild.stores.layout import REPAIR, Layout, guarded
 from rvbuild.stores.records import forget_record, put_record, read_record
 from rvbuild.stores.shape import FAILED
+
+KIND, VERSION = "failure", 1
 
 
 class LocalFailures:
@@ -35,7 +38,9 @@ class LocalFailures:
             except FileNotFoundError:
                 return None
         try:
-            return decode_failure(data)
+            return decode_failure(data, derivation)
+        except NewerRecord:
+            return None
         except VerificationError as error:
             raise VerificationError(error.message, where=path, hint=REPAIR) from error
 
@@ -43,7 +48,7 @@ class LocalFailures:
         """Note the log of a run that failed."""
         path = self._layout.record(FAILED, derivation, accelerated=False)
         with guarded(path):
-            data = str(log).encode("ascii")
+            data = seal(KIND, VERSION, {"derivation": derivation, "log": str(log)})
             put_record(self._layout, path, data, durable=False, used=True)
 
     def forget_failure(self, derivation: str) -> None:
@@ -53,20 +58,21 @@ class LocalFailures:
             forget_record(self._layout, path)
 
 
-def decode_failure(data: bytes) -> Digest | None:
-    """The log that a record of a failure names; None where a crash left the record empty.
+def decode_failure(data: bytes, derivation: str) -> Digest | None:
+    """The log that a derivation's failure left; None where a crash left the record empty.
 
     Raises:
-        VerificationError: it is no such record.
+        VerificationError: the record is damaged, or of another derivation.
+        NewerRecord: its version is newer.
     """
     if not data.strip(b"\0"):  # it is not durable on purpose
         return None
+    body = unseal(data, KIND, VERSION)
+    if body.get("derivation") != derivation:
+        msg = "the failure of another derivation"
+        raise VerificationError(msg)
     try:
-        log = Digest.parse(data.decode("ascii"))
-    except ValueError as error:
+        return Digest.parse(str(body["log"]))
+    except (ValueError, KeyError) as error:
         msg = f"not the record of a failure: {error}"
         raise VerificationError(msg) from error
-    if str(log).encode() != data:
-        msg = "not the record of a failure in its one form"
-        raise VerificationError(msg)
-    return log

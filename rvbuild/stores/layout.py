@@ -162,10 +162,10 @@ class Layout:
         """Path of a tree's copy for people; its mark is at ``….view``."""
         return f"{self.views}/{digest[:2]}/{digest}"
 
-    def record(self, kind: str, digest: str, *, accelerated: bool) -> str:
-        """Path of a record; ``kind`` is ``ac``, ``realisations``, ``inputs`` or ``failed``."""
+    def record(self, kind: str, name: str, *, accelerated: bool) -> str:
+        """Path of a record; ``kind`` is ``ac``, ``realisations`` or ``failed``."""
         above = f"{self.root}/accelerated" if accelerated else self.root
-        return f"{above}/{kind}/{digest[:2]}/{digest}"
+        return f"{above}/{kind}/{name[:2]}/{name}"
 
     def temporary(self) -> str:
         """A new path below ``tmp/``."""

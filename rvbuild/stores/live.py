@@ -8,7 +8,8 @@ was used lately. They keep their output's tree and their log; a tree keeps its b
 The rule: whatever says what is live is checked before anything is believed. A record that is
 damaged, that carries another name than its own, or that names what is not there, may have named
 something else before, which somebody holds: then it is an error, and nothing may go. Example: a
-root whose derivation has one digit changed would lose the result that its link shows.
+root whose derivation has one digit changed would lose the result that its link shows. What a newer
+rvbuild wrote is the same: nobody here knows what it needs.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from typing import NoReturn
 
 from attrs import define, evolve, field, frozen
 
-from rvbuild.core.action import Outcome
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import NewerRecord, VerificationError
 from rvbuild.core.ports import Root
+from rvbuild.core.realisation import derivation_of
 from rvbuild.core.tree import File, Tree
 from rvbuild.stores.failures import decode_failure
 from rvbuild.stores.layout import Layout
 from rvbuild.stores.records import read_record
-from rvbuild.stores.results import decode_realisation
+from rvbuild.stores.results import decode_outcome, decode_realisation
 from rvbuild.stores.shape import AC, CAS, FAILED, MARK, REALISATIONS, TREES, Survey, places
 
 DAY = 86_400
@@ -40,7 +41,8 @@ DAY = 86_400
 class Result:
     """A result's record, what it needs, and when it was last used.
 
-    ``message`` is the ``Tree`` message of the output, where the record names it.
+    ``message`` is the ``Tree`` message of the output, where the record names it; ``derivation``
+    the derivation's bytes.
     """
 
     path: str
@@ -48,6 +50,7 @@ class Result:
     output: Digest | None = None
     message: Digest | None = None
     log: Digest | None = None
+    derivation: Digest | None = None
     rooted: bool = False
 
 
@@ -81,8 +84,9 @@ class Live:
             OSError: a mark could not be read.
         """
         needs = set()
-        if result.log is not None:
-            needs.add(self._log(result.path, result.log))
+        for what, blob in (("log", result.log), ("derivation", result.derivation)):
+            if blob is not None:
+                needs.add(self._blob(result.path, what, blob))
         if result.output is not None:
             needs |= self._tree(result, result.output).blobs
         more = {name: self._size(name) for name in needs - self.blobs}
@@ -94,10 +98,10 @@ class Live:
         self.size += sum(more.values())
         return True
 
-    def _log(self, path: str, log: Digest) -> str:
-        if self._size(log.hash) != log.size:
-            refuse(path, "its log has another size")
-        return log.hash
+    def _blob(self, path: str, what: str, blob: Digest) -> str:
+        if self._size(blob.hash) != blob.size:
+            refuse(path, f"its {what} has another size")
+        return blob.hash
 
     def _tree(self, result: Result, output: Digest) -> _KeptTree:
         tree = self._known.get(output.hash)
@@ -178,17 +182,17 @@ def _results(layout: Layout, there: Survey, rooted: set[str]) -> Iterator[Result
     for top, accelerated in places(REALISATIONS):
         for name, path in there.named(top):
             action, result = check.realisation(name, path, accelerated=accelerated)
-            result = evolve(result, rooted=name in rooted)
+            result = evolve(result, rooted=derivation_of(name) in rooted)
             if action:
                 users[action] = max(users.get(action, result), result, key=_importance)
             yield result
     for top, _ in places(AC):
         for name, path in there.named(top):
-            own = check.outcome(path)
+            own = check.outcome(name, path)
             user = max(users.get(name, own), own, key=_importance)
             yield evolve(own, used=user.used, rooted=user.rooted)
-    for _, path in there.named(FAILED):
-        yield check.failure(path)
+    for name, path in there.named(FAILED):
+        yield check.failure(name, path)
 
 
 def _importance(result: Result) -> tuple[bool, float]:
@@ -208,37 +212,34 @@ class _Check:
         """The action of a realisation, if it has one, and the result."""
         data, used = self._read(path)
         with _damage_at(path):
-            made = decode_realisation(data)
-        if (made.derivation, made.accelerated) != (name, accelerated):
-            refuse(path, "the realisation of another derivation")
+            made = decode_realisation(data, name, accelerated=accelerated)
         if made.action is not None and made.action not in self._actions:
             refuse(path, f"its action {made.action} is not in the store")
         return made.action, self._whole(
-            Result(path=path, used=used, output=made.output, log=made.log)
+            Result(path=path, used=used, output=made.output, log=made.log, derivation=made.key)
         )
 
-    def outcome(self, path: str) -> Result:
+    def outcome(self, name: str, path: str) -> Result:
         data, used = self._read(path)
         with _damage_at(path):
-            made = Outcome.decode(data)
-        if made.encode() != data:
-            refuse(path, "an ActionResult with more in it than rvbuild writes")
+            made = decode_outcome(data, name)
         return self._whole(
             Result(path=path, used=used, output=made.output, message=made.tree, log=made.log)
         )
 
-    def failure(self, path: str) -> Result:
+    def failure(self, name: str, path: str) -> Result:
         data, used = self._read(path)
         with _damage_at(path):
-            log = decode_failure(data)
+            log = decode_failure(data, name)
         return self._whole(Result(path=path, used=used, log=log))
 
     def _whole(self, result: Result) -> Result:
         """Also of what may go: which results stay is not known yet."""
         if result.output and f"{result.output.hash}{MARK}" not in self._marks:
             refuse(result.path, f"its output {result.output} is not in the store")
-        if result.log and result.log.hash not in self._blobs:
-            refuse(result.path, f"its log {result.log} is not in the store")
+        for what, blob in (("log", result.log), ("derivation", result.derivation)):
+            if blob and blob.hash not in self._blobs:
+                refuse(result.path, f"its {what} {blob} is not in the store")
         return result
 
     def _read(self, path: str) -> tuple[bytes, float]:
@@ -251,5 +252,8 @@ class _Check:
 def _damage_at(path: str) -> Iterator[None]:
     try:
         yield
+    except NewerRecord as error:
+        error.where = path
+        raise
     except VerificationError as error:
         refuse(path, error.message)

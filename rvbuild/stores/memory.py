@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rvbuild.core.action import Outcome
-from rvbuild.core.derivation import Realisation
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
 from rvbuild.core.outline import Outline
 from rvbuild.core.overlay import union
 from rvbuild.core.paths import check_target
 from rvbuild.core.ports import Root
-from rvbuild.core.tree import File, Symlink, Tree
+from rvbuild.core.realisation import Realisation
+from rvbuild.core.tree import Extent, File, Symlink, Tree
 
 _WAIT = 0.01
 
@@ -73,7 +73,7 @@ class MemoryStore:
         self._folder = folder
         self._blobs: dict[Digest, bytes] = {}
         self._trees: dict[Digest, Tree] = {}
-        self._realisations: dict[tuple[str, bool], Realisation] = {}
+        self._realisations: dict[tuple[str, bool, str], Realisation] = {}
         self._outcomes: dict[tuple[Digest, bool], Outcome] = {}
         self._roots: dict[tuple[str, str], Root] = {}
         self._failures: dict[str, Digest] = {}
@@ -101,6 +101,10 @@ class MemoryStore:
             return self._trees[root]
         except KeyError:
             raise KeyError(str(root)) from None
+
+    def extent(self, root: Digest) -> Extent:
+        files = [node for _, node in self.tree(root).walk() if isinstance(node, File)]
+        return Extent(len(files), sum(file.digest.size for file in files))
 
     def keep(self, tree: Tree) -> Digest:
         """Register a tree, and its ``Tree`` message as a blob."""
@@ -142,12 +146,17 @@ class MemoryStore:
                 file.write(self.read(node.digest))
                 os.fchmod(file.fileno(), 0o755 if node.executable else 0o644)
 
-    def realisation(self, derivation: str, *, accelerated: bool = True) -> Realisation | None:
-        clean = self._realisations.get((derivation, False))
-        return clean or (self._realisations.get((derivation, True)) if accelerated else None)
+    def realisation(
+        self, derivation: str, *, accelerated: bool = True, builder: str = ""
+    ) -> Realisation | None:
+        known = [key for key in self._realisations if key[0] == derivation]
+        known = [key for key in known if accelerated or not key[1]]
+        known.sort(key=lambda key: (key[1], key[2] != builder, key[2]))
+        return self._realisations[known[0]] if known else None
 
     def register(self, realisation: Realisation) -> None:
-        self._realisations[realisation.derivation, realisation.accelerated] = realisation
+        key = realisation.derivation, realisation.accelerated, realisation.builder
+        self._realisations[key] = realisation
 
     def outcome(self, action: Digest, *, accelerated: bool) -> Outcome | None:
         clean = self._outcomes.get((action, False))

@@ -6,8 +6,8 @@ The rules, for a set of damaged trees:
 
 1. A step that had one of them as an input may have read what is wrong. Its outcome and its
    realisation go. Merging reads no content, and fetching no tree: they are not meant here.
-2. Where nobody knows what a step had as inputs (an older version ran it, a crash took the
-   record), it may have been any of them: it goes, too.
+2. Where nobody knows what a step had as inputs (its realisation is gone or damaged), it may have
+   been any of them: its outcome goes, too.
 3. Whatever was made of the output of a result that goes: its realisation goes, since that is
    found without a look at the inputs. Its outcome stays: it is true of inputs by content. So
    where the next build makes the same output again, nothing above it runs.
@@ -23,15 +23,13 @@ from contextlib import suppress
 
 from attrs import define, field, frozen
 
-from rvbuild.core.derivation import Realisation
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.tree import File, Tree
+from rvbuild.core.realisation import Realisation
 from rvbuild.files.folder import WrongKind
-from rvbuild.stores.inputs import decode_inputs
 from rvbuild.stores.layout import Layout
 from rvbuild.stores.records import read_or_none
 from rvbuild.stores.results import decode_realisation
-from rvbuild.stores.shape import AC, INPUTS, MARK, REALISATIONS, Survey, places
+from rvbuild.stores.shape import AC, REALISATIONS, Survey, places
 
 
 @frozen
@@ -44,11 +42,11 @@ class Reader:
 
 @frozen
 class _Made:
-    """A realisation at ``path``, and the hashes of the trees that it is made of, if known."""
+    """A realisation at ``path``, and the hashes of the trees that it is made of."""
 
     path: str
     it: Realisation
-    inputs: frozenset[str] | None
+    inputs: frozenset[str]
 
 
 def readers(layout: Layout, there: Survey, damaged: Collection[str]) -> list[Reader]:
@@ -68,17 +66,8 @@ def _all_made(layout: Layout, there: Survey) -> Iterator[_Made]:
     for top, accelerated in places(REALISATIONS):
         for name, path in there.named(top):
             with suppress(VerificationError):  # verification tells of it
-                made = decode_realisation(_content(layout, path))
-                yield _Made(path, made, _inputs(layout, name, accelerated=accelerated))
-
-
-def _inputs(layout: Layout, name: str, *, accelerated: bool) -> frozenset[str] | None:
-    try:
-        path = layout.record(INPUTS, name, accelerated=accelerated)
-        inputs = decode_inputs(name, _content(layout, path))
-    except VerificationError:
-        return None
-    return None if inputs is None else frozenset(tree.hash for tree in inputs)
+                made = decode_realisation(_content(layout, path), name, accelerated=accelerated)
+                yield _Made(path, made, frozenset(tree.hash for tree in made.inputs))
 
 
 def _content(layout: Layout, path: str) -> bytes:
@@ -96,8 +85,6 @@ class _Search:
     _found: dict[str, str] = field(factory=dict, init=False)
     _outputs: set[str] = field(factory=set, init=False)
     """Of results that go: the hash of each output's tree."""
-    _files: dict[str, frozenset[str]] = field(factory=dict, init=False)
-    """What ``_read`` gave, by the tree's hash: many rounds ask for the same."""
 
     def result(self, damaged: Collection[str]) -> list[Reader]:
         actions: dict[str, str] = {}
@@ -116,8 +103,6 @@ class _Search:
         return [Reader(path, problem) for path, problem in reversed(self._found.items())]
 
     def _direct(self, each: _Made, damaged: Collection[str]) -> str:
-        if each.inputs is None:
-            return _UNKNOWN
         read = sorted(each.inputs & set(damaged))
         return f"its step read {self.layout.tree(read[0])}, which was damaged" if read else ""
 
@@ -127,29 +112,10 @@ class _Search:
 
     def _follows(self, each: _Made) -> bool:
         """Whether the result is made of one that goes; then it goes, too."""
-        if each.inputs is not None:
-            wrong = sorted(each.inputs & self._outputs)
-        else:  # it was fetched or merged; a merge has the very files of its parts
-            files = self._files_of(each.it.output.hash)
-            wrong = sorted(name for name in self._outputs if self._files_of(name) & files)
+        wrong = sorted(each.inputs & self._outputs)
         if wrong:
             self._goes(each, f"made of {self.layout.tree(wrong[0])}, which is to be made anew")
         return bool(wrong)
-
-    def _files_of(self, tree: str) -> frozenset[str]:
-        if tree not in self._files:
-            self._files[tree] = self._read(tree)
-        return self._files[tree]
-
-    def _read(self, tree: str) -> frozenset[str]:
-        """The content of a tree's files; none where its mark is damaged or missing."""
-        with suppress(VerificationError):
-            data = _content(self.layout, f"{self.layout.tree(tree)}{MARK}")
-            nodes = Tree.decode(data).walk() if data else ()
-            return frozenset(
-                node.digest.hash for _, node in nodes if isinstance(node, File) and node.digest.size
-            )
-        return frozenset()
 
 
 _UNKNOWN = "nobody knows what its step read, and something was damaged"

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 
-from rvbuild.files.folder import A_FILE, NOTHING, WrongKind, kind_at, open_file
+from rvbuild.files.folder import A_FILE, WrongKind, kind_at, open_file
 from rvbuild.stores.barrier import sync_file
 from rvbuild.stores.layout import EPOCH_NS, PLAIN, Layout
 
@@ -120,19 +120,6 @@ def put_record(
             discard(spare, tmp)
             raise
         sync_file(at, durable=durable)
-
-
-def is_missing(layout: Layout, path: str) -> bool:
-    """Whether nothing at all is at ``path``, a path of the store.
-
-    Raises:
-        WrongKind: something on the way is no folder.
-    """
-    try:
-        with layout.above(path) as (at, name):
-            return kind_at(name, at) == NOTHING
-    except FileNotFoundError:
-        return True
 
 
 def forget_record(layout: Layout, path: str) -> None:

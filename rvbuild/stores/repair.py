@@ -81,6 +81,8 @@ def repair(store: LocalStore, tell: Tell) -> None:
     Raises:
         StoreError: another rvbuild is using the store, it could not be read or written, or
             something else changes it meanwhile.
+        NewerRecord: a newer rvbuild wrote a record, and nobody here knows what it was made of;
+            nothing was moved.
     """
     layout = store.layout
     moment = time.strftime("%Y-%m-%dT%H-%M-%S")
@@ -97,7 +99,7 @@ def repair(store: LocalStore, tell: Tell) -> None:
 def _repair(rounds: _Rounds) -> None:
     for _ in range(_MOST_ROUNDS):
         found: list[Finding] = []
-        examine(rounds.layout, found.append, rounds.inodes)
+        examine(rounds.layout, found.append, rounds.inodes, refuse_newer=True)
         if not found:
             return
         rounds.act(found)

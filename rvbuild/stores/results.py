@@ -1,125 +1,130 @@
 """Results of former builds: realisations by derivation, outcomes by action.
 
-Knows: where they are and their encoding. Must not know: trees, whether outputs exist.
+Knows: where they are, and the form of an outcome's record. Must not know: trees, whether
+outputs exist.
 """
 
 from __future__ import annotations
 
+import base64
 import errno
-import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rvbuild.core.action import Outcome
-from rvbuild.core.canonical import encode
-from rvbuild.core.derivation import Realisation
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.envelope import seal, unseal
+from rvbuild.core.errors import NewerRecord, VerificationError
+from rvbuild.core.realisation import Realisation, derivation_of, record_name
 from rvbuild.files.folder import WrongKind, open_file
-from rvbuild.stores.inputs import encode_inputs
 from rvbuild.stores.layout import Layout, guarded
-from rvbuild.stores.records import put_record, read_all, read_or_none
-from rvbuild.stores.shape import AC, INPUTS, REALISATIONS
+from rvbuild.stores.records import put_record, read_all
+from rvbuild.stores.shape import AC, REALISATIONS
 
 USED_WITHIN = 3600
 """Seconds for which a use is not noted again: a no-op build stays a matter of reading."""
 
 
-def encode_realisation(realisation: Realisation) -> bytes:
-    """Canonical JSON of every field; digests as ``HASH/SIZE``."""
-    return encode(
-        {
-            "accelerated": realisation.accelerated,
-            "action": realisation.action,
-            "derivation": realisation.derivation,
-            "log": str(realisation.log) if realisation.log else None,
-            "output": str(realisation.output),
-            "signatures": realisation.signatures,
-        }
-    )
+OUTCOME, OUTCOME_VERSION = "action-result", 1
 
 
-def decode_realisation(data: bytes) -> Realisation:
-    """Read what ``encode_realisation`` wrote.
+def encode_outcome(action: str, outcome: Outcome) -> bytes:
+    """The record of an action's outcome: the action's key, and its ``ActionResult`` message."""
+    message = base64.b64encode(outcome.encode()).decode("ascii")
+    return seal(OUTCOME, OUTCOME_VERSION, {"action": action, "result": message})
+
+
+def decode_outcome(data: bytes, action: str) -> Outcome:
+    """Read the record of an action's outcome.
 
     Raises:
-        VerificationError: it is anything else, to the byte.
+        VerificationError: it is damaged, or of another action.
+        NewerRecord: its version is newer.
     """
+    body = unseal(data, OUTCOME, OUTCOME_VERSION)
     try:
-        fields = json.loads(data)
-        fields["signatures"] = tuple(fields["signatures"])
-        for name in ("log", "output"):
-            fields[name] = None if fields[name] is None else Digest.parse(fields[name])
-        realisation = Realisation(**fields)
-        same = encode_realisation(realisation) == data
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        msg = f"not a realisation: {error}"
+        message = base64.b64decode(str(body["result"]), validate=True)
+    except (ValueError, KeyError) as error:
+        msg = f"not the outcome of an action: {error}"
         raise VerificationError(msg) from error
-    if not same:
-        msg = "not a realisation in canonical form"
+    if body.get("action") != action:
+        msg = "the outcome of another action"
         raise VerificationError(msg)
-    return realisation
+    return Outcome.decode(message)
+
+
+def decode_realisation(data: bytes, name: str, *, accelerated: bool) -> Realisation:
+    """Read the realisation at ``name``, among the accelerated ones or the others.
+
+    Raises:
+        VerificationError: it is damaged, or belongs elsewhere.
+        NewerRecord: its version is newer.
+    """
+    found = Realisation.decode(data)
+    if (found.name, found.accelerated) != (name, accelerated):
+        msg = "a realisation of another derivation"
+        raise VerificationError(msg)
+    return found
 
 
 class LocalResults:
     """The results in the store at ``layout``; ``core.ports.Results``.
 
-    A damaged result is a VerificationError, not a missing one. Reading one notes that
-    it was used (its modification time), for garbage collection.
+    A damaged result is a VerificationError, not a missing one; one that a newer rvbuild wrote
+    counts as missing, and is replaced when its own key is built here. Reading one notes that it
+    was used (its modification time), for garbage collection.
     """
 
     def __init__(self, layout: Layout, *, durable: bool = True) -> None:
         self._layout = layout
         self._durable = durable
 
-    def realisation(self, derivation: str, *, accelerated: bool = True) -> Realisation | None:
-        for path, apart in self._places(REALISATIONS, derivation, accelerated=accelerated):
-            data = self._used(path)
-            if data is not None:
-                with _damage_at(path):
-                    found = decode_realisation(data)
-                    if (found.derivation, found.accelerated) != (derivation, apart):
-                        msg = "a realisation of another derivation"
-                        raise VerificationError(msg)
-                return found
+    def realisation(
+        self, derivation: str, *, accelerated: bool = True, builder: str = ""
+    ) -> Realisation | None:
+        for apart in _apart(accelerated):
+            for name in self._names(derivation, builder, accelerated=apart):
+                path = self._layout.record(REALISATIONS, name, accelerated=apart)
+                data = self._used(path)
+                with _damage_at(path), suppress(NewerRecord):
+                    if data is not None:
+                        return decode_realisation(data, name, accelerated=apart)
         return None
 
-    def register(self, realisation: Realisation) -> None:
-        self._note_inputs(realisation)
-        place = self._layout.record(
-            REALISATIONS, realisation.derivation, accelerated=realisation.accelerated
-        )
-        self._put(place, encode_realisation(realisation))
+    def _names(self, derivation: str, builder: str, *, accelerated: bool) -> Iterator[str]:
+        """The records of a derivation; a folder is listed only if the first is not enough."""
+        own = record_name(derivation, builder)
+        yield own
+        path = self._layout.record(REALISATIONS, derivation, accelerated=accelerated)
+        names: list[str] = []
+        with (
+            guarded(path, "read"),
+            suppress(FileNotFoundError),
+            self._layout.above(path) as (at, _),
+        ):
+            names = sorted(os.listdir(at))
+        yield from (name for name in names if derivation_of(name) == derivation and name != own)
 
-    def _note_inputs(self, made: Realisation) -> None:
-        """Before the realisation, and not durable: what is lost counts as unknown."""
-        if made.inputs is None:
-            return
-        path = self._layout.record(INPUTS, made.derivation, accelerated=made.accelerated)
-        with guarded(path):
-            data = encode_inputs(made.derivation, made.inputs)
-            if read_or_none(self._layout, path) != data:
-                put_record(self._layout, path, data, durable=False)
+    def register(self, realisation: Realisation) -> None:
+        place = self._layout.record(
+            REALISATIONS, realisation.name, accelerated=realisation.accelerated
+        )
+        self._put(place, realisation.encode())
 
     def outcome(self, action: Digest, *, accelerated: bool) -> Outcome | None:
-        for path, _ in self._places(AC, action.hash, accelerated=accelerated):
+        for apart in _apart(accelerated):
+            path = self._layout.record(AC, action.hash, accelerated=apart)
             data = self._used(path)
-            if data is not None:
-                with _damage_at(path):
-                    return Outcome.decode(data)
+            with _damage_at(path), suppress(NewerRecord):
+                if data is not None:
+                    return decode_outcome(data, action.hash)
         return None
 
     def record(self, action: Digest, outcome: Outcome, *, accelerated: bool) -> None:
         place = self._layout.record(AC, action.hash, accelerated=accelerated)
-        self._put(place, outcome.encode())
-
-    def _places(self, kind: str, key: str, *, accelerated: bool) -> list[tuple[str, bool]]:
-        return [
-            (self._layout.record(kind, key, accelerated=apart), apart)
-            for apart in ((False, True) if accelerated else (False,))
-        ]
+        self._put(place, encode_outcome(action.hash, outcome))
 
     def _put(self, path: str, data: bytes) -> None:
         with guarded(path):
@@ -141,6 +146,11 @@ class LocalResults:
                 return read_all(fd)
             finally:
                 os.close(fd)
+
+
+def _apart(accelerated: bool) -> tuple[bool, ...]:  # noqa: FBT001 - one of its own
+    """Whether to look among accelerated results, in this order."""
+    return (False, True) if accelerated else (False,)
 
 
 @contextmanager

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 from contextlib import suppress
 
-from attrs import frozen
+from attrs import asdict, frozen
 
-from rvbuild.core.canonical import encode
-from rvbuild.core.errors import StoreError, VerificationError
+from rvbuild.core.envelope import Body, kept, seal, unseal
+from rvbuild.core.errors import NewerRecord, StoreError, VerificationError
 from rvbuild.core.paths import check_name
 from rvbuild.core.ports import Root
 from rvbuild.stores.layout import REPAIR, Layout, guarded
 from rvbuild.stores.records import put_record, read_or_none, read_record
+
+KIND, VERSION = "root", 1
 
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
@@ -70,10 +71,11 @@ class LocalRoots:
         link = os.path.abspath(link)
         file = root_file(name, link)
         check_name(file)
-        data = encode({"name": name, "derivation": derivation, "link": link})
         path = f"{self._layout.roots}/{file}"
         with guarded(path):
-            if read_or_none(self._layout, path) != data:
+            old = read_or_none(self._layout, path) or b""
+            data = _encode(Root(name=name, derivation=derivation, link=link), old)
+            if old != data:
                 put_record(self._layout, path, data, durable=self._durable)
 
     def roots(self) -> tuple[Root, ...]:
@@ -126,14 +128,25 @@ def read_root(layout: Layout, path: str) -> Root:
     """The root at ``path``, which carries its own name.
 
     Raises:
-        StoreError: it could not be read, or is damaged.
+        StoreError: it could not be read, is damaged, or only a newer rvbuild reads it.
     """
     with guarded(path, "read"):
         data = read_record(layout, path)
     try:
         return decode_root(data, os.path.basename(path))
+    except NewerRecord as error:
+        error.where = path
+        raise
     except VerificationError as error:
         raise StoreError(error.message, where=path, hint=REPAIR) from error
+
+
+def _encode(root: Root, old: bytes) -> bytes:
+    """The record of a root; what the ``old`` one has more in it stays."""
+    before: Body = {}
+    with suppress(VerificationError, NewerRecord):
+        before = unseal(old, KIND, VERSION)
+    return seal(KIND, VERSION, kept(before, asdict(root)))
 
 
 def decode_root(data: bytes, file: str) -> Root:
@@ -141,16 +154,14 @@ def decode_root(data: bytes, file: str) -> Root:
 
     Raises:
         VerificationError: it is no such thing.
+        NewerRecord: its version is newer.
     """
-    try:
-        root = Root(**json.loads(data))
-        same = encode({"name": root.name, "derivation": root.derivation, "link": root.link})
-    except (ValueError, TypeError) as error:
-        msg = f"not a root: {error}"
-        raise VerificationError(msg) from error
-    if same != data:
-        msg = "not a root in canonical form"
+    body = unseal(data, KIND, VERSION)
+    facts = {name: body.get(name) for name in ("name", "derivation", "link")}
+    if not all(isinstance(fact, str) for fact in facts.values()):
+        msg = "not a root: a name, a derivation and a link are texts"
         raise VerificationError(msg)
+    root = Root(**facts)  # type: ignore[arg-type]
     if file != root_file(root.name, root.link):
         msg = "a root of another name or link"
         raise VerificationError(msg)

@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator, Mapping
 
 from attrs import field, frozen
 
+from rvbuild.core.realisation import derivation_of
 from rvbuild.files.folder import A_FILE, A_FOLDER, NOTHING, WrongKind, WrongMode, kind_at, kind_of
 from rvbuild.stores.layout import FOLDER, Layout
 from rvbuild.stores.top import BESIDE, FOLDERS
 
 ROOTS, FAILED, TREES, EXEC, CAS, LOCKS = "roots", "failed", "trees", "exec", "cas", "locks"
-AC, REALISATIONS, INPUTS = "ac", "realisations", "inputs"
+AC, REALISATIONS = "ac", "realisations"
 VIEWS = "views"
 MEMO, ACCELERATORS = "memo", "accelerators"
 
@@ -31,7 +32,7 @@ def places(kind: str) -> tuple[tuple[str, bool], ...]:
 
 
 _FLAT = {ROOTS: A_FILE, LOCKS: A_FILE, MEMO: A_FILE, ACCELERATORS: A_FOLDER}
-_RESULTS = tuple(top for kind in (INPUTS, REALISATIONS, AC) for top, _ in places(kind))
+_RESULTS = tuple(top for kind in (REALISATIONS, AC) for top, _ in places(kind))
 _SHARDED = (*_RESULTS, FAILED, VIEWS, TREES, EXEC, CAS)
 _FREE = ("tmp", "damaged")
 """What may hold anything: it is emptied, never read."""
@@ -67,10 +68,10 @@ class Survey:
     _records: dict[str, frozenset[str]] = field(factory=dict, init=False, eq=False)
 
     def records(self, kind: str) -> frozenset[str]:
-        """The names of all records of a kind, accelerated or not."""
+        """The keys of all records of a kind, accelerated or not, whoever built them."""
         if kind not in self._records:
             named = (self.named(top) for top, _ in places(kind))
-            self._records[kind] = frozenset(name for each in named for name, _ in each)
+            self._records[kind] = frozenset(name[:64] for each in named for name, _ in each)
         return self._records[kind]
 
     def named(self, top: str) -> Iterator[tuple[str, str]]:
@@ -167,6 +168,8 @@ def _shard(layout: Layout, path: str, odd: Odd) -> Shard:
     folder, shard = path.split("/")[-2:]
     for name, kind in _entries(layout, path, odd):
         digest = name.removesuffix(_MARKS.get(folder, ""))
+        if folder == REALISATIONS:  # one a builder
+            digest = derivation_of(name)
         wanted = A_FOLDER if folder in _MARKS and digest == name else A_FILE
         if not (_DIGEST.fullmatch(digest) and digest.startswith(shard)):
             odd(WrongKind(f"{path}/{name}", _STRANGE_NAME, "a digest"))

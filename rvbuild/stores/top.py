@@ -7,7 +7,7 @@ folder could become a store pays for this module.
 from __future__ import annotations
 
 FOLDERS = (
-    *("inputs", "realisations", "ac", "accelerated", "failed", "views", "trees", "exec", "cas"),
+    *("realisations", "ac", "accelerated", "failed", "views", "trees", "exec", "cas"),
     *("roots", "locks", "memo", "accelerators", "tmp", "damaged"),
 )
 """The store's own folders."""

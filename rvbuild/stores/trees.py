@@ -21,7 +21,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.overlay import union
 from rvbuild.core.ports import Taken, Wanted
-from rvbuild.core.tree import DirectoryNode, File, Node, Symlink, Tree
+from rvbuild.core.tree import DirectoryNode, Extent, File, Node, Symlink, Tree, extent
 from rvbuild.files.folder import A_FOLDER, WrongKind, kind_at, open_file
 from rvbuild.stores.barrier import Barrier
 from rvbuild.stores.blobs import Blobs, BlobShelves, is_blob
@@ -83,19 +83,25 @@ class LocalTrees:
             StoreError: it could not be read.
         """
         path = self._mark(root)
-        with guarded(path, "read"):
-            try:
-                data = read_record(self._layout, path)
-            except FileNotFoundError:
-                raise KeyError(str(root)) from None
         try:
-            tree = Tree.decode(data)
+            tree = Tree.decode(self._message(root))
         except VerificationError as error:
             raise VerificationError(error.message, where=path, hint=REPAIR) from error
         if tree.root != root:
             msg = "a Tree message of the store is damaged: its root has another digest"
             raise VerificationError(msg, where=path, hint=REPAIR)
         return tree
+
+    def extent(self, root: Digest) -> Extent:
+        return extent(self._message(root))
+
+    def _message(self, root: Digest) -> bytes:
+        path = self._mark(root)
+        with guarded(path, "read"):
+            try:
+                return read_record(self._layout, path)
+            except FileNotFoundError:
+                raise KeyError(str(root)) from None
 
     def refuse_changed(self, root: Digest) -> None:
         """See that files and folders of a tree are as they were written, as stat(2) tells.

@@ -15,24 +15,21 @@ from typing import Protocol
 
 from attrs import define, field, frozen
 
-from rvbuild.core.action import Outcome
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import NewerRecord, VerificationError
 from rvbuild.core.tree import DirectoryNode, File, Node, Symlink, Tree
 from rvbuild.files.folder import Inode, WrongKind, WrongMode, inode_of, open_file, open_folder
 from rvbuild.stores.failures import decode_failure
-from rvbuild.stores.inputs import decode_inputs
 from rvbuild.stores.layout import EXECUTABLE, FOLDER, PLAIN, Layout, guarded
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.records import read_record
-from rvbuild.stores.results import decode_realisation
+from rvbuild.stores.results import decode_outcome, decode_realisation
 from rvbuild.stores.roots import decode_root
 from rvbuild.stores.shape import (
     AC,
     CAS,
     EXEC,
     FAILED,
-    INPUTS,
     MARK,
     REALISATIONS,
     ROOTS,
@@ -70,7 +67,10 @@ Report = Callable[[Finding], None]
 
 @define(kw_only=True)
 class Verified:
-    """What was looked at, and how many findings there were."""
+    """What was looked at, and how many findings there were.
+
+    ``newer`` records are sound, and only a newer rvbuild knows what they refer to.
+    """
 
     blobs: int = 0
     bytes: int = 0
@@ -78,6 +78,7 @@ class Verified:
     results: int = 0
     damaged: int = 0
     missing: int = 0
+    newer: int = 0
 
 
 @define(kw_only=True)
@@ -87,6 +88,7 @@ class _Walk:
     layout: Layout
     report: Report
     inodes: dict[Inode, str]
+    refuse_newer: bool = False
     done: Verified = field(factory=Verified)
     counted: set[Inode] = field(factory=set)
     executables: set[Inode] = field(factory=set)
@@ -106,6 +108,12 @@ class _Walk:
         self.done.damaged += 1
         self.report(Finding(kind="damaged", path=path, problem=problem, mode=mode))
 
+    def newer(self, path: str, error: NewerRecord) -> None:
+        if self.refuse_newer:
+            error.where = path
+            raise error
+        self.done.newer += 1
+
     def missing(self, path: str, problem: str, source: str = "") -> None:
         self.done.missing += 1
         self.report(Finding(kind="missing", path=path, problem=problem, source=source))
@@ -123,15 +131,21 @@ def verify(store: LocalStore, report: Report) -> Verified:
         return examine(store.layout, report, {})
 
 
-def examine(layout: Layout, report: Report, inodes: dict[Inode, str]) -> Verified:
+def examine(
+    layout: Layout, report: Report, inodes: dict[Inode, str], *, refuse_newer: bool = False
+) -> Verified:
     """What ``verify`` does, for who holds the store.
 
     Args:
         layout: The store's.
         report: Called for each finding.
         inodes: The hashes of files that have been hashed; grows.
+        refuse_newer: Whether a record that only a newer rvbuild reads is an error.
+
+    Raises:
+        NewerRecord: there is one, and it is an error.
     """
-    walk = _Walk(layout=layout, report=report, inodes=inodes)
+    walk = _Walk(layout=layout, report=report, inodes=inodes, refuse_newer=refuse_newer)
     # Builds may go on meanwhile: what refers is listed before what it refers to.
     walk.there = survey(layout, walk.odd)
     _blobs(walk)
@@ -142,9 +156,6 @@ def examine(layout: Layout, report: Report, inodes: dict[Inode, str]) -> Verifie
     for check, accelerated, name, path in _listed_results(walk.there):
         walk.done.results += 1
         _record(walk, partial(check, accelerated=accelerated), name, path)
-    for top, _ in places(INPUTS):
-        for name, path in walk.there.named(top):
-            _record(walk, _inputs, name, path)
     for name, path in walk.there.named(FAILED):
         _record(walk, _failure, name, path)
     for name, path in walk.there.named(ROOTS):
@@ -360,6 +371,8 @@ def _record(
         check(walk, name, path, read_record(walk.layout, path))
     except FileNotFoundError:  # replaced or forgotten meanwhile
         return
+    except NewerRecord as error:
+        walk.newer(path, error)
     except (OSError, VerificationError) as error:
         walk.damaged(path, _why(error))
 
@@ -369,14 +382,13 @@ def _why(error: OSError | VerificationError) -> str:
 
 
 def _realisation(walk: _Walk, name: str, path: str, data: bytes, *, accelerated: bool) -> None:
-    found = decode_realisation(data)
-    if (found.derivation, found.accelerated) != (name, accelerated):
-        walk.damaged(path, "the realisation of another derivation")
+    found = decode_realisation(data, name, accelerated=accelerated)
     tree = walk.trees.get(found.output.hash)
     if tree is None:
         walk.missing(path, f"its output {found.output} is not in the store")
     elif tree.root != found.output:
         walk.damaged(path, "its output has another size")
+    _referred(walk, path, found.key, "derivation")
     _referred(walk, path, found.log, "log")
     if found.action is not None and found.action not in walk.there.records(AC):
         walk.missing(path, f"its action {found.action} is not in the store")
@@ -390,20 +402,12 @@ def _referred(walk: _Walk, path: str, blob: Digest | None, what: str) -> None:
 
 
 def _failure(walk: _Walk, name: str, path: str, data: bytes) -> None:
-    del name  # a log does not say of which derivation it is
-    _referred(walk, path, decode_failure(data), "log")
-
-
-def _inputs(walk: _Walk, name: str, path: str, data: bytes) -> None:
-    del walk, path  # the trees that it names may have gone since
-    decode_inputs(name, data)
+    _referred(walk, path, decode_failure(data, name), "log")
 
 
 def _outcome(walk: _Walk, name: str, path: str, data: bytes, *, accelerated: bool) -> None:
-    del name, accelerated  # an ActionResult does not say of which action it is
-    found = Outcome.decode(data)
-    if found.encode() != data:
-        walk.damaged(path, "an ActionResult with more in it than rvbuild writes")
+    del accelerated  # an outcome does not say whether it is
+    found = decode_outcome(data, name)
     _referred(walk, path, found.log, "log")
     _referred(walk, path, found.tree, "Tree message")
     if found.output is None:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from attrs import evolve
 
 from rvbuild.core.action import Outcome
-from rvbuild.core.derivation import Realisation
 from rvbuild.core.digest import EMPTY, Digest
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.ports import Locks, Results, Root, Roots, TreeSink, TreeStore
-from rvbuild.core.tree import File, Nested, Symlink, Tree
+from rvbuild.core.realisation import Realisation
+from rvbuild.core.tree import Extent, File, Nested, Symlink, Tree
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.memory import MemoryStore
 
@@ -314,9 +315,12 @@ def test_merging_a_missing_tree_is_a_key_error(store: Store) -> None:
         store.merge([("", Digest.of(b"no such tree"))])
 
 
+D = Digest.of(b"derivation")
+
+
 def realised(*, accelerated: bool, output: bytes = b"one") -> Realisation:
     return Realisation(
-        derivation="d" * 64,
+        key=D,
         output=Digest.of(output),
         action="a" * 64,
         log=Digest.of(b"log"),
@@ -326,19 +330,47 @@ def realised(*, accelerated: bool, output: bytes = b"one") -> Realisation:
 
 
 def test_a_realisation_is_found_by_derivation(store: Store) -> None:
-    assert store.realisation("d" * 64) is None
+    assert store.realisation(D.hash) is None
     store.register(realised(accelerated=False))
-    assert store.realisation("d" * 64) == realised(accelerated=False)
+    assert store.realisation(D.hash) == realised(accelerated=False)
     store.register(realised(accelerated=False, output=b"two"))
-    assert store.realisation("d" * 64) == realised(accelerated=False, output=b"two")
+    assert store.realisation(D.hash) == realised(accelerated=False, output=b"two")
 
 
 def test_accelerated_realisations_are_kept_apart(store: Store) -> None:
     store.register(realised(accelerated=True))
-    assert store.realisation("d" * 64, accelerated=False) is None
-    assert store.realisation("d" * 64) == realised(accelerated=True)
+    assert store.realisation(D.hash, accelerated=False) is None
+    assert store.realisation(D.hash) == realised(accelerated=True)
     store.register(realised(accelerated=False, output=b"two"))
-    assert store.realisation("d" * 64) == realised(accelerated=False, output=b"two")
+    assert store.realisation(D.hash) == realised(accelerated=False, output=b"two")
+
+
+def test_ones_own_realisation_comes_first_and_then_the_others_by_name(store: Store) -> None:
+    made = {
+        builder: evolve(realised(accelerated=False), builder=builder) for builder in ("b", "", "c")
+    }
+    fast = evolve(realised(accelerated=True), builder="a")
+    store.register(fast)
+    assert store.realisation(D.hash, builder="b") == fast
+    for builder in ("c", "b"):
+        store.register(made[builder])
+    assert store.realisation(D.hash) == made["b"]
+    assert store.realisation(D.hash, builder="c") == made["c"]
+    assert store.realisation(D.hash, builder="a") == made["b"], "an accelerated one comes last"
+    store.register(made[""])
+    assert store.realisation(D.hash) == store.realisation(D.hash, builder="z") == made[""]
+    store.register(evolve(made["c"], milliseconds=9))
+    assert store.realisation(D.hash, builder="c") == evolve(made["c"], milliseconds=9)
+    assert store.realisation(D.hash, builder="b") == made["b"]
+
+
+def test_the_extent_of_a_tree(store: Store) -> None:
+    with store.new_tree() as writer:
+        fill(writer)
+        root = writer.commit()
+    assert store.extent(root) == Extent(files=6, size=9 + 3 * 10)
+    with pytest.raises(KeyError):
+        store.extent(Digest.of(b"no such tree"))
 
 
 def test_an_outcome_is_found_by_action(store: Store) -> None:

@@ -160,7 +160,7 @@ def test_the_log_of_a_lost_blob_is_told(world: World):
     world.recipe("hello", HELLO.replace("mkdir", 'echo "no more"; exit 4; mkdir'))
     assert world.run(HELLO_HERE).code == 1
     (note,) = world.store.glob("failed/*/*")
-    name = note.read_text().partition("/")[0]
+    name = json.loads(note.read_text())["body"]["log"].partition("/")[0]
     (world.store / "cas" / name[:2] / name).unlink()
     ran = world.run("log", HELLO_HERE)
     assert (ran.code, ran.out) == (2, "")

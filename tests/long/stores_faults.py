@@ -36,10 +36,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rvbuild.core.action import Outcome
-from rvbuild.core.derivation import Realisation
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
 from rvbuild.core.ports import TreeSink
+from rvbuild.core.realisation import Realisation
 from rvbuild.stores.collect import DAY, collect
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.repair import repair
@@ -90,10 +90,10 @@ def add(store: LocalStore, name: bytes) -> Digest:
 
 def register(store: LocalStore, name: str, root: Digest) -> Realisation:
     """One result, in the order of the engine."""
-    log, action = store.write(f"log of {name}".encode()), Digest.of(name.encode())
+    log, action = store.write(f"log of {name}".encode()), store.write(name.encode())
     tree = Digest.of(store.tree(root).encode())
     store.record(action, Outcome(exit_code=0, output=root, tree=tree, log=log), accelerated=False)
-    made = Realisation(derivation=action.hash, output=root, action=action.hash, log=log)
+    made = Realisation(key=action, output=root, action=action.hash, log=log)
     store.register(made)
     return made
 

@@ -23,8 +23,9 @@ from hypothesis import strategies as st
 from workshop import Plain, Workshop, result
 
 from rvbuild.core.action import Outcome
-from rvbuild.core.derivation import Derivation, Realisation
+from rvbuild.core.derivation import Derivation
 from rvbuild.core.digest import Digest
+from rvbuild.core.realisation import Realisation
 from rvbuild.stores.memory import MemoryStore
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from rvbuild.core.action import Outcome
-from rvbuild.core.derivation import Realisation
 from rvbuild.core.digest import Digest
+from rvbuild.core.realisation import Realisation
 from rvbuild.stores.local import LocalStore
 
 
@@ -22,13 +22,18 @@ def built(store: LocalStore, name: str, *, accelerated: bool = False) -> Realisa
     return register(store, name, root, accelerated=accelerated)
 
 
+def key_of(name: str) -> bytes:
+    """The canonical bytes of a result's derivation, as far as a store looks at them."""
+    return f"derivation of {name}".encode()
+
+
 def register(
     store: LocalStore,
     name: str,
     root: Digest,
     *,
     accelerated: bool = False,
-    inputs: tuple[Digest, ...] | None = (),
+    inputs: tuple[Digest, ...] = (),
 ) -> Realisation:
     """A result whose output is a tree that the store has."""
     tree = Digest.of(store.tree(root).encode())
@@ -36,7 +41,7 @@ def register(
     outcome = Outcome(exit_code=0, output=root, tree=tree, log=log)
     store.record(action, outcome, accelerated=accelerated)
     realisation = Realisation(
-        derivation=Digest.of(name.encode()).hash,
+        key=store.write(key_of(name)),
         output=root,
         action=action.hash,
         log=log,

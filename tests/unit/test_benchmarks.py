@@ -10,8 +10,8 @@ from types import ModuleType
 
 import pytest
 
-from rvbuild.core.derivation import Realisation
-from rvbuild.core.digest import EMPTY
+from rvbuild.core.digest import EMPTY, Digest
+from rvbuild.core.realisation import Realisation
 from rvbuild.stores.local import LocalStore
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks/k3s.py"
@@ -31,7 +31,7 @@ def k3s() -> ModuleType:
 def test_every_result_of_a_step_is_forgotten(tmp_path: Path, k3s: ModuleType):
     store = LocalStore(str(tmp_path))
     for accelerated in (True, False):
-        made = Realisation(derivation=STEP, output=EMPTY, accelerated=accelerated)
+        made = Realisation(key=Digest(STEP, 0), output=EMPTY, accelerated=accelerated)
         store.register(made)
     k3s.forget(store, STEP)
     assert store.realisation(STEP) is None
@@ -39,8 +39,11 @@ def test_every_result_of_a_step_is_forgotten(tmp_path: Path, k3s: ModuleType):
 
 def test_a_result_that_stays_is_an_error_and_no_loop(tmp_path: Path, k3s: ModuleType):
     class Elsewhere(LocalStore):
-        def realisation(self, derivation: str, *, accelerated: bool = True) -> Realisation | None:
-            return Realisation(derivation=derivation, output=EMPTY, accelerated=accelerated)
+        def realisation(
+            self, derivation: str, *, accelerated: bool = True, builder: str = ""
+        ) -> Realisation | None:
+            key = Digest(derivation, 0)
+            return Realisation(key=key, output=EMPTY, accelerated=accelerated, builder=builder)
 
     with pytest.raises(OSError, match=STEP):
         k3s.forget(Elsewhere(str(tmp_path)), STEP)

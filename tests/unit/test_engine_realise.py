@@ -13,7 +13,7 @@ from attrs import evolve
 from workshop import LINUX, PATIENCE, Workshop
 
 from rvbuild.core.action import Outcome
-from rvbuild.core.derivation import Fetch, Input, Merge, OutputRule, Realisation, Step
+from rvbuild.core.derivation import Fetch, Input, Merge, OutputRule, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import (
     Interrupted,
@@ -24,6 +24,7 @@ from rvbuild.core.errors import (
 )
 from rvbuild.core.events import Noticed, Phase, Planned, Progressed, Started, Wrote
 from rvbuild.core.plan import make_plan, nothing_realised
+from rvbuild.core.realisation import Origin, Realisation
 from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import PathSource
 from rvbuild.engine.build import build, refuse_folders
@@ -94,6 +95,25 @@ def test_the_action_has_every_input_by_content_and_the_toolbox_at_the_root(shop:
 def _action_of(found: Realisation, shop: Workshop) -> Digest:
     (known,) = [key for key, _ in shop.store._outcomes if key.hash == found.action]
     return known
+
+
+def test_what_a_realisation_says(fast: Workshop):
+    """How much it is, who made it of what, how long it took, and the bytes of its derivation."""
+    source = fast.source("input")
+    step = fast.step("s", "say x", source, accelerators=("go",))
+    both = fast.merge("m", source, step)
+    services = evolve(fast.services, builder="ci-1")
+    found = build(fast.known, [both.digest], services, jobs=1).realised
+    made = found[step.digest]
+    assert (made.files, made.size, made.builder, made.milliseconds) == (1, 1, "ci-1", 1000)
+    assert (made.accelerable, made.origin) == (True, Origin())
+    assert made.inputs == (found[source.digest].output,)
+    assert found[both.digest].inputs == (found[source.digest].output, made.output)
+    assert not found[source.digest].accelerable
+    for derivation in (source, step, both):
+        assert fast.store.realisation(derivation.digest) == found[derivation.digest]
+        assert found[derivation.digest].key == derivation.key
+        assert fast.store.read(derivation.key) == derivation.encode()
 
 
 # ---- what is taken from before
@@ -199,7 +219,7 @@ def test_what_another_process_made_meanwhile_is_taken(shop: Workshop, tmp_path: 
             with store.new_tree() as writer:
                 writer.file("data", [b"theirs"])
                 output = writer.commit()
-            store.register(Realisation(derivation=step.digest, output=output))
+            store.register(Realisation(key=step.key, output=output))
 
     shop.store = shop.executor.store = Elsewhere(str(tmp_path), done)
     built = shop.build(step)

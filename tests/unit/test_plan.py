@@ -2,10 +2,11 @@
 
 from workshop import LINUX
 
-from rvbuild.core.derivation import Input, Merge, Realisation, Step
-from rvbuild.core.digest import EMPTY
+from rvbuild.core.derivation import Input, Merge, Step
+from rvbuild.core.digest import EMPTY, Digest
 from rvbuild.core.events import Phase
 from rvbuild.core.plan import make_plan
+from rvbuild.core.realisation import Realisation
 
 
 def step(label: str, *inputs: Step | Merge, is_check: bool = False) -> Step:
@@ -30,7 +31,7 @@ def nothing(_: str) -> Realisation | None:
 
 def only(*kept: Step | Merge):
     digests = {derivation.digest for derivation in kept}
-    return lambda d: Realisation(derivation=d, output=EMPTY) if d in digests else None
+    return lambda d: Realisation(key=Digest(d, 0), output=EMPTY) if d in digests else None
 
 
 def test_inputs_come_first_and_each_once():

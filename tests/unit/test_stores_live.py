@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from kept_results import built, hold
+from kept_results import built, hold, key_of
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
@@ -133,16 +133,21 @@ def another_shard(store: LocalStore) -> Path:
     return failure.rename(place)
 
 
+def realisation_of_one(store: LocalStore) -> Path:
+    derivation = Digest.of(key_of("one")).hash
+    return Path(store.layout.record("realisations", derivation, accelerated=False))
+
+
 def no_realisation(store: LocalStore) -> Path:
     (root,) = files(store, "roots/*")
-    Path(store.layout.record("realisations", Digest.of(b"one").hash, accelerated=False)).unlink()
+    realisation_of_one(store).unlink()
     return root
 
 
 def no_tree(store: LocalStore) -> Path:
     tree = built(store, "one").output.hash
     Path(f"{store.layout.tree(tree)}.tree").unlink()
-    return Path(store.layout.record("realisations", Digest.of(b"one").hash, accelerated=False))
+    return realisation_of_one(store)
 
 
 def no_log(store: LocalStore) -> Path:

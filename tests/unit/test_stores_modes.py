@@ -49,7 +49,6 @@ PLACES: dict[str, tuple[Place, int]] = {
     "a root": (record("roots/*"), 0o444),
     "a realisation": (record("realisations/*/*"), 0o444),
     "an outcome": (record("ac/*/*"), 0o444),
-    "inputs": (record("inputs/*/*"), 0o444),
 }
 MODES = [0, 0o200, 0o777]
 

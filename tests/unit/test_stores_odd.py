@@ -27,7 +27,7 @@ from rvbuild.stores.repair import Repair, repair
 from rvbuild.stores.verify import verify
 
 SHARDS = ["cas", "exec", "trees", "ac", "realisations", "failed"]
-SHARDS += ["accelerated/ac", "accelerated/realisations", "inputs", "accelerated/inputs"]
+SHARDS += ["accelerated/ac", "accelerated/realisations"]
 FOLDERS = [*SHARDS, "accelerated", "roots", "locks", "memo", "accelerators", "damaged", "tmp"]
 RECORDS = [*SHARDS, "roots", "memo", "locks/store", "locks/on-x", "accelerators/go"]
 RECORDS += ["tree folder", "folder in a tree", "file in a tree"]

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 from attrs import frozen
-from kept_results import hold, register
+from kept_results import hold, key_of, register
 
-from rvbuild.core.derivation import Realisation
 from rvbuild.core.digest import Digest
-from rvbuild.stores.collect import collect
+from rvbuild.core.realisation import Realisation
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.repair import Repair, repair
 from rvbuild.stores.shape import MARK
@@ -39,15 +38,14 @@ class Made:
     other: Realisation
 
     @classmethod
-    def of(cls, store: LocalStore, *, known: bool) -> Made:
+    def of(cls, store: LocalStore) -> Made:
         def found(name: str, output: Digest, *inputs: Digest) -> Realisation:
-            key = Digest.of(name.encode()).hash
-            made = Realisation(derivation=key, output=output, inputs=inputs if known else None)
+            made = Realisation(key=store.write(key_of(name)), output=output, inputs=inputs)
             store.register(made)
             return made
 
         def step(name: str, *inputs: Digest) -> Realisation:
-            return register(store, name, tree(store, name), inputs=inputs if known else None)
+            return register(store, name, tree(store, name), inputs=inputs)
 
         src, other_src = (found(name, tree(store, name)) for name in ("src", "other-src"))
         lib, other = step("lib", src.output), step("other", other_src.output)
@@ -103,12 +101,11 @@ def link(path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [os.mkfifo, folder, link])
 @pytest.mark.parametrize("of", ["src", "lib", "app"])
-@pytest.mark.parametrize("record", ["mark", "inputs", "realisations", "ac"])
-@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("record", ["mark", "realisations", "ac"])
 def test_what_is_no_file_in_the_place_of_a_record_is_set_aside(
-    store: LocalStore, kind: Callable[[Path], None], of: str, record: str, *, known: bool
+    store: LocalStore, kind: Callable[[Path], None], of: str, record: str
 ) -> None:
-    made = Made.of(store, known=known)
+    made = Made.of(store)
     which: Realisation = getattr(made, of)
     place = Path(store.path(which.output) + MARK)
     if record != "mark":
@@ -127,7 +124,7 @@ def test_what_is_no_file_in_the_place_of_a_record_is_set_aside(
 def test_what_read_a_damaged_tree_goes_and_nothing_else(
     store: LocalStore, harm: Callable[[Path], None], name: str
 ) -> None:
-    made = Made.of(store, known=True)
+    made = Made.of(store)
     harm(Path(store.path(made.src.output), name))
     done = made.repaired()
     for gone in (made.lib, made.both, made.app):
@@ -142,36 +139,23 @@ def test_what_read_a_damaged_tree_goes_and_nothing_else(
         assert made.has_outcome(made.other)
 
 
-def test_where_nobody_knows_what_was_read_every_step_goes(store: LocalStore) -> None:
-    """A store of an older version: what was fetched stays, what was merged of a step goes."""
-    made = Made.of(store, known=False)
-    poisoned(Path(store.path(made.src.output), "text"))
-    done = made.repaired()
-    for gone in (made.lib, made.both, made.app, made.other):
-        assert not made.stays(gone)
-        assert made.path(gone) in done
-    assert not made.has_outcome(made.other)
-    assert made.stays(made.other_src)
-
-
 def test_a_mended_mode_or_name_costs_no_result(store: LocalStore) -> None:
-    for known in (True, False):
-        made = Made.of(store, known=known)
-        Path(store.path(made.src.output), "text").chmod(0o600)
-        Path(store.layout.blob(Digest.of(b"src").hash)).unlink()
-        assert {each.done for each in made.repaired().values()} == {"mended"}
-        assert all(map(made.stays, (made.lib, made.both, made.app, made.other)))
+    made = Made.of(store)
+    Path(store.path(made.src.output), "text").chmod(0o600)
+    Path(store.layout.blob(Digest.of(b"#!/bin/sh\nsrc").hash)).unlink()
+    assert {each.done for each in made.repaired().values()} == {"mended"}
+    assert all(map(made.stays, (made.lib, made.both, made.app, made.other)))
 
 
 def test_an_outcome_that_no_realisation_names_goes(store: LocalStore) -> None:
-    made = Made.of(store, known=True)
+    made = Made.of(store)
     Path(made.path(made.other)).unlink()
     poisoned(Path(store.path(made.src.output), "text"))
     assert made.path(made.other, "ac") in made.repaired()
 
 
 def test_roots_memos_and_compile_caches_go_too(store: LocalStore, tmp_path: Path) -> None:
-    made = Made.of(store, known=True)
+    made = Made.of(store)
     for name, result in (("app", made.app), ("other", made.other)):
         hold(store, tmp_path / name, result)
     root = Path(store.layout.root)
@@ -188,7 +172,7 @@ def test_roots_memos_and_compile_caches_go_too(store: LocalStore, tmp_path: Path
 
 def test_a_repair_that_is_killed_between_forgets_no_reader(store: LocalStore) -> None:
     """Wherever it ends, the tree is still there to be told of, or nothing of its readers is."""
-    made = Made.of(store, known=True)
+    made = Made.of(store)
     poisoned(Path(store.path(made.src.output), "text"))
     for count in range(20):
 
@@ -203,11 +187,3 @@ def test_a_repair_that_is_killed_between_forgets_no_reader(store: LocalStore) ->
             assert store.has_tree(made.src.output) or not made.stays(made.lib)
     made.repaired()
     assert not any(map(made.stays, (made.lib, made.both, made.app)))
-
-
-def test_the_inputs_go_with_their_realisation(store: LocalStore, tmp_path: Path) -> None:
-    made = Made.of(store, known=True)
-    hold(store, tmp_path / "app", made.app)
-    collect(store, keep_days=-1)
-    names = {path.name for path in Path(store.layout.root, "inputs").glob("*/*")}
-    assert names == {made.app.derivation}

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from kept_results import built, hold
 
-from rvbuild.core.derivation import Realisation
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, VerificationError
+from rvbuild.core.realisation import Realisation
 from rvbuild.stores.collect import DAY, collect
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.repair import Repair, repair
@@ -100,14 +100,14 @@ def test_all_that_shares_the_damage_goes_and_nothing_else(
     """A blob is one file with the files of every tree that has it."""
     one, two = built(store, "one"), built(store, "two")
     both = store.merge([("a", one.output), ("b", two.output)])
-    store.register(Realisation(derivation="f" * 64, output=both))
+    store.register(Realisation(key=store.write(b"both"), output=both))
     hold(store, tmp_path / "one", one)
     changed(file_of(store, one, "doc"), b"my own words")
     done = repaired(store)
     assert not store.has_tree(one.output)
     assert not store.has_tree(both)
     assert store.realisation(one.derivation) is None
-    assert store.realisation("f" * 64) is None
+    assert store.realisation(Digest.of(b"both").hash) is None
     assert store.roots() == ()
     assert store.has_tree(two.output)
     assert store.realisation(two.derivation) == two

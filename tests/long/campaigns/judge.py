@@ -105,9 +105,12 @@ def _lay(folder: Any, at: str, folders: dict[str, Any], found: dict[str, object]
 
 def _result_problems(store: Path, file: Path) -> list[str]:
     """What a realisation names and the store does not have."""
-    told = json.loads(file.read_bytes())
-    output = told["output"].partition("/")[0]
-    problems = [] if told["derivation"] == file.name else ["of another derivation"]
+    told = json.loads(file.read_bytes())["body"]
+    output = told["outputs"]["out"]["tree"].partition("/")[0]
+    derivation = told["derivation"].partition("/")[0]
+    problems = [] if derivation == file.name else ["of another derivation"]
+    if not _has(store, derivation):
+        problems.append("no derivation")
     if not (store / "trees" / output[:2] / f"{output}.tree").is_file():
         problems.append(f"no tree {output}")
     if told.get("log") and not _has(store, told["log"]):

@@ -1,0 +1,156 @@
+"""Realisations: the fact that derivation D has output O, and how that came about.
+
+Knows: what a realisation says, and its form on disk. Must not know: where it is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+from attrs.validators import in_, instance_of, matches_re
+
+from rvbuild.core.canonical import Json
+from rvbuild.core.digest import Digest
+from rvbuild.core.envelope import Body, kept, seal, unseal
+from rvbuild.core.errors import VerificationError
+
+KIND, VERSION = "realisation", 1
+
+_BUILDER = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_NAME = re.compile(f"([0-9a-f]{{64}})(?:@{_BUILDER})?")
+
+_OUTPUT = "out"
+"""The name of the one output that steps have so far."""
+
+
+@frozen
+class Origin:
+    """Where a result is from: ``built`` here (or fetched, or merged), or ``substituted``.
+
+    ``place`` is where a substituted one was taken from, such as a cache's URL.
+    """
+
+    kind: str = field(default="built", validator=in_(("built", "substituted")))
+    place: str = field(default="", validator=instance_of(str))
+
+
+@frozen(kw_only=True)
+class Realisation:
+    """The fact that derivation D has output O: ``output`` is the digest of a tree's root.
+
+    Attributes:
+        key: The digest of the derivation's canonical bytes, which are a blob.
+        output: The root of the output's tree.
+        size: Bytes that all files of the output hold.
+        files: How many files these are.
+        action: For a step, its action's key (SHA-256).
+        log: For a step, the digest of what it wrote.
+        inputs: The roots of the trees that making it used.
+        builder: Who made it: a name, or empty. One derivation may have a realisation from each.
+        milliseconds: How long that took. A step whose outcome was known took next to nothing.
+        accelerated: A compile cache helped to make it or one of its inputs, so a release build
+            does not take it.
+        accelerable: A compile cache could have helped: the step declares one.
+        origin: Where it is from.
+        signatures: Empty for now.
+        record: The body that it was read from: what a newer rvbuild says there, and this one does
+            not know, stays when it is written again.
+    """
+
+    key: Digest
+    output: Digest
+    size: int = field(default=0, validator=instance_of(int))
+    files: int = field(default=0, validator=instance_of(int))
+    action: str | None = field(default=None, validator=instance_of((str, type(None))))
+    log: Digest | None = None
+    inputs: tuple[Digest, ...] = ()
+    builder: str = field(default="", validator=matches_re(f"(?:{_BUILDER})?"))
+    milliseconds: int = field(default=0, validator=instance_of(int))
+    accelerated: bool = field(default=False, validator=instance_of(bool))
+    accelerable: bool = field(default=False, validator=instance_of(bool))
+    origin: Origin = Origin()
+    signatures: tuple[Json, ...] = ()
+    record: Body = field(factory=dict, eq=False, repr=False)
+
+    @property
+    def derivation(self) -> str:
+        """The derivation digest."""
+        return self.key.hash
+
+    @property
+    def name(self) -> str:
+        """The name of its record: ``DIGEST``, or ``DIGEST@BUILDER``."""
+        return record_name(self.derivation, self.builder)
+
+    def encode(self) -> bytes:
+        """Its record; digests are ``HASH/SIZE``."""
+        output: Body = {"tree": str(self.output), "bytes": self.size, "files": self.files}
+        body: Body = {
+            "derivation": str(self.key),
+            "outputs": {_OUTPUT: output},
+            "action": self.action,
+            "log": str(self.log) if self.log else None,
+            "inputs": [str(tree) for tree in self.inputs],
+            "builder": self.builder,
+            "milliseconds": self.milliseconds,
+            "accelerated": self.accelerated,
+            "accelerable": self.accelerable,
+            "origin": {"kind": self.origin.kind, "from": self.origin.place},
+            "signatures": self.signatures,
+        }
+        return seal(KIND, VERSION, kept(self.record, body))
+
+    @classmethod
+    def decode(cls, data: bytes) -> Realisation:
+        """Read what ``encode`` wrote, or a newer rvbuild in the same version.
+
+        Raises:
+            VerificationError: it is damaged.
+            NewerRecord: its version is newer.
+        """
+        body = unseal(data, KIND, VERSION)
+        try:
+            return cls._read(body)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            msg = f"not a realisation: {error}"
+            raise VerificationError(msg) from error
+
+    @classmethod
+    def _read(cls, body: Mapping[str, Any]) -> Realisation:
+        output, origin, log = body["outputs"][_OUTPUT], body["origin"], body["log"]
+        return cls(
+            key=_digest(body["derivation"]),
+            output=_digest(output["tree"]),
+            size=output["bytes"],
+            files=output["files"],
+            log=None if log is None else _digest(log),
+            inputs=tuple(_digest(tree) for tree in body["inputs"]),
+            origin=Origin(origin["kind"], origin["from"]),
+            signatures=tuple(body["signatures"]),
+            record=body,
+            **{name: body[name] for name in _PLAIN},
+        )
+
+
+_PLAIN = ("action", "builder", "milliseconds", "accelerated", "accelerable")
+
+
+def _digest(value: object) -> Digest:
+    if not isinstance(value, str):
+        msg = f"no digest: {value!r}"
+        raise TypeError(msg)
+    return Digest.parse(value)
+
+
+def record_name(derivation: str, builder: str) -> str:
+    """The name of a builder's realisation of a derivation."""
+    return f"{derivation}@{builder}" if builder else derivation
+
+
+def derivation_of(name: str) -> str:
+    """The derivation digest in the name of a record; empty if it is no such name."""
+    match = _NAME.fullmatch(name)
+    return match[1] if match else ""
