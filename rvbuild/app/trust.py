@@ -135,9 +135,13 @@ def _refuse_no_store(store: str) -> None:
 
 def _unlike_a_store(store: str, names: set[str]) -> str:
     """What is wrong with a folder that is not wholly a store; nothing, if one can be made there."""
-    from rvbuild.stores.top import BESIDE, FOLDERS  # noqa: PLC0415 - only until there is one
+    from rvbuild.stores.top import (  # noqa: PLC0415 - only until there is one
+        BESIDE,
+        FOLDERS,
+        VERSION_FILE,
+    )
 
-    more = sorted(names.difference(FOLDERS, BESIDE))
+    more = sorted(names.difference(FOLDERS, BESIDE, {VERSION_FILE}))
     if more:
         return f"it has {more[0]!r} in it"
     if "cas" in names or names <= BESIDE:

@@ -54,6 +54,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         _refuse(commands[arguments.command], unknown)
     if arguments.command in {"build", "check", "fetch", "plan"} and not arguments.targets:
         parser.error(f"`rvbuild {arguments.command}` wants a TARGET, such as runc-riscv64")
+    if arguments.command == "store" and (arguments.action == "import") != bool(arguments.old):
+        wants = "wants the store to import from" if not arguments.old else "takes no OLD"
+        parser.error(f"`rvbuild store {arguments.action}` {wants}")
     jobs = getattr(arguments, "jobs", None)
     if jobs is not None and jobs < 1:
         parser.error(f"-j {jobs}: at least one step must run; without -j, as many as cores")
@@ -179,11 +182,13 @@ def _parser() -> tuple[_Parser, Mapping[str, argparse.ArgumentParser]]:
     store = command("store", "look after the store", common, json)
     store.add_argument(
         "action",
-        metavar="verify|repair|path",
-        choices=["verify", "repair", "path"],
+        metavar="verify|repair|path|import",
+        choices=["verify", "repair", "path", "import"],
         help="verify: hash everything again; repair: also set aside what is damaged, "
-        "so that the next build fetches or makes it anew",
+        "so that the next build fetches or makes it anew; import: take over the sources that "
+        "another store has, verified, also one of an earlier rvbuild",
     )
+    store.add_argument("old", nargs="?", metavar="OLD", help="the store to import from")
 
     gc = command(
         "gc", "remove from the store what no result and no recent build needs", common, json

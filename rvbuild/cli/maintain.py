@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from attrs import asdict
 
 from rvbuild.app.workspace import Workspace
+from rvbuild.cli.import_sources import import_sources
 from rvbuild.cli.memo import Memo
 from rvbuild.cli.messages import count_text, size_text
 from rvbuild.core.errors import SandboxError, UsageError, VerificationError
@@ -41,11 +42,13 @@ def doctor_command(arguments: argparse.Namespace, workspace: Workspace, _memo: M
 
 
 def store_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
-    """`rvbuild store verify`, `rvbuild store repair` and `rvbuild store path`."""
+    """`rvbuild store verify`, `repair`, `path` and `import`."""
     if arguments.action == "path":
         sys.stdout.write(workspace.store + "\n")
     elif arguments.action == "repair":
         _repair(workspace, as_json=arguments.json)
+    elif arguments.action == "import":
+        import_sources(arguments, workspace)
     else:
         _verify(workspace, as_json=arguments.json)
     return 0

@@ -28,6 +28,7 @@ from contextlib import contextmanager, suppress
 from rvbuild.app.trust import made_by_trusted
 from rvbuild.app.workspace import PACKAGE
 from rvbuild.files.replacement import replace_file
+from rvbuild.stores.top import VERSION
 
 _RACY_NS = 20_000_000
 """Coarser than any kernel's clock tick: two writes within it can carry the same time."""
@@ -41,11 +42,12 @@ class Memo:
 
     Args:
         store: The store's folder.
-        question: Whatever chooses the answer: targets, options, folders.
+        question: Whatever chooses the answer: targets, options, folders. The version of the
+            store's format does, too: another one's answers are of results that are not used.
     """
 
     def __init__(self, store: str, question: list[str]) -> None:
-        asked = [*question, os.uname().machine, str(os.geteuid())]
+        asked = [*question, f"store={VERSION}", os.uname().machine, str(os.geteuid())]
         self._name = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
         self._folder = os.path.join(store, "memo")
         self._began = time.time_ns()  # before anything was read that the answer is made from

@@ -90,7 +90,7 @@ class Layout:
 
     @classmethod
     def at(cls, path: str) -> Layout:
-        """The layout of the store at ``path``, made if it is not there.
+        """The layout of what is at ``path``, an empty folder if nothing was there.
 
         Raises:
             StoreError: the folder cannot be made, or is a link.
@@ -98,9 +98,7 @@ class Layout:
         root = os.path.abspath(path)
         with guarded(root):
             _make_way(root)
-            layout = cls(root, _opened(root))
-            layout.make_folders()
-        return layout
+            return cls(root, _opened(root))
 
     def make_folders(self) -> None:
         """Make the folders that every store has. What is in their place is left alone."""

@@ -11,6 +11,7 @@ from rvbuild.stores.locks import LocalLocks
 from rvbuild.stores.results import LocalResults
 from rvbuild.stores.roots import LocalRoots
 from rvbuild.stores.trees import LocalTrees
+from rvbuild.stores.version import begin
 
 
 class LocalStore(LocalTrees, LocalResults, LocalRoots, LocalFailures, LocalLocks):
@@ -21,11 +22,12 @@ class LocalStore(LocalTrees, LocalResults, LocalRoots, LocalFailures, LocalLocks
     fsync: for stores that a test throws away.
 
     Raises:
-        StoreError: the folder cannot be made, read or written.
+        StoreError: the folder cannot be made, read or written, or is a store of another version.
     """
 
     def __init__(self, path: str, *, durable: bool = True) -> None:
         layout = Layout.at(path)
+        begin(layout, durable=durable)
         LocalTrees.__init__(self, layout, durable=durable)
         LocalResults.__init__(self, layout, durable=durable)
         LocalRoots.__init__(self, layout, durable=durable)

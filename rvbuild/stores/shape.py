@@ -17,8 +17,8 @@ from attrs import field, frozen
 
 from rvbuild.core.realisation import derivation_of
 from rvbuild.files.folder import A_FILE, A_FOLDER, NOTHING, WrongKind, WrongMode, kind_at, kind_of
-from rvbuild.stores.layout import FOLDER, Layout
-from rvbuild.stores.top import BESIDE, FOLDERS
+from rvbuild.stores.layout import FOLDER, PLAIN, Layout
+from rvbuild.stores.top import BESIDE, FOLDERS, VERSION_FILE
 
 ROOTS, FAILED, TREES, EXEC, CAS, LOCKS = "roots", "failed", "trees", "exec", "cas", "locks"
 AC, REALISATIONS = "ac", "realisations"
@@ -132,8 +132,11 @@ def _odd_names(layout: Layout) -> Iterator[WrongKind]:
     """What the store does not know at its top, and folders there whose mode it did not give."""
     for name in sorted(os.listdir(layout.fd)):
         path = f"{layout.root}/{name}"
-        if name in FOLDERS:
-            there = os.stat(name, dir_fd=layout.fd, follow_symlinks=False)
+        there = os.stat(name, dir_fd=layout.fd, follow_symlinks=False)
+        if name == VERSION_FILE:
+            if stat.S_IMODE(there.st_mode) != PLAIN:
+                yield WrongMode(path, there.st_mode, PLAIN)
+        elif name in FOLDERS:
             if stat.S_ISDIR(there.st_mode) and not _is_fit(there.st_mode):
                 yield WrongMode(path, there.st_mode, FOLDER)
         elif name not in BESIDE and not UNFINISHED.fullmatch(name):

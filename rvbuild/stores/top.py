@@ -6,6 +6,12 @@ folder could become a store pays for this module.
 
 from __future__ import annotations
 
+VERSION = 2
+"""The version of the format that this rvbuild reads and writes (cache/README.md)."""
+
+VERSION_FILE = "version"
+"""Its number and a newline. A store of version 1 has no such file."""
+
 FOLDERS = (
     *("realisations", "ac", "accelerated", "failed", "views", "trees", "exec", "cas"),
     *("roots", "locks", "memo", "accelerators", "tmp", "damaged"),

@@ -87,20 +87,30 @@ class LocalWriter:
             raise self._error(error, path) from error
         self._outline.fill(path, node)
 
-    def take(self, path: str, source: int, advance: Callable[[int], None]) -> None:
+    def take(
+        self,
+        path: str,
+        source: int,
+        advance: Callable[[int], None],
+        executable: bool | None = None,  # noqa: FBT001 - as a file's own
+    ) -> File:
         """Take the content of an open file, and whether its owner may run it: never its inode.
+
+        Returns what is in the tree now.
 
         Args:
             path: Where it is in the tree.
             source: Open for reading; somebody else may have it open for writing.
             advance: Called with the bytes of each piece; may raise.
+            executable: Whether it is in the tree; None: as its owner may run ``source``.
 
         Raises:
             OSError: ``source`` could not be read, or the disk could not take it.
         """
         self._reserve(path)
         there = os.fstat(source)
-        executable = bool(there.st_mode & stat.S_IXUSR)
+        if executable is None:
+            executable = bool(there.st_mode & stat.S_IXUSR)
         data = os.read(source, there.st_size + 1) if there.st_size < PIECE else b""
         if len(data) == there.st_size:  # read to its end at once
             node = self._whole(path, data, executable=executable)
@@ -108,6 +118,7 @@ class LocalWriter:
         else:
             node = self._filled(path, source, advance, executable=executable)
         self._outline.fill(path, node)
+        return node
 
     def commit(self) -> Digest:
         """Register the tree: durable and verified once this returns its root digest."""

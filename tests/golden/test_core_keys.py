@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from rvbuild.core.action import Action, Command, Mount, input_root
-from rvbuild.core.derivation import Step
+from rvbuild.core.derivation import Fetch, Step
 from rvbuild.core.digest import Digest
+from rvbuild.core.former import former_digest
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linker
 from rvbuild.core.pinned import Locked
@@ -35,6 +36,18 @@ def keys() -> dict[str, str]:
     lock = read_lock((HERE / "rvbuild.lock").read_bytes(), "rvbuild.lock")
     linked = Linker(graph, Locked(lock, graph, "amd64"), "amd64").link(TARGETS, checks=True)
     return {each.label: digest for digest, each in sorted(linked.derivations.items())}
+
+
+def test_the_sources_keys_of_version_1():
+    """``store import`` finds sources by them: they are what they were, for ever."""
+    graph = RecipeGraph(
+        TARGETS, RecipeCollection((str(HERE / "recipes"),)).load, "amd64", checks=True
+    )
+    lock = read_lock((HERE / "rvbuild.lock").read_bytes(), "rvbuild.lock")
+    linked = Linker(graph, Locked(lock, graph, "amd64"), "amd64").link(TARGETS, checks=True)
+    fetches = [each for each in linked.derivations.values() if isinstance(each, Fetch)]
+    found = {each.label: former_digest(each.source) for each in fetches}
+    assert found == json.loads((HERE / "former_keys.json").read_text())
 
 
 def test_every_place_of_rvbuilds_own_is_a_reserved_name():

@@ -53,6 +53,17 @@ def test_a_result_that_was_edited_before_it_was_looked_at_is_not_remembered(
     assert memo.recall() == (ANSWER if is_right else None)
 
 
+@pytest.mark.usefixtures("program")
+def test_a_store_of_another_version_answers_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its results are not used: what it remembers of them is of no use either."""
+    Memo(str(tmp_path), ["it-riscv64"]).keep(ANSWER, [], [], [])
+    assert Memo(str(tmp_path), ["it-riscv64"]).recall() == ANSWER
+    monkeypatch.setattr(room, "VERSION", room.VERSION + 1)
+    assert Memo(str(tmp_path), ["it-riscv64"]).recall() is None
+
+
 def edited(program: Path) -> None:
     """As `git pull` does it, with the size and the time that it had."""
     file = program / "core/derivation.py"

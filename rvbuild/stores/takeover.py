@@ -1,0 +1,136 @@
+"""Takes over the sources that another store has: every byte is hashed on its way.
+
+Knows: that nothing counts which is not what its name says. Must not know: which sources are wanted.
+
+The rules:
+
+1. A source is taken over whole or not at all. Example: one flipped byte in one file of a tree of
+   ten thousand: the source is left out, by name; all others come over.
+2. The other store is only read; it may be of an earlier version, and where nobody may write.
+   Files come as copies (reflinks where the file system can), never as hard links.
+3. What this store has already is not read again.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from attrs import frozen
+
+from rvbuild.core.derivation import Fetch
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import VerificationError
+from rvbuild.core.realisation import Realisation
+from rvbuild.core.tree import DirectoryNode, File, Symlink, Tree
+from rvbuild.stores.former import FormerStore
+from rvbuild.stores.layout import store_error
+from rvbuild.stores.local import LocalStore
+from rvbuild.stores.writer import LocalWriter
+
+_AT_ONCE = 8
+"""More than cores: commits that wait for the disk at the same moment share the wait."""
+
+_OUR_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+
+
+@frozen(kw_only=True)
+class LeftOut:
+    """A source that the other store names, and has not as it must be."""
+
+    label: str
+    path: str
+    problem: str
+
+
+@frozen(kw_only=True)
+class TakenOver:
+    """What came of it.
+
+    Attributes:
+        taken: How many sources were taken over.
+        size: Bytes that their files hold.
+        present: How many this store had.
+        absent: How many the other store does not have.
+        left_out: The others.
+    """
+
+    taken: int
+    size: int
+    present: int
+    absent: int
+    left_out: tuple[LeftOut, ...]
+
+
+def take_over(store: LocalStore, former: FormerStore, wanted: Iterable[Fetch]) -> TakenOver:
+    """Register each source of ``wanted`` that ``former`` has.
+
+    Raises:
+        StoreError: the store could not be written.
+    """
+    with store.shared(), ThreadPoolExecutor(_AT_ONCE) as pool:
+        done = list(pool.map(lambda fetch: _take(store, former, fetch), wanted))
+    taken = [each for each in done if isinstance(each, Realisation)]
+    return TakenOver(
+        taken=len(taken),
+        size=sum(each.size for each in taken),
+        present=done.count("present"),
+        absent=done.count("absent"),
+        left_out=tuple(each for each in done if isinstance(each, LeftOut)),
+    )
+
+
+def _take(store: LocalStore, former: FormerStore, fetch: Fetch) -> Realisation | LeftOut | str:
+    found = store.realisation(fetch.digest)
+    if found is not None and store.has_tree(found.output):
+        return "present"
+    try:
+        root = former.output(fetch)
+        if root is None:
+            return "absent"
+        _copy(store, former, root)
+    except VerificationError as error:
+        return LeftOut(label=fetch.label, path=str(error.where or ""), problem=error.message)
+    except OSError as error:
+        if error.errno in _OUR_DISK:
+            raise store_error(error, store.layout.root) from error
+        problem = error.strerror or str(error)
+        return LeftOut(label=fetch.label, path=str(error.filename or ""), problem=problem)
+    extent = store.extent(root)
+    key = store.write(fetch.encode())
+    made = Realisation(key=key, output=root, size=extent.size, files=extent.files)
+    store.register(made)
+    return made
+
+
+def _copy(store: LocalStore, former: FormerStore, root: Digest) -> None:
+    tree = former.tree(root)  # also of one that is here: a root is its size, too
+    if store.has_tree(root):
+        return
+    with store.new_tree() as writer:
+        _write(former, tree, writer)
+        writer.commit()
+
+
+def _write(former: FormerStore, tree: Tree, writer: LocalWriter) -> None:
+    stack = [("", tree.root)]
+    while stack:
+        above, digest = stack.pop()
+        writer.directory(above)
+        for name, node in tree.directories[digest].entries.items():
+            path = f"{above}/{name}" if above else name
+            if isinstance(node, DirectoryNode):
+                stack.append((path, node.digest))
+            elif isinstance(node, Symlink):
+                writer.symlink(path, node.target)
+            else:
+                _write_file(former, node, writer, path)
+
+
+def _write_file(former: FormerStore, file: File, writer: LocalWriter, path: str) -> None:
+    with former.opened(file) as fd:
+        found = writer.take(path, fd, lambda _size: None, file.executable)
+    if found != file:
+        msg = f"{path} is not what its name in the store says"
+        raise VerificationError(msg, where=former.path(file))
