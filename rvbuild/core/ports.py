@@ -82,6 +82,10 @@ class TreeStore(Protocol):
 
     def write(self, data: bytes) -> Digest: ...
 
+    def write_all(self, blobs: Iterable[bytes]) -> None:
+        """Write many at the price of one."""
+        ...
+
     def has_tree(self, root: Digest) -> bool: ...
 
     def refuse_changed(self, root: Digest) -> None:

@@ -60,6 +60,8 @@ def build(
         plan = make_plan(derivations, wanted, realiser.lookup)
         services.report(Planned(plan.counts(), len(plan.kept)))
         realiser.realised.update(plan.kept)
+        if plan.tasks:  # before any result names one, and at once: each alone costs a sync
+            services.store.write_all(task.derivation.encode() for task in plan.tasks.values())
         scheduler = Scheduler(plan, realiser, jobs=jobs, keep_going=keep_going)
         try:
             errors = scheduler.run(realiser.stop)

@@ -128,7 +128,6 @@ class Realiser:
         extent = store.extent(made.output)
         made = evolve(
             made,
-            key=store.write(derivation.encode()),
             size=extent.size,
             files=extent.files,
             builder=self.services.builder,

@@ -90,6 +90,10 @@ class MemoryStore:
         self._blobs[digest] = data
         return digest
 
+    def write_all(self, blobs: Iterable[bytes]) -> None:
+        for data in blobs:
+            self.write(data)
+
     def refuse_changed(self, root: Digest) -> None:
         """Nobody can change what is here: who asks for a path gets a copy."""
 

@@ -69,9 +69,13 @@ def take_over(store: LocalStore, former: FormerStore, wanted: Iterable[Fetch]) -
     Raises:
         StoreError: the store could not be written.
     """
+    fetches = list(wanted)
     with store.shared(), ThreadPoolExecutor(_AT_ONCE) as pool:
-        done = list(pool.map(lambda fetch: _take(store, former, fetch), wanted))
-    taken = [each for each in done if isinstance(each, Realisation)]
+        done = list(pool.map(lambda fetch: _take(store, former, fetch), fetches))
+        taken = [each for each in done if isinstance(each, Realisation)]
+        names = {made.derivation for made in taken}
+        store.write_all(fetch.encode() for fetch in fetches if fetch.digest in names)
+        list(pool.map(store.register, taken))
     return TakenOver(
         taken=len(taken),
         size=sum(each.size for each in taken),
@@ -98,10 +102,7 @@ def _take(store: LocalStore, former: FormerStore, fetch: Fetch) -> Realisation |
         problem = error.strerror or str(error)
         return LeftOut(label=fetch.label, path=str(error.filename or ""), problem=problem)
     extent = store.extent(root)
-    key = store.write(fetch.encode())
-    made = Realisation(key=key, output=root, size=extent.size, files=extent.files)
-    store.register(made)
-    return made
+    return Realisation(key=fetch.key, output=root, size=extent.size, files=extent.files)
 
 
 def _copy(store: LocalStore, former: FormerStore, root: Digest) -> None:

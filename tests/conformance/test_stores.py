@@ -78,6 +78,15 @@ def test_a_blob_is_read_back(store: Store) -> None:
     assert store.read(digest) == b"text"
 
 
+def test_many_blobs_at_once(store: Store) -> None:
+    """Some are there already, some come twice."""
+    blobs = [b"text %d" % number for number in range(40)]
+    store.write(blobs[3])
+    store.write_all([*blobs, *blobs[::7]])
+    store.write_all(iter([]))
+    assert [store.read(Digest.of(data)) for data in blobs] == blobs
+
+
 def test_a_missing_blob_is_a_key_error(store: Store) -> None:
     with pytest.raises(KeyError):
         store.read(Digest.of(b"never written"))
