@@ -10,10 +10,10 @@ it is known where each of them leads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
-from rvbuild.archives.limits import Limits, Links
+from rvbuild.archives.limits import RATIO_FLOOR, Limits, Links
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.paths import MAX_LINKS, MAX_NAME, is_target, path_problem
 from rvbuild.core.ports import TreeSink
@@ -52,6 +52,8 @@ class Guard:
         self._kinds = {"": _DIRECTORY}
         self._targets: dict[str, str] = {}
         self._work = 0
+        self._sizes: dict[str, int] = {}
+        self._written = self._copied = 0
 
     def refuse(self, entry: str, message: str, *, hint: str | None = None) -> NoReturn:
         """Raise the error of one entry.
@@ -90,7 +92,14 @@ class Guard:
         if path is None:
             return None
         self._claim(entry, path, _FILE)
-        return self._into.file(path, chunks, executable=executable)
+        return self._into.file(path, self._counted(path, chunks), executable=executable)
+
+    def _counted(self, path: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        self._sizes[path] = 0
+        for chunk in chunks:
+            self._sizes[path] += len(chunk)
+            self._written += len(chunk)
+            yield chunk
 
     def symlink(self, entry: str, target: str) -> None:
         """A symbolic link; checked as a whole by `finish`."""
@@ -118,7 +127,17 @@ class Guard:
                 f"a hard link to {brief(target)}, which is not an earlier file of it",
             )
         self._claim(entry, path, _FILE)
+        self._count_copy(entry, self._sizes[of])
+        self._sizes[path] = self._sizes[of]
         self._into.copy(path, of)
+
+    def _count_copy(self, entry: str, size: int) -> None:
+        """A store copies the file: few bytes of an archive can ask for any number."""
+        self._copied += size
+        most = min(self._limits.total, max(RATIO_FLOOR, self._limits.ratio * self._written))
+        if self._copied > most:
+            message = f"hard links with more than {most} bytes behind them"
+            self.refuse(entry, message, hint="if the archive is right, pack it without hard links")
 
     def finish(self) -> None:
         """Check where every symbolic link leads, then hand them to the sink.

@@ -11,7 +11,8 @@ from attrs import define, field, frozen
 
 from rvbuild.core.errors import VerificationError
 
-_RATIO_FLOOR = 64 << 20
+RATIO_FLOOR = 64 << 20
+"""Bytes that may come out before a ratio is looked at."""
 
 
 @frozen(kw_only=True)
@@ -57,7 +58,7 @@ class Meter:
         self.out += size
         if self.out > self.limits.total:
             self.refuse(f"unpacks to more than {self.limits.total} bytes")
-        if self.out > _RATIO_FLOOR and self.out > self.limits.ratio * consumed:
+        if self.out > RATIO_FLOOR and self.out > self.limits.ratio * consumed:
             self.refuse(f"unpacks to more than {self.limits.ratio} times its own size")
 
     def refuse(self, message: str) -> None:

@@ -20,6 +20,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.files.folder import A_FILE, WrongKind, kind_at, open_file
 from rvbuild.stores.barrier import sync_file
+from rvbuild.stores.inode import copy
 from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, PLAIN, REPAIR, Layout, guarded
 from rvbuild.stores.records import create, put_record, read_all, read_record
 from rvbuild.stores.shelf import Shelf
@@ -91,9 +92,18 @@ class Blobs:
 
 
 class BlobShelves:
-    """Gives the files of a tree their names as blobs, or the blobs' as their own.
+    """Gives the files of one tree their names as blobs, or the blobs' as their own.
 
-    Paths of a tree's files are below an open folder ``at``.
+    The rule: no two paths of a tree share an inode. A step would see that they do (``tar``,
+    ``cp -a`` and ``du`` look), and see it not where the file system's limit on links was reached.
+
+    1. The first path that has some content, in one mode, is a link to the blob.
+    2. Each further path with it is a copy, with no other name.
+
+    Example: a tree with three empty files, one of them executable, has the blob, its executable
+    twin, and one copy.
+
+    Paths of a tree's files are below an open folder ``at``. Several threads may call.
 
     Args:
         plain: The blobs.
@@ -107,22 +117,54 @@ class BlobShelves:
         self._executable = executable
         self._base = base
         self._durable = durable
+        self._first: dict[tuple[str, bool], str] = {}
+        self.has_copies = False  # made by ``place``, and not synced
 
     def shelf(self, *, executable: bool) -> Shelf:
         """Where blobs of a mode are."""
         return self._executable if executable else self._plain
 
+    def _is_first(self, blob: Digest, path: str, *, executable: bool) -> bool:
+        """Whether it is this path of the tree that is the blob, now and from now on."""
+        return self._first.setdefault((blob.hash, executable), path) == path
+
+    def place(self, blob: Digest, path: str, at: int, *, executable: bool) -> None:
+        """Make the new file ``path`` of the tree, from a blob that the store has.
+
+        Raises:
+            KeyError: the blob is missing.
+            VerificationError: it is damaged.
+            OSError: ``path`` exists, or the disk could not take it.
+        """
+        if not self._is_first(blob, path, executable=executable):
+            self._copy(blob, path, at, EXECUTABLE if executable else PLAIN)
+        elif not self.link(blob, path, at, executable=executable):
+            self.twin(blob, executable=executable)
+            if not self.link(blob, path, at, executable=executable):
+                raise OSError(errno.EMLINK, os.strerror(errno.EMLINK))
+
+    def _copy(self, blob: Digest, path: str, at: int, mode: int) -> None:
+        source, where = self._opened(blob)
+        try:
+            if copy(source, path, at, mode) != blob:
+                raise _damaged(where)
+        finally:
+            os.close(source)
+        self.has_copies = True
+
     def share(self, blob: Digest, path: str, at: int, *, executable: bool) -> bool:
         """Like ``link``, for a blob that the store hardly has: asking is cheaper than failing.
 
-        An executable twin alone is not enough: what links to it would never name the blob.
+        Nor is anything linked where another path of the tree is the blob. An executable twin
+        alone is not enough: what links to it would never name the blob.
         """
         shelf = self.shelf(executable=executable)
         name = shelf.place(blob.hash)
         known = os.access(name, os.F_OK, dir_fd=shelf.fd)
         if known and executable:
             known = os.access(name, os.F_OK, dir_fd=self._plain.fd)
-        return known and self.link(blob, path, at, executable=executable)
+        first = known and self._is_first(blob, path, executable=executable)
+        return first and self.link(blob, path, at, executable=executable)
 
     def link(self, blob: Digest, path: str, at: int, *, executable: bool) -> bool:
         """Hard link the blob to the new ``path``; False where the caller must write it.
@@ -149,11 +191,14 @@ class BlobShelves:
     def adopt(self, path: str, at: int, blob: Digest, *, executable: bool) -> None:
         """Give the file ``path`` its name as a blob, or make it a link to the one that has it.
 
-        Its content is ``blob``'s, durable, with the mode and timestamp of a blob.
+        It stays as it is where another path of the tree is the blob. Its content is ``blob``'s,
+        durable, with the mode and timestamp of a blob.
 
         Raises:
             OSError: the disk could not take it.
         """
+        if not self._is_first(blob, path, executable=executable):
+            return
         if executable:  # first: whoever finds a twin may think that the blob is there
             self._name_plain(path, at, blob)
         shelf = self.shelf(executable=executable)
@@ -196,18 +241,22 @@ class BlobShelves:
         self._replace(shelf, shelf.place(blob.hash))
 
     def _read(self, blob: Digest) -> bytes:
-        name = self._plain.place(blob.hash)
-        path = f"{self._plain.path}/{name}"
-        try:
-            fd = open_file(name, self._plain.fd)
-        except FileNotFoundError:
-            raise KeyError(str(blob)) from None
-        except WrongKind as error:
-            raise error.at(path) from error
+        fd, path = self._opened(blob)
         try:
             return _verified(read_all(fd), blob, path)
         finally:
             os.close(fd)
+
+    def _opened(self, blob: Digest) -> tuple[int, str]:
+        """The blob, open for reading, and its path for people."""
+        name = self._plain.place(blob.hash)
+        path = f"{self._plain.path}/{name}"
+        try:
+            return open_file(name, self._plain.fd), path
+        except FileNotFoundError:
+            raise KeyError(str(blob)) from None
+        except WrongKind as error:
+            raise error.at(path) from error
 
     def _link_again(self, name: str, shelf: Shelf) -> bool:
         try:
@@ -228,9 +277,12 @@ class BlobShelves:
 
 def _verified(data: bytes, blob: Digest, path: str) -> bytes:
     if len(data) != blob.size or hashlib.sha256(data).hexdigest() != blob.hash:
-        msg = "a blob of the store is damaged"
-        raise VerificationError(msg, where=path, hint=REPAIR)
+        raise _damaged(path)
     return data
+
+
+def _damaged(path: str) -> VerificationError:
+    return VerificationError("a blob of the store is damaged", where=path, hint=REPAIR)
 
 
 def is_blob(there: os.stat_result, blob: Digest, *, executable: bool) -> bool:

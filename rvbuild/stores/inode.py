@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 
 from rvbuild.core.digest import Digest
 from rvbuild.stores.hashing import StreamHash
-from rvbuild.stores.records import write_all
+from rvbuild.stores.layout import EPOCH_NS
+from rvbuild.stores.records import CREATE, write_all
 
 PIECE = 1 << 20
 
@@ -42,6 +43,29 @@ def fill(target: int, source: int, advance: Callable[[int], None]) -> Digest:
             advance(len(piece))
         digest = Digest(hasher.hexdigest(), hasher.size)
     os.ftruncate(target, digest.size)
+    return digest
+
+
+def copy(source: int, path: str, at: int, mode: int) -> Digest:
+    """A new file with the content of an open one, ``mode`` and the one timestamp.
+
+    Args:
+        source: Open for reading.
+        path: Where the new file is, below the open folder ``at``.
+        at: That folder.
+        mode: The new file's, whatever the umask.
+
+    Raises:
+        OSError: ``path`` is there already, ``source`` could not be read, or the disk could not
+            take it.
+    """
+    target = os.open(path, CREATE, 0o600, dir_fd=at)
+    try:
+        digest = fill(target, source, lambda _size: None)
+        os.fchmod(target, mode)
+        os.utime(target, ns=(EPOCH_NS, EPOCH_NS))
+    finally:
+        os.close(target)
     return digest
 
 

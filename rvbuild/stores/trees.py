@@ -176,7 +176,7 @@ class LocalTrees:
             yield LocalWriter(staging, shelves, register, wanted)
 
     def merge(self, parts: Sequence[tuple[str, Digest]]) -> Digest:
-        """Register the union of trees, each laid at its path, by hard links alone.
+        """Register the union of trees, each laid at its path, by hard links where it can.
 
         Raises:
             KeyError: a part is missing.
@@ -214,6 +214,8 @@ class LocalTrees:
         ):
             self._lay_out(staging, shelves, tree)
             message = _write_message(staging, tree, durable=self._durable)
+            if shelves.has_copies:
+                self._barrier.wait()
             self._register(staging, shelves, tree.root, message)
 
     def _lay_out(self, staging: Staging, shelves: BlobShelves, tree: Tree) -> None:
@@ -232,25 +234,20 @@ class LocalTrees:
                     elif isinstance(node, Symlink):
                         staging.make_symlink(prefix + name, node.target)
                     else:
-                        self._link_file(staging, shelves, prefix + name, node)
+                        self._place_file(staging, shelves, prefix + name, node)
             except OSError as error:
                 raise store_error(error, f"{staging.tree}/{path}") from error
         with guarded(staging.tree):
             for path in reversed(folders):
                 staging.finish_folder(path)
 
-    def _link_file(self, staging: Staging, shelves: BlobShelves, path: str, node: File) -> None:
-        blob, executable = node.digest, node.executable
-        if shelves.link(blob, path, staging.at, executable=executable):
-            return
+    def _place_file(self, staging: Staging, shelves: BlobShelves, path: str, node: File) -> None:
         try:
-            shelves.twin(blob, executable=executable)
+            shelves.place(node.digest, path, staging.at, executable=node.executable)
         except KeyError:
-            where = self._layout.blob(blob.hash)
+            where = self._layout.blob(node.digest.hash)
             msg = f"a blob that {path} needs is missing from the store"
             raise StoreError(msg, where=where, hint=REPAIR) from None
-        if not shelves.link(blob, path, staging.at, executable=executable):
-            raise OSError(errno.EMLINK, os.strerror(errno.EMLINK))
 
     def _mark(self, root: Digest) -> str:
         return self._layout.tree(root.hash) + ".tree"

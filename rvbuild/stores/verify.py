@@ -83,7 +83,11 @@ class Verified:
 
 @define(kw_only=True)
 class _Walk:
-    """One verification. ``inodes`` maps what was hashed to its hash; ``sizes`` the good blobs."""
+    """One verification.
+
+    ``inodes`` maps what was hashed to its hash; ``sizes`` the good blobs. ``met`` are the files of
+    the tree that is looked at.
+    """
 
     layout: Layout
     report: Report
@@ -95,6 +99,7 @@ class _Walk:
     there: Survey = field(default=Survey({}))
     sizes: dict[str, int] = field(factory=dict)
     present: set[str] = field(factory=set)
+    met: set[Inode] = field(factory=set)
     trees: dict[str, Tree] = field(factory=dict)
 
     def odd(self, error: WrongKind) -> None:
@@ -279,6 +284,7 @@ def _mode_at(layout: Layout, path: str) -> int:
 
 def _compare(walk: _Walk, tree: Tree, top: str, at: int) -> None:
     """Compare the tree with the open folder ``at``; enters only what is a folder and no link."""
+    walk.met.clear()
     stack = [("", tree.root)]
     while stack:
         inner, digest = stack.pop()
@@ -308,6 +314,8 @@ def _matched(
                 walk.damaged(path, problem)
             elif problem := _wrong_mode(there[name], node):
                 walk.damaged(path, problem, _mode(node))
+            elif isinstance(node, File) and _is_met(walk, there[name]):
+                walk.damaged(path, "one file with another path of its tree")
             else:
                 yield name, node, path
     finally:
@@ -330,6 +338,14 @@ def _difference(walk: _Walk, entry: os.DirEntry[str], at: int, node: Node) -> st
             return None if _wrong_mode(entry, node) else found
         walk.inodes[inode_of(there)] = found
     return None if found == node.digest.hash else "its content is not what its tree says"
+
+
+def _is_met(walk: _Walk, entry: os.DirEntry[str]) -> bool:
+    """Whether another path of the tree is the same file."""
+    inode = inode_of(entry.stat(follow_symlinks=False))
+    again = inode in walk.met
+    walk.met.add(inode)
+    return again
 
 
 def _wrong_mode(entry: os.DirEntry[str], node: Node) -> str | None:

@@ -25,10 +25,10 @@ from rvbuild.core.errors import VerificationError
 from rvbuild.core.tree import DirectoryNode, File, Node, Symlink, Tree
 from rvbuild.files.folder import A_FOLDER, NOTHING, WrongKind, kind_at, open_file
 from rvbuild.files.walk import below
-from rvbuild.stores.inode import fill
+from rvbuild.stores.inode import copy
 from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, FOLDER, PLAIN, REPAIR, Layout, guarded
 from rvbuild.stores.local import LocalStore
-from rvbuild.stores.records import CREATE, put_record, read_record
+from rvbuild.stores.records import put_record, read_record
 from rvbuild.stores.shape import VIEW_MARK
 from rvbuild.stores.staging import TREE, staged
 
@@ -117,13 +117,7 @@ def _copied(path: str, source: int, at: int, node: File, more: int) -> bool:
     except (WrongKind, FileNotFoundError, NotADirectoryError):
         return False
     try:
-        writer = os.open(path, CREATE, 0o600, dir_fd=at)
-        try:
-            digest = fill(writer, reader, lambda _size: None)
-            os.fchmod(writer, (EXECUTABLE if node.executable else PLAIN) | more)
-            os.utime(writer, ns=(EPOCH_NS, EPOCH_NS))
-        finally:
-            os.close(writer)
+        digest = copy(reader, path, at, (EXECUTABLE if node.executable else PLAIN) | more)
     finally:
         os.close(reader)
     return digest == node.digest

@@ -78,14 +78,15 @@ class LocalWriter:
         self._links[path] = target
 
     def copy(self, path: str, of: str) -> None:
-        node = self._outline.file(of)
-        self._reserve(path)
-        at = self._staging.at
+        self._outline.file(of)  # there is one
         try:
-            os.link(of, path, src_dir_fd=at, dst_dir_fd=at, follow_symlinks=False)
+            source = os.open(of, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._staging.at)
+            try:
+                self.take(path, source, lambda _size: None)
+            finally:
+                os.close(source)
         except OSError as error:
             raise self._error(error, path) from error
-        self._outline.fill(path, node)
 
     def take(
         self,
