@@ -83,19 +83,24 @@ class SandboxView:
 
     ``read_only`` and ``writable`` map a path inside to a path of the host; ``symlinks``
     maps a path inside to a link's text. Order counts: the later lies over the earlier.
+    ``apart`` are folders to read, too, each with a device number of its own; overlays give
+    that, and need two layers, so there is an ``empty`` folder below each.
     """
 
     environment: Mapping[str, str]
     working_directory: str
     read_only: Mapping[str, str] = field(factory=dict)
     symlinks: Mapping[str, str] = field(factory=dict)
+    apart: Mapping[str, str] = field(factory=dict)
+    empty: str = ""
     writable: Mapping[str, str] = field(factory=dict)
     overlays: Mapping[str, Overlay] = field(factory=dict)
 
     def sources(self) -> list[str]:
         """The paths of the host that bwrap must reach."""
         overlays = [path for one in self.overlays.values() for path in (one.lower, one.over)]
-        return [*self.read_only.values(), *self.writable.values(), *overlays]
+        apart = [self.empty, *self.apart.values()] if self.apart else []
+        return [*self.read_only.values(), *apart, *self.writable.values(), *overlays]
 
     def arguments(self, reached: Reached = str) -> list[str]:
         """The options, without the command; ``reached`` gives bwrap's path of a host's path."""
@@ -105,6 +110,9 @@ class SandboxView:
         for folder in self._parents():  # bwrap would make them for itself alone (0700)
             options += ("--perms", "0755", "--dir", folder)
         options += _each("--ro-bind", ((reached(host), at) for at, host in self.read_only.items()))
+        for at, host in self.apart.items():
+            options += ("--overlay-src", reached(self.empty), "--overlay-src", reached(host))
+            options += ("--ro-overlay", at)
         options += _each("--symlink", ((text, at) for at, text in self.symlinks.items()))
         options += _KERNEL
         options += _each("--bind", ((reached(host), at) for at, host in self.writable.items()))
@@ -114,7 +122,7 @@ class SandboxView:
         return options
 
     def _parents(self) -> list[str]:
-        found = {at.rpartition("/")[0] for at in (*self.read_only, *self.symlinks)}
+        found = {at.rpartition("/")[0] for at in (*self.read_only, *self.apart, *self.symlinks)}
         return sorted(found - {""})
 
 

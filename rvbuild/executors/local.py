@@ -31,6 +31,7 @@ from rvbuild.executors import bwrap, identity, seccomp, workspace
 from rvbuild.executors.accelerators import Accelerator, Layer
 from rvbuild.executors.allowance import Allowance
 from rvbuild.executors.identity import Identity
+from rvbuild.executors.inputs import Trees
 from rvbuild.executors.keeper import Keeper, Request
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.porter import STAGE, Porter
@@ -49,22 +50,14 @@ class CapturingStore(TreeStore, Capturer, Protocol):
 
 
 def room(
-    action: Action,
-    folder: str,
-    tree_at: Callable[[Digest], str],
-    overlays: Mapping[str, bwrap.Overlay],
+    action: Action, folder: str, trees: Trees, overlays: Mapping[str, bwrap.Overlay]
 ) -> bwrap.SandboxView:
-    """What a step sees, given its folder and where the trees are on this machine."""
+    """What a step sees, given its folder and where the trees are."""
     read_only: dict[str, str] = {}
     symlinks: dict[str, str] = {}
     own = {WORKING_DIRECTORY, "tmp", "dev", "proc"}
-    for mount in action.mounts:
-        path = tree_at(mount.tree)
-        if mount.path:
-            if not mount.writable:
-                read_only[f"/{mount.path}"] = path
-            continue
-        with os.scandir(path) as entries:
+    if trees.toolbox is not None:
+        with os.scandir(trees.toolbox) as entries:
             for entry in entries:
                 if entry.is_symlink():
                     symlinks[f"/{entry.name}"] = os.readlink(entry.path)
@@ -75,7 +68,9 @@ def room(
     return bwrap.SandboxView(
         environment=action.command.environment,
         working_directory=f"/{WORKING_DIRECTORY}",
-        read_only=read_only,
+        read_only={**read_only, **trees.inputs} if trees.are_laid else read_only,
+        apart={} if trees.are_laid else trees.inputs,
+        empty=os.path.join(folder, workspace.EMPTY),
         symlinks=symlinks,
         writable=writable,
         overlays={f"/{path}": overlay for path, overlay in overlays.items()},
@@ -252,14 +247,26 @@ class LocalExecutor:
                 workspace.copy(self._store.path(mount.tree), target, step.owner, wanted)
         with ExitStack() as stack:
             layers = self._layers(step, accelerators, stack)
-            done = self._attempt(step, tell, layers)
-            if layers and isinstance(done, SandboxError):  # do the layers hinder it?
-                refusal, done = done, self._attempt(step, tell, {})
+            refusals: list[SandboxError] = []
+            for trees, used in self._ways(step, layers, wanted):
+                done = self._attempt(step, tell, trees, used)
                 if isinstance(done, Outcome):
-                    self._was_slower(str(refusal))
-        if isinstance(done, SandboxError):
-            raise done
-        return done
+                    if layers and not used:
+                        self._was_slower(str(refusals[0]))
+                    return done
+                refusals.append(done)
+        raise refusals[-1]
+
+    def _ways(
+        self, step: _Step, layers: Mapping[str, Layer], wanted: Callable[[], None]
+    ) -> Iterator[tuple[Trees, Mapping[str, Layer]]]:
+        """How to start it, the quickest first: overlays of either kind may hinder it."""
+        trees = Trees.of(step.action.mounts, self._store.path)
+        yield trees, layers
+        if layers:
+            yield trees, {}
+        if trees.inputs:
+            yield trees.laid(os.path.join(step.folder.reach, "inputs"), wanted), {}
 
     def _layers(
         self, step: _Step, accelerators: Mapping[str, str], stack: ExitStack
@@ -285,11 +292,11 @@ class LocalExecutor:
             self._notice(f"a step ran without its compile cache: {why}")
 
     def _attempt(
-        self, step: _Step, tell: Callable[[str], None], layers: Mapping[str, Layer]
+        self, step: _Step, tell: Callable[[str], None], trees: Trees, layers: Mapping[str, Layer]
     ) -> Outcome | SandboxError:
         """How it ended; or why its command never began, so that it can be tried otherwise."""
         log = StepLog(tell, self._limits.log_bytes)
-        ended = self._watched(step, self._launch(step, layers), log)
+        ended = self._watched(step, self._launch(step, trees, layers), log)
         if isinstance(ended, SandboxError):
             return ended
         text = log.close()
@@ -316,9 +323,9 @@ class LocalExecutor:
         except OSError as error:  # what was compiled is only slower to have again
             self._notice(f"the compile cache did not take what a step compiled: {error}")
 
-    def _launch(self, step: _Step, layers: Mapping[str, Layer]) -> Launch:
+    def _launch(self, step: _Step, trees: Trees, layers: Mapping[str, Layer]) -> Launch:
         overlays = {at: layer.overlay for at, layer in layers.items()}
-        seen = room(step.action, step.folder.reach, self._store.path, overlays)
+        seen = room(step.action, step.folder.reach, trees, overlays)
         seen = evolve(seen, environment={**seen.environment, "jobs": str(self._jobs)})
         command = step.action.command.arguments
         asked, options = staged(self._program, command, step.owner, seen)

@@ -21,6 +21,9 @@ MTIME = 315_532_800
 """1980-01-01T00:00:00Z, in seconds: what copied inputs bear, as the store's own trees do.
 Equal times keep make from rebuilding what a release ships ready-made."""
 
+EMPTY = "empty"
+"""A folder of a step that nothing is put into."""
+
 _CHUNK = 64 << 20  # bytes between two questions whether it is still wanted
 _REFUSALS = frozenset((errno.EPERM, errno.EACCES, errno.EINVAL, errno.EOVERFLOW, errno.ENOTSUP))
 _GIVE_TO_NOBODY = (
@@ -126,7 +129,7 @@ def _opened(name: str, above: int) -> int:
 
 def _fill(here: int, owner: Identity | None) -> None:
     """Nobody else can enter it: below it, names are as good as descriptors."""
-    for path, mode in (("build", 0o755), ("build/out", 0o755), ("tmp", 0o1777)):
+    for path, mode in (("build", 0o755), ("build/out", 0o755), ("tmp", 0o1777), (EMPTY, 0o755)):
         os.mkdir(path, mode, dir_fd=here)
         there = os.stat(path, dir_fd=here, follow_symlinks=False)
         if stat.S_IMODE(there.st_mode) != mode:  # the umask took some of it
@@ -240,7 +243,7 @@ class _Copy:
             writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
             try:
                 status = os.fstat(reader)
-                self._bytes(reader, writer, status.st_size)
+                copy_bytes(reader, writer, status.st_size, self.wanted)
                 os.fchmod(writer, 0o755 if status.st_mode & 0o100 else 0o644)
                 os.utime(writer, (MTIME, MTIME))
                 give(writer, self.owner)
@@ -249,16 +252,22 @@ class _Copy:
         finally:
             os.close(reader)
 
-    def _bytes(self, reader: int, writer: int, size: int) -> None:
-        left = size
-        try:
-            while left and (done := os.copy_file_range(reader, writer, min(left, _CHUNK))):
-                left -= done
-                self.wanted()
-        except OSError:  # another file system, or one that cannot
-            while left and (done := os.sendfile(writer, reader, size - left, min(left, _CHUNK))):
-                left -= done
-                self.wanted()
-        if left:
-            msg = f"file ended {left} bytes early"
-            raise OSError(msg)
+
+def copy_bytes(reader: int, writer: int, size: int, wanted: Callable[[], None]) -> None:
+    """Copy ``size`` bytes from one open file into another, by reflink where that can be.
+
+    Raises:
+        OSError: reading or writing failed, or there are fewer bytes.
+    """
+    left = size
+    try:
+        while left and (done := os.copy_file_range(reader, writer, min(left, _CHUNK))):
+            left -= done
+            wanted()
+    except OSError:  # another file system, or one that cannot
+        while left and (done := os.sendfile(writer, reader, size - left, min(left, _CHUNK))):
+            left -= done
+            wanted()
+    if left:
+        msg = f"file ended {left} bytes early"
+        raise OSError(msg)

@@ -18,6 +18,7 @@ from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.errors import Interrupted, SandboxError, StepError, VerificationError
 from rvbuild.core.tree import File, Symlink
 from rvbuild.executors import bwrap, doctor, identity, kernel_settings, seccomp, workspace
+from rvbuild.executors.inputs import Trees
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.local import _Step
 from rvbuild.executors.machine_code import Call, program
@@ -435,7 +436,8 @@ def test_waiting_ends_after_the_last_process(bench: Bench, tmp_path: Path):
                 time.sleep(600)"""
     action = bench.action((PYTHON, "-I", "-c", script))
     step = _Step(action=action, label="step", folder=workspace.make(str(tmp_path)), owner=None)
-    sandbox = Sandbox(bench.executor._keeper, bench.executor._launch(step, {}))
+    trees = Trees.of(action.mounts, bench.store.path)
+    sandbox = Sandbox(bench.executor._keeper, bench.executor._launch(step, trees, {}))
     log = StepLog(lambda _: None, 1000)
     assert Watch(sandbox, log, Limits(), 60, step.folder.reach).follow() == Ended(0, True)
     step.folder.close()
