@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from attrs import evolve
 
 from rvbuild.core.action import Mount
 from rvbuild.core.digest import Digest
+from rvbuild.core.ports import Wanted
+from rvbuild.executors.accelerators import Layer
 from rvbuild.executors.inputs import Trees
-from rvbuild.executors.local import LocalExecutor
+from rvbuild.executors.local import LocalExecutor, _Step
 from rvbuild.stores.local import LocalStore
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -27,15 +29,18 @@ SEEN = "/in/a /in/b /in/again /in/modules /src/s /build/src/w /opt"
 
 SCRIPT = f"""
 cd /tmp
-pairs() {{ find "$@" -type f -exec stat -c '%d %i' {{}} + | sort | uniq -d | wc -l; }}
+pairs() {{ find "$@" -exec stat -c '%d %i' {{}} + | sort | uniq -d | wc -l; }}
+packed() {{
+  tar --sort=name --owner=0 --group=0 -cf - "$@" 2>/dev/null | sha256sum | cut -c-64
+}}
 echo "shared $(pairs {SEEN})"
 for one in {SEEN}; do
-  echo "tar $one $(tar --sort=name --owner=0 --group=0 -cf - $one 2>/dev/null | sha256sum)"
+  echo "tar $one $(packed $one)"
 done
-echo "tar all $(tar --sort=name --owner=0 --group=0 -cf - {SEEN} 2>/dev/null | sha256sum)"
+echo "tar all $(packed {SEEN})"
 mkdir copy
-cp -a {SEEN} copy
-echo "cp $(cd copy; find . -type f -printf '%p %s %m %n %TY\\n' | sort | sha256sum)"
+cp -a {SEEN} copy 2>/dev/null || echo "failed cp"  # a folder that is there twice
+echo "cp $(cd copy; find . -type f -printf '%p %s %m %n %TY\\n' | sort | sha256sum | cut -c-64)"
 echo "linked $(find copy -type f -links +1 | wc -l)"
 echo "du $(du -cs {SEEN} | tr '\\n\\t' '; ')"
 echo "bytes $(du -csb {SEEN} | tr '\\n\\t' '; ')"
@@ -43,6 +48,8 @@ echo "files $(find {SEEN} -type f -exec cat {{}} + | wc -c)"
 echo "blocks $(find {SEEN} -type f -printf '%b\\n' | sort -n | uniq -c | tr '\\n' ';')"
 """
 
+Layers = Mapping[str, Layer]
+Way = tuple[Trees, Layers]
 History = Callable[[LocalStore], None]
 
 
@@ -141,16 +148,17 @@ HISTORIES: dict[str, History] = {
 class Laid(LocalExecutor):
     """As where overlays are refused."""
 
-    def _ways(self, step, layers, wanted):  # type: ignore[no-untyped-def]
+    def _ways(self, step: _Step, layers: Layers, wanted: Wanted) -> Iterator[Way]:
         *_, last = super()._ways(step, layers, wanted)
-        yield last
+        return iter((last,))
 
 
 class Faulty(LocalExecutor):
     """Plain mounts of the store's own files: what shares files there, shares them here."""
 
-    def _ways(self, step, layers, wanted):  # type: ignore[no-untyped-def]
-        yield evolve(Trees.of(step.action.mounts, self._store.path), are_laid=True), {}
+    def _ways(self, step: _Step, layers: Layers, wanted: Wanted) -> Iterator[Way]:
+        del layers, wanted
+        return iter(((evolve(Trees.of(step.action.mounts, self._store.path), are_laid=True), {}),))
 
 
 WAYS = {"overlays": LocalExecutor, "laid": Laid, "faulty": Faulty}
@@ -181,4 +189,5 @@ def _lines(log: str) -> Iterator[tuple[str, str]]:
 
 if __name__ == "__main__":
     top = Path(sys.argv[1])
-    print(json.dumps({one: probe(top / one.replace(" ", "-"), one) for one in sys.argv[2:]}))
+    seen = {one: probe(top / one.replace(" ", "-"), one) for one in sys.argv[2:]}
+    sys.stdout.write(json.dumps(seen))

@@ -373,3 +373,18 @@ def test_entries_are_counted(refused: Refused) -> None:
 def test_control_characters_in_names_never_reach_a_message(refused: Refused) -> None:
     name = "\x1b]0;owned\x07\u202e/../x".encode()
     assert str(refused(member(name, b"1") + END)).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("limits", "most"), [(Limits(ratio=3), 64 << 20), (Limits(total=9 << 20), 9 << 20)]
+)
+def test_a_store_copies_no_more_for_hard_links_than_an_archive_may_hold(
+    limits: Limits, most: int, refused: Refused, unpacked: Unpacked
+) -> None:
+    """Few bytes can ask for any number: each link is a file of its own in a store."""
+    one = bytes(range(256)) * 4096  # 1 MiB
+    fit = [hard(b"h%d" % number, b"f") for number in range((most >> 20) - 2)]
+    assert len(unpacked(member(b"f", one) + b"".join(fit) + END, limits=limits)) == len(fit) + 1
+    data = member(b"f", one) + b"".join((*fit, *(hard(b"i%d" % n, b"f") for n in range(3)))) + END
+    message = f"hard links with more than {most} bytes behind them"
+    assert message in str(refused(data, limits=limits))
