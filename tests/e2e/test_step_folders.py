@@ -21,6 +21,7 @@ from rvbuild.core.action import Mount
 from rvbuild.core.errors import Interrupted, RvbuildError, SandboxError, StoreError
 from rvbuild.executors import doctor, identity, local, sandbox, workspace
 from rvbuild.executors.identity import Identity
+from rvbuild.executors.inputs import Trees
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.local import LocalExecutor, _Step
 from rvbuild.executors.sandbox import Sandbox
@@ -147,7 +148,8 @@ def test_a_look_at_what_a_step_left_can_be_ended(bench: Bench, tmp_path: Path):
             folder=workspace.make(str(tmp_path)),
             owner=None,
         )
-        sandbox = Sandbox(bench.executor._keeper, bench.executor._launch(step, {}))
+        trees = Trees.of(step.action.mounts, bench.store.path)
+        sandbox = Sandbox(bench.executor._keeper, bench.executor._launch(step, trees, {}))
         patience = Patience(most, [])
         log = StepLog(lambda _: None, 1000)
         with ExitStack() as stack:
