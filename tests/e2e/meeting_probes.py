@@ -87,7 +87,7 @@ class Left:
         self.attempt(lambda: self.unix("\0rvbuild-meeting"))
         for one in (self.network, self.netlink, self.segments, self.queue, self.memory):
             self.attempt(one)
-        for one in (self.signals, self.terminal, self.locks, self.watch, self.key):
+        for one in (self.signals, self.terminal, self.locks, self.watches, self.key):
             self.attempt(one)
 
     @staticmethod
@@ -205,20 +205,25 @@ class Left:
         ALIVE.append(theirs)
 
     def locks(self) -> None:
-        file = os.open(f"{self.places['input']}/file", os.O_RDONLY)
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        fcntl.fcntl(file, fcntl.F_SETLK, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, 0, 0, 0))
-        ALIVE.append(file)
+        for place in ("input", "toolbox"):
+            file = os.open(f"{self.places[place]}/file", os.O_RDONLY)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.fcntl(file, fcntl.F_SETLK, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, 0, 0, 0))
+            ALIVE.append(file)
 
-    def watch(self) -> None:
+    def watches(self) -> None:
+        self.watch("input", "watch")
+        self.watch("toolbox", "watch_toolbox")
+
+    def watch(self, place: str, name: str) -> None:
         watch = libc.inotify_init1(os.O_NONBLOCK)
-        path = f"{self.places['input']}/program".encode()
+        path = f"{self.places[place]}/program".encode()
         must(libc.inotify_add_watch(watch, path, 0x20) >= 0)  # IN_OPEN
 
         def poll() -> None:
             try:
                 if os.read(watch, 4096):
-                    saw("watch")
+                    saw(name)
             except OSError:
                 return
 
@@ -491,6 +496,10 @@ def watch(path: str) -> None:
     """The other sees that it is opened."""
     with open(f"{path}/program", "rb"):
         pass
+
+
+def watch_toolbox(path: str) -> None:
+    watch(path)
 
 
 PLACES: dict[str, str] = {}

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from rvbuild.core.action import Mount
 from rvbuild.core.errors import Interrupted
@@ -68,12 +68,15 @@ PROBES = [
     ("nameless_into_input", "input", MAYBE),
     ("rename_into_input", "input", CLOSED),
     ("remove_of_cache", "cache", CLOSED),
-    ("flock", "input", BITS),
-    ("record_lock", "input", BITS),
-    ("watch", "input", BITS),
+    ("flock", "input", CLOSED),
+    ("record_lock", "input", CLOSED),
+    ("watch", "input", CLOSED),
+    ("flock", "toolbox", BITS),
+    ("record_lock", "toolbox", BITS),
+    ("watch_toolbox", "toolbox", BITS),
 ]  # fmt: skip
 
-SEEN_BY_THE_OTHER = {"kill", "netlink", "terminal", "watch"}
+SEEN_BY_THE_OTHER = {"kill", "netlink", "terminal", "watch", "watch_toolbox"}
 """They have worked only if the other side noticed."""
 
 Results = dict[tuple[str, str], str]
@@ -139,11 +142,12 @@ def read(lines: list[str], saw: set[str]) -> list[str]:
 def outside(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Both sides as plain processes that share their folders."""
     top = tmp_path_factory.mktemp("outside")
-    places = {"build": "b", "tmp": "t", "shm": "s", "cache": "c", "input": "i"}
+    places = {"build": "b", "tmp": "t", "shm": "s", "cache": "c", "input": "i", "toolbox": "x"}
     places = {name: str(top / short) for name, short in places.items()}
     for name in ("build", "tmp", "shm", "cache"):
         os.mkdir(places[name])
-    fill(Path(places["input"]))
+    for name in ("input", "toolbox"):
+        fill(Path(places[name]))
     side = Side()
     left = subprocess.Popen(words("leave", places), stdout=subprocess.PIPE, text=True)
     thread = threading.Thread(target=lambda: [side.tell(line.strip()) for line in left.stdout])  # type: ignore[union-attr]
@@ -162,6 +166,7 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 INSIDE = {
     "build": "/build", "tmp": "/tmp", "shm": "/dev/shm",  # noqa: S108 - inside
     "cache": "/tmp/go-cache", "input": "/in/shared",  # noqa: S108 - inside
+    "toolbox": "/opt/shared",
 }  # fmt: skip
 
 
@@ -170,6 +175,13 @@ def inside(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """Each side in a sandbox, at the same time."""
     top = tmp_path_factory.mktemp("inside")
     bench = Bench.at(top)
+    toolbox, *others = bench.mounts
+    with bench.store.new_tree() as writer:
+        for name in ("file", "program"):
+            writer.file(name, [name.encode()])
+        added = writer.commit()
+    tree = bench.store.merge([("", toolbox.tree), ("opt/shared", added)])
+    bench = evolve(bench, mounts=(Mount("", tree), *others))
     shared = Mount("in/shared", bench.store.lend(str(fill(top / "input"))))
     cache = {"tmp/go-cache": str(top / "store/accelerators/go")}
     other = bench.executor
