@@ -167,13 +167,14 @@ def refused(tmp_path: Path, emptied: Path) -> Callable[..., VerificationError]:
         (tmp_path / "a/x").write_bytes(b"canary")
         before = _outside(tmp_path, blind)
         local = LocalStore(str(emptied), durable=False)
+        began = {path for path in emptied.parents[1].rglob("*") if _has_content(path)}
         errors = []
         with MemoryStore().new_tree() as first, local.new_tree() as second:
             for sink in (first, second, BlindSink(str(blind))):
                 with pytest.raises(VerificationError) as caught:
                     unpack(io.BytesIO(data), "evil", sink, **options)
                 errors.append(str(caught.value))
-        assert not [path for path in emptied.parents[1].rglob("*") if _has_content(path)]
+        assert {path for path in emptied.parents[1].rglob("*") if _has_content(path)} == began
         assert _outside(tmp_path, blind) == before
         assert len(set(errors)) == 1
         assert errors[0].startswith("evil")

@@ -15,7 +15,7 @@ from rvbuild.core.errors import StoreError
 from rvbuild.stores.collect import collect
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.repair import Repair, repair
-from rvbuild.stores.top import BESIDE, FOLDERS
+from rvbuild.stores.top import BESIDE, FOLDERS, VERSION_FILE
 from rvbuild.stores.verify import verify
 
 SOMEBODY = 54321
@@ -142,7 +142,11 @@ def test_what_others_keep_at_its_top_is_no_damage(store: LocalStore) -> None:
     repair(store, done.append)
     collect(store, keep_days=-1)
     assert done == []
-    assert {path.name for path in Path(store.layout.root).iterdir()} == {*BESIDE, *FOLDERS}
+    assert {path.name for path in Path(store.layout.root).iterdir()} == {
+        *BESIDE,
+        *FOLDERS,
+        VERSION_FILE,
+    }
 
 
 def test_nobody_else_may_write_what_is_above_a_new_store(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from rvbuild.core.realisation import Realisation
 from rvbuild.stores.collect import DAY, collect
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.repair import Repair, repair
+from rvbuild.stores.top import VERSION_FILE
 from rvbuild.stores.verify import verify
 
 
@@ -39,8 +40,11 @@ def sound(store: LocalStore) -> None:
 
 
 def objects(store: LocalStore) -> Iterator[Path]:
-    """Every file of the store that holds something, by one of its names."""
-    seen: set[int] = set()
+    """Every file that holds something, by one of its names, but `version`.
+
+    Whoever opens a store looks at that.
+    """
+    seen = {os.lstat(Path(store.layout.root, VERSION_FILE)).st_ino}
     for folder, _, names in os.walk(store.layout.root):
         for name in sorted(names):
             path = Path(folder, name)

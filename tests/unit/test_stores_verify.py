@@ -18,6 +18,7 @@ from rvbuild.core.realisation import Realisation
 from rvbuild.core.tree import Tree
 from rvbuild.stores.collect import DAY, collect
 from rvbuild.stores.local import LocalStore
+from rvbuild.stores.top import VERSION_FILE
 from rvbuild.stores.verify import Finding, verify
 
 
@@ -35,11 +36,12 @@ def findings(store: LocalStore) -> list[Finding]:
 
 
 def objects(store: LocalStore) -> Iterator[Path]:
-    """Every file of the store that holds something."""
+    """Every file that holds something, but `version`: whoever opens a store looks at that."""
     for folder, _, names in os.walk(store.layout.root):
         for name in names:
             path = Path(folder, name)
-            if not path.is_symlink() and path.stat().st_size:
+            holds = not path.is_symlink() and path.stat().st_size
+            if holds and path != Path(store.layout.root, VERSION_FILE):
                 yield path
 
 

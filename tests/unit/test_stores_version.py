@@ -91,6 +91,21 @@ def test_another_version_is_not_touched(
     assert everything(root) == before
 
 
+def test_every_flipped_bit_of_the_version_is_told(tmp_path: Path) -> None:
+    LocalStore(str(tmp_path / "store"), durable=False)
+    path = tmp_path / "store/version"
+    good = path.read_bytes()
+    path.chmod(0o644)
+    for bit in range(8 * len(good)):
+        bad = bytearray(good)
+        bad[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(bad)
+        with pytest.raises(StoreError):
+            LocalStore(str(tmp_path / "store"), durable=False)
+    path.write_bytes(good)
+    LocalStore(str(tmp_path / "store"), durable=False)
+
+
 @pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("cas")])
 def test_something_else_in_the_place_of_the_version(
     tmp_path: Path, make: Callable[[Path], None]
