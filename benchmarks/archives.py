@@ -27,7 +27,7 @@ from pathlib import Path
 
 import zstandard
 
-from rvbuild.archives import Limits, unpack
+from rvbuild.archives import UnpackLimits, unpack
 from rvbuild.core.errors import VerificationError
 
 FORMATS = {
@@ -178,7 +178,7 @@ def bomb() -> None:
     zeros = bytes(1 << 24)
     data = packer.compress(header.tobuf())
     data += b"".join(packer.compress(zeros) for _ in range(header.size >> 24)) + packer.flush()
-    for limits in (Limits(), Limits(ratio=1 << 30, total=1 << 30)):
+    for limits in (UnpackLimits(), UnpackLimits(ratio=1 << 30, total=1 << 30)):
         start = time.perf_counter()
         try:
             unpack(io.BytesIO(data), "bomb", Nothing(), limits=limits)

@@ -36,7 +36,7 @@ from rvbuild.core.link import Linked
 from rvbuild.engine.build import build
 from rvbuild.engine.realise import Realiser
 from rvbuild.executors import bwrap
-from rvbuild.executors.local import room
+from rvbuild.executors.local_executor import room
 from rvbuild.stores.local import LocalStore
 
 EDITED = "pkg/util/file.go"

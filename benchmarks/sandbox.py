@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests/e2e")]
 from sandboxes import Bench  # noqa: E402 - a script finds its neighbours by itself
 
-from rvbuild.executors import bwrap, local, workspace  # noqa: E402
+from rvbuild.executors import bwrap, local_executor, workspace  # noqa: E402
 
 COMMAND = ("/bin/true",)
 
@@ -36,7 +36,7 @@ def main() -> None:
         bench = Bench.at(Path(name))
         action = bench.action(COMMAND)
         folder = workspace.make(name)
-        options = local.room(action, folder, bench.store.path, {}).arguments()
+        options = local_executor.room(action, folder, bench.store.path, {}).arguments()
         argv = [bwrap.find(), *options, "--", *COMMAND]
 
         def bare() -> None:

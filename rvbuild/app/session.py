@@ -30,9 +30,9 @@ from rvbuild.core.source import PathSource
 from rvbuild.core.variants import Variants
 from rvbuild.engine.build import refuse_folders
 from rvbuild.engine.realise import Realiser, Services
-from rvbuild.executors.local import LocalExecutor
+from rvbuild.executors.local_executor import LocalExecutor
+from rvbuild.fetchers.fetch_settings import FetchSettings
 from rvbuild.fetchers.lazy_fetchers import LazyFetchers
-from rvbuild.fetchers.settings import Settings
 from rvbuild.images import audit_image
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.lock import MAX_BYTES, read_lock
@@ -86,7 +86,7 @@ class Session:
 
     def __attrs_post_init__(self) -> None:
         self.folder = RecipeCollection(self.workspace.recipes)
-        settings = Settings(
+        settings = FetchSettings(
             mirrors=self.workspace.settings.mirrors,
             offline=self.workspace.settings.offline,
             tmp=os.path.join(self.workspace.store, "tmp"),

@@ -4,7 +4,7 @@ Know: formats, and the rules that keep an archive in its place. Must not know: d
 networks.
 """
 
-from rvbuild.archives.limits import Limits, Links
 from rvbuild.archives.unpack import unpack
+from rvbuild.archives.unpack_limits import Links, UnpackLimits
 
-__all__ = ["Limits", "Links", "unpack"]
+__all__ = ["Links", "UnpackLimits", "unpack"]

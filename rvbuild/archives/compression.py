@@ -17,8 +17,8 @@ from typing import Protocol
 from attrs import frozen
 
 from rvbuild.archives import zstd
-from rvbuild.archives.limits import Meter
-from rvbuild.archives.source import CHUNK, Source, truncated
+from rvbuild.archives.byte_stream import CHUNK, ByteStream, truncated
+from rvbuild.archives.unpack_limits import Meter
 from rvbuild.core.errors import VerificationError
 
 _AT_ONCE = 1 << 20
@@ -76,7 +76,7 @@ class _Codec:
             return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
         return bz2.BZ2Decompressor() if self is _BZIP2 else _Gzip()
 
-    def member(self, source: Source) -> Iterator[bytes]:
+    def member(self, source: ByteStream) -> Iterator[bytes]:
         """The content of the member that begins here."""
         return zstd.frame(source) if self is _ZSTD else _member(source, self)
 
@@ -88,13 +88,13 @@ _ZSTD = _Codec("zstd", zstd.MAGIC)
 _UNSUPPORTED = {b"LZIP": "lzip", b"\x1f\x9d": "compress (.Z)", b"\x89LZO": "lzop", b"7z": "7-Zip"}
 
 
-def packing(source: Source) -> str:
+def packing(source: ByteStream) -> str:
     """The name of the compression that ``decompressed`` will take it for, empty if for none."""
     codec = _codec(source.peek(6))
     return codec.name if codec else ""
 
 
-def decompressed(source: Source, meter: Meter) -> Iterator[bytes]:
+def decompressed(source: ByteStream, meter: Meter) -> Iterator[bytes]:
     """The content of a compressed or plain stream, in chunks of at most 1 MiB.
 
     Raises:
@@ -116,7 +116,7 @@ def _codec(head: bytes) -> _Codec | None:
     return next((codec for codec in (_GZ, _XZ, _BZIP2, _ZSTD) if codec.starts(head)), None)
 
 
-def _members(source: Source, codec: _Codec) -> Iterator[bytes]:
+def _members(source: ByteStream, codec: _Codec) -> Iterator[bytes]:
     while codec.starts(source.peek(6)):
         yield from codec.member(source)
     for chunk in source.chunks():
@@ -125,7 +125,7 @@ def _members(source: Source, codec: _Codec) -> Iterator[bytes]:
             raise VerificationError(message, where=source.name)
 
 
-def _member(source: Source, codec: _Codec) -> Iterator[bytes]:
+def _member(source: ByteStream, codec: _Codec) -> Iterator[bytes]:
     decoder = codec.decoder()
     try:
         while not decoder.eof:

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 from attrs import define, field
 
+from rvbuild.archives.byte_stream import CHUNK, ByteStream, Flow, Readable
 from rvbuild.archives.compression import decompressed
 from rvbuild.archives.guard import Guard
-from rvbuild.archives.limits import Limits, Links, Meter
-from rvbuild.archives.source import CHUNK, Flow, Readable, Source
 from rvbuild.archives.tar import read_tar
+from rvbuild.archives.unpack_limits import Links, Meter, UnpackLimits
 from rvbuild.core import ar
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.ports import TreeSink
@@ -25,7 +25,7 @@ def read_deb(  # noqa: PLR0913 - all but three have a default
     *,
     name: str,
     strip: int = 0,
-    limits: Limits | None = None,
+    limits: UnpackLimits | None = None,
     links: Links = Links.ROOTED,
 ) -> None:
     """Unpack the files of a binary package.
@@ -33,17 +33,17 @@ def read_deb(  # noqa: PLR0913 - all but three have a default
     Raises:
         VerificationError: no package, damaged, truncated, against the rules, over a limit.
     """
-    limits = limits or Limits()
+    limits = limits or UnpackLimits()
     guard = Guard(into, name, strip=strip, limits=limits, links=links)
     done = False
-    for number, member in enumerate(_members(Source(stream, name))):
+    for number, member in enumerate(_members(ByteStream(stream, name))):
         if number == 0:
             _check_version(member, name)
         elif member.name == "data.tar" or member.name.startswith("data.tar."):
             if done:
                 message = "a Debian package with two sets of files"
                 raise VerificationError(message, where=name)
-            chunks = decompressed(Source(member, f"{name}: {member.name}"), Meter(name, limits))
+            chunks = decompressed(ByteStream(member, f"{name}: {member.name}"), Meter(name, limits))
             read_tar(Flow(chunks, f"{name}: {member.name}"), guard)
             done = True
     if not done:
@@ -63,7 +63,7 @@ class _Member:
 
     name: str
     left: int
-    _source: Source = field(repr=False)
+    _source: ByteStream = field(repr=False)
 
     def read(self, size: int) -> bytes:
         """At most ``size`` bytes; nothing at the end.
@@ -77,7 +77,7 @@ class _Member:
         return data
 
 
-def _members(source: Source) -> Iterator[_Member]:
+def _members(source: ByteStream) -> Iterator[_Member]:
     """Every member in turn; each is readable until the next is asked for.
 
     deb(5): no index of symbols, no long names; a name may end with a slash.
@@ -98,7 +98,7 @@ def _members(source: Source) -> Iterator[_Member]:
             source.read(header.padding)
 
 
-def _header(source: Source) -> ar.MemberHeader:
+def _header(source: ByteStream) -> ar.MemberHeader:
     at = source.taken
     try:
         return ar.parse_header(source.exactly(ar.HEADER_SIZE, "a member's header"), at)

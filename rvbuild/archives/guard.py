@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
-from rvbuild.archives.limits import RATIO_FLOOR, Limits, Links
+from rvbuild.archives.limits import RATIO_FLOOR, Links
+from rvbuild.archives.unpack_limits import Links, UnpackLimits
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.paths import MAX_LINKS, MAX_NAME, is_target, path_problem
 from rvbuild.core.ports import TreeSink
@@ -40,13 +41,13 @@ class Guard:
         name: str,
         *,
         strip: int = 0,
-        limits: Limits | None = None,
+        limits: UnpackLimits | None = None,
         links: Links = Links.INSIDE,
     ) -> None:
         self._into = into
         self._name = name
         self._strip = strip
-        self._limits = limits or Limits()
+        self._limits = limits or UnpackLimits()
         self._allowed = links
         self._entries = 0
         self._kinds = {"": _DIRECTORY}

@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 from attrs import evolve, frozen
 
+from rvbuild.archives.byte_stream import Flow
 from rvbuild.archives.guard import Guard
-from rvbuild.archives.source import Flow
 from rvbuild.archives.tar_header import (
     BLOCK,
     Header,

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from rvbuild.archives import deb, tar, zipfile
+from rvbuild.archives.byte_stream import ByteStream, Flow
 from rvbuild.archives.compression import decompressed
 from rvbuild.archives.guard import Guard
-from rvbuild.archives.limits import Limits, Links, Meter
-from rvbuild.archives.source import Flow, Source
+from rvbuild.archives.unpack_limits import Links, Meter, UnpackLimits
 from rvbuild.core import ar
 from rvbuild.core.ports import TreeSink
 
@@ -27,7 +27,7 @@ def unpack(  # noqa: PLR0913 - all but three have a default
     into: TreeSink,
     *,
     strip: int = 0,
-    limits: Limits | None = None,
+    limits: UnpackLimits | None = None,
     links: Links = Links.INSIDE,
 ) -> None:
     """Unpack a tar archive (plain, gzip, xz, bzip2, zstd), a zip archive or a Debian package.
@@ -43,8 +43,8 @@ def unpack(  # noqa: PLR0913 - all but three have a default
     Raises:
         VerificationError: unknown, damaged, truncated, against the rules, or over a limit.
     """
-    limits = limits or Limits()
-    source = Source(stream, name)
+    limits = limits or UnpackLimits()
+    source = ByteStream(stream, name)
     head = source.peek(8)
     if head.startswith(_ZIP):
         with _seekable(stream, source) as file:
@@ -58,7 +58,7 @@ def unpack(  # noqa: PLR0913 - all but three have a default
 
 
 @contextmanager
-def _seekable(stream: BinaryIO, source: Source) -> Iterator[BinaryIO]:
+def _seekable(stream: BinaryIO, source: ByteStream) -> Iterator[BinaryIO]:
     """The stream itself if it can seek, else a copy in a file without a name."""
     if stream.seekable():
         yield stream

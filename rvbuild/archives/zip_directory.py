@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from attrs import field, frozen
 
-from rvbuild.archives.limits import Limits, Meter
+from rvbuild.archives.unpack_limits import Meter, UnpackLimits
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.printable import brief
 
@@ -81,7 +81,7 @@ class _Extent:
     count: int
 
 
-def read_directory(file: BinaryIO, name: str, limits: Limits) -> list[ZipEntry]:
+def read_directory(file: BinaryIO, name: str, limits: UnpackLimits) -> list[ZipEntry]:
     """Every entry, in the order of the bytes.
 
     Raises:

@@ -17,7 +17,7 @@ from stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from typing import BinaryIO, NoReturn
 
 from rvbuild.archives.guard import Guard
-from rvbuild.archives.limits import Limits, Links
+from rvbuild.archives.unpack_limits import Links, UnpackLimits
 from rvbuild.archives.zip_directory import ZipEntry, damaged, extras, read_directory
 from rvbuild.core.digest import EMPTY
 from rvbuild.core.paths import MAX_TARGET
@@ -43,10 +43,10 @@ class Zip:
         VerificationError: not a zip archive, damaged, ambiguous, or over a limit.
     """
 
-    def __init__(self, file: BinaryIO, name: str, limits: Limits | None = None) -> None:
+    def __init__(self, file: BinaryIO, name: str, limits: UnpackLimits | None = None) -> None:
         self._file = file
         self._name = name
-        self.entries = read_directory(file, name, limits or Limits())
+        self.entries = read_directory(file, name, limits or UnpackLimits())
 
     def chunks(self, entry: ZipEntry) -> Iterable[bytes]:
         """The content in pieces of at most 1 MiB; whoever takes all of them has it verified.
@@ -199,7 +199,7 @@ def read_zip(  # noqa: PLR0913 - all but three have a default, all but two are n
     name: str,
     prefix: str = "",
     strip: int = 0,
-    limits: Limits | None = None,
+    limits: UnpackLimits | None = None,
     links: Links = Links.INSIDE,
     executable: Callable[[str], bool] | None = None,
 ) -> dict[str, str]:

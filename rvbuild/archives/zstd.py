@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import zstandard
 
-from rvbuild.archives.source import CHUNK, Source
+from rvbuild.archives.byte_stream import CHUNK, ByteStream
 from rvbuild.core.errors import VerificationError
 
 MAGIC = b"\x28\xb5\x2f\xfd"
@@ -25,7 +25,7 @@ def starts_frame(head: bytes) -> bool:
     return head == MAGIC or (head[1:] == _SKIPPABLE and 0x50 <= head[0] <= 0x5F)
 
 
-def frame(source: Source) -> Iterator[bytes]:
+def frame(source: ByteStream) -> Iterator[bytes]:
     """The content of the frame that begins here.
 
     Raises:
@@ -59,7 +59,7 @@ def _header_rest(descriptor: int) -> int:
     return (1 - single_segment) + dictionary + content_size
 
 
-def _blocks(source: Source) -> Iterator[bytes]:
+def _blocks(source: ByteStream) -> Iterator[bytes]:
     """Each block with its header (3.1.1.2)."""
     last = 0
     while not last:
@@ -72,6 +72,6 @@ def _blocks(source: Source) -> Iterator[bytes]:
         yield head + source.exactly(1 if kind == _RLE else size, "a zstd block")
 
 
-def _skip(source: Source, size: int) -> None:
+def _skip(source: ByteStream, size: int) -> None:
     while size:
         size -= len(source.exactly(min(size, CHUNK), "a zstd frame to be skipped"))

@@ -27,8 +27,8 @@ from rvbuild.cli.place import (
     link_place,
 )
 from rvbuild.cli.refusals import refuse_no_folder, refuse_occupied, refuse_own
-from rvbuild.cli.results import Result, render_results
 from rvbuild.cli.streams import drop_output
+from rvbuild.cli.target_results import TargetResult, render_results
 from rvbuild.cli.words import run_of, targets_of
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
@@ -137,7 +137,7 @@ def fetch_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Me
 
 def _place(
     session: Session, built: Built, wanted: Mapping[Target, _Wanted], *, as_copies: bool
-) -> list[Result]:
+) -> list[TargetResult]:
     """Make the result of each target appear that is finished and checked.
 
     Raises:
@@ -190,9 +190,9 @@ def _gathered(errors: list[RvbuildError]) -> Iterator[None]:
         errors.append(error)
 
 
-def _result(session: Session, target: str, root: Digest, wanted: _Wanted) -> Result:
+def _result(session: Session, target: str, root: Digest, wanted: _Wanted) -> TargetResult:
     files = tuple(path for path, _ in session.store.tree(root).walk())
-    return Result(
+    return TargetResult(
         target=target,
         place=wanted.place,
         tree=str(root),
@@ -223,7 +223,7 @@ def _copy(session: Session, target: str, root: Digest, wanted: _Wanted) -> None:
 
 
 def _remember(
-    memo: Memo, answer: str, session: Session, graph: RecipeGraph, results: list[Result]
+    memo: Memo, answer: str, session: Session, graph: RecipeGraph, results: list[TargetResult]
 ) -> None:
     """Keep the answer for as long as recipes, locks and results stay as they are."""
     if any(len(result.files) > _MOST_STAMPED for result in results):

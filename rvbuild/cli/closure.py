@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from rvbuild.cli.descriptions import SHORT
-from rvbuild.cli.sources import SourceStatus
+from rvbuild.cli.source_inventory import SourceStatus
 
 
 def by_kind(holdings: Iterator[SourceStatus]) -> list[SourceStatus]:

@@ -31,7 +31,7 @@ from rich.text import Text
 
 from rvbuild.cli.messages import count_text, duration_text, size_text
 from rvbuild.cli.row import Row, Take
-from rvbuild.cli.tally import Running, View
+from rvbuild.cli.tally import Running, Snapshot
 from rvbuild.core.events import Phase
 from rvbuild.core.printable import printable_line
 
@@ -67,7 +67,7 @@ class RichScreen:
     """
 
     def __init__(
-        self, stream: TextIO, view: Callable[[], View], take: Take, *, color: bool
+        self, stream: TextIO, view: Callable[[], Snapshot], take: Take, *, color: bool
     ) -> None:
         self._console = Console(
             file=stream,
@@ -102,7 +102,7 @@ class Table:
         view: Gives the run as it is now.
     """
 
-    def __init__(self, view: Callable[[], View]) -> None:
+    def __init__(self, view: Callable[[], Snapshot]) -> None:
         self._view = view
         self._label_width = 0
 
@@ -191,7 +191,7 @@ class _Region(Live):
         return Group(*lines)
 
 
-def _head(view: View, area: int) -> list[Text]:
+def _head(view: Snapshot, area: int) -> list[Text]:
     """Counts of each phase, and where fetching stands."""
     chunks = [_phase(view, phase) for phase in Phase if view.planned.get(phase)]
     chunks += [_phase(view, phase) for phase in view.done if phase not in view.planned]
@@ -207,7 +207,7 @@ def _head(view: View, area: int) -> list[Text]:
     return lines
 
 
-def _phase(view: View, phase: Phase) -> Text:
+def _phase(view: Snapshot, phase: Phase) -> Text:
     """``build  4/12``: as wide at the start as at the end."""
     done = view.done.get(phase, 0)
     planned = max(view.planned.get(phase, 0), done)
@@ -225,7 +225,7 @@ def _fold(chunks: Sequence[Text], area: int, gap: str) -> list[Text]:
     return lines
 
 
-def _fetching(view: View, area: int) -> str:
+def _fetching(view: Snapshot, area: int) -> str:
     """Rate and estimate, or how long it took; the longest text that fits."""
     done, planned = view.done.get(Phase.FETCH, 0), view.planned[Phase.FETCH]
     if done >= planned:
@@ -248,7 +248,7 @@ def _whole(seconds: float) -> str:
     return f"{int(seconds)} s" if seconds < 60 else duration_text(int(seconds))
 
 
-def _worth_a_row(view: View, most: int) -> list[Running]:
+def _worth_a_row(view: Snapshot, most: int) -> list[Running]:
     """Steps, then fetches that take long; the oldest first."""
     steps = [each for each in view.running if each.phase is not Phase.FETCH]
     slow = [

@@ -14,7 +14,7 @@ from rvbuild.app.workspace import Workspace
 from rvbuild.cli.closure import by_kind, closure_lines, prebuilt
 from rvbuild.cli.inspect import print_json
 from rvbuild.cli.memo import Memo
-from rvbuild.cli.sources import SourceInventory, SourceStatus
+from rvbuild.cli.source_inventory import SourceInventory, SourceStatus
 from rvbuild.cli.words import session_of, targets_of
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.events import silent

@@ -75,7 +75,7 @@ class Summary:
 
 
 @frozen(kw_only=True)
-class View:
+class Snapshot:
     """A run at one moment.
 
     Attributes:
@@ -171,13 +171,13 @@ class Tally:
                 seconds=self._clock() - self._began,
             )
 
-    def view(self) -> View:
+    def view(self) -> Snapshot:
         """The run as it is now."""
         with self._lock:
             now = self._clock()
             if self._rate.sample(now, self._size):
                 self._fetch_left = self._estimate(now)
-            return View(
+            return Snapshot(
                 now=now,
                 elapsed=now - self._began,
                 planned=dict(self._planned),

@@ -10,7 +10,7 @@ from rvbuild.core.lock import PinValue, spec_text
 from rvbuild.core.pinned import git_fact
 from rvbuild.core.recipe import Ladder, Reading, Recipe
 from rvbuild.engine.source_files import SourceFiles
-from rvbuild.readers import read_pin
+from rvbuild.pin_readers import read_pin
 
 
 def pin_value(files: SourceFiles, recipe: Recipe, name: str, pin: Reading | Ladder) -> PinValue:

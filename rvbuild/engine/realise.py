@@ -22,7 +22,7 @@ from rvbuild.core.ports import AnyFetcher, Clock, Executor, ImageAudit, Store, W
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.tree import Directory
-from rvbuild.engine.audit import Inspection, audit_outputs
+from rvbuild.engine.outputs import Inspection, audit_outputs
 
 LOG_TAIL = 25
 """How many of a failed step's last lines its error shows."""

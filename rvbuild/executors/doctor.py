@@ -21,7 +21,7 @@ from rvbuild.executors import bwrap, identity, kernel_settings, seccomp, workspa
 from rvbuild.executors.accelerators import Accelerator
 from rvbuild.executors.keeper import Keeper
 from rvbuild.executors.limits import Limits
-from rvbuild.executors.local import staged
+from rvbuild.executors.local_executor import staged
 from rvbuild.executors.sandbox import Launch, Sandbox
 from rvbuild.executors.step_log import StepLog
 from rvbuild.executors.threshold import Threshold
@@ -46,7 +46,7 @@ Look = Callable[[str], None]
 
 
 @frozen(kw_only=True)
-class Check:
+class MachineCheck:
     """One thing looked at; ``hint`` says what to do if it is not ``ok``."""
 
     name: str
@@ -55,14 +55,14 @@ class Check:
     hint: str = ""
 
 
-def checks(folder: str, store: Sequence[Look] = ()) -> tuple[Check, ...]:
+def checks(folder: str, store: Sequence[Look] = ()) -> tuple[MachineCheck, ...]:
     """Look at everything.
 
     Args:
         folder: The store, which may not be there: looking makes none.
         store: What looks whether the folder fits a store.
     """
-    looks: tuple[tuple[str, Callable[[], Check]], ...] = (
+    looks: tuple[tuple[str, Callable[[], MachineCheck]], ...] = (
         ("bubblewrap", _bubblewrap),
         ("/proc", _proc),
         ("user namespaces", _namespaces),
@@ -76,60 +76,64 @@ def checks(folder: str, store: Sequence[Look] = ()) -> tuple[Check, ...]:
     return tuple(_looked(name, look) for name, look in looks)
 
 
-def _looked(name: str, look: Callable[[], Check]) -> Check:
+def _looked(name: str, look: Callable[[], MachineCheck]) -> MachineCheck:
     """What a look found; that it could not be taken is a finding, too."""
     try:
         return look()
     except OSError as error:
         where = f" ({os.fsdecode(error.filename)})" if error.filename else ""
         found = f"it cannot be looked at: {error.strerror or error}{where}"
-        return Check(name=name, ok=False, found=found, hint=_hint_without_proc() or _UNUSUAL)
+        return MachineCheck(name=name, ok=False, found=found, hint=_hint_without_proc() or _UNUSUAL)
 
 
 def _hint_without_proc() -> str:
     return "" if os.path.exists(_PROC) else _MOUNT_PROC
 
 
-def _proc() -> Check:
+def _proc() -> MachineCheck:
     """The kernel tells there who a process is; sandboxes are made with it."""
     hint = _hint_without_proc()
-    return Check(name="/proc", ok=not hint, found="not mounted" if hint else "mounted", hint=hint)
+    return MachineCheck(
+        name="/proc", ok=not hint, found="not mounted" if hint else "mounted", hint=hint
+    )
 
 
-def _store(folder: str, looks: Sequence[Look]) -> Check:
+def _store(folder: str, looks: Sequence[Look]) -> MachineCheck:
     at = _steps_in(folder)
     for look in looks:
         try:
             look(at)
         except RvbuildError as error:
             found = f"{error.message} at {at}"
-            return Check(name="store", ok=False, found=found, hint=error.hint or "")
+            return MachineCheck(name="store", ok=False, found=found, hint=error.hint or "")
     found = f"steps can write and run programs at {at}"
-    return Check(name="store", ok=True, found=found)
+    return MachineCheck(name="store", ok=True, found=found)
 
 
-def _bubblewrap() -> Check:
+def _bubblewrap() -> MachineCheck:
     name = "bubblewrap"
     try:
         path = bwrap.find()
     except SandboxError as error:
-        return Check(name=name, ok=False, found="missing", hint=error.hint or "")
+        return MachineCheck(name=name, ok=False, found="missing", hint=error.hint or "")
     said = _said((path, "--version"))
     fits = (_version(said) or (0,)) >= _OLDEST_BWRAP
     hint = "" if fits else bwrap.INSTALL_HINT
-    return Check(name=name, ok=fits, found=f"{said or 'does not run'} at {path}", hint=hint)
+    return MachineCheck(name=name, ok=fits, found=f"{said or 'does not run'} at {path}", hint=hint)
 
 
-def _namespaces() -> Check:
+def _namespaces() -> MachineCheck:
     """Make a real sandbox; nothing else tells."""
     name = "user namespaces"
     try:
         said = _refusal({})
     except SandboxError as error:
-        return Check(name=name, ok=False, found=str(error), hint=error.hint or "")
+        return MachineCheck(name=name, ok=False, found=str(error), hint=error.hint or "")
     if said:
-        return Check(name=name, ok=False, found=said, hint="; ".join(kernel_settings.forbidding()))
-    return Check(name=name, ok=True, found=f"a sandbox can be made, {_whose()}")
+        return MachineCheck(
+            name=name, ok=False, found=said, hint="; ".join(kernel_settings.forbidding())
+        )
+    return MachineCheck(name=name, ok=True, found=f"a sandbox can be made, {_whose()}")
 
 
 def _whose() -> str:
@@ -138,19 +142,19 @@ def _whose() -> str:
     return "as an id without rights" if identity.pool() else "as root: there is no other id here"
 
 
-def _ids(folder: str) -> Check:
+def _ids(folder: str) -> MachineCheck:
     """Make a step's folder, as a build does: that is where a file system refuses."""
     name = "ids of steps"
     if identity.pool() is None:
         found = "root alone is here" if os.geteuid() == 0 else "whoever starts rvbuild"
-        return Check(name=name, ok=True, found=found)
+        return MachineCheck(name=name, ok=True, found=found)
     try:
         with tempfile.TemporaryDirectory(dir=_steps_in(folder)) as top:
             _try_id(top)
     except (OSError, RvbuildError) as error:
         hint = getattr(error, "hint", None) or "the folder of the store must be writable"
-        return Check(name=name, ok=False, found=str(error), hint=hint)
-    return Check(
+        return MachineCheck(name=name, ok=False, found=str(error), hint=hint)
+    return MachineCheck(
         name=name,
         ok=True,
         found="steps have ones without rights; with a compile cache, a common one",
@@ -163,7 +167,7 @@ def _try_id(folder: str) -> None:
         workspace.make(os.path.join(folder, "steps"), owner).remove(lambda: None)
 
 
-def _accelerators(folder: str) -> Check:
+def _accelerators(folder: str) -> MachineCheck:
     """Make a sandbox with a layer over a folder; without it, builds are right and slower."""
     name = "compile caches"
     pool = identity.pool()
@@ -177,7 +181,7 @@ def _accelerators(folder: str) -> Check:
     found = "steps can have a layer of their own over them"
     if said:
         found = f"none, so builds are slower: {said} ({_WHERE_LAYERS_ARE})"
-    return Check(name=name, ok=True, found=found)
+    return MachineCheck(name=name, ok=True, found=found)
 
 
 def _refusal(overlays: Mapping[str, bwrap.Overlay]) -> str:
@@ -199,16 +203,16 @@ def _refusal(overlays: Mapping[str, bwrap.Overlay]) -> str:
     return "" if ended.exit_code == 0 else said or f"exit code {ended.exit_code}"
 
 
-def _kernel() -> Check:
+def _kernel() -> MachineCheck:
     name, found = "kernel", f"Linux {os.uname().release} on {os.uname().machine}"
     try:
         seccomp.program()
         os.close(os.pidfd_open(os.getpid()))
     except SandboxError as error:
-        return Check(name=name, ok=False, found=found, hint=error.hint or "")
+        return MachineCheck(name=name, ok=False, found=found, hint=error.hint or "")
     except OSError:
-        return Check(name=name, ok=False, found=found, hint="Linux 5.9 or later is needed")
-    return Check(name=name, ok=True, found=found)
+        return MachineCheck(name=name, ok=False, found=found, hint="Linux 5.9 or later is needed")
+    return MachineCheck(name=name, ok=True, found=found)
 
 
 def _steps_in(folder: str) -> str:
@@ -216,11 +220,11 @@ def _steps_in(folder: str) -> str:
     return nearest(os.path.join(folder, "tmp"), os.path.exists)
 
 
-def _disk(folder: str) -> Check:
+def _disk(folder: str) -> MachineCheck:
     at = nearest(folder, os.path.exists)
     status = os.statvfs(at)
     free = status.f_bavail * status.f_frsize
-    return Check(
+    return MachineCheck(
         name="disk space",
         ok=free >= _ROOM_WANTED,
         found=f"{free / 1e9:.1f} GB free at {at}",
@@ -228,11 +232,11 @@ def _disk(folder: str) -> Check:
     )
 
 
-def _git() -> Check:
+def _git() -> MachineCheck:
     path = shutil.which("git")
     said = _said((path, "--version")) if path else ""
     fits = (_version(said) or (0,)) >= _OLDEST_GIT
-    return Check(
+    return MachineCheck(
         name="git",
         ok=fits,
         found=said or "missing",

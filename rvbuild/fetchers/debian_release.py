@@ -17,9 +17,9 @@ from typing import BinaryIO
 
 from attrs import frozen
 
+from rvbuild.archives.byte_stream import ByteStream
 from rvbuild.archives.compression import decompressed
-from rvbuild.archives.limits import Limits, Meter
-from rvbuild.archives.source import Source
+from rvbuild.archives.unpack_limits import Meter, UnpackLimits
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Noticed, Reporter
 from rvbuild.core.ports import no_progress
@@ -184,5 +184,5 @@ def _decompressed(file: BinaryIO, path: str) -> bytes:
     Raises:
         VerificationError: damaged, or far larger than any index.
     """
-    meter = Meter(path, Limits(total=_INDEX_LIMIT))
-    return b"".join(decompressed(Source(file, path), meter))
+    meter = Meter(path, UnpackLimits(total=_INDEX_LIMIT))
+    return b"".join(decompressed(ByteStream(file, path), meter))

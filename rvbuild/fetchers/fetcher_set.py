@@ -26,6 +26,7 @@ from rvbuild.core.source import (
 from rvbuild.fetchers.apt_config import find_archives
 from rvbuild.fetchers.debian import DebianFetcher
 from rvbuild.fetchers.debian_release import Releases
+from rvbuild.fetchers.fetch_settings import OFFLINE_HINT, FetchSettings
 from rvbuild.fetchers.git import GitFetcher
 from rvbuild.fetchers.git_archive import ForgeArchives
 from rvbuild.fetchers.go import (
@@ -43,7 +44,6 @@ from rvbuild.fetchers.path import PathFetcher
 from rvbuild.fetchers.pinned_files import PinnedFiles
 from rvbuild.fetchers.pip_config import find_indexes
 from rvbuild.fetchers.pypi import PypiFetcher
-from rvbuild.fetchers.settings import OFFLINE_HINT, Settings
 from rvbuild.fetchers.transport import Transport
 from rvbuild.fetchers.url import UrlFetcher
 from rvbuild.fetchers.urls import Credentials, shown
@@ -70,7 +70,7 @@ class NoTransport(Transport):
 class FetcherSet:
     """One fetcher for each kind of source."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: FetchSettings) -> None:
         environment, tmp = settings.environment, Path(settings.tmp)
         mirrors = Mirrors(settings.mirrors)
         self._transport = NoTransport() if settings.offline else Transport()

@@ -24,12 +24,12 @@ from attrs import evolve, field, frozen
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.ports import Advance, TreeSink, no_progress
 from rvbuild.core.source import LAST_DATE, GitSource
+from rvbuild.fetchers.fetch_settings import OFFLINE_HINT
 from rvbuild.fetchers.git_objects import Commit, is_object_name
 from rvbuild.fetchers.git_process import Failed, Git, Refused, make_bare
 from rvbuild.fetchers.git_progress import Tell
 from rvbuild.fetchers.git_tree import Delivery, objects_folder, read_commit
 from rvbuild.fetchers.mirrors import Mirrors, local_path
-from rvbuild.fetchers.settings import OFFLINE_HINT
 from rvbuild.fetchers.urls import shown
 
 _URL = re.compile(r"(?:https?|ssh|git)://[^-/\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*\Z")

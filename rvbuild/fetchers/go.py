@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 
 from attrs import frozen
 
-from rvbuild.archives.limits import Limits, Links
+from rvbuild.archives.unpack_limits import Links, UnpackLimits
 from rvbuild.archives.zipfile import read_zip
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.gomod import escape_path, hash1, hash1_go_mod
@@ -27,7 +27,7 @@ from rvbuild.fetchers.go_zip import check_names
 from rvbuild.fetchers.urls import shown
 
 TOOLCHAIN = "golang.org/toolchain"
-_LIMITS = Limits(total=MAX_ZIP)
+_LIMITS = UnpackLimits(total=MAX_ZIP)
 _CONNECTIONS = 12
 
 

@@ -22,7 +22,7 @@ from rvbuild.core.source import (
     Source,
     Wheel,
 )
-from rvbuild.fetchers.settings import Settings
+from rvbuild.fetchers.fetch_settings import FetchSettings
 
 if TYPE_CHECKING:
     from rvbuild.fetchers.fetcher_set import FetcherSet
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class LazyFetchers:
     """Fetches and resolves sources of every kind; any number of threads may ask at once."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: FetchSettings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
         self._made: FetcherSet | None = None

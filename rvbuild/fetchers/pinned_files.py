@@ -17,8 +17,8 @@ from attrs import define, field, frozen
 from rvbuild.core.errors import SourceError, StoreError, VerificationError
 from rvbuild.core.events import Noticed, Reporter, silent
 from rvbuild.core.ports import Advance
+from rvbuild.fetchers.fetch_settings import OFFLINE_HINT
 from rvbuild.fetchers.mirrors import local_path
-from rvbuild.fetchers.settings import OFFLINE_HINT
 from rvbuild.fetchers.transport import Transport
 from rvbuild.fetchers.urls import Origin, origin, shown
 

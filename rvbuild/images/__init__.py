@@ -4,6 +4,6 @@ Know: the image specification, and how to read what somebody else packed. Must n
 recipes, stores, registries.
 """
 
-from rvbuild.images.audit import audit_image
+from rvbuild.images.image_audit import audit_image
 
 __all__ = ["audit_image"]

@@ -11,11 +11,11 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 
+from rvbuild.archives.byte_stream import CHUNK, ByteStream, Flow
 from rvbuild.archives.compression import decompressed
 from rvbuild.archives.guard import Guard
-from rvbuild.archives.limits import Limits, Links, Meter
-from rvbuild.archives.source import CHUNK, Flow, Source
 from rvbuild.archives.tar import read_tar
+from rvbuild.archives.unpack_limits import Links, Meter, UnpackLimits
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.ports import Wanted
 from rvbuild.files.walk import below
@@ -72,7 +72,7 @@ def _content(path: str) -> Iterator[bytes]:
 
 def _unpack(place: str, name: str, take: Take, wanted: Wanted) -> None:
     with open(place, "rb") as file:
-        chunks = watched(decompressed(Source(file, name), Meter(name, Limits())), wanted)
+        chunks = watched(decompressed(ByteStream(file, name), Meter(name, UnpackLimits())), wanted)
         flow = Flow(chunks, name)
         read_tar(flow, Guard(_Files(take), name, links=Links.NONE))
         flow.drain()

@@ -13,12 +13,12 @@ from tempfile import SpooledTemporaryFile
 
 from attrs import frozen
 
+from rvbuild.archives.byte_stream import ByteStream, Flow
 from rvbuild.archives.compression import decompressed, packing
 from rvbuild.archives.guard import Guard
-from rvbuild.archives.limits import Limits, Links, Meter
-from rvbuild.archives.source import Flow, Source
 from rvbuild.archives.tar import read_tar
 from rvbuild.archives.tar_header import Header
+from rvbuild.archives.unpack_limits import Links, Meter, UnpackLimits
 from rvbuild.core.elf import ByteView
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.ports import Wanted
@@ -62,11 +62,11 @@ def read_layer(
     Raises:
         VerificationError: damaged, against the rules of archives, or with whiteouts.
     """
-    source = Source(_Stream(Flow(chunks, name)), name)
+    source = ByteStream(_Stream(Flow(chunks, name)), name)
     found = packing(source)
     sink = _Entries(name, look, accounts)
     sha256 = hashlib.sha256()
-    unpacked = watched(decompressed(source, Meter(name, Limits())), wanted)
+    unpacked = watched(decompressed(source, Meter(name, UnpackLimits())), wanted)
     flow = Flow(_hashed(unpacked, sha256.update), name)
     read_tar(flow, Guard(sink, name, links=Links.ROOTED), sink.header)
     flow.drain()

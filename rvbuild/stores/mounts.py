@@ -9,7 +9,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rvbuild.files.mounts import mount_of, mounts_below
+from rvbuild.files.mount_table import mount_of, mounts_below
 from rvbuild.stores.layout import Layout
 
 _OTHERS = ("accelerators", "memo")

@@ -13,7 +13,7 @@ from rvbuild.core.action import Action, Command, Mount, Outcome, input_root
 from rvbuild.core.digest import Digest
 from rvbuild.core.platform import Platform
 from rvbuild.executors.limits import Limits
-from rvbuild.executors.local import LocalExecutor
+from rvbuild.executors.local_executor import LocalExecutor
 from rvbuild.stores.local import LocalStore
 
 PYTHON = os.path.realpath(sys.executable)

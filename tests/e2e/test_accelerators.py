@@ -22,7 +22,7 @@ from rvbuild.core.errors import Interrupted, SandboxError, StoreError
 from rvbuild.executors import accelerators, bwrap, identity, sandbox
 from rvbuild.executors.accelerators import Accelerator
 from rvbuild.executors.identity import Identity
-from rvbuild.executors.local import LocalExecutor
+from rvbuild.executors.local_executor import LocalExecutor
 
 sys.path.insert(0, str(Path(__file__).parent))
 from sandboxes import PYTHON, Bench

@@ -20,7 +20,7 @@ from rvbuild.core.tree import File, Symlink
 from rvbuild.executors import bwrap, doctor, identity, kernel_settings, seccomp, workspace
 from rvbuild.executors.inputs import Trees
 from rvbuild.executors.limits import Limits
-from rvbuild.executors.local import _Step
+from rvbuild.executors.local_executor import _Step
 from rvbuild.executors.machine_code import Call, program
 from rvbuild.executors.porter import Porter
 from rvbuild.executors.sandbox import Sandbox

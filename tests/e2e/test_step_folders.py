@@ -19,11 +19,11 @@ from world import World
 
 from rvbuild.core.action import Mount
 from rvbuild.core.errors import Interrupted, RvbuildError, SandboxError, StoreError
-from rvbuild.executors import doctor, identity, local, sandbox, workspace
+from rvbuild.executors import doctor, identity, local_executor, sandbox, workspace
 from rvbuild.executors.identity import Identity
 from rvbuild.executors.inputs import Trees
 from rvbuild.executors.limits import Limits
-from rvbuild.executors.local import LocalExecutor, _Step
+from rvbuild.executors.local_executor import LocalExecutor, _Step
 from rvbuild.executors.sandbox import Sandbox
 from rvbuild.executors.step_log import StepLog
 from rvbuild.executors.watch import Ended, Watch
@@ -166,7 +166,7 @@ def test_what_takes_long_to_remove_stays_after_an_interrupt(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, seconds: float, stays: int
 ):
     """Only then; and it is said where it is."""
-    monkeypatch.setattr(local, "_LAST_SECONDS", seconds)
+    monkeypatch.setattr(local_executor, "_LAST_SECONDS", seconds)
     stopper = threading.Thread(target=bench.executor.stop)
     action = bench.action(("/bin/sh", "-c", "echo go; sleep 600"))
     with pytest.raises(Interrupted) as caught:

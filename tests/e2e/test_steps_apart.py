@@ -19,7 +19,7 @@ from attrs import evolve, field, frozen
 
 from rvbuild.core.action import Mount
 from rvbuild.core.errors import Interrupted
-from rvbuild.executors.local import LocalExecutor
+from rvbuild.executors.local_executor import LocalExecutor
 
 sys.path.insert(0, str(Path(__file__).parent))
 from sandboxes import HERE, PYTHON, Bench

@@ -7,8 +7,8 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rvbuild.archives.byte_stream import ByteStream
 from rvbuild.archives.deb import _members
-from rvbuild.archives.source import Source
 from rvbuild.core import ar
 from rvbuild.core.errors import VerificationError
 
@@ -36,7 +36,7 @@ def in_memory(data: bytes) -> list[tuple[str, bytes]] | None:
 
 def streamed(data: bytes) -> list[tuple[str, bytes]] | None:
     try:
-        return [(one.name, one.read(99)) for one in _members(Source(io.BytesIO(data), "x"))]
+        return [(one.name, one.read(99)) for one in _members(ByteStream(io.BytesIO(data), "x"))]
     except VerificationError:
         return None
 

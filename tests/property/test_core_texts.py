@@ -25,7 +25,7 @@ from rvbuild.core.source import (
     Wheel,
     file_name,
 )
-from rvbuild.readers import read_pin
+from rvbuild.pin_readers import read_pin
 from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar, parse
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
 from rvbuild.recipes_yaml.recipe import read_recipe

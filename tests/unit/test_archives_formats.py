@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from rvbuild.archives import Limits, Links
+from rvbuild.archives import Links, UnpackLimits
 from rvbuild.archives.deb import read_deb
 from rvbuild.archives.zipfile import Zip, read_zip
 from rvbuild.core.digest import EMPTY, Digest
@@ -307,7 +307,7 @@ def test_absolute_links_are_a_debian_packages_default(tmp_path: Path, blind_sink
 def test_a_bomb_is_refused_while_it_unpacks(how: str, unpacked: Unpacked) -> None:
     data = tarred_zeros(40 << 20)
     with pytest.raises(VerificationError, match="unpacks to more than 10000000 bytes") as caught:
-        unpacked(COMPRESSORS[how](data), limits=Limits(total=10_000_000))
+        unpacked(COMPRESSORS[how](data), limits=UnpackLimits(total=10_000_000))
     assert caught.value.hint
 
 

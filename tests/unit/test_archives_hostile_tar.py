@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rvbuild.archives import Limits, Links
+from rvbuild.archives import Links, UnpackLimits
 from rvbuild.core.errors import VerificationError
 
 Refused = Callable[..., VerificationError]
@@ -367,7 +367,7 @@ def test_names_of_the_stores_own_files_are_names_like_any(unpacked: Unpacked) ->
 
 def test_entries_are_counted(refused: Refused) -> None:
     data = b"".join(folder(b"%d" % n) for n in range(11)) + END
-    assert "more than 10 entries" in str(refused(data, limits=Limits(entries=10)))
+    assert "more than 10 entries" in str(refused(data, limits=UnpackLimits(entries=10)))
 
 
 def test_control_characters_in_names_never_reach_a_message(refused: Refused) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from attrs import evolve, frozen
 
-from rvbuild.archives import Limits, Links
+from rvbuild.archives import Links, UnpackLimits
 from rvbuild.core.errors import VerificationError
 
 Refused = Callable[..., VerificationError]
@@ -442,7 +442,7 @@ def test_the_builder_is_not_what_is_refused(unpacked: Unpacked) -> None:
 
 def test_declared_sizes_count_before_anything_is_unpacked(refused: Refused) -> None:
     data = zipped(*(Spec(b"%d" % n, method=8, size=1 << 31) for n in range(4)))
-    error = refused(data, limits=Limits(total=1 << 32))
+    error = refused(data, limits=UnpackLimits(total=1 << 32))
     assert "more than 4294967296 bytes" in str(error)
     assert error.hint
 
@@ -454,7 +454,7 @@ def test_declared_ratio_counts_before_anything_is_unpacked(refused: Refused) -> 
 
 def test_entries_are_counted(refused: Refused) -> None:
     data = zipped(*(Spec(b"%d" % n) for n in range(11)))
-    assert "more than 10 entries" in str(refused(data, limits=Limits(entries=10)))
+    assert "more than 10 entries" in str(refused(data, limits=UnpackLimits(entries=10)))
 
 
 def test_no_links_where_none_may_be(refused: Refused) -> None:

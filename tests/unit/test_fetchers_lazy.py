@@ -25,8 +25,8 @@ from rvbuild.core.source import (
     Wheel,
 )
 from rvbuild.core.tree import File, Nested, Tree
+from rvbuild.fetchers.fetch_settings import OFFLINE_HINT, FetchSettings
 from rvbuild.fetchers.lazy_fetchers import LazyFetchers
-from rvbuild.fetchers.settings import OFFLINE_HINT, Settings
 from rvbuild.fetchers.sinks import DigestSink
 
 Site = Any  # conftest.py has it; a test file imports no other
@@ -57,7 +57,9 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def offline(tmp_path: Path, environment: dict[str, str]) -> Iterator[LazyFetchers]:
-    found = LazyFetchers(Settings(tmp=str(tmp_path / "tmp"), offline=True, environment=environment))
+    found = LazyFetchers(
+        FetchSettings(tmp=str(tmp_path / "tmp"), offline=True, environment=environment)
+    )
     yield found
     found.close()
 
@@ -100,7 +102,7 @@ def test_mirrors_of_the_settings_are_used(tmp_path: Path, environment: dict[str,
     site.pages = {"/m/a.bin": b"data"}
     rule = ("https://f.invalid/dl", f"{site.address}/m")
     sources = LazyFetchers(
-        Settings(tmp=str(tmp_path / "tmp"), mirrors=(rule,), environment=environment)
+        FetchSettings(tmp=str(tmp_path / "tmp"), mirrors=(rule,), environment=environment)
     )
     sha256 = sources.url(("https://f.invalid/dl/a.bin",))
     assert sha256 == hashlib.sha256(b"data").hexdigest()
@@ -122,7 +124,7 @@ def test_the_door_is_light():
     """Neither the HTTP client nor a fetcher is imported before a source is asked for."""
     code = (
         "import sys, rvbuild.fetchers.lazy_fetchers as lazy;"
-        "lazy.LazyFetchers(lazy.Settings(tmp='/nowhere'));"
+        "lazy.LazyFetchers(lazy.FetchSettings(tmp='/nowhere'));"
         "print([m for m in ('httpx', 'ssl', 'subprocess', 'networkx') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)

@@ -16,7 +16,7 @@ OFFLINE_HINT = "run `rvbuild fetch TARGET` without --offline first"
 
 
 @frozen(kw_only=True)
-class Settings:
+class FetchSettings:
     """What fetching depends on.
 
     Attributes:

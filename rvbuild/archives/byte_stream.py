@@ -26,7 +26,7 @@ def truncated(name: str, position: int, what: str) -> NoReturn:
     raise VerificationError(message, where=name)
 
 
-class Source:
+class ByteStream:
     """A stream that bytes can be given back to.
 
     ``taken`` is how many bytes were read and not given back.

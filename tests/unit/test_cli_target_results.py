@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from rvbuild.cli.results import Result, render_results
+from rvbuild.cli.target_results import TargetResult, render_results
 
 
-def _result(target: str, *files: str, folder: str = "/elsewhere") -> Result:
-    return Result(
+def _result(target: str, *files: str, folder: str = "/elsewhere") -> TargetResult:
+    return TargetResult(
         target=target, place=f"{folder}/{target}", tree="aa/12", derivation="bb", files=files
     )
 

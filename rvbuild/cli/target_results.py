@@ -18,7 +18,7 @@ _MOST_FILES = 4
 
 
 @frozen(kw_only=True)
-class Result:
+class TargetResult:
     """One target's result.
 
     Attributes:
@@ -36,7 +36,7 @@ class Result:
     files: tuple[str, ...]
 
 
-def render_results(results: Sequence[Result], *, as_json: bool) -> str:
+def render_results(results: Sequence[TargetResult], *, as_json: bool) -> str:
     """One line a result, or one JSON document; ends with a newline unless empty.
 
     A line is the path of the link (relative below the working directory), two spaces, and
@@ -60,7 +60,7 @@ def render_results(results: Sequence[Result], *, as_json: bool) -> str:
     return "".join(f"{place:<{width}}  {_files(result.files)}\n" for place, result in rows)
 
 
-def _entry(result: Result) -> dict[str, object]:
+def _entry(result: TargetResult) -> dict[str, object]:
     return {
         "target": result.target,
         "path": result.place,

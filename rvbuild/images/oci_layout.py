@@ -38,7 +38,7 @@ _MOST = 64 << 20  # bytes that are kept of a layout: a list of images has some K
 
 
 @frozen(kw_only=True)
-class Layer:
+class PackedLayer:
     """A layer's path below the layout, its compression, the digest of what it unpacks to."""
 
     path: str
@@ -53,7 +53,7 @@ class Packed:
     name: str
     platforms: tuple[str, ...]
     process: Process
-    layer: Layer
+    layer: PackedLayer
 
 
 def read_layout(place: str, name: str, wanted: Wanted = lambda: None) -> list[Packed]:
@@ -167,7 +167,7 @@ class _Reader:
             name=name,
             platforms=(_platform(told["platform"]), _platform(config)),
             process=_process(config["config"]),
-            layer=Layer(
+            layer=PackedLayer(
                 path=layers[0],
                 packing=LAYERS[told_layers[0]["mediaType"].text()],
                 content=contents[0],

@@ -7,7 +7,7 @@ import pytest
 from rvbuild.core.errors import LockError
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import Reading
-from rvbuild.readers import MAX_BYTES, Found, read_pin
+from rvbuild.pin_readers import MAX_BYTES, Found, read_pin
 
 
 def pin(reader: str, argument: str, **adjust: str) -> Reading:

@@ -16,7 +16,7 @@ RATIO_FLOOR = 64 << 20
 
 
 @frozen(kw_only=True)
-class Limits:
+class UnpackLimits:
     """What an archive may hold before it is refused.
 
     ``total`` bytes unpacked (padding and headers included), ``entries``, and ``ratio``: bytes
@@ -46,7 +46,7 @@ class Meter:
     """Counts what comes out of archive ``name`` against what went in."""
 
     name: str
-    limits: Limits
+    limits: UnpackLimits
     out: int = field(default=0, init=False)
 
     def count(self, size: int, consumed: int) -> None:

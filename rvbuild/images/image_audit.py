@@ -17,7 +17,7 @@ from rvbuild.core.ports import Wanted
 from rvbuild.core.rootfs import RootFs, unfit
 from rvbuild.images.files import each_file
 from rvbuild.images.layer import Read, read_layer
-from rvbuild.images.layout import Packed, read_layout
+from rvbuild.images.oci_layout import Packed, read_layout
 
 _BROKEN = "what packed it is broken, or something changed it later"
 

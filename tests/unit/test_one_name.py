@@ -1,0 +1,54 @@
+"""One name means one thing: files and public classes of rvbuild that share one have a reason."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2] / "rvbuild"
+
+COMMAND = "a command of the command line, named as people call it"
+YAML = "a value of the core, and its form in YAML"
+
+FILES = {
+    "__init__": "every package has one",
+    "build": COMMAND,
+    "lock": f"{YAML}; {COMMAND}",
+    "recipe": YAML,
+    "source": YAML,
+    "workspace": "the folders of a run; those of a step, until they are called step_folder",
+}
+"""Names of files that stand in several folders, each with the reason."""
+
+CLASSES = {
+    "Finding": "of an audit; of a store's check",
+    "Roots": "a port, and what a local store has of it",
+}
+"""Names of public classes that stand in several files, each with the reason."""
+
+
+def modules() -> list[Path]:
+    return [path for path in ROOT.rglob("*.py") if "_reapi" not in path.parts]
+
+
+def repeated(names: list[str]) -> set[str]:
+    count: dict[str, int] = defaultdict(int)
+    for name in names:
+        count[name] += 1
+    return {name for name, times in count.items() if times > 1}
+
+
+def test_files_that_share_a_name_have_a_reason():
+    """Both ways: a reason for a name that only one file has is out of date."""
+    assert repeated([path.stem for path in modules()]) == set(FILES)
+
+
+def test_public_classes_that_share_a_name_have_a_reason():
+    names = [
+        node.name
+        for path in modules()
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+    assert repeated(names) == set(CLASSES)
