@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests/e2e")]
 from sandboxes import Bench  # noqa: E402 - a script finds its neighbours by itself
 
-from rvbuild.executors import bwrap, local_executor, workspace  # noqa: E402
+from rvbuild.executors import bwrap, local_executor, step_folder  # noqa: E402
 
 COMMAND = ("/bin/true",)
 

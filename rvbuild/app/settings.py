@@ -36,7 +36,7 @@ _MOST_BYTES = 1 << 20
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
-class Origin(NamedTuple):
+class ValueOrigin(NamedTuple):
     """A value, and who set it: a file, a variable, the command line, or nobody."""
 
     value: Value
@@ -91,20 +91,20 @@ class Settings:
             _refuse(file, "'trust' is not a project's to say", hint)
         return Settings((*self._layers, (file, values)))
 
-    def origins(self, name: str) -> list[tuple[str, Origin]]:
+    def origins(self, name: str) -> list[tuple[str, ValueOrigin]]:
         """The parts of a setting that hold: one, or one an entry, named like `mirrors.NAME`."""
         setting = BY_NAME[name]
         given = [(where, values[name]) for where, values in self._layers if name in values]
         if isinstance(setting.default, dict):
-            entries: dict[str, Origin] = {}
+            entries: dict[str, ValueOrigin] = {}
             for where, table in given:
                 for key, entry in table.items() if isinstance(table, dict) else ():
-                    entries.setdefault(f"{name}.{key}", Origin(entry, where))
+                    entries.setdefault(f"{name}.{key}", ValueOrigin(entry, where))
             return list(entries.items())
         if isinstance(setting.default, tuple):
-            return [(name, Origin(value, where)) for where, value in given]
+            return [(name, ValueOrigin(value, where)) for where, value in given]
         where, value = given[0] if given else (DEFAULT, setting.default)
-        return [(name, Origin(value, where))]
+        return [(name, ValueOrigin(value, where))]
 
     def _value(self, name: str) -> Value:
         return self.origins(name)[0][1].value

@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
-from rvbuild.archives.limits import RATIO_FLOOR, Links
-from rvbuild.archives.unpack_limits import Links, UnpackLimits
+from rvbuild.archives.unpack_limits import RATIO_FLOOR, Links, UnpackLimits
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.paths import MAX_LINKS, MAX_NAME, is_target, path_problem
 from rvbuild.core.ports import TreeSink

@@ -18,7 +18,8 @@ from attrs import frozen
 from rvbuild.app.session import Session
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.memo import Memo
-from rvbuild.cli.place import (
+from rvbuild.cli.refusals import refuse_no_folder, refuse_occupied, refuse_own
+from rvbuild.cli.result_place import (
     RESULT,
     Identity,
     copy,
@@ -26,7 +27,6 @@ from rvbuild.cli.place import (
     link,
     link_place,
 )
-from rvbuild.cli.refusals import refuse_no_folder, refuse_occupied, refuse_own
 from rvbuild.cli.streams import drop_output
 from rvbuild.cli.target_results import TargetResult, render_results
 from rvbuild.cli.words import run_of, targets_of

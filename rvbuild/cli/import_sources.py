@@ -26,7 +26,7 @@ from rvbuild.core.graph import INDEPENDENT, RecipeGraph, Target
 from rvbuild.core.link import Linker
 from rvbuild.core.pinned import Locked
 from rvbuild.core.printable import printable_line
-from rvbuild.stores.former import FormerStore
+from rvbuild.stores.former_store import FormerStore
 from rvbuild.stores.takeover import TakenOver, take_over
 
 

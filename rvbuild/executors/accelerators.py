@@ -30,7 +30,7 @@ from attrs import frozen
 from rvbuild.executors.bwrap import Overlay
 from rvbuild.executors.identity import Identity
 from rvbuild.executors.layer_files import Keeping, Settling
-from rvbuild.executors.workspace import give
+from rvbuild.executors.step_folder import give
 from rvbuild.files.folder import opened, path_of
 from rvbuild.files.removal import remove_tree
 

@@ -17,7 +17,7 @@ from functools import partial
 from attrs import frozen
 
 from rvbuild.core.errors import RvbuildError, SandboxError
-from rvbuild.executors import bwrap, identity, kernel_settings, seccomp, workspace
+from rvbuild.executors import bwrap, identity, kernel_settings, seccomp, step_folder
 from rvbuild.executors.accelerators import Accelerator
 from rvbuild.executors.keeper import Keeper
 from rvbuild.executors.limits import Limits
@@ -164,7 +164,7 @@ def _ids(folder: str) -> MachineCheck:
 def _try_id(folder: str) -> None:
     pool = identity.pool(folder)
     with pool.own() if pool else nullcontext() as owner:
-        workspace.make(os.path.join(folder, "steps"), owner).remove(lambda: None)
+        step_folder.make(os.path.join(folder, "steps"), owner).remove(lambda: None)
 
 
 def _accelerators(folder: str) -> MachineCheck:

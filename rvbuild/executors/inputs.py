@@ -10,8 +10,8 @@ store was given, so a step must not see it:
 2. Each other input that the step may only read is mounted as an overlay without an upper layer,
    which has a device number of its own (``bwrap.SandboxView``). That is as quick as a plain mount.
 3. Where the kernel, bubblewrap or the file system refuses overlays, an input that shares a file
-   with a larger one is laid anew in the step's folder (``Trees.laid``): links, and copies of what
-   is shared. It takes as long as looking at every file of every tree.
+   with a larger one is laid anew in the step's folder (``InputTrees.laid``): links, and copies of
+   what is shared. It takes as long as looking at every file of every tree.
 
 What a step may write is copied anyway.
 """
@@ -28,7 +28,7 @@ from attrs import evolve, field, frozen
 from rvbuild.core.action import Mount
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
-from rvbuild.executors.workspace import MTIME, copy_bytes
+from rvbuild.executors.step_folder import MTIME, copy_bytes
 from rvbuild.files.folder import Inode, inode_of, open_file
 
 Wanted = Callable[[], None]
@@ -37,7 +37,7 @@ _NO_MORE_LINKS = frozenset((errno.EMLINK, errno.EXDEV, errno.EPERM))
 
 
 @frozen(kw_only=True)
-class Trees:
+class InputTrees:
     """Where the trees that a step may only read are on this machine.
 
     ``inputs`` are by path in the sandbox. ``are_laid`` says that no two of the trees share a file.
@@ -48,13 +48,13 @@ class Trees:
     are_laid: bool = False
 
     @classmethod
-    def of(cls, mounts: Iterable[Mount], tree_at: Callable[[Digest], str]) -> Trees:
+    def of(cls, mounts: Iterable[Mount], tree_at: Callable[[Digest], str]) -> InputTrees:
         """Those of a step with these mounts; ``tree_at`` says where a tree is."""
         paths = {one.path: tree_at(one.tree) for one in mounts if not one.writable}
         toolbox = paths.pop("", None)
         return cls(toolbox=toolbox, inputs={f"/{at}": path for at, path in paths.items()})
 
-    def laid(self, folder: str, wanted: Wanted) -> Trees:
+    def laid(self, folder: str, wanted: Wanted) -> InputTrees:
         """The same, where no two share a file.
 
         Example: inputs ``{"/in/a": "/s/trees/1", "/in/b": "/s/trees/2"}`` that both have the file

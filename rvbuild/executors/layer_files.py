@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from rvbuild.executors.identity import Identity
-from rvbuild.executors.workspace import give
+from rvbuild.executors.step_folder import give
 from rvbuild.files.folder import FILE, WrongKind, opened, set_mode
 
 _DEEPEST = 16

@@ -27,11 +27,11 @@ from rvbuild.core.errors import (
     VerificationError,
 )
 from rvbuild.core.ports import Capturer, TreeStore
-from rvbuild.executors import bwrap, identity, seccomp, workspace
+from rvbuild.executors import bwrap, identity, seccomp, step_folder
 from rvbuild.executors.accelerators import Accelerator, Layer
 from rvbuild.executors.allowance import Allowance
 from rvbuild.executors.identity import Identity
-from rvbuild.executors.inputs import Trees
+from rvbuild.executors.inputs import InputTrees
 from rvbuild.executors.keeper import Keeper, Request
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.porter import STAGE, Porter
@@ -50,7 +50,7 @@ class CapturingStore(TreeStore, Capturer, Protocol):
 
 
 def room(
-    action: Action, folder: str, trees: Trees, overlays: Mapping[str, bwrap.Overlay]
+    action: Action, folder: str, trees: InputTrees, overlays: Mapping[str, bwrap.Overlay]
 ) -> bwrap.SandboxView:
     """What a step sees, given its folder and where the trees are."""
     read_only: dict[str, str] = {}
@@ -70,7 +70,7 @@ def room(
         working_directory=f"/{WORKING_DIRECTORY}",
         read_only={**read_only, **trees.inputs} if trees.are_laid else read_only,
         apart={} if trees.are_laid else trees.inputs,
-        empty=os.path.join(folder, workspace.EMPTY),
+        empty=os.path.join(folder, step_folder.EMPTY),
         symlinks=symlinks,
         writable=writable,
         overlays={f"/{path}": overlay for path, overlay in overlays.items()},
@@ -100,7 +100,7 @@ class _Step:
 
     action: Action
     label: str
-    folder: workspace.StepFolder
+    folder: step_folder.StepFolder
     owner: Identity | None
 
 
@@ -170,7 +170,7 @@ class LocalExecutor:
             StoreError: the step's folder could not be made, or the output not stored.
         """
         with self._counted(label), self._owner(label, shared=bool(accelerators)) as owner:
-            folder = workspace.make(self._tmp, owner)
+            folder = step_folder.make(self._tmp, owner)
             step = _Step(action=action, label=label, folder=folder, owner=owner)
             try:
                 outcome = self._run(step, log, accelerators or {})
@@ -244,7 +244,7 @@ class LocalExecutor:
         for mount in step.action.mounts:
             if mount.writable:
                 target = os.path.join(step.folder.reach, mount.path)
-                workspace.copy(self._store.path(mount.tree), target, step.owner, wanted)
+                step_folder.copy(self._store.path(mount.tree), target, step.owner, wanted)
         with ExitStack() as stack:
             layers = self._layers(step, accelerators, stack)
             refusals: list[SandboxError] = []
@@ -259,9 +259,9 @@ class LocalExecutor:
 
     def _ways(
         self, step: _Step, layers: Mapping[str, Layer], wanted: Callable[[], None]
-    ) -> Iterator[tuple[Trees, Mapping[str, Layer]]]:
+    ) -> Iterator[tuple[InputTrees, Mapping[str, Layer]]]:
         """How to start it, the quickest first: overlays of either kind may hinder it."""
-        trees = Trees.of(step.action.mounts, self._store.path)
+        trees = InputTrees.of(step.action.mounts, self._store.path)
         yield trees, layers
         if layers:
             yield trees, {}
@@ -292,7 +292,11 @@ class LocalExecutor:
             self._notice(f"a step ran without its compile cache: {why}")
 
     def _attempt(
-        self, step: _Step, tell: Callable[[str], None], trees: Trees, layers: Mapping[str, Layer]
+        self,
+        step: _Step,
+        tell: Callable[[str], None],
+        trees: InputTrees,
+        layers: Mapping[str, Layer],
     ) -> Outcome | SandboxError:
         """How it ended; or why its command never began, so that it can be tried otherwise."""
         log = StepLog(tell, self._limits.log_bytes)
@@ -323,7 +327,7 @@ class LocalExecutor:
         except OSError as error:  # what was compiled is only slower to have again
             self._notice(f"the compile cache did not take what a step compiled: {error}")
 
-    def _launch(self, step: _Step, trees: Trees, layers: Mapping[str, Layer]) -> Launch:
+    def _launch(self, step: _Step, trees: InputTrees, layers: Mapping[str, Layer]) -> Launch:
         overlays = {at: layer.overlay for at, layer in layers.items()}
         seen = room(step.action, step.folder.reach, trees, overlays)
         seen = evolve(seen, environment={**seen.environment, "jobs": str(self._jobs)})

@@ -24,7 +24,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.tree import DirectoryNode, File, Symlink, Tree
-from rvbuild.stores.former import FormerStore
+from rvbuild.stores.former_store import FormerStore
 from rvbuild.stores.layout import store_error
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.writer import LocalWriter

@@ -17,8 +17,8 @@ from rvbuild.core.action import Mount
 from rvbuild.core.digest import Digest
 from rvbuild.core.ports import Wanted
 from rvbuild.executors.accelerators import Layer
-from rvbuild.executors.inputs import Trees
-from rvbuild.executors.local import LocalExecutor, _Step
+from rvbuild.executors.inputs import InputTrees
+from rvbuild.executors.local_executor import LocalExecutor, _Step
 from rvbuild.stores.local import LocalStore
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -49,7 +49,7 @@ echo "blocks $(find {SEEN} -type f -printf '%b\\n' | sort -n | uniq -c | tr '\\n
 """
 
 Layers = Mapping[str, Layer]
-Way = tuple[Trees, Layers]
+Way = tuple[InputTrees, Layers]
 History = Callable[[LocalStore], None]
 
 
@@ -158,7 +158,9 @@ class Faulty(LocalExecutor):
 
     def _ways(self, step: _Step, layers: Layers, wanted: Wanted) -> Iterator[Way]:
         del layers, wanted
-        return iter(((evolve(Trees.of(step.action.mounts, self._store.path), are_laid=True), {}),))
+        return iter(
+            ((evolve(InputTrees.of(step.action.mounts, self._store.path), are_laid=True), {}),)
+        )
 
 
 WAYS = {"overlays": LocalExecutor, "laid": Laid, "faulty": Faulty}

@@ -16,9 +16,10 @@ import pytest
 from rvbuild.core.action import Command, Mount, Outcome
 from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.errors import Interrupted, SandboxError, StepError, VerificationError
+from rvbuild.core.platform import Platform
 from rvbuild.core.tree import File, Symlink
-from rvbuild.executors import bwrap, doctor, identity, kernel_settings, seccomp, workspace
-from rvbuild.executors.inputs import Trees
+from rvbuild.executors import bwrap, doctor, identity, kernel_settings, seccomp, step_folder
+from rvbuild.executors.inputs import InputTrees
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.local_executor import _Step
 from rvbuild.executors.machine_code import Call, program
@@ -435,8 +436,8 @@ def test_waiting_ends_after_the_last_process(bench: Bench, tmp_path: Path):
                 os.closerange(0, 3)
                 time.sleep(600)"""
     action = bench.action((PYTHON, "-I", "-c", script))
-    step = _Step(action=action, label="step", folder=workspace.make(str(tmp_path)), owner=None)
-    trees = Trees.of(action.mounts, bench.store.path)
+    step = _Step(action=action, label="step", folder=step_folder.make(str(tmp_path)), owner=None)
+    trees = InputTrees.of(action.mounts, bench.store.path)
     sandbox = Sandbox(bench.executor._keeper, bench.executor._launch(step, trees, {}))
     log = StepLog(lambda _: None, 1000)
     assert Watch(sandbox, log, Limits(), 60, step.folder.reach).follow() == Ended(0, True)
@@ -645,6 +646,7 @@ def test_filter_is_whole_for_each_machine():
 
 def test_environment_with_a_nul_is_refused(bench: Bench):
     """Options are separated by NUL: a value could smuggle one in."""
-    command = Command(arguments=("/bin/true",), environment={"A": "x\0--share-net"})
+    smuggled = {"A": "x\0--share-net"}
+    command = Command(arguments=("/bin/true",), environment=smuggled, platform=Platform.of("amd64"))
     with pytest.raises(StepError, match="NUL"):
         bench.run(*command.arguments, environment=command.environment)

@@ -19,9 +19,9 @@ from world import World
 
 from rvbuild.core.action import Mount
 from rvbuild.core.errors import Interrupted, RvbuildError, SandboxError, StoreError
-from rvbuild.executors import doctor, identity, local_executor, sandbox, workspace
+from rvbuild.executors import doctor, identity, local_executor, sandbox, step_folder
 from rvbuild.executors.identity import Identity
-from rvbuild.executors.inputs import Trees
+from rvbuild.executors.inputs import InputTrees
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.local_executor import LocalExecutor, _Step
 from rvbuild.executors.sandbox import Sandbox
@@ -111,7 +111,7 @@ def removal(folder: Path, wanted: Callable[[], None]) -> None:
 
 
 def copying(folder: Path, wanted: Callable[[], None]) -> None:
-    workspace.copy(str(folder), str(folder.with_name("copy")), None, wanted)
+    step_folder.copy(str(folder), str(folder.with_name("copy")), None, wanted)
 
 
 @pytest.mark.parametrize("work", [removal, copying])
@@ -145,10 +145,10 @@ def test_a_look_at_what_a_step_left_can_be_ended(bench: Bench, tmp_path: Path):
         step = _Step(
             action=bench.action((PYTHON, "-I", "-c", script)),
             label="step",
-            folder=workspace.make(str(tmp_path)),
+            folder=step_folder.make(str(tmp_path)),
             owner=None,
         )
-        trees = Trees.of(step.action.mounts, bench.store.path)
+        trees = InputTrees.of(step.action.mounts, bench.store.path)
         sandbox = Sandbox(bench.executor._keeper, bench.executor._launch(step, trees, {}))
         patience = Patience(most, [])
         log = StepLog(lambda _: None, 1000)
@@ -210,7 +210,7 @@ def test_a_folder_that_stays_hides_nothing(
     assert told == []
 
     with monkeypatch.context() as patch:
-        patch.setattr(workspace, "remove_tree", fault(errno.EIO))
+        patch.setattr(step_folder, "remove_tree", fault(errno.EIO))
         found, notes = outcome()
     assert found == plain
     (said,) = notes or told
@@ -229,14 +229,14 @@ def test_a_folder_that_is_half_made_goes(tmp_path: Path, monkeypatch: pytest.Mon
     """Or it stays, and the first error is told nevertheless."""
     for stays in (False, True):
         with monkeypatch.context() as patch:
-            patch.setattr(workspace, "give", fault(errno.ENOSPC))
+            patch.setattr(step_folder, "give", fault(errno.ENOSPC))
             if stays:
-                patch.setattr(workspace, "remove_tree", fault(errno.EIO))
+                patch.setattr(step_folder, "remove_tree", fault(errno.EIO))
             with pytest.raises(StoreError, match="No space left on device") as caught:
-                workspace.make(str(tmp_path))
+                step_folder.make(str(tmp_path))
         assert len(os.listdir(tmp_path)) == stays
         assert len(caught.value.details) == stays
-    workspace.make(str(tmp_path)).close()
+    step_folder.make(str(tmp_path)).close()
 
 
 # ---- whoever has a folder above it
@@ -251,7 +251,7 @@ def test_root_writes_into_the_folder_that_it_made(tmp_path: Path, swapped: str):
     (victim / "build/src").mkdir(parents=True)
     (victim / "step/build/src").mkdir(parents=True)
     owner = Identity(os.geteuid(), os.getegid())
-    folder = workspace.make(str(tmp_path / "store/tmp"), owner)
+    folder = step_folder.make(str(tmp_path / "store/tmp"), owner)
     name = os.path.basename(folder.path)
     place = {"step": Path(folder.path), "above": tmp_path / "store/tmp"}.get(swapped)
     if place:
@@ -259,7 +259,7 @@ def test_root_writes_into_the_folder_that_it_made(tmp_path: Path, swapped: str):
         place.symlink_to(victim)
         (victim / name).symlink_to("step")
     before = sorted(victim.rglob("*"))
-    workspace.copy(str(tmp_path / "tree"), f"{folder.reach}/build/src/copy", owner)
+    step_folder.copy(str(tmp_path / "tree"), f"{folder.reach}/build/src/copy", owner)
     moved = {"step": tmp_path / "moved", "above": tmp_path / "moved" / name}
     there = moved.get(swapped, Path(folder.path))
     assert (there / "build/src/copy/inner/file").exists()
@@ -272,9 +272,9 @@ def test_a_folder_that_somebody_put_in_its_place_is_refused(
 ):
     other = os.geteuid() + 1
     with monkeypatch.context() as patch:
-        patch.setattr(workspace.os, "geteuid", lambda: other)
+        patch.setattr(step_folder.os, "geteuid", lambda: other)
         with pytest.raises(StoreError, match="somebody put another folder in its place"):
-            workspace.make(str(tmp_path))
+            step_folder.make(str(tmp_path))
     assert len(os.listdir(tmp_path)) == 1, "it is not ours to remove"
 
 
@@ -294,11 +294,11 @@ def test_a_machine_that_is_out_of_descriptors_is_named(
 ONE_ID = """\
 import os, sys
 from rvbuild.core.errors import RvbuildError
-from rvbuild.executors import workspace
+from rvbuild.executors import step_folder
 from rvbuild.executors.identity import Identity
 for owner in (Identity(0, 0), Identity(1, 1)):
     try:
-        workspace.make(sys.argv[1], owner).close()
+        step_folder.make(sys.argv[1], owner).close()
     except RvbuildError as error:
         print(type(error).__name__, error.exit_code, error, "-", error.hint)
 print(len(os.listdir(sys.argv[1])))
@@ -343,7 +343,7 @@ def test_doctor_sees_a_folder_that_is_refused(tmp_path: Path, monkeypatch: pytes
     named = {check.name: check for check in doctor.checks(str(tmp_path))}
     assert named["ids of steps"].ok
     if identity.pool():
-        monkeypatch.setattr(workspace, "make", refused)
+        monkeypatch.setattr(step_folder, "make", refused)
         named = {check.name: check for check in doctor.checks(str(tmp_path))}
         assert not named["ids of steps"].ok
         assert named["ids of steps"].hint == "use another store"

@@ -14,7 +14,7 @@ import pytest
 from rvbuild.core.action import Action, Command, Mount, input_root
 from rvbuild.core.derivation import Fetch, Step
 from rvbuild.core.digest import Digest
-from rvbuild.core.former import former_digest
+from rvbuild.core.former_keys import former_digest
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linker
 from rvbuild.core.pinned import Locked

@@ -376,10 +376,10 @@ def test_control_characters_in_names_never_reach_a_message(refused: Refused) -> 
 
 
 @pytest.mark.parametrize(
-    ("limits", "most"), [(Limits(ratio=3), 64 << 20), (Limits(total=9 << 20), 9 << 20)]
+    ("limits", "most"), [(UnpackLimits(ratio=3), 64 << 20), (UnpackLimits(total=9 << 20), 9 << 20)]
 )
 def test_a_store_copies_no_more_for_hard_links_than_an_archive_may_hold(
-    limits: Limits, most: int, refused: Refused, unpacked: Unpacked
+    limits: UnpackLimits, most: int, refused: Refused, unpacked: Unpacked
 ) -> None:
     """Few bytes can ask for any number: each link is a file of its own in a store."""
     one = bytes(range(256)) * 4096  # 1 MiB

@@ -17,7 +17,6 @@ FILES = {
     "lock": f"{YAML}; {COMMAND}",
     "recipe": YAML,
     "source": YAML,
-    "workspace": "the folders of a run; those of a step, until they are called step_folder",
 }
 """Names of files that stand in several folders, each with the reason."""
 

@@ -16,7 +16,7 @@ from former_stores import FormerStore, former_key
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
-from rvbuild.core.former import former_digest
+from rvbuild.core.former_keys import former_digest
 from rvbuild.core.source import DebianPackage, GitSource, GoModule, UrlSource, Wheel
 from rvbuild.core.tree import Tree
 from rvbuild.stores import former as room

@@ -16,7 +16,7 @@ from attrs import frozen
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, VerificationError
-from rvbuild.core.former import former_digest
+from rvbuild.core.former_keys import former_digest
 from rvbuild.core.tree import File, Tree
 from rvbuild.files.folder import open_file, open_folder
 from rvbuild.stores.layout import Layout, guarded
