@@ -35,7 +35,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=place) as name:
         bench = Bench.at(Path(name))
         action = bench.action(COMMAND)
-        folder = workspace.make(name)
+        folder = step_folder.make(name)
         options = local_executor.room(action, folder, bench.store.path, {}).arguments()
         argv = [bwrap.find(), *options, "--", *COMMAND]
 

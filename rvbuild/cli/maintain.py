@@ -21,11 +21,12 @@ from rvbuild.core.errors import SandboxError, UsageError, VerificationError
 from rvbuild.core.printable import printable_line
 from rvbuild.executors.doctor import checks
 from rvbuild.stores.collect import collect
+from rvbuild.stores.findings import Finding
 from rvbuild.stores.fitness import refuse_unfit, refuse_unwritable
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.repair import Repair, repair
 from rvbuild.stores.roots import root_name
-from rvbuild.stores.verify import Finding, verify
+from rvbuild.stores.verify import verify
 
 
 def doctor_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:

@@ -229,7 +229,7 @@ class Extent:
 
 
 def extent(message: bytes) -> Extent:
-    """The extent of a ``Tree`` message's tree, in a sixth of the time that the tree itself takes.
+    """The extent of the tree of a ``Tree`` message, in a sixth of the tree's own time.
 
     Raises:
         VerificationError: not such a message, or a directory is missing from it.

@@ -37,6 +37,7 @@ from rvbuild.files.folder import (
     set_mode,
 )
 from rvbuild.files.removal import clear_tree, remove_tree
+from rvbuild.stores.findings import Finding
 from rvbuild.stores.layout import EXECUTABLE, PLAIN, Layout, guarded
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.locks import STORE
@@ -44,7 +45,8 @@ from rvbuild.stores.mounts import refuse_mounts
 from rvbuild.stores.readers import readers
 from rvbuild.stores.records import forget_record
 from rvbuild.stores.shape import ACCELERATORS, MARK, MEMO, UNFINISHED, survey
-from rvbuild.stores.verify import Finding, examine
+from rvbuild.stores.verify import examine
+from rvbuild.stores.version import make_whole
 
 _MOST_ROUNDS = 20
 """What one round leads to in the next ends after a few: modes and names, then damage, then
@@ -103,7 +105,7 @@ def _repair(rounds: _Rounds) -> None:
         if not found:
             return
         rounds.act(found)
-        rounds.layout.make_folders()
+        make_whole(rounds.layout, durable=True)
     msg = "the store does not stay as it was repaired: something else changes it"
     hint = "end what else writes there, then run `rvbuild store repair` again"
     raise StoreError(msg, where=rounds.layout.root, hint=hint)

@@ -8,120 +8,34 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Protocol
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import NewerRecord, VerificationError
+from rvbuild.core.errors import VerificationError
 from rvbuild.core.tree import DirectoryNode, File, Node, Symlink, Tree
-from rvbuild.files.folder import Inode, WrongKind, WrongMode, inode_of, open_file, open_folder
-from rvbuild.stores.failures import decode_failure
+from rvbuild.files.folder import Inode, WrongKind, inode_of, open_file, open_folder
+from rvbuild.stores.findings import Finding, Report, Verified, Walk, mode_at, reason
 from rvbuild.stores.layout import EXECUTABLE, FOLDER, PLAIN, Layout, guarded
 from rvbuild.stores.local import LocalStore
+from rvbuild.stores.record_checks import check_records
 from rvbuild.stores.records import read_record
-from rvbuild.stores.results import decode_outcome, decode_realisation
-from rvbuild.stores.roots import decode_root
 from rvbuild.stores.shape import (
-    AC,
     CAS,
     EXEC,
-    FAILED,
     MARK,
-    REALISATIONS,
-    ROOTS,
     TREES,
     VIEWS,
     Shard,
-    Survey,
-    places,
     survey,
 )
 from rvbuild.stores.views import is_copy
 
+__all__ = ["Finding", "Report", "Verified", "examine", "verify"]
+
 _CHUNK = 1 << 18
-
-
-@frozen(kw_only=True)
-class Finding:
-    """An object that is not what its name says, or that lacks something.
-
-    ``kind`` is ``damaged`` or ``missing``; ``path`` is absolute. ``mode`` is what its mode must
-    be, if nothing else is wrong; ``source`` a file with the content of a missing blob. ``odd``
-    says that something of another kind, or of no name of the store's, is in the place.
-    """
-
-    kind: str
-    path: str
-    problem: str
-    mode: int = 0
-    source: str = ""
-    odd: bool = False
-
-
-Report = Callable[[Finding], None]
-
-
-@define(kw_only=True)
-class Verified:
-    """What was looked at, and how many findings there were.
-
-    ``newer`` records are sound, and only a newer rvbuild knows what they refer to.
-    """
-
-    blobs: int = 0
-    bytes: int = 0
-    trees: int = 0
-    results: int = 0
-    damaged: int = 0
-    missing: int = 0
-    newer: int = 0
-
-
-@define(kw_only=True)
-class _Walk:
-    """One verification.
-
-    ``inodes`` maps what was hashed to its hash; ``sizes`` the good blobs. ``met`` are the files of
-    the tree that is looked at.
-    """
-
-    layout: Layout
-    report: Report
-    inodes: dict[Inode, str]
-    refuse_newer: bool = False
-    done: Verified = field(factory=Verified)
-    counted: set[Inode] = field(factory=set)
-    executables: set[Inode] = field(factory=set)
-    there: Survey = field(default=Survey({}))
-    sizes: dict[str, int] = field(factory=dict)
-    present: set[str] = field(factory=set)
-    met: set[Inode] = field(factory=set)
-    trees: dict[str, Tree] = field(factory=dict)
-
-    def odd(self, error: WrongKind) -> None:
-        if isinstance(error, WrongMode):
-            self.damaged(error.path, error.kind, error.mode)
-            return
-        self.done.damaged += 1
-        self.report(Finding(kind="damaged", path=error.path, problem=error.problem, odd=True))
-
-    def damaged(self, path: str, problem: str, mode: int = 0) -> None:
-        self.done.damaged += 1
-        self.report(Finding(kind="damaged", path=path, problem=problem, mode=mode))
-
-    def newer(self, path: str, error: NewerRecord) -> None:
-        if self.refuse_newer:
-            error.where = path
-            raise error
-        self.done.newer += 1
-
-    def missing(self, path: str, problem: str, source: str = "") -> None:
-        self.done.missing += 1
-        self.report(Finding(kind="missing", path=path, problem=problem, source=source))
 
 
 def verify(store: LocalStore, report: Report) -> Verified:
@@ -150,7 +64,7 @@ def examine(
     Raises:
         NewerRecord: there is one, and it is an error.
     """
-    walk = _Walk(layout=layout, report=report, inodes=inodes, refuse_newer=refuse_newer)
+    walk = Walk(layout=layout, report=report, inodes=inodes, refuse_newer=refuse_newer)
     # Builds may go on meanwhile: what refers is listed before what it refers to.
     walk.there = survey(layout, walk.odd)
     _blobs(walk)
@@ -158,13 +72,7 @@ def examine(
         if name.endswith(MARK):
             walk.done.trees += 1
             _tree(walk, name.removesuffix(MARK), path)
-    for check, accelerated, name, path in _listed_results(walk.there):
-        walk.done.results += 1
-        _record(walk, partial(check, accelerated=accelerated), name, path)
-    for name, path in walk.there.named(FAILED):
-        _record(walk, _failure, name, path)
-    for name, path in walk.there.named(ROOTS):
-        _record(walk, _root, name, path)
+    check_records(walk)
     for name, path in walk.there.named(VIEWS):
         tree = walk.trees.get(name)  # without it nobody can tell; marks are no views
         if tree is not None and not is_copy(tree, path):
@@ -180,7 +88,7 @@ class _Hashed:
     there: os.stat_result
 
 
-def _blobs(walk: _Walk) -> None:
+def _blobs(walk: Walk) -> None:
     for item in _hash_all(walk, EXEC):
         walk.executables.add(inode_of(item.there))
         _blob(walk, item, {EXECUTABLE})
@@ -189,7 +97,7 @@ def _blobs(walk: _Walk) -> None:
         _blob(walk, item, {PLAIN, EXECUTABLE})
 
 
-def _hash_all(walk: _Walk, top: str) -> Iterator[_Hashed]:
+def _hash_all(walk: Walk, top: str) -> Iterator[_Hashed]:
     def hashed(shard: Shard) -> list[_Hashed]:
         if not shard.names:  # or nobody may look into it, as the walk told
             return []
@@ -228,7 +136,7 @@ def _hash_file(name: str, at: int, buffer: memoryview) -> str:
     return hasher.hexdigest()
 
 
-def _blob(walk: _Walk, item: _Hashed, modes: set[int]) -> None:
+def _blob(walk: Walk, item: _Hashed, modes: set[int]) -> None:
     walk.done.blobs += 1
     if inode_of(item.there) not in walk.counted:
         walk.counted.add(inode_of(item.there))
@@ -246,12 +154,12 @@ def _blob(walk: _Walk, item: _Hashed, modes: set[int]) -> None:
         walk.sizes[item.name] = item.there.st_size
 
 
-def _tree(walk: _Walk, name: str, mark: str) -> None:
+def _tree(walk: Walk, name: str, mark: str) -> None:
     try:
         data = read_record(walk.layout, mark)
         tree = Tree.decode(data)
     except (OSError, VerificationError) as error:
-        walk.damaged(mark, _why(error))
+        walk.damaged(mark, reason(error))
         return
     if tree.root.hash != name:
         walk.damaged(mark, "the root of the Tree message has another digest")
@@ -265,7 +173,7 @@ def _tree(walk: _Walk, name: str, mark: str) -> None:
         walk.missing(walk.layout.blob(message.hash), f"the Tree message of {name}", mark)
     top = mark.removesuffix(MARK)
     try:
-        mode = _mode_at(walk.layout, top)
+        mode = mode_at(walk.layout, top)
         if stat.S_ISDIR(mode) and stat.S_IMODE(mode) != FOLDER:
             walk.damaged(top, f"mode {stat.S_IMODE(mode):o} instead of {FOLDER:o}", FOLDER)
             return
@@ -277,12 +185,7 @@ def _tree(walk: _Walk, name: str, mark: str) -> None:
         return
 
 
-def _mode_at(layout: Layout, path: str) -> int:
-    with layout.above(path) as (at, name):
-        return os.stat(name, dir_fd=at, follow_symlinks=False).st_mode
-
-
-def _compare(walk: _Walk, tree: Tree, top: str, at: int) -> None:
+def _compare(walk: Walk, tree: Tree, top: str, at: int) -> None:
     """Compare the tree with the open folder ``at``; enters only what is a folder and no link."""
     walk.met.clear()
     stack = [("", tree.root)]
@@ -297,7 +200,7 @@ def _compare(walk: _Walk, tree: Tree, top: str, at: int) -> None:
 
 
 def _matched(
-    walk: _Walk, above: str, inner: str, at: int, expected: Mapping[str, Node]
+    walk: Walk, above: str, inner: str, at: int, expected: Mapping[str, Node]
 ) -> Iterator[tuple[str, Node, str]]:
     """What is in one folder of a tree as it must be; of all else the walk tells."""
     folder = open_folder(inner or ".", at)
@@ -322,7 +225,7 @@ def _matched(
         os.close(folder)
 
 
-def _difference(walk: _Walk, entry: os.DirEntry[str], at: int, node: Node) -> str | None:
+def _difference(walk: Walk, entry: os.DirEntry[str], at: int, node: Node) -> str | None:
     if isinstance(node, DirectoryNode):
         return None if entry.is_dir(follow_symlinks=False) else "not a folder"
     if isinstance(node, Symlink):
@@ -340,7 +243,7 @@ def _difference(walk: _Walk, entry: os.DirEntry[str], at: int, node: Node) -> st
     return None if found == node.digest.hash else "its content is not what its tree says"
 
 
-def _is_met(walk: _Walk, entry: os.DirEntry[str]) -> bool:
+def _is_met(walk: Walk, entry: os.DirEntry[str]) -> bool:
     """Whether another path of the tree is the same file."""
     inode = inode_of(entry.stat(follow_symlinks=False))
     again = inode in walk.met
@@ -360,82 +263,3 @@ def _mode(node: Node) -> int:
     if isinstance(node, DirectoryNode):
         return FOLDER
     return EXECUTABLE if isinstance(node, File) and node.executable else PLAIN
-
-
-class _Check(Protocol):
-    def __call__(
-        self, walk: _Walk, name: str, path: str, data: bytes, *, accelerated: bool
-    ) -> None: ...
-
-
-def _listed_results(there: Survey) -> Iterator[tuple[_Check, bool, str, str]]:
-    checks: tuple[tuple[str, _Check], ...] = ((REALISATIONS, _realisation), (AC, _outcome))
-    for kind, check in checks:
-        for top, accelerated in places(kind):
-            for name, path in there.named(top):
-                yield check, accelerated, name, path
-
-
-def _record(
-    walk: _Walk, check: Callable[[_Walk, str, str, bytes], None], name: str, path: str
-) -> None:
-    try:
-        mode = stat.S_IMODE(_mode_at(walk.layout, path))
-        if mode != PLAIN:
-            walk.damaged(path, f"mode {mode:o} instead of {PLAIN:o}", PLAIN)
-            return  # what is in it is looked at when it can be read
-        check(walk, name, path, read_record(walk.layout, path))
-    except FileNotFoundError:  # replaced or forgotten meanwhile
-        return
-    except NewerRecord as error:
-        walk.newer(path, error)
-    except (OSError, VerificationError) as error:
-        walk.damaged(path, _why(error))
-
-
-def _why(error: OSError | VerificationError) -> str:
-    return error.message if isinstance(error, VerificationError) else error.strerror or str(error)
-
-
-def _realisation(walk: _Walk, name: str, path: str, data: bytes, *, accelerated: bool) -> None:
-    found = decode_realisation(data, name, accelerated=accelerated)
-    tree = walk.trees.get(found.output.hash)
-    if tree is None:
-        walk.missing(path, f"its output {found.output} is not in the store")
-    elif tree.root != found.output:
-        walk.damaged(path, "its output has another size")
-    _referred(walk, path, found.key, "derivation")
-    _referred(walk, path, found.log, "log")
-    if found.action is not None and found.action not in walk.there.records(AC):
-        walk.missing(path, f"its action {found.action} is not in the store")
-
-
-def _referred(walk: _Walk, path: str, blob: Digest | None, what: str) -> None:
-    if blob is not None and blob.hash not in walk.present:
-        walk.missing(path, f"its {what} {blob} is not in the store")
-    elif blob is not None and walk.sizes.get(blob.hash, blob.size) != blob.size:
-        walk.damaged(path, f"its {what} has another size")
-
-
-def _failure(walk: _Walk, name: str, path: str, data: bytes) -> None:
-    _referred(walk, path, decode_failure(data, name), "log")
-
-
-def _outcome(walk: _Walk, name: str, path: str, data: bytes, *, accelerated: bool) -> None:
-    del accelerated  # an outcome does not say whether it is
-    found = decode_outcome(data, name)
-    _referred(walk, path, found.log, "log")
-    _referred(walk, path, found.tree, "Tree message")
-    if found.output is None:
-        return
-    tree = walk.trees.get(found.output.hash)
-    if tree is None:
-        walk.missing(path, f"its output {found.output} is not in the store")
-    elif tree.root != found.output or Digest.of(tree.encode()) != found.tree:
-        walk.damaged(path, "its output and its Tree message do not fit")
-
-
-def _root(walk: _Walk, name: str, path: str, data: bytes) -> None:
-    root = decode_root(data, name)
-    if root.derivation not in walk.there.records(REALISATIONS):
-        walk.missing(path, f"its derivation {root.derivation} has no realisation")

@@ -25,6 +25,9 @@ from rvbuild.stores.layout import Layout, guarded
 from rvbuild.stores.records import put_record, read_or_none
 from rvbuild.stores.top import FOLDERS, VERSION, VERSION_FILE
 
+CONTENT = b"%d\n" % VERSION
+"""What the file holds in a store of this version."""
+
 _FORM = re.compile(rb"([1-9][0-9]{0,8})\n")
 _PASSING = {"locks", "tmp"}
 """What is in these is no content."""
@@ -40,10 +43,19 @@ def begin(layout: Layout, *, durable: bool) -> None:
     if found not in {None, VERSION}:
         _refuse(layout.root, found or 0)
     with guarded(layout.root):
-        layout.make_folders()
-        if found is None:
-            data = b"%d\n" % VERSION
-            put_record(layout, f"{layout.root}/{VERSION_FILE}", data, durable=durable)
+        make_whole(layout, durable=durable)
+
+
+def make_whole(layout: Layout, *, durable: bool) -> None:
+    """Make what every store of this version has, where it is missing.
+
+    Raises:
+        OSError: the disk could not take it.
+    """
+    layout.make_folders()
+    path = f"{layout.root}/{VERSION_FILE}"
+    if read_or_none(layout, path) is None:
+        put_record(layout, path, CONTENT, durable=durable)
 
 
 def version_of(layout: Layout) -> int | None:

@@ -1,0 +1,121 @@
+"""Proving that every record of a local store is sound, and that what it names is there.
+
+Knows: what each kind of record refers to. Must not know: how blobs and trees are verified.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Protocol
+
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import NewerRecord, VerificationError
+from rvbuild.stores.failures import decode_failure
+from rvbuild.stores.findings import Walk, mode_at, reason
+from rvbuild.stores.layout import PLAIN
+from rvbuild.stores.records import read_record
+from rvbuild.stores.results import decode_outcome, decode_realisation
+from rvbuild.stores.roots import decode_root
+from rvbuild.stores.shape import AC, FAILED, REALISATIONS, ROOTS, Survey, places
+from rvbuild.stores.top import VERSION_FILE
+from rvbuild.stores.version import CONTENT
+
+
+def check_records(walk: Walk) -> None:
+    """Read every record, and compare what it names with the blobs and trees of the walk."""
+    _version(walk)
+    for check, accelerated, name, path in _listed_results(walk.there):
+        walk.done.results += 1
+        _record(walk, partial(check, accelerated=accelerated), name, path)
+    for name, path in walk.there.named(FAILED):
+        _record(walk, _failure, name, path)
+    for name, path in walk.there.named(ROOTS):
+        _record(walk, _root, name, path)
+
+
+def _version(walk: Walk) -> None:
+    path = f"{walk.layout.root}/{VERSION_FILE}"
+    try:
+        if read_record(walk.layout, path) != CONTENT:
+            walk.damaged(path, "not the version that this store has")
+    except FileNotFoundError:
+        walk.missing(path, "the store's version")
+    except OSError as error:
+        walk.damaged(path, reason(error))
+
+
+class _Check(Protocol):
+    def __call__(
+        self, walk: Walk, name: str, path: str, data: bytes, *, accelerated: bool
+    ) -> None: ...
+
+
+def _listed_results(there: Survey) -> Iterator[tuple[_Check, bool, str, str]]:
+    checks: tuple[tuple[str, _Check], ...] = ((REALISATIONS, _realisation), (AC, _outcome))
+    for kind, check in checks:
+        for top, accelerated in places(kind):
+            for name, path in there.named(top):
+                yield check, accelerated, name, path
+
+
+def _record(
+    walk: Walk, check: Callable[[Walk, str, str, bytes], None], name: str, path: str
+) -> None:
+    try:
+        mode = stat.S_IMODE(mode_at(walk.layout, path))
+        if mode != PLAIN:
+            walk.damaged(path, f"mode {mode:o} instead of {PLAIN:o}", PLAIN)
+            return  # what is in it is looked at when it can be read
+        check(walk, name, path, read_record(walk.layout, path))
+    except FileNotFoundError:  # replaced or forgotten meanwhile
+        return
+    except NewerRecord as error:
+        walk.newer(path, error)
+    except (OSError, VerificationError) as error:
+        walk.damaged(path, reason(error))
+
+
+def _realisation(walk: Walk, name: str, path: str, data: bytes, *, accelerated: bool) -> None:
+    found = decode_realisation(data, name, accelerated=accelerated)
+    tree = walk.trees.get(found.output.hash)
+    if tree is None:
+        walk.missing(path, f"its output {found.output} is not in the store")
+    elif tree.root != found.output:
+        walk.damaged(path, "its output has another size")
+    _referred(walk, path, found.key, "derivation")
+    _referred(walk, path, found.log, "log")
+    if found.action is not None and found.action not in walk.there.records(AC):
+        walk.missing(path, f"its action {found.action} is not in the store")
+
+
+def _referred(walk: Walk, path: str, blob: Digest | None, what: str) -> None:
+    if blob is not None and blob.hash not in walk.present:
+        walk.missing(path, f"its {what} {blob} is not in the store")
+    elif blob is not None and walk.sizes.get(blob.hash, blob.size) != blob.size:
+        walk.damaged(path, f"its {what} has another size")
+
+
+def _failure(walk: Walk, name: str, path: str, data: bytes) -> None:
+    _referred(walk, path, decode_failure(data, name), "log")
+
+
+def _outcome(walk: Walk, name: str, path: str, data: bytes, *, accelerated: bool) -> None:
+    del accelerated  # an outcome does not say whether it is
+    found = decode_outcome(data, name)
+    _referred(walk, path, found.log, "log")
+    _referred(walk, path, found.tree, "Tree message")
+    if found.output is None:
+        return
+    tree = walk.trees.get(found.output.hash)
+    if tree is None:
+        walk.missing(path, f"its output {found.output} is not in the store")
+    elif tree.root != found.output or Digest.of(tree.encode()) != found.tree:
+        walk.damaged(path, "its output and its Tree message do not fit")
+
+
+def _root(walk: Walk, name: str, path: str, data: bytes) -> None:
+    root = decode_root(data, name)
+    if root.derivation not in walk.there.records(REALISATIONS):
+        walk.missing(path, f"its derivation {root.derivation} has no realisation")
