@@ -19,7 +19,7 @@ from rvbuild.core.errors import StoreError
 from rvbuild.core.former_keys import former_digest
 from rvbuild.core.source import DebianPackage, GitSource, GoModule, UrlSource, Wheel
 from rvbuild.core.tree import Tree
-from rvbuild.stores import former as room
+from rvbuild.stores import former_store as room
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.takeover import TakenOver, take_over
 from rvbuild.stores.verify import verify
