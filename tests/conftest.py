@@ -18,6 +18,7 @@ from rvbuild.core.tree import File, Nested, Symlink
 from rvbuild.files.removal import remove_tree
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.memory import MemoryStore
+from rvbuild.stores.top import VERSION_FILE
 
 Content = Union[tuple[bytes, bool], str, None]
 """A file's bytes and executable bit, a symlink's target, or None for a directory."""
@@ -184,4 +185,7 @@ def refused(tmp_path: Path, emptied: Path) -> Callable[..., VerificationError]:
 
 
 def _has_content(path: Path) -> bool:
-    return path.is_symlink() or (path.is_file() and path.stat().st_size > 0)
+    """Whether it holds something that is not the store's own word for its format."""
+    return path.is_symlink() or (
+        path.is_file() and path.stat().st_size > 0 and path.name != VERSION_FILE
+    )

@@ -429,9 +429,10 @@ def crowd(folder: Path, rounds: int) -> int:
     assert not (found := findings(folder)), found
     collect(LocalStore(str(folder / "store"), durable=False), keep_days=-1)
     store = folder / "store"
-    assert {p.name for p in store.rglob("*") if p.is_file()} == {"store", "version"}, (
-        "nothing held it"
-    )
+    assert {p.name for p in store.rglob("*") if p.is_file()} == {
+        "store",
+        "version",
+    }, "nothing held it"
     return 6 * rounds
 
 

@@ -142,7 +142,7 @@ class ByLabel(MemoryStore):
 
     def realisation(self, derivation: str, **_: bool) -> Realisation | None:
         held = self._by_label.get(self._shop.known[derivation].label)
-        return evolve(held, derivation=derivation) if held else None
+        return evolve(held, key=evolve(held.key, hash=derivation)) if held else None
 
     def register(self, realisation: Realisation) -> None:
         super().register(realisation)
