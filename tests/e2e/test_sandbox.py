@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from rvbuild.core.action import Mount, Outcome
+from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.errors import Interrupted, SandboxError, StepError, VerificationError
-from rvbuild.core.platform import Platform
 from rvbuild.core.tree import File, Symlink
 from rvbuild.executors import bwrap, doctor, identity, kernel_settings, seccomp, step_folder
 from rvbuild.executors.inputs import InputTrees
