@@ -205,6 +205,7 @@ class Session:
             clock=time.monotonic,
             audit_image=audit_image,
             release=release,
+            builder=self.workspace.settings.builder,
             accelerators=accelerators,
             forbidden=self._forbidden(),
         )

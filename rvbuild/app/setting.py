@@ -23,6 +23,7 @@ class Setting(NamedTuple):
         default: Its value where nobody set it.
         variable: The environment's name for it; empty for tables.
         summary: What it is for.
+        personal: Whether a project's file cannot set it.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Setting(NamedTuple):
     default: Value
     variable: str
     summary: str
+    personal: bool = False
 
 
 SETTINGS = (
@@ -41,7 +43,8 @@ SETTINGS = (
     Setting("mirrors", "mirrors", {}, "", "where URLs that begin so are taken from"),
     Setting("options", "table", {}, "", "variants of recipes, as root = nft"),
     Setting("replace", "table", {}, "", "recipes that stand for a target input"),
-    Setting("trust", "paths", (), "RVBUILD_TRUST", "projects and stores of others that are used"),
+    Setting("builder", "name", "", "RVBUILD_BUILDER", "who is said to have made results", True),
+    Setting("trust", "paths", (), "RVBUILD_TRUST", "projects and stores of others to use", True),
 )
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -52,6 +55,7 @@ def texts(value: Value) -> Texts:
     return value if isinstance(value, tuple) else (value,) if isinstance(value, str) else ()
 
 
+_MARKS = str.maketrans(dict.fromkeys("._-", "x"))
 _UNITS = {
     "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
     "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40,
@@ -72,6 +76,11 @@ def bytes_in(text: str) -> int | None:
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and value != ""
+
+
+def _is_name(value: Value) -> bool:
+    plain = value.translate(_MARKS) if isinstance(value, str) else ""
+    return plain.isascii() and plain.isalnum() and str(value)[0].isalnum() and len(plain) <= 64
 
 
 def _is_number(value: Value, least: int) -> bool:
@@ -101,6 +110,7 @@ FORMS: dict[str, tuple[str, Callable[[Value], bool]]] = {
         "a size, as 500M or 20GiB",
         lambda value: isinstance(value, str) and bytes_in(value) is not None,
     ),
+    "name": ("a name of at most 64 letters, digits, and . _ - within", _is_name),
     "flag": ("true or false", lambda value: isinstance(value, bool)),
     "table": ("a table of texts", _is_table),
     "mirrors": ("a table: the beginning of a URL, and a place or a list of places", _is_mirrors),

@@ -11,7 +11,8 @@ The rules:
 2. Tables and lists are joined: an entry replaces the weaker one of the same name, and the
    stronger entries come first.
 3. A path in a file is relative to the file's folder, any other to the working directory.
-4. A checkout does not say whom to trust: `trust` in a project's file is an error.
+4. A checkout says neither whom to trust nor who somebody is: `trust` and `builder` in a project's
+   file are errors.
 5. An unknown name is an error, and so is a value of another kind.
 
 For example, with `jobs = 2` in the project, `jobs = 8` in the user's file and `RVBUILD_JOBS=4`,
@@ -86,9 +87,10 @@ class Settings:
         if project is None or not os.path.lexists(file):
             return self
         values = _read(file)
-        if "trust" in values:
-            hint = "set it in your own file (`rvbuild config` names it), or as RVBUILD_TRUST"
-            _refuse(file, "'trust' is not a project's to say", hint)
+        for name in values:
+            if BY_NAME[name].personal:
+                hint = f"set {name!r} in your own file; `rvbuild config` names it"
+                _refuse(file, f"{name!r} is not a project's to say", hint)
         return Settings((*self._layers, (file, values)))
 
     def origins(self, name: str) -> list[tuple[str, ValueOrigin]]:
@@ -159,6 +161,11 @@ class Settings:
     def replace(self) -> dict[str, str]:
         """Recipes that stand for a target input, by its name."""
         return self._table("replace")
+
+    @property
+    def builder(self) -> str:
+        """The name under which results are registered; empty: none."""
+        return str(self._value("builder"))
 
     @property
     def trust(self) -> tuple[str, ...]:

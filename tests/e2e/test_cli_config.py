@@ -104,3 +104,16 @@ def test_gc_leaves_what_the_largest_size_allows_and_what_is_shown(world: World, 
     assert gone["results"] > 0
     assert world.run("store", "verify").code == 0
     assert (world.folder / f"result/shown-{HERE}/out.txt").read_text() == "1\n"
+
+
+def test_a_builder_is_named_in_the_record_and_serves_itself_first(world: World):
+    """Two builders, one derivation: each has its record, and nothing is built twice."""
+    world.step("it", 'echo x > "$out/out.txt"')
+    target = f"it-{HERE}"
+    world.fine(target)
+    assert world.with_environment(RVBUILD_BUILDER="ci").planned(target)["tasks"] == []
+    fresh = world.with_environment(RVBUILD_BUILDER="ci", RVBUILD_STORE=f"{world.store}2")
+    fresh.fine(target)
+    names = {path.name for path in Path(f"{world.store}2/realisations").glob("*/*")}
+    assert names
+    assert all(name.endswith("@ci") for name in names)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rvbuild.app.setting import SETTINGS, bytes_in
 from rvbuild.app.settings import Settings, user_file
 from rvbuild.core.errors import UsageError
+from rvbuild.core.realisation import record_name
 
 LAYERS = ("command line", "RVBUILD_JOBS", "user", "project")
 
@@ -100,6 +101,12 @@ WRONG = [
     ("store = ''", "'store' must be a path", ""),
     ("store = 1979-05-27", "'store' must be a path", ""),
     ("store = ['a']", "'store' must be a path", ""),
+    ("builder = 1", "'builder' must be a name", ""),
+    ("builder = ''", "'builder' must be a name", ""),
+    ("builder = '-a'", "'builder' must be a name", ""),
+    ("builder = 'a/b'", "'builder' must be a name", ""),
+    ("builder = 'é'", "'builder' must be a name", ""),
+    (f"builder = '{'a' * 65}'", "'builder' must be a name", ""),
     ("trust = 'a'", "'trust' must be a list of paths", ""),
     ("trust = ['']", "'trust' must be a list of paths", ""),
     ("mirrors = ['a']", "'mirrors' must be a table", ""),
@@ -161,9 +168,11 @@ def test_a_flag_in_the_environment(tmp_path: Path, text: str, *, value: bool):
     assert settings(tmp_path, environment={"RVBUILD_OFFLINE": text}).offline is value
 
 
-def test_a_project_does_not_say_whom_to_trust(tmp_path: Path):
+@pytest.mark.parametrize("text", ['trust = ["/"]', 'builder = "me"'])
+def test_what_is_personal_is_not_a_projects_to_say(tmp_path: Path, text: str):
     with pytest.raises(UsageError, match="not a project's to say"):
-        settings(tmp_path, project='trust = ["/"]\n')
+        settings(tmp_path / "a", project=text)
+    settings(tmp_path / "b", user=text)
 
 
 @pytest.mark.parametrize("kind", ["fifo", "folder", "link to nowhere", "latin-1"])
@@ -181,3 +190,9 @@ def test_what_is_no_text_file_is_told_and_not_waited_for(tmp_path: Path, kind: s
     with pytest.raises(UsageError) as caught:
         settings(tmp_path)
     assert str(caught.value.where) == str(file)
+
+
+def test_a_builder_is_the_name_of_a_record(tmp_path: Path):
+    made = settings(tmp_path, environment={"RVBUILD_BUILDER": "ci-3.example_x"})
+    assert made.builder == "ci-3.example_x"
+    assert record_name("a" * 64, made.builder) == f"{'a' * 64}@ci-3.example_x"
