@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rvbuild.core.digest import Digest
-from rvbuild.core.ports import TreeSink
+from rvbuild.core.ports.sink import TreeSink
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.verify import verify
 

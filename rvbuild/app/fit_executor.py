@@ -11,7 +11,7 @@ from attrs import frozen
 
 from rvbuild.core.action import Action, Outcome
 from rvbuild.core.errors import StoreError
-from rvbuild.core.ports import Executor
+from rvbuild.core.ports.executor import Executor
 from rvbuild.stores.fitness import refuse_unfit
 
 

@@ -16,7 +16,7 @@ from rvbuild.archives.tar import read_tar
 from rvbuild.archives.unpack_limits import Links, Meter, UnpackLimits
 from rvbuild.core import ar
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.ports import TreeSink
+from rvbuild.core.ports.sink import TreeSink
 
 
 def read_deb(  # noqa: PLR0913 - all but three have a default

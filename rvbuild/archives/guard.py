@@ -16,7 +16,7 @@ from typing import NoReturn
 from rvbuild.archives.unpack_limits import RATIO_FLOOR, Links, UnpackLimits
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.paths import MAX_LINKS, MAX_NAME, is_target, path_problem
-from rvbuild.core.ports import TreeSink
+from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
 
 _DIRECTORY, _FILE, _LINK = "directory", "file", "symbolic link"

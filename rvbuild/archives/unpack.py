@@ -16,7 +16,7 @@ from rvbuild.archives.compression import decompressed
 from rvbuild.archives.guard import Guard
 from rvbuild.archives.unpack_limits import Links, Meter, UnpackLimits
 from rvbuild.core import ar
-from rvbuild.core.ports import TreeSink
+from rvbuild.core.ports.sink import TreeSink
 
 _ZIP = (b"PK\3\4", b"PK\5\6")
 

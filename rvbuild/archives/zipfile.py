@@ -21,7 +21,7 @@ from rvbuild.archives.unpack_limits import Links, UnpackLimits
 from rvbuild.archives.zip_directory import ZipEntry, damaged, extras, read_directory
 from rvbuild.core.digest import EMPTY
 from rvbuild.core.paths import MAX_TARGET
-from rvbuild.core.ports import TreeSink
+from rvbuild.core.ports.sink import TreeSink
 
 _LOCAL = struct.Struct("<4s5H3L2H")  # 4.3.7
 _SIZES64 = struct.Struct("<2Q")  # 4.5.3

@@ -20,7 +20,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import UsageError
 from rvbuild.core.events import silent
 from rvbuild.core.plan import make_plan
-from rvbuild.core.ports import Store
+from rvbuild.core.ports.store import Store
 from rvbuild.core.printable import printable
 
 

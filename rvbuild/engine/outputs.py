@@ -15,7 +15,9 @@ from rvbuild.core.audit import Finding, Watched, audit
 from rvbuild.core.derivation import OutputRule, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.ports import ImageAudit, TreeStore, Wanted
+from rvbuild.core.ports.auditor import ImageAudit
+from rvbuild.core.ports.callbacks import Wanted
+from rvbuild.core.ports.store import TreeStore
 from rvbuild.core.tree import File, Nested, Symlink
 
 BUILD_FOLDERS = (b"/build/src/", b"/build/out/", b"/tmp/go-build")

@@ -18,7 +18,12 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import Interrupted, RvbuildError, StepError, VerificationError
 from rvbuild.core.events import Finished, Progressed, Reporter, Started, Wrote
 from rvbuild.core.plan import Task
-from rvbuild.core.ports import AnyFetcher, Clock, Executor, ImageAudit, Store, Wanted
+from rvbuild.core.ports.auditor import ImageAudit
+from rvbuild.core.ports.callbacks import Wanted
+from rvbuild.core.ports.clock import Clock
+from rvbuild.core.ports.executor import Executor
+from rvbuild.core.ports.fetcher import AnyFetcher
+from rvbuild.core.ports.store import Store
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.tree import Directory

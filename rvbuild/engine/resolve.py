@@ -27,7 +27,7 @@ from rvbuild.core.source import Source
 from rvbuild.engine.go_list import Import
 from rvbuild.engine.go_modules import Imports, User, all_modules, asked, shared_modules
 from rvbuild.engine.pins import pin_value
-from rvbuild.engine.source_files import SourceFiles, Trees
+from rvbuild.engine.source_files import SourceFiles, SourceTrees
 from rvbuild.engine.sources import Registries, SourceFinder
 
 
@@ -58,7 +58,7 @@ class Resolver:
 
     recipes: Recipes
     registries: Registries
-    trees: Trees
+    trees: SourceTrees
     build_arch: str
     old: Lock
     below: Lock = field(factory=Lock)

@@ -18,7 +18,7 @@ from rvbuild.core.source import Source
 from rvbuild.core.tree import File, Nested
 
 
-class Trees(Protocol):
+class SourceTrees(Protocol):
     """Gives sources' trees and their files, fetching what is missing."""
 
     def root(self, source: Source) -> Digest: ...
@@ -46,7 +46,7 @@ class SourceFiles:
 
     recipes: Recipes
     parts: Parts
-    trees: Trees
+    trees: SourceTrees
 
     def named(self, recipe: Recipe, name: str, where: Place | None) -> tuple[Recipe, str]:
         """The recipe and the name of the source that ``recipe`` calls ``name``."""

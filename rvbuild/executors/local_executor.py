@@ -26,7 +26,8 @@ from rvbuild.core.errors import (
     StoreError,
     VerificationError,
 )
-from rvbuild.core.ports import Capturer, TreeStore
+from rvbuild.core.ports.capturer import Capturer
+from rvbuild.core.ports.store import TreeStore
 from rvbuild.executors import bwrap, identity, seccomp, step_folder
 from rvbuild.executors.accelerators import Accelerator, Layer
 from rvbuild.executors.allowance import Allowance

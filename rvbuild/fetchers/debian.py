@@ -13,7 +13,8 @@ from attrs import define, field
 from rvbuild.archives.deb import read_deb
 from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.errors import SourceError
-from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.ports.callbacks import Advance
+from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import DebianPackage
 from rvbuild.fetchers.apt_config import HINT, Archives
 from rvbuild.fetchers.debian_index import PackageIndex
@@ -41,7 +42,7 @@ class DebianFetcher:
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
     def fetch(self, source: DebianPackage, into: TreeSink, advance: Advance) -> None:
-        """See `rvbuild.core.ports.Fetcher`."""
+        """See `rvbuild.core.ports.fetcher.Fetcher`."""
         addresses = []
         for base in self.archives().bases:
             address = f"{base}/{source.pool}"

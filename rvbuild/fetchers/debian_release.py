@@ -22,7 +22,7 @@ from rvbuild.archives.compression import decompressed
 from rvbuild.archives.unpack_limits import Meter, UnpackLimits
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Noticed, Reporter
-from rvbuild.core.ports import no_progress
+from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.fetchers.apt_config import Archives, paragraphs
 from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
 from rvbuild.fetchers.urls import shown

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast
 
 from rvbuild.core.errors import RecipeError, SourceError
-from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.ports.callbacks import Advance
+from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import (
     DebianPackage,
     GitSource,

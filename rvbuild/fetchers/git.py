@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 from attrs import evolve, field, frozen
 
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
-from rvbuild.core.ports import Advance, TreeSink, no_progress
+from rvbuild.core.ports.callbacks import Advance, no_progress
+from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import LAST_DATE, GitSource
 from rvbuild.fetchers.fetch_settings import OFFLINE_HINT
 from rvbuild.fetchers.git_objects import Commit, is_object_name
@@ -106,7 +107,7 @@ class GitFetcher:
     stall: float = 60.0
 
     def fetch(self, source: GitSource, into: TreeSink, advance: Advance) -> None:
-        """See `rvbuild.core.ports.Fetcher`."""
+        """See `rvbuild.core.ports.fetcher.Fetcher`."""
         check_url(source.url)
         _check_names(source)
         search = _Search(self, source)

@@ -17,7 +17,8 @@ from attrs import frozen
 
 from rvbuild.archives.unpack import unpack
 from rvbuild.core.errors import SourceError, VerificationError
-from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.ports.callbacks import Advance
+from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import GitSource
 from rvbuild.fetchers.forges import archive_url
 from rvbuild.fetchers.git_process import Failed

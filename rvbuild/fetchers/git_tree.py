@@ -14,7 +14,8 @@ from attrs import frozen
 
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.paths import MAX_TARGET
-from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.ports.callbacks import Advance
+from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import GitSource
 from rvbuild.fetchers.git_objects import (
     EXECUTABLE,

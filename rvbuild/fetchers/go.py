@@ -19,7 +19,8 @@ from rvbuild.archives.unpack_limits import Links, UnpackLimits
 from rvbuild.archives.zipfile import read_zip
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.gomod import escape_path, hash1, hash1_go_mod
-from rvbuild.core.ports import Advance, TreeSink, no_progress
+from rvbuild.core.ports.callbacks import Advance, no_progress
+from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
 from rvbuild.core.source import GoModFiles, GoModule, GoToolchain
 from rvbuild.fetchers.go_proxy import MAX_ZIP, GoProxy
@@ -43,7 +44,7 @@ class GoModuleFetcher:
     proxy: GoProxy
 
     def fetch(self, source: GoModule, into: TreeSink, advance: Advance) -> None:
-        """See core.ports.Fetcher."""
+        """See core.ports.fetcher.Fetcher."""
         module = source.path, source.version
         with _unpacked(self.proxy, *module, into, advance) as (hashes, url):
             _check(source.h1, hash1(hashes), f"{source.path}@{source.version}", url)
@@ -56,7 +57,7 @@ class GoToolchainFetcher:
     proxy: GoProxy
 
     def fetch(self, source: GoToolchain, into: TreeSink, advance: Advance) -> None:
-        """See core.ports.Fetcher."""
+        """See core.ports.fetcher.Fetcher."""
         version = toolchain_version(source.version, source.platform)
         prefix = f"{TOOLCHAIN}@{version}/"
         with _unpacked(self.proxy, TOOLCHAIN, version, into, advance) as (hashes, url):
@@ -80,7 +81,7 @@ class GoModFilesFetcher:
     connections: int = _CONNECTIONS
 
     def fetch(self, source: GoModFiles, into: TreeSink, advance: Advance) -> None:
-        """See core.ports.Fetcher."""
+        """See core.ports.fetcher.Fetcher."""
         pool = ThreadPoolExecutor(self.connections, "go-mod")
         try:
             for count, (key, data) in enumerate(pool.map(self._go_mod, source.mods), 1):

@@ -12,7 +12,8 @@ import importlib
 import threading
 from typing import TYPE_CHECKING
 
-from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.ports.callbacks import Advance
+from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import (
     DebianFile,
     DebianPackage,
@@ -51,7 +52,7 @@ class LazyFetchers:
             self._made.close()
 
     def fetch(self, source: Source, into: TreeSink, advance: Advance) -> None:
-        """See `rvbuild.core.ports.Fetcher`."""
+        """See `rvbuild.core.ports.fetcher.Fetcher`."""
         if isinstance(source, Files):  # they came with the recipe
             for path, data, executable in source.files:
                 into.file(path, (data,), executable=executable)

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator
 from attrs import define, field
 
 from rvbuild.core.errors import SourceError, VerificationError
-from rvbuild.core.ports import Advance, TreeSink, no_progress
+from rvbuild.core.ports.callbacks import Advance, no_progress
+from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import PathSource
 from rvbuild.core.tree import Tree
 from rvbuild.fetchers.sinks import DigestSink
@@ -36,7 +37,7 @@ class PathFetcher:
     """Fetches ``PathSource`` values, and finds their digest."""
 
     def fetch(self, source: PathSource, into: TreeSink, advance: Advance) -> None:
-        """See `rvbuild.core.ports.Fetcher`."""
+        """See `rvbuild.core.ports.fetcher.Fetcher`."""
         both = _Both(into)
         capture(source.path, both, advance)
         found = both.tree.root

@@ -16,7 +16,7 @@ from attrs import define, field, frozen
 
 from rvbuild.core.errors import SourceError, StoreError, VerificationError
 from rvbuild.core.events import Noticed, Reporter, silent
-from rvbuild.core.ports import Advance
+from rvbuild.core.ports.callbacks import Advance
 from rvbuild.fetchers.fetch_settings import OFFLINE_HINT
 from rvbuild.fetchers.mirrors import local_path
 from rvbuild.fetchers.transport import Transport

@@ -15,7 +15,8 @@ from attrs import frozen
 
 from rvbuild.archives.unpack import unpack
 from rvbuild.core.errors import SourceError
-from rvbuild.core.ports import Advance, TreeSink, no_progress
+from rvbuild.core.ports.callbacks import Advance, no_progress
+from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import Wheel
 from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
 from rvbuild.fetchers.pip_config import Indexes
@@ -39,7 +40,7 @@ class PypiFetcher:
     indexes: Callable[[], Indexes]
 
     def fetch(self, source: Wheel, into: TreeSink, advance: Advance) -> None:
-        """See `rvbuild.core.ports.Fetcher`."""
+        """See `rvbuild.core.ports.fetcher.Fetcher`."""
         pin = Pin(label=source.filename, sha256=source.sha256)
         attempts = Attempts(source.filename)
         addresses = self._addresses(source, attempts)

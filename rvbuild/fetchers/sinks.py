@@ -15,7 +15,7 @@ from attrs import define, field
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.paths import check_name
-from rvbuild.core.ports import TreeSink
+from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.tree import File, Nested, Symlink, Tree
 from rvbuild.fetchers.git_objects import (
     EXECUTABLE,

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError, StoreError, VerificationError
-from rvbuild.core.ports import Advance
+from rvbuild.core.ports.callbacks import Advance
 from rvbuild.fetchers.urls import shown
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")

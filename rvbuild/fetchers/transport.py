@@ -22,7 +22,7 @@ import httpx
 from attrs import define, field, frozen
 
 from rvbuild.core.errors import RvbuildError, SourceError
-from rvbuild.core.ports import Advance, no_progress
+from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.printable import brief
 from rvbuild.fetchers.transfer import Again, Received, Transfer
 from rvbuild.fetchers.urls import Credentials, Origin, origin, shown

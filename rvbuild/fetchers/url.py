@@ -14,7 +14,8 @@ from attrs import frozen
 
 from rvbuild.archives.unpack import unpack
 from rvbuild.core.errors import RecipeError, SourceError
-from rvbuild.core.ports import Advance, TreeSink, no_progress
+from rvbuild.core.ports.callbacks import Advance, no_progress
+from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
 from rvbuild.core.source import DebianFile, UrlSource
 from rvbuild.fetchers.apt_config import Archives, source_path
@@ -43,7 +44,7 @@ class UrlFetcher:
     archives: Callable[[], Archives]
 
     def fetch(self, source: UrlSource, into: TreeSink, advance: Advance) -> None:
-        """See `rvbuild.core.ports.Fetcher`."""
+        """See `rvbuild.core.ports.fetcher.Fetcher`."""
         name = source.name
         attempts = Attempts(name)
         addresses = self._addresses(source.urls, source.debian, attempts)

@@ -17,7 +17,7 @@ from rvbuild.archives.guard import Guard
 from rvbuild.archives.tar import read_tar
 from rvbuild.archives.unpack_limits import Links, Meter, UnpackLimits
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.ports import Wanted
+from rvbuild.core.ports.callbacks import Wanted
 from rvbuild.files.walk import below
 
 Take = Callable[[str, Iterable[bytes]], None]

@@ -13,7 +13,7 @@ from rvbuild.core.audit import Finding, Watched, audit
 from rvbuild.core.derivation import OutputRule
 from rvbuild.core.elf import ByteView
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.ports import Wanted
+from rvbuild.core.ports.callbacks import Wanted
 from rvbuild.core.rootfs import RootFs, unfit
 from rvbuild.images.files import each_file
 from rvbuild.images.layer import Read, read_layer

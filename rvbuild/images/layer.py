@@ -21,7 +21,7 @@ from rvbuild.archives.tar_header import Header
 from rvbuild.archives.unpack_limits import Links, Meter, UnpackLimits
 from rvbuild.core.elf import ByteView
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.ports import Wanted
+from rvbuild.core.ports.callbacks import Wanted
 from rvbuild.core.rootfs import Entry, Folder, Link, plain
 from rvbuild.images.files import watched
 

@@ -14,7 +14,7 @@ from attrs import field, frozen, mutable
 
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.image import DEFAULT_PATH
-from rvbuild.core.ports import Wanted
+from rvbuild.core.ports.callbacks import Wanted
 from rvbuild.core.rootfs import Process
 from rvbuild.images.files import each_file
 from rvbuild.images.json_node import LARGEST, JsonNode

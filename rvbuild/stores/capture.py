@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from attrs import define
 
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.ports import Taken
+from rvbuild.core.ports.callbacks import Taken
 from rvbuild.files.folder import Inode, inode_of
 from rvbuild.stores.layout import guarded
 from rvbuild.stores.writer import LocalWriter

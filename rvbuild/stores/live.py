@@ -25,7 +25,7 @@ from attrs import define, evolve, field, frozen
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import NewerRecord, VerificationError
-from rvbuild.core.ports import Root
+from rvbuild.core.ports.roots import Root
 from rvbuild.core.realisation import derivation_of
 from rvbuild.core.tree import File, Tree
 from rvbuild.stores.failures import decode_failure

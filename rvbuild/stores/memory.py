@@ -17,7 +17,7 @@ from rvbuild.core.errors import StoreError
 from rvbuild.core.outline import Outline
 from rvbuild.core.overlay import union
 from rvbuild.core.paths import check_target
-from rvbuild.core.ports import Root
+from rvbuild.core.ports.roots import Root
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.tree import Extent, File, Symlink, Tree
 

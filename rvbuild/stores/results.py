@@ -70,7 +70,7 @@ def decode_realisation(data: bytes, name: str, *, accelerated: bool) -> Realisat
 
 
 class LocalResults:
-    """The results in the store at ``layout``; ``core.ports.Results``.
+    """The results in the store at ``layout``; ports ``Realisations``, ``ActionCache``.
 
     A damaged result is a VerificationError, not a missing one; one that a newer rvbuild wrote
     counts as missing, and is replaced when its own key is built here. Reading one notes that it

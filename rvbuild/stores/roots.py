@@ -16,7 +16,7 @@ from attrs import asdict, frozen
 from rvbuild.core.envelope import Body, kept, seal, unseal
 from rvbuild.core.errors import NewerRecord, StoreError, VerificationError
 from rvbuild.core.paths import check_name
-from rvbuild.core.ports import Root
+from rvbuild.core.ports.roots import Root
 from rvbuild.stores.layout import REPAIR, Layout, guarded
 from rvbuild.stores.records import put_record, read_or_none, read_record
 

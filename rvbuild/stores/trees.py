@@ -20,7 +20,7 @@ from typing import NoReturn
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.overlay import union
-from rvbuild.core.ports import Taken, Wanted
+from rvbuild.core.ports.callbacks import Taken, Wanted
 from rvbuild.core.tree import DirectoryNode, Extent, File, Node, Symlink, Tree, extent
 from rvbuild.files.folder import A_FOLDER, WrongKind, kind_at, open_file
 from rvbuild.stores.barrier import Barrier
@@ -35,7 +35,7 @@ from rvbuild.stores.writer import LocalWriter
 
 
 class LocalTrees:
-    """The blobs and trees of the store at ``layout``; ``core.ports.TreeStore``.
+    """The blobs and trees of the store at ``layout``; ``core.ports.store.TreeStore``.
 
     ``durable=False`` leaves out every fsync: for stores that a test throws away.
     """

@@ -18,7 +18,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
 from rvbuild.core.outline import Outline
 from rvbuild.core.paths import check_target
-from rvbuild.core.ports import Wanted
+from rvbuild.core.ports.callbacks import Wanted
 from rvbuild.core.tree import File, Symlink, Tree
 from rvbuild.stores.blobs import BlobShelves
 from rvbuild.stores.hashing import StreamHash

@@ -17,14 +17,19 @@ from attrs import evolve
 from rvbuild.core.action import Outcome
 from rvbuild.core.digest import EMPTY, Digest
 from rvbuild.core.errors import SourceError, VerificationError
-from rvbuild.core.ports import Locks, Results, Root, Roots, TreeSink, TreeStore
+from rvbuild.core.ports.action_cache import ActionCache
+from rvbuild.core.ports.locks import Locks
+from rvbuild.core.ports.realisations import Realisations
+from rvbuild.core.ports.roots import Root, Roots
+from rvbuild.core.ports.sink import TreeSink
+from rvbuild.core.ports.store import TreeStore
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.tree import Extent, File, Nested, Symlink, Tree
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.memory import MemoryStore
 
 
-class Store(TreeStore, Results, Roots, Locks, Protocol):
+class Store(TreeStore, Realisations, ActionCache, Roots, Locks, Protocol):
     """What is tested."""
 
 

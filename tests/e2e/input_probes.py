@@ -15,7 +15,7 @@ from attrs import evolve
 
 from rvbuild.core.action import Mount
 from rvbuild.core.digest import Digest
-from rvbuild.core.ports import Wanted
+from rvbuild.core.ports.callbacks import Wanted
 from rvbuild.executors.accelerators import Layer
 from rvbuild.executors.inputs import InputTrees
 from rvbuild.executors.local_executor import LocalExecutor, _Step

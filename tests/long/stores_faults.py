@@ -38,7 +38,7 @@ from pathlib import Path
 from rvbuild.core.action import Outcome
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
-from rvbuild.core.ports import TreeSink
+from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.realisation import Realisation
 from rvbuild.stores.collect import DAY, collect
 from rvbuild.stores.local import LocalStore

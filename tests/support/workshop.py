@@ -29,7 +29,8 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import Interrupted, SourceError, VerificationError
 from rvbuild.core.events import Event, Finished
 from rvbuild.core.platform import Platform
-from rvbuild.core.ports import Advance, TreeSink
+from rvbuild.core.ports.callbacks import Advance
+from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import Files, Source
 from rvbuild.core.tree import File, Nested, Symlink, Tree
 from rvbuild.engine.build import Built, build

@@ -18,7 +18,7 @@ import pytest
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Event
-from rvbuild.core.ports import no_progress
+from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.source import DebianPackage
 from rvbuild.core.tree import File, Nested, Tree
 from rvbuild.fetchers.apt_config import Archives, find_archives, source_path

@@ -19,7 +19,7 @@ from attrs import evolve
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError, RvbuildError, SourceError, VerificationError
-from rvbuild.core.ports import no_progress
+from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.source import GitSource
 from rvbuild.core.tree import File, Nested, Symlink, Tree
 from rvbuild.fetchers import git_tree

@@ -14,7 +14,7 @@ import pytest
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RvbuildError, SourceError
-from rvbuild.core.ports import no_progress
+from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.source import (
     DebianPackage,
     GitSource,

@@ -11,7 +11,7 @@ import pytest
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import SourceError, VerificationError
-from rvbuild.core.ports import no_progress
+from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Symlink, Tree
 from rvbuild.fetchers.path import PathFetcher, capture
 from rvbuild.fetchers.sinks import DigestSink

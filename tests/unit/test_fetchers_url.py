@@ -16,7 +16,7 @@ from attrs import evolve
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Event
-from rvbuild.core.ports import no_progress
+from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.source import DebianFile, UrlSource
 from rvbuild.core.tree import File, Nested, Tree
 from rvbuild.fetchers.apt_config import Archives, find_archives

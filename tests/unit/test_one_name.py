@@ -11,12 +11,17 @@ ROOT = Path(__file__).parents[2] / "rvbuild"
 COMMAND = "a command of the command line, named as people call it"
 YAML = "a value of the core, and its form in YAML"
 
+PORT = "a port of the core, and an adapter of it"
+
 FILES = {
     "__init__": "every package has one",
     "build": COMMAND,
     "lock": f"{YAML}; {COMMAND}",
+    "locks": PORT,
     "recipe": YAML,
+    "roots": PORT,
     "source": YAML,
+    "trees": PORT,
 }
 """Names of files that stand in several folders, each with the reason."""
 

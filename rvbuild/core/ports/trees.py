@@ -1,0 +1,44 @@
+"""Trees by the digest of their root directory.
+
+Knows: trees as values, and as what a writer makes. Must not know: folders of this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from rvbuild.core.digest import Digest
+from rvbuild.core.ports.sink import TreeWriter
+from rvbuild.core.tree import Extent, Tree
+
+
+class Trees(Protocol):
+    """Trees by content."""
+
+    def has_tree(self, root: Digest) -> bool: ...
+
+    def tree(self, root: Digest) -> Tree:
+        """Every directory of the tree.
+
+        Raises:
+            KeyError: it is missing.
+        """
+        ...
+
+    def extent(self, root: Digest) -> Extent:
+        """How many files the tree has, and their bytes.
+
+        Raises:
+            KeyError: it is missing.
+        """
+        ...
+
+    def new_tree(self) -> AbstractContextManager[TreeWriter]:
+        """A writer; what is not committed when the context ends is gone."""
+        ...
+
+    def merge(self, parts: Sequence[tuple[str, Digest]]) -> Digest:
+        """Register the union of trees, each laid at its path (``""`` is the root)."""
+        ...
