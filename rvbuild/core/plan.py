@@ -1,6 +1,18 @@
 """The plan: what has to be done, in which order, and why.
 
 Knows: *must it run?* Must not know: *when* and *where* it runs (engine.schedule).
+
+The rules:
+
+1. The plan goes down from the wanted results.
+2. A derivation that has a usable realisation is kept, and nothing below it is looked at: its inputs
+   need not even be there.
+3. Every other derivation is a task, and comes after all of its inputs.
+4. A task says why it is one, and who asked for it first.
+
+For example, K3s is wanted and has no realisation, its Go toolchain has one, and one of its sources
+is not in the store. The tasks are that source and then K3s; the toolchain is kept, and the archive
+that it was unpacked from takes no part.
 """
 
 from __future__ import annotations

@@ -2,8 +2,25 @@
 
 Knows: in which order things go. Must not know: what keeps what, who asks for it.
 
-All that says what is live is read and checked before the first removal (``live``). Each removal
-holds the very folder in which it removes: nothing outside of the store is reached.
+The rules:
+
+1. Collection reads and checks all that says what is live, before it removes anything. If some of it
+   is damaged, missing or newer than this rvbuild, nothing is removed (``live``).
+2. A root lives while its link leads into the store. A root whose link cannot be looked at lives
+   too.
+3. A realisation lives while a root names it, or if it was used within the days to keep; so does an
+   action's outcome.
+4. A live realisation keeps its output's tree, its log and its derivation's bytes; a tree keeps its
+   blobs. A view lives while a root's link leads into it.
+5. With a largest size, collection drops living results that no root names, those that were not used
+   for longest first, until the rest fits.
+6. Records go first, then marks, then trees' folders, then blobs: whoever is killed between leaves a
+   store with something too much in it, and never with something missing.
+7. Each removal holds the very folder in which it removes: nothing outside of the store is reached.
+
+For example, ``./result/a`` leads into the store, and b was built 20 days ago. With 14 days to keep,
+b's realisation goes, then the mark and the folder of its tree, then the blobs that a's tree does
+not share with it.
 """
 
 from __future__ import annotations

@@ -2,15 +2,27 @@
 
 Knows: what to do about each finding of a verification. Must not know: how damage is found.
 
-Damaged bytes are never used, changed or destroyed: they go to ``damaged/``, and so does a
-result that tells of what is not there. A tree that held some is dropped, with names of good
-blobs only; the next build fetches or makes it anew. Where a tree's mark is damaged, nobody
-can tell what its folder should hold: all of it that is no good blob goes to ``damaged/``.
-What has only a wrong mode, or lacks only a name, gets it back.
+The rules:
 
-A result of a step that had such a tree as an input goes, too (``readers``), and so do compile
-caches, where it may have written. It goes first: a repair that was killed between would have
-forgotten of which tree.
+1. Damaged bytes are never used, changed or destroyed: repair moves them to ``damaged/``.
+2. A file that is right but for its mode gets its mode, and a blob that lacks only its name gets its
+   name, from a tree that has it.
+3. A tree in which something is damaged or missing is dropped: its folder and its mark go, its other
+   files stay, for they are blobs. The next build fetches or makes the tree anew.
+4. Where a tree's *mark* is damaged, nobody can tell what its folder should hold. The folder moves
+   to ``damaged/``, without its names of good blobs.
+5. A record that names what is not there moves to ``damaged/``: a result, an outcome, a root.
+6. Whatever was made of a dropped tree may be wrong, so the results of its readers move to
+   ``damaged/`` as well, however far up, and compile caches go (``readers``).
+7. What rule 6 says happens before rule 3: a repair that is killed between the two would have
+   forgotten which tree it was.
+8. Repair looks again until a verification finds nothing: a mode that was given back, or a tree that
+   was dropped, can show the next thing.
+
+For example, one bit of the blob B has flipped. B is a file of the tree T, and the step S had T as
+an input. First the realisation of S moves to ``damaged/`` (6), then B with every name of it (1),
+then T is dropped (3). Another look finds the realisation that says "source D has output T", and
+moves it (5). A third look finds nothing. The next build fetches D, and runs S.
 """
 
 from __future__ import annotations
