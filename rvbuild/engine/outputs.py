@@ -5,7 +5,6 @@ Knows: which file of a tree a rule means. Must not know: what the rules are (cor
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
@@ -57,7 +56,6 @@ def audit_outputs(step: Step, store: TreeStore, output: Digest, how: Inspection)
         VerificationError: with every finding in ``details``.
     """
     tree = store.tree(output)
-    base = store.path(output)
     nested = tree.nested()
     rules: dict[str, OutputRule] = {}
     findings: list[Finding] = []
@@ -66,17 +64,14 @@ def audit_outputs(step: Step, store: TreeStore, output: Digest, how: Inspection)
         findings += [missing] if missing else []
         rules[rule.path] = rule
         if rule.kind == "image" and missing is None:
-            inside = f"{base}/{rule.path}"
+            inside = f"{store.path(output)}/{rule.path}"
             words = [*how.forbidden, *BUILD_FOLDERS]
             findings += how.audit_image(rule, inside, words, how.wanted)
     for path, node in tree.walk():
         if isinstance(node, File) and node.digest.size:
             declared = _rule_for(path, rules)
             words = [*how.forbidden, *(BUILD_FOLDERS if declared else ())]
-            with (
-                open(f"{base}/{path}", "rb") as file,
-                mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
-            ):
+            with store.view(node.digest) as data:
                 findings += audit(declared or _ANYTHING, Watched(data, how.wanted), words, path)
     if findings:
         msg = "its outputs are not what they must be"

@@ -11,12 +11,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import mmap
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 from rvbuild.core.digest import Digest
+from rvbuild.core.elf import ByteView
 from rvbuild.core.errors import VerificationError
 from rvbuild.files.folder import A_FILE, WrongKind, kind_at, open_file
 from rvbuild.stores.barrier import sync_file
@@ -58,6 +60,28 @@ class Blobs:
             except FileNotFoundError:
                 raise KeyError(str(blob)) from None
         return _verified(data, blob, path)
+
+    @contextlib.contextmanager
+    def view(self, blob: Digest) -> Iterator[ByteView]:
+        """The bytes of ``blob`` where they are: not verified, and not all in memory.
+
+        Raises:
+            KeyError: it is missing.
+            StoreError: it could not be read.
+        """
+        path = self._layout.blob(blob.hash)
+        with ExitStack() as stack:
+            with guarded(path, "read"):
+                try:
+                    at, name = stack.enter_context(self._layout.above(path))
+                    fd = open_file(name, at)
+                except FileNotFoundError:
+                    raise KeyError(str(blob)) from None
+                stack.callback(os.close, fd)
+                size = os.fstat(fd).st_size
+                # nothing can be mapped where nothing is
+                data = mmap.mmap(fd, 0, access=mmap.ACCESS_READ) if size else None
+            yield stack.enter_context(data) if data else b""
 
     def write(self, data: bytes) -> Digest:
         """Store ``data``; durable once this returns.

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from rvbuild.core.action import Outcome
 from rvbuild.core.digest import Digest
+from rvbuild.core.elf import ByteView
 from rvbuild.core.errors import StoreError
 from rvbuild.core.outline import Outline
 from rvbuild.core.overlay import union
@@ -84,6 +85,10 @@ class MemoryStore:
             return self._blobs[blob]
         except KeyError:
             raise KeyError(str(blob)) from None
+
+    @contextmanager
+    def view(self, blob: Digest) -> Iterator[ByteView]:
+        yield self.read(blob)
 
     def write(self, data: bytes) -> Digest:
         digest = Digest.of(data)

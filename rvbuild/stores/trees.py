@@ -13,11 +13,12 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from typing import NoReturn
 
 from rvbuild.core.digest import Digest
+from rvbuild.core.elf import ByteView
 from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.overlay import union
 from rvbuild.core.ports.callbacks import Taken, Wanted
@@ -50,6 +51,9 @@ class LocalTrees:
 
     def read(self, blob: Digest) -> bytes:
         return self._blobs.read(blob)
+
+    def view(self, blob: Digest) -> AbstractContextManager[ByteView]:
+        return self._blobs.view(blob)
 
     def write(self, data: bytes) -> Digest:
         return self._blobs.write(data)

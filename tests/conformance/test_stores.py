@@ -83,6 +83,18 @@ def test_a_blob_is_read_back(store: Store) -> None:
     assert store.read(digest) == b"text"
 
 
+@pytest.mark.parametrize("data", [b"", b"text", b"\0" * 100_000])
+def test_a_view_has_the_bytes_of_a_blob(store: Store, data: bytes) -> None:
+    with store.view(store.write(data)) as view:
+        assert (len(view), view[0:4], view[len(data) - 2 : len(data)]) == (
+            len(data),
+            data[:4],
+            data[-2:],
+        )
+    with pytest.raises(KeyError), store.view(Digest.of(b"missing")):
+        pass
+
+
 def test_many_blobs_at_once(store: Store) -> None:
     """Some are there already, some come twice."""
     blobs = [b"text %d" % number for number in range(40)]

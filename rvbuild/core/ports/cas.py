@@ -6,9 +6,11 @@ Knows: bytes. Must not know: what they mean.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from rvbuild.core.digest import Digest
+from rvbuild.core.elf import ByteView
 
 
 class Cas(Protocol):
@@ -20,6 +22,14 @@ class Cas(Protocol):
         Raises:
             KeyError: it is missing.
             VerificationError: it is there and damaged.
+        """
+        ...
+
+    def view(self, blob: Digest) -> AbstractContextManager[ByteView]:
+        """The bytes of ``blob`` where they are, however many: not verified.
+
+        Raises:
+            KeyError: it is missing.
         """
         ...
 
