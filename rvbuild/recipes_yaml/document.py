@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Union
 
 import yaml
-from attrs import frozen
+from attrs import define
 
 from rvbuild.core.errors import RecipeError, RvbuildError
 from rvbuild.core.place import Place
@@ -20,9 +20,15 @@ from rvbuild.recipes_yaml.yaml_errors import Mark, explained
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
+_NODES, _SCALAR = yaml.NodeEvent, yaml.ScalarEvent
+_ENDS = yaml.SequenceEndEvent, yaml.MappingEndEvent
 
 
-@frozen
+# Nodes are not frozen: nobody changes them, and a lock has thousands, which are read before
+# each build; attrs' guard would take as long as all else that is done for a scalar.
+
+
+@define
 class Scalar:
     """Text."""
 
@@ -30,7 +36,7 @@ class Scalar:
     where: Place
 
 
-@frozen
+@define
 class Items:
     """A sequence."""
 
@@ -38,7 +44,7 @@ class Items:
     where: Place
 
 
-@frozen
+@define
 class Mapping:
     """A mapping; ``keys`` has the place of each key."""
 
@@ -116,26 +122,34 @@ class _Parser:
 
     def _root(self, text: str) -> Mapping:
         roots: list[Node] = []
-        stack: list[tuple[Items | Mapping, str | None]] = []
+        stack: list[Items | Mapping] = []
         key: str | None = None
         for event in yaml.parse(text, Loader=yaml.CLoader):
-            if isinstance(event, yaml.AliasEvent):
-                msg = f"alias *{event.anchor}: aliases are not allowed"
-                raise self._fail(msg, event, "write the value out")
-            if isinstance(event, yaml.NodeEvent):
-                self._check(event, len(stack))
-                if stack and isinstance(stack[-1][0], Mapping) and key is None:
-                    key = self._key(event, stack[-1][0])
-                    continue
-                node = self._node(event)
-                self._attach(node, stack, key, roots, event)
-                if isinstance(node, Scalar):
-                    key = None
-                else:
-                    stack.append((node, key))
-                    key = None
-            elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
+            if isinstance(event, _ENDS):
                 stack.pop()
+                continue
+            if not isinstance(event, _NODES):
+                continue
+            if event.anchor or getattr(event, "tag", None) or len(stack) >= MAX_DEPTH:
+                raise self._not_allowed(event)
+            into = stack[-1] if stack else None
+            if key is None and isinstance(into, Mapping):
+                key = self._key(event, into)
+                continue
+            node = self._node(event)
+            if isinstance(into, Items):
+                into.nodes.append(node)
+            elif into is not None:
+                into.nodes[str(key)] = node
+            else:
+                roots.append(node)
+                self._refuse_second(roots, event)
+            key = None
+            if not isinstance(node, Scalar):
+                stack.append(node)
+        return self._only_mapping(roots)
+
+    def _only_mapping(self, roots: list[Node]) -> Mapping:
         if not roots:
             msg = "there is nothing in the file"
             raise self.error(msg, where=Place(self.file), hint=self.if_empty)
@@ -145,20 +159,25 @@ class _Parser:
             raise self.error(msg, where=roots[0].where, hint=hint)
         return roots[0]
 
-    def _check(self, event: yaml.NodeEvent, depth: int) -> None:
+    def _not_allowed(self, event: yaml.NodeEvent) -> RvbuildError:
+        if isinstance(event, yaml.AliasEvent):
+            msg = f"alias *{event.anchor}: aliases are not allowed"
+            return self._fail(msg, event, "write the value out")
         if event.anchor:
             msg = f"anchor &{event.anchor}: anchors are not allowed"
-            raise self._fail(msg, event, "write the value out where it is needed")
+            return self._fail(msg, event, "write the value out where it is needed")
         tag = getattr(event, "tag", None)  # aliases have none
         if tag:
-            msg = f"tag {tag}: tags are not allowed"
-            raise self._fail(msg, event)
-        if depth >= MAX_DEPTH:
-            msg = f"nested deeper than {MAX_DEPTH} levels"
+            return self._fail(f"tag {tag}: tags are not allowed", event)
+        return self._fail(f"nested deeper than {MAX_DEPTH} levels", event)
+
+    def _refuse_second(self, roots: list[Node], event: yaml.NodeEvent) -> None:
+        if len(roots) > 1:
+            msg = "a second document: only one is allowed"
             raise self._fail(msg, event)
 
     def _key(self, event: yaml.NodeEvent, mapping: Mapping) -> str:
-        if not isinstance(event, yaml.ScalarEvent):
+        if not isinstance(event, _SCALAR):
             msg = "a key must be text"
             raise self._fail(msg, event)
         key: str = event.value
@@ -170,28 +189,10 @@ class _Parser:
 
     def _node(self, event: yaml.NodeEvent) -> Node:
         where = self._place(event.start_mark)
-        if isinstance(event, yaml.ScalarEvent):
+        if isinstance(event, _SCALAR):
             return Scalar(event.value, where)
         return (
             Items([], where)
             if isinstance(event, yaml.SequenceStartEvent)
             else Mapping({}, {}, where)
         )
-
-    def _attach(
-        self,
-        node: Node,
-        stack: list[tuple[Items | Mapping, str | None]],
-        key: str | None,
-        roots: list[Node],
-        event: yaml.NodeEvent,
-    ) -> None:
-        if not stack:
-            if roots:
-                msg = "a second document: only one is allowed"
-                raise self._fail(msg, event)
-            roots.append(node)
-        elif isinstance(stack[-1][0], Items):
-            stack[-1][0].nodes.append(node)
-        else:
-            stack[-1][0].nodes[str(key)] = node
