@@ -23,6 +23,7 @@ from rvbuild.core.events import Noticed, Reporter
 from rvbuild.core.graph import RecipeGraph, Target, parse_target
 from rvbuild.core.link import Linked, Linker
 from rvbuild.core.lock import Lock
+from rvbuild.core.names import SourceRef
 from rvbuild.core.pinned import Locked
 from rvbuild.core.plan import Lookup, nothing_realised
 from rvbuild.core.recipe import ACCELERATORS
@@ -127,17 +128,17 @@ class Session:
             raise LockError(msg, where=_shown(self.workspace.locks[0]), hint="run `rvbuild lock`")
         return self.known()
 
-    def known(self, *, below: bool = False, mend: bool = False) -> Lock:
+    def known(self, *, include_project: bool = True, mend: bool = False) -> Lock:
         """What the locks say, if there are any; an earlier lock hides a later one's facts.
 
         Args:
-            below: Without the first, which is the project's own.
+            include_project: Whether the first counts, which is the project's own.
             mend: Without what somebody changed in them.
         """
         found = Lock()
-        for path in reversed(self.workspace.locks[below:]):
+        for path in reversed(self.workspace.locks[0 if include_project else 1 :]):
             if os.path.lexists(path):
-                found = lock_at(path, mend=mend).over(found)
+                found = lock_at(path, mend=mend).layered_over(found)
         return evolve(found, file=os.path.basename(self.workspace.locks[0]))
 
     def overrides(self) -> dict[str, PathSource]:
@@ -154,7 +155,7 @@ class Session:
                 msg = f"--override {name}: there is no such folder"
                 hint = "PATH is a folder with what the source is to be, such as your clone of it"
                 raise SourceError(msg, where=path, hint=hint)
-            if self.folder.path(name.partition("/")[0]) is None:
+            if self.folder.path(SourceRef.parse(name).recipe) is None:
                 msg = f"--override {name}: there is no such recipe"
                 hint = "NAME is a 'kind: source' recipe, or RECIPE/SOURCE; `rvbuild show` lists"
                 raise UsageError(msg, hint=hint)

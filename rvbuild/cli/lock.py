@@ -73,6 +73,8 @@ def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     with run_of(arguments, workspace) as session:
         mend = not arguments.check
         old = lock_at(path, mend=mend) if os.path.lexists(path) else Lock()
+        if arguments.recipes:
+            _refuse_version_1(old, path)
         new = _resolve(session, arguments.recipes, old, mend=mend)
         build_arch = session.build_arch
     if arguments.recipes:
@@ -105,6 +107,17 @@ def _own_lock(workspace: Workspace) -> str:
     return workspace.locks[0]
 
 
+def _refuse_version_1(old: Lock, path: str) -> None:
+    """See that each set of Go modules has its go.sum's digest: a part would leave some without.
+
+    Raises:
+        LockError: one has none, as in locks of version 1.
+    """
+    if not all(held.go_sum for held in old.go_modules.values()):
+        msg = "a lock of an older format is written again as a whole, not for some recipes"
+        raise LockError(msg, where=path, hint="run `rvbuild lock` first: it keeps every pin")
+
+
 def _resolve(session: Session, names: list[str], old: Lock, *, mend: bool) -> Lock:
     """What the recipes ask for; unless ``mend``, the lock must not contradict them."""
     own = RecipeCollection(session.workspace.recipes[:1]).names()
@@ -126,7 +139,7 @@ def _resolve(session: Session, names: list[str], old: Lock, *, mend: bool) -> Lo
         trees=outputs,
         build_arch=session.build_arch,
         old=known,
-        below=session.known(below=True, mend=mend),
+        shipped=session.known(include_project=False, mend=mend),
         own=frozenset(own),
     )
     linker = Linker(graph, resolver, session.build_arch)

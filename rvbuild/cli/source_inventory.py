@@ -22,6 +22,7 @@ from rvbuild.core.derivation import Fetch
 from rvbuild.core.errors import LockError
 from rvbuild.core.graph import Target
 from rvbuild.core.link import Linked, Linker
+from rvbuild.core.names import SourceRef
 from rvbuild.core.pinned import described, named_source
 from rvbuild.core.plan import Lookup
 from rvbuild.core.recipe import Recipe
@@ -120,7 +121,7 @@ class SourceInventory:
                 self._missing[modules.name] = SourceStatus(description=modules, recipe=recipe.name)
 
     def _source(self, owner: Recipe, name: str) -> SourceStatus:
-        key = f"{owner.name}/{name}"
+        key = str(SourceRef(owner.name, name))
         linker = self.linker
         try:
             spec = described(owner, name, linker.pinned, linker.build_arch)

@@ -7,6 +7,7 @@ compared here: the content that is fetched must have it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -269,18 +270,16 @@ def _place(place: tuple[str, str, int], rung: Rung) -> Iterator[Comparison]:
 # ---- sets of Go modules
 
 Triples = tuple[tuple[str, str, str], ...]
+_SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 
 
-def set_contradiction(modules: Triples, mods: Triples) -> Contradiction | None:
+def set_contradiction(modules: Triples, go_sum: str) -> Contradiction | None:
     """The first fact of a set of Go modules that no go.sum can have said."""
-    for fact, triples in (("modules", modules), ("mods", mods)):
-        keys = [triple[:2] for triple in triples]
-        if any(one >= other for one, other in pairwise(keys)):
-            return _contradiction(fact, "another order", "each module once, sorted")
-        for triple in triples:
-            if not is_go_sum_line(*triple):
-                return _contradiction(fact, " ".join(triple), "PATH VERSION h1:HASH")
-    lacking = {triple[:2] for triple in modules} - {triple[:2] for triple in mods}
-    if lacking:
-        return _contradiction("mods", "nothing", f"the go.mod of {' '.join(min(lacking))}")
+    if not _SHA256_HEX.fullmatch(go_sum):
+        return _contradiction("go-sum", go_sum, "the SHA-256 of the source's go.sum")
+    if any(one[:2] >= other[:2] for one, other in pairwise(modules)):
+        return _contradiction("modules", "another order", "each module once, sorted")
+    for triple in modules:
+        if not is_go_sum_line(*triple):
+            return _contradiction("modules", " ".join(triple), "PATH VERSION h1:HASH")
     return None

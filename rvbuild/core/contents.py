@@ -20,7 +20,7 @@ Thing = tuple[str, ...]
 Word = tuple[object, str, "Place | None"]
 """What an entry says that a thing's content is: that, the entry's key, and its place."""
 
-_MODULE, _MOD = "the Go module", "the go.mod of"
+_MODULE = "the Go module"
 
 
 def refuse_two_contents(lock: Lock) -> None:
@@ -64,8 +64,6 @@ def _words(lock: Lock) -> Iterator[tuple[Thing, Word]]:
     for key, held in lock.go_modules.items():
         for path, version, h1 in held.modules:
             yield (_MODULE, path, version), (h1, key, held.where)
-        for path, version, h1 in held.mods:
-            yield (_MOD, path, version), (h1, key, held.where)
 
 
 def _named(part: Source) -> tuple[Thing, object] | None:

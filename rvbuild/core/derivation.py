@@ -53,10 +53,23 @@ class _Keyed:
 
 
 @frozen(kw_only=True)
+class FileOf:
+    """A file at a path of another derivation's output."""
+
+    derivation: str
+    path: str
+
+
+@frozen(kw_only=True)
 class Fetch(_Keyed):
-    """Brings one source; its output is the source's tree."""
+    """Brings one source; its output is the source's tree.
+
+    ``go_sum`` is where a `GoModFiles` finds its go.sum. It takes no part in the key: the source
+    has the file's digest.
+    """
 
     source: Source
+    go_sum: FileOf | None = field(default=None, eq=False)
 
     def encode(self) -> bytes:
         return _encoded("fetch", source=self.source.identity)
@@ -67,7 +80,7 @@ class Fetch(_Keyed):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        return ()
+        return () if self.go_sum is None else (self.go_sum.derivation,)
 
 
 @frozen(kw_only=True)

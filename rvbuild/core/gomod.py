@@ -303,6 +303,11 @@ def parse_go_sum(text: str, file: str = "go.sum") -> GoSum:
     return GoSum(modules=modules, mods=mods)
 
 
+def go_sum_path(directory: str) -> str:
+    """Where the go.sum of a folder's module is in its source."""
+    return "go.sum" if directory == "." else f"{directory}/go.sum"
+
+
 def check_h1(h1: str, where: Where | None) -> None:
     """See that ``h1`` is ``h1:`` and a SHA-256 in base64.
 

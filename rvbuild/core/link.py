@@ -14,17 +14,18 @@ from attrs import field, frozen, mutable
 
 from rvbuild.core import image
 from rvbuild.core.architecture import ARCHITECTURES
-from rvbuild.core.derivation import Derivation, Fetch, Input, Merge, OutputRule, Step
+from rvbuild.core.derivation import Derivation, Fetch, FileOf, Input, Merge, OutputRule, Step
 from rvbuild.core.errors import RecipeError, UsageError
-from rvbuild.core.gomod import escape_path
+from rvbuild.core.gomod import escape_path, go_sum_path
 from rvbuild.core.graph import QEMU, RecipeGraph, Target
-from rvbuild.core.lock import GoModuleSet, modules_key
+from rvbuild.core.lock import modules_key
+from rvbuild.core.names import SourceRef
 from rvbuild.core.paths import is_component
 from rvbuild.core.pinned import Pinned, Values, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.platform import Platform
 from rvbuild.core.recipe import FOR_TARGET, Check, GoModulesSpec, Recipe, substitute
-from rvbuild.core.source import LAST_DATE, Files, GoModFiles, GoModule, PathSource
+from rvbuild.core.source import LAST_DATE, Files, GoModFiles, PathSource
 
 CHECK_TIMEOUT = 600
 _SECONDS = re.compile(r"[0-9]{1,12}\Z")
@@ -95,7 +96,7 @@ class Linker:
         owner, name = named_source(
             self.graph, recipe, name, use.where if use else Place(recipe.file)
         )
-        for key in (f"{owner.name}/{name}", owner.name):
+        for key in (str(SourceRef(owner.name, name)), owner.name):
             if key in self.overrides:
                 self._overridden.add(key)
                 return self.add(Fetch(source=self.overrides[key]))
@@ -103,22 +104,28 @@ class Linker:
         if len(parts) == 1:
             return self.add(Fetch(source=parts[0]))
         merged = tuple(("", self.add(Fetch(source=part))) for part in parts)
-        return self.add(Merge(label=f"{owner.name}/{name}", parts=merged))
+        return self.add(Merge(label=str(SourceRef(owner.name, name)), parts=merged))
 
     def go_modules(self, recipe: Recipe, spec: GoModulesSpec) -> str:
-        """The derivation of the module cache that ``spec`` describes."""
-        owner, name = named_source(self.graph, recipe, spec.source, spec.where)
-        label = f"go-modules of {modules_key(f'{owner.name}/{name}', spec.directory)}"
-        return self.module_cache(label, self.pinned.modules(recipe, spec))
-
-    def module_cache(self, label: str, held: GoModuleSet) -> str:
         """The derivation of a GOMODCACHE: each module at its place, and ``cache/download``."""
-        parts = [("", self.add(Fetch(source=GoModFiles(mods=held.mods, modules=held.modules))))]
-        for path, version, h1 in held.modules:
-            module = GoModule(path=path, version=version, h1=h1)
-            at = f"{escape_path(path)}@{escape_path(version)}"
+        held = self.pinned.modules(recipe, spec)
+        owner, name = named_source(self.graph, recipe, spec.source, spec.where)
+        listed = GoModFiles(go_sum=held.go_sum, modules=held.modules)
+        parts = [("", self.add(Fetch(source=listed, go_sum=self._go_sum(owner, name, spec))))]
+        for module in held.sources():
+            at = f"{escape_path(module.path)}@{escape_path(module.version)}"
             parts.append((at, self.add(Fetch(source=module))))
+        label = f"go-modules of {modules_key(owner.name, name, spec.directory)}"
         return self.add(Merge(label=label, parts=tuple(parts)))
+
+    def _go_sum(self, owner: Recipe, name: str, spec: GoModulesSpec) -> FileOf:
+        """Where the go.sum is: in the locked source, also if a folder stands for that one."""
+        parts = self.pinned.source(owner, name)
+        if len(parts) != 1:
+            msg = f"{spec.source!r} is more than one tree: it has no go.sum"
+            raise RecipeError(msg, where=spec.where)
+        source = self.add(Fetch(source=parts[0]))
+        return FileOf(derivation=source, path=go_sum_path(spec.directory))
 
     # ---- steps
 

@@ -5,27 +5,27 @@ Knows: what a lock holds and whether it fits a recipe. Must not know: how it is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
-from attrs import Attribute, asdict, evolve, field, frozen
+from attrs import evolve, field, frozen
 
 from rvbuild.core.agreement import Contradiction, set_contradiction, source_contradiction
-from rvbuild.core.canonical import encode
 from rvbuild.core.errors import LockError
+from rvbuild.core.names import PinRef, SetRef, SourceRef
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import (
     DebianSpec,
     GoModulesSpec,
     GoToolchainSpec,
     Ladder,
-    Pin,
     Reading,
     Recipe,
     SourceSpec,
     WheelSpec,
 )
-from rvbuild.core.source import Source
+from rvbuild.core.source import GoModule, Source
+from rvbuild.core.spec_text import spec_text
 
 _T = TypeVar("_T")
 _RELOCK = "run `rvbuild lock` and look at what changes in rvbuild.lock"
@@ -68,26 +68,20 @@ class LockedSource:
 class GoModuleSet:
     """The modules that all ``specs`` of one source's module need.
 
-    ``modules`` are (path, version, h1 of the zip), ``mods`` (path, version, h1 of go.mod).
+    ``modules`` are (path, version, h1 of the zip), sorted. ``go_sum`` is the SHA-256 of the
+    source's go.sum, in hex: it says which go.mod files the module graph has. It is empty where a
+    lock of version 1 was read, which did not have it.
     """
 
     specs: tuple[str, ...]
     modules: tuple[tuple[str, str, str], ...]
-    mods: tuple[tuple[str, str, str], ...]
+    go_sum: str
     where: Place | None = field(default=None, eq=False, repr=False)
 
-
-def spec_text(spec: SourceSpec | GoModulesSpec | Pin) -> str:
-    """What was asked for, as one line that a lock can be compared with."""
-    if isinstance(spec, str):
-        return spec
-    wanted = asdict(spec, filter=_told)
-    return encode({"is": type(spec).__name__, **wanted}).decode()
-
-
-def _told(attribute: Attribute[object], value: object) -> bool:
-    absent = attribute.metadata.get("absent-if-default") and value == attribute.default
-    return attribute.eq is True and not absent
+    def sources(self) -> Iterator[GoModule]:
+        """Each module as a source."""
+        for path, version, h1 in self.modules:
+            yield GoModule(path=path, version=version, h1=h1)
 
 
 def source_key(recipe: str, name: str, spec: SourceSpec, build_arch: str) -> str:
@@ -95,65 +89,67 @@ def source_key(recipe: str, name: str, spec: SourceSpec, build_arch: str) -> str
     machine = isinstance(spec, (GoToolchainSpec, WheelSpec)) or (
         isinstance(spec, DebianSpec) and not spec.architecture
     )
-    return f"{recipe}/{name}@{build_arch}" if machine else f"{recipe}/{name}"
+    return str(SourceRef(recipe, name, build_arch if machine else ""))
 
 
-def modules_key(source: str, directory: str) -> str:
-    """The lock's name of a set of Go modules: the source's key and the folder of its go.mod."""
-    return source if directory == "." else f"{source}:{directory}"
+def modules_key(recipe: str, name: str, directory: str) -> str:
+    """The lock's name of a set of Go modules, by its source and the folder of its go.mod."""
+    return str(SetRef(SourceRef(recipe, name), directory))
 
 
 @frozen(kw_only=True)
 class Lock:
     """Everything that `rvbuild lock` found out; see docs/format.md.
 
-    ``hidden`` are sets of Go modules of the lock below, for the recipes that it came with.
+    When a project's lock is laid over the shipped one, both may hold a module set under one key.
+    ``shadowed_sets`` keeps the shipped one, so that shipped recipes are still served.
     """
 
     pins: Mapping[str, PinValue] = field(factory=dict)
     sources: Mapping[str, LockedSource] = field(factory=dict)
     go_modules: Mapping[str, GoModuleSet] = field(factory=dict)
-    hidden: Mapping[str, GoModuleSet] = field(factory=dict)
+    shadowed_sets: Mapping[str, GoModuleSet] = field(factory=dict)
     file: str = field(default="rvbuild.lock", eq=False)
 
-    def over(self, below: Lock) -> Lock:
-        """These facts, and those of ``below`` that they do not replace.
+    def layered_over(self, shipped: Lock) -> Lock:
+        """These facts, and those of ``shipped`` that they do not replace.
 
-        What ``below`` read from a source that is another here is not true any more.
+        What ``shipped`` read from a source that is another here is not true any more.
         """
         changed = {
             key
             for key, held in self.sources.items()
-            if key in below.sources and below.sources[key].parts != held.parts
+            if key in shipped.sources and shipped.sources[key].parts != held.parts
         }
-        owners = {key.partition("/")[0] for key in changed}
-        pins = {key: pin for key, pin in below.pins.items() if pin.source not in owners}
+        owners = {SourceRef.parse(key).recipe for key in changed}
+        pins = {key: pin for key, pin in shipped.pins.items() if pin.source not in owners}
         sets = {
             key: held
-            for key, held in below.go_modules.items()
-            if key.partition(":")[0] not in changed
+            for key, held in shipped.go_modules.items()
+            if str(SetRef.parse(key).source) not in changed
         }
         return evolve(
             self,
             pins={**pins, **self.pins},
-            sources={**below.sources, **self.sources},
+            sources={**shipped.sources, **self.sources},
             go_modules={**sets, **self.go_modules},
-            hidden={key: held for key, held in sets.items() if key in self.go_modules},
+            shadowed_sets={key: held for key, held in sets.items() if key in self.go_modules},
         )
 
     def with_machines_of(self, old: Lock, build_arch: str) -> Lock:
         """Also what ``old`` has for other build machines, if this one has it so described."""
         kept = {}
         for key, held in old.sources.items():
-            name, of_machine, _ = key.partition("@")
-            mine = self.sources.get(f"{name}@{build_arch}")
-            if of_machine and mine is not None and mine.spec == held.spec:
+            ref = SourceRef.parse(key)
+            mine = self.sources.get(str(evolve(ref, machine=build_arch)))
+            if ref.machine and mine is not None and mine.spec == held.spec:
                 kept[key] = held
         return evolve(self, sources={**kept, **self.sources})
 
     def recipes(self) -> set[str]:
         """The names of the recipes that it has pins or sources of."""
-        return {key.partition("/")[0] for key in (*self.pins, *self.sources)}
+        pins = (PinRef.parse(key).recipe for key in self.pins)
+        return {*pins, *(SourceRef.parse(key).recipe for key in self.sources)}
 
     def has(self, recipe: Recipe) -> bool:
         """Whether it has anything that was found out for the recipe."""
@@ -179,11 +175,11 @@ class Lock:
         """
         held = self.sources.get(key)
         if held is None:
-            name = key.partition("@")[0]
-            hint = f"run `rvbuild lock {name.partition('/')[0]}`, or say --override {name}=FOLDER"
+            name = evolve(SourceRef.parse(key), machine="")
+            hint = f"run `rvbuild lock {name.recipe}`, or say --override {name}=FOLDER"
             raise self._lacks(key, where, hint)
         self._fitting(key, held, held.spec, spec_text(spec), where)
-        found = source_contradiction(spec, held.parts, key.partition("@")[2])
+        found = source_contradiction(spec, held.parts, SourceRef.parse(key).machine)
         if found is not None:
             raise self.contradicts(key, found, held.place(found.part, found.fact), where)
         return held
@@ -191,12 +187,12 @@ class Lock:
     def modules(self, key: str, spec: GoModulesSpec) -> GoModuleSet:
         """A set of Go modules; the same errors as ``source``."""
         wanted = spec_text(spec)
-        held, hidden = self.go_modules.get(key), self.hidden.get(key)
-        if hidden and wanted in hidden.specs and not (held and wanted in held.specs):
-            held = hidden
+        held, shadowed = self.go_modules.get(key), self.shadowed_sets.get(key)
+        if shadowed and wanted in shadowed.specs and not (held and wanted in held.specs):
+            held = shadowed
         found = wanted if held and wanted in held.specs else "; ".join(held.specs if held else ())
         held = self._fitting(key, held, found, wanted, spec.where)
-        wrong = set_contradiction(held.modules, held.mods)
+        wrong = set_contradiction(held.modules, held.go_sum)
         if wrong is not None:
             raise self.contradicts(key, wrong, held.where, spec.where)
         return held

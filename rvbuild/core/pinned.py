@@ -16,6 +16,7 @@ from attrs import define, field, frozen
 from rvbuild.core.agreement import Rung, pin_contradiction
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.lock import GoModuleSet, Lock, modules_key, source_key
+from rvbuild.core.names import PinRef
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import (
     FromSpec,
@@ -160,7 +161,7 @@ class Locked:
         if isinstance(pin, Reading) and pin.reader == "git":
             owner, source = named_source(self.recipes, recipe, pin.source, pin.where)
             return git_fact(self.source(owner, source)[0], pin)
-        key = f"{recipe.name}/{name}"
+        key = str(PinRef(recipe.name, name))
         held = self.lock.pin(key, pin)
         rungs = pin.rungs if isinstance(pin, Ladder) else (pin,)
         prefer = pin.prefer if isinstance(pin, Ladder) else None
@@ -191,7 +192,7 @@ class Locked:
 
     def modules(self, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
         owner, name = named_source(self.recipes, recipe, spec.source, spec.where)
-        return self.lock.modules(modules_key(f"{owner.name}/{name}", spec.directory), spec)
+        return self.lock.modules(modules_key(owner.name, name, spec.directory), spec)
 
     def answer_all(self, recipe: Recipe) -> None:
         """See that everything that a recipe asks for has an answer.

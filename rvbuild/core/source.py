@@ -127,21 +127,27 @@ class GoModule:
 class GoModFiles:
     """The ``cache/download`` part of a GOMODCACHE, without any zip.
 
-    For each of ``mods`` (path, version, h1 of go.mod) its ``.mod``; for each of
-    ``modules`` (path, version, h1 of the zip) also ``.info`` and ``.ziphash``.
-    Both sorted. The tree's root is what ``GOMODCACHE`` names.
+    For each go.mod file of a go.sum its ``.mod``; for each of ``modules`` (path, version,
+    h1 of the zip; sorted) also ``.info`` and ``.ziphash``. The tree's root is what
+    ``GOMODCACHE`` names.
+
+    Attributes:
+        go_sum: The SHA-256 of the go.sum, in hex.
+        modules: The modules whose zips are needed.
+        text: The go.sum itself; only there while it is fetched, and no part of the identity.
     """
 
-    mods: tuple[tuple[str, str, str], ...]
+    go_sum: str
     modules: tuple[tuple[str, str, str], ...]
+    text: bytes = field(default=b"", eq=False, repr=False)
 
     @property
     def label(self) -> str:
-        return f"{len(self.mods)} go.mod files"
+        return f"go.mod files of go.sum {self.go_sum[:12]}"
 
     @property
     def identity(self) -> Json:
-        return {"go-mod-files": [list(map(list, self.mods)), list(map(list, self.modules))]}
+        return {"go-mod-files": [self.go_sum, list(map(list, self.modules))]}
 
 
 @frozen(kw_only=True)

@@ -270,3 +270,11 @@ def _length_first(data: bytes) -> bytes:
         length >>= 7
     prefix.append(length)
     return bytes(prefix) + data
+
+
+def file_at(nested: Nested, path: str) -> File | None:
+    """The regular file at a path; no link is followed."""
+    node: object = nested
+    for part in path.split("/"):
+        node = node.get(part) if isinstance(node, dict) else None
+    return node if isinstance(node, File) else None

@@ -6,11 +6,15 @@ packages import, locks on disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 
-from rvbuild.core.gomod import parse_go_sum
-from rvbuild.core.lock import GoModuleSet, spec_text
+from attrs import evolve
+
+from rvbuild.core.gomod import go_sum_path, parse_go_sum
+from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.recipe import GoModulesSpec, Recipe
+from rvbuild.core.spec_text import spec_text
 from rvbuild.engine.go_list import Import, needed_modules
 from rvbuild.engine.source_files import SourceFiles
 
@@ -26,13 +30,30 @@ def all_modules(files: SourceFiles, recipe: Recipe, spec: GoModulesSpec) -> GoMo
 
     A module without its go.mod is left out: the go command never gets as far as its zip.
     """
-    file = "go.sum" if spec.directory == "." else f"{spec.directory}/go.sum"
-    text = files.read(recipe, spec.source, file, spec.where).decode(errors="replace")
-    sums = parse_go_sum(text, f"{spec.source}:{file}")
+    data = go_sum(files, recipe, spec)
+    name = f"{spec.source}:{go_sum_path(spec.directory)}"
+    sums = parse_go_sum(data.decode(errors="replace"), name)
     modules = {key: h1 for key, h1 in sums.modules.items() if key in sums.mods}
-    return GoModuleSet(
-        specs=(spec_text(spec),), modules=_triples(modules), mods=_triples(sums.mods)
-    )
+    triples = tuple((path, version, h1) for (path, version), h1 in sorted(modules.items()))
+    return GoModuleSet(specs=(spec_text(spec),), modules=triples, go_sum=_sha256(data))
+
+
+def with_go_sum(
+    files: SourceFiles, recipe: Recipe, spec: GoModulesSpec, held: GoModuleSet
+) -> GoModuleSet:
+    """A set that a lock of version 1 has, with the digest of the go.sum that it was read from."""
+    if held.go_sum:
+        return held
+    return evolve(held, go_sum=_sha256(go_sum(files, recipe, spec)))
+
+
+def go_sum(files: SourceFiles, recipe: Recipe, spec: GoModulesSpec) -> bytes:
+    """The go.sum beside a source's go.mod."""
+    return files.read(recipe, spec.source, go_sum_path(spec.directory), spec.where)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def shared_modules(files: SourceFiles, users: Sequence[User], imports: Imports) -> GoModuleSet:
@@ -44,13 +65,9 @@ def shared_modules(files: SourceFiles, users: Sequence[User], imports: Imports) 
         found = {each for user, wanted in users for each in imports(user, wanted)}
         needed = needed_modules(found, ((path, version) for path, version, _ in modules))
         modules = tuple(module for module in modules if module[:2] in needed)
-    return GoModuleSet(specs=asked(users), modules=modules, mods=whole.mods)
+    return GoModuleSet(specs=asked(users), modules=modules, go_sum=whole.go_sum)
 
 
 def asked(users: Sequence[User]) -> tuple[str, ...]:
     """What the users ask for, as the lock says it."""
     return tuple(sorted({spec_text(spec) for _, spec in users}))
-
-
-def _triples(sums: Mapping[tuple[str, str], str]) -> tuple[tuple[str, str, str], ...]:
-    return tuple((path, version, h1) for (path, version), h1 in sorted(sums.items()))

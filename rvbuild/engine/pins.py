@@ -6,9 +6,10 @@ Knows: how a pin's places are read and compared. Must not know: how sources are 
 from __future__ import annotations
 
 from rvbuild.core.errors import LockError
-from rvbuild.core.lock import PinValue, spec_text
+from rvbuild.core.lock import PinValue
 from rvbuild.core.pinned import git_fact
 from rvbuild.core.recipe import Ladder, Reading, Recipe
+from rvbuild.core.spec_text import spec_text
 from rvbuild.engine.source_files import SourceFiles
 from rvbuild.pin_readers import read_pin
 

@@ -26,7 +26,8 @@ from rvbuild.core.ports.fetcher import AnyFetcher
 from rvbuild.core.ports.store import Store
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.recipe import ACCELERATORS
-from rvbuild.core.tree import Directory
+from rvbuild.core.source import GoModFiles, Source
+from rvbuild.core.tree import Directory, file_at
 from rvbuild.engine.outputs import Inspection, audit_outputs
 
 LOG_TAIL = 25
@@ -154,9 +155,21 @@ class Realiser:
             self.services.report(Progressed(derivation.label, done, total))
 
         with self.services.store.new_tree() as tree:
-            self.services.sources.fetch(derivation.source, tree, advance)
+            self.services.sources.fetch(self._with_go_sum(derivation), tree, advance)
             output = tree.commit()
         return Realisation(key=derivation.key, output=output)
+
+    def _with_go_sum(self, derivation: Fetch) -> Source:
+        """The source to fetch; one that needs a go.sum has its text."""
+        place, source = derivation.go_sum, derivation.source
+        if place is None or not isinstance(source, GoModFiles):
+            return source
+        store = self.services.store
+        file = file_at(store.tree(self._output(place.derivation)).nested(), place.path)
+        if file is None:
+            msg = f"the locked source has no file {place.path}"
+            raise VerificationError(msg, where=derivation.label, hint="run `rvbuild lock`")
+        return evolve(source, text=store.read(file.digest))
 
     def _merge(self, derivation: Merge) -> Realisation:
         parts = [(path, self._output(digest)) for path, digest in derivation.parts]

@@ -19,13 +19,14 @@ from rvbuild.core.lock import (
     PinValue,
     modules_key,
     source_key,
-    spec_text,
 )
+from rvbuild.core.names import PinRef, SourceRef
 from rvbuild.core.pinned import OpenQuestions, Recipes, described, git_fact
 from rvbuild.core.recipe import GoModuleSpec, GoModulesSpec, PathSpec, Reading, Recipe, SourceSpec
 from rvbuild.core.source import Source
+from rvbuild.core.spec_text import spec_text
 from rvbuild.engine.go_list import Import
-from rvbuild.engine.go_modules import Imports, User, all_modules, asked, shared_modules
+from rvbuild.engine.go_modules import Imports, User, all_modules, asked, shared_modules, with_go_sum
 from rvbuild.engine.pins import pin_value
 from rvbuild.engine.source_files import SourceFiles, SourceTrees
 from rvbuild.engine.sources import Registries, SourceFinder
@@ -52,7 +53,7 @@ class Resolver:
         imports: What packages import.
         build_arch: The build machine's architecture.
         old: The lock so far; what it says of the same description stands.
-        below: Of that, what came with rvbuild, which serves what nothing here changes.
+        shipped: Of that, what came with rvbuild, which serves what nothing here changes.
         own: The recipes that did not come with rvbuild.
     """
 
@@ -61,7 +62,7 @@ class Resolver:
     trees: SourceTrees
     build_arch: str
     old: Lock
-    below: Lock = field(factory=Lock)
+    shipped: Lock = field(factory=Lock)
     own: frozenset[str] = frozenset()
     imports: Imports = _nobody_tells
     pins: dict[str, PinValue] = field(factory=dict, init=False)
@@ -87,7 +88,7 @@ class Resolver:
             recipes: What to resolve.
             others: Further recipes. They share sets of Go modules with ``recipes``, and are
                 resolved if a lock has them as they were read from what changed.
-            shipped: The same, but who is not resolved shares nothing: the lock below has it.
+            shipped: The same, but who is not resolved shares nothing: the shipped lock has it.
         """
         sharing = {recipe.name: recipe for recipe in (*recipes, *others)}
         waiting = {recipe.name: recipe for recipe in (*others, *shipped)}
@@ -109,9 +110,9 @@ class Resolver:
         return Lock(pins=self.pins, sources=self.sources, go_modules=self.go_modules)
 
     def _stands(self, recipe: Recipe) -> bool:
-        """Whether what the lock below has of a recipe's pins was read from what there is now."""
+        """Whether what the shipped lock has of a recipe's pins was read from what there is now."""
         if recipe.name not in self._standing:
-            known = recipe.name not in self.own and self.below.has(recipe)
+            known = recipe.name not in self.own and self.shipped.has(recipe)
             self._standing[recipe.name] = known and all(
                 self._source_stands(recipe, *self._files.named(recipe, name, where))
                 for name, where in recipe.reads()
@@ -123,13 +124,13 @@ class Resolver:
             return True
         if not self._stands(owner):
             self.source(owner, name)
-            return self._as_in(self.below, owner, name)
+            return self._as_in(self.shipped, owner, name)
         key = source_key(owner.name, name, owner.sources[name].spec, self.build_arch)
-        return self.old.sources.get(key) == self.below.sources.get(key)
+        return self.old.sources.get(key) == self.shipped.sources.get(key)
 
     def _is_stale(self, recipe: Recipe) -> bool:
         """Whether a lock has the recipe, and a source that it reads is another now."""
-        locks = [lock for lock in (self.old, self.below) if lock.has(recipe)]
+        locks = [lock for lock in (self.old, self.shipped) if lock.has(recipe)]
         if not locks:  # it need not even be right
             return False
         read = [self._files.named(recipe, name, where) for name, where in recipe.reads()]
@@ -154,9 +155,9 @@ class Resolver:
             return pin
         if isinstance(pin, Reading) and pin.reader == "git":
             return git_fact(self._files.source(recipe, pin.source, pin.where)[0], pin)
-        key = f"{recipe.name}/{name}"
-        if key not in self.pins and key in self.below.pins and self._stands(recipe):
-            self.pins[key] = self.below.pins[key]
+        key = str(PinRef(recipe.name, name))
+        if key not in self.pins and key in self.shipped.pins and self._stands(recipe):
+            self.pins[key] = self.shipped.pins[key]
         if key not in self.pins:
             with self._open.asking(f"pin {key}", pin.where):
                 self.pins[key] = pin_value(self._files, recipe, name, pin)
@@ -181,7 +182,7 @@ class Resolver:
         """Whether what a lock has for the same description cannot be so, or not any more."""
         if _found_again(spec):
             return True
-        return source_contradiction(spec, held.parts, key.partition("@")[2]) is not None
+        return source_contradiction(spec, held.parts, SourceRef.parse(key).machine) is not None
 
     def modules(self, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
         """The modules that all users of a source's module need together.
@@ -196,6 +197,8 @@ class Resolver:
         if key not in self.go_modules:
             with self._open.asking(f"modules {key}", spec.where):
                 held = self.old.go_modules.get(key)
+                if held is not None:
+                    held = with_go_sum(self._files, recipe, spec, held)
                 stands = held is not None and held.specs == asked(users)
                 if held is None or not stands or not self._unchanged(recipe, spec, held):
                     held = shared_modules(self._files, users, self.imports)
@@ -204,11 +207,11 @@ class Resolver:
 
     def _modules_key(self, recipe: Recipe, spec: GoModulesSpec) -> str:
         owner, name = self._files.named(recipe, spec.source, spec.where)
-        return modules_key(f"{owner.name}/{name}", spec.directory)
+        return modules_key(owner.name, name, spec.directory)
 
     def _unchanged(self, recipe: Recipe, spec: GoModulesSpec, held: GoModuleSet) -> bool:
         """Whether the set can be one, and the source is what it was for the old lock."""
-        if set_contradiction(held.modules, held.mods) is not None:
+        if set_contradiction(held.modules, held.go_sum) is not None:
             return False
         owner, name = self._files.named(recipe, spec.source, spec.where)
         self.source(owner, name)

@@ -15,7 +15,7 @@ from rvbuild.core.pinned import Recipes, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.source import Source
-from rvbuild.core.tree import File, Nested
+from rvbuild.core.tree import Nested, file_at
 
 
 class SourceTrees(Protocol):
@@ -65,10 +65,9 @@ class SourceFiles:
         """
         owner, own = self.named(recipe, name, where)
         parts = self.parts.source(owner, own)
-        node: object = self.trees.nested(self.trees.root(parts[0])) if len(parts) == 1 else None
-        for part in file.split("/"):
-            node = node.get(part) if isinstance(node, dict) else None
-        if not isinstance(node, File):
+        tree: Nested = self.trees.nested(self.trees.root(parts[0])) if len(parts) == 1 else {}
+        found = file_at(tree, file)
+        if found is None:
             msg = f"the source {owner.name}/{own} has no file {file}"
             raise LockError(msg, where=where)
-        return self.trees.read(node.digest)
+        return self.trees.read(found.digest)

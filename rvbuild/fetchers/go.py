@@ -18,7 +18,7 @@ from attrs import frozen
 from rvbuild.archives.unpack_limits import Links, UnpackLimits
 from rvbuild.archives.zipfile import read_zip
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.gomod import escape_path, hash1, hash1_go_mod
+from rvbuild.core.gomod import GoSum, escape_path, hash1, hash1_go_mod, parse_go_sum
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
@@ -81,12 +81,18 @@ class GoModFilesFetcher:
     connections: int = _CONNECTIONS
 
     def fetch(self, source: GoModFiles, into: TreeSink, advance: Advance) -> None:
-        """See core.ports.fetcher.Fetcher."""
+        """See core.ports.fetcher.Fetcher; ``source`` must have its go.sum's text.
+
+        Raises:
+            VerificationError: the go.sum is another one, or does not have a needed module so.
+        """
+        sums = _go_sum(source)
+        mods = sorted(sums.mods.items())
         pool = ThreadPoolExecutor(self.connections, "go-mod")
         try:
-            for count, (key, data) in enumerate(pool.map(self._go_mod, source.mods), 1):
+            for count, (key, data) in enumerate(pool.map(self._go_mod, mods), 1):
                 into.file(f"{key}.mod", [data])
-                advance(count, len(source.mods))
+                advance(count, len(mods))
         finally:
             pool.shutdown(cancel_futures=True)
         for path, version, h1 in source.modules:
@@ -95,11 +101,27 @@ class GoModFilesFetcher:
             into.file(f"{key}.info", [info.encode()])
             into.file(f"{key}.ziphash", [h1.encode()])
 
-    def _go_mod(self, mod: tuple[str, str, str]) -> tuple[str, bytes]:
-        path, version, h1 = mod
+    def _go_mod(self, mod: tuple[tuple[str, str], str]) -> tuple[str, bytes]:
+        (path, version), h1 = mod
         data, url = self.proxy.go_mod(path, version)
         _check(h1, hash1_go_mod(data), f"go.mod of {path}@{version}", url)
         return _cache_key(path, version), data
+
+
+def _go_sum(source: GoModFiles) -> GoSum:
+    """The go.sum of a source, which must be the locked one and have each needed module."""
+    hint = "run `rvbuild lock` and look at what changes in rvbuild.lock"
+    digest = hashlib.sha256(source.text).hexdigest()
+    if digest != source.go_sum:
+        msg = "the go.sum of the source is not the locked one"
+        details = (f"locked: {source.go_sum}", f"source: {digest}")
+        raise VerificationError(msg, where=source.label, hint=hint, details=details)
+    sums = parse_go_sum(source.text.decode(errors="replace"), source.label)
+    for path, version, h1 in source.modules:
+        if sums.modules.get((path, version)) != h1 or (path, version) not in sums.mods:
+            msg = f"the go.sum does not have {path} {version} as it is locked"
+            raise VerificationError(msg, where=source.label, hint=hint)
+    return sums
 
 
 def resolve_h1(proxy: GoProxy, path: str, version: str) -> str:

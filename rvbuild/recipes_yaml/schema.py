@@ -15,13 +15,15 @@ from collections.abc import Iterable, Mapping
 from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.canonical import Json
 from rvbuild.core.recipe import ACCELERATORS, KINDS, OUTPUT_KINDS
-from rvbuild.recipes_yaml.lock import VERSION
+from rvbuild.kinds.table import SECTIONS, TAGS, kind
+from rvbuild.recipes_yaml.lock_text import CHECK_DIGITS, VERSION
 from rvbuild.recipes_yaml.recipe import GIT_FACTS, NAME, READERS, RESERVED
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 # YAML scalars arrive as text, numbers or truth values, depending on who reads the file.
-TEXT: Json = {"type": ["string", "number", "boolean"]}
+TEXT_TYPES = ("string", "number", "boolean")
+TEXT: Json = {"type": [*TEXT_TYPES]}
 FLAG: Json = {"enum": [True, False, "true", "false"]}
 NUMBER: Json = {"type": ["integer", "string"], "pattern": "^[0-9]{1,18}$", "minimum": 0}
 TEXTS: Json = {"type": "array", "items": TEXT, "uniqueItems": True}
@@ -166,55 +168,36 @@ def _mapping(values: Json) -> dict[str, Json]:
 
 
 def _parts() -> Json:
-    digest: Json = {"type": "string", "pattern": "^([0-9a-f]{40}|[0-9a-f]{64})$"}
-    tree: Json = {"type": "string", "pattern": "^[0-9a-f]{64}/[0-9]+$"}
-    kinds: dict[str, tuple[dict[str, Json], tuple[str, ...]]] = {
-        "url": (
-            {
-                "urls": TEXTS,
-                "sha256": digest,
-                "strip": NUMBER,
-                "unpack": FLAG,
-                "debian-source": TEXTS,
-            },
-            ("urls", "debian-source"),
-        ),
-        "git": (
-            {"url": TEXT, "commit": digest, "tree": digest, "date": NUMBER, "paths": TEXTS},
-            ("paths",),
-        ),
-        "go-module": ({"path": TEXT, "version": TEXT, "h1": TEXT}, ()),
-        "go-toolchain": ({"version": TEXT, "platform": TEXT, "h1": TEXT}, ()),
-        "wheel": ({"project": TEXT, "version": TEXT, "file": TEXT, "sha256": digest}, ()),
-        "deb": (
-            {
-                **dict.fromkeys(("name", "version", "architecture", "pool"), TEXT),
-                "sha256": digest,
-                "size": NUMBER,
-            },
-            (),
-        ),
-        "path": ({"path": TEXT, "digest": tree}, ()),
-    }
+    """What each kind's declaration says; of shared kinds an entry has the name alone."""
     forms: list[Json] = []
-    for kind, (properties, optional) in kinds.items():
-        required = ["kind", *(name for name in properties if name not in optional)]
-        forms.append(_object({"kind": {"const": kind}, **properties}, required))
+    for tag in TAGS:
+        declared = kind(tag)
+        if declared.section is not None:
+            forms.append(_object({tag: TEXT}, [tag]))
+            continue
+        properties: dict[str, Json] = {"kind": {"const": tag}}
+        properties |= {fact.name: fact.form.schema for fact in declared.facts}
+        optional = {fact.name for fact in declared.facts if fact.optional}
+        forms.append(_object(properties, [name for name in properties if name not in optional]))
     return {"type": "array", "minItems": 1, "items": {"oneOf": forms}}
 
 
 def lock_schema() -> dict[str, Json]:
     """The schema of ``rvbuild.lock``."""
-    check: Json = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-    pin = {"value": TEXT, "source": TEXT, "file": TEXT, "line": NUMBER, "spec": TEXT}
+    check: Json = {"type": "string", "pattern": f"^[0-9a-f]{{{CHECK_DIGITS}}}$"}
+    go_sum: Json = {"type": "string", "pattern": "^([0-9a-f]{64})?$"}
+    spec: Json = {"type": [*TEXT_TYPES, "object"]}
+    pin = {"value": TEXT, "source": TEXT, "file": TEXT, "line": NUMBER, "spec": spec}
     pin["check"] = check
-    source: dict[str, Json] = {"spec": TEXT, "parts": _parts(), "check": check}
-    modules = {"specs": TEXTS, "modules": TEXTS, "mods": TEXTS, "check": check}
+    source: dict[str, Json] = {"spec": spec, "parts": _parts(), "check": check}
+    specs: Json = {"type": "array", "items": spec}
+    modules: dict[str, Json] = {"specs": specs, "go-sum": go_sum, "modules": TEXT, "check": check}
     properties: dict[str, Json] = {
         "lock": {"const": VERSION},
         "pins": _mapping(_object(pin, pin)),
         "sources": _mapping(_object(source, source)),
-        "go-modules": _mapping(_object(modules, modules)),
+        "module-sets": _mapping(_object(modules, modules)),
+        **{name: _mapping(TEXT) for name in SECTIONS},
     }
     return {"$schema": _DRAFT, "title": "rvbuild lock", **_object(properties, properties)}
 

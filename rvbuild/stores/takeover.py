@@ -9,21 +9,24 @@ The rules:
 2. The other store is only read; it may be of an earlier version, and where nobody may write.
    Files come as copies (reflinks where the file system can), never as hard links.
 3. What this store has already is not read again.
+4. A source whose files another source lists (go.mod files: a go.sum) comes after that one: version
+   1 had such a list in the key.
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.realisation import Realisation
-from rvbuild.core.tree import DirectoryNode, File, Symlink, Tree
+from rvbuild.core.source import GoModFiles
+from rvbuild.core.tree import DirectoryNode, File, Symlink, Tree, file_at
 from rvbuild.stores.former_store import FormerStore
 from rvbuild.stores.layout import store_error
 from rvbuild.stores.local import LocalStore
@@ -70,12 +73,12 @@ def take_over(store: LocalStore, former: FormerStore, wanted: Iterable[Fetch]) -
         StoreError: the store could not be written.
     """
     fetches = list(wanted)
+    plain = [fetch for fetch in fetches if fetch.go_sum is None]
+    listed = [fetch for fetch in fetches if fetch.go_sum is not None]
     with store.shared(), ThreadPoolExecutor(_AT_ONCE) as pool:
-        done = list(pool.map(lambda fetch: _take(store, former, fetch), fetches))
-        taken = [each for each in done if isinstance(each, Realisation)]
-        names = {made.derivation for made in taken}
-        store.write_all(fetch.encode() for fetch in fetches if fetch.digest in names)
-        list(pool.map(store.register, taken))
+        done = _taken(store, former, plain, pool)
+        done += _taken(store, former, [_with_go_sum(store, fetch) for fetch in listed], pool)
+    taken = [each for each in done if isinstance(each, Realisation)]
     return TakenOver(
         taken=len(taken),
         size=sum(each.size for each in taken),
@@ -83,6 +86,29 @@ def take_over(store: LocalStore, former: FormerStore, wanted: Iterable[Fetch]) -
         absent=done.count("absent"),
         left_out=tuple(each for each in done if isinstance(each, LeftOut)),
     )
+
+
+def _taken(
+    store: LocalStore, former: FormerStore, fetches: Sequence[Fetch], pool: ThreadPoolExecutor
+) -> list[Realisation | LeftOut | str]:
+    """What became of each; those that were taken over are registered."""
+    done = list(pool.map(lambda fetch: _take(store, former, fetch), fetches))
+    taken = [each for each in done if isinstance(each, Realisation)]
+    names = {made.derivation for made in taken}
+    store.write_all(fetch.encode() for fetch in fetches if fetch.digest in names)
+    list(pool.map(store.register, taken))
+    return done
+
+
+def _with_go_sum(store: LocalStore, fetch: Fetch) -> Fetch:
+    """The fetch whose source has its go.sum's text, if the source with that file is here."""
+    place, source = fetch.go_sum, fetch.source
+    lister = store.realisation(place.derivation) if place else None
+    if place is None or lister is None or not isinstance(source, GoModFiles):
+        return fetch
+    file = file_at(store.tree(lister.output).nested(), place.path)
+    text = b"" if file is None else store.read(file.digest)
+    return evolve(fetch, source=evolve(source, text=text))
 
 
 def _take(store: LocalStore, former: FormerStore, fetch: Fetch) -> Realisation | LeftOut | str:

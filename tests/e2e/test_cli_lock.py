@@ -152,7 +152,7 @@ def test_what_another_build_machine_was_given_stays(upstream: Upstream):
     found = re.search(rf"^  base-toolbox/debian@{HERE}:\n(?:    .*\n)+", text, re.MULTILINE)
     assert found
     theirs = unchecked(found.group()).replace(f"@{HERE}:", f"@{OTHER}:")
-    stale = theirs.replace("base-toolbox/", "base-toolbox/a").replace("spec: '", "spec: 'x")
+    stale = theirs.replace("base-toolbox/", "base-toolbox/a").replace("suite: ", "suite: x")
     plain, mine = unchecked(text), unchecked(found.group())
     upstream.lock.write_text(plain.replace(mine, mine + theirs + stale))
     world.fine("lock", "--offline")
@@ -168,8 +168,9 @@ def test_a_project_may_use_the_modules_of_a_source_that_shipped_recipes_use(worl
     source = re.search(r"^  k3s-source/k3s:\n(?:    .*\n)+", shipped, re.MULTILINE)
     assert source
     text = (
-        f"lock: 1\npins: {{}}\nsources:\n{source.group()}go-modules:\n  k3s-source/k3s:\n"
-        "    specs:\n      - 'mine'\n    modules: []\n    mods: []\n"
+        f"lock: 2\npins: {{}}\nsources:\n{source.group()}module-sets:\n  k3s-source/k3s:\n"
+        f"    specs:\n      - mine\n    go-sum: {'0' * 64}\n    modules: ''\n"
+        "debian-packages: {}\ngo-modules: {}\n"
     )
     checked = write_lock(read_lock(unchecked(text).encode(), "rvbuild.lock", mend=True))
     (world.folder / "rvbuild.lock").write_text(checked)
@@ -224,7 +225,7 @@ def test_a_source_that_was_never_locked(upstream: Upstream):
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        ("lock: 2\npins: {}\n", "format 2", "the rvbuild that wrote it"),
+        ("lock: 3\npins: {}\n", "format 3", "the rvbuild that wrote it"),
         ("<<<<<<< ours\n", "rvbuild.lock:1:1", "version control"),
         ("lock: 1\npins: {}\nsources: [\n", "rvbuild.lock:4:1", "version control"),
     ],
@@ -236,6 +237,33 @@ def test_a_lock_that_is_not_valid(bare: World, text: str, message: str, hint: st
         assert (ran.code, ran.out) == (3, "")
         ran.said("error: ", message)
         ran.said("hint: ", hint)
+
+
+OF_VERSION_1 = """\
+lock: 1
+pins: {}
+sources: {}
+go-modules:
+  k/k:
+    specs: []
+    modules: []
+    mods: []
+"""
+
+
+def test_a_lock_of_version_1_is_written_again_as_a_whole(bare: World):
+    """Builds say so; a lock of one recipe would leave the sets of others without their go.sum."""
+    lock = bare.folder / "rvbuild.lock"
+    bare.recipe("hello", HELLO)
+    lock.write_text(OF_VERSION_1)
+    for words in (("plan", f"hello-{HERE}"), ("lock", "--check"), ("lock", "hello")):
+        ran = bare.run(*words)
+        assert (ran.code, ran.out) == (3, "")
+        ran.said("error: ", "format", "run `rvbuild lock`", "it keeps every pin")
+        assert lock.read_text() == OF_VERSION_1
+    bare.fine("lock")
+    assert "lock: 2\n" in lock.read_text()
+    bare.fine("plan", f"hello-{HERE}")
 
 
 def test_outside_of_a_project_no_lock_is_written(world: World, tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from typing import TypeVar
@@ -25,6 +26,7 @@ from rvbuild.core.source import (
     Wheel,
     file_name,
 )
+from rvbuild.core.spec_text import flow
 from rvbuild.pin_readers import read_pin
 from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar, parse
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
@@ -53,7 +55,12 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 KEYS = TEXT
 NUMBERS = st.integers(0, 10**18 - 1)
 HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
-WORDS = st.text(st.characters(exclude_categories=["Cs", "Zs"], exclude_characters=" "), max_size=10)
+WORDS = st.text(
+    st.characters(exclude_categories=["Cs", "Zs"], exclude_characters=" "), min_size=1, max_size=10
+)
+SPECS = st.recursive(
+    TEXT, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2)
+).map(flow)
 DISTINCT = st.lists(TEXT, max_size=3, unique=True).map(tuple)
 DEBIAN = st.builds(DebianFile, package=TEXT, file=TEXT).filter(lambda f: f.package != f.file)
 
@@ -64,6 +71,27 @@ def has_name(url: str) -> bool:
 
 URL = st.builds("{}{}".format, TEXT, st.sampled_from(["", "/x", "/d/y.tar"])).filter(has_name)
 URLS = st.builds(lambda first, rest: tuple(dict.fromkeys((first, *rest))), URL, DISTINCT)
+
+
+def package(name: str, version: str, architecture: str) -> DebianPackage:
+    """One name has one content, as in every lock that agrees with itself."""
+    content = f"{name} {version} {architecture}"
+    return DebianPackage(
+        name=name,
+        version=version,
+        architecture=architecture,
+        pool=content.replace(" ", "/"),
+        sha256=hashlib.sha256(content.encode()).hexdigest(),
+        size=len(content),
+    )
+
+
+GO_WORDS = st.text("abzA019./-_~+!:#'", min_size=1, max_size=10).filter(lambda word: word[0] != "#")
+MODULES = st.builds(
+    lambda path, version: GoModule(path=path, version=version, h1=f"h1:{path}:{version}"),
+    GO_WORDS,
+    GO_WORDS,
+)
 PARTS = st.one_of(
     st.builds(
         UrlSource,
@@ -84,44 +112,45 @@ PARTS = st.one_of(
     st.builds(
         GitSource, url=TEXT, commit=HEX, tree=HEX, date=st.integers(0, LAST_DATE), paths=DISTINCT
     ),
-    st.builds(GoModule, path=TEXT, version=TEXT, h1=TEXT),
+    MODULES,
     st.builds(GoToolchain, version=TEXT, platform=TEXT, h1=TEXT),
     st.builds(Wheel, project=TEXT, version=TEXT, filename=TEXT, sha256=HEX),
-    st.builds(
-        DebianPackage,
-        name=TEXT,
-        version=TEXT,
-        architecture=TEXT,
-        pool=TEXT,
-        sha256=HEX,
-        size=NUMBERS,
-    ),
+    st.builds(package, WORDS, WORDS, WORDS),
     st.builds(PathSource, path=TEXT, digest=HEX.map(lambda text: text + "/7")),
 )
-TRIPLES = st.lists(st.tuples(WORDS, WORDS, WORDS), max_size=3, unique=True).map(tuple)
+TRIPLES = st.lists(
+    MODULES.map(lambda module: (module.path, module.version, module.h1)), max_size=3, unique=True
+).map(tuple)
 LOCKS = st.builds(
     Lock,
     pins=st.dictionaries(
         KEYS,
-        st.builds(PinValue, value=TEXT, spec=TEXT, source=TEXT, file=TEXT, line=NUMBERS),
+        st.builds(PinValue, value=TEXT, spec=SPECS, source=TEXT, file=TEXT, line=NUMBERS),
         max_size=3,
     ),
     sources=st.dictionaries(
         KEYS,
         st.builds(
-            LockedSource, spec=TEXT, parts=st.lists(PARTS, min_size=1, max_size=2).map(tuple)
+            LockedSource, spec=SPECS, parts=st.lists(PARTS, min_size=1, max_size=2).map(tuple)
         ),
         max_size=3,
     ),
     go_modules=st.dictionaries(
-        KEYS, st.builds(GoModuleSet, specs=DISTINCT, modules=TRIPLES, mods=TRIPLES), max_size=2
+        KEYS,
+        st.builds(
+            GoModuleSet,
+            specs=st.lists(SPECS, max_size=3, unique=True).map(tuple),
+            modules=TRIPLES,
+            go_sum=HEX | st.just(""),
+        ),
+        max_size=2,
     ),
 )
 
 
 @given(LOCKS)
-@example(Lock(pins={"a\U0001f600\n": PinValue(value="\x7f\x85\u2028\ufeff\\\"'", spec="")}))
-@example(Lock(pins={"- a: b # c": PinValue(value=" x ", spec="!&*", source="null", file="|")}))
+@example(Lock(pins={"a\U0001f600\n": PinValue(value="\x7f\x85\u2028\ufeff\\\"'", spec="''")}))
+@example(Lock(pins={"- a: b # c": PinValue(value=" x ", spec="'!&*'", source="null", file="|")}))
 def test_a_lock_survives_its_text(lock: Lock):
     """Whatever is in it; the text ends lines only where it means to."""
     text = write_lock(lock)

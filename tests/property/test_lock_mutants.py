@@ -8,7 +8,7 @@ from lock_world import LockWorld, Meaning, small_world
 
 COUNT = 2000
 KINDS = {
-    "entry", "pin", "url", "git", "go-module", "go-toolchain", "wheel", "deb", "path", "modules",
+    "entry", "pin", "url", "git", "go-module", "go-toolchain", "pypi", "debian", "path", "modules",
 }  # fmt: skip
 
 

@@ -19,19 +19,26 @@ from rvbuild.core.errors import RvbuildError
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
 
 _FACT = re.compile(r"(?P<head> *(?:- )?)(?P<name>[a-z0-9-]+)(?P<colon>: )(?P<value>.+)\Z")
+_SHARED = re.compile(
+    r"(?P<head>  )(?P<name>(?:[^ ':]|:(?! )|'[^']*')+(?: [^ ]+)+)(?P<colon>: )(?P<value>.+)\Z"
+)
 _ITEM = re.compile(r"(?P<head> +- )(?P<value>[^ ].*)\Z")
+_NAME = re.compile(r"(?P<head>      )(?P<value>[^ :-][^ :]* v[^ :]+)\Z")
 _ENTRY = re.compile(r"  (?P<key>[^ ].*):\Z")
+
+_PART = re.compile(r"      - (?:kind: (?P<kind>.+)|(?P<shared>debian|go-module): .+)\Z")
+_SHARED_KINDS = {"debian-packages": "debian", "go-modules": "go-module"}
 
 ONLY_CONTENT_TELLS = {
     "url": {"sha256"},  # where the recipe pins none
     "git": {"tree", "date"},
-    "go-module": {"h1"},
+    "go-module": {"line"},
     "go-toolchain": {"h1"},
-    "wheel": {"sha256", "file"},
-    "deb": {"sha256", "part"},
+    "pypi": {"sha256", "file"},
+    "debian": {"line", "part"},
     "path": {"digest"},
     "pin": {"value"},
-    "modules": {"modules", "mods"},
+    "modules": {"modules", "go-sum"},
 }
 """Facts that no recipe can know, by kind: of these a lock is the only witness."""
 
@@ -158,7 +165,7 @@ def _answer(world: LockWorld, text: str) -> Meaning | int | str:
 def _place(lines: list[str], at: int) -> tuple[str, str]:
     """The kind of thing that a line belongs to, and the fact that it is of."""
     line = lines[at]
-    fact = _FACT.match(line)
+    fact = _fact(line)
     name = fact["name"] if fact else _list_name(lines, at)
     if _ENTRY.match(line):
         return "entry", "key"
@@ -167,23 +174,31 @@ def _place(lines: list[str], at: int) -> tuple[str, str]:
     )
     if section == "pins" and line.startswith("    "):
         return "pin", name
-    if section == "go-modules" and line.startswith("    "):
+    if section in _SHARED_KINDS and line.startswith("  "):
+        return _SHARED_KINDS[section], "line"
+    if section == "module-sets" and line.startswith("    "):
         return "modules", name
     if line.startswith("      "):
         kinds = (_kind_of(above) for above in reversed(lines[: at + 1]))
         kind = next(kind for kind in kinds if kind)
-        return kind, "part" if name == "kind" else name
+        return kind, "part" if name in {"kind", kind} else name
     return "entry", name
 
 
+def _fact(line: str) -> re.Match[str] | None:
+    """A fact of an entry, or the line of a thing that entries share."""
+    return _FACT.match(line) or _SHARED.match(line)
+
+
 def _kind_of(line: str) -> str:
-    return line.removeprefix("      - kind: ") if line.startswith("      - kind: ") else ""
+    found = _PART.match(line)
+    return "" if found is None else found["kind"] or found["shared"]
 
 
 def _list_name(lines: list[str], at: int) -> str:
     for line in reversed(lines[: at + 1]):
-        if line.endswith(":") and not line.lstrip().startswith("- "):
-            return line.strip()[:-1]
+        if line.endswith((":", ": |")) and not line.lstrip().startswith("- "):
+            return line.strip(" |:")
     return ""
 
 
@@ -194,7 +209,7 @@ Change = Callable[[list[str], int, random.Random], Made]
 
 
 def _value(lines: list[str], at: int) -> re.Match[str] | None:
-    return _FACT.match(lines[at]) or _ITEM.match(lines[at])
+    return _fact(lines[at]) or _ITEM.match(lines[at]) or _NAME.match(lines[at])
 
 
 def _with_value(lines: list[str], at: int, value: str, how: str) -> Made:
@@ -245,20 +260,23 @@ def _strange(lines: list[str], at: int, chance: random.Random) -> Made:
 
 def _of_another(lines: list[str], at: int, chance: random.Random) -> Made:
     """The value that the same fact has elsewhere in the lock."""
-    found = _FACT.match(lines[at])
+    found = _fact(lines[at])
     if found is None:
         return None
-    named = (_FACT.match(line) for line in lines)
-    others = sorted({m["value"] for m in named if m and m["name"] == found["name"]})
+    named = (_fact(line) for line in lines)
+    same = {m["value"] for m in named if m and m["name"] == found["name"]}
+    if found.re is _SHARED:
+        same = {m["value"] for line in lines if (m := _SHARED.match(line))}
+    others = sorted(same)
     return _with_value(lines, at, chance.choice(others), "another's")
 
 
 def _renamed(lines: list[str], at: int, chance: random.Random) -> Made:
     """The fact is called as another one of the lock."""
-    found = _FACT.match(lines[at])
+    found = _fact(lines[at])
     if found is None:
         return None
-    names = sorted({m["name"] for line in lines if (m := _FACT.match(line))})
+    names = sorted({m["name"] for line in lines if (m := _fact(line))})
     name = chance.choice([*names, "unknown"])
     line = found["head"] + name + found["colon"] + found["value"]
     return [*lines[:at], line, *lines[at + 1 :]], f"called {name}"
@@ -302,7 +320,7 @@ def _block(lines: list[str], at: int, begins: Callable[[str], bool], least: int)
 
 
 def _part(lines: list[str], at: int) -> range | None:
-    return _block(lines, at, lambda line: line.startswith("      - kind: "), 8)
+    return _block(lines, at, lambda line: bool(_kind_of(line)), 8)
 
 
 def _entry(lines: list[str], at: int) -> range | None:

@@ -5,7 +5,7 @@ No network and no files: what is outside answers by rule, trees are texts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from attrs import define, field, frozen
 
@@ -28,6 +28,7 @@ from rvbuild.core.source import (
 from rvbuild.core.tree import File, Nested
 from rvbuild.engine.go_list import Import
 from rvbuild.engine.resolve import Resolver
+from rvbuild.engine.sources import Registries
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
 from rvbuild.recipes_yaml.recipe import read_recipe
 
@@ -141,14 +142,15 @@ class Outside:
 class Trees:
     """The same files in every source."""
 
+    files: dict[str, str] = field(factory=lambda: FILES)
     blobs: dict[Digest, bytes] = field(factory=dict)
 
     def root(self, source: Source) -> Digest:
         return Digest.of(source.label.encode())
 
     def nested(self, _root: Digest) -> Nested:
-        self.blobs = {Digest.of(text.encode()): text.encode() for text in FILES.values()}
-        return {name: File(Digest.of(text.encode())) for name, text in FILES.items()}
+        self.blobs = {Digest.of(text.encode()): text.encode() for text in self.files.values()}
+        return {name: File(Digest.of(text.encode())) for name, text in self.files.items()}
 
     def read(self, blob: Digest) -> bytes:
         return self.blobs[blob]
@@ -190,21 +192,28 @@ class LockWorld:
         return frozenset(linked.derivations), tuple(sorted(results))
 
 
-def small_world() -> LockWorld:
-    """The recipes above, locked."""
-    targets = (*(Target("lib", arch) for arch in ("riscv64", ARCH)), Target("user", ARCH))
-    graph = RecipeGraph(targets, load, ARCH)
+TARGETS = (*(Target("lib", arch) for arch in ("riscv64", ARCH)), Target("user", ARCH))
+
+
+def locked(old: Lock, registries: Registries, trees: Trees) -> Lock:
+    """The recipes above, locked after an earlier lock."""
     imports = {Import(package="e.org/a/x", path="e.org/a", version="v1.0.0")}
     resolver = Resolver(
-        recipes=graph,
-        registries=Outside(),
-        trees=Trees(),
+        recipes=RecipeGraph(TARGETS, load, ARCH),
+        registries=registries,
+        trees=trees,
         build_arch=ARCH,
-        old=Lock(),
+        old=old,
         imports=lambda _recipe, _spec: imports,
     )
-    recipes: Mapping[str, Recipe] = {name: load(name) for name in RECIPES}
-    return LockWorld(load, targets, write_lock(resolver.lock(recipes.values())))
+    return resolver.lock([load(name) for name in RECIPES])
 
 
-__all__ = ["ARCH", "INDEPENDENT", "LockWorld", "Meaning", "small_world"]
+def small_world() -> LockWorld:
+    """The recipes above, locked for the first time."""
+    return LockWorld(load, TARGETS, write_lock(locked(Lock(), Outside(), Trees())))
+
+
+__all__ = [
+    "ARCH", "INDEPENDENT", "LockWorld", "Meaning", "Outside", "Trees", "locked", "small_world",
+]  # fmt: skip

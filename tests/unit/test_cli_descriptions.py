@@ -61,7 +61,10 @@ def of(kind: str, name: str, *places: str, digest: str = "") -> SourceDescriptio
         ),
         (GoModule(path="e/m", version="v1", h1="h1:x="), of("go-module", "e/m@v1", "GOPROXY",
                                                             digest="h1:x=")),
-        (GoModFiles(mods=(), modules=()), of("go-mod-files", "0 go.mod files", "GOPROXY")),
+        (
+            GoModFiles(go_sum="ab" * 32, modules=()),
+            of("go-mod-files", "go.mod files of go.sum abababababab", "GOPROXY"),
+        ),
         (
             GoToolchain(version="1.2", platform="linux-amd64", h1="h1:y="),
             of("go-toolchain", "go1.2.linux-amd64", "GOPROXY", digest="h1:y="),

@@ -68,7 +68,7 @@ exports: {path: [bin, sbin], env: {CC: "cc-${arch}"}}
 MODULES = GoModuleSet(
     specs=(),
     modules=(("e.org/Upper/m", "v1.0.0-RC", "h1:a="), ("e.org/b", "v2.0.0", "h1:b=")),
-    mods=(("e.org/Upper/m", "v1.0.0-RC", "h1:c="), ("e.org/b", "v2.0.0", "h1:d=")),
+    go_sum="cd" * 32,
 )
 
 
@@ -227,10 +227,34 @@ def test_go_modules_lie_where_the_go_command_looks_for_them():
     assert [path for path, _ in cache.parts] == ["", "e.org/!upper/m@v1.0.0-!r!c", "e.org/b@v2.0.0"]
     sources = [linked.derivations[digest] for _, digest in cache.parts]
     assert [each.source for each in sources if isinstance(each, Fetch)] == [
-        GoModFiles(mods=MODULES.mods, modules=MODULES.modules),
+        GoModFiles(go_sum=MODULES.go_sum, modules=MODULES.modules),
         GoModule(path="e.org/Upper/m", version="v1.0.0-RC", h1="h1:a="),
         GoModule(path="e.org/b", version="v2.0.0", h1="h1:b="),
     ]
+
+
+def test_the_go_sum_is_read_from_the_locked_source():
+    """Also if a folder stands for the source: the lock is what was made from the locked one."""
+    for overrides in ({}, {"app": PathSource(path="/clone")}):
+        linked, step = link(overrides=overrides)
+        cache = at(linked, step, "in/go-modules")
+        assert isinstance(cache, Merge)
+        listed = linked.derivations[cache.parts[0][1]]
+        assert isinstance(listed, Fetch)
+        assert listed.go_sum is not None
+        assert listed.inputs == (listed.go_sum.derivation,)
+        source = linked.derivations[listed.go_sum.derivation]
+        assert isinstance(source, Fetch)
+        assert isinstance(source.source, GitSource)
+        assert listed.go_sum.path == "go.sum"
+        assert listed.digest == Fetch(source=listed.source).digest
+
+
+def test_a_source_of_several_trees_has_no_go_sum():
+    git = GitSource(url="u", commit="1" * 40, tree="1" * 40, date=86400)
+    parts = (git, UrlSource(urls=("b",), sha256="b" * 64))
+    with pytest.raises(RecipeError, match="more than one tree: it has no"):
+        link(pins=Pins(parts={"app/app": parts}))
 
 
 def test_a_source_of_several_parts_is_laid_together():

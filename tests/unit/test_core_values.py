@@ -10,14 +10,21 @@ from rvbuild.core.action import Action, Command, InputRoot, Mount, Outcome, inpu
 from rvbuild.core.digest import EMPTY, Digest
 from rvbuild.core.errors import RecipeError, RvbuildError, VerificationError
 from rvbuild.core.graph import RecipeGraph, Target, parse_target
-from rvbuild.core.lock import spec_text
 from rvbuild.core.overlay import union
 from rvbuild.core.paths import check_name
 from rvbuild.core.pinned import Values
 from rvbuild.core.platform import Platform
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.source import DebianFile, GoModFiles, PathSource, UrlSource, Wheel, file_name
-from rvbuild.core.tree import Directory, DirectoryNode, File, Symlink, Tree, to_pb
+from rvbuild.core.spec_text import spec_text
+from rvbuild.core.tree import (
+    Directory,
+    DirectoryNode,
+    File,
+    Symlink,
+    Tree,
+    to_pb,
+)
 
 A, B = Digest.of(b"a"), Digest.of(b"b")
 
@@ -255,7 +262,7 @@ def test_what_is_no_outcome(data: bytes):
         (PathSource(path="/home/me/src/"), "src"),
         (PathSource(path="/"), "/"),
         (Wheel(project="p", version="1", filename="p.whl", sha256="s"), "p.whl"),
-        (GoModFiles(mods=(("a", "v1", "h"),), modules=()), "1 go.mod files"),
+        (GoModFiles(go_sum="ab" * 32, modules=()), "go.mod files of go.sum abababababab"),
     ],
 )
 def test_sources_have_names_for_people(source: UrlSource | PathSource | Wheel, label: str):

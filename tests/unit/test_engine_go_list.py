@@ -51,7 +51,7 @@ class Pins:
 
     def modules(self, _recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
         self.asked.append(spec)
-        return GoModuleSet(specs=(), modules=(), mods=())
+        return GoModuleSet(specs=(), modules=(), go_sum="")
 
 
 class Ran:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import io
 import re
@@ -10,13 +11,14 @@ import struct
 import subprocess
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 from go_command import go, needs_go
 
 from rvbuild.core.errors import LockError, SourceError, VerificationError
@@ -187,7 +189,7 @@ def test_the_go_command_agrees(http_client: Transport, h1: str, tmp_path: Path):
     with proxy({**GOOD, **info}) as server:
         goproxy = asking(http_client, server.url)
         with store.new_tree() as tree:
-            files = GoModFiles(mods=((MODULE, VERSION, MOD_H1),), modules=((MODULE, VERSION, h1),))
+            files = mod_files([(MODULE, VERSION, MOD_H1)], [(MODULE, VERSION, h1)])
             GoModFilesFetcher(goproxy).fetch(files, tree, quiet)
             download = tree.commit()
         with store.new_tree() as tree:
@@ -202,6 +204,18 @@ def test_the_go_command_agrees(http_client: Transport, h1: str, tmp_path: Path):
         f"go: downloading {MODULE} {VERSION}\n".encode(),
     )
     assert (offline.returncode, offline.stderr) == (0, b"")
+
+
+Sums = Iterable[tuple[str, str, str]]
+
+
+def mod_files(mods: Sums, modules: Sums = ()) -> GoModFiles:
+    """The go.mod files of a go.sum that says just this."""
+    needed = tuple(modules)
+    lines = [f"{path} {version} {h1}" for path, version, h1 in needed]
+    lines += [f"{path} {version}/go.mod {h1}" for path, version, h1 in mods]
+    text = "".join(f"{line}\n" for line in lines).encode()
+    return GoModFiles(go_sum=hashlib.sha256(text).hexdigest(), modules=needed, text=text)
 
 
 def listed(folder: Path, **settings: str) -> subprocess.CompletedProcess[bytes]:
@@ -224,7 +238,7 @@ def test_another_content_is_refused_with_both_hashes(http_client: Transport, h1:
 
 def test_a_go_mod_that_changed_is_refused(http_client: Transport):
     with proxy({MOD_AT: b"module evil\n"}) as server:
-        files = GoModFiles(mods=((MODULE, VERSION, MOD_H1),), modules=())
+        files = mod_files([(MODULE, VERSION, MOD_H1)])
         with pytest.raises(VerificationError, match="not the pinned one"):
             GoModFilesFetcher(asking(http_client, server.url)).fetch(files, DigestSink(), quiet)
 
@@ -435,9 +449,7 @@ def test_go_mod_files_are_laid_out_as_a_module_cache(http_client: Transport, h1:
     seen: list[tuple[int, int]] = []
     sink = DigestSink()
     with proxy({**GOOD, **others}) as server:
-        files = GoModFiles(
-            mods=((MODULE, VERSION, MOD_H1), *mods), modules=((MODULE, VERSION, h1),)
-        )
+        files = mod_files([(MODULE, VERSION, MOD_H1), *mods], [(MODULE, VERSION, h1)])
         goproxy = asking(http_client, server.url)
         GoModFilesFetcher(goproxy).fetch(files, sink, lambda *a: seen.append(a))
     found = paths(sink)
@@ -448,11 +460,34 @@ def test_go_mod_files_are_laid_out_as_a_module_cache(http_client: Transport, h1:
     assert seen == [(n, 51) for n in range(1, 52)]
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"text": b""}, "not the locked one"),
+        ({"modules": ((MODULE, VERSION, MOD_H1),)}, f"does not have {MODULE} {VERSION} as it is"),
+        ({"modules": (("example.org/n", VERSION, MOD_H1),)}, "does not have example.org/n"),
+    ],
+)
+def test_a_go_sum_that_is_not_the_locked_one_is_refused(
+    http_client: Transport, h1: str, change: dict[str, Any], says: str
+):
+    """Before anybody is asked for a go.mod file."""
+    files = mod_files([(MODULE, VERSION, MOD_H1)], [(MODULE, VERSION, h1)])
+    with proxy(GOOD) as server:
+        fetcher = GoModFilesFetcher(asking(http_client, server.url))
+        fetcher.fetch(files, DigestSink(), quiet)
+        before = len(server.asked)
+        with pytest.raises(VerificationError, match=says) as caught:
+            fetcher.fetch(evolve(files, **change), DigestSink(), quiet)
+    assert len(server.asked) == before
+    assert "rvbuild lock" in (caught.value.hint or "")
+
+
 def test_one_missing_go_mod_stops_the_rest(http_client: Transport):
     mods = tuple((f"example.org/m{n}", "v0.1.0", MOD_H1) for n in range(500))
     with proxy({}) as server, pytest.raises(SourceError, match=r"go\.mod"):
         GoModFilesFetcher(asking(http_client, server.url)).fetch(
-            GoModFiles(mods=mods, modules=()), DigestSink(), quiet
+            mod_files(mods), DigestSink(), quiet
         )
     assert len(server.asked) < 100
 

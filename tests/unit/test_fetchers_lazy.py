@@ -31,6 +31,7 @@ from rvbuild.fetchers.sinks import DigestSink
 
 Site = Any  # conftest.py has it; a test file imports no other
 
+SUM = b"f.invalid/m v1.0.0/go.mod h1:" + b"A" * 43 + b"=\n"
 SOURCES = [
     GitSource(url="https://f.invalid/a", commit="1" * 40, tree="2" * 40, date=0),
     Wheel(project="p", version="1", filename="p-1-py3-none-any.whl", sha256="0" * 64),
@@ -40,7 +41,7 @@ SOURCES = [
     UrlSource(urls=("https://f.invalid/a.tgz",), sha256="0" * 64),
     GoModule(path="f.invalid/m", version="v1.0.0", h1="h1:x"),
     GoToolchain(version="1.23.6", platform="linux-amd64", h1="h1:x"),
-    GoModFiles(mods=(("f.invalid/m", "v1.0.0", "h1:x"),), modules=()),
+    GoModFiles(go_sum=hashlib.sha256(SUM).hexdigest(), modules=(), text=SUM),
 ]
 
 

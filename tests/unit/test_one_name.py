@@ -16,6 +16,7 @@ PORT = "a port of the core, and an adapter of it"
 FILES = {
     "__init__": "every package has one",
     "build": COMMAND,
+    "codec": "of each kind of source",
     "lock": f"{YAML}; {COMMAND}",
     "locks": PORT,
     "recipe": YAML,

@@ -140,18 +140,19 @@ def test_architectures_may_each_have_their_own_value():
     assert read_recipe(text.encode(), "r", "r.yaml").per_architecture["riscv64"] == {"a": "c"}
 
 
-HEAD = "lock: 1\npins: {}\nsources:\n  a/b:\n    spec: s\n    parts: %s\ngo-modules: {}\n"
+REST = "module-sets: {}\ndebian-packages: {}\ngo-modules: {}\n"
+HEAD = f"lock: 2\npins: {{}}\nsources:\n  a/b:\n    spec: s\n    parts: %s\n{REST}"
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("lock: 1\npins: []\nsources: {}\ngo-modules: {}\n", "'pins' must be a mapping"),
-        ("lock: 1\nsources: {}\ngo-modules: {}\n", "'pins' is missing"),
+        (f"lock: 2\npins: []\nsources: {{}}\n{REST}", "'pins' must be a mapping"),
+        (f"lock: 2\nsources: {{}}\n{REST}", "'pins' is missing"),
         (HEAD % "[]", "at least one source"),
-        (HEAD % "x", "at least one source"),
+        (HEAD % "x", "'parts' must be a list"),
         (HEAD % "[{kind: path, path: p, digest: abc}]", "must be the digest of a tree"),
-        ("lock: 1\npins: {}\nsources: {}\ngo-modules: {}\nmore: 1\n", "unknown key 'more'"),
+        (f"lock: 2\npins: {{}}\nsources: {{}}\n{REST}more: 1\n", "unknown key 'more'"),
     ],
 )
 def test_locks_of_another_form(text: str, says: str):

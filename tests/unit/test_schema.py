@@ -10,7 +10,9 @@ from jsonschema import Draft202012Validator
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.graph import RecipeGraph, Target, with_checkers
 from rvbuild.core.variants import Variants
+from rvbuild.kinds.table import TAGS
 from rvbuild.recipes_yaml.collection import RecipeCollection
+from rvbuild.recipes_yaml.format_page import with_kinds
 from rvbuild.recipes_yaml.recipe import read_recipe
 from rvbuild.recipes_yaml.schema import lock_schema, recipe_schema, write_schemas
 
@@ -28,6 +30,13 @@ def accepted_by_reader(text: str) -> bool:
 
 def accepted_by_schema(text: str) -> bool:
     return Draft202012Validator(recipe_schema()).is_valid(yaml.safe_load(text))
+
+
+def test_the_checked_in_page_has_the_generated_kinds():
+    """`python -m rvbuild.recipes_yaml.format_page docs/format.md` mends this."""
+    page = (ROOT / "docs/format.md").read_text()
+    assert page == with_kinds(page)
+    assert all(f"\n| `{tag}` | " in page for tag in TAGS)
 
 
 def test_the_checked_in_schemas_are_the_generated_ones(tmp_path: Path):

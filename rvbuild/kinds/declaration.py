@@ -1,0 +1,163 @@
+"""The declaration of a kind's facts: reading, writing and the schema of a lock follow from it.
+
+Knows: which forms a fact can have. Must not know: YAML, which kinds there are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Union
+
+from attrs import field, frozen
+
+from rvbuild.core.canonical import Json
+from rvbuild.core.digest import Digest
+from rvbuild.core.source import LAST_DATE, Source
+
+Text = Union[str, tuple[str, ...]]
+"""A fact in a lock: one text, or a list."""
+
+
+@frozen
+class Form:
+    """How a fact is spelled.
+
+    Attributes:
+        parse: From a lock's text; raises ValueError with what is wrong, to follow the name.
+        show: To a lock's text.
+        schema: JSON Schema.
+        many: Whether it is a list.
+    """
+
+    parse: Callable[[Any], Any]
+    show: Callable[[Any], Text]
+    schema: Json
+    many: bool = False
+
+
+@frozen(kw_only=True)
+class Fact:
+    """One fact: its name in the lock, its form, and the value's attribute if called otherwise."""
+
+    name: str
+    form: Form
+    attribute: str = ""
+    optional: bool = False
+
+    def of(self, source: Source) -> Text:
+        """What a source has."""
+        return self.form.show(getattr(source, self.attribute or self.name))
+
+
+@frozen(kw_only=True)
+class Section:
+    """A section of the lock where each thing of a kind has one line, whoever names it.
+
+    ``name`` is the section's; ``key`` are the facts that name a thing, in order.
+    """
+
+    name: str
+    key: tuple[str, ...]
+
+
+@frozen(kw_only=True)
+class Kind:
+    """A kind of source.
+
+    Attributes:
+        tag: Its name in recipes and locks.
+        source: The class of its sources.
+        facts: In the order of the lock.
+        identity: What a key has of it, for docs/format.md.
+        origin: Where its bytes come from, for docs/format.md.
+        section: Where facts stand that several entries share.
+    """
+
+    tag: str
+    source: Callable[..., Source]
+    facts: tuple[Fact, ...]
+    identity: str
+    origin: str
+    section: Section | None = field(default=None)
+
+    @property
+    def shared(self) -> tuple[Fact, ...]:
+        """The facts that stand in the section."""
+        key = self.section.key if self.section else ()
+        return tuple(fact for fact in self.facts if fact.name not in key)
+
+    def show(self, source: Source) -> dict[str, Text]:
+        """Every fact of a source by its name; an optional one that is empty is left out."""
+        shown = {fact.name: fact.of(source) for fact in self.facts}
+        return {
+            fact.name: shown[fact.name]
+            for fact in self.facts
+            if shown[fact.name] or not fact.optional
+        }
+
+    def make(self, values: Mapping[str, object]) -> Source:
+        """The source that has these values of facts.
+
+        Raises:
+            RecipeError: no source can have them.
+        """
+        return self.source(
+            **{f.attribute or f.name: values[f.name] for f in self.facts if f.name in values}
+        )
+
+
+# ---- forms
+
+
+def _hex(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", text):
+        msg = "must be a digest in lower-case hex"
+        raise ValueError(msg)
+    return text
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
+        msg = f"must be a whole number, not {text!r}"
+        raise ValueError(msg)
+    return int(text)
+
+
+def _date(text: str) -> int:
+    date = _number(text)
+    if date > LAST_DATE:
+        msg = f"is after the year 9999: {date}"
+        raise ValueError(msg)
+    return date
+
+
+def _flag(text: str) -> bool:
+    if text not in {"true", "false"}:
+        msg = f"must be true or false, not {text!r}"
+        raise ValueError(msg)
+    return text == "true"
+
+
+def _tree(text: str) -> str:
+    try:
+        Digest.parse(text)
+    except ValueError as cause:
+        msg = f"must be the digest of a tree: {cause}"
+        raise ValueError(msg) from cause
+    return text
+
+
+TEXT_SCHEMA: Json = {"type": ["string", "number", "boolean"]}
+_NUMBER: Json = {"type": ["integer", "string"], "pattern": "^[0-9]{1,18}$", "minimum": 0}
+_TEXTS: Json = {"type": "array", "items": TEXT_SCHEMA, "uniqueItems": True}
+
+TEXT = Form(str, str, TEXT_SCHEMA)
+HEX = Form(_hex, str, {"type": "string", "pattern": "^([0-9a-f]{40}|[0-9a-f]{64})$"})
+NUMBER = Form(_number, str, _NUMBER)
+DATE = Form(_date, str, _NUMBER)
+FLAG = Form(
+    _flag, lambda value: "true" if value else "false", {"enum": [True, False, "true", "false"]}
+)
+TREE = Form(_tree, str, {"type": "string", "pattern": "^[0-9a-f]{64}/[0-9]+$"})
+TEXTS = Form(tuple, tuple, _TEXTS, many=True)

@@ -1,0 +1,22 @@
+"""Facts of a commit's tree."""
+
+from __future__ import annotations
+
+from rvbuild.core.source import GitSource
+from rvbuild.kinds.declaration import DATE, HEX, TEXT, TEXTS, Fact, Kind
+
+KINDS = {
+    "git": Kind(
+        tag="git",
+        source=GitSource,
+        identity="`tree`, `paths`",
+        origin="`url` and mirrors; `commit` and `tree` are recomputed",
+        facts=(
+            Fact(name="url", form=TEXT),
+            Fact(name="commit", form=HEX),
+            Fact(name="tree", form=HEX),
+            Fact(name="date", form=DATE),
+            Fact(name="paths", form=TEXTS, optional=True),
+        ),
+    )
+}

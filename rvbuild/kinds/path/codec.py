@@ -1,0 +1,16 @@
+"""Facts of a folder of this machine."""
+
+from __future__ import annotations
+
+from rvbuild.core.source import PathSource
+from rvbuild.kinds.declaration import TEXT, TREE, Fact, Kind
+
+KINDS = {
+    "path": Kind(
+        tag="path",
+        source=PathSource,
+        identity="`digest`",
+        origin="a folder of this machine; refused by `--release`",
+        facts=(Fact(name="path", form=TEXT), Fact(name="digest", form=TREE)),
+    )
+}

@@ -1,0 +1,45 @@
+"""The part of docs/format.md that follows from the declarations of kinds.
+
+Knows: Markdown. Must not know: what the facts of a kind are.
+Run: ``python -m rvbuild.recipes_yaml.format_page docs/format.md``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from rvbuild.kinds.declaration import Kind
+from rvbuild.kinds.table import TAGS, kind
+
+BEGIN, END = "<!-- kinds: generated -->\n", "<!-- /kinds -->\n"
+
+
+def with_kinds(page: str) -> str:
+    """The page with its table of kinds written anew between the two comments."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return before + BEGIN + "\n".join(_rows()) + "\n" + END + after
+
+
+def _rows() -> Iterator[str]:
+    yield "| kind of part | facts | identity | where its bytes come from |"
+    yield "|---|---|---|---|"
+    for tag in TAGS:
+        declared = kind(tag)
+        yield f"| `{tag}` | {_facts(declared)} | {declared.identity} | {declared.origin} |"
+
+
+def _facts(declared: Kind) -> str:
+    """The facts as an entry has them, or as the line of the section does."""
+    if declared.section is None:
+        return ", ".join(f"`{f.name}`" + (" (optional)" * f.optional) for f in declared.facts)
+    key = " ".join(name.upper() for name in declared.section.key)
+    others = " ".join(fact.name.upper() for fact in declared.shared)
+    return f"`{key}: {others}` in `{declared.section.name}`"
+
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1])
+    path.write_text(with_kinds(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,137 @@
+"""A Lock to the text of `rvbuild.lock`: sorted YAML, one fact a line, each fact once.
+
+Knows: the file's form (docs/format.md). Must not know: recipes, how pins are found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar, Union
+
+from rvbuild.core.canonical import Json, encode
+from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
+from rvbuild.core.source import Source
+from rvbuild.core.spec_text import flow_scalar
+from rvbuild.kinds.declaration import Kind
+from rvbuild.kinds.table import SECTIONS, kind, kind_of
+
+VERSION = 2
+CHECK_DIGITS = 16
+_HEAD = "# Written by `rvbuild lock`: every source with its content. Change recipes, not this.\n"
+_PLAIN = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_./@+~%=,:!*-]*(?<!:)\Z")
+_WORDS = re.compile(
+    r"[A-Za-z0-9/][A-Za-z0-9_./@+~%=,:!*-]*(?<!:)(?: [A-Za-z0-9_./@+~%=,:!*-]+(?<!:))*\Z"
+)
+
+Entry = Union[PinValue, LockedSource, GoModuleSet]
+_Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
+
+
+def write_lock(lock: Lock) -> str:
+    """The text of a lock; the same lock always gives the same text."""
+    return _HEAD + "\n".join(_lines(lock)) + "\n"
+
+
+def check_of(key: str, entry: Entry) -> str:
+    """Tells an entry from one with any other fact, those that stand in shared lines too.
+
+    So a shared line needs no check of its own, and two branches that add one do not meet there.
+    """
+    facts = encode([key, _meaning(entry)])
+    return hashlib.sha256(facts).hexdigest()[:CHECK_DIGITS]
+
+
+def _meaning(entry: Entry) -> Json:
+    if isinstance(entry, PinValue):
+        return [entry.value, entry.source, entry.file, entry.line, entry.spec]
+    if isinstance(entry, GoModuleSet):
+        return [entry.specs, entry.go_sum, [*map(" ".join, entry.modules)]]
+    parts = ((kind_of(part), part) for part in entry.parts)
+    return [entry.spec, [[each.tag, each.show(part)] for each, part in parts]]
+
+
+def _lines(lock: Lock) -> Iterator[str]:
+    yield f"lock: {VERSION}"
+    yield from _section("pins", lock.pins, _pin_lines)
+    yield from _section("sources", lock.sources, _source_lines)
+    yield from _section("module-sets", lock.go_modules, _set_lines)
+    for name, tag in SECTIONS.items():
+        lines = sorted(set(_shared_lines(kind(tag), _things(lock, tag))))
+        yield f"{name}:" if lines else f"{name}: {{}}"
+        yield from lines
+
+
+def _section(
+    name: str, entries: Mapping[str, _Entry], lines_of: Callable[[_Entry], Iterable[str]]
+) -> Iterator[str]:
+    yield f"{name}:" if entries else f"{name}: {{}}"
+    for key, entry in sorted(entries.items()):
+        yield f"  {_scalar(key)}:"
+        yield from lines_of(entry)
+        yield f"    check: {_scalar(check_of(key, entry))}"
+
+
+def _scalar(text: str) -> str:
+    return flow_scalar(text, _PLAIN)
+
+
+def _pin_lines(pin: PinValue) -> Iterator[str]:
+    facts = {"value": pin.value, "source": pin.source, "file": pin.file}
+    yield from (f"    {name}: {_scalar(text)}" for name, text in facts.items())
+    yield f"    line: {pin.line}"
+    yield f"    spec: {pin.spec}"
+
+
+def _source_lines(source: LockedSource) -> Iterator[str]:
+    yield f"    spec: {source.spec}"
+    yield "    parts:"
+    for part in source.parts:
+        yield from _part_lines(part)
+
+
+def _part_lines(part: Source) -> Iterator[str]:
+    declared = kind_of(part)
+    facts = declared.show(part)
+    if declared.section is not None:
+        yield f"      - {declared.tag}: {_thing(declared, part)}"
+        return
+    yield f"      - kind: {declared.tag}"
+    for name, value in facts.items():
+        if isinstance(value, tuple):
+            yield f"        {name}:"
+            yield from (f"          - {_scalar(text)}" for text in value)
+        else:
+            yield f"        {name}: {_scalar(value)}"
+
+
+def _thing(declared: Kind, part: Source) -> str:
+    """The name of a thing in the section of its kind."""
+    facts = declared.show(part)
+    key = declared.section.key if declared.section else ()
+    return flow_scalar(" ".join(str(facts[name]) for name in key), _WORDS)
+
+
+def _set_lines(modules: GoModuleSet) -> Iterator[str]:
+    yield "    specs:" if modules.specs else "    specs: []"
+    yield from (f"      - {spec}" for spec in modules.specs)
+    yield f"    go-sum: {_scalar(modules.go_sum)}"
+    yield "    modules: |" if modules.modules else "    modules: ''"
+    yield from (f"      {path} {version}" for path, version, _ in modules.modules)
+
+
+def _things(lock: Lock, tag: str) -> Iterator[Source]:
+    """Everything of a kind that any entry names."""
+    for source in lock.sources.values():
+        yield from (part for part in source.parts if kind_of(part).tag == tag)
+    if tag == "go-module":
+        for each in lock.go_modules.values():
+            yield from each.sources()
+
+
+def _shared_lines(declared: Kind, things: Iterable[Source]) -> Iterator[str]:
+    for thing in things:
+        facts = (fact.of(thing) for fact in declared.shared)
+        texts = " ".join(str(text) for text in facts)
+        yield f"  {_thing(declared, thing)}: {flow_scalar(texts, _WORDS)}"
