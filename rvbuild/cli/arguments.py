@@ -155,6 +155,12 @@ def _parser() -> tuple[_Parser, Mapping[str, argparse.ArgumentParser]]:
     lock.add_argument(
         "--check", action="store_true", help="write nothing; fail if the lock would change"
     )
+    lock.add_argument(
+        "--merge",
+        nargs=3,
+        metavar=("BASE", "OURS", "THEIRS"),
+        help="put two locks together in OURS: what git runs, see docs/format.md",
+    )
 
     fetch = command("fetch", "bring the sources of targets into the store", *pinned, telling)
     fetch.add_argument("targets", nargs="*", metavar="TARGET")

@@ -16,6 +16,7 @@ from rvbuild.app.session import Session, lock_at
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.lock_file import put_lock
 from rvbuild.cli.memo import Memo
+from rvbuild.cli.merge import merge_command
 from rvbuild.cli.messages import count_text
 from rvbuild.cli.words import run_of
 from rvbuild.core.derivation import Derivation, Fetch
@@ -69,6 +70,8 @@ class _Outputs:
 
 def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild lock [RECIPE…]`."""
+    if arguments.merge:
+        return merge_command(*arguments.merge)
     path = _own_lock(workspace)
     with run_of(arguments, workspace) as session:
         mend = not arguments.check

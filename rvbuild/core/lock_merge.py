@@ -1,0 +1,133 @@
+"""Two locks that began as one, put together: what a merge of two branches does.
+
+Knows: which facts depend on which. Must not know: git, files, recipes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from attrs import evolve, field, frozen
+
+from rvbuild.core.contents import two_contents
+from rvbuild.core.lock import GoModuleSet, Lock, PinValue
+from rvbuild.core.names import SetRef, SourceRef
+
+_Entry = TypeVar("_Entry")
+
+
+@frozen
+class Merged:
+    """A lock, and the keys that it is without because nobody can say what they are now."""
+
+    lock: Lock
+    lost: tuple[str, ...]
+
+
+def merge_locks(base: Lock, ours: Lock, theirs: Lock) -> Merged:
+    """What both sides changed since ``base``.
+
+    Rules, for each entry:
+
+    1. Only one side changed it: it is as on that side. Example: ours locks a new recipe, theirs
+       gives another one a new version; both stand.
+    2. Both sides changed it alike: it is as on both.
+    3. Both changed a set of Go modules, of the same go.sum: the specs of both sides, and every
+       module that either side has. One too many does no harm. (Specs are not counted: where one
+       side's last recipe with a spec goes and the other side's first one comes, builds refuse.)
+    4. One side changed it, and the other side changed the source that it was read from: nobody
+       can say what it is. Example: theirs moves ``k3s-source`` to another commit, ours locks a
+       new recipe that reads its version there.
+    5. Anything else that both changed, and two contents of one thing: nobody can say either.
+
+    Entries of rules 4 and 5 are left out. `rvbuild lock` finds them again.
+    """
+    sides = _Sides(base, ours, theirs)
+    pins = sides.merged(lambda lock: lock.pins, sides.is_pin_of)
+    sources = sides.merged(lambda lock: lock.sources, lambda *_: False)
+    sets = sides.merged(lambda lock: lock.go_modules, sides.is_set_of, sides.union)
+    sets = {key: held for key, held in sets.items() if held.specs}
+    lock = Lock(pins=pins, sources=sources, go_modules=sets, file=ours.file)
+    wrong = {word[1] for _, *words in two_contents(lock) for word in words}
+    lock = evolve(
+        lock,
+        sources={key: entry for key, entry in sources.items() if key not in wrong},
+        go_modules={key: entry for key, entry in sets.items() if key not in wrong},
+    )
+    return Merged(lock, tuple(sorted({*sides.lost, *wrong})))
+
+
+def _no_union(_base: object, _ours: object, _theirs: object) -> None:
+    return None
+
+
+@frozen
+class _Sides:
+    """The three locks.
+
+    Attributes:
+        lost: The keys of which nobody can say what they are.
+    """
+
+    base: Lock
+    ours: Lock
+    theirs: Lock
+    lost: set[str] = field(factory=set, init=False)
+
+    def merged(
+        self,
+        entries: Callable[[Lock], Mapping[str, _Entry]],
+        is_of: Callable[[str, _Entry, set[str]], bool],
+        union: Callable[[_Entry | None, _Entry | None, _Entry | None], _Entry | None] = _no_union,
+    ) -> dict[str, _Entry]:
+        """The entries of one section.
+
+        Args:
+            entries: The section of a lock.
+            is_of: Whether an entry was read from one of some sources, by their keys.
+            union: Both sides' entry, if there is one that is right for both.
+        """
+        base, ours, theirs = entries(self.base), entries(self.ours), entries(self.theirs)
+        known: dict[str, _Entry] = {}
+        for key in sorted({*ours, *theirs}):
+            was, mine, other = base.get(key), ours.get(key), theirs.get(key)
+            entry, moved = mine, set[str]()
+            if mine == was:
+                entry, moved = other, self._moved(self.ours)
+            elif other == was:
+                moved = self._moved(self.theirs)
+            elif mine != other:
+                entry = union(was, mine, other)
+                if entry is None:
+                    self.lost.add(key)
+            if entry is not None and entry != was and is_of(key, entry, moved):
+                entry = None
+                self.lost.add(key)
+            if entry is not None:
+                known[key] = entry
+        return known
+
+    def _moved(self, side: Lock) -> set[str]:
+        """The sources that a side has otherwise than ``base``."""
+        was = self.base.sources
+        return {key for key, held in side.sources.items() if key in was and was[key] != held}
+
+    def is_pin_of(self, _key: str, pin: PinValue, moved: set[str]) -> bool:
+        return pin.source in {SourceRef.parse(key).recipe for key in moved}
+
+    def is_set_of(self, key: str, _held: GoModuleSet, moved: set[str]) -> bool:
+        return str(SetRef.parse(key).source) in moved
+
+    def union(
+        self, base: GoModuleSet | None, ours: GoModuleSet | None, theirs: GoModuleSet | None
+    ) -> GoModuleSet | None:
+        """See rule 3; a side without the set is one whose last user of it went."""
+        sets = [side for side in (ours, theirs) if side is not None]
+        if len({side.go_sum for side in sets}) != 1:
+            return None
+        was = {*base.specs} if base else set()
+        mine, other = ({*side.specs} if side else set() for side in (ours, theirs))
+        specs = (mine & other) | ((mine ^ other) - was)
+        modules = {module for side in sets for module in side.modules}
+        return evolve(sets[0], specs=tuple(sorted(specs)), modules=tuple(sorted(modules)))

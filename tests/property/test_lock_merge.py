@@ -1,0 +1,258 @@
+"""Two branches change a lock: what git makes of it is the lock of both."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+
+import pytest
+from attrs import define, field, frozen
+from lock_world import ARCH, Outside
+
+from rvbuild.core.digest import Digest
+from rvbuild.core.lock import Lock
+from rvbuild.core.lock_merge import Merged, merge_locks
+from rvbuild.core.pinned import Locked
+from rvbuild.core.recipe import GoModulesSpec, Recipe
+from rvbuild.core.source import GitSource, Source
+from rvbuild.core.tree import File, Nested
+from rvbuild.engine.go_list import Import
+from rvbuild.engine.resolve import Resolver
+from rvbuild.recipes_yaml.lock import read_lock, write_lock
+from rvbuild.recipes_yaml.recipe import read_recipe
+
+PAIRS = 200
+BY_GIT = int(os.environ.get("RVBUILD_MERGES", "12"))
+H1 = "h1:" + "A" * 43 + "="
+
+KINDS = {
+    "url": "sources: {{s: {{url: 'https://e.org/{name}-{n}.tar.gz'}}}}\nbuild: x\n",
+    "git": "sources: {{s: {{git: 'https://e.org/{name}', commit: {n:040}}}}}\nbuild: x\n",
+    "debian": "kind: tool\nsources: {{s: {{debian: [p{n}, q{name}], suite: s}}}}\nbuild: x\n",
+    "module": "sources: {{s: {{go-module: e.org/m{n}, version: v1.{n}.0}}}}\nbuild: x\n",
+    "pin": "version: {{from: k, shell: V{n}, file: v.sh}}\nbuild: x\n",
+    "set": "inputs: {{build: [go], go-modules: {{from: k, packages: [./{n}{name}]}}}}\nbuild: x\n",
+}
+NAMES = tuple(f"r{number}" for number in range(12))
+Texts = Mapping[str, str]
+
+
+def recipe_text(name: str, chance: Random) -> str:
+    return KINDS[chance.choice(sorted(KINDS))].format(name=name, n=chance.randrange(8))
+
+
+def upstream(commit: int) -> str:
+    return f"kind: source\nsources: {{k: {{git: 'https://e.org/k', commit: {commit:040}}}}}\n"
+
+
+@define
+class Trees:
+    """Every file of a commit has its number in it."""
+
+    blobs: dict[Digest, bytes] = field(factory=dict)
+
+    def root(self, source: Source) -> Digest:
+        return Digest.of(source.commit[-1].encode() if isinstance(source, GitSource) else b"")
+
+    def nested(self, root: Digest) -> Nested:
+        commit = next(n for n in range(10) if Digest.of(str(n).encode()) == root)
+        sums = (
+            f"e.org/m{n} v1.{commit}.0 {H1}\ne.org/m{n} v1.{commit}.0/go.mod {H1}\n"
+            for n in range(8)
+        )
+        pins = "".join(f"V{n}=v{n}.{commit}\n" for n in range(8))
+        texts = {"v.sh": pins.encode(), "go.sum": "".join(sums).encode()}
+        self.blobs.update((Digest.of(text), text) for text in texts.values())
+        return {name: File(Digest.of(text)) for name, text in texts.items()}
+
+    def read(self, blob: Digest) -> bytes:
+        return self.blobs[blob]
+
+
+@frozen
+class Project:
+    """Recipes by their texts."""
+
+    texts: Texts
+
+    def recipe(self, name: str, _asked_at: str | None = None) -> Recipe:
+        return read_recipe(self.texts[name].encode(), name, f"{name}.yaml")
+
+    def imports(self, _recipe: Recipe, spec: GoModulesSpec) -> set[Import]:
+        """Package N imports module N, and the one that all import."""
+        numbers = {int(package[2]) for package in spec.packages} | {0}
+        commit = int(self.texts["k"].rsplit(": ", 1)[1].rstrip("}\n"))
+        return {
+            Import(package=f"e.org/m{n}", path=f"e.org/m{n}", version=f"v1.{commit}.0")
+            for n in numbers
+        }
+
+    def lock(self, old: Lock | None = None) -> Lock:
+        resolver = Resolver(
+            recipes=self,
+            registries=Outside(),
+            trees=Trees(),
+            build_arch=ARCH,
+            old=old or Lock(),
+            imports=self.imports,
+        )
+        return resolver.lock([self.recipe(name) for name in sorted(self.texts)])
+
+    def accepts(self, lock: Lock) -> None:
+        """Raises LockError if the lock is not one of these recipes."""
+        again = read_lock(write_lock(lock).encode(), "rvbuild.lock")
+        for name in self.texts:
+            Locked(again, self, ARCH).answer_all(self.recipe(name))
+
+
+@frozen
+class Pair:
+    """A project, and what two branches make of it."""
+
+    base: Project
+    ours: Project
+    theirs: Project
+    both: Project
+
+    def locks(self) -> tuple[Lock, Lock, Lock]:
+        base = self.base.lock()
+        return base, self.ours.lock(base), self.theirs.lock(base)
+
+    def merged(self) -> Merged:
+        return merge_locks(*self.locks())
+
+
+def pair(seed: int, *, moved: bool = False) -> Pair:
+    """Edits of different recipes; with ``moved``, ours is that of the source that others read."""
+    chance = Random(seed)  # noqa: S311 - replayed by its seed
+    names = chance.sample(NAMES, len(NAMES))
+    base: dict[str, str] = {"k": upstream(1)}
+    base |= {name: recipe_text(name, chance) for name in names[: chance.randrange(1, 10)]}
+    mine, other = names[: chance.randrange(1, 4)], names[6 : 6 + chance.randrange(1, 4)]
+    ours = {**base, "k": upstream(2)} if moved else edited(base, mine, chance)
+    theirs = edited(base, other, chance)
+    last = {name: ours if theirs.get(name) == base.get(name) else theirs for name in (*NAMES, "k")}
+    both = {name: texts[name] for name, texts in last.items() if name in texts}
+    return Pair(*map(Project, (base, ours, theirs, both)))
+
+
+def edited(base: Texts, names: list[str], chance: Random) -> dict[str, str]:
+    """Each of the recipes is added, changed or gone."""
+    texts = dict(base)
+    for name in names:
+        if chance.random() < 0.2:
+            texts.pop(name, None)
+        else:
+            texts[name] = recipe_text(name, chance)
+    return texts
+
+
+def same_but_for_more_modules(lock: Lock, fresh: Lock) -> None:
+    """A set may have a module that one side needed no longer."""
+    assert lock.pins == fresh.pins
+    assert lock.sources == fresh.sources
+    assert lock.go_modules.keys() == fresh.go_modules.keys()
+    for key, held in lock.go_modules.items():
+        of_fresh = fresh.go_modules[key]
+        assert (held.specs, held.go_sum) == (of_fresh.specs, of_fresh.go_sum)
+        assert {*held.modules} >= {*of_fresh.modules}
+
+
+def test_edits_of_different_recipes_give_the_lock_of_both():
+    for seed in range(PAIRS):
+        two = pair(seed)
+        merged = two.merged()
+        assert merged.lost == (), seed
+        two.both.accepts(merged.lock)
+        same_but_for_more_modules(merged.lock, two.both.lock())
+        base, ours, theirs = two.locks()
+        assert merge_locks(base, theirs, ours) == merged
+
+
+def test_what_was_read_from_a_source_that_moved_is_lost_and_never_stale():
+    lost = 0
+    for seed in range(PAIRS):
+        two = pair(seed, moved=True)
+        merged, fresh = two.merged(), two.both.lock()
+        for section in ("pins", "sources", "go_modules"):
+            has, should = getattr(merged.lock, section), getattr(fresh, section)
+            assert {key: should.get(key) for key in has} == has, (seed, section)
+            assert should.keys() - has.keys() <= {*merged.lost}
+        assert two.both.lock(merged.lock) == fresh
+        lost += len(merged.lost)
+    assert lost > PAIRS / 4
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    git(tmp_path, "init", "-q", "-b", "main")
+    driver = f"{sys.executable} -m rvbuild lock --merge %O %A %B"
+    git(tmp_path, "config", "merge.rvbuild-lock.driver", driver)
+    (tmp_path / ".gitattributes").write_text("rvbuild.lock merge=rvbuild-lock\n")
+    return tmp_path
+
+
+def git(folder: Path, *words: str, fine: bool = True) -> subprocess.CompletedProcess[str]:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        **dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "x"),
+        **dict.fromkeys(("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"), "x"),
+    }
+    ran = subprocess.run(
+        ("git", *words), cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0 or not fine, ran.stderr
+    return ran
+
+
+def commit(repository: Path, branch: str, locks: Mapping[str, Lock]) -> None:
+    """A branch from main with a lock for each folder."""
+    git(repository, "checkout", "-q", "-B", branch)
+    for folder, lock in locks.items():
+        path = repository / folder / "rvbuild.lock"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(write_lock(lock))
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "--allow-empty", "-m", branch)
+
+
+def merge_by_git(
+    repository: Path, pairs: Mapping[str, Pair]
+) -> tuple[subprocess.CompletedProcess[str], dict[str, Lock]]:
+    locks = {folder: two.locks() for folder, two in pairs.items()}
+    commit(repository, "main", {folder: three[0] for folder, three in locks.items()})
+    for number, branch in ((1, "ours"), (2, "theirs")):
+        git(repository, "checkout", "-q", "main")
+        commit(repository, branch, {folder: three[number] for folder, three in locks.items()})
+    git(repository, "checkout", "-q", "ours")
+    ran = git(repository, "merge", "-q", "--no-edit", "theirs", fine=False)
+    texts = {folder: (repository / folder / "rvbuild.lock").read_bytes() for folder in pairs}
+    return ran, {folder: read_lock(text, folder) for folder, text in texts.items()}
+
+
+def test_git_merges_locks_without_a_conflict(repository: Path):
+    """A folder a pair, so that one merge is many."""
+    pairs = {f"pair{seed}": pair(seed) for seed in range(BY_GIT)}
+    ran, merged = merge_by_git(repository, pairs)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    for folder, two in pairs.items():
+        two.both.accepts(merged[folder])
+        same_but_for_more_modules(merged[folder], two.both.lock())
+
+
+def test_git_says_what_is_lost_and_leaves_a_lock(repository: Path):
+    moved = (pair(seed, moved=True) for seed in range(PAIRS))
+    two = next(each for each in moved if each.merged().lost)
+    ran, merged = merge_by_git(repository, {"one": two})
+    assert ran.returncode == 1
+    assert "error: both branches changed what these entries are, or were read from" in ran.stderr
+    assert all(key in ran.stderr for key in two.merged().lost)
+    assert merged["one"] == two.merged().lock
+    assert "UU one/rvbuild.lock" in git(repository, "status", "--short").stdout
+    assert two.both.lock(merged["one"]) == two.both.lock()
