@@ -12,6 +12,7 @@ accelerators are not.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Union
 
 from attrs import asdict, field, frozen
@@ -30,7 +31,7 @@ def _encoded(kind: str, **facts: Json) -> bytes:
 
 
 @frozen(kw_only=True)
-class _Keyed:
+class _Keyed(ABC):
     """What every derivation has.
 
     Attributes:
@@ -42,9 +43,9 @@ class _Keyed:
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "key", Digest.of(self.encode()))
 
+    @abstractmethod
     def encode(self) -> bytes:
         """The canonical bytes."""
-        raise NotImplementedError
 
     @property
     def digest(self) -> str:

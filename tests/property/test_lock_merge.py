@@ -173,6 +173,12 @@ def test_edits_of_different_recipes_give_the_lock_of_both():
         assert merge_locks(base, theirs, ours) == merged
 
 
+def test_an_edit_that_both_made_is_there_once():
+    for seed in range(PAIRS):
+        base, ours, _theirs = pair(seed).locks()
+        assert merge_locks(base, ours, ours) == Merged(ours, ())
+
+
 def test_what_was_read_from_a_source_that_moved_is_lost_and_never_stale():
     lost = 0
     for seed in range(PAIRS):

@@ -97,6 +97,15 @@ def test_what_fits(spec: SourceSpec, parts: tuple[Source, ...]):
     assert source_contradiction(spec, parts, "amd64") is None
 
 
+def test_a_package_for_a_machine_that_only_a_newer_rvbuild_knows_fits():
+    spec = evolve(DEBS, architecture="sparc64")
+    parts = tuple(
+        deb(part.name, architecture="sparc64", pool=f"pool/{part.name}_1-1_sparc64.deb")
+        for part in DEB_PARTS
+    )
+    assert source_contradiction(spec, parts, "amd64") is None
+
+
 CHANGED: list[tuple[SourceSpec, tuple[Source, ...], str]] = [
     (URL, (evolve(URL_PART, urls=("https://e.org/b.tar",)),), "urls"),
     (URL, (evolve(URL_PART, urls=(*URL_PART.urls, "https://e.org/b.tar")),), "urls"),
