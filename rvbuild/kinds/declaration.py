@@ -89,12 +89,8 @@ class Kind:
 
     def show(self, source: Source) -> dict[str, Text]:
         """Every fact of a source by its name; an optional one that is empty is left out."""
-        shown = {fact.name: fact.of(source) for fact in self.facts}
-        return {
-            fact.name: shown[fact.name]
-            for fact in self.facts
-            if shown[fact.name] or not fact.optional
-        }
+        shown = [(fact, fact.of(source)) for fact in self.facts]
+        return {fact.name: text for fact, text in shown if text or not fact.optional}
 
     def make(self, values: Mapping[str, object]) -> Source:
         """The source that has these values of facts.

@@ -9,7 +9,7 @@ that are not UTF-8.
 
 from __future__ import annotations
 
-from typing import Union
+from typing import Any, Union
 
 import yaml
 from attrs import define
@@ -22,35 +22,55 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
 _NODES, _SCALAR = yaml.NodeEvent, yaml.ScalarEvent
 _ENDS = yaml.SequenceEndEvent, yaml.MappingEndEvent
+_BEGIN = yaml.Mark("", 0, 0, 0, "", 0)
 
 
 # Nodes are not frozen: nobody changes them, and a lock has thousands, which are read before
-# each build; attrs' guard would take as long as all else that is done for a scalar.
+# each build; attrs' guard would take as long as all else that is done for a scalar. For the same
+# reason a node has the parser's mark, and makes a place of it only when somebody asks.
 
 
 @define
-class Scalar:
+class _Marked:
+    """What begins at a place of a file."""
+
+    file: str
+    mark: Mark
+
+    @property
+    def where(self) -> Place:
+        return _place(self.file, self.mark)
+
+
+@define
+class Scalar(_Marked):
     """Text."""
 
     text: str
-    where: Place
 
 
 @define
-class Items:
+class Items(_Marked):
     """A sequence."""
 
     nodes: list[Node]
-    where: Place
 
 
 @define
-class Mapping:
-    """A mapping; ``keys`` has the place of each key."""
+class Mapping(_Marked):
+    """A mapping; ``marks`` are those of the keys."""
 
     nodes: dict[str, Node]
-    keys: dict[str, Place]
-    where: Place
+    marks: dict[str, Mark]
+
+    @property
+    def keys(self) -> dict[str, Place]:
+        """The place of each key."""
+        return {key: self.at(key) for key in self.marks}
+
+    def at(self, key: str) -> Place:
+        """The place of a key, or of the mapping if it does not have that."""
+        return _place(self.file, self.marks.get(key, self.mark))
 
 
 Node = Union[Scalar, Items, Mapping]
@@ -91,6 +111,10 @@ def _text(data: bytes, file: str, error: type[RvbuildError], max_bytes: int) -> 
     return text
 
 
+def _place(file: str, mark: Mark | None) -> Place:
+    return Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
+
+
 class _Parser:
     """One parse: the events' stream and where the error goes."""
 
@@ -105,54 +129,50 @@ class _Parser:
         except yaml.MarkedYAMLError as cause:
             if "nesting depth" in (cause.problem or ""):  # libyaml stops by itself, above our limit
                 msg = f"nested deeper than {MAX_DEPTH} levels"
-                raise self.error(msg, where=self._place(cause.problem_mark)) from cause
+                raise self.error(msg, where=_place(self.file, cause.problem_mark)) from cause
             found = explained(cause, text)
-            where = self._place(found.mark)
+            where = _place(self.file, found.mark)
             raise self.error(found.message, where=where, hint=found.hint) from cause
         except yaml.reader.ReaderError as cause:
             line = text.count("\n", 0, text.find(chr(cause.character))) + 1
             msg = f"the character U+{cause.character:04X} cannot stand in YAML"
             raise self.error(msg, where=Place(self.file, line), hint="remove it") from cause
 
-    def _place(self, mark: Mark | None) -> Place:
-        return Place(self.file, mark.line + 1, mark.column + 1) if mark else Place(self.file)
-
     def _fail(self, message: str, event: yaml.Event, hint: str | None = None) -> RvbuildError:
-        return self.error(message, where=self._place(event.start_mark), hint=hint)
+        return self.error(message, where=_place(self.file, event.start_mark), hint=hint)
 
     def _root(self, text: str) -> Mapping:
-        roots: list[Node] = []
+        roots = Items(self.file, _BEGIN, [])
+        into: Items | Mapping = roots
         stack: list[Items | Mapping] = []
         key: str | None = None
-        for event in yaml.parse(text, Loader=yaml.CLoader):
+        for event in iter(yaml.CLoader(text).get_event, None):
             if isinstance(event, _ENDS):
-                stack.pop()
-                continue
-            if not isinstance(event, _NODES):
-                continue
-            if event.anchor or getattr(event, "tag", None) or len(stack) >= MAX_DEPTH:
-                raise self._not_allowed(event)
-            into = stack[-1] if stack else None
-            if key is None and isinstance(into, Mapping):
-                key = self._key(event, into)
-                continue
-            node = self._node(event)
-            if isinstance(into, Items):
-                into.nodes.append(node)
-            elif into is not None:
-                into.nodes[str(key)] = node
-            else:
-                roots.append(node)
-                self._refuse_second(roots, event)
-            key = None
-            if not isinstance(node, Scalar):
-                stack.append(node)
-        return self._only_mapping(roots)
+                into = stack.pop()
+            elif isinstance(event, _NODES):
+                if event.anchor or getattr(event, "tag", None) or len(stack) >= MAX_DEPTH:
+                    raise self._not_allowed(event)
+                if key is None and isinstance(into, Mapping):
+                    key = self._key(event, into)
+                    continue
+                node = self._node(event)
+                if isinstance(into, Items):
+                    into.nodes.append(node)
+                else:
+                    into.nodes[str(key)] = node
+                    key = None
+                if not isinstance(node, Scalar):
+                    stack.append(into)
+                    into = node
+        return self._only_mapping(roots.nodes)
 
     def _only_mapping(self, roots: list[Node]) -> Mapping:
         if not roots:
             msg = "there is nothing in the file"
             raise self.error(msg, where=Place(self.file), hint=self.if_empty)
+        if len(roots) > 1:
+            msg = "a second document: only one is allowed"
+            raise self.error(msg, where=roots[1].where)
         if not isinstance(roots[0], Mapping):
             msg = "a mapping (key: value) is expected here"
             hint = "the file is lines of `key: value`, each key in the first column"
@@ -171,28 +191,21 @@ class _Parser:
             return self._fail(f"tag {tag}: tags are not allowed", event)
         return self._fail(f"nested deeper than {MAX_DEPTH} levels", event)
 
-    def _refuse_second(self, roots: list[Node], event: yaml.NodeEvent) -> None:
-        if len(roots) > 1:
-            msg = "a second document: only one is allowed"
-            raise self._fail(msg, event)
-
     def _key(self, event: yaml.NodeEvent, mapping: Mapping) -> str:
         if not isinstance(event, _SCALAR):
             msg = "a key must be text"
             raise self._fail(msg, event)
         key: str = event.value
-        if key in mapping.keys:
+        if key in mapping.marks:
             msg = f"the key {key!r} is given twice"
-            raise self._fail(msg, event, f"first given at {mapping.keys[key]}")
-        mapping.keys[key] = self._place(event.start_mark)
+            raise self._fail(msg, event, f"first given at {mapping.at(key)}")
+        mapping.marks[key] = event.start_mark  # type: ignore[assignment]  # it always has one
         return key
 
     def _node(self, event: yaml.NodeEvent) -> Node:
-        where = self._place(event.start_mark)
+        mark: Any = event.start_mark  # libyaml always has one
         if isinstance(event, _SCALAR):
-            return Scalar(event.value, where)
-        return (
-            Items([], where)
-            if isinstance(event, yaml.SequenceStartEvent)
-            else Mapping({}, {}, where)
-        )
+            return Scalar(self.file, mark, event.value)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return Items(self.file, mark, [])
+        return Mapping(self.file, mark, {}, {})

@@ -25,16 +25,20 @@ class Fields:
             msg = "a mapping (key: value) is expected here"
             raise error(msg, where=node.where, hint=f"for example: {like}")
         self.node = node
-        self.where = node.where
         self.error = error
         self._asked: list[str] = []
+
+    @property
+    def where(self) -> Place:
+        """The place of the mapping."""
+        return self.node.where
 
     def __contains__(self, key: str) -> bool:
         return key in self.node.nodes
 
     def at(self, key: str) -> Place:
         """The place of a key, or of the mapping."""
-        return self.node.keys.get(key, self.where)
+        return self.node.at(key)
 
     def take(self, key: str) -> Node | None:
         """The node under ``key``."""
@@ -156,8 +160,8 @@ class Fields:
 
     def finish(self) -> None:
         """Refuse every key that nobody asked for."""
-        for key, where in self.node.keys.items():
+        for key in self.node.nodes:
             if key not in self._asked:
                 msg = f"unknown key {key!r}"
                 hint = suggestion(key, self._asked) or f"known here: {', '.join(self._asked)}"
-                raise self.error(msg, where=where, hint=hint)
+                raise self.error(msg, where=self.at(key), hint=hint)

@@ -7,7 +7,7 @@ recipes, how pins are found.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import chain
 from typing import TypeVar
@@ -32,8 +32,10 @@ from rvbuild.recipes_yaml.lock_text import VERSION, check_of, write_lock
 __all__ = ["MAX_BYTES", "VERSION", "read_lock", "write_lock"]
 
 _Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
-Things = dict[str, tuple[str, Place]]
-"""By name: the other facts of a thing that entries share, and their place."""
+Things = dict[str, Scalar]
+"""By name: the other facts of a thing that entries share."""
+Triple = tuple[str, str, str]
+"""A Go module: its path, version and h1."""
 
 MAX_BYTES = 64 << 20
 
@@ -71,7 +73,7 @@ def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
     lock = Lock(
         pins=entries.read("pins", _pin),
         sources=entries.read("sources", partial(_source, things)),
-        go_modules=entries.read("module-sets", partial(_set, things["go-module"])),
+        go_modules=entries.read("module-sets", partial(_set, _triples(things["go-module"]))),
         file=file,
     )
     top.finish()
@@ -152,17 +154,21 @@ def _things(top: Fields, section: str) -> Things:
         if not isinstance(node, Scalar):
             msg = f"{name!r} must be one value, not a list or mapping"
             raise LockError(msg, where=node.where)
-        things[name] = node.text, node.where
+        things[name] = node
     return things
 
 
-def _thing(things: Things, name: str, where: Place) -> tuple[str, Place]:
+def _thing(things: Things, name: str, fields: Fields, key: str) -> Scalar:
     try:
         return things[name]
     except KeyError:
-        msg = f"no line of the lock says what {name} is"
-        hint = "`rvbuild lock` finds it again; look at what changes then"
-        raise _Unknown(msg, where=where, hint=hint) from None
+        raise _unknown(name, fields.at(key)) from None
+
+
+def _unknown(name: str, where: Place) -> _Unknown:
+    msg = f"no line of the lock says what {name} is"
+    hint = "`rvbuild lock` finds it again; look at what changes then"
+    return _Unknown(msg, where=where, hint=hint)
 
 
 def _spec(node: Node) -> str:
@@ -226,34 +232,34 @@ def _part(fields: Fields, things: Mapping[str, Things]) -> tuple[Source, Mapping
 
 def _shared_part(declared: Kind, fields: Fields, things: Things) -> Source:
     name = fields.text(declared.tag)
-    facts, where = _thing(things, name, fields.where)
-    texts = [*name.split(" "), *facts.split(" ")]
-    return _from_texts(declared, texts, where)
+    line = _thing(things, name, fields, declared.tag)
+    texts = [*name.split(" "), *line.text.split(" ")]
+    return _from_texts(declared, texts, line)
 
 
-def _from_texts(declared: Kind, texts: list[str], where: Place) -> Source:
+def _from_texts(declared: Kind, texts: list[str], line: Scalar) -> Source:
     """A thing whose facts stand in one line, in order."""
     if len(texts) != len(declared.facts):
         msg = f"not '{' '.join(fact.name.upper() for fact in declared.facts)}': {' '.join(texts)!r}"
-        raise LockError(msg, where=where)
+        raise LockError(msg, where=line.where)
     values = {}
     for fact, text in zip(declared.facts, texts, strict=True):
         try:
             values[fact.name] = fact.form.parse(text)
         except ValueError as cause:
             msg = f"{fact.name!r} {cause}"
-            raise LockError(msg, where=where) from cause
+            raise LockError(msg, where=line.where) from cause
     try:
         return declared.make(values)
     except RecipeError as error:
-        raise LockError(error.message, where=where) from error
+        raise LockError(error.message, where=line.where) from error
 
 
-def _set(things: Things, fields: Fields) -> GoModuleSet:
+def _set(triples: Mapping[str, Triple], fields: Fields) -> GoModuleSet:
     return GoModuleSet(
         specs=tuple(map(_spec, _items(fields, "specs"))),
         go_sum=_go_sum(fields),
-        modules=tuple(_modules(things, fields)),
+        modules=_modules(triples, fields),
         where=fields.where,
     )
 
@@ -266,12 +272,22 @@ def _go_sum(fields: Fields) -> str:
     return text
 
 
-def _modules(things: Things, fields: Fields) -> Iterator[tuple[str, str, str]]:
-    """The triple of each line; a list of as many scalars would take twice as long to read."""
-    for name in fields.text("modules").splitlines():
+def _triples(things: Things) -> dict[str, Triple]:
+    """By name, what sets have of a module; several sets may name one that is read once here."""
+    triples = {}
+    for name, line in things.items():
         path, _, version = name.partition(" ")
         if not version or " " in version:
             msg = f"not 'PATH VERSION': {name!r}"
-            raise LockError(msg, where=fields.at("modules"))
-        h1, _ = things.get(name) or _thing(things, name, fields.at("modules"))
-        yield path, version, h1
+            raise LockError(msg, where=line.where)
+        triples[name] = path, version, line.text
+    return triples
+
+
+def _modules(triples: Mapping[str, Triple], fields: Fields) -> tuple[Triple, ...]:
+    """The triple of each line; a list of as many scalars would take twice as long to read."""
+    names = fields.text("modules").splitlines()
+    try:
+        return tuple([triples[name] for name in names])
+    except KeyError as cause:
+        raise _unknown(cause.args[0], fields.at("modules")) from None

@@ -21,14 +21,13 @@ def values_in(declared: Kind, fields: Fields) -> dict[str, object]:
     """
     values = {}
     for fact in declared.facts:
-        if fact.name not in fields and fact.optional:
-            fields.take(fact.name)
+        node = fields.take(fact.name) if fact.optional else fields.require(fact.name)
+        if node is None:
             values[fact.name] = fact.form.parse(())
             continue
-        fields_of = fields.texts if fact.form.many else fields.text
+        text = fields.texts(fact.name) if fact.form.many else fields.scalar(node, fact.name)
         try:
-            fields.require(fact.name)
-            values[fact.name] = fact.form.parse(fields_of(fact.name))
+            values[fact.name] = fact.form.parse(text)
         except ValueError as cause:
             msg = f"{fact.name!r} {cause}"
             raise LockError(msg, where=fields.at(fact.name)) from cause

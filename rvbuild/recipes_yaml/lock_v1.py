@@ -84,7 +84,7 @@ def _entries(
         entry = read(fields)
         check = fields.maybe("check")
         fields.finish()
-        text = "\n".join(lines[node.keys[key].line - 1 : fields.at("check").line - 1])
+        text = "\n".join(lines[node.at(key).line - 1 : fields.at("check").line - 1])
         if check == hashlib.sha256(text.encode()).hexdigest() or not (checked or check):
             entries[key] = entry
     return entries

@@ -110,7 +110,7 @@ def _places(node: Node, prefix: str) -> Iterator[tuple[str, Place]]:
     """Where each dotted key stands."""
     if isinstance(node, Mapping):
         for key, inner in node.nodes.items():
-            yield prefix + key, node.keys[key]
+            yield prefix + key, node.at(key)
             yield from _places(inner, f"{prefix}{key}.")
     elif isinstance(node, Items):
         for item in node.nodes:

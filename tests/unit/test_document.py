@@ -17,7 +17,9 @@ def refused(text: str | bytes) -> RecipeError:
 def test_scalars_stay_text_with_their_place():
     """No scalar is guessed to be a number, a truth value or a date."""
     root = parse(b"a: 1.10\nb: [yes, 2020-01-01, null]\n", "r.yaml")
-    assert root.nodes["a"] == Scalar("1.10", Place("r.yaml", 1, 4))
+    scalar = root.nodes["a"]
+    assert isinstance(scalar, Scalar)
+    assert (scalar.text, scalar.where) == ("1.10", Place("r.yaml", 1, 4))
     items = root.nodes["b"]
     assert isinstance(items, Items)
     assert [node.text for node in items.nodes if isinstance(node, Scalar)] == [

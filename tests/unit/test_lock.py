@@ -110,7 +110,8 @@ def test_one_fact_a_line():
         (("  a/git:", "  a/url:"), "given twice"),
         (("        commit: 1", "        commit: x"), "digest in lower-case hex"),
         (("line: 3", "line: three"), "whole number"),
-        (("      e.org/m v1.0.0", "      e.org/m"), "not 'PATH VERSION'"),
+        (("      e.org/m v1.0.0", "      e.org/m"), "no line of the lock says what e.org/m is"),
+        (("\n  e.org/m v1.0.0:", "\n  e.org/m:"), "not 'PATH VERSION'"),
         (
             ("      e.org/m v1.0.0", "      e.org/n v1.0.0"),
             "no line of the lock says what e.org/n",
