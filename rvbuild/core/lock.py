@@ -24,7 +24,8 @@ from rvbuild.core.recipe import (
     SourceSpec,
     WheelSpec,
 )
-from rvbuild.core.source import GoModule, Source
+from rvbuild.core.snapshot import Snapshot
+from rvbuild.core.source import DebianPackage, GoModule, Source
 from rvbuild.core.spec_text import spec_text
 
 _T = TypeVar("_T")
@@ -50,13 +51,19 @@ class PinValue:
 class LockedSource:
     """A source by content: one, or for ``debian`` every package of the closure.
 
-    ``at`` has the place of each fact of each part in the lock.
+    ``at`` has the place of each fact of each part in the lock. ``snapshot`` is that of the
+    Debian packages: one index named all of them.
     """
 
     spec: str
     parts: tuple[Source, ...]
+    snapshot: Snapshot | None = field(init=False)
     where: Place | None = field(default=None, eq=False, repr=False)
     at: tuple[Mapping[str, Place], ...] = field(default=(), eq=False, repr=False)
+
+    @snapshot.default
+    def _snapshot(self) -> Snapshot | None:
+        return next((part.snapshot for part in self.parts if isinstance(part, DebianPackage)), None)
 
     def place(self, part: int | None, fact: str) -> Place | None:
         """Where a fact of a part stands in the lock, or the entry."""

@@ -11,7 +11,7 @@ from typing import TypeVar
 from attrs import evolve, field, frozen
 
 from rvbuild.core.contents import two_contents
-from rvbuild.core.lock import GoModuleSet, Lock, PinValue
+from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
 from rvbuild.core.names import SetRef, SourceRef
 
 _Entry = TypeVar("_Entry")
@@ -39,13 +39,15 @@ def merge_locks(base: Lock, ours: Lock, theirs: Lock) -> Merged:
     4. One side changed it, and the other side changed the source that it was read from: nobody
        can say what it is. Example: theirs moves ``k3s-source`` to another commit, ours locks a
        new recipe that reads its version there.
-    5. Anything else that both changed, and two contents of one thing: nobody can say either.
+    5. Both changed a source to the same packages of Debian, from indexes of two moments: the
+       earlier moment. The snapshot archive has them at either.
+    6. Anything else that both changed, and two contents of one thing: nobody can say either.
 
-    Entries of rules 4 and 5 are left out. `rvbuild lock` finds them again.
+    Entries of rules 4 and 6 are left out. `rvbuild lock` finds them again.
     """
     sides = _Sides(base, ours, theirs)
     pins = sides.merged(lambda lock: lock.pins, sides.is_pin_of)
-    sources = sides.merged(lambda lock: lock.sources, lambda *_: False)
+    sources = sides.merged(lambda lock: lock.sources, lambda *_: False, sides.earlier)
     sets = sides.merged(lambda lock: lock.go_modules, sides.is_set_of, sides.union)
     sets = {key: held for key, held in sets.items() if held.specs}
     lock = Lock(pins=pins, sources=sources, go_modules=sets, file=ours.file)
@@ -118,6 +120,15 @@ class _Sides:
 
     def is_set_of(self, key: str, _held: GoModuleSet, moved: set[str]) -> bool:
         return str(SetRef.parse(key).source) in moved
+
+    def earlier(
+        self, _base: LockedSource | None, ours: LockedSource | None, theirs: LockedSource | None
+    ) -> LockedSource | None:
+        """See rule 5."""
+        sides = [side for side in (ours, theirs) if side is not None and side.snapshot is not None]
+        if not ours or not theirs or (ours.spec, ours.parts) != (theirs.spec, theirs.parts):
+            return None
+        return min(sides, key=lambda side: str(side.snapshot))
 
     def union(
         self, base: GoModuleSet | None, ours: GoModuleSet | None, theirs: GoModuleSet | None

@@ -17,6 +17,7 @@ from attrs import field, frozen
 from rvbuild.core.canonical import Json
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.paths import is_component
+from rvbuild.core.snapshot import Snapshot
 
 LAST_DATE = 253_402_300_799
 """The end of the year 9999, in Unix seconds: no later date has a form that everybody reads."""
@@ -192,7 +193,9 @@ class Wheel:
 class DebianPackage:
     """A binary package; its tree is what ``dpkg-deb -x`` gives.
 
-    ``pool`` is its path below a mirror (``pool/main/…``).
+    Attributes:
+        pool: Its path below a mirror (``pool/main/…``).
+        snapshot: When an index named it. It says where else the bytes are, not which they are.
     """
 
     name: str
@@ -201,6 +204,7 @@ class DebianPackage:
     pool: str
     sha256: str
     size: int
+    snapshot: Snapshot | None = field(default=None, eq=False)
 
     @property
     def label(self) -> str:

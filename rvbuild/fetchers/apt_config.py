@@ -1,7 +1,7 @@
 """Where the user's apt finds Debian's archive.
 
 Knows: sources.list in both its forms (sources.list(5)), the layout of a pool.
-Must not know: what is in an archive. No mirror is named here.
+Must not know: what is in an archive. No mirror is named here: the snapshot archive is none.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ HINT = (
     "several are tried in order, and one of a snapshot archive, …/archive/debian/TIMESTAMP, "
     "keeps superseded files"
 )
+SNAPSHOT_VARIABLE = "RVBUILD_DEBIAN_SNAPSHOT"
+SNAPSHOTS = "https://snapshot.debian.org/archive/debian"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 _RELEASES = {
@@ -35,10 +37,15 @@ _LIST_LINE = re.compile(
 
 @frozen
 class Archives:
-    """Addresses of archives (the folder of ``dists`` and ``pool``), in the order to try."""
+    """Addresses of archives (the folder of ``dists`` and ``pool``), in the order to try.
+
+    ``snapshots`` are those of snapshot archives (the folder of moments, ``20260830T142311Z/pool``),
+    which keep what the others dropped.
+    """
 
     bases: tuple[str, ...]
     keyrings: tuple[Path, ...] = (KEYRING,)
+    snapshots: tuple[str, ...] = ()
 
 
 @frozen
@@ -81,7 +88,13 @@ def find_archives(environment: Mapping[str, str], etc: Path = Path("/etc/apt")) 
     if not usable:
         msg = "apt on this machine knows no archive of Debian"
         raise SourceError(msg, where=str(etc), hint=HINT)
-    return Archives(usable, tuple(dict.fromkeys(keyrings)))
+    return Archives(usable, tuple(dict.fromkeys(keyrings)), _snapshots(environment))
+
+
+def _snapshots(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Those of ``RVBUILD_DEBIAN_SNAPSHOT``, else Debian's own; none if it says ``off``."""
+    words = environment.get(SNAPSHOT_VARIABLE, "").split() or [SNAPSHOTS]
+    return () if words == ["off"] else tuple(map(_normal, words))
 
 
 def is_debian(suite: str) -> bool:

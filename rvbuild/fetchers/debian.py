@@ -6,7 +6,7 @@ Knows: how packages are pinned and fetched. Must not know: which mirrors there a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from attrs import define, field
 
@@ -44,13 +44,27 @@ class DebianFetcher:
     def fetch(self, source: DebianPackage, into: TreeSink, advance: Advance) -> None:
         """See `rvbuild.core.ports.fetcher.Fetcher`."""
         addresses = []
-        for base in self.archives().bases:
-            address = f"{base}/{source.pool}"
+        for folder in self._folders(source):
+            address = f"{folder}/{source.pool}"
             addresses += [*self.mirrors.of(address), address]
         pin = Pin(label=source.label, sha256=source.sha256, size=source.size)
         hint = f"archives drop superseded versions: run `rvbuild lock`, or {HINT}"
         with self.files.opened(pin, addresses, advance, hint=hint) as got:
             read_deb(got.file, into, name=source.label)
+
+    def _folders(self, source: DebianPackage) -> Iterator[str]:
+        """The user's archives, then the snapshot archive as it was when an index had the package.
+
+        The snapshot archive answers with its last run at or before a moment. The first run with
+        an index is some hours younger than the index's date, and Debian keeps a file for more
+        than a day after the last index that names it. So the next day has the package for sure;
+        the date itself may have it in a copy that has a folder of that very name.
+        """
+        archives = self.archives()
+        yield from archives.bases
+        if source.snapshot is not None:
+            moments = (source.snapshot.later(days=1), source.snapshot)
+            yield from (f"{base}/{moment}" for base in archives.snapshots for moment in moments)
 
     def resolve(
         self,
@@ -85,4 +99,5 @@ class DebianFetcher:
             raise SourceError(msg, where=f"Debian {suite}", hint="run rvbuild lock while online")
         release = self.releases.release(self.archives(), suite)
         where = f"{suite} main {arch}"
-        return PackageIndex.read(suite, self.releases.packages(release, arch), where)
+        packages = self.releases.packages(release, arch)
+        return PackageIndex.read(suite, packages, where, release.snapshot)

@@ -11,9 +11,10 @@ import re
 from collections import deque
 from collections.abc import Iterable
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from rvbuild.core.errors import SourceError, VerificationError
+from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.source import DebianPackage
 
 _WANTED = {
@@ -90,18 +91,22 @@ def parse_record(paragraph: bytes, where: str) -> Record:
 class PackageIndex:
     """One suite's packages, for one architecture. Of several versions the highest counts.
 
-    Paragraphs are read when they are asked for: of sixty thousand a handful is.
+    Paragraphs are read when they are asked for: of sixty thousand a handful is. ``snapshot`` is
+    when the index was made, if that is known.
     """
 
     suite: str
     where: str
+    snapshot: Snapshot | None = None
     _paragraphs: dict[str, list[bytes]] = field(factory=dict, init=False)
     _providers: dict[str, list[str]] = field(factory=dict, init=False)
 
     @classmethod
-    def read(cls, suite: str, data: bytes, where: str) -> PackageIndex:
+    def read(
+        cls, suite: str, data: bytes, where: str, snapshot: Snapshot | None = None
+    ) -> PackageIndex:
         """The index in a Packages file; ``where`` is for messages."""
-        index = cls(suite, where)
+        index = cls(suite, where, snapshot)
         for paragraph in data.split(b"\n\n"):
             found = _PACKAGE_LINE.search(paragraph)
             if found is None:
@@ -145,7 +150,9 @@ class PackageIndex:
                     chosen[found.package.name] = found
                     present |= {found.package.name, *found.provides}
                     waiting.append((found.package.name, name))
-        return tuple(chosen[name].package for name in sorted(chosen))
+        return tuple(
+            evolve(chosen[name].package, snapshot=self.snapshot) for name in sorted(chosen)
+        )
 
     def _existing(self, name: str, wanted_by: str) -> Record:
         if name in self._paragraphs:

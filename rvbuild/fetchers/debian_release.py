@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +24,7 @@ from rvbuild.archives.unpack_limits import Meter, UnpackLimits
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Noticed, Reporter
 from rvbuild.core.ports.callbacks import no_progress
+from rvbuild.core.snapshot import Snapshot
 from rvbuild.fetchers.apt_config import Archives, paragraphs
 from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
 from rvbuild.fetchers.urls import shown
@@ -48,6 +50,15 @@ class Release:
     base: str
     suite: str
     text: str
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """Its ``Date``; None if it has none, or one at which no archive can have made it."""
+        date = next(paragraphs(self.text), {}).get("date", "")
+        try:
+            return Snapshot(parsedate_to_datetime(date))
+        except (ValueError, OverflowError):
+            return None
 
     def packages(self, arch: str) -> Listed:
         """The best compressed Packages file of the suite's ``main``.

@@ -72,6 +72,7 @@ class Kind:
         identity: What a key has of it, for docs/format.md.
         origin: Where its bytes come from, for docs/format.md.
         section: Where facts stand that several entries share.
+        entry: Facts that an entry has once, since they are those of all its parts.
     """
 
     tag: str
@@ -80,6 +81,7 @@ class Kind:
     identity: str
     origin: str
     section: Section | None = field(default=None)
+    entry: tuple[Fact, ...] = ()
 
     @property
     def shared(self) -> tuple[Fact, ...]:
@@ -99,7 +101,11 @@ class Kind:
             RecipeError: no source can have them.
         """
         return self.source(
-            **{f.attribute or f.name: values[f.name] for f in self.facts if f.name in values}
+            **{
+                fact.attribute or fact.name: values[fact.name]
+                for fact in self.facts + self.entry
+                if fact.name in values
+            }
         )
 
 

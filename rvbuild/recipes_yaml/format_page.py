@@ -37,7 +37,8 @@ def _facts(declared: Kind) -> str:
         return ", ".join(f"`{f.name}`" + (" (optional)" * f.optional) for f in declared.facts)
     key = " ".join(name.upper() for name in declared.section.key)
     others = " ".join(fact.name.upper() for fact in declared.shared)
-    return f"`{key}: {others}` in `{declared.section.name}`"
+    of_all = "".join(f"; `{fact.name}` (optional) once an entry" for fact in declared.entry)
+    return f"`{key}: {others}` in `{declared.section.name}`{of_all}"
 
 
 if __name__ == "__main__":

@@ -36,6 +36,8 @@ Things = dict[str, Scalar]
 """By name: the other facts of a thing that entries share."""
 Triple = tuple[str, str, str]
 """A Go module: its path, version and h1."""
+Values = Mapping[str, object]
+"""Facts' values by the facts' names."""
 
 MAX_BYTES = 64 << 20
 
@@ -207,7 +209,8 @@ def _source(things: Mapping[str, Things], fields: Fields) -> LockedSource:
     if not nodes:
         msg = "'parts' must be a list with at least one source"
         raise LockError(msg, where=fields.at("parts"))
-    read = [_part(Fields(node, LockError), things) for node in nodes]
+    of_all = _facts_of_all(fields, nodes[0])
+    read = [_part(Fields(node, LockError), things, of_all) for node in nodes]
     return LockedSource(
         spec=_spec(fields.require("spec")),
         parts=tuple(part for part, _ in read),
@@ -216,33 +219,42 @@ def _source(things: Mapping[str, Things], fields: Fields) -> LockedSource:
     )
 
 
-def _part(fields: Fields, things: Mapping[str, Things]) -> tuple[Source, Mapping[str, Place]]:
+def _facts_of_all(entry: Fields, first: Node) -> Values:
+    """The facts that an entry has once for all its parts: those that the first part's kind has."""
+    keys = first.nodes if isinstance(first, document.Mapping) else {}
+    declared = [kind(tag) for tag in SECTIONS.values() if tag in keys]
+    return values_in(declared[0].entry, entry) if declared else {}
+
+
+def _part(
+    fields: Fields, things: Mapping[str, Things], of_all: Values
+) -> tuple[Source, Mapping[str, Place]]:
     """A part, and the place of each of its facts."""
     for tag in SECTIONS.values():
         if tag in fields:
-            part = _shared_part(kind(tag), fields, things[tag])
+            part = _shared_part(kind(tag), fields, things[tag], of_all)
             fields.finish()
             return part, {"kind": fields.where}
     fields.require("kind")
     declared = kind(fields.choice("kind", [tag for tag in TAGS if tag not in things], ""))
-    part = made_of(declared, values_in(declared, fields), fields)
+    part = made_of(declared, values_in(declared.facts, fields), fields)
     fields.finish()
     return part, fields.node.keys
 
 
-def _shared_part(declared: Kind, fields: Fields, things: Things) -> Source:
+def _shared_part(declared: Kind, fields: Fields, things: Things, of_all: Values) -> Source:
     name = fields.text(declared.tag)
     line = _thing(things, name, fields, declared.tag)
     texts = [*name.split(" "), *line.text.split(" ")]
-    return _from_texts(declared, texts, line)
+    return _from_texts(declared, texts, line, of_all)
 
 
-def _from_texts(declared: Kind, texts: list[str], line: Scalar) -> Source:
-    """A thing whose facts stand in one line, in order."""
+def _from_texts(declared: Kind, texts: list[str], line: Scalar, of_all: Values) -> Source:
+    """A thing whose own facts stand in one line, in order."""
     if len(texts) != len(declared.facts):
         msg = f"not '{' '.join(fact.name.upper() for fact in declared.facts)}': {' '.join(texts)!r}"
         raise LockError(msg, where=line.where)
-    values = {}
+    values = {**of_all}
     for fact, text in zip(declared.facts, texts, strict=True):
         try:
             values[fact.name] = fact.form.parse(text)

@@ -5,22 +5,22 @@ Knows: how declared facts stand in a mapping. Must not know: which kinds there a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.source import Source
-from rvbuild.kinds.declaration import Kind
+from rvbuild.kinds.declaration import Fact, Kind
 from rvbuild.recipes_yaml.fields import Fields
 
 
-def values_in(declared: Kind, fields: Fields) -> dict[str, object]:
+def values_in(facts: Iterable[Fact], fields: Fields) -> dict[str, object]:
     """The value of each fact.
 
     Raises:
         LockError: one is missing, or cannot be so.
     """
     values = {}
-    for fact in declared.facts:
+    for fact in facts:
         node = fields.take(fact.name) if fact.optional else fields.require(fact.name)
         if node is None:
             values[fact.name] = fact.form.parse(())

@@ -49,7 +49,8 @@ def _meaning(entry: Entry) -> Json:
     if isinstance(entry, GoModuleSet):
         return [entry.specs, entry.go_sum, [*map(" ".join, entry.modules)]]
     parts = ((kind_of(part), part) for part in entry.parts)
-    return [entry.spec, [[each.tag, each.show(part)] for each, part in parts]]
+    meaning: list[Json] = [entry.spec, [[each.tag, each.show(part)] for each, part in parts]]
+    return [*meaning, *_facts_of_all(entry).values()]
 
 
 def _lines(lock: Lock) -> Iterator[str]:
@@ -86,9 +87,16 @@ def _pin_lines(pin: PinValue) -> Iterator[str]:
 
 def _source_lines(source: LockedSource) -> Iterator[str]:
     yield f"    spec: {source.spec}"
+    yield from (f"    {name}: {_scalar(text)}" for name, text in _facts_of_all(source).items())
     yield "    parts:"
     for part in source.parts:
         yield from _part_lines(part)
+
+
+def _facts_of_all(source: LockedSource) -> dict[str, str]:
+    """What the entry says once for all its parts."""
+    facts = ((fact, fact.of(part)) for part in source.parts[:1] for fact in kind_of(part).entry)
+    return {fact.name: str(text) for fact, text in facts if text}
 
 
 def _part_lines(part: Source) -> Iterator[str]:

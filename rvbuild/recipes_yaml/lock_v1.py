@@ -138,7 +138,7 @@ def _part(node: Node) -> Source:
     fields = Fields(node, LockError)
     fields.require("kind")
     declared = kind(_TAGS[fields.choice("kind", _TAGS, "")])
-    part = made_of(declared, values_in(declared, fields), fields)
+    part = made_of(declared, values_in(declared.facts, fields), fields)
     fields.finish()
     return part
 

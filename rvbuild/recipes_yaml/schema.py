@@ -190,12 +190,13 @@ def lock_schema() -> dict[str, Json]:
     pin = {"value": TEXT, "source": TEXT, "file": TEXT, "line": NUMBER, "spec": spec}
     pin["check"] = check
     source: dict[str, Json] = {"spec": spec, "parts": _parts(), "check": check}
+    of_all = {fact.name: fact.form.schema for tag in TAGS for fact in kind(tag).entry}
     specs: Json = {"type": "array", "items": spec}
     modules: dict[str, Json] = {"specs": specs, "go-sum": go_sum, "modules": TEXT, "check": check}
     properties: dict[str, Json] = {
         "lock": {"const": VERSION},
         "pins": _mapping(_object(pin, pin)),
-        "sources": _mapping(_object(source, source)),
+        "sources": _mapping(_object({**source, **of_all}, source)),
         "module-sets": _mapping(_object(modules, modules)),
         **{name: _mapping(TEXT) for name in SECTIONS},
     }

@@ -18,6 +18,7 @@ from rvbuild.core.lock import Lock
 from rvbuild.core.lock_merge import Merged, merge_locks
 from rvbuild.core.pinned import Locked
 from rvbuild.core.recipe import GoModulesSpec, Recipe
+from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.source import GitSource, Source
 from rvbuild.core.tree import File, Nested
 from rvbuild.engine.go_list import Import
@@ -91,10 +92,10 @@ class Project:
             for n in numbers
         }
 
-    def lock(self, old: Lock | None = None) -> Lock:
+    def lock(self, old: Lock | None = None, outside: Outside | None = None) -> Lock:
         resolver = Resolver(
             recipes=self,
-            registries=Outside(),
+            registries=outside or Outside(),
             trees=Trees(),
             build_arch=ARCH,
             old=old or Lock(),
@@ -177,6 +178,55 @@ def test_an_edit_that_both_made_is_there_once():
     for seed in range(PAIRS):
         base, ours, _theirs = pair(seed).locks()
         assert merge_locks(base, ours, ours) == Merged(ours, ())
+
+
+def at(moment: str) -> Outside:
+    return Outside(Snapshot.parse(moment) if moment else None)
+
+
+EARLY, LATE = "20260830T142311Z", "20260901T082311Z"
+
+
+def test_branches_that_ask_debian_at_different_times_do_not_meet():
+    """Not even where two entries have one package."""
+    texts = {name: KINDS["debian"].format(n=n, name="q") for n, name in enumerate(NAMES[:2])}
+    base, (mine, other) = Project({"k": upstream(1)}), ({name: texts[name]} for name in texts)
+    ours = Project({**base.texts, **mine}).lock(base.lock(), at(EARLY))
+    theirs = Project({**base.texts, **other}).lock(base.lock(), at(LATE))
+    merged = merge_locks(base.lock(), ours, theirs)
+    assert merged.lost == ()
+    moments = {key: str(entry.snapshot) for key, entry in merged.lock.sources.items()}
+    assert moments == {"k/k": "None", "r0/s@amd64": EARLY, "r1/s@amd64": LATE}
+    text = write_lock(merged.lock)
+    assert text.count("  libc6 1:2.0~rc1-1+b1 amd64: ") == 1
+    assert read_lock(text.encode(), "rvbuild.lock") == merged.lock
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs", "both"),
+    [
+        (None, EARLY, LATE, EARLY),
+        (None, "", LATE, LATE),
+        ("", "", LATE, LATE),
+        ("", LATE, EARLY, EARLY),
+    ],
+)
+def test_the_same_packages_of_two_indexes(base: str | None, ours: str, theirs: str, both: str):
+    project = Project({"r0": KINDS["debian"].format(n=1, name="q")})
+    before = Lock() if base is None else project.lock(None, at(base))
+    mine, other = project.lock(None, at(ours)), project.lock(None, at(theirs))
+    merged = merge_locks(before, mine, other)
+    assert merged == merge_locks(before, other, mine)
+    assert merged == Merged(project.lock(None, at(both)), ())
+
+
+def test_other_packages_of_two_indexes_are_lost():
+    """And so is an entry that one side changed and the other side dropped."""
+    texts = ({"r0": KINDS["debian"].format(n=n, name="q")} for n in (1, 2))
+    one, other = (Project(text).lock() for text in texts)
+    for base, ours in ((Lock(), one), (one, Lock())):
+        assert merge_locks(base, ours, other) == Merged(Lock(), ("r0/s@amd64",))
+        assert merge_locks(base, other, ours) == Merged(Lock(), ("r0/s@amd64",))
 
 
 def test_what_was_read_from_a_source_that_moved_is_lost_and_never_stale():

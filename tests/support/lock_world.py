@@ -17,6 +17,7 @@ from rvbuild.core.link import Linker
 from rvbuild.core.lock import Lock
 from rvbuild.core.pinned import Locked
 from rvbuild.core.recipe import Recipe
+from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.source import (
     DebianFile,
     DebianPackage,
@@ -98,8 +99,14 @@ build: x
 }
 
 
+SNAPSHOT = Snapshot.parse("20260830T142311Z")
+
+
+@frozen
 class Outside:
-    """Registries that answer by rule."""
+    """Registries that answer by rule; ``snapshot`` is when Debian's index was made."""
+
+    snapshot: Snapshot | None = SNAPSHOT
 
     def git(self, url: str, commit: str, paths: tuple[str, ...]) -> GitSource:
         tree = commit.replace("1", "2").replace("3", "4")
@@ -127,6 +134,7 @@ class Outside:
                 pool=f"pool/main/{name[0]}/{name}/{name}_2.0~rc1-1+b1_{arch}.deb",
                 sha256=Digest.of(f"{name} {arch}".encode()).hash,
                 size=1000,
+                snapshot=self.snapshot,
             )
             for name in sorted({*packages, "libc6"})
         )
@@ -209,9 +217,9 @@ def locked(old: Lock, registries: Registries, trees: Trees) -> Lock:
     return resolver.lock([load(name) for name in RECIPES])
 
 
-def small_world() -> LockWorld:
+def small_world(outside: Outside | None = None) -> LockWorld:
     """The recipes above, locked for the first time."""
-    return LockWorld(load, TARGETS, write_lock(locked(Lock(), Outside(), Trees())))
+    return LockWorld(load, TARGETS, write_lock(locked(Lock(), outside or Outside(), Trees())))
 
 
 __all__ = [

@@ -15,6 +15,7 @@ from rvbuild.core.lock import GoModuleSet, Lock
 from rvbuild.core.pinned import Locked
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import FromSpec, GoModulesSpec, Recipe, SourceUse
+from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.source import (
     DebianFile,
     DebianPackage,
@@ -46,6 +47,7 @@ class Outside:
     asked: list[tuple[object, ...]] = field(factory=list)
     folders: int = 0
     broken: bool = False
+    snapshot: Snapshot | None = None
 
     def _note(self, *question: object) -> None:
         self.asked.append(question)
@@ -80,7 +82,13 @@ class Outside:
         self._note("debian", packages, suite, arch, without)
         return tuple(
             DebianPackage(
-                name=name, version="1", architecture=arch, pool=name, sha256="b" * 64, size=1
+                name=name,
+                version="1",
+                architecture=arch,
+                pool=name,
+                sha256="b" * 64,
+                size=1,
+                snapshot=self.snapshot,
             )
             for name in packages
         )
@@ -476,6 +484,19 @@ def test_git_facts_are_adjusted_alike_by_lock_and_build():
     recipe = world.recipe("app")
     assert world.resolver.pin(recipe, "d") == "on-2025-03-20"
     assert Locked(lock, world, "amd64").pin(recipe, "d") == "on-2025-03-20"
+
+
+def test_when_debians_index_was_made_is_known_of_what_it_was_asked_for():
+    """An entry that stands is not asked for again, though nobody knows its moment."""
+    moment = Snapshot.parse("20260830T142311Z")
+    text = "sources: {a: {debian: [x], suite: s}, b: {debian: [y], suite: s}}\nbuild: x\n"
+    old = World({"app": text}).lock()
+    assert [entry.snapshot for entry in old.sources.values()] == [None, None]
+    world = World({"app": text.replace("[y]", "[y, z]")}, outside=Outside(snapshot=moment))
+    lock = world.lock(old=read_lock(write_lock(old).encode(), "rvbuild.lock"))
+    assert world.outside.asked == [("debian", ("y", "z"), "s", "amd64", ())]
+    assert lock.sources["app/a@amd64"].snapshot is None
+    assert lock.sources["app/b@amd64"].snapshot == moment
 
 
 def test_a_file_that_a_pin_cannot_be_read_from():

@@ -11,6 +11,7 @@ from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue, source_
 from rvbuild.core.pinned import Locked, git_fact
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import GoModulesSpec, Reading, Recipe
+from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.source import (
     LAST_DATE,
     DebianFile,
@@ -56,6 +57,7 @@ LOCK = Lock(
                     pool=f"pool/main/{name}.deb",
                     sha256=HEX,
                     size=7,
+                    snapshot=Snapshot.parse("20260830T142311Z"),
                 )
                 for name in ("x", "y")
             ),
@@ -123,6 +125,23 @@ def test_one_fact_a_line():
         (("go-sum: ab", "go-sum: xb"), "'go-sum' must be a SHA-256"),
         (("- go-module: e.org/m", "- kind: go-module\n        path: e.org/m"), "'kind' cannot be"),
         (("        tree:", "        tre:"), "'tree' is missing"),
+        (("snapshot: 2026", "snapshot: 2025"), "a/deb@amd64 was changed by hand"),
+        (("    snapshot: 20260830T142311Z\n", ""), "a/deb@amd64 was changed by hand"),
+        *(
+            (("snapshot: 20260830T142311Z", f"snapshot: {moment}"), "'snapshot' must be a moment")
+            for moment in (
+                *("''", "x", "20260830", "20260830T142311", "2026-08-30T14:23:11Z"),
+                *("20261330T142311Z", "20260230T142311Z", "20260830T246011Z", "20260830T142360Z"),
+                *("00000000T000000Z", "20041231T235959Z", "99990101T000000Z", "1" * 500),
+                *(
+                    "20260830T142311Z/../..",
+                    "'20260830T142311Z ?'",
+                    "\uff12\uff10\uff12\uff160830T142311Z",
+                ),
+            )
+        ),
+        (("snapshot: 20260830T142311Z", "snapshot: [20260830T142311Z]"), "must be one value"),
+        (("  a/go:\n", "  a/go:\n    snapshot: 20260830T142311Z\n"), "unknown key 'snapshot'"),
         (("          - a_1.orig.tar.gz\n", ""), "a package and a file"),
         (("https://e.org/a.tar.gz", "https://e.org/a%2Fb"), "does not end in a file name"),
     ],
@@ -165,6 +184,22 @@ def test_an_entry_whose_check_somebody_took_away_is_found_again(section: str):
     mended = read_lock(less.encode(), "rvbuild.lock", mend=True)
     name = {"module-sets": "go_modules"}.get(section, section)
     assert len(getattr(mended, name)) == len(getattr(whole, name)) - 1
+
+
+def test_a_lock_that_does_not_say_when_debians_index_was_made():
+    """As rvbuild wrote them before; its checks are the same as then."""
+    parts = LOCK.sources["a/deb@amd64"].parts
+    packages = [part for part in parts if isinstance(part, DebianPackage)]
+    bare = LockedSource(spec="s", parts=tuple(evolve(each, snapshot=None) for each in packages))
+    lock = evolve(LOCK, sources={"a/deb@amd64": bare})
+    text = write_lock(lock)
+    assert "snapshot" not in text
+    assert "    check: 2b4e4d09f8cc16f5\n" in text
+    again = read_lock(text.encode(), "rvbuild.lock")
+    assert again == lock
+    assert again.sources["a/deb@amd64"].snapshot is None
+    assert bare != LOCK.sources["a/deb@amd64"]
+    assert bare.parts == parts
 
 
 def test_an_entry_in_other_words_is_the_same():

@@ -1,16 +1,31 @@
-"""Facts of a binary package; they stand once, whichever toolboxes have it."""
+"""Facts of a binary package; they stand once, whichever toolboxes have it.
+
+An index names all packages of an entry, so the entry has the index's date, and two branches that
+lock at different times do not meet in the packages' lines.
+"""
 
 from __future__ import annotations
 
+from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.source import DebianPackage
-from rvbuild.kinds.declaration import HEX, NUMBER, TEXT, Fact, Kind, Section
+from rvbuild.kinds.declaration import HEX, NUMBER, TEXT, Fact, Form, Kind, Section, Text
 
+
+def _snapshot(text: Text) -> Snapshot | None:
+    return None if isinstance(text, tuple) else Snapshot.parse(text)
+
+
+_SNAPSHOT = Form(
+    _snapshot,
+    lambda snapshot: str(snapshot) if snapshot else "",
+    {"type": "string", "pattern": "^[0-9]{8}T[0-9]{6}Z$"},
+)
 KINDS = {
     "debian": Kind(
         tag="debian",
         source=DebianPackage,
         identity="`sha256`",
-        origin="the user's apt sources, at `pool`",
+        origin="the user's apt sources, at `pool`; then the snapshot archive, of `snapshot`",
         facts=(
             Fact(name="name", form=TEXT),
             Fact(name="version", form=TEXT),
@@ -20,5 +35,6 @@ KINDS = {
             Fact(name="size", form=NUMBER),
         ),
         section=Section(name="debian-packages", key=("name", "version", "architecture")),
+        entry=(Fact(name="snapshot", form=_SNAPSHOT, optional=True),),
     )
 }

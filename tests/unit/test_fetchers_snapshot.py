@@ -1,0 +1,263 @@
+"""Debian's snapshot archive: what the lock says of it, and when it is asked."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import lzma
+import tarfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from site_of_bytes import Answer, Asked, Served, head, serve
+
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import SourceError, VerificationError
+from rvbuild.core.lock import Lock, LockedSource
+from rvbuild.core.ports.callbacks import no_progress
+from rvbuild.core.snapshot import Snapshot
+from rvbuild.core.source import DebianPackage
+from rvbuild.core.tree import File, Tree
+from rvbuild.fetchers.apt_config import SNAPSHOTS, find_archives
+from rvbuild.fetchers.debian import DebianFetcher
+from rvbuild.fetchers.debian_release import Release, Releases
+from rvbuild.fetchers.mirrors import Mirrors
+from rvbuild.fetchers.pinned_files import PinnedFiles
+from rvbuild.fetchers.sinks import DigestSink
+from rvbuild.fetchers.transport import Patience, Transport
+from rvbuild.fetchers.urls import Credentials
+from rvbuild.recipes_yaml.lock import read_lock, write_lock
+
+DATE, NEXT_DAY = "20260830T142311Z", "20260831T142311Z"
+BEFORE, FIRST, AFTER = "20260830T083300Z", "20260830T204015Z", "20260903T023000Z"
+POOL = "pool/main/t/tool/tool_1_amd64.deb"
+TREE = Tree.of({"tool": File(Digest.of(b"program"), executable=True)}).root
+
+
+def deb() -> bytes:
+    """A binary package with one program."""
+    to = io.BytesIO()
+    with tarfile.open(fileobj=to, mode="w") as tar:
+        info = tarfile.TarInfo("./tool")
+        info.size, info.mode = 7, 0o755
+        tar.addfile(info, io.BytesIO(b"program"))
+    members = {"debian-binary": b"2.0\n", "control.tar": b"", "data.tar": to.getvalue()}
+    out = b"!<arch>\n"
+    for name, data in members.items():
+        out += f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(data):<10}`\n".encode() + data
+        out += b"\n" * (len(data) % 2)
+    return out
+
+
+DEB = deb()
+PACKAGES = lzma.compress(
+    f"Package: tool\nVersion: 1\nArchitecture: amd64\nFilename: {POOL}\n"
+    f"SHA256: {hashlib.sha256(DEB).hexdigest()}\nSize: {len(DEB)}\n".encode()
+)
+RELEASE = (
+    "Suite: bookworm\nDate: Sun, 30 Aug 2026 14:23:11 UTC\nSHA256:\n"
+    f" {hashlib.sha256(PACKAGES).hexdigest()} {len(PACKAGES)} main/binary-amd64/Packages.xz\n"
+)
+IN_RELEASE = (
+    f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n{RELEASE}"
+    "-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----\n"
+).encode()
+
+
+def pages(files: dict[str, bytes]) -> Answer:
+    """A server of files."""
+
+    def answer(asked: Asked, send: Callable[[bytes], None]) -> None:
+        data = files.get(asked.path)
+        if data is None:
+            send(head("404 Not Found", "Content-Length: 0"))
+            return
+        send(head("200 OK", f"Content-Length: {len(data)}") + data)
+
+    return answer
+
+
+def archive_of(runs: dict[str, dict[str, bytes]]) -> Answer:
+    """A snapshot archive: it sends whoever asks for a moment to its last run until then."""
+    files = {f"/{run}/{path}": data for run, kept in runs.items() for path, data in kept.items()}
+
+    def answer(asked: Asked, send: Callable[[bytes], None]) -> None:
+        _, moment, path = asked.path.split("/", 2)
+        run = max((run for run in runs if run <= moment), default=moment)
+        if run != moment:
+            send(head("302 Found", f"Location: /{run}/{path}", "Content-Length: 0"))
+            return
+        pages(files)(asked, send)
+
+    return answer
+
+
+@pytest.fixture
+def archive() -> Iterator[Served]:
+    """An archive that has an index, and dropped the package that it names."""
+    dists = "/dists/bookworm"
+    index = {
+        f"{dists}/InRelease": IN_RELEASE,
+        f"{dists}/main/binary-amd64/Packages.xz": PACKAGES,
+    }
+    with serve(pages(index)) as served:
+        yield served
+
+
+@pytest.fixture
+def snapshots() -> Iterator[Served]:
+    """It has the package from the run after the index's date on, for some days."""
+    with serve(archive_of({BEFORE: {}, FIRST: {POOL: DEB}, AFTER: {}})) as served:
+        yield served
+
+
+@pytest.fixture
+def fetcher(tmp_path: Path) -> Iterator[Callable[..., DebianFetcher]]:
+    with Transport(patience=Patience(tries=1), credentials=Credentials({})) as transport:
+
+        def make(
+            archive: str, snapshots: str, *mirrors: tuple[str, str], offline: bool = False
+        ) -> DebianFetcher:
+            environment = {"RVBUILD_DEBIAN_MIRROR": archive, "RVBUILD_DEBIAN_SNAPSHOT": snapshots}
+            files = PinnedFiles(transport=transport, temp=tmp_path / "temp", offline=offline)
+            return DebianFetcher(
+                files=files,
+                releases=Releases(files=files, environment={}, report=lambda _: None),
+                archives=partial(find_archives, environment, tmp_path / "no-apt"),
+                mirrors=Mirrors(mirrors),
+            )
+
+        yield make
+
+
+def fetched(fetcher: DebianFetcher, source: DebianPackage) -> Digest:
+    sink = DigestSink()
+    fetcher.fetch(source, sink, no_progress)
+    return sink.tree.root
+
+
+def locked(fetcher: DebianFetcher) -> DebianPackage:
+    """The package as it comes out of a lock that was written."""
+    parts = fetcher.resolve(("tool",), "bookworm", "amd64")
+    lock = Lock(sources={"box/debian@amd64": LockedSource(spec="s", parts=parts)})
+    text = write_lock(lock)
+    assert f"\n    snapshot: {DATE}\n" in text
+    again = read_lock(text.encode(), "rvbuild.lock")
+    assert again == lock
+    (package,) = again.sources["box/debian@amd64"].parts
+    assert isinstance(package, DebianPackage)
+    return package
+
+
+def test_a_package_that_its_archive_dropped(
+    archive: Served, snapshots: Served, fetcher: Callable[..., DebianFetcher]
+):
+    """The run before the index's date lacks it: the next day's is the first to be sure of."""
+    mine = fetcher(archive.url, snapshots.url)
+    package = locked(mine)
+    assert snapshots.asked == []
+    assert fetched(mine, package) == TREE
+    assert archive.asked[-1].path == f"/{POOL}"
+    assert [asked.path for asked in snapshots.asked] == [f"/{NEXT_DAY}/{POOL}", f"/{FIRST}/{POOL}"]
+
+
+def test_the_users_own_archives_come_first(
+    archive: Served, snapshots: Served, fetcher: Callable[..., DebianFetcher]
+):
+    package = locked(fetcher(archive.url, snapshots.url))
+    with serve(pages({f"/{POOL}": DEB})) as full:
+        assert fetched(fetcher(f"{archive.url} {full.url}", snapshots.url), package) == TREE
+    assert snapshots.asked == []
+
+
+def test_every_address_that_was_asked_is_named(
+    archive: Served, fetcher: Callable[..., DebianFetcher]
+):
+    with serve(archive_of({BEFORE: {}, AFTER: {}})) as empty:
+        mine = fetcher(archive.url, empty.url)
+        with pytest.raises(SourceError) as caught:
+            fetched(mine, locked(mine))
+    asked = [line.rpartition(": ")[0] for line in caught.value.details if "http" in line]
+    assert [address.split("//", 1)[1].partition("/")[2] for address in asked] == [
+        POOL,
+        f"{NEXT_DAY}/{POOL}",
+        f"{DATE}/{POOL}",
+    ]
+
+
+def test_other_bytes_are_refused(archive: Served, fetcher: Callable[..., DebianFetcher]):
+    with serve(archive_of({FIRST: {POOL: DEB[:-1] + b"?"}})) as wrong:
+        mine = fetcher(archive.url, wrong.url)
+        with pytest.raises(VerificationError):
+            fetched(mine, locked(mine))
+
+
+def test_a_lock_without_the_moment_asks_no_snapshot_archive(
+    archive: Served, snapshots: Served, fetcher: Callable[..., DebianFetcher]
+):
+    mine = fetcher(archive.url, snapshots.url)
+    with pytest.raises(SourceError, match="no address had it"):
+        fetched(mine, evolve(locked(mine), snapshot=None))
+    assert snapshots.asked == []
+
+
+def test_offline_asks_nobody(
+    archive: Served, snapshots: Served, fetcher: Callable[..., DebianFetcher]
+):
+    package = locked(fetcher(archive.url, snapshots.url))
+    with pytest.raises(SourceError) as caught:
+        fetched(fetcher(archive.url, snapshots.url, offline=True), package)
+    assert all("--offline" in line for line in caught.value.details)
+    assert snapshots.asked == []
+
+
+def test_a_mirror_of_the_snapshot_archive(
+    archive: Served, tmp_path: Path, fetcher: Callable[..., DebianFetcher]
+):
+    """Also a folder of this machine, with one for the very moment."""
+    dead = "http://127.0.0.1:1/archive"
+    package = locked(fetcher(archive.url, dead))
+    path = tmp_path / "copy" / DATE / POOL
+    path.parent.mkdir(parents=True)
+    path.write_bytes(DEB)
+    mine = fetcher(archive.url, dead, (dead, str(tmp_path / "copy")))
+    assert fetched(mine, package) == TREE
+
+
+@pytest.mark.parametrize(
+    ("value", "bases"),
+    [
+        ("", (SNAPSHOTS,)),
+        ("off", ()),
+        ("http://a.example/debian/ /srv/s", ("http://a.example/debian", "file:///srv/s")),
+    ],
+)
+def test_where_the_snapshot_archive_is(tmp_path: Path, value: str, bases: tuple[str, ...]):
+    environment = {"RVBUILD_DEBIAN_MIRROR": "http://x.example", "RVBUILD_DEBIAN_SNAPSHOT": value}
+    assert find_archives(environment, tmp_path).snapshots == bases
+
+
+@pytest.mark.parametrize(
+    ("date", "moment"),
+    [
+        ("Sun, 30 Aug 2026 14:23:11 UTC", DATE),
+        ("Sun, 30 Aug 2026 14:23:11 +0000", DATE),
+        ("Sun, 30 Aug 2026 16:23:11 +0200", None),
+        ("Sun, 30 Aug 2026", None),
+        ("Sun, 30 Aug 2026 25:23:11 UTC", None),
+        ("Sat, 01 Jan 2000 00:00:00 UTC", None),
+        ("Fri, 31 Dec 9999 23:59:59 UTC", None),
+        (f"Sun, 30 Aug {'9' * 40} 14:23:11 UTC", None),
+        (f"Sun, 30 Aug 2026 14:23:11 +{'9' * 40}", None),
+        ("?", None),
+        ("", None),
+    ],
+)
+def test_the_date_of_an_index(date: str, moment: str | None):
+    """One that cannot be is none: the packages are right all the same."""
+    release = Release(base="b", suite="s", text=f"Suite: s\nDate: {date}\n")
+    assert release.snapshot == (Snapshot.parse(moment) if moment else None)
+    assert Release(base="b", suite="s", text="Suite: s\n").snapshot is None
