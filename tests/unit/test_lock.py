@@ -1,6 +1,9 @@
 """The lock: its text, its round trip, and whether it fits the recipes."""
 
+import difflib
+import hashlib
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,6 +104,42 @@ def test_one_fact_a_line():
     assert len(after) == len(before) + 2
     gone = [line for line in before if line not in after]
     assert [line.split()[0] for line in gone] == ["check:"]
+
+
+OWN_LOCK = Path(__file__).parents[2] / "rvbuild.lock"
+
+
+def one_module_otherwise(lock: Lock, *, go_sum: str = "", bumped: bool = False) -> Lock:
+    """One of the repository's sets with one module more, or with another version of one.
+
+    The module is one that no other set has in either version.
+    """
+    key, held = max(lock.go_modules.items(), key=lambda item: len(item[1].modules))
+    others = {m[0] for name, each in lock.go_modules.items() if name != key for m in each.modules}
+    path, version, h1 = next(module for module in held.modules if module[0] not in others)
+    more = (path, f"{version}.1", "h1:" + h1[3:][::-1])
+    kept = [module for module in held.modules if not bumped or module[0] != path]
+    changed = evolve(held, modules=tuple(sorted([*kept, more])), go_sum=go_sum or held.go_sum)
+    return evolve(lock, go_modules={**lock.go_modules, key: changed})
+
+
+def changed_lines(one: Lock, other: Lock) -> tuple[list[str], list[str]]:
+    """The lines that only the one has, and those that only the other has, as ``diff`` sees it."""
+    texts = (write_lock(lock).splitlines() for lock in (one, other))
+    lines = [line for line in difflib.unified_diff(*texts, n=0) if not line.startswith("@@")][2:]
+    gone, new = ([line[1:] for line in lines if line[0] == sign] for sign in "-+")
+    return gone, new
+
+
+def test_locks_that_differ_by_one_module_differ_in_five_lines_at_most():
+    """Its name, its hash and the check of its set; what go.sum is, if that is another too."""
+    lock = read_lock(OWN_LOCK.read_bytes(), "rvbuild.lock")
+    gone, new = changed_lines(lock, one_module_otherwise(lock))
+    assert ([line.split()[0] for line in gone], len(new)) == (["check:"], 3)
+    go_sum = hashlib.sha256(b"another").hexdigest()
+    gone, new = changed_lines(lock, one_module_otherwise(lock, go_sum=go_sum, bumped=True))
+    assert (len(gone), len(new)) == (4, 4)
+    assert sum(line.startswith("    go-sum: ") for line in new) == 1
 
 
 @pytest.mark.parametrize(
