@@ -23,8 +23,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
+from rvbuild.core.go_source import GoModFiles, GoModule
 from rvbuild.core.gomod import GoSum, escape_path, parse_go_sum
-from rvbuild.core.source import GoModFiles, GoModule
 from rvbuild.fetchers.go import GoModFilesFetcher, GoModuleFetcher
 from rvbuild.fetchers.go_proxy import GoProxy
 from rvbuild.fetchers.go_settings import go_settings

@@ -27,7 +27,6 @@ from rvbuild.core.names import SourceRef
 from rvbuild.core.pinned import Locked
 from rvbuild.core.plan import Lookup, nothing_realised
 from rvbuild.core.recipe import ACCELERATORS
-from rvbuild.core.source import PathSource
 from rvbuild.core.variants import Variants
 from rvbuild.engine.build import refuse_folders
 from rvbuild.engine.realise import Realiser, Services
@@ -35,6 +34,7 @@ from rvbuild.executors.local_executor import LocalExecutor
 from rvbuild.fetchers.fetch_settings import FetchSettings
 from rvbuild.fetchers.lazy_fetchers import LazyFetchers
 from rvbuild.images import audit_image
+from rvbuild.kinds.path.source import PathSource
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.lock import MAX_BYTES, read_lock
 from rvbuild.recipes_yaml.project_file import read_file

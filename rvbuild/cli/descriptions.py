@@ -8,30 +8,23 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from rvbuild.core.recipe import (
-    DebianSpec,
-    FromSpec,
-    GitSpec,
-    GoModuleSpec,
-    GoToolchainSpec,
-    PathSpec,
-    SourceSpec,
-    UrlSpec,
-    WheelSpec,
-)
-from rvbuild.core.source import (
-    DebianPackage,
-    Files,
-    GitSource,
-    GoModFiles,
-    GoModule,
-    GoToolchain,
-    PathSource,
-    Source,
-    UrlSource,
-    Wheel,
-)
+from rvbuild.core.go_source import GoModFiles, GoModule
+from rvbuild.core.recipe import FromSpec
+from rvbuild.core.source import Files, Source
+from rvbuild.core.spec import SourceSpec
 from rvbuild.fetchers.urls import shown
+from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.kinds.debian.spec import DebianSpec
+from rvbuild.kinds.git.source import GitSource
+from rvbuild.kinds.git.spec import GitSpec
+from rvbuild.kinds.go.source import GoToolchain
+from rvbuild.kinds.go.spec import GoModuleSpec, GoToolchainSpec
+from rvbuild.kinds.path.source import PathSource
+from rvbuild.kinds.path.spec import PathSpec
+from rvbuild.kinds.pypi.source import Wheel
+from rvbuild.kinds.pypi.spec import WheelSpec
+from rvbuild.kinds.url.source import UrlSource
+from rvbuild.kinds.url.spec import UrlSpec
 
 SHORT = 12
 """Digits of a digest that tell people which it is."""
@@ -88,6 +81,7 @@ def describe_source(source: Source) -> SourceDescription:  # noqa: PLR0911 - one
             )
         case Files():
             return SourceDescription(kind="recipe", name=name, places=("beside the recipe",))
+    raise TypeError(source)
 
 
 def describe_spec(spec: SourceSpec) -> SourceDescription:  # noqa: PLR0911 - one return a kind
@@ -116,6 +110,7 @@ def describe_spec(spec: SourceSpec) -> SourceDescription:  # noqa: PLR0911 - one
             return SourceDescription(kind="path", name=spec.path, places=(spec.path,))
         case FromSpec():
             return SourceDescription(kind="from", name=spec.recipe, places=())
+    raise TypeError(spec)
 
 
 def describe_bundle(spec: SourceSpec, count: int) -> SourceDescription:

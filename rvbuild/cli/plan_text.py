@@ -10,10 +10,6 @@ from collections.abc import Iterator, Mapping
 from rvbuild.core.derivation import Fetch, Merge
 from rvbuild.core.plan import Plan
 from rvbuild.core.printable import printable_line
-from rvbuild.core.source import DebianPackage, GoModule
-
-_MANY = {DebianPackage: "debian packages", GoModule: "go modules"}
-"""Kinds of which one recipe needs hundreds, as said of more than one."""
 
 
 def plan_text(plan: Plan) -> str:
@@ -48,7 +44,7 @@ def _groups(plan: Plan) -> Mapping[str, str]:
             user = task.derivation.label.removeprefix("go-modules of ")
             for given in task.derivation.inputs:
                 fetch = plan.tasks[given].derivation if given in plan.tasks else None
-                many = _MANY.get(type(fetch.source)) if isinstance(fetch, Fetch) else None
-                if many is not None:
+                many = fetch.source.many if isinstance(fetch, Fetch) else ""
+                if many:
                     groups.setdefault(given, f"{many} of {user}")
     return groups

@@ -17,7 +17,6 @@ from rvbuild.cli.descriptions import (
     describe_source,
     describe_spec,
 )
-from rvbuild.cli.prebuilt import machine_of, said_machine
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.errors import LockError
 from rvbuild.core.graph import Target
@@ -87,7 +86,7 @@ class SourceInventory:
         said = self._said_machines()
         for digest, derivation in self.linker.derivations.items():
             if isinstance(derivation, Fetch):
-                machine = machine_of(derivation.source) or said.get(digest, "")
+                machine = derivation.source.machine or said.get(digest, "")
                 tool = machine == self.linker.build_arch and digest not in said
                 yield SourceStatus(
                     description=describe_source(derivation.source),
@@ -102,7 +101,7 @@ class SourceInventory:
         said: dict[str, str] = {}
         for recipe in self.linker.graph.recipes.values():
             for name, use in recipe.sources.items():
-                machine = said_machine(use.spec)
+                machine = use.spec.machine
                 digest = self._source(recipe, name).derivation if machine else None
                 if digest is not None:
                     parts = self.linker.derivations[digest].inputs
@@ -130,7 +129,7 @@ class SourceInventory:
         try:
             digest = linker.source(owner, name)
         except LockError:
-            machine = said_machine(spec)
+            machine = spec.machine
             return SourceStatus(
                 description=describe_spec(spec), recipe=owner.name, name=key, machine=machine
             )

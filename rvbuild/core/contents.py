@@ -10,17 +10,13 @@ from collections.abc import Iterator
 from attrs import evolve
 
 from rvbuild.core.errors import LockError
+from rvbuild.core.go_source import MODULE
 from rvbuild.core.lock import Lock
 from rvbuild.core.place import Place
-from rvbuild.core.source import DebianPackage, GitSource, GoModule, GoToolchain, Source, Wheel
-
-Thing = tuple[str, ...]
-"""What is the same wherever it is named; a lock has thousands, so they are plain tuples."""
+from rvbuild.core.source import Thing
 
 Word = tuple[object, str, "Place | None"]
 """What an entry says that a thing's content is: that, the entry's key, and its place."""
-
-_MODULE = "the Go module"
 
 
 def refuse_two_contents(lock: Lock) -> None:
@@ -58,24 +54,9 @@ def two_contents(lock: Lock) -> Iterator[tuple[Thing, Word, Word]]:
 def _words(lock: Lock) -> Iterator[tuple[Thing, Word]]:
     for key, source in lock.sources.items():
         for number, part in enumerate(source.parts):
-            named = _named(part)
-            if named is not None:
-                yield named[0], (named[1], key, source.place(number, "kind"))
+            content = part.content
+            if content is not None:
+                yield content[0], (content[1], key, source.place(number, "kind"))
     for key, held in lock.go_modules.items():
         for path, version, h1 in held.modules:
-            yield (_MODULE, path, version), (h1, key, held.where)
-
-
-def _named(part: Source) -> tuple[Thing, object] | None:
-    """A thing that is the same wherever it is named, and its content."""
-    if isinstance(part, GoModule):
-        return (_MODULE, part.path, part.version), part.h1
-    if isinstance(part, GoToolchain):
-        return ("the Go toolchain", part.version, "for", part.platform), part.h1
-    if isinstance(part, DebianPackage):
-        return ("the package", part.label), f"{part.sha256}, {part.size} bytes"
-    if isinstance(part, Wheel):
-        return ("the wheel", part.filename), part.sha256
-    if isinstance(part, GitSource):
-        return ("the commit", part.commit), f"tree {part.tree} of {part.date}"
-    return None
+            yield (MODULE, path, version), (h1, key, held.where)

@@ -65,8 +65,8 @@ class FileOf:
 class Fetch(_Keyed):
     """Brings one source; its output is the source's tree.
 
-    ``go_sum`` is where a `GoModFiles` finds its go.sum. It takes no part in the key: the source
-    has the file's digest.
+    ``go_sum`` is where the go.sum is that the source needs to be fetched (`Source.with_file`). It
+    takes no part in the key: the source has the file's digest.
     """
 
     source: Source

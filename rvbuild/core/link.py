@@ -16,6 +16,7 @@ from rvbuild.core import image
 from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.derivation import Derivation, Fetch, FileOf, Input, Merge, OutputRule, Step
 from rvbuild.core.errors import RecipeError, UsageError
+from rvbuild.core.go_source import GoModFiles
 from rvbuild.core.gomod import escape_path, go_sum_path
 from rvbuild.core.graph import QEMU, RecipeGraph, Target
 from rvbuild.core.lock import modules_key
@@ -25,7 +26,7 @@ from rvbuild.core.pinned import Pinned, Values, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.platform import Platform
 from rvbuild.core.recipe import FOR_TARGET, Check, GoModulesSpec, Recipe, substitute
-from rvbuild.core.source import LAST_DATE, Files, GoModFiles, PathSource
+from rvbuild.core.source import LAST_DATE, Files, Source
 
 CHECK_TIMEOUT = 600
 _SECONDS = re.compile(r"[0-9]{1,12}\Z")
@@ -55,7 +56,7 @@ class Linker:
     graph: RecipeGraph
     pinned: Pinned
     build_arch: str
-    overrides: Mapping[str, PathSource] = field(factory=dict)
+    overrides: Mapping[str, Source] = field(factory=dict)
     derivations: dict[str, Derivation] = field(factory=dict, init=False)
     _results: dict[Target, str] = field(factory=dict, init=False)
     _overridden: set[str] = field(factory=set, init=False)

@@ -12,20 +12,13 @@ from attrs import evolve, field, frozen
 
 from rvbuild.core.agreement import Contradiction, set_contradiction, source_contradiction
 from rvbuild.core.errors import LockError
+from rvbuild.core.go_source import GoModule
 from rvbuild.core.names import PinRef, SetRef, SourceRef
 from rvbuild.core.place import Place
-from rvbuild.core.recipe import (
-    DebianSpec,
-    GoModulesSpec,
-    GoToolchainSpec,
-    Ladder,
-    Reading,
-    Recipe,
-    SourceSpec,
-    WheelSpec,
-)
+from rvbuild.core.recipe import GoModulesSpec, Ladder, Reading, Recipe
 from rvbuild.core.snapshot import Snapshot
-from rvbuild.core.source import DebianPackage, GoModule, Source
+from rvbuild.core.source import Source
+from rvbuild.core.spec import SourceSpec
 from rvbuild.core.spec_text import spec_text
 
 _T = TypeVar("_T")
@@ -63,7 +56,7 @@ class LockedSource:
 
     @snapshot.default
     def _snapshot(self) -> Snapshot | None:
-        return next((part.snapshot for part in self.parts if isinstance(part, DebianPackage)), None)
+        return next((part.snapshot for part in self.parts if part.snapshot), None)
 
     def place(self, part: int | None, fact: str) -> Place | None:
         """Where a fact of a part stands in the lock, or the entry."""
@@ -93,10 +86,7 @@ class GoModuleSet:
 
 def source_key(recipe: str, name: str, spec: SourceSpec, build_arch: str) -> str:
     """The lock's name of a source; sources for the build machine have one for each."""
-    machine = isinstance(spec, (GoToolchainSpec, WheelSpec)) or (
-        isinstance(spec, DebianSpec) and not spec.architecture
-    )
-    return str(SourceRef(recipe, name, build_arch if machine else ""))
+    return str(SourceRef(recipe, name, build_arch if spec.per_machine else ""))
 
 
 def modules_key(recipe: str, name: str, directory: str) -> str:

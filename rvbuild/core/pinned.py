@@ -6,7 +6,6 @@ Must not know: how pins are found.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
@@ -24,10 +23,10 @@ from rvbuild.core.recipe import (
     Ladder,
     Reading,
     Recipe,
-    SourceSpec,
     substitute_spec,
 )
-from rvbuild.core.source import GitSource, Source
+from rvbuild.core.source import Source
+from rvbuild.core.spec import SourceSpec
 
 
 class Pinned(Protocol):
@@ -104,16 +103,10 @@ def git_fact(source: Source, reading: Reading) -> str:
     Raises:
         RecipeError: the source is not a git tree.
     """
-    if not isinstance(source, GitSource):
+    facts = source.commit_facts
+    if not facts:
         msg = f"{reading.source!r} is not a git source"
         raise RecipeError(msg, where=reading.where)
-    moment = dt.datetime.fromtimestamp(source.date, tz=dt.UTC)
-    facts = {
-        "commit": source.commit,
-        "short": source.commit[:8],
-        "date": str(source.date),
-        "iso-date": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
     return reading.adjusted(facts[reading.argument])
 
 

@@ -15,6 +15,8 @@ from attrs import asdict, evolve, field, frozen
 from rvbuild.core.architecture import DEFAULT_ARCHITECTURES
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.place import Place
+from rvbuild.core.source import Source
+from rvbuild.core.spec import SourceSpec, word
 
 KINDS = ("package", "image", "toolchain", "tool", "source")
 FOR_TARGET = ("package", "image")
@@ -31,9 +33,6 @@ RESERVED_NAMES = {
 
 ACCELERATORS = {"go": "tmp/go-cache"}
 """Compile caches by name, and where each lies in the sandbox with or without acceleration."""
-
-ABSENT_IF_DEFAULT = {"absent-if-default": True}
-"""On a field that came after the first locks: at its default it is not in a lock's ``spec``."""
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 
@@ -69,7 +68,7 @@ class Reading:
 class Ladder:
     """A derived pin with several places that should agree; ``prefer`` (from 1) wins if not."""
 
-    rungs: tuple[Reading, ...]
+    rungs: tuple[Reading, ...] = field(metadata=word("first-of"))
     prefer: int | None = None
     where: Place | None = field(default=None, eq=False)
 
@@ -78,83 +77,11 @@ Pin = Union[str, Reading, Ladder]
 
 
 @frozen(kw_only=True)
-class GitSpec:
-    """A commit of a git repository, whole or some of its paths."""
+class FromSpec(SourceSpec):
+    """The source of a ``kind: source`` recipe: no kind, but a reference to one of any."""
 
-    url: str
-    commit: str
-    paths: tuple[str, ...] = ()
-
-
-@frozen(kw_only=True)
-class GoModuleSpec:
-    """A Go module; ``go_sum`` names a source whose ``go.sum`` must agree."""
-
-    path: str
-    version: str
-    go_sum: str = ""
-
-
-@frozen(kw_only=True)
-class GoToolchainSpec:
-    """The Go toolchain of a version, for the build machine."""
-
-    version: str
-
-
-@frozen(kw_only=True)
-class WheelSpec:
-    """A wheel for the build machine."""
-
-    project: str
-    version: str
-
-
-@frozen(kw_only=True)
-class DebianSpec:
-    """Binary packages with their dependencies.
-
-    They are for ``architecture`` (a Go name), or for the build machine if that is empty.
-    """
-
-    packages: tuple[str, ...]
-    suite: str
-    without: tuple[str, ...] = ()
-    architecture: str = field(default="", metadata=ABSENT_IF_DEFAULT)
-
-
-@frozen(kw_only=True)
-class UrlSpec:
-    """An archive or a file by URL; ``debian`` is (source package, file) with the same bytes.
-
-    ``architecture`` (a Go name) is that of the programs in it, if it is no source text.
-    """
-
-    url: str
-    sha256: str = ""
-    strip: int = 1
-    unpack: bool = True
-    debian: tuple[str, str] | None = None
-    architecture: str = field(default="", metadata=ABSENT_IF_DEFAULT)
-
-
-@frozen(kw_only=True)
-class PathSpec:
-    """A folder of this machine, relative to the recipe's folder."""
-
-    path: str
-
-
-@frozen(kw_only=True)
-class FromSpec:
-    """The source of a ``kind: source`` recipe."""
-
-    recipe: str
-
-
-SourceSpec = Union[
-    GitSpec, GoModuleSpec, GoToolchainSpec, WheelSpec, DebianSpec, UrlSpec, PathSpec, FromSpec
-]
+    answer = Source
+    recipe: str = field(metadata=word("from"))
 
 
 @frozen(kw_only=True)
@@ -170,7 +97,7 @@ class SourceUse:
 class GoModulesSpec:
     """The modules that ``packages`` of the module in ``directory`` of a source need."""
 
-    source: str
+    source: str = field(metadata=word("from"))
     directory: str = "."
     packages: tuple[str, ...] = ("./...",)
     tags: tuple[str, ...] = ()
@@ -282,8 +209,8 @@ class Recipe:
                 if isinstance(rung, Reading) and rung.reader != "literal":
                     yield rung.source, rung.where
         for use in self.sources.values():
-            if isinstance(use.spec, GoModuleSpec) and use.spec.go_sum:
-                yield use.spec.go_sum, use.where
+            for name in use.spec.reads:
+                yield name, use.where
         if self.go_modules is not None:
             yield self.go_modules.source, self.go_modules.where
 

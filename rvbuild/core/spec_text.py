@@ -1,6 +1,6 @@
 """What a recipe asks for, as one canonical line of YAML in the recipe's own words.
 
-Knows: the word of each field (docs/recipes.md). Must not know: files, how YAML is read.
+Knows: that each field says its word. Must not know: kinds of sources, files, how YAML is read.
 What is at its default is left out, so that a new field does not change old lines. Every scalar
 is text. Two equal questions give equal lines: a lock is compared with a recipe by them.
 """
@@ -11,39 +11,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Union
 
-from attrs import NOTHING, fields
+from attrs import NOTHING, Attribute, fields
 
-from rvbuild.core.recipe import (
-    DebianSpec,
-    FromSpec,
-    GitSpec,
-    GoModuleSpec,
-    GoModulesSpec,
-    GoToolchainSpec,
-    Ladder,
-    PathSpec,
-    Pin,
-    Reading,
-    SourceSpec,
-    UrlSpec,
-    WheelSpec,
-)
+from rvbuild.core.recipe import GoModulesSpec, Pin, Reading
+from rvbuild.core.spec import WORD, SourceSpec
 
 Words = Union[str, Sequence["Words"], Mapping[str, "Words"]]
-
-_TAGS: Mapping[type, tuple[str, str]] = {
-    GitSpec: ("git", "url"),
-    GoModuleSpec: ("go-module", "path"),
-    GoToolchainSpec: ("go-toolchain", "version"),
-    WheelSpec: ("pypi", "project"),
-    DebianSpec: ("debian", "packages"),
-    UrlSpec: ("url", "url"),
-    PathSpec: ("path", "path"),
-    FromSpec: ("from", "recipe"),
-    GoModulesSpec: ("from", "source"),
-    Ladder: ("first-of", "rungs"),
-}
-"""The tag that stands first, and the field whose value it has."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_./@+~%=-]*\Z")
 
@@ -77,12 +50,18 @@ def _escaped(character: str) -> str:
     return f"\\U{ord(character):08x}"
 
 
-def _words(spec: Any) -> Words:  # noqa: ANN401 - any of the classes that have a tag
+def _words(spec: Any) -> Words:  # noqa: ANN401 - any attrs class whose first field names it
     if isinstance(spec, Reading):
         return _reading(spec)
-    tag, first = _TAGS[type(spec)]
-    words: dict[str, Words] = {tag: _value(getattr(spec, first))}
-    return {**words, **_others(spec, {first})}
+    first = fields(type(spec))[0]
+    words: dict[str, Words] = {_word(first): _value(getattr(spec, first.name))}
+    return {**words, **_others(spec, {first.name})}
+
+
+def _word(attribute: Attribute[Any]) -> str:
+    """What a recipe calls an attribute."""
+    word: str = attribute.metadata.get(WORD) or attribute.name.replace("_", "-")
+    return word
 
 
 def _reading(spec: Reading) -> Words:
@@ -99,8 +78,7 @@ def _others(spec: Any, without: set[str]) -> dict[str, Words]:  # noqa: ANN401
         value = getattr(spec, each.name)
         absent = each.default is not NOTHING and value == each.default
         if each.eq is True and each.name not in without and not absent:
-            word = "debian-source" if each.name == "debian" else each.name.replace("_", "-")
-            words[word] = _value(value)
+            words[_word(each)] = _value(value)
     return words
 
 

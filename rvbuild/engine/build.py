@@ -14,7 +14,6 @@ from rvbuild.core.errors import Interrupted, UsageError
 from rvbuild.core.events import Planned
 from rvbuild.core.plan import Plan, make_plan
 from rvbuild.core.realisation import Realisation
-from rvbuild.core.source import PathSource
 from rvbuild.engine.realise import Realiser, Services
 from rvbuild.engine.schedule import Scheduler
 
@@ -80,7 +79,7 @@ def refuse_folders(derivations: Iterable[Derivation]) -> None:
         UsageError: one of them is a folder of this machine.
     """
     for derivation in derivations:
-        if isinstance(derivation, Fetch) and isinstance(derivation.source, PathSource):
+        if isinstance(derivation, Fetch) and derivation.source.folder:
             msg = "a release is made of pinned sources, and this is a folder"
             hint = "pin it as a git tree or an archive, or build without --release"
-            raise UsageError(msg, where=derivation.source.path, hint=hint)
+            raise UsageError(msg, where=derivation.source.folder, hint=hint)

@@ -26,7 +26,7 @@ from rvbuild.core.ports.fetcher import AnyFetcher
 from rvbuild.core.ports.store import Store
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.recipe import ACCELERATORS
-from rvbuild.core.source import GoModFiles, Source
+from rvbuild.core.source import Source
 from rvbuild.core.tree import Directory, file_at
 from rvbuild.engine.outputs import Inspection, audit_outputs
 
@@ -162,14 +162,14 @@ class Realiser:
     def _with_go_sum(self, derivation: Fetch) -> Source:
         """The source to fetch; one that needs a go.sum has its text."""
         place, source = derivation.go_sum, derivation.source
-        if place is None or not isinstance(source, GoModFiles):
+        if place is None:
             return source
         store = self.services.store
         file = file_at(store.tree(self._output(place.derivation)).nested(), place.path)
         if file is None:
             msg = f"the locked source has no file {place.path}"
             raise VerificationError(msg, where=derivation.label, hint="run `rvbuild lock`")
-        return evolve(source, text=store.read(file.digest))
+        return source.with_file(store.read(file.digest))
 
     def _merge(self, derivation: Merge) -> Realisation:
         parts = [(path, self._output(digest)) for path, digest in derivation.parts]

@@ -22,19 +22,15 @@ from rvbuild.core.lock import (
 )
 from rvbuild.core.names import PinRef, SourceRef
 from rvbuild.core.pinned import OpenQuestions, Recipes, described, git_fact
-from rvbuild.core.recipe import GoModuleSpec, GoModulesSpec, PathSpec, Reading, Recipe, SourceSpec
+from rvbuild.core.recipe import GoModulesSpec, Reading, Recipe
 from rvbuild.core.source import Source
+from rvbuild.core.spec import SourceSpec
 from rvbuild.core.spec_text import spec_text
 from rvbuild.engine.go_list import Import
 from rvbuild.engine.go_modules import Imports, User, all_modules, asked, shared_modules, with_go_sum
 from rvbuild.engine.pins import pin_value
 from rvbuild.engine.source_files import SourceFiles, SourceTrees
 from rvbuild.engine.sources import Registries, SourceFinder
-
-
-def _found_again(spec: SourceSpec) -> bool:
-    """Whether the same description may stand for something else now."""
-    return isinstance(spec, PathSpec) or (isinstance(spec, GoModuleSpec) and bool(spec.go_sum))
 
 
 def _nobody_tells(recipe: Recipe, spec: GoModulesSpec) -> set[Import]:
@@ -180,7 +176,7 @@ class Resolver:
 
     def _is_no_answer(self, key: str, spec: SourceSpec, held: LockedSource) -> bool:
         """Whether what a lock has for the same description cannot be so, or not any more."""
-        if _found_again(spec):
+        if spec.volatile:
             return True
         return source_contradiction(spec, held.parts, SourceRef.parse(key).machine) is not None
 

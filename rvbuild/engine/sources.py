@@ -10,29 +10,23 @@ from typing import Protocol
 from attrs import frozen
 
 from rvbuild.core.errors import LockError, RecipeError, RvbuildError
+from rvbuild.core.go_source import GoModule
 from rvbuild.core.gomod import parse_go_sum
 from rvbuild.core.place import Place
-from rvbuild.core.recipe import (
-    DebianSpec,
-    GitSpec,
-    GoModuleSpec,
-    GoToolchainSpec,
-    PathSpec,
-    Recipe,
-    SourceSpec,
-    UrlSpec,
-    WheelSpec,
-)
-from rvbuild.core.source import (
-    DebianFile,
-    GitSource,
-    GoModule,
-    GoToolchain,
-    PathSource,
-    Source,
-    UrlSource,
-)
+from rvbuild.core.recipe import Recipe
+from rvbuild.core.source import Source
+from rvbuild.core.spec import SourceSpec
 from rvbuild.engine.source_files import SourceFiles
+from rvbuild.kinds.debian.spec import DebianSpec
+from rvbuild.kinds.git.source import GitSource
+from rvbuild.kinds.git.spec import GitSpec
+from rvbuild.kinds.go.source import GoToolchain
+from rvbuild.kinds.go.spec import GoModuleSpec, GoToolchainSpec
+from rvbuild.kinds.path.source import PathSource
+from rvbuild.kinds.path.spec import PathSpec
+from rvbuild.kinds.pypi.spec import WheelSpec
+from rvbuild.kinds.url.source import DebianFile, UrlSource
+from rvbuild.kinds.url.spec import UrlSpec
 
 
 class Registries(Protocol):

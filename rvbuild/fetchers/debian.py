@@ -15,12 +15,12 @@ from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.errors import SourceError
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.core.source import DebianPackage
 from rvbuild.fetchers.apt_config import HINT, Archives
 from rvbuild.fetchers.debian_index import PackageIndex
 from rvbuild.fetchers.debian_release import Releases
 from rvbuild.fetchers.mirrors import Mirrors
 from rvbuild.fetchers.pinned_files import Pin, PinnedFiles
+from rvbuild.kinds.debian.source import DebianPackage
 
 
 @define(kw_only=True)

@@ -15,7 +15,7 @@ from attrs import define, evolve, field, frozen
 
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.snapshot import Snapshot
-from rvbuild.core.source import DebianPackage
+from rvbuild.kinds.debian.source import DebianPackage
 
 _WANTED = {
     *("package", "version", "architecture", "depends", "pre-depends", "provides"),

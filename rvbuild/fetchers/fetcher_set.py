@@ -11,19 +11,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast
 
 from rvbuild.core.errors import RecipeError, SourceError
+from rvbuild.core.go_source import GoModFiles, GoModule
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.core.source import (
-    DebianPackage,
-    GitSource,
-    GoModFiles,
-    GoModule,
-    GoToolchain,
-    PathSource,
-    Source,
-    UrlSource,
-    Wheel,
-)
+from rvbuild.core.source import Source
 from rvbuild.fetchers.apt_config import find_archives
 from rvbuild.fetchers.debian import DebianFetcher
 from rvbuild.fetchers.debian_release import Releases
@@ -48,6 +39,12 @@ from rvbuild.fetchers.pypi import PypiFetcher
 from rvbuild.fetchers.transport import Transport
 from rvbuild.fetchers.url import UrlFetcher
 from rvbuild.fetchers.urls import Credentials, shown
+from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.kinds.git.source import GitSource
+from rvbuild.kinds.go.source import GoToolchain
+from rvbuild.kinds.path.source import PathSource
+from rvbuild.kinds.pypi.source import Wheel
+from rvbuild.kinds.url.source import UrlSource
 
 _IN_MEMORY = 8 << 20
 

@@ -24,7 +24,7 @@ from attrs import evolve, field, frozen
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.core.source import LAST_DATE, GitSource
+from rvbuild.core.source import LAST_DATE
 from rvbuild.fetchers.fetch_settings import OFFLINE_HINT
 from rvbuild.fetchers.git_objects import Commit, is_object_name
 from rvbuild.fetchers.git_process import Failed, Git, Refused, make_bare
@@ -32,6 +32,7 @@ from rvbuild.fetchers.git_progress import Tell
 from rvbuild.fetchers.git_tree import Delivery, objects_folder, read_commit
 from rvbuild.fetchers.mirrors import Mirrors, local_path
 from rvbuild.fetchers.urls import shown
+from rvbuild.kinds.git.source import GitSource
 
 _URL = re.compile(r"(?:https?|ssh|git)://[^-/\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*\Z")
 _SCP = re.compile(

@@ -19,12 +19,12 @@ from rvbuild.archives.unpack import unpack
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.core.source import GitSource
 from rvbuild.fetchers.forges import archive_url
 from rvbuild.fetchers.git_process import Failed
 from rvbuild.fetchers.mirrors import Mirrors, local_path
 from rvbuild.fetchers.pinned_files import Pin, PinnedFiles
 from rvbuild.fetchers.sinks import GitNameSink, Selected
+from rvbuild.kinds.git.source import GitSource
 
 
 @frozen(kw_only=True)

@@ -18,14 +18,15 @@ from attrs import frozen
 from rvbuild.archives.unpack_limits import Links, UnpackLimits
 from rvbuild.archives.zipfile import read_zip
 from rvbuild.core.errors import VerificationError
+from rvbuild.core.go_source import GoModFiles, GoModule
 from rvbuild.core.gomod import GoSum, escape_path, hash1, hash1_go_mod, parse_go_sum
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
-from rvbuild.core.source import GoModFiles, GoModule, GoToolchain
 from rvbuild.fetchers.go_proxy import MAX_ZIP, GoProxy
 from rvbuild.fetchers.go_zip import check_names
 from rvbuild.fetchers.urls import shown
+from rvbuild.kinds.go.source import GoToolchain
 
 TOOLCHAIN = "golang.org/toolchain"
 _LIMITS = UnpackLimits(total=MAX_ZIP)

@@ -14,16 +14,13 @@ from typing import TYPE_CHECKING
 
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.core.source import (
-    DebianFile,
-    DebianPackage,
-    Files,
-    GitSource,
-    PathSource,
-    Source,
-    Wheel,
-)
+from rvbuild.core.source import Files, Source
 from rvbuild.fetchers.fetch_settings import FetchSettings
+from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.kinds.git.source import GitSource
+from rvbuild.kinds.path.source import PathSource
+from rvbuild.kinds.pypi.source import Wheel
+from rvbuild.kinds.url.source import DebianFile
 
 if TYPE_CHECKING:
     from rvbuild.fetchers.fetcher_set import FetcherSet

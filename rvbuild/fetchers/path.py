@@ -18,9 +18,9 @@ from attrs import define, field
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.core.source import PathSource
 from rvbuild.core.tree import Tree
 from rvbuild.fetchers.sinks import DigestSink
+from rvbuild.kinds.path.source import PathSource
 
 _CHUNK = 1 << 20
 _LEFT_OUT = ".git"

@@ -17,12 +17,12 @@ from rvbuild.archives.unpack import unpack
 from rvbuild.core.errors import SourceError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.core.source import Wheel
 from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
 from rvbuild.fetchers.pip_config import Indexes
 from rvbuild.fetchers.simple_index import ACCEPT, IndexFile, index_name, parse_index
 from rvbuild.fetchers.urls import shown
 from rvbuild.fetchers.wheel_choice import choose_wheel
+from rvbuild.kinds.pypi.source import Wheel
 
 _PAGE_LIMIT = 128 << 20
 

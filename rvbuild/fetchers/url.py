@@ -17,10 +17,10 @@ from rvbuild.core.errors import RecipeError, SourceError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
-from rvbuild.core.source import DebianFile, UrlSource
 from rvbuild.fetchers.apt_config import Archives, source_path
 from rvbuild.fetchers.mirrors import Mirrors
 from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
+from rvbuild.kinds.url.source import DebianFile, UrlSource
 
 _CHUNK = 1 << 20
 _HINT = (

@@ -1,6 +1,8 @@
-"""The declaration of a kind's facts: reading, writing and the schema of a lock follow from it.
+"""The declaration of a kind: the syntax of recipes and locks, and their schemas, follow from it.
 
-Knows: which forms a fact can have. Must not know: YAML, which kinds there are.
+Knows: which forms a fact or a key can have. Must not know: YAML, which kinds there are.
+What a recipe says are the attributes of a `SourceSpec`, each with `key`; what a lock says are the
+facts of a `Kind`.
 """
 
 from __future__ import annotations
@@ -9,11 +11,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Union
 
-from attrs import field, frozen
+from attrs import NOTHING, field, fields, frozen
 
+from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.canonical import Json
 from rvbuild.core.digest import Digest
 from rvbuild.core.source import LAST_DATE, Source
+from rvbuild.core.spec import WORD, SourceSpec
 
 Text = Union[str, tuple[str, ...]]
 """A fact in a lock: one text, or a list."""
@@ -21,19 +25,65 @@ Text = Union[str, tuple[str, ...]]
 
 @frozen
 class Form:
-    """How a fact is spelled.
+    """How a fact of a lock or a key of a recipe is spelled.
 
     Attributes:
-        parse: From a lock's text; raises ValueError with what is wrong, to follow the name.
+        parse: From the text; raises ValueError with what is wrong, to follow the name.
         show: To a lock's text.
         schema: JSON Schema.
         many: Whether it is a list.
+        choices: The words that it can be, if they are few.
+        members: The keys of a mapping with a text each, in the order in which ``parse`` has them.
+        missing: What a message says if a key is not there and must be.
+        hint: What helps who got it wrong.
     """
 
     parse: Callable[[Any], Any]
     show: Callable[[Any], Text]
     schema: Json
     many: bool = False
+    choices: tuple[str, ...] = field(default=(), kw_only=True)
+    members: tuple[str, ...] = field(default=(), kw_only=True)
+    missing: str = field(default="", kw_only=True)
+    hint: str = field(default="", kw_only=True)
+
+
+@frozen(kw_only=True)
+class Key:
+    """A key of a recipe's mapping that describes a source.
+
+    Attributes:
+        word: The key.
+        form: What stands under it.
+        attribute: Of the description that it gives.
+        required: Whether it must be there.
+        unless: Another key that may stand instead of a required one; empty if none may.
+    """
+
+    word: str
+    form: Form
+    attribute: str
+    required: bool
+    unless: str
+
+
+def key(word: str, form: Form, *, unless: str = "") -> Mapping[str, object]:
+    """Metadata of an attribute of a `SourceSpec`: what a recipe says for it, see `Key`."""
+    return {WORD: word, "form": form, "unless": unless}
+
+
+def keys(spec: type[SourceSpec]) -> tuple[Key, ...]:
+    """The keys that describe such a source; the first one's word names the kind."""
+    return tuple(
+        Key(
+            word=each.metadata[WORD],
+            form=each.metadata["form"],
+            attribute=each.name,
+            required=each.default is NOTHING or bool(each.metadata["unless"]),
+            unless=each.metadata["unless"],
+        )
+        for each in fields(spec)
+    )
 
 
 @frozen(kw_only=True)
@@ -163,3 +213,5 @@ FLAG = Form(
 )
 TREE = Form(_tree, str, {"type": "string", "pattern": "^[0-9a-f]{64}/[0-9]+$"})
 TEXTS = Form(tuple, tuple, _TEXTS, many=True)
+SORTED_TEXTS = Form(lambda texts: tuple(sorted(texts)), tuple, _TEXTS, many=True)
+ARCHITECTURE = Form(str, str, {"enum": list(ARCHITECTURES)}, choices=tuple(ARCHITECTURES))

@@ -1,65 +1,88 @@
-"""The table of kinds: finding one imports that one alone.
+"""The table of kinds: finding a part of one imports that part alone.
 
-Knows: where each kind is declared. Must not know: what its facts are.
+Knows: where each kind's package is. Must not know: what is in it.
+
+A package ``rvbuild/kinds/NAME/`` has these modules:
+
+============  ==========================================================================
+``source``    its sources by content: subclasses of `Source`
+``spec``      ``SPECS``: its descriptions in recipes by tag, subclasses of `SourceSpec`
+``codec``     ``KINDS``: its facts in locks by tag
+============  ==========================================================================
 """
 
 from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from typing import Any, NamedTuple
 
-from rvbuild.core.source import (
-    DebianPackage,
-    GitSource,
-    GoModule,
-    GoToolchain,
-    PathSource,
-    Source,
-    UrlSource,
-    Wheel,
-)
+from rvbuild.core.source import Source
+from rvbuild.core.spec import SourceSpec
 from rvbuild.kinds.declaration import Kind
 
-_MODULES = {
-    "debian": "debian",
-    "git": "git",
-    "go-module": "go",
-    "go-toolchain": "go",
-    "path": "path",
-    "pypi": "pypi",
-    "url": "url",
-}
-_TAGS = {
-    DebianPackage: "debian",
-    GitSource: "git",
-    GoModule: "go-module",
-    GoToolchain: "go-toolchain",
-    PathSource: "path",
-    Wheel: "pypi",
-    UrlSource: "url",
-}
-TAGS = tuple(_MODULES)
-"""Every kind's tag."""
 
-SECTIONS = {"debian-packages": "debian", "go-modules": "go-module"}
+class KindRow(NamedTuple):
+    """A kind, whose tag stands in recipes and locks.
+
+    Attributes:
+        package: Its package's name; one package may have several kinds.
+        section: The section of a lock for facts that several entries share.
+        instead: A key of recipes that names the kind where the tag is missing.
+        locked: Whether recipes and locks have it; else it comes with other sources only.
+    """
+
+    package: str
+    section: str = ""
+    instead: str = ""
+    locked: bool = True
+
+
+_ROWS = {
+    "debian": KindRow("debian", section="debian-packages"),
+    "git": KindRow("git"),
+    "go-module": KindRow("go", section="go-modules"),
+    "go-mod-files": KindRow("go", locked=False),
+    "go-toolchain": KindRow("go"),
+    "path": KindRow("path"),
+    "pypi": KindRow("pypi"),
+    "url": KindRow("url", instead="debian-source"),
+}
+TAGS = tuple(tag for tag, row in _ROWS.items() if row.locked)
+"""The tag of every kind that recipes and locks have."""
+
+SECTIONS = {row.section: tag for tag, row in _ROWS.items() if row.section}
 """The sections of shared lines, and whose they are."""
+
+INSTEAD = {row.instead: tag for tag, row in _ROWS.items() if row.instead}
+"""Keys of recipes that name a kind where its tag is missing."""
+
+
+def _module(tag: str, name: str) -> Any:  # noqa: ANN401 - a module
+    return import_module(f"rvbuild.kinds.{_ROWS[tag].package}.{name}")
 
 
 @cache
 def kind(tag: str) -> Kind:
-    """The declaration of the kind with a tag of ``TAGS``."""
-    found: Kind = import_module(f"rvbuild.kinds.{_MODULES[tag]}.codec").KINDS[tag]
-    return found
+    """The facts of the kind with a tag of ``TAGS``."""
+    declared: Kind = _module(tag, "codec").KINDS[tag]
+    return declared
+
+
+@cache
+def spec_of(tag: str) -> type[SourceSpec]:
+    """The class of the descriptions of the kind with a tag of ``TAGS``."""
+    spec: type[SourceSpec] = _module(tag, "spec").SPECS[tag]
+    return spec
 
 
 def kind_of(source: Source) -> Kind:
-    """The declaration of a source's kind.
+    """The facts of a source's kind.
 
     Raises:
         TypeError: such a source does not stand in a lock.
     """
-    try:
-        return kind(_TAGS[type(source)])
-    except KeyError:
+    if source.kind not in TAGS:
         msg = f"{type(source).__name__} does not stand in a lock"
-        raise TypeError(msg) from None
+        raise TypeError(msg)
+    return kind(source.kind)

@@ -1,6 +1,6 @@
 """The part of docs/format.md that follows from the declarations of kinds.
 
-Knows: Markdown. Must not know: what the facts of a kind are.
+Knows: Markdown. Must not know: what the keys and facts of a kind are.
 Run: ``python -m rvbuild.recipes_yaml.format_page docs/format.md``.
 """
 
@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from rvbuild.kinds.declaration import Kind
-from rvbuild.kinds.table import TAGS, kind
+from rvbuild.kinds.declaration import Kind, keys
+from rvbuild.kinds.table import TAGS, kind, spec_of
 
 BEGIN, END = "<!-- kinds: generated -->\n", "<!-- /kinds -->\n"
 
@@ -24,11 +24,21 @@ def with_kinds(page: str) -> str:
 
 
 def _rows() -> Iterator[str]:
-    yield "| kind of part | facts | identity | where its bytes come from |"
-    yield "|---|---|---|---|"
+    yield "| kind | keys in a recipe | facts of a part | identity | where its bytes come from |"
+    yield "|---|---|---|---|---|"
     for tag in TAGS:
         declared = kind(tag)
-        yield f"| `{tag}` | {_facts(declared)} | {declared.identity} | {declared.origin} |"
+        cells = (_keys(tag), _facts(declared), declared.identity, declared.origin)
+        yield f"| `{tag}` | {' | '.join(cells)} |"
+
+
+def _keys(tag: str) -> str:
+    return ", ".join(
+        f"`{key.word}`"
+        + (" (optional)" * (not key.required))
+        + (f" (or `{key.unless}` alone)" if key.unless else "")
+        for key in keys(spec_of(tag))
+    )
 
 
 def _facts(declared: Kind) -> str:

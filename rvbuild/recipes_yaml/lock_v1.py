@@ -17,21 +17,10 @@ from typing import Any, TypeVar
 from rvbuild.core.errors import LockError
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
 from rvbuild.core.place import Place
-from rvbuild.core.recipe import (
-    DebianSpec,
-    GitSpec,
-    GoModuleSpec,
-    GoModulesSpec,
-    GoToolchainSpec,
-    Ladder,
-    PathSpec,
-    Reading,
-    UrlSpec,
-    WheelSpec,
-)
+from rvbuild.core.recipe import GoModulesSpec, Ladder, Reading
 from rvbuild.core.source import Source
 from rvbuild.core.spec_text import spec_text
-from rvbuild.kinds.table import kind
+from rvbuild.kinds.table import kind, spec_of
 from rvbuild.recipes_yaml.document import Items, Mapping, Node
 from rvbuild.recipes_yaml.fields import Fields
 from rvbuild.recipes_yaml.lock_facts import made_of, values_in
@@ -44,13 +33,19 @@ _TAGS = {
     "wheel": "pypi",
     "deb": "debian",
 }
-_SPECS: dict[str, Callable[..., Any]] = {
-    each.__name__: each
-    for each in (
-        GitSpec, GoModuleSpec, GoToolchainSpec, WheelSpec, DebianSpec, UrlSpec, PathSpec,
-        GoModulesSpec, Reading, Ladder,
-    )
-}  # fmt: skip
+_SPECS = {
+    "GitSpec": "git",
+    "GoModuleSpec": "go-module",
+    "GoToolchainSpec": "go-toolchain",
+    "WheelSpec": "pypi",
+    "DebianSpec": "debian",
+    "UrlSpec": "url",
+    "PathSpec": "path",
+}
+"""The kinds by the names that descriptions had."""
+_OTHERS: dict[str, Callable[..., Any]] = {
+    each.__name__: each for each in (GoModulesSpec, Reading, Ladder)
+}
 
 
 def read(top: Fields, data: bytes, file: str) -> Lock:
@@ -100,7 +95,8 @@ def _spec(text: str, where: Place) -> str:
     """What was asked for, in the words of today."""
     try:
         facts = json.loads(text)
-        asked = _SPECS[facts.pop("is")]
+        name = facts.pop("is")
+        asked = _OTHERS[name] if name in _OTHERS else spec_of(_SPECS[name])
         return spec_text(asked(**{key: _value(value) for key, value in facts.items()}))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as cause:
         msg = f"not what a recipe can ask for: {text[:80]!r}"

@@ -10,23 +10,28 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.canonical import Json
 from rvbuild.core.recipe import ACCELERATORS, KINDS, OUTPUT_KINDS
-from rvbuild.kinds.table import SECTIONS, TAGS, kind
+from rvbuild.core.spec import SourceSpec
+from rvbuild.kinds import declaration
+from rvbuild.kinds.declaration import keys
+from rvbuild.kinds.table import SECTIONS, TAGS, kind, spec_of
 from rvbuild.recipes_yaml.lock_text import CHECK_DIGITS, VERSION
 from rvbuild.recipes_yaml.recipe import GIT_FACTS, NAME, READERS, RESERVED
+from rvbuild.recipes_yaml.source import REFERENCE
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 # YAML scalars arrive as text, numbers or truth values, depending on who reads the file.
 TEXT_TYPES = ("string", "number", "boolean")
-TEXT: Json = {"type": [*TEXT_TYPES]}
-FLAG: Json = {"enum": [True, False, "true", "false"]}
-NUMBER: Json = {"type": ["integer", "string"], "pattern": "^[0-9]{1,18}$", "minimum": 0}
-TEXTS: Json = {"type": "array", "items": TEXT, "uniqueItems": True}
+TEXT = declaration.TEXT.schema
+FLAG = declaration.FLAG.schema
+NUMBER = declaration.NUMBER.schema
+TEXTS = declaration.TEXTS.schema
+_WRITABLE: dict[str, Json] = {"writable": FLAG}
 VARIABLE_FORM: dict[str, Json] = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 VARIABLE_NAMES: Json = {**VARIABLE_FORM, "not": {"enum": list(RESERVED)}}
 VARIABLES: dict[str, Json] = {
@@ -70,43 +75,21 @@ def _readings() -> Json:
 
 
 def _sources() -> Json:
-    writable = {"writable": FLAG}
-    commit = {"type": "string", "pattern": r"^(\$\{.*\}|[0-9a-f]{40}|[0-9a-f]{64})$"}
-    sha256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-    architecture: Json = {"enum": list(ARCHITECTURES)}
-    debian = _object({"package": TEXT, "file": TEXT}, ["package", "file"])
-    url = {
-        "url": TEXT,
-        "sha256": sha256,
-        "strip": NUMBER,
-        "unpack": FLAG,
-        "debian-source": debian,
-        "architecture": architecture,
-    }
-    forms = [
-        _object({"git": TEXT, "commit": commit, "paths": TEXTS, **writable}, ["git", "commit"]),
-        _object(
-            {"go-module": TEXT, "version": TEXT, "go-sum": TEXT, **writable},
-            ["go-module", "version"],
-        ),
-        _object({"go-toolchain": TEXT, **writable}, ["go-toolchain"]),
-        _object({"pypi": TEXT, "version": TEXT, **writable}, ["pypi", "version"]),
-        _object(
-            {
-                "debian": TEXTS,
-                "suite": TEXT,
-                "without": TEXTS,
-                "architecture": architecture,
-                **writable,
-            },
-            ["debian", "suite"],
-        ),
-        _object({**url, **writable}, ["url"]),
-        _object({**{key: url[key] for key in url if key != "url"}, **writable}, ["debian-source"]),
-        _object({"path": TEXT, **writable}, ["path"]),
-        _object({"from": TEXT, **writable}, ["from"]),
-    ]
-    return {"oneOf": forms}
+    """What each kind's declaration says, and a reference to another recipe's source."""
+    forms = [form for tag in TAGS for form in _source(spec_of(tag))]
+    return {"oneOf": [*forms, _object({REFERENCE: TEXT, **_WRITABLE}, [REFERENCE])]}
+
+
+def _source(spec: type[SourceSpec]) -> Iterator[Json]:
+    """The mappings that describe such a source: one, and one for each key that may be missing."""
+    declared = keys(spec)
+    properties: dict[str, Json] = {each.word: each.form.schema for each in declared} | _WRITABLE
+    required = [each.word for each in declared if each.required]
+    yield _object(properties, required)
+    for key in declared:
+        if key.unless:
+            others = {word: schema for word, schema in properties.items() if word != key.word}
+            yield _object(others, [*(word for word in required if word != key.word), key.unless])
 
 
 def recipe_schema() -> dict[str, Json]:

@@ -1,119 +1,77 @@
 """A source's mapping in a recipe, to its description.
 
-Knows: each kind's keys (docs/recipes.md). Must not know: the rest of a recipe.
+Knows: that each kind declares its keys. Must not know: which kinds there are, the rest of a recipe.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-
-from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.recipe import (
-    DebianSpec,
-    FromSpec,
-    GitSpec,
-    GoModuleSpec,
-    GoToolchainSpec,
-    PathSpec,
-    SourceSpec,
-    UrlSpec,
-    WheelSpec,
-)
+from rvbuild.core.recipe import FromSpec
+from rvbuild.core.spec import SourceSpec
+from rvbuild.kinds.declaration import Key, keys
+from rvbuild.kinds.table import INSTEAD, TAGS, spec_of
 from rvbuild.recipes_yaml.fields import Fields
+
+REFERENCE = "from"
+"""The key of what is no source of its own, but a recipe's."""
+
+WORDS = (*TAGS, REFERENCE)
+"""The keys of which a source has exactly one, unless one of ``INSTEAD`` stands for it."""
 
 
 def read_source(fields: Fields) -> SourceSpec:
-    """The source that a mapping describes; keys that are for every kind stay unread."""
-    given = [kind for kind in SOURCES if kind in fields]
-    if not given and "debian-source" in fields:  # only there, not at an upstream
-        given = ["url"]
-    if len(given) != 1:
+    """The source that a mapping describes; keys that are for every kind stay unread.
+
+    Raises:
+        RecipeError: with the place of what is wrong.
+    """
+    tags = [word for word in WORDS if word in fields]
+    tags = tags or [tag for word, tag in INSTEAD.items() if word in fields]
+    if len(tags) != 1:
         msg = "a source needs exactly one kind"
-        raise RecipeError(msg, where=fields.where, hint=f"one of: {', '.join(SOURCES)}")
-    spec = SOURCES[given[0]](fields)
-    for other in SOURCES:
+        raise RecipeError(msg, where=fields.where, hint=f"one of: {', '.join(WORDS)}")
+    spec = _spec(fields, tags[0])
+    for other in WORDS:
         fields.take(other)
     return spec
 
 
-def _git(fields: Fields) -> GitSpec:
-    paths = tuple(sorted(fields.texts("paths")))
-    return GitSpec(url=fields.text("git"), commit=_commit(fields), paths=paths)
+def _spec(fields: Fields, tag: str) -> SourceSpec:
+    if tag == REFERENCE:
+        return FromSpec(recipe=fields.text(REFERENCE))
+    spec = spec_of(tag)
+    values = {each.attribute: _value(fields, each) for each in keys(spec) if _stands(fields, each)}
+    return spec(**values)
 
 
-def _go_module(fields: Fields) -> GoModuleSpec:
-    return GoModuleSpec(
-        path=fields.text("go-module"),
-        version=fields.text("version"),
-        go_sum=fields.text("go-sum", ""),
-    )
+def _stands(fields: Fields, key: Key) -> bool:
+    """Whether a key is there; one that need not be is known all the same."""
+    if key.word in fields:
+        return True
+    if key.required and key.form.missing:
+        raise RecipeError(key.form.missing, where=fields.where, hint=key.form.hint)
+    if key.required and key.unless not in fields:
+        fields.require(key.word)
+    fields.take(key.word)
+    return False
 
 
-def _go_toolchain(fields: Fields) -> GoToolchainSpec:
-    return GoToolchainSpec(version=fields.text("go-toolchain"))
+def _value(fields: Fields, key: Key) -> object:
+    form = key.form
+    if form.choices:
+        return fields.choice(key.word, form.choices, "")
+    if form.members:
+        return form.parse(_members(fields, key))
+    text = fields.texts(key.word) if form.many else fields.text(key.word)
+    try:
+        return form.parse(text)
+    except ValueError as cause:
+        msg = f"{key.word!r} {cause}"
+        raise RecipeError(msg, where=fields.at(key.word), hint=form.hint or None) from cause
 
 
-def _wheel(fields: Fields) -> WheelSpec:
-    return WheelSpec(project=fields.text("pypi"), version=fields.text("version"))
-
-
-def _debian(fields: Fields) -> DebianSpec:
-    return DebianSpec(
-        packages=fields.texts("debian"),
-        suite=fields.text("suite"),
-        without=fields.texts("without"),
-        architecture=fields.choice("architecture", ARCHITECTURES, ""),
-    )
-
-
-def _path(fields: Fields) -> PathSpec:
-    return PathSpec(path=fields.text("path"))
-
-
-def _from(fields: Fields) -> FromSpec:
-    return FromSpec(recipe=fields.text("from"))
-
-
-def _commit(fields: Fields) -> str:
-    if "commit" not in fields:
-        msg = "a git source is pinned to a 'commit', and none is given"
-        raise RecipeError(msg, where=fields.where, hint="`git rev-parse TAG^{commit}` tells it")
-    commit = fields.text("commit")
-    if not re.fullmatch(r"\$\{.*\}|[0-9a-f]{40}|[0-9a-f]{64}", commit):
-        msg = f"'commit' must be a whole commit name in hex, not {commit!r}"
-        raise RecipeError(msg, where=fields.at("commit"), hint="`git rev-parse TAG^{commit}`")
-    return commit
-
-
-def _url(fields: Fields) -> UrlSpec:
-    mirror = fields.fields("debian-source")
-    debian = None
-    if mirror is not None:
-        debian = (mirror.text("package"), mirror.text("file"))
-        mirror.finish()
-    sha256 = fields.text("sha256", "")
-    if sha256 and not re.fullmatch("[0-9a-f]{64}", sha256):
-        msg = "'sha256' must be 64 lower-case hex digits"
-        raise RecipeError(msg, where=fields.at("sha256"))
-    return UrlSpec(
-        url=fields.text("url", "" if debian else None),
-        sha256=sha256,
-        strip=fields.number("strip", 1),
-        unpack=fields.flag("unpack", default=True),
-        debian=debian,
-        architecture=fields.choice("architecture", ARCHITECTURES, ""),
-    )
-
-
-SOURCES: dict[str, Callable[[Fields], SourceSpec]] = {
-    "git": _git,
-    "go-module": _go_module,
-    "go-toolchain": _go_toolchain,
-    "pypi": _wheel,
-    "debian": _debian,
-    "url": _url,
-    "path": _path,
-    "from": _from,
-}
+def _members(fields: Fields, key: Key) -> tuple[str, ...]:
+    inner = Fields(fields.require(key.word))
+    texts = tuple(inner.text(member) for member in key.form.members)
+    inner.finish()
+    return texts

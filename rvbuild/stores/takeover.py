@@ -25,7 +25,6 @@ from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.realisation import Realisation
-from rvbuild.core.source import GoModFiles
 from rvbuild.core.tree import DirectoryNode, File, Symlink, Tree, file_at
 from rvbuild.stores.former_store import FormerStore
 from rvbuild.stores.layout import store_error
@@ -104,11 +103,11 @@ def _with_go_sum(store: LocalStore, fetch: Fetch) -> Fetch:
     """The fetch whose source has its go.sum's text, if the source with that file is here."""
     place, source = fetch.go_sum, fetch.source
     lister = store.realisation(place.derivation) if place else None
-    if place is None or lister is None or not isinstance(source, GoModFiles):
+    if place is None or lister is None:
         return fetch
     file = file_at(store.tree(lister.output).nested(), place.path)
     text = b"" if file is None else store.read(file.digest)
-    return evolve(fetch, source=evolve(source, text=text))
+    return evolve(fetch, source=source.with_file(text))
 
 
 def _take(store: LocalStore, former: FormerStore, fetch: Fetch) -> Realisation | LeftOut | str:

@@ -16,12 +16,12 @@ from rvbuild.core.action import Action, Command, Mount, input_root
 from rvbuild.core.derivation import Fetch, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.former_keys import former_digest
+from rvbuild.core.go_source import GoModFiles
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linker
 from rvbuild.core.pinned import Locked
 from rvbuild.core.platform import Platform
 from rvbuild.core.recipe import RESERVED_NAMES
-from rvbuild.core.source import GoModFiles
 from rvbuild.core.tree import Directory, File, Symlink, Tree
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.lock import read_lock, write_lock

@@ -11,22 +11,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rvbuild.core.errors import LockError, RecipeError, RvbuildError
+from rvbuild.core.go_source import GoModule
 from rvbuild.core.gomod import parse_go_mod, parse_go_sum
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
 from rvbuild.core.recipe import Reading, substitute
-from rvbuild.core.source import (
-    LAST_DATE,
-    DebianFile,
-    DebianPackage,
-    GitSource,
-    GoModule,
-    GoToolchain,
-    PathSource,
-    UrlSource,
-    Wheel,
-    file_name,
-)
+from rvbuild.core.source import LAST_DATE
 from rvbuild.core.spec_text import flow
+from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.kinds.git.source import GitSource
+from rvbuild.kinds.go.source import GoToolchain
+from rvbuild.kinds.path.source import PathSource
+from rvbuild.kinds.pypi.source import Wheel
+from rvbuild.kinds.url.source import DebianFile, UrlSource, file_name
 from rvbuild.pin_readers import read_pin
 from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar, parse
 from rvbuild.recipes_yaml.lock import read_lock, write_lock

@@ -19,10 +19,11 @@ from rvbuild.core.lock_merge import Merged, merge_locks
 from rvbuild.core.pinned import Locked
 from rvbuild.core.recipe import GoModulesSpec, Recipe
 from rvbuild.core.snapshot import Snapshot
-from rvbuild.core.source import GitSource, Source
+from rvbuild.core.source import Source
 from rvbuild.core.tree import File, Nested
 from rvbuild.engine.go_list import Import
 from rvbuild.engine.resolve import Resolver
+from rvbuild.kinds.git.source import GitSource
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
 from rvbuild.recipes_yaml.recipe import read_recipe
 

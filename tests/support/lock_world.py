@@ -18,18 +18,16 @@ from rvbuild.core.lock import Lock
 from rvbuild.core.pinned import Locked
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.snapshot import Snapshot
-from rvbuild.core.source import (
-    DebianFile,
-    DebianPackage,
-    GitSource,
-    PathSource,
-    Source,
-    Wheel,
-)
+from rvbuild.core.source import Source
 from rvbuild.core.tree import File, Nested
 from rvbuild.engine.go_list import Import
 from rvbuild.engine.resolve import Resolver
 from rvbuild.engine.sources import Registries
+from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.kinds.git.source import GitSource
+from rvbuild.kinds.path.source import PathSource
+from rvbuild.kinds.pypi.source import Wheel
+from rvbuild.kinds.url.source import DebianFile
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
 from rvbuild.recipes_yaml.recipe import read_recipe
 

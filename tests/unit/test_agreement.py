@@ -15,30 +15,24 @@ from rvbuild.core.agreement import (
 )
 from rvbuild.core.contents import in_agreement, refuse_two_contents
 from rvbuild.core.errors import LockError
+from rvbuild.core.go_source import GoModule
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource
 from rvbuild.core.place import Place
-from rvbuild.core.recipe import (
-    DebianSpec,
-    GitSpec,
-    GoModuleSpec,
-    GoToolchainSpec,
-    PathSpec,
-    Reading,
-    SourceSpec,
-    UrlSpec,
-    WheelSpec,
-)
-from rvbuild.core.source import (
-    DebianFile,
-    DebianPackage,
-    GitSource,
-    GoModule,
-    GoToolchain,
-    PathSource,
-    Source,
-    UrlSource,
-    Wheel,
-)
+from rvbuild.core.recipe import Reading
+from rvbuild.core.source import Source
+from rvbuild.core.spec import SourceSpec
+from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.kinds.debian.spec import DebianSpec
+from rvbuild.kinds.git.source import GitSource
+from rvbuild.kinds.git.spec import GitSpec
+from rvbuild.kinds.go.source import GoToolchain
+from rvbuild.kinds.go.spec import GoModuleSpec, GoToolchainSpec
+from rvbuild.kinds.path.source import PathSource
+from rvbuild.kinds.path.spec import PathSpec
+from rvbuild.kinds.pypi.source import Wheel
+from rvbuild.kinds.pypi.spec import WheelSpec
+from rvbuild.kinds.url.source import DebianFile, UrlSource
+from rvbuild.kinds.url.spec import UrlSpec
 
 A, B = "ab" * 32, "cd" * 32
 H1, H2 = "h1:" + "A" * 43 + "=", "h1:" + "B" * 43 + "="

@@ -11,22 +11,18 @@ from attrs import evolve
 
 from rvbuild.cli.closure import by_kind, closure_lines, prebuilt
 from rvbuild.cli.descriptions import describe_source
-from rvbuild.cli.prebuilt import machine_of
 from rvbuild.cli.source_inventory import SourceInventory, SourceStatus
 from rvbuild.core.derivation import Fetch
+from rvbuild.core.go_source import GoModule
 from rvbuild.core.graph import RecipeGraph, Target, parse_target
 from rvbuild.core.link import Linked, Linker
 from rvbuild.core.lock import Lock
 from rvbuild.core.pinned import Locked
-from rvbuild.core.source import (
-    DebianPackage,
-    Files,
-    GoModule,
-    GoToolchain,
-    Source,
-    UrlSource,
-    Wheel,
-)
+from rvbuild.core.source import Files, Source
+from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.kinds.go.source import GoToolchain
+from rvbuild.kinds.pypi.source import Wheel
+from rvbuild.kinds.url.source import UrlSource
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.lock import read_lock
 
@@ -131,4 +127,4 @@ def test_tools_have_no_target_that_anything_could_be_prebuilt_for():
     ],
 )  # fmt: skip
 def test_whose_programs_a_source_has(source: Source, machine: str):
-    assert machine_of(source) == machine
+    assert source.machine == machine

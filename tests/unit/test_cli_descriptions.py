@@ -10,30 +10,22 @@ from rvbuild.cli.descriptions import (
     describe_source,
     describe_spec,
 )
-from rvbuild.core.recipe import (
-    DebianSpec,
-    FromSpec,
-    GitSpec,
-    GoModuleSpec,
-    GoToolchainSpec,
-    PathSpec,
-    SourceSpec,
-    UrlSpec,
-    WheelSpec,
-)
-from rvbuild.core.source import (
-    DebianFile,
-    DebianPackage,
-    Files,
-    GitSource,
-    GoModFiles,
-    GoModule,
-    GoToolchain,
-    PathSource,
-    Source,
-    UrlSource,
-    Wheel,
-)
+from rvbuild.core.go_source import GoModFiles, GoModule
+from rvbuild.core.recipe import FromSpec
+from rvbuild.core.source import Files, Source
+from rvbuild.core.spec import SourceSpec
+from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.kinds.debian.spec import DebianSpec
+from rvbuild.kinds.git.source import GitSource
+from rvbuild.kinds.git.spec import GitSpec
+from rvbuild.kinds.go.source import GoToolchain
+from rvbuild.kinds.go.spec import GoModuleSpec, GoToolchainSpec
+from rvbuild.kinds.path.source import PathSource
+from rvbuild.kinds.path.spec import PathSpec
+from rvbuild.kinds.pypi.source import Wheel
+from rvbuild.kinds.pypi.spec import WheelSpec
+from rvbuild.kinds.url.source import DebianFile, UrlSource
+from rvbuild.kinds.url.spec import UrlSpec
 
 URL = "https://me:secret@example.org/lib-1.tar.xz"
 PLACE = "https://example.org/lib-1.tar.xz"

@@ -6,8 +6,11 @@ from workshop import LINUX
 
 from rvbuild.cli.plan_text import plan_text
 from rvbuild.core.derivation import Derivation, Fetch, Input, Merge, Step
+from rvbuild.core.go_source import GoModule
 from rvbuild.core.plan import make_plan, nothing_realised
-from rvbuild.core.source import DebianPackage, GoModule, Source, UrlSource
+from rvbuild.core.source import Source
+from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.kinds.url.source import UrlSource
 
 
 def package(name: str) -> DebianPackage:

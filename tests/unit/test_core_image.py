@@ -13,7 +13,8 @@ from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linker
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.recipe import GoModulesSpec, Recipe
-from rvbuild.core.source import Source, UrlSource
+from rvbuild.core.source import Source
+from rvbuild.kinds.url.source import UrlSource
 from rvbuild.recipes_yaml.recipe import read_recipe
 
 TOOLBOX = "kind: tool\ntoolbox: none\nsources: {box: {url: https://e.org/box.tar}}\n"

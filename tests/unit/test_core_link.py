@@ -10,21 +10,17 @@ from attrs import define, evolve, field
 
 from rvbuild.core.derivation import Derivation, Fetch, Merge, Step
 from rvbuild.core.errors import RecipeError, UsageError
+from rvbuild.core.go_source import GoModFiles, GoModule
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linked, Linker
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.pinned import git_fact
 from rvbuild.core.recipe import GoModulesSpec, Reading, Recipe
-from rvbuild.core.source import (
-    Files,
-    GitSource,
-    GoModFiles,
-    GoModule,
-    PathSource,
-    Source,
-    UrlSource,
-)
+from rvbuild.core.source import Files, Source
 from rvbuild.core.variants import Variants
+from rvbuild.kinds.git.source import GitSource
+from rvbuild.kinds.path.source import PathSource
+from rvbuild.kinds.url.source import UrlSource
 from rvbuild.recipes_yaml.recipe import read_recipe
 
 TOOLBOX = "kind: tool\ntoolbox: none\nsources: {box: {url: https://e.org/box.tar}}\n"

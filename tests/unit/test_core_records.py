@@ -16,8 +16,8 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.envelope import kept, seal, unseal
 from rvbuild.core.errors import NewerRecord, VerificationError
 from rvbuild.core.realisation import Origin, Realisation, derivation_of
-from rvbuild.core.source import DebianPackage
 from rvbuild.core.tree import Extent, File, Nested, Tree, extent
+from rvbuild.kinds.debian.source import DebianPackage
 
 A, B = Digest.of(b"a"), Digest.of(b"b")
 NAMES = st.text(max_size=8)

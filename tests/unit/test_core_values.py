@@ -9,13 +9,13 @@ from rvbuild._reapi import reapi_pb2 as pb
 from rvbuild.core.action import Action, Command, InputRoot, Mount, Outcome, input_root
 from rvbuild.core.digest import EMPTY, Digest
 from rvbuild.core.errors import RecipeError, RvbuildError, VerificationError
+from rvbuild.core.go_source import GoModFiles
 from rvbuild.core.graph import RecipeGraph, Target, parse_target
 from rvbuild.core.overlay import union
 from rvbuild.core.paths import check_name
 from rvbuild.core.pinned import Values
 from rvbuild.core.platform import Platform
 from rvbuild.core.recipe import Recipe
-from rvbuild.core.source import DebianFile, GoModFiles, PathSource, UrlSource, Wheel, file_name
 from rvbuild.core.spec_text import spec_text
 from rvbuild.core.tree import (
     Directory,
@@ -25,6 +25,9 @@ from rvbuild.core.tree import (
     Tree,
     to_pb,
 )
+from rvbuild.kinds.path.source import PathSource
+from rvbuild.kinds.pypi.source import Wheel
+from rvbuild.kinds.url.source import DebianFile, UrlSource, file_name
 
 A, B = Digest.of(b"a"), Digest.of(b"b")
 

@@ -14,9 +14,10 @@ from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linker
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.recipe import GoModulesSpec, Recipe
-from rvbuild.core.source import Source, UrlSource
+from rvbuild.core.source import Source
 from rvbuild.core.tree import File, Nested
 from rvbuild.engine.go_list import GoList, Import, needed_modules
+from rvbuild.kinds.url.source import UrlSource
 from rvbuild.recipes_yaml.recipe import read_recipe
 
 TEXTS = {

@@ -26,9 +26,9 @@ from rvbuild.core.events import Noticed, Phase, Planned, Progressed, Started, Wr
 from rvbuild.core.plan import make_plan, nothing_realised
 from rvbuild.core.realisation import Origin, Realisation
 from rvbuild.core.recipe import ACCELERATORS
-from rvbuild.core.source import PathSource
 from rvbuild.engine.build import build, refuse_folders
 from rvbuild.engine.realise import Realiser
+from rvbuild.kinds.path.source import PathSource
 from rvbuild.stores.memory import MemoryStore
 
 

@@ -11,26 +11,23 @@ from attrs import define, evolve, field
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, RecipeError, SourceError
+from rvbuild.core.go_source import GoModule
 from rvbuild.core.lock import GoModuleSet, Lock
 from rvbuild.core.pinned import Locked
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import FromSpec, GoModulesSpec, Recipe, SourceUse
 from rvbuild.core.snapshot import Snapshot
-from rvbuild.core.source import (
-    DebianFile,
-    DebianPackage,
-    GitSource,
-    GoModule,
-    GoToolchain,
-    PathSource,
-    Source,
-    UrlSource,
-    Wheel,
-)
+from rvbuild.core.source import Source
 from rvbuild.core.spec_text import spec_text
 from rvbuild.core.tree import File, Nested
 from rvbuild.engine.go_list import Import
 from rvbuild.engine.resolve import Resolver
+from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.kinds.git.source import GitSource
+from rvbuild.kinds.go.source import GoToolchain
+from rvbuild.kinds.path.source import PathSource
+from rvbuild.kinds.pypi.source import Wheel
+from rvbuild.kinds.url.source import DebianFile, UrlSource
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
 from rvbuild.recipes_yaml.recipe import read_recipe
 

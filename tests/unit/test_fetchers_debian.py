@@ -19,7 +19,6 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Event
 from rvbuild.core.ports.callbacks import no_progress
-from rvbuild.core.source import DebianPackage
 from rvbuild.core.tree import File, Nested, Tree
 from rvbuild.fetchers.apt_config import Archives, find_archives, source_path
 from rvbuild.fetchers.debian import DebianFetcher
@@ -30,6 +29,7 @@ from rvbuild.fetchers.pinned_files import PinnedFiles
 from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.fetchers.transport import Patience, Transport
 from rvbuild.fetchers.urls import Credentials
+from rvbuild.kinds.debian.source import DebianPackage
 
 Site = Any  # conftest.py has it; a test file imports no other
 NewSite = Callable[[], Site]

@@ -20,7 +20,6 @@ from attrs import evolve
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError, RvbuildError, SourceError, VerificationError
 from rvbuild.core.ports.callbacks import no_progress
-from rvbuild.core.source import GitSource
 from rvbuild.core.tree import File, Nested, Symlink, Tree
 from rvbuild.fetchers import git_tree
 from rvbuild.fetchers.forges import archive_url
@@ -33,6 +32,7 @@ from rvbuild.fetchers.pinned_files import PinnedFiles
 from rvbuild.fetchers.sinks import DigestSink, GitNameSink
 from rvbuild.fetchers.transport import Patience, Transport
 from rvbuild.fetchers.urls import Credentials
+from rvbuild.kinds.git.source import GitSource
 
 URL = "https://forge.example/owner/name"
 

@@ -22,8 +22,8 @@ from attrs import define, evolve, field
 from go_command import go, needs_go
 
 from rvbuild.core.errors import LockError, SourceError, VerificationError
+from rvbuild.core.go_source import GoModFiles, GoModule
 from rvbuild.core.gomod import escape_path, hash1_go_mod
-from rvbuild.core.source import GoModFiles, GoModule, GoToolchain
 from rvbuild.core.tree import File
 from rvbuild.fetchers.go import (
     TOOLCHAIN,
@@ -39,6 +39,7 @@ from rvbuild.fetchers.go_settings import GoSettings, go_settings, parse_proxies
 from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.fetchers.transport import Transport
 from rvbuild.fetchers.urls import Credentials
+from rvbuild.kinds.go.source import GoToolchain
 from rvbuild.stores.local import LocalStore
 
 MODULE, VERSION = "example.org/Mod", "v1.2.3"

@@ -14,20 +14,17 @@ import pytest
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RvbuildError, SourceError
+from rvbuild.core.go_source import GoModFiles, GoModule
 from rvbuild.core.ports.callbacks import no_progress
-from rvbuild.core.source import (
-    DebianPackage,
-    GitSource,
-    GoModFiles,
-    GoModule,
-    GoToolchain,
-    UrlSource,
-    Wheel,
-)
 from rvbuild.core.tree import File, Nested, Tree
 from rvbuild.fetchers.fetch_settings import OFFLINE_HINT, FetchSettings
 from rvbuild.fetchers.lazy_fetchers import LazyFetchers
 from rvbuild.fetchers.sinks import DigestSink
+from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.kinds.git.source import GitSource
+from rvbuild.kinds.go.source import GoToolchain
+from rvbuild.kinds.pypi.source import Wheel
+from rvbuild.kinds.url.source import UrlSource
 
 Site = Any  # conftest.py has it; a test file imports no other
 

@@ -19,7 +19,6 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Event
 from rvbuild.core.ports.callbacks import no_progress
-from rvbuild.core.source import Wheel
 from rvbuild.core.tree import File, Nested, Tree
 from rvbuild.fetchers.pinned_files import PinnedFiles
 from rvbuild.fetchers.pip_config import Indexes, clients_default, find_indexes
@@ -29,6 +28,7 @@ from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.fetchers.transport import Patience, Transport
 from rvbuild.fetchers.urls import Credentials
 from rvbuild.fetchers.wheel_choice import choose_wheel
+from rvbuild.kinds.pypi.source import Wheel
 
 Site = Any  # conftest.py has it; a test file imports no other
 NewSite = Callable[[], Site]

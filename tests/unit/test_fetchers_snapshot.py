@@ -19,7 +19,6 @@ from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.lock import Lock, LockedSource
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.snapshot import Snapshot
-from rvbuild.core.source import DebianPackage
 from rvbuild.core.tree import File, Tree
 from rvbuild.fetchers.apt_config import SNAPSHOTS, find_archives
 from rvbuild.fetchers.debian import DebianFetcher
@@ -29,6 +28,7 @@ from rvbuild.fetchers.pinned_files import PinnedFiles
 from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.fetchers.transport import Patience, Transport
 from rvbuild.fetchers.urls import Credentials
+from rvbuild.kinds.debian.source import DebianPackage
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
 
 DATE, NEXT_DAY = "20260830T142311Z", "20260831T142311Z"

@@ -17,7 +17,6 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Event
 from rvbuild.core.ports.callbacks import no_progress
-from rvbuild.core.source import DebianFile, UrlSource
 from rvbuild.core.tree import File, Nested, Tree
 from rvbuild.fetchers.apt_config import Archives, find_archives
 from rvbuild.fetchers.mirrors import Mirrors, local_path
@@ -26,6 +25,7 @@ from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.fetchers.transport import Patience, Transport
 from rvbuild.fetchers.url import UrlFetcher
 from rvbuild.fetchers.urls import Credentials
+from rvbuild.kinds.url.source import DebianFile, UrlSource
 
 Site = Any  # conftest.py has it; a test file imports no other
 NewSite = Callable[[], Site]

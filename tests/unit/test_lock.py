@@ -10,23 +10,20 @@ import pytest
 from attrs import evolve
 
 from rvbuild.core.errors import LockError, RecipeError
+from rvbuild.core.go_source import GoModule
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue, source_key
 from rvbuild.core.pinned import Locked, git_fact
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import GoModulesSpec, Reading, Recipe
 from rvbuild.core.snapshot import Snapshot
-from rvbuild.core.source import (
-    LAST_DATE,
-    DebianFile,
-    DebianPackage,
-    GitSource,
-    GoModule,
-    GoToolchain,
-    PathSource,
-    UrlSource,
-    Wheel,
-)
+from rvbuild.core.source import LAST_DATE
 from rvbuild.core.spec_text import spec_text
+from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.kinds.git.source import GitSource
+from rvbuild.kinds.go.source import GoToolchain
+from rvbuild.kinds.path.source import PathSource
+from rvbuild.kinds.pypi.source import Wheel
+from rvbuild.kinds.url.source import DebianFile, UrlSource
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
 from rvbuild.recipes_yaml.recipe import read_recipe
 

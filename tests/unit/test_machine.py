@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from rvbuild.core.graph import RecipeGraph, Target
-from rvbuild.core.recipe import DebianSpec, Recipe
+from rvbuild.core.recipe import Recipe
+from rvbuild.kinds.debian.spec import DebianSpec
 from rvbuild.recipes_yaml.collection import RecipeCollection
 
 ROOT = Path(__file__).parents[2]

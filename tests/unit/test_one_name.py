@@ -11,17 +11,20 @@ ROOT = Path(__file__).parents[2] / "rvbuild"
 COMMAND = "a command of the command line, named as people call it"
 YAML = "a value of the core, and its form in YAML"
 
+KIND = "of each kind of source"
+
 PORT = "a port of the core, and an adapter of it"
 
 FILES = {
     "__init__": "every package has one",
     "build": COMMAND,
-    "codec": "of each kind of source",
+    "codec": KIND,
     "lock": f"{YAML}; {COMMAND}",
     "locks": PORT,
     "recipe": YAML,
     "roots": PORT,
-    "source": YAML,
+    "source": f"{YAML}; {KIND}",
+    "spec": f"{KIND}; the base of them in the core",
     "trees": PORT,
 }
 """Names of files that stand in several folders, each with the reason."""

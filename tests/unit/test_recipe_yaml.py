@@ -5,17 +5,10 @@ import re
 import pytest
 
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.recipe import (
-    DebianSpec,
-    GitSpec,
-    GoModulesSpec,
-    Ladder,
-    Option,
-    Reading,
-    UrlSpec,
-    substitute,
-    substitute_spec,
-)
+from rvbuild.core.recipe import GoModulesSpec, Ladder, Option, Reading, substitute, substitute_spec
+from rvbuild.kinds.debian.spec import DebianSpec
+from rvbuild.kinds.git.spec import GitSpec
+from rvbuild.kinds.url.spec import UrlSpec
 from rvbuild.recipes_yaml.recipe import read_recipe
 
 RUNC = """\

@@ -17,8 +17,12 @@ from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
 from rvbuild.core.former_keys import former_digest
-from rvbuild.core.source import DebianPackage, GitSource, GoModule, UrlSource, Wheel
+from rvbuild.core.go_source import GoModule
 from rvbuild.core.tree import Tree
+from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.kinds.git.source import GitSource
+from rvbuild.kinds.pypi.source import Wheel
+from rvbuild.kinds.url.source import UrlSource
 from rvbuild.stores import former_store as room
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.takeover import TakenOver, take_over

@@ -7,7 +7,7 @@ lock at different times do not meet in the packages' lines.
 from __future__ import annotations
 
 from rvbuild.core.snapshot import Snapshot
-from rvbuild.core.source import DebianPackage
+from rvbuild.kinds.debian.source import DebianPackage
 from rvbuild.kinds.declaration import HEX, NUMBER, TEXT, Fact, Form, Kind, Section, Text
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rvbuild.core.source import GitSource
 from rvbuild.kinds.declaration import DATE, HEX, TEXT, TEXTS, Fact, Kind
+from rvbuild.kinds.git.source import GitSource
 
 KINDS = {
     "git": Kind(

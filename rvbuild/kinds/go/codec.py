@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from rvbuild.core.source import GoModule, GoToolchain
+from rvbuild.core.go_source import GoModule
 from rvbuild.kinds.declaration import TEXT, Fact, Kind, Section
+from rvbuild.kinds.go.source import GoToolchain
 
 KINDS = {
     "go-module": Kind(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rvbuild.core.source import PathSource
 from rvbuild.kinds.declaration import TEXT, TREE, Fact, Kind
+from rvbuild.kinds.path.source import PathSource
 
 KINDS = {
     "path": Kind(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rvbuild.core.source import Wheel
 from rvbuild.kinds.declaration import HEX, TEXT, Fact, Kind
+from rvbuild.kinds.pypi.source import Wheel
 
 KINDS = {
     "pypi": Kind(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rvbuild.core.source import DebianFile, UrlSource
 from rvbuild.kinds.declaration import FLAG, HEX, NUMBER, TEXT_SCHEMA, TEXTS, Fact, Form, Kind
+from rvbuild.kinds.url.source import DebianFile, UrlSource
 
 
 def _debian_file(texts: tuple[str, ...]) -> DebianFile | None:
