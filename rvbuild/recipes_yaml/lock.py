@@ -151,7 +151,9 @@ def _changed(key: str, where: Place | None, check: str | None, hint: str) -> Loc
 
 
 def _things(top: Fields, section: str) -> Things:
-    things = {}
+    things: Things = {}
+    if top.take(section) is None:  # nobody uses the kind
+        return things
     for name, node in _mapping(top, section).nodes.items():
         if not isinstance(node, Scalar):
             msg = f"{name!r} must be one value, not a list or mapping"

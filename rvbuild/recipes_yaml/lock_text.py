@@ -60,8 +60,9 @@ def _lines(lock: Lock) -> Iterator[str]:
     yield from _section("module-sets", lock.go_modules, _set_lines)
     for name, tag in SECTIONS.items():
         lines = sorted(set(_shared_lines(kind(tag), _things(lock, tag))))
-        yield f"{name}:" if lines else f"{name}: {{}}"
-        yield from lines
+        if lines:  # a kind that nobody uses leaves no trace in a lock
+            yield f"{name}:"
+            yield from lines
 
 
 def _section(

@@ -176,14 +176,14 @@ def lock_schema() -> dict[str, Json]:
     of_all = {fact.name: fact.form.schema for tag in TAGS for fact in kind(tag).entry}
     specs: Json = {"type": "array", "items": spec}
     modules: dict[str, Json] = {"specs": specs, "go-sum": go_sum, "modules": TEXT, "check": check}
-    properties: dict[str, Json] = {
+    required: dict[str, Json] = {
         "lock": {"const": VERSION},
         "pins": _mapping(_object(pin, pin)),
         "sources": _mapping(_object({**source, **of_all}, source)),
         "module-sets": _mapping(_object(modules, modules)),
-        **{name: _mapping(TEXT) for name in SECTIONS},
     }
-    return {"$schema": _DRAFT, "title": "rvbuild lock", **_object(properties, properties)}
+    shared: dict[str, Json] = {name: _mapping(TEXT) for name in SECTIONS}
+    return {"$schema": _DRAFT, "title": "rvbuild lock", **_object(required | shared, required)}
 
 
 def write_schemas(folder: str) -> None:

@@ -12,6 +12,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from rvbuild.core.errors import RecipeError
+from rvbuild.core.lock import Lock
 from rvbuild.core.recipe import FromSpec, substitute_spec
 from rvbuild.core.source import Files
 from rvbuild.core.spec import SourceSpec
@@ -19,9 +20,10 @@ from rvbuild.core.spec_text import spec_text
 from rvbuild.kinds.declaration import Key, keys
 from rvbuild.kinds.git.source import GitSource
 from rvbuild.kinds.git.spec import GitSpec
-from rvbuild.kinds.table import TAGS, spec_of
+from rvbuild.kinds.table import SECTIONS, TAGS, spec_of
+from rvbuild.recipes_yaml.lock import read_lock, write_lock
 from rvbuild.recipes_yaml.recipe import read_recipe
-from rvbuild.recipes_yaml.schema import recipe_schema
+from rvbuild.recipes_yaml.schema import lock_schema, recipe_schema
 
 SCHEMA = Draft202012Validator(recipe_schema())
 SAMPLES = ("text", "7", "false", "a" * 40, "a" * 64, "riscv64")
@@ -139,3 +141,15 @@ def test_an_answer_is_one_part_where_a_kind_does_not_say_otherwise():
     spec = GitSpec(url="u", commit="1" * 40)
     for parts, fits in (((), False), ((part,), True), ((part, part), False)):
         assert all(locked == wanted for _, locked, wanted in spec.compare_all(parts)) is fits
+
+
+def test_a_kind_that_nobody_uses_leaves_no_trace_in_a_lock():
+    """So a new kind changes no lock; the empty sections of older ones are read all the same."""
+    text = write_lock(Lock())
+    assert [line for line in text.splitlines() if line[0] != "#"] == [
+        "lock: 2", "pins: {}", "sources: {}", "module-sets: {}",
+    ]  # fmt: skip
+    empty = "".join(f"{section}: {{}}\n" for section in SECTIONS)
+    assert read_lock(text.encode(), "l") == read_lock((text + empty).encode(), "l")
+    assert Draft202012Validator(lock_schema()).is_valid(yaml.safe_load(text))
+    assert Draft202012Validator(lock_schema()).is_valid(yaml.safe_load(text + empty))

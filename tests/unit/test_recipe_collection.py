@@ -140,7 +140,7 @@ def test_architectures_may_each_have_their_own_value():
     assert read_recipe(text.encode(), "r", "r.yaml").per_architecture["riscv64"] == {"a": "c"}
 
 
-REST = "module-sets: {}\ndebian-packages: {}\ngo-modules: {}\n"
+REST = "module-sets: {}\n"
 HEAD = f"lock: 2\npins: {{}}\nsources:\n  a/b:\n    spec: s\n    parts: %s\n{REST}"
 
 
