@@ -25,10 +25,10 @@ from pathlib import Path
 
 from rvbuild.core.go_source import GoModFiles, GoModule
 from rvbuild.core.gomod import GoSum, escape_path, parse_go_sum
-from rvbuild.fetchers.go import GoModFilesFetcher, GoModuleFetcher
-from rvbuild.fetchers.go_proxy import GoProxy
-from rvbuild.fetchers.go_settings import go_settings
 from rvbuild.fetchers.transport import Transport
+from rvbuild.kinds.go.fetch import GoModFilesFetcher, GoModuleFetcher
+from rvbuild.kinds.go.go_proxy import GoProxy
+from rvbuild.kinds.go.go_settings import go_settings
 from rvbuild.stores.local import LocalStore
 
 Seconds = tuple[float, float]

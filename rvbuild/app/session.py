@@ -27,14 +27,15 @@ from rvbuild.core.names import SourceRef
 from rvbuild.core.pinned import Locked
 from rvbuild.core.plan import Lookup, nothing_realised
 from rvbuild.core.recipe import ACCELERATORS
+from rvbuild.core.source import Source
 from rvbuild.core.variants import Variants
 from rvbuild.engine.build import refuse_folders
 from rvbuild.engine.realise import Realiser, Services
 from rvbuild.executors.local_executor import LocalExecutor
 from rvbuild.fetchers.fetch_settings import FetchSettings
-from rvbuild.fetchers.lazy_fetchers import LazyFetchers
 from rvbuild.images import audit_image
-from rvbuild.kinds.path.source import PathSource
+from rvbuild.kinds.clients import SourceClients
+from rvbuild.kinds.path.fetch import PathFetcher
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.lock import MAX_BYTES, read_lock
 from rvbuild.recipes_yaml.project_file import read_file
@@ -83,7 +84,7 @@ class Session:
     choices: Choices = field(factory=Choices)
     build_arch: str = field(factory=build_architecture, init=False)
     folder: RecipeCollection = field(init=False)
-    sources: LazyFetchers = field(init=False)
+    sources: SourceClients = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.folder = RecipeCollection(self.workspace.recipes)
@@ -94,7 +95,7 @@ class Session:
             environment=dict(os.environ),
             notice=self.report,
         )
-        self.sources = LazyFetchers(settings)
+        self.sources = SourceClients(settings)
 
     def lookup(self) -> Lookup:
         """Finds what is realised, without making a store: who only looks must not make one."""
@@ -141,7 +142,7 @@ class Session:
                 found = lock_at(path, mend=mend).layered_over(found)
         return evolve(found, file=os.path.basename(self.workspace.locks[0]))
 
-    def overrides(self) -> dict[str, PathSource]:
+    def overrides(self) -> dict[str, Source]:
         """The folders that stand for sources."""
         given = self.choices.overrides
         if given and self.choices.release:
@@ -160,7 +161,7 @@ class Session:
                 hint = "NAME is a 'kind: source' recipe, or RECIPE/SOURCE; `rvbuild show` lists"
                 raise UsageError(msg, hint=hint)
             self._refuse_two_names(name, given)
-        return {name: self.sources.path(path) for name, path in given.items()}
+        return {name: PathFetcher().resolve(path) for name, path in given.items()}
 
     def _refuse_two_names(self, name: str, given: Mapping[str, str]) -> None:
         """A recipe's only source has two names, and only one folder can stand for it."""

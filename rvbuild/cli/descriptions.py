@@ -1,116 +1,41 @@
 """Sources, told to people: kind, name, digest, and the places that have it.
 
-Knows: what somebody needs who looks for a source. Must not know: locks, stores, how bytes
-travel.
+Knows: where each kind describes itself. Must not know: what any kind says, locks, stores.
 """
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from attrs import evolve
 
-from rvbuild.core.go_source import GoModFiles, GoModule
-from rvbuild.core.recipe import FromSpec
+from rvbuild.core.go_source import GoModule
+from rvbuild.core.recipe import FromSpec, GoModulesSpec
 from rvbuild.core.source import Files, Source
 from rvbuild.core.spec import SourceSpec
-from rvbuild.fetchers.urls import shown
-from rvbuild.kinds.debian.source import DebianPackage
-from rvbuild.kinds.debian.spec import DebianSpec
-from rvbuild.kinds.git.source import GitSource
-from rvbuild.kinds.git.spec import GitSpec
-from rvbuild.kinds.go.source import GoToolchain
-from rvbuild.kinds.go.spec import GoModuleSpec, GoToolchainSpec
-from rvbuild.kinds.path.source import PathSource
-from rvbuild.kinds.path.spec import PathSpec
-from rvbuild.kinds.pypi.source import Wheel
-from rvbuild.kinds.pypi.spec import WheelSpec
-from rvbuild.kinds.url.source import UrlSource
-from rvbuild.kinds.url.spec import UrlSpec
+from rvbuild.kinds.description import SHORT, SourceDescription
+from rvbuild.kinds.table import describe_module
 
-SHORT = 12
-"""Digits of a digest that tell people which it is."""
-
-_GO = "GOPROXY"
-_INDEX = "the Python package index"
+__all__ = [
+    "SHORT",
+    "SourceDescription",
+    "describe_bundle",
+    "describe_modules",
+    "describe_source",
+    "describe_spec",
+]
 
 
-@frozen(kw_only=True)
-class SourceDescription:
-    """``digest`` is whole, and empty where nobody knows it yet."""
-
-    kind: str
-    name: str
-    places: tuple[str, ...]
-    digest: str = ""
-
-    @property
-    def short(self) -> str:
-        """As much of the digest as people compare."""
-        return (self.digest or "-").rpartition(":")[2][:SHORT]
-
-
-def describe_source(source: Source) -> SourceDescription:  # noqa: PLR0911 - one return a kind
+def describe_source(source: Source) -> SourceDescription:
     """What a source by content is."""
-    name = source.label
-    match source:
-        case UrlSource():
-            mirror = source.debian
-            debian = (mirror.package, mirror.file) if mirror else None
-            places = _url_places(source.urls, debian)
-            return SourceDescription(kind="url", name=name, places=places, digest=source.sha256)
-        case GitSource():
-            place = f"{shown(source.url)} at {source.commit}"
-            return SourceDescription(kind="git", name=name, places=(place,), digest=source.tree)
-        case GoModule():
-            return SourceDescription(kind="go-module", name=name, places=(_GO,), digest=source.h1)
-        case GoModFiles():
-            return SourceDescription(kind="go-mod-files", name=name, places=(_GO,))
-        case GoToolchain():
-            return SourceDescription(
-                kind="go-toolchain", name=name, places=(_GO,), digest=source.h1
-            )
-        case Wheel():
-            return SourceDescription(kind="pypi", name=name, places=(_INDEX,), digest=source.sha256)
-        case DebianPackage():
-            place = f"Debian: {source.pool}"
-            return SourceDescription(
-                kind="debian", name=name, places=(place,), digest=source.sha256
-            )
-        case PathSource():
-            return SourceDescription(
-                kind="path", name=name, places=(source.path,), digest=source.digest
-            )
-        case Files():
-            return SourceDescription(kind="recipe", name=name, places=("beside the recipe",))
-    raise TypeError(source)
+    if isinstance(source, Files):
+        return SourceDescription(kind=source.kind, name=source.label, places=("beside the recipe",))
+    return describe_module(source.kind).describe_source(source)
 
 
-def describe_spec(spec: SourceSpec) -> SourceDescription:  # noqa: PLR0911 - one return a kind
+def describe_spec(spec: SourceSpec) -> SourceDescription:
     """What a recipe asks for, when nobody has found out its content."""
-    match spec:
-        case UrlSpec():
-            urls = (spec.url,) if spec.url else ()
-            places = _url_places(urls, spec.debian)
-            name = places[0].rpartition("/")[2].rpartition(" ")[2]
-            return SourceDescription(kind="url", name=name, places=places, digest=spec.sha256)
-        case GitSpec():
-            url = shown(spec.url)
-            return SourceDescription(kind="git", name=url, places=(f"{url} at {spec.commit}",))
-        case GoModuleSpec():
-            name = f"{spec.path}@{spec.version}"
-            return SourceDescription(kind="go-module", name=name, places=(_GO,))
-        case GoToolchainSpec():
-            return SourceDescription(kind="go-toolchain", name=f"go{spec.version}", places=(_GO,))
-        case WheelSpec():
-            name = f"{spec.project} {spec.version}"
-            return SourceDescription(kind="pypi", name=name, places=(_INDEX,))
-        case DebianSpec():
-            name = " ".join(spec.packages)
-            return SourceDescription(kind="debian", name=name, places=(f"Debian {spec.suite}",))
-        case PathSpec():
-            return SourceDescription(kind="path", name=spec.path, places=(spec.path,))
-        case FromSpec():
-            return SourceDescription(kind="from", name=spec.recipe, places=())
-    raise TypeError(spec)
+    if isinstance(spec, FromSpec):
+        return SourceDescription(kind="from", name=spec.recipe, places=())
+    return describe_module(spec.answer.kind).describe_spec(spec)
 
 
 def describe_bundle(spec: SourceSpec, count: int) -> SourceDescription:
@@ -118,12 +43,7 @@ def describe_bundle(spec: SourceSpec, count: int) -> SourceDescription:
     return evolve(describe_spec(spec), name=f"{count} packages")
 
 
-def describe_modules(recipe: str) -> SourceDescription:
+def describe_modules(recipe: str, spec: GoModulesSpec) -> SourceDescription:
     """The Go modules that a recipe needs, when nobody has found out which."""
-    return SourceDescription(kind="go-module", name=f"modules of {recipe}", places=(_GO,))
-
-
-def _url_places(urls: tuple[str, ...], debian: tuple[str, str] | None) -> tuple[str, ...]:
-    urls = tuple(map(shown, urls))
-    mirror = (f"Debian source package {debian[0]}: {debian[1]}",) if debian else ()
-    return (*urls, *mirror)
+    description = describe_module(GoModule.kind).describe_spec(spec)
+    return evolve(description, name=f"modules of {recipe}")

@@ -207,7 +207,7 @@ def _source_lines(held: SourceStatus) -> Iterator[str]:
     where = f"where such a place can be reached{instead}"
     if held.derivation is None:
         yield f"              not in the lock: `rvbuild lock {held.recipe}` {where}"
-    elif not held.stored and told.kind != "path":
+    elif not held.stored and not told.here:
         yield f"              not in the store: fetched {where}"
 
 

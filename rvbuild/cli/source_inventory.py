@@ -116,7 +116,7 @@ class SourceInventory:
             try:
                 self.linker.go_modules(recipe, recipe.go_modules)
             except LockError:
-                modules = describe_modules(recipe.name)
+                modules = describe_modules(recipe.name, recipe.go_modules)
                 self._missing[modules.name] = SourceStatus(description=modules, recipe=recipe.name)
 
     def _source(self, owner: Recipe, name: str) -> SourceStatus:

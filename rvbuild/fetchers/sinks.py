@@ -1,12 +1,11 @@
-"""Sinks that keep no bytes: they only name what passes through them.
+"""A sink that keeps no bytes: it only names what passes through it.
 
-Knows: paths, digests, git's names. Must not know: where a tree comes from or goes.
+Knows: paths, digests. Must not know: where a tree comes from or goes.
 """
 
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,25 +14,14 @@ from attrs import define, field
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.paths import check_name
-from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.tree import File, Nested, Symlink, Tree
-from rvbuild.fetchers.git_objects import (
-    EXECUTABLE,
-    FILE,
-    SYMLINK,
-    GitFolder,
-    Leaf,
-    hasher,
-    tree_name,
-)
 
 Leafy = dict[str, Any]
-"""A nested tree with leaves of whichever kind; the sinks below give it its type."""
-
-_IN_MEMORY = 8 << 20
+"""A nested tree with leaves of whichever kind; each sink gives it its type."""
 
 
-def _folder(root: Leafy, names: list[str], path: str) -> Leafy:
+def folder_at(root: Leafy, names: list[str], path: str) -> Leafy:
+    """The folder ``names`` of ``root``, made where it is missing; ``path`` is for the error."""
     for name in names:
         check_name(name)
         root = root.setdefault(name, {})
@@ -43,17 +31,19 @@ def _folder(root: Leafy, names: list[str], path: str) -> Leafy:
     return root
 
 
-def _put(root: Leafy, path: str, leaf: object) -> None:
+def put_leaf(root: Leafy, path: str, leaf: object) -> None:
+    """Put a leaf at a path, where nothing is yet."""
     *parents, name = path.split("/")
     check_name(name)
-    level = _folder(root, parents, path)
+    level = folder_at(root, parents, path)
     if name in level:
         msg = f"the tree has {path} twice"
         raise VerificationError(msg)
     level[name] = leaf
 
 
-def _get(root: Leafy, path: str) -> object:
+def leaf_at(root: Leafy, path: str) -> object:
+    """The leaf at a path."""
     node: object = root
     for name in path.split("/"):
         node = node.get(name) if isinstance(node, dict) else None
@@ -70,7 +60,7 @@ class DigestSink:
     nested: Nested = field(init=False, factory=dict)
 
     def directory(self, path: str) -> None:
-        _folder(self.nested, path.split("/"), path)
+        folder_at(self.nested, path.split("/"), path)
 
     def file(self, path: str, chunks: Iterable[bytes], *, executable: bool = False) -> str:
         running, size = hashlib.sha256(), 0
@@ -82,98 +72,15 @@ class DigestSink:
 
     def known(self, path: str, sha256: str, size: int, *, executable: bool) -> None:
         """A file that was hashed elsewhere."""
-        _put(self.nested, path, File(Digest(sha256, size), executable))
+        put_leaf(self.nested, path, File(Digest(sha256, size), executable))
 
     def symlink(self, path: str, target: str) -> None:
-        _put(self.nested, path, Symlink(target))
+        put_leaf(self.nested, path, Symlink(target))
 
     def copy(self, path: str, of: str) -> None:
-        _put(self.nested, path, _get(self.nested, of))
+        put_leaf(self.nested, path, leaf_at(self.nested, of))
 
     @property
     def tree(self) -> Tree:
         """The tree of what came so far."""
         return Tree.of(self.nested)
-
-
-@define
-class GitNameSink:
-    """A ``TreeSink`` that finds the name git would give the tree; ``like`` fixes the hash.
-
-    An empty folder makes the tree one that git cannot hold (an archive shows a submodule so).
-    """
-
-    like: str
-    _root: GitFolder = field(init=False, factory=dict)
-
-    def directory(self, path: str) -> None:
-        _folder(self._root, path.split("/"), path)
-
-    def file(self, path: str, chunks: Iterable[bytes], *, executable: bool = False) -> str:
-        content = hashlib.sha256()
-        # git's name begins with the size, which is known only at the end
-        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
-            for chunk in chunks:
-                content.update(chunk)
-                spool.write(chunk)
-            running = hasher("blob", spool.tell(), self.like)
-            spool.seek(0)
-            while chunk := spool.read(1 << 20):
-                running.update(chunk)
-        leaf = Leaf(EXECUTABLE if executable else FILE, running.hexdigest())
-        _put(self._root, path, leaf)
-        return content.hexdigest()
-
-    def symlink(self, path: str, target: str) -> None:
-        data = target.encode()
-        running = hasher("blob", len(data), self.like)
-        running.update(data)
-        _put(self._root, path, Leaf(SYMLINK, running.hexdigest()))
-
-    def copy(self, path: str, of: str) -> None:
-        _put(self._root, path, _get(self._root, of))
-
-    def has(self, path: str) -> bool:
-        """Whether something came at ``path`` or below it."""
-        node: object = self._root
-        for name in path.split("/"):
-            node = node.get(name) if isinstance(node, dict) else None
-        return node is not None
-
-    @property
-    def name(self) -> str:
-        """The tree object's name of what came so far."""
-        return tree_name(self._root, self.like)
-
-
-def keeps(paths: tuple[str, ...], path: str) -> bool:
-    """Whether ``path`` is one of ``paths`` or below one; no paths keep everything."""
-    return not paths or any(path == kept or path.startswith(f"{kept}/") for kept in paths)
-
-
-@define
-class Selected:
-    """A ``TreeSink`` that hands on only what lies at or below ``paths``."""
-
-    into: TreeSink
-    paths: tuple[str, ...]
-
-    def directory(self, path: str) -> None:
-        if keeps(self.paths, path):
-            self.into.directory(path)
-
-    def file(self, path: str, chunks: Iterable[bytes], *, executable: bool = False) -> str:
-        if keeps(self.paths, path):
-            return self.into.file(path, chunks, executable=executable)
-        running = hashlib.sha256()
-        for chunk in chunks:
-            running.update(chunk)
-        return running.hexdigest()
-
-    def symlink(self, path: str, target: str) -> None:
-        if keeps(self.paths, path):
-            self.into.symlink(path, target)
-
-    def copy(self, path: str, of: str) -> None:
-        if keeps(self.paths, path):
-            self.into.copy(path, of)

@@ -2,12 +2,15 @@
 
 Knows: where each kind's package is. Must not know: what is in it.
 
-A package ``rvbuild/kinds/NAME/`` has these modules:
+A package ``rvbuild/kinds/NAME/`` has these modules (docs/adr/0021):
 
 ============  ==========================================================================
 ``source``    its sources by content: subclasses of `Source`
 ``spec``      ``SPECS``: its descriptions in recipes by tag, subclasses of `SourceSpec`
 ``codec``     ``KINDS``: its facts in locks by tag
+``describe``  see `DescribeModule`
+``resolve``   see `ResolveModule`
+``fetch``     see `FetchModule`; this one alone may reach the network and the disk
 ============  ==========================================================================
 """
 
@@ -20,6 +23,7 @@ from typing import Any, NamedTuple
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.kinds.declaration import Kind
+from rvbuild.kinds.modules import DescribeModule, FetchModule, ResolveModule
 
 
 class KindRow(NamedTuple):
@@ -86,3 +90,26 @@ def kind_of(source: Source) -> Kind:
         msg = f"{type(source).__name__} does not stand in a lock"
         raise TypeError(msg)
     return kind(source.kind)
+
+
+def package(tag: str) -> str:
+    """The name of the package that a kind is in."""
+    return _ROWS[tag].package
+
+
+def describe_module(tag: str) -> DescribeModule:
+    """What tells people of a kind's sources."""
+    module: DescribeModule = _module(tag, "describe")
+    return module
+
+
+def resolve_module(tag: str) -> ResolveModule:
+    """What finds the content of a kind's descriptions."""
+    module: ResolveModule = _module(tag, "resolve")
+    return module
+
+
+def fetch_module(tag: str) -> FetchModule:
+    """What fetches a kind's sources."""
+    module: FetchModule = _module(tag, "fetch")
+    return module

@@ -15,7 +15,7 @@ from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
 from rvbuild.core.source import Source
 from rvbuild.core.spec_text import flow_scalar
 from rvbuild.kinds.declaration import Kind
-from rvbuild.kinds.table import SECTIONS, kind, kind_of
+from rvbuild.kinds.table import SECTIONS, kind_of
 
 VERSION = 2
 CHECK_DIGITS = 16
@@ -59,7 +59,7 @@ def _lines(lock: Lock) -> Iterator[str]:
     yield from _section("sources", lock.sources, _source_lines)
     yield from _section("module-sets", lock.go_modules, _set_lines)
     for name, tag in SECTIONS.items():
-        lines = sorted(set(_shared_lines(kind(tag), _things(lock, tag))))
+        lines = sorted(set(_shared_lines(_things(lock, tag))))
         if lines:  # a kind that nobody uses leaves no trace in a lock
             yield f"{name}:"
             yield from lines
@@ -139,8 +139,9 @@ def _things(lock: Lock, tag: str) -> Iterator[Source]:
             yield from each.sources()
 
 
-def _shared_lines(declared: Kind, things: Iterable[Source]) -> Iterator[str]:
+def _shared_lines(things: Iterable[Source]) -> Iterator[str]:
     for thing in things:
+        declared = kind_of(thing)
         facts = (fact.of(thing) for fact in declared.shared)
         texts = " ".join(str(text) for text in facts)
         yield f"  {_thing(declared, thing)}: {flow_scalar(texts, _WORDS)}"

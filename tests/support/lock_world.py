@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from answers import answer
 from attrs import define, field, frozen
 
 from rvbuild.core.contents import refuse_two_contents
@@ -16,9 +17,11 @@ from rvbuild.core.graph import INDEPENDENT, RecipeGraph, Target
 from rvbuild.core.link import Linker
 from rvbuild.core.lock import Lock
 from rvbuild.core.pinned import Locked
+from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.source import Source
+from rvbuild.core.spec import SourceSpec
 from rvbuild.core.tree import File, Nested
 from rvbuild.engine.go_list import Import
 from rvbuild.engine.resolve import Resolver
@@ -142,6 +145,9 @@ class Outside:
 
     def path(self, _path: str) -> PathSource:
         return PathSource(path="/home/dev/there", digest=f"{7:064}/7")
+
+    def resolve(self, spec: SourceSpec, context: ResolveContext) -> tuple[Source, ...]:
+        return answer(self, spec, context)
 
 
 @define

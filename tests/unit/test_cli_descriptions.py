@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from rvbuild.cli.descriptions import (
     SourceDescription,
     describe_bundle,
+    describe_modules,
     describe_source,
     describe_spec,
 )
 from rvbuild.core.go_source import GoModFiles, GoModule
-from rvbuild.core.recipe import FromSpec
+from rvbuild.core.recipe import FromSpec, GoModulesSpec
 from rvbuild.core.source import Files, Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.kinds.debian.source import DebianPackage
@@ -66,7 +68,10 @@ def of(kind: str, name: str, *places: str, digest: str = "") -> SourceDescriptio
             of("pypi", "z-1.whl", "the Python package index", digest="ef"),
         ),
         (DEB, of("debian", "sh_1_amd64.deb", "Debian: pool/s/sh.deb", digest="ab")),
-        (PathSource(path="/x/y", digest="ab/1"), of("path", "y", "/x/y", digest="ab/1")),
+        (
+            PathSource(path="/x/y", digest="ab/1"),
+            evolve(of("path", "y", "/x/y", digest="ab/1"), here=True),
+        ),
         (Files(label="files of x", files=()), of("recipe", "files of x", "beside the recipe")),
     ],
 )  # fmt: skip
@@ -94,7 +99,7 @@ def test_a_source_by_content(source: Source, expected: SourceDescription):
             DebianSpec(packages=("sh", "sed"), suite="bookworm"),
             of("debian", "sh sed", "Debian bookworm"),
         ),
-        (PathSpec(path="../y"), of("path", "../y", "../y")),
+        (PathSpec(path="../y"), evolve(of("path", "../y", "../y"), here=True)),
         (FromSpec(recipe="k3s-source"), of("from", "k3s-source")),
     ],
 )
@@ -105,3 +110,8 @@ def test_what_a_recipe_asks_for(spec: SourceSpec, expected: SourceDescription):
 def test_many_packages_are_counted():
     spec = DebianSpec(packages=("sh", "sed"), suite="bookworm")
     assert describe_bundle(spec, 26) == of("debian", "26 packages", "Debian bookworm")
+
+
+def test_modules_that_nobody_found_out_are_those_of_their_recipe():
+    expected = of("go-module", "modules of app", "GOPROXY")
+    assert describe_modules("app", GoModulesSpec(source="k3s-source")) == expected

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from answers import answer
 from attrs import define, evolve, field
 
 from rvbuild.core.digest import Digest
@@ -15,9 +16,11 @@ from rvbuild.core.go_source import GoModule
 from rvbuild.core.lock import GoModuleSet, Lock
 from rvbuild.core.pinned import Locked
 from rvbuild.core.place import Place
+from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.recipe import FromSpec, GoModulesSpec, Recipe, SourceUse
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.source import Source
+from rvbuild.core.spec import SourceSpec
 from rvbuild.core.spec_text import spec_text
 from rvbuild.core.tree import File, Nested
 from rvbuild.engine.go_list import Import
@@ -98,6 +101,9 @@ class Outside:
         self._note("path", path)
         self.folders += 1
         return PathSource(path=path, digest=f"{self.folders:064}/7")
+
+    def resolve(self, spec: SourceSpec, context: ResolveContext) -> tuple[Source, ...]:
+        return answer(self, spec, context)
 
 
 @define
@@ -682,5 +688,5 @@ def test_a_description_that_nothing_answers_is_told():
     recipe = evolve(world.recipe("k"), name="j", sources={"j": use})
     world.lock()
     assert world.resolver is not None
-    with pytest.raises(RecipeError, match="no way to lock a FromSpec"):
+    with pytest.raises(RecipeError, match="no way to lock a reference to 'k'"):
         world.resolver.source(recipe, "j")

@@ -21,14 +21,14 @@ from rvbuild.core.events import Event
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Tree
 from rvbuild.fetchers.apt_config import Archives, find_archives, source_path
-from rvbuild.fetchers.debian import DebianFetcher
-from rvbuild.fetchers.debian_index import PackageIndex, parse_relations, version_key
-from rvbuild.fetchers.debian_release import Releases
 from rvbuild.fetchers.mirrors import Mirrors
 from rvbuild.fetchers.pinned_files import PinnedFiles
 from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.fetchers.transport import Patience, Transport
 from rvbuild.fetchers.urls import Credentials
+from rvbuild.kinds.debian.debian_index import PackageIndex, parse_relations, version_key
+from rvbuild.kinds.debian.debian_release import Releases
+from rvbuild.kinds.debian.fetch import DebianFetcher
 from rvbuild.kinds.debian.source import DebianPackage
 
 Site = Any  # conftest.py has it; a test file imports no other

@@ -25,7 +25,10 @@ from rvbuild.core.errors import LockError, SourceError, VerificationError
 from rvbuild.core.go_source import GoModFiles, GoModule
 from rvbuild.core.gomod import escape_path, hash1_go_mod
 from rvbuild.core.tree import File
-from rvbuild.fetchers.go import (
+from rvbuild.fetchers.sinks import DigestSink
+from rvbuild.fetchers.transport import Transport
+from rvbuild.fetchers.urls import Credentials
+from rvbuild.kinds.go.fetch import (
     TOOLCHAIN,
     GoModFilesFetcher,
     GoModuleFetcher,
@@ -34,11 +37,8 @@ from rvbuild.fetchers.go import (
     resolve_toolchain,
     toolchain_version,
 )
-from rvbuild.fetchers.go_proxy import GoProxy
-from rvbuild.fetchers.go_settings import GoSettings, go_settings, parse_proxies
-from rvbuild.fetchers.sinks import DigestSink
-from rvbuild.fetchers.transport import Transport
-from rvbuild.fetchers.urls import Credentials
+from rvbuild.kinds.go.go_proxy import GoProxy
+from rvbuild.kinds.go.go_settings import GoSettings, go_settings, parse_proxies
 from rvbuild.kinds.go.source import GoToolchain
 from rvbuild.stores.local import LocalStore
 

@@ -21,14 +21,14 @@ from rvbuild.core.events import Event
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Tree
 from rvbuild.fetchers.pinned_files import PinnedFiles
-from rvbuild.fetchers.pip_config import Indexes, clients_default, find_indexes
-from rvbuild.fetchers.pypi import PypiFetcher
-from rvbuild.fetchers.simple_index import IndexFile, index_name, parse_index
 from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.fetchers.transport import Patience, Transport
 from rvbuild.fetchers.urls import Credentials
-from rvbuild.fetchers.wheel_choice import choose_wheel
+from rvbuild.kinds.pypi.fetch import PypiFetcher
+from rvbuild.kinds.pypi.pip_config import Indexes, clients_default, find_indexes
+from rvbuild.kinds.pypi.simple_index import IndexFile, index_name, parse_index
 from rvbuild.kinds.pypi.source import Wheel
+from rvbuild.kinds.pypi.wheel_choice import choose_wheel
 
 Site = Any  # conftest.py has it; a test file imports no other
 NewSite = Callable[[], Site]

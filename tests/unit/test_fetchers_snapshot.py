@@ -21,13 +21,13 @@ from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.tree import File, Tree
 from rvbuild.fetchers.apt_config import SNAPSHOTS, find_archives
-from rvbuild.fetchers.debian import DebianFetcher
-from rvbuild.fetchers.debian_release import Release, Releases
 from rvbuild.fetchers.mirrors import Mirrors
 from rvbuild.fetchers.pinned_files import PinnedFiles
 from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.fetchers.transport import Patience, Transport
 from rvbuild.fetchers.urls import Credentials
+from rvbuild.kinds.debian.debian_release import Release, Releases
+from rvbuild.kinds.debian.fetch import DebianFetcher
 from rvbuild.kinds.debian.source import DebianPackage
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
 

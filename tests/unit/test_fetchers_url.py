@@ -23,8 +23,8 @@ from rvbuild.fetchers.mirrors import Mirrors, local_path
 from rvbuild.fetchers.pinned_files import PinnedFiles
 from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.fetchers.transport import Patience, Transport
-from rvbuild.fetchers.url import UrlFetcher
 from rvbuild.fetchers.urls import Credentials
+from rvbuild.kinds.url.fetch import UrlFetcher
 from rvbuild.kinds.url.source import DebianFile, UrlSource
 
 Site = Any  # conftest.py has it; a test file imports no other

@@ -18,7 +18,7 @@ class Nobody:
     def __getattr__(self, name: str) -> object:
         raise AssertionError(name)
 
-    path = Outside.path
+    path, resolve = Outside.path, Outside.resolve
 
 
 def converted(old: bytes = OLD, **files: str) -> Lock:

@@ -18,9 +18,9 @@ from attrs import field, frozen
 from rvbuild.core.errors import SourceError
 from rvbuild.core.gomod import check_module, escape_path
 from rvbuild.core.ports.callbacks import Advance, no_progress
-from rvbuild.fetchers.go_settings import DIRECT, OFF, GoSettings
 from rvbuild.fetchers.transport import NotThere, Transport
 from rvbuild.fetchers.urls import shown
+from rvbuild.kinds.go.go_settings import DIRECT, OFF, GoSettings
 
 MAX_ZIP = 500 << 20
 MAX_GO_MOD = 16 << 20

@@ -19,11 +19,11 @@ from rvbuild.archives.unpack import unpack
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.fetchers.forges import archive_url
-from rvbuild.fetchers.git_process import Failed
 from rvbuild.fetchers.mirrors import Mirrors, local_path
 from rvbuild.fetchers.pinned_files import Pin, PinnedFiles
-from rvbuild.fetchers.sinks import GitNameSink, Selected
+from rvbuild.kinds.git.forges import archive_url
+from rvbuild.kinds.git.git_process import Failed
+from rvbuild.kinds.git.git_sinks import GitNameSink, Selected
 from rvbuild.kinds.git.source import GitSource
 
 
@@ -40,7 +40,7 @@ class ForgeArchives:
     mirrors: Mirrors
 
     def addresses(self, url: str, commit: str) -> tuple[str, ...]:
-        """See `rvbuild.fetchers.git.CommitArchives`."""
+        """See `rvbuild.kinds.git.fetch.CommitArchives`."""
         archive = archive_url(url, commit)
         if archive is None:
             return ()
@@ -48,7 +48,7 @@ class ForgeArchives:
         return (*mirrored, archive)
 
     def deliver(self, address: str, source: GitSource, into: TreeSink, advance: Advance) -> None:
-        """See `rvbuild.fetchers.git.CommitArchives`."""
+        """See `rvbuild.kinds.git.fetch.CommitArchives`."""
         if self.files.unreachable(address):
             msg = "not asked again: its server could not be reached before"
             raise Failed(msg)

@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import Any
 
 from rvbuild.core.wheel_name import WheelName
-from rvbuild.fetchers.simple_index import IndexFile
+from rvbuild.kinds.pypi.simple_index import IndexFile
 
 Rank = tuple[Any, ...]
 

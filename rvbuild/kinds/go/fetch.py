@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from functools import partial
 
 from attrs import frozen
 
@@ -23,9 +24,12 @@ from rvbuild.core.gomod import GoSum, escape_path, hash1, hash1_go_mod, parse_go
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
-from rvbuild.fetchers.go_proxy import MAX_ZIP, GoProxy
-from rvbuild.fetchers.go_zip import check_names
+from rvbuild.fetchers.fetch_services import FetchServices
+from rvbuild.fetchers.once import Once
 from rvbuild.fetchers.urls import shown
+from rvbuild.kinds.go.go_proxy import MAX_ZIP, GoProxy
+from rvbuild.kinds.go.go_settings import go_settings
+from rvbuild.kinds.go.go_zip import check_names
 from rvbuild.kinds.go.source import GoToolchain
 
 TOOLCHAIN = "golang.org/toolchain"
@@ -212,3 +216,37 @@ def _check(pinned: str, found: str, what: str, url: str) -> None:
             "out which before you lock it again; another GOPROXY may have the right one",
             details=(f"pinned: {brief(pinned)}", f"got:    {found}"),
         )
+
+
+@frozen
+class GoClient:
+    """Brings whatever a Go proxy has, and finds its hashes for the lock."""
+
+    proxy: GoProxy
+
+    def fetch(
+        self, source: GoModule | GoToolchain | GoModFiles, into: TreeSink, advance: Advance
+    ) -> None:
+        """See core.ports.fetcher.Fetcher."""
+        match source:
+            case GoModule():
+                GoModuleFetcher(self.proxy).fetch(source, into, advance)
+            case GoToolchain():
+                GoToolchainFetcher(self.proxy).fetch(source, into, advance)
+            case GoModFiles():
+                GoModFilesFetcher(self.proxy).fetch(source, into, advance)
+
+    def go_module(self, path: str, version: str) -> str:
+        """A module's ``h1:``; see ``resolve_h1``."""
+        return resolve_h1(self.proxy, path, version)
+
+    def go_toolchain(self, version: str, platform: str) -> str:
+        """A toolchain's ``h1:``; ``platform`` is ``linux-amd64``."""
+        return resolve_toolchain(self.proxy, version, platform)
+
+
+def client(services: FetchServices) -> GoClient:
+    """See `rvbuild.kinds.modules.FetchModule`."""
+    settings = Once(partial(go_settings, services.settings.environment))
+    proxy = GoProxy(transport=services.transport, settings=settings, spool=services.spool)
+    return GoClient(proxy)

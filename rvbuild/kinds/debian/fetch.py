@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from attrs import define, field
 
@@ -15,11 +16,13 @@ from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.errors import SourceError
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.fetchers.apt_config import HINT, Archives
-from rvbuild.fetchers.debian_index import PackageIndex
-from rvbuild.fetchers.debian_release import Releases
+from rvbuild.fetchers.apt_config import HINT, Archives, find_archives
+from rvbuild.fetchers.fetch_services import FetchServices
 from rvbuild.fetchers.mirrors import Mirrors
+from rvbuild.fetchers.once import Once
 from rvbuild.fetchers.pinned_files import Pin, PinnedFiles
+from rvbuild.kinds.debian.debian_index import PackageIndex
+from rvbuild.kinds.debian.debian_release import Releases
 from rvbuild.kinds.debian.source import DebianPackage
 
 
@@ -101,3 +104,14 @@ class DebianFetcher:
         where = f"{suite} main {arch}"
         packages = self.releases.packages(release, arch)
         return PackageIndex.read(suite, packages, where, release.snapshot)
+
+
+def client(services: FetchServices) -> DebianFetcher:
+    """See `rvbuild.kinds.modules.FetchModule`."""
+    files, settings = services.files, services.settings
+    return DebianFetcher(
+        files=files,
+        releases=Releases(files=files, environment=settings.environment, report=settings.notice),
+        archives=Once(partial(find_archives, settings.environment)),
+        mirrors=services.mirrors,
+    )

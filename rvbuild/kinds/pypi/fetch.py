@@ -9,6 +9,7 @@ The lock holds no address: the file is looked up by its name again, in every ind
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from attrs import frozen
@@ -17,12 +18,14 @@ from rvbuild.archives.unpack import unpack
 from rvbuild.core.errors import SourceError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
+from rvbuild.fetchers.fetch_services import FetchServices
+from rvbuild.fetchers.once import Once
 from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
-from rvbuild.fetchers.pip_config import Indexes
-from rvbuild.fetchers.simple_index import ACCEPT, IndexFile, index_name, parse_index
 from rvbuild.fetchers.urls import shown
-from rvbuild.fetchers.wheel_choice import choose_wheel
+from rvbuild.kinds.pypi.pip_config import Indexes, find_indexes
+from rvbuild.kinds.pypi.simple_index import ACCEPT, IndexFile, index_name, parse_index
 from rvbuild.kinds.pypi.source import Wheel
+from rvbuild.kinds.pypi.wheel_choice import choose_wheel
 
 _PAGE_LIMIT = 128 << 20
 
@@ -108,3 +111,9 @@ class PypiFetcher:
                 yield page, parse_index(data, page)
             except SourceError as error:
                 attempts.add(page, error)
+
+
+def client(services: FetchServices) -> PypiFetcher:
+    """See `rvbuild.kinds.modules.FetchModule`."""
+    indexes = Once(partial(find_indexes, services.settings.environment))
+    return PypiFetcher(files=services.files, indexes=indexes)

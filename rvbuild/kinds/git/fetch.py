@@ -25,13 +25,15 @@ from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import LAST_DATE
+from rvbuild.fetchers.fetch_services import FetchServices
 from rvbuild.fetchers.fetch_settings import OFFLINE_HINT
-from rvbuild.fetchers.git_objects import Commit, is_object_name
-from rvbuild.fetchers.git_process import Failed, Git, Refused, make_bare
-from rvbuild.fetchers.git_progress import Tell
-from rvbuild.fetchers.git_tree import Delivery, objects_folder, read_commit
 from rvbuild.fetchers.mirrors import Mirrors, local_path
 from rvbuild.fetchers.urls import shown
+from rvbuild.kinds.git.git_archive import ForgeArchives
+from rvbuild.kinds.git.git_objects import Commit, is_object_name
+from rvbuild.kinds.git.git_process import Failed, Git, Refused, make_bare
+from rvbuild.kinds.git.git_progress import Tell
+from rvbuild.kinds.git.git_tree import Delivery, objects_folder, read_commit
 from rvbuild.kinds.git.source import GitSource
 
 _URL = re.compile(r"(?:https?|ssh|git)://[^-/\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*\Z")
@@ -284,3 +286,15 @@ def _fetch_into(git: Git, fresh: Path, address: str, commit: str, tell: Tell) ->
     except Refused:
         everything = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
         git.fetch(fresh, address, everything, tell=tell)
+
+
+def client(services: FetchServices) -> GitFetcher:
+    """See `rvbuild.kinds.modules.FetchModule`."""
+    return GitFetcher(
+        mirrors=services.mirrors,
+        repositories=services.tmp / "git",
+        temp=services.tmp,
+        environment=services.settings.environment,
+        archives=ForgeArchives(files=services.files, mirrors=services.mirrors),
+        offline=services.settings.offline,
+    )

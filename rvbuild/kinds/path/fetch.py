@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from attrs import define, field
 
@@ -21,6 +22,9 @@ from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.tree import Tree
 from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.kinds.path.source import PathSource
+
+if TYPE_CHECKING:  # overrides need a folder, and no HTTP client
+    from rvbuild.fetchers.fetch_services import FetchServices
 
 _CHUNK = 1 << 20
 _LEFT_OUT = ".git"
@@ -180,3 +184,8 @@ def _is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def client(_services: FetchServices) -> PathFetcher:
+    """See `rvbuild.kinds.modules.FetchModule`."""
+    return PathFetcher()

@@ -16,7 +16,8 @@ from rvbuild.core.errors import VerificationError
 from rvbuild.core.paths import MAX_TARGET
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.fetchers.git_objects import (
+from rvbuild.fetchers.urls import shown
+from rvbuild.kinds.git.git_objects import (
     EXECUTABLE,
     FOLDER,
     SUBMODULE,
@@ -28,9 +29,8 @@ from rvbuild.fetchers.git_objects import (
     parse_commit,
     parse_tree,
 )
-from rvbuild.fetchers.git_process import Failed, Git, Objects
-from rvbuild.fetchers.sinks import keeps
-from rvbuild.fetchers.urls import shown
+from rvbuild.kinds.git.git_process import Failed, Git, Objects
+from rvbuild.kinds.git.git_sinks import keeps
 from rvbuild.kinds.git.source import GitSource
 
 MAX_ENTRIES = 2_000_000

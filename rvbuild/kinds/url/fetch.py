@@ -9,6 +9,7 @@ accepting it by the tree's digest needs that digest in the lock, which it does n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from attrs import frozen
 
@@ -17,8 +18,10 @@ from rvbuild.core.errors import RecipeError, SourceError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
-from rvbuild.fetchers.apt_config import Archives, source_path
+from rvbuild.fetchers.apt_config import Archives, find_archives, source_path
+from rvbuild.fetchers.fetch_services import FetchServices
 from rvbuild.fetchers.mirrors import Mirrors
+from rvbuild.fetchers.once import Once
 from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
 from rvbuild.kinds.url.source import DebianFile, UrlSource
 
@@ -92,3 +95,9 @@ def _http(url: str) -> str:
         msg = f"not an http or https URL: {brief(url)}"
         raise RecipeError(msg, hint="for a file of this machine use --mirror FROM=PATH")
     return url
+
+
+def client(services: FetchServices) -> UrlFetcher:
+    """See `rvbuild.kinds.modules.FetchModule`."""
+    archives = Once(partial(find_archives, services.settings.environment))
+    return UrlFetcher(files=services.files, mirrors=services.mirrors, archives=archives)

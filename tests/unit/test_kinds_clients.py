@@ -11,20 +11,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import RvbuildError, SourceError
+from rvbuild.core.errors import LockError, RvbuildError, SourceError
 from rvbuild.core.go_source import GoModFiles, GoModule
+from rvbuild.core.place import Place
 from rvbuild.core.ports.callbacks import no_progress
+from rvbuild.core.ports.registries import ResolveContext
+from rvbuild.core.spec import SourceSpec
 from rvbuild.core.tree import File, Nested, Tree
 from rvbuild.fetchers.fetch_settings import OFFLINE_HINT, FetchSettings
-from rvbuild.fetchers.lazy_fetchers import LazyFetchers
 from rvbuild.fetchers.sinks import DigestSink
+from rvbuild.kinds.clients import SourceClients
 from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.kinds.debian.spec import DebianSpec
 from rvbuild.kinds.git.source import GitSource
+from rvbuild.kinds.git.spec import GitSpec
 from rvbuild.kinds.go.source import GoToolchain
+from rvbuild.kinds.go.spec import GoModuleSpec, GoToolchainSpec
+from rvbuild.kinds.path.source import PathSource
+from rvbuild.kinds.path.spec import PathSpec
 from rvbuild.kinds.pypi.source import Wheel
+from rvbuild.kinds.pypi.spec import WheelSpec
 from rvbuild.kinds.url.source import UrlSource
+from rvbuild.kinds.url.spec import UrlSpec
 
 Site = Any  # conftest.py has it; a test file imports no other
 
@@ -54,8 +65,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def offline(tmp_path: Path, environment: dict[str, str]) -> Iterator[LazyFetchers]:
-    found = LazyFetchers(
+def offline(tmp_path: Path, environment: dict[str, str]) -> Iterator[SourceClients]:
+    found = SourceClients(
         FetchSettings(tmp=str(tmp_path / "tmp"), offline=True, environment=environment)
     )
     yield found
@@ -63,57 +74,78 @@ def offline(tmp_path: Path, environment: dict[str, str]) -> Iterator[LazyFetcher
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
-def test_offline_every_kind_says_so(offline: LazyFetchers, source: Any):  # noqa: ANN401
+def test_offline_every_kind_says_so(offline: SourceClients, source: Any):  # noqa: ANN401
     with pytest.raises(SourceError) as caught:
         offline.fetch(source, DigestSink(), no_progress)
     assert "--offline" in " ".join([caught.value.message, *caught.value.details])
     assert (caught.value.hint or "").startswith(OFFLINE_HINT)
 
 
-def test_offline_nothing_is_resolved(offline: LazyFetchers):
-    for ask in (
-        lambda: offline.git("https://f.invalid/a", "1" * 40),
-        lambda: offline.go_module("f.invalid/m", "v1.0.0"),
-        lambda: offline.go_toolchain("1.23.6", "linux-amd64"),
-        lambda: offline.wheel("p", "1", "amd64"),
-        lambda: offline.debian(("p1",), "bookworm", "amd64"),
-        lambda: offline.url(("https://f.invalid/a.tgz",)),
-    ):
-        with pytest.raises(SourceError) as caught:
-            ask()
-        assert "--offline" in " ".join([caught.value.message, *caught.value.details])
+SPECS = [
+    GitSpec(url="https://f.invalid/a", commit="1" * 40),
+    GoModuleSpec(path="f.invalid/m", version="v1.0.0"),
+    GoToolchainSpec(version="1.23.6"),
+    WheelSpec(project="p", version="1"),
+    DebianSpec(packages=("p1",), suite="bookworm"),
+    UrlSpec(url="https://f.invalid/a.tgz"),
+]
 
 
-def test_a_folder_needs_no_network(tmp_path: Path, offline: LazyFetchers):
+def _no_file(source: str, file: str) -> bytes:
+    raise AssertionError((source, file))
+
+
+CONTEXT = ResolveContext(build_arch="amd64", folder="recipes/r", where=None, read=_no_file)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: type(spec).__name__)
+def test_offline_nothing_is_resolved(offline: SourceClients, spec: SourceSpec):
+    with pytest.raises(SourceError) as caught:
+        offline.resolve(spec, CONTEXT)
+    assert "--offline" in " ".join([caught.value.message, *caught.value.details])
+
+
+def test_a_folder_needs_no_network(tmp_path: Path, offline: SourceClients):
     folder = tmp_path / "source"
     folder.mkdir()
     (folder / "f").write_bytes(b"x")
     expected: Nested = {"f": File(Digest.of(b"x"))}
-    source = offline.path(str(folder))
+    context = evolve(CONTEXT, folder=str(tmp_path))
+    (source,) = offline.resolve(PathSpec(path="source"), context)
+    assert isinstance(source, PathSource)
     sink = DigestSink()
     offline.fetch(source, sink, no_progress)
     assert str(sink.tree.root) == source.digest == str(Tree.of(expected).root)
+
+
+def test_a_folder_that_no_lock_can_name_is_refused(tmp_path: Path, offline: SourceClients):
+    os.mkdir(os.fsencode(tmp_path) + b"/\xff")
+    context = evolve(CONTEXT, folder=str(tmp_path), where=Place("recipe.yaml", 3, 4))
+    with pytest.raises(LockError, match="must be UTF-8 to stand in a lock") as caught:
+        offline.resolve(PathSpec(path="\udcff"), context)
+    assert caught.value.where == context.where
 
 
 def test_mirrors_of_the_settings_are_used(tmp_path: Path, environment: dict[str, str], site: Site):
     """And temporary files are gone afterwards."""
     site.pages = {"/m/a.bin": b"data"}
     rule = ("https://f.invalid/dl", f"{site.address}/m")
-    sources = LazyFetchers(
+    sources = SourceClients(
         FetchSettings(tmp=str(tmp_path / "tmp"), mirrors=(rule,), environment=environment)
     )
-    sha256 = sources.url(("https://f.invalid/dl/a.bin",))
-    assert sha256 == hashlib.sha256(b"data").hexdigest()
+    spec = UrlSpec(url="https://f.invalid/dl/a.bin", unpack=False)
+    (source,) = sources.resolve(spec, CONTEXT)
+    sha256 = hashlib.sha256(b"data").hexdigest()
+    assert source == UrlSource(urls=(spec.url,), sha256=sha256, unpack=False)
     sink = DigestSink()
-    wanted = UrlSource(urls=("https://f.invalid/dl/a.bin",), sha256=sha256, unpack=False)
-    sources.fetch(wanted, sink, no_progress)
+    sources.fetch(source, sink, no_progress)
     expected: Nested = {"a.bin": File(Digest.of(b"data"))}
     assert sink.tree.root == Tree.of(expected).root
     assert list((tmp_path / "tmp").iterdir()) == []
     sources.close()
 
 
-def test_something_else_is_no_source(offline: LazyFetchers):
+def test_something_else_is_no_source(offline: SourceClients):
     with pytest.raises(RvbuildError):
         offline.fetch(File(Digest.of(b"")), DigestSink(), no_progress)
 
@@ -121,8 +153,8 @@ def test_something_else_is_no_source(offline: LazyFetchers):
 def test_the_door_is_light():
     """Neither the HTTP client nor a fetcher is imported before a source is asked for."""
     code = (
-        "import sys, rvbuild.fetchers.lazy_fetchers as lazy;"
-        "lazy.LazyFetchers(lazy.FetchSettings(tmp='/nowhere'));"
+        "import sys, rvbuild.kinds.clients as lazy;"
+        "lazy.SourceClients(lazy.FetchSettings(tmp='/nowhere'));"
         "print([m for m in ('httpx', 'ssl', 'subprocess', 'networkx') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)

@@ -1,0 +1,48 @@
+"""The port to what tells which content a recipe's description of a source stands for.
+
+Knows: nothing of how registries answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from attrs import frozen
+
+from rvbuild.core.place import Place
+from rvbuild.core.source import Source
+from rvbuild.core.spec import SourceSpec
+
+
+@frozen(kw_only=True)
+class ResolveContext:
+    """What an answer may need beside the description.
+
+    Attributes:
+        build_arch: The build machine's architecture.
+        folder: The folder of the recipe that asks.
+        where: The place of the description, for errors.
+        read: Gives a file (second argument: its path) of another source that the recipe has
+            under a name (first argument); a LockError if it has none. A description that uses it
+            says so with `SourceSpec.reads`.
+    """
+
+    build_arch: str
+    folder: str
+    where: Place | None
+    read: Callable[[str, str], bytes]
+
+
+class Registries(Protocol):
+    """Asks the outside.
+
+    Raises:
+        SourceError: nobody has it; every attempt is in ``details``.
+        RecipeError: nobody can have it.
+        VerificationError: what is there is not what its registry says.
+    """
+
+    def resolve(self, spec: SourceSpec, context: ResolveContext) -> tuple[Source, ...]:
+        """The sources by content that ``spec``, each ``${…}`` replaced, stands for now."""
+        ...

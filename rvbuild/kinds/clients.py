@@ -1,0 +1,70 @@
+"""Every kind of source behind one door: fetched for builds, resolved for the lock.
+
+Knows: that each kind has a client, made when the first source of it is asked for.
+Must not know: how any of them works.
+
+Importing this costs next to nothing; the clients, and the HTTP client under them, are imported
+when they are needed, each kind's alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from typing import TYPE_CHECKING, Any
+
+from rvbuild.core.errors import RecipeError
+from rvbuild.core.ports.callbacks import Advance
+from rvbuild.core.ports.fetcher import Fetcher
+from rvbuild.core.ports.registries import ResolveContext
+from rvbuild.core.ports.sink import TreeSink
+from rvbuild.core.source import Files, Source
+from rvbuild.core.spec import SourceSpec
+from rvbuild.fetchers.fetch_settings import FetchSettings
+from rvbuild.kinds.table import fetch_module, package, resolve_module
+
+if TYPE_CHECKING:
+    from rvbuild.fetchers.fetch_services import FetchServices
+
+
+class SourceClients:
+    """Fetches and resolves sources of every kind; any number of threads may ask at once."""
+
+    def __init__(self, settings: FetchSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._services: FetchServices | None = None
+        self._clients: dict[str, Fetcher[Any]] = {}
+
+    def _client(self, kind: str) -> Fetcher[Any]:
+        """The client of a kind's package, made once."""
+        with self._lock:
+            if self._services is None:
+                # late on purpose: the HTTP client costs 0.2 s, a build with nothing to do none
+                module = importlib.import_module("rvbuild.fetchers.fetch_services")
+                self._services = module.FetchServices(self._settings)
+            name = package(kind)
+            if name not in self._clients:
+                self._clients[name] = fetch_module(kind).client(self._services)
+            return self._clients[name]
+
+    def close(self) -> None:
+        """Close the connections that are open."""
+        if self._services is not None:
+            self._services.close()
+
+    def fetch(self, source: Source, into: TreeSink, advance: Advance) -> None:
+        """See `rvbuild.core.ports.fetcher.Fetcher`."""
+        if isinstance(source, Files):  # they came with the recipe
+            for path, data, executable in source.files:
+                into.file(path, (data,), executable=executable)
+        elif isinstance(source, Source):
+            self._client(source.kind).fetch(source, into, advance)
+        else:
+            msg = f"no way to fetch a {type(source).__name__}"
+            raise RecipeError(msg)
+
+    def resolve(self, spec: SourceSpec, context: ResolveContext) -> tuple[Source, ...]:
+        """See `rvbuild.core.ports.registries.Registries`."""
+        kind = spec.answer.kind
+        return resolve_module(kind).resolve(spec, context, self._client(kind))

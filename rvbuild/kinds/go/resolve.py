@@ -1,0 +1,47 @@
+"""Descriptions of Go modules and toolchains, to the hashes of their zips."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rvbuild.core.errors import LockError
+from rvbuild.core.go_source import GoModule
+from rvbuild.core.gomod import parse_go_sum
+from rvbuild.core.ports.registries import ResolveContext
+from rvbuild.core.source import Source
+from rvbuild.kinds.go.source import GoToolchain
+from rvbuild.kinds.go.spec import GoModuleSpec, GoToolchainSpec
+
+
+class GoHashes(Protocol):
+    """Finds the ``h1:`` of what a proxy has; see kinds/go/fetch."""
+
+    def go_module(self, path: str, version: str) -> str: ...
+
+    def go_toolchain(self, version: str, platform: str) -> str: ...
+
+
+def resolve(
+    spec: GoModuleSpec | GoToolchainSpec, context: ResolveContext, client: GoHashes
+) -> tuple[Source, ...]:
+    """See `rvbuild.core.ports.registries.Registries`.
+
+    Raises:
+        LockError: the go.sum that must agree does not have the module.
+    """
+    if isinstance(spec, GoToolchainSpec):
+        platform = f"linux-{context.build_arch}"
+        h1 = client.go_toolchain(spec.version, platform)
+        return (GoToolchain(version=spec.version, platform=platform, h1=h1),)
+    h1 = _in_go_sum(spec, context) if spec.go_sum else client.go_module(spec.path, spec.version)
+    return (GoModule(path=spec.path, version=spec.version, h1=h1),)
+
+
+def _in_go_sum(spec: GoModuleSpec, context: ResolveContext) -> str:
+    text = context.read(spec.go_sum, "go.sum").decode(errors="replace")
+    sums = parse_go_sum(text, f"{spec.go_sum}:go.sum")
+    try:
+        return sums.modules[spec.path, spec.version]
+    except KeyError:
+        msg = f"{spec.go_sum}'s go.sum does not have {spec.path} {spec.version}"
+        raise LockError(msg, where=context.where) from None

@@ -1,0 +1,42 @@
+"""What the modules of a kind's package give to those who find them through the table.
+
+Knows: the functions that the modules have. Must not know: which kinds there are.
+The parameters are ``Any`` where each kind has its own class.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rvbuild.core.ports.fetcher import Fetcher
+from rvbuild.core.ports.registries import ResolveContext
+from rvbuild.core.source import Source
+from rvbuild.kinds.description import SourceDescription
+
+if TYPE_CHECKING:
+    from rvbuild.fetchers.fetch_services import FetchServices
+
+
+class DescribeModule(Protocol):
+    """``describe``: for `show` and pages."""
+
+    def describe_source(self, source: Any) -> SourceDescription: ...  # noqa: ANN401
+
+    def describe_spec(self, spec: Any) -> SourceDescription: ...  # noqa: ANN401
+
+
+class FetchModule(Protocol):
+    """``fetch``: a client of the registry, for all kinds of the package and any thread."""
+
+    def client(self, services: FetchServices) -> Fetcher[Any]: ...
+
+
+class ResolveModule(Protocol):
+    """``resolve``: what a description stands for; ``client`` is that of ``fetch``."""
+
+    def resolve(
+        self,
+        spec: Any,  # noqa: ANN401
+        context: ResolveContext,
+        client: Any,  # noqa: ANN401
+    ) -> tuple[Source, ...]: ...

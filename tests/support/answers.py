@@ -1,0 +1,24 @@
+"""Registries that a test makes of one object, with a method for each kind of question.
+
+The kinds' own ``resolve`` asks it, so what they do with an answer is what is tested.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from rvbuild.core.ports.registries import ResolveContext
+from rvbuild.core.source import Source
+from rvbuild.core.spec import SourceSpec
+from rvbuild.kinds.table import resolve_module
+
+_METHODS = {"debian": "debian", "git": "git", "path": "path", "pypi": "wheel", "url": "url"}
+"""By kind; the two of Go are called as its client's."""
+
+
+def answer(outside: object, spec: SourceSpec, context: ResolveContext) -> tuple[Source, ...]:
+    """What the methods of ``outside`` say, as a port's answer."""
+    kind = spec.answer.kind
+    method = _METHODS.get(kind)
+    client = SimpleNamespace(resolve=getattr(outside, method)) if method else outside
+    return resolve_module(kind).resolve(spec, context, client)
