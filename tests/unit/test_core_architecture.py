@@ -22,8 +22,8 @@ from rvbuild.core.architecture import (
 from rvbuild.core.audit import audit
 from rvbuild.core.derivation import OutputRule
 from rvbuild.core.errors import SandboxError
-from rvbuild.core.wheel_name import WheelName
 from rvbuild.executors import seccomp
+from rvbuild.kinds.pypi.wheel_name import WheelName
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "rvbuild/core/architecture.py"

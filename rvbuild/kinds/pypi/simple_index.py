@@ -14,8 +14,8 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 from attrs import frozen
 
 from rvbuild.core.errors import RecipeError, SourceError
-from rvbuild.core.wheel_name import normalized
 from rvbuild.fetchers.urls import origin, shown
+from rvbuild.kinds.pypi.wheel_name import normalized
 
 ACCEPT = (
     "application/vnd.pypi.simple.v1+json, "

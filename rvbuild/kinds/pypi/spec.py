@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from attrs import field, frozen
 
 from rvbuild.core.spec import Comparison, SourceSpec, sha256_comparison
-from rvbuild.core.wheel_name import WheelName, normalized
 from rvbuild.kinds.declaration import TEXT, key
 from rvbuild.kinds.pypi.source import Wheel
+from rvbuild.kinds.pypi.wheel_name import WheelName, normalized
 
 
 @frozen(kw_only=True)

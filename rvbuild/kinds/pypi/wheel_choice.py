@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any
 
-from rvbuild.core.wheel_name import WheelName
 from rvbuild.kinds.pypi.simple_index import IndexFile
+from rvbuild.kinds.pypi.wheel_name import WheelName
 
 Rank = tuple[Any, ...]
 
