@@ -43,6 +43,8 @@ class KindRow(NamedTuple):
 
 
 _ROWS = {
+    "crate": KindRow("crates"),
+    "crates": KindRow("crates", section="crates"),
     "debian": KindRow("debian", section="debian-packages"),
     "git": KindRow("git"),
     "go-module": KindRow("go", section="go-modules"),

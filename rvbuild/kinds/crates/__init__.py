@@ -1,0 +1,1 @@
+"""Crates: packages of Rust, as Cargo.lock pins them."""

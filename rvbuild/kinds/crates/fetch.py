@@ -1,0 +1,132 @@
+"""Crates from the user's registry.
+
+Knows: how a crate is found, pinned and checked. Must not know: which registry there is (cargo's
+configuration says so), formats of archives.
+
+The lock holds no address: the registry's index says where its crates are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from attrs import field, frozen
+
+from rvbuild.archives.unpack import unpack
+from rvbuild.archives.unpack_limits import Links
+from rvbuild.core.errors import LockError, RecipeError, SourceError
+from rvbuild.core.ports.callbacks import Advance
+from rvbuild.core.ports.sink import TreeSink
+from rvbuild.fetchers.fetch_services import FetchServices
+from rvbuild.fetchers.once import Once
+from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
+from rvbuild.kinds.crates.cargo_config import Registry, find_registry
+from rvbuild.kinds.crates.source import Crate, VendoredCrate, crate_problem, name_problem
+from rvbuild.kinds.crates.sparse_index import (
+    CONFIG,
+    IndexConfig,
+    checksum,
+    index_path,
+    parse_config,
+)
+from rvbuild.kinds.crates.vendored import LIMITS, unpack_vendored
+
+_HINT = (
+    "check [source] in $CARGO_HOME/config.toml: the configured registry does not have this crate"
+)
+_PAGE_LIMIT = 64 << 20
+
+
+@frozen(kw_only=True)
+class CrateFetcher:
+    """Fetches ``Crate`` values, and finds the checksum of one for the lock.
+
+    Args:
+        files: Downloads.
+        registry: Gives the user's registry; called when first needed.
+    """
+
+    files: PinnedFiles
+    registry: Callable[[], Registry]
+    _config: Once[IndexConfig | SourceError] = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_config", Once(self._read_config))
+
+    def fetch(self, source: Crate | VendoredCrate, into: TreeSink, advance: Advance) -> None:
+        """See `rvbuild.core.ports.fetcher.Fetcher`."""
+        pin = Pin(label=source.label, sha256=source.sha256)
+        attempts = Attempts(source.label)
+        addresses = self._addresses(source, attempts)
+        with self.files.opened(pin, addresses, advance, attempts=attempts, hint=_HINT) as got:
+            if isinstance(source, VendoredCrate):
+                unpack_vendored(got.file, source, into)
+            else:
+                unpack(got.file, source.label, into, strip=1, limits=LIMITS, links=Links.NONE)
+
+    def resolve(self, name: str, version: str) -> Crate:
+        """Pin a crate: the registry's index has the checksum, trusted on first use.
+
+        Raises:
+            SourceError: the registry does not have it.
+            RecipeError: no crate can be called so.
+        """
+        wrong = name_problem(name, version)
+        if wrong:
+            raise RecipeError(wrong)
+        page = index_path(name)
+        sha256 = checksum(self._page(page), version, f"{self._shown}/{page}")
+        wrong = crate_problem(name, version, sha256)
+        if wrong:
+            msg = f"the index has no checksum: {wrong}"
+            raise LockError(msg, where=f"{name} {version}")
+        return Crate(name=name, version=version, sha256=sha256)
+
+    @property
+    def _shown(self) -> str:
+        registry = self.registry()
+        return str(registry.folder) if registry.folder else registry.index.rstrip("/")
+
+    def _addresses(self, crate: Crate | VendoredCrate, attempts: Attempts) -> Iterator[str]:
+        """Where the crate is; asks the index only when somebody wants to know."""
+        registry = self.registry()
+        if registry.folder is not None:
+            yield str(registry.folder / crate.label)
+        elif self.files.offline:
+            attempts.note("the registry was not asked: --offline forbids the network")
+        elif isinstance(config := self._config(), SourceError):
+            attempts.add(registry.index + CONFIG, config)
+        else:
+            if config.needs_token:
+                attempts.note(f"{registry.named_by}: the registry wants a token: none is sent")
+            yield config.address(crate)
+
+    def _read_config(self) -> IndexConfig | SourceError:
+        """What the index says, or why it says nothing: a hundred crates ask it once."""
+        try:
+            return parse_config(self._page(CONFIG), self.registry().index + CONFIG)
+        except SourceError as error:
+            return error
+
+    def _page(self, path: str) -> bytes:
+        """A file of the index."""
+        registry = self.registry()
+        if registry.folder is not None:
+            return _read(registry.folder / "index" / path)
+        return self.files.transport.get(registry.index + path, limit=_PAGE_LIMIT)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        msg = f"the local registry cannot be read: {error.strerror}"
+        raise SourceError(msg, where=str(path), hint=_HINT) from error
+
+
+def client(services: FetchServices) -> CrateFetcher:
+    """See `rvbuild.kinds.modules.FetchModule`."""
+    registry = Once(partial(find_registry, services.settings.environment))
+    return CrateFetcher(files=services.files, registry=registry)

@@ -1,0 +1,100 @@
+"""A sparse index of crates: its configuration, and the checksums that it has.
+
+Knows: https://doc.rust-lang.org/cargo/reference/registry-index.html. Must not know: where an
+index is, how bytes travel.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from attrs import frozen
+
+from rvbuild.core.errors import SourceError
+from rvbuild.fetchers.urls import shown
+from rvbuild.kinds.crates.source import Crate, VendoredCrate
+
+CONFIG = "config.json"
+_MARKER = re.compile(r"\{(crate|version|prefix|lowerprefix|sha256-checksum)\}")
+
+
+@frozen(kw_only=True)
+class IndexConfig:
+    """What ``config.json`` says.
+
+    Attributes:
+        downloads: ``dl``: the address of crates, with markers or without.
+        needs_token: ``auth-required``: all requests must have a token.
+    """
+
+    downloads: str
+    needs_token: bool = False
+
+    def address(self, crate: Crate | VendoredCrate) -> str:
+        """Where a crate's file is."""
+        values = {
+            "crate": crate.name,
+            "version": crate.version,
+            "prefix": prefix(crate.name),
+            "lowerprefix": prefix(crate.name.lower()),
+            "sha256-checksum": crate.sha256,
+        }
+        if not _MARKER.search(self.downloads):
+            return f"{self.downloads}/{crate.name}/{crate.version}/download"
+        return _MARKER.sub(lambda marker: values[marker[1]], self.downloads)
+
+
+def parse_config(data: bytes, page: str) -> IndexConfig:
+    """The configuration of the index whose ``config.json`` is at ``page``.
+
+    Raises:
+        SourceError: it is none.
+    """
+    found = _object(data, page)
+    downloads, needs_token = found.get("dl"), found.get("auth-required", False)
+    if not isinstance(downloads, str) or not re.match(r"https?://[^\s\x00-\x1f]+\Z", downloads):
+        msg = "the index says no address of its crates ('dl')"
+        raise SourceError(msg, where=shown(page))
+    return IndexConfig(downloads=downloads, needs_token=needs_token is True)
+
+
+def index_path(name: str) -> str:
+    """Where an index has the versions of a crate, below its address: ``se/rd/serde``."""
+    return f"{prefix(name.lower())}/{name.lower()}"
+
+
+def prefix(name: str) -> str:
+    """The folders of a name: ``1``, ``2``, ``3/s``, ``se/rd``."""
+    if len(name) < 3:
+        return str(len(name))
+    return f"3/{name[0]}" if len(name) == 3 else f"{name[:2]}/{name[2:4]}"
+
+
+def checksum(data: bytes, version: str, page: str) -> str:
+    """The checksum that the index has for a version: one line of JSON for each.
+
+    Raises:
+        SourceError: it does not have the version, or is no index.
+    """
+    for line in data.splitlines():
+        if not line.strip():
+            continue
+        row = _object(line, page)
+        if row.get("vers") == version:
+            return str(row.get("cksum", ""))
+    msg = f"the index does not have the version {version}"
+    raise SourceError(msg, where=shown(page))
+
+
+def _object(data: bytes, page: str) -> dict[str, Any]:
+    try:
+        found = json.loads(data.decode())
+    except (ValueError, RecursionError) as error:
+        msg = "the registry gave an answer that is no index of crates"
+        raise SourceError(msg, where=shown(page)) from error
+    if not isinstance(found, dict):
+        msg = "the registry gave an answer that is no index of crates"
+        raise SourceError(msg, where=shown(page))
+    return found

@@ -1,0 +1,216 @@
+"""Crates of a registry: what is asked, what is believed, and the folder that comes of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_crates import MadeCrate, crate, index_path, packed, registry_pages
+
+from rvbuild.core.errors import LockError, RecipeError, RvbuildError, SourceError, VerificationError
+from rvbuild.core.ports.callbacks import no_progress
+from rvbuild.core.tree import File, Nested
+from rvbuild.fetchers.pinned_files import PinnedFiles
+from rvbuild.fetchers.transport import Patience, Transport
+from rvbuild.fetchers.urls import Credentials
+from rvbuild.kinds.crates.cargo_config import Registry
+from rvbuild.kinds.crates.fetch import CrateFetcher
+from rvbuild.kinds.crates.source import Crate, VendoredCrate
+from rvbuild.stores.memory import MemoryStore
+
+Site = Any  # conftest.py has it; a test file imports no other
+Fetcher = Callable[..., CrateFetcher]
+
+TOOL = crate("tool", "1.2.3", **{"run.sh": "#!/bin/sh\n", "é.txt": "é", ".gitignore": "target\n"})
+FACTS = {"name": "tool", "version": "1.2.3", "sha256": TOOL.sha256}
+SOURCE = VendoredCrate(**FACTS)
+CONFIG = "/index/config.json"
+DOWNLOAD = "/dl/tool/1.2.3/download"
+
+
+@pytest.fixture
+def fetcher(tmp_path: Path) -> Iterator[Fetcher]:
+    with Transport(patience=Patience(tries=1), credentials=Credentials({})) as transport:
+
+        def make(
+            site: Site | None = None, folder: Path | None = None, *, offline: bool = False
+        ) -> CrateFetcher:
+            index = f"{site.address}/index/" if site else ""
+            registry = Registry(index=index, folder=folder, named_by="the test")
+            files = PinnedFiles(transport=transport, temp=tmp_path / "temp", offline=offline)
+            return CrateFetcher(files=files, registry=lambda: registry)
+
+        yield make
+
+
+def serve(site: Site, *crates: MadeCrate) -> None:
+    site.pages = registry_pages(crates, site.address)
+
+
+def fetched(
+    mine: CrateFetcher, source: Crate | VendoredCrate = SOURCE
+) -> dict[str, tuple[bytes, bool]]:
+    """Content and executable bit of each file that comes, by its path."""
+    store = MemoryStore()
+    with store.new_tree() as tree:
+        mine.fetch(source, tree, no_progress)
+        root = tree.commit()
+    return dict(_files(store, store.tree(root).nested(), ""))
+
+
+def _files(
+    store: MemoryStore, nested: Nested, prefix: str
+) -> Iterator[tuple[str, tuple[bytes, bool]]]:
+    for name, node in nested.items():
+        if isinstance(node, File):
+            yield prefix + name, (store.read(node.digest), node.executable)
+        elif isinstance(node, dict):
+            yield from _files(store, node, f"{prefix}{name}/")
+
+
+def error(run: Callable[[], object], kind: type[RvbuildError]) -> str:
+    """All that the error of a run says."""
+    with pytest.raises(kind) as caught:
+        run()
+    return "\n".join([str(caught.value), *caught.value.details, str(caught.value.hint)])
+
+
+def test_a_crate_is_a_folder_of_a_directory_source(site: Site, fetcher: Fetcher):
+    """As `cargo vendor` makes it: without git's own files, with the hash of each other file."""
+    serve(site, TOOL)
+    files = fetched(fetcher(site))
+    told = files.pop("tool-1.2.3/.cargo-checksum.json")[0]
+    assert set(files) == {
+        f"tool-1.2.3/{n}" for n in ("Cargo.toml", "src/lib.rs", "run.sh", "é.txt")
+    }
+    assert [name for name, (_, executable) in files.items() if executable] == ["tool-1.2.3/run.sh"]
+    hashes = {name[11:]: hashlib.sha256(data).hexdigest() for name, (data, _) in files.items()}
+    listed = ",".join(f'"{name}":"{hashes[name]}"' for name in sorted(hashes))
+    assert told.decode() == f'{{"files":{{{listed}}},"package":"{TOOL.sha256}"}}'
+    assert site.paths == [CONFIG, DOWNLOAD]
+
+
+def test_a_crate_of_its_own_is_what_was_published(site: Site, fetcher: Fetcher):
+    """Its folder is the tree, with everything that is in it and nothing else."""
+    serve(site, TOOL)
+    files = fetched(fetcher(site), Crate(**FACTS))
+    assert set(files) == {"Cargo.toml", "src/lib.rs", "run.sh", "é.txt", ".gitignore"}
+
+
+def test_the_configuration_of_an_index_is_read_once(site: Site, fetcher: Fetcher):
+    other = crate("other", "1.0.0")
+    serve(site, TOOL, other)
+    mine = fetcher(site)
+    fetched(mine)
+    fetched(mine, VendoredCrate(name="other", version="1.0.0", sha256=other.sha256))
+    assert site.paths.count(CONFIG) == 1
+
+
+def test_the_index_has_the_checksum_of_a_version(site: Site, fetcher: Fetcher):
+    serve(site, crate("tool", "1.2.2"), TOOL)
+    assert fetcher(site).resolve("tool", "1.2.3") == Crate(**FACTS)
+    assert site.paths == [index_path("tool")]
+
+
+def test_what_the_index_cannot_say(site: Site, fetcher: Fetcher):
+    serve(site, TOOL)
+    mine = fetcher(site)
+    said = error(lambda: mine.resolve("tool", "1.2.4"), SourceError)
+    assert f"{site.address}{index_path('tool')}: the index does not have the version 1.2.4" in said
+    assert "404" in error(lambda: mine.resolve("toolbox", "1.0.0"), SourceError)
+    assert "not the name" in error(lambda: mine.resolve("../tool", "1.0.0"), RecipeError)
+    site.pages[index_path("tool")] = json.dumps({"vers": "1.2.3", "cksum": "../x"}).encode()
+    assert "no checksum" in error(lambda: mine.resolve("tool", "1.2.3"), LockError)
+
+
+def test_other_bytes_than_the_pinned_ones(site: Site, fetcher: Fetcher):
+    """Where the index says so, too: the lock decides."""
+    serve(site, crate("tool", "1.2.3", **{"more.rs": ""}))
+    said = error(lambda: fetched(fetcher(site)), VerificationError)
+    assert f"{site.address}{DOWNLOAD}: it has the SHA-256" in said
+    assert TOOL.sha256 in said
+
+
+def test_what_the_registry_does_not_have(site: Site, fetcher: Fetcher):
+    serve(site, TOOL)
+    del site.pages[DOWNLOAD]
+    said = error(lambda: fetched(fetcher(site)), SourceError)
+    assert f"{site.address}{DOWNLOAD}" in said
+    assert "404" in said
+    assert "[source] in $CARGO_HOME/config.toml" in said
+
+
+def test_an_index_that_is_not_there_is_asked_once(site: Site, fetcher: Fetcher):
+    """A hundred crates would ask it, each with all its tries."""
+    mine = fetcher(site)
+    for _ in range(3):
+        said = error(lambda: fetched(mine), SourceError)
+        assert f"{site.address}{CONFIG}" in said
+        assert "404" in said
+    assert site.paths == [CONFIG]
+
+
+def test_a_registry_that_wants_a_token(site: Site, fetcher: Fetcher):
+    serve(site)
+    config = {"dl": f"{site.address}/dl", "auth-required": True}
+    site.pages[CONFIG] = json.dumps(config).encode()
+    assert "wants a token: none is sent" in error(lambda: fetched(fetcher(site)), SourceError)
+
+
+def test_offline_asks_nobody(site: Site, fetcher: Fetcher):
+    serve(site, TOOL)
+    said = error(lambda: fetched(fetcher(site, offline=True)), SourceError)
+    assert "--offline forbids the network" in said
+    assert site.paths == []
+
+
+def test_a_local_registry(tmp_path: Path, fetcher: Fetcher):
+    """A folder with the files beside each other, and an index as other registries have it."""
+    (tmp_path / "index/to/ol").mkdir(parents=True)
+    (tmp_path / TOOL_FILE).write_bytes(TOOL.data)
+    (tmp_path / "index/to/ol/tool").write_bytes(registry_pages([TOOL], "")[index_path("tool")])
+    mine = fetcher(folder=tmp_path, offline=True)
+    assert mine.resolve("tool", "1.2.3") == Crate(**FACTS)
+    assert "tool-1.2.3/src/lib.rs" in fetched(mine)
+    (tmp_path / TOOL_FILE).write_bytes(b"else")
+    assert "it has the SHA-256" in error(lambda: fetched(mine), VerificationError)
+    said = error(lambda: mine.resolve("else", "1.0.0"), SourceError)
+    assert "local registry cannot be read: No such file" in said
+
+
+TOOL_FILE = "tool-1.2.3.crate"
+TOML = {"tool-1.2.3/Cargo.toml": ""}
+HOSTILE = {
+    "another crate's folder": (packed({**TOML, "tool-1.2.4/x": ""}), "is not in tool-1.2.3/"),
+    "no folder": (packed({**TOML, "x": ""}), "x is not in tool-1.2.3/"),
+    "a file for the folder": (packed({"tool-1.2.3": ""}), "no tool-1.2.3/Cargo.toml"),
+    "no manifest": (packed({"tool-1.2.3/src/lib.rs": ""}), "no tool-1.2.3/Cargo.toml in it"),
+    "a way out": (packed({**TOML, "tool-1.2.3/../../x": ""}), "could leave the root"),
+    "a link": (packed(TOML, {"tool-1.2.3/l": "/etc/passwd"}), "a link, where only"),
+    "nothing": (packed({}), "no tool-1.2.3/Cargo.toml"),
+    "a web page": (b"<html>sorry</html>", "neither a tar"),
+    "a part": (TOOL.data[:-20], "truncated"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "message"), HOSTILE.values(), ids=HOSTILE)
+def test_what_is_no_crate(site: Site, fetcher: Fetcher, data: bytes, message: str):
+    """Bytes that are the pinned ones, and still no crate."""
+    evil = MadeCrate("tool", "1.2.3", data)
+    serve(site, evil)
+    source = VendoredCrate(name="tool", version="1.2.3", sha256=evil.sha256)
+    said = error(lambda: fetched(fetcher(site), source), VerificationError)
+    assert message in said
+
+
+def test_a_checksum_file_that_somebody_published_has_no_say(site: Site, fetcher: Fetcher):
+    mine = crate("tool", "1.2.3", **{".cargo-checksum.json": '{"files":{}}', "a/.gitignore": ""})
+    serve(site, mine)
+    files = fetched(fetcher(site), VendoredCrate(name="tool", version="1.2.3", sha256=mine.sha256))
+    told = json.loads(files["tool-1.2.3/.cargo-checksum.json"][0])
+    assert set(told["files"]) == {"Cargo.toml", "src/lib.rs"}
+    assert told["package"] == mine.sha256
