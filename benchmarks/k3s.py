@@ -60,7 +60,7 @@ def forget(store: LocalStore, digest: str) -> None:
     Raises:
         OSError: one cannot be removed.
     """
-    while (found := store.realisation(digest)) is not None:
+    while (found := store.realisations.realisation(digest)) is not None:
         path = store.layout.record("realisations", found.name, accelerated=found.accelerated)
         Path(path).unlink()
         if found.action:
@@ -121,10 +121,10 @@ class Bench:
             for mount in action.mounts:
                 if mount.writable:
                     to = os.path.join(folder, mount.path)
-                    source = self.session.store.path(mount.tree)
+                    source = self.session.store.mountable.path(mount.tree)
                     shutil.copytree(source, to, symlinks=True)
                     subprocess.run(["chmod", "-R", "u+w", to], check=True)
-            options = room(action, folder, self.session.store.path, {}).arguments()
+            options = room(action, folder, self.session.store.mountable.path, {}).arguments()
             jobs = ["--setenv", "jobs", str(len(os.sched_getaffinity(0)))]
             command = [bwrap.find(), *options, *jobs, "--", *action.command.arguments]
             run = subprocess.run(command, capture_output=True, check=False)
@@ -168,13 +168,13 @@ def edit(arguments: argparse.Namespace) -> None:
         given = plain.linked().derivations.values()
         source = next(each for each in given if each.label.startswith("k3s@"))
         store = plain.session.store
-    realised = store.realisation(source.digest)
+    realised = store.realisations.realisation(source.digest)
     if realised is None:
         msg = "fetch the target's sources first"
         raise SystemExit(msg)
     with tempfile.TemporaryDirectory() as folder:
         tree = os.path.join(folder, "k3s")
-        shutil.copytree(store.path(realised.output), tree, symlinks=True)
+        shutil.copytree(store.mountable.path(realised.output), tree, symlinks=True)
         subprocess.run(["chmod", "-R", "u+w", tree], check=True)
         first = _edited(arguments, tree, "a")
         second = _edited(arguments, tree, "b")

@@ -67,7 +67,7 @@ def by_rvbuild(sums: GoSum, store_path: Path, threads: int) -> None:
         files = GoModFiles(mods=mods, modules=modules)
 
         def one(fetch: Callable[..., None], source: object) -> None:
-            with store.new_tree() as tree:
+            with store.trees.new_tree() as tree:
                 fetch(source, tree, lambda _done, _total: None)
                 tree.commit()
 

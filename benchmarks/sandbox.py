@@ -36,7 +36,7 @@ def main() -> None:
         bench = Bench.at(Path(name))
         action = bench.action(COMMAND)
         folder = step_folder.make(name)
-        options = local_executor.room(action, folder, bench.store.path, {}).arguments()
+        options = local_executor.room(action, folder, bench.store.mountable.path, {}).arguments()
         argv = [bwrap.find(), *options, "--", *COMMAND]
 
         def bare() -> None:

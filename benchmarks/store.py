@@ -81,7 +81,7 @@ def copied(source: Path, target: Path, *, settled: bool = False, how: str = "-a"
 
 def add_tree(store: LocalStore, files: dict[str, bytes]) -> Digest:
     """One tree of all files."""
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         fill(writer, files)
         return writer.commit()
 
@@ -182,7 +182,7 @@ def add_big(folder: Path, *, durable: bool) -> float:
     store = LocalStore(str(folder), durable=durable)
 
     def work() -> None:
-        with store.new_tree() as writer:
+        with store.trees.new_tree() as writer:
             writer.file("big", pieces())
             writer.commit()
 
@@ -208,7 +208,7 @@ def modules(base: Path) -> None:
 
     report("add 468 trees, 67,000 files, durable", timed(add), bare, "cp -a; sync")
     laid = [(f"at/m{number}", root) for number, root in enumerate(roots)]
-    report("merge them", timed(lambda: store.merge(laid)), linked, "cp -al; sync")
+    report("merge them", timed(lambda: store.trees.merge(laid)), linked, "cp -al; sync")
 
 
 def main() -> None:

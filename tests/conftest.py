@@ -63,7 +63,7 @@ def plain_tree(store: MemoryStore, nested: Nested, prefix: str = "") -> Plain:
     for name, node in nested.items():
         path = prefix + name
         if isinstance(node, File):
-            found[path] = (store.read(node.digest), node.executable)
+            found[path] = (store.cas.read(node.digest), node.executable)
         elif isinstance(node, Symlink):
             found[path] = node.target
         else:
@@ -78,10 +78,10 @@ def unpacked() -> Callable[..., Plain]:
 
     def run(data: bytes, name: str = "archive", **options: Any) -> Plain:  # noqa: ANN401
         store = MemoryStore()
-        with store.new_tree() as writer:
+        with store.trees.new_tree() as writer:
             unpack(io.BytesIO(data), name, writer, **options)
             root = writer.commit()
-        return plain_tree(store, store.tree(root).nested())
+        return plain_tree(store, store.trees.tree(root).nested())
 
     return run
 
@@ -170,7 +170,7 @@ def refused(tmp_path: Path, emptied: Path) -> Callable[..., VerificationError]:
         local = LocalStore(str(emptied), durable=False)
         began = {path for path in emptied.parents[1].rglob("*") if _has_content(path)}
         errors = []
-        with MemoryStore().new_tree() as first, local.new_tree() as second:
+        with MemoryStore().trees.new_tree() as first, local.new_tree() as second:
             for sink in (first, second, BlindSink(str(blind))):
                 with pytest.raises(VerificationError) as caught:
                     unpack(io.BytesIO(data), "evil", sink, **options)

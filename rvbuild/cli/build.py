@@ -63,7 +63,7 @@ def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Mem
         graph, linked = session.link(targets, checks=not arguments.no_check)
         wanted = [*linked.results.values()]
         wanted += [check for checks in linked.checks.values() for check in checks]
-        with session.store.shared():  # until the results are linked, so that no gc takes them
+        with session.store.locks.shared():  # until results are linked, so that no gc takes them
             built = build(
                 linked.derivations,
                 wanted,
@@ -191,7 +191,7 @@ def _gathered(errors: list[RvbuildError]) -> Iterator[None]:
 
 
 def _result(session: Session, target: str, root: Digest, wanted: _Wanted) -> TargetResult:
-    files = tuple(path for path, _ in session.store.tree(root).walk())
+    files = tuple(path for path, _ in session.store.trees.tree(root).walk())
     return TargetResult(
         target=target,
         place=wanted.place,
@@ -209,13 +209,13 @@ def _tell_edit(session: Session, target: str, shown: View) -> None:
 
 def _link(session: Session, target: str, shown: View, wanted: _Wanted) -> None:
     link(shown.path, wanted.place)
-    session.store.add_root(target, wanted.derivation, wanted.place)
+    session.store.roots.add_root(target, wanted.derivation, wanted.place)
 
 
 def _copy(session: Session, target: str, root: Digest, wanted: _Wanted) -> None:
     store = session.store
     fill = partial(copy_out, store, root, writable=True)
-    aside = copy(fill, partial(is_copy, store.tree(root)), wanted.place, wanted.before)
+    aside = copy(fill, partial(is_copy, store.trees.tree(root)), wanted.place, wanted.before)
     if aside:
         text = f"what was at {wanted.place} was no copy by rvbuild, or was changed"
         text = f"{text}; it is at {aside} now"
@@ -238,7 +238,7 @@ def _remember(
     links, marks = [], []
     for result in results:
         shown = os.readlink(result.place)
-        tree = session.store.path(Digest.parse(result.tree))
+        tree = session.store.mountable.path(Digest.parse(result.tree))
         marks += [f"{tree}.tree", f"{shown}{VIEW_MARK}", shown]
         marks += [each.path for each in below(shown)]  # each folder too: something may come
         links.append((result.place, shown))

@@ -59,7 +59,7 @@ def log_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo
         hint = f"`rvbuild {arguments.target}` builds it"
         raise UsageError(msg, where=arguments.target, hint=hint)
     try:
-        text = session.store.read(log).decode(errors="replace")
+        text = session.store.cas.read(log).decode(errors="replace")
     except KeyError:
         msg = "the log is not in the store any more"
         hint = f"`rvbuild {arguments.target}` writes one when its step runs"
@@ -71,8 +71,8 @@ def log_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo
 
 
 def _log(store: Store, steps: list[str]) -> Digest | None:
-    failed = (store.failed(step) for step in steps)
-    made = (store.realisation(step) for step in steps[:1])
+    failed = (store.failure_logs.failed(step) for step in steps)
+    made = (store.realisations.realisation(step) for step in steps[:1])
     logs = [*failed, *(found.log for found in made if found)]
     return next((log for log in logs if log), None)
 

@@ -62,10 +62,10 @@ class _Outputs:
         return self({fetch.digest: fetch}, [fetch.digest])[fetch.digest]
 
     def nested(self, root: Digest) -> Nested:
-        return self.services.store.tree(root).nested()
+        return self.services.store.trees.tree(root).nested()
 
     def read(self, blob: Digest) -> bytes:
-        return self.services.store.read(blob)
+        return self.services.store.cas.read(blob)
 
 
 def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
@@ -149,7 +149,8 @@ def _resolve(session: Session, names: list[str], old: Lock, *, mend: bool) -> Lo
     resolver.imports = GoList(
         linker=linker, outputs=outputs, nested=outputs.nested, read=outputs.read
     )
-    with session.store.shared():  # from when a source is fetched until its files have been read
+    # from when a source is fetched until its files have been read
+    with session.store.locks.shared():
         return resolver.lock([listed[name] for name in sorted(listed)], others, shipped)
 
 

@@ -54,13 +54,13 @@ def build(
     """
     if services.release:
         refuse_folders(derivations.values())
-    with services.store.shared():
+    with services.store.locks.shared():
         realiser = Realiser(services)
         plan = make_plan(derivations, wanted, realiser.lookup)
         services.report(Planned(plan.counts(), len(plan.kept)))
         realiser.realised.update(plan.kept)
         if plan.tasks:  # before any result names one, and at once: each alone costs a sync
-            services.store.write_all(task.derivation.encode() for task in plan.tasks.values())
+            services.store.cas.write_all(task.derivation.encode() for task in plan.tasks.values())
         scheduler = Scheduler(plan, realiser, jobs=jobs, keep_going=keep_going)
         try:
             errors = scheduler.run(realiser.stop)

@@ -55,7 +55,7 @@ def audit_outputs(step: Step, store: TreeStore, output: Digest, how: Inspection)
     Raises:
         VerificationError: with every finding in ``details``.
     """
-    tree = store.tree(output)
+    tree = store.trees.tree(output)
     nested = tree.nested()
     rules: dict[str, OutputRule] = {}
     findings: list[Finding] = []
@@ -64,14 +64,14 @@ def audit_outputs(step: Step, store: TreeStore, output: Digest, how: Inspection)
         findings += [missing] if missing else []
         rules[rule.path] = rule
         if rule.kind == "image" and missing is None:
-            inside = f"{store.path(output)}/{rule.path}"
+            inside = f"{store.mountable.path(output)}/{rule.path}"
             words = [*how.forbidden, *BUILD_FOLDERS]
             findings += how.audit_image(rule, inside, words, how.wanted)
     for path, node in tree.walk():
         if isinstance(node, File) and node.digest.size:
             declared = _rule_for(path, rules)
             words = [*how.forbidden, *(BUILD_FOLDERS if declared else ())]
-            with store.view(node.digest) as data:
+            with store.cas.view(node.digest) as data:
                 findings += audit(declared or _ANYTHING, Watched(data, how.wanted), words, path)
     if findings:
         msg = "its outputs are not what they must be"

@@ -79,13 +79,13 @@ class Realiser:
             VerificationError: the step's output was changed since; sources are not looked at.
         """
         store, services = self.services.store, self.services
-        found = store.realisation(
+        found = store.realisations.realisation(
             digest, accelerated=not services.release, builder=services.builder
         )
-        if found is None or not store.has_tree(found.output):
+        if found is None or not store.trees.has_tree(found.output):
             return None
         if found.action is not None:
-            store.refuse_changed(found.output)
+            store.mountable.refuse_changed(found.output)
         return found
 
     def stop(self) -> None:
@@ -105,7 +105,7 @@ class Realiser:
         how = "failed"
         services.report(Started(derivation.label, task.phase, task.reason))
         try:
-            with services.store.lock(derivation.digest, self._waiter(derivation.label)):
+            with services.store.locks.lock(derivation.digest, self._waiter(derivation.label)):
                 found, done = self._reuse_or_realise(derivation)
             self.realised[derivation.digest] = found
             how = done
@@ -131,7 +131,7 @@ class Realiser:
         began = self.services.clock()
         made, how = self._realise(derivation)
         store = self.services.store
-        extent = store.extent(made.output)
+        extent = store.trees.extent(made.output)
         made = evolve(
             made,
             size=extent.size,
@@ -139,7 +139,7 @@ class Realiser:
             builder=self.services.builder,
             milliseconds=round(1000 * (self.services.clock() - began)),
         )
-        store.register(made)
+        store.realisations.register(made)
         return made, how
 
     def _realise(self, derivation: Derivation) -> tuple[Realisation, str]:
@@ -154,7 +154,7 @@ class Realiser:
             self._raise_if_stopped("stopped while fetching", derivation.label)
             self.services.report(Progressed(derivation.label, done, total))
 
-        with self.services.store.new_tree() as tree:
+        with self.services.store.trees.new_tree() as tree:
             self.services.sources.fetch(self._with_go_sum(derivation), tree, advance)
             output = tree.commit()
         return Realisation(key=derivation.key, output=output)
@@ -165,15 +165,15 @@ class Realiser:
         if place is None:
             return source
         store = self.services.store
-        file = file_at(store.tree(self._output(place.derivation)).nested(), place.path)
+        file = file_at(store.trees.tree(self._output(place.derivation)).nested(), place.path)
         if file is None:
             msg = f"the locked source has no file {place.path}"
             raise VerificationError(msg, where=derivation.label, hint="run `rvbuild lock`")
-        return source.with_file(store.read(file.digest))
+        return source.with_file(store.cas.read(file.digest))
 
     def _merge(self, derivation: Merge) -> Realisation:
         parts = [(path, self._output(digest)) for path, digest in derivation.parts]
-        output = self.services.store.merge(parts)
+        output = self.services.store.trees.merge(parts)
         return Realisation(
             key=derivation.key,
             output=output,
@@ -211,13 +211,13 @@ class Realiser:
     def _toolbox(self, root: Digest) -> Directory:
         """Its uppermost folder. Many steps have the same, and to read all of it takes long."""
         if root not in self._toolboxes:
-            self._toolboxes[root] = self.services.store.tree(root).directories[root]
+            self._toolboxes[root] = self.services.store.trees.tree(root).directories[root]
         return self._toolboxes[root]
 
     def _run(self, step: Step) -> tuple[Realisation, str]:
         action = self.action(step)
         store = self.services.store
-        with store.lock(action.digest.hash, self._waiter(step.label)):  # it is run once
+        with store.locks.lock(action.digest.hash, self._waiter(step.label)):  # it is run once
             outcome, accelerated = self._recorded(action)
             how = "reused"
             if outcome is None:
@@ -225,8 +225,8 @@ class Realiser:
                 how = "built"
             output = self._verified(step, outcome)
             if how == "built":
-                store.record(action.digest, outcome, accelerated=accelerated)
-        store.forget_failure(step.digest)
+                store.action_cache.record(action.digest, outcome, accelerated=accelerated)
+        store.failure_logs.forget_failure(step.digest)
         realisation = Realisation(
             key=step.key,
             output=output,
@@ -241,10 +241,10 @@ class Realiser:
     def _recorded(self, action: Action) -> tuple[Outcome | None, bool]:
         """The recorded outcome of the same action, if it is whole; and whether accelerated."""
         for accelerated in (False,) if self.services.release else (False, True):
-            found = self.services.store.outcome(action.digest, accelerated=accelerated)
+            found = self.services.store.action_cache.outcome(action.digest, accelerated=accelerated)
             found = self._completed(found) if found else None
-            if found and found.output and self.services.store.has_tree(found.output):
-                self.services.store.refuse_changed(found.output)
+            if found and found.output and self.services.store.trees.has_tree(found.output):
+                self.services.store.mountable.refuse_changed(found.output)
                 return found, accelerated
         return None, False
 
@@ -258,11 +258,11 @@ class Realiser:
         if found.exit_code or (found.output or found.tree) is None:
             return None
         if found.inline_log is not None:
-            store.write(found.inline_log)
+            store.cas.write(found.inline_log)
         try:
-            return (
-                found if not found.tree or found.output else found.with_root(store.read(found.tree))
-            )
+            if found.output or not found.tree:
+                return found
+            return found.with_root(store.cas.read(found.tree))
         except KeyError:
             return None
 
@@ -288,7 +288,7 @@ class Realiser:
             output = _output_of(step, outcome, store)
             audit_outputs(step, store, output, self._inspection(step.label))
         except (StepError, VerificationError):
-            store.record_failure(step.digest, outcome.log)
+            store.failure_logs.record_failure(step.digest, outcome.log)
             raise
         return output
 
@@ -303,7 +303,7 @@ class Realiser:
 def _output_of(step: Step, outcome: Outcome, store: Store) -> Digest:
     """What the step left, if it went well."""
     if outcome.exit_code:
-        raise _failure(step, outcome, store.read(outcome.log))
+        raise _failure(step, outcome, store.cas.read(outcome.log))
     if outcome.refusal is not None:
         raise _refused(step, outcome.refusal)
     if outcome.output is None:
@@ -311,7 +311,7 @@ def _output_of(step: Step, outcome: Outcome, store: Store) -> Digest:
         hint = 'put what it makes into $out, as `cp FILE "$out/"`, and leave the folder itself'
         raise StepError(msg, where=step.label, hint=hint)
     if step.expect is not None:
-        log = store.read(outcome.log)
+        log = store.cas.read(outcome.log)
         if step.expect.encode() not in log:
             msg = f"the check's output does not have {step.expect!r}"
             hint = "change the program, or the check's `expect`"

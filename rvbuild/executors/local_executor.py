@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Protocol
 
 from attrs import evolve, frozen
 
@@ -26,7 +25,6 @@ from rvbuild.core.errors import (
     StoreError,
     VerificationError,
 )
-from rvbuild.core.ports.capturer import Capturer
 from rvbuild.core.ports.store import TreeStore
 from rvbuild.executors import bwrap, identity, seccomp, step_folder
 from rvbuild.executors.accelerators import Accelerator, Layer
@@ -44,10 +42,6 @@ from rvbuild.executors.watch import Ended, Watch
 _SHORT = "see what there is too little of (`ulimit -a`, `df`), or run fewer steps at once (-j)"
 _LAST_SECONDS = 0.5
 """How long the folders of steps are cleared after an interrupt; `rvbuild gc` clears the rest."""
-
-
-class CapturingStore(TreeStore, Capturer, Protocol):
-    """What an executor needs of a store."""
 
 
 def room(
@@ -123,7 +117,7 @@ class LocalExecutor:
 
     def __init__(  # noqa: PLR0913 - all but two have a default
         self,
-        store: CapturingStore,
+        store: TreeStore,
         tmp: str,
         *,
         limits: Limits | None = None,
@@ -245,7 +239,7 @@ class LocalExecutor:
         for mount in step.action.mounts:
             if mount.writable:
                 target = os.path.join(step.folder.reach, mount.path)
-                step_folder.copy(self._store.path(mount.tree), target, step.owner, wanted)
+                step_folder.copy(self._store.mountable.path(mount.tree), target, step.owner, wanted)
         with ExitStack() as stack:
             layers = self._layers(step, accelerators, stack)
             refusals: list[SandboxError] = []
@@ -262,7 +256,7 @@ class LocalExecutor:
         self, step: _Step, layers: Mapping[str, Layer], wanted: Callable[[], None]
     ) -> Iterator[tuple[InputTrees, Mapping[str, Layer]]]:
         """How to start it, the quickest first: overlays of either kind may hinder it."""
-        trees = InputTrees.of(step.action.mounts, self._store.path)
+        trees = InputTrees.of(step.action.mounts, self._store.mountable.path)
         yield trees, layers
         if layers:
             yield trees, {}
@@ -312,7 +306,7 @@ class LocalExecutor:
             exit_code=exit_code,
             output=None,
             tree=None,
-            log=self._store.write(text),
+            log=self._store.cas.write(text),
             limit=ended.limit,
             accelerated=bool(layers),
         )
@@ -367,10 +361,10 @@ class LocalExecutor:
         wanted = partial(self._raise_if_stopped, step.label)
         taken = Allowance(self._limits, step.action.timeout, wanted)
         try:
-            root = self._store.capture(out, taken)
+            root = self._store.capturer.capture(out, taken)
         except (StepError, VerificationError) as error:
             return evolve(outcome, refusal=error)
         except StoreError as error:
             error.details += (f"while the output of {step.label} was taken in",)
             raise
-        return evolve(outcome, output=root, tree=Digest.of(self._store.tree(root).encode()))
+        return evolve(outcome, output=root, tree=Digest.of(self._store.trees.tree(root).encode()))

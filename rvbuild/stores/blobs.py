@@ -14,26 +14,38 @@ import hashlib
 import mmap
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.elf import ByteView
 from rvbuild.core.errors import VerificationError
 from rvbuild.files.folder import A_FILE, WrongKind, kind_at, open_file
-from rvbuild.stores.barrier import sync_file
+from rvbuild.stores.barrier import Barrier, sync_file
 from rvbuild.stores.inode import copy
 from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, PLAIN, REPAIR, Layout, guarded
+from rvbuild.stores.locks import LocalLocks
 from rvbuild.stores.records import create, put_record, read_all, read_record
 from rvbuild.stores.shelf import Shelf
-from rvbuild.stores.staging import SPARE, Staging
+from rvbuild.stores.staging import SPARE, Staging, staged
 
 
-class Blobs:
-    """The blobs of the store at ``layout``, one at a time."""
+class LocalCas:
+    """The blobs of the store at ``layout``; ``core.ports.cas``.
 
-    def __init__(self, layout: Layout, *, durable: bool) -> None:
+    Args:
+        layout: The store's.
+        locks: Held while many blobs are written.
+        barrier: Makes what was written durable.
+        durable: Whether it has to be.
+    """
+
+    def __init__(
+        self, layout: Layout, locks: LocalLocks, barrier: Barrier, *, durable: bool
+    ) -> None:
         self._layout = layout
+        self._locks = locks
+        self._barrier = barrier
         self._durable = durable
 
     def has(self, blob: Digest) -> bool:
@@ -98,6 +110,27 @@ class Blobs:
                 with self._layout.above(path) as (at, _):
                     sync_file(at, durable=self._durable)
         return blob
+
+    def write_all(self, blobs: Iterable[bytes]) -> None:
+        """Store many blobs, all durable once this returns, with two syncs for all of them.
+
+        Raises:
+            StoreError: they could not be written.
+        """
+        wanted = {Digest.of(data): data for data in blobs}
+        with (
+            self._locks.shared(),
+            staged(self._layout) as staging,
+            self.shelves(staging) as shelves,
+            guarded(staging.path),
+        ):
+            new = [blob for blob in wanted if not self.has(blob)]
+            for blob in new:
+                create(blob.hash, wanted[blob], PLAIN, staging.base, durable=False)
+            self._barrier.wait()
+            for blob in new:
+                shelves.adopt(blob.hash, staging.base, blob, executable=False)
+        self._barrier.wait()
 
     @contextlib.contextmanager
     def shelves(self, staging: Staging) -> Iterator[BlobShelves]:

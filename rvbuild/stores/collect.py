@@ -92,9 +92,9 @@ def collect(store: LocalStore, *, keep_days: float, max_size: int | None = None)
     with ExitStack() as stack:
         with _nothing_collected(layout):
             refuse_mounts(layout)  # first: to take a lock makes a file
-            stack.enter_context(store.exclusive())
+            stack.enter_context(store.locks.exclusive())
             there = survey(layout, _refuse)
-            roots = store.by_link()
+            roots = store.roots.by_link()
             stay = Live(layout, there)
             go = divide(stay, (*roots.alive, *roots.unseen), keep_days, max_size)
             held = _held_views(layout, roots, stay)

@@ -5,8 +5,13 @@ Knows: which parts it has. Must not know: how any of them works.
 
 from __future__ import annotations
 
+from attrs import frozen
+
+from rvbuild.core.ports.store import Store
+from rvbuild.stores.barrier import Barrier
+from rvbuild.stores.blobs import LocalCas
 from rvbuild.stores.failures import LocalFailures
-from rvbuild.stores.layout import Layout
+from rvbuild.stores.layout import Layout, guarded
 from rvbuild.stores.locks import LocalLocks
 from rvbuild.stores.results import LocalResults
 from rvbuild.stores.roots import LocalRoots
@@ -14,23 +19,50 @@ from rvbuild.stores.trees import LocalTrees
 from rvbuild.stores.version import begin
 
 
-class LocalStore(LocalTrees, LocalResults, LocalRoots, LocalFailures, LocalLocks):
+@frozen(init=False, eq=False)
+class LocalStore(Store):
     """The store in the folder ``path``, made if it is not there.
 
-    Implements TreeStore, Results, Roots, Locks and Capturer of ``core.ports``. Any number
-    of processes and threads may use one folder at once. ``durable=False`` leaves out every
-    fsync: for stores that a test throws away.
+    Any number of processes and threads may use one folder at once. ``durable=False`` leaves out
+    every fsync: for stores that a test throws away.
+
+    Attributes:
+        layout: Where everything is.
+        roots: What people hold.
 
     Raises:
         StoreError: the folder cannot be made, read or written, or is a store of another version.
     """
 
+    layout: Layout
+    cas: LocalCas
+    trees: LocalTrees
+    mountable: LocalTrees
+    capturer: LocalTrees
+    realisations: LocalResults
+    action_cache: LocalResults
+    failure_logs: LocalFailures
+    roots: LocalRoots
+    locks: LocalLocks
+
     def __init__(self, path: str, *, durable: bool = True) -> None:
         layout = Layout.at(path)
         begin(layout, durable=durable)
-        LocalTrees.__init__(self, layout, durable=durable)
-        LocalResults.__init__(self, layout, durable=durable)
-        LocalRoots.__init__(self, layout, durable=durable)
-        LocalFailures.__init__(self, layout)
-        LocalLocks.__init__(self, layout)
-        self.layout = layout
+        with guarded(layout.root):
+            barrier = Barrier(layout.root, durable=durable)
+        locks = LocalLocks(layout)
+        cas = LocalCas(layout, locks, barrier, durable=durable)
+        trees = LocalTrees(layout, cas, locks, barrier, durable=durable)
+        results = LocalResults(layout, durable=durable)
+        self.__attrs_init__(
+            layout=layout,
+            cas=cas,
+            trees=trees,
+            mountable=trees,
+            capturer=trees,
+            realisations=results,
+            action_cache=results,
+            failure_logs=LocalFailures(layout),
+            roots=LocalRoots(layout, durable=durable),
+            locks=locks,
+        )

@@ -1,4 +1,4 @@
-"""A store in memory, for tests and for trying things: the local store's small twin.
+"""A store in memory, for tests and for trying things: a small twin of each port of the local one.
 
 Knows: the same rules. Must not know: disks, but to copy a tree out for who needs a path.
 """
@@ -6,19 +6,24 @@ Knows: the same rules. Must not know: disks, but to copy a tree out for who need
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from attrs import frozen
+
 from rvbuild.core.action import Outcome
 from rvbuild.core.digest import Digest
 from rvbuild.core.elf import ByteView
-from rvbuild.core.errors import StoreError
+from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.outline import Outline
 from rvbuild.core.overlay import union
 from rvbuild.core.paths import check_target
+from rvbuild.core.ports.callbacks import Taken
 from rvbuild.core.ports.roots import Root
+from rvbuild.core.ports.store import Store
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.tree import Extent, File, Symlink, Tree
 
@@ -26,10 +31,11 @@ _WAIT = 0.01
 
 
 class MemoryWriter:
-    """A sink whose files go to ``blobs`` at once, and whose tree goes to ``trees``."""
+    """A sink whose files go to ``cas`` at once, and whose tree goes to ``trees``."""
 
-    def __init__(self, store: MemoryStore) -> None:
-        self._store = store
+    def __init__(self, cas: MemoryCas, trees: MemoryTrees) -> None:
+        self._cas = cas
+        self._trees = trees
         self._outline = Outline()
         self._placing = threading.Lock()
 
@@ -40,7 +46,7 @@ class MemoryWriter:
     def file(self, path: str, chunks: Iterable[bytes], *, executable: bool = False) -> str:
         """Take a file; return the SHA-256 of its content in hex."""
         self._reserve(path)
-        digest = self._store.write(b"".join(chunks))
+        digest = self._cas.write(b"".join(chunks))
         self._outline.fill(path, File(digest, executable))
         return digest.hash
 
@@ -56,29 +62,18 @@ class MemoryWriter:
 
     def commit(self) -> Digest:
         """Register the tree; return its root digest."""
-        return self._store.keep(Tree.of(self._outline.root))
+        return self._trees.keep(Tree.of(self._outline.root))
 
     def _reserve(self, path: str) -> None:
         with self._placing:
             self._outline.reserve(path)
 
 
-class MemoryStore:
-    """TreeStore, Results, Roots, Failures and Locks of ``core.ports``, in dictionaries.
+class MemoryCas:
+    """``Cas``, in a dictionary."""
 
-    Args:
-        folder: Where trees are copied to when somebody asks for their path.
-    """
-
-    def __init__(self, folder: str | None = None) -> None:
-        self._folder = folder
+    def __init__(self) -> None:
         self._blobs: dict[Digest, bytes] = {}
-        self._trees: dict[Digest, Tree] = {}
-        self._realisations: dict[tuple[str, bool, str], Realisation] = {}
-        self._outcomes: dict[tuple[Digest, bool], Outcome] = {}
-        self._roots: dict[tuple[str, str], Root] = {}
-        self._failures: dict[str, Digest] = {}
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def read(self, blob: Digest) -> bytes:
         try:
@@ -99,8 +94,20 @@ class MemoryStore:
         for data in blobs:
             self.write(data)
 
-    def refuse_changed(self, root: Digest) -> None:
-        """Nobody can change what is here: who asks for a path gets a copy."""
+
+class MemoryTrees:
+    """``Trees`` and ``MountableTrees``, in a dictionary.
+
+    Args:
+        cas: Where blobs go.
+        folder: Where trees are copied to when somebody asks for their path.
+    """
+
+    def __init__(self, cas: MemoryCas, folder: str | None = None) -> None:
+        self._cas = cas
+        self._folder = folder
+        self._copying = threading.Lock()
+        self._trees: dict[Digest, Tree] = {}
 
     def has_tree(self, root: Digest) -> bool:
         return root in self._trees
@@ -117,13 +124,13 @@ class MemoryStore:
 
     def keep(self, tree: Tree) -> Digest:
         """Register a tree, and its ``Tree`` message as a blob."""
-        self.write(tree.encode())
+        self._cas.write(tree.encode())
         self._trees[tree.root] = tree
         return tree.root
 
     @contextmanager
     def new_tree(self) -> Iterator[MemoryWriter]:
-        yield MemoryWriter(self)
+        yield MemoryWriter(self._cas, self)
 
     def merge(self, parts: Sequence[tuple[str, Digest]]) -> Digest:
         return self.keep(union([(at, self.tree(root)) for at, root in parts]))
@@ -138,7 +145,7 @@ class MemoryStore:
             msg = f"the tree {root.hash[:12]} is in memory and has no path"
             raise StoreError(msg)
         place = os.path.join(self._folder, root.hash)
-        with self._locks[place]:
+        with self._copying:
             if not os.path.exists(place):
                 self._copy(self.tree(root), place)
         return place
@@ -152,8 +159,50 @@ class MemoryStore:
                 os.symlink(node.target, at)
                 continue
             with open(at, "wb") as file:
-                file.write(self.read(node.digest))
+                file.write(self._cas.read(node.digest))
                 os.fchmod(file.fileno(), 0o755 if node.executable else 0o644)
+
+    def refuse_changed(self, root: Digest) -> None:
+        """Nobody can change what is here: who asks for a path gets a copy."""
+
+
+class MemoryCapturer:
+    """``Capturer``: the files of a folder, copied into memory."""
+
+    def __init__(self, trees: MemoryTrees) -> None:
+        self._trees = trees
+
+    def capture(self, directory: str, taken: Taken) -> Digest:
+        with self._trees.new_tree() as writer:
+            for folder, folders, files in os.walk(directory, followlinks=False):
+                for name in (*folders, *files):
+                    place = os.path.join(folder, name)
+                    taken(1, 0)
+                    _take(writer, place, os.path.relpath(place, directory), taken)
+            return writer.commit()
+
+
+def _take(writer: MemoryWriter, place: str, path: str, taken: Taken) -> None:
+    mode = os.lstat(place).st_mode
+    if stat.S_ISLNK(mode):
+        writer.symlink(path, os.readlink(place))
+    elif stat.S_ISDIR(mode):
+        writer.directory(path)
+    elif stat.S_ISREG(mode):
+        with open(place, "rb") as file:
+            data = file.read()
+        taken(0, len(data))
+        writer.file(path, [data], executable=bool(mode & stat.S_IXUSR))
+    else:
+        msg = f"the output holds something strange: {path!r}"
+        raise VerificationError(msg)
+
+
+class MemoryRealisations:
+    """``Realisations``, in a dictionary."""
+
+    def __init__(self) -> None:
+        self._realisations: dict[tuple[str, bool, str], Realisation] = {}
 
     def realisation(
         self, derivation: str, *, accelerated: bool = True, builder: str = ""
@@ -167,12 +216,26 @@ class MemoryStore:
         key = realisation.derivation, realisation.accelerated, realisation.builder
         self._realisations[key] = realisation
 
+
+class MemoryActionCache:
+    """``ActionCache``, in a dictionary."""
+
+    def __init__(self) -> None:
+        self._outcomes: dict[tuple[Digest, bool], Outcome] = {}
+
     def outcome(self, action: Digest, *, accelerated: bool) -> Outcome | None:
         clean = self._outcomes.get((action, False))
         return clean or (self._outcomes.get((action, True)) if accelerated else None)
 
     def record(self, action: Digest, outcome: Outcome, *, accelerated: bool) -> None:
         self._outcomes[action, accelerated] = outcome
+
+
+class MemoryFailureLogs:
+    """``FailureLogs``, in a dictionary."""
+
+    def __init__(self) -> None:
+        self._failures: dict[str, Digest] = {}
 
     def failed(self, derivation: str) -> Digest | None:
         return self._failures.get(derivation)
@@ -183,11 +246,25 @@ class MemoryStore:
     def forget_failure(self, derivation: str) -> None:
         self._failures.pop(derivation, None)
 
+
+class MemoryRoots:
+    """``Roots``, in a dictionary."""
+
+    def __init__(self) -> None:
+        self._roots: dict[tuple[str, str], Root] = {}
+
     def add_root(self, name: str, derivation: str, link: str) -> None:
         self._roots[name, link] = Root(name=name, derivation=derivation, link=link)
 
     def roots(self) -> tuple[Root, ...]:
         return tuple(self._roots[key] for key in sorted(self._roots))
+
+
+class MemoryLocks:
+    """``Locks`` between the threads of this process."""
+
+    def __init__(self) -> None:
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     @contextmanager
     def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
@@ -203,3 +280,37 @@ class MemoryStore:
     @contextmanager
     def shared(self) -> Iterator[None]:
         yield
+
+
+@frozen(init=False, eq=False)
+class MemoryStore(Store):
+    """The memory twins of a store's ports, side by side.
+
+    Args:
+        folder: Where trees are copied to when somebody asks for their path.
+    """
+
+    cas: MemoryCas
+    trees: MemoryTrees
+    mountable: MemoryTrees
+    capturer: MemoryCapturer
+    realisations: MemoryRealisations
+    action_cache: MemoryActionCache
+    failure_logs: MemoryFailureLogs
+    roots: MemoryRoots
+    locks: MemoryLocks
+
+    def __init__(self, folder: str | None = None) -> None:
+        cas = MemoryCas()
+        trees = MemoryTrees(cas, folder)
+        self.__attrs_init__(
+            cas=cas,
+            trees=trees,
+            mountable=trees,
+            capturer=MemoryCapturer(trees),
+            realisations=MemoryRealisations(),
+            action_cache=MemoryActionCache(),
+            failure_logs=MemoryFailureLogs(),
+            roots=MemoryRoots(),
+            locks=MemoryLocks(),
+        )

@@ -102,12 +102,12 @@ def repair(store: LocalStore, tell: Tell) -> None:
     moment = time.strftime("%Y-%m-%dT%H-%M-%S")
     inodes: dict[Inode, str] = {}
     rounds = _Rounds(layout, tell, f"{layout.damaged}/{moment}-{os.getpid()}", inodes)
-    with store.mending(), guarded(layout.root, "repair"):
+    with store.locks.mending(), guarded(layout.root, "repair"):
         refuse_mounts(layout)
         rounds.make_way()
-        with store.exclusive():
+        with store.locks.exclusive():
             _repair(rounds)
-            store.settle()
+            store.trees.settle()
 
 
 def _repair(rounds: _Rounds) -> None:

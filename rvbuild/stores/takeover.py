@@ -74,7 +74,7 @@ def take_over(store: LocalStore, former: FormerStore, wanted: Iterable[Fetch]) -
     fetches = list(wanted)
     plain = [fetch for fetch in fetches if fetch.go_sum is None]
     listed = [fetch for fetch in fetches if fetch.go_sum is not None]
-    with store.shared(), ThreadPoolExecutor(_AT_ONCE) as pool:
+    with store.locks.shared(), ThreadPoolExecutor(_AT_ONCE) as pool:
         done = _taken(store, former, plain, pool)
         done += _taken(store, former, [_with_go_sum(store, fetch) for fetch in listed], pool)
     taken = [each for each in done if isinstance(each, Realisation)]
@@ -94,25 +94,25 @@ def _taken(
     done = list(pool.map(lambda fetch: _take(store, former, fetch), fetches))
     taken = [each for each in done if isinstance(each, Realisation)]
     names = {made.derivation for made in taken}
-    store.write_all(fetch.encode() for fetch in fetches if fetch.digest in names)
-    list(pool.map(store.register, taken))
+    store.cas.write_all(fetch.encode() for fetch in fetches if fetch.digest in names)
+    list(pool.map(store.realisations.register, taken))
     return done
 
 
 def _with_go_sum(store: LocalStore, fetch: Fetch) -> Fetch:
     """The fetch whose source has its go.sum's text, if the source with that file is here."""
     place, source = fetch.go_sum, fetch.source
-    lister = store.realisation(place.derivation) if place else None
+    lister = store.realisations.realisation(place.derivation) if place else None
     if place is None or lister is None:
         return fetch
-    file = file_at(store.tree(lister.output).nested(), place.path)
-    text = b"" if file is None else store.read(file.digest)
+    file = file_at(store.trees.tree(lister.output).nested(), place.path)
+    text = b"" if file is None else store.cas.read(file.digest)
     return evolve(fetch, source=source.with_file(text))
 
 
 def _take(store: LocalStore, former: FormerStore, fetch: Fetch) -> Realisation | LeftOut | str:
-    found = store.realisation(fetch.digest)
-    if found is not None and store.has_tree(found.output):
+    found = store.realisations.realisation(fetch.digest)
+    if found is not None and store.trees.has_tree(found.output):
         return "present"
     try:
         root = former.output(fetch)
@@ -126,15 +126,15 @@ def _take(store: LocalStore, former: FormerStore, fetch: Fetch) -> Realisation |
             raise store_error(error, store.layout.root) from error
         problem = error.strerror or str(error)
         return LeftOut(label=fetch.label, path=str(error.filename or ""), problem=problem)
-    extent = store.extent(root)
+    extent = store.trees.extent(root)
     return Realisation(key=fetch.key, output=root, size=extent.size, files=extent.files)
 
 
 def _copy(store: LocalStore, former: FormerStore, root: Digest) -> None:
     tree = former.tree(root)  # also of one that is here: a root is its size, too
-    if store.has_tree(root):
+    if store.trees.has_tree(root):
         return
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         _write(former, tree, writer)
         writer.commit()
 

@@ -12,20 +12,19 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import NoReturn
 
 from rvbuild.core.digest import Digest
-from rvbuild.core.elf import ByteView
 from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.overlay import union
 from rvbuild.core.ports.callbacks import Taken, Wanted
 from rvbuild.core.tree import DirectoryNode, Extent, File, Node, Symlink, Tree, extent
 from rvbuild.files.folder import A_FOLDER, WrongKind, kind_at, open_file
 from rvbuild.stores.barrier import Barrier
-from rvbuild.stores.blobs import Blobs, BlobShelves, is_blob
+from rvbuild.stores.blobs import BlobShelves, LocalCas, is_blob
 from rvbuild.stores.capture import take_folder
 from rvbuild.stores.layout import EPOCH_NS, PLAIN, REPAIR, Layout, guarded, store_error
 from rvbuild.stores.locks import LocalLocks
@@ -36,48 +35,24 @@ from rvbuild.stores.writer import LocalWriter
 
 
 class LocalTrees:
-    """The blobs and trees of the store at ``layout``; ``core.ports.store.TreeStore``.
+    """The trees of the store at ``layout``: ``Trees``, ``MountableTrees``, ``Capturer``.
 
-    ``durable=False`` leaves out every fsync: for stores that a test throws away.
+    Args:
+        layout: The store's.
+        cas: Its blobs, of which trees are made.
+        locks: Held while a tree takes shape.
+        barrier: Makes what was written durable.
+        durable: Whether it has to be.
     """
 
-    def __init__(self, layout: Layout, *, durable: bool = True) -> None:
+    def __init__(
+        self, layout: Layout, cas: LocalCas, locks: LocalLocks, barrier: Barrier, *, durable: bool
+    ) -> None:
         self._layout = layout
+        self._cas = cas
+        self._locks = locks
+        self._barrier = barrier
         self._durable = durable
-        self._blobs = Blobs(layout, durable=durable)
-        self._locks = LocalLocks(layout)
-        with guarded(layout.root):
-            self._barrier = Barrier(layout.root, durable=durable)
-
-    def read(self, blob: Digest) -> bytes:
-        return self._blobs.read(blob)
-
-    def view(self, blob: Digest) -> AbstractContextManager[ByteView]:
-        return self._blobs.view(blob)
-
-    def write(self, data: bytes) -> Digest:
-        return self._blobs.write(data)
-
-    def write_all(self, blobs: Iterable[bytes]) -> None:
-        """Store many blobs, all durable once this returns, with two syncs for all of them.
-
-        Raises:
-            StoreError: they could not be written.
-        """
-        wanted = {Digest.of(data): data for data in blobs}
-        with (
-            self._locks.shared(),
-            staged(self._layout) as staging,
-            self._blobs.shelves(staging) as shelves,
-            guarded(staging.path),
-        ):
-            new = [blob for blob in wanted if not self._blobs.has(blob)]
-            for blob in new:
-                create(blob.hash, wanted[blob], PLAIN, staging.base, durable=False)
-            self._barrier.wait()
-            for blob in new:
-                shelves.adopt(blob.hash, staging.base, blob, executable=False)
-        self._barrier.wait()
 
     def has_tree(self, root: Digest) -> bool:
         """Whether the tree is registered and its folder there; what both say is not looked at.
@@ -174,7 +149,7 @@ class LocalTrees:
         with (
             self._locks.shared(),
             staged(self._layout) as staging,
-            self._blobs.shelves(staging) as shelves,
+            self._cas.shelves(staging) as shelves,
         ):
             register = partial(self._register_written, staging, shelves)
             yield LocalWriter(staging, shelves, register, wanted)
@@ -214,7 +189,7 @@ class LocalTrees:
         with (
             self._locks.shared(),
             staged(self._layout) as staging,
-            self._blobs.shelves(staging) as shelves,
+            self._cas.shelves(staging) as shelves,
         ):
             self._lay_out(staging, shelves, tree)
             message = _write_message(staging, tree, durable=self._durable)

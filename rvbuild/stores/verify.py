@@ -46,7 +46,7 @@ def verify(store: LocalStore, report: Report) -> Verified:
     Raises:
         StoreError: a folder of the store could not be read.
     """
-    with store.looking(), guarded(store.layout.root, "read"):
+    with store.locks.looking(), guarded(store.layout.root, "read"):
         return examine(store.layout, report, {})
 
 

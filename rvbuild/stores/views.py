@@ -57,7 +57,7 @@ def view(store: LocalStore, root: Digest) -> View:
         StoreError: it could not be made.
     """
     layout, path = store.layout, store.layout.view(root.hash)
-    with store.shared(), store.lock(f"view {root.hash}"), guarded(path):
+    with store.locks.shared(), store.locks.lock(f"view {root.hash}"), guarded(path):
         with layout.above(path, make=True) as (at, name):
             kind = kind_at(name, at)
         if kind == A_FOLDER and _is_right(store, root, path):
@@ -65,7 +65,7 @@ def view(store: LocalStore, root: Digest) -> View:
         aside = "" if kind == NOTHING else set_aside(layout, path)
         with staged(layout) as staging, layout.above(path) as (at, name):
             copy_out(store, root, staging.at)
-            store.settle()  # there may be links to it already
+            store.trees.settle()  # there may be links to it already
             _mark(layout, path, *_stamp(staging.tree))
             os.rename(TREE, name, src_dir_fd=staging.base, dst_dir_fd=at)
     return View(path=path, aside=aside)
@@ -84,8 +84,8 @@ def copy_out(store: LocalStore, root: Digest, at: int, *, writable: bool = False
         VerificationError: the tree is not what its name says.
         OSError: the disk could not take it.
     """
-    top = store.path(root)
-    directories = store.tree(root).directories
+    top = store.mountable.path(root)
+    directories = store.trees.tree(root).directories
     source = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         folders, stack = [], [("", root)]
@@ -161,7 +161,7 @@ def _is_right(store: LocalStore, root: Digest, path: str) -> bool:
         stamp, newest = _stamp(path)
     except OSError:  # somebody took the right to read it
         return False
-    if not is_copy(store.tree(root), path):
+    if not is_copy(store.trees.tree(root), path):
         return False
     with contextlib.suppress(OSError):  # a store to read only is looked at again each time
         _mark(store.layout, path, stamp, newest)

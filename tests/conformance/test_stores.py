@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 from attrs import evolve
@@ -17,20 +16,14 @@ from attrs import evolve
 from rvbuild.core.action import Outcome
 from rvbuild.core.digest import EMPTY, Digest
 from rvbuild.core.errors import SourceError, VerificationError
-from rvbuild.core.ports.action_cache import ActionCache
-from rvbuild.core.ports.locks import Locks
-from rvbuild.core.ports.realisations import Realisations
-from rvbuild.core.ports.roots import Root, Roots
+from rvbuild.core.ports.roots import Root
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.core.ports.store import TreeStore
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.tree import Extent, File, Nested, Symlink, Tree
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.memory import MemoryStore
 
-
-class Store(TreeStore, Realisations, ActionCache, Roots, Locks, Protocol):
-    """What is tested."""
+Store = LocalStore | MemoryStore
 
 
 @pytest.fixture(params=["memory", "local", "durable"])
@@ -70,73 +63,73 @@ def filled() -> Nested:
 
 
 def made(store: Store, **files: bytes) -> Digest:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         for path, data in files.items():
             writer.file(path.replace("_", "/"), [data])
         return writer.commit()
 
 
 def test_a_blob_is_read_back(store: Store) -> None:
-    digest = store.write(b"text")
+    digest = store.cas.write(b"text")
     assert digest == Digest.of(b"text")
-    assert store.write(b"text") == digest
-    assert store.read(digest) == b"text"
+    assert store.cas.write(b"text") == digest
+    assert store.cas.read(digest) == b"text"
 
 
 @pytest.mark.parametrize("data", [b"", b"text", b"\0" * 100_000])
 def test_a_view_has_the_bytes_of_a_blob(store: Store, data: bytes) -> None:
-    with store.view(store.write(data)) as view:
+    with store.cas.view(store.cas.write(data)) as view:
         assert (len(view), view[0:4], view[len(data) - 2 : len(data)]) == (
             len(data),
             data[:4],
             data[-2:],
         )
-    with pytest.raises(KeyError), store.view(Digest.of(b"missing")):
+    with pytest.raises(KeyError), store.cas.view(Digest.of(b"missing")):
         pass
 
 
 def test_many_blobs_at_once(store: Store) -> None:
     """Some are there already, some come twice."""
     blobs = [b"text %d" % number for number in range(40)]
-    store.write(blobs[3])
-    store.write_all([*blobs, *blobs[::7]])
-    store.write_all(iter([]))
-    assert [store.read(Digest.of(data)) for data in blobs] == blobs
+    store.cas.write(blobs[3])
+    store.cas.write_all([*blobs, *blobs[::7]])
+    store.cas.write_all(iter([]))
+    assert [store.cas.read(Digest.of(data)) for data in blobs] == blobs
 
 
 def test_a_missing_blob_is_a_key_error(store: Store) -> None:
     with pytest.raises(KeyError):
-        store.read(Digest.of(b"never written"))
+        store.cas.read(Digest.of(b"never written"))
 
 
 def test_a_tree_is_what_was_written(store: Store) -> None:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         fill(writer)
         root = writer.commit()
     assert root == Tree.of(filled()).root
-    assert store.has_tree(root)
-    assert store.tree(root) == Tree.of(filled())
+    assert store.trees.has_tree(root)
+    assert store.trees.tree(root) == Tree.of(filled())
 
 
 def test_every_file_and_the_tree_message_are_blobs(store: Store) -> None:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         fill(writer)
-        tree = store.tree(writer.commit())
+        tree = store.trees.tree(writer.commit())
     for _, node in tree.walk():
         if isinstance(node, File):
-            assert Digest.of(store.read(node.digest)) == node.digest
-    assert store.read(Digest.of(tree.encode())) == tree.encode()
+            assert Digest.of(store.cas.read(node.digest)) == node.digest
+    assert store.cas.read(Digest.of(tree.encode())) == tree.encode()
 
 
 def test_an_empty_tree(store: Store) -> None:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         root = writer.commit()
     assert root == EMPTY
-    assert store.tree(root).nested() == {}
+    assert store.trees.tree(root).nested() == {}
 
 
 def test_file_returns_the_hash_of_its_content(store: Store) -> None:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         for name, chunks in {"none": [], "one": [b"a" * 9000], "many": [b"b" * 9000] * 9}.items():
             expected = hashlib.sha256(b"".join(chunks)).hexdigest()
             assert writer.file(name, chunks) == expected
@@ -144,12 +137,12 @@ def test_file_returns_the_hash_of_its_content(store: Store) -> None:
 
 def test_a_file_of_many_megabytes(store: Store) -> None:
     chunks = [bytes([number]) * 700_000 for number in range(20)]
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         assert writer.file("big", chunks) == hashlib.sha256(b"".join(chunks)).hexdigest()
-        tree = store.tree(writer.commit())
+        tree = store.trees.tree(writer.commit())
     ((_, node),) = tree.walk()
     assert isinstance(node, File)
-    assert store.read(node.digest) == b"".join(chunks)
+    assert store.cas.read(node.digest) == b"".join(chunks)
 
 
 def test_a_long_source_that_breaks_off(store: Store) -> None:
@@ -159,7 +152,7 @@ def test_a_long_source_that_breaks_off(store: Store) -> None:
         raise SourceError(msg)
 
     threads = threading.active_count()
-    with pytest.raises(SourceError), store.new_tree() as writer:
+    with pytest.raises(SourceError), store.trees.new_tree() as writer:
         writer.file("a", broken())
     assert threading.active_count() == threads
 
@@ -167,7 +160,7 @@ def test_a_long_source_that_breaks_off(store: Store) -> None:
 def test_order_does_not_matter(store: Store) -> None:
     roots = set()
     for order in itertools.permutations(["x/a", "x/b", "y"]):
-        with store.new_tree() as writer:
+        with store.trees.new_tree() as writer:
             for path in order:
                 writer.file(path, [path.encode()])
             roots.add(writer.commit())
@@ -175,11 +168,11 @@ def test_order_does_not_matter(store: Store) -> None:
 
 
 def test_what_is_not_committed_is_gone(store: Store) -> None:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.file("a", [b"a"])
-    assert not store.has_tree(Tree.of({"a": File(Digest.of(b"a"))}).root)
+    assert not store.trees.has_tree(Tree.of({"a": File(Digest.of(b"a"))}).root)
     with pytest.raises(KeyError):
-        store.tree(Tree.of({"a": File(Digest.of(b"a"))}).root)
+        store.trees.tree(Tree.of({"a": File(Digest.of(b"a"))}).root)
 
 
 def test_a_tree_may_be_committed_again(store: Store) -> None:
@@ -193,7 +186,7 @@ def test_an_error_of_the_source_passes_through(store: Store) -> None:
         msg = "cut off"
         raise SourceError(msg)
 
-    with pytest.raises(SourceError), store.new_tree() as writer:
+    with pytest.raises(SourceError), store.trees.new_tree() as writer:
         writer.file("a", broken())
 
 
@@ -217,7 +210,7 @@ BAD_PATHS = [
 
 @pytest.mark.parametrize("path", BAD_PATHS)
 def test_a_path_that_is_not_in_normal_form_is_refused(store: Store, path: str) -> None:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         with pytest.raises(VerificationError):
             writer.file(path, [b"x"])
         with pytest.raises(VerificationError):
@@ -226,18 +219,18 @@ def test_a_path_that_is_not_in_normal_form_is_refused(store: Store, path: str) -
             with pytest.raises(VerificationError):
                 writer.directory(path)
         writer.file("a/fine", [b"x"])
-        assert list(store.tree(writer.commit()).walk()) == [("a/fine", File(Digest.of(b"x")))]
+        assert list(store.trees.tree(writer.commit()).walk()) == [("a/fine", File(Digest.of(b"x")))]
 
 
 @pytest.mark.parametrize("target", ["", "nul\0", "bad\udcff", "t" * 4096])
 def test_a_symlink_needs_a_target_that_a_disk_can_hold(store: Store, target: str) -> None:
-    with store.new_tree() as writer, pytest.raises(VerificationError):
+    with store.trees.new_tree() as writer, pytest.raises(VerificationError):
         writer.symlink("link", target)
 
 
 @pytest.mark.parametrize("below", ["file", "link", "dir/file"])
 def test_nothing_is_placed_below_a_file_or_a_symlink(store: Store, below: str) -> None:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.file("file", [b"x"])
         writer.file("dir/file", [b"x"])
         writer.symlink("link", "dir")
@@ -252,7 +245,7 @@ def test_nothing_is_placed_below_a_file_or_a_symlink(store: Store, below: str) -
 
 @pytest.mark.parametrize("taken", ["file", "link", "dir"])
 def test_a_name_is_given_once(store: Store, taken: str) -> None:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.file("file", [b"x"])
         writer.symlink("link", "dir")
         writer.directory("dir")
@@ -266,7 +259,7 @@ def test_a_name_is_given_once(store: Store, taken: str) -> None:
 
 @pytest.mark.parametrize("of", ["missing", "link", "dir", "dir/missing"])
 def test_a_copy_is_of_an_earlier_file(store: Store, of: str) -> None:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.symlink("link", "file")
         writer.directory("dir")
         with pytest.raises(VerificationError):
@@ -274,28 +267,28 @@ def test_a_copy_is_of_an_earlier_file(store: Store, of: str) -> None:
 
 
 def test_a_directory_may_be_named_again(store: Store) -> None:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.directory("a/b")
         writer.directory("a")
         writer.directory("a/b")
-        assert store.tree(writer.commit()).nested() == {"a": {"b": {}}}
+        assert store.trees.tree(writer.commit()).nested() == {"a": {"b": {}}}
 
 
 def test_one_writer_takes_files_from_several_threads(store: Store) -> None:
     names = [f"d{i % 7}/e{i % 3}/f{i}" for i in range(200)]
-    with store.new_tree() as writer, ThreadPoolExecutor(8) as pool:
+    with store.trees.new_tree() as writer, ThreadPoolExecutor(8) as pool:
         hashes = list(pool.map(lambda name: writer.file(name, [name.encode()]), names))
-        tree = store.tree(writer.commit())
+        tree = store.trees.tree(writer.commit())
     assert {path for path, _ in tree.walk()} == set(names)
     assert hashes == [hashlib.sha256(name.encode()).hexdigest() for name in names]
 
 
 def test_merge_lays_trees_over_each_other(store: Store) -> None:
     one, two = made(store, bin_a=b"a", lib_shared=b"s"), made(store, bin_b=b"b", lib_shared=b"s")
-    root = store.merge([("", one), ("", two), ("opt/x", one), ("opt/x/y", two)])
+    root = store.trees.merge([("", one), ("", two), ("opt/x", one), ("opt/x/y", two)])
     a, b, shared = (File(Digest.of(data)) for data in (b"a", b"b", b"s"))
-    assert store.has_tree(root)
-    assert store.tree(root).nested() == {
+    assert store.trees.has_tree(root)
+    assert store.trees.tree(root).nested() == {
         "bin": {"a": a, "b": b},
         "lib": {"shared": shared},
         "opt": {
@@ -309,12 +302,12 @@ def test_merge_lays_trees_over_each_other(store: Store) -> None:
 
 
 def test_merging_keeps_links_modes_and_empty_directories(store: Store) -> None:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         fill(writer)
         root = writer.commit()
-    assert store.tree(store.merge([("x", root)])).nested() == {"x": filled()}
-    assert store.merge([("", root)]) == root
-    assert store.tree(store.merge([])).nested() == {}
+    assert store.trees.tree(store.trees.merge([("x", root)])).nested() == {"x": filled()}
+    assert store.trees.merge([("", root)]) == root
+    assert store.trees.tree(store.trees.merge([])).nested() == {}
 
 
 @pytest.mark.parametrize(
@@ -333,12 +326,12 @@ def test_parts_that_differ_at_a_path_are_refused(
 ) -> None:
     parts = [("", made(store, **one)), (at, made(store, **two))]
     with pytest.raises(VerificationError):
-        store.merge(parts)
+        store.trees.merge(parts)
 
 
 def test_merging_a_missing_tree_is_a_key_error(store: Store) -> None:
     with pytest.raises(KeyError):
-        store.merge([("", Digest.of(b"no such tree"))])
+        store.trees.merge([("", Digest.of(b"no such tree"))])
 
 
 D = Digest.of(b"derivation")
@@ -356,19 +349,19 @@ def realised(*, accelerated: bool, output: bytes = b"one") -> Realisation:
 
 
 def test_a_realisation_is_found_by_derivation(store: Store) -> None:
-    assert store.realisation(D.hash) is None
-    store.register(realised(accelerated=False))
-    assert store.realisation(D.hash) == realised(accelerated=False)
-    store.register(realised(accelerated=False, output=b"two"))
-    assert store.realisation(D.hash) == realised(accelerated=False, output=b"two")
+    assert store.realisations.realisation(D.hash) is None
+    store.realisations.register(realised(accelerated=False))
+    assert store.realisations.realisation(D.hash) == realised(accelerated=False)
+    store.realisations.register(realised(accelerated=False, output=b"two"))
+    assert store.realisations.realisation(D.hash) == realised(accelerated=False, output=b"two")
 
 
 def test_accelerated_realisations_are_kept_apart(store: Store) -> None:
-    store.register(realised(accelerated=True))
-    assert store.realisation(D.hash, accelerated=False) is None
-    assert store.realisation(D.hash) == realised(accelerated=True)
-    store.register(realised(accelerated=False, output=b"two"))
-    assert store.realisation(D.hash) == realised(accelerated=False, output=b"two")
+    store.realisations.register(realised(accelerated=True))
+    assert store.realisations.realisation(D.hash, accelerated=False) is None
+    assert store.realisations.realisation(D.hash) == realised(accelerated=True)
+    store.realisations.register(realised(accelerated=False, output=b"two"))
+    assert store.realisations.realisation(D.hash) == realised(accelerated=False, output=b"two")
 
 
 def test_ones_own_realisation_comes_first_and_then_the_others_by_name(store: Store) -> None:
@@ -376,46 +369,54 @@ def test_ones_own_realisation_comes_first_and_then_the_others_by_name(store: Sto
         builder: evolve(realised(accelerated=False), builder=builder) for builder in ("b", "", "c")
     }
     fast = evolve(realised(accelerated=True), builder="a")
-    store.register(fast)
-    assert store.realisation(D.hash, builder="b") == fast
+    store.realisations.register(fast)
+    assert store.realisations.realisation(D.hash, builder="b") == fast
     for builder in ("c", "b"):
-        store.register(made[builder])
-    assert store.realisation(D.hash) == made["b"]
-    assert store.realisation(D.hash, builder="c") == made["c"]
-    assert store.realisation(D.hash, builder="a") == made["b"], "an accelerated one comes last"
-    store.register(made[""])
-    assert store.realisation(D.hash) == store.realisation(D.hash, builder="z") == made[""]
-    store.register(evolve(made["c"], milliseconds=9))
-    assert store.realisation(D.hash, builder="c") == evolve(made["c"], milliseconds=9)
-    assert store.realisation(D.hash, builder="b") == made["b"]
+        store.realisations.register(made[builder])
+    assert store.realisations.realisation(D.hash) == made["b"]
+    assert store.realisations.realisation(D.hash, builder="c") == made["c"]
+    assert store.realisations.realisation(D.hash, builder="a") == made["b"], (
+        "an accelerated one comes last"
+    )
+    store.realisations.register(made[""])
+    assert (
+        store.realisations.realisation(D.hash)
+        == store.realisations.realisation(D.hash, builder="z")
+        == made[""]
+    )
+    store.realisations.register(evolve(made["c"], milliseconds=9))
+    assert store.realisations.realisation(D.hash, builder="c") == evolve(made["c"], milliseconds=9)
+    assert store.realisations.realisation(D.hash, builder="b") == made["b"]
 
 
 def test_the_extent_of_a_tree(store: Store) -> None:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         fill(writer)
         root = writer.commit()
-    assert store.extent(root) == Extent(files=6, size=9 + 3 * 10)
+    assert store.trees.extent(root) == Extent(files=6, size=9 + 3 * 10)
     with pytest.raises(KeyError):
-        store.extent(Digest.of(b"no such tree"))
+        store.trees.extent(Digest.of(b"no such tree"))
 
 
 def test_an_outcome_is_found_by_action(store: Store) -> None:
-    action, log = Digest.of(b"action"), store.write(b"log")
+    action, log = Digest.of(b"action"), store.cas.write(b"log")
     clean = Outcome(exit_code=0, output=EMPTY, tree=EMPTY, log=log)
     helped = Outcome(exit_code=1, output=None, tree=None, log=log)
-    assert store.outcome(action, accelerated=True) is None
-    store.record(action, helped, accelerated=True)
-    assert store.outcome(action, accelerated=False) is None
-    assert store.outcome(action, accelerated=True) == helped
-    store.record(action, clean, accelerated=False)
-    assert store.outcome(action, accelerated=True) == clean
+    assert store.action_cache.outcome(action, accelerated=True) is None
+    store.action_cache.record(action, helped, accelerated=True)
+    assert store.action_cache.outcome(action, accelerated=False) is None
+    assert store.action_cache.outcome(action, accelerated=True) == helped
+    store.action_cache.record(action, clean, accelerated=False)
+    assert store.action_cache.outcome(action, accelerated=True) == clean
 
 
 def test_roots_are_by_name_and_link(store: Store) -> None:
     for link in ("/p/result/k3s", "/q/result/k3s", "/p/result/k3s"):
-        store.add_root("k3s-riscv64", "d" * 64, link)
-    assert {root.link for root in store.roots()} == {"/p/result/k3s", "/q/result/k3s"}
-    assert Root(name="k3s-riscv64", derivation="d" * 64, link="/p/result/k3s") in store.roots()
+        store.roots.add_root("k3s-riscv64", "d" * 64, link)
+    assert {root.link for root in store.roots.roots()} == {"/p/result/k3s", "/q/result/k3s"}
+    assert (
+        Root(name="k3s-riscv64", derivation="d" * 64, link="/p/result/k3s") in store.roots.roots()
+    )
 
 
 def test_a_lock_keeps_others_out(store: Store) -> None:
@@ -423,7 +424,7 @@ def test_a_lock_keeps_others_out(store: Store) -> None:
     most: list[int] = []
 
     def work(number: int) -> None:
-        with store.shared(), store.lock("some name/with a slash"):
+        with store.locks.shared(), store.locks.lock("some name/with a slash"):
             inside.append(number)
             most.append(len(inside))
             os.sched_yield()

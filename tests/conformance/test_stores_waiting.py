@@ -30,10 +30,10 @@ def test_who_waits_for_a_lock_is_asked_whether_to_go_on(store: MemoryStore | Loc
             msg = "enough"
             raise Interrupted(msg)
 
-    with store.shared(), store.lock("name"):
-        with pytest.raises(Interrupted), store.lock("name", waiting):
+    with store.locks.shared(), store.locks.lock("name"):
+        with pytest.raises(Interrupted), store.locks.lock("name", waiting):
             pytest.fail("two are inside")
-        with store.lock("another", waiting):
+        with store.locks.lock("another", waiting):
             pass
     assert len(calls) == 3
 
@@ -43,41 +43,41 @@ def test_who_waits_gets_the_lock_when_it_is_free(store: MemoryStore | LocalStore
     order: list[str] = []
 
     def second() -> None:
-        with store.lock("name", waits.set):
+        with store.locks.lock("name", waits.set):
             order.append("second")
 
     thread = threading.Thread(target=second)
-    with store.shared():
-        with store.lock("name"):
+    with store.locks.shared():
+        with store.locks.lock("name"):
             thread.start()
             assert waits.wait(60)
             order.append("first")
         thread.join(60)
-        with store.lock("name", lambda: pytest.fail("it was left locked")):
+        with store.locks.lock("name", lambda: pytest.fail("it was left locked")):
             order.append("third")
     assert order == ["first", "second", "third"]
 
 
 def test_the_log_of_a_failure_is_kept_until_it_is_forgotten(store: MemoryStore | LocalStore):
     derivation = "d" * 64
-    assert store.failed(derivation) is None
-    store.forget_failure(derivation)
-    first, last = store.write(b"first"), store.write(b"last")
-    store.record_failure(derivation, first)
-    store.record_failure(derivation, last)
-    assert store.failed(derivation) == last
-    store.forget_failure(derivation)
-    assert store.failed(derivation) is None
+    assert store.failure_logs.failed(derivation) is None
+    store.failure_logs.forget_failure(derivation)
+    first, last = store.cas.write(b"first"), store.cas.write(b"last")
+    store.failure_logs.record_failure(derivation, first)
+    store.failure_logs.record_failure(derivation, last)
+    assert store.failure_logs.failed(derivation) == last
+    store.failure_logs.forget_failure(derivation)
+    assert store.failure_logs.failed(derivation) is None
 
 
 def test_a_tree_has_a_path_with_its_files(store: MemoryStore | LocalStore):
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.file("a/run", [b"#!"], executable=True)
         writer.file("a/data", [b"x"])
         writer.symlink("l", "a/data")
         root = writer.commit()
     for _ in range(2):
-        folder = store.path(root)
+        folder = store.mountable.path(root)
         assert Path(folder, "a/data").read_bytes() == b"x"
         assert os.readlink(f"{folder}/l") == "a/data"
         assert [os.access(f"{folder}/a/{n}", os.X_OK) for n in ("run", "data")] == [True, False]
@@ -85,4 +85,4 @@ def test_a_tree_has_a_path_with_its_files(store: MemoryStore | LocalStore):
 
 def test_without_a_folder_a_store_in_memory_has_no_paths():
     with pytest.raises(StoreError, match="has no path"):
-        MemoryStore().path(Digest.of(b""))
+        MemoryStore().mountable.path(Digest.of(b""))

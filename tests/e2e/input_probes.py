@@ -54,7 +54,7 @@ History = Callable[[LocalStore], None]
 
 
 def _made(store: LocalStore, files: dict[str, bytes | tuple[bytes, ...]]) -> Digest:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         for path, data in files.items():
             chunks = data if isinstance(data, tuple) else (data,)
             writer.file(path, chunks, executable=path.startswith("bin/"))
@@ -73,7 +73,7 @@ def _b(store: LocalStore) -> Digest:
 
 def _toolbox(store: LocalStore) -> Digest:
     """What leads to this machine's programs, and files that inputs have, too."""
-    with store.new_tree() as root:
+    with store.trees.new_tree() as root:
         for name in ("bin", "lib", "lib64"):
             if os.path.islink(f"/{name}"):
                 root.symlink(name, os.readlink(f"/{name}"))
@@ -86,7 +86,7 @@ def _toolbox(store: LocalStore) -> Digest:
 def inputs(store: LocalStore) -> tuple[Mount, ...]:
     """A toolbox and inputs of which each has what another has."""
     a, b = _a(store), _b(store)
-    modules = store.merge([("m@v1", b), ("m@v2", b), ("n@v1", a)])
+    modules = store.trees.merge([("m@v1", b), ("m@v2", b), ("n@v1", a)])
     return (
         Mount("", _toolbox(store)),
         Mount("in/a", a),
@@ -113,7 +113,7 @@ def _elsewhere(store: LocalStore) -> None:
 def _merged(store: LocalStore) -> None:
     """A merge had them, and the other order."""
     _b(store)
-    store.merge([("x", _b(store)), ("y", _a(store))])
+    store.trees.merge([("x", _b(store)), ("y", _a(store))])
 
 
 def _many_links(store: LocalStore) -> None:
@@ -159,7 +159,14 @@ class Faulty(LocalExecutor):
     def _ways(self, step: _Step, layers: Layers, wanted: Wanted) -> Iterator[Way]:
         del layers, wanted
         return iter(
-            ((evolve(InputTrees.of(step.action.mounts, self._store.path), are_laid=True), {}),)
+            (
+                (
+                    evolve(
+                        InputTrees.of(step.action.mounts, self._store.mountable.path), are_laid=True
+                    ),
+                    {},
+                ),
+            )
         )
 
 

@@ -12,19 +12,23 @@ from attrs import field, frozen
 from rvbuild.core.action import Action, Command, Mount, Outcome, input_root
 from rvbuild.core.digest import Digest
 from rvbuild.core.platform import Platform
+from rvbuild.core.ports.mountable import MountableTrees
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.local_executor import LocalExecutor
 from rvbuild.stores.local import LocalStore
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))  # probes import this file
+from store_parts import with_parts
 
 PYTHON = os.path.realpath(sys.executable)
 HERE = Path(__file__).parent
 
 
-class HostFolders(LocalStore):
-    """A store that also has folders of this machine, as if they were trees of it."""
+class HostFolders:
+    """``MountableTrees`` that also has folders of this machine, as if they were trees."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(path, durable=False)
+    def __init__(self, trees: MountableTrees) -> None:
+        self._trees = trees
         self._folders: dict[Digest, str] = {}
 
     def lend(self, folder: str) -> Digest:
@@ -33,14 +37,17 @@ class HostFolders(LocalStore):
         return digest
 
     def path(self, root: Digest) -> str:
-        return self._folders.get(root) or super().path(root)
+        return self._folders.get(root) or self._trees.path(root)
+
+    def refuse_changed(self, root: Digest) -> None:
+        self._trees.refuse_changed(root)
 
 
 @frozen(kw_only=True)
 class Bench:
     """An executor, and the mounts with which Python and ``sh`` run inside."""
 
-    store: HostFolders
+    store: LocalStore
     executor: LocalExecutor
     mounts: tuple[Mount, ...]
     tmp: Path
@@ -49,7 +56,8 @@ class Bench:
 
     @classmethod
     def at(cls, folder: Path, limits: Limits | None = None) -> Bench:
-        store = HostFolders(str(folder / "store"))
+        store = LocalStore(str(folder / "store"), durable=False)
+        store = with_parts(store, mountable=HostFolders(store.trees))
         kept: list[tuple[str, str]] = []
         executor = LocalExecutor(
             store, str(folder / "tmp"), limits=limits, kept=lambda *one: kept.append(one)
@@ -91,25 +99,25 @@ class Bench:
         return self.run(PYTHON, "-I", "-c", script, **options)
 
     def log(self, outcome: Outcome) -> str:
-        return self.store.read(outcome.log).decode()
+        return self.store.cas.read(outcome.log).decode()
 
     def left_over(self) -> list[str]:
         """The folders of steps that are still there."""
         return os.listdir(self.tmp) if self.tmp.exists() else []
 
 
-def _python(store: HostFolders) -> list[Mount]:
+def _python(store: LocalStore) -> list[Mount]:
     """The toolbox: ``/usr`` and what goes with it, and this Python where it is."""
-    with store.new_tree() as root:
+    with store.trees.new_tree() as root:
         for name in ("bin", "lib", "lib64"):
             if os.path.islink(f"/{name}"):
                 root.symlink(name, os.readlink(f"/{name}"))
         toolbox = root.commit()
     folders = ["/usr", os.path.realpath(sys.base_prefix)]
     folders += [f"/{name}" for name in ("bin", "lib", "lib64") if not os.path.islink(f"/{name}")]
-    mounts = [Mount("", toolbox), Mount("in/probes", store.lend(str(HERE)))]
+    mounts = [Mount("", toolbox), Mount("in/probes", store.mountable.lend(str(HERE)))]
     for folder in folders:
         inside_usr = folder.startswith("/usr/")
         if os.path.isdir(folder) and not inside_usr:
-            mounts.append(Mount(folder[1:], store.lend(folder)))
+            mounts.append(Mount(folder[1:], store.mountable.lend(folder)))
     return mounts

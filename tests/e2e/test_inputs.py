@@ -83,10 +83,12 @@ def test_the_probes_notice_hard_links_within_a_tree(
     """The control: an input that no store made."""
     bench = Bench.at(tmp_path)
     one, *others = inputs(bench.store)
-    folder = shutil.copytree(bench.store.path(others[0].tree), tmp_path / "linked")
+    folder = shutil.copytree(bench.store.mountable.path(others[0].tree), tmp_path / "linked")
     (folder / "d/LICENCE").unlink()
     os.link(folder / "LICENCE", folder / "d/LICENCE")
-    seen = said(bench, (one, Mount("in/a", bench.store.lend(str(folder))), *others[1:]), way)
+    seen = said(
+        bench, (one, Mount("in/a", bench.store.mountable.lend(str(folder))), *others[1:]), way
+    )
     assert int(seen["shared"]) > 0
     assert seen["du"] != fresh["du"]
 

@@ -50,7 +50,7 @@ def small(tmp_path: Path) -> Bench:
 
 def output(bench: Bench, outcome: Outcome):
     assert outcome.output is not None, bench.log(outcome)
-    return dict(bench.store.tree(outcome.output).walk())
+    return dict(bench.store.trees.tree(outcome.output).walk())
 
 
 def processes_with(mark: str) -> list[str]:
@@ -87,7 +87,7 @@ def test_output_and_log_are_kept(bench: Bench):
     assert files["bin/x"].executable
     assert files["bin/y"] == Symlink("x")
     assert outcome.tree is not None
-    assert len(bench.store.read(outcome.tree)) == outcome.tree.size
+    assert len(bench.store.cas.read(outcome.tree)) == outcome.tree.size
     assert bench.left_over() == []
 
 
@@ -131,7 +131,7 @@ def test_same_everywhere(bench: Bench, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_inputs_are_read_only_and_writable_sources_are_copies(bench: Bench):
-    with bench.store.new_tree() as tree:
+    with bench.store.trees.new_tree() as tree:
         tree.file("sub/a.txt", [b"original"])
         tree.file("run", [b"#!/bin/sh\necho ran"], executable=True)
         tree.symlink("link", "sub/a.txt")
@@ -149,14 +149,14 @@ def test_inputs_are_read_only_and_writable_sources_are_copies(bench: Bench):
     assert outcome.exit_code == 0, bench.log(outcome)
     assert bench.lines[:2] == ["ran", "sub/a.txt"]
     assert outcome.output
-    seen = Path(bench.store.path(outcome.output), "seen").read_text()
+    seen = Path(bench.store.mountable.path(outcome.output), "seen").read_text()
     assert seen.split("\n")[:4] == [
         "755 315532800",
         "755 315532800",
         "644 315532800",
         "755 315532800",
     ]
-    assert Path(bench.store.path(source), "sub/a.txt").read_bytes() == b"original"
+    assert Path(bench.store.mountable.path(source), "sub/a.txt").read_bytes() == b"original"
 
 
 def test_two_runs_see_nothing_of_each_other(bench: Bench):
@@ -281,7 +281,7 @@ def test_no_sandbox_is_an_error_and_never_a_fallback(
 
 def test_setup_that_fails_half_way(bench: Bench, tmp_path: Path):
     """An input that is not on the disk: bwrap fails after it made its namespaces."""
-    gone = bench.store.lend(str(tmp_path / "gone"))
+    gone = bench.store.mountable.lend(str(tmp_path / "gone"))
     with pytest.raises(SandboxError, match="gone"):
         bench.sh("true", mounts=(Mount("in/gone", gone),))
     assert bench.left_over() == []
@@ -316,7 +316,7 @@ def test_log_without_line_ends_and_with_any_byte(bench: Bench):
     outcome = bench.python(
         "import os; os.write(1, b'\\xff\\xc3'); os.write(1, b'\\xa9' + b'y' * 40000)"
     )
-    assert bench.store.read(outcome.log) == b"\xff\xc3\xa9" + b"y" * 40000
+    assert bench.store.cas.read(outcome.log) == b"\xff\xc3\xa9" + b"y" * 40000
     assert "".join(bench.lines) == "\ufffd\u00e9" + "y" * 40000
     assert max(map(len, bench.lines)) <= 16384
 
@@ -436,7 +436,7 @@ def test_waiting_ends_after_the_last_process(bench: Bench, tmp_path: Path):
                 time.sleep(600)"""
     action = bench.action((PYTHON, "-I", "-c", script))
     step = _Step(action=action, label="step", folder=step_folder.make(str(tmp_path)), owner=None)
-    trees = InputTrees.of(action.mounts, bench.store.path)
+    trees = InputTrees.of(action.mounts, bench.store.mountable.path)
     sandbox = Sandbox(bench.executor._keeper, bench.executor._launch(step, trees, {}))
     log = StepLog(lambda _: None, 1000)
     assert Watch(sandbox, log, Limits(), 60, step.folder.reach).follow() == Ended(0, True)
@@ -531,7 +531,7 @@ def test_setuid_is_not_kept_and_the_folder_is_closed_to_others(bench: Bench):
     script = "cp /bin/sh $out/sh; chmod 6755 $out/sh; stat -c %a $out/sh; exit $1"
     outcome = bench.run("/bin/sh", "-euc", script, "sh", "0")
     assert outcome.output
-    kept = Path(bench.store.path(outcome.output), "sh").stat().st_mode
+    kept = Path(bench.store.mountable.path(outcome.output), "sh").stat().st_mode
     assert kept & 0o7000 == 0
     bench.run("/bin/sh", "-euc", script, "sh", "1")
     assert Path(bench.kept[0][1]).stat().st_mode & 0o777 == 0o700

@@ -148,7 +148,7 @@ def test_a_look_at_what_a_step_left_can_be_ended(bench: Bench, tmp_path: Path):
             folder=step_folder.make(str(tmp_path)),
             owner=None,
         )
-        trees = InputTrees.of(step.action.mounts, bench.store.path)
+        trees = InputTrees.of(step.action.mounts, bench.store.mountable.path)
         sandbox = Sandbox(bench.executor._keeper, bench.executor._launch(step, trees, {}))
         patience = Patience(most, [])
         log = StepLog(lambda _: None, 1000)
@@ -186,7 +186,7 @@ def endings(bench: Bench) -> Iterator[tuple[str, Callable[[Bench], object]]]:
     yield "failure", lambda it: it.sh("exit 7").exit_code == 7
     yield (
         "no such tree",
-        lambda it: it.run("/bin/true", mounts=(Mount("x", bench.store.write(b"no tree")),)),
+        lambda it: it.run("/bin/true", mounts=(Mount("x", bench.store.cas.write(b"no tree")),)),
     )
 
 

@@ -176,13 +176,13 @@ def inside(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     top = tmp_path_factory.mktemp("inside")
     bench = Bench.at(top)
     toolbox, *others = bench.mounts
-    with bench.store.new_tree() as writer:
+    with bench.store.trees.new_tree() as writer:
         for name in ("file", "program"):
             writer.file(name, [name.encode()])
         added = writer.commit()
-    tree = bench.store.merge([("", toolbox.tree), ("opt/shared", added)])
+    tree = bench.store.trees.merge([("", toolbox.tree), ("opt/shared", added)])
     bench = evolve(bench, mounts=(Mount("", tree), *others))
-    shared = Mount("in/shared", bench.store.lend(str(fill(top / "input"))))
+    shared = Mount("in/shared", bench.store.mountable.lend(str(fill(top / "input"))))
     cache = {"tmp/go-cache": str(top / "store/accelerators/go")}
     other = bench.executor
     if request.param == "two builds":

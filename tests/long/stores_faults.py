@@ -83,37 +83,39 @@ def leave(out: Path) -> None:
 
 def add(store: LocalStore, name: bytes) -> Digest:
     """One fetched source."""
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         fill(writer, name)
         return writer.commit()
 
 
 def register(store: LocalStore, name: str, root: Digest) -> Realisation:
     """One result, in the order of the engine."""
-    log, action = store.write(f"log of {name}".encode()), store.write(name.encode())
-    tree = Digest.of(store.tree(root).encode())
-    store.record(action, Outcome(exit_code=0, output=root, tree=tree, log=log), accelerated=False)
+    log, action = store.cas.write(f"log of {name}".encode()), store.cas.write(name.encode())
+    tree = Digest.of(store.trees.tree(root).encode())
+    store.action_cache.record(
+        action, Outcome(exit_code=0, output=root, tree=tree, log=log), accelerated=False
+    )
     made = Realisation(key=action, output=root, action=action.hash, log=log)
-    store.register(made)
+    store.realisations.register(made)
     return made
 
 
 def build(folder: Path, *, durable: bool, note: Callable[[str], None] = lambda _: None) -> None:
     """A small build: fetch, merge, capture, register, hold; then a collection."""
     store = LocalStore(str(folder / "store"), durable=durable)
-    with store.shared():
+    with store.locks.shared():
         one, two = add(store, b"one"), add(store, b"two")
         old = register(store, "old", add(store, b"old"))
-        merged = store.merge([("", one), ("in/two", two)])
+        merged = store.trees.merge([("", one), ("in/two", two)])
         register(store, "merged", merged)
         note(merged.hash)
-        captured = store.capture(str(folder / "out"), lambda _entries, _size: None)
+        captured = store.capturer.capture(str(folder / "out"), lambda _entries, _size: None)
         made = register(store, "captured", captured)
         note(captured.hash)
         link = folder / "result"
         link.unlink(missing_ok=True)
-        link.symlink_to(store.path(captured))
-        store.add_root("captured", made.derivation, str(link))
+        link.symlink_to(store.mountable.path(captured))
+        store.roots.add_root("captured", made.derivation, str(link))
         then = time.time() - 100 * DAY
         os.utime(
             store.layout.record("realisations", old.derivation, accelerated=False), (then,) * 2
@@ -440,17 +442,17 @@ def one_of_many(store: LocalStore, seed: int, rounds: int) -> None:
     """Build what others build too; what was made stays until the lock goes."""
     rng = random.Random(seed)  # noqa: S311 - which trees, no secret
     for _ in range(rounds):
-        with store.shared():
+        with store.locks.shared():
             names = [b"tree %d" % rng.randrange(4) for _ in range(3)]
             made = {name: add(store, name) for name in names}
-            merged = store.merge([(name.decode(), root) for name, root in made.items()])
+            merged = store.trees.merge([(name.decode(), root) for name, root in made.items()])
             register(store, "+".join(sorted(name.decode() for name in made)), merged)
             for name in made:
-                top = Path(store.path(merged), name.decode())
+                top = Path(store.mountable.path(merged), name.decode())
                 assert (top / "own").read_bytes() == name
                 assert (top / "a/pieces").read_bytes() == name + b" in pieces"
                 assert (top / "link").read_bytes() == b"in every tree"
-            assert all(store.has_tree(root) for root in made.values())
+            assert all(store.trees.has_tree(root) for root in made.values())
         with contextlib.suppress(StoreError):  # where another one builds
             collect(store, keep_days=-1)
 

@@ -89,9 +89,9 @@ FOLLOWING = {"tar": 512}  # the second block of zeros may be missing
 def root_of(data: bytes) -> Tree:
     """Unpack; anything but a tree or an error of ours fails the test."""
     store = MemoryStore()
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         unpack(io.BytesIO(data), "damaged", writer)
-        return store.tree(writer.commit())
+        return store.trees.tree(writer.commit())
 
 
 @pytest.mark.parametrize("kind", ARCHIVES)
@@ -190,11 +190,13 @@ def test_what_gnu_tar_packs_comes_back(tree: dict[str, Any], form: str) -> None:
         command = ["tar", "-C", folder, f"--format={form}", "-cf", "-", "top"]
         data = subprocess.run(command, check=True, capture_output=True).stdout
     store = MemoryStore()
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         unpack(io.BytesIO(data), "made", writer, strip=1)
-        made = store.tree(writer.commit())
+        made = store.trees.tree(writer.commit())
     found = {
-        path: (store.read(node.digest), node.executable) if hasattr(node, "digest") else node.target
+        path: (store.cas.read(node.digest), node.executable)
+        if hasattr(node, "digest")
+        else node.target
         for path, node in made.walk()
     }
     assert found == {path: node for path, node in flat(tree).items() if node is not None}

@@ -20,13 +20,14 @@ import pytest
 from attrs import evolve, frozen
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from store_parts import with_parts
 from workshop import Plain, Workshop, result
 
 from rvbuild.core.action import Outcome
 from rvbuild.core.derivation import Derivation
 from rvbuild.core.digest import Digest
 from rvbuild.core.realisation import Realisation
-from rvbuild.stores.memory import MemoryStore
+from rvbuild.stores.memory import MemoryActionCache, MemoryRealisations
 
 
 @frozen
@@ -132,11 +133,11 @@ def test_the_engine_is_correct_and_minimal(history: History):
 # ---- engines that the statement must reject
 
 
-class ByLabel(MemoryStore):
+class ByLabel(MemoryRealisations):
     """Remembers results by label: what make(1) does with file names and no times."""
 
-    def __init__(self, folder: str, shop: Workshop) -> None:
-        super().__init__(folder)
+    def __init__(self, shop: Workshop) -> None:
+        super().__init__()
         self._shop = shop
         self._by_label: dict[str, Realisation] = {}
 
@@ -149,18 +150,18 @@ class ByLabel(MemoryStore):
         self._by_label[self._shop.known[realisation.derivation].label] = realisation
 
 
-class Forgetful(MemoryStore):
+class Forgetful(MemoryActionCache):
     """Keeps no outcomes by content: no early cutoff."""
 
     def record(self, action: Digest, outcome: Outcome, *, accelerated: bool) -> None:
         """Do nothing."""
 
 
-class Hasty(MemoryStore):
+class Hasty(MemoryActionCache):
     """Takes the outcome of any action with the same script, whatever its inputs were."""
 
-    def __init__(self, folder: str) -> None:
-        super().__init__(folder)
+    def __init__(self) -> None:
+        super().__init__()
         self.last: Outcome | None = None
 
     def record(self, _: Digest, outcome: Outcome, **__: bool) -> None:
@@ -170,22 +171,22 @@ class Hasty(MemoryStore):
         return self.last
 
 
-def stale(folder: str) -> Workshop:
+def faulty(folder: str, parts: Callable[[Workshop], dict[str, object]]) -> Workshop:
     shop = Workshop(folder)
-    shop.store = shop.executor.store = ByLabel(folder, shop)
+    shop.store = shop.executor.store = with_parts(shop.store, **parts(shop))
     return shop
+
+
+def stale(folder: str) -> Workshop:
+    return faulty(folder, lambda shop: {"realisations": ByLabel(shop)})
 
 
 def forgetful(folder: str) -> Workshop:
-    shop = Workshop(folder)
-    shop.store = shop.executor.store = Forgetful(folder)
-    return shop
+    return faulty(folder, lambda _: {"action_cache": Forgetful()})
 
 
 def hasty(folder: str) -> Workshop:
-    shop = Workshop(folder)
-    shop.store = shop.executor.store = Hasty(folder)
-    return shop
+    return faulty(folder, lambda _: {"action_cache": Hasty()})
 
 
 @pytest.mark.parametrize(
@@ -220,5 +221,5 @@ def test_the_meaning_of_an_action_is_its_digest():
             shop.step("a", "join x", shop.source("s", "1"), environment=(("A", "1"),)),
         ]
         shop.build(*made)
-        actions = {key for key, _ in shop.store._outcomes}
+        actions = {key for key, _ in shop.store.action_cache._outcomes}
         assert len(actions) == len(made)

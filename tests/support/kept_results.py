@@ -12,7 +12,7 @@ from rvbuild.stores.local import LocalStore
 
 def built(store: LocalStore, name: str, *, accelerated: bool = False) -> Realisation:
     """A result with its tree, log, outcome and realisation; two of them share a file."""
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.file("bin/run", [name.encode()], executable=True)
         writer.file("doc", [b"doc of ", name.encode()])
         writer.file("shared", [b"in every tree"])
@@ -36,19 +36,19 @@ def register(
     inputs: tuple[Digest, ...] = (),
 ) -> Realisation:
     """A result whose output is a tree that the store has."""
-    tree = Digest.of(store.tree(root).encode())
-    log, action = store.write(f"log of {name}".encode()), Digest.of(f"act {name}".encode())
+    tree = Digest.of(store.trees.tree(root).encode())
+    log, action = store.cas.write(f"log of {name}".encode()), Digest.of(f"act {name}".encode())
     outcome = Outcome(exit_code=0, output=root, tree=tree, log=log)
-    store.record(action, outcome, accelerated=accelerated)
+    store.action_cache.record(action, outcome, accelerated=accelerated)
     realisation = Realisation(
-        key=store.write(key_of(name)),
+        key=store.cas.write(key_of(name)),
         output=root,
         action=action.hash,
         log=log,
         accelerated=accelerated,
         inputs=inputs,
     )
-    store.register(realisation)
+    store.realisations.register(realisation)
     return realisation
 
 
@@ -60,5 +60,5 @@ def keep(store: LocalStore, name: str, root: Digest) -> str:
 def hold(store: LocalStore, link: Path, realisation: Realisation) -> None:
     """Let ``link`` show a result, instead of what it showed before, and keep that."""
     link.unlink(missing_ok=True)
-    link.symlink_to(store.path(realisation.output))
-    store.add_root(link.name, realisation.derivation, str(link))
+    link.symlink_to(store.mountable.path(realisation.output))
+    store.roots.add_root(link.name, realisation.derivation, str(link))

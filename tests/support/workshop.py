@@ -88,7 +88,7 @@ class FakeExecutor:
         verb, _, argument = script.partition(" ")
         text = argument if verb == "say" else f"{verb} {label}"
         log(text)
-        written = self.store.write(f"{text}\n".encode())
+        written = self.store.cas.write(f"{text}\n".encode())
         if verb in {"fail", "nothing"}:
             return Outcome(exit_code=int(argument or 0), output=None, tree=None, log=written)
         if verb == "refuse":
@@ -119,10 +119,10 @@ class FakeExecutor:
             raise Interrupted(msg, where=label)
 
     def _kept(self, files: Plain, *, executable: bool) -> Tree:
-        with self.store.new_tree() as writer:
+        with self.store.trees.new_tree() as writer:
             for path, data in files:
                 writer.file(path, [data], executable=executable)
-            return self.store.tree(writer.commit())
+            return self.store.trees.tree(writer.commit())
 
 
 @define
@@ -147,14 +147,14 @@ class FakeFetcher:
 
 def plain(store: MemoryStore, root: Digest) -> Plain:
     """A stored tree's files."""
-    return tuple(sorted(_files(store, store.tree(root).nested(), "")))
+    return tuple(sorted(_files(store, store.trees.tree(root).nested(), "")))
 
 
 def _files(store: MemoryStore, nested: Nested, prefix: str) -> list[tuple[str, bytes]]:
     found: list[tuple[str, bytes]] = []
     for name, node in nested.items():
         if isinstance(node, File):
-            found.append((prefix + name, store.read(node.digest)))
+            found.append((prefix + name, store.cas.read(node.digest)))
         elif not isinstance(node, Symlink):
             found += _files(store, node, f"{prefix}{name}/")
     return found

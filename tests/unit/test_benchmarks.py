@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from store_parts import with_parts
 
 from rvbuild.core.digest import EMPTY, Digest
 from rvbuild.core.realisation import Realisation
@@ -32,13 +33,13 @@ def test_every_result_of_a_step_is_forgotten(tmp_path: Path, k3s: ModuleType):
     store = LocalStore(str(tmp_path))
     for accelerated in (True, False):
         made = Realisation(key=Digest(STEP, 0), output=EMPTY, accelerated=accelerated)
-        store.register(made)
+        store.realisations.register(made)
     k3s.forget(store, STEP)
-    assert store.realisation(STEP) is None
+    assert store.realisations.realisation(STEP) is None
 
 
 def test_a_result_that_stays_is_an_error_and_no_loop(tmp_path: Path, k3s: ModuleType):
-    class Elsewhere(LocalStore):
+    class Elsewhere:
         def realisation(
             self, derivation: str, *, accelerated: bool = True, builder: str = ""
         ) -> Realisation | None:
@@ -46,7 +47,7 @@ def test_a_result_that_stays_is_an_error_and_no_loop(tmp_path: Path, k3s: Module
             return Realisation(key=key, output=EMPTY, accelerated=accelerated, builder=builder)
 
     with pytest.raises(OSError, match=STEP):
-        k3s.forget(Elsewhere(str(tmp_path)), STEP)
+        k3s.forget(with_parts(LocalStore(str(tmp_path)), realisations=Elsewhere()), STEP)
 
 
 def test_how_a_cold_build_is_compared_can_be_chosen():

@@ -25,7 +25,7 @@ def inspection(forbidden: tuple[bytes, ...] = ()) -> Inspection:
 def findings(folder: Path, *rules: OutputRule, forbidden: tuple[bytes, ...] = ()) -> list[str]:
     """What is wrong with an output of several files."""
     store = MemoryStore(str(folder))
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.file("bin/run", [b"#!/bin/sh\n"], executable=True)
         writer.file("bin/plain", [b"#!/bin/sh\n"])
         writer.file("share/doc", [b"see /home/builder/x here"])
@@ -91,7 +91,7 @@ def test_an_image_is_looked_into(tmp_path: Path, form: str):
     assert pack("--archive", tmp_path / "image.tar", layout) == ""
     files = {f"image/{path.relative_to(layout)}": path for path in layout.rglob("*")}
     store = MemoryStore(str(tmp_path / "store"))
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         for at, path in files.items() if form == "folder" else [("image", tmp_path / "image.tar")]:
             if path.is_file():
                 writer.file(at, [path.read_bytes()])
@@ -124,7 +124,7 @@ def test_a_missing_image_may_never_have_been_packed(tmp_path: Path):
         outputs=(rule("x", "image"),),
     )
     store = MemoryStore(str(tmp_path))
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.file("other", [b"x"])
         root = writer.commit()
     with pytest.raises(VerificationError) as caught:
@@ -143,7 +143,7 @@ def test_what_the_step_left_is_told(tmp_path: Path):
         outputs=(rule("x"),),
     )
     store = MemoryStore(str(tmp_path))
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.directory("only/folders")
         root = writer.commit()
     with pytest.raises(VerificationError) as caught:
@@ -159,7 +159,7 @@ class Ended(Exception):
 def test_an_output_is_looked_at_for_as_long_as_somebody_wants_it(tmp_path: Path, calls: int | None):
     """A large file is looked at in parts: none of them after the end."""
     store = MemoryStore(str(tmp_path))
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.file("large", [bytes(30 << 20)])
         root = writer.commit()
     step = Step(
@@ -179,7 +179,7 @@ def test_an_output_is_looked_at_for_as_long_as_somebody_wants_it(tmp_path: Path,
 
 def test_what_a_deep_output_has_is_told(tmp_path: Path):
     store = LocalStore(str(tmp_path), durable=False)
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.file("d/" * 1020 + "f", [b"x"])
         root = writer.commit()
     missing = (rule("gone"),)

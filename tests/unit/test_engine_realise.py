@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
+from store_parts import with_parts
 from workshop import LINUX, PATIENCE, Workshop
 
 from rvbuild.core.action import Outcome
@@ -29,7 +30,7 @@ from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.engine.build import build, refuse_folders
 from rvbuild.engine.realise import Realiser
 from rvbuild.kinds.path.source import PathSource
-from rvbuild.stores.memory import MemoryStore
+from rvbuild.stores.memory import MemoryLocks, MemoryStore
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_the_action_has_every_input_by_content_and_the_toolbox_at_the_root(shop:
     )
     built = shop.build(step)
     found = built.realised[step.digest]
-    outcome = shop.store.outcome(_action_of(found, shop), accelerated=False)
+    outcome = shop.store.action_cache.outcome(_action_of(found, shop), accelerated=False)
     assert outcome is not None
     assert outcome.output == found.output
     assert shop.executor.seen == [
@@ -93,7 +94,7 @@ def test_the_action_has_every_input_by_content_and_the_toolbox_at_the_root(shop:
 
 
 def _action_of(found: Realisation, shop: Workshop) -> Digest:
-    (known,) = [key for key, _ in shop.store._outcomes if key.hash == found.action]
+    (known,) = [key for key, _ in shop.store.action_cache._outcomes if key.hash == found.action]
     return known
 
 
@@ -111,9 +112,9 @@ def test_what_a_realisation_says(fast: Workshop):
     assert found[both.digest].inputs == (found[source.digest].output, made.output)
     assert not found[source.digest].accelerable
     for derivation in (source, step, both):
-        assert fast.store.realisation(derivation.digest) == found[derivation.digest]
+        assert fast.store.realisations.realisation(derivation.digest) == found[derivation.digest]
         assert found[derivation.digest].key == derivation.key
-        assert fast.store.read(derivation.key) == derivation.encode()
+        assert fast.store.cas.read(derivation.key) == derivation.encode()
 
 
 # ---- what is taken from before
@@ -166,16 +167,16 @@ def test_answers_as_servers_give_them(shop: Workshop, answer: dict[str, object],
     found = shop.build(shop.step("s", "program")).realised
     (made,) = found.values()
     key = _action_of(made, shop)
-    outcome = shop.store.outcome(key, accelerated=False)
+    outcome = shop.store.action_cache.outcome(key, accelerated=False)
     assert outcome is not None
-    shop.store.record(key, evolve(outcome, **answer), accelerated=False)
+    shop.store.action_cache.record(key, evolve(outcome, **answer), accelerated=False)
     rule = OutputRule(name="x", path="bin/x", kind="executable")
     step = shop.step("s", "program", outputs=(rule,))
     again = shop.build(step).realised[step.digest]
     assert len(shop.executor.ran) == ran
     assert again.output == made.output
     assert again.log is not None
-    assert Digest.of(shop.store.read(again.log)) == again.log
+    assert Digest.of(shop.store.cas.read(again.log)) == again.log
 
 
 def test_a_recorded_outcome_that_breaks_a_new_rule_is_refused(shop: Workshop):
@@ -184,44 +185,45 @@ def test_a_recorded_outcome_that_breaks_a_new_rule_is_refused(shop: Workshop):
     step = shop.step("s", "say x", outputs=(rule,))
     built = shop.build(step)
     assert isinstance(built.errors[step.digest], VerificationError)
-    assert shop.store.realisation(step.digest) is None
-    assert shop.store.failed(step.digest) is not None
+    assert shop.store.realisations.realisation(step.digest) is None
+    assert shop.store.failure_logs.failed(step.digest) is not None
 
 
 def test_a_result_whose_tree_is_gone_is_made_again(shop: Workshop):
     step = shop.step("s", "say x")
     output = shop.build(step).realised[step.digest].output
-    del shop.store._trees[output]
+    del shop.store.trees._trees[output]
     shop.build(step)
     assert shop.executor.ran == ["s", "s"]
-    assert shop.store.has_tree(output)
+    assert shop.store.trees.has_tree(output)
 
 
-class Elsewhere(MemoryStore):
+class Elsewhere(MemoryLocks):
     """While a lock is waited for, another process does the work."""
 
-    def __init__(self, folder: str, done: Callable[[MemoryStore, str], None]) -> None:
-        super().__init__(folder)
+    def __init__(self, done: Callable[[str], None]) -> None:
+        super().__init__()
         self._done = done
 
     @contextmanager
     def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
         with super().lock(name, waiting):
-            self._done(self, name)
+            self._done(name)
             yield
 
 
 def test_what_another_process_made_meanwhile_is_taken(shop: Workshop, tmp_path: Path):
     step = shop.step("s", "say x")
 
-    def done(store: MemoryStore, name: str) -> None:
+    def done(name: str) -> None:
+        store = shop.store
         if name == step.digest:
-            with store.new_tree() as writer:
+            with store.trees.new_tree() as writer:
                 writer.file("data", [b"theirs"])
                 output = writer.commit()
-            store.register(Realisation(key=step.key, output=output))
+            store.realisations.register(Realisation(key=step.key, output=output))
 
-    shop.store = shop.executor.store = Elsewhere(str(tmp_path), done)
+    shop.store = shop.executor.store = with_parts(MemoryStore(str(tmp_path)), locks=Elsewhere(done))
     built = shop.build(step)
     assert shop.executor.ran == []
     assert shop.output(built, step) == (("data", b"theirs"),)
@@ -235,7 +237,7 @@ def test_one_action_runs_once_though_two_derivations_come_to_it_at_once(shop: Wo
     rule = OutputRule(name="x", path="data", kind="file")
     one, two = shop.step("one", "say x"), shop.step("two", "say x", outputs=(rule,))
 
-    class SourceDescription(MemoryStore):
+    class Locks(MemoryLocks):
         @contextmanager
         def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
             def told() -> None:
@@ -248,7 +250,7 @@ def test_one_action_runs_once_though_two_derivations_come_to_it_at_once(shop: Wo
             with super().lock(name, told):
                 yield
 
-    shop.store = shop.executor.store = SourceDescription(shop.folder)
+    shop.store = shop.executor.store = with_parts(MemoryStore(shop.folder), locks=Locks())
     builder = threading.Thread(target=shop.build, args=(one, two))
     builder.start()
     assert waits.wait(PATIENCE)
@@ -296,7 +298,7 @@ def test_a_release_makes_again_what_was_accelerated_and_no_more(fast: Workshop):
     assert release.executor.ran == ["made"]
     assert release.executor.folders["made"] == {}
     assert not built.realised[user.digest].accelerated
-    assert fast.store.realisation(user.digest, accelerated=False) is not None
+    assert fast.store.realisations.realisation(user.digest, accelerated=False) is not None
     assert released(fast).build(user).plan.tasks == {}
 
 
@@ -329,10 +331,10 @@ def test_a_failed_step_keeps_its_log_and_registers_nothing(shop: Workshop):
     assert (error.message, error.where) == ("the step failed: exit code 3", "s")
     assert error.details == ("fail s",)
     assert "rvbuild log s" in (error.hint or "")
-    log = shop.store.failed(step.digest)
+    log = shop.store.failure_logs.failed(step.digest)
     assert log is not None
-    assert shop.store.read(log) == b"fail s\n"
-    assert shop.store.realisation(step.digest) is None
+    assert shop.store.cas.read(log) == b"fail s\n"
+    assert shop.store.realisations.realisation(step.digest) is None
     assert shop.executor.ran == ["s"]
     assert shop.how() == {"s": "failed"}
     with pytest.raises(StepError):
@@ -341,9 +343,9 @@ def test_a_failed_step_keeps_its_log_and_registers_nothing(shop: Workshop):
 
 def test_a_failed_step_is_tried_again_and_its_log_forgotten_once_it_works(shop: Workshop):
     step = shop.step("s", "say x")
-    shop.store.record_failure(step.digest, Digest.of(b"old"))
+    shop.store.failure_logs.record_failure(step.digest, Digest.of(b"old"))
     shop.build(step)
-    assert shop.store.failed(step.digest) is None
+    assert shop.store.failure_logs.failed(step.digest) is None
     bad = shop.step("bad", "fail 1")
     shop.build(bad)
     shop.build(bad)
@@ -376,7 +378,7 @@ def test_what_a_step_does_wrong(
         assert isinstance(error, kind)
         assert says in str(error)
         assert str(error).startswith("s: ")
-        assert shop.store.failed(step.digest) is not None
+        assert shop.store.failure_logs.failed(step.digest) is not None
     assert shop.executor.ran == ["s", "s"]
 
 
@@ -399,14 +401,14 @@ def test_an_expected_text_is_looked_for_in_the_whole_log(shop: Workshop):
 
 def test_only_the_last_lines_of_a_log_are_shown(shop: Workshop):
     step = shop.step("s", "fail 1")
-    shop.executor.store.write(b"")
+    shop.executor.store.cas.write(b"")
     text = "\n".join(f"line {number}" for number in range(40))
 
     class Long(type(shop.executor)):  # type: ignore[misc]
         def run(self, *arguments: object) -> object:
             outcome = super().run(*arguments)
             return type(outcome)(
-                exit_code=1, output=None, tree=None, log=self.store.write(text.encode())
+                exit_code=1, output=None, tree=None, log=self.store.cas.write(text.encode())
             )
 
     shop.executor = Long(shop.store)
@@ -426,7 +428,7 @@ def test_a_limit_that_a_step_went_over_is_named(shop: Workshop, code: int, limit
 
     class Large(type(shop.executor)):  # type: ignore[misc]
         def run(self, *_: object) -> Outcome:
-            log = self.store.write(b"")
+            log = self.store.cas.write(b"")
             return Outcome(exit_code=code, output=None, tree=None, log=log, limit=limit)
 
     shop.executor = Large(shop.store)
@@ -447,7 +449,7 @@ def test_a_source_that_is_not_to_be_had(shop: Workshop):
         built.raise_first()
     assert str(caught.value.where) == "a"
     assert caught.value.__notes__ == ["b: no transport had it"]
-    assert shop.store.realisation(a.digest) is None
+    assert shop.store.realisations.realisation(a.digest) is None
 
 
 def test_trees_that_do_not_fit_together(shop: Workshop):
@@ -480,9 +482,9 @@ def test_interrupt_kills_what_runs_and_keeps_what_is_done(shop: Workshop):
     pressing.join(PATIENCE)
     assert caught.value.exit_code == 130
     assert shop.how() == {"first": "built", "held": "stopped"}
-    assert shop.store.realisation(first.digest) is not None
-    assert shop.store.realisation(held.digest) is None
-    assert shop.store.failed(held.digest) is None
+    assert shop.store.realisations.realisation(first.digest) is not None
+    assert shop.store.realisations.realisation(held.digest) is None
+    assert shop.store.failure_logs.failed(held.digest) is None
 
 
 def test_a_failure_stops_fetches_at_their_next_bytes(shop: Workshop):
@@ -503,19 +505,19 @@ def test_a_failure_stops_fetches_at_their_next_bytes(shop: Workshop):
     opener.join(PATIENCE)
     assert list(built.errors) == [step.digest]
     assert shop.how() == {"a": "stopped", "s": "failed"}
-    assert shop.store.realisation(a.digest) is None
+    assert shop.store.realisations.realisation(a.digest) is None
 
 
 def test_interrupt_ends_the_wait_for_another_process(shop: Workshop):
     """Somebody else holds the derivation's lock for as long as the test likes."""
     step = shop.step("s", "say x")
-    with shop.store.lock(step.digest):
+    with shop.store.locks.lock(step.digest):
         waits = threading.Event()
         pressing = threading.Thread(target=lambda: waits.wait(PATIENCE) and interrupt())
         pressing.start()
         store = shop.store
 
-        class SourceDescription(MemoryStore):
+        class Locks(MemoryLocks):
             @contextmanager
             def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
                 def told() -> None:
@@ -523,10 +525,10 @@ def test_interrupt_ends_the_wait_for_another_process(shop: Workshop):
                     assert waiting is not None
                     waiting()
 
-                with store.lock(name, told):
+                with store.locks.lock(name, told):
                     yield
 
-        shop.store = SourceDescription(shop.folder)
+        shop.store = with_parts(MemoryStore(shop.folder), locks=Locks())
         with pytest.raises(Interrupted):
             shop.build(step)
         pressing.join(PATIENCE)

@@ -167,11 +167,11 @@ def test_a_module_is_its_folder(http_client: Transport, h1: str):
 
 def test_a_module_goes_into_a_store(http_client: Transport, h1: str, tmp_path: Path):
     store = LocalStore(str(tmp_path / "store"), durable=False)
-    with proxy(GOOD) as server, store.new_tree() as tree:
+    with proxy(GOOD) as server, store.trees.new_tree() as tree:
         source = GoModule(path=MODULE, version=VERSION, h1=h1)
         GoModuleFetcher(asking(http_client, server.url)).fetch(source, tree, quiet)
         root = tree.commit()
-    assert Path(store.path(root), "a/b/big.go").read_bytes() == FILES["a/b/big.go"]
+    assert Path(store.mountable.path(root), "a/b/big.go").read_bytes() == FILES["a/b/big.go"]
 
 
 @needs_go
@@ -189,17 +189,17 @@ def test_the_go_command_agrees(http_client: Transport, h1: str, tmp_path: Path):
     info = {at(MODULE, VERSION, "info"): b'{"Version":"v1.2.3"}'}
     with proxy({**GOOD, **info}) as server:
         goproxy = asking(http_client, server.url)
-        with store.new_tree() as tree:
+        with store.trees.new_tree() as tree:
             files = mod_files([(MODULE, VERSION, MOD_H1)], [(MODULE, VERSION, h1)])
             GoModFilesFetcher(goproxy).fetch(files, tree, quiet)
             download = tree.commit()
-        with store.new_tree() as tree:
+        with store.trees.new_tree() as tree:
             source = GoModule(path=MODULE, version=VERSION, h1=h1)
             GoModuleFetcher(goproxy).fetch(source, tree, quiet)
             module = tree.commit()
         online = listed(tmp_path, GOPROXY=server.url, GOMODCACHE=str(tmp_path / "cache"))
-    cache = store.merge([("", download), (f"{escape_path(MODULE)}@{VERSION}", module)])
-    offline = listed(tmp_path, GOPROXY="off", GOMODCACHE=store.path(cache))
+    cache = store.trees.merge([("", download), (f"{escape_path(MODULE)}@{VERSION}", module)])
+    offline = listed(tmp_path, GOPROXY="off", GOMODCACHE=store.mountable.path(cache))
     assert (online.returncode, online.stderr) == (
         0,
         f"go: downloading {MODULE} {VERSION}\n".encode(),

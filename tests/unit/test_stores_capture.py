@@ -77,9 +77,9 @@ def captured() -> Tree:
 
 def test_capture_takes_content_and_the_executable_bit(store: LocalStore, tmp_path: Path) -> None:
     out = output(tmp_path)
-    root = store.capture(str(out), unlimited)
-    assert store.tree(root) == captured()
-    top = Path(store.path(root))
+    root = store.capturer.capture(str(out), unlimited)
+    assert store.trees.tree(root) == captured()
+    top = Path(store.mountable.path(root))
     assert mode(top / "run") == "555"
     assert mode(top / "d/plain") == "444"
 
@@ -91,7 +91,8 @@ def test_capture_as_a_person_who_took_away_their_own_rights() -> None:
     code = (
         "import os, sys; from rvbuild.stores.local import LocalStore;"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534);"
-        "print(LocalStore(sys.argv[1], durable=False).capture(sys.argv[2], lambda *_: None))"
+        "store = LocalStore(sys.argv[1], durable=False);"
+        "print(store.capturer.capture(sys.argv[2], lambda *_: None))"
     )
     with tempfile.TemporaryDirectory() as folder:  # pytest's own is closed to others
         out = output(Path(folder))
@@ -115,7 +116,7 @@ def test_capture_leaves_extended_attributes_behind(store: LocalStore, tmp_path: 
         os.setxattr(out / "file", "user.note", b"from the step")
     except OSError:
         pytest.skip("no extended attributes on this file system")
-    top = Path(store.path(store.capture(str(out), unlimited)))
+    top = Path(store.mountable.path(store.capturer.capture(str(out), unlimited)))
     assert os.listxattr(top / "file") == []
 
 
@@ -135,7 +136,7 @@ def test_capture_refuses_what_is_no_file(
     monkeypatch.chdir(tmp_path / "out/d")  # the name of a socket is short
     make(Path("thing"))
     with pytest.raises(VerificationError, match="d/thing"):
-        store.capture(str(tmp_path / "out"), unlimited)
+        store.capturer.capture(str(tmp_path / "out"), unlimited)
     assert not list(Path(store.layout.tmp).iterdir())
 
 
@@ -143,14 +144,14 @@ def test_capture_does_not_follow_the_folder_itself(store: LocalStore, tmp_path: 
     (tmp_path / "real").mkdir()
     (tmp_path / "out").symlink_to("real")
     with pytest.raises(StoreError):
-        store.capture(str(tmp_path / "out"), unlimited)
+        store.capturer.capture(str(tmp_path / "out"), unlimited)
 
 
 def test_a_name_that_is_not_utf8_is_refused(store: LocalStore, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/out/\xff")).touch()
     with pytest.raises(VerificationError, match="UTF-8"):
-        store.capture(str(tmp_path / "out"), unlimited)
+        store.capturer.capture(str(tmp_path / "out"), unlimited)
 
 
 # ---- who holds a file of the output holds nothing of the store's
@@ -198,9 +199,11 @@ def test_who_holds_a_file_of_an_output_cannot_write_what_is_registered(
     inode = (out / "file").stat().st_ino
     holding = contextmanager(hold)
     with holding(out / "file"):
-        root = store.capture(str(out), unlimited)
-    top = Path(store.path(root))
-    assert store.tree(root) == Tree.of({"file": File(Digest.of(data), executable=bits == 0o755)})
+        root = store.capturer.capture(str(out), unlimited)
+    top = Path(store.mountable.path(root))
+    assert store.trees.tree(root) == Tree.of(
+        {"file": File(Digest.of(data), executable=bits == 0o755)}
+    )
     assert (top / "file").read_bytes() == data
     assert (top / "file").stat().st_ino != inode
     assert mode(top / "file") in {"444", "555"}
@@ -220,10 +223,10 @@ def test_what_is_registered_is_what_was_read_while_somebody_wrote(
             if size:
                 os.pwrite(held.fileno(), b"b" * (8 * PIECE), 0)
 
-        root = store.capture(str(out), write)
-    found = Path(store.path(root), "file").read_bytes()
+        root = store.capturer.capture(str(out), write)
+    found = Path(store.mountable.path(root), "file").read_bytes()
     assert found[:PIECE] == b"a" * PIECE
-    assert store.tree(root) == Tree.of({"file": File(Digest.of(found))})
+    assert store.trees.tree(root) == Tree.of({"file": File(Digest.of(found))})
     assert sound(store)
 
 
@@ -253,9 +256,9 @@ def test_holes_are_content_and_take_no_room(
             file.write(data)
             file.truncate(max(end, at + len(data)))
     room, data = (out / "file").stat().st_blocks, (out / "file").read_bytes()
-    root = store.capture(str(out), unlimited)
-    assert store.tree(root) == Tree.of({"file": File(Digest.of(data))})
-    kept = Path(store.path(root), "file")
+    root = store.capturer.capture(str(out), unlimited)
+    assert store.trees.tree(root) == Tree.of({"file": File(Digest.of(data))})
+    kept = Path(store.mountable.path(root), "file")
     assert kept.read_bytes() == data
     assert kept.stat().st_blocks * 512 <= room * 512 + PIECE
 
@@ -294,8 +297,8 @@ def test_an_output_may_be_as_deep_as_a_path_may_be_long(
 ) -> None:
     nest(tmp_path / "out", depth)
     with few_files(100):
-        root = store.capture(str(tmp_path / "out"), unlimited)
-    paths = [path for path, _ in store.tree(root).walk()]
+        root = store.capturer.capture(str(tmp_path / "out"), unlimited)
+    paths = [path for path, _ in store.trees.tree(root).walk()]
     assert "d/" * depth + "f" in paths
     assert len(paths) == 1 + (depth + 99) // 100
     assert sound(store)
@@ -304,7 +307,7 @@ def test_an_output_may_be_as_deep_as_a_path_may_be_long(
 def test_an_output_that_is_deeper_is_refused(store: LocalStore, tmp_path: Path) -> None:
     nest(tmp_path / "out", 3000)
     with few_files(100), pytest.raises(VerificationError, match="longer than 2048 bytes"):
-        store.capture(str(tmp_path / "out"), unlimited)
+        store.capturer.capture(str(tmp_path / "out"), unlimited)
     assert not list(Path(store.layout.tmp).iterdir())
 
 
@@ -325,7 +328,7 @@ def test_a_folder_that_is_moved_while_it_is_read_leads_nowhere_else(
             (tmp_path / "out/a").rename(tmp_path / "secret/a")
 
     with pytest.raises(VerificationError, match="somebody moved a folder"):
-        store.capture(str(tmp_path / "out"), move)
+        store.capturer.capture(str(tmp_path / "out"), move)
 
 
 # ---- it can be ended, and has limits
@@ -335,7 +338,7 @@ def test_everything_is_counted(store: LocalStore, tmp_path: Path) -> None:
     out = output(tmp_path)
     (out / "large").write_bytes(b"x" * (3 * PIECE + 1))
     seen: list[tuple[int, int]] = []
-    store.capture(str(out), lambda *count: seen.append(count))
+    store.capturer.capture(str(out), lambda *count: seen.append(count))
     assert sum(entries for entries, _ in seen) == 10
     assert sum(size for _, size in seen) == 3 * PIECE + 1 + len(b"text#!no")
     assert max(size for _, size in seen) <= PIECE
@@ -364,7 +367,7 @@ def test_taking_ends_wherever_nobody_wants_it_any_more(
                 raise Ended
 
         try:
-            store.capture(str(out), end)
+            store.capturer.capture(str(out), end)
         except Ended:
             assert not list(Path(store.layout.tmp).iterdir())
         else:

@@ -29,7 +29,7 @@ def store_at(folder: Path) -> LocalStore:
 
 
 def fetched(store: LocalStore, files: Mapping[str, bytes], pieces: int = 1) -> Digest:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         for path, data in files.items():
             cut = len(data) // pieces
             chunks = [data] if pieces == 1 else [data[:cut], data[cut:]]
@@ -52,7 +52,7 @@ def known_before(store: LocalStore) -> Digest:
 
 def hard_linked(store: LocalStore) -> Digest:
     """As an archive says it, with hard links."""
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         seen: dict[tuple[bytes, bool], str] = {}
         for path, data in FILES.items():
             executable = path.startswith("bin/")
@@ -77,21 +77,21 @@ def captured(store: LocalStore) -> Digest:
             path.write_bytes(data)
             path.chmod(0o755 if executable else 0o644)
             seen[data, executable] = path
-    return store.capture(str(folder), lambda *_: None)
+    return store.capturer.capture(str(folder), lambda *_: None)
 
 
 def merged(store: LocalStore) -> Digest:
     """Parts of which each has every content once."""
     one = fetched(store, {"a": SMALL, "b": b"", "large": LARGE, "bin/a": SMALL, "bin/l": LARGE})
-    return store.merge([("x", one), ("y", one), ("z/x", one)])
+    return store.trees.merge([("x", one), ("y", one), ("z/x", one)])
 
 
 def collected_and_made_again(store: LocalStore) -> Digest:
     root = whole(store)
-    tree, path = store.tree(root), store.path(root)
+    tree, path = store.trees.tree(root), store.mountable.path(root)
     os.unlink(f"{path}.tree")
     shutil.rmtree(path)
-    store.assemble(tree)
+    store.trees.assemble(tree)
     return root
 
 
@@ -101,9 +101,9 @@ WAYS: list[Callable[[LocalStore], Digest]] = [
 
 
 def files(store: LocalStore, root: Digest) -> Iterator[tuple[Path, File]]:
-    for path, node in store.tree(root).walk():
+    for path, node in store.trees.tree(root).walk():
         if isinstance(node, File):
-            yield Path(store.path(root), path), node
+            yield Path(store.mountable.path(root), path), node
 
 
 def wrong(store: LocalStore) -> list[Finding]:
@@ -140,13 +140,13 @@ def test_whatever_is_written_in_whatever_order(
     tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[int, bool, bool]]
 ) -> None:
     store = store_at(tmp_path_factory.mktemp("drawn"))
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         for number, (content, executable, is_whole) in enumerate(drawn):
             data = SMALL * content
             chunks = [data] if is_whole else [data[:3], data[3:]]
             writer.file(f"d{number % 2}/{number}", chunks, executable=executable)
         one = writer.commit()
-    both = store.merge([("p", one), ("q", one)])
+    both = store.trees.merge([("p", one), ("q", one)])
     for root in (one, both):
         inodes = [path.stat().st_ino for path, _ in files(store, root)]
         assert len(inodes) == len(set(inodes))
@@ -159,7 +159,7 @@ def test_verification_names_one_file_with_two_paths_and_repair_drops_the_tree(
     """As a program leaves it that makes hard links of equal files."""
     store = store_at(tmp_path)
     root = whole(store)
-    top = Path(store.path(root))
+    top = Path(store.mountable.path(root))
     (top / "d/a").unlink()
     os.link(top / "a", top / "d/a")
     (found,) = wrong(store)
@@ -175,10 +175,10 @@ def test_verification_names_one_file_with_two_paths_and_repair_drops_the_tree(
 def test_a_damaged_blob_is_not_copied(tmp_path: Path) -> None:
     store = store_at(tmp_path)
     one = fetched(store, {"a": LARGE})
-    path = Path(store.path(one), "a")
+    path = Path(store.mountable.path(one), "a")
     path.chmod(0o644)
     path.write_bytes(b"other" + LARGE[5:])
     path.chmod(0o444)
     os.utime(path, (315_532_800, 315_532_800))
     with pytest.raises(Exception, match="a blob of the store is damaged"):
-        store.merge([("x", one), ("y", one)])
+        store.trees.merge([("x", one), ("y", one)])

@@ -40,7 +40,7 @@ def filled(tmp_path: Path) -> LocalStore:
     hold(store, tmp_path / "one", one)
     built(store, "two")
     built(store, "three", accelerated=True)
-    store.record_failure("f" * 64, store.write(b"log of a failure"))
+    store.failure_logs.record_failure("f" * 64, store.cas.write(b"log of a failure"))
     for kind, key in (("realisations", one.derivation), ("ac", str(one.action))):
         os.utime(store.layout.record(kind, key, accelerated=False), (1, 1))
     return store
@@ -166,7 +166,7 @@ def other_bytes(store: LocalStore) -> Path:
     """A mark that means the same, with a field more than is written; its bytes are a blob."""
     _, _, mark = files(store, "trees/*/*.tree")
     more = mark.read_bytes() + b"\x7a\x00"
-    store.write(more)
+    store.cas.write(more)
     rewritten(mark, more)
     return mark
 
@@ -203,5 +203,5 @@ def test_a_failure_that_a_crash_left_empty_is_none(tmp_path: Path) -> None:
     store = filled(tmp_path)
     (failure,) = files(store, "failed/*/*")
     rewritten(failure, bytes(81))
-    assert store.failed("f" * 64) is None
+    assert store.failure_logs.failed("f" * 64) is None
     assert collected(store)

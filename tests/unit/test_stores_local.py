@@ -23,14 +23,14 @@ def store(tmp_path: Path) -> LocalStore:
 
 
 def add(store: LocalStore) -> tuple[Digest, Path]:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.directory("empty")
         writer.file("d/plain", [b"text"])
         writer.file("d/run", [b"text"], executable=True)
         writer.file("d/tool", [b"tool", b" in", b" pieces"], executable=True)
         writer.symlink("link", "d/plain")
         root = writer.commit()
-    return root, Path(store.path(root))
+    return root, Path(store.mountable.path(root))
 
 
 def mode(path: Path) -> str:
@@ -49,7 +49,7 @@ def test_the_layout_of_a_tree(store: LocalStore) -> None:
     assert (top / "d/run").samefile(blob(store, b"text", "exec"))
     assert not blob(store, b"text").samefile(blob(store, b"text", "exec"))
     assert (top / "link").readlink() == Path("d/plain")
-    message = store.tree(root).encode()
+    message = store.trees.tree(root).encode()
     assert Path(f"{top}.tree").samefile(blob(store, message))
     assert Path(f"{top}.tree").read_bytes() == message
     assert not list(Path(store.layout.tmp).iterdir())
@@ -64,26 +64,26 @@ def test_an_executable_that_nobody_reads_is_stored_once(store: LocalStore) -> No
 def test_an_executable_has_both_names_whichever_a_killed_run_made(
     store: LocalStore, lost: tuple[str, ...]
 ) -> None:
-    Path(store.path(executable_alone(store)) + ".tree").unlink()
+    Path(store.mountable.path(executable_alone(store)) + ".tree").unlink()
     for folder in lost:
         blob(store, b"tool", folder).unlink()
-    top = Path(store.path(executable_alone(store)))
+    top = Path(store.mountable.path(executable_alone(store)))
     assert blob(store, b"tool").read_bytes() == b"tool"
     assert (top / "tool").samefile(blob(store, b"tool", "exec"))
     assert mode(top / "tool") == "555"
 
 
 def executable_alone(store: LocalStore) -> Digest:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.file("tool", [b"tool"], executable=True)
         return writer.commit()
 
 
 def test_a_plain_file_gets_its_own_blob_when_the_executable_came_first(store: LocalStore) -> None:
     _, top = add(store)
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.file("data", [b"tool in pieces"])
-        plain = Path(store.path(writer.commit()))
+        plain = Path(store.mountable.path(writer.commit()))
     assert mode(plain / "data") == "444"
     assert (plain / "data").samefile(blob(store, b"tool in pieces"))
     assert (top / "d/tool").samefile(blob(store, b"tool in pieces", "exec"))
@@ -95,7 +95,7 @@ def test_modes_and_times_are_the_same_everywhere(tmp_path: Path, umask: int) -> 
     try:
         store = LocalStore(str(tmp_path / "store"), durable=False)
         root, top = add(store)
-        merged = Path(store.path(store.merge([("a/b", root)])))
+        merged = Path(store.mountable.path(store.trees.merge([("a/b", root)])))
     finally:
         os.umask(before)
     for above in (top, merged / "a/b"):
@@ -104,19 +104,19 @@ def test_modes_and_times_are_the_same_everywhere(tmp_path: Path, umask: int) -> 
         assert mode(above / "d/run") == mode(above / "d/tool") == "555"
     for path in (top, *top.rglob("*"), merged, *merged.rglob("*")):
         assert path.lstat().st_mtime_ns == EPOCH_NS, path
-    assert mode(blob(store, store.tree(root).encode())) == "444"
+    assert mode(blob(store, store.trees.tree(root).encode())) == "444"
     for path in (tmp_path / "store", *(tmp_path / "store").rglob("*")):
         assert not path.stat().st_mode & 0o022, path  # nobody else can put anything there
 
 
 def test_one_content_is_stored_once(store: LocalStore) -> None:
     _, top = add(store)
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.file("again", [b"text"])
-        other = Path(store.path(writer.commit()))
-    with store.new_tree() as writer:
+        other = Path(store.mountable.path(writer.commit()))
+    with store.trees.new_tree() as writer:
         writer.file("in-pieces", [b"te", b"xt"])
-        third = Path(store.path(writer.commit()))
+        third = Path(store.mountable.path(writer.commit()))
     assert (other / "again").samefile(top / "d/plain")
     assert (third / "in-pieces").samefile(top / "d/plain")
 
@@ -125,30 +125,30 @@ def test_a_blob_that_another_process_named_is_made_durable_too(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever writes it again may rely on its name: the first may not have synced it yet."""
-    blob = store.write(b"named, and not synced")  # as this store syncs nothing
+    blob = store.cas.write(b"named, and not synced")  # as this store syncs nothing
     synced: set[int] = set()
     monkeypatch.setattr(os, "fsync", lambda fd: synced.add(os.fstat(fd).st_ino))
-    LocalStore(store.layout.root).write(b"named, and not synced")
+    LocalStore(store.layout.root).cas.write(b"named, and not synced")
     assert os.stat(os.path.dirname(store.layout.blob(blob.hash))).st_ino in synced
 
 
 def test_a_damaged_blob_is_not_read(store: LocalStore) -> None:
-    digest = store.write(b"text")
+    digest = store.cas.write(b"text")
     path = blob(store, b"text")
     path.chmod(0o644)
     path.write_bytes(b"tExt")
     with pytest.raises(VerificationError, match="damaged") as caught:
-        store.read(digest)
+        store.cas.read(digest)
     assert str(caught.value.where) == str(path)
 
 
 def test_a_damaged_tree_message_is_not_read(store: LocalStore) -> None:
     root, top = add(store)
-    other = store.merge([("x", root)])
-    shutil.copy(store.path(other) + ".tree", str(top) + ".new")
+    other = store.trees.merge([("x", root)])
+    shutil.copy(store.mountable.path(other) + ".tree", str(top) + ".new")
     os.replace(str(top) + ".new", str(top) + ".tree")
     with pytest.raises(VerificationError):
-        store.tree(root)
+        store.trees.tree(root)
 
 
 def test_a_blob_cut_short_is_replaced_when_its_content_comes_again(store: LocalStore) -> None:
@@ -156,10 +156,10 @@ def test_a_blob_cut_short_is_replaced_when_its_content_comes_again(store: LocalS
     path = blob(store, b"text")
     path.unlink()
     path.write_bytes(b"te")
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.file("new", [b"text"])
         writer.file("pieces", [b"te", b"xt"])
-        top = Path(store.path(writer.commit()))
+        top = Path(store.mountable.path(writer.commit()))
     assert (top / "new").read_bytes() == (top / "pieces").read_bytes() == b"text"
     assert path.read_bytes() == b"text"
 
@@ -168,9 +168,9 @@ def test_a_folder_without_mark_is_replaced(store: LocalStore) -> None:
     root, top = add(store)
     Path(f"{top}.tree").unlink()
     (top / "d/plain").unlink()
-    assert not store.has_tree(root)
+    assert not store.trees.has_tree(root)
     add(store)
-    assert store.has_tree(root)
+    assert store.trees.has_tree(root)
     assert (top / "d/plain").read_bytes() == b"text"
     assert not list(Path(store.layout.tmp).iterdir())
 
@@ -179,16 +179,16 @@ def test_merging_without_a_blob_names_it(store: LocalStore) -> None:
     root, _ = add(store)
     blob(store, b"text").unlink()
     with pytest.raises(StoreError, match="d/plain") as caught:
-        store.merge([("x", root)])
+        store.trees.merge([("x", root)])
     assert str(caught.value.where) == str(blob(store, b"text"))
     assert not list(Path(store.layout.tmp).iterdir())
 
 
 def test_a_tree_is_assembled_from_blobs_in_either_mode(store: LocalStore) -> None:
-    plain, tool = store.write(b"plain"), store.write(b"tool")
+    plain, tool = store.cas.write(b"plain"), store.cas.write(b"tool")
     tree = Tree.of({"run": File(tool, executable=True), "d": {"data": File(plain)}})
-    store.assemble(tree)
-    top = Path(store.path(tree.root))
+    store.trees.assemble(tree)
+    top = Path(store.mountable.path(tree.root))
     assert mode(top / "run") == "555"
     assert (top / "run").samefile(blob(store, b"tool", "exec"))
     assert (top / "d/data").samefile(blob(store, b"plain"))
@@ -204,18 +204,18 @@ def test_a_blob_may_have_more_names_than_the_disk_allows(store: LocalStore, tmp_
     (tmp_path / "links").mkdir()
     for number in range(limit - path.stat().st_nlink):
         os.link(path, tmp_path / "links" / str(number))
-    merged = Path(store.path(store.merge([("x", root)])))
+    merged = Path(store.mountable.path(store.trees.merge([("x", root)])))
     assert (merged / "x/d/plain").read_bytes() == b"text"
     assert (merged / "x/d/plain").samefile(path)
     assert not path.samefile(top / "d/plain")
 
     (tmp_path / "links/0").rename(path)
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.file("whole", [b"text"])
-        other = Path(store.path(writer.commit()))
-    with store.new_tree() as writer:
+        other = Path(store.mountable.path(writer.commit()))
+    with store.trees.new_tree() as writer:
         writer.file("pieces", [b"te", b"xt"])
-        third = Path(store.path(writer.commit()))
+        third = Path(store.mountable.path(writer.commit()))
     assert (other / "whole").samefile(top / "d/plain"), "the last link that it can have"
     assert (third / "pieces").samefile(path)
     assert not path.samefile(top / "d/plain")
@@ -233,8 +233,8 @@ def test_a_store_moves_with_its_folder(store: LocalStore, tmp_path: Path) -> Non
     root, _ = add(store)
     Path(store.layout.root).rename(tmp_path / "moved")
     moved = LocalStore(str(tmp_path / "moved"))
-    assert moved.has_tree(root)
-    assert Path(moved.path(root), "link").read_bytes() == b"text"
+    assert moved.trees.has_tree(root)
+    assert Path(moved.mountable.path(root), "link").read_bytes() == b"text"
 
 
 def test_removing_follows_no_symlink_and_goes_any_depth(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_removing_follows_no_symlink_and_goes_any_depth(tmp_path: Path) -> None:
 def test_exclusive_waits_for_nobody(store: LocalStore) -> None:
     other = LocalStore(store.layout.root, durable=False)
     busy = pytest.raises(StoreError, match="another rvbuild is using the store")
-    with store.shared(), store.shared(), busy, other.exclusive():
+    with store.locks.shared(), store.locks.shared(), busy, other.locks.exclusive():
         pytest.fail("two in the store at once")
-    with other.exclusive():
+    with other.locks.exclusive():
         pass

@@ -23,7 +23,7 @@ Place = Callable[[LocalStore], Path]
 
 
 def in_tree(name: str) -> Place:
-    return lambda store: Path(store.path(built(store, "one").output), name)
+    return lambda store: Path(store.mountable.path(built(store, "one").output), name)
 
 
 def folder(name: str) -> Place:
@@ -102,7 +102,7 @@ def test_a_mode_is_named_and_given_back(
     assert str(path) in {each.path for each in done}
     assert findings(store) == {}
     assert stat.S_IMODE(path.stat().st_mode) == right
-    assert len(store.roots()) == 1
+    assert len(store.roots.roots()) == 1
 
 
 def test_a_umask_is_no_damage(tmp_path: Path) -> None:

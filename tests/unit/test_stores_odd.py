@@ -41,7 +41,7 @@ def filled(tmp_path: Path) -> LocalStore:
     store = LocalStore(str(tmp_path / "store"), durable=False)
     hold(store, tmp_path / "one", built(store, "one"))
     built(store, "two", accelerated=True)
-    store.record_failure("f" * 64, store.write(b"log of a failure"))
+    store.failure_logs.record_failure("f" * 64, store.cas.write(b"log of a failure"))
     Memo(store.layout.root, ["question"]).keep("answer", [], [], [])
     for folder in ("accelerators/go", "damaged/earlier", "tmp/left"):
         Path(store.layout.root, folder).mkdir(parents=True)
@@ -56,7 +56,7 @@ def place(store: LocalStore, what: str, depth: str) -> Path:
         return root / what
     if depth == "shard":
         return min((root / what).iterdir())
-    tree = Path(store.path(built(store, "one").output))
+    tree = Path(store.mountable.path(built(store, "one").output))
     of_tree = {
         "tree folder": tree,
         "folder in a tree": tree / "bin",
@@ -166,20 +166,20 @@ def use(root: str, tmp_path: Path) -> None:
         lambda store: built(store, "one"),
         lambda store: built(store, "two", accelerated=True),
         lambda store: built(store, "new"),
-        lambda store: store.merge([("a", built(store, "one").output)]),
+        lambda store: store.trees.merge([("a", built(store, "one").output)]),
         lambda store: hold(store, tmp_path / "one", built(store, "one")),
-        lambda store: store.realisation(Digest.of(b"two").hash),
-        lambda store: store.failed("f" * 64),
-        lambda store: store.record_failure("f" * 64, Digest.of(b"log")),
-        lambda store: store.forget_failure("f" * 64),
-        lambda store: store.refuse_changed(built(store, "one").output),
-        lambda store: store.roots(),
+        lambda store: store.realisations.realisation(Digest.of(b"two").hash),
+        lambda store: store.failure_logs.failed("f" * 64),
+        lambda store: store.failure_logs.record_failure("f" * 64, Digest.of(b"log")),
+        lambda store: store.failure_logs.forget_failure("f" * 64),
+        lambda store: store.mountable.refuse_changed(built(store, "one").output),
+        lambda store: store.roots.roots(),
     ]
     errors = []
     for part in parts:
         try:
             store = LocalStore(root, durable=False)
-            with store.shared(), store.lock("x"):
+            with store.locks.shared(), store.locks.lock("x"):
                 part(store)
         except RvbuildError as error:
             errors.append(error)

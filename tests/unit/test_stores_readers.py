@@ -19,7 +19,7 @@ from rvbuild.stores.verify import verify
 
 
 def tree(store: LocalStore, text: str) -> Digest:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.file("text", [text.encode()])
         writer.file("bin/tool", [b"#!/bin/sh\n", text.encode()], executable=True)
         return writer.commit()
@@ -40,8 +40,8 @@ class Made:
     @classmethod
     def of(cls, store: LocalStore) -> Made:
         def found(name: str, output: Digest, *inputs: Digest) -> Realisation:
-            made = Realisation(key=store.write(key_of(name)), output=output, inputs=inputs)
-            store.register(made)
+            made = Realisation(key=store.cas.write(key_of(name)), output=output, inputs=inputs)
+            store.realisations.register(made)
             return made
 
         def step(name: str, *inputs: Digest) -> Realisation:
@@ -49,7 +49,7 @@ class Made:
 
         src, other_src = (found(name, tree(store, name)) for name in ("src", "other-src"))
         lib, other = step("lib", src.output), step("other", other_src.output)
-        both = found("both", store.merge([("a", lib.output)]), lib.output)
+        both = found("both", store.trees.merge([("a", lib.output)]), lib.output)
         return cls(store, src, lib, both, step("app", both.output), other_src, other)
 
     def repaired(self) -> dict[str, Repair]:
@@ -65,7 +65,7 @@ class Made:
         return self.store.layout.record(kind, key, accelerated=False)
 
     def stays(self, made: Realisation) -> bool:
-        return self.store.realisation(made.derivation) == made
+        return self.store.realisations.realisation(made.derivation) == made
 
     def has_outcome(self, made: Realisation) -> bool:
         return Path(self.path(made, "ac")).exists()
@@ -107,13 +107,13 @@ def test_what_is_no_file_in_the_place_of_a_record_is_set_aside(
 ) -> None:
     made = Made.of(store)
     which: Realisation = getattr(made, of)
-    place = Path(store.path(which.output) + MARK)
+    place = Path(store.mountable.path(which.output) + MARK)
     if record != "mark":
         place = Path(made.path(which, record))
     place.unlink(missing_ok=True)  # a source has no outcome
     place.parent.mkdir(parents=True, exist_ok=True)
     kind(place)
-    poisoned(Path(store.path(made.other_src.output), "text"))
+    poisoned(Path(store.mountable.path(made.other_src.output), "text"))
     made.repaired()
     assert not os.path.lexists(place)
     assert not made.stays(made.other), "its source was damaged"
@@ -125,13 +125,13 @@ def test_what_read_a_damaged_tree_goes_and_nothing_else(
     store: LocalStore, harm: Callable[[Path], None], name: str
 ) -> None:
     made = Made.of(store)
-    harm(Path(store.path(made.src.output), name))
+    harm(Path(store.mountable.path(made.src.output), name))
     done = made.repaired()
     for gone in (made.lib, made.both, made.app):
         assert not made.stays(gone)
         assert done[made.path(gone)].done == "set aside"
-    assert store.path(made.src.output) in done[made.path(made.lib)].problem
-    assert store.path(made.lib.output) in done[made.path(made.both)].problem
+    assert store.mountable.path(made.src.output) in done[made.path(made.lib)].problem
+    assert store.mountable.path(made.lib.output) in done[made.path(made.both)].problem
     assert not made.has_outcome(made.lib)
     assert made.has_outcome(made.app), "it is true of its inputs by content"
     for stays in (made.other_src, made.other):
@@ -141,7 +141,7 @@ def test_what_read_a_damaged_tree_goes_and_nothing_else(
 
 def test_a_mended_mode_or_name_costs_no_result(store: LocalStore) -> None:
     made = Made.of(store)
-    Path(store.path(made.src.output), "text").chmod(0o600)
+    Path(store.mountable.path(made.src.output), "text").chmod(0o600)
     Path(store.layout.blob(Digest.of(b"#!/bin/sh\nsrc").hash)).unlink()
     assert {each.done for each in made.repaired().values()} == {"mended"}
     assert all(map(made.stays, (made.lib, made.both, made.app, made.other)))
@@ -150,7 +150,7 @@ def test_a_mended_mode_or_name_costs_no_result(store: LocalStore) -> None:
 def test_an_outcome_that_no_realisation_names_goes(store: LocalStore) -> None:
     made = Made.of(store)
     Path(made.path(made.other)).unlink()
-    poisoned(Path(store.path(made.src.output), "text"))
+    poisoned(Path(store.mountable.path(made.src.output), "text"))
     assert made.path(made.other, "ac") in made.repaired()
 
 
@@ -162,9 +162,9 @@ def test_roots_memos_and_compile_caches_go_too(store: LocalStore, tmp_path: Path
     for path in ("memo/m", "accelerators/go/ab/object"):
         (root / path).parent.mkdir(parents=True)
         (root / path).write_bytes(b"x")
-    poisoned(Path(store.path(made.src.output), "text"))
+    poisoned(Path(store.mountable.path(made.src.output), "text"))
     done = made.repaired()
-    assert [held.name for held in store.roots()] == ["other"]
+    assert [held.name for held in store.roots.roots()] == ["other"]
     assert not list((root / "memo").iterdir())
     assert not list((root / "accelerators").iterdir())
     assert done[str(root / "accelerators/go")].done == "dropped"
@@ -173,7 +173,7 @@ def test_roots_memos_and_compile_caches_go_too(store: LocalStore, tmp_path: Path
 def test_a_repair_that_is_killed_between_forgets_no_reader(store: LocalStore) -> None:
     """Wherever it ends, the tree is still there to be told of, or nothing of its readers is."""
     made = Made.of(store)
-    poisoned(Path(store.path(made.src.output), "text"))
+    poisoned(Path(store.mountable.path(made.src.output), "text"))
     for count in range(20):
 
         def end(_: Repair, left: list[int] = [count]) -> None:  # noqa: B006 - one a round
@@ -184,6 +184,6 @@ def test_a_repair_that_is_killed_between_forgets_no_reader(store: LocalStore) ->
         try:
             repair(store, end)
         except KeyboardInterrupt:
-            assert store.has_tree(made.src.output) or not made.stays(made.lib)
+            assert store.trees.has_tree(made.src.output) or not made.stays(made.lib)
     made.repaired()
     assert not any(map(made.stays, (made.lib, made.both, made.app)))

@@ -39,7 +39,7 @@ RECORDS = ("realisations/*/*", "ac/*/*", "failed/*/*", "roots/*")
 def filled(store: LocalStore, tmp_path: Path) -> Realisation:
     made = built(store, "one")
     hold(store, tmp_path / "one", made)
-    store.record_failure("f" * 64, store.write(b"log of a failure"))
+    store.failure_logs.record_failure("f" * 64, store.cas.write(b"log of a failure"))
     return made
 
 
@@ -59,11 +59,11 @@ def test_a_newer_record_counts_as_missing(store: LocalStore, tmp_path: Path, pat
     made = filled(store, tmp_path)
     rewritten(one(store, pattern), 2)
     kind = pattern.partition("/")[0]
-    assert (store.realisation(made.derivation) is None) == (kind == "realisations")
-    assert (store.failed("f" * 64) is None) == (kind == "failed")
+    assert (store.realisations.realisation(made.derivation) is None) == (kind == "realisations")
+    assert (store.failure_logs.failed("f" * 64) is None) == (kind == "failed")
     (action,) = (path.name for path in Path(store.layout.root, "ac").glob("*/*"))
     digest = evolve(made.key, hash=action)
-    assert (store.outcome(digest, accelerated=False) is None) == (kind == "ac")
+    assert (store.action_cache.outcome(digest, accelerated=False) is None) == (kind == "ac")
 
 
 @pytest.mark.parametrize("pattern", RECORDS)
@@ -84,7 +84,7 @@ def test_nobody_judges_what_only_a_newer_record_knows(
         str(path),
         True,
     )
-    Path(store.path(free.output), "doc").chmod(0o600)
+    Path(store.mountable.path(free.output), "doc").chmod(0o600)
     with pytest.raises(NewerRecord) as refused:
         repair(store, lambda done: pytest.fail(str(done)))
     assert refused.value.where == str(path)
@@ -98,7 +98,7 @@ def test_more_in_a_record_is_no_damage(store: LocalStore, tmp_path: Path, patter
     path = one(store, pattern)
     rewritten(path, 1, reproduced=["elsewhere"])
     assert findings(store) == []
-    assert store.realisation(made.derivation) == made
+    assert store.realisations.realisation(made.derivation) == made
     assert collect(store, keep_days=1).results == 0
     assert path.exists()
 
@@ -110,7 +110,7 @@ def test_what_a_root_says_more_stays_when_it_is_written_again(
     path = one(store, "roots/*")
     rewritten(path, 1, until="2030")
     other = built(store, "two")
-    store.add_root("one", other.derivation, str(tmp_path / "one"))
+    store.roots.add_root("one", other.derivation, str(tmp_path / "one"))
     body = json.loads(path.read_bytes())["body"]
     assert (body["until"], body["derivation"]) == ("2030", other.derivation)
     assert made.derivation != other.derivation
@@ -118,7 +118,7 @@ def test_what_a_root_says_more_stays_when_it_is_written_again(
 
 def by(store: LocalStore, made: Realisation, builder: str) -> Realisation:
     other = evolve(made, builder=builder, milliseconds=len(builder))
-    store.register(other)
+    store.realisations.register(other)
     return other
 
 
@@ -134,7 +134,7 @@ def test_realisations_of_several_builders(store: LocalStore, tmp_path: Path) -> 
     collect(store, keep_days=-1)
     (folder / made.derivation).unlink()
     assert findings(store) == [], "others have a realisation of what the root names"
-    assert store.realisation(made.derivation) == others[0]
+    assert store.realisations.realisation(made.derivation) == others[0]
     (tmp_path / "one").unlink()
     collect(store, keep_days=-1)
     assert not list(folder.iterdir())
@@ -160,4 +160,4 @@ def test_a_derivation_whose_bytes_are_gone(store: LocalStore) -> None:
         collect(store, keep_days=1)
     repair(store, lambda _: None)
     assert findings(store) == []
-    assert store.realisation(made.derivation) is None
+    assert store.realisations.realisation(made.derivation) is None

@@ -61,7 +61,7 @@ def changed(path: Path, text: bytes) -> None:
 
 
 def file_of(store: LocalStore, realisation: Realisation, name: str) -> Path:
-    return Path(store.path(realisation.output), name)
+    return Path(store.mountable.path(realisation.output), name)
 
 
 def test_a_sound_store_is_left_alone(store: LocalStore, tmp_path: Path) -> None:
@@ -103,18 +103,18 @@ def test_all_that_shares_the_damage_goes_and_nothing_else(
 ) -> None:
     """A blob is one file with the files of every tree that has it."""
     one, two = built(store, "one"), built(store, "two")
-    both = store.merge([("a", one.output), ("b", two.output)])
-    store.register(Realisation(key=store.write(b"both"), output=both))
+    both = store.trees.merge([("a", one.output), ("b", two.output)])
+    store.realisations.register(Realisation(key=store.cas.write(b"both"), output=both))
     hold(store, tmp_path / "one", one)
     changed(file_of(store, one, "doc"), b"my own words")
     done = repaired(store)
-    assert not store.has_tree(one.output)
-    assert not store.has_tree(both)
-    assert store.realisation(one.derivation) is None
-    assert store.realisation(Digest.of(b"both").hash) is None
-    assert store.roots() == ()
-    assert store.has_tree(two.output)
-    assert store.realisation(two.derivation) == two
+    assert not store.trees.has_tree(one.output)
+    assert not store.trees.has_tree(both)
+    assert store.realisations.realisation(one.derivation) is None
+    assert store.realisations.realisation(Digest.of(b"both").hash) is None
+    assert store.roots.roots() == ()
+    assert store.trees.has_tree(two.output)
+    assert store.realisations.realisation(two.derivation) == two
     kept = [Path(each.kept) for each in done if each.done == "set aside"]
     mine = [path for path in kept if path.read_bytes() == b"my own words"]
     assert len(mine) == 3, "the blob, and its place in both trees"
@@ -133,7 +133,7 @@ def test_what_is_not_of_a_tree_is_kept_too(store: LocalStore) -> None:
     kept = {Path(each.kept).name: each for each in done if each.done == "set aside"}
     assert Path(kept["mine"].kept, "words").read_bytes() == b"mine"
     assert Path(kept["link"].kept).read_bytes() == b"no link"
-    assert not store.has_tree(one.output)
+    assert not store.trees.has_tree(one.output)
 
 
 def test_a_mode_or_a_name_is_given_back_and_nothing_dropped(store: LocalStore) -> None:
@@ -141,7 +141,7 @@ def test_a_mode_or_a_name_is_given_back_and_nothing_dropped(store: LocalStore) -
     file_of(store, one, "doc").chmod(0o600)
     file_of(store, one, "bin/run").chmod(0o755)
     blob = Path(store.layout.blob(Digest.of(b"in every tree").hash))
-    message = Path(store.layout.blob(Digest.of(store.tree(one.output).encode()).hash))
+    message = Path(store.layout.blob(Digest.of(store.trees.tree(one.output).encode()).hash))
     run = Path(store.layout.blob(Digest.of(b"one").hash))
     for path in (blob, message, run):
         path.unlink()
@@ -150,8 +150,8 @@ def test_a_mode_or_a_name_is_given_back_and_nothing_dropped(store: LocalStore) -
     assert blob.samefile(file_of(store, one, "shared"))
     assert run.samefile(file_of(store, one, "bin/run"))
     assert message.exists()
-    assert store.realisation(one.derivation) == one
-    store.refuse_changed(one.output)
+    assert store.realisations.realisation(one.derivation) == one
+    store.mountable.refuse_changed(one.output)
 
 
 def test_an_executable_blob_without_its_plain_name_is_found(store: LocalStore) -> None:
@@ -168,11 +168,11 @@ def gone_file(store: LocalStore, one: Realisation) -> None:
 
 
 def gone_folder(store: LocalStore, one: Realisation) -> None:
-    shutil.rmtree(store.path(one.output))
+    shutil.rmtree(store.mountable.path(one.output))
 
 
 def gone_mark(store: LocalStore, one: Realisation) -> None:
-    Path(f"{store.path(one.output)}.tree").unlink()
+    Path(f"{store.mountable.path(one.output)}.tree").unlink()
 
 
 def gone_log(store: LocalStore, _: Realisation) -> None:
@@ -191,8 +191,8 @@ def test_what_lacks_something_is_dropped(
     hold(store, tmp_path / "one", one)
     lose(store, one)
     assert repaired(store)
-    assert store.realisation(one.derivation) is None
-    assert store.realisation(two.derivation) == two
+    assert store.realisations.realisation(one.derivation) is None
+    assert store.realisations.realisation(two.derivation) == two
     assert built(store, "one") == one
     sound(store)
 
@@ -201,7 +201,7 @@ def twins(store: LocalStore) -> tuple[Digest, Digest]:
     """Two trees with the same bytes, executable in the first and plain in the second."""
     roots = []
     for executable in (True, False):
-        with store.new_tree() as writer:
+        with store.trees.new_tree() as writer:
             writer.file("it", [b"the same"], executable=executable)
             roots.append(writer.commit())
     return roots[0], roots[1]
@@ -211,17 +211,17 @@ def twins(store: LocalStore) -> tuple[Digest, Digest]:
 def test_one_file_that_is_to_have_two_modes_gets_one(store: LocalStore, wrong: int) -> None:
     """A person linked one tree's file over the other's: only the tree with the link goes."""
     roots = twins(store)
-    files = [Path(store.path(root), "it") for root in roots]
+    files = [Path(store.mountable.path(root), "it") for root in roots]
     files[wrong].unlink()
     files[wrong].hardlink_to(files[1 - wrong])
     mine = files[wrong].with_name("mine")
     mine.write_bytes(b"mine")
     done = repaired(store)
-    assert [store.has_tree(root) for root in roots] == [wrong != 0, wrong != 1]
+    assert [store.trees.has_tree(root) for root in roots] == [wrong != 0, wrong != 1]
     (kept,) = (each.kept for each in done if each.path == str(mine))
     assert Path(kept).read_bytes() == b"mine"
     blob = Digest.of(b"the same")
-    assert store.read(blob) == b"the same"
+    assert store.cas.read(blob) == b"the same"
     assert twins(store) == roots
     sound(store)
     assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o555, 0o444]
@@ -242,19 +242,19 @@ def test_repair_and_collection_stay_inside_the_store(
     one = built(store, "one")
     hold(store, tmp_path / "one", one)
     elsewhere = tmp_path / "elsewhere"
-    os.rename(store.path(one.output), elsewhere)
+    os.rename(store.mountable.path(one.output), elsewhere)
     (elsewhere / "mine").write_bytes(b"mine")
     (elsewhere / "doc").unlink()
-    Path(store.path(one.output)).symlink_to(elsewhere)
+    Path(store.mountable.path(one.output)).symlink_to(elsewhere)
     before = sorted(elsewhere.rglob("*"))
     if damage_mark:
-        changed(Path(f"{store.path(one.output)}.tree"), b"\xff")
+        changed(Path(f"{store.mountable.path(one.output)}.tree"), b"\xff")
     assert repaired(store)
     assert sorted(elsewhere.rglob("*")) == before
-    assert not store.has_tree(one.output)
+    assert not store.trees.has_tree(one.output)
     two = built(store, "two")
-    os.rename(store.path(two.output), tmp_path / "two")
-    Path(store.path(two.output)).symlink_to(tmp_path / "two")
+    os.rename(store.mountable.path(two.output), tmp_path / "two")
+    Path(store.mountable.path(two.output)).symlink_to(tmp_path / "two")
     with pytest.raises(StoreError, match="a symbolic link, where a folder must be"):
         collect(store, keep_days=-1)
     assert repaired(store)
@@ -264,7 +264,7 @@ def test_repair_and_collection_stay_inside_the_store(
 
 def test_what_is_in_a_tree_whose_mark_is_damaged_is_kept(store: LocalStore) -> None:
     one, two = built(store, "one"), built(store, "two")
-    changed(Path(f"{store.path(one.output)}.tree"), b"\xff")
+    changed(Path(f"{store.mountable.path(one.output)}.tree"), b"\xff")
     file_of(store, one, "mine").mkdir()
     file_of(store, one, "mine/words").write_bytes(b"mine")
     file_of(store, one, "doc").unlink()
@@ -273,7 +273,7 @@ def test_what_is_in_a_tree_whose_mark_is_damaged_is_kept(store: LocalStore) -> N
     (kept,) = (Path(each.kept) for each in done if each.kept.endswith(one.output.hash))
     assert (kept / "mine/words").read_bytes() == b"mine"
     assert (kept / "doc").read_bytes() == b"my own words"
-    assert not store.has_tree(one.output)
+    assert not store.trees.has_tree(one.output)
     files = [path for path in kept.rglob("*") if path.is_file() and not path.is_symlink()]
     assert len(files) == 2, "no good file lies there, to be written through"
     assert file_of(store, two, "shared").read_bytes() == b"in every tree"
@@ -282,9 +282,12 @@ def test_what_is_in_a_tree_whose_mark_is_damaged_is_kept(store: LocalStore) -> N
 def test_repair_does_not_run_beside_a_build(store: LocalStore) -> None:
     one = built(store, "one")
     changed(file_of(store, one, "doc"), b"x")
-    with store.shared(), pytest.raises(StoreError, match="another rvbuild is using the store"):
+    with (
+        store.locks.shared(),
+        pytest.raises(StoreError, match="another rvbuild is using the store"),
+    ):
         repair(store, lambda _: None)
-    assert store.has_tree(one.output)
+    assert store.trees.has_tree(one.output)
 
 
 def test_collection_keeps_what_was_set_aside_as_long_as_a_result(store: LocalStore) -> None:
@@ -368,35 +371,37 @@ def test_a_changed_file_is_seen_by_its_stat_data(
 ) -> None:
     one = built(store, "one")
     path = file_of(store, one, "doc")
-    store.refuse_changed(one.output)
+    store.mountable.refuse_changed(one.output)
     change(path)
     with pytest.raises(VerificationError) as caught:
-        store.refuse_changed(one.output)
+        store.mountable.refuse_changed(one.output)
     assert caught.value.where in {str(path), str(path.parent)}
     assert "store repair" in str(caught.value.hint)
     assert repaired(store)
-    assert not store.has_tree(one.output) or store.refuse_changed(one.output) is None
+    assert (
+        not store.trees.has_tree(one.output) or store.mountable.refuse_changed(one.output) is None
+    )
 
 
 def test_a_further_link_is_looked_at_once(store: LocalStore) -> None:
     """A merge changes the change time of every file that it links."""
     one = built(store, "one")
-    mark = Path(f"{store.path(one.output)}.tree")
-    store.merge([("a", one.output)])
+    mark = Path(f"{store.mountable.path(one.output)}.tree")
+    store.trees.merge([("a", one.output)])
     before = mark.stat().st_ctime_ns
     while mark.stat().st_ctime_ns <= max(before, file_of(store, one, "doc").stat().st_ctime_ns):
-        store.refuse_changed(one.output)
+        store.mountable.refuse_changed(one.output)
     after = mark.stat().st_ctime_ns
-    store.refuse_changed(one.output)
+    store.mountable.refuse_changed(one.output)
     assert mark.stat().st_ctime_ns == after
     forged(file_of(store, one, "doc"))
     with pytest.raises(VerificationError):
-        store.refuse_changed(one.output)
+        store.mountable.refuse_changed(one.output)
 
 
 def test_a_file_that_was_only_touched_is_not_changed(store: LocalStore) -> None:
     one = built(store, "one")
     os.utime(file_of(store, one, "doc"))
     os.utime(file_of(store, one, "bin"))
-    store.refuse_changed(one.output)
+    store.mountable.refuse_changed(one.output)
     assert repaired(store) == []

@@ -102,11 +102,11 @@ def test_what_became_of_a_link(
     (project / "one").symlink_to(view(store, one.output).path)
     change(project)
     gone = collect(store, keep_days=-1)
-    assert (store.realisation(one.derivation) is not None) == held
+    assert (store.realisations.realisation(one.derivation) is not None) == held
     assert os.path.lexists(store.layout.view(one.output.hash)) == held
-    assert [root.name for root in store.roots()] == ["one"] * held
+    assert [root.name for root in store.roots.roots()] == ["one"] * held
     assert [each.link for each in gone.unseen] == [str(project / "one")] * told
-    assert store.realisation(two.derivation) is None
+    assert store.realisations.realisation(two.derivation) is None
 
 
 AS_NOBODY = """\
@@ -127,10 +127,10 @@ try:
 finally:
     (top / "home").chmod(0o700)
 assert [each.problem for each in gone.unseen] == ["Permission denied"], gone
-assert store.realisation(one.derivation) == one
-assert store.realisation(two.derivation) is None
+assert store.realisations.realisation(one.derivation) == one
+assert store.realisations.realisation(two.derivation) is None
 assert collect(store, keep_days=-1).unseen == ()
-assert store.realisation(one.derivation) == one
+assert store.realisations.realisation(one.derivation) == one
 """
 
 

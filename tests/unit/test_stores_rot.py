@@ -16,9 +16,9 @@ PIECES = {"shared": [HONEST], "adopted": [HONEST[:4], HONEST[4:]]}
 
 
 def made(store: LocalStore, path: str, pieces: list[bytes], *, executable: bool) -> Path:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.file(path, pieces, executable=executable)
-        return Path(store.path(writer.commit()), path)
+        return Path(store.mountable.path(writer.commit()), path)
 
 
 def edit(path: Path) -> None:
@@ -40,7 +40,7 @@ def test_an_edit_stays_in_its_tree(tmp_path: Path, way: str, *, first: bool, the
     new = made(store, "other/y", PIECES[way], executable=then)
     assert new.read_bytes() == HONEST
     assert old.read_bytes() == EDIT
-    assert store.read(Digest.of(HONEST)) == HONEST
+    assert store.cas.read(Digest.of(HONEST)) == HONEST
 
 
 @pytest.mark.parametrize("way", PIECES)
@@ -54,10 +54,10 @@ def test_what_nobody_edited_is_shared(tmp_path: Path, way: str) -> None:
 def test_a_merge_refuses_an_edit(tmp_path: Path) -> None:
     """Where no honest bytes are at hand."""
     store = LocalStore(str(tmp_path / "store"), durable=False)
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.file("x", [HONEST])
         root = writer.commit()
-    store.merge([("before", root)])
-    edit(Path(store.path(root), "x"))
+    store.trees.merge([("before", root)])
+    edit(Path(store.mountable.path(root), "x"))
     with pytest.raises(VerificationError):
-        store.merge([("after", root)])
+        store.trees.merge([("after", root)])

@@ -70,8 +70,8 @@ class Both:
         return take_over(self.new, room.FormerStore.at(str(self.old.root)), FETCHES.values())
 
     def has(self, name: str) -> bool:
-        found = self.new.realisation(FETCHES[name].digest)
-        return found is not None and self.new.has_tree(found.output)
+        found = self.new.realisations.realisation(FETCHES[name].digest)
+        return found is not None and self.new.trees.has_tree(found.output)
 
     def record(self, name: str) -> Path:
         key = former_key(FETCHES[name].source.identity)
@@ -113,11 +113,11 @@ def test_all_that_is_wanted_and_there_comes_over(both: Both) -> None:
     assert (done.taken, done.present, done.absent, done.left_out) == (3, 0, 1, ())
     assert done.size == 2_000_000 + 2 * len(b"doc of one") + 10 + 3 * len(b"shared")
     for name, output in both.outputs.items():
-        made = both.new.realisation(FETCHES[name].digest)
+        made = both.new.realisations.realisation(FETCHES[name].digest)
         assert made is not None
         assert made.output == output
-        assert both.new.read(made.key) == FETCHES[name].encode()
-        assert both.new.tree(output).encode() == both.mark(name).read_bytes()
+        assert both.new.cas.read(made.key) == FETCHES[name].encode()
+        assert both.new.trees.tree(output).encode() == both.mark(name).read_bytes()
     assert findings(both.new) == []
     assert everything(both.old.root) == before, "no hard link, no lock, no time"
 
@@ -211,7 +211,7 @@ def test_no_flipped_bit_of_a_record_gives_a_wrong_source(both: Both) -> None:
         path.write_bytes(bytes(bad))
         former = room.FormerStore.at(str(both.old.root))
         take_over(both.new, former, [FETCHES["two"]])
-        made = both.new.realisation(FETCHES["two"].digest)
+        made = both.new.realisations.realisation(FETCHES["two"].digest)
         assert made is None or made.output == both.outputs["two"], at
         if made is not None:  # a flip in what nobody needs, such as the log
             Path(both.new.layout.record("realisations", made.name, accelerated=False)).unlink()

@@ -121,17 +121,17 @@ def test_a_mark_of_other_bytes_that_mean_the_same_is_damaged(
     store: LocalStore, *, empty: bool
 ) -> None:
     """Its blob would be another: protobuf reads nothing as an empty tree, and skips fields."""
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         if not empty:
             writer.file("a", [b"a"])
         root = writer.commit()
     assert findings(store) == []
-    mark = Path(f"{store.path(root)}.tree")
+    mark = Path(f"{store.mountable.path(root)}.tree")
     data = b"" if empty else mark.read_bytes() + b"\x7a\x00"
     mark.unlink()  # the blob of the right message stays
     mark.write_bytes(data)
     mark.chmod(0o444)
-    store.write(data)
+    store.cas.write(data)
     (damaged,) = findings(store)
     assert (damaged.kind, damaged.path) == ("damaged", str(mark))
 
@@ -182,7 +182,7 @@ def test_a_tree_is_compared_with_its_message(store: LocalStore) -> None:
 
 
 def test_a_writable_blob_is_a_finding(store: LocalStore) -> None:
-    digest = store.write(b"text")
+    digest = store.cas.write(b"text")
     Path(store.layout.blob(digest.hash)).chmod(0o644)
     (found,) = findings(store)
     assert found.path == store.layout.blob(digest.hash)
@@ -213,8 +213,8 @@ def test_what_a_root_reaches_stays(store: LocalStore, tmp_path: Path) -> None:
     assert done.freed == sum(
         map(len, (key_of("free"), b"free", b"doc of free", b"log of free"))
     ) + len(Tree.decode(Path(store.layout.tree(held.output.hash) + ".tree").read_bytes()).encode())
-    assert store.realisation(held.derivation) == held
-    assert store.realisation(free.derivation) is None
+    assert store.realisations.realisation(held.derivation) == held
+    assert store.realisations.realisation(free.derivation) is None
     assert tree_file(store, held, "link").read_bytes() == b"held"
     assert findings(store) == []
     assert not Path(store.layout.tree(free.output.hash)).exists()
@@ -222,7 +222,7 @@ def test_what_a_root_reaches_stays(store: LocalStore, tmp_path: Path) -> None:
 
 def test_nothing_of_a_dropped_result_remains(store: LocalStore) -> None:
     before = left(store)
-    store.record_failure("f" * 64, store.write(b"log of a failure"))
+    store.failure_logs.record_failure("f" * 64, store.cas.write(b"log of a failure"))
     built(store, "one")
     built(store, "two", accelerated=True)
     collect(store, keep_days=-1)
@@ -234,8 +234,8 @@ def test_what_was_used_lately_stays(store: LocalStore) -> None:
     aged(store, old, 31)
     aged(store, recent, 29)
     collect(store, keep_days=30)
-    assert store.realisation(old.derivation) is None
-    assert store.realisation(recent.derivation) == recent
+    assert store.realisations.realisation(old.derivation) is None
+    assert store.realisations.realisation(recent.derivation) == recent
     assert findings(store) == []
 
 
@@ -243,12 +243,12 @@ def test_asking_for_a_result_is_using_it(store: LocalStore) -> None:
     one, two = built(store, "one"), built(store, "two")
     for realisation in (one, two):
         aged(store, realisation, 100)
-    assert store.realisation(one.derivation) == one
-    assert store.outcome(Digest.of(b"act two"), accelerated=False) is not None
+    assert store.realisations.realisation(one.derivation) == one
+    assert store.action_cache.outcome(Digest.of(b"act two"), accelerated=False) is not None
     collect(store, keep_days=30)
-    assert store.realisation(one.derivation) == one
-    assert store.realisation(two.derivation) is None
-    assert store.outcome(Digest.of(b"act two"), accelerated=False) is not None
+    assert store.realisations.realisation(one.derivation) == one
+    assert store.realisations.realisation(two.derivation) is None
+    assert store.action_cache.outcome(Digest.of(b"act two"), accelerated=False) is not None
     assert Path(store.layout.tree(two.output.hash)).is_dir()
 
 
@@ -264,17 +264,17 @@ def test_a_root_whose_link_is_gone_is_dropped(store: LocalStore, tmp_path: Path,
     elif end == "dangling":
         link.symlink_to(Path(store.layout.trees, "no", "such"))
     collect(store, keep_days=-1)
-    assert store.roots() == ()
-    assert store.realisation(one.derivation) is None
+    assert store.roots.roots() == ()
+    assert store.realisations.realisation(one.derivation) is None
 
 
 def test_a_folder_of_links_holds_too(store: LocalStore, tmp_path: Path) -> None:
     one = built(store, "one")
     (tmp_path / "result").mkdir()
     (tmp_path / "result/doc").symlink_to(tree_file(store, one, "doc"))
-    store.add_root("one", one.derivation, str(tmp_path / "result"))
+    store.roots.add_root("one", one.derivation, str(tmp_path / "result"))
     collect(store, keep_days=-1)
-    assert store.realisation(one.derivation) == one
+    assert store.realisations.realisation(one.derivation) == one
 
 
 def test_the_largest_size_drops_what_was_used_longest_ago(
@@ -285,12 +285,12 @@ def test_the_largest_size_drops_what_was_used_longest_ago(
         aged(store, realisation, days)
     hold(store, tmp_path / "held", results[0])
     done = collect(store, keep_days=30, max_size=None)
-    assert all(store.realisation(r.derivation) for r in results)
+    assert all(store.realisations.realisation(r.derivation) for r in results)
     for days, realisation in zip((20, 1, 2, 3), results, strict=True):
         aged(store, realisation, days)
     each = done.kept // 4
     done = collect(store, keep_days=30, max_size=3 * each)
-    stay = [store.realisation(r.derivation) is not None for r in results]
+    stay = [store.realisations.realisation(r.derivation) is not None for r in results]
     assert stay == [True, True, False, False]
     assert 1 * each < done.kept <= 3 * each
     assert findings(store) == []
@@ -306,9 +306,12 @@ def test_collection_empties_tmp(store: LocalStore) -> None:
 
 def test_collection_does_not_run_beside_a_build(store: LocalStore) -> None:
     one = built(store, "one")
-    with store.shared(), pytest.raises(StoreError, match="another rvbuild is using the store"):
+    with (
+        store.locks.shared(),
+        pytest.raises(StoreError, match="another rvbuild is using the store"),
+    ):
         collect(store, keep_days=-1)
-    assert store.realisation(one.derivation) == one
+    assert store.realisations.realisation(one.derivation) == one
 
 
 def test_a_link_to_something_else_than_the_store_keeps_nothing(
@@ -321,7 +324,7 @@ def test_a_link_to_something_else_than_the_store_keeps_nothing(
     (tmp_path / "one").unlink()
     (tmp_path / "one").symlink_to(other)
     collect(store, keep_days=-1)
-    assert store.realisation(one.derivation) is None
+    assert store.realisations.realisation(one.derivation) is None
 
 
 BOUND = """\
@@ -347,9 +350,9 @@ def test_collection_keeps_what_is_held_by_another_path_of_the_store(
     (tmp_path / "seen").mkdir()
     words = ["sh", "-euc", BOUND, "sh", store.layout.root, str(tmp_path / "seen"), sys.executable]
     subprocess.run([*own, *words], check=True)
-    assert store.realisation(one.derivation) == one
-    assert store.realisation(two.derivation) is None
-    assert [root.name for root in store.roots()] == ["one"]
+    assert store.realisations.realisation(one.derivation) == one
+    assert store.realisations.realisation(two.derivation) is None
+    assert [root.name for root in store.roots.roots()] == ["one"]
 
 
 def test_nothing_is_collected_when_a_live_tree_is_damaged(store: LocalStore) -> None:

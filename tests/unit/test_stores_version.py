@@ -41,7 +41,7 @@ def test_what_is_no_store_yet_becomes_one(tmp_path: Path, names: tuple[str, ...]
     for name in names:
         (tmp_path / "store" / name).mkdir(parents=True)
     store = LocalStore(str(tmp_path / "store"), durable=False)
-    store.write(b"text")
+    store.cas.write(b"text")
     assert (tmp_path / "store/version").read_bytes() == b"2\n"
 
 
@@ -56,7 +56,7 @@ def only_inputs(root: Path) -> None:
 
 def numbered(text: str) -> Callable[[Path], None]:
     def make(root: Path) -> None:
-        LocalStore(str(root), durable=False).write(b"text")
+        LocalStore(str(root), durable=False).cas.write(b"text")
         (root / "version").unlink()
         (root / "version").write_text(text)
 

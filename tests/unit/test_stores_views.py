@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> LocalStore:
 
 
 def made(store: LocalStore, text: bytes = b"version 1") -> Digest:
-    with store.new_tree() as writer:
+    with store.trees.new_tree() as writer:
         writer.directory("empty")
         writer.file("a/text", [text])
         writer.file("a/run", [b"#!/bin/sh\n"], executable=True)
@@ -47,13 +47,13 @@ def findings(store: LocalStore) -> list[Finding]:
 
 def test_a_view_is_a_copy_with_inodes_of_its_own(store: LocalStore) -> None:
     root = made(store)
-    top, tree = Path(view(store, root).path), Path(store.path(root))
+    top, tree = Path(view(store, root).path), Path(store.mountable.path(root))
     for path in ("a/text", "a/run"):
         mine, theirs = (top / path).lstat(), (tree / path).lstat()
         assert mine.st_ino != theirs.st_ino
         assert (mine.st_mode, mine.st_mtime_ns) == (theirs.st_mode, EPOCH_NS)
     assert os.readlink(top / "link") == "a/text"
-    assert is_copy(store.tree(root), str(top))
+    assert is_copy(store.trees.tree(root), str(top))
     assert is_as_marked(store.layout, str(top))
     assert findings(store) == []
     inode = top.stat().st_ino
@@ -151,7 +151,7 @@ def test_an_edit_is_noticed_kept_and_no_part_of_the_store(
     assert again.path == str(top)
     assert os.path.lexists(again.aside)
     assert again.aside.startswith(store.layout.damaged)
-    assert is_copy(store.tree(root), again.path)
+    assert is_copy(store.trees.tree(root), again.path)
     assert findings(store) == []
     assert view(store, root).aside == ""
 
@@ -173,7 +173,7 @@ def test_an_edit_while_a_view_is_compared_is_noticed(
         view(store, root)
     assert not is_as_marked(store.layout, str(top))
     assert view(store, root).aside
-    assert is_copy(store.tree(root), str(top))
+    assert is_copy(store.trees.tree(root), str(top))
 
 
 @pytest.mark.parametrize("edit", [written, forged])
@@ -193,7 +193,7 @@ def test_an_edit_as_soon_as_a_view_can_be_seen_is_noticed(
         view(store, root)
     assert not is_as_marked(store.layout, str(top))
     assert view(store, root).aside
-    assert is_copy(store.tree(root), str(top))
+    assert is_copy(store.trees.tree(root), str(top))
 
 
 def touched(top: Path) -> None:
@@ -224,7 +224,7 @@ def test_what_has_the_right_content_stays_and_is_believed_again(
 def test_a_tree_that_was_changed_is_not_shown(store: LocalStore) -> None:
     """Of equal size, mode and time: each file is hashed while it is copied."""
     root = made(store)
-    forged(Path(store.path(root)))
+    forged(Path(store.mountable.path(root)))
     with pytest.raises(VerificationError, match="a result was changed in the store"):
         view(store, root)
     assert not os.path.lexists(store.layout.view(root.hash))
@@ -240,7 +240,7 @@ def test_a_repair_sets_an_edit_aside(store: LocalStore, edit: Callable[[Path], N
     assert findings(store) == []
     assert not os.path.lexists(store.layout.view(root.hash))
     assert view(store, root).aside == ""
-    assert store.has_tree(root)
+    assert store.trees.has_tree(root)
 
 
 @pytest.mark.parametrize("by", ["views", "trees"])
@@ -251,13 +251,13 @@ def test_a_view_lives_while_a_link_leads_into_it(
     for name, each in (("one", root), ("two", other)):
         shown = view(store, each).path
         link = tmp_path / name
-        link.symlink_to(shown if by == "views" else store.path(each))
-        store.add_root(name, keep(store, name, each), str(link))
+        link.symlink_to(shown if by == "views" else store.mountable.path(each))
+        store.roots.add_root(name, keep(store, name, each), str(link))
     (tmp_path / "two").unlink()
     collect(store, keep_days=0)
     assert os.path.exists(view_of := store.layout.view(root.hash)) == (by == "views")
     assert os.path.exists(f"{view_of}.view") == (by == "views")
-    assert store.has_tree(root), "a link of a former version keeps its result"
+    assert store.trees.has_tree(root), "a link of a former version keeps its result"
     assert not os.path.lexists(store.layout.view(other.hash))
     assert findings(store) == []
 
@@ -279,7 +279,7 @@ def test_a_copy_may_be_changed_by_its_owner(store: LocalStore, tmp_path: Path) -
     os.close(at)
     assert (tmp_path / "copy/a/text").stat().st_mode & 0o777 == 0o644
     assert (tmp_path / "copy/a/run").stat().st_mode & 0o777 == 0o755
-    assert is_copy(store.tree(root), str(tmp_path / "copy"))
+    assert is_copy(store.trees.tree(root), str(tmp_path / "copy"))
 
 
 @pytest.mark.parametrize("kind", ["fifo", "link", "folder", "nothing", "no folder above"])
@@ -288,7 +288,7 @@ def test_what_took_a_files_place_is_not_copied(
 ) -> None:
     """Nor waited for; the refusal names it."""
     root = made(store)
-    path = Path(store.path(root), "a/text")
+    path = Path(store.mountable.path(root), "a/text")
     path.unlink()
     if kind == "fifo":
         os.mkfifo(path)

@@ -1,13 +1,14 @@
-"""All that realising needs of a store.
+"""The ports of one store, side by side.
 
-Knows: which ports that is. Must not know: any store.
+Knows: which ports those are that its users need together. Must not know: any store.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from attrs import frozen
 
 from rvbuild.core.ports.action_cache import ActionCache
+from rvbuild.core.ports.capturer import Capturer
 from rvbuild.core.ports.cas import Cas
 from rvbuild.core.ports.failure_logs import FailureLogs
 from rvbuild.core.ports.locks import Locks
@@ -16,9 +17,25 @@ from rvbuild.core.ports.realisations import Realisations
 from rvbuild.core.ports.trees import Trees
 
 
-class TreeStore(Cas, Trees, MountableTrees, Protocol):
-    """Blobs and trees by content, and as folders."""
+@frozen(kw_only=True, eq=False)
+class TreeStore:
+    """Blobs and trees by content, and as folders of this machine."""
+
+    cas: Cas
+    trees: Trees
+    mountable: MountableTrees
+    capturer: Capturer
 
 
-class Store(TreeStore, Realisations, ActionCache, FailureLogs, Locks, Protocol):
-    """What realising needs of a store."""
+@frozen(kw_only=True, eq=False)
+class Store(TreeStore):
+    """What realising needs of a store.
+
+    Whoever needs one port takes that port: ``store.trees.has_tree(root)`` is a question to
+    ``Trees``, which a store that is not a folder can answer, too.
+    """
+
+    realisations: Realisations
+    action_cache: ActionCache
+    failure_logs: FailureLogs
+    locks: Locks
