@@ -3,7 +3,7 @@
 Knows: what keeps what. Must not know: how the rest is removed.
 
 A realisation is live when a root names it or it was used lately; so is an outcome that
-was used lately. They keep their output's tree and their log; a tree keeps its blobs.
+was used lately. They keep what they need (``reach``).
 
 The rule: whatever says what is live is checked before anything is believed. A record that is
 damaged, that carries another name than its own, or that names what is not there, may have named
@@ -27,9 +27,16 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import NewerRecord, VerificationError
 from rvbuild.core.ports.roots import Root
 from rvbuild.core.realisation import derivation_of
-from rvbuild.core.tree import File, Tree
+from rvbuild.core.tree import Tree
 from rvbuild.stores.failures import decode_failure
 from rvbuild.stores.layout import Layout
+from rvbuild.stores.reach import (
+    Needs,
+    failure_needs,
+    outcome_needs,
+    realisation_needs,
+    tree_blobs,
+)
 from rvbuild.stores.records import read_record
 from rvbuild.stores.results import decode_outcome, decode_realisation
 from rvbuild.stores.shape import AC, CAS, FAILED, MARK, REALISATIONS, TREES, Survey, places
@@ -39,18 +46,11 @@ DAY = 86_400
 
 @frozen(kw_only=True)
 class Result:
-    """A result's record, what it needs, and when it was last used.
-
-    ``message`` is the ``Tree`` message of the output, where the record names it; ``derivation``
-    the derivation's bytes.
-    """
+    """A result's record, what it needs, and when it was last used."""
 
     path: str
     used: float
-    output: Digest | None = None
-    message: Digest | None = None
-    log: Digest | None = None
-    derivation: Digest | None = None
+    needs: Needs
     rooted: bool = False
 
 
@@ -83,17 +83,15 @@ class Live:
             VerificationError: what the result names is not in the store as it says.
             OSError: a mark could not be read.
         """
-        needs = set()
-        for what, blob in (("log", result.log), ("derivation", result.derivation)):
-            if blob is not None:
-                needs.add(self._blob(result.path, what, blob))
-        if result.output is not None:
-            needs |= self._tree(result, result.output).blobs
+        output = result.needs.output
+        needs = {self._blob(result.path, what, blob) for what, blob in result.needs.blobs()}
+        if output is not None:
+            needs |= self._tree(result, output).blobs
         more = {name: self._size(name) for name in needs - self.blobs}
         if self.size + sum(more.values()) > limit:
             return False
-        if result.output is not None:
-            self.trees.add(result.output.hash)
+        if output is not None:
+            self.trees.add(output.hash)
         self.blobs |= more.keys()
         self.size += sum(more.values())
         return True
@@ -107,7 +105,7 @@ class Live:
         tree = self._known.get(output.hash)
         if tree is None:
             tree = self._known[output.hash] = self._read_tree(output.hash)
-        if tree.root != output or result.message not in {None, tree.message}:
+        if tree.root != output or result.needs.message not in {None, tree.message}:
             refuse(result.path, "it says something else of its output than the tree's mark")
         return tree
 
@@ -122,8 +120,7 @@ class Live:
         written = tree.root.hash == name and tree.encode() == data
         if not written or message.hash not in self._in_cas:
             refuse(mark, "the mark of a tree is damaged: it is not the Tree message of its name")
-        files = {node.digest.hash for _, node in tree.walk() if isinstance(node, File)}
-        return _KeptTree(tree.root, message, frozenset(files | {message.hash}))
+        return _KeptTree(tree.root, message, tree_blobs(tree, message))
 
     def _size(self, name: str) -> int:
         try:
@@ -213,34 +210,30 @@ class _Check:
         data, used = self._read(path)
         with _damage_at(path):
             made = decode_realisation(data, name, accelerated=accelerated)
-        if made.action is not None and made.action not in self._actions:
-            refuse(path, f"its action {made.action} is not in the store")
-        return made.action, self._whole(
-            Result(path=path, used=used, output=made.output, log=made.log, derivation=made.key)
-        )
+        return made.action, self._whole(path, used, realisation_needs(made))
 
     def outcome(self, name: str, path: str) -> Result:
         data, used = self._read(path)
         with _damage_at(path):
             made = decode_outcome(data, name)
-        return self._whole(
-            Result(path=path, used=used, output=made.output, message=made.tree, log=made.log)
-        )
+        return self._whole(path, used, outcome_needs(made))
 
     def failure(self, name: str, path: str) -> Result:
         data, used = self._read(path)
         with _damage_at(path):
             log = decode_failure(data, name)
-        return self._whole(Result(path=path, used=used, log=log))
+        return self._whole(path, used, failure_needs(log))
 
-    def _whole(self, result: Result) -> Result:
+    def _whole(self, path: str, used: float, needs: Needs) -> Result:
         """Also of what may go: which results stay is not known yet."""
-        if result.output and f"{result.output.hash}{MARK}" not in self._marks:
-            refuse(result.path, f"its output {result.output} is not in the store")
-        for what, blob in (("log", result.log), ("derivation", result.derivation)):
-            if blob and blob.hash not in self._blobs:
-                refuse(result.path, f"its {what} {blob} is not in the store")
-        return result
+        if needs.action is not None and needs.action not in self._actions:
+            refuse(path, f"its action {needs.action} is not in the store")
+        if needs.output and f"{needs.output.hash}{MARK}" not in self._marks:
+            refuse(path, f"its output {needs.output} is not in the store")
+        for what, blob in needs.blobs():
+            if blob.hash not in self._blobs:
+                refuse(path, f"its {what} {blob} is not in the store")
+        return Result(path=path, used=used, needs=needs)
 
     def _read(self, path: str) -> tuple[bytes, float]:
         with self._layout.above(path) as (at, name):

@@ -15,6 +15,13 @@ from rvbuild.core.errors import NewerRecord, VerificationError
 from rvbuild.stores.failures import decode_failure
 from rvbuild.stores.findings import Walk, mode_at, reason
 from rvbuild.stores.layout import PLAIN
+from rvbuild.stores.reach import (
+    Needs,
+    failure_needs,
+    outcome_needs,
+    realisation_needs,
+    root_needs,
+)
 from rvbuild.stores.records import read_record
 from rvbuild.stores.results import decode_outcome, decode_realisation
 from rvbuild.stores.roots import decode_root
@@ -79,43 +86,43 @@ def _record(
 
 def _realisation(walk: Walk, name: str, path: str, data: bytes, *, accelerated: bool) -> None:
     found = decode_realisation(data, name, accelerated=accelerated)
-    tree = walk.trees.get(found.output.hash)
-    if tree is None:
-        walk.missing(path, f"its output {found.output} is not in the store")
-    elif tree.root != found.output:
-        walk.damaged(path, "its output has another size")
-    _referred(walk, path, found.key, "derivation")
-    _referred(walk, path, found.log, "log")
-    if found.action is not None and found.action not in walk.there.records(AC):
-        walk.missing(path, f"its action {found.action} is not in the store")
-
-
-def _referred(walk: Walk, path: str, blob: Digest | None, what: str) -> None:
-    if blob is not None and blob.hash not in walk.present:
-        walk.missing(path, f"its {what} {blob} is not in the store")
-    elif blob is not None and walk.sizes.get(blob.hash, blob.size) != blob.size:
-        walk.damaged(path, f"its {what} has another size")
+    _look_for(walk, path, realisation_needs(found))
 
 
 def _failure(walk: Walk, name: str, path: str, data: bytes) -> None:
-    _referred(walk, path, decode_failure(data, name), "log")
+    _look_for(walk, path, failure_needs(decode_failure(data, name)))
 
 
 def _outcome(walk: Walk, name: str, path: str, data: bytes, *, accelerated: bool) -> None:
     del accelerated  # an outcome does not say whether it is
-    found = decode_outcome(data, name)
-    _referred(walk, path, found.log, "log")
-    _referred(walk, path, found.tree, "Tree message")
-    if found.output is None:
-        return
-    tree = walk.trees.get(found.output.hash)
-    if tree is None:
-        walk.missing(path, f"its output {found.output} is not in the store")
-    elif tree.root != found.output or Digest.of(tree.encode()) != found.tree:
-        walk.damaged(path, "its output and its Tree message do not fit")
+    _look_for(walk, path, outcome_needs(decode_outcome(data, name)))
 
 
 def _root(walk: Walk, name: str, path: str, data: bytes) -> None:
-    root = decode_root(data, name)
-    if root.derivation not in walk.there.records(REALISATIONS):
-        walk.missing(path, f"its derivation {root.derivation} has no realisation")
+    _look_for(walk, path, root_needs(decode_root(data, name)))
+
+
+def _look_for(walk: Walk, path: str, needs: Needs) -> None:
+    """Compare what the record at ``path`` needs with what the walk has seen."""
+    if needs.output is not None:
+        _output(walk, path, needs.output, needs.message)
+    for what, blob in needs.blobs():
+        if blob.hash not in walk.present:
+            walk.missing(path, f"its {what} {blob} is not in the store")
+        elif walk.sizes.get(blob.hash, blob.size) != blob.size:
+            walk.damaged(path, f"its {what} has another size")
+    if needs.action is not None and needs.action not in walk.there.records(AC):
+        walk.missing(path, f"its action {needs.action} is not in the store")
+    realised = needs.realisation
+    if realised is not None and realised not in walk.there.records(REALISATIONS):
+        walk.missing(path, f"its derivation {realised} has no realisation")
+
+
+def _output(walk: Walk, path: str, output: Digest, message: Digest | None) -> None:
+    tree = walk.trees.get(output.hash)
+    if tree is None:
+        walk.missing(path, f"its output {output} is not in the store")
+    elif tree.root != output:
+        walk.damaged(path, "its output has another size")
+    elif message not in {None, Digest.of(tree.encode())}:
+        walk.damaged(path, "its output and its Tree message do not fit")

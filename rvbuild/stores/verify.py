@@ -86,11 +86,12 @@ class _Hashed:
     path: str
     found: str
     there: os.stat_result
+    inode: Inode
 
 
 def _blobs(walk: Walk) -> None:
     for item in _hash_all(walk, EXEC):
-        walk.executables.add(inode_of(item.there))
+        walk.executables.add(item.inode)
         _blob(walk, item, {EXECUTABLE})
     for item in _hash_all(walk, CAS):
         walk.present.add(item.name)
@@ -114,9 +115,10 @@ def _hash(
     shard: Shard, name: str, at: int, buffer: memoryview, inodes: dict[Inode, str]
 ) -> _Hashed:
     there = os.stat(name, dir_fd=at, follow_symlinks=False)
-    known = inodes.get(inode_of(there))
+    inode = inode_of(there)
+    known = inodes.get(inode)
     found = _hash_file(name, at, buffer) if known is None else known
-    return _Hashed(name, f"{shard.path}/{name}", found, there)
+    return _Hashed(name, f"{shard.path}/{name}", found, there, inode)
 
 
 def _hash_file(name: str, at: int, buffer: memoryview) -> str:
@@ -138,17 +140,17 @@ def _hash_file(name: str, at: int, buffer: memoryview) -> str:
 
 def _blob(walk: Walk, item: _Hashed, modes: set[int]) -> None:
     walk.done.blobs += 1
-    if inode_of(item.there) not in walk.counted:
-        walk.counted.add(inode_of(item.there))
+    if item.inode not in walk.counted:
+        walk.counted.add(item.inode)
         walk.done.bytes += item.there.st_size
         if len(item.found) == 64:  # else it may be read once its mode is right
-            walk.inodes[inode_of(item.there)] = item.found
+            walk.inodes[item.inode] = item.found
     is_read = len(item.found) == 64 or stat.S_IMODE(item.there.st_mode) in modes
     if item.found != item.name and is_read:
         kind = "its content is not what its name says"
         walk.damaged(item.path, kind if len(item.found) == 64 else item.found)
     elif stat.S_IMODE(item.there.st_mode) not in modes:
-        mode = EXECUTABLE if inode_of(item.there) in walk.executables else PLAIN
+        mode = EXECUTABLE if item.inode in walk.executables else PLAIN
         walk.damaged(item.path, f"mode {stat.S_IMODE(item.there.st_mode):o}", mode)
     else:
         walk.sizes[item.name] = item.there.st_size
