@@ -24,8 +24,8 @@ from rvbuild.core.errors import StoreError, UsageError
 from rvbuild.files.folder import open_folder, opened
 from rvbuild.files.removal import remove_tree
 from rvbuild.files.swap import exchange, put
+from rvbuild.files.timestamp import EPOCH_NS
 from rvbuild.files.walk import below
-from rvbuild.stores.layout import EPOCH_NS
 
 RESULT = "result"
 

@@ -28,8 +28,9 @@ from attrs import evolve, field, frozen
 from rvbuild.core.action import Mount
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
-from rvbuild.executors.step_folder import MTIME, copy_bytes
+from rvbuild.executors.step_folder import copy_bytes
 from rvbuild.files.folder import Inode, inode_of, open_file
+from rvbuild.files.timestamp import EPOCH
 
 Wanted = Callable[[], None]
 
@@ -118,7 +119,7 @@ class _Lay:
             stack += self._entries(here, there)
         for folder in self._folders:
             os.chmod(folder, 0o755)  # noqa: S103 - the step's folder is private
-            os.utime(folder, (MTIME, MTIME))
+            os.utime(folder, (EPOCH, EPOCH))
 
     def _entries(self, here: str, there: str) -> Iterator[tuple[str, str]]:
         """Lay what is in a folder; its folders are still to do."""
@@ -130,7 +131,7 @@ class _Lay:
                     yield entry.path, to
                 elif entry.is_symlink():
                     os.symlink(os.readlink(entry.path), to)
-                    os.utime(to, (MTIME, MTIME), follow_symlinks=False)
+                    os.utime(to, (EPOCH, EPOCH), follow_symlinks=False)
                 elif inode_of(entry.stat(follow_symlinks=False)) in self.met:
                     self._copy(entry.path, to)
                 else:
@@ -152,7 +153,7 @@ class _Lay:
                 status = os.fstat(reader)
                 copy_bytes(reader, writer, status.st_size, self.wanted)
                 os.fchmod(writer, stat.S_IMODE(status.st_mode))
-                os.utime(writer, (MTIME, MTIME))
+                os.utime(writer, (EPOCH, EPOCH))
             finally:
                 os.close(writer)
         finally:

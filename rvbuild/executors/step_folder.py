@@ -16,10 +16,7 @@ from rvbuild.core.errors import SandboxError, StoreError
 from rvbuild.executors.identity import Identity
 from rvbuild.files.folder import open_file, open_folder, path_of
 from rvbuild.files.removal import remove_tree
-
-MTIME = 315_532_800
-"""1980-01-01T00:00:00Z, in seconds: what copied inputs bear, as the store's own trees do.
-Equal times keep make from rebuilding what a release ships ready-made."""
+from rvbuild.files.timestamp import EPOCH
 
 EMPTY = "empty"
 """A folder of a step that nothing is put into."""
@@ -172,7 +169,7 @@ def copy(
     """A writable copy of a tree of the store at ``target``, which must not exist yet.
 
     Contents are shared with the original where the file system can (reflinks), never by
-    hard links. Modes are 0755 and 0644; times are ``MTIME``; all is ``owner``'s.
+    hard links. Modes are 0755 and 0644; times are ``EPOCH``; all is ``owner``'s.
 
     Args:
         source: The tree.
@@ -216,7 +213,7 @@ class _Copy:
         for folder in made:
             self.wanted()
             os.chmod(folder, 0o755)  # noqa: S103 - as 0644 for files: a private folder holds it
-            os.utime(folder, (MTIME, MTIME))
+            os.utime(folder, (EPOCH, EPOCH))
             give(folder, self.owner)
 
     def _entries(self, here: str, there: str) -> Iterator[tuple[str, str]]:
@@ -234,7 +231,7 @@ class _Copy:
 
     def _link(self, source: str, target: str) -> None:
         os.symlink(os.readlink(source), target)
-        os.utime(target, (MTIME, MTIME), follow_symlinks=False)
+        os.utime(target, (EPOCH, EPOCH), follow_symlinks=False)
         give(target, self.owner)
 
     def _file(self, source: str, target: str) -> None:
@@ -245,7 +242,7 @@ class _Copy:
                 status = os.fstat(reader)
                 copy_bytes(reader, writer, status.st_size, self.wanted)
                 os.fchmod(writer, 0o755 if status.st_mode & 0o100 else 0o644)
-                os.utime(writer, (MTIME, MTIME))
+                os.utime(writer, (EPOCH, EPOCH))
                 give(writer, self.owner)
             finally:
                 os.close(writer)

@@ -21,9 +21,10 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.elf import ByteView
 from rvbuild.core.errors import VerificationError
 from rvbuild.files.folder import A_FILE, WrongKind, kind_at, open_file
+from rvbuild.files.timestamp import EPOCH_NS
 from rvbuild.stores.barrier import Barrier, sync_file
 from rvbuild.stores.inode import copy
-from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, PLAIN, REPAIR, Layout, guarded
+from rvbuild.stores.layout import EXECUTABLE, PLAIN, REPAIR, Layout, guarded
 from rvbuild.stores.locks import LocalLocks
 from rvbuild.stores.records import create, put_record, read_all, read_record
 from rvbuild.stores.shelf import Shelf

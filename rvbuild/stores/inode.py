@@ -11,8 +11,8 @@ import os
 from collections.abc import Callable, Iterator
 
 from rvbuild.core.digest import Digest
+from rvbuild.files.timestamp import EPOCH_NS
 from rvbuild.stores.hashing import StreamHash
-from rvbuild.stores.layout import EPOCH_NS
 from rvbuild.stores.records import CREATE, write_all
 
 PIECE = 1 << 20

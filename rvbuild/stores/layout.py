@@ -20,10 +20,6 @@ from rvbuild.files.folder import WrongKind, open_folder
 
 PLAIN, EXECUTABLE, FOLDER = 0o444, 0o555, 0o755
 
-EPOCH_NS = 315_532_800 * 10**9
-"""Modification time of everything in a tree: 1980-01-01T00:00:00Z, the first that a zip
-file can hold. A time of writing would be an input that no key knows, and ``make`` looks."""
-
 REPAIR = "run `rvbuild store repair`, then build again"
 
 _HINTS = {

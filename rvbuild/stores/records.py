@@ -11,8 +11,9 @@ import errno
 import os
 
 from rvbuild.files.folder import A_FILE, WrongKind, kind_at, open_file
+from rvbuild.files.timestamp import EPOCH_NS
 from rvbuild.stores.barrier import sync_file
-from rvbuild.stores.layout import EPOCH_NS, PLAIN, Layout
+from rvbuild.stores.layout import PLAIN, Layout
 
 CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 

@@ -14,7 +14,8 @@ from attrs import frozen
 
 from rvbuild.files.folder import open_folder
 from rvbuild.files.removal import remove_tree
-from rvbuild.stores.layout import EPOCH_NS, FOLDER, Layout, guarded
+from rvbuild.files.timestamp import EPOCH_NS
+from rvbuild.stores.layout import FOLDER, Layout, guarded
 
 TREE, MESSAGE, SPARE, LEFT = "tree", "message", "spare", "left"
 """Names in a staging folder: the tree, its ``Tree`` message, a name for moments, and a folder

@@ -23,10 +23,11 @@ from rvbuild.core.overlay import union
 from rvbuild.core.ports.callbacks import Taken, Wanted
 from rvbuild.core.tree import DirectoryNode, Extent, File, Node, Symlink, Tree, extent
 from rvbuild.files.folder import A_FOLDER, WrongKind, kind_at, open_file
+from rvbuild.files.timestamp import EPOCH_NS
 from rvbuild.stores.barrier import Barrier
 from rvbuild.stores.blobs import BlobShelves, LocalCas, is_blob
 from rvbuild.stores.capture import take_folder
-from rvbuild.stores.layout import EPOCH_NS, PLAIN, REPAIR, Layout, guarded, store_error
+from rvbuild.stores.layout import PLAIN, REPAIR, Layout, guarded, store_error
 from rvbuild.stores.locks import LocalLocks
 from rvbuild.stores.records import create, read_record
 from rvbuild.stores.shelf import Shelf

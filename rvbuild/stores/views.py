@@ -24,9 +24,10 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.tree import DirectoryNode, File, Node, Symlink, Tree
 from rvbuild.files.folder import A_FOLDER, NOTHING, WrongKind, kind_at, open_file
+from rvbuild.files.timestamp import EPOCH_NS
 from rvbuild.files.walk import below
 from rvbuild.stores.inode import copy
-from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, FOLDER, PLAIN, REPAIR, Layout, guarded
+from rvbuild.stores.layout import EXECUTABLE, FOLDER, PLAIN, REPAIR, Layout, guarded
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.records import put_record, read_record
 from rvbuild.stores.shape import VIEW_MARK

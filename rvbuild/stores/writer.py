@@ -20,10 +20,11 @@ from rvbuild.core.outline import Outline
 from rvbuild.core.paths import check_target
 from rvbuild.core.ports.callbacks import Wanted
 from rvbuild.core.tree import File, Symlink, Tree
+from rvbuild.files.timestamp import EPOCH_NS
 from rvbuild.stores.blobs import BlobShelves
 from rvbuild.stores.hashing import StreamHash
 from rvbuild.stores.inode import PIECE, fill
-from rvbuild.stores.layout import EPOCH_NS, EXECUTABLE, PLAIN, store_error
+from rvbuild.stores.layout import EXECUTABLE, PLAIN, store_error
 from rvbuild.stores.records import CREATE, write_all
 from rvbuild.stores.staging import Staging
 

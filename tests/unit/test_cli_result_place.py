@@ -15,7 +15,7 @@ from rvbuild.cli.refusals import refuse_occupied
 from rvbuild.cli.result_place import copy, identity, link
 from rvbuild.core.errors import RvbuildError, StoreError, UsageError
 from rvbuild.files import swap
-from rvbuild.stores.layout import EPOCH_NS
+from rvbuild.files.timestamp import EPOCH_NS
 
 VIEW = f"/store/views/ab/{'ab' * 32}"
 OLD = f"/other/trees/cd/{'cd' * 32}"

@@ -13,7 +13,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.tree import File, Tree
 from rvbuild.files.removal import remove_tree
-from rvbuild.stores.layout import EPOCH_NS
+from rvbuild.files.timestamp import EPOCH_NS
 from rvbuild.stores.local import LocalStore
 
 

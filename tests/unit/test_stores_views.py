@@ -13,9 +13,9 @@ from kept_results import keep
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.tree import Tree
+from rvbuild.files.timestamp import EPOCH_NS
 from rvbuild.stores import views
 from rvbuild.stores.collect import collect
-from rvbuild.stores.layout import EPOCH_NS
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.repair import repair
 from rvbuild.stores.verify import Finding, verify
