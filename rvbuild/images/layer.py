@@ -97,8 +97,12 @@ class _Held:
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - see close
-        for chunk in chunks:
-            self._file.write(chunk)
+        try:
+            for chunk in chunks:
+                self._file.write(chunk)
+        except BaseException:  # nobody has it yet who would close it
+            self._file.close()
+            raise
         self._size = self._file.tell()
 
     def close(self) -> None:
