@@ -17,10 +17,10 @@ if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "rvbuild":
 
 from collections.abc import Sequence
 
+from rvbuild.app.memo import Memo
 from rvbuild.app.settings import Settings
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.arguments import parse
-from rvbuild.cli.memo import Memo
 from rvbuild.cli.options import settings_in
 from rvbuild.cli.streams import open_streams
 

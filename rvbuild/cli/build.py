@@ -15,11 +15,9 @@ from functools import partial
 
 from attrs import frozen
 
-from rvbuild.app.session import Session
-from rvbuild.app.workspace import Workspace
-from rvbuild.cli.memo import Memo
-from rvbuild.cli.refusals import refuse_no_folder, refuse_occupied, refuse_own
-from rvbuild.cli.result_place import (
+from rvbuild.app.memo import Memo
+from rvbuild.app.refusals import refuse_no_folder, refuse_occupied, refuse_own
+from rvbuild.app.result_place import (
     RESULT,
     Identity,
     copy,
@@ -27,6 +25,8 @@ from rvbuild.cli.result_place import (
     link,
     link_place,
 )
+from rvbuild.app.session import Session
+from rvbuild.app.workspace import Workspace
 from rvbuild.cli.streams import drop_output
 from rvbuild.cli.target_results import TargetResult, render_results
 from rvbuild.cli.words import run_of, targets_of

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from rvbuild.cli.descriptions import SHORT
-from rvbuild.cli.source_inventory import SourceStatus
+from rvbuild.app.descriptions import SHORT
+from rvbuild.app.source_inventory import SourceStatus
 
 
 def by_kind(holdings: Iterator[SourceStatus]) -> list[SourceStatus]:

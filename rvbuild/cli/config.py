@@ -11,10 +11,10 @@ import os
 import sys
 from collections.abc import Iterator
 
+from rvbuild.app.memo import Memo
 from rvbuild.app.setting import SETTINGS, Value
 from rvbuild.app.settings import DEFAULT, PROJECT_FILE, user_file
 from rvbuild.app.workspace import Workspace
-from rvbuild.cli.memo import Memo
 from rvbuild.core.printable import printable_line
 
 

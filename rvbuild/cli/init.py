@@ -10,9 +10,9 @@ import argparse
 import os
 import sys
 
+from rvbuild.app.memo import Memo
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.arguments import COMMANDS
-from rvbuild.cli.memo import Memo
 from rvbuild.core.architecture import ARCHITECTURES, EXAMPLE
 from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.image import environment

@@ -11,9 +11,9 @@ import os
 import re
 import sys
 
+from rvbuild.app.memo import Memo
 from rvbuild.app.session import Session
 from rvbuild.app.workspace import Workspace
-from rvbuild.cli.memo import Memo
 from rvbuild.cli.plan_text import plan_text
 from rvbuild.cli.words import session_of, targets_of
 from rvbuild.core.digest import Digest

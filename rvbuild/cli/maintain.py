@@ -13,9 +13,9 @@ from collections.abc import Iterable
 
 from attrs import asdict
 
+from rvbuild.app.memo import Memo
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.import_sources import import_sources
-from rvbuild.cli.memo import Memo
 from rvbuild.cli.messages import count_text, size_text
 from rvbuild.core.errors import SandboxError, UsageError, VerificationError
 from rvbuild.core.printable import printable_line

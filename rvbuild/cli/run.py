@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 
+from rvbuild.app.memo import Memo
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.build import build_command, fetch_command
 from rvbuild.cli.config import config_command
@@ -15,7 +16,6 @@ from rvbuild.cli.inspect import log_command, plan_command
 from rvbuild.cli.interrupts import Interruptible
 from rvbuild.cli.lock import lock_command
 from rvbuild.cli.maintain import doctor_command, gc_command, store_command
-from rvbuild.cli.memo import Memo
 from rvbuild.cli.show import show_command
 from rvbuild.executors.signals import unignore
 

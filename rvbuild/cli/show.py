@@ -9,12 +9,12 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 
+from rvbuild.app.memo import Memo
 from rvbuild.app.session import Session
+from rvbuild.app.source_inventory import SourceInventory, SourceStatus
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.closure import by_kind, closure_lines, prebuilt
 from rvbuild.cli.inspect import print_json
-from rvbuild.cli.memo import Memo
-from rvbuild.cli.source_inventory import SourceInventory, SourceStatus
 from rvbuild.cli.words import session_of, targets_of
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.events import silent

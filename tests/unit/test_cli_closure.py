@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from rvbuild.app.descriptions import describe_source
+from rvbuild.app.prebuilt import machine_of
+from rvbuild.app.source_inventory import SourceInventory, SourceStatus
 from rvbuild.cli.closure import by_kind, closure_lines, prebuilt
-from rvbuild.cli.descriptions import describe_source
-from rvbuild.cli.prebuilt import machine_of
-from rvbuild.cli.source_inventory import SourceInventory, SourceStatus
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.graph import RecipeGraph, Target, parse_target
 from rvbuild.core.link import Linked, Linker

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 
 from attrs import field, frozen
 
-from rvbuild.cli.descriptions import (
+from rvbuild.app.descriptions import (
     SourceDescription,
     describe_bundle,
     describe_modules,
     describe_source,
     describe_spec,
 )
-from rvbuild.cli.prebuilt import machine_of, said_machine
+from rvbuild.app.prebuilt import machine_of, said_machine
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.errors import LockError
 from rvbuild.core.graph import Target

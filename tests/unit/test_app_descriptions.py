@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rvbuild.cli.descriptions import (
+from rvbuild.app.descriptions import (
     SourceDescription,
     describe_bundle,
     describe_source,
