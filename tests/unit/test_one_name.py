@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2] / "rvbuild"
 
 COMMAND = "a command of the command line, named as people call it"
+OPERATION = "an operation, what it calls, and what draws it"
 YAML = "a value of the core, and its form in YAML"
 
 PORT = "a port of the core, and an adapter of it"
@@ -17,6 +18,7 @@ FILES = {
     "__init__": "every package has one",
     "build": COMMAND,
     "codec": "of each kind of source",
+    "config": OPERATION,
     "lock": f"{YAML}; {COMMAND}",
     "locks": PORT,
     "recipe": YAML,
