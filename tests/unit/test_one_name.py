@@ -19,6 +19,7 @@ FILES = {
     "build": COMMAND,
     "codec": "of each kind of source",
     "config": OPERATION,
+    "init": OPERATION,
     "lock": f"{YAML}; {COMMAND}",
     "locks": PORT,
     "recipe": YAML,
