@@ -19,13 +19,17 @@ FILES = {
     "build": COMMAND,
     "codec": "of each kind of source",
     "config": OPERATION,
+    "doctor": OPERATION,
     "init": OPERATION,
     "lock": f"{YAML}; {COMMAND}",
     "locks": PORT,
     "recipe": YAML,
+    "repair": OPERATION,
     "roots": PORT,
     "source": YAML,
+    "store": "a port, and where operations find a store",
     "trees": PORT,
+    "verify": OPERATION,
 }
 """Names of files that stand in several folders, each with the reason."""
 
