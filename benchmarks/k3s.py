@@ -26,8 +26,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from rvbuild.app.session import Choices, Session
+from rvbuild.app.choices import Choices
+from rvbuild.app.session import Session
 from rvbuild.app.settings import Settings
+from rvbuild.app.targets import targets_of
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.options import settings_in
 from rvbuild.core.derivation import Step
@@ -80,7 +82,7 @@ class Bench:
 
     def linked(self) -> Linked:
         """The target's derivations."""
-        return self.session.link(self.session.targets([self.target]), checks=False)[1]
+        return self.session.link(targets_of(self.session, [self.target]), checks=False)[1]
 
     def build(self, linked: Linked) -> float:
         """Seconds of a build."""

@@ -29,7 +29,7 @@ from rvbuild.app.session import Session
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.streams import drop_output
 from rvbuild.cli.target_results import TargetResult, render_results
-from rvbuild.cli.words import run_of, targets_of
+from rvbuild.cli.words import parse_targets, run_of
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RvbuildError
@@ -50,7 +50,7 @@ Results with more get no memo: a build looks at them itself."""
 def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None) -> int:
     """`rvbuild build TARGET…`, and `rvbuild check TARGET…`: also what they are `checked-by`."""
     with run_of(arguments, workspace) as session:
-        targets = targets_of(session, arguments.targets)
+        targets = parse_targets(session, arguments.targets)
         if arguments.command == "check":
             targets = with_checkers(targets, session.folder.load)
         places = {target: _place_of(str(target), arguments.output) for target in targets}
@@ -127,7 +127,7 @@ def _place_of(target: str, output: str | None) -> str:
 def fetch_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild fetch TARGET…`: every source that the targets need."""
     with run_of(arguments, workspace) as session:
-        _, linked = session.link(targets_of(session, arguments.targets), checks=True)
+        _, linked = session.link(parse_targets(session, arguments.targets), checks=True)
         sources = [key for key, each in linked.derivations.items() if isinstance(each, Fetch)]
         services = session.services()
         keep_going = arguments.keep_going

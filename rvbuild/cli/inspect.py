@@ -15,7 +15,7 @@ from rvbuild.app.memo import Memo
 from rvbuild.app.session import Session
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.plan_text import plan_text
-from rvbuild.cli.words import session_of, targets_of
+from rvbuild.cli.words import parse_targets, session_of
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import UsageError
 from rvbuild.core.events import silent
@@ -27,7 +27,7 @@ from rvbuild.core.printable import printable
 def plan_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild plan TARGET…`."""
     session = session_of(arguments, workspace, silent)
-    _, linked = session.link(targets_of(session, arguments.targets), checks=True)
+    _, linked = session.link(parse_targets(session, arguments.targets), checks=True)
     wanted = [*linked.results.values()]
     wanted += [check for checks in linked.checks.values() for check in checks]
     plan = make_plan(linked.derivations, wanted, session.lookup())
@@ -81,7 +81,7 @@ def _steps(session: Session, name: str) -> list[str]:
     """The derivations of a target's step and its checks; or the one that ``name`` is."""
     if re.fullmatch(r"[0-9a-f]{64}", name):
         return [name]
-    targets = targets_of(session, [name])
+    targets = parse_targets(session, [name])
     _, linked = session.link(targets, checks=True)
     return [linked.results[targets[0]], *linked.checks[targets[0]]]
 

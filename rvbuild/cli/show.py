@@ -15,7 +15,7 @@ from rvbuild.app.source_inventory import SourceInventory, SourceStatus
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.closure import by_kind, closure_lines, prebuilt
 from rvbuild.cli.inspect import print_json
-from rvbuild.cli.words import session_of, targets_of
+from rvbuild.cli.words import parse_targets, session_of
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.events import silent
 from rvbuild.core.graph import RecipeGraph, Target
@@ -32,7 +32,7 @@ def show_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     if not arguments.targets:
         _list_recipes(session, as_json=arguments.json)
         return 0
-    targets = targets_of(session, arguments.targets)
+    targets = parse_targets(session, arguments.targets)
     graph = session.graph(targets, checks=False)
     holdings = SourceInventory(session.linker(graph), session.lookup())
     linked = holdings.link(targets)
