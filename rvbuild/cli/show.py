@@ -14,7 +14,7 @@ from rvbuild.app.session import Session
 from rvbuild.app.source_inventory import SourceInventory, SourceStatus
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.closure import by_kind, closure_lines, prebuilt
-from rvbuild.cli.inspect import print_json
+from rvbuild.cli.json_text import print_json
 from rvbuild.cli.words import parse_targets, session_of
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.events import silent

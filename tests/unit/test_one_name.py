@@ -23,6 +23,7 @@ FILES = {
     "init": OPERATION,
     "lock": f"{YAML}; {COMMAND}",
     "locks": PORT,
+    "plan": OPERATION,
     "recipe": YAML,
     "repair": OPERATION,
     "roots": PORT,
