@@ -17,6 +17,7 @@ PORT = "a port of the core, and an adapter of it"
 FILES = {
     "__init__": "every package has one",
     "build": COMMAND,
+    "closure": OPERATION,
     "codec": "of each kind of source",
     "config": OPERATION,
     "doctor": OPERATION,
@@ -27,6 +28,7 @@ FILES = {
     "recipe": YAML,
     "repair": OPERATION,
     "roots": PORT,
+    "show": OPERATION,
     "source": YAML,
     "store": "a port, and where operations find a store",
     "trees": PORT,
