@@ -16,7 +16,7 @@ PORT = "a port of the core, and an adapter of it"
 
 FILES = {
     "__init__": "every package has one",
-    "build": COMMAND,
+    "build": OPERATION,
     "closure": OPERATION,
     "codec": "of each kind of source",
     "config": OPERATION,
