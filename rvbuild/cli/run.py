@@ -17,7 +17,7 @@ from rvbuild.cli.interrupts import Interruptible
 from rvbuild.cli.lock import lock_command
 from rvbuild.cli.maintain import doctor_command, gc_command, store_command
 from rvbuild.cli.show import show_command
-from rvbuild.executors.signals import unignore
+from rvbuild.cli.signals import unignore
 
 _COMMANDS = {
     "build": build_command,
