@@ -12,7 +12,7 @@ import sys
 from rvbuild.app.init import write_starter
 from rvbuild.app.memo import Memo
 from rvbuild.app.workspace import Workspace
-from rvbuild.cli.arguments import COMMANDS
+from rvbuild.cli.commands import COMMANDS
 from rvbuild.core.architecture import EXAMPLE
 
 

@@ -15,7 +15,7 @@ from rvbuild.app.choices import Choices
 from rvbuild.app.session import Session
 from rvbuild.app.targets import targets_of
 from rvbuild.app.workspace import Workspace
-from rvbuild.cli.arguments import COMMANDS
+from rvbuild.cli.commands import COMMANDS
 from rvbuild.cli.options import table
 from rvbuild.cli.progress import progress_for
 from rvbuild.core.errors import UsageError, closest
