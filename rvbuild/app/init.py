@@ -15,7 +15,8 @@ from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.image import environment
 from rvbuild.core.recipe import RESERVED_NAMES
 from rvbuild.recipes_yaml.collection import RECIPE_FILE, RecipeCollection
-from rvbuild.recipes_yaml.recipe import NAME, NAME_HINT, read_recipe
+from rvbuild.recipes_yaml.recipe import read_recipe
+from rvbuild.recipes_yaml.recipe_names import NAME, NAME_HINT
 
 _STARTERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "starters")
 

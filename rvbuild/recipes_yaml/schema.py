@@ -17,7 +17,8 @@ from rvbuild.core.canonical import Json
 from rvbuild.core.recipe import ACCELERATORS, KINDS, OUTPUT_KINDS
 from rvbuild.kinds.table import SECTIONS, TAGS, kind
 from rvbuild.recipes_yaml.lock_text import CHECK_DIGITS, VERSION
-from rvbuild.recipes_yaml.recipe import GIT_FACTS, NAME, READERS, RESERVED
+from rvbuild.recipes_yaml.recipe_names import NAME, RESERVED
+from rvbuild.recipes_yaml.recipe_pins import GIT_FACTS, READERS
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 

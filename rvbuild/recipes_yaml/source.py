@@ -21,7 +21,7 @@ from rvbuild.core.recipe import (
     UrlSpec,
     WheelSpec,
 )
-from rvbuild.recipes_yaml.fields import Fields
+from rvbuild.recipes_yaml.fields import Fields, flag
 
 
 def read_source(fields: Fields) -> SourceSpec:
@@ -101,7 +101,7 @@ def _url(fields: Fields) -> UrlSpec:
         url=fields.text("url", "" if debian else None),
         sha256=sha256,
         strip=fields.number("strip", 1),
-        unpack=fields.flag("unpack", default=True),
+        unpack=flag(fields, "unpack", default=True),
         debian=debian,
         architecture=fields.choice("architecture", ARCHITECTURES, ""),
     )
