@@ -6,15 +6,17 @@ Knows: the order of a build's parts. Must not know: how a part works.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 
 from attrs import frozen
 
 from rvbuild.app.deliver import Goal, TargetResult, deliver
 from rvbuild.app.refusals import refuse_no_folder, refuse_occupied, refuse_own
-from rvbuild.app.result_place import identity, link_place
+from rvbuild.app.result_place import Identity, identity, link_place
 from rvbuild.app.session import Session
 from rvbuild.app.targets import goals
 from rvbuild.core.graph import Target, with_checkers
+from rvbuild.core.link import Linked
 from rvbuild.engine.build import build
 
 __all__ = ["BuildView", "TargetResult", "build_targets"]
@@ -61,7 +63,7 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
         targets = with_checkers(targets, session.folder.load)
     places = {target: _place(str(target), output) for target in targets}
     _refuse_places(session, tuple(places.values()), output)
-    before = {target: identity(place) for target, place in places.items()}
+    before = {place: identity(place) for place in places.values()}
     graph, linked = session.link(targets, checks=checks)
     with session.store.shared():  # until the results are linked, so that no gc takes them
         built = build(
@@ -72,22 +74,23 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
             keep_going=keep_going,
         )
         results = deliver(
-            session,
-            built,
-            [
-                Goal(
-                    target=str(target),
-                    derivation=digest,
-                    needs=frozenset({digest, *linked.checks[target]}),
-                    place=places[target],
-                    before=before[target],
-                )
-                for target, digest in linked.results.items()
-            ],
-            as_copies=output is not None,
+            session, built, _goals(linked, places, before), as_copies=output is not None
         )
     built.raise_first()
     return BuildView(results=tuple(results), recipes=tuple(graph.recipes))
+
+
+def _goals(
+    linked: Linked, places: Mapping[Target, str], before: Mapping[str, Identity | None]
+) -> Iterator[Goal]:
+    for target, digest in linked.results.items():
+        yield Goal(
+            target=str(target),
+            derivation=digest,
+            needs=frozenset({digest, *linked.checks[target]}),
+            place=places[target],
+            before=before[places[target]],
+        )
 
 
 def _place(target: str, output: str | None) -> str:

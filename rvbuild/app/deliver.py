@@ -129,14 +129,14 @@ def _result(session: Session, goal: Goal, root: Digest) -> TargetResult:
     )
 
 
-def _tell_edit(session: Session, target: str, shown: View) -> None:
-    if shown.aside:
+def _tell_edit(session: Session, target: str, visible: View) -> None:
+    if visible.aside:
         text = f"it was changed in ./{RESULT}, and is as it was built again"
-        session.report(Noticed(target, f"{text}; what was made of it is at {shown.aside}"))
+        session.report(Noticed(target, f"{text}; what was made of it is at {visible.aside}"))
 
 
-def _link(session: Session, goal: Goal, shown: View) -> None:
-    link(shown.path, goal.place)
+def _link(session: Session, goal: Goal, visible: View) -> None:
+    link(visible.path, goal.place)
     session.store.add_root(goal.target, goal.derivation, goal.place)
 
 

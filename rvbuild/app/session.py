@@ -37,7 +37,7 @@ from rvbuild.fetchers.lazy_fetchers import LazyFetchers
 from rvbuild.images import audit_image
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.lock import MAX_BYTES, read_lock
-from rvbuild.recipes_yaml.project_file import read_file
+from rvbuild.recipes_yaml.project_file import near_path, read_file
 from rvbuild.stores.local import LocalStore
 
 
@@ -102,7 +102,9 @@ class Session:
         """
         if not any(map(os.path.lexists, self.workspace.locks)):
             msg = "there is no lock"
-            raise LockError(msg, where=_shown(self.workspace.locks[0]), hint="run `rvbuild lock`")
+            raise LockError(
+                msg, where=near_path(self.workspace.locks[0]), hint="run `rvbuild lock`"
+            )
         return self.known()
 
     def known(self, *, include_project: bool = True, mend: bool = False) -> Lock:
@@ -112,11 +114,11 @@ class Session:
             include_project: Whether the first counts, which is the project's own.
             mend: Without what somebody changed in them.
         """
-        found = Lock()
+        locks = Lock()
         for path in reversed(self.workspace.locks[0 if include_project else 1 :]):
             if os.path.lexists(path):
-                found = lock_at(path, mend=mend).layered_over(found)
-        return evolve(found, file=os.path.basename(self.workspace.locks[0]))
+                locks = lock_at(path, mend=mend).layered_over(locks)
+        return evolve(locks, file=os.path.basename(self.workspace.locks[0]))
 
     def link(self, targets: tuple[Target, ...], *, checks: bool) -> tuple[RecipeGraph, Linked]:
         """Derivations for targets and their checks.
@@ -199,9 +201,9 @@ def lock_at(path: str, *, mend: bool = False) -> Lock:
     Raises:
         LockError: it is not valid, contradicts itself, or cannot be read.
     """
-    file = read_file(path, _shown(path), limit=MAX_BYTES, error=LockError)
+    file = read_file(path, near_path(path), limit=MAX_BYTES, error=LockError)
     try:
-        lock = read_lock(file.data, _shown(path), mend=mend)
+        lock = read_lock(file.data, near_path(path), mend=mend)
     except LockError as error:
         error.hint = error.hint or "take it from version control, or remove it and lock again"
         raise
@@ -213,8 +215,3 @@ def lock_at(path: str, *, mend: bool = False) -> Lock:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
-
-
-def _shown(path: str) -> str:
-    here = os.getcwd() + os.sep
-    return os.path.relpath(path) if path.startswith(here) else path

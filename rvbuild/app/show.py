@@ -125,8 +125,8 @@ def _each_once(sources: Iterable[SourceStatus]) -> tuple[SourceStatus, ...]:
 def _options(graph: RecipeGraph, session: Session) -> Iterator[OptionValue]:
     """Each value that an option of the graph can have there, and whether it is taken."""
     users: dict[str, list[Target]] = {}
-    for instance in graph.order():
-        users.setdefault(instance.recipe, []).append(instance)
+    for target in graph.order():
+        users.setdefault(target.recipe, []).append(target)
     for instances in users.values():
         for name, option in graph.recipe(instances[0].recipe).options.items():
             yield from _values(graph, session, instances, (name, option))

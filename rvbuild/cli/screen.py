@@ -113,12 +113,12 @@ class Table:
         head = _head(view, area)
         if height >= _ROOMY:
             head.insert(0, Text())
-        shown = _worth_a_row(view, max(height - 1 - len(head), 0))
-        labels = [_tail(printable_line(each.label), area) for each in shown]
+        running = _worth_a_row(view, max(height - 1 - len(head), 0))
+        labels = [_tail(printable_line(each.label), area) for each in running]
         columns = self._columns(labels, area)
         rows = [
             _running_row(each, label, columns, view.now)
-            for each, label in zip(shown, labels, strict=True)
+            for each, label in zip(running, labels, strict=True)
         ]
         lines = [*head, *rows][: max(height - 1, 1)]
         for line in lines:
@@ -129,8 +129,8 @@ class Table:
         """Widths of label and detail; the label's only grows, so that nothing moves about."""
         if area < _NARROW - _GRID:
             return area, 0
-        wanted = max([self._label_width, *map(cell_len, labels)])
-        self._label_width = min(wanted, max(area * 2 // 5, 18))
+        width = max([self._label_width, *map(cell_len, labels)])
+        self._label_width = min(width, max(area * 2 // 5, 18))
         return self._label_width, area - self._label_width - 2
 
 
@@ -169,12 +169,12 @@ class _Region(Live):
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         """Put the table below what is printed."""
-        found = super().process_renderables(renderables)
+        regions = super().process_renderables(renderables)
         width = self.console.width
         if self._drawn and width < self._drawn_width:
-            found[0] = self._clear_folded(width)
+            regions[0] = self._clear_folded(width)
         self._drawn, self._drawn_width = self._next, width
-        return found
+        return regions
 
     def _clear_folded(self, width: int) -> Control:
         rows = sum(max(-(-cells // width), 1) for cells in self._drawn)

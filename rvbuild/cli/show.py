@@ -123,9 +123,9 @@ def _status_lines(status: TargetStatus) -> Iterator[str]:
 
 
 def _option_line(option: OptionValue) -> str:
-    taken = " (taken)" if option.is_taken else ""
+    mark = " (taken)" if option.is_taken else ""
     words = f"{option.option}={option.value}"
-    return f"  --option    {words:<12}  {option.choice}{taken}: {option.summary}"
+    return f"  --option    {words:<12}  {option.choice}{mark}: {option.summary}"
 
 
 def _source_lines(status: SourceStatus) -> Iterator[str]:

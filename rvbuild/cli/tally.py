@@ -217,8 +217,8 @@ class Tally:
         self._done[event.phase] += 1
         self._words[word_for(event)] += 1
         if event.phase is Phase.FETCH:
-            told = running.done if running else 0
-            self._size += max(event.size - told, 0)
+            before = running.done if running else 0
+            self._size += max(event.size - before, 0)
             self._fetch_ended = self._clock()
 
     def _estimate(self, now: float) -> float | None:

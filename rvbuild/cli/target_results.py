@@ -59,5 +59,5 @@ def _files(files: Sequence[str]) -> str:
     if not files:
         return "(empty)"
     more = len(files) - _MOST_FILES
-    shown = " ".join(printable_line(file) for file in files[:_MOST_FILES])
-    return f"{shown} and {more} more" if more > 0 else shown
+    first = " ".join(printable_line(file) for file in files[:_MOST_FILES])
+    return f"{first} and {more} more" if more > 0 else first

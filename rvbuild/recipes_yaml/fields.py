@@ -74,12 +74,12 @@ class Fields:
         if key not in self:
             return default
         values = tuple(scalar_text(item, key, self.error) for item in items)
-        seen: set[str] = set()
+        earlier: set[str] = set()
         for item, value in zip(items, values, strict=True):
-            if value in seen:
+            if value in earlier:
                 msg = f"{value!r} is listed twice in {key!r}"
                 raise self.error(msg, where=item.where)
-            seen.add(value)
+            earlier.add(value)
         return values
 
     def number(self, key: str, default: int | None = None) -> int:
