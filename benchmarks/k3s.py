@@ -26,10 +26,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from rvbuild.app.session import Choices, Session
+from attrs import frozen
+
+from rvbuild.app.choices import Choices
+from rvbuild.app.session import Session
 from rvbuild.app.settings import Settings
+from rvbuild.app.targets import targets_of
 from rvbuild.app.workspace import Workspace
-from rvbuild.cli.options import settings_in
+from rvbuild.cli.options import mirrors
 from rvbuild.core.derivation import Step
 from rvbuild.core.events import Event, Finished, Phase
 from rvbuild.core.link import Linked
@@ -68,19 +72,27 @@ def forget(store: LocalStore, digest: str) -> None:
             Path(path).unlink(missing_ok=True)
 
 
+@frozen
+class Job:
+    """What is measured, and with which settings."""
+
+    target: str
+    settings: Settings
+    hand_first: bool
+
+
 class Bench:
     """One target in one store."""
 
-    def __init__(self, arguments: argparse.Namespace, choices: Choices) -> None:
+    def __init__(self, job: Job, choices: Choices) -> None:
         self.times = Times()
-        self.target = arguments.target
-        workspace = Workspace(".", Settings.of_user(os.environ, settings_in(arguments)))
-        self.session = Session(workspace, self.times, choices)
+        self.session = Session(Workspace(".", job.settings), self.times, choices)
+        self.targets = targets_of(self.session, [job.target])
         self.services = self.session.services()
 
     def linked(self) -> Linked:
         """The target's derivations."""
-        return self.session.link(self.session.targets([self.target]), checks=False)[1]
+        return self.session.link(self.targets, checks=False)[1]
 
     def build(self, linked: Linked) -> float:
         """Seconds of a build."""
@@ -134,9 +146,9 @@ class Bench:
 
 
 @contextmanager
-def benched(arguments: argparse.Namespace, choices: Choices) -> Iterator[Bench]:
+def benched(job: Job, choices: Choices) -> Iterator[Bench]:
     """A bench, closed at the end."""
-    bench = Bench(arguments, choices)
+    bench = Bench(job, choices)
     with closing(bench.session):
         yield bench
 
@@ -148,25 +160,25 @@ def show(title: str, times: Mapping[str, float]) -> None:
         print(f"  {seconds:7.1f}  {label}")
 
 
-def cold(arguments: argparse.Namespace) -> None:
+def cold(job: Job) -> None:
     """A release build from nothing, against the scripts by hand."""
-    with benched(arguments, Choices(release=True)) as bench:
+    with benched(job, Choices(release=True)) as bench:
         linked = bench.linked()
-        hand = bench.by_hand(linked) if arguments.hand_first else {}
+        hand = bench.by_hand(linked) if job.hand_first else {}
         bench.forget(linked)
         whole = bench.build(linked)
         hand = hand or bench.by_hand(linked)
-        show(f"rvbuild {arguments.target} --release, {whole:.0f} s", bench.times.steps)
-    order = "first" if arguments.hand_first else "second, on a warm page cache"
+        show(f"rvbuild {job.target} --release, {whole:.0f} s", bench.times.steps)
+    order = "first" if job.hand_first else "second, on a warm page cache"
     show(f"by hand, {order}", hand)
     print(f"cold: {whole / sum(hand.values()):.3f} x by hand")
 
 
-def edit(arguments: argparse.Namespace) -> None:
+def edit(job: Job) -> None:
     """A one-line edit with the compile cache, against the same without."""
-    with benched(arguments, Choices()) as plain:
-        given = plain.linked().derivations.values()
-        source = next(each for each in given if each.label.startswith("k3s@"))
+    with benched(job, Choices()) as plain:
+        derivations = plain.linked().derivations.values()
+        source = next(each for each in derivations if each.label.startswith("k3s@"))
         store = plain.session.store
     realised = store.realisations.realisation(source.digest)
     if realised is None:
@@ -176,8 +188,8 @@ def edit(arguments: argparse.Namespace) -> None:
         tree = os.path.join(folder, "k3s")
         shutil.copytree(store.mountable.path(realised.output), tree, symlinks=True)
         subprocess.run(["chmod", "-R", "u+w", tree], check=True)
-        first = _edited(arguments, tree, "a")
-        second = _edited(arguments, tree, "b")
+        first = _edited(job, tree, "a")
+        second = _edited(job, tree, "b")
     server = next(label for label in second[1] if label.startswith(SERVER))
     show(f"first, {first[0]:.0f} s", first[1])
     show(f"after the edit, {second[0]:.0f} s", second[1])
@@ -185,10 +197,10 @@ def edit(arguments: argparse.Namespace) -> None:
     print(f"whole:  1/{first[0] / second[0]:.1f} of its cold time")
 
 
-def _edited(arguments: argparse.Namespace, tree: str, word: str) -> tuple[float, dict[str, float]]:
+def _edited(job: Job, tree: str, word: str) -> tuple[float, dict[str, float]]:
     with open(os.path.join(tree, EDITED), "a", encoding="utf-8") as file:
         file.write(f'\nvar edited{word} = "{word}"\n')
-    with benched(arguments, Choices(overrides={"k3s-source": tree})) as bench:
+    with benched(job, Choices(overrides={"k3s-source": tree})) as bench:
         linked = bench.linked()
         if word == "a":  # the first time without anything that an earlier build left
             bench.forget(linked)
@@ -210,7 +222,11 @@ def main() -> None:
     arguments = parser.parse_intermixed_args()
     cores = len(os.sched_getaffinity(0))
     print(f"{cores} cores, rvbuild -j {arguments.jobs or cores}, by hand one step at a time")
-    {"cold": cold, "edit": edit}[arguments.what](arguments)
+    options = {"store": arguments.store, "mirrors": mirrors(arguments.mirror)}
+    options |= {"jobs": arguments.jobs} if arguments.jobs else {}
+    settings = Settings.of_user(os.environ, options)
+    job = Job(arguments.target, settings, hand_first=arguments.hand_first)
+    {"cold": cold, "edit": edit}[arguments.what](job)
 
 
 if __name__ == "__main__":

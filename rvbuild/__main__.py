@@ -15,12 +15,13 @@ from rvbuild.cli.interrupts import leave_when_interrupted
 if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "rvbuild":
     leave_when_interrupted()  # before more is imported
 
+import argparse
 from collections.abc import Sequence
 
+from rvbuild.app.memo import Memo
 from rvbuild.app.settings import Settings
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.arguments import parse
-from rvbuild.cli.memo import Memo
 from rvbuild.cli.options import settings_in
 from rvbuild.cli.streams import open_streams
 
@@ -60,27 +61,31 @@ def _begin_again_in_utf_8() -> None:
 def _answer(words: Sequence[str]) -> int:
     arguments = parse(words)
     workspace = Workspace(_here(), Settings.of_user(os.environ, settings_in(arguments)))
-    memo = None
-    linked = arguments.command == "build" and arguments.output is None
-    if linked and not arguments.override:
-        question = [
-            *arguments.targets,
-            f"release={arguments.release}",
-            f"check={not arguments.no_check}",
-            f"json={arguments.json}",
-            f"replace={workspace.settings.replace}",
-            f"options={workspace.settings.options}",
-            os.getcwd(),
-            *workspace.recipes,
-        ]
-        memo = Memo(workspace.store, question)
-        answer = memo.recall()
-        if answer is not None:
-            sys.stdout.write(answer)
-            return 0
+    memo = _memo_of(arguments, workspace)
+    answer = memo.recall() if memo else None
+    if answer is not None:
+        sys.stdout.write(answer)
+        return 0
     from rvbuild.cli.run import run  # noqa: PLC0415 - see the module's docstring
 
     return run(arguments, workspace, memo)
+
+
+def _memo_of(arguments: argparse.Namespace, workspace: Workspace) -> Memo | None:
+    """The memo of a build that links its results, unless a folder stands for a source."""
+    if arguments.command != "build" or arguments.output is not None or arguments.override:
+        return None
+    question = [
+        *arguments.targets,
+        f"release={arguments.release}",
+        f"check={not arguments.no_check}",
+        f"json={arguments.json}",
+        f"replace={workspace.settings.replace}",
+        f"options={workspace.settings.options}",
+        os.getcwd(),
+        *workspace.recipes,
+    ]
+    return Memo(workspace.store, question)
 
 
 def _here() -> str:

@@ -9,25 +9,25 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
+from rvbuild.app.choices import Choices
 from rvbuild.app.fit_executor import FitExecutor
+from rvbuild.app.overrides import override_sources
 from rvbuild.app.workspace import Workspace
 from rvbuild.core.architecture import of_machine
 from rvbuild.core.contents import in_agreement, refuse_two_contents
-from rvbuild.core.errors import LockError, SandboxError, SourceError, UsageError
+from rvbuild.core.errors import LockError, SandboxError
 from rvbuild.core.events import Noticed, Reporter
-from rvbuild.core.graph import RecipeGraph, Target, parse_target
+from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linked, Linker
 from rvbuild.core.lock import Lock
-from rvbuild.core.names import SourceRef
 from rvbuild.core.pinned import Locked
 from rvbuild.core.plan import Lookup, nothing_realised
 from rvbuild.core.recipe import ACCELERATORS
-from rvbuild.core.source import Source
 from rvbuild.core.variants import Variants
 from rvbuild.engine.build import refuse_folders
 from rvbuild.engine.realise import Realiser, Services
@@ -35,10 +35,9 @@ from rvbuild.executors.local_executor import LocalExecutor
 from rvbuild.fetchers.fetch_settings import FetchSettings
 from rvbuild.images import audit_image
 from rvbuild.kinds.clients import SourceClients
-from rvbuild.kinds.path.fetch import PathFetcher
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.lock import MAX_BYTES, read_lock
-from rvbuild.recipes_yaml.project_file import read_file
+from rvbuild.recipes_yaml.project_file import near_path, read_file
 from rvbuild.stores.local import LocalStore
 
 
@@ -52,21 +51,6 @@ def build_architecture() -> str:
         msg = f"steps run on Linux; this is {platform.system()}"
         raise SandboxError(msg, hint="use a Linux machine, virtual machine or container")
     return of_machine(platform.machine()).name
-
-
-@frozen(kw_only=True)
-class Choices:
-    """What is asked for in one run only, and set nowhere.
-
-    Attributes:
-        overrides: Folders that stand for sources, by the source's name.
-        release: No compile caches, and nothing of this machine: what a release pipeline runs.
-        keep_failed: The folder of a step that fails stays, for a look.
-    """
-
-    overrides: Mapping[str, str] = field(factory=dict)
-    release: bool = False
-    keep_failed: bool = False
 
 
 @define(slots=False)
@@ -110,14 +94,6 @@ class Session:
         """Close what was opened."""
         self.sources.close()
 
-    def targets(self, words: Iterable[str]) -> tuple[Target, ...]:
-        """The targets that words name, each once.
-
-        Raises:
-            UsageError: a word names none.
-        """
-        return tuple(dict.fromkeys(parse_target(word, self.folder.load) for word in words))
-
     def lock(self) -> Lock:
         """What the locks say.
 
@@ -126,7 +102,9 @@ class Session:
         """
         if not any(map(os.path.lexists, self.workspace.locks)):
             msg = "there is no lock"
-            raise LockError(msg, where=_shown(self.workspace.locks[0]), hint="run `rvbuild lock`")
+            raise LockError(
+                msg, where=near_path(self.workspace.locks[0]), hint="run `rvbuild lock`"
+            )
         return self.known()
 
     def known(self, *, include_project: bool = True, mend: bool = False) -> Lock:
@@ -136,39 +114,11 @@ class Session:
             include_project: Whether the first counts, which is the project's own.
             mend: Without what somebody changed in them.
         """
-        found = Lock()
+        locks = Lock()
         for path in reversed(self.workspace.locks[0 if include_project else 1 :]):
             if os.path.lexists(path):
-                found = lock_at(path, mend=mend).layered_over(found)
-        return evolve(found, file=os.path.basename(self.workspace.locks[0]))
-
-    def overrides(self) -> dict[str, Source]:
-        """The folders that stand for sources."""
-        given = self.choices.overrides
-        if given and self.choices.release:
-            msg = "--override and --release exclude each other"
-            hint = "a release is made of pinned sources: commit the change, and pin that"
-            raise UsageError(msg, hint=hint)
-        # no shell expands what follows the =
-        given = {name: os.path.expanduser(path) for name, path in given.items()}
-        for name, path in given.items():  # before a folder is read, which may be a large one
-            if not os.path.isdir(path):
-                msg = f"--override {name}: there is no such folder"
-                hint = "PATH is a folder with what the source is to be, such as your clone of it"
-                raise SourceError(msg, where=path, hint=hint)
-            if self.folder.path(SourceRef.parse(name).recipe) is None:
-                msg = f"--override {name}: there is no such recipe"
-                hint = "NAME is a 'kind: source' recipe, or RECIPE/SOURCE; `rvbuild show` lists"
-                raise UsageError(msg, hint=hint)
-            self._refuse_two_names(name, given)
-        return {name: PathFetcher().resolve(path) for name, path in given.items()}
-
-    def _refuse_two_names(self, name: str, given: Mapping[str, str]) -> None:
-        """A recipe's only source has two names, and only one folder can stand for it."""
-        recipe, slash, _ = name.partition("/")
-        if slash and recipe in given and len(self.folder.load(recipe).sources) == 1:
-            msg = f"--override {recipe} and {name} are said of the same source"
-            raise UsageError(msg, hint="say one of them")
+                locks = lock_at(path, mend=mend).layered_over(locks)
+        return evolve(locks, file=os.path.basename(self.workspace.locks[0]))
 
     def link(self, targets: tuple[Target, ...], *, checks: bool) -> tuple[RecipeGraph, Linked]:
         """Derivations for targets and their checks.
@@ -193,7 +143,8 @@ class Session:
     def linker(self, graph: RecipeGraph) -> Linker:
         """A linker with what the locks say, and the folders that stand for sources."""
         locked = Locked(self.lock(), graph, self.build_arch)
-        return Linker(graph, locked, self.build_arch, self.overrides())
+        overrides = override_sources(self.choices, self.folder)
+        return Linker(graph, locked, self.build_arch, overrides)
 
     def services(self) -> Services:
         """What realising uses."""
@@ -250,9 +201,9 @@ def lock_at(path: str, *, mend: bool = False) -> Lock:
     Raises:
         LockError: it is not valid, contradicts itself, or cannot be read.
     """
-    file = read_file(path, _shown(path), limit=MAX_BYTES, error=LockError)
+    file = read_file(path, near_path(path), limit=MAX_BYTES, error=LockError)
     try:
-        lock = read_lock(file.data, _shown(path), mend=mend)
+        lock = read_lock(file.data, near_path(path), mend=mend)
     except LockError as error:
         error.hint = error.hint or "take it from version control, or remove it and lock again"
         raise
@@ -264,8 +215,3 @@ def lock_at(path: str, *, mend: bool = False) -> Lock:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
-
-
-def _shown(path: str) -> str:
-    here = os.getcwd() + os.sep
-    return os.path.relpath(path) if path.startswith(here) else path

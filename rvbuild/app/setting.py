@@ -70,8 +70,8 @@ def bytes_in(text: str) -> int | None:
     digits = text.rstrip("kKMGTiB")
     unit = text[len(digits) :].removesuffix("B")
     number = digits.rstrip(" ")
-    known = number.isascii() and number.isdecimal() and unit in _UNITS
-    return int(number) * _UNITS[unit] if known else None
+    is_size = number.isascii() and number.isdecimal() and unit in _UNITS
+    return int(number) * _UNITS[unit] if is_size else None
 
 
 def _is_text(value: object) -> bool:

@@ -24,7 +24,7 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, NoReturn
 
 from rvbuild.app.setting import BY_NAME, FORMS, SETTINGS, Setting, Value, bytes_in, texts
@@ -49,10 +49,32 @@ class Settings:
 
     Args:
         layers: What was set, the strongest first: the origin's name, and values by setting.
+
+    Attributes:
+        store: The store's folder; None: the usual place.
+        jobs: How many steps run at once; None: as many as there are cores.
+        offline: Whether nothing but the store is reached.
+        keep_days: For how many days gc keeps what was used.
+        max_size: How many bytes gc leaves in the store; None: any number.
+        mirrors: Beginnings of URLs, each with a place that is taken instead; tried in this order.
+        options: Variants that recipes declare, by the option's name.
+        replace: Recipes that stand for a target input, by its name.
+        builder: The name under which results are registered; empty: none.
+        trust: Folders of others that the user trusts.
     """
 
     def __init__(self, layers: tuple[tuple[str, Mapping[str, Value]], ...]) -> None:
         self._layers = layers
+        self.store = self._text("store")
+        self.jobs = self._count("jobs")
+        self.offline = bool(self._value("offline"))
+        self.keep_days = self._count("keep-days") or 0
+        self.max_size = bytes_in(self._text("max-size") or "")
+        self.mirrors = tuple(self._mirrors())
+        self.options = self._table("options")
+        self.replace = self._table("replace")
+        self.builder = self._text("builder") or ""
+        self.trust = tuple(it for _, (paths, _) in self.origins("trust") for it in texts(paths))
 
     @classmethod
     def of_user(cls, environment: Mapping[str, str], options: Mapping[str, Value]) -> Settings:
@@ -96,81 +118,37 @@ class Settings:
     def origins(self, name: str) -> list[tuple[str, ValueOrigin]]:
         """The parts of a setting that hold: one, or one an entry, named like `mirrors.NAME`."""
         setting = BY_NAME[name]
-        given = [(where, values[name]) for where, values in self._layers if name in values]
+        layers = [(where, values[name]) for where, values in self._layers if name in values]
         if isinstance(setting.default, dict):
             entries: dict[str, ValueOrigin] = {}
-            for where, table in given:
+            for where, table in layers:
                 for key, entry in table.items() if isinstance(table, dict) else ():
                     entries.setdefault(f"{name}.{key}", ValueOrigin(entry, where))
             return list(entries.items())
         if isinstance(setting.default, tuple):
-            return [(name, ValueOrigin(value, where)) for where, value in given]
-        where, value = given[0] if given else (DEFAULT, setting.default)
+            return [(name, ValueOrigin(value, where)) for where, value in layers]
+        where, value = layers[0] if layers else (DEFAULT, setting.default)
         return [(name, ValueOrigin(value, where))]
 
     def _value(self, name: str) -> Value:
         return self.origins(name)[0][1].value
 
+    def _text(self, name: str) -> str | None:
+        value = self._value(name)
+        return None if value is None else str(value)
+
+    def _count(self, name: str) -> int | None:
+        value = self._value(name)
+        return None if value is None else int(str(value))
+
     def _table(self, name: str) -> dict[str, str]:
         begin = len(name) + 1
         return {key[begin:]: str(origin.value) for key, origin in self.origins(name)}
 
-    @property
-    def store(self) -> str | None:
-        """The store's folder; None: the usual place."""
-        value = self._value("store")
-        return None if value is None else str(value)
-
-    @property
-    def jobs(self) -> int | None:
-        """How many steps run at once; None: as many as there are cores."""
-        value = self._value("jobs")
-        return None if value is None else int(str(value))
-
-    @property
-    def offline(self) -> bool:
-        """Whether nothing but the store is reached."""
-        return bool(self._value("offline"))
-
-    @property
-    def keep_days(self) -> int:
-        """For how many days gc keeps what was used."""
-        return int(str(self._value("keep-days")))
-
-    @property
-    def max_size(self) -> int | None:
-        """How many bytes gc leaves in the store; None: any number."""
-        value = self._value("max-size")
-        return None if value is None else bytes_in(str(value))
-
-    @property
-    def mirrors(self) -> tuple[tuple[str, str], ...]:
-        """Beginnings of URLs, each with a place that is taken instead; tried in this order."""
-        found = []
+    def _mirrors(self) -> Iterator[tuple[str, str]]:
         for key, (places, _) in self.origins("mirrors"):
             start = key.removeprefix("mirrors.")
-            found += [(start, place) for place in texts(places)]
-        return tuple(found)
-
-    @property
-    def options(self) -> dict[str, str]:
-        """Variants that recipes declare, by the option's name."""
-        return self._table("options")
-
-    @property
-    def replace(self) -> dict[str, str]:
-        """Recipes that stand for a target input, by its name."""
-        return self._table("replace")
-
-    @property
-    def builder(self) -> str:
-        """The name under which results are registered; empty: none."""
-        return str(self._value("builder"))
-
-    @property
-    def trust(self) -> tuple[str, ...]:
-        """Folders of others that the user trusts."""
-        return tuple(path for _, origin in self.origins("trust") for path in texts(origin.value))
+            yield from ((start, place) for place in texts(places))
 
 
 def user_file(environment: Mapping[str, str]) -> str:

@@ -96,18 +96,18 @@ def _refuse_strangers(store: str, project: str | None) -> None:
 
 def _links(path: str) -> list[str]:
     """Each link on the way to a path, and on the way to where these lead, outermost first."""
-    found: list[str] = []
+    links: list[str] = []
     waiting, here = path.split("/")[::-1], "/"
-    while waiting and len(found) < _MOST_LINKS:
+    while waiting and len(links) < _MOST_LINKS:
         there = os.path.normpath(os.path.join(here, waiting.pop()))
         if os.path.islink(there):
-            found.append(there)
+            links.append(there)
             target = os.readlink(there)
             here = "/" if target.startswith("/") else here
             waiting += target.split("/")[::-1]
         else:
             here = there
-    return found
+    return links
 
 
 def _refuse_no_store(store: str) -> None:

@@ -38,8 +38,8 @@ def _line(file: str, number: int) -> str | None:
             return None
         if not os.path.isfile(file) or os.path.getsize(file) > _MAX_BYTES:
             return None
-        with open(file, encoding="utf-8") as opened:
-            lines = opened.read(_MAX_BYTES).split("\n")
+        with open(file, encoding="utf-8") as stream:
+            lines = stream.read(_MAX_BYTES).split("\n")
     except (OSError, ValueError):
         return None
     if not 1 <= number <= len(lines):

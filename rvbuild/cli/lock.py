@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import define, evolve
 
+from rvbuild.app.memo import Memo
 from rvbuild.app.session import Session, lock_at
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.lock_file import put_lock
-from rvbuild.cli.memo import Memo
 from rvbuild.cli.merge import merge_command
 from rvbuild.cli.messages import count_text
 from rvbuild.cli.words import run_of

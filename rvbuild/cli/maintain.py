@@ -1,45 +1,43 @@
-"""`doctor`, `store` and `gc`: the machine and the store.
+"""`doctor`, `store` and `gc`: draws what was looked at, mended and removed.
 
-Knows: what people ask about them. Must not know: recipes, builds.
+Knows: lines and documents. Must not know: stores, machines.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections import Counter
-from collections.abc import Iterable
+from contextlib import closing
 
 from attrs import asdict
 
+from rvbuild.app.doctor import examine_machine
+from rvbuild.app.gc import Collected, collect_garbage
+from rvbuild.app.import_store import TakenOver, import_store
+from rvbuild.app.memo import Memo
+from rvbuild.app.repair import Repair, Repairs, repair_store
+from rvbuild.app.verify import Finding, Verification, verify_store
 from rvbuild.app.workspace import Workspace
-from rvbuild.cli.import_sources import import_sources
-from rvbuild.cli.memo import Memo
 from rvbuild.cli.messages import count_text, size_text
-from rvbuild.core.errors import SandboxError, UsageError, VerificationError
+from rvbuild.cli.words import session_of
+from rvbuild.core.errors import SandboxError
+from rvbuild.core.events import silent
 from rvbuild.core.printable import printable_line
-from rvbuild.executors.doctor import checks
-from rvbuild.stores.collect import collect
-from rvbuild.stores.findings import Finding
-from rvbuild.stores.fitness import refuse_unfit, refuse_unwritable
-from rvbuild.stores.local import LocalStore
-from rvbuild.stores.repair import Repair, repair
-from rvbuild.stores.roots import root_name
-from rvbuild.stores.verify import verify
 
 
 def doctor_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild doctor`: exit code 6 if something keeps this machine from building."""
-    found = checks(workspace.store, (refuse_unwritable, refuse_unfit))
+    machine = examine_machine(workspace)
     if arguments.json:
-        sys.stdout.write(json.dumps([asdict(check) for check in found], indent=2) + "\n")
-    for check in () if arguments.json else found:
+        sys.stdout.write(json.dumps([asdict(check) for check in machine.checks], indent=2) + "\n")
+    for check in () if arguments.json else machine.checks:
         mark = "ok  " if check.ok else "FAIL"
         sys.stdout.write(f"{mark} {check.name}: {printable_line(check.found)}\n")
         if not check.ok:
             sys.stdout.write(f"     {printable_line(check.hint)}\n")
-    return 0 if all(check.ok for check in found) else SandboxError.exit_code
+    return 0 if machine.is_fit else SandboxError.exit_code
 
 
 def store_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
@@ -49,101 +47,116 @@ def store_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Me
     elif arguments.action == "repair":
         _repair(workspace, as_json=arguments.json)
     elif arguments.action == "import":
-        import_sources(arguments, workspace)
+        _import(arguments, workspace)
     else:
         _verify(workspace, as_json=arguments.json)
     return 0
 
 
+# ---- verify
+
+
 def _verify(workspace: Workspace, *, as_json: bool) -> None:
-    findings: list[Finding] = []
-
-    def report(finding: Finding) -> None:
-        findings.append(finding)
-        if not as_json:
-            line = f"{finding.kind}  {finding.path}: {finding.problem}"
-            sys.stdout.write(printable_line(line) + "\n")
-
-    done = verify(_existing(workspace), report)
+    done = verify_store(workspace, None if as_json else _write_finding)
     if as_json:
-        listed = [{"kind": f.kind, "path": f.path, "problem": f.problem} for f in findings]
-        sys.stdout.write(json.dumps({**asdict(done), "findings": listed}, indent=2) + "\n")
+        rows = [{"kind": f.kind, "path": f.path, "problem": f.problem} for f in done.findings]
+        sys.stdout.write(json.dumps({**asdict(done.counts), "findings": rows}, indent=2) + "\n")
     else:
-        sys.stdout.write(
-            f"{count_text(done.blobs, 'blob')} ({size_text(done.bytes)}), "
-            f"{count_text(done.trees, 'tree')}, {count_text(done.results, 'result')}: "
-            f"{done.damaged} damaged, {done.missing} missing\n"
-        )
-    if done.newer and not as_json:
-        newer = count_text(done.newer, "record")
+        _write_counts(done)
+    done.refuse_findings()
+
+
+def _write_finding(finding: Finding) -> None:
+    line = f"{finding.kind}  {finding.path}: {finding.problem}"
+    sys.stdout.write(printable_line(line) + "\n")
+
+
+def _write_counts(done: Verification) -> None:
+    counts = done.counts
+    sys.stdout.write(
+        f"{count_text(counts.blobs, 'blob')} ({size_text(counts.bytes)}), "
+        f"{count_text(counts.trees, 'tree')}, {count_text(counts.results, 'result')}: "
+        f"{counts.damaged} damaged, {counts.missing} missing\n"
+    )
+    if counts.newer:
+        newer = count_text(counts.newer, "record")
         sys.stderr.write(f"{newer} of a newer rvbuild: only that knows what they refer to\n")
-    if findings:
-        missing = count_text(done.missing, "missing object")
-        msg = f"the store has {done.damaged} damaged and {missing}"
-        hint = "`rvbuild store repair` sets aside what is damaged; then build again"
-        raise VerificationError(msg, where=workspace.store, hint=hint)
+
+
+# ---- repair
 
 
 def _repair(workspace: Workspace, *, as_json: bool) -> None:
-    repairs: list[Repair] = []
-
-    def tell(done: Repair) -> None:
-        repairs.append(done)
-        if not as_json:
-            sys.stdout.write(printable_line(f"{done.done:<9}  {done.path}: {done.problem}") + "\n")
-
-    store = _existing(workspace)
-    repair(store, tell)
+    repairs = repair_store(workspace, None if as_json else _write_repair)
     if as_json:
-        listed = [asdict(done) for done in repairs]
-        sys.stdout.write(json.dumps({"repairs": listed}, indent=2) + "\n")
-        return
-    counts = Counter(done.done for done in repairs)
-    told = [f"{counts[word]} {word}" for word in ("mended", "set aside", "dropped")]
-    sys.stdout.write(f"the store is whole: {', '.join(told)}\n")
+        rows = [asdict(each) for each in repairs.done]
+        sys.stdout.write(json.dumps({"repairs": rows}, indent=2) + "\n")
+    else:
+        _write_repairs(repairs)
+
+
+def _write_repair(one: Repair) -> None:
+    sys.stdout.write(printable_line(f"{one.done:<9}  {one.path}: {one.problem}") + "\n")
+
+
+def _write_repairs(repairs: Repairs) -> None:
+    counts = repairs.counts()
+    parts = [f"{counts[word]} {word}" for word in ("mended", "set aside", "dropped")]
+    sys.stdout.write(f"the store is whole: {', '.join(parts)}\n")
     if counts["set aside"]:
-        sys.stderr.write(f"what was set aside is in {printable_line(store.layout.damaged)}\n")
-    again = _shown_results(store, repairs)
-    if again:
+        sys.stderr.write(f"what was set aside is in {printable_line(repairs.damaged)}\n")
+    if repairs.targets:
         what = "what ./result shows of these cannot be trusted"
+        again = printable_line(" ".join(repairs.targets))
         sys.stderr.write(f"build again: {what}: `rvbuild {again}`\n")
     elif counts["dropped"] or counts["set aside"]:
         sys.stderr.write("build again: what was dropped is fetched or made anew\n")
 
 
-def _shown_results(store: LocalStore, repairs: Iterable[Repair]) -> str:
-    """The targets whose result somebody holds that has gone."""
-    names = {root_name(store.layout, done.path) for done in repairs}
-    return printable_line(" ".join(sorted(name for name in names if name)))
+# ---- import
+
+
+def _import(arguments: argparse.Namespace, workspace: Workspace) -> None:
+    with closing(session_of(arguments, workspace, silent)) as session:
+        done = import_store(session, arguments.old, os.environ)
+    if arguments.json:
+        sys.stdout.write(json.dumps(asdict(done.counts), indent=2) + "\n")
+    else:
+        _write_import(done.counts)
+    done.refuse_left_out()
+
+
+def _write_import(counts: TakenOver) -> None:
+    for each in counts.left_out:
+        at = f" ({each.path})" if each.path else ""
+        sys.stdout.write(printable_line(f"left out  {each.label}: {each.problem}{at}") + "\n")
+    sys.stdout.write(
+        f"{count_text(counts.taken, 'source')} taken over ({size_text(counts.size)}), "
+        f"{counts.present} already here, {counts.absent} not there, "
+        f"{len(counts.left_out)} left out\n"
+    )
+
+
+# ---- gc
 
 
 def gc_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild gc`."""
-    settings = workspace.settings
-    gone = collect(_existing(workspace), keep_days=settings.keep_days, max_size=settings.max_size)
-    for root in gone.unseen:
-        said = f"kept what {root.link} shows: it cannot be looked at ({root.problem})"
-        sys.stderr.write(
-            printable_line(f"{said}; if it is gone for good, remove {root.path}") + "\n"
-        )
+    collected = collect_garbage(workspace)
+    for root in collected.unseen:
+        text = f"kept what {root.link} shows: it cannot be looked at ({root.problem})"
+        text = f"{text}; if it is gone for good, remove {root.path}"
+        sys.stderr.write(printable_line(text) + "\n")
     if arguments.json:
-        sys.stdout.write(json.dumps(asdict(gone)) + "\n")
+        sys.stdout.write(json.dumps(asdict(collected)) + "\n")
     else:
-        sys.stdout.write(
-            f"removed {count_text(gone.results, 'result')}, {count_text(gone.trees, 'tree')} "
-            f"and {count_text(gone.blobs, 'blob')}: "
-            f"{size_text(gone.freed)} freed, {size_text(gone.kept)} kept\n"
-        )
+        _write_collected(collected)
     return 0
 
 
-def _existing(workspace: Workspace) -> LocalStore:
-    """The store; a command that looks after one must not make one.
-
-    Raises:
-        UsageError: there is none.
-    """
-    if not workspace.has_store:
-        msg = "there is no store"
-        raise UsageError(msg, where=workspace.store, hint="name one with --store")
-    return LocalStore(workspace.store)
+def _write_collected(collected: Collected) -> None:
+    sys.stdout.write(
+        f"removed {count_text(collected.results, 'result')}, "
+        f"{count_text(collected.trees, 'tree')} and {count_text(collected.blobs, 'blob')}: "
+        f"{size_text(collected.freed)} freed, {size_text(collected.kept)} kept\n"
+    )

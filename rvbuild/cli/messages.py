@@ -111,13 +111,13 @@ def render_bug(error: BaseException, *, color: bool, folder: str | None = None) 
         hint = f"report it with these lines (they could not be written: {failure.strerror})"
     else:
         hint = f"report it with what you ran and this file: {path}"
-    shown = RvbuildError(
+    report = RvbuildError(
         "this is a bug in rvbuild",
         where=_last_frame(error.__traceback__),
         details=tuple(details),
         hint=hint,
     )
-    return render_error(shown, color=color)
+    return render_error(report, color=color)
 
 
 def _save(trace: str, folder: str | None) -> str:
@@ -147,10 +147,10 @@ def _shown_source(error: RvbuildError, *, color: bool) -> list[str]:
     """The line of the file that the error is about, with a mark below the place."""
     if not (isinstance(error.where, Place) and isinstance(error, RecipeError | LockError)):
         return []
-    found = excerpt(error.where)
-    if found is None:
+    parts = excerpt(error.where)
+    if parts is None:
         return []
-    before, marked, after = (printable_line(part) for part in found)
+    before, marked, after = (printable_line(part) for part in parts)
     mark = " " * len(before) + "^" * max(len(marked), 1)
     return [before + marked + after, _paint(mark, _RED, color=color)]
 
@@ -172,16 +172,16 @@ def _notes(error: RvbuildError, *, color: bool) -> Iterable[str]:
 
 
 def _detail(line: str) -> str:
-    shown = _shown(line.rstrip("\r"))
-    hidden = len(shown) - LONGEST_DETAIL
-    return shown if hidden <= 0 else f"{shown[:LONGEST_DETAIL]} [{hidden} more characters]"
+    text = _harmless(line.rstrip("\r"))
+    hidden = len(text) - LONGEST_DETAIL
+    return text if hidden <= 0 else f"{text[:LONGEST_DETAIL]} [{hidden} more characters]"
 
 
 def _hanging(text: str, indent: int) -> str:
-    return _shown(text.rstrip()).replace("\n", "\n" + " " * indent)
+    return _harmless(text.rstrip()).replace("\n", "\n" + " " * indent)
 
 
-def _shown(text: str) -> str:
+def _harmless(text: str) -> str:
     """Printable, and without the user names and passwords of URLs, whoever wrote them there."""
     return printable(_LOGIN.sub("", text))
 

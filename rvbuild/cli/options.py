@@ -19,18 +19,18 @@ def settings_in(arguments: argparse.Namespace) -> dict[str, Value]:
     Raises:
         UsageError: an option has another form than it must have.
     """
-    given = vars(arguments)
-    found: dict[str, Value] = {
-        "store": given.get("store"),
-        "jobs": given.get("jobs"),
-        "offline": given.get("offline"),
-        "keep-days": given.get("keep"),
-        "max-size": given.get("max_size"),
-        "mirrors": _mirrors(given.get("mirror", ())),
-        "options": table(given.get("option", ()), "--option", "NAME=VALUE"),
-        "replace": table(given.get("replace", ()), "--replace", "NAME=RECIPE"),
+    options = vars(arguments)
+    values: dict[str, Value] = {
+        "store": options.get("store"),
+        "jobs": options.get("jobs"),
+        "offline": options.get("offline"),
+        "keep-days": options.get("keep"),
+        "max-size": options.get("max_size"),
+        "mirrors": mirrors(options.get("mirror", ())),
+        "options": table(options.get("option", ()), "--option", "NAME=VALUE"),
+        "replace": table(options.get("replace", ()), "--replace", "NAME=RECIPE"),
     }
-    return {name: value for name, value in found.items() if value not in (None, {})}
+    return {name: value for name, value in values.items() if value not in (None, {})}
 
 
 def table(words: Iterable[str], option: str, form: str) -> dict[str, str]:
@@ -39,12 +39,12 @@ def table(words: Iterable[str], option: str, form: str) -> dict[str, str]:
     Raises:
         UsageError: a word has another form, or two disagree.
     """
-    found: dict[str, str] = {}
+    entries: dict[str, str] = {}
     for left, right in _pairs(words, option, form):
-        if found.setdefault(left, right) != right:
-            what = f"{option} {left} is said twice, as {found[left]} and as {right}"
+        if entries.setdefault(left, right) != right:
+            what = f"{option} {left} is said twice, as {entries[left]} and as {right}"
             _refuse(what, "say one of them")
-    return found
+    return entries
 
 
 def _pairs(words: Iterable[str], option: str, form: str) -> Iterator[tuple[str, str]]:
@@ -56,15 +56,19 @@ def _pairs(words: Iterable[str], option: str, form: str) -> Iterator[tuple[str, 
         yield left, right
 
 
-def _mirrors(words: Iterable[str]) -> Table:
-    """The places of each beginning; one may have several."""
-    found: dict[str, tuple[str, ...]] = {}
+def mirrors(words: Iterable[str]) -> Table:
+    """Read words of the form ``FROM=TO``: the places of each FROM, which may have several.
+
+    Raises:
+        UsageError: a word has another form.
+    """
+    places: dict[str, tuple[str, ...]] = {}
     for start, place in _pairs(words, "--mirror", "FROM=TO"):
         if ":" not in start:
             hint = "for example --mirror https://github.com/=/srv/mirror/"
             _refuse(f"--mirror {start}: FROM is the beginning of a URL", hint)
-        found[start] = (*found.get(start, ()), place)
-    return found
+        places[start] = (*places.get(start, ()), place)
+    return places
 
 
 def _refuse(what: str, hint: str) -> NoReturn:

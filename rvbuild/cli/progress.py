@@ -252,8 +252,8 @@ def lines_for(event: Event, *, verbose: bool, starts: bool) -> list[Row | str]:
     if isinstance(event, Noticed):
         return [Row("warning", "", _notice(event))]
     if isinstance(event, Started):
-        told = starts or verbose
-        return [_started(event, verbose=verbose)] if told and event.phase in _STEPS else []
+        has_line = starts or verbose
+        return [_started(event, verbose=verbose)] if has_line and event.phase in _STEPS else []
     if isinstance(event, Finished):
         return [_finished(event)] if _is_worth_a_line(event) else []
     if isinstance(event, Planned) and starts and any(event.counts.values()):

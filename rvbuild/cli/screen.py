@@ -31,7 +31,7 @@ from rich.text import Text
 
 from rvbuild.cli.messages import count_text, duration_text, size_text
 from rvbuild.cli.row import Row, Take
-from rvbuild.cli.tally import Running, Snapshot
+from rvbuild.cli.tally import Overview, Running
 from rvbuild.core.events import Phase
 from rvbuild.core.printable import printable_line
 
@@ -67,7 +67,7 @@ class RichScreen:
     """
 
     def __init__(
-        self, stream: TextIO, view: Callable[[], Snapshot], take: Take, *, color: bool
+        self, stream: TextIO, view: Callable[[], Overview], take: Take, *, color: bool
     ) -> None:
         self._console = Console(
             file=stream,
@@ -102,7 +102,7 @@ class Table:
         view: Gives the run as it is now.
     """
 
-    def __init__(self, view: Callable[[], Snapshot]) -> None:
+    def __init__(self, view: Callable[[], Overview]) -> None:
         self._view = view
         self._label_width = 0
 
@@ -113,12 +113,12 @@ class Table:
         head = _head(view, area)
         if height >= _ROOMY:
             head.insert(0, Text())
-        shown = _worth_a_row(view, max(height - 1 - len(head), 0))
-        labels = [_tail(printable_line(each.label), area) for each in shown]
+        running = _worth_a_row(view, max(height - 1 - len(head), 0))
+        labels = [_tail(printable_line(each.label), area) for each in running]
         columns = self._columns(labels, area)
         rows = [
             _running_row(each, label, columns, view.now)
-            for each, label in zip(shown, labels, strict=True)
+            for each, label in zip(running, labels, strict=True)
         ]
         lines = [*head, *rows][: max(height - 1, 1)]
         for line in lines:
@@ -129,8 +129,8 @@ class Table:
         """Widths of label and detail; the label's only grows, so that nothing moves about."""
         if area < _NARROW - _GRID:
             return area, 0
-        wanted = max([self._label_width, *map(cell_len, labels)])
-        self._label_width = min(wanted, max(area * 2 // 5, 18))
+        width = max([self._label_width, *map(cell_len, labels)])
+        self._label_width = min(width, max(area * 2 // 5, 18))
         return self._label_width, area - self._label_width - 2
 
 
@@ -169,12 +169,12 @@ class _Region(Live):
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         """Put the table below what is printed."""
-        found = super().process_renderables(renderables)
+        regions = super().process_renderables(renderables)
         width = self.console.width
         if self._drawn and width < self._drawn_width:
-            found[0] = self._clear_folded(width)
+            regions[0] = self._clear_folded(width)
         self._drawn, self._drawn_width = self._next, width
-        return found
+        return regions
 
     def _clear_folded(self, width: int) -> Control:
         rows = sum(max(-(-cells // width), 1) for cells in self._drawn)
@@ -191,7 +191,7 @@ class _Region(Live):
         return Group(*lines)
 
 
-def _head(view: Snapshot, area: int) -> list[Text]:
+def _head(view: Overview, area: int) -> list[Text]:
     """Counts of each phase, and where fetching stands."""
     chunks = [_phase(view, phase) for phase in Phase if view.planned.get(phase)]
     chunks += [_phase(view, phase) for phase in view.done if phase not in view.planned]
@@ -207,7 +207,7 @@ def _head(view: Snapshot, area: int) -> list[Text]:
     return lines
 
 
-def _phase(view: Snapshot, phase: Phase) -> Text:
+def _phase(view: Overview, phase: Phase) -> Text:
     """``build  4/12``: as wide at the start as at the end."""
     done = view.done.get(phase, 0)
     planned = max(view.planned.get(phase, 0), done)
@@ -225,7 +225,7 @@ def _fold(chunks: Sequence[Text], area: int, gap: str) -> list[Text]:
     return lines
 
 
-def _fetching(view: Snapshot, area: int) -> str:
+def _fetching(view: Overview, area: int) -> str:
     """Rate and estimate, or how long it took; the longest text that fits."""
     done, planned = view.done.get(Phase.FETCH, 0), view.planned[Phase.FETCH]
     if done >= planned:
@@ -248,7 +248,7 @@ def _whole(seconds: float) -> str:
     return f"{int(seconds)} s" if seconds < 60 else duration_text(int(seconds))
 
 
-def _worth_a_row(view: Snapshot, most: int) -> list[Running]:
+def _worth_a_row(view: Overview, most: int) -> list[Running]:
     """Steps, then fetches that take long; the oldest first."""
     steps = [each for each in view.running if each.phase is not Phase.FETCH]
     slow = [

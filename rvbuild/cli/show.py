@@ -1,6 +1,6 @@
-"""`show`: what a target is, and what there is.
+"""`show`: draws what targets are, and which recipes there are.
 
-Knows: what people ask about recipes and targets. Must not know: how anything is built.
+Knows: lines and documents. Must not know: recipes, locks, stores.
 """
 
 from __future__ import annotations
@@ -8,208 +8,167 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 
+from rvbuild.app.memo import Memo
+from rvbuild.app.recipe_list import RecipeList, list_recipes
 from rvbuild.app.session import Session
+from rvbuild.app.show import OptionValue, TargetStatus, TargetsView, view_targets
+from rvbuild.app.source_inventory import SourceStatus
 from rvbuild.app.workspace import Workspace
-from rvbuild.cli.closure import by_kind, closure_lines, prebuilt
-from rvbuild.cli.inspect import print_json
-from rvbuild.cli.memo import Memo
-from rvbuild.cli.source_inventory import SourceInventory, SourceStatus
-from rvbuild.cli.words import session_of, targets_of
-from rvbuild.core.errors import LockError, RecipeError
+from rvbuild.cli.closure import closure_lines
+from rvbuild.cli.json_text import print_json
+from rvbuild.cli.words import parse_targets, session_of
 from rvbuild.core.events import silent
-from rvbuild.core.graph import RecipeGraph, Target
-from rvbuild.core.link import Linked
-from rvbuild.core.lock import Lock, source_key
+from rvbuild.core.lock import PinValue
 from rvbuild.core.printable import printable, printable_line
-from rvbuild.core.recipe import FromSpec, Recipe
-from rvbuild.recipes_yaml.collection import RecipeCollection
 
 
 def show_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild show [TARGET…]`."""
-    session = session_of(arguments, workspace, silent)
-    if not arguments.targets:
-        _list_recipes(session, as_json=arguments.json)
-        return 0
-    targets = targets_of(session, arguments.targets)
-    graph = session.graph(targets, checks=False)
-    holdings = SourceInventory(session.linker(graph), session.lookup())
-    linked = holdings.link(targets)
-    own = [held for target in targets for held in holdings.of(graph.recipe(target.recipe))]
-    sources = _each_once([*own, *holdings.missing])
-    options = list(_options(graph, session))
-    pins = list(_pins(graph, session.lock())) if arguments.pins else []
-    closure = by_kind(holdings.all()) if arguments.closure else []
-    told = prebuilt(closure, sorted({target.arch for target in targets if target.arch}))
-    shown: dict[str, object] = {
-        "targets": {str(target): _derivation(linked, target) for target in targets},
-        "recipes": sorted(graph.recipes),
-        "options": options,
-        "sources": [_source(held) for held in sources],
-    }
-    if arguments.pins:
-        shown["pins"] = pins
-    if arguments.closure:
-        shown |= {"closure": [_source(held) for held in closure], "prebuilt": told}
-    if arguments.json:
-        print_json(shown)
-        return 0
-    if not arguments.pins and not arguments.closure:
-        for target in targets:
-            _write_lines(_target_lines(target, graph, linked))
-        _write_lines(map(_option_line, options))
-        _write_lines(line for held in sources for line in _source_lines(held))
-    _write_lines(map(_pin_line, pins))
-    if arguments.closure:
-        _write_lines(closure_lines(closure, told))
+    with closing(session_of(arguments, workspace, silent)) as session:
+        if arguments.targets:
+            _show_targets(arguments, session)
+        else:
+            view = list_recipes(session, locked=not arguments.json)
+            _show_recipes(view, as_json=arguments.json)
     return 0
 
 
-def _derivation(linked: Linked | LockError, target: Target) -> str | None:
-    return None if isinstance(linked, LockError) else linked.results[target]
+# ---- targets
 
 
-def _each_once(holdings: list[SourceStatus]) -> list[SourceStatus]:
-    return list({held.name or held.description.name: held for held in holdings}.values())
+def _show_targets(arguments: argparse.Namespace, session: Session) -> None:
+    pins, closure = arguments.pins, arguments.closure
+    targets = parse_targets(session, arguments.targets)
+    view = view_targets(session, targets, pins=pins, closure=closure)
+    if arguments.json:
+        print_json(_document(view, pins=pins, closure=closure))
+        return
+    if not pins and not closure:
+        _write_lines(_target_lines(view))
+    _write_lines(_pin_line(key, pin) for key, pin in view.pins.items())
+    if closure:
+        _write_lines(closure_lines(view.closure))
 
 
-def _source(held: SourceStatus) -> dict[str, object]:
+def _document(view: TargetsView, *, pins: bool, closure: bool) -> dict[str, object]:
+    document: dict[str, object] = {
+        "targets": {str(each.target): each.derivation for each in view.targets},
+        "recipes": list(view.recipes),
+        "options": [_option_entry(option) for option in view.options],
+        "sources": [_source_entry(source) for source in view.sources],
+    }
+    if pins:
+        document["pins"] = [_pin_entry(key, pin) for key, pin in view.pins.items()]
+    if closure:
+        document["closure"] = [_source_entry(source) for source in view.closure.sources]
+        document["prebuilt"] = view.closure.prebuilt
+    return document
+
+
+def _source_entry(source: SourceStatus) -> dict[str, object]:
     return {
-        "recipe": held.recipe or None,
-        "name": held.name or None,
-        "kind": held.description.kind,
-        "source": held.description.name,
-        "digest": held.description.digest or None,
-        "places": list(held.description.places),
-        "derivation": held.derivation,
-        "stored": held.stored,
-        "machine": held.machine or None,
+        "recipe": source.recipe or None,
+        "name": source.name or None,
+        "kind": source.description.kind,
+        "source": source.description.name,
+        "digest": source.description.digest or None,
+        "places": list(source.description.places),
+        "derivation": source.derivation,
+        "stored": source.stored,
+        "machine": source.machine or None,
     }
 
 
-def _options(graph: RecipeGraph, session: Session) -> Iterator[dict[str, object]]:
-    """Each value that an option of the graph can have there, and whether it is taken."""
-    users: dict[str, list[Target]] = {}
-    for instance in graph.order():
-        users.setdefault(instance.recipe, []).append(instance)
-    for user, *others in users.values():
-        recipe = graph.recipe(user.recipe)
-        for name, option in recipe.options.items():
-            for value, choice in option.choices.items():
-                chosen = session.folder.load(choice, recipe.at(f"options.{name}.choices.{value}"))
-                archs = {each.arch or session.build_arch for each in (user, *others)}
-                if archs.isdisjoint(chosen.architectures):
-                    continue
-                yield {
-                    "recipe": recipe.name,
-                    "option": name,
-                    "value": value,
-                    "input": option.input,
-                    "stands-for": choice,
-                    "summary": chosen.summary,
-                    "taken": graph.chosen_recipe(user, option.input) == choice,
-                }
+def _option_entry(option: OptionValue) -> dict[str, object]:
+    return {
+        "recipe": option.recipe,
+        "option": option.option,
+        "value": option.value,
+        "input": option.input,
+        "stands-for": option.choice,
+        "summary": option.summary,
+        "taken": option.is_taken,
+    }
 
 
-def _list_recipes(session: Session, *, as_json: bool) -> None:
-    """Every recipe that can be read; of the others, what is wrong with them.
-
-    Raises:
-        RecipeError: one cannot be read; the notes tell of the others.
-    """
-    recipes, errors = _readable(session.folder)
-    if as_json:
-        rows = [
-            {"name": r.name, "kind": r.kind, "summary": r.summary, "license": r.license}
-            for r in recipes
-        ]
-        print_json(rows)
-    else:
-        _write_list(recipes, session)
-    if errors:
-        first, *others = errors
-        for other in others:
-            first.add_note(str(other))
-        raise first
+def _pin_entry(key: str, pin: PinValue) -> dict[str, object]:
+    return {
+        "pin": key,
+        "value": pin.value,
+        "source": pin.source,
+        "file": pin.file,
+        "line": pin.line,
+    }
 
 
-def _readable(folder: RecipeCollection) -> tuple[list[Recipe], list[RecipeError]]:
-    recipes, errors = [], []
-    for name in folder.names():
-        try:
-            recipes.append(folder.load(name))
-        except RecipeError as error:
-            errors.append(error)
-    return recipes, errors
+def _target_lines(view: TargetsView) -> Iterator[str]:
+    for each in view.targets:
+        yield from _status_lines(each)
+        yield f"  needs       {', '.join(map(str, view.instances))}"
+    yield from map(_option_line, view.options)
+    for source in view.sources:
+        yield from _source_lines(source)
 
 
-def _write_list(recipes: list[Recipe], session: Session) -> None:
-    lock = session.known()
-    width = max((len(recipe.name) for recipe in recipes), default=0)
-    for recipe in recipes:
-        mark = "" if _is_locked(recipe, lock, session.build_arch) else "  (not in the lock)"
-        text = printable(f"{recipe.kind:<9}  {recipe.summary}{mark}")
-        sys.stdout.write(f"{recipe.name:<{width}}  {text}\n")
+def _status_lines(status: TargetStatus) -> Iterator[str]:
+    recipe = status.recipe
+    yield str(status.target)
+    yield f"  {recipe.summary}"
+    yield f"  license     {recipe.license}"
+    yield f"  homepage    {recipe.homepage}"
+    yield f"  recipe      {recipe.file}"
+    yield f"  derivation  {status.derivation or f'none yet: {status.problem}'}"
 
 
-def _is_locked(recipe: Recipe, lock: Lock, build_arch: str) -> bool:
-    """Whether the lock has each of the recipe's own sources, whatever it says of them."""
-    own = [(name, use.spec) for name, use in recipe.sources.items()]
-    return all(
-        isinstance(spec, FromSpec)
-        or source_key(recipe.name, name, spec, build_arch) in lock.sources
-        for name, spec in own
-    )
+def _option_line(option: OptionValue) -> str:
+    mark = " (taken)" if option.is_taken else ""
+    words = f"{option.option}={option.value}"
+    return f"  --option    {words:<12}  {option.choice}{mark}: {option.summary}"
 
 
-def _pins(graph: RecipeGraph, lock: Lock) -> Iterator[dict[str, object]]:
-    """Each derived pin of the recipes that the targets need, and of what they read from."""
-    for key, pin in sorted(lock.pins.items()):
-        if key.split("/")[0] in graph.recipes:
-            yield {
-                "pin": key,
-                "value": pin.value,
-                "source": pin.source,
-                "file": pin.file,
-                "line": pin.line,
-            }
+def _source_lines(status: SourceStatus) -> Iterator[str]:
+    source = status.description
+    which = source.short if source.digest else source.name
+    yield f"  source      {status.name or status.recipe}  {source.kind} {which}"
+    for place in source.places:
+        yield f"              {place}"
+    instead = f", or `--override {status.name}=FOLDER`" if status.name else ""
+    where = f"where such a place can be reached{instead}"
+    if status.derivation is None:
+        yield f"              not in the lock: `rvbuild lock {status.recipe}` {where}"
+    elif not status.stored and not source.here:
+        yield f"              not in the store: fetched {where}"
+
+
+def _pin_line(key: str, pin: PinValue) -> str:
+    return f"{key} = {pin.value}  ({pin.source} {pin.file}:{pin.line})"
 
 
 def _write_lines(lines: Iterable[str]) -> None:
     sys.stdout.writelines(f"{printable_line(line)}\n" for line in lines)
 
 
-def _target_lines(target: Target, graph: RecipeGraph, linked: Linked | LockError) -> Iterator[str]:
-    recipe = graph.recipe(target.recipe)
-    yield str(target)
-    yield f"  {recipe.summary}"
-    yield f"  license     {recipe.license}"
-    yield f"  homepage    {recipe.homepage}"
-    yield f"  recipe      {recipe.file}"
-    yield f"  derivation  {_derivation(linked, target) or f'none yet: {linked}'}"
-    yield f"  needs       {', '.join(map(str, graph.order()))}"
+# ---- recipes
 
 
-def _option_line(row: dict[str, object]) -> str:
-    taken = " (taken)" if row["taken"] else ""
-    said = f"{row['option']}={row['value']}"
-    return f"  --option    {said:<12}  {row['stands-for']}{taken}: {row['summary']}"
+def _show_recipes(view: RecipeList, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            [
+                {"name": r.name, "kind": r.kind, "summary": r.summary, "license": r.license}
+                for r in view.recipes
+            ]
+        )
+    else:
+        _write_list(view)
+    view.refuse_errors()
 
 
-def _source_lines(held: SourceStatus) -> Iterator[str]:
-    told = held.description
-    which = told.short if told.digest else told.name
-    yield f"  source      {held.name or held.recipe}  {told.kind} {which}"
-    for place in told.places:
-        yield f"              {place}"
-    instead = f", or `--override {held.name}=FOLDER`" if held.name else ""
-    where = f"where such a place can be reached{instead}"
-    if held.derivation is None:
-        yield f"              not in the lock: `rvbuild lock {held.recipe}` {where}"
-    elif not held.stored and not told.here:
-        yield f"              not in the store: fetched {where}"
-
-
-def _pin_line(row: dict[str, object]) -> str:
-    return f"{row['pin']} = {row['value']}  ({row['source']} {row['file']}:{row['line']})"
+def _write_list(view: RecipeList) -> None:
+    width = max((len(recipe.name) for recipe in view.recipes), default=0)
+    for recipe in view.recipes:
+        mark = "  (not in the lock)" if recipe.name in view.unlocked else ""
+        text = printable(f"{recipe.kind:<9}  {recipe.summary}{mark}")
+        sys.stdout.write(f"{recipe.name:<{width}}  {text}\n")

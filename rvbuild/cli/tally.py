@@ -75,7 +75,7 @@ class Summary:
 
 
 @frozen(kw_only=True)
-class Snapshot:
+class Overview:
     """A run at one moment.
 
     Attributes:
@@ -171,13 +171,13 @@ class Tally:
                 seconds=self._clock() - self._began,
             )
 
-    def view(self) -> Snapshot:
+    def view(self) -> Overview:
         """The run as it is now."""
         with self._lock:
             now = self._clock()
             if self._rate.sample(now, self._size):
                 self._fetch_left = self._estimate(now)
-            return Snapshot(
+            return Overview(
                 now=now,
                 elapsed=now - self._began,
                 planned=dict(self._planned),
@@ -217,8 +217,8 @@ class Tally:
         self._done[event.phase] += 1
         self._words[word_for(event)] += 1
         if event.phase is Phase.FETCH:
-            told = running.done if running else 0
-            self._size += max(event.size - told, 0)
+            before = running.done if running else 0
+            self._size += max(event.size - before, 0)
             self._fetch_ended = self._clock()
 
     def _estimate(self, now: float) -> float | None:

@@ -10,30 +10,10 @@ import json
 import os
 from collections.abc import Sequence
 
-from attrs import frozen
-
+from rvbuild.app.deliver import TargetResult
 from rvbuild.core.printable import printable_line
 
 _MOST_FILES = 4
-
-
-@frozen(kw_only=True)
-class TargetResult:
-    """One target's result.
-
-    Attributes:
-        target: ``runc-riscv64``.
-        place: Absolute path of the link into the store, or of the copy.
-        tree: Digest of the output's tree.
-        derivation: Derivation digest.
-        files: Paths in the tree.
-    """
-
-    target: str
-    place: str
-    tree: str
-    derivation: str
-    files: tuple[str, ...]
 
 
 def render_results(results: Sequence[TargetResult], *, as_json: bool) -> str:
@@ -79,5 +59,5 @@ def _files(files: Sequence[str]) -> str:
     if not files:
         return "(empty)"
     more = len(files) - _MOST_FILES
-    shown = " ".join(printable_line(file) for file in files[:_MOST_FILES])
-    return f"{shown} and {more} more" if more > 0 else shown
+    first = " ".join(printable_line(file) for file in files[:_MOST_FILES])
+    return f"{first} and {more} more" if more > 0 else first

@@ -11,9 +11,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 
-from rvbuild.app.session import Choices, Session
+from rvbuild.app.choices import Choices
+from rvbuild.app.session import Session
+from rvbuild.app.targets import targets_of
 from rvbuild.app.workspace import Workspace
-from rvbuild.cli.arguments import COMMANDS
+from rvbuild.cli.commands import COMMANDS
 from rvbuild.cli.options import table
 from rvbuild.cli.progress import progress_for
 from rvbuild.core.errors import UsageError, closest
@@ -27,11 +29,8 @@ def session_of(arguments: argparse.Namespace, workspace: Workspace, report: Repo
     Raises:
         UsageError: an option has another form than it must have.
     """
-    overrides = table(getattr(arguments, "override", ()), "--override", "NAME=PATH")
-    # no shell expands what follows the =
-    overrides = {name: os.path.expanduser(path) for name, path in overrides.items()}
     choices = Choices(
-        overrides=overrides,
+        overrides=table(getattr(arguments, "override", ()), "--override", "NAME=PATH"),
         release=getattr(arguments, "release", False),
         keep_failed=getattr(arguments, "keep_failed", False),
     )
@@ -50,7 +49,7 @@ def run_of(arguments: argparse.Namespace, workspace: Workspace) -> Iterator[Sess
         yield session
 
 
-def targets_of(session: Session, words: Iterable[str]) -> tuple[Target, ...]:
+def parse_targets(session: Session, words: Iterable[str]) -> tuple[Target, ...]:
     """The targets that words name, each once.
 
     Raises:
@@ -59,7 +58,7 @@ def targets_of(session: Session, words: Iterable[str]) -> tuple[Target, ...]:
     targets: list[Target] = []
     for word in words:
         try:
-            targets += session.targets([word])
+            targets += targets_of(session, [word])
         except UsageError as error:
             near, hint = closest(word, COMMANDS), error.hint or ""
             if near:

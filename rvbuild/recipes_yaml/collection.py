@@ -12,7 +12,7 @@ from rvbuild.core.paths import is_component
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import RESERVED_NAMES, Recipe
 from rvbuild.recipes_yaml.document import MAX_BYTES
-from rvbuild.recipes_yaml.project_file import read_file
+from rvbuild.recipes_yaml.project_file import near_path, read_file
 from rvbuild.recipes_yaml.recipe import read_recipe
 
 RECIPE_FILE = "recipe.yaml"
@@ -36,15 +36,15 @@ class RecipeCollection:
         Raises:
             RecipeError: a folder of recipes cannot be read.
         """
-        found: set[str] = set()
+        names: set[str] = set()
         for root in self.roots:
             if os.path.isdir(root):
-                found.update(
+                names.update(
                     entry.name
                     for entry in _entries(root)
                     if os.path.lexists(os.path.join(entry.path, RECIPE_FILE))
                 )
-        return sorted(found)
+        return sorted(names)
 
     def path(self, name: str) -> str | None:
         """The recipe's folder."""
@@ -54,12 +54,12 @@ class RecipeCollection:
                 return folder
         return None
 
-    def load(self, name: str, asked_at: Place | None = None) -> Recipe:
+    def load(self, name: str, place: Place | None = None) -> Recipe:
         """Read one recipe with the files beside it.
 
         Args:
             name: The recipe's name.
-            asked_at: The place that names it, for the message if there is none.
+            place: The place that names it, for the message if there is none.
 
         Raises:
             RecipeError: it is not valid, or a recipe names one that is not there.
@@ -70,49 +70,45 @@ class RecipeCollection:
             msg = f"there is no recipe called {name!r}"
             hint = self._without_file(name) or suggestion(name, self.names())
             hint = hint or f"`rvbuild show` lists those in {' and '.join(self.roots)}"
-            if asked_at is None:
+            if place is None:
                 raise UsageError(msg, hint=hint)
-            raise RecipeError(msg, where=asked_at, hint=hint)
+            raise RecipeError(msg, where=place, hint=hint)
         file = os.path.join(folder, RECIPE_FILE)
-        shown = _shown(file)
+        label = near_path(file)
         if name in RESERVED_NAMES:
             msg = f"a recipe cannot be called {name!r}: /in/{name} is {RESERVED_NAMES[name]}"
-            raise RecipeError(msg, where=asked_at or shown, hint="give the recipe another name")
-        data = read_file(file, shown, limit=MAX_BYTES, error=RecipeError).data
-        return read_recipe(data, name, shown, tuple(_beside(folder)))
+            raise RecipeError(msg, where=place or label, hint="give the recipe another name")
+        data = read_file(file, label, limit=MAX_BYTES, error=RecipeError).data
+        return read_recipe(data, name, label, tuple(_beside(folder)))
 
     def _without_file(self, name: str) -> str | None:
         folders = (os.path.join(root, name) for root in self.roots if is_component(name))
-        found = next((folder for folder in folders if os.path.isdir(folder)), None)
-        return f"{found} has no file {RECIPE_FILE}" if found else None
-
-
-def _shown(path: str) -> str:
-    return os.path.relpath(path) if path.startswith(os.getcwd() + os.sep) else path
+        folder = next((folder for folder in folders if os.path.isdir(folder)), None)
+        return f"{folder} has no file {RECIPE_FILE}" if folder else None
 
 
 def _beside(folder: str) -> list[tuple[str, bytes, bool]]:
     """The files beside ``recipe.yaml``, by path; symlinks and special files are refused."""
-    found: list[tuple[str, bytes, bool]] = []
-    waiting, seen = [""], 0
+    files: list[tuple[str, bytes, bool]] = []
+    waiting, count = [""], 0
     while waiting:
         prefix = waiting.pop()
         for entry in _entries(os.path.join(folder, prefix)):
             path = prefix + entry.name
             if path == RECIPE_FILE:
                 continue
-            seen += 1
-            _check_beside(entry, seen)
+            count += 1
+            _check_beside(entry, count)
             if entry.is_dir(follow_symlinks=False):
                 if path.count("/") == MAX_DEPTH:
                     raise _too_deep(entry.path)
                 waiting.append(f"{path}/")
                 continue
-            file = read_file(entry.path, _shown(entry.path), limit=MAX_BYTES, error=RecipeError)
+            file = read_file(entry.path, near_path(entry.path), limit=MAX_BYTES, error=RecipeError)
             if len(file.data) > MAX_BYTES:
                 raise _too_much(entry.path)
-            found.append((path, file.data, file.executable))
-    return sorted(found)
+            files.append((path, file.data, file.executable))
+    return sorted(files)
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
@@ -121,12 +117,12 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as cause:
         msg = f"cannot be read: {cause.strerror}"
-        raise RecipeError(msg, where=_shown(folder)) from cause
+        raise RecipeError(msg, where=near_path(folder)) from cause
 
 
-def _check_beside(entry: os.DirEntry[str], seen: int) -> None:
-    """Refuse what cannot lie beside a recipe, the ``seen``th thing that does."""
-    where = _shown(entry.path)
+def _check_beside(entry: os.DirEntry[str], count: int) -> None:
+    """Refuse what cannot lie beside a recipe, the ``count``th thing that does."""
+    where = near_path(entry.path)
     if not (entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False)):
         msg = "only plain files may lie beside a recipe"
         raise RecipeError(msg, where=where, hint="put a file there, or a source into the recipe")
@@ -135,16 +131,16 @@ def _check_beside(entry: os.DirEntry[str], seen: int) -> None:
     except UnicodeEncodeError:
         msg = "the name of a file beside a recipe must be UTF-8"
         raise RecipeError(msg, where=where, hint="give it another name") from None
-    if seen > MAX_FILES:
+    if count > MAX_FILES:
         raise _too_much(entry.path)
 
 
 def _too_deep(path: str) -> RecipeError:
     msg = f"too deep beside the recipe: at most {MAX_DEPTH} folders in each other"
-    return RecipeError(msg, where=_shown(path), hint="put the files further up")
+    return RecipeError(msg, where=near_path(path), hint="put the files further up")
 
 
 def _too_much(path: str) -> RecipeError:
     msg = f"too much beside the recipe: at most {MAX_FILES} files of {MAX_BYTES} bytes"
     hint = "large files are sources: give them a URL"
-    return RecipeError(msg, where=_shown(path), hint=hint)
+    return RecipeError(msg, where=near_path(path), hint=hint)

@@ -5,14 +5,12 @@ Knows: required, optional, unknown keys, and suggestions. Must not know: which k
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
+from typing import NoReturn
 
 from rvbuild.core.errors import RecipeError, RvbuildError, suggestion
 from rvbuild.core.place import Place
 from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar
-
-_VARIABLE = re.compile(r"[a-z_][a-z0-9_]*\Z", re.IGNORECASE)
 
 
 class Fields:
@@ -26,7 +24,7 @@ class Fields:
             raise error(msg, where=node.where, hint=f"for example: {like}")
         self.node = node
         self.error = error
-        self._asked: list[str] = []
+        self._known: list[str] = []
 
     @property
     def where(self) -> Place:
@@ -42,7 +40,7 @@ class Fields:
 
     def take(self, key: str) -> Node | None:
         """The node under ``key``."""
-        self._asked.append(key)
+        self._known.append(key)
         return self.node.nodes.get(key)
 
     def require(self, key: str) -> Node:
@@ -60,80 +58,26 @@ class Fields:
             if default is None:
                 self.require(key)
             return default or ""
-        return self.scalar(node, key)
+        return scalar_text(node, key, self.error)
 
     def maybe(self, key: str) -> str | None:
         """A scalar, or None if it is not there."""
         node = self.take(key)
-        return None if node is None else self.scalar(node, key)
-
-    def scalar(self, node: Node, key: str) -> str:
-        """The text of a node that must be a scalar."""
-        if not isinstance(node, Scalar):
-            msg = f"{key!r} must be one value, not a list or mapping"
-            raise self.error(msg, where=node.where)
-        return node.text
-
-    def choice(self, key: str, allowed: Collection[str], default: str) -> str:
-        """One of a closed set of words, or the default."""
-        value = self.text(key, default)
-        if key in self and value not in allowed:
-            self._not_allowed(key, value, allowed)
-        return value
-
-    def words(self, key: str) -> tuple[str, ...]:
-        """A sequence of scalars."""
-        return tuple(self.scalar(item, key) for item in self._items(key))
+        return None if node is None else scalar_text(node, key, self.error)
 
     def texts(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
         """A sequence of scalars without repetition."""
+        items = _items(self, key)
         if key not in self:
-            self.take(key)
             return default
-        items = self._items(key)
-        values = tuple(self.scalar(item, key) for item in items)
-        seen: set[str] = set()
+        values = tuple(scalar_text(item, key, self.error) for item in items)
+        earlier: set[str] = set()
         for item, value in zip(items, values, strict=True):
-            if value in seen:
+            if value in earlier:
                 msg = f"{value!r} is listed twice in {key!r}"
                 raise self.error(msg, where=item.where)
-            seen.add(value)
+            earlier.add(value)
         return values
-
-    def _items(self, key: str) -> Sequence[Node]:
-        node = self.take(key)
-        if node is None:
-            return ()
-        if not isinstance(node, Items):
-            msg = f"{key!r} must be a list"
-            like = node.text if isinstance(node, Scalar) else "a, b"
-            raise self.error(msg, where=node.where, hint=f"for example: {key}: [{like}]")
-        return node.nodes
-
-    def choices(
-        self, key: str, allowed: Collection[str], default: tuple[str, ...] = ()
-    ) -> tuple[str, ...]:
-        """A sequence of words out of a closed set."""
-        values = self.texts(key, default)
-        for value in values:
-            if value not in allowed:
-                self._not_allowed(key, value, allowed)
-        return values
-
-    def _not_allowed(self, key: str, value: str, allowed: Collection[str]) -> None:
-        msg = f"{key!r} cannot be {value!r}"
-        hint = suggestion(value, allowed) or f"one of: {', '.join(allowed)}"
-        if " " in value and set(value.split()) <= set(allowed):
-            hint = f"put ',' between them: {', '.join(value.split())}"
-        raise self.error(msg, where=self.at(key), hint=hint)
-
-    def flag(self, key: str, *, default: bool = False) -> bool:
-        """``true`` or ``false``."""
-        value = self.text(key, "true" if default else "false")
-        if value not in {"true", "false"}:
-            msg = f"{key!r} must be true or false, not {value!r}"
-            raise self.error(msg, where=self.at(key))
-        return value == "true"
 
     def number(self, key: str, default: int | None = None) -> int:
         """A whole number, not negative."""
@@ -148,20 +92,70 @@ class Fields:
         node = self.take(key)
         return None if node is None else Fields(node, self.error, like=f"{key}: {{{like}}}")
 
-    def check_variables(self, reserved: Collection[str]) -> None:
-        """Every key must be a name that a shell takes for a variable, and none of ``reserved``."""
-        for name, where in self.node.keys.items():
-            if not _VARIABLE.match(name):
-                msg = f"{name!r} is not a variable name"
-                raise self.error(msg, where=where, hint="letters, digits and _, no digit first")
-            if name in reserved:
-                msg = f"{name!r} is set by rvbuild itself"
-                raise self.error(msg, where=where, hint="give it another name")
-
     def finish(self) -> None:
         """Refuse every key that nobody asked for."""
         for key in self.node.nodes:
-            if key not in self._asked:
+            if key not in self._known:
                 msg = f"unknown key {key!r}"
-                hint = suggestion(key, self._asked) or f"known here: {', '.join(self._asked)}"
+                hint = suggestion(key, self._known) or f"known here: {', '.join(self._known)}"
                 raise self.error(msg, where=self.at(key), hint=hint)
+
+
+def scalar_text(node: Node, key: str, error: type[RvbuildError] = RecipeError) -> str:
+    """The text of the node of ``key``, which must be a scalar."""
+    if not isinstance(node, Scalar):
+        msg = f"{key!r} must be one value, not a list or mapping"
+        raise error(msg, where=node.where)
+    return node.text
+
+
+def flag(fields: Fields, key: str, *, default: bool = False) -> bool:
+    """``true`` or ``false``."""
+    value = fields.text(key, "true" if default else "false")
+    if value not in {"true", "false"}:
+        msg = f"{key!r} must be true or false, not {value!r}"
+        raise fields.error(msg, where=fields.at(key))
+    return value == "true"
+
+
+def words(fields: Fields, key: str) -> tuple[str, ...]:
+    """A sequence of scalars, of which some may be the same."""
+    return tuple(scalar_text(item, key, fields.error) for item in _items(fields, key))
+
+
+def choice(fields: Fields, key: str, allowed: Collection[str], default: str) -> str:
+    """One of a closed set of words, or the default."""
+    value = fields.text(key, default)
+    if key in fields and value not in allowed:
+        _refuse_word(fields, key, value, allowed)
+    return value
+
+
+def choices(
+    fields: Fields, key: str, allowed: Collection[str], default: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """A sequence of words out of a closed set."""
+    values = fields.texts(key, default)
+    for value in values:
+        if value not in allowed:
+            _refuse_word(fields, key, value, allowed)
+    return values
+
+
+def _items(fields: Fields, key: str) -> Sequence[Node]:
+    node = fields.take(key)
+    if node is None:
+        return ()
+    if not isinstance(node, Items):
+        msg = f"{key!r} must be a list"
+        like = node.text if isinstance(node, Scalar) else "a, b"
+        raise fields.error(msg, where=node.where, hint=f"for example: {key}: [{like}]")
+    return node.nodes
+
+
+def _refuse_word(fields: Fields, key: str, value: str, allowed: Collection[str]) -> NoReturn:
+    msg = f"{key!r} cannot be {value!r}"
+    hint = suggestion(value, allowed) or f"one of: {', '.join(allowed)}"
+    if " " in value and set(value.split()) <= set(allowed):
+        hint = f"put ',' between them: {', '.join(value.split())}"
+    raise fields.error(msg, where=fields.at(key), hint=hint)

@@ -25,7 +25,7 @@ from rvbuild.kinds.declaration import Kind
 from rvbuild.kinds.table import SECTIONS, TAGS, kind
 from rvbuild.recipes_yaml import document, lock_v1
 from rvbuild.recipes_yaml.document import Items, Node, Scalar, parse
-from rvbuild.recipes_yaml.fields import Fields
+from rvbuild.recipes_yaml.fields import Fields, choice
 from rvbuild.recipes_yaml.lock_facts import made_of, values_in
 from rvbuild.recipes_yaml.lock_text import VERSION, check_of, write_lock
 
@@ -238,7 +238,7 @@ def _part(
             fields.finish()
             return part, {"kind": fields.where}
     fields.require("kind")
-    declared = kind(fields.choice("kind", [tag for tag in TAGS if tag not in things], ""))
+    declared = kind(choice(fields, "kind", [tag for tag in TAGS if tag not in things], ""))
     part = made_of(declared, values_in(declared.facts, fields), fields)
     fields.finish()
     return part, fields.node.keys

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.source import Source
 from rvbuild.kinds.declaration import Fact, Kind
-from rvbuild.recipes_yaml.fields import Fields
+from rvbuild.recipes_yaml.fields import Fields, scalar_text
 
 
 def values_in(facts: Iterable[Fact], fields: Fields) -> dict[str, object]:
@@ -25,7 +25,11 @@ def values_in(facts: Iterable[Fact], fields: Fields) -> dict[str, object]:
         if node is None:
             values[fact.name] = fact.form.parse(())
             continue
-        text = fields.texts(fact.name) if fact.form.many else fields.scalar(node, fact.name)
+        text = (
+            fields.texts(fact.name)
+            if fact.form.many
+            else scalar_text(node, fact.name, fields.error)
+        )
         try:
             values[fact.name] = fact.form.parse(text)
         except ValueError as cause:

@@ -22,7 +22,7 @@ from rvbuild.core.source import Source
 from rvbuild.core.spec_text import spec_text
 from rvbuild.kinds.table import kind, spec_of
 from rvbuild.recipes_yaml.document import Items, Mapping, Node
-from rvbuild.recipes_yaml.fields import Fields
+from rvbuild.recipes_yaml.fields import Fields, choice
 from rvbuild.recipes_yaml.lock_facts import made_of, values_in
 
 _Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
@@ -133,7 +133,7 @@ def _source(fields: Fields) -> LockedSource:
 def _part(node: Node) -> Source:
     fields = Fields(node, LockError)
     fields.require("kind")
-    declared = kind(_TAGS[fields.choice("kind", _TAGS, "")])
+    declared = kind(_TAGS[choice(fields, "kind", _TAGS, "")])
     part = made_of(declared, values_in(declared.facts, fields), fields)
     fields.finish()
     return part

@@ -35,12 +35,12 @@ class ProjectFile:
     executable: bool
 
 
-def read_file(path: str, shown: str, *, limit: int, error: type[RvbuildError]) -> ProjectFile:
+def read_file(path: str, label: str, *, limit: int, error: type[RvbuildError]) -> ProjectFile:
     """Read a file, at most one byte more than ``limit``: whoever parses it says that it is long.
 
     Args:
         path: Where it is.
-        shown: The same for messages.
+        label: The same for messages.
         limit: The size that it may have.
         error: What to raise.
 
@@ -48,25 +48,30 @@ def read_file(path: str, shown: str, *, limit: int, error: type[RvbuildError]) -
         RvbuildError: ``error``, if it is no regular file or cannot be read.
     """
     try:
-        _check(os.stat(path), shown, error)  # opening a device may do something already
+        _check(os.stat(path), label, error)  # opening a device may do something already
         descriptor = os.open(path, _OPEN)
         try:
-            found = os.fstat(descriptor)
-            _check(found, shown, error)
+            there = os.fstat(descriptor)
+            _check(there, label, error)
             data = _content(descriptor, limit + 1)
         finally:
             os.close(descriptor)
     except OSError as cause:
         msg = f"cannot be read: {cause.strerror}"
-        raise error(msg, where=shown, hint=_hint(path, shown, cause)) from cause
-    return ProjectFile(data, executable=bool(found.st_mode & stat.S_IXUSR))
+        raise error(msg, where=label, hint=_hint(path, label, cause)) from cause
+    return ProjectFile(data, executable=bool(there.st_mode & stat.S_IXUSR))
 
 
-def _check(found: os.stat_result, shown: str, error: type[RvbuildError]) -> None:
-    kind = stat.S_IFMT(found.st_mode)
+def near_path(path: str) -> str:
+    """A path for messages: relative where it is below the working directory."""
+    return os.path.relpath(path) if path.startswith(os.getcwd() + os.sep) else path
+
+
+def _check(there: os.stat_result, label: str, error: type[RvbuildError]) -> None:
+    kind = stat.S_IFMT(there.st_mode)
     if kind != stat.S_IFREG:
         msg = f"cannot be read: {_KINDS.get(kind, 'it is no file')}"
-        raise error(msg, where=shown, hint="put a plain file there, or nothing")
+        raise error(msg, where=label, hint="put a plain file there, or nothing")
 
 
 def _content(descriptor: int, most: int) -> bytes:
@@ -77,9 +82,9 @@ def _content(descriptor: int, most: int) -> bytes:
     return b"".join(chunks)
 
 
-def _hint(path: str, shown: str, cause: OSError) -> str:
+def _hint(path: str, label: str, cause: OSError) -> str:
     if os.path.islink(path):
         return "it is a link: see where it leads"
     if cause.errno in {errno.EACCES, errno.EPERM}:
-        return f"make it yours to read: `chmod u+r {shown}`, as its owner"
+        return f"make it yours to read: `chmod u+r {label}`, as its owner"
     return "see what is there, and that it can be read (`cat`)"

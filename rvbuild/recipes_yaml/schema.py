@@ -20,7 +20,8 @@ from rvbuild.kinds import declaration
 from rvbuild.kinds.declaration import keys
 from rvbuild.kinds.table import SECTIONS, TAGS, kind, spec_of
 from rvbuild.recipes_yaml.lock_text import CHECK_DIGITS, VERSION
-from rvbuild.recipes_yaml.recipe import GIT_FACTS, NAME, READERS, RESERVED
+from rvbuild.recipes_yaml.recipe_names import NAME, RESERVED
+from rvbuild.recipes_yaml.recipe_pins import GIT_FACTS, READERS
 from rvbuild.recipes_yaml.source import REFERENCE
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"

@@ -10,7 +10,7 @@ from rvbuild.core.recipe import FromSpec
 from rvbuild.core.spec import SourceSpec
 from rvbuild.kinds.declaration import Key, keys
 from rvbuild.kinds.table import INSTEAD, TAGS, spec_of
-from rvbuild.recipes_yaml.fields import Fields
+from rvbuild.recipes_yaml.fields import Fields, choice
 
 REFERENCE = "from"
 """The key of what is no source of its own, but a recipe's."""
@@ -59,7 +59,7 @@ def _stands(fields: Fields, key: Key) -> bool:
 def _value(fields: Fields, key: Key) -> object:
     form = key.form
     if form.choices:
-        return fields.choice(key.word, form.choices, "")
+        return choice(fields, key.word, form.choices, "")
     if form.members:
         return form.parse(_members(fields, key))
     text = fields.texts(key.word) if form.many else fields.text(key.word)

@@ -115,11 +115,11 @@ def explained(cause: yaml.MarkedYAMLError, text: str) -> Explained:
 
 def _flow(cause: yaml.MarkedYAMLError, kind: str, first: str, last: str, like: str) -> Explained:
     """A comma that is missing, or else the end: then the parser is lines further on."""
-    began, found = cause.context_mark, cause.problem_mark
-    if began and found and began.line != found.line:
+    began, mark = cause.context_mark, cause.problem_mark
+    if began and mark and began.line != mark.line:
         message = f"this {kind} begins with '{first}' and has no '{last}'"
         return Explained(message, began, f"close it, and put ',' between its items: {like}")
-    return Explained(f"',' or '{last}' is missing before this", found, f"a {kind}: {like}")
+    return Explained(f"',' or '{last}' is missing before this", mark, f"a {kind}: {like}")
 
 
 def _indentation(text: str, number: int) -> str:

@@ -29,7 +29,7 @@ sys.exit(main())
 
 MODULES = (
     "argparse",
-    "rvbuild.cli.memo",
+    "rvbuild.app.memo",
     "rvbuild.cli.run",
     "attr",
     "google.protobuf",

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from attrs import field, frozen
 
-from rvbuild.executors.signals import unignore
+from rvbuild.cli.signals import unignore
 
 sys.path.insert(0, str(Path(__file__).parent))
 from sandboxes import HERE, PYTHON, Bench

@@ -100,7 +100,7 @@ DRIVER = """if True:
     import sys
     from pathlib import Path
     sys.path[:0] = json_path
-    from rvbuild.executors.signals import unignore
+    from rvbuild.cli.signals import unignore
     from sandboxes import PYTHON, Bench
     unignore()
     bench = Bench.at(Path(folder))

@@ -11,8 +11,6 @@ import rvbuild
 
 MOST = 10
 
-STILL_LARGE = {"Session", "Fields", "Settings"}  # to be split next
-
 
 def classes() -> Iterator[type]:
     for module in pkgutil.walk_packages(rvbuild.__path__, "rvbuild."):
@@ -20,7 +18,7 @@ def classes() -> Iterator[type]:
             continue
         loaded = importlib.import_module(module.name)
         for _, each in inspect.getmembers(loaded, inspect.isclass):
-            if each.__module__ == module.name and each.__name__ not in STILL_LARGE:
+            if each.__module__ == module.name:
                 yield each
 
 

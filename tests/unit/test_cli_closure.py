@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from rvbuild.cli.closure import by_kind, closure_lines, prebuilt
-from rvbuild.cli.descriptions import describe_source
-from rvbuild.cli.source_inventory import SourceInventory, SourceStatus
+from rvbuild.app.closure import Closure, closure_of
+from rvbuild.app.descriptions import describe_source
+from rvbuild.app.source_inventory import SourceInventory
+from rvbuild.cli.closure import closure_lines
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.go_source import GoModule
 from rvbuild.core.graph import RecipeGraph, Target, parse_target
@@ -46,45 +47,45 @@ def real(name: str, build_arch: str = "amd64") -> SourceInventory:
     return holdings
 
 
-def closure(name: str, build_arch: str = "amd64") -> list[SourceStatus]:
-    return by_kind(real(name, build_arch).all())
+def closure(name: str, *architectures: str) -> Closure:
+    return closure_of(real(name).all(), architectures)
 
 
 @pytest.mark.parametrize("arch", ["riscv64", "arm64", "amd64"])
 def test_nothing_in_a_k3s_bundle_is_prebuilt_for_its_architecture(arch: str):
     """Also where the build machine's tools are programs of the same architecture."""
-    found = closure(f"k3s-bundle-{arch}")
-    assert prebuilt(found, [arch]) == {arch: []}
-    *lines, _, last = closure_lines(found, prebuilt(found, [arch]))
+    bundle = closure(f"k3s-bundle-{arch}", arch)
+    assert bundle.prebuilt == {arch: []}
+    *lines, _, last = closure_lines(bundle)
     assert last == f"nothing prebuilt for {arch}"
     assert not any("(for " in line for line in lines)
 
 
 def test_every_source_is_named_once_with_its_kind():
     derivations = real("k3s-bundle-riscv64").linker.derivations
-    found = closure("k3s-bundle-riscv64")
+    bundle = closure("k3s-bundle-riscv64", "riscv64")
     fetches = {key: each for key, each in derivations.items() if isinstance(each, Fetch)}
-    assert {held.derivation for held in found} == fetches.keys()
-    assert len(found) == len(fetches)
-    for held in found:
-        assert held.description == describe_source(fetches[held.derivation or ""].source)
-    keys = [(held.description.kind, held.description.name) for held in found]
+    assert {row.derivation for row in bundle.sources} == fetches.keys()
+    assert len(bundle.sources) == len(fetches)
+    for row in bundle.sources:
+        assert row.description == describe_source(fetches[row.derivation or ""].source)
+    keys = [(row.description.kind, row.description.name) for row in bundle.sources]
     assert keys == sorted(keys)
-    *lines, summary, _last = closure_lines(found, prebuilt(found, ["riscv64"]))
+    *lines, summary, _last = closure_lines(bundle)
     assert [tuple(line.split()[:1]) for line in lines] == [
-        (held.description.kind,) for held in found
+        (row.description.kind,) for row in bundle.sources
     ]
-    counts = Counter(held.description.kind for held in found)
+    counts = Counter(row.description.kind for row in bundle.sources)
     assert summary.startswith(f"{len(lines)} sources: {counts['debian']} debian, ")
 
 
 def test_packages_for_the_target_are_named_again():
     """The machine that a node is tried in is made of them."""
-    found = closure("k3s-machine-riscv64")
-    names = prebuilt(found, ["riscv64"])["riscv64"]
+    machine = closure("k3s-machine-riscv64", "riscv64")
+    names = machine.prebuilt["riscv64"]
     assert len(names) > 50
     assert all(name.endswith("_riscv64.deb") for name in names)
-    lines = [*closure_lines(found, {"riscv64": names})]
+    lines = [*closure_lines(machine)]
     assert sum("  (for riscv64)  " in line for line in lines) == len(names)
     assert lines[-len(names) :] == [f"prebuilt for riscv64: {name}" for name in names]
     assert "nothing prebuilt for riscv64" not in lines
@@ -92,22 +93,21 @@ def test_packages_for_the_target_are_named_again():
 
 def test_packages_for_a_named_machine_are_prebuilt_also_where_it_is_the_build_machine():
     """The same `architecture:`, seen by a build machine that has it."""
-    names = prebuilt(closure("k3s-machine-riscv64"), ["riscv64"])
-    holdings = real("k3s-machine-riscv64")
-    here = SourceInventory(evolve(holdings.linker, build_arch="riscv64"), holdings.lookup)
-    assert prebuilt(by_kind(here.all()), ["riscv64"]) == names
+    there = closure("k3s-machine-riscv64", "riscv64")
+    inventory = real("k3s-machine-riscv64")
+    here = SourceInventory(evolve(inventory.linker, build_arch="riscv64"), inventory.lookup)
+    assert closure_of(here.all(), ["riscv64"]).prebuilt == there.prebuilt
 
 
 def test_an_archive_of_programs_is_prebuilt():
     """Upstream's own k3s-root, which `--option root=release` takes."""
-    found = closure("k3s-root-release-riscv64")
-    assert prebuilt(found, ["riscv64"]) == {"riscv64": ["k3s-root-riscv64.tar"]}
+    release = closure("k3s-root-release-riscv64", "riscv64")
+    assert release.prebuilt == {"riscv64": ["k3s-root-riscv64.tar"]}
 
 
 def test_tools_have_no_target_that_anything_could_be_prebuilt_for():
-    found = closure("base-toolbox")
-    assert [*closure_lines(found, {})][-1].endswith(" debian")
-    assert [*closure_lines([], {})] == ["no sources"]
+    assert [*closure_lines(closure("base-toolbox"))][-1].endswith(" debian")
+    assert [*closure_lines(closure_of((), ()))] == ["no sources"]
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ import pytest
 
 from rvbuild.__main__ import main
 from rvbuild.app.workspace import shipped_recipes
-from rvbuild.cli.arguments import COMMANDS, STARTERS
-from rvbuild.cli.run import _COMMANDS
+from rvbuild.cli.commands import COMMANDS, STARTERS
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.recipe import RESERVED_NAMES
 from rvbuild.recipes_yaml.collection import RecipeCollection
@@ -83,10 +82,6 @@ def test_a_name_that_means_something_else(
     assert "hint: choose another name" in err
     assert list(here.iterdir()) == []
     assert main(["init", f"my-{name}"]) == 0
-
-
-def test_every_command_is_a_name_that_is_taken():
-    assert set(COMMANDS) == set(_COMMANDS)
 
 
 def test_a_recipe_that_rvbuild_brings_is_not_hidden(here: Path, capsys: pytest.CaptureFixture[str]):

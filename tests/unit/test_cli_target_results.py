@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rvbuild.cli.target_results import TargetResult, render_results
+from rvbuild.app.deliver import TargetResult
+from rvbuild.cli.target_results import render_results
 
 
 def _result(target: str, *files: str, folder: str = "/elsewhere") -> TargetResult:

@@ -56,10 +56,10 @@ def fetched(
 ) -> dict[str, tuple[bytes, bool]]:
     """Content and executable bit of each file that comes, by its path."""
     store = MemoryStore()
-    with store.new_tree() as tree:
+    with store.trees.new_tree() as tree:
         mine.fetch(source, tree, no_progress)
         root = tree.commit()
-    return dict(_files(store, store.tree(root).nested(), ""))
+    return dict(_files(store, store.trees.tree(root).nested(), ""))
 
 
 def _files(
@@ -67,7 +67,7 @@ def _files(
 ) -> Iterator[tuple[str, tuple[bytes, bool]]]:
     for name, node in nested.items():
         if isinstance(node, File):
-            yield prefix + name, (store.read(node.digest), node.executable)
+            yield prefix + name, (store.cas.read(node.digest), node.executable)
         elif isinstance(node, dict):
             yield from _files(store, node, f"{prefix}{name}/")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2] / "rvbuild"
 
 COMMAND = "a command of the command line, named as people call it"
+OPERATION = "an operation, what it calls, and what draws it"
 YAML = "a value of the core, and its form in YAML"
 
 KIND = "of each kind of source"
@@ -17,18 +18,27 @@ PORT = "a port of the core, and an adapter of it"
 
 FILES = {
     "__init__": "every package has one",
-    "build": COMMAND,
+    "build": OPERATION,
+    "closure": OPERATION,
     "codec": KIND,
+    "config": OPERATION,
     "describe": KIND,
-    "fetch": KIND,
+    "doctor": OPERATION,
+    "fetch": f"{KIND}; {OPERATION}",
+    "init": OPERATION,
     "lock": f"{YAML}; {COMMAND}",
     "locks": PORT,
+    "plan": OPERATION,
     "recipe": YAML,
+    "repair": OPERATION,
     "resolve": f"{KIND}; that of the engine asks them",
     "roots": PORT,
+    "show": OPERATION,
     "source": f"{YAML}; {KIND}",
     "spec": f"{KIND}; the base of them in the core",
+    "store": "a port, and where operations find a store",
     "trees": PORT,
+    "verify": OPERATION,
 }
 """Names of files that stand in several folders, each with the reason."""
 

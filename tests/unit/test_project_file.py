@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from workspaces import workspace
 
-from rvbuild.app.session import Choices, Session, lock_at
+from rvbuild.app.choices import Choices
+from rvbuild.app.overrides import override_sources
+from rvbuild.app.session import Session, lock_at
 from rvbuild.cli.excerpt import excerpt
 from rvbuild.cli.options import table
 from rvbuild.core.errors import LockError, RecipeError, RvbuildError, UsageError
@@ -214,7 +216,8 @@ def test_an_override_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         choices = Choices(overrides=table(words, "--override", "NAME=PATH"))
         session = Session(workspace(str(tmp_path), str(tmp_path / "store")), print, choices)
         with closing(session):
-            return [source.path for source in session.overrides().values()]
+            sources = override_sources(choices, session.folder)
+            return [source.path for source in sources.values()]
 
     assert overrides("k=one", "k=one") == [str(tmp_path / "one")]
     with pytest.raises(UsageError, match="--override k is said twice, as one and as two"):

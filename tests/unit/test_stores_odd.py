@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from kept_results import built, hold
 
-from rvbuild.cli.memo import Memo
+from rvbuild.app.memo import Memo
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RvbuildError, StoreError
 from rvbuild.stores.collect import collect

@@ -121,7 +121,7 @@ def read_modules() -> None:
     sys.path.insert(0, str(ROOT))
     package = __import__("rvbuild")
     for found in pkgutil.walk_packages(package.__path__, "rvbuild."):
-        if not found.name.startswith("rvbuild.cli.starters"):
+        if not found.name.startswith("rvbuild.app.starters"):
             __import__(found.name)
     __import__("httpx")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from attrs import field, frozen
 
-from rvbuild.cli.descriptions import (
+from rvbuild.app.descriptions import (
     SourceDescription,
     describe_bundle,
     describe_modules,

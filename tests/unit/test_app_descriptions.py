@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from rvbuild.cli.descriptions import (
+from rvbuild.app.descriptions import (
     SourceDescription,
     describe_bundle,
     describe_modules,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rvbuild.cli import memo as room
-from rvbuild.cli.memo import Memo
+from rvbuild.app import memo as room
+from rvbuild.app.memo import Memo
 
 ANSWER = "result/it-riscv64  it\n"
 LONG_AGO = 1_600_000_000

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from rvbuild.cli import result_place as place
-from rvbuild.cli.refusals import refuse_occupied
-from rvbuild.cli.result_place import copy, identity, link
+from rvbuild.app import result_place as place
+from rvbuild.app.refusals import refuse_occupied
+from rvbuild.app.result_place import copy, identity, link
 from rvbuild.core.errors import RvbuildError, StoreError, UsageError
 from rvbuild.files import swap
 from rvbuild.files.timestamp import EPOCH_NS

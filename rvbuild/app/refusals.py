@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable
 
-from rvbuild.cli.result_place import RESULT, is_our_link
+from rvbuild.app.result_place import RESULT, is_our_link
 from rvbuild.core.errors import UsageError
 from rvbuild.files.folder import nearest
 

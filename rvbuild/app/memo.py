@@ -47,8 +47,8 @@ class Memo:
     """
 
     def __init__(self, store: str, question: list[str]) -> None:
-        asked = [*question, f"store={VERSION}", os.uname().machine, str(os.geteuid())]
-        self._name = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+        words = [*question, f"store={VERSION}", os.uname().machine, str(os.geteuid())]
+        self._name = hashlib.sha256(json.dumps(words).encode()).hexdigest()
         self._folder = os.path.join(store, "memo")
         self._began = time.time_ns()  # before anything was read that the answer is made from
         self._program = _program()
@@ -155,7 +155,7 @@ def _code(folder: str) -> Iterator[str]:
 
 def _stamp(path: str) -> list[int] | None:
     try:
-        found = os.stat(path)
+        there = os.stat(path)
     except OSError:
         return None
-    return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+    return [there.st_dev, there.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns]

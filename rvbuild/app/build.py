@@ -1,0 +1,107 @@
+"""From targets to results in the user's hand.
+
+Knows: the order of a build's parts. Must not know: how a part works.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+
+from attrs import frozen
+
+from rvbuild.app.deliver import Goal, TargetResult, deliver
+from rvbuild.app.refusals import refuse_no_folder, refuse_occupied, refuse_own
+from rvbuild.app.result_place import Identity, identity, link_place
+from rvbuild.app.session import Session
+from rvbuild.app.targets import goals
+from rvbuild.core.graph import Target, with_checkers
+from rvbuild.core.link import Linked
+from rvbuild.engine.build import build
+
+__all__ = ["BuildView", "TargetResult", "build_targets"]
+
+
+@frozen(kw_only=True)
+class BuildView:
+    """What a build left.
+
+    Attributes:
+        results: In the order of the targets.
+        recipes: The names of the recipes that were read.
+    """
+
+    results: tuple[TargetResult, ...]
+    recipes: tuple[str, ...]
+
+
+def build_targets(  # noqa: PLR0913 - each is an option of its own
+    session: Session,
+    targets: tuple[Target, ...],
+    *,
+    output: str | None = None,
+    checks: bool = True,
+    checkers: bool = False,
+    keep_going: bool = False,
+) -> BuildView:
+    """Build targets, run their checks, and let their results appear.
+
+    Args:
+        session: Recipes, lock and store.
+        targets: What to build.
+        output: A folder for copies, DIR/TARGET; None: links at ./result/TARGET.
+        checks: Whether to run the targets' checks.
+        checkers: Whether to build what the targets are `checked-by`, too.
+        keep_going: Whether to go on with what does not depend on a failure.
+
+    Raises:
+        UsageError: results cannot appear there; nothing was built.
+        RvbuildError: the first failure; the notes tell of the others. The results of targets
+            that are finished and checked have appeared.
+    """
+    if checkers:
+        targets = with_checkers(targets, session.folder.load)
+    places = {target: _place(str(target), output) for target in targets}
+    _refuse_places(session, tuple(places.values()), output)
+    before = {place: identity(place) for place in places.values()}
+    graph, linked = session.link(targets, checks=checks)
+    with session.store.locks.shared():  # until the results are linked, so that no gc takes them
+        built = build(
+            linked.derivations,
+            goals(linked),
+            session.services(),
+            jobs=session.jobs(),
+            keep_going=keep_going,
+        )
+        results = deliver(
+            session, built, _goals(linked, places, before), as_copies=output is not None
+        )
+    built.raise_first()
+    return BuildView(results=tuple(results), recipes=tuple(graph.recipes))
+
+
+def _goals(
+    linked: Linked, places: Mapping[Target, str], before: Mapping[str, Identity | None]
+) -> Iterator[Goal]:
+    for target, digest in linked.results.items():
+        yield Goal(
+            target=str(target),
+            derivation=digest,
+            needs=frozenset({digest, *linked.checks[target]}),
+            place=places[target],
+            before=before[places[target]],
+        )
+
+
+def _place(target: str, output: str | None) -> str:
+    return link_place(target) if output is None else os.path.abspath(os.path.join(output, target))
+
+
+def _refuse_places(session: Session, places: tuple[str, ...], output: str | None) -> None:
+    """Say before the build what would go wrong after it."""
+    if output is None:
+        refuse_occupied(places)
+    else:
+        workspace = session.workspace
+        refuse_no_folder(output)
+        refuse_own(places, workspace.store, workspace.recipes, workspace.locks[0])

@@ -1,0 +1,67 @@
+"""What is set, and who set it.
+
+Knows: the value that a run uses where nobody set one. Must not know: how a setting is shown.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from attrs import frozen
+
+from rvbuild.app.setting import SETTINGS, Value
+from rvbuild.app.settings import DEFAULT, PROJECT_FILE, user_file
+from rvbuild.app.workspace import Workspace
+
+
+@frozen(kw_only=True)
+class SettingValue:
+    """A setting, or an entry of one that is a table.
+
+    Attributes:
+        name: ``jobs``, or ``mirrors.https://github.com/`` for an entry.
+        value: What a run uses.
+        origin: The file, the variable, ``command line`` or ``default``.
+    """
+
+    name: str
+    value: Value
+    origin: str
+
+
+@frozen(kw_only=True)
+class SettingsView:
+    """Each setting, and the files that were looked for, the stronger first."""
+
+    values: tuple[SettingValue, ...]
+    files: tuple[str, ...]
+
+
+def view_settings(workspace: Workspace) -> SettingsView:
+    """What holds in a workspace."""
+    return SettingsView(values=tuple(_values(workspace)), files=tuple(_files(workspace)))
+
+
+def _values(workspace: Workspace) -> Iterator[SettingValue]:
+    """Each setting; of a table each entry, or the table if it is empty."""
+    for setting in SETTINGS:
+        parts = workspace.settings.origins(setting.name)
+        if not parts:
+            yield SettingValue(name=setting.name, value=setting.default, origin=DEFAULT)
+        for name, (value, origin) in parts:
+            effective = _default(name, workspace) if value is None else value
+            yield SettingValue(name=name, value=effective, origin=origin)
+
+
+def _default(name: str, workspace: Workspace) -> Value:
+    """The value that a run uses where nobody set one."""
+    if name == "store":
+        return workspace.store
+    return len(os.sched_getaffinity(0)) if name == "jobs" else None
+
+
+def _files(workspace: Workspace) -> Iterator[str]:
+    yield user_file(os.environ)
+    if workspace.project:
+        yield os.path.join(workspace.project, PROJECT_FILE)

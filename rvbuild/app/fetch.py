@@ -1,0 +1,38 @@
+"""Brings the sources of targets into the store.
+
+Knows: which of a target's derivations are sources. Must not know: how one is fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rvbuild.app.session import Session
+from rvbuild.core.derivation import Fetch
+from rvbuild.core.digest import Digest
+from rvbuild.core.graph import Target
+from rvbuild.engine.build import build
+
+
+def fetch_sources(
+    session: Session, targets: tuple[Target, ...], *, keep_going: bool = False
+) -> Mapping[str, Digest]:
+    """Fetch every source that targets and their checks need.
+
+    Args:
+        session: Whose store takes them.
+        targets: Whose sources.
+        keep_going: Whether to go on after a failure.
+
+    Returns:
+        The tree of each source, by its derivation.
+
+    Raises:
+        RvbuildError: the first failure; the notes tell of the others.
+    """
+    _, linked = session.link(targets, checks=True)
+    sources = [key for key, each in linked.derivations.items() if isinstance(each, Fetch)]
+    services = session.services()
+    built = build(linked.derivations, sources, services, jobs=1, keep_going=keep_going)
+    built.raise_first()
+    return {key: built.realised[key].output for key in sources}

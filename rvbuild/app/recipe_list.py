@@ -1,0 +1,72 @@
+"""The recipes that there are.
+
+Knows: which of them can be read, and which the lock has. Must not know: how they are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import frozen
+
+from rvbuild.app.session import Session
+from rvbuild.core.errors import RecipeError
+from rvbuild.core.lock import Lock, source_key
+from rvbuild.core.recipe import FromSpec, Recipe
+
+
+@frozen(kw_only=True)
+class RecipeList:
+    """Every recipe.
+
+    Attributes:
+        recipes: Those that can be read, by name.
+        unlocked: The names of those of which the lock lacks a source; empty unless asked for.
+        errors: Of each other one, what is wrong with it.
+    """
+
+    recipes: tuple[Recipe, ...]
+    unlocked: frozenset[str]
+    errors: tuple[RecipeError, ...]
+
+    def refuse_errors(self) -> None:
+        """See that every recipe can be read.
+
+        Raises:
+            RecipeError: one cannot; the notes tell of the others.
+        """
+        if self.errors:
+            first, *others = self.errors
+            for other in others:
+                first.add_note(str(other))
+            raise first
+
+
+def list_recipes(session: Session, *, locked: bool = True) -> RecipeList:
+    """Read every recipe; ``locked``: and the lock, to see which of them it has.
+
+    Raises:
+        LockError: the lock is not valid.
+    """
+    recipes, errors = [], []
+    for name in session.folder.names():
+        try:
+            recipes.append(session.folder.load(name))
+        except RecipeError as error:
+            errors.append(error)
+    unlocked = _unlocked(session, recipes) if locked else frozenset()
+    return RecipeList(recipes=tuple(recipes), unlocked=unlocked, errors=tuple(errors))
+
+
+def _unlocked(session: Session, recipes: Iterable[Recipe]) -> frozenset[str]:
+    lock, machine = session.known(), session.build_arch
+    return frozenset(recipe.name for recipe in recipes if not _has(lock, recipe, machine))
+
+
+def _has(lock: Lock, recipe: Recipe, build_arch: str) -> bool:
+    """Whether the lock has each of the recipe's own sources, whatever it says of them."""
+    return all(
+        isinstance(use.spec, FromSpec)
+        or source_key(recipe.name, name, use.spec, build_arch) in lock.sources
+        for name, use in recipe.sources.items()
+    )

@@ -1,0 +1,159 @@
+"""What targets are: their recipes, options, sources and pins.
+
+Knows: what people ask about a target. Must not know: how anything is built, how it is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from attrs import frozen
+
+from rvbuild.app.closure import Closure, closure_of
+from rvbuild.app.session import Session
+from rvbuild.app.source_inventory import SourceInventory, SourceStatus
+from rvbuild.core.errors import LockError
+from rvbuild.core.graph import RecipeGraph, Target
+from rvbuild.core.lock import Lock, PinValue
+from rvbuild.core.recipe import Option, Recipe
+
+
+@frozen(kw_only=True)
+class TargetStatus:
+    """A target, and its derivation.
+
+    Attributes:
+        target: ``runc-riscv64``.
+        recipe: The one that says how it is made.
+        derivation: Its digest; None if the lock lacks something.
+        problem: What the lock lacks, or None.
+    """
+
+    target: Target
+    recipe: Recipe
+    derivation: str | None
+    problem: LockError | None
+
+
+@frozen(kw_only=True)
+class OptionValue:
+    """A value that an option of a recipe can have.
+
+    Attributes:
+        recipe: Whose option it is.
+        option: The option's name.
+        value: The value's name.
+        input: The input of the recipe that the value stands for.
+        choice: The recipe that is taken then.
+        summary: What that is.
+        is_taken: Whether the targets are made with it.
+    """
+
+    recipe: str
+    option: str
+    value: str
+    input: str
+    choice: str
+    summary: str
+    is_taken: bool
+
+
+@frozen(kw_only=True)
+class TargetsView:
+    """What targets are.
+
+    Attributes:
+        targets: In the order in which they were named.
+        instances: Each recipe for each architecture that they need, in the order of the work.
+        recipes: The names of these, and of recipes that their pins are read from, sorted.
+        options: What can be chosen.
+        sources: Those of the targets' own recipes, and what the lock lacks of others.
+        pins: Each derived pin of what they need, by RECIPE/NAME; empty unless asked for.
+        closure: Every source that they need; empty unless asked for.
+    """
+
+    targets: tuple[TargetStatus, ...]
+    instances: tuple[Target, ...]
+    recipes: tuple[str, ...]
+    options: tuple[OptionValue, ...]
+    sources: tuple[SourceStatus, ...]
+    pins: Mapping[str, PinValue]
+    closure: Closure
+
+
+def view_targets(
+    session: Session, targets: tuple[Target, ...], *, pins: bool = False, closure: bool = False
+) -> TargetsView:
+    """Look at targets; nothing is made, and the lock may lack some of their sources.
+
+    Args:
+        session: Whose recipes and lock are read.
+        targets: What to look at.
+        pins: Whether to list derived pins.
+        closure: Whether to look at every source that they need, which takes longest.
+    """
+    graph = session.graph(targets, checks=False)
+    inventory = SourceInventory(session.linker(graph), session.lookup())
+    linked = inventory.link(targets)
+    problem = linked if isinstance(linked, LockError) else None
+    results = {} if isinstance(linked, LockError) else linked.results
+    own = [source for each in targets for source in inventory.of(graph.recipe(each.recipe))]
+    architectures = sorted({target.arch for target in targets if target.arch})
+    return TargetsView(
+        targets=tuple(
+            TargetStatus(
+                target=target,
+                recipe=graph.recipe(target.recipe),
+                derivation=results.get(target),
+                problem=problem,
+            )
+            for target in targets
+        ),
+        instances=tuple(graph.order()),
+        recipes=tuple(sorted(graph.recipes)),
+        options=tuple(_options(graph, session)),
+        sources=_each_once([*own, *inventory.missing]),
+        pins=_pins(graph, session.lock()) if pins else {},
+        closure=closure_of(inventory.all() if closure else (), architectures),
+    )
+
+
+def _each_once(sources: Iterable[SourceStatus]) -> tuple[SourceStatus, ...]:
+    return tuple({each.name or each.description.name: each for each in sources}.values())
+
+
+def _options(graph: RecipeGraph, session: Session) -> Iterator[OptionValue]:
+    """Each value that an option of the graph can have there, and whether it is taken."""
+    users: dict[str, list[Target]] = {}
+    for target in graph.order():
+        users.setdefault(target.recipe, []).append(target)
+    for instances in users.values():
+        for name, option in graph.recipe(instances[0].recipe).options.items():
+            yield from _values(graph, session, instances, (name, option))
+
+
+def _values(
+    graph: RecipeGraph, session: Session, users: list[Target], named: tuple[str, Option]
+) -> Iterator[OptionValue]:
+    """The values of one option that fit one of the architectures that its recipe is needed for."""
+    recipe, (name, option) = graph.recipe(users[0].recipe), named
+    architectures = {each.arch or session.build_arch for each in users}
+    for value, choice in option.choices.items():
+        offer = session.folder.load(choice, recipe.at(f"options.{name}.choices.{value}"))
+        if not architectures.isdisjoint(offer.architectures):
+            yield OptionValue(
+                recipe=recipe.name,
+                option=name,
+                value=value,
+                input=option.input,
+                choice=choice,
+                summary=offer.summary,
+                is_taken=graph.chosen_recipe(users[0], option.input) == choice,
+            )
+
+
+def _pins(graph: RecipeGraph, lock: Lock) -> dict[str, PinValue]:
+    """Each derived pin of the recipes that the targets need, and of what they read from."""
+    return {
+        key: pin for key, pin in sorted(lock.pins.items()) if key.split("/")[0] in graph.recipes
+    }

@@ -1,0 +1,96 @@
+"""The pins of a recipe: values, and the places where they are read.
+
+Knows: each reader's keys. Must not know: how a file is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from rvbuild.core.errors import RecipeError
+from rvbuild.core.recipe import Ladder, Pin, Reading
+from rvbuild.recipes_yaml.document import Items, Node, Scalar
+from rvbuild.recipes_yaml.fields import Fields, choice
+from rvbuild.recipes_yaml.recipe_names import refuse_no_variables
+
+READERS = ("go-module", "yaml", "shell", "regex", "line", "git")
+GIT_FACTS = ("commit", "short", "date", "iso-date")
+
+
+def pins_of(top: Fields, reserved: Collection[str]) -> dict[str, Pin]:
+    """What is under ``pins``; each name is a variable of the recipe's steps."""
+    table = top.fields("pins")
+    if table is None:
+        return {}
+    refuse_no_variables(table, reserved)
+    return {name: pin_of(table.take(name), name) for name in table.node.nodes}
+
+
+def pin_of(node: Node | None, key: str) -> Pin:
+    """The pin under ``key``: a text, a reading or a ladder of readings; empty if there is none."""
+    if node is None:
+        return ""
+    if isinstance(node, Scalar):
+        return node.text
+    fields = Fields(node)
+    if "first-of" not in fields:
+        return _reading(fields)
+    rungs = fields.require("first-of")
+    if not isinstance(rungs, Items) or not rungs.nodes:
+        msg = f"{key!r}: 'first-of' must be a list of pins"
+        raise RecipeError(msg, where=rungs.where)
+    prefer = fields.number("prefer", 0)
+    fields.finish()
+    if prefer > len(rungs.nodes):
+        msg = f"'prefer: {prefer}', but there are {len(rungs.nodes)} rungs"
+        raise RecipeError(msg, where=fields.at("prefer"))
+    readings = tuple(_reading(Fields(rung)) for rung in rungs.nodes)
+    return Ladder(rungs=readings, prefer=prefer or None, where=fields.where)
+
+
+def _reading(fields: Fields) -> Reading:
+    if "literal" in fields:  # a rung that holds the others to what somebody saw
+        literal = Reading(
+            source="", reader="literal", argument=fields.text("literal"), where=fields.where
+        )
+        fields.finish()
+        return literal
+    source = fields.text("from")
+    readers = [reader for reader in READERS if reader in fields]
+    if len(readers) != 1:
+        msg = "a pin needs exactly one reader"
+        hint = f"one of: {', '.join(READERS)}"
+        raise RecipeError(msg, where=fields.where, hint=hint)
+    reader = readers[0]
+    argument = choice(fields, "git", GIT_FACTS, "") if reader == "git" else fields.text(reader)
+    for other in READERS:
+        fields.take(other)
+    default_file = {"go-module": "go.mod", "git": ""}.get(reader)
+    pin = Reading(
+        source=source,
+        reader=reader,
+        argument=argument,
+        file=fields.text("file", default_file),
+        prefix=fields.text("prefix", ""),
+        strip_prefix=fields.text("strip-prefix", ""),
+        strip_suffix=_pattern(fields, "strip-suffix", groups=None),
+        where=fields.where,
+    )
+    if reader == "regex":
+        _pattern(fields, "regex", groups=1)
+    fields.finish()
+    return pin
+
+
+def _pattern(fields: Fields, key: str, groups: int | None) -> str:
+    text = fields.text(key, "")
+    try:
+        compiled = re.compile(text)
+    except re.error as cause:
+        msg = f"{key!r} is not a regular expression: {cause}"
+        raise RecipeError(msg, where=fields.at(key)) from cause
+    if groups is not None and compiled.groups != groups:
+        msg = f"{key!r} must have exactly {groups} group"
+        raise RecipeError(msg, where=fields.at(key))
+    return text

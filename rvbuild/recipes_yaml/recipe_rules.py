@@ -1,0 +1,55 @@
+"""What a recipe must hold by itself, once all of it is read.
+
+Knows: which of its keys go together. Must not know: YAML, other recipes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rvbuild.core.errors import RecipeError
+from rvbuild.core.recipe import FromSpec, Recipe
+
+
+def check_variables(recipe: Recipe) -> None:
+    """No variable may be set in two places."""
+    keys = dict.fromkeys(recipe.pins, "pins")
+    _refuse_twice(recipe, "env", recipe.env, keys)
+    keys |= dict.fromkeys(recipe.env, "env")
+    for arch, table in recipe.per_architecture.items():
+        _refuse_twice(recipe, f"per-architecture.{arch}", table, keys)
+
+
+def _refuse_twice(recipe: Recipe, key: str, table: Iterable[str], keys: dict[str, str]) -> None:
+    for name in table:
+        if name in keys:
+            msg = f"the variable {name!r} is also set under {keys[name]!r}"
+            raise RecipeError(msg, where=recipe.at(f"{key}.{name}"))
+
+
+def check_shape(recipe: Recipe) -> None:
+    """What one recipe must hold by itself."""
+    if recipe.kind == "source" and (len(recipe.sources) != 1 or recipe.build is not None):
+        msg = "a 'kind: source' recipe has exactly one source and no 'build'"
+        raise RecipeError(msg, where=recipe.file)
+    if (recipe.kind == "image") != (recipe.image is not None):
+        msg = "a 'kind: image' recipe has a key 'image', and no other has"
+        raise RecipeError(msg, where=recipe.at("image"), hint="see docs/recipes.md")
+    if recipe.kind == "image" and recipe.build is None:
+        msg = "an image needs a 'build' script"
+        raise RecipeError(msg, where=recipe.file, hint="it fills $root, the image's root")
+    if recipe.checked_by and recipe.kind in {"tool", "source"}:
+        msg = f"a 'kind: {recipe.kind}' recipe is for no architecture, so none can check it"
+        raise RecipeError(msg, where=recipe.at("checked-by"), hint="use 'checks'")
+    for name, use in recipe.sources.items():
+        if recipe.kind == "source" and isinstance(use.spec, FromSpec):
+            msg = "the source of a 'kind: source' recipe cannot be another recipe's"
+            raise RecipeError(msg, where=recipe.at(f"sources.{name}"))
+    if recipe.build is None and len(recipe.sources) != 1:
+        msg = "without 'build', a recipe must have exactly one source"
+        raise RecipeError(msg, where=recipe.file, hint="add a 'build' script")
+    if recipe.build is not None and recipe.toolbox is None:
+        msg = "a 'build' script needs a toolbox"
+        raise RecipeError(
+            msg, where=recipe.at("toolbox"), hint="leave 'toolbox' out for the default"
+        )

@@ -1,0 +1,253 @@
+"""Each operation, as a Python program calls it: a typed value, and nothing on its streams."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from workspaces import workspace
+
+from rvbuild.app.build import build_targets
+from rvbuild.app.choices import Choices
+from rvbuild.app.config import SettingValue, view_settings
+from rvbuild.app.doctor import examine_machine
+from rvbuild.app.fetch import fetch_sources
+from rvbuild.app.gc import collect_garbage
+from rvbuild.app.import_store import import_store
+from rvbuild.app.init import write_starter
+from rvbuild.app.log import read_log
+from rvbuild.app.memo import Memo
+from rvbuild.app.plan import plan_targets
+from rvbuild.app.recipe_list import list_recipes
+from rvbuild.app.remember import remember
+from rvbuild.app.repair import repair_store
+from rvbuild.app.session import Session
+from rvbuild.app.show import view_targets
+from rvbuild.app.targets import targets_of
+from rvbuild.app.verify import verify_store
+from rvbuild.core.errors import RecipeError, UsageError, VerificationError
+from rvbuild.core.events import Event, Finished, Phase, silent
+from rvbuild.core.graph import Target
+
+NOTES = """\
+summary: notes that somebody wrote
+license: MIT
+homepage: https://example.invalid/notes
+kind: source
+version: "1"
+sources: {notes: {git: https://example.invalid/notes, commit: %s}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a source that nobody locked, and a folder that stands for it."""
+    folder = tmp_path / "project"
+    for each in ("recipes/notes", "clone/more"):
+        (folder / each).mkdir(parents=True)
+    (folder / "rvbuild.lock").touch()
+    (folder / "recipes/notes/recipe.yaml").write_text(NOTES % ("a" * 40))
+    (folder / "clone/more/note.txt").write_text("a note\n")
+    monkeypatch.chdir(folder)
+    for name in ("RVBUILD_STORE", "RVBUILD_JOBS", "RVBUILD_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    return folder
+
+
+@pytest.fixture
+def events() -> list[Event]:
+    return []
+
+
+@pytest.fixture
+def session(
+    project: Path, events: list[Event], capfd: pytest.CaptureFixture[str]
+) -> Iterator[Session]:
+    """A session; after the test, that nobody wrote to the process's streams."""
+    choices = Choices(overrides={"notes": "clone"})
+    with closing(Session(workspace(str(project)), events.append, choices)) as session:
+        yield session
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def targets(session: Session) -> tuple[Target, ...]:
+    return targets_of(session, ["notes", "notes"])
+
+
+def test_targets_are_named_once(targets: tuple[Target, ...]):
+    assert targets == (Target("notes", ""),)
+
+
+def test_a_build_links_its_results(
+    session: Session, targets: tuple[Target, ...], project: Path, events: list[Event]
+):
+    build = build_targets(session, targets)
+    (result,) = build.results
+    assert (result.target, result.place) == ("notes", str(project / "result/notes"))
+    assert result.files == ("more/note.txt",)
+    assert (project / "result/notes/more/note.txt").read_text() == "a note\n"
+    assert "notes" in build.recipes
+    assert [each.phase for each in events if isinstance(each, Finished)] == [Phase.FETCH]
+    assert plan_targets(session, targets).tasks == {}
+
+
+def test_a_build_copies_its_results(session: Session, targets: tuple[Target, ...], tmp_path: Path):
+    (result,) = build_targets(session, targets, output=str(tmp_path / "out")).results
+    assert result.place == str(tmp_path / "out/notes")
+    assert not (tmp_path / "out/notes").is_symlink()
+    assert (tmp_path / "out/notes/more/note.txt").read_text() == "a note\n"
+
+
+def test_a_build_that_cannot_link_makes_nothing(
+    session: Session, targets: tuple[Target, ...], project: Path
+):
+    (project / "result/notes").mkdir(parents=True)
+    with pytest.raises(UsageError, match="rvbuild did not make"):
+        build_targets(session, targets)
+    assert not session.workspace.has_store
+
+
+def test_an_answer_is_remembered_until_a_recipe_changes(
+    session: Session, targets: tuple[Target, ...], project: Path
+):
+    for path in (project, *project.rglob("*")):  # older than what a memo distrusts
+        os.utime(path, ns=(10**18, 10**18))
+    build = build_targets(session, targets)
+    memo = Memo(session.workspace.store, ["notes"])
+    memo._began += 10**12  # files' change times are of just now
+    remember(memo, "the answer", session, build)
+    assert memo.recall() == "the answer"
+    (project / "recipes/notes/new").touch()
+    assert memo.recall() is None
+
+
+def test_a_plan_says_what_and_why(session: Session, targets: tuple[Target, ...]):
+    plan = plan_targets(session, targets)
+    (task,) = plan.tasks.values()
+    assert (task.phase, task.reason, plan.kept) == (Phase.FETCH, "not in the store", {})
+    assert not session.workspace.has_store
+
+
+def test_fetched_sources_are_told_by_derivation(session: Session, targets: tuple[Target, ...]):
+    before = plan_targets(session, targets)
+    outputs = fetch_sources(session, targets)
+    assert outputs.keys() == before.tasks.keys()
+    (root,) = outputs.values()
+    assert [path for path, _ in session.store.trees.tree(root).walk()] == ["more/note.txt"]
+
+
+def test_targets_are_described(session: Session, targets: tuple[Target, ...], project: Path):
+    view = view_targets(session, targets, closure=True)
+    (status,) = view.targets
+    assert status.recipe.summary == "notes that somebody wrote"
+    assert status.derivation in plan_targets(session, targets).tasks
+    (source,) = view.sources
+    assert (source.name, source.stored) == ("notes/notes", False)
+    assert source.description.places == (str(project / "clone"),)
+    assert [each.description for each in view.closure.sources] == [source.description]
+    assert (view.recipes, view.pins, view.options) == (("notes",), {}, ())
+
+
+def test_recipes_are_listed_also_where_one_cannot_be_read(session: Session, project: Path):
+    bad = project / "recipes/bad/recipe.yaml"
+    bad.parent.mkdir()
+    bad.write_text("summary: [\n")
+    recipes = list_recipes(session)
+    assert "notes" in {recipe.name for recipe in recipes.recipes}
+    assert "notes" in recipes.unlocked
+    with pytest.raises(RecipeError) as caught:
+        recipes.refuse_errors()
+    assert str(caught.value.where).startswith("recipes/bad/recipe.yaml:")
+    assert list_recipes(session, locked=False).unlocked == frozenset()
+
+
+@pytest.mark.parametrize("subject", [Target("notes", ""), "d" * 64])
+def test_what_ran_no_step_has_no_log(session: Session, subject: Target | str):
+    fetch_sources(session, targets_of(session, ["notes"]))
+    with pytest.raises(UsageError, match="no step of it has run here"):
+        read_log(session, subject)
+
+
+def test_the_log_of_a_step_that_failed_is_its_bytes(session: Session):
+    log = session.store.cas.write(b"it failed\n")
+    session.store.failure_logs.record_failure("d" * 64, log)
+    assert read_log(session, "d" * 64) == b"it failed\n"
+
+
+def test_a_store_is_verified_repaired_and_collected(session: Session, targets: tuple[Target, ...]):
+    fetch_sources(session, targets)
+    assert verify_store(session.workspace).findings == ()
+    name = hashlib.sha256(b"a note\n").hexdigest()
+    path = Path(session.workspace.store, "cas", name[:2], name)
+    path.chmod(0o644)
+    path.write_bytes(b"a dote\n")
+    findings, repairs = [], []
+    verified = verify_store(session.workspace, findings.append)
+    assert verified.findings == tuple(findings)
+    assert verified.counts.damaged == len(findings) > 0
+    with pytest.raises(VerificationError, match="damaged"):
+        verified.refuse_findings()
+    repaired = repair_store(session.workspace, repairs.append)
+    assert repaired.done == tuple(repairs)
+    assert repaired.counts()["set aside"] > 0
+    assert os.path.isdir(repaired.damaged)
+    verify_store(session.workspace).refuse_findings()
+    assert collect_garbage(session.workspace).unseen == ()
+    assert plan_targets(session, targets).tasks  # what was set aside is fetched again
+
+
+def test_no_store_is_made_to_be_looked_after(session: Session):
+    for operation in (verify_store, repair_store, collect_garbage):
+        with pytest.raises(UsageError, match="there is no store"):
+            operation(session.workspace)
+    assert not session.workspace.has_store
+
+
+def test_an_import_says_which_store_is_none(session: Session, tmp_path: Path):
+    with pytest.raises(UsageError, match="there is no store"):
+        import_store(session, str(tmp_path / "old"), {})
+    fetch_sources(session, targets_of(session, ["notes"]))
+    with pytest.raises(UsageError, match="into itself"):
+        import_store(session, session.workspace.store, {})
+
+
+def test_an_import_counts_what_it_takes_over(session: Session, tmp_path: Path):
+    with closing(Session(workspace(".", str(tmp_path / "old")), silent, session.choices)) as other:
+        fetch_sources(other, targets_of(other, ["notes"]))
+    done = import_store(session, str(tmp_path / "old"), {})
+    assert done.store == str(tmp_path / "old")
+    assert (done.counts.taken, done.counts.left_out) == (0, ())
+    assert done.counts.absent > 0
+    done.refuse_left_out()
+
+
+def test_the_machine_is_looked_at(session: Session):
+    machine = examine_machine(session.workspace)
+    assert machine.is_fit == all(check.ok for check in machine.checks)
+    assert "bubblewrap" in {check.name for check in machine.checks}
+
+
+def test_settings_are_told_with_their_origin(session: Session, project: Path, tmp_path: Path):
+    view = view_settings(session.workspace)
+    assert SettingValue(name="keep-days", value=14, origin="default") in view.values
+    assert SettingValue(name="store", value=str(project / "cache"), origin="default") in view.values
+    assert view.files == (
+        str(tmp_path / "settings/rvbuild/config.toml"),
+        str(project / "rvbuild.toml"),
+    )
+
+
+def test_a_recipe_is_written_once(session: Session, project: Path):
+    place = write_starter(session.workspace, "mine", "go")
+    assert place == str(project / "recipes/mine/recipe.yaml")
+    assert session.folder.load("mine").name == "mine"
+    with pytest.raises(UsageError, match="already"):
+        write_starter(session.workspace, "mine", "go")
+    with pytest.raises(UsageError, match="is a command"):
+        write_starter(session.workspace, "build", "go", commands=["build"])
