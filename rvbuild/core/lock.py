@@ -15,11 +15,12 @@ from rvbuild.core.errors import LockError
 from rvbuild.core.go_source import GoModule
 from rvbuild.core.names import PinRef, SetRef, SourceRef
 from rvbuild.core.place import Place
-from rvbuild.core.recipe import GoModulesSpec, Ladder, Reading, Recipe
+from rvbuild.core.recipe import GoModulesSpec, Ladder, Reading
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.spec_text import spec_text
+from rvbuild.core.trace import Trace
 
 _T = TypeVar("_T")
 _RELOCK = "run `rvbuild lock` and look at what changes in rvbuild.lock"
@@ -29,6 +30,7 @@ _RELOCK = "run `rvbuild lock` and look at what changes in rvbuild.lock"
 class PinValue:
     """A pin's value; for a derived one with source, file and line (else empty and 0).
 
+    ``trace``: what it was read from; None where a lock of version 1 did not say it.
     ``where`` is the entry's place in the lock, here and below.
     """
 
@@ -37,6 +39,7 @@ class PinValue:
     source: str = ""
     file: str = ""
     line: int = 0
+    trace: Trace | None = ()
     where: Place | None = field(default=None, eq=False, repr=False)
 
 
@@ -50,6 +53,7 @@ class LockedSource:
 
     spec: str
     parts: tuple[Source, ...]
+    trace: Trace | None = ()
     snapshot: Snapshot | None = field(init=False)
     where: Place | None = field(default=None, eq=False, repr=False)
     at: tuple[Mapping[str, Place], ...] = field(default=(), eq=False, repr=False)
@@ -76,6 +80,7 @@ class GoModuleSet:
     specs: tuple[str, ...]
     modules: tuple[tuple[str, str, str], ...]
     go_sum: str
+    trace: Trace | None = ()
     where: Place | None = field(default=None, eq=False, repr=False)
 
     def sources(self) -> Iterator[GoModule]:
@@ -111,26 +116,17 @@ class Lock:
     def layered_over(self, shipped: Lock) -> Lock:
         """These facts, and those of ``shipped`` that they do not replace.
 
-        What ``shipped`` read from a source that is another here is not true any more.
+        What ``shipped`` read from a source that is another here is there too, and not used: its
+        trace does not hold (`core.pinned.Locked`).
         """
-        changed = {
-            key
-            for key, held in self.sources.items()
-            if key in shipped.sources and shipped.sources[key].parts != held.parts
-        }
-        owners = {SourceRef.parse(key).recipe for key in changed}
-        pins = {key: pin for key, pin in shipped.pins.items() if pin.source not in owners}
-        sets = {
-            key: held
-            for key, held in shipped.go_modules.items()
-            if str(SetRef.parse(key).source) not in changed
-        }
         return evolve(
             self,
-            pins={**pins, **self.pins},
+            pins={**shipped.pins, **self.pins},
             sources={**shipped.sources, **self.sources},
-            go_modules={**sets, **self.go_modules},
-            shadowed_sets={key: held for key, held in sets.items() if key in self.go_modules},
+            go_modules={**shipped.go_modules, **self.go_modules},
+            shadowed_sets={
+                key: entry for key, entry in shipped.go_modules.items() if key in self.go_modules
+            },
         )
 
     def with_machines_of(self, old: Lock, build_arch: str) -> Lock:
@@ -147,13 +143,6 @@ class Lock:
         """The names of the recipes that it has pins or sources of."""
         pins = (PinRef.parse(key).recipe for key in self.pins)
         return {*pins, *(SourceRef.parse(key).recipe for key in self.sources)}
-
-    def has(self, recipe: Recipe) -> bool:
-        """Whether it has anything that was found out for the recipe."""
-        if recipe.name in self.recipes():
-            return True
-        wanted = recipe.go_modules and spec_text(recipe.go_modules)
-        return any(wanted in held.specs for held in self.go_modules.values())
 
     def pin(self, key: str, pin: Reading | Ladder) -> PinValue:
         """The value of a pin, by RECIPE/NAME; see core.agreement for what it must fit.
@@ -193,6 +182,11 @@ class Lock:
         if wrong is not None:
             raise self.contradicts(key, wrong, held.where, spec.where)
         return held
+
+    def moved(self, key: str, source: str, place: Place | None, where: Place | None) -> LockError:
+        """The error for an entry that was read from what ``source`` was once."""
+        msg = f"{self.file} has {key} as it was read from another {source} than there is now"
+        return LockError(msg, where=place or where, hint=_RELOCK, details=(f"recipe: {where}",))
 
     def contradicts(
         self, key: str, found: Contradiction, place: Place | None, where: Place | None

@@ -12,9 +12,10 @@ from attrs import evolve, field, frozen
 
 from rvbuild.core.contents import two_contents
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
-from rvbuild.core.names import SetRef, SourceRef
+from rvbuild.core.names import SourceRef
+from rvbuild.core.trace import content_digest, question
 
-_Entry = TypeVar("_Entry")
+_Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
 
 
 @frozen
@@ -33,11 +34,11 @@ def merge_locks(base: Lock, ours: Lock, theirs: Lock) -> Merged:
     1. Only one side changed it: it is as on that side. Example: ours locks a new recipe, theirs
        gives another one a new version; both stand.
     2. Both sides changed it alike: it is as on both.
-    3. Both changed a set of Go modules, of the same go.sum: the specs of both sides, and every
+    3. Both changed a set of Go modules, with the same trace: the specs of both sides, and every
        module that either side has. One too many does no harm. (Specs are not counted: where one
        side's last recipe with a spec goes and the other side's first one comes, builds refuse.)
-    4. One side changed it, and the other side changed the source that it was read from: nobody
-       can say what it is. Example: theirs moves ``k3s-source`` to another commit, ours locks a
+    4. A side changed it, and a source of its trace is another in the lock of both: nobody can
+       say what it is. Example: theirs moves ``k3s-source`` to another commit, ours locks a
        new recipe that reads its version there.
     5. Both changed a source to the same packages of Debian, from indexes of two moments: the
        earlier moment. The snapshot archive has them at either.
@@ -46,9 +47,15 @@ def merge_locks(base: Lock, ours: Lock, theirs: Lock) -> Merged:
     Entries of rules 4 and 6 are left out. `rvbuild lock` finds them again.
     """
     sides = _Sides(base, ours, theirs)
-    pins = sides.merged(lambda lock: lock.pins, sides.is_pin_of)
-    sources = sides.merged(lambda lock: lock.sources, lambda *_: False, sides.earlier)
-    sets = sides.merged(lambda lock: lock.go_modules, sides.is_set_of, sides.union)
+    sources = sides.merged(lambda lock: lock.sources, sides.earlier)
+    digests = {
+        question(ref): content_digest(ref, sources[key].spec, sources[key].parts)
+        for key, ref in ((key, SourceRef.parse(key)) for key in sources)
+    }
+    sources = sides.standing(sources, base.sources, digests)
+    pins = sides.standing(sides.merged(lambda lock: lock.pins), base.pins, digests)
+    sets = sides.merged(lambda lock: lock.go_modules, sides.union)
+    sets = sides.standing(sets, base.go_modules, digests)
     sets = {key: held for key, held in sets.items() if held.specs}
     lock = Lock(pins=pins, sources=sources, go_modules=sets, file=ours.file)
     wrong = {word[1] for _, *words in two_contents(lock) for word in words}
@@ -80,46 +87,44 @@ class _Sides:
     def merged(
         self,
         entries: Callable[[Lock], Mapping[str, _Entry]],
-        is_of: Callable[[str, _Entry, set[str]], bool],
         union: Callable[[_Entry | None, _Entry | None, _Entry | None], _Entry | None] = _no_union,
     ) -> dict[str, _Entry]:
-        """The entries of one section.
+        """The entries of one section, by rules 1 to 3 and 5.
 
         Args:
             entries: The section of a lock.
-            is_of: Whether an entry was read from one of some sources, by their keys.
             union: Both sides' entry, if there is one that is right for both.
         """
-        base, ours, theirs = entries(self.base), entries(self.ours), entries(self.theirs)
+        base: Mapping[str, _Entry] = entries(self.base)
+        ours: Mapping[str, _Entry] = entries(self.ours)
+        theirs: Mapping[str, _Entry] = entries(self.theirs)
         known: dict[str, _Entry] = {}
         for key in sorted({*ours, *theirs}):
             was, mine, other = base.get(key), ours.get(key), theirs.get(key)
-            entry, moved = mine, set[str]()
-            if mine == was:
-                entry, moved = other, self._moved(self.ours)
-            elif other == was:
-                moved = self._moved(self.theirs)
-            elif mine != other:
+            entry = other if mine == was else mine
+            if was not in (mine, other) and mine != other:
                 entry = union(was, mine, other)
                 if entry is None:
                     self.lost.add(key)
-            if entry is not None and entry != was and is_of(key, entry, moved):
-                entry = None
-                self.lost.add(key)
             if entry is not None:
                 known[key] = entry
         return known
 
-    def _moved(self, side: Lock) -> set[str]:
-        """The sources that a side has otherwise than ``base``."""
-        was = self.base.sources
-        return {key for key, held in side.sources.items() if key in was and was[key] != held}
-
-    def is_pin_of(self, _key: str, pin: PinValue, moved: set[str]) -> bool:
-        return pin.source in {SourceRef.parse(key).recipe for key in moved}
-
-    def is_set_of(self, key: str, _held: GoModuleSet, moved: set[str]) -> bool:
-        return str(SetRef.parse(key).source) in moved
+    def standing(
+        self,
+        entries: Mapping[str, _Entry],
+        base: Mapping[str, _Entry],
+        digests: Mapping[str, str],
+    ) -> dict[str, _Entry]:
+        """Those that were read from what there is now; an entry of ``base`` stays as it was."""
+        moved = {
+            key
+            for key, entry in entries.items()
+            if entry != base.get(key)
+            and any(digests.get(asked) != then for asked, then in entry.trace or ())
+        }
+        self.lost.update(moved)
+        return {key: entry for key, entry in entries.items() if key not in moved}
 
     def earlier(
         self, _base: LockedSource | None, ours: LockedSource | None, theirs: LockedSource | None
@@ -135,7 +140,7 @@ class _Sides:
     ) -> GoModuleSet | None:
         """See rule 3; a side without the set is one whose last user of it went."""
         sets = [side for side in (ours, theirs) if side is not None]
-        if len({side.go_sum for side in sets}) != 1:
+        if len({(side.go_sum, side.trace) for side in sets}) != 1:
             return None
         was = {*base.specs} if base else set()
         mine, other = ({*side.specs} if side else set() for side in (ours, theirs))

@@ -12,10 +12,17 @@ from typing import Protocol
 
 from attrs import define, field, frozen
 
-from rvbuild.core.agreement import Rung, pin_contradiction
+from rvbuild.core.agreement import Contradiction, Rung, pin_contradiction
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.lock import GoModuleSet, Lock, modules_key, source_key
-from rvbuild.core.names import PinRef
+from rvbuild.core.lock import (
+    GoModuleSet,
+    Lock,
+    LockedSource,
+    PinValue,
+    modules_key,
+    source_key,
+)
+from rvbuild.core.names import PinRef, SourceRef
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import (
     FromSpec,
@@ -27,6 +34,8 @@ from rvbuild.core.recipe import (
 )
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
+from rvbuild.core.spec_text import spec_text
+from rvbuild.core.trace import content_digest
 
 
 class Pinned(Protocol):
@@ -110,6 +119,26 @@ def git_fact(source: Source, reading: Reading) -> str:
     return reading.adjusted(facts[reading.argument])
 
 
+def pin_misfit(
+    recipes: Recipes, pinned: Pinned, recipe: Recipe, pin: Reading | Ladder, answer: PinValue
+) -> Contradiction | None:
+    """What of a lock's answer ``pin`` of ``recipe`` rules out, if anything."""
+
+    def rung(reading: Reading) -> Rung:
+        if reading.reader == "literal":
+            return Rung(reading=reading, owner=recipe.name, value=reading.argument)
+        owner, name = named_source(recipes, recipe, reading.source, reading.where)
+        fact = None
+        if reading.reader == "git":
+            fact = git_fact(pinned.source(owner, name)[0], reading)
+        return Rung(reading=reading, owner=owner.name, value=fact)
+
+    place = (answer.source, answer.file, answer.line)
+    prefer = pin.prefer if isinstance(pin, Ladder) else None
+    rungs = pin.rungs if isinstance(pin, Ladder) else (pin,)
+    return pin_contradiction(answer.value, place, [*map(rung, rungs)], prefer)
+
+
 @define
 class OpenQuestions:
     """The questions whose answers are looked for: one that needs itself has none."""
@@ -142,6 +171,7 @@ class Locked:
     recipes: Recipes
     build_arch: str
     _open: OpenQuestions = field(factory=OpenQuestions, init=False, eq=False, repr=False)
+    _seen: set[str] = field(factory=set, init=False, eq=False, repr=False)
 
     def pin(self, recipe: Recipe, name: str) -> str:
         pin = recipe.all_pins[name]
@@ -156,36 +186,50 @@ class Locked:
             return git_fact(self.source(owner, source)[0], pin)
         key = str(PinRef(recipe.name, name))
         held = self.lock.pin(key, pin)
-        rungs = pin.rungs if isinstance(pin, Ladder) else (pin,)
-        prefer = pin.prefer if isinstance(pin, Ladder) else None
-        found = pin_contradiction(
-            held.value,
-            (held.source, held.file, held.line),
-            [self._rung(recipe, rung) for rung in rungs],
-            prefer,
-        )
+        found = pin_misfit(self.recipes, self, recipe, pin, held)
         if found is not None:
             raise self.lock.contradicts(key, found, held.where, pin.where)
+        self._see_trace(f"pin {key}", held, pin.where)
         return held.value
 
-    def _rung(self, recipe: Recipe, reading: Reading) -> Rung:
-        if reading.reader == "literal":
-            return Rung(reading=reading, owner=recipe.name, value=reading.argument)
-        owner, name = named_source(self.recipes, recipe, reading.source, reading.where)
-        fact = None
-        if reading.reader == "git":
-            fact = git_fact(self.source(owner, name)[0], reading)
-        return Rung(reading=reading, owner=owner.name, value=fact)
+    def _see_trace(
+        self, key: str, entry: PinValue | LockedSource | GoModuleSet, where: Place | None
+    ) -> None:
+        """See that what an entry was read from is what it was then.
+
+        Raises:
+            LockError: a source of its trace is another now, or is not there.
+        """
+        if not entry.trace or key in self._seen:
+            return
+        for asked, then in entry.trace:
+            ref = SourceRef.parse(asked)
+            owner = self.recipes.recipe(ref.recipe, where)
+            if ref.name not in owner.sources or self._digest(owner, ref.name) != then:
+                raise self.lock.moved(key.split(" ")[1], asked, entry.where, where)
+        self._seen.add(key)
+
+    def _digest(self, owner: Recipe, name: str) -> str:
+        key, answer = self._answer(owner, name)
+        return content_digest(SourceRef.parse(key), answer.spec, answer.parts)
 
     def source(self, recipe: Recipe, name: str) -> tuple[Source, ...]:
+        key, answer = self._answer(recipe, name)
+        self._see_trace(f"source {key}", answer, recipe.sources[name].where)
+        return answer.parts
+
+    def _answer(self, recipe: Recipe, name: str) -> tuple[str, LockedSource]:
         with self._open.asking(f"source {recipe.name}/{name}", recipe.sources[name].where):
             spec = described(recipe, name, self, self.build_arch)
         key = source_key(recipe.name, name, spec, self.build_arch)
-        return self.lock.source(key, spec, recipe.sources[name].where).parts
+        return key, self.lock.source(key, spec, recipe.sources[name].where)
 
     def modules(self, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
         owner, name = named_source(self.recipes, recipe, spec.source, spec.where)
-        return self.lock.modules(modules_key(owner.name, name, spec.directory), spec)
+        key = modules_key(owner.name, name, spec.directory)
+        answer = self.lock.modules(key, spec)
+        self._see_trace(f"modules {key} {spec_text(spec)}", answer, spec.where)
+        return answer
 
     def answer_all(self, recipe: Recipe) -> None:
         """See that everything that a recipe asks for has an answer.

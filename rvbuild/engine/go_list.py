@@ -8,18 +8,20 @@ package's path: the go command looks into those too, to see that the import is n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
 
-from attrs import define, evolve, frozen
+from attrs import evolve, frozen
 
 from rvbuild.core.derivation import Derivation, Input, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.graph import Target
+from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linker
 from rvbuild.core.platform import Platform
 from rvbuild.core.recipe import GoModulesSpec, Recipe
 from rvbuild.core.tree import File, Nested
+from rvbuild.engine.source_files import SourceFiles
 
 _SCRIPT = """\
 cd "/src/module/$directory"
@@ -39,70 +41,83 @@ class Import:
     version: str
 
 
-Outputs = Callable[[Mapping[str, Derivation], Iterable[str]], "Mapping[str, Digest]"]
-"""Realises derivations; the output of each wanted one."""
+class Outputs(Protocol):
+    """Realises derivations, and reads what they gave."""
+
+    def __call__(
+        self, derivations: Mapping[str, Derivation], wanted: Iterable[str]
+    ) -> Mapping[str, Digest]:
+        """The output of each wanted one."""
+        ...
+
+    def nested(self, root: Digest) -> Nested: ...
+
+    def read(self, blob: Digest) -> bytes: ...
 
 
-@define
+@frozen
 class GoList:
-    """Answers engine.resolve's question for the modules that packages need.
+    """Answers engine.resolve's question for what packages import, with a derivation like any other.
 
     Attributes:
-        linker: Links the go command and the module cache that holds all of go.sum.
-        outputs: Runs what was linked.
-        nested: The files of a tree.
-        read: The bytes of a blob.
+        graph: The recipes of the go command and its toolbox.
+        outputs: Runs what is linked.
+        build_arch: The build machine's architecture.
     """
 
-    linker: Linker
+    graph: RecipeGraph
     outputs: Outputs
-    nested: Callable[[Digest], Nested]
-    read: Callable[[Digest], bytes]
+    build_arch: str
 
-    def __call__(self, recipe: Recipe, spec: GoModulesSpec) -> set[Import]:
+    def __call__(self, recipe: Recipe, spec: GoModulesSpec, files: SourceFiles) -> set[Import]:
         """Every import of the packages, over all of the recipe's architectures."""
-        steps = [self._step(recipe, spec, arch) for arch in recipe.architectures]
-        outputs = self.outputs(self.linker.derivations, steps)
+        if "go" not in recipe.build_inputs:
+            msg = "'go-modules' needs the go command"
+            raise RecipeError(msg, where=spec.where, hint="add `go` to inputs.build")
+        tool = self.graph.recipe("go", spec.where)
+        for name, use in tool.sources.items():
+            files.source(tool, name, use.where)
+        linker = Linker(self.graph, files.pinned, self.build_arch)
+        steps = [_step(linker, recipe, spec, arch) for arch in recipe.architectures]
+        outputs = self.outputs(linker.derivations, steps)
         return {found for digest in steps for found in self._imports(outputs[digest])}
 
     def _imports(self, output: Digest) -> Iterator[Import]:
-        node = self.nested(output)["imports"]
+        node = self.outputs.nested(output)["imports"]
         if not isinstance(node, File):
             msg = "go list left no file"
             raise TypeError(msg)
-        for line in self.read(node.digest).decode().splitlines():
+        for line in self.outputs.read(node.digest).decode().splitlines():
             words = line.split()  # a package of the main module has no version
             if len(words) == 3:
                 yield Import(package=words[0], path=words[1], version=words[2])
 
-    def _step(self, recipe: Recipe, spec: GoModulesSpec, arch: str) -> str:
-        """A step like the recipe's own, with all of go.sum for its module cache."""
-        if "go" not in recipe.build_inputs:
-            msg = "'go-modules' needs the go command"
-            raise RecipeError(msg, where=spec.where, hint="add `go` to inputs.build")
-        everything = evolve(spec, packages=(), tags=(), cgo=False)
-        inputs = (
-            *self.linker.tools(Target(recipe.name, arch), ("go",)),
-            Input(path="src/module", derivation=self.linker.source(recipe, spec.source)),
-            Input(path="in/go-modules", derivation=self.linker.go_modules(recipe, everything)),
+
+def _step(linker: Linker, recipe: Recipe, spec: GoModulesSpec, arch: str) -> str:
+    """A step like the recipe's own, with all of go.sum for its module cache."""
+    everything = evolve(spec, packages=(), tags=(), cgo=False)
+    inputs = (
+        *linker.tools(Target(recipe.name, arch), ("go",)),
+        Input(path="src/module", derivation=linker.source(recipe, spec.source)),
+        Input(path="in/go-modules", derivation=linker.go_modules(recipe, everything)),
+    )
+    environment = {
+        **linker.tool_environment(Target(recipe.name, arch), ("go",)),
+        "CGO_ENABLED": "1" if spec.cgo else "0",
+        "directory": spec.directory,
+        "packages": " ".join(spec.packages),
+        "tags": ",".join(spec.tags),
+    }
+    return linker.add(
+        Step(
+            label=f"go list of {recipe.name}-{arch}",
+            inputs_at=inputs,
+            script=_SCRIPT,
+            environment=tuple(sorted(environment.items())),
+            timeout=_TIMEOUT,
+            platform=Platform.of(linker.build_arch),
         )
-        environment = {
-            **self.linker.tool_environment(Target(recipe.name, arch), ("go",)),
-            "CGO_ENABLED": "1" if spec.cgo else "0",
-            "directory": spec.directory,
-            "packages": " ".join(spec.packages),
-            "tags": ",".join(spec.tags),
-        }
-        return self.linker.add(
-            Step(
-                label=f"go list of {recipe.name}-{arch}",
-                inputs_at=inputs,
-                script=_SCRIPT,
-                environment=tuple(sorted(environment.items())),
-                timeout=_TIMEOUT,
-                platform=Platform.of(self.linker.build_arch),
-            )
-        )
+    )
 
 
 def needed_modules(

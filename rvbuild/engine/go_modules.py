@@ -18,8 +18,11 @@ from rvbuild.core.spec_text import spec_text
 from rvbuild.engine.go_list import Import, needed_modules
 from rvbuild.engine.source_files import SourceFiles
 
-Imports = Callable[[Recipe, GoModulesSpec], "set[Import]"]
-"""What a recipe's packages import, on all its architectures."""
+Imports = Callable[[Recipe, GoModulesSpec, SourceFiles], "set[Import]"]
+"""What a recipe's packages import, on all its architectures.
+
+Of the files it asks for the sources of the tool that it uses, so that they get into the trace.
+"""
 
 User = tuple[Recipe, GoModulesSpec]
 """A recipe, and what it asks of a set that others may share with it."""
@@ -56,16 +59,16 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def shared_modules(files: SourceFiles, users: Sequence[User], imports: Imports) -> GoModuleSet:
-    """What all of ``users`` need together; they use one module of one source."""
-    recipe, spec = users[0]
-    whole = all_modules(files, recipe, spec)
+def needed_by(
+    files: SourceFiles, users: Sequence[User], whole: GoModuleSet, imports: Imports
+) -> GoModuleSet:
+    """What all of ``users`` need together of ``whole``; they use one module of one source."""
     modules = whole.modules
-    if all(wanted.packages for _, wanted in users):
-        found = {each for user, wanted in users for each in imports(user, wanted)}
-        needed = needed_modules(found, ((path, version) for path, version, _ in modules))
+    if all(spec.packages for _, spec in users):
+        packages = {each for recipe, spec in users for each in imports(recipe, spec, files)}
+        needed = needed_modules(packages, (module[:2] for module in modules))
         modules = tuple(module for module in modules if module[:2] in needed)
-    return GoModuleSet(specs=asked(users), modules=modules, go_sum=whole.go_sum)
+    return evolve(whole, specs=asked(users), modules=modules)
 
 
 def asked(users: Sequence[User]) -> tuple[str, ...]:

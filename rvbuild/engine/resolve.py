@@ -1,17 +1,18 @@
-"""`rvbuild lock`: finds out what recipes are pinned to.
+"""`rvbuild lock`: questions about recipes, their answers, and what each was read from.
 
-Knows: which facts a lock holds, that each is found once, and when an old one still stands.
-Must not know: registries, how trees are made. The only part of rvbuild that resolves.
+Knows: which questions there are, and when an earlier answer stands. Must not know: kinds of
+sources, registries, how trees are made. The only part of rvbuild that resolves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from rvbuild.core.agreement import set_contradiction, source_contradiction
-from rvbuild.core.errors import LockError
+from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.lock import (
     GoModuleSet,
     Lock,
@@ -21,26 +22,57 @@ from rvbuild.core.lock import (
     source_key,
 )
 from rvbuild.core.names import PinRef, SourceRef
-from rvbuild.core.pinned import OpenQuestions, Recipes, described, git_fact
-from rvbuild.core.recipe import GoModulesSpec, Reading, Recipe
+from rvbuild.core.pinned import (
+    OpenQuestions,
+    Recipes,
+    described,
+    git_fact,
+    pin_misfit,
+)
+from rvbuild.core.place import Place
+from rvbuild.core.recipe import GoModulesSpec, Ladder, Reading, Recipe
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.spec_text import spec_text
-from rvbuild.engine.go_list import Import
-from rvbuild.engine.go_modules import Imports, User, all_modules, asked, shared_modules, with_go_sum
+from rvbuild.core.trace import Trace, content_digest, question
+from rvbuild.engine.go_modules import (
+    Imports,
+    User,
+    all_modules,
+    asked,
+    needed_by,
+    with_go_sum,
+)
 from rvbuild.engine.pins import pin_value
 from rvbuild.engine.source_files import SourceFiles, SourceTrees
 from rvbuild.engine.sources import Registries, SourceFinder
 
 
-def _nobody_tells(recipe: Recipe, spec: GoModulesSpec) -> set[Import]:
-    msg = f"nobody can tell what the packages of {recipe.name} import"
-    raise LockError(msg, where=spec.where)
-
-
 @define
 class Resolver:
     """Answers as core.pinned.Pinned does, and keeps each answer for the new lock.
+
+    A question is what a pin, a source, or a set of Go modules is. Its trace is each source that
+    was read to answer it, with a digest of the content.
+
+    Rules:
+
+    1. Each question is answered once.
+    2. An answer of an earlier lock stands if its description is today's, it can be an answer
+       (core.agreement), its kind does not change by itself (a folder does), and every source of
+       its trace is today what it was then.
+    3. The project's own lock is looked at before the shipped one.
+    4. Where no answer stands, the question is asked again, and has a new trace.
+    5. A further recipe is resolved too if an earlier lock has an answer of it whose trace names a
+       source that is another today. What nobody asked for is not looked at for that.
+    6. The trace of a set of Go modules names its source and the sources of ``go``. The toolbox,
+       whose shell starts the go command, does not change what packages import.
+
+    Example: ``k`` is a source, the pin ``mid/version`` is read in it, the source ``mid/mid`` has
+    ``${version}`` in its URL, and ``end/version`` is read in that. ``k`` moves to a commit with
+    another file but the same version. `rvbuild lock` asks for ``k`` (another description), reads
+    ``mid/version`` (its trace does not hold) and finds the same value. So ``mid/mid`` has the
+    same description and stands, and with it ``end/version``, which nobody reads again.
 
     Attributes:
         recipes: Reads recipes by name.
@@ -48,101 +80,123 @@ class Resolver:
         trees: Sources' content.
         imports: What packages import.
         build_arch: The build machine's architecture.
-        old: The lock so far; what it says of the same description stands.
-        shipped: Of that, what came with rvbuild, which serves what nothing here changes.
-        own: The recipes that did not come with rvbuild.
+        earlier: Locks whose answers may stand, the project's own first.
     """
 
     recipes: Recipes
     registries: Registries
     trees: SourceTrees
+    imports: Imports
     build_arch: str
-    old: Lock
-    shipped: Lock = field(factory=Lock)
-    own: frozenset[str] = frozenset()
-    imports: Imports = _nobody_tells
+    earlier: tuple[Lock, ...] = ()
     pins: dict[str, PinValue] = field(factory=dict, init=False)
     sources: dict[str, LockedSource] = field(factory=dict, init=False)
     go_modules: dict[str, GoModuleSet] = field(factory=dict, init=False)
-    _wanted: dict[str, list[User]] = field(factory=dict, init=False)
+    _users: dict[str, list[User]] = field(factory=dict, init=False)
+    _whole: dict[str, GoModuleSet] = field(factory=dict, init=False)
+    _digests: dict[str, str] = field(factory=dict, init=False)
     _open: OpenQuestions = field(factory=OpenQuestions, init=False)
-    _standing: dict[str, bool] = field(factory=dict, init=False)
-    _files: SourceFiles = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._files = SourceFiles(self.recipes, self, self.trees)
+    _readers: list[SourceFiles] = field(factory=list, init=False)
 
     def lock(
         self,
-        recipes: Iterable[Recipe],
-        others: Iterable[Recipe] = (),
-        shipped: Iterable[Recipe] = (),
+        recipes: Collection[Recipe],
+        others: Collection[Recipe] = (),
+        shipped: Collection[Recipe] = (),
     ) -> Lock:
         """Resolve all of ``recipes``, and what was read from a source that is another now.
 
         Args:
             recipes: What to resolve.
-            others: Further recipes. They share sets of Go modules with ``recipes``, and are
-                resolved if a lock has them as they were read from what changed.
-            shipped: The same, but who is not resolved shares nothing: the shipped lock has it.
+            others: Further recipes; see rule 5. They share sets of Go modules with ``recipes``.
+            shipped: The same, by the last lock alone, and those that are not resolved share
+                nothing: that lock serves them.
         """
         sharing = {recipe.name: recipe for recipe in (*recipes, *others)}
-        waiting = {recipe.name: recipe for recipe in (*others, *shipped)}
-        found: dict[str, Recipe] = {}
+        groups = (others, self.earlier), (shipped, self.earlier[-1:])
+        resolved: dict[str, Recipe] = {}
         fresh = {recipe.name: recipe for recipe in recipes}
         while fresh:
-            found |= fresh
+            resolved |= fresh
             for recipe in fresh.values():
-                waiting.pop(recipe.name, None)
                 self._pins_and_sources(recipe)
-            fresh = {name: other for name, other in waiting.items() if self._is_stale(other)}
-        for recipe in (sharing | found).values():
+            stale = (each for group, locks in groups for each in self._stale(group, locks))
+            fresh = {recipe.name: recipe for recipe in stale if recipe.name not in resolved}
+        for recipe in (sharing | resolved).values():
             if recipe.go_modules is not None:
                 key = self._modules_key(recipe, recipe.go_modules)
-                self._wanted.setdefault(key, []).append((recipe, recipe.go_modules))
-        for recipe in found.values():
+                self._users.setdefault(key, []).append((recipe, recipe.go_modules))
+        for recipe in resolved.values():
             if recipe.go_modules is not None:
                 self.modules(recipe, recipe.go_modules)
         return Lock(pins=self.pins, sources=self.sources, go_modules=self.go_modules)
-
-    def _stands(self, recipe: Recipe) -> bool:
-        """Whether what the shipped lock has of a recipe's pins was read from what there is now."""
-        if recipe.name not in self._standing:
-            known = recipe.name not in self.own and self.shipped.has(recipe)
-            self._standing[recipe.name] = known and all(
-                self._source_stands(recipe, *self._files.named(recipe, name, where))
-                for name, where in recipe.reads()
-            )
-        return self._standing[recipe.name]
-
-    def _source_stands(self, reader: Recipe, owner: Recipe, name: str) -> bool:
-        if owner.name == reader.name:
-            return True
-        if not self._stands(owner):
-            self.source(owner, name)
-            return self._as_in(self.shipped, owner, name)
-        key = source_key(owner.name, name, owner.sources[name].spec, self.build_arch)
-        return self.old.sources.get(key) == self.shipped.sources.get(key)
-
-    def _is_stale(self, recipe: Recipe) -> bool:
-        """Whether a lock has the recipe, and a source that it reads is another now."""
-        locks = [lock for lock in (self.old, self.shipped) if lock.has(recipe)]
-        if not locks:  # it need not even be right
-            return False
-        read = [self._files.named(recipe, name, where) for name, where in recipe.reads()]
-        return any(not self._as_in(lock, *source) for lock in locks for source in read)
-
-    def _as_in(self, lock: Lock, owner: Recipe, name: str) -> bool:
-        """Whether a source is what it is in a lock, as far as it was looked at."""
-        key = source_key(owner.name, name, owner.sources[name].spec, self.build_arch)
-        found, held = self.sources.get(key), lock.sources.get(key)
-        return found is None or (held is not None and held.parts == found.parts)
 
     def _pins_and_sources(self, recipe: Recipe) -> None:
         for name in recipe.all_pins:
             self.pin(recipe, name)
         for name, use in recipe.sources.items():
-            self._files.source(recipe, name, use.where)
+            owner, own = self._reader().named(recipe, name, use.where)
+            self.source(owner, own)
+
+    def _stale(self, recipes: Iterable[Recipe], locks: Iterable[Lock]) -> Iterator[Recipe]:
+        """Those of which a lock has an answer that was read from what is another now."""
+        names: set[str] = set()
+        specs: set[str] = set()
+        for lock in locks:
+            names.update(PinRef.parse(k).recipe for k, e in lock.pins.items() if self._moved(e))
+            names.update(
+                SourceRef.parse(k).recipe for k, e in lock.sources.items() if self._moved(e)
+            )
+            specs.update(s for e in lock.go_modules.values() if self._moved(e) for s in e.specs)
+        for recipe in recipes:
+            if recipe.name in names or (
+                recipe.go_modules is not None and spec_text(recipe.go_modules) in specs
+            ):
+                yield recipe
+
+    def _moved(self, entry: PinValue | LockedSource | GoModuleSet) -> bool:
+        return any(
+            self._digests.get(asked, digest) != digest for asked, digest in entry.trace or ()
+        )
+
+    # ---- traces
+
+    def _reader(self) -> SourceFiles:
+        """Reads sources for the question that is open, or for nobody."""
+        return self._readers[-1] if self._readers else self._new_reader()
+
+    def _new_reader(self) -> SourceFiles:
+        return SourceFiles(self.recipes, self, self.trees)
+
+    @contextmanager
+    def _asking(self, key: str, where: Place | None) -> Iterator[SourceFiles]:
+        """While a question is open: what its answer is read with."""
+        with self._open.asking(key, where):
+            self._readers.append(self._new_reader())
+            try:
+                yield self._readers[-1]
+            finally:
+                self._readers.pop()
+
+    def _trace(self, files: SourceFiles) -> Trace:
+        return tuple((asked, self._digests[asked]) for asked in sorted(files.asked))
+
+    def _holds(self, trace: Trace | None) -> bool:
+        """Whether every source of a trace is today what it was then."""
+        return trace is not None and all(self._digest(asked) == then for asked, then in trace)
+
+    def _digest(self, asked: str) -> str | None:
+        """What a source is today; None if there is none of that name."""
+        ref = SourceRef.parse(asked)
+        try:
+            recipe = self.recipes.recipe(ref.recipe)
+            if ref.name in recipe.sources:
+                self.source(recipe, ref.name)
+        except (RecipeError, UsageError):  # the question itself is in error then: it says so
+            return None
+        return self._digests.get(asked)
+
+    # ---- questions
 
     def pin(self, recipe: Recipe, name: str) -> str:
         """The value of a pin."""
@@ -150,35 +204,69 @@ class Resolver:
         if isinstance(pin, str):
             return pin
         if isinstance(pin, Reading) and pin.reader == "git":
-            return git_fact(self._files.source(recipe, pin.source, pin.where)[0], pin)
+            return git_fact(self._reader().source(recipe, pin.source, pin.where)[0], pin)
         key = str(PinRef(recipe.name, name))
-        if key not in self.pins and key in self.shipped.pins and self._stands(recipe):
-            self.pins[key] = self.shipped.pins[key]
         if key not in self.pins:
-            with self._open.asking(f"pin {key}", pin.where):
-                self.pins[key] = pin_value(self._files, recipe, name, pin)
+            with self._asking(f"pin {key}", pin.where) as files:
+                answer = self._earlier_pin(key, recipe, pin)
+                if answer is None:
+                    value = pin_value(files, recipe, name, pin)
+                    answer = evolve(value, trace=self._trace(files))
+                self.pins[key] = answer
         return self.pins[key].value
+
+    def _earlier_pin(self, key: str, recipe: Recipe, pin: Reading | Ladder) -> PinValue | None:
+        for lock in self.earlier:
+            answer = lock.pins.get(key)
+            if (
+                answer is not None
+                and answer.spec == spec_text(pin)
+                and self._holds(answer.trace)
+                and pin_misfit(self.recipes, self, recipe, pin, answer) is None
+            ):
+                return answer
+        return None
 
     def source(self, recipe: Recipe, name: str) -> tuple[Source, ...]:
         """The parts of one of the recipe's own sources."""
         use = recipe.sources[name]
         key = source_key(recipe.name, name, use.spec, self.build_arch)
         if key not in self.sources:
-            with self._open.asking(f"source {key}", use.where):
+            ref = SourceRef.parse(key)
+            with self._asking(f"source {key}", use.where) as files:
                 spec = described(recipe, name, self, self.build_arch)
-                text = spec_text(spec)
-                held = self.old.sources.get(key)
-                if held is None or held.spec != text or self._is_no_answer(key, spec, held):
-                    finder = SourceFinder(self.registries, self._files, self.build_arch)
-                    held = LockedSource(spec=text, parts=finder.parts(recipe, spec, use.where))
-                self.sources[key] = held
+                answer = self._earlier_source(ref, recipe, spec)
+                if answer is None:
+                    finder = SourceFinder(self.registries, files, self.build_arch)
+                    parts = finder.parts(recipe, spec, use.where)
+                    trace = self._trace(files)
+                    answer = LockedSource(spec=spec_text(spec), parts=parts, trace=trace)
+            self.sources[key] = answer
+            self._digests[question(ref)] = content_digest(ref, answer.spec, answer.parts)
         return self.sources[key].parts
 
-    def _is_no_answer(self, key: str, spec: SourceSpec, held: LockedSource) -> bool:
-        """Whether what a lock has for the same description cannot be so, or not any more."""
+    def _earlier_source(
+        self, ref: SourceRef, recipe: Recipe, spec: SourceSpec
+    ) -> LockedSource | None:
         if spec.volatile:
-            return True
-        return source_contradiction(spec, held.parts, SourceRef.parse(key).machine) is not None
+            return None
+        for lock in self.earlier:
+            answer = lock.sources.get(str(ref))
+            if (
+                answer is not None
+                and answer.spec == spec_text(spec)
+                and source_contradiction(spec, answer.parts, ref.machine) is None
+                and self._reads_as_then(recipe, spec, answer.trace)
+                and self._holds(answer.trace)
+            ):
+                return answer
+        return None
+
+    def _reads_as_then(self, recipe: Recipe, spec: SourceSpec, trace: Trace | None) -> bool:
+        """Whether the names of what a source is read from still mean what its trace has."""
+        owners = (self._reader().named(recipe, name, None) for name in spec.reads)
+        names = {question(SourceRef(owner.name, name)) for owner, name in owners}
+        return trace is not None and names <= {asked for asked, _ in trace}
 
     def modules(self, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
         """The modules that all users of a source's module need together.
@@ -187,28 +275,37 @@ class Resolver:
         import, gets all of go.sum, and the lock does not hold it.
         """
         key = self._modules_key(recipe, spec)
-        users = self._wanted.get(key, [(recipe, spec)])
+        users = self._users.get(key, [(recipe, spec)])
         if not spec.packages and all(wanted.packages for _, wanted in users):
-            return all_modules(self._files, recipe, spec)
+            return self._all_modules(key, recipe, spec)
         if key not in self.go_modules:
-            with self._open.asking(f"modules {key}", spec.where):
-                held = self.old.go_modules.get(key)
-                if held is not None:
-                    held = with_go_sum(self._files, recipe, spec, held)
-                stands = held is not None and held.specs == asked(users)
-                if held is None or not stands or not self._unchanged(recipe, spec, held):
-                    held = shared_modules(self._files, users, self.imports)
-                self.go_modules[key] = held
+            with self._asking(f"modules {key}", spec.where) as files:
+                answer = self._earlier_set(key, users)
+                if answer is None:
+                    files.source(recipe, spec.source, spec.where)
+                    whole = self._all_modules(key, *users[0])
+                    answer = needed_by(files, users, whole, self.imports)
+                    answer = evolve(answer, trace=self._trace(files))
+                self.go_modules[key] = answer
         return self.go_modules[key]
 
-    def _modules_key(self, recipe: Recipe, spec: GoModulesSpec) -> str:
-        owner, name = self._files.named(recipe, spec.source, spec.where)
-        return modules_key(owner.name, name, spec.directory)
+    def _all_modules(self, key: str, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
+        """All of a go.sum, which is read once."""
+        if key not in self._whole:
+            self._whole[key] = all_modules(self._reader(), recipe, spec)
+        return self._whole[key]
 
-    def _unchanged(self, recipe: Recipe, spec: GoModulesSpec, held: GoModuleSet) -> bool:
-        """Whether the set can be one, and the source is what it was for the old lock."""
-        if set_contradiction(held.modules, held.go_sum) is not None:
-            return False
-        owner, name = self._files.named(recipe, spec.source, spec.where)
-        self.source(owner, name)
-        return self._as_in(self.old, owner, name)
+    def _earlier_set(self, key: str, users: list[User]) -> GoModuleSet | None:
+        recipe, spec = users[0]
+        for lock in self.earlier:
+            answer = lock.go_modules.get(key)
+            if answer is None or answer.specs != asked(users) or not self._holds(answer.trace):
+                continue
+            answer = with_go_sum(self._new_reader(), recipe, spec, answer)
+            if set_contradiction(answer.modules, answer.go_sum) is None:
+                return answer
+        return None
+
+    def _modules_key(self, recipe: Recipe, spec: GoModulesSpec) -> str:
+        owner, name = self._reader().named(recipe, spec.source, spec.where)
+        return modules_key(owner.name, name, spec.directory)

@@ -1,20 +1,23 @@
-"""Single files of recipes' sources, read while a lock is made.
+"""Other sources of recipes, and single files of them, read while a question is answered.
 
-Knows: which source a name means, and where its tree is. Must not know: what files are read for.
+Knows: which source a name means, where its tree is, and what was asked. Must not know: what
+files are read for.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError
-from rvbuild.core.pinned import Recipes, named_source
+from rvbuild.core.names import SourceRef
+from rvbuild.core.pinned import Pinned, Recipes, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.source import Source
+from rvbuild.core.trace import question
 from rvbuild.core.tree import Nested, file_at
 
 
@@ -28,25 +31,21 @@ class SourceTrees(Protocol):
     def read(self, blob: Digest) -> bytes: ...
 
 
-class Parts(Protocol):
-    """Tells what one of a recipe's own sources is made of."""
-
-    def source(self, recipe: Recipe, name: str) -> tuple[Source, ...]: ...
-
-
 @frozen
 class SourceFiles:
-    """Reads files out of sources.
+    """The sources that the answer to one question is read from.
 
     Attributes:
         recipes: Reads recipes by name.
-        parts: What a source is pinned to.
-        trees: Its content.
+        pinned: Answers further questions.
+        trees: Sources' content.
+        asked: The sources that were asked for, as a trace calls them.
     """
 
     recipes: Recipes
-    parts: Parts
+    pinned: Pinned
     trees: SourceTrees
+    asked: set[str] = field(factory=set, init=False)
 
     def named(self, recipe: Recipe, name: str, where: Place | None) -> tuple[Recipe, str]:
         """The recipe and the name of the source that ``recipe`` calls ``name``."""
@@ -55,7 +54,9 @@ class SourceFiles:
     def source(self, recipe: Recipe, name: str, where: Place | None) -> tuple[Source, ...]:
         """The parts of the source that ``recipe`` calls ``name``."""
         owner, own = self.named(recipe, name, where)
-        return self.parts.source(owner, own)
+        parts = self.pinned.source(owner, own)
+        self.asked.add(question(SourceRef(owner.name, own)))
+        return parts
 
     def read(self, recipe: Recipe, name: str, file: str, where: Place | None) -> bytes:
         """A file of the source that ``recipe`` calls ``name``.
@@ -63,11 +64,11 @@ class SourceFiles:
         Raises:
             LockError: the source does not have it, or is more than one tree.
         """
-        owner, own = self.named(recipe, name, where)
-        parts = self.parts.source(owner, own)
+        parts = self.source(recipe, name, where)
         tree: Nested = self.trees.nested(self.trees.root(parts[0])) if len(parts) == 1 else {}
-        found = file_at(tree, file)
-        if found is None:
+        node = file_at(tree, file)
+        if node is None:
+            owner, own = self.named(recipe, name, where)
             msg = f"the source {owner.name}/{own} has no file {file}"
             raise LockError(msg, where=where)
-        return self.trees.read(found.digest)
+        return self.trees.read(node.digest)

@@ -21,6 +21,7 @@ from rvbuild.core.source import (
     Source,
 )
 from rvbuild.core.spec_text import Words, flow
+from rvbuild.core.trace import DIGITS, Trace
 from rvbuild.kinds.declaration import Kind
 from rvbuild.kinds.table import SECTIONS, TAGS, kind
 from rvbuild.recipes_yaml import document, lock_v1
@@ -40,6 +41,7 @@ Values = Mapping[str, object]
 """Facts' values by the facts' names."""
 
 MAX_BYTES = 64 << 20
+_DIGEST = re.compile(f"[0-9a-f]{{{DIGITS}}}")
 
 
 def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
@@ -194,8 +196,19 @@ def _pin(fields: Fields) -> PinValue:
         source=fields.text("source"),
         file=fields.text("file"),
         line=fields.number("line"),
+        trace=_trace(fields),
         where=fields.where,
     )
+
+
+def _trace(fields: Fields) -> Trace:
+    """Pairs of words; a mapping for each entry would take longer to read."""
+    words = fields.text("trace").split()
+    trace = tuple(zip(words[::2], words[1::2], strict=False))
+    if len(words) % 2 or not all(map(_DIGEST.fullmatch, words[1::2])):
+        msg = "'trace' must be pairs of RECIPE/SOURCE and a digest"
+        raise LockError(msg, where=fields.at("trace"))
+    return trace
 
 
 def _items(fields: Fields, key: str) -> list[Node]:
@@ -216,6 +229,7 @@ def _source(things: Mapping[str, Things], fields: Fields) -> LockedSource:
     return LockedSource(
         spec=_spec(fields.require("spec")),
         parts=tuple(part for part, _ in read),
+        trace=_trace(fields) if "trace" in fields else (),
         where=fields.where,
         at=tuple(at for _, at in read),
     )
@@ -274,6 +288,7 @@ def _set(triples: Mapping[str, Triple], fields: Fields) -> GoModuleSet:
         specs=tuple(map(_spec, _items(fields, "specs"))),
         go_sum=_go_sum(fields),
         modules=_modules(triples, fields),
+        trace=_trace(fields),
         where=fields.where,
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import TypeVar, Union
 
 from rvbuild.core.canonical import Json, encode
@@ -39,7 +40,7 @@ def check_of(key: str, entry: Entry) -> str:
 
     So a shared line needs no check of its own, and two branches that add one do not meet there.
     """
-    facts = encode([key, _meaning(entry)])
+    facts = encode([key, _meaning(entry), *(entry.trace or ())])
     return hashlib.sha256(facts).hexdigest()[:CHECK_DIGITS]
 
 
@@ -84,6 +85,7 @@ def _pin_lines(pin: PinValue) -> Iterator[str]:
     yield from (f"    {name}: {_scalar(text)}" for name, text in facts.items())
     yield f"    line: {pin.line}"
     yield f"    spec: {pin.spec}"
+    yield from _trace_lines(pin)
 
 
 def _source_lines(source: LockedSource) -> Iterator[str]:
@@ -92,6 +94,8 @@ def _source_lines(source: LockedSource) -> Iterator[str]:
     yield "    parts:"
     for part in source.parts:
         yield from _part_lines(part)
+    if source.trace:  # few sources are read from others
+        yield from _trace_lines(source)
 
 
 def _facts_of_all(source: LockedSource) -> dict[str, str]:
@@ -128,6 +132,11 @@ def _set_lines(modules: GoModuleSet) -> Iterator[str]:
     yield f"    go-sum: {_scalar(modules.go_sum)}"
     yield "    modules: |" if modules.modules else "    modules: ''"
     yield from (f"      {path} {version}" for path, version, _ in modules.modules)
+    yield from _trace_lines(modules)
+
+
+def _trace_lines(entry: Entry) -> Iterator[str]:
+    yield f"    trace: {flow_scalar(' '.join(chain(*entry.trace or ())), _WORDS)}"
 
 
 def _things(lock: Lock, tag: str) -> Iterator[Source]:

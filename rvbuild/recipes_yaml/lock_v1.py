@@ -1,7 +1,8 @@
 """A lock of version 1 to a Lock, for `rvbuild lock` to write again.
 
 Knows: the form that rvbuild wrote before the first release. Must not know: recipes.
-Entries were held to a SHA-256 of their lines; those that do not fit are found again. A set of
+Entries were held to a SHA-256 of their lines; those that do not fit are found again. Version 1 had
+no traces: pins and modules of a go.sum are read again, from the locked source. A set of
 Go modules did not have the digest of its go.sum, but every line of it: `rvbuild lock` reads the
 digest from the locked source.
 """
@@ -14,12 +15,16 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any, TypeVar
 
+from attrs import evolve
+
 from rvbuild.core.errors import LockError
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
+from rvbuild.core.names import SetRef, SourceRef
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import GoModulesSpec, Ladder, Reading
 from rvbuild.core.source import Source
 from rvbuild.core.spec_text import spec_text
+from rvbuild.core.trace import Trace, content_digest, question
 from rvbuild.kinds.table import kind, spec_of
 from rvbuild.recipes_yaml.document import Items, Mapping, Node
 from rvbuild.recipes_yaml.fields import Fields, choice
@@ -55,14 +60,27 @@ def read(top: Fields, data: bytes, file: str) -> Lock:
         LockError: with file, line and column.
     """
     lines = data.decode().split("\n")
-    lock = Lock(
-        pins=_entries(top, "pins", lines, _pin),
-        sources=_entries(top, "sources", lines, _source),
-        go_modules=_entries(top, "go-modules", lines, _modules),
-        file=file,
-    )
+    pins = _entries(top, "pins", lines, _pin)
+    sources = _entries(top, "sources", lines, _source)
+    sets = _entries(top, "go-modules", lines, _modules)
     top.finish()
-    return lock
+    traced = {
+        key: evolve(entry, trace=_set_trace(key, entry, sources)) for key, entry in sets.items()
+    }
+    return Lock(pins=pins, sources=sources, go_modules=traced, file=file)
+
+
+def _set_trace(key: str, entry: GoModuleSet, sources: dict[str, LockedSource]) -> Trace | None:
+    """What a set was read from: its source, and the go command if packages were listed."""
+    asked = {str(SetRef.parse(key).source)}
+    whole = any("packages: []" in spec for spec in entry.specs)
+    refs = {name: SourceRef.parse(name) for name in sources}
+    read = {
+        question(ref): content_digest(ref, sources[name].spec, sources[name].parts)
+        for name, ref in refs.items()
+        if question(ref) in asked or (ref.recipe == "go" and not whole)
+    }
+    return tuple(sorted(read.items())) if asked <= read.keys() else None
 
 
 def _entries(
@@ -116,6 +134,7 @@ def _pin(fields: Fields) -> PinValue:
         source=fields.text("source"),
         file=fields.text("file"),
         line=fields.number("line"),
+        trace=None,
         where=fields.where,
     )
 
@@ -127,7 +146,8 @@ def _source(fields: Fields) -> LockedSource:
         raise LockError(msg, where=node.where)
     spec = _spec(fields.text("spec"), fields.at("spec"))
     parts = tuple(map(_part, node.nodes))
-    return LockedSource(spec=spec, parts=parts, where=fields.where)
+    trace = None if "go-sum: " in spec else ()
+    return LockedSource(spec=spec, parts=parts, trace=trace, where=fields.where)
 
 
 def _part(node: Node) -> Source:

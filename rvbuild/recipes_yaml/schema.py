@@ -168,19 +168,21 @@ def _parts() -> Json:
 
 def lock_schema() -> dict[str, Json]:
     """The schema of ``rvbuild.lock``."""
-    check: Json = {"type": "string", "pattern": f"^[0-9a-f]{{{CHECK_DIGITS}}}$"}
+    check: Json = {"type": TEXT_TYPES, "pattern": f"^[0-9a-f]{{{CHECK_DIGITS}}}$"}
     go_sum: Json = {"type": "string", "pattern": "^([0-9a-f]{64})?$"}
     spec: Json = {"type": [*TEXT_TYPES, "object"]}
     pin = {"value": TEXT, "source": TEXT, "file": TEXT, "line": NUMBER, "spec": spec}
-    pin["check"] = check
-    source: dict[str, Json] = {"spec": spec, "parts": _parts(), "check": check}
+    pin |= {"check": check, "trace": TEXT}
+    required_source: dict[str, Json] = {"spec": spec, "parts": _parts(), "check": check}
     of_all = {fact.name: fact.form.schema for tag in TAGS for fact in kind(tag).entry}
+    source = {**required_source, **of_all, "trace": TEXT}
     specs: Json = {"type": "array", "items": spec}
     modules: dict[str, Json] = {"specs": specs, "go-sum": go_sum, "modules": TEXT, "check": check}
+    modules["trace"] = TEXT
     required: dict[str, Json] = {
         "lock": {"const": VERSION},
         "pins": _mapping(_object(pin, pin)),
-        "sources": _mapping(_object({**source, **of_all}, source)),
+        "sources": _mapping(_object(source, required_source)),
         "module-sets": _mapping(_object(modules, modules)),
     }
     shared: dict[str, Json] = {name: _mapping(TEXT) for name in SECTIONS}

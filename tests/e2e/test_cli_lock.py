@@ -169,7 +169,7 @@ def test_a_project_may_use_the_modules_of_a_source_that_shipped_recipes_use(worl
     assert source
     text = (
         f"lock: 2\npins: {{}}\nsources:\n{source.group()}module-sets:\n  k3s-source/k3s:\n"
-        f"    specs:\n      - mine\n    go-sum: {'0' * 64}\n    modules: ''\n"
+        f"    specs:\n      - mine\n    go-sum: {'0' * 64}\n    modules: ''\n    trace: ''\n"
         "debian-packages: {}\ngo-modules: {}\n"
     )
     checked = write_lock(read_lock(unchecked(text).encode(), "rvbuild.lock", mend=True))

@@ -23,6 +23,7 @@ from rvbuild.core.source import Source
 from rvbuild.core.tree import File, Nested
 from rvbuild.engine.go_list import Import
 from rvbuild.engine.resolve import Resolver
+from rvbuild.engine.source_files import SourceFiles
 from rvbuild.kinds.git.source import GitSource
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
 from rvbuild.recipes_yaml.recipe import read_recipe
@@ -84,7 +85,7 @@ class Project:
     def recipe(self, name: str, _asked_at: str | None = None) -> Recipe:
         return read_recipe(self.texts[name].encode(), name, f"{name}.yaml")
 
-    def imports(self, _recipe: Recipe, spec: GoModulesSpec) -> set[Import]:
+    def imports(self, _recipe: Recipe, spec: GoModulesSpec, _files: SourceFiles) -> set[Import]:
         """Package N imports module N, and the one that all import."""
         numbers = {int(package[2]) for package in spec.packages} | {0}
         commit = int(self.texts["k"].rsplit(": ", 1)[1].rstrip("}\n"))
@@ -99,8 +100,8 @@ class Project:
             registries=outside or Outside(),
             trees=Trees(),
             build_arch=ARCH,
-            old=old or Lock(),
             imports=self.imports,
+            earlier=(old or Lock(),),
         )
         return resolver.lock([self.recipe(name) for name in sorted(self.texts)])
 

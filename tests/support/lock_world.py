@@ -18,13 +18,14 @@ from rvbuild.core.link import Linker
 from rvbuild.core.lock import Lock
 from rvbuild.core.pinned import Locked
 from rvbuild.core.ports.registries import ResolveContext
-from rvbuild.core.recipe import Recipe
+from rvbuild.core.recipe import GoModulesSpec, Recipe
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.tree import File, Nested
 from rvbuild.engine.go_list import Import
 from rvbuild.engine.resolve import Resolver
+from rvbuild.engine.source_files import SourceFiles
 from rvbuild.engine.sources import Registries
 from rvbuild.kinds.debian.source import DebianPackage
 from rvbuild.kinds.git.source import GitSource
@@ -210,13 +211,18 @@ TARGETS = (*(Target("lib", arch) for arch in ("riscv64", ARCH)), Target("user", 
 def locked(old: Lock, registries: Registries, trees: Trees) -> Lock:
     """The recipes above, locked after an earlier lock."""
     imports = {Import(package="e.org/a/x", path="e.org/a", version="v1.0.0")}
+
+    def go_list(_recipe: Recipe, _spec: GoModulesSpec, files: SourceFiles) -> set[Import]:
+        files.source(load("go"), "go", None)
+        return imports
+
     resolver = Resolver(
         recipes=RecipeGraph(TARGETS, load, ARCH),
         registries=registries,
         trees=trees,
         build_arch=ARCH,
-        old=old,
-        imports=lambda _recipe, _spec: imports,
+        imports=go_list,
+        earlier=(old,),
     )
     return resolver.lock([load(name) for name in RECIPES])
 

@@ -11,12 +11,12 @@ from rvbuild.core.derivation import Derivation, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.graph import RecipeGraph, Target
-from rvbuild.core.link import Linker
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.recipe import GoModulesSpec, Recipe
 from rvbuild.core.source import Source
 from rvbuild.core.tree import File, Nested
 from rvbuild.engine.go_list import GoList, Import, needed_modules
+from rvbuild.engine.source_files import SourceFiles
 from rvbuild.kinds.url.source import UrlSource
 from rvbuild.recipes_yaml.recipe import read_recipe
 
@@ -77,21 +77,28 @@ class Ran:
             self.blobs[found[digest]] = text.encode()
         return found
 
+    def root(self, source: Source) -> Digest:
+        raise AssertionError(source)
+
     def nested(self, root: Digest) -> Nested:
         return {"imports": File(root)}
 
+    def read(self, blob: Digest) -> bytes:
+        return self.blobs[blob]
 
-def go_list(ran: Ran, pins: Pins, **changed: str) -> tuple[GoList, Recipe, GoModulesSpec]:
+
+def go_list(
+    ran: Ran, pins: Pins, **changed: str
+) -> tuple[GoList, Recipe, GoModulesSpec, SourceFiles]:
     texts = {**TEXTS, **changed}
     recipes = {
         name: read_recipe(text.encode(), name, f"{name}.yaml") for name, text in texts.items()
     }
     graph = RecipeGraph([Target("app", "riscv64")], lambda name, _at: recipes[name], "amd64")
-    linker = Linker(graph, pins, "amd64")
-    asked = GoList(linker=linker, outputs=ran, nested=ran.nested, read=ran.blobs.__getitem__)
+    files = SourceFiles(graph, pins, ran)
     spec = recipes["app"].go_modules
     assert spec is not None
-    return asked, recipes["app"], spec
+    return GoList(graph, ran, "amd64"), recipes["app"], spec, files
 
 
 ANSWERS = {
@@ -102,8 +109,8 @@ ANSWERS = {
 
 def test_imports_are_the_union_over_the_architectures():
     """A package of the main module has no version, and needs no module."""
-    asked, recipe, spec = go_list(Ran(ANSWERS), Pins())
-    assert asked(recipe, spec) == {
+    asked, recipe, spec, files = go_list(Ran(ANSWERS), Pins())
+    assert asked(recipe, spec, files) == {
         Import(package="e.org/x/p", path="e.org/x", version="v1.0.0"),
         Import(package="e.org/y", path="e.org/fork", version="v2.0.0"),
     }
@@ -111,13 +118,14 @@ def test_imports_are_the_union_over_the_architectures():
 
 def test_the_step_sees_the_source_the_go_command_and_all_of_go_sum():
     ran, pins = Ran(ANSWERS), Pins()
-    asked, recipe, spec = go_list(ran, pins)
-    asked(recipe, spec)
+    asked, recipe, spec, files = go_list(ran, pins)
+    asked(recipe, spec, files)
     assert [step.label for step in ran.steps] == ["go list of app-riscv64", "go list of app-arm64"]
     step = ran.steps[0]
     assert [given.path for given in step.inputs_at] == ["", "in/go", "src/module", "in/go-modules"]
     environment = dict(step.environment)
     assert environment["PATH"].startswith("/in/go/bin:")
+    assert files.asked == {"go/g"}  # the trace has the go command, and not the toolbox
     facts = ("CGO_ENABLED", "directory", "packages", "tags")
     assert [environment[name] for name in facts] == ["1", "cmd", "./a ./b", "x,y"]
     assert {
@@ -127,16 +135,16 @@ def test_the_step_sees_the_source_the_go_command_and_all_of_go_sum():
 
 def test_without_cgo_none_is_listed():
     ran = Ran(ANSWERS)
-    asked, recipe, spec = go_list(ran, Pins(), app=TEXTS["app"].replace(", cgo: true", ""))
-    asked(recipe, spec)
+    asked, recipe, spec, files = go_list(ran, Pins(), app=TEXTS["app"].replace(", cgo: true", ""))
+    asked(recipe, spec, files)
     assert dict(ran.steps[0].environment)["CGO_ENABLED"] == "0"
 
 
 def test_a_recipe_without_the_go_command_is_told():
     app = TEXTS["app"].replace("build: [go]", "build: []")
-    asked, recipe, spec = go_list(Ran(ANSWERS), Pins(), app=app)
+    asked, recipe, spec, files = go_list(Ran(ANSWERS), Pins(), app=app)
     with pytest.raises(RecipeError, match="'go-modules' needs the go command") as caught:
-        asked(recipe, spec)
+        asked(recipe, spec, files)
     assert str(caught.value.where) == "app.yaml:5:15"
     assert "inputs.build" in (caught.value.hint or "")
 
@@ -146,9 +154,9 @@ def test_a_step_that_left_something_else_is_our_own_fault():
         def nested(self, root: Digest) -> Any:  # noqa: ANN401, ARG002
             return {"imports": {}}
 
-    asked, recipe, spec = go_list(DirectoryNode(ANSWERS), Pins())
+    asked, recipe, spec, files = go_list(DirectoryNode(ANSWERS), Pins())
     with pytest.raises(TypeError):
-        asked(recipe, spec)
+        asked(recipe, spec, files)
 
 
 def test_needed_are_the_modules_that_have_a_package_or_a_prefix_of_its_path():

@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from attrs import evolve
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.go_source import GoModule
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue, source_key
+from rvbuild.core.names import SourceRef
 from rvbuild.core.pinned import Locked, git_fact
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import GoModulesSpec, Reading, Recipe
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.source import LAST_DATE
 from rvbuild.core.spec_text import spec_text
+from rvbuild.core.trace import content_digest
 from rvbuild.kinds.debian.source import DebianPackage
 from rvbuild.kinds.git.source import GitSource
 from rvbuild.kinds.go.source import GoToolchain
@@ -492,14 +495,36 @@ def test_a_lock_over_another_adds_to_it():
         lock.modules("ksrc/k", GoModulesSpec(source="ksrc", packages=("./nobody",)))
 
 
-def test_a_lock_over_another_takes_nothing_that_was_read_from_another_source():
+@pytest.mark.parametrize("kind", ["pin", "set", "source"])
+def test_what_was_read_from_a_source_that_is_another_now_is_refused(kind: str):
     """The pins and modules of one commit are not those of the next."""
-    lock = mine("2").layered_over(shipped())
-    assert lock.pins.keys() == {"b/version", "mine/version"}
-    assert lock.go_modules.keys() == {"ksrc/k", "other/o"}
-    assert lock.shadowed_sets == {}
-    with pytest.raises(LockError, match="for another recipe"):
-        lock.modules("ksrc/k", OF_USER)
+    recipes = Recipes(app=APP, ksrc=KSRC, user="inputs: {go-modules: {from: ksrc}}\nbuild: x\n")
+    user = recipes.recipe("user")
+    assert user.go_modules is not None
+    lock = evolve(fitting(recipes), go_modules={"ksrc/k": go_set(user.go_modules, "e.org/m")})
+    then = content_digest(SourceRef("ksrc", "k"), "", lock.sources["ksrc/k"].parts)
+
+    def read(digest: str, source: str = "ksrc/k") -> None:
+        def traced(entries: Mapping[str, Any]) -> Any:  # noqa: ANN401
+            return {
+                key: evolve(entry, trace=((source, digest),))
+                for key, entry in entries.items()
+                if not key.startswith("ksrc/") or entry in lock.go_modules.values()
+            }
+
+        changed = {
+            "pin": {"pins": traced(lock.pins)},
+            "set": {"go_modules": traced(lock.go_modules)},
+            "source": {"sources": {**lock.sources, **traced(lock.sources)}},
+        }[kind]
+        locked = Locked(evolve(lock, **changed), recipes, "amd64")
+        locked.answer_all(user if kind == "set" else recipes.recipe("app"))
+
+    read(then)
+    for digest, source in (("0" * 16, "ksrc/k"), (then, "ksrc/gone")):
+        with pytest.raises(LockError, match=f"read from another {source} than") as caught:
+            read(digest, source)
+        assert caught.value.hint == "run `rvbuild lock` and look at what changes in rvbuild.lock"
 
 
 def test_the_entries_of_other_build_machines_stay_if_they_are_described_alike():
@@ -516,13 +541,6 @@ def test_the_entries_of_other_build_machines_stay_if_they_are_described_alike():
     assert kept == {**new.sources, **of(aarm64="s")}
 
 
-def test_what_a_lock_has_of_a_recipe():
-    recipes = Recipes(app=APP, ksrc=KSRC, user="inputs: {go-modules: {from: ksrc}}\nbuild: x\n")
-    lock = fitting(recipes)
+def test_the_recipes_that_a_lock_is_for():
+    lock = fitting(Recipes(app=APP, ksrc=KSRC))
     assert lock.recipes() == {"app", "ksrc"}
-    assert lock.has(recipes.recipe("app"))
-    user = recipes.recipe("user")
-    assert not lock.has(user)
-    assert user.go_modules is not None
-    assert evolve(lock, go_modules={"ksrc/k": go_set(user.go_modules, "m")}).has(user)
-    assert not evolve(lock, go_modules={"ksrc/k": go_set(OF_MINE, "m")}).has(user)

@@ -26,10 +26,6 @@ class GoModuleSpec(SourceSpec):
     def reads(self) -> tuple[str, ...]:
         return (self.go_sum,) if self.go_sum else ()
 
-    @property
-    def volatile(self) -> bool:
-        return bool(self.go_sum)
-
     def compare(self, part: GoModule, arch: str) -> Iterator[Comparison]:
         del arch
         yield "path", part.path, self.path

@@ -5,14 +5,14 @@ Knows: that git gives three files and reads the second one back. Must not know: 
 
 from __future__ import annotations
 
+from rvbuild.app.lock_file import put_lock
 from rvbuild.app.session import lock_at
-from rvbuild.cli.lock_file import put_lock
 from rvbuild.core.errors import LockError
 from rvbuild.core.lock_merge import merge_locks
 from rvbuild.recipes_yaml.lock import write_lock
 
 
-def merge_command(base: str, ours: str, theirs: str) -> int:
+def merge_lock_files(base: str, ours: str, theirs: str) -> None:
     """Put what two branches made of ``base`` into the file ``ours``.
 
     Raises:
@@ -25,4 +25,3 @@ def merge_command(base: str, ours: str, theirs: str) -> int:
         msg = "both branches changed what these entries are, or were read from"
         hint = "merge the recipes, run `rvbuild lock`, look at what changes, and add rvbuild.lock"
         raise LockError(msg, where="rvbuild.lock", hint=hint, details=merged.lost)
-    return 0

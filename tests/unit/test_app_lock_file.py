@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rvbuild.cli.lock_file import put_lock
+from rvbuild.app.lock_file import put_lock
 from rvbuild.core.errors import StoreError
 
 LINKED = [("other/x", "lock: 1\n", True), ("project/x", "", True), ("other/x", "", False)]

@@ -1,0 +1,235 @@
+"""`lock`: asks the resolver about a project's recipes, and says what is another now.
+
+Knows: which recipes a lock is for, and which locks there are. Must not know: how facts are
+found, who reads the result.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+
+from attrs import define, evolve, field, frozen
+
+from rvbuild.app.lock_file import put_lock
+from rvbuild.app.session import Session, lock_at
+from rvbuild.core.derivation import Derivation, Fetch
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import LockError, UsageError
+from rvbuild.core.graph import INDEPENDENT, Load, RecipeGraph, Target, with_checkers
+from rvbuild.core.lock import Lock
+from rvbuild.core.pinned import Locked
+from rvbuild.core.place import Place
+from rvbuild.core.recipe import Recipe
+from rvbuild.core.source import Source
+from rvbuild.core.tree import Nested
+from rvbuild.engine.build import build
+from rvbuild.engine.go_list import GoList
+from rvbuild.engine.realise import Services
+from rvbuild.engine.resolve import Resolver
+from rvbuild.recipes_yaml.collection import RecipeCollection
+from rvbuild.recipes_yaml.lock import MAX_BYTES, write_lock
+from rvbuild.recipes_yaml.project_file import read_file
+
+_UNLIKE = "the lock is not what the recipes ask for"
+_RELOCK = "run `rvbuild lock`"
+
+
+@frozen(kw_only=True)
+class LockResult:
+    """What locking gave; nothing is written yet.
+
+    Attributes:
+        path: The file of the project's lock.
+        old: What was in it.
+        new: What it is to be.
+    """
+
+    path: str
+    old: Lock
+    new: Lock
+
+    def differences(self) -> Iterator[str]:
+        """The entries that the old lock lacks, has in vain, or has otherwise than it should."""
+        for section in ("pins", "sources", "go_modules"):
+            had, has = getattr(self.old, section), getattr(self.new, section)
+            for key in sorted({*had, *has}):
+                if had.get(key) != has.get(key):
+                    how = "not needed" if key not in has else "changed" if key in had else "missing"
+                    yield f"{section.replace('_', '-')}: {key}: {how}"
+
+    def write(self) -> None:
+        """Put the new lock into its file.
+
+        Raises:
+            StoreError: it could not be written; what was there is there.
+        """
+        put_lock(self.path, write_lock(self.new))
+
+    def refuse_difference(self) -> None:
+        """See that the file is what `write` would make of it.
+
+        Raises:
+            LockError: it is not, in any byte.
+        """
+        text = b""
+        if os.path.lexists(self.path):
+            text = read_file(self.path, self.path, limit=MAX_BYTES, error=LockError).data
+        if text != write_lock(self.new).encode():
+            details = tuple(self.differences())
+            raise LockError(_UNLIKE, where=self.path, hint=_RELOCK, details=details)
+
+
+def lock(session: Session, recipes: tuple[str, ...] = (), *, check: bool = False) -> LockResult:
+    """The lock of the project's recipes.
+
+    Args:
+        session: The run.
+        recipes: Names: only these, and what was read from a source that changes by them. None:
+            all of the project's.
+        check: Take nothing as right that somebody changed in the locks.
+
+    Raises:
+        UsageError: there is no project.
+        LockError: a lock is not valid; with ``check``, it contradicts the recipes.
+    """
+    path = _project_lock(session)
+    old = lock_at(path, mend=not check) if os.path.lexists(path) else Lock()
+    if recipes:
+        _refuse_version_1(old, path)
+    new = _resolve(session, recipes, old, check=check)
+    if recipes:
+        new = evolve(
+            new,
+            pins={**old.pins, **new.pins},
+            sources={**old.sources, **new.sources},
+            go_modules={**old.go_modules, **new.go_modules},
+        )
+    else:
+        new = new.with_machines_of(old, session.build_arch)
+    return LockResult(path=path, old=old, new=new)
+
+
+def _project_lock(session: Session) -> str:
+    """The project's lock; the one that came with rvbuild is not anybody's to write."""
+    if session.workspace.project is None:
+        msg = "this is no project: here are neither recipes/ nor rvbuild.lock"
+        raise UsageError(msg, where=os.getcwd(), hint="write recipes/NAME/recipe.yaml first")
+    return session.workspace.locks[0]
+
+
+def _refuse_version_1(old: Lock, path: str) -> None:
+    """See that each entry has its trace: a lock of some recipes would leave the others without.
+
+    Raises:
+        LockError: one has none, as in locks of version 1.
+    """
+    sections = (old.pins, old.sources, old.go_modules)
+    entries = [entry for section in sections for entry in section.values()]
+    sums = all(entry.go_sum for entry in old.go_modules.values())
+    if not sums or any(entry.trace is None for entry in entries):
+        msg = "a lock of an older format is written again as a whole, not for some recipes"
+        raise LockError(msg, where=path, hint="run `rvbuild lock` first: it keeps every pin")
+
+
+@define
+class _Recipes:
+    """Reads each recipe once in a run."""
+
+    read: Load
+    recipes: dict[str, Recipe] = field(factory=dict, init=False)
+
+    def __call__(self, name: str, asked_at: Place | None = None) -> Recipe:
+        if name not in self.recipes:
+            self.recipes[name] = self.read(name, asked_at)
+        return self.recipes[name]
+
+
+@define
+class _Outputs:
+    """Realises derivations for the resolver, and reads what they gave; each tree once."""
+
+    services: Services
+    jobs: int
+    _roots: dict[str, Digest] = field(factory=dict, init=False)
+    _trees: dict[Digest, Nested] = field(factory=dict, init=False)
+
+    def __call__(
+        self, derivations: Mapping[str, Derivation], wanted: Iterable[str]
+    ) -> dict[str, Digest]:
+        wanted = list(wanted)
+        built = build(derivations, wanted, self.services, jobs=self.jobs)
+        built.raise_first()
+        return {digest: built.realised[digest].output for digest in wanted}
+
+    def root(self, source: Source) -> Digest:
+        fetch = Fetch(source=source)
+        if fetch.digest not in self._roots:
+            self._roots |= self({fetch.digest: fetch}, [fetch.digest])
+        return self._roots[fetch.digest]
+
+    def nested(self, root: Digest) -> Nested:
+        if root not in self._trees:
+            self._trees[root] = self.services.store.trees.tree(root).nested()
+        return self._trees[root]
+
+    def read(self, blob: Digest) -> bytes:
+        return self.services.store.cas.read(blob)
+
+
+def _resolve(session: Session, names: tuple[str, ...], old: Lock, *, check: bool) -> Lock:
+    """What the recipes ask for; with ``check``, the lock must not contradict them."""
+    load = _Recipes(session.folder.load)
+    own = RecipeCollection(session.workspace.recipes[:1]).names()
+    had = {name for name in old.recipes() if session.folder.path(name)}
+    others = [load(name) for name in sorted({*own, *had})]
+    shipped = [load(name) for name in session.folder.names()]
+    targets = [target for name in names or own for target in _targets(load(name))]
+    targets = [*with_checkers(targets, load)]
+    graph = RecipeGraph(targets, load, session.build_arch, checks=True)
+    _load_choices(graph, load)
+    recipes = {**graph.recipes, **({} if names else {other.name: other for other in others})}
+    if check:
+        known = session.known()
+        _refuse_contradictions(Locked(known, graph, session.build_arch), recipes.values())
+    outputs = _Outputs(session.services(), session.jobs())
+    resolver = Resolver(
+        recipes=graph,
+        registries=session.sources,
+        trees=outputs,
+        imports=GoList(graph, outputs, session.build_arch),
+        build_arch=session.build_arch,
+        earlier=(old, session.known(include_project=False, mend=not check)),
+    )
+    with (
+        session.store.locks.shared()
+    ):  # from when a source is fetched until its files have been read
+        return resolver.lock([recipes[name] for name in sorted(recipes)], others, shipped)
+
+
+def _refuse_contradictions(locked: Locked, recipes: Iterable[Recipe]) -> None:
+    """See that a lock can be the answer to recipes, before anybody outside is asked.
+
+    Raises:
+        LockError: it lacks what one asks for, or has what that cannot be.
+    """
+    for recipe in recipes:
+        try:
+            locked.answer_all(recipe)
+        except LockError as error:
+            details = (error.message, *error.details)
+            raise LockError(_UNLIKE, where=error.where, hint=_RELOCK, details=details) from error
+
+
+def _load_choices(graph: RecipeGraph, load: Load) -> None:
+    """See that each recipe that an option offers is there; a build reads only the chosen ones."""
+    for recipe in graph.recipes.values():
+        for name, option in recipe.options.items():
+            for value, choice in option.choices.items():
+                load(choice, recipe.at(f"options.{name}.choices.{value}"))
+
+
+def _targets(recipe: Recipe) -> list[Target]:
+    if recipe.kind in {"tool", "source"}:
+        return [Target(recipe.name, INDEPENDENT)]
+    return [Target(recipe.name, arch) for arch in recipe.architectures]
