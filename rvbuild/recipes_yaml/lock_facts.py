@@ -22,8 +22,7 @@ def values_in(facts: Iterable[Fact], fields: Fields) -> dict[str, object]:
     values = {}
     for fact in facts:
         node = fields.take(fact.name) if fact.optional else fields.require(fact.name)
-        if node is None:
-            values[fact.name] = fact.form.parse(())
+        if node is None:  # the source's own default stands for it
             continue
         text = (
             fields.texts(fact.name)

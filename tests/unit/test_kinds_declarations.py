@@ -9,19 +9,23 @@ from typing import Any
 
 import pytest
 import yaml
+from attrs import evolve, frozen
 from jsonschema import Draft202012Validator
 
-from rvbuild.core.errors import RecipeError
+from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.lock import Lock
 from rvbuild.core.recipe import FromSpec, substitute_spec
 from rvbuild.core.source import Files
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.spec_text import spec_text
-from rvbuild.kinds.declaration import Key, keys
+from rvbuild.kinds.declaration import HEX, TEXT, TEXTS, Fact, Form, Key, keys
 from rvbuild.kinds.git.source import GitSource
 from rvbuild.kinds.git.spec import GitSpec
-from rvbuild.kinds.table import SECTIONS, TAGS, spec_of
+from rvbuild.kinds.table import SECTIONS, TAGS, kind, spec_of
+from rvbuild.recipes_yaml.document import parse
+from rvbuild.recipes_yaml.fields import Fields
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
+from rvbuild.recipes_yaml.lock_facts import values_in
 from rvbuild.recipes_yaml.recipe import read_recipe
 from rvbuild.recipes_yaml.schema import lock_schema, recipe_schema
 
@@ -153,3 +157,21 @@ def test_a_kind_that_nobody_uses_leaves_no_trace_in_a_lock():
     assert read_lock(text.encode(), "l") == read_lock((text + empty).encode(), "l")
     assert Draft202012Validator(lock_schema()).is_valid(yaml.safe_load(text))
     assert Draft202012Validator(lock_schema()).is_valid(yaml.safe_load(text + empty))
+
+
+@pytest.mark.parametrize(("form", "default"), [(TEXT, ""), (HEX, ""), (TEXTS, ())])
+def test_a_new_optional_fact_changes_no_lock_that_lacks_it(form: Form, default: object):
+    """The source's own default stands for it, whatever the form is."""
+
+    @frozen(kw_only=True)
+    class Signed(GitSource):
+        signer: Any = default
+
+    declared = kind("git")
+    fact = Fact(name="signer", form=form, optional=True)
+    newer = evolve(declared, source=Signed, facts=(*declared.facts, fact))
+    facts = {"url": "https://e.org/k", "commit": "1" * 40, "tree": "2" * 40, "date": 7}
+    text = "".join(f"{name}: '{value}'\n" for name, value in facts.items())
+    node = parse(text.encode(), "rvbuild.lock", error=LockError)
+    values = values_in(newer.facts, Fields(node, LockError))
+    assert newer.show(newer.make(values)) == declared.show(declared.make(values))

@@ -50,7 +50,7 @@ class UrlSource(Source):
     """
 
     kind = "url"
-    urls: tuple[str, ...]
+    urls: tuple[str, ...] = ()
     sha256: str
     strip: int = 1
     unpack: bool = True
