@@ -37,6 +37,8 @@ Things = dict[str, Scalar]
 """By name: the other facts of a thing that entries share."""
 Triple = tuple[str, str, str]
 """A Go module: its path, version and h1."""
+Parts = tuple[tuple[Source, ...], tuple[Mapping[str, Place], ...]]
+"""The parts of a source, and the places of the facts of each."""
 Values = Mapping[str, object]
 """Facts' values by the facts' names."""
 
@@ -164,13 +166,6 @@ def _things(top: Fields, section: str) -> Things:
     return things
 
 
-def _thing(things: Things, name: str, fields: Fields, key: str) -> Scalar:
-    try:
-        return things[name]
-    except KeyError:
-        raise _unknown(name, fields.at(key)) from None
-
-
 def _unknown(name: str, where: Place) -> _Unknown:
     msg = f"no line of the lock says what {name} is"
     hint = "`rvbuild lock` finds it again; look at what changes then"
@@ -220,49 +215,63 @@ def _items(fields: Fields, key: str) -> list[Node]:
 
 
 def _source(things: Mapping[str, Things], fields: Fields) -> LockedSource:
-    nodes = _items(fields, "parts")
-    if not nodes:
-        msg = "'parts' must be a list with at least one source"
+    node = fields.require("parts")
+    if isinstance(node, document.Mapping):
+        parts, at = _shared_parts(things, Fields(node, LockError), fields)
+    elif isinstance(node, Items) and node.nodes:
+        parts, at = _own_parts(node.nodes)
+    else:
+        msg = "'parts' must be a list with at least one source, or have names of one kind"
         raise LockError(msg, where=fields.at("parts"))
-    of_all = _facts_of_all(fields, nodes[0])
-    read = [_part(Fields(node, LockError), things, of_all) for node in nodes]
     return LockedSource(
         spec=_spec(fields.require("spec")),
-        parts=tuple(part for part, _ in read),
+        parts=parts,
         trace=_trace(fields) if "trace" in fields else (),
         where=fields.where,
-        at=tuple(at for _, at in read),
+        at=at,
     )
 
 
-def _facts_of_all(entry: Fields, first: Node) -> Values:
-    """The facts that an entry has once for all its parts: those that the first part's kind has."""
-    keys = first.nodes if isinstance(first, document.Mapping) else {}
-    declared = [kind(tag) for tag in SECTIONS.values() if tag in keys]
-    return values_in(declared[0].entry, entry) if declared else {}
+def _own_parts(nodes: list[Node]) -> Parts:
+    """Parts whose facts stand here."""
+    parts = []
+    for node in nodes:
+        fields = Fields(node, LockError)
+        fields.require("kind")
+        declared = kind(
+            choice(fields, "kind", [tag for tag in TAGS if tag not in SECTIONS.values()], "")
+        )
+        parts.append(made_of(declared, values_in(declared.facts, fields), fields))
+        fields.finish()
+    return tuple(parts), tuple(node.keys for node in nodes if isinstance(node, document.Mapping))
 
 
-def _part(
-    fields: Fields, things: Mapping[str, Things], of_all: Values
-) -> tuple[Source, Mapping[str, Place]]:
-    """A part, and the place of each of its facts."""
-    for tag in SECTIONS.values():
-        if tag in fields:
-            part = _shared_part(kind(tag), fields, things[tag], of_all)
-            fields.finish()
-            return part, {"kind": fields.where}
-    fields.require("kind")
-    declared = kind(choice(fields, "kind", [tag for tag in TAGS if tag not in things], ""))
-    part = made_of(declared, values_in(declared.facts, fields), fields)
+def _shared_parts(things: Mapping[str, Things], fields: Fields, entry: Fields) -> Parts:
+    """Parts whose names stand here, one a line, and whose facts stand in the section of the kind.
+
+    A list of as many scalars would take twice as long to read.
+    """
+    tag = next((tag for tag in things if tag in fields), None)
+    if tag is None:
+        msg = f"'parts' must have one of {', '.join(things)}"
+        raise LockError(msg, where=fields.where)
+    declared = kind(tag)
+    of_all = values_in(declared.entry, entry)
+    where = fields.at(tag)
+    names = fields.text(tag).splitlines()
     fields.finish()
-    return part, fields.node.keys
+    if not names:
+        msg = f"{tag!r} must name at least one"
+        raise LockError(msg, where=where)
+    parts = tuple([_shared_part(declared, name, things[tag], where, of_all) for name in names])
+    return parts, ({"kind": where},) * len(parts)
 
 
-def _shared_part(declared: Kind, fields: Fields, things: Things, of_all: Values) -> Source:
-    name = fields.text(declared.tag)
-    line = _thing(things, name, fields, declared.tag)
-    texts = [*name.split(" "), *line.text.split(" ")]
-    return _from_texts(declared, texts, line, of_all)
+def _shared_part(declared: Kind, name: str, things: Things, where: Place, of_all: Values) -> Source:
+    line = things.get(name)
+    if line is None:
+        raise _unknown(name, where)
+    return _from_texts(declared, [*name.split(" "), *line.text.split(" ")], line, of_all)
 
 
 def _from_texts(declared: Kind, texts: list[str], line: Scalar, of_all: Values) -> Source:

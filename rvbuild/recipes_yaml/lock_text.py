@@ -92,8 +92,13 @@ def _source_lines(source: LockedSource) -> Iterator[str]:
     yield f"    spec: {source.spec}"
     yield from (f"    {name}: {_scalar(text)}" for name, text in _facts_of_all(source).items())
     yield "    parts:"
-    for part in source.parts:
-        yield from _part_lines(part)
+    declared = kind_of(source.parts[0])
+    if declared.section is not None:  # all parts are of one kind
+        yield f"      {declared.tag}: |"
+        yield from (f"        {_name(declared, part)}" for part in source.parts)
+    else:
+        for part in source.parts:
+            yield from _part_lines(part)
     if source.trace:  # few sources are read from others
         yield from _trace_lines(source)
 
@@ -106,12 +111,8 @@ def _facts_of_all(source: LockedSource) -> dict[str, str]:
 
 def _part_lines(part: Source) -> Iterator[str]:
     declared = kind_of(part)
-    facts = declared.show(part)
-    if declared.section is not None:
-        yield f"      - {declared.tag}: {_thing(declared, part)}"
-        return
     yield f"      - kind: {declared.tag}"
-    for name, value in facts.items():
+    for name, value in declared.show(part).items():
         if isinstance(value, tuple):
             yield f"        {name}:"
             yield from (f"          - {_scalar(text)}" for text in value)
@@ -119,11 +120,11 @@ def _part_lines(part: Source) -> Iterator[str]:
             yield f"        {name}: {_scalar(value)}"
 
 
-def _thing(declared: Kind, part: Source) -> str:
+def _name(declared: Kind, part: Source) -> str:
     """The name of a thing in the section of its kind."""
     facts = declared.show(part)
     key = declared.section.key if declared.section else ()
-    return flow_scalar(" ".join(str(facts[name]) for name in key), _WORDS)
+    return " ".join(str(facts[name]) for name in key)
 
 
 def _set_lines(modules: GoModuleSet) -> Iterator[str]:
@@ -153,4 +154,5 @@ def _shared_lines(things: Iterable[Source]) -> Iterator[str]:
         declared = kind_of(thing)
         facts = (fact.of(thing) for fact in declared.shared)
         texts = " ".join(str(text) for text in facts)
-        yield f"  {_thing(declared, thing)}: {flow_scalar(texts, _WORDS)}"
+        name = flow_scalar(_name(declared, thing), _WORDS)
+        yield f"  {name}: {flow_scalar(texts, _WORDS)}"

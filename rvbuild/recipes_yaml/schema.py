@@ -152,18 +152,16 @@ def _mapping(values: Json) -> dict[str, Json]:
 
 
 def _parts() -> Json:
-    """What each kind's declaration says; of shared kinds an entry has the name alone."""
+    """What each kind's declaration says; of a shared kind an entry has names, one a line."""
+    names: list[Json] = [_object({tag: TEXT}, [tag]) for tag in SECTIONS.values()]
     forms: list[Json] = []
-    for tag in TAGS:
-        declared = kind(tag)
-        if declared.section is not None:
-            forms.append(_object({tag: TEXT}, [tag]))
-            continue
-        properties: dict[str, Json] = {"kind": {"const": tag}}
+    for declared in map(kind, [tag for tag in TAGS if tag not in SECTIONS.values()]):
+        properties: dict[str, Json] = {"kind": {"const": declared.tag}}
         properties |= {fact.name: fact.form.schema for fact in declared.facts}
         optional = {fact.name for fact in declared.facts if fact.optional}
         forms.append(_object(properties, [name for name in properties if name not in optional]))
-    return {"type": "array", "minItems": 1, "items": {"oneOf": forms}}
+    own: Json = {"type": "array", "minItems": 1, "items": {"oneOf": forms}}
+    return {"oneOf": [own, *names]}
 
 
 def lock_schema() -> dict[str, Json]:

@@ -23,10 +23,10 @@ _SHARED = re.compile(
     r"(?P<head>  )(?P<name>(?:[^ ':]|:(?! )|'[^']*')+(?: [^ ]+)+)(?P<colon>: )(?P<value>.+)\Z"
 )
 _ITEM = re.compile(r"(?P<head> +- )(?P<value>[^ ].*)\Z")
-_NAME = re.compile(r"(?P<head>      )(?P<value>[^ :-][^ :]* v[^ :]+)\Z")
+_NAME = re.compile(r"(?P<head>      (?:  )?)(?P<value>[^ :-][^ :]*(?: [^ ]+){1,2})\Z")
 _ENTRY = re.compile(r"  (?P<key>[^ ].*):\Z")
 
-_PART = re.compile(r"      - (?:kind: (?P<kind>.+)|(?P<shared>debian|go-module): .+)\Z")
+_PART = re.compile(r"      (?:- kind: (?P<kind>.+)|(?P<shared>debian|go-module): \|)\Z")
 _SHARED_KINDS = {"debian-packages": "debian", "go-modules": "go-module"}
 
 ONLY_CONTENT_TELLS = {

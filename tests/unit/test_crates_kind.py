@@ -131,7 +131,7 @@ LOCK = Lock(
 def test_a_lock_has_each_crate_once():
     text = write_lock(LOCK)
     assert text.count(f"  libc 0.2.1: {A}\n") == 1
-    assert text.count("      - crates: libc 0.2.1\n") == 2
+    assert text.count("      crates: |\n        libc 0.2.1\n") == 2
     read = read_lock(text.encode(), "lock")
     assert read.sources["x/crates"].parts == PARTS
     assert read.sources["x/it"].parts == (ONE,)
@@ -145,7 +145,7 @@ def test_a_lock_without_crates_says_nothing_of_them():
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("libc 0.2.1", "'../x 0.2.1'", "not the name of a crate: '../x'"),
+        ("libc 0.2.1", "../x 0.2.1", "not the name of a crate: '../x'"),
         ("libc 0.2.1", "libc ..", "not the version of a crate"),
         (A, "a" * 63, "'sha256' must be a digest"),
         (A, "a" * 40, "not a SHA-256"),
