@@ -130,10 +130,12 @@ class _Sides:
         self, _base: LockedSource | None, ours: LockedSource | None, theirs: LockedSource | None
     ) -> LockedSource | None:
         """See rule 5."""
-        sides = [side for side in (ours, theirs) if side is not None and side.snapshot is not None]
-        if not ours or not theirs or (ours.spec, ours.parts) != (theirs.spec, theirs.parts):
+        if ours is None or theirs is None or ours.trace != theirs.trace:
             return None
-        return min(sides, key=lambda side: str(side.snapshot))
+        if (ours.spec, ours.parts) != (theirs.spec, theirs.parts):
+            return None
+        dated = [side for side in (ours, theirs) if side.snapshot is not None]
+        return min(dated, key=lambda side: str(side.snapshot), default=None)
 
     def union(
         self, base: GoModuleSet | None, ours: GoModuleSet | None, theirs: GoModuleSet | None

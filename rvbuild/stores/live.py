@@ -192,8 +192,15 @@ def _results(layout: Layout, there: Survey, rooted: set[str]) -> Iterator[Result
         yield check.failure(name, path)
 
 
-def _importance(result: Result) -> tuple[bool, float]:
-    return result.rooted, result.used
+def _importance(result: Result) -> tuple[bool, float, str, bool]:
+    """What stays longest has most of it.
+
+    Of results of one moment, a realisation comes right after the outcome of its action, which it
+    needs: the clock of a file system is so coarse that many have one time.
+    """
+    action = result.needs.action
+    name = action or os.path.basename(result.path)
+    return result.rooted, result.used, name, action is None
 
 
 class _Check:

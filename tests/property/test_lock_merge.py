@@ -10,16 +10,18 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from lock_world import ARCH, Outside
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.lock import Lock
 from rvbuild.core.lock_merge import Merged, merge_locks
+from rvbuild.core.names import SourceRef
 from rvbuild.core.pinned import Locked
 from rvbuild.core.recipe import GoModulesSpec, Recipe
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.source import Source
+from rvbuild.core.trace import content_digest
 from rvbuild.core.tree import File, Nested
 from rvbuild.engine.go_list import Import
 from rvbuild.engine.resolve import Resolver
@@ -314,3 +316,25 @@ def test_git_says_what_is_lost_and_leaves_a_lock(repository: Path):
     assert merged["one"] == two.merged().lock
     assert "UU one/rvbuild.lock" in git(repository, "status", "--short").stdout
     assert two.both.lock(merged["one"]) == two.both.lock()
+
+
+def test_two_moves_of_one_source_lose_what_was_read_from_it():
+    """Also the sources: they differ in their traces alone."""
+    texts = {"k": upstream(1), "s": KINDS["module"].format(name="s", n=1)}
+    texts["summed"] = "sources: {s: {go-module: e.org/m1, version: v1.1.0, go-sum: k}}\nbuild: x\n"
+    base = Project(texts).lock()
+    sides = [moved_to(base, commit) for commit in ("2", "3")]
+    merged = merge_locks(base, *sides)
+    assert merged.lost == ("k/k", "summed/s")
+    assert merged.lock.sources.keys() == {"s/s"}
+
+
+def moved_to(lock: Lock, commit: str) -> Lock:
+    """The lock after k moved to a commit that has the same files."""
+    k = lock.sources["k/k"]
+    (part,) = k.parts
+    assert isinstance(part, GitSource)
+    k = evolve(k, spec=k.spec.replace("1", commit), parts=(evolve(part, tree=commit * 40),))
+    digest = content_digest(SourceRef("k", "k"), k.spec, k.parts)
+    summed = evolve(lock.sources["summed/s"], trace=(("k/k", digest),))
+    return evolve(lock, sources={**lock.sources, "k/k": k, "summed/s": summed})

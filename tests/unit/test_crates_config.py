@@ -210,15 +210,23 @@ def program(folder: Path, script: str) -> dict[str, str]:
 def test_the_default_is_what_cargo_could_not_reach(tmp_path: Path):
     """It is asked with an empty home and through a port that is closed."""
     script = f"""\
-env > {tmp_path}/seen; ls -A "$CARGO_HOME" > {tmp_path}/home
+(env; pwd) > {tmp_path}/seen; ls -A "$CARGO_HOME" > {tmp_path}/home
 echo 'error: failed to download from `https://default.invalid/i/config.json`' >&2; exit 101"""
     environment = program(tmp_path / "bin", script)
-    given = {**environment, "CARGO_HOME": "/mine", "CARGO_REGISTRIES_X_TOKEN": "secret"}
+    given = {
+        **environment,
+        "CARGO_HOME": "/mine",
+        "CARGO_REGISTRIES_X_TOKEN": "secret",
+        "NO_PROXY": "*",
+        "https_proxy": "http://secret.invalid",
+    }
     assert clients_default(given) == "https://default.invalid/i/"
     seen = (tmp_path / "seen").read_text()
     assert "CARGO_HTTP_PROXY=http://127.0.0.1:1\n" in seen
     assert "CARGO_NET_RETRY=0\n" in seen
     assert "secret" not in seen
+    assert "NO_PROXY" not in seen  # nothing goes past the closed port
+    assert seen.endswith("\n/\n")  # above a temporary folder anybody may have a configuration
     assert (tmp_path / "home").read_text() == ""
 
 

@@ -70,14 +70,14 @@ def test_what_a_recipe_says(text: str, spec: SourceSpec, line: str):
 
 
 def test_a_cargo_lock_is_read_from_the_source_that_is_named():
-    """And from no registry; what is in it may change, so it is read at each locking."""
+    """And from no registry; it is read again where that source is another."""
     needs = crate("needs", "1.0.0")
     text = cargo_lock(crate("program", "0.1.0", needs=[needs]))
     spec = CratesSpec(source="it", file="a/Cargo.lock")
     (found,) = resolve(spec, context({("it", "a/Cargo.lock"): text}), NoRegistry())
     assert found == VendoredCrate(name="needs", version="1.0.0", sha256=needs.sha256)
     assert spec.reads == ("it",)
-    assert spec.volatile
+    assert not spec.volatile
     assert not spec.per_machine
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -296,6 +297,20 @@ def test_the_largest_size_drops_what_was_used_longest_ago(
     assert findings(store) == []
 
 
+def test_results_of_one_moment_go_whole(store: LocalStore) -> None:
+    """The clock of a file system is coarse: what a plan looks at has one time."""
+    results = [built(store, f"n{number}") for number in range(8)]
+    moment = time.time_ns()
+    for each in results:
+        for kind, key in (("realisations", each.derivation), ("ac", str(each.action))):
+            os.utime(store.layout.record(kind, key, accelerated=False), ns=(moment, moment))
+    for part in (2, 2):
+        done = collect(store, keep_days=30)
+        collect(store, keep_days=30, max_size=done.kept // part)
+        assert findings(store) == []
+    assert any(store.realisations.realisation(each.derivation) for each in results)
+
+
 def test_collection_empties_tmp(store: LocalStore) -> None:
     Path(store.layout.tmp, "folder/deep").mkdir(parents=True)
     Path(store.layout.tmp, "folder/file").touch()
@@ -331,6 +346,7 @@ BOUND = """\
 mount --bind "$1" "$2"
 exec "$3" -c '
 import sys
+import time
 from rvbuild.stores.collect import collect
 from rvbuild.stores.local import LocalStore
 collect(LocalStore(sys.argv[1], durable=False), keep_days=-1)' "$2"

@@ -152,7 +152,7 @@ def _slashed(url: str) -> str:
 
 
 _NOWHERE = "http://127.0.0.1:1"
-_ADDRESS = re.compile(r"`(https?://[^`\s]+/)config\.json`")
+_ADDRESS = re.compile(r"`(https://[^`\s]+/)config\.json`")
 
 
 def clients_default(environment: Mapping[str, str]) -> str:
@@ -160,7 +160,8 @@ def clients_default(environment: Mapping[str, str]) -> str:
 
     cargo has no command that says it. So it is asked to search, without any configuration and
     through a proxy that is a closed port of this machine: nothing is asked of the network, and
-    its message says which address it could not reach.
+    its message says which address it could not reach. It runs in ``/``, since cargo also reads
+    the configuration of every folder above: those of a temporary folder are not the user's.
 
     Raises:
         SourceError: cargo is not installed, or says nothing.
@@ -181,12 +182,16 @@ def _complaint(cargo: str, environment: Mapping[str, str]) -> str:
             "CARGO_NET_RETRY": "0",
             "CARGO_REGISTRIES_CRATES_IO_PROTOCOL": "sparse",
         }
-        kept = {k: v for k, v in environment.items() if not k.startswith("CARGO_")}
+        kept = {
+            name: value
+            for name, value in environment.items()
+            if not name.startswith("CARGO_") and not name.lower().endswith("_proxy")
+        }
         try:
             done = subprocess.run(  # noqa: S603 - the user's own cargo, fixed arguments
                 [cargo, "search", "--limit=1", "a"],
                 env={**kept, **given},
-                cwd=home,
+                cwd="/",
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=60,

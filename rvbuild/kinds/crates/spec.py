@@ -39,10 +39,6 @@ class CratesSpec(SourceSpec):
     def reads(self) -> tuple[str, ...]:
         return (self.source,)
 
-    @property
-    def volatile(self) -> bool:
-        return True
-
     def compare_all(self, parts: Sequence[Source]) -> Iterator[Comparison]:
         """Each crate is there once, in the order of names and versions."""
         crates = [(part.name, part.version) for part in parts if isinstance(part, VendoredCrate)]
