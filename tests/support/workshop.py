@@ -10,6 +10,8 @@ A step's script is one line, a verb and its argument:
 ``fail CODE``       writes a line, leaves nothing, and ends with that code
 ``nothing``         ends well and leaves no output
 ``program``         an executable shell script ``bin/x``
+``refuse``          ends well and leaves what no tree can hold
+``forever``         runs until its time limit
 ==================  ==========================================================
 """
 
@@ -89,6 +91,10 @@ class FakeExecutor:
         text = argument if verb == "say" else f"{verb} {label}"
         log(text)
         written = self.store.cas.write(f"{text}\n".encode())
+        if verb == "forever":
+            self.stopped.wait(action.timeout)
+            self._wait(label)
+            return Outcome(exit_code=124, output=None, tree=None, log=written)
         if verb in {"fail", "nothing"}:
             return Outcome(exit_code=int(argument or 0), output=None, tree=None, log=written)
         if verb == "refuse":
