@@ -162,7 +162,8 @@ class LocalExecutor:
         Raises:
             SandboxError: this machine cannot run it.
             Interrupted: ``stop`` was called.
-            StoreError: the step's folder could not be made, or the output not stored.
+            StoreError: an input is not in the store, the step's folder could not be made, or the
+                output not stored.
         """
         with self._counted(label), self._owner(label, shared=bool(accelerators)) as owner:
             folder = step_folder.make(self._tmp, owner)
@@ -239,7 +240,7 @@ class LocalExecutor:
         for mount in step.action.mounts:
             if mount.writable:
                 target = os.path.join(step.folder.reach, mount.path)
-                step_folder.copy(self._store.mountable.path(mount.tree), target, step.owner, wanted)
+                step_folder.copy(self._tree_at(mount.tree), target, step.owner, wanted)
         with ExitStack() as stack:
             layers = self._layers(step, accelerators, stack)
             refusals: list[SandboxError] = []
@@ -252,11 +253,19 @@ class LocalExecutor:
                 refusals.append(done)
         raise refusals[-1]
 
+    def _tree_at(self, root: Digest) -> str:
+        """Where an input is; one that is gone says nothing about this machine's sandbox."""
+        path = self._store.mountable.path(root)
+        if not os.path.isdir(path):
+            msg = "an input of the step is not in the store"
+            raise StoreError(msg, where=path, hint="run `rvbuild store repair`, then build again")
+        return path
+
     def _ways(
         self, step: _Step, layers: Mapping[str, Layer], wanted: Callable[[], None]
     ) -> Iterator[tuple[InputTrees, Mapping[str, Layer]]]:
         """How to start it, the quickest first: overlays of either kind may hinder it."""
-        trees = InputTrees.of(step.action.mounts, self._store.mountable.path)
+        trees = InputTrees.of(step.action.mounts, self._tree_at)
         yield trees, layers
         if layers:
             yield trees, {}

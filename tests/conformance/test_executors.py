@@ -14,7 +14,7 @@ from workshop import LINUX, FakeExecutor
 
 from rvbuild.core.action import Action, Command, Mount, Outcome, input_root
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import Interrupted, RvbuildError, VerificationError
+from rvbuild.core.errors import Interrupted, RvbuildError, StoreError, VerificationError
 from rvbuild.core.ports.executor import Executor
 from rvbuild.core.tree import File, Tree
 from rvbuild.stores.local import LocalStore
@@ -165,6 +165,13 @@ def runs_nothing_after_stop(lab: Lab) -> None:
     assert lab.lines == []
 
 
+def says_which_input_is_missing(lab: Lab) -> None:
+    """A step does not begin without it, and the machine is not to blame."""
+    with pytest.raises(StoreError, match="not in the store"):
+        lab.run("join x", lab.input("one"), Digest.of(b"no such tree"))
+    assert lab.lines == []
+
+
 def runs_two_at_once(lab: Lab) -> None:
     """Each goes on only when the other has begun; logs and outputs stay apart."""
     both = threading.Barrier(2)
@@ -194,6 +201,7 @@ CHECKS: list[Check] = [
     passes_the_log_on_and_keeps_it,
     ends_a_step_at_its_time_limit,
     runs_nothing_after_stop,
+    says_which_input_is_missing,
     runs_two_at_once,
 ]
 
@@ -298,6 +306,7 @@ FAULTS: list[tuple[type[_Faulty], Check]] = [
     (_Deaf, passes_the_log_on_and_keeps_it),
     (_Content, ends_a_step_at_its_time_limit),
     (_Stubborn, runs_nothing_after_stop),
+    (_Blind, says_which_input_is_missing),
     (_Mixed, runs_two_at_once),
 ]
 

@@ -280,10 +280,11 @@ def test_no_sandbox_is_an_error_and_never_a_fallback(
 
 
 def test_setup_that_fails_half_way(bench: Bench, tmp_path: Path):
-    """An input that is not on the disk: bwrap fails after it made its namespaces."""
-    gone = bench.store.mountable.lend(str(tmp_path / "gone"))
-    with pytest.raises(SandboxError, match="gone"):
-        bench.sh("true", mounts=(Mount("in/gone", gone),))
+    """An input for which there is no place: bwrap fails after it made its namespaces."""
+    (tmp_path / "input").mkdir()
+    lent = bench.store.mountable.lend(str(tmp_path / "input"))
+    with pytest.raises(SandboxError, match="nowhere"):
+        bench.sh("true", mounts=(Mount("usr/nowhere/in", lent),))
     assert bench.left_over() == []
 
 

@@ -28,7 +28,7 @@ from attrs import define, field
 from rvbuild.core.action import Action, Outcome
 from rvbuild.core.derivation import Derivation, Fetch, Input, Merge, Step
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import Interrupted, SourceError, VerificationError
+from rvbuild.core.errors import Interrupted, SourceError, StoreError, VerificationError
 from rvbuild.core.events import Event, Finished
 from rvbuild.core.platform import Platform
 from rvbuild.core.ports.callbacks import Advance
@@ -82,7 +82,7 @@ class FakeExecutor:
         accelerators: Mapping[str, str],
     ) -> Outcome:
         script = action.command.arguments[-1]
-        inputs = tuple((mount.path, plain(self.store, mount.tree)) for mount in action.mounts)
+        inputs = self._inputs(action, label)
         self.ran.append(label)
         self.seen.append((script, inputs))
         self.folders[label] = accelerators
@@ -115,6 +115,13 @@ class FakeExecutor:
         self.reached[label] = threading.Event()
         self.gates[label] = threading.Event()
         return self.gates[label]
+
+    def _inputs(self, action: Action, label: str) -> tuple[tuple[str, Plain], ...]:
+        try:
+            return tuple((mount.path, plain(self.store, mount.tree)) for mount in action.mounts)
+        except KeyError as error:
+            msg = "an input of the step is not in the store"
+            raise StoreError(msg, where=label) from error
 
     def _wait(self, label: str) -> None:
         if label in self.gates:

@@ -32,6 +32,8 @@ class Executor(Protocol):
 
         Raises:
             SandboxError: this machine cannot run it.
+            StoreError: an input is not in the store, or the store could not take the output.
+            Interrupted: ``stop`` was called.
         """
         ...
 
