@@ -5,6 +5,7 @@ Knows: the same rules. Must not know: disks, but to copy a tree out for who need
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -173,13 +174,27 @@ class MemoryCapturer:
         self._trees = trees
 
     def capture(self, directory: str, taken: Taken) -> Digest:
+        try:
+            return self._capture(directory, taken)
+        except OSError as error:
+            msg = f"cannot be read: {error.strerror}"
+            raise StoreError(msg, where=directory) from error
+
+    def _capture(self, directory: str, taken: Taken) -> Digest:
+        if os.path.islink(directory):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         with self._trees.new_tree() as writer:
-            for folder, folders, files in os.walk(directory, followlinks=False):
+            for folder, folders, files in os.walk(directory, onerror=_raise, followlinks=False):
                 for name in (*folders, *files):
                     place = os.path.join(folder, name)
                     taken(1, 0)
                     _take(writer, place, os.path.relpath(place, directory), taken)
             return writer.commit()
+
+
+def _raise(error: OSError) -> None:
+    """A folder that cannot be read is no empty one."""
+    raise error
 
 
 def _take(writer: MemoryWriter, place: str, path: str, taken: Taken) -> None:

@@ -11,7 +11,7 @@ from attrs import frozen
 from store_parts import with_parts
 
 from rvbuild.core.digest import EMPTY, Digest
-from rvbuild.core.errors import Interrupted, VerificationError
+from rvbuild.core.errors import Interrupted, StoreError, VerificationError
 from rvbuild.core.ports.callbacks import Taken
 from rvbuild.core.ports.capturer import Capturer
 from rvbuild.core.tree import File, Symlink, Tree
@@ -137,6 +137,15 @@ def refuses_a_name_that_is_not_text(store: Store, folder: Path) -> None:
         store.capturer.capture(str(folder), ignore)
 
 
+def says_that_there_is_no_folder(store: Store, folder: Path) -> None:
+    """Nothing, a file, and a link to a folder, which is somebody else's."""
+    folder.with_name("file").touch()
+    folder.with_name("link").symlink_to(folder)
+    for name in ("nothing", "file", "link"):
+        with pytest.raises(StoreError):
+            store.capturer.capture(str(folder.with_name(name)), ignore)
+
+
 Check = Callable[[Store, Path], None]
 CHECKS: list[Check] = [
     takes_content_and_the_executable_bit,
@@ -146,6 +155,7 @@ CHECKS: list[Check] = [
     ends_when_nobody_wants_it,
     refuses_what_a_tree_cannot_hold,
     refuses_a_name_that_is_not_text,
+    says_that_there_is_no_folder,
 ]
 
 
@@ -203,6 +213,15 @@ class _Sparing(_Faulty):
         return self.inner.capture(directory, taken)
 
 
+class _Made(_Faulty):
+    """Takes what is not there for empty, and follows a link."""
+
+    def capture(self, directory: str, taken: Taken) -> Digest:
+        if not os.path.isdir(directory):
+            return EMPTY
+        return self.inner.capture(os.path.realpath(directory), taken)
+
+
 class _Hollow(_Faulty):
     """Has no root for a folder without entries."""
 
@@ -218,6 +237,7 @@ FAULTS: list[tuple[type[_Faulty], Check]] = [
     (_Silent, ends_when_nobody_wants_it),
     (_Sparing, refuses_what_a_tree_cannot_hold),
     (_Sparing, refuses_a_name_that_is_not_text),
+    (_Made, says_that_there_is_no_folder),
 ]
 
 
