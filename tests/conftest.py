@@ -80,7 +80,7 @@ def unpacked() -> Callable[..., Plain]:
         store = MemoryStore()
         with store.trees.new_tree() as writer:
             unpack(io.BytesIO(data), name, writer, **options)
-            root = writer.commit()
+            root = writer.commit().root
         return plain_tree(store, store.trees.tree(root).nested())
 
     return run

@@ -111,6 +111,7 @@ class Outcome:
     ``limit`` says which limit the step went over, if it was stopped for that.
     ``accelerated``: a compile cache was within reach; whoever keeps the outcome keeps that
     apart from the message.
+    ``written`` is the tree itself, for whoever looks at it next; None where the outcome was read.
     """
 
     exit_code: int
@@ -121,6 +122,7 @@ class Outcome:
     inline_log: bytes | None = field(default=None, eq=False)
     limit: str = field(default="", eq=False)
     accelerated: bool = field(default=False, eq=False)
+    written: Tree | None = field(default=None, eq=False, repr=False)
 
     def encode(self) -> bytes:
         """The ``ActionResult`` message."""

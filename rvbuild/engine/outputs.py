@@ -12,12 +12,11 @@ from attrs import evolve, frozen
 
 from rvbuild.core.audit import Finding, Watched, audit
 from rvbuild.core.derivation import OutputRule, Step
-from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.ports.auditor import ImageAudit
 from rvbuild.core.ports.callbacks import Wanted
 from rvbuild.core.ports.store import TreeStore
-from rvbuild.core.tree import File, Nested, Symlink
+from rvbuild.core.tree import File, Nested, Symlink, Tree
 
 BUILD_FOLDERS = (b"/build/src/", b"/build/out/", b"/tmp/go-build")
 """Where steps work. Not all of ``/build/``: Docker's API and kernels have paths like that."""
@@ -43,19 +42,18 @@ class Inspection:
     wanted: Wanted
 
 
-def audit_outputs(step: Step, store: TreeStore, output: Digest, how: Inspection) -> None:
+def audit_outputs(step: Step, store: TreeStore, tree: Tree, how: Inspection) -> None:
     """Check every declared output, and every file for what must not be inside.
 
     Args:
         step: Its rules.
-        store: Has the tree.
-        output: The tree's root.
+        store: Has the content of the tree.
+        tree: The step's output.
         how: What else is known.
 
     Raises:
         VerificationError: with every finding in ``details``.
     """
-    tree = store.trees.tree(output)
     nested = tree.nested()
     rules: dict[str, OutputRule] = {}
     findings: list[Finding] = []
@@ -64,7 +62,7 @@ def audit_outputs(step: Step, store: TreeStore, output: Digest, how: Inspection)
         findings += [missing] if missing else []
         rules[rule.path] = rule
         if rule.kind == "image" and missing is None:
-            inside = f"{store.mountable.path(output)}/{rule.path}"
+            inside = f"{store.mountable.path(tree.root)}/{rule.path}"
             words = [*how.forbidden, *BUILD_FOLDERS]
             findings += how.audit_image(rule, inside, words, how.wanted)
     for path, node in tree.walk():

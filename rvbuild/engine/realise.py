@@ -27,7 +27,7 @@ from rvbuild.core.ports.store import Store
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import Source
-from rvbuild.core.tree import Directory, file_at
+from rvbuild.core.tree import Directory, Tree, file_at
 from rvbuild.engine.outputs import Inspection, audit_outputs
 
 LOG_TAIL = 25
@@ -130,16 +130,12 @@ class Realiser:
             return found, "reused"
         began = self.services.clock()
         made, how = self._realise(derivation)
-        store = self.services.store
-        extent = store.trees.extent(made.output)
         made = evolve(
             made,
-            size=extent.size,
-            files=extent.files,
             builder=self.services.builder,
             milliseconds=round(1000 * (self.services.clock() - began)),
         )
-        store.realisations.register(made)
+        self.services.store.realisations.register(made)
         return made, how
 
     def _realise(self, derivation: Derivation) -> tuple[Realisation, str]:
@@ -157,7 +153,7 @@ class Realiser:
         with self.services.store.trees.new_tree() as tree:
             self.services.sources.fetch(self._with_go_sum(derivation), tree, advance)
             output = tree.commit()
-        return Realisation(key=derivation.key, output=output)
+        return _realisation(derivation, output)
 
     def _with_go_sum(self, derivation: Fetch) -> Source:
         """The source to fetch; one that needs a go.sum has its text."""
@@ -174,9 +170,8 @@ class Realiser:
     def _merge(self, derivation: Merge) -> Realisation:
         parts = [(path, self._output(digest)) for path, digest in derivation.parts]
         output = self.services.store.trees.merge(parts)
-        return Realisation(
-            key=derivation.key,
-            output=output,
+        return evolve(
+            _realisation(derivation, output),
             accelerated=self._any_accelerated(derivation),
             inputs=tuple(root for _, root in parts),
         )
@@ -227,9 +222,8 @@ class Realiser:
             if how == "built":
                 store.action_cache.record(action.digest, outcome, accelerated=accelerated)
         store.failure_logs.forget_failure(step.digest)
-        realisation = Realisation(
-            key=step.key,
-            output=output,
+        realisation = evolve(
+            _realisation(step, output),
             action=action.digest.hash,
             log=outcome.log,
             accelerated=accelerated or self._any_accelerated(step),
@@ -281,11 +275,12 @@ class Realiser:
         outcome = services.executor.run(action, step.label, log, folders)
         return outcome, outcome.accelerated
 
-    def _verified(self, step: Step, outcome: Outcome) -> Digest:
+    def _verified(self, step: Step, outcome: Outcome) -> Tree:
         """The output, once it is what the step's rules say; else the log is kept."""
         store = self.services.store
         try:
-            output = _output_of(step, outcome, store)
+            root = _output_of(step, outcome, store)
+            output = outcome.written or store.trees.tree(root)
             audit_outputs(step, store, output, self._inspection(step.label))
         except (StepError, VerificationError):
             store.failure_logs.record_failure(step.digest, outcome.log)
@@ -298,6 +293,12 @@ class Realiser:
             audit_image=self.services.audit_image,
             wanted=partial(self._raise_if_stopped, "stopped while its output was looked at", label),
         )
+
+
+def _realisation(derivation: Derivation, output: Tree) -> Realisation:
+    """The fact that it has this output, and how large that is."""
+    extent = output.extent()
+    return Realisation(key=derivation.key, output=output.root, size=extent.size, files=extent.files)
 
 
 def _output_of(step: Step, outcome: Outcome, store: Store) -> Digest:

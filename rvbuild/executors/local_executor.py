@@ -370,10 +370,10 @@ class LocalExecutor:
         wanted = partial(self._raise_if_stopped, step.label)
         taken = Allowance(self._limits, step.action.timeout, wanted)
         try:
-            root = self._store.capturer.capture(out, taken)
+            tree = self._store.capturer.capture(out, taken)
         except (StepError, VerificationError) as error:
             return evolve(outcome, refusal=error)
         except StoreError as error:
             error.details += (f"while the output of {step.label} was taken in",)
             raise
-        return evolve(outcome, output=root, tree=Digest.of(self._store.trees.tree(root).encode()))
+        return evolve(outcome, output=tree.root, tree=Digest.of(tree.encode()), written=tree)

@@ -26,7 +26,7 @@ from rvbuild.core.ports.callbacks import Taken
 from rvbuild.core.ports.roots import Root
 from rvbuild.core.ports.store import Store
 from rvbuild.core.realisation import Realisation
-from rvbuild.core.tree import Extent, File, Symlink, Tree
+from rvbuild.core.tree import File, Symlink, Tree
 
 _WAIT = 0.01
 
@@ -61,8 +61,8 @@ class MemoryWriter:
         self._reserve(path)
         self._outline.fill(path, node)
 
-    def commit(self) -> Digest:
-        """Register the tree; return its root digest."""
+    def commit(self) -> Tree:
+        """Register the tree; return it."""
         return self._trees.keep(Tree.of(self._outline.root))
 
     def _reserve(self, path: str) -> None:
@@ -119,21 +119,17 @@ class MemoryTrees:
         except KeyError:
             raise KeyError(str(root)) from None
 
-    def extent(self, root: Digest) -> Extent:
-        files = [node for _, node in self.tree(root).walk() if isinstance(node, File)]
-        return Extent(len(files), sum(file.digest.size for file in files))
-
-    def keep(self, tree: Tree) -> Digest:
+    def keep(self, tree: Tree) -> Tree:
         """Register a tree, and its ``Tree`` message as a blob."""
         self._cas.write(tree.encode())
         self._trees[tree.root] = tree
-        return tree.root
+        return tree
 
     @contextmanager
     def new_tree(self) -> Iterator[MemoryWriter]:
         yield MemoryWriter(self._cas, self)
 
-    def merge(self, parts: Sequence[tuple[str, Digest]]) -> Digest:
+    def merge(self, parts: Sequence[tuple[str, Digest]]) -> Tree:
         return self.keep(union([(at, self.tree(root)) for at, root in parts]))
 
     def path(self, root: Digest) -> str:
@@ -173,14 +169,14 @@ class MemoryCapturer:
     def __init__(self, trees: MemoryTrees) -> None:
         self._trees = trees
 
-    def capture(self, directory: str, taken: Taken) -> Digest:
+    def capture(self, directory: str, taken: Taken) -> Tree:
         try:
             return self._capture(directory, taken)
         except OSError as error:
             msg = f"cannot be read: {error.strerror}"
             raise StoreError(msg, where=directory) from error
 
-    def _capture(self, directory: str, taken: Taken) -> Digest:
+    def _capture(self, directory: str, taken: Taken) -> Tree:
         if os.path.islink(directory):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         with self._trees.new_tree() as writer:

@@ -118,7 +118,7 @@ def _take(store: LocalStore, former: FormerStore, fetch: Fetch) -> Realisation |
         root = former.output(fetch)
         if root is None:
             return "absent"
-        _copy(store, former, root)
+        extent = _copy(store, former, root).extent()
     except VerificationError as error:
         return LeftOut(label=fetch.label, path=str(error.where or ""), problem=error.message)
     except OSError as error:
@@ -126,17 +126,16 @@ def _take(store: LocalStore, former: FormerStore, fetch: Fetch) -> Realisation |
             raise store_error(error, store.layout.root) from error
         problem = error.strerror or str(error)
         return LeftOut(label=fetch.label, path=str(error.filename or ""), problem=problem)
-    extent = store.trees.extent(root)
     return Realisation(key=fetch.key, output=root, size=extent.size, files=extent.files)
 
 
-def _copy(store: LocalStore, former: FormerStore, root: Digest) -> None:
+def _copy(store: LocalStore, former: FormerStore, root: Digest) -> Tree:
     tree = former.tree(root)  # also of one that is here: a root is its size, too
     if store.trees.has_tree(root):
-        return
+        return tree
     with store.trees.new_tree() as writer:
         _write(former, tree, writer)
-        writer.commit()
+        return writer.commit()
 
 
 def _write(former: FormerStore, tree: Tree, writer: LocalWriter) -> None:

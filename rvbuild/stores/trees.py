@@ -21,7 +21,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.overlay import union
 from rvbuild.core.ports.callbacks import Taken, Wanted
-from rvbuild.core.tree import DirectoryNode, Extent, File, Node, Symlink, Tree, extent
+from rvbuild.core.tree import DirectoryNode, File, Node, Symlink, Tree
 from rvbuild.files.folder import A_FOLDER, WrongKind, kind_at, open_file
 from rvbuild.files.timestamp import EPOCH_NS
 from rvbuild.stores.barrier import Barrier
@@ -93,9 +93,6 @@ class LocalTrees:
             raise VerificationError(msg, where=path, hint=REPAIR)
         return tree
 
-    def extent(self, root: Digest) -> Extent:
-        return extent(self._message(root))
-
     def _message(self, root: Digest) -> bytes:
         path = self._mark(root)
         with guarded(path, "read"):
@@ -155,7 +152,7 @@ class LocalTrees:
             register = partial(self._register_written, staging, shelves)
             yield LocalWriter(staging, shelves, register, wanted)
 
-    def merge(self, parts: Sequence[tuple[str, Digest]]) -> Digest:
+    def merge(self, parts: Sequence[tuple[str, Digest]]) -> Tree:
         """Register the union of trees, each laid at its path, by hard links where it can.
 
         Raises:
@@ -166,9 +163,9 @@ class LocalTrees:
         with self._locks.shared():
             tree = union([(at, self.tree(root)) for at, root in parts])
             self.assemble(tree)
-        return tree.root
+        return tree
 
-    def capture(self, directory: str, taken: Taken) -> Digest:
+    def capture(self, directory: str, taken: Taken) -> Tree:
         """Take a folder into the store, each file as a new inode; see ``core.ports``.
 
         Raises:

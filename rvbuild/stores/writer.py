@@ -122,11 +122,11 @@ class LocalWriter:
         self._outline.fill(path, node)
         return node
 
-    def commit(self) -> Digest:
-        """Register the tree: durable and verified once this returns its root digest."""
+    def commit(self) -> Tree:
+        """Register the tree: durable and verified once this returns it."""
         tree = Tree.of(self._outline.root)
         self._register(tree, self)
-        return tree.root
+        return tree
 
     def settle(self) -> None:
         """Name the blobs, make the symlinks, finish the folders. All content is durable.

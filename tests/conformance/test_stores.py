@@ -66,7 +66,7 @@ def made(store: Store, **files: bytes) -> Digest:
     with store.trees.new_tree() as writer:
         for path, data in files.items():
             writer.file(path.replace("_", "/"), [data])
-        return writer.commit()
+        return writer.commit().root
 
 
 def test_a_blob_is_read_back(store: Store) -> None:
@@ -105,7 +105,7 @@ def test_a_missing_blob_is_a_key_error(store: Store) -> None:
 def test_a_tree_is_what_was_written(store: Store) -> None:
     with store.trees.new_tree() as writer:
         fill(writer)
-        root = writer.commit()
+        root = writer.commit().root
     assert root == Tree.of(filled()).root
     assert store.trees.has_tree(root)
     assert store.trees.tree(root) == Tree.of(filled())
@@ -114,7 +114,7 @@ def test_a_tree_is_what_was_written(store: Store) -> None:
 def test_every_file_and_the_tree_message_are_blobs(store: Store) -> None:
     with store.trees.new_tree() as writer:
         fill(writer)
-        tree = store.trees.tree(writer.commit())
+        tree = store.trees.tree(writer.commit().root)
     for _, node in tree.walk():
         if isinstance(node, File):
             assert Digest.of(store.cas.read(node.digest)) == node.digest
@@ -123,7 +123,7 @@ def test_every_file_and_the_tree_message_are_blobs(store: Store) -> None:
 
 def test_an_empty_tree(store: Store) -> None:
     with store.trees.new_tree() as writer:
-        root = writer.commit()
+        root = writer.commit().root
     assert root == EMPTY
     assert store.trees.tree(root).nested() == {}
 
@@ -139,7 +139,7 @@ def test_a_file_of_many_megabytes(store: Store) -> None:
     chunks = [bytes([number]) * 700_000 for number in range(20)]
     with store.trees.new_tree() as writer:
         assert writer.file("big", chunks) == hashlib.sha256(b"".join(chunks)).hexdigest()
-        tree = store.trees.tree(writer.commit())
+        tree = store.trees.tree(writer.commit().root)
     ((_, node),) = tree.walk()
     assert isinstance(node, File)
     assert store.cas.read(node.digest) == b"".join(chunks)
@@ -163,7 +163,7 @@ def test_order_does_not_matter(store: Store) -> None:
         with store.trees.new_tree() as writer:
             for path in order:
                 writer.file(path, [path.encode()])
-            roots.add(writer.commit())
+            roots.add(writer.commit().root)
     assert len(roots) == 1
 
 
@@ -219,7 +219,8 @@ def test_a_path_that_is_not_in_normal_form_is_refused(store: Store, path: str) -
             with pytest.raises(VerificationError):
                 writer.directory(path)
         writer.file("a/fine", [b"x"])
-        assert list(store.trees.tree(writer.commit()).walk()) == [("a/fine", File(Digest.of(b"x")))]
+        root = writer.commit().root
+        assert list(store.trees.tree(root).walk()) == [("a/fine", File(Digest.of(b"x")))]
 
 
 @pytest.mark.parametrize("target", ["", "nul\0", "bad\udcff", "t" * 4096])
@@ -271,21 +272,21 @@ def test_a_directory_may_be_named_again(store: Store) -> None:
         writer.directory("a/b")
         writer.directory("a")
         writer.directory("a/b")
-        assert store.trees.tree(writer.commit()).nested() == {"a": {"b": {}}}
+        assert store.trees.tree(writer.commit().root).nested() == {"a": {"b": {}}}
 
 
 def test_one_writer_takes_files_from_several_threads(store: Store) -> None:
     names = [f"d{i % 7}/e{i % 3}/f{i}" for i in range(200)]
     with store.trees.new_tree() as writer, ThreadPoolExecutor(8) as pool:
         hashes = list(pool.map(lambda name: writer.file(name, [name.encode()]), names))
-        tree = store.trees.tree(writer.commit())
+        tree = store.trees.tree(writer.commit().root)
     assert {path for path, _ in tree.walk()} == set(names)
     assert hashes == [hashlib.sha256(name.encode()).hexdigest() for name in names]
 
 
 def test_merge_lays_trees_over_each_other(store: Store) -> None:
     one, two = made(store, bin_a=b"a", lib_shared=b"s"), made(store, bin_b=b"b", lib_shared=b"s")
-    root = store.trees.merge([("", one), ("", two), ("opt/x", one), ("opt/x/y", two)])
+    root = store.trees.merge([("", one), ("", two), ("opt/x", one), ("opt/x/y", two)]).root
     a, b, shared = (File(Digest.of(data)) for data in (b"a", b"b", b"s"))
     assert store.trees.has_tree(root)
     assert store.trees.tree(root).nested() == {
@@ -304,10 +305,10 @@ def test_merge_lays_trees_over_each_other(store: Store) -> None:
 def test_merging_keeps_links_modes_and_empty_directories(store: Store) -> None:
     with store.trees.new_tree() as writer:
         fill(writer)
-        root = writer.commit()
-    assert store.trees.tree(store.trees.merge([("x", root)])).nested() == {"x": filled()}
-    assert store.trees.merge([("", root)]) == root
-    assert store.trees.tree(store.trees.merge([])).nested() == {}
+        root = writer.commit().root
+    assert store.trees.tree(store.trees.merge([("x", root)]).root).nested() == {"x": filled()}
+    assert store.trees.merge([("", root)]).root == root
+    assert store.trees.tree(store.trees.merge([]).root).nested() == {}
 
 
 @pytest.mark.parametrize(
@@ -389,13 +390,16 @@ def test_ones_own_realisation_comes_first_and_then_the_others_by_name(store: Sto
     assert store.realisations.realisation(D.hash, builder="b") == made["b"]
 
 
-def test_the_extent_of_a_tree(store: Store) -> None:
-    with store.trees.new_tree() as writer:
-        fill(writer)
-        root = writer.commit()
-    assert store.trees.extent(root) == Extent(files=6, size=9 + 3 * 10)
-    with pytest.raises(KeyError):
-        store.trees.extent(Digest.of(b"no such tree"))
+def test_what_writes_a_tree_returns_it(store: Store) -> None:
+    """Also a tree that is in the store already: it is the one that a reader gets."""
+    for _ in range(2):
+        with store.trees.new_tree() as writer:
+            fill(writer)
+            tree = writer.commit()
+        assert tree == store.trees.tree(tree.root)
+        assert tree.extent() == Extent(files=6, size=9 + 3 * 10)
+        merged = store.trees.merge([("x", tree.root)])
+        assert merged == store.trees.tree(merged.root)
 
 
 def test_an_outcome_is_found_by_action(store: Store) -> None:

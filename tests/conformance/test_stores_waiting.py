@@ -75,7 +75,7 @@ def test_a_tree_has_a_path_with_its_files(store: MemoryStore | LocalStore):
         writer.file("a/run", [b"#!"], executable=True)
         writer.file("a/data", [b"x"])
         writer.symlink("l", "a/data")
-        root = writer.commit()
+        root = writer.commit().root
     for _ in range(2):
         folder = store.mountable.path(root)
         assert Path(folder, "a/data").read_bytes() == b"x"

@@ -58,7 +58,7 @@ def _made(store: LocalStore, files: dict[str, bytes | tuple[bytes, ...]]) -> Dig
         for path, data in files.items():
             chunks = data if isinstance(data, tuple) else (data,)
             writer.file(path, chunks, executable=path.startswith("bin/"))
-        return writer.commit()
+        return writer.commit().root
 
 
 def _a(store: LocalStore) -> Digest:
@@ -80,13 +80,13 @@ def _toolbox(store: LocalStore) -> Digest:
         for name in ("one", "two"):
             root.file(f"opt/{name}", [LICENCE])
         root.file("opt/e", [b""])
-        return root.commit()
+        return root.commit().root
 
 
 def inputs(store: LocalStore) -> tuple[Mount, ...]:
     """A toolbox and inputs of which each has what another has."""
     a, b = _a(store), _b(store)
-    modules = store.trees.merge([("m@v1", b), ("m@v2", b), ("n@v1", a)])
+    modules = store.trees.merge([("m@v1", b), ("m@v2", b), ("n@v1", a)]).root
     return (
         Mount("", _toolbox(store)),
         Mount("in/a", a),

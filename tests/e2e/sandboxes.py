@@ -112,7 +112,7 @@ def _python(store: LocalStore) -> list[Mount]:
         for name in ("bin", "lib", "lib64"):
             if os.path.islink(f"/{name}"):
                 root.symlink(name, os.readlink(f"/{name}"))
-        toolbox = root.commit()
+        toolbox = root.commit().root
     folders = ["/usr", os.path.realpath(sys.base_prefix)]
     folders += [f"/{name}" for name in ("bin", "lib", "lib64") if not os.path.islink(f"/{name}")]
     mounts = [Mount("", toolbox), Mount("in/probes", store.mountable.lend(str(HERE)))]

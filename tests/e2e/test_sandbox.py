@@ -135,7 +135,7 @@ def test_inputs_are_read_only_and_writable_sources_are_copies(bench: Bench):
         tree.file("sub/a.txt", [b"original"])
         tree.file("run", [b"#!/bin/sh\necho ran"], executable=True)
         tree.symlink("link", "sub/a.txt")
-        source = tree.commit()
+        source = tree.commit().root
     script = """
         cd src/own
         ./run

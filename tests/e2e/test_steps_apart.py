@@ -179,8 +179,8 @@ def inside(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     with bench.store.trees.new_tree() as writer:
         for name in ("file", "program"):
             writer.file(name, [name.encode()])
-        added = writer.commit()
-    tree = bench.store.trees.merge([("", toolbox.tree), ("opt/shared", added)])
+        added = writer.commit().root
+    tree = bench.store.trees.merge([("", toolbox.tree), ("opt/shared", added)]).root
     bench = evolve(bench, mounts=(Mount("", tree), *others))
     shared = Mount("in/shared", bench.store.mountable.lend(str(fill(top / "input"))))
     cache = {"tmp/go-cache": str(top / "store/accelerators/go")}

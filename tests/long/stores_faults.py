@@ -85,7 +85,7 @@ def add(store: LocalStore, name: bytes) -> Digest:
     """One fetched source."""
     with store.trees.new_tree() as writer:
         fill(writer, name)
-        return writer.commit()
+        return writer.commit().root
 
 
 def register(store: LocalStore, name: str, root: Digest) -> Realisation:
@@ -106,10 +106,10 @@ def build(folder: Path, *, durable: bool, note: Callable[[str], None] = lambda _
     with store.locks.shared():
         one, two = add(store, b"one"), add(store, b"two")
         old = register(store, "old", add(store, b"old"))
-        merged = store.trees.merge([("", one), ("in/two", two)])
+        merged = store.trees.merge([("", one), ("in/two", two)]).root
         register(store, "merged", merged)
         note(merged.hash)
-        captured = store.capturer.capture(str(folder / "out"), lambda _entries, _size: None)
+        captured = store.capturer.capture(str(folder / "out"), lambda _entries, _size: None).root
         made = register(store, "captured", captured)
         note(captured.hash)
         link = folder / "result"
@@ -445,7 +445,7 @@ def one_of_many(store: LocalStore, seed: int, rounds: int) -> None:
         with store.locks.shared():
             names = [b"tree %d" % rng.randrange(4) for _ in range(3)]
             made = {name: add(store, name) for name in names}
-            merged = store.trees.merge([(name.decode(), root) for name, root in made.items()])
+            merged = store.trees.merge([(name.decode(), root) for name, root in made.items()]).root
             register(store, "+".join(sorted(name.decode() for name in made)), merged)
             for name in made:
                 top = Path(store.mountable.path(merged), name.decode())

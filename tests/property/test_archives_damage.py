@@ -91,7 +91,7 @@ def root_of(data: bytes) -> Tree:
     store = MemoryStore()
     with store.trees.new_tree() as writer:
         unpack(io.BytesIO(data), "damaged", writer)
-        return store.trees.tree(writer.commit())
+        return store.trees.tree(writer.commit().root)
 
 
 @pytest.mark.parametrize("kind", ARCHIVES)
@@ -192,7 +192,7 @@ def test_what_gnu_tar_packs_comes_back(tree: dict[str, Any], form: str) -> None:
     store = MemoryStore()
     with store.trees.new_tree() as writer:
         unpack(io.BytesIO(data), "made", writer, strip=1)
-        made = store.trees.tree(writer.commit())
+        made = store.trees.tree(writer.commit().root)
     found = {
         path: (store.cas.read(node.digest), node.executable)
         if hasattr(node, "digest")

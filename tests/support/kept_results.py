@@ -18,7 +18,7 @@ def built(store: LocalStore, name: str, *, accelerated: bool = False) -> Realisa
         writer.file("shared", [b"in every tree"])
         writer.directory("bin/deep/empty")
         writer.symlink("link", "bin/run")
-        root = writer.commit()
+        root = writer.commit().root
     return register(store, name, root, accelerated=accelerated)
 
 

@@ -135,7 +135,7 @@ class FakeExecutor:
         with self.store.trees.new_tree() as writer:
             for path, data in files:
                 writer.file(path, [data], executable=executable)
-            return self.store.trees.tree(writer.commit())
+            return self.store.trees.tree(writer.commit().root)
 
 
 @define

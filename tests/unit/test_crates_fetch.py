@@ -58,7 +58,7 @@ def fetched(
     store = MemoryStore()
     with store.trees.new_tree() as tree:
         mine.fetch(source, tree, no_progress)
-        root = tree.commit()
+        root = tree.commit().root
     return dict(_files(store, store.trees.tree(root).nested(), ""))
 
 

@@ -32,12 +32,12 @@ def findings(folder: Path, *rules: OutputRule, forbidden: tuple[bytes, ...] = ()
         writer.file("share/log", [b'open("/build/src/x/main.c")'])
         writer.file("empty", [])
         writer.symlink("bin/link", "run")
-        root = writer.commit()
+        tree = writer.commit()
     step = Step(
         label="s", inputs_at=(), script="", environment=(), timeout=1, platform=LINUX, outputs=rules
     )
     try:
-        audit_outputs(step, store, root, inspection(forbidden))
+        audit_outputs(step, store, tree, inspection(forbidden))
     except VerificationError as error:
         return list(error.details)
     return []
@@ -126,9 +126,9 @@ def test_a_missing_image_may_never_have_been_packed(tmp_path: Path):
     store = MemoryStore(str(tmp_path))
     with store.trees.new_tree() as writer:
         writer.file("other", [b"x"])
-        root = writer.commit()
+        tree = writer.commit()
     with pytest.raises(VerificationError) as caught:
-        audit_outputs(step, store, root, inspection())
+        audit_outputs(step, store, tree, inspection())
     assert "the step left: other. The script of an image must not `exit`" in caught.value.hint
 
 
@@ -145,9 +145,9 @@ def test_what_the_step_left_is_told(tmp_path: Path):
     store = MemoryStore(str(tmp_path))
     with store.trees.new_tree() as writer:
         writer.directory("only/folders")
-        root = writer.commit()
+        tree = writer.commit()
     with pytest.raises(VerificationError) as caught:
-        audit_outputs(step, store, root, inspection())
+        audit_outputs(step, store, tree, inspection())
     assert (caught.value.where, caught.value.hint) == ("s", "the step left: nothing")
 
 
@@ -161,7 +161,7 @@ def test_an_output_is_looked_at_for_as_long_as_somebody_wants_it(tmp_path: Path,
     store = MemoryStore(str(tmp_path))
     with store.trees.new_tree() as writer:
         writer.file("large", [bytes(30 << 20)])
-        root = writer.commit()
+        tree = writer.commit()
     step = Step(
         label="s", inputs_at=(), script="", environment=(), timeout=1, platform=LINUX, outputs=()
     )
@@ -174,14 +174,14 @@ def test_an_output_is_looked_at_for_as_long_as_somebody_wants_it(tmp_path: Path,
 
     how = Inspection(forbidden=(b"/home/somebody/",), audit_image=audit_image, wanted=wanted)
     with nullcontext() if calls is None else pytest.raises(Ended):
-        audit_outputs(step, store, root, how)
+        audit_outputs(step, store, tree, how)
 
 
 def test_what_a_deep_output_has_is_told(tmp_path: Path):
     store = LocalStore(str(tmp_path), durable=False)
     with store.trees.new_tree() as writer:
         writer.file("d/" * 1020 + "f", [b"x"])
-        root = writer.commit()
+        tree = writer.commit()
     missing = (rule("gone"),)
     step = Step(
         label="s",
@@ -193,5 +193,5 @@ def test_what_a_deep_output_has_is_told(tmp_path: Path):
         outputs=missing,
     )
     with pytest.raises(VerificationError) as caught:
-        audit_outputs(step, store, root, inspection())
+        audit_outputs(step, store, tree, inspection())
     assert caught.value.hint == f"the step left: {'d/' * 1020}f"

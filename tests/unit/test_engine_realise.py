@@ -220,7 +220,7 @@ def test_what_another_process_made_meanwhile_is_taken(shop: Workshop, tmp_path: 
         if name == step.digest:
             with store.trees.new_tree() as writer:
                 writer.file("data", [b"theirs"])
-                output = writer.commit()
+                output = writer.commit().root
             store.realisations.register(Realisation(key=step.key, output=output))
 
     shop.store = shop.executor.store = with_parts(MemoryStore(str(tmp_path)), locks=Elsewhere(done))

@@ -170,7 +170,7 @@ def test_a_module_goes_into_a_store(http_client: Transport, h1: str, tmp_path: P
     with proxy(GOOD) as server, store.trees.new_tree() as tree:
         source = GoModule(path=MODULE, version=VERSION, h1=h1)
         GoModuleFetcher(asking(http_client, server.url)).fetch(source, tree, quiet)
-        root = tree.commit()
+        root = tree.commit().root
     assert Path(store.mountable.path(root), "a/b/big.go").read_bytes() == FILES["a/b/big.go"]
 
 
@@ -192,13 +192,13 @@ def test_the_go_command_agrees(http_client: Transport, h1: str, tmp_path: Path):
         with store.trees.new_tree() as tree:
             files = mod_files([(MODULE, VERSION, MOD_H1)], [(MODULE, VERSION, h1)])
             GoModFilesFetcher(goproxy).fetch(files, tree, quiet)
-            download = tree.commit()
+            download = tree.commit().root
         with store.trees.new_tree() as tree:
             source = GoModule(path=MODULE, version=VERSION, h1=h1)
             GoModuleFetcher(goproxy).fetch(source, tree, quiet)
-            module = tree.commit()
+            module = tree.commit().root
         online = listed(tmp_path, GOPROXY=server.url, GOMODCACHE=str(tmp_path / "cache"))
-    cache = store.trees.merge([("", download), (f"{escape_path(MODULE)}@{VERSION}", module)])
+    cache = store.trees.merge([("", download), (f"{escape_path(MODULE)}@{VERSION}", module)]).root
     offline = listed(tmp_path, GOPROXY="off", GOMODCACHE=store.mountable.path(cache))
     assert (online.returncode, online.stderr) == (
         0,

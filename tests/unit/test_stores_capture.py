@@ -77,7 +77,7 @@ def captured() -> Tree:
 
 def test_capture_takes_content_and_the_executable_bit(store: LocalStore, tmp_path: Path) -> None:
     out = output(tmp_path)
-    root = store.capturer.capture(str(out), unlimited)
+    root = store.capturer.capture(str(out), unlimited).root
     assert store.trees.tree(root) == captured()
     top = Path(store.mountable.path(root))
     assert mode(top / "run") == "555"
@@ -92,7 +92,7 @@ def test_capture_as_a_person_who_took_away_their_own_rights() -> None:
         "import os, sys; from rvbuild.stores.local import LocalStore;"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534);"
         "store = LocalStore(sys.argv[1], durable=False);"
-        "print(store.capturer.capture(sys.argv[2], lambda *_: None))"
+        "print(store.capturer.capture(sys.argv[2], lambda *_: None).root)"
     )
     with tempfile.TemporaryDirectory() as folder:  # pytest's own is closed to others
         out = output(Path(folder))
@@ -116,7 +116,7 @@ def test_capture_leaves_extended_attributes_behind(store: LocalStore, tmp_path: 
         os.setxattr(out / "file", "user.note", b"from the step")
     except OSError:
         pytest.skip("no extended attributes on this file system")
-    top = Path(store.mountable.path(store.capturer.capture(str(out), unlimited)))
+    top = Path(store.mountable.path(store.capturer.capture(str(out), unlimited).root))
     assert os.listxattr(top / "file") == []
 
 
@@ -199,7 +199,7 @@ def test_who_holds_a_file_of_an_output_cannot_write_what_is_registered(
     inode = (out / "file").stat().st_ino
     holding = contextmanager(hold)
     with holding(out / "file"):
-        root = store.capturer.capture(str(out), unlimited)
+        root = store.capturer.capture(str(out), unlimited).root
     top = Path(store.mountable.path(root))
     assert store.trees.tree(root) == Tree.of(
         {"file": File(Digest.of(data), executable=bits == 0o755)}
@@ -223,7 +223,7 @@ def test_what_is_registered_is_what_was_read_while_somebody_wrote(
             if size:
                 os.pwrite(held.fileno(), b"b" * (8 * PIECE), 0)
 
-        root = store.capturer.capture(str(out), write)
+        root = store.capturer.capture(str(out), write).root
     found = Path(store.mountable.path(root), "file").read_bytes()
     assert found[:PIECE] == b"a" * PIECE
     assert store.trees.tree(root) == Tree.of({"file": File(Digest.of(found))})
@@ -256,7 +256,7 @@ def test_holes_are_content_and_take_no_room(
             file.write(data)
             file.truncate(max(end, at + len(data)))
     room, data = (out / "file").stat().st_blocks, (out / "file").read_bytes()
-    root = store.capturer.capture(str(out), unlimited)
+    root = store.capturer.capture(str(out), unlimited).root
     assert store.trees.tree(root) == Tree.of({"file": File(Digest.of(data))})
     kept = Path(store.mountable.path(root), "file")
     assert kept.read_bytes() == data
@@ -297,7 +297,7 @@ def test_an_output_may_be_as_deep_as_a_path_may_be_long(
 ) -> None:
     nest(tmp_path / "out", depth)
     with few_files(100):
-        root = store.capturer.capture(str(tmp_path / "out"), unlimited)
+        root = store.capturer.capture(str(tmp_path / "out"), unlimited).root
     paths = [path for path, _ in store.trees.tree(root).walk()]
     assert "d/" * depth + "f" in paths
     assert len(paths) == 1 + (depth + 99) // 100

@@ -34,7 +34,7 @@ def fetched(store: LocalStore, files: Mapping[str, bytes], pieces: int = 1) -> D
             cut = len(data) // pieces
             chunks = [data] if pieces == 1 else [data[:cut], data[cut:]]
             writer.file(path, chunks, executable=path.startswith("bin/"))
-        return writer.commit()
+        return writer.commit().root
 
 
 def in_pieces(store: LocalStore) -> Digest:
@@ -61,7 +61,7 @@ def hard_linked(store: LocalStore) -> Digest:
             else:
                 writer.file(path, [data], executable=executable)
                 seen[data, executable] = path
-        return writer.commit()
+        return writer.commit().root
 
 
 def captured(store: LocalStore) -> Digest:
@@ -77,13 +77,13 @@ def captured(store: LocalStore) -> Digest:
             path.write_bytes(data)
             path.chmod(0o755 if executable else 0o644)
             seen[data, executable] = path
-    return store.capturer.capture(str(folder), lambda *_: None)
+    return store.capturer.capture(str(folder), lambda *_: None).root
 
 
 def merged(store: LocalStore) -> Digest:
     """Parts of which each has every content once."""
     one = fetched(store, {"a": SMALL, "b": b"", "large": LARGE, "bin/a": SMALL, "bin/l": LARGE})
-    return store.trees.merge([("x", one), ("y", one), ("z/x", one)])
+    return store.trees.merge([("x", one), ("y", one), ("z/x", one)]).root
 
 
 def collected_and_made_again(store: LocalStore) -> Digest:
@@ -145,8 +145,8 @@ def test_whatever_is_written_in_whatever_order(
             data = SMALL * content
             chunks = [data] if is_whole else [data[:3], data[3:]]
             writer.file(f"d{number % 2}/{number}", chunks, executable=executable)
-        one = writer.commit()
-    both = store.trees.merge([("p", one), ("q", one)])
+        one = writer.commit().root
+    both = store.trees.merge([("p", one), ("q", one)]).root
     for root in (one, both):
         inodes = [path.stat().st_ino for path, _ in files(store, root)]
         assert len(inodes) == len(set(inodes))

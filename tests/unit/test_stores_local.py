@@ -29,7 +29,7 @@ def add(store: LocalStore) -> tuple[Digest, Path]:
         writer.file("d/run", [b"text"], executable=True)
         writer.file("d/tool", [b"tool", b" in", b" pieces"], executable=True)
         writer.symlink("link", "d/plain")
-        root = writer.commit()
+        root = writer.commit().root
     return root, Path(store.mountable.path(root))
 
 
@@ -76,14 +76,14 @@ def test_an_executable_has_both_names_whichever_a_killed_run_made(
 def executable_alone(store: LocalStore) -> Digest:
     with store.trees.new_tree() as writer:
         writer.file("tool", [b"tool"], executable=True)
-        return writer.commit()
+        return writer.commit().root
 
 
 def test_a_plain_file_gets_its_own_blob_when_the_executable_came_first(store: LocalStore) -> None:
     _, top = add(store)
     with store.trees.new_tree() as writer:
         writer.file("data", [b"tool in pieces"])
-        plain = Path(store.mountable.path(writer.commit()))
+        plain = Path(store.mountable.path(writer.commit().root))
     assert mode(plain / "data") == "444"
     assert (plain / "data").samefile(blob(store, b"tool in pieces"))
     assert (top / "d/tool").samefile(blob(store, b"tool in pieces", "exec"))
@@ -95,7 +95,7 @@ def test_modes_and_times_are_the_same_everywhere(tmp_path: Path, umask: int) -> 
     try:
         store = LocalStore(str(tmp_path / "store"), durable=False)
         root, top = add(store)
-        merged = Path(store.mountable.path(store.trees.merge([("a/b", root)])))
+        merged = Path(store.mountable.path(store.trees.merge([("a/b", root)]).root))
     finally:
         os.umask(before)
     for above in (top, merged / "a/b"):
@@ -113,10 +113,10 @@ def test_one_content_is_stored_once(store: LocalStore) -> None:
     _, top = add(store)
     with store.trees.new_tree() as writer:
         writer.file("again", [b"text"])
-        other = Path(store.mountable.path(writer.commit()))
+        other = Path(store.mountable.path(writer.commit().root))
     with store.trees.new_tree() as writer:
         writer.file("in-pieces", [b"te", b"xt"])
-        third = Path(store.mountable.path(writer.commit()))
+        third = Path(store.mountable.path(writer.commit().root))
     assert (other / "again").samefile(top / "d/plain")
     assert (third / "in-pieces").samefile(top / "d/plain")
 
@@ -144,7 +144,7 @@ def test_a_damaged_blob_is_not_read(store: LocalStore) -> None:
 
 def test_a_damaged_tree_message_is_not_read(store: LocalStore) -> None:
     root, top = add(store)
-    other = store.trees.merge([("x", root)])
+    other = store.trees.merge([("x", root)]).root
     shutil.copy(store.mountable.path(other) + ".tree", str(top) + ".new")
     os.replace(str(top) + ".new", str(top) + ".tree")
     with pytest.raises(VerificationError):
@@ -159,7 +159,7 @@ def test_a_blob_cut_short_is_replaced_when_its_content_comes_again(store: LocalS
     with store.trees.new_tree() as writer:
         writer.file("new", [b"text"])
         writer.file("pieces", [b"te", b"xt"])
-        top = Path(store.mountable.path(writer.commit()))
+        top = Path(store.mountable.path(writer.commit().root))
     assert (top / "new").read_bytes() == (top / "pieces").read_bytes() == b"text"
     assert path.read_bytes() == b"text"
 
@@ -204,7 +204,7 @@ def test_a_blob_may_have_more_names_than_the_disk_allows(store: LocalStore, tmp_
     (tmp_path / "links").mkdir()
     for number in range(limit - path.stat().st_nlink):
         os.link(path, tmp_path / "links" / str(number))
-    merged = Path(store.mountable.path(store.trees.merge([("x", root)])))
+    merged = Path(store.mountable.path(store.trees.merge([("x", root)]).root))
     assert (merged / "x/d/plain").read_bytes() == b"text"
     assert (merged / "x/d/plain").samefile(path)
     assert not path.samefile(top / "d/plain")
@@ -212,10 +212,10 @@ def test_a_blob_may_have_more_names_than_the_disk_allows(store: LocalStore, tmp_
     (tmp_path / "links/0").rename(path)
     with store.trees.new_tree() as writer:
         writer.file("whole", [b"text"])
-        other = Path(store.mountable.path(writer.commit()))
+        other = Path(store.mountable.path(writer.commit().root))
     with store.trees.new_tree() as writer:
         writer.file("pieces", [b"te", b"xt"])
-        third = Path(store.mountable.path(writer.commit()))
+        third = Path(store.mountable.path(writer.commit().root))
     assert (other / "whole").samefile(top / "d/plain"), "the last link that it can have"
     assert (third / "pieces").samefile(path)
     assert not path.samefile(top / "d/plain")

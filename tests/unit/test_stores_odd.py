@@ -166,7 +166,7 @@ def use(root: str, tmp_path: Path) -> None:
         lambda store: built(store, "one"),
         lambda store: built(store, "two", accelerated=True),
         lambda store: built(store, "new"),
-        lambda store: store.trees.merge([("a", built(store, "one").output)]),
+        lambda store: store.trees.merge([("a", built(store, "one").output)]).root,
         lambda store: hold(store, tmp_path / "one", built(store, "one")),
         lambda store: store.realisations.realisation(Digest.of(b"two").hash),
         lambda store: store.failure_logs.failed("f" * 64),

@@ -79,7 +79,7 @@ def test_an_outcome_that_names_only_a_tree_message_keeps_it(tmp_path: Path):
     store = LocalStore(str(tmp_path / "store"), durable=False)
     with store.trees.new_tree() as writer:
         writer.file("a", [b"a"])
-        message = Digest.of(store.trees.tree(writer.commit()).encode())
+        message = Digest.of(store.trees.tree(writer.commit().root).encode())
     answer = pb.ActionResult(stdout_digest=to_pb(store.cas.write(b"log")))
     answer.output_directories.add(path="out", tree_digest=to_pb(message))
     action, result = Digest.of(b"action").hash, base64.b64encode(answer.SerializeToString())

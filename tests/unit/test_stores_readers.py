@@ -22,7 +22,7 @@ def tree(store: LocalStore, text: str) -> Digest:
     with store.trees.new_tree() as writer:
         writer.file("text", [text.encode()])
         writer.file("bin/tool", [b"#!/bin/sh\n", text.encode()], executable=True)
-        return writer.commit()
+        return writer.commit().root
 
 
 @frozen
@@ -49,7 +49,7 @@ class Made:
 
         src, other_src = (found(name, tree(store, name)) for name in ("src", "other-src"))
         lib, other = step("lib", src.output), step("other", other_src.output)
-        both = found("both", store.trees.merge([("a", lib.output)]), lib.output)
+        both = found("both", store.trees.merge([("a", lib.output)]).root, lib.output)
         return cls(store, src, lib, both, step("app", both.output), other_src, other)
 
     def repaired(self) -> dict[str, Repair]:

@@ -103,7 +103,7 @@ def test_all_that_shares_the_damage_goes_and_nothing_else(
 ) -> None:
     """A blob is one file with the files of every tree that has it."""
     one, two = built(store, "one"), built(store, "two")
-    both = store.trees.merge([("a", one.output), ("b", two.output)])
+    both = store.trees.merge([("a", one.output), ("b", two.output)]).root
     store.realisations.register(Realisation(key=store.cas.write(b"both"), output=both))
     hold(store, tmp_path / "one", one)
     changed(file_of(store, one, "doc"), b"my own words")
@@ -203,7 +203,7 @@ def twins(store: LocalStore) -> tuple[Digest, Digest]:
     for executable in (True, False):
         with store.trees.new_tree() as writer:
             writer.file("it", [b"the same"], executable=executable)
-            roots.append(writer.commit())
+            roots.append(writer.commit().root)
     return roots[0], roots[1]
 
 

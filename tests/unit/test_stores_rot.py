@@ -18,7 +18,7 @@ PIECES = {"shared": [HONEST], "adopted": [HONEST[:4], HONEST[4:]]}
 def made(store: LocalStore, path: str, pieces: list[bytes], *, executable: bool) -> Path:
     with store.trees.new_tree() as writer:
         writer.file(path, pieces, executable=executable)
-        return Path(store.mountable.path(writer.commit()), path)
+        return Path(store.mountable.path(writer.commit().root), path)
 
 
 def edit(path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_merge_refuses_an_edit(tmp_path: Path) -> None:
     store = LocalStore(str(tmp_path / "store"), durable=False)
     with store.trees.new_tree() as writer:
         writer.file("x", [HONEST])
-        root = writer.commit()
+        root = writer.commit().root
     store.trees.merge([("before", root)])
     edit(Path(store.mountable.path(root), "x"))
     with pytest.raises(VerificationError):

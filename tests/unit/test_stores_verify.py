@@ -125,7 +125,7 @@ def test_a_mark_of_other_bytes_that_mean_the_same_is_damaged(
     with store.trees.new_tree() as writer:
         if not empty:
             writer.file("a", [b"a"])
-        root = writer.commit()
+        root = writer.commit().root
     assert findings(store) == []
     mark = Path(f"{store.mountable.path(root)}.tree")
     data = b"" if empty else mark.read_bytes() + b"\x7a\x00"

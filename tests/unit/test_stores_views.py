@@ -36,7 +36,7 @@ def made(store: LocalStore, text: bytes = b"version 1") -> Digest:
         writer.file("a/run", [b"#!/bin/sh\n"], executable=True)
         writer.file(f"{DEEP}f", [b"deep"])
         writer.symlink("link", "a/text")
-        return writer.commit()
+        return writer.commit().root
 
 
 def findings(store: LocalStore) -> list[Finding]:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from rvbuild.core.digest import Digest
 from rvbuild.core.ports.callbacks import Taken
+from rvbuild.core.tree import Tree
 
 
 class Capturer(Protocol):
     """Takes a folder of this machine into the store, as a tree."""
 
-    def capture(self, directory: str, taken: Taken) -> Digest:
-        """Copy what is in the folder, of which files may be gone afterwards; the tree's root.
+    def capture(self, directory: str, taken: Taken) -> Tree:
+        """Copy what is in the folder, of which files may be gone afterwards; the tree.
 
         Nobody can have open for writing what is in the tree: not who holds a descriptor of
         the folder's files, nor another name of one.

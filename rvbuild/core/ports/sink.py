@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from rvbuild.core.digest import Digest
+from rvbuild.core.tree import Tree
 
 
 class TreeSink(Protocol):
@@ -35,6 +35,6 @@ class TreeSink(Protocol):
 class TreeWriter(TreeSink, Protocol):
     """A sink that can be made permanent."""
 
-    def commit(self) -> Digest:
-        """Register the tree: durable and verified once this returns its root digest."""
+    def commit(self) -> Tree:
+        """Register the tree: durable and verified once this returns it."""
         ...

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.ports.sink import TreeWriter
-from rvbuild.core.tree import Extent, Tree
+from rvbuild.core.tree import Tree
 
 
 class Trees(Protocol):
@@ -27,18 +27,10 @@ class Trees(Protocol):
         """
         ...
 
-    def extent(self, root: Digest) -> Extent:
-        """How many files the tree has, and their bytes.
-
-        Raises:
-            KeyError: it is missing.
-        """
-        ...
-
     def new_tree(self) -> AbstractContextManager[TreeWriter]:
         """A writer; what is not committed when the context ends is gone."""
         ...
 
-    def merge(self, parts: Sequence[tuple[str, Digest]]) -> Digest:
-        """Register the union of trees, each laid at its path (``""`` is the root)."""
+    def merge(self, parts: Sequence[tuple[str, Digest]]) -> Tree:
+        """Register the union of trees, each laid at its path (``""`` is the root); that tree."""
         ...
