@@ -9,6 +9,7 @@ that there is less than before.
 
 A folder that its own user may not enter is entered by changing its mode. A step would see
 that, so it is done when the step has ended, or when the disk says that too much may be there.
+That look is a new one: the one under way counted its folders earlier, and passed by closed ones.
 What a step removed and still has open is seen by the free space alone.
 """
 
@@ -18,7 +19,7 @@ import os
 import time
 from collections.abc import Generator, Iterator
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from rvbuild.executors.free_space import FreeSpace
 from rvbuild.files.descent import Descent
@@ -27,6 +28,20 @@ from rvbuild.files.folder import Inode, inode_of, open_folder
 _BLOCK = 512
 _MANY = 128  # entries between two looks at the clock
 _PAUSE = 0.5  # seconds between two looks
+
+
+@frozen
+class _WholeLook:
+    """What the last whole look counted, and the free space when that look began."""
+
+    bytes: int
+    entries: int
+    free: FreeSpace
+
+    def may_have_grown_to(self, now: FreeSpace) -> tuple[int, int]:
+        """Bytes and entries, if all that the file system lost since is the step's."""
+        lost = self.free.bytes - now.bytes, self.free.files - now.files
+        return self.bytes + lost[0], self.entries + lost[1]
 
 
 @define
@@ -38,18 +53,24 @@ class Usage:
     entries: int = 0
     _look: Generator[None, None, None] | None = field(default=None, init=False)
     _next: float = field(factory=lambda: time.monotonic() + _PAUSE, init=False)
+    _is_everywhere: bool = field(default=False, init=False)
+    """Whether the look under way enters closed folders."""
     _begin: FreeSpace = field(init=False)
+    _last: _WholeLook = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._begin = FreeSpace.of(self.folder)
+        self._last = _WholeLook(0, 0, self._begin)
 
     def advance(self, seconds: float, *, everywhere: bool = False) -> None:
         """Go on looking, for so long; ``everywhere`` enters closed folders, and does not pause."""
         until = time.monotonic() + seconds
+        if everywhere and not self._is_everywhere:
+            self.close()
         if self._look is None:
             if until < self._next and not everywhere:
                 return
-            self._look = self.whole(everywhere=everywhere)
+            self._look, self._is_everywhere = self.whole(everywhere=everywhere), everywhere
         for _ in self._look:
             if time.monotonic() >= until:
                 return
@@ -64,12 +85,13 @@ class Usage:
 
     def whole(self, *, everywhere: bool = True) -> Generator[None, None, None]:
         """Look at everything, with a pause after every few entries."""
-        look = _Look(everywhere=everywhere)
+        look, free = _Look(everywhere=everywhere), FreeSpace.of(self.folder)
         for _ in look.steps(self.folder):
             self._take(look)
             yield
         if look.saw_all:
             self.bytes, self.entries = look.bytes, look.entries
+            self._last = _WholeLook(look.bytes, look.entries, free)
         else:
             self._take(look)
 
@@ -82,9 +104,9 @@ class Usage:
         return now if not self._begin.lack() else ""
 
     def may_hold(self, size: int, entries: int) -> bool:
-        """Whether the file system lost so much that it may be here, unseen until now."""
-        now = FreeSpace.of(self.folder)
-        return self._begin.bytes - now.bytes > size or self._begin.files - now.files > entries
+        """Whether the file system lost so much since a look that more than this may be here."""
+        most = self._last.may_have_grown_to(FreeSpace.of(self.folder))
+        return most[0] > size or most[1] > entries
 
 
 @define

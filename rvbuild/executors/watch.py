@@ -23,7 +23,7 @@ TIMED_OUT = 124  # as timeout(1) has it
 OVER_LIMIT = 128 + signal.SIGXFSZ
 _COUNT_EVERY = 0.05  # seconds between two counts of the processes; one takes about 50 µs
 _LOOK_FOR = 0.001  # seconds at each count, for what the step wrote: 2 % of a processor
-_LOOK_HARD = 0.025  # the same, when the disk says that it may be too much
+_LOOK_HARD = 0.1  # the same, when the disk says that it may be too much
 _LACKS = {"bytes": "the disk of the store was almost full",
           "inodes": "the disk of the store had hardly room for another file"}  # fmt: skip
 
@@ -153,7 +153,7 @@ class Watch:
             self._check_disk()
 
     def _look(self) -> None:
-        """At leisure, until the disk has lost more than this step may hold."""
+        """At leisure, until the disk has lost so much that the step may hold too much."""
         limits = self._limits
         if self._usage.may_hold(limits.disk_bytes, limits.disk_entries):
             self._usage.advance(_LOOK_HARD, everywhere=True)

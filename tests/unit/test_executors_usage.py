@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
+from rvbuild.executors.free_space import FreeSpace
 from rvbuild.executors.usage import Usage
 from rvbuild.files.descent import Descent
 from rvbuild.files.folder import open_folder
@@ -169,3 +171,43 @@ def test_a_disk_runs_out_of_either(tmp_path: Path, what: str, size: str, most: i
     assert lack == ("inodes" if what == "files" else "bytes")
     assert most * 0.9 < int(made) < most
     assert later == "it was so when it began\n"
+
+
+def chunks(usage: Usage, size: int) -> int:
+    """How many parts of a look it takes to see so many bytes, in a hurry."""
+    for count in range(1, 1000):
+        usage.advance(0, everywhere=True)
+        if usage.bytes > size:
+            return count
+    return 1000
+
+
+def test_a_hurried_look_is_a_new_one(tmp_path: Path) -> None:
+    """The one under way has passed by, or counted before, what is there now."""
+    filled(tmp_path / "top/many", 2000)
+    usage = Usage(str(tmp_path / "top"))
+    usage._next = 0
+    for _ in range(8):
+        usage.advance(0)
+    assert 1000 < usage.entries < 2000, "in the middle of it"
+    with open(tmp_path / "top/new", "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 20 << 20)
+    assert chunks(usage, 20 << 20) == 1
+
+
+def test_what_a_whole_look_saw_needs_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others use the disk, too: after a look, only what it loses since may be the step's."""
+    free = FreeSpace(bytes=100 << 20, files=1000, bytes_to_stay=0, files_to_stay=0)
+    monkeypatch.setattr(FreeSpace, "of", lambda _folder: free)
+    filled(tmp_path / "top", 10)
+    usage = Usage(str(tmp_path / "top"))
+    assert not usage.may_hold(60 << 20, 500)
+    free = evolve(free, bytes=30 << 20)
+    assert usage.may_hold(60 << 20, 500)
+    assert list(usage.whole()) == []
+    assert not usage.may_hold(60 << 20, 500)
+    free = evolve(free, files=505)
+    assert not usage.may_hold(60 << 20, 505)
+    assert usage.may_hold(60 << 20, 504)
