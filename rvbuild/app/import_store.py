@@ -53,6 +53,8 @@ class StoreImport:
 def import_store(session: Session, path: str, environment: Mapping[str, str]) -> StoreImport:
     """Take over, verified, each source of the locks that the store at ``path`` has.
 
+    The session's reporter is told of each source: many take minutes.
+
     Raises:
         UsageError: there is no store, or it is the very one that the session uses.
         StoreError: the session's store could not be written.
@@ -67,7 +69,7 @@ def import_store(session: Session, path: str, environment: Mapping[str, str]) ->
         raise UsageError(msg, where=other.store, hint="name the new one with --store")
     former = FormerStore.at(other.store)
     fetches = {fetch.digest: fetch for fetch in _fetches(session)}
-    counts = take_over(session.store, former, fetches.values())
+    counts = take_over(session.store, former, fetches.values(), session.report)
     return StoreImport(store=other.store, counts=counts)
 
 

@@ -295,7 +295,12 @@ ROWS = (
         "maintain:doctor_command",
         (_common, _json),
     ),
-    CommandRow("store", "look after the store", "maintain:store_command", (_common, _json, _store)),
+    CommandRow(
+        "store",
+        "look after the store",
+        "maintain:store_command",
+        (_common, _json, _telling, _store),
+    ),
     CommandRow(
         "gc",
         "remove from the store what no result and no recent build needs",

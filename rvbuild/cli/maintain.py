@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import sys
-from contextlib import closing
 
 from attrs import asdict
 
@@ -21,9 +20,8 @@ from rvbuild.app.repair import Repair, Repairs, repair_store
 from rvbuild.app.verify import Finding, Verification, verify_store
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.messages import count_text, size_text
-from rvbuild.cli.words import session_of
+from rvbuild.cli.words import run_of
 from rvbuild.core.errors import SandboxError
-from rvbuild.core.events import silent
 from rvbuild.core.printable import printable_line
 
 
@@ -117,7 +115,7 @@ def _write_repairs(repairs: Repairs) -> None:
 
 
 def _import(arguments: argparse.Namespace, workspace: Workspace) -> None:
-    with closing(session_of(arguments, workspace, silent)) as session:
+    with run_of(arguments, workspace) as session:
         done = import_store(session, arguments.old, os.environ)
     if arguments.json:
         sys.stdout.write(json.dumps(asdict(done.counts), indent=2) + "\n")

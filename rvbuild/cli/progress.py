@@ -127,7 +127,7 @@ class PlainProgress(Progress):
         rate = f", {size_text(int(view.rate))}/s" if view.rate else ""
         planned = max(view.planned.get(Phase.FETCH, 0), done)
         text = f"{done} of {count_text(planned, 'source')}{rate}"
-        self._write(f"{Row('fetched', size_text(view.size), text)}\n")
+        self._write(f"{Row(view.verb, size_text(view.size), text)}\n")
 
 
 class Screen(Protocol):

@@ -50,6 +50,7 @@ _STYLES = {
     "checked": "green",
     "merged": "green",
     "fetched": "green",
+    "imported": "green",
     "reused": "cyan",
     "failed": "bold red",
     "warning": "yellow",
@@ -202,7 +203,7 @@ def _head(view: Overview, area: int) -> list[Text]:
     lines = [_grid("elapsed", _whole(view.elapsed)).append_text(first)]
     lines += [_grid("", "").append_text(each) for each in others]
     if view.planned.get(Phase.FETCH):
-        line = _grid("fetched", size_text(view.size))
+        line = _grid(view.verb, size_text(view.size))
         lines.append(line.append(_fetching(view, area), "dim"))
     return lines
 

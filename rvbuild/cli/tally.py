@@ -85,6 +85,7 @@ class Overview:
         done: How much of it ended, well or not.
         failed: How much failed.
         size: Bytes fetched.
+        verb: How they came: ``fetched``, or ``imported`` out of another store.
         rate: Bytes a second, over the last seconds.
         fetch_left: Seconds that the fetches which are left may take, or None if too little
             is known. It supposes that they are as large as the finished ones on average
@@ -100,6 +101,7 @@ class Overview:
     done: Mapping[Phase, int]
     failed: int
     size: int
+    verb: str
     rate: float
     fetch_left: float | None
     fetch_seconds: float
@@ -142,6 +144,7 @@ class Tally:
         self._kept = 0
         self._running: dict[str, Running] = {}
         self._size = 0
+        self._verb = "fetched"
         self._rate = _Rate(deque([(self._began, 0)]))
         self._fetch_left: float | None = None
         self._fetch_began: float | None = None
@@ -184,6 +187,7 @@ class Tally:
                 done=dict(self._done),
                 failed=self._words["failed"],
                 size=self._size,
+                verb=self._verb,
                 rate=self._rate.value,
                 fetch_left=self._fetch_left,
                 fetch_seconds=self._fetch_ended - (self._fetch_began or 0.0),
@@ -220,6 +224,8 @@ class Tally:
             before = running.done if running else 0
             self._size += max(event.size - before, 0)
             self._fetch_ended = self._clock()
+            if event.how == "imported":
+                self._verb = event.how
 
     def _estimate(self, now: float) -> float | None:
         done = self._done[Phase.FETCH]

@@ -61,7 +61,8 @@ class Finished:
     """Work on ``label`` ended.
 
     ``how``: ``built``, ``fetched``, ``merged``, ``reused``, ``failed``, or ``stopped`` because
-    something else failed or the person pressed ^C.
+    something else failed or the person pressed ^C. A source that is looked for in another store is
+    ``imported``, ``present`` (here already) or ``absent`` (there).
     """
 
     label: str

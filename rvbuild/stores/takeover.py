@@ -16,14 +16,17 @@ The rules:
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from attrs import evolve, frozen
 
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
+from rvbuild.core.events import Finished, Phase, Planned, Reporter, Started
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.tree import DirectoryNode, File, Symlink, Tree, file_at
 from rvbuild.stores.former_store import FormerStore
@@ -65,8 +68,13 @@ class TakenOver:
     left_out: tuple[LeftOut, ...]
 
 
-def take_over(store: LocalStore, former: FormerStore, wanted: Iterable[Fetch]) -> TakenOver:
+def take_over(
+    store: LocalStore, former: FormerStore, wanted: Iterable[Fetch], report: Reporter
+) -> TakenOver:
     """Register each source of ``wanted`` that ``former`` has.
+
+    ``report`` takes the events of one fetch for each source, which ends ``imported``,
+    ``present``, ``absent`` or ``failed``.
 
     Raises:
         StoreError: the store could not be written.
@@ -74,9 +82,11 @@ def take_over(store: LocalStore, former: FormerStore, wanted: Iterable[Fetch]) -
     fetches = list(wanted)
     plain = [fetch for fetch in fetches if fetch.go_sum is None]
     listed = [fetch for fetch in fetches if fetch.go_sum is not None]
+    report(Planned({Phase.FETCH: len(fetches)}, kept=0))
+    take = partial(_take_telling, store, former, report)
     with store.locks.shared(), ThreadPoolExecutor(_AT_ONCE) as pool:
-        done = _taken(store, former, plain, pool)
-        done += _taken(store, former, [_with_go_sum(store, fetch) for fetch in listed], pool)
+        done = _taken(store, take, plain, pool)
+        done += _taken(store, take, [_with_go_sum(store, fetch) for fetch in listed], pool)
     taken = [each for each in done if isinstance(each, Realisation)]
     return TakenOver(
         taken=len(taken),
@@ -87,11 +97,18 @@ def take_over(store: LocalStore, former: FormerStore, wanted: Iterable[Fetch]) -
     )
 
 
+_Result = Realisation | LeftOut | str
+"""What became of a source: taken over, left out, or ``present`` here or ``absent`` there."""
+
+
 def _taken(
-    store: LocalStore, former: FormerStore, fetches: Sequence[Fetch], pool: ThreadPoolExecutor
-) -> list[Realisation | LeftOut | str]:
+    store: LocalStore,
+    take: Callable[[Fetch], _Result],
+    fetches: Sequence[Fetch],
+    pool: ThreadPoolExecutor,
+) -> list[_Result]:
     """What became of each; those that were taken over are registered."""
-    done = list(pool.map(lambda fetch: _take(store, former, fetch), fetches))
+    done = list(pool.map(take, fetches))
     taken = [each for each in done if isinstance(each, Realisation)]
     names = {made.derivation for made in taken}
     store.cas.write_all(fetch.encode() for fetch in fetches if fetch.digest in names)
@@ -110,7 +127,23 @@ def _with_go_sum(store: LocalStore, fetch: Fetch) -> Fetch:
     return evolve(fetch, source=source.with_file(text))
 
 
-def _take(store: LocalStore, former: FormerStore, fetch: Fetch) -> Realisation | LeftOut | str:
+def _take_telling(
+    store: LocalStore, former: FormerStore, report: Reporter, fetch: Fetch
+) -> _Result:
+    began, how, size = time.monotonic(), "failed", 0
+    report(Started(fetch.label, Phase.FETCH, "another store may have it"))
+    try:
+        done = _take(store, former, fetch)
+        if isinstance(done, Realisation):
+            how, size = "imported", done.size
+        elif isinstance(done, str):
+            how = done
+        return done
+    finally:
+        report(Finished(fetch.label, Phase.FETCH, how, time.monotonic() - began, size))
+
+
+def _take(store: LocalStore, former: FormerStore, fetch: Fetch) -> _Result:
     found = store.realisations.realisation(fetch.digest)
     if found is not None and store.trees.has_tree(found.output):
         return "present"

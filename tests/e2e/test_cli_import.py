@@ -51,14 +51,18 @@ def test_every_command_says_how_to_go_on_and_touches_nothing(bare: World, old: P
 
 def test_what_is_taken_over_is_not_fetched(bare: World, old: Path):
     before = everything(old)
-    told = bare.fine("store", "import", str(old)).out
+    ran = bare.fine("store", "import", str(old))
+    told = ran.out
     assert " taken over (" in told
+    ran.said("imported ", " of ", " sources")
     assert told.endswith(" 0 left out\n")
     assert everything(old) == before
     phases = {task["phase"] for task in bare.planned("base-toolbox")["tasks"]}
     assert phases == {"merge"}
     bare.fine("--offline", "base-toolbox")
     bare.sound()
+    quiet = bare.fine("store", "import", str(old), "--quiet")
+    assert quiet.err == ""
     again = bare.fine("store", "import", str(old), "--json").json
     assert (again["taken"], again["left_out"]) == (0, [])
     assert again["present"] > 0

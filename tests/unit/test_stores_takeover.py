@@ -16,6 +16,7 @@ from former_stores import FormerStore, former_key
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
+from rvbuild.core.events import Event, Finished, Phase, Planned, Reporter, Started, silent
 from rvbuild.core.former_keys import former_digest
 from rvbuild.core.go_source import GoModule
 from rvbuild.core.tree import Tree
@@ -66,8 +67,10 @@ class Both:
     outputs: dict[str, Digest]
     new: LocalStore
 
-    def taken(self) -> TakenOver:
-        return take_over(self.new, room.FormerStore.at(str(self.old.root)), FETCHES.values())
+    def taken(self, report: Reporter = silent) -> TakenOver:
+        return take_over(
+            self.new, room.FormerStore.at(str(self.old.root)), FETCHES.values(), report
+        )
 
     def has(self, name: str) -> bool:
         found = self.new.realisations.realisation(FETCHES[name].digest)
@@ -136,10 +139,29 @@ def test_a_store_of_this_version_can_be_taken_over_too(both: Both, tmp_path: Pat
     third = LocalStore(str(tmp_path / "third"), durable=False)
     before = everything(Path(both.new.layout.root))
     former = room.FormerStore.at(both.new.layout.root)
-    done = take_over(third, former, FETCHES.values())
+    done = take_over(third, former, FETCHES.values(), silent)
     assert (done.taken, done.absent, done.left_out) == (3, 1, ())
     assert findings(third) == []
     assert everything(Path(both.new.layout.root)) == before
+
+
+def test_each_source_is_told_when_it_begins_and_ends(both: Both) -> None:
+    """Also a damaged one and one that is not there; a second import has nothing to do."""
+    flipped(both.old.blob(b"doc of two"))
+    labels = {name: fetch.label for name, fetch in FETCHES.items()}
+    for hows in (
+        {"one": "imported", "two": "failed", "three": "imported", "absent": "absent"},
+        {"one": "present", "two": "failed", "three": "present", "absent": "absent"},
+    ):
+        events: list[Event] = []
+        both.taken(events.append)
+        assert events[0] == Planned({Phase.FETCH: len(FETCHES)}, kept=0)
+        started = {event.label for event in events if isinstance(event, Started)}
+        ended = {event.label: event for event in events if isinstance(event, Finished)}
+        assert started == set(labels.values())
+        assert {name: ended[labels[name]].how for name in labels} == hows
+        size = 2_000_000 + len(b"doc of one") + 10 + 2 * len(b"shared")
+        assert ended[labels["one"]].size == (size if hows["one"] == "imported" else 0)
 
 
 def flipped(path: Path) -> None:
@@ -210,7 +232,7 @@ def test_no_flipped_bit_of_a_record_gives_a_wrong_source(both: Both) -> None:
         bad[at // 8] ^= 1 << at % 8
         path.write_bytes(bytes(bad))
         former = room.FormerStore.at(str(both.old.root))
-        take_over(both.new, former, [FETCHES["two"]])
+        take_over(both.new, former, [FETCHES["two"]], silent)
         made = both.new.realisations.realisation(FETCHES["two"].digest)
         assert made is None or made.output == both.outputs["two"], at
         if made is not None:  # a flip in what nobody needs, such as the log
