@@ -198,7 +198,9 @@ def _refusal(overlays: Mapping[str, bwrap.Overlay]) -> str:
             seal, threshold = seccomp.program(), Threshold.to("/")
             launch = Launch(request=asked, options=options, seal=seal, threshold=threshold)
             keeper = Keeper(limits.table())  # which ends what it started when it goes
-            ended = Watch(Sandbox(keeper, launch), log, limits, _SECONDS, empty).follow()
+            sandbox = Sandbox(keeper, launch)
+            sandbox.processes()  # a step's are counted all the time, and this may be forbidden
+            ended = Watch(sandbox, log, limits, _SECONDS, empty).follow()
     said = log.close().decode(errors="replace").strip()
     return "" if ended.exit_code == 0 else said or f"exit code {ended.exit_code}"
 

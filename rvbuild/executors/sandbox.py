@@ -163,14 +163,12 @@ class Sandbox:
                 signal.pidfd_send_signal(self._first, signal.SIGKILL)
 
     def processes(self) -> int:
-        """How many processes are inside; 0 if that cannot be told (yet, or any more)."""
-        proc = f"/proc/{self._pid}/root/proc"
-        try:
-            if os.stat(proc).st_dev == os.stat("/proc").st_dev:
-                return 0  # its own /proc is not there yet
-            return sum(name.isdecimal() for name in os.listdir(proc))
-        except OSError:
-            return 0
+        """How many processes are inside; 0 if there are none (yet, or any more).
+
+        Raises:
+            SandboxError: this process may not count them.
+        """
+        return processes_of(self._pid)
 
     def wait(self) -> tuple[int, bool]:
         """Wait until nothing is left inside: (exit code, whether the command was started).
@@ -202,6 +200,29 @@ class Sandbox:
     def _read_report(self) -> Report | None:
         data = os.read(self._report, Report.SIZE) if self._report in self._pipes else b""
         return Report.read(data) if data else None
+
+
+def processes_of(first: int) -> int:
+    """How many processes are in the pid namespace of ``first``, by its own ``/proc``.
+
+    0 if ``first`` is gone, or has no ``/proc`` yet, or if too little of something (descriptors)
+    hinders this count: the next one tells.
+
+    Raises:
+        SandboxError: this process may not look. Then no count ever tells, and nothing would
+            hold the step to its limit.
+    """
+    proc = f"/proc/{first}/root/proc"
+    try:
+        if os.stat(proc).st_dev == os.stat("/proc").st_dev:
+            return 0
+        return sum(name.isdecimal() for name in os.listdir(proc))
+    except PermissionError as error:
+        msg = f"the processes of the step cannot be counted: {proc}: {error.strerror}"
+        hint = "let rvbuild trace its own processes (a security module or container forbids it)"
+        raise SandboxError(msg, hint=hint) from error
+    except OSError:
+        return 0
 
 
 def refused(said: str) -> SandboxError:

@@ -291,6 +291,45 @@ def test_a_machine_that_is_out_of_descriptors_is_named(
     assert bench.sh(":").exit_code == 0
 
 
+COUNTED = """\
+import os, subprocess
+from rvbuild.core.errors import SandboxError
+from rvbuild.executors.sandbox import processes_of
+if os.geteuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+gone = subprocess.Popen(["true"])
+gone.wait()
+print(processes_of(gone.pid), processes_of(os.getpid()))
+try:
+    processes_of(1)
+except SandboxError as error:
+    print(error)
+"""
+
+
+def test_a_process_that_is_gone_is_no_refusal():
+    """Of a process of somebody else the kernel says nothing, which is not that there is none."""
+    command = [sys.executable, "-c", COUNTED]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    counts, refusal = said.splitlines()
+    assert counts == "0 0"
+    assert "cannot be counted: /proc/1/root/proc: Permission denied" in refusal
+
+
+def test_a_step_that_cannot_be_counted_is_ended(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    """Nothing would hold it to its limit: it is an error of this machine."""
+
+    def refusal(_: int) -> NoReturn:
+        msg = "the processes of the step cannot be counted"
+        raise SandboxError(msg)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sandbox, "processes_of", refusal)
+        with pytest.raises(SandboxError, match="cannot be counted"):
+            bench.sh("sleep 600")
+    assert bench.left_over() == []
+
+
 # ---- a root that may not be somebody else
 
 ONE_ID = """\
