@@ -32,9 +32,11 @@ from rvbuild.stores.failures import decode_failure
 from rvbuild.stores.layout import Layout
 from rvbuild.stores.reach import (
     Needs,
+    Presence,
     failure_needs,
     outcome_needs,
     realisation_needs,
+    root_needs,
     tree_blobs,
 )
 from rvbuild.stores.records import read_record
@@ -145,11 +147,11 @@ def divide(
         VerificationError: a record is damaged, or names what is not there.
         OSError: something could not be read.
     """
+    check = _Check(live.layout, live.there)
     for path, root in roots:
-        if root.derivation not in live.there.records(REALISATIONS):
-            refuse(path, f"its derivation {root.derivation} has no realisation")
+        check.refuse_absences(path, root_needs(root))
     rooted = {root.derivation for _, root in roots}
-    results = list(_results(live.layout, live.there, rooted))
+    results = list(_results(check, live.there, rooted))
     results.sort(key=_importance, reverse=True)
     oldest = time.time() - keep_days * DAY
     go = []
@@ -172,9 +174,8 @@ def refuse(path: str, problem: str) -> NoReturn:
     raise VerificationError(problem, where=path)
 
 
-def _results(layout: Layout, there: Survey, rooted: set[str]) -> Iterator[Result]:
+def _results(check: _Check, there: Survey, rooted: set[str]) -> Iterator[Result]:
     """Every result, each checked alone and against what the store has."""
-    check = _Check(layout, there)
     users: dict[str, Result] = {}
     for top, accelerated in places(REALISATIONS):
         for name, path in there.named(top):
@@ -208,9 +209,14 @@ class _Check:
 
     def __init__(self, layout: Layout, there: Survey) -> None:
         self._layout = layout
-        self._actions = there.records(AC)
-        self._blobs = frozenset(name for name, _ in there.named(CAS))
-        self._marks = frozenset(name for name, _ in there.named(TREES))
+        self._present = Presence(
+            blobs=frozenset(name for name, _ in there.named(CAS)),
+            trees=frozenset(
+                name.removesuffix(MARK) for name, _ in there.named(TREES) if name.endswith(MARK)
+            ),
+            actions=there.records(AC),
+            realisations=there.records(REALISATIONS),
+        )
 
     def realisation(self, name: str, path: str, *, accelerated: bool) -> tuple[str | None, Result]:
         """The action of a realisation, if it has one, and the result."""
@@ -231,15 +237,14 @@ class _Check:
             log = decode_failure(data, name)
         return self._whole(path, used, failure_needs(log))
 
+    def refuse_absences(self, path: str, needs: Needs) -> None:
+        """Refuse the record at ``path``, if something that it needs is not there."""
+        for problem in self._present.absences(needs):
+            refuse(path, problem)
+
     def _whole(self, path: str, used: float, needs: Needs) -> Result:
         """Also of what may go: which results stay is not known yet."""
-        if needs.action is not None and needs.action not in self._actions:
-            refuse(path, f"its action {needs.action} is not in the store")
-        if needs.output and f"{needs.output.hash}{MARK}" not in self._marks:
-            refuse(path, f"its output {needs.output} is not in the store")
-        for what, blob in needs.blobs():
-            if blob.hash not in self._blobs:
-                refuse(path, f"its {what} {blob} is not in the store")
+        self.refuse_absences(path, needs)
         return Result(path=path, used=used, needs=needs)
 
     def _read(self, path: str) -> tuple[bytes, float]:

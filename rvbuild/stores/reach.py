@@ -13,11 +13,16 @@ The rules:
 For example, ``./result/a`` is a root of the derivation D. D's realisation names the tree T, the
 blob with D's bytes, a log and the action A. T names three files and its message. Garbage collection
 keeps all of these, and verification looks for each.
+
+There is no walk from a root to all that it reaches: whoever asks goes through every record anyway
+(a damaged one that nothing names must be seen, too) and takes one step from each. Collection also
+adds record by record, the most important first, until a size is reached. ``readers`` goes the other
+way, along inputs, which are no need: a result stays when its inputs go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from attrs import frozen
 
@@ -52,6 +57,28 @@ class Needs:
         """Each blob, and what it is."""
         named = (("derivation", self.derivation), ("log", self.log), ("Tree message", self.message))
         return ((what, blob) for what, blob in named if blob is not None)
+
+
+@frozen(kw_only=True)
+class Presence:
+    """What a store has, by hash: blobs and trees that are there, and records by their keys."""
+
+    blobs: Container[str]
+    trees: Container[str]
+    actions: Container[str]
+    realisations: Container[str]
+
+    def absences(self, needs: Needs) -> Iterator[str]:
+        """A sentence about each thing that is needed and not there."""
+        if needs.realisation is not None and needs.realisation not in self.realisations:
+            yield f"its derivation {needs.realisation} has no realisation"
+        if needs.action is not None and needs.action not in self.actions:
+            yield f"its action {needs.action} is not in the store"
+        if needs.output is not None and needs.output.hash not in self.trees:
+            yield f"its output {needs.output} is not in the store"
+        for what, blob in needs.blobs():
+            if blob.hash not in self.blobs:
+                yield f"its {what} {blob} is not in the store"
 
 
 def root_needs(root: Root) -> Needs:

@@ -17,6 +17,7 @@ from rvbuild.stores.findings import Walk, mode_at, reason
 from rvbuild.stores.layout import PLAIN
 from rvbuild.stores.reach import (
     Needs,
+    Presence,
     failure_needs,
     outcome_needs,
     realisation_needs,
@@ -104,25 +105,19 @@ def _root(walk: Walk, name: str, path: str, data: bytes) -> None:
 
 def _look_for(walk: Walk, path: str, needs: Needs) -> None:
     """Compare what the record at ``path`` needs with what the walk has seen."""
-    if needs.output is not None:
-        _output(walk, path, needs.output, needs.message)
-    for what, blob in needs.blobs():
-        if blob.hash not in walk.present:
-            walk.missing(path, f"its {what} {blob} is not in the store")
-        elif walk.sizes.get(blob.hash, blob.size) != blob.size:
-            walk.damaged(path, f"its {what} has another size")
-    if needs.action is not None and needs.action not in walk.there.records(AC):
-        walk.missing(path, f"its action {needs.action} is not in the store")
-    realised = needs.realisation
-    if realised is not None and realised not in walk.there.records(REALISATIONS):
-        walk.missing(path, f"its derivation {realised} has no realisation")
-
-
-def _output(walk: Walk, path: str, output: Digest, message: Digest | None) -> None:
-    tree = walk.trees.get(output.hash)
-    if tree is None:
-        walk.missing(path, f"its output {output} is not in the store")
-    elif tree.root != output:
+    present = Presence(
+        blobs=walk.present,
+        trees=walk.trees,
+        actions=walk.there.records(AC),
+        realisations=walk.there.records(REALISATIONS),
+    )
+    for problem in present.absences(needs):
+        walk.missing(path, problem)
+    tree = walk.trees.get(needs.output.hash) if needs.output is not None else None
+    if tree is not None and tree.root != needs.output:
         walk.damaged(path, "its output has another size")
-    elif message not in {None, Digest.of(tree.encode())}:
+    elif tree is not None and needs.message not in {None, Digest.of(tree.encode())}:
         walk.damaged(path, "its output and its Tree message do not fit")
+    for what, blob in needs.blobs():
+        if blob.hash in walk.present and walk.sizes.get(blob.hash, blob.size) != blob.size:
+            walk.damaged(path, f"its {what} has another size")
