@@ -170,7 +170,7 @@ def refused(tmp_path: Path, emptied: Path) -> Callable[..., VerificationError]:
         local = LocalStore(str(emptied), durable=False)
         began = {path for path in emptied.parents[1].rglob("*") if _has_content(path)}
         errors = []
-        with MemoryStore().trees.new_tree() as first, local.new_tree() as second:
+        with MemoryStore().trees.new_tree() as first, local.trees.new_tree() as second:
             for sink in (first, second, BlindSink(str(blind))):
                 with pytest.raises(VerificationError) as caught:
                     unpack(io.BytesIO(data), "evil", sink, **options)

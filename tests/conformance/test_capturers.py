@@ -56,14 +56,14 @@ def ignore(_entries: int, _size: int) -> None:
 
 def takes_content_and_the_executable_bit(store: Store, folder: Path) -> None:
     tree = fill(folder)
-    root = store.capturer.capture(str(folder), ignore)
-    assert (root, store.trees.has_tree(root)) == (tree.root, True)
-    assert store.trees.tree(root) == tree
+    assert store.capturer.capture(str(folder), ignore) == tree
+    assert store.trees.has_tree(tree.root)
+    assert store.trees.tree(tree.root) == tree
     assert store.cas.read(Digest.of(BIG)) == BIG
 
 
 def takes_an_empty_folder(store: Store, folder: Path) -> None:
-    assert store.capturer.capture(str(folder), ignore) == EMPTY
+    assert store.capturer.capture(str(folder), ignore).root == EMPTY
     assert store.trees.has_tree(EMPTY)
 
 
@@ -74,7 +74,7 @@ def keeps_writers_out(store: Store, folder: Path) -> None:
     other = folder.with_name("elsewhere")
     other.hardlink_to(folder / "named")
     with (folder / "held").open("r+b") as held:
-        root = store.capturer.capture(str(folder), ignore)
+        root = store.capturer.capture(str(folder), ignore).root
         held.write(b"evil")
     other.write_bytes(b"evil")
     place = Path(store.mountable.path(root))
@@ -128,7 +128,7 @@ def refuses_what_a_tree_cannot_hold(store: Store, folder: Path) -> None:
     with pytest.raises(VerificationError, match="d/pipe"):
         store.capturer.capture(str(folder), ignore)
     (folder / "d/pipe").unlink()
-    assert store.capturer.capture(str(folder), ignore) == Tree.of({"d": {}}).root
+    assert store.capturer.capture(str(folder), ignore) == Tree.of({"d": {}})
 
 
 def refuses_a_name_that_is_not_text(store: Store, folder: Path) -> None:
@@ -183,14 +183,14 @@ class _Faulty:
 
     inner: Capturer
 
-    def capture(self, directory: str, taken: Taken) -> Digest:
+    def capture(self, directory: str, taken: Taken) -> Tree:
         return self.inner.capture(directory, taken)
 
 
 class _Plain(_Faulty):
     """Takes no executable bits."""
 
-    def capture(self, directory: str, taken: Taken) -> Digest:
+    def capture(self, directory: str, taken: Taken) -> Tree:
         Path(directory, "run").chmod(0o644)
         return self.inner.capture(directory, taken)
 
@@ -198,7 +198,7 @@ class _Plain(_Faulty):
 class _Silent(_Faulty):
     """Counts nothing, and cannot be ended."""
 
-    def capture(self, directory: str, taken: Taken) -> Digest:
+    def capture(self, directory: str, taken: Taken) -> Tree:
         del taken
         return self.inner.capture(directory, ignore)
 
@@ -206,7 +206,7 @@ class _Silent(_Faulty):
 class _Sparing(_Faulty):
     """Leaves out what a tree cannot hold."""
 
-    def capture(self, directory: str, taken: Taken) -> Digest:
+    def capture(self, directory: str, taken: Taken) -> Tree:
         for path in Path(directory).rglob("*"):
             if path.is_fifo() or not path.name.isprintable():
                 path.unlink()
@@ -216,18 +216,18 @@ class _Sparing(_Faulty):
 class _Made(_Faulty):
     """Takes what is not there for empty, and follows a link."""
 
-    def capture(self, directory: str, taken: Taken) -> Digest:
+    def capture(self, directory: str, taken: Taken) -> Tree:
         if not os.path.isdir(directory):
-            return EMPTY
+            return Tree.of({})
         return self.inner.capture(os.path.realpath(directory), taken)
 
 
 class _Hollow(_Faulty):
     """Has no root for a folder without entries."""
 
-    def capture(self, directory: str, taken: Taken) -> Digest:
+    def capture(self, directory: str, taken: Taken) -> Tree:
         root = self.inner.capture(directory, taken)
-        return root if os.listdir(directory) else Digest.of(b"nothing")
+        return root if os.listdir(directory) else Tree.of({"d": {}})
 
 
 FAULTS: list[tuple[type[_Faulty], Check]] = [

@@ -74,7 +74,7 @@ class Lab:
         """A tree with one file ``data``."""
         with self.store.trees.new_tree() as writer:
             writer.file("data", [text.encode()])
-            return writer.commit()
+            return writer.commit().root
 
     def log(self, outcome: Outcome) -> str:
         return self.store.cas.read(outcome.log).decode()

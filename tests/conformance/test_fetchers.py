@@ -71,7 +71,7 @@ def committed(goods: Goods, store: MemoryStore, advance: Advance = no_progress) 
     """The root of what is in a store afterwards."""
     with store.trees.new_tree() as writer:
         goods.fetcher.fetch(goods.source, writer, advance)
-        return writer.commit()
+        return writer.commit().root
 
 
 def refusal(goods: Goods, advance: Advance = no_progress) -> RvbuildError:

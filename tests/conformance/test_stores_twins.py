@@ -32,7 +32,6 @@ CHECKS: dict[str, Check] = {
     "DroppingTrees": stores.test_a_tree_is_what_was_written,
     "BoastfulTrees": stores.test_what_is_not_committed_is_gone,
     "EmptyTrees": stores.test_merging_a_missing_tree_is_a_key_error,
-    "MiscountingTrees": stores.test_the_extent_of_a_tree,
     "LenientTrees": _differing,
     "AlteredMounts": waiting.test_a_tree_has_a_path_with_its_files,
     "PlainMounts": waiting.test_a_tree_has_a_path_with_its_files,

@@ -12,7 +12,7 @@ from rvbuild.core.action import Outcome
 from rvbuild.core.digest import Digest
 from rvbuild.core.elf import ByteView
 from rvbuild.core.realisation import Realisation
-from rvbuild.core.tree import Extent, Tree
+from rvbuild.core.tree import Tree
 from rvbuild.stores.memory import (
     MemoryActionCache,
     MemoryCas,
@@ -67,8 +67,8 @@ class ShortViewCas(MemoryCas):
 class DroppingTrees(MemoryTrees):
     """Drops a tree."""
 
-    def keep(self, tree: Tree) -> Digest:
-        return tree.root
+    def keep(self, tree: Tree) -> Tree:
+        return tree
 
 
 class BoastfulTrees(MemoryTrees):
@@ -86,18 +86,10 @@ class EmptyTrees(MemoryTrees):
         return self._trees.get(root) or Tree.of({})
 
 
-class MiscountingTrees(MemoryTrees):
-    """Counts each content once."""
-
-    def extent(self, root: Digest) -> Extent:
-        whole = super().extent(root)
-        return Extent(whole.files - 1, whole.size)
-
-
 class LenientTrees(MemoryTrees):
     """Lets the first of two parts win."""
 
-    def merge(self, parts: Sequence[tuple[str, Digest]]) -> Digest:
+    def merge(self, parts: Sequence[tuple[str, Digest]]) -> Tree:
         return super().merge(parts[:1])
 
 
@@ -224,8 +216,7 @@ TWINS: dict[str, dict[type, Make]] = {
         for each in (DroppingCas, DroppingAllCas, AlteringCas, InventingCas, ShortViewCas)
     },
     "trees": {
-        each: _with_trees(each)
-        for each in (DroppingTrees, BoastfulTrees, EmptyTrees, MiscountingTrees, LenientTrees)
+        each: _with_trees(each) for each in (DroppingTrees, BoastfulTrees, EmptyTrees, LenientTrees)
     },
     "mountable": {each: _with_trees(each) for each in (AlteredMounts, PlainMounts)},
     "realisations": {
