@@ -131,7 +131,7 @@ def test_each_crate_of_the_cargo_lock_is_where_cargo_looks_for_it(locked: Regist
     world, crates = locked.world, libraries()
     lines = locked_lines(world)
     for each in crates:
-        assert f"      - crates: {each.name} {each.version}" in lines
+        assert f"        {each.name} {each.version}" in lines
         assert lines.count(f"  {each.name} {each.version}: {each.sha256}") == 1
     locked.asked.clear()
     world.fine(TARGET)
@@ -192,8 +192,8 @@ def test_a_new_cargo_lock_is_read_when_it_is_locked_again(locked: Registry):
     after = locked_lines(world)
     changed = sorted(line for line in {*before} ^ {*after} if "unit" in line)
     assert changed == [
-        "      - crates: unit00 1.0.0",
-        "      - crates: unit00 1.0.1",
+        "        unit00 1.0.0",
+        "        unit00 1.0.1",
         f"  unit00 1.0.0: {crates[0].sha256}",
         f"  unit00 1.0.1: {newer.sha256}",
     ]
