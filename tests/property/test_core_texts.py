@@ -51,9 +51,6 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 KEYS = TEXT
 NUMBERS = st.integers(0, 10**18 - 1)
 HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
-WORDS = st.text(
-    st.characters(exclude_categories=["Cs", "Zs"], exclude_characters=" "), min_size=1, max_size=10
-)
 SPECS = st.recursive(
     TEXT, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2)
 ).map(flow)
@@ -88,7 +85,7 @@ MODULES = st.builds(
     GO_WORDS,
     GO_WORDS,
 )
-PARTS = st.one_of(
+OWN = st.one_of(
     st.builds(
         UrlSource,
         urls=URLS,
@@ -108,10 +105,8 @@ PARTS = st.one_of(
     st.builds(
         GitSource, url=TEXT, commit=HEX, tree=HEX, date=st.integers(0, LAST_DATE), paths=DISTINCT
     ),
-    MODULES,
     st.builds(GoToolchain, version=TEXT, platform=TEXT, h1=TEXT),
     st.builds(Wheel, project=TEXT, version=TEXT, filename=TEXT, sha256=HEX),
-    st.builds(package, WORDS, WORDS, WORDS),
     st.builds(PathSource, path=TEXT, digest=HEX.map(lambda text: text + "/7")),
 )
 TRIPLES = st.lists(
@@ -127,7 +122,12 @@ LOCKS = st.builds(
     sources=st.dictionaries(
         KEYS,
         st.builds(
-            LockedSource, spec=SPECS, parts=st.lists(PARTS, min_size=1, max_size=2).map(tuple)
+            LockedSource,
+            spec=SPECS,
+            parts=st.one_of(
+                st.lists(parts, min_size=1, max_size=2).map(tuple)
+                for parts in (OWN, MODULES, st.builds(package, GO_WORDS, GO_WORDS, GO_WORDS))
+            ),
         ),
         max_size=3,
     ),

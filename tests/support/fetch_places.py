@@ -140,7 +140,10 @@ class Place:
         )
         services = FetchServices(settings)
         services.transport = Transport(
-            patience=Patience(tries=2), credentials=Credentials({}), sleep=lambda _: None
+            # one more than breaks: a connection that was kept may be gone as well
+            patience=Patience(tries=3),
+            credentials=Credentials({}),
+            sleep=lambda _: None,
         )
         services.files = evolve(services.files, transport=services.transport)
         self._opened.append(services)
