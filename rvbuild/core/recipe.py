@@ -7,7 +7,7 @@ Must not know: YAML, files, the lock.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Union
 
 from attrs import asdict, evolve, field, frozen
@@ -201,18 +201,6 @@ class Recipe:
     def all_pins(self) -> dict[str, Pin]:
         """Every pin by the variable that it sets."""
         return {"version": self.version, "date": self.date, **self.pins}
-
-    def reads(self) -> Iterator[tuple[str, Place | None]]:
-        """What the recipe calls the sources that `rvbuild lock` reads for it, each with a place."""
-        for pin in self.all_pins.values():
-            for rung in pin.rungs if isinstance(pin, Ladder) else (pin,):
-                if isinstance(rung, Reading) and rung.reader != "literal":
-                    yield rung.source, rung.where
-        for use in self.sources.values():
-            for name in use.spec.reads:
-                yield name, use.where
-        if self.go_modules is not None:
-            yield self.go_modules.source, self.go_modules.where
 
 
 def substitute(text: str, values: Mapping[str, str], where: Place | None) -> str:

@@ -210,6 +210,13 @@ def test_the_go_command_agrees(http_client: Transport, h1: str, tmp_path: Path):
 Sums = Iterable[tuple[str, str, str]]
 
 
+def test_the_text_of_a_go_sum_is_brought_and_is_in_no_key():
+    bare = GoModFiles(go_sum="a" * 64, modules=())
+    whole = bare.with_file(b"text")
+    assert whole.text == b"text"
+    assert (whole, whole.identity) == (bare, bare.identity)
+
+
 def mod_files(mods: Sums, modules: Sums = ()) -> GoModFiles:
     """The go.mod files of a go.sum that says just this."""
     needed = tuple(modules)
