@@ -6,14 +6,13 @@ import os
 import re
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made_crates import MadeCrate, cargo_home, cargo_lock, crate, registry_pages
+from site_of_bytes import serve_pages
 
 from rvbuild.core.errors import SourceError
 from rvbuild.core.ports.callbacks import no_progress
@@ -53,24 +52,8 @@ ODD = {
 def registry() -> Iterator[tuple[str, dict[str, bytes]]]:
     """The address of a running registry, and its pages."""
     pages: dict[str, bytes] = {}
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = pages.get(self.path)
-            self.send_response(404 if body is None else 200)
-            self.send_header("Content-Length", str(len(body or b"")))
-            self.end_headers()
-            self.wfile.write(body or b"")
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", pages
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serve_pages(pages) as served:
+        yield served.url, pages
 
 
 def cargo(home: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:

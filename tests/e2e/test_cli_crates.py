@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from attrs import define, field
 from made_crates import MadeCrate, cargo_home, cargo_lock, crate, registry_pages
+from site_of_bytes import Served, serve_pages
 from world import HERE, World
 
 COUNT = 60
@@ -67,12 +66,15 @@ class Registry:
     """A running registry; ``pages`` are what it has, ``asked`` what it was asked for."""
 
     world: World
-    address: str = ""
     pages: dict[str, bytes] = field(factory=dict)
-    asked: list[str] = field(factory=list)
+    served: Served = field(factory=lambda: Served(""))
+
+    @property
+    def asked(self) -> list[str]:
+        return [each.path for each in self.served.asked]
 
     def has(self, *crates: MadeCrate) -> None:
-        self.pages |= registry_pages(crates, self.address)
+        self.pages |= registry_pages(crates, self.served.url)
 
     def refused(self, code: int, *parts: str, words: tuple[str, ...] = (TARGET,)) -> None:
         """The program ends so, and makes nothing."""
@@ -87,28 +89,11 @@ class Registry:
 @pytest.fixture
 def registry(world: World, tmp_path: Path) -> Iterator[Registry]:
     found = Registry(world)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found.asked.append(self.path)
-            body = found.pages.get(self.path)
-            self.send_response(404 if body is None else 200)
-            self.send_header("Content-Length", str(len(body or b"")))
-            self.end_headers()
-            self.wfile.write(body or b"")
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    found.address = f"http://127.0.0.1:{server.server_port}"
-    home = cargo_home(tmp_path / "cargo", f'registry = "sparse+{found.address}/index/"')
-    found.world = world.with_environment(CARGO_HOME=str(home))
-    yield found
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serve_pages(found.pages) as served:
+        found.served = served
+        home = cargo_home(tmp_path / "cargo", f'registry = "sparse+{served.url}/index/"')
+        found.world = world.with_environment(CARGO_HOME=str(home))
+        yield found
 
 
 @pytest.fixture
@@ -133,7 +118,7 @@ def test_each_crate_of_the_cargo_lock_is_where_cargo_looks_for_it(locked: Regist
     for each in crates:
         assert f"        {each.name} {each.version}" in lines
         assert lines.count(f"  {each.name} {each.version}: {each.sha256}") == 1
-    locked.asked.clear()
+    locked.served.asked.clear()
     world.fine(TARGET)
     result = world.folder / "result" / TARGET
     assert (result / "out.txt").read_text().split() == [f"{c.name}-{c.version}" for c in crates]
@@ -147,7 +132,7 @@ def test_each_crate_of_the_cargo_lock_is_where_cargo_looks_for_it(locked: Regist
 def test_a_build_asks_nobody_for_what_is_in_the_store(locked: Registry):
     locked.world.fine("fetch", TARGET)
     locked.pages.clear()
-    locked.asked.clear()
+    locked.served.asked.clear()
     locked.world.fine("--offline", TARGET)
     assert locked.asked == []
 

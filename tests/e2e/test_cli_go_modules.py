@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import threading
 import zipfile
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from attrs import define, field
+from site_of_bytes import serve_pages
 from world import HERE, World, repository
 
 MODULE, VERSION = "example.org/mod", "v1.2.3"
@@ -74,27 +73,9 @@ class Proxy:
 @pytest.fixture
 def proxy(world: World) -> Iterator[Proxy]:
     found = Proxy(world, {ZIP_AT: packed(FILES), ZIP_AT[:-3] + "mod": GO_MOD.encode()})
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = found.pages.get(self.path)
-            self.send_response(404 if body is None else 200)
-            self.send_header("Content-Length", str(len(body or b"")))
-            self.end_headers()
-            self.wfile.write(body or b"")
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    found.world = world.with_environment(
-        GOPROXY=f"http://127.0.0.1:{server.server_port}", GOENV="off", GONOPROXY="none"
-    )
-    yield found
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serve_pages(found.pages) as served:
+        found.world = world.with_environment(GOPROXY=served.url, GOENV="off", GONOPROXY="none")
+        yield found
 
 
 @pytest.fixture

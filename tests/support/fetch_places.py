@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from attrs import define, evolve, field, frozen
-from site_of_bytes import Asked, head, serve
+from site_of_bytes import CLOSED, Asked, head, serve
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import SourceError, VerificationError
@@ -79,10 +79,10 @@ class _Site:
         """With ranges, as a server of files has them."""
         data = self.pages.get(asked.path.partition("?")[0])
         if data is None:
-            send(head("404 Not Found", "Content-Length: 0"))
+            send(head("404 Not Found", "Content-Length: 0", CLOSED))
             return
         start, size = asked.start, len(data)
-        lines = ['ETag: "x"', f"Content-Length: {size - start}"]
+        lines = ['ETag: "x"', f"Content-Length: {size - start}", CLOSED]
         if start:
             lines.append(f"Content-Range: bytes {start}-{size - 1}/{size}")
         end = size // 2 if asked.path == self.weak and self._break() else size

@@ -7,8 +7,8 @@ import socket
 import socketserver
 import ssl
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from attrs import define, field
@@ -39,6 +39,10 @@ class Served:
 
     url: str
     asked: list[Asked] = field(factory=list)
+
+
+CLOSED = "Connection: close"
+"""What an answer says whose connection is not used again, as those of `serve` are."""
 
 
 def head(status: str, *headers: str) -> bytes:
@@ -89,6 +93,17 @@ def serve(answer: Answer, tls: Path | None = None) -> Iterator[Served]:
             yield served
         finally:
             server.shutdown()
+
+
+def serve_pages(pages: Mapping[str, bytes]) -> AbstractContextManager[Served]:
+    """A server of what ``pages`` has at the time, by path; 404 for all else."""
+
+    def answer(asked: Asked, send: Callable[[bytes], None]) -> None:
+        body = pages.get(asked.path, b"")
+        status = "200 OK" if asked.path in pages else "404 Not Found"
+        send(head(status, f"Content-Length: {len(body)}", CLOSED) + body)
+
+    return serve(answer)
 
 
 @define
