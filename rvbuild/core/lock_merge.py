@@ -5,7 +5,7 @@ Knows: which facts depend on which. Must not know: git, files, recipes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from attrs import evolve, field, frozen
@@ -13,7 +13,7 @@ from attrs import evolve, field, frozen
 from rvbuild.core.contents import two_contents
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
 from rvbuild.core.names import SourceRef
-from rvbuild.core.trace import content_digest, question
+from rvbuild.core.trace import content_digest, moved, question
 
 _Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
 
@@ -42,21 +42,26 @@ def merge_locks(base: Lock, ours: Lock, theirs: Lock) -> Merged:
        new recipe that reads its version there.
     5. Both changed a source to the same packages of Debian, from indexes of two moments: the
        earlier moment. The snapshot archive has them at either.
-    6. Anything else that both changed, and two contents of one thing: nobody can say either.
+    6. A side dropped a source, and an entry that the other side changed was read from it: the
+       source stays. Example: the last recipe with Go modules goes on ours, and with it the
+       source of ``go``; theirs adds a recipe with Go modules.
+    7. Anything else that both changed, and two contents of one thing: nobody can say either.
 
-    Entries of rules 4 and 6 are left out. `rvbuild lock` finds them again.
+    Entries of rules 4 and 7 are left out. `rvbuild lock` finds them again.
     """
     sides = _Sides(base, ours, theirs)
     sources = sides.merged(lambda lock: lock.sources, sides.earlier)
+    readable = {**sides.dropped_sources(), **sources}
     digests = {
-        question(ref): content_digest(ref, sources[key].spec, sources[key].parts)
-        for key, ref in ((key, SourceRef.parse(key)) for key in sources)
+        question(ref): content_digest(ref, readable[key].spec, readable[key].parts)
+        for key, ref in ((key, SourceRef.parse(key)) for key in readable)
     }
     sources = sides.standing(sources, base.sources, digests)
     pins = sides.standing(sides.merged(lambda lock: lock.pins), base.pins, digests)
     sets = sides.merged(lambda lock: lock.go_modules, sides.union)
     sets = sides.standing(sets, base.go_modules, digests)
-    sets = {key: held for key, held in sets.items() if held.specs}
+    sets = {key: entry for key, entry in sets.items() if entry.specs}
+    sources |= sides.read_by((*sources.values(), *pins.values(), *sets.values()))
     lock = Lock(pins=pins, sources=sources, go_modules=sets, file=ours.file)
     wrong = {word[1] for _, *words in two_contents(lock) for word in words}
     lock = evolve(
@@ -110,6 +115,24 @@ class _Sides:
                 known[key] = entry
         return known
 
+    def dropped_sources(self) -> dict[str, LockedSource]:
+        """The sources that one side dropped, and the other has unchanged."""
+        ours, theirs = self.ours.sources, self.theirs.sources
+        return {
+            key: source
+            for key, source in self.base.sources.items()
+            if {key in ours, key in theirs} == {True, False}
+            and source in (ours.get(key), theirs.get(key))
+        }
+
+    def read_by(
+        self, entries: Iterable[PinValue | LockedSource | GoModuleSet]
+    ) -> dict[str, LockedSource]:
+        """See rule 6."""
+        names = {asked for entry in entries for asked, _ in entry.trace or ()}
+        dropped = self.dropped_sources().items()
+        return {key: each for key, each in dropped if question(SourceRef.parse(key)) in names}
+
     def standing(
         self,
         entries: Mapping[str, _Entry],
@@ -117,14 +140,13 @@ class _Sides:
         digests: Mapping[str, str],
     ) -> dict[str, _Entry]:
         """Those that were read from what there is now; an entry of ``base`` stays as it was."""
-        moved = {
+        stale = {
             key
             for key, entry in entries.items()
-            if entry != base.get(key)
-            and any(digests.get(asked) != then for asked, then in entry.trace or ())
+            if entry != base.get(key) and any(moved(entry.trace, digests.get))
         }
-        self.lost.update(moved)
-        return {key: entry for key, entry in entries.items() if key not in moved}
+        self.lost.update(stale)
+        return {key: entry for key, entry in entries.items() if key not in stale}
 
     def earlier(
         self, _base: LockedSource | None, ours: LockedSource | None, theirs: LockedSource | None

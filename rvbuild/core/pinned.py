@@ -6,8 +6,9 @@ Must not know: how pins are found.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 
 from attrs import define, field, frozen
@@ -35,7 +36,7 @@ from rvbuild.core.recipe import (
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.spec_text import spec_text
-from rvbuild.core.trace import content_digest
+from rvbuild.core.trace import Reads, content_digest, moved, question
 
 
 class Pinned(Protocol):
@@ -139,6 +140,53 @@ def pin_misfit(
     return pin_contradiction(answer.value, place, [*map(rung, rungs)], prefer)
 
 
+def _questions(
+    recipes: Recipes, recipe: Recipe, names: Iterable[tuple[str, Place | None]]
+) -> frozenset[str]:
+    owners = (named_source(recipes, recipe, name, where) for name, where in names)
+    return frozenset(question(SourceRef(owner.name, name)) for owner, name in owners)
+
+
+def pin_reads(recipes: Recipes, recipe: Recipe, pin: Reading | Ladder) -> Reads:
+    """What a pin is read from: the source of each rung."""
+    rungs = pin.rungs if isinstance(pin, Ladder) else (pin,)
+    names = ((rung.source, rung.where) for rung in rungs if rung.reader != "literal")
+    return Reads(_questions(recipes, recipe, names))
+
+
+def source_reads(recipes: Recipes, recipe: Recipe, spec: SourceSpec, where: Place | None) -> Reads:
+    """What a source is read from: those that its kind says, and commits that pins tell of."""
+    pins = (pin for pin in recipe.all_pins.values() if isinstance(pin, Reading))
+    commits = ((pin.source, pin.where) for pin in pins if pin.reader == "git")
+    return Reads(
+        always=_questions(recipes, recipe, ((name, where) for name in spec.reads)),
+        maybe=_questions(recipes, recipe, commits),
+    )
+
+
+def set_reads(recipes: Recipes, recipe: Recipe, spec: GoModulesSpec, *, listed: bool) -> Reads:
+    """What a set of Go modules is read from: its source, and those of ``go`` if it was run.
+
+    Args:
+        recipes: Reads recipes by name.
+        recipe: One that uses the set.
+        spec: What it asks for.
+        listed: Whether ``go list`` said which modules of the go.sum the set has.
+    """
+    reads = _questions(recipes, recipe, [(spec.source, spec.where)])
+    return Reads(reads | go_reads(recipes, spec.where) if listed else reads)
+
+
+def go_reads(recipes: Recipes, where: Place | None = None) -> frozenset[str]:
+    """What ``go list`` is read from: every source of the recipe ``go``.
+
+    Raises:
+        RecipeError: there is no such recipe.
+    """
+    go = recipes.recipe("go", where)
+    return _questions(recipes, go, ((name, use.where) for name, use in go.sources.items()))
+
+
 @define
 class OpenQuestions:
     """The questions whose answers are looked for: one that needs itself has none."""
@@ -189,33 +237,47 @@ class Locked:
         found = pin_misfit(self.recipes, self, recipe, pin, held)
         if found is not None:
             raise self.lock.contradicts(key, found, held.where, pin.where)
-        self._see_trace(f"pin {key}", held, pin.where)
+        self._see_trace(f"pin {key}", held, pin_reads(self.recipes, recipe, pin), pin.where)
         return held.value
 
     def _see_trace(
-        self, key: str, entry: PinValue | LockedSource | GoModuleSet, where: Place | None
+        self,
+        key: str,
+        entry: PinValue | LockedSource | GoModuleSet,
+        reads: Reads,
+        where: Place | None,
     ) -> None:
-        """See that what an entry was read from is what it was then.
+        """See that what an entry was read from is what it is read from today.
 
         Raises:
             LockError: a source of its trace is another now, or is not there.
         """
-        if not entry.trace or key in self._seen:
+        if key in self._seen:
             return
-        for asked, then in entry.trace:
-            ref = SourceRef.parse(asked)
-            owner = self.recipes.recipe(ref.recipe, where)
-            if ref.name not in owner.sources or self._digest(owner, ref.name) != then:
-                raise self.lock.moved(key.split(" ")[1], asked, entry.where, where)
+        name = key.split(" ")[1]
+        if not reads.fit(entry.trace):
+            names = ", ".join(asked for asked, _ in entry.trace or ())
+            wanted = ", ".join(sorted(reads.always))
+            other = Contradiction(fact="source", locked=names or "(none)", wanted=wanted)
+            raise self.lock.contradicts(name, other, entry.where, where)
+        for asked in moved(entry.trace, partial(self._digest, where)):
+            raise self.lock.moved(name, asked, entry.where, where)
         self._seen.add(key)
 
-    def _digest(self, owner: Recipe, name: str) -> str:
-        key, answer = self._answer(owner, name)
+    def _digest(self, where: Place | None, asked: str) -> str | None:
+        """What a source is, by the lock; None if its recipe has none of that name."""
+        ref = SourceRef.parse(asked)
+        owner = self.recipes.recipe(ref.recipe, where)
+        if ref.name not in owner.sources:
+            return None
+        key, answer = self._answer(owner, ref.name)
         return content_digest(SourceRef.parse(key), answer.spec, answer.parts)
 
     def source(self, recipe: Recipe, name: str) -> tuple[Source, ...]:
         key, answer = self._answer(recipe, name)
-        self._see_trace(f"source {key}", answer, recipe.sources[name].where)
+        use = recipe.sources[name]
+        reads = source_reads(self.recipes, recipe, use.spec, use.where)
+        self._see_trace(f"source {key}", answer, reads, use.where)
         return answer.parts
 
     def _answer(self, recipe: Recipe, name: str) -> tuple[str, LockedSource]:
@@ -228,7 +290,9 @@ class Locked:
         owner, name = named_source(self.recipes, recipe, spec.source, spec.where)
         key = modules_key(owner.name, name, spec.directory)
         answer = self.lock.modules(key, spec)
-        self._see_trace(f"modules {key} {spec_text(spec)}", answer, spec.where)
+        listed = len(answer.trace or ()) > 1  # not if another user of the set asks for everything
+        reads = set_reads(self.recipes, recipe, spec, listed=listed)
+        self._see_trace(f"modules {key} {spec_text(spec)}", answer, reads, spec.where)
         return answer
 
     def answer_all(self, recipe: Recipe) -> None:

@@ -7,9 +7,9 @@ See "Build systems à la carte" (Mokhov, Mitchell, Peyton Jones 2018) on verifyi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from rvbuild.core.canonical import encode
 from rvbuild.core.names import SourceRef
@@ -24,6 +24,34 @@ Trace = tuple[tuple[str, str], ...]
 def question(ref: SourceRef) -> str:
     """What a trace calls a source: for every build machine the same."""
     return str(evolve(ref, machine=""))
+
+
+@frozen
+class Reads:
+    """What an answer is read from today, by the names of its recipe.
+
+    ``always`` are sources that the trace names, ``maybe`` those that it may name as well. The name
+    in a recipe may mean another source than it meant for the trace: ``{from: a}`` became
+    ``{from: b}``. Then the trace still holds, and is one of another question.
+    """
+
+    always: frozenset[str]
+    maybe: frozenset[str] = frozenset()
+
+    def fit(self, trace: Trace | None) -> bool:
+        """Whether a trace can be that of an answer of today; None, of an old lock, cannot."""
+        names = {asked for asked, _ in trace or ()}
+        return trace is not None and self.always <= names <= self.always | self.maybe
+
+
+def moved(trace: Trace | None, today: Callable[[str], str | None]) -> Iterator[str]:
+    """The sources of a trace that are not what they were then: it holds if there is none.
+
+    Args:
+        trace: The trace of an answer; None is that of an old lock, which names nothing.
+        today: Returns the digest of a source's content today, or None if there is no such source.
+    """
+    return (asked for asked, then in trace or () if today(asked) != then)
 
 
 def content_digest(ref: SourceRef, spec: str, parts: Sequence[Source]) -> str:

@@ -21,20 +21,24 @@ from rvbuild.core.lock import (
     modules_key,
     source_key,
 )
-from rvbuild.core.names import PinRef, SourceRef
+from rvbuild.core.names import PinRef, SetRef, SourceRef
 from rvbuild.core.pinned import (
     OpenQuestions,
     Recipes,
     described,
     git_fact,
+    go_reads,
     pin_misfit,
+    pin_reads,
+    set_reads,
+    source_reads,
 )
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import GoModulesSpec, Ladder, Reading, Recipe
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.spec_text import spec_text
-from rvbuild.core.trace import Trace, content_digest, question
+from rvbuild.core.trace import Reads, Trace, content_digest, moved, question
 from rvbuild.engine.go_modules import (
     Imports,
     User,
@@ -59,12 +63,13 @@ class Resolver:
 
     1. Each question is answered once.
     2. An answer of an earlier lock stands if its description is today's, it can be an answer
-       (core.agreement), its kind does not change by itself (a folder does), and every source of
-       its trace is today what it was then.
+       (core.agreement), its kind does not change by itself (a folder does), its trace names what
+       the recipe's names mean today, and each source of it is today what it was then.
     3. The project's own lock is looked at before the shipped one.
     4. Where no answer stands, the question is asked again, and has a new trace.
-    5. A further recipe is resolved too if an earlier lock has an answer of it whose trace names a
-       source that is another today. What nobody asked for is not looked at for that.
+    5. A run resolves a further recipe, too, if an earlier lock has an answer of it whose trace
+       names a source that this run asked for, and that is another today. The same holds for a set
+       of Go modules where ``go`` names other sources today.
     6. The trace of a set of Go modules names its source and the sources of ``go``. The toolbox,
        whose shell starts the go command, does not change what packages import.
 
@@ -147,7 +152,12 @@ class Resolver:
             names.update(
                 SourceRef.parse(k).recipe for k, e in lock.sources.items() if self._moved(e)
             )
-            specs.update(s for e in lock.go_modules.values() if self._moved(e) for s in e.specs)
+            specs.update(
+                spec
+                for key, entry in lock.go_modules.items()
+                if self._moved(entry) or self._of_another_go(SetRef.parse(key), entry)
+                for spec in entry.specs
+            )
         for recipe in recipes:
             if recipe.name in names or (
                 recipe.go_modules is not None and spec_text(recipe.go_modules) in specs
@@ -155,9 +165,20 @@ class Resolver:
                 yield recipe
 
     def _moved(self, entry: PinValue | LockedSource | GoModuleSet) -> bool:
-        return any(
-            self._digests.get(asked, digest) != digest for asked, digest in entry.trace or ()
-        )
+        """Whether a source of its trace was asked for in this run, and is another now."""
+        known = tuple(pair for pair in entry.trace or () if pair[0] in self._digests)
+        return any(moved(known, self._digests.get))
+
+    def _of_another_go(self, ref: SetRef, entry: GoModuleSet) -> bool:
+        """Whether ``go`` names other sources than it named when the set was listed."""
+        names = {asked for asked, _ in entry.trace or ()}
+        listed = names - {question(ref.source)}
+        if listed.isdisjoint(self._digests):  # nobody asked for `go` in this run
+            return False
+        try:
+            return not listed <= go_reads(self.recipes) <= names
+        except RecipeError:
+            return False
 
     # ---- traces
 
@@ -181,9 +202,9 @@ class Resolver:
     def _trace(self, files: SourceFiles) -> Trace:
         return tuple((asked, self._digests[asked]) for asked in sorted(files.asked))
 
-    def _holds(self, trace: Trace | None) -> bool:
-        """Whether every source of a trace is today what it was then."""
-        return trace is not None and all(self._digest(asked) == then for asked, then in trace)
+    def _holds(self, trace: Trace | None, reads: Reads) -> bool:
+        """Whether a trace has the sources of today, and each is what it was then."""
+        return reads.fit(trace) and not any(moved(trace, self._digest))
 
     def _digest(self, asked: str) -> str | None:
         """What a source is today; None if there is none of that name."""
@@ -221,7 +242,7 @@ class Resolver:
             if (
                 answer is not None
                 and answer.spec == spec_text(pin)
-                and self._holds(answer.trace)
+                and self._holds(answer.trace, pin_reads(self.recipes, recipe, pin))
                 and pin_misfit(self.recipes, self, recipe, pin, answer) is None
             ):
                 return answer
@@ -250,23 +271,17 @@ class Resolver:
     ) -> LockedSource | None:
         if spec.volatile:
             return None
+        reads = source_reads(self.recipes, recipe, spec, recipe.sources[ref.name].where)
         for lock in self.earlier:
             answer = lock.sources.get(str(ref))
             if (
                 answer is not None
                 and answer.spec == spec_text(spec)
                 and source_contradiction(spec, answer.parts, ref.machine) is None
-                and self._reads_as_then(recipe, spec, answer.trace)
-                and self._holds(answer.trace)
+                and self._holds(answer.trace, reads)
             ):
                 return answer
         return None
-
-    def _reads_as_then(self, recipe: Recipe, spec: SourceSpec, trace: Trace | None) -> bool:
-        """Whether the names of what a source is read from still mean what its trace has."""
-        owners = (self._reader().named(recipe, name, None) for name in spec.reads)
-        names = {question(SourceRef(owner.name, name)) for owner, name in owners}
-        return trace is not None and names <= {asked for asked, _ in trace}
 
     def modules(self, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
         """The modules that all users of a source's module need together.
@@ -299,7 +314,11 @@ class Resolver:
         recipe, spec = users[0]
         for lock in self.earlier:
             answer = lock.go_modules.get(key)
-            if answer is None or answer.specs != asked(users) or not self._holds(answer.trace):
+            if answer is None or answer.specs != asked(users):
+                continue
+            listed = all(wanted.packages for _, wanted in users)
+            reads = set_reads(self.recipes, recipe, spec, listed=listed)
+            if not self._holds(answer.trace, reads):
                 continue
             answer = with_go_sum(self._new_reader(), recipe, spec, answer)
             if set_contradiction(answer.modules, answer.go_sum) is None:

@@ -42,6 +42,7 @@ KINDS = {
     "pin": "version: {{from: k, shell: V{n}, file: v.sh}}\nbuild: x\n",
     "set": "inputs: {{build: [go], go-modules: {{from: k, packages: [./{n}{name}]}}}}\nbuild: x\n",
 }
+GO = "kind: tool\nsources: {go: {go-toolchain: 1.26.1}}\nbuild: x\n"
 NAMES = tuple(f"r{number}" for number in range(12))
 Texts = Mapping[str, str]
 
@@ -85,10 +86,12 @@ class Project:
     texts: Texts
 
     def recipe(self, name: str, _asked_at: str | None = None) -> Recipe:
-        return read_recipe(self.texts[name].encode(), name, f"{name}.yaml")
+        text = GO if name == "go" else self.texts[name]
+        return read_recipe(text.encode(), name, f"{name}.yaml")
 
-    def imports(self, _recipe: Recipe, spec: GoModulesSpec, _files: SourceFiles) -> set[Import]:
+    def imports(self, _recipe: Recipe, spec: GoModulesSpec, files: SourceFiles) -> set[Import]:
         """Package N imports module N, and the one that all import."""
+        files.source(self.recipe("go"), "go", None)
         numbers = {int(package[2]) for package in spec.packages} | {0}
         commit = int(self.texts["k"].rsplit(": ", 1)[1].rstrip("}\n"))
         return {
@@ -156,10 +159,11 @@ def edited(base: Texts, names: list[str], chance: Random) -> dict[str, str]:
     return texts
 
 
-def same_but_for_more_modules(lock: Lock, fresh: Lock) -> None:
-    """A set may have a module that one side needed no longer."""
+def same_but_for_spares(lock: Lock, fresh: Lock) -> None:
+    """A set may have a module that one side needed no longer, and no set may need ``go``."""
     assert lock.pins == fresh.pins
-    assert lock.sources == fresh.sources
+    assert {**lock.sources, **fresh.sources} == lock.sources
+    assert lock.sources.keys() - fresh.sources.keys() <= {f"go/go@{ARCH}"}
     assert lock.go_modules.keys() == fresh.go_modules.keys()
     for key, held in lock.go_modules.items():
         of_fresh = fresh.go_modules[key]
@@ -173,7 +177,7 @@ def test_edits_of_different_recipes_give_the_lock_of_both():
         merged = two.merged()
         assert merged.lost == (), seed
         two.both.accepts(merged.lock)
-        same_but_for_more_modules(merged.lock, two.both.lock())
+        same_but_for_spares(merged.lock, two.both.lock())
         base, ours, theirs = two.locks()
         assert merge_locks(base, theirs, ours) == merged
 
@@ -303,7 +307,7 @@ def test_git_merges_locks_without_a_conflict(repository: Path):
     assert (ran.returncode, ran.stderr) == (0, "")
     for folder, two in pairs.items():
         two.both.accepts(merged[folder])
-        same_but_for_more_modules(merged[folder], two.both.lock())
+        same_but_for_spares(merged[folder], two.both.lock())
 
 
 def test_git_says_what_is_lost_and_leaves_a_lock(repository: Path):

@@ -36,6 +36,7 @@ from rvbuild.recipes_yaml.lock import read_lock, write_lock
 from rvbuild.recipes_yaml.recipe import read_recipe
 
 K = "kind: source\nsources: {k: {git: 'https://e.org/k', commit: %s}}\n" % ("1" * 40)
+GO = "kind: tool\nsources: {go: {go-toolchain: 1.26.1}}\nbuild: x\n"
 KUBE = "kind: source\nsources: {kube: {url: 'https://e.org/kube.tar'}}\n"
 H1 = "h1:" + "A" * 43 + "="
 H2 = "h1:" + "B" * 43 + "="
@@ -179,8 +180,9 @@ class World:
         others, below_them = (list(map(self.recipe, names)) for names in (users, shipped))
         return self.resolver.lock(wanted, others, below_them)
 
-    def _imports(self, recipe: Recipe, spec: GoModulesSpec, _files: SourceFiles) -> set[Import]:
+    def _imports(self, recipe: Recipe, spec: GoModulesSpec, files: SourceFiles) -> set[Import]:
         self.listed.append(recipe.name)
+        files.source(self.recipe("go"), "go", None)
         assert self.resolver is not None
         everything = GoModulesSpec(source=spec.source, directory=spec.directory, packages=())
         whole = self.resolver.modules(recipe, everything)
@@ -576,7 +578,9 @@ def importing(*packages: tuple[str, str]) -> set[Import]:
 
 
 def shared(texts: dict[str, str], imports: Mapping[str, set[Import]]) -> World:
-    return World({**texts, "k": K}, {"k@11111111": {"go.sum": SUM, "cmd/go.sum": SUM}}, imports)
+    return World(
+        {**texts, "k": K, "go": GO}, {"k@11111111": {"go.sum": SUM, "cmd/go.sum": SUM}}, imports
+    )
 
 
 ONE = importing(("e.org/a/b/sub", "e.org/a"))
@@ -620,7 +624,7 @@ def test_the_old_set_stands_while_neither_users_nor_the_source_change():
     changed = shared({**texts, "two": USER % "./z"}, {"one": ONE, "two": ONE})
     assert modules(changed.lock(old=old).go_modules["k/k"]) == ["e.org/a", "e.org/a/b"]
     moved = World(
-        {**texts, "k": K.replace("1" * 40, "3" * 40)},
+        {**texts, "k": K.replace("1" * 40, "3" * 40), "go": GO},
         {"k@33333333": {"go.sum": SUM}},
         {"one": TWO, "two": TWO},
     )

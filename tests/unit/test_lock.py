@@ -290,6 +290,10 @@ class Recipes:
         return self.table[name]
 
 
+OF_KSRC = (("ksrc/k", content_digest(SourceRef("ksrc", "k"), "", (GIT,))),)
+"""The trace of what is read from the commit that KSRC locks."""
+
+
 def fitting(recipes: Recipes) -> Lock:
     app, ksrc = recipes.recipe("app"), recipes.recipe("ksrc")
     module = GoModule(path="m", version="v1.2.5", h1=H1)
@@ -297,7 +301,12 @@ def fitting(recipes: Recipes) -> Lock:
     return Lock(
         pins={
             "app/version": PinValue(
-                value="v1.2.5", spec=spec_text(app.version), source="ksrc", file="go.mod", line=9
+                value="v1.2.5",
+                spec=spec_text(app.version),
+                source="ksrc",
+                file="go.mod",
+                line=9,
+                trace=OF_KSRC,
             )
         },
         sources={
@@ -335,7 +344,7 @@ def test_all_that_a_recipe_asks_for_is_looked_at():
     held = fitting(recipes)
     version = recipes.recipe("own").version
     assert not isinstance(version, str)
-    own = PinValue(value="11111111", spec=spec_text(version), source="ksrc")
+    own = PinValue(value="11111111", spec=spec_text(version), source="ksrc", trace=OF_KSRC)
     sets = {"ksrc/k": go_set(OF_MINE, "e.org/a")}
     lock = evolve(held, pins={**held.pins, "own/version": own}, go_modules=sets)
     Locked(lock, recipes, "amd64").answer_all(recipes.recipe("app"))
@@ -356,7 +365,7 @@ def test_a_ladder_holds_the_lock_to_its_literal_and_to_the_commit():
     recipes = Recipes(own=OWN, ksrc=KSRC)
     own = recipes.recipe("own")
     assert not isinstance(own.version, str)
-    pin = PinValue(value="11111111", spec=spec_text(own.version), source="ksrc")
+    pin = PinValue(value="11111111", spec=spec_text(own.version), source="ksrc", trace=OF_KSRC)
     for value, fits in (("11111111", True), ("22222222", False)):
         held = Lock(
             pins={"own/version": evolve(pin, value=value)},
@@ -454,7 +463,8 @@ OF_MINE = GoModulesSpec(source="ksrc", packages=("./mine",))
 
 
 def go_set(spec: GoModulesSpec, path: str) -> GoModuleSet:
-    return GoModuleSet(specs=(spec_text(spec),), modules=((path, "v1.0.0", H1),), go_sum=HEX)
+    modules = ((path, "v1.0.0", H1),)
+    return GoModuleSet(specs=(spec_text(spec),), modules=modules, go_sum=HEX, trace=OF_KSRC)
 
 
 def shipped(commit: str = "1") -> Lock:
@@ -527,9 +537,13 @@ def test_what_was_read_from_a_source_that_is_another_now_is_refused(kind: str):
         locked.answer_all(user if kind == "set" else recipes.recipe("app"))
 
     read(then)
-    for digest, source in (("0" * 16, "ksrc/k"), (then, "ksrc/gone")):
-        with pytest.raises(LockError, match=f"read from another {source} than") as caught:
-            read(digest, source)
+    refused = {
+        "ksrc/k": "as it was read from another ksrc/k than there is now",
+        "ksrc/gone": "with another source than the recipe asks for",
+    }
+    for source, message in refused.items():
+        with pytest.raises(LockError, match=message) as caught:
+            read("0" * 16 if source == "ksrc/k" else then, source)
         assert caught.value.hint == "run `rvbuild lock` and look at what changes in rvbuild.lock"
 
 
