@@ -18,7 +18,7 @@ from rvbuild.core.derivation import Fetch
 from rvbuild.core.errors import LockError, RecipeError, UsageError, VerificationError
 from rvbuild.core.graph import INDEPENDENT, RecipeGraph, Target
 from rvbuild.core.link import Linker
-from rvbuild.core.pinned import Locked
+from rvbuild.core.locked import Locked
 from rvbuild.stores.former_store import FormerStore
 from rvbuild.stores.takeover import TakenOver, take_over
 

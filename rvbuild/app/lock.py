@@ -18,7 +18,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, UsageError
 from rvbuild.core.graph import INDEPENDENT, Load, RecipeGraph, Target, with_checkers
 from rvbuild.core.lock import Lock
-from rvbuild.core.pinned import Locked
+from rvbuild.core.locked import Locked
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.source import Source
@@ -182,13 +182,13 @@ def _resolve(session: Session, names: tuple[str, ...], old: Lock, *, check: bool
     load = _Recipes(session.folder.load)
     own = RecipeCollection(session.workspace.recipes[:1]).names()
     had = {name for name in old.recipes() if session.folder.path(name)}
-    others = [load(name) for name in sorted({*own, *had})]
+    project = [load(name) for name in sorted({*own, *had})]
     shipped = [load(name) for name in session.folder.names()]
     targets = [target for name in names or own for target in _targets(load(name))]
     targets = [*with_checkers(targets, load)]
     graph = RecipeGraph(targets, load, session.build_arch, checks=True)
     _load_choices(graph, load)
-    recipes = {**graph.recipes, **({} if names else {other.name: other for other in others})}
+    recipes = {**graph.recipes, **({} if names else {each.name: each for each in project})}
     if check:
         known = session.known()
         _refuse_contradictions(Locked(known, graph, session.build_arch), recipes.values())
@@ -204,7 +204,7 @@ def _resolve(session: Session, names: tuple[str, ...], old: Lock, *, check: bool
     with (
         session.store.locks.shared()
     ):  # from when a source is fetched until its files have been read
-        return resolver.lock([recipes[name] for name in sorted(recipes)], others, shipped)
+        return resolver.lock([recipes[name] for name in sorted(recipes)], project, shipped)
 
 
 def _refuse_contradictions(locked: Locked, recipes: Iterable[Recipe]) -> None:

@@ -25,7 +25,7 @@ from rvbuild.core.events import Noticed, Reporter
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linked, Linker
 from rvbuild.core.lock import Lock
-from rvbuild.core.pinned import Locked
+from rvbuild.core.locked import Locked
 from rvbuild.core.plan import Lookup, nothing_realised
 from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.variants import Variants

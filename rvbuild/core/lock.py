@@ -6,24 +6,16 @@ Knows: what a lock holds and whether it fits a recipe. Must not know: how it is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TypeVar
 
 from attrs import evolve, field, frozen
 
-from rvbuild.core.agreement import Contradiction, set_contradiction, source_contradiction
-from rvbuild.core.errors import LockError
 from rvbuild.core.go_source import GoModule
 from rvbuild.core.names import PinRef, SetRef, SourceRef
 from rvbuild.core.place import Place
-from rvbuild.core.recipe import GoModulesSpec, Ladder, Reading
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
-from rvbuild.core.spec_text import spec_text
 from rvbuild.core.trace import Trace
-
-_T = TypeVar("_T")
-_RELOCK = "run `rvbuild lock` and look at what changes in rvbuild.lock"
 
 
 @frozen(kw_only=True)
@@ -117,7 +109,7 @@ class Lock:
         """These facts, and those of ``shipped`` that they do not replace.
 
         What ``shipped`` read from a source that is another here is there too, and not used: its
-        trace does not hold (`core.pinned.Locked`).
+        trace does not hold (`core.question`).
         """
         return evolve(
             self,
@@ -144,68 +136,11 @@ class Lock:
         pins = (PinRef.parse(key).recipe for key in self.pins)
         return {*pins, *(SourceRef.parse(key).recipe for key in self.sources)}
 
-    def pin(self, key: str, pin: Reading | Ladder) -> PinValue:
-        """The value of a pin, by RECIPE/NAME; see core.agreement for what it must fit.
-
-        Raises:
-            LockError: it is not in the lock, or the recipe now reads it elsewhere.
-        """
-        held = self.pins.get(key)
-        return self._fitting(key, held, held.spec if held else "", spec_text(pin), pin.where)
-
-    def source(self, key: str, spec: SourceSpec, where: Place | None) -> LockedSource:
-        """The content of a source.
-
-        Raises:
-            LockError: it is not in the lock, or a fact of it cannot be what the recipe asks for.
-        """
-        held = self.sources.get(key)
-        if held is None:
-            name = evolve(SourceRef.parse(key), machine="")
-            hint = f"run `rvbuild lock {name.recipe}`, or say --override {name}=FOLDER"
-            raise self._lacks(key, where, hint)
-        self._fitting(key, held, held.spec, spec_text(spec), where)
-        found = source_contradiction(spec, held.parts, SourceRef.parse(key).machine)
-        if found is not None:
-            raise self.contradicts(key, found, held.place(found.part, found.fact), where)
-        return held
-
-    def modules(self, key: str, spec: GoModulesSpec) -> GoModuleSet:
-        """A set of Go modules; the same errors as ``source``."""
-        wanted = spec_text(spec)
-        held, shadowed = self.go_modules.get(key), self.shadowed_sets.get(key)
-        if shadowed and wanted in shadowed.specs and not (held and wanted in held.specs):
-            held = shadowed
-        found = wanted if held and wanted in held.specs else "; ".join(held.specs if held else ())
-        held = self._fitting(key, held, found, wanted, spec.where)
-        wrong = set_contradiction(held.modules, held.go_sum)
-        if wrong is not None:
-            raise self.contradicts(key, wrong, held.where, spec.where)
-        return held
-
-    def moved(self, key: str, source: str, place: Place | None, where: Place | None) -> LockError:
-        """The error for an entry that was read from what ``source`` was once."""
-        msg = f"{self.file} has {key} as it was read from another {source} than there is now"
-        return LockError(msg, where=place or where, hint=_RELOCK, details=(f"recipe: {where}",))
-
-    def contradicts(
-        self, key: str, found: Contradiction, place: Place | None, where: Place | None
-    ) -> LockError:
-        """The error for a fact of ``key`` at ``place`` that the recipe at ``where`` rules out."""
-        msg = f"{self.file} has {key} with another {found.fact} than the recipe asks for"
-        details = (f"locked: {found.locked}", f"recipe: {found.wanted}  {where}")
-        return LockError(msg, where=place or where, hint=_RELOCK, details=details)
-
-    def _fitting(
-        self, key: str, held: _T | None, found: str, wanted: str, where: Place | None
-    ) -> _T:
-        if held is None:
-            raise self._lacks(key, where, _RELOCK)
-        if found != wanted:
-            msg = f"{self.file} has {key} for another recipe than this one"
-            details = (f"locked: {found}", f"recipe: {wanted}")
-            raise LockError(msg, where=where, hint=_RELOCK, details=details)
-        return held
-
-    def _lacks(self, key: str, where: Place | None, hint: str) -> LockError:
-        return LockError(f"{self.file} does not have {key}", where=where, hint=hint)
+    def sets_for(self, spec: str) -> Mapping[str, GoModuleSet]:
+        """The sets of Go modules for who asks with ``spec``; see ``shadowed_sets``."""
+        shadowed = {
+            key: entry
+            for key, entry in self.shadowed_sets.items()
+            if spec in entry.specs and spec not in self.go_modules[key].specs
+        }
+        return {**self.go_modules, **shadowed}

@@ -13,7 +13,7 @@ from attrs import evolve, field, frozen
 from rvbuild.core.contents import two_contents
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
 from rvbuild.core.names import SourceRef
-from rvbuild.core.trace import content_digest, moved, question
+from rvbuild.core.trace import content_digest, moved, trace_name
 
 _Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
 
@@ -53,7 +53,7 @@ def merge_locks(base: Lock, ours: Lock, theirs: Lock) -> Merged:
     sources = sides.merged(lambda lock: lock.sources, sides.earlier)
     readable = {**sides.dropped_sources(), **sources}
     digests = {
-        question(ref): content_digest(ref, readable[key].spec, readable[key].parts)
+        trace_name(ref): content_digest(ref, readable[key].spec, readable[key].parts)
         for key, ref in ((key, SourceRef.parse(key)) for key in readable)
     }
     sources = sides.standing(sources, base.sources, digests)
@@ -131,7 +131,7 @@ class _Sides:
         """See rule 6."""
         names = {asked for entry in entries for asked, _ in entry.trace or ()}
         dropped = self.dropped_sources().items()
-        return {key: each for key, each in dropped if question(SourceRef.parse(key)) in names}
+        return {key: each for key, each in dropped if trace_name(SourceRef.parse(key)) in names}
 
     def standing(
         self,

@@ -21,7 +21,7 @@ Trace = tuple[tuple[str, str], ...]
 """Sorted: each source that was read (``RECIPE/SOURCE``), with the digest of its content then."""
 
 
-def question(ref: SourceRef) -> str:
+def trace_name(ref: SourceRef) -> str:
     """What a trace calls a source: for every build machine the same."""
     return str(evolve(ref, machine=""))
 

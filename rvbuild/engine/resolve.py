@@ -6,39 +6,29 @@ sources, registries, how trees are made. The only part of rvbuild that resolves.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from attrs import define, evolve, field
 
-from rvbuild.core.agreement import set_contradiction, source_contradiction
-from rvbuild.core.errors import RecipeError, UsageError
-from rvbuild.core.lock import (
-    GoModuleSet,
-    Lock,
-    LockedSource,
-    PinValue,
-    modules_key,
-    source_key,
-)
+from rvbuild.core.errors import RecipeError
+from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue, source_key
 from rvbuild.core.names import PinRef, SetRef, SourceRef
-from rvbuild.core.pinned import (
-    OpenQuestions,
-    Recipes,
-    described,
-    git_fact,
-    go_reads,
-    pin_misfit,
-    pin_reads,
-    set_reads,
-    source_reads,
-)
+from rvbuild.core.pinned import Recipes, described, git_fact
 from rvbuild.core.place import Place
-from rvbuild.core.recipe import GoModulesSpec, Ladder, Reading, Recipe
+from rvbuild.core.question import (
+    OpenQuestions,
+    Question,
+    go_reads,
+    pin_question,
+    set_question,
+    source_question,
+)
+from rvbuild.core.recipe import GoModulesSpec, Reading, Recipe
 from rvbuild.core.source import Source
-from rvbuild.core.spec import SourceSpec
 from rvbuild.core.spec_text import spec_text
-from rvbuild.core.trace import Reads, Trace, content_digest, moved, question
+from rvbuild.core.trace import Trace, content_digest, moved, trace_name
 from rvbuild.engine.go_modules import (
     Imports,
     User,
@@ -51,33 +41,34 @@ from rvbuild.engine.pins import pin_value
 from rvbuild.engine.source_files import SourceFiles, SourceTrees
 from rvbuild.engine.sources import Registries, SourceFinder
 
+_Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
+
 
 @define
 class Resolver:
     """Answers as core.pinned.Pinned does, and keeps each answer for the new lock.
 
-    A question is what a pin, a source, or a set of Go modules is. Its trace is each source that
-    was read to answer it, with a digest of the content.
+    Rules of a run:
 
-    Rules:
+    1. It asks each question (`core.question`) once.
+    2. An entry of an earlier lock is the answer if the question takes it. The project's own lock
+       comes first, then the shipped one. A source whose kind changes by itself, which is a
+       folder, is looked at in each run.
+    3. Else it asks the outside. The new entry's trace names what was read for the answer.
+    4. A recipe that the run was not asked for is resolved too, if an entry of it was read from a
+       source that this run asked for, and that is another now. The same holds for a set of Go
+       modules if the recipe ``go`` names other sources now. No other source is looked at.
+    5. A set of Go modules is made for all recipes of the project that use it together. A shipped
+       recipe shares it only if the run resolves that recipe; else the shipped lock has its set.
+    6. The trace of a set names its source and the sources of ``go``. It does not name those of the
+       toolbox, whose shell starts the go command: they do not change what packages import.
 
-    1. Each question is answered once.
-    2. An answer of an earlier lock stands if its description is today's, it can be an answer
-       (core.agreement), its kind does not change by itself (a folder does), its trace names what
-       the recipe's names mean today, and each source of it is today what it was then.
-    3. The project's own lock is looked at before the shipped one.
-    4. Where no answer stands, the question is asked again, and has a new trace.
-    5. A run resolves a further recipe, too, if an earlier lock has an answer of it whose trace
-       names a source that this run asked for, and that is another today. The same holds for a set
-       of Go modules where ``go`` names other sources today.
-    6. The trace of a set of Go modules names its source and the sources of ``go``. The toolbox,
-       whose shell starts the go command, does not change what packages import.
-
-    Example: ``k`` is a source, the pin ``mid/version`` is read in it, the source ``mid/mid`` has
-    ``${version}`` in its URL, and ``end/version`` is read in that. ``k`` moves to a commit with
-    another file but the same version. `rvbuild lock` asks for ``k`` (another description), reads
-    ``mid/version`` (its trace does not hold) and finds the same value. So ``mid/mid`` has the
-    same description and stands, and with it ``end/version``, which nobody reads again.
+    Example: ``k`` is a source. The pin ``mid/version`` is read in it. The source ``mid/mid`` has
+    ``${version}`` in its URL, and the pin ``end/version`` is read in ``mid/mid``. Somebody moves
+    ``k`` to another commit, in which the version is the same, and runs `rvbuild lock k`. The run
+    asks for ``k``: its description is another one (rule 3). It resolves ``mid``, whose pin was
+    read from ``k`` (rule 4), and finds the same version. So ``mid/mid`` has the same description
+    and content (rule 2), and nobody looks at ``end``.
 
     Attributes:
         recipes: Reads recipes by name.
@@ -106,19 +97,18 @@ class Resolver:
     def lock(
         self,
         recipes: Collection[Recipe],
-        others: Collection[Recipe] = (),
+        project: Collection[Recipe] = (),
         shipped: Collection[Recipe] = (),
     ) -> Lock:
-        """Resolve all of ``recipes``, and what was read from a source that is another now.
+        """The entries of ``recipes``, and of what rules 4 and 5 add.
 
         Args:
             recipes: What to resolve.
-            others: Further recipes; see rule 5. They share sets of Go modules with ``recipes``.
-            shipped: The same, by the last lock alone, and those that are not resolved share
-                nothing: that lock serves them.
+            project: All recipes that an entry of an earlier lock may be of.
+            shipped: The recipes that came with rvbuild; the last of the earlier locks is theirs.
         """
-        sharing = {recipe.name: recipe for recipe in (*recipes, *others)}
-        groups = (others, self.earlier), (shipped, self.earlier[-1:])
+        sharing = {recipe.name: recipe for recipe in (*recipes, *project)}
+        groups = (project, self.earlier), (shipped, self.earlier[-1:])
         resolved: dict[str, Recipe] = {}
         fresh = {recipe.name: recipe for recipe in recipes}
         while fresh:
@@ -129,7 +119,7 @@ class Resolver:
             fresh = {recipe.name: recipe for recipe in stale if recipe.name not in resolved}
         for recipe in (sharing | resolved).values():
             if recipe.go_modules is not None:
-                key = self._modules_key(recipe, recipe.go_modules)
+                key = self._set_question(recipe, recipe.go_modules).key
                 self._users.setdefault(key, []).append((recipe, recipe.go_modules))
         for recipe in resolved.values():
             if recipe.go_modules is not None:
@@ -172,7 +162,7 @@ class Resolver:
     def _of_another_go(self, ref: SetRef, entry: GoModuleSet) -> bool:
         """Whether ``go`` names other sources than it named when the set was listed."""
         names = {asked for asked, _ in entry.trace or ()}
-        listed = names - {question(ref.source)}
+        listed = names - {trace_name(ref.source)}
         if listed.isdisjoint(self._digests):  # nobody asked for `go` in this run
             return False
         try:
@@ -202,20 +192,11 @@ class Resolver:
     def _trace(self, files: SourceFiles) -> Trace:
         return tuple((asked, self._digests[asked]) for asked in sorted(files.asked))
 
-    def _holds(self, trace: Trace | None, reads: Reads) -> bool:
-        """Whether a trace has the sources of today, and each is what it was then."""
-        return reads.fit(trace) and not any(moved(trace, self._digest))
-
-    def _digest(self, asked: str) -> str | None:
-        """What a source is today; None if there is none of that name."""
+    def _digest(self, asked: str) -> str:
+        """What a source is today."""
         ref = SourceRef.parse(asked)
-        try:
-            recipe = self.recipes.recipe(ref.recipe)
-            if ref.name in recipe.sources:
-                self.source(recipe, ref.name)
-        except (RecipeError, UsageError):  # the question itself is in error then: it says so
-            return None
-        return self._digests.get(asked)
+        self.source(self.recipes.recipe(ref.recipe), ref.name)
+        return self._digests[asked]
 
     # ---- questions
 
@@ -229,23 +210,21 @@ class Resolver:
         key = str(PinRef(recipe.name, name))
         if key not in self.pins:
             with self._asking(f"pin {key}", pin.where) as files:
-                answer = self._earlier_pin(key, recipe, pin)
+                question = pin_question(self.recipes, self, recipe, name, pin)
+                answer = self._earlier(question, (lock.pins.get(key) for lock in self.earlier))
                 if answer is None:
                     value = pin_value(files, recipe, name, pin)
                     answer = evolve(value, trace=self._trace(files))
                 self.pins[key] = answer
         return self.pins[key].value
 
-    def _earlier_pin(self, key: str, recipe: Recipe, pin: Reading | Ladder) -> PinValue | None:
-        for lock in self.earlier:
-            answer = lock.pins.get(key)
-            if (
-                answer is not None
-                and answer.spec == spec_text(pin)
-                and self._holds(answer.trace, pin_reads(self.recipes, recipe, pin))
-                and pin_misfit(self.recipes, self, recipe, pin, answer) is None
-            ):
-                return answer
+    def _earlier(
+        self, question: Question[_Entry], entries: Iterable[_Entry | None]
+    ) -> _Entry | None:
+        """The first entry of earlier locks that is an answer."""
+        for entry in entries:
+            if entry is not None and question.refusal(entry, self._digest) is None:
+                return entry
         return None
 
     def source(self, recipe: Recipe, name: str) -> tuple[Source, ...]:
@@ -256,32 +235,17 @@ class Resolver:
             ref = SourceRef.parse(key)
             with self._asking(f"source {key}", use.where) as files:
                 spec = described(recipe, name, self, self.build_arch)
-                answer = self._earlier_source(ref, recipe, spec)
+                question = source_question(self.recipes, recipe, name, spec, self.build_arch)
+                entries = () if spec.volatile else self.earlier
+                answer = self._earlier(question, (lock.sources.get(key) for lock in entries))
                 if answer is None:
                     finder = SourceFinder(self.registries, files, self.build_arch)
                     parts = finder.parts(recipe, spec, use.where)
                     trace = self._trace(files)
-                    answer = LockedSource(spec=spec_text(spec), parts=parts, trace=trace)
+                    answer = LockedSource(spec=question.text, parts=parts, trace=trace)
             self.sources[key] = answer
-            self._digests[question(ref)] = content_digest(ref, answer.spec, answer.parts)
+            self._digests[trace_name(ref)] = content_digest(ref, answer.spec, answer.parts)
         return self.sources[key].parts
-
-    def _earlier_source(
-        self, ref: SourceRef, recipe: Recipe, spec: SourceSpec
-    ) -> LockedSource | None:
-        if spec.volatile:
-            return None
-        reads = source_reads(self.recipes, recipe, spec, recipe.sources[ref.name].where)
-        for lock in self.earlier:
-            answer = lock.sources.get(str(ref))
-            if (
-                answer is not None
-                and answer.spec == spec_text(spec)
-                and source_contradiction(spec, answer.parts, ref.machine) is None
-                and self._holds(answer.trace, reads)
-            ):
-                return answer
-        return None
 
     def modules(self, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
         """The modules that all users of a source's module need together.
@@ -289,13 +253,13 @@ class Resolver:
         Who asks for everything (no ``packages``) beside those users, to see what packages
         import, gets all of go.sum, and the lock does not hold it.
         """
-        key = self._modules_key(recipe, spec)
+        key = self._set_question(recipe, spec).key
         users = self._users.get(key, [(recipe, spec)])
         if not spec.packages and all(wanted.packages for _, wanted in users):
             return self._all_modules(key, recipe, spec)
         if key not in self.go_modules:
             with self._asking(f"modules {key}", spec.where) as files:
-                answer = self._earlier_set(key, users)
+                answer = self._earlier(self._set_question(*users[0], users), self._sets(key, users))
                 if answer is None:
                     files.source(recipe, spec.source, spec.where)
                     whole = self._all_modules(key, *users[0])
@@ -310,21 +274,15 @@ class Resolver:
             self._whole[key] = all_modules(self._reader(), recipe, spec)
         return self._whole[key]
 
-    def _earlier_set(self, key: str, users: list[User]) -> GoModuleSet | None:
-        recipe, spec = users[0]
+    def _sets(self, key: str, users: list[User]) -> Iterator[GoModuleSet]:
+        """What earlier locks have for these users, each with the digest of its go.sum."""
         for lock in self.earlier:
-            answer = lock.go_modules.get(key)
-            if answer is None or answer.specs != asked(users):
-                continue
-            listed = all(wanted.packages for _, wanted in users)
-            reads = set_reads(self.recipes, recipe, spec, listed=listed)
-            if not self._holds(answer.trace, reads):
-                continue
-            answer = with_go_sum(self._new_reader(), recipe, spec, answer)
-            if set_contradiction(answer.modules, answer.go_sum) is None:
-                return answer
-        return None
+            entry = lock.go_modules.get(key)
+            if entry is not None and entry.specs == asked(users):
+                yield with_go_sum(self._new_reader(), *users[0], entry)
 
-    def _modules_key(self, recipe: Recipe, spec: GoModulesSpec) -> str:
-        owner, name = self._reader().named(recipe, spec.source, spec.where)
-        return modules_key(owner.name, name, spec.directory)
+    def _set_question(
+        self, recipe: Recipe, spec: GoModulesSpec, users: Sequence[User] = ()
+    ) -> Question[GoModuleSet]:
+        listed = bool(users) and all(wanted.packages for _, wanted in users)
+        return set_question(self.recipes, recipe, spec, listed=listed)

@@ -17,7 +17,7 @@ from rvbuild.core.pinned import Pinned, Recipes, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.source import Source
-from rvbuild.core.trace import question
+from rvbuild.core.trace import trace_name
 from rvbuild.core.tree import Nested, file_at
 
 
@@ -55,7 +55,7 @@ class SourceFiles:
         """The parts of the source that ``recipe`` calls ``name``."""
         owner, own = self.named(recipe, name, where)
         parts = self.pinned.source(owner, own)
-        self.asked.add(question(SourceRef(owner.name, own)))
+        self.asked.add(trace_name(SourceRef(owner.name, own)))
         return parts
 
     def read(self, recipe: Recipe, name: str, file: str, where: Place | None) -> bytes:

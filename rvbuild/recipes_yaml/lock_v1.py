@@ -24,7 +24,7 @@ from rvbuild.core.place import Place
 from rvbuild.core.recipe import GoModulesSpec, Ladder, Reading
 from rvbuild.core.source import Source
 from rvbuild.core.spec_text import spec_text
-from rvbuild.core.trace import Trace, content_digest, question
+from rvbuild.core.trace import Trace, content_digest, trace_name
 from rvbuild.kinds.table import kind, spec_of
 from rvbuild.recipes_yaml.document import Items, Mapping, Node
 from rvbuild.recipes_yaml.fields import Fields, choice
@@ -76,9 +76,9 @@ def _set_trace(key: str, entry: GoModuleSet, sources: dict[str, LockedSource]) -
     whole = any("packages: []" in spec for spec in entry.specs)
     refs = {name: SourceRef.parse(name) for name in sources}
     read = {
-        question(ref): content_digest(ref, sources[name].spec, sources[name].parts)
+        trace_name(ref): content_digest(ref, sources[name].spec, sources[name].parts)
         for name, ref in refs.items()
-        if question(ref) in asked or (ref.recipe == "go" and not whole)
+        if trace_name(ref) in asked or (ref.recipe == "go" and not whole)
     }
     return tuple(sorted(read.items())) if asked <= read.keys() else None
 

@@ -19,7 +19,7 @@ from rvbuild.core.former_keys import former_digest
 from rvbuild.core.go_source import GoModFiles
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linker
-from rvbuild.core.pinned import Locked
+from rvbuild.core.locked import Locked
 from rvbuild.core.platform import Platform
 from rvbuild.core.recipe import RESERVED_NAMES
 from rvbuild.core.tree import Directory, File, Symlink, Tree

@@ -16,8 +16,8 @@ from lock_world import ARCH, Outside
 from rvbuild.core.digest import Digest
 from rvbuild.core.lock import Lock
 from rvbuild.core.lock_merge import Merged, merge_locks
+from rvbuild.core.locked import Locked
 from rvbuild.core.names import SourceRef
-from rvbuild.core.pinned import Locked
 from rvbuild.core.recipe import GoModulesSpec, Recipe
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.source import Source

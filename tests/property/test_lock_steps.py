@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
+from typing import Any
 
 import pytest
 from answers import answer
@@ -14,14 +15,15 @@ from lock_world import ARCH, Outside
 from rvbuild.core.canonical import encode
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, RecipeError
-from rvbuild.core.lock import Lock
-from rvbuild.core.pinned import Locked
+from rvbuild.core.lock import GoModuleSet, Lock
+from rvbuild.core.locked import Locked
 from rvbuild.core.ports.registries import ResolveContext
+from rvbuild.core.question import Question
 from rvbuild.core.recipe import FromSpec, GoModulesSpec, Recipe
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.spec_text import spec_text
-from rvbuild.core.trace import Reads, Trace
+from rvbuild.core.trace import Reads
 from rvbuild.core.tree import File, Nested
 from rvbuild.engine.go_list import Import
 from rvbuild.engine.resolve import Resolver
@@ -318,18 +320,17 @@ def test_a_lock_is_that_of_its_recipes_and_nothing_is_asked_in_vain(
 class KeepsDescriptions(Resolver):
     """A fault: every answer stands whose description is today's."""
 
-    def _holds(self, trace: Trace | None, reads: Reads) -> bool:
-        del trace, reads
-        return True
+    def _earlier(self, question: Question[Any], entries: Iterable[Any]) -> Any:  # noqa: ANN401
+        texts = ((e, e.specs if isinstance(e, GoModuleSet) else (e.spec,)) for e in entries if e)
+        return next((entry for entry, those in texts if question.text in those), None)
 
 
 @define
 class AsksAgain(Resolver):
     """A fault: nothing stands."""
 
-    def _holds(self, trace: Trace | None, reads: Reads) -> bool:
-        del trace, reads
-        return False
+    def _earlier(self, question: Question[Any], entries: Iterable[Any]) -> Any:  # noqa: ANN401
+        del question, entries
 
 
 @define
@@ -346,9 +347,13 @@ class ForgetsTracesOfSets(Resolver):
 class ForgetsNames(Resolver):
     """A fault: an answer stands though a name of its recipe means another source now."""
 
-    def _holds(self, trace: Trace | None, reads: Reads) -> bool:
-        del reads
-        return Resolver._holds(self, trace, Reads(frozenset(asked for asked, _ in trace or ())))
+    def _earlier(self, question: Question[Any], entries: Iterable[Any]) -> Any:  # noqa: ANN401
+        for entry in entries:
+            names = frozenset(asked for asked, _ in (entry.trace if entry else None) or ())
+            answer = Resolver._earlier(self, evolve(question, reads=Reads(names)), [entry])
+            if answer is not None:
+                return answer
+        return None
 
 
 @pytest.mark.parametrize("fault", [KeepsDescriptions, AsksAgain, ForgetsTracesOfSets, ForgetsNames])

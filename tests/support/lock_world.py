@@ -16,7 +16,7 @@ from rvbuild.core.errors import RecipeError
 from rvbuild.core.graph import INDEPENDENT, RecipeGraph, Target
 from rvbuild.core.link import Linker
 from rvbuild.core.lock import Lock
-from rvbuild.core.pinned import Locked
+from rvbuild.core.locked import Locked
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.recipe import GoModulesSpec, Recipe
 from rvbuild.core.snapshot import Snapshot

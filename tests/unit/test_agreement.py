@@ -18,9 +18,11 @@ from rvbuild.core.errors import LockError
 from rvbuild.core.go_source import GoModule
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource
 from rvbuild.core.place import Place
+from rvbuild.core.question import Question
 from rvbuild.core.recipe import Reading
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
+from rvbuild.core.trace import Reads
 from rvbuild.kinds.debian.source import DebianPackage
 from rvbuild.kinds.debian.spec import DebianSpec
 from rvbuild.kinds.git.source import GitSource
@@ -155,15 +157,19 @@ def test_the_error_says_what_differs_and_both_places():
     held = LockedSource(spec="s", parts=(URL_PART,), where=Place("rvbuild.lock", 5, 3), at=places)
     assert held.place(0, "sha256") == Place("rvbuild.lock", 9, 9)
     assert held.place(0, "urls") == held.place(None, "parts") == held.where
-    found = source_contradiction(URL, (evolve(URL_PART, sha256=B),), "")
-    assert found is not None
-    error = Lock().contradicts(
-        "a/a", found, held.place(found.part, found.fact), Place("r.yaml", 1, 2)
+    asked = Question[LockedSource](
+        key="a/a",
+        text="s",
+        reads=Reads(frozenset()),
+        where=Place("r.yaml", 1, 2),
+        contradiction=lambda entry: source_contradiction(URL, entry.parts, ""),
     )
-    assert error.message == "rvbuild.lock has a/a with another sha256 than the recipe asks for"
-    assert str(error.where) == "rvbuild.lock:9:9"
-    assert error.details == (f"locked: {B}", f"recipe: {A}  r.yaml:1:2")
-    assert "rvbuild lock" in (error.hint or "")
+    assert asked.refusal(held, {}.get) is None
+    refusal = asked.refusal(evolve(held, parts=(evolve(URL_PART, sha256=B),), at=places), {}.get)
+    assert refusal is not None
+    assert refusal.reason == "with another sha256 than the recipe asks for"
+    assert str(refusal.place) == "rvbuild.lock:9:9"
+    assert refusal.details == (f"locked: {B}", f"recipe: {A}  r.yaml:1:2")
 
 
 # ---- pins

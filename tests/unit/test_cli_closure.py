@@ -18,7 +18,7 @@ from rvbuild.core.go_source import GoModule
 from rvbuild.core.graph import RecipeGraph, Target, parse_target
 from rvbuild.core.link import Linked, Linker
 from rvbuild.core.lock import Lock
-from rvbuild.core.pinned import Locked
+from rvbuild.core.locked import Locked
 from rvbuild.core.source import Files, Source
 from rvbuild.kinds.debian.source import DebianPackage
 from rvbuild.kinds.go.source import GoToolchain

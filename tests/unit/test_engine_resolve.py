@@ -14,7 +14,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, RecipeError, SourceError
 from rvbuild.core.go_source import GoModule
 from rvbuild.core.lock import GoModuleSet, Lock
-from rvbuild.core.pinned import Locked
+from rvbuild.core.locked import Locked
 from rvbuild.core.place import Place
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.recipe import FromSpec, GoModulesSpec, Recipe, SourceUse

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rvbuild.core.pinned import Locked, Values
+from rvbuild.core.locked import Locked
+from rvbuild.core.pinned import Values
 from rvbuild.core.recipe import Recipe, substitute
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.lock import read_lock

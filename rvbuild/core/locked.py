@@ -1,0 +1,123 @@
+"""Answers from a lock, for recipes that it fits.
+
+Knows: which entry answers a question. Must not know: how a lock is written, what is outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TypeVar
+
+from attrs import evolve, field, frozen
+
+from rvbuild.core.errors import LockError
+from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
+from rvbuild.core.names import SourceRef
+from rvbuild.core.pinned import Recipes, described, git_fact, named_source
+from rvbuild.core.place import Place
+from rvbuild.core.question import (
+    OpenQuestions,
+    Question,
+    pin_question,
+    set_question,
+    source_question,
+)
+from rvbuild.core.recipe import FromSpec, GoModulesSpec, Ladder, Reading, Recipe
+from rvbuild.core.source import Source
+from rvbuild.core.trace import content_digest
+
+_Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
+_RELOCK = "run `rvbuild lock` and look at what changes in rvbuild.lock"
+
+
+@frozen
+class Locked:
+    """Answers as core.pinned.Pinned does; an entry that is no answer is a LockError.
+
+    Attributes:
+        lock: The lock.
+        recipes: Reads recipes by name.
+        build_arch: The build machine's architecture.
+    """
+
+    lock: Lock
+    recipes: Recipes
+    build_arch: str
+    _open: OpenQuestions = field(factory=OpenQuestions, init=False, eq=False, repr=False)
+    _sound: set[tuple[str, str]] = field(factory=set, init=False, eq=False, repr=False)
+
+    def pin(self, recipe: Recipe, name: str) -> str:
+        pin = recipe.all_pins[name]
+        if isinstance(pin, str):
+            return pin
+        with self._open.asking(f"pin {recipe.name}/{name}", pin.where):
+            return self._derived(recipe, name, pin)
+
+    def _derived(self, recipe: Recipe, name: str, pin: Reading | Ladder) -> str:
+        if isinstance(pin, Reading) and pin.reader == "git":
+            owner, source = named_source(self.recipes, recipe, pin.source, pin.where)
+            return git_fact(self.source(owner, source)[0], pin)
+        question = pin_question(self.recipes, self, recipe, name, pin)
+        return self._answer(question, self.lock.pins).value
+
+    def source(self, recipe: Recipe, name: str) -> tuple[Source, ...]:
+        question = self._source_question(recipe, name)
+        ref = evolve(SourceRef.parse(question.key), machine="")
+        hint = f"run `rvbuild lock {ref.recipe}`, or say --override {ref}=FOLDER"
+        return self._answer(question, self.lock.sources, hint).parts
+
+    def modules(self, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
+        question = set_question(self.recipes, recipe, spec, listed=False)
+        sets = self.lock.sets_for(question.text)
+        entry = sets.get(question.key)
+        if entry is not None and len(entry.trace or ()) > 1:
+            question = set_question(self.recipes, recipe, spec, listed=True)
+        return self._answer(question, sets)
+
+    def answer_all(self, recipe: Recipe) -> None:
+        """See that everything that a recipe asks for has an answer.
+
+        Raises:
+            LockError: the lock lacks it, or has what it cannot be.
+        """
+        for name in recipe.all_pins:
+            self.pin(recipe, name)
+        for name, use in recipe.sources.items():
+            if not isinstance(use.spec, FromSpec):
+                self.source(recipe, name)
+        if recipe.go_modules is not None:
+            self.modules(recipe, recipe.go_modules)
+
+    def _source_question(self, recipe: Recipe, name: str) -> Question[LockedSource]:
+        with self._open.asking(f"source {recipe.name}/{name}", recipe.sources[name].where):
+            spec = described(recipe, name, self, self.build_arch)
+        return source_question(self.recipes, recipe, name, spec, self.build_arch)
+
+    def _answer(
+        self, question: Question[_Entry], entries: Mapping[str, _Entry], hint: str = _RELOCK
+    ) -> _Entry:
+        """The entry that answers ``question``.
+
+        Raises:
+            LockError: the lock does not have it, or what it has is no answer.
+        """
+        entry = entries.get(question.key)
+        if entry is None:
+            msg = f"{self.lock.file} does not have {question.key}"
+            raise LockError(msg, where=question.where, hint=hint)
+        if (question.key, question.text) not in self._sound:
+            refusal = question.refusal(entry, partial(self._digest, question.where))
+            if refusal is not None:
+                msg = f"{self.lock.file} has {question.key} {refusal.reason}"
+                where = refusal.place or question.where
+                raise LockError(msg, where=where, hint=_RELOCK, details=refusal.details)
+            self._sound.add((question.key, question.text))
+        return entry
+
+    def _digest(self, where: Place | None, asked: str) -> str:
+        """The digest of a source's content, by the lock."""
+        ref = SourceRef.parse(asked)
+        question = self._source_question(self.recipes.recipe(ref.recipe, where), ref.name)
+        entry = self._answer(question, self.lock.sources)
+        return content_digest(SourceRef.parse(question.key), entry.spec, entry.parts)

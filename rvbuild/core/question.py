@@ -1,0 +1,236 @@
+"""The questions that a lock answers: what a pin, a source, or a set of Go modules is.
+
+Knows: what each asks for, what its answer is read from, and which entry of a lock is an answer.
+Must not know: who answers, how a lock is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Generic, TypeVar
+
+from attrs import define, field, frozen
+
+from rvbuild.core.agreement import (
+    Contradiction,
+    Rung,
+    pin_contradiction,
+    set_contradiction,
+    source_contradiction,
+)
+from rvbuild.core.errors import RecipeError
+from rvbuild.core.lock import GoModuleSet, LockedSource, PinValue, modules_key, source_key
+from rvbuild.core.names import PinRef, SourceRef
+from rvbuild.core.pinned import Pinned, Recipes, git_fact, named_source
+from rvbuild.core.place import Place
+from rvbuild.core.recipe import GoModulesSpec, Ladder, Reading, Recipe
+from rvbuild.core.spec import SourceSpec
+from rvbuild.core.spec_text import spec_text
+from rvbuild.core.trace import Reads, Trace, moved, trace_name
+
+_Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
+
+
+@frozen
+class Refusal:
+    """Why an entry is no answer.
+
+    Attributes:
+        reason: How the lock has the entry; reads on from "rvbuild.lock has runc/version …".
+        details: Lines that show both sides.
+        place: Where in the lock; None if the recipe is to be looked at.
+    """
+
+    reason: str
+    details: tuple[str, ...]
+    place: Place | None = None
+
+
+@frozen(kw_only=True)
+class Question(Generic[_Entry]):
+    """What an entry of a lock answers.
+
+    An entry is an answer if
+
+    1. its description is the recipe's of today (a set of Go modules has one a user),
+    2. its trace names the sources that the recipe's names mean today,
+    3. no fact of it is one that the recipe rules out, and
+    4. each source of its trace is today what it was then.
+
+    Example: ``version: {from: k, shell: V, file: v.sh}`` was 1.2, read in ``k/k`` with the digest
+    ``2b5c…``. Another ``file`` breaks rule 1; ``sources: {k: {from: j}}`` breaks rule 2; a lock
+    that has it from another file breaks rule 3; another commit of ``k/k`` breaks rule 4.
+
+    Attributes:
+        key: The entry's name in the lock.
+        text: The recipe's description of what it asks for.
+        reads: The sources that the answer is read from.
+        where: The recipe's place.
+        contradiction: Returns the first fact of an entry that the recipe rules out.
+    """
+
+    key: str
+    text: str
+    reads: Reads
+    where: Place | None
+    contradiction: Callable[[_Entry], Contradiction | None]
+
+    def refusal(self, entry: _Entry, today: Callable[[str], str | None]) -> Refusal | None:
+        """Why ``entry`` is no answer; None if it is one.
+
+        Args:
+            entry: What a lock has.
+            today: Returns the digest of a source's content.
+        """
+        texts = _texts(entry)
+        if self.text not in texts:
+            details = (f"locked: {'; '.join(texts)}", f"recipe: {self.text}")
+            return Refusal("for another recipe than this one", details)
+        other = self._other_sources(entry.trace) or self.contradiction(entry)
+        if other is not None:
+            return self._contradicted(other, entry)
+        for asked in moved(entry.trace, today):
+            reason = f"as it was read from another {asked} than there is now"
+            return Refusal(reason, (f"recipe: {self.where}",), entry.where or self.where)
+        return None
+
+    def _other_sources(self, trace: Trace | None) -> Contradiction | None:
+        if self.reads.fit(trace):
+            return None
+        locked = ", ".join(asked for asked, _ in trace or ()) or "nothing"
+        wanted = ", ".join(sorted(self.reads.always)) or "nothing"
+        return Contradiction(fact="source", locked=locked, wanted=wanted)
+
+    def _contradicted(self, other: Contradiction, entry: _Entry) -> Refusal:
+        place = entry.where
+        if isinstance(entry, LockedSource):
+            place = entry.place(other.part, other.fact)
+        details = (f"locked: {other.locked}", f"recipe: {other.wanted}  {self.where}")
+        reason = f"with another {other.fact} than the recipe asks for"
+        return Refusal(reason, details, place or self.where)
+
+
+def _texts(entry: PinValue | LockedSource | GoModuleSet) -> tuple[str, ...]:
+    return entry.specs if isinstance(entry, GoModuleSet) else (entry.spec,)
+
+
+def pin_question(
+    recipes: Recipes, pinned: Pinned, recipe: Recipe, name: str, pin: Reading | Ladder
+) -> Question[PinValue]:
+    """What the value of ``pin`` is, read from the source of each rung."""
+    rungs = pin.rungs if isinstance(pin, Ladder) else (pin,)
+    names = ((rung.source, rung.where) for rung in rungs if rung.reader != "literal")
+    return Question(
+        key=str(PinRef(recipe.name, name)),
+        text=spec_text(pin),
+        reads=Reads(_names(recipes, recipe, names)),
+        where=pin.where,
+        contradiction=partial(_pin_contradiction, recipes, pinned, recipe, pin),
+    )
+
+
+def _pin_contradiction(
+    recipes: Recipes, pinned: Pinned, recipe: Recipe, pin: Reading | Ladder, answer: PinValue
+) -> Contradiction | None:
+    def rung(reading: Reading) -> Rung:
+        if reading.reader == "literal":
+            return Rung(reading=reading, owner=recipe.name, value=reading.argument)
+        owner, name = named_source(recipes, recipe, reading.source, reading.where)
+        fact = None
+        if reading.reader == "git":
+            fact = git_fact(pinned.source(owner, name)[0], reading)
+        return Rung(reading=reading, owner=owner.name, value=fact)
+
+    place = (answer.source, answer.file, answer.line)
+    prefer = pin.prefer if isinstance(pin, Ladder) else None
+    rungs = pin.rungs if isinstance(pin, Ladder) else (pin,)
+    return pin_contradiction(answer.value, place, [*map(rung, rungs)], prefer)
+
+
+def source_question(
+    recipes: Recipes, recipe: Recipe, name: str, spec: SourceSpec, build_arch: str
+) -> Question[LockedSource]:
+    """What a source is; ``spec`` is its description with every ``${…}`` replaced.
+
+    It is read from the sources that its kind says, and from commits that the recipe's pins tell
+    of: a fact of a commit in ``${…}``.
+    """
+    where = recipe.sources[name].where
+    key = source_key(recipe.name, name, spec, build_arch)
+    arch = SourceRef.parse(key).machine
+    pins = (pin for pin in recipe.all_pins.values() if isinstance(pin, Reading))
+    commits = ((pin.source, pin.where) for pin in pins if pin.reader == "git")
+    always = _names(recipes, recipe, ((each, where) for each in spec.reads))
+    return Question(
+        key=key,
+        text=spec_text(spec),
+        reads=Reads(always, maybe=_names(recipes, recipe, commits)),
+        where=where,
+        contradiction=lambda entry: source_contradiction(spec, entry.parts, arch),
+    )
+
+
+def set_question(
+    recipes: Recipes, recipe: Recipe, spec: GoModulesSpec, *, listed: bool
+) -> Question[GoModuleSet]:
+    """What the set of Go modules is that ``recipe`` and others need of one module.
+
+    Args:
+        recipes: Reads recipes by name.
+        recipe: One that uses the set.
+        spec: What it asks for.
+        listed: Whether ``go list`` says which modules of the go.sum the set has. Its answer
+            follows from the sources of ``go``, too.
+    """
+    owner, name = named_source(recipes, recipe, spec.source, spec.where)
+    reads = frozenset({trace_name(SourceRef(owner.name, name))})
+    return Question(
+        key=modules_key(owner.name, name, spec.directory),
+        text=spec_text(spec),
+        reads=Reads(reads | go_reads(recipes, spec.where) if listed else reads),
+        where=spec.where,
+        contradiction=lambda entry: set_contradiction(entry.modules, entry.go_sum),
+    )
+
+
+def go_reads(recipes: Recipes, where: Place | None = None) -> frozenset[str]:
+    """What ``go list`` is read from: every source of the recipe ``go``.
+
+    Raises:
+        RecipeError: there is no such recipe.
+    """
+    go = recipes.recipe("go", where)
+    return _names(recipes, go, ((name, use.where) for name, use in go.sources.items()))
+
+
+def _names(
+    recipes: Recipes, recipe: Recipe, names: Iterable[tuple[str, Place | None]]
+) -> frozenset[str]:
+    owners = (named_source(recipes, recipe, name, where) for name, where in names)
+    return frozenset(trace_name(SourceRef(owner.name, name)) for owner, name in owners)
+
+
+@define
+class OpenQuestions:
+    """The questions whose answers are looked for: one that needs itself has none."""
+
+    _keys: list[str] = field(factory=list, init=False)
+
+    @contextmanager
+    def asking(self, key: str, where: Place | None) -> Iterator[None]:
+        """While the answer to ``key`` is looked for.
+
+        Raises:
+            RecipeError: that is going on already.
+        """
+        if key in self._keys:
+            circle = " → ".join([*self._keys[self._keys.index(key) :], key])
+            msg = f"pins need each other in a circle: {circle}"
+            raise RecipeError(msg, where=where)
+        self._keys.append(key)
+        try:
+            yield
+        finally:
+            self._keys.pop()
