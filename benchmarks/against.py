@@ -8,6 +8,8 @@ steps    200 trivial steps of one build
 tree     a source of 20,000 files into the store (`fetch` of a local archive)
 output   a step's output of 20,000 files into the store
 noop     a build with nothing to do
+show     `show --json` of the shipped k3s-riscv64
+plan     the plan of the same, with nothing in the store
 target   TARGET (runc-riscv64) with --release, its sources in the store and no result
 
 Each program has a store and a project of its own below DIR, which should be on a file system that
@@ -99,6 +101,14 @@ class Program:
                 self.run(f"noop-{ARCH}")
         return statistics.median(self.run(f"noop-{ARCH}") for _ in range(NOOP_RUNS))
 
+    def show(self, _turn: int) -> float:
+        """What K3s is made of."""
+        return self.run("show", "k3s-riscv64", "--json")
+
+    def plan(self, _turn: int) -> float:
+        """What K3s needs; nothing of it is there."""
+        return self.run("plan", "k3s-riscv64")
+
     def _mirror(self) -> tuple[str, str]:
         return "--mirror", f"http://example.invalid/={self.folder}/"
 
@@ -163,7 +173,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         old = Program(arguments.old, Path(name) / "old")
         new = Program(arguments.new, Path(name) / "new")
-        for what in arguments.what or ["steps", "tree", "output", "noop", "target"]:
+        for what in arguments.what or ["steps", "tree", "output", "noop", "show", "plan", "target"]:
             if what == "target":
                 options = [word for each in arguments.mirror for word in ("--mirror", each)]
                 pair = [cold(each, arguments.target, options) for each in (old, new)]

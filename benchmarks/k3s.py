@@ -29,6 +29,7 @@ from pathlib import Path
 from attrs import frozen
 
 from rvbuild.app.choices import Choices
+from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
 from rvbuild.app.settings import Settings
 from rvbuild.app.targets import targets_of
@@ -88,7 +89,7 @@ class Bench:
         self.times = Times()
         self.session = Session(Workspace(".", job.settings), self.times, choices)
         self.targets = targets_of(self.session, [job.target])
-        self.services = self.session.services()
+        self.services = services_of(self.session)
 
     def linked(self) -> Linked:
         """The target's derivations."""

@@ -13,6 +13,7 @@ from attrs import frozen
 from rvbuild.app.deliver import Goal, TargetResult, deliver
 from rvbuild.app.refusals import refuse_no_folder, refuse_occupied, refuse_own
 from rvbuild.app.result_place import Identity, identity, link_place
+from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
 from rvbuild.app.targets import goals
 from rvbuild.core.graph import Target, with_checkers
@@ -69,7 +70,7 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
         built = build(
             linked.derivations,
             goals(linked),
-            session.services(),
+            services_of(session),
             jobs=session.jobs(),
             keep_going=keep_going,
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
@@ -32,7 +33,7 @@ def fetch_sources(
     """
     _, linked = session.link(targets, checks=True)
     sources = [key for key, each in linked.derivations.items() if isinstance(each, Fetch)]
-    services = session.services()
+    services = services_of(session)
     built = build(linked.derivations, sources, services, jobs=1, keep_going=keep_going)
     built.raise_first()
     return {key: built.realised[key].output for key in sources}

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from attrs import define, evolve, field, frozen
 
 from rvbuild.app.lock_file import put_lock
+from rvbuild.app.services import services_of
 from rvbuild.app.session import Session, lock_at
 from rvbuild.core.derivation import Derivation, Fetch
 from rvbuild.core.digest import Digest
@@ -192,7 +193,7 @@ def _resolve(session: Session, names: tuple[str, ...], old: Lock, *, check: bool
     if check:
         known = session.known()
         _refuse_contradictions(Locked(known, graph, session.build_arch), recipes.values())
-    outputs = _Outputs(session.services(), session.jobs())
+    outputs = _Outputs(services_of(session), session.jobs())
     resolver = Resolver(
         recipes=graph,
         registries=session.sources,

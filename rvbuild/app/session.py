@@ -1,39 +1,33 @@
-"""Puts one run together: recipes, lock, store, sources and sandbox.
+"""Puts one run together: recipes, lock, store and sources; `app.services` adds what builds.
 
-Knows: every concrete adapter; this is where they are chosen. Must not know: what the run
-does with them.
+Knows: the concrete adapters; this is where they are chosen. Must not know: what the run does
+with them.
 """
 
 from __future__ import annotations
 
 import os
 import platform
-import time
-from collections.abc import Mapping
 from functools import cached_property
 
 from attrs import define, evolve, field
 
 from rvbuild.app.choices import Choices
-from rvbuild.app.fit_executor import FitExecutor
 from rvbuild.app.overrides import override_sources
 from rvbuild.app.workspace import Workspace
 from rvbuild.core.architecture import of_machine
 from rvbuild.core.contents import in_agreement, refuse_two_contents
+from rvbuild.core.derivation import refuse_folders
 from rvbuild.core.errors import LockError, SandboxError
-from rvbuild.core.events import Noticed, Reporter
+from rvbuild.core.events import Reporter
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linked, Linker
 from rvbuild.core.lock import Lock
 from rvbuild.core.locked import Locked
 from rvbuild.core.plan import Lookup, nothing_realised
-from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.variants import Variants
-from rvbuild.engine.build import refuse_folders
-from rvbuild.engine.realise import Realiser, Services
-from rvbuild.executors.local_executor import LocalExecutor
+from rvbuild.engine.lookup import StoreLookup
 from rvbuild.fetchers.fetch_settings import FetchSettings
-from rvbuild.images import audit_image
 from rvbuild.kinds.clients import SourceClients
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.lock import MAX_BYTES, read_lock
@@ -83,7 +77,10 @@ class Session:
 
     def lookup(self) -> Lookup:
         """Finds what is realised, without making a store: who only looks must not make one."""
-        return Realiser(self.services()).lookup if self.workspace.has_store else nothing_realised
+        if not self.workspace.has_store:
+            return nothing_realised
+        builder = self.workspace.settings.builder
+        return StoreLookup(self.store, release=self.choices.release, builder=builder)
 
     @cached_property
     def store(self) -> LocalStore:
@@ -146,53 +143,9 @@ class Session:
         overrides = override_sources(self.choices, self.folder)
         return Linker(graph, locked, self.build_arch, overrides)
 
-    def services(self) -> Services:
-        """What realising uses."""
-        release = self.choices.release
-        accelerators = {} if release else self._accelerators()
-        return Services(
-            store=self.store,
-            sources=self.sources,
-            executor=self._executor(),
-            report=self.report,
-            clock=time.monotonic,
-            audit_image=audit_image,
-            release=release,
-            builder=self.workspace.settings.builder,
-            accelerators=accelerators,
-            forbidden=self._forbidden(),
-        )
-
-    def _executor(self) -> FitExecutor:
-        layout = self.store.layout
-        executor = LocalExecutor(
-            self.store,
-            layout.tmp,
-            jobs=_cores(),
-            kept=self._tell_kept if self.choices.keep_failed else None,
-            notice=self._notice,
-            locks=layout.locks,
-        )
-        return FitExecutor(executor, (layout.trees, layout.tmp))
-
-    def _notice(self, text: str) -> None:
-        self.report(Noticed("steps", text))
-
-    def _tell_kept(self, label: str, folder: str) -> None:
-        self.report(Noticed(label, f"its folder stays until `rvbuild gc` removes it: {folder}"))
-
-    def _forbidden(self) -> tuple[bytes, ...]:
-        """What no output may hold: where the store is means nothing elsewhere."""
-        layout = self.store.layout  # not its root, which may be as short as /data
-        return tuple(os.fsencode(f"{folder}/") for folder in (layout.trees, layout.tmp, layout.cas))
-
-    def _accelerators(self) -> Mapping[str, str]:
-        above = os.path.join(self.workspace.store, "accelerators")
-        return {name: os.path.join(above, name) for name in ACCELERATORS}
-
     def jobs(self) -> int:
         """How many steps run at once."""
-        return self.workspace.settings.jobs or _cores()
+        return self.workspace.settings.jobs or cores()
 
 
 def lock_at(path: str, *, mend: bool = False) -> Lock:
@@ -213,5 +166,6 @@ def lock_at(path: str, *, mend: bool = False) -> Lock:
     return lock
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many processors this process may use."""
     return len(os.sched_getaffinity(0))

@@ -13,12 +13,14 @@ accelerators are not.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Union
 
 from attrs import asdict, field, frozen
 
 from rvbuild.core.canonical import Json, encode
 from rvbuild.core.digest import Digest
+from rvbuild.core.errors import UsageError
 from rvbuild.core.platform import Platform
 from rvbuild.core.source import Source
 
@@ -170,3 +172,16 @@ class Step(_Keyed):
 
 
 Derivation = Union[Fetch, Merge, Step]
+
+
+def refuse_folders(derivations: Iterable[Derivation]) -> None:
+    """Say that a release would not be made of pinned sources alone.
+
+    Raises:
+        UsageError: one of them is a folder of this machine.
+    """
+    for derivation in derivations:
+        if isinstance(derivation, Fetch) and derivation.source.folder:
+            msg = "a release is made of pinned sources, and this is a folder"
+            hint = "pin it as a git tree or an archive, or build without --release"
+            raise UsageError(msg, where=derivation.source.folder, hint=hint)

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
-from rvbuild.core.derivation import Derivation, Fetch
-from rvbuild.core.errors import Interrupted, UsageError
+from rvbuild.core.derivation import Derivation, refuse_folders
+from rvbuild.core.errors import Interrupted
 from rvbuild.core.events import Planned
 from rvbuild.core.plan import Plan, make_plan
 from rvbuild.core.realisation import Realisation
@@ -68,18 +68,3 @@ def build(
             msg = "interrupted; what was finished is kept"
             raise Interrupted(msg) from None
         return Built(plan=plan, realised=realiser.realised, errors=errors)
-
-
-def refuse_folders(derivations: Iterable[Derivation]) -> None:
-    """Say that a release would not be made of pinned sources alone.
-
-    `build` asks; who would do work before it (make a store) may ask earlier.
-
-    Raises:
-        UsageError: one of them is a folder of this machine.
-    """
-    for derivation in derivations:
-        if isinstance(derivation, Fetch) and derivation.source.folder:
-            msg = "a release is made of pinned sources, and this is a folder"
-            hint = "pin it as a git tree or an archive, or build without --release"
-            raise UsageError(msg, where=derivation.source.folder, hint=hint)

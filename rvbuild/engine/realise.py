@@ -28,6 +28,7 @@ from rvbuild.core.realisation import Realisation
 from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Directory, Tree, file_at
+from rvbuild.engine.lookup import StoreLookup
 from rvbuild.engine.outputs import Inspection, audit_outputs
 
 LOG_TAIL = 25
@@ -72,21 +73,11 @@ class Realiser:
     _stopped: threading.Event = field(factory=threading.Event, init=False)
     _toolboxes: dict[Digest, Directory] = field(factory=dict, init=False)
 
-    def lookup(self, digest: str) -> Realisation | None:
-        """A realisation that may be used: registered, whole, and not accelerated for a release.
-
-        Raises:
-            VerificationError: the step's output was changed since; sources are not looked at.
-        """
-        store, services = self.services.store, self.services
-        found = store.realisations.realisation(
-            digest, accelerated=not services.release, builder=services.builder
-        )
-        if found is None or not store.trees.has_tree(found.output):
-            return None
-        if found.action is not None:
-            store.mountable.refuse_changed(found.output)
-        return found
+    @property
+    def lookup(self) -> StoreLookup:
+        """Finds what is realised already."""
+        services = self.services
+        return StoreLookup(services.store, release=services.release, builder=services.builder)
 
     def stop(self) -> None:
         """End what runs; tasks end with Interrupted."""

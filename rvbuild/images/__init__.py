@@ -3,7 +3,3 @@
 Know: the image specification, and how to read what somebody else packed. Must not know:
 recipes, stores, registries.
 """
-
-from rvbuild.images.image_audit import audit_image
-
-__all__ = ["audit_image"]

@@ -19,7 +19,7 @@ from rvbuild.core.realisation import Realisation
 from rvbuild.core.tree import Tree
 from rvbuild.engine.realise import Realiser, Services
 from rvbuild.executors.local_executor import LocalExecutor
-from rvbuild.images import audit_image
+from rvbuild.images.image_audit import audit_image
 from rvbuild.stores.trees import LocalTrees
 
 sys.path.insert(0, str(Path(__file__).parent))

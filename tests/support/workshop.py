@@ -37,7 +37,7 @@ from rvbuild.core.source import Files, Source
 from rvbuild.core.tree import File, Nested, Symlink, Tree
 from rvbuild.engine.build import Built, build
 from rvbuild.engine.realise import Services
-from rvbuild.images import audit_image
+from rvbuild.images.image_audit import audit_image
 from rvbuild.stores.memory import MemoryStore
 
 Plain = tuple[tuple[str, bytes], ...]

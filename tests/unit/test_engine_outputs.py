@@ -13,7 +13,7 @@ from workshop import LINUX
 from rvbuild.core.derivation import OutputRule, Step
 from rvbuild.core.errors import VerificationError
 from rvbuild.engine.outputs import Inspection, audit_outputs
-from rvbuild.images import audit_image
+from rvbuild.images.image_audit import audit_image
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.memory import MemoryStore
 

@@ -14,7 +14,7 @@ from store_parts import with_parts
 from workshop import LINUX, PATIENCE, Workshop
 
 from rvbuild.core.action import Outcome
-from rvbuild.core.derivation import Fetch, Input, Merge, OutputRule, Step
+from rvbuild.core.derivation import Fetch, Input, Merge, OutputRule, Step, refuse_folders
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import (
     Interrupted,
@@ -27,7 +27,7 @@ from rvbuild.core.events import Noticed, Phase, Planned, Progressed, Started, Wr
 from rvbuild.core.plan import make_plan, nothing_realised
 from rvbuild.core.realisation import Origin, Realisation
 from rvbuild.core.recipe import ACCELERATORS
-from rvbuild.engine.build import build, refuse_folders
+from rvbuild.engine.build import build
 from rvbuild.engine.realise import Realiser
 from rvbuild.kinds.path.source import PathSource
 from rvbuild.stores.memory import MemoryLocks, MemoryStore

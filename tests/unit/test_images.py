@@ -22,7 +22,7 @@ from made_elf import Made
 from packed_image import PACK, PROGRAM, filled, image, pack, plant
 
 from rvbuild.core.derivation import OutputRule
-from rvbuild.images import audit_image
+from rvbuild.images.image_audit import audit_image
 
 FOREIGN = Made(machine=62, flags=0).write()
 AUTHORITY = "-----BEGIN CERTIFICATE-----\n"

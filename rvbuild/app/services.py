@@ -1,0 +1,60 @@
+"""What building uses: the adapters of a session, and the sandbox.
+
+Knows: the executor and the auditor; only operations that build import them. Must not know: what
+is built.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import partial
+
+from rvbuild.app.fit_executor import FitExecutor
+from rvbuild.app.session import Session, cores
+from rvbuild.core.events import Noticed, Reporter
+from rvbuild.core.recipe import ACCELERATORS
+from rvbuild.engine.realise import Services
+from rvbuild.executors.local_executor import LocalExecutor
+from rvbuild.images.image_audit import audit_image
+
+
+def services_of(session: Session) -> Services:
+    """The services of a run; its store is made if there is none."""
+    layout, release = session.store.layout, session.choices.release
+    above = os.path.join(session.workspace.store, "accelerators")
+    # an output may hold no path of the store; of its root it may, which may be as short as /data
+    forbidden = (layout.trees, layout.tmp, layout.cas)
+    return Services(
+        store=session.store,
+        sources=session.sources,
+        executor=_executor(session),
+        report=session.report,
+        clock=time.monotonic,
+        audit_image=audit_image,
+        release=release,
+        builder=session.workspace.settings.builder,
+        accelerators={} if release else {n: os.path.join(above, n) for n in ACCELERATORS},
+        forbidden=tuple(os.fsencode(f"{folder}/") for folder in forbidden),
+    )
+
+
+def _executor(session: Session) -> FitExecutor:
+    layout = session.store.layout
+    executor = LocalExecutor(
+        session.store,
+        layout.tmp,
+        jobs=cores(),
+        kept=partial(_tell_kept, session.report) if session.choices.keep_failed else None,
+        notice=partial(_notice, session.report),
+        locks=layout.locks,
+    )
+    return FitExecutor(executor, (layout.trees, layout.tmp))
+
+
+def _notice(report: Reporter, text: str) -> None:
+    report(Noticed("steps", text))
+
+
+def _tell_kept(report: Reporter, label: str, folder: str) -> None:
+    report(Noticed(label, f"its folder stays until `rvbuild gc` removes it: {folder}"))
