@@ -176,8 +176,8 @@ def main() -> None:
         for what in arguments.what or ["steps", "tree", "output", "noop", "show", "plan", "target"]:
             if what == "target":
                 options = [word for each in arguments.mirror for word in ("--mirror", each)]
-                pair = [cold(each, arguments.target, options) for each in (old, new)]
-                compare(what, *pair, 1)
+                one, other = (cold(each, arguments.target, options) for each in (old, new))
+                compare(what, one, other, 1)
             else:
                 compare(what, getattr(old, what), getattr(new, what), arguments.rounds)
 

@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from rvbuild.app.choices import Choices
 from rvbuild.app.services import services_of
@@ -41,6 +41,7 @@ from rvbuild.core.link import Linked
 from rvbuild.engine.build import build
 from rvbuild.engine.realise import Realiser
 from rvbuild.executors import bwrap
+from rvbuild.executors.inputs import InputTrees
 from rvbuild.executors.local_executor import room
 from rvbuild.stores.local import LocalStore
 
@@ -137,7 +138,8 @@ class Bench:
                     source = self.session.store.mountable.path(mount.tree)
                     shutil.copytree(source, to, symlinks=True)
                     subprocess.run(["chmod", "-R", "u+w", to], check=True)
-            options = room(action, folder, self.session.store.mountable.path, {}).arguments()
+            trees = InputTrees.of(action.mounts, self.session.store.mountable.path)
+            options = room(action, folder, evolve(trees, are_laid=True), {}).arguments()
             jobs = ["--setenv", "jobs", str(len(os.sched_getaffinity(0)))]
             command = [bwrap.find(), *options, *jobs, "--", *action.command.arguments]
             run = subprocess.run(command, capture_output=True, check=False)

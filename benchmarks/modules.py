@@ -11,6 +11,7 @@ at beginning.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import resource
 import shutil
@@ -59,12 +60,15 @@ def by_go(folder: Path, cache: Path) -> None:
 def by_rvbuild(sums: GoSum, store_path: Path, threads: int) -> None:
     """Fetch every module of ``sums`` into an empty store."""
     store = LocalStore(str(store_path))
-    mods = tuple((*key, h1) for key, h1 in sorted(sums.mods.items()))
+    lines = [f"{path} {version}/go.mod {h1}\n" for (path, version), h1 in sums.mods.items()]
+    lines += [f"{path} {version} {h1}\n" for (path, version), h1 in sums.modules.items()]
+    text = "".join(lines).encode()
     modules = tuple((*key, h1) for key, h1 in sorted(sums.modules.items()))
     settings = go_settings(os.environ)
     with Transport(connections=threads * 2) as transport, ThreadPoolExecutor(threads) as pool:
         proxy = GoProxy(transport, lambda: settings)
-        files = GoModFiles(mods=mods, modules=modules)
+        go_sum = hashlib.sha256(text).hexdigest()
+        files = GoModFiles(go_sum=go_sum, modules=modules, text=text)
 
         def one(fetch: Callable[..., None], source: object) -> None:
             with store.trees.new_tree() as tree:

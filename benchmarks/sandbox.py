@@ -15,10 +15,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from attrs import evolve
+
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests/e2e")]
 from sandboxes import Bench  # noqa: E402 - a script finds its neighbours by itself
 
-from rvbuild.executors import bwrap, local_executor, step_folder  # noqa: E402
+from rvbuild.executors import bwrap, step_folder  # noqa: E402
+from rvbuild.executors.inputs import InputTrees  # noqa: E402
+from rvbuild.executors.local_executor import room  # noqa: E402
 
 COMMAND = ("/bin/true",)
 
@@ -35,8 +39,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=place) as name:
         bench = Bench.at(Path(name))
         action = bench.action(COMMAND)
-        folder = step_folder.make(name)
-        options = local_executor.room(action, folder, bench.store.mountable.path, {}).arguments()
+        trees = InputTrees.of(action.mounts, bench.store.mountable.path)
+        folder = step_folder.make(name).path
+        options = room(action, folder, evolve(trees, are_laid=True), {}).arguments()
         argv = [bwrap.find(), *options, "--", *COMMAND]
 
         def bare() -> None:

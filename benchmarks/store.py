@@ -18,10 +18,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from rvbuild.core.digest import Digest
 from rvbuild.core.ports.sink import TreeSink
+from rvbuild.core.tree import Tree
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.verify import verify
 
@@ -79,7 +80,7 @@ def copied(source: Path, target: Path, *, settled: bool = False, how: str = "-a"
     return timed(work)
 
 
-def add_tree(store: LocalStore, files: dict[str, bytes]) -> Digest:
+def add_tree(store: LocalStore, files: dict[str, bytes]) -> Tree:
     """One tree of all files."""
     with store.trees.new_tree() as writer:
         fill(writer, files)
@@ -117,7 +118,7 @@ def trees(base: Path) -> None:
 def captured(store: Path, out: Path) -> float:
     """Seconds for taking what a step left; its files are gone then."""
     taken = LocalStore(str(store))
-    return timed(lambda: taken.capture(str(out), lambda _entries, _size: None))
+    return timed(lambda: taken.capturer.capture(str(out), lambda _entries, _size: None))
 
 
 def verified(folder: Path) -> None:
@@ -167,7 +168,7 @@ def one_file(base: Path) -> None:
         limit = timed(hash_pieces)
         for durable in (False, True):
             ours = add_big(base / f"big-{turn}-{durable}", durable=durable)
-            plain = timed(lambda durable=durable: write_pieces(base / "plain", durable=durable))
+            plain = timed(partial(write_pieces, base / "plain", durable=durable))
             (base / "plain").unlink()
             what = f"add 1 GiB{', durable' * durable}"
             report(what, ours, limit, "bare SHA-256")
@@ -200,14 +201,14 @@ def modules(base: Path) -> None:
     bare = copied(source, base / "flat", settled=True)
     linked = copied(source, base / "links", settled=True, how="-al")
     store = LocalStore(str(base / "modules-store"))
-    roots: list[Digest] = []
+    made: list[Tree] = []
 
     def add() -> None:
         with ThreadPoolExecutor(16) as pool:
-            roots.extend(pool.map(lambda files: add_tree(store, files), parts))
+            made.extend(pool.map(lambda files: add_tree(store, files), parts))
 
     report("add 468 trees, 67,000 files, durable", timed(add), bare, "cp -a; sync")
-    laid = [(f"at/m{number}", root) for number, root in enumerate(roots)]
+    laid = [(f"at/m{number}", tree.root) for number, tree in enumerate(made)]
     report("merge them", timed(lambda: store.trees.merge(laid)), linked, "cp -al; sync")
 
 
