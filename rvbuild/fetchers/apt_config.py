@@ -14,6 +14,7 @@ from attrs import frozen
 
 from rvbuild.core.errors import RecipeError, SourceError
 
+APT = Path("/etc/apt")
 VARIABLE = "RVBUILD_DEBIAN_MIRROR"
 HINT = (
     f"set {VARIABLE} to the address of a Debian mirror (the folder with dists/ and pool/ in it); "
@@ -39,6 +40,7 @@ _LIST_LINE = re.compile(
 class Archives:
     """Addresses of archives (the folder of ``dists`` and ``pool``), in the order to try.
 
+    ``bases`` are the user's own; there are none on a machine that knows nothing of Debian.
     ``snapshots`` are those of snapshot archives (the folder of moments, ``20260830T142311Z/pool``),
     which keep what the others dropped.
     """
@@ -46,6 +48,12 @@ class Archives:
     bases: tuple[str, ...]
     keyrings: tuple[Path, ...] = (KEYRING,)
     snapshots: tuple[str, ...] = ()
+
+
+def no_archive() -> SourceError:
+    """The error of a machine on which nothing names an archive of Debian."""
+    msg = "apt on this machine knows no archive of Debian"
+    return SourceError(msg, where=str(APT), hint=HINT)
 
 
 @frozen
@@ -68,14 +76,13 @@ def source_path(package: str, file: str) -> str:
     return f"pool/main/{prefix}/{package}/{file}"
 
 
-def find_archives(environment: Mapping[str, str], etc: Path = Path("/etc/apt")) -> Archives:
+def find_archives(environment: Mapping[str, str], etc: Path = APT) -> Archives:
     """Debian's archives: those of ``RVBUILD_DEBIAN_MIRROR``, then those of apt's configuration.
 
     Of apt's sources only those count that are for a release of Debian: neither those of other
-    vendors, nor Debian's security archive, which has a pool of its own.
-
-    Raises:
-        SourceError: there is none.
+    vendors, nor Debian's security archive, which has a pool of its own. A machine without apt, and
+    one whose apt knows no release of Debian (Ubuntu's), has no ``bases``: the snapshot archive
+    has what a lock pins all the same.
     """
     bases = [_normal(uri) for uri in environment.get(VARIABLE, "").split()]
     keyrings = [KEYRING]
@@ -85,9 +92,6 @@ def find_archives(environment: Mapping[str, str], etc: Path = Path("/etc/apt")) 
         bases += [_normal(uri) for listed in entry.uris for uri in _expanded(listed)]
         keyrings += [Path(entry.keyring)] if entry.keyring.startswith("/") else []
     usable = tuple(dict.fromkeys(base for base in bases if re.match(r"(https?|file)://", base)))
-    if not usable:
-        msg = "apt on this machine knows no archive of Debian"
-        raise SourceError(msg, where=str(etc), hint=HINT)
     return Archives(usable, tuple(dict.fromkeys(keyrings)), _snapshots(environment))
 
 
@@ -126,10 +130,17 @@ def _text(path: Path) -> str:
         return ""
 
 
+def _files(folder: Path) -> list[Path]:
+    """What is in a folder; nothing if it cannot be read."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
 def _entries(etc: Path) -> Iterator[_Entry]:
-    folder = etc / "sources.list.d"
     yield from _from_list(_text(etc / "sources.list"))
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+    for path in _files(etc / "sources.list.d"):
         if path.suffix == ".list":
             yield from _from_list(_text(path))
         elif path.suffix == ".sources":

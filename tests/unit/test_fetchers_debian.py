@@ -100,9 +100,17 @@ def test_the_variable_comes_before_apt(tmp_path: Path):
     assert found == ("http://x.example/d", "file:///srv/debian", "http://a.example/d")
 
 
-def test_a_machine_without_apt_is_told_what_to_set(tmp_path: Path):
-    with pytest.raises(SourceError) as caught:
-        find_archives({}, tmp_path)
+def test_a_folder_that_cannot_be_read_names_no_archive(tmp_path: Path):
+    """For `stat` as well: a name that is too long stands for any refusal, also as root."""
+    assert find_archives({}, tmp_path / ("x" * 300)).bases == ()
+
+
+def test_locking_without_an_archive_says_what_to_set(tmp_path: Path):
+    with Transport(credentials=Credentials({})) as transport:
+        files = PinnedFiles(transport=transport, temp=tmp_path / "temp")
+        releases = Releases(files=files, environment={}, report=lambda _: None)
+        with pytest.raises(SourceError, match="apt on this machine knows no archive") as caught:
+            releases.release(find_archives({}, tmp_path), "bookworm")
     assert "RVBUILD_DEBIAN_MIRROR" in (caught.value.hint or "")
     assert "snapshot" in (caught.value.hint or "")
 

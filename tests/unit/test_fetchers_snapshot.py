@@ -16,6 +16,7 @@ from site_of_bytes import Answer, Asked, Served, head, serve
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import SourceError, VerificationError
+from rvbuild.core.events import Event
 from rvbuild.core.lock import Lock, LockedSource
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.snapshot import Snapshot
@@ -162,6 +163,59 @@ def test_a_package_that_its_archive_dropped(
     assert fetched(mine, package) == TREE
     assert archive.asked[-1].path == f"/{POOL}"
     assert [asked.path for asked in snapshots.asked] == [f"/{NEXT_DAY}/{POOL}", f"/{FIRST}/{POOL}"]
+
+
+PACKAGE = DebianPackage(
+    name="tool",
+    version="1",
+    architecture="amd64",
+    pool=POOL,
+    sha256=hashlib.sha256(DEB).hexdigest(),
+    size=len(DEB),
+    snapshot=Snapshot.parse(DATE),
+)
+UBUNTU = "Types: deb\nURIs: http://127.0.0.1:1/ubuntu\nSuites: noble noble-updates\n"
+
+
+@pytest.mark.parametrize(
+    "apt",
+    [
+        {},  # Fedora, Arch: no /etc/apt, no gpgv, no keyring
+        {"sources.list": ""},
+        {"sources.list.d/ubuntu.sources": UBUNTU},
+        {"sources.list": "deb http://127.0.0.1:1/ubuntu noble main\n"},
+    ],
+)
+def test_a_machine_that_knows_nothing_of_debian(
+    tmp_path: Path, snapshots: Served, apt: dict[str, str]
+):
+    """A locked package has a SHA-256: neither an archive nor an index nor a key is needed."""
+    for name, text in apt.items():
+        file = tmp_path / "apt" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    notices: list[Event] = []
+    with Transport(patience=Patience(tries=1), credentials=Credentials({})) as transport:
+        files = PinnedFiles(transport=transport, temp=tmp_path / "temp", report=notices.append)
+        environment = {"RVBUILD_DEBIAN_SNAPSHOT": snapshots.url, "PATH": ""}
+        machine = DebianFetcher(
+            files=files,
+            releases=Releases(files=files, environment=environment, report=notices.append),
+            archives=partial(find_archives, environment, tmp_path / "apt"),
+            mirrors=Mirrors(()),
+        )
+        assert fetched(machine, PACKAGE) == TREE
+    assert notices == []
+    assert snapshots.asked[0].path == f"/{NEXT_DAY}/{POOL}"
+
+
+def test_where_nothing_has_a_package_the_missing_archive_is_named(
+    fetcher: Callable[..., DebianFetcher],
+):
+    with pytest.raises(SourceError) as caught:
+        fetched(fetcher("", "off"), PACKAGE)
+    assert caught.value.details == ("/etc/apt: apt on this machine knows no archive of Debian",)
+    assert "RVBUILD_DEBIAN_MIRROR" in (caught.value.hint or "")
 
 
 def test_the_users_own_archives_come_first(

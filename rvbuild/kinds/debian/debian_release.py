@@ -25,7 +25,7 @@ from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Noticed, Reporter
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.snapshot import Snapshot
-from rvbuild.fetchers.apt_config import Archives, paragraphs
+from rvbuild.fetchers.apt_config import Archives, no_archive, paragraphs
 from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
 from rvbuild.fetchers.urls import shown
 
@@ -110,12 +110,14 @@ class Releases:
 
         Raises:
             RecipeError: no suite can have this name.
-            SourceError: no archive has it.
+            SourceError: no archive has it, or the user has none.
             VerificationError: the signature is wrong.
         """
         if not _SUITE.match(suite):
             msg = f"not the name of a Debian suite: {suite!r}"
             raise RecipeError(msg)
+        if not archives.bases:
+            raise no_archive()
         attempts = Attempts(f"Debian {suite}")
         for base in archives.bases:
             address = f"{base}/dists/{suite}/InRelease"

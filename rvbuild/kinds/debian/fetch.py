@@ -1,4 +1,4 @@
-"""Binary packages of Debian, from the archives that the user's apt knows.
+"""Binary packages of Debian, from the archives of the user's apt and from the snapshot archive.
 
 Knows: how packages are pinned and fetched. Must not know: which mirrors there are, formats.
 """
@@ -16,11 +16,12 @@ from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.errors import SourceError
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.fetchers.apt_config import HINT, Archives, find_archives
+from rvbuild.core.snapshot import Snapshot
+from rvbuild.fetchers.apt_config import APT, HINT, Archives, find_archives, no_archive
 from rvbuild.fetchers.fetch_services import FetchServices
 from rvbuild.fetchers.mirrors import Mirrors
 from rvbuild.fetchers.once import Once
-from rvbuild.fetchers.pinned_files import Pin, PinnedFiles
+from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
 from rvbuild.kinds.debian.debian_index import PackageIndex
 from rvbuild.kinds.debian.debian_release import Releases
 from rvbuild.kinds.debian.source import DebianPackage
@@ -46,28 +47,23 @@ class DebianFetcher:
 
     def fetch(self, source: DebianPackage, into: TreeSink, advance: Advance) -> None:
         """See `rvbuild.core.ports.fetcher.Fetcher`."""
-        addresses = []
-        for folder in self._folders(source):
-            address = f"{folder}/{source.pool}"
-            addresses += [*self.mirrors.of(address), address]
+        attempts = Attempts(source.label)
+        addresses = self._addresses(source, attempts)
         pin = Pin(label=source.label, sha256=source.sha256, size=source.size)
         hint = f"archives drop superseded versions: run `rvbuild lock`, or {HINT}"
-        with self.files.opened(pin, addresses, advance, hint=hint) as got:
+        with self.files.opened(pin, addresses, advance, attempts=attempts, hint=hint) as got:
             read_deb(got.file, into, name=source.label)
 
-    def _folders(self, source: DebianPackage) -> Iterator[str]:
-        """The user's archives, then the snapshot archive as it was when an index had the package.
-
-        The snapshot archive answers with its last run at or before a moment. The first run with
-        an index is some hours younger than the index's date, and Debian keeps a file for more
-        than a day after the last index that names it. So the next day has the package for sure;
-        the date itself may have it in a copy that has a folder of that very name.
-        """
+    def _addresses(self, source: DebianPackage, attempts: Attempts) -> Iterator[str]:
+        """Each folder's mirrors, then the folder itself; ``attempts`` says which there are not."""
         archives = self.archives()
-        yield from archives.bases
-        if source.snapshot is not None:
-            moments = (source.snapshot.later(days=1), source.snapshot)
-            yield from (f"{base}/{moment}" for base in archives.snapshots for moment in moments)
+        if not archives.bases:
+            attempts.add(str(APT), no_archive())
+        if source.snapshot is None and archives.snapshots:
+            attempts.note("the snapshot archive was not asked: the lock says no `snapshot`")
+        for folder in _folders(archives, source.snapshot):
+            address = f"{folder}/{source.pool}"
+            yield from (*self.mirrors.of(address), address)
 
     def resolve(
         self,
@@ -104,6 +100,20 @@ class DebianFetcher:
         where = f"{suite} main {arch}"
         packages = self.releases.packages(release, arch)
         return PackageIndex.read(suite, packages, where, release.snapshot)
+
+
+def _folders(archives: Archives, snapshot: Snapshot | None) -> Iterator[str]:
+    """The user's archives, then the snapshot archive as it was when an index had the package.
+
+    The snapshot archive answers with its last run at or before a moment. The first run with
+    an index is some hours younger than the index's date, and Debian keeps a file for more
+    than a day after the last index that names it. So the next day has the package for sure;
+    the date itself may have it in a copy that has a folder of that very name.
+    """
+    yield from archives.bases
+    if snapshot is not None:
+        moments = (snapshot.later(days=1), snapshot)
+        yield from (f"{base}/{moment}" for base in archives.snapshots for moment in moments)
 
 
 def client(services: FetchServices) -> DebianFetcher:
