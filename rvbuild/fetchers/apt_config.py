@@ -13,6 +13,7 @@ from pathlib import Path
 from attrs import frozen
 
 from rvbuild.core.errors import RecipeError, SourceError
+from rvbuild.fetchers.addresses import is_http, no_address
 
 APT = Path("/etc/apt")
 VARIABLE = "RVBUILD_DEBIAN_MIRROR"
@@ -24,6 +25,13 @@ HINT = (
 SNAPSHOT_VARIABLE = "RVBUILD_DEBIAN_SNAPSHOT"
 SNAPSHOTS = "https://snapshot.debian.org/archive/debian"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_HINTS = {
+    VARIABLE: f"{HINT}; a folder of this machine begins with /",
+    SNAPSHOT_VARIABLE: (
+        f"set {SNAPSHOT_VARIABLE} to the address of a snapshot archive (the folder with "
+        "20260830T142311Z/ in it), to several, to a folder of this machine (/…), or to off"
+    ),
+}
 
 _RELEASES = {
     *("buster", "bullseye", "bookworm", "trixie", "forky", "duke", "sid"),
@@ -80,25 +88,46 @@ def find_archives(environment: Mapping[str, str], etc: Path = APT) -> Archives:
     """Debian's archives: those of ``RVBUILD_DEBIAN_MIRROR``, then those of apt's configuration.
 
     Of apt's sources only those count that are for a release of Debian: neither those of other
-    vendors, nor Debian's security archive, which has a pool of its own. A machine without apt, and
+    vendors, nor Debian's security archive, which has a pool of its own; an entry of a medium
+    (``cdrom:``) or of another transport is passed over. A machine without apt, and
     one whose apt knows no release of Debian (Ubuntu's), has no ``bases``: the snapshot archive
     has what a lock pins all the same.
+
+    Raises:
+        SourceError: ``RVBUILD_DEBIAN_MIRROR`` or ``RVBUILD_DEBIAN_SNAPSHOT`` holds something
+            that is no address.
     """
-    bases = [_normal(uri) for uri in environment.get(VARIABLE, "").split()]
+    bases = _addresses(environment, VARIABLE)
     keyrings = [KEYRING]
     for entry in _entries(etc):
         if not any(is_debian(suite) for suite in entry.suites):
             continue
         bases += [_normal(uri) for listed in entry.uris for uri in _expanded(listed)]
         keyrings += [Path(entry.keyring)] if entry.keyring.startswith("/") else []
-    usable = tuple(dict.fromkeys(base for base in bases if re.match(r"(https?|file)://", base)))
+    usable = tuple(dict.fromkeys(filter(_is_usable, bases)))
     return Archives(usable, tuple(dict.fromkeys(keyrings)), _snapshots(environment))
 
 
 def _snapshots(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Those of ``RVBUILD_DEBIAN_SNAPSHOT``, else Debian's own; none if it says ``off``."""
-    words = environment.get(SNAPSHOT_VARIABLE, "").split() or [SNAPSHOTS]
-    return () if words == ["off"] else tuple(map(_normal, words))
+    if environment.get(SNAPSHOT_VARIABLE, "").strip() == "off":
+        return ()
+    return tuple(_addresses(environment, SNAPSHOT_VARIABLE)) or (SNAPSHOTS,)
+
+
+def _addresses(environment: Mapping[str, str], variable: str) -> list[str]:
+    """The addresses in a variable; none if it is empty or not set."""
+    text = environment.get(variable, "")
+    bases = [_normal(uri) for uri in text.split()]
+    wrong = [text] if text.isspace() else [base for base in bases if not _is_usable(base)]
+    if wrong:
+        hint = _HINTS[variable]
+        raise no_address(wrong[0], of="an archive of Debian", where=variable, hint=hint)
+    return bases
+
+
+def _is_usable(base: str) -> bool:
+    return base.startswith("file:///") or is_http(base)
 
 
 def is_debian(suite: str) -> bool:
@@ -107,7 +136,7 @@ def is_debian(suite: str) -> bool:
 
 
 def _normal(uri: str) -> str:
-    uri = re.sub(r"\A(?:file|copy):/+", "file:///", uri)
+    uri = re.sub(r"\A(?:file|copy):(?:/(?!/)|///+)", "file:///", uri)  # file://HOST/… is no path
     return f"file://{uri.rstrip('/')}" if uri.startswith("/") else uri.rstrip("/")
 
 

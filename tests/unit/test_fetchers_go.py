@@ -558,7 +558,18 @@ def test_the_list_of_proxies():
     ]
 
 
-@pytest.mark.parametrize("text", ["", ",", " | ", "/a/folder", "word"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", ",", " | ", "/a/folder", "word"),
+        *(
+            "ftp://a.example",
+            "https://a b.example",
+            "https://a.example:x",
+            "file://h/x",
+        ),
+    ],
+)
 def test_what_is_no_list_of_proxies_is_refused(text: str):
     with pytest.raises(SourceError):
         parse_proxies(text)

@@ -378,6 +378,16 @@ def test_a_broken_configuration_is_named(tmp_path: Path, user: dict[str, str], p
     assert str(caught.value.where) == str(tmp_path / place)
 
 
+@pytest.mark.parametrize(
+    "url", ["near.example", "https://", "https://a b", "ftp://a.example", "https://u:secret@a:x/s"]
+)
+def test_what_is_no_address_is_refused(url: str):
+    with pytest.raises(SourceError, match="not the address of a package index") as caught:
+        find_indexes({"PIP_INDEX_URL": url})
+    assert caught.value.where == "PIP_INDEX_URL"
+    assert "secret" not in caught.value.message
+
+
 def test_the_default_is_what_pip_itself_says(user: dict[str, str]):
     """The same that pip shows in its help."""
     found = clients_default(user)

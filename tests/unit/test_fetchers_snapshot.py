@@ -294,6 +294,35 @@ def test_where_the_snapshot_archive_is(tmp_path: Path, value: str, bases: tuple[
     assert find_archives(environment, tmp_path).snapshots == bases
 
 
+@pytest.mark.parametrize("variable", ["RVBUILD_DEBIAN_MIRROR", "RVBUILD_DEBIAN_SNAPSHOT"])
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (" ", "' '"),
+        ("snapshot.example", "'snapshot.example'"),
+        ("ftp://a.example/debian", "'ftp://a.example/debian'"),
+        ("https://a.example/my debian", "'debian'"),
+        ("https://a.example:port/debian", "'https://a.example:port/debian'"),
+        ("https:///debian", "'https:///debian'"),
+        ("http://[::1/debian", "'http://[::1/debian'"),
+        ("file://host/debian", "'file://host/debian'"),
+        ("file:debian", "'file:debian'"),
+        ("~/debian", "'~/debian'"),
+        ("mirror+file:/etc/mirrors", "'mirror+file:/etc/mirrors'"),
+        ("https://a.example/debian off", "'off'"),
+        ("user:secret@a.example/debian", "'a.example/debian'"),
+    ],
+)
+def test_a_variable_that_holds_no_address(tmp_path: Path, variable: str, value: str, shown: str):
+    """An empty one is none, as everywhere: a default or apt's archives are taken."""
+    with pytest.raises(SourceError, match="not the address of an archive of Debian") as caught:
+        find_archives({variable: value}, tmp_path)
+    assert caught.value.where == variable
+    assert shown in caught.value.message
+    assert f"set {variable} to the address" in (caught.value.hint or "")
+    assert "secret" not in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("date", "moment"),
     [

@@ -140,6 +140,20 @@ def test_a_machine_without_apt_still_names_every_attempt(fetcher: Callable[..., 
     assert "apt on this machine knows no archive" in caught.value.details[-1]
 
 
+def test_a_variable_that_holds_no_address_is_one_of_the_attempts(
+    fetcher: Callable[..., UrlFetcher], tmp_path: Path
+):
+    """The URL was tried before: neither hides the other."""
+    environment = {"RVBUILD_DEBIAN_MIRROR": "deb.example"}
+    mine = evolve(fetcher(), archives=lambda: find_archives(environment, tmp_path))
+    with pytest.raises(SourceError) as caught:
+        fetched(mine, evolve(source(DEAD), debian=DEBIAN))
+    assert caught.value.details[0].startswith(f"{DEAD}/dl/lib-1.0.tar.gz: ")
+    assert caught.value.details[-1] == (
+        "RVBUILD_DEBIAN_MIRROR: not the address of an archive of Debian: 'deb.example'"
+    )
+
+
 def test_a_mirror_on_this_machine(tmp_path: Path, fetcher: Callable[..., UrlFetcher]):
     (tmp_path / "lib-1.0.tar.gz").write_bytes(ARCHIVE)
     for to in (str(tmp_path), f"file://{tmp_path}"):

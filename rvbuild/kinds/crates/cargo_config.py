@@ -22,7 +22,7 @@ from attrs import frozen
 
 from rvbuild.core.errors import SourceError
 from rvbuild.core.printable import brief
-from rvbuild.fetchers.urls import shown
+from rvbuild.fetchers.addresses import http_address
 from rvbuild.kinds.crates.cargo_home import read_home
 
 CRATES_IO = "crates-io"
@@ -139,12 +139,10 @@ class _Config:
         if location == "git" or not value.startswith(_SPARSE):
             msg = f"{shown_name!r} has its index in git: only sparse ones are read"
             raise self.error(msg)
-        index = value.removeprefix(_SPARSE)
-        if not re.match(r"https?://[^\s\x00-\x1f]+\Z", index):
-            bare = shown(index.rpartition("@")[2])  # what is before may be a password
-            msg = f"{shown_name!r} has no address of an index: {bare!r}"
-            raise self.error(msg)
-        return Registry(index=_slashed(index), named_by=self.file or "CARGO_REGISTRIES_…_INDEX")
+        where = self.file or "CARGO_REGISTRIES_…_INDEX"
+        purpose = f"the index of {shown_name!r}"
+        index = http_address(value.removeprefix(_SPARSE), of=purpose, where=where, hint=_HINT)
+        return Registry(index=_slashed(index), named_by=where)
 
 
 def _slashed(url: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
+from rvbuild.fetchers.addresses import is_http
 from rvbuild.fetchers.urls import shown
 from rvbuild.kinds.crates.source import Crate, VendoredCrate
 
@@ -54,7 +55,7 @@ def parse_config(data: bytes, page: str) -> IndexConfig:
     """
     found = _object(data, page)
     downloads, needs_token = found.get("dl"), found.get("auth-required", False)
-    if not isinstance(downloads, str) or not re.match(r"https?://[^\s\x00-\x1f]+\Z", downloads):
+    if not isinstance(downloads, str) or not is_http(downloads):
         msg = "the index says no address of its crates ('dl')"
         raise SourceError(msg, where=shown(page))
     return IndexConfig(downloads=downloads, needs_token=needs_token is True)

@@ -17,6 +17,7 @@ from fnmatch import translate
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
+from rvbuild.fetchers.addresses import is_http
 
 _TIMEOUT = 20
 _SETTINGS = ("GOPROXY", "GOPRIVATE", "GONOPROXY")
@@ -140,10 +141,11 @@ def _entries(text: str) -> Iterator[Proxy]:
         if not url:
             continue
         if url not in {OFF, DIRECT} and "://" not in url:
-            if not re.search(r"[.:/]", url) or url.startswith("/"):
-                msg = "GOPROXY has an entry that is no URL"  # not shown: it may have a password
-                raise SourceError(msg, where="GOPROXY")
-            url = f"https://{url}"
+            url = f"https://{url}" if re.search(r"[.:/]", url) else ""
+        if url not in {OFF, DIRECT} and not url.startswith("file:///") and not is_http(url):
+            msg = "GOPROXY has an entry that is no URL"  # not shown: it may have a password
+            hint = "set GOPROXY to addresses such as https://proxy.example, off or direct"
+            raise SourceError(msg, where="GOPROXY", hint=hint)
         yield Proxy(url, on_any_error=separator == "|")
         if url in {OFF, DIRECT}:
             return

@@ -23,7 +23,7 @@ from typing import Any
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
-from rvbuild.fetchers.urls import shown
+from rvbuild.fetchers.addresses import http_address
 
 _HINT = "set PIP_INDEX_URL, or index-url in pip.conf, to the address of your package index"
 
@@ -65,12 +65,8 @@ def find_indexes(
 
 
 def _clean(urls: Sequence[str], told_by: str) -> tuple[str, ...]:
-    for url in urls:
-        if not re.match(r"https?://[^\s\x00-\x1f]+\Z", url):
-            bare = shown(url.rpartition("@")[2])  # what is before may be a password
-            msg = f"not the address of a package index: {bare!r}"
-            raise SourceError(msg, where=told_by, hint=_HINT)
-    return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
+    checked = [http_address(u, of="a package index", where=told_by, hint=_HINT) for u in urls]
+    return tuple(dict.fromkeys(url.rstrip("/") for url in checked))
 
 
 _Place = tuple[str, str, list[str], bool]

@@ -14,11 +14,11 @@ from functools import partial
 from attrs import frozen
 
 from rvbuild.archives.unpack import unpack
-from rvbuild.core.errors import RecipeError
+from rvbuild.core.errors import RecipeError, SourceError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
-from rvbuild.fetchers.apt_config import Archives, find_archives, no_archive, source_path
+from rvbuild.fetchers.apt_config import APT, Archives, find_archives, no_archive, source_path
 from rvbuild.fetchers.fetch_services import FetchServices
 from rvbuild.fetchers.mirrors import Mirrors
 from rvbuild.fetchers.once import Once
@@ -80,9 +80,13 @@ class UrlFetcher:
         if debian is None:
             return
         path = source_path(debian.package, debian.file)
-        bases = self.archives().bases
+        try:
+            bases = self.archives().bases
+        except SourceError as error:  # a variable that holds no address
+            attempts.add(str(error.where), error)
+            return
         if not bases:
-            attempts.add(f"Debian's {debian.file}", no_archive())
+            attempts.add(str(APT), no_archive())
         for base in bases:
             yield from self.mirrors.of(f"{base}/{path}")
             yield f"{base}/{path}"
