@@ -72,7 +72,23 @@ class Attempts:
 
 @frozen(kw_only=True)
 class PinnedFiles:
-    """Gets pinned files into temporary ones.
+    """Gets pinned files into temporary ones, from the first address that has them.
+
+    What an address answers decides what comes next:
+
+    - The pinned bytes: the file is taken, and no further address is asked.
+    - Absence (404, 410) or a refusal (any other status of 4xx, a certificate that is not trusted,
+      ``--offline``): the next address is asked.
+    - No answer (no such host, a closed port, silence), a cut, or a 5xx: the transport tries the
+      address again (see ``Patience``). Then the next address is asked, and for the rest of the run
+      every address of that server stands behind all others.
+    - Other bytes, another size: the next address is asked. If one has the pinned bytes, a notice
+      names those that had others; if none has, this is a ``VerificationError``.
+    - Nobody had the file: a ``SourceError`` with a line for each address.
+    - The bytes cannot be kept (no disk): a ``StoreError`` at once. No address is to blame.
+
+    Example: of ``[a, b, c]`` the server of ``a`` says 404, ``b`` sends other bytes and ``c`` the
+    right ones. The file of ``c`` is taken, and a notice names ``b``.
 
     Args:
         transport: For http and https.

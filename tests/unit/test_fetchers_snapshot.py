@@ -165,6 +165,60 @@ def test_a_package_that_its_archive_dropped(
     assert [asked.path for asked in snapshots.asked] == [f"/{NEXT_DAY}/{POOL}", f"/{FIRST}/{POOL}"]
 
 
+def status(line: str) -> Answer:
+    """A server that says the same to everybody."""
+    return lambda _, send: send(head(line, "Content-Length: 0"))
+
+
+def sends(data: bytes) -> Answer:
+    """A server that has one file under every name."""
+    return lambda _, send: send(head("200 OK", f"Content-Length: {len(data)}") + data)
+
+
+NEXT: dict[str, Answer] = {
+    "absent": status("404 Not Found"),
+    "gone": status("410 Gone"),
+    "a password is wanted": status("401 Unauthorized"),
+    "refused": status("403 Forbidden"),
+    "broken": status("500 Internal Server Error"),
+    "busy": status("503 Service Unavailable"),
+    "cut": lambda _, send: send(head("200 OK", f"Content-Length: {len(DEB)}") + DEB[:9]),
+    "no HTTP": lambda _, send: send(b"?\r\n\r\n"),
+    "no answer": lambda *_: None,
+}
+OTHER: dict[str, Answer] = {
+    "other bytes": sends(DEB[:-1] + b"?"),
+    "another size": sends(DEB + b"?"),
+    "a portal": sends(b"<html>please log in"),
+}
+
+
+@pytest.mark.parametrize("answer", [*NEXT, *OTHER, "closed port"])
+def test_which_answers_lead_to_the_next_address(
+    answer: str, snapshots: Served, fetcher: Callable[..., DebianFetcher]
+):
+    """The table of ADR 23, for a locked package."""
+    with serve((NEXT | OTHER).get(answer, status("404 Not Found"))) as first:
+        base = "http://127.0.0.1:1" if answer == "closed port" else first.url
+        assert fetched(fetcher(base, snapshots.url), PACKAGE) == TREE
+        error = VerificationError if answer in OTHER else SourceError
+        with pytest.raises(error):
+            fetched(fetcher(base, "off"), PACKAGE)
+
+
+@pytest.mark.parametrize("answer", [*NEXT, "a portal", "closed port"])
+def test_which_answers_lead_to_the_next_index(
+    answer: str, archive: Served, fetcher: Callable[..., DebianFetcher]
+):
+    """The same for an index; a page that is none is no index, not a wrong one."""
+    with serve((NEXT | OTHER).get(answer, status("404 Not Found"))) as first:
+        base = "http://127.0.0.1:1" if answer == "closed port" else first.url
+        assert locked(fetcher(f"{base} {archive.url}", "off")) == PACKAGE
+        with pytest.raises(SourceError, match="no address had it") as caught:
+            fetcher(base, "off").resolve(("tool",), "bookworm", "amd64")
+    assert f"{base}/dists/bookworm/InRelease: " in caught.value.details[0]
+
+
 PACKAGE = DebianPackage(
     name="tool",
     version="1",

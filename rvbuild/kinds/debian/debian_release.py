@@ -108,6 +108,10 @@ class Releases:
     def release(self, archives: Archives, suite: str) -> Release:
         """The suite's Release file from the first archive that has it, its signature checked.
 
+        An archive that does not answer, refuses, or answers with something else than a signed
+        index (a portal's page) leads to the next archive. A wrong signature does not: whoever
+        made it wants to be believed, and the next archive's index may be old.
+
         Raises:
             RecipeError: no suite can have this name.
             SourceError: no archive has it, or the user has none.
@@ -128,18 +132,23 @@ class Releases:
             except SourceError as error:
                 attempts.lines += error.details
                 continue
-            return Release(base=base, suite=suite, text=self._verified(data, address, archives))
+            try:
+                text = signed_text(data)
+            except SourceError as error:
+                attempts.add(address, error)
+                continue
+            self._verify(data, address, archives)
+            return Release(base=base, suite=suite, text=text)
         hint = "check the suite, or set RVBUILD_DEBIAN_MIRROR to an archive that has it"
         raise attempts.error(hint)
 
-    def _verified(self, data: bytes, address: str, archives: Archives) -> str:
-        text = signed_text(data, address)
+    def _verify(self, data: bytes, address: str, archives: Archives) -> None:
         gpgv = shutil.which("gpgv", path=self.environment.get("PATH"))
         keyrings = [path for path in archives.keyrings if path.is_file()]
         if gpgv is None or not keyrings:
             missing = "gpgv is not installed" if gpgv is None else "there is no archive keyring"
             self._unchecked(address, f"{missing} (packages gpgv, debian-archive-keyring)")
-            return text
+            return
         states = _gpgv(gpgv, keyrings, data)
         if "BADSIG" in states:
             msg = "the archive's index has a wrong signature"
@@ -147,7 +156,6 @@ class Releases:
             raise VerificationError(msg, where=shown(address), hint=hint)
         if "GOODSIG" not in states:
             self._unchecked(address, "no key for it here (update debian-archive-keyring)")
-        return text
 
     def _unchecked(self, address: str, why: str) -> None:
         text = f"the signature of {shown(address)} was not checked: {why}"
@@ -168,7 +176,7 @@ _SIGNED = re.compile(
 )
 
 
-def signed_text(data: bytes, address: str) -> str:
+def signed_text(data: bytes) -> str:
     """The text of a clear-signed message (RFC 9580, section 7), unverified.
 
     Raises:
@@ -177,7 +185,7 @@ def signed_text(data: bytes, address: str) -> str:
     found = _SIGNED.match(data)
     if found is None:
         msg = "not a signed index of a Debian archive"
-        raise SourceError(msg, where=shown(address))
+        raise SourceError(msg)
     return re.sub(rb"^- ", b"", found[1], flags=re.MULTILINE).decode(errors="replace")
 
 
