@@ -14,7 +14,7 @@ from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.images import files, layer
-from rvbuild.kinds.crates import vendored
+from rvbuild.kinds.crates import crate_file, vendored
 from rvbuild.kinds.crates.source import VendoredCrate
 from rvbuild.kinds.git.git_sinks import GitNameSink, Selected
 from rvbuild.kinds.go import fetch as go
@@ -35,16 +35,14 @@ def _local(folder: Path) -> Iterator[TreeSink]:
         yield writer
 
 
-class _InTheCrate(vendored._CrateFolder):
+CRATE = VendoredCrate(name="x", version="1.0.0", sha256="0" * 64)
+
+
+class _InTheCrate(crate_file._CrateFolder):
     """Takes paths of the crate, as other sinks do: the real one takes those of its folder."""
 
     def _inner(self, path: str) -> str:
         return super()._inner(f"{self._crate.top}/{path}")
-
-
-def _crate_folder(_: Path) -> Iterator[TreeSink]:
-    crate = VendoredCrate(name="x", version="1.0.0", sha256="0" * 64)
-    yield _InTheCrate(DigestSink(), crate)
 
 
 REFUSING: dict[str, Make] = {
@@ -59,7 +57,8 @@ REFUSING: dict[str, Make] = {
 
 BEHIND_A_GUARD: dict[str, Make] = {
     "_Hashing": lambda _: iter([go._Hashing()]),
-    "_CrateFolder": _crate_folder,
+    "_CrateFolder": lambda _: iter([_InTheCrate(DigestSink(), CRATE)]),
+    "_VendoredFolder": lambda _: iter([vendored._VendoredFolder(DigestSink(), CRATE)]),
     "_Entries": lambda _: iter([layer._Entries("x", lambda *_: None, ())]),
     "_Files": lambda _: iter([files._Files(lambda *_: None)]),
 }

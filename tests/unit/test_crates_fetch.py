@@ -123,7 +123,7 @@ def test_what_the_index_cannot_say(site: Site, fetcher: Fetcher):
     assert f"{site.address}{index_path('tool')}: the index does not have the version 1.2.4" in said
     assert "404" in error(lambda: mine.resolve("toolbox", "1.0.0"), SourceError)
     assert "not the name" in error(lambda: mine.resolve("../tool", "1.0.0"), RecipeError)
-    site.pages[index_path("tool")] = json.dumps({"vers": "1.2.3", "cksum": "../x"}).encode()
+    site.pages[index_path("tool")] = b'{"name": "tool", "vers": "1.2.3", "cksum": "../x"}'
     assert "no checksum" in error(lambda: mine.resolve("tool", "1.2.3"), LockError)
 
 
@@ -187,7 +187,7 @@ TOML = {"tool-1.2.3/Cargo.toml": ""}
 HOSTILE = {
     "another crate's folder": (packed({**TOML, "tool-1.2.4/x": ""}), "is not in tool-1.2.3/"),
     "no folder": (packed({**TOML, "x": ""}), "x is not in tool-1.2.3/"),
-    "a file for the folder": (packed({"tool-1.2.3": ""}), "no tool-1.2.3/Cargo.toml"),
+    "a file for the folder": (packed({"tool-1.2.3": ""}), "tool-1.2.3 is a file in it"),
     "no manifest": (packed({"tool-1.2.3/src/lib.rs": ""}), "no tool-1.2.3/Cargo.toml in it"),
     "a way out": (packed({**TOML, "tool-1.2.3/../../x": ""}), "could leave the root"),
     "a link": (packed(TOML, {"tool-1.2.3/l": "/etc/passwd"}), "a link, where only"),
@@ -197,20 +197,34 @@ HOSTILE = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", [Crate, VendoredCrate])
 @pytest.mark.parametrize(("data", "message"), HOSTILE.values(), ids=HOSTILE)
-def test_what_is_no_crate(site: Site, fetcher: Fetcher, data: bytes, message: str):
+def test_what_is_no_crate(
+    site: Site, fetcher: Fetcher, data: bytes, message: str, kind: type[Crate | VendoredCrate]
+):
     """Bytes that are the pinned ones, and still no crate."""
     evil = MadeCrate("tool", "1.2.3", data)
     serve(site, evil)
-    source = VendoredCrate(name="tool", version="1.2.3", sha256=evil.sha256)
+    source = kind(name="tool", version="1.2.3", sha256=evil.sha256)
     said = error(lambda: fetched(fetcher(site), source), VerificationError)
     assert message in said
 
 
-def test_a_checksum_file_that_somebody_published_has_no_say(site: Site, fetcher: Fetcher):
-    mine = crate("tool", "1.2.3", **{".cargo-checksum.json": '{"files":{}}', "a/.gitignore": ""})
+@pytest.mark.parametrize("name", [".cargo-checksum.json", ".cargo-checksum.json/x"])
+def test_a_checksum_file_that_somebody_published(site: Site, fetcher: Fetcher, name: str):
+    """It has the place of the one that a directory source needs; a crate of its own has no such."""
+    mine = crate("tool", "1.2.3", **{name: '{"files":{}}', "a/.gitignore": ""})
     serve(site, mine)
-    files = fetched(fetcher(site), VendoredCrate(name="tool", version="1.2.3", sha256=mine.sha256))
-    told = json.loads(files["tool-1.2.3/.cargo-checksum.json"][0])
-    assert set(told["files"]) == {"Cargo.toml", "src/lib.rs"}
-    assert told["package"] == mine.sha256
+    facts = {"name": "tool", "version": "1.2.3", "sha256": mine.sha256}
+    said = error(lambda: fetched(fetcher(site), VendoredCrate(**facts)), VerificationError)
+    assert "the crate holds .cargo-checksum.json itself" in said
+    assert "use another version" in said
+    assert name in fetched(fetcher(site), Crate(**facts))
+
+
+def test_a_checksum_file_in_a_folder_below(site: Site, fetcher: Fetcher):
+    """Cargo reads the one beside Cargo.toml; test data may have another."""
+    mine = crate("tool", "1.2.3", **{"tests/.cargo-checksum.json": "{}"})
+    serve(site, mine)
+    source = VendoredCrate(name="tool", version="1.2.3", sha256=mine.sha256)
+    assert "tool-1.2.3/tests/.cargo-checksum.json" in fetched(fetcher(site), source)

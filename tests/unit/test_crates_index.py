@@ -71,11 +71,24 @@ def test_an_answer_that_is_no_index(data: bytes):
 
 
 def test_the_checksum_of_a_version():
-    rows = [{"vers": "1.0.0", "cksum": "a"}, {"vers": "1.0.1", "cksum": "b", "yanked": True}]
+    rows: list[dict[str, object]] = [
+        {"name": "Serde", "vers": "1.0.0", "cksum": "x"},
+        {"name": "serde", "vers": "1.0.0", "cksum": "a"},
+        {"name": "serde", "vers": "1.0.1", "cksum": "b", "yanked": True},
+    ]
     lines = b"\n".join(json.dumps(row).encode() for row in rows) + b"\n\n"
-    assert checksum(lines, "1.0.0", PAGE) == "a"
-    assert checksum(lines, "1.0.1", PAGE) == "b"
+    assert checksum(lines, "serde", "1.0.0", PAGE) == "a"
+    assert checksum(lines, "serde", "1.0.1", PAGE) == "b"
     with pytest.raises(SourceError, match=r"does not have the version 1\.0"):
-        checksum(lines, "1.0", PAGE)
+        checksum(lines, "serde", "1.0", PAGE)
     with pytest.raises(SourceError, match="no index of crates"):
-        checksum(b"not found", "1.0.0", PAGE)
+        checksum(b"not found", "serde", "1.0.0", PAGE)
+
+
+@pytest.mark.parametrize("name", ["Serde", "serde-x", "", None, 1, ["serde"]], ids=str)
+def test_a_line_of_another_crate_does_not_count(name: object):
+    """Its checksum would be pinned for the crate that was asked for."""
+    row = json.dumps({"name": name, "vers": "1.0.0", "cksum": "a"}).encode()
+    with pytest.raises(SourceError, match=r"here, not serde") as caught:
+        checksum(row, "serde", "1.0.0", PAGE)
+    assert caught.value.where == "https://index.invalid/config.json"

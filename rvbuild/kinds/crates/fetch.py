@@ -14,8 +14,6 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from rvbuild.archives.unpack import unpack
-from rvbuild.archives.unpack_limits import Links
 from rvbuild.core.errors import LockError, RecipeError, SourceError
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
@@ -23,6 +21,7 @@ from rvbuild.fetchers.fetch_services import FetchServices
 from rvbuild.fetchers.once import Once
 from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
 from rvbuild.kinds.crates.cargo_config import Registry, find_registry
+from rvbuild.kinds.crates.crate_file import unpack_crate
 from rvbuild.kinds.crates.source import Crate, VendoredCrate, crate_problem, name_problem
 from rvbuild.kinds.crates.sparse_index import (
     CONFIG,
@@ -31,7 +30,7 @@ from rvbuild.kinds.crates.sparse_index import (
     index_path,
     parse_config,
 )
-from rvbuild.kinds.crates.vendored import LIMITS, unpack_vendored
+from rvbuild.kinds.crates.vendored import unpack_vendored
 
 _HINT = (
     "check [source] in $CARGO_HOME/config.toml: the configured registry does not have this crate"
@@ -64,7 +63,7 @@ class CrateFetcher:
             if isinstance(source, VendoredCrate):
                 unpack_vendored(got.file, source, into)
             else:
-                unpack(got.file, source.label, into, strip=1, limits=LIMITS, links=Links.NONE)
+                unpack_crate(got.file, source, into)
 
     def resolve(self, name: str, version: str) -> Crate:
         """Pin a crate: the registry's index has the checksum, trusted on first use.
@@ -77,7 +76,7 @@ class CrateFetcher:
         if wrong:
             raise RecipeError(wrong)
         page = index_path(name)
-        sha256 = checksum(self._page(page), version, f"{self._shown}/{page}")
+        sha256 = checksum(self._page(page), name, version, f"{self._shown}/{page}")
         wrong = crate_problem(name, version, sha256)
         if wrong:
             msg = f"the index has no checksum: {wrong}"

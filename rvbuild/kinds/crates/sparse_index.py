@@ -13,6 +13,7 @@ from typing import Any
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
+from rvbuild.core.printable import brief
 from rvbuild.fetchers.addresses import is_http
 from rvbuild.fetchers.urls import shown
 from rvbuild.kinds.crates.source import Crate, VendoredCrate
@@ -73,18 +74,24 @@ def prefix(name: str) -> str:
     return f"3/{name[0]}" if len(name) == 3 else f"{name[:2]}/{name[2:4]}"
 
 
-def checksum(data: bytes, version: str, page: str) -> str:
-    """The checksum that the index has for a version: one line of JSON for each.
+def checksum(data: bytes, name: str, version: str, page: str) -> str:
+    """The checksum that the index has for a version of a crate: one line of JSON for each.
+
+    A page is found by a name in lower case, and a crate has one spelling: a line of another name
+    is not the crate's.
 
     Raises:
         SourceError: it does not have the version, or is no index.
     """
-    for line in data.splitlines():
-        if not line.strip():
-            continue
+    names = set()
+    for line in filter(bytes.strip, data.splitlines()):
         row = _object(line, page)
-        if row.get("vers") == version:
+        if (row.get("name"), row.get("vers")) == (name, version):
             return str(row.get("cksum", ""))
+        names.add(brief(str(row.get("name")), 80))
+    if names and name not in names:
+        msg = f"the index has the crate {min(names)} here, not {name}"
+        raise SourceError(msg, where=shown(page), hint=f"if it is the one, call it {min(names)}")
     msg = f"the index does not have the version {version}"
     raise SourceError(msg, where=shown(page))
 

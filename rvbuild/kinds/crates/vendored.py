@@ -1,7 +1,7 @@
 """A ``.crate`` file as a folder of a directory source, as ``cargo vendor`` makes it.
 
-Knows: what a ``.crate`` file holds, and cargo's ``.cargo-checksum.json``.
-Must not know: where crates are from.
+Knows: what such a folder has, and its ``.cargo-checksum.json``. Must not know: archives, where
+crates are from.
 Format: https://doc.rust-lang.org/cargo/reference/source-replacement.html#directory-sources.
 """
 
@@ -14,18 +14,14 @@ from typing import BinaryIO
 
 from attrs import define, field
 
-from rvbuild.archives.unpack import unpack
-from rvbuild.archives.unpack_limits import Links, UnpackLimits
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.core.printable import brief
+from rvbuild.kinds.crates.crate_file import unpack_crate
 from rvbuild.kinds.crates.source import VendoredCrate
 
 CHECKSUMS = ".cargo-checksum.json"
 _LEFT_OUT = {".git", ".gitattributes", ".gitignore", ".cargo-ok"}
 """Names of files that ``cargo vendor`` leaves out, wherever they are; and all below a ``.git``."""
-
-LIMITS = UnpackLimits(total=512 << 20)  # cargo's own
 
 
 def unpack_vendored(file: BinaryIO, crate: VendoredCrate, into: TreeSink) -> None:
@@ -37,13 +33,12 @@ def unpack_vendored(file: BinaryIO, crate: VendoredCrate, into: TreeSink) -> Non
         into: Gets the folder ``NAME-VERSION``, with ``.cargo-checksum.json`` in it.
 
     Raises:
-        VerificationError: damaged, or something is in it that no crate has.
+        VerificationError: damaged, something is in it that no crate has, or it has a
+            ``.cargo-checksum.json`` of its own. That one would have the place of the one that is
+            made here (of a file, ``cargo vendor`` lists the old hash, and cargo refuses it).
     """
-    folder = _CrateFolder(into, crate)
-    unpack(file, crate.label, folder, limits=LIMITS, links=Links.NONE)
-    if "Cargo.toml" not in folder.hashes:
-        msg = f"not a crate: there is no {crate.top}/Cargo.toml in it"
-        raise VerificationError(msg, where=crate.label)
+    folder = _VendoredFolder(into, crate)
+    unpack_crate(file, crate, folder)
     text = checksum_file(folder.hashes, crate.sha256)
     into.file(f"{crate.top}/{CHECKSUMS}", [text])
 
@@ -60,35 +55,30 @@ def checksum_file(hashes: Mapping[str, str], sha256: str) -> bytes:
 
 
 @define
-class _CrateFolder:
-    """A sink that takes what is in a crate's own folder, and keeps the hash of each file.
-
-    A ``.cargo-checksum.json`` that somebody published is left out as well: it would have the
-    place of the one that is made here.
-    """
+class _VendoredFolder:
+    """A sink that puts a crate's content into its folder, and keeps the hash of each file."""
 
     _into: TreeSink
     _crate: VendoredCrate
     hashes: dict[str, str] = field(factory=dict, init=False)
 
-    def _inner(self, path: str) -> str:
-        """The path in the crate's folder."""
-        top, _, inner = path.partition("/")
-        if top != self._crate.top:
-            msg = f"not this crate: {brief(path)} is not in {self._crate.top}/"
-            raise VerificationError(msg, where=self._crate.label)
-        return inner
+    def _outer(self, path: str) -> str:
+        """The path with the crate's folder before it."""
+        if path.partition("/")[0] == CHECKSUMS:
+            msg = f"the crate holds {CHECKSUMS} itself, which only a directory source has"
+            hint = "cargo refuses it there, too: use another version of the crate"
+            raise VerificationError(msg, where=self._crate.label, hint=hint)
+        return f"{self._crate.top}/{path}"
 
     def directory(self, path: str) -> None:
-        self._inner(path)
-        self._into.directory(path)
+        self._into.directory(self._outer(path))
 
     def file(self, path: str, chunks: Iterable[bytes], *, executable: bool = False) -> str:
-        inner = self._inner(path)
-        if inner == CHECKSUMS or _is_left_out(inner):
+        outer = self._outer(path)
+        if _is_left_out(path):
             return _hash(chunks)
-        self.hashes[inner] = self._into.file(path, chunks, executable=executable)
-        return self.hashes[inner]
+        self.hashes[path] = self._into.file(outer, chunks, executable=executable)
+        return self.hashes[path]
 
     def symlink(self, path: str, target: str) -> None:
         """Never: the reader refuses links."""
