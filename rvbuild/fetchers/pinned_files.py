@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -70,6 +70,10 @@ class Attempts:
         return SourceError(message, where=self.label, hint=hint, details=details)
 
 
+Lookup = Callable[[Attempts], Iterable[str]]
+"""Gives addresses in the order to try; see `PinnedFiles.search`."""
+
+
 @frozen(kw_only=True)
 class PinnedFiles:
     """Gets pinned files into temporary ones, from the first address that has them.
@@ -103,46 +107,58 @@ class PinnedFiles:
     report: Reporter = silent
     _dead: set[Origin] = field(factory=set, init=False, repr=False)
 
-    @contextmanager
     def opened(
         self,
         pin: Pin,
         addresses: Iterable[str],
         advance: Advance,
         *,
-        attempts: Attempts | None = None,
         hint: str = "check the network, or give --mirror FROM=TO",
-    ) -> Iterator[Got]:
+    ) -> AbstractContextManager[Got]:
         """The file, until the context ends.
 
         Args:
             pin: What it must be.
             addresses: URLs, and paths of this machine, tried in order.
             advance: Told of every piece.
-            attempts: What was tried before.
             hint: What to do when nothing has it, and the network was asked.
 
         Raises:
             SourceError: no address has it.
             VerificationError: at least one gave other bytes, and none the right ones.
         """
-        tried = attempts or Attempts(pin.label)
+        return self.search(pin, lambda _: addresses, advance, hint=hint)
+
+    @contextmanager
+    def search(self, pin: Pin, lookup: Lookup, advance: Advance, *, hint: str) -> Iterator[Got]:
+        """The same, from addresses that have to be looked up.
+
+        Args:
+            pin: What the file must be.
+            lookup: Gives the addresses, each when those before it did not have the file; it adds
+                to the attempts what it learns on the way (an index does not list the file).
+            advance: Told of every piece.
+            hint: What to do when nothing has it, and the network was asked.
+
+        Raises: as ``opened``.
+        """
+        attempts = Attempts(pin.label)
         with self._temporary() as file:
-            for address in self._dead_last(addresses):
+            for address in self._dead_last(lookup(attempts)):
                 try:
-                    found = self._get(pin, address, file, advance)
+                    sha256 = self._get(pin, address, file, advance)
                 except (SourceError, VerificationError) as error:
-                    tried.add(address, error)
+                    attempts.add(address, error)
                     continue
-                self._tell(tried, address)
+                self._tell(attempts, address)
                 file.seek(0)
-                yield Got(file=file, sha256=found, address=address)
+                yield Got(file=file, sha256=sha256, address=address)
                 return
-            barred = self.offline and pin.sha256 and not tried.wrong
-            raise tried.error(OFFLINE_HINT if barred else hint)
+            barred = self.offline and pin.sha256 and not attempts.wrong
+            raise attempts.error(OFFLINE_HINT if barred else hint)
 
     def unreachable(self, address: str) -> bool:
-        """Whether its server could not be reached before: it had its time."""
+        """Whether the server of an address already used up its retries in this run."""
         try:
             return local_path(address) is None and origin(address) in self._dead
         except SourceError:  # no URL of ours: asking for it will say so

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from attrs import frozen
 from rvbuild.core.errors import SourceError
 from rvbuild.core.printable import brief
 from rvbuild.fetchers.addresses import http_address
+from rvbuild.fetchers.client_output import client_output
 from rvbuild.kinds.crates.cargo_home import read_home
 
 CRATES_IO = "crates-io"
@@ -158,8 +158,7 @@ def clients_default(environment: Mapping[str, str]) -> str:
 
     cargo has no command that says it. So it is asked to search, without any configuration and
     through a proxy that is a closed port of this machine: nothing is asked of the network, and
-    its message says which address it could not reach. It runs in ``/``, since cargo also reads
-    the configuration of every folder above: those of a temporary folder are not the user's.
+    its message says which address it could not reach.
 
     Raises:
         SourceError: cargo is not installed, or says nothing.
@@ -174,27 +173,16 @@ def clients_default(environment: Mapping[str, str]) -> str:
 
 def _complaint(cargo: str, environment: Mapping[str, str]) -> str:
     with tempfile.TemporaryDirectory() as home:
-        given = {
+        own = {
             "CARGO_HOME": home,
             "CARGO_HTTP_PROXY": _NOWHERE,
             "CARGO_NET_RETRY": "0",
             "CARGO_REGISTRIES_CRATES_IO_PROTOCOL": "sparse",
         }
-        kept = {
+        others = {
             name: value
             for name, value in environment.items()
             if not name.startswith("CARGO_") and not name.lower().endswith("_proxy")
         }
-        try:
-            done = subprocess.run(  # noqa: S603 - the user's own cargo, fixed arguments
-                [cargo, "search", "--limit=1", "a"],
-                env={**kept, **given},
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=60,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return ""
-    return done.stderr.decode(errors="replace")
+        search = [cargo, "search", "--limit=1", "a"]
+        return client_output(search, {**others, **own}).stderr

@@ -51,15 +51,16 @@ class CrateFetcher:
     registry: Callable[[], Registry]
     _config: Once[IndexConfig | SourceError] = field(init=False, repr=False)
 
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "_config", Once(self._read_config))
+    @_config.default
+    def _once(self) -> Once[IndexConfig | SourceError]:
+        """A hundred crates ask the index for its configuration once."""
+        return Once(self._read_config)
 
     def fetch(self, source: Crate | VendoredCrate, into: TreeSink, advance: Advance) -> None:
         """See `rvbuild.core.ports.fetcher.Fetcher`."""
         pin = Pin(label=source.label, sha256=source.sha256)
-        attempts = Attempts(source.label)
-        addresses = self._addresses(source, attempts)
-        with self.files.opened(pin, addresses, advance, attempts=attempts, hint=_HINT) as got:
+        lookup = partial(self._addresses, source)
+        with self.files.search(pin, lookup, advance, hint=_HINT) as got:
             if isinstance(source, VendoredCrate):
                 unpack_vendored(got.file, source, into)
             else:

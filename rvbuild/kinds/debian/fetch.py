@@ -47,11 +47,10 @@ class DebianFetcher:
 
     def fetch(self, source: DebianPackage, into: TreeSink, advance: Advance) -> None:
         """See `rvbuild.core.ports.fetcher.Fetcher`."""
-        attempts = Attempts(source.label)
-        addresses = self._addresses(source, attempts)
+        lookup = partial(self._addresses, source)
         pin = Pin(label=source.label, sha256=source.sha256, size=source.size)
         hint = f"archives drop superseded versions: run `rvbuild lock`, or {HINT}"
-        with self.files.opened(pin, addresses, advance, attempts=attempts, hint=hint) as got:
+        with self.files.search(pin, lookup, advance, hint=hint) as got:
             read_deb(got.file, into, name=source.label)
 
     def _addresses(self, source: DebianPackage, attempts: Attempts) -> Iterator[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from fnmatch import translate
 
@@ -18,6 +17,7 @@ from attrs import frozen
 
 from rvbuild.core.errors import SourceError
 from rvbuild.fetchers.addresses import is_http
+from rvbuild.fetchers.client_output import client_output
 
 _TIMEOUT = 20
 _SETTINGS = ("GOPROXY", "GOPRIVATE", "GONOPROXY")
@@ -101,20 +101,10 @@ def _installed(environment: Mapping[str, str]) -> dict[str, str]:
     go = shutil.which("go", path=environment.get("PATH"))
     if go is None:
         return {}
-    try:
-        told = subprocess.run(  # noqa: S603 - the user's own go command
-            [go, "env", *_SETTINGS],
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT,
-            check=True,
-            stdin=subprocess.DEVNULL,
-            env={**environment, "GOTOOLCHAIN": "local"},  # asking must not download one
-            cwd="/",  # nor obey the go.mod of wherever we are
-        )
-    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
-        return {}
-    values = zip(_SETTINGS, told.stdout.splitlines(), strict=False)
+    own = {"GOTOOLCHAIN": "local"}  # else it may download the toolchain that it is told to use
+    output = client_output([go, "env", *_SETTINGS], {**environment, **own}, _TIMEOUT)
+    lines = output.stdout.splitlines() if output.success else []
+    values = zip(_SETTINGS, lines, strict=False)
     return {name: value for name, value in values if value}
 
 

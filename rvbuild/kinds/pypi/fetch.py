@@ -45,10 +45,9 @@ class PypiFetcher:
     def fetch(self, source: Wheel, into: TreeSink, advance: Advance) -> None:
         """See `rvbuild.core.ports.fetcher.Fetcher`."""
         pin = Pin(label=source.filename, sha256=source.sha256)
-        attempts = Attempts(source.filename)
-        addresses = self._addresses(source, attempts)
+        lookup = partial(self._addresses, source)
         hint = "check PIP_INDEX_URL or pip.conf: no configured package index has this file"
-        with self.files.opened(pin, addresses, advance, attempts=attempts, hint=hint) as got:
+        with self.files.search(pin, lookup, advance, hint=hint) as got:
             unpack(got.file, source.filename, into)
 
     def resolve(self, project: str, version: str, arch: str) -> Wheel:

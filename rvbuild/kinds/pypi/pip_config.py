@@ -13,7 +13,6 @@ import configparser
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from attrs import frozen
 
 from rvbuild.core.errors import SourceError
 from rvbuild.fetchers.addresses import http_address
+from rvbuild.fetchers.client_output import client_output
 
 _HINT = "set PIP_INDEX_URL, or index-url in pip.conf, to the address of your package index"
 
@@ -206,16 +206,6 @@ def clients_default(environment: Mapping[str, str]) -> str:
 
 
 def _answer(command: list[str], environment: Mapping[str, str]) -> str:
-    try:
-        done = subprocess.run(  # noqa: S603 - no shell, fixed arguments
-            command,
-            env=dict(environment) | {"PIP_CONFIG_FILE": os.devnull, "NO_COLOR": "1"},
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else ""
+    own = {"PIP_CONFIG_FILE": os.devnull, "NO_COLOR": "1"}
+    output = client_output(command, {**environment, **own})
+    return output.stdout.strip() if output.success else ""

@@ -49,10 +49,9 @@ class UrlFetcher:
     def fetch(self, source: UrlSource, into: TreeSink, advance: Advance) -> None:
         """See `rvbuild.core.ports.fetcher.Fetcher`."""
         name = source.name
-        attempts = Attempts(name)
-        addresses = self._addresses(source.urls, source.debian, attempts)
+        lookup = partial(self._addresses, source.urls, source.debian)
         pin = Pin(label=name, sha256=source.sha256)
-        with self.files.opened(pin, addresses, advance, attempts=attempts, hint=_HINT) as got:
+        with self.files.search(pin, lookup, advance, hint=_HINT) as got:
             if source.unpack:
                 unpack(got.file, name, into, strip=source.strip)
             else:
@@ -65,10 +64,9 @@ class UrlFetcher:
             SourceError: none has.
         """
         name = UrlSource(urls=urls, sha256="", debian=debian).name
-        attempts = Attempts(name)
         pin = Pin(label=name, sha256="")
-        addresses = self._addresses(urls, debian, attempts)
-        with self.files.opened(pin, addresses, no_progress, attempts=attempts, hint=_HINT) as got:
+        lookup = partial(self._addresses, urls, debian)
+        with self.files.search(pin, lookup, no_progress, hint=_HINT) as got:
             return got.sha256
 
     def _addresses(

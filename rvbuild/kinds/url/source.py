@@ -57,9 +57,10 @@ class UrlSource(Source):
     debian: DebianFile | None = None
     name: str = field(init=False, eq=False, repr=False)
 
-    def __attrs_post_init__(self) -> None:
+    @name.default
+    def _name(self) -> str:
         places = [*self.urls, *([self.debian.file] if self.debian else [])]
-        object.__setattr__(self, "name", file_name(places[0] if places else ""))
+        return file_name(places[0] if places else "")
 
     @property
     def label(self) -> str:
