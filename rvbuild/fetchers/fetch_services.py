@@ -9,8 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO, NoReturn, cast
 
-from rvbuild.core.errors import SourceError
-from rvbuild.fetchers.fetch_settings import OFFLINE_HINT, FetchSettings
+from rvbuild.fetchers.fetch_settings import FetchSettings, offline_error
 from rvbuild.fetchers.mirrors import Mirrors
 from rvbuild.fetchers.pinned_files import PinnedFiles
 from rvbuild.fetchers.transport import Transport
@@ -22,6 +21,8 @@ _IN_MEMORY = 8 << 20
 class NoTransport(Transport):
     """What stands for the network where ``--offline`` forbids it."""
 
+    offline = True
+
     def __init__(self) -> None:
         super().__init__(connections=1, credentials=Credentials({}))
 
@@ -31,8 +32,7 @@ class NoTransport(Transport):
         Raises:
             SourceError: always.
         """
-        msg = "not asked: --offline forbids the network"
-        raise SourceError(msg, where=shown(url), hint=OFFLINE_HINT)
+        raise offline_error(shown(url))
 
 
 class FetchServices:
@@ -51,12 +51,7 @@ class FetchServices:
         self.tmp = Path(settings.tmp)
         self.transport = NoTransport() if settings.offline else Transport()
         self.mirrors = Mirrors(settings.mirrors)
-        self.files = PinnedFiles(
-            transport=self.transport,
-            temp=self.tmp,
-            offline=settings.offline,
-            report=settings.notice,
-        )
+        self.files = PinnedFiles(transport=self.transport, temp=self.tmp, report=settings.notice)
 
     def spool(self) -> BinaryIO:
         """A temporary file that is in memory while it is small."""

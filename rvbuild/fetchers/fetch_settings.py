@@ -9,10 +9,22 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
+from rvbuild.core.errors import SourceError
 from rvbuild.core.events import Reporter, silent
 
 OFFLINE_HINT = "run `rvbuild fetch TARGET` without --offline first"
 """What to do where the store lacks a pinned source, and ``--offline`` forbids to get it."""
+
+OFFLINE_LOCK_HINT = "run `rvbuild lock` without --offline"
+"""What to do where something is to be pinned."""
+
+
+def offline_error(
+    where: str, *, hint: str = OFFLINE_HINT, details: tuple[str, ...] = ()
+) -> SourceError:
+    """The refusal to ask ``where`` (an address, a commit of one) over the network."""
+    msg = "not asked: --offline forbids the network"
+    return SourceError(msg, where=where, hint=hint, details=details)
 
 
 @frozen(kw_only=True)

@@ -17,7 +17,7 @@ from attrs import define, field, frozen
 from rvbuild.core.errors import SourceError, StoreError, VerificationError
 from rvbuild.core.events import Noticed, Reporter, silent
 from rvbuild.core.ports.callbacks import Advance
-from rvbuild.fetchers.fetch_settings import OFFLINE_HINT
+from rvbuild.fetchers.fetch_settings import OFFLINE_HINT, OFFLINE_LOCK_HINT
 from rvbuild.fetchers.mirrors import local_path
 from rvbuild.fetchers.transport import Transport
 from rvbuild.fetchers.urls import Origin, origin, shown
@@ -97,13 +97,11 @@ class PinnedFiles:
     Args:
         transport: For http and https.
         temp: The folder of the temporary files.
-        offline: Only addresses on this machine.
         report: Told when an address gave wrong bytes and another one the right ones.
     """
 
     transport: Transport
     temp: Path
-    offline: bool = False
     report: Reporter = silent
     _dead: set[Origin] = field(factory=set, init=False, repr=False)
 
@@ -154,8 +152,13 @@ class PinnedFiles:
                 file.seek(0)
                 yield Got(file=file, sha256=sha256, address=address)
                 return
-            barred = self.offline and pin.sha256 and not attempts.wrong
-            raise attempts.error(OFFLINE_HINT if barred else hint)
+            raise attempts.error(hint if attempts.wrong else self.advice(pin, hint))
+
+    def advice(self, pin: Pin, hint: str) -> str:
+        """What to do when nothing has the file: ``hint``, unless the network was not asked."""
+        if not self.transport.offline:
+            return hint
+        return OFFLINE_HINT if pin.sha256 else OFFLINE_LOCK_HINT
 
     def unreachable(self, address: str) -> bool:
         """Whether the server of an address already used up its retries in this run."""
@@ -197,9 +200,6 @@ class PinnedFiles:
         path = local_path(address)
         if path is not None:
             found = _copied(path, file, pin.size)
-        elif self.offline:
-            msg = "not asked: --offline forbids the network"
-            raise SourceError(msg)
         else:
             found = self._download(pin, address, file, advance)
         if pin.sha256 and found != pin.sha256:

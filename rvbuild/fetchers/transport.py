@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import BinaryIO, Self
+from typing import BinaryIO, ClassVar, Self
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import httpx
@@ -75,7 +75,12 @@ class Transport:
         patience: How long to try.
         credentials: By host; by default those of netrc.
         sleep, clock, jitter: The world's, or a test's. ``jitter`` gives a number in [0, 1).
+
+    Attributes:
+        offline: Whether it refuses every URL, because ``--offline`` forbids the network.
     """
+
+    offline: ClassVar[bool] = False
 
     def __init__(  # noqa: PLR0913 - keyword-only, each with a default
         self,

@@ -14,6 +14,7 @@ from made_crates import MadeCrate, crate, index_path, packed, registry_pages
 from rvbuild.core.errors import LockError, RecipeError, RvbuildError, SourceError, VerificationError
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested
+from rvbuild.fetchers.fetch_services import NoTransport
 from rvbuild.fetchers.pinned_files import PinnedFiles
 from rvbuild.fetchers.transport import Patience, Transport
 from rvbuild.fetchers.urls import Credentials
@@ -41,7 +42,8 @@ def fetcher(tmp_path: Path) -> Iterator[Fetcher]:
         ) -> CrateFetcher:
             index = f"{site.address}/index/" if site else ""
             registry = Registry(index=index, folder=folder, named_by="the test")
-            files = PinnedFiles(transport=transport, temp=tmp_path / "temp", offline=offline)
+            mine = NoTransport() if offline else transport
+            files = PinnedFiles(transport=mine, temp=tmp_path / "temp")
             return CrateFetcher(files=files, registry=lambda: registry)
 
         yield make

@@ -21,6 +21,7 @@ from rvbuild.core.events import Event
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Tree
 from rvbuild.fetchers.apt_config import Archives, find_archives, source_path
+from rvbuild.fetchers.fetch_services import NoTransport
 from rvbuild.fetchers.mirrors import Mirrors
 from rvbuild.fetchers.pinned_files import PinnedFiles
 from rvbuild.fetchers.sinks import DigestSink
@@ -325,9 +326,8 @@ def fetcher(
     tmp_path: Path, transport: Transport, told: list[Event]
 ) -> Callable[..., DebianFetcher]:
     def make(*bases: str, keyring: Path | None = None, offline: bool = False) -> DebianFetcher:
-        files = PinnedFiles(
-            transport=transport, temp=tmp_path / "temp", offline=offline, report=told.append
-        )
+        client = NoTransport() if offline else transport
+        files = PinnedFiles(transport=client, temp=tmp_path / "temp", report=told.append)
         archives = Archives(bases, (keyring,) if keyring else ())
         environment = {"PATH": os.environ["PATH"]}
         releases = Releases(files=files, environment=environment, report=told.append)
@@ -423,8 +423,10 @@ def test_suites_and_architectures_that_are_not_there(
 
 
 def test_offline_says_so(fetcher: Callable[..., DebianFetcher]):
-    with pytest.raises(SourceError, match="--offline"):
+    with pytest.raises(SourceError) as caught:
         fetcher("http://127.0.0.1:1", offline=True).resolve(("tool",), "bookworm", "amd64")
+    assert "not asked: --offline forbids the network" in caught.value.details[0]
+    assert caught.value.hint == "run `rvbuild lock` without --offline"
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Event
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Tree
+from rvbuild.fetchers.fetch_services import NoTransport
 from rvbuild.fetchers.pinned_files import PinnedFiles
 from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.fetchers.transport import Patience, Transport
@@ -79,9 +80,8 @@ def told() -> list[Event]:
 @pytest.fixture
 def fetcher(tmp_path: Path, transport: Transport, told: list[Event]) -> Callable[..., PypiFetcher]:
     def make(*urls: str, offline: bool = False, folders: tuple[Path, ...] = ()) -> PypiFetcher:
-        files = PinnedFiles(
-            transport=transport, temp=tmp_path / "temp", offline=offline, report=told.append
-        )
+        client = NoTransport() if offline else transport
+        files = PinnedFiles(transport=client, temp=tmp_path / "temp", report=told.append)
         return PypiFetcher(files=files, indexes=lambda: Indexes(urls, "the test", folders))
 
     return make

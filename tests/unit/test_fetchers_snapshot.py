@@ -22,6 +22,7 @@ from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.tree import File, Tree
 from rvbuild.fetchers.apt_config import SNAPSHOTS, find_archives
+from rvbuild.fetchers.fetch_services import NoTransport
 from rvbuild.fetchers.mirrors import Mirrors
 from rvbuild.fetchers.pinned_files import PinnedFiles
 from rvbuild.fetchers.sinks import DigestSink
@@ -123,7 +124,8 @@ def fetcher(tmp_path: Path) -> Iterator[Callable[..., DebianFetcher]]:
             archive: str, snapshots: str, *mirrors: tuple[str, str], offline: bool = False
         ) -> DebianFetcher:
             environment = {"RVBUILD_DEBIAN_MIRROR": archive, "RVBUILD_DEBIAN_SNAPSHOT": snapshots}
-            files = PinnedFiles(transport=transport, temp=tmp_path / "temp", offline=offline)
+            client = NoTransport() if offline else transport
+            files = PinnedFiles(transport=client, temp=tmp_path / "temp")
             return DebianFetcher(
                 files=files,
                 releases=Releases(files=files, environment={}, report=lambda _: None),

@@ -19,6 +19,7 @@ from rvbuild.core.events import Event
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Tree
 from rvbuild.fetchers.apt_config import Archives, find_archives
+from rvbuild.fetchers.fetch_services import NoTransport
 from rvbuild.fetchers.mirrors import Mirrors, local_path
 from rvbuild.fetchers.pinned_files import PinnedFiles
 from rvbuild.fetchers.sinks import DigestSink
@@ -62,9 +63,8 @@ def transport() -> Iterator[Transport]:
 @pytest.fixture
 def fetcher(tmp_path: Path, transport: Transport, told: list[Event]) -> Callable[..., UrlFetcher]:
     def make(*mirrors: tuple[str, str], debian: str = "", offline: bool = False) -> UrlFetcher:
-        files = PinnedFiles(
-            transport=transport, temp=tmp_path / "temp", offline=offline, report=told.append
-        )
+        client = NoTransport() if offline else transport
+        files = PinnedFiles(transport=client, temp=tmp_path / "temp", report=told.append)
 
         def archives() -> Archives:
             return Archives((debian,)) if debian else find_archives({}, tmp_path / "no-apt")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from made_crates import cargo_home
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, RvbuildError, SourceError
@@ -24,6 +25,8 @@ from rvbuild.core.tree import File, Nested, Tree
 from rvbuild.fetchers.fetch_settings import OFFLINE_HINT, FetchSettings
 from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.kinds.clients import SourceClients
+from rvbuild.kinds.crates.source import Crate, VendoredCrate
+from rvbuild.kinds.crates.spec import CrateSpec
 from rvbuild.kinds.debian.source import DebianPackage
 from rvbuild.kinds.debian.spec import DebianSpec
 from rvbuild.kinds.git.source import GitSource
@@ -50,11 +53,14 @@ SOURCES = [
     GoModule(path="f.invalid/m", version="v1.0.0", h1="h1:x"),
     GoToolchain(version="1.23.6", platform="linux-amd64", h1="h1:x"),
     GoModFiles(go_sum=hashlib.sha256(SUM).hexdigest(), modules=(), text=SUM),
+    Crate(name="tool", version="1.0.0", sha256="0" * 64),
+    VendoredCrate(name="tool", version="1.0.0", sha256="0" * 64),
 ]
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
+    cargo_home(tmp_path / ".cargo", 'registry = "sparse+https://crates.invalid/"')
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
@@ -73,11 +79,14 @@ def offline(tmp_path: Path, environment: dict[str, str]) -> Iterator[SourceClien
     found.close()
 
 
+REFUSAL = "not asked: --offline forbids the network"
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
 def test_offline_every_kind_says_so(offline: SourceClients, source: Any):  # noqa: ANN401
     with pytest.raises(SourceError) as caught:
         offline.fetch(source, DigestSink(), no_progress)
-    assert "--offline" in " ".join([caught.value.message, *caught.value.details])
+    assert REFUSAL in " ".join([caught.value.message, *caught.value.details])
     assert (caught.value.hint or "").startswith(OFFLINE_HINT)
 
 
@@ -86,6 +95,7 @@ SPECS = [
     GoModuleSpec(path="f.invalid/m", version="v1.0.0"),
     GoToolchainSpec(version="1.23.6"),
     WheelSpec(project="p", version="1"),
+    CrateSpec(name="tool", version="1.0.0"),
     DebianSpec(packages=("p1",), suite="bookworm"),
     UrlSpec(url="https://f.invalid/a.tgz"),
 ]
@@ -102,7 +112,7 @@ CONTEXT = ResolveContext(build_arch="amd64", folder="recipes/r", where=None, rea
 def test_offline_nothing_is_resolved(offline: SourceClients, spec: SourceSpec):
     with pytest.raises(SourceError) as caught:
         offline.resolve(spec, CONTEXT)
-    assert "--offline" in " ".join([caught.value.message, *caught.value.details])
+    assert REFUSAL in " ".join([caught.value.message, *caught.value.details])
 
 
 def test_a_folder_needs_no_network(tmp_path: Path, offline: SourceClients):

@@ -94,8 +94,6 @@ class CrateFetcher:
         registry = self.registry()
         if registry.folder is not None:
             yield str(registry.folder / crate.label)
-        elif self.files.offline:
-            attempts.note("the registry was not asked: --offline forbids the network")
         elif isinstance(config := self._config(), SourceError):
             attempts.add(registry.index + CONFIG, config)
         else:

@@ -123,9 +123,9 @@ class Releases:
         if not archives.bases:
             raise no_archive()
         attempts = Attempts(f"Debian {suite}")
+        pin = Pin(label=f"Debian {suite}", sha256="")
         for base in archives.bases:
             address = f"{base}/dists/{suite}/InRelease"
-            pin = Pin(label=f"Debian {suite}", sha256="")
             try:
                 with self.files.opened(pin, [address], no_progress) as got:
                     data = got.file.read(_RELEASE_LIMIT)
@@ -140,7 +140,7 @@ class Releases:
             self._verify(data, address, archives)
             return Release(base=base, suite=suite, text=text)
         hint = "check the suite, or set RVBUILD_DEBIAN_MIRROR to an archive that has it"
-        raise attempts.error(hint)
+        raise attempts.error(self.files.advice(pin, hint))
 
     def _verify(self, data: bytes, address: str, archives: Archives) -> None:
         gpgv = shutil.which("gpgv", path=self.environment.get("PATH"))

@@ -26,7 +26,7 @@ from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import LAST_DATE
 from rvbuild.fetchers.fetch_services import FetchServices
-from rvbuild.fetchers.fetch_settings import OFFLINE_HINT
+from rvbuild.fetchers.fetch_settings import OFFLINE_HINT, offline_error
 from rvbuild.fetchers.mirrors import Mirrors, local_path
 from rvbuild.fetchers.urls import shown
 from rvbuild.kinds.git.git_archive import ForgeArchives
@@ -165,14 +165,15 @@ class _Search:
 
     def need_network(self) -> None:
         if self._settings.offline:
-            self._fail(
-                "the commit is not on this machine, and --offline forbids the network",
-                f"{OFFLINE_HINT}, or give --mirror URL=PATH",
-            )
+            hint = f"{OFFLINE_HINT}, or give --mirror URL=PATH"
+            raise offline_error(self._where, hint=hint, details=tuple(self._attempts))
+
+    @property
+    def _where(self) -> str:
+        return f"{shown(self._source.url)} {self._source.commit}"
 
     def _fail(self, message: str, hint: str) -> NoReturn:
-        where = f"{shown(self._source.url)} {self._source.commit}"
-        raise SourceError(message, where=where, hint=hint, details=tuple(self._attempts))
+        raise SourceError(message, where=self._where, hint=hint, details=tuple(self._attempts))
 
     def _here(self) -> Iterator[tuple[str, Path]]:
         """Folders of git objects on this machine that may hold the commit."""

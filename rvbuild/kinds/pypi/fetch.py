@@ -66,7 +66,7 @@ class PypiFetcher:
                 return self._pinned(project, version, chosen)
             attempts.note(f"{shown(page)}: it has no wheel of {version} for Linux on {arch}")
         hint = "check the name and version, or PIP_INDEX_URL and pip.conf"
-        raise attempts.error(hint)
+        raise attempts.error(self.files.advice(Pin(label=project, sha256=""), hint))
 
     def _pinned(self, project: str, version: str, chosen: IndexFile) -> Wheel:
         sha256 = chosen.sha256
@@ -97,9 +97,6 @@ class PypiFetcher:
 
     def _pages(self, project: str, attempts: Attempts) -> Iterator[tuple[str, list[IndexFile]]]:
         """Each index's page of the project."""
-        if self.files.offline:
-            attempts.note("package indexes were not asked: --offline forbids the network")
-            return
         indexes = self.indexes()
         if not indexes.urls:
             attempts.note(f"{indexes.told_by}: package indexes are forbidden there")
