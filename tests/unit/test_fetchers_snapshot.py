@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from site_of_bytes import Answer, Asked, Served, head, serve
+from site_of_bytes import CLOSED, Answer, Asked, Served, head, serve
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import SourceError, VerificationError
@@ -75,9 +75,9 @@ def pages(files: dict[str, bytes]) -> Answer:
     def answer(asked: Asked, send: Callable[[bytes], None]) -> None:
         data = files.get(asked.path)
         if data is None:
-            send(head("404 Not Found", "Content-Length: 0"))
+            send(head("404 Not Found", "Content-Length: 0", CLOSED))
             return
-        send(head("200 OK", f"Content-Length: {len(data)}") + data)
+        send(head("200 OK", f"Content-Length: {len(data)}", CLOSED) + data)
 
     return answer
 
@@ -90,7 +90,7 @@ def archive_of(runs: dict[str, dict[str, bytes]]) -> Answer:
         _, moment, path = asked.path.split("/", 2)
         run = max((run for run in runs if run <= moment), default=moment)
         if run != moment:
-            send(head("302 Found", f"Location: /{run}/{path}", "Content-Length: 0"))
+            send(head("302 Found", f"Location: /{run}/{path}", "Content-Length: 0", CLOSED))
             return
         pages(files)(asked, send)
 
@@ -169,12 +169,12 @@ def test_a_package_that_its_archive_dropped(
 
 def status(line: str) -> Answer:
     """A server that says the same to everybody."""
-    return lambda _, send: send(head(line, "Content-Length: 0"))
+    return lambda _, send: send(head(line, "Content-Length: 0", CLOSED))
 
 
 def sends(data: bytes) -> Answer:
     """A server that has one file under every name."""
-    return lambda _, send: send(head("200 OK", f"Content-Length: {len(data)}") + data)
+    return lambda _, send: send(head("200 OK", f"Content-Length: {len(data)}", CLOSED) + data)
 
 
 NEXT: dict[str, Answer] = {
@@ -184,7 +184,7 @@ NEXT: dict[str, Answer] = {
     "refused": status("403 Forbidden"),
     "broken": status("500 Internal Server Error"),
     "busy": status("503 Service Unavailable"),
-    "cut": lambda _, send: send(head("200 OK", f"Content-Length: {len(DEB)}") + DEB[:9]),
+    "cut": lambda _, send: send(head("200 OK", f"Content-Length: {len(DEB)}", CLOSED) + DEB[:9]),
     "no HTTP": lambda _, send: send(b"?\r\n\r\n"),
     "no answer": lambda *_: None,
 }
