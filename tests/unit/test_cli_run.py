@@ -56,8 +56,14 @@ def test_no_namespace_reaches_an_operation():
 @pytest.mark.parametrize(
     ("words", "unneeded"),
     [
-        ("config", {"networkx", "yaml", "httpx", "google.protobuf", "rich", "rvbuild.engine"}),
-        ("init my-tool", {"networkx", "httpx", "rich", "rvbuild.engine", "rvbuild.executors"}),
+        (
+            "config",
+            {"networkx", "yaml", "httpx", "google.protobuf", "packaging", "rich", "rvbuild.engine"},
+        ),
+        (
+            "init my-tool",
+            {"networkx", "httpx", "packaging", "rich", "rvbuild.engine", "rvbuild.executors"},
+        ),
         ("show", {"httpx", "rich"}),
     ],
 )

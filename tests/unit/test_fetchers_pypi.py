@@ -263,6 +263,51 @@ def test_the_choice_of_wheels_does_not_depend_on_their_order():
     assert choose_wheel(files, "p", "1.0", "amd64") is None
 
 
+@pytest.mark.parametrize(
+    ("file", "version", "same"),
+    [
+        ("1.0rc1", "1.0.0rc1", True),
+        ("1.0.0rc1", "1.0-RC.1", True),
+        ("1.0", "1", True),
+        ("1.0", "v1.0.0", True),
+        ("1!1.0", "1!1", True),
+        ("1.0.post1", "1.0-1", True),
+        ("1.0+local.1", "1.0+local-1", True),
+        ("1.0a1", "1.0alpha1", True),
+        ("1.0.dev1", "1.0dev1", True),
+        ("1.0rc1", "1.0", False),
+        ("1.0rc1", "1.0rc10", False),
+        ("1.0.1", "1.0", False),
+        ("1.0+local", "1.0", False),
+        ("1!1.0", "1.0", False),
+        ("1.0", "one", False),
+    ],
+)
+def test_versions_are_the_same_as_pep_440_says(file: str, version: str, same: bool):  # noqa: FBT001
+    wheel = IndexFile(f"P.x-{file}-py3-none-any.whl", "u", "")
+    assert choose_wheel([wheel], "p_X", version, "amd64") == (wheel if same else None)
+
+
+@pytest.mark.parametrize("version", ["one", "", "1.0-x-y", "1/0"])
+def test_what_is_no_version_is_refused(version: str, fetcher: Callable[..., PypiFetcher]):
+    with pytest.raises(RecipeError, match="not the version of a Python project"):
+        fetcher("http://127.0.0.1:1").resolve("p", version, "amd64")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("p-1-x-py3-none-any.whl", "p-one-py3-none-any.whl", "-1-py3-none-any.whl"),
+        *("p-1--py3-none-any.whl", "p-1-py3-none-any.WHL", "p-1-py3-none.whl"),
+        f"p-1-{'9' * 5000}-py3-none-any.whl",
+        "-".join(["p-1", *3 * [".".join(map(str, range(3000)))]]) + ".whl",  # 27,000,000,000 tags
+    ],
+)
+def test_what_is_no_wheels_name(name: str):
+    """An index may list anything; an answer comes at once."""
+    assert choose_wheel([IndexFile(name, "u", "")], "p", "1", "amd64") is None
+
+
 def test_a_yanked_wheel_is_the_last_choice():
     good = IndexFile("p-1-py3-none-any.whl", "u", "")
     yanked = IndexFile("p-1-py3-none-manylinux1_x86_64.whl", "u", "", yanked=True)

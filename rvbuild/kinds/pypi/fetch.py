@@ -15,9 +15,10 @@ from pathlib import Path
 from attrs import frozen
 
 from rvbuild.archives.unpack import unpack
-from rvbuild.core.errors import SourceError
+from rvbuild.core.errors import RecipeError, SourceError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
+from rvbuild.core.printable import brief
 from rvbuild.fetchers.fetch_services import FetchServices
 from rvbuild.fetchers.once import Once
 from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
@@ -26,6 +27,7 @@ from rvbuild.kinds.pypi.pip_config import Indexes, find_indexes
 from rvbuild.kinds.pypi.simple_index import ACCEPT, IndexFile, index_name, parse_index
 from rvbuild.kinds.pypi.source import Wheel
 from rvbuild.kinds.pypi.wheel_choice import choose_wheel
+from rvbuild.kinds.pypi.wheel_name import to_version
 
 _PAGE_LIMIT = 128 << 20
 
@@ -57,8 +59,11 @@ class PypiFetcher:
 
         Raises:
             SourceError: no index has one.
-            RecipeError: ``project`` cannot be a project's name.
+            RecipeError: ``project`` cannot be a project's name, or ``version`` no version.
         """
+        if to_version(version) is None:
+            msg = f"not the version of a Python project (PEP 440): {brief(version)!r}"
+            raise RecipeError(msg, hint="write it as the package index does: 1.2, 1.0rc1")
         attempts = Attempts(f"{project} {version}")
         for page, files in self._pages(project, attempts):
             chosen = choose_wheel(files, project, version, arch)

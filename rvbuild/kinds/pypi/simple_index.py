@@ -12,10 +12,10 @@ from html.parser import HTMLParser
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 
 from attrs import frozen
+from packaging.utils import canonicalize_name
 
 from rvbuild.core.errors import RecipeError, SourceError
 from rvbuild.fetchers.urls import origin, shown
-from rvbuild.kinds.pypi.wheel_name import normalized
 
 ACCEPT = (
     "application/vnd.pypi.simple.v1+json, "
@@ -45,7 +45,7 @@ def index_name(project: str) -> str:
     if not _PROJECT.match(project):
         msg = f"not the name of a Python project: {project!r}"
         raise RecipeError(msg)
-    return normalized(project)
+    return canonicalize_name(project)
 
 
 def parse_index(data: bytes, page: str) -> list[IndexFile]:

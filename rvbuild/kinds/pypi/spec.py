@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from attrs import field, frozen
+from packaging.utils import canonicalize_name
 
 from rvbuild.core.spec import Comparison, SourceSpec, sha256_comparison
 from rvbuild.kinds.declaration import TEXT, key
 from rvbuild.kinds.pypi.source import Wheel
-from rvbuild.kinds.pypi.wheel_name import WheelName, normalized
+from rvbuild.kinds.pypi.wheel_name import WheelName
 
 
 @frozen(kw_only=True)
@@ -25,7 +26,7 @@ class WheelSpec(SourceSpec):
         return True
 
     def compare(self, part: Wheel, arch: str) -> Iterator[Comparison]:
-        yield "project", part.project, normalized(self.project)
+        yield "project", part.project, canonicalize_name(self.project)
         yield "version", part.version, self.version
         name = WheelName.parse(part.filename)
         is_of = name is not None and name.is_of(self.project, self.version)

@@ -1,6 +1,7 @@
 """The file names of wheels: what they say of project, version and machine.
 
-Knows: wheel file names (PEP 427), platform tags (PEP 600, PEP 656), project names (PEP 503).
+Knows: platform tags (PEP 600, PEP 656) of machines that are not this one. The library ``packaging``
+knows file names (PEP 427), project names (PEP 503) and versions (PEP 440).
 Must not know: indexes, which of several wheels is the best.
 """
 
@@ -9,11 +10,16 @@ from __future__ import annotations
 import re
 
 from attrs import frozen
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 
 from rvbuild.core.architecture import ARCHITECTURES
 
 _LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 _VERSIONED = re.compile(r"(manylinux|musllinux)_(\d{1,4})_(\d{1,4})_(.+)\Z")
+
+_LONGEST = 255
+"""Characters; no file has a longer name, and one of many tags means all their combinations."""
 
 PlatformRank = tuple[int, int, int]
 """Lower is better; see `platform_rank`."""
@@ -21,29 +27,36 @@ PlatformRank = tuple[int, int, int]
 
 @frozen
 class WheelName:
-    """The parts of ``NAME-VERSION[-BUILD]-PYTHON-ABI-PLATFORM.whl``."""
+    """The parts of ``NAME-VERSION[-BUILD]-PYTHON-ABI-PLATFORM.whl``; no build tag is -1."""
 
     project: str
-    version: str
+    version: Version
     build: int
-    pythons: tuple[str, ...]
-    abis: tuple[str, ...]
-    platforms: tuple[str, ...]
+    pythons: frozenset[str]
+    abis: frozenset[str]
+    platforms: frozenset[str]
 
     @classmethod
     def parse(cls, filename: str) -> WheelName | None:
         """Read a file name; None if it is no wheel's."""
-        parts = filename.removesuffix(".whl").split("-")
-        if not filename.endswith(".whl") or len(parts) not in {5, 6}:
+        if len(filename) > _LONGEST:
             return None
-        build = re.match(r"\d{1,9}", parts[2]) if len(parts) == 6 else None
-        tags = [tuple(part.split(".")) for part in parts[-3:]]
-        return cls(parts[0], parts[1], int(build[0]) if build else -1, tags[0], tags[1], tags[2])
+        try:
+            project, version, build, tags = parse_wheel_filename(filename)
+        except ValueError:
+            return None
+        return cls(
+            project=project,
+            version=version,
+            build=build[0] if build else -1,
+            pythons=frozenset(tag.interpreter for tag in tags),
+            abis=frozenset(tag.abi for tag in tags),
+            platforms=frozenset(tag.platform for tag in tags),
+        )
 
     def is_of(self, project: str, version: str) -> bool:
         """Whether it is a file of this release, however the two are spelled."""
-        named = normalized(self.project) == normalized(project)
-        return named and _plain(self.version) == _plain(version)
+        return self.project == canonicalize_name(project) and self.version == to_version(version)
 
     def platform_rank(self, arch: str) -> PlatformRank | None:
         """How well it suits Linux on ``arch`` (a Go name); None if it does not run there.
@@ -56,15 +69,12 @@ class WheelName:
         return min((rank for rank in ranks if rank is not None), default=None)
 
 
-def normalized(project: str) -> str:
-    """A project's name as indexes spell it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", project).lower()
-
-
-def _plain(version: str) -> str:
-    """A version without the differences that PEP 440 does not count."""
-    text = version.lower().removeprefix("v").replace("_", "+", 1) if "_" in version else version
-    return re.sub(r"(\.0)+(?=$|\+)", "", text.lower().removeprefix("v"))
+def to_version(version: str) -> Version | None:
+    """A version of PEP 440; None if the text is none."""
+    try:
+        return Version(version)
+    except ValueError:
+        return None
 
 
 def _platform(tag: str, machine: str) -> PlatformRank | None:
@@ -75,7 +85,7 @@ def _platform(tag: str, machine: str) -> PlatformRank | None:
     legacy = tag.removesuffix(f"_{machine}")
     if legacy in _LEGACY and legacy != tag:
         return (0, *_LEGACY[legacy])
-    found = _VERSIONED.match(tag)
-    if found is None or found[4] != machine:
+    libc = _VERSIONED.match(tag)
+    if libc is None or libc[4] != machine:
         return None
-    return (0 if found[1] == "manylinux" else 1, int(found[2]), int(found[3]))
+    return (0 if libc[1] == "manylinux" else 1, int(libc[2]), int(libc[3]))
