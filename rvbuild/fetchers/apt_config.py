@@ -102,7 +102,7 @@ def find_archives(environment: Mapping[str, str], etc: Path = APT) -> Archives:
     for entry in _entries(etc):
         if not any(is_debian(suite) for suite in entry.suites):
             continue
-        bases += [_normal(uri) for listed in entry.uris for uri in _expanded(listed)]
+        bases += [_normal(uri) for address in entry.uris for uri in _expanded(address)]
         keyrings += [Path(entry.keyring)] if entry.keyring.startswith("/") else []
     usable = tuple(dict.fromkeys(filter(_is_usable, bases)))
     return Archives(usable, tuple(dict.fromkeys(keyrings)), _snapshots(environment))
@@ -178,10 +178,10 @@ def _entries(etc: Path) -> Iterator[_Entry]:
 
 def _from_list(text: str) -> Iterator[_Entry]:
     for line in text.splitlines():
-        found = _LIST_LINE.match(line.split("#", 1)[0].strip())
-        if found:
-            signed = re.search(r"(?:^|\s)signed-by=(\S+)", found["options"] or "")
-            yield _Entry((found["uri"],), (found["suite"],), signed[1] if signed else "")
+        entry = _LIST_LINE.match(line.split("#", 1)[0].strip())
+        if entry:
+            keyring = re.search(r"(?:^|\s)signed-by=(\S+)", entry["options"] or "")
+            yield _Entry((entry["uri"],), (entry["suite"],), keyring[1] if keyring else "")
 
 
 def _from_deb822(text: str) -> Iterator[_Entry]:

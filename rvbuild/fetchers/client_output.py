@@ -36,7 +36,7 @@ def client_output(
         timeout: Seconds.
     """
     try:
-        done = subprocess.run(  # noqa: S603 - no shell, the user's own program, fixed arguments
+        process = subprocess.run(  # noqa: S603 - no shell, the user's own program, fixed arguments
             command,
             env=environment,
             cwd="/",
@@ -48,7 +48,7 @@ def client_output(
     except (OSError, ValueError, subprocess.SubprocessError):
         return ClientOutput()
     return ClientOutput(
-        stdout=done.stdout.decode(errors="replace"),
-        stderr=done.stderr.decode(errors="replace"),
-        success=done.returncode == 0,
+        stdout=process.stdout.decode(errors="replace"),
+        stderr=process.stderr.decode(errors="replace"),
+        success=process.returncode == 0,
     )

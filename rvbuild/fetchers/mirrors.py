@@ -52,10 +52,10 @@ class Mirrors:
 
     def of(self, url: str) -> tuple[str, ...]:
         """The mirrors' addresses for ``url``, in the order of the rules; without ``url``."""
-        found = []
+        addresses = []
         for prefix, target in self.rules:
             rest = _rest(url, prefix)
             if rest is not None:
-                joined = target.rstrip("/") + "/" + rest.lstrip("/") if rest else target
-                found.append(joined)
-        return tuple(dict.fromkeys(found))
+                address = target.rstrip("/") + "/" + rest.lstrip("/") if rest else target
+                addresses.append(address)
+        return tuple(dict.fromkeys(addresses))

@@ -1,4 +1,4 @@
-"""A value that is found when it is first needed, once for all threads.
+"""A value that is made when it is first needed, once for all threads.
 
 Knows: nothing of the value.
 """
@@ -16,14 +16,14 @@ T = TypeVar("T")
 
 @define
 class Once(Generic[T]):
-    """Calls ``find`` at the first call, and again only if it raised."""
+    """Calls ``make`` at the first call, and again only if ``make`` raised."""
 
-    find: Callable[[], T]
+    make: Callable[[], T]
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
-    _found: list[T] = field(factory=list, init=False)
+    _values: list[T] = field(factory=list, init=False)
 
     def __call__(self) -> T:
         with self._lock:
-            if not self._found:
-                self._found.append(self.find())
-            return self._found[0]
+            if not self._values:
+                self._values.append(self.make())
+            return self._values[0]

@@ -1,6 +1,6 @@
 """One file by its SHA-256, from the first address that has it.
 
-Knows: the order of attempts, what is said when all fail. Must not know: what is in the file.
+Knows: the order of attempts, the error when all fail. Must not know: what is in the file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ _CHUNK = 1 << 20
 
 @frozen(kw_only=True)
 class Pin:
-    """What the file must be. ``sha256`` empty: whatever comes (only the lock's maker asks so)."""
+    """What the file must be.
+
+    ``sha256`` is empty where `rvbuild lock` learns it: then every file is the right one.
+    """
 
     label: str
     sha256: str
@@ -35,7 +38,7 @@ class Pin:
 
 
 @frozen(kw_only=True)
-class Got:
+class Download:
     """A verified file: open at its start, with its SHA-256, and the address it came from."""
 
     file: BinaryIO
@@ -45,7 +48,7 @@ class Got:
 
 @define
 class Attempts:
-    """What was tried for one source, and whether any of it gave other bytes."""
+    """What each address of one source answered: ``wrong`` if one of them sent other bytes."""
 
     label: str
     lines: list[str] = field(init=False, factory=list)
@@ -60,7 +63,10 @@ class Attempts:
         self.lines.append(line)
 
     def error(self, hint: str) -> SourceError | VerificationError:
-        """The error of a source that no address gave; wrong bytes weigh more than absence."""
+        """The error of a source that no address has.
+
+        It is a ``VerificationError`` if one of them sent other bytes, whatever the others said.
+        """
         details = tuple(self.lines)
         if self.wrong:
             message = "an address gave other bytes than the pinned ones, and no other had them"
@@ -112,7 +118,7 @@ class PinnedFiles:
         advance: Advance,
         *,
         hint: str = "check the network, or give --mirror FROM=TO",
-    ) -> AbstractContextManager[Got]:
+    ) -> AbstractContextManager[Download]:
         """The file, until the context ends.
 
         Args:
@@ -128,7 +134,9 @@ class PinnedFiles:
         return self.search(pin, lambda _: addresses, advance, hint=hint)
 
     @contextmanager
-    def search(self, pin: Pin, lookup: Lookup, advance: Advance, *, hint: str) -> Iterator[Got]:
+    def search(
+        self, pin: Pin, lookup: Lookup, advance: Advance, *, hint: str
+    ) -> Iterator[Download]:
         """The same, from addresses that have to be looked up.
 
         Args:
@@ -148,9 +156,9 @@ class PinnedFiles:
                 except (SourceError, VerificationError) as error:
                     attempts.add(address, error)
                     continue
-                self._tell(attempts, address)
+                self._report_wrong(attempts, address)
                 file.seek(0)
-                yield Got(file=file, sha256=sha256, address=address)
+                yield Download(file=file, sha256=sha256, address=address)
                 return
             raise attempts.error(hint if attempts.wrong else self.advice(pin, hint))
 
@@ -168,13 +176,13 @@ class PinnedFiles:
             return False
 
     def _dead_last(self, addresses: Iterable[str]) -> Iterator[str]:
-        """Each address once; those of unreachable servers after all others."""
-        seen: set[str] = set()
+        """Each address once. Addresses of unreachable servers come after all other addresses."""
+        earlier: set[str] = set()
         later: list[str] = []
         for address in addresses:
-            if address in seen:
+            if address in earlier:
                 continue
-            seen.add(address)
+            earlier.add(address)
             if self.unreachable(address):
                 later.append(address)
             else:
@@ -189,23 +197,23 @@ class PinnedFiles:
             msg = f"cannot make a temporary file: {error.strerror}"
             raise StoreError(msg, where=str(self.temp)) from error
 
-    def _tell(self, tried: Attempts, address: str) -> None:
-        if tried.wrong:
+    def _report_wrong(self, attempts: Attempts, address: str) -> None:
+        if attempts.wrong:
             text = f"other bytes than the pinned ones were passed over; {shown(address)} was right"
-            self.report(Noticed(tried.label, "; ".join([text, *tried.lines])))
+            self.report(Noticed(attempts.label, "; ".join([text, *attempts.lines])))
 
     def _get(self, pin: Pin, address: str, file: BinaryIO, advance: Advance) -> str:
         file.seek(0)
         file.truncate()
         path = local_path(address)
         if path is not None:
-            found = _copied(path, file, pin.size)
+            sha256 = _copied(path, file, pin.size)
         else:
-            found = self._download(pin, address, file, advance)
-        if pin.sha256 and found != pin.sha256:
-            msg = f"it has the SHA-256 {found}, not {pin.sha256}"
+            sha256 = self._download(pin, address, file, advance)
+        if pin.sha256 and sha256 != pin.sha256:
+            msg = f"it has the SHA-256 {sha256}, not {pin.sha256}"
             raise VerificationError(msg)
-        return found
+        return sha256
 
     def _download(self, pin: Pin, address: str, file: BinaryIO, advance: Advance) -> str:
         try:

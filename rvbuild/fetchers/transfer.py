@@ -110,14 +110,14 @@ class Transfer:
         self._check_announced()
 
     def _continue(self, headers: Mapping[str, str]) -> None:
-        found = _CONTENT_RANGE.fullmatch(headers.get("content-range", "").strip())
+        span = _CONTENT_RANGE.fullmatch(headers.get("content-range", "").strip())
         same = _validator(headers) in {"", self._validator}
         if (
             not self.done
-            or found is None
-            or int(found[1]) != self.done
+            or span is None
+            or int(span[1]) != self.done
             or not same
-            or (found[3] != "*" and self._total is not None and int(found[3]) != self._total)
+            or (span[3] != "*" and self._total is not None and int(span[3]) != self._total)
         ):
             self._restart()
             msg = "the server continued something else"

@@ -184,12 +184,14 @@ class Transport:
     def _pause(self, url: str, failure: Again, transfer: Transfer, attempts: _Attempts) -> None:
         """Wait before the next attempt, or give up."""
         patience = self._patience
-        asked = failure.wait or 0.0
-        worn = attempts.without_progress >= patience.tries or attempts.stalls >= patience.stalls
-        if worn or transfer.restarts >= patience.restarts or asked > patience.retry_after:
-            raise _given_up(url, failure, attempts, too_long=asked > patience.retry_after)
+        pause = failure.wait or 0.0
+        tries_used_up = (
+            attempts.without_progress >= patience.tries or attempts.stalls >= patience.stalls
+        )
+        if tries_used_up or transfer.restarts >= patience.restarts or pause > patience.retry_after:
+            raise _given_up(url, failure, attempts, too_long=pause > patience.retry_after)
         longest = min(patience.first * 2**attempts.without_progress, patience.longest)
-        self._sleep(max(asked, longest * (0.5 + self._jitter() / 2)))
+        self._sleep(max(pause, longest * (0.5 + self._jitter() / 2)))
 
     def _attempt(self, url: str, transfer: Transfer, headers: Mapping[str, str]) -> Received:
         try:
@@ -258,12 +260,12 @@ class _Attempts:
 
 def _given_up(url: str, failure: Again, attempts: _Attempts, *, too_long: bool) -> SourceError:
     more = f", and asks to wait {failure.wait:.0f} s" if too_long else ""
-    told = [f"{shown(url)}: attempt {n}: {f}" for n, f in enumerate(attempts.failures, 1)]
+    lines = [f"{shown(url)}: attempt {n}: {f}" for n, f in enumerate(attempts.failures, 1)]
     return SourceError(
         f"could not be downloaded: {failure.cause}{more}",
         where=shown(url),
         hint="check the network and the address, or configure a mirror; then try again",
-        details=tuple(told[-8:]),
+        details=tuple(lines[-8:]),
     )
 
 
@@ -303,8 +305,8 @@ def _refusal(url: str, response: httpx.Response, credentials: Credentials) -> Rv
     cause = f"{status} {brief(response.reason_phrase, most=60)}".strip()
     if status in {408, 425, 429} or status >= 500:
         return Again(cause, _retry_after(response))
-    if said := _first_words(response):
-        cause = f"{cause}: {said}"
+    if words := _first_words(response):
+        cause = f"{cause}: {words}"
     if status in _GONE:
         return NotThere(f"not there ({cause})", where=shown(url))
     hint = credentials.advice if status in {401, 403, 407} else None
@@ -315,12 +317,12 @@ def _first_words(response: httpx.Response) -> str:
     """The first line of a short text/plain answer: module proxies explain themselves there."""
     if not response.headers.get("content-type", "").startswith("text/plain"):
         return ""
-    got = b""
+    body = b""
     for piece in response.iter_raw():
-        got += piece
-        if len(got) > 4096:
+        body += piece
+        if len(body) > 4096:
             break
-    lines = got[:4096].decode("utf-8", "replace").strip().splitlines()
+    lines = body[:4096].decode("utf-8", "replace").strip().splitlines()
     return brief(lines[0]) if lines else ""
 
 

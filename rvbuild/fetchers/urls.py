@@ -97,5 +97,5 @@ class Credentials:
     @property
     def advice(self) -> str:
         """What to do when a server refuses."""
-        wanted = "if it wants a password, put one for that host into ~/.netrc (or where NETRC says)"
-        return f"{self.problem}: its passwords were not used" if self.problem else wanted
+        advice = "if it wants a password, put one for that host into ~/.netrc (or where NETRC says)"
+        return f"{self.problem}: its passwords were not used" if self.problem else advice

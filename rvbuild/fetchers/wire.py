@@ -83,7 +83,7 @@ class _Stream(httpcore.NetworkStream):
         self._body_before = self._body
 
     def answered(self) -> None:
-        """The head is here, once a request: now the body has its time."""
+        """The head of an answer has come (once a request): the time of its body starts now."""
         self._next_window()
 
     def delivered(self, count: int) -> None:
@@ -105,7 +105,11 @@ class _Stream(httpcore.NetworkStream):
         return data
 
     def _check_volume(self) -> None:
-        """What came before was taken apart: whoever reads on has used it up."""
+        """Refuse a server that sends far more beside the body than belongs there.
+
+        httpcore reads on when it has used up all earlier bytes, so every byte of the body that
+        has come is counted by now.
+        """
         beside = self._came - self._body
         if beside > self._stall.beside + self._stall.overhead * self._body:
             msg = f"{beside} bytes came that are no part of the body"
@@ -114,9 +118,9 @@ class _Stream(httpcore.NetworkStream):
     def _check_time(self) -> None:
         if self._waited < self._stall.seconds:
             return
-        got = self._body - self._body_before
-        if got < self._stall.least:
-            msg = f"only {got} bytes in {self._waited:.0f} s"
+        progress = self._body - self._body_before
+        if progress < self._stall.least:
+            msg = f"only {progress} bytes in {self._waited:.0f} s"
             raise Stalled(msg)
         self._next_window()
 
@@ -193,13 +197,13 @@ class _Body(httpx.SyncByteStream):
         self._by = by
 
     def __iter__(self) -> Iterator[bytes]:
-        with _told_by_httpx():
+        with _httpx_errors():
             for piece in self._stream:
                 self._by.delivered(len(piece))
                 yield piece
 
     def close(self) -> None:
-        with _told_by_httpx():
+        with _httpx_errors():
             self._stream.close()
 
 
@@ -214,7 +218,7 @@ def _stream_of(answer: httpcore.Response) -> _Stream:
 
 
 @contextmanager
-def _told_by_httpx() -> Iterator[None]:
+def _httpx_errors() -> Iterator[None]:
     try:
         yield
     except _FAULTS as exc:
@@ -224,10 +228,10 @@ def _told_by_httpx() -> Iterator[None]:
 
 
 def _words(exc: Exception) -> str:
-    said = str(exc)
+    text = str(exc)
     if isinstance(exc, httpcore.TimeoutException):
-        return f"timed out ({said})" if said else "timed out"
-    return said or type(exc).__name__
+        return f"timed out ({text})" if text else "timed out"
+    return text or type(exc).__name__
 
 
 class Wire(httpx.BaseTransport):
@@ -251,8 +255,8 @@ class Wire(httpx.BaseTransport):
         clock: Callable[[], float],
         proxies: Mapping[str, str] | None = None,
     ) -> None:
-        found = getproxies() if proxies is None else proxies
-        self._proxies = {k: v for k, v in found.items() if k in {"http", "https", "all"}}
+        settings = getproxies() if proxies is None else proxies
+        self._proxies = {k: v for k, v in settings.items() if k in {"http", "https", "all"}}
         self._settings: dict[str, Any] = {
             "ssl_context": _trusted(),
             "max_connections": connections,
@@ -282,7 +286,7 @@ class Wire(httpx.BaseTransport):
         return self._through[proxy]
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        asked = httpcore.Request(
+        core_request = httpcore.Request(
             method=request.method,
             url=httpcore.URL(
                 scheme=request.url.raw_scheme,
@@ -294,8 +298,8 @@ class Wire(httpx.BaseTransport):
             content=request.stream,
             extensions=request.extensions,
         )
-        with _told_by_httpx():
-            answer = self._pool(request.url).handle_request(asked)
+        with _httpx_errors():
+            answer = self._pool(request.url).handle_request(core_request)
         by = _stream_of(answer)
         by.answered()
         return httpx.Response(

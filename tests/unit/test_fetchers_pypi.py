@@ -379,9 +379,9 @@ def test_files_of_pip_in_their_order(tmp_path: Path, user: dict[str, str]):
         url = f"https://{place.parent.name.strip('.') or 'x'}.{place.stem}.example/s"
         write(place, f"[global]\nindex-url = https://wrong.example\n[install]\nindex-url = {url}\n")
         assert find_indexes(user, no_default).urls == (url,)
-        assert find_indexes(user, no_default).told_by == str(place)
+        assert find_indexes(user, no_default).named_by == str(place)
     user["PIP_CONFIG_FILE"] = os.devnull
-    assert find_indexes(user, no_default).told_by == "the client's own default"
+    assert find_indexes(user, no_default).named_by == "the client's own default"
 
 
 def test_several_extra_indexes_in_a_file(tmp_path: Path, user: dict[str, str]):

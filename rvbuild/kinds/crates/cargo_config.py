@@ -66,18 +66,18 @@ def find_registry(
     """
     tables, file = read_home(environment)
     config = _Config(tables=tables, file=file, environment=environment)
-    name, seen = CRATES_IO, [CRATES_IO]
+    name, names = CRATES_IO, [CRATES_IO]
     while replacement := config.text("source", name, "replace-with"):
         name = replacement
-        if name in seen:
-            msg = f"sources replace each other in a circle: {' → '.join([*seen, name])}"
+        if name in names:
+            msg = f"sources replace each other in a circle: {' → '.join([*names, name])}"
             raise config.error(msg)
-        seen.append(name)
-    found = config.registry(name)
-    if found is None:
+        names.append(name)
+    registry = config.registry(name)
+    if registry is None:
         index = (default or clients_default)(environment)
         return Registry(index=_slashed(index), named_by="cargo's own default")
-    return found
+    return registry
 
 
 @frozen(kw_only=True)
@@ -94,28 +94,28 @@ class _Config:
     def table(self, kind: str, name: str) -> Mapping[str, Any]:
         """``[source.NAME]`` or ``[registries.NAME]``; empty if it is not there."""
         tables = self.tables.get(kind, {})
-        found = tables.get(name, {}) if isinstance(tables, dict) else None
-        if not isinstance(found, dict):
+        table = tables.get(name, {}) if isinstance(tables, dict) else None
+        if not isinstance(table, dict):
             msg = f"[{kind}.{brief(name, 80)}] must be a table"
             raise self.error(msg)
-        return found
+        return table
 
     def text(self, kind: str, name: str, key: str) -> str:
         """A value of a table, or nothing."""
-        found = self.table(kind, name).get(key, "")
-        if not isinstance(found, str):
+        value = self.table(kind, name).get(key, "")
+        if not isinstance(value, str):
             msg = f"{kind}.{brief(name, 80)}.{key} must be text"
             raise self.error(msg)
-        return found
+        return value
 
     def registry(self, name: str) -> Registry | None:
         """What a source is that nothing replaces; None is cargo's own default."""
-        given = [key for key in _LOCATIONS if self.text("source", name, key)]
-        if len(given) > 1:
-            msg = f"[source.{brief(name, 80)}] has more than one location: {', '.join(given)}"
+        locations = [key for key in _LOCATIONS if self.text("source", name, key)]
+        if len(locations) > 1:
+            msg = f"[source.{brief(name, 80)}] has more than one location: {', '.join(locations)}"
             raise self.error(msg)
-        if given:
-            return self._located(name, given[0], self.text("source", name, given[0]))
+        if locations:
+            return self._located(name, locations[0], self.text("source", name, locations[0]))
         if name == CRATES_IO:
             return None
         index = self._index(name)
@@ -164,11 +164,11 @@ def clients_default(environment: Mapping[str, str]) -> str:
         SourceError: cargo is not installed, or says nothing.
     """
     cargo = shutil.which("cargo", path=environment.get("PATH"))
-    found = cargo and _ADDRESS.search(_complaint(cargo, environment))
-    if not found:
+    address = cargo and _ADDRESS.search(_complaint(cargo, environment))
+    if not address:
         msg = "no registry of crates is configured, and no cargo is here to name its default"
         raise SourceError(msg, hint=_HINT)
-    return found[1]
+    return address[1]
 
 
 def _complaint(cargo: str, environment: Mapping[str, str]) -> str:

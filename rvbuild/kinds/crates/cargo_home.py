@@ -46,15 +46,15 @@ def _read(path: Path, above: tuple[Path, ...]) -> Mapping[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise _unreadable(path, error) from None
     tables: Mapping[str, Any] = {}
-    for included in _included(own, path):
-        tables = _over(_read(included, (*above, path)), tables)
+    for file in _included(own, path):
+        tables = _over(_read(file, (*above, path)), tables)
     return _over(_absolute(own, path), tables)
 
 
 def _included(tables: Mapping[str, Any], path: Path) -> Iterator[Path]:
     """The files that a file includes; one that is optional need not be there."""
-    listed = tables.get("include", [])
-    for entry in listed if isinstance(listed, list) else [listed]:
+    entries = tables.get("include", [])
+    for entry in entries if isinstance(entries, list) else [entries]:
         table = entry if isinstance(entry, dict) else {"path": entry}
         name = table.get("path")
         if not isinstance(name, str):

@@ -83,11 +83,11 @@ def _toml(text: str, file: str) -> Mapping[str, Any]:
 
 def _checksums(top: Mapping[str, Any], file: str) -> Mapping[str, Any]:
     """Where version 1 has the checksums: ``checksum NAME VERSION (SOURCE)`` to hex."""
-    found = top.get("metadata", {})
-    if not isinstance(found, dict):
+    metadata = top.get("metadata", {})
+    if not isinstance(metadata, dict):
         msg = "'metadata' of Cargo.lock must be a table"
         raise LockError(msg, where=Place(file))
-    return found
+    return metadata
 
 
 @frozen(kw_only=True)

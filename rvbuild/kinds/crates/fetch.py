@@ -60,11 +60,11 @@ class CrateFetcher:
         """See `rvbuild.core.ports.fetcher.Fetcher`."""
         pin = Pin(label=source.label, sha256=source.sha256)
         lookup = partial(self._addresses, source)
-        with self.files.search(pin, lookup, advance, hint=_HINT) as got:
+        with self.files.search(pin, lookup, advance, hint=_HINT) as download:
             if isinstance(source, VendoredCrate):
-                unpack_vendored(got.file, source, into)
+                unpack_vendored(download.file, source, into)
             else:
-                unpack_crate(got.file, source, into)
+                unpack_crate(download.file, source, into)
 
     def resolve(self, name: str, version: str) -> Crate:
         """Pin a crate: the registry's index has the checksum, trusted on first use.
@@ -90,7 +90,7 @@ class CrateFetcher:
         return str(registry.folder) if registry.folder else registry.index.rstrip("/")
 
     def _addresses(self, crate: Crate | VendoredCrate, attempts: Attempts) -> Iterator[str]:
-        """Where the crate is; asks the index only when somebody wants to know."""
+        """Where the crate is. The index is asked when the first address is taken, not before."""
         registry = self.registry()
         if registry.folder is not None:
             yield str(registry.folder / crate.label)

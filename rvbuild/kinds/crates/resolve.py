@@ -28,8 +28,8 @@ def resolve(
     """
     if isinstance(spec, CrateSpec):
         return (client.resolve(spec.name, spec.version),)
-    found = parse_cargo_lock(context.read(spec.source, spec.file), f"{spec.source}:{spec.file}")
-    if not found:
+    crates = parse_cargo_lock(context.read(spec.source, spec.file), f"{spec.source}:{spec.file}")
+    if not crates:
         msg = f"{spec.source}'s {spec.file} names no crate of a registry"
         raise LockError(msg, where=context.where, hint="the recipe can do without this source")
-    return found
+    return crates

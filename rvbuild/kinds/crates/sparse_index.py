@@ -54,8 +54,8 @@ def parse_config(data: bytes, page: str) -> IndexConfig:
     Raises:
         SourceError: it is none.
     """
-    found = _object(data, page)
-    downloads, needs_token = found.get("dl"), found.get("auth-required", False)
+    config = _object(data, page)
+    downloads, needs_token = config.get("dl"), config.get("auth-required", False)
     if not isinstance(downloads, str) or not is_http(downloads):
         msg = "the index says no address of its crates ('dl')"
         raise SourceError(msg, where=shown(page))
@@ -98,11 +98,11 @@ def checksum(data: bytes, name: str, version: str, page: str) -> str:
 
 def _object(data: bytes, page: str) -> dict[str, Any]:
     try:
-        found = json.loads(data.decode())
+        value = json.loads(data.decode())
     except (ValueError, RecursionError) as error:
         msg = "the registry gave an answer that is no index of crates"
         raise SourceError(msg, where=shown(page)) from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         msg = "the registry gave an answer that is no index of crates"
         raise SourceError(msg, where=shown(page))
-    return found
+    return value

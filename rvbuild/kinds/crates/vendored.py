@@ -50,8 +50,8 @@ def checksum_file(hashes: Mapping[str, str], sha256: str) -> bytes:
         hashes: The SHA-256 of each file, in hex, by its name in the crate's folder.
         sha256: The crate's own.
     """
-    found = {"files": dict(sorted(hashes.items())), "package": sha256}
-    return json.dumps(found, separators=(",", ":"), ensure_ascii=False).encode()
+    content = {"files": dict(sorted(hashes.items())), "package": sha256}
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 @define

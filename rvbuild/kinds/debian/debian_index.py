@@ -45,7 +45,7 @@ def parse_relations(text: str) -> tuple[Group, ...]:
     groups = []
     for part in text.split(","):
         names = (_NAME.match(alternative.strip()) for alternative in part.split("|"))
-        group = tuple(found[0] for found in names if found)
+        group = tuple(match[0] for match in names if match)
         if group:
             groups.append(group)
     return tuple(groups)
@@ -108,13 +108,13 @@ class PackageIndex:
         """The index in a Packages file; ``where`` is for messages."""
         index = cls(suite, where, snapshot)
         for paragraph in data.split(b"\n\n"):
-            found = _PACKAGE_LINE.search(paragraph)
-            if found is None:
+            match = _PACKAGE_LINE.search(paragraph)
+            if match is None:
                 continue
-            name = found[1].decode(errors="replace")
+            name = match[1].decode(errors="replace")
             index._paragraphs.setdefault(name, []).append(paragraph)
-            for provided in _PROVIDES_LINE.findall(paragraph):
-                for group in parse_relations(provided.decode(errors="replace")):
+            for line in _PROVIDES_LINE.findall(paragraph):
+                for group in parse_relations(line.decode(errors="replace")):
                     index._providers.setdefault(group[0], []).append(name)
         return index
 
@@ -135,23 +135,23 @@ class PackageIndex:
         Raises:
             SourceError: a package does not exist in the suite.
         """
-        pruned, chosen = frozenset(without), dict[str, Record]()
+        pruned, records = frozenset(without), dict[str, Record]()
         waiting = deque((name, "the recipe") for name in dict.fromkeys(names))
         for name, wanted_by in list(waiting):
-            chosen[name] = self._existing(name, wanted_by)
-        present = {n for r in chosen.values() for n in (r.package.name, *r.provides)}
+            records[name] = self._existing(name, wanted_by)
+        present = {n for r in records.values() for n in (r.package.name, *r.provides)}
         while waiting:
             name, _ = waiting.popleft()
-            for group in chosen[name].needs:
+            for group in records[name].needs:
                 if present.isdisjoint(group) and pruned.isdisjoint(group):
-                    found = self._choose(group, name)
-                    if found.package.name in pruned:
+                    record = self._choose(group, name)
+                    if record.package.name in pruned:
                         continue
-                    chosen[found.package.name] = found
-                    present |= {found.package.name, *found.provides}
-                    waiting.append((found.package.name, name))
+                    records[record.package.name] = record
+                    present |= {record.package.name, *record.provides}
+                    waiting.append((record.package.name, name))
         return tuple(
-            evolve(chosen[name].package, snapshot=self.snapshot) for name in sorted(chosen)
+            evolve(records[name].package, snapshot=self.snapshot) for name in sorted(records)
         )
 
     def _existing(self, name: str, wanted_by: str) -> Record:
@@ -188,8 +188,8 @@ def version_key(version: str) -> tuple[int, tuple[tuple[tuple[int, ...], int], .
 
 
 def _pairs(text: str) -> tuple[tuple[tuple[int, ...], int], ...]:
-    found = re.findall(r"(\D*)(\d*)", text)
-    return tuple(((*map(_order, letters), 0), int(digits or 0)) for letters, digits in found)
+    pairs = re.findall(r"(\D*)(\d*)", text)
+    return tuple(((*map(_order, letters), 0), int(digits or 0)) for letters, digits in pairs)
 
 
 def _order(letter: str) -> int:

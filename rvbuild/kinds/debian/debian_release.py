@@ -66,11 +66,11 @@ class Release:
         Raises:
             SourceError: there is none for that architecture.
         """
-        listed = _listed(self.text)
+        files = _listed(self.text)
         for ending in ("xz", "gz", "bz2"):
             path = f"main/binary-{arch}/Packages.{ending}"
-            if path in listed:
-                return listed[path]
+            if path in files:
+                return files[path]
         msg = f"{self.suite} has no packages for {arch}"
         raise SourceError(msg, where=shown(self.base), hint="check the suite and architecture")
 
@@ -83,12 +83,12 @@ class Release:
 
 def _listed(text: str) -> dict[str, Listed]:
     fields = next(paragraphs(text), {})
-    found = {}
+    files = {}
     for line in fields.get("sha256", "").splitlines():
         words = line.split()
         if len(words) == 3 and re.match(r"[0-9a-f]{64}\Z", words[0]) and words[1].isdecimal():
-            found[words[2]] = Listed(path=words[2], sha256=words[0], size=int(words[1]))
-    return found
+            files[words[2]] = Listed(path=words[2], sha256=words[0], size=int(words[1]))
+    return files
 
 
 @frozen(kw_only=True)
@@ -127,8 +127,8 @@ class Releases:
         for base in archives.bases:
             address = f"{base}/dists/{suite}/InRelease"
             try:
-                with self.files.opened(pin, [address], no_progress) as got:
-                    data = got.file.read(_RELEASE_LIMIT)
+                with self.files.opened(pin, [address], no_progress) as download:
+                    data = download.file.read(_RELEASE_LIMIT)
             except SourceError as error:
                 attempts.lines += error.details
                 continue
@@ -146,8 +146,8 @@ class Releases:
         gpgv = shutil.which("gpgv", path=self.environment.get("PATH"))
         keyrings = [path for path in archives.keyrings if path.is_file()]
         if gpgv is None or not keyrings:
-            missing = "gpgv is not installed" if gpgv is None else "there is no archive keyring"
-            self._unchecked(address, f"{missing} (packages gpgv, debian-archive-keyring)")
+            reason = "gpgv is not installed" if gpgv is None else "there is no archive keyring"
+            self._unchecked(address, f"{reason} (packages gpgv, debian-archive-keyring)")
             return
         states = _gpgv(gpgv, keyrings, data)
         if "BADSIG" in states:
@@ -163,10 +163,10 @@ class Releases:
 
     def packages(self, release: Release, arch: str) -> bytes:
         """The suite's Packages file, checked by the Release file's hash."""
-        listed = release.packages(arch)
-        pin = Pin(label=f"Debian {release.suite} packages", sha256=listed.sha256, size=listed.size)
-        with self.files.opened(pin, release.addresses(listed), no_progress) as got:
-            return _decompressed(got.file, listed.path)
+        index = release.packages(arch)
+        pin = Pin(label=f"Debian {release.suite} packages", sha256=index.sha256, size=index.size)
+        with self.files.opened(pin, release.addresses(index), no_progress) as download:
+            return _decompressed(download.file, index.path)
 
 
 _SIGNED = re.compile(
@@ -182,20 +182,20 @@ def signed_text(data: bytes) -> str:
     Raises:
         SourceError: it is anything but one such message: nothing may stand around it.
     """
-    found = _SIGNED.match(data)
-    if found is None:
+    message = _SIGNED.match(data)
+    if message is None:
         msg = "not a signed index of a Debian archive"
         raise SourceError(msg)
-    return re.sub(rb"^- ", b"", found[1], flags=re.MULTILINE).decode(errors="replace")
+    return re.sub(rb"^- ", b"", message[1], flags=re.MULTILINE).decode(errors="replace")
 
 
 def _gpgv(program: str, keyrings: list[Path], data: bytes) -> set[str]:
     """What gpgv says of the message's signatures."""
     rings = [part for path in keyrings for part in ("--keyring", str(path))]
-    done = subprocess.run(  # noqa: S603 - no shell, fixed arguments; the data comes by stdin
+    process = subprocess.run(  # noqa: S603 - no shell, fixed arguments; the data comes by stdin
         [program, "--status-fd", "1", *rings, "-"], input=data, capture_output=True, check=False
     )
-    words = re.findall(rb"^\[GNUPG:\] (\w+)", done.stdout, re.MULTILINE)
+    words = re.findall(rb"^\[GNUPG:\] (\w+)", process.stdout, re.MULTILINE)
     return {word.decode() for word in words}
 
 

@@ -49,8 +49,8 @@ class DebianFetcher:
         lookup = partial(self._addresses, source)
         pin = Pin(label=source.label, sha256=source.sha256, size=source.size)
         hint = f"archives drop superseded versions: run `rvbuild lock`, or {HINT}"
-        with self.files.search(pin, lookup, advance, hint=hint) as got:
-            read_deb(got.file, into, name=source.label)
+        with self.files.search(pin, lookup, advance, hint=hint) as download:
+            read_deb(download.file, into, name=source.label)
 
     def _addresses(self, source: DebianPackage, attempts: Attempts) -> Iterator[str]:
         """Each folder's mirrors, then the folder itself; ``attempts`` says which there are not."""

@@ -45,10 +45,10 @@ class DebianSpec(SourceSpec):
             yield "parts", ", ".join(names), "each package once, sorted by name"
 
     def compare(self, part: DebianPackage, arch: str) -> Iterator[Comparison]:
-        own, wanted = part.architecture, self.architecture or arch
-        if wanted in ARCHITECTURES:  # a lock may be for a machine that a newer rvbuild knows
-            wanted = ARCHITECTURES[wanted].debian
-        yield "architecture", own, own if own in {"all", wanted} else wanted
+        own, expected = part.architecture, self.architecture or arch
+        if expected in ARCHITECTURES:  # a lock may be for a machine that a newer rvbuild knows
+            expected = ARCHITECTURES[expected].debian
+        yield "architecture", own, own if own in {"all", expected} else expected
         yield "pool", part.pool, _pool(part)
         yield sha256_comparison(part.sha256)
 

@@ -135,12 +135,12 @@ class GitFetcher:
         _check_names(source)
         search = _Search(self, source)
         git = search.need_git()
-        found = search.commit_from_here()
-        if found is None:
+        facts = search.commit_from_here()
+        if facts is None:
             search.need_network()
-            found = read_commit(git, search.clone(no_progress), commit)
-        _check_date(source, found.date)
-        return evolve(source, tree=found.tree, date=found.date)
+            facts = read_commit(git, search.clone(no_progress), commit)
+        _check_date(source, facts.date)
+        return evolve(source, tree=facts.tree, date=facts.date)
 
 
 class _Search:
@@ -177,8 +177,8 @@ class _Search:
 
     def _here(self) -> Iterator[tuple[str, Path]]:
         """Folders of git objects on this machine that may hold the commit."""
-        rewritten = (self._effective,) if self._effective != self._source.url else ()
-        for address in (*self._mirrored, *rewritten):
+        effective = (self._effective,) if self._effective != self._source.url else ()
+        for address in (*self._mirrored, *effective):
             path = local_path(address)
             objects = objects_folder(path) if path else None
             if objects is not None:
@@ -186,9 +186,9 @@ class _Search:
             elif path is not None:
                 self._failed(address, Failed("it is not a git repository"))
         for address in (*self._mirrored, self._source.url):
-            kept = self._kept(address)
-            if kept.is_dir():
-                yield str(kept), kept / "objects"
+            clone = self._kept(address)
+            if clone.is_dir():
+                yield str(clone), clone / "objects"
 
     def _kept(self, address: str) -> Path:
         name = hashlib.sha256(f"{address}\n{self._source.commit}".encode()).hexdigest()[:40]
@@ -253,7 +253,7 @@ class _Search:
             if local_path(address) is not None:
                 continue
             try:
-                return self._clone(git, check_url(address), lambda done: advance(done, 0))
+                return self._clone(git, check_url(address), lambda count: advance(count, 0))
             except (Failed, Refused) as error:
                 self._failed(address, error)
         self._fail(
@@ -263,20 +263,20 @@ class _Search:
 
     def _clone(self, git: Git, address: str, tell: Tell) -> Path:
         """Clone into a new folder, which gets its name only when it is whole."""
-        kept, temp = self._kept(address), self._settings.temp
-        for folder in (kept.parent, temp):
+        clone, temp = self._kept(address), self._settings.temp
+        for folder in (clone.parent, temp):
             folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=temp, prefix="git-") as scratch:
             fresh = Path(scratch) / "repository"
             _fetch_into(git, fresh, address, self._source.commit, tell)
             read_commit(git, fresh / "objects", self._source.commit)
             try:
-                fresh.rename(kept)
+                fresh.rename(clone)
             except OSError as error:
-                if not kept.is_dir():  # else another process was first, with the same objects
+                if not clone.is_dir():  # else another process was first, with the same objects
                     msg = f"cannot keep the clone: {error.strerror}"
-                    raise SourceError(msg, where=str(kept)) from error
-        return kept / "objects"
+                    raise SourceError(msg, where=str(clone)) from error
+        return clone / "objects"
 
 
 def _fetch_into(git: Git, fresh: Path, address: str, commit: str, tell: Tell) -> None:

@@ -44,8 +44,8 @@ class ForgeArchives:
         archive = archive_url(url, commit)
         if archive is None:
             return ()
-        mirrored = [a for a in self.mirrors.of(archive) if local_path(a) is None]
-        return (*mirrored, archive)
+        mirrors = [a for a in self.mirrors.of(archive) if local_path(a) is None]
+        return (*mirrors, archive)
 
     def deliver(self, address: str, source: GitSource, into: TreeSink, advance: Advance) -> None:
         """See `rvbuild.kinds.git.fetch.CommitArchives`."""
@@ -54,11 +54,11 @@ class ForgeArchives:
             raise Failed(msg)
         pin = Pin(label=source.label, sha256="")
         try:
-            with self.files.opened(pin, [address], advance) as got:
-                _check(got.file, source)
-                got.file.seek(0)
-                wanted = Selected(into, source.paths) if source.paths else into
-                unpack(got.file, source.label, wanted, strip=1)
+            with self.files.opened(pin, [address], advance) as download:
+                _check(download.file, source)
+                download.file.seek(0)
+                sink = Selected(into, source.paths) if source.paths else into
+                unpack(download.file, source.label, sink, strip=1)
         except SourceError as error:
             raise Failed(_why(error)) from error
 

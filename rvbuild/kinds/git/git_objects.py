@@ -56,9 +56,9 @@ def checked(kind: str, data: bytes, name: str) -> bytes:
     Raises:
         VerificationError: it hashes to another name.
     """
-    found = object_name(kind, data, name)
-    if found != name:
-        msg = f"the git {kind} {name} has other content: it hashes to {found}"
+    actual = object_name(kind, data, name)
+    if actual != name:
+        msg = f"the git {kind} {name} has other content: it hashes to {actual}"
         raise VerificationError(msg)
     return data
 
@@ -70,16 +70,16 @@ def checked_chunks(chunks: Iterable[bytes], size: int, name: str) -> Iterator[by
         VerificationError: it does not.
     """
     running = hasher("blob", size, name)
-    held = b""
+    last = b""
     for chunk in chunks:
         running.update(chunk)
-        if held:
-            yield held
-        held = chunk
+        if last:
+            yield last
+        last = chunk
     if running.hexdigest() != name:
         msg = f"the git blob {name} has other content: it hashes to {running.hexdigest()}"
         raise VerificationError(msg)
-    yield held
+    yield last
 
 
 @frozen
@@ -179,19 +179,19 @@ GitFolder = dict[str, Union[Leaf, "GitFolder"]]
 
 def tree_name(root: Mapping[str, Leaf | GitFolder], like: str) -> str:
     """The name that git gives to a whole tree; empty folders do not exist in git."""
-    done: dict[int, str] = {}
+    names: dict[int, str] = {}
     for here in children_first(root):
-        done[id(here)] = object_name("tree", _encode(here, done), like)
-    return done[id(root)]
+        names[id(here)] = object_name("tree", _encode(here, names), like)
+    return names[id(root)]
 
 
-def _encode(level: Mapping[str, Leaf | GitFolder], done: Mapping[int, str]) -> bytes:
+def _encode(level: Mapping[str, Leaf | GitFolder], names: Mapping[int, str]) -> bytes:
     rows = []
     for name, node in level.items():
         check_entry_name(name)
         # git sorts a folder as if its name ended with a slash
         if isinstance(node, dict):
-            rows.append((f"{name}/".encode(), FOLDER, name, done[id(node)]))
+            rows.append((f"{name}/".encode(), FOLDER, name, names[id(node)]))
         else:
             rows.append((name.encode(), node.mode, name, node.object))
     return b"".join(

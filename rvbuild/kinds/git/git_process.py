@@ -68,9 +68,11 @@ class Failed(Exception):  # internal: becomes one line of a SourceError
     """A transport of git failed; the text is for one line of a report."""
 
 
-def _network_environment(given: Mapping[str, str]) -> dict[str, str]:
-    kept = {name: value for name, value in given.items() if name not in _OF_ANOTHER_REPOSITORY}
-    return kept | {
+def _network_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    others = {
+        name: value for name, value in environment.items() if name not in _OF_ANOTHER_REPOSITORY
+    }
+    return others | {
         "GIT_ALLOW_PROTOCOL": _PROTOCOLS,
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_NO_REPLACE_OBJECTS": "1",
@@ -78,10 +80,10 @@ def _network_environment(given: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _sealed_environment(given: Mapping[str, str]) -> dict[str, str]:
+def _sealed_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """For reading objects: no configuration of anybody, no protocol at all."""
     return {
-        "PATH": given.get("PATH", os.defpath),
+        "PATH": environment.get("PATH", os.defpath),
         "HOME": os.devnull,
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_SYSTEM": os.devnull,
@@ -109,7 +111,7 @@ class Git:
 
     def effective_url(self, url: str) -> str:
         """``url`` after ``url.<base>.insteadOf`` of the user's configuration."""
-        done = subprocess.run(  # noqa: S603 - no shell; the URL was checked and follows --
+        process = subprocess.run(  # noqa: S603 - no shell; the URL was checked and follows --
             self._command("ls-remote", "--get-url", "--", url),
             env=_network_environment(self.environment),
             cwd="/",
@@ -117,8 +119,8 @@ class Git:
             capture_output=True,
             check=False,
         )
-        text = done.stdout.decode(errors="replace").strip()
-        return text if done.returncode == 0 and text else url
+        text = process.stdout.decode(errors="replace").strip()
+        return text if process.returncode == 0 and text else url
 
     def fetch(
         self, repository: Path, url: str, refs: Sequence[str], *options: str, tell: Tell
@@ -180,11 +182,11 @@ def _listen(descriptor: int, progress: GitProgress) -> str:
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
         while True:
-            left = progress.left()
-            if left <= 0:
+            remaining = progress.left()
+            if remaining <= 0:
                 msg = f"no progress for {progress.stall:g} s"
                 raise Failed(msg)
-            if not selector.select(left):
+            if not selector.select(remaining):
                 continue
             data = os.read(descriptor, 1 << 16)
             if not data:
@@ -212,8 +214,8 @@ def make_bare(folder: Path, like: str, alternate: Path | None = None) -> None:
     config = f"[core]\n\trepositoryformatversion = {version}\n\tbare = true\n{extra}"
     (folder / "config").write_text(config, encoding="utf-8")
     if alternate is not None:
-        listed = os.fsencode(alternate.resolve()) + b"\n"
-        (folder / "objects" / "info" / "alternates").write_bytes(listed)
+        line = os.fsencode(alternate.resolve()) + b"\n"
+        (folder / "objects" / "info" / "alternates").write_bytes(line)
     # last: a folder without HEAD is no repository yet
     (folder / "HEAD").write_text("ref: refs/heads/none\n", encoding="utf-8")
 
@@ -252,10 +254,10 @@ class Objects:
     def sizes(self, names: Sequence[str]) -> dict[str, int | None]:
         """The size of each object; None: it is not here."""
         check = self._start("--batch-check")
-        found: dict[str, int | None] = {}
+        sizes: dict[str, int | None] = {}
         for name, header in self._headers(check, names):
-            found[name] = header[1] if header else None
-        return found
+            sizes[name] = header[1] if header else None
+        return sizes
 
     def _headers(
         self, process: subprocess.Popen[bytes], names: Sequence[str]
@@ -296,13 +298,13 @@ class Objects:
 
     def _content(self, size: int) -> Iterator[bytes]:
         assert self._batch.stdout is not None  # noqa: S101 - PIPE was asked for
-        left = size
-        while left:
-            chunk = self._batch.stdout.read(min(CHUNK, left))
+        remaining = size
+        while remaining:
+            chunk = self._batch.stdout.read(min(CHUNK, remaining))
             if not chunk:
                 raise _cut()
-            left -= len(chunk)
-            if not left:
+            remaining -= len(chunk)
+            if not remaining:
                 self._batch.stdout.read(1)  # the newline after the content
             yield chunk
         if size == 0:

@@ -88,5 +88,9 @@ class GitProgress:
 
 
 def _least_objects(name: bytes) -> int:
-    """What comes from the server can come one by one for ever; the rest is our own work."""
+    """How many more objects count as progress.
+
+    A server can send objects one by one for ever, so of "Receiving objects" a number counts at a
+    time. git does all other phases on this machine: there one is enough.
+    """
     return _LEAST_OBJECTS if name == b"Receiving objects" else 1

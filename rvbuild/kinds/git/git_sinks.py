@@ -78,7 +78,7 @@ class GitNameSink:
 
 def keeps(paths: tuple[str, ...], path: str) -> bool:
     """Whether ``path`` is one of ``paths`` or below one; no paths keep everything."""
-    return not paths or any(path == kept or path.startswith(f"{kept}/") for kept in paths)
+    return not paths or any(path == root or path.startswith(f"{root}/") for root in paths)
 
 
 @define

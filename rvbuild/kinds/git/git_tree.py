@@ -97,18 +97,18 @@ class Delivery:
         """
         with Objects(self.git, objects, self.source.commit) as reader:
             self._check_commit(_commit(reader, self.source.commit))
-            found = self._walk(reader)
-            self._check_paths([path for path, _ in found])
-            leaves = [(path, entry) for path, entry in found if entry.mode != SUBMODULE]
+            places = self._walk(reader)
+            self._check_paths([path for path, _ in places])
+            leaves = [(path, entry) for path, entry in places if entry.mode != SUBMODULE]
             total = _total(reader, leaves)
-            for path, entry in found:
+            for path, entry in places:
                 if entry.mode == SUBMODULE:
                     into.directory(path)
             self._write(reader, leaves, into, advance, total)
 
-    def _check_commit(self, found: Commit) -> None:
-        if found.tree != self.source.tree:
-            msg = f"commit {self.source.commit} has the tree {found.tree}, not {self.source.tree}"
+    def _check_commit(self, commit: Commit) -> None:
+        if commit.tree != self.source.tree:
+            msg = f"commit {self.source.commit} has the tree {commit.tree}, not {self.source.tree}"
             raise VerificationError(
                 msg,
                 where=shown(self.source.url),
@@ -117,50 +117,50 @@ class Delivery:
 
     def _walk(self, reader: Objects) -> Placed:
         """Every file, symlink and submodule at or below the wanted paths."""
-        found: Placed = []
+        places: Placed = []
         level: list[tuple[str, str]] = [("", self.source.tree)]
-        seen = 0
+        count = 0
         while level:
             below: list[tuple[str, str]] = []
             for (prefix, _), entries in zip(level, _trees(reader, level), strict=True):
-                seen += len(entries)
-                _check_count(seen)
+                count += len(entries)
+                _check_count(count)
                 placed = ((prefix + entry.name, entry) for entry in entries)
                 for path, entry in placed:
                     if entry.mode == FOLDER and self._enters(path):
                         below.append((f"{path}/", entry.object))
                     elif entry.mode != FOLDER and keeps(self.source.paths, path):
-                        found.append((path, entry))
+                        places.append((path, entry))
             level = below
-        return found
+        return places
 
     def _enters(self, path: str) -> bool:
         paths = self.source.paths
-        return keeps(paths, path) or any(kept.startswith(f"{path}/") for kept in paths)
+        return keeps(paths, path) or any(root.startswith(f"{path}/") for root in paths)
 
-    def _check_paths(self, found: Iterable[str]) -> None:
-        left = set(self.source.paths)
-        for path in found:
-            left -= {kept for kept in left if keeps((kept,), path)}
-            if not left:
+    def _check_paths(self, names: Iterable[str]) -> None:
+        remaining = set(self.source.paths)
+        for path in names:
+            remaining -= {root for root in remaining if keeps((root,), path)}
+            if not remaining:
                 return
-        if left:
-            msg = f"the commit has nothing at {', '.join(sorted(left))}"
+        if remaining:
+            msg = f"the commit has nothing at {', '.join(sorted(remaining))}"
             raise VerificationError(msg, where=self.source.label, hint="correct the recipe's paths")
 
     def _write(
         self, reader: Objects, leaves: Placed, into: TreeSink, advance: Advance, total: int
     ) -> None:
-        done = 0
+        count = 0
         streamed = reader.stream([entry.object for _, entry in leaves])
         for (path, entry), (name, size, chunks) in zip(leaves, streamed, strict=True):
-            sound = checked_chunks(chunks, size, name)
+            verified = checked_chunks(chunks, size, name)
             if entry.mode == SYMLINK:
-                into.symlink(path, _target(path, size, sound))
+                into.symlink(path, _target(path, size, verified))
             else:
-                into.file(path, sound, executable=entry.mode == EXECUTABLE)
-            done += size
-            advance(done, total)
+                into.file(path, verified, executable=entry.mode == EXECUTABLE)
+            count += size
+            advance(count, total)
 
 
 def _trees(reader: Objects, level: list[tuple[str, str]]) -> Iterable[list[TreeEntry]]:
@@ -181,8 +181,8 @@ def _total(reader: Objects, leaves: Placed) -> int:
     return sum(sizes[name] or 0 for name in names)
 
 
-def _check_count(seen: int) -> None:
-    if seen > MAX_ENTRIES:
+def _check_count(count: int) -> None:
+    if count > MAX_ENTRIES:
         msg = f"the git tree has more than {MAX_ENTRIES:,} entries"
         raise VerificationError(msg)
 

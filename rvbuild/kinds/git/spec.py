@@ -44,8 +44,8 @@ class GitSpec(SourceSpec):
         yield "url", part.url, self.url
         yield "commit", part.commit, self.commit
         yield "paths", part.paths, tuple(sorted(self.paths))
-        wanted = f"a name of {len(part.commit)} digits, like its commit's"
-        yield "tree", part.tree, part.tree if len(part.tree) == len(part.commit) else wanted
+        expected = f"a name of {len(part.commit)} digits, like its commit's"
+        yield "tree", part.tree, part.tree if len(part.tree) == len(part.commit) else expected
 
 
 SPECS = {"git": GitSpec}

@@ -153,10 +153,10 @@ class _Hashing:
 
     def file(self, path: str, chunks: Iterable[bytes], *, executable: bool = False) -> str:
         del path, executable
-        found = hashlib.sha256()
+        running = hashlib.sha256()
         for chunk in chunks:
-            found.update(chunk)
-        return found.hexdigest()
+            running.update(chunk)
+        return running.hexdigest()
 
     def symlink(self, path: str, target: str) -> None:
         pass
@@ -201,20 +201,20 @@ def _cache_key(path: str, version: str) -> str:
     return f"cache/download/{escape_path(path)}/@v/{escape_path(version)}"
 
 
-def _check(pinned: str, found: str, what: str, url: str) -> None:
+def _check(expected: str, actual: str, what: str, url: str) -> None:
     """Compare hashes.
 
     Raises:
         VerificationError: they differ.
     """
-    if pinned != found:
+    if expected != actual:
         msg = f"the hash of {what} is not the pinned one"
         raise VerificationError(
             msg,
             where=shown(url),
             hint="the version was moved upstream, or the proxy or network was tampered with: find "
             "out which before you lock it again; another GOPROXY may have the right one",
-            details=(f"pinned: {brief(pinned)}", f"got:    {found}"),
+            details=(f"pinned: {brief(expected)}", f"got:    {actual}"),
         )
 
 

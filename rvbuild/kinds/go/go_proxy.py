@@ -116,10 +116,10 @@ def _copy(url: str, to: BinaryIO, limit: int) -> None:
     path = unquote(urlsplit(url).path)
     try:
         with open(path, "rb") as file:
-            left = limit
+            remaining = limit
             while data := file.read(_AT_ONCE):
-                left -= len(data)
-                if left < 0:
+                remaining -= len(data)
+                if remaining < 0:
                     msg = f"more than {limit} bytes: refused"
                     raise SourceError(msg, where=shown(url))
                 to.write(data)
@@ -150,11 +150,11 @@ def _private(name: str) -> SourceError:
 def _nobody(name: str, kind: str, failures: list[SourceError]) -> SourceError:
     """The error that tells what each proxy answered; what was tried again is told in full."""
     details = tuple(line for f in failures for line in (str(f), *f.details))
-    told = {f.hint: None for f in failures if f.hint}
+    hints = {f.hint: None for f in failures if f.hint}
     what = "zip" if kind == "zip" else "go.mod"
     return SourceError(
         f"no module proxy gave its {what}",
         where=name,
-        hint="; ".join(told) or "check path and version, or add a proxy that has it to GOPROXY",
+        hint="; ".join(hints) or "check path and version, or add a proxy that has it to GOPROXY",
         details=details,
     )

@@ -58,13 +58,13 @@ def go_settings(environment: Mapping[str, str]) -> GoSettings:
     Raises:
         SourceError: no proxy is configured, or a file cannot be read.
     """
-    found = {k: v for k in _SETTINGS if (v := environment.get(k, ""))}
-    found = _user_file(environment) | found
-    if "GOPROXY" not in found:
-        found = _installed(environment) | found
-    private = found.get("GONOPROXY", found.get("GOPRIVATE", ""))
+    settings = {k: v for k in _SETTINGS if (v := environment.get(k, ""))}
+    settings = _user_file(environment) | settings
+    if "GOPROXY" not in settings:
+        settings = _installed(environment) | settings
+    private = settings.get("GONOPROXY", settings.get("GOPRIVATE", ""))
     return GoSettings(
-        proxies=parse_proxies(found.get("GOPROXY", "")),
+        proxies=parse_proxies(settings.get("GOPROXY", "")),
         private=tuple(p.strip() for p in private.split(",") if p.strip()),
     )
 
@@ -114,15 +114,15 @@ def parse_proxies(text: str) -> tuple[Proxy, ...]:
     Raises:
         SourceError: there is none.
     """
-    found = tuple(_entries(text))
-    if not found:
+    proxies = tuple(_entries(text))
+    if not proxies:
         msg = "no Go module proxy is configured"
         raise SourceError(
             msg,
             where="GOPROXY",
             hint="set GOPROXY to the address of one, or install Go (its default is used then)",
         )
-    return found
+    return proxies
 
 
 def _entries(text: str) -> Iterator[Proxy]:

@@ -44,9 +44,9 @@ def check_names(names: Iterable[str], where: str) -> None:
 def _claim(folded: dict[str, str], path: str, where: str) -> None:
     """Take ``path`` and every folder above it, in one spelling."""
     while path:
-        held = folded.setdefault(path.casefold(), path)
-        if held != path:
-            msg = f"not the zip of a module: {brief(held)} differs in case alone"
+        first = folded.setdefault(path.casefold(), path)
+        if first != path:
+            msg = f"not the zip of a module: {brief(first)} differs in case alone"
             raise VerificationError(msg, where=f"{where}: {brief(path)}")
         path = path.rpartition("/")[0]
         if folded.get(path.casefold()) == path:

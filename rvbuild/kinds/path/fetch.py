@@ -32,9 +32,15 @@ _LEFT_OUT = ".git"
 Stamp = tuple[int, int, int, int, int]
 
 
-def _stamp(found: os.stat_result) -> Stamp:
+def _stamp(status: os.stat_result) -> Stamp:
     """What changes when a file or folder changes."""
-    return (found.st_ino, found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return (
+        status.st_ino,
+        status.st_mode,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
 
 
 class PathFetcher:
@@ -44,8 +50,8 @@ class PathFetcher:
         """See `rvbuild.core.ports.fetcher.Fetcher`."""
         both = _Both(into)
         capture(source.path, both, advance)
-        found = both.tree.root
-        if source.digest and str(found) != source.digest:
+        root = both.tree.root
+        if source.digest and str(root) != source.digest:
             msg = "the folder changed since the build began"
             hint = "let it be while rvbuild reads it, then run again"
             raise VerificationError(msg, where=source.path, hint=hint)
@@ -130,10 +136,10 @@ class _Capture:
             prefix = waiting.pop()
             here = os.path.join(self._root, prefix)
             self._folders.append((here, _stamp(os.stat(here, follow_symlinks=False))))
-            with os.scandir(here) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
-            kept = [entry for entry in entries if entry.name != _LEFT_OUT]
-            waiting += [f"{prefix}{e.name}/" for e in kept if self._take(prefix + e.name, e)]
+            with os.scandir(here) as scan:
+                entries = sorted(scan, key=lambda entry: entry.name)
+            children = [entry for entry in entries if entry.name != _LEFT_OUT]
+            waiting += [f"{prefix}{e.name}/" for e in children if self._take(prefix + e.name, e)]
         for path, stamp in self._folders:
             self._unchanged(path, stamp, os.stat(path, follow_symlinks=False))
 
@@ -141,18 +147,18 @@ class _Capture:
         """Take one entry; True for a folder, whose entries come later."""
         if not _is_utf8(path):
             self._refuse(entry.path, "its name is not UTF-8")
-        found = entry.stat(follow_symlinks=False)
-        if stat.S_ISDIR(found.st_mode):
+        status = entry.stat(follow_symlinks=False)
+        if stat.S_ISDIR(status.st_mode):
             self._into.directory(path)
             return True
-        if stat.S_ISLNK(found.st_mode):
+        if stat.S_ISLNK(status.st_mode):
             target = os.readlink(entry.path)
             if not _is_utf8(target):
                 self._refuse(entry.path, "its target is not UTF-8")
             self._into.symlink(path, target)
-        elif stat.S_ISREG(found.st_mode):
-            executable = bool(found.st_mode & 0o100)
-            self._into.file(path, self._chunks(entry.path, _stamp(found)), executable=executable)
+        elif stat.S_ISREG(status.st_mode):
+            executable = bool(status.st_mode & 0o100)
+            self._into.file(path, self._chunks(entry.path, _stamp(status)), executable=executable)
         else:
             self._refuse(entry.path, "it is no file, folder or symlink")
         return False

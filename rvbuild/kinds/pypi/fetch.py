@@ -49,8 +49,8 @@ class PypiFetcher:
         pin = Pin(label=source.filename, sha256=source.sha256)
         lookup = partial(self._addresses, source)
         hint = "check PIP_INDEX_URL or pip.conf: no configured package index has this file"
-        with self.files.search(pin, lookup, advance, hint=hint) as got:
-            unpack(got.file, source.filename, into)
+        with self.files.search(pin, lookup, advance, hint=hint) as download:
+            unpack(download.file, source.filename, into)
 
     def resolve(self, project: str, version: str, arch: str) -> Wheel:
         """Pin the wheel of a release for Linux on ``arch`` (a Go name); see wheel_choice.
@@ -66,21 +66,21 @@ class PypiFetcher:
             raise RecipeError(msg, hint="write it as the package index does: 1.2, 1.0rc1")
         attempts = Attempts(f"{project} {version}")
         for page, files in self._pages(project, attempts):
-            chosen = choose_wheel(files, project, version, arch)
-            if chosen is not None:
-                return self._pinned(project, version, chosen)
+            file = choose_wheel(files, project, version, arch)
+            if file is not None:
+                return self._pinned(project, version, file)
             attempts.note(f"{shown(page)}: it has no wheel of {version} for Linux on {arch}")
         hint = "check the name and version, or PIP_INDEX_URL and pip.conf"
         raise attempts.error(self.files.advice(Pin(label=project, sha256=""), hint))
 
-    def _pinned(self, project: str, version: str, chosen: IndexFile) -> Wheel:
-        sha256 = chosen.sha256
+    def _pinned(self, project: str, version: str, file: IndexFile) -> Wheel:
+        sha256 = file.sha256
         if not sha256:  # the index does not say: it is what comes now
-            pin = Pin(label=chosen.filename, sha256="", size=chosen.size)
-            with self.files.opened(pin, [chosen.url], no_progress) as got:
-                sha256 = got.sha256
+            pin = Pin(label=file.filename, sha256="", size=file.size)
+            with self.files.opened(pin, [file.url], no_progress) as download:
+                sha256 = download.sha256
         return Wheel(
-            project=index_name(project), version=version, filename=chosen.filename, sha256=sha256
+            project=index_name(project), version=version, filename=file.filename, sha256=sha256
         )
 
     def _addresses(self, source: Wheel, attempts: Attempts) -> Iterator[str]:
@@ -90,10 +90,10 @@ class PypiFetcher:
             if local.is_file():
                 yield str(local)
         for page, files in self._pages(source.project, attempts):
-            named = [file for file in files if file.filename == source.filename]
-            if not named:
+            matches = [file for file in files if file.filename == source.filename]
+            if not matches:
                 attempts.note(f"{shown(page)}: it does not list the file")
-            for file in named:
+            for file in matches:
                 if file.sha256 in {"", source.sha256}:
                     yield file.url
                 else:
@@ -104,7 +104,7 @@ class PypiFetcher:
         """Each index's page of the project."""
         indexes = self.indexes()
         if not indexes.urls:
-            attempts.note(f"{indexes.told_by}: package indexes are forbidden there")
+            attempts.note(f"{indexes.named_by}: package indexes are forbidden there")
         for url in indexes.urls:
             page = f"{url}/{index_name(project)}/"
             try:

@@ -30,10 +30,10 @@ _HINT = "set PIP_INDEX_URL, or index-url in pip.conf, to the address of your pac
 
 @frozen
 class Indexes:
-    """Addresses of simple indexes, in the order to ask; ``told_by`` says who named them."""
+    """Addresses of simple indexes, in the order to ask; ``named_by`` says who named them."""
 
     urls: tuple[str, ...]
-    told_by: str
+    named_by: str
     folders: tuple[Path, ...] = ()
 
 
@@ -54,34 +54,34 @@ def find_indexes(
     """
     extras: list[str] = []
     folders = tuple(Path(f) for f in environment.get("PIP_FIND_LINKS", "").split() if f[:1] == "/")
-    for told_by, base, extra, forbidden in _places(environment):
-        if forbidden:
-            return Indexes((), told_by, folders)
+    for place, base, extra, no_index in _places(environment):
+        if no_index:
+            return Indexes((), place, folders)
         if base:
-            return Indexes(_clean([base, *extra, *extras], told_by), told_by, folders)
+            return Indexes(_clean([base, *extra, *extras], place), place, folders)
         extras += extra
-    url, told_by = (default or clients_default)(environment), "the client's own default"
-    return Indexes(_clean([url, *extras], told_by), told_by, folders)
+    url, place = (default or clients_default)(environment), "the client's own default"
+    return Indexes(_clean([url, *extras], place), place, folders)
 
 
-def _clean(urls: Sequence[str], told_by: str) -> tuple[str, ...]:
-    checked = [http_address(u, of="a package index", where=told_by, hint=_HINT) for u in urls]
-    return tuple(dict.fromkeys(url.rstrip("/") for url in checked))
+def _clean(urls: Sequence[str], named_by: str) -> tuple[str, ...]:
+    addresses = [http_address(u, of="a package index", where=named_by, hint=_HINT) for u in urls]
+    return tuple(dict.fromkeys(url.rstrip("/") for url in addresses))
 
 
 _Place = tuple[str, str, list[str], bool]
-"""Who says it; the base index or ``""``; extra indexes; whether indexes are forbidden."""
+"""The variable or file; its base index or ``""``; its extra indexes; whether it forbids indexes."""
 
 
 def _places(environment: Mapping[str, str]) -> Iterator[_Place]:
     get = environment.get
     extra = get("PIP_EXTRA_INDEX_URL", "").split()
     yield "PIP_INDEX_URL", get("PIP_INDEX_URL", ""), extra, _true(get("PIP_NO_INDEX", ""))
-    named = [_after_name(text) for text in get("UV_INDEX", "").split()]
+    uv_indexes = [_after_name(text) for text in get("UV_INDEX", "").split()]
     for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"):
         if get(name):
-            yield name, _after_name(get(name, "")), named, False
-    yield "UV_INDEX", "", named + get("UV_EXTRA_INDEX_URL", "").split(), False
+            yield name, _after_name(get(name, "")), uv_indexes, False
+    yield "UV_INDEX", "", uv_indexes + get("UV_EXTRA_INDEX_URL", "").split(), False
     yield from _pip_files(environment)
     yield from _uv_files(environment)
 
@@ -98,19 +98,19 @@ def _after_name(text: str) -> str:
 
 def pip_files(environment: Mapping[str, str]) -> list[Path]:
     """Where pip looks for its configuration, the most important file first."""
-    given = environment.get("PIP_CONFIG_FILE")
-    if given == os.devnull:
+    file = environment.get("PIP_CONFIG_FILE")
+    if file == os.devnull:
         return []
     home = Path(environment.get("HOME") or os.path.expanduser("~"))
-    own = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
-    shared = (environment.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
+    config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+    folders = (environment.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
     return [
-        *([Path(given)] if given else []),
+        *([Path(file)] if file else []),
         Path(environment.get("VIRTUAL_ENV") or sys.prefix) / "pip.conf",
-        own / "pip" / "pip.conf",
+        config / "pip" / "pip.conf",
         home / ".pip" / "pip.conf",
         Path("/etc/pip.conf"),
-        *(Path(folder) / "pip" / "pip.conf" for folder in reversed(shared) if folder),
+        *(Path(folder) / "pip" / "pip.conf" for folder in reversed(folders) if folder),
     ]
 
 
@@ -124,9 +124,9 @@ def _pip_files(environment: Mapping[str, str]) -> Iterator[_Place]:
         except (OSError, UnicodeDecodeError, configparser.Error) as error:
             raise _unreadable(path, error) from error
 
-        def value(name: str, found: configparser.RawConfigParser = parser) -> str:
+        def value(name: str, config: configparser.RawConfigParser = parser) -> str:
             sections = ("install", "global")
-            return next((found[s][name] for s in sections if found.has_option(s, name)), "")
+            return next((config[s][name] for s in sections if config.has_option(s, name)), "")
 
         extra = value("extra-index-url").split()
         yield str(path), value("index-url").strip(), extra, _true(value("no-index"))
@@ -134,28 +134,28 @@ def _pip_files(environment: Mapping[str, str]) -> Iterator[_Place]:
 
 def _uv_files(environment: Mapping[str, str]) -> Iterator[_Place]:
     home = Path(environment.get("HOME") or os.path.expanduser("~"))
-    own = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
-    given = environment.get("UV_CONFIG_FILE")
-    files = [Path(given)] if given else [own / "uv" / "uv.toml", Path("/etc/uv/uv.toml")]
+    config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+    file = environment.get("UV_CONFIG_FILE")
+    files = [Path(file)] if file else [config / "uv" / "uv.toml", Path("/etc/uv/uv.toml")]
     for path in files:
         try:
-            found = tomllib.loads(path.read_text(encoding="utf-8"))
+            tables = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             continue
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise _unreadable(path, error) from error
-        yield from _uv_tables(str(path), found)
+        yield from _uv_tables(str(path), tables)
 
 
-def _uv_tables(path: str, found: dict[str, Any]) -> Iterator[_Place]:
-    listed = [row for row in found.get("index", []) if isinstance(row, dict) and "url" in row]
-    extra = [str(row["url"]) for row in listed if not row.get("default")]
-    base = [str(row["url"]) for row in listed if row.get("default")]
-    pip = found.get("pip", {})
-    base += [str(t["index-url"]) for t in (found, pip) if isinstance(t.get("index-url"), str)]
-    for table in (found, pip):
+def _uv_tables(path: str, tables: dict[str, Any]) -> Iterator[_Place]:
+    rows = [row for row in tables.get("index", []) if isinstance(row, dict) and "url" in row]
+    extra = [str(row["url"]) for row in rows if not row.get("default")]
+    base = [str(row["url"]) for row in rows if row.get("default")]
+    pip = tables.get("pip", {})
+    base += [str(t["index-url"]) for t in (tables, pip) if isinstance(t.get("index-url"), str)]
+    for table in (tables, pip):
         extra += [str(url) for url in table.get("extra-index-url", [])]
-    yield path, base[0] if base else "", extra, bool(found.get("no-index"))
+    yield path, base[0] if base else "", extra, bool(tables.get("no-index"))
 
 
 def _unreadable(path: Path, error: Exception) -> SourceError:
@@ -198,9 +198,9 @@ def clients_default(environment: Mapping[str, str]) -> str:
     commands += [[uv, "pip", "install", "--help"]] if uv else []
     for command in commands:
         answer = _answer(command, environment)
-        found = re.fullmatch(r"https?://\S+", answer) or _ADDRESS.search(answer)
-        if found:
-            return found[found.lastindex or 0]
+        address = re.fullmatch(r"https?://\S+", answer) or _ADDRESS.search(answer)
+        if address:
+            return address[address.lastindex or 0]
     msg = "no package index is configured, and neither pip nor uv is here to name its default"
     raise SourceError(msg, hint=_HINT)
 

@@ -56,11 +56,11 @@ def parse_index(data: bytes, page: str) -> list[IndexFile]:
     """
     try:
         text = data.decode()
-        found = _json(text, page) if text.lstrip()[:1] == "{" else _html(text, page)
+        files = _json(text, page) if text.lstrip()[:1] == "{" else _html(text, page)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         msg = "the package index gave an answer that is no list of files"
         raise SourceError(msg, where=shown(page)) from error
-    return [file for file in found if _sound(file)]
+    return [file for file in files if _sound(file)]
 
 
 def _sound(file: IndexFile) -> bool:
@@ -96,8 +96,8 @@ def _sha256(text: str) -> str:
 def _address(page: str, link: str) -> str:
     """``link`` made absolute; the page's own user name stays with it on the same origin."""
     target = urljoin(page, link)
-    asked, parts = urlsplit(page), urlsplit(target)
-    login, at, _ = asked.netloc.rpartition("@")
+    base, parts = urlsplit(page), urlsplit(target)
+    login, at, _ = base.netloc.rpartition("@")
     if at and "@" not in parts.netloc and origin(target) == origin(page):
         return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc}"))
     return target
@@ -112,8 +112,8 @@ class _Anchors(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.seen = True
-        found = dict(attrs)
-        link = found.get("href")
+        attributes = dict(attrs)
+        link = attributes.get("href")
         if tag == "base" and link:
             self.page = urljoin(self.page, link)
         if tag != "a" or not link:
@@ -122,7 +122,7 @@ class _Anchors(HTMLParser):
         name = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
         kind, _, value = fragment.partition("=")
         sha256 = _sha256(value) if kind == "sha256" else ""
-        self.files.append(IndexFile(name, url, sha256, None, "data-yanked" in found))
+        self.files.append(IndexFile(name, url, sha256, None, "data-yanked" in attributes))
 
 
 def _html(text: str, page: str) -> list[IndexFile]:

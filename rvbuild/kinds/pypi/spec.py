@@ -31,8 +31,8 @@ class WheelSpec(SourceSpec):
         name = WheelName.parse(part.filename)
         is_of = name is not None and name.is_of(self.project, self.version)
         fits = name is not None and is_of and name.platform_rank(arch)
-        wanted = f"a wheel of {self.project} {self.version} for Linux on {arch}"
-        yield "file", part.filename, part.filename if fits else wanted
+        expected = f"a wheel of {self.project} {self.version} for Linux on {arch}"
+        yield "file", part.filename, part.filename if fits else expected
         yield sha256_comparison(part.sha256)
 
 

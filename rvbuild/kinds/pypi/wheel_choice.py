@@ -25,15 +25,15 @@ def choose_wheel(
     files: Iterable[IndexFile], project: str, version: str, arch: str
 ) -> IndexFile | None:
     """The best wheel of ``version`` for Linux on ``arch`` (a Go name), or None."""
-    ranked: list[tuple[Rank, IndexFile]] = []
+    candidates: list[tuple[Rank, IndexFile]] = []
     for file in files:
         name = WheelName.parse(file.filename)
         if name is None or not name.is_of(project, version):
             continue
         rank = _rank(name, arch)
         if rank is not None:
-            ranked.append(((file.yanked, *rank, file.filename), file))
-    return min(ranked, key=itemgetter(0))[1] if ranked else None
+            candidates.append(((file.yanked, *rank, file.filename), file))
+    return min(candidates, key=itemgetter(0))[1] if candidates else None
 
 
 def _rank(name: WheelName, arch: str) -> Rank | None:

@@ -51,11 +51,11 @@ class UrlFetcher:
         name = source.name
         lookup = partial(self._addresses, source.urls, source.debian)
         pin = Pin(label=name, sha256=source.sha256)
-        with self.files.search(pin, lookup, advance, hint=_HINT) as got:
+        with self.files.search(pin, lookup, advance, hint=_HINT) as download:
             if source.unpack:
-                unpack(got.file, name, into, strip=source.strip)
+                unpack(download.file, name, into, strip=source.strip)
             else:
-                into.file(name, iter(lambda: got.file.read(_CHUNK), b""))
+                into.file(name, iter(lambda: download.file.read(_CHUNK), b""))
 
     def resolve(self, urls: tuple[str, ...], debian: DebianFile | None = None) -> str:
         """The SHA-256 of what the first address gives that has anything.
@@ -66,8 +66,8 @@ class UrlFetcher:
         name = UrlSource(urls=urls, sha256="", debian=debian).name
         pin = Pin(label=name, sha256="")
         lookup = partial(self._addresses, urls, debian)
-        with self.files.search(pin, lookup, no_progress, hint=_HINT) as got:
-            return got.sha256
+        with self.files.search(pin, lookup, no_progress, hint=_HINT) as download:
+            return download.sha256
 
     def _addresses(
         self, urls: tuple[str, ...], debian: DebianFile | None, attempts: Attempts

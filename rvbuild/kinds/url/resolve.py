@@ -16,7 +16,7 @@ class FileHashes(Protocol):
 
 
 def resolve(spec: UrlSpec, context: ResolveContext, client: FileHashes) -> tuple[UrlSource, ...]:
-    """See `rvbuild.core.ports.registries.Registries`; who pins a SHA-256 asks nobody."""
+    """See `rvbuild.core.ports.registries.Registries`; a SHA-256 in the recipe asks no server."""
     del context
     debian = DebianFile(package=spec.debian[0], file=spec.debian[1]) if spec.debian else None
     urls = (spec.url,) if spec.url else ()
