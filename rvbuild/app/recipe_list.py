@@ -11,7 +11,7 @@ from attrs import frozen
 
 from rvbuild.app.session import Session
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.lock import Lock, source_key
+from rvbuild.core.lock import Lock, source_ref
 from rvbuild.core.recipe import FromSpec, Recipe
 
 
@@ -67,6 +67,6 @@ def _has(lock: Lock, recipe: Recipe, build_arch: str) -> bool:
     """Whether the lock has each of the recipe's own sources, whatever it says of them."""
     return all(
         isinstance(use.spec, FromSpec)
-        or source_key(recipe.name, name, use.spec, build_arch) in lock.sources
+        or source_ref(recipe.name, name, use.spec, build_arch) in lock.sources
         for name, use in recipe.sources.items()
     )

@@ -154,6 +154,4 @@ def _values(
 
 def _pins(graph: RecipeGraph, lock: Lock) -> dict[str, PinValue]:
     """Each derived pin of the recipes that the targets need, and of what they read from."""
-    return {
-        key: pin for key, pin in sorted(lock.pins.items()) if key.split("/")[0] in graph.recipes
-    }
+    return {str(ref): lock.pins[ref] for ref in sorted(lock.pins) if ref.recipe in graph.recipes}

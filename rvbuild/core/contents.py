@@ -12,11 +12,12 @@ from attrs import evolve
 from rvbuild.core.errors import LockError
 from rvbuild.core.go_source import MODULE
 from rvbuild.core.lock import Lock
+from rvbuild.core.names import Ref
 from rvbuild.core.place import Place
 from rvbuild.core.source import Thing
 
-Word = tuple[object, str, "Place | None"]
-"""What an entry says that a thing's content is: that, the entry's key, and its place."""
+Word = tuple[object, Ref, "Place | None"]
+"""What an entry says that a thing's content is: that, the entry's name, and its place."""
 
 
 def refuse_two_contents(lock: Lock) -> None:
@@ -27,7 +28,7 @@ def refuse_two_contents(lock: Lock) -> None:
     """
     for thing, *words in two_contents(lock):
         msg = f"{lock.file} has {' '.join(thing)} with two contents"
-        details = tuple(f"{where or key}: {content}" for content, key, where in words)
+        details = tuple(f"{where or ref}: {content}" for content, ref, where in words)
         hint = "run `rvbuild lock`, which asks for both again"
         raise LockError(msg, where=words[1][2] or lock.file, hint=hint, details=details)
 
@@ -37,8 +38,8 @@ def in_agreement(lock: Lock) -> Lock:
     wrong = {word[1] for _, *words in two_contents(lock) for word in words}
     return evolve(
         lock,
-        sources={key: held for key, held in lock.sources.items() if key not in wrong},
-        go_modules={key: held for key, held in lock.go_modules.items() if key not in wrong},
+        sources={ref: entry for ref, entry in lock.sources.items() if ref not in wrong},
+        go_modules={ref: entry for ref, entry in lock.go_modules.items() if ref not in wrong},
     )
 
 
@@ -52,11 +53,11 @@ def two_contents(lock: Lock) -> Iterator[tuple[Thing, Word, Word]]:
 
 
 def _words(lock: Lock) -> Iterator[tuple[Thing, Word]]:
-    for key, source in lock.sources.items():
+    for ref, source in lock.sources.items():
         for number, part in enumerate(source.parts):
             content = part.content
             if content is not None:
-                yield content[0], (content[1], key, source.place(number, "kind"))
-    for key, held in lock.go_modules.items():
-        for path, version, h1 in held.modules:
-            yield (MODULE, path, version), (h1, key, held.where)
+                yield content[0], (content[1], ref, source.place(number, "kind"))
+    for set_ref, modules in lock.go_modules.items():
+        for path, version, h1 in modules.modules:
+            yield (MODULE, path, version), (h1, set_ref, modules.where)

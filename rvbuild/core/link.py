@@ -19,8 +19,7 @@ from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.go_source import GoModFiles
 from rvbuild.core.gomod import escape_path, go_sum_path
 from rvbuild.core.graph import QEMU, RecipeGraph, Target
-from rvbuild.core.lock import modules_key
-from rvbuild.core.names import SourceRef
+from rvbuild.core.names import SetRef, SourceRef
 from rvbuild.core.paths import is_component
 from rvbuild.core.pinned import Pinned, Values, named_source
 from rvbuild.core.place import Place
@@ -116,7 +115,7 @@ class Linker:
         for module in held.sources():
             at = f"{escape_path(module.path)}@{escape_path(module.version)}"
             parts.append((at, self.add(Fetch(source=module))))
-        label = f"go-modules of {modules_key(owner.name, name, spec.directory)}"
+        label = f"go-modules of {SetRef(SourceRef(owner.name, name), spec.directory)}"
         return self.add(Merge(label=label, parts=tuple(parts)))
 
     def _go_sum(self, owner: Recipe, name: str, spec: GoModulesSpec) -> FileOf:

@@ -81,14 +81,9 @@ class GoModuleSet:
             yield GoModule(path=path, version=version, h1=h1)
 
 
-def source_key(recipe: str, name: str, spec: SourceSpec, build_arch: str) -> str:
+def source_ref(recipe: str, name: str, spec: SourceSpec, build_arch: str) -> SourceRef:
     """The lock's name of a source; sources for the build machine have one for each."""
-    return str(SourceRef(recipe, name, build_arch if spec.per_machine else ""))
-
-
-def modules_key(recipe: str, name: str, directory: str) -> str:
-    """The lock's name of a set of Go modules, by its source and the folder of its go.mod."""
-    return str(SetRef(SourceRef(recipe, name), directory))
+    return SourceRef(recipe, name, build_arch if spec.per_machine else "")
 
 
 @frozen(kw_only=True)
@@ -99,10 +94,10 @@ class Lock:
     ``shadowed_sets`` keeps the shipped one, so that shipped recipes are still served.
     """
 
-    pins: Mapping[str, PinValue] = field(factory=dict)
-    sources: Mapping[str, LockedSource] = field(factory=dict)
-    go_modules: Mapping[str, GoModuleSet] = field(factory=dict)
-    shadowed_sets: Mapping[str, GoModuleSet] = field(factory=dict)
+    pins: Mapping[PinRef, PinValue] = field(factory=dict)
+    sources: Mapping[SourceRef, LockedSource] = field(factory=dict)
+    go_modules: Mapping[SetRef, GoModuleSet] = field(factory=dict)
+    shadowed_sets: Mapping[SetRef, GoModuleSet] = field(factory=dict)
     file: str = field(default="rvbuild.lock", eq=False)
 
     def layered_over(self, shipped: Lock) -> Lock:
@@ -124,23 +119,21 @@ class Lock:
     def with_machines_of(self, old: Lock, build_arch: str) -> Lock:
         """Also what ``old`` has for other build machines, if this one has it so described."""
         kept = {}
-        for key, held in old.sources.items():
-            ref = SourceRef.parse(key)
-            mine = self.sources.get(str(evolve(ref, machine=build_arch)))
-            if ref.machine and mine is not None and mine.spec == held.spec:
-                kept[key] = held
+        for ref, source in old.sources.items():
+            mine = self.sources.get(evolve(ref, machine=build_arch))
+            if ref.machine and mine is not None and mine.spec == source.spec:
+                kept[ref] = source
         return evolve(self, sources={**kept, **self.sources})
 
     def recipes(self) -> set[str]:
         """The names of the recipes that it has pins or sources of."""
-        pins = (PinRef.parse(key).recipe for key in self.pins)
-        return {*pins, *(SourceRef.parse(key).recipe for key in self.sources)}
+        return {ref.recipe for ref in self.pins} | {ref.recipe for ref in self.sources}
 
-    def sets_for(self, spec: str) -> Mapping[str, GoModuleSet]:
+    def sets_for(self, spec: str) -> Mapping[SetRef, GoModuleSet]:
         """The sets of Go modules for who asks with ``spec``; see ``shadowed_sets``."""
         shadowed = {
-            key: entry
-            for key, entry in self.shadowed_sets.items()
-            if spec in entry.specs and spec not in self.go_modules[key].specs
+            ref: entry
+            for ref, entry in self.shadowed_sets.items()
+            if spec in entry.specs and spec not in self.go_modules[ref].specs
         }
         return {**self.go_modules, **shadowed}

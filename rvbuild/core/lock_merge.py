@@ -12,9 +12,10 @@ from attrs import evolve, field, frozen
 
 from rvbuild.core.contents import two_contents
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
-from rvbuild.core.names import SourceRef
-from rvbuild.core.trace import content_digest, moved, trace_name
+from rvbuild.core.names import Ref, SourceRef
+from rvbuild.core.trace import content_digest, moved
 
+_Key = TypeVar("_Key", bound=Ref)
 _Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
 
 
@@ -53,8 +54,8 @@ def merge_locks(base: Lock, ours: Lock, theirs: Lock) -> Merged:
     sources = sides.merged(lambda lock: lock.sources, sides.earlier)
     readable = {**sides.dropped_sources(), **sources}
     digests = {
-        trace_name(ref): content_digest(ref, readable[key].spec, readable[key].parts)
-        for key, ref in ((key, SourceRef.parse(key)) for key in readable)
+        ref.on_any_machine: content_digest(ref, source.spec, source.parts)
+        for ref, source in readable.items()
     }
     sources = sides.standing(sources, base.sources, digests)
     pins = sides.standing(sides.merged(lambda lock: lock.pins), base.pins, digests)
@@ -69,7 +70,7 @@ def merge_locks(base: Lock, ours: Lock, theirs: Lock) -> Merged:
         sources={key: entry for key, entry in sources.items() if key not in wrong},
         go_modules={key: entry for key, entry in sets.items() if key not in wrong},
     )
-    return Merged(lock, tuple(sorted({*sides.lost, *wrong})))
+    return Merged(lock, tuple(sorted({str(ref) for ref in (*sides.lost, *wrong)})))
 
 
 def _no_union(_base: object, _ours: object, _theirs: object) -> None:
@@ -81,29 +82,29 @@ class _Sides:
     """The three locks.
 
     Attributes:
-        lost: The keys of which nobody can say what they are.
+        lost: The entries of which nobody can say what they are.
     """
 
     base: Lock
     ours: Lock
     theirs: Lock
-    lost: set[str] = field(factory=set, init=False)
+    lost: set[Ref] = field(factory=set, init=False)
 
     def merged(
         self,
-        entries: Callable[[Lock], Mapping[str, _Entry]],
+        entries: Callable[[Lock], Mapping[_Key, _Entry]],
         union: Callable[[_Entry | None, _Entry | None, _Entry | None], _Entry | None] = _no_union,
-    ) -> dict[str, _Entry]:
+    ) -> dict[_Key, _Entry]:
         """The entries of one section, by rules 1 to 3 and 5.
 
         Args:
             entries: The section of a lock.
             union: Both sides' entry, if there is one that is right for both.
         """
-        base: Mapping[str, _Entry] = entries(self.base)
-        ours: Mapping[str, _Entry] = entries(self.ours)
-        theirs: Mapping[str, _Entry] = entries(self.theirs)
-        known: dict[str, _Entry] = {}
+        base: Mapping[_Key, _Entry] = entries(self.base)
+        ours: Mapping[_Key, _Entry] = entries(self.ours)
+        theirs: Mapping[_Key, _Entry] = entries(self.theirs)
+        known: dict[_Key, _Entry] = {}
         for key in sorted({*ours, *theirs}):
             was, mine, other = base.get(key), ours.get(key), theirs.get(key)
             entry = other if mine == was else mine
@@ -115,7 +116,7 @@ class _Sides:
                 known[key] = entry
         return known
 
-    def dropped_sources(self) -> dict[str, LockedSource]:
+    def dropped_sources(self) -> dict[SourceRef, LockedSource]:
         """The sources that one side dropped, and the other has unchanged."""
         ours, theirs = self.ours.sources, self.theirs.sources
         return {
@@ -127,18 +128,18 @@ class _Sides:
 
     def read_by(
         self, entries: Iterable[PinValue | LockedSource | GoModuleSet]
-    ) -> dict[str, LockedSource]:
+    ) -> dict[SourceRef, LockedSource]:
         """See rule 6."""
         names = {asked for entry in entries for asked, _ in entry.trace or ()}
         dropped = self.dropped_sources().items()
-        return {key: each for key, each in dropped if trace_name(SourceRef.parse(key)) in names}
+        return {key: each for key, each in dropped if key.on_any_machine in names}
 
     def standing(
         self,
-        entries: Mapping[str, _Entry],
-        base: Mapping[str, _Entry],
-        digests: Mapping[str, str],
-    ) -> dict[str, _Entry]:
+        entries: Mapping[_Key, _Entry],
+        base: Mapping[_Key, _Entry],
+        digests: Mapping[SourceRef, str],
+    ) -> dict[_Key, _Entry]:
         """Those that were read from what there is now; an entry of ``base`` stays as it was."""
         stale = {
             key

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from rvbuild.core.errors import LockError
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
-from rvbuild.core.names import SourceRef
+from rvbuild.core.names import Ref, SourceRef
 from rvbuild.core.pinned import Recipes, described, git_fact, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.question import (
@@ -27,6 +27,7 @@ from rvbuild.core.recipe import FromSpec, GoModulesSpec, Ladder, Reading, Recipe
 from rvbuild.core.source import Source
 from rvbuild.core.trace import content_digest
 
+_Key = TypeVar("_Key", bound=Ref)
 _Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
 _RELOCK = "run `rvbuild lock` and look at what changes in rvbuild.lock"
 
@@ -45,7 +46,7 @@ class Locked:
     recipes: Recipes
     build_arch: str
     _open: OpenQuestions = field(factory=OpenQuestions, init=False, eq=False, repr=False)
-    _sound: set[tuple[str, str]] = field(factory=set, init=False, eq=False, repr=False)
+    _sound: set[tuple[Ref, str]] = field(factory=set, init=False, eq=False, repr=False)
 
     def pin(self, recipe: Recipe, name: str) -> str:
         pin = recipe.all_pins[name]
@@ -63,14 +64,14 @@ class Locked:
 
     def source(self, recipe: Recipe, name: str) -> tuple[Source, ...]:
         question = self._source_question(recipe, name)
-        ref = evolve(SourceRef.parse(question.key), machine="")
+        ref = question.ref.on_any_machine
         hint = f"run `rvbuild lock {ref.recipe}`, or say --override {ref}=FOLDER"
         return self._answer(question, self.lock.sources, hint).parts
 
     def modules(self, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
         question = set_question(self.recipes, recipe, spec, listed=False)
         sets = self.lock.sets_for(question.text)
-        entry = sets.get(question.key)
+        entry = sets.get(question.ref)
         if entry is not None and len(entry.trace or ()) > 1:
             question = set_question(self.recipes, recipe, spec, listed=True)
         return self._answer(question, sets)
@@ -89,35 +90,37 @@ class Locked:
         if recipe.go_modules is not None:
             self.modules(recipe, recipe.go_modules)
 
-    def _source_question(self, recipe: Recipe, name: str) -> Question[LockedSource]:
+    def _source_question(self, recipe: Recipe, name: str) -> Question[SourceRef, LockedSource]:
         with self._open.asking(f"source {recipe.name}/{name}", recipe.sources[name].where):
             spec = described(recipe, name, self, self.build_arch)
         return source_question(self.recipes, recipe, name, spec, self.build_arch)
 
     def _answer(
-        self, question: Question[_Entry], entries: Mapping[str, _Entry], hint: str = _RELOCK
+        self,
+        question: Question[_Key, _Entry],
+        entries: Mapping[_Key, _Entry],
+        hint: str = _RELOCK,
     ) -> _Entry:
         """The entry that answers ``question``.
 
         Raises:
             LockError: the lock does not have it, or what it has is no answer.
         """
-        entry = entries.get(question.key)
+        entry = entries.get(question.ref)
         if entry is None:
-            msg = f"{self.lock.file} does not have {question.key}"
+            msg = f"{self.lock.file} does not have {question.ref}"
             raise LockError(msg, where=question.where, hint=hint)
-        if (question.key, question.text) not in self._sound:
+        if (question.ref, question.text) not in self._sound:
             refusal = question.refusal(entry, partial(self._digest, question.where))
             if refusal is not None:
-                msg = f"{self.lock.file} has {question.key} {refusal.reason}"
+                msg = f"{self.lock.file} has {question.ref} {refusal.reason}"
                 where = refusal.place or question.where
                 raise LockError(msg, where=where, hint=_RELOCK, details=refusal.details)
-            self._sound.add((question.key, question.text))
+            self._sound.add((question.ref, question.text))
         return entry
 
-    def _digest(self, where: Place | None, asked: str) -> str:
+    def _digest(self, where: Place | None, asked: SourceRef) -> str:
         """The digest of a source's content, by the lock."""
-        ref = SourceRef.parse(asked)
-        question = self._source_question(self.recipes.recipe(ref.recipe, where), ref.name)
+        question = self._source_question(self.recipes.recipe(asked.recipe, where), asked.name)
         entry = self._answer(question, self.lock.sources)
-        return content_digest(SourceRef.parse(question.key), entry.spec, entry.parts)
+        return content_digest(question.ref, entry.spec, entry.parts)

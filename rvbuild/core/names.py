@@ -1,15 +1,32 @@
-"""Names of what a lock holds: values, each with one parser and one printer.
+"""Names of what a lock holds: values, each with one parser and one printer, in text order.
 
 Knows: how the names are spelled. Must not know: what they name is.
 """
 
 from __future__ import annotations
 
-from attrs import frozen
+from abc import ABC, abstractmethod
+from typing import Self
+
+from attrs import evolve, frozen
 
 
-@frozen(order=True)
-class SourceRef:
+class Ref(ABC):
+    """The name of an entry; ``sorted`` puts names in the order in which a lock has them."""
+
+    __slots__ = ()
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, text: str) -> Self:
+        """Read what ``str`` gave; anything else gives a name of another text."""
+
+    def __lt__(self, other: Self) -> bool:
+        return str(self) < str(other)
+
+
+@frozen
+class SourceRef(Ref):
     """A source: ``RECIPE/SOURCE``, with ``@ARCH`` if it is for the build machine alone."""
 
     recipe: str
@@ -17,25 +34,30 @@ class SourceRef:
     machine: str = ""
 
     @classmethod
-    def parse(cls, text: str) -> SourceRef:
+    def parse(cls, text: str) -> Self:
         recipe, _, rest = text.partition("/")
         name, _, machine = rest.partition("@")
         return cls(recipe, name, machine)
+
+    @property
+    def on_any_machine(self) -> SourceRef:
+        """What a trace calls the source: the same name on every build machine."""
+        return evolve(self, machine="")
 
     def __str__(self) -> str:
         machine = f"@{self.machine}" if self.machine else ""
         return f"{self.recipe}/{self.name}{machine}"
 
 
-@frozen(order=True)
-class PinRef:
+@frozen
+class PinRef(Ref):
     """A pin: ``RECIPE/NAME``."""
 
     recipe: str
     name: str
 
     @classmethod
-    def parse(cls, text: str) -> PinRef:
+    def parse(cls, text: str) -> Self:
         recipe, _, name = text.partition("/")
         return cls(recipe, name)
 
@@ -43,15 +65,15 @@ class PinRef:
         return f"{self.recipe}/{self.name}"
 
 
-@frozen(order=True)
-class SetRef:
+@frozen
+class SetRef(Ref):
     """A set of Go modules: its source, with ``:FOLDER`` if go.mod is not at the root."""
 
     source: SourceRef
     directory: str = "."
 
     @classmethod
-    def parse(cls, text: str) -> SetRef:
+    def parse(cls, text: str) -> Self:
         source, _, directory = text.partition(":")
         return cls(SourceRef.parse(source), directory or ".")
 

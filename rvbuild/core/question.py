@@ -21,15 +21,16 @@ from rvbuild.core.agreement import (
     source_contradiction,
 )
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.lock import GoModuleSet, LockedSource, PinValue, modules_key, source_key
-from rvbuild.core.names import PinRef, SourceRef
+from rvbuild.core.lock import GoModuleSet, LockedSource, PinValue, source_ref
+from rvbuild.core.names import PinRef, Ref, SetRef, SourceRef
 from rvbuild.core.pinned import Pinned, Recipes, git_fact, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import GoModulesSpec, Ladder, Reading, Recipe
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.spec_text import spec_text
-from rvbuild.core.trace import Reads, Trace, moved, trace_name
+from rvbuild.core.trace import Reads, Trace, moved
 
+_Key = TypeVar("_Key", bound=Ref)
 _Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
 
 
@@ -49,7 +50,7 @@ class Refusal:
 
 
 @frozen(kw_only=True)
-class Question(Generic[_Entry]):
+class Question(Generic[_Key, _Entry]):
     """What an entry of a lock answers.
 
     An entry is an answer if
@@ -64,20 +65,20 @@ class Question(Generic[_Entry]):
     that has it from another file breaks rule 3; another commit of ``k/k`` breaks rule 4.
 
     Attributes:
-        key: The entry's name in the lock.
+        ref: The entry's name in the lock.
         text: The recipe's description of what it asks for.
         reads: The sources that the answer is read from.
         where: The recipe's place.
         contradiction: Returns the first fact of an entry that the recipe rules out.
     """
 
-    key: str
+    ref: _Key
     text: str
     reads: Reads
     where: Place | None
     contradiction: Callable[[_Entry], Contradiction | None]
 
-    def refusal(self, entry: _Entry, today: Callable[[str], str | None]) -> Refusal | None:
+    def refusal(self, entry: _Entry, today: Callable[[SourceRef], str | None]) -> Refusal | None:
         """Why ``entry`` is no answer; None if it is one.
 
         Args:
@@ -99,8 +100,8 @@ class Question(Generic[_Entry]):
     def _other_sources(self, trace: Trace | None) -> Contradiction | None:
         if self.reads.fit(trace):
             return None
-        locked = ", ".join(asked for asked, _ in trace or ()) or "nothing"
-        wanted = ", ".join(sorted(self.reads.always)) or "nothing"
+        locked = ", ".join(str(asked) for asked, _ in trace or ()) or "nothing"
+        wanted = ", ".join(map(str, sorted(self.reads.always))) or "nothing"
         return Contradiction(fact="source", locked=locked, wanted=wanted)
 
     def _contradicted(self, other: Contradiction, entry: _Entry) -> Refusal:
@@ -118,12 +119,12 @@ def _texts(entry: PinValue | LockedSource | GoModuleSet) -> tuple[str, ...]:
 
 def pin_question(
     recipes: Recipes, pinned: Pinned, recipe: Recipe, name: str, pin: Reading | Ladder
-) -> Question[PinValue]:
+) -> Question[PinRef, PinValue]:
     """What the value of ``pin`` is, read from the source of each rung."""
     rungs = pin.rungs if isinstance(pin, Ladder) else (pin,)
     names = ((rung.source, rung.where) for rung in rungs if rung.reader != "literal")
     return Question(
-        key=str(PinRef(recipe.name, name)),
+        ref=PinRef(recipe.name, name),
         text=spec_text(pin),
         reads=Reads(_names(recipes, recipe, names)),
         where=pin.where,
@@ -151,30 +152,29 @@ def _pin_contradiction(
 
 def source_question(
     recipes: Recipes, recipe: Recipe, name: str, spec: SourceSpec, build_arch: str
-) -> Question[LockedSource]:
+) -> Question[SourceRef, LockedSource]:
     """What a source is; ``spec`` is its description with every ``${…}`` replaced.
 
     It is read from the sources that its kind says, and from commits that the recipe's pins tell
     of: a fact of a commit in ``${…}``.
     """
     where = recipe.sources[name].where
-    key = source_key(recipe.name, name, spec, build_arch)
-    arch = SourceRef.parse(key).machine
+    ref = source_ref(recipe.name, name, spec, build_arch)
     pins = (pin for pin in recipe.all_pins.values() if isinstance(pin, Reading))
     commits = ((pin.source, pin.where) for pin in pins if pin.reader == "git")
     always = _names(recipes, recipe, ((each, where) for each in spec.reads))
     return Question(
-        key=key,
+        ref=ref,
         text=spec_text(spec),
         reads=Reads(always, maybe=_names(recipes, recipe, commits)),
         where=where,
-        contradiction=lambda entry: source_contradiction(spec, entry.parts, arch),
+        contradiction=lambda entry: source_contradiction(spec, entry.parts, ref.machine),
     )
 
 
 def set_question(
     recipes: Recipes, recipe: Recipe, spec: GoModulesSpec, *, listed: bool
-) -> Question[GoModuleSet]:
+) -> Question[SetRef, GoModuleSet]:
     """What the set of Go modules is that ``recipe`` and others need of one module.
 
     Args:
@@ -185,9 +185,10 @@ def set_question(
             follows from the sources of ``go``, too.
     """
     owner, name = named_source(recipes, recipe, spec.source, spec.where)
-    reads = frozenset({trace_name(SourceRef(owner.name, name))})
+    source = SourceRef(owner.name, name)
+    reads = frozenset({source})
     return Question(
-        key=modules_key(owner.name, name, spec.directory),
+        ref=SetRef(source, spec.directory),
         text=spec_text(spec),
         reads=Reads(reads | go_reads(recipes, spec.where) if listed else reads),
         where=spec.where,
@@ -195,7 +196,7 @@ def set_question(
     )
 
 
-def go_reads(recipes: Recipes, where: Place | None = None) -> frozenset[str]:
+def go_reads(recipes: Recipes, where: Place | None = None) -> frozenset[SourceRef]:
     """What ``go list`` is read from: every source of the recipe ``go``.
 
     Raises:
@@ -207,9 +208,9 @@ def go_reads(recipes: Recipes, where: Place | None = None) -> frozenset[str]:
 
 def _names(
     recipes: Recipes, recipe: Recipe, names: Iterable[tuple[str, Place | None]]
-) -> frozenset[str]:
+) -> frozenset[SourceRef]:
     owners = (named_source(recipes, recipe, name, where) for name, where in names)
-    return frozenset(trace_name(SourceRef(owner.name, name)) for owner, name in owners)
+    return frozenset(SourceRef(owner.name, name) for owner, name in owners)
 
 
 @define

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from rvbuild.core.canonical import encode
 from rvbuild.core.names import SourceRef
@@ -17,13 +17,8 @@ from rvbuild.core.source import Source
 
 DIGITS = 16
 
-Trace = tuple[tuple[str, str], ...]
-"""Sorted: each source that was read (``RECIPE/SOURCE``), with the digest of its content then."""
-
-
-def trace_name(ref: SourceRef) -> str:
-    """What a trace calls a source: for every build machine the same."""
-    return str(evolve(ref, machine=""))
+Trace = tuple[tuple[SourceRef, str], ...]
+"""Sorted: each source that was read, on any machine, with the digest of its content then."""
 
 
 @frozen
@@ -35,8 +30,8 @@ class Reads:
     ``{from: b}``. Then the trace still holds, and is one of another question.
     """
 
-    always: frozenset[str]
-    maybe: frozenset[str] = frozenset()
+    always: frozenset[SourceRef]
+    maybe: frozenset[SourceRef] = frozenset()
 
     def fit(self, trace: Trace | None) -> bool:
         """Whether a trace can be that of an answer of today; None, of an old lock, cannot."""
@@ -44,7 +39,7 @@ class Reads:
         return trace is not None and self.always <= names <= self.always | self.maybe
 
 
-def moved(trace: Trace | None, today: Callable[[str], str | None]) -> Iterator[str]:
+def moved(trace: Trace | None, today: Callable[[SourceRef], str | None]) -> Iterator[SourceRef]:
     """The sources of a trace that are not what they were then: it holds if there is none.
 
     Args:

@@ -13,8 +13,8 @@ from typing import TypeVar
 from attrs import define, evolve, field
 
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue, source_key
-from rvbuild.core.names import PinRef, SetRef, SourceRef
+from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue, source_ref
+from rvbuild.core.names import PinRef, Ref, SetRef, SourceRef
 from rvbuild.core.pinned import Recipes, described, git_fact
 from rvbuild.core.place import Place
 from rvbuild.core.question import (
@@ -28,7 +28,7 @@ from rvbuild.core.question import (
 from rvbuild.core.recipe import GoModulesSpec, Reading, Recipe
 from rvbuild.core.source import Source
 from rvbuild.core.spec_text import spec_text
-from rvbuild.core.trace import Trace, content_digest, moved, trace_name
+from rvbuild.core.trace import Trace, content_digest, moved
 from rvbuild.engine.go_modules import (
     Imports,
     User,
@@ -41,6 +41,7 @@ from rvbuild.engine.pins import pin_value
 from rvbuild.engine.source_files import SourceFiles, SourceTrees
 from rvbuild.engine.sources import Registries, SourceFinder
 
+_Key = TypeVar("_Key", bound=Ref)
 _Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
 
 
@@ -85,12 +86,12 @@ class Resolver:
     imports: Imports
     build_arch: str
     earlier: tuple[Lock, ...] = ()
-    pins: dict[str, PinValue] = field(factory=dict, init=False)
-    sources: dict[str, LockedSource] = field(factory=dict, init=False)
-    go_modules: dict[str, GoModuleSet] = field(factory=dict, init=False)
-    _users: dict[str, list[User]] = field(factory=dict, init=False)
-    _whole: dict[str, GoModuleSet] = field(factory=dict, init=False)
-    _digests: dict[str, str] = field(factory=dict, init=False)
+    pins: dict[PinRef, PinValue] = field(factory=dict, init=False)
+    sources: dict[SourceRef, LockedSource] = field(factory=dict, init=False)
+    go_modules: dict[SetRef, GoModuleSet] = field(factory=dict, init=False)
+    _users: dict[SetRef, list[User]] = field(factory=dict, init=False)
+    _whole: dict[SetRef, GoModuleSet] = field(factory=dict, init=False)
+    _digests: dict[SourceRef, str] = field(factory=dict, init=False)
     _open: OpenQuestions = field(factory=OpenQuestions, init=False)
     _readers: list[SourceFiles] = field(factory=list, init=False)
 
@@ -119,8 +120,8 @@ class Resolver:
             fresh = {recipe.name: recipe for recipe in stale if recipe.name not in resolved}
         for recipe in (sharing | resolved).values():
             if recipe.go_modules is not None:
-                key = self._set_question(recipe, recipe.go_modules).key
-                self._users.setdefault(key, []).append((recipe, recipe.go_modules))
+                ref = self._set_question(recipe, recipe.go_modules).ref
+                self._users.setdefault(ref, []).append((recipe, recipe.go_modules))
         for recipe in resolved.values():
             if recipe.go_modules is not None:
                 self.modules(recipe, recipe.go_modules)
@@ -138,14 +139,12 @@ class Resolver:
         names: set[str] = set()
         specs: set[str] = set()
         for lock in locks:
-            names.update(PinRef.parse(k).recipe for k, e in lock.pins.items() if self._moved(e))
-            names.update(
-                SourceRef.parse(k).recipe for k, e in lock.sources.items() if self._moved(e)
-            )
+            names.update(ref.recipe for ref, e in lock.pins.items() if self._moved(e))
+            names.update(ref.recipe for ref, e in lock.sources.items() if self._moved(e))
             specs.update(
                 spec
-                for key, entry in lock.go_modules.items()
-                if self._moved(entry) or self._of_another_go(SetRef.parse(key), entry)
+                for ref, entry in lock.go_modules.items()
+                if self._moved(entry) or self._of_another_go(ref, entry)
                 for spec in entry.specs
             )
         for recipe in recipes:
@@ -162,7 +161,7 @@ class Resolver:
     def _of_another_go(self, ref: SetRef, entry: GoModuleSet) -> bool:
         """Whether ``go`` names other sources than it named when the set was listed."""
         names = {asked for asked, _ in entry.trace or ()}
-        listed = names - {trace_name(ref.source)}
+        listed = names - {ref.source}
         if listed.isdisjoint(self._digests):  # nobody asked for `go` in this run
             return False
         try:
@@ -192,10 +191,9 @@ class Resolver:
     def _trace(self, files: SourceFiles) -> Trace:
         return tuple((asked, self._digests[asked]) for asked in sorted(files.asked))
 
-    def _digest(self, asked: str) -> str:
+    def _digest(self, asked: SourceRef) -> str:
         """What a source is today."""
-        ref = SourceRef.parse(asked)
-        self.source(self.recipes.recipe(ref.recipe), ref.name)
+        self.source(self.recipes.recipe(asked.recipe), asked.name)
         return self._digests[asked]
 
     # ---- questions
@@ -207,19 +205,19 @@ class Resolver:
             return pin
         if isinstance(pin, Reading) and pin.reader == "git":
             return git_fact(self._reader().source(recipe, pin.source, pin.where)[0], pin)
-        key = str(PinRef(recipe.name, name))
-        if key not in self.pins:
-            with self._asking(f"pin {key}", pin.where) as files:
+        ref = PinRef(recipe.name, name)
+        if ref not in self.pins:
+            with self._asking(f"pin {ref}", pin.where) as files:
                 question = pin_question(self.recipes, self, recipe, name, pin)
-                answer = self._earlier(question, (lock.pins.get(key) for lock in self.earlier))
+                answer = self._earlier(question, (lock.pins.get(ref) for lock in self.earlier))
                 if answer is None:
                     value = pin_value(files, recipe, name, pin)
                     answer = evolve(value, trace=self._trace(files))
-                self.pins[key] = answer
-        return self.pins[key].value
+                self.pins[ref] = answer
+        return self.pins[ref].value
 
     def _earlier(
-        self, question: Question[_Entry], entries: Iterable[_Entry | None]
+        self, question: Question[_Key, _Entry], entries: Iterable[_Entry | None]
     ) -> _Entry | None:
         """The first entry of earlier locks that is an answer."""
         for entry in entries:
@@ -230,22 +228,21 @@ class Resolver:
     def source(self, recipe: Recipe, name: str) -> tuple[Source, ...]:
         """The parts of one of the recipe's own sources."""
         use = recipe.sources[name]
-        key = source_key(recipe.name, name, use.spec, self.build_arch)
-        if key not in self.sources:
-            ref = SourceRef.parse(key)
-            with self._asking(f"source {key}", use.where) as files:
+        ref = source_ref(recipe.name, name, use.spec, self.build_arch)
+        if ref not in self.sources:
+            with self._asking(f"source {ref}", use.where) as files:
                 spec = described(recipe, name, self, self.build_arch)
                 question = source_question(self.recipes, recipe, name, spec, self.build_arch)
                 entries = () if spec.volatile else self.earlier
-                answer = self._earlier(question, (lock.sources.get(key) for lock in entries))
+                answer = self._earlier(question, (lock.sources.get(ref) for lock in entries))
                 if answer is None:
                     finder = SourceFinder(self.registries, files, self.build_arch)
                     parts = finder.parts(recipe, spec, use.where)
                     trace = self._trace(files)
                     answer = LockedSource(spec=question.text, parts=parts, trace=trace)
-            self.sources[key] = answer
-            self._digests[trace_name(ref)] = content_digest(ref, answer.spec, answer.parts)
-        return self.sources[key].parts
+            self.sources[ref] = answer
+            self._digests[ref.on_any_machine] = content_digest(ref, answer.spec, answer.parts)
+        return self.sources[ref].parts
 
     def modules(self, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
         """The modules that all users of a source's module need together.
@@ -253,36 +250,36 @@ class Resolver:
         Who asks for everything (no ``packages``) beside those users, to see what packages
         import, gets all of go.sum, and the lock does not hold it.
         """
-        key = self._set_question(recipe, spec).key
-        users = self._users.get(key, [(recipe, spec)])
+        ref = self._set_question(recipe, spec).ref
+        users = self._users.get(ref, [(recipe, spec)])
         if not spec.packages and all(wanted.packages for _, wanted in users):
-            return self._all_modules(key, recipe, spec)
-        if key not in self.go_modules:
-            with self._asking(f"modules {key}", spec.where) as files:
-                answer = self._earlier(self._set_question(*users[0], users), self._sets(key, users))
+            return self._all_modules(ref, recipe, spec)
+        if ref not in self.go_modules:
+            with self._asking(f"modules {ref}", spec.where) as files:
+                answer = self._earlier(self._set_question(*users[0], users), self._sets(ref, users))
                 if answer is None:
                     files.source(recipe, spec.source, spec.where)
-                    whole = self._all_modules(key, *users[0])
+                    whole = self._all_modules(ref, *users[0])
                     answer = needed_by(files, users, whole, self.imports)
                     answer = evolve(answer, trace=self._trace(files))
-                self.go_modules[key] = answer
-        return self.go_modules[key]
+                self.go_modules[ref] = answer
+        return self.go_modules[ref]
 
-    def _all_modules(self, key: str, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
+    def _all_modules(self, ref: SetRef, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
         """All of a go.sum, which is read once."""
-        if key not in self._whole:
-            self._whole[key] = all_modules(self._reader(), recipe, spec)
-        return self._whole[key]
+        if ref not in self._whole:
+            self._whole[ref] = all_modules(self._reader(), recipe, spec)
+        return self._whole[ref]
 
-    def _sets(self, key: str, users: list[User]) -> Iterator[GoModuleSet]:
+    def _sets(self, ref: SetRef, users: list[User]) -> Iterator[GoModuleSet]:
         """What earlier locks have for these users, each with the digest of its go.sum."""
         for lock in self.earlier:
-            entry = lock.go_modules.get(key)
+            entry = lock.go_modules.get(ref)
             if entry is not None and entry.specs == asked(users):
                 yield with_go_sum(self._new_reader(), *users[0], entry)
 
     def _set_question(
         self, recipe: Recipe, spec: GoModulesSpec, users: Sequence[User] = ()
-    ) -> Question[GoModuleSet]:
+    ) -> Question[SetRef, GoModuleSet]:
         listed = bool(users) and all(wanted.packages for _, wanted in users)
         return set_question(self.recipes, recipe, spec, listed=listed)

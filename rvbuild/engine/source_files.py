@@ -17,7 +17,6 @@ from rvbuild.core.pinned import Pinned, Recipes, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.source import Source
-from rvbuild.core.trace import trace_name
 from rvbuild.core.tree import Nested, file_at
 
 
@@ -45,7 +44,7 @@ class SourceFiles:
     recipes: Recipes
     pinned: Pinned
     trees: SourceTrees
-    asked: set[str] = field(factory=set, init=False)
+    asked: set[SourceRef] = field(factory=set, init=False)
 
     def named(self, recipe: Recipe, name: str, where: Place | None) -> tuple[Recipe, str]:
         """The recipe and the name of the source that ``recipe`` calls ``name``."""
@@ -55,7 +54,7 @@ class SourceFiles:
         """The parts of the source that ``recipe`` calls ``name``."""
         owner, own = self.named(recipe, name, where)
         parts = self.pinned.source(owner, own)
-        self.asked.add(trace_name(SourceRef(owner.name, own)))
+        self.asked.add(SourceRef(owner.name, own))
         return parts
 
     def read(self, recipe: Recipe, name: str, file: str, where: Place | None) -> bytes:

@@ -16,6 +16,7 @@ from attrs import field, frozen
 
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
+from rvbuild.core.names import PinRef, Ref, SetRef, SourceRef
 from rvbuild.core.place import Place
 from rvbuild.core.source import (
     Source,
@@ -27,11 +28,12 @@ from rvbuild.kinds.table import SECTIONS, TAGS, kind
 from rvbuild.recipes_yaml import document, lock_v1
 from rvbuild.recipes_yaml.document import Items, Node, Scalar, parse
 from rvbuild.recipes_yaml.fields import Fields, choice
-from rvbuild.recipes_yaml.lock_facts import made_of, values_in
+from rvbuild.recipes_yaml.lock_facts import made_of, refs_in, values_in
 from rvbuild.recipes_yaml.lock_text import VERSION, check_of, write_lock
 
 __all__ = ["MAX_BYTES", "VERSION", "read_lock", "write_lock"]
 
+_Key = TypeVar("_Key", bound=Ref)
 _Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
 Things = dict[str, Scalar]
 """By name: the other facts of a thing that entries share."""
@@ -77,9 +79,11 @@ def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
     entries = _Entries(top, mend=mend, checked=_has_checks(top))
     things = {tag: _things(top, name) for name, tag in SECTIONS.items()}
     lock = Lock(
-        pins=entries.read("pins", _pin),
-        sources=entries.read("sources", partial(_source, things)),
-        go_modules=entries.read("module-sets", partial(_set, _triples(things["go-module"]))),
+        pins=entries.read("pins", PinRef.parse, _pin),
+        sources=entries.read("sources", SourceRef.parse, partial(_source, things)),
+        go_modules=entries.read(
+            "module-sets", SetRef.parse, partial(_set, _triples(things["go-module"]))
+        ),
         file=file,
     )
     top.finish()
@@ -112,16 +116,17 @@ class _Entries:
     mend: bool = field(kw_only=True)
     checked: bool = field(kw_only=True)
 
-    def read(self, section: str, read: Callable[[Fields], _Entry]) -> dict[str, _Entry]:
-        entries = {}
-        for key, inner in _mapping(self.top, section).nodes.items():
-            entry = self._entry(key, Fields(inner, LockError), read)
-            if entry is not None:
-                entries[key] = entry
-        return entries
+    def read(
+        self, section: str, parse: Callable[[str], _Key], read: Callable[[Fields], _Entry]
+    ) -> dict[_Key, _Entry]:
+        node = _mapping(self.top, section)
+        refs = refs_in(node, parse)
+        entries = ((refs[key], self._entry(refs[key], node.nodes[key], read)) for key in refs)
+        return {ref: entry for ref, entry in entries if entry is not None}
 
-    def _entry(self, key: str, fields: Fields, read: Callable[[Fields], _Entry]) -> _Entry | None:
+    def _entry(self, ref: Ref, node: Node, read: Callable[[Fields], _Entry]) -> _Entry | None:
         """The entry, or None if it is one to find again."""
+        fields = Fields(node, LockError)
         try:
             entry = read(fields)
         except _Unknown:
@@ -130,11 +135,11 @@ class _Entries:
             raise
         check = fields.maybe("check")
         fields.finish()
-        if check == check_of(key, entry):
+        if check == check_of(ref, entry):
             return entry
         if not self.mend:
             hint = "finds it again" if self.checked else "adds it"
-            raise _changed(key, fields.where, check, hint)
+            raise _changed(ref, fields.where, check, hint)
         return entry if check is None and not self.checked else None
 
 
@@ -146,11 +151,11 @@ def _mapping(top: Fields, section: str) -> document.Mapping:
     return node
 
 
-def _changed(key: str, where: Place | None, check: str | None, hint: str) -> LockError:
+def _changed(ref: Ref, where: Place | None, check: str | None, hint: str) -> LockError:
     if check is None:
-        msg = f"{key} has no 'check': it cannot be told from a changed entry"
+        msg = f"{ref} has no 'check': it cannot be told from a changed entry"
     else:
-        msg = f"{key} was changed by hand, or by a merge: its 'check' is that of other facts"
+        msg = f"{ref} was changed by hand, or by a merge: its 'check' is that of other facts"
     return LockError(msg, where=where, hint=f"`rvbuild lock` {hint}; look at what changes then")
 
 
@@ -199,7 +204,7 @@ def _pin(fields: Fields) -> PinValue:
 def _trace(fields: Fields) -> Trace:
     """Pairs of words; a mapping for each entry would take longer to read."""
     words = fields.text("trace").split()
-    trace = tuple(zip(words[::2], words[1::2], strict=False))
+    trace = tuple(zip(map(SourceRef.parse, words[::2]), words[1::2], strict=False))
     if len(words) % 2 or not all(map(_DIGEST.fullmatch, words[1::2])):
         msg = "'trace' must be pairs of RECIPE/SOURCE and a digest"
         raise LockError(msg, where=fields.at("trace"))

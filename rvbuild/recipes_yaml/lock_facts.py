@@ -1,16 +1,22 @@
-"""Facts of a kind out of a mapping of a lock.
+"""Names and facts out of a mapping of a lock.
 
-Knows: how declared facts stand in a mapping. Must not know: which kinds there are.
+Knows: how names and declared facts stand in a mapping. Must not know: which kinds there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from rvbuild.core.errors import LockError, RecipeError
+from rvbuild.core.names import Ref
+from rvbuild.core.printable import brief
 from rvbuild.core.source import Source
 from rvbuild.kinds.declaration import Fact, Kind
+from rvbuild.recipes_yaml import document
 from rvbuild.recipes_yaml.fields import Fields, scalar_text
+
+_Key = TypeVar("_Key", bound=Ref)
 
 
 def values_in(facts: Iterable[Fact], fields: Fields) -> dict[str, object]:
@@ -47,3 +53,17 @@ def made_of(declared: Kind, values: Mapping[str, object], fields: Fields) -> Sou
         return declared.make(values)
     except RecipeError as error:  # the URL; the rest is read by its own rules
         raise LockError(error.message, where=fields.at("urls")) from error
+
+
+def refs_in(section: document.Mapping, parse: Callable[[str], _Key]) -> dict[str, _Key]:
+    """The names of a section's entries, by their keys.
+
+    Raises:
+        LockError: a key is no such name.
+    """
+    refs = {key: parse(key) for key in section.nodes}
+    for key, ref in refs.items():
+        if str(ref) != key:
+            msg = f"not the name of an entry, which is RECIPE/NAME: {brief(key)!r}"
+            raise LockError(msg, where=section.at(key))
+    return refs

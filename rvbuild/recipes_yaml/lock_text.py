@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain
 from typing import TypeVar, Union
 
 from rvbuild.core.canonical import Json, encode
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
+from rvbuild.core.names import Ref
 from rvbuild.core.source import Source
 from rvbuild.core.spec_text import flow_scalar
 from rvbuild.kinds.declaration import Kind
@@ -27,6 +27,7 @@ _WORDS = re.compile(
 )
 
 Entry = Union[PinValue, LockedSource, GoModuleSet]
+_Key = TypeVar("_Key", bound=Ref)
 _Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
 
 
@@ -35,12 +36,13 @@ def write_lock(lock: Lock) -> str:
     return _HEAD + "\n".join(_lines(lock)) + "\n"
 
 
-def check_of(key: str, entry: Entry) -> str:
+def check_of(ref: Ref, entry: Entry) -> str:
     """Tells an entry from one with any other fact, those that stand in shared lines too.
 
     So a shared line needs no check of its own, and two branches that add one do not meet there.
     """
-    facts = encode([key, _meaning(entry), *(entry.trace or ())])
+    trace = ([str(asked), digest] for asked, digest in entry.trace or ())
+    facts = encode([str(ref), _meaning(entry), *trace])
     return hashlib.sha256(facts).hexdigest()[:CHECK_DIGITS]
 
 
@@ -67,13 +69,13 @@ def _lines(lock: Lock) -> Iterator[str]:
 
 
 def _section(
-    name: str, entries: Mapping[str, _Entry], lines_of: Callable[[_Entry], Iterable[str]]
+    name: str, entries: Mapping[_Key, _Entry], lines_of: Callable[[_Entry], Iterable[str]]
 ) -> Iterator[str]:
     yield f"{name}:" if entries else f"{name}: {{}}"
-    for key, entry in sorted(entries.items()):
-        yield f"  {_scalar(key)}:"
-        yield from lines_of(entry)
-        yield f"    check: {_scalar(check_of(key, entry))}"
+    for ref in sorted(entries):
+        yield f"  {_scalar(str(ref))}:"
+        yield from lines_of(entries[ref])
+        yield f"    check: {_scalar(check_of(ref, entries[ref]))}"
 
 
 def _scalar(text: str) -> str:
@@ -137,7 +139,8 @@ def _set_lines(modules: GoModuleSet) -> Iterator[str]:
 
 
 def _trace_lines(entry: Entry) -> Iterator[str]:
-    yield f"    trace: {flow_scalar(' '.join(chain(*entry.trace or ())), _WORDS)}"
+    words = " ".join(f"{asked} {digest}" for asked, digest in entry.trace or ())
+    yield f"    trace: {flow_scalar(words, _WORDS)}"
 
 
 def _things(lock: Lock, tag: str) -> Iterator[Source]:

@@ -19,17 +19,18 @@ from attrs import evolve
 
 from rvbuild.core.errors import LockError
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
-from rvbuild.core.names import SetRef, SourceRef
+from rvbuild.core.names import PinRef, Ref, SetRef, SourceRef
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import GoModulesSpec, Ladder, Reading
 from rvbuild.core.source import Source
 from rvbuild.core.spec_text import spec_text
-from rvbuild.core.trace import Trace, content_digest, trace_name
+from rvbuild.core.trace import Trace, content_digest
 from rvbuild.kinds.table import kind, spec_of
 from rvbuild.recipes_yaml.document import Items, Mapping, Node
 from rvbuild.recipes_yaml.fields import Fields, choice
-from rvbuild.recipes_yaml.lock_facts import made_of, values_in
+from rvbuild.recipes_yaml.lock_facts import made_of, refs_in, values_in
 
+_Key = TypeVar("_Key", bound=Ref)
 _Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
 
 VERSION = 1
@@ -60,46 +61,50 @@ def read(top: Fields, data: bytes, file: str) -> Lock:
         LockError: with file, line and column.
     """
     lines = data.decode().split("\n")
-    pins = _entries(top, "pins", lines, _pin)
-    sources = _entries(top, "sources", lines, _source)
-    sets = _entries(top, "go-modules", lines, _modules)
+    pins = _entries(top, "pins", lines, PinRef.parse, _pin)
+    sources = _entries(top, "sources", lines, SourceRef.parse, _source)
+    sets = _entries(top, "go-modules", lines, SetRef.parse, _modules)
     top.finish()
     traced = {
-        key: evolve(entry, trace=_set_trace(key, entry, sources)) for key, entry in sets.items()
+        ref: evolve(entry, trace=_set_trace(ref, entry, sources)) for ref, entry in sets.items()
     }
     return Lock(pins=pins, sources=sources, go_modules=traced, file=file)
 
 
-def _set_trace(key: str, entry: GoModuleSet, sources: dict[str, LockedSource]) -> Trace | None:
+def _set_trace(
+    ref: SetRef, entry: GoModuleSet, sources: dict[SourceRef, LockedSource]
+) -> Trace | None:
     """What a set was read from: its source, and the go command if packages were listed."""
-    asked = {str(SetRef.parse(key).source)}
     whole = any("packages: []" in spec for spec in entry.specs)
-    refs = {name: SourceRef.parse(name) for name in sources}
-    read = {
-        trace_name(ref): content_digest(ref, sources[name].spec, sources[name].parts)
-        for name, ref in refs.items()
-        if trace_name(ref) in asked or (ref.recipe == "go" and not whole)
+    digests = {
+        source.on_any_machine: content_digest(source, locked.spec, locked.parts)
+        for source, locked in sources.items()
+        if source.on_any_machine == ref.source or (source.recipe == "go" and not whole)
     }
-    return tuple(sorted(read.items())) if asked <= read.keys() else None
+    return tuple(sorted(digests.items())) if ref.source in digests else None
 
 
 def _entries(
-    top: Fields, section: str, lines: list[str], read: Callable[[Fields], _Entry]
-) -> dict[str, _Entry]:
+    top: Fields,
+    section: str,
+    lines: list[str],
+    parse: Callable[[str], _Key],
+    read: Callable[[Fields], _Entry],
+) -> dict[_Key, _Entry]:
     node = top.require(section)
     if not isinstance(node, Mapping):
         msg = f"{section!r} must be a mapping"
         raise LockError(msg, where=node.where)
     checked = _has_checks(top)
-    entries = {}
-    for key, inner in node.nodes.items():
-        fields = Fields(inner, LockError)
+    entries: dict[_Key, _Entry] = {}
+    for key, ref in refs_in(node, parse).items():
+        fields = Fields(node.nodes[key], LockError)
         entry = read(fields)
         check = fields.maybe("check")
         fields.finish()
         text = "\n".join(lines[node.at(key).line - 1 : fields.at("check").line - 1])
         if check == hashlib.sha256(text.encode()).hexdigest() or not (checked or check):
-            entries[key] = entry
+            entries[ref] = entry
     return entries
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
+import refs
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from rvbuild.core.errors import LockError, RecipeError, RvbuildError
 from rvbuild.core.go_source import GoModule
 from rvbuild.core.gomod import parse_go_mod, parse_go_sum
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
+from rvbuild.core.names import Ref
 from rvbuild.core.recipe import Reading, substitute
 from rvbuild.core.source import LAST_DATE
 from rvbuild.core.spec_text import flow
@@ -112,15 +114,23 @@ OWN = st.one_of(
 TRIPLES = st.lists(
     MODULES.map(lambda module: (module.path, module.version, module.h1)), max_size=3, unique=True
 ).map(tuple)
+
+
+def names(parse: Callable[[str], Ref]) -> st.SearchStrategy[Ref]:
+    """Names whose text is whatever follows a slash."""
+    texts = KEYS.map(lambda text: f"r/{text}")
+    return texts.map(parse).filter(lambda ref: str(parse(str(ref))) == str(ref))
+
+
 LOCKS = st.builds(
     Lock,
     pins=st.dictionaries(
-        KEYS,
+        names(refs.pin),
         st.builds(PinValue, value=TEXT, spec=SPECS, source=TEXT, file=TEXT, line=NUMBERS),
         max_size=3,
     ),
     sources=st.dictionaries(
-        KEYS,
+        names(refs.source),
         st.builds(
             LockedSource,
             spec=SPECS,
@@ -132,7 +142,7 @@ LOCKS = st.builds(
         max_size=3,
     ),
     go_modules=st.dictionaries(
-        KEYS,
+        names(refs.go_set),
         st.builds(
             GoModuleSet,
             specs=st.lists(SPECS, max_size=3, unique=True).map(tuple),
@@ -145,8 +155,14 @@ LOCKS = st.builds(
 
 
 @given(LOCKS)
-@example(Lock(pins={"a\U0001f600\n": PinValue(value="\x7f\x85\u2028\ufeff\\\"'", spec="''")}))
-@example(Lock(pins={"- a: b # c": PinValue(value=" x ", spec="'!&*'", source="null", file="|")}))
+@example(
+    Lock(pins={refs.pin("a/\U0001f600\n"): PinValue(value="\x7f\x85\u2028\ufeff\\\"'", spec="''")})
+)
+@example(
+    Lock(
+        pins={refs.pin("- a/: b # c"): PinValue(value=" x ", spec="'!&*'", source="null", file="|")}
+    )
+)
 def test_a_lock_survives_its_text(lock: Lock):
     """Whatever is in it; the text ends lines only where it means to."""
     text = write_lock(lock)

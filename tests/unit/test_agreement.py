@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import refs
 from attrs import evolve
 
 from rvbuild.core.agreement import (
@@ -17,6 +18,7 @@ from rvbuild.core.contents import in_agreement, refuse_two_contents
 from rvbuild.core.errors import LockError
 from rvbuild.core.go_source import GoModule
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource
+from rvbuild.core.names import SourceRef
 from rvbuild.core.place import Place
 from rvbuild.core.question import Question
 from rvbuild.core.recipe import Reading
@@ -157,8 +159,8 @@ def test_the_error_says_what_differs_and_both_places():
     held = LockedSource(spec="s", parts=(URL_PART,), where=Place("rvbuild.lock", 5, 3), at=places)
     assert held.place(0, "sha256") == Place("rvbuild.lock", 9, 9)
     assert held.place(0, "urls") == held.place(None, "parts") == held.where
-    asked = Question[LockedSource](
-        key="a/a",
+    asked = Question[SourceRef, LockedSource](
+        ref=refs.source("a/a"),
         text="s",
         reads=Reads(frozenset()),
         where=Place("r.yaml", 1, 2),
@@ -261,7 +263,7 @@ TWICE: list[tuple[Source, Source]] = [
 def of(*parts: Source) -> Lock:
     return Lock(
         sources={
-            f"{name}/x": LockedSource(spec="s", parts=(part,), where=f"l:{name}")
+            refs.source(f"{name}/x"): LockedSource(spec="s", parts=(part,), where=f"l:{name}")
             for name, part in zip("abc", parts, strict=False)
         }
     )
@@ -274,15 +276,17 @@ def test_one_thing_has_one_content_in_a_lock(one: Source, other: Source):
         refuse_two_contents(of(PATH_PART, one, other))
     assert str(caught.value.where) == "l:c"
     assert [line.split(": ")[0] for line in caught.value.details] == ["l:b", "l:c"]
-    assert in_agreement(of(PATH_PART, one, other)).sources.keys() == {"a/x"}
+    assert refs.texts(in_agreement(of(PATH_PART, one, other)).sources) == {"a/x"}
 
 
 def test_module_sets_agree_with_each_other_and_with_modules():
     def lock(module: str, part: GoModule) -> Lock:
         one = GoModuleSet(specs=(), modules=(ONE,), go_sum="", where=Place("l", 1))
         two = GoModuleSet(specs=(), modules=((*ONE[:2], module),), go_sum="", where=Place("l", 2))
-        sets = {"k/k": one, "l/l": two}
-        return Lock(sources={"m/m": LockedSource(spec="", parts=(part,))}, go_modules=sets)
+        sets = {refs.go_set("k/k"): one, refs.go_set("l/l"): two}
+        return Lock(
+            sources={refs.source("m/m"): LockedSource(spec="", parts=(part,))}, go_modules=sets
+        )
 
     part = GoModule(path=ONE[0], version=ONE[1], h1=H1)
     refuse_two_contents(lock(H1, part))
@@ -290,4 +294,4 @@ def test_module_sets_agree_with_each_other_and_with_modules():
         with pytest.raises(LockError, match="with two contents"):
             refuse_two_contents(wrong)
     agreeing = in_agreement(lock(H2, part))
-    assert (agreeing.sources.keys(), agreeing.go_modules.keys()) == (set(), {"k/k"})
+    assert (agreeing.sources, refs.texts(agreeing.go_modules)) == ({}, {"k/k"})

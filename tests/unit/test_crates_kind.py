@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+import refs
 from made_crates import cargo_lock, crate
 
 from rvbuild.core.agreement import source_contradiction
@@ -121,9 +122,9 @@ def test_what_can_be_an_answer(spec: SourceSpec, parts: Sequence[Source], fact: 
 
 LOCK = Lock(
     sources={
-        "x/crates": LockedSource(spec="{crates: it}", parts=PARTS),
-        "x/it": LockedSource(spec="{crate: tool, version: 1.0.0}", parts=(ONE,)),
-        "y/crates": LockedSource(spec="{crates: it}", parts=PARTS[:1]),
+        refs.source("x/crates"): LockedSource(spec="{crates: it}", parts=PARTS),
+        refs.source("x/it"): LockedSource(spec="{crate: tool, version: 1.0.0}", parts=(ONE,)),
+        refs.source("y/crates"): LockedSource(spec="{crates: it}", parts=PARTS[:1]),
     }
 )
 
@@ -133,8 +134,8 @@ def test_a_lock_has_each_crate_once():
     assert text.count(f"  libc 0.2.1: {A}\n") == 1
     assert text.count("      crates: |\n        libc 0.2.1\n") == 2
     read = read_lock(text.encode(), "lock")
-    assert read.sources["x/crates"].parts == PARTS
-    assert read.sources["x/it"].parts == (ONE,)
+    assert read.sources[refs.source("x/crates")].parts == PARTS
+    assert read.sources[refs.source("x/it")].parts == (ONE,)
     assert write_lock(read) == text
 
 

@@ -12,6 +12,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.lock import GoModuleSet
+from rvbuild.core.names import SourceRef
 from rvbuild.core.recipe import GoModulesSpec, Recipe
 from rvbuild.core.source import Source
 from rvbuild.core.tree import File, Nested
@@ -125,7 +126,7 @@ def test_the_step_sees_the_source_the_go_command_and_all_of_go_sum():
     assert [given.path for given in step.inputs_at] == ["", "in/go", "src/module", "in/go-modules"]
     environment = dict(step.environment)
     assert environment["PATH"].startswith("/in/go/bin:")
-    assert files.asked == {"go/g"}  # the trace has the go command, and not the toolbox
+    assert files.asked == {SourceRef("go", "g")}  # the trace has the go command, and not the toolbox
     facts = ("CGO_ENABLED", "directory", "packages", "tags")
     assert [environment[name] for name in facts] == ["1", "cmd", "./a ./b", "x,y"]
     assert {

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+import refs
 from answers import answer
 from attrs import define, evolve, field
 
@@ -232,7 +233,7 @@ def test_every_kind_of_source_is_asked_for_once():
         ("path", "recipes/app/../there"),
         ("git", "https://e.org/k", "1" * 40, ()),
     ]
-    parts = {key: source.parts for key, source in lock.sources.items()}
+    parts = {str(key): source.parts for key, source in lock.sources.items()}
     assert parts["app/module"] == (GoModule(path="e.org/m", version="v1.2", h1=H1),)
     assert parts["app/toolchain@amd64"] == (
         GoToolchain(version="1.2", platform="linux-amd64", h1=H1),
@@ -269,8 +270,8 @@ def test_an_old_lock_answers_for_what_did_not_change():
     again = World({"app": EVERY, "k": K})
     new = again.lock(old=old)
     assert again.outside.asked == [("path", "recipes/app/../there")]
-    assert {k: v for k, v in new.sources.items() if k != "app/path"} == {
-        k: v for k, v in old.sources.items() if k != "app/path"
+    assert {k: v for k, v in new.sources.items() if str(k) != "app/path"} == {
+        k: v for k, v in old.sources.items() if str(k) != "app/path"
     }
 
 
@@ -279,7 +280,7 @@ def test_a_partial_lock_resolves_what_it_is_asked_for():
         {"app": EVERY, "k": K, "other": "sources: {o: {url: 'https://e.org/o'}}\nbuild: x\n"}
     )
     lock = world.lock("other")
-    assert list(lock.sources) == ["other/o"]
+    assert [*map(str, lock.sources)] == ["other/o"]
 
 
 LINE = "version: {from: %s, line: 1, file: v}\n"
@@ -316,12 +317,14 @@ def test_what_was_read_from_a_source_that_changed_is_read_again():
     old = reading(READERS).lock()
     world = reading({**MOVED, "new": LINE % "k" + "build: x\n"})
     lock = world.lock("k", old=old, users=(*READERS, "new"))
-    assert {key: pin.value for key, pin in lock.pins.items()} == {
+    assert {str(key): pin.value for key, pin in lock.pins.items()} == {
         "mid/version": "3", "end/version": "three", "ladder/version": "7",
     }  # fmt: skip
-    assert lock.sources.keys() == {"k/k", "mid/mid", "summed/m"}
-    assert lock.sources["summed/m"].parts == (GoModule(path="e.org/m", version="v1.0.0", h1=H2),)
-    assert lock.go_modules["k/k"].modules == (("e.org/m", "v1.0.0", H2),)
+    assert refs.texts(lock.sources) == {"k/k", "mid/mid", "summed/m"}
+    assert lock.sources[refs.source("summed/m")].parts == (
+        GoModule(path="e.org/m", version="v1.0.0", h1=H2),
+    )
+    assert lock.go_modules[refs.go_set("k/k")].modules == (("e.org/m", "v1.0.0", H2),)
     merged = evolve(
         old,
         pins={**old.pins, **lock.pins},
@@ -336,17 +339,17 @@ def test_who_reads_from_what_did_not_change_is_left_alone():
     old = reading(READERS).lock()
     world = reading(READERS)
     lock = world.lock("k", old=old, users=tuple(READERS))
-    assert (lock.pins, lock.sources.keys()) == ({}, {"k/k"})
+    assert (lock.pins, refs.texts(lock.sources)) == ({}, {"k/k"})
     lock = world.lock("calm", old=old, users=tuple(READERS))
-    assert lock.pins.keys() == {"calm/version"}
+    assert refs.texts(lock.pins) == {"calm/version"}
 
 
 def test_what_shipped_recipes_read_from_a_replaced_source_is_the_projects_own():
     """Each time, also when the project's lock has it already; the rest the lock below serves."""
     below = reading(READERS).lock()
     first = reading(MOVED).lock("k", old=below, below=below, shipped=tuple(READERS))
-    assert first.pins.keys() == {"mid/version", "end/version", "ladder/version"}
-    assert first.sources.keys() == {"k/k", "mid/mid", "summed/m"}
+    assert refs.texts(first.pins) == {"mid/version", "end/version", "ladder/version"}
+    assert refs.texts(first.sources) == {"k/k", "mid/mid", "summed/m"}
     both = first.layered_over(below)
     assert both == evolve(reading(MOVED).lock(), shadowed_sets=both.shadowed_sets)
     again = reading(MOVED).lock("k", old=both, below=below, shipped=tuple(READERS))
@@ -361,7 +364,9 @@ def test_pins_that_came_with_rvbuild_are_taken_over_unread():
     below = reading(READERS).lock()
     world = reading({**READERS, "new": "inputs: {build: [end]}\nbuild: x\n"})
     lock = world.lock("new", "end", old=below, below=below)
-    assert lock.pins == {key: below.pins[key] for key in ("mid/version", "end/version")}
+    assert lock.pins == {
+        ref: below.pins[ref] for ref in map(refs.pin, ("mid/version", "end/version"))
+    }
     assert (world.outside.asked, world.fetched) == ([], [])
 
 
@@ -372,7 +377,7 @@ def test_shipped_recipes_that_are_not_resolved_share_no_modules():
     world = shared(texts, {"mine": ONE})
     lock = world.lock("mine", old=below, below=below, shipped=("k", "theirs"))
     assert world.listed == ["mine"]
-    assert modules(lock.go_modules["k/k"]) == ["e.org/a", "e.org/a/b"]
+    assert modules(lock.go_modules[refs.go_set("k/k")]) == ["e.org/a", "e.org/a/b"]
 
 
 def test_an_error_says_which_recipe_asks():
@@ -407,7 +412,9 @@ def test_a_module_is_held_against_another_sources_go_sum():
     files = {"k@11111111": {"go.mod": GO_MOD, "go.sum": f"e.org/runc v1.2.5 {H2}\n"}}
     world = World({"app": WITH_SUM, "k": K}, files)
     lock = world.lock()
-    assert lock.sources["app/runc"].parts == (GoModule(path="e.org/runc", version="v1.2.5", h1=H2),)
+    assert lock.sources[refs.source("app/runc")].parts == (
+        GoModule(path="e.org/runc", version="v1.2.5", h1=H2),
+    )
     assert [question[0] for question in world.outside.asked] == ["git"]
 
 
@@ -442,7 +449,7 @@ def ladder(first: str, second: str, literal: str, prefer: str = "") -> World:
 
 
 def test_a_ladder_whose_rungs_agree_has_the_place_of_the_first():
-    pin = ladder("11111111", "11111111", "11111111").lock().pins["app/version"]
+    pin = ladder("11111111", "11111111", "11111111").lock().pins[refs.pin("app/version")]
     assert (pin.value, pin.source, pin.file, pin.line) == ("11111111", "k", ".go-version", 1)
 
 
@@ -465,7 +472,7 @@ def test_a_ladder_whose_rungs_disagree_stops_and_shows_each():
 )
 def test_a_preferred_rung_wins(rung: int, value: str, place: tuple[str, int]):
     lock = ladder("a", "b", "c", f"\n  prefer: {rung}").lock()
-    pin = lock.pins["app/version"]
+    pin = lock.pins[refs.pin("app/version")]
     assert (pin.value, (pin.source, pin.line)) == (value, place)
     world = ladder("a", "b", "c", f"\n  prefer: {rung}")
     assert Locked(lock, world, "amd64").pin(world.recipe("app"), "version") == value
@@ -474,13 +481,16 @@ def test_a_preferred_rung_wins(rung: int, value: str, place: tuple[str, int]):
 def test_a_pin_stands_unread_while_its_sources_are_what_they_were():
     """Another rung's source counts too: it decides whether the rungs agree."""
     old = ladder("1", "1", "1", "\n  prefer: 1").lock()
-    assert [asked for asked, _ in old.pins["app/version"].trace or ()] == ["k/k", "kube/kube"]
+    assert [str(asked) for asked, _ in old.pins[refs.pin("app/version")].trace or ()] == [
+        "k/k",
+        "kube/kube",
+    ]
     again = ladder("2", "2", "1", "\n  prefer: 1")  # would be read otherwise
     assert again.lock(old=old) == old
     assert again.fetched == []
     moved = ladder("2", "2", "1", "\n  prefer: 1")
     moved.texts = {**moved.texts, "kube": KUBE.replace("kube.tar", "new/kube.tar")}
-    assert moved.lock(old=old).pins["app/version"].value == "2"
+    assert moved.lock(old=old).pins[refs.pin("app/version")].value == "2"
 
 
 def test_git_facts_are_adjusted_alike_by_lock_and_build():
@@ -503,8 +513,8 @@ def test_when_debians_index_was_made_is_known_of_what_it_was_asked_for():
     world = World({"app": text.replace("[y]", "[y, z]")}, outside=Outside(snapshot=moment))
     lock = world.lock(old=read_lock(write_lock(old).encode(), "rvbuild.lock"))
     assert world.outside.asked == [("debian", ("y", "z"), "s", "amd64", ())]
-    assert lock.sources["app/a@amd64"].snapshot is None
-    assert lock.sources["app/b@amd64"].snapshot == moment
+    assert lock.sources[refs.source("app/a@amd64")].snapshot is None
+    assert lock.sources[refs.source("app/b@amd64")].snapshot == moment
 
 
 def test_a_file_that_a_pin_cannot_be_read_from():
@@ -593,7 +603,7 @@ def test_users_of_one_module_share_the_union_of_what_they_import():
     lock = world.lock()
     (key,) = lock.go_modules
     held = lock.go_modules[key]
-    assert key == "k/k"
+    assert str(key) == "k/k"
     assert modules(held) == ["e.org/a", "e.org/a/b", "e.org/c"]
     assert held.go_sum == hashlib.sha256(SUM.encode()).hexdigest()
     assert held.specs == tuple(sorted(held.specs))
@@ -622,13 +632,16 @@ def test_the_old_set_stands_while_neither_users_nor_the_source_change():
     assert world.lock(old=old).go_modules == old.go_modules
     assert world.listed == []
     changed = shared({**texts, "two": USER % "./z"}, {"one": ONE, "two": ONE})
-    assert modules(changed.lock(old=old).go_modules["k/k"]) == ["e.org/a", "e.org/a/b"]
+    assert modules(changed.lock(old=old).go_modules[refs.go_set("k/k")]) == [
+        "e.org/a",
+        "e.org/a/b",
+    ]
     moved = World(
         {**texts, "k": K.replace("1" * 40, "3" * 40), "go": GO},
         {"k@33333333": {"go.sum": SUM}},
         {"one": TWO, "two": TWO},
     )
-    assert modules(moved.lock(old=old).go_modules["k/k"]) == ["e.org/c"]
+    assert modules(moved.lock(old=old).go_modules[refs.go_set("k/k")]) == ["e.org/c"]
     lost = Lock(go_modules=old.go_modules)  # the source is asked for, and is the same
     world.listed.clear()
     assert world.lock(old=lost) == old
@@ -640,14 +653,19 @@ def test_a_module_whose_go_mod_go_sum_does_not_name_is_no_part_of_the_set():
     text = SUM.replace(f"e.org/c v1.0.0/go.mod {H2}\n", "")
     world.files = {"k@11111111": {"go.sum": text}}
     lock = world.lock()
-    assert modules(lock.go_modules["k/k"]) == ["e.org/a", "e.org/a/b", "e.org/b"]
+    assert modules(lock.go_modules[refs.go_set("k/k")]) == ["e.org/a", "e.org/a/b", "e.org/b"]
 
 
 def test_no_packages_are_all_of_go_sum():
     """For every user, and without asking what anybody imports."""
     world = shared({"all": USER % "", "one": USER % "./x"}, {})
     lock = world.lock()
-    assert modules(lock.go_modules["k/k"]) == ["e.org/a", "e.org/a/b", "e.org/b", "e.org/c"]
+    assert modules(lock.go_modules[refs.go_set("k/k")]) == [
+        "e.org/a",
+        "e.org/a/b",
+        "e.org/b",
+        "e.org/c",
+    ]
     assert world.listed == []
     recipe = world.recipe("all")
     assert recipe.go_modules is not None
@@ -658,7 +676,7 @@ def test_another_folder_of_the_same_source_is_another_set():
     text = (USER % "./x").replace("from: k,", "from: k, directory: cmd,")
     world = shared({"one": USER % "./x", "two": text}, {"one": ONE, "two": TWO})
     lock = world.lock()
-    assert {key: modules(held) for key, held in lock.go_modules.items()} == {
+    assert {str(key): modules(held) for key, held in lock.go_modules.items()} == {
         "k/k": ["e.org/a", "e.org/a/b"],
         "k/k:cmd": ["e.org/c"],
     }

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import refs
 from attrs import evolve
 from site_of_bytes import CLOSED, Answer, Asked, Served, head, serve
 
@@ -145,12 +146,12 @@ def fetched(fetcher: DebianFetcher, source: DebianPackage) -> Digest:
 def locked(fetcher: DebianFetcher) -> DebianPackage:
     """The package as it comes out of a lock that was written."""
     parts = fetcher.resolve(("tool",), "bookworm", "amd64")
-    lock = Lock(sources={"box/debian@amd64": LockedSource(spec="s", parts=parts)})
+    lock = Lock(sources={refs.source("box/debian@amd64"): LockedSource(spec="s", parts=parts)})
     text = write_lock(lock)
     assert f"\n    snapshot: {DATE}\n" in text
     again = read_lock(text.encode(), "rvbuild.lock")
     assert again == lock
-    (package,) = again.sources["box/debian@amd64"].parts
+    (package,) = again.sources[refs.source("box/debian@amd64")].parts
     assert isinstance(package, DebianPackage)
     return package
 

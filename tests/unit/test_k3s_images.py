@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rvbuild.core.locked import Locked
+from rvbuild.core.names import PinRef
 from rvbuild.core.pinned import Values
 from rvbuild.core.recipe import Recipe, substitute
 from rvbuild.recipes_yaml.collection import RecipeCollection
@@ -37,7 +38,7 @@ def test_each_image_of_the_list_is_built_under_its_name():
     names = []
     for name in FOLDER.names():
         recipe = FOLDER.load(name, None)
-        held = lock.pins.get(f"{name}/version")
+        held = lock.pins.get(PinRef(name, "version"))
         if recipe.image is not None and held is not None and held.file == LIST:
             values = Values(recipe, pinned, {"name": name, "arch": "riscv64"})
             parts = (recipe.image.name, recipe.image.tag)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import refs
 from attrs import evolve
 
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.go_source import GoModule
-from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue, source_key
+from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue, source_ref
 from rvbuild.core.locked import Locked
 from rvbuild.core.names import SourceRef
 from rvbuild.core.pinned import git_fact
@@ -36,11 +37,13 @@ H1 = "h1:" + "A" * 43 + "="
 GIT = GitSource(url="https://e.org/k", commit="1" * 40, tree="2" * 40, date=1742452828)
 LOCK = Lock(
     pins={
-        "a/version": PinValue(value="1.10", spec="{x: y}", source="k", file="go.mod", line=3),
-        "a/b": PinValue(value='quo"ted # text', spec="''"),
+        refs.pin("a/version"): PinValue(
+            value="1.10", spec="{x: y}", source="k", file="go.mod", line=3
+        ),
+        refs.pin("a/b"): PinValue(value='quo"ted # text', spec="''"),
     },
     sources={
-        "a/url": LockedSource(
+        refs.source("a/url"): LockedSource(
             spec="{}",
             parts=(
                 UrlSource(
@@ -50,8 +53,8 @@ LOCK = Lock(
                 ),
             ),
         ),
-        "a/git": LockedSource(spec="s", parts=(GIT,)),
-        "a/deb@amd64": LockedSource(
+        refs.source("a/git"): LockedSource(spec="s", parts=(GIT,)),
+        refs.source("a/deb@amd64"): LockedSource(
             spec="s",
             parts=tuple(
                 DebianPackage(
@@ -66,18 +69,22 @@ LOCK = Lock(
                 for name in ("x", "y")
             ),
         ),
-        "a/go": LockedSource(spec="s", parts=(GoModule(path="e.org/m", version="v1", h1=H1),)),
-        "a/tool": LockedSource(
+        refs.source("a/go"): LockedSource(
+            spec="s", parts=(GoModule(path="e.org/m", version="v1", h1=H1),)
+        ),
+        refs.source("a/tool"): LockedSource(
             spec="s", parts=(GoToolchain(version="1.2", platform="linux-amd64", h1=H1),)
         ),
-        "a/wheel": LockedSource(
+        refs.source("a/wheel"): LockedSource(
             spec="s",
             parts=(Wheel(project="z", version="1", filename="z-1-py3-none-any.whl", sha256=HEX),),
         ),
-        "a/path": LockedSource(spec="s", parts=(PathSource(path="x y", digest=f"{HEX}/7"),)),
+        refs.source("a/path"): LockedSource(
+            spec="s", parts=(PathSource(path="x y", digest=f"{HEX}/7"),)
+        ),
     },
     go_modules={
-        "k/k": GoModuleSet(
+        refs.go_set("k/k"): GoModuleSet(
             specs=("one", "two"),
             modules=(("e.org/m", "v1.0.0", "h1:a="),),
             go_sum=HEX,
@@ -94,13 +101,13 @@ def test_round_trip_and_stable_text():
 
 def test_one_fact_a_line():
     """A new module adds its name and its hash, and changes none but the check of its set."""
-    held = LOCK.go_modules["k/k"]
+    held = LOCK.go_modules[refs.go_set("k/k")]
     more = GoModuleSet(
         specs=held.specs, modules=(*held.modules, ("e.org/z", "v1", "h1:z=")), go_sum=HEX
     )
     before = write_lock(LOCK).splitlines()
     after = write_lock(
-        Lock(pins=LOCK.pins, sources=LOCK.sources, go_modules={"k/k": more})
+        Lock(pins=LOCK.pins, sources=LOCK.sources, go_modules={refs.go_set("k/k"): more})
     ).splitlines()
     assert len(after) == len(before) + 2
     gone = [line for line in before if line not in after]
@@ -209,7 +216,7 @@ def test_a_changed_entry_is_refused_left_out_or_taken_without_its_check():
     assert str(caught.value.where).startswith("rvbuild.lock:")
     assert "`rvbuild lock` finds it again" in (caught.value.hint or "")
     mended = read_lock(changed.encode(), "rvbuild.lock", mend=True)
-    assert mended.sources.keys() == LOCK.sources.keys() - {"a/git"}
+    assert refs.texts(mended.sources) == refs.texts(LOCK.sources) - {"a/git"}
     assert (mended.pins, mended.go_modules) == (LOCK.pins, LOCK.go_modules)
     old = "\n".join(line for line in text.split("\n") if not line.startswith("    check: "))
     with pytest.raises(LockError, match="has no 'check'") as caught:
@@ -234,17 +241,17 @@ def test_an_entry_whose_check_somebody_took_away_is_found_again(section: str):
 
 def test_a_lock_that_does_not_say_when_debians_index_was_made():
     """As rvbuild wrote them before; its checks are the same as then."""
-    parts = LOCK.sources["a/deb@amd64"].parts
+    parts = LOCK.sources[refs.source("a/deb@amd64")].parts
     packages = [part for part in parts if isinstance(part, DebianPackage)]
     bare = LockedSource(spec="s", parts=tuple(evolve(each, snapshot=None) for each in packages))
-    lock = evolve(LOCK, sources={"a/deb@amd64": bare})
+    lock = evolve(LOCK, sources={refs.source("a/deb@amd64"): bare})
     text = write_lock(lock)
     assert "snapshot" not in text
     assert "    check: 2b4e4d09f8cc16f5\n" in text
     again = read_lock(text.encode(), "rvbuild.lock")
     assert again == lock
-    assert again.sources["a/deb@amd64"].snapshot is None
-    assert bare != LOCK.sources["a/deb@amd64"]
+    assert again.sources[refs.source("a/deb@amd64")].snapshot is None
+    assert bare != LOCK.sources[refs.source("a/deb@amd64")]
     assert bare.parts == parts
 
 
@@ -291,7 +298,7 @@ class Recipes:
         return self.table[name]
 
 
-OF_KSRC = (("ksrc/k", content_digest(SourceRef("ksrc", "k"), "", (GIT,))),)
+OF_KSRC = ((SourceRef("ksrc", "k"), content_digest(SourceRef("ksrc", "k"), "", (GIT,))),)
 """The trace of what is read from the commit that KSRC locks."""
 
 
@@ -301,7 +308,7 @@ def fitting(recipes: Recipes) -> Lock:
     spec = spec_text(evolve(app.sources["app"].spec, version="v1.2.5"))  # type: ignore[call-arg]
     return Lock(
         pins={
-            "app/version": PinValue(
+            refs.pin("app/version"): PinValue(
                 value="v1.2.5",
                 spec=spec_text(app.version),
                 source="ksrc",
@@ -311,8 +318,10 @@ def fitting(recipes: Recipes) -> Lock:
             )
         },
         sources={
-            "ksrc/k": LockedSource(spec=spec_text(ksrc.sources["k"].spec), parts=(GIT,)),
-            "app/app": LockedSource(spec=spec, parts=(module,)),
+            refs.source("ksrc/k"): LockedSource(
+                spec=spec_text(ksrc.sources["k"].spec), parts=(GIT,)
+            ),
+            refs.source("app/app"): LockedSource(spec=spec, parts=(module,)),
         },
     )
 
@@ -321,8 +330,10 @@ def test_debian_packages_for_a_named_machine_are_the_same_on_every_build_machine
     text = "sources: {s: {debian: [p], suite: s}, n: {debian: [p], suite: s, architecture: arm64}}"
     sources = read_recipe(f"{text}\nbuild: x\n".encode(), "r", "r.yaml").sources
     own, named = sources["s"].spec, sources["n"].spec
-    assert source_key("r", "s", own, "amd64") == "r/s@amd64"
-    assert {source_key("r", "n", named, machine) for machine in ("amd64", "riscv64")} == {"r/n"}
+    assert str(source_ref("r", "s", own, "amd64")) == "r/s@amd64"
+    assert {str(source_ref("r", "n", named, machine)) for machine in ("amd64", "riscv64")} == {
+        "r/n"
+    }
     assert "architecture" not in spec_text(own), "locks from before there was the key still fit"
     assert "architecture: arm64" in spec_text(named)
 
@@ -346,15 +357,18 @@ def test_all_that_a_recipe_asks_for_is_looked_at():
     version = recipes.recipe("own").version
     assert not isinstance(version, str)
     own = PinValue(value="11111111", spec=spec_text(version), source="ksrc", trace=OF_KSRC)
-    sets = {"ksrc/k": go_set(OF_MINE, "e.org/a")}
-    lock = evolve(held, pins={**held.pins, "own/version": own}, go_modules=sets)
+    sets = {refs.go_set("ksrc/k"): go_set(OF_MINE, "e.org/a")}
+    lock = evolve(held, pins={**held.pins, refs.pin("own/version"): own}, go_modules=sets)
     Locked(lock, recipes, "amd64").answer_all(recipes.recipe("app"))
     Locked(lock, recipes, "amd64").answer_all(recipes.recipe("own"))
-    pins = {"app/version": evolve(held.pins["app/version"], source="other")}
-    (module,) = held.sources["app/app"].parts
+    pins = {refs.pin("app/version"): evolve(held.pins[refs.pin("app/version")], source="other")}
+    (module,) = held.sources[refs.source("app/app")].parts
     other = evolve(module, version="v1.2.6")  # type: ignore[call-arg]
-    sources = {**held.sources, "app/app": evolve(held.sources["app/app"], parts=(other,))}
-    sets = {"ksrc/k": evolve(go_set(OF_MINE, "e.org/a"), go_sum="")}
+    sources = {
+        **held.sources,
+        refs.source("app/app"): evolve(held.sources[refs.source("app/app")], parts=(other,)),
+    }
+    sets = {refs.go_set("ksrc/k"): evolve(go_set(OF_MINE, "e.org/a"), go_sum="")}
     changes: list[dict[str, Any]] = [{"pins": pins}, {"sources": sources}, {"go_modules": sets}]
     for change, fact in zip(changes, ("source", "version", "go-sum"), strict=True):
         locked = Locked(evolve(lock, **change), recipes, "amd64")
@@ -369,9 +383,9 @@ def test_a_ladder_holds_the_lock_to_its_literal_and_to_the_commit():
     pin = PinValue(value="11111111", spec=spec_text(own.version), source="ksrc", trace=OF_KSRC)
     for value, fits in (("11111111", True), ("22222222", False)):
         held = Lock(
-            pins={"own/version": evolve(pin, value=value)},
+            pins={refs.pin("own/version"): evolve(pin, value=value)},
             sources={
-                "ksrc/k": LockedSource(
+                refs.source("ksrc/k"): LockedSource(
                     spec=spec_text(recipes.recipe("ksrc").sources["k"].spec), parts=(GIT,)
                 )
             },
@@ -431,9 +445,9 @@ def test_a_pin_that_needs_itself_is_a_circle(text: str):
     c = recipes.recipe("c")
     lock = Lock()
     if not isinstance(c.version, str):
-        trace = (("c/s", "0" * 16),)
+        trace = ((refs.source("c/s"), "0" * 16),)
         pin = PinValue(value="1", spec=spec_text(c.version), source="c", trace=trace)
-        lock = Lock(pins={"c/version": pin})
+        lock = Lock(pins={refs.pin("c/version"): pin})
     with pytest.raises(RecipeError, match="pins need each other in a circle") as caught:
         Locked(lock, recipes, "amd64").source(c, "s")
     assert str(caught.value.where).startswith("c.yaml:")
@@ -441,7 +455,9 @@ def test_a_pin_that_needs_itself_is_a_circle(text: str):
 
 @pytest.mark.parametrize(("date", "fits"), [(LAST_DATE, True), (LAST_DATE + 1, False)])
 def test_a_lock_holds_dates_up_to_the_year_9999(date: int, *, fits: bool):
-    lock = Lock(sources={"a/git": LockedSource(spec="s", parts=(evolve(GIT, date=date),))})
+    lock = Lock(
+        sources={refs.source("a/git"): LockedSource(spec="s", parts=(evolve(GIT, date=date),))}
+    )
     text = write_lock(lock).encode()
     if not fits:
         with pytest.raises(LockError, match="'date' is after the year 9999"):
@@ -474,17 +490,19 @@ def shipped(commit: str = "1") -> Lock:
     git = evolve(GIT, commit=commit * 40)
     return Lock(
         pins={
-            "a/version": PinValue(value="1", spec="s", source="ksrc", file="go.mod", line=1),
-            "b/version": PinValue(value="2", spec="s", source="other", file="f", line=1),
+            refs.pin("a/version"): PinValue(
+                value="1", spec="s", source="ksrc", file="go.mod", line=1
+            ),
+            refs.pin("b/version"): PinValue(value="2", spec="s", source="other", file="f", line=1),
         },
         sources={
-            "ksrc/k": LockedSource(spec="s", parts=(git,)),
-            "other/o": LockedSource(spec="s", parts=(GIT,)),
+            refs.source("ksrc/k"): LockedSource(spec="s", parts=(git,)),
+            refs.source("other/o"): LockedSource(spec="s", parts=(GIT,)),
         },
         go_modules={
-            "ksrc/k": go_set(OF_USER, "e.org/shipped"),
-            "ksrc/k:cmd": go_set(OF_USER, "e.org/cmd"),
-            "other/o": go_set(OF_USER, "e.org/other"),
+            refs.go_set("ksrc/k"): go_set(OF_USER, "e.org/shipped"),
+            refs.go_set("ksrc/k:cmd"): go_set(OF_USER, "e.org/cmd"),
+            refs.go_set("other/o"): go_set(OF_USER, "e.org/other"),
         },
     )
 
@@ -493,9 +511,13 @@ def mine(commit: str = "1") -> Lock:
     """A project's lock, with a recipe of its own that needs modules of the same source."""
     below = shipped(commit)
     return Lock(
-        pins={"mine/version": PinValue(value="3", spec="s", source="other", file="f", line=2)},
-        sources={"ksrc/k": below.sources["ksrc/k"]},
-        go_modules={"ksrc/k": go_set(OF_MINE, "e.org/mine")},
+        pins={
+            refs.pin("mine/version"): PinValue(
+                value="3", spec="s", source="other", file="f", line=2
+            )
+        },
+        sources={refs.source("ksrc/k"): below.sources[refs.source("ksrc/k")]},
+        go_modules={refs.go_set("ksrc/k"): go_set(OF_MINE, "e.org/mine")},
         file="mine.lock",
     )
 
@@ -504,13 +526,13 @@ def test_a_lock_over_another_adds_to_it():
     """Recipes of both find the set of modules that was made for them."""
     lock = mine().layered_over(shipped())
     assert lock.file == "mine.lock"
-    assert lock.pins.keys() == {"a/version", "b/version", "mine/version"}
-    assert lock.sources.keys() == {"ksrc/k", "other/o"}
+    assert refs.texts(lock.pins) == {"a/version", "b/version", "mine/version"}
+    assert refs.texts(lock.sources) == {"ksrc/k", "other/o"}
     mine_too, for_user = (lock.sets_for(spec_text(spec)) for spec in (OF_MINE, OF_USER))
-    assert mine_too["ksrc/k"].modules[0][0] == "e.org/mine"
-    assert for_user["ksrc/k"].modules[0][0] == "e.org/shipped"
-    assert for_user["ksrc/k:cmd"].modules[0][0] == "e.org/cmd"
-    assert lock.sets_for("nobody")["ksrc/k"].modules[0][0] == "e.org/mine"
+    assert mine_too[refs.go_set("ksrc/k")].modules[0][0] == "e.org/mine"
+    assert for_user[refs.go_set("ksrc/k")].modules[0][0] == "e.org/shipped"
+    assert for_user[refs.go_set("ksrc/k:cmd")].modules[0][0] == "e.org/cmd"
+    assert lock.sets_for("nobody")[refs.go_set("ksrc/k")].modules[0][0] == "e.org/mine"
 
 
 @pytest.mark.parametrize("kind", ["pin", "set", "source"])
@@ -519,15 +541,17 @@ def test_what_was_read_from_a_source_that_is_another_now_is_refused(kind: str):
     recipes = Recipes(app=APP, ksrc=KSRC, user="inputs: {go-modules: {from: ksrc}}\nbuild: x\n")
     user = recipes.recipe("user")
     assert user.go_modules is not None
-    lock = evolve(fitting(recipes), go_modules={"ksrc/k": go_set(user.go_modules, "e.org/m")})
-    then = content_digest(SourceRef("ksrc", "k"), "", lock.sources["ksrc/k"].parts)
+    lock = evolve(
+        fitting(recipes), go_modules={refs.go_set("ksrc/k"): go_set(user.go_modules, "e.org/m")}
+    )
+    then = content_digest(SourceRef("ksrc", "k"), "", lock.sources[refs.source("ksrc/k")].parts)
 
     def read(digest: str, source: str = "ksrc/k") -> None:
         def traced(entries: Mapping[str, Any]) -> Any:  # noqa: ANN401
             return {
-                key: evolve(entry, trace=((source, digest),))
+                key: evolve(entry, trace=((refs.source(source), digest),))
                 for key, entry in entries.items()
-                if not key.startswith("ksrc/") or entry in lock.go_modules.values()
+                if not str(key).startswith("ksrc/") or entry in lock.go_modules.values()
             }
 
         changed = {
@@ -552,11 +576,11 @@ def test_what_was_read_from_a_source_that_is_another_now_is_refused(kind: str):
 def test_the_entries_of_other_build_machines_stay_if_they_are_described_alike():
     def of(**machines: str) -> dict[str, LockedSource]:
         return {
-            f"{key[0]}/{key[0]}@{key[1:]}": LockedSource(spec=spec, parts=(GIT,))
+            refs.source(f"{key[0]}/{key[0]}@{key[1:]}"): LockedSource(spec=spec, parts=(GIT,))
             for key, spec in machines.items()
         }
 
-    plain = {"x/x": LockedSource(spec="s", parts=(GIT,))}
+    plain = {refs.source("x/x"): LockedSource(spec="s", parts=(GIT,))}
     old = Lock(sources={**plain, **of(aamd64="s", aarm64="s", bamd64="s", barm64="s", carm64="s")})
     new = Lock(sources=of(aamd64="s", bamd64="t", damd64="s"))
     kept = new.with_machines_of(old, "amd64").sources

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import refs
 from lock_world import FILES, Outside, Trees, locked, small_world
 
 from rvbuild.core.errors import LockError
@@ -49,7 +50,7 @@ def test_an_entry_that_was_changed_by_hand_is_found_again():
     before = read_lock(OLD, "l", mend=True)
     changed = OLD.replace(b"tree: " + b"4" * 40, b"tree: " + b"5" * 40)
     after = read_lock(changed, "l", mend=True)
-    assert before.sources.keys() - after.sources.keys() == {"lib/part"}
+    assert refs.texts(before.sources.keys() - after.sources.keys()) == {"lib/part"}
     assert (after.pins, after.go_modules) == (before.pins, before.go_modules)
 
 
