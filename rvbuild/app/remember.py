@@ -6,12 +6,13 @@ Knows: which files the answer was made from. Must not know: how they are watched
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rvbuild.app.build import BuildView, TargetResult
 from rvbuild.app.memo import Memo
 from rvbuild.app.session import Session
 from rvbuild.core.digest import Digest
+from rvbuild.core.recipe import SourceUse
 from rvbuild.files.walk import below
 from rvbuild.stores.shape import VIEW_MARK
 from rvbuild.stores.views import is_as_marked
@@ -22,8 +23,13 @@ Results with more get no memo: a build looks at them itself."""
 
 
 def remember(memo: Memo, answer: str, session: Session, build: BuildView) -> None:
-    """Keep ``answer`` for as long as recipes, locks and the linked results stay as they are."""
+    """Keep ``answer`` for as long as recipes, locks and the linked results stay as they are.
+
+    Not that of a recipe with a folder of this machine, whose files no memo watches.
+    """
     if any(len(result.files) > _MOST_STAMPED for result in build.results):
+        return
+    if any(use.spec.volatile for name in build.recipes for use in _sources(session, name)):
         return
     inputs = [*session.workspace.locks, *session.workspace.recipes]
     for name in build.recipes:
@@ -40,6 +46,10 @@ def remember(memo: Memo, answer: str, session: Session, build: BuildView) -> Non
         return all(is_as_marked(layout, view) for _, view in links)
 
     memo.keep(answer, inputs, links, marks, is_right)
+
+
+def _sources(session: Session, name: str) -> Iterable[SourceUse]:
+    return session.folder.load(name).sources.values()
 
 
 def _inputs(session: Session, name: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from functools import cached_property
 from attrs import define, evolve, field
 
 from rvbuild.app.choices import Choices
+from rvbuild.app.folders import refuse_edited
 from rvbuild.app.overrides import override_sources
 from rvbuild.app.workspace import Workspace
 from rvbuild.core.architecture import of_machine
@@ -122,11 +123,17 @@ class Session:
 
         Raises:
             UsageError: a release would be made of a folder of this machine.
+            LockError: a folder was edited since it was locked.
         """
         graph = self.graph(targets, checks=checks)
-        linked = self.linker(graph).link(targets, checks=checks)
+        linker = self.linker(graph)
+        linked = linker.link(targets, checks=checks)
+        derivations = linked.derivations.values()
         if self.choices.release:
-            refuse_folders(linked.derivations.values())
+            refuse_folders(derivations)
+        refuse_edited(
+            derivations, linker.overrides.values(), os.path.basename(self.workspace.locks[0])
+        )
         return graph, linked
 
     def graph(self, targets: tuple[Target, ...], *, checks: bool) -> RecipeGraph:

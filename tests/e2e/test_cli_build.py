@@ -344,3 +344,27 @@ def test_check_also_builds_what_a_target_is_checked_by(world: World):
         f"result/proof-{HERE}",
     ]
     assert world.run("check", HELLO_HERE, "--no-check").code == 2
+
+
+def test_a_folder_that_was_edited_is_not_built_as_it_was(world: World):
+    """Not even where the result of what was locked is there, and a memo could answer."""
+    (world.folder / "words").mkdir()
+    word = world.folder / "words/word"
+    word.write_text("one\n")
+    world.step("user", 'cp /src/w/word "$out/out.txt"', "sources: {w: {path: ../../words}}\n")
+    world.fine("lock")
+    out = world.folder / f"result/user-{HERE}/out.txt"
+    for _ in range(3):
+        world.fine(f"user-{HERE}")
+    assert out.read_text() == "one\n"
+    word.write_text("two and more\n")
+    ran = world.run(f"user-{HERE}")
+    assert ran.code == 3
+    ran.said("the folder is not what rvbuild.lock has: it was edited since", "rvbuild lock")
+    world.fine(f"user-{HERE}", "--override", f"user/w={world.folder}/words")
+    assert out.read_text() == "two and more\n"
+    world.fine("lock")
+    world.fine(f"user-{HERE}")
+    assert out.read_text() == "two and more\n"
+    (world.folder / "words").rename(world.folder / "gone")
+    world.fine(f"user-{HERE}")

@@ -126,7 +126,9 @@ def test_the_step_sees_the_source_the_go_command_and_all_of_go_sum():
     assert [given.path for given in step.inputs_at] == ["", "in/go", "src/module", "in/go-modules"]
     environment = dict(step.environment)
     assert environment["PATH"].startswith("/in/go/bin:")
-    assert files.asked == {SourceRef("go", "g")}  # the trace has the go command, and not the toolbox
+    assert files.asked == {
+        SourceRef("go", "g")
+    }  # the trace has the go command, and not the toolbox
     facts = ("CGO_ENABLED", "directory", "packages", "tags")
     assert [environment[name] for name in facts] == ["1", "cmd", "./a ./b", "x,y"]
     assert {
