@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 
 from attrs import frozen
 
@@ -15,14 +14,29 @@ from rvbuild.app.session import Session
 from rvbuild.app.settings import Settings
 from rvbuild.app.workspace import Workspace
 from rvbuild.core.derivation import Fetch
-from rvbuild.core.errors import LockError, RecipeError, UsageError, VerificationError
+from rvbuild.core.errors import (
+    LockError,
+    RecipeError,
+    RvbuildError,
+    UsageError,
+    VerificationError,
+)
 from rvbuild.core.graph import INDEPENDENT, RecipeGraph, Target
 from rvbuild.core.link import Linker
+from rvbuild.core.lock import Lock
 from rvbuild.core.locked import Locked
 from rvbuild.stores.former_store import FormerStore
 from rvbuild.stores.takeover import TakenOver, take_over
 
-__all__ = ["StoreImport", "TakenOver", "import_store"]
+__all__ = ["RecipeProblem", "StoreImport", "TakenOver", "import_store"]
+
+
+@frozen(kw_only=True)
+class RecipeProblem:
+    """Why nobody can tell which sources a recipe needs: it is not valid, or not in the lock."""
+
+    recipe: str
+    error: RvbuildError
 
 
 @frozen(kw_only=True)
@@ -32,22 +46,30 @@ class StoreImport:
     Attributes:
         store: The folder of the other store.
         counts: How many sources were taken over, and what became of the others.
+        problems: Of each recipe whose sources the import did not look for, why; by name.
     """
 
     store: str
     counts: TakenOver
+    problems: tuple[RecipeProblem, ...] = ()
 
     def refuse_left_out(self) -> None:
-        """See that nothing of the other store was damaged.
+        """See that nothing of the other store was damaged, and that every recipe is valid.
+
+        A recipe that is not in the lock is no error: the next `rvbuild lock` adds it.
 
         Raises:
             VerificationError: a source was left out.
+            RecipeError: a recipe is not valid.
         """
         count = len(self.counts.left_out)
         if count:
             msg = f"{count} source{'s' * (count > 1)} left out: what is there is damaged"
             hint = "all else is taken over; the next build fetches these"
             raise VerificationError(msg, where=self.store, hint=hint)
+        for problem in self.problems:
+            if isinstance(problem.error, RecipeError):
+                raise problem.error
 
 
 def import_store(session: Session, path: str, environment: Mapping[str, str]) -> StoreImport:
@@ -68,21 +90,25 @@ def import_store(session: Session, path: str, environment: Mapping[str, str]) ->
         msg = "a store cannot be imported into itself"
         raise UsageError(msg, where=other.store, hint="name the new one with --store")
     former = FormerStore.at(other.store)
-    fetches = {fetch.digest: fetch for fetch in _fetches(session)}
-    counts = take_over(session.store, former, fetches.values(), session.report)
-    return StoreImport(store=other.store, counts=counts)
-
-
-def _fetches(session: Session) -> Iterator[Fetch]:
-    """Every source of every recipe that the locks have; where one is not locked, nothing of it."""
     lock = session.lock()
+    fetches: dict[str, Fetch] = {}
+    problems = []
     for name in session.folder.names():
-        with suppress(RecipeError, LockError, UsageError):
-            targets = tuple(_targets(session, name))
-            graph = RecipeGraph(targets, session.folder.load, session.build_arch, checks=True)
-            linker = Linker(graph, Locked(lock, graph, session.build_arch), session.build_arch)
-            linked = linker.link(targets, checks=True)
-            yield from (each for each in linked.derivations.values() if isinstance(each, Fetch))
+        try:
+            fetches.update(_fetches(session, lock, name))
+        except (RecipeError, LockError, UsageError) as error:
+            problems.append(RecipeProblem(recipe=name, error=error))
+    counts = take_over(session.store, former, fetches.values(), session.report)
+    return StoreImport(store=other.store, counts=counts, problems=tuple(problems))
+
+
+def _fetches(session: Session, lock: Lock, name: str) -> dict[str, Fetch]:
+    """Every source that a recipe needs on any architecture, by its derivation digest."""
+    targets = tuple(_targets(session, name))
+    graph = RecipeGraph(targets, session.folder.load, session.build_arch, checks=True)
+    linker = Linker(graph, Locked(lock, graph, session.build_arch), session.build_arch)
+    linked = linker.link(targets, checks=True)
+    return {key: each for key, each in linked.derivations.items() if isinstance(each, Fetch)}
 
 
 def _targets(session: Session, name: str) -> Iterator[Target]:

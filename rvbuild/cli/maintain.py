@@ -9,12 +9,13 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 
 from attrs import asdict
 
 from rvbuild.app.doctor import examine_machine
 from rvbuild.app.gc import Collected, collect_garbage
-from rvbuild.app.import_store import TakenOver, import_store
+from rvbuild.app.import_store import RecipeProblem, TakenOver, import_store
 from rvbuild.app.memo import Memo
 from rvbuild.app.repair import Repair, Repairs, repair_store
 from rvbuild.app.verify import Finding, Verification, verify_store
@@ -118,9 +119,11 @@ def _import(arguments: argparse.Namespace, workspace: Workspace) -> None:
     with run_of(arguments, workspace) as session:
         done = import_store(session, arguments.old, os.environ)
     if arguments.json:
-        sys.stdout.write(json.dumps(asdict(done.counts), indent=2) + "\n")
+        rows = [_problem_row(each) for each in done.problems]
+        sys.stdout.write(json.dumps({**asdict(done.counts), "recipes": rows}, indent=2) + "\n")
     else:
         _write_import(done.counts)
+        _write_problems(done.problems)
     done.refuse_left_out()
 
 
@@ -133,6 +136,25 @@ def _write_import(counts: TakenOver) -> None:
         f"{counts.present} already here, {counts.absent} not there, "
         f"{len(counts.left_out)} left out\n"
     )
+
+
+def _problem_row(problem: RecipeProblem) -> dict[str, str]:
+    error = problem.error
+    return {
+        "recipe": problem.recipe,
+        "place": str(error.where or ""),
+        "problem": error.message,
+        "hint": error.hint or "",
+    }
+
+
+def _write_problems(problems: Sequence[RecipeProblem]) -> None:
+    for each in problems:
+        text = f"nothing was looked for that only {each.recipe} needs: {each.error}"
+        hint = f"; {each.error.hint}" if each.error.hint else ""
+        sys.stderr.write(printable_line(text + hint) + "\n")
+    if problems:
+        sys.stderr.write("then import again: what is here already is not read again\n")
 
 
 # ---- gc

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from former_stores import as_former
+from former_stores import FormerStore, as_former
 from world import World
 
 
@@ -100,3 +100,30 @@ def test_what_cannot_be_imported(world: World, words: tuple[str, ...], code: int
     ran = world.run(*(word.replace("STORE", str(world.store)) for word in words))
     assert ran.code == code
     ran.said(said)
+
+
+BAD = "recipes/bad/recipe.yaml:2:1"
+LOCKLESS = """\
+summary: a source that nobody locked
+license: MIT
+homepage: https://example.invalid
+kind: source
+version: "1"
+sources: {it: {url: "https://example.invalid/it.tar.gz"}}
+"""
+
+
+def test_recipes_whose_sources_nobody_knows_are_named(bare: World, tmp_path: Path):
+    """On the way for people, and in the document; a recipe that is not valid gives exit code 3."""
+    FormerStore.at(tmp_path / "old").tree({})
+    bare.recipe("lockless", LOCKLESS)
+    ran = bare.fine("store", "import", str(tmp_path / "old"))
+    ran.said("only lockless needs: ", "run `rvbuild lock lockless`", "import again")
+    bare.recipe("bad", "summary: [\n")
+    ran = bare.run("store", "import", str(tmp_path / "old"), "--json")
+    assert ran.code == 3
+    rows = {row["recipe"]: row for row in ran.json["recipes"]}
+    assert rows.keys() == {"bad", "lockless"}
+    assert rows["bad"]["place"] == BAD
+    assert all(row["problem"] and row["hint"] for row in rows.values())
+    ran.said("error: ", BAD)

@@ -29,7 +29,7 @@ from rvbuild.app.session import Session
 from rvbuild.app.show import view_targets
 from rvbuild.app.targets import targets_of
 from rvbuild.app.verify import verify_store
-from rvbuild.core.errors import RecipeError, UsageError, VerificationError
+from rvbuild.core.errors import LockError, RecipeError, UsageError, VerificationError
 from rvbuild.core.events import Event, Finished, Phase, silent
 from rvbuild.core.graph import Target
 
@@ -225,6 +225,26 @@ def test_an_import_counts_what_it_takes_over(session: Session, tmp_path: Path):
     assert (done.counts.taken, done.counts.left_out) == (0, ())
     assert done.counts.absent > 0
     done.refuse_left_out()
+
+
+def test_an_import_names_the_recipes_whose_sources_it_does_not_know(
+    session: Session, project: Path, tmp_path: Path
+):
+    """A recipe that nobody locked is told; one that is not valid is an error at the end, too."""
+    with closing(Session(workspace(".", str(tmp_path / "old")), silent, session.choices)) as other:
+        fetch_sources(other, targets_of(other, ["notes"]))
+    done = import_store(session, str(tmp_path / "old"), {})
+    (problem,) = done.problems
+    assert (problem.recipe, type(problem.error)) == ("notes", LockError)
+    done.refuse_left_out()
+    bad = project / "recipes/bad/recipe.yaml"
+    bad.parent.mkdir()
+    bad.write_text("summary: [\n")
+    done = import_store(session, str(tmp_path / "old"), {})
+    assert [each.recipe for each in done.problems] == ["bad", "notes"]
+    with pytest.raises(RecipeError) as caught:
+        done.refuse_left_out()
+    assert str(caught.value.where).startswith("recipes/bad/recipe.yaml:")
 
 
 def test_the_machine_is_looked_at(session: Session):
