@@ -16,6 +16,7 @@ from rvbuild.app.result_place import Identity, identity, link_place
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
 from rvbuild.app.targets import goals
+from rvbuild.core.errors import raise_first
 from rvbuild.core.graph import Target, with_checkers
 from rvbuild.core.link import Linked
 from rvbuild.engine.build import build
@@ -30,10 +31,21 @@ class BuildView:
     Attributes:
         results: In the order of the targets.
         recipes: The names of the recipes that were read.
+        failures: What went wrong, in the order of the plan; then what kept a result from appearing.
+            A target of which something failed has no result.
     """
 
     results: tuple[TargetResult, ...]
     recipes: tuple[str, ...]
+    failures: tuple[Exception, ...] = ()
+
+    def refuse_failures(self) -> None:
+        """See that nothing failed.
+
+        Raises:
+            RvbuildError: the first failure; the notes tell of the others.
+        """
+        raise_first(self.failures)
 
 
 def build_targets(  # noqa: PLR0913 - each is an option of its own
@@ -45,7 +57,10 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
     checkers: bool = False,
     keep_going: bool = False,
 ) -> BuildView:
-    """Build targets, run their checks, and let their results appear.
+    """Build targets, run their checks, and let the results that are finished and checked appear.
+
+    A failure is in the value, beside what was built: whoever calls this asks the value
+    (``refuse_failures``).
 
     Args:
         session: Recipes, lock and store.
@@ -57,8 +72,7 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
 
     Raises:
         UsageError: results cannot appear there; nothing was built.
-        RvbuildError: the first failure; the notes tell of the others. The results of targets
-            that are finished and checked have appeared.
+        Interrupted: the person pressed ^C; no result appears.
     """
     if checkers:
         targets = with_checkers(targets, session.folder.load)
@@ -74,11 +88,13 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
             jobs=session.jobs(),
             keep_going=keep_going,
         )
-        results = deliver(
-            session, built, _goals(linked, places, before), as_copies=output is not None
-        )
-    built.raise_first()
-    return BuildView(results=tuple(results), recipes=tuple(graph.recipes))
+        wanted = _goals(linked, places, before)
+        results, problems = deliver(session, built, wanted, as_copies=output is not None)
+    return BuildView(
+        results=tuple(results),
+        recipes=tuple(graph.recipes),
+        failures=(*built.failures, *problems),
+    )
 
 
 def _goals(

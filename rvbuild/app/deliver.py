@@ -64,11 +64,11 @@ class Goal:
 
 def deliver(
     session: Session, built: Built, goals: Iterable[Goal], *, as_copies: bool
-) -> list[TargetResult]:
+) -> tuple[list[TargetResult], list[RvbuildError]]:
     """Make the result of each target appear that is finished and checked.
 
-    Raises:
-        RvbuildError: one could not, and the build had no error; the others are there.
+    Returns:
+        The results that are there, and why others could not appear.
     """
     ready = {
         goal: built.realised[goal.derivation].output
@@ -87,9 +87,7 @@ def deliver(
             else:
                 continue
             results.append(_result(session, goal, root))
-    if errors and not built.errors:
-        raise errors[0]
-    return results
+    return results, errors
 
 
 def _views(

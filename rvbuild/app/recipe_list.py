@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from attrs import frozen
 
 from rvbuild.app.session import Session
-from rvbuild.core.errors import RecipeError
+from rvbuild.core.errors import RecipeError, raise_first
 from rvbuild.core.lock import Lock, source_ref
 from rvbuild.core.recipe import FromSpec, Recipe
 
@@ -35,11 +35,7 @@ class RecipeList:
         Raises:
             RecipeError: one cannot; the notes tell of the others.
         """
-        if self.errors:
-            first, *others = self.errors
-            for other in others:
-                first.add_note(str(other))
-            raise first
+        raise_first(self.errors)
 
 
 def list_recipes(session: Session, *, locked: bool = True) -> RecipeList:

@@ -29,10 +29,11 @@ def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Mem
             checkers=arguments.command == "check",
             keep_going=arguments.keep_going,
         )
-    answer = render_results(view.results, as_json=arguments.json)
-    if memo is not None:
+    answer = render_results(view, as_json=arguments.json)
+    if memo is not None and not view.failures:
         remember(memo, answer, session, view)
     _say(answer)
+    view.refuse_failures()
     return 0
 
 

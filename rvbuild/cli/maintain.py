@@ -20,6 +20,7 @@ from rvbuild.app.memo import Memo
 from rvbuild.app.repair import Repair, Repairs, repair_store
 from rvbuild.app.verify import Finding, Verification, verify_store
 from rvbuild.app.workspace import Workspace
+from rvbuild.cli.json_text import error_row
 from rvbuild.cli.messages import count_text, size_text
 from rvbuild.cli.words import run_of
 from rvbuild.core.errors import SandboxError
@@ -119,7 +120,7 @@ def _import(arguments: argparse.Namespace, workspace: Workspace) -> None:
     with run_of(arguments, workspace) as session:
         done = import_store(session, arguments.old, os.environ)
     if arguments.json:
-        rows = [_problem_row(each) for each in done.problems]
+        rows = [{"recipe": each.recipe, **error_row(each.error)} for each in done.problems]
         sys.stdout.write(json.dumps({**asdict(done.counts), "recipes": rows}, indent=2) + "\n")
     else:
         _write_import(done.counts)
@@ -136,16 +137,6 @@ def _write_import(counts: TakenOver) -> None:
         f"{counts.present} already here, {counts.absent} not there, "
         f"{len(counts.left_out)} left out\n"
     )
-
-
-def _problem_row(problem: RecipeProblem) -> dict[str, str]:
-    error = problem.error
-    return {
-        "recipe": problem.recipe,
-        "place": str(error.where or ""),
-        "problem": error.message,
-        "hint": error.hint or "",
-    }
 
 
 def _write_problems(problems: Sequence[RecipeProblem]) -> None:

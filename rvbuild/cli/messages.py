@@ -45,6 +45,11 @@ def wants_color(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return is_screen(stream, environ) and not environ.get("NO_COLOR")
 
 
+def without_logins(text: str) -> str:
+    """A text without the user names and passwords of its URLs, whoever wrote them there."""
+    return _LOGIN.sub("", text)
+
+
 # ---- numbers
 
 
@@ -80,7 +85,7 @@ def render_error(error: RvbuildError, *, color: bool) -> str:
     """What happened, where, why, and what to do next; ends with a newline."""
     lines = [_headline(error, color=color)]
     if error.where:
-        where = printable_line(_LOGIN.sub("", str(error.where)))
+        where = printable_line(without_logins(str(error.where)))
         lines.append(f"  {_paint('-->', _BLUE, color=color)} {where}")
     body = _shown_source(error, color=color)
     if body and error.details:
@@ -89,7 +94,7 @@ def render_error(error: RvbuildError, *, color: bool) -> str:
     lines += _gutter(body, color=color)
     lines += _notes(error, color=color)
     if error.hint:
-        hint = printable_line(_LOGIN.sub("", error.hint))  # a path in it may hold anything
+        hint = printable_line(without_logins(error.hint))  # a path in it may hold anything
         lines.append(f"{_paint('hint', _CYAN, color=color)}: {hint}")
     return "\n".join(lines) + "\n"
 
@@ -182,8 +187,8 @@ def _hanging(text: str, indent: int) -> str:
 
 
 def _harmless(text: str) -> str:
-    """Printable, and without the user names and passwords of URLs, whoever wrote them there."""
-    return printable(_LOGIN.sub("", text))
+    """Printable, and without logins."""
+    return printable(without_logins(text))
 
 
 def _paint(text: str, code: str, *, color: bool) -> str:

@@ -10,13 +10,14 @@ import json
 import os
 from collections.abc import Sequence
 
-from rvbuild.app.deliver import TargetResult
+from rvbuild.app.build import BuildView, TargetResult
+from rvbuild.cli.json_text import error_row
 from rvbuild.core.printable import printable_line
 
 _MOST_FILES = 4
 
 
-def render_results(results: Sequence[TargetResult], *, as_json: bool) -> str:
+def render_results(build: BuildView, *, as_json: bool) -> str:
     """One line a result, or one JSON document; ends with a newline unless empty.
 
     A line is the path of the link (relative below the working directory), two spaces, and
@@ -27,13 +28,18 @@ def render_results(results: Sequence[TargetResult], *, as_json: bool) -> str:
                       "path": "/home/me/result/runc-riscv64",
                       "tree": "sha256 of the REAPI Directory/size",
                       "derivation": "sha256 in hex",
-                      "files": ["bin/runc"]}]}
+                      "files": ["bin/runc"]}],
+         "failures": []}
 
-    Results are in the order of the targets, files in the order of the tree. A later version
-    may add keys; ``version`` changes when one goes away or changes its meaning.
+    Results are in the order of the targets, files in the order of the tree. Failures are rows of
+    ``json_text.error_row``; the lines for people leave them out, for they go to standard error.
+    A later version may add keys; ``version`` changes when one goes away or changes its meaning.
     """
+    results = build.results
     if as_json:
-        return json.dumps({"version": 1, "results": [_entry(each) for each in results]}) + "\n"
+        failures = [error_row(each) for each in build.failures]
+        document = {"version": 1, "results": [_entry(each) for each in results]}
+        return json.dumps({**document, "failures": failures}) + "\n"
     places = [printable_line(_near(result.place)) for result in results]
     width = max(map(len, places), default=0)
     rows = zip(places, results, strict=True)

@@ -21,7 +21,7 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from rvbuild.core.place import Place
@@ -124,6 +124,15 @@ class Interrupted(RvbuildError):
     """The person pressed ^C."""
 
     exit_code = 130
+
+
+def raise_first(errors: Sequence[Exception]) -> None:
+    """Raise the first of several errors, if there is one; its notes tell of the others."""
+    if errors:
+        first, *others = errors
+        for other in others:
+            first.add_note(str(other))
+        raise first
 
 
 def suggestion(word: str, known: Iterable[str]) -> str | None:

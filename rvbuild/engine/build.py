@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from attrs import frozen
 
 from rvbuild.core.derivation import Derivation, refuse_folders
-from rvbuild.core.errors import Interrupted
+from rvbuild.core.errors import Interrupted, raise_first
 from rvbuild.core.events import Planned
 from rvbuild.core.plan import Plan, make_plan
 from rvbuild.core.realisation import Realisation
@@ -26,16 +26,14 @@ class Built:
     realised: Mapping[str, Realisation]
     errors: Mapping[str, Exception]
 
+    @property
+    def failures(self) -> tuple[Exception, ...]:
+        """The errors in the order of the plan."""
+        return tuple(self.errors[digest] for digest in self.plan.tasks if digest in self.errors)
+
     def raise_first(self) -> None:
-        """Raise the first error, if there is one; the others go into its notes."""
-        if not self.errors:
-            return
-        order = list(self.plan.tasks)
-        first, *others = sorted(self.errors, key=order.index)
-        error = self.errors[first]
-        for other in others:
-            error.add_note(str(self.errors[other]))
-        raise error
+        """Raise the first error, if there is one; its notes tell of the others."""
+        raise_first(self.failures)
 
 
 def build(

@@ -116,6 +116,7 @@ def test_one_failure_stops_and_with_k_the_rest_is_built(world: World):
     assert ran.code == 1
     ran.said("error: the step failed: exit code 3", f"--> bad-{HERE}", "before", "broken")
     ran.said("hint", f"rvbuild log bad-{HERE}")
+    assert ran.out == f"result/{HELLO_HERE}  share/hello.txt\n"
     assert [path.name for path in (world.folder / "result").iterdir()] == [HELLO_HERE]
     assert f"user-{HERE}" in world.plan(*targets)
     world.sound()
@@ -124,8 +125,13 @@ def test_one_failure_stops_and_with_k_the_rest_is_built(world: World):
 def test_two_failures_are_both_told_with_k(world: World):
     for name in ("bad", "worse"):
         world.step(name, f"echo {name}; exit 1")
-    ran = world.run(f"bad-{HERE}", f"worse-{HERE}", "-k")
+    ran = world.run(f"bad-{HERE}", f"worse-{HERE}", HELLO_HERE, "-k", "--json")
     assert ran.code == 1
+    assert [each["target"] for each in ran.json["results"]] == [HELLO_HERE]
+    assert [(each["place"], each["details"]) for each in ran.json["failures"]] == [
+        (f"bad-{HERE}", ["bad"]),
+        (f"worse-{HERE}", ["worse"]),
+    ]
     ran.said("error: the step failed", f"--> bad-{HERE}", f"also: worse-{HERE}: the step failed")
 
 

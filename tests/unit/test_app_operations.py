@@ -30,7 +30,7 @@ from rvbuild.app.show import view_targets
 from rvbuild.app.targets import targets_of
 from rvbuild.app.verify import verify_store
 from rvbuild.core.errors import LockError, RecipeError, UsageError, VerificationError
-from rvbuild.core.events import Event, Finished, Phase, silent
+from rvbuild.core.events import Event, Finished, Phase, Planned, silent
 from rvbuild.core.graph import Target
 
 NOTES = """\
@@ -102,6 +102,45 @@ def test_a_build_copies_its_results(session: Session, targets: tuple[Target, ...
     assert result.place == str(tmp_path / "out/notes")
     assert not (tmp_path / "out/notes").is_symlink()
     assert (tmp_path / "out/notes/more/note.txt").read_text() == "a note\n"
+
+
+def test_a_failure_stands_beside_what_was_built(session: Session, project: Path):
+    """A folder that changes between planning and fetching cannot be had."""
+
+    def report(event: Event) -> None:
+        if isinstance(event, Planned):
+            (project / "pipes/more").touch()
+
+    session.report = report
+    bad = project / "recipes/pipes/recipe.yaml"
+    bad.parent.mkdir()
+    bad.write_text((NOTES % ("b" * 40)).replace("{notes:", "{pipes:"))
+    (project / "pipes").mkdir()
+    session.choices = Choices(overrides={"notes": "clone", "pipes": "pipes"})
+    build = build_targets(session, targets_of(session, ["pipes", "notes"]), keep_going=True)
+    assert [each.target for each in build.results] == ["notes"]
+    assert (project / "result/notes/more/note.txt").read_text() == "a note\n"
+    assert not (project / "result/pipes").exists()
+    (failure,) = build.failures
+    with pytest.raises(VerificationError) as caught:
+        build.refuse_failures()
+    assert caught.value is failure
+
+
+def test_a_result_that_cannot_appear_is_a_failure_beside_the_others(
+    session: Session, targets: tuple[Target, ...], project: Path
+):
+    """Somebody puts a file in its place while it is fetched."""
+
+    def report(event: Event) -> None:
+        if isinstance(event, Finished):
+            (project / "result").mkdir()
+            (project / "result/notes").write_text("mine")
+
+    session.report = report
+    build = build_targets(session, targets)
+    assert (build.results, [type(each) for each in build.failures]) == ((), [UsageError])
+    assert (project / "result/notes").read_text() == "mine"
 
 
 def test_a_build_that_cannot_link_makes_nothing(
