@@ -18,6 +18,7 @@ from rvbuild.app.session import Session
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RvbuildError
 from rvbuild.core.events import Noticed
+from rvbuild.core.tree import Tree
 from rvbuild.engine.build import Built
 from rvbuild.stores.views import View, copy_out, is_copy, view
 
@@ -70,40 +71,52 @@ def deliver(
     Returns:
         The results that are there, and why others could not appear.
     """
-    ready = {
-        goal: built.realised[goal.derivation].output
-        for goal in goals
-        if goal.needs <= built.realised.keys()
-    }
     errors: list[RvbuildError] = []
+    finished = [goal for goal in goals if goal.needs <= built.realised.keys()]
+    ready = _trees(session, built, finished, errors)
     views = {} if as_copies else _views(session, ready, errors)
     results = []
-    for goal, root in ready.items():
+    for goal, tree in ready.items():
         with _gathered(errors):
             if as_copies:
-                _copy(session, goal, root)
-            elif root in views:
-                _link(session, goal, views[root])
+                _copy(session, goal, tree)
+            elif tree.root in views:
+                _link(session, goal, views[tree.root])
             else:
                 continue
-            results.append(_result(session, goal, root))
+            results.append(_result(goal, tree))
     return results, errors
 
 
+def _trees(
+    session: Session, built: Built, finished: Iterable[Goal], errors: list[RvbuildError]
+) -> dict[Goal, Tree]:
+    """The tree of each result. A large one takes long to read, so each is read once."""
+    trees: dict[Digest, Tree] = {}
+    ready = {}
+    for goal in finished:
+        root = built.realised[goal.derivation].output
+        with _gathered(errors):
+            if root not in trees:
+                trees[root] = session.store.trees.tree(root)
+            ready[goal] = trees[root]
+    return ready
+
+
 def _views(
-    session: Session, ready: Mapping[Goal, Digest], errors: list[RvbuildError]
+    session: Session, ready: Mapping[Goal, Tree], errors: list[RvbuildError]
 ) -> dict[Digest, View]:
     """The view of each tree. Several are made at once, to wait for the disk together."""
     views: dict[Digest, View] = {}
+    trees = {tree.root: tree for tree in ready.values()}
     with ThreadPoolExecutor(_VIEWS_AT_ONCE) as pool:
-        futures = {
-            root: pool.submit(view, session.store, root) for root in dict.fromkeys(ready.values())
-        }
-        for goal, root in ready.items():
-            if root not in views:
+        futures = {root: pool.submit(view, session.store, tree) for root, tree in trees.items()}
+        for goal, tree in ready.items():
+            future = futures.pop(tree.root, None)
+            if future is not None:
                 with _gathered(errors):
-                    views[root] = futures[root].result()
-                    _tell_edit(session, goal.target, views[root])
+                    views[tree.root] = future.result()
+                    _tell_edit(session, goal.target, views[tree.root])
     return views
 
 
@@ -116,14 +129,13 @@ def _gathered(errors: list[RvbuildError]) -> Iterator[None]:
         errors.append(error)
 
 
-def _result(session: Session, goal: Goal, root: Digest) -> TargetResult:
-    files = tuple(path for path, _ in session.store.trees.tree(root).walk())
+def _result(goal: Goal, tree: Tree) -> TargetResult:
     return TargetResult(
         target=goal.target,
         place=goal.place,
-        tree=str(root),
+        tree=str(tree.root),
         derivation=goal.derivation,
-        files=files,
+        files=tuple(path for path, _ in tree.walk()),
     )
 
 
@@ -138,10 +150,9 @@ def _link(session: Session, goal: Goal, visible: View) -> None:
     session.store.roots.add_root(goal.target, goal.derivation, goal.place)
 
 
-def _copy(session: Session, goal: Goal, root: Digest) -> None:
-    store = session.store
-    fill = partial(copy_out, store, root, writable=True)
-    aside = copy(fill, partial(is_copy, store.trees.tree(root)), goal.place, goal.before)
+def _copy(session: Session, goal: Goal, tree: Tree) -> None:
+    fill = partial(copy_out, session.store, tree, writable=True)
+    aside = copy(fill, partial(is_copy, tree), goal.place, goal.before)
     if aside:
         text = f"what was at {goal.place} was no copy by rvbuild, or was changed"
         text = f"{text}; it is at {aside} now"

@@ -5,11 +5,13 @@ Knows: where it is noted. Must not know: what failed, or why.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from rvbuild.core.digest import Digest
 from rvbuild.core.envelope import seal, unseal
 from rvbuild.core.errors import NewerRecord, VerificationError
-from rvbuild.stores.layout import REPAIR, Layout, guarded
-from rvbuild.stores.records import forget_record, put_record, read_record
+from rvbuild.stores.layout import Layout, guarded
+from rvbuild.stores.records import damage_at, forget_record, put_record, read_record
 from rvbuild.stores.shape import FAILED
 
 KIND, VERSION = "failure", 1
@@ -37,12 +39,9 @@ class LocalFailures:
                 data = read_record(self._layout, path)
             except FileNotFoundError:
                 return None
-        try:
+        with damage_at(path), suppress(NewerRecord):
             return decode_failure(data, derivation)
-        except NewerRecord:
-            return None
-        except VerificationError as error:
-            raise VerificationError(error.message, where=path, hint=REPAIR) from error
+        return None
 
     def record_failure(self, derivation: str, log: Digest) -> None:
         """Note the log of a run that failed."""

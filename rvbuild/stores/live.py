@@ -18,13 +18,12 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import NoReturn
 
 from attrs import define, evolve, field, frozen
 
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import NewerRecord, VerificationError
+from rvbuild.core.errors import VerificationError
 from rvbuild.core.ports.roots import Root
 from rvbuild.core.realisation import derivation_of
 from rvbuild.core.tree import Tree
@@ -39,7 +38,7 @@ from rvbuild.stores.reach import (
     root_needs,
     tree_blobs,
 )
-from rvbuild.stores.records import read_record
+from rvbuild.stores.records import damage_at, read_record
 from rvbuild.stores.results import decode_outcome, decode_realisation
 from rvbuild.stores.shape import AC, CAS, FAILED, MARK, REALISATIONS, TREES, Survey, places
 
@@ -221,19 +220,19 @@ class _Check:
     def realisation(self, name: str, path: str, *, accelerated: bool) -> tuple[str | None, Result]:
         """The action of a realisation, if it has one, and the result."""
         data, used = self._read(path)
-        with _damage_at(path):
+        with damage_at(path):
             made = decode_realisation(data, name, accelerated=accelerated)
         return made.action, self._whole(path, used, realisation_needs(made))
 
     def outcome(self, name: str, path: str) -> Result:
         data, used = self._read(path)
-        with _damage_at(path):
+        with damage_at(path):
             made = decode_outcome(data, name)
         return self._whole(path, used, outcome_needs(made))
 
     def failure(self, name: str, path: str) -> Result:
         data, used = self._read(path)
-        with _damage_at(path):
+        with damage_at(path):
             log = decode_failure(data, name)
         return self._whole(path, used, failure_needs(log))
 
@@ -251,14 +250,3 @@ class _Check:
         with self._layout.above(path) as (at, name):
             used = os.stat(name, dir_fd=at, follow_symlinks=False).st_mtime
         return read_record(self._layout, path), used
-
-
-@contextmanager
-def _damage_at(path: str) -> Iterator[None]:
-    try:
-        yield
-    except NewerRecord as error:
-        error.where = path
-        raise
-    except VerificationError as error:
-        refuse(path, error.message)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Iterator
 
+from rvbuild.core.errors import NewerRecord, VerificationError
 from rvbuild.files.folder import A_FILE, WrongKind, kind_at, open_file
 from rvbuild.files.timestamp import EPOCH_NS
 from rvbuild.stores.barrier import sync_file
-from rvbuild.stores.layout import PLAIN, Layout
+from rvbuild.stores.layout import PLAIN, REPAIR, Layout
 
 CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -61,6 +63,23 @@ def read_all(fd: int) -> bytes:
         raise OSError(errno.EFBIG, msg)
     with open(fd, "rb", closefd=False) as file:
         return file.read()
+
+
+@contextlib.contextmanager
+def damage_at(path: str) -> Iterator[None]:
+    """Say of what is wrong with a record where the record is, and what to do about damage.
+
+    Raises:
+        VerificationError: the record is damaged.
+        NewerRecord: its version is newer.
+    """
+    try:
+        yield
+    except NewerRecord as error:
+        error.where = path
+        raise
+    except VerificationError as error:
+        raise VerificationError(error.message, where=path, hint=REPAIR) from error
 
 
 def read_record(layout: Layout, path: str) -> bytes:

@@ -11,7 +11,7 @@ import errno
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from rvbuild.core.action import Outcome
 from rvbuild.core.digest import Digest
@@ -20,7 +20,7 @@ from rvbuild.core.errors import NewerRecord, VerificationError
 from rvbuild.core.realisation import Realisation, derivation_of, record_name
 from rvbuild.files.folder import WrongKind, open_file
 from rvbuild.stores.layout import Layout, guarded
-from rvbuild.stores.records import put_record, read_all
+from rvbuild.stores.records import damage_at, put_record, read_all
 from rvbuild.stores.shape import AC, REALISATIONS
 
 USED_WITHIN = 3600
@@ -88,7 +88,7 @@ class LocalResults:
             for name in self._names(derivation, builder, accelerated=apart):
                 path = self._layout.record(REALISATIONS, name, accelerated=apart)
                 data = self._used(path)
-                with _damage_at(path), suppress(NewerRecord):
+                with damage_at(path), suppress(NewerRecord):
                     if data is not None:
                         return decode_realisation(data, name, accelerated=apart)
         return None
@@ -117,7 +117,7 @@ class LocalResults:
         for apart in _apart(accelerated):
             path = self._layout.record(AC, action.hash, accelerated=apart)
             data = self._used(path)
-            with _damage_at(path), suppress(NewerRecord):
+            with damage_at(path), suppress(NewerRecord):
                 if data is not None:
                     return decode_outcome(data, action.hash)
         return None
@@ -151,15 +151,6 @@ class LocalResults:
 def _apart(accelerated: bool) -> tuple[bool, ...]:  # noqa: FBT001 - one of its own
     """Whether to look among accelerated results, in this order."""
     return (False, True) if accelerated else (False,)
-
-
-@contextmanager
-def _damage_at(path: str) -> Iterator[None]:
-    try:
-        yield
-    except VerificationError as error:
-        hint = f"remove {path}: what it told is built again"
-        raise VerificationError(error.message, where=path, hint=hint) from error
 
 
 def _note_use(fd: int) -> None:

@@ -20,7 +20,6 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.tree import DirectoryNode, File, Node, Symlink, Tree
 from rvbuild.files.folder import A_FOLDER, NOTHING, WrongKind, kind_at, open_file
@@ -50,34 +49,35 @@ class View:
         return self.path + VIEW_MARK
 
 
-def view(store: LocalStore, root: Digest) -> View:
-    """The view of a tree: the one that there is, or a fresh one.
+def view(store: LocalStore, tree: Tree) -> View:
+    """The view of a tree of the store: the one that there is, or a fresh one.
 
     Raises:
         VerificationError: the tree itself is not what its name says.
         StoreError: it could not be made.
     """
-    layout, path = store.layout, store.layout.view(root.hash)
-    with store.locks.shared(), store.locks.lock(f"view {root.hash}"), guarded(path):
+    root = tree.root.hash
+    layout, path = store.layout, store.layout.view(root)
+    with store.locks.shared(), store.locks.lock(f"view {root}"), guarded(path):
         with layout.above(path, make=True) as (at, name):
             kind = kind_at(name, at)
-        if kind == A_FOLDER and _is_right(store, root, path):
+        if kind == A_FOLDER and _is_right(store.layout, tree, path):
             return View(path=path)
         aside = "" if kind == NOTHING else set_aside(layout, path)
         with staged(layout) as staging, layout.above(path) as (at, name):
-            copy_out(store, root, staging.at)
+            copy_out(store, tree, staging.at)
             store.trees.settle()  # there may be links to it already
             _mark(layout, path, *_stamp(staging.tree))
             os.rename(TREE, name, src_dir_fd=staging.base, dst_dir_fd=at)
     return View(path=path, aside=aside)
 
 
-def copy_out(store: LocalStore, root: Digest, at: int, *, writable: bool = False) -> None:
+def copy_out(store: LocalStore, tree: Tree, at: int, *, writable: bool = False) -> None:
     """Fill the empty open folder ``at`` with a copy of a tree, in new inodes.
 
     Args:
         store: Has the tree.
-        root: Its digest.
+        tree: What is copied.
         at: The folder.
         writable: Whether its owner may write the files.
 
@@ -85,15 +85,14 @@ def copy_out(store: LocalStore, root: Digest, at: int, *, writable: bool = False
         VerificationError: the tree is not what its name says.
         OSError: the disk could not take it.
     """
-    top = store.mountable.path(root)
-    directories = store.trees.tree(root).directories
+    top = store.mountable.path(tree.root)
     source = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        folders, stack = [], [("", root)]
+        folders, stack = [], [("", tree.root)]
         while stack:
             prefix, digest = stack.pop()
             folders.append(prefix)
-            for name, node in directories[digest].entries.items():
+            for name, node in tree.directories[digest].entries.items():
                 path = prefix + name
                 if isinstance(node, DirectoryNode):
                     os.mkdir(path, FOLDER, dir_fd=at)
@@ -155,17 +154,17 @@ def _is_node(path: str, node: Node) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == node.digest.hash
 
 
-def _is_right(store: LocalStore, root: Digest, path: str) -> bool:
-    if is_as_marked(store.layout, path):
+def _is_right(layout: Layout, tree: Tree, path: str) -> bool:
+    if is_as_marked(layout, path):
         return True
     try:
         stamp, newest = _stamp(path)
     except OSError:  # somebody took the right to read it
         return False
-    if not is_copy(store.trees.tree(root), path):
+    if not is_copy(tree, path):
         return False
     with contextlib.suppress(OSError):  # a store to read only is looked at again each time
-        _mark(store.layout, path, stamp, newest)
+        _mark(layout, path, stamp, newest)
     return True
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from attrs import field, frozen
+from store_parts import with_parts
 from workspaces import workspace
 
 from rvbuild.app.build import build_targets
@@ -29,9 +32,12 @@ from rvbuild.app.session import Session
 from rvbuild.app.show import view_targets
 from rvbuild.app.targets import targets_of
 from rvbuild.app.verify import verify_store
+from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, RecipeError, UsageError, VerificationError
 from rvbuild.core.events import Event, Finished, Phase, Planned, silent
 from rvbuild.core.graph import Target
+from rvbuild.core.tree import Tree
+from rvbuild.stores.trees import LocalTrees
 
 NOTES = """\
 summary: notes that somebody wrote
@@ -102,6 +108,37 @@ def test_a_build_copies_its_results(session: Session, targets: tuple[Target, ...
     assert result.place == str(tmp_path / "out/notes")
     assert not (tmp_path / "out/notes").is_symlink()
     assert (tmp_path / "out/notes/more/note.txt").read_text() == "a note\n"
+
+
+@frozen
+class CountedTrees:
+    """Trees of a store, and how often each was read."""
+
+    trees: LocalTrees
+    reads: Counter[Digest] = field(factory=Counter)
+
+    def tree(self, root: Digest) -> Tree:
+        self.reads[root] += 1
+        return self.trees.tree(root)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.trees, name)
+
+
+@pytest.mark.parametrize("output", [None, "out"])
+def test_the_tree_of_a_result_is_read_once(
+    session: Session, targets: tuple[Target, ...], project: Path, output: str | None
+):
+    """Also where two targets have one tree."""
+    other = project / "recipes/others/recipe.yaml"
+    other.parent.mkdir()
+    other.write_text((NOTES % ("b" * 40)).replace("{notes:", "{others:"))
+    session.choices = Choices(overrides={"notes": "clone", "others": "clone"})
+    trees = CountedTrees(session.store.trees)
+    session.store = with_parts(session.store, trees=trees)
+    both = (*targets, *targets_of(session, ["others"]))
+    assert len(build_targets(session, both, output=output).results) == 2
+    assert list(trees.reads.values()) == [1]
 
 
 def test_a_failure_stands_beside_what_was_built(session: Session, project: Path):

@@ -99,7 +99,7 @@ def test_what_became_of_a_link(
     one, two = built(store, "one"), built(store, "two")
     hold(store, project / "one", one)
     (project / "one").unlink()
-    (project / "one").symlink_to(view(store, one.output).path)
+    (project / "one").symlink_to(view(store, store.trees.tree(one.output)).path)
     change(project)
     gone = collect(store, keep_days=-1)
     assert (store.realisations.realisation(one.derivation) is not None) == held

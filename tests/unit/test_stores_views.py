@@ -47,7 +47,7 @@ def findings(store: LocalStore) -> list[Finding]:
 
 def test_a_view_is_a_copy_with_inodes_of_its_own(store: LocalStore) -> None:
     root = made(store)
-    top, tree = Path(view(store, root).path), Path(store.mountable.path(root))
+    top, tree = Path(view(store, store.trees.tree(root)).path), Path(store.mountable.path(root))
     for path in ("a/text", "a/run"):
         mine, theirs = (top / path).lstat(), (tree / path).lstat()
         assert mine.st_ino != theirs.st_ino
@@ -57,7 +57,7 @@ def test_a_view_is_a_copy_with_inodes_of_its_own(store: LocalStore) -> None:
     assert is_as_marked(store.layout, str(top))
     assert findings(store) == []
     inode = top.stat().st_ino
-    assert view(store, root).path == str(top)
+    assert view(store, store.trees.tree(root)).path == str(top)
     assert top.stat().st_ino == inode
 
 
@@ -143,24 +143,24 @@ def test_an_edit_is_noticed_kept_and_no_part_of_the_store(
     store: LocalStore, edit: Callable[[Path], None]
 ) -> None:
     root = made(store)
-    top = Path(view(store, root).path)
+    top = Path(view(store, store.trees.tree(root)).path)
     edit(top)
     assert not is_as_marked(store.layout, str(top))
     assert len(findings(store)) == 1
-    again = view(store, root)
+    again = view(store, store.trees.tree(root))
     assert again.path == str(top)
     assert os.path.lexists(again.aside)
     assert again.aside.startswith(store.layout.damaged)
     assert is_copy(store.trees.tree(root), again.path)
     assert findings(store) == []
-    assert view(store, root).aside == ""
+    assert view(store, store.trees.tree(root)).aside == ""
 
 
 def test_an_edit_while_a_view_is_compared_is_noticed(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = made(store)
-    top = Path(view(store, root).path)
+    top = Path(view(store, store.trees.tree(root)).path)
     touched(top)
 
     def compared(tree: Tree, folder: str) -> bool:
@@ -170,9 +170,9 @@ def test_an_edit_while_a_view_is_compared_is_noticed(
 
     with monkeypatch.context() as context:
         context.setattr(views, "is_copy", compared)
-        view(store, root)
+        view(store, store.trees.tree(root))
     assert not is_as_marked(store.layout, str(top))
-    assert view(store, root).aside
+    assert view(store, store.trees.tree(root)).aside
     assert is_copy(store.trees.tree(root), str(top))
 
 
@@ -190,9 +190,9 @@ def test_an_edit_as_soon_as_a_view_can_be_seen_is_noticed(
 
     with monkeypatch.context() as context:
         context.setattr(os, "rename", renamed)
-        view(store, root)
+        view(store, store.trees.tree(root))
     assert not is_as_marked(store.layout, str(top))
-    assert view(store, root).aside
+    assert view(store, store.trees.tree(root)).aside
     assert is_copy(store.trees.tree(root), str(top))
 
 
@@ -213,10 +213,10 @@ def test_what_has_the_right_content_stays_and_is_believed_again(
     store: LocalStore, change: Callable[[Path], None]
 ) -> None:
     root = made(store)
-    top = Path(view(store, root).path)
+    top = Path(view(store, store.trees.tree(root)).path)
     change(top)
     inode = top.stat().st_ino
-    assert view(store, root).aside == ""
+    assert view(store, store.trees.tree(root)).aside == ""
     assert top.stat().st_ino == inode
     assert is_as_marked(store.layout, str(top))
 
@@ -226,7 +226,7 @@ def test_a_tree_that_was_changed_is_not_shown(store: LocalStore) -> None:
     root = made(store)
     forged(Path(store.mountable.path(root)))
     with pytest.raises(VerificationError, match="a result was changed in the store"):
-        view(store, root)
+        view(store, store.trees.tree(root))
     assert not os.path.lexists(store.layout.view(root.hash))
     assert os.listdir(store.layout.tmp) == []
 
@@ -235,11 +235,11 @@ def test_a_tree_that_was_changed_is_not_shown(store: LocalStore) -> None:
 def test_a_repair_sets_an_edit_aside(store: LocalStore, edit: Callable[[Path], None]) -> None:
     root = made(store)
     keep(store, "x", root)
-    edit(Path(view(store, root).path))
+    edit(Path(view(store, store.trees.tree(root)).path))
     repair(store, lambda _: None)
     assert findings(store) == []
     assert not os.path.lexists(store.layout.view(root.hash))
-    assert view(store, root).aside == ""
+    assert view(store, store.trees.tree(root)).aside == ""
     assert store.trees.has_tree(root)
 
 
@@ -249,7 +249,7 @@ def test_a_view_lives_while_a_link_leads_into_it(
 ) -> None:
     root, other = made(store), made(store, b"version 2")
     for name, each in (("one", root), ("two", other)):
-        shown = view(store, each).path
+        shown = view(store, store.trees.tree(each)).path
         link = tmp_path / name
         link.symlink_to(shown if by == "views" else store.mountable.path(each))
         store.roots.add_root(name, keep(store, name, each), str(link))
@@ -264,7 +264,7 @@ def test_a_view_lives_while_a_link_leads_into_it(
 
 def test_a_collection_keeps_what_somebody_made_of_a_view(store: LocalStore) -> None:
     root = made(store)
-    written(Path(view(store, root).path))
+    written(Path(view(store, store.trees.tree(root)).path))
     collect(store, keep_days=0)
     kept = [path.read_bytes() for path in Path(store.layout.damaged).glob("*/views/*/*/a/text")]
     assert kept == [b"VERSION 1"]
@@ -275,7 +275,7 @@ def test_a_copy_may_be_changed_by_its_owner(store: LocalStore, tmp_path: Path) -
     root = made(store)
     (tmp_path / "copy").mkdir()
     at = os.open(tmp_path / "copy", os.O_RDONLY)
-    copy_out(store, root, at, writable=True)
+    copy_out(store, store.trees.tree(root), at, writable=True)
     os.close(at)
     assert (tmp_path / "copy/a/text").stat().st_mode & 0o777 == 0o644
     assert (tmp_path / "copy/a/run").stat().st_mode & 0o777 == 0o755
@@ -304,7 +304,7 @@ def test_what_took_a_files_place_is_not_copied(
     at = os.open(out, os.O_RDONLY)
     try:
         with pytest.raises(VerificationError) as caught:
-            copy_out(store, root, at)
+            copy_out(store, store.trees.tree(root), at)
     finally:
         os.close(at)
     assert str(caught.value.where).startswith(str(path.parent))
