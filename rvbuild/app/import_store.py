@@ -6,6 +6,7 @@ Knows: which sources these are. Must not know: formats of stores.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 
 from attrs import frozen
@@ -21,6 +22,7 @@ from rvbuild.core.errors import (
     UsageError,
     VerificationError,
 )
+from rvbuild.core.events import Finished, Phase, Planned, Started
 from rvbuild.core.graph import INDEPENDENT, RecipeGraph, Target
 from rvbuild.core.link import Linker
 from rvbuild.core.lock import Lock
@@ -75,7 +77,7 @@ class StoreImport:
 def import_store(session: Session, path: str, environment: Mapping[str, str]) -> StoreImport:
     """Take over, verified, each source of the locks that the store at ``path`` has.
 
-    The session's reporter is told of each source: many take minutes.
+    The session's reporter is told of each recipe, then of each source: many take minutes.
 
     Raises:
         UsageError: there is no store, or it is the very one that the session uses.
@@ -90,16 +92,28 @@ def import_store(session: Session, path: str, environment: Mapping[str, str]) ->
         msg = "a store cannot be imported into itself"
         raise UsageError(msg, where=other.store, hint="name the new one with --store")
     former = FormerStore.at(other.store)
-    lock = session.lock()
+    fetches, problems = _sources(session)
+    counts = take_over(session.store, former, fetches.values(), session.report)
+    return StoreImport(store=other.store, counts=counts, problems=tuple(problems))
+
+
+def _sources(session: Session) -> tuple[dict[str, Fetch], list[RecipeProblem]]:
+    """Every source of every recipe, by derivation digest; and the recipes that cannot be asked."""
+    lock, report = session.lock(), session.report
+    names = list(session.folder.names())
+    report(Planned({Phase.RESOLVE: len(names)}, kept=0))
     fetches: dict[str, Fetch] = {}
     problems = []
-    for name in session.folder.names():
+    for name in names:
+        began, how = time.monotonic(), "linked"
+        report(Started(name, Phase.RESOLVE, "its sources may be in another store"))
         try:
             fetches.update(_fetches(session, lock, name))
         except (RecipeError, LockError, UsageError) as error:
             problems.append(RecipeProblem(recipe=name, error=error))
-    counts = take_over(session.store, former, fetches.values(), session.report)
-    return StoreImport(store=other.store, counts=counts, problems=tuple(problems))
+            how = "unknown"
+        report(Finished(name, Phase.RESOLVE, how, time.monotonic() - began))
+    return fetches, problems
 
 
 def _fetches(session: Session, lock: Lock, name: str) -> dict[str, Fetch]:

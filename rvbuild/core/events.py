@@ -62,7 +62,8 @@ class Finished:
 
     ``how``: ``built``, ``fetched``, ``merged``, ``reused``, ``failed``, or ``stopped`` because
     something else failed or the person pressed ^C. A source that is looked for in another store is
-    ``imported``, ``present`` (here already) or ``absent`` (there).
+    ``imported``, ``present`` (here already) or ``absent`` (there). A recipe that is resolved is
+    ``linked``, or ``unknown`` where nobody can tell which sources it needs.
     """
 
     label: str

@@ -9,7 +9,9 @@ The rules:
 2. The other store is only read; it may be of an earlier version, and where nobody may write.
    Files come as copies (reflinks where the file system can), never as hard links.
 3. What this store has already is not read again.
-4. A source whose files another source lists (go.mod files: a go.sum) comes after that one: version
+4. A source is registered before its end is told: an import that is killed has what it told of, and
+   the next one goes on from there.
+5. A source whose files another source lists (go.mod files: a go.sum) comes after that one: version
    1 had such a list in the key.
 """
 
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -85,8 +87,8 @@ def take_over(
     report(Planned({Phase.FETCH: len(fetches)}, kept=0))
     take = partial(_take_telling, store, former, report)
     with store.locks.shared(), ThreadPoolExecutor(_AT_ONCE) as pool:
-        done = _taken(store, take, plain, pool)
-        done += _taken(store, take, [_with_go_sum(store, fetch) for fetch in listed], pool)
+        done = list(pool.map(take, plain))
+        done += pool.map(take, listed)
     taken = [each for each in done if isinstance(each, Realisation)]
     return TakenOver(
         taken=len(taken),
@@ -99,21 +101,6 @@ def take_over(
 
 _Result = Realisation | LeftOut | str
 """What became of a source: taken over, left out, or ``present`` here or ``absent`` there."""
-
-
-def _taken(
-    store: LocalStore,
-    take: Callable[[Fetch], _Result],
-    fetches: Sequence[Fetch],
-    pool: ThreadPoolExecutor,
-) -> list[_Result]:
-    """What became of each; those that were taken over are registered."""
-    done = list(pool.map(take, fetches))
-    taken = [each for each in done if isinstance(each, Realisation)]
-    names = {made.derivation for made in taken}
-    store.cas.write_all(fetch.encode() for fetch in fetches if fetch.digest in names)
-    list(pool.map(store.realisations.register, taken))
-    return done
 
 
 def _with_go_sum(store: LocalStore, fetch: Fetch) -> Fetch:
@@ -148,7 +135,7 @@ def _take(store: LocalStore, former: FormerStore, fetch: Fetch) -> _Result:
     if found is not None and store.trees.has_tree(found.output):
         return "present"
     try:
-        root = former.output(fetch)
+        root = former.output(_with_go_sum(store, fetch))
         if root is None:
             return "absent"
         extent = _copy(store, former, root).extent()
@@ -159,7 +146,10 @@ def _take(store: LocalStore, former: FormerStore, fetch: Fetch) -> _Result:
             raise store_error(error, store.layout.root) from error
         problem = error.strerror or str(error)
         return LeftOut(label=fetch.label, path=str(error.filename or ""), problem=problem)
-    return Realisation(key=fetch.key, output=root, size=extent.size, files=extent.files)
+    made = Realisation(key=fetch.key, output=root, size=extent.size, files=extent.files)
+    store.cas.write(fetch.encode())
+    store.realisations.register(made)
+    return made
 
 
 def _copy(store: LocalStore, former: FormerStore, root: Digest) -> Tree:

@@ -304,7 +304,7 @@ def test_an_import_counts_what_it_takes_over(session: Session, tmp_path: Path):
 
 
 def test_an_import_names_the_recipes_whose_sources_it_does_not_know(
-    session: Session, project: Path, tmp_path: Path
+    session: Session, project: Path, tmp_path: Path, events: list[Event]
 ):
     """A recipe that nobody locked is told; one that is not valid is an error at the end, too."""
     with closing(Session(workspace(".", str(tmp_path / "old")), silent, session.choices)) as other:
@@ -318,6 +318,13 @@ def test_an_import_names_the_recipes_whose_sources_it_does_not_know(
     bad.write_text("summary: [\n")
     done = import_store(session, str(tmp_path / "old"), {})
     assert [each.recipe for each in done.problems] == ["bad", "notes"]
+    resolved = [
+        each for each in events if isinstance(each, Finished) and each.phase is Phase.RESOLVE
+    ]
+    names = session.folder.names()
+    assert Planned({Phase.RESOLVE: len(names)}, kept=0) in events
+    assert [each.label for each in resolved[-len(names) :]] == list(names)
+    assert {each.label for each in resolved if each.how == "unknown"} == {"bad", "notes"}
     with pytest.raises(RecipeError) as caught:
         done.refuse_left_out()
     assert str(caught.value.where).startswith("recipes/bad/recipe.yaml:")

@@ -164,6 +164,19 @@ def test_each_source_is_told_when_it_begins_and_ends(both: Both) -> None:
         assert ended[labels["one"]].size == (size if hows["one"] == "imported" else 0)
 
 
+def test_what_is_told_as_imported_is_registered(both: Both) -> None:
+    """An import that is killed at any moment keeps all that it told of."""
+    kept = []
+
+    def report(event: Event) -> None:
+        if isinstance(event, Finished) and event.how == "imported":
+            (name,) = (name for name, fetch in FETCHES.items() if fetch.label == event.label)
+            kept.append(both.has(name))
+
+    both.taken(report)
+    assert kept == [True, True, True]
+
+
 def flipped(path: Path) -> None:
     mode = path.stat().st_mode
     data = bytearray(path.read_bytes())
