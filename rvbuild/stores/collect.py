@@ -2,25 +2,38 @@
 
 Knows: in which order things go. Must not know: what keeps what, who asks for it.
 
+The words: a *result* is a record that collection may remove: a realisation ("derivation D has
+output T"), an outcome ("action A left T"), or a failure ("the last run of D left this log").
+
 The rules:
 
-1. Collection reads and checks all that says what is live, before it removes anything. If some of it
-   is damaged, missing or newer than this rvbuild, nothing is removed (``live``).
-2. A root lives while its link leads into the store. A root whose link cannot be looked at lives
-   too.
-3. A realisation lives while a root names it, or if it was used within the days to keep; so does an
-   action's outcome.
-4. A live realisation keeps its output's tree, its log and its derivation's bytes; a tree keeps its
-   blobs. A view lives while a root's link leads into it.
-5. With a largest size, collection drops living results that no root names, those that were not used
-   for longest first, until the rest fits.
-6. Records go first, then marks, then trees' folders, then blobs: whoever is killed between leaves a
-   store with something too much in it, and never with something missing.
-7. Each removal holds the very folder in which it removes: nothing outside of the store is reached.
+1. Collection reads and checks every record before it removes anything. If a record is damaged,
+   names what is not there, or was written by a newer rvbuild, collection removes nothing
+   (``live``). A root that is dead (rule 2) must be readable, and may name anything.
+2. A root lives while its link leads into the store. A root whose link nobody can look at lives,
+   too: its disk may not be mounted now.
+3. A realisation lives if a living root names its derivation, or if somebody used it within the days
+   to keep. A living realisation keeps the tree of its output, its log, its derivation's bytes and
+   its action's outcome. It keeps none of its inputs.
+4. An outcome lives as long as a realisation that names its action, and also if somebody used the
+   outcome itself within these days. Example: nobody has used the outcome of A for 20 days, and
+   yesterday a build reused a realisation of A. The outcome counts as used yesterday.
+5. A failure lives if its step failed within these days.
+6. With a largest size, collection fills it up from the newest result down. The first result that
+   does not fit goes, and every older one with it, even one that would fit. Results that living
+   roots name stay, however large. Example: the size is 10 GiB, and three results that nobody holds
+   have 6, 5 and 1 GiB, the newest first. The first stays; the other two go.
+7. A tree keeps the blobs of its files and its message. A view lives while a root's link leads into
+   it. A view that somebody edited is not deleted: it moves to ``damaged/``.
+8. What is in ``damaged/`` goes after the same days; ``tmp/`` and the files of locks go always.
+9. Collection removes records first, then marks, then the folders of trees, then blobs. A collection
+   that is killed leaves something too much in the store, and never something that lacks a part.
+10. Collection opens each folder without following links, and deletes by name in the open folder. So
+    it deletes nothing outside of the store, whatever takes a folder's place meanwhile.
 
 For example, ``./result/a`` leads into the store, and b was built 20 days ago. With 14 days to keep,
-b's realisation goes, then the mark and the folder of its tree, then the blobs that a's tree does
-not share with it.
+b's realisation and the outcome of its action go, then the mark and the folder of its tree, then the
+blobs that a's tree does not share with it.
 """
 
 from __future__ import annotations
@@ -81,8 +94,7 @@ def collect(store: LocalStore, *, keep_days: float, max_size: int | None = None)
     Args:
         store: No build may be using it, in any process.
         keep_days: What was used within so many days stays.
-        max_size: Bytes of blobs; when more would stay, what was not used for longest goes.
-            What roots reach stays, however large.
+        max_size: Bytes of blobs that may stay (rule 6).
 
     Raises:
         StoreError: another rvbuild is using the store, it could not be read or written, or

@@ -2,8 +2,7 @@
 
 Knows: what keeps what. Must not know: how the rest is removed.
 
-A realisation is live when a root names it or it was used lately; so is an outcome that
-was used lately. They keep what they need (``reach``).
+What is live says ``collect``, rules 2 to 6. A live record keeps what it needs (``reach``).
 
 The rule: whatever says what is live is checked before anything is believed. A record that is
 damaged, that carries another name than its own, or that names what is not there, may have named
@@ -140,7 +139,7 @@ def divide(
         live: What stays; nothing so far.
         roots: The path of each root's record, and the root.
         keep_days: What was used within so many days stays.
-        max_size: Bytes of blobs; when more would stay, what was not used for longest goes.
+        max_size: Bytes of blobs that may stay, filled up from the newest result down.
 
     Raises:
         VerificationError: a record is damaged, or names what is not there.
@@ -160,7 +159,7 @@ def divide(
             live.add(result, math.inf)
         elif result.used < oldest or not live.add(result, limit):
             go.append(result)
-            limit = -1  # what was used before this one goes too
+            limit = -1  # nothing older fits any more
     return go
 
 
@@ -193,10 +192,10 @@ def _results(check: _Check, there: Survey, rooted: set[str]) -> Iterator[Result]
 
 
 def _importance(result: Result) -> tuple[bool, float, str, bool]:
-    """What stays longest has most of it.
+    """The order in which results stay, the greatest first: by root, then by time of use.
 
-    Of results of one moment, a realisation comes right after the outcome of its action, which it
-    needs: the clock of a file system is so coarse that many have one time.
+    Many results have one time, because the clock of a file system is coarse. Among these, an
+    outcome comes right before the realisations that name its action: they need it.
     """
     action = result.needs.action
     name = action or os.path.basename(result.path)

@@ -2,27 +2,54 @@
 
 Knows: what to do about each finding of a verification. Must not know: how damage is found.
 
+The words: a *blob* is a file of the store, with a name in ``cas/``, in ``exec/`` (executable), or
+in both. A *tree* is a folder whose files are further names of blobs, and a *mark* beside it,
+``DIGEST.tree``, which says what the folder must hold. A *realisation* is the record "derivation D
+has output T"; an *outcome* is the record "action A left T".
+
 The rules:
 
-1. Damaged bytes are never used, changed or destroyed: repair moves them to ``damaged/``.
-2. A file that is right but for its mode gets its mode, and a blob that lacks only its name gets its
-   name, from a tree that has it.
-3. A tree in which something is damaged or missing is dropped: its folder and its mark go, its other
-   files stay, for they are blobs. The next build fetches or makes the tree anew.
-4. Where a tree's *mark* is damaged, nobody can tell what its folder should hold. The folder moves
-   to ``damaged/``, without its names of good blobs.
-5. A record that names what is not there moves to ``damaged/``: a result, an outcome, a root.
-6. Whatever was made of a dropped tree may be wrong, so the results of its readers move to
-   ``damaged/`` as well, however far up, and compile caches go (``readers``).
-7. What rule 6 says happens before rule 3: a repair that is killed between the two would have
-   forgotten which tree it was.
-8. Repair looks again until a verification finds nothing: a mode that was given back, or a tree that
-   was dropped, can show the next thing.
+1. Repair works in rounds. A round verifies the whole store, then acts on what it found. Repair ends
+   with the first round that finds nothing.
+2. Repair stops with an error after 20 rounds, because something else changes the store then.
+3. A round takes the first of these kinds that it found, and leaves all else to the next round:
+   first what is *odd* (rule 4), then wrong modes and lost names (5, 6), then damage (7 to 12).
+4. An odd thing is of another kind than belongs in its place, or has a name that the store does not
+   give. Repair moves it to ``damaged/``. Example: a folder in the place of a blob. It comes first
+   because it is in the way of what belongs there.
+5. A thing that is right but for its mode gets its mode. All names of one file share a mode: where
+   two names need different modes, the file gets the one that its blob's name needs. Example: one
+   file is ``exec/ab/X``, which needs 0555, and a plain file of the tree T, which needs 0444. The
+   file stays 0555, and rule 10 is for its name in T.
+6. A blob without its name in ``cas/`` gets it from a tree that has the blob as a file, or from the
+   mark if it is the tree's message.
+7. Repair moves damaged content to ``damaged/``, each name of it. Repair neither changes nor deletes
+   damaged content: a person may want it.
+8. Repair drops a tree in which something is damaged or missing: it deletes the mark, then the
+   folder. The sound files of the tree stay as blobs. Example: of 10,000 files one is damaged; 9,999
+   blobs stay.
+9. Where a tree's mark is damaged, nobody can tell what its folder must hold. Repair moves the
+   folder to ``damaged/``, then the mark. In the moved folder it deletes the names of sound blobs,
+   so that whoever edits a file there cannot change a blob.
+10. A name that cannot have the mode that it needs (rule 5) goes. In a tree, the tree is dropped as
+    in rule 8. In ``cas/`` or ``exec/``, repair deletes this name only: the content is sound, and
+    stays under the file's other names.
+11. Repair moves a record to ``damaged/`` that is damaged, or that names what the store does not
+    have. Example: the realisation "D has output T", in the round after the one that dropped T.
+12. A step that read a damaged tree may have made something wrong. Where a tree is damaged, repair
+    moves to ``damaged/`` the realisations and outcomes that ``readers`` lists, and empties compile
+    caches and memos.
+13. In a round, rule 12 comes before all removals. Otherwise a repair that is killed in between
+    would leave no trace of which tree was damaged.
 
-For example, one bit of the blob B has flipped. B is a file of the tree T, and the step S had T as
-an input. First the realisation of S moves to ``damaged/`` (6), then B with every name of it (1),
-then T is dropped (3). Another look finds the realisation that says "source D has output T", and
-moves it (5). A third look finds nothing. The next build fetches D, and runs S.
+For example, one bit of the blob B has flipped. B is a file of the tree T, which is the output of
+the source D. The step S had T as an input, and ``./result/s`` shows its output.
+
+- Round 1 finds B's name in ``cas/`` and its name in T. Repair empties the compile caches, moves S's
+  realisation and outcome to ``damaged/`` (12), moves both names of B (7), and drops T (8).
+- Round 2 finds that D's realisation names T, and that the root of ``./result/s`` names S. Repair
+  moves both records (11).
+- Round 3 finds nothing. The next build fetches D and runs S.
 """
 
 from __future__ import annotations
@@ -61,16 +88,15 @@ from rvbuild.stores.verify import examine
 from rvbuild.stores.version import make_whole
 
 _MOST_ROUNDS = 20
-"""What one round leads to in the next ends after a few: modes and names, then damage, then
-results, then what tells of them."""
+"""A sound repair takes a few: odd things, modes, names, damage, realisations, roots."""
 
 
 @frozen(kw_only=True)
 class Repair:
     """What became of one finding.
 
-    ``done`` is ``mended``, ``set aside`` (it is at ``kept`` now) or ``dropped`` (a tree, or
-    a name that the executable twin of a blob cannot have).
+    ``done`` is ``mended`` (rules 5, 6), ``set aside`` (it is at ``kept`` now) or ``dropped``: a
+    tree (8), a compile cache (12), or one name of a blob whose content stays under another (10).
     """
 
     done: str
@@ -85,8 +111,7 @@ Tell = Callable[[Repair], None]
 def repair(store: LocalStore, tell: Tell) -> None:
     """Hash everything, and do about each finding what leaves the store whole.
 
-    Each round takes names away or gives the right ones back; a later one does what follows
-    from an earlier one. A repair that was killed leaves what the next one can go on from.
+    The next repair goes on from whatever a repair that was killed has left.
 
     Args:
         store: No build may be using it, in any process.
@@ -112,11 +137,11 @@ def repair(store: LocalStore, tell: Tell) -> None:
 
 def _repair(rounds: _Rounds) -> None:
     for _ in range(_MOST_ROUNDS):
-        found: list[Finding] = []
-        examine(rounds.layout, found.append, rounds.inodes, refuse_newer=True)
-        if not found:
+        findings: list[Finding] = []
+        examine(rounds.layout, findings.append, rounds.inodes, refuse_newer=True)
+        if not findings:
             return
-        rounds.act(found)
+        rounds.treat(findings)
         make_whole(rounds.layout, durable=True)
     msg = "the store does not stay as it was repaired: something else changes it"
     hint = "end what else writes there, then run `rvbuild store repair` again"
@@ -169,15 +194,16 @@ class _Rounds:
         os.rename(unfinished, "damaged", src_dir_fd=fd, dst_dir_fd=fd)
         self._tell_aside(error.path, error.problem, kept)
 
-    def act(self, findings: Sequence[Finding]) -> None:
+    def treat(self, findings: Sequence[Finding]) -> None:
+        """Act on one kind of the findings of a round (rule 3)."""
         odd = [finding for finding in findings if finding.odd]
-        if not odd:  # else it is in the way of what gets its name back
+        if not odd:
             mended = [self._mend(finding) for finding in findings]
-            if any(mended):  # it may be all that others lack
-                return
+            if any(mended):
+                return  # a mode or a name that is right again often resolves the other findings
         self._forget_readers(odd or findings)
         for finding in odd or findings:
-            self._act(finding)
+            self._remove(finding)
         for tree, problem in self._trees.items():  # now that nothing damaged is in them
             with suppress(FileNotFoundError), self.layout.above(tree) as (at, name):
                 with suppress(FileNotFoundError):  # the mark itself was damaged
@@ -203,7 +229,7 @@ class _Rounds:
             forget_record(layout, path)
 
     def _mend(self, finding: Finding) -> bool:
-        """Give back a mode or a name; an inode gets one mode, its blob's before any other."""
+        """Whether a mode or a name could be given back (rules 5, 6)."""
         path = finding.path
         if finding.mode:
             with self.layout.above(path) as (at, name):
@@ -227,7 +253,7 @@ class _Rounds:
         ):
             os.link(file, name, src_dir_fd=folder, dst_dir_fd=at, follow_symlinks=False)
 
-    def _act(self, finding: Finding) -> None:
+    def _remove(self, finding: Finding) -> None:
         path, problem = finding.path, finding.problem
         tree = self._tree_of(path)
         if finding.mode:
@@ -256,7 +282,7 @@ class _Rounds:
             return None
 
     def _drop_name(self, path: str, problem: str, tree: str | None) -> None:
-        """The bytes are right, and stay under the name whose mode they have."""
+        """Delete one name of a file whose content is sound (rule 10)."""
         if tree:
             self._trees.setdefault(tree, problem)
         else:
