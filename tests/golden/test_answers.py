@@ -1,0 +1,188 @@
+"""What programs read on standard output, and people in the help and in progress lines.
+
+Whoever means to change an answer runs ``pytest tests/golden --regenerate`` and reads the difference
+in ``answers/``: a member that goes away breaks somebody's script.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import platform
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from attrs import field, frozen
+from former_stores import FormerStore
+from golden_file import refuse_difference
+
+from rvbuild.__main__ import main
+from rvbuild.cli.arguments import parse
+from rvbuild.cli.commands import ROWS
+from rvbuild.cli.progress import PlainProgress
+from rvbuild.core.events import (
+    Event,
+    Finished,
+    Noticed,
+    Phase,
+    Planned,
+    Progressed,
+    Started,
+    Wrote,
+)
+
+HERE = Path(__file__).parent
+ANSWERS = HERE / "answers"
+
+NOTES = """\
+summary: notes that somebody wrote
+license: MIT
+homepage: https://example.org/notes
+kind: source
+version: "1"
+sources: {notes: {git: "https://example.org/notes", commit: %s}}
+"""
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-[0-9a-f]+")
+_LINK = re.compile(r"(?<=/roots/notes-)[0-9a-f]{16}")
+_TWICE = re.compile(r"(-\w) ([A-Z=]+), (--[\w-]+) \2")
+"""``-j N, --jobs N``: Python 3.13 writes ``-j, --jobs N``."""
+
+
+@frozen
+class World:
+    """A project with the recipes of this folder, on a machine of a known kind."""
+
+    project: Path
+    capture: pytest.CaptureFixture[str]
+    masks: dict[str, str] = field(init=False)
+
+    @masks.default
+    def _masks(self) -> dict[str, str]:
+        return {str(self.project): "PROJECT", str(self.project.parent): "ABOVE"}
+
+    def run(self, *words: str) -> tuple[int, str]:
+        """The exit code, and standard output with what differs by machine masked."""
+        code = main(words)
+        text = self.capture.readouterr().out
+        for path, name in self.masks.items():
+            text = text.replace(path, name)
+        return code, _LINK.sub("LINK", _MOMENT.sub("MOMENT", text))
+
+    def damage(self) -> None:
+        """Flip a byte of the one file that `notes` has."""
+        (path,) = (self.project / "cache/trees").glob("*/*/note.txt")
+        path.chmod(0o644)
+        path.write_text("a nose\n")
+        path.chmod(0o444)
+
+
+@pytest.fixture
+def world(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> World:
+    project = tmp_path / "project"
+    shutil.copytree(HERE / "recipes", project / "recipes")
+    shutil.copy(HERE / "rvbuild.lock", project)
+    for each in ("recipes/notes", "clone"):
+        (project / each).mkdir()
+    (project / "recipes/notes/recipe.yaml").write_text(NOTES % ("a" * 40))
+    (project / "clone/note.txt").write_text("a note\n")
+    for name in [name for name in os.environ if name.startswith("RVBUILD_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("RVBUILD_JOBS", "3")  # else as many as there are cores
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr("rvbuild.app.workspace.shipped_recipes", lambda: str(project))
+    monkeypatch.chdir(project)
+    return World(project, capsys)
+
+
+OPTIONS = ("--override", "notes=clone", "--json", "--quiet")
+BUILD = ("build", "notes", *OPTIONS)
+FORMER = ("store", "import", "../former", "--json", "--quiet")
+
+SCRIPTS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "plan": (("plan", "app-riscv64", "--json"),),
+    "show-recipes": (("show", "--json"),),
+    "show-target": (("show", "app-riscv64", "--json", "--pins", "--closure"),),
+    "config": (("config", "--json", "--store", "cache"),),
+    "build": (BUILD,),
+    "build-failures": (("build", "notes", "upstream", *OPTIONS, "--offline", "--keep-going"),),
+    "store-verify": (BUILD, ("store", "verify", "--json")),
+    "store-verify-damage": (BUILD, ("DAMAGE",), ("store", "verify", "--json")),
+    "store-repair": (BUILD, ("DAMAGE",), ("store", "repair", "--json")),
+    "store-import": (FORMER,),
+    "gc": (BUILD, ("gc", "--json")),
+}
+"""What is run to get an answer; the last one counts."""
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_answers_for_programs(world: World, request: pytest.FixtureRequest, name: str):
+    FormerStore.at(world.project.parent / "former").tree({})
+    code, text = 0, ""
+    for words in SCRIPTS[name]:
+        if words == ("DAMAGE",):
+            world.damage()
+        else:
+            code, text = world.run(*words)
+    document = {"exit-code": code, "answer": json.loads(text)}
+    refuse_difference(request, ANSWERS / f"{name}.json", json.dumps(document, indent=1) + "\n")
+
+
+def test_help(
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("COLUMNS", "1000")  # an option a line, whatever breaks lines
+    texts = []
+    for words in (["--help"], *([row.name, "--help"] for row in ROWS)):
+        with pytest.raises(SystemExit):
+            parse(words)
+        lines = capsys.readouterr().out.splitlines()
+        texts += [f"$ rvbuild {' '.join(words)}", *map(_squeezed, lines), ""]
+    refuse_difference(request, ANSWERS / "help.txt", "\n".join(texts))
+
+
+def _squeezed(line: str) -> str:
+    return _TWICE.sub(r"\1, \3 \2", re.sub(r"(?<=\S) {2,}", "  ", line))
+
+
+EVENTS: Sequence[Event] = (
+    Planned({Phase.FETCH: 2, Phase.MERGE: 1, Phase.BUILD: 2, Phase.CHECK: 1}, kept=3),
+    Started("go", Phase.FETCH, "not in the store"),
+    Progressed("go", 1_000_000, 3_000_000),
+    Finished("go", Phase.FETCH, "fetched", 2.0, 3_000_000),
+    Started("zig", Phase.FETCH, "not in the store"),
+    Finished("zig", Phase.FETCH, "failed", 3.0),
+    Started("base-toolbox", Phase.MERGE, "not made yet"),
+    Finished("base-toolbox", Phase.MERGE, "merged", 2.5),
+    Started("lib-riscv64", Phase.BUILD, "its input cc changed"),
+    Wrote("lib-riscv64", "CC a.c"),
+    Noticed("lib-riscv64", "something to know"),
+    Finished("lib-riscv64", Phase.BUILD, "built", 61.5),
+    Started("app-riscv64", Phase.BUILD, "not made yet"),
+    Finished("app-riscv64", Phase.BUILD, "stopped", 1.0),
+    Started("version of app-riscv64", Phase.CHECK, "not made yet"),
+    Finished("version of app-riscv64", Phase.CHECK, "built", 0.5),
+)
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_progress_lines(request: pytest.FixtureRequest, *, verbose: bool):
+    """Each kind of event, and what a person sees of it where lines are wanted."""
+    assert {type(event) for event in EVENTS} == set(get_args(Event))
+    moments = iter(range(0, 1000, 3))
+    stream = io.StringIO()
+    with PlainProgress(stream, lambda: next(moments), verbose=verbose) as progress:
+        for event in EVENTS:
+            progress(event)
+    name = "progress-verbose.txt" if verbose else "progress.txt"
+    refuse_difference(request, ANSWERS / name, stream.getvalue())
