@@ -108,8 +108,8 @@ def _parser(words: Sequence[str]) -> tuple[_Parser, Mapping[str, argparse.Argume
         command = commands.add_parser(
             each.name, help=text, description=description, allow_abbrev=False
         )
-        for declare in each.options:
-            declare(command)
+        for option in each.options:
+            command.add_argument(*option.names, **option.rules)
     return parser, commands.choices
 
 

@@ -20,13 +20,14 @@ from rvbuild.cli.words import parse_targets, run_of
 
 def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None) -> int:
     """`rvbuild build TARGET…`, and `rvbuild check TARGET…`: also what they are `checked-by`."""
+    every_check = arguments.command == "check"
     with run_of(arguments, workspace) as session:
         view = build_targets(
             session,
             parse_targets(session, arguments.targets),
             output=arguments.output,
-            checks=not arguments.no_check,
-            checkers=arguments.command == "check",
+            checks=every_check or not arguments.no_check,
+            checkers=every_check,
             keep_going=arguments.keep_going,
         )
     answer = render_results(view, as_json=arguments.json)
