@@ -97,11 +97,18 @@ class PlainProgress(Progress):
         self._lock = threading.Lock()
         self._fetches_told = 0
         self._told_at = clock()
+        self._closed = False
 
     def __call__(self, event: Event) -> None:
-        """Take one event; from any thread; never raises."""
+        """Take one event; from any thread; never raises.
+
+        What a thread tells after the end has no line: an interrupt may reach it late, and the line
+        would stand below the last word.
+        """
         with self._lock:
             self._tally.take(event)
+            if self._closed:
+                return
             if self._clock() - self._told_at >= FETCH_INTERVAL:
                 self._tell_fetches()
             for line in lines_for(event, verbose=self._verbose, starts=True):
@@ -110,6 +117,7 @@ class PlainProgress(Progress):
     def close(self) -> None:
         """Tell what was not told yet, and the summary."""
         with self._lock:
+            self._closed = True
             self._tell_fetches()
             text = self._last_line()
             if text:

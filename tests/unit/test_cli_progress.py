@@ -318,3 +318,21 @@ def test_rich_is_loaded_only_when_something_is_drawn():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert found.stdout == "False True\n"
+
+
+def test_nothing_is_written_after_the_end():
+    """An interrupt may reach a thread late; `interrupted` is the last word all the same."""
+    stream, clock = io.StringIO(), _Clock()
+    with suppress(KeyboardInterrupt), PlainProgress(stream, clock, verbose=True) as progress:
+        progress(Started("a", Phase.BUILD, "new"))
+        raise KeyboardInterrupt
+    text = stream.getvalue()
+    clock.now += 100.0
+    for event in (
+        Wrote("a", "a line"),
+        Finished("a", Phase.BUILD, "failed", 1.0),
+        Noticed("a", "late"),
+        Started("b", Phase.FETCH, "new"),
+    ):
+        progress(event)
+    assert stream.getvalue() == text
