@@ -28,6 +28,7 @@ from rvbuild.core.link import Linker
 from rvbuild.core.lock import Lock
 from rvbuild.core.locked import Locked
 from rvbuild.stores.former_store import FormerStore
+from rvbuild.stores.shape import CAS
 from rvbuild.stores.takeover import TakenOver, take_over
 
 __all__ = ["RecipeProblem", "StoreImport", "TakenOver", "import_store"]
@@ -83,11 +84,11 @@ def import_store(session: Session, path: str, environment: Mapping[str, str]) ->
         UsageError: there is no store, or it is the very one that the session uses.
         StoreError: the session's store could not be written.
     """
-    place = {"store": os.path.expanduser(path)}
-    other = Workspace(os.getcwd(), Settings.of_user(environment, place))
-    if not other.has_store:
+    place = os.path.abspath(os.path.expanduser(path))
+    if not os.path.isdir(os.path.join(place, CAS)):
         msg = "there is no store"
-        raise UsageError(msg, where=other.store, hint="name the folder that has its cas/ in it")
+        raise UsageError(msg, where=place, hint=f"name the folder that has its {CAS}/ in it")
+    other = Workspace(os.getcwd(), Settings.of_user(environment, {"store": place}))
     if os.path.realpath(other.store) == os.path.realpath(session.workspace.store):
         msg = "a store cannot be imported into itself"
         raise UsageError(msg, where=other.store, hint="name the new one with --store")

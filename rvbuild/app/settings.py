@@ -103,7 +103,7 @@ class Settings:
         """These settings, over those of the project's file.
 
         Raises:
-            UsageError: the file is not to be read, or says what is not a project's to say.
+            UsageError: the file is not to be read, or sets what only a user may set.
         """
         file = os.path.join(project or "", PROJECT_FILE)
         if project is None or not os.path.lexists(file):
@@ -112,7 +112,7 @@ class Settings:
         for name in values:
             if BY_NAME[name].personal:
                 hint = f"set {name!r} in your own file; `rvbuild config` names it"
-                _refuse(file, f"{name!r} is not a project's to say", hint)
+                _refuse(file, f"{name!r} may not be set in a project's file", hint)
         return Settings((*self._layers, (file, values)))
 
     def origins(self, name: str) -> list[tuple[str, ValueOrigin]]:

@@ -29,7 +29,8 @@ def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     else:
         result.write()
     if not arguments.quiet:
-        sys.stderr.write(f"{printable_line(result.path)}: {_counts(result)}\n")
+        same = "" if any(result.differences()) else ", unchanged"
+        sys.stderr.write(f"{printable_line(result.path)}: {_counts(result)}{same}\n")
     return 0
 
 

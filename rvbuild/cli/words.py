@@ -61,7 +61,7 @@ def parse_targets(session: Session, words: Iterable[str]) -> tuple[Target, ...]:
             targets += targets_of(session, [word])
         except UsageError as error:
             near, hint = closest(word, COMMANDS), error.hint or ""
-            if near:
+            if near and session.folder.path(word) is None:
                 also = f"{hint[:-1]} or" if hint.startswith("did you mean") else "did you mean"
                 error.hint = f"{also} the command `rvbuild {near}`?"
             raise

@@ -45,6 +45,7 @@ Values = Mapping[str, object]
 """Facts' values by the facts' names."""
 
 MAX_BYTES = 64 << 20
+_CONFLICT = re.compile(rb"^<{7} ", re.MULTILINE)
 _DIGEST = re.compile(f"[0-9a-f]{{{DIGITS}}}")
 
 
@@ -62,6 +63,7 @@ def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
     """
     if not data.strip():
         return Lock(file=file)
+    _refuse_conflicts(data, file)
     try:
         top = Fields(parse(data, file, error=LockError, max_bytes=MAX_BYTES), LockError)
     except LockError as error:
@@ -88,6 +90,23 @@ def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
     )
     top.finish()
     return lock
+
+
+def _refuse_conflicts(data: bytes, file: str) -> None:
+    """See that git has merged all of the file.
+
+    Raises:
+        LockError: it left two sides in it.
+    """
+    conflict = _CONFLICT.search(data)
+    if conflict is not None:
+        msg = "git has not merged this file: both sides of a conflict are in it"
+        hint = (
+            "take one side (`git checkout --ours` or `--theirs`), then run `rvbuild lock`; "
+            "docs/format.md tells how git merges locks by itself"
+        )
+        line = data.count(b"\n", 0, conflict.start()) + 1
+        raise LockError(msg, where=Place(file, line, 1), hint=hint)
 
 
 def _has_checks(top: Fields) -> bool:

@@ -139,9 +139,9 @@ def _hash_file(name: str, at: int, buffer: memoryview) -> str:
 
 
 def _blob(walk: Walk, item: _Hashed, modes: set[int]) -> None:
-    walk.done.blobs += 1
-    if item.inode not in walk.counted:
+    if item.inode not in walk.counted:  # an executable has a second name
         walk.counted.add(item.inode)
+        walk.done.blobs += 1
         walk.done.bytes += item.there.st_size
         if len(item.found) == 64:  # else it may be read once its mode is right
             walk.inodes[item.inode] = item.found

@@ -170,7 +170,7 @@ def test_a_flag_in_the_environment(tmp_path: Path, text: str, *, value: bool):
 
 @pytest.mark.parametrize("text", ['trust = ["/"]', 'builder = "me"'])
 def test_what_is_personal_is_not_a_projects_to_say(tmp_path: Path, text: str):
-    with pytest.raises(UsageError, match="not a project's to say"):
+    with pytest.raises(UsageError, match="may not be set in a project"):
         settings(tmp_path / "a", project=text)
     settings(tmp_path / "b", user=text)
 

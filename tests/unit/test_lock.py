@@ -590,3 +590,12 @@ def test_the_entries_of_other_build_machines_stay_if_they_are_described_alike():
 def test_the_recipes_that_a_lock_is_for():
     lock = fitting(Recipes(app=APP, ksrc=KSRC))
     assert lock.recipes() == {"app", "ksrc"}
+
+
+def test_a_lock_with_two_sides_of_a_merge_says_so():
+    text = write_lock(LOCK).replace("sources:\n", "<<<<<<< HEAD\nsources:\n=======\n>>>>>>> b\n", 1)
+    line = text[: text.index("<<<<")].count("\n") + 1
+    with pytest.raises(LockError, match="git has not merged this file") as caught:
+        read_lock(text.encode(), "rvbuild.lock")
+    assert str(caught.value.where) == f"rvbuild.lock:{line}:1"
+    assert "docs/format.md" in (caught.value.hint or "")

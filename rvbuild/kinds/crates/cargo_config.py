@@ -161,13 +161,18 @@ def clients_default(environment: Mapping[str, str]) -> str:
     its message says which address it could not reach.
 
     Raises:
-        SourceError: cargo is not installed, or says nothing.
+        SourceError: cargo is not installed, or does not say it.
     """
     cargo = shutil.which("cargo", path=environment.get("PATH"))
-    address = cargo and _ADDRESS.search(_complaint(cargo, environment))
-    if not address:
+    if cargo is None:
         msg = "no registry of crates is configured, and no cargo is here to name its default"
         raise SourceError(msg, hint=_HINT)
+    complaint = _complaint(cargo, environment)
+    address = _ADDRESS.search(complaint)
+    if address is None:
+        msg = "no registry of crates is configured, and the cargo here does not name its default"
+        details = tuple(f"cargo: {brief(line)}" for line in complaint.splitlines()[-3:])
+        raise SourceError(msg, where=cargo, hint=_HINT, details=details)
     return address[1]
 
 
