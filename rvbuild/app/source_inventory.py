@@ -83,11 +83,11 @@ class SourceInventory:
 
     def all(self) -> Iterator[SourceStatus]:
         """Every source by content that was linked, and what is missing."""
-        said = self._said_machines()
+        machines = self._declared_machines()
         for digest, derivation in self.linker.derivations.items():
             if isinstance(derivation, Fetch):
-                machine = derivation.source.machine or said.get(digest, "")
-                tool = machine == self.linker.build_arch and digest not in said
+                machine = derivation.source.machine or machines.get(digest, "")
+                tool = machine == self.linker.build_arch and digest not in machines
                 yield SourceStatus(
                     description=describe_source(derivation.source),
                     derivation=digest,
@@ -96,22 +96,22 @@ class SourceInventory:
                 )
         yield from self.missing
 
-    def _said_machines(self) -> dict[str, str]:
+    def _declared_machines(self) -> dict[str, str]:
         """What recipes say with `architecture:`, by the derivations of what they say it of."""
-        said: dict[str, str] = {}
+        machines: dict[str, str] = {}
         for recipe in self.linker.graph.recipes.values():
             for name, use in recipe.sources.items():
                 machine = use.spec.machine
                 digest = self._source(recipe, name).derivation if machine else None
                 if digest is not None:
                     parts = self.linker.derivations[digest].inputs
-                    said |= dict.fromkeys((digest, *parts), machine)
-        return said
+                    machines |= dict.fromkeys((digest, *parts), machine)
+        return machines
 
     def _look(self, recipe: Recipe) -> None:
-        for held in self.of(recipe):
-            if held.derivation is None:
-                self._missing[held.name] = held
+        for source in self.of(recipe):
+            if source.derivation is None:
+                self._missing[source.name] = source
         if recipe.go_modules is not None:
             try:
                 self.linker.go_modules(recipe, recipe.go_modules)

@@ -109,7 +109,7 @@ def collect(store: LocalStore, *, keep_days: float, max_size: int | None = None)
             roots = store.roots.by_link()
             stay = Live(layout, there)
             go = divide(stay, (*roots.alive, *roots.unseen), keep_days, max_size)
-            held = _held_views(layout, roots, stay)
+            live_views = _live_views(layout, roots, stay)
         with guarded(layout.root, "collect garbage in"):
             for path in (*roots.dead, *(result.path for result in go)):
                 forget_record(layout, path)
@@ -117,7 +117,7 @@ def collect(store: LocalStore, *, keep_days: float, max_size: int | None = None)
             blobs, freed = _sweep_blobs(layout, there, stay)
             _sweep(layout, layout.tmp, math.inf)
             _sweep(layout, layout.damaged, time.time() - keep_days * DAY)
-            _sweep_views(layout, there, held)
+            _sweep_views(layout, there, live_views)
             _sweep_locks(layout, there)
     return Collected(
         results=len(go),
@@ -125,14 +125,14 @@ def collect(store: LocalStore, *, keep_days: float, max_size: int | None = None)
         blobs=blobs,
         freed=freed,
         kept=stay.size,
-        unseen=roots.told,
+        unseen=roots.problems,
     )
 
 
-def _held_views(layout: Layout, roots: Roots, stay: Live) -> set[str]:
+def _live_views(layout: Layout, roots: Roots, stay: Live) -> set[str]:
     """What links show; what a link that nobody could look at shows is the view of a live tree."""
-    held = (names_in(root.link, layout.views) for _, root in roots.alive)
-    return set(stay.trees if roots.unseen else ()).union(*held)
+    live_views = (names_in(root.link, layout.views) for _, root in roots.alive)
+    return set(stay.trees if roots.unseen else ()).union(*live_views)
 
 
 def _refuse(error: WrongKind) -> NoReturn:
@@ -176,10 +176,10 @@ def _sweep_trees(layout: Layout, there: Survey, live: Live) -> int:
     return count
 
 
-def _sweep_views(layout: Layout, there: Survey, held: Collection[str]) -> None:
+def _sweep_views(layout: Layout, there: Survey, live: Collection[str]) -> None:
     """Remove those that no link shows; what somebody made of one is set aside instead."""
     for shard in there.shards[VIEWS]:
-        names = [name for name in shard.names if name.removesuffix(VIEW_MARK) not in held]
+        names = [name for name in shard.names if name.removesuffix(VIEW_MARK) not in live]
         changed = [name for name in names if not _is_removable(layout, f"{shard.path}/{name}")]
         for name in changed:
             set_aside(layout, f"{shard.path}/{name}")

@@ -57,8 +57,8 @@ class Verified:
 class Walk:
     """One verification.
 
-    ``inodes`` maps what was hashed to its hash; ``sizes`` the good blobs. ``met`` are the files of
-    the tree that is looked at.
+    ``inodes`` maps each file that was hashed to its hash; ``sizes`` has the good blobs;
+    ``inodes_of_tree`` are the files of the tree that is compared now.
     """
 
     layout: Layout
@@ -71,7 +71,7 @@ class Walk:
     there: Survey = field(default=Survey({}))
     sizes: dict[str, int] = field(factory=dict)
     present: set[str] = field(factory=set)
-    met: set[Inode] = field(factory=set)
+    inodes_of_tree: set[Inode] = field(factory=set)
     trees: dict[str, Tree] = field(factory=dict)
 
     def odd(self, error: WrongKind) -> None:

@@ -36,18 +36,18 @@ class Unseen:
 
 @frozen(kw_only=True)
 class Roots:
-    """Roots by what became of their links; ``alive`` and ``unseen`` ones are held.
+    """Roots by what became of their links; ``alive`` and ``unseen`` ones live.
 
     Attributes:
         alive: Those whose link leads into the store, each with its path.
         unseen: Those whose link may do so, each with its path.
-        told: What to say of the latter.
+        problems: Why nobody could look at each of the latter.
         dead: The paths of the others.
     """
 
     alive: tuple[tuple[str, Root], ...]
     unseen: tuple[tuple[str, Root], ...]
-    told: tuple[Unseen, ...]
+    problems: tuple[Unseen, ...]
     dead: tuple[str, ...]
 
 
@@ -92,7 +92,7 @@ class LocalRoots:
         Raises:
             StoreError: a root could not be read, or is damaged.
         """
-        alive, unseen, told, dead = [], [], [], []
+        alive, unseen, problems, dead = [], [], [], []
         for path, root in self._files():
             shown = (self._layout.views, self._layout.trees)  # the latter by former versions
             try:
@@ -103,8 +103,10 @@ class LocalRoots:
             except OSError as error:
                 unseen.append((path, root))
                 problem = error.strerror or str(error)
-                told.append(Unseen(path=path, link=root.link, problem=problem))
-        return Roots(alive=tuple(alive), unseen=tuple(unseen), told=tuple(told), dead=tuple(dead))
+                problems.append(Unseen(path=path, link=root.link, problem=problem))
+        return Roots(
+            alive=tuple(alive), unseen=tuple(unseen), problems=tuple(problems), dead=tuple(dead)
+        )
 
     def _files(self) -> list[tuple[str, Root]]:
         folder = self._layout.roots

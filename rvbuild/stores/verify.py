@@ -189,7 +189,7 @@ def _tree(walk: Walk, name: str, mark: str) -> None:
 
 def _compare(walk: Walk, tree: Tree, top: str, at: int) -> None:
     """Compare the tree with the open folder ``at``; enters only what is a folder and no link."""
-    walk.met.clear()
+    walk.inodes_of_tree.clear()
     stack = [("", tree.root)]
     while stack:
         inner, digest = stack.pop()
@@ -219,7 +219,7 @@ def _matched(
                 walk.damaged(path, problem)
             elif problem := _wrong_mode(there[name], node):
                 walk.damaged(path, problem, _mode(node))
-            elif isinstance(node, File) and _is_met(walk, there[name]):
+            elif isinstance(node, File) and _is_second_path(walk, there[name]):
                 walk.damaged(path, "one file with another path of its tree")
             else:
                 yield name, node, path
@@ -245,11 +245,11 @@ def _difference(walk: Walk, entry: os.DirEntry[str], at: int, node: Node) -> str
     return None if found == node.digest.hash else "its content is not what its tree says"
 
 
-def _is_met(walk: Walk, entry: os.DirEntry[str]) -> bool:
+def _is_second_path(walk: Walk, entry: os.DirEntry[str]) -> bool:
     """Whether another path of the tree is the same file."""
     inode = inode_of(entry.stat(follow_symlinks=False))
-    again = inode in walk.met
-    walk.met.add(inode)
+    again = inode in walk.inodes_of_tree
+    walk.inodes_of_tree.add(inode)
     return again
 
 
