@@ -1,16 +1,19 @@
-"""Folders that stand for sources, in one run.
+"""Folders of this machine: those that stand for sources in one run, and those that a lock has.
 
-Knows: which folder can stand for which source. Must not know: how a folder is read.
+Knows: which folder can stand for which source, and when a locked one is not what it was. Must not
+know: how a folder is read.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from rvbuild.app.choices import Choices
-from rvbuild.core.errors import SourceError, UsageError
+from rvbuild.core.derivation import Derivation, Fetch
+from rvbuild.core.errors import LockError, SourceError, UsageError
 from rvbuild.core.names import SourceRef
+from rvbuild.core.source import Source
 from rvbuild.kinds.path.fetch import PathFetcher
 from rvbuild.kinds.path.source import PathSource
 from rvbuild.recipes_yaml.collection import RecipeCollection
@@ -48,3 +51,31 @@ def _refuse_two_names(name: str, folders: Mapping[str, str], recipes: RecipeColl
     if slash and recipe in folders and len(recipes.load(recipe).sources) == 1:
         msg = f"--override {recipe} and {name} are said of the same source"
         raise UsageError(msg, hint="say one of them")
+
+
+def refuse_edited(
+    derivations: Iterable[Derivation], overrides: Collection[Source], lock: str
+) -> None:
+    """See that each folder holds what was locked: its content is the key of what is built.
+
+    A folder that is not on this machine is not looked at: results of it may still be there.
+
+    Args:
+        derivations: What is built.
+        overrides: Folders that were read in this run.
+        lock: The lock's name.
+
+    Raises:
+        LockError: one was edited since.
+    """
+    for derivation in derivations:
+        source = derivation.source if isinstance(derivation, Fetch) else None
+        if isinstance(source, PathSource) and source not in overrides:
+            _refuse_edited(source, lock)
+
+
+def _refuse_edited(source: PathSource, lock: str) -> None:
+    if os.path.isdir(source.path) and PathFetcher().resolve(source.path) != source:
+        msg = f"the folder is not what {lock} has: it was edited since"
+        hint = "run `rvbuild lock`; to build what is in a folder now, say --override NAME=FOLDER"
+        raise LockError(msg, where=source.path, hint=hint)

@@ -13,8 +13,7 @@ from functools import cached_property
 from attrs import define, evolve, field
 
 from rvbuild.app.choices import Choices
-from rvbuild.app.folders import refuse_edited
-from rvbuild.app.overrides import override_sources
+from rvbuild.app.overrides import override_sources, refuse_edited
 from rvbuild.app.workspace import Workspace
 from rvbuild.core.architecture import of_machine
 from rvbuild.core.contents import in_agreement, refuse_two_contents
