@@ -45,7 +45,7 @@ Values = Mapping[str, object]
 """Facts' values by the facts' names."""
 
 MAX_BYTES = 64 << 20
-_CONFLICT = re.compile(rb"^<{7} ", re.MULTILINE)
+_CONFLICT = b"\n<<<<<<< "
 _DIGEST = re.compile(f"[0-9a-f]{{{DIGITS}}}")
 
 
@@ -98,14 +98,14 @@ def _refuse_conflicts(data: bytes, file: str) -> None:
     Raises:
         LockError: it left two sides in it.
     """
-    conflict = _CONFLICT.search(data)
-    if conflict is not None:
+    conflict = data.find(_CONFLICT)
+    if conflict >= 0:
         msg = "git has not merged this file: both sides of a conflict are in it"
         hint = (
             "take one side (`git checkout --ours` or `--theirs`), then run `rvbuild lock`; "
             "docs/format.md tells how git merges locks by itself"
         )
-        line = data.count(b"\n", 0, conflict.start()) + 1
+        line = data.count(b"\n", 0, conflict) + 2
         raise LockError(msg, where=Place(file, line, 1), hint=hint)
 
 
