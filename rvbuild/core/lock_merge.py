@@ -5,7 +5,7 @@ Knows: which facts depend on which. Must not know: git, files, recipes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from attrs import evolve, field, frozen
@@ -43,16 +43,17 @@ def merge_locks(base: Lock, ours: Lock, theirs: Lock) -> Merged:
        new recipe that reads its version there.
     5. Both changed a source to the same packages of Debian, from indexes of two moments: the
        earlier moment. The snapshot archive has them at either.
-    6. A side dropped a source, and an entry that the other side changed was read from it: the
-       source stays. Example: the last recipe with Go modules goes on ours, and with it the
-       source of ``go``; theirs adds a recipe with Go modules.
+    6. A side dropped a source, and an entry of the other side was read from it: the source stays,
+       with the pins of its recipe, and with what these were read from. Example: the last recipe
+       with Go modules goes on ours, and with it the source of ``go`` and its version; theirs adds
+       a recipe with Go modules.
     7. Anything else that both changed, and two contents of one thing: nobody can say either.
 
     Entries of rules 4 and 7 are left out. `rvbuild lock` finds them again.
     """
     sides = _Sides(base, ours, theirs)
     sources = sides.merged(lambda lock: lock.sources, sides.earlier)
-    readable = {**sides.dropped_sources(), **sources}
+    readable = {**sides.dropped(lambda lock: lock.sources), **sources}
     digests = {
         ref.on_any_machine: content_digest(ref, source.spec, source.parts)
         for ref, source in readable.items()
@@ -62,13 +63,14 @@ def merge_locks(base: Lock, ours: Lock, theirs: Lock) -> Merged:
     sets = sides.merged(lambda lock: lock.go_modules, sides.union)
     sets = sides.standing(sets, base.go_modules, digests)
     sets = {key: entry for key, entry in sets.items() if entry.specs}
-    sources |= sides.read_by((*sources.values(), *pins.values(), *sets.values()))
-    lock = Lock(pins=pins, sources=sources, go_modules=sets, file=ours.file)
+    lock = sides.with_what_was_read(
+        Lock(pins=pins, sources=sources, go_modules=sets, file=ours.file)
+    )
     wrong = {word[1] for _, *words in two_contents(lock) for word in words}
     lock = evolve(
         lock,
-        sources={key: entry for key, entry in sources.items() if key not in wrong},
-        go_modules={key: entry for key, entry in sets.items() if key not in wrong},
+        sources={key: entry for key, entry in lock.sources.items() if key not in wrong},
+        go_modules={key: entry for key, entry in lock.go_modules.items() if key not in wrong},
     )
     return Merged(lock, tuple(sorted({str(ref) for ref in (*sides.lost, *wrong)})))
 
@@ -116,23 +118,33 @@ class _Sides:
                 known[key] = entry
         return known
 
-    def dropped_sources(self) -> dict[SourceRef, LockedSource]:
-        """The sources that one side dropped, and the other has unchanged."""
-        ours, theirs = self.ours.sources, self.theirs.sources
+    def dropped(self, entries: Callable[[Lock], Mapping[_Key, _Entry]]) -> dict[_Key, _Entry]:
+        """The entries of one section that one side dropped, and the other has unchanged."""
+        ours, theirs = entries(self.ours), entries(self.theirs)
         return {
-            key: source
-            for key, source in self.base.sources.items()
-            if {key in ours, key in theirs} == {True, False}
-            and source in (ours.get(key), theirs.get(key))
+            key: entry
+            for key, entry in entries(self.base).items()
+            if (key in ours) != (key in theirs) and entry in (ours.get(key), theirs.get(key))
         }
 
-    def read_by(
-        self, entries: Iterable[PinValue | LockedSource | GoModuleSet]
-    ) -> dict[SourceRef, LockedSource]:
+    def with_what_was_read(self, lock: Lock) -> Lock:
         """See rule 6."""
-        names = {asked for entry in entries for asked, _ in entry.trace or ()}
-        dropped = self.dropped_sources().items()
-        return {key: each for key, each in dropped if key.on_any_machine in names}
+        dropped = self.dropped(lambda lock: lock.sources)
+        dropped_pins = self.dropped(lambda lock: lock.pins)
+        while True:
+            sections = (lock.sources.values(), lock.pins.values(), lock.go_modules.values())
+            traces = [entry.trace or () for section in sections for entry in section]
+            names = {asked for trace in traces for asked, _ in trace}
+            sources = {
+                ref: source
+                for ref, source in dropped.items()
+                if ref not in lock.sources and ref.on_any_machine in names
+            }
+            if not sources:
+                return lock
+            recipes = {ref.recipe for ref in sources}
+            pins = {ref: pin for ref, pin in dropped_pins.items() if ref.recipe in recipes}
+            lock = evolve(lock, sources={**sources, **lock.sources}, pins={**pins, **lock.pins})
 
     def standing(
         self,

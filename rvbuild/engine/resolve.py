@@ -1,7 +1,8 @@
 """`rvbuild lock`: questions about recipes, their answers, and what each was read from.
 
 Knows: which questions there are, and when an earlier answer stands. Must not know: kinds of
-sources, registries, how trees are made. The only part of rvbuild that resolves.
+sources but Go's sets of modules (ADR 3), registries, how trees are made. The only part of
+rvbuild that resolves.
 """
 
 from __future__ import annotations
@@ -54,15 +55,21 @@ class Resolver:
     1. It asks each question (`core.question`) once.
     2. An entry of an earlier lock is the answer if the question takes it. The project's own lock
        comes first, then the shipped one. A source whose kind changes by itself, which is a
-       folder, is looked at in each run.
+       folder, is looked at in each run. A set of Go modules must have been made for just the
+       descriptions of today's users.
     3. Else it asks the outside. The new entry's trace names what was read for the answer.
     4. A recipe that the run was not asked for is resolved too, if an entry of it was read from a
-       source that this run asked for, and that is another now. The same holds for a set of Go
-       modules if the recipe ``go`` names other sources now. No other source is looked at.
+       source that this run asked for, and that is another now. The same holds for a listed set
+       of Go modules (rule 6) if this run asked for a source of ``go``, and ``go`` names other
+       sources now. No other source is looked at.
     5. A set of Go modules is made for all recipes of the project that use it together. A shipped
        recipe shares it only if the run resolves that recipe; else the shipped lock has its set.
-    6. The trace of a set names its source and the sources of ``go``. It does not name those of the
-       toolbox, whose shell starts the go command: they do not change what packages import.
+    6. If each user of a set names packages, ``go list`` says which modules they import: the set
+       is listed. Its trace names its source and the sources of ``go``. It does not name those of
+       the toolbox, whose shell starts the go command: they do not change what packages import.
+       If a user names none, the set is all of go.sum, and its trace names its source alone.
+    7. While sets are listed, the go command needs all of go.sum. The resolver has that set, too,
+       and it does not get into the lock.
 
     Example: ``k`` is a source. The pin ``mid/version`` is read in it. The source ``mid/mid`` has
     ``${version}`` in its URL, and the pin ``end/version`` is read in ``mid/mid``. Somebody moves
@@ -161,13 +168,15 @@ class Resolver:
     def _of_another_go(self, ref: SetRef, entry: GoModuleSet) -> bool:
         """Whether ``go`` names other sources than it named when the set was listed."""
         names = {asked for asked, _ in entry.trace or ()}
-        listed = names - {ref.source}
-        if listed.isdisjoint(self._digests):  # nobody asked for `go` in this run
+        if names <= {ref.source}:  # nothing was listed
             return False
         try:
-            return not listed <= go_reads(self.recipes) <= names
-        except RecipeError:
+            sources = go_reads(self.recipes)
+        except RecipeError:  # whoever needs `go` says so
             return False
+        if (names | sources).isdisjoint(self._digests.keys() - {ref.source}):
+            return False  # nobody asked for `go` in this run
+        return names | {ref.source} != sources | {ref.source}
 
     # ---- traces
 

@@ -92,7 +92,9 @@ class Project:
 
     def imports(self, _recipe: Recipe, spec: GoModulesSpec, files: SourceFiles) -> set[Import]:
         """Package N imports module N, and the one that all import."""
-        files.source(self.recipe("go"), "go", None)
+        tool = self.recipe("go")
+        for name in tool.sources:
+            files.source(tool, name, None)
         numbers = {int(package[2]) for package in spec.packages} | {0}
         commit = int(self.texts["k"].rsplit(": ", 1)[1].rstrip("}\n"))
         return {
@@ -345,3 +347,21 @@ def moved_to(lock: Lock, commit: str) -> Lock:
     return evolve(
         lock, sources={**lock.sources, refs.source("k/k"): k, refs.source("summed/s"): summed}
     )
+
+
+READS_MID = "version: {from: mid, shell: V1, file: v.sh}\nbuild: x\n"
+MID = (
+    "kind: source\nversion: {from: k, shell: V2, file: v.sh}\npins: {c: {from: k, git: commit}}\n"
+    "sources: {mid: {git: 'https://e.org/mid-${version}', commit: '${c}'}}\n"
+)
+
+
+def test_what_the_other_side_reads_stays_with_all_that_it_was_read_from():
+    """Ours drops the only reader of ``mid``, with ``mid`` and ``k``; theirs adds another one."""
+    base = Project({"k": upstream(1), "mid": MID, "a": READS_MID})
+    theirs = Project({**base.texts, "b": READS_MID})
+    merged = merge_locks(base.lock(), Project({}).lock(), theirs.lock(base.lock()))
+    assert merged.lost == ()
+    left = Project({name: text for name, text in theirs.texts.items() if name != "a"})
+    assert merged.lock == left.lock()
+    left.accepts(merged.lock)

@@ -183,7 +183,9 @@ class World:
 
     def _imports(self, recipe: Recipe, spec: GoModulesSpec, files: SourceFiles) -> set[Import]:
         self.listed.append(recipe.name)
-        files.source(self.recipe("go"), "go", None)
+        tool = self.recipe("go")
+        for name in tool.sources:
+            files.source(tool, name, None)
         assert self.resolver is not None
         everything = GoModulesSpec(source=spec.source, directory=spec.directory, packages=())
         whole = self.resolver.modules(recipe, everything)
