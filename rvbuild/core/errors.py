@@ -9,6 +9,7 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
      ├─ RecipeError           3  a recipe, with file, line and column
      ├─ LockError             3  a lock, or a lock that does not fit its recipe
      ├─ SourceError           4  a source could not be had
+     │   └─ Unreachable       4  its server gives no usable answer
      ├─ VerificationError     5  bytes, a tree or an output are not what they must be
      ├─ StepError             1  a step failed
      ├─ StoreError            1  the store could not be read or written (disk full, …)
@@ -82,6 +83,10 @@ class SourceError(RvbuildError):
     """A source could not be had from any transport; ``details`` names each attempt."""
 
     exit_code = 4
+
+
+class Unreachable(SourceError):
+    """A server gave no usable answer, however often it was asked."""
 
 
 class VerificationError(RvbuildError):

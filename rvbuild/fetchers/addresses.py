@@ -45,5 +45,5 @@ def http_address(text: str, *, of: str, where: str, hint: str) -> str:
 
 def no_address(text: str, *, of: str, where: str, hint: str) -> SourceError:
     """The error for text that is no address; see `http_address`."""
-    bare = re.split(r"[?#]", text.rpartition("@")[2])[0]  # the rest may be a password or a token
+    bare = re.split(r"[?#]", text)[0].rpartition("@")[2]  # all else may be a password or a token
     return SourceError(f"not the address of {of}: {brief(bare)!r}", where=where, hint=hint)

@@ -14,11 +14,12 @@ from typing import BinaryIO, cast
 
 from attrs import define, field, frozen
 
-from rvbuild.core.errors import SourceError, StoreError, VerificationError
+from rvbuild.core.errors import SourceError, StoreError, Unreachable, VerificationError
 from rvbuild.core.events import Noticed, Reporter, silent
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.fetchers.fetch_settings import OFFLINE_HINT, OFFLINE_LOCK_HINT
 from rvbuild.fetchers.mirrors import local_path
+from rvbuild.fetchers.transfer import write_piece
 from rvbuild.fetchers.transport import Transport
 from rvbuild.fetchers.urls import Origin, origin, shown
 
@@ -87,11 +88,11 @@ class PinnedFiles:
     What an address answers decides what comes next:
 
     - The pinned bytes: the file is taken, and no further address is asked.
-    - Absence (404, 410) or a refusal (any other status of 4xx, a certificate that is not trusted,
-      ``--offline``): the next address is asked.
-    - No answer (no such host, a closed port, silence), a cut, or a 5xx: the transport tries the
-      address again (see ``Patience``). Then the next address is asked, and for the rest of the run
-      every address of that server stands behind all others.
+    - Absence (404, 410) or a refusal (a status of 4xx that another try does not change, a circle of
+      redirects, a certificate that is not trusted, ``--offline``): the next address is asked.
+    - No answer (no such host, a closed port, silence), a cut, 408, 425, 429 or a 5xx: the
+      transport tries the address again (see ``Patience``). Then the next address is asked, and
+      for the rest of the run every address of that server stands behind all others.
     - Other bytes, another size: the next address is asked. If one has the pinned bytes, a notice
       names those that had others; if none has, this is a ``VerificationError``.
     - Nobody had the file: a ``SourceError`` with a line for each address.
@@ -220,9 +221,8 @@ class PinnedFiles:
             return self.transport.download(
                 address, file, expect_size=pin.size, hashed=True, advance=advance
             ).sha256
-        except SourceError as error:
-            if error.details:  # attempts were repeated: no answer that could be used
-                self._dead.add(origin(address))
+        except Unreachable:
+            self._dead.add(origin(address))
             raise
 
 
@@ -233,7 +233,7 @@ def _copied(path: Path, file: BinaryIO, size: int | None) -> str:
         with path.open("rb") as source:
             while chunk := source.read(_CHUNK):
                 running.update(chunk)
-                file.write(chunk)
+                write_piece(chunk, file, str(path))
     except OSError as error:
         raise SourceError(error.strerror or "cannot be read") from error
     if size is not None and file.tell() != size:

@@ -148,10 +148,7 @@ class Transfer:
             msg = f"more than the expected {self._expect} bytes came"
             raise self._wrong_size(msg)
         self._check_limit(size)
-        try:
-            self._to.write(data)
-        except OSError as exc:
-            raise self._cannot_write(exc) from exc
+        write_piece(data, self._to, self._url)
         if self._hash is not None:
             self._hash.update(data)
         self.done = size
@@ -180,17 +177,28 @@ class Transfer:
                 self._to.seek(self._base)
                 self._to.truncate()
             except OSError as exc:
-                raise self._cannot_write(exc) from exc
+                raise _cannot_write(exc, self._url) from exc
             if self._hash is not None:
                 self._hash = hashlib.sha256()
         self.done = 0
         self._total = None
         self._validator = ""
 
-    def _cannot_write(self, exc: OSError) -> StoreError:
-        return StoreError(
-            f"cannot keep the download: {exc.strerror or exc}", where=shown(self._url)
-        )
+
+def write_piece(data: bytes, to: BinaryIO, url: str) -> None:
+    """Keep a piece of what is at ``url``.
+
+    Raises:
+        StoreError: it could not be written: no other address would help.
+    """
+    try:
+        to.write(data)
+    except OSError as exc:
+        raise _cannot_write(exc, url) from exc
+
+
+def _cannot_write(exc: OSError, url: str) -> StoreError:
+    return StoreError(f"cannot keep the download: {exc.strerror or exc}", where=shown(url))
 
 
 def _length(headers: Mapping[str, str]) -> int | None:

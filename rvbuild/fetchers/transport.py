@@ -21,7 +21,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 import httpx
 from attrs import define, field, frozen
 
-from rvbuild.core.errors import RvbuildError, SourceError
+from rvbuild.core.errors import RvbuildError, SourceError, Unreachable
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.printable import brief
 from rvbuild.fetchers.transfer import Again, Received, Transfer
@@ -258,10 +258,10 @@ class _Attempts:
         self.stalls += failure.stalled
 
 
-def _given_up(url: str, failure: Again, attempts: _Attempts, *, too_long: bool) -> SourceError:
+def _given_up(url: str, failure: Again, attempts: _Attempts, *, too_long: bool) -> Unreachable:
     more = f", and asks to wait {failure.wait:.0f} s" if too_long else ""
     lines = [f"{shown(url)}: attempt {n}: {f}" for n, f in enumerate(attempts.failures, 1)]
-    return SourceError(
+    return Unreachable(
         f"could not be downloaded: {failure.cause}{more}",
         where=shown(url),
         hint="check the network and the address, or configure a mirror; then try again",

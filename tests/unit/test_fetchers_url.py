@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import resource
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from site_of_bytes import Asked, head, serve
 
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import RecipeError, SourceError, VerificationError
+from rvbuild.core.errors import RecipeError, SourceError, StoreError, VerificationError
 from rvbuild.core.events import Event
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Tree
@@ -132,6 +134,35 @@ def test_a_dead_server_is_asked_last_from_then_on(
     assert fetched(mine, wanted) == Tree.of(TREE).root
     assert list(mine.files._dead_last(wanted.urls)) == list(wanted.urls[::-1])
     assert told == []
+
+
+def test_a_circle_of_redirects_is_one_address_that_refuses(fetcher: Callable[..., UrlFetcher]):
+    """Its server answers, and may have another file."""
+    mine = fetcher()
+
+    def round_and_round(_asked: Asked, send: Callable[[bytes], None]) -> None:
+        send(head("302 Found", "Location: /round", "Content-Length: 0"))
+
+    with serve(round_and_round) as server:
+        with pytest.raises(SourceError, match="no address had it"):
+            fetched(mine, evolve(source(server.url), urls=(f"{server.url}/x.tgz",)))
+        assert not mine.files.unreachable(f"{server.url}/y.tgz")
+
+
+def test_a_full_disk_is_no_fault_of_a_mirror(tmp_path: Path, fetcher: Callable[..., UrlFetcher]):
+    """Also where the mirror is a folder: nothing is asked of the next address."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here/big").write_bytes(bytes(1 << 20))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    wanted = evolve(source("http://e.org"), urls=("http://e.org/big", f"{DEAD}/big"))
+    mine = fetcher(("http://e.org/", f"{tmp_path}/here/"))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(StoreError, match="cannot keep the download"):
+            fetched(mine, wanted)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not mine.files.unreachable(DEAD)
 
 
 def test_a_machine_without_apt_still_names_every_attempt(fetcher: Callable[..., UrlFetcher]):

@@ -18,6 +18,7 @@ from attrs import field, frozen
 from rvbuild.core.errors import SourceError
 from rvbuild.core.gomod import check_module, escape_path
 from rvbuild.core.ports.callbacks import Advance, no_progress
+from rvbuild.fetchers.transfer import write_piece
 from rvbuild.fetchers.transport import NotThere, Transport
 from rvbuild.fetchers.urls import shown
 from rvbuild.kinds.go.go_settings import DIRECT, OFF, GoSettings
@@ -122,7 +123,7 @@ def _copy(url: str, to: BinaryIO, limit: int) -> None:
                 if remaining < 0:
                     msg = f"more than {limit} bytes: refused"
                     raise SourceError(msg, where=shown(url))
-                to.write(data)
+                write_piece(data, to, url)
     except FileNotFoundError as exc:
         msg = "not there"
         raise NotThere(msg, where=shown(url)) from exc
