@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from attrs import frozen
 
 from rvbuild.app.deliver import Goal, TargetResult, deliver
+from rvbuild.app.overrides import refuse_edited
 from rvbuild.app.refusals import refuse_no_folder, refuse_occupied, refuse_own
 from rvbuild.app.result_place import Identity, identity, link_place
 from rvbuild.app.services import services_of
@@ -72,6 +73,7 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
 
     Raises:
         UsageError: results cannot appear there; nothing was built.
+        LockError: a folder was edited since it was locked; nothing was built.
         Interrupted: the person pressed ^C; no result appears.
     """
     if checkers:
@@ -80,6 +82,7 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
     _refuse_places(session, tuple(places.values()), output)
     before = {place: identity(place) for place in places.values()}
     graph, linked = session.link(targets, checks=checks)
+    refuse_edited(linked, session.lock)
     with session.store.locks.shared():  # until the results are linked, so that no gc takes them
         built = build(
             linked.derivations,

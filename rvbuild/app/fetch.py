@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rvbuild.app.overrides import refuse_edited
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
 from rvbuild.core.derivation import Fetch
@@ -29,9 +30,11 @@ def fetch_sources(
         The tree of each source, by its derivation.
 
     Raises:
+        LockError: a folder was edited since it was locked; nothing was fetched.
         RvbuildError: the first failure; the notes tell of the others.
     """
     _, linked = session.link(targets, checks=True)
+    refuse_edited(linked, session.lock)
     sources = [key for key, each in linked.derivations.items() if isinstance(each, Fetch)]
     services = services_of(session)
     built = build(linked.derivations, sources, services, jobs=1, keep_going=keep_going)

@@ -20,7 +20,6 @@ from rvbuild.core.errors import LockError, UsageError
 from rvbuild.core.graph import INDEPENDENT, Load, RecipeGraph, Target, with_checkers
 from rvbuild.core.lock import Lock
 from rvbuild.core.locked import Locked
-from rvbuild.core.place import Place
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Nested
@@ -134,19 +133,6 @@ def _refuse_version_1(old: Lock, path: str) -> None:
 
 
 @define
-class _Recipes:
-    """Reads each recipe once in a run."""
-
-    read: Load
-    recipes: dict[str, Recipe] = field(factory=dict, init=False)
-
-    def __call__(self, name: str, asked_at: Place | None = None) -> Recipe:
-        if name not in self.recipes:
-            self.recipes[name] = self.read(name, asked_at)
-        return self.recipes[name]
-
-
-@define
 class _Outputs:
     """Realises derivations for the resolver, and reads what they gave; each tree once."""
 
@@ -180,7 +166,7 @@ class _Outputs:
 
 def _resolve(session: Session, names: tuple[str, ...], old: Lock, *, check: bool) -> Lock:
     """What the recipes ask for; with ``check``, the lock must not contradict them."""
-    load = _Recipes(session.folder.load)
+    load = session.folder.load
     own = RecipeCollection(session.workspace.recipes[:1]).names()
     had = {name for name in old.recipes() if session.folder.path(name)}
     project = [load(name) for name in sorted({*own, *had})]

@@ -7,11 +7,13 @@ know: how a folder is read.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from rvbuild.app.choices import Choices
-from rvbuild.core.derivation import Derivation, Fetch
+from rvbuild.core.derivation import Fetch
 from rvbuild.core.errors import LockError, SourceError, UsageError
+from rvbuild.core.link import Linked
+from rvbuild.core.lock import Lock
 from rvbuild.core.names import SourceRef
 from rvbuild.core.source import Source
 from rvbuild.kinds.path.fetch import PathFetcher
@@ -53,29 +55,33 @@ def _refuse_two_names(name: str, folders: Mapping[str, str], recipes: RecipeColl
         raise UsageError(msg, hint="say one of them")
 
 
-def refuse_edited(
-    derivations: Iterable[Derivation], overrides: Collection[Source], lock: str
-) -> None:
-    """See that each folder holds what was locked: its content is the key of what is built.
+def refuse_edited(linked: Linked, lock: Callable[[], Lock]) -> None:
+    """See that each folder that is built from holds what was locked.
 
-    A folder that is not on this machine is not looked at: results of it may still be there.
+    Its content is the key of what is built: without this, a build would answer with what is
+    there of the former content. A folder that is not on this machine is not looked at, since
+    results of it may be there; nor is one whose go.sum alone is read.
 
     Args:
-        derivations: What is built.
-        overrides: Folders that were read in this run.
-        lock: The lock's name.
+        linked: What is to be built.
+        lock: Returns the lock; called only if there is a folder.
 
     Raises:
-        LockError: one was edited since.
+        LockError: a folder was edited since it was locked.
     """
-    for derivation in derivations:
-        source = derivation.source if isinstance(derivation, Fetch) else None
-        if isinstance(source, PathSource) and source not in overrides:
-            _refuse_edited(source, lock)
+    steps = (each for each in linked.derivations.values() if not isinstance(each, Fetch))
+    inputs = {*linked.results.values(), *(digest for step in steps for digest in step.inputs)}
+    fetches = (linked.derivations[digest] for digest in inputs)
+    folders = {each.source for each in fetches if isinstance(each, Fetch) and each.source.folder}
+    if not folders:
+        return
+    locked = {part for entry in lock().sources.values() for part in entry.parts}
+    for source in folders & locked:  # a folder that stands for a source was read in this run
+        _refuse_edited(source.folder, source, lock().file)
 
 
-def _refuse_edited(source: PathSource, lock: str) -> None:
-    if os.path.isdir(source.path) and PathFetcher().resolve(source.path) != source:
+def _refuse_edited(folder: str, source: Source, lock: str) -> None:
+    if os.path.isdir(folder) and PathFetcher().resolve(folder) != source:
         msg = f"the folder is not what {lock} has: it was edited since"
         hint = "run `rvbuild lock`; to build what is in a folder now, say --override NAME=FOLDER"
-        raise LockError(msg, where=source.path, hint=hint)
+        raise LockError(msg, where=folder, hint=hint)

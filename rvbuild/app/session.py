@@ -13,7 +13,7 @@ from functools import cached_property
 from attrs import define, evolve, field
 
 from rvbuild.app.choices import Choices
-from rvbuild.app.overrides import override_sources, refuse_edited
+from rvbuild.app.overrides import override_sources
 from rvbuild.app.workspace import Workspace
 from rvbuild.core.architecture import of_machine
 from rvbuild.core.contents import in_agreement, refuse_two_contents
@@ -122,17 +122,11 @@ class Session:
 
         Raises:
             UsageError: a release would be made of a folder of this machine.
-            LockError: a folder was edited since it was locked.
         """
         graph = self.graph(targets, checks=checks)
-        linker = self.linker(graph)
-        linked = linker.link(targets, checks=checks)
-        derivations = linked.derivations.values()
+        linked = self.linker(graph).link(targets, checks=checks)
         if self.choices.release:
-            refuse_folders(derivations)
-        refuse_edited(
-            derivations, linker.overrides.values(), os.path.basename(self.workspace.locks[0])
-        )
+            refuse_folders(linked.derivations.values())
         return graph, linked
 
     def graph(self, targets: tuple[Target, ...], *, checks: bool) -> RecipeGraph:

@@ -6,7 +6,8 @@ The rules:
 
 1. The plan goes down from the wanted results.
 2. A derivation that has a usable realisation is kept, and nothing below it is looked at: its inputs
-   need not even be there.
+   need not even be there. Usable is what `engine.lookup` returns: registered, whole, unedited, and
+   for a release made without accelerators.
 3. Every other derivation is a task, and comes after all of its inputs.
 4. A task says why it is one, and who asked for it first.
 

@@ -29,6 +29,7 @@ class RecipeCollection:
 
     def __init__(self, roots: tuple[str, ...]) -> None:
         self.roots = roots
+        self._recipes: dict[str, Recipe] = {}
 
     def names(self) -> list[str]:
         """Every recipe's name, sorted.
@@ -55,7 +56,7 @@ class RecipeCollection:
         return None
 
     def load(self, name: str, place: Place | None = None) -> Recipe:
-        """Read one recipe with the files beside it.
+        """One recipe with the files beside it; each is read once.
 
         Args:
             name: The recipe's name.
@@ -65,6 +66,11 @@ class RecipeCollection:
             RecipeError: it is not valid, or a recipe names one that is not there.
             UsageError: the command line names one that is not there.
         """
+        if name not in self._recipes:
+            self._recipes[name] = self._read(name, place)
+        return self._recipes[name]
+
+    def _read(self, name: str, place: Place | None) -> Recipe:
         folder = self.path(name)
         if folder is None:
             msg = f"there is no recipe called {name!r}"

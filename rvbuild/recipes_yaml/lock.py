@@ -98,15 +98,14 @@ def _refuse_conflicts(data: bytes, file: str) -> None:
     Raises:
         LockError: it left two sides in it.
     """
-    conflict = data.find(_CONFLICT)
-    if conflict >= 0:
+    before, mark, _ = (b"\n" + data).partition(_CONFLICT)
+    if mark:
         msg = "git has not merged this file: both sides of a conflict are in it"
         hint = (
             "take one side (`git checkout --ours` or `--theirs`), then run `rvbuild lock`; "
             "docs/format.md tells how git merges locks by itself"
         )
-        line = data.count(b"\n", 0, conflict) + 2
-        raise LockError(msg, where=Place(file, line, 1), hint=hint)
+        raise LockError(msg, where=Place(file, before.count(b"\n") + 1, 1), hint=hint)
 
 
 def _has_checks(top: Fields) -> bool:

@@ -1,6 +1,7 @@
 """Garbage collection: what nobody holds and nobody used lately goes.
 
-Knows: in which order things go. Must not know: what keeps what, who asks for it.
+Knows: in which order things go; ``live`` works out what keeps what (rules 1 to 6).
+Must not know: who asks for it.
 
 The words: a *result* is a record that collection may remove: a realisation ("derivation D has
 output T"), an outcome ("action A left T"), or a failure ("the last run of D left this log").
@@ -8,8 +9,8 @@ output T"), an outcome ("action A left T"), or a failure ("the last run of D lef
 The rules:
 
 1. Collection reads and checks every record before it removes anything. If a record is damaged,
-   names what is not there, or was written by a newer rvbuild, collection removes nothing
-   (``live``). A root that is dead (rule 2) must be readable, and may name anything.
+   names what is not there, or was written by a newer rvbuild, collection removes nothing. A root
+   that is dead (rule 2) must be readable, and may name anything.
 2. A root lives while its link leads into the store. A root whose link nobody can look at lives,
    too: its disk may not be mounted now.
 3. A realisation lives if a living root names its derivation, or if somebody used it within the days
@@ -24,8 +25,10 @@ The rules:
    roots name stay, however large. Example: the size is 10 GiB, and three results that nobody holds
    have 6, 5 and 1 GiB, the newest first. The first stays; the other two go.
 7. A tree keeps the blobs of its files and its message. A view lives while a root's link leads into
-   it. A view that somebody edited is not deleted: it moves to ``damaged/``.
-8. What is in ``damaged/`` goes after the same days; ``tmp/`` and the files of locks go always.
+   it. While nobody can look at some root's link (rule 2), every view of a living tree lives. A view
+   that somebody edited is not deleted: it moves to ``damaged/``.
+8. What is in ``damaged/`` goes after the same days; ``tmp/`` and the files of locks go always, but
+   for the lock of the store itself, which collection holds.
 9. Collection removes records first, then marks, then the folders of trees, then blobs. A collection
    that is killed leaves something too much in the store, and never something that lacks a part.
 10. Collection opens each folder without following links, and deletes by name in the open folder. So

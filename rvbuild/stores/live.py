@@ -2,7 +2,7 @@
 
 Knows: what keeps what. Must not know: how the rest is removed.
 
-What is live says ``collect``, rules 2 to 6. A live record keeps what it needs (``reach``).
+Rules 2 to 6 of ``collect`` say what is live. A live record keeps what it needs (``reach``).
 
 The rule: whatever says what is live is checked before anything is believed. A record that is
 damaged, that carries another name than its own, or that names what is not there, may have named

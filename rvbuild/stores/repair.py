@@ -16,7 +16,8 @@ The rules:
    first what is *odd* (rule 4), then wrong modes and lost names (5, 6), then damage (7 to 12).
 4. An odd thing is of another kind than belongs in its place, or has a name that the store does not
    give. Repair moves it to ``damaged/``. Example: a folder in the place of a blob. It comes first
-   because it is in the way of what belongs there.
+   because it is in the way of what belongs there. An odd thing in a tree is damage of that tree,
+   too: rules 8, 12 and 13 hold for it.
 5. A thing that is right but for its mode gets its mode. All names of one file share a mode: where
    two names need different modes, the file gets the one that its blob's name needs. Example: one
    file is ``exec/ab/X``, which needs 0555, and a plain file of the tree T, which needs 0444. The
@@ -36,9 +37,10 @@ The rules:
     stays under the file's other names.
 11. Repair moves a record to ``damaged/`` that is damaged, or that names what the store does not
     have. Example: the realisation "D has output T", in the round after the one that dropped T.
-12. A step that read a damaged tree may have made something wrong. Where a tree is damaged, repair
-    moves to ``damaged/`` the realisations and outcomes that ``readers`` lists, and empties compile
-    caches and memos.
+12. A step that read a tree in which something was damaged, missing, odd or of a wrong mode may
+    have made something wrong. Before a round drops such a tree (8, 9, 10), repair moves to
+    ``damaged/`` the realisations and outcomes that ``readers`` lists, and empties compile caches
+    and memos.
 13. In a round, rule 12 comes before all removals. Otherwise a repair that is killed in between
     would leave no trace of which tree was damaged.
 

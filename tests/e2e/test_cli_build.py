@@ -367,6 +367,8 @@ def test_a_folder_that_was_edited_is_not_built_as_it_was(world: World):
     ran = world.run(f"user-{HERE}")
     assert ran.code == 3
     ran.said("the folder is not what rvbuild.lock has: it was edited since", "rvbuild lock")
+    world.fine("log", f"user-{HERE}")  # somebody who edits wants to read why
+    world.fine("plan", f"user-{HERE}")
     world.fine(f"user-{HERE}", "--override", f"user/w={world.folder}/words")
     assert out.read_text() == "two and more\n"
     world.fine("lock")
@@ -374,3 +376,20 @@ def test_a_folder_that_was_edited_is_not_built_as_it_was(world: World):
     assert out.read_text() == "two and more\n"
     (world.folder / "words").rename(world.folder / "gone")
     world.fine(f"user-{HERE}")
+
+
+def test_a_folder_whose_go_sum_was_locked_may_stand_for_itself(world: World):
+    """The go.sum that was locked is read, and the folder's own files are built."""
+    folder = world.folder / "program"
+    folder.mkdir()
+    (folder / "go.mod").write_text("module e.org/p\n\ngo 1.20\n")
+    (folder / "go.sum").touch()
+    (folder / "word").write_text("one\n")
+    more = "sources: {p: {path: ../../program}}\ninputs: {go-modules: {from: p, packages: []}}\n"
+    world.step("user", 'cp /src/p/word "$out/out.txt"', more)
+    world.fine("lock")
+    world.fine(f"user-{HERE}")
+    (folder / "word").write_text("two and more\n")
+    assert world.run(f"user-{HERE}").code == 3
+    world.fine(f"user-{HERE}", "--override", f"user/p={folder}")
+    assert (world.folder / f"result/user-{HERE}/out.txt").read_text() == "two and more\n"

@@ -226,7 +226,7 @@ def test_a_source_that_was_never_locked(upstream: Upstream):
     ("text", "message", "hint"),
     [
         ("lock: 3\npins: {}\n", "format 3", "the rvbuild that wrote it"),
-        ("<<<<<<< ours\n", "rvbuild.lock:1:1", "version control"),
+        ("<<<<<<< ours\n", "git has not merged this file", "git checkout"),
         ("lock: 1\npins: {}\nsources: [\n", "rvbuild.lock:4:1", "version control"),
     ],
 )

@@ -95,7 +95,7 @@ def test_what_may_not_lie_beside_a_recipe(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(recipes.load("a").files) == 1
     (recipe / "more").write_bytes(b"x")
     with pytest.raises(RecipeError, match="at most 1 files"):
-        recipes.load("a")
+        RecipeCollection((str(tmp_path),)).load("a")
 
 
 def test_a_recipe_that_cannot_be_read(tmp_path: Path):
