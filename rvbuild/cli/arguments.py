@@ -53,6 +53,8 @@ def _wrong(arguments: argparse.Namespace) -> str | None:
     if command == "store" and (arguments.action == "import") != bool(arguments.old):
         wants = "wants the store to import from" if not arguments.old else "takes no OLD"
         return f"`rvbuild store {arguments.action}` {wants}"
+    if options.get("merge") and (arguments.check or arguments.recipes):
+        return "--merge takes three files alone: no RECIPE, and no --check"
     jobs, keep = options.get("jobs"), options.get("keep")
     if jobs is not None and jobs < 1:
         return f"-j {jobs}: at least one step must run; without -j, as many as cores"

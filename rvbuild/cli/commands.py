@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 STARTERS = ("go", "autotools", "meson", "image")
 
 
-class Option(NamedTuple):
+class CommandOption(NamedTuple):
     """An option, or a word that stands alone: what ``add_argument`` of argparse takes."""
 
     names: tuple[str, ...]
@@ -36,7 +36,7 @@ class CommandRow(NamedTuple):
     name: str
     summary: str
     handler: str
-    options: tuple[Option, ...]
+    options: tuple[CommandOption, ...]
 
 
 def _whole(text: str) -> int:
@@ -63,8 +63,8 @@ class _Once(argparse.Action):
         setattr(namespace, self.dest, value)
 
 
-def _option(*names: str, **rules: Any) -> Option:  # noqa: ANN401 - as argparse takes them
-    return Option(names, rules)
+def _option(*names: str, **rules: Any) -> CommandOption:  # noqa: ANN401 - as argparse takes them
+    return CommandOption(names, rules)
 
 
 _TARGETS = _option("targets", nargs="*", metavar="TARGET")

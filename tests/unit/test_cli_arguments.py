@@ -40,6 +40,8 @@ def test_options_of_every_command_may_stand_before_it(
         ("--store", "expected one argument"),
         ("--store x", "wants a TARGET"),
         ("-q gc", "not known here: -q"),
+        ("lock --check --merge a b c", "--merge takes three files alone"),
+        ("lock x --merge a b c", "--merge takes three files alone"),
         ("-j 0 it-arm64", "-j 0: at least one step"),
         ("--frob it-arm64", "not known here: --frob\nhint"),
         ("--ofline it-arm64", "not known here: --ofline; did you mean --offline?"),

@@ -26,7 +26,7 @@ from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import LAST_DATE
 from rvbuild.fetchers.fetch_services import FetchServices
-from rvbuild.fetchers.fetch_settings import OFFLINE_HINT, offline_error
+from rvbuild.fetchers.fetch_settings import OFFLINE_HINT, OFFLINE_LOCK_HINT, offline_error
 from rvbuild.fetchers.mirrors import Mirrors, local_path
 from rvbuild.fetchers.urls import shown
 from rvbuild.kinds.git.git_archive import ForgeArchives
@@ -116,7 +116,7 @@ class GitFetcher:
         search = _Search(self, source)
         if search.deliver_from_here(into, advance):
             return
-        search.need_network()
+        search.need_network(OFFLINE_HINT)
         if search.deliver_from_archive(into, advance):
             return
         search.deliver_from_clone(into, advance)
@@ -137,7 +137,7 @@ class GitFetcher:
         git = search.need_git()
         facts = search.commit_from_here()
         if facts is None:
-            search.need_network()
+            search.need_network(OFFLINE_LOCK_HINT)
             facts = read_commit(git, search.clone(no_progress), commit)
         _check_date(source, facts.date)
         return evolve(source, tree=facts.tree, date=facts.date)
@@ -163,9 +163,9 @@ class _Search:
             self._fail("this source needs git, which is not installed", "install git")
         return self._git
 
-    def need_network(self) -> None:
+    def need_network(self, advice: str) -> None:
         if self._settings.offline:
-            hint = f"{OFFLINE_HINT}, or give --mirror URL=PATH"
+            hint = f"{advice}, or give --mirror FROM=TO with a repository of this machine as TO"
             raise offline_error(self._where, hint=hint, details=tuple(self._attempts))
 
     @property
@@ -229,9 +229,7 @@ class _Search:
             Delivery(self.need_git(), self._source).run(objects, into, advance)
         except Failed as error:
             self._unusable(str(objects.parent), objects, error)
-            self._fail(
-                "the repository gives only a part of the commit", "give --mirror URL=ADDRESS"
-            )
+            self._fail("the repository gives only a part of the commit", "give --mirror FROM=TO")
 
     def deliver_from_archive(self, into: TreeSink, advance: Advance) -> bool:
         archives = self._settings.archives
@@ -258,7 +256,7 @@ class _Search:
                 self._failed(address, error)
         self._fail(
             "the commit could not be had from any transport",
-            "check the URL and the commit, or give --mirror URL=ADDRESS",
+            "check the URL and the commit, or give --mirror FROM=TO",
         )
 
     def _clone(self, git: Git, address: str, tell: Tell) -> Path:
