@@ -13,6 +13,7 @@ import sys
 from rvbuild.app.config import SettingsView, view_settings
 from rvbuild.app.memo import Memo
 from rvbuild.app.workspace import Workspace
+from rvbuild.cli.json_text import print_answer
 from rvbuild.core.printable import printable_line
 
 
@@ -20,7 +21,7 @@ def config_command(arguments: argparse.Namespace, workspace: Workspace, _memo: M
     """`rvbuild config`."""
     view = view_settings(workspace)
     if arguments.json:
-        sys.stdout.write(json.dumps(_document(view), indent=2) + "\n")
+        print_answer(_document(view))
         return 0
     for each in view.values:
         text = json.dumps(each.value, ensure_ascii=False)

@@ -13,7 +13,7 @@ from rvbuild.app.log import is_derivation, read_log
 from rvbuild.app.memo import Memo
 from rvbuild.app.plan import plan_targets
 from rvbuild.app.workspace import Workspace
-from rvbuild.cli.json_text import print_json
+from rvbuild.cli.json_text import print_answer
 from rvbuild.cli.plan_text import plan_text
 from rvbuild.cli.words import parse_targets, session_of
 from rvbuild.core.events import silent
@@ -26,7 +26,7 @@ def plan_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     with closing(session_of(arguments, workspace, silent)) as session:
         plan = plan_targets(session, parse_targets(session, arguments.targets))
     if arguments.json:
-        print_json(_document(plan))
+        print_answer(_document(plan))
     else:
         sys.stdout.write(plan_text(plan))
     return 0

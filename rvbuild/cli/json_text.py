@@ -6,8 +6,8 @@ Knows: JSON. Must not know: what is told.
 from __future__ import annotations
 
 import json
-import os
 import sys
+from collections.abc import Mapping
 
 from rvbuild.cli.messages import without_logins
 from rvbuild.core.errors import RvbuildError
@@ -29,6 +29,15 @@ def error_row(error: Exception) -> dict[str, object]:
     }
 
 
-def print_json(value: object) -> None:
-    """Write a document, its keys sorted."""
-    sys.stdout.write(json.dumps(value, indent=2, sort_keys=True) + os.linesep)
+VERSION = 1
+"""Of every answer: raised when a member goes away or changes its meaning. New members may come."""
+
+
+def answer_text(members: Mapping[str, object]) -> str:
+    """The document of an answer: its version, then its members."""
+    return json.dumps({"version": VERSION, **members}, indent=2) + "\n"
+
+
+def print_answer(members: Mapping[str, object]) -> None:
+    """Write the document of an answer to standard output."""
+    sys.stdout.write(answer_text(members))

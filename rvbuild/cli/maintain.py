@@ -6,7 +6,6 @@ Knows: lines and documents. Must not know: stores, machines.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from rvbuild.app.memo import Memo
 from rvbuild.app.repair import Repair, Repairs, repair_store
 from rvbuild.app.verify import Finding, Verification, verify_store
 from rvbuild.app.workspace import Workspace
-from rvbuild.cli.json_text import error_row
+from rvbuild.cli.json_text import error_row, print_answer
 from rvbuild.cli.messages import count_text, size_text
 from rvbuild.cli.words import run_of
 from rvbuild.core.errors import SandboxError
@@ -31,7 +30,7 @@ def doctor_command(arguments: argparse.Namespace, workspace: Workspace, _memo: M
     """`rvbuild doctor`: exit code 6 if something keeps this machine from building."""
     machine = examine_machine(workspace)
     if arguments.json:
-        sys.stdout.write(json.dumps([asdict(check) for check in machine.checks], indent=2) + "\n")
+        print_answer({"checks": [asdict(check) for check in machine.checks]})
     for check in () if arguments.json else machine.checks:
         mark = "ok  " if check.ok else "FAIL"
         sys.stdout.write(f"{mark} {check.name}: {printable_line(check.found)}\n")
@@ -60,7 +59,7 @@ def _verify(workspace: Workspace, *, as_json: bool) -> None:
     done = verify_store(workspace, None if as_json else _write_finding)
     if as_json:
         rows = [{"kind": f.kind, "path": f.path, "problem": f.problem} for f in done.findings]
-        sys.stdout.write(json.dumps({**asdict(done.counts), "findings": rows}, indent=2) + "\n")
+        print_answer({**asdict(done.counts), "findings": rows})
     else:
         _write_counts(done)
     done.refuse_findings()
@@ -90,7 +89,7 @@ def _repair(workspace: Workspace, *, as_json: bool) -> None:
     repairs = repair_store(workspace, None if as_json else _write_repair)
     if as_json:
         rows = [asdict(each) for each in repairs.done]
-        sys.stdout.write(json.dumps({"repairs": rows}, indent=2) + "\n")
+        print_answer({"repairs": rows})
     else:
         _write_repairs(repairs)
 
@@ -121,7 +120,7 @@ def _import(arguments: argparse.Namespace, workspace: Workspace) -> None:
         done = import_store(session, arguments.old, os.environ)
     if arguments.json:
         rows = [{"recipe": each.recipe, **error_row(each.error)} for each in done.problems]
-        sys.stdout.write(json.dumps({**asdict(done.counts), "recipes": rows}, indent=2) + "\n")
+        print_answer({**asdict(done.counts), "recipes": rows})
     else:
         _write_import(done.counts)
         _write_problems(done.problems)
@@ -159,7 +158,7 @@ def gc_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo 
         text = f"{text}; if it is gone for good, remove {root.path}"
         sys.stderr.write(printable_line(text) + "\n")
     if arguments.json:
-        sys.stdout.write(json.dumps(asdict(collected)) + "\n")
+        print_answer(asdict(collected))
     else:
         _write_collected(collected)
     return 0

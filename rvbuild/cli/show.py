@@ -17,7 +17,7 @@ from rvbuild.app.show import OptionValue, TargetStatus, TargetsView, view_target
 from rvbuild.app.source_inventory import SourceStatus
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.closure import closure_lines
-from rvbuild.cli.json_text import print_json
+from rvbuild.cli.json_text import print_answer
 from rvbuild.cli.words import parse_targets, session_of
 from rvbuild.core.events import silent
 from rvbuild.core.lock import PinValue
@@ -43,7 +43,7 @@ def _show_targets(arguments: argparse.Namespace, session: Session) -> None:
     targets = parse_targets(session, arguments.targets)
     view = view_targets(session, targets, pins=pins, closure=closure)
     if arguments.json:
-        print_json(_document(view, pins=pins, closure=closure))
+        print_answer(_document(view, pins=pins, closure=closure))
         return
     if not pins and not closure:
         _write_lines(_target_lines(view))
@@ -155,12 +155,11 @@ def _write_lines(lines: Iterable[str]) -> None:
 
 def _show_recipes(view: RecipeList, *, as_json: bool) -> None:
     if as_json:
-        print_json(
-            [
-                {"name": r.name, "kind": r.kind, "summary": r.summary, "license": r.license}
-                for r in view.recipes
-            ]
-        )
+        rows = [
+            {"name": r.name, "kind": r.kind, "summary": r.summary, "license": r.license}
+            for r in view.recipes
+        ]
+        print_answer({"recipes": rows})
     else:
         _write_list(view)
     view.refuse_errors()

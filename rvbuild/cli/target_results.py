@@ -6,12 +6,11 @@ The text does not depend on the terminal: a later run without work repeats it as
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 
 from rvbuild.app.build import BuildView, TargetResult
-from rvbuild.cli.json_text import error_row
+from rvbuild.cli.json_text import answer_text, error_row
 from rvbuild.core.printable import printable_line
 
 _MOST_FILES = 4
@@ -33,13 +32,11 @@ def render_results(build: BuildView, *, as_json: bool) -> str:
 
     Results are in the order of the targets, files in the order of the tree. Failures are rows of
     ``json_text.error_row``; the lines for people leave them out, for they go to standard error.
-    A later version may add keys; ``version`` changes when one goes away or changes its meaning.
     """
     results = build.results
     if as_json:
         failures = [error_row(each) for each in build.failures]
-        document = {"version": 1, "results": [_entry(each) for each in results]}
-        return json.dumps({**document, "failures": failures}) + "\n"
+        return answer_text({"results": [_entry(each) for each in results], "failures": failures})
     places = [printable_line(_near(result.place)) for result in results]
     width = max(map(len, places), default=0)
     rows = zip(places, results, strict=True)

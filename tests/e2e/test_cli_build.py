@@ -200,7 +200,7 @@ def test_show_tells_what_a_target_is(world: World):
     names = world.fine("show").out
     assert re.search(r"^hello +package +says hello$", names, re.MULTILINE)
     assert re.search(r"^k3s +package ", names, re.MULTILINE)
-    listed = world.fine("show", "--json").json
+    listed = world.fine("show", "--json").json["recipes"]
     assert {"name": "hello", "kind": "package", "summary": "says hello", "license": "MIT"} in listed
 
 

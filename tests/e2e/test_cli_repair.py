@@ -149,7 +149,7 @@ def test_the_log_of_what_a_repair_has_set_aside(world: World):
 
 def test_a_repair_for_programs(world: World):
     world.fine(HELLO_HERE)
-    assert json.loads(world.fine("store", "repair", "--json").out) == {"repairs": []}
+    assert json.loads(world.fine("store", "repair", "--json").out)["repairs"] == []
     in_store(world, "mine")
     repairs = world.fine("store", "repair", "--json").json["repairs"]
     assert {each["done"] for each in repairs} == {"set aside", "dropped"}

@@ -49,7 +49,7 @@ def test_hostile_names_are_escaped():
     """File names come from whoever wrote the built software."""
     results = [_result("a", "bin/\x1b[2J\nrunc")]
     assert render_results(_build(*results), as_json=False) == "/elsewhere/a  bin/\\x1b[2J\\nrunc\n"
-    assert render_results(_build(*results), as_json=True).rstrip("\n").isprintable()
+    assert render_results(_build(*results), as_json=True).replace("\n", "").isprintable()
 
 
 def test_json_document():
