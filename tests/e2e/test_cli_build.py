@@ -57,7 +57,7 @@ def test_a_second_run_does_nothing_and_answers_the_same(world: World):
     looked = world.fine(HELLO_HERE)
     assert looked.out == first.out
     looked.said("kept 2")
-    assert world.planned(HELLO_HERE) == {"keep": 2, "tasks": []}
+    assert world.planned(HELLO_HERE) == {"version": 1, "keep": 2, "tasks": []}
     assert world.fine("plan", HELLO_HERE).out == "2 to keep\n"
 
 

@@ -80,7 +80,7 @@ def test_the_installed_program_works_in_an_empty_folder(
     assert not world.store.exists(), "who only looks makes no store"
     world.store.parent.mkdir()
     world.clone(seed)
-    assert world.planned("base-toolbox") == {"keep": 1, "tasks": []}
+    assert world.planned("base-toolbox") == {"version": 1, "keep": 1, "tasks": []}
     world.fine("base-toolbox")
     assert (world.folder / "result/base-toolbox/bin/sh").exists()
     world.recipe("hello", HELLO)
