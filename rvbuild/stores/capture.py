@@ -23,6 +23,13 @@ from rvbuild.files.folder import Inode, inode_of
 from rvbuild.stores.layout import guarded
 from rvbuild.stores.writer import LocalWriter
 
+_LARGE = 1 << 20
+"""Bytes of a file that goes as soon as it was taken; smaller ones go with the step's folder.
+
+ext4 looks for an inode that nobody deleted in the last seconds. Where each file is deleted before
+the next one is made, 20,000 small files take three times as long.
+"""
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -119,14 +126,15 @@ class _Taking:
     def _take_file(self, path: str, name: str) -> None:
         fd = _opened(name, _FILE, self.here)
         try:
-            kind = stat.S_IFMT(os.fstat(fd).st_mode)
-            if kind != stat.S_IFREG:  # put there since
-                _refuse(path, kind)
+            there = os.fstat(fd)
+            if not stat.S_ISREG(there.st_mode):  # put there since
+                _refuse(path, stat.S_IFMT(there.st_mode))
             self.writer.take(path, fd, lambda size: self.taken(0, size))
         finally:
             os.close(fd)
-        with contextlib.suppress(OSError):  # the disk need not get what is of no use any more
-            os.unlink(name, dir_fd=self.here)
+        if there.st_size >= _LARGE:  # the disk need not get what is of no use any more
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=self.here)
 
 
 def _refuse(path: str, kind: int) -> None:
