@@ -6,19 +6,19 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
 
-.PHONY: build test test-e2e test-core lint proto schema long-test clean
+.PHONY: build test test-e2e test-rest lint proto schema long-test clean
 
 build: $(VENV)/.ready
 	$(BIN)/rvbuild $(TARGET)
 
 # Side by side: what runs rvbuild as a process mostly waits for it.
 test: $(VENV)/.ready-test lint
-	$(MAKE) --jobs=2 --output-sync=target test-e2e test-core
+	$(MAKE) --jobs=2 --output-sync=target test-e2e test-rest
 
 test-e2e: $(VENV)/.ready-test
 	$(BIN)/pytest tests/e2e
 
-test-core: $(VENV)/.ready-test
+test-rest: $(VENV)/.ready-test
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --ignore tests/e2e
 	$(BIN)/coverage report --include 'rvbuild/core/*' --fail-under 100

@@ -116,7 +116,7 @@ def trees(base: Path) -> None:
 
 
 def captured(store: Path, out: Path) -> float:
-    """Seconds for taking what a step left; its files are gone then."""
+    """Seconds for taking what a step left."""
     taken = LocalStore(str(store))
     return timed(lambda: taken.capturer.capture(str(out), lambda _entries, _size: None))
 

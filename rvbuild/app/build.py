@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from attrs import frozen
 
 from rvbuild.app.deliver import Goal, TargetResult, deliver
-from rvbuild.app.overrides import refuse_edited
+from rvbuild.app.folders import refuse_edited
 from rvbuild.app.refusals import refuse_no_folder, refuse_occupied, refuse_own
 from rvbuild.app.result_place import Identity, identity, link_place
 from rvbuild.app.services import services_of

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rvbuild.app.overrides import refuse_edited
+from rvbuild.app.folders import refuse_edited
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
 from rvbuild.core.derivation import Fetch

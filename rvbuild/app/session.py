@@ -13,7 +13,7 @@ from functools import cached_property
 from attrs import define, evolve, field
 
 from rvbuild.app.choices import Choices
-from rvbuild.app.overrides import override_sources
+from rvbuild.app.folders import override_sources
 from rvbuild.app.workspace import Workspace
 from rvbuild.core.architecture import of_machine
 from rvbuild.core.contents import in_agreement, refuse_two_contents

@@ -6,6 +6,7 @@ Knows: what a lock holds and whether it fits a recipe. Must not know: how it is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TypeVar, Union
 
 from attrs import evolve, field, frozen
 
@@ -18,8 +19,26 @@ from rvbuild.core.spec import SourceSpec
 from rvbuild.core.trace import Trace
 
 
+class _Entry:
+    """What an entry of any section has."""
+
+    __slots__ = ()
+
+    spec: str
+    where: Place | None
+
+    @property
+    def descriptions(self) -> tuple[str, ...]:
+        """What recipes ask, in their own words, that it answers."""
+        return (self.spec,)
+
+    def place(self, part: int | None, fact: str) -> Place | None:  # noqa: ARG002 - of some
+        """Where a fact of a part stands in the lock, or the entry."""
+        return self.where
+
+
 @frozen(kw_only=True)
-class PinValue:
+class PinValue(_Entry):
     """A pin's value; for a derived one with source, file and line (else empty and 0).
 
     ``trace``: what it was read from; None where a lock of version 1 did not say it.
@@ -36,7 +55,7 @@ class PinValue:
 
 
 @frozen(kw_only=True)
-class LockedSource:
+class LockedSource(_Entry):
     """A source by content: one, or for ``debian`` every package of the closure.
 
     ``at`` has the place of each fact of each part in the lock. ``snapshot`` is that of the
@@ -55,13 +74,12 @@ class LockedSource:
         return next((part.snapshot for part in self.parts if part.snapshot), None)
 
     def place(self, part: int | None, fact: str) -> Place | None:
-        """Where a fact of a part stands in the lock, or the entry."""
         known = self.at[part] if part is not None and part < len(self.at) else {}
         return known.get(fact, self.where)
 
 
 @frozen(kw_only=True)
-class GoModuleSet:
+class GoModuleSet(_Entry):
     """The modules that all ``specs`` of one source's module need.
 
     ``modules`` are (path, version, h1 of the zip), sorted. ``go_sum`` is the SHA-256 of the
@@ -75,10 +93,18 @@ class GoModuleSet:
     trace: Trace | None = ()
     where: Place | None = field(default=None, eq=False, repr=False)
 
+    @property
+    def descriptions(self) -> tuple[str, ...]:
+        return self.specs
+
     def sources(self) -> Iterator[GoModule]:
         """Each module as a source."""
         for path, version, h1 in self.modules:
             yield GoModule(path=path, version=version, h1=h1)
+
+
+Entry = Union[PinValue, LockedSource, GoModuleSet]
+AnyEntry = TypeVar("AnyEntry", PinValue, LockedSource, GoModuleSet)
 
 
 def source_ref(recipe: str, name: str, spec: SourceSpec, build_arch: str) -> SourceRef:
@@ -129,11 +155,9 @@ class Lock:
         """The names of the recipes that it has pins or sources of."""
         return {ref.recipe for ref in self.pins} | {ref.recipe for ref in self.sources}
 
-    def sets_for(self, spec: str) -> Mapping[SetRef, GoModuleSet]:
-        """The sets of Go modules for who asks with ``spec``; see ``shadowed_sets``."""
-        shadowed = {
-            ref: entry
-            for ref, entry in self.shadowed_sets.items()
-            if spec in entry.specs and spec not in self.go_modules[ref].specs
-        }
-        return {**self.go_modules, **shadowed}
+    def set_for(self, ref: SetRef, spec: str) -> GoModuleSet | None:
+        """The set of Go modules for who asks with ``spec``; see ``shadowed_sets``."""
+        entry, shadowed = self.go_modules.get(ref), self.shadowed_sets.get(ref)
+        if entry is None or spec in entry.specs or shadowed is None:
+            return entry
+        return shadowed if spec in shadowed.specs else entry

@@ -6,17 +6,15 @@ Knows: which facts depend on which. Must not know: git, files, recipes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
 
 from attrs import evolve, field, frozen
 
 from rvbuild.core.contents import two_contents
-from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
-from rvbuild.core.names import Ref, SourceRef
+from rvbuild.core.lock import AnyEntry, GoModuleSet, Lock, LockedSource
+from rvbuild.core.names import AnyRef, Ref, SourceRef
 from rvbuild.core.trace import content_digest, moved
 
-_Key = TypeVar("_Key", bound=Ref)
-_Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
+_Section = Callable[[Lock], Mapping[AnyRef, AnyEntry]]
 
 
 @frozen
@@ -94,19 +92,21 @@ class _Sides:
 
     def merged(
         self,
-        entries: Callable[[Lock], Mapping[_Key, _Entry]],
-        union: Callable[[_Entry | None, _Entry | None, _Entry | None], _Entry | None] = _no_union,
-    ) -> dict[_Key, _Entry]:
+        entries: _Section[AnyRef, AnyEntry],
+        union: Callable[
+            [AnyEntry | None, AnyEntry | None, AnyEntry | None], AnyEntry | None
+        ] = _no_union,
+    ) -> dict[AnyRef, AnyEntry]:
         """The entries of one section, by rules 1 to 3 and 5.
 
         Args:
             entries: The section of a lock.
             union: Both sides' entry, if there is one that is right for both.
         """
-        base: Mapping[_Key, _Entry] = entries(self.base)
-        ours: Mapping[_Key, _Entry] = entries(self.ours)
-        theirs: Mapping[_Key, _Entry] = entries(self.theirs)
-        known: dict[_Key, _Entry] = {}
+        base: Mapping[AnyRef, AnyEntry] = entries(self.base)
+        ours: Mapping[AnyRef, AnyEntry] = entries(self.ours)
+        theirs: Mapping[AnyRef, AnyEntry] = entries(self.theirs)
+        known: dict[AnyRef, AnyEntry] = {}
         for key in sorted({*ours, *theirs}):
             was, mine, other = base.get(key), ours.get(key), theirs.get(key)
             entry = other if mine == was else mine
@@ -118,7 +118,7 @@ class _Sides:
                 known[key] = entry
         return known
 
-    def dropped(self, entries: Callable[[Lock], Mapping[_Key, _Entry]]) -> dict[_Key, _Entry]:
+    def dropped(self, entries: _Section[AnyRef, AnyEntry]) -> dict[AnyRef, AnyEntry]:
         """The entries of one section that one side dropped, and the other has unchanged."""
         ours, theirs = entries(self.ours), entries(self.theirs)
         return {
@@ -148,10 +148,10 @@ class _Sides:
 
     def standing(
         self,
-        entries: Mapping[_Key, _Entry],
-        base: Mapping[_Key, _Entry],
+        entries: Mapping[AnyRef, AnyEntry],
+        base: Mapping[AnyRef, AnyEntry],
         digests: Mapping[SourceRef, str],
-    ) -> dict[_Key, _Entry]:
+    ) -> dict[AnyRef, AnyEntry]:
         """Those that were read from what there is now; an entry of ``base`` stays as it was."""
         stale = {
             key

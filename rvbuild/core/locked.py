@@ -5,15 +5,13 @@ Knows: which entry answers a question. Must not know: how a lock is written, wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import TypeVar
 
 from attrs import field, frozen
 
 from rvbuild.core.errors import LockError
-from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
-from rvbuild.core.names import Ref, SourceRef
+from rvbuild.core.lock import AnyEntry, GoModuleSet, Lock, LockedSource
+from rvbuild.core.names import AnyRef, Ref, SourceRef
 from rvbuild.core.pinned import Recipes, described, git_fact, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.question import (
@@ -21,14 +19,14 @@ from rvbuild.core.question import (
     Question,
     pin_question,
     set_question,
+    set_ref,
     source_question,
 )
 from rvbuild.core.recipe import FromSpec, GoModulesSpec, Ladder, Reading, Recipe
 from rvbuild.core.source import Source
+from rvbuild.core.spec_text import spec_text
 from rvbuild.core.trace import content_digest
 
-_Key = TypeVar("_Key", bound=Ref)
-_Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
 _RELOCK = "run `rvbuild lock` and look at what changes in rvbuild.lock"
 
 
@@ -60,21 +58,20 @@ class Locked:
             owner, source = named_source(self.recipes, recipe, pin.source, pin.where)
             return git_fact(self.source(owner, source)[0], pin)
         question = pin_question(self.recipes, self, recipe, name, pin)
-        return self._answer(question, self.lock.pins).value
+        return self._answer(question, self.lock.pins.get(question.ref)).value
 
     def source(self, recipe: Recipe, name: str) -> tuple[Source, ...]:
         question = self._source_question(recipe, name)
         ref = question.ref.on_any_machine
         hint = f"run `rvbuild lock {ref.recipe}`, or say --override {ref}=FOLDER"
-        return self._answer(question, self.lock.sources, hint).parts
+        return self._answer(question, self.lock.sources.get(question.ref), hint).parts
 
     def modules(self, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
-        question = set_question(self.recipes, recipe, spec, listed=False)
-        sets = self.lock.sets_for(question.text)
-        entry = sets.get(question.ref)
-        if entry is not None and len(entry.trace or ()) > 1:
-            question = set_question(self.recipes, recipe, spec, listed=True)
-        return self._answer(question, sets)
+        ref = set_ref(self.recipes, recipe, spec)
+        entry = self.lock.set_for(ref, spec_text(spec))
+        listed = entry is not None and len(entry.trace or ()) > 1
+        question = set_question(self.recipes, recipe, spec, listed=listed)
+        return self._answer(question, entry)
 
     def answer_all(self, recipe: Recipe) -> None:
         """See that everything that a recipe asks for has an answer.
@@ -97,16 +94,15 @@ class Locked:
 
     def _answer(
         self,
-        question: Question[_Key, _Entry],
-        entries: Mapping[_Key, _Entry],
+        question: Question[AnyRef, AnyEntry],
+        entry: AnyEntry | None,
         hint: str = _RELOCK,
-    ) -> _Entry:
-        """The entry that answers ``question``.
+    ) -> AnyEntry:
+        """The entry, which answers ``question``.
 
         Raises:
             LockError: the lock does not have it, or what it has is no answer.
         """
-        entry = entries.get(question.ref)
         if entry is None:
             msg = f"{self.lock.file} does not have {question.ref}"
             raise LockError(msg, where=question.where, hint=hint)
@@ -122,5 +118,5 @@ class Locked:
     def _digest(self, where: Place | None, asked: SourceRef) -> str:
         """The digest of a source's content, by the lock."""
         question = self._source_question(self.recipes.recipe(asked.recipe, where), asked.name)
-        entry = self._answer(question, self.lock.sources)
+        entry = self._answer(question, self.lock.sources.get(question.ref))
         return content_digest(question.ref, entry.spec, entry.parts)

@@ -6,7 +6,7 @@ Knows: how the names are spelled. Must not know: what they name is.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Self
+from typing import Self, TypeVar
 
 from attrs import evolve, frozen
 
@@ -23,6 +23,9 @@ class Ref(ABC):
 
     def __lt__(self, other: Self) -> bool:
         return str(self) < str(other)
+
+
+AnyRef = TypeVar("AnyRef", bound=Ref)
 
 
 @frozen

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic
 
 from attrs import define, field, frozen
 
@@ -21,17 +21,14 @@ from rvbuild.core.agreement import (
     source_contradiction,
 )
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.lock import GoModuleSet, LockedSource, PinValue, source_ref
-from rvbuild.core.names import PinRef, Ref, SetRef, SourceRef
+from rvbuild.core.lock import AnyEntry, GoModuleSet, LockedSource, PinValue, source_ref
+from rvbuild.core.names import AnyRef, PinRef, SetRef, SourceRef
 from rvbuild.core.pinned import Pinned, Recipes, git_fact, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import GoModulesSpec, Ladder, Reading, Recipe
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.spec_text import spec_text
 from rvbuild.core.trace import Reads, Trace, moved
-
-_Key = TypeVar("_Key", bound=Ref)
-_Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
 
 
 @frozen
@@ -50,7 +47,7 @@ class Refusal:
 
 
 @frozen(kw_only=True)
-class Question(Generic[_Key, _Entry]):
+class Question(Generic[AnyRef, AnyEntry]):
     """What an entry of a lock answers.
 
     An entry is an answer if
@@ -72,22 +69,21 @@ class Question(Generic[_Key, _Entry]):
         contradiction: Returns the first fact of an entry that the recipe rules out.
     """
 
-    ref: _Key
+    ref: AnyRef
     text: str
     reads: Reads
     where: Place | None
-    contradiction: Callable[[_Entry], Contradiction | None]
+    contradiction: Callable[[AnyEntry], Contradiction | None]
 
-    def refusal(self, entry: _Entry, today: Callable[[SourceRef], str | None]) -> Refusal | None:
+    def refusal(self, entry: AnyEntry, today: Callable[[SourceRef], str | None]) -> Refusal | None:
         """Why ``entry`` is no answer; None if it is one.
 
         Args:
             entry: What a lock has.
             today: Returns the digest of a source's content.
         """
-        texts = _texts(entry)
-        if self.text not in texts:
-            details = (f"locked: {'; '.join(texts)}", f"recipe: {self.text}")
+        if self.text not in entry.descriptions:
+            details = (f"locked: {'; '.join(entry.descriptions)}", f"recipe: {self.text}")
             return Refusal("for another recipe than this one", details)
         other = self._other_sources(entry.trace) or self.contradiction(entry)
         if other is not None:
@@ -104,17 +100,11 @@ class Question(Generic[_Key, _Entry]):
         wanted = ", ".join(map(str, sorted(self.reads.always))) or "nothing"
         return Contradiction(fact="source", locked=locked, wanted=wanted)
 
-    def _contradicted(self, other: Contradiction, entry: _Entry) -> Refusal:
-        place = entry.where
-        if isinstance(entry, LockedSource):
-            place = entry.place(other.part, other.fact)
+    def _contradicted(self, other: Contradiction, entry: AnyEntry) -> Refusal:
+        place = entry.place(other.part, other.fact)
         details = (f"locked: {other.locked}", f"recipe: {other.wanted}  {self.where}")
         reason = f"with another {other.fact} than the recipe asks for"
         return Refusal(reason, details, place or self.where)
-
-
-def _texts(entry: PinValue | LockedSource | GoModuleSet) -> tuple[str, ...]:
-    return entry.specs if isinstance(entry, GoModuleSet) else (entry.spec,)
 
 
 def pin_question(
@@ -172,6 +162,12 @@ def source_question(
     )
 
 
+def set_ref(recipes: Recipes, recipe: Recipe, spec: GoModulesSpec) -> SetRef:
+    """The lock's name of the set of Go modules that ``recipe`` asks for."""
+    owner, name = named_source(recipes, recipe, spec.source, spec.where)
+    return SetRef(SourceRef(owner.name, name), spec.directory)
+
+
 def set_question(
     recipes: Recipes, recipe: Recipe, spec: GoModulesSpec, *, listed: bool
 ) -> Question[SetRef, GoModuleSet]:
@@ -184,11 +180,10 @@ def set_question(
         listed: Whether ``go list`` says which modules of the go.sum the set has. Its answer
             follows from the sources of ``go``, too.
     """
-    owner, name = named_source(recipes, recipe, spec.source, spec.where)
-    source = SourceRef(owner.name, name)
-    reads = frozenset({source})
+    ref = set_ref(recipes, recipe, spec)
+    reads = frozenset({ref.source})
     return Question(
-        ref=SetRef(source, spec.directory),
+        ref=ref,
         text=spec_text(spec),
         reads=Reads(reads | go_reads(recipes, spec.where) if listed else reads),
         where=spec.where,

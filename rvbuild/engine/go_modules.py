@@ -64,11 +64,16 @@ def needed_by(
 ) -> GoModuleSet:
     """What all of ``users`` need together of ``whole``; they use one module of one source."""
     modules = whole.modules
-    if all(spec.packages for _, spec in users):
+    if is_listed(users):
         packages = {each for recipe, spec in users for each in imports(recipe, spec, files)}
         needed = needed_modules(packages, (module[:2] for module in modules))
         modules = tuple(module for module in modules if module[:2] in needed)
     return evolve(whole, specs=asked(users), modules=modules)
+
+
+def is_listed(users: Sequence[User]) -> bool:
+    """Whether ``go list`` says what the users need: each of them names packages."""
+    return all(spec.packages for _, spec in users)
 
 
 def asked(users: Sequence[User]) -> tuple[str, ...]:

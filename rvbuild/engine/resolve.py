@@ -7,15 +7,14 @@ rvbuild that resolves.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 from attrs import define, evolve, field
 
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue, source_ref
-from rvbuild.core.names import PinRef, Ref, SetRef, SourceRef
+from rvbuild.core.lock import AnyEntry, Entry, GoModuleSet, Lock, LockedSource, PinValue, source_ref
+from rvbuild.core.names import AnyRef, PinRef, SetRef, SourceRef
 from rvbuild.core.pinned import Recipes, described, git_fact
 from rvbuild.core.place import Place
 from rvbuild.core.question import (
@@ -24,6 +23,7 @@ from rvbuild.core.question import (
     go_reads,
     pin_question,
     set_question,
+    set_ref,
     source_question,
 )
 from rvbuild.core.recipe import GoModulesSpec, Reading, Recipe
@@ -35,15 +35,13 @@ from rvbuild.engine.go_modules import (
     User,
     all_modules,
     asked,
+    is_listed,
     needed_by,
     with_go_sum,
 )
 from rvbuild.engine.pins import pin_value
 from rvbuild.engine.source_files import SourceFiles, SourceTrees
 from rvbuild.engine.sources import Registries, SourceFinder
-
-_Key = TypeVar("_Key", bound=Ref)
-_Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
 
 
 @define
@@ -127,7 +125,7 @@ class Resolver:
             fresh = {recipe.name: recipe for recipe in stale if recipe.name not in resolved}
         for recipe in (sharing | resolved).values():
             if recipe.go_modules is not None:
-                ref = self._set_question(recipe, recipe.go_modules).ref
+                ref = set_ref(self.recipes, recipe, recipe.go_modules)
                 self._users.setdefault(ref, []).append((recipe, recipe.go_modules))
         for recipe in resolved.values():
             if recipe.go_modules is not None:
@@ -160,7 +158,7 @@ class Resolver:
             ):
                 yield recipe
 
-    def _moved(self, entry: PinValue | LockedSource | GoModuleSet) -> bool:
+    def _moved(self, entry: Entry) -> bool:
         """Whether a source of its trace was asked for in this run, and is another now."""
         known = tuple(pair for pair in entry.trace or () if pair[0] in self._digests)
         return any(moved(known, self._digests.get))
@@ -226,8 +224,8 @@ class Resolver:
         return self.pins[ref].value
 
     def _earlier(
-        self, question: Question[_Key, _Entry], entries: Iterable[_Entry | None]
-    ) -> _Entry | None:
+        self, question: Question[AnyRef, AnyEntry], entries: Iterable[AnyEntry | None]
+    ) -> AnyEntry | None:
         """The first entry of earlier locks that is an answer."""
         for entry in entries:
             if entry is not None and question.refusal(entry, self._digest) is None:
@@ -259,13 +257,14 @@ class Resolver:
         Who asks for everything (no ``packages``) beside those users, to see what packages
         import, gets all of go.sum, and the lock does not hold it.
         """
-        ref = self._set_question(recipe, spec).ref
+        ref = set_ref(self.recipes, recipe, spec)
         users = self._users.get(ref, [(recipe, spec)])
-        if not spec.packages and all(wanted.packages for _, wanted in users):
+        if not spec.packages and is_listed(users):
             return self._all_modules(ref, recipe, spec)
         if ref not in self.go_modules:
             with self._asking(f"modules {ref}", spec.where) as files:
-                answer = self._earlier(self._set_question(*users[0], users), self._sets(ref, users))
+                question = set_question(self.recipes, *users[0], listed=is_listed(users))
+                answer = self._earlier(question, self._sets(ref, users))
                 if answer is None:
                     files.source(recipe, spec.source, spec.where)
                     whole = self._all_modules(ref, *users[0])
@@ -286,9 +285,3 @@ class Resolver:
             entry = lock.go_modules.get(ref)
             if entry is not None and entry.specs == asked(users):
                 yield with_go_sum(self._new_reader(), *users[0], entry)
-
-    def _set_question(
-        self, recipe: Recipe, spec: GoModulesSpec, users: Sequence[User] = ()
-    ) -> Question[SetRef, GoModuleSet]:
-        listed = bool(users) and all(wanted.packages for _, wanted in users)
-        return set_question(self.recipes, recipe, spec, listed=listed)

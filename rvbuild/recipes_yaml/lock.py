@@ -10,13 +10,12 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import chain
-from typing import TypeVar
 
 from attrs import field, frozen
 
 from rvbuild.core.errors import LockError, RecipeError
-from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
-from rvbuild.core.names import PinRef, Ref, SetRef, SourceRef
+from rvbuild.core.lock import AnyEntry, GoModuleSet, Lock, LockedSource, PinValue
+from rvbuild.core.names import AnyRef, PinRef, Ref, SetRef, SourceRef
 from rvbuild.core.place import Place
 from rvbuild.core.source import (
     Source,
@@ -33,8 +32,6 @@ from rvbuild.recipes_yaml.lock_text import VERSION, check_of, write_lock
 
 __all__ = ["MAX_BYTES", "VERSION", "read_lock", "write_lock"]
 
-_Key = TypeVar("_Key", bound=Ref)
-_Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
 Things = dict[str, Scalar]
 """By name: the other facts of a thing that entries share."""
 Triple = tuple[str, str, str]
@@ -135,14 +132,14 @@ class _Entries:
     checked: bool = field(kw_only=True)
 
     def read(
-        self, section: str, parse: Callable[[str], _Key], read: Callable[[Fields], _Entry]
-    ) -> dict[_Key, _Entry]:
+        self, section: str, parse: Callable[[str], AnyRef], read: Callable[[Fields], AnyEntry]
+    ) -> dict[AnyRef, AnyEntry]:
         node = _mapping(self.top, section)
         refs = refs_in(node, parse)
         entries = ((refs[key], self._entry(refs[key], node.nodes[key], read)) for key in refs)
         return {ref: entry for ref, entry in entries if entry is not None}
 
-    def _entry(self, ref: Ref, node: Node, read: Callable[[Fields], _Entry]) -> _Entry | None:
+    def _entry(self, ref: Ref, node: Node, read: Callable[[Fields], AnyEntry]) -> AnyEntry | None:
         """The entry, or None if it is one to find again."""
         fields = Fields(node, LockError)
         try:

@@ -6,17 +6,14 @@ Knows: how names and declared facts stand in a mapping. Must not know: which kin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
 
 from rvbuild.core.errors import LockError, RecipeError
-from rvbuild.core.names import Ref
+from rvbuild.core.names import AnyRef
 from rvbuild.core.printable import brief
 from rvbuild.core.source import Source
 from rvbuild.kinds.declaration import Fact, Kind
 from rvbuild.recipes_yaml import document
 from rvbuild.recipes_yaml.fields import Fields, scalar_text
-
-_Key = TypeVar("_Key", bound=Ref)
 
 
 def values_in(facts: Iterable[Fact], fields: Fields) -> dict[str, object]:
@@ -55,7 +52,7 @@ def made_of(declared: Kind, values: Mapping[str, object], fields: Fields) -> Sou
         raise LockError(error.message, where=fields.at("urls")) from error
 
 
-def refs_in(section: document.Mapping, parse: Callable[[str], _Key]) -> dict[str, _Key]:
+def refs_in(section: document.Mapping, parse: Callable[[str], AnyRef]) -> dict[str, AnyRef]:
     """The names of a section's entries, by their keys.
 
     Raises:

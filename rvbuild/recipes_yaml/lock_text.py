@@ -8,11 +8,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeVar, Union
 
 from rvbuild.core.canonical import Json, encode
-from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
-from rvbuild.core.names import Ref
+from rvbuild.core.lock import AnyEntry, Entry, GoModuleSet, Lock, LockedSource, PinValue
+from rvbuild.core.names import AnyRef, Ref
 from rvbuild.core.source import Source
 from rvbuild.core.spec_text import flow_scalar
 from rvbuild.kinds.declaration import Kind
@@ -25,10 +24,6 @@ _PLAIN = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_./@+~%=,:!*-]*(?<!:)\Z")
 _WORDS = re.compile(
     r"[A-Za-z0-9/][A-Za-z0-9_./@+~%=,:!*-]*(?<!:)(?: [A-Za-z0-9_./@+~%=,:!*-]+(?<!:))*\Z"
 )
-
-Entry = Union[PinValue, LockedSource, GoModuleSet]
-_Key = TypeVar("_Key", bound=Ref)
-_Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
 
 
 def write_lock(lock: Lock) -> str:
@@ -69,7 +64,7 @@ def _lines(lock: Lock) -> Iterator[str]:
 
 
 def _section(
-    name: str, entries: Mapping[_Key, _Entry], lines_of: Callable[[_Entry], Iterable[str]]
+    name: str, entries: Mapping[AnyRef, AnyEntry], lines_of: Callable[[AnyEntry], Iterable[str]]
 ) -> Iterator[str]:
     yield f"{name}:" if entries else f"{name}: {{}}"
     for ref in sorted(entries):

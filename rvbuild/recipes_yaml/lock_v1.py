@@ -13,13 +13,13 @@ import hashlib
 import json
 from collections.abc import Callable
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 from attrs import evolve
 
 from rvbuild.core.errors import LockError
-from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
-from rvbuild.core.names import PinRef, Ref, SetRef, SourceRef
+from rvbuild.core.lock import AnyEntry, GoModuleSet, Lock, LockedSource, PinValue
+from rvbuild.core.names import AnyRef, PinRef, SetRef, SourceRef
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import GoModulesSpec, Ladder, Reading
 from rvbuild.core.source import Source
@@ -29,9 +29,6 @@ from rvbuild.kinds.table import kind, spec_of
 from rvbuild.recipes_yaml.document import Items, Mapping, Node
 from rvbuild.recipes_yaml.fields import Fields, choice
 from rvbuild.recipes_yaml.lock_facts import made_of, refs_in, values_in
-
-_Key = TypeVar("_Key", bound=Ref)
-_Entry = TypeVar("_Entry", PinValue, LockedSource, GoModuleSet)
 
 VERSION = 1
 _TAGS = {
@@ -88,15 +85,15 @@ def _entries(
     top: Fields,
     section: str,
     lines: list[str],
-    parse: Callable[[str], _Key],
-    read: Callable[[Fields], _Entry],
-) -> dict[_Key, _Entry]:
+    parse: Callable[[str], AnyRef],
+    read: Callable[[Fields], AnyEntry],
+) -> dict[AnyRef, AnyEntry]:
     node = top.require(section)
     if not isinstance(node, Mapping):
         msg = f"{section!r} must be a mapping"
         raise LockError(msg, where=node.where)
     checked = _has_checks(top)
-    entries: dict[_Key, _Entry] = {}
+    entries: dict[AnyRef, AnyEntry] = {}
     for key, ref in refs_in(node, parse).items():
         fields = Fields(node.nodes[key], LockError)
         entry = read(fields)

@@ -42,7 +42,7 @@ _KINDS = {
 
 
 def take_folder(directory: str, writer: LocalWriter, taken: Taken) -> None:
-    """Put all that is below ``directory`` into ``writer``'s tree; its files are gone then.
+    """Put all that is below ``directory`` into ``writer``'s tree; its large files are gone then.
 
     Raises:
         VerificationError: it holds what a tree cannot.

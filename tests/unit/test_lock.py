@@ -528,11 +528,16 @@ def test_a_lock_over_another_adds_to_it():
     assert lock.file == "mine.lock"
     assert refs.texts(lock.pins) == {"a/version", "b/version", "mine/version"}
     assert refs.texts(lock.sources) == {"ksrc/k", "other/o"}
-    mine_too, for_user = (lock.sets_for(spec_text(spec)) for spec in (OF_MINE, OF_USER))
-    assert mine_too[refs.go_set("ksrc/k")].modules[0][0] == "e.org/mine"
-    assert for_user[refs.go_set("ksrc/k")].modules[0][0] == "e.org/shipped"
-    assert for_user[refs.go_set("ksrc/k:cmd")].modules[0][0] == "e.org/cmd"
-    assert lock.sets_for("nobody")[refs.go_set("ksrc/k")].modules[0][0] == "e.org/mine"
+
+    def first(key: str, spec: str) -> str:
+        entry = lock.set_for(refs.go_set(key), spec)
+        assert entry is not None
+        return entry.modules[0][0]
+
+    assert first("ksrc/k", spec_text(OF_MINE)) == "e.org/mine"
+    assert first("ksrc/k", spec_text(OF_USER)) == "e.org/shipped"
+    assert first("ksrc/k:cmd", spec_text(OF_USER)) == "e.org/cmd"
+    assert first("ksrc/k", "nobody") == "e.org/mine"
 
 
 @pytest.mark.parametrize("kind", ["pin", "set", "source"])

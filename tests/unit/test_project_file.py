@@ -13,7 +13,7 @@ import pytest
 from workspaces import workspace
 
 from rvbuild.app.choices import Choices
-from rvbuild.app.overrides import override_sources
+from rvbuild.app.folders import override_sources
 from rvbuild.app.session import Session, lock_at
 from rvbuild.cli.excerpt import excerpt
 from rvbuild.cli.options import table

@@ -15,10 +15,11 @@ from rvbuild.core.errors import LockError, SourceError, UsageError
 from rvbuild.core.link import Linked
 from rvbuild.core.lock import Lock
 from rvbuild.core.names import SourceRef
-from rvbuild.core.source import Source
 from rvbuild.kinds.path.fetch import PathFetcher
 from rvbuild.kinds.path.source import PathSource
 from rvbuild.recipes_yaml.collection import RecipeCollection
+
+_EDITED = "run `rvbuild lock`; to build what is in a folder now, say --override NAME=FOLDER"
 
 
 def override_sources(choices: Choices, recipes: RecipeCollection) -> dict[str, PathSource]:
@@ -75,13 +76,10 @@ def refuse_edited(linked: Linked, lock: Callable[[], Lock]) -> None:
     folders = {each.source for each in fetches if isinstance(each, Fetch) and each.source.folder}
     if not folders:
         return
-    locked = {part for entry in lock().sources.values() for part in entry.parts}
+    known = lock()
+    locked = {part for entry in known.sources.values() for part in entry.parts}
     for source in folders & locked:  # a folder that stands for a source was read in this run
-        _refuse_edited(source.folder, source, lock().file)
-
-
-def _refuse_edited(folder: str, source: Source, lock: str) -> None:
-    if os.path.isdir(folder) and PathFetcher().resolve(folder) != source:
-        msg = f"the folder is not what {lock} has: it was edited since"
-        hint = "run `rvbuild lock`; to build what is in a folder now, say --override NAME=FOLDER"
-        raise LockError(msg, where=folder, hint=hint)
+        folder = source.folder
+        if os.path.isdir(folder) and PathFetcher().resolve(folder) != source:
+            msg = f"the folder is not what {known.file} has: it was edited since"
+            raise LockError(msg, where=folder, hint=_EDITED)
