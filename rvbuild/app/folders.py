@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Mapping
 
 from rvbuild.app.choices import Choices
-from rvbuild.core.derivation import Fetch
 from rvbuild.core.errors import LockError, SourceError, UsageError
 from rvbuild.core.link import Linked
 from rvbuild.core.lock import Lock
@@ -57,7 +56,7 @@ def _refuse_two_names(name: str, folders: Mapping[str, str], recipes: RecipeColl
 
 
 def refuse_edited(linked: Linked, lock: Callable[[], Lock]) -> None:
-    """See that each folder that is built from holds what was locked.
+    """See that each locked folder that is built from holds what was locked.
 
     Its content is the key of what is built: without this, a build would answer with what is
     there of the former content. A folder that is not on this machine is not looked at, since
@@ -65,21 +64,12 @@ def refuse_edited(linked: Linked, lock: Callable[[], Lock]) -> None:
 
     Args:
         linked: What is to be built.
-        lock: Returns the lock; called only if there is a folder.
+        lock: Returns the lock; called for a message only.
 
     Raises:
         LockError: a folder was edited since it was locked.
     """
-    steps = (each for each in linked.derivations.values() if not isinstance(each, Fetch))
-    inputs = {*linked.results.values(), *(digest for step in steps for digest in step.inputs)}
-    fetches = (linked.derivations[digest] for digest in inputs)
-    folders = {each.source for each in fetches if isinstance(each, Fetch) and each.source.folder}
-    if not folders:
-        return
-    known = lock()
-    locked = {part for entry in known.sources.values() for part in entry.parts}
-    for source in folders & locked:  # a folder that stands for a source was read in this run
-        folder = source.folder
+    for folder, source in linked.folders.items():
         if os.path.isdir(folder) and PathFetcher().resolve(folder) != source:
-            msg = f"the folder is not what {known.file} has: it was edited since"
+            msg = f"the folder is not what {lock().file} has: it was edited since"
             raise LockError(msg, where=folder, hint=_EDITED)

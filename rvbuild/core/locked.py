@@ -10,7 +10,7 @@ from functools import partial
 from attrs import field, frozen
 
 from rvbuild.core.errors import LockError
-from rvbuild.core.lock import AnyEntry, GoModuleSet, Lock, LockedSource
+from rvbuild.core.lock import AnyEntry, GoModuleSet, Lock
 from rvbuild.core.names import AnyRef, Ref, SourceRef
 from rvbuild.core.pinned import Recipes, described, git_fact, named_source
 from rvbuild.core.place import Place
@@ -24,6 +24,7 @@ from rvbuild.core.question import (
 )
 from rvbuild.core.recipe import FromSpec, GoModulesSpec, Ladder, Reading, Recipe
 from rvbuild.core.source import Source
+from rvbuild.core.spec import SourceSpec
 from rvbuild.core.spec_text import spec_text
 from rvbuild.core.trace import content_digest
 
@@ -61,10 +62,12 @@ class Locked:
         return self._answer(question, self.lock.pins.get(question.ref)).value
 
     def source(self, recipe: Recipe, name: str) -> tuple[Source, ...]:
-        question = self._source_question(recipe, name)
+        spec = self._described(recipe, name)
+        question = source_question(self.recipes, recipe, name, spec, self.build_arch)
         ref = question.ref.on_any_machine
         hint = f"run `rvbuild lock {ref.recipe}`, or say --override {ref}=FOLDER"
-        return self._answer(question, self.lock.sources.get(question.ref), hint).parts
+        entry = self._answer(question, self.lock.sources.get(question.ref), hint)
+        return spec.located(entry.parts, recipe.folder)
 
     def modules(self, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
         ref = set_ref(self.recipes, recipe, spec)
@@ -87,10 +90,9 @@ class Locked:
         if recipe.go_modules is not None:
             self.modules(recipe, recipe.go_modules)
 
-    def _source_question(self, recipe: Recipe, name: str) -> Question[SourceRef, LockedSource]:
+    def _described(self, recipe: Recipe, name: str) -> SourceSpec:
         with self._open.asking(f"source {recipe.name}/{name}", recipe.sources[name].where):
-            spec = described(recipe, name, self, self.build_arch)
-        return source_question(self.recipes, recipe, name, spec, self.build_arch)
+            return described(recipe, name, self, self.build_arch)
 
     def _answer(
         self,
@@ -117,6 +119,8 @@ class Locked:
 
     def _digest(self, where: Place | None, asked: SourceRef) -> str:
         """The digest of a source's content, by the lock."""
-        question = self._source_question(self.recipes.recipe(asked.recipe, where), asked.name)
+        recipe = self.recipes.recipe(asked.recipe, where)
+        spec = self._described(recipe, asked.name)
+        question = source_question(self.recipes, recipe, asked.name, spec, self.build_arch)
         entry = self._answer(question, self.lock.sources.get(question.ref))
         return content_digest(question.ref, entry.spec, entry.parts)

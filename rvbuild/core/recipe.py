@@ -198,6 +198,11 @@ class Recipe:
         return self.where.get(key) or Place(self.file)
 
     @property
+    def folder(self) -> str:
+        """The folder of the recipe: relative if it is below the working directory."""
+        return self.file.rpartition("/")[0]
+
+    @property
     def all_pins(self) -> dict[str, Pin]:
         """Every pin by the variable that it sets."""
         return {"version": self.version, "date": self.date, **self.pins}

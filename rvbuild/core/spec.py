@@ -59,6 +59,11 @@ class SourceSpec:
         """Whether the same description may stand for something else now."""
         return False
 
+    def located(self, parts: tuple[Source, ...], folder: str) -> tuple[Source, ...]:
+        """A lock's parts, for a recipe in ``folder``: a lock has no place of one machine."""
+        del folder
+        return parts
+
     def compare_all(self, parts: Sequence[Source]) -> Iterator[Comparison]:
         """What it fixes about its parts together: without a rule of its own, there is one."""
         yield "parts", len(parts), len(parts) if len(parts) == 1 else "one part"

@@ -44,7 +44,7 @@ class SourceFinder:
             raise RecipeError(msg, where=where)
         context = ResolveContext(
             build_arch=self.build_arch,
-            folder=recipe.file.rsplit("/", 1)[0],
+            folder=recipe.folder,
             where=where,
             read=lambda source, file: self.files.read(recipe, source, file, where),
         )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from world import HELLO, HERE, OTHER, World, repository
 
 HELLO_HERE = f"hello-{HERE}"
@@ -375,6 +377,44 @@ def test_a_folder_that_was_edited_is_not_built_as_it_was(world: World):
     world.fine(f"user-{HERE}")
     assert out.read_text() == "two and more\n"
     (world.folder / "words").rename(world.folder / "gone")
+    world.fine(f"user-{HERE}")
+
+
+def test_a_copy_of_a_project_builds_from_its_own_folders(world: World, tmp_path: Path):
+    """The lock goes with it, and says nothing of where the first one is."""
+    words = world.folder / "words"
+    words.mkdir()
+    (words / "word").write_text("one\n")
+    world.step("user", 'cp /src/w/word "$out/out.txt"', "sources: {w: {path: ../../words}}\n")
+    world.fine("lock")
+    assert str(world.folder) not in (world.folder / "rvbuild.lock").read_text()
+    other = evolve(world, folder=tmp_path / "copy")
+    shutil.copytree(world.folder, other.folder, symlinks=True)
+    other.fine("lock", "--check")
+    (words / "word").write_text("two and more\n")
+    other.fine(f"user-{HERE}")
+    assert (other.folder / f"result/user-{HERE}/out.txt").read_text() == "one\n"
+    (other.folder / "words/word").write_text("three, at last\n")
+    ran = other.run(f"user-{HERE}")
+    assert ran.code == 3
+    ran.said("the folder is not what rvbuild.lock has", "--> words\n")
+
+
+def test_two_folders_of_one_content_are_each_looked_at(world: World):
+    """They are one derivation until one of them is edited."""
+    for name in ("one", "two"):
+        (world.folder / name).mkdir()
+        (world.folder / name / "word").write_text("same\n")
+    sources = "sources: {a: {path: ../../one}, b: {path: ../../two}}\n"
+    world.step("user", 'cat /src/a/word /src/b/word > "$out/out.txt"', sources)
+    world.fine("lock")
+    world.fine(f"user-{HERE}")
+    for name in ("one", "two"):
+        (world.folder / name / "word").write_text("another\n")
+        ran = world.run(f"user-{HERE}")
+        assert ran.code == 3
+        ran.said("the folder is not what rvbuild.lock has", f"--> {name}\n")
+        (world.folder / name / "word").write_text("same\n")
     world.fine(f"user-{HERE}")
 
 

@@ -109,7 +109,7 @@ OWN = st.one_of(
     ),
     st.builds(GoToolchain, version=TEXT, platform=TEXT, h1=TEXT),
     st.builds(Wheel, project=TEXT, version=TEXT, filename=TEXT, sha256=HEX),
-    st.builds(PathSource, path=TEXT, digest=HEX.map(lambda text: text + "/7")),
+    st.builds(PathSource, digest=HEX.map(lambda text: text + "/7")),
 )
 TRIPLES = st.lists(
     MODULES.map(lambda module: (module.path, module.version, module.h1)), max_size=3, unique=True

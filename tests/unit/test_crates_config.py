@@ -237,6 +237,29 @@ def test_a_cargo_that_names_nothing(tmp_path: Path, script: str):
     assert "replace-with" in str(caught.value.hint)
 
 
+def test_of_a_cargo_that_fails_the_first_lines_are_quoted(tmp_path: Path):
+    """There it says what is wrong; a backtrace follows."""
+    lines = ["error: rustup could not choose a version of cargo to run", "", "help: run this"]
+    script = "\n".join(f"echo '{line}' >&2" for line in [*lines, *(f"  {n}: f" for n in range(9))])
+    with pytest.raises(SourceError) as caught:
+        clients_default(program(tmp_path / "bin", f"{script}\nexit 1"))
+    assert caught.value.details == (
+        "cargo: error: rustup could not choose a version of cargo to run",
+        "cargo: help: run this",
+        "cargo:   0: f",
+        "cargo:   1: f",
+        "cargo:   2: f",
+    )
+
+
+def test_a_cargo_that_cannot_be_run(tmp_path: Path):
+    environment = program(tmp_path / "bin", "")
+    (tmp_path / "bin/cargo").write_text("#!/no/such/shell\n")
+    with pytest.raises(SourceError) as caught:
+        clients_default(environment)
+    assert caught.value.details[0].startswith("cargo: it cannot be run: ")
+
+
 def test_no_cargo(tmp_path: Path):
     with pytest.raises(SourceError, match="no cargo is here to name its default"):
         find_registry({"PATH": str(tmp_path), "HOME": str(tmp_path)})

@@ -530,10 +530,19 @@ def test_where_the_proxies_come_from(tmp_path: Path):
     assert settings_of(tmp_path, GOPROXY="off") == ["off"]
 
 
-def test_a_go_command_that_fails_is_as_none(tmp_path: Path):
-    write(tmp_path / "bin/go", "#!/bin/sh\nexit 1\n")
-    with pytest.raises(SourceError, match="no Go module proxy"):
+@pytest.mark.parametrize(
+    ("script", "detail"),
+    [
+        ("echo 'go: no such tool' >&2; exit 1", "go: go: no such tool"),
+        ("exit 1", "go: it wrote nothing on standard error"),
+    ],
+)
+def test_a_go_command_that_fails_is_quoted(tmp_path: Path, script: str, detail: str):
+    write(tmp_path / "bin/go", f"#!/bin/sh\n{script}\n")
+    with pytest.raises(SourceError, match="no Go module proxy is configured, and the go") as caught:
         settings_of(tmp_path)
+    assert str(caught.value.where) == str(tmp_path / "bin/go")
+    assert caught.value.details == (detail,)
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,8 @@ from attrs import evolve
 from made_crates import cargo_home
 
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import LockError, RvbuildError, SourceError
+from rvbuild.core.errors import RvbuildError, SourceError
 from rvbuild.core.go_source import GoModFiles, GoModule
-from rvbuild.core.place import Place
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.spec import SourceSpec
@@ -126,14 +125,6 @@ def test_a_folder_needs_no_network(tmp_path: Path, offline: SourceClients):
     sink = DigestSink()
     offline.fetch(source, sink, no_progress)
     assert str(sink.tree.root) == source.digest == str(Tree.of(expected).root)
-
-
-def test_a_folder_that_no_lock_can_name_is_refused(tmp_path: Path, offline: SourceClients):
-    os.mkdir(os.fsencode(tmp_path) + b"/\xff")
-    context = evolve(CONTEXT, folder=str(tmp_path), where=Place("recipe.yaml", 3, 4))
-    with pytest.raises(LockError, match="must be UTF-8 to stand in a lock") as caught:
-        offline.resolve(PathSpec(path="\udcff"), context)
-    assert caught.value.where == context.where
 
 
 def test_mirrors_of_the_settings_are_used(tmp_path: Path, environment: dict[str, str], site: Site):

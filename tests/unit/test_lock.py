@@ -79,9 +79,7 @@ LOCK = Lock(
             spec="s",
             parts=(Wheel(project="z", version="1", filename="z-1-py3-none-any.whl", sha256=HEX),),
         ),
-        refs.source("a/path"): LockedSource(
-            spec="s", parts=(PathSource(path="x y", digest=f"{HEX}/7"),)
-        ),
+        refs.source("a/path"): LockedSource(spec="s", parts=(PathSource(digest=f"{HEX}/7"),)),
     },
     go_modules={
         refs.go_set("k/k"): GoModuleSet(

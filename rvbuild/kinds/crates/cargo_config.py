@@ -22,7 +22,7 @@ from attrs import frozen
 from rvbuild.core.errors import SourceError
 from rvbuild.core.printable import brief
 from rvbuild.fetchers.addresses import http_address
-from rvbuild.fetchers.client_output import client_output
+from rvbuild.fetchers.client_output import ClientOutput, client_output
 from rvbuild.kinds.crates.cargo_home import read_home
 
 CRATES_IO = "crates-io"
@@ -167,16 +167,15 @@ def clients_default(environment: Mapping[str, str]) -> str:
     if cargo is None:
         msg = "no registry of crates is configured, and no cargo is here to name its default"
         raise SourceError(msg, hint=_HINT)
-    complaint = _complaint(cargo, environment)
-    address = _ADDRESS.search(complaint)
+    output = _search(cargo, environment)
+    address = _ADDRESS.search(output.stderr)
     if address is None:
         msg = "no registry of crates is configured, and the cargo here does not name its default"
-        details = tuple(f"cargo: {brief(line)}" for line in complaint.splitlines()[-3:])
-        raise SourceError(msg, where=cargo, hint=_HINT, details=details)
+        raise SourceError(msg, where=cargo, hint=_HINT, details=output.complaint("cargo"))
     return address[1]
 
 
-def _complaint(cargo: str, environment: Mapping[str, str]) -> str:
+def _search(cargo: str, environment: Mapping[str, str]) -> ClientOutput:
     with tempfile.TemporaryDirectory() as home:
         own = {
             "CARGO_HOME": home,
@@ -190,4 +189,4 @@ def _complaint(cargo: str, environment: Mapping[str, str]) -> str:
             if not name.startswith("CARGO_") and not name.lower().endswith("_proxy")
         }
         search = [cargo, "search", "--limit=1", "a"]
-        return client_output(search, {**others, **own}).stderr
+        return client_output(search, {**others, **own})

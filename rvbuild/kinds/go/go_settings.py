@@ -19,6 +19,7 @@ from rvbuild.core.errors import SourceError
 from rvbuild.fetchers.addresses import is_http
 from rvbuild.fetchers.client_output import client_output
 
+_HINT = "set GOPROXY to the address of one, or install Go (its default is used then)"
 _TIMEOUT = 20
 _SETTINGS = ("GOPROXY", "GOPRIVATE", "GONOPROXY")
 OFF, DIRECT = "off", "direct"
@@ -97,14 +98,20 @@ def parse_env(text: str) -> dict[str, str]:
 
 
 def _installed(environment: Mapping[str, str]) -> dict[str, str]:
-    """The settings as an installed go command gives them; none if there is no such command."""
+    """The settings as an installed go command gives them; none if there is no such command.
+
+    Raises:
+        SourceError: there is one, and it does not answer.
+    """
     go = shutil.which("go", path=environment.get("PATH"))
     if go is None:
         return {}
     own = {"GOTOOLCHAIN": "local"}  # else it may download the toolchain that it is told to use
     output = client_output([go, "env", *_SETTINGS], {**environment, **own}, _TIMEOUT)
-    lines = output.stdout.splitlines() if output.success else []
-    values = zip(_SETTINGS, lines, strict=False)
+    if not output.success:
+        msg = "no Go module proxy is configured, and the go command here does not name its default"
+        raise SourceError(msg, where=go, hint=_HINT, details=output.complaint("go"))
+    values = zip(_SETTINGS, output.stdout.splitlines(), strict=False)
     return {name: value for name, value in values if value}
 
 
@@ -117,11 +124,7 @@ def parse_proxies(text: str) -> tuple[Proxy, ...]:
     proxies = tuple(_entries(text))
     if not proxies:
         msg = "no Go module proxy is configured"
-        raise SourceError(
-            msg,
-            where="GOPROXY",
-            hint="set GOPROXY to the address of one, or install Go (its default is used then)",
-        )
+        raise SourceError(msg, where="GOPROXY", hint=_HINT)
     return proxies
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rvbuild.kinds.declaration import TEXT, TREE, Fact, Kind
+from rvbuild.kinds.declaration import TREE, Fact, Kind
 from rvbuild.kinds.path.source import PathSource
 
 KINDS = {
@@ -11,6 +11,6 @@ KINDS = {
         source=PathSource,
         identity="`digest`",
         origin="a folder of this machine; refused by `--release`",
-        facts=(Fact(name="path", form=TEXT), Fact(name="digest", form=TREE)),
+        facts=(Fact(name="digest", form=TREE),),
     )
 }

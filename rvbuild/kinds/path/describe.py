@@ -9,8 +9,9 @@ from rvbuild.kinds.path.spec import PathSpec
 
 def describe_source(source: PathSource) -> SourceDescription:
     """What a folder by content is."""
+    places = (source.path,) if source.path else ()
     return SourceDescription(
-        kind="path", name=source.label, places=(source.path,), digest=source.digest, here=True
+        kind="path", name=source.label, places=places, digest=source.digest, here=True
     )
 
 

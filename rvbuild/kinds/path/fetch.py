@@ -64,9 +64,8 @@ class PathFetcher:
             VerificationError: it changed meanwhile, or holds what a tree cannot.
         """
         sink = DigestSink()
-        folder = os.path.abspath(path)
-        capture(folder, sink, no_progress)
-        return PathSource(path=folder, digest=str(sink.tree.root))
+        capture(path, sink, no_progress)
+        return PathSource(path=path, digest=str(sink.tree.root))
 
 
 @define

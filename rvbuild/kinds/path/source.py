@@ -10,15 +10,21 @@ from rvbuild.core.source import Source
 
 @frozen(kw_only=True)
 class PathSource(Source):
-    """A folder of this machine, captured when the build starts; ``digest`` is its tree."""
+    """A folder of this machine, captured when the build starts.
+
+    Attributes:
+        digest: Its tree.
+        path: Where it is on this machine. It is empty in what a lock has: a lock goes to other
+            machines, and the recipe says where the folder is (`PathSpec.located`).
+    """
 
     kind = "path"
-    path: str
     digest: str = field(default="")
+    path: str = field(default="", eq=False)
 
     @property
     def label(self) -> str:
-        return self.path.rstrip("/").rsplit("/", 1)[-1] or "/"
+        return self.path.rstrip("/").rsplit("/", 1)[-1] or self.path or "a folder"
 
     @property
     def identity(self) -> Json:

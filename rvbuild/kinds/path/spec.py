@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import posixpath
+from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from rvbuild.core.spec import Comparison, SourceSpec
+from rvbuild.core.source import Source
+from rvbuild.core.spec import SourceSpec
 from rvbuild.kinds.declaration import TEXT, key
 from rvbuild.kinds.path.source import PathSource
 
 
 @frozen(kw_only=True)
 class PathSpec(SourceSpec):
-    """A folder of this machine, relative to the recipe's folder."""
+    """A folder of this machine.
+
+    Example: in ``recipes/tool/recipe.yaml``, ``path: ../../src`` is the project's ``src``.
+
+    Attributes:
+        path: Relative to the recipe's folder, so that a copy of a project builds from its own; or
+            absolute.
+    """
 
     answer = PathSource
     path: str = field(metadata=key("path", TEXT))
@@ -22,16 +31,13 @@ class PathSpec(SourceSpec):
     def volatile(self) -> bool:
         return True
 
-    def compare(self, part: PathSource, arch: str) -> Iterator[Comparison]:
-        """The lock has the folder's whole path; the recipe says how it ends."""
-        del arch
-        tail: list[str] = []
-        for name in self.path.split("/"):
-            tail = (
-                tail[:-1] if name == ".." else [*tail, *([name] if name not in {"", "."} else [])]
-            )
-        end = "/".join(["", *tail])
-        yield "path", part.path, part.path if f"/{part.path}".endswith(end) else f"…{end}"
+    def place(self, folder: str) -> str:
+        """Where it is, for a recipe in ``folder``."""
+        return posixpath.normpath(posixpath.join(folder, self.path))
+
+    def located(self, parts: tuple[Any, ...], folder: str) -> tuple[Source, ...]:
+        """See `SourceSpec.located`: this is the kind that has something to say."""
+        return tuple(evolve(part, path=self.place(folder)) for part in parts)
 
 
 SPECS = {"path": PathSpec}
