@@ -13,13 +13,14 @@ from functools import partial
 
 from attrs import frozen
 
-from rvbuild.app.result_place import RESULT, Identity, copy, link
+from rvbuild.app.result_place import Identity, copy, link
 from rvbuild.app.session import Session
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RvbuildError
 from rvbuild.core.events import Noticed
 from rvbuild.core.tree import Tree
 from rvbuild.engine.build import Built
+from rvbuild.stores.top import RESULT
 from rvbuild.stores.views import View, copy_out, is_copy, view
 
 _VIEWS_AT_ONCE = 8

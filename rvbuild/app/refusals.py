@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable
 
-from rvbuild.app.result_place import RESULT, is_our_link
+from rvbuild.app.result_place import is_our_link
 from rvbuild.core.errors import UsageError
 from rvbuild.files.folder import nearest
+from rvbuild.stores.top import RESULT
 
 _ANOTHER = "use another DIR with -o"
 

@@ -26,8 +26,7 @@ from rvbuild.files.removal import remove_tree
 from rvbuild.files.swap import exchange, put
 from rvbuild.files.timestamp import EPOCH_NS
 from rvbuild.files.walk import below
-
-RESULT = "result"
+from rvbuild.stores.top import RESULT
 
 _STAGING = re.compile(r"\.rvbuild-[0-9a-f]{16}")
 _INTO_A_STORE = re.compile(r".*/(?:views|trees)/[0-9a-f]{2}/[0-9a-f]{64}")

@@ -45,7 +45,7 @@ def _executor(session: Session) -> FitExecutor:
         session.store,
         layout.tmp,
         jobs=cores(),
-        kept=partial(_tell_kept, session.report) if session.choices.keep_failed else None,
+        keep_failed=session.choices.keep_failed,
         notice=partial(_notice, session.report),
         locks=layout.locks,
     )
@@ -54,7 +54,3 @@ def _executor(session: Session) -> FitExecutor:
 
 def _notice(report: Reporter, text: str) -> None:
     report(Noticed("steps", text))
-
-
-def _tell_kept(report: Reporter, label: str, folder: str) -> None:
-    report(Noticed(label, f"its folder stays until `rvbuild gc` removes it: {folder}"))

@@ -138,11 +138,11 @@ _BUILDING = (
         action="store_true",
         help="leave the folder of a step that fails, and tell where it is",
     ),
-    _option(
-        "--release",
-        action="store_true",
-        help="no compile caches, no overrides: what a release pipeline runs",
-    ),
+)
+_RELEASE = _option(
+    "--release",
+    action="store_true",
+    help="no compile caches, no overrides: what a release pipeline runs",
 )
 _OUTPUT = _option(
     "-o",
@@ -154,7 +154,7 @@ _OUTPUT = _option(
 )
 
 _PINNED = (*_COMMON, *_SOURCES, *_OVERRIDES)
-_MAKING = (*_PINNED, *_BUILDING, *_TELLING, *_JSON)
+_MAKING = (*_PINNED, *_BUILDING, _RELEASE, *_TELLING, *_JSON)
 
 # ---- the rows
 
@@ -216,7 +216,7 @@ ROWS = (
         "plan",
         "show what a build would do, and why",
         "inspect:plan_command",
-        (*_PINNED, *_BUILDING, *_JSON, _TARGETS),
+        (*_PINNED, _RELEASE, *_JSON, _TARGETS),
     ),
     CommandRow(
         "show",

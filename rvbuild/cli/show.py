@@ -48,6 +48,8 @@ def _show_targets(arguments: argparse.Namespace, session: Session) -> None:
     if not pins and not closure:
         _write_lines(_target_lines(view))
     _write_lines(_pin_line(key, pin) for key, pin in view.pins.items())
+    if pins and not view.pins:
+        sys.stderr.write("no version here was read out of another source\n")
     if closure:
         _write_lines(closure_lines(view.closure))
 

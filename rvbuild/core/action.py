@@ -111,6 +111,7 @@ class Outcome:
     ``limit`` says which limit the step went over, if it was stopped for that.
     ``accelerated``: a compile cache was within reach; whoever keeps the outcome keeps that
     apart from the message.
+    ``folder`` is where what a failed step left stays, if somebody asked for that.
     ``written`` is the tree itself, for whoever looks at it next; None where the outcome was read.
     """
 
@@ -122,6 +123,7 @@ class Outcome:
     inline_log: bytes | None = field(default=None, eq=False)
     limit: str = field(default="", eq=False)
     accelerated: bool = field(default=False, eq=False)
+    folder: str = field(default="", eq=False)
     written: Tree | None = field(default=None, eq=False, repr=False)
 
     def encode(self) -> bytes:

@@ -334,9 +334,9 @@ def _failure(step: Step, outcome: Outcome, log: bytes) -> StepError:
     if not outcome.limit and outcome.exit_code == TOO_LARGE:
         why += ": a file grew beyond the limit on sizes (`ulimit -f`)"
     what = "the check failed" if step.is_check else "the step failed"
-    return StepError(
-        f"{what}: {why}",
-        where=step.label,
-        details=_tail(log),
-        hint=f"the whole log: `rvbuild log {_log_name(step)}`",
-    )
+    hint = f"the whole log: `rvbuild log {_log_name(step)}`"
+    details = _tail(log)
+    if outcome.folder:
+        details += (f"its folder: {outcome.folder}",)
+        hint += "; run `enter` in its folder to try it again, `enter sh` to look around"
+    return StepError(f"{what}: {why}", where=step.label, details=details, hint=hint)

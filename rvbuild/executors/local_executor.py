@@ -34,6 +34,7 @@ from rvbuild.executors.inputs import InputTrees
 from rvbuild.executors.keeper import Keeper, Request
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.porter import STAGE, Porter
+from rvbuild.executors.reentry import write_script
 from rvbuild.executors.sandbox import Launch, Sandbox, refused
 from rvbuild.executors.step_log import StepLog
 from rvbuild.executors.threshold import Threshold
@@ -109,8 +110,7 @@ class LocalExecutor:
         limits: What one step may use.
         jobs: How many processes a step should use: the variable ``jobs``, which is set here
             and not in the command, because it must not be part of any key.
-        kept: If given, the folder of a failed step stays, and this is called with the
-            step's label and the folder's path.
+        keep_failed: Whether the folder of a failed step stays; its outcome says where.
         notice: Takes what a person should know, and that stops nothing.
         locks: The folder of the store's locks.
     """
@@ -122,7 +122,7 @@ class LocalExecutor:
         *,
         limits: Limits | None = None,
         jobs: int = 1,
-        kept: Callable[[str, str], None] | None = None,
+        keep_failed: bool = False,
         notice: Callable[[str], None] = lambda _: None,
         locks: str | None = None,
     ) -> None:
@@ -130,7 +130,7 @@ class LocalExecutor:
         self._tmp = os.path.abspath(tmp)
         self._limits = limits or Limits()
         self._jobs = jobs
-        self._kept = kept
+        self._keep_failed = keep_failed
         self._notice = notice
         self._program = bwrap.find()
         self._keeper = Keeper(self._limits.table())
@@ -174,13 +174,25 @@ class LocalExecutor:
             except BaseException as error:
                 self._clear(step, error.add_note)
                 raise
-            keep = self._kept is not None and outcome.exit_code != 0
-            if not keep:
-                self._clear(step, self._notice)
-        if keep and self._kept:
-            folder.close()
-            self._kept(label, folder.path)
+            if self._keep_failed and outcome.exit_code != 0:
+                self._leave(step)
+                return evolve(outcome, folder=folder.path)
+            self._clear(step, self._notice)
         return outcome
+
+    def _leave(self, step: _Step) -> None:
+        """Let its folder stay, for this user to look into."""
+        trees = InputTrees.of(step.action.mounts, self._tree_at)
+        seen = room(step.action, step.folder.path, trees, {})
+        command = step.action.command.arguments
+        try:
+            if step.owner is not None:
+                step_folder.take_back(step.folder.here)
+            write_script(step.folder.here, step.label, self._program, seen, command)
+        except OSError as error:
+            self._notice(f"there is no script that leads into {step.folder.path}: {error}")
+        finally:
+            step.folder.close()
 
     def _clear(self, step: _Step, tell: Callable[[str], None]) -> None:
         """Remove its folder; what stays there takes nothing from what the step came to."""

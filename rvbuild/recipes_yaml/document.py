@@ -93,7 +93,24 @@ def parse(
         max_bytes: The largest file that is read.
         if_empty: What to do about a file with nothing in it.
     """
+    refuse_conflicts(data, file, error, _RESOLVE)
     return _Parser(file, error, if_empty).document(_text(data, file, error, max_bytes))
+
+
+_CONFLICT = b"\n<<<<<<< "
+_RESOLVE = "edit it: keep what is right of both, and remove the lines <<<<<<<, ======= and >>>>>>>"
+
+
+def refuse_conflicts(data: bytes, file: str, error: type[RvbuildError], hint: str) -> None:
+    """See that git has merged all of a file.
+
+    Raises:
+        RvbuildError: ``error``, with ``hint``: two sides are in it.
+    """
+    before, mark, _ = (b"\n" + data).partition(_CONFLICT)
+    if mark:
+        msg = "git has not merged this file: both sides of a conflict are in it"
+        raise error(msg, where=Place(file, before.count(b"\n") + 1, 1), hint=hint)
 
 
 def _text(data: bytes, file: str, error: type[RvbuildError], max_bytes: int) -> str:

@@ -25,7 +25,7 @@ from rvbuild.core.trace import DIGITS, Trace
 from rvbuild.kinds.declaration import Kind
 from rvbuild.kinds.table import SECTIONS, TAGS, kind
 from rvbuild.recipes_yaml import document, lock_v1
-from rvbuild.recipes_yaml.document import Items, Node, Scalar, parse
+from rvbuild.recipes_yaml.document import Items, Node, Scalar, parse, refuse_conflicts
 from rvbuild.recipes_yaml.fields import Fields, choice
 from rvbuild.recipes_yaml.lock_facts import made_of, refs_in, values_in
 from rvbuild.recipes_yaml.lock_text import VERSION, check_of, write_lock
@@ -42,7 +42,10 @@ Values = Mapping[str, object]
 """Facts' values by the facts' names."""
 
 MAX_BYTES = 64 << 20
-_CONFLICT = b"\n<<<<<<< "
+_TAKE_ONE_SIDE = (
+    "take one side (`git checkout --ours -- rvbuild.lock` or `--theirs`), then run `rvbuild lock`; "
+    "docs/format.md tells how git merges locks by itself"
+)
 _DIGEST = re.compile(f"[0-9a-f]{{{DIGITS}}}")
 
 
@@ -60,7 +63,7 @@ def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
     """
     if not data.strip():
         return Lock(file=file)
-    _refuse_conflicts(data, file)
+    refuse_conflicts(data, file, LockError, _TAKE_ONE_SIDE)
     try:
         top = Fields(parse(data, file, error=LockError, max_bytes=MAX_BYTES), LockError)
     except LockError as error:
@@ -87,22 +90,6 @@ def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
     )
     top.finish()
     return lock
-
-
-def _refuse_conflicts(data: bytes, file: str) -> None:
-    """See that git has merged all of the file.
-
-    Raises:
-        LockError: it left two sides in it.
-    """
-    before, mark, _ = (b"\n" + data).partition(_CONFLICT)
-    if mark:
-        msg = "git has not merged this file: both sides of a conflict are in it"
-        hint = (
-            "take one side (`git checkout --ours` or `--theirs`), then run `rvbuild lock`; "
-            "docs/format.md tells how git merges locks by itself"
-        )
-        raise LockError(msg, where=Place(file, before.count(b"\n") + 1, 1), hint=hint)
 
 
 def _has_checks(top: Fields) -> bool:

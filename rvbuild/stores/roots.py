@@ -19,6 +19,7 @@ from rvbuild.core.paths import check_name
 from rvbuild.core.ports.roots import Root
 from rvbuild.stores.layout import REPAIR, Layout, guarded
 from rvbuild.stores.records import put_record, read_or_none, read_record
+from rvbuild.stores.top import RESULT
 
 KIND, VERSION = "root", 1
 
@@ -209,12 +210,16 @@ def _names_of_links(path: str, folder: str) -> set[str]:
 def _refuse_unless_gone(error: OSError, path: str) -> None:
     """Raise unless ``path`` is gone: the folder that it was in is there, with something in it.
 
-    An empty folder may be where a disk is mounted at other times.
+    An empty folder may be where a disk is mounted at other times. `RESULT` may go with its links:
+    then the folder that it was in counts.
     """
     if error.errno not in _GONE:
         raise error
+    folder = os.path.dirname(path)
+    if os.path.basename(folder) == RESULT and not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
     try:
-        with os.scandir(os.path.dirname(path)) as entries:
+        with os.scandir(folder) as entries:
             if next(entries, None) is None:
                 raise OSError(errno.ENOENT, "the folder that it was in is empty", path)
     except NotADirectoryError:

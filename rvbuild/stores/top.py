@@ -1,4 +1,4 @@
-"""What lies at the top of a store.
+"""What lies at the top of a store, and the folder in which links into it appear.
 
 Knows: names. Must not know: what is in them. Imports nothing: whoever looks whether a
 folder could become a store pays for this module.
@@ -20,3 +20,7 @@ FOLDERS = (
 
 BESIDE = frozenset({"README.md", ".gitignore", "keys", "CACHEDIR.TAG", "lost+found"})
 """What others have a reason to keep there: a project, a backup, a file system."""
+
+RESULT = "result"
+"""The folder of links, in the working directory of a build. It is made for them: who removes it
+removes them."""

@@ -22,7 +22,7 @@ from contextlib import suppress
 from rvbuild.core.errors import StoreError
 from rvbuild.files.folder import WrongKind
 from rvbuild.stores.layout import Layout, guarded
-from rvbuild.stores.records import put_record, read_or_none
+from rvbuild.stores.records import create, put_record, read_or_none
 from rvbuild.stores.top import FOLDERS, VERSION, VERSION_FILE
 
 CONTENT = b"%d\n" % VERSION
@@ -55,6 +55,8 @@ def make_whole(layout: Layout, *, durable: bool) -> None:
     layout.make_folders()
     path = f"{layout.root}/{VERSION_FILE}"
     if read_or_none(layout, path) is None:
+        with suppress(FileExistsError):  # a project's store is in a clone, and not for git
+            create(".gitignore", b"*\n", 0o644, layout.fd, durable=durable)
         put_record(layout, path, CONTENT, durable=durable)
 
 

@@ -52,22 +52,18 @@ class Bench:
     mounts: tuple[Mount, ...]
     tmp: Path
     lines: list[str] = field(factory=list)
-    kept: list[tuple[str, str]] = field(factory=list)
+    kept: list[str] = field(factory=list)
 
     @classmethod
     def at(cls, folder: Path, limits: Limits | None = None) -> Bench:
         store = LocalStore(str(folder / "store"), durable=False)
         store = with_parts(store, mountable=HostFolders(store.trees))
-        kept: list[tuple[str, str]] = []
-        executor = LocalExecutor(
-            store, str(folder / "tmp"), limits=limits, kept=lambda *one: kept.append(one)
-        )
+        executor = LocalExecutor(store, str(folder / "tmp"), limits=limits, keep_failed=True)
         return cls(
             store=store,
             executor=executor,
             mounts=tuple(_python(store)),
             tmp=folder / "tmp",
-            kept=kept,
         )
 
     def action(self, arguments: tuple[str, ...], **options: object) -> Action:
@@ -90,7 +86,9 @@ class Bench:
         accelerators = options.pop("accelerators", {})
         assert isinstance(accelerators, Mapping)
         action = self.action(arguments, **options)
-        return self.executor.run(action, "step", self.lines.append, accelerators)
+        outcome = self.executor.run(action, "step", self.lines.append, accelerators)
+        self.kept.extend(filter(None, [outcome.folder]))
+        return outcome
 
     def sh(self, script: str, **options: object) -> Outcome:
         return self.run("/bin/sh", "-eu", "-c", script, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -147,7 +148,7 @@ def test_a_failed_step_registers_nothing(world: World):
 
 
 def test_the_folder_of_a_failed_step_stays_for_who_asks(world: World):
-    world.step("sick", "echo partial > note; exit 9")
+    world.step("sick", "echo partial >> note; mkdir -p shut; chmod 0 shut; exit 9")
     steps = world.store / "tmp"
     world.run(f"sick-{HERE}")
     assert list(steps.rglob("note")) == []
@@ -155,7 +156,16 @@ def test_the_folder_of_a_failed_step_stays_for_who_asks(world: World):
     (note,) = steps.rglob("note")
     assert ran.code == 1
     assert note.read_text() == "partial\n"
-    ran.said(f"its folder stays until `rvbuild gc` removes it: {note.parent.parent}")
+    folder = note.parent.parent
+    ran.said(f"its folder: {folder}", "`enter sh` to look around")
+    again = subprocess.run([f"{folder}/enter"], capture_output=True, text=True, check=False)
+    assert (again.returncode, again.stderr) == (9, "")
+    assert note.read_text() == "partial\n" * 2
+    script = 'echo "$PWD $out"; id -u; cat note; grep -c : /proc/net/dev'
+    shell = subprocess.run(
+        [f"{folder}/enter", "sh", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert shell.stdout == "/build /build/out\n1000\n" + "partial\n" * 2 + "1\n"  # lo alone
     world.fine("gc")
     assert not note.exists()
 

@@ -170,8 +170,7 @@ def test_two_runs_see_nothing_of_each_other(bench: Bench):
 def test_failure_is_an_outcome_and_its_folder_is_kept(bench: Bench):
     outcome = bench.sh("echo partial > note; echo why; exit 7")
     assert (outcome.exit_code, outcome.output, bench.log(outcome)) == (7, None, "why\n")
-    ((label, folder),) = bench.kept
-    assert label == "step"
+    (folder,) = bench.kept
     assert Path(folder, "build/note").read_text() == "partial\n"
 
 
@@ -333,7 +332,7 @@ def test_too_many_processes(small: Bench):
     outcome = small.python(script)
     assert outcome.exit_code == 153
     assert "more than 40 processes" in small.log(outcome)
-    assert small.left_over() == [os.path.basename(small.kept[0][1])]
+    assert small.left_over() == [os.path.basename(small.kept[0])]
 
 
 def test_kernel_limits_the_processes_too(tmp_path: Path):
@@ -535,7 +534,7 @@ def test_setuid_is_not_kept_and_the_folder_is_closed_to_others(bench: Bench):
     kept = Path(bench.store.mountable.path(outcome.output), "sh").stat().st_mode
     assert kept & 0o7000 == 0
     bench.run("/bin/sh", "-euc", script, "sh", "1")
-    assert Path(bench.kept[0][1]).stat().st_mode & 0o777 == 0o700
+    assert Path(bench.kept[0]).stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("script", [

@@ -73,7 +73,7 @@ def test_a_step_does_not_outrun_the_look(tmp_path: Path, mode: str):
     assert outcome.exit_code == 153
     assert "rvbuild: stopped the step: it wrote more than" in bench.log(outcome)
     assert bench.lines[0] == "begins"
-    for _, folder in bench.kept:
+    for folder in bench.kept:
         remove_tree(folder)
 
 

@@ -46,7 +46,7 @@ def test_options_of_every_command_may_stand_before_it(
         ("--frob it-arm64", "not known here: --frob\nhint"),
         ("--ofline it-arm64", "not known here: --ofline; did you mean --offline?"),
         ("--option=a=b --overide a=b it-arm64", "did you mean --override?"),
-        ("--store x plan -j -1 it-arm64", "-j -1: at least one step"),
+        ("--store x build -j -1 it-arm64", "-j -1: at least one step"),
     ],
 )
 def test_what_is_wrong_is_told(capsys: pytest.CaptureFixture[str], line: str, says: str):

@@ -595,6 +595,14 @@ def test_the_recipes_that_a_lock_is_for():
     assert lock.recipes() == {"app", "ksrc"}
 
 
+def test_a_recipe_with_two_sides_of_a_merge_says_so():
+    text = b"kind: source\n<<<<<<< HEAD\nversion: '1'\n=======\nversion: '2'\n>>>>>>> b\n"
+    with pytest.raises(RecipeError, match="git has not merged this file") as caught:
+        read_recipe(text, "a", "recipes/a/recipe.yaml")
+    assert str(caught.value.where) == "recipes/a/recipe.yaml:2:1"
+    assert "keep what is right" in (caught.value.hint or "")
+
+
 def test_a_lock_with_two_sides_of_a_merge_says_so():
     text = write_lock(LOCK).replace("sources:\n", "<<<<<<< HEAD\nsources:\n=======\n>>>>>>> b\n", 1)
     line = text[: text.index("<<<<")].count("\n") + 1

@@ -7,6 +7,7 @@ root, its result and its view, is told, and stops nothing: the rest is collected
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -107,6 +108,21 @@ def test_what_became_of_a_link(
     assert [root.name for root in store.roots.roots()] == ["one"] * held
     assert [each.link for each in gone.unseen] == [str(project / "one")] * told
     assert store.realisations.realisation(two.derivation) is None
+
+
+@pytest.mark.parametrize(("what", "held"), [("result", False), ("project", True)])
+def test_links_go_with_the_folder_that_was_made_for_them(tmp_path: Path, what: str, *, held: bool):
+    """Not with a project: it may be on a disk that is not mounted."""
+    store = LocalStore(str(tmp_path / "store"), durable=False)
+    result = tmp_path / "project/result"
+    result.mkdir(parents=True)
+    (tmp_path / "project/recipes").mkdir()
+    one = built(store, "one")
+    hold(store, result / "one", one)
+    shutil.rmtree(result if what == "result" else result.parent)
+    gone = collect(store, keep_days=-1)
+    assert (store.realisations.realisation(one.derivation) is not None) == held
+    assert len(gone.unseen) == held
 
 
 AS_NOBODY = """\
