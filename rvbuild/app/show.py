@@ -64,7 +64,7 @@ class TargetsView:
 
     Attributes:
         targets: In the order in which they were named.
-        instances: Each recipe for each architecture that they need, in the order of the work.
+        needs: Every target that they need, in the order of the work.
         recipes: The names of these, and of recipes that their pins are read from, sorted.
         options: What can be chosen.
         sources: Those of the targets' own recipes, and what the lock lacks of others.
@@ -73,7 +73,7 @@ class TargetsView:
     """
 
     targets: tuple[TargetStatus, ...]
-    instances: tuple[Target, ...]
+    needs: tuple[Target, ...]
     recipes: tuple[str, ...]
     options: tuple[OptionValue, ...]
     sources: tuple[SourceStatus, ...]
@@ -109,7 +109,7 @@ def view_targets(
             )
             for target in targets
         ),
-        instances=tuple(graph.order()),
+        needs=tuple(graph.order()),
         recipes=tuple(sorted(graph.recipes)),
         options=tuple(_options(graph, session)),
         sources=_each_once([*own, *inventory.missing]),
@@ -127,9 +127,9 @@ def _options(graph: RecipeGraph, session: Session) -> Iterator[OptionValue]:
     users: dict[str, list[Target]] = {}
     for target in graph.order():
         users.setdefault(target.recipe, []).append(target)
-    for instances in users.values():
-        for name, option in graph.recipe(instances[0].recipe).options.items():
-            yield from _values(graph, session, instances, (name, option))
+    for same in users.values():
+        for name, option in graph.recipe(same[0].recipe).options.items():
+            yield from _values(graph, session, same, (name, option))
 
 
 def _values(

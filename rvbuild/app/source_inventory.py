@@ -66,8 +66,8 @@ class SourceInventory:
         try:
             return self.linker.link(targets, checks=False)
         except LockError as error:
-            for instance in self.linker.graph.order():
-                self._look(self.linker.graph.recipe(instance.recipe))
+            for target in self.linker.graph.order():
+                self._look(self.linker.graph.recipe(target.recipe))
             return error
 
     @property

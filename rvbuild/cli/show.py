@@ -108,7 +108,7 @@ def _pin_entry(key: str, pin: PinValue) -> dict[str, object]:
 def _target_lines(view: TargetsView) -> Iterator[str]:
     for each in view.targets:
         yield from _status_lines(each)
-        yield f"  needs       {', '.join(map(str, view.instances))}"
+        yield f"  needs       {', '.join(map(str, view.needs))}"
     yield from map(_option_line, view.options)
     for source in view.sources:
         yield from _source_lines(source)

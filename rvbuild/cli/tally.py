@@ -27,6 +27,8 @@ _WINDOW = 8.0
 """Seconds over which the rate of fetching is taken."""
 _SAMPLE = 1.0
 """Seconds between two samples: a rate that changes faster cannot be read."""
+_UNDONE = frozenset(("failed", "stopped"))
+"""What a task came to that is not done."""
 _ENOUGH = 8
 """Fetches that must be finished before their mean size says something about the others."""
 
@@ -218,7 +220,7 @@ class Tally:
 
     def _take_finished(self, event: Finished) -> None:
         running = self._running.pop(event.label, None)
-        self._done[event.phase] += 1
+        self._done[event.phase] += event.how not in _UNDONE
         self._words[word_for(event)] += 1
         if event.phase is Phase.FETCH:
             before = running.done if running else 0

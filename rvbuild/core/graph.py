@@ -101,15 +101,15 @@ def with_checkers(targets: Iterable[Target], load: Load) -> tuple[Target, ...]:
             if checker.kind != "package":
                 msg = f"{name!r} is a {checker.kind}, not a package"
                 raise RecipeError(msg, where=where, hint="its build must be the check")
-            instance = Target(name, target.arch)
-            if target.arch in checker.architectures and instance not in found:
-                waiting.append(instance)
-                found[instance] = None
+            checking = Target(name, target.arch)
+            if target.arch in checker.architectures and checking not in found:
+                waiting.append(checking)
+                found[checking] = None
     return tuple(found)
 
 
 class RecipeGraph:
-    """All recipe instances that some targets need, with an edge from input to user.
+    """All targets that some targets need, with an edge from input to user.
 
     Args:
         targets: Where to start.
@@ -160,11 +160,11 @@ class RecipeGraph:
         return self.recipes[name]
 
     def order(self) -> list[Target]:
-        """Every instance after all that it needs; the same order each time."""
+        """Every target after all that it needs; the same order each time."""
         return list(nx.lexicographical_topological_sort(self._graph))
 
     def needs(self, user: Target) -> list[Target]:
-        """The instances that a step of ``user`` sees, the toolbox first."""
+        """The targets that a step of ``user`` sees, the toolbox first."""
         recipe = self.recipe(user.recipe)
         if recipe.kind == "source":
             return []

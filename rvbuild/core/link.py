@@ -52,7 +52,7 @@ class Linked:
 
 @mutable
 class Linker:
-    """Turns instances into derivations, each once.
+    """Turns targets into derivations, each once.
 
     Attributes:
         graph: The recipes.
@@ -76,8 +76,8 @@ class Linker:
         Raises:
             UsageError: an override names a source that nothing here uses.
         """
-        for instance in self.graph.order():
-            self.result(instance)
+        for target in self.graph.order():
+            self.result(target)
         found = {target: tuple(self._checks(target)) if checks else () for target in targets}
         for name in set(self.overrides) - self._overridden:
             msg = f"--override {name}: no source of these targets is called so"
@@ -87,15 +87,15 @@ class Linker:
             derivations=self.derivations, results=results, checks=found, folders=self._folders
         )
 
-    def result(self, instance: Target) -> str:
-        """The derivation of an instance's result, whose inputs have been linked before."""
-        if instance not in self._results:
-            recipe = self.graph.recipe(instance.recipe)
+    def result(self, target: Target) -> str:
+        """The derivation of a target's result, whose inputs have been linked before."""
+        if target not in self._results:
+            recipe = self.graph.recipe(target.recipe)
             if recipe.build is None:
-                self._results[instance] = self.source(recipe, next(iter(recipe.sources)))
+                self._results[target] = self.source(recipe, next(iter(recipe.sources)))
             else:
-                self._results[instance] = self.add(self._step(instance, recipe, recipe.build))
-        return self._results[instance]
+                self._results[target] = self.add(self._step(target, recipe, recipe.build))
+        return self._results[target]
 
     def add(self, derivation: Derivation) -> str:
         """Keep a derivation; its digest."""
@@ -142,21 +142,21 @@ class Linker:
 
     # ---- steps
 
-    def _step(self, instance: Target, recipe: Recipe, script: str) -> Step:
-        values = self._values(recipe, instance.arch)
-        environment, path = self._exported(instance, recipe, self.graph.needs(instance))
+    def _step(self, target: Target, recipe: Recipe, script: str) -> Step:
+        values = self._values(recipe, target.arch)
+        environment, path = self._exported(target, recipe, self.graph.needs(target))
         for name, text in recipe.env.items():
             environment[name] = substitute(text, values, recipe.at(f"env.{name}"))
         environment |= values
         environment |= _fixed(_epoch(recipe, values["date"]), path)
         return Step(
-            label=str(instance),
-            inputs_at=tuple(self._inputs(instance, recipe)),
+            label=str(target),
+            inputs_at=tuple(self._inputs(target, recipe)),
             script=script,
             environment=tuple(sorted(environment.items())),
             timeout=recipe.timeout,
             platform=Platform.of(self.build_arch),
-            outputs=tuple(self._outputs(instance, recipe, values)),
+            outputs=tuple(self._outputs(target, recipe, values)),
             accelerators=recipe.accelerators,
         )
 
@@ -184,7 +184,7 @@ class Linker:
         return environment | _fixed("", path)
 
     def _exported(
-        self, instance: Target, recipe: Recipe, needed: Iterable[Target]
+        self, target: Target, recipe: Recipe, needed: Iterable[Target]
     ) -> tuple[dict[str, str], list[str]]:
         """The variables and PATH folders that the inputs export."""
         environment: dict[str, str] = {}
@@ -193,8 +193,8 @@ class Linker:
             giver = self.graph.recipe(given.recipe)
             if not (giver.exports.env or giver.exports.path):
                 continue
-            values = self._values(giver, given.arch or instance.arch)
-            place = self.graph.place(instance, given)
+            values = self._values(giver, given.arch or target.arch)
+            place = self.graph.place(target, given)
             path += [f"/in/{place}/{folder}" for folder in giver.exports.path]
             for name, text in giver.exports.env.items():
                 value = substitute(text, values, giver.at(f"exports.env.{name}"))
@@ -204,11 +204,11 @@ class Linker:
                     raise RecipeError(msg, where=recipe.at("inputs"), hint=hint)
         return environment, path
 
-    def _inputs(self, instance: Target, recipe: Recipe) -> Iterator[Input]:
-        toolbox, *needed = self.graph.needs(instance)
+    def _inputs(self, target: Target, recipe: Recipe) -> Iterator[Input]:
+        toolbox, *needed = self.graph.needs(target)
         yield Input(path="", derivation=self.result(toolbox))
         for given in needed:
-            place = self.graph.place(instance, given)
+            place = self.graph.place(target, given)
             yield Input(path=f"in/{place}", derivation=self.result(given))
         for name, use in recipe.sources.items():
             at = f"build/src/{name}" if use.writable else f"src/{name}"
@@ -221,9 +221,9 @@ class Linker:
             yield Input(path="in/recipe", derivation=self.add(Fetch(source=beside)))
 
     def _outputs(
-        self, instance: Target, recipe: Recipe, values: Mapping[str, str]
+        self, target: Target, recipe: Recipe, values: Mapping[str, str]
     ) -> Iterator[OutputRule]:
-        arch = instance.arch if recipe.kind in FOR_TARGET else self.build_arch
+        arch = target.arch if recipe.kind in FOR_TARGET else self.build_arch
         for name, output in recipe.outputs.items():
             yield OutputRule(
                 name=name,
@@ -236,29 +236,29 @@ class Linker:
 
     # ---- checks
 
-    def _checks(self, instance: Target) -> Iterator[str]:
-        recipe = self.graph.recipe(instance.recipe)
+    def _checks(self, target: Target) -> Iterator[str]:
+        recipe = self.graph.recipe(target.recipe)
         for number, check in enumerate(recipe.checks, 1):
-            yield self.add(self._check(instance, recipe, check, number))
+            yield self.add(self._check(target, recipe, check, number))
 
-    def _check(self, instance: Target, recipe: Recipe, check: Check, number: int) -> Step:
-        values = self._values(recipe, instance.arch)
+    def _check(self, target: Target, recipe: Recipe, check: Check, number: int) -> Step:
+        values = self._values(recipe, target.arch)
         where = recipe.at("checks")
-        foreign = recipe.kind in FOR_TARGET and instance.arch != self.build_arch
-        rules = list(self._outputs(instance, recipe, values))
-        wrappers = tuple(sorted(_wrappers(recipe.name, rules, instance.arch if foreign else None)))
-        launchers = Files(label=f"launchers of {instance}", files=wrappers)
+        foreign = recipe.kind in FOR_TARGET and target.arch != self.build_arch
+        rules = list(self._outputs(target, recipe, values))
+        wrappers = tuple(sorted(_wrappers(recipe.name, rules, target.arch if foreign else None)))
+        launchers = Files(label=f"launchers of {target}", files=wrappers)
         inputs = [
             Input(path="", derivation=self.result(self.graph.check_toolbox)),
-            Input(path=f"in/{recipe.name}", derivation=self.result(instance)),
+            Input(path=f"in/{recipe.name}", derivation=self.result(target)),
             Input(path="in/run", derivation=self.add(Fetch(source=launchers))),
         ]
         if foreign:
-            emulator = self.result(Target(QEMU, instance.arch))
+            emulator = self.result(Target(QEMU, target.arch))
             inputs.append(Input(path=f"in/{QEMU}", derivation=emulator))
         environment = values | _fixed(_epoch(recipe, values["date"]), ["/in/run/bin"])
         return Step(
-            label=f"check {number} of {instance}",
+            label=f"check {number} of {target}",
             inputs_at=tuple(inputs),
             script=substitute(check.run, values, where),
             environment=tuple(sorted(environment.items())),

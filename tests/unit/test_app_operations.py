@@ -225,7 +225,7 @@ def test_targets_are_described(session: Session, targets: tuple[Target, ...], pr
     assert status.derivation in plan_targets(session, targets).tasks
     (source,) = view.sources
     assert (source.name, source.stored) == ("notes/notes", False)
-    assert source.description.places == (str(project / "clone"),)
+    assert source.description.places == ("clone",)
     assert [each.description for each in view.closure.sources] == [source.description]
     assert (view.recipes, view.pins, view.options) == (("notes",), {}, ())
 

@@ -54,6 +54,17 @@ def test_summary_names_what_was_done():
     assert summary.counts["merged"] == 1
 
 
+@pytest.mark.parametrize("how", ["failed", "stopped"])
+def test_what_failed_is_not_done(how: str):
+    tally = Tally(_Clock())
+    tally.take(Planned({Phase.FETCH: 2}, 0))
+    _fetch(tally, "a", 7)
+    tally.take(Started("b", Phase.FETCH))
+    tally.take(Finished("b", Phase.FETCH, how, 1))
+    assert (tally.view().done[Phase.FETCH], tally.view().planned[Phase.FETCH]) == (1, 2)
+    assert tally.summary().counts[how] == 1
+
+
 def test_plans_add_up():
     """`lock` makes several plans in one run."""
     tally = Tally(_Clock())
