@@ -26,11 +26,11 @@ from pathlib import Path
 
 from rvbuild.core.go_source import GoModFiles, GoModule
 from rvbuild.core.gomod import GoSum, escape_path, parse_go_sum
-from rvbuild.fetchers.transport import Transport
 from rvbuild.kinds.go.fetch import GoModFilesFetcher, GoModuleFetcher
 from rvbuild.kinds.go.go_proxy import GoProxy
 from rvbuild.kinds.go.go_settings import go_settings
 from rvbuild.stores.local import LocalStore
+from rvbuild.transfers.transport import Transport
 
 Seconds = tuple[float, float]
 """Elapsed, and used by all processors."""

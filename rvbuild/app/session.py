@@ -27,12 +27,12 @@ from rvbuild.core.locked import Locked
 from rvbuild.core.plan import Lookup, nothing_realised
 from rvbuild.core.variants import Variants
 from rvbuild.engine.lookup import StoreLookup
-from rvbuild.fetchers.fetch_settings import FetchSettings
 from rvbuild.kinds.clients import SourceClients
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.lock import MAX_BYTES, read_lock
 from rvbuild.recipes_yaml.project_file import near_path, read_file
 from rvbuild.stores.local import LocalStore
+from rvbuild.transfers.fetch_settings import FetchSettings
 
 
 def build_architecture() -> str:

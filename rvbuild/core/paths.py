@@ -1,7 +1,7 @@
 """What a name, a path and a symbolic link's target may be in a tree.
 
 Knows: text. Must not know: trees, archives, disks. Whoever takes a path from outside asks here:
-archives, fetchers, stores, recipes.
+archives, transfers, stores, recipes.
 
 - A **name** is one component of a path: ``bin``, not ``..``, ``a/b`` or nothing.
 - A **path** is names with ``/`` between them, from the root of a tree on: ``usr/bin/env``.

@@ -20,11 +20,11 @@ from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import Files, Source
 from rvbuild.core.spec import SourceSpec
-from rvbuild.fetchers.fetch_settings import FetchSettings
 from rvbuild.kinds.table import fetch_module, package, resolve_module
+from rvbuild.transfers.fetch_settings import FetchSettings
 
 if TYPE_CHECKING:
-    from rvbuild.fetchers.fetch_services import FetchServices
+    from rvbuild.transfers.fetch_services import FetchServices
 
 
 class SourceClients:
@@ -41,7 +41,7 @@ class SourceClients:
         with self._lock:
             if self._services is None:
                 # late on purpose: the HTTP client costs 0.2 s, a build with nothing to do none
-                module = importlib.import_module("rvbuild.fetchers.fetch_services")
+                module = importlib.import_module("rvbuild.transfers.fetch_services")
                 self._services = module.FetchServices(self._settings)
             name = package(kind)
             if name not in self._clients:

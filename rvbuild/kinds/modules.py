@@ -14,7 +14,7 @@ from rvbuild.core.source import Source
 from rvbuild.kinds.description import SourceDescription
 
 if TYPE_CHECKING:
-    from rvbuild.fetchers.fetch_services import FetchServices
+    from rvbuild.transfers.fetch_services import FetchServices
 
 
 class DescribeModule(Protocol):

@@ -16,11 +16,11 @@ from site_of_bytes import serve_pages
 
 from rvbuild.core.errors import SourceError
 from rvbuild.core.ports.callbacks import no_progress
-from rvbuild.fetchers.fetch_services import FetchServices
-from rvbuild.fetchers.fetch_settings import FetchSettings
 from rvbuild.kinds.crates.cargo_config import clients_default, find_registry
 from rvbuild.kinds.crates.cargo_lock import parse_cargo_lock
 from rvbuild.kinds.crates.fetch import client
+from rvbuild.transfers.fetch_services import FetchServices
+from rvbuild.transfers.fetch_settings import FetchSettings
 
 pytestmark = pytest.mark.skipif(shutil.which("cargo") is None, reason="needs cargo")
 

@@ -18,9 +18,9 @@ from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.fetcher import AnyFetcher
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import Source
-from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.kinds import table
 from rvbuild.stores.memory import MemoryStore
+from rvbuild.transfers.sinks import DigestSink
 
 PATIENCE = 60
 """Seconds after which a test gives up what should happen at once."""

@@ -12,7 +12,6 @@ import pytest
 import rvbuild
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.images import files, layer
 from rvbuild.kinds.crates import crate_file, vendored
 from rvbuild.kinds.crates.source import VendoredCrate
@@ -21,6 +20,7 @@ from rvbuild.kinds.go import fetch as go
 from rvbuild.kinds.path import fetch as path
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.memory import MemoryStore
+from rvbuild.transfers.sinks import DigestSink
 
 Make = Callable[[Path], Iterator[TreeSink]]
 

@@ -24,7 +24,6 @@ from rvbuild.core.gomod import hash1, hash1_go_mod
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.ports.fetcher import AnyFetcher
 from rvbuild.core.tree import File, Nested, Symlink, Tree
-from rvbuild.fetchers.apt_config import Archives
 from rvbuild.files.removal import remove_tree
 from rvbuild.kinds.crates.source import Crate, VendoredCrate
 from rvbuild.kinds.debian.fetch import DebianFetcher
@@ -35,6 +34,7 @@ from rvbuild.kinds.go.source import GoToolchain
 from rvbuild.kinds.path.source import PathSource
 from rvbuild.kinds.pypi.source import Wheel
 from rvbuild.kinds.url.source import UrlSource
+from rvbuild.transfers.apt_config import Archives
 
 Wares = Mapping[str, bytes]
 """Content of files by path."""

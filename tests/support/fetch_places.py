@@ -16,11 +16,11 @@ from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.fetcher import AnyFetcher
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Nested, Tree
-from rvbuild.fetchers.fetch_services import FetchServices
-from rvbuild.fetchers.fetch_settings import FetchSettings
-from rvbuild.fetchers.transport import Patience, Transport
-from rvbuild.fetchers.urls import Credentials
 from rvbuild.kinds.table import fetch_module
+from rvbuild.transfers.fetch_services import FetchServices
+from rvbuild.transfers.fetch_settings import FetchSettings
+from rvbuild.transfers.transport import Patience, Transport
+from rvbuild.transfers.urls import Credentials
 
 Refusal = type[SourceError] | type[VerificationError]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from attrs import define, field
 
-from rvbuild.fetchers.transport import Transport
-from rvbuild.fetchers.urls import Credentials
+from rvbuild.transfers.transport import Transport
+from rvbuild.transfers.urls import Credentials
 
 
 @define

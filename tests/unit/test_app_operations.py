@@ -218,7 +218,7 @@ def test_fetched_sources_are_told_by_derivation(session: Session, targets: tuple
     assert [path for path, _ in session.store.trees.tree(root).walk()] == ["more/note.txt"]
 
 
-def test_targets_are_described(session: Session, targets: tuple[Target, ...], project: Path):
+def test_targets_are_described(session: Session, targets: tuple[Target, ...]):
     view = view_targets(session, targets, closure=True)
     (status,) = view.targets
     assert status.recipe.summary == "notes that somebody wrote"

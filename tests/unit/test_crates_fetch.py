@@ -14,14 +14,14 @@ from made_crates import MadeCrate, crate, index_path, packed, registry_pages
 from rvbuild.core.errors import LockError, RecipeError, RvbuildError, SourceError, VerificationError
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested
-from rvbuild.fetchers.fetch_services import NoTransport
-from rvbuild.fetchers.pinned_files import PinnedFiles
-from rvbuild.fetchers.transport import Patience, Transport
-from rvbuild.fetchers.urls import Credentials
 from rvbuild.kinds.crates.cargo_config import Registry
 from rvbuild.kinds.crates.fetch import CrateFetcher
 from rvbuild.kinds.crates.source import Crate, VendoredCrate
 from rvbuild.stores.memory import MemoryStore
+from rvbuild.transfers.fetch_services import NoTransport
+from rvbuild.transfers.pinned_files import PinnedFiles
+from rvbuild.transfers.transport import Patience, Transport
+from rvbuild.transfers.urls import Credentials
 
 Site = Any  # conftest.py has it; a test file imports no other
 Fetcher = Callable[..., CrateFetcher]

@@ -21,8 +21,6 @@ from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.tree import File, Nested, Tree
-from rvbuild.fetchers.fetch_settings import OFFLINE_HINT, FetchSettings
-from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.kinds.clients import SourceClients
 from rvbuild.kinds.crates.source import Crate, VendoredCrate
 from rvbuild.kinds.crates.spec import CrateSpec
@@ -38,6 +36,8 @@ from rvbuild.kinds.pypi.source import Wheel
 from rvbuild.kinds.pypi.spec import WheelSpec
 from rvbuild.kinds.url.source import UrlSource
 from rvbuild.kinds.url.spec import UrlSpec
+from rvbuild.transfers.fetch_settings import OFFLINE_HINT, FetchSettings
+from rvbuild.transfers.sinks import DigestSink
 
 Site = Any  # conftest.py has it; a test file imports no other
 

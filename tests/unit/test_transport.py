@@ -16,9 +16,9 @@ from site_of_bytes import Answer, Asked, Naps, client, head, serve
 
 from rvbuild.core.errors import SourceError, StoreError, VerificationError
 from rvbuild.core.printable import brief
-from rvbuild.fetchers.transport import NotThere, Patience
-from rvbuild.fetchers.urls import Credentials, shown
-from rvbuild.fetchers.wire import Stall
+from rvbuild.transfers.transport import NotThere, Patience
+from rvbuild.transfers.urls import Credentials, shown
+from rvbuild.transfers.wire import Stall
 
 BODY = bytes(range(256)) * 1024  # 256 KiB, any shift of which differs
 

@@ -21,9 +21,9 @@ from attrs import frozen
 
 from rvbuild.core.errors import SourceError
 from rvbuild.core.printable import brief
-from rvbuild.fetchers.addresses import http_address
-from rvbuild.fetchers.client_output import ClientOutput, client_output
 from rvbuild.kinds.crates.cargo_home import read_home
+from rvbuild.transfers.addresses import http_address
+from rvbuild.transfers.client_output import ClientOutput, client_output
 
 CRATES_IO = "crates-io"
 """The name of the default registry in cargo's configuration."""

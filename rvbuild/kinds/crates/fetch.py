@@ -17,9 +17,6 @@ from attrs import field, frozen
 from rvbuild.core.errors import LockError, RecipeError, SourceError
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.fetchers.fetch_services import FetchServices
-from rvbuild.fetchers.once import Once
-from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
 from rvbuild.kinds.crates.cargo_config import Registry, find_registry
 from rvbuild.kinds.crates.crate_file import unpack_crate
 from rvbuild.kinds.crates.source import Crate, VendoredCrate, crate_problem, name_problem
@@ -31,6 +28,9 @@ from rvbuild.kinds.crates.sparse_index import (
     parse_config,
 )
 from rvbuild.kinds.crates.vendored import unpack_vendored
+from rvbuild.transfers.fetch_services import FetchServices
+from rvbuild.transfers.once import Once
+from rvbuild.transfers.pinned_files import Attempts, Pin, PinnedFiles
 
 _HINT = (
     "check [source] in $CARGO_HOME/config.toml: the configured registry does not have this crate"

@@ -14,9 +14,9 @@ from attrs import frozen
 
 from rvbuild.core.errors import SourceError
 from rvbuild.core.printable import brief
-from rvbuild.fetchers.addresses import is_http
-from rvbuild.fetchers.urls import shown
 from rvbuild.kinds.crates.source import Crate, VendoredCrate
+from rvbuild.transfers.addresses import is_http
+from rvbuild.transfers.urls import shown
 
 CONFIG = "config.json"
 _MARKER = re.compile(r"\{(crate|version|prefix|lowerprefix|sha256-checksum)\}")

@@ -25,9 +25,9 @@ from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Noticed, Reporter
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.snapshot import Snapshot
-from rvbuild.fetchers.apt_config import Archives, no_archive, paragraphs
-from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
-from rvbuild.fetchers.urls import shown
+from rvbuild.transfers.apt_config import Archives, no_archive, paragraphs
+from rvbuild.transfers.pinned_files import Attempts, Pin, PinnedFiles
+from rvbuild.transfers.urls import shown
 
 _SUITE = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\Z")
 _RELEASE_LIMIT = 16 << 20

@@ -16,14 +16,14 @@ from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.snapshot import Snapshot
-from rvbuild.fetchers.apt_config import APT, HINT, Archives, find_archives, no_archive
-from rvbuild.fetchers.fetch_services import FetchServices
-from rvbuild.fetchers.mirrors import Mirrors
-from rvbuild.fetchers.once import Once
-from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
 from rvbuild.kinds.debian.debian_index import PackageIndex
 from rvbuild.kinds.debian.debian_release import Releases
 from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.transfers.apt_config import APT, HINT, Archives, find_archives, no_archive
+from rvbuild.transfers.fetch_services import FetchServices
+from rvbuild.transfers.mirrors import Mirrors
+from rvbuild.transfers.once import Once
+from rvbuild.transfers.pinned_files import Attempts, Pin, PinnedFiles
 
 
 @define(kw_only=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rvbuild.fetchers.urls import shown
 from rvbuild.kinds.description import SourceDescription
 from rvbuild.kinds.git.source import GitSource
 from rvbuild.kinds.git.spec import GitSpec
+from rvbuild.transfers.urls import shown
 
 
 def describe_source(source: GitSource) -> SourceDescription:

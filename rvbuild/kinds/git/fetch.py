@@ -25,16 +25,16 @@ from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import LAST_DATE
-from rvbuild.fetchers.fetch_services import FetchServices
-from rvbuild.fetchers.fetch_settings import OFFLINE_HINT, OFFLINE_LOCK_HINT, offline_error
-from rvbuild.fetchers.mirrors import Mirrors, local_path
-from rvbuild.fetchers.urls import shown
 from rvbuild.kinds.git.git_archive import ForgeArchives
 from rvbuild.kinds.git.git_objects import Commit, is_object_name
 from rvbuild.kinds.git.git_process import Failed, Git, Refused, make_bare
 from rvbuild.kinds.git.git_progress import Tell
 from rvbuild.kinds.git.git_tree import Delivery, objects_folder, read_commit
 from rvbuild.kinds.git.source import GitSource
+from rvbuild.transfers.fetch_services import FetchServices
+from rvbuild.transfers.fetch_settings import OFFLINE_HINT, OFFLINE_LOCK_HINT, offline_error
+from rvbuild.transfers.mirrors import Mirrors, local_path
+from rvbuild.transfers.urls import shown
 
 _URL = re.compile(r"(?:https?|ssh|git)://[^-/\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*\Z")
 _SCP = re.compile(

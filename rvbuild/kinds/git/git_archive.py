@@ -19,12 +19,12 @@ from rvbuild.archives.unpack import unpack
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.fetchers.mirrors import Mirrors, local_path
-from rvbuild.fetchers.pinned_files import Pin, PinnedFiles
 from rvbuild.kinds.git.forges import archive_url
 from rvbuild.kinds.git.git_process import Failed
 from rvbuild.kinds.git.git_sinks import GitNameSink, Selected
 from rvbuild.kinds.git.source import GitSource
+from rvbuild.transfers.mirrors import Mirrors, local_path
+from rvbuild.transfers.pinned_files import Pin, PinnedFiles
 
 
 @frozen(kw_only=True)

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from attrs import define, field
 
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.fetchers.sinks import folder_at, leaf_at, put_leaf
 from rvbuild.kinds.git.git_objects import (
     EXECUTABLE,
     FILE,
@@ -22,6 +21,7 @@ from rvbuild.kinds.git.git_objects import (
     hasher,
     tree_name,
 )
+from rvbuild.transfers.sinks import folder_at, leaf_at, put_leaf
 
 _IN_MEMORY = 8 << 20
 

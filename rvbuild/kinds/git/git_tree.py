@@ -16,7 +16,6 @@ from rvbuild.core.errors import VerificationError
 from rvbuild.core.paths import MAX_TARGET
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.fetchers.urls import shown
 from rvbuild.kinds.git.git_objects import (
     EXECUTABLE,
     FOLDER,
@@ -32,6 +31,7 @@ from rvbuild.kinds.git.git_objects import (
 from rvbuild.kinds.git.git_process import Failed, Git, Objects
 from rvbuild.kinds.git.git_sinks import keeps
 from rvbuild.kinds.git.source import GitSource
+from rvbuild.transfers.urls import shown
 
 MAX_ENTRIES = 2_000_000
 """A tree that names itself over and over is small in git and endless on a disk."""

@@ -24,13 +24,13 @@ from rvbuild.core.gomod import GoSum, escape_path, hash1, hash1_go_mod, parse_go
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
-from rvbuild.fetchers.fetch_services import FetchServices
-from rvbuild.fetchers.once import Once
-from rvbuild.fetchers.urls import shown
 from rvbuild.kinds.go.go_proxy import MAX_ZIP, GoProxy
 from rvbuild.kinds.go.go_settings import go_settings
 from rvbuild.kinds.go.go_zip import check_names
 from rvbuild.kinds.go.source import GoToolchain
+from rvbuild.transfers.fetch_services import FetchServices
+from rvbuild.transfers.once import Once
+from rvbuild.transfers.urls import shown
 
 TOOLCHAIN = "golang.org/toolchain"
 _LIMITS = UnpackLimits(total=MAX_ZIP)

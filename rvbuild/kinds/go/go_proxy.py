@@ -18,10 +18,10 @@ from attrs import field, frozen
 from rvbuild.core.errors import SourceError
 from rvbuild.core.gomod import check_module, escape_path
 from rvbuild.core.ports.callbacks import Advance, no_progress
-from rvbuild.fetchers.transfer import write_piece
-from rvbuild.fetchers.transport import NotThere, Transport
-from rvbuild.fetchers.urls import shown
 from rvbuild.kinds.go.go_settings import DIRECT, OFF, GoSettings
+from rvbuild.transfers.transfer import write_piece
+from rvbuild.transfers.transport import NotThere, Transport
+from rvbuild.transfers.urls import shown
 
 MAX_ZIP = 500 << 20
 MAX_GO_MOD = 16 << 20

@@ -16,8 +16,8 @@ from fnmatch import translate
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
-from rvbuild.fetchers.addresses import is_http
-from rvbuild.fetchers.client_output import client_output
+from rvbuild.transfers.addresses import is_http
+from rvbuild.transfers.client_output import client_output
 
 _HINT = "set GOPROXY to the address of one, or install Go (its default is used then)"
 _TIMEOUT = 20

@@ -20,11 +20,11 @@ from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.tree import Tree
-from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.kinds.path.source import PathSource
+from rvbuild.transfers.sinks import DigestSink
 
 if TYPE_CHECKING:  # overrides need a folder, and no HTTP client
-    from rvbuild.fetchers.fetch_services import FetchServices
+    from rvbuild.transfers.fetch_services import FetchServices
 
 _CHUNK = 1 << 20
 _LEFT_OUT = ".git"

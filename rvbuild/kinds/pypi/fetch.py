@@ -19,15 +19,15 @@ from rvbuild.core.errors import RecipeError, SourceError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
-from rvbuild.fetchers.fetch_services import FetchServices
-from rvbuild.fetchers.once import Once
-from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
-from rvbuild.fetchers.urls import shown
 from rvbuild.kinds.pypi.pip_config import Indexes, find_indexes
 from rvbuild.kinds.pypi.simple_index import ACCEPT, IndexFile, index_name, parse_index
 from rvbuild.kinds.pypi.source import Wheel
 from rvbuild.kinds.pypi.wheel_choice import choose_wheel
 from rvbuild.kinds.pypi.wheel_name import to_version
+from rvbuild.transfers.fetch_services import FetchServices
+from rvbuild.transfers.once import Once
+from rvbuild.transfers.pinned_files import Attempts, Pin, PinnedFiles
+from rvbuild.transfers.urls import shown
 
 _PAGE_LIMIT = 128 << 20
 

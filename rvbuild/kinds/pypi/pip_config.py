@@ -22,8 +22,8 @@ from typing import Any
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
-from rvbuild.fetchers.addresses import http_address
-from rvbuild.fetchers.client_output import client_output
+from rvbuild.transfers.addresses import http_address
+from rvbuild.transfers.client_output import client_output
 
 _HINT = "set PIP_INDEX_URL, or index-url in pip.conf, to the address of your package index"
 

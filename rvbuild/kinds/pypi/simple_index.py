@@ -15,7 +15,7 @@ from attrs import frozen
 from packaging.utils import canonicalize_name
 
 from rvbuild.core.errors import RecipeError, SourceError
-from rvbuild.fetchers.urls import origin, shown
+from rvbuild.transfers.urls import origin, shown
 
 ACCEPT = (
     "application/vnd.pypi.simple.v1+json, "

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rvbuild.fetchers.urls import shown
 from rvbuild.kinds.description import SourceDescription
 from rvbuild.kinds.url.source import UrlSource
 from rvbuild.kinds.url.spec import UrlSpec
+from rvbuild.transfers.urls import shown
 
 
 def describe_source(source: UrlSource) -> SourceDescription:

@@ -18,12 +18,12 @@ from rvbuild.core.errors import RecipeError, SourceError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
-from rvbuild.fetchers.apt_config import APT, Archives, find_archives, no_archive, source_path
-from rvbuild.fetchers.fetch_services import FetchServices
-from rvbuild.fetchers.mirrors import Mirrors
-from rvbuild.fetchers.once import Once
-from rvbuild.fetchers.pinned_files import Attempts, Pin, PinnedFiles
 from rvbuild.kinds.url.source import DebianFile, UrlSource
+from rvbuild.transfers.apt_config import APT, Archives, find_archives, no_archive, source_path
+from rvbuild.transfers.fetch_services import FetchServices
+from rvbuild.transfers.mirrors import Mirrors
+from rvbuild.transfers.once import Once
+from rvbuild.transfers.pinned_files import Attempts, Pin, PinnedFiles
 
 _CHUNK = 1 << 20
 _HINT = (

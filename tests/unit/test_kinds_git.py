@@ -21,11 +21,6 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError, RvbuildError, SourceError, VerificationError
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Symlink, Tree
-from rvbuild.fetchers.mirrors import Mirrors
-from rvbuild.fetchers.pinned_files import PinnedFiles
-from rvbuild.fetchers.sinks import DigestSink
-from rvbuild.fetchers.transport import Patience, Transport
-from rvbuild.fetchers.urls import Credentials
 from rvbuild.kinds.git import git_tree
 from rvbuild.kinds.git.fetch import GitFetcher
 from rvbuild.kinds.git.forges import archive_url
@@ -34,6 +29,11 @@ from rvbuild.kinds.git.git_objects import object_name
 from rvbuild.kinds.git.git_process import Failed
 from rvbuild.kinds.git.git_sinks import GitNameSink
 from rvbuild.kinds.git.source import GitSource
+from rvbuild.transfers.mirrors import Mirrors
+from rvbuild.transfers.pinned_files import PinnedFiles
+from rvbuild.transfers.sinks import DigestSink
+from rvbuild.transfers.transport import Patience, Transport
+from rvbuild.transfers.urls import Credentials
 
 URL = "https://forge.example/owner/name"
 

@@ -20,17 +20,17 @@ from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Event
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Tree
-from rvbuild.fetchers.apt_config import Archives, find_archives, source_path
-from rvbuild.fetchers.fetch_services import NoTransport
-from rvbuild.fetchers.mirrors import Mirrors
-from rvbuild.fetchers.pinned_files import PinnedFiles
-from rvbuild.fetchers.sinks import DigestSink
-from rvbuild.fetchers.transport import Patience, Transport
-from rvbuild.fetchers.urls import Credentials
 from rvbuild.kinds.debian.debian_index import PackageIndex, parse_relations, version_key
 from rvbuild.kinds.debian.debian_release import Releases
 from rvbuild.kinds.debian.fetch import DebianFetcher
 from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.transfers.apt_config import Archives, find_archives, source_path
+from rvbuild.transfers.fetch_services import NoTransport
+from rvbuild.transfers.mirrors import Mirrors
+from rvbuild.transfers.pinned_files import PinnedFiles
+from rvbuild.transfers.sinks import DigestSink
+from rvbuild.transfers.transport import Patience, Transport
+from rvbuild.transfers.urls import Credentials
 
 Site = Any  # conftest.py has it; a test file imports no other
 NewSite = Callable[[], Site]

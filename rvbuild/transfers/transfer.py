@@ -14,7 +14,7 @@ from attrs import frozen
 
 from rvbuild.core.errors import SourceError, StoreError, VerificationError
 from rvbuild.core.ports.callbacks import Advance
-from rvbuild.fetchers.urls import shown
+from rvbuild.transfers.urls import shown
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from rvbuild.fetchers.client_output import ClientOutput, client_output
+from rvbuild.transfers.client_output import ClientOutput, client_output
 
 SCRIPT = (
     "import os, sys; print(os.getcwd(), os.environ['A'], 'PATH' in os.environ, sys.stdin.read());"
@@ -23,13 +23,16 @@ def test_a_client_runs_apart_from_every_project(code: int):
 
 
 @pytest.mark.parametrize(
-    "command",
+    ("command", "reason"),
     [
-        ["/nowhere/client"],
-        ["/"],
-        [sys.executable, "\0"],
-        [sys.executable, "-I", "-c", "import signal; print(1, flush=True); signal.pause()"],
+        (["/nowhere/client"], "it cannot be run: [Errno 2] No such file or directory"),
+        (["/"], "it cannot be run: [Errno 13] Permission denied"),
+        ([sys.executable, "\0"], "it cannot be run: embedded null byte"),
+        ([sys.executable, "-I", "-c", "import signal; signal.pause()"], "it did not end within"),
     ],
 )
-def test_a_client_that_cannot_be_run_says_nothing(command: list[str]):
-    assert client_output(command, {}, timeout=0.5) == ClientOutput()
+def test_a_client_that_cannot_be_run(command: list[str], reason: str):
+    output = client_output(command, {}, timeout=0.5)
+    assert (output.stdout, output.success) == ("", False)
+    assert output.stderr.startswith(reason)
+    assert output.complaint("it")[0].startswith(f"it: {reason}")

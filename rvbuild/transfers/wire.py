@@ -20,7 +20,7 @@ import httpx
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
-from rvbuild.fetchers.urls import shown
+from rvbuild.transfers.urls import shown
 
 READ = 1 << 20
 

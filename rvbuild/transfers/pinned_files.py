@@ -17,11 +17,11 @@ from attrs import define, field, frozen
 from rvbuild.core.errors import SourceError, StoreError, Unreachable, VerificationError
 from rvbuild.core.events import Noticed, Reporter, silent
 from rvbuild.core.ports.callbacks import Advance
-from rvbuild.fetchers.fetch_settings import OFFLINE_HINT, OFFLINE_LOCK_HINT
-from rvbuild.fetchers.mirrors import local_path
-from rvbuild.fetchers.transfer import write_piece
-from rvbuild.fetchers.transport import Transport
-from rvbuild.fetchers.urls import Origin, origin, shown
+from rvbuild.transfers.fetch_settings import OFFLINE_HINT, OFFLINE_LOCK_HINT
+from rvbuild.transfers.mirrors import local_path
+from rvbuild.transfers.transfer import write_piece
+from rvbuild.transfers.transport import Transport
+from rvbuild.transfers.urls import Origin, origin, shown
 
 _CHUNK = 1 << 20
 

@@ -24,9 +24,9 @@ from attrs import define, field, frozen
 from rvbuild.core.errors import RvbuildError, SourceError, Unreachable
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.printable import brief
-from rvbuild.fetchers.transfer import Again, Received, Transfer
-from rvbuild.fetchers.urls import Credentials, Origin, origin, shown
-from rvbuild.fetchers.wire import Stall, Stalled, Wire
+from rvbuild.transfers.transfer import Again, Received, Transfer
+from rvbuild.transfers.urls import Credentials, Origin, origin, shown
+from rvbuild.transfers.wire import Stall, Stalled, Wire
 
 DOCUMENT_LIMIT = 64 << 20
 DOWNLOAD_LIMIT = 16 << 30

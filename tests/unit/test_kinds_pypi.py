@@ -20,16 +20,16 @@ from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Event
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Tree
-from rvbuild.fetchers.fetch_services import NoTransport
-from rvbuild.fetchers.pinned_files import PinnedFiles
-from rvbuild.fetchers.sinks import DigestSink
-from rvbuild.fetchers.transport import Patience, Transport
-from rvbuild.fetchers.urls import Credentials
 from rvbuild.kinds.pypi.fetch import PypiFetcher
 from rvbuild.kinds.pypi.pip_config import Indexes, clients_default, find_indexes
 from rvbuild.kinds.pypi.simple_index import IndexFile, index_name, parse_index
 from rvbuild.kinds.pypi.source import Wheel
 from rvbuild.kinds.pypi.wheel_choice import choose_wheel
+from rvbuild.transfers.fetch_services import NoTransport
+from rvbuild.transfers.pinned_files import PinnedFiles
+from rvbuild.transfers.sinks import DigestSink
+from rvbuild.transfers.transport import Patience, Transport
+from rvbuild.transfers.urls import Credentials
 
 Site = Any  # conftest.py has it; a test file imports no other
 NewSite = Callable[[], Site]

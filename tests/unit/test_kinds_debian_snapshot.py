@@ -22,17 +22,17 @@ from rvbuild.core.lock import Lock, LockedSource
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.tree import File, Tree
-from rvbuild.fetchers.apt_config import SNAPSHOTS, find_archives
-from rvbuild.fetchers.fetch_services import NoTransport
-from rvbuild.fetchers.mirrors import Mirrors
-from rvbuild.fetchers.pinned_files import PinnedFiles
-from rvbuild.fetchers.sinks import DigestSink
-from rvbuild.fetchers.transport import Patience, Transport
-from rvbuild.fetchers.urls import Credentials
 from rvbuild.kinds.debian.debian_release import Release, Releases
 from rvbuild.kinds.debian.fetch import DebianFetcher
 from rvbuild.kinds.debian.source import DebianPackage
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
+from rvbuild.transfers.apt_config import SNAPSHOTS, find_archives
+from rvbuild.transfers.fetch_services import NoTransport
+from rvbuild.transfers.mirrors import Mirrors
+from rvbuild.transfers.pinned_files import PinnedFiles
+from rvbuild.transfers.sinks import DigestSink
+from rvbuild.transfers.transport import Patience, Transport
+from rvbuild.transfers.urls import Credentials
 
 DATE, NEXT_DAY = "20260830T142311Z", "20260831T142311Z"
 BEFORE, FIRST, AFTER = "20260830T083300Z", "20260830T204015Z", "20260903T023000Z"

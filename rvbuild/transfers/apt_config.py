@@ -13,7 +13,7 @@ from pathlib import Path
 from attrs import frozen
 
 from rvbuild.core.errors import RecipeError, SourceError
-from rvbuild.fetchers.addresses import is_http, no_address
+from rvbuild.transfers.addresses import is_http, no_address
 
 APT = Path("/etc/apt")
 VARIABLE = "RVBUILD_DEBIAN_MIRROR"

@@ -20,15 +20,15 @@ from rvbuild.core.errors import RecipeError, SourceError, StoreError, Verificati
 from rvbuild.core.events import Event
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Tree
-from rvbuild.fetchers.apt_config import Archives, find_archives
-from rvbuild.fetchers.fetch_services import NoTransport
-from rvbuild.fetchers.mirrors import Mirrors, local_path
-from rvbuild.fetchers.pinned_files import PinnedFiles
-from rvbuild.fetchers.sinks import DigestSink
-from rvbuild.fetchers.transport import Patience, Transport
-from rvbuild.fetchers.urls import Credentials
 from rvbuild.kinds.url.fetch import UrlFetcher
 from rvbuild.kinds.url.source import DebianFile, UrlSource
+from rvbuild.transfers.apt_config import Archives, find_archives
+from rvbuild.transfers.fetch_services import NoTransport
+from rvbuild.transfers.mirrors import Mirrors, local_path
+from rvbuild.transfers.pinned_files import PinnedFiles
+from rvbuild.transfers.sinks import DigestSink
+from rvbuild.transfers.transport import Patience, Transport
+from rvbuild.transfers.urls import Credentials
 
 Site = Any  # conftest.py has it; a test file imports no other
 NewSite = Callable[[], Site]

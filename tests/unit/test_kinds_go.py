@@ -25,9 +25,6 @@ from rvbuild.core.errors import LockError, SourceError, VerificationError
 from rvbuild.core.go_source import GoModFiles, GoModule
 from rvbuild.core.gomod import escape_path, hash1_go_mod
 from rvbuild.core.tree import File
-from rvbuild.fetchers.sinks import DigestSink
-from rvbuild.fetchers.transport import Transport
-from rvbuild.fetchers.urls import Credentials
 from rvbuild.kinds.go.fetch import (
     TOOLCHAIN,
     GoModFilesFetcher,
@@ -41,6 +38,9 @@ from rvbuild.kinds.go.go_proxy import GoProxy
 from rvbuild.kinds.go.go_settings import GoSettings, go_settings, parse_proxies
 from rvbuild.kinds.go.source import GoToolchain
 from rvbuild.stores.local import LocalStore
+from rvbuild.transfers.sinks import DigestSink
+from rvbuild.transfers.transport import Transport
+from rvbuild.transfers.urls import Credentials
 
 MODULE, VERSION = "example.org/Mod", "v1.2.3"
 PREFIX = f"{MODULE}@{VERSION}/"

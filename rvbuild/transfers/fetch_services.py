@@ -9,11 +9,11 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO, NoReturn, cast
 
-from rvbuild.fetchers.fetch_settings import FetchSettings, offline_error
-from rvbuild.fetchers.mirrors import Mirrors
-from rvbuild.fetchers.pinned_files import PinnedFiles
-from rvbuild.fetchers.transport import Transport
-from rvbuild.fetchers.urls import Credentials, shown
+from rvbuild.transfers.fetch_settings import FetchSettings, offline_error
+from rvbuild.transfers.mirrors import Mirrors
+from rvbuild.transfers.pinned_files import PinnedFiles
+from rvbuild.transfers.transport import Transport
+from rvbuild.transfers.urls import Credentials, shown
 
 _IN_MEMORY = 8 << 20
 

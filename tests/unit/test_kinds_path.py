@@ -13,8 +13,8 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Symlink, Tree
-from rvbuild.fetchers.sinks import DigestSink
 from rvbuild.kinds.path.fetch import PathFetcher, capture
+from rvbuild.transfers.sinks import DigestSink
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import re
 
 from rvbuild.core.errors import SourceError
 from rvbuild.core.printable import brief
-from rvbuild.fetchers.urls import origin
+from rvbuild.transfers.urls import origin
 
 _PLAIN = re.compile(r"[^\s\x00-\x1f\x7f]+")
 
