@@ -18,8 +18,6 @@ from rvbuild.kinds.path.fetch import PathFetcher
 from rvbuild.kinds.path.source import PathSource
 from rvbuild.recipes_yaml.collection import RecipeCollection
 
-_EDITED = "run `rvbuild lock`; to build what is in a folder now, say --override NAME=FOLDER"
-
 
 def override_sources(choices: Choices, recipes: RecipeCollection) -> dict[str, PathSource]:
     """The folders that stand for sources, by the source's name.
@@ -56,11 +54,11 @@ def _refuse_two_names(name: str, folders: Mapping[str, str], recipes: RecipeColl
 
 
 def refuse_edited(linked: Linked, lock: Callable[[], Lock]) -> None:
-    """See that each locked folder that is built from holds what was locked.
+    """See that each locked folder that is built from, or read from, holds what was locked.
 
     Its content is the key of what is built: without this, a build would answer with what is
     there of the former content. A folder that is not on this machine is not looked at, since
-    results of it may be there; nor is one whose go.sum alone is read.
+    results of it may be there. Nor is one for which another folder stands.
 
     Args:
         linked: What is to be built.
@@ -69,7 +67,14 @@ def refuse_edited(linked: Linked, lock: Callable[[], Lock]) -> None:
     Raises:
         LockError: a folder was edited since it was locked.
     """
-    for folder, source in linked.folders.items():
-        if os.path.isdir(folder) and PathFetcher().resolve(folder) != source:
-            msg = f"the folder is not what {lock().file} has: it was edited since"
-            raise LockError(msg, where=folder, hint=_EDITED)
+    today: dict[str, PathSource] = {}
+    for ref, source in linked.folders.items():
+        folder = source.folder
+        if not os.path.isdir(folder):
+            continue
+        if folder not in today:
+            today[folder] = PathFetcher().resolve(folder)
+        if today[folder] != source:
+            msg = f"the folder is not what {lock().file} has of {ref}: it was edited since"
+            hint = f"run `rvbuild lock`; to build what is there now, say --override {ref}={folder}"
+            raise LockError(msg, where=folder, hint=hint)

@@ -5,6 +5,7 @@ Knows: that checks belong to it. Must not know: how a plan is made or shown.
 
 from __future__ import annotations
 
+from rvbuild.app.folders import refuse_edited
 from rvbuild.app.session import Session
 from rvbuild.app.targets import goals
 from rvbuild.core.graph import Target
@@ -15,7 +16,8 @@ def plan_targets(session: Session, targets: tuple[Target, ...]) -> Plan:
     """What building targets with their checks would do; nothing is made, not even a store.
 
     Raises:
-        LockError: the lock lacks what a recipe asks for.
+        LockError: the lock lacks what a recipe asks for, or a folder was edited since.
     """
     _, linked = session.link(targets, checks=True)
+    refuse_edited(linked, session.lock)
     return make_plan(linked.derivations, goals(linked), session.lookup())

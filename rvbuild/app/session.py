@@ -124,10 +124,17 @@ class Session:
             UsageError: a release would be made of a folder of this machine.
         """
         graph = self.graph(targets, checks=checks)
-        linked = self.linker(graph).link(targets, checks=checks)
+        locked = Locked(self.lock(), graph, self.build_arch)
+        linker = self._linker(graph, locked)
+        linked = linker.link(targets, checks=checks)
         if self.choices.release:
             refuse_folders(linked.derivations.values())
-        return graph, linked
+        folders = {
+            ref: source
+            for ref, source in locked.folders.items()
+            if {str(ref), ref.recipe}.isdisjoint(linker.overrides)
+        }
+        return graph, evolve(linked, folders=folders)
 
     def graph(self, targets: tuple[Target, ...], *, checks: bool) -> RecipeGraph:
         """The recipes that targets need, with those that stand for others."""
@@ -139,7 +146,9 @@ class Session:
 
     def linker(self, graph: RecipeGraph) -> Linker:
         """A linker with what the locks say, and the folders that stand for sources."""
-        locked = Locked(self.lock(), graph, self.build_arch)
+        return self._linker(graph, Locked(self.lock(), graph, self.build_arch))
+
+    def _linker(self, graph: RecipeGraph, locked: Locked) -> Linker:
         overrides = override_sources(self.choices, self.folder)
         return Linker(graph, locked, self.build_arch, overrides)
 

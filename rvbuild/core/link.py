@@ -40,14 +40,14 @@ class Linked:
         derivations: By digest.
         results: The digest of each target's result.
         checks: The digests of each target's checks.
-        folders: The locked folders of this machine that something is built from, by their path.
-            Two folders of one content are one derivation.
+        folders: The sources that are folders of this machine, by name: those that something is
+            built from, and those that a pin or another answer of the lock was read from.
     """
 
     derivations: Mapping[str, Derivation]
     results: Mapping[Target, str]
     checks: Mapping[Target, tuple[str, ...]]
-    folders: Mapping[str, Source] = field(factory=dict)
+    folders: Mapping[SourceRef, Source] = field(factory=dict)
 
 
 @mutable
@@ -68,7 +68,6 @@ class Linker:
     derivations: dict[str, Derivation] = field(factory=dict, init=False)
     _results: dict[Target, str] = field(factory=dict, init=False)
     _overridden: set[str] = field(factory=set, init=False)
-    _folders: dict[str, Source] = field(factory=dict, init=False)
 
     def link(self, targets: tuple[Target, ...], *, checks: bool) -> Linked:
         """Derivations for everything that ``targets`` need, and for their checks.
@@ -83,9 +82,7 @@ class Linker:
             msg = f"--override {name}: no source of these targets is called so"
             raise UsageError(msg, hint="NAME is a 'kind: source' recipe, or RECIPE/SOURCE")
         results = {target: self.result(target) for target in targets}
-        return Linked(
-            derivations=self.derivations, results=results, checks=found, folders=self._folders
-        )
+        return Linked(derivations=self.derivations, results=results, checks=found)
 
     def result(self, target: Target) -> str:
         """The derivation of a target's result, whose inputs have been linked before."""
@@ -113,7 +110,6 @@ class Linker:
                 self._overridden.add(key)
                 return self.add(Fetch(source=self.overrides[key]))
         parts = self.pinned.source(owner, name)
-        self._folders |= {part.folder: part for part in parts if part.folder}
         if len(parts) == 1:
             return self.add(Fetch(source=parts[0]))
         merged = tuple(("", self.add(Fetch(source=part))) for part in parts)

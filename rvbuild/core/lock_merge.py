@@ -5,13 +5,13 @@ Knows: which facts depend on which. Must not know: git, files, recipes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 
 from attrs import evolve, field, frozen
 
 from rvbuild.core.contents import two_contents
-from rvbuild.core.lock import AnyEntry, GoModuleSet, Lock, LockedSource
-from rvbuild.core.names import AnyRef, Ref, SourceRef
+from rvbuild.core.lock import AnyEntry, GoModuleSet, Lock, LockedSource, PinValue
+from rvbuild.core.names import AnyRef, PinRef, Ref, SetRef, SourceRef
 from rvbuild.core.trace import content_digest, moved
 
 _Section = Callable[[Lock], Mapping[AnyRef, AnyEntry]]
@@ -44,33 +44,39 @@ def merge_locks(base: Lock, ours: Lock, theirs: Lock) -> Merged:
     6. A side dropped a source, and an entry of the other side was read from it: the source stays,
        with the pins of its recipe, and with what these were read from. Example: the last recipe
        with Go modules goes on ours, and with it the source of ``go`` and its version; theirs adds
-       a recipe with Go modules.
+       a recipe with Go modules. Rule 4 holds for what stays so, and for all that reads it.
     7. Anything else that both changed, and two contents of one thing: nobody can say either.
 
     Entries of rules 4 and 7 are left out. `rvbuild lock` finds them again.
     """
     sides = _Sides(base, ours, theirs)
-    sources = sides.merged(lambda lock: lock.sources, sides.earlier)
-    readable = {**sides.dropped(lambda lock: lock.sources), **sources}
-    digests = {
-        ref.on_any_machine: content_digest(ref, source.spec, source.parts)
-        for ref, source in readable.items()
-    }
-    sources = sides.standing(sources, base.sources, digests)
-    pins = sides.standing(sides.merged(lambda lock: lock.pins), base.pins, digests)
-    sets = sides.merged(lambda lock: lock.go_modules, sides.union)
-    sets = sides.standing(sets, base.go_modules, digests)
-    sets = {key: entry for key, entry in sets.items() if entry.specs}
-    lock = sides.with_what_was_read(
-        Lock(pins=pins, sources=sources, go_modules=sets, file=ours.file)
+    sets = sides.merged(_sets, sides.union)
+    lock = Lock(
+        pins=sides.merged(_pins),
+        sources=sides.merged(_sources, sides.earlier),
+        go_modules={key: entry for key, entry in sets.items() if entry.specs},
+        file=ours.file,
     )
+    lock = sides.standing(sides.with_sources_read(lock))
     wrong = {word[1] for _, *words in two_contents(lock) for word in words}
     lock = evolve(
         lock,
-        sources={key: entry for key, entry in lock.sources.items() if key not in wrong},
-        go_modules={key: entry for key, entry in lock.go_modules.items() if key not in wrong},
+        sources=_without(wrong, lock.sources),
+        go_modules=_without(wrong, lock.go_modules),
     )
     return Merged(lock, tuple(sorted({str(ref) for ref in (*sides.lost, *wrong)})))
+
+
+def _pins(lock: Lock) -> Mapping[PinRef, PinValue]:
+    return lock.pins
+
+
+def _sources(lock: Lock) -> Mapping[SourceRef, LockedSource]:
+    return lock.sources
+
+
+def _sets(lock: Lock) -> Mapping[SetRef, GoModuleSet]:
+    return lock.go_modules
 
 
 def _no_union(_base: object, _ours: object, _theirs: object) -> None:
@@ -127,10 +133,10 @@ class _Sides:
             if (key in ours) != (key in theirs) and entry in (ours.get(key), theirs.get(key))
         }
 
-    def with_what_was_read(self, lock: Lock) -> Lock:
+    def with_sources_read(self, lock: Lock) -> Lock:
         """See rule 6."""
-        dropped = self.dropped(lambda lock: lock.sources)
-        dropped_pins = self.dropped(lambda lock: lock.pins)
+        dropped = self.dropped(_sources)
+        dropped_pins = self.dropped(_pins)
         while True:
             sections = (lock.sources.values(), lock.pins.values(), lock.go_modules.values())
             traces = [entry.trace or () for section in sections for entry in section]
@@ -146,20 +152,37 @@ class _Sides:
             pins = {ref: pin for ref, pin in dropped_pins.items() if ref.recipe in recipes}
             lock = evolve(lock, sources={**sources, **lock.sources}, pins={**pins, **lock.pins})
 
-    def standing(
-        self,
-        entries: Mapping[AnyRef, AnyEntry],
-        base: Mapping[AnyRef, AnyEntry],
-        digests: Mapping[SourceRef, str],
-    ) -> dict[AnyRef, AnyEntry]:
-        """Those that were read from what there is now; an entry of ``base`` stays as it was."""
-        stale = {
-            key
-            for key, entry in entries.items()
-            if entry != base.get(key) and any(moved(entry.trace, digests.get))
-        }
-        self.lost.update(stale)
-        return {key: entry for key, entry in entries.items() if key not in stale}
+    def standing(self, lock: Lock) -> Lock:
+        """Without what was read from something else than the lock has, to the last consequence."""
+        while True:
+            digests = {
+                ref.on_any_machine: content_digest(ref, source.spec, source.parts)
+                for ref, source in lock.sources.items()
+            }
+            stale = {
+                *self._stale(_sources, lock, digests),
+                *self._stale(_pins, lock, digests),
+                *self._stale(_sets, lock, digests),
+            }
+            if not stale:
+                return lock
+            self.lost.update(stale)
+            lock = evolve(
+                lock,
+                sources=_without(stale, lock.sources),
+                pins=_without(stale, lock.pins),
+                go_modules=_without(stale, lock.go_modules),
+            )
+
+    def _stale(
+        self, entries: _Section[AnyRef, AnyEntry], lock: Lock, digests: Mapping[SourceRef, str]
+    ) -> Iterator[Ref]:
+        """The keys of a section's entries that rule 4 is about. What no side touched stays."""
+        base, ours, theirs = entries(self.base), entries(self.ours), entries(self.theirs)
+        for key, entry in entries(lock).items():
+            untouched = entry == base.get(key) == ours.get(key) == theirs.get(key)
+            if not untouched and any(moved(entry.trace, digests.get)):
+                yield key
 
     def earlier(
         self, _base: LockedSource | None, ours: LockedSource | None, theirs: LockedSource | None
@@ -184,3 +207,7 @@ class _Sides:
         specs = (mine & other) | ((mine ^ other) - was)
         modules = {module for side in sets for module in side.modules}
         return evolve(sets[0], specs=tuple(sorted(specs)), modules=tuple(sorted(modules)))
+
+
+def _without(keys: Container[Ref], entries: Mapping[AnyRef, AnyEntry]) -> dict[AnyRef, AnyEntry]:
+    return {key: entry for key, entry in entries.items() if key not in keys}

@@ -10,7 +10,7 @@ from functools import partial
 from attrs import field, frozen
 
 from rvbuild.core.errors import LockError
-from rvbuild.core.lock import AnyEntry, GoModuleSet, Lock
+from rvbuild.core.lock import AnyEntry, GoModuleSet, Lock, LockedSource
 from rvbuild.core.names import AnyRef, Ref, SourceRef
 from rvbuild.core.pinned import Recipes, described, git_fact, named_source
 from rvbuild.core.place import Place
@@ -39,11 +39,14 @@ class Locked:
         lock: The lock.
         recipes: Reads recipes by name.
         build_arch: The build machine's architecture.
+        folders: The sources that are folders of this machine, of all that was asked for and of all
+            that these answers were read from.
     """
 
     lock: Lock
     recipes: Recipes
     build_arch: str
+    folders: dict[SourceRef, Source] = field(factory=dict, init=False, eq=False, repr=False)
     _open: OpenQuestions = field(factory=OpenQuestions, init=False, eq=False, repr=False)
     _sound: set[tuple[Ref, str]] = field(factory=set, init=False, eq=False, repr=False)
 
@@ -62,12 +65,21 @@ class Locked:
         return self._answer(question, self.lock.pins.get(question.ref)).value
 
     def source(self, recipe: Recipe, name: str) -> tuple[Source, ...]:
+        ref = SourceRef(recipe.name, name)
+        hint = f"run `rvbuild lock {ref.recipe}`, or say --override {ref}=FOLDER"
+        spec, _, entry = self._source(recipe, name, hint)
+        parts = spec.located(entry.parts, recipe.folder)
+        if parts[0].folder:  # a folder is one part
+            self.folders[ref] = parts[0]
+        return parts
+
+    def _source(
+        self, recipe: Recipe, name: str, hint: str = _RELOCK
+    ) -> tuple[SourceSpec, SourceRef, LockedSource]:
+        """What a recipe asks for, the name of the entry that answers it, and the entry."""
         spec = self._described(recipe, name)
         question = source_question(self.recipes, recipe, name, spec, self.build_arch)
-        ref = question.ref.on_any_machine
-        hint = f"run `rvbuild lock {ref.recipe}`, or say --override {ref}=FOLDER"
-        entry = self._answer(question, self.lock.sources.get(question.ref), hint)
-        return spec.located(entry.parts, recipe.folder)
+        return spec, question.ref, self._answer(question, self.lock.sources.get(question.ref), hint)
 
     def modules(self, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
         ref = set_ref(self.recipes, recipe, spec)
@@ -120,7 +132,6 @@ class Locked:
     def _digest(self, where: Place | None, asked: SourceRef) -> str:
         """The digest of a source's content, by the lock."""
         recipe = self.recipes.recipe(asked.recipe, where)
-        spec = self._described(recipe, asked.name)
-        question = source_question(self.recipes, recipe, asked.name, spec, self.build_arch)
-        entry = self._answer(question, self.lock.sources.get(question.ref))
-        return content_digest(question.ref, entry.spec, entry.parts)
+        self.source(recipe, asked.name)  # a folder among them is one that is looked at
+        _, ref, entry = self._source(recipe, asked.name)
+        return content_digest(ref, entry.spec, entry.parts)

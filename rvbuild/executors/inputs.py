@@ -55,6 +55,14 @@ class InputTrees:
         toolbox = paths.pop("", None)
         return cls(toolbox=toolbox, inputs={f"/{at}": path for at, path in paths.items()})
 
+    def below(self, former: str, folder: str) -> InputTrees:
+        """The same, where what is below the path ``former`` is below ``folder``."""
+        inputs = {
+            at: folder + path.removeprefix(former) if path.startswith(f"{former}/") else path
+            for at, path in self.inputs.items()
+        }
+        return evolve(self, inputs=inputs)
+
     def laid(self, folder: str, wanted: Wanted) -> InputTrees:
         """The same, where no two share a file.
 

@@ -169,30 +169,30 @@ class LocalExecutor:
             folder = step_folder.make(self._tmp, owner)
             step = _Step(action=action, label=label, folder=folder, owner=owner)
             try:
-                outcome = self._run(step, log, accelerators or {})
+                outcome, trees = self._run(step, log, accelerators or {})
                 self._raise_if_stopped(label)
             except BaseException as error:
                 self._clear(step, error.add_note)
                 raise
             if self._keep_failed and outcome.exit_code != 0:
-                self._leave(step)
+                self._leave(step, trees)
                 return evolve(outcome, folder=folder.path)
             self._clear(step, self._notice)
         return outcome
 
-    def _leave(self, step: _Step) -> None:
-        """Let its folder stay, for this user to look into."""
-        trees = InputTrees.of(step.action.mounts, self._tree_at)
-        seen = room(step.action, step.folder.path, trees, {})
-        command = step.action.command.arguments
+    def _leave(self, step: _Step, trees: InputTrees) -> None:
+        """Let its folder stay, for this user to look into; ``trees`` are what the step saw."""
+        folder = step.folder
         try:
             if step.owner is not None:
-                step_folder.take_back(step.folder.here)
-            write_script(step.folder.here, step.label, self._program, seen, command)
+                step_folder.take_back(folder.here)
+            seen = room(step.action, folder.path, trees.below(folder.reach, folder.path), {})
+            command = step.action.command.arguments
+            write_script(folder.here, step.label, self._program, seen, command)
         except OSError as error:
-            self._notice(f"there is no script that leads into {step.folder.path}: {error}")
+            self._notice(f"there is no script that leads into {folder.path}: {error}")
         finally:
-            step.folder.close()
+            folder.close()
 
     def _clear(self, step: _Step, tell: Callable[[str], None]) -> None:
         """Remove its folder; what stays there takes nothing from what the step came to."""
@@ -247,7 +247,8 @@ class LocalExecutor:
 
     def _run(
         self, step: _Step, tell: Callable[[str], None], accelerators: Mapping[str, str]
-    ) -> Outcome:
+    ) -> tuple[Outcome, InputTrees]:
+        """What it came to, and the trees that it saw."""
         wanted = partial(self._raise_if_stopped, step.label)
         for mount in step.action.mounts:
             if mount.writable:
@@ -261,7 +262,7 @@ class LocalExecutor:
                 if isinstance(done, Outcome):
                     if layers and not used:
                         self._was_slower(str(refusals[0]))
-                    return done
+                    return done, trees
                 refusals.append(done)
         raise refusals[-1]
 

@@ -29,29 +29,34 @@ exec {bwrap} -- "$@"
 """
 
 
-def write_script(
-    here: int, label: str, program: str, view: SandboxView, command: Sequence[str]
-) -> None:
-    """Put the script into a step's folder.
+def script(label: str, program: str, view: SandboxView, command: Sequence[str]) -> str:
+    """The text of the script.
 
     Args:
-        here: The open folder.
-        label: The step's, for whoever reads the script.
+        label: The step's, for whoever reads it.
         program: bwrap.
         view: What the step saw.
         command: What it ran.
-
-    Raises:
-        OSError: the disk could not take it.
     """
     # a terminal stays the shell's own: this is run by a person, who trusts the step so far
     options = [word for word in view.arguments() if word != _NO_TERMINAL]
-    text = _TEXT.format(
+    return _TEXT.format(
         label=shlex.quote(label),
         script=SCRIPT,
         command=shlex.join(command),
         bwrap=shlex.join([program, *options]),
     )
+
+
+def write_script(
+    here: int, label: str, program: str, view: SandboxView, command: Sequence[str]
+) -> None:
+    """Put the script into a step's open folder ``here``; see `script`.
+
+    Raises:
+        OSError: the disk could not take it.
+    """
+    data = os.fsencode(script(label, program, view, command))  # a path may be no UTF-8
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(SCRIPT, flags, 0o755, dir_fd=here), "w", encoding="utf-8") as file:
-        file.write(text)
+    with open(os.open(SCRIPT, flags, 0o755, dir_fd=here), "wb") as file:
+        file.write(data)

@@ -168,9 +168,13 @@ def take_back(here: int) -> None:
     """
     uid, gid = os.geteuid(), os.getegid()
     os.fchown(here, uid, gid)
-    for _, folders, files, at in os.fwalk(dir_fd=here):
+    for _, folders, files, at in os.fwalk(dir_fd=here, onerror=_raise):
         for name in (*folders, *files):
             os.chown(name, uid, gid, dir_fd=at, follow_symlinks=False)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def copy(

@@ -123,6 +123,7 @@ class Kind:
         origin: Where its bytes come from, for docs/format.md.
         section: Where facts stand that several entries share.
         entry: Facts that an entry has once, since they are those of all its parts.
+        former: Facts that locks had once; they are read, and say nothing.
     """
 
     tag: str
@@ -132,6 +133,7 @@ class Kind:
     origin: str
     section: Section | None = field(default=None)
     entry: tuple[Fact, ...] = ()
+    former: tuple[str, ...] = ()
 
     @property
     def shared(self) -> tuple[Fact, ...]:

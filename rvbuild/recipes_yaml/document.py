@@ -75,14 +75,18 @@ class Mapping(_Marked):
 
 Node = Union[Scalar, Items, Mapping]
 
+_CONFLICT = b"\n<<<<<<< "
+_RESOLVE = "edit it: keep what is right of both, and remove the lines <<<<<<<, ======= and >>>>>>>"
 
-def parse(
+
+def parse(  # noqa: PLR0913 - all but two have a default
     data: bytes,
     file: str,
     *,
     error: type[RvbuildError] = RecipeError,
     max_bytes: int = MAX_BYTES,
     if_empty: str | None = None,
+    conflict: str = _RESOLVE,
 ) -> Mapping:
     """Read one document whose root is a mapping.
 
@@ -92,16 +96,13 @@ def parse(
         error: What to raise.
         max_bytes: The largest file that is read.
         if_empty: What to do about a file with nothing in it.
+        conflict: What to do about a file that git has not merged.
     """
-    refuse_conflicts(data, file, error, _RESOLVE)
+    _refuse_conflicts(data, file, error, conflict)
     return _Parser(file, error, if_empty).document(_text(data, file, error, max_bytes))
 
 
-_CONFLICT = b"\n<<<<<<< "
-_RESOLVE = "edit it: keep what is right of both, and remove the lines <<<<<<<, ======= and >>>>>>>"
-
-
-def refuse_conflicts(data: bytes, file: str, error: type[RvbuildError], hint: str) -> None:
+def _refuse_conflicts(data: bytes, file: str, error: type[RvbuildError], hint: str) -> None:
     """See that git has merged all of a file.
 
     Raises:

@@ -25,7 +25,7 @@ from rvbuild.core.trace import DIGITS, Trace
 from rvbuild.kinds.declaration import Kind
 from rvbuild.kinds.table import SECTIONS, TAGS, kind
 from rvbuild.recipes_yaml import document, lock_v1
-from rvbuild.recipes_yaml.document import Items, Node, Scalar, parse, refuse_conflicts
+from rvbuild.recipes_yaml.document import Items, Node, Scalar, parse
 from rvbuild.recipes_yaml.fields import Fields, choice
 from rvbuild.recipes_yaml.lock_facts import made_of, refs_in, values_in
 from rvbuild.recipes_yaml.lock_text import VERSION, check_of, write_lock
@@ -63,11 +63,12 @@ def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
     """
     if not data.strip():
         return Lock(file=file)
-    refuse_conflicts(data, file, LockError, _TAKE_ONE_SIDE)
     try:
-        top = Fields(parse(data, file, error=LockError, max_bytes=MAX_BYTES), LockError)
+        node = parse(data, file, error=LockError, max_bytes=MAX_BYTES, conflict=_TAKE_ONE_SIDE)
+        top = Fields(node, LockError)
     except LockError as error:
-        error.hint = None  # nobody writes a lock by hand
+        if error.hint != _TAKE_ONE_SIDE:
+            error.hint = None  # nobody writes a lock by hand
         raise
     version = top.number("lock")
     if version == lock_v1.VERSION:

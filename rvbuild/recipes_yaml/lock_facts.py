@@ -46,6 +46,8 @@ def made_of(declared: Kind, values: Mapping[str, object], fields: Fields) -> Sou
     Raises:
         LockError: no source can have them.
     """
+    for name in declared.former:
+        fields.take(name)
     try:
         return declared.make(values)
     except RecipeError as error:  # the URL; the rest is read by its own rules

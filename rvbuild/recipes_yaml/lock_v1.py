@@ -157,8 +157,6 @@ def _part(node: Node) -> Source:
     fields.require("kind")
     declared = kind(_TAGS[choice(fields, "kind", _TAGS, "")])
     part = made_of(declared, values_in(declared.facts, fields), fields)
-    if declared.tag == "path":
-        fields.maybe("path")  # where the folder was on one machine: the recipe says where it is
     fields.finish()
     return part
 

@@ -28,6 +28,8 @@ from rvbuild.stores.top import FOLDERS, VERSION, VERSION_FILE
 CONTENT = b"%d\n" % VERSION
 """What the file holds in a store of this version."""
 
+_NOT_FOR_GIT = b"*\n!.gitignore\n!README.md\n!keys/\n!keys/**\n"
+"""All but what a project has a reason to keep there."""
 _FORM = re.compile(rb"([1-9][0-9]{0,8})\n")
 _PASSING = {"locks", "tmp"}
 """What is in these is no content."""
@@ -56,7 +58,7 @@ def make_whole(layout: Layout, *, durable: bool) -> None:
     path = f"{layout.root}/{VERSION_FILE}"
     if read_or_none(layout, path) is None:
         with suppress(FileExistsError):  # a project's store is in a clone, and not for git
-            create(".gitignore", b"*\n", 0o644, layout.fd, durable=durable)
+            create(".gitignore", _NOT_FOR_GIT, 0o644, layout.fd, durable=durable)
         put_record(layout, path, CONTENT, durable=durable)
 
 

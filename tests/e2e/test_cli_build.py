@@ -378,9 +378,11 @@ def test_a_folder_that_was_edited_is_not_built_as_it_was(world: World):
     word.write_text("two and more\n")
     ran = world.run(f"user-{HERE}")
     assert ran.code == 3
-    ran.said("the folder is not what rvbuild.lock has: it was edited since", "rvbuild lock")
+    ran.said(
+        "the folder is not what rvbuild.lock has of user/w: it was edited since", "rvbuild lock"
+    )
     world.fine("log", f"user-{HERE}")  # somebody who edits wants to read why
-    world.fine("plan", f"user-{HERE}")
+    assert world.run("plan", f"user-{HERE}").code == 3
     world.fine(f"user-{HERE}", "--override", f"user/w={world.folder}/words")
     assert out.read_text() == "two and more\n"
     world.fine("lock")
@@ -426,6 +428,50 @@ def test_two_folders_of_one_content_are_each_looked_at(world: World):
         ran.said("the folder is not what rvbuild.lock has", f"--> {name}\n")
         (world.folder / name / "word").write_text("same\n")
     world.fine(f"user-{HERE}")
+
+
+def test_one_folder_of_two_recipes_is_looked_at_for_each(world: World):
+    """Only one of them was locked again: the other's result is of the former content."""
+    words = world.folder / "words"
+    words.mkdir()
+    (words / "word").write_text("one\n")
+    for name in ("first", "second"):
+        world.step(name, 'cp /src/w/word "$out/out.txt"', "sources: {w: {path: ../../words}}\n")
+    world.fine("lock")
+    targets = (f"first-{HERE}", f"second-{HERE}")
+    world.fine(*targets)
+    (words / "word").write_text("two and more\n")
+    world.fine("lock", "second")
+    for words_of_it in (targets, targets[::-1], targets[:1]):
+        ran = world.run(*words_of_it)
+        assert ran.code == 3
+        ran.said("the folder is not what rvbuild.lock has of first/w", "--override first/w=words")
+    world.fine(targets[1])
+    world.fine("lock")
+    world.fine(*targets)
+
+
+def test_a_folder_that_a_pin_was_read_from_is_looked_at(world: World):
+    for name in ("one", "two"):
+        (world.folder / name).mkdir()
+        (world.folder / name / "word").write_text(f"{name}\n")
+    (world.folder / "versions").mkdir()
+    version = world.folder / "versions/version"
+    version.write_text("one\n")
+    more = (
+        "pins: {which: {from: v, file: version, line: 1}}\n"
+        "sources:\n  v: {path: ../../versions}\n  w: {path: '../../${which}'}\n"
+    )
+    world.step("user", 'cp /src/w/word "$out/out.txt"', more)
+    world.fine("lock")
+    world.fine(f"user-{HERE}")
+    version.write_text("two\n")
+    ran = world.run(f"user-{HERE}")
+    assert ran.code == 3
+    ran.said("the folder is not what rvbuild.lock has of user/v", "--> versions\n")
+    world.fine("lock")
+    world.fine(f"user-{HERE}")
+    assert (world.folder / f"result/user-{HERE}/out.txt").read_text() == "two\n"
 
 
 def test_a_folder_whose_go_sum_was_locked_may_stand_for_itself(world: World):

@@ -325,6 +325,27 @@ def test_git_says_what_is_lost_and_leaves_a_lock(repository: Path):
     assert two.both.lock(merged["one"]) == two.both.lock()
 
 
+@pytest.mark.parametrize("commit", [1, 2])
+def test_what_a_side_dropped_stays_if_it_was_read_from_what_there_is(commit: int):
+    """Ours drops all that reads k, and moves k or does not; theirs reads from what ours dropped."""
+    middle = "kind: source\npins: {which: {from: k, shell: V1, file: v.sh}}\n"
+    middle += f"sources: {{mid: {{git: 'https://e.org/m', commit: {4:040}}}}}\n"
+    reader = "pins: {it: {from: mid, shell: V2, file: v.sh}}\nbuild: x\n"
+    texts = {"k": upstream(1), "mid": middle}
+    base = Project({**texts, "a": reader})
+    ours = Project({"k": upstream(commit)}).lock(base.lock())
+    theirs = Project({**base.texts, "b": reader}).lock(base.lock())
+    merged = merge_locks(base.lock(), ours, theirs)
+    assert merged == merge_locks(base.lock(), theirs, ours)
+    both = Project({**texts, "k": upstream(commit), "b": reader})
+    assert both.lock(merged.lock) == both.lock()
+    has = merged.lock
+    for section in ("pins", "sources"):
+        should = getattr(both.lock(), section)
+        assert {key: should.get(key) for key in getattr(has, section)} == getattr(has, section)
+    assert bool(merged.lost) == (commit == 2)
+
+
 def test_two_moves_of_one_source_lose_what_was_read_from_it():
     """Also the sources: they differ in their traces alone."""
     texts = {"k": upstream(1), "s": KINDS["module"].format(name="s", n=1)}

@@ -54,7 +54,7 @@ def test_everything_but_git_is_taken(folder: Path):
 def test_a_change_since_the_resolving_is_found(folder: Path):
     source = PathFetcher().resolve(str(folder))
     (folder / "sub" / "a").write_bytes(b"b")
-    with pytest.raises(VerificationError, match="changed since"):
+    with pytest.raises(VerificationError, match="is not what was locked"):
         PathFetcher().fetch(source, DigestSink(), no_progress)
 
 

@@ -595,6 +595,14 @@ def test_the_recipes_that_a_lock_is_for():
     assert lock.recipes() == {"app", "ksrc"}
 
 
+def test_where_a_folder_was_is_read_and_forgotten():
+    """Locks had it once."""
+    text = write_lock(LOCK)
+    former = text.replace("- kind: path\n", "- kind: path\n        path: /home/me/x\n")
+    assert former != text
+    assert read_lock(former.encode(), "rvbuild.lock") == LOCK
+
+
 def test_a_recipe_with_two_sides_of_a_merge_says_so():
     text = b"kind: source\n<<<<<<< HEAD\nversion: '1'\n=======\nversion: '2'\n>>>>>>> b\n"
     with pytest.raises(RecipeError, match="git has not merged this file") as caught:

@@ -18,7 +18,7 @@ import pytest
 
 from rvbuild.core.digest import EMPTY, Digest
 from rvbuild.core.errors import StepError, StoreError, VerificationError
-from rvbuild.core.tree import File, Symlink, Tree
+from rvbuild.core.tree import File, Nested, Symlink, Tree
 from rvbuild.executors.allowance import Allowance
 from rvbuild.executors.limits import Limits
 from rvbuild.stores.inode import PIECE
@@ -401,3 +401,28 @@ def test_nothing_more_is_allowed_once_nobody_wants_it() -> None:
 
     with pytest.raises(Ended):
         Allowance(Limits(), 60, ended)(0, 0)
+
+
+def test_a_large_file_is_gone_once_it_was_taken(store: LocalStore, tmp_path: Path) -> None:
+    """Another name of it is still to be taken, and a small file stays as it was."""
+    top, shut = tmp_path / "top", tmp_path / "top/shut"
+    shut.mkdir(parents=True)
+    for folder in (top, shut):
+        (folder / "large").write_bytes(bytes(1 << 20))
+    (top / "again").hardlink_to(top / "large")
+    small = top / "small"
+    small.write_bytes(b"x" * 1000)
+    small.chmod(0o640)
+    (top / "other").hardlink_to(small)
+    shut.chmod(0o555)
+    tree = store.capturer.capture(str(top), unlimited)
+    assert not [path for path in top.rglob("*") if path.is_file() and path.stat().st_size > 1000]
+    assert (small.read_bytes(), mode(small)) == (b"x" * 1000, "640")
+    assert (top / "other").samefile(small)
+    large = File(Digest.of(bytes(1 << 20)))
+    same = File(Digest.of(b"x" * 1000))
+    expected: Nested = {
+        "again": large, "large": large, "other": same, "shut": {"large": large}, "small": same,
+    }  # fmt: skip
+    assert tree.root == Tree.of(expected).root
+    assert sound(store)

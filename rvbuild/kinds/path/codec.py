@@ -12,5 +12,6 @@ KINDS = {
         identity="`digest`",
         origin="a folder of this machine; refused by `--release`",
         facts=(Fact(name="digest", form=TREE),),
+        former=("path",),  # where the folder was on one machine: the recipe says where it is
     )
 }

@@ -52,8 +52,8 @@ class PathFetcher:
         capture(source.path, both, advance)
         root = both.tree.root
         if source.digest and str(root) != source.digest:
-            msg = "the folder changed since the build began"
-            hint = "let it be while rvbuild reads it, then run again"
+            msg = "the folder is not what was locked"
+            hint = "run `rvbuild lock`, and let the folder be while rvbuild reads it"
             raise VerificationError(msg, where=source.path, hint=hint)
 
     def resolve(self, path: str) -> PathSource:
@@ -80,13 +80,13 @@ class _Both:
         self._into.directory(path)
 
     def file(self, path: str, chunks: Iterable[bytes], *, executable: bool = False) -> str:
-        def told() -> Iterator[bytes]:
+        def counted() -> Iterator[bytes]:
             for chunk in chunks:
                 size[0] += len(chunk)
                 yield chunk
 
         size = [0]
-        sha256 = self._into.file(path, told(), executable=executable)
+        sha256 = self._into.file(path, counted(), executable=executable)
         self._digests.known(path, sha256, size[0], executable=executable)
         return sha256
 

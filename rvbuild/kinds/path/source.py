@@ -10,7 +10,7 @@ from rvbuild.core.source import Source
 
 @frozen(kw_only=True)
 class PathSource(Source):
-    """A folder of this machine, captured when the build starts.
+    """A folder of this machine, read when it is fetched.
 
     Attributes:
         digest: Its tree.

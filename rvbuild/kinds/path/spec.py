@@ -7,7 +7,6 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.kinds.declaration import TEXT, key
 from rvbuild.kinds.path.source import PathSource
@@ -35,8 +34,8 @@ class PathSpec(SourceSpec):
         """Where it is, for a recipe in ``folder``."""
         return posixpath.normpath(posixpath.join(folder, self.path))
 
-    def located(self, parts: tuple[Any, ...], folder: str) -> tuple[Source, ...]:
-        """See `SourceSpec.located`: this is the kind that has something to say."""
+    def located(self, parts: tuple[Any, ...], folder: str) -> tuple[PathSource, ...]:
+        """Each part with the folder's place on this machine."""
         return tuple(evolve(part, path=self.place(folder)) for part in parts)
 
 
