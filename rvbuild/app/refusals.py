@@ -92,3 +92,19 @@ def _is_in(path: str, folder: str) -> bool:
 
 def _refuse(message: str, where: str, hint: str) -> None:
     raise UsageError(message, where=where, hint=f"{hint}, or use -o DIR")
+
+
+def refuse_absent_mirrors(mirrors: Iterable[tuple[str, str]]) -> None:
+    """See that each mirror that is a path of this machine is there.
+
+    Raises:
+        UsageError: one is not: a misspelled path would only show in what is said of a source.
+    """
+    for start, place in mirrors:
+        from rvbuild.transfers.addresses import local_path  # noqa: PLC0415 - few runs have a mirror
+
+        path = local_path(place)
+        if path is not None and not path.exists():
+            hint = "a mirror is a URL, a folder, a file, or a bare repository"
+            msg = f"the mirror of {start} is not there"
+            raise UsageError(msg, where=str(path), hint=hint)

@@ -14,6 +14,7 @@ from attrs import define, evolve, field
 
 from rvbuild.app.choices import Choices
 from rvbuild.app.folders import override_sources
+from rvbuild.app.refusals import refuse_absent_mirrors
 from rvbuild.app.workspace import Workspace
 from rvbuild.core.architecture import of_machine
 from rvbuild.core.contents import in_agreement, refuse_two_contents
@@ -65,6 +66,7 @@ class Session:
     sources: SourceClients = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        refuse_absent_mirrors(self.workspace.settings.mirrors)
         self.folder = RecipeCollection(self.workspace.recipes)
         settings = FetchSettings(
             mirrors=self.workspace.settings.mirrors,

@@ -22,7 +22,7 @@ from rvbuild.core.ports.auditor import ImageAudit
 from rvbuild.core.ports.callbacks import Wanted
 from rvbuild.core.ports.clock import Clock
 from rvbuild.core.ports.executor import Executor
-from rvbuild.core.ports.fetcher import AnyFetcher
+from rvbuild.core.ports.fetcher import Sources
 from rvbuild.core.ports.store import Store
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.recipe import ACCELERATORS
@@ -48,7 +48,7 @@ class Services:
     """
 
     store: Store
-    sources: AnyFetcher
+    sources: Sources
     executor: Executor
     report: Reporter
     clock: Clock
@@ -82,6 +82,7 @@ class Realiser:
     def stop(self) -> None:
         """End what runs; tasks end with Interrupted."""
         self._stopped.set()
+        self.services.sources.cancel()
         self.services.executor.stop()
 
     def __call__(self, task: Task) -> None:

@@ -48,6 +48,11 @@ class SourceClients:
                 self._clients[name] = fetch_module(kind).client(self._services)
             return self._clients[name]
 
+    def cancel(self) -> None:
+        """See `rvbuild.core.ports.fetcher.Sources`."""
+        if self._services is not None:
+            self._services.cancellation.cancel()
+
     def close(self) -> None:
         """Close the connections that are open."""
         if self._services is not None:

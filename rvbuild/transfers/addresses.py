@@ -1,16 +1,84 @@
-"""Addresses that a person wrote: in an environment variable, in a client's configuration.
+"""Addresses: where something may be had, and what is said of text that is none.
 
-Knows: what an address of a server is, and what is said of text that is none.
-Must not know: what is at an address.
+Knows: what an address of a server is, which are of this machine, and how one is reached.
+Must not know: what is at an address, how bytes travel.
 """
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from attrs import field, frozen
 
 from rvbuild.core.errors import SourceError
 from rvbuild.core.printable import brief
+from rvbuild.transfers.proxies import Proxies
 from rvbuild.transfers.urls import origin
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+@frozen(kw_only=True)
+class Route:
+    """How servers are reached, as a package client's configuration has it.
+
+    ``authorities`` is a file of certificates that are trusted instead of all others; empty for
+    those of the user.
+    """
+
+    proxies: Proxies
+    authorities: str = ""
+
+
+@frozen
+class Address:
+    """Where something may be had: a URL, or a path of this machine.
+
+    Attributes:
+        text: As somebody wrote it.
+        route: How its server is reached; None for the way of the environment.
+    """
+
+    text: str
+    route: Route | None = field(default=None, eq=False)
+
+    @property
+    def path(self) -> Path | None:
+        """The path on this machine; None for a URL."""
+        return local_path(self.text)
+
+    @property
+    def server(self) -> str:
+        """Host and port; empty for a path, and for what is no URL."""
+        try:
+            return "" if self.path else server_of(self.text)
+        except SourceError:  # no URL of ours: asking for it will say so
+            return ""
+
+
+def server_of(url: str) -> str:
+    """Host and port of a URL, as `Servers` names them.
+
+    Raises:
+        SourceError: not a URL that HTTP can be asked for.
+    """
+    _, host, port = origin(url)
+    return f"{host}:{port}"
+
+
+def local_path(address: str) -> Path | None:
+    """The path that ``address`` names on this machine; None for anything else.
+
+    As for git, a colon before the first slash makes it a remote one (``git@host:path``).
+    """
+    if address.startswith("file://"):
+        return Path(unquote(urlsplit(address).path))
+    if _SCHEME.match(address) or ":" in address.partition("/")[0]:
+        return None
+    return Path(address).expanduser().absolute()
+
 
 _PLAIN = re.compile(r"[^\s\x00-\x1f\x7f]+")
 

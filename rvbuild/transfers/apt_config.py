@@ -13,7 +13,8 @@ from pathlib import Path
 from attrs import frozen
 
 from rvbuild.core.errors import RecipeError, SourceError
-from rvbuild.transfers.addresses import is_http, no_address
+from rvbuild.transfers.addresses import Address, Route, is_http, no_address
+from rvbuild.transfers.apt_route import apt_route
 
 APT = Path("/etc/apt")
 VARIABLE = "RVBUILD_DEBIAN_MIRROR"
@@ -50,12 +51,17 @@ class Archives:
 
     ``bases`` are the user's own; there are none on a machine that knows nothing of Debian.
     ``snapshots`` are those of snapshot archives (the folder of moments, ``20260830T142311Z/pool``),
-    which keep what the others dropped.
+    which keep what the others dropped. ``route`` is how apt reaches servers.
     """
 
     bases: tuple[str, ...]
     keyrings: tuple[Path, ...] = (KEYRING,)
     snapshots: tuple[str, ...] = ()
+    route: Route | None = None
+
+    def address(self, text: str) -> Address:
+        """An address below one of them, or below a mirror of one."""
+        return Address(text, self.route)
 
 
 def no_archive() -> SourceError:
@@ -105,7 +111,8 @@ def find_archives(environment: Mapping[str, str], etc: Path = APT) -> Archives:
         bases += [_normal(uri) for address in entry.uris for uri in _expanded(address)]
         keyrings += [Path(entry.keyring)] if entry.keyring.startswith("/") else []
     usable = tuple(dict.fromkeys(filter(_is_usable, bases)))
-    return Archives(usable, tuple(dict.fromkeys(keyrings)), _snapshots(environment))
+    keyrings = list(dict.fromkeys(keyrings))
+    return Archives(usable, tuple(keyrings), _snapshots(environment), apt_route(environment))
 
 
 def _snapshots(environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO, NoReturn, cast
 
+from rvbuild.transfers.cancellation import Cancellation
 from rvbuild.transfers.fetch_settings import FetchSettings, offline_error
 from rvbuild.transfers.mirrors import Mirrors
 from rvbuild.transfers.pinned_files import PinnedFiles
@@ -44,12 +45,18 @@ class FetchServices:
         transport: The network, or what refuses it.
         files: Downloads of files with a known hash.
         mirrors: Asked before an address itself.
+        cancellation: Ends whatever waits for a server.
     """
 
     def __init__(self, settings: FetchSettings) -> None:
         self.settings = settings
         self.tmp = Path(settings.tmp)
-        self.transport = NoTransport() if settings.offline else Transport()
+        self.cancellation = Cancellation()
+        self.transport = (
+            NoTransport()
+            if settings.offline
+            else Transport(environment=settings.environment, cancellation=self.cancellation)
+        )
         self.mirrors = Mirrors(settings.mirrors)
         self.files = PinnedFiles(transport=self.transport, temp=self.tmp, report=settings.notice)
 

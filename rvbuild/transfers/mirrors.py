@@ -1,30 +1,12 @@
 """Mirrors: where else the bytes of a URL may be had.
 
-Knows: prefix rewriting, as the setting ``mirrors`` has it, and which addresses are local.
+Knows: prefix rewriting, as the setting ``mirrors`` has it.
 Must not know: how bytes travel, or what they are.
 """
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
-
 from attrs import field, frozen
-
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-
-
-def local_path(address: str) -> Path | None:
-    """The path that ``address`` names on this machine; None for anything else.
-
-    As for git, a colon before the first slash makes it a remote one (``git@host:path``).
-    """
-    if address.startswith("file://"):
-        return Path(unquote(urlsplit(address).path))
-    if _SCHEME.match(address) or ":" in address.partition("/")[0]:
-        return None
-    return Path(address).expanduser().absolute()
 
 
 def _rest(url: str, prefix: str) -> str | None:

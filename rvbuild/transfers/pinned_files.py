@@ -12,16 +12,17 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from attrs import define, field, frozen
+from attrs import frozen
 
-from rvbuild.core.errors import SourceError, StoreError, Unreachable, VerificationError
+from rvbuild.core.errors import SourceError, StoreError, VerificationError
 from rvbuild.core.events import Noticed, Reporter, silent
 from rvbuild.core.ports.callbacks import Advance
+from rvbuild.transfers.addresses import Address
+from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.fetch_settings import OFFLINE_HINT, OFFLINE_LOCK_HINT
-from rvbuild.transfers.mirrors import local_path
 from rvbuild.transfers.transfer import write_piece
 from rvbuild.transfers.transport import Transport
-from rvbuild.transfers.urls import Origin, origin, shown
+from rvbuild.transfers.urls import shown
 
 _CHUNK = 1 << 20
 
@@ -47,37 +48,7 @@ class Download:
     address: str
 
 
-@define
-class Attempts:
-    """What each address of one source answered: ``wrong`` if one of them sent other bytes."""
-
-    label: str
-    lines: list[str] = field(init=False, factory=list)
-    wrong: bool = field(init=False, default=False)
-
-    def add(self, address: str, error: SourceError | VerificationError) -> None:
-        self.lines.append(f"{shown(address)}: {error.message}")
-        self.lines.extend(f"  {line}" for line in error.details)
-        self.wrong = self.wrong or isinstance(error, VerificationError)
-
-    def note(self, line: str) -> None:
-        self.lines.append(line)
-
-    def error(self, hint: str) -> SourceError | VerificationError:
-        """The error of a source that no address has.
-
-        It is a ``VerificationError`` if one of them sent other bytes, whatever the others said.
-        """
-        details = tuple(self.lines)
-        if self.wrong:
-            message = "an address gave other bytes than the pinned ones, and no other had them"
-            hint = f"what was published has changed, or a mirror is wrong; {hint}"
-            return VerificationError(message, where=self.label, hint=hint, details=details)
-        message = "no address had it" if details else "no address is known for it"
-        return SourceError(message, where=self.label, hint=hint, details=details)
-
-
-Lookup = Callable[[Attempts], Iterable[str]]
+Lookup = Callable[[Attempts], Iterable[Address]]
 """Gives addresses in the order to try; see `PinnedFiles.search`."""
 
 
@@ -92,7 +63,7 @@ class PinnedFiles:
       redirects, a certificate that is not trusted, ``--offline``): the next address is asked.
     - No answer (no such host, a closed port, silence), a cut, 408, 425, 429 or a 5xx: the
       transport tries the address again (see ``Patience``). Then the next address is asked, and
-      for the rest of the run every address of that server stands behind all others.
+      for the rest of the run every address of that server stands behind all others (`Servers`).
     - Other bytes, another size: the next address is asked. If one has the pinned bytes, a notice
       names those that had others; if none has, this is a ``VerificationError``.
     - Nobody had the file: a ``SourceError`` with a line for each address.
@@ -110,12 +81,11 @@ class PinnedFiles:
     transport: Transport
     temp: Path
     report: Reporter = silent
-    _dead: set[Origin] = field(factory=set, init=False, repr=False)
 
     def opened(
         self,
         pin: Pin,
-        addresses: Iterable[str],
+        addresses: Iterable[Address],
         advance: Advance,
         *,
         hint: str = "check the network, or give --mirror FROM=TO",
@@ -124,7 +94,7 @@ class PinnedFiles:
 
         Args:
             pin: What it must be.
-            addresses: URLs, and paths of this machine, tried in order.
+            addresses: Tried in order.
             advance: Told of every piece.
             hint: What to do when nothing has it, and the network was asked.
 
@@ -151,15 +121,15 @@ class PinnedFiles:
         """
         attempts = Attempts(pin.label)
         with self._temporary() as file:
-            for address in self._dead_last(lookup(attempts)):
+            for address in self._doubted_last(lookup(attempts)):
                 try:
                     sha256 = self._get(pin, address, file, advance)
                 except (SourceError, VerificationError) as error:
-                    attempts.add(address, error)
+                    attempts.add(address.text, error)
                     continue
-                self._report_wrong(attempts, address)
+                self._report_wrong(attempts, address.text)
                 file.seek(0)
-                yield Download(file=file, sha256=sha256, address=address)
+                yield Download(file=file, sha256=sha256, address=address.text)
                 return
             raise attempts.error(hint if attempts.wrong else self.advice(pin, hint))
 
@@ -169,22 +139,19 @@ class PinnedFiles:
             return hint
         return OFFLINE_HINT if pin.sha256 else OFFLINE_LOCK_HINT
 
-    def unreachable(self, address: str) -> bool:
-        """Whether the server of an address already used up its retries in this run."""
-        try:
-            return local_path(address) is None and origin(address) in self._dead
-        except SourceError:  # no URL of ours: asking for it will say so
-            return False
+    def doubted(self, address: Address) -> bool:
+        """Whether the server of an address gave no usable answer in this run."""
+        return bool(address.server) and self.transport.servers.doubted(address.server)
 
-    def _dead_last(self, addresses: Iterable[str]) -> Iterator[str]:
-        """Each address once. Addresses of unreachable servers come after all other addresses."""
+    def _doubted_last(self, addresses: Iterable[Address]) -> Iterator[Address]:
+        """Each address once. Addresses of servers in doubt come after all others."""
         earlier: set[str] = set()
-        later: list[str] = []
+        later: list[Address] = []
         for address in addresses:
-            if address in earlier:
+            if address.text in earlier:
                 continue
-            earlier.add(address)
-            if self.unreachable(address):
+            earlier.add(address.text)
+            if self.doubted(address):
                 later.append(address)
             else:
                 yield address
@@ -203,27 +170,24 @@ class PinnedFiles:
             text = f"other bytes than the pinned ones were passed over; {shown(address)} was right"
             self.report(Noticed(attempts.label, "; ".join([text, *attempts.lines])))
 
-    def _get(self, pin: Pin, address: str, file: BinaryIO, advance: Advance) -> str:
+    def _get(self, pin: Pin, address: Address, file: BinaryIO, advance: Advance) -> str:
         file.seek(0)
         file.truncate()
-        path = local_path(address)
-        if path is not None:
-            sha256 = _copied(path, file, pin.size)
+        if address.path is not None:
+            sha256 = _copied(address.path, file, pin.size)
         else:
-            sha256 = self._download(pin, address, file, advance)
+            sha256 = self.transport.download(
+                address.text,
+                file,
+                expect_size=pin.size,
+                hashed=True,
+                route=address.route,
+                advance=advance,
+            ).sha256
         if pin.sha256 and sha256 != pin.sha256:
             msg = f"it has the SHA-256 {sha256}, not {pin.sha256}"
             raise VerificationError(msg)
         return sha256
-
-    def _download(self, pin: Pin, address: str, file: BinaryIO, advance: Advance) -> str:
-        try:
-            return self.transport.download(
-                address, file, expect_size=pin.size, hashed=True, advance=advance
-            ).sha256
-        except Unreachable:
-            self._dead.add(origin(address))
-            raise
 
 
 def _copied(path: Path, file: BinaryIO, size: int | None) -> str:

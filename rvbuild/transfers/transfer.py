@@ -26,13 +26,25 @@ class Again(Exception):
         cause: Why it failed.
         wait: Seconds that the server asked for.
         stalled: Whether the server talked without getting on.
+        silent: The server that gave no answer at all: host and port, or a proxy.
+        hint: What to do if it fails for good; empty if nobody knows more than usual.
     """
 
-    def __init__(self, cause: str, wait: float | None = None, *, stalled: bool = False) -> None:
+    def __init__(
+        self,
+        cause: str,
+        wait: float | None = None,
+        *,
+        stalled: bool = False,
+        silent: str = "",
+        hint: str = "",
+    ) -> None:
         super().__init__(cause)
         self.cause = cause
         self.wait = wait
         self.stalled = stalled
+        self.silent = silent
+        self.hint = hint
 
 
 @frozen

@@ -1,6 +1,6 @@
 """Bytes over HTTP: the one client that every fetcher uses.
 
-Knows: retries, redirects, deadlines, whose credentials go where.
+Knows: retries, redirects, deadlines, whose credentials go where, and which servers are given up.
 Must not know: what the bytes are; callers verify them.
 """
 
@@ -10,11 +10,14 @@ import email.utils
 import io
 import os
 import random
+import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from itertools import groupby
 from typing import BinaryIO, ClassVar, Self
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -24,9 +27,15 @@ from attrs import define, field, frozen
 from rvbuild.core.errors import RvbuildError, SourceError, Unreachable
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.printable import brief
+from rvbuild.transfers.addresses import Route, server_of
+from rvbuild.transfers.attempts import TRY_AGAIN
+from rvbuild.transfers.authorities import HINT, authorities
+from rvbuild.transfers.cancellation import Cancellation
+from rvbuild.transfers.proxies import Proxies
+from rvbuild.transfers.servers import Servers
 from rvbuild.transfers.transfer import Again, Received, Transfer
 from rvbuild.transfers.urls import Credentials, Origin, origin, shown
-from rvbuild.transfers.wire import Stall, Stalled, Wire
+from rvbuild.transfers.wire import PROXY, ROUTE, NoProxy, Stall, Stalled, Wire, proxy_name
 
 DOCUMENT_LIMIT = 64 << 20
 DOWNLOAD_LIMIT = 16 << 30
@@ -36,6 +45,8 @@ _GONE = {404, 410}
 _REDIRECTS = {301, 302, 303, 307, 308}
 _BODY = {200, 206, 416}
 _PROGRESS = 64 << 10
+_LINES = 8
+_NO_PROXY = "if this network has a proxy, set https_proxy and http_proxy"
 
 
 class NotThere(SourceError):
@@ -73,11 +84,14 @@ class Transport:
     Args:
         connections: At most so many at once.
         patience: How long to try.
+        environment: The user's: proxies, authorities, netrc.
         credentials: By host; by default those of netrc.
+        cancellation: Ends what waits; nobody's by default.
         sleep, clock, jitter: The world's, or a test's. ``jitter`` gives a number in [0, 1).
 
     Attributes:
         offline: Whether it refuses every URL, because ``--offline`` forbids the network.
+        servers: Those that gave no answer in this run.
     """
 
     offline: ClassVar[bool] = False
@@ -87,16 +101,22 @@ class Transport:
         *,
         connections: int = 32,
         patience: Patience | None = None,
+        environment: Mapping[str, str] = os.environ,
         credentials: Credentials | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        cancellation: Cancellation | None = None,
+        sleep: Callable[[float], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._patience = patience or Patience()
         self._credentials = (
-            Credentials.from_netrc(os.environ) if credentials is None else credentials
+            Credentials.from_netrc(environment) if credentials is None else credentials
         )
-        self._sleep = sleep
+        self._cancellation = cancellation or Cancellation()
+        self._route = Route(proxies=Proxies.of_environment(environment))
+        self._trust = partial(authorities, environment)
+        self._sleep = sleep or self._cancellation.pause
+        self.servers = Servers(clock)
         self._jitter = jitter
         self._connections = connections
         self._clock = clock
@@ -115,7 +135,7 @@ class Transport:
                 self._client.close()
 
     def _started(self) -> httpx.Client:
-        """The client, made when it is first needed: reading the trusted certificates is slow."""
+        """The client, made when it is first needed."""
         with self._starting:
             if self._client is None:
                 self._client = self._start()
@@ -124,21 +144,32 @@ class Transport:
     def _start(self) -> httpx.Client:
         patience = self._patience
         return httpx.Client(
-            transport=Wire(connections=self._connections, stall=patience.stall, clock=self._clock),
+            transport=Wire(
+                connections=self._connections,
+                stall=patience.stall,
+                clock=self._clock,
+                trust=self._trust,
+                cancellation=self._cancellation,
+            ),
             timeout=httpx.Timeout(patience.read, connect=patience.connect, pool=None),
             headers={"User-Agent": "rvbuild", "Accept-Encoding": "identity", "Accept": "*/*"},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         )
 
     def get(
-        self, url: str, *, limit: int = DOCUMENT_LIMIT, headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        *,
+        limit: int = DOCUMENT_LIMIT,
+        headers: Mapping[str, str] | None = None,
+        route: Route | None = None,
     ) -> bytes:
         """A small document, whole.
 
         Raises: as ``download``.
         """
         to = io.BytesIO()
-        self.download(url, to, limit=limit, headers=headers)
+        self.download(url, to, limit=limit, headers=headers, route=route)
         return to.getvalue()
 
     def download(  # noqa: PLR0913 - keyword-only, each with a default
@@ -150,6 +181,7 @@ class Transport:
         limit: int = DOWNLOAD_LIMIT,
         hashed: bool = False,
         headers: Mapping[str, str] | None = None,
+        route: Route | None = None,
         advance: Advance = no_progress,
     ) -> Received:
         """Write the body of ``url`` to ``to``; after a cut, go on where it ended.
@@ -161,27 +193,44 @@ class Transport:
             limit: Bytes; more is refused.
             hashed: Compute the SHA-256 on the way.
             headers: Further request headers, sent to every hop: nothing secret.
+            route: How the server is reached, if a client's configuration says so.
             advance: Told of every piece.
 
         Raises:
             NotThere: 404 or 410.
-            SourceError: every attempt failed; ``details`` has them.
+            Unreachable: every attempt failed, or the server was given up before; ``details`` has
+                what it answered.
+            SourceError: it refused.
+            Interrupted: nobody wants it any more.
             VerificationError: the size is not ``expect_size``.
             StoreError: ``to`` cannot be written.
         """
         transfer = Transfer(
             url, to, expect_size=expect_size, limit=limit, hashed=hashed, advance=advance
         )
-        attempts = _Attempts()
+        attempts = _Tries()
         while True:
+            self._refuse_given_up(url, route or self._route, attempts)
             before = transfer.done
             try:
-                return self._attempt(url, transfer, headers or {})
+                return self._attempt(url, transfer, headers or {}, route or self._route)
             except Again as failure:
                 attempts.failed(failure, got=transfer.done - before)
                 self._pause(url, failure, transfer, attempts)
 
-    def _pause(self, url: str, failure: Again, transfer: Transfer, attempts: _Attempts) -> None:
+    def _refuse_given_up(self, url: str, route: Route, attempts: _Tries) -> None:
+        """See that neither the server nor the proxy before it was given up."""
+        self._cancellation.refuse()
+        proxy = route.proxies.of(url)
+        for server in (proxy_name(proxy), server_of(url)):
+            cause = self.servers.cause(server)
+            if cause:
+                msg = f"not asked again: {cause}"
+                raise Unreachable(
+                    msg, where=shown(url), hint=TRY_AGAIN, details=attempts.lines(url)
+                )
+
+    def _pause(self, url: str, failure: Again, transfer: Transfer, attempts: _Tries) -> None:
         """Wait before the next attempt, or give up."""
         patience = self._patience
         pause = failure.wait or 0.0
@@ -189,22 +238,29 @@ class Transport:
             attempts.without_progress >= patience.tries or attempts.stalls >= patience.stalls
         )
         if tries_used_up or transfer.restarts >= patience.restarts or pause > patience.retry_after:
+            self.servers.doubt(server_of(url))
+            if failure.silent:
+                self.servers.give_up(failure.silent, failure.cause)
             raise _given_up(url, failure, attempts, too_long=pause > patience.retry_after)
         longest = min(patience.first * 2**attempts.without_progress, patience.longest)
         self._sleep(max(pause, longest * (0.5 + self._jitter() / 2)))
 
-    def _attempt(self, url: str, transfer: Transfer, headers: Mapping[str, str]) -> Received:
+    def _attempt(
+        self, url: str, transfer: Transfer, headers: Mapping[str, str], route: Route
+    ) -> Received:
         try:
-            return self._receive(url, transfer, {**headers, **transfer.request_headers()})
-        except httpx.TransportError as exc:
+            return self._receive(url, transfer, {**headers, **transfer.request_headers()}, route)
+        except Again:
             transfer.cut()
-            raise _fault(url, exc) from exc
+            raise
         except httpx.InvalidURL as exc:
             msg = "not a valid URL"
             raise SourceError(msg, where=shown(url)) from exc
 
-    def _receive(self, url: str, transfer: Transfer, headers: Mapping[str, str]) -> Received:
-        response = self._open(url, headers)
+    def _receive(
+        self, url: str, transfer: Transfer, headers: Mapping[str, str], route: Route
+    ) -> Received:
+        response = self._open(url, headers, route)
         try:
             if response.status_code not in _BODY:
                 raise _refusal(url, response, self._credentials)
@@ -213,16 +269,19 @@ class Transport:
             for piece in response.iter_raw():
                 transfer.take(piece)
             return transfer.finish()
+        except httpx.TransportError as exc:
+            raise _fault(url, exc, route) from exc
         finally:
             response.close()
 
-    def _open(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
+    def _open(self, url: str, headers: Mapping[str, str], route: Route) -> httpx.Response:
         """The head of the answer, after redirects."""
         home = origin(url)
         login = self._credentials.for_url(url)
         here = url
         for _hop in range(MAX_REDIRECTS + 1):
-            response = self._send(here, headers, login if origin(here) == home else None)
+            response = self._send(here, headers, login if origin(here) == home else None, route)
+            self.servers.answered(server_of(here))
             if response.status_code not in _REDIRECTS or "location" not in response.headers:
                 return response
             response.close()
@@ -231,18 +290,23 @@ class Transport:
         raise SourceError(msg, where=shown(url), details=(f"the last one was to {shown(here)}",))
 
     def _send(
-        self, url: str, headers: Mapping[str, str], login: tuple[str, str] | None
+        self, url: str, headers: Mapping[str, str], login: tuple[str, str] | None, route: Route
     ) -> httpx.Response:
         parts = urlsplit(url)
         bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
         client = self._started()
-        request = client.build_request("GET", bare, headers=dict(headers))
+        request = client.build_request(
+            "GET", bare, headers=dict(headers), extensions={ROUTE: route}
+        )
         auth = httpx.BasicAuth(*login) if login else None
-        return client.send(request, auth=auth, stream=True, follow_redirects=False)
+        try:
+            return client.send(request, auth=auth, stream=True, follow_redirects=False)
+        except httpx.TransportError as exc:
+            raise _fault(url, exc, route, silent=True) from exc
 
 
 @define
-class _Attempts:
+class _Tries:
     """What was tried for one download: why each attempt failed, and how little came of them."""
 
     failures: list[str] = field(factory=list)
@@ -257,16 +321,20 @@ class _Attempts:
         self.without_progress += 1
         self.stalls += failure.stalled
 
+    def lines(self, url: str) -> tuple[str, ...]:
+        """The last failures; what came several times in a row is one line."""
+        lines = []
+        for cause, same in groupby(self.failures):
+            times = len(list(same))
+            lines.append(f"{shown(url)}: {f'{times} times: ' if times > 1 else ''}{cause}")
+        return tuple(lines[-_LINES:])
 
-def _given_up(url: str, failure: Again, attempts: _Attempts, *, too_long: bool) -> Unreachable:
+
+def _given_up(url: str, failure: Again, tries: _Tries, *, too_long: bool) -> Unreachable:
     more = f", and asks to wait {failure.wait:.0f} s" if too_long else ""
-    lines = [f"{shown(url)}: attempt {n}: {f}" for n, f in enumerate(attempts.failures, 1)]
-    return Unreachable(
-        f"could not be downloaded: {failure.cause}{more}",
-        where=shown(url),
-        hint="check the network and the address, or configure a mirror; then try again",
-        details=tuple(lines[-8:]),
-    )
+    msg = f"could not be downloaded: {failure.cause}{more}"
+    hint = failure.hint or TRY_AGAIN
+    return Unreachable(msg, where=shown(url), hint=hint, details=tries.lines(url))
 
 
 def _redirected(url: str, here: str, location: str, home: Origin) -> str:
@@ -309,8 +377,15 @@ def _refusal(url: str, response: httpx.Response, credentials: Credentials) -> Rv
         cause = f"{cause}: {words}"
     if status in _GONE:
         return NotThere(f"not there ({cause})", where=shown(url))
-    hint = credentials.advice if status in {401, 403, 407} else None
+    if status == 407:
+        return _refused_by_proxy(url, response.extensions[PROXY] or "a proxy", cause)
+    hint = credentials.advice if status in {401, 403} else None
     return SourceError(f"refused ({cause})", where=shown(url), hint=hint)
+
+
+def _refused_by_proxy(url: str, proxy: str, cause: str) -> SourceError:
+    hint = "put a user name and a password into the proxy's address, before its host and an @"
+    return SourceError(f"{proxy} refuses ({cause})", where=shown(url), hint=hint)
 
 
 def _first_words(response: httpx.Response) -> str:
@@ -339,17 +414,50 @@ def _retry_after(response: httpx.Response) -> float | None:
         return None
 
 
-def _fault(url: str, exc: httpx.TransportError) -> RvbuildError | Again:
-    """What a broken connection means: a wrong certificate will not mend itself."""
+def _fault(
+    url: str, exc: httpx.TransportError, route: Route, *, silent: bool = False
+) -> RvbuildError | Again:
+    """What a broken connection means. ``silent``: there was no answer at all."""
     if isinstance(exc, httpx.UnsupportedProtocol):
         return SourceError("not an http or https URL", where=shown(url))
+    words = brief(str(exc).strip()) or type(exc).__name__
+    if isinstance(exc, httpx.ProxyError):
+        return _no_tunnel(url, proxy_name(route.proxies.of(url)), words)
+    server = server_of(url) if silent else ""
+    for cause in _causes(exc):
+        if meaning := _meaning(url, cause, words, route):
+            return meaning
+    return Again(words, silent=server)
+
+
+def _causes(exc: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = exc
     while cause is not None:
-        if isinstance(cause, Stalled):
-            return Again(brief(str(exc).strip()), stalled=True)
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            hint = "behind a company's own authority, name its certificates with SSL_CERT_FILE"
-            message = f"the server's certificate is not trusted: {brief(cause.verify_message)}"
-            return SourceError(message, where=shown(url), hint=hint)
+        yield cause
         cause = cause.__cause__ or cause.__context__
-    return Again(brief(str(exc).strip()) or type(exc).__name__)
+
+
+def _meaning(
+    url: str, cause: BaseException, words: str, route: Route
+) -> RvbuildError | Again | None:
+    """What one cause of several means; a wrong certificate will not mend itself."""
+    if isinstance(cause, Stalled):
+        return Again(words, stalled=True)
+    if isinstance(cause, NoProxy):
+        hint = f"see that the proxy runs, or correct {route.proxies.named_by}"
+        return Again(words, silent=cause.proxy, hint=hint)
+    if isinstance(cause, socket.gaierror):
+        return Again(words, silent=server_of(url), hint=_NO_PROXY)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        message = f"the server's certificate is not trusted: {brief(cause.verify_message)}"
+        return SourceError(message, where=shown(url), hint=HINT)
+    return None
+
+
+def _no_tunnel(url: str, proxy: str, words: str) -> RvbuildError | Again:
+    """A proxy makes no connection to the server; ``words`` begin with its status."""
+    if words[:3] in {"401", "407"}:
+        return _refused_by_proxy(url, proxy, words)
+    if words[:3] == "403":
+        return SourceError(f"{proxy} lets nobody through to it ({words})", where=shown(url))
+    return Again(f"{proxy} makes no connection: {words}")

@@ -1,6 +1,6 @@
-"""The wire under httpx: large reads, and a deadline for those who trickle.
+"""The wire under httpx: large reads, a deadline for those who trickle, and an end when it is told.
 
-Knows: sockets, connection pools, the proxies of the environment.
+Knows: sockets, connection pools. Routes come with each request, as the extension `ROUTE`.
 Must not know: what is transferred, retries, credentials of servers.
 
 httpx reads 64 KiB (over TLS 16 KiB) at a time, and its cost is per read: a gibibyte from
@@ -10,30 +10,45 @@ this machine took 4 times as long as with the reads of one mebibyte that are mad
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
-from urllib.request import getproxies, proxy_bypass
 
 import httpcore
 import httpx
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
+from rvbuild.transfers.addresses import Route
+from rvbuild.transfers.cancellation import Cancellation
 from rvbuild.transfers.urls import shown
 
 READ = 1 << 20
+ROUTE = "route"
+"""The extension of a request that has its `Route`."""
+PROXY = "proxy"
+"""The extension of an answer that has the proxy that it came by, fit for messages, or nothing."""
 
 _FAULTS = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
     httpcore.ProtocolError,
-    httpcore.ProxyError,
 )
+_LATE = httpcore.ReadTimeout
 
 
 class Stalled(httpcore.ReadTimeout):
     """Something came all the time, and hardly any of it was body."""
+
+
+class NoProxy(httpcore.ConnectError):
+    """A proxy, ``proxy`` for messages, cannot be connected to."""
+
+    def __init__(self, proxy: str, cause: Exception) -> None:
+        super().__init__(f"{proxy}: {_words(cause)}")
+        self.proxy = proxy
 
 
 @frozen(kw_only=True)
@@ -65,11 +80,16 @@ class _Stream(httpcore.NetworkStream):
     """
 
     def __init__(
-        self, inner: httpcore.NetworkStream, stall: Stall, clock: Callable[[], float]
+        self,
+        inner: httpcore.NetworkStream,
+        stall: Stall,
+        clock: Callable[[], float],
+        cancellation: Cancellation,
     ) -> None:
         self._inner = inner
         self._stall = stall
         self._clock = clock
+        self._cancellation = cancellation
         self._asked()
 
     def _asked(self) -> None:
@@ -94,7 +114,9 @@ class _Stream(httpcore.NetworkStream):
         """Whatever is there, up to ``READ`` bytes: ``max_bytes`` is only httpcore's habit."""
         self._check_volume()
         began = self._clock()
-        data = self._inner.read(max(max_bytes, READ), timeout)
+        data = self._cancellation.slices(
+            timeout, lambda seconds: self._inner.read(max(max_bytes, READ), seconds), _LATE
+        )
         sock = self._inner.get_extra_info("socket")
         if data and isinstance(sock, ssl.SSLSocket):
             data = _drained(sock, data)
@@ -137,8 +159,9 @@ class _Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        inner = self._inner.start_tls(ssl_context, server_hostname, timeout)
-        return _Stream(inner, self._stall, self._clock)
+        start = partial(self._inner.start_tls, ssl_context, server_hostname, timeout)
+        inner = self._cancellation.run(start)
+        return _Stream(inner, self._stall, self._clock, self._cancellation)
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore's own signature
         return self._inner.get_extra_info(info)
@@ -161,12 +184,19 @@ def _drained(tls: ssl.SSLSocket, first: bytes) -> bytes:
 
 
 class _Backend(httpcore.NetworkBackend):
-    """Connects as httpcore does, and hands out our streams."""
+    """Connects as httpcore does, and hands out our streams.
 
-    def __init__(self, stall: Stall, clock: Callable[[], float]) -> None:
+    With a ``proxy``, for messages, each connection is one to it.
+    """
+
+    def __init__(
+        self, stall: Stall, clock: Callable[[], float], cancellation: Cancellation, proxy: str
+    ) -> None:
         self._inner = httpcore.SyncBackend()
         self._stall = stall
         self._clock = clock
+        self._cancellation = cancellation
+        self._proxy = proxy
 
     def connect_tcp(
         self,
@@ -176,17 +206,16 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        stream = self._inner.connect_tcp(host, port, timeout, local_address, socket_options)
-        return _Stream(stream, self._stall, self._clock)
-
-
-def _trusted() -> ssl.SSLContext:
-    """The authorities that SSL_CERT_FILE or SSL_CERT_DIR name, else certifi's."""
-    try:
-        return httpx.create_ssl_context()
-    except OSError as exc:  # ssl.SSLError is one
-        msg = f"cannot read the trusted certificates: {exc.strerror or exc}"
-        raise SourceError(msg, where="SSL_CERT_FILE", hint="correct or unset it") from exc
+        connect = partial(
+            self._inner.connect_tcp, host, port, timeout, local_address, socket_options
+        )
+        try:
+            stream = self._cancellation.run(connect)
+        except (httpcore.ConnectError, httpcore.ConnectTimeout) as exc:
+            if self._proxy:
+                raise NoProxy(self._proxy, exc) from exc
+            raise
+        return _Stream(stream, self._stall, self._clock, self._cancellation)
 
 
 class _Body(httpx.SyncByteStream):
@@ -221,6 +250,8 @@ def _stream_of(answer: httpcore.Response) -> _Stream:
 def _httpx_errors() -> Iterator[None]:
     try:
         yield
+    except httpcore.ProxyError as exc:
+        raise httpx.ProxyError(_words(exc)) from exc
     except _FAULTS as exc:
         raise httpx.TransportError(_words(exc)) from exc
     except httpcore.UnsupportedProtocol as exc:
@@ -235,16 +266,14 @@ def _words(exc: Exception) -> str:
 
 
 class Wire(httpx.BaseTransport):
-    """Connection pools, one for each proxy of the environment and one without.
+    """Connection pools: one for each proxy and each set of authorities, made when it is needed.
 
     Args:
         connections: At most so many at once, for each pool.
         stall: When to give up on a server that trickles.
         clock: Seconds that only grow.
-        proxies: Proxy URL by scheme (``http``, ``https``, ``all``); by default the environment's.
-
-    Raises:
-        SourceError: a proxy or the trusted certificates cannot be used.
+        trust: Gives the context for a file of authorities, or for the user's own (an empty text).
+        cancellation: Ends what waits.
     """
 
     def __init__(
@@ -253,37 +282,35 @@ class Wire(httpx.BaseTransport):
         connections: int,
         stall: Stall,
         clock: Callable[[], float],
-        proxies: Mapping[str, str] | None = None,
+        trust: Callable[[str], ssl.SSLContext],
+        cancellation: Cancellation,
     ) -> None:
-        settings = getproxies() if proxies is None else proxies
-        self._proxies = {k: v for k, v in settings.items() if k in {"http", "https", "all"}}
-        self._settings: dict[str, Any] = {
-            "ssl_context": _trusted(),
-            "max_connections": connections,
-            "max_keepalive_connections": connections,
+        self._connections = connections
+        self._stall = stall
+        self._clock = clock
+        self._trust = trust
+        self._cancellation = cancellation
+        self._pools: dict[tuple[str, str], httpcore.ConnectionPool] = {}
+        self._lock = threading.Lock()
+
+    def _pool(self, proxy: str, route: Route) -> httpcore.ConnectionPool:
+        key = (proxy, route.authorities)
+        with self._lock:  # reading the trusted certificates is slow
+            if key not in self._pools:
+                self._pools[key] = self._made(proxy, route)
+            return self._pools[key]
+
+    def _made(self, proxy: str, route: Route) -> httpcore.ConnectionPool:
+        settings: dict[str, Any] = {
+            "ssl_context": self._trust(route.authorities),
+            "max_connections": self._connections,
+            "max_keepalive_connections": self._connections,
             "keepalive_expiry": 30.0,
-            "network_backend": _Backend(stall, clock),
+            "network_backend": _Backend(
+                self._stall, self._clock, self._cancellation, proxy_name(proxy)
+            ),
         }
-        self._direct = httpcore.ConnectionPool(**self._settings)
-        self._through = {url: self._proxy_pool(url) for url in set(self._proxies.values())}
-
-    def _proxy_pool(self, url: str) -> httpcore.ConnectionPool:
-        try:
-            proxy = httpx.Proxy(url if "://" in url else f"http://{url}")
-            target, login = str(proxy.url), proxy.raw_auth
-            if proxy.url.scheme.startswith("socks"):
-                return httpcore.SOCKSProxy(target, proxy_auth=login, **self._settings)
-            return httpcore.HTTPProxy(target, proxy_auth=login, **self._settings)
-        except (ValueError, RuntimeError, httpx.InvalidURL) as exc:
-            msg = "the environment names a proxy that cannot be used"
-            hint = "correct http_proxy, https_proxy or all_proxy (socks needs the socksio package)"
-            raise SourceError(msg, where=shown(url), hint=hint) from exc
-
-    def _pool(self, url: httpx.URL) -> httpcore.ConnectionPool:
-        proxy = self._proxies.get(url.scheme) or self._proxies.get("all")
-        if proxy is None or proxy_bypass(f"{url.host}:{url.port}" if url.port else url.host):
-            return self._direct
-        return self._through[proxy]
+        return _through(proxy, route, settings) if proxy else httpcore.ConnectionPool(**settings)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         core_request = httpcore.Request(
@@ -298,18 +325,43 @@ class Wire(httpx.BaseTransport):
             content=request.stream,
             extensions=request.extensions,
         )
+        route: Route = request.extensions[ROUTE]
+        proxy = route.proxies.of(str(request.url))
+        pool = self._pool(proxy, route)
         with _httpx_errors():
-            answer = self._pool(request.url).handle_request(core_request)
+            answer = pool.handle_request(core_request)
         by = _stream_of(answer)
         by.answered()
         return httpx.Response(
             answer.status,
             headers=answer.headers,
             stream=_Body(answer.stream, by),
-            extensions=answer.extensions,
+            extensions={**answer.extensions, PROXY: proxy_name(proxy)},
         )
 
     def close(self) -> None:
-        self._direct.close()
-        for pool in self._through.values():
+        for pool in self._pools.values():
             pool.close()
+
+
+def proxy_name(url: str) -> str:
+    """A proxy for messages, and for `Servers`; nothing for none."""
+    return f"the proxy {shown(url)}" if url else ""
+
+
+def _through(proxy: str, route: Route, settings: dict[str, Any]) -> httpcore.ConnectionPool:
+    """The pool of a proxy.
+
+    Raises:
+        SourceError: it is none that can be used.
+    """
+    try:
+        there = httpx.Proxy(proxy)
+        target, login = str(there.url), there.raw_auth
+        if there.url.scheme.startswith("socks"):
+            return httpcore.SOCKSProxy(target, proxy_auth=login, **settings)
+        return httpcore.HTTPProxy(target, proxy_auth=login, **settings)
+    except (ValueError, RuntimeError, httpx.InvalidURL) as exc:
+        msg = f"{route.proxies.named_by}: a proxy that cannot be used"
+        hint = "correct its address (socks needs the socksio package)"
+        raise SourceError(msg, where=shown(proxy), hint=hint) from exc

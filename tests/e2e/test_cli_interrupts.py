@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -87,6 +92,45 @@ def test_what_nohup_ignores_stays_ignored(world: World):
     ran = program.wait()
     assert ran.code == 0, str(ran)
     assert (world.folder / f"result/slow-{HERE}/out.txt").read_text() == "y\n"
+
+
+@pytest.mark.parametrize("number", ENDING, ids=lambda number: number.name)
+@pytest.mark.parametrize("command", ["fetch", "lock"])
+def test_a_silent_server_holds_nobody(world: World, command: str, number: signal.Signals):
+    """It took the connection and says nothing: four tries of a minute each would be left."""
+    with silent_server() as (url, met):
+        world.step("user", "true", f"sources: {{s: {{url: '{url}'}}}}\n")
+        words = ["lock", "user"]
+        if command == "fetch":
+            archive = world.folder / "s.tar"
+            tarfile.open(archive, "w").close()
+            world.fine("lock", "user", "--mirror", f"{url}={archive}")
+            words = ["fetch", f"user-{HERE}"]
+        program = world.start(*words)
+        assert met.wait(60)
+        program.process.send_signal(number)
+        ran = program.wait()
+    assert ran.code == 130
+    ran.said("interrupted")
+    assert "Traceback" not in ran.err
+    world.sound()
+
+
+@contextmanager
+def silent_server() -> Iterator[tuple[str, threading.Event]]:
+    """The URL of a server that takes connections and never answers; set when one was made."""
+    met = threading.Event()
+    peers: list[socket.socket] = []
+    with ExitStack() as ends, socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    peers.append(ends.enter_context(server.accept()[0]))
+                    met.set()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/s.tar", met
 
 
 LOST = """\

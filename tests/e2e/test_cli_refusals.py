@@ -251,6 +251,10 @@ BAD_WORDS = [
     ([HELLO_HERE, "-o", ""], ["it is no folder", "hint: use another DIR"]),
     ([HELLO_HERE, "-o", "recipes/hello/recipe.yaml"], ["it is no folder", "recipe.yaml"]),
     ([HELLO_HERE, "--mirror", "here=/there"], ["--mirror here", "beginning of a URL"]),
+    (
+        [HELLO_HERE, "--mirror", "https://example.invalid/=/no/such"],
+        ["the mirror of https://example.invalid/ is not there", "--> /no/such\n", "hint: a mirror"],
+    ),
     ([f"misnamed-{HERE}"], ["no recipe called 'misnamed'", "has no file recipe.yaml"]),
     (["gc", "--keep", "long"], ["--keep", "'long' is not a whole number"]),
     (["gc", "--max-size", "much"], ["'max-size' must be a size", "command line"]),

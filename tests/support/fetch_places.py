@@ -124,10 +124,14 @@ class _Site:
 
 @frozen
 class Place:
-    """A server, and a folder for all that is on this machine."""
+    """A server, and a folder for all that is on this machine.
+
+    ``environment`` is what a user has set beside what the client needs.
+    """
 
     folder: Path
     site: _Site
+    environment: dict[str, str] = field(factory=dict)
     _opened: list[FetchServices] = field(factory=list, init=False)
 
     def client(self, kind: str, *mirrors: tuple[str, str], **environment: str) -> AnyFetcher:
@@ -136,12 +140,15 @@ class Place:
         home.mkdir(exist_ok=True)
         base = {"PATH": os.environ["PATH"], "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"}
         settings = FetchSettings(
-            tmp=str(self.folder / "tmp"), mirrors=mirrors, environment=base | environment
+            tmp=str(self.folder / "tmp"),
+            mirrors=mirrors,
+            environment=base | environment | self.environment,
         )
         services = FetchServices(settings)
         services.transport = Transport(
             # one more than breaks: a connection that was kept may be gone as well
             patience=Patience(tries=3),
+            environment=settings.environment,
             credentials=Credentials({}),
             sleep=lambda _: None,
         )

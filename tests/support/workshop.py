@@ -146,6 +146,9 @@ class FakeFetcher:
     absent: set[str] = field(factory=set)
     during: Callable[[str], None] = field(default=lambda _label: None)
 
+    def cancel(self) -> None:
+        """Nothing waits here."""
+
     def fetch(self, source: Source, into: TreeSink, advance: Advance) -> None:
         assert isinstance(source, Files)
         self.fetched.append(source.label)

@@ -22,9 +22,10 @@ from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Tree
 from rvbuild.kinds.url.fetch import UrlFetcher
 from rvbuild.kinds.url.source import DebianFile, UrlSource
+from rvbuild.transfers.addresses import Address, local_path
 from rvbuild.transfers.apt_config import Archives, find_archives
 from rvbuild.transfers.fetch_services import NoTransport
-from rvbuild.transfers.mirrors import Mirrors, local_path
+from rvbuild.transfers.mirrors import Mirrors
 from rvbuild.transfers.pinned_files import PinnedFiles
 from rvbuild.transfers.sinks import DigestSink
 from rvbuild.transfers.transport import Patience, Transport
@@ -123,6 +124,11 @@ def test_every_address_in_its_order(site: Site, fetcher: Callable[..., UrlFetche
     assert fetched(mine, wanted) == Tree.of(TREE).root
 
 
+def order(fetcher: UrlFetcher, source: UrlSource) -> list[str]:
+    """The addresses of a source, as they would be asked now."""
+    return [each.text for each in fetcher.files._doubted_last(map(Address, source.urls))]
+
+
 def test_a_dead_server_is_asked_last_from_then_on(
     site: Site, fetcher: Callable[..., UrlFetcher], told: list[Event]
 ):
@@ -130,9 +136,9 @@ def test_a_dead_server_is_asked_last_from_then_on(
     site.pages = {"/dl/lib-1.0.tar.gz": ARCHIVE}
     mine = fetcher()
     wanted = evolve(source(site.address), urls=(f"{DEAD}/x.tgz", *source(site.address).urls))
-    assert list(mine.files._dead_last(wanted.urls)) == list(wanted.urls)
+    assert order(mine, wanted) == list(wanted.urls)
     assert fetched(mine, wanted) == Tree.of(TREE).root
-    assert list(mine.files._dead_last(wanted.urls)) == list(wanted.urls[::-1])
+    assert order(mine, wanted) == list(wanted.urls[::-1])
     assert told == []
 
 
@@ -146,7 +152,7 @@ def test_a_circle_of_redirects_is_one_address_that_refuses(fetcher: Callable[...
     with serve(round_and_round) as server:
         with pytest.raises(SourceError, match="no address had it"):
             fetched(mine, evolve(source(server.url), urls=(f"{server.url}/x.tgz",)))
-        assert not mine.files.unreachable(f"{server.url}/y.tgz")
+        assert not mine.files.doubted(Address(f"{server.url}/y.tgz"))
 
 
 def test_a_full_disk_is_no_fault_of_a_mirror(tmp_path: Path, fetcher: Callable[..., UrlFetcher]):
@@ -162,7 +168,7 @@ def test_a_full_disk_is_no_fault_of_a_mirror(tmp_path: Path, fetcher: Callable[.
             fetched(mine, wanted)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert not mine.files.unreachable(DEAD)
+    assert not mine.files.doubted(Address(DEAD))
 
 
 def test_a_machine_without_apt_still_names_every_attempt(fetcher: Callable[..., UrlFetcher]):

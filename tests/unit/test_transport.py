@@ -14,7 +14,7 @@ import pytest
 from attrs import define
 from site_of_bytes import Answer, Asked, Naps, client, head, serve
 
-from rvbuild.core.errors import SourceError, StoreError, VerificationError
+from rvbuild.core.errors import SourceError, StoreError, Unreachable, VerificationError
 from rvbuild.core.printable import brief
 from rvbuild.transfers.transport import NotThere, Patience
 from rvbuild.transfers.urls import Credentials, shown
@@ -187,7 +187,7 @@ def test_after_four_tries_each_attempt_is_told():
         with pytest.raises(SourceError) as caught:
             http.get(url)
     assert len(server.asked) == 4
-    assert [line.rpartition(": ")[2] for line in caught.value.details] == ["500 Oops"] * 4
+    assert caught.value.details == (f"{server.url}/x?…: 4 times: 500 Oops",)
     told = f"{caught.value} {caught.value.hint} {caught.value.details}"
     assert "hunter2" not in told
     assert "sesame" not in told
@@ -467,7 +467,8 @@ def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("http_proxy", proxy.url.replace("//", "//me:secret@"))
         with client() as http:
             assert http.get("http://nowhere.example/x") == b"from the proxy"
-            monkeypatch.setenv("no_proxy", "127.0.0.1")
+        monkeypatch.setenv("no_proxy", "127.0.0.0/8")
+        with client() as http:
             assert http.get(server.url) == b"from itself"
     assert proxy.asked[0].path == "http://nowhere.example/x"
     assert proxy.asked[0].headers["proxy-authorization"] == "Basic bWU6c2VjcmV0"
@@ -574,3 +575,36 @@ def test_messages_carry_no_secrets_and_no_control_characters():
     assert shown("https://me:pw@h.example:8/p?token=1#f") == "https://h.example:8/p?…"
     assert brief("a\x1b]0;x\x07\u202eb\r\nc") == "a\\x1b]0;x\\x07\\u202eb\\r\\nc"
     assert brief("x" * 300) == "x" * 200 + "…"
+
+
+def test_a_server_that_gives_no_answer_uses_up_its_tries_once():
+    """The first of them waits between four tries; the others do not ask."""
+    naps = Naps()
+    with client(naps) as http:
+        for number in range(20):
+            with pytest.raises(Unreachable) as caught:
+                http.get(f"http://127.0.0.1:1/{number}")
+            again = "not asked again: " if number else "could not be downloaded: "
+            assert caught.value.message == f"{again}[Errno 111] Connection refused"
+    assert len(naps.slept) == 3
+
+
+def test_a_dead_proxy_is_given_up_for_all_servers(monkeypatch: pytest.MonkeyPatch):
+    naps = Naps()
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with client(naps) as http:
+        for host in ("a.example", "b.example"):
+            with pytest.raises(Unreachable, match=r"the proxy http://127\.0\.0\.1:1: "):
+                http.get(f"http://{host}/")
+    assert len(naps.slept) == 3
+
+
+def test_a_busy_server_is_asked_again():
+    """It answers: what it says of one file says nothing of the next."""
+    naps = Naps()
+    with serve(statuses(head("503 Busy", "Content-Length: 0"))) as server, client(naps) as http:
+        for number in range(2):
+            with pytest.raises(Unreachable, match="503 Busy"):
+                http.get(f"{server.url}/{number}")
+    assert len(server.asked) == 8

@@ -26,3 +26,11 @@ class Fetcher(Protocol[S_contra]):
 
 
 AnyFetcher = Fetcher[Source]
+
+
+class Sources(AnyFetcher, Protocol):
+    """Brings sources of every kind, until nobody wants them any more."""
+
+    def cancel(self) -> None:
+        """End what waits for a server: it raises Interrupted. Nothing is fetched afterwards."""
+        ...

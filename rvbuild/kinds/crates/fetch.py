@@ -28,9 +28,11 @@ from rvbuild.kinds.crates.sparse_index import (
     parse_config,
 )
 from rvbuild.kinds.crates.vendored import unpack_vendored
+from rvbuild.transfers.addresses import Address
+from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.once import Once
-from rvbuild.transfers.pinned_files import Attempts, Pin, PinnedFiles
+from rvbuild.transfers.pinned_files import Pin, PinnedFiles
 
 _HINT = (
     "check [source] in $CARGO_HOME/config.toml: the configured registry does not have this crate"
@@ -89,17 +91,17 @@ class CrateFetcher:
         registry = self.registry()
         return str(registry.folder) if registry.folder else registry.index.rstrip("/")
 
-    def _addresses(self, crate: Crate | VendoredCrate, attempts: Attempts) -> Iterator[str]:
+    def _addresses(self, crate: Crate | VendoredCrate, attempts: Attempts) -> Iterator[Address]:
         """Where the crate is. The index is asked when the first address is taken, not before."""
         registry = self.registry()
         if registry.folder is not None:
-            yield str(registry.folder / crate.label)
+            yield Address(str(registry.folder / crate.label))
         elif isinstance(config := self._config(), SourceError):
             attempts.add(registry.index + CONFIG, config)
         else:
             if config.needs_token:
                 attempts.note(f"{registry.named_by}: the registry wants a token: none is sent")
-            yield config.address(crate)
+            yield Address(config.address(crate))
 
     def _read_config(self) -> IndexConfig | SourceError:
         """What the index says, or why it says nothing: a hundred crates ask it once."""

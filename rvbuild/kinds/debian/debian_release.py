@@ -25,8 +25,10 @@ from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Noticed, Reporter
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.snapshot import Snapshot
+from rvbuild.transfers.addresses import Address, Route
 from rvbuild.transfers.apt_config import Archives, no_archive, paragraphs
-from rvbuild.transfers.pinned_files import Attempts, Pin, PinnedFiles
+from rvbuild.transfers.attempts import Attempts
+from rvbuild.transfers.pinned_files import Pin, PinnedFiles
 from rvbuild.transfers.urls import shown
 
 _SUITE = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\Z")
@@ -45,11 +47,15 @@ class Listed:
 
 @frozen(kw_only=True)
 class Release:
-    """What an archive says of a suite: ``base`` is the archive, ``text`` the signed words."""
+    """What an archive says of a suite.
+
+    ``base`` is the archive, ``text`` the signed words, ``route`` the way to the archive.
+    """
 
     base: str
     suite: str
     text: str
+    route: Route | None = None
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -74,11 +80,11 @@ class Release:
         msg = f"{self.suite} has no packages for {arch}"
         raise SourceError(msg, where=shown(self.base), hint="check the suite and architecture")
 
-    def addresses(self, file: Listed) -> tuple[str, ...]:
+    def addresses(self, file: Listed) -> tuple[Address, ...]:
         """Where the file is: by its hash, which does not change under us, then by its name."""
         folder = f"{self.base}/dists/{self.suite}"
         by_hash = f"{folder}/{file.path.rpartition('/')[0]}/by-hash/SHA256/{file.sha256}"
-        return (by_hash, f"{folder}/{file.path}")
+        return Address(by_hash, self.route), Address(f"{folder}/{file.path}", self.route)
 
 
 def _listed(text: str) -> dict[str, Listed]:
@@ -127,10 +133,12 @@ class Releases:
         for base in archives.bases:
             address = f"{base}/dists/{suite}/InRelease"
             try:
-                with self.files.opened(pin, [address], no_progress) as download:
+                with self.files.opened(
+                    pin, [archives.address(address)], no_progress, hint=""
+                ) as download:
                     data = download.file.read(_RELEASE_LIMIT)
             except SourceError as error:
-                attempts.lines += error.details
+                attempts.include(error)
                 continue
             try:
                 text = signed_text(data)
@@ -138,7 +146,7 @@ class Releases:
                 attempts.add(address, error)
                 continue
             self._verify(data, address, archives)
-            return Release(base=base, suite=suite, text=text)
+            return Release(base=base, suite=suite, text=text, route=archives.route)
         hint = "check the suite, or set RVBUILD_DEBIAN_MIRROR to an archive that has it"
         raise attempts.error(self.files.advice(pin, hint))
 

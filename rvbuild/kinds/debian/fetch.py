@@ -19,11 +19,13 @@ from rvbuild.core.snapshot import Snapshot
 from rvbuild.kinds.debian.debian_index import PackageIndex
 from rvbuild.kinds.debian.debian_release import Releases
 from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.transfers.addresses import Address
 from rvbuild.transfers.apt_config import APT, HINT, Archives, find_archives, no_archive
+from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.mirrors import Mirrors
 from rvbuild.transfers.once import Once
-from rvbuild.transfers.pinned_files import Attempts, Pin, PinnedFiles
+from rvbuild.transfers.pinned_files import Pin, PinnedFiles
 
 
 @define(kw_only=True)
@@ -52,7 +54,7 @@ class DebianFetcher:
         with self.files.search(pin, lookup, advance, hint=hint) as download:
             read_deb(download.file, into, name=source.label)
 
-    def _addresses(self, source: DebianPackage, attempts: Attempts) -> Iterator[str]:
+    def _addresses(self, source: DebianPackage, attempts: Attempts) -> Iterator[Address]:
         """Each folder's mirrors, then the folder itself; ``attempts`` says which there are not."""
         archives = self.archives()
         if not archives.bases:
@@ -61,7 +63,7 @@ class DebianFetcher:
             attempts.note("the snapshot archive was not asked: the lock says no `snapshot`")
         for folder in _folders(archives, source.snapshot):
             address = f"{folder}/{source.pool}"
-            yield from (*self.mirrors.of(address), address)
+            yield from map(archives.address, (*self.mirrors.of(address), address))
 
     def resolve(
         self,

@@ -31,9 +31,11 @@ from rvbuild.kinds.git.git_process import Failed, Git, Refused, make_bare
 from rvbuild.kinds.git.git_progress import Tell
 from rvbuild.kinds.git.git_tree import Delivery, objects_folder, read_commit
 from rvbuild.kinds.git.source import GitSource
+from rvbuild.transfers.addresses import local_path
+from rvbuild.transfers.cancellation import Cancellation
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.fetch_settings import OFFLINE_HINT, OFFLINE_LOCK_HINT, offline_error
-from rvbuild.transfers.mirrors import Mirrors, local_path
+from rvbuild.transfers.mirrors import Mirrors
 from rvbuild.transfers.urls import shown
 
 _URL = re.compile(r"(?:https?|ssh|git)://[^-/\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*\Z")
@@ -99,6 +101,7 @@ class GitFetcher:
         archives: How forges' archives are had; None: not at all.
         offline: Only what is on this machine.
         stall: Seconds without progress after which git is given up.
+        cancellation: Ends a transfer of git's.
     """
 
     mirrors: Mirrors
@@ -108,6 +111,7 @@ class GitFetcher:
     archives: CommitArchives | None = None
     offline: bool = False
     stall: float = 60.0
+    cancellation: Cancellation = field(factory=Cancellation)
 
     def fetch(self, source: GitSource, into: TreeSink, advance: Advance) -> None:
         """See `rvbuild.core.ports.fetcher.Fetcher`."""
@@ -151,7 +155,11 @@ class _Search:
         self._source = source
         self._attempts: list[str] = []
         program = shutil.which("git", path=settings.environment.get("PATH"))
-        self._git = Git(program, settings.environment, settings.stall) if program else None
+        self._git = (
+            Git(program, settings.environment, settings.stall, settings.cancellation)
+            if program
+            else None
+        )
         self._mirrored = settings.mirrors.of(source.url)
         self._effective = self._git.effective_url(source.url) if self._git else source.url
 
@@ -296,4 +304,5 @@ def client(services: FetchServices) -> GitFetcher:
         environment=services.settings.environment,
         archives=ForgeArchives(files=services.files, mirrors=services.mirrors),
         offline=services.settings.offline,
+        cancellation=services.cancellation,
     )

@@ -23,7 +23,8 @@ from rvbuild.kinds.git.forges import archive_url
 from rvbuild.kinds.git.git_process import Failed
 from rvbuild.kinds.git.git_sinks import GitNameSink, Selected
 from rvbuild.kinds.git.source import GitSource
-from rvbuild.transfers.mirrors import Mirrors, local_path
+from rvbuild.transfers.addresses import Address, local_path
+from rvbuild.transfers.mirrors import Mirrors
 from rvbuild.transfers.pinned_files import Pin, PinnedFiles
 
 
@@ -49,12 +50,12 @@ class ForgeArchives:
 
     def deliver(self, address: str, source: GitSource, into: TreeSink, advance: Advance) -> None:
         """See `rvbuild.kinds.git.fetch.CommitArchives`."""
-        if self.files.unreachable(address):
+        if self.files.doubted(Address(address)):
             msg = "not asked again: its server could not be reached before"
             raise Failed(msg)
         pin = Pin(label=source.label, sha256="")
         try:
-            with self.files.opened(pin, [address], advance) as download:
+            with self.files.opened(pin, [Address(address)], advance) as download:
                 _check(download.file, source)
                 download.file.seek(0)
                 sink = Selected(into, source.paths) if source.paths else into

@@ -21,6 +21,7 @@ from attrs import field, frozen
 
 from rvbuild.core.errors import VerificationError
 from rvbuild.kinds.git.git_progress import GitProgress, Tell
+from rvbuild.transfers.cancellation import SLICE, Cancellation
 
 CHUNK = 1 << 20
 WINDOW = 512
@@ -99,12 +100,15 @@ def _sealed_environment(environment: Mapping[str, str]) -> dict[str, str]:
 class Git:
     """The user's git, with the user's configuration where it concerns transports.
 
-    ``stall``: seconds without any sign of progress after which a transfer is given up.
+    Attributes:
+        stall: Seconds without any sign of progress after which a transfer is given up.
+        cancellation: Ends a transfer.
     """
 
     program: str
     environment: Mapping[str, str] = field(repr=False)
     stall: float = 60.0
+    cancellation: Cancellation = field(factory=Cancellation)
 
     def _command(self, *arguments: str) -> list[str]:
         return [self.program, *(part for s in _SETTINGS for part in ("-c", s)), *arguments]
@@ -146,47 +150,48 @@ class Git:
             *refs,
         )
         environment = _network_environment(self.environment)
-        code, text = _watched(command, environment, repository, self.stall, tell)
+        code, text = self._watched(command, environment, repository, tell)
         if code == 0:
             return
         if _REFUSED.search(text.lower()):
             raise Refused(_last_line(text))
         raise Failed(_last_line(text))
 
+    def _watched(
+        self, command: list[str], environment: Mapping[str, str], cwd: Path, tell: Tell
+    ) -> tuple[int, str]:
+        """Run to the end; give exit code and messages. Killed with its helpers when it stalls."""
+        with subprocess.Popen(  # noqa: S603 - no shell; URL and refs were checked and follow --
+            command,
+            env=dict(environment),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # no terminal to ask on, and one group to kill
+        ) as process:
+            assert process.stderr is not None  # noqa: S101 - PIPE was asked for
+            progress = GitProgress(self.stall, tell)
+            try:
+                text = _listen(process.stderr.fileno(), progress, self.cancellation)
+            except BaseException:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                raise
+            return process.wait(), text
 
-def _watched(
-    command: list[str], environment: Mapping[str, str], cwd: Path, stall: float, tell: Tell
-) -> tuple[int, str]:
-    """Run to the end; give exit code and messages. Killed with its helpers when it stalls."""
-    with subprocess.Popen(  # noqa: S603 - no shell; URL and refs were checked and follow --
-        command,
-        env=dict(environment),
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,  # no terminal to ask on, and one group to kill
-    ) as process:
-        assert process.stderr is not None  # noqa: S101 - PIPE was asked for
-        try:
-            text = _listen(process.stderr.fileno(), GitProgress(stall, tell))
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            raise
-        return process.wait(), text
 
-
-def _listen(descriptor: int, progress: GitProgress) -> str:
+def _listen(descriptor: int, progress: GitProgress, cancellation: Cancellation) -> str:
     tail = b""
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
         while True:
+            cancellation.refuse()
             remaining = progress.left()
             if remaining <= 0:
                 msg = f"no progress for {progress.stall:g} s"
                 raise Failed(msg)
-            if not selector.select(remaining):
+            if not selector.select(min(remaining, SLICE)):
                 continue
             data = os.read(descriptor, 1 << 16)
             if not data:

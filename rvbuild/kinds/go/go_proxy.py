@@ -19,6 +19,7 @@ from rvbuild.core.errors import SourceError
 from rvbuild.core.gomod import check_module, escape_path
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.kinds.go.go_settings import DIRECT, OFF, GoSettings
+from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.transfer import write_piece
 from rvbuild.transfers.transport import NotThere, Transport
 from rvbuild.transfers.urls import shown
@@ -28,6 +29,7 @@ MAX_GO_MOD = 16 << 20
 _IN_MEMORY = 32 << 20
 _AT_ONCE = 1 << 20
 
+_HINT = "check path and version, or add a proxy that has it to GOPROXY"
 _T = TypeVar("_T")
 
 
@@ -98,18 +100,20 @@ class GoProxy:
         if settings.is_private(path):
             raise _private(name)
         tail = f"{escape_path(path)}/@v/{escape_path(version)}.{kind}"
-        failures: list[SourceError] = []
+        attempts = Attempts(name)
         for proxy in settings.proxies:
             if proxy.url in {OFF, DIRECT}:
-                failures.append(_unsupported(proxy.url))
+                attempts.add(proxy.url, _unsupported(proxy.url))
                 break
+            url = f"{proxy.url}/{tail}"
             try:
-                return ask(f"{proxy.url}/{tail}")
+                return ask(url)
             except SourceError as exc:
-                failures.append(exc)
+                attempts.add(url, exc)
                 if not proxy.on_any_error and not isinstance(exc, NotThere):
                     break
-        raise _nobody(name, kind, failures)
+        what = "zip" if kind == "zip" else "go.mod"
+        raise attempts.error(_HINT, f"no module proxy gave its {what}")
 
 
 def _copy(url: str, to: BinaryIO, limit: int) -> None:
@@ -145,17 +149,4 @@ def _private(name: str) -> SourceError:
         "GONOPROXY or GOPRIVATE keeps it from the module proxies, and version control is not asked",
         where=name,
         hint="let GOPROXY name a proxy that may have it, and GONOPROXY=none",
-    )
-
-
-def _nobody(name: str, kind: str, failures: list[SourceError]) -> SourceError:
-    """The error that tells what each proxy answered; what was tried again is told in full."""
-    details = tuple(line for f in failures for line in (str(f), *f.details))
-    hints = {f.hint: None for f in failures if f.hint}
-    what = "zip" if kind == "zip" else "go.mod"
-    return SourceError(
-        f"no module proxy gave its {what}",
-        where=name,
-        hint="; ".join(hints) or "check path and version, or add a proxy that has it to GOPROXY",
-        details=details,
     )

@@ -20,13 +20,16 @@ from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
 from rvbuild.kinds.pypi.pip_config import Indexes, find_indexes
+from rvbuild.kinds.pypi.pip_route import pip_route
 from rvbuild.kinds.pypi.simple_index import ACCEPT, IndexFile, index_name, parse_index
 from rvbuild.kinds.pypi.source import Wheel
 from rvbuild.kinds.pypi.wheel_choice import choose_wheel
 from rvbuild.kinds.pypi.wheel_name import to_version
+from rvbuild.transfers.addresses import Address, Route
+from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.once import Once
-from rvbuild.transfers.pinned_files import Attempts, Pin, PinnedFiles
+from rvbuild.transfers.pinned_files import Pin, PinnedFiles
 from rvbuild.transfers.urls import shown
 
 _PAGE_LIMIT = 128 << 20
@@ -39,10 +42,12 @@ class PypiFetcher:
     Args:
         files: Downloads.
         indexes: Gives the user's indexes; called when first needed.
+        route: Gives how they are reached, in the same manner.
     """
 
     files: PinnedFiles
     indexes: Callable[[], Indexes]
+    route: Callable[[], Route | None] = lambda: None
 
     def fetch(self, source: Wheel, into: TreeSink, advance: Advance) -> None:
         """See `rvbuild.core.ports.fetcher.Fetcher`."""
@@ -77,25 +82,25 @@ class PypiFetcher:
         sha256 = file.sha256
         if not sha256:  # the index does not say: it is what comes now
             pin = Pin(label=file.filename, sha256="", size=file.size)
-            with self.files.opened(pin, [file.url], no_progress) as download:
+            with self.files.opened(pin, [Address(file.url, self.route())], no_progress) as download:
                 sha256 = download.sha256
         return Wheel(
             project=index_name(project), version=version, filename=file.filename, sha256=sha256
         )
 
-    def _addresses(self, source: Wheel, attempts: Attempts) -> Iterator[str]:
+    def _addresses(self, source: Wheel, attempts: Attempts) -> Iterator[Address]:
         """Where a file of that name is; asks an index only when the ones before did not have it."""
         for folder in self.indexes().folders:
             local = folder / Path(source.filename).name
             if local.is_file():
-                yield str(local)
+                yield Address(str(local))
         for page, files in self._pages(source.project, attempts):
             matches = [file for file in files if file.filename == source.filename]
             if not matches:
                 attempts.note(f"{shown(page)}: it does not list the file")
             for file in matches:
                 if file.sha256 in {"", source.sha256}:
-                    yield file.url
+                    yield Address(file.url, self.route())
                 else:
                     attempts.wrong = True
                     attempts.note(f"{shown(page)}: it lists the SHA-256 {file.sha256}")
@@ -108,7 +113,9 @@ class PypiFetcher:
         for url in indexes.urls:
             page = f"{url}/{index_name(project)}/"
             try:
-                data = self.files.transport.get(page, limit=_PAGE_LIMIT, headers={"Accept": ACCEPT})
+                data = self.files.transport.get(
+                    page, limit=_PAGE_LIMIT, headers={"Accept": ACCEPT}, route=self.route()
+                )
                 yield page, parse_index(data, page)
             except SourceError as error:
                 attempts.add(page, error)
@@ -117,4 +124,5 @@ class PypiFetcher:
 def client(services: FetchServices) -> PypiFetcher:
     """See `rvbuild.kinds.modules.FetchModule`."""
     indexes = Once(partial(find_indexes, services.settings.environment))
-    return PypiFetcher(files=services.files, indexes=indexes)
+    route = Once(partial(pip_route, services.settings.environment))
+    return PypiFetcher(files=services.files, indexes=indexes, route=route)

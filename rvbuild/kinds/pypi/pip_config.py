@@ -16,6 +16,7 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,13 @@ def pip_files(environment: Mapping[str, str]) -> list[Path]:
 
 
 def _pip_files(environment: Mapping[str, str]) -> Iterator[_Place]:
+    for place, value in _pip_values(environment):
+        extra = value("extra-index-url").split()
+        yield place, value("index-url"), extra, _true(value("no-index"))
+
+
+def _pip_values(environment: Mapping[str, str]) -> Iterator[tuple[str, Callable[[str], str]]]:
+    """Each of pip's files that is there, with what gives its options; an empty text for none."""
     for path in pip_files(environment):
         parser = configparser.RawConfigParser(strict=False)
         try:
@@ -123,13 +131,25 @@ def _pip_files(environment: Mapping[str, str]) -> Iterator[_Place]:
             continue
         except (OSError, UnicodeDecodeError, configparser.Error) as error:
             raise _unreadable(path, error) from error
+        yield str(path), partial(_value, parser)
 
-        def value(name: str, config: configparser.RawConfigParser = parser) -> str:
-            sections = ("install", "global")
-            return next((config[s][name] for s in sections if config.has_option(s, name)), "")
 
-        extra = value("extra-index-url").split()
-        yield str(path), value("index-url").strip(), extra, _true(value("no-index"))
+def _value(config: configparser.RawConfigParser, name: str) -> str:
+    sections = ("install", "global")
+    return next((config[s][name] for s in sections if config.has_option(s, name)), "").strip()
+
+
+def pip_setting(environment: Mapping[str, str], name: str) -> tuple[str, str]:
+    """Who sets an option of pip's, and to what; empty if nobody does.
+
+    Raises:
+        SourceError: a configuration file is not valid.
+    """
+    variable = f"PIP_{name.upper().replace('-', '_')}"
+    if environment.get(variable):
+        return variable, environment[variable].strip()
+    values = ((place, value(name)) for place, value in _pip_values(environment))
+    return next((each for each in values if each[1]), ("", ""))
 
 
 def _uv_files(environment: Mapping[str, str]) -> Iterator[_Place]:

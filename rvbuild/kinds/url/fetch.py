@@ -19,11 +19,13 @@ from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
 from rvbuild.kinds.url.source import DebianFile, UrlSource
+from rvbuild.transfers.addresses import Address
 from rvbuild.transfers.apt_config import APT, Archives, find_archives, no_archive, source_path
+from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.mirrors import Mirrors
 from rvbuild.transfers.once import Once
-from rvbuild.transfers.pinned_files import Attempts, Pin, PinnedFiles
+from rvbuild.transfers.pinned_files import Pin, PinnedFiles
 
 _CHUNK = 1 << 20
 _HINT = (
@@ -71,23 +73,23 @@ class UrlFetcher:
 
     def _addresses(
         self, urls: tuple[str, ...], debian: DebianFile | None, attempts: Attempts
-    ) -> Iterator[str]:
+    ) -> Iterator[Address]:
         for url in urls:
-            yield from self.mirrors.of(url)
-            yield _http(url)
+            yield from map(Address, self.mirrors.of(url))
+            yield Address(_http(url))
         if debian is None:
             return
         path = source_path(debian.package, debian.file)
         try:
-            bases = self.archives().bases
+            archives = self.archives()
         except SourceError as error:  # a variable that holds no address
             attempts.add(str(error.where), error)
             return
-        if not bases:
+        if not archives.bases:
             attempts.add(str(APT), no_archive())
-        for base in bases:
-            yield from self.mirrors.of(f"{base}/{path}")
-            yield f"{base}/{path}"
+        for base in archives.bases:
+            address = f"{base}/{path}"
+            yield from map(archives.address, (*self.mirrors.of(address), address))
 
 
 def _http(url: str) -> str:

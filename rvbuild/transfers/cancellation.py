@@ -1,0 +1,97 @@
+"""The word that nobody wants the transfers of a run any more.
+
+Knows: threads. Must not know: what is transferred, who says the word.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from typing import TypeVar
+
+from attrs import define, field
+
+from rvbuild.core.errors import Interrupted
+
+SLICE = 0.2
+"""Seconds after which a wait looks whether it is still wanted."""
+
+T = TypeVar("T")
+
+
+@define
+class Cancellation:
+    """Ends whatever waits for a server.
+
+    Rules:
+
+    1. Nothing begins after `cancel`: `refuse` raises Interrupted.
+    2. What waits asks for its next slice of time (`slices`), and looks in between.
+    3. What cannot wait in slices, because the system looks a name up or connects, runs in a
+       thread of its own (`run`). The thread that asked leaves it behind.
+
+    Example: a server accepts and says nothing. The read waits for 60 s, in slices of 0.2 s. ^C
+    cancels, and the read raises Interrupted within the slice.
+    """
+
+    _event: threading.Event = field(factory=threading.Event, init=False, repr=False)
+
+    def cancel(self) -> None:
+        """Say that nobody wants anything any more."""
+        self._event.set()
+
+    def refuse(self) -> None:
+        """Raise if it was cancelled.
+
+        Raises:
+            Interrupted: it was.
+        """
+        if self._event.is_set():
+            msg = "stopped while a server was asked"
+            raise Interrupted(msg)
+
+    def pause(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            Interrupted: it was cancelled.
+        """
+        self._event.wait(seconds)
+        self.refuse()
+
+    def slices(self, seconds: float | None, once: Callable[[float], T], late: type[Exception]) -> T:
+        """What ``once`` gives, which waits for so many seconds at most and then raises ``late``.
+
+        Raises:
+            Interrupted: it was cancelled meanwhile.
+        """
+        left = seconds
+        while True:
+            self.refuse()
+            now = SLICE if left is None else min(SLICE, left)
+            try:
+                return once(now)
+            except late:
+                left = None if left is None else left - now
+                if left is not None and left <= 0:
+                    raise
+
+    def run(self, call: Callable[[], T]) -> T:
+        """What ``call`` gives, or raises; it goes on alone if this is cancelled.
+
+        Raises:
+            Interrupted: it was cancelled meanwhile.
+        """
+        future: Future[T] = Future()
+        threading.Thread(target=_settle, args=(future, call), daemon=True).start()
+        while not wait([future], timeout=SLICE).done:
+            self.refuse()
+        return future.result()
+
+
+def _settle(future: Future[T], call: Callable[[], T]) -> None:
+    try:
+        future.set_result(call())
+    except BaseException as error:  # noqa: BLE001 - whoever waits raises it
+        future.set_exception(error)

@@ -1,0 +1,128 @@
+"""Which proxy is between this machine and a server.
+
+Knows: the environment's variables, and the rules by which a host needs no proxy.
+Must not know: connections, the configuration of package clients.
+
+Sources: curl(1) and Go's net/http (``httpproxy``) for the variables; wget and Go for networks in
+``no_proxy``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from rvbuild.transfers.urls import origin
+
+_SCHEMES = ("http", "https", "all")
+
+
+@frozen(kw_only=True)
+class Proxies:
+    """The proxy of each URL.
+
+    Rules, the first that fits holds:
+
+    1. A host that ``hosts`` names has the proxy that stands there; none if that is empty.
+    2. A host that an entry of ``bypass`` covers has none. An entry is ``*``, a name that covers
+       itself and all below it (``example.org`` and ``.example.org`` are the same), an address, or a
+       network (``10.0.0.0/8``); with ``:PORT`` it is for that port alone. A network covers hosts
+       that are written as addresses: no name is looked up.
+    3. Else it is that of the URL's scheme, or the one of ``all``.
+
+    Example: with ``http_proxy=http://p:3128`` and ``no_proxy=.corp,10.0.0.0/8``, http://a.org/ has
+    that proxy; http://git.corp/ and http://10.1.2.3/ have none.
+
+    Attributes:
+        schemes: The proxy's URL by ``http``, ``https`` and ``all``.
+        hosts: The same by host.
+        bypass: Entries of rule 2.
+        named_by: Who says so, for messages.
+    """
+
+    schemes: Mapping[str, str] = field(factory=dict)
+    hosts: Mapping[str, str] = field(factory=dict)
+    bypass: tuple[str, ...] = ()
+    named_by: str = "http_proxy, https_proxy or all_proxy"
+
+    @classmethod
+    def of_environment(cls, environment: Mapping[str, str]) -> Proxies:
+        """Those of ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy``.
+
+        Names in lower case are stronger. ``HTTP_PROXY`` counts for nothing where a server set
+        it from a request's header (``REQUEST_METHOD`` is set there).
+        """
+        names = {f"{scheme}_proxy": scheme for scheme in _SCHEMES}
+        schemes = {scheme: _value(environment, name) for name, scheme in names.items()}
+        words = _value(environment, "no_proxy").replace(",", " ").split()
+        return cls(
+            schemes={scheme: url for scheme, url in schemes.items() if url}, bypass=tuple(words)
+        )
+
+    def of(self, url: str) -> str:
+        """The URL of the proxy, with a scheme; empty for none.
+
+        Raises:
+            SourceError: ``url`` is none that HTTP can be asked for.
+        """
+        scheme, host, port = origin(url)
+        if host in self.hosts:
+            return _with_scheme(self.hosts[host])
+        if any(_covers(entry, host, port) for entry in self.bypass):
+            return ""
+        return _with_scheme(self.schemes.get(scheme) or self.schemes.get("all", ""))
+
+
+def _value(environment: Mapping[str, str], name: str) -> str:
+    text = environment.get(name, "")
+    if text or (name == "http_proxy" and "REQUEST_METHOD" in environment):
+        return text.strip()
+    return environment.get(name.upper(), "").strip()
+
+
+def _with_scheme(proxy: str) -> str:
+    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+
+
+def _covers(entry: str, host: str, port: int) -> bool:
+    if entry == "*":
+        return True
+    network = _network(entry)
+    if network is not None:
+        return _is_in(host, network)
+    name, of_port = _split_port(entry)
+    if of_port and of_port != port:
+        return False
+    network = _network(name)
+    if network is not None:
+        return _is_in(host, network)
+    name = name.lower().removeprefix("*").strip(".")
+    return bool(name) and (host == name or host.endswith(f".{name}"))
+
+
+def _split_port(entry: str) -> tuple[str, int]:
+    """``host:80``, ``[::1]:80`` or ``host``, and the port or 0."""
+    name, colon, port = entry.rpartition(":")
+    if colon and port.isdecimal() and ("]" in name or ":" not in name):
+        return name.strip("[]"), int(port)
+    return entry.strip("[]"), 0
+
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _network(text: str) -> _Network | None:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def _is_in(host: str, network: _Network) -> bool:
+    """Whether a host is written as an address of a network."""
+    try:
+        return ipaddress.ip_address(host) in network
+    except ValueError:
+        return False

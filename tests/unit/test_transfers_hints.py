@@ -1,0 +1,121 @@
+"""What to do reaches the person: each transport, with each failure that has a remedy of its own."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+from fetch_kinds import KINDS
+from fetch_places import Goods, Place, place
+from site_of_bytes import Asked, head, serve
+
+from rvbuild.core.errors import SourceError
+from rvbuild.core.ports.callbacks import no_progress
+from rvbuild.transfers.attempts import Attempts
+from rvbuild.transfers.sinks import DigestSink
+
+HERE = ("path", "git")
+"""Kinds whose bytes do not come through this client, or are on this machine."""
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate of 127.0.0.1, and its key, in one file."""
+    folder = tmp_path_factory.mktemp("tls")
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+    named = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", "key.pem", "-out", "cert.pem"]
+    subprocess.run([*command.split(), *named, *files], cwd=folder, check=True, capture_output=True)
+    both = folder / "both.pem"
+    both.write_bytes((folder / "key.pem").read_bytes() + (folder / "cert.pem").read_bytes())
+    return both
+
+
+Failure = Callable[[Place, Path], AbstractContextManager[None]]
+
+
+def status(line: str) -> Failure:
+    """A server that gives everybody the same answer."""
+
+    @contextmanager
+    def failing(at: Place, _certificate: Path) -> Iterator[None]:
+        def answer(_asked: Asked, send: Callable[[bytes], None]) -> None:
+            send(head(line, "Content-Length: 0"))
+
+        with serve(answer) as server:
+            at.site.url = server.url
+            yield
+
+    return failing
+
+
+@contextmanager
+def foreign_authority(at: Place, certificate: Path) -> Iterator[None]:
+    def answer(_asked: Asked, _send: Callable[[bytes], None]) -> None:
+        raise AssertionError
+
+    with serve(answer, tls=certificate) as server:
+        at.site.url = server.url
+        yield
+
+
+@contextmanager
+def dead_proxy(at: Place, _certificate: Path) -> Iterator[None]:
+    at.environment["http_proxy"] = "http://127.0.0.1:1"
+    yield
+
+
+@contextmanager
+def proxy_with_a_password(at: Place, _certificate: Path) -> Iterator[None]:
+    def answer(_asked: Asked, send: Callable[[bytes], None]) -> None:
+        send(head("407 Proxy Authentication Required", "Content-Length: 0"))
+
+    with serve(answer) as proxy:
+        at.environment["http_proxy"] = proxy.url
+        yield
+
+
+FAILURES: dict[str, tuple[Failure, str]] = {
+    "a password is wanted": (status("401 Unauthorized"), "netrc"),
+    "it is forbidden": (status("403 Forbidden"), "netrc"),
+    "nobody vouches for it": (foreign_authority, "SSL_CERT_FILE"),
+    "a dead proxy": (dead_proxy, "see that the proxy runs, or correct http_proxy"),
+    "a proxy with a password": (
+        proxy_with_a_password,
+        "a password into the proxy's address",
+    ),
+}
+REMOTE = [
+    (f"{kind}: {name}", make)
+    for kind, made in KINDS.items()
+    if kind not in HERE
+    for name, make in made.items()
+]
+
+
+@pytest.mark.parametrize(("failure", "remedy"), FAILURES.values(), ids=FAILURES)
+@pytest.mark.parametrize("make", [make for _, make in REMOTE], ids=[name for name, _ in REMOTE])
+def test_the_remedy_is_told(
+    tmp_path: Path,
+    certificate: Path,
+    make: Callable[[Place], Goods],
+    failure: Failure,
+    remedy: str,
+):
+    with place(tmp_path) as at, failure(at, certificate):
+        goods = make(at)
+        with pytest.raises(SourceError) as caught:
+            goods.fetcher.fetch(goods.source, DigestSink(), no_progress)
+    assert remedy in (caught.value.hint or ""), caught.value
+    assert caught.value.exit_code == 4
+
+
+def test_hints_are_told_once_and_the_general_one_last():
+    attempts = Attempts("it")
+    attempts.add("http://a/", SourceError("refused", hint="give a password"))
+    attempts.add("http://b/", SourceError("refused", hint="give a password"))
+    attempts.add("http://c/", SourceError("untrusted", hint="name the authority"))
+    assert attempts.error("look").hint == "give a password; name the authority; look"

@@ -1,0 +1,128 @@
+"""How apt and pip reach servers, as their configuration says; and what a machine trusts."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import stat
+from pathlib import Path
+
+import certifi
+import pytest
+
+from rvbuild.core.errors import SourceError
+from rvbuild.kinds.pypi.pip_route import pip_route
+from rvbuild.transfers.apt_route import apt_route
+from rvbuild.transfers.authorities import authorities
+
+P, Q, R = "http://p.example:3128", "http://q.example:3128", "http://r.example:3128"
+HOME = os.path.expanduser("~/d.pem")
+HTTP, HTTPS, OTHER = "http://a.example/", "https://a.example/", "http://b.example/"
+
+
+def apt(folder: Path, dump: str, **environment: str) -> dict[str, str]:
+    """An environment in which apt's configuration is ``dump``."""
+    program = folder / "apt-config"
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{dump}\nEND\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return {"PATH": f"{folder}:/usr/bin:/bin", **environment}
+
+
+@pytest.mark.parametrize(
+    ("dump", "environment", "proxies"),
+    [
+        ("", {}, ["", "", ""]),
+        ("", {"http_proxy": R}, [R, "", R]),
+        (f'Acquire::http::Proxy "{P}";', {}, [P, P, P]),
+        (f'Acquire::http::Proxy "{P}";', {"http_proxy": R, "https_proxy": R}, [P, P, P]),
+        (f'Acquire::https::Proxy "{Q}";', {"http_proxy": R}, [R, Q, R]),
+        (f'Acquire::http::Proxy "{P}";\nAcquire::https::Proxy "{Q}";', {}, [P, Q, P]),
+        ('Acquire::http::Proxy "DIRECT";', {"http_proxy": R, "https_proxy": R}, ["", "", ""]),
+        (f'Acquire::http::Proxy "{P}";\nAcquire::http::Proxy::b.example "DIRECT";', {}, [P, P, ""]),
+        (f'Acquire::http::Proxy::B.example "{Q}";', {}, ["", "", Q]),
+        (f'Acquire::http::Proxy "{P}";', {"no_proxy": "b.example"}, [P, P, ""]),
+        ('Acquire::http::Proxy "";\nAcquire::http::Timeout "5";', {"http_proxy": R}, [R, "", R]),
+        (f'ACQUIRE::HTTP::proxy "{P}";', {}, [P, P, P]),
+    ],
+)
+def test_the_proxies_of_apt(
+    tmp_path: Path, dump: str, environment: dict[str, str], proxies: list[str]
+):
+    route = apt_route(apt(tmp_path, dump, **environment))
+    assert [route.proxies.of(url) for url in (HTTP, HTTPS, OTHER)] == proxies
+
+
+def test_without_apt_it_is_the_environment(tmp_path: Path):
+    assert apt_route({"PATH": str(tmp_path), "http_proxy": R}).proxies.of(HTTP) == R
+
+
+@pytest.mark.parametrize(
+    ("environment", "file", "expected"),
+    [
+        ({"PIP_CERT": "/d.pem"}, "", ("", "/d.pem", "http_proxy")),
+        ({"PIP_CERT": "/d.pem", "https_proxy": R}, "", (R, "/d.pem", "http_proxy")),
+        ({"PIP_CERT": "~/d.pem", "PIP_PROXY": P, "https_proxy": R}, "", (P, HOME, "PIP_PROXY")),
+        ({}, f"[global]\nproxy = {P}\ncert = /c.pem\n", (P, "/c.pem", "pip.conf")),
+        (
+            {"PIP_CERT": "/d.pem"},
+            f"[global]\ncert = /c.pem\nproxy = {P}\n[install]\nproxy = {Q}\n",
+            (Q, "/d.pem", "pip.conf"),
+        ),
+    ],
+)
+def test_the_way_of_pip(
+    tmp_path: Path, environment: dict[str, str], file: str, expected: tuple[str, str, str]
+):
+    """The machine's own pip.conf, the weakest of them, may say something of each, too."""
+    (tmp_path / "pip.conf").write_text(file)
+    base = {"HOME": str(tmp_path), "VIRTUAL_ENV": str(tmp_path), "XDG_CONFIG_DIRS": str(tmp_path)}
+    route = pip_route({**base, **environment})
+    assert (route.proxies.of(HTTPS), route.authorities) == expected[:2]
+    assert expected[2] in route.proxies.named_by
+
+
+# ---- what is trusted
+
+
+def subjects(context: ssl.SSLContext) -> int:
+    return context.cert_store_stats()["x509_ca"]
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Path:
+    """A file with one of the authorities that everybody knows."""
+    text = Path(certifi.where()).read_text()
+    end = "-----END CERTIFICATE-----\n"
+    file = tmp_path / "one.pem"
+    file.write_text(text[: text.index(end)] + end)
+    return file
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_what_a_variable_names_is_all_that_is_trusted(one: Path, variable: str):
+    assert subjects(authorities({variable: str(one)})) == 1
+
+
+def test_a_clients_own_file_is_stronger(one: Path):
+    assert subjects(authorities({"SSL_CERT_FILE": certifi.where()}, str(one))) == 1
+
+
+def test_a_folder_is_looked_into_when_a_server_names_an_authority(tmp_path: Path):
+    assert subjects(authorities({"SSL_CERT_DIR": str(tmp_path)})) == 0
+    assert subjects(authorities({"REQUESTS_CA_BUNDLE": str(tmp_path)})) == 0
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_what_cannot_be_read_is_told(tmp_path: Path, variable: str):
+    (tmp_path / "none.pem").write_text("no certificate")
+    for path in (tmp_path / "absent.pem", tmp_path / "none.pem"):
+        with pytest.raises(SourceError, match="cannot read the trusted certificates") as caught:
+            authorities({variable: str(path)})
+        assert str(caught.value.where) == variable
+
+
+def test_without_any_word_somebody_is_trusted():
+    context = authorities({})
+    assert subjects(context) > 1 or ssl.get_default_verify_paths().capath
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
