@@ -16,7 +16,7 @@ from rvbuild.core.action import Action, Command, Mount, Outcome, input_root
 from rvbuild.core.derivation import Derivation, Fetch, Merge, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import Interrupted, RvbuildError, StepError, VerificationError
-from rvbuild.core.events import Finished, Progressed, Reporter, Started, Wrote
+from rvbuild.core.events import Finished, Noticed, Progressed, Reporter, Started, Wrote
 from rvbuild.core.plan import Task
 from rvbuild.core.ports.auditor import ImageAudit
 from rvbuild.core.ports.callbacks import Wanted
@@ -109,8 +109,15 @@ class Realiser:
             services.report(Finished(derivation.label, task.phase, how, seconds))
 
     def _waiter(self, label: str) -> Wanted:
-        """What to do now and then while another process works on the same derivation."""
-        return partial(self._raise_if_stopped, "stopped while another rvbuild works on it", label)
+        """What to do now and then while somebody else works on the same; says so the first time."""
+        first = iter((Noticed(label, "somebody else works on it: waiting until that is done"),))
+
+        def waiting() -> None:
+            self._raise_if_stopped("stopped while somebody else works on it", label)
+            for notice in first:
+                self.services.report(notice)
+
+        return waiting
 
     def _raise_if_stopped(self, message: str, label: str) -> None:
         if self._stopped.is_set():

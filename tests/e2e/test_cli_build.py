@@ -170,6 +170,22 @@ def test_the_folder_of_a_failed_step_stays_for_who_asks(world: World):
     assert not note.exists()
 
 
+def test_a_second_build_says_that_it_waits(world: World):
+    """And takes what the first one made."""
+    world.step("slow", 'mkfifo gate; echo ready; read x < gate; echo y > "$out/out.txt"')
+    first = world.start(f"slow-{HERE}", "-v")
+    first.until("ready")
+    second = world.start(f"slow-{HERE}")
+    second.until(f"slow-{HERE}: somebody else works on it: waiting until that is done")
+    (gate,) = (world.store / "tmp").glob("step-*/build/gate")
+    gate.write_text("go\n")
+    assert first.wait().code == 0
+    ran = second.wait()
+    assert ran.code == 0
+    assert "built" not in ran.err.split("waiting until that is done", 1)[-1]
+    world.sound()
+
+
 def test_the_log_after_success_and_after_failure(world: World):
     none = world.run("log", HELLO_HERE)
     assert (none.code, none.out) == (2, "")

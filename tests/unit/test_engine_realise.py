@@ -534,7 +534,8 @@ def test_interrupt_ends_the_wait_for_another_process(shop: Workshop):
         pressing.join(PATIENCE)
     assert shop.executor.ran == []
     assert shop.how() == {"s": "stopped"}
-    assert not any(isinstance(event, Noticed) for event in shop.events)
+    notices = [event.text for event in shop.events if isinstance(event, Noticed)]
+    assert notices == ["somebody else works on it: waiting until that is done"]
 
 
 def test_nothing_wanted_is_nothing_done(shop: Workshop):
