@@ -17,7 +17,7 @@ from rvbuild.app.result_place import Identity, identity, link_place
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
 from rvbuild.app.targets import goals
-from rvbuild.core.errors import raise_first
+from rvbuild.core.errors import raise_failures
 from rvbuild.core.graph import Target, with_checkers
 from rvbuild.core.link import Linked
 from rvbuild.engine.build import build
@@ -44,9 +44,10 @@ class BuildView:
         """See that nothing failed.
 
         Raises:
-            RvbuildError: the first failure; the notes tell of the others.
+            RvbuildError: the only failure.
+            RunFailed: there are several.
         """
-        raise_first(self.failures)
+        raise_failures(self.failures)
 
 
 def build_targets(  # noqa: PLR0913 - each is an option of its own

@@ -31,12 +31,13 @@ def fetch_sources(
 
     Raises:
         LockError: a folder was edited since it was locked; nothing was fetched.
-        RvbuildError: the first failure; the notes tell of the others.
+        RvbuildError: the only failure.
+        RunFailed: there are several.
     """
     _, linked = session.link(targets, checks=True)
     refuse_edited(linked, session.lock)
     sources = [key for key, each in linked.derivations.items() if isinstance(each, Fetch)]
     services = services_of(session)
     built = build(linked.derivations, sources, services, jobs=1, keep_going=keep_going)
-    built.raise_first()
+    built.refuse_failures()
     return {key: built.realised[key].output for key in sources}

@@ -146,7 +146,7 @@ class _Outputs:
     ) -> dict[str, Digest]:
         wanted = list(wanted)
         built = build(derivations, wanted, self.services, jobs=self.jobs)
-        built.raise_first()
+        built.refuse_failures()
         return {digest: built.realised[digest].output for digest in wanted}
 
     def root(self, source: Source) -> Digest:

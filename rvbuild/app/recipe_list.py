@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from attrs import frozen
 
 from rvbuild.app.session import Session
-from rvbuild.core.errors import RecipeError, raise_first
+from rvbuild.core.errors import RecipeError, raise_failures
 from rvbuild.core.lock import Lock, source_ref
 from rvbuild.core.recipe import FromSpec, Recipe
 
@@ -33,9 +33,10 @@ class RecipeList:
         """See that every recipe can be read.
 
         Raises:
-            RecipeError: one cannot; the notes tell of the others.
+            RecipeError: one cannot.
+            RunFailed: several cannot.
         """
-        raise_first(self.errors)
+        raise_failures(self.errors)
 
 
 def list_recipes(session: Session, *, locked: bool = True) -> RecipeList:

@@ -11,7 +11,14 @@ import sys
 
 from rvbuild.cli.messages import render_bug, render_error, wants_color
 from rvbuild.cli.streams import STANDARD_OUTPUT, drop_output
-from rvbuild.core.errors import Interrupted, OutputError, RvbuildError, SandboxError, StoreError
+from rvbuild.core.errors import (
+    Interrupted,
+    OutputError,
+    RunFailed,
+    RvbuildError,
+    SandboxError,
+    StoreError,
+)
 
 _SPACE = "free some space, or use another place with --store"
 _RIGHTS = "look whose it is, and who may write it"
@@ -37,7 +44,10 @@ _MACHINE = {
 
 
 def tell(error: BaseException) -> int:
-    """Show an error; its exit code."""
+    """Show an error, or each of several in full; the exit code."""
+    if isinstance(error, RunFailed):
+        for failure in error.failures:
+            tell(failure)
     if isinstance(error, OSError) and error.filename == STANDARD_OUTPUT:
         drop_output()
         if isinstance(error, BrokenPipeError):

@@ -16,6 +16,7 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
      │   └─ NewerRecord       1  a newer rvbuild wrote something there
      ├─ OutputError           1  an answer could not be written to standard output
      ├─ SandboxError          6  the machine cannot run sealed steps
+     ├─ RunFailed             …  several of these in one run; the code of the first
      └─ Interrupted         130  ^C
 """
 
@@ -23,7 +24,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
 
 from rvbuild.core.place import Place
 
@@ -41,7 +41,7 @@ class RvbuildError(Exception):
         details: Further lines: each attempt of a transport, the last lines of a log.
     """
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
     def __init__(
         self,
@@ -131,13 +131,33 @@ class Interrupted(RvbuildError):
     exit_code = 130
 
 
-def raise_first(errors: Sequence[Exception]) -> None:
-    """Raise the first of several errors, if there is one; its notes tell of the others."""
-    if errors:
-        first, *others = errors
-        for other in others:
-            first.add_note(str(other))
-        raise first
+class RunFailed(RvbuildError):
+    """Several things went wrong in one run.
+
+    Its exit code is that of the first failure.
+
+    Attributes:
+        failures: At least two, in the order of the plan.
+    """
+
+    def __init__(self, failures: Sequence[Exception]) -> None:
+        super().__init__(f"{len(failures)} failures; what went well is kept")
+        self.failures = tuple(failures)
+        first = failures[0]
+        self.exit_code = first.exit_code if isinstance(first, RvbuildError) else 1
+
+
+def raise_failures(failures: Sequence[Exception]) -> None:
+    """Raise what went wrong, if anything did.
+
+    Raises:
+        Exception: the only failure.
+        RunFailed: there are several.
+    """
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        raise RunFailed(failures)
 
 
 def suggestion(word: str, known: Iterable[str]) -> str | None:

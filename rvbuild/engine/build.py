@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from attrs import frozen
 
 from rvbuild.core.derivation import Derivation, refuse_folders
-from rvbuild.core.errors import Interrupted, raise_first
+from rvbuild.core.errors import Interrupted, raise_failures
 from rvbuild.core.events import Planned
 from rvbuild.core.plan import Plan, make_plan
 from rvbuild.core.realisation import Realisation
@@ -31,9 +31,14 @@ class Built:
         """The errors in the order of the plan."""
         return tuple(self.errors[digest] for digest in self.plan.tasks if digest in self.errors)
 
-    def raise_first(self) -> None:
-        """Raise the first error, if there is one; its notes tell of the others."""
-        raise_first(self.failures)
+    def refuse_failures(self) -> None:
+        """See that nothing failed.
+
+        Raises:
+            Exception: the only failure.
+            RunFailed: there are several.
+        """
+        raise_failures(self.failures)
 
 
 def build(

@@ -135,7 +135,9 @@ def test_two_failures_are_both_told_with_k(world: World):
         (f"bad-{HERE}", ["bad"]),
         (f"worse-{HERE}", ["worse"]),
     ]
-    ran.said("error: the step failed", f"--> bad-{HERE}", f"also: worse-{HERE}: the step failed")
+    ran.said("error: the step failed", f"--> bad-{HERE}", " | bad", f"rvbuild log bad-{HERE}")
+    ran.said("error: the step failed", f"--> worse-{HERE}", " | worse", f"rvbuild log worse-{HERE}")
+    ran.said("error: 2 failures; what went well is kept")
 
 
 def test_a_failed_step_registers_nothing(world: World):

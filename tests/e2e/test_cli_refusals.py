@@ -145,7 +145,7 @@ def test_recipes_that_cannot_be_read_hide_no_others(bare: World):
         bare.recipe(name, "- a\n")
     ran = bare.run("show")
     assert (ran.code, ran.out) == (3, usual.out), str(ran)
-    ran.said("error: ", "bad1/recipe.yaml", "also: ", "bad2/recipe.yaml")
+    ran.said("error: ", "bad1/recipe.yaml", "error: ", "bad2/recipe.yaml", "error: 2 failures")
 
 
 # ---- outputs

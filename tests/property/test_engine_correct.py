@@ -102,7 +102,7 @@ def described(shop: Workshop, graph: Graph) -> list[Derivation]:
 def results(shop: Workshop, graph: Graph, wanted: tuple[int, ...]) -> list[Plain]:
     made = described(shop, graph)
     built = shop.build(*(made[at] for at in wanted))
-    built.raise_first()
+    built.refuse_failures()
     return [shop.output(built, made[at]) for at in wanted]
 
 

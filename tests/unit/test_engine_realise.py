@@ -18,7 +18,7 @@ from rvbuild.core.derivation import Fetch, Input, Merge, OutputRule, Step, refus
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import (
     Interrupted,
-    SourceError,
+    RunFailed,
     StepError,
     UsageError,
     VerificationError,
@@ -338,7 +338,7 @@ def test_a_failed_step_keeps_its_log_and_registers_nothing(shop: Workshop):
     assert shop.executor.ran == ["s"]
     assert shop.how() == {"s": "failed"}
     with pytest.raises(StepError):
-        built.raise_first()
+        built.refuse_failures()
 
 
 def test_a_failed_step_is_tried_again_and_its_log_forgotten_once_it_works(shop: Workshop):
@@ -438,17 +438,20 @@ def test_a_limit_that_a_step_went_over_is_named(shop: Workshop, code: int, limit
 
 
 def test_a_source_that_is_not_to_be_had(shop: Workshop):
-    """Independent work goes on with keep_going, and the first error in plan order is raised."""
+    """Independent work goes on with keep_going; errors are in the order of the plan."""
     shop.fetcher.absent = {"a", "b"}
     a, b = shop.source("a"), shop.source("b")
     user, fine = shop.step("user", "say x", a, b), shop.step("fine", "say y")
     built = shop.build(user, fine, keep_going=True)
     assert set(built.errors) == {a.digest, b.digest}
     assert shop.executor.ran == ["fine"]
-    with pytest.raises(SourceError) as caught:
-        built.raise_first()
-    assert str(caught.value.where) == "a"
-    assert caught.value.__notes__ == ["b: no transport had it"]
+    with pytest.raises(RunFailed) as caught:
+        built.refuse_failures()
+    assert list(map(str, caught.value.failures)) == [
+        "a: no transport had it",
+        "b: no transport had it",
+    ]
+    assert caught.value.exit_code == 4
     assert shop.store.realisations.realisation(a.digest) is None
 
 
@@ -541,7 +544,7 @@ def test_interrupt_ends_the_wait_for_another_process(shop: Workshop):
 def test_nothing_wanted_is_nothing_done(shop: Workshop):
     built = build({}, [], shop.services, jobs=1)
     assert (built.realised, built.errors) == ({}, {})
-    built.raise_first()
+    built.refuse_failures()
 
 
 def test_a_release_is_not_made_of_folders(shop: Workshop):
