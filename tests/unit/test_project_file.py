@@ -219,7 +219,7 @@ def test_an_override_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             sources = override_sources(choices, session.folder)
             return [source.path for source in sources.values()]
 
-    assert overrides("k=one", "k=one") == [str(tmp_path / "one")]
+    assert overrides("k=one", "k=one") == ["one"]
     with pytest.raises(UsageError, match="--override k is said twice, as one and as two"):
         overrides("k=one", "k=two")
     with pytest.raises(UsageError, match="--override k and k/k"):

@@ -40,11 +40,11 @@ def sound(store: LocalStore) -> None:
 
 
 def objects(store: LocalStore) -> Iterator[Path]:
-    """Every file that holds something, by one of its names, but `version`.
+    """Every file that holds something, by one of its names, but two at the top.
 
-    Whoever opens a store looks at that.
+    Whoever opens a store looks at `version`, and `.gitignore` is git's.
     """
-    seen = {os.lstat(Path(store.layout.root, VERSION_FILE)).st_ino}
+    seen = {os.lstat(Path(store.layout.root, name)).st_ino for name in (VERSION_FILE, ".gitignore")}
     for folder, _, names in os.walk(store.layout.root):
         for name in sorted(names):
             path = Path(folder, name)

@@ -37,12 +37,16 @@ def findings(store: LocalStore) -> list[Finding]:
 
 
 def objects(store: LocalStore) -> Iterator[Path]:
-    """Every file that holds something, but `version`: whoever opens a store looks at that."""
+    """Every file that holds something, but two at the top.
+
+    Whoever opens a store looks at `version`, and `.gitignore` is git's.
+    """
+    others = {Path(store.layout.root, name) for name in (VERSION_FILE, ".gitignore")}
     for folder, _, names in os.walk(store.layout.root):
         for name in names:
             path = Path(folder, name)
             holds = not path.is_symlink() and path.stat().st_size
-            if holds and path != Path(store.layout.root, VERSION_FILE):
+            if holds and path not in others:
                 yield path
 
 
