@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from attrs import frozen
 
 from rvbuild.core.action import Action, Outcome
-from rvbuild.core.errors import StoreError
+from rvbuild.core.errors import SandboxError
 from rvbuild.core.ports.executor import Executor
 from rvbuild.stores.fitness import refuse_unfit
 
@@ -35,12 +35,12 @@ class FitExecutor:
         """Run it; see ``core.ports``.
 
         Raises:
-            StoreError: the store's folders are not fit.
+            SandboxError: the store's folders are not fit.
         """
         try:
             for folder in self.folders:
                 refuse_unfit(folder)
-        except StoreError as error:
+        except SandboxError as error:
             error.details += (f"{label} was not started",)
             raise
         return self.executor.run(action, label, log, accelerators)

@@ -1,24 +1,24 @@
 """`lock`: asks the resolver about a project's recipes, and says what is another now.
 
-Knows: which recipes a lock is for, and which locks there are. Must not know: how facts are
-found, who reads the result.
+Knows: which locks there are, and what stays of the old one. Must not know: how facts are found,
+who reads the result.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from attrs import define, evolve, field, frozen
 
 from rvbuild.app.lock_file import put_lock
+from rvbuild.app.lock_scope import LockScope, lock_scope
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session, lock_at
 from rvbuild.core.derivation import Derivation, Fetch
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import LockError, UsageError
-from rvbuild.core.graph import INDEPENDENT, Load, RecipeGraph, Target, with_checkers
-from rvbuild.core.lock import Lock
+from rvbuild.core.errors import LockError, RecipeError, UsageError, raise_first
+from rvbuild.core.lock import Entry, Lock
 from rvbuild.core.locked import Locked
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.source import Source
@@ -27,7 +27,6 @@ from rvbuild.engine.build import build
 from rvbuild.engine.go_list import GoList
 from rvbuild.engine.realise import Services
 from rvbuild.engine.resolve import Resolver
-from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.lock import MAX_BYTES, write_lock
 from rvbuild.recipes_yaml.project_file import read_file
 
@@ -43,11 +42,14 @@ class LockResult:
         path: The file of the project's lock.
         old: What was in it.
         new: What it is to be.
+        failures: What is wrong with each recipe that could not be locked, by name. The lock keeps
+            what it had of it.
     """
 
     path: str
     old: Lock
     new: Lock
+    failures: Mapping[str, RecipeError] = field(factory=dict)
 
     def differences(self) -> Iterator[str]:
         """The entries that the old lock lacks, has in vain, or has otherwise than it should."""
@@ -79,6 +81,17 @@ class LockResult:
             details = tuple(self.differences())
             raise LockError(_UNLIKE, where=self.path, hint=_RELOCK, details=details)
 
+    def refuse_failures(self) -> None:
+        """See that every recipe could be locked.
+
+        Raises:
+            RecipeError: one could not; the notes tell of the others.
+        """
+        errors = list({str(error): error for error in self.failures.values()}.values())
+        if errors:
+            errors[0].add_note(f"not locked: {', '.join(self.failures)}")
+        raise_first(errors)
+
 
 def lock(session: Session, recipes: tuple[str, ...] = (), *, check: bool = False) -> LockResult:
     """The lock of the project's recipes.
@@ -86,28 +99,54 @@ def lock(session: Session, recipes: tuple[str, ...] = (), *, check: bool = False
     Args:
         session: The run.
         recipes: Names: only these, and what was read from a source that changes by them. None:
-            all of the project's.
+            all of the project's that can be locked (`app.lock_scope`).
         check: Take nothing as right that somebody changed in the locks.
 
     Raises:
         UsageError: there is no project.
+        RecipeError: one of the named recipes, or one that it needs, is broken.
         LockError: a lock is not valid; with ``check``, it contradicts the recipes.
     """
     path = _project_lock(session)
     old = lock_at(path, mend=not check) if os.path.lexists(path) else Lock()
     if recipes:
         _refuse_version_1(old, path)
-    new = _resolve(session, recipes, old, check=check)
-    if recipes:
-        new = evolve(
-            new,
-            pins={**old.pins, **new.pins},
-            sources={**old.sources, **new.sources},
-            go_modules={**old.go_modules, **new.go_modules},
-        )
-    else:
-        new = new.with_machines_of(old, session.build_arch)
-    return LockResult(path=path, old=old, new=new)
+    scope = lock_scope(session, recipes, old)
+    failures = dict(scope.failures)
+    new = _resolve(session, scope, old, None if recipes else failures, check=check)
+    result = LockResult(path=path, old=old, new=new, failures=dict(sorted(failures.items())))
+    if failures and _is_version_1(old):
+        result.refuse_failures()
+    if failures:
+        new = _without(new, failures)
+    if recipes or failures:
+        return evolve(result, new=_united(old, new))
+    return evolve(result, new=new.with_machines_of(old, session.build_arch))
+
+
+def _united(old: Lock, new: Lock) -> Lock:
+    """What a run that did not look at everything leaves: it cannot know what nobody needs."""
+    return evolve(
+        new,
+        pins={**old.pins, **new.pins},
+        sources={**old.sources, **new.sources},
+        go_modules={**old.go_modules, **new.go_modules},
+    )
+
+
+def _without(new: Lock, failures: Collection[str]) -> Lock:
+    """The lock without what a run learned of broken recipes, but for what others were read from."""
+    entries: list[Entry] = [*new.pins.values(), *new.sources.values(), *new.go_modules.values()]
+    read = {asked for entry in entries for asked, _ in entry.trace or ()}
+    return evolve(
+        new,
+        pins={ref: pin for ref, pin in new.pins.items() if ref.recipe not in failures},
+        sources={
+            ref: source
+            for ref, source in new.sources.items()
+            if ref.recipe not in failures or ref.on_any_machine in read
+        },
+    )
 
 
 def _project_lock(session: Session) -> str:
@@ -124,12 +163,16 @@ def _refuse_version_1(old: Lock, path: str) -> None:
     Raises:
         LockError: one has none, as in locks of version 1.
     """
+    if _is_version_1(old):
+        msg = "a lock of an older format is written again as a whole, not for some recipes"
+        raise LockError(msg, where=path, hint="run `rvbuild lock` first: it keeps every pin")
+
+
+def _is_version_1(old: Lock) -> bool:
     sections = (old.pins, old.sources, old.go_modules)
     entries = [entry for section in sections for entry in section.values()]
     sums = all(entry.go_sum for entry in old.go_modules.values())
-    if not sums or any(entry.trace is None for entry in entries):
-        msg = "a lock of an older format is written again as a whole, not for some recipes"
-        raise LockError(msg, where=path, hint="run `rvbuild lock` first: it keeps every pin")
+    return not sums or any(entry.trace is None for entry in entries)
 
 
 @define
@@ -164,34 +207,36 @@ class _Outputs:
         return self.services.store.cas.read(blob)
 
 
-def _resolve(session: Session, names: tuple[str, ...], old: Lock, *, check: bool) -> Lock:
-    """What the recipes ask for; with ``check``, the lock must not contradict them."""
-    load = session.folder.load
-    own = RecipeCollection(session.workspace.recipes[:1]).names()
-    had = {name for name in old.recipes() if session.folder.path(name)}
-    project = [load(name) for name in sorted({*own, *had})]
-    shipped = [load(name) for name in session.folder.names()]
-    targets = [target for name in names or own for target in _targets(load(name))]
-    targets = [*with_checkers(targets, load)]
-    graph = RecipeGraph(targets, load, session.build_arch, checks=True)
-    _load_choices(graph, load)
-    recipes = {**graph.recipes, **({} if names else {each.name: each for each in project})}
+def _resolve(
+    session: Session,
+    scope: LockScope,
+    old: Lock,
+    failures: dict[str, RecipeError] | None,
+    *,
+    check: bool,
+) -> Lock:
+    """What the recipes ask for; with ``check``, the lock must not contradict them.
+
+    What is wrong with a recipe gets into ``failures``, or is the error if that is None.
+    """
     if check:
-        known = session.known()
-        _refuse_contradictions(Locked(known, graph, session.build_arch), recipes.values())
+        locked = Locked(session.known(), scope.graph, session.build_arch)
+        _refuse_contradictions(locked, scope.recipes.values())
     outputs = _Outputs(services_of(session), session.jobs())
     resolver = Resolver(
-        recipes=graph,
+        recipes=scope.graph,
         registries=session.sources,
         trees=outputs,
-        imports=GoList(graph, outputs, session.build_arch),
+        imports=GoList(scope.graph, outputs, session.build_arch),
         build_arch=session.build_arch,
         earlier=(old, session.known(include_project=False, mend=not check)),
+        failures=failures,
     )
     with (
         session.store.locks.shared()
     ):  # from when a source is fetched until its files have been read
-        return resolver.lock([recipes[name] for name in sorted(recipes)], project, shipped)
+        recipes = [scope.recipes[name] for name in sorted(scope.recipes)]
+        return resolver.lock(recipes, scope.project, scope.shipped)
 
 
 def _refuse_contradictions(locked: Locked, recipes: Iterable[Recipe]) -> None:
@@ -206,17 +251,3 @@ def _refuse_contradictions(locked: Locked, recipes: Iterable[Recipe]) -> None:
         except LockError as error:
             details = (error.message, *error.details)
             raise LockError(_UNLIKE, where=error.where, hint=_RELOCK, details=details) from error
-
-
-def _load_choices(graph: RecipeGraph, load: Load) -> None:
-    """See that each recipe that an option offers is there; a build reads only the chosen ones."""
-    for recipe in graph.recipes.values():
-        for name, option in recipe.options.items():
-            for value, choice in option.choices.items():
-                load(choice, recipe.at(f"options.{name}.choices.{value}"))
-
-
-def _targets(recipe: Recipe) -> list[Target]:
-    if recipe.kind in {"tool", "source"}:
-        return [Target(recipe.name, INDEPENDENT)]
-    return [Target(recipe.name, arch) for arch in recipe.architectures]

@@ -12,7 +12,7 @@ from attrs import frozen
 from rvbuild.app.closure import Closure, closure_of
 from rvbuild.app.session import Session
 from rvbuild.app.source_inventory import SourceInventory, SourceStatus
-from rvbuild.core.errors import LockError
+from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.lock import Lock, PinValue
 from rvbuild.core.recipe import Option, Recipe
@@ -135,19 +135,26 @@ def _options(graph: RecipeGraph, session: Session) -> Iterator[OptionValue]:
 def _values(
     graph: RecipeGraph, session: Session, users: list[Target], named: tuple[str, Option]
 ) -> Iterator[OptionValue]:
-    """The values of one option that fit one of the architectures that its recipe is needed for."""
+    """The values of one option that fit one of the architectures that its recipe is needed for.
+
+    A recipe that cannot be read is still one that the option offers.
+    """
     recipe, (name, option) = graph.recipe(users[0].recipe), named
     architectures = {each.arch or session.build_arch for each in users}
     for value, choice in option.choices.items():
-        offer = session.folder.load(choice, recipe.at(f"options.{name}.choices.{value}"))
-        if not architectures.isdisjoint(offer.architectures):
+        try:
+            offer = session.folder.load(choice, recipe.at(f"options.{name}.choices.{value}"))
+            summary, fits = offer.summary, not architectures.isdisjoint(offer.architectures)
+        except RecipeError as error:
+            summary, fits = f"cannot be read: {error}", True
+        if fits:
             yield OptionValue(
                 recipe=recipe.name,
                 option=name,
                 value=value,
                 input=option.input,
                 choice=choice,
-                summary=offer.summary,
+                summary=summary,
                 is_taken=graph.chosen_recipe(users[0], option.input) == choice,
             )
 

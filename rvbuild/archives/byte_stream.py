@@ -84,16 +84,18 @@ class ByteStream:
 class Flow:
     """Unpacked bytes, taken in the lengths that a format asks for.
 
-    ``entry`` is what the bytes belong to, for messages.
+    ``entry`` is what the bytes belong to, for messages. ``framed``: what they were packed in says
+    where they end, so that an end is no cut.
     """
 
-    def __init__(self, chunks: Iterable[bytes], name: str) -> None:
+    def __init__(self, chunks: Iterable[bytes], name: str, *, framed: bool = False) -> None:
         self._chunks = iter(chunks)
         self._chunk = b""
         self._at = 0
         self._before = 0
         self.name = name
         self.entry = ""
+        self.framed = framed
 
     @property
     def position(self) -> int:

@@ -1,4 +1,4 @@
-"""Decompresses gzip, xz, bzip2 and zstd, told apart by their first bytes.
+"""Decompresses gzip, xz, lzma, bzip2 and zstd, told apart by their first bytes.
 
 Knows: members, padding and limits. Must not know: what the bytes are.
 
@@ -69,11 +69,16 @@ class _Codec:
 
     def starts(self, head: bytes) -> bool:
         """Whether ``head``, six bytes or all there is, begins a member."""
-        return zstd.starts_frame(head[:4]) if self is _ZSTD else head.startswith(self.magic)
+        if self is _ZSTD:
+            return zstd.starts_frame(head[:4])
+        if self is _LZMA:  # these three bytes could be the name "]" of a tar archive, too
+            return head.startswith(self.magic) and head[3:5] != b"\0\0"
+        return head.startswith(self.magic)
 
     def decoder(self) -> _Decoder:
-        if self is _XZ:
-            return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+        if self in {_XZ, _LZMA}:
+            form = lzma.FORMAT_XZ if self is _XZ else lzma.FORMAT_ALONE
+            return lzma.LZMADecompressor(form, memlimit=_XZ_MEMORY)
         return bz2.BZ2Decompressor() if self is _BZIP2 else _Gzip()
 
     def member(self, source: ByteStream) -> Iterator[bytes]:
@@ -83,6 +88,7 @@ class _Codec:
 
 _GZ = _Codec("gzip", b"\x1f\x8b")
 _XZ = _Codec("xz", b"\xfd7zXZ\0")
+_LZMA = _Codec("lzma", b"]\0\0")  # LZMA Utils' form: properties, no name
 _BZIP2 = _Codec("bzip2", b"BZh")
 _ZSTD = _Codec("zstd", zstd.MAGIC)
 _UNSUPPORTED = {b"LZIP": "lzip", b"\x1f\x9d": "compress (.Z)", b"\x89LZO": "lzop", b"7z": "7-Zip"}
@@ -104,16 +110,15 @@ def decompressed(source: ByteStream, meter: Meter) -> Iterator[bytes]:
     codec = _codec(head)
     for magic, what in _UNSUPPORTED.items():
         if head.startswith(magic):
-            message = f"packed by {what}, which is not supported"
-            hint = "gzip, xz, bzip2 and zstd are"
-            raise VerificationError(message, where=source.name, hint=hint)
+            message = f"packed by {what}, which is not supported: gzip, xz, lzma, bzip2, zstd are"
+            raise VerificationError(message, where=source.name)
     for chunk in _members(source, codec) if codec else source.chunks():
         meter.count(len(chunk), source.taken)
         yield chunk
 
 
 def _codec(head: bytes) -> _Codec | None:
-    return next((codec for codec in (_GZ, _XZ, _BZIP2, _ZSTD) if codec.starts(head)), None)
+    return next((codec for codec in (_GZ, _XZ, _LZMA, _BZIP2, _ZSTD) if codec.starts(head)), None)
 
 
 def _members(source: ByteStream, codec: _Codec) -> Iterator[bytes]:

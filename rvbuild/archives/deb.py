@@ -43,8 +43,9 @@ def read_deb(  # noqa: PLR0913 - all but three have a default
             if done:
                 message = "a Debian package with two sets of files"
                 raise VerificationError(message, where=name)
-            chunks = decompressed(ByteStream(member, f"{name}: {member.name}"), Meter(name, limits))
-            read_tar(Flow(chunks, f"{name}: {member.name}"), guard)
+            part = f"{name}: {member.name}"
+            chunks = decompressed(ByteStream(member, part), Meter(name, limits))
+            read_tar(Flow(chunks, part, framed=True), guard)
             done = True
     if not done:
         message = "a Debian package without files (no data.tar in it)"

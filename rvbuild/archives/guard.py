@@ -2,16 +2,28 @@
 
 Knows: names, links, duplicates. Must not know: formats, disks.
 
-Every path is checked as text, before anything is written: a name never leaves the root,
-nothing is placed below a file or a link, no name comes twice, a hard link leads to an
-earlier file of the same archive. Symbolic links reach the sink after everything else, when
-it is known where each of them leads.
+Every path is checked as text, before anything is written:
+
+- A name never leaves the root.
+- Nothing is placed below a file or a link.
+- A name that comes again says what it said before: whoever unpacks gets one tree, whether it is
+  the first or the last that counts. A hard link from a name to itself says nothing new.
+- A hard link leads to an earlier file or symbolic link of the same archive.
+- Something is left of an archive with files when ``strip`` components were taken off.
+
+Example: ``p/a`` with "x", ``p/b`` with "x", ``p/b`` as a hard link to ``p/a`` is taken.
+``p/a`` with "x" and then ``p/a`` with "y" is refused.
+
+Symbolic links reach the sink after everything else, when it is known where each of them leads.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from typing import NoReturn
+
+from attrs import frozen
 
 from rvbuild.archives.unpack_limits import RATIO_FLOOR, Links, UnpackLimits
 from rvbuild.core.errors import VerificationError
@@ -23,6 +35,15 @@ _DIRECTORY, _FILE, _LINK = "directory", "file", "symbolic link"
 _WORK_MAX = 4_000_000  # path components looked at while links are followed
 
 
+@frozen
+class _File:
+    """A file that the sink has: its bytes, their SHA-256, and whether it is executable."""
+
+    size: int
+    sha256: str
+    executable: bool
+
+
 class Guard:
     """One archive's way into one sink.
 
@@ -30,7 +51,7 @@ class Guard:
         into: The sink; of no use any more once a method here has raised.
         name: The archive, for messages.
         strip: How many leading components every path loses; what has no more is left out.
-        limits: How many entries.
+        limits: How many entries, and whether one may come again.
         links: Which links there may be.
     """
 
@@ -48,20 +69,20 @@ class Guard:
         self._strip = strip
         self._limits = limits or UnpackLimits()
         self._allowed = links
-        self._entries = 0
+        self._entries = self._stripped = 0
         self._kinds = {"": _DIRECTORY}
         self._targets: dict[str, str] = {}
         self._work = 0
-        self._sizes: dict[str, int] = {}
-        self._written = self._copied = 0
+        self._files: dict[str, _File] = {}
+        self._written = self._copied = self._holes = 0
 
-    def refuse(self, entry: str, message: str, *, hint: str | None = None) -> NoReturn:
+    def refuse(self, entry: str, message: str) -> NoReturn:
         """Raise the error of one entry.
 
         Raises:
             VerificationError: always.
         """
-        raise VerificationError(message, where=f"{self._name}: entry {brief(entry)}", hint=hint)
+        raise VerificationError(message, where=f"{self._name}: entry {brief(entry)}")
 
     def decode(self, raw: bytes) -> str:
         """A name as text.
@@ -72,11 +93,7 @@ class Guard:
         try:
             return raw.decode()
         except UnicodeDecodeError:
-            self.refuse(
-                ascii(raw[:200])[2:-1],
-                "the name is not UTF-8",
-                hint="pack it again in a UTF-8 locale",
-            )
+            self.refuse(ascii(raw[:200])[2:-1], "the name is not UTF-8")
 
     def directory(self, entry: str) -> None:
         """A directory; it may come again."""
@@ -91,13 +108,25 @@ class Guard:
         path = self._path(entry)
         if path is None:
             return None
+        before = self._written
+        if self._limits.repeats and (earlier := self._files.get(path)):
+            sha256 = hashlib.sha256()
+            for chunk in self._counted(chunks):
+                sha256.update(chunk)
+            again = _File(self._written - before, sha256.hexdigest(), executable)
+            self._repeat(entry, earlier, again)
+            return earlier.sha256
         self._claim(entry, path, _FILE)
-        return self._into.file(path, self._counted(path, chunks), executable=executable)
+        digest = self._into.file(path, self._counted(chunks), executable=executable)
+        self._files[path] = _File(self._written - before, digest, executable)
+        return digest
 
-    def _counted(self, path: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        self._sizes[path] = 0
+    def _repeat(self, entry: str, earlier: _File, again: _File) -> None:
+        if again != earlier:
+            self.refuse(entry, "a file, where the archive has a file already that differs from it")
+
+    def _counted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
-            self._sizes[path] += len(chunk)
             self._written += len(chunk)
             yield chunk
 
@@ -111,40 +140,69 @@ class Guard:
             self.refuse(entry, f"a symbolic link to {brief(target) or 'nothing'}")
         if target[0] == "/" and self._allowed is not Links.ROOTED:
             self._escapes(entry, target)
+        if self._limits.repeats and self._targets.get(path) == target:
+            return
         self._claim(entry, path, _LINK)
         self._targets[path] = target
 
     def hard_link(self, entry: str, target: str) -> None:
-        """A second name for the earlier file ``target``."""
+        """A second name for ``target``, an earlier file or symbolic link."""
         path = self._path(entry)
         if path is None:
             return
         self._may_link(entry)
         of = self._path(target, of=entry)
-        if of is None or self._kinds.get(of) != _FILE:
-            self.refuse(
-                entry,
-                f"a hard link to {brief(target)}, which is not an earlier file of it",
-            )
+        if of in self._targets:
+            self._link_again(entry, path, of)
+        elif of in self._files:
+            self._file_again(entry, path, of)
+        else:
+            message = f"a hard link to {brief(target)}, which is not an earlier file of it"
+            self.refuse(entry, message)
+
+    def _link_again(self, entry: str, path: str, of: str) -> None:
+        target = self._targets[of]
+        if not (self._limits.repeats and self._targets.get(path) == target):
+            self._claim(entry, path, _LINK)
+            self._targets[path] = target
+
+    def _file_again(self, entry: str, path: str, of: str) -> None:
+        file = self._files[of]
+        if self._limits.repeats and (earlier := self._files.get(path)):
+            self._repeat(entry, earlier, file)
+            return
         self._claim(entry, path, _FILE)
-        self._count_copy(entry, self._sizes[of])
-        self._sizes[path] = self._sizes[of]
+        self._count_copy(entry, file.size, "hard links")
+        self._files[path] = file
         self._into.copy(path, of)
 
-    def _count_copy(self, entry: str, size: int) -> None:
+    def count_holes(self, entry: str, size: int) -> None:
+        """Count ``size`` zeros of a sparse file, which the archive does not hold.
+
+        Raises:
+            VerificationError: too many.
+        """
+        self._holes += size
+        self._count_copy(entry, size, "sparse files")
+
+    def _count_copy(self, entry: str, size: int, what: str) -> None:
         """A store copies the file: few bytes of an archive can ask for any number."""
         self._copied += size
-        most = min(self._limits.total, max(RATIO_FLOOR, self._limits.ratio * self._written))
+        held = self._written - self._holes
+        most = min(self._limits.total, max(RATIO_FLOOR, self._limits.ratio * held))
         if self._copied > most:
-            message = f"hard links with more than {most} bytes behind them"
-            self.refuse(entry, message, hint="if the archive is right, pack it without hard links")
+            self.refuse(entry, f"{what} with more than {most} bytes behind them")
 
     def finish(self) -> None:
         """Check where every symbolic link leads, then hand them to the sink.
 
         Raises:
-            VerificationError: one leads out of the root.
+            VerificationError: one leads out of the root, or nothing is left of the archive.
         """
+        if self._stripped and len(self._kinds) == 1:
+            first = "component" if self._strip == 1 else f"{self._strip} components"
+            message = f"nothing is left of its {self._stripped} files without their first {first}"
+            raise VerificationError(message, where=self._name, hint="`strip: 0` keeps them whole")
         for path, target in self._targets.items():
             self._stays_inside(path, target)
         for path, target in self._targets.items():
@@ -169,6 +227,7 @@ class Guard:
         if not (parts or is_directory):
             self.refuse(of or entry, "the path is the root's own, and it is no directory")
         parts = parts[self._strip :]
+        self._stripped += not (parts or is_directory or of)
         return "/".join(parts) if parts else None
 
     def _claim(self, entry: str, path: str, kind: str) -> None:

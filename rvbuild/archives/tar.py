@@ -1,10 +1,10 @@
-"""Reads tar archives: ustar, pax, GNU's long names, and their old relatives.
+"""Reads tar archives: ustar, pax, GNU's long names and sparse files, and their old relatives.
 
 Knows: how entries follow each other, and which belong together. Must not know:
 compression, disks.
 
-Where readers differ about what an archive holds, it is refused: sparse and split files,
-extended headers of two kinds for one entry, content where none belongs.
+Where readers differ about what an archive holds, it is refused: split files, extended headers
+of two kinds for one entry, content where none belongs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,13 @@ from attrs import evolve, frozen
 
 from rvbuild.archives.byte_stream import Flow
 from rvbuild.archives.guard import Guard
+from rvbuild.archives.sparse import (
+    PREFIX,
+    SparseMap,
+    SparseRecords,
+    header_map,
+    parse_sparse_records,
+)
 from rvbuild.archives.tar_header import (
     BLOCK,
     Header,
@@ -29,13 +36,12 @@ _ZEROS = bytes(BLOCK)
 _EXTENSION_MAX = 1 << 20
 _AT_ONCE = 1 << 20
 _FILES = frozenset({b"0", b"\0", b"7"})
-_HARD_LINK, _SYMLINK, _DIRECTORY, _LABEL = b"1", b"2", b"5", b"V"
+_HARD_LINK, _SYMLINK, _DIRECTORY, _SPARSE, _LABEL = b"1", b"2", b"5", b"S", b"V"
 _PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK = b"x", b"g", b"L", b"K"
 _OTHERS = {
     b"3": "a character device",
     b"4": "a block device",
     b"6": "a named pipe",
-    b"S": "a sparse file",
     b"M": "a part of a split file",
     b"D": "a directory listing of an incremental backup",
 }
@@ -49,6 +55,10 @@ class _Extension:
     name: bytes | None = None
     link: bytes | None = None
     size: int | None = None
+    sparse: SparseRecords | None = None
+
+
+_NOTHING = _Extension()
 
 
 def read_tar(flow: Flow, guard: Guard, seen: Callable[[Header], None] | None = None) -> None:
@@ -62,18 +72,19 @@ def read_tar(flow: Flow, guard: Guard, seen: Callable[[Header], None] | None = N
     Raises:
         VerificationError: no tar archive, damaged, truncated, or against the rules.
     """
-    extension = _Extension()
+    extension = _NOTHING
     while (block := flow.upto(BLOCK)) != _ZEROS:
+        if flow.framed and flow.position and not block:
+            break  # some programs write no blocks of zeros at the end
         header = _header(flow, block)
         if header.kind in b"xgLK":
             extension = _extend(flow, guard, header, extension)
             continue
-        if extension.kinds:
-            header = _extended(header, extension)
-            extension = _Extension()
+        header, sparse = _extended(flow, block, header, extension)
+        extension = _NOTHING
         if seen is not None:
             seen(header)
-        _place(flow, guard, header)
+        _place(flow, guard, header, sparse)
     if extension.kinds:
         raise _damaged(flow, "an extended header with no entry after it")
     _end(flow)
@@ -130,41 +141,66 @@ def _extend(flow: Flow, guard: Guard, header: Header, so_far: _Extension) -> _Ex
 
 def _pax(flow: Flow, guard: Guard, header: Header, data: bytes, so_far: _Extension) -> _Extension:
     try:
-        records = parse_records(data)
+        pairs = parse_records(data)
+        records = dict(pairs)
         size = parse_size(records[b"size"]) if b"size" in records else None
+        is_sparse = any(key.startswith(PREFIX) for key in records)
+        sparse = parse_sparse_records(pairs) if is_sparse else None
     except HeaderError as error:
         raise _damaged(flow, str(error)) from error
     name, link = records.get(b"path"), records.get(b"linkpath")
     if header.kind == _PAX_GLOBAL:
-        if (name, link, size) != (None, None, None):
+        if (name, link, size, sparse) != (None, None, None, None):
             guard.refuse("of a global header", "a name, link or size for all entries")
         return so_far
     if so_far.kinds:
         raise _damaged(flow, "two extended headers for one entry")
-    return _Extension(_PAX, name or None, link or None, size)
+    if sparse and sparse.name is not None:
+        name = sparse.name
+    return _Extension(_PAX, name or None, link or None, size, sparse)
 
 
-def _extended(header: Header, extension: _Extension) -> Header:
-    return Header(
-        header.name if extension.name is None else extension.name,
-        header.mode,
-        header.size if extension.size is None else extension.size,
-        header.kind,
-        header.link if extension.link is None else extension.link,
-    )
+def _extended(
+    flow: Flow, block: bytes, header: Header, extension: _Extension
+) -> tuple[Header, SparseMap | None]:
+    """A header (``block``) with what those before it said, and where a sparse file's bytes go.
+
+    Its ``size`` is then that of the content that comes next in ``flow``: maps are read.
+    """
+    size = header.size if extension.size is None else extension.size
+    if extension.kinds:
+        name = header.name if extension.name is None else extension.name
+        link = header.link if extension.link is None else extension.link
+        header = evolve(header, name=name, size=size, link=link)
+    if header.kind != _SPARSE and extension.sparse is None:
+        return header, None
+    start = flow.position
+    try:
+        if header.kind == _SPARSE and extension.sparse is None:
+            sparse, start = header_map(block, flow), flow.position
+        elif header.kind in _FILES and extension.sparse is not None:
+            sparse = extension.sparse.map_of(flow, size)
+        else:
+            raise _damaged(flow, "the map of a sparse file, before what is none")
+    except HeaderError as error:
+        raise _damaged(flow, str(error)) from error
+    header = evolve(header, size=size - (flow.position - start))
+    if header.size != sparse.stored:
+        raise _damaged(flow, "a sparse file with more or fewer bytes than its map says")
+    return header, sparse
 
 
-def _place(flow: Flow, guard: Guard, header: Header) -> None:
+def _place(flow: Flow, guard: Guard, header: Header, sparse: SparseMap | None) -> None:
     """Hand one entry on as what it is."""
     entry = guard.decode(header.name)
     flow.entry = entry
-    if header.kind in _FILES and not entry.endswith("/"):
-        _file(flow, guard, entry, header)
+    if (header.kind in _FILES or sparse) and not entry.endswith("/"):
+        _file(flow, guard, entry, header, sparse)
     elif header.kind == _HARD_LINK:  # its size may be the file's; nothing follows
         guard.hard_link(entry, guard.decode(header.link))
     elif header.kind in _OTHERS:
         guard.refuse(entry, f"{_OTHERS[header.kind]}; only files, directories and links may be")
-    elif header.size:
+    elif header.size or sparse:
         guard.refuse(entry, f"type {ascii(header.kind)[1:]} with {header.size} bytes of content")
     elif header.kind == _SYMLINK:
         guard.symlink(entry, guard.decode(header.link))
@@ -174,14 +210,17 @@ def _place(flow: Flow, guard: Guard, header: Header) -> None:
         guard.refuse(entry, f"an entry of the unknown type {ascii(header.kind)[1:]}")
 
 
-def _file(flow: Flow, guard: Guard, entry: str, header: Header) -> None:
+def _file(flow: Flow, guard: Guard, entry: str, header: Header, sparse: SparseMap | None) -> None:
     size, executable = header.size, header.mode & 0o111 != 0
-    if size <= _AT_ONCE:
+    if sparse is None and size <= _AT_ONCE:
         data = flow.exactly(size + _padding(size))[:size]
         guard.file(entry, (data,), executable=executable)
         return
     stop = flow.position + size
-    guard.file(entry, flow.pieces(size), executable=executable)
+    if sparse is not None:
+        guard.count_holes(entry, sparse.holes)
+    chunks = flow.pieces(size) if sparse is None else sparse.chunks(flow)
+    guard.file(entry, chunks, executable=executable)
     for _ in flow.pieces(stop - flow.position):
         """What a sink (or nobody, when the path is stripped away) did not take."""
     flow.exactly(_padding(size))

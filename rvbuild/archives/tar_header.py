@@ -47,7 +47,7 @@ def parse_header(block: bytes) -> Header:
         message = f"{len(block)} bytes are no header"
         raise HeaderError(message)
     name, mode, size, checksum, kind, link, magic, prefix, trailer = _FIELDS.unpack(block)
-    if not _is_checksum(block, _number(checksum)):
+    if not _is_checksum(block, parse_field(checksum)):
         message = "its checksum is wrong"
         raise HeaderError(message)
     name = _text(name)
@@ -55,15 +55,15 @@ def parse_header(block: bytes) -> Header:
         # star's prefix is shorter, times follow it
         prefix = _text(prefix[:131] if trailer.endswith(b"tar\0") else prefix)
         name = prefix + b"/" + name if prefix else name
-    return Header(name, _number(mode), _number(size), kind, _text(link))
+    return Header(name, parse_field(mode), parse_field(size), kind, _text(link))
 
 
 def _text(field: bytes) -> bytes:
     return field.partition(b"\0")[0]
 
 
-def _number(field: bytes) -> int:
-    """Octal digits, or base 256 with the first bit set (GNU tar, star).
+def parse_field(field: bytes) -> int:
+    """A number of a header: octal digits, or base 256 with the first bit set (GNU tar, star).
 
     Raises:
         HeaderError: neither, negative, or over 2**62.
@@ -89,13 +89,13 @@ def _is_checksum(block: bytes, told: int) -> bool:
     return blanked == told or blanked - 256 * sum(byte > 127 for byte in block) == told
 
 
-def parse_records(data: bytes) -> dict[bytes, bytes]:
+def parse_records(data: bytes) -> list[tuple[bytes, bytes]]:
     """Read pax records, each ``LENGTH KEY=VALUE`` and a newline; the last of a key counts.
 
     Raises:
-        HeaderError: damaged, or a sparse or split file.
+        HeaderError: damaged, a split file, or a sparse one in star's or Solaris' form.
     """
-    records: dict[bytes, bytes] = {}
+    records: list[tuple[bytes, bytes]] = []
     at = 0
     while at < len(data):
         space = data.find(b" ", at, at + 20)
@@ -105,10 +105,10 @@ def parse_records(data: bytes) -> dict[bytes, bytes]:
         if not (space < end <= len(data) and data[end - 1 : end] == b"\n" and equals and key):
             message = "its extended header is damaged"
             raise HeaderError(message)
-        if key.startswith((b"GNU.sparse.", b"GNU.volume.", b"SUN.holesdata", b"SCHILY.realsize")):
+        if key.startswith((b"GNU.volume.", b"SUN.holesdata", b"SCHILY.realsize")):
             message = f"sparse or split files are not supported ({ascii(key)[2:-1]})"
             raise HeaderError(message)
-        records[key] = value
+        records.append((key, value))
         at = end
     return records
 

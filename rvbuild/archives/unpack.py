@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from rvbuild.archives import deb, tar, zipfile
 from rvbuild.archives.byte_stream import ByteStream, Flow
-from rvbuild.archives.compression import decompressed
+from rvbuild.archives.compression import decompressed, packing
 from rvbuild.archives.guard import Guard
 from rvbuild.archives.unpack_limits import Links, Meter, UnpackLimits
 from rvbuild.core import ar
@@ -30,13 +30,14 @@ def unpack(  # noqa: PLR0913 - all but three have a default
     limits: UnpackLimits | None = None,
     links: Links = Links.INSIDE,
 ) -> None:
-    """Unpack a tar archive (plain, gzip, xz, bzip2, zstd), a zip archive or a Debian package.
+    """Unpack a tar archive (plain, gzip, xz, lzma, bzip2, zstd), a zip archive or a Debian package.
 
     Args:
         stream: At its beginning; need not be seekable.
         name: The archive, for messages.
         into: Of no use any more when this raises.
-        strip: How many leading components every path loses; what has no more is left out.
+        strip: How many leading components every path loses; what has no more is left out, but
+            something has to be left of an archive with files.
         limits: When to refuse it.
         links: Which links it may hold.
 
@@ -52,9 +53,10 @@ def unpack(  # noqa: PLR0913 - all but three have a default
     elif head == ar.MAGIC:
         deb.read_deb(source, into, name=name, strip=strip, limits=limits, links=links)
     else:
+        framed = bool(packing(source))
         chunks = decompressed(source, Meter(name, limits))
         guard = Guard(into, name, strip=strip, limits=limits, links=links)
-        tar.read_tar(Flow(chunks, name), guard)
+        tar.read_tar(Flow(chunks, name, framed=framed), guard)
 
 
 @contextmanager

@@ -20,12 +20,14 @@ class UnpackLimits:
     """What an archive may hold before it is refused.
 
     ``total`` bytes unpacked (padding and headers included), ``entries``, and ``ratio``: bytes
-    unpacked for one byte read, looked at once 64 MiB came out.
+    unpacked for one byte read, looked at once 64 MiB came out. ``repeats``: an entry may come
+    again if it says what it said before.
     """
 
     total: int = 16 << 30
     entries: int = 500_000
     ratio: int = 250
+    repeats: bool = True
 
 
 class Links(Enum):
@@ -63,8 +65,4 @@ class Meter:
 
     def refuse(self, message: str) -> None:
         """Raise the error of a limit."""
-        raise VerificationError(
-            message,
-            where=self.name,
-            hint="a recipe can take it with `unpack: false`, and unpack it in a step",
-        )
+        raise VerificationError(message, where=self.name)

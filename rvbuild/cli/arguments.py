@@ -29,6 +29,7 @@ A TARGET is NAME-ARCH: k3s-riscv64, runc-arm64. `rvbuild show` lists the recipes
 
 exit codes: 0 done, 1 a step failed, 2 usage, 3 recipe or lock invalid, 4 a source could
 not be had, 5 verification failed, 6 sandbox or machine unfit, 130 interrupted
+(128 + N by signal N)
 """
 
 

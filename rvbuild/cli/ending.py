@@ -64,7 +64,7 @@ def tell(error: BaseException) -> int:
 def _meaning(error: BaseException) -> RvbuildError | None:
     """What an error of Python tells of the machine or the person; None: it is a bug."""
     if isinstance(error, KeyboardInterrupt):
-        return Interrupted("interrupted")
+        return Interrupted.by(error, "interrupted")
     if isinstance(error, OSError):
         return _of_system_call(error)
     if isinstance(error, MemoryError):

@@ -31,6 +31,7 @@ def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     if not arguments.quiet:
         same = "" if any(result.differences()) else ", unchanged"
         sys.stderr.write(f"{printable_line(result.path)}: {_counts(result)}{same}\n")
+    result.refuse_failures()
     return 0
 
 

@@ -17,18 +17,22 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
      ├─ OutputError           1  an answer could not be written to standard output
      ├─ SandboxError          6  the machine cannot run sealed steps
      ├─ RunFailed             …  several of these in one run; the code of the first
-     └─ Interrupted         130  ^C
+     └─ Interrupted         130  ^C; 128 + N for another signal N
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 from rvbuild.core.place import Place
 
 Where = Place | str
 """A place in a file; or a URL, the name of a step, a file of a store."""
+
+
+_SIGINT = 2
 
 
 class RvbuildError(Exception):
@@ -126,9 +130,16 @@ class SandboxError(RvbuildError):
 
 
 class Interrupted(RvbuildError):
-    """The person pressed ^C."""
+    """The person pressed ^C, or the terminal or the machine asked for the end."""
 
     exit_code = 130
+
+    @classmethod
+    def by(cls, error: KeyboardInterrupt, message: str) -> Self:
+        """The one for a signal, whose number ``error`` has (see `cli.interrupts`)."""
+        interrupted = cls(message)
+        interrupted.exit_code = 128 + next(iter(error.args), _SIGINT)
+        return interrupted
 
 
 class RunFailed(RvbuildError):

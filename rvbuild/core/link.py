@@ -24,6 +24,7 @@ from rvbuild.core.paths import is_component
 from rvbuild.core.pinned import Pinned, Values, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.platform import Platform
+from rvbuild.core.process_limits import word_problems
 from rvbuild.core.recipe import FOR_TARGET, Check, GoModulesSpec, Recipe, substitute
 from rvbuild.core.source import LAST_DATE, Files, Source
 
@@ -145,6 +146,7 @@ class Linker:
             environment[name] = substitute(text, values, recipe.at(f"env.{name}"))
         environment |= values
         environment |= _fixed(_epoch(recipe, values["date"]), path)
+        _refuse_unfit(recipe, environment, script, "build")
         return Step(
             label=str(target),
             inputs_at=tuple(self._inputs(target, recipe)),
@@ -253,16 +255,29 @@ class Linker:
             emulator = self.result(Target(QEMU, target.arch))
             inputs.append(Input(path=f"in/{QEMU}", derivation=emulator))
         environment = values | _fixed(_epoch(recipe, values["date"]), ["/in/run/bin"])
+        script = substitute(check.run, values, where)
+        _refuse_unfit(recipe, environment, script, "checks")
         return Step(
             label=f"check {number} of {target}",
             inputs_at=tuple(inputs),
-            script=substitute(check.run, values, where),
+            script=script,
             environment=tuple(sorted(environment.items())),
             timeout=CHECK_TIMEOUT,
             platform=Platform.of(self.build_arch),
             expect=None if check.expect is None else substitute(check.expect, values, where),
             is_check=True,
         )
+
+
+def _refuse_unfit(recipe: Recipe, environment: Mapping[str, str], script: str, key: str) -> None:
+    """See that a process can be given the variables and the script, which ``key`` has."""
+    for name, why in word_problems(environment, {key: script}):
+        keys = (f"env.{name}", f"pins.{name}", name)
+        where = next((recipe.where[each] for each in keys if each in recipe.where), None)
+        what = "the script" if name == key else f"the variable {name}"
+        hint = "put it into a file beside the recipe: a step finds that in /in/recipe"
+        msg = f"{what} {why}"
+        raise RecipeError(msg, where=where or Place(recipe.file), hint=hint)
 
 
 def _fixed(date: str, path: list[str]) -> dict[str, str]:

@@ -67,7 +67,7 @@ def build(
         scheduler = Scheduler(plan, realiser, jobs=jobs, keep_going=keep_going)
         try:
             errors = scheduler.run(realiser.stop)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             msg = "interrupted; what was finished is kept"
-            raise Interrupted(msg) from None
+            raise Interrupted.by(error, msg) from None
         return Built(plan=plan, realised=realiser.realised, errors=errors)

@@ -8,7 +8,7 @@ rvbuild that resolves.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from attrs import define, evolve, field
 
@@ -68,6 +68,9 @@ class Resolver:
        If a user names none, the set is all of go.sum, and its trace names its source alone.
     7. While sets are listed, the go command needs all of go.sum. The resolver has that set, too,
        and it does not get into the lock.
+    8. What is wrong with a recipe is the error of the run. If the caller has a place for it
+       (``failures``), it fails that recipe, and each that asks for a source of it. A recipe that
+       cannot say which set of Go modules it uses has no part in any.
 
     Example: ``k`` is a source. The pin ``mid/version`` is read in it. The source ``mid/mid`` has
     ``${version}`` in its URL, and the pin ``end/version`` is read in ``mid/mid``. Somebody moves
@@ -83,6 +86,7 @@ class Resolver:
         imports: What packages import.
         build_arch: The build machine's architecture.
         earlier: Locks whose answers may stand, the project's own first.
+        failures: Gets what is wrong with each recipe that cannot be resolved, by name.
     """
 
     recipes: Recipes
@@ -91,6 +95,7 @@ class Resolver:
     imports: Imports
     build_arch: str
     earlier: tuple[Lock, ...] = ()
+    failures: dict[str, RecipeError] | None = None
     pins: dict[PinRef, PinValue] = field(factory=dict, init=False)
     sources: dict[SourceRef, LockedSource] = field(factory=dict, init=False)
     go_modules: dict[SetRef, GoModuleSet] = field(factory=dict, init=False)
@@ -120,17 +125,33 @@ class Resolver:
         while fresh:
             resolved |= fresh
             for recipe in fresh.values():
-                self._pins_and_sources(recipe)
+                with self._of(recipe):
+                    self._pins_and_sources(recipe)
             stale = (each for group, locks in groups for each in self._stale(group, locks))
             fresh = {recipe.name: recipe for recipe in stale if recipe.name not in resolved}
         for recipe in (sharing | resolved).values():
-            if recipe.go_modules is not None:
-                ref = set_ref(self.recipes, recipe, recipe.go_modules)
-                self._users.setdefault(ref, []).append((recipe, recipe.go_modules))
+            with self._of(recipe) if recipe.name in resolved else suppress(RecipeError):
+                self._use_modules(recipe)
         for recipe in resolved.values():
             if recipe.go_modules is not None:
-                self.modules(recipe, recipe.go_modules)
+                with self._of(recipe):
+                    self.modules(recipe, recipe.go_modules)
         return Lock(pins=self.pins, sources=self.sources, go_modules=self.go_modules)
+
+    @contextmanager
+    def _of(self, recipe: Recipe) -> Iterator[None]:
+        """While a recipe is resolved; see rule 8."""
+        try:
+            yield
+        except RecipeError as error:
+            if self.failures is None:
+                raise
+            self.failures.setdefault(recipe.name, error)
+
+    def _use_modules(self, recipe: Recipe) -> None:
+        if recipe.go_modules is not None:
+            ref = set_ref(self.recipes, recipe, recipe.go_modules)
+            self._users.setdefault(ref, []).append((recipe, recipe.go_modules))
 
     def _pins_and_sources(self, recipe: Recipe) -> None:
         for name in recipe.all_pins:

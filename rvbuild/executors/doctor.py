@@ -17,11 +17,12 @@ from functools import partial
 from attrs import frozen
 
 from rvbuild.core.errors import RvbuildError, SandboxError
-from rvbuild.executors import bwrap, identity, kernel_settings, seccomp, step_folder
+from rvbuild.executors import bwrap, identity, seccomp, step_folder
 from rvbuild.executors.accelerators import Accelerator
 from rvbuild.executors.keeper import Keeper
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.local_executor import staged
+from rvbuild.executors.refusals import hint_for
 from rvbuild.executors.sandbox import Launch, Sandbox
 from rvbuild.executors.step_log import StepLog
 from rvbuild.executors.threshold import Threshold
@@ -65,7 +66,7 @@ def checks(folder: str, store: Sequence[Look] = ()) -> tuple[MachineCheck, ...]:
     looks: tuple[tuple[str, Callable[[], MachineCheck]], ...] = (
         ("bubblewrap", _bubblewrap),
         ("/proc", _proc),
-        ("user namespaces", _namespaces),
+        ("user namespaces", partial(_namespaces, folder)),
         ("ids of steps", partial(_ids, folder)),
         ("compile caches", partial(_accelerators, folder)),
         ("kernel", _kernel),
@@ -122,17 +123,15 @@ def _bubblewrap() -> MachineCheck:
     return MachineCheck(name=name, ok=fits, found=f"{said or 'does not run'} at {path}", hint=hint)
 
 
-def _namespaces() -> MachineCheck:
-    """Make a real sandbox; nothing else tells."""
+def _namespaces(folder: str) -> MachineCheck:
+    """Make a real sandbox, where steps have theirs; nothing else tells."""
     name = "user namespaces"
     try:
-        said = _refusal({})
+        said = _refusal(_steps_in(folder), {})
     except SandboxError as error:
         return MachineCheck(name=name, ok=False, found=str(error), hint=error.hint or "")
     if said:
-        return MachineCheck(
-            name=name, ok=False, found=said, hint="; ".join(kernel_settings.forbidding())
-        )
+        return MachineCheck(name=name, ok=False, found=said, hint=hint_for(said))
     return MachineCheck(name=name, ok=True, found=f"a sandbox can be made, {_whose()}")
 
 
@@ -175,7 +174,7 @@ def _accelerators(folder: str) -> MachineCheck:
         with tempfile.TemporaryDirectory(dir=_steps_in(folder)) as top:
             accelerator = Accelerator(f"{top}/caches/one", pool.common if pool else None)
             with accelerator.mounted(f"{top}/over") as layer:
-                said = _refusal({"/tmp": layer.overlay})  # noqa: S108 - a path inside
+                said = _refusal(top, {"/tmp": layer.overlay})  # noqa: S108 - a path inside
     except (OSError, SandboxError) as error:
         said = str(error)
     found = "steps can have a layer of their own over them"
@@ -184,14 +183,14 @@ def _accelerators(folder: str) -> MachineCheck:
     return MachineCheck(name=name, ok=True, found=found)
 
 
-def _refusal(overlays: Mapping[str, bwrap.Overlay]) -> str:
-    """Why a sandbox like that of a step does not run; empty if it does."""
+def _refusal(folder: str, overlays: Mapping[str, bwrap.Overlay]) -> str:
+    """Why a sandbox like that of a step does not run in ``folder``; empty if it does."""
     limits = Limits()
     room = bwrap.SandboxView(
         environment={}, working_directory="/", read_only={"/": "/"}, overlays=overlays
     )
     log = StepLog(lambda _: None, limits.log_bytes)
-    with tempfile.TemporaryDirectory() as empty:
+    with tempfile.TemporaryDirectory(dir=folder) as empty:
         pool = identity.pool(empty)
         with pool.shared() if pool else nullcontext() as owner:
             asked, options = staged(bwrap.find(), ("/bin/sh", "-c", ":"), owner, room)

@@ -28,9 +28,9 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from rvbuild.core.errors import SandboxError, StepError
-from rvbuild.executors import kernel_settings
 from rvbuild.executors.keeper import Keeper, Request
 from rvbuild.executors.machine_code import FAILED, Report
+from rvbuild.executors.refusals import refused
 from rvbuild.executors.threshold import Threshold
 
 CHUNK = 1 << 16
@@ -223,12 +223,6 @@ def processes_of(first: int) -> int:
         raise SandboxError(msg, hint=hint) from error
     except OSError:
         return 0
-
-
-def refused(said: str) -> SandboxError:
-    """The error for a sandbox that could not be made, by what bwrap said."""
-    msg = f"the sandbox could not be made: {said or 'bwrap ended without a word'}"
-    return SandboxError(msg, hint="; ".join(kernel_settings.forbidding()))
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -27,6 +27,9 @@ from rvbuild.images.files import watched
 
 WHITEOUT = ".wh."
 
+_LIMITS = UnpackLimits(repeats=False)
+"""A runtime removes a file before it makes it again, so a link to itself leads nowhere then."""
+
 _IN_MEMORY = 4 << 20
 """Bytes of the largest file of a layer that is not put on disk while it is looked at."""
 
@@ -66,9 +69,9 @@ def read_layer(
     found = packing(source)
     sink = _Entries(name, look, accounts)
     sha256 = hashlib.sha256()
-    unpacked = watched(decompressed(source, Meter(name, UnpackLimits())), wanted)
+    unpacked = watched(decompressed(source, Meter(name, _LIMITS)), wanted)
     flow = Flow(_hashed(unpacked, sha256.update), name)
-    read_tar(flow, Guard(sink, name, links=Links.ROOTED), sink.header)
+    read_tar(flow, Guard(sink, name, limits=_LIMITS, links=Links.ROOTED), sink.header)
     flow.drain()
     return Read(found, f"sha256:{sha256.hexdigest()}", sink.entries)
 

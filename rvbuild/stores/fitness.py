@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 
-from rvbuild.core.errors import StoreError
+from rvbuild.core.errors import SandboxError, StoreError
 
 _ELSEWHERE = "or use another store with --store"
 
@@ -17,12 +17,12 @@ def refuse_unfit(folder: str) -> None:
     """See that programs in a folder can be run, as far as its mount says.
 
     Raises:
-        StoreError: it is mounted so that none can.
+        SandboxError: it is mounted so that none can.
     """
     if os.statvfs(folder).f_flag & os.ST_NOEXEC:
         msg = "the store is on a file system that runs no programs (it is mounted noexec)"
         hint = f"`mount -o remount,exec {_mount_point(folder)}`, {_ELSEWHERE}"
-        raise StoreError(msg, where=folder, hint=hint)
+        raise SandboxError(msg, where=folder, hint=hint)
 
 
 def refuse_unwritable(folder: str) -> None:

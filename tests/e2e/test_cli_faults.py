@@ -213,7 +213,7 @@ def test_no_step_begins_where_no_program_runs(world: World):
         mount -o remount,bind,exec $STORE
         rvbuild new-{HERE}
     """)  # fmt: skip
-    assert codes(ran) == [1, 0, 2, 0], str(ran)
+    assert codes(ran) == [6, 0, 2, 0], str(ran)
     ran.said("error: the store is on a file system that runs no programs", str(world.store))
     ran.said(f"new-{HERE} was not started", "hint: `mount -o remount,exec ", "--store")
 

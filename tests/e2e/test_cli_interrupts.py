@@ -1,4 +1,4 @@
-"""^C, TERM and HUP at any moment: 130, `interrupted`, and never a traceback."""
+"""^C, QUIT, TERM and HUP at any moment: 128 + N, `interrupted`, and never a traceback."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from attrs import evolve
 from world import HERE, World
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDING = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 
 AT_IMPORT = """\
 import os, sys
@@ -51,7 +51,7 @@ def test_while_modules_are_imported(bare: World, name: str, number: signal.Signa
     """A handler of Python's own would write where in the module it was."""
     script = AT_IMPORT.format(name=name, number=int(number))
     ran = evolve(bare, program=(sys.executable, "-c", script)).run("show", "no-such-recipe")
-    assert (ran.code, ran.out, ran.err) == (130, "", "interrupted\n")
+    assert (ran.code, ran.out, ran.err) == (128 + number, "", "interrupted\n")
 
 
 def test_nothing_is_imported_before_the_signals_are_set(bare: World):
@@ -69,14 +69,31 @@ SLOW = "mkfifo gate; echo ready; read x < gate"
 
 
 @pytest.mark.privileged
-def test_a_hang_up_ends_a_build_as_the_others_do(world: World):
+def test_each_signal_ends_a_build_and_the_folder_of_its_step(world: World):
     world.step("slow", SLOW)
-    program = world.start(f"slow-{HERE}", "-v")
-    program.until("ready")
+    for number in ENDING:
+        program = world.start(f"slow-{HERE}", "-v")
+        program.until("ready")
+        program.process.send_signal(number)
+        ran = program.wait()
+        assert ran.code == 128 + number, number
+        ran.said("interrupted; what was finished is kept")
+        world.sound()
+
+
+@pytest.mark.privileged
+def test_a_signal_when_nobody_hears_the_word(world: World):
+    """The terminal is gone, which is what a hang-up tells."""
+    world.step("slow", SLOW)
+    program = world.start(f"slow-{HERE}", "-v", wrapper=("sh", "-c", 'exec "$@" 2>&1', "sh"))
+    assert program.process.stdout
+    while "ready" not in program.process.stdout.readline():
+        """It has begun."""
+    program.process.stdout.close()
+    assert program.process.stderr
+    program.process.stderr.close()
     program.process.send_signal(signal.SIGHUP)
-    ran = program.wait()
-    assert ran.code == 130
-    ran.said("interrupted; what was finished is kept")
+    assert program.process.wait(60) == 128 + signal.SIGHUP
     world.sound()
 
 
@@ -110,7 +127,7 @@ def test_a_silent_server_holds_nobody(world: World, command: str, number: signal
         assert met.wait(60)
         program.process.send_signal(number)
         ran = program.wait()
-    assert ran.code == 130
+    assert ran.code == 128 + number
     ran.said("interrupted")
     assert "Traceback" not in ran.err
     world.sound()
@@ -164,5 +181,5 @@ def test_twice_is_as_once(bare: World, number: signal.Signals):
     script = AT_IMPORT.format(name="rvbuild.cli.show", number=int(number))
     script = script.replace("os.kill(", f"os.kill(os.getpid(), {int(number)}); os.kill(")
     ran = evolve(bare, program=(sys.executable, "-c", script)).run("show", "no-such-recipe")
-    assert (ran.code, ran.err) == (130, "interrupted\n")
+    assert (ran.code, ran.err) == (128 + number, "interrupted\n")
     assert os.path.isdir(bare.folder)

@@ -74,6 +74,7 @@ ARCHIVES = {
     "tar": TAR,
     "tar.gz": gzip.compress(TAR, mtime=0),
     "tar.xz": lzma.compress(TAR),
+    "tar.lzma": lzma.compress(TAR, lzma.FORMAT_ALONE),
     "tar.bz2": bz2.compress(TAR),
     "tar.zst": zstandard.ZstdCompressor(write_checksum=True).compress(TAR),
     "zip": a_zip(),

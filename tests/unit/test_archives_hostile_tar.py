@@ -105,7 +105,6 @@ NO_FILE = [
     b"missing",
     b"d",
     b"d/",
-    b"l",
     b"d/l",
     b"h",
     b"later",
@@ -145,7 +144,7 @@ def links() -> Iterator[Sample]:
     before = member(b"f", b"1") + folder(b"d") + link(b"l", b"f") + link(b"d/l", b"../f")
     for (how, make), target in itertools.product(LINKED.items(), NO_FILE):
         if target or how == "a hard link":  # an empty record or long link has no meaning
-            text = "not an earlier file|absolute|'..'|empty name|root's own"
+            text = "not an earlier file|absolute|'..'|empty name|root's own|leads out of the root"
             yield f"{target!r} as {how}", before + make(target) + member(b"later", b""), text
     yield "an empty target", link(b"l", b""), "a symbolic link to nothing"
     yield "NUL in a target", pax((b"linkpath", b"a\0b")) + link(b"l", b"x"), "a symbolic link to"
@@ -181,7 +180,12 @@ def tangles() -> Iterator[Sample]:
 
 def placements() -> Iterator[Sample]:
     """A name twice, or a path through what is no directory."""
-    file, other = member(b"p", b"1"), member(b"f", b"1")
+    file, other = member(b"p", b"1"), member(b"f", b"1") + member(b"g", b"2")
+    differing: dict[str, Callable[[bytes], bytes]] = {
+        "file": lambda name: member(name, b"good"),
+        "symlink": lambda name: link(name, b"g"),
+        "hard link": lambda name: hard(name, b"g"),
+    }
     makers: dict[str, Callable[[bytes], bytes]] = {
         "file": lambda name: member(name, b"evil"),
         "symlink": lambda name: link(name, b"f"),
@@ -189,11 +193,12 @@ def placements() -> Iterator[Sample]:
         "directory": folder,
     }
     for first, second in itertools.product(makers, makers):
-        both = other + makers[first](b"p") + makers[second](b"p")
         if first == second == "directory":
             continue
+        before = other + (differing if first == second else makers)[first](b"p")
+        both = before + makers[second](b"p")
         yield f"{first}, then {second} of the same name", both, "where the archive has a"
-        again = other + makers[first](b"p") + makers[second](b".//p")
+        again = before + makers[second](b".//p")
         yield f"{first}, then {second} of the same path", again, "where the archive has a"
         if first != "directory":
             below = other + makers[first](b"p") + makers[second](b"p/x")
@@ -209,7 +214,11 @@ def placements() -> Iterator[Sample]:
     escape = link(b"p", b"/tmp")
     yield "a file through an absolute link", escape + member(b"p/x", b"evil"), "leads out"
     yield "a file through a link to itself", link(b"p", b"p") + member(b"p/x", b"1"), "above it"
-    yield "file at the path of a file", file + file, "where the archive has a file already"
+    text = "where the archive has a file already that differs"
+    yield "file at the path of a file", file + member(b"p", b"2"), text
+    yield "a longer file at the path of a file", file + member(b"p", b"11"), text
+    yield "an executable file at its path", file + member(b"p", b"1", mode=b"0000755\0"), text
+    yield "a link to another file at its path", file + other + hard(b"p", b"g"), text
 
 
 def kinds() -> Iterator[Sample]:
@@ -222,10 +231,86 @@ def kinds() -> Iterator[Sample]:
             yield f"type {letter}", member(b"x", kind=kind), "sparse|split|backup|unknown type"
     for kind in (b"5", b"V"):
         yield f"type {kind!r} with content", member(b"x", b"evil", kind=kind), "bytes of content"
-    for key in (b"GNU.sparse.major", b"GNU.sparse.map", b"GNU.sparse.name", b"GNU.volume.size",
-                b"SUN.holesdata", b"SCHILY.realsize"):  # fmt: skip
+    for key in (b"GNU.volume.size", b"SUN.holesdata", b"SCHILY.realsize"):
         data = pax((key, b"1")) + member(b"x", b"1")
         yield f"sparse by {key!r}", data, "sparse or split files are not supported"
+
+
+def sparse_header(*fields: bytes, size: bytes = b"1", more: bytes = b"") -> bytes:
+    """A sparse file of one byte in GNU's old form.
+
+    ``fields`` of 12 bytes each are in its header, ``more`` in the block that continues it.
+    """
+    block = bytearray(member(b"x", more or b"1", kind=b"S", magic=GNU))
+    block[386:482] = b"".join(each.ljust(12, b"\0") for each in fields).ljust(96, b"\0")
+    block[482], block[483:495] = bool(more), size.ljust(12, b"\0")
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block[:512])
+    return bytes(block)
+
+
+def sparse(*records: tuple[bytes, bytes], name: bytes = b"x", content: bytes = b"1") -> bytes:
+    named = ((b"GNU.sparse." + key, value) for key, value in records)
+    return pax(*named) + member(name, content)
+
+
+MAJOR = ((b"major", b"1"), (b"minor", b"0"))
+
+
+def holes() -> Iterator[Sample]:
+    """Sparse files whose map is not what it must be, in each of the four forms."""
+    for key in (b"major", b"minor", b"map", b"name", b"size", b"offset", b"numbytes", b"what"):
+        text = "missing or ambiguous|missing or is none|map of a sparse file|unknown version"
+        yield f"only {key!r}", sparse((key, b"1")), text
+    yield "a later version", sparse((b"major", b"2"), (b"minor", b"0")), "unknown version"
+    for numbers, text in {
+        b"0,1,0": "map of a sparse file is damaged",
+        b"1,1": "beyond its end",
+        b"0,2": "beyond its end",
+        b"0,0": "more or fewer bytes",
+        b"-1,1": "missing or is none",
+        b"0,1,": "missing or is none",
+        b"": "missing or is none",
+        b"0,%d" % (1 << 80): "missing or is none",
+    }.items():
+        yield f"map {numbers!r}", sparse((b"size", b"1"), (b"map", numbers)), text
+        if numbers.count(b",") != 1:
+            continue
+        leading = b"%d\n" % (len(numbers.split(b",")) // 2) + numbers.replace(b",", b"\n") + b"\n"
+        data = sparse(*MAJOR, (b"realsize", b"1"), content=leading.ljust(512, b"\0") + b"1")
+        yield f"map {numbers!r} before the data", data, f"{text}|more or fewer bytes"
+    apart = sparse((b"size", b"9"), (b"map", b"4,1,0,0,2,1"), content=b"12")
+    yield "out of order", apart, "out of order"
+    yield "twice", sparse((b"size", b"9"), (b"map", b"0,1,0,1"), content=b"12"), "out of order"
+    two = ((b"size", b"1"), (b"map", b"0,1"), (b"offset", b"0"), (b"numbytes", b"1"))
+    yield "two maps", sparse(*two), "ambiguous"
+    yield "numbers in turn", sparse(two[0], two[3], two[2]), "ambiguous"
+    yield "too few blocks", sparse(*two[:2], (b"numblocks", b"2")), "not as long"
+    yield "no map before the data", sparse(*MAJOR, (b"realsize", b"1"), content=b""), "too long"
+    endless = sparse(*MAJOR, (b"realsize", b"1"), content=b"9" * 4096)
+    yield "a map without an end", endless, "too long"
+    many = sparse(*MAJOR, (b"realsize", b"1"), content=b"999999999\n".ljust(2048, b"\0"))
+    yield "a map with more than there is", many, "too long"
+    old = pax((b"GNU.sparse.size", b"1"), (b"GNU.sparse.map", b"0,1"))
+    yield "two kinds of map", old + sparse_header(b"0", b"1"), "before what is none"
+    yield "the map of a link", old + link(b"l", b"x"), "before what is none"
+    yield "the map of a folder", old + member(b"d/", b"1"), "bytes of content"
+    every = pax((b"GNU.sparse.size", b"1"), (b"GNU.sparse.map", b"0,1"), kind=b"g")
+    yield "a map for every entry", every + member(b"x", b"1"), "for all entries"
+    for fields, text in {
+        (b"0", b"2"): "beyond its end",
+        (b"0", b"0"): "more or fewer bytes",
+        (b"x", b"1"): "is not a number",
+        (b"0", b"1", b"0", b"1"): "out of order",
+    }.items():
+        yield f"a header with {fields}", sparse_header(*fields), text
+    yield "a header that goes on", sparse_header(b"0", b"1", more=b"x"), "not a number"
+    yield "a path that leads out", sparse((b"name", b"../x"), *two[:2]), "'..'"
+    for size in (b"%d" % (65 << 20), b"%d" % (1 << 60)):
+        hole = sparse((b"size", size), (b"map", b"0,1"))
+        yield f"a hole of {size!r}", hole, "sparse files with more than 67108864 bytes"
+    half = ((b"size", b"%d" % (40 << 20)), (b"map", b"0,1"))
+    yield "two holes", sparse(*half) + sparse(*half, name=b"y"), "sparse files with more than"
 
 
 BAD_NUMBERS = [
@@ -308,7 +393,7 @@ def extensions() -> Iterator[Sample]:
 
 
 SAMPLES = [
-    *names(), *links(), *tangles(), *placements(), *kinds(), *numbers(), *extensions(),
+    *names(), *links(), *tangles(), *placements(), *kinds(), *holes(), *numbers(), *extensions(),
 ]  # fmt: skip
 
 
@@ -357,6 +442,53 @@ def test_links_may_go_in_circles(unpacked: Unpacked) -> None:
     """The kernel refuses to follow them, so they lead nowhere, and not out."""
     data = link(b"a", b"b/../b") + link(b"b", b"a/../a") + END
     assert unpacked(data) == {"a": "b/../b", "b": "a/../a"}
+
+
+def test_a_hard_link_to_a_link_is_that_link(unpacked: Unpacked) -> None:
+    """link(2) does not follow it, and it is a link of the same archive."""
+    data = member(b"d/f", b"1") + link(b"d/l", b"f") + hard(b"d/m", b"d/l") + hard(b"d/n", b"d/m")
+    assert unpacked(data + END) == {
+        "d": None, "d/f": (b"1", False), "d/l": "f", "d/m": "f", "d/n": "f",
+    }  # fmt: skip
+
+
+FILE, RUNS = member(b"p", b"1"), member(b"p", b"1", mode=b"0000755\0")
+REPEATS = {
+    "a file": FILE + FILE,
+    "a file by another spelling": FILE + member(b"./p", b"1"),
+    "a file with other bits that do not count": FILE + member(b"p", b"1", mode=b"0000600\0"),
+    "an executable file": RUNS + member(b"p", b"1", mode=b"0000711\0"),
+    "a hard link to itself": FILE + hard(b"p", b"p"),
+    "a hard link to itself by another spelling": FILE + hard(b"p", b"./p"),
+    "a hard link twice": FILE + hard(b"q", b"p") + hard(b"q", b"p"),
+    "a hard link in a ring": FILE + hard(b"q", b"p") + hard(b"p", b"q"),
+    "a hard link to an equal file": FILE + member(b"q", b"1") + hard(b"q", b"p"),
+    "a file that was a hard link": FILE + hard(b"q", b"p") + member(b"q", b"1"),
+    "a link": link(b"p", b"f") + link(b"p", b"f"),
+    "a link as a hard link to itself": link(b"p", b"f") + hard(b"p", b"p"),
+    "a folder": folder(b"p") + folder(b"p"),
+}
+
+
+@pytest.mark.parametrize("data", REPEATS.values(), ids=REPEATS)
+def test_what_says_the_same_again_is_taken(data: bytes, unpacked: Unpacked) -> None:
+    """Whether the first or the last counts, whoever unpacks gets this tree."""
+    found = unpacked(data + END)
+    assert found["p"] in {(b"1", False), (b"1", True), "f", None}
+    assert found["p"] == unpacked(data[: 512 * (2 if data[156:157] == b"0" else 1)] + END)["p"]
+    assert set(found) <= {"p", "q"}
+
+
+@pytest.mark.parametrize("what", [what for what in REPEATS if "folder" not in what])
+def test_nothing_comes_again_where_nothing_may(what: str, refused: Refused) -> None:
+    limits = UnpackLimits(repeats=False)
+    assert "already" in str(refused(REPEATS[what] + END, limits=limits))
+
+
+def test_a_repeated_file_counts_like_any(refused: Refused) -> None:
+    """Holes of a file that is there already are hashed, too."""
+    hole = sparse((b"size", b"%d" % (40 << 20)), (b"map", b"0,1"))
+    assert "sparse files with more than" in str(refused(hole * 2 + END))
 
 
 def test_names_of_the_stores_own_files_are_names_like_any(unpacked: Unpacked) -> None:

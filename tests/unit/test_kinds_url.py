@@ -99,6 +99,42 @@ def test_a_file_may_stay_as_it_is(site: Site, fetcher: Callable[..., UrlFetcher]
     assert fetched(fetcher(), wanted) == Tree.of(kept).root
 
 
+def tarred(name: bytes, kind: bytes = tarfile.REGTYPE, target: str = "") -> bytes:
+    buffer = io.BytesIO()
+    form = tarfile.GNU_FORMAT
+    with tarfile.open(fileobj=buffer, mode="w", format=form, encoding="latin-1") as archive:
+        info = tarfile.TarInfo(name.decode("latin-1"))
+        info.type, info.linkname = kind, target
+        archive.addfile(info)
+    return buffer.getvalue()
+
+
+REFUSED = {
+    "an absolute link": (tarred(b"p/l", tarfile.SYMTYPE, "/usr/lib"), "unpack: false"),
+    "an absolute name": (tarred(b"/p/a"), "unpack: false"),
+    "a device": (tarred(b"p/null", tarfile.CHRTYPE), "unpack: false"),
+    "a name that is not UTF-8": (tarred(b"p/\xe4"), "unpack: false"),
+    "lzip": (b"LZIP\1\x0c" + bytes(99), "unpack: false"),
+    "no archive": (b"#!/bin/sh\n" * 100, "unpack: false"),
+    "damage": (ARCHIVE[:-9], "unpack: false"),
+    "a bomb": (gzip.compress(bytes(70 << 20)), "unpack: false"),
+    "no folder at its top": (tarred(b"configure"), "strip: 0"),
+}
+
+
+@pytest.mark.parametrize(("data", "hint"), REFUSED.values(), ids=REFUSED)
+def test_what_is_not_unpacked_can_be_kept(
+    data: bytes, hint: str, site: Site, fetcher: Callable[..., UrlFetcher]
+):
+    """Whatever the reason: a step may have a program that takes it."""
+    site.pages = {"/dl/lib-1.0.tar.gz": data}
+    wanted = evolve(source(site.address), sha256=Digest.of(data).hash)
+    with pytest.raises(VerificationError) as caught:
+        fetched(fetcher(), wanted)
+    assert hint in str(caught.value.hint)
+    assert fetched(fetcher(), evolve(wanted, unpack=False))
+
+
 def test_its_own_sha256_is_found(site: Site, fetcher: Callable[..., UrlFetcher]):
     site.pages = {"/dl/lib-1.0.tar.gz": ARCHIVE}
     assert fetcher().resolve(source(site.address).urls) == SHA256

@@ -33,7 +33,7 @@ from rvbuild.transfers.once import Once
 from rvbuild.transfers.urls import shown
 
 TOOLCHAIN = "golang.org/toolchain"
-_LIMITS = UnpackLimits(total=MAX_ZIP)
+_LIMITS = UnpackLimits(total=MAX_ZIP, repeats=False)  # Go refuses a name that comes twice
 _CONNECTIONS = 12
 
 

@@ -1,0 +1,186 @@
+"""One broken recipe fails what needs it, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from world import HERE, World, clean_environment
+
+from rvbuild.recipes_yaml.lock import read_lock
+
+SOURCE = """\
+summary: {name}
+license: MIT
+homepage: https://example.invalid
+kind: source
+version: "1"
+sources:
+  it: {{url: "https://example.invalid/{name}.tar", sha256: {sha256}}}
+"""
+STEP = """\
+summary: a step
+license: MIT
+homepage: https://example.invalid
+version: "1"
+{more}
+build: |
+  exit 1
+outputs:
+  it: {{path: out.txt, kind: file}}
+"""
+
+
+def source(name: str, sha256: str = "1" * 64) -> str:
+    return SOURCE.format(name=name, sha256=sha256)
+
+
+def _is_a_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def _leads_nowhere(file: Path) -> None:
+    file.unlink()
+    file.symlink_to("gone.yaml")
+
+
+Break = Callable[[Path], object]
+UNREADABLE: dict[str, Break] = {
+    "no YAML": lambda file: file.write_text("summary: [\n"),
+    "half a line": lambda file: file.write_text("summary: x\nki"),
+    "nothing": lambda file: file.write_text(""),
+    "an unknown key": lambda file: file.write_text(source("half") + "sourcs: {}\n"),
+    "a tag for a commit": lambda file: file.write_text(
+        source("half").replace("url:", "git:").replace("sha256: " + "1" * 64, "commit: v1.0")
+    ),
+    "Latin-1": lambda file: file.write_bytes(source("half").encode() + b"# \xe4\n"),
+    "a folder": _is_a_folder,
+    "a link to nothing": _leads_nowhere,
+    "a pipe beside it": lambda file: os.mkfifo(file.with_name("pipe")),
+}
+UNFIT: dict[str, Break] = {
+    what: lambda file, more=more: file.write_text(STEP.format(more=more))  # type: ignore[misc]
+    for what, more in {
+        "an input that is not there": "inputs: {build: [gone]}",
+        "an input of another kind": "inputs: {build: [good]}",
+        "a toolbox that is none": "inputs: {target: [half]}",
+        "a checker that is none": "checked-by: [good]",
+        "a source that is not there": "sources: {x: {from: gone}}",
+        "a pin that is read nowhere": "pins: {x: {from: gone, line: 1, file: f}}",
+        "Go modules of no source": "go-modules: {source: gone}",
+        "pins in a circle": "sources: {x: {url: 'https://e.invalid/${p}.tar', sha256: %s}}\n"
+        "pins: {p: {from: x, line: 1, file: f}}" % ("2" * 64),
+    }.items()
+}
+BROKEN = UNREADABLE | UNFIT
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A locked project: `good`, `half`, and `reader` with half's source."""
+    folder = tmp_path_factory.mktemp("locked")
+    world = World(
+        folder=folder / "project",
+        store=folder / "store",
+        environment={**clean_environment(folder), "RVBUILD_STORE": str(folder / "store")},
+    )
+    world.recipe("good", source("good"))
+    world.recipe("half", source("half"))
+    world.recipe("reader", STEP.format(more="sources: {x: {from: half}}"))
+    world.fine("lock")
+    return world.folder
+
+
+@pytest.fixture
+def project(bare: World, locked: Path) -> World:
+    shutil.copytree(locked, bare.folder, dirs_exist_ok=True)
+    return bare
+
+
+def half(world: World) -> Path:
+    return world.folder / "recipes/half/recipe.yaml"
+
+
+def entries(world: World) -> dict[str, object]:
+    """Every entry of the project's lock but good's."""
+    lock = read_lock((world.folder / "rvbuild.lock").read_bytes(), "rvbuild.lock")
+    sections = (lock.pins, lock.sources, lock.go_modules)
+    found = {str(ref): entry for section in sections for ref, entry in section.items()}
+    assert found.pop("good/it")
+    return found
+
+
+@pytest.mark.parametrize("how", BROKEN.values(), ids=BROKEN)
+def test_the_others_are_locked(how: Break, project: World):
+    lock, had = project.folder / "rvbuild.lock", entries(project)
+    how(half(project))
+    project.recipe("good", source("good", "3" * 64))
+    ran = project.run("lock")
+    assert ran.code == 3, ran
+    ran.said("rvbuild.lock: ", "error: ", "not locked: half", "reader")
+    assert "3" * 64 in lock.read_text()
+    assert entries(project) == had
+    project.recipe("good", source("good", "4" * 64))
+    project.fine("lock", "good")
+    assert "4" * 64 in lock.read_text()
+    assert entries(project) == had
+    assert project.run("lock", "reader").code == 3
+
+
+@pytest.mark.parametrize("how", ["half a line", "a link to nothing", "an input that is not there"])
+def test_the_others_are_shown_planned_and_kept(how: str, project: World, tmp_path: Path):
+    BROKEN[how](half(project))
+    ran = project.run("show")
+    assert "good " in ran.out
+    assert "\nrunc " in ran.out
+    assert ran.code == (3 if how in UNREADABLE else 0)
+    project.fine("show", "good")
+    project.fine("plan", "good")
+    project.run("store", "import", str(other_store(project, tmp_path))).said("half")
+    project.fine("gc")
+
+
+def other_store(project: World, tmp_path: Path) -> Path:
+    store = tmp_path / "other"
+    project.with_environment(RVBUILD_STORE=str(store)).run("fetch", "good")
+    (store / "cas").mkdir(parents=True, exist_ok=True)
+    return store
+
+
+def test_everything_is_locked_when_it_is_mended(project: World):
+    """The positive control, and what a broken recipe keeps goes when nobody needs it."""
+    lock = project.folder / "rvbuild.lock"
+    had = lock.read_text()
+    half(project).write_text("summary: [\n")
+    assert project.run("lock").code == 3
+    project.recipe("half", source("half"))
+    project.fine("lock")
+    assert lock.read_text() == had
+    half(project).unlink()
+    project.recipe("reader", STEP.format(more=""))
+    project.fine("lock")
+    assert "half" not in lock.read_text()
+
+
+def test_a_lock_that_is_not_there_gets_no_entry_of_a_broken_recipe(project: World):
+    lock = project.folder / "rvbuild.lock"
+    lock.write_text("")
+    project.recipe("half", source("half") + "pins: {p: {from: it, nothing: x, file: f}}\n")
+    assert project.run("lock").code == 3
+    assert "good/it" in lock.read_text()
+    assert "half" not in lock.read_text()
+
+
+def test_a_choice_that_cannot_be_read_is_shown(project: World):
+    project.recipe("whole", STEP.format(more=""))
+    more = "inputs: {target: [whole]}\noptions: {o: {input: whole, choices: {a: whole, b: half}}}"
+    project.recipe("offer", STEP.format(more=more))
+    half(project).write_text("summary: [\n")
+    out = project.fine("show", f"offer-{HERE}").out
+    assert "o=a           whole (taken)" in out
+    assert "o=b           half: cannot be read" in out
+    assert project.run("lock", "offer").code == 3
