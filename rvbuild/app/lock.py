@@ -17,7 +17,7 @@ from rvbuild.app.services import services_of
 from rvbuild.app.session import Session, lock_at
 from rvbuild.core.derivation import Derivation, Fetch
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import LockError, RecipeError, UsageError, raise_first
+from rvbuild.core.errors import LockError, RecipeError, UsageError, raise_failures
 from rvbuild.core.lock import Entry, Lock
 from rvbuild.core.locked import Locked
 from rvbuild.core.recipe import Recipe
@@ -90,7 +90,7 @@ class LockResult:
         errors = list({str(error): error for error in self.failures.values()}.values())
         if errors:
             errors[0].add_note(f"not locked: {', '.join(self.failures)}")
-        raise_first(errors)
+        raise_failures(errors)
 
 
 def lock(session: Session, recipes: tuple[str, ...] = (), *, check: bool = False) -> LockResult:
