@@ -16,10 +16,21 @@ from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.snapshot import Snapshot
+from rvbuild.kinds.debian.archive_keys import ArchiveKeys
 from rvbuild.kinds.debian.debian_index import PackageIndex
 from rvbuild.kinds.debian.debian_release import Releases
+from rvbuild.kinds.debian.index_policy import IndexPolicy
 from rvbuild.kinds.debian.source import DebianPackage
-from rvbuild.transfers.apt_config import APT, HINT, Archives, find_archives, no_archive
+from rvbuild.transfers.apt_config import (
+    APT,
+    HINT,
+    Archives,
+    apt_settings,
+    extra_keyrings,
+    find_archives,
+    no_archive,
+    unchecked_archives,
+)
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.mirrors import Mirrors
 from rvbuild.transfers.once import Once
@@ -69,6 +80,7 @@ class DebianFetcher:
         suite: str,
         arch: str,
         without: tuple[str, ...] = (),
+        earlier: Snapshot | None = None,
     ) -> tuple[DebianPackage, ...]:
         """Pin packages of a suite's ``main`` with all that they need; see debian_index.
 
@@ -77,21 +89,23 @@ class DebianFetcher:
             suite: Its name: ``bookworm``.
             arch: A Go name.
             without: Packages that are left out.
+            earlier: When the index was made that an earlier lock has the packages from.
 
         Raises:
             SourceError: the suite, its index or a package could not be had.
             VerificationError: the index is not what its signature or hash says.
         """
-        return self._index(suite, ARCHITECTURES[arch].debian).closure(names, without)
+        return self._index(suite, ARCHITECTURES[arch].debian, earlier).closure(names, without)
 
-    def _index(self, suite: str, arch: str) -> PackageIndex:
+    def _index(self, suite: str, arch: str, earlier: Snapshot | None) -> PackageIndex:
         with self._lock:
-            if (suite, arch) not in self._indexes:
-                self._indexes[suite, arch] = self._read(suite, arch)
-            return self._indexes[suite, arch]
+            index = self._indexes.get((suite, arch))
+            if index is None or (earlier and index.snapshot and index.snapshot < earlier):
+                index = self._indexes[suite, arch] = self._read(suite, arch, earlier)
+            return index
 
-    def _read(self, suite: str, arch: str) -> PackageIndex:
-        release = self.releases.release(self.archives(), suite)
+    def _read(self, suite: str, arch: str, earlier: Snapshot | None) -> PackageIndex:
+        release = self.releases.release(self.archives(), suite, earlier)
         where = f"{suite} main {arch}"
         packages = self.releases.packages(release, arch)
         return PackageIndex.read(suite, packages, where, release.snapshot)
@@ -113,10 +127,16 @@ def _folders(archives: Archives, snapshot: Snapshot | None) -> Iterator[str]:
 
 def client(services: FetchServices) -> DebianFetcher:
     """See `rvbuild.kinds.modules.FetchModule`."""
-    files, settings = services.files, services.settings
+    files, environment = services.files, services.settings.environment
+    policy = IndexPolicy(
+        keys=ArchiveKeys(extra_keyrings(environment)),
+        apt_settings=Once(partial(apt_settings, environment)),
+        unchecked=Once(partial(unchecked_archives, environment)),
+        report=services.settings.notice,
+    )
     return DebianFetcher(
         files=files,
-        releases=Releases(files=files, environment=settings.environment, report=settings.notice),
-        archives=Once(partial(find_archives, settings.environment)),
+        releases=Releases(files=files, policy=policy),
+        archives=Once(partial(find_archives, environment)),
         mirrors=services.mirrors,
     )
