@@ -7,6 +7,7 @@ is none.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 import shutil
@@ -16,14 +17,15 @@ from pathlib import Path
 from attrs import field, frozen
 
 from rvbuild.core.errors import RecipeError, SourceError
+from rvbuild.core.snapshot import Snapshot
 from rvbuild.transfers.addresses import is_http, no_address
 from rvbuild.transfers.client_output import client_output
 
 APT = Path("/etc/apt")
-VARIABLE = "RVBUILD_DEBIAN_MIRROR"
+MIRROR_VARIABLE = "RVBUILD_DEBIAN_MIRROR"
 HINT = (
-    f"set {VARIABLE} to the address of a Debian mirror (the folder with dists/ and pool/ in it); "
-    "several are tried in order, and one of a snapshot archive, …/archive/debian/TIMESTAMP, "
+    f"set {MIRROR_VARIABLE} to the address of a Debian mirror (the folder with dists/ and pool/ in "
+    "it); several are tried in order, and one of a snapshot archive, …/archive/debian/TIMESTAMP, "
     "keeps superseded files"
 )
 SNAPSHOT_VARIABLE = "RVBUILD_DEBIAN_SNAPSHOT"
@@ -31,7 +33,7 @@ UNCHECKED_VARIABLE = "RVBUILD_DEBIAN_UNCHECKED"
 KEYS_VARIABLE = "RVBUILD_DEBIAN_KEYS"
 SNAPSHOTS = "https://snapshot.debian.org/archive/debian"
 _HINTS = {
-    VARIABLE: f"{HINT}; a folder of this machine begins with /",
+    MIRROR_VARIABLE: f"{HINT}; a folder of this machine begins with /",
     SNAPSHOT_VARIABLE: (
         f"set {SNAPSHOT_VARIABLE} to the address of a snapshot archive (the folder with "
         "20260830T142311Z/ in it), to several, to a folder of this machine (/…), or to off"
@@ -121,6 +123,19 @@ class Archives:
     snapshots: tuple[str, ...] = ()
     options: Mapping[str, ArchiveOptions] = field(factory=dict)
 
+    def of_now(self) -> tuple[str, ...]:
+        """What each snapshot archive has now, which is an archive like any other."""
+        now = Snapshot(dt.datetime.now(dt.UTC).replace(microsecond=0))
+        return tuple(f"{base}/{now}" for base in self.snapshots)
+
+    @property
+    def places(self) -> Iterator[tuple[str, str]]:
+        """Every address in the order to try, and who named it."""
+        for base in self.bases:
+            yield base, "apt's sources" if base in self.options else MIRROR_VARIABLE
+        for base in self.snapshots:
+            yield base, "snapshot archive"
+
 
 def no_archive() -> SourceError:
     """The error of a machine on which nothing names an archive of Debian."""
@@ -161,7 +176,7 @@ def find_archives(environment: Mapping[str, str], etc: Path = APT) -> Archives:
         SourceError: ``RVBUILD_DEBIAN_MIRROR`` or ``RVBUILD_DEBIAN_SNAPSHOT`` holds something
             that is no address.
     """
-    bases = _addresses(environment, VARIABLE)
+    bases = _addresses(environment, MIRROR_VARIABLE)
     options: dict[str, ArchiveOptions] = {}
     for entry in _entries(etc):
         if not any(is_debian(suite) for suite in entry.suites):

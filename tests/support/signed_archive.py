@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import io
 import lzma
+import tarfile
 from collections.abc import Mapping
 from email.utils import format_datetime
 from pathlib import Path
@@ -74,6 +76,41 @@ def together(*signatures: bytes) -> bytes:
     return armor(b"".join(packets), ArmorKind.Signature).encode()
 
 
+@frozen
+class MadePackage:
+    """A binary package with one file, ``share/NAME``, whose text is the package's name."""
+
+    name: str
+    needs: str = ""
+
+    @property
+    def pool(self) -> str:
+        return f"pool/main/{self.name[0]}/{self.name}/{self.name}_1_amd64.deb"
+
+    @property
+    def data(self) -> bytes:
+        to = io.BytesIO()
+        with tarfile.open(fileobj=to, mode="w") as tar:
+            info = tarfile.TarInfo(f"./share/{self.name}")
+            info.size = len(self.name)
+            tar.addfile(info, io.BytesIO(self.name.encode()))
+        members = {"debian-binary": b"2.0\n", "control.tar": b"", "data.tar": to.getvalue()}
+        out = b"!<arch>\n"
+        for name, data in members.items():
+            out += f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(data):<10}`\n".encode() + data
+            out += b"\n" * (len(data) % 2)
+        return out
+
+    @property
+    def paragraph(self) -> str:
+        """Its lines in a Packages file."""
+        needs = f"Depends: {self.needs}\n" if self.needs else ""
+        return (
+            f"Package: {self.name}\nVersion: 1\nArchitecture: amd64\nFilename: {self.pool}\n{needs}"
+            f"SHA256: {hashlib.sha256(self.data).hexdigest()}\nSize: {len(self.data)}\n"
+        )
+
+
 @define
 class SignedArchive:
     """An archive with one suite.
@@ -91,6 +128,12 @@ class SignedArchive:
     suite: str = "bookworm"
     date: dt.datetime = NOW
     more: str = ""
+
+    @classmethod
+    def of(cls, *packages: MadePackage, date: dt.datetime = NOW) -> SignedArchive:
+        """An archive with these packages."""
+        text = "\n".join(each.paragraph for each in packages)
+        return cls(packages=text, pool={each.pool: each.data for each in packages}, date=date)
 
     @property
     def index(self) -> str:

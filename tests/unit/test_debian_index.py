@@ -300,6 +300,13 @@ def test_a_keyring_of_the_setting_that_cannot_be_read(tmp_path: Path):
         assert caught.value.where == str(tmp_path / name)
 
 
+def test_a_keyring_that_cannot_be_read_is_no_archive_without_an_index(machine: Machine):
+    """Where the next archive would be asked, nobody would learn of it."""
+    entry = ArchiveOptions(signed_by=("/gone.gpg",))
+    with pytest.raises(SourceError, match="signed-by names a keyring that cannot be read"):
+        machine.read(TAKEN["InRelease"], options=entry)
+
+
 def test_apts_own_words_reach_the_archive(tmp_path: Path):
     """Both forms of sources, apt's keyrings, and a key that stands in the entry itself."""
     apt = tmp_path / "apt"

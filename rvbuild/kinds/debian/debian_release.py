@@ -123,7 +123,8 @@ class Releases:
 
         Raises:
             RecipeError: no suite can have this name.
-            SourceError: no archive has it, or there is none.
+            SourceError: no archive has it, or there is none; or a keyring that the user named
+                cannot be read.
             VerificationError: it is not to be believed.
         """
         if not _SUITE.match(suite):
@@ -134,11 +135,12 @@ class Releases:
         for archive in self._archives(archives):
             try:
                 index, address = self._index(archive.base, suite, attempts)
+            except SourceError:
+                continue
+            try:
                 fields = self.policy.believe(
                     index, archive, suite, address=address, earlier=earlier
                 )
-            except SourceError:
-                continue
             except Outdated as error:
                 attempts.add(str(error.where), error)
                 outdated = outdated or error
@@ -169,8 +171,7 @@ class Releases:
             ]
         if not archives.snapshots:
             raise no_archive()
-        now = Snapshot(self.policy.clock().replace(microsecond=0))
-        return [Archive(base=f"{base}/{now}", past=True) for base in archives.snapshots]
+        return [Archive(base=base, past=True) for base in archives.of_now()]
 
     def _index(self, base: str, suite: str, attempts: Attempts) -> tuple[SignedIndex, str]:
         """What an archive has, and its address: ``InRelease``, else ``Release``, ``Release.gpg``.

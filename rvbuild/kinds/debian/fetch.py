@@ -68,8 +68,6 @@ class DebianFetcher:
         archives = self.archives()
         if not archives.bases:
             attempts.add(str(APT), no_archive())
-        if source.snapshot is None and archives.snapshots:
-            attempts.note("the snapshot archive was not asked: the lock says no `snapshot`")
         for folder in _folders(archives, source.snapshot):
             address = f"{folder}/{source.pool}"
             yield from (*self.mirrors.of(address), address)
@@ -117,12 +115,15 @@ def _folders(archives: Archives, snapshot: Snapshot | None) -> Iterator[str]:
     The snapshot archive answers with its last run at or before a moment. The first run with
     an index is some hours younger than the index's date, and Debian keeps a file for more
     than a day after the last index that names it. So the next day has the package for sure;
-    the date itself may have it in a copy that has a folder of that very name.
+    the date itself may have it in a copy that has a folder of that very name. Where a lock does
+    not say the date, only what the snapshot archive has now is left.
     """
     yield from archives.bases
-    if snapshot is not None:
-        moments = (snapshot.later(days=1), snapshot)
-        yield from (f"{base}/{moment}" for base in archives.snapshots for moment in moments)
+    if snapshot is None:
+        yield from archives.of_now()
+        return
+    moments = (snapshot.later(days=1), snapshot)
+    yield from (f"{base}/{moment}" for base in archives.snapshots for moment in moments)
 
 
 def client(services: FetchServices) -> DebianFetcher:

@@ -39,7 +39,7 @@ class UrlFetcher:
     Args:
         files: Downloads.
         mirrors: Asked before each URL.
-        archives: Gives the Debian archives of the user's apt; called when all else failed.
+        archives: Gives the Debian archives; called when all else failed.
     """
 
     files: PinnedFiles
@@ -79,13 +79,13 @@ class UrlFetcher:
             return
         path = source_path(debian.package, debian.file)
         try:
-            bases = self.archives().bases
+            archives = self.archives()
         except SourceError as error:  # a variable that holds no address
             attempts.add(str(error.where), error)
             return
-        if not bases:
+        if not archives.bases:
             attempts.add(str(APT), no_archive())
-        for base in bases:
+        for base in (*archives.bases, *archives.of_now()):
             yield from self.mirrors.of(f"{base}/{path}")
             yield f"{base}/{path}"
 
