@@ -72,7 +72,7 @@ class Session:
             mirrors=self.workspace.settings.mirrors,
             offline=self.workspace.settings.offline,
             tmp=os.path.join(self.workspace.store, "tmp"),
-            environment=dict(os.environ),
+            environment={**os.environ, **self.workspace.settings.debian_variables()},
             notice=self.report,
         )
         self.sources = SourceClients(settings)

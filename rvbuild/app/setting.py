@@ -45,6 +45,12 @@ SETTINGS = (
     Setting("replace", "table", {}, "", "recipes that stand for a target input"),
     Setting("builder", "name", "", "RVBUILD_BUILDER", "who is said to have made results", True),
     Setting("trust", "paths", (), "RVBUILD_TRUST", "projects and stores of others to use", True),
+    Setting("debian-keys", "paths", (), "RVBUILD_DEBIAN_KEYS", "keyrings of Debian archives", True),
+    Setting(
+        *("debian-unchecked", "places", (), "RVBUILD_DEBIAN_UNCHECKED"),
+        "Debian archives whose index is taken without proof",
+        personal=True,
+    ),
 )
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -102,6 +108,10 @@ FORMS: dict[str, tuple[str, Callable[[Value], bool]]] = {
     "path": ("a path", _is_text),
     "paths": (
         "a list of paths",
+        lambda value: isinstance(value, tuple) and all(map(_is_text, value)),
+    ),
+    "places": (
+        "a list of addresses or paths",
         lambda value: isinstance(value, tuple) and all(map(_is_text, value)),
     ),
     "count": ("a whole number from 1 on", lambda value: _is_number(value, 1)),

@@ -11,8 +11,8 @@ The rules:
 2. Tables and lists are joined: an entry replaces the weaker one of the same name, and the
    stronger entries come first.
 3. A path in a file is relative to the file's folder, any other to the working directory.
-4. A checkout says neither whom to trust nor who somebody is: `trust` and `builder` in a project's
-   file are errors.
+4. A checkout says neither whom to trust nor who somebody is: `trust`, `builder`, `debian-keys` and
+   `debian-unchecked` in a project's file are errors.
 5. An unknown name is an error, and so is a value of another kind.
 
 For example, with `jobs = 2` in the project, `jobs = 8` in the user's file and `RVBUILD_JOBS=4`,
@@ -61,6 +61,8 @@ class Settings:
         replace: Recipes that stand for a target input, by its name.
         builder: The name under which results are registered; empty: none.
         trust: Folders of others that the user trusts.
+        debian_keys: Keyrings that are trusted for every archive of Debian.
+        debian_unchecked: Archives of Debian whose index is taken without proof.
     """
 
     def __init__(self, layers: tuple[tuple[str, Mapping[str, Value]], ...]) -> None:
@@ -74,7 +76,9 @@ class Settings:
         self.options = self._table("options")
         self.replace = self._table("replace")
         self.builder = self._text("builder") or ""
-        self.trust = tuple(it for _, (paths, _) in self.origins("trust") for it in texts(paths))
+        self.trust = self._list("trust")
+        self.debian_keys = self._list("debian-keys")
+        self.debian_unchecked = self._list("debian-unchecked")
 
     @classmethod
     def of_user(cls, environment: Mapping[str, str], options: Mapping[str, Value]) -> Settings:
@@ -115,6 +119,13 @@ class Settings:
                 _refuse(file, f"{name!r} may not be set in a project's file", hint)
         return Settings((*self._layers, (file, values)))
 
+    def debian_variables(self) -> dict[str, str]:
+        """What is set for Debian's archives, as the environment has it."""
+        return {
+            "RVBUILD_DEBIAN_KEYS": os.pathsep.join(self.debian_keys),
+            "RVBUILD_DEBIAN_UNCHECKED": " ".join(self.debian_unchecked),
+        }
+
     def origins(self, name: str) -> list[tuple[str, ValueOrigin]]:
         """The parts of a setting that hold: one, or one an entry, named like `mirrors.NAME`."""
         setting = BY_NAME[name]
@@ -144,6 +155,9 @@ class Settings:
     def _table(self, name: str) -> dict[str, str]:
         begin = len(name) + 1
         return {key[begin:]: str(origin.value) for key, origin in self.origins(name)}
+
+    def _list(self, name: str) -> tuple[str, ...]:
+        return tuple(it for _, (listed, _) in self.origins(name) for it in texts(listed))
 
     def _mirrors(self) -> Iterator[tuple[str, str]]:
         for key, (places, _) in self.origins("mirrors"):
@@ -202,10 +216,12 @@ def _file_value(name: str, value: object, file: str, folder: str) -> Value:
     if setting.form == "path":
         return _path(str(plain), folder)
     if isinstance(plain, tuple):
-        return tuple(_path(path, folder) for path in plain)
+        return tuple(
+            _place(it, folder) if setting.form == "places" else _path(it, folder) for it in plain
+        )
     if setting.form == "mirrors" and isinstance(plain, dict):
         return {
-            start: tuple(it if ":" in it else _path(it, folder) for it in texts(places))
+            start: tuple(_place(it, folder) for it in texts(places))
             for start, places in plain.items()
         }
     return plain
@@ -222,6 +238,11 @@ def _plain(value: object) -> Value:
     return value if isinstance(value, (str, int, bool)) else None
 
 
+def _place(text: str, folder: str) -> str:
+    """An address, or a path."""
+    return text if ":" in text else _path(text, folder)
+
+
 def _path(text: str, folder: str) -> str:
     return os.path.normpath(os.path.join(folder, os.path.expanduser(text)))
 
@@ -230,6 +251,8 @@ def _variable_value(setting: Setting, text: str) -> Value:
     """A variable's value."""
     if setting.form == "paths":
         return tuple(path for path in text.split(os.pathsep) if path)
+    if setting.form == "places":
+        return tuple(text.split())
     value: Value = text
     if setting.form == "flag":
         value = _TRUTHS.get(text.lower(), text)

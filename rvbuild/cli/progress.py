@@ -78,6 +78,28 @@ class Progress:
         return summary.text if summary.counts or not self._has_failed else ""
 
 
+class QuietProgress(Progress):
+    """Notices of security alone.
+
+    Args:
+        stream: Where the lines go.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(self, stream: TextIO, clock: Clock = time.monotonic) -> None:
+        super().__init__(clock)
+        self._write = _Writer(stream)
+        self._lock = threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        """Take one event; from any thread; never raises."""
+        super().__call__(event)
+        if isinstance(event, Noticed) and event.security:
+            with self._lock:
+                for line in lines_for(event, verbose=False, starts=False):
+                    self._write(f"{line}\n")
+
+
 class PlainProgress(Progress):
     """Lines, for pipes and the logs of CI. Fetches are summed up every few seconds.
 
@@ -226,12 +248,12 @@ def progress_for(
     Args:
         stream: For people: standard error.
         environ: ``TERM`` and ``NO_COLOR`` are looked at.
-        quiet: Show nothing.
+        quiet: Show nothing but notices of security.
         verbose: Show what steps write, and reasons.
         clock: Seconds that only grow.
     """
     if quiet:
-        return Progress(clock)
+        return QuietProgress(stream, clock)
     if is_screen(stream, environ) and _has_ellipsis(stream):
         color = wants_color(stream, environ)
         return LiveProgress(stream, clock, color=color, verbose=verbose)

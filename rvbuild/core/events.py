@@ -75,10 +75,15 @@ class Finished:
 
 @frozen
 class Noticed:
-    """Something that a person should know and that stops nothing."""
+    """Something that a person should know and that stops nothing.
+
+    ``security`` if something was believed without the proof that it should have: nobody may
+    silence that.
+    """
 
     label: str
     text: str
+    security: bool = False
 
 
 Event = Union[Planned, Started, Progressed, Wrote, Finished, Noticed]

@@ -265,7 +265,8 @@ class Resolver:
                 answer = self._earlier(question, (lock.sources.get(ref) for lock in entries))
                 if answer is None:
                     finder = SourceFinder(self.registries, files, self.build_arch)
-                    parts = finder.parts(recipe, spec, use.where)
+                    known = (lock.sources[ref] for lock in self.earlier if ref in lock.sources)
+                    parts = finder.parts(recipe, spec, use.where, next(known, None))
                     trace = self._trace(files)
                     answer = LockedSource(spec=question.text, parts=parts, trace=trace)
             self.sources[ref] = answer

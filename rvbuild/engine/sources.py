@@ -8,6 +8,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from rvbuild.core.errors import RecipeError, RvbuildError
+from rvbuild.core.lock import LockedSource
 from rvbuild.core.place import Place
 from rvbuild.core.ports.registries import Registries, ResolveContext
 from rvbuild.core.recipe import FromSpec, Recipe
@@ -32,8 +33,14 @@ class SourceFinder:
     files: SourceFiles
     build_arch: str
 
-    def parts(self, recipe: Recipe, spec: SourceSpec, where: Place | None) -> tuple[Source, ...]:
-        """The sources that ``spec`` of ``recipe`` stands for.
+    def parts(
+        self,
+        recipe: Recipe,
+        spec: SourceSpec,
+        where: Place | None,
+        earlier: LockedSource | None = None,
+    ) -> tuple[Source, ...]:
+        """The sources that ``spec`` of ``recipe`` stands for; ``earlier`` is what a lock has.
 
         Raises:
             RecipeError: it is a reference to another recipe's source.
@@ -47,6 +54,7 @@ class SourceFinder:
             folder=recipe.folder,
             where=where,
             read=lambda source, file: self.files.read(recipe, source, file, where),
+            earlier=earlier,
         )
         try:
             return self.registries.resolve(spec, context)

@@ -1,37 +1,45 @@
-"""Where the user's apt finds Debian's archive.
+"""Where the user's apt finds Debian's archive, and what it is told of it.
 
 Knows: sources.list in both its forms (sources.list(5)), the layout of a pool.
-Must not know: what is in an archive. No mirror is named here: the snapshot archive is none.
+Must not know: what is in an archive, what a key is. No mirror is named here: the snapshot archive
+is none.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from attrs import frozen
+from attrs import field, frozen
 
 from rvbuild.core.errors import RecipeError, SourceError
+from rvbuild.core.snapshot import Snapshot
 from rvbuild.transfers.addresses import Address, Route, is_http, no_address
 from rvbuild.transfers.apt_route import apt_route
+from rvbuild.transfers.client_output import client_output
 
 APT = Path("/etc/apt")
-VARIABLE = "RVBUILD_DEBIAN_MIRROR"
+MIRROR_VARIABLE = "RVBUILD_DEBIAN_MIRROR"
 HINT = (
-    f"set {VARIABLE} to the address of a Debian mirror (the folder with dists/ and pool/ in it); "
-    "several are tried in order, and one of a snapshot archive, …/archive/debian/TIMESTAMP, "
+    f"set {MIRROR_VARIABLE} to the address of a Debian mirror (the folder with dists/ and pool/ in "
+    "it); several are tried in order, and one of a snapshot archive, …/archive/debian/TIMESTAMP, "
     "keeps superseded files"
 )
 SNAPSHOT_VARIABLE = "RVBUILD_DEBIAN_SNAPSHOT"
+UNCHECKED_VARIABLE = "RVBUILD_DEBIAN_UNCHECKED"
+KEYS_VARIABLE = "RVBUILD_DEBIAN_KEYS"
 SNAPSHOTS = "https://snapshot.debian.org/archive/debian"
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _HINTS = {
-    VARIABLE: f"{HINT}; a folder of this machine begins with /",
+    MIRROR_VARIABLE: f"{HINT}; a folder of this machine begins with /",
     SNAPSHOT_VARIABLE: (
         f"set {SNAPSHOT_VARIABLE} to the address of a snapshot archive (the folder with "
         "20260830T142311Z/ in it), to several, to a folder of this machine (/…), or to off"
     ),
+    UNCHECKED_VARIABLE: "list addresses of archives, as apt's sources or RVBUILD_DEBIAN_MIRROR do",
 }
 
 _RELEASES = {
@@ -43,6 +51,62 @@ _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+\Z")
 _LIST_LINE = re.compile(
     r"deb(?:-src)?\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)"
 )
+_CONF_LINE = re.compile(r'(?P<name>\S+) "(?P<value>.*)";')
+_CONF_TIMEOUT = 20
+_LIES = {"no", "false", "without", "off", "disable", "0"}
+_TRUTHS = {"yes", "true", "with", "on", "enable", "1"}
+
+
+@frozen(kw_only=True)
+class ArchiveOptions:
+    """What an entry of apt's sources says beside addresses (sources.list(5)).
+
+    Attributes:
+        signed_by: The only keys that count, each a keyring's path, a fingerprint or an armored key;
+            empty if it names none.
+        trusted: Whether an index without a good signature is taken.
+        check_date: Whether an index from the future is refused; None if apt.conf decides.
+        check_valid_until: Whether an index that is too old is refused; None if apt.conf decides.
+        valid_until_min: For how many seconds an index is good at least; None if apt.conf decides.
+        valid_until_max: For how many seconds it is good at most; None if apt.conf decides.
+    """
+
+    signed_by: tuple[str, ...] = ()
+    trusted: bool = False
+    check_date: bool | None = None
+    check_valid_until: bool | None = None
+    valid_until_min: int | None = None
+    valid_until_max: int | None = None
+
+    @classmethod
+    def of(cls, words: Mapping[str, str]) -> ArchiveOptions:
+        """Those of an entry, by name in lower case."""
+        return cls(
+            signed_by=_signed_by(words.get("signed-by", "")),
+            trusted=bool(truth(words.get("trusted", ""))),
+            check_date=truth(words.get("check-date", "")),
+            check_valid_until=truth(words.get("check-valid-until", "")),
+            valid_until_min=seconds(words.get("valid-until-min", "")),
+            valid_until_max=seconds(words.get("valid-until-max", "")),
+        )
+
+
+def truth(text: str) -> bool | None:
+    """What apt takes for true or false; None for anything else."""
+    word = text.strip().lower()
+    return True if word in _TRUTHS else False if word in _LIES else None
+
+
+def seconds(text: str) -> int | None:
+    """A number of seconds, as apt has it; None for anything else."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
+def _signed_by(text: str) -> tuple[str, ...]:
+    if "-----BEGIN PGP" in text:  # the key itself; an empty line of it is a dot
+        lines = (line.strip() for line in text.strip().splitlines())
+        return ("\n".join("" if line == "." else line for line in lines),)
+    return tuple(word for word in re.split(r"[\s,]+", text) if word)
 
 
 @frozen
@@ -51,17 +115,33 @@ class Archives:
 
     ``bases`` are the user's own; there are none on a machine that knows nothing of Debian.
     ``snapshots`` are those of snapshot archives (the folder of moments, ``20260830T142311Z/pool``),
-    which keep what the others dropped. ``route`` is how apt reaches servers.
+    which keep what the others dropped. ``keyrings`` are apt's own, for the entries that name no
+    key; ``options`` are those of the entries, by address: what apt does not know has none.
+    ``route`` is how apt reaches servers.
     """
 
     bases: tuple[str, ...]
-    keyrings: tuple[Path, ...] = (KEYRING,)
+    keyrings: tuple[Path, ...] = ()
     snapshots: tuple[str, ...] = ()
+    options: Mapping[str, ArchiveOptions] = field(factory=dict)
     route: Route | None = None
 
     def address(self, text: str) -> Address:
         """An address below one of them, or below a mirror of one."""
         return Address(text, self.route)
+
+    def of_now(self) -> tuple[str, ...]:
+        """What each snapshot archive has now, which is an archive like any other."""
+        now = Snapshot(dt.datetime.now(dt.UTC).replace(microsecond=0))
+        return tuple(f"{base}/{now}" for base in self.snapshots)
+
+    @property
+    def places(self) -> Iterator[tuple[str, str]]:
+        """Every address in the order to try, and who named it."""
+        for base in self.bases:
+            yield base, "apt's sources" if base in self.options else MIRROR_VARIABLE
+        for base in self.snapshots:
+            yield base, "snapshot archive"
 
 
 def no_archive() -> SourceError:
@@ -74,7 +154,7 @@ def no_archive() -> SourceError:
 class _Entry:
     uris: tuple[str, ...]
     suites: tuple[str, ...]
-    keyring: str = ""
+    options: ArchiveOptions
 
 
 def source_path(package: str, file: str) -> str:
@@ -103,16 +183,47 @@ def find_archives(environment: Mapping[str, str], etc: Path = APT) -> Archives:
         SourceError: ``RVBUILD_DEBIAN_MIRROR`` or ``RVBUILD_DEBIAN_SNAPSHOT`` holds something
             that is no address.
     """
-    bases = _addresses(environment, VARIABLE)
-    keyrings = [KEYRING]
+    bases = _addresses(environment, MIRROR_VARIABLE)
+    options: dict[str, ArchiveOptions] = {}
     for entry in _entries(etc):
         if not any(is_debian(suite) for suite in entry.suites):
             continue
-        bases += [_normal(uri) for address in entry.uris for uri in _expanded(address)]
-        keyrings += [Path(entry.keyring)] if entry.keyring.startswith("/") else []
+        own = [_normal(uri) for address in entry.uris for uri in _expanded(address)]
+        bases += own
+        options = dict.fromkeys(own, entry.options) | options
     usable = tuple(dict.fromkeys(filter(_is_usable, bases)))
-    keyrings = list(dict.fromkeys(keyrings))
-    return Archives(usable, tuple(keyrings), _snapshots(environment), apt_route(environment))
+    route = apt_route(apt_settings(environment), environment)
+    return Archives(usable, _keyrings(etc), _snapshots(environment), options, route)
+
+
+def unchecked_archives(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Addresses of archives whose index the user takes without proof.
+
+    Raises:
+        SourceError: the variable holds something that is no address.
+    """
+    return tuple(_addresses(environment, UNCHECKED_VARIABLE))
+
+
+def extra_keyrings(environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """Keyrings that the user trusts for every archive."""
+    return tuple(Path(it) for it in environment.get(KEYS_VARIABLE, "").split(os.pathsep) if it)
+
+
+def _keyrings(etc: Path) -> tuple[Path, ...]:
+    """Apt's own (apt-key(8)): ``trusted.gpg``, and what ``trusted.gpg.d`` has."""
+    parts = [path for path in _files(etc / "trusted.gpg.d") if path.suffix in {".gpg", ".asc"}]
+    return tuple(path for path in (etc / "trusted.gpg", *parts) if os.path.isfile(path))
+
+
+def apt_settings(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Apt's settings by name in lower case, as ``apt-config dump`` has them; none without apt."""
+    program = shutil.which("apt-config", path=environment.get("PATH"))
+    if program is None:
+        return {}
+    lines = client_output([program, "dump"], environment, _CONF_TIMEOUT).stdout.splitlines()
+    matches = (_CONF_LINE.fullmatch(line.strip()) for line in lines)
+    return {match["name"].lower(): match["value"] for match in matches if match}
 
 
 def _snapshots(environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -187,25 +298,19 @@ def _from_list(text: str) -> Iterator[_Entry]:
     for line in text.splitlines():
         entry = _LIST_LINE.match(line.split("#", 1)[0].strip())
         if entry:
-            keyring = re.search(r"(?:^|\s)signed-by=(\S+)", entry["options"] or "")
-            yield _Entry((entry["uri"],), (entry["suite"],), keyring[1] if keyring else "")
+            pairs = (word.partition("=") for word in (entry["options"] or "").split())
+            words = {name.lower(): value for name, _, value in pairs}
+            yield _Entry((entry["uri"],), (entry["suite"],), ArchiveOptions.of(words))
 
 
 def _from_deb822(text: str) -> Iterator[_Entry]:
     for fields in paragraphs(text):
-        if fields.get("enabled", "yes").lower() in {
-            "no",
-            "false",
-            "0",
-            "off",
-            "without",
-            "disable",
-        }:
+        if truth(fields.get("enabled", "yes")) is False:
             continue
         yield _Entry(
             tuple(fields.get("uris", "").split()),
             tuple(fields.get("suites", "").split()),
-            fields.get("signed-by", "").strip(),
+            ArchiveOptions.of(fields),
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -13,40 +12,12 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
+from namespaces import codes, namespaced
 from world import HERE, Ran, World
 
 HELLO_HERE = f"hello-{HERE}"
 
 pytestmark = pytest.mark.privileged
-
-
-def namespaced(world: World, script: str) -> Ran:
-    """Run a shell script as root of namespaces of its own; ``rvbuild`` is the program.
-
-    A test that cannot be run is a failure where CI is set, else it is skipped.
-    """
-    if (
-        not os.environ.get("CI")
-        and subprocess.run(["unshare", "-Urm", "true"], check=False).returncode
-    ):
-        pytest.skip("no unprivileged user namespaces")
-    program = shlex.join(world.words())
-    function = f'rvbuild() {{ {program} "$@" && code=0 || code=$?; echo "code $code"; }}\n'
-    done = subprocess.run(
-        ["unshare", "-Urm", "sh", "-euc", function + script],
-        cwd=world.folder,
-        env={**world.environment, "STORE": str(world.store), "TARGET": HELLO_HERE},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return Ran(done.returncode, done.stdout, done.stderr)
-
-
-def codes(ran: Ran) -> list[int]:
-    """The exit codes of the program's runs in a script."""
-    assert "Traceback" not in ran.err
-    return [int(code) for code in re.findall(r"^code (\d+)$", ran.out, re.MULTILINE)]
 
 
 def alive(mark: str) -> list[str]:

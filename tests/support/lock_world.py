@@ -125,9 +125,14 @@ class Outside:
         return Wheel(project="zig-lang", version=version, filename=file, sha256="5a" * 32)
 
     def debian(
-        self, packages: tuple[str, ...], suite: str, arch: str, without: tuple[str, ...]
+        self,
+        packages: tuple[str, ...],
+        suite: str,
+        arch: str,
+        without: tuple[str, ...],
+        earlier: Snapshot | None,
     ) -> tuple[Source, ...]:
-        del suite, without
+        del suite, without, earlier
         return tuple(
             DebianPackage(
                 name=name,

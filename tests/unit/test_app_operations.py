@@ -17,7 +17,7 @@ from workspaces import workspace
 from rvbuild.app.build import build_targets
 from rvbuild.app.choices import Choices
 from rvbuild.app.config import SettingValue, view_settings
-from rvbuild.app.doctor import examine_machine
+from rvbuild.app.doctor import examine_machine, look_at_archives
 from rvbuild.app.fetch import fetch_sources
 from rvbuild.app.gc import collect_garbage
 from rvbuild.app.import_store import import_store
@@ -354,3 +354,31 @@ def test_a_recipe_is_written_once(session: Session, project: Path):
         write_starter(session.workspace, "mine", "go")
     with pytest.raises(UsageError, match="is a command"):
         write_starter(session.workspace, "build", "go", commands=["build"])
+
+
+@pytest.mark.parametrize(
+    ("environment", "ok", "words"),
+    [
+        (
+            {"RVBUILD_DEBIAN_MIRROR": "http://me:secret@a.invalid/d /srv/d"},
+            True,
+            "http://a.invalid/d (RVBUILD_DEBIAN_MIRROR), then file:///srv/d (RVBUILD_DEBIAN_MIRR",
+        ),
+        (
+            {"RVBUILD_DEBIAN_SNAPSHOT": "http://s.invalid"},
+            True,
+            "http://s.invalid (snapshot archive)",
+        ),
+        (
+            {"RVBUILD_DEBIAN_MIRROR": "a.invalid"},
+            False,
+            "RVBUILD_DEBIAN_MIRROR: not the address of",
+        ),
+    ],
+)
+def test_which_archives_of_debian_are_asked(environment: dict[str, str], words: str, *, ok: bool):
+    """Nobody is asked for that; and no password is shown."""
+    check = look_at_archives(environment)
+    assert (check.ok, bool(check.hint)) == (ok, not ok)
+    assert words in check.found
+    assert "secret" not in check.found

@@ -88,6 +88,27 @@ def test_a_path_in_a_file_is_relative_to_the_file(tmp_path: Path, monkeypatch: p
     assert made.trust == ("/c", "/d", str(tmp_path / "home/rvbuild/a"), "/b")
 
 
+def test_what_is_set_for_debians_archives(tmp_path: Path):
+    """Addresses and paths of the user's file, and those of the environment; joined as one list."""
+    made = settings(
+        tmp_path,
+        user='debian-keys = ["k.asc"]\ndebian-unchecked = ["http://a.invalid/d", "mirror"]\n',
+        environment={
+            "RVBUILD_DEBIAN_KEYS": "/e.asc:/f.asc",
+            "RVBUILD_DEBIAN_UNCHECKED": "http://b.invalid/d /srv/d",
+        },
+    )
+    home = tmp_path / "home/rvbuild"
+    assert made.debian_variables() == {
+        "RVBUILD_DEBIAN_KEYS": f"/e.asc:/f.asc:{home}/k.asc",
+        "RVBUILD_DEBIAN_UNCHECKED": f"http://b.invalid/d /srv/d http://a.invalid/d {home}/mirror",
+    }
+    assert settings(tmp_path / "b").debian_variables() == {
+        "RVBUILD_DEBIAN_KEYS": "",
+        "RVBUILD_DEBIAN_UNCHECKED": "",
+    }
+
+
 WRONG = [
     ("jbs = 1", "there is no setting 'jbs'", "did you mean 'jobs'?"),
     ("jobs = 0", "'jobs' must be a whole number from 1 on", ""),
@@ -108,6 +129,8 @@ WRONG = [
     ("builder = 'é'", "'builder' must be a name", ""),
     (f"builder = '{'a' * 65}'", "'builder' must be a name", ""),
     ("trust = 'a'", "'trust' must be a list of paths", ""),
+    ("debian-keys = 'a'", "'debian-keys' must be a list of paths", ""),
+    ("debian-unchecked = 'a'", "'debian-unchecked' must be a list of addresses or paths", ""),
     ("trust = ['']", "'trust' must be a list of paths", ""),
     ("mirrors = ['a']", "'mirrors' must be a table", ""),
     ("mirrors.x = 'y'", "'mirrors' must be a table", ""),
@@ -168,7 +191,9 @@ def test_a_flag_in_the_environment(tmp_path: Path, text: str, *, value: bool):
     assert settings(tmp_path, environment={"RVBUILD_OFFLINE": text}).offline is value
 
 
-@pytest.mark.parametrize("text", ['trust = ["/"]', 'builder = "me"'])
+@pytest.mark.parametrize(
+    "text", ["trust = ['/']", "builder = 'me'", "debian-keys = ['/k']", "debian-unchecked = ['/a']"]
+)
 def test_what_is_personal_is_not_a_projects_to_say(tmp_path: Path, text: str):
     with pytest.raises(UsageError, match="may not be set in a project"):
         settings(tmp_path / "a", project=text)

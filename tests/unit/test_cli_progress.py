@@ -283,6 +283,17 @@ def test_quiet_shows_nothing_and_still_counts():
     assert progress.summary.counts == {"fetched": 1}
 
 
+def test_quiet_does_not_swallow_a_notice_of_security():
+    stream = _Terminal()
+    with progress_for(stream, {"TERM": "xterm"}, quiet=True, verbose=False) as progress:
+        _fetch(progress, "a", 5)
+        progress(Noticed("Debian", "it is not signed\nat all", security=True))
+        assert stream.getvalue()  # at once: what follows may take long
+    assert stream.getvalue() == (
+        "warning             Debian: it is not signed\n                    at all\n"
+    )
+
+
 def test_closed_stream_is_no_terminal():
     stream = io.StringIO()
     stream.close()

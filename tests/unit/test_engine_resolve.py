@@ -51,6 +51,7 @@ class Outside:
     folders: int = 0
     broken: bool = False
     snapshot: Snapshot | None = None
+    earlier: list[Snapshot | None] = field(factory=list)
 
     def _note(self, *question: object) -> None:
         self.asked.append(question)
@@ -80,9 +81,15 @@ class Outside:
         )
 
     def debian(
-        self, packages: tuple[str, ...], suite: str, arch: str, without: tuple[str, ...]
+        self,
+        packages: tuple[str, ...],
+        suite: str,
+        arch: str,
+        without: tuple[str, ...],
+        earlier: Snapshot | None,
     ) -> tuple[Source, ...]:
         self._note("debian", packages, suite, arch, without)
+        self.earlier.append(earlier)
         return tuple(
             DebianPackage(
                 name=name,
@@ -517,6 +524,27 @@ def test_when_debians_index_was_made_is_known_of_what_it_was_asked_for():
     assert world.outside.asked == [("debian", ("y", "z"), "s", "amd64", ())]
     assert lock.sources[refs.source("app/a@amd64")].snapshot is None
     assert lock.sources[refs.source("app/b@amd64")].snapshot == moment
+
+
+@pytest.mark.parametrize(
+    ("change", "known"),
+    [
+        (("[x]", "[x, y]"), True),
+        (("suite: s", "suite: s2"), False),
+        (("suite: s", "suite: s"), None),
+    ],
+)
+def test_the_moment_of_the_lock_is_told_to_who_asks_the_same_suite_again(
+    change: tuple[str, str],
+    known: bool | None,  # noqa: FBT001
+):
+    """An index of another suite may well be older."""
+    moment = Snapshot.parse("20260830T142311Z")
+    text = "sources: {a: {debian: [x], suite: s, without: [w]}}\nbuild: x\n"
+    old = World({"app": text}, outside=Outside(snapshot=moment)).lock()
+    world = World({"app": text.replace(*change)})
+    world.lock(old=read_lock(write_lock(old).encode(), "rvbuild.lock"))
+    assert world.outside.earlier == ([] if known is None else [moment if known else None])
 
 
 def test_a_file_that_a_pin_cannot_be_read_from():

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import io
 import lzma
+import re
 import tarfile
 from collections.abc import Callable, Iterator
+from email.utils import format_datetime
 from functools import partial
 from pathlib import Path
 
 import pytest
 import refs
 from attrs import evolve
+from signed_archive import NOW, SignedArchive, Signer, policy_of
 from site_of_bytes import CLOSED, Answer, Asked, Served, head, serve
 
 from rvbuild.core.digest import Digest
@@ -60,14 +64,15 @@ PACKAGES = lzma.compress(
     f"Package: tool\nVersion: 1\nArchitecture: amd64\nFilename: {POOL}\n"
     f"SHA256: {hashlib.sha256(DEB).hexdigest()}\nSize: {len(DEB)}\n".encode()
 )
-RELEASE = (
+SIGNER, DAY = Signer(), dt.timedelta(days=1)
+INDEX = (
     "Suite: bookworm\nDate: Sun, 30 Aug 2026 14:23:11 UTC\nSHA256:\n"
     f" {hashlib.sha256(PACKAGES).hexdigest()} {len(PACKAGES)} main/binary-amd64/Packages.xz\n"
 )
-IN_RELEASE = (
-    f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n{RELEASE}"
-    "-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----\n"
-).encode()
+DISTS = {
+    "dists/bookworm/InRelease": SIGNER.clear(INDEX),
+    "dists/bookworm/main/binary-amd64/Packages.xz": PACKAGES,
+}
 
 
 def pages(files: dict[str, bytes]) -> Answer:
@@ -101,12 +106,7 @@ def archive_of(runs: dict[str, dict[str, bytes]]) -> Answer:
 @pytest.fixture
 def archive() -> Iterator[Served]:
     """An archive that has an index, and dropped the package that it names."""
-    dists = "/dists/bookworm"
-    index = {
-        f"{dists}/InRelease": IN_RELEASE,
-        f"{dists}/main/binary-amd64/Packages.xz": PACKAGES,
-    }
-    with serve(pages(index)) as served:
+    with serve(pages({f"/{path}": data for path, data in DISTS.items()})) as served:
         yield served
 
 
@@ -129,7 +129,7 @@ def fetcher(tmp_path: Path) -> Iterator[Callable[..., DebianFetcher]]:
             files = PinnedFiles(transport=client, temp=tmp_path / "temp")
             return DebianFetcher(
                 files=files,
-                releases=Releases(files=files, environment={}, report=lambda _: None),
+                releases=Releases(files=files, policy=policy_of(SIGNER, tmp_path / "keys")),
                 archives=partial(find_archives, environment, tmp_path / "no-apt"),
                 mirrors=Mirrors(mirrors),
             )
@@ -257,13 +257,49 @@ def test_a_machine_that_knows_nothing_of_debian(
         environment = {"RVBUILD_DEBIAN_SNAPSHOT": snapshots.url, "PATH": ""}
         machine = DebianFetcher(
             files=files,
-            releases=Releases(files=files, environment=environment, report=notices.append),
+            releases=Releases(files=files, policy=policy_of(SIGNER, tmp_path / "keys")),
             archives=partial(find_archives, environment, tmp_path / "apt"),
             mirrors=Mirrors(()),
         )
         assert fetched(machine, PACKAGE) == TREE
     assert notices == []
     assert snapshots.asked[0].path == f"/{NEXT_DAY}/{POOL}"
+
+
+def test_locking_on_a_machine_that_knows_nothing_of_debian(tmp_path: Path):
+    """The newest of the snapshot archive; its index may have expired, and must be signed well."""
+    old = SignedArchive(packages=lzma.decompress(PACKAGES).decode(), date=NOW - 99 * DAY)
+    old.more = f"Valid-Until: {format_datetime(NOW - 92 * DAY)}\n"
+    for text, is_good in ((old.index, True), (old.index + " x", False)):
+        signed = SIGNER.clear(old.index)
+        index = {
+            path.lstrip("/"): data
+            for path, data in old.pages(signed.replace(old.index.encode(), text.encode())).items()
+        }
+        with serve(archive_of({f"{NOW - DAY:%Y%m%dT%H%M%SZ}": index})) as archive:
+            mine = a_machine(tmp_path, archive.url)
+            if not is_good:
+                with pytest.raises(VerificationError, match="is not one of this text"):
+                    mine.resolve(("tool",), "bookworm", "amd64")
+                continue
+            (package,) = mine.resolve(("tool",), "bookworm", "amd64")
+            assert package.snapshot
+            assert package.snapshot.moment == old.date
+            first = r"/\d{8}T\d{6}Z/dists/bookworm/InRelease"
+            assert re.fullmatch(first, archive.asked[0].path)
+
+
+def a_machine(folder: Path, snapshots: str) -> DebianFetcher:
+    """One without apt, where a snapshot archive is known."""
+    environment = {"RVBUILD_DEBIAN_SNAPSHOT": snapshots, "PATH": ""}
+    transport = Transport(patience=Patience(tries=1), credentials=Credentials({}))
+    files = PinnedFiles(transport=transport, temp=folder / "temp")
+    return DebianFetcher(
+        files=files,
+        releases=Releases(files=files, policy=policy_of(SIGNER, folder / "keys")),
+        archives=partial(find_archives, environment, folder / "no-apt"),
+        mirrors=Mirrors(()),
+    )
 
 
 def test_where_nothing_has_a_package_the_missing_archive_is_named(
@@ -306,13 +342,14 @@ def test_other_bytes_are_refused(archive: Served, fetcher: Callable[..., DebianF
             fetched(mine, locked(mine))
 
 
-def test_a_lock_without_the_moment_asks_no_snapshot_archive(
+def test_a_lock_without_the_moment_asks_for_what_the_snapshot_archive_has_now(
     archive: Served, snapshots: Served, fetcher: Callable[..., DebianFetcher]
 ):
     mine = fetcher(archive.url, snapshots.url)
     with pytest.raises(SourceError, match="no address had it"):
         fetched(mine, evolve(locked(mine), snapshot=None))
-    assert snapshots.asked == []
+    assert re.fullmatch(rf"/\d{{8}}T\d{{6}}Z/{POOL}", snapshots.asked[0].path)
+    assert snapshots.asked[1].path == f"/{AFTER}/{POOL}"  # the last run, which has it no more
 
 
 def test_offline_asks_nobody(
@@ -398,6 +435,6 @@ def test_a_variable_that_holds_no_address(tmp_path: Path, variable: str, value: 
 )
 def test_the_date_of_an_index(date: str, moment: str | None):
     """One that cannot be is none: the packages are right all the same."""
-    release = Release(base="b", suite="s", text=f"Suite: s\nDate: {date}\n")
+    release = Release(base="b", suite="s", fields={"date": date})
     assert release.snapshot == (Snapshot.parse(moment) if moment else None)
-    assert Release(base="b", suite="s", text="Suite: s\n").snapshot is None
+    assert Release(base="b", suite="s", fields={}).snapshot is None

@@ -6,8 +6,6 @@ import base64
 import hashlib
 import io
 import json
-import os
-import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,9 +19,10 @@ from rvbuild.core.events import Event
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Tree
 from rvbuild.kinds.pypi.fetch import PypiFetcher
-from rvbuild.kinds.pypi.pip_config import Indexes, clients_default, find_indexes
+from rvbuild.kinds.pypi.indexes import Indexes
 from rvbuild.kinds.pypi.simple_index import IndexFile, index_name, parse_index
 from rvbuild.kinds.pypi.source import Wheel
+from rvbuild.kinds.pypi.spec import WheelSpec
 from rvbuild.kinds.pypi.wheel_choice import choose_wheel
 from rvbuild.transfers.fetch_services import NoTransport
 from rvbuild.transfers.pinned_files import PinnedFiles
@@ -72,6 +71,11 @@ def transport() -> Iterator[Transport]:
         yield client
 
 
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
 @pytest.fixture
 def told() -> list[Event]:
     return []
@@ -79,10 +83,15 @@ def told() -> list[Event]:
 
 @pytest.fixture
 def fetcher(tmp_path: Path, transport: Transport, told: list[Event]) -> Callable[..., PypiFetcher]:
-    def make(*urls: str, offline: bool = False, folders: tuple[Path, ...] = ()) -> PypiFetcher:
+    def make(
+        *urls: str, offline: bool = False, links: tuple[object, ...] = (), ban: str = ""
+    ) -> PypiFetcher:
         client = NoTransport() if offline else transport
         files = PinnedFiles(transport=client, temp=tmp_path / "temp", report=told.append)
-        return PypiFetcher(files=files, indexes=lambda: Indexes(urls, "the test", folders))
+        indexes = Indexes(
+            links=tuple(map(str, links)), urls=urls, named_by=("the test",), forbidden_by=ban
+        )
+        return PypiFetcher(files=files, indexes=lambda: indexes)
 
     return make
 
@@ -180,9 +189,79 @@ def test_credentials_go_to_the_indexes_own_origin_only(
     assert [h.get("authorization") for _, h in elsewhere.requests] == [None]
 
 
-def test_a_folder_of_wheels_needs_no_network(tmp_path: Path, fetcher: Callable[..., PypiFetcher]):
+PAGE = f'<a href="{NAME}">x</a> <a href="other-1-py3-none-any.whl">y</a>'
+
+
+@pytest.mark.parametrize("form", ["folder", "URL of a folder", "short URL", "file", "page", "~"])
+def test_links_of_this_machine_need_no_network(
+    tmp_path: Path, fetcher: Callable[..., PypiFetcher], monkeypatch: pytest.MonkeyPatch, form: str
+):
+    """Whether a wheel is to be pinned or fetched."""
+    folder = tmp_path / "my wheels"
+    write(folder / "page.html", PAGE)
+    write(folder / "notes.txt", "these are ours")
+    (folder / NAME).write_bytes(WHEEL)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    link = {
+        "folder": str(folder),
+        "URL of a folder": folder.as_uri(),
+        "short URL": f"file:{folder}",
+        "file": str(folder / NAME),
+        "page": (folder / "page.html").as_uri(),
+        "~": "~/my wheels",
+    }[form]
+    mine = fetcher(offline=True, links=(link,))
+    assert mine.resolve("tool-x", "1.2", "amd64") == SOURCE
+    assert fetched(mine) == Tree.of(TREE).root
+
+
+def test_links_to_pages_and_files_of_a_server(site: Site, fetcher: Callable[..., PypiFetcher]):
+    """One page for all projects, as ``--find-links`` has it; and a wheel by its address."""
+    site.pages = {"/w/": PAGE.encode(), f"/w/{NAME}": WHEEL}
+    for link in (f"{site.address}/w/", f"{site.address}/w/{NAME}"):
+        mine = fetcher(links=(link,))
+        assert mine.resolve("tool-x", "1.2", "amd64") == SOURCE
+        assert fetched(mine) == Tree.of(TREE).root
+
+
+def test_an_index_in_a_folder(tmp_path: Path, fetcher: Callable[..., PypiFetcher]):
+    write(tmp_path / "simple/tool-x/index.html", f'<a href="../../{NAME}">x</a>')
     (tmp_path / NAME).write_bytes(WHEEL)
-    assert fetched(fetcher(offline=True, folders=(tmp_path,))) == Tree.of(TREE).root
+    mine = fetcher((tmp_path / "simple").as_uri(), offline=True)
+    assert mine.resolve("tool-x", "1.2", "amd64") == SOURCE
+    assert fetched(mine) == Tree.of(TREE).root
+
+
+def test_links_come_before_indexes(site: Site, tmp_path: Path, fetcher: Callable[..., PypiFetcher]):
+    """An index is asked only for what no link has."""
+    site.pages = {"/tool-x/": page(row("/w")), "/w": WHEEL}
+    (tmp_path / "wheels").mkdir()
+    mine = fetcher(site.address, links=(tmp_path / "wheels",))
+    assert fetched(mine) == Tree.of(TREE).root
+    asked = len(site.requests)
+    (tmp_path / "wheels" / NAME).write_bytes(WHEEL)
+    assert fetched(mine) == Tree.of(TREE).root
+    assert len(site.requests) == asked
+
+
+def test_a_link_that_leads_nowhere_is_named(tmp_path: Path, fetcher: Callable[..., PypiFetcher]):
+    mine = fetcher(links=(tmp_path / "gone", "git@host:wheels"), ban="PIP_NO_INDEX")
+    for call in (lambda: fetched(mine), lambda: mine.resolve("tool-x", "1.2", "amd64")):
+        with pytest.raises(SourceError) as caught:
+            call()
+        assert caught.value.details == (
+            f"{tmp_path}/gone: no such file or folder",
+            "git@host:wheels: neither a file or folder of this machine nor an address",
+            "PIP_NO_INDEX: it forbids package indexes",
+        )
+        assert "the test" in (caught.value.hint or "")
+
+
+def test_forbidden_indexes_and_no_link(fetcher: Callable[..., PypiFetcher]):
+    with pytest.raises(SourceError) as caught:
+        fetched(fetcher(ban="PIP_NO_INDEX"))
+    note = "PIP_NO_INDEX: it forbids package indexes, and no find-links names another place"
+    assert caught.value.details == (note,)
 
 
 def test_offline_says_so(fetcher: Callable[..., PypiFetcher]):
@@ -288,6 +367,12 @@ def test_versions_are_the_same_as_pep_440_says(file: str, version: str, same: bo
     assert choose_wheel([wheel], "p_X", version, "amd64") == (wheel if same else None)
 
 
+@pytest.mark.parametrize(("version", "fits"), [("v1.2.0", True), ("1.2", True), ("1.3", False)])
+def test_a_lock_fits_a_recipe_that_spells_the_version_otherwise(version: str, fits: bool):  # noqa: FBT001
+    rows = list(WheelSpec(project="Tool_X", version=version).compare(SOURCE, "amd64"))
+    assert all(locked == expected for _, locked, expected in rows) is fits
+
+
 @pytest.mark.parametrize("version", ["one", "", "1.0-x-y", "1/0"])
 def test_what_is_no_version_is_refused(version: str, fetcher: Callable[..., PypiFetcher]):
     with pytest.raises(RecipeError, match="not the version of a Python project"):
@@ -313,140 +398,3 @@ def test_a_yanked_wheel_is_the_last_choice():
     yanked = IndexFile("p-1-py3-none-manylinux1_x86_64.whl", "u", "", yanked=True)
     assert choose_wheel([yanked, good], "p", "1.0", "amd64") == good
     assert choose_wheel([yanked], "p", "1", "amd64") == yanked
-
-
-# ---- whose index
-
-
-@pytest.fixture
-def user(tmp_path: Path) -> dict[str, str]:
-    """The environment of a user without any configuration."""
-    return {
-        "HOME": str(tmp_path),
-        "XDG_CONFIG_DIRS": str(tmp_path / "xdg"),
-        "VIRTUAL_ENV": str(tmp_path / "venv"),
-        "PATH": os.environ["PATH"],
-    }
-
-
-def no_default(_: object) -> str:
-    return "https://default.example/simple"
-
-
-def write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-
-
-def test_without_configuration_it_is_the_clients_default(user: dict[str, str]):
-    assert find_indexes(user, no_default).urls == ("https://default.example/simple",)
-
-
-def test_the_environment_of_pip_comes_first(tmp_path: Path, user: dict[str, str]):
-    write(tmp_path / ".config/pip/pip.conf", "[global]\nindex-url = https://file.example/s\n")
-    user |= {
-        "PIP_INDEX_URL": "https://a.example/s/",
-        "PIP_EXTRA_INDEX_URL": "https://b.example/s c",
-    }
-    with pytest.raises(SourceError, match="'c'"):
-        find_indexes(user, no_default)
-    user["PIP_EXTRA_INDEX_URL"] = "https://b.example/s https://c.example"
-    found = find_indexes(user, no_default)
-    assert found.urls == ("https://a.example/s", "https://b.example/s", "https://c.example")
-
-
-def test_extra_indexes_stand_beside_a_base_from_elsewhere(tmp_path: Path, user: dict[str, str]):
-    user["PIP_EXTRA_INDEX_URL"] = "https://extra.example"
-    assert find_indexes(user, no_default).urls[1] == "https://extra.example"
-    write(tmp_path / ".config/pip/pip.conf", "[global]\nindex-url = https://file.example/s\n")
-    assert find_indexes(user, no_default).urls == (
-        "https://file.example/s",
-        "https://extra.example",
-    )
-
-
-def test_files_of_pip_in_their_order(tmp_path: Path, user: dict[str, str]):
-    """The one that PIP_CONFIG_FILE names, the environment's, the user's, the machine's."""
-    places = [
-        tmp_path / "named.conf",
-        tmp_path / "venv/pip.conf",
-        tmp_path / ".config/pip/pip.conf",
-        tmp_path / ".pip/pip.conf",
-        tmp_path / "xdg/pip/pip.conf",
-    ]
-    user["PIP_CONFIG_FILE"] = str(places[0])
-    for place in reversed(places):
-        url = f"https://{place.parent.name.strip('.') or 'x'}.{place.stem}.example/s"
-        write(place, f"[global]\nindex-url = https://wrong.example\n[install]\nindex-url = {url}\n")
-        assert find_indexes(user, no_default).urls == (url,)
-        assert find_indexes(user, no_default).named_by == str(place)
-    user["PIP_CONFIG_FILE"] = os.devnull
-    assert find_indexes(user, no_default).named_by == "the client's own default"
-
-
-def test_several_extra_indexes_in_a_file(tmp_path: Path, user: dict[str, str]):
-    text = "[global]\nindex-url = https://a.example\nextra-index-url =\n  https://b.example\n  https://c.example\n"
-    write(tmp_path / ".pip/pip.conf", text)
-    assert find_indexes(user, no_default).urls == (
-        "https://a.example",
-        "https://b.example",
-        "https://c.example",
-    )
-
-
-def test_uv_is_asked_where_pip_says_nothing(tmp_path: Path, user: dict[str, str]):
-    text = (
-        '[[index]]\nname = "x"\nurl = "https://x.example/s"\n'
-        '[[index]]\nurl = "https://d.example/s"\ndefault = true\n'
-    )
-    write(tmp_path / ".config/uv/uv.toml", text)
-    assert find_indexes(user, no_default).urls == ("https://d.example/s", "https://x.example/s")
-    write(tmp_path / ".config/uv/uv.toml", '[pip]\nindex-url = "https://p.example/s"\n')
-    assert find_indexes(user, no_default).urls == ("https://p.example/s",)
-    user |= {"UV_DEFAULT_INDEX": "corp=https://e.example/s", "UV_INDEX": "https://f.example/s"}
-    assert find_indexes(user, no_default).urls == ("https://e.example/s", "https://f.example/s")
-
-
-def test_no_index_forbids_indexes(user: dict[str, str], fetcher: Callable[..., PypiFetcher]):
-    user["PIP_NO_INDEX"] = "1"
-    assert find_indexes(user, no_default).urls == ()
-    with pytest.raises(SourceError) as caught:
-        fetched(fetcher())
-    assert caught.value.details == ("the test: package indexes are forbidden there",)
-
-
-@pytest.mark.parametrize("place", [".pip/pip.conf", ".config/uv/uv.toml"])
-def test_a_broken_configuration_is_named(tmp_path: Path, user: dict[str, str], place: str):
-    write(tmp_path / place, "no section\n")
-    with pytest.raises(SourceError) as caught:
-        find_indexes(user, no_default)
-    assert str(caught.value.where) == str(tmp_path / place)
-
-
-@pytest.mark.parametrize(
-    "url", ["near.example", "https://", "https://a b", "ftp://a.example", "https://u:secret@a:x/s"]
-)
-def test_what_is_no_address_is_refused(url: str):
-    with pytest.raises(SourceError, match="not the address of a package index") as caught:
-        find_indexes({"PIP_INDEX_URL": url})
-    assert caught.value.where == "PIP_INDEX_URL"
-    assert "secret" not in caught.value.message
-
-
-def test_the_default_is_what_pip_itself_says(user: dict[str, str]):
-    """The same that pip shows in its help."""
-    found = clients_default(user)
-    shown = subprocess.run(
-        ["python3", "-m", "pip", "help", "install"], capture_output=True, check=True, text=True
-    ).stdout
-    assert f"(default {found})" in " ".join(shown.replace("(default\n", "(default ").split())
-
-
-def test_without_any_client_the_error_says_what_to_set(
-    user: dict[str, str], monkeypatch: pytest.MonkeyPatch
-):
-    user["PATH"] = "/nowhere"
-    monkeypatch.setattr("sys.executable", "/nowhere/python")
-    with pytest.raises(SourceError) as caught:
-        clients_default(user)
-    assert "PIP_INDEX_URL" in (caught.value.hint or "")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import hashlib
 import io
+import re
 import resource
 import tarfile
 from collections.abc import Callable, Iterator
@@ -65,12 +67,15 @@ def transport() -> Iterator[Transport]:
 
 @pytest.fixture
 def fetcher(tmp_path: Path, transport: Transport, told: list[Event]) -> Callable[..., UrlFetcher]:
-    def make(*mirrors: tuple[str, str], debian: str = "", offline: bool = False) -> UrlFetcher:
+    def make(
+        *mirrors: tuple[str, str], debian: str = "", snapshots: str = "off", offline: bool = False
+    ) -> UrlFetcher:
         client = NoTransport() if offline else transport
         files = PinnedFiles(transport=client, temp=tmp_path / "temp", report=told.append)
 
         def archives() -> Archives:
-            return Archives((debian,)) if debian else find_archives({}, tmp_path / "no-apt")
+            alone = {"RVBUILD_DEBIAN_SNAPSHOT": snapshots}
+            return Archives((debian,)) if debian else find_archives(alone, tmp_path / "no-apt")
 
         return UrlFetcher(files=files, mirrors=Mirrors(mirrors), archives=archives)
 
@@ -211,6 +216,20 @@ def test_a_machine_without_apt_still_names_every_attempt(fetcher: Callable[..., 
     with pytest.raises(SourceError) as caught:
         fetched(fetcher(), evolve(source(DEAD), debian=DEBIAN))
     assert "apt on this machine knows no archive" in caught.value.details[-1]
+
+
+def test_a_machine_without_apt_asks_what_the_snapshot_archive_has_now(
+    site: Site, fetcher: Callable[..., UrlFetcher]
+):
+    """Nobody notes when a file of a source package was there."""
+    mine = fetcher(snapshots=f"{site.address}/archive")
+    with pytest.raises(SourceError):
+        fetched(mine, evolve(source(DEAD), debian=DEBIAN))
+    (path,) = site.paths
+    match = re.fullmatch(r"/archive/(\d{8}T\d{6}Z)/pool/main/l/lib/lib_1.0.orig.tar.gz", path)
+    assert match
+    age = dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(match[1])
+    assert dt.timedelta(0) <= age < dt.timedelta(minutes=10)
 
 
 def test_a_variable_that_holds_no_address_is_one_of_the_attempts(

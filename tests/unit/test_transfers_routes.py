@@ -12,6 +12,7 @@ import pytest
 
 from rvbuild.core.errors import SourceError
 from rvbuild.kinds.pypi.pip_route import pip_route
+from rvbuild.transfers.apt_config import apt_settings
 from rvbuild.transfers.apt_route import apt_route
 from rvbuild.transfers.authorities import authorities
 
@@ -48,12 +49,14 @@ def apt(folder: Path, dump: str, **environment: str) -> dict[str, str]:
 def test_the_proxies_of_apt(
     tmp_path: Path, dump: str, environment: dict[str, str], proxies: list[str]
 ):
-    route = apt_route(apt(tmp_path, dump, **environment))
+    surroundings = apt(tmp_path, dump, **environment)
+    route = apt_route(apt_settings(surroundings), surroundings)
     assert [route.proxies.of(url) for url in (HTTP, HTTPS, OTHER)] == proxies
 
 
 def test_without_apt_it_is_the_environment(tmp_path: Path):
-    assert apt_route({"PATH": str(tmp_path), "http_proxy": R}).proxies.of(HTTP) == R
+    surroundings = {"PATH": str(tmp_path), "http_proxy": R}
+    assert apt_route(apt_settings(surroundings), surroundings).proxies.of(HTTP) == R
 
 
 @pytest.mark.parametrize(

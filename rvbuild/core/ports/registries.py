@@ -10,6 +10,7 @@ from typing import Protocol
 
 from attrs import frozen
 
+from rvbuild.core.lock import LockedSource
 from rvbuild.core.place import Place
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
@@ -26,12 +27,14 @@ class ResolveContext:
         read: Gives a file (second argument: its path) of another source that the recipe has
             under a name (first argument); a LockError if it has none. A description that uses it
             says so with `SourceSpec.reads`.
+        earlier: What an earlier lock has for this source, though it may be no answer any more.
     """
 
     build_arch: str
     folder: str
     where: Place | None
     read: Callable[[str, str], bytes]
+    earlier: LockedSource | None = None
 
 
 class Registries(Protocol):

@@ -1,7 +1,7 @@
-"""A suite's signed index: InRelease, and the Packages file that it names by hash.
+"""A suite's index, and the Packages file that it names by hash.
 
-Knows: the layout of a Debian archive's ``dists``, how its signature is checked.
-Must not know: packages.
+Knows: the layout of a Debian archive's ``dists``.
+Must not know: packages, why an index is believed.
 
 Source: the Debian wiki's "DebianRepository/Format".
 """
@@ -9,11 +9,7 @@ Source: the Debian wiki's "DebianRepository/Format".
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import BinaryIO
 
 from attrs import frozen
@@ -22,11 +18,13 @@ from rvbuild.archives.byte_stream import ByteStream
 from rvbuild.archives.compression import decompressed
 from rvbuild.archives.unpack_limits import Meter, UnpackLimits
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
-from rvbuild.core.events import Noticed, Reporter
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.snapshot import Snapshot
+from rvbuild.kinds.debian.freshness import moment
+from rvbuild.kinds.debian.index_policy import Archive, IndexPolicy, Outdated
+from rvbuild.kinds.debian.signed_index import SignedIndex
 from rvbuild.transfers.addresses import Address, Route
-from rvbuild.transfers.apt_config import Archives, no_archive, paragraphs
+from rvbuild.transfers.apt_config import Archives, no_archive
 from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.pinned_files import Pin, PinnedFiles
 from rvbuild.transfers.urls import shown
@@ -49,21 +47,21 @@ class Listed:
 class Release:
     """What an archive says of a suite.
 
-    ``base`` is the archive, ``text`` the signed words, ``route`` the way to the archive.
+    ``base`` is the archive, ``fields`` its words by name, ``route`` the way to the archive.
     """
 
     base: str
     suite: str
-    text: str
+    fields: Mapping[str, str]
     route: Route | None = None
 
     @property
     def snapshot(self) -> Snapshot | None:
         """Its ``Date``; None if it has none, or one at which no archive can have made it."""
-        date = next(paragraphs(self.text), {}).get("date", "")
+        date = moment(self.fields.get("date", ""))
         try:
-            return Snapshot(parsedate_to_datetime(date))
-        except (ValueError, OverflowError):
+            return Snapshot(date) if date else None
+        except ValueError:
             return None
 
     def packages(self, arch: str) -> Listed:
@@ -72,7 +70,7 @@ class Release:
         Raises:
             SourceError: there is none for that architecture.
         """
-        files = _listed(self.text)
+        files = _listed(self.fields.get("sha256", ""))
         for ending in ("xz", "gz", "bz2"):
             path = f"main/binary-{arch}/Packages.{ending}"
             if path in files:
@@ -88,9 +86,8 @@ class Release:
 
 
 def _listed(text: str) -> dict[str, Listed]:
-    fields = next(paragraphs(text), {})
     files = {}
-    for line in fields.get("sha256", "").splitlines():
+    for line in text.splitlines():
         words = line.split()
         if len(words) == 3 and re.match(r"[0-9a-f]{64}\Z", words[0]) and words[1].isdecimal():
             files[words[2]] = Listed(path=words[2], sha256=words[0], size=int(words[1]))
@@ -99,75 +96,138 @@ def _listed(text: str) -> dict[str, Listed]:
 
 @frozen(kw_only=True)
 class Releases:
-    """Reads suites of the user's Debian archives.
+    """Reads suites of the user's Debian archives, or of the snapshot archive where there are none.
+
+    What an archive answers decides what comes next:
+
+    - An index that is believed (`IndexPolicy`): it is taken, and no further archive is asked.
+    - No answer, a refusal, or a page that is no index (a portal's): the next archive is asked.
+    - An index that was good once and is too old: the next archive is asked. If none has a newer
+      one, this is the error.
+    - Any other index: an error at once. Whoever made it wants to be believed, and the next
+      archive's index may be old.
+
+    Example: the mirror ``a`` does not answer, ``b`` has an index that expired last week, and ``c``
+    a good one. The one of ``c`` is taken. If ``c`` is not there, the error says that ``b``'s
+    expired.
 
     Args:
         files: Downloads.
-        environment: The user's: gpgv is found through it.
-        report: Told when a signature could not be checked.
+        policy: Decides what is believed.
     """
 
     files: PinnedFiles
-    environment: Mapping[str, str]
-    report: Reporter
+    policy: IndexPolicy
 
-    def release(self, archives: Archives, suite: str) -> Release:
-        """The suite's Release file from the first archive that has it, its signature checked.
+    def release(self, archives: Archives, suite: str, earlier: Snapshot | None = None) -> Release:
+        """The suite's index.
 
-        An archive that does not answer, refuses, or answers with something else than a signed
-        index (a portal's page) leads to the next archive. A wrong signature does not: whoever
-        made it wants to be believed, and the next archive's index may be old.
+        Args:
+            archives: The user's, and the snapshot archives.
+            suite: Its name.
+            earlier: When the index was made that an earlier lock has the packages from.
 
         Raises:
             RecipeError: no suite can have this name.
-            SourceError: no archive has it, or the user has none.
-            VerificationError: the signature is wrong.
+            SourceError: no archive has it, or there is none; or a keyring that the user named
+                cannot be read.
+            VerificationError: it is not to be believed.
         """
         if not _SUITE.match(suite):
             msg = f"not the name of a Debian suite: {suite!r}"
             raise RecipeError(msg)
-        if not archives.bases:
-            raise no_archive()
         attempts = Attempts(f"Debian {suite}")
-        pin = Pin(label=f"Debian {suite}", sha256="")
-        for base in archives.bases:
-            address = f"{base}/dists/{suite}/InRelease"
+        outdated: Outdated | None = None
+        for archive in self._archives(archives):
             try:
-                with self.files.opened(
-                    pin, [archives.address(address)], no_progress, hint=""
-                ) as download:
-                    data = download.file.read(_RELEASE_LIMIT)
-            except SourceError as error:
-                attempts.include(error)
+                index, address = self._index(archives, archive.base, suite, attempts)
+            except SourceError:
                 continue
             try:
-                text = signed_text(data)
-            except SourceError as error:
-                attempts.add(address, error)
-                continue
-            self._verify(data, address, archives)
-            return Release(base=base, suite=suite, text=text, route=archives.route)
+                fields = self.policy.believe(
+                    index, archive, suite, address=address, earlier=earlier
+                )
+            except Outdated as error:
+                attempts.add(str(error.where), error)
+                outdated = outdated or error
+            else:
+                route = archives.route
+                return Release(base=archive.base, suite=suite, fields=fields, route=route)
+        if outdated is not None:
+            outdated.details = tuple(attempts.lines)
+            raise outdated
         hint = "check the suite, or set RVBUILD_DEBIAN_MIRROR to an archive that has it"
-        raise attempts.error(self.files.advice(pin, hint))
+        raise attempts.error(self.files.advice(Pin(label=attempts.label, sha256=""), hint))
 
-    def _verify(self, data: bytes, address: str, archives: Archives) -> None:
-        gpgv = shutil.which("gpgv", path=self.environment.get("PATH"))
-        keyrings = [path for path in archives.keyrings if path.is_file()]
-        if gpgv is None or not keyrings:
-            reason = "gpgv is not installed" if gpgv is None else "there is no archive keyring"
-            self._unchecked(address, f"{reason} (packages gpgv, debian-archive-keyring)")
-            return
-        states = _gpgv(gpgv, keyrings, data)
-        if "BADSIG" in states:
-            msg = "the archive's index has a wrong signature"
-            hint = "do not use this mirror; if its own key is missing, name it with signed-by"
-            raise VerificationError(msg, where=shown(address), hint=hint)
-        if "GOODSIG" not in states:
-            self._unchecked(address, "no key for it here (update debian-archive-keyring)")
+    def _archives(self, archives: Archives) -> list[Archive]:
+        """The user's; where there is none, what the snapshot archives have now.
 
-    def _unchecked(self, address: str, why: str) -> None:
-        text = f"the signature of {shown(address)} was not checked: {why}"
-        self.report(Noticed("Debian", text))
+        Raises:
+            SourceError: there is none of either.
+        """
+        if archives.bases:
+            return [
+                Archive(
+                    base=base,
+                    options=archives.options.get(base),
+                    keyrings=archives.keyrings,
+                    past=_is_moment(base),
+                    chosen=_is_moment(base),
+                )
+                for base in archives.bases
+            ]
+        if not archives.snapshots:
+            raise no_archive()
+        return [Archive(base=base, past=True) for base in archives.of_now()]
+
+    def _index(
+        self, archives: Archives, base: str, suite: str, attempts: Attempts
+    ) -> tuple[SignedIndex, str]:
+        """What an archive has, and its address: ``InRelease``, else ``Release``, ``Release.gpg``.
+
+        Raises:
+            SourceError: it has no index; ``attempts`` says why.
+            VerificationError: it is damaged.
+        """
+        folder = f"{base}/dists/{suite}"
+        address = archives.address(f"{folder}/InRelease")
+        try:
+            data = self._file(address)
+        except SourceError as error:
+            attempts.include(error)
+            if self.files.doubted(address):
+                raise
+            alone = archives.address(f"{folder}/Release")
+            data = self._file(alone)
+            signatures = self._signatures(archives.address(f"{alone.text}.gpg"))
+            return self._parsed(alone.text, data, attempts, signatures)
+        return self._parsed(address.text, data, attempts)
+
+    def _signatures(self, address: Address) -> bytes:
+        try:
+            return self._file(address)
+        except SourceError:
+            return b""
+
+    def _parsed(
+        self, address: str, data: bytes, attempts: Attempts, signatures: bytes | None = None
+    ) -> tuple[SignedIndex, str]:
+        try:
+            if signatures is None:
+                return SignedIndex.parse(data), address
+            return SignedIndex.parse_unsigned(data, signatures), address
+        except SourceError as error:
+            attempts.add(address, error)
+            raise
+        except VerificationError as error:
+            error.where = shown(address)
+            error.hint = "use another archive: this one's index is damaged"
+            raise
+
+    def _file(self, address: Address) -> bytes:
+        pin = Pin(label=address.text, sha256="")
+        with self.files.opened(pin, [address], no_progress, hint="") as download:
+            return download.file.read(_RELEASE_LIMIT)
 
     def packages(self, release: Release, arch: str) -> bytes:
         """The suite's Packages file, checked by the Release file's hash."""
@@ -177,34 +237,13 @@ class Releases:
             return _decompressed(download.file, index.path)
 
 
-_SIGNED = re.compile(
-    rb"-----BEGIN PGP SIGNED MESSAGE-----\r?\n(?:[A-Za-z-]+: .*\n)*\r?\n"
-    rb"((?:(?!-).*\n|- .*\n)*)"
-    rb"-----BEGIN PGP SIGNATURE-----\r?\n(?:(?!-).*\n)*-----END PGP SIGNATURE-----\s*\Z"
-)
-
-
-def signed_text(data: bytes) -> str:
-    """The text of a clear-signed message (RFC 9580, section 7), unverified.
-
-    Raises:
-        SourceError: it is anything but one such message: nothing may stand around it.
-    """
-    message = _SIGNED.match(data)
-    if message is None:
-        msg = "not a signed index of a Debian archive"
-        raise SourceError(msg)
-    return re.sub(rb"^- ", b"", message[1], flags=re.MULTILINE).decode(errors="replace")
-
-
-def _gpgv(program: str, keyrings: list[Path], data: bytes) -> set[str]:
-    """What gpgv says of the message's signatures."""
-    rings = [part for path in keyrings for part in ("--keyring", str(path))]
-    process = subprocess.run(  # noqa: S603 - no shell, fixed arguments; the data comes by stdin
-        [program, "--status-fd", "1", *rings, "-"], input=data, capture_output=True, check=False
-    )
-    words = re.findall(rb"^\[GNUPG:\] (\w+)", process.stdout, re.MULTILINE)
-    return {word.decode() for word in words}
+def _is_moment(base: str) -> bool:
+    """Whether an address is of one moment of a snapshot archive: ``…/20260830T142311Z``."""
+    try:
+        Snapshot.parse(base.rpartition("/")[2])
+    except ValueError:
+        return False
+    return True
 
 
 def _decompressed(file: BinaryIO, path: str) -> bytes:

@@ -16,11 +16,22 @@ from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.snapshot import Snapshot
+from rvbuild.kinds.debian.archive_keys import ArchiveKeys
 from rvbuild.kinds.debian.debian_index import PackageIndex
 from rvbuild.kinds.debian.debian_release import Releases
+from rvbuild.kinds.debian.index_policy import IndexPolicy
 from rvbuild.kinds.debian.source import DebianPackage
 from rvbuild.transfers.addresses import Address
-from rvbuild.transfers.apt_config import APT, HINT, Archives, find_archives, no_archive
+from rvbuild.transfers.apt_config import (
+    APT,
+    HINT,
+    Archives,
+    apt_settings,
+    extra_keyrings,
+    find_archives,
+    no_archive,
+    unchecked_archives,
+)
 from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.mirrors import Mirrors
@@ -59,8 +70,6 @@ class DebianFetcher:
         archives = self.archives()
         if not archives.bases:
             attempts.add(str(APT), no_archive())
-        if source.snapshot is None and archives.snapshots:
-            attempts.note("the snapshot archive was not asked: the lock says no `snapshot`")
         for folder in _folders(archives, source.snapshot):
             address = f"{folder}/{source.pool}"
             yield from map(archives.address, (*self.mirrors.of(address), address))
@@ -71,6 +80,7 @@ class DebianFetcher:
         suite: str,
         arch: str,
         without: tuple[str, ...] = (),
+        earlier: Snapshot | None = None,
     ) -> tuple[DebianPackage, ...]:
         """Pin packages of a suite's ``main`` with all that they need; see debian_index.
 
@@ -79,21 +89,23 @@ class DebianFetcher:
             suite: Its name: ``bookworm``.
             arch: A Go name.
             without: Packages that are left out.
+            earlier: When the index was made that an earlier lock has the packages from.
 
         Raises:
             SourceError: the suite, its index or a package could not be had.
             VerificationError: the index is not what its signature or hash says.
         """
-        return self._index(suite, ARCHITECTURES[arch].debian).closure(names, without)
+        return self._index(suite, ARCHITECTURES[arch].debian, earlier).closure(names, without)
 
-    def _index(self, suite: str, arch: str) -> PackageIndex:
+    def _index(self, suite: str, arch: str, earlier: Snapshot | None) -> PackageIndex:
         with self._lock:
-            if (suite, arch) not in self._indexes:
-                self._indexes[suite, arch] = self._read(suite, arch)
-            return self._indexes[suite, arch]
+            index = self._indexes.get((suite, arch))
+            if index is None or (earlier and index.snapshot and index.snapshot < earlier):
+                index = self._indexes[suite, arch] = self._read(suite, arch, earlier)
+            return index
 
-    def _read(self, suite: str, arch: str) -> PackageIndex:
-        release = self.releases.release(self.archives(), suite)
+    def _read(self, suite: str, arch: str, earlier: Snapshot | None) -> PackageIndex:
+        release = self.releases.release(self.archives(), suite, earlier)
         where = f"{suite} main {arch}"
         packages = self.releases.packages(release, arch)
         return PackageIndex.read(suite, packages, where, release.snapshot)
@@ -105,20 +117,29 @@ def _folders(archives: Archives, snapshot: Snapshot | None) -> Iterator[str]:
     The snapshot archive answers with its last run at or before a moment. The first run with
     an index is some hours younger than the index's date, and Debian keeps a file for more
     than a day after the last index that names it. So the next day has the package for sure;
-    the date itself may have it in a copy that has a folder of that very name.
+    the date itself may have it in a copy that has a folder of that very name. Where a lock does
+    not say the date, only what the snapshot archive has now is left.
     """
     yield from archives.bases
-    if snapshot is not None:
-        moments = (snapshot.later(days=1), snapshot)
-        yield from (f"{base}/{moment}" for base in archives.snapshots for moment in moments)
+    if snapshot is None:
+        yield from archives.of_now()
+        return
+    moments = (snapshot.later(days=1), snapshot)
+    yield from (f"{base}/{moment}" for base in archives.snapshots for moment in moments)
 
 
 def client(services: FetchServices) -> DebianFetcher:
     """See `rvbuild.kinds.modules.FetchModule`."""
-    files, settings = services.files, services.settings
+    files, environment = services.files, services.settings.environment
+    policy = IndexPolicy(
+        keys=ArchiveKeys(extra_keyrings(environment)),
+        apt_settings=Once(partial(apt_settings, environment)),
+        unchecked=Once(partial(unchecked_archives, environment)),
+        report=services.settings.notice,
+    )
     return DebianFetcher(
         files=files,
-        releases=Releases(files=files, environment=settings.environment, report=settings.notice),
-        archives=Once(partial(find_archives, settings.environment)),
+        releases=Releases(files=files, policy=policy),
+        archives=Once(partial(find_archives, environment)),
         mirrors=services.mirrors,
     )

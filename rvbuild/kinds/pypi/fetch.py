@@ -8,9 +8,8 @@ The lock holds no address: the file is looked up by its name again, in every ind
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 
 from attrs import frozen
 
@@ -19,9 +18,10 @@ from rvbuild.core.errors import RecipeError, SourceError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
-from rvbuild.kinds.pypi.pip_config import Indexes, find_indexes
+from rvbuild.kinds.pypi.indexes import Indexes, find_indexes
+from rvbuild.kinds.pypi.listing import listed_by_link, listed_by_page, project_page
 from rvbuild.kinds.pypi.pip_route import pip_route
-from rvbuild.kinds.pypi.simple_index import ACCEPT, IndexFile, index_name, parse_index
+from rvbuild.kinds.pypi.simple_index import IndexFile, index_name
 from rvbuild.kinds.pypi.source import Wheel
 from rvbuild.kinds.pypi.wheel_choice import choose_wheel
 from rvbuild.kinds.pypi.wheel_name import to_version
@@ -31,8 +31,6 @@ from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.once import Once
 from rvbuild.transfers.pinned_files import Pin, PinnedFiles
 from rvbuild.transfers.urls import shown
-
-_PAGE_LIMIT = 128 << 20
 
 
 @frozen(kw_only=True)
@@ -53,7 +51,7 @@ class PypiFetcher:
         """See `rvbuild.core.ports.fetcher.Fetcher`."""
         pin = Pin(label=source.filename, sha256=source.sha256)
         lookup = partial(self._addresses, source)
-        hint = "check PIP_INDEX_URL or pip.conf: no configured package index has this file"
+        hint = f"check {self._settings()}"
         with self.files.search(pin, lookup, advance, hint=hint) as download:
             unpack(download.file, source.filename, into)
 
@@ -70,13 +68,16 @@ class PypiFetcher:
             msg = f"not the version of a Python project (PEP 440): {brief(version)!r}"
             raise RecipeError(msg, hint="write it as the package index does: 1.2, 1.0rc1")
         attempts = Attempts(f"{project} {version}")
-        for page, files in self._pages(project, attempts):
+        for place, files in self._listings(project, attempts):
             file = choose_wheel(files, project, version, arch)
             if file is not None:
                 return self._pinned(project, version, file)
-            attempts.note(f"{shown(page)}: it has no wheel of {version} for Linux on {arch}")
-        hint = "check the name and version, or PIP_INDEX_URL and pip.conf"
+            attempts.note(f"{shown(place)}: it has no wheel of {version} for Linux on {arch}")
+        hint = f"check the name and version, and {self._settings()}"
         raise attempts.error(self.files.advice(Pin(label=project, sha256=""), hint))
+
+    def _settings(self) -> str:
+        return " and ".join(self.indexes().named_by)
 
     def _pinned(self, project: str, version: str, file: IndexFile) -> Wheel:
         sha256 = file.sha256
@@ -89,36 +90,35 @@ class PypiFetcher:
         )
 
     def _addresses(self, source: Wheel, attempts: Attempts) -> Iterator[Address]:
-        """Where a file of that name is; asks an index only when the ones before did not have it."""
-        for folder in self.indexes().folders:
-            local = folder / Path(source.filename).name
-            if local.is_file():
-                yield Address(str(local))
-        for page, files in self._pages(source.project, attempts):
+        """Where a file of that name is; asks a place only when the ones before did not have it."""
+        for place, files in self._listings(source.project, attempts):
             matches = [file for file in files if file.filename == source.filename]
             if not matches:
-                attempts.note(f"{shown(page)}: it does not list the file")
+                attempts.note(f"{shown(place)}: it does not list the file")
             for file in matches:
                 if file.sha256 in {"", source.sha256}:
                     yield Address(file.url, self.route())
                 else:
                     attempts.wrong = True
-                    attempts.note(f"{shown(page)}: it lists the SHA-256 {file.sha256}")
+                    attempts.note(f"{shown(place)}: it lists the SHA-256 {file.sha256}")
 
-    def _pages(self, project: str, attempts: Attempts) -> Iterator[tuple[str, list[IndexFile]]]:
-        """Each index's page of the project."""
-        indexes = self.indexes()
-        if not indexes.urls:
-            attempts.note(f"{indexes.named_by}: package indexes are forbidden there")
-        for url in indexes.urls:
-            page = f"{url}/{index_name(project)}/"
-            try:
-                data = self.files.transport.get(
-                    page, limit=_PAGE_LIMIT, headers={"Accept": ACCEPT}, route=self.route()
-                )
-                yield page, parse_index(data, page)
-            except SourceError as error:
-                attempts.add(page, error)
+    def _listings(
+        self, project: str, attempts: Attempts
+    ) -> Iterator[tuple[str, Sequence[IndexFile]]]:
+        """What each place lists: those of ``find-links``, then each index's page of the project."""
+        indexes, transport = self.indexes(), self.files.transport
+        pages = (project_page(url, project) for url in indexes.urls)
+        for read, places in ((listed_by_link, indexes.links), (listed_by_page, pages)):
+            for place in places:
+                try:
+                    files = read(transport, place, self.route())
+                except SourceError as error:
+                    attempts.add(place, error)
+                else:
+                    yield place, files
+        if indexes.forbidden_by:
+            also = "" if indexes.links else ", and no find-links names another place"
+            attempts.note(f"{indexes.forbidden_by}: it forbids package indexes{also}")
 
 
 def client(services: FetchServices) -> PypiFetcher:

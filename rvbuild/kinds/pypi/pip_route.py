@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from rvbuild.kinds.pypi.pip_config import pip_setting
+from rvbuild.kinds.pypi.pip_config import pip_files, pip_variables
 from rvbuild.transfers.addresses import Route
 from rvbuild.transfers.proxies import Proxies
 
@@ -20,9 +20,10 @@ def pip_route(environment: Mapping[str, str]) -> Route:
     Raises:
         SourceError: a configuration file is not valid.
     """
-    place, proxy = pip_setting(environment, "proxy")
+    options = {**pip_files(environment), **pip_variables(environment)}
     proxies = Proxies.of_environment(environment)
-    if proxy:
-        proxies = Proxies(schemes={"all": proxy}, named_by=f"{place}: proxy")
-    _, file = pip_setting(environment, "cert")
+    if (proxy := options.get("proxy")) is not None:
+        proxies = Proxies(schemes={"all": "".join(proxy.texts)}, named_by=proxy.place)
+    cert = options.get("cert")
+    file = " ".join(cert.texts) if cert else ""
     return Route(proxies=proxies, authorities=os.path.expanduser(file))

@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from rvbuild.core.spec import Comparison, SourceSpec, sha256_comparison
 from rvbuild.kinds.declaration import TEXT, key
 from rvbuild.kinds.pypi.source import Wheel
-from rvbuild.kinds.pypi.wheel_name import WheelName
+from rvbuild.kinds.pypi.wheel_name import WheelName, to_version
 
 
 @frozen(kw_only=True)
@@ -27,7 +27,8 @@ class WheelSpec(SourceSpec):
 
     def compare(self, part: Wheel, arch: str) -> Iterator[Comparison]:
         yield "project", part.project, canonicalize_name(self.project)
-        yield "version", part.version, self.version
+        same = to_version(part.version) == to_version(self.version)
+        yield "version", part.version, part.version if same else self.version
         name = WheelName.parse(part.filename)
         is_of = name is not None and name.is_of(self.project, self.version)
         fits = name is not None and is_of and name.platform_rank(arch)

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import BinaryIO
 
 from attrs import frozen
 
 from rvbuild.archives.unpack import unpack
-from rvbuild.core.errors import RecipeError, SourceError, VerificationError
+from rvbuild.core.errors import RecipeError, SourceError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
@@ -33,9 +32,6 @@ _HINT = (
     "check the network and the recipe's URL; give --mirror FROM=TO, "
     "or a folder by --override RECIPE/SOURCE=FOLDER"
 )
-_KEEP_HINT = (
-    "`unpack: false` keeps the file as it is, and a step can unpack it with a program of its own"
-)
 
 
 @frozen(kw_only=True)
@@ -45,7 +41,7 @@ class UrlFetcher:
     Args:
         files: Downloads.
         mirrors: Asked before each URL.
-        archives: Gives the Debian archives of the user's apt; called when all else failed.
+        archives: Gives the Debian archives; called when all else failed.
     """
 
     files: PinnedFiles
@@ -59,7 +55,7 @@ class UrlFetcher:
         pin = Pin(label=name, sha256=source.sha256)
         with self.files.search(pin, lookup, advance, hint=_HINT) as download:
             if source.unpack:
-                _unpack(download.file, source, into)
+                unpack(download.file, name, into, strip=source.strip)
             else:
                 into.file(name, iter(lambda: download.file.read(_CHUNK), b""))
 
@@ -91,18 +87,9 @@ class UrlFetcher:
             return
         if not archives.bases:
             attempts.add(str(APT), no_archive())
-        for base in archives.bases:
+        for base in (*archives.bases, *archives.of_now()):
             address = f"{base}/{path}"
             yield from map(archives.address, (*self.mirrors.of(address), address))
-
-
-def _unpack(file: BinaryIO, source: UrlSource, into: TreeSink) -> None:
-    """Unpack what a recipe can also keep as it is: no archive, or one that is refused."""
-    try:
-        unpack(file, source.name, into, strip=source.strip)
-    except VerificationError as error:
-        error.hint = error.hint or _KEEP_HINT
-        raise
 
 
 def _http(url: str) -> str:

@@ -1,0 +1,181 @@
+"""Whether an index is believed.
+
+Knows: what a good index is, and what the user believes without proof.
+Must not know: how an index is had, what packages are.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from rvbuild.core.errors import VerificationError
+from rvbuild.core.events import Noticed, Reporter, silent
+from rvbuild.core.snapshot import Snapshot
+from rvbuild.kinds.debian.archive_keys import KEYS_OF, ArchiveKeys
+from rvbuild.kinds.debian.freshness import DateRules, age_fault, suite_fault
+from rvbuild.kinds.debian.signatures import Judgement, judge
+from rvbuild.kinds.debian.signed_index import SignedIndex
+from rvbuild.transfers.apt_config import ArchiveOptions, paragraphs
+from rvbuild.transfers.urls import shown
+
+_UNCHECKED = "the setting `debian-unchecked` (RVBUILD_DEBIAN_UNCHECKED) takes one without proof"
+_HINTS = {
+    "unsigned": f"use an archive that signs its index; {_UNCHECKED}",
+    "wrong": "do not use this archive: somebody changed its index, or it is damaged",
+    "key": (
+        f"rvbuild has Debian's keys of {KEYS_OF}. If this archive is Debian's, a newer rvbuild or "
+        "a newer package debian-archive-keyring has its key; if it is not, name its keyring in "
+        "the setting `debian-keys` (RVBUILD_DEBIAN_KEYS)"
+    ),
+    "signed-by": "put the archive's keyring where `signed-by` in apt's sources says",
+    "worthless": f"use another archive, or tell who runs it; {_UNCHECKED}",
+    "suite": "use another archive: this one gives out one suite as another",
+    "old": "use an archive that is up to date; RVBUILD_DEBIAN_MIRROR names one that is asked first",
+}
+
+
+class Outdated(VerificationError):
+    """An index is what an archive once said, and no longer what holds."""
+
+
+@frozen(kw_only=True)
+class Archive:
+    """An archive of which an index is asked.
+
+    Attributes:
+        base: Its address.
+        options: What apt's entry of it says; None if apt has none.
+        keyrings: Apt's own.
+        past: Whether its index is of the past on purpose, as a snapshot archive's.
+        chosen: Whether the user named that moment of the past.
+    """
+
+    base: str
+    options: ArchiveOptions | None = None
+    keyrings: Sequence[Path] = ()
+    past: bool = False
+    chosen: bool = False
+
+
+def utc_now() -> dt.datetime:
+    """The time."""
+    return dt.datetime.now(dt.UTC)
+
+
+@frozen(kw_only=True)
+class IndexPolicy:
+    """Decides about indexes.
+
+    The rules:
+
+    1. A good index has a good signature by a trusted key (`signatures`, `archive_keys`) and none
+       that is wrong, is of the suite that was asked for, and of today (`freshness`).
+    2. An index of the past on purpose may have expired. A key must have been good when it signed.
+       If the user named the moment, the index may also be older than the lock's.
+    3. Whatever is wrong with the index of an archive that the user believes without proof
+       (``[trusted=yes]`` of apt's sources, the setting ``debian-unchecked``) is said in a notice.
+
+    Example: a mirror in a company signs nothing, and apt's entry of it says ``[trusted=yes]``: its
+    index is taken, and a notice that nothing silences says so.
+
+    Args:
+        keys: Those of the machine.
+        apt_settings: Gives apt.conf's.
+        unchecked: Gives the addresses of archives that the user believes without proof.
+        report: Told what was believed without proof.
+        clock: Tells the time.
+    """
+
+    keys: ArchiveKeys
+    apt_settings: Callable[[], Mapping[str, str]] = dict
+    unchecked: Callable[[], Collection[str]] = tuple
+    report: Reporter = silent
+    clock: Callable[[], dt.datetime] = utc_now
+
+    def believe(
+        self,
+        index: SignedIndex,
+        archive: Archive,
+        suite: str,
+        *,
+        address: str,
+        earlier: Snapshot | None,
+    ) -> Mapping[str, str]:
+        """The fields of an index, by name in lower case.
+
+        Args:
+            index: What the archive sent.
+            archive: Who sent it.
+            suite: What was asked for.
+            address: Where from, for messages.
+            earlier: When the index was made that an earlier lock has the packages from.
+
+        Raises:
+            Outdated: it was good once.
+            VerificationError: it is not good.
+        """
+        keys = self.keys.of(archive.options, archive.keyrings)
+        judgement = judge(index, keys, self.clock(), past=archive.past)
+        text = judgement.text if judgement.is_good else index.plain
+        fields = next(paragraphs(text), {})
+        error = (
+            _distrust(index, archive, judgement)
+            or _other_suite(fields, suite)
+            or self._outdated(fields, archive, earlier)
+        )
+        if error is None:
+            return fields
+        believer = self._believer(archive)
+        if not believer:
+            error.where = shown(address)
+            raise error
+        notice = f"{shown(address)} is taken without proof, since {believer}: {error.message}"
+        self.report(Noticed(f"Debian {suite}", notice, security=True))
+        return fields
+
+    def _believer(self, archive: Archive) -> str:
+        """Why the user believes an archive without proof; empty if the user does not."""
+        bases = {archive.base, archive.base.rpartition("/")[0]} if archive.past else {archive.base}
+        if not bases.isdisjoint(self.unchecked()):
+            return "`debian-unchecked` lists the archive"
+        return (
+            "apt's sources say trusted=yes" if archive.options and archive.options.trusted else ""
+        )
+
+    def _outdated(
+        self, fields: Mapping[str, str], archive: Archive, earlier: Snapshot | None
+    ) -> Outdated | None:
+        options = archive.options or ArchiveOptions()
+        rules = DateRules.of(options, self.apt_settings(), fields.get("label", ""))
+        if archive.past:
+            rules = evolve(rules, check_valid_until=False)
+        age = age_fault(fields, rules, self.clock(), None if archive.chosen else earlier)
+        return Outdated(f"the archive's index {age}", hint=_HINTS["old"]) if age else None
+
+
+def _other_suite(fields: Mapping[str, str], suite: str) -> VerificationError | None:
+    other = suite_fault(fields, suite)
+    return (
+        VerificationError(f"the archive's index {other}", hint=_HINTS["suite"]) if other else None
+    )
+
+
+def _distrust(
+    index: SignedIndex, archive: Archive, judgement: Judgement
+) -> VerificationError | None:
+    """What is wrong with an index's signatures, the worst first."""
+    if judgement.is_good:
+        return None
+    faults = judgement.faults
+    if not faults:
+        what = "has a signature that is empty or damaged" if index.signatures else "is not signed"
+        return VerificationError(f"the archive's index {what}", hint=_HINTS["unsigned"])
+    message = f"the archive's index has no good signature: {faults[0]}"
+    key_hint = "signed-by" if archive.options and archive.options.signed_by else "key"
+    lacks_key = bool(judgement.foreign) or "the key" in faults[0]
+    hint = "wrong" if judgement.wrong else key_hint if lacks_key else "worthless"
+    return VerificationError(message, hint=_HINTS[hint], details=faults[1:])

@@ -1,0 +1,78 @@
+"""Files that a place lists: a simple index, or what pip's ``--find-links`` names.
+
+Knows: what pip takes for a page, a folder and a file. Must not know: which places there are, which
+file is wanted.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from rvbuild.core.errors import SourceError
+from rvbuild.kinds.pypi.simple_index import ACCEPT, IndexFile, index_name, parse_index
+from rvbuild.transfers.addresses import Route, is_http, local_path
+from rvbuild.transfers.transport import Transport
+
+_PAGE_LIMIT = 128 << 20
+
+
+def project_page(url: str, project: str) -> str:
+    """The address of a project's page below a simple index."""
+    return f"{url}/{index_name(project)}/"
+
+
+def listed_by_page(transport: Transport, page: str, route: Route | None = None) -> list[IndexFile]:
+    """The files of a page; of a folder of this machine its ``index.html`` is the page.
+
+    Raises:
+        SourceError: it cannot be had, or is no list of files.
+    """
+    path = local_path(page)
+    if path is None:
+        data = transport.get(page, limit=_PAGE_LIMIT, headers={"Accept": ACCEPT}, route=route)
+        return parse_index(data, page)
+    file = path / "index.html" if path.is_dir() else path
+    try:
+        return parse_index(file.read_bytes(), file.as_uri())
+    except OSError as error:
+        raise SourceError(error.strerror or "cannot be read") from error
+
+
+def listed_by_link(transport: Transport, link: str, route: Route | None = None) -> list[IndexFile]:
+    """The files that a place of ``find-links`` has, of any project.
+
+    A folder has its files, and what its pages list; a page has what it lists; a wheel has itself.
+
+    Raises:
+        SourceError: it cannot be had, or is none of these.
+    """
+    path = local_path(re.sub(r"\Afile:/(?!/)", "file:///", link))
+    if path is not None:
+        return _listed_here(transport, path)
+    if not is_http(link):
+        msg = "neither a file or folder of this machine nor an address"
+        raise SourceError(msg)
+    name = unquote(urlsplit(link).path.rpartition("/")[2])
+    if name.endswith(".whl"):
+        return [IndexFile(name, link, "")]
+    return listed_by_page(transport, link, route)
+
+
+def _listed_here(transport: Transport, path: Path) -> list[IndexFile]:
+    try:
+        paths = sorted(path.iterdir()) if path.is_dir() else [path]
+    except OSError as error:
+        raise SourceError(error.strerror or "cannot be read") from error
+    if not path.exists():
+        msg = "no such file or folder"
+        raise SourceError(msg)
+    files = []
+    for each in paths:
+        if mimetypes.guess_type(each.name, strict=False)[0] == "text/html":
+            files += listed_by_page(transport, str(each))
+        else:
+            files.append(IndexFile(each.name, str(each), ""))
+    return files
