@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import BinaryIO
 
 from attrs import frozen
 
 from rvbuild.archives.unpack import unpack
-from rvbuild.core.errors import RecipeError, SourceError
+from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
@@ -31,6 +32,9 @@ _CHUNK = 1 << 20
 _HINT = (
     "check the network and the recipe's URL; give --mirror FROM=TO, "
     "or a folder by --override RECIPE/SOURCE=FOLDER"
+)
+_KEEP_HINT = (
+    "`unpack: false` keeps the file as it is, and a step can unpack it with a program of its own"
 )
 
 
@@ -55,7 +59,7 @@ class UrlFetcher:
         pin = Pin(label=name, sha256=source.sha256)
         with self.files.search(pin, lookup, advance, hint=_HINT) as download:
             if source.unpack:
-                unpack(download.file, name, into, strip=source.strip)
+                _unpack(download.file, source, into)
             else:
                 into.file(name, iter(lambda: download.file.read(_CHUNK), b""))
 
@@ -90,6 +94,15 @@ class UrlFetcher:
         for base in (*archives.bases, *archives.of_now()):
             address = f"{base}/{path}"
             yield from map(archives.address, (*self.mirrors.of(address), address))
+
+
+def _unpack(file: BinaryIO, source: UrlSource, into: TreeSink) -> None:
+    """Unpack what a recipe can also keep as it is: no archive, or one that is refused."""
+    try:
+        unpack(file, source.name, into, strip=source.strip)
+    except VerificationError as error:
+        error.hint = error.hint or _KEEP_HINT
+        raise
 
 
 def _http(url: str) -> str:
