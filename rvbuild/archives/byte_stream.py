@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NoReturn, Protocol
 
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 from rvbuild.core.printable import brief
 
 CHUNK = 256 << 10
@@ -23,7 +23,7 @@ class Readable(Protocol):
 def truncated(name: str, position: int, what: str) -> NoReturn:
     """Raise the error of bytes that end too early."""
     message = f"the archive is truncated: it ends at byte {position}, inside {what}"
-    raise VerificationError(message, where=name)
+    raise Malformed(message, where=name)
 
 
 class ByteStream:

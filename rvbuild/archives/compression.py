@@ -19,7 +19,7 @@ from attrs import frozen
 from rvbuild.archives import zstd
 from rvbuild.archives.byte_stream import CHUNK, ByteStream, truncated
 from rvbuild.archives.unpack_limits import Meter
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 
 _AT_ONCE = 1 << 20
 _XZ_MEMORY = 160 << 20  # xz -9 takes 65 MiB
@@ -111,7 +111,7 @@ def decompressed(source: ByteStream, meter: Meter) -> Iterator[bytes]:
     for magic, what in _UNSUPPORTED.items():
         if head.startswith(magic):
             message = f"packed by {what}, which is not supported: gzip, xz, lzma, bzip2, zstd are"
-            raise VerificationError(message, where=source.name)
+            raise Malformed(message, where=source.name)
     for chunk in _members(source, codec) if codec else source.chunks():
         meter.count(len(chunk), source.taken)
         yield chunk
@@ -127,7 +127,7 @@ def _members(source: ByteStream, codec: _Codec) -> Iterator[bytes]:
     for chunk in source.chunks():
         if chunk.strip(b"\0"):
             message = f"bytes after the {codec.name} data that are not part of them"
-            raise VerificationError(message, where=source.name)
+            raise Malformed(message, where=source.name)
 
 
 def _member(source: ByteStream, codec: _Codec) -> Iterator[bytes]:
@@ -141,5 +141,5 @@ def _member(source: ByteStream, codec: _Codec) -> Iterator[bytes]:
             yield chunk
     except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
         message = f"its {codec.name} data are damaged before byte {source.taken} ({error})"
-        raise VerificationError(message, where=source.name) from error
+        raise Malformed(message, where=source.name) from error
     source.unread(decoder.unused_data)

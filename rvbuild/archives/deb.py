@@ -15,7 +15,7 @@ from rvbuild.archives.guard import Guard
 from rvbuild.archives.tar import read_tar
 from rvbuild.archives.unpack_limits import Links, Meter, UnpackLimits
 from rvbuild.core import ar
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed, VerificationError
 from rvbuild.core.ports.sink import TreeSink
 
 
@@ -42,20 +42,20 @@ def read_deb(  # noqa: PLR0913 - all but three have a default
         elif member.name == "data.tar" or member.name.startswith("data.tar."):
             if done:
                 message = "a Debian package with two sets of files"
-                raise VerificationError(message, where=name)
+                raise Malformed(message, where=name)
             part = f"{name}: {member.name}"
             chunks = decompressed(ByteStream(member, part), Meter(name, limits))
             read_tar(Flow(chunks, part, framed=True), guard)
             done = True
     if not done:
         message = "a Debian package without files (no data.tar in it)"
-        raise VerificationError(message, where=name)
+        raise Malformed(message, where=name)
 
 
 def _check_version(member: _Member, name: str) -> None:
     if member.name != "debian-binary" or not member.read(64).startswith(b"2."):
         message = "not a Debian package of format 2"
-        raise VerificationError(message, where=name)
+        raise Malformed(message, where=name)
 
 
 @define
@@ -88,7 +88,7 @@ def _members(source: ByteStream) -> Iterator[_Member]:
     """
     if source.exactly(len(ar.MAGIC), "its first line") != ar.MAGIC:
         message = "not an ar archive"
-        raise VerificationError(message, where=source.name)
+        raise Malformed(message, where=source.name)
     while source.peek(1):
         header = _header(source)
         member = _Member(header.name.removesuffix("/"), header.size, source)
@@ -104,4 +104,4 @@ def _header(source: ByteStream) -> ar.MemberHeader:
     try:
         return ar.parse_header(source.exactly(ar.HEADER_SIZE, "a member's header"), at)
     except VerificationError as error:
-        raise VerificationError(error.message, where=source.name) from error
+        raise Malformed(error.message, where=source.name) from error

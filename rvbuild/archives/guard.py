@@ -26,7 +26,7 @@ from typing import NoReturn
 from attrs import frozen
 
 from rvbuild.archives.unpack_limits import RATIO_FLOOR, Links, UnpackLimits
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 from rvbuild.core.paths import MAX_LINKS, MAX_NAME, is_target, path_problem
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
@@ -82,7 +82,7 @@ class Guard:
         Raises:
             VerificationError: always.
         """
-        raise VerificationError(message, where=f"{self._name}: entry {brief(entry)}")
+        raise Malformed(message, where=f"{self._name}: entry {brief(entry)}")
 
     def decode(self, raw: bytes) -> str:
         """A name as text.
@@ -202,7 +202,7 @@ class Guard:
         if self._stripped and len(self._kinds) == 1:
             first = "component" if self._strip == 1 else f"{self._strip} components"
             message = f"nothing is left of its {self._stripped} files without their first {first}"
-            raise VerificationError(message, where=self._name, hint="`strip: 0` keeps them whole")
+            raise Malformed(message, where=self._name, hint="`strip: 0` keeps them whole")
         for path, target in self._targets.items():
             self._stays_inside(path, target)
         for path, target in self._targets.items():

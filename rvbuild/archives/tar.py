@@ -30,7 +30,7 @@ from rvbuild.archives.tar_header import (
     parse_records,
     parse_size,
 )
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed, VerificationError
 
 _ZEROS = bytes(BLOCK)
 _EXTENSION_MAX = 1 << 20
@@ -100,7 +100,7 @@ def _end(flow: Flow) -> None:
 
 
 def _damaged(flow: Flow, message: str) -> VerificationError:
-    return VerificationError(f"{message}, before byte {flow.position}", where=flow.name)
+    return Malformed(f"{message}, before byte {flow.position}", where=flow.name)
 
 
 def _header(flow: Flow, block: bytes) -> Header:
@@ -116,7 +116,7 @@ def _header(flow: Flow, block: bytes) -> Header:
         if start == 0:
             message = "neither a tar nor a zip archive nor a Debian package"
             details = (f"as a tar archive: {error}",)
-        raise VerificationError(message, where=flow.name, details=details) from error
+        raise Malformed(message, where=flow.name, details=details) from error
 
 
 def _padding(size: int) -> int:

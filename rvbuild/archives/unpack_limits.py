@@ -9,7 +9,7 @@ from enum import Enum
 
 from attrs import define, field, frozen
 
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 
 RATIO_FLOOR = 64 << 20
 """Bytes that may come out before a ratio is looked at."""
@@ -65,4 +65,4 @@ class Meter:
 
     def refuse(self, message: str) -> None:
         """Raise the error of a limit."""
-        raise VerificationError(message, where=self.name)
+        raise Malformed(message, where=self.name)

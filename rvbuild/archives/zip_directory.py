@@ -13,7 +13,7 @@ from typing import BinaryIO
 from attrs import field, frozen
 
 from rvbuild.archives.unpack_limits import Meter, UnpackLimits
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed, VerificationError
 from rvbuild.core.printable import brief
 
 _END = struct.Struct("<4s4H2LH")  # 4.3.16
@@ -31,7 +31,7 @@ _DIRECTORY_MAX = 128 << 20
 def damaged(name: str, message: str, entry: str = "") -> VerificationError:
     """The error of a zip archive, or of one entry of it."""
     where = f"{name}: entry {brief(entry)}" if entry else name
-    return VerificationError(message, where=where)
+    return Malformed(message, where=where)
 
 
 @frozen

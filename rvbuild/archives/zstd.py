@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import zstandard
 
 from rvbuild.archives.byte_stream import CHUNK, ByteStream
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 
 MAGIC = b"\x28\xb5\x2f\xfd"
 _SKIPPABLE = b"\x2a\x4d\x18"
@@ -45,10 +45,10 @@ def frame(source: ByteStream) -> Iterator[bytes]:
             decoder.decompress(source.exactly(4, "a zstd frame"))
     except zstandard.ZstdError as error:
         message = f"its zstd data are damaged or need too much memory ({error})"
-        raise VerificationError(message, where=source.name) from error
+        raise Malformed(message, where=source.name) from error
     if not decoder.eof:
         message = f"its zstd data are damaged before byte {source.taken}"
-        raise VerificationError(message, where=source.name)
+        raise Malformed(message, where=source.name)
 
 
 def _header_rest(descriptor: int) -> int:
@@ -68,7 +68,7 @@ def _blocks(source: ByteStream) -> Iterator[bytes]:
         last, kind, size = value & 1, value >> 1 & 0b11, value >> 3
         if kind == _RESERVED or size > _BLOCK_MAX:
             message = f"its zstd data are damaged before byte {source.taken}"
-            raise VerificationError(message, where=source.name)
+            raise Malformed(message, where=source.name)
         yield head + source.exactly(1 if kind == _RLE else size, "a zstd block")
 
 

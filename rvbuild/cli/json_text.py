@@ -14,14 +14,23 @@ from rvbuild.core.errors import RvbuildError
 
 
 def error_row(error: Exception) -> dict[str, object]:
-    """An error as ``{"place": "recipes/a/recipe.yaml:2:1", "problem", "details": [], "hint"}``.
+    """An error as ``{"kind", "place": "recipes/a/recipe.yaml:2:1", "problem", "details", "hint"}``.
 
-    What it does not say is empty. A login in an address is left out.
+    ``kind`` is the class of `core.errors`. What the error does not say is empty. A login in an
+    address is left out.
     """
+    kind = type(error).__qualname__
     if not isinstance(error, RvbuildError):
-        text = f"{type(error).__qualname__}: {error}"
-        return {"place": "", "problem": without_logins(text), "details": [], "hint": ""}
+        text = f"{kind}: {error}"
+        return {
+            "kind": kind,
+            "place": "",
+            "problem": without_logins(text),
+            "details": [],
+            "hint": "",
+        }
     return {
+        "kind": kind,
         "place": without_logins(str(error.where or "")),
         "problem": without_logins(error.message),
         "details": [without_logins(line) for line in error.details],

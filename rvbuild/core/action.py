@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from rvbuild._reapi import reapi_pb2 as pb
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import RvbuildError, VerificationError
+from rvbuild.core.errors import Malformed, RvbuildError
 from rvbuild.core.platform import Platform
 from rvbuild.core.tree import Directory, DirectoryNode, Node, Tree, from_pb, to_pb
 
@@ -162,7 +162,7 @@ class Outcome:
             )
         except (DecodeError, ValueError) as error:
             msg = f"not an ActionResult message: {error}"
-            raise VerificationError(msg) from error
+            raise Malformed(msg) from error
 
     def with_root(self, message: bytes) -> Outcome:
         """This outcome with the root of its output, which ``message`` has.
@@ -203,11 +203,11 @@ def input_root(mounts: tuple[Mount, ...], toolbox: Directory | None) -> InputRoo
             inner = level.setdefault(parent, {})
             if not isinstance(inner, dict):
                 msg = f"the toolbox has /{parent} of its own, where an input is to be mounted"
-                raise VerificationError(msg)
+                raise Malformed(msg)
             level = inner
         if level.setdefault(name, DirectoryNode(mount.tree)) != DirectoryNode(mount.tree):
             msg = f"two inputs at /{mount.path}"
-            raise VerificationError(msg)
+            raise Malformed(msg)
     made: dict[Digest, Directory] = {}
     return InputRoot(_seal(root, made), made)
 

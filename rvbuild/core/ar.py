@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from rvbuild.core.elf import ByteView
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 
 MAGIC = b"!<arch>\n"
 THIN_MAGIC = b"!<thin>\n"
@@ -46,7 +46,7 @@ def parse_header(data: bytes, at: int) -> MemberHeader:
     digits = size.rstrip(b" ")
     if end != _END or not digits.isdigit():
         msg = f"the member's header at byte {at} is damaged"
-        raise VerificationError(msg)
+        raise Malformed(msg)
     return MemberHeader(name.decode("utf-8", "replace").rstrip(" "), int(digits))
 
 
@@ -60,7 +60,7 @@ def members(data: ByteView) -> Iterator[tuple[str, ByteView]]:
     if magic != MAGIC:
         is_thin = magic == THIN_MAGIC
         msg = "a thin archive has its members elsewhere" if is_thin else "not an archive"
-        raise VerificationError(msg)
+        raise Malformed(msg)
     at = len(MAGIC)
     while at < len(data):
         start = at + HEADER_SIZE
@@ -68,7 +68,7 @@ def members(data: ByteView) -> Iterator[tuple[str, ByteView]]:
         body = data[start : start + header.size]
         if len(body) != header.size:
             msg = f"the archive ends inside the member whose header is at byte {at}"
-            raise VerificationError(msg)
+            raise Malformed(msg)
         if header.name not in _INDEXES:
             yield header.name, body
         at = start + header.size + header.padding

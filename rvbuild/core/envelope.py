@@ -24,7 +24,7 @@ import json
 from collections.abc import Mapping
 
 from rvbuild.core.canonical import Json, encode
-from rvbuild.core.errors import NewerRecord, VerificationError
+from rvbuild.core.errors import Malformed, NewerRecord
 
 Body = Mapping[str, Json]
 
@@ -54,13 +54,13 @@ def unseal(data: bytes, kind: str, version: int) -> Body:
         found_kind, found_version, body = record["kind"], record["version"], record["body"]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         msg = f"not a record: {type(error).__name__}: {error}"
-        raise VerificationError(msg) from error
+        raise Malformed(msg) from error
     if not sound or not isinstance(found_version, int) or not isinstance(body, dict):
         msg = "not the bytes of a record: its own SHA-256 says otherwise"
-        raise VerificationError(msg)
+        raise Malformed(msg)
     if found_kind != kind:
         msg = f"the record of another kind: {found_kind!r} instead of {kind!r}"
-        raise VerificationError(msg)
+        raise Malformed(msg)
     if found_version > version:
         msg = f"a newer rvbuild wrote this {kind} (version {found_version})"
         raise NewerRecord(msg, hint="use that rvbuild, or another store with --store")

@@ -11,7 +11,12 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
      ├─ SourceError           4  a source could not be had
      │   └─ Unreachable       4  its server gives no usable answer
      ├─ VerificationError     5  bytes, a tree or an output are not what they must be
+     │   ├─ WrongContent      5  … bytes that are not the pinned ones
+     │   ├─ Malformed         5  … an archive, an index, a program of no known form
+     │   ├─ Conflict          5  … two inputs with different things at one path
+     │   └─ AuditFailed       5  … an output that breaks its rules
      ├─ StepError             1  a step failed
+     │   └─ CheckFailed       1  a check of a result failed
      ├─ StoreError            1  the store could not be read or written (disk full, …)
      │   └─ NewerRecord       1  a newer rvbuild wrote something there
      ├─ OutputError           1  an answer could not be written to standard output
@@ -94,19 +99,38 @@ class Unreachable(SourceError):
 
 
 class VerificationError(RvbuildError):
-    """Something is not what it must be, and nothing is made of it.
-
-    Bytes are not the pinned ones, a file is damaged or of no known form, a path or link leads
-    out of its tree, two inputs have different things at one path, an output breaks its rules.
-    """
+    """Something is not what it must be, and nothing is made of it."""
 
     exit_code = 5
+
+
+class WrongContent(VerificationError):
+    """Bytes came that are not the pinned ones: what was published changed, or a mirror is wrong."""
+
+
+class Malformed(VerificationError):
+    """Something has no form that is known, or one that nothing may have.
+
+    An archive is damaged, or leads out of its tree; an index, a message or a program is not one.
+    """
+
+
+class Conflict(VerificationError):
+    """Two inputs have different things at one path."""
+
+
+class AuditFailed(VerificationError):
+    """The output of a step breaks the rules of its recipe, or those of all outputs."""
 
 
 class StepError(RvbuildError):
     """A step ran and failed; ``details`` holds the last lines of its log."""
 
     exit_code = 1
+
+
+class CheckFailed(StepError):
+    """A check of a result ran and failed; the result is there."""
 
 
 class StoreError(RvbuildError):

@@ -5,7 +5,7 @@ Knows: which paths and symlinks a tree may have. Must not know: disks, contents.
 
 from __future__ import annotations
 
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 from rvbuild.core.paths import check_name, path_problem
 from rvbuild.core.tree import File, Nested, Symlink
 
@@ -43,7 +43,7 @@ class Outline:
         here, parent, name = missing[-1]
         if name in self._levels[parent]:
             msg = f"a file or symlink stands where a directory is needed: {here}"
-            raise VerificationError(msg)
+            raise Malformed(msg)
         missing.reverse()
         for here, above, last in missing:
             inner: Nested = {}
@@ -63,7 +63,7 @@ class Outline:
         level = self._levels[parent]
         if name in level:
             msg = f"name given twice: {path}"
-            raise VerificationError(msg)
+            raise Malformed(msg)
         level[name] = _PENDING
         return made
 
@@ -82,7 +82,7 @@ class Outline:
         node = self._levels.get(parent, {}).get(name)
         if not isinstance(node, File):
             msg = f"a hard link to what is not an earlier file: {path}"
-            raise VerificationError(msg)
+            raise Malformed(msg)
         return node
 
     @property
@@ -95,4 +95,4 @@ def _check_form(path: str) -> None:
     problem = path_problem(path)
     if problem:
         msg = f"{problem}: {path[:60]!r}"
-        raise VerificationError(msg)
+        raise Malformed(msg)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Conflict
 from rvbuild.core.tree import Directory, DirectoryNode, Tree, Unsealed, seal
 
 
@@ -66,7 +66,7 @@ def _opened(level: Unsealed, name: str, path: str, known: dict[Digest, Directory
 
 def _refuse(path: str) -> NoReturn:
     msg = f"two inputs have different things at {path}"
-    raise VerificationError(msg)
+    raise Conflict(msg)
 
 
 def _reachable(root: Digest, known: dict[Digest, Directory]) -> Tree:

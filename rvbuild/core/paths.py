@@ -12,7 +12,7 @@ All of them are UTF-8 and have no NUL. Lengths are in bytes.
 
 from __future__ import annotations
 
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 
 MAX_NAME = 255
 """NAME_MAX of every file system that rvbuild supports."""
@@ -40,15 +40,15 @@ def check_name(name: str) -> None:
     """
     if not is_component(name):
         msg = f"not a file name: {name!r}"
-        raise VerificationError(msg)
+        raise Malformed(msg)
     try:
         length = len(name.encode())
     except UnicodeEncodeError:
         msg = f"file name is not UTF-8: {name!r}"
-        raise VerificationError(msg) from None
+        raise Malformed(msg) from None
     if length > MAX_NAME:
         msg = f"file name longer than {MAX_NAME} bytes: {name[:40]!r}…"
-        raise VerificationError(msg)
+        raise Malformed(msg)
 
 
 def path_problem(path: str) -> str:
@@ -81,4 +81,4 @@ def check_target(target: str) -> None:
     """
     if not is_target(target):
         msg = f"not the target of a symlink: {target[:80]!r}"
-        raise VerificationError(msg)
+        raise Malformed(msg)

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 
 from rvbuild._reapi import reapi_pb2 as pb
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 from rvbuild.core.paths import check_name
 
 
@@ -82,10 +82,10 @@ class Directory:
             directory = cls.from_message(pb.Directory.FromString(data))
         except (DecodeError, ValueError) as error:
             msg = f"not a Directory message: {error}"
-            raise VerificationError(msg) from error
+            raise Malformed(msg) from error
         if directory.encode() != data:
             msg = "Directory message is not in canonical form"
-            raise VerificationError(msg)
+            raise Malformed(msg)
         return directory
 
     @classmethod
@@ -101,7 +101,7 @@ class Directory:
             entries[link.name] = Symlink(link.target)
         if len(entries) != count:
             msg = "Directory message has a name twice"
-            raise VerificationError(msg)
+            raise Malformed(msg)
         return cls(entries)
 
 
@@ -222,13 +222,13 @@ class Tree:
             listed = [Directory.from_message(item) for item in (message.root, *message.children)]
         except (DecodeError, ValueError) as error:
             msg = f"not a Tree message: {error}"
-            raise VerificationError(msg) from error
+            raise Malformed(msg) from error
         directories = {Digest.of(item.encode()): item for item in listed}
         for item in listed:
             for node in item.entries.values():
                 if isinstance(node, DirectoryNode) and node.digest not in directories:
                     msg = f"Tree message lacks the directory {node.digest}"
-                    raise VerificationError(msg)
+                    raise Malformed(msg)
         return cls(Digest.of(listed[0].encode()), directories)
 
 

@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 
 from rvbuild.core.audit import Finding, Watched, audit
 from rvbuild.core.derivation import OutputRule, Step
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import AuditFailed
 from rvbuild.core.ports.auditor import ImageAudit
 from rvbuild.core.ports.callbacks import Wanted
 from rvbuild.core.ports.store import TreeStore
@@ -75,7 +75,7 @@ def audit_outputs(step: Step, store: TreeStore, tree: Tree, how: Inspection) -> 
         msg = "its outputs are not what they must be"
         details = tuple(f"{finding.path}: {finding.what}" for finding in findings)
         hints = dict.fromkeys(finding.hint for finding in findings)
-        raise VerificationError(msg, where=step.label, details=details, hint="; ".join(hints))
+        raise AuditFailed(msg, where=step.label, details=details, hint="; ".join(hints))
 
 
 def _rule_for(path: str, rules: Mapping[str, OutputRule]) -> OutputRule | None:

@@ -15,7 +15,7 @@ from attrs import define, evolve, field, frozen
 from rvbuild.core.action import Action, Command, Mount, Outcome, input_root
 from rvbuild.core.derivation import Derivation, Fetch, Merge, Step
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import Interrupted, RvbuildError, StepError, VerificationError
+from rvbuild.core.errors import CheckFailed, Interrupted, RvbuildError, StepError, VerificationError
 from rvbuild.core.events import Finished, Noticed, Progressed, Reporter, Started, Wrote
 from rvbuild.core.plan import Task
 from rvbuild.core.ports.auditor import ImageAudit
@@ -315,7 +315,7 @@ def _output_of(step: Step, outcome: Outcome, store: Store) -> Digest:
         if step.expect.encode() not in log:
             msg = f"the check's output does not have {step.expect!r}"
             hint = "change the program, or the check's `expect`"
-            raise VerificationError(msg, where=step.label, details=_tail(log), hint=hint)
+            raise CheckFailed(msg, where=step.label, details=_tail(log), hint=hint)
     return outcome.output
 
 
@@ -347,4 +347,5 @@ def _failure(step: Step, outcome: Outcome, log: bytes) -> StepError:
     if outcome.folder:
         details += (f"its folder: {outcome.folder}",)
         hint += "; run `enter` in its folder to try it again, `enter sh` to look around"
-    return StepError(f"{what}: {why}", where=step.label, details=details, hint=hint)
+    failure = CheckFailed if step.is_check else StepError
+    return failure(f"{what}: {why}", where=step.label, details=details, hint=hint)

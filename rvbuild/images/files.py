@@ -16,7 +16,7 @@ from rvbuild.archives.compression import decompressed
 from rvbuild.archives.guard import Guard
 from rvbuild.archives.tar import read_tar
 from rvbuild.archives.unpack_limits import Links, Meter, UnpackLimits
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 from rvbuild.core.ports.callbacks import Wanted
 from rvbuild.files.walk import below
 
@@ -41,7 +41,7 @@ def each_file(place: str, name: str, take: Take, wanted: Wanted = lambda: None) 
             _unpack(place, name, take, wanted)
     except OSError as error:
         msg = f"it cannot be read: {error.strerror}"
-        raise VerificationError(msg, where=name) from error
+        raise Malformed(msg, where=name) from error
 
 
 def watched(chunks: Iterable[bytes], wanted: Wanted) -> Iterator[bytes]:
@@ -58,7 +58,7 @@ def _paths(folder: str, name: str) -> list[str]:
         path = os.path.relpath(entry.path, folder)
         if entry.is_symlink():
             msg = "it is a symbolic link, which no layout has"
-            raise VerificationError(msg, where=f"{name}/{path}")
+            raise Malformed(msg, where=f"{name}/{path}")
         if not entry.is_dir(follow_symlinks=False):
             found.append(path)
     return sorted(found)

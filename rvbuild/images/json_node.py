@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from attrs import frozen
 
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 
 LARGEST = 4 << 20
 """Bytes of the largest document: registries refuse larger ones too."""
@@ -32,12 +32,12 @@ class JsonNode:
         """
         if len(data) > LARGEST:
             msg = f"it is larger than {LARGEST} bytes"
-            raise VerificationError(msg, where=where)
+            raise Malformed(msg, where=where)
         try:
             return cls(where, json.loads(data))
         except (ValueError, RecursionError) as error:
             msg = "it is not JSON"
-            raise VerificationError(msg, where=where) from error
+            raise Malformed(msg, where=where) from error
 
     def refuse(self, why: str) -> NoReturn:
         """Raise the error of this value.
@@ -45,7 +45,7 @@ class JsonNode:
         Raises:
             VerificationError: always.
         """
-        raise VerificationError(why, where=self.where)
+        raise Malformed(why, where=self.where)
 
     def __getitem__(self, key: str) -> JsonNode:
         """The value under ``key``, None if it is not there."""

@@ -20,7 +20,7 @@ from rvbuild.archives.tar import read_tar
 from rvbuild.archives.tar_header import Header
 from rvbuild.archives.unpack_limits import Links, Meter, UnpackLimits
 from rvbuild.core.elf import ByteView
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 from rvbuild.core.ports.callbacks import Wanted
 from rvbuild.core.rootfs import Entry, Folder, Link, plain
 from rvbuild.images.files import watched
@@ -169,7 +169,7 @@ class _Entries:
         parent, _, name = path.rpartition("/")
         if name.startswith(WHITEOUT):
             msg = "a whiteout: an image here has one layer, from which nothing is taken away"
-            raise VerificationError(msg, where=f"{self._name}: entry {path}")
+            raise Malformed(msg, where=f"{self._name}: entry {path}")
         while parent not in self.entries:
             self.entries[parent] = Folder()
             parent = parent.rpartition("/")[0]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from attrs import field, frozen, mutable
 
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 from rvbuild.core.image import DEFAULT_PATH
 from rvbuild.core.ports.callbacks import Wanted
 from rvbuild.core.rootfs import Process
@@ -119,7 +119,7 @@ class _Files:
         self._kept += len(data)
         if self._kept > _MOST:
             msg = f"its documents have more than {_MOST} bytes together"
-            raise VerificationError(msg, where=self.name)
+            raise Malformed(msg, where=self.name)
         self.found[path] = _File(sha256.hexdigest(), size, data)
 
 
@@ -138,7 +138,7 @@ class _Reader:
     def file(self, path: str) -> _File:
         if path not in self.files:
             msg = "it is not there"
-            raise VerificationError(msg, where=self.where(path))
+            raise Malformed(msg, where=self.where(path))
         self.seen.add(path)
         return self.files[path]
 
@@ -185,7 +185,7 @@ class _Reader:
         found = self.file(path)
         if found.sha256 != match.group(1):
             msg = f"its SHA-256 is {found.sha256}"
-            raise VerificationError(msg, where=self.where(path))
+            raise Malformed(msg, where=self.where(path))
         if found.size != told["size"].number():
             told["size"].refuse(f"the blob has {found.size} bytes")
         return path
@@ -200,7 +200,7 @@ class _Reader:
         for path in self.files:
             if path not in self.seen:
                 msg = "nothing refers to it"
-                raise VerificationError(msg, where=self.where(path))
+                raise Malformed(msg, where=self.where(path))
 
 
 def _platform(told: JsonNode) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from attrs import define
 
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import AuditFailed
 from rvbuild.core.ports.callbacks import Taken
 from rvbuild.files.folder import Inode, inode_of
 from rvbuild.stores.layout import guarded
@@ -113,7 +113,7 @@ class _Taking:
         self._go("..")
         if inode_of(os.fstat(self.here)) != level.inode:
             msg = f"somebody moved a folder of the output while it was read: {level.path!r}"
-            raise VerificationError(msg, hint="let no two steps share a folder")
+            raise AuditFailed(msg, hint="let no two steps share a folder")
 
     def _take(self, path: str, name: str) -> None:
         kind = stat.S_IFMT(os.stat(name, dir_fd=self.here, follow_symlinks=False).st_mode)
@@ -141,7 +141,7 @@ class _Taking:
 def _refuse(path: str, kind: int) -> None:
     msg = f"the output holds {_KINDS.get(kind, 'something strange')}: {path!r}"
     hint = "an output has only files, folders and symlinks; remove it in the script"
-    raise VerificationError(msg, hint=hint)
+    raise AuditFailed(msg, hint=hint)
 
 
 def _opened(name: str, flags: int, folder: int) -> int:

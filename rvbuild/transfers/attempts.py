@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from attrs import define, field
 
-from rvbuild.core.errors import SourceError, VerificationError
+from rvbuild.core.errors import SourceError, VerificationError, WrongContent
 from rvbuild.transfers.fetch_settings import OFFLINE_HINT, OFFLINE_LOCK_HINT
 from rvbuild.transfers.urls import shown
 
@@ -69,7 +69,7 @@ class Attempts:
         if self.wrong:
             text = "an address gave other bytes than the pinned ones, and no other had them"
             changed = f"what was published has changed, or a mirror is wrong; {hint}"
-            return VerificationError(text, where=self.label, hint=changed, details=details)
+            return WrongContent(text, where=self.label, hint=changed, details=details)
         text = message or ("no address had it" if details else "no address is known for it")
         hints = dict.fromkeys(filter(None, [*self._hints, hint]))
         return SourceError(text, where=self.label, hint="; ".join(hints) or None, details=details)

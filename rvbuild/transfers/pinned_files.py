@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 
 from attrs import frozen
 
-from rvbuild.core.errors import SourceError, StoreError, VerificationError
+from rvbuild.core.errors import SourceError, StoreError, VerificationError, WrongContent
 from rvbuild.core.events import Noticed, Reporter, silent
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.transfers.addresses import Address
@@ -186,7 +186,7 @@ class PinnedFiles:
             ).sha256
         if pin.sha256 and sha256 != pin.sha256:
             msg = f"it has the SHA-256 {sha256}, not {pin.sha256}"
-            raise VerificationError(msg)
+            raise WrongContent(msg)
         return sha256
 
 
@@ -202,5 +202,5 @@ def _copied(path: Path, file: BinaryIO, size: int | None) -> str:
         raise SourceError(error.strerror or "cannot be read") from error
     if size is not None and file.tell() != size:
         msg = f"it has {file.tell()} bytes, not {size}"
-        raise VerificationError(msg)
+        raise WrongContent(msg)
     return running.hexdigest()

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import define, field
 
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 from rvbuild.core.paths import check_name
 from rvbuild.core.tree import File, Nested, Symlink, Tree
 
@@ -27,7 +27,7 @@ def folder_at(root: Leafy, names: list[str], path: str) -> Leafy:
         root = root.setdefault(name, {})
         if not isinstance(root, dict):
             msg = f"a file or symlink stands where a directory is needed: {path}"
-            raise VerificationError(msg)
+            raise Malformed(msg)
     return root
 
 
@@ -38,7 +38,7 @@ def put_leaf(root: Leafy, path: str, leaf: object) -> None:
     level = folder_at(root, parents, path)
     if name in level:
         msg = f"the tree has {path} twice"
-        raise VerificationError(msg)
+        raise Malformed(msg)
     level[name] = leaf
 
 
@@ -49,7 +49,7 @@ def leaf_at(root: Leafy, path: str) -> object:
         node = node.get(name) if isinstance(node, dict) else None
     if node is None or isinstance(node, dict):
         msg = f"the tree has no file {path} to copy"
-        raise VerificationError(msg)
+        raise Malformed(msg)
     return node
 
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from attrs import frozen
 
-from rvbuild.core.errors import SourceError, StoreError, VerificationError
+from rvbuild.core.errors import SourceError, StoreError, VerificationError, WrongContent
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.transfers.urls import shown
 
@@ -151,7 +151,7 @@ class Transfer:
 
     def _wrong_size(self, message: str) -> VerificationError:
         hint = "the file was changed or truncated where it is kept; try another mirror"
-        return VerificationError(message, where=shown(self._url), hint=hint)
+        return WrongContent(message, where=shown(self._url), hint=hint)
 
     def take(self, data: bytes) -> None:
         """The next piece of the body."""

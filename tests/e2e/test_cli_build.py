@@ -216,7 +216,7 @@ def test_a_failed_check_gives_no_result_and_has_a_log(world: World):
 def test_a_check_whose_expected_text_is_missing(world: World):
     world.recipe("hello", HELLO.replace('expect: "hello 1"', 'expect: "good bye"'))
     ran = world.run(HELLO_HERE)
-    assert (ran.code, ran.out) == (5, "")
+    assert (ran.code, ran.out) == (1, "")
     ran.said("error: the check's output does not have 'good bye'", f"check 1 of {HELLO_HERE}",
              f"hello 1 for {HERE}", "hint")  # fmt: skip
     assert world.fine("log", HELLO_HERE).out == f"hello 1 for {HERE}\n"

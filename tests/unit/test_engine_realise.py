@@ -17,6 +17,7 @@ from rvbuild.core.action import Outcome
 from rvbuild.core.derivation import Fetch, Input, Merge, OutputRule, Step, refuse_folders
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import (
+    CheckFailed,
     Interrupted,
     RunFailed,
     StepError,
@@ -359,7 +360,7 @@ def test_a_failed_step_is_tried_again_and_its_log_forgotten_once_it_works(shop: 
         ("fail 1", {"is_check": True}, StepError, "the check failed: exit code 1"),
         ("nothing", {}, StepError, "the step left no output"),
         ("refuse", {}, VerificationError, "the output holds a FIFO: 'f'"),
-        ("say no", {"is_check": True, "expect": "yes"}, VerificationError, "does not have 'yes'"),
+        ("say no", {"is_check": True, "expect": "yes"}, CheckFailed, "does not have 'yes'"),
         (
             "say x",
             {"outputs": (OutputRule(name="x", path="y", kind="file"),)},
@@ -394,7 +395,7 @@ def test_an_expected_text_is_looked_for_in_the_whole_log(shop: Workshop):
     assert shop.build(check).errors == {}
     other = shop.step("c", "say seccomp: 2.5", is_check=True, expect="2.6")
     error = shop.build(other).errors[other.digest]
-    assert isinstance(error, VerificationError)
+    assert isinstance(error, CheckFailed)
     assert error.details == ("seccomp: 2.5",)
     assert shop.executor.ran == ["c"]
 

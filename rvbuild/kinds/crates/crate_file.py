@@ -14,7 +14,7 @@ from attrs import define, field
 
 from rvbuild.archives.unpack import unpack
 from rvbuild.archives.unpack_limits import Links, UnpackLimits
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
 from rvbuild.kinds.crates.source import Crate, VendoredCrate
@@ -38,7 +38,7 @@ def unpack_crate(file: BinaryIO, crate: Crate | VendoredCrate, into: TreeSink) -
     unpack(file, crate.label, folder, limits=_LIMITS, links=Links.NONE)
     if not folder.manifest:
         msg = f"not a crate: there is no {crate.top}/{MANIFEST} in it"
-        raise VerificationError(msg, where=crate.label)
+        raise Malformed(msg, where=crate.label)
 
 
 @define
@@ -54,7 +54,7 @@ class _CrateFolder:
         top, _, inner = path.partition("/")
         if top != self._crate.top:
             msg = f"not this crate: {brief(path)} is not in {self._crate.top}/"
-            raise VerificationError(msg, where=self._crate.label)
+            raise Malformed(msg, where=self._crate.label)
         return inner
 
     def directory(self, path: str) -> None:
@@ -66,7 +66,7 @@ class _CrateFolder:
         inner = self._inner(path)
         if not inner:
             msg = f"not a crate: {self._crate.top} is a file in it, not a folder"
-            raise VerificationError(msg, where=self._crate.label)
+            raise Malformed(msg, where=self._crate.label)
         self.manifest = self.manifest or inner == MANIFEST
         return self._into.file(inner, chunks, executable=executable)
 

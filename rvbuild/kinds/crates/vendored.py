@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from attrs import define, field
 
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import WrongContent
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.kinds.crates.crate_file import unpack_crate
 from rvbuild.kinds.crates.source import VendoredCrate
@@ -67,7 +67,7 @@ class _VendoredFolder:
         if path.partition("/")[0] == CHECKSUMS:
             msg = f"the crate holds {CHECKSUMS} itself, which only a directory source has"
             hint = "cargo refuses it there, too: use another version of the crate"
-            raise VerificationError(msg, where=self._crate.label, hint=hint)
+            raise WrongContent(msg, where=self._crate.label, hint=hint)
         return f"{self._crate.top}/{path}"
 
     def directory(self, path: str) -> None:

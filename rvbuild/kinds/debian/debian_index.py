@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from attrs import define, evolve, field, frozen
 
-from rvbuild.core.errors import SourceError, VerificationError
+from rvbuild.core.errors import Malformed, SourceError
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.kinds.debian.source import DebianPackage
 
@@ -73,7 +73,7 @@ def parse_record(paragraph: bytes, where: str) -> Record:
     sound = _NAME.fullmatch(name) and _POOL.match(pool) and _SHA256.match(sha256)
     if not sound or not size.isdecimal() or "/." in pool or not fields.get("version"):
         msg = f"not a sound paragraph of a Packages file (package {name[:80]!r})"
-        raise VerificationError(msg, where=where)
+        raise Malformed(msg, where=where)
     package = DebianPackage(
         name=name,
         version=fields["version"],

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from rvbuild.core.errors import SourceError, VerificationError
+from rvbuild.core.errors import Malformed, SourceError, WrongContent
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.tree import Tree
@@ -54,14 +54,15 @@ class PathFetcher:
         if source.digest and str(root) != source.digest:
             msg = "the folder is not what was locked"
             hint = "run `rvbuild lock`, and let the folder be while rvbuild reads it"
-            raise VerificationError(msg, where=source.path, hint=hint)
+            raise WrongContent(msg, where=source.path, hint=hint)
 
     def resolve(self, path: str) -> PathSource:
         """The folder with the digest of its tree as it is now.
 
         Raises:
             SourceError: no such folder, or it cannot be read.
-            VerificationError: it changed meanwhile, or holds what a tree cannot.
+            WrongContent: it changed meanwhile.
+            Malformed: it holds what a tree cannot.
         """
         sink = DigestSink()
         capture(path, sink, no_progress)
@@ -108,7 +109,8 @@ def capture(folder: str, into: TreeSink, advance: Advance) -> None:
 
     Raises:
         SourceError: no such folder, or something in it cannot be read.
-        VerificationError: something changed meanwhile, or is neither file, folder nor symlink.
+        WrongContent: something changed meanwhile.
+        Malformed: something is neither file, folder nor symlink.
     """
     try:
         _Capture(folder, into, advance).run()
@@ -163,7 +165,7 @@ class _Capture:
         return False
 
     def _refuse(self, path: str, message: str) -> None:
-        raise VerificationError(message, where=ascii(path)[1:-1], hint="move it out of the folder")
+        raise Malformed(message, where=ascii(path)[1:-1], hint="move it out of the folder")
 
     def _chunks(self, path: str, stamp: Stamp) -> Iterator[bytes]:
         # a FIFO or symlink that took the file's place must neither block nor be followed
@@ -180,7 +182,7 @@ class _Capture:
         if _stamp(now) != before:
             msg = "it changed while it was read"
             hint = "let the folder be while rvbuild reads it, then run again"
-            raise VerificationError(msg, where=path, hint=hint)
+            raise WrongContent(msg, where=path, hint=hint)
 
 
 def _is_utf8(text: str) -> bool:
