@@ -16,7 +16,8 @@ from site_of_bytes import Answer, Asked, Naps, client, head, serve
 
 from rvbuild.core.errors import SourceError, StoreError, Unreachable, VerificationError
 from rvbuild.core.printable import brief
-from rvbuild.transfers.transport import NotThere, Patience
+from rvbuild.transfers.faults import NotThere
+from rvbuild.transfers.transport import Patience
 from rvbuild.transfers.urls import Credentials, shown
 from rvbuild.transfers.wire import Stall
 

@@ -20,8 +20,9 @@ from rvbuild.core.gomod import check_module, escape_path
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.kinds.go.go_settings import DIRECT, OFF, GoSettings
 from rvbuild.transfers.attempts import Attempts
+from rvbuild.transfers.faults import NotThere
 from rvbuild.transfers.transfer import write_piece
-from rvbuild.transfers.transport import NotThere, Transport
+from rvbuild.transfers.transport import Transport
 from rvbuild.transfers.urls import shown
 
 MAX_ZIP = 500 << 20

@@ -1,0 +1,137 @@
+"""What an answer without a usable body means, and no answer at all.
+
+Knows: status codes, and the errors of httpx and httpcore. Must not know: retries.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import socket
+import ssl
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx
+
+from rvbuild.core.errors import RvbuildError, SourceError
+from rvbuild.core.printable import brief
+from rvbuild.transfers.addresses import Route, server_of
+from rvbuild.transfers.authorities import HINT
+from rvbuild.transfers.transfer import Again
+from rvbuild.transfers.urls import Credentials, shown
+from rvbuild.transfers.wire import PROXY, NoProxy, Stalled, proxy_name
+
+_GONE = {404, 410}
+_NO_PROXY = "if this network has a proxy, set https_proxy and http_proxy"
+
+
+class NotThere(SourceError):
+    """The server answered that it has no such thing (404, 410): another one may."""
+
+
+def check_encoding(url: str, response: httpx.Response) -> None:
+    """A body that was re-encoded on the way is not what was asked for.
+
+    ``gzip`` is let through for what is gzip by name: servers label archives so.
+    """
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    zipped = urlsplit(url).path.endswith((".gz", ".tgz")) and encoding in {"gzip", "x-gzip"}
+    if encoding not in {"", "identity"} and not zipped:
+        msg = f"the server sent {brief(encoding, most=40)}-encoded bytes, unasked"
+        raise SourceError(msg, where=shown(url))
+
+
+def refusal(url: str, response: httpx.Response, credentials: Credentials) -> RvbuildError | Again:
+    """What a status without a usable body means."""
+    status = response.status_code
+    cause = f"{status} {brief(response.reason_phrase, most=60)}".strip()
+    if status in {408, 425, 429} or status >= 500:
+        return Again(cause, _retry_after(response))
+    if words := _first_words(response):
+        cause = f"{cause}: {words}"
+    if status in _GONE:
+        return NotThere(f"not there ({cause})", where=shown(url))
+    if status == 407:
+        return _refused_by_proxy(url, response.extensions[PROXY] or "a proxy", cause)
+    hint = credentials.advice if status in {401, 403} else None
+    return SourceError(f"refused ({cause})", where=shown(url), hint=hint)
+
+
+def _refused_by_proxy(url: str, proxy: str, cause: str) -> SourceError:
+    hint = "put a user name and a password into the proxy's address, before its host and an @"
+    return SourceError(f"{proxy} refuses ({cause})", where=shown(url), hint=hint)
+
+
+def _first_words(response: httpx.Response) -> str:
+    """The first line of a short text/plain answer: module proxies explain themselves there."""
+    if not response.headers.get("content-type", "").startswith("text/plain"):
+        return ""
+    body = b""
+    for piece in response.iter_raw():
+        body += piece
+        if len(body) > 4096:
+            break
+    lines = body[:4096].decode("utf-8", "replace").strip().splitlines()
+    return brief(lines[0]) if lines else ""
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Seconds that ``Retry-After`` asks for; a date counts from the server's own ``Date``."""
+    text = response.headers.get("retry-after", "").strip()
+    if text.isdecimal() and len(text) < 10:
+        return float(text)
+    try:
+        then = email.utils.parsedate_to_datetime(text)
+        now = email.utils.parsedate_to_datetime(response.headers.get("date", ""))
+        return max(0.0, (then - now).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def fault(
+    url: str, exc: httpx.TransportError, route: Route, *, silent: bool = False
+) -> RvbuildError | Again:
+    """What a broken connection means. ``silent``: there was no answer at all."""
+    if isinstance(exc, httpx.UnsupportedProtocol):
+        return SourceError("not an http or https URL", where=shown(url))
+    words = brief(str(exc).strip()) or type(exc).__name__
+    if isinstance(exc, httpx.ProxyError):
+        return _no_tunnel(url, proxy_name(route.proxies.of(url)), words)
+    server = server_of(url) if silent else ""
+    for cause in _causes(exc):
+        if meaning := _meaning(url, cause, words, route):
+            return meaning
+    return Again(words, silent=server)
+
+
+def _causes(exc: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = exc
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _meaning(
+    url: str, cause: BaseException, words: str, route: Route
+) -> RvbuildError | Again | None:
+    """What one cause of several means; a wrong certificate will not mend itself."""
+    if isinstance(cause, Stalled):
+        return Again(words, stalled=True)
+    if isinstance(cause, NoProxy):
+        hint = f"see that the proxy runs, or correct {route.proxies.named_by}"
+        return Again(words, silent=cause.proxy, hint=hint)
+    if isinstance(cause, socket.gaierror):
+        return Again(words, silent=server_of(url), hint=_NO_PROXY)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        message = f"the server's certificate is not trusted: {brief(cause.verify_message)}"
+        return SourceError(message, where=shown(url), hint=HINT)
+    return None
+
+
+def _no_tunnel(url: str, proxy: str, words: str) -> RvbuildError | Again:
+    """A proxy makes no connection to the server; ``words`` begin with its status."""
+    if words[:3] in {"401", "407"}:
+        return _refused_by_proxy(url, proxy, words)
+    if words[:3] == "403":
+        return SourceError(f"{proxy} lets nobody through to it ({words})", where=shown(url))
+    return Again(f"{proxy} makes no connection: {words}")
