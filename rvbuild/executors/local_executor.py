@@ -35,8 +35,8 @@ from rvbuild.executors.keeper import Keeper, Request
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.porter import STAGE, Porter
 from rvbuild.executors.reentry import write_script
-from rvbuild.executors.refusals import refused
 from rvbuild.executors.sandbox import Launch, Sandbox
+from rvbuild.executors.sandbox_refusals import refused
 from rvbuild.executors.step_log import StepLog
 from rvbuild.executors.threshold import Threshold
 from rvbuild.executors.watch import Ended, Watch

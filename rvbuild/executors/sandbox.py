@@ -30,7 +30,7 @@ from attrs import frozen
 from rvbuild.core.errors import SandboxError, StepError
 from rvbuild.executors.keeper import Keeper, Request
 from rvbuild.executors.machine_code import FAILED, Report
-from rvbuild.executors.refusals import refused
+from rvbuild.executors.sandbox_refusals import refused
 from rvbuild.executors.threshold import Threshold
 
 CHUNK = 1 << 16

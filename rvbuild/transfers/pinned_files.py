@@ -168,7 +168,8 @@ class PinnedFiles:
     def _report_wrong(self, attempts: Attempts, address: str) -> None:
         if attempts.wrong:
             text = f"other bytes than the pinned ones were passed over; {shown(address)} was right"
-            self.report(Noticed(attempts.label, "; ".join([text, *attempts.lines])))
+            notice = "; ".join([text, *attempts.lines])
+            self.report(Noticed(attempts.label, notice, security=True))
 
     def _get(self, pin: Pin, address: Address, file: BinaryIO, advance: Advance) -> str:
         file.seek(0)

@@ -97,7 +97,7 @@ def brings_the_tree(goods: Goods) -> None:
 def refuses_other_bytes(goods: Goods) -> None:
     """Of the right form: only their hash is wrong."""
     goods.write(goods.other)
-    assert type(refusal(goods)) is goods.refusal
+    assert isinstance(refusal(goods), goods.refusal)
 
 
 def refuses_bytes_without_a_form(goods: Goods) -> None:
@@ -111,7 +111,7 @@ def refuses_bytes_without_a_form(goods: Goods) -> None:
         b"",
     ):
         goods.write(data)
-        assert type(refusal(goods)) is goods.unreadable
+        assert isinstance(refusal(goods), goods.unreadable)
 
 
 def tells_absence_from_damage(goods: Goods) -> None:

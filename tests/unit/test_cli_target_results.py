@@ -73,12 +73,19 @@ def test_json_document():
         ],
         "failures": [
             {
+                "kind": "StepError",
                 "place": "b",
                 "problem": "it failed",
                 "details": ["last line"],
                 "hint": "see https://e.org/",
             },
-            {"place": "", "problem": "ValueError: a bug", "details": [], "hint": ""},
+            {
+                "kind": "ValueError",
+                "place": "",
+                "problem": "ValueError: a bug",
+                "details": [],
+                "hint": "",
+            },
         ],
     }
 

@@ -21,6 +21,7 @@ from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.kinds.go.go_settings import DIRECT, OFF, GoSettings
 from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.faults import NotThere
+from rvbuild.transfers.fetch_settings import OFFLINE_HINT
 from rvbuild.transfers.transfer import write_piece
 from rvbuild.transfers.transport import Transport
 from rvbuild.transfers.urls import shown
@@ -114,7 +115,8 @@ class GoProxy:
                 if not proxy.on_any_error and not isinstance(exc, NotThere):
                     break
         what = "zip" if kind == "zip" else "go.mod"
-        raise attempts.error(_HINT, f"no module proxy gave its {what}")
+        hint = OFFLINE_HINT if self.transport.offline else _HINT
+        raise attempts.error(hint, f"no module proxy gave its {what}")
 
 
 def _copy(url: str, to: BinaryIO, limit: int) -> None:
