@@ -19,11 +19,11 @@ from attrs import frozen
 from rvbuild.core.errors import RvbuildError, SandboxError
 from rvbuild.executors import bwrap, identity, seccomp, step_folder
 from rvbuild.executors.accelerators import Accelerator
+from rvbuild.executors.bwrap_errors import hint_for
 from rvbuild.executors.keeper import Keeper
 from rvbuild.executors.limits import Limits
 from rvbuild.executors.local_executor import staged
 from rvbuild.executors.sandbox import Launch, Sandbox
-from rvbuild.executors.sandbox_refusals import hint_for
 from rvbuild.executors.step_log import StepLog
 from rvbuild.executors.threshold import Threshold
 from rvbuild.executors.watch import Watch

@@ -29,6 +29,7 @@ from rvbuild.core.ports.store import TreeStore
 from rvbuild.executors import bwrap, identity, seccomp, step_folder
 from rvbuild.executors.accelerators import Accelerator, Layer
 from rvbuild.executors.allowance import Allowance
+from rvbuild.executors.bwrap_errors import refused
 from rvbuild.executors.identity import Identity
 from rvbuild.executors.inputs import InputTrees
 from rvbuild.executors.keeper import Keeper, Request
@@ -36,7 +37,6 @@ from rvbuild.executors.limits import Limits
 from rvbuild.executors.porter import STAGE, Porter
 from rvbuild.executors.reentry import write_script
 from rvbuild.executors.sandbox import Launch, Sandbox
-from rvbuild.executors.sandbox_refusals import refused
 from rvbuild.executors.step_log import StepLog
 from rvbuild.executors.threshold import Threshold
 from rvbuild.executors.watch import Ended, Watch

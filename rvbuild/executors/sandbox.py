@@ -28,9 +28,9 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from rvbuild.core.errors import SandboxError, StepError
+from rvbuild.executors.bwrap_errors import refused
 from rvbuild.executors.keeper import Keeper, Request
 from rvbuild.executors.machine_code import FAILED, Report
-from rvbuild.executors.sandbox_refusals import refused
 from rvbuild.executors.threshold import Threshold
 
 CHUNK = 1 << 16

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from rvbuild.executors import bwrap, kernel_settings
-from rvbuild.executors.sandbox_refusals import REASONS, hint_for, refused
+from rvbuild.executors.bwrap_errors import REASONS, hint_for, refused
 
 EPERM, EACCES, ENOENT = map(os.strerror, (errno.EPERM, errno.EACCES, errno.ENOENT))
 NAMESPACES = "; ".join(kernel_settings.forbidding())
