@@ -184,7 +184,7 @@ def _resolve(session: Session, names: tuple[str, ...], old: Lock, *, check: bool
         recipes=graph,
         registries=session.sources,
         trees=outputs,
-        imports=GoList(graph, outputs, session.build_arch),
+        needed=GoList(graph, outputs, session.build_arch),
         build_arch=session.build_arch,
         earlier=(old, session.known(include_project=False, mend=not check)),
     )
