@@ -21,12 +21,12 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError, RvbuildError, SourceError, VerificationError
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Symlink, Tree
+from rvbuild.git.objects import object_name
+from rvbuild.git.process import Failed
 from rvbuild.kinds.git import git_tree
 from rvbuild.kinds.git.fetch import GitFetcher
 from rvbuild.kinds.git.forges import archive_url
 from rvbuild.kinds.git.git_archive import ForgeArchives
-from rvbuild.kinds.git.git_objects import object_name
-from rvbuild.kinds.git.git_process import Failed
 from rvbuild.kinds.git.git_sinks import GitNameSink
 from rvbuild.kinds.git.source import GitSource
 from rvbuild.transfers.mirrors import Mirrors

@@ -20,7 +20,7 @@ from typing import Self
 from attrs import field, frozen
 
 from rvbuild.core.errors import VerificationError
-from rvbuild.kinds.git.git_progress import GitProgress, Tell
+from rvbuild.git.fetch_progress import GitProgress, Tell
 
 CHUNK = 1 << 20
 WINDOW = 512
