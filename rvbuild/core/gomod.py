@@ -182,6 +182,17 @@ def parse_go_mod(text: str, file: str = "go.mod") -> GoMod:
     )
 
 
+def declared_module(data: bytes) -> str:
+    """The path that a go.mod declares; empty if it declares none that can be read."""
+    try:
+        for statement in _statements(data.decode(errors="replace"), "go.mod"):
+            if statement.verb == "module" and len(statement.words) == 1:
+                return statement.words[0]
+    except LockError:
+        return ""
+    return ""
+
+
 def required_by(data: bytes) -> Iterator[tuple[str, str]]:
     """The path and version of each requirement of a dependency's go.mod.
 
