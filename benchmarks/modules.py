@@ -24,9 +24,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
+from rvbuild.core.go_graph import MainModule
 from rvbuild.core.go_source import GoModFiles, GoModule
 from rvbuild.core.gomod import GoSum, escape_path, parse_go_sum
 from rvbuild.kinds.go.fetch import GoModFilesFetcher, GoModuleFetcher
+from rvbuild.kinds.go.go_mod_reader import GoModReader
 from rvbuild.kinds.go.go_proxy import GoProxy
 from rvbuild.kinds.go.go_settings import go_settings
 from rvbuild.stores.local import LocalStore
@@ -67,15 +69,18 @@ def by_rvbuild(sums: GoSum, store_path: Path, threads: int) -> None:
     settings = go_settings(os.environ)
     with Transport(connections=threads * 2) as transport, ThreadPoolExecutor(threads) as pool:
         proxy = GoProxy(transport, lambda: settings)
+        main = MainModule("it", {"go.sum": text}.get)
         go_sum = hashlib.sha256(text).hexdigest()
-        files = GoModFiles(go_sum=go_sum, modules=modules, text=text)
+        files = GoModFiles(go_sum=go_sum, modules=modules, main=main)
 
         def one(fetch: Callable[..., None], source: object) -> None:
             with store.trees.new_tree() as tree:
                 fetch(source, tree, lambda _done, _total: None)
                 tree.commit()
 
-        jobs: list[Future[None]] = [pool.submit(one, GoModFilesFetcher(proxy).fetch, files)]
+        jobs: list[Future[None]] = [
+            pool.submit(one, GoModFilesFetcher(GoModReader(proxy)).fetch, files)
+        ]
         for path, version, h1 in modules:
             source = GoModule(path=path, version=version, h1=h1)
             jobs.append(pool.submit(one, GoModuleFetcher(proxy).fetch, source))

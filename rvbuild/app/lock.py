@@ -227,7 +227,7 @@ def _resolve(
         recipes=scope.graph,
         registries=session.sources,
         trees=outputs,
-        imports=GoList(scope.graph, outputs, session.build_arch),
+        needed=GoList(scope.graph, outputs, session.build_arch),
         build_arch=session.build_arch,
         earlier=(old, session.known(include_project=False, mend=not check)),
         failures=failures,

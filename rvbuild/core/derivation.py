@@ -56,8 +56,8 @@ class _Keyed(ABC):
 
 
 @frozen(kw_only=True)
-class FileOf:
-    """A file at a path of another derivation's output."""
+class FolderOf:
+    """A folder at a path of another derivation's output; ``.`` is all of it."""
 
     derivation: str
     path: str
@@ -67,12 +67,12 @@ class FileOf:
 class Fetch(_Keyed):
     """Brings one source; its output is the source's tree.
 
-    ``go_sum`` is where the go.sum is that the source needs to be fetched (`Source.with_file`). It
-    takes no part in the key: the source has the file's digest.
+    ``by`` is where the files are that the source is fetched by (`Source.with_files`). It takes no
+    part in the key: the source has a digest of what matters in them.
     """
 
     source: Source
-    go_sum: FileOf | None = field(default=None, eq=False)
+    by: FolderOf | None = field(default=None, eq=False)
 
     def encode(self) -> bytes:
         return _encoded("fetch", source=self.source.identity)
@@ -83,7 +83,7 @@ class Fetch(_Keyed):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        return () if self.go_sum is None else (self.go_sum.derivation,)
+        return () if self.by is None else (self.by.derivation,)
 
 
 @frozen(kw_only=True)

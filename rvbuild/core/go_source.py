@@ -5,11 +5,14 @@ Knows: what a module cache is made of. Must not know: proxies, how one is fetche
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import evolve, field, frozen
 
 from rvbuild.core.canonical import Json
-from rvbuild.core.gomod import parse_go_sum
+from rvbuild.core.go_graph import MainModule
 from rvbuild.core.source import Source, Thing
+from rvbuild.core.spec import SourceSpec
 
 MODULE = "the Go module"
 
@@ -44,20 +47,20 @@ class GoModule(Source):
 class GoModFiles(Source):
     """The ``cache/download`` part of a GOMODCACHE, without any zip.
 
-    For each go.mod file of a go.sum its ``.mod``; for each of ``modules`` (path, version,
-    h1 of the zip; sorted) also ``.info`` and ``.ziphash``. The tree's root is what
+    For each go.mod file that lines of a go.sum name its ``.mod``; for each of ``modules`` (path,
+    version, h1 of the zip; sorted) also ``.info`` and ``.ziphash``. The tree's root is what
     ``GOMODCACHE`` names.
 
     Attributes:
-        go_sum: The SHA-256 of the go.sum, in hex.
+        go_sum: The digest of those lines (`rvbuild.core.go_graph.sums_digest`), in hex.
         modules: The modules whose zips are needed.
-        text: The go.sum itself; only there while it is fetched, and no part of the identity.
+        main: Whose go.sum it is; only there while it is fetched, and no part of the identity.
     """
 
     kind = "go-mod-files"
     go_sum: str
     modules: tuple[tuple[str, str, str], ...]
-    text: bytes = field(default=b"", eq=False, repr=False)
+    main: MainModule | None = field(default=None, eq=False, repr=False)
 
     @property
     def label(self) -> str:
@@ -69,10 +72,22 @@ class GoModFiles(Source):
 
     @property
     def former_identity(self) -> Json:
-        """Version 1 named each go.mod file: the source must have its go.sum's text."""
-        sums = parse_go_sum(self.text.decode(errors="replace"))
-        mods = [[path, version, h1] for (path, version), h1 in sorted(sums.mods.items())]
+        """Version 1 named each go.mod file of the go.sum, so ``main`` must be there."""
+        sums = {} if self.main is None else self.main.sums().mods
+        mods = [[path, version, h1] for (path, version), h1 in sorted(sums.items())]
         return {"go-mod-files": [mods, list(map(list, self.modules))]}
 
-    def with_file(self, data: bytes) -> GoModFiles:
-        return evolve(self, text=data)
+    def with_files(self, read: Callable[[str], bytes | None], folder: str) -> GoModFiles:
+        return evolve(self, main=MainModule(self.label, read, folder))
+
+
+@frozen(kw_only=True)
+class GoModFilesSpec(SourceSpec):
+    """All that the graph of a module can need of its go.sum; no recipe says this.
+
+    The answer has the digest of the needed lines, and each module of them. ``main`` may be
+    dropped from it: nobody fetches that answer.
+    """
+
+    answer = GoModFiles
+    main: MainModule

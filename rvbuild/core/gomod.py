@@ -77,6 +77,12 @@ class GoMod:
     module: str
     requirements: tuple[Requirement, ...]
     replacements: tuple[Replacement, ...]
+    exclusions: frozenset[tuple[str, str]] = frozenset()
+
+    def replacement(self, path: str, version: str) -> Replacement | None:
+        """What replaces a version of a module: one of that version goes before one of all."""
+        fitting = {r.old_version: r for r in self.replacements if r.old == path}
+        return fitting.get(version) or fitting.get("")
 
     def effective(self, module: str) -> Effective | None:
         """What stands for ``module``, after ``replace``.
@@ -97,13 +103,7 @@ class GoMod:
         return self._only(module, found)
 
     def _replaced(self, required: Requirement) -> Effective:
-        """A replacement of that version goes before one of all versions."""
-        fitting = {
-            r.old_version: r
-            for r in self.replacements
-            if r.old == required.path and r.old_version in {"", required.version}
-        }
-        replacement = fitting.get(required.version) or fitting.get("")
+        replacement = self.replacement(required.path, required.version)
         if replacement is None:
             return Effective(path=required.path, version=required.version, line=required.line)
         return self._resolved(replacement)
@@ -160,9 +160,13 @@ def parse_go_mod(text: str, file: str = "go.mod") -> GoMod:
     single: dict[str, str] = {}
     requirements: list[Requirement] = []
     replacements: list[Replacement] = []
+    exclusions: set[tuple[str, str]] = set()
     for statement in _statements(text, file):
         if statement.verb == "require":
             requirements.append(_requirement(statement))
+        elif statement.verb == "exclude":
+            excluded = _requirement(statement)
+            exclusions.add((excluded.path, excluded.version))
         elif statement.verb == "replace":
             replacements.append(_replacement(statement))
         elif statement.verb in {"module", "go", "toolchain"}:
@@ -174,7 +178,33 @@ def parse_go_mod(text: str, file: str = "go.mod") -> GoMod:
         module=single.get("module", ""),
         requirements=tuple(requirements),
         replacements=tuple(replacements),
+        exclusions=frozenset(exclusions),
     )
+
+
+def declared_module(data: bytes) -> str:
+    """The path that a go.mod declares; empty if it declares none that can be read."""
+    try:
+        for statement in _statements(data.decode(errors="replace"), "go.mod"):
+            if statement.verb == "module" and len(statement.words) == 1:
+                return statement.words[0]
+    except LockError:
+        return ""
+    return ""
+
+
+def required_by(data: bytes) -> Iterator[tuple[str, str]]:
+    """The path and version of each requirement of a dependency's go.mod.
+
+    As for the go command, nothing else in it counts. A line that cannot be read says nothing, and
+    neither does what follows it: the go command reports it if it needs that file.
+    """
+    try:
+        for statement in _statements(data.decode(errors="replace"), "go.mod"):
+            if statement.verb == "require" and len(statement.words) == 2:
+                yield statement.words[0], statement.words[1]
+    except LockError:
+        return
 
 
 @frozen(kw_only=True)
@@ -240,7 +270,7 @@ def _words(line: str, where: Where | None) -> list[str]:
 
 def _requirement(statement: _Statement) -> Requirement:
     if len(statement.words) != 2:
-        statement.refuse("a requirement is a module path and a version")
+        statement.refuse(f"{statement.verb!r} takes a module path and a version")
     path, version = statement.words
     _check_version(statement, version)
     return Requirement(
@@ -301,11 +331,6 @@ def parse_go_sum(text: str, file: str = "go.sum") -> GoSum:
             msg = f"a second hash of {path} {version}"
             raise LockError(msg, where=where, details=(into[key], h1))
     return GoSum(modules=modules, mods=mods)
-
-
-def go_sum_path(directory: str) -> str:
-    """Where the go.sum of a folder's module is in its source."""
-    return "go.sum" if directory == "." else f"{directory}/go.sum"
 
 
 def check_h1(h1: str, where: Where | None) -> None:

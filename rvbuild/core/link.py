@@ -14,11 +14,12 @@ from attrs import field, frozen, mutable
 
 from rvbuild.core import image
 from rvbuild.core.architecture import ARCHITECTURES
-from rvbuild.core.derivation import Derivation, Fetch, FileOf, Input, Merge, OutputRule, Step
+from rvbuild.core.derivation import Derivation, Fetch, FolderOf, Input, Merge, OutputRule, Step
 from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.go_source import GoModFiles
-from rvbuild.core.gomod import escape_path, go_sum_path
+from rvbuild.core.gomod import escape_path
 from rvbuild.core.graph import QEMU, RecipeGraph, Target
+from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.names import SetRef, SourceRef
 from rvbuild.core.paths import is_component
 from rvbuild.core.pinned import Pinned, Values, named_source
@@ -117,25 +118,28 @@ class Linker:
         return self.add(Merge(label=str(SourceRef(owner.name, name)), parts=merged))
 
     def go_modules(self, recipe: Recipe, spec: GoModulesSpec) -> str:
+        """The derivation of the GOMODCACHE that has the locked modules."""
+        return self.module_cache(recipe, spec, self.pinned.modules(recipe, spec))
+
+    def module_cache(self, recipe: Recipe, spec: GoModulesSpec, held: GoModuleSet) -> str:
         """The derivation of a GOMODCACHE: each module at its place, and ``cache/download``."""
-        held = self.pinned.modules(recipe, spec)
         owner, name = named_source(self.graph, recipe, spec.source, spec.where)
         listed = GoModFiles(go_sum=held.go_sum, modules=held.modules)
-        parts = [("", self.add(Fetch(source=listed, go_sum=self._go_sum(owner, name, spec))))]
+        parts = [("", self.add(Fetch(source=listed, by=self._main_module(owner, name, spec))))]
         for module in held.sources():
             at = f"{escape_path(module.path)}@{escape_path(module.version)}"
             parts.append((at, self.add(Fetch(source=module))))
         label = f"go-modules of {SetRef(SourceRef(owner.name, name), spec.directory)}"
         return self.add(Merge(label=label, parts=tuple(parts)))
 
-    def _go_sum(self, owner: Recipe, name: str, spec: GoModulesSpec) -> FileOf:
+    def _main_module(self, owner: Recipe, name: str, spec: GoModulesSpec) -> FolderOf:
         """Where the go.sum is: in the locked source, also if a folder stands for that one."""
         parts = self.pinned.source(owner, name)
         if len(parts) != 1:
             msg = f"{spec.source!r} is more than one tree: it has no go.sum"
             raise RecipeError(msg, where=spec.where)
         source = self.add(Fetch(source=parts[0]))
-        return FileOf(derivation=source, path=go_sum_path(spec.directory))
+        return FolderOf(derivation=source, path=spec.directory)
 
     # ---- steps
 

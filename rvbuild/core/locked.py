@@ -84,8 +84,10 @@ class Locked:
     def modules(self, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
         ref = set_ref(self.recipes, recipe, spec)
         entry = self.lock.set_for(ref, spec_text(spec))
-        listed = entry is not None and len(entry.trace or ()) > 1
-        question = set_question(self.recipes, recipe, spec, listed=listed)
+        names = frozenset(asked for asked, _ in entry.trace or ()) if entry else frozenset()
+        listed = len(names) > 1
+        others = names if listed else frozenset()  # of users whose recipes are not read here
+        question = set_question(self.recipes, [(recipe, spec)], listed=listed, others=others)
         return self._answer(question, entry)
 
     def answer_all(self, recipe: Recipe) -> None:

@@ -6,7 +6,7 @@ Must not know: who answers, how a lock is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Generic
@@ -21,6 +21,7 @@ from rvbuild.core.agreement import (
     source_contradiction,
 )
 from rvbuild.core.errors import RecipeError
+from rvbuild.core.go_command import go_reads
 from rvbuild.core.lock import AnyEntry, GoModuleSet, LockedSource, PinValue, source_ref
 from rvbuild.core.names import AnyRef, PinRef, SetRef, SourceRef
 from rvbuild.core.pinned import Pinned, Recipes, git_fact, named_source
@@ -29,6 +30,9 @@ from rvbuild.core.recipe import GoModulesSpec, Ladder, Reading, Recipe
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.spec_text import spec_text
 from rvbuild.core.trace import Reads, Trace, moved
+
+User = tuple[Recipe, GoModulesSpec]
+"""A recipe, and what it asks of a set of Go modules that others may share with it."""
 
 
 @frozen
@@ -169,36 +173,33 @@ def set_ref(recipes: Recipes, recipe: Recipe, spec: GoModulesSpec) -> SetRef:
 
 
 def set_question(
-    recipes: Recipes, recipe: Recipe, spec: GoModulesSpec, *, listed: bool
+    recipes: Recipes,
+    users: Sequence[User],
+    *,
+    listed: bool,
+    others: frozenset[SourceRef] = frozenset(),
 ) -> Question[SetRef, GoModuleSet]:
-    """What the set of Go modules is that ``recipe`` and others need of one module.
+    """What the set of Go modules is that recipes need of one module.
 
     Args:
         recipes: Reads recipes by name.
-        recipe: One that uses the set.
-        spec: What it asks for.
+        users: Recipes that use the set, each with what it asks for; the first one asks.
         listed: Whether ``go list`` says which modules of the go.sum the set has. Its answer
-            follows from the sources of ``go``, too.
+            follows from the sources of each user's go command, too.
+        others: What the answer may be read from, because of users that are not known here.
     """
+    recipe, spec = users[0]
     ref = set_ref(recipes, recipe, spec)
     reads = frozenset({ref.source})
+    if listed:
+        reads = reads.union(*(go_reads(recipes, user, asked.where) for user, asked in users))
     return Question(
         ref=ref,
         text=spec_text(spec),
-        reads=Reads(reads | go_reads(recipes, spec.where) if listed else reads),
+        reads=Reads(reads, maybe=others),
         where=spec.where,
         contradiction=lambda entry: set_contradiction(entry.modules, entry.go_sum),
     )
-
-
-def go_reads(recipes: Recipes, where: Place | None = None) -> frozenset[SourceRef]:
-    """What ``go list`` is read from: every source of the recipe ``go``.
-
-    Raises:
-        RecipeError: there is no such recipe.
-    """
-    go = recipes.recipe("go", where)
-    return _names(recipes, go, ((name, use.where) for name, use in go.sources.items()))
 
 
 def _names(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from attrs import field, frozen
@@ -77,9 +77,14 @@ class Source(ABC):
         """When an index named it, where an archive keeps what it had at any time."""
         return None
 
-    def with_file(self, data: bytes) -> Source:
-        """The source with the file that it needs to be fetched; see ``core.derivation.Fetch``."""
-        del data
+    def with_files(self, read: Callable[[str], bytes | None], folder: str) -> Source:
+        """The source with what it is fetched by: files of a folder of another source.
+
+        Args:
+            read: Returns the content of a file of that source by its path; None if there is none.
+            folder: The folder; ``.`` is the source's root.
+        """
+        del read, folder
         return self
 
 

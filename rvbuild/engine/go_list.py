@@ -1,44 +1,42 @@
-"""Which Go modules the packages of a recipe need, as the go command itself sees it.
+"""Which Go modules the packages of a recipe need: what the go command itself asks for.
 
 Knows: `go list`, run sealed as a step. Must not know: registries, the lock's form.
-
-A module is needed if it has a package that is imported, or if its path is a prefix of such a
-package's path: the go command looks into those too, to see that the import is not ambiguous.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from attrs import evolve, frozen
 
 from rvbuild.core.derivation import Derivation, Input, Step
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import RecipeError
+from rvbuild.core.errors import LockError
+from rvbuild.core.go_command import go_command
+from rvbuild.core.go_graph import MainModule
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linker
+from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.platform import Platform
+from rvbuild.core.question import User
 from rvbuild.core.recipe import GoModulesSpec, Recipe
 from rvbuild.core.tree import File, Nested
 from rvbuild.engine.source_files import SourceFiles
 
 _SCRIPT = """\
 cd "/src/module/$directory"
-go list -deps -tags "$tags" -f '{{if not .Standard}}{{.ImportPath}} {{with .Module}}\
-{{with .Replace}}{{.Path}} {{.Version}}{{else}}{{.Path}} {{.Version}}{{end}}{{end}}{{end}}' \
-  $packages > "$out/imports"
+status=0
+go list -deps -tags "$tags" $packages > /dev/null 2> "$TMPDIR/messages" || status=$?
+while read -r go verb path version more; do
+  [ "$go $verb" != "go: downloading" ] || echo "$path $version"
+done < "$TMPDIR/messages" > "$out/missing"
+[ $status != 0 ] && [ ! -s "$out/missing" ] || exit 0
+cat "$TMPDIR/messages" >&2
+[ ! -e /src/module/go.work ] || echo "the source has a go.work; here GOWORK is '${GOWORK:-}'" >&2
+exit $status
 """
 _TIMEOUT = 1800
-
-
-@frozen(kw_only=True)
-class Import:
-    """An imported package, and the module (after ``replace``) that has it."""
-
-    package: str
-    path: str
-    version: str
 
 
 class Outputs(Protocol):
@@ -57,7 +55,19 @@ class Outputs(Protocol):
 
 @frozen
 class GoList:
-    """Answers engine.resolve's question for what packages import, with a derivation like any other.
+    """Answers engine.resolve's question for needed modules, with derivations like any other.
+
+    The step has no network, so the modules come in rounds:
+
+    1. `go list -deps` runs as each recipe's step would, on each architecture, with the module
+       cache of a set that is empty at first.
+    2. Each says which modules it would download now. They join the set, and those that asked for
+       any run again.
+    3. When none asks for more, the set is what they looked into: exactly what the builds need.
+
+    So whatever rules the go command has (prefixes of import paths, replacements, pruning), it
+    applies them itself, and what nothing needs is not fetched. Example: ``main`` imports ``a``
+    and ``a`` imports ``b``. The rounds are {}, {a}, {a, b}; the last one asks for nothing.
 
     Attributes:
         graph: The recipes of the go command and its toolbox.
@@ -69,65 +79,122 @@ class GoList:
     outputs: Outputs
     build_arch: str
 
-    def __call__(self, recipe: Recipe, spec: GoModulesSpec, files: SourceFiles) -> set[Import]:
-        """Every import of the packages, over all of the recipe's architectures."""
-        if "go" not in recipe.build_inputs:
-            msg = "'go-modules' needs the go command"
-            raise RecipeError(msg, where=spec.where, hint="add `go` to inputs.build")
-        tool = self.graph.recipe("go", spec.where)
-        for name, use in tool.sources.items():
-            files.source(tool, name, use.where)
-        linker = Linker(self.graph, files.pinned, self.build_arch)
-        steps = [_step(linker, recipe, spec, arch) for arch in recipe.architectures]
-        outputs = self.outputs(linker.derivations, steps)
-        return {found for digest in steps for found in self._imports(outputs[digest])}
+    def __call__(
+        self, users: Sequence[User], files: SourceFiles, whole: GoModuleSet
+    ) -> set[tuple[str, str]]:
+        """What the users' packages need of ``whole``, over all of their architectures.
 
-    def _imports(self, output: Digest) -> Iterator[Import]:
-        node = self.outputs.nested(output)["imports"]
+        Raises:
+            LockError: the go command asks for a module that ``whole`` does not have.
+        """
+        linker = Linker(self.graph, files.pinned, self.build_arch)
+        waiting = [run for user in users for run in self._runs(linker, user, files)]
+        needed: set[tuple[str, str]] = set()
+        while waiting:
+            cache = linker.module_cache(*users[0], _part(whole, needed))
+            steps = {run: run.step(linker, cache) for run in waiting}
+            outputs = self.outputs(linker.derivations, steps.values())
+            missing = {run: self._missing(outputs[step]) for run, step in steps.items()}
+            fresh = set().union(*missing.values())
+            _refuse_unknown(fresh, needed, whole, users[0][1])
+            needed |= fresh
+            waiting = [run for run in waiting if missing[run]]
+        return needed
+
+    def _runs(self, linker: Linker, user: User, files: SourceFiles) -> Iterator[_Run]:
+        """One for each architecture, with the go command of the user."""
+        recipe, spec = user
+        tools = go_command(self.graph, recipe, spec.where)
+        for tool in map(self.graph.recipe, tools):
+            for name, use in tool.sources.items():
+                files.source(tool, name, use.where)
+        main = files.main_module(recipe, spec)
+        for arch in recipe.architectures:
+            run = _Run(recipe, spec, arch, tools)
+            _refuse_workspace(main, run.environment(linker), spec)
+            yield run
+
+    def _missing(self, output: Digest) -> set[tuple[str, str]]:
+        """The modules that a step asked for and did not have."""
+        node = self.outputs.nested(output)["missing"]
         if not isinstance(node, File):
             msg = "go list left no file"
             raise TypeError(msg)
-        for line in self.outputs.read(node.digest).decode().splitlines():
-            words = line.split()  # a package of the main module has no version
-            if len(words) == 3:
-                yield Import(package=words[0], path=words[1], version=words[2])
+        lines = self.outputs.read(node.digest).decode().splitlines()
+        return {(path, version) for path, _, version in (line.partition(" ") for line in lines)}
 
 
-def _step(linker: Linker, recipe: Recipe, spec: GoModulesSpec, arch: str) -> str:
-    """A step like the recipe's own, with all of go.sum for its module cache."""
-    everything = evolve(spec, packages=(), tags=(), cgo=False)
-    inputs = (
-        *linker.tools(Target(recipe.name, arch), ("go",)),
-        Input(path="src/module", derivation=linker.source(recipe, spec.source)),
-        Input(path="in/go-modules", derivation=linker.go_modules(recipe, everything)),
-    )
-    environment = {
-        **linker.tool_environment(Target(recipe.name, arch), ("go",)),
-        "CGO_ENABLED": "1" if spec.cgo else "0",
-        "directory": spec.directory,
-        "packages": " ".join(spec.packages),
-        "tags": ",".join(spec.tags),
-    }
-    return linker.add(
-        Step(
-            label=f"go list of {recipe.name}-{arch}",
-            inputs_at=inputs,
-            script=_SCRIPT,
-            environment=tuple(sorted(environment.items())),
-            timeout=_TIMEOUT,
-            platform=Platform.of(linker.build_arch),
+def _part(whole: GoModuleSet, keys: set[tuple[str, str]]) -> GoModuleSet:
+    modules = tuple(module for module in whole.modules if module[:2] in keys)
+    return evolve(whole, modules=modules)
+
+
+def _refuse_unknown(
+    fresh: set[tuple[str, str]],
+    needed: set[tuple[str, str]],
+    whole: GoModuleSet,
+    spec: GoModulesSpec,
+) -> None:
+    """See that each module that was asked for can be had, and was not there."""
+    known = {module[:2] for module in whole.modules}
+    for path, version in sorted(fresh - (known - needed)):
+        why = "and has it" if (path, version) in known else "which the go.sum does not have"
+        msg = f"the go command asks for {path} {version}, {why}"
+        hint = "run `go mod tidy` in the source, and pin what it changes"
+        raise LockError(msg, where=spec.where, hint=hint)
+
+
+def _refuse_workspace(
+    main: MainModule, environment: Mapping[str, str], spec: GoModulesSpec
+) -> None:
+    """See that no go.work would choose other versions than the module's own go.mod.
+
+    A set is that of one go.mod and its go.sum. A workspace has those of several.
+    """
+    work = main.workspace()
+    if work and environment.get("GOWORK") != "off":
+        msg = f"the go command would use the workspace of {work}, and a set is of one module"
+        hint = "export `GOWORK: off` from the recipe that brings the go command, as `go` does"
+        raise LockError(msg, where=spec.where, hint=hint)
+
+
+@frozen(eq=False)
+class _Run:
+    """A run of the go command that one recipe, on one architecture, would make."""
+
+    recipe: Recipe
+    spec: GoModulesSpec
+    arch: str
+    tools: tuple[str, ...]
+
+    @property
+    def target(self) -> Target:
+        return Target(self.recipe.name, self.arch)
+
+    def environment(self, linker: Linker) -> dict[str, str]:
+        spec = self.spec
+        return {
+            **linker.tool_environment(self.target, self.tools),
+            "CGO_ENABLED": "1" if spec.cgo else "0",
+            "directory": spec.directory,
+            "packages": " ".join(spec.packages),
+            "tags": ",".join(spec.tags),
+        }
+
+    def step(self, linker: Linker, cache: str) -> str:
+        """A step like the recipe's own, with the module cache ``cache``."""
+        source = linker.source(self.recipe, self.spec.source)
+        return linker.add(
+            Step(
+                label=f"go list of {self.target}",
+                inputs_at=(
+                    *linker.tools(self.target, self.tools),
+                    Input(path="src/module", derivation=source),
+                    Input(path="in/go-modules", derivation=cache),
+                ),
+                script=_SCRIPT,
+                environment=tuple(sorted(self.environment(linker).items())),
+                timeout=_TIMEOUT,
+                platform=Platform.of(linker.build_arch),
+            )
         )
-    )
-
-
-def needed_modules(
-    imports: Iterable[Import], sums: Iterable[tuple[str, str]]
-) -> set[tuple[str, str]]:
-    """The (path, version) of the modules that ``imports`` need, out of those of a go.sum."""
-    listed = list(imports)
-    prefixes: set[str] = set()
-    for found in listed:
-        parts = found.package.split("/")
-        prefixes.update("/".join(parts[:count]) for count in range(1, len(parts) + 1))
-    having = {(found.path, found.version) for found in listed}
-    return having | {(path, version) for path, version in sums if path in prefixes}

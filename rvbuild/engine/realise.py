@@ -150,21 +150,23 @@ class Realiser:
             self.services.report(Progressed(derivation.label, done, total))
 
         with self.services.store.trees.new_tree() as tree:
-            self.services.sources.fetch(self._with_go_sum(derivation), tree, advance)
+            self.services.sources.fetch(self._with_files(derivation), tree, advance)
             output = tree.commit()
         return _realisation(derivation, output)
 
-    def _with_go_sum(self, derivation: Fetch) -> Source:
-        """The source to fetch; one that needs a go.sum has its text."""
-        place, source = derivation.go_sum, derivation.source
+    def _with_files(self, derivation: Fetch) -> Source:
+        """The source to fetch, with the files that it is fetched by."""
+        place, source = derivation.by, derivation.source
         if place is None:
             return source
         store = self.services.store
-        file = file_at(store.trees.tree(self._output(place.derivation)).nested(), place.path)
-        if file is None:
-            msg = f"the locked source has no file {place.path}"
-            raise VerificationError(msg, where=derivation.label, hint="run `rvbuild lock`")
-        return source.with_file(store.cas.read(file.digest))
+        tree = store.trees.tree(self._output(place.derivation)).nested()
+
+        def read(path: str) -> bytes | None:
+            file = file_at(tree, path)
+            return None if file is None else store.cas.read(file.digest)
+
+        return source.with_files(read, place.path)
 
     def _merge(self, derivation: Merge) -> Realisation:
         parts = [(path, self._output(digest)) for path, digest in derivation.parts]

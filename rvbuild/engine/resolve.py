@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from attrs import define, evolve, field
 
 from rvbuild.core.errors import RecipeError
+from rvbuild.core.go_command import go_reads
 from rvbuild.core.lock import AnyEntry, Entry, GoModuleSet, Lock, LockedSource, PinValue, source_ref
 from rvbuild.core.names import AnyRef, PinRef, SetRef, SourceRef
 from rvbuild.core.pinned import Recipes, described, git_fact
@@ -20,7 +21,7 @@ from rvbuild.core.place import Place
 from rvbuild.core.question import (
     OpenQuestions,
     Question,
-    go_reads,
+    User,
     pin_question,
     set_question,
     set_ref,
@@ -31,8 +32,7 @@ from rvbuild.core.source import Source
 from rvbuild.core.spec_text import spec_text
 from rvbuild.core.trace import Trace, content_digest, moved
 from rvbuild.engine.go_modules import (
-    Imports,
-    User,
+    NeededModules,
     all_modules,
     asked,
     is_listed,
@@ -58,17 +58,16 @@ class Resolver:
     3. Else it asks the outside. The new entry's trace names what was read for the answer.
     4. A recipe that the run was not asked for is resolved too, if an entry of it was read from a
        source that this run asked for, and that is another now. The same holds for a listed set
-       of Go modules (rule 6) if this run asked for a source of ``go``, and ``go`` names other
+       of Go modules (rule 6) if this run asked for a source of its go command, which has other
        sources now. No other source is looked at.
     5. A set of Go modules is made for all recipes of the project that use it together. A shipped
        recipe shares it only if the run resolves that recipe; else the shipped lock has its set.
-    6. If each user of a set names packages, ``go list`` says which modules they import: the set
-       is listed. Its trace names its source and the sources of ``go``. It does not name those of
-       the toolbox, whose shell starts the go command: they do not change what packages import.
-       If a user names none, the set is all of go.sum, and its trace names its source alone.
-    7. While sets are listed, the go command needs all of go.sum. The resolver has that set, too,
-       and it does not get into the lock.
-    8. What is wrong with a recipe is the error of the run. If the caller has a place for it
+    6. If each user of a set names packages, ``go list`` says which modules they need: the set
+       is listed. Its trace names its source and those of each user's go command. It does not name
+       those of the toolbox, whose shell starts the go command: they do not change what packages
+       import. If a user names none, the set is all that the module's graph needs of go.sum, and
+       its trace names its source alone.
+    7. What is wrong with a recipe is the error of the run. If the caller has a place for it
        (``failures``), it fails that recipe, and each that asks for a source of it. A recipe that
        cannot say which set of Go modules it uses has no part in any.
 
@@ -83,7 +82,7 @@ class Resolver:
         recipes: Reads recipes by name.
         registries: The outside.
         trees: Sources' content.
-        imports: What packages import.
+        needed: Which modules packages need.
         build_arch: The build machine's architecture.
         earlier: Locks whose answers may stand, the project's own first.
         failures: Gets what is wrong with each recipe that cannot be resolved, by name.
@@ -92,7 +91,7 @@ class Resolver:
     recipes: Recipes
     registries: Registries
     trees: SourceTrees
-    imports: Imports
+    needed: NeededModules
     build_arch: str
     earlier: tuple[Lock, ...] = ()
     failures: dict[str, RecipeError] | None = None
@@ -100,7 +99,6 @@ class Resolver:
     sources: dict[SourceRef, LockedSource] = field(factory=dict, init=False)
     go_modules: dict[SetRef, GoModuleSet] = field(factory=dict, init=False)
     _users: dict[SetRef, list[User]] = field(factory=dict, init=False)
-    _whole: dict[SetRef, GoModuleSet] = field(factory=dict, init=False)
     _digests: dict[SourceRef, str] = field(factory=dict, init=False)
     _open: OpenQuestions = field(factory=OpenQuestions, init=False)
     _readers: list[SourceFiles] = field(factory=list, init=False)
@@ -127,7 +125,7 @@ class Resolver:
             for recipe in fresh.values():
                 with self._of(recipe):
                     self._pins_and_sources(recipe)
-            stale = (each for group, locks in groups for each in self._stale(group, locks))
+            stale = (each for group, locks in groups for each in self._stale([*group], locks))
             fresh = {recipe.name: recipe for recipe in stale if recipe.name not in resolved}
         for recipe in (sharing | resolved).values():
             with self._of(recipe) if recipe.name in resolved else suppress(RecipeError):
@@ -140,7 +138,7 @@ class Resolver:
 
     @contextmanager
     def _of(self, recipe: Recipe) -> Iterator[None]:
-        """While a recipe is resolved; see rule 8."""
+        """While a recipe is resolved; see rule 7."""
         try:
             yield
         except RecipeError as error:
@@ -160,7 +158,7 @@ class Resolver:
             owner, own = self._reader().named(recipe, name, use.where)
             self.source(owner, own)
 
-    def _stale(self, recipes: Iterable[Recipe], locks: Iterable[Lock]) -> Iterator[Recipe]:
+    def _stale(self, recipes: Collection[Recipe], locks: Iterable[Lock]) -> Iterator[Recipe]:
         """Those of which a lock has an answer that was read from what is another now."""
         names: set[str] = set()
         specs: set[str] = set()
@@ -170,7 +168,7 @@ class Resolver:
             specs.update(
                 spec
                 for ref, entry in lock.go_modules.items()
-                if self._moved(entry) or self._of_another_go(ref, entry)
+                if self._moved(entry) or self._of_another_go(ref, entry, recipes)
                 for spec in entry.specs
             )
         for recipe in recipes:
@@ -184,17 +182,23 @@ class Resolver:
         known = tuple(pair for pair in entry.trace or () if pair[0] in self._digests)
         return any(moved(known, self._digests.get))
 
-    def _of_another_go(self, ref: SetRef, entry: GoModuleSet) -> bool:
-        """Whether ``go`` names other sources than it named when the set was listed."""
+    def _of_another_go(self, ref: SetRef, entry: GoModuleSet, recipes: Collection[Recipe]) -> bool:
+        """Whether its users' go command has other sources than it had when the set was listed."""
         names = {asked for asked, _ in entry.trace or ()}
         if names <= {ref.source}:  # nothing was listed
             return False
-        try:
-            sources = go_reads(self.recipes)
-        except RecipeError:  # whoever needs `go` says so
-            return False
+        sources: set[SourceRef] = set()
+        for user in recipes:
+            spec = user.go_modules
+            if spec is None or spec_text(spec) not in entry.specs:
+                continue
+            try:
+                if set_ref(self.recipes, user, spec) == ref:
+                    sources |= go_reads(self.recipes, user, spec.where)
+            except RecipeError:  # whoever needs that user says so
+                return False
         if (names | sources).isdisjoint(self._digests.keys() - {ref.source}):
-            return False  # nobody asked for `go` in this run
+            return False  # nobody asked for the go command in this run
         return names | {ref.source} != sources | {ref.source}
 
     # ---- traces
@@ -274,32 +278,20 @@ class Resolver:
         return self.sources[ref].parts
 
     def modules(self, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
-        """The modules that all users of a source's module need together.
-
-        Who asks for everything (no ``packages``) beside those users, to see what packages
-        import, gets all of go.sum, and the lock does not hold it.
-        """
+        """The modules that all users of a source's module need together."""
         ref = set_ref(self.recipes, recipe, spec)
         users = self._users.get(ref, [(recipe, spec)])
-        if not spec.packages and is_listed(users):
-            return self._all_modules(ref, recipe, spec)
         if ref not in self.go_modules:
             with self._asking(f"modules {ref}", spec.where) as files:
-                question = set_question(self.recipes, *users[0], listed=is_listed(users))
+                question = set_question(self.recipes, users, listed=is_listed(users))
                 answer = self._earlier(question, self._sets(ref, users))
                 if answer is None:
-                    files.source(recipe, spec.source, spec.where)
-                    whole = self._all_modules(ref, *users[0])
-                    answer = needed_by(files, users, whole, self.imports)
+                    finder = SourceFinder(self.registries, files, self.build_arch)
+                    whole = all_modules(finder, *users[0])
+                    answer = needed_by(files, users, whole, self.needed)
                     answer = evolve(answer, trace=self._trace(files))
                 self.go_modules[ref] = answer
         return self.go_modules[ref]
-
-    def _all_modules(self, ref: SetRef, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
-        """All of a go.sum, which is read once."""
-        if ref not in self._whole:
-            self._whole[ref] = all_modules(self._reader(), recipe, spec)
-        return self._whole[ref]
 
     def _sets(self, ref: SetRef, users: list[User]) -> Iterator[GoModuleSet]:
         """What earlier locks have for these users, each with the digest of its go.sum."""

@@ -6,16 +6,18 @@ files are read for.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Protocol
 
 from attrs import field, frozen
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError
+from rvbuild.core.go_graph import MainModule
 from rvbuild.core.names import SourceRef
 from rvbuild.core.pinned import Pinned, Recipes, named_source
 from rvbuild.core.place import Place
-from rvbuild.core.recipe import Recipe
+from rvbuild.core.recipe import GoModulesSpec, Recipe
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Nested, file_at
 
@@ -63,11 +65,23 @@ class SourceFiles:
         Raises:
             LockError: the source does not have it, or is more than one tree.
         """
-        parts = self.source(recipe, name, where)
-        tree: Nested = self.trees.nested(self.trees.root(parts[0])) if len(parts) == 1 else {}
-        node = file_at(tree, file)
-        if node is None:
+        data = self._file(self._tree(recipe, name, where), file)
+        if data is None:
             owner, own = self.named(recipe, name, where)
             msg = f"the source {owner.name}/{own} has no file {file}"
             raise LockError(msg, where=where)
-        return self.trees.read(node.digest)
+        return data
+
+    def main_module(self, recipe: Recipe, spec: GoModulesSpec) -> MainModule:
+        """The module that ``spec`` of ``recipe`` is about."""
+        owner, own = self.named(recipe, spec.source, spec.where)
+        tree = self._tree(recipe, spec.source, spec.where)
+        return MainModule(f"{owner.name}/{own}", partial(self._file, tree), spec.directory)
+
+    def _tree(self, recipe: Recipe, name: str, where: Place | None) -> Nested:
+        parts = self.source(recipe, name, where)
+        return self.trees.nested(self.trees.root(parts[0])) if len(parts) == 1 else {}
+
+    def _file(self, tree: Nested, path: str) -> bytes | None:
+        node = file_at(tree, path)
+        return None if node is None else self.trees.read(node.digest)

@@ -82,8 +82,8 @@ def take_over(
         StoreError: the store could not be written.
     """
     fetches = list(wanted)
-    plain = [fetch for fetch in fetches if fetch.go_sum is None]
-    listed = [fetch for fetch in fetches if fetch.go_sum is not None]
+    plain = [fetch for fetch in fetches if fetch.by is None]
+    listed = [fetch for fetch in fetches if fetch.by is not None]
     report(Planned({Phase.FETCH: len(fetches)}, kept=0))
     take = partial(_take_telling, store, former, report)
     with store.locks.shared(), ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -103,15 +103,19 @@ _Result = Realisation | LeftOut | str
 """What became of a source: taken over, left out, or ``present`` here or ``absent`` there."""
 
 
-def _with_go_sum(store: LocalStore, fetch: Fetch) -> Fetch:
-    """The fetch whose source has its go.sum's text, if the source with that file is here."""
-    place, source = fetch.go_sum, fetch.source
+def _with_files(store: LocalStore, fetch: Fetch) -> Fetch:
+    """The fetch whose source has the files that it is fetched by, if those are here."""
+    place, source = fetch.by, fetch.source
     lister = store.realisations.realisation(place.derivation) if place else None
     if place is None or lister is None:
         return fetch
-    file = file_at(store.trees.tree(lister.output).nested(), place.path)
-    text = b"" if file is None else store.cas.read(file.digest)
-    return evolve(fetch, source=source.with_file(text))
+    tree = store.trees.tree(lister.output).nested()
+
+    def read(path: str) -> bytes | None:
+        file = file_at(tree, path)
+        return None if file is None else store.cas.read(file.digest)
+
+    return evolve(fetch, source=source.with_files(read, place.path))
 
 
 def _take_telling(
@@ -135,7 +139,7 @@ def _take(store: LocalStore, former: FormerStore, fetch: Fetch) -> _Result:
     if found is not None and store.trees.has_tree(found.output):
         return "present"
     try:
-        root = former.output(_with_go_sum(store, fetch))
+        root = former.output(_with_files(store, fetch))
         if root is None:
             return "absent"
         extent = _copy(store, former, root).extent()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from attrs import define, field
 from site_of_bytes import serve_pages
-from world import HERE, World, repository
+from world import HERE, World, git, repository
 
 MODULE, VERSION = "example.org/mod", "v1.2.3"
 PREFIX = f"{MODULE}@{VERSION}/"
@@ -121,6 +121,29 @@ def test_a_zip_that_ends_early(locked: Proxy):
 def test_a_version_that_nobody_has(locked: Proxy):
     del locked.pages[ZIP_AT]
     refused(locked, 4, MODULE, ZIP_AT, "404")
+
+
+DIRECT = "example.org/mod.git"
+DIRECT_RECIPE = RECIPE.replace(f"go-module: {MODULE}", f"go-module: {DIRECT}").replace("MORE", "")
+
+
+def test_a_module_of_no_proxy_is_made_from_its_repository(world: World, tmp_path: Path):
+    """A tag that was moved since is other bytes than the locked ones."""
+    folder = tmp_path / "upstream"
+    repository(folder, {"go.mod": f"module {DIRECT}\n", "mod.go": "package mod\n"})
+    git(folder, "tag", VERSION)
+    alone = world.with_environment(GOPROXY="direct", GOENV="off")
+    alone.recipe("user", DIRECT_RECIPE)
+    mirror = ("--mirror", f"https://example.org/mod={folder}")
+    alone.fine("lock", "user", *mirror)
+    repository(folder, {"mod.go": "package moved\n"})
+    git(folder, "tag", "-f", VERSION)
+    ran = alone.run(TARGET, *mirror)
+    assert (ran.code, ran.out) == (5, ""), str(ran)
+    ran.said(f"the hash of {DIRECT}@{VERSION} is not the pinned one", str(folder))
+    git(folder, "tag", "-f", VERSION, "HEAD~1")
+    alone.fine(TARGET, *mirror)
+    assert (alone.folder / "result" / TARGET / "out.txt").read_text() == "package mod\n"
 
 
 def test_a_module_that_go_sum_says_otherwise(proxy: Proxy, tmp_path: Path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 
@@ -15,16 +15,16 @@ from attrs import define, evolve, field, frozen
 from lock_world import ARCH, Outside
 
 from rvbuild.core.digest import Digest
-from rvbuild.core.lock import Lock
+from rvbuild.core.lock import GoModuleSet, Lock
 from rvbuild.core.lock_merge import Merged, merge_locks
 from rvbuild.core.locked import Locked
 from rvbuild.core.names import SourceRef
-from rvbuild.core.recipe import GoModulesSpec, Recipe
+from rvbuild.core.question import User
+from rvbuild.core.recipe import Recipe
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.source import Source
 from rvbuild.core.trace import content_digest
 from rvbuild.core.tree import File, Nested
-from rvbuild.engine.go_list import Import
 from rvbuild.engine.resolve import Resolver
 from rvbuild.engine.source_files import SourceFiles
 from rvbuild.kinds.git.source import GitSource
@@ -90,17 +90,16 @@ class Project:
         text = GO if name == "go" else self.texts[name]
         return read_recipe(text.encode(), name, f"{name}.yaml")
 
-    def imports(self, _recipe: Recipe, spec: GoModulesSpec, files: SourceFiles) -> set[Import]:
-        """Package N imports module N, and the one that all import."""
+    def needed(
+        self, users: Sequence[User], files: SourceFiles, _whole: GoModuleSet
+    ) -> set[tuple[str, str]]:
+        """Package N needs module N, and the one that all need."""
         tool = self.recipe("go")
         for name in tool.sources:
             files.source(tool, name, None)
-        numbers = {int(package[2]) for package in spec.packages} | {0}
+        numbers = {int(package[2]) for _, spec in users for package in spec.packages} | {0}
         commit = int(self.texts["k"].rsplit(": ", 1)[1].rstrip("}\n"))
-        return {
-            Import(package=f"e.org/m{n}", path=f"e.org/m{n}", version=f"v1.{commit}.0")
-            for n in numbers
-        }
+        return {(f"e.org/m{n}", f"v1.{commit}.0") for n in numbers}
 
     def lock(self, old: Lock | None = None, outside: Outside | None = None) -> Lock:
         resolver = Resolver(
@@ -108,7 +107,7 @@ class Project:
             registries=outside or Outside(),
             trees=Trees(),
             build_arch=ARCH,
-            imports=self.imports,
+            needed=self.needed,
             earlier=(old or Lock(),),
         )
         return resolver.lock([self.recipe(name) for name in sorted(self.texts)])

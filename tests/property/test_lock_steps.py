@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -15,17 +15,18 @@ from lock_world import ARCH, Outside
 from rvbuild.core.canonical import encode
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, RecipeError
+from rvbuild.core.go_command import go_command
+from rvbuild.core.go_source import GoModFilesSpec
 from rvbuild.core.lock import GoModuleSet, Lock
 from rvbuild.core.locked import Locked
 from rvbuild.core.ports.registries import ResolveContext
-from rvbuild.core.question import Question
-from rvbuild.core.recipe import FromSpec, GoModulesSpec, Recipe
+from rvbuild.core.question import Question, User
+from rvbuild.core.recipe import FromSpec, Recipe
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.spec_text import spec_text
 from rvbuild.core.trace import Reads
 from rvbuild.core.tree import File, Nested
-from rvbuild.engine.go_list import Import
 from rvbuild.engine.resolve import Resolver
 from rvbuild.engine.source_files import SourceFiles
 from rvbuild.kinds.path.source import PathSource
@@ -50,6 +51,8 @@ KINDS = {
     "sources: {{d: {{from: {k}}}}}\nbuild: x\n",
     "set": "inputs: {{build: [go], go-modules: {{from: {k}, packages: [./{n}{name}]}}}}\n"
     "build: x\n",
+    "other set": "inputs: {{build: [go2], go-modules: {{from: {k}, packages: [./{n}{name}]}}}}\n"
+    "build: x\n",
     "whole": "inputs: {{build: [go], go-modules: {{from: {k}, packages: []}}}}\nbuild: x\n",
     "path": "sources: {{s: {{path: ../../{name}}}}}\nbuild: x\n",
     "dated": "pins: {{d: {{from: {k}, git: commit}}}}\n"
@@ -65,6 +68,7 @@ GO = (
     "sources: {{{tool}: {{go-toolchain: '${{version}}.{minor}'}}, src: {{from: {k}}}}}\nbuild: x\n"
 )
 SOURCES = ("k", "j", "mid")
+TOOLS = ("go", "go2")
 NAMES = tuple(f"r{number}" for number in range(8))
 Texts = Mapping[str, str]
 
@@ -76,7 +80,7 @@ def text_of(name: str, chance: Random) -> str:
         return UPSTREAM.format(name=name, n=number)
     if name == "mid":
         return MIDDLE.format(k=source, n=number)
-    if name == "go":
+    if name in TOOLS:
         minor, tool = chance.choice(tuple(enumerate(("go", "toolchain"))))
         return GO.format(k=source, n=number, tool=tool, minor=minor)
     source = chance.choice(SOURCES)
@@ -87,14 +91,14 @@ def text_of(name: str, chance: Random) -> str:
 
 
 def begin(chance: Random) -> dict[str, str]:
-    names = (*SOURCES, "go", *chance.sample(NAMES, chance.randrange(1, 7)))
+    names = (*SOURCES, *TOOLS, *chance.sample(NAMES, chance.randrange(1, 7)))
     return {name: text_of(name, chance) for name in names}
 
 
 def edited(texts: Texts, chance: Random) -> dict[str, str]:
     """One or two recipes are added, changed or gone; what others read from stays there."""
     edit = dict(texts)
-    for name in chance.sample((*SOURCES, "go", *NAMES), chance.randrange(1, 3)):
+    for name in chance.sample((*SOURCES, *TOOLS, *NAMES), chance.randrange(1, 3)):
         if name in NAMES and chance.random() < 0.3:
             edit.pop(name, None)
         else:
@@ -119,7 +123,8 @@ class Net(Outside):
 
     def resolve(self, spec: SourceSpec, context: ResolveContext) -> tuple[Source, ...]:
         parts = answer(self, spec, context)
-        if not isinstance(parts[0], PathSource) and not spec.reads:
+        local = isinstance(parts[0], PathSource) or isinstance(spec, GoModFilesSpec) or spec.reads
+        if not local:
             self.asked.append(f"{context.folder} {spec}")
         return parts
 
@@ -165,15 +170,19 @@ class Run:
             raise RecipeError(name, where=str(asked_at))
         return read_recipe(self.texts[name].encode(), name, f"recipes/{name}/recipe.yaml")
 
-    def imports(self, recipe: Recipe, spec: GoModulesSpec, files: SourceFiles) -> set[Import]:
-        """What package N imports depends on the version of Go."""
-        self.listed.add(recipe.name)
-        tool = self.recipe("go")
-        go, *_ = [files.source(tool, name, None) for name in tool.sources]
-        minor = str(go[0].identity)[-4:]
-        numbers = {int(package[2]) for package in spec.packages} | {len(minor) % 2}
-        paths = [f"e.org/m{number}" for number in sorted(numbers)]
-        return {Import(package=path, path=path, version="v1.0.0") for path in paths}
+    def needed(
+        self, users: Sequence[User], files: SourceFiles, _whole: GoModuleSet
+    ) -> set[tuple[str, str]]:
+        """What package N needs depends on the version of Go."""
+        numbers: set[int] = set()
+        for recipe, spec in users:
+            self.listed.add(recipe.name)
+            (name,) = go_command(self, recipe, None)
+            tool = self.recipe(name)
+            go, *_ = [files.source(tool, name, None) for name in tool.sources]
+            minor = str(go[0].identity)[-4:]
+            numbers |= {int(package[2]) for package in spec.packages} | {len(minor) % 2}
+        return {(f"e.org/m{number}", "v1.0.0") for number in numbers}
 
     def lock(
         self,
@@ -186,7 +195,7 @@ class Run:
             recipes=self,
             registries=self.net,
             trees=Trees(),
-            imports=self.imports,
+            needed=self.needed,
             build_arch=ARCH,
             earlier=tuple(map(written, earlier)),
         )
@@ -299,7 +308,10 @@ def shipped_steps(seed: int, kind: type[Resolver]) -> None:
         again = fixed.lock(lock, shipped, names=had, others=had, shipped=tuple(below))
         assert (again, fixed.net.asked, fixed.listed) == (lock, [], set())
         if chance.random() < 0.5:
-            below = {**below, **{n: text_of(n, chance) for n in chance.sample((*SOURCES, "go"), 1)}}
+            below = {
+                **below,
+                **{n: text_of(n, chance) for n in chance.sample((*SOURCES, *TOOLS), 1)},
+            }
         else:
             own = {name: text_of(name, chance) for name in own}
 

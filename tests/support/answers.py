@@ -5,8 +5,11 @@ The kinds' own ``resolve`` asks it, so what they do with an answer is what is te
 
 from __future__ import annotations
 
+import hashlib
 from types import SimpleNamespace
 
+from rvbuild.core.go_graph import MainModule
+from rvbuild.core.go_source import GoModFiles, GoModFilesSpec
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
@@ -18,7 +21,16 @@ _METHODS = {"debian": "debian", "git": "git", "path": "path", "pypi": "wheel", "
 
 def answer(outside: object, spec: SourceSpec, context: ResolveContext) -> tuple[Source, ...]:
     """What the methods of ``outside`` say, as a port's answer."""
+    if isinstance(spec, GoModFilesSpec):
+        return (all_of_go_sum(spec.main),)
     kind = spec.answer.kind
     method = _METHODS.get(kind)
     client = SimpleNamespace(resolve=getattr(outside, method)) if method else outside
     return resolve_module(kind).resolve(spec, context, client)
+
+
+def all_of_go_sum(main: MainModule) -> GoModFiles:
+    """What a module needs whose go.sum has no line too many."""
+    sums = main.sums()
+    modules = sorted((*key, h1) for key, h1 in sums.modules.items())
+    return GoModFiles(go_sum=hashlib.sha256(main.go_sum).hexdigest(), modules=tuple(modules))

@@ -19,6 +19,7 @@ from made_crates import cargo_home, crate, registry_pages
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import SourceError
+from rvbuild.core.go_graph import MainModule
 from rvbuild.core.go_source import GoModFiles, GoModule
 from rvbuild.core.gomod import hash1, hash1_go_mod
 from rvbuild.core.ports.callbacks import no_progress
@@ -189,7 +190,8 @@ def go_mod_files(at: Place) -> Goods:
     at.site.pages[page] = GO_MOD
     lines = f"{MODULE} {VERSION} {h1}\n{MODULE} {VERSION}/go.mod {hash1_go_mod(GO_MOD)}\n"
     text = lines.encode()
-    source = GoModFiles(go_sum=_sha256(text), modules=((MODULE, VERSION, h1),), text=text)
+    main = MainModule("it", {"go.sum": text}.get)
+    source = GoModFiles(go_sum=_sha256(text), modules=((MODULE, VERSION, h1),), main=main)
     files: Nested = {
         f"{VERSION}.mod": _file(GO_MOD),
         f"{VERSION}.info": _file(b'{"Version":"v1.2.3"}'),

@@ -5,7 +5,7 @@ No network and no files: what is outside answers by rule, trees are texts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from answers import answer
 from attrs import define, field, frozen
@@ -15,15 +15,15 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.graph import INDEPENDENT, RecipeGraph, Target
 from rvbuild.core.link import Linker
-from rvbuild.core.lock import Lock
+from rvbuild.core.lock import GoModuleSet, Lock
 from rvbuild.core.locked import Locked
 from rvbuild.core.ports.registries import ResolveContext
-from rvbuild.core.recipe import GoModulesSpec, Recipe
+from rvbuild.core.question import User
+from rvbuild.core.recipe import Recipe
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.tree import File, Nested
-from rvbuild.engine.go_list import Import
 from rvbuild.engine.resolve import Resolver
 from rvbuild.engine.source_files import SourceFiles
 from rvbuild.engine.sources import Registries
@@ -215,18 +215,19 @@ TARGETS = (*(Target("lib", arch) for arch in ("riscv64", ARCH)), Target("user", 
 
 def locked(old: Lock, registries: Registries, trees: Trees) -> Lock:
     """The recipes above, locked after an earlier lock."""
-    imports = {Import(package="e.org/a/x", path="e.org/a", version="v1.0.0")}
 
-    def go_list(_recipe: Recipe, _spec: GoModulesSpec, files: SourceFiles) -> set[Import]:
+    def go_list(
+        _users: Sequence[User], files: SourceFiles, _whole: GoModuleSet
+    ) -> set[tuple[str, str]]:
         files.source(load("go"), "go", None)
-        return imports
+        return {("e.org/a", "v1.0.0")}
 
     resolver = Resolver(
         recipes=RecipeGraph(TARGETS, load, ARCH),
         registries=registries,
         trees=trees,
         build_arch=ARCH,
-        imports=go_list,
+        needed=go_list,
         earlier=(old,),
     )
     return resolver.lock([load(name) for name in RECIPES])

@@ -237,12 +237,12 @@ def test_the_go_sum_is_read_from_the_locked_source():
         assert isinstance(cache, Merge)
         listed = linked.derivations[cache.parts[0][1]]
         assert isinstance(listed, Fetch)
-        assert listed.go_sum is not None
-        assert listed.inputs == (listed.go_sum.derivation,)
-        source = linked.derivations[listed.go_sum.derivation]
+        assert listed.by is not None
+        assert listed.inputs == (listed.by.derivation,)
+        source = linked.derivations[listed.by.derivation]
         assert isinstance(source, Fetch)
         assert isinstance(source.source, GitSource)
-        assert listed.go_sum.path == "go.sum"
+        assert listed.by.path == "."
         assert listed.digest == Fetch(source=listed.source).digest
 
 

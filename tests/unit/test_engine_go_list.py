@@ -1,4 +1,4 @@
-"""Which modules packages need: the sealed `go list`, and what is read out of its answer."""
+"""Which modules packages need: rounds of a sealed `go list`, and what each asks for."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
-from rvbuild.core.derivation import Derivation, Step
+from rvbuild.core.derivation import Derivation, Merge, Step
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import RecipeError
+from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.names import SourceRef
+from rvbuild.core.question import User
 from rvbuild.core.recipe import GoModulesSpec, Recipe
 from rvbuild.core.source import Source
 from rvbuild.core.tree import File, Nested
-from rvbuild.engine.go_list import GoList, Import, needed_modules
+from rvbuild.engine.go_list import GoList
 from rvbuild.engine.source_files import SourceFiles
 from rvbuild.kinds.url.source import UrlSource
 from rvbuild.recipes_yaml.recipe import read_recipe
@@ -26,7 +27,7 @@ TEXTS = {
     "go": """\
 kind: toolchain
 sources: {g: {url: g}}
-exports: {path: [bin], env: {GOARCH: "${arch}"}}
+exports: {path: [bin], env: {GOROOT: /in/go, GOARCH: "${arch}"}}
 """,
     "app": """\
 architectures: [riscv64, arm64]
@@ -39,142 +40,212 @@ build: x
 }
 
 
-class Pins:
-    """Every source is one archive; whoever asks for modules is noted."""
+WORK = Digest.of(b"")
+H1 = "h1:" + "A" * 43 + "="
+WHOLE = GoModuleSet(
+    specs=(),
+    modules=tuple((f"e.org/{name}", "v1.0.0", H1) for name in ("a", "b", "c", "unused")),
+    go_sum="ab" * 32,
+)
 
-    def __init__(self) -> None:
-        self.asked: list[GoModulesSpec] = []
+
+class Pins:
+    """Every source is one archive."""
 
     def pin(self, recipe: Recipe, name: str) -> str:
         return str(recipe.all_pins[name])
 
     def source(self, recipe: Recipe, name: str) -> tuple[Source, ...]:
-        return (UrlSource(urls=(f"{recipe.name}/{name}",), sha256=name * 64),)
+        return (UrlSource(urls=(f"{recipe.name}/{name}",), sha256=name[0] * 64),)
 
-    def modules(self, _recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
-        self.asked.append(spec)
-        return GoModuleSet(specs=(), modules=(), go_sum="")
+    def modules(self, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
+        raise AssertionError(recipe, spec)
 
 
 class Ran:
-    """Runs steps: each writes what its architecture imports."""
+    """Runs steps as the go command would: a module that is there may lead to the next.
 
-    def __init__(self, imports: Mapping[str, str]) -> None:
-        self.imports = imports
+    ``leads`` has for each architecture what each module leads to; ``main`` is where it starts.
+    """
+
+    def __init__(self, leads: Mapping[str, Mapping[str, str]]) -> None:
+        self.leads = leads
+        self.rounds: list[dict[str, set[str]]] = []
         self.steps: list[Step] = []
         self.blobs: dict[Digest, bytes] = {}
+        self.files: tuple[str, ...] = ()
 
     def __call__(
         self, derivations: Mapping[str, Derivation], wanted: Iterable[str]
     ) -> dict[str, Digest]:
-        found: dict[str, Digest] = {}
-        for digest in wanted:
-            step = derivations[digest]
-            assert isinstance(step, Step)
-            assert all(given in derivations for given in step.inputs)
-            self.steps.append(step)
-            text = self.imports[dict(step.environment)["GOARCH"]]
-            found[digest] = Digest.of(text.encode())
-            self.blobs[found[digest]] = text.encode()
-        return found
+        self.rounds.append({})
+        return {digest: self._run(derivations, digest) for digest in wanted}
+
+    def _run(self, derivations: Mapping[str, Derivation], digest: str) -> Digest:
+        step = derivations[digest]
+        assert isinstance(step, Step)
+        assert all(given in derivations for given in step.inputs)
+        self.steps.append(step)
+        arch = dict(step.environment)["GOARCH"]
+        cache = derivations[step.inputs_at[-1].derivation]
+        assert isinstance(cache, Merge)
+        has = {path.partition("@")[0] for path, _ in cache.parts if path}
+        self.rounds[-1][arch] = has
+        leads = self.leads[arch]
+        missing = {leads[name] for name in ("main", *has) if name in leads} - has
+        data = "".join(f"{path} v1.0.0\n" for path in sorted(missing)).encode()
+        self.blobs[Digest.of(data)] = data
+        return Digest.of(data)
 
     def root(self, source: Source) -> Digest:
-        raise AssertionError(source)
+        return Digest.of(source.label.encode())
 
     def nested(self, root: Digest) -> Nested:
-        return {"imports": File(root)}
+        return (
+            {"missing": File(root)}
+            if root in self.blobs
+            else {name: File(WORK) for name in self.files}
+        )
 
     def read(self, blob: Digest) -> bytes:
-        return self.blobs[blob]
+        return self.blobs.get(blob, b"")
 
 
 def go_list(
-    ran: Ran, pins: Pins, **changed: str
-) -> tuple[GoList, Recipe, GoModulesSpec, SourceFiles]:
-    texts = {**TEXTS, **changed}
+    ran: Ran, changed: Mapping[str, str] | None = None
+) -> tuple[GoList, list[User], SourceFiles]:
+    texts = {**TEXTS, **(changed or {})}
     recipes = {
         name: read_recipe(text.encode(), name, f"{name}.yaml") for name, text in texts.items()
     }
     graph = RecipeGraph([Target("app", "riscv64")], lambda name, _at: recipes[name], "amd64")
-    files = SourceFiles(graph, pins, ran)
-    spec = recipes["app"].go_modules
-    assert spec is not None
-    return GoList(graph, ran, "amd64"), recipes["app"], spec, files
+    files = SourceFiles(graph, Pins(), ran)
+    users = [(recipe, recipe.go_modules) for recipe in recipes.values() if recipe.go_modules]
+    return GoList(graph, ran, "amd64"), users, files
 
 
-ANSWERS = {
-    "riscv64": "e.org/app/cmd/a e.org/app \ne.org/x/p e.org/x v1.0.0\n",
-    "arm64": "e.org/x/p e.org/x v1.0.0\ne.org/y e.org/fork v2.0.0\n",
+LEADS = {
+    "riscv64": {"main": "e.org/a", "e.org/a": "e.org/b"},
+    "arm64": {"main": "e.org/b", "e.org/b": "e.org/c"},
 }
+PATHS = {"e.org/a", "e.org/b", "e.org/c"}
 
 
-def test_imports_are_the_union_over_the_architectures():
-    """A package of the main module has no version, and needs no module."""
-    asked, recipe, spec, files = go_list(Ran(ANSWERS), Pins())
-    assert asked(recipe, spec, files) == {
-        Import(package="e.org/x/p", path="e.org/x", version="v1.0.0"),
-        Import(package="e.org/y", path="e.org/fork", version="v2.0.0"),
-    }
+def test_modules_come_in_rounds_until_no_architecture_asks_for_more():
+    """One that asks for no more is not run again, and what nobody asks for is not there."""
+    ran = Ran(LEADS)
+    asked, *arguments = go_list(ran)
+    assert asked(*arguments, WHOLE) == {(path, "v1.0.0") for path in PATHS}
+    assert ran.rounds == [
+        {"riscv64": set(), "arm64": set()},
+        {"riscv64": {"e.org/a", "e.org/b"}, "arm64": {"e.org/a", "e.org/b"}},
+        {"arm64": PATHS},
+    ]
 
 
-def test_the_step_sees_the_source_the_go_command_and_all_of_go_sum():
-    ran, pins = Ran(ANSWERS), Pins()
-    asked, recipe, spec, files = go_list(ran, pins)
-    asked(recipe, spec, files)
-    assert [step.label for step in ran.steps] == ["go list of app-riscv64", "go list of app-arm64"]
+def test_users_of_one_module_run_together():
+    """What one of them needs is there for the others, each with its own go command."""
+    other = TEXTS["app"].replace("riscv64, arm64", "arm64").replace("build: [go]", "build: [go2]")
+    other = other.replace("from: app", "from: src").replace("{app: {url: a}}", "{src: {url: a}}")
+    ran = Ran(LEADS)
+    asked, users, files = go_list(ran, {"other": other, "go2": TEXTS["go"]})
+    assert asked(users, files, WHOLE) == {(path, "v1.0.0") for path in PATHS}
+    assert [len(steps) for steps in ran.rounds] == [2, 2, 1]
+    labels = [step.label for step in ran.steps]
+    assert labels.count("go list of other-arm64") == 3
+    assert {SourceRef("go", "g"), SourceRef("go2", "g")} <= files.asked
+
+
+def test_the_step_sees_the_source_the_go_command_and_a_module_cache():
+    ran = Ran(LEADS)
+    asked, users, files = go_list(ran)
+    asked(users, files, WHOLE)
+    assert [step.label for step in ran.steps[:2]] == [
+        "go list of app-riscv64",
+        "go list of app-arm64",
+    ]
     step = ran.steps[0]
     assert [given.path for given in step.inputs_at] == ["", "in/go", "src/module", "in/go-modules"]
     environment = dict(step.environment)
     assert environment["PATH"].startswith("/in/go/bin:")
     assert files.asked == {
-        SourceRef("go", "g")
+        SourceRef("go", "g"),
+        SourceRef("app", "app"),
     }  # the trace has the go command, and not the toolbox
     facts = ("CGO_ENABLED", "directory", "packages", "tags")
     assert [environment[name] for name in facts] == ["1", "cmd", "./a ./b", "x,y"]
-    assert {
-        (wanted.packages, wanted.tags, wanted.cgo, wanted.directory) for wanted in pins.asked
-    } == {((), (), False, "cmd")}
 
 
 def test_without_cgo_none_is_listed():
-    ran = Ran(ANSWERS)
-    asked, recipe, spec, files = go_list(ran, Pins(), app=TEXTS["app"].replace(", cgo: true", ""))
-    asked(recipe, spec, files)
+    ran = Ran(LEADS)
+    asked, *arguments = go_list(ran, {"app": TEXTS["app"].replace(", cgo: true", "")})
+    asked(*arguments, WHOLE)
     assert dict(ran.steps[0].environment)["CGO_ENABLED"] == "0"
 
 
-def test_a_recipe_without_the_go_command_is_told():
-    app = TEXTS["app"].replace("build: [go]", "build: []")
-    asked, recipe, spec, files = go_list(Ran(ANSWERS), Pins(), app=app)
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXTS["go"],
+        TEXTS["go"].replace("GOROOT: /in/go, ", "").replace("url: g", "go-toolchain: 1.24.5"),
+        TEXTS["go"].replace("GOROOT: /in/go", "GOMODCACHE: /in/go-modules"),
+    ],
+)
+def test_any_toolchain_recipe_can_bring_the_go_command(text: str):
+    """By what it exports, or by its source; the one called `go` may be there beside it."""
+    app = TEXTS["app"].replace("build: [go]", "build: [go124]")
+    ran = Ran(LEADS)
+    asked, users, files = go_list(ran, {"app": app, "go124": text})
+    asked(users, files, WHOLE)
+    assert "in/go124" in [given.path for given in ran.steps[0].inputs_at]
+    assert files.asked == {SourceRef("go124", "g"), SourceRef("app", "app")}
+
+
+@pytest.mark.parametrize("inputs", ["[]", "[zig]", "[made-go]"])
+def test_a_recipe_without_the_go_command_is_told(inputs: str):
+    """A package that brings one would have to be built before anything is locked."""
+    app = TEXTS["app"].replace("build: [go]", f"build: {inputs}")
+    package = "exports: {env: {GOROOT: /x}}\narchitectures: [amd64]\nbuild: x\n"
+    others = {"app": app, "zig": TEXTS["go"].replace("GOROOT", "ZIG"), "made-go": package}
+    asked, *arguments = go_list(Ran(LEADS), others)
     with pytest.raises(RecipeError, match="'go-modules' needs the go command") as caught:
-        asked(recipe, spec, files)
+        asked(*arguments, WHOLE)
     assert str(caught.value.where) == "app.yaml:5:15"
     assert "inputs.build" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("path", ["e.org/z", "e.org/a"])
+def test_a_module_that_go_sum_lacks_or_that_is_there_ends_the_rounds(path: str):
+    ran = Ran({arch: {"main": path, path: path} for arch in LEADS})
+    if path == "e.org/a":
+        ran.leads = {arch: {"main": "e.org/a"} for arch in LEADS}
+        ran.read = lambda _blob: b"e.org/a v1.0.0\n"  # type: ignore[method-assign]
+    asked, *arguments = go_list(ran)
+    with pytest.raises(LockError, match=f"asks for {path} v1.0.0") as caught:
+        asked(*arguments, WHOLE)
+    assert "go mod tidy" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("exported", ["", "GOWORK: auto, "])
+def test_a_workspace_is_refused_unless_it_is_off(exported: str):
+    """The go command looks in the folders above the module, too."""
+    ran = Ran(LEADS)
+    ran.files = ("go.work",)
+    go = TEXTS["go"].replace("GOROOT", f"{exported}GOROOT")
+    asked, *arguments = go_list(ran, {"go": go})
+    with pytest.raises(LockError, match=r"would use the workspace of go\.work") as caught:
+        asked(*arguments, WHOLE)
+    assert "GOWORK: off" in (caught.value.hint or "")
+    off = TEXTS["go"].replace("GOROOT", 'GOWORK: "off", GOROOT')
+    asked, *arguments = go_list(ran, {"go": off})
+    assert asked(*arguments, WHOLE)
 
 
 def test_a_step_that_left_something_else_is_our_own_fault():
     class DirectoryNode(Ran):
         def nested(self, root: Digest) -> Any:  # noqa: ANN401, ARG002
-            return {"imports": {}}
+            return {"missing": {}}
 
-    asked, recipe, spec, files = go_list(DirectoryNode(ANSWERS), Pins())
+    asked, *arguments = go_list(DirectoryNode(LEADS))
     with pytest.raises(TypeError):
-        asked(recipe, spec, files)
-
-
-def test_needed_are_the_modules_that_have_a_package_or_a_prefix_of_its_path():
-    imports = [Import(package="e.org/a/b/c", path="e.org/a/b", version="v1.0.0")]
-    sums = [
-        ("e.org/a", "v0.1.0"),
-        ("e.org/a/b", "v1.0.0"),
-        ("e.org/a/b", "v0.9.0"),
-        ("e.org/a/b/c/d", "v1.0.0"),
-        ("e.org/ab", "v1.0.0"),
-        ("e.org", "v1.0.0"),
-    ]
-    assert needed_modules(imports, sums) == {
-        ("e.org/a", "v0.1.0"),
-        ("e.org/a/b", "v1.0.0"),
-        ("e.org/a/b", "v0.9.0"),
-        ("e.org", "v1.0.0"),
-    }
+        asked(*arguments, WHOLE)

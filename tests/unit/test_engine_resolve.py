@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -13,18 +13,19 @@ from attrs import define, evolve, field
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, RecipeError, SourceError
+from rvbuild.core.go_command import go_command
 from rvbuild.core.go_source import GoModule
 from rvbuild.core.lock import GoModuleSet, Lock
 from rvbuild.core.locked import Locked
 from rvbuild.core.place import Place
 from rvbuild.core.ports.registries import ResolveContext
-from rvbuild.core.recipe import FromSpec, GoModulesSpec, Recipe, SourceUse
+from rvbuild.core.question import User
+from rvbuild.core.recipe import FromSpec, Recipe, SourceUse
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.spec_text import spec_text
 from rvbuild.core.tree import File, Nested
-from rvbuild.engine.go_list import Import
 from rvbuild.engine.resolve import Resolver
 from rvbuild.engine.source_files import SourceFiles
 from rvbuild.kinds.debian.source import DebianPackage
@@ -151,7 +152,7 @@ class World:
 
     texts: Mapping[str, str]
     files: Mapping[str, Mapping[str, str]] = field(factory=dict)
-    imports: Mapping[str, set[Import]] = field(factory=dict)
+    needed: Mapping[str, set[tuple[str, str]]] = field(factory=dict)
     outside: Outside = field(factory=Outside)
     listed: list[str] = field(factory=list)
     fetched: list[str] = field(factory=list)
@@ -181,23 +182,25 @@ class World:
             registries=self.outside,
             trees=trees,
             build_arch="amd64",
-            imports=self._imports,
+            needed=self._needed,
             earlier=(old or Lock(), below or Lock()),
         )
         wanted = [self.recipe(name) for name in names or sorted(self.texts)]
         others, below_them = (list(map(self.recipe, names)) for names in (users, shipped))
         return self.resolver.lock(wanted, others, below_them)
 
-    def _imports(self, recipe: Recipe, spec: GoModulesSpec, files: SourceFiles) -> set[Import]:
-        self.listed.append(recipe.name)
-        tool = self.recipe("go")
-        for name in tool.sources:
-            files.source(tool, name, None)
-        assert self.resolver is not None
-        everything = GoModulesSpec(source=spec.source, directory=spec.directory, packages=())
-        whole = self.resolver.modules(recipe, everything)
+    def _needed(
+        self, users: Sequence[User], files: SourceFiles, whole: GoModuleSet
+    ) -> set[tuple[str, str]]:
         assert whole.modules
-        return self.imports[recipe.name]
+        found: set[tuple[str, str]] = set()
+        for recipe, spec in users:
+            self.listed.append(recipe.name)
+            for tool in map(self.recipe, go_command(self, recipe, spec.where)):
+                for name in tool.sources:
+                    files.source(tool, name, None)
+            found |= self.needed[recipe.name]
+        return found
 
 
 def refused(world: World, kind: type[Exception] = LockError, **options: Any) -> Any:  # noqa: ANN401
@@ -613,22 +616,21 @@ def modules(found: GoModuleSet) -> list[str]:
     return [path for path, _, _ in found.modules]
 
 
-def importing(*packages: tuple[str, str]) -> set[Import]:
-    return {Import(package=package, path=path, version="v1.0.0") for package, path in packages}
+def needing(*paths: str) -> set[tuple[str, str]]:
+    return {(path, "v1.0.0") for path in paths}
 
 
-def shared(texts: dict[str, str], imports: Mapping[str, set[Import]]) -> World:
+def shared(texts: dict[str, str], needed: Mapping[str, set[tuple[str, str]]]) -> World:
     return World(
-        {**texts, "k": K, "go": GO}, {"k@11111111": {"go.sum": SUM, "cmd/go.sum": SUM}}, imports
+        {**texts, "k": K, "go": GO}, {"k@11111111": {"go.sum": SUM, "cmd/go.sum": SUM}}, needed
     )
 
 
-ONE = importing(("e.org/a/b/sub", "e.org/a"))
-TWO = importing(("e.org/c", "e.org/c"))
+ONE = needing("e.org/a", "e.org/a/b")
+TWO = needing("e.org/c")
 
 
-def test_users_of_one_module_share_the_union_of_what_they_import():
-    """Also what the go command has to look into: modules whose path is a prefix of a package."""
+def test_users_of_one_module_share_the_union_of_what_they_need():
     world = shared({"one": USER % "./x", "two": USER % "./y"}, {"one": ONE, "two": TWO})
     lock = world.lock()
     (key,) = lock.go_modules
@@ -678,16 +680,8 @@ def test_the_old_set_stands_while_neither_users_nor_the_source_change():
     assert world.listed == []
 
 
-def test_a_module_whose_go_mod_go_sum_does_not_name_is_no_part_of_the_set():
-    world = shared({"one": USER % "./x", "all": USER % ""}, {"one": TWO})
-    text = SUM.replace(f"e.org/c v1.0.0/go.mod {H2}\n", "")
-    world.files = {"k@11111111": {"go.sum": text}}
-    lock = world.lock()
-    assert modules(lock.go_modules[refs.go_set("k/k")]) == ["e.org/a", "e.org/a/b", "e.org/b"]
-
-
 def test_no_packages_are_all_of_go_sum():
-    """For every user, and without asking what anybody imports."""
+    """For every user, and without asking what anybody needs."""
     world = shared({"all": USER % "", "one": USER % "./x"}, {})
     lock = world.lock()
     assert modules(lock.go_modules[refs.go_set("k/k")]) == [

@@ -16,6 +16,7 @@ from made_crates import cargo_home
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RvbuildError, SourceError
+from rvbuild.core.go_graph import MainModule
 from rvbuild.core.go_source import GoModFiles, GoModule
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.ports.registries import ResolveContext
@@ -51,7 +52,11 @@ SOURCES = [
     UrlSource(urls=("https://f.invalid/a.tgz",), sha256="0" * 64),
     GoModule(path="f.invalid/m", version="v1.0.0", h1="h1:x"),
     GoToolchain(version="1.23.6", platform="linux-amd64", h1="h1:x"),
-    GoModFiles(go_sum=hashlib.sha256(SUM).hexdigest(), modules=(), text=SUM),
+    GoModFiles(
+        go_sum=hashlib.sha256(SUM).hexdigest(),
+        modules=(),
+        main=MainModule("it", {"go.sum": SUM}.get),
+    ),
     Crate(name="tool", version="1.0.0", sha256="0" * 64),
     VendoredCrate(name="tool", version="1.0.0", sha256="0" * 64),
 ]

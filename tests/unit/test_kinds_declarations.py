@@ -131,7 +131,7 @@ def test_what_is_of_no_kind_claims_nothing():
     files = Files(label="l", files=())
     assert (files.machine, files.folder, files.many, files.content) == ("", "", "", None)
     assert files.commit_facts == {}
-    assert files.with_file(b"x") is files
+    assert files.with_files(lambda _path: None, ".") is files
     assert files.former_identity == files.identity
     reference = FromSpec(recipe="r")
     assert (reference.reads, reference.machine) == ((), "")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from attrs import define
 
-from rvbuild.kinds.git.git_progress import GitProgress
+from rvbuild.git.fetch_progress import GitProgress
 
 STALL = 60.0
 

@@ -11,13 +11,11 @@ the forge's archive, whose git tree name is recomputed, then a clone of depth on
 from __future__ import annotations
 
 import hashlib
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn, Protocol
-from urllib.parse import urlsplit
 
 from attrs import evolve, field, frozen
 
@@ -25,11 +23,13 @@ from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import LAST_DATE
+from rvbuild.git.clone_urls import check_url
+from rvbuild.git.fetch_progress import Tell
+from rvbuild.git.objects import Commit, is_object_name
+from rvbuild.git.process import Failed, Git, Refused, make_bare
+from rvbuild.git.repository import objects_folder, read_commit
 from rvbuild.kinds.git.git_archive import ForgeArchives
-from rvbuild.kinds.git.git_objects import Commit, is_object_name
-from rvbuild.kinds.git.git_process import Failed, Git, Refused, make_bare
-from rvbuild.kinds.git.git_progress import Tell
-from rvbuild.kinds.git.git_tree import Delivery, objects_folder, read_commit
+from rvbuild.kinds.git.git_tree import Delivery
 from rvbuild.kinds.git.source import GitSource
 from rvbuild.transfers.addresses import local_path
 from rvbuild.transfers.cancellation import Cancellation
@@ -37,25 +37,6 @@ from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.fetch_settings import OFFLINE_HINT, OFFLINE_LOCK_HINT, offline_error
 from rvbuild.transfers.mirrors import Mirrors
 from rvbuild.transfers.urls import shown
-
-_URL = re.compile(r"(?:https?|ssh|git)://[^-/\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*\Z")
-_SCP = re.compile(
-    r"(?:[A-Za-z0-9_.+]+@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!//)[^-:\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*\Z"
-)
-
-
-def check_url(url: str) -> str:
-    """``url`` if git may be given it: https, http, ssh, git, or ``user@host:path``.
-
-    Raises:
-        RecipeError: it is an option, a path, or a transport that runs programs.
-    """
-    host = urlsplit(url).hostname or "" if _URL.match(url) else ""
-    if (host and not host.startswith("-")) or (_SCP.match(url) and "::" not in url):
-        return url
-    msg = f"not the URL of a git repository: {shown(url)}"
-    hint = "write https://, ssh:// or git@host:path; for a repository here use --mirror FROM=PATH"
-    raise RecipeError(msg, hint=hint)
 
 
 def _check_names(source: GitSource) -> None:

@@ -19,8 +19,8 @@ from rvbuild.archives.unpack import unpack
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
+from rvbuild.git.process import Failed
 from rvbuild.kinds.git.forges import archive_url
-from rvbuild.kinds.git.git_process import Failed
 from rvbuild.kinds.git.git_sinks import GitNameSink, Selected
 from rvbuild.kinds.git.source import GitSource
 from rvbuild.transfers.addresses import Address, local_path

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from attrs import define, field
 
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.kinds.git.git_objects import (
+from rvbuild.git.objects import (
     EXECUTABLE,
     FILE,
     SYMLINK,

@@ -6,7 +6,6 @@ Must not know: how the objects got here.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from rvbuild.core.errors import VerificationError
 from rvbuild.core.paths import MAX_TARGET
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.kinds.git.git_objects import (
+from rvbuild.git.objects import (
     EXECUTABLE,
     FOLDER,
     SUBMODULE,
@@ -25,10 +24,10 @@ from rvbuild.kinds.git.git_objects import (
     TreeEntry,
     checked,
     checked_chunks,
-    parse_commit,
     parse_tree,
 )
-from rvbuild.kinds.git.git_process import Failed, Git, Objects
+from rvbuild.git.process import Failed, Git, Objects
+from rvbuild.git.repository import commit_of
 from rvbuild.kinds.git.git_sinks import keeps
 from rvbuild.kinds.git.source import GitSource
 from rvbuild.transfers.urls import shown
@@ -36,49 +35,7 @@ from rvbuild.transfers.urls import shown
 MAX_ENTRIES = 2_000_000
 """A tree that names itself over and over is small in git and endless on a disk."""
 
-_LINE = 4096  # bytes of a path of this machine: PATH_MAX
-
 Placed = list[tuple[str, TreeEntry]]
-
-
-def objects_folder(repository: Path) -> Path | None:
-    """The ``objects`` folder of a repository: bare, with a work tree, or a linked work tree."""
-    git = repository / ".git"
-    if os.path.isfile(git):  # unlike Path's, it says no to whatever cannot be a path
-        git = repository / _line(git).removeprefix("gitdir:").strip()
-    for base in (repository, git):
-        common = base / "commondir"
-        if os.path.isfile(common):
-            base = base / _line(common)  # noqa: PLW2901 - follows it
-        if os.path.isdir(base / "objects") and os.path.isfile(base / "HEAD"):
-            return base / "objects"
-    return None
-
-
-def _line(file: Path) -> str:
-    """The path in one of git's small files, whatever its encoding is."""
-    with file.open("rb") as opened:
-        text = os.fsdecode(opened.read(_LINE)).strip()
-    return "" if "\0" in text else text
-
-
-def read_commit(git: Git, objects: Path, commit: str) -> Commit:
-    """The commit's tree and date.
-
-    Raises:
-        Failed: it is not there.
-        VerificationError: its bytes are other ones.
-    """
-    with Objects(git, objects, commit) as reader:
-        return _commit(reader, commit)
-
-
-def _commit(reader: Objects, commit: str) -> Commit:
-    ((_, data),) = reader.read("commit", [commit])
-    if data is None:
-        msg = f"it has no commit {commit}"
-        raise Failed(msg)
-    return parse_commit(checked("commit", data, commit))
 
 
 @frozen
@@ -96,7 +53,7 @@ class Delivery:
             VerificationError: an object is not what its name says, or the tree is another.
         """
         with Objects(self.git, objects, self.source.commit) as reader:
-            self._check_commit(_commit(reader, self.source.commit))
+            self._check_commit(commit_of(reader, self.source.commit))
             places = self._walk(reader)
             self._check_paths([path for path, _ in places])
             leaves = [(path, entry) for path, entry in places if entry.mode != SUBMODULE]

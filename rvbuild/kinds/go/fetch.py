@@ -9,32 +9,33 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from functools import partial
 
-from attrs import frozen
+from attrs import field, frozen
 
 from rvbuild.archives.unpack_limits import Links, UnpackLimits
 from rvbuild.archives.zipfile import read_zip
 from rvbuild.core.errors import VerificationError
+from rvbuild.core.go_graph import MainModule, needed_sums, sums_digest
 from rvbuild.core.go_source import GoModFiles, GoModule
-from rvbuild.core.gomod import GoSum, escape_path, hash1, hash1_go_mod, parse_go_sum
+from rvbuild.core.gomod import GoSum, escape_path, hash1
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.core.printable import brief
-from rvbuild.kinds.go.go_proxy import MAX_ZIP, GoProxy
+from rvbuild.kinds.go.direct import MAX_ZIP, Direct
+from rvbuild.kinds.go.go_mod_reader import GoModReader, check_h1_of
+from rvbuild.kinds.go.go_proxy import GoProxy
 from rvbuild.kinds.go.go_settings import go_settings
 from rvbuild.kinds.go.go_zip import check_names
+from rvbuild.kinds.go.repositories import Repositories
 from rvbuild.kinds.go.source import GoToolchain
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.once import Once
-from rvbuild.transfers.urls import shown
 
 TOOLCHAIN = "golang.org/toolchain"
+_RELOCK = "run `rvbuild lock` and look at what changes in rvbuild.lock"
 _LIMITS = UnpackLimits(total=MAX_ZIP, repeats=False)  # Go refuses a name that comes twice
-_CONNECTIONS = 12
 
 
 def toolchain_version(version: str, platform: str) -> str:
@@ -52,7 +53,7 @@ class GoModuleFetcher:
         """See core.ports.fetcher.Fetcher."""
         module = source.path, source.version
         with _unpacked(self.proxy, *module, into, advance) as (hashes, url):
-            _check(source.h1, hash1(hashes), f"{source.path}@{source.version}", url)
+            check_h1_of(source.h1, hash1(hashes), f"{source.path}@{source.version}", url)
 
 
 @frozen
@@ -66,7 +67,7 @@ class GoToolchainFetcher:
         version = toolchain_version(source.version, source.platform)
         prefix = f"{TOOLCHAIN}@{version}/"
         with _unpacked(self.proxy, TOOLCHAIN, version, into, advance) as (hashes, url):
-            _check(source.h1, hash1(hashes), source.label, url)
+            check_h1_of(source.h1, hash1(hashes), source.label, url)
         # A zip of a module cannot have other modules in it, so theirs are called _go.mod.
         for name in hashes:
             folder, _, base = name.removeprefix(prefix).rpartition("/")
@@ -82,51 +83,53 @@ class GoModFilesFetcher:
     differ between proxies.
     """
 
-    proxy: GoProxy
-    connections: int = _CONNECTIONS
+    go_mods: GoModReader
 
     def fetch(self, source: GoModFiles, into: TreeSink, advance: Advance) -> None:
-        """See core.ports.fetcher.Fetcher; ``source`` must have its go.sum's text.
+        """See core.ports.fetcher.Fetcher; ``source`` must have its main module.
 
         Raises:
             VerificationError: the go.sum is another one, or does not have a needed module so.
         """
-        sums = _go_sum(source)
+        sums = self._sums(source)
         mods = sorted(sums.mods.items())
-        pool = ThreadPoolExecutor(self.connections, "go-mod")
-        try:
-            for count, (key, data) in enumerate(pool.map(self._go_mod, mods), 1):
-                into.file(f"{key}.mod", [data])
-                advance(count, len(mods))
-        finally:
-            pool.shutdown(cancel_futures=True)
+        for count, data in enumerate(self.go_mods.read(mods), 1):
+            into.file(f"{_cache_key(*mods[count - 1][0])}.mod", [data])
+            advance(count, len(mods))
         for path, version, h1 in source.modules:
             key = _cache_key(path, version)
             info = json.dumps({"Version": version}, separators=(",", ":"))
             into.file(f"{key}.info", [info.encode()])
             into.file(f"{key}.ziphash", [h1.encode()])
 
-    def _go_mod(self, mod: tuple[tuple[str, str], str]) -> tuple[str, bytes]:
-        (path, version), h1 = mod
-        data, url = self.proxy.go_mod(path, version)
-        _check(h1, hash1_go_mod(data), f"go.mod of {path}@{version}", url)
-        return _cache_key(path, version), data
+    def resolve(self, main: MainModule) -> GoModFiles:
+        """All that the graph of ``main`` can need of its go.sum."""
+        needed = needed_sums(main, self.go_mods.read)
+        modules = tuple(sorted((*key, h1) for key, h1 in needed.modules.items()))
+        return GoModFiles(go_sum=sums_digest(main, needed), modules=modules)
+
+    def _sums(self, source: GoModFiles) -> GoSum:
+        """The locked lines of the go.sum: all of it, or what the module's graph needs."""
+        main = source.main
+        if main is None:
+            msg = "go.mod files without the module that needs them"
+            raise TypeError(msg)
+        sums = main.sums()
+        if hashlib.sha256(main.go_sum).hexdigest() != source.go_sum:
+            sums = needed_sums(main, self.go_mods.read)
+            _refuse_other_sums(source, sums_digest(main, sums))
+        for path, version, h1 in source.modules:
+            if sums.modules.get((path, version)) != h1:
+                msg = f"the go.sum does not have {path} {version} as it is locked"
+                raise VerificationError(msg, where=source.label, hint=_RELOCK)
+        return sums
 
 
-def _go_sum(source: GoModFiles) -> GoSum:
-    """The go.sum of a source, which must be the locked one and have each needed module."""
-    hint = "run `rvbuild lock` and look at what changes in rvbuild.lock"
-    digest = hashlib.sha256(source.text).hexdigest()
+def _refuse_other_sums(source: GoModFiles, digest: str) -> None:
     if digest != source.go_sum:
         msg = "the go.sum of the source is not the locked one"
         details = (f"locked: {source.go_sum}", f"source: {digest}")
-        raise VerificationError(msg, where=source.label, hint=hint, details=details)
-    sums = parse_go_sum(source.text.decode(errors="replace"), source.label)
-    for path, version, h1 in source.modules:
-        if sums.modules.get((path, version)) != h1 or (path, version) not in sums.mods:
-            msg = f"the go.sum does not have {path} {version} as it is locked"
-            raise VerificationError(msg, where=source.label, hint=hint)
-    return sums
+        raise VerificationError(msg, where=source.label, hint=_RELOCK, details=details)
 
 
 def resolve_h1(proxy: GoProxy, path: str, version: str) -> str:
@@ -201,28 +204,16 @@ def _cache_key(path: str, version: str) -> str:
     return f"cache/download/{escape_path(path)}/@v/{escape_path(version)}"
 
 
-def _check(expected: str, actual: str, what: str, url: str) -> None:
-    """Compare hashes.
-
-    Raises:
-        VerificationError: they differ.
-    """
-    if expected != actual:
-        msg = f"the hash of {what} is not the pinned one"
-        raise VerificationError(
-            msg,
-            where=shown(url),
-            hint="the version was moved upstream, or the proxy or network was tampered with: find "
-            "out which before you lock it again; another GOPROXY may have the right one",
-            details=(f"pinned: {brief(expected)}", f"got:    {actual}"),
-        )
-
-
 @frozen
 class GoClient:
     """Brings whatever a Go proxy has, and finds its hashes for the lock."""
 
     proxy: GoProxy
+    go_mods: GoModReader = field()
+
+    @go_mods.default
+    def _go_mods(self) -> GoModReader:
+        return GoModReader(self.proxy)
 
     def fetch(
         self, source: GoModule | GoToolchain | GoModFiles, into: TreeSink, advance: Advance
@@ -234,7 +225,7 @@ class GoClient:
             case GoToolchain():
                 GoToolchainFetcher(self.proxy).fetch(source, into, advance)
             case GoModFiles():
-                GoModFilesFetcher(self.proxy).fetch(source, into, advance)
+                GoModFilesFetcher(self.go_mods).fetch(source, into, advance)
 
     def go_module(self, path: str, version: str) -> str:
         """A module's ``h1:``; see ``resolve_h1``."""
@@ -244,9 +235,26 @@ class GoClient:
         """A toolchain's ``h1:``; ``platform`` is ``linux-amd64``."""
         return resolve_toolchain(self.proxy, version, platform)
 
+    def go_mod_files(self, main: MainModule) -> GoModFiles:
+        """What a module needs of its go.sum; see `GoModFilesFetcher.resolve`."""
+        return GoModFilesFetcher(self.go_mods).resolve(main)
+
 
 def client(services: FetchServices) -> GoClient:
     """See `rvbuild.kinds.modules.FetchModule`."""
     settings = Once(partial(go_settings, services.settings.environment))
-    proxy = GoProxy(transport=services.transport, settings=settings, spool=services.spool)
+    repositories = Repositories(
+        mirrors=services.mirrors,
+        clones=services.tmp / "git",
+        temp=services.tmp,
+        environment=services.settings.environment,
+        offline=services.settings.offline,
+        cancellation=services.cancellation,
+    )
+    proxy = GoProxy(
+        transport=services.transport,
+        settings=settings,
+        direct=Direct(repositories, services.transport.get),
+        spool=services.spool,
+    )
     return GoClient(proxy)

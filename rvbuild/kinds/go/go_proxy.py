@@ -1,7 +1,7 @@
 """A client of the GOPROXY protocol (https://go.dev/ref/mod#goproxy-protocol).
 
-Knows: a module's files at a proxy, and which proxy is asked next.
-Must not know: what the files mean, how bytes travel.
+Knows: a module's files at a proxy, and which entry of GOPROXY is asked next.
+Must not know: what the files mean, how bytes travel, how a module is made from its repository.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import io
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, TypeVar, cast
+from typing import BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 from attrs import field, frozen
@@ -18,6 +18,7 @@ from attrs import field, frozen
 from rvbuild.core.errors import SourceError
 from rvbuild.core.gomod import check_module, escape_path
 from rvbuild.core.ports.callbacks import Advance, no_progress
+from rvbuild.kinds.go.direct import MAX_ZIP, Direct
 from rvbuild.kinds.go.go_settings import DIRECT, OFF, GoSettings
 from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.faults import NotThere
@@ -26,13 +27,11 @@ from rvbuild.transfers.transfer import write_piece
 from rvbuild.transfers.transport import Transport
 from rvbuild.transfers.urls import shown
 
-MAX_ZIP = 500 << 20
 MAX_GO_MOD = 16 << 20
 _IN_MEMORY = 32 << 20
 _AT_ONCE = 1 << 20
 
 _HINT = "check path and version, or add a proxy that has it to GOPROXY"
-_T = TypeVar("_T")
 
 
 def _spool() -> BinaryIO:
@@ -40,17 +39,34 @@ def _spool() -> BinaryIO:
 
 
 @frozen
+class _File:
+    """A file of a module: ``kind`` is ``mod`` or ``zip``, and larger than ``limit`` is none."""
+
+    path: str
+    version: str
+    kind: str
+    limit: int
+
+    @property
+    def tail(self) -> str:
+        """Its path below a proxy's address."""
+        return f"{escape_path(self.path)}/@v/{escape_path(self.version)}.{self.kind}"
+
+
+@frozen
 class GoProxy:
-    """Asks the user's proxies, in their order, for files of modules.
+    """Asks the entries of the user's GOPROXY, in their order, for files of modules.
 
     Args:
         transport: For those that are not folders.
         settings: Gives the user's settings; asked once something has to be fetched.
+        direct: Makes modules from their repositories; None: only proxies are asked.
         spool: Makes a temporary file for a zip.
     """
 
     transport: Transport
     settings: Callable[[], GoSettings]
+    direct: Direct | None = None
     spool: Callable[[], BinaryIO] = field(default=_spool)
 
     def go_mod(self, path: str, version: str) -> tuple[bytes, str]:
@@ -59,13 +75,9 @@ class GoProxy:
         Raises:
             SourceError: no proxy has it; ``details`` has each one's answer.
         """
-
-        def ask(url: str) -> tuple[bytes, str]:
-            to = io.BytesIO()
-            self._fetch(url, to, MAX_GO_MOD, no_progress)
-            return to.getvalue(), shown(url)
-
-        return self._first(path, version, "mod", ask)
+        to = io.BytesIO()
+        url = self._first(_File(path, version, "mod", MAX_GO_MOD), to, no_progress)
+        return to.getvalue(), url
 
     @contextmanager
     def zip(
@@ -77,46 +89,53 @@ class GoProxy:
             SourceError: as ``go_mod``.
         """
         with self.spool() as to:
-
-            def ask(url: str) -> str:
-                to.seek(0)
-                to.truncate()
-                self._fetch(url, to, MAX_ZIP, advance)
-                return shown(url)
-
-            url = self._first(path, version, "zip", ask)
+            url = self._first(_File(path, version, "zip", MAX_ZIP), to, advance)
             to.seek(0)
             yield to, url
 
-    def _fetch(self, url: str, to: BinaryIO, limit: int, advance: Advance) -> None:
-        if url.startswith("file://"):
-            _copy(url, to, limit)
-        else:
-            self.transport.download(url, to, limit=limit, advance=advance)
-
-    def _first(self, path: str, version: str, kind: str, ask: Callable[[str], _T]) -> _T:
-        """The first proxy's answer; the next is asked as GOPROXY's separators say."""
-        check_module(path, version, "module")
-        settings = self.settings()
-        name = f"{path}@{version}"
-        if settings.is_private(path):
-            raise _private(name)
-        tail = f"{escape_path(path)}/@v/{escape_path(version)}.{kind}"
-        attempts = Attempts(name)
-        for proxy in settings.proxies:
-            if proxy.url in {OFF, DIRECT}:
-                attempts.add(proxy.url, _unsupported(proxy.url))
-                break
-            url = f"{proxy.url}/{tail}"
+    def _first(self, file: _File, to: BinaryIO, advance: Advance) -> str:
+        """Write the first proxy's answer; the next is asked as GOPROXY's separators say."""
+        check_module(file.path, file.version, "module")
+        attempts = Attempts(f"{file.path}@{file.version}")
+        for proxy in self.settings().proxies_of(file.path):
+            to.seek(0)
+            to.truncate()
             try:
-                return ask(url)
+                return self._ask(proxy.url, file, to, advance)
             except SourceError as exc:
-                attempts.add(url, exc)
+                attempts.add(_place(proxy.url, file), exc)
                 if not proxy.on_any_error and not isinstance(exc, NotThere):
                     break
-        what = "zip" if kind == "zip" else "go.mod"
+        what = "zip" if file.kind == "zip" else "go.mod"
         hint = OFFLINE_HINT if self.transport.offline else _HINT
         raise attempts.error(hint, f"no module proxy gave its {what}")
+
+    def _ask(self, proxy: str, file: _File, to: BinaryIO, advance: Advance) -> str:
+        """Write what one entry of GOPROXY has; where it came from."""
+        if proxy == OFF:
+            msg = "GOPROXY=off: nothing may be downloaded"
+            raise SourceError(msg, where=OFF)
+        if proxy == DIRECT:
+            return self._make(file, to, advance)
+        url = f"{proxy}/{file.tail}"
+        if url.startswith("file://"):
+            _copy(url, to, file.limit)
+        else:
+            self.transport.download(url, to, limit=file.limit, advance=advance)
+        return shown(url)
+
+    def _make(self, file: _File, to: BinaryIO, advance: Advance) -> str:
+        """Write what is made from the module's repository."""
+        direct = self.direct
+        if direct is None:
+            msg = "it cannot be made from a repository: only proxies have it"
+            raise SourceError(msg, where=DIRECT)
+        proxy = direct.proxy_of(file.path)
+        if proxy:
+            return self._ask(proxy, file, to, advance)
+        if file.kind == "zip":
+            return direct.zip(file.path, file.version, to, advance)
+        return direct.go_mod(file.path, file.version, to)
 
 
 def _copy(url: str, to: BinaryIO, limit: int) -> None:
@@ -139,17 +158,6 @@ def _copy(url: str, to: BinaryIO, limit: int) -> None:
         raise SourceError(msg, where=shown(url)) from exc
 
 
-def _unsupported(entry: str) -> SourceError:
-    if entry == OFF:
-        msg = "GOPROXY=off: nothing may be downloaded"
-        return SourceError(msg, where=OFF)
-    msg = "'direct' is not supported: modules come from a proxy, not from version control"
-    return SourceError(msg, where=DIRECT)
-
-
-def _private(name: str) -> SourceError:
-    return SourceError(
-        "GONOPROXY or GOPRIVATE keeps it from the module proxies, and version control is not asked",
-        where=name,
-        hint="let GOPROXY name a proxy that may have it, and GONOPROXY=none",
-    )
+def _place(entry: str, file: _File) -> str:
+    """Where an entry of GOPROXY has a file, for messages."""
+    return entry if entry in {OFF, DIRECT} else f"{entry}/{file.tail}"

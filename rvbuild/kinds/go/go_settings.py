@@ -47,6 +47,10 @@ class GoSettings:
         """Whether GONOPROXY keeps ``module`` from the proxies."""
         return any(_covers(pattern, module) for pattern in self.private)
 
+    def proxies_of(self, module: str) -> tuple[Proxy, ...]:
+        """Who is asked for ``module``: a private one is made from its repository."""
+        return (Proxy(DIRECT, on_any_error=False),) if self.is_private(module) else self.proxies
+
 
 def go_settings(environment: Mapping[str, str]) -> GoSettings:
     """The settings of the environment, else of ``go env``'s file, else the defaults.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from rvbuild.core.errors import LockError
-from rvbuild.core.go_source import GoModule
+from rvbuild.core.go_graph import MainModule
+from rvbuild.core.go_source import GoModFiles, GoModFilesSpec, GoModule
 from rvbuild.core.gomod import parse_go_sum
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.source import Source
@@ -20,15 +21,21 @@ class GoHashes(Protocol):
 
     def go_toolchain(self, version: str, platform: str) -> str: ...
 
+    def go_mod_files(self, main: MainModule) -> GoModFiles: ...
+
 
 def resolve(
-    spec: GoModuleSpec | GoToolchainSpec, context: ResolveContext, client: GoHashes
+    spec: GoModuleSpec | GoToolchainSpec | GoModFilesSpec,
+    context: ResolveContext,
+    client: GoHashes,
 ) -> tuple[Source, ...]:
     """See `rvbuild.core.ports.registries.Registries`.
 
     Raises:
-        LockError: the go.sum that must agree does not have the module.
+        LockError: the go.sum that must agree does not have the module, or is not valid.
     """
+    if isinstance(spec, GoModFilesSpec):
+        return (client.go_mod_files(spec.main),)
     if isinstance(spec, GoToolchainSpec):
         platform = f"linux-{context.build_arch}"
         h1 = client.go_toolchain(spec.version, platform)

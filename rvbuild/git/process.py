@@ -20,7 +20,7 @@ from typing import Self
 from attrs import field, frozen
 
 from rvbuild.core.errors import VerificationError
-from rvbuild.kinds.git.git_progress import GitProgress, Tell
+from rvbuild.git.fetch_progress import GitProgress, Tell
 from rvbuild.transfers.cancellation import SLICE, Cancellation
 
 CHUNK = 1 << 20
@@ -81,8 +81,8 @@ def _network_environment(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _sealed_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """For reading objects: no configuration of anybody, no protocol at all."""
+def sealed_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """For reading objects: no configuration or attributes of anybody, no protocol at all."""
     return {
         "PATH": environment.get("PATH", os.defpath),
         "HOME": os.devnull,
@@ -90,6 +90,8 @@ def _sealed_environment(environment: Mapping[str, str]) -> dict[str, str]:
         "GIT_CONFIG_SYSTEM": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_ALLOW_PROTOCOL": "none",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_LITERAL_PATHSPECS": "1",
         "GIT_NO_LAZY_FETCH": "1",
         "GIT_NO_REPLACE_OBJECTS": "1",
         "LC_ALL": "C",
@@ -241,7 +243,7 @@ class Objects:
     def _start(self, mode: str) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(  # noqa: S603 - no shell, fixed arguments
             [self._git.program, "--git-dir", str(self._repository), "cat-file", mode],
-            env=_sealed_environment(self._git.environment),
+            env=sealed_environment(self._git.environment),
             cwd=self._repository,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

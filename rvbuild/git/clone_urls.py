@@ -1,0 +1,31 @@
+"""The URLs that git may be given.
+
+Knows: which forms name a repository elsewhere. Must not know: mirrors, what is there.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from rvbuild.core.errors import RecipeError
+from rvbuild.transfers.urls import shown
+
+_URL = re.compile(r"(?:https?|ssh|git)://[^-/\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*\Z")
+_SCP = re.compile(
+    r"(?:[A-Za-z0-9_.+]+@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!//)[^-:\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*\Z"
+)
+
+
+def check_url(url: str) -> str:
+    """``url`` if git may be given it: https, http, ssh, git, or ``user@host:path``.
+
+    Raises:
+        RecipeError: it is an option, a path, or a transport that runs programs.
+    """
+    host = urlsplit(url).hostname or "" if _URL.match(url) else ""
+    if (host and not host.startswith("-")) or (_SCP.match(url) and "::" not in url):
+        return url
+    msg = f"not the URL of a git repository: {shown(url)}"
+    hint = "write https://, ssh:// or git@host:path; for a repository here use --mirror FROM=PATH"
+    raise RecipeError(msg, hint=hint)

@@ -1,0 +1,143 @@
+"""What a tag or the beginning of a commit's name means in a repository, and that commit's files.
+
+Knows: refs of a folder, `git archive` and `git ls-tree` run sealed. Must not know: how the
+repository got here, what the files are for.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Self
+
+from attrs import frozen
+
+from rvbuild.git.objects import TreeEntry, is_object_name
+from rvbuild.git.process import Failed, Git, make_bare, sealed_environment
+
+_MAX_REFS = 64 << 20
+_LISTED = re.compile(rb"(\d{6}) (\w+) ([0-9a-f]{40,64})\t([^\0]*)\0", re.DOTALL)
+_ATTRIBUTES = "* -export-subst -export-ignore\n"
+
+
+def ref_of(repository: Path, ref: str) -> str | None:
+    """The object that a ref of a repository's folder names; None if there is no such ref.
+
+    Files are read (gitrepository-layout): the repository's configuration takes no part.
+
+    Args:
+        repository: The folder of ``HEAD`` and ``refs``.
+        ref: Its whole name, as ``refs/tags/v1.0.0``.
+    """
+    loose = repository / ref
+    if loose.is_file():
+        name = loose.read_text(encoding="utf-8", errors="replace").strip()
+        return name if is_object_name(name) else None
+    packed = repository / "packed-refs"
+    if not packed.is_file() or packed.stat().st_size > _MAX_REFS:
+        return None
+    for line in packed.read_text(encoding="utf-8", errors="replace").splitlines():
+        name, _, found = line.partition(" ")
+        if found == ref and is_object_name(name):
+            return name
+    return None
+
+
+@frozen
+class Revisions:
+    """Reads commits out of a folder of git objects, by git itself, without any configuration.
+
+    Content is what git would check out: ``.gitattributes`` of the commit hold (ends of lines), but
+    for ``export-ignore`` and ``export-subst``. Objects are not hashed again: whoever knows what the
+    content must be compares. Use `opened`.
+    """
+
+    git: Git
+    folder: Path
+
+    @classmethod
+    @contextmanager
+    def opened(cls, git: Git, objects: Path, like: str) -> Iterator[Self]:
+        """For a folder of ``objects``; ``like`` is any name of the repository."""
+        with tempfile.TemporaryDirectory(prefix="rvbuild-git-") as scratch:
+            make_bare(Path(scratch), like, objects)
+            info = Path(scratch, "info")
+            info.mkdir()
+            (info / "attributes").write_text(_ATTRIBUTES, encoding="utf-8")
+            yield cls(git, Path(scratch))
+
+    def commit(self, name: str) -> str:
+        """The whole name of the commit that ``name`` begins, or of the tag object ``name``.
+
+        Raises:
+            Failed: there is none, or more than one.
+        """
+        text = self._output("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        return text.decode().strip()
+
+    def date(self, commit: str) -> int:
+        """The committer's time, in Unix seconds."""
+        return int(
+            self._output("show", "--no-patch", "--no-show-signature", "--format=%ct", commit)
+        )
+
+    def files(self, commit: str, paths: Sequence[str]) -> list[TreeEntry]:
+        """Every file, link and submodule at or below ``paths``, by its whole path."""
+        listed = self._output("ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
+        return [
+            TreeEntry(mode.decode(), path.decode(errors="surrogateescape"), name.decode())
+            for mode, _, name, path in _LISTED.findall(listed)
+        ]
+
+    def blob(self, name: str) -> bytes:
+        """The content of a small file, as it was committed."""
+        return self._output("cat-file", "blob", name)
+
+    @contextmanager
+    def archive(self, commit: str, paths: Sequence[str]) -> Iterator[IO[bytes]]:
+        """A tar of the files at or below ``paths``, as it comes.
+
+        Raises:
+            Failed: git could not make all of it.
+        """
+        settings = ("-c", "core.autocrlf=input", "-c", "core.eol=lf")
+        arguments = (*settings, "archive", "--format=tar", commit, "--", *paths)
+        with subprocess.Popen(  # noqa: S603 - no shell; the commit is a name, paths follow --
+            self._command(*arguments),
+            env=sealed_environment(self.git.environment),
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            assert process.stdout is not None  # noqa: S101 - PIPE was asked for
+            try:
+                yield process.stdout
+                process.stdout.read()
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode:
+            msg = f"it does not have all files of the commit {commit}"
+            raise Failed(msg)
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [self.git.program, "--git-dir", str(self.folder), *arguments]
+
+    def _output(self, *arguments: str) -> bytes:
+        done = subprocess.run(  # noqa: S603 - no shell; names are checked by git, paths follow --
+            self._command(*arguments),
+            env=sealed_environment(self.git.environment),
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode:
+            msg = f"git {arguments[0]} found nothing: the revision, or a part of it, is not there"
+            raise Failed(msg)
+        return done.stdout

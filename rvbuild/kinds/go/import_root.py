@@ -1,0 +1,158 @@
+"""Where the repository of a module is, by its path.
+
+Knows: the hosts whose paths say it, and the ``go-import`` meta tag of all others
+(https://go.dev/ref/mod#vcs-find). Must not know: git, how bytes travel.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+from attrs import frozen
+
+from rvbuild.core.errors import SourceError
+from rvbuild.kinds.go.module_path import ModulePath
+
+_NAME = r"[\w.-]+"
+_HOSTS = (
+    rf"(?:github\.com|bitbucket\.org)/{_NAME}/{_NAME}",
+    rf"gopkg\.in/(?:{_NAME}/)?{_NAME}\.v\d+(?:-unstable)?",
+    rf"git\.apache\.org/{_NAME}\.git",
+)
+_BY_HOST = re.compile(rf"(?P<root>{'|'.join(_HOSTS)})(?:/{_NAME})*", re.ASCII)
+_GITLAB = re.compile(rf"gitlab\.com/{_NAME}/{_NAME}", re.ASCII)
+_GIT = re.compile(
+    rf"(?P<root>(?P<repository>(?:[a-z0-9-]+\.)+[a-z0-9-]+(?::\d+)?(?:/~?{_NAME})+?)\.git)"
+    rf"(?:/~?{_NAME})*",
+    re.ASCII,
+)
+_GIT_VCS = "git"
+PROXY_VCS = "mod"
+"""What a meta tag has instead of ``git`` where it names a module proxy."""
+
+
+@frozen
+class ImportRoot:
+    """A repository.
+
+    Attributes:
+        prefix: The module path of its root.
+        url: Its address.
+        vcs: ``git``, or ``mod`` if the address is a module proxy's.
+        folder: The folder in it that ``prefix`` means; empty for its root.
+    """
+
+    prefix: str
+    url: str
+    vcs: str = _GIT_VCS
+    folder: str = ""
+
+    def module_folder(self, path: ModulePath) -> str:
+        """The folder of a module without its major version; empty for the root.
+
+        Raises:
+            SourceError: the repository cannot hold the module.
+        """
+        if self.prefix == path.path:
+            return self.folder
+        if not _covers(self.prefix, path.prefix):
+            msg = f"the repository of {self.prefix} cannot hold this module"
+            raise SourceError(msg, where=path.path)
+        parts = (self.folder, path.prefix[len(self.prefix) :].strip("/"))
+        return "/".join(part for part in parts if part)
+
+
+def root_by_host(path: str) -> ImportRoot | None:
+    """The repository of a path that says it itself; None if it does not.
+
+    1. A path of GitHub, Bitbucket, gopkg.in, or Apache's git does, and so does one of GitLab with
+       three elements (with more, some may be groups).
+    2. An element that ends with ``.git`` ends the repository's path.
+    """
+    known = _BY_HOST.fullmatch(path)
+    if known is not None:
+        return ImportRoot(known["root"], f"https://{known['root']}")
+    gitlab = ModulePath.parse(path).prefix
+    if _GITLAB.fullmatch(gitlab):
+        return ImportRoot(gitlab, f"https://{gitlab}")
+    named = _GIT.fullmatch(path)
+    return ImportRoot(named["root"], f"https://{named['repository']}") if named else None
+
+
+def root_by_page(path: str, page: Callable[[str], bytes]) -> ImportRoot:
+    """The repository that the page ``https://PATH?go-get=1`` names.
+
+    Its meta tag ``go-import`` has a prefix that covers the path. If that is shorter, the prefix's
+    own page must have the same tag.
+
+    Args:
+        path: The module's.
+        page: Returns what is at an address; SourceError if nobody has it.
+
+    Raises:
+        SourceError: nothing says where it is, or it is kept by something else than git.
+    """
+    root = _by_meta(path, path, page)
+    if root.prefix != path and _by_meta(root.prefix, path, page) != root:
+        msg = f"its page and that of {root.prefix} have different go-import tags"
+        raise SourceError(msg, where=path)
+    return root
+
+
+def _by_meta(at: str, path: str, page: Callable[[str], bytes]) -> ImportRoot:
+    """What the page of ``at`` says about ``path``."""
+    if "." not in at.partition("/")[0]:
+        msg = "its first element is no host name: nobody can say where its repository is"
+        raise SourceError(msg, where=path)
+    url = f"https://{at}?go-get=1"
+    fitting = [
+        root
+        for root in go_imports(page(url).decode(errors="replace"))
+        if _covers(root.prefix, path)
+    ]
+    fitting = [root for root in fitting if root.vcs == PROXY_VCS] or fitting
+    if len(fitting) != 1:
+        msg = (
+            "the page has no go-import tag for it" if not fitting else "several go-import tags fit"
+        )
+        raise SourceError(msg, where=url)
+    root = fitting[0]
+    if root.vcs not in {_GIT_VCS, PROXY_VCS} or (root.vcs == PROXY_VCS and "://" not in root.url):
+        msg = f"it is kept by {root.vcs!r}, and modules are made from git only"
+        hint = "let GOPROXY name a proxy that has it"
+        raise SourceError(msg, where=path, hint=hint)
+    return root
+
+
+def go_imports(html: str) -> list[ImportRoot]:
+    """The ``go-import`` tags of a page's head."""
+    parser = _Metas()
+    parser.feed(html)
+    parser.close()
+    return parser.roots
+
+
+class _Metas(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.roots: list[ImportRoot] = []
+        self._over = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._over = self._over or tag == "body"
+        values = dict(attrs)
+        if self._over or tag != "meta" or values.get("name") != "go-import":
+            return
+        words = (values.get("content") or "").split()
+        if len(words) in {3, 4}:
+            prefix, vcs, url, *folder = words
+            self.roots.append(ImportRoot(prefix, url, vcs, "".join(folder).strip("/")))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._over = self._over or tag == "head"
+
+
+def _covers(prefix: str, path: str) -> bool:
+    return path == prefix or path.startswith(f"{prefix}/")

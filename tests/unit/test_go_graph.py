@@ -1,0 +1,122 @@
+"""Which lines of a go.sum a module's graph can need."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import pytest
+
+from rvbuild.core.errors import LockError
+from rvbuild.core.go_graph import MainModule, Module, needed_sums, sums_digest
+from rvbuild.core.gomod import required_by
+
+H1 = "h1:" + "A" * 43 + "="
+
+
+def line(path: str, version: str, *, zipped: bool = True) -> str:
+    mod = f"{path} {version}/go.mod {H1}\n"
+    return f"{path} {version} {H1}\n{mod}" if zipped else mod
+
+
+def main_of(go_mod: str, go_sum: str, more: Mapping[str, str] | None = None) -> MainModule:
+    texts = {"go.mod": f"module m\n{go_mod}", "go.sum": go_sum, **(more or {})}
+    return MainModule("app/app", {name: text.encode() for name, text in texts.items()}.get)
+
+
+class Proxy:
+    """The go.mod of each module, and which of them were asked for."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self.texts = texts
+        self.asked: list[str] = []
+
+    def __call__(self, mods: Sequence[tuple[Module, str]]) -> Iterator[bytes]:
+        for (path, version), h1 in mods:
+            assert h1 == H1
+            self.asked.append(f"{path} {version}")
+            yield self.texts.get(f"{path} {version}", "").encode()
+
+
+TIDY = line("a", "v1.1.0") + line("b", "v1.0.0", zipped=False)
+REQUIRES = {"a v1.1.0": "require b v1.0.0\n"}
+
+
+def test_lines_that_nothing_requires_are_not_needed_and_nobody_is_asked_for_them():
+    """Of old versions, of what only those require, and of modules that are gone altogether."""
+    stale = line("a", "v1.0.0") + line("c", "v1.0.0") + line("gone", "v9.0.0")
+    main = main_of("require a v1.1.0\n", stale + TIDY)
+    proxy = Proxy({**REQUIRES, "a v1.0.0": "require c v1.0.0\n"})
+    needed = needed_sums(main, proxy)
+    assert proxy.asked == ["a v1.1.0", "b v1.0.0"]
+    assert {*needed.mods} == {("a", "v1.1.0"), ("b", "v1.0.0")}
+    assert {*needed.modules} == {("a", "v1.1.0")}
+    assert sums_digest(main, needed) == hashlib.sha256(TIDY.encode()).hexdigest()
+
+
+def test_a_go_sum_without_such_lines_is_named_by_its_own_bytes():
+    """So its name is what locks have had ever since."""
+    text = TIDY.replace(" v", "  v") + "\n"
+    main = main_of("require a v1.1.0\n", text)
+    needed = needed_sums(main, Proxy(REQUIRES))
+    assert needed == main.sums()
+    assert sums_digest(main, needed) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_of_a_go_mod_that_nobody_read_go_sum_may_have_no_line():
+    """With pruning, the go command finds packages in the main module's requirements alone."""
+    main = main_of("require a v1.1.0\n", f"a v1.1.0 {H1}\nb v1.0.0 {H1}\n")
+    proxy = Proxy(REQUIRES)
+    assert {*needed_sums(main, proxy).modules} == {("a", "v1.1.0")}
+    assert proxy.asked == []
+
+
+def test_a_module_without_dependencies_has_no_go_sum():
+    main = MainModule("app/app", {"cmd/go.mod": b"module m\n"}.get, "cmd")
+    needed = needed_sums(main, Proxy({}))
+    assert (needed.mods, needed.modules) == ({}, {})
+    assert sums_digest(main, needed) == hashlib.sha256(b"").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("go_mod", "wanted"),
+    [
+        ("replace a => fork/deep v2.0.0\n", {"fork/deep v2.0.0", "b v1.0.0"}),
+        ("replace a v1.1.0 => fork/deep v2.0.0\n", {"fork/deep v2.0.0", "b v1.0.0"}),
+        ("replace a v1.0.0 => fork/deep v2.0.0\n", {"a v1.1.0", "b v1.0.0"}),
+        ("replace a => ./own\n", {"b v1.0.0"}),
+        ("replace b => ../b\n", {"a v1.1.0"}),
+        ("replace b => fork/deep v2.0.0\n", {"a v1.1.0", "fork/deep v2.0.0", "b v1.0.0"}),
+        ("exclude b v1.0.0\n", {"a v1.1.0"}),
+    ],
+)
+def test_the_main_modules_replacements_and_exclusions_hold(go_mod: str, wanted: set[str]):
+    text = TIDY + line("fork/deep", "v2.0.0")
+    files = {"own/go.mod": "require b v1.0.0\n"}
+    main = main_of(f"require a v1.1.0\n{go_mod}", text, files)
+    proxy = Proxy({**REQUIRES, "fork/deep v2.0.0": "require b v1.0.0\nreplace b => x v1.0.0\n"})
+    if "replace b => fork" in go_mod:  # a fork that requires what it stands for
+        wanted = wanted - {"b v1.0.0"}
+    assert {f"{path} {version}" for path, version in needed_sums(main, proxy).mods} == wanted
+
+
+def test_modules_that_require_each_other_are_read_once():
+    main = main_of("require a v1.1.0\n", TIDY)
+    proxy = Proxy({**REQUIRES, "b v1.0.0": "require a v1.1.0\nrequire m v1.0.0\n"})
+    assert needed_sums(main, proxy) == main.sums()
+    assert proxy.asked == ["a v1.1.0", "b v1.0.0"]
+
+
+def test_of_a_dependencys_go_mod_only_its_requirements_count():
+    text = (
+        b"module a\nreplace ( x\nfuture thing v1 v2 v3\nrequire (\n\tb v1.0.0 // indirect\n\tc\n)\n"
+    )
+    assert list(required_by(text)) == [("b", "v1.0.0")]
+    assert list(required_by(b"require a v1.0.0\n\x00'\"\nrequire b v1.0.0\n")) == [("a", "v1.0.0")]
+
+
+def test_a_source_without_a_go_mod_is_told():
+    main = MainModule("app/app", lambda _path: None, "cmd/x")
+    with pytest.raises(LockError, match=r"the source app/app has no file cmd/x/go\.mod") as caught:
+        needed_sums(main, Proxy({}))
+    assert "go-modules" in (caught.value.hint or "")
