@@ -17,14 +17,13 @@ from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.engine.realise import Services
 from rvbuild.executors.local_executor import LocalExecutor
 from rvbuild.images.image_audit import audit_image
+from rvbuild.stores.layout import Layout
 
 
 def services_of(session: Session) -> Services:
     """The services of a run; its store is made if there is none."""
-    layout, release = session.store.layout, session.choices.release
+    release = session.choices.release
     above = os.path.join(session.workspace.store, "accelerators")
-    # an output may hold no path of the store; of its root it may, which may be as short as /data
-    forbidden = (layout.trees, layout.tmp, layout.cas)
     return Services(
         store=session.store,
         sources=session.sources,
@@ -35,8 +34,14 @@ def services_of(session: Session) -> Services:
         release=release,
         builder=session.workspace.settings.builder,
         accelerators={} if release else {n: os.path.join(above, n) for n in ACCELERATORS},
-        forbidden=tuple(os.fsencode(f"{folder}/") for folder in forbidden),
+        forbidden=forbidden_paths(session.store.layout),
     )
+
+
+def forbidden_paths(layout: Layout) -> tuple[bytes, ...]:
+    """The folders of a store that no output may name; its root it may, which can be ``/data``."""
+    folders = (layout.trees, layout.tmp, layout.cas)
+    return tuple(os.fsencode(f"{folder}/") for folder in folders)
 
 
 def _executor(session: Session) -> FitExecutor:

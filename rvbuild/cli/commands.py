@@ -246,6 +246,12 @@ ROWS = (
         (*_PINNED, _option("target", metavar="TARGET", help="or the digest of a derivation")),
     ),
     CommandRow(
+        "audit",
+        "look at results by the rules of today",
+        "audit:audit_command",
+        (*_PINNED, _RELEASE, *_JSON, _TARGETS),
+    ),
+    CommandRow(
         "doctor",
         "look whether this machine can build",
         "maintain:doctor_command",

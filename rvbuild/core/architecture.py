@@ -54,10 +54,17 @@ class FlagRule:
 
 @frozen(kw_only=True)
 class Baseline:
-    """The RISC-V extensions that a program may use; ``name`` is what ``-march`` calls them."""
+    """The least that a processor has, and so the most that a program may need.
+
+    Attributes:
+        name: What compilers call it (``-march``).
+        extensions: What a program may say that it needs, in the words of its own notes.
+        go: The variable that tells Go's compiler, and its value.
+    """
 
     name: str
-    extensions: frozenset[str]
+    extensions: frozenset[str] = frozenset()
+    go: tuple[str, str]
 
 
 @frozen(kw_only=True)
@@ -71,7 +78,7 @@ class Architecture:
         others: What else people call it.
         elf: How its ELF files begin.
         flags: What their e_flags must be.
-        baseline: What its programs may use, if ELF files tell.
+        baseline: What its programs may need of a processor, if there are several kinds.
         emulator: The command that runs its programs elsewhere, of the recipe `qemu-user`.
         isa: Its instruction set.
         by_default: Whether a recipe that lists no `architectures` is for it.
@@ -136,7 +143,9 @@ _ROWS = (
                 "i", "m", "a", "f", "d", "c", "zicsr", "zifencei",
                 "zmmul", "zaamo", "zalrsc", "zca", "zcd",  # parts of m, a and c by their own names
                 "zicntr", "ziccif", "ziccrse", "ziccamoa", "zicclsm", "za128rs",  # rest of RVA20U64
+                "zihintpause", "zihintntl", "zicbop", "zicfilp",  # hints: elsewhere they do nothing
             }),
+            go=("GORISCV64", "rva20u64"),
         ),
         emulator="qemu-riscv64 -cpu rv64,zba=false,zbb=false,zbc=false,zbs=false",  # plain rv64gc
         isa=InstructionSet.RV64G,
@@ -147,6 +156,7 @@ _ROWS = (
         debian="arm64",
         machine="aarch64",
         elf=ElfMachine(number=183),
+        baseline=Baseline(name="armv8-a", go=("GOARM64", "v8.0")),
         emulator="qemu-aarch64",
         isa=InstructionSet.ARM_A64,
         by_default=True,
@@ -157,6 +167,9 @@ _ROWS = (
         machine="x86_64",
         others=("x64",),
         elf=ElfMachine(number=62),
+        baseline=Baseline(
+            name="x86-64", extensions=frozenset({"x86-64-baseline"}), go=("GOAMD64", "v1")
+        ),
         emulator="qemu-x86_64",
         isa=InstructionSet.X86_64,
         by_default=True,

@@ -5,27 +5,21 @@ Knows: targets' machines, baselines, what must not be inside. Must not know: fil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from rvbuild.core import ar, elf
-from rvbuild.core.architecture import ARCHITECTURES, Architecture, ElfMachine, of_elf
+from rvbuild.core.architecture import ARCHITECTURES, EM_RISCV, Architecture, ElfMachine, of_elf
 from rvbuild.core.derivation import OutputRule
 from rvbuild.core.elf import ByteView, Elf
+from rvbuild.core.elf_tables import ElfTables, read_tables
 from rvbuild.core.errors import VerificationError
+from rvbuild.core.finding import Finding, Remark, Weight
+from rvbuild.core.isa.needs import ProgramFile, remarks
 
 SHORTEST_WORD = 6
 """Forbidden words (not paths) below this length are not searched: they are everywhere."""
-
-
-@frozen
-class Finding:
-    """``what`` is wrong with the output at ``path``, and what to do about it."""
-
-    path: str
-    what: str
-    hint: str
 
 
 _CHUNK = 8 << 20
@@ -61,55 +55,63 @@ def audit(
         path: The file, if the output is a tree; the rule's path by default.
     """
     at = path or rule.path
-    findings = [Finding(at, what, hint) for what, hint in _shape(rule, data)]
-    return findings + [Finding(at, what, hint) for what, hint in _traces(data, forbidden)]
+    return [Finding.at(at, one) for one in (*_shape(rule, data), *_traces(data, forbidden))]
 
 
-_Wrong = tuple[str, str]  # what, hint
+def unused(rule: OutputRule, used: Collection[str]) -> Iterator[Finding]:
+    """A finding for each pattern of a rule that is not among those that are ``used``.
+
+    Only where instructions are read: elsewhere nothing can be found that a pattern would fit.
+    """
+    row = ARCHITECTURES.get(rule.architecture or "")
+    for pattern, _ in rule.detected if row and row.elf.number == EM_RISCV else ():
+        if pattern not in used:
+            what = f"`detected` has {pattern!r}, and no such function goes beyond the baseline"
+            yield Finding(rule.path, what, "take it out of the recipe", Weight.UNUSED)
 
 
-def _shape(rule: OutputRule, data: ByteView) -> Iterator[_Wrong]:
+def _shape(rule: OutputRule, data: ByteView) -> Iterator[Remark]:
     magic = data[:8]
     if magic[:4] == elf.MAGIC:
         yield from _elf(rule, data)
     elif magic in {ar.MAGIC, ar.THIN_MAGIC}:
         yield from _archive(rule, data)
     elif rule.kind == "executable" and magic[:2] != b"#!":
-        yield "it is neither an ELF file nor a script", "look at what the script put there"
+        yield Remark("it is neither an ELF file nor a script", "look at what the script put there")
     elif rule.kind == "executable" and rule.static:
-        yield "it is a script, and the recipe says `static`", "drop `static: true`"
+        yield Remark("it is a script, and the recipe says `static`", "drop `static: true`")
 
 
-def _elf(rule: OutputRule, data: ByteView) -> Iterator[_Wrong]:
+def _elf(rule: OutputRule, data: ByteView) -> Iterator[Remark]:
     try:
-        found = elf.parse(data)
+        tables = read_tables(data)
+        program = elf.read_elf(tables)
         if rule.architecture is not None:
-            yield from _machine(rule.architecture, found)
+            yield from _machine(rule, tables, program)
     except VerificationError as error:
-        yield error.message, "the file is damaged; was it cut while it was written?"
+        yield Remark(error.message, "the file is damaged; was it cut while it was written?")
         return
-    if rule.kind == "executable" and found.kind not in {elf.EXECUTABLE, elf.SHARED}:
-        yield "it is an object file, not a program", "link it"
+    if rule.kind == "executable" and program.kind not in {elf.EXECUTABLE, elf.SHARED}:
+        yield Remark("it is an object file, not a program", "link it")
     if rule.static:
-        yield from _dynamic(found)
-    for where in found.search if rule.architecture is not None else ():
+        yield from _dynamic(program)
+    for where in program.search if rule.architecture is not None else ():
         if not where.startswith("$ORIGIN"):
-            yield f"it looks for libraries in {where}", "link without -rpath"
+            yield Remark(f"it looks for libraries in {where}", "link without -rpath")
 
 
-def _machine(architecture: str, found: Elf) -> Iterator[_Wrong]:
-    wanted = ARCHITECTURES[architecture]
-    has = ElfMachine(number=found.machine, bits=found.bits, little_endian=found.little_endian)
+def _machine(rule: OutputRule, tables: ElfTables, program: Elf) -> Iterator[Remark]:
+    """Whether it is for the architecture, and needs no more than its baseline."""
+    wanted = ARCHITECTURES[rule.architecture or ""]
+    has = ElfMachine(number=program.machine, bits=program.bits, little_endian=program.little_endian)
     if has != wanted.elf:
         hint = "a compiler for the build machine was used: see CC, GOARCH, --host"
-        yield f"it is for {_machine_name(has)}, not {architecture}", hint
+        yield Remark(f"it is for {_machine_name(has)}, not {wanted.name}", hint)
         return
-    yield from _flags(wanted, found.flags)
-    if wanted.baseline is not None and found.arch is not None:
-        name = wanted.baseline.name
-        beyond = sorted(elf.riscv_extensions(found.arch) - wanted.baseline.extensions)
-        if beyond:
-            yield f"it uses extensions beyond {name}: {', '.join(beyond)}", f"use -march={name}"
+    yield from _flags(wanted, program.flags)
+    if wanted.baseline is not None:
+        inspected = ProgramFile(wanted.baseline, tables, program)
+        yield from remarks(inspected, dict(rule.detected))
 
 
 def _machine_name(machine: ElfMachine) -> str:
@@ -117,41 +119,44 @@ def _machine_name(machine: ElfMachine) -> str:
     return known.name if known else f"machine {machine.number} ({machine.bits} bits)"
 
 
-def _flags(wanted: Architecture, flags: int) -> Iterator[_Wrong]:
+def _flags(wanted: Architecture, flags: int) -> Iterator[Remark]:
     for rule in wanted.flags:
         value = flags & rule.mask
         if value != rule.value:
             name = rule.names.get(value, f"{value:#x}")
-            yield f"its {rule.subject} is {name}, not {rule.names[rule.value]}", rule.hint
+            what = f"its {rule.subject} is {name}, not {rule.names[rule.value]}"
+            yield Remark(what, rule.hint)
 
 
-def _dynamic(found: Elf) -> Iterator[_Wrong]:
+def _dynamic(program: Elf) -> Iterator[Remark]:
     hint = "link with -static (cgo: -extldflags -static), or drop `static: true`"
-    if found.interpreter is not None:
-        yield f"it is not static: it wants the interpreter {found.interpreter}", hint
-    if found.needed:
-        yield f"it is not static: it needs {', '.join(found.needed)}", hint
+    if program.interpreter is not None:
+        what = f"it is not static: it wants the interpreter {program.interpreter}"
+        yield Remark(what, hint)
+    if program.needed:
+        yield Remark(f"it is not static: it needs {', '.join(program.needed)}", hint)
 
 
-def _archive(rule: OutputRule, data: ByteView) -> Iterator[_Wrong]:
-    """Members must be for the target; one finding for each kind of trouble."""
+def _archive(rule: OutputRule, data: ByteView) -> Iterator[Remark]:
+    """Members must be for the target; one remark for each kind of trouble."""
     seen: set[str] = set()
     try:
         for name, member in ar.members(data):
             if member[:4] != elf.MAGIC or rule.architecture is None:
                 continue
-            for what, hint in _machine(rule.architecture, elf.parse(member)):
-                if what not in seen:
-                    seen.add(what)
-                    yield f"member {name.rstrip('/')}: {what}", hint
+            tables = read_tables(member)
+            for one in _machine(rule, tables, elf.read_elf(tables)):
+                if one.what not in seen:
+                    seen.add(one.what)
+                    yield evolve(one, what=f"member {name.rstrip('/')}: {one.what}")
     except VerificationError as error:
-        yield error.message, "make the archive with `ar rcD`"
+        yield Remark(error.message, "make the archive with `ar rcD`")
 
 
 # ---- what must not be inside
 
 
-def _traces(data: ByteView, forbidden: Sequence[bytes]) -> Iterator[_Wrong]:
+def _traces(data: ByteView, forbidden: Sequence[bytes]) -> Iterator[Remark]:
     words = [one for one in forbidden if one.startswith(b"/") or len(one) >= SHORTEST_WORD]
     found: dict[bytes, int] = {}
     overlap = max(map(len, words), default=0) + 1
@@ -167,7 +172,8 @@ def _traces(data: ByteView, forbidden: Sequence[bytes]) -> Iterator[_Wrong]:
     for word, at in found.items():
         text = _around(data, at)
         hint = _COMPILED_HINT if b"\0" in bytes(data[:_CHUNK]) else _TEXT_HINT
-        yield f"{word.decode(errors='replace')} is inside, at byte {at}: {text}", hint
+        what = f"{word.decode(errors='replace')} is inside, at byte {at}: {text}"
+        yield Remark(what, hint)
 
 
 _COMPILED_HINT = "compile with -trimpath or -ffile-prefix-map, and strip"

@@ -120,7 +120,9 @@ class OutputRule:
     """What an output must be. ``kind``: ``executable``, ``library``, ``file``, ``tree``, ``image``.
 
     An ``image`` is a folder or an archive with one or more of them. ``architecture`` is that of
-    every ELF file in it, if it matters. ``tls``: an image must hold a CA bundle.
+    every ELF file in it, if it matters. ``tls``: an image must hold a CA bundle. ``detected``:
+    patterns of functions whose instructions beyond the baseline run only after asking the
+    processor, each with the reason.
     """
 
     name: str
@@ -129,10 +131,13 @@ class OutputRule:
     static: bool = False
     architecture: str | None = None
     tls: bool = False
+    detected: tuple[tuple[str, str], ...] = ()
 
     @property
     def identity(self) -> Json:
-        return asdict(self)
+        """All of it; a rule that declares nothing has the key that it had before it could."""
+        facts: dict[str, Json] = asdict(self, filter=lambda fact, _: fact.name != "detected")
+        return {**facts, "detected": dict(self.detected)} if self.detected else facts
 
 
 @frozen(kw_only=True)

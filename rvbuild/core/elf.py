@@ -1,37 +1,35 @@
 """ELF files: as much of them as an audit of outputs needs.
 
 Knows: bytes. Must not know: what is wanted of them, files, targets.
-Sources: System V ABI (gABI) chapters 4 and 5; RISC-V ELF psABI ("File Header",
-"Attributes").
+Sources: System V ABI (gABI) chapter 5; RISC-V ELF psABI ("File Header", "Attributes").
 """
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Iterator
-from typing import Protocol
 
 from attrs import frozen
 
 from rvbuild.core.architecture import EM_RISCV
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.elf_tables import (
+    EXECUTABLE,
+    MAGIC,
+    OBJECT,
+    SHARED,
+    ByteView,
+    ElfReader,
+    ElfSegment,
+    ElfTables,
+    read_tables,
+)
+from rvbuild.core.errors import Malformed
 
-MAGIC = b"\x7fELF"
+__all__ = ["EXECUTABLE", "MAGIC", "OBJECT", "SHARED", "ByteView", "Elf", "parse", "read_elf"]
 
-EXECUTABLE, SHARED = 2, 3  # e_type: ET_EXEC, ET_DYN
-
-_LOAD, _DYNAMIC, _INTERPRETER = 1, 2, 3  # p_type
+_DYNAMIC, _INTERPRETER = 2, 3  # p_type
 _ATTRIBUTES = 0x70000003  # p_type PT_RISCV_ATTRIBUTES and sh_type SHT_RISCV_ATTRIBUTES
 _NEEDED, _STRINGS, _RPATH, _RUNPATH = 1, 5, 15, 29  # d_tag
-
-
-class ByteView(Protocol):
-    """Bytes of a file: ``bytes``, or an ``mmap`` of it."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, part: slice, /) -> bytes: ...
 
 
 @frozen(kw_only=True)
@@ -53,114 +51,38 @@ class Elf:
     arch: str | None = None
 
 
-@frozen
-class _Segment:
-    kind: int
-    offset: int
-    address: int
-    size: int
-
-
-class _Reader:
-    """Reads numbers of the file's own width and order, and never past its end."""
-
-    def __init__(self, data: ByteView) -> None:
-        self._data = data
-        ident = self.part(0, 16)
-        if ident[:4] != MAGIC or ident[4] not in {1, 2} or ident[5] not in {1, 2}:
-            msg = "not an ELF file"
-            raise VerificationError(msg)
-        self.bits = 32 * ident[4]
-        self.little = ident[5] == 1
-        self.order = "<" if self.little else ">"
-
-    def part(self, offset: int, size: int) -> bytes:
-        data = self._data[offset : offset + size]
-        if len(data) != size:
-            msg = f"ELF file ends early: {size} bytes wanted at {offset}"
-            raise VerificationError(msg)
-        return data
-
-    def fields(self, layout: str, offset: int) -> tuple[int, ...]:
-        """Unpack ``layout``, in which ``N`` is a number of the file's width."""
-        form = self.order + layout.replace("N", "Q" if self.bits == 64 else "I")
-        return struct.unpack(form, self.part(offset, struct.calcsize(form)))
-
-    def text(self, offset: int, most: int = 4096) -> str:
-        """The NUL-terminated string at ``offset``."""
-        head, end, _ = self._data[offset : offset + most].partition(b"\0")
-        if not end:
-            msg = f"ELF file has a string without an end at {offset}"
-            raise VerificationError(msg)
-        return head.decode("utf-8", "replace")
-
-
-@frozen
-class _Header:
-    kind: int
-    machine: int
-    flags: int
-    segments_at: int
-    segment_size: int
-    segments: int
-    sections_at: int
-    section_size: int
-    sections: int
-
-
 def parse(data: ByteView) -> Elf:
     """Read an ELF file of any machine.
 
     Raises:
-        VerificationError: it is not one, or points outside itself.
+        Malformed: it is not one, or points outside itself.
     """
-    reader = _Reader(data)
-    header = _header(reader)
-    segments = list(_segments(reader, header))
+    return read_elf(read_tables(data))
+
+
+def read_elf(tables: ElfTables) -> Elf:
+    """What the file with these tables says of itself.
+
+    Raises:
+        Malformed: it points outside itself.
+    """
+    reader, segments = tables.reader, tables.segments
     interpreters = [reader.text(one.offset) for one in segments if one.kind == _INTERPRETER]
     entries = [pair for one in segments if one.kind == _DYNAMIC for pair in _dynamic(reader, one)]
     return Elf(
         bits=reader.bits,
         little_endian=reader.little,
-        kind=header.kind,
-        machine=header.machine,
-        flags=header.flags,
+        kind=tables.kind,
+        machine=tables.machine,
+        flags=tables.flags,
         interpreter=interpreters[0] if interpreters else None,
-        needed=_strings(reader, segments, entries, {_NEEDED}),
-        search=_strings(reader, segments, entries, {_RPATH, _RUNPATH}),
-        arch=_riscv_arch(reader, header, segments) if header.machine == EM_RISCV else None,
+        needed=_strings(tables, entries, {_NEEDED}),
+        search=_strings(tables, entries, {_RPATH, _RUNPATH}),
+        arch=_riscv_arch(tables) if tables.machine == EM_RISCV else None,
     )
 
 
-def _header(reader: _Reader) -> _Header:
-    kind, machine, _, _, segments_at, sections_at, flags, _, *sizes = reader.fields(
-        "HHINNNIHHHHHH", 16
-    )
-    segment_size, segments, section_size, sections, _ = sizes
-    return _Header(
-        kind,
-        machine,
-        flags,
-        segments_at,
-        segment_size,
-        segments,
-        sections_at,
-        section_size,
-        sections,
-    )
-
-
-def _segments(reader: _Reader, header: _Header) -> Iterator[_Segment]:
-    for i in range(header.segments):
-        at = header.segments_at + i * header.segment_size
-        if reader.bits == 64:
-            kind, _, offset, address, _, size = reader.fields("IINNNN", at)
-        else:
-            kind, offset, address, _, size = reader.fields("INNNN", at)
-        yield _Segment(kind, offset, address, size)
-
-
-def _dynamic(reader: _Reader, segment: _Segment) -> Iterator[tuple[int, int]]:
+def _dynamic(reader: ElfReader, segment: ElfSegment) -> Iterator[tuple[int, int]]:
     step = 2 * reader.bits // 8
     for at in range(segment.offset, segment.offset + segment.size, step):
         tag, value = reader.fields("NN", at)
@@ -169,44 +91,30 @@ def _dynamic(reader: _Reader, segment: _Segment) -> Iterator[tuple[int, int]]:
         yield tag, value
 
 
-def _strings(
-    reader: _Reader, segments: list[_Segment], entries: list[tuple[int, int]], tags: set[int]
-) -> tuple[str, ...]:
+def _strings(tables: ElfTables, entries: list[tuple[int, int]], tags: set[int]) -> tuple[str, ...]:
     wanted = [value for tag, value in entries if tag in tags]
-    tables = [value for tag, value in entries if tag == _STRINGS]
+    strings = [value for tag, value in entries if tag == _STRINGS]
     if not wanted:
         return ()
-    if not tables:
+    if not strings:
         msg = "ELF file names libraries without a string table"
-        raise VerificationError(msg)
-    table = _offset(segments, tables[0])
-    return tuple(reader.text(table + value) for value in wanted)
-
-
-def _offset(segments: list[_Segment], address: int) -> int:
-    for one in segments:
-        if one.kind == _LOAD and one.address <= address < one.address + one.size:
-            return one.offset + address - one.address
-    msg = f"ELF file has nothing at address {address:#x}"
-    raise VerificationError(msg)
+        raise Malformed(msg)
+    start = tables.offset(strings[0])
+    return tuple(tables.reader.text(start + value) for value in wanted)
 
 
 # ---- RISC-V attributes
 
 
-def _riscv_arch(reader: _Reader, header: _Header, segments: list[_Segment]) -> str | None:
-    places = [(one.offset, one.size) for one in segments if one.kind == _ATTRIBUTES]
-    for offset, size in places or _attribute_sections(reader, header):
-        return _arch_of(reader.part(offset, size), reader.order)
+def _riscv_arch(tables: ElfTables) -> str | None:
+    reader = tables.reader
+    for one in tables.segments:
+        if one.kind == _ATTRIBUTES:
+            return _arch_of(reader.part(one.offset, one.size), reader.order)
+    for section in tables.sections:
+        if section.kind == _ATTRIBUTES:
+            return _arch_of(reader.part(section.offset, section.size), reader.order)
     return None
-
-
-def _attribute_sections(reader: _Reader, header: _Header) -> Iterator[tuple[int, int]]:
-    for i in range(header.sections):
-        at = header.sections_at + i * header.section_size
-        _, kind, _, _, offset, size = reader.fields("IINNNN", at)
-        if kind == _ATTRIBUTES:
-            yield offset, size
 
 
 def _arch_of(data: bytes, order: str) -> str | None:
@@ -221,7 +129,7 @@ def _arch_of(data: bytes, order: str) -> str | None:
             at += max(size, 1)
     except (struct.error, IndexError) as error:
         msg = "ELF file has damaged RISC-V attributes"
-        raise VerificationError(msg) from error
+        raise Malformed(msg) from error
     return None
 
 
@@ -260,28 +168,3 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
         shift += 7
         if byte < 0x80:
             return value, at
-
-
-_VERSION = re.compile(r"\d+p\d+$")
-_LETTER = re.compile(r"([a-z])(?:\d+p\d+)?")
-
-
-def riscv_extensions(arch: str) -> frozenset[str]:
-    """The extensions of an ISA string, without versions: ``rv64i2p1_m2p0_zba1p0`` → i, m, zba.
-
-    Raises:
-        VerificationError: not an ISA string.
-    """
-    head = re.match(r"rv(?:32|64|128)(?=[a-z])", arch)
-    if head is None:
-        msg = f"not a RISC-V ISA string: {arch[:80]!r}"
-        raise VerificationError(msg)
-    found: set[str] = set()
-    for part in arch[head.end() :].split("_"):
-        if part[:1] in {"z", "s", "x"}:
-            found.add(_VERSION.sub("", part))
-        else:
-            found.update(_LETTER.findall(part))
-    if "g" in found:
-        found = found - {"g"} | {"i", "m", "a", "f", "d", "zicsr", "zifencei"}
-    return frozenset(found)

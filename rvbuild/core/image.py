@@ -52,10 +52,9 @@ def expanded(recipe: Recipe) -> Recipe:
     """
     if recipe.image is None or recipe.build is None:
         return recipe
-    tls = recipe.image.tls
     implied = {
-        "image": Output(path="image", kind="image", tls=tls),
-        "archive": Output(path="${image_file}", kind="image", tls=tls),
+        name: Output(path=path, kind="image", tls=recipe.image.tls, detected=recipe.image.detected)
+        for name, path in (("image", "image"), ("archive", "${image_file}"))
     }
     for name in implied:
         if name in recipe.outputs:

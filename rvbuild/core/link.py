@@ -234,6 +234,7 @@ class Linker:
                 static=output.static,
                 architecture=None if output.kind == "file" else arch,
                 tls=output.tls,
+                detected=tuple(sorted(output.detected.items())),
             )
 
     # ---- checks

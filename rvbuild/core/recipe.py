@@ -107,12 +107,17 @@ class GoModulesSpec:
 
 @frozen(kw_only=True)
 class Output:
-    """A declared output, verified after the step. ``tls``: an image must hold a CA bundle."""
+    """A declared output, verified after the step.
+
+    ``tls``: an image must hold a CA bundle. ``detected``: reasons by patterns of functions whose
+    instructions beyond the baseline run only after asking the processor.
+    """
 
     path: str
     kind: str
     static: bool = False
     tls: bool = False
+    detected: Mapping[str, str] = field(factory=dict)
 
 
 @frozen(kw_only=True)
@@ -130,6 +135,7 @@ class ImageSpec:
     volumes: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(factory=dict)
     tls: bool = False
+    detected: Mapping[str, str] = field(factory=dict)
 
 
 @frozen(kw_only=True)

@@ -10,9 +10,10 @@ from itertools import islice
 
 from attrs import evolve, frozen
 
-from rvbuild.core.audit import Finding, Watched, audit
+from rvbuild.core.audit import Watched, audit, unused
 from rvbuild.core.derivation import OutputRule, Step
 from rvbuild.core.errors import AuditFailed
+from rvbuild.core.finding import Finding, Weight
 from rvbuild.core.ports.auditor import ImageAudit
 from rvbuild.core.ports.callbacks import Wanted
 from rvbuild.core.ports.store import TreeStore
@@ -42,40 +43,73 @@ class Inspection:
     wanted: Wanted
 
 
-def audit_outputs(step: Step, store: TreeStore, tree: Tree, how: Inspection) -> None:
-    """Check every declared output, and every file for what must not be inside.
+def inspect_outputs(step: Step, store: TreeStore, tree: Tree, how: Inspection) -> list[Finding]:
+    """Look at every declared output, and in every file for what must not be inside.
 
     Args:
         step: Its rules.
         store: Has the content of the tree.
         tree: The step's output.
         how: What else is known.
+    """
+    findings = [*_of_rules(step, store, tree, how), *_of_files(step, store, tree, how)]
+    used = {finding.pattern for finding in findings}
+    for rule in step.outputs:
+        findings += unused(rule, used)
+    return findings
+
+
+def audit_outputs(step: Step, store: TreeStore, tree: Tree, how: Inspection) -> list[Finding]:
+    """Refuse outputs that have a fault; the arguments are those of `inspect_outputs`.
+
+    Returns:
+        What somebody should know of them and is no fault.
 
     Raises:
-        VerificationError: with every finding in ``details``.
+        AuditFailed: with every fault in ``details``.
     """
+    findings = inspect_outputs(step, store, tree, how)
+    faults = [finding for finding in findings if finding.weight is Weight.FAULT]
+    if faults:
+        msg = "its outputs are not what they must be"
+        details = tuple(f"{fault.path}: {fault.what}" for fault in faults)
+        hints = dict.fromkeys(fault.hint for fault in faults)
+        raise AuditFailed(msg, where=step.label, details=details, hint="; ".join(hints))
+    return findings
+
+
+def summarised(findings: Sequence[Finding]) -> Iterator[str]:
+    """A line for each thing that findings say, with the files of which they say it."""
+    paths: dict[str, list[str]] = {}
+    for finding in findings:
+        paths.setdefault(finding.what, []).append(finding.path)
+    for what, files in paths.items():
+        left = len(files) - 2
+        others = f" and {left} other{'s' if left > 1 else ''}" if left > 0 else ""
+        yield f"{', '.join(files[:2])}{others}: {what}"
+
+
+def _of_rules(step: Step, store: TreeStore, tree: Tree, how: Inspection) -> Iterator[Finding]:
+    """What is wrong with declared outputs as wholes."""
     nested = tree.nested()
-    rules: dict[str, OutputRule] = {}
-    findings: list[Finding] = []
     for rule in step.outputs:
         missing = _missing(rule, nested)
-        findings += [missing] if missing else []
-        rules[rule.path] = rule
-        if rule.kind == "image" and missing is None:
+        if missing is not None:
+            yield missing
+        elif rule.kind == "image":
             inside = f"{store.mountable.path(tree.root)}/{rule.path}"
             words = [*how.forbidden, *BUILD_FOLDERS]
-            findings += how.audit_image(rule, inside, words, how.wanted)
+            yield from how.audit_image(rule, inside, words, how.wanted)
+
+
+def _of_files(step: Step, store: TreeStore, tree: Tree, how: Inspection) -> Iterator[Finding]:
+    rules = {rule.path: rule for rule in step.outputs}
     for path, node in tree.walk():
         if isinstance(node, File) and node.digest.size:
             declared = _rule_for(path, rules)
             words = [*how.forbidden, *(BUILD_FOLDERS if declared else ())]
             with store.cas.view(node.digest) as data:
-                findings += audit(declared or _ANYTHING, Watched(data, how.wanted), words, path)
-    if findings:
-        msg = "its outputs are not what they must be"
-        details = tuple(f"{finding.path}: {finding.what}" for finding in findings)
-        hints = dict.fromkeys(finding.hint for finding in findings)
-        raise AuditFailed(msg, where=step.label, details=details, hint="; ".join(hints))
+                yield from audit(declared or _ANYTHING, Watched(data, how.wanted), words, path)
 
 
 def _rule_for(path: str, rules: Mapping[str, OutputRule]) -> OutputRule | None:

@@ -29,7 +29,7 @@ from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Directory, Tree, file_at
 from rvbuild.engine.lookup import StoreLookup
-from rvbuild.engine.outputs import Inspection, audit_outputs
+from rvbuild.engine.outputs import Inspection, audit_outputs, summarised
 
 LOG_TAIL = 25
 """How many of a failed step's last lines its error shows."""
@@ -282,10 +282,12 @@ class Realiser:
         try:
             root = _output_of(step, outcome, store)
             output = outcome.written or store.trees.tree(root)
-            audit_outputs(step, store, output, self._inspection(step.label))
+            findings = audit_outputs(step, store, output, self._inspection(step.label))
         except (StepError, VerificationError):
             store.failure_logs.record_failure(step.digest, outcome.log)
             raise
+        for text in summarised(findings):
+            self.services.report(Noticed(step.label, text))
         return output
 
     def _inspection(self, label: str) -> Inspection:

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import evolve, field, mutable
 
-from rvbuild.core.audit import Finding, Watched, audit
+from rvbuild.core.audit import Watched, audit
 from rvbuild.core.derivation import OutputRule
 from rvbuild.core.elf import ByteView
 from rvbuild.core.errors import VerificationError
+from rvbuild.core.finding import Finding
 from rvbuild.core.ports.callbacks import Wanted
 from rvbuild.core.rootfs import RootFs, unfit
 from rvbuild.images.files import each_file

@@ -173,6 +173,7 @@ def _outputs(table: Fields | None) -> Iterator[tuple[str, Output]]:
             path=fields.text("path"),
             kind=choice(fields, "kind", OUTPUT_KINDS, "file"),
             static=flag(fields, "static"),
+            detected=_detected(fields),
         )
         fields.finish()
         yield name, output
@@ -194,9 +195,22 @@ def _image(fields: Fields | None) -> ImageSpec | None:
         volumes=fields.texts("volumes"),
         labels={name: labels.text(name) for name in labels.node.nodes} if labels else {},
         tls=flag(fields, "tls"),
+        detected=_detected(fields),
     )
     fields.finish()
     return spec
+
+
+def _detected(fields: Fields) -> dict[str, str]:
+    """Reasons by patterns of functions."""
+    table = fields.fields("detected", '"PATTERN*": it asks hwprobe')
+    reasons = {name: table.text(name) for name in table.node.nodes} if table else {}
+    for name, reason in reasons.items():
+        if table and not reason.strip():
+            msg = f"{name!r} has no reason"
+            hint = "say how it asks what the processor can do"
+            raise RecipeError(msg, where=table.at(name), hint=hint)
+    return reasons
 
 
 def _checks(node: Node | None) -> Iterator[Check]:

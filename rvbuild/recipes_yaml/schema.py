@@ -40,6 +40,10 @@ VARIABLES: dict[str, Json] = {
     "propertyNames": VARIABLE_NAMES,
     "additionalProperties": TEXT,
 }
+REASONS: Json = {
+    "type": "object",
+    "additionalProperties": {"type": list(TEXT_TYPES), "pattern": r"\S"},
+}
 
 
 def _pattern(python: str) -> str:
@@ -104,7 +108,12 @@ def recipe_schema() -> dict[str, Json]:
     inputs = {"build": TEXTS, "target": TEXTS, "go-modules": _object(modules, ["from"])}
     choices: Json = {**_mapping(TEXT), "propertyNames": names, "minProperties": 2}
     option: dict[str, Json] = {"input": TEXT, "choices": choices}
-    output = {"path": TEXT, "kind": {"enum": list(OUTPUT_KINDS)}, "static": FLAG}
+    output = {
+        "path": TEXT,
+        "kind": {"enum": list(OUTPUT_KINDS)},
+        "static": FLAG,
+        "detected": REASONS,
+    }
     properties: dict[str, Json] = {
         **dict.fromkeys(("summary", "license", "homepage", "toolbox", "build"), TEXT),
         "kind": {"enum": list(KINDS)},
@@ -144,6 +153,7 @@ def _image() -> dict[str, Json]:
         "volumes": TEXTS,
         "labels": _mapping(TEXT),
         "tls": FLAG,
+        "detected": REASONS,
     }
 
 

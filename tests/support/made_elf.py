@@ -46,7 +46,8 @@ class Made:
         table += self._segment(1, 0, body_at + len(body))
         ident = b"\x7fELF" + bytes([2 if wide else 1, 1 if self.little else 2, 1]) + bytes(9)
         counts = (sizes[1], len(segments) + 1, sizes[2], len(sections), 0)
-        header = self._pack("HHINNNIHHHHHH", self.kind, self.machine, 1, 0, sizes[0], sections_at,
+        header = self._pack("HHINNNIHHHHHH", self.kind, self.machine, 1, 0, sizes[0],
+                            sections_at if sections else 0,
                             self.flags, sizes[0], *counts)  # fmt: skip
         return ident + header + table + section_table + body
 

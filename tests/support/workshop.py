@@ -10,6 +10,7 @@ A step's script is one line, a verb and its argument:
 ``fail CODE``       writes a line, leaves nothing, and ends with that code
 ``nothing``         ends well and leaves no output
 ``program``         an executable shell script ``bin/x``
+``compiled``        an executable ``bin/x`` for amd64, which says nothing of what it needs
 ``refuse``          ends well and leaves what no tree can hold
 ``forever``         runs until its time limit
 ==================  ==========================================================
@@ -24,6 +25,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from attrs import define, field
+from made_program import MadeProgram
 
 from rvbuild.core.action import Action, Outcome
 from rvbuild.core.derivation import Derivation, Fetch, Input, Merge, Step
@@ -59,6 +61,8 @@ def result(script: str, inputs: tuple[tuple[str, Plain], ...]) -> Plain:
         return (("data", b"%d" % (hashlib.sha256(held).digest()[0] % 2)),)
     if verb == "program":
         return (("bin/x", b"#!/bin/sh\n"),)
+    if verb == "compiled":
+        return (("bin/x", MadeProgram(code=b"\xc3", machine=62).write()),)
     return (("data", argument.encode() + (held if verb == "join" else b"")),)
 
 
@@ -100,7 +104,7 @@ class FakeExecutor:
         if verb == "refuse":
             why = VerificationError("the output holds a FIFO: 'f'", hint="remove it")
             return Outcome(exit_code=0, output=None, tree=None, log=written, refusal=why)
-        tree = self._kept(result(script, inputs), executable=verb == "program")
+        tree = self._kept(result(script, inputs), executable=verb in {"program", "compiled"})
         encoded = Digest.of(tree.encode())
         fast = bool(accelerators)
         return Outcome(exit_code=0, output=tree.root, tree=encoded, log=written, accelerated=fast)

@@ -46,6 +46,7 @@ def archive(*members: tuple[str, bytes]) -> bytes:
     Made(arch=RV64GC, arch_in_section=True),
     Made(arch="rv64gc_zicsr_zifencei"),
     Made(arch="rv64imafdc"),
+    Made(arch="rv64gc_zihintpause2p0_zihintntl1p0_zicbop1p0"),  # hints: elsewhere they do nothing
 ])  # fmt: skip
 def test_good_static_programs_pass(made: Made):
     """What the compilers in use write for a plain rv64gc program is not refused."""

@@ -44,7 +44,9 @@ def test_a_row_is_whole(row: Architecture):
         assert all(value & ~rule.mask == 0 for value in rule.names)
         assert taken & rule.mask == 0
         taken |= rule.mask
-    assert row.baseline is None or row.baseline.name in row.names
+    variable, level = row.baseline.go if row.baseline else ("GO", "v1")
+    assert re.fullmatch(r"GO[A-Z0-9]*", variable)
+    assert level
 
 
 def test_no_two_rows_share_a_name_or_a_machine():

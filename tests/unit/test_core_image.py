@@ -219,3 +219,18 @@ def test_what_no_image_can_have(was: str, becomes: str, key: str, says: str):
     assert says in caught.value.message
     line = 1 + [line.strip().partition(":")[0] for line in IMAGE.splitlines()].index(key)
     assert str(caught.value.where).startswith(f"pod.yaml:{line}:")
+
+
+def test_what_an_image_declares_holds_for_both_of_its_forms():
+    declared = IMAGE.replace("tls: true", 'tls: true\n  detected: {"copy_*": asks hwprobe}')
+    step = linked(pod=declared)
+    rules = {rule.name: rule for rule in step.outputs}
+    assert rules["image"].detected == rules["archive"].detected == (("copy_*", "asks hwprobe"),)
+    assert step.digest != linked().digest
+
+
+def test_a_rule_that_declares_nothing_has_the_identity_that_it_always_had():
+    (rule, *_) = linked().outputs
+    assert "detected" not in str(rule.identity)
+    declared = evolve(rule, detected=(("f", "asks"),))
+    assert declared.identity == {**dict(rule.identity), "detected": {"f": "asks"}}

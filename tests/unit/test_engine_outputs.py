@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
+from made_program import MadeProgram, MadeSymbol, words
 from packed_image import filled, image, pack
 from workshop import LINUX
 
 from rvbuild.core.derivation import OutputRule, Step
 from rvbuild.core.errors import VerificationError
-from rvbuild.engine.outputs import Inspection, audit_outputs
+from rvbuild.core.finding import Finding
+from rvbuild.engine.outputs import Inspection, audit_outputs, summarised
 from rvbuild.images.image_audit import audit_image
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.memory import MemoryStore
@@ -83,6 +85,51 @@ def test_declared_files_may_not_name_the_build_folder(tmp_path: Path):
     for declared in (rule("share/log"), rule("share", "tree")):
         (found,) = findings(tmp_path, declared)
         assert found.startswith("share/log: /build/src/ is inside")
+
+
+def programs(folder: Path, files: dict[str, bytes], *rules: OutputRule) -> list[Finding]:
+    """What is no fault of an output of these files."""
+    store = MemoryStore(str(folder))
+    with store.trees.new_tree() as writer:
+        for path, data in files.items():
+            writer.file(path, [data], executable=True)
+        tree = writer.commit()
+    step = Step(
+        label="s", inputs_at=(), script="", environment=(), timeout=1, platform=LINUX, outputs=rules
+    )
+    return audit_outputs(step, store, tree, inspection())
+
+
+VECTOR = MadeProgram(
+    code=words(0x0D0072D7, 0x00008067), symbols=(MadeSymbol("copy_v", 0, 8),)
+).write()  # vsetvli t0, zero, …; ret
+
+
+def test_declared_code_beyond_the_baseline_is_told(tmp_path: Path):
+    detected = (("copy_*", "asks hwprobe"), ("gone", "asks nobody"))
+    tree = evolve(rule("bin", "tree"), architecture="riscv64", detected=detected)
+    other = evolve(rule("other", "executable"), architecture="riscv64")
+    files = {"bin/a": VECTOR, "bin/b": VECTOR, "bin/c": VECTOR, "other": b"#!/bin/sh\n"}
+    found = programs(tmp_path, files, tree, other)
+    asks = "it asks the processor before it uses v beyond rv64gc in copy_v: asks hwprobe"
+    assert list(summarised(found)) == [
+        f"bin/a, bin/b and 1 other: {asks}",
+        "bin: `detected` has 'gone', and no such function goes beyond the baseline",
+    ]
+    with pytest.raises(VerificationError) as caught:
+        programs(tmp_path / "2", {**files, "other": VECTOR}, tree, other)
+    (fault,) = caught.value.details
+    assert fault.startswith("other: it uses v beyond rv64gc in copy_v: ")
+    assert "`detected`" in caught.value.hint
+
+
+def test_silence_is_told_once_for_all_files(tmp_path: Path):
+    silent = MadeProgram(code=words(0x00008067), machine=183).write()
+    tree = evolve(rule("bin", "tree"), architecture="arm64")
+    found = programs(tmp_path, {f"bin/{at}": silent for at in range(5)}, tree)
+    assert list(summarised(found)) == [
+        "bin/0, bin/1 and 3 others: nothing in it says which instructions it needs"
+    ]
 
 
 @pytest.mark.parametrize("form", ["folder", "archive"])

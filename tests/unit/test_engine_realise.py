@@ -542,6 +542,16 @@ def test_interrupt_ends_the_wait_for_another_process(shop: Workshop):
     assert notices == ["somebody else works on it: waiting until that is done"]
 
 
+def test_what_says_nothing_of_what_it_needs_is_told_and_kept(shop: Workshop):
+    """Once, when it is built; a result that is kept is not looked at again."""
+    rule = OutputRule(name="x", path="bin/x", kind="executable", architecture="amd64")
+    step = shop.step("s", "compiled", outputs=(rule,))
+    for _ in range(2):
+        assert shop.build(step).errors == {}
+    notices = [event for event in shop.events if isinstance(event, Noticed)]
+    assert notices == [Noticed("s", "bin/x: nothing in it says which instructions it needs")]
+
+
 def test_nothing_wanted_is_nothing_done(shop: Workshop):
     built = build({}, [], shop.services, jobs=1)
     assert (built.realised, built.errors) == ({}, {})

@@ -18,6 +18,7 @@ PORT = "a port of the core, and an adapter of it"
 
 FILES = {
     "__init__": "every package has one",
+    "audit": f"the rules of the core; {OPERATION}",
     "build": OPERATION,
     "closure": OPERATION,
     "codec": KIND,

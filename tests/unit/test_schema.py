@@ -109,6 +109,8 @@ def test_every_choice_that_a_shipped_recipe_offers_is_a_recipe():
         "build: x\nsources: {A: {url: u}}\n",
         "build: x\nlimits: {timeout: -1}\n",
         "build: x\noutputs: {a: {kind: file}}\n",
+        "build: x\noutputs: {a: {path: a, detected: [f]}}\n",
+        "build: x\noutputs: {a: {path: a, detected: {f: ''}}}\n",
         "build: x\nchecks: {run: a}\n",
         "build: x\naccelerators: [rust]\n",
     ],

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from rvbuild.core.audit import Finding
 from rvbuild.core.derivation import OutputRule
+from rvbuild.core.finding import Finding
 from rvbuild.core.ports.callbacks import Wanted
 
 

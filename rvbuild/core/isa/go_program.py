@@ -1,0 +1,140 @@
+"""What Go's linker leaves in a program: how it was built, and the names of its functions.
+
+Knows: Go's build information and its table of functions. Must not know: what a program may need.
+Sources: Go's debug/buildinfo (the layout since Go 1.18), debug/gosym (the table since Go 1.20).
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from rvbuild.core.elf_tables import SEGMENT_LOAD, SEGMENT_WRITABLE, ElfTables
+from rvbuild.core.errors import VerificationError
+
+_MAGIC = b"\xff Go buildinf:"
+_HEADER_SIZE, _ALIGNMENT, _INLINE = 32, 16, 0x2
+_SENTINEL = 16  # bytes before and after the module information
+_SEARCHED, _LONGEST = 1 << 20, 4 << 20  # bytes of data, and of the information
+_TABLE_MAGIC = 0xFFFFFFF1  # of the table of functions
+
+
+@frozen
+class GoBuild:
+    """How a Go program was built: ``settings`` as ``go version -m`` shows them."""
+
+    version: str
+    settings: Mapping[str, str]
+
+    @property
+    def has_c_code(self) -> bool:
+        """Whether cgo may have brought in code that the settings say nothing of."""
+        return self.settings.get("CGO_ENABLED") == "1"
+
+
+def read_build(tables: ElfTables) -> GoBuild | None:
+    """A program's build information; None if it has none that can be read.
+
+    Raises:
+        VerificationError: it ends early.
+    """
+    start = _build_start(tables)
+    if start is None:
+        return None
+    header = tables.reader.part(start, _HEADER_SIZE)
+    if not header[15] & _INLINE:
+        return None  # of Go before 1.18, which did not record settings
+    version, at = _text(tables, start + _HEADER_SIZE)
+    module, _ = _text(tables, at)
+    lines = module[_SENTINEL:-_SENTINEL].decode("utf-8", "replace").splitlines()
+    settings = [line.split("\t", 1)[1] for line in lines if line.startswith("build\t")]
+    return GoBuild(
+        version.decode("utf-8", "replace"),
+        {name: value for name, _, value in (text.partition("=") for text in settings)},
+    )
+
+
+def _build_start(tables: ElfTables) -> int | None:
+    section = tables.section(".go.buildinfo")
+    places = [(section.offset, section.size)] if section else []
+    places += [
+        (one.offset, one.size)
+        for one in tables.segments
+        if one.kind == SEGMENT_LOAD and one.flags & SEGMENT_WRITABLE
+    ]
+    for offset, size in places:
+        data = tables.reader.part(offset, min(size, _SEARCHED))
+        at = data.find(_MAGIC)
+        while at >= 0:
+            if at % _ALIGNMENT == 0:
+                return offset + at
+            at = data.find(_MAGIC, at + 1)
+    return None
+
+
+def _text(tables: ElfTables, at: int) -> tuple[bytes, int]:
+    """A text after its length, and where it ends."""
+    length = shift = 0
+    while True:
+        byte = tables.reader.part(at, 1)[0]
+        at += 1
+        length |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            break
+    if length > _LONGEST:
+        msg = "Go's build information is damaged"
+        raise VerificationError(msg)
+    return tables.reader.part(at, length), at + length
+
+
+@frozen
+class GoFunctions:
+    """The table of functions, which is also in a stripped program."""
+
+    _tables: ElfTables
+    _names: int
+    _functions: int
+    _text: int
+    _starts: tuple[int, ...]
+    _places: tuple[int, ...]
+
+    def at(self, address: int) -> tuple[str, int] | None:
+        """The function that an address belongs to: its name, and where it starts."""
+        index = bisect_right(self._starts, address - self._text) - 1
+        if not 0 <= index < len(self._places):
+            return None
+        reader = self._tables.reader
+        try:
+            entry = reader.fields("II", self._functions + self._places[index])
+            return reader.text(self._names + entry[1]), self._text + self._starts[index]
+        except VerificationError:
+            return None
+
+
+def read_functions(tables: ElfTables) -> GoFunctions | None:
+    """Go's functions; None if there are none, or their table is of a kind that is not known."""
+    try:
+        return _functions(tables)
+    except VerificationError:  # a later Go's: names are for people, and their lack is no fault
+        return None
+
+
+def _functions(tables: ElfTables) -> GoFunctions | None:
+    section = tables.section(".gopclntab") or tables.section(".data.rel.ro.gopclntab")
+    code = tables.section(".text")
+    if section is None or code is None or section.size < 8:
+        return None
+    reader, start = tables.reader, section.offset
+    if reader.fields("I", start)[0] != _TABLE_MAGIC:
+        return None
+    count, _, text, names, _, _, _, functions = reader.fields("NNNNNNNN", start + 8)
+    data = reader.part(start + functions, min(8 * count + 4, section.size))
+    values = struct.unpack(f"{reader.order}{len(data) // 4}I", data[: len(data) & ~3])
+    # Go 1.26 and later leave out where the code starts: the section's start, without cgo
+    return GoFunctions(
+        tables, start + names, start + functions, text or code.address, values[0::2], values[1::2]
+    )

@@ -1,0 +1,7 @@
+package main
+
+import "fmt"
+
+func planted(x uint64) uint64
+
+func main() { fmt.Println(planted(5)) }
