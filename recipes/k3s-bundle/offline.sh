@@ -38,7 +38,7 @@ bundle_variable() {
         value=$($SUDO sed -n "s/^[[:space:]]*$1=//p" "$file" 2>/dev/null < /dev/null | tail -n 1 |
             sed "s/[[:space:]]*\$//; s/^\"\\(.*\\)\"\$/\\1/; s/^'\\(.*\\)'\$/\\1/")
     done
-    echo "$value"
+    printf '%s\n' "$value"
 }
 
 # What a file of K3s' configuration says of data-dir, one line for each time:
@@ -47,6 +47,7 @@ bundle_variable() {
 #   ~ N: TEXT  perhaps something: it stands where K3s may or may not look
 # It is YAML, of which this reads keys at the margin with values on one line, plain or in quotes.
 bundle_read() {
+    $SUDO test -r "$1" || echo "? 0: $1 cannot be read"
     $SUDO cat "$1" < /dev/null | $awk '
         function trimmed(s) { sub(/^[ \t]+/, "", s); sub(/[ \t]+$/, "", s); return s }
         # what follows a value in quotes
@@ -156,13 +157,13 @@ bundle_configured() {
     done
     [ -n "$awk" ] || fatal "There is no awk to read $1 with: say --data-dir"
     found=$(bundle_read_all "$1")
-    last=$(echo "$found" | grep '^[=?]' | tail -n 1)
+    last=$(printf '%s\n' "$found" | grep '^[=?]' | tail -n 1)
     case $last in
         '= '*) data_dir=${last#= } said=config ;;
         '='*) said=config ;;
         '?'*) fatal "Cannot tell which data-dir K3s reads in $1 or $1.d (line ${last#? }): say --data-dir, too, or write it as data-dir: /FOLDER" ;;
     esac
-    maybe=$(echo "$found" | grep '^~' | head -n 1)
+    maybe=$(printf '%s\n' "$found" | grep '^~' | head -n 1)
     [ -z "$maybe" ] || warn "Taking ${data_dir:-the default} for the data-dir: not sure of $1 or $1.d, line ${maybe#? }; say --data-dir if it is another"
 }
 

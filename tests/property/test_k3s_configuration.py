@@ -26,7 +26,7 @@ warn() { echo "not sure: $*" >&2; }
 . "$1"
 data_dir= said=
 bundle_configured "$2"
-echo "= $said $data_dir"
+printf '= %s %s\\n' "$said" "$data_dir"
 """
 SHELLS = {
     name: words
@@ -38,7 +38,9 @@ SHELLS = {
     if shutil.which(words[0])
 }
 
-VALUES = st.sampled_from(["/a", "/a b", "/a#b", "a/b", "/a:b", "/ä", "/a,b", "/a'b", "/", "./x/y"])
+VALUES = st.sampled_from(
+    ["/a", "/a b", "/a#b", "a/b", "/a:b", "/ä", "/a\\tb", "/a,b", "/a'b", "/", "./x/y"]
+)
 BLANKS = st.sampled_from(["", " ", "  ", "\t"])
 NOTES = st.sampled_from(["", " # data-dir: /no", "\t# no", " #"])
 KEYS = st.sampled_from(["data-dir", "data-dir+", '"data-dir"', "'data-dir'", "data-dir "])
@@ -50,7 +52,14 @@ def said(draw: st.DrawFn) -> str:
     value = draw(VALUES)
     written = draw(
         st.sampled_from(
-            [value, f'"{value}"', "'{}'".format(value.replace("'", "''")), "", "null", "~"]
+            [
+                value,
+                value if "\\" in value else f'"{value}"',
+                "'{}'".format(value.replace("'", "''")),
+                "",
+                "null",
+                "~",
+            ]
         )
     )
     gap = draw(st.sampled_from([" ", "  ", " \t"])) if written else ""
