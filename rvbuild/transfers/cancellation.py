@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from attrs import define, field
 
@@ -85,8 +85,12 @@ class Cancellation:
         """
         future: Future[T] = Future()
         threading.Thread(target=_settle, args=(future, call), daemon=True).start()
-        while not wait([future], timeout=SLICE).done:
-            self.refuse()
+        try:
+            while not wait([future], timeout=SLICE).done:
+                self.refuse()
+        except BaseException:  # ^C, too
+            future.add_done_callback(_discard)
+            raise
         return future.result()
 
 
@@ -95,3 +99,9 @@ def _settle(future: Future[T], call: Callable[[], T]) -> None:
         future.set_result(call())
     except BaseException as error:  # noqa: BLE001 - whoever waits raises it
         future.set_exception(error)
+
+
+def _discard(future: Future[Any]) -> None:
+    """Close what came for nobody: a connection."""
+    if future.exception() is None and hasattr(future.result(), "close"):
+        future.result().close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from world import HELLO, World, clean_environment
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _heard_signals() -> None:
+    """A shell lets its background jobs ignore signals, and what they start would, too."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
