@@ -117,7 +117,7 @@ class Archives:
     ``snapshots`` are those of snapshot archives (the folder of moments, ``20260830T142311Z/pool``),
     which keep what the others dropped. ``keyrings`` are apt's own, for the entries that name no
     key; ``options`` are those of the entries, by address: what apt does not know has none.
-    ``route`` is how apt reaches servers.
+    ``route`` is how apt reaches servers, ``settings`` all of apt's (`apt_settings`).
     """
 
     bases: tuple[str, ...]
@@ -125,6 +125,7 @@ class Archives:
     snapshots: tuple[str, ...] = ()
     options: Mapping[str, ArchiveOptions] = field(factory=dict)
     route: Route | None = None
+    settings: Mapping[str, str] = field(factory=dict)
 
     def address(self, text: str) -> Address:
         """An address below one of them, or below a mirror of one."""
@@ -192,8 +193,9 @@ def find_archives(environment: Mapping[str, str], etc: Path = APT) -> Archives:
         bases += own
         options = dict.fromkeys(own, entry.options) | options
     usable = tuple(dict.fromkeys(filter(_is_usable, bases)))
-    route = apt_route(apt_settings(environment), environment)
-    return Archives(usable, _keyrings(etc), _snapshots(environment), options, route)
+    settings = apt_settings(environment)
+    route = apt_route(settings, environment)
+    return Archives(usable, _keyrings(etc), _snapshots(environment), options, route, settings)
 
 
 def unchecked_archives(environment: Mapping[str, str]) -> tuple[str, ...]:

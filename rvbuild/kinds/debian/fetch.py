@@ -26,7 +26,6 @@ from rvbuild.transfers.apt_config import (
     APT,
     HINT,
     Archives,
-    apt_settings,
     extra_keyrings,
     find_archives,
     no_archive,
@@ -131,15 +130,16 @@ def _folders(archives: Archives, snapshot: Snapshot | None) -> Iterator[str]:
 def client(services: FetchServices) -> DebianFetcher:
     """See `rvbuild.kinds.modules.FetchModule`."""
     files, environment = services.files, services.settings.environment
+    archives = Once(partial(find_archives, environment))
     policy = IndexPolicy(
         keys=ArchiveKeys(extra_keyrings(environment)),
-        apt_settings=Once(partial(apt_settings, environment)),
+        apt_settings=lambda: archives().settings,
         unchecked=Once(partial(unchecked_archives, environment)),
         report=services.settings.notice,
     )
     return DebianFetcher(
         files=files,
         releases=Releases(files=files, policy=policy),
-        archives=Once(partial(find_archives, environment)),
+        archives=archives,
         mirrors=services.mirrors,
     )
