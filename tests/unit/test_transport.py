@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import socketserver
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -482,19 +481,6 @@ def test_a_proxy_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch, ur
     with client() as http, pytest.raises(SourceError, match="proxy") as caught:
         http.get("http://nowhere.example/")
     assert "pw" not in str(caught.value)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate of 127.0.0.1, and its key, in one file."""
-    folder = tmp_path_factory.mktemp("tls")
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
-    named = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", "key.pem", "-out", "cert.pem"]
-    subprocess.run([*command.split(), *named, *files], cwd=folder, check=True, capture_output=True)
-    both = folder / "both.pem"
-    both.write_bytes((folder / "key.pem").read_bytes() + (folder / "cert.pem").read_bytes())
-    return both
 
 
 def test_an_untrusted_certificate_ends_it_before_anything_is_sent(certificate: Path):
