@@ -6,11 +6,14 @@ Upstream's installer is played by a short one with its functions and their order
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from attrs import frozen
+from attrs import field, frozen
 
 ADDED = Path(__file__).parents[2] / "recipes/k3s-bundle"
 IMAGES = "k3s-airgap-images-riscv64.tar.zst"
@@ -19,6 +22,7 @@ set -e
 set -o noglob
 
 fatal() { echo '[ERROR] ' "$@" >&2; exit 1; }
+warn() { echo '[WARN] ' "$@" >&2; }
 info() { :; }
 verify_system() { [ -e "$ROOT/init" ] || fatal 'no process supervisor'; }
 setup_env() { SUDO=; BIN_DIR=$ROOT/bin; }
@@ -57,6 +61,7 @@ class Board:
 
     bundle: Path
     root: Path
+    shell: tuple[str, ...] = field(default=("sh",))
 
     def pack(self, **files: bytes) -> None:
         names = {"k3s": "k3s", "images": IMAGES}
@@ -71,37 +76,87 @@ class Board:
     def install(
         self, *words: str, machine: str = "riscv64", **environment: str
     ) -> subprocess.CompletedProcess[str]:
+        return self.run(
+            [*self.shell, str(self.bundle / "install.sh"), *words], machine=machine, **environment
+        )
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        machine: str = "riscv64",
+        cwd: Path | str = "/",
+        given: bytes | None = None,
+        **environment: str,
+    ) -> subprocess.CompletedProcess[str]:
         path = f"{self.root}/tools:/usr/bin:/bin"
-        return subprocess.run(
-            ["sh", str(self.bundle / "install.sh"), *words],
+        ran = subprocess.run(
+            command,
             env={"PATH": path, "ROOT": str(self.root), "ARCH": machine, **environment},
-            cwd="/",
+            cwd=cwd,
+            input=b"" if given is None else given,
             capture_output=True,
-            text=True,
             check=False,
         )
+        out, err = ran.stdout.decode(), ran.stderr.decode()
+        return subprocess.CompletedProcess(ran.args, ran.returncode, out, err)
 
     def holds(self) -> set[str]:
         """Files below the root that were not there before."""
         found = (file for file in self.root.rglob("*") if file.is_file())
-        return {str(file.relative_to(self.root)) for file in found} - {"init", "tools/mv"}
+        names = {str(file.relative_to(self.root)) for file in found}
+        return {
+            name for name in names if name != "init" and not name.startswith(("tools/", "etc/"))
+        }
 
 
-@pytest.fixture
-def board(tmp_path: Path) -> Board:
-    made = Board(tmp_path / "a bundle", tmp_path / "root")
+SHELLS = {name: words for name, words in {
+    "dash": ("dash",), "bash": ("bash",), "busybox": ("busybox", "sh"),
+}.items() if shutil.which(words[0])}  # fmt: skip
+
+
+@pytest.fixture(params=SHELLS.values(), ids=SHELLS)
+def board(request: pytest.FixtureRequest, tmp_path: Path) -> Board:
+    made = Board(tmp_path / "a bundle", tmp_path / "root", request.param)
     made.bundle.mkdir()
     (made.root / "tools").mkdir(parents=True)
     (made.root / "init").touch()
     upstream = tmp_path / "upstream"
     upstream.write_text(UPSTREAM)
-    subprocess.run([ADDED / "installer", upstream, made.bundle / "install.sh"], check=True)
+    script = made.bundle / "install.sh"
+    subprocess.run([ADDED / "installer", upstream, script], check=True)
+    for folder in ("/etc/rancher", "/etc/default", "/etc/sysconfig"):  # of this machine
+        script.write_text(script.read_text().replace(folder, f"$ROOT{folder}"))
+    if request.param[0] == "busybox":
+        _busybox(made.root / "tools")
     made.pack(k3s=b"program 1", images=b"images 1")
     return made
 
 
+def _busybox(tools: Path) -> None:
+    """What a small board has of each program."""
+    busybox = shutil.which("busybox")
+    for name in ("awk", "sed", "grep", "readlink", "dirname", "tail", "head", "sort", "ls", "tar",
+                 "sha256sum", "mktemp"):  # fmt: skip
+        (tools / name).write_text(f'#!/bin/sh\nexec {busybox} {name} "$@"\n')
+        (tools / name).chmod(0o755)
+
+
 def data(board: Board) -> str:
     return str(board.root / "data")
+
+
+def configured(board: Board, name: str = "config.yaml", **more: str) -> Path:
+    """A file of K3s' configuration that names the folder `data`."""
+    file = board.root / "etc/rancher/k3s" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(more.get("text", f"data-dir: {data(board)}\n"))
+    return file
+
+
+def images(folder: str = "data") -> set[str]:
+    """What an install leaves."""
+    return {"bin/k3s", f"{folder}/agent/images/{IMAGES}"}
 
 
 def test_an_install_and_an_update(board: Board):
@@ -129,6 +184,8 @@ def test_images_go_where_k3s_will_look(board: Board, form: str):
 
 def test_an_update_that_was_cut_short_restarts_k3s_next_time(board: Board):
     """The program was placed, and what should have been started was not."""
+    if board.shell[0] == "busybox":
+        pytest.skip("its shell takes its own mv, which does not fail")
     move = board.root / "tools/mv"
     move.write_text('#!/bin/sh\n/bin/mv "$@"\ncase $* in */bin/k3s) exit 1;; esac\n')
     move.chmod(0o755)
@@ -175,3 +232,162 @@ def test_another_upstream_is_noticed(tmp_path: Path):
     )
     assert ran.returncode == 1
     assert "upstream's install.sh has changed" in ran.stderr
+
+
+def test_a_link_a_pipe_and_another_folder(board: Board, tmp_path: Path):
+    """Also a link to a link, one that is relative, and the script as standard input."""
+    script = board.bundle / "install.sh"
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links/first").symlink_to("second")
+    (tmp_path / "links/second").symlink_to(script)
+    (tmp_path / "links/folder").symlink_to(board.bundle)
+    link = str(tmp_path / "links/first")
+    text = script.read_bytes()
+    where = {"K3S_DATA_DIR": data(board)}
+    redirected = ["sh", "-c", f'exec {" ".join(board.shell)} -s - server < "$0"', str(script)]
+    links = tmp_path / "links"
+    ways: list[tuple[list[str], Path, bytes | None]] = [
+        ([*board.shell, link], tmp_path, None),
+        ([*board.shell, "./first"], links, None),
+        ([*board.shell, "install.sh"], links / "folder", None),
+        ([*board.shell, "-s", "-", "server"], board.bundle, text),
+        ([*board.shell], board.bundle, text),
+        (redirected, tmp_path, None),
+    ]
+    for command, cwd, given in ways:
+        ran = board.run(command, cwd=cwd, given=given, **where)
+        assert (ran.returncode, ran.stdout) == (0, "restart=true\n"), ran.stderr
+        assert board.holds() == images()
+        shutil.rmtree(board.root / "bin")
+
+
+def test_a_bundle_that_is_named(board: Board, tmp_path: Path):
+    """Its folder, or its archive, of which nothing stays behind."""
+    text = (board.bundle / "install.sh").read_bytes()
+    archive = tmp_path / "k3s-bundle-riscv64.tar"
+    command = ["tar", "-C", str(tmp_path), "-cf", str(archive), board.bundle.name]
+    subprocess.run(command, check=True)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    where = {"K3S_DATA_DIR": data(board), "TMPDIR": str(temporary)}
+    for named in (board.bundle, archive):
+        ran = board.run(board.shell, given=text, INSTALL_K3S_BUNDLE=str(named), **where)
+        assert ran.returncode == 0, ran.stderr
+        assert board.holds() == images()
+        assert os.listdir(temporary) == []
+    archive.write_bytes(archive.read_bytes()[:700])
+    ran = board.run(board.shell, given=text, INSTALL_K3S_BUNDLE=str(archive), **where)
+    assert (ran.returncode, "copy it again" in ran.stderr) == (1, True), ran.stderr
+    assert os.listdir(temporary) == []
+    ran = board.run(board.shell, given=text, INSTALL_K3S_BUNDLE="/nowhere", **where)
+    assert (ran.returncode, "no bundle in /nowhere" in ran.stderr) == (1, True)
+
+
+def test_no_bundle_is_not_one_for_another_board(board: Board, tmp_path: Path):
+    (tmp_path / "alone").mkdir()
+    script = shutil.copy(board.bundle / "install.sh", tmp_path / "alone")
+    ran = board.run([*board.shell, str(script)], K3S_DATA_DIR=data(board))
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "not for" not in ran.stderr
+    assert "INSTALL_K3S_BUNDLE=" in ran.stderr
+    assert board.holds() == set()
+
+
+def test_the_configuration_says_where_images_go(board: Board):
+    """Its file, one that is named, and what lies beside it; the later one decides."""
+    configured(board, text='# data-dir: /no\ntoken: x\n"data-dir": "/no"\n')
+    configured(board, "config.yaml.d/10-mine.yml")
+    configured(board, "config.yaml.d/20-notes.txt", text="data-dir: /no\n")
+    configured(board, "config.yaml.d/05-site.yaml", text="data-dir: /no\n")
+    ran = board.install()
+    assert ran.returncode == 0, ran.stderr
+    assert board.holds() == images()
+
+
+@pytest.mark.parametrize("how", ["--config {}", "--config={}", "-c {}", "K3S_CONFIG_FILE"])
+def test_a_configuration_that_is_named(board: Board, how: str):
+    configured(board, text="data-dir: /no\n")
+    file = str(configured(board, "mine"))
+    if how == "K3S_CONFIG_FILE":
+        ran = board.install("server", "--config", "/nowhere", K3S_CONFIG_FILE=file)
+    else:
+        ran = board.install("server", *how.format(file).split(" "), "--disable", "traefik")
+    assert ran.returncode == 0, ran.stderr
+    assert board.holds() == images()
+
+
+def test_what_decides(board: Board):
+    """The flag, then the configuration, then the variable, also of the service's own files."""
+    other = str(board.root / "other")
+    service = board.root / "etc/default/k3s"
+    service.parent.mkdir(parents=True)
+    service.write_text(f'# K3S_DATA_DIR=/no\nK3S_DATA_DIR="{data(board)}"\nFOO=bar\n')
+    assert board.install(SYSTEM_NAME="k3s").returncode == 0
+    assert board.holds() == images()
+    shutil.rmtree(board.root / "data")
+    assert board.install(SYSTEM_NAME="k3s", K3S_DATA_DIR=other).returncode == 0
+    assert board.holds() == images("other")
+    shutil.rmtree(other)
+    configured(board)
+    assert board.install(K3S_DATA_DIR=other).returncode == 0
+    assert board.holds() == images()
+    shutil.rmtree(board.root / "data")
+    assert board.install("server", "-d", other, K3S_DATA_DIR="/no").returncode == 0
+    assert board.holds() == images("other")
+
+
+UNSURE = {
+    "an anchor": "x: &a /x\ndata-dir: *a\n",
+    "a list": "data-dir:\n- /x\n",
+    "a block": "data-dir: |\n  /x\n",
+    "two lines": "data-dir: /x\n  y\n",
+    "an escape": 'data-dir: "/\\x41"\n',
+    "a tag": "data-dir: !!str /x\n",
+    "the short name": "d: /x\n",
+    "a home": "data-dir: ~/k3s\n",
+    "a variable": "data-dir: /x/$HOME\n",
+}
+
+
+@pytest.mark.parametrize("text", UNSURE.values(), ids=UNSURE)
+def test_what_cannot_be_told_is_said(board: Board, text: str):
+    """Nothing is installed; a flag makes it sure."""
+    configured(board, text=text)
+    ran = board.install()
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "say --data-dir" in ran.stderr
+    assert board.holds() == set()
+    ran = board.install("server", "--data-dir", data(board))
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("text", ["{data-dir: /x}\n", "x:\n  data-dir: /x\n"])
+def test_what_may_be_meant_is_said(board: Board, text: str):
+    configured(board, text=text)
+    ran = board.install(K3S_DATA_DIR=data(board))
+    assert ran.returncode == 0
+    assert "not sure of" in ran.stderr
+    assert board.holds() == images()
+
+
+def test_a_configuration_elsewhere_is_said(board: Board):
+    ran = board.install("--config", "https://example.invalid/c", K3S_DATA_DIR=data(board))
+    assert ran.returncode == 0
+    assert "K3s reads https://example.invalid/c, which is not read here" in ran.stderr
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_labels_where_selinux_is_on(board: Board, enabled: bool):  # noqa: FBT001 - a parameter
+    log = board.root / "tools/log"
+    (board.root / "tools/selinuxenabled").write_text(f"#!/bin/sh\nexit {0 if enabled else 1}\n")
+    (board.root / "tools/restorecon").write_text(f'#!/bin/sh\necho "$@" >> {log}\n')
+    for name in ("selinuxenabled", "restorecon"):
+        (board.root / "tools" / name).chmod(0o755)
+    assert board.install(K3S_DATA_DIR=data(board)).returncode == 0
+    labelled = log.read_text().split("\n") if log.exists() else []
+    places = [f"{data(board)}/agent/images/{IMAGES}", f"{board.root}/bin/k3s", ""]
+    assert labelled == ([f"-R {place}" if place else "" for place in places] if enabled else [])
+    if enabled:
+        (board.root / "tools/restorecon").write_text("#!/bin/sh\nexit 1\n")
+        ran = board.install(K3S_DATA_DIR=data(board))
+        assert (ran.returncode, "SELinux is on" in ran.stderr) == (0, True)
