@@ -9,6 +9,7 @@ from attrs import frozen
 
 from rvbuild.app.services import forbidden_paths
 from rvbuild.app.session import Session
+from rvbuild.core.advice import joined
 from rvbuild.core.derivation import Step
 from rvbuild.core.errors import AuditFailed, UsageError
 from rvbuild.core.finding import Finding, Weight
@@ -69,5 +70,5 @@ def refuse_unfit(audits: list[TargetAudit]) -> None:
     unfit = [str(each.target) for each in audits if not each.is_fit]
     if unfit:
         msg = f"{len(unfit)} of {len(audits)} results are not what they must be"
-        hints = {f.hint: None for each in audits for f in each.findings if f.weight is Weight.FAULT}
-        raise AuditFailed(msg, where=", ".join(unfit), hint="; ".join(hints))
+        hints = [f.hint for each in audits for f in each.findings if f.weight is Weight.FAULT]
+        raise AuditFailed(msg, where=", ".join(unfit), hint=joined(hints))

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from rvbuild.app.choices import Choices
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import LockError, SourceError, UsageError
 from rvbuild.core.link import Linked
 from rvbuild.core.lock import Lock
@@ -29,17 +30,16 @@ def override_sources(choices: Choices, recipes: RecipeCollection) -> dict[str, P
     # no shell expands what follows the =
     folders = {name: os.path.expanduser(path) for name, path in choices.overrides.items()}
     if folders and choices.release:
-        msg = "--override and --release exclude each other"
-        hint = "a release is made of pinned sources: commit the change, and pin that"
-        raise UsageError(msg, hint=hint)
+        msg = "a release cannot have an override"
+        raise UsageError(msg, hint="releases have pinned sources: commit the change, and pin that")
     for name, path in folders.items():  # before a folder is read, which may be a large one
         if not os.path.isdir(path):
-            msg = f"--override {name}: there is no such folder"
-            hint = "PATH is a folder with what the source is to be, such as your clone of it"
-            raise SourceError(msg, where=path, hint=hint)
+            msg = f"the override of {name}: there is no such folder"
+            way = "name a folder with what the source is to be, such as your clone of it"
+            raise SourceError(msg, where=path, hint=way)
         if recipes.path(SourceRef.parse(name).recipe) is None:
-            msg = f"--override {name}: there is no such recipe"
-            hint = "NAME is a 'kind: source' recipe, or RECIPE/SOURCE; `rvbuild show` lists"
+            msg = f"the override of {name}: there is no such recipe"
+            hint = advise("NAME is a 'kind: source' recipe, or RECIPE/SOURCE; ", Remedy.LIST)
             raise UsageError(msg, hint=hint)
         _refuse_two_names(name, folders, recipes)
     return {name: PathFetcher().resolve(path) for name, path in folders.items()}
@@ -49,7 +49,7 @@ def _refuse_two_names(name: str, folders: Mapping[str, str], recipes: RecipeColl
     """A recipe's only source has two names, and only one folder can stand for it."""
     recipe, slash, _ = name.partition("/")
     if slash and recipe in folders and len(recipes.load(recipe).sources) == 1:
-        msg = f"--override {recipe} and {name} are said of the same source"
+        msg = f"the overrides of {recipe} and {name} are of the same source"
         raise UsageError(msg, hint="say one of them")
 
 
@@ -76,5 +76,6 @@ def refuse_edited(linked: Linked, lock: Callable[[], Lock]) -> None:
             today[folder] = PathFetcher().resolve(folder)
         if today[folder] != source:
             msg = f"the folder is not what {lock().file} has of {ref}: it was edited since"
-            hint = f"run `rvbuild lock`; to build what is there now, say --override {ref}={folder}"
+            now = Remedy.OVERRIDE.of(f"{ref}={folder}")
+            hint = advise(Remedy.LOCK, "; to build what is there now, ", now)
             raise LockError(msg, where=folder, hint=hint)

@@ -14,6 +14,7 @@ from attrs import frozen
 from rvbuild.app.session import Session
 from rvbuild.app.settings import Settings
 from rvbuild.app.workspace import Workspace
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.errors import (
     LockError,
@@ -91,7 +92,7 @@ def import_store(session: Session, path: str, environment: Mapping[str, str]) ->
     other = Workspace(os.getcwd(), Settings.of_user(environment, {"store": place}))
     if os.path.realpath(other.store) == os.path.realpath(session.workspace.store):
         msg = "a store cannot be imported into itself"
-        raise UsageError(msg, where=other.store, hint="name the new one with --store")
+        raise UsageError(msg, where=other.store, hint=advise(Remedy.STORE.of("the new one")))
     former = FormerStore.at(other.store)
     fetches, problems = _sources(session)
     counts = take_over(session.store, former, fetches.values(), session.report)

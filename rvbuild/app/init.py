@@ -10,6 +10,7 @@ import os
 from collections.abc import Collection
 
 from rvbuild.app.workspace import Workspace
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import ARCHITECTURES, EXAMPLE
 from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.image import environment
@@ -69,10 +70,10 @@ def _refuse_reserved(name: str, commands: Collection[str]) -> None:
     """Steps have something else at `/in/NAME`; `rvbuild NAME` is a command, no target."""
     why = f"/in/{name} is {RESERVED_NAMES[name]}" if name in RESERVED_NAMES else ""
     if name in commands:
-        why = f"`rvbuild {name}` is a command"
+        why = "it is a command"
     if why:
         msg = f"a recipe cannot be called {name!r}: {why}"
-        raise UsageError(msg, hint=f"choose another name, such as `rvbuild init my-{name}`")
+        raise UsageError(msg, hint=advise("choose another name: ", Remedy.BEGIN.of(f"my-{name}")))
 
 
 def _refuse_ending(name: str) -> None:
@@ -81,7 +82,7 @@ def _refuse_ending(name: str) -> None:
     if end in ARCHITECTURES:
         msg = f"{name!r} ends as a target does, with the architecture {end}"
         hint = "choose a name without it: one recipe is for every architecture"
-        raise UsageError(msg, hint=f"{hint}: `rvbuild init {begin}`" if begin else hint)
+        raise UsageError(msg, hint=advise(hint, ": ", Remedy.BEGIN.of(begin)) if begin else hint)
 
 
 def _refuse_known(name: str, recipes: str, workspace: Workspace) -> None:

@@ -15,6 +15,7 @@ from rvbuild.app.lock_file import put_lock
 from rvbuild.app.lock_scope import LockScope, lock_scope
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session, lock_at
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.derivation import Derivation, Fetch
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, RecipeError, UsageError, raise_failures
@@ -31,7 +32,7 @@ from rvbuild.recipes_yaml.lock import MAX_BYTES, write_lock
 from rvbuild.recipes_yaml.project_file import read_file
 
 _UNLIKE = "the lock is not what the recipes ask for"
-_RELOCK = "run `rvbuild lock`"
+_RELOCK = advise(Remedy.LOCK)
 
 
 @frozen(kw_only=True)
@@ -165,7 +166,7 @@ def _refuse_version_1(old: Lock, path: str) -> None:
     """
     if _is_version_1(old):
         msg = "a lock of an older format is written again as a whole, not for some recipes"
-        raise LockError(msg, where=path, hint="run `rvbuild lock` first: it keeps every pin")
+        raise LockError(msg, where=path, hint=advise(Remedy.LOCK, " first: it keeps every pin"))
 
 
 def _is_version_1(old: Lock) -> bool:

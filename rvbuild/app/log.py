@@ -9,6 +9,7 @@ import os
 import re
 
 from rvbuild.app.session import Session
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import UsageError
 from rvbuild.core.graph import Target
@@ -35,13 +36,13 @@ def read_log(session: Session, subject: Target | str) -> bytes:
     if log is None:
         msg = "no step of it has run here"
         if session.workspace.has_store and os.path.isdir(session.store.layout.damaged):
-            msg += ", or `rvbuild store repair` has set its result aside"
-        raise UsageError(msg, where=str(subject), hint=f"`rvbuild {subject}` builds it")
+            msg += ", or a repair of the store has set its result aside"
+        raise UsageError(msg, where=str(subject), hint=advise(Remedy.BUILD.of(str(subject))))
     try:
         return session.store.cas.read(log)
     except KeyError:
         msg = "the log is not in the store any more"
-        hint = f"`rvbuild {subject}` writes one when its step runs"
+        hint = advise(Remedy.BUILD.of(str(subject)), ": its log is there when its step has run")
         raise UsageError(msg, where=str(subject), hint=hint) from None
 
 

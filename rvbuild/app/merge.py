@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from rvbuild.app.lock_file import put_lock
 from rvbuild.app.session import lock_at
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import LockError
 from rvbuild.core.lock_merge import merge_locks
 from rvbuild.recipes_yaml.lock import write_lock
@@ -23,5 +24,7 @@ def merge_lock_files(base: str, ours: str, theirs: str) -> None:
     put_lock(ours, write_lock(merged.lock))
     if merged.lost:
         msg = "both branches changed what these entries are, or were read from"
-        hint = "merge the recipes, run `rvbuild lock`, look at what changes, and add rvbuild.lock"
+        hint = advise(
+            "merge the recipes, ", Remedy.LOCK, ", look at what changes, and add rvbuild.lock"
+        )
         raise LockError(msg, where="rvbuild.lock", hint=hint, details=merged.lost)

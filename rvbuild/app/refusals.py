@@ -10,11 +10,12 @@ import os
 from collections.abc import Collection, Iterable
 
 from rvbuild.app.result_place import is_our_link
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import UsageError
 from rvbuild.files.folder import nearest
 from rvbuild.stores.top import RESULT
 
-_ANOTHER = "use another DIR with -o"
+_ANOTHER = advise(Remedy.COPIES)
 
 
 def refuse_occupied(places: Iterable[str]) -> None:
@@ -47,10 +48,10 @@ def refuse_no_folder(output: str) -> None:
     if os.path.islink(near) and not os.path.exists(near):
         target = f"{os.readlink(near)}, which is not there"
         msg = f"results cannot be copied there: it is a link to {target}"
-        raise UsageError(msg, where=near, hint=f"make that folder, or {_ANOTHER}")
+        raise UsageError(msg, where=near, hint=advise("make that folder, or ", _ANOTHER))
     if not os.path.isdir(near):
         msg = "results cannot be copied there: it is no folder"
-        raise UsageError(msg, where=near or f"-o {output!r}", hint=_ANOTHER)
+        raise UsageError(msg, where=near or repr(output), hint=_ANOTHER)
     if not os.access(near, os.W_OK):
         msg = "results cannot be copied there: no right to write"
         raise UsageError(msg, where=near, hint=_ANOTHER)
@@ -80,8 +81,8 @@ def refuse_own(places: Iterable[str], store: str, recipes: Collection[str], lock
                 raise UsageError(msg, where=place, hint=_ANOTHER)
             if path in own and _is_in(place, path):
                 msg = f"results cannot be copied there: it is the place of {what}"
-                also = f"; without -o, links appear in ./{RESULT}" if what == "links" else ""
-                raise UsageError(msg, where=place, hint=f"{_ANOTHER}{also}")
+                also = f"; links appear in ./{RESULT} by themselves" if what == "links" else ""
+                raise UsageError(msg, where=place, hint=advise(_ANOTHER, also))
 
 
 def _is_in(path: str, folder: str) -> bool:
@@ -91,7 +92,7 @@ def _is_in(path: str, folder: str) -> bool:
 
 
 def _refuse(message: str, where: str, hint: str) -> None:
-    raise UsageError(message, where=where, hint=f"{hint}, or use -o DIR")
+    raise UsageError(message, where=where, hint=advise(f"{hint}, or ", _ANOTHER))
 
 
 def refuse_absent_mirrors(mirrors: Iterable[tuple[str, str]]) -> None:

@@ -20,6 +20,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import StoreError, UsageError
 from rvbuild.files.folder import open_folder, opened
 from rvbuild.files.removal import remove_tree
@@ -124,9 +125,11 @@ def copy(
                 return ""
     except OSError as error:
         msg = f"the result cannot be copied: {error.strerror}"
-        raise StoreError(msg, where=place, hint="use another DIR with -o") from error
+        raise StoreError(msg, where=place, hint=advise(Remedy.COPIES)) from error
     msg = "something was put here, or changed, while rvbuild built"
-    raise UsageError(msg, where=place, hint="move it away and build again, or use another DIR")
+    raise UsageError(
+        msg, where=place, hint=advise("move it away and build again, or ", Remedy.COPIES)
+    )
 
 
 def _filled(mine: str, fill: Callable[[int], None]) -> None:

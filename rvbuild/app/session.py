@@ -16,6 +16,7 @@ from rvbuild.app.choices import Choices
 from rvbuild.app.folders import override_sources
 from rvbuild.app.refusals import refuse_absent_mirrors
 from rvbuild.app.workspace import Workspace
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import of_machine
 from rvbuild.core.contents import in_agreement, refuse_two_contents
 from rvbuild.core.derivation import refuse_folders
@@ -101,9 +102,8 @@ class Session:
         """
         if not any(map(os.path.lexists, self.workspace.locks)):
             msg = "there is no lock"
-            raise LockError(
-                msg, where=near_path(self.workspace.locks[0]), hint="run `rvbuild lock`"
-            )
+            where = near_path(self.workspace.locks[0])
+            raise LockError(msg, where=where, hint=advise(Remedy.LOCK))
         return self.known()
 
     def known(self, *, include_project: bool = True, mend: bool = False) -> Lock:

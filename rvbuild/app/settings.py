@@ -25,9 +25,12 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from rvbuild.app.setting import BY_NAME, FORMS, SETTINGS, Setting, Value, bytes_in, texts
+
+if TYPE_CHECKING:
+    from rvbuild.core.advice import Hint
 
 PROJECT_FILE = "rvbuild.toml"
 DEFAULT = "default"
@@ -115,7 +118,9 @@ class Settings:
         values = _read(file)
         for name in values:
             if BY_NAME[name].personal:
-                hint = f"set {name!r} in your own file; `rvbuild config` names it"
+                from rvbuild.core.advice import Remedy, advise  # noqa: PLC0415 - seldom
+
+                hint = advise(f"set {name!r} in your own file; ", Remedy.SETTINGS)
                 _refuse(file, f"{name!r} may not be set in a project's file", hint)
         return Settings((*self._layers, (file, values)))
 
@@ -273,7 +278,7 @@ def _refuse_unlike(setting: Setting, value: Value, where: str) -> None:
         _refuse(where, f"{setting.name!r} must be {words}", setting.summary)
 
 
-def _refuse(where: str, what: str, hint: str) -> NoReturn:
+def _refuse(where: str, what: str, hint: Hint) -> NoReturn:
     from rvbuild.core.errors import UsageError  # noqa: PLC0415 - only when it refuses
 
     raise UsageError(what, where=where, hint=hint)

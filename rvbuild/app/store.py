@@ -6,6 +6,7 @@ Knows: whether there is one. Must not know: what is done to it.
 from __future__ import annotations
 
 from rvbuild.app.workspace import Workspace
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import UsageError
 from rvbuild.stores.local import LocalStore
 
@@ -18,5 +19,7 @@ def existing_store(workspace: Workspace) -> LocalStore:
     """
     if not workspace.has_store:
         msg = "there is no store"
-        raise UsageError(msg, where=workspace.store, hint="name one with --store")
+        raise UsageError(
+            msg, where=workspace.store, hint=advise(Remedy.STORE.of("one that is there"))
+        )
     return LocalStore(workspace.store)

@@ -25,7 +25,10 @@ import os
 import pwd
 import stat
 from collections.abc import Collection
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from rvbuild.core.advice import Hint
 
 SETTING = "RVBUILD_TRUST"
 """The environment variable that names trusted folders, with colons between them, for hints."""
@@ -122,10 +125,12 @@ def _refuse_no_store(store: str) -> None:
         why = _unlike_a_store(store, names)
     if not why:
         return
+    from rvbuild.core.advice import Remedy, advise  # noqa: PLC0415 - only when it refuses
     from rvbuild.core.errors import UsageError  # noqa: PLC0415 - only when it refuses
 
     real = os.path.realpath(store)
-    what, how = "the store's place", "name a new folder with --store"
+    what: str = "the store's place"
+    how: Hint = advise(Remedy.STORE.of("a new folder"))
     if os.path.islink(store):
         what = f"the store is a link to {real}, which"
         how = f"make an empty folder there, and let the link lead to that: ln -sfn DIR {store}"
@@ -215,17 +220,18 @@ def _is_named(folder: str, trusted: Collection[str]) -> bool:
 
 
 def _refuse(what: str, folder: str, path: str, owner: int) -> NoReturn:
+    from rvbuild.core.advice import Remedy, advise  # noqa: PLC0415 - only when it refuses
     from rvbuild.core.errors import UsageError  # noqa: PLC0415 - only when it refuses
 
     why = f"it belongs to {_name(owner)}, and you are {_name(os.geteuid())}"
     if owner == _ANYBODY:
         why = "everybody may write it"
-    elsewhere = "use another with --store" if what == "the store" else _OF_ITS_OWN
+    elsewhere: Hint = advise(Remedy.STORE) if what == "the store" else _OF_ITS_OWN
     if what == "the store" and owner == _ANYBODY:
         elsewhere = f"if nobody else has written there: chmod -R o-w {folder}"
-    hint = f"{elsewhere}; or, if you trust whoever can write there: export {SETTING}={folder}"
+    trust = f"; or, if you trust whoever can write there: export {SETTING}={folder}"
     msg = f"{what} is somebody else's"
-    raise UsageError(msg, where=path, details=(why,), hint=hint)
+    raise UsageError(msg, where=path, details=(why,), hint=advise(elsewhere, trust))
 
 
 def _name(user: int) -> str:

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from rvbuild.app.store import existing_store
 from rvbuild.app.workspace import Workspace
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import VerificationError
 from rvbuild.stores.findings import Finding, Verified
 from rvbuild.stores.verify import verify
@@ -43,7 +44,7 @@ class Verification:
         damaged, missing = self.counts.damaged, self.counts.missing
         objects = f"{missing} missing object{'s' * (missing != 1)}"
         msg = f"the store has {damaged} damaged and {objects}"
-        hint = "`rvbuild store repair` sets aside what is damaged; then build again"
+        hint = advise(Remedy.REPAIR, ", which sets aside what is damaged; then build again")
         raise VerificationError(msg, where=self.store, hint=hint)
 
 

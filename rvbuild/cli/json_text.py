@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 
 from rvbuild.cli.messages import without_logins
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import RvbuildError
 
 
@@ -34,7 +35,7 @@ def error_row(error: Exception) -> dict[str, object]:
         "place": without_logins(str(error.where or "")),
         "problem": without_logins(error.message),
         "details": [without_logins(line) for line in error.details],
-        "hint": without_logins(error.hint or ""),
+        "hint": without_logins(hint_text(error.hint)),
     }
 
 

@@ -21,6 +21,7 @@ from rvbuild.app.verify import Finding, Verification, verify_store
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.json_text import error_row, print_answer
 from rvbuild.cli.messages import count_text, size_text
+from rvbuild.cli.remedies import hint_text
 from rvbuild.cli.words import run_of
 from rvbuild.core.errors import SandboxError
 from rvbuild.core.printable import printable_line
@@ -35,7 +36,7 @@ def doctor_command(arguments: argparse.Namespace, workspace: Workspace, _memo: M
         mark = "ok  " if check.ok else "FAIL"
         sys.stdout.write(f"{mark} {check.name}: {printable_line(check.found)}\n")
         if not check.ok:
-            sys.stdout.write(f"     {printable_line(check.hint)}\n")
+            sys.stdout.write(f"     {printable_line(hint_text(check.hint))}\n")
     return 0 if machine.is_fit else SandboxError.exit_code
 
 
@@ -141,7 +142,7 @@ def _write_import(counts: TakenOver) -> None:
 def _write_problems(problems: Sequence[RecipeProblem]) -> None:
     for each in problems:
         text = f"nothing was looked for that only {each.recipe} needs: {each.error}"
-        hint = f"; {each.error.hint}" if each.error.hint else ""
+        hint = f"; {hint_text(each.error.hint)}" if each.error.hint else ""
         sys.stderr.write(printable_line(text + hint) + "\n")
     if problems:
         sys.stderr.write("then import again: what is here already is not read again\n")

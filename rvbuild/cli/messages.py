@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TextIO
 
 from rvbuild.cli.excerpt import excerpt
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import Interrupted, LockError, RecipeError, RvbuildError
 from rvbuild.core.place import Place
 from rvbuild.core.printable import printable, printable_line
@@ -94,7 +95,8 @@ def render_error(error: RvbuildError, *, color: bool) -> str:
     lines += _gutter(body, color=color)
     lines += _notes(error, color=color)
     if error.hint:
-        hint = printable_line(without_logins(error.hint))  # a path in it may hold anything
+        # a path in it may hold anything
+        hint = printable_line(without_logins(hint_text(error.hint)))
         lines.append(f"{_paint('hint', _CYAN, color=color)}: {hint}")
     return "\n".join(lines) + "\n"
 

@@ -18,6 +18,7 @@ from rvbuild.app.workspace import Workspace
 from rvbuild.cli.commands import COMMANDS
 from rvbuild.cli.options import table
 from rvbuild.cli.progress import progress_for
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import UsageError, closest
 from rvbuild.core.events import Reporter
 from rvbuild.core.graph import Target
@@ -60,7 +61,7 @@ def parse_targets(session: Session, words: Iterable[str]) -> tuple[Target, ...]:
         try:
             targets += targets_of(session, [word])
         except UsageError as error:
-            near, hint = closest(word, COMMANDS), error.hint or ""
+            near, hint = closest(word, COMMANDS), hint_text(error.hint)
             if near and session.folder.path(word) is None:
                 also = f"{hint[:-1]} or" if hint.startswith("did you mean") else "did you mean"
                 error.hint = f"{also} the command `rvbuild {near}`?"

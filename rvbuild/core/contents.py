@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import LockError
 from rvbuild.core.go_source import MODULE
 from rvbuild.core.lock import Lock
@@ -29,7 +30,7 @@ def refuse_two_contents(lock: Lock) -> None:
     for thing, *words in two_contents(lock):
         msg = f"{lock.file} has {' '.join(thing)} with two contents"
         details = tuple(f"{where or ref}: {content}" for content, ref, where in words)
-        hint = "run `rvbuild lock`, which asks for both again"
+        hint = advise(Remedy.LOCK, ", which asks for both again")
         raise LockError(msg, where=words[1][2] or lock.file, hint=hint, details=details)
 
 

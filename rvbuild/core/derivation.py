@@ -18,6 +18,7 @@ from typing import Union
 
 from attrs import asdict, field, frozen
 
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.canonical import Json, encode
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import UsageError
@@ -188,5 +189,5 @@ def refuse_folders(derivations: Iterable[Derivation]) -> None:
     for derivation in derivations:
         if isinstance(derivation, Fetch) and derivation.source.folder:
             msg = "a release is made of pinned sources, and this is a folder"
-            hint = "pin it as a git tree or an archive, or build without --release"
+            hint = advise("pin it as a git tree or an archive, or ", Remedy.NO_RELEASE)
             raise UsageError(msg, where=derivation.source.folder, hint=hint)

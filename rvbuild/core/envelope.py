@@ -23,6 +23,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.canonical import Json, encode
 from rvbuild.core.errors import Malformed, NewerRecord
 
@@ -63,7 +64,7 @@ def unseal(data: bytes, kind: str, version: int) -> Body:
         raise Malformed(msg)
     if found_version > version:
         msg = f"a newer rvbuild wrote this {kind} (version {found_version})"
-        raise NewerRecord(msg, hint="use that rvbuild, or another store with --store")
+        raise NewerRecord(msg, hint=advise("use that rvbuild, or ", Remedy.STORE))
     return body
 
 

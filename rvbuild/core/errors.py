@@ -31,6 +31,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Self
 
+from rvbuild.core.advice import Hint
 from rvbuild.core.place import Place
 
 Where = Place | str
@@ -46,7 +47,7 @@ class RvbuildError(Exception):
     Args:
         message: One sentence, no trailing newline.
         where: A place in a file, a URL, or the name of a step.
-        hint: What the reader can do about it.
+        hint: What the reader can do about it; the command line has its words for it.
         details: Further lines: each attempt of a transport, the last lines of a log.
     """
 
@@ -57,7 +58,7 @@ class RvbuildError(Exception):
         message: str,
         *,
         where: Where | None = None,
-        hint: str | None = None,
+        hint: Hint | None = None,
         details: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)

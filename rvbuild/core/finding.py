@@ -9,6 +9,8 @@ from enum import Enum
 
 from attrs import frozen
 
+from rvbuild.core.advice import Hint
+
 
 class Weight(Enum):
     """What follows from a finding."""
@@ -34,7 +36,7 @@ class Remark:
     """
 
     what: str
-    hint: str = ""
+    hint: Hint = ""
     weight: Weight = Weight.FAULT
     pattern: str = ""
 
@@ -45,7 +47,7 @@ class Finding:
 
     path: str
     what: str
-    hint: str
+    hint: Hint
     weight: Weight = Weight.FAULT
     pattern: str = ""
 

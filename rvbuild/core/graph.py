@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 import networkx as nx
 from attrs import frozen
 
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import ARCHITECTURES, EXAMPLE, named
 from rvbuild.core.errors import RecipeError, UsageError, closest
 from rvbuild.core.place import Place
@@ -32,8 +33,6 @@ class Target:
     def __str__(self) -> str:
         return f"{self.recipe}-{self.arch}" if self.arch else self.recipe
 
-
-_LISTED = "`rvbuild show` lists the recipes"
 
 Load = Callable[[str, "Place | None"], Recipe]
 """Reads a recipe by name; the second argument is the place that asks for it."""
@@ -70,10 +69,12 @@ def _near_miss(text: str, load: Load) -> UsageError | None:
     """A better error for what is no recipe, if it is nearly a target."""
     if "/" in text:
         msg = "a target is a name, not a path or an address"
-        return UsageError(msg, where=text, hint=f"for example runc-{EXAMPLE}; {_LISTED}")
+        return UsageError(
+            msg, where=text, hint=advise(f"for example runc-{EXAMPLE}; ", Remedy.LIST)
+        )
     if text in ARCHITECTURES:
         msg = "an architecture alone is no target"
-        return UsageError(msg, where=text, hint=f"for example runc-{text}; {_LISTED}")
+        return UsageError(msg, where=text, hint=advise(f"for example runc-{text}; ", Remedy.LIST))
     name, _, arch = text.rpartition("-")
     row = named(arch)
     near = row.name if row else closest(arch, ARCHITECTURES)

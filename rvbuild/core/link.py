@@ -81,7 +81,7 @@ class Linker:
             self.result(target)
         found = {target: tuple(self._checks(target)) if checks else () for target in targets}
         for name in set(self.overrides) - self._overridden:
-            msg = f"--override {name}: no source of these targets is called so"
+            msg = f"the override of {name}: no source of these targets is called so"
             raise UsageError(msg, hint="NAME is a 'kind: source' recipe, or RECIPE/SOURCE")
         results = {target: self.result(target) for target in targets}
         return Linked(derivations=self.derivations, results=results, checks=found)

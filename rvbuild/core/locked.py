@@ -9,6 +9,7 @@ from functools import partial
 
 from attrs import field, frozen
 
+from rvbuild.core.advice import Hint, Remedy, advise
 from rvbuild.core.errors import LockError
 from rvbuild.core.lock import AnyEntry, GoModuleSet, Lock, LockedSource
 from rvbuild.core.names import AnyRef, Ref, SourceRef
@@ -28,7 +29,7 @@ from rvbuild.core.spec import SourceSpec
 from rvbuild.core.spec_text import spec_text
 from rvbuild.core.trace import content_digest
 
-_RELOCK = "run `rvbuild lock` and look at what changes in rvbuild.lock"
+_RELOCK = advise(Remedy.LOCK, ", and look at what changes in rvbuild.lock")
 
 
 @frozen
@@ -66,7 +67,8 @@ class Locked:
 
     def source(self, recipe: Recipe, name: str) -> tuple[Source, ...]:
         ref = SourceRef(recipe.name, name)
-        hint = f"run `rvbuild lock {ref.recipe}`, or say --override {ref}=FOLDER"
+        folder = Remedy.OVERRIDE.of(f"{ref}=FOLDER")
+        hint = advise(Remedy.LOCK.of(ref.recipe), ", or ", folder)
         spec, _, entry = self._source(recipe, name, hint)
         parts = spec.located(entry.parts, recipe.folder)
         if parts[0].folder:  # a folder is one part
@@ -74,7 +76,7 @@ class Locked:
         return parts
 
     def _source(
-        self, recipe: Recipe, name: str, hint: str = _RELOCK
+        self, recipe: Recipe, name: str, hint: Hint = _RELOCK
     ) -> tuple[SourceSpec, SourceRef, LockedSource]:
         """What a recipe asks for, the name of the entry that answers it, and the entry."""
         spec = self._described(recipe, name)
@@ -112,7 +114,7 @@ class Locked:
         self,
         question: Question[AnyRef, AnyEntry],
         entry: AnyEntry | None,
-        hint: str = _RELOCK,
+        hint: Hint = _RELOCK,
     ) -> AnyEntry:
         """The entry, which answers ``question``.
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from attrs import field, frozen
 
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import UsageError, suggestion
 from rvbuild.core.recipe import Option, Recipe
 
@@ -55,7 +56,7 @@ class Variants:
         """
         asked = {name for user in recipes for name in user.target_inputs}
         for name in sorted(set(self.replace) - asked):
-            msg = f"--replace {name}: no target input of these targets is called so"
+            msg = f"the replacement of {name}: no target input of these targets is called so"
             raise UsageError(msg, hint="NAME is a recipe that another has under 'inputs.target'")
         declared: dict[str, list[tuple[Recipe, Option]]] = {}
         for recipe in recipes:
@@ -74,10 +75,10 @@ class Variants:
             first = places.setdefault(other, name)
             if first != name:
                 msg = f"{other} would be two inputs of {user.name}: {first} and {name}"
-                raise UsageError(msg, hint="say another with --replace or --option")
+                raise UsageError(msg, hint=advise(Remedy.VARIANT))
 
     def _refuse_option(self, key: str, value: str, declared: _Declared) -> None:
-        said = f"--option {key}={value}"
+        said = f"the option {key}={value}"
         if key not in declared:
             msg = f"{said}: no recipe of these targets has an option {key!r}"
             raise UsageError(msg, hint=_hint(key, declared, declared))
@@ -88,7 +89,7 @@ class Variants:
             choice = option.choices[value]
             other = self.replace.get(option.input, choice)
             if other != choice:
-                msg = f"{said} is {choice}, but --replace {option.input}={other} says another"
+                msg = f"{said} is {choice}, but the replacement {option.input}={other} is another"
                 raise UsageError(msg, hint="say one of them")
 
 

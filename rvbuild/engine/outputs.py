@@ -10,6 +10,7 @@ from itertools import islice
 
 from attrs import evolve, frozen
 
+from rvbuild.core.advice import joined
 from rvbuild.core.audit import Watched, audit, unused
 from rvbuild.core.derivation import OutputRule, Step
 from rvbuild.core.errors import AuditFailed
@@ -73,8 +74,8 @@ def audit_outputs(step: Step, store: TreeStore, tree: Tree, how: Inspection) -> 
     if faults:
         msg = "its outputs are not what they must be"
         details = tuple(f"{fault.path}: {fault.what}" for fault in faults)
-        hints = dict.fromkeys(fault.hint for fault in faults)
-        raise AuditFailed(msg, where=step.label, details=details, hint="; ".join(hints))
+        hint = joined(fault.hint for fault in faults)
+        raise AuditFailed(msg, where=step.label, details=details, hint=hint)
     return findings
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from attrs import define, evolve, field, frozen
 
 from rvbuild.core.action import Action, Command, Mount, Outcome, input_root
+from rvbuild.core.advice import Remedy, Use, advise, joined
 from rvbuild.core.derivation import Derivation, Fetch, Merge, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import CheckFailed, Interrupted, RvbuildError, StepError, VerificationError
@@ -326,15 +327,14 @@ def _output_of(step: Step, outcome: Outcome, store: Store) -> Digest:
 def _refused(step: Step, why: RvbuildError) -> RvbuildError:
     """What is wrong with an output, with the step that left it and where to read on."""
     why.where = step.label
-    hints = [why.hint, f"the step's log: `rvbuild log {_log_name(step)}`"]
-    why.hint = "; ".join(hint for hint in hints if hint)
+    why.hint = joined([why.hint, advise(_whole_log(step))])
     return why
 
 
-def _log_name(step: Step) -> str:
-    """What `rvbuild log` finds the step's log by: a target, or a derivation."""
+def _whole_log(step: Step) -> Use:
+    """How to read the step's log, which is that of a target or of a derivation."""
     name = step.label.rpartition(" of ")[2] if step.is_check else step.label
-    return step.digest if " " in name else name
+    return Remedy.LOG.of(step.digest if " " in name else name)
 
 
 def _tail(log: bytes) -> tuple[str, ...]:
@@ -346,10 +346,11 @@ def _failure(step: Step, outcome: Outcome, log: bytes) -> StepError:
     if not outcome.limit and outcome.exit_code == TOO_LARGE:
         why += ": a file grew beyond the limit on sizes (`ulimit -f`)"
     what = "the check failed" if step.is_check else "the step failed"
-    hint = f"the whole log: `rvbuild log {_log_name(step)}`"
+    hint = advise(_whole_log(step))
     details = _tail(log)
     if outcome.folder:
         details += (f"its folder: {outcome.folder}",)
-        hint += "; run `enter` in its folder to try it again, `enter sh` to look around"
+        again = "; run `enter` in its folder to try it again, `enter sh` to look around"
+        hint = advise(hint, again)
     failure = CheckFailed if step.is_check else StepError
     return failure(f"{what}: {why}", where=step.label, details=details, hint=hint)

@@ -16,6 +16,7 @@ from functools import partial
 
 from attrs import frozen
 
+from rvbuild.core.advice import Hint, Remedy, advise
 from rvbuild.core.errors import RvbuildError, SandboxError
 from rvbuild.executors import bwrap, identity, seccomp, step_folder
 from rvbuild.executors.accelerators import Accelerator
@@ -53,7 +54,7 @@ class MachineCheck:
     name: str
     ok: bool
     found: str
-    hint: str = ""
+    hint: Hint = ""
 
 
 def checks(folder: str, store: Sequence[Look] = ()) -> tuple[MachineCheck, ...]:
@@ -229,7 +230,7 @@ def _disk(folder: str) -> MachineCheck:
         name="disk space",
         ok=free >= _ROOM_WANTED,
         found=f"{free / 1e9:.1f} GB free at {at}",
-        hint="" if free >= _ROOM_WANTED else "large builds want 10 GB: `rvbuild gc` frees some",
+        hint="" if free >= _ROOM_WANTED else advise("large builds want 10 GB: ", Remedy.COLLECT),
     )
 
 

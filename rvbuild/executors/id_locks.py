@@ -19,6 +19,7 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
+from rvbuild.core.advice import Hint, Remedy, advise
 from rvbuild.core.errors import SandboxError
 from rvbuild.files.folder import opened
 
@@ -27,7 +28,7 @@ _FILE = "ids"
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LOCK = "hhqqi4x"  # struct flock: type, whence, start, length, process
 _TAKEN = frozenset((errno.EAGAIN, errno.EACCES))
-_HINT = "use a store on a local file system of this machine, with --store"
+_HINT = advise(Remedy.STORE.of("a store on a local file system of this machine"))
 _MAKE = "let it be a folder that root may write to, and `ids` in it a file or nothing"
 
 
@@ -81,7 +82,7 @@ class IdLocks:
                 raise _refused(OSError(errno.EROFS, os.strerror(errno.EROFS), self.machine), _MAKE)
             yield OpenLocks(tuple(files))
 
-    def _hint(self, error: OSError) -> str:
+    def _hint(self, error: OSError) -> Hint:
         return _MAKE if str(error.filename).startswith(self.machine) else _HINT
 
     def _files(self, stack: contextlib.ExitStack) -> Iterator[int]:
@@ -112,6 +113,6 @@ def _locked(file: int, number: int, kind: int) -> bool:
     return True
 
 
-def _refused(error: OSError, hint: str = _HINT) -> SandboxError:
+def _refused(error: OSError, hint: Hint = _HINT) -> SandboxError:
     msg = f"no id can be taken for a step: {error.strerror}"
     return SandboxError(msg, where=error.filename, hint=hint)

@@ -20,6 +20,7 @@ from io import FileIO
 
 from attrs import frozen
 
+from rvbuild.core.advice import Hint, Remedy, advise
 from rvbuild.core.errors import SandboxError, StepError
 from rvbuild.executors import keeper_process
 from rvbuild.executors.bwrap import INSTALL_HINT
@@ -30,11 +31,11 @@ _MESSAGE = 4096
 _GONE = "the process that keeps the sandboxes has ended, or has no descriptor free"
 _INHERITED = ("LD_LIBRARY_PATH",)
 """Variables that this Python may not start without. The keeper's children get none of them."""
-_HINTS = {
-    errno.EMFILE: "raise the limit of open files (`ulimit -n`), or build with fewer --jobs",
+_HINTS: dict[int, Hint] = {
+    errno.EMFILE: advise("raise the limit of open files (`ulimit -n`), or ", Remedy.FEWER_STEPS),
     errno.ENFILE: "close other programs: the machine has no open files left",
     errno.EAGAIN: "raise the limit of processes (`ulimit -u`, or the container's)",
-    errno.ENOMEM: "build with fewer --jobs, or with more memory",
+    errno.ENOMEM: advise(Remedy.FEWER_STEPS, ", or have more memory"),
 }
 
 

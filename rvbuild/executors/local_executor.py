@@ -17,6 +17,7 @@ from functools import partial
 from attrs import evolve, frozen
 
 from rvbuild.core.action import OUTPUT, WORKING_DIRECTORY, Action, Outcome
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import (
     Interrupted,
@@ -41,7 +42,7 @@ from rvbuild.executors.step_log import StepLog
 from rvbuild.executors.threshold import Threshold
 from rvbuild.executors.watch import Ended, Watch
 
-_SHORT = "see what there is too little of (`ulimit -a`, `df`), or run fewer steps at once (-j)"
+_SHORT = advise("see what there is too little of (`ulimit -a`, `df`), or ", Remedy.FEWER_STEPS)
 _LAST_SECONDS = 0.5
 """How long the folders of steps are cleared after an interrupt; `rvbuild gc` clears the rest."""
 
@@ -200,7 +201,7 @@ class LocalExecutor:
         try:
             step.folder.remove(partial(self._raise_if_late, step.label))
         except (OSError, Interrupted) as error:
-            tell(f"{step.folder.path} stays until `rvbuild gc` removes it: {error}")
+            tell(f"{step.folder.path} stays until garbage is collected: {error}")
 
     def stop(self) -> None:
         """Kill everything that runs and wait until it is gone; nothing runs afterwards.
@@ -272,7 +273,7 @@ class LocalExecutor:
         path = self._store.mountable.path(root)
         if not os.path.isdir(path):
             msg = "an input of the step is not in the store"
-            raise StoreError(msg, where=path, hint="run `rvbuild store repair`, then build again")
+            raise StoreError(msg, where=path, hint=advise(Remedy.REPAIR, ", then build again"))
         return path
 
     def _ways(

@@ -23,7 +23,8 @@ _TEXT = """\
 #   ./{script} sh       opens a shell in /build; or any other program of the toolbox
 #
 # It has the step's inputs, environment and no network, as the step had. It does not have the
-# step's limits, its filter of system calls, or a compile cache. `rvbuild gc` removes this folder.
+# step's limits, its filter of system calls, or a compile cache. Whoever collects the store's
+# garbage removes this folder.
 [ $# -gt 0 ] || set -- {command}
 exec {bwrap} -- "$@"
 """

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 from attrs import frozen
 
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import SandboxError, StoreError
 from rvbuild.executors.identity import Identity
 from rvbuild.files.folder import open_file, open_folder, path_of
@@ -23,9 +24,9 @@ EMPTY = "empty"
 
 _CHUNK = 64 << 20  # bytes between two questions whether it is still wanted
 _REFUSALS = frozenset((errno.EPERM, errno.EACCES, errno.EINVAL, errno.EOVERFLOW, errno.ENOTSUP))
-_GIVE_TO_NOBODY = (
-    "use a store on a local file system of this machine, with --store; in a container, give root"
-    " CAP_CHOWN and the ids; or run rvbuild as an ordinary user"
+_GIVE_TO_NOBODY = advise(
+    Remedy.STORE.of("a store on a local file system of this machine"),
+    "; in a container, give root CAP_CHOWN and the ids; or run rvbuild as an ordinary user",
 )
 
 
@@ -83,7 +84,7 @@ def make(parent: str, owner: Identity | None = None) -> StepFolder:
             raise
     except OSError as error:
         msg = f"could not make a step's folder: {error.strerror}"
-        hint = "free some space with `rvbuild gc`, or use another store with --store"
+        hint = advise(Remedy.COLLECT, ", or ", Remedy.STORE)
         details = tuple(getattr(error, "__notes__", ()))
         raise StoreError(msg, where=parent, hint=hint, details=details) from error
 
@@ -101,7 +102,7 @@ def _make(parent: str, above: int, owner: Identity | None) -> StepFolder:
         try:
             remove_tree(name, above)
         except OSError as other:
-            error.add_note(f"{path} stays until `rvbuild gc` removes it: {other}")
+            error.add_note(f"{path} stays until garbage is collected: {other}")
         raise
     return StepFolder(path, above, here, path_of(here) if owner else path)
 

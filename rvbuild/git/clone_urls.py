@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import RecipeError
 from rvbuild.transfers.urls import shown
 
@@ -27,5 +28,6 @@ def check_url(url: str) -> str:
     if (host and not host.startswith("-")) or (_SCP.match(url) and "::" not in url):
         return url
     msg = f"not the URL of a git repository: {shown(url)}"
-    hint = "write https://, ssh:// or git@host:path; for a repository here use --mirror FROM=PATH"
+    way = "write https://, ssh:// or git@host:path; for a repository of this machine "
+    hint = advise(way, Remedy.MIRROR)
     raise RecipeError(msg, hint=hint)

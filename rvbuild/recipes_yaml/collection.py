@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import RecipeError, UsageError, suggestion
 from rvbuild.core.paths import is_component
 from rvbuild.core.place import Place
@@ -74,8 +75,9 @@ class RecipeCollection:
         folder = self.path(name)
         if folder is None:
             msg = f"there is no recipe called {name!r}"
-            hint = self._without_file(name) or suggestion(name, self.names())
-            hint = hint or f"`rvbuild show` lists those in {' and '.join(self.roots)}"
+            near = self._without_file(name) or suggestion(name, self.names())
+            roots = " and ".join(self.roots)
+            hint = near or advise(Remedy.LIST, f" in {roots}")
             if place is None:
                 raise UsageError(msg, hint=hint)
             raise RecipeError(msg, where=place, hint=hint)

@@ -14,6 +14,7 @@ from typing import Any, Union
 import yaml
 from attrs import define
 
+from rvbuild.core.advice import Hint
 from rvbuild.core.errors import RecipeError, RvbuildError
 from rvbuild.core.place import Place
 from rvbuild.recipes_yaml.yaml_errors import Mark, explained
@@ -85,8 +86,8 @@ def parse(  # noqa: PLR0913 - all but two have a default
     *,
     error: type[RvbuildError] = RecipeError,
     max_bytes: int = MAX_BYTES,
-    if_empty: str | None = None,
-    conflict: str = _RESOLVE,
+    if_empty: Hint | None = None,
+    conflict: Hint = _RESOLVE,
 ) -> Mapping:
     """Read one document whose root is a mapping.
 
@@ -102,7 +103,7 @@ def parse(  # noqa: PLR0913 - all but two have a default
     return _Parser(file, error, if_empty).document(_text(data, file, error, max_bytes))
 
 
-def _refuse_conflicts(data: bytes, file: str, error: type[RvbuildError], hint: str) -> None:
+def _refuse_conflicts(data: bytes, file: str, error: type[RvbuildError], hint: Hint) -> None:
     """See that git has merged all of a file.
 
     Raises:
@@ -136,7 +137,7 @@ def _place(file: str, mark: Mark | None) -> Place:
 class _Parser:
     """One parse: the events' stream and where the error goes."""
 
-    def __init__(self, file: str, error: type[RvbuildError], if_empty: str | None) -> None:
+    def __init__(self, file: str, error: type[RvbuildError], if_empty: Hint | None) -> None:
         self.file = file
         self.if_empty = if_empty
         self.error = error

@@ -13,6 +13,7 @@ from itertools import chain
 
 from attrs import field, frozen
 
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.lock import AnyEntry, GoModuleSet, Lock, LockedSource, PinValue
 from rvbuild.core.names import AnyRef, PinRef, Ref, SetRef, SourceRef
@@ -42,9 +43,10 @@ Values = Mapping[str, object]
 """Facts' values by the facts' names."""
 
 MAX_BYTES = 64 << 20
-_TAKE_ONE_SIDE = (
-    "take one side (`git checkout --ours -- rvbuild.lock` or `--theirs`), then run `rvbuild lock`; "
-    "docs/format.md tells how git merges locks by itself"
+_TAKE_ONE_SIDE = advise(
+    "take one side (`git checkout --ours -- rvbuild.lock` or `--theirs`), then ",
+    Remedy.LOCK,
+    "; docs/format.md tells how git merges locks by itself",
 )
 _DIGEST = re.compile(f"[0-9a-f]{{{DIGITS}}}")
 
@@ -75,7 +77,7 @@ def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
         if mend:
             return lock_v1.read(top, data, file)
         msg = f"the lock has format {version}, and this rvbuild builds from {VERSION}"
-        raise LockError(msg, where=top.at("lock"), hint="run `rvbuild lock`: it keeps every pin")
+        raise LockError(msg, where=top.at("lock"), hint=advise(Remedy.LOCK, ": it keeps every pin"))
     if version != VERSION:
         msg = f"the lock has format {version}; this rvbuild reads {VERSION}"
         raise LockError(msg, where=top.at("lock"), hint="use the rvbuild that wrote it")
@@ -159,7 +161,9 @@ def _changed(ref: Ref, where: Place | None, check: str | None, hint: str) -> Loc
         msg = f"{ref} has no 'check': it cannot be told from a changed entry"
     else:
         msg = f"{ref} was changed by hand, or by a merge: its 'check' is that of other facts"
-    return LockError(msg, where=where, hint=f"`rvbuild lock` {hint}; look at what changes then")
+    return LockError(
+        msg, where=where, hint=advise(Remedy.LOCK, f": it {hint}; look at what changes then")
+    )
 
 
 def _things(top: Fields, section: str) -> Things:
@@ -176,7 +180,7 @@ def _things(top: Fields, section: str) -> Things:
 
 def _unknown(name: str, where: Place) -> _Unknown:
     msg = f"no line of the lock says what {name} is"
-    hint = "`rvbuild lock` finds it again; look at what changes then"
+    hint = advise(Remedy.LOCK, ": it finds it again; look at what changes then")
     return _Unknown(msg, where=where, hint=hint)
 
 

@@ -19,7 +19,7 @@ from rvbuild.kinds.table import SECTIONS, kind_of
 
 VERSION = 2
 CHECK_DIGITS = 16
-_HEAD = "# Written by `rvbuild lock`: every source with its content. Change recipes, not this.\n"
+_HEAD = "# Written by rvbuild: every source with its content. Change recipes, not this.\n"
 _PLAIN = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_./@+~%=,:!*-]*(?<!:)\Z")
 _WORDS = re.compile(
     r"[A-Za-z0-9/][A-Za-z0-9_./@+~%=,:!*-]*(?<!:)(?: [A-Za-z0-9_./@+~%=,:!*-]+(?<!:))*\Z"

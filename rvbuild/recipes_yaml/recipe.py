@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from attrs import evolve
 
 from rvbuild.core import image
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import ARCHITECTURES, DEFAULT_ARCHITECTURES
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.place import Place
@@ -33,7 +34,7 @@ from rvbuild.recipes_yaml.recipe_pins import pin_of, pins_of
 from rvbuild.recipes_yaml.recipe_rules import check_shape, check_variables
 from rvbuild.recipes_yaml.source import read_source
 
-_IF_EMPTY = "remove it, and `rvbuild init NAME` writes a recipe to begin with"
+_IF_EMPTY = advise("remove it, and ", Remedy.BEGIN)
 
 
 def read_recipe(

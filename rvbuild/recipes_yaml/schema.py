@@ -194,7 +194,7 @@ def lock_schema() -> dict[str, Json]:
         "module-sets": _mapping(_object(modules, modules)),
     }
     shared: dict[str, Json] = {name: _mapping(TEXT) for name in SECTIONS}
-    return {"$schema": _DRAFT, "title": "rvbuild lock", **_object(required | shared, required)}
+    return {"$schema": _DRAFT, "title": "a lock of rvbuild", **_object(required | shared, required)}
 
 
 def write_schemas(folder: str) -> None:

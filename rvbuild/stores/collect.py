@@ -50,6 +50,7 @@ from typing import NoReturn
 
 from attrs import frozen
 
+from rvbuild.core.advice import advise
 from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.files.folder import WrongKind
 from rvbuild.files.removal import remove_tree
@@ -154,7 +155,7 @@ def _nothing_collected(layout: Layout) -> Iterator[None]:
 
 
 def _kept_all(error: StoreError | VerificationError) -> StoreError:
-    hint = f"nothing was collected; {error.hint or REPAIR}"
+    hint = advise("nothing was collected; ", error.hint or REPAIR)
     return StoreError(error.message, where=error.where, hint=hint)
 
 

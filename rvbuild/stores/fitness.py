@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import tempfile
 
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import SandboxError, StoreError
 
-_ELSEWHERE = "or use another store with --store"
+_ELSEWHERE = advise("or ", Remedy.STORE)
 
 
 def refuse_unfit(folder: str) -> None:
@@ -21,7 +22,7 @@ def refuse_unfit(folder: str) -> None:
     """
     if os.statvfs(folder).f_flag & os.ST_NOEXEC:
         msg = "the store is on a file system that runs no programs (it is mounted noexec)"
-        hint = f"`mount -o remount,exec {_mount_point(folder)}`, {_ELSEWHERE}"
+        hint = advise(f"`mount -o remount,exec {_mount_point(folder)}`, ", _ELSEWHERE)
         raise SandboxError(msg, where=folder, hint=hint)
 
 
@@ -36,8 +37,9 @@ def refuse_unwritable(folder: str) -> None:
             open(os.path.join(made, "file"), "xb").close()
     except OSError as error:
         msg = f"nothing can be written in the store's folder: {error.strerror}"
-        hint = f"see its rights, its mount (`mount -o remount,rw {_mount_point(folder)}`)"
-        raise StoreError(msg, where=folder, hint=f"{hint} and its room, {_ELSEWHERE}") from error
+        mount = f"`mount -o remount,rw {_mount_point(folder)}`"
+        hint = advise(f"see its rights, its mount ({mount}) and its room, ", _ELSEWHERE)
+        raise StoreError(msg, where=folder, hint=hint) from error
 
 
 def _mount_point(path: str) -> str:

@@ -15,28 +15,29 @@ from contextlib import contextmanager, suppress
 
 from attrs import field, frozen
 
+from rvbuild.core.advice import Advice, Remedy, Use, advise
 from rvbuild.core.errors import StoreError
 from rvbuild.files.folder import WrongKind, open_folder
 
 PLAIN, EXECUTABLE, FOLDER = 0o444, 0o555, 0o755
 
-REPAIR = "run `rvbuild store repair`, then build again"
+REPAIR = advise(Remedy.REPAIR, ", then build again")
 
-_HINTS = {
-    errno.ENOSPC: "free some space with `rvbuild gc`, or use another folder with --store",
-    errno.EDQUOT: "free some space with `rvbuild gc`, or use another folder with --store",
+_HINTS: dict[int, str | Use | Advice] = {
+    errno.ENOSPC: advise(Remedy.COLLECT, ", or ", Remedy.STORE),
+    errno.EDQUOT: advise(Remedy.COLLECT, ", or ", Remedy.STORE),
     errno.EFBIG: "raise the limit on the size of files (`ulimit -f`)",
-    errno.EROFS: "use a folder that can be written, with --store",
-    errno.EACCES: "use a folder that you may write, with --store",
-    errno.EPERM: "use a folder that you may write, with --store",
-    errno.ENOTDIR: "a file is in the way: move it, or use another folder with --store",
-    errno.EEXIST: "a file is in the way: move it, or use another folder with --store",
-    errno.EMFILE: "raise the limit on open files (`ulimit -n`), or use fewer --jobs",
+    errno.EROFS: Remedy.STORE.of("a folder that can be written"),
+    errno.EACCES: Remedy.STORE.of("a folder that you may write"),
+    errno.EPERM: Remedy.STORE.of("a folder that you may write"),
+    errno.ENOTDIR: advise("a file is in the way: move it, or ", Remedy.STORE),
+    errno.EEXIST: advise("a file is in the way: move it, or ", Remedy.STORE),
+    errno.EMFILE: advise("raise the limit on open files (`ulimit -n`), or ", Remedy.FEWER_STEPS),
     errno.ENFILE: "the machine has too many files open; close some programs",
-    errno.EIO: "the disk reports a fault: see `dmesg`, then run `rvbuild store repair`",
+    errno.EIO: advise("the disk reports a fault: see `dmesg`, then ", Remedy.REPAIR),
     errno.EBUSY: "something is mounted inside the store: unmount it, then run it again",
     errno.EXDEV: "something is mounted inside the store: unmount it, then run it again",
-    errno.ENOENT: "the store lacks something that it had: run `rvbuild store repair`",
+    errno.ENOENT: advise("the store lacks something that it had: ", Remedy.REPAIR),
 }
 
 
@@ -46,7 +47,7 @@ def store_error(error: OSError, path: str, doing: str = "write") -> StoreError:
         where = error.path if os.path.isabs(error.path) else path
         return StoreError(f"the store is damaged: {error.problem}", where=where, hint=REPAIR)
     reason = error.strerror or str(error)
-    hint = _HINTS.get(error.errno or 0, "run `rvbuild store repair`")
+    hint = advise(_HINTS.get(error.errno or 0, Remedy.REPAIR))
     return StoreError(f"cannot {doing} the store: {reason}", where=path, hint=hint)
 
 
@@ -180,5 +181,5 @@ def _opened(root: str) -> int:
         return open_folder(root)
     except WrongKind as error:
         msg = f"the store's folder is something else: {error.problem}"
-        hint = "name the folder itself with --store, not a link that leads there"
+        hint = advise(Remedy.STORE.of("the folder itself"), ", not a link that leads there")
         raise StoreError(msg, where=root, hint=hint) from error

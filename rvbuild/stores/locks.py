@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import StoreError
 from rvbuild.files.folder import A_FILE, NOTHING, WrongKind, kind_at, open_folder
 from rvbuild.stores.layout import Layout, guarded
@@ -49,7 +50,7 @@ def _held(fd: int, path: str, mode: int) -> Iterator[None]:
             raise
         except OSError as error:
             msg = f"cannot lock the store: {error.strerror}"
-            hint = "use a folder on a local file system, with --store"
+            hint = advise(Remedy.STORE.of("a folder on a local file system"))
             raise StoreError(msg, where=path, hint=hint) from error
         yield
     finally:

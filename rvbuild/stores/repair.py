@@ -65,6 +65,7 @@ from contextlib import suppress
 
 from attrs import define, field, frozen
 
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import StoreError
 from rvbuild.files.descent import Descent
 from rvbuild.files.folder import (
@@ -146,7 +147,7 @@ def _repair(rounds: _Rounds) -> None:
         rounds.treat(findings)
         make_whole(rounds.layout, durable=True)
     msg = "the store does not stay as it was repaired: something else changes it"
-    hint = "end what else writes there, then run `rvbuild store repair` again"
+    hint = advise("end what else writes there, then ", Remedy.REPAIR)
     raise StoreError(msg, where=rounds.layout.root, hint=hint)
 
 

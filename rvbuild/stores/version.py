@@ -19,6 +19,7 @@ import re
 import shlex
 from contextlib import suppress
 
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import StoreError
 from rvbuild.files.folder import WrongKind
 from rvbuild.stores.layout import Layout, guarded
@@ -107,8 +108,8 @@ def _has_something(layout: Layout, name: str) -> bool:
 def _refuse(root: str, found: int) -> None:
     if found > VERSION:
         msg = f"a newer rvbuild made this store (version {found}; this one knows {VERSION})"
-        raise StoreError(msg, where=root, hint="use that rvbuild, or another store with --store")
+        raise StoreError(msg, where=root, hint=advise("use that rvbuild, or ", Remedy.STORE))
     old = shlex.quote(f"{root}.old")
     msg = f"an earlier rvbuild made this store (version {found}); it is left as it is"
-    hint = f"mv {shlex.quote(root)} {old} && rvbuild store import {old}: takes over its sources"
+    hint = advise(f"`mv {shlex.quote(root)} {old}`, then ", Remedy.IMPORT.of(old))
     raise StoreError(msg, where=root, hint=hint)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from attrs import define, field
 
+from rvbuild.core.advice import Hint, joined
 from rvbuild.core.errors import SourceError, VerificationError, WrongContent
 from rvbuild.transfers.fetch_settings import OFFLINE_HINT, OFFLINE_LOCK_HINT
 from rvbuild.transfers.urls import shown
@@ -36,7 +37,7 @@ class Attempts:
     label: str
     lines: list[str] = field(init=False, factory=list)
     wrong: bool = field(init=False, default=False)
-    _hints: dict[str, None] = field(init=False, factory=dict)
+    _hints: dict[Hint, None] = field(init=False, factory=dict)
 
     def add(self, place: str, error: SourceError | VerificationError) -> None:
         """What the place, an address or a folder, answered."""
@@ -58,7 +59,7 @@ class Attempts:
         """What a person should know of the search."""
         self.lines.append(line)
 
-    def error(self, hint: str, message: str = "") -> SourceError | VerificationError:
+    def error(self, hint: Hint, message: str = "") -> SourceError | VerificationError:
         """The error of a thing that no place has.
 
         Args:
@@ -68,8 +69,8 @@ class Attempts:
         details = tuple(self.lines)
         if self.wrong:
             text = "an address gave other bytes than the pinned ones, and no other had them"
-            changed = f"what was published has changed, or a mirror is wrong; {hint}"
+            changed = joined(["what was published has changed, or a mirror is wrong", hint])
             return WrongContent(text, where=self.label, hint=changed, details=details)
         text = message or ("no address had it" if details else "no address is known for it")
-        hints = dict.fromkeys(filter(None, [*self._hints, hint]))
-        return SourceError(text, where=self.label, hint="; ".join(hints) or None, details=details)
+        advice = joined([*self._hints, hint])
+        return SourceError(text, where=self.label, hint=advice, details=details)

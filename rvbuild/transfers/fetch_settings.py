@@ -9,21 +9,25 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
+from rvbuild.core.advice import Hint, Remedy, advise
 from rvbuild.core.errors import SourceError
 from rvbuild.core.events import Reporter, silent
 
-OFFLINE_HINT = "run `rvbuild fetch TARGET` without --offline first"
-"""What to do where the store lacks a pinned source, and ``--offline`` forbids to get it."""
+OFFLINE_HINT = advise(Remedy.FETCH_ONLINE)
+"""What to do where the store lacks a pinned source, and an offline run may not get it."""
 
-OFFLINE_LOCK_HINT = "run `rvbuild lock` without --offline"
+CHECK_OR_MIRROR = advise("check the network, or ", Remedy.MIRROR)
+"""What to do where no address has a file."""
+
+OFFLINE_LOCK_HINT = advise(Remedy.LOCK_ONLINE)
 """What to do where something is to be pinned."""
 
 
 def offline_error(
-    where: str, *, hint: str = OFFLINE_HINT, details: tuple[str, ...] = ()
+    where: str, *, hint: Hint = OFFLINE_HINT, details: tuple[str, ...] = ()
 ) -> SourceError:
     """The refusal to ask ``where`` (an address, a commit of one) over the network."""
-    msg = "not asked: --offline forbids the network"
+    msg = "not asked: this run is offline"
     return SourceError(msg, where=where, hint=hint, details=details)
 
 

@@ -14,12 +14,13 @@ from typing import BinaryIO, cast
 
 from attrs import frozen
 
+from rvbuild.core.advice import Hint
 from rvbuild.core.errors import SourceError, StoreError, VerificationError, WrongContent
 from rvbuild.core.events import Noticed, Reporter, silent
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.transfers.addresses import Address
 from rvbuild.transfers.attempts import Attempts
-from rvbuild.transfers.fetch_settings import OFFLINE_HINT, OFFLINE_LOCK_HINT
+from rvbuild.transfers.fetch_settings import CHECK_OR_MIRROR, OFFLINE_HINT, OFFLINE_LOCK_HINT
 from rvbuild.transfers.transfer import write_piece
 from rvbuild.transfers.transport import Transport
 from rvbuild.transfers.urls import shown
@@ -88,7 +89,7 @@ class PinnedFiles:
         addresses: Iterable[Address],
         advance: Advance,
         *,
-        hint: str = "check the network, or give --mirror FROM=TO",
+        hint: Hint = CHECK_OR_MIRROR,
     ) -> AbstractContextManager[Download]:
         """The file, until the context ends.
 
@@ -106,7 +107,7 @@ class PinnedFiles:
 
     @contextmanager
     def search(
-        self, pin: Pin, lookup: Lookup, advance: Advance, *, hint: str
+        self, pin: Pin, lookup: Lookup, advance: Advance, *, hint: Hint
     ) -> Iterator[Download]:
         """The same, from addresses that have to be looked up.
 
@@ -133,7 +134,7 @@ class PinnedFiles:
                 return
             raise attempts.error(hint if attempts.wrong else self.advice(pin, hint))
 
-    def advice(self, pin: Pin, hint: str) -> str:
+    def advice(self, pin: Pin, hint: Hint) -> Hint:
         """What to do when nothing has the file: ``hint``, unless the network was not asked."""
         if not self.transport.offline:
             return hint

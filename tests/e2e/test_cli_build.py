@@ -191,7 +191,7 @@ def test_a_second_build_says_that_it_waits(world: World):
 def test_the_log_after_success_and_after_failure(world: World):
     none = world.run("log", HELLO_HERE)
     assert (none.code, none.out) == (2, "")
-    none.said("no step of it has run here", HELLO_HERE, f"`rvbuild {HELLO_HERE}` builds it")
+    none.said("no step of it has run here", HELLO_HERE, f"run `rvbuild {HELLO_HERE}`")
     world.fine(HELLO_HERE)
     assert world.fine("log", HELLO_HERE).out == f"making hello 1 for {HERE}\n"
     world.recipe("hello", HELLO.replace("mkdir", 'echo "no more"; exit 4; mkdir'))
@@ -308,10 +308,10 @@ def test_an_edited_folder_stands_for_a_source(world: World, tmp_path: Path):
         ]
     )
     assert [r.code for r in (refused, unused, unknown, gone)] == [2, 2, 2, 4]
-    refused.said("--override and --release exclude each other", "hint")
-    unused.said("--override pigz: no source of these targets is called so", "RECIPE/S")
-    unknown.said("--override nothing: there is no such recipe", "RECIPE/SOURCE")
-    gone.said("--override taker/it: there is no such folder", "/no/such", "hint: PATH is a folder")
+    refused.said("a release cannot have an override", "hint")
+    unused.said("the override of pigz: no source of these targets is called so", "RECIPE/S")
+    unknown.said("the override of nothing: there is no such recipe", "RECIPE/SOURCE")
+    gone.said("the override of taker/it: there is no such folder", "/no/such", "name a folder")
 
 
 TAKER = """\

@@ -143,8 +143,8 @@ def test_the_log_of_what_a_repair_has_set_aside(world: World):
     world.fine("store", "repair")
     ran = world.run("log", HELLO_HERE)
     assert (ran.code, ran.out) == (2, "")
-    ran.said("no step of it has run here, or `rvbuild store repair` has set its result aside")
-    ran.said(f"`rvbuild {HELLO_HERE}` builds it")
+    ran.said("no step of it has run here, or a repair of the store has set its result aside")
+    ran.said(f"run `rvbuild {HELLO_HERE}`")
 
 
 def test_a_repair_for_programs(world: World):

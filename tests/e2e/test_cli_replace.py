@@ -85,7 +85,7 @@ def test_an_option_that_is_none_is_told_with_those_there_are(world: World, comma
         ran.said("error: --option ", says, "hint: ", hint)
     ran = world.run(command, f"app-{HERE}", "--option", "root=plain", "--replace", "root=whole")
     assert ran.code == 2
-    ran.said("error: --option root=plain is root, but --replace root=whole says another")
+    ran.said("error: the option root=plain is root, but the replacement root=whole is another")
 
 
 def test_a_value_is_offered_only_where_it_fits(world: World):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.action import Mount, Outcome
 from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.errors import Interrupted, SandboxError, StepError, VerificationError
@@ -271,7 +272,7 @@ def test_no_sandbox_is_an_error_and_never_a_fallback(
         monkeypatch.setattr(bench.executor, "_program", str(refusing))
         with pytest.raises(SandboxError, match="could not be made") as caught:
             bench.sh("touch $out/ran")
-        assert caught.value.hint
+        assert hint_text(caught.value.hint)
     monkeypatch.setattr(bench.executor, "_program", str(tmp_path / "gone"))
     with pytest.raises(SandboxError, match="could not be started"):
         bench.sh("touch $out/ran")
@@ -611,7 +612,7 @@ def test_doctor_without_bubblewrap(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert not found["bubblewrap"].ok
     assert not found["user namespaces"].ok
     assert not found["git"].ok
-    assert all(check.hint for check in found.values() if not check.ok)
+    assert all(hint_text(check.hint) for check in found.values() if not check.ok)
 
 
 @pytest.mark.parametrize(("path", "value", "word"), [

@@ -17,6 +17,7 @@ from attrs import evolve, frozen
 from world import HERE as ARCH
 from world import World
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.action import Mount
 from rvbuild.core.errors import Interrupted, RvbuildError, SandboxError, StoreError
 from rvbuild.executors import doctor, identity, local_executor, sandbox, step_folder
@@ -216,7 +217,7 @@ def test_a_folder_that_stays_hides_nothing(
         found, notes = outcome()
     assert found == plain
     (said,) = notes or told
-    assert "stays until `rvbuild gc` removes it: [Errno 5] Input/output error" in said
+    assert "stays until garbage is collected: [Errno 5] Input/output error" in said
     assert bool(notes) == (kind == "no such tree")
 
 
@@ -287,7 +288,7 @@ def test_a_machine_that_is_out_of_descriptors_is_named(
         patch.setattr(sandbox.os, "pipe2", fault(errno.EMFILE))
         with pytest.raises(SandboxError, match="Too many open files") as caught:
             bench.sh(":")
-    assert "ulimit" in (caught.value.hint or "")
+    assert "ulimit" in hint_text(caught.value.hint)
     assert bench.sh(":").exit_code == 0
 
 
@@ -341,7 +342,7 @@ for owner in (Identity(0, 0), Identity(1, 1)):
     try:
         step_folder.make(sys.argv[1], owner).close()
     except RvbuildError as error:
-        print(type(error).__name__, error.exit_code, error, "-", error.hint)
+        print(type(error).__name__, error.exit_code, error, "-", hint_text(error.hint))
 print(len(os.listdir(sys.argv[1])))
 """
 

@@ -35,6 +35,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.action import Outcome
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
@@ -286,7 +287,7 @@ def failing(folder: Path, at: int, number: int) -> int:
         build(folder, durable=False)
     except StoreError as error:
         clean = points.name in CLEANING or not list((folder / "store").glob("tmp/*"))
-        return TYPED if error.where and error.hint and clean else UNTYPED
+        return TYPED if error.where and hint_text(error.hint) and clean else UNTYPED
     except OSError:
         if points.name in {"os.remove", "os.symlink", "os.utime"}:
             return TYPED  # the build's own calls, outside the store
@@ -357,7 +358,7 @@ def child_build(folder: Path) -> int:
     try:
         build(folder, durable=True)
     except StoreError as error:
-        return TYPED if error.where and error.hint else UNTYPED
+        return TYPED if error.where and hint_text(error.hint) else UNTYPED
     except OSError:
         return TYPED  # the build's own link and times
     return 0
@@ -406,7 +407,7 @@ def built_or_told(folder: Path) -> int:
     try:
         build(folder, durable=False)
     except StoreError as error:
-        told = error.where and "rvbuild gc" in (error.hint or "")
+        told = error.where and "rvbuild gc" in hint_text(error.hint)
         return TYPED if told and not list((folder / "store").glob("tmp/*")) else UNTYPED
     except OSError:
         return TYPED  # the build's own link

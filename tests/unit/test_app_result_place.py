@@ -13,6 +13,7 @@ import pytest
 from rvbuild.app import result_place as place
 from rvbuild.app.refusals import refuse_occupied
 from rvbuild.app.result_place import copy, identity, link
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import RvbuildError, StoreError, UsageError
 from rvbuild.files import swap
 from rvbuild.files.timestamp import EPOCH_NS
@@ -102,7 +103,7 @@ def test_a_link_replaces_nothing_that_came_during_the_build(at: Path, came: Call
     there = found(at)
     with pytest.raises(UsageError) as caught:
         link(VIEW, str(at))
-    assert VIEW in str(caught.value.hint)
+    assert VIEW in hint_text(caught.value.hint)
     assert found(at) == there
     only(at.parent, "x")
 
@@ -114,7 +115,7 @@ def test_a_link_of_a_person_is_no_result_of_ours(at: Path):
         at.symlink_to(target)
         with pytest.raises(UsageError, match="something that rvbuild did not make") as caught:
             refuse_occupied([str(at)])
-        assert "move it away" in str(caught.value.hint)
+        assert "move it away" in hint_text(caught.value.hint)
         with pytest.raises(UsageError):
             link(VIEW, str(at))
         assert os.readlink(at) == target

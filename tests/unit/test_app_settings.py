@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from rvbuild.app.setting import SETTINGS, bytes_in
 from rvbuild.app.settings import Settings, user_file
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import UsageError
 from rvbuild.core.realisation import record_name
 
@@ -155,7 +156,7 @@ def test_what_is_wrong_in_a_file_is_said_with_its_name(
         settings(tmp_path, **{where: text})  # type: ignore[arg-type]
     assert what in caught.value.message
     assert str(caught.value.where).startswith(str(tmp_path))
-    assert hint in (caught.value.hint or "")
+    assert hint in hint_text(caught.value.hint)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "٣"])

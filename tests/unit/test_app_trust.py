@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from workspaces import workspace
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import UsageError
 from rvbuild.stores.local import LocalStore
 
@@ -60,7 +61,7 @@ def test_no_part_of_a_project_above_may_be_a_strangers(project: Path, give: Give
     assert error.exit_code == 2
     assert str(error.where) == str(project / part).rstrip("/")
     assert f"user {STRANGER}" in error.details[0]
-    assert "RVBUILD_TRUST=" in str(error.hint)
+    assert "RVBUILD_TRUST=" in hint_text(error.hint)
 
 
 def test_the_setting_of_the_refusal(project: Path, give: Give, monkeypatch: pytest.MonkeyPatch):
@@ -138,7 +139,7 @@ def test_a_store_that_everybody_may_write(project: Path, monkeypatch: pytest.Mon
         store.chmod(0o777)
         error = refusal(project, str(store))
         assert error.details == ("everybody may write it",)
-        assert f"chmod -R o-w {store}" in str(error.hint)
+        assert f"chmod -R o-w {store}" in hint_text(error.hint)
         with monkeypatch.context() as context:
             context.setenv("RVBUILD_TRUST", str(store))
             workspace(str(project), str(store))
@@ -154,7 +155,7 @@ def test_a_store_that_was_asked_for(project: Path, give: Give, monkeypatch: pyte
     give(store, STRANGER)
     error = refusal(project, str(store))
     assert str(error.where) == str(store)
-    assert f"RVBUILD_TRUST={store}" in str(error.hint)
+    assert f"RVBUILD_TRUST={store}" in hint_text(error.hint)
     monkeypatch.setenv("RVBUILD_TRUST", str(store))
     workspace(str(project), str(store))
 
@@ -224,7 +225,7 @@ def test_a_link_to_what_is_no_store(project: Path, disk: Path, what: str):
     assert (error.exit_code, error.where) == (2, str(link))
     assert "neither a store nor an empty folder" in error.message
     assert str(disk) in error.message
-    assert "let the link lead to that" in str(error.hint)
+    assert "let the link lead to that" in hint_text(error.hint)
 
 
 SOMETHING_ELSE: dict[str, Callable[[Path], object]] = {
@@ -252,7 +253,7 @@ def test_what_is_no_store_becomes_none(
     error = refusal(project, str(place))
     assert (error.exit_code, error.where) == (2, str(place))
     assert "neither a store nor an empty folder" in error.message
-    assert error.hint == "name a new folder with --store"
+    assert hint_text(error.hint) == "use a new folder with --store"
 
 
 @pytest.mark.parametrize("names", [(), ("README.md", ".gitignore"), ("tmp", "locks", "keys")])

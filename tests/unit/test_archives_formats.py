@@ -20,6 +20,7 @@ import zstandard
 from rvbuild.archives import Links, UnpackLimits
 from rvbuild.archives.deb import read_deb
 from rvbuild.archives.zipfile import Zip, read_zip
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import EMPTY, Digest
 from rvbuild.core.errors import VerificationError
 
@@ -263,7 +264,7 @@ def test_strip_may_not_take_all_away(tree: Path, unpacked: Unpacked) -> None:
     assert len(unpacked(data)) == 7
     with pytest.raises(VerificationError, match="nothing is left of its 7 files") as caught:
         unpacked(data, strip=1)
-    assert "strip: 0" in str(caught.value.hint)
+    assert "strip: 0" in hint_text(caught.value.hint)
     with pytest.raises(VerificationError, match="without their first 3 components"):
         unpacked(zipped({"a/b/c": b"1"}, into=io.BytesIO()), strip=3)
     assert unpacked(zipped({"a/b/c": b"1", "d": b""}, into=io.BytesIO()), strip=2)

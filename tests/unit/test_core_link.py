@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from attrs import define, evolve, field
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.derivation import Derivation, Fetch, Merge, Step
 from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.go_source import GoModFiles, GoModule
@@ -290,7 +291,7 @@ def test_two_inputs_that_export_different_values_are_refused_until_the_recipe_de
     text = APP.replace("build: [cc]", "build: [cc, ld]")
     with pytest.raises(RecipeError, match="two inputs export CC: 'cc-riscv64' and 'other'") as e:
         link(app=text, ld=other)
-    assert "'env'" in (e.value.hint or "")
+    assert "'env'" in hint_text(e.value.hint)
     decided = text.replace("env: {", "env: {CC: mine, ")
     assert dict(link(app=decided, ld=other)[1].environment)["CC"] == "mine"
     same = other.replace("CC: other", "CC: cc-riscv64")
@@ -345,9 +346,9 @@ def test_an_override_stands_for_a_source(key: str):
 
 
 def test_an_override_that_names_nothing_here_is_refused():
-    with pytest.raises(UsageError, match="--override shraed: no source of these targets") as e:
+    with pytest.raises(UsageError, match="the override of shraed: no source of these targets") as e:
         link(overrides={"shraed": PathSource(path="/x")})
-    assert "RECIPE/SOURCE" in (e.value.hint or "")
+    assert "RECIPE/SOURCE" in hint_text(e.value.hint)
 
 
 # ---- checks

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linker
@@ -114,4 +115,4 @@ def test_the_recipe_is_told_with_its_place(recipe: str, line: int, says: str):
     with pytest.raises(RecipeError, match=says) as caught:
         Linker(graph, Pins(), "amd64").link(targets, checks=True)
     assert str(caught.value.where).startswith(f"app/recipe.yaml:{line}:")
-    assert "/in/recipe" in str(caught.value.hint)
+    assert "/in/recipe" in hint_text(caught.value.hint)

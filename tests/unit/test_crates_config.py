@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import SourceError
 from rvbuild.kinds.crates.cargo_config import Registry, clients_default, find_registry
 
@@ -187,7 +188,7 @@ def test_what_is_refused(found: Callable[..., Registry], tmp_path: Path, text: s
         found(text)
     assert message in caught.value.message
     assert caught.value.where == str(tmp_path / "home/.cargo/config.toml")
-    assert "secret" not in f"{caught.value} {caught.value.hint} {caught.value.details}"
+    assert "secret" not in f"{caught.value} {hint_text(caught.value.hint)} {caught.value.details}"
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path):
@@ -234,7 +235,7 @@ echo 'error: failed to download from `https://default.invalid/i/config.json`' >&
 def test_a_cargo_that_names_nothing(tmp_path: Path, script: str):
     with pytest.raises(SourceError, match="no registry of crates is configured") as caught:
         clients_default(program(tmp_path / "bin", script))
-    assert "replace-with" in str(caught.value.hint)
+    assert "replace-with" in hint_text(caught.value.hint)
 
 
 def test_of_a_cargo_that_fails_the_first_lines_are_quoted(tmp_path: Path):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from made_crates import MadeCrate, crate, index_path, packed, registry_pages
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import LockError, RecipeError, RvbuildError, SourceError, VerificationError
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested
@@ -78,7 +79,7 @@ def error(run: Callable[[], object], kind: type[RvbuildError]) -> str:
     """All that the error of a run says."""
     with pytest.raises(kind) as caught:
         run()
-    return "\n".join([str(caught.value), *caught.value.details, str(caught.value.hint)])
+    return "\n".join([str(caught.value), *caught.value.details, hint_text(caught.value.hint)])
 
 
 def test_a_crate_is_a_folder_of_a_directory_source(site: Site, fetcher: Fetcher):
@@ -166,7 +167,7 @@ def test_a_registry_that_wants_a_token(site: Site, fetcher: Fetcher):
 def test_offline_asks_nobody(site: Site, fetcher: Fetcher):
     serve(site, TOOL)
     said = error(lambda: fetched(fetcher(site, offline=True)), SourceError)
-    assert "--offline forbids the network" in said
+    assert "this run is offline" in said
     assert site.paths == []
 
 

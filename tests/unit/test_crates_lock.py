@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from made_crates import REGISTRY
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.place import Place
 from rvbuild.kinds.crates.cargo_lock import MAX_BYTES, parse_cargo_lock
@@ -115,7 +116,7 @@ def test_a_package_that_is_refused(data: bytes, message: str):
 def test_what_has_a_remedy_names_it():
     with pytest.raises(LockError) as caught:
         parse_cargo_lock(package(source="git+https://example.org/x#1"))
-    assert "[patch]" in str(caught.value.hint)
+    assert "[patch]" in hint_text(caught.value.hint)
 
 
 @pytest.mark.parametrize("checksum", [A, B])

@@ -2,6 +2,7 @@
 
 import pytest
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.place import Place
 from rvbuild.recipes_yaml.document import MAX_BYTES, Items, Mapping, Scalar, parse
@@ -91,7 +92,7 @@ def test_what_is_no_yaml_is_told_in_plain_words(text: str, where: str, says: str
     error = refused(text)
     assert says in error.message
     assert str(error.where) == f"r.yaml:{where}"
-    assert hint in (error.hint or "")
+    assert hint in hint_text(error.hint)
 
 
 RECIPE = """\

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.derivation import Derivation, Merge, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, RecipeError
@@ -211,7 +212,7 @@ def test_a_recipe_without_the_go_command_is_told(inputs: str):
     with pytest.raises(RecipeError, match="'go-modules' needs the go command") as caught:
         asked(*arguments, WHOLE)
     assert str(caught.value.where) == "app.yaml:5:15"
-    assert "inputs.build" in (caught.value.hint or "")
+    assert "inputs.build" in hint_text(caught.value.hint)
 
 
 @pytest.mark.parametrize("path", ["e.org/z", "e.org/a"])
@@ -223,7 +224,7 @@ def test_a_module_that_go_sum_lacks_or_that_is_there_ends_the_rounds(path: str):
     asked, *arguments = go_list(ran)
     with pytest.raises(LockError, match=f"asks for {path} v1.0.0") as caught:
         asked(*arguments, WHOLE)
-    assert "go mod tidy" in (caught.value.hint or "")
+    assert "go mod tidy" in hint_text(caught.value.hint)
 
 
 @pytest.mark.parametrize("exported", ["", "GOWORK: auto, "])
@@ -235,7 +236,7 @@ def test_a_workspace_is_refused_unless_it_is_off(exported: str):
     asked, *arguments = go_list(ran, {"go": go})
     with pytest.raises(LockError, match=r"would use the workspace of go\.work") as caught:
         asked(*arguments, WHOLE)
-    assert "GOWORK: off" in (caught.value.hint or "")
+    assert "GOWORK: off" in hint_text(caught.value.hint)
     off = TEXTS["go"].replace("GOROOT", 'GOWORK: "off", GOROOT')
     asked, *arguments = go_list(ran, {"go": off})
     assert asked(*arguments, WHOLE)

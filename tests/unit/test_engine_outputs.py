@@ -11,6 +11,7 @@ from made_program import MadeProgram, MadeSymbol, words
 from packed_image import filled, image, pack
 from workshop import LINUX
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.derivation import OutputRule, Step
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.finding import Finding
@@ -120,7 +121,7 @@ def test_declared_code_beyond_the_baseline_is_told(tmp_path: Path):
         programs(tmp_path / "2", {**files, "other": VECTOR}, tree, other)
     (fault,) = caught.value.details
     assert fault.startswith("other: it uses v beyond rv64gc in copy_v: ")
-    assert "`detected`" in caught.value.hint
+    assert "`detected`" in hint_text(caught.value.hint)
 
 
 def test_silence_is_told_once_for_all_files(tmp_path: Path):
@@ -176,7 +177,8 @@ def test_a_missing_image_may_never_have_been_packed(tmp_path: Path):
         tree = writer.commit()
     with pytest.raises(VerificationError) as caught:
         audit_outputs(step, store, tree, inspection())
-    assert "the step left: other. The script of an image must not `exit`" in caught.value.hint
+    left = "the step left: other. The script of an image must not `exit`"
+    assert left in hint_text(caught.value.hint)
 
 
 def test_what_the_step_left_is_told(tmp_path: Path):
@@ -195,7 +197,7 @@ def test_what_the_step_left_is_told(tmp_path: Path):
         tree = writer.commit()
     with pytest.raises(VerificationError) as caught:
         audit_outputs(step, store, tree, inspection())
-    assert (caught.value.where, caught.value.hint) == ("s", "the step left: nothing")
+    assert (caught.value.where, hint_text(caught.value.hint)) == ("s", "the step left: nothing")
 
 
 class Ended(Exception):
@@ -241,4 +243,4 @@ def test_what_a_deep_output_has_is_told(tmp_path: Path):
     )
     with pytest.raises(VerificationError) as caught:
         audit_outputs(step, store, tree, inspection())
-    assert caught.value.hint == f"the step left: {'d/' * 1020}f"
+    assert hint_text(caught.value.hint) == f"the step left: {'d/' * 1020}f"

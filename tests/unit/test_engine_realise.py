@@ -13,6 +13,7 @@ from attrs import evolve
 from store_parts import with_parts
 from workshop import LINUX, PATIENCE, Workshop
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.action import Outcome
 from rvbuild.core.derivation import Fetch, Input, Merge, OutputRule, Step, refuse_folders
 from rvbuild.core.digest import Digest
@@ -331,7 +332,7 @@ def test_a_failed_step_keeps_its_log_and_registers_nothing(shop: Workshop):
     assert isinstance(error, StepError)
     assert (error.message, error.where) == ("the step failed: exit code 3", "s")
     assert error.details == ("fail s",)
-    assert "rvbuild log s" in (error.hint or "")
+    assert "rvbuild log s" in hint_text(error.hint)
     log = shop.store.failure_logs.failed(step.digest)
     assert log is not None
     assert shop.store.cas.read(log) == b"fail s\n"
@@ -387,7 +388,7 @@ def test_what_is_wrong_with_an_output_says_where_to_read_on(shop: Workshop):
     step = shop.step("s", "refuse")
     error = shop.build(step).errors[step.digest]
     assert isinstance(error, VerificationError)
-    assert error.hint == "remove it; the step's log: `rvbuild log s`"
+    assert hint_text(error.hint) == "remove it; the whole log: `rvbuild log s`"
 
 
 def test_an_expected_text_is_looked_for_in_the_whole_log(shop: Workshop):

@@ -11,6 +11,7 @@ import refs
 from answers import answer
 from attrs import define, evolve, field
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, RecipeError, SourceError
 from rvbuild.core.go_command import go_command
@@ -475,7 +476,7 @@ def test_a_ladder_whose_rungs_disagree_stops_and_shows_each():
         "1.23.6  recipes/app/recipe.yaml:5:7 (literal)",
         "11111111  k git short",
     )
-    assert "prefer: N" in error.hint
+    assert "prefer: N" in hint_text(error.hint)
 
 
 @pytest.mark.parametrize(

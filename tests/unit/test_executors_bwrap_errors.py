@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.executors import bwrap, kernel_settings
 from rvbuild.executors.bwrap_errors import REASONS, hint_for, refused
 
@@ -53,7 +54,7 @@ def test_what_to_do(said: str, hint: str):
     error = refused(said)
     assert error.exit_code == 6
     assert said in str(error)
-    assert hint in str(error.hint)
+    assert hint in hint_text(error.hint)
 
 
 def test_each_reason_has_an_example():

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import Interrupted, SandboxError
 from rvbuild.executors import identity
 from rvbuild.executors.id_locks import IdLocks
@@ -221,4 +222,4 @@ def test_what_is_in_the_place_of_the_machines_folder_is_told(tmp_path: Path, sto
     with pytest.raises(SandboxError) as refused, IdLocks(store, str(machine)).opened():
         pass
     assert str(refused.value.where) == str(machine)
-    assert "let it be a folder" in (refused.value.hint or "")
+    assert "let it be a folder" in hint_text(refused.value.hint)

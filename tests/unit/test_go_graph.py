@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import LockError
 from rvbuild.core.go_graph import MainModule, Module, needed_sums, sums_digest
 from rvbuild.core.gomod import required_by
@@ -119,4 +120,4 @@ def test_a_source_without_a_go_mod_is_told():
     main = MainModule("app/app", lambda _path: None, "cmd/x")
     with pytest.raises(LockError, match=r"the source app/app has no file cmd/x/go\.mod") as caught:
         needed_sums(main, Proxy({}))
-    assert "go-modules" in (caught.value.hint or "")
+    assert "go-modules" in hint_text(caught.value.hint)

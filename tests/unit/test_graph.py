@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.graph import Load, RecipeGraph, Target, parse_target, with_checkers
 from rvbuild.core.recipe import Recipe
@@ -115,7 +116,7 @@ def test_a_recipe_that_stands_for_another():
         RecipeGraph([app], load, "amd64", variants=Variants(replace={"root": "tool"}))
     with pytest.raises(RecipeError, match="no recipe called 'gone'"):
         RecipeGraph([app], load, "amd64", variants=Variants(replace={"root": "gone"}))
-    with pytest.raises(UsageError, match="--replace tool: no target input"):
+    with pytest.raises(UsageError, match="the replacement of tool: no target input"):
         RecipeGraph([app], load, "amd64", variants=Variants(replace={"tool": "root"}))
 
 
@@ -164,14 +165,14 @@ def test_an_option_is_a_replacement_for_who_declares_it(offered: Load):
 def test_what_no_option_has(offered: Load, target: str, said: dict[str, str], says: str, hint: str):
     with pytest.raises(UsageError, match=says) as caught:
         RecipeGraph([Target(target, "arm64")], offered, "amd64", variants=Variants(options=said))
-    assert hint in (caught.value.hint or "")
+    assert hint in hint_text(caught.value.hint)
 
 
 def test_an_option_and_a_replacement_must_agree(offered: Load):
     app = [Target("app", "arm64")]
     for choice in ("plain", "whole"):
         two = Variants(options={"root": choice}, replace={"root": "empty"})
-        with pytest.raises(UsageError, match="--replace root=empty says another"):
+        with pytest.raises(UsageError, match="the replacement root=empty is another"):
             RecipeGraph(app, offered, "amd64", variants=two)
     same = Variants(options={"root": "whole"}, replace={"root": "whole"})
     assert Target("whole", "arm64") in RecipeGraph(app, offered, "amd64", variants=same).order()
@@ -195,7 +196,7 @@ def test_no_recipe_is_two_inputs(said: Variants):
     )
     with pytest.raises(UsageError, match="would be two inputs of app: root and empty") as caught:
         RecipeGraph([Target("app", "arm64")], load, "amd64", variants=said)
-    assert "--replace" in (caught.value.hint or "")
+    assert "--replace" in hint_text(caught.value.hint)
 
 
 def test_a_choice_that_does_not_fit_is_blamed_where_it_is_offered():
@@ -219,7 +220,7 @@ def test_targets():
     for text, hint in (("app-arm64", "riscv64"), ("app", "app-riscv64"), ("tool-arm64", "`tool`")):
         with pytest.raises(UsageError) as caught:
             parse_target(text, load)
-        assert hint in (caught.value.hint or "")
+        assert hint in hint_text(caught.value.hint)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ def test_what_is_nearly_a_target_is_told_so(text: str, message: str, hint: str):
     load = recipes(app="build: x\n", far="architectures: [riscv64]\nbuild: x\n")
     with pytest.raises(UsageError, match=message) as caught:
         parse_target(text, load)
-    assert hint in (caught.value.hint or "")
+    assert hint in hint_text(caught.value.hint)
 
 
 def test_a_target_is_checked_by_others_for_the_same_architecture():

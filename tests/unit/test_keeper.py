@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import SandboxError
 from rvbuild.executors import keeper as module
 from rvbuild.executors.keeper import Child, Keeper, Request
@@ -40,7 +41,7 @@ def outcome(keeper: Keeper) -> str:
     try:
         return str(start(keeper).wait())
     except SandboxError as error:
-        return f"{error}; {error.hint}; {error.details}"
+        return f"{error}; {hint_text(error.hint)}; {error.details}"
 
 
 def limited(open_files: int) -> Keeper:
@@ -82,7 +83,7 @@ def test_this_process_may_have_no_number_free_for_the_handle() -> None:
         "        start(keeper).wait()\n"
         "        spare.append(os.open('/', os.O_RDONLY))\n"
         "    except SandboxError as error:\n"
-        "        assert 'ulimit -n' in error.hint, error\n"
+        "        assert 'ulimit -n' in str(error.hint), error\n"
         "        break\n"
         "''');"
         "[os.close(one) for one in spare]; print(start(keeper).wait())"

@@ -14,6 +14,7 @@ import pytest
 from attrs import evolve
 from made_crates import cargo_home
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RvbuildError, SourceError
 from rvbuild.core.go_graph import MainModule
@@ -83,7 +84,7 @@ def offline(tmp_path: Path, environment: dict[str, str]) -> Iterator[SourceClien
     found.close()
 
 
-REFUSAL = "not asked: --offline forbids the network"
+REFUSAL = "not asked: this run is offline"
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
@@ -91,7 +92,7 @@ def test_offline_every_kind_says_so(offline: SourceClients, source: Any):  # noq
     with pytest.raises(SourceError) as caught:
         offline.fetch(source, DigestSink(), no_progress)
     assert REFUSAL in " ".join([caught.value.message, *caught.value.details])
-    assert (caught.value.hint or "").startswith(OFFLINE_HINT)
+    assert hint_text(caught.value.hint).startswith(hint_text(OFFLINE_HINT))
 
 
 SPECS = [

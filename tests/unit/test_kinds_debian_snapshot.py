@@ -19,6 +19,7 @@ from attrs import evolve
 from signed_archive import NOW, SignedArchive, Signer, policy_of
 from site_of_bytes import CLOSED, Answer, Asked, Served, head, serve
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.events import Event
@@ -308,7 +309,7 @@ def test_where_nothing_has_a_package_the_missing_archive_is_named(
     with pytest.raises(SourceError) as caught:
         fetched(fetcher("", "off"), PACKAGE)
     assert caught.value.details == ("/etc/apt: apt on this machine knows no archive of Debian",)
-    assert "RVBUILD_DEBIAN_MIRROR" in (caught.value.hint or "")
+    assert "RVBUILD_DEBIAN_MIRROR" in hint_text(caught.value.hint)
 
 
 def test_the_users_own_archives_come_first(
@@ -358,7 +359,7 @@ def test_offline_asks_nobody(
     package = locked(fetcher(archive.url, snapshots.url))
     with pytest.raises(SourceError) as caught:
         fetched(fetcher(archive.url, snapshots.url, offline=True), package)
-    assert all("--offline" in line for line in caught.value.details)
+    assert all("this run is offline" in line for line in caught.value.details)
     assert snapshots.asked == []
 
 
@@ -413,7 +414,7 @@ def test_a_variable_that_holds_no_address(tmp_path: Path, variable: str, value: 
         find_archives({variable: value}, tmp_path)
     assert caught.value.where == variable
     assert shown in caught.value.message
-    assert f"set {variable} to the address" in (caught.value.hint or "")
+    assert f"set {variable} to the address" in hint_text(caught.value.hint)
     assert "secret" not in caught.value.message
 
 

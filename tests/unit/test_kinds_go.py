@@ -21,6 +21,7 @@ import pytest
 from attrs import define, evolve, field
 from go_command import go, needs_go
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import LockError, SourceError, VerificationError
 from rvbuild.core.go_graph import MainModule
 from rvbuild.core.go_source import GoModFiles, GoModule
@@ -494,7 +495,7 @@ def test_a_go_sum_that_is_not_the_locked_one_is_refused(
         with pytest.raises(VerificationError, match=says) as caught:
             fetcher.fetch(evolve(files, **change), DigestSink(), quiet)
     assert len(server.asked) == before
-    assert "rvbuild lock" in (caught.value.hint or "")
+    assert "rvbuild lock" in hint_text(caught.value.hint)
 
 
 def test_one_missing_go_mod_stops_the_rest(http_client: Transport):
@@ -525,7 +526,7 @@ def test_where_the_proxies_come_from(tmp_path: Path):
     env_file = "# x\nGOPROXY=https://file.example,direct\nGOFLAGS=-x\n"
     with pytest.raises(SourceError, match="no Go module proxy") as caught:
         settings_of(tmp_path)
-    assert "GOPROXY" in str(caught.value.hint)
+    assert "GOPROXY" in hint_text(caught.value.hint)
     write(tmp_path / "bin/go", "#!/bin/sh\nprintf 'https://installed.example\\n\\n\\n'\n")
     assert settings_of(tmp_path) == ["https://installed.example"]
     write(tmp_path / ".config/go/env", env_file)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Event
@@ -254,7 +255,7 @@ def test_a_link_that_leads_nowhere_is_named(tmp_path: Path, fetcher: Callable[..
             "git@host:wheels: neither a file or folder of this machine nor an address",
             "PIP_NO_INDEX: it forbids package indexes",
         )
-        assert "the test" in (caught.value.hint or "")
+        assert "the test" in hint_text(caught.value.hint)
 
 
 def test_forbidden_indexes_and_no_link(fetcher: Callable[..., PypiFetcher]):
@@ -269,7 +270,7 @@ def test_offline_says_so(fetcher: Callable[..., PypiFetcher]):
     for call in (lambda: fetched(mine), lambda: mine.resolve("x", "1", "amd64")):
         with pytest.raises(SourceError) as caught:
             call()
-        assert "--offline" in caught.value.details[0]
+        assert "this run is offline" in caught.value.details[0]
 
 
 def test_a_release_without_a_fitting_wheel_is_an_error(

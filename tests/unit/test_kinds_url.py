@@ -17,6 +17,7 @@ import pytest
 from attrs import evolve
 from site_of_bytes import Asked, head, serve
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError, SourceError, StoreError, VerificationError
 from rvbuild.core.events import Event
@@ -136,7 +137,7 @@ def test_what_is_not_unpacked_can_be_kept(
     wanted = evolve(source(site.address), sha256=Digest.of(data).hash)
     with pytest.raises(VerificationError) as caught:
         fetched(fetcher(), wanted)
-    assert hint in str(caught.value.hint)
+    assert hint in hint_text(caught.value.hint)
     assert fetched(fetcher(), evolve(wanted, unpack=False))
 
 
@@ -256,8 +257,8 @@ def test_a_mirror_on_this_machine(tmp_path: Path, fetcher: Callable[..., UrlFetc
 def test_offline_says_so(fetcher: Callable[..., UrlFetcher]):
     with pytest.raises(SourceError) as caught:
         fetched(fetcher(offline=True), source(DEAD))
-    assert "--offline" in caught.value.details[0]
-    assert caught.value.hint == "run `rvbuild fetch TARGET` without --offline first"
+    assert "this run is offline" in caught.value.details[0]
+    assert hint_text(caught.value.hint) == "run `rvbuild fetch TARGET` without --offline first"
 
 
 def test_wrong_bytes_fall_to_the_next_address_with_a_notice(

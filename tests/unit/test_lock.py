@@ -11,6 +11,7 @@ import pytest
 import refs
 from attrs import evolve
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.go_source import GoModule
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue, source_ref
@@ -212,14 +213,14 @@ def test_a_changed_entry_is_refused_left_out_or_taken_without_its_check():
     with pytest.raises(LockError, match="a/git was changed by hand") as caught:
         read_lock(changed.encode(), "rvbuild.lock")
     assert str(caught.value.where).startswith("rvbuild.lock:")
-    assert "`rvbuild lock` finds it again" in (caught.value.hint or "")
+    assert hint_text(caught.value.hint).startswith("run `rvbuild lock`: it finds it again")
     mended = read_lock(changed.encode(), "rvbuild.lock", mend=True)
     assert refs.texts(mended.sources) == refs.texts(LOCK.sources) - {"a/git"}
     assert (mended.pins, mended.go_modules) == (LOCK.pins, LOCK.go_modules)
     old = "\n".join(line for line in text.split("\n") if not line.startswith("    check: "))
     with pytest.raises(LockError, match="has no 'check'") as caught:
         read_lock(old.encode(), "rvbuild.lock")
-    assert "`rvbuild lock` adds it" in (caught.value.hint or "")
+    assert "run `rvbuild lock`: it adds it" in hint_text(caught.value.hint)
     assert read_lock(old.encode(), "rvbuild.lock", mend=True) == LOCK
 
 
@@ -231,7 +232,7 @@ def test_an_entry_whose_check_somebody_took_away_is_found_again(section: str):
     less = before + begin + re.sub(r"\n    check: .*", "", after, count=1)
     with pytest.raises(LockError, match="has no 'check'") as caught:
         read_lock(less.encode(), "rvbuild.lock")
-    assert "`rvbuild lock` finds it again" in (caught.value.hint or "")
+    assert hint_text(caught.value.hint).startswith("run `rvbuild lock`: it finds it again")
     mended = read_lock(less.encode(), "rvbuild.lock", mend=True)
     name = {"module-sets": "go_modules"}.get(section, section)
     assert len(getattr(mended, name)) == len(getattr(whole, name)) - 1
@@ -412,7 +413,7 @@ def test_a_lock_for_another_recipe_is_refused(old: str, new: str, asks: str):
     name = {"version": "version", "source": "app"}[asks]
     with pytest.raises(LockError, match="for another recipe") as caught:
         ask(app, name)
-    assert "rvbuild lock" in (caught.value.hint or "")
+    assert "rvbuild lock" in hint_text(caught.value.hint)
     assert str(caught.value.where).startswith("app.yaml:")
     assert any("other" in line for line in caught.value.details)
 
@@ -428,7 +429,9 @@ def test_a_lock_without_the_fact_is_refused():
     ksrc = recipes.recipe("ksrc")
     with pytest.raises(LockError, match="does not have ksrc/k") as caught:
         locked.source(ksrc, "k")
-    assert caught.value.hint == "run `rvbuild lock ksrc`, or say --override ksrc/k=FOLDER"
+    assert (
+        hint_text(caught.value.hint) == "run `rvbuild lock ksrc`, or say --override ksrc/k=FOLDER"
+    )
 
 
 @pytest.mark.parametrize(
@@ -573,7 +576,10 @@ def test_what_was_read_from_a_source_that_is_another_now_is_refused(kind: str):
     for source, message in refused.items():
         with pytest.raises(LockError, match=message) as caught:
             read("0" * 16 if source == "ksrc/k" else then, source)
-        assert caught.value.hint == "run `rvbuild lock` and look at what changes in rvbuild.lock"
+        assert (
+            hint_text(caught.value.hint)
+            == "run `rvbuild lock`, and look at what changes in rvbuild.lock"
+        )
 
 
 def test_the_entries_of_other_build_machines_stay_if_they_are_described_alike():
@@ -608,7 +614,7 @@ def test_a_recipe_with_two_sides_of_a_merge_says_so():
     with pytest.raises(RecipeError, match="git has not merged this file") as caught:
         read_recipe(text, "a", "recipes/a/recipe.yaml")
     assert str(caught.value.where) == "recipes/a/recipe.yaml:2:1"
-    assert "keep what is right" in (caught.value.hint or "")
+    assert "keep what is right" in hint_text(caught.value.hint)
 
 
 def test_a_lock_with_two_sides_of_a_merge_says_so():
@@ -617,4 +623,4 @@ def test_a_lock_with_two_sides_of_a_merge_says_so():
     with pytest.raises(LockError, match="git has not merged this file") as caught:
         read_lock(text.encode(), "rvbuild.lock")
     assert str(caught.value.where) == f"rvbuild.lock:{line}:1"
-    assert "docs/format.md" in (caught.value.hint or "")
+    assert "docs/format.md" in hint_text(caught.value.hint)

@@ -6,6 +6,7 @@ import pytest
 import refs
 from lock_world import FILES, Outside, Trees, locked, small_world
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import LockError
 from rvbuild.core.lock import Lock
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
@@ -63,5 +64,5 @@ def test_what_is_missing_is_said():
 def test_nothing_is_built_from_it():
     with pytest.raises(LockError, match="has format 1, and this rvbuild builds from 2") as caught:
         read_lock(OLD, "l")
-    assert caught.value.hint == "run `rvbuild lock`: it keeps every pin"
+    assert hint_text(caught.value.hint) == "run `rvbuild lock`: it keeps every pin"
     assert str(caught.value.where) == "l:2:1"

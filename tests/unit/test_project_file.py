@@ -17,6 +17,7 @@ from rvbuild.app.folders import override_sources
 from rvbuild.app.session import Session, lock_at
 from rvbuild.cli.excerpt import excerpt
 from rvbuild.cli.options import table
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import LockError, RecipeError, RvbuildError, UsageError
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import RESERVED_NAMES
@@ -89,7 +90,7 @@ def test_what_is_no_file_is_refused_with_its_place(
     error = refused(folder / name)
     assert says in error.message
     assert str(error.where) == str(folder / name)
-    assert error.hint
+    assert hint_text(error.hint)
 
 
 @pytest.mark.parametrize(("mode", "says"), [(0, "chmod u+r"), (0o400, "")])
@@ -110,7 +111,7 @@ def test_a_file_that_nobody_may_read_is_told_with_what_to_do(mode: int, says: st
                 read_file(str(file), "it", limit=1, error=LockError)
         finally:
             os.seteuid(user)
-        assert f"{says} it" in str(caught.value.hint)
+        assert f"{says} it" in hint_text(caught.value.hint)
 
 
 @pytest.mark.parametrize("link", [False, True])
@@ -222,5 +223,5 @@ def test_an_override_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert overrides("k=one", "k=one") == ["one"]
     with pytest.raises(UsageError, match="--override k is said twice, as one and as two"):
         overrides("k=one", "k=two")
-    with pytest.raises(UsageError, match="--override k and k/k"):
+    with pytest.raises(UsageError, match="the overrides of k and k/k"):
         overrides("k=one", "k/k=two")

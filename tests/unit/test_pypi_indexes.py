@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import SourceError
 from rvbuild.kinds.pypi.default_index import clients_default
 from rvbuild.kinds.pypi.indexes import Indexes, find_indexes
@@ -288,4 +289,4 @@ def test_without_any_client_the_error_says_what_to_set(
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     with pytest.raises(SourceError) as caught:
         clients_default(user)
-    assert "PIP_INDEX_URL" in (caught.value.hint or "")
+    assert "PIP_INDEX_URL" in hint_text(caught.value.hint)

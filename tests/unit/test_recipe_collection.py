@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import LockError, RecipeError, UsageError
 from rvbuild.core.lock import Lock, LockedSource
 from rvbuild.core.source import Files
@@ -50,11 +51,11 @@ def test_a_recipe_that_is_not_there(tmp_path: Path):
     recipes = RecipeCollection((str(tmp_path),))
     with pytest.raises(UsageError) as asked:
         recipes.load("libsecomp")
-    assert asked.value.hint == "did you mean 'libseccomp'?"
+    assert hint_text(asked.value.hint) == "did you mean 'libseccomp'?"
     with pytest.raises(RecipeError) as needed:
         recipes.load("zzz", "a.yaml:1:1")
     assert str(needed.value.where) == "a.yaml:1:1"
-    assert str(tmp_path) in (needed.value.hint or "")
+    assert str(tmp_path) in hint_text(needed.value.hint)
 
 
 def test_files_beside_a_recipe_are_taken_in_order_with_their_bit(tmp_path: Path):
@@ -89,7 +90,7 @@ def test_what_may_not_lie_beside_a_recipe(tmp_path: Path, monkeypatch: pytest.Mo
     (recipe / "large").write_bytes(b"x" * (MAX_BYTES + 1))
     with pytest.raises(RecipeError, match="too much beside the recipe") as caught:
         recipes.load("a")
-    assert "give them a URL" in (caught.value.hint or "")
+    assert "give them a URL" in hint_text(caught.value.hint)
     (recipe / "large").write_bytes(b"x")
     monkeypatch.setattr(folders, "MAX_FILES", 1)
     assert len(recipes.load("a").files) == 1

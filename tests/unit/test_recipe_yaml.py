@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.recipe import GoModulesSpec, Ladder, Option, Reading, substitute, substitute_spec
 from rvbuild.kinds.debian.spec import DebianSpec
@@ -130,7 +131,7 @@ def test_mistakes_are_named(text: str, line: int, says: str, hint: str | None):
     assert str(error.where).startswith(f"recipes/runc/recipe.yaml:{line}:")
     assert says in error.message
     if hint:
-        assert hint in (error.hint or "")
+        assert hint in hint_text(error.hint)
 
 
 def test_an_option_names_recipes_for_one_input():
@@ -163,7 +164,7 @@ def test_options_that_do_not_fit(options: str, says: str, hint: str | None):
     with pytest.raises(RecipeError, match=re.escape(says)) as caught:
         read(f"inputs: {{target: [lib, x]}}\noptions: {options}\n{MINIMAL}")
     assert str(caught.value.where).startswith("recipes/runc/recipe.yaml:2:")
-    assert hint is None or hint in (caught.value.hint or "")
+    assert hint is None or hint in hint_text(caught.value.hint)
 
 
 def test_every_kind_has_what_it_needs():
@@ -184,7 +185,7 @@ def test_substitution_replaces_only_braces():
     assert substitute("$out ${a}-$${a} $$", {"a": "1"}, "r:1:1") == "$out 1-${a} $$"
     with pytest.raises(RecipeError, match=r"\$\{b\}") as caught:
         substitute("${b}", {"a": "1"}, "r:1:1")
-    assert caught.value.hint == "known names: a"
+    assert hint_text(caught.value.hint) == "known names: a"
 
 
 def test_substitution_reaches_every_text_of_a_source():

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from kept_results import built, hold, key_of
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
 from rvbuild.stores.collect import collect
@@ -61,7 +62,7 @@ def collected(store: LocalStore) -> bool:
     try:
         collect(store, keep_days=KEEP)
     except StoreError as error:
-        return "nothing was collected" not in str(error.hint)
+        return "nothing was collected" not in hint_text(error.hint)
     return True
 
 
@@ -195,7 +196,7 @@ def test_a_record_that_is_not_its_own_stops_a_collection(
     with pytest.raises(StoreError) as caught:
         collect(store, keep_days=KEEP)
     assert str(caught.value.where) == str(path)
-    assert "nothing was collected; run `rvbuild store repair`" in str(caught.value.hint)
+    assert "nothing was collected; run `rvbuild store repair`" in hint_text(caught.value.hint)
     assert all_of(store) == before
 
 

@@ -19,6 +19,7 @@ import pytest
 from kept_results import built, hold
 
 from rvbuild.app.memo import Memo
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RvbuildError, StoreError
 from rvbuild.stores.collect import collect
@@ -183,7 +184,7 @@ def use(root: str, tmp_path: Path) -> None:
                 part(store)
         except RvbuildError as error:
             errors.append(error)
-    assert all(error.where and error.hint for error in errors)
+    assert all(error.where and hint_text(error.hint) for error in errors)
     Memo(root, ["question"]).recall()
     Memo(root, ["question"]).keep("answer", [], [], [])
 
@@ -216,7 +217,7 @@ def test_nothing_outside_is_touched(
     if what not in UNSEEN:
         with pytest.raises(StoreError, match="the store is damaged") as caught:
             collect(LocalStore(str(root), durable=False), keep_days=-1)
-        assert "nothing was collected" in str(caught.value.hint)
+        assert "nothing was collected" in hint_text(caught.value.hint)
         assert str(caught.value.where) == str(path)
         assert seen(root) == inside
     assert seen(decoy) == before
@@ -272,6 +273,9 @@ def test_a_store_that_is_no_folder_is_refused(
     before = seen(decoy)
     with pytest.raises(StoreError) as caught:
         LocalStore(str(tmp_path / "store"))
-    assert (caught.value.where, bool(caught.value.hint)) == (str(tmp_path / "store"), True)
+    assert (caught.value.where, bool(hint_text(caught.value.hint))) == (
+        str(tmp_path / "store"),
+        True,
+    )
     assert Memo(str(tmp_path / "store"), ["question"]).recall() is None
     assert seen(decoy) == before

@@ -9,6 +9,7 @@ import pytest
 from attrs import evolve
 from kept_results import built, hold
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.envelope import seal
 from rvbuild.core.errors import NewerRecord, StoreError
 from rvbuild.core.realisation import Realisation
@@ -80,7 +81,7 @@ def test_nobody_judges_what_only_a_newer_record_knows(
     everything = sorted(Path(store.layout.root).rglob("*"))
     with pytest.raises(StoreError) as refused:
         collect(store, keep_days=-1)
-    assert (refused.value.where, "nothing was collected" in str(refused.value.hint)) == (
+    assert (refused.value.where, "nothing was collected" in hint_text(refused.value.hint)) == (
         str(path),
         True,
     )
@@ -88,7 +89,7 @@ def test_nobody_judges_what_only_a_newer_record_knows(
     with pytest.raises(NewerRecord) as refused:
         repair(store, lambda done: pytest.fail(str(done)))
     assert refused.value.where == str(path)
-    assert "use that rvbuild" in str(refused.value.hint)
+    assert "use that rvbuild" in hint_text(refused.value.hint)
     assert sorted(Path(store.layout.root).rglob("*")) == everything
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from kept_results import built, hold
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.realisation import Realisation
@@ -376,7 +377,7 @@ def test_a_changed_file_is_seen_by_its_stat_data(
     with pytest.raises(VerificationError) as caught:
         store.mountable.refuse_changed(one.output)
     assert caught.value.where in {str(path), str(path.parent)}
-    assert "store repair" in str(caught.value.hint)
+    assert "store repair" in hint_text(caught.value.hint)
     assert repaired(store)
     assert (
         not store.trees.has_tree(one.output) or store.mountable.refuse_changed(one.output) is None

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from former_stores import FormerStore
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import StoreError
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.repair import repair
@@ -86,7 +87,7 @@ def test_another_version_is_not_touched(
     with pytest.raises(StoreError) as refused:
         LocalStore(str(root), durable=False)
     assert message in refused.value.message
-    assert hint in str(refused.value.hint)
+    assert hint in hint_text(refused.value.hint)
     assert str(root) in str(refused.value.where)
     assert everything(root) == before
 

@@ -13,6 +13,7 @@ import pytest
 from attrs import define
 from site_of_bytes import Answer, Asked, Naps, client, head, serve
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import SourceError, StoreError, Unreachable, VerificationError
 from rvbuild.core.printable import brief
 from rvbuild.transfers.faults import NotThere
@@ -188,7 +189,7 @@ def test_after_four_tries_each_attempt_is_told():
             http.get(url)
     assert len(server.asked) == 4
     assert caught.value.details == (f"{server.url}/x?…: 4 times: 500 Oops",)
-    told = f"{caught.value} {caught.value.hint} {caught.value.details}"
+    told = f"{caught.value} {hint_text(caught.value.hint)} {caught.value.details}"
     assert "hunter2" not in told
     assert "sesame" not in told
     assert not isinstance(caught.value, NotThere)
@@ -492,7 +493,7 @@ def test_an_untrusted_certificate_ends_it_before_anything_is_sent(certificate: P
         pytest.raises(SourceError, match="certificate is not trusted") as caught,
     ):
         http.get(server.url)
-    assert "SSL_CERT_FILE" in str(caught.value.hint)
+    assert "SSL_CERT_FILE" in hint_text(caught.value.hint)
     assert server.asked == []
 
 
@@ -553,8 +554,8 @@ def test_a_broken_netrc_is_told_when_it_matters_and_without_its_words(tmp_path: 
         pytest.raises(SourceError) as caught,
     ):
         http.get(server.url)
-    assert f"{path} is not valid" in str(caught.value.hint)
-    assert "hunter2" not in str(caught.value.hint)
+    assert f"{path} is not valid" in hint_text(caught.value.hint)
+    assert "hunter2" not in hint_text(caught.value.hint)
     assert Credentials.from_netrc({"NETRC": str(tmp_path / "none")}) == Credentials({})
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from attrs import define, field
 
 from rvbuild.archives.deb import read_deb
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
@@ -60,7 +61,7 @@ class DebianFetcher:
         """See `rvbuild.core.ports.fetcher.Fetcher`."""
         lookup = partial(self._addresses, source)
         pin = Pin(label=source.label, sha256=source.sha256, size=source.size)
-        hint = f"archives drop superseded versions: run `rvbuild lock`, or {HINT}"
+        hint = advise("archives drop superseded versions: ", Remedy.LOCK, f", or {HINT}")
         with self.files.search(pin, lookup, advance, hint=hint) as download:
             read_deb(download.file, into, name=source.label)
 

@@ -19,6 +19,7 @@ from typing import NoReturn, Protocol
 
 from attrs import evolve, field, frozen
 
+from rvbuild.core.advice import Hint, Remedy, advise
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
@@ -152,16 +153,16 @@ class _Search:
             self._fail("this source needs git, which is not installed", "install git")
         return self._git
 
-    def need_network(self, advice: str) -> None:
+    def need_network(self, advice: Hint) -> None:
         if self._settings.offline:
-            hint = f"{advice}, or give --mirror FROM=TO with a repository of this machine as TO"
+            hint = advise(advice, ", or ", Remedy.MIRROR, ": a repository of this machine")
             raise offline_error(self._where, hint=hint, details=tuple(self._attempts))
 
     @property
     def _where(self) -> str:
         return f"{shown(self._source.url)} {self._source.commit}"
 
-    def _fail(self, message: str, hint: str) -> NoReturn:
+    def _fail(self, message: str, hint: Hint) -> NoReturn:
         raise SourceError(message, where=self._where, hint=hint, details=tuple(self._attempts))
 
     def _here(self) -> Iterator[tuple[str, Path]]:
@@ -218,7 +219,7 @@ class _Search:
             Delivery(self.need_git(), self._source).run(objects, into, advance)
         except Failed as error:
             self._unusable(str(objects.parent), objects, error)
-            self._fail("the repository gives only a part of the commit", "give --mirror FROM=TO")
+            self._fail("the repository gives only a part of the commit", advise(Remedy.MIRROR))
 
     def deliver_from_archive(self, into: TreeSink, advance: Advance) -> bool:
         archives = self._settings.archives
@@ -245,7 +246,7 @@ class _Search:
                 self._failed(address, error)
         self._fail(
             "the commit could not be had from any transport",
-            "check the URL and the commit, or give --mirror FROM=TO",
+            advise("check the URL and the commit, or ", Remedy.MIRROR),
         )
 
     def _clone(self, git: Git, address: str, tell: Tell) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.paths import MAX_TARGET
 from rvbuild.core.ports.callbacks import Advance
@@ -69,7 +70,7 @@ class Delivery:
             raise VerificationError(
                 msg,
                 where=shown(self.source.url),
-                hint="the lock is wrong here: run rvbuild lock again",
+                hint=advise("the lock is wrong here: ", Remedy.LOCK),
             )
 
     def _walk(self, reader: Objects) -> Placed:

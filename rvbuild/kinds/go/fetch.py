@@ -17,6 +17,7 @@ from attrs import field, frozen
 
 from rvbuild.archives.unpack_limits import Links, UnpackLimits
 from rvbuild.archives.zipfile import read_zip
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.go_graph import MainModule, needed_sums, sums_digest
 from rvbuild.core.go_source import GoModFiles, GoModule
@@ -34,7 +35,7 @@ from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.once import Once
 
 TOOLCHAIN = "golang.org/toolchain"
-_RELOCK = "run `rvbuild lock` and look at what changes in rvbuild.lock"
+_RELOCK = advise(Remedy.LOCK, ", and look at what changes in rvbuild.lock")
 _LIMITS = UnpackLimits(total=MAX_ZIP, repeats=False)  # Go refuses a name that comes twice
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import SourceError
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.git.clone_urls import check_url
@@ -97,9 +98,9 @@ class Repositories:
                 yield Checkout(revisions, commit, shown(address))
                 return
         msg = f"its git repository has no revision {revision} that can be had"
-        hint = "check the version, or give --mirror FROM=TO with a repository that has it"
+        hint = advise("check the version, or ", Remedy.MIRROR, " with a repository that has it")
         if self.offline:
-            hint = f"{OFFLINE_HINT}, or give --mirror FROM=TO with a repository here as TO"
+            hint = advise(OFFLINE_HINT, ", or ", Remedy.MIRROR, ": a repository of this machine")
         raise SourceError(msg, where=shown(url), hint=hint, details=tuple(attempts))
 
     def mirrored_prefix(self, path: str) -> str:

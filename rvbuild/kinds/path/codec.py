@@ -10,7 +10,7 @@ KINDS = {
         tag="path",
         source=PathSource,
         identity="`digest`",
-        origin="a folder of this machine; refused by `--release`",
+        origin="a folder of this machine; refused in a release",
         facts=(Fact(name="digest", form=TREE),),
         former=("path",),  # where the folder was on one machine: the recipe says where it is
     )

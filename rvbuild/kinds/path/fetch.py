@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import Malformed, SourceError, WrongContent
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
@@ -53,7 +54,7 @@ class PathFetcher:
         root = both.tree.root
         if source.digest and str(root) != source.digest:
             msg = "the folder is not what was locked"
-            hint = "run `rvbuild lock`, and let the folder be while rvbuild reads it"
+            hint = advise(Remedy.LOCK, ", and let the folder be while rvbuild reads it")
             raise WrongContent(msg, where=source.path, hint=hint)
 
     def resolve(self, path: str) -> PathSource:

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from attrs import frozen
 
 from rvbuild.archives.unpack import unpack
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
@@ -29,10 +30,7 @@ from rvbuild.transfers.once import Once
 from rvbuild.transfers.pinned_files import Pin, PinnedFiles
 
 _CHUNK = 1 << 20
-_HINT = (
-    "check the network and the recipe's URL; give --mirror FROM=TO, "
-    "or a folder by --override RECIPE/SOURCE=FOLDER"
-)
+_HINT = advise("check the network and the recipe's URL, ", Remedy.MIRROR, ", or ", Remedy.OVERRIDE)
 _KEEP_HINT = (
     "`unpack: false` keeps the file as it is, and a step can unpack it with a program of its own"
 )
@@ -108,7 +106,7 @@ def _unpack(file: BinaryIO, source: UrlSource, into: TreeSink) -> None:
 def _http(url: str) -> str:
     if not url.startswith(("https://", "http://")):
         msg = f"not an http or https URL: {brief(url)}"
-        raise RecipeError(msg, hint="for a file of this machine use --mirror FROM=PATH")
+        raise RecipeError(msg, hint=advise("for a file of this machine ", Remedy.MIRROR))
     return url
 
 

@@ -1,0 +1,88 @@
+"""What a reader can do next, as data.
+
+Knows: what rvbuild offers to whoever called it. Must not know: the option, command or function by
+which a caller asks for it; the command line's words are in `cli.remedies`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import Union
+
+from attrs import frozen
+
+
+class Remedy(Enum):
+    """Something that rvbuild does for its caller; the value is its plain English."""
+
+    LOCK = "lock again"
+    LOCK_ONLINE = "lock again, online"
+    FETCH_ONLINE = "fetch the sources first, online"
+    MIRROR = "give a mirror"
+    OVERRIDE = "override the source by a folder"
+    STORE = "use another store"
+    COLLECT = "collect the store's garbage"
+    REPAIR = "repair the store"
+    IMPORT = "import the former store's sources"
+    FEWER_STEPS = "run fewer steps at once"
+    NO_RELEASE = "build without being a release"
+    VARIANT = "choose another option or input"
+    COPIES = "have the results copied elsewhere"
+    LIST = "look at the list of recipes"
+    BUILD = "build it"
+    LOG = "read the whole log"
+    BEGIN = "begin with a starter recipe"
+    SETTINGS = "look at the settings and their files"
+
+    def of(self, subject: str) -> Use:
+        """The remedy for a certain subject: a recipe, a target, a folder."""
+        return Use(self, subject)
+
+
+@frozen
+class Use:
+    """A remedy, and what it is used on."""
+
+    remedy: Remedy
+    subject: str = ""
+
+    def __str__(self) -> str:
+        plain = self.remedy.value
+        return f"{plain}: {self.subject}" if self.subject else plain
+
+
+@frozen
+class Advice:
+    """A sentence in which remedies stand: ``check the network, or `` and then `Remedy.MIRROR`.
+
+    As text it is plain English, for a caller that has no better words.
+    """
+
+    parts: tuple[str | Use, ...]
+
+    def __str__(self) -> str:
+        return "".join(str(part) for part in self.parts)
+
+
+Hint = Union[str, Advice]
+"""What to do next; ``""`` for nothing."""
+
+
+def advise(*parts: str | Remedy | Use | Advice) -> Advice:
+    """Put a sentence together from text, remedies, and other advice."""
+    sentence: list[str | Use] = []
+    for part in parts:
+        if isinstance(part, Advice):
+            sentence += part.parts
+        else:
+            sentence.append(Use(part) if isinstance(part, Remedy) else part)
+    return Advice(tuple(sentence))
+
+
+def joined(hints: Iterable[Hint | None]) -> Advice | None:
+    """Several hints as one, each once; None if there is none."""
+    parts: list[str | Advice] = []
+    for hint in dict.fromkeys(hint for hint in hints if hint):
+        parts += ["; ", hint] if parts else [hint]
+    return advise(*parts) if parts else None
