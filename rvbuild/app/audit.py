@@ -5,17 +5,43 @@ Knows: which result is a target's. Must not know: the rules, how findings are sh
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
 from attrs import frozen
 
 from rvbuild.app.services import forbidden_paths
 from rvbuild.app.session import Session
 from rvbuild.core.advice import joined
 from rvbuild.core.derivation import Step
-from rvbuild.core.errors import AuditFailed, UsageError
+from rvbuild.core.errors import AuditFailed, UsageError, VerificationError, raise_failures
 from rvbuild.core.finding import Finding, Weight
 from rvbuild.core.graph import Target
 from rvbuild.engine.outputs import Inspection, inspect_outputs
 from rvbuild.images.image_audit import audit_image
+
+
+@frozen(kw_only=True)
+class AuditView:
+    """What is to be said of the results of targets.
+
+    Attributes:
+        audits: In the order of the targets, without those that could not be looked at.
+        failures: Why a target could not.
+    """
+
+    audits: tuple[TargetAudit, ...]
+    failures: tuple[Exception, ...] = ()
+
+    def refuse_failures(self) -> None:
+        """See that all results could be looked at, and are fit.
+
+        Raises:
+            AuditFailed: some are not fit.
+            RvbuildError: one could not be looked at.
+            RunFailed: several of these.
+        """
+        unfit = [audit for audit in self.audits if not audit.is_fit]
+        raise_failures([*_refusal(unfit, len(self.audits)), *self.failures], self.audits)
 
 
 @frozen(kw_only=True)
@@ -38,12 +64,38 @@ class TargetAudit:
         return not any(finding.weight is Weight.FAULT for finding in self.findings)
 
 
-def audit_target(session: Session, target: Target) -> TargetAudit:
-    """Look at a target's result as it is in the store; nothing is built or changed.
+def audit_targets(
+    session: Session, targets: Iterable[Target], report: Callable[[TargetAudit], None]
+) -> AuditView:
+    """Look at targets' results as they are in the store; nothing is built or changed.
+
+    Args:
+        session: Whose store.
+        targets: Whose results.
+        report: Takes each at once: a large result takes a minute.
+
+    Raises:
+        RecipeError, LockError: a recipe or a lock is not valid.
+    """
+    audits: list[TargetAudit] = []
+    failures: list[Exception] = []
+    for target in targets:
+        try:
+            audit = _audit(session, target)
+        except (UsageError, VerificationError) as error:
+            failures.append(error)
+        else:
+            audits.append(audit)
+            report(audit)
+    return AuditView(audits=tuple(audits), failures=tuple(failures))
+
+
+def _audit(session: Session, target: Target) -> TargetAudit:
+    """Look at one target's result.
 
     Raises:
         UsageError: there is none.
-        AuditFailed: somebody changed it.
+        VerificationError: somebody changed it.
     """
     _, linked = session.link((target,), checks=False)
     derivation = linked.derivations[linked.results[target]]
@@ -61,14 +113,10 @@ def audit_target(session: Session, target: Target) -> TargetAudit:
     return TargetAudit(target=target, output=str(result.output), findings=tuple(findings))
 
 
-def refuse_unfit(audits: list[TargetAudit]) -> None:
-    """See that all results are fit.
-
-    Raises:
-        AuditFailed: one is not.
-    """
-    unfit = [str(each.target) for each in audits if not each.is_fit]
+def _refusal(unfit: Sequence[TargetAudit], count: int) -> Iterator[AuditFailed]:
+    """The error for results of ``count`` that are not fit, if there are any."""
     if unfit:
-        msg = f"{len(unfit)} of {len(audits)} results are not what they must be"
-        hints = [f.hint for each in audits for f in each.findings if f.weight is Weight.FAULT]
-        raise AuditFailed(msg, where=", ".join(unfit), hint=joined(hints))
+        msg = f"{len(unfit)} of {count} results are not what they must be"
+        faults = (f for each in unfit for f in each.findings if f.weight is Weight.FAULT)
+        where = ", ".join(str(each.target) for each in unfit)
+        yield AuditFailed(msg, where=where, hint=joined(fault.hint for fault in faults))

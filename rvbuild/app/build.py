@@ -47,7 +47,7 @@ class BuildView:
             RvbuildError: the only failure.
             RunFailed: there are several.
         """
-        raise_failures(self.failures)
+        raise_failures(self.failures, self.results)
 
 
 def build_targets(  # noqa: PLR0913 - each is an option of its own

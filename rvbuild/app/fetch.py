@@ -7,18 +7,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from attrs import frozen
+
 from rvbuild.app.folders import refuse_edited
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
+from rvbuild.core.errors import raise_failures
 from rvbuild.core.graph import Target
 from rvbuild.engine.build import build
 
 
+@frozen(kw_only=True)
+class FetchView:
+    """What fetching left.
+
+    Attributes:
+        trees: The digest of each source's tree, by its derivation.
+        failures: What went wrong, in the order of the plan.
+    """
+
+    trees: Mapping[str, Digest]
+    failures: tuple[Exception, ...] = ()
+
+    def refuse_failures(self) -> None:
+        """See that every source could be had.
+
+        Raises:
+            RvbuildError: the only failure.
+            RunFailed: there are several.
+        """
+        raise_failures(self.failures, self.trees)
+
+
 def fetch_sources(
     session: Session, targets: tuple[Target, ...], *, keep_going: bool = False
-) -> Mapping[str, Digest]:
+) -> FetchView:
     """Fetch every source that targets and their checks need.
 
     Args:
@@ -26,18 +51,16 @@ def fetch_sources(
         targets: Whose sources.
         keep_going: Whether to go on after a failure.
 
-    Returns:
-        The tree of each source, by its derivation.
+    A failure is in the value, beside what was fetched (``refuse_failures``).
 
     Raises:
         LockError: a folder was edited since it was locked; nothing was fetched.
-        RvbuildError: the only failure.
-        RunFailed: there are several.
+        Interrupted: the person pressed ^C; what was fetched is kept.
     """
     _, linked = session.link(targets, checks=True)
     refuse_edited(linked, session.lock)
     sources = [key for key, each in linked.derivations.items() if isinstance(each, Fetch)]
     services = services_of(session)
     built = build(linked.derivations, sources, services, jobs=1, keep_going=keep_going)
-    built.refuse_failures()
-    return {key: built.realised[key].output for key in sources}
+    trees = {key: built.realised[key].output for key in sources if key in built.realised}
+    return FetchView(trees=trees, failures=built.failures)

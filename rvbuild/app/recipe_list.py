@@ -36,7 +36,7 @@ class RecipeList:
             RecipeError: one cannot.
             RunFailed: several cannot.
         """
-        raise_failures(self.errors)
+        raise_failures(self.errors, self.recipes)
 
 
 def list_recipes(session: Session, *, locked: bool = True) -> RecipeList:

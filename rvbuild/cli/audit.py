@@ -10,10 +10,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 
-from rvbuild.app.audit import TargetAudit, audit_target, refuse_unfit
+from rvbuild.app.audit import TargetAudit, audit_targets
 from rvbuild.app.memo import Memo
 from rvbuild.app.workspace import Workspace
-from rvbuild.cli.json_text import print_answer
+from rvbuild.cli.json_text import error_row, print_answer
 from rvbuild.cli.words import parse_targets, session_of
 from rvbuild.core.events import silent
 from rvbuild.core.printable import printable_line
@@ -21,15 +21,17 @@ from rvbuild.core.printable import printable_line
 
 def audit_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild audit TARGET…`: exit code 5 if a result has a fault."""
-    audits: list[TargetAudit] = []
+
+    def show(audit: TargetAudit) -> None:
+        for line in () if arguments.json else _lines(audit):
+            sys.stdout.write(printable_line(line) + "\n")
+
     with closing(session_of(arguments, workspace, silent)) as session:
-        for target in parse_targets(session, arguments.targets):
-            audits.append(audit_target(session, target))
-            for line in () if arguments.json else _lines(audits[-1]):
-                sys.stdout.write(printable_line(line) + "\n")
+        view = audit_targets(session, parse_targets(session, arguments.targets), show)
     if arguments.json:
-        print_answer({"targets": [_entry(audit) for audit in audits]})
-    refuse_unfit(audits)
+        failures = [error_row(failure) for failure in view.failures]
+        print_answer({"targets": [_entry(audit) for audit in view.audits], "failures": failures})
+    view.refuse_failures()
     return 0
 
 

@@ -53,5 +53,6 @@ def fetch_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Me
     """`rvbuild fetch TARGET…`: every source that the targets need."""
     with run_of(arguments, workspace) as session:
         targets = parse_targets(session, arguments.targets)
-        fetch_sources(session, targets, keep_going=arguments.keep_going)
+        view = fetch_sources(session, targets, keep_going=arguments.keep_going)
+    view.refuse_failures()
     return 0

@@ -174,17 +174,19 @@ class RunFailed(RvbuildError):
 
     Attributes:
         failures: At least two, in the order of the plan.
+        results: What went well, as the operation's own value has it.
     """
 
-    def __init__(self, failures: Sequence[Exception]) -> None:
+    def __init__(self, failures: Sequence[Exception], results: object = ()) -> None:
         super().__init__(f"{len(failures)} failures; what went well is kept")
         self.failures = tuple(failures)
+        self.results = results
         first = failures[0]
         self.exit_code = first.exit_code if isinstance(first, RvbuildError) else 1
 
 
-def raise_failures(failures: Sequence[Exception]) -> None:
-    """Raise what went wrong, if anything did.
+def raise_failures(failures: Sequence[Exception], results: object = ()) -> None:
+    """Raise what went wrong, if anything did; ``results`` went well beside it.
 
     Raises:
         Exception: the only failure.
@@ -193,7 +195,7 @@ def raise_failures(failures: Sequence[Exception]) -> None:
     if len(failures) == 1:
         raise failures[0]
     if failures:
-        raise RunFailed(failures)
+        raise RunFailed(failures, results)
 
 
 def suggestion(word: str, known: Iterable[str]) -> str | None:

@@ -7,7 +7,7 @@ Must not know: order, concrete adapters, the screen.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from attrs import define, evolve, field, frozen
@@ -20,7 +20,6 @@ from rvbuild.core.errors import CheckFailed, Interrupted, RvbuildError, StepErro
 from rvbuild.core.events import Finished, Noticed, Progressed, Reporter, Started, Wrote
 from rvbuild.core.plan import Task
 from rvbuild.core.ports.auditor import ImageAudit
-from rvbuild.core.ports.callbacks import Wanted
 from rvbuild.core.ports.clock import Clock
 from rvbuild.core.ports.executor import Executor
 from rvbuild.core.ports.fetcher import Sources
@@ -109,14 +108,16 @@ class Realiser:
             seconds = services.clock() - began
             services.report(Finished(derivation.label, task.phase, how, seconds))
 
-    def _waiter(self, label: str) -> Wanted:
-        """What to do now and then while somebody else works on the same; says so the first time."""
-        first = iter((Noticed(label, "somebody else works on it: waiting until that is done"),))
+    def _waiter(self, label: str) -> Callable[[str], None]:
+        """What to do now and then while another process works on the same; says so once."""
+        holders: set[str] = set()
 
-        def waiting() -> None:
-            self._raise_if_stopped("stopped while somebody else works on it", label)
-            for notice in first:
-                self.services.report(notice)
+        def waiting(holder: str) -> None:
+            self._raise_if_stopped(f"stopped while {holder} works on it", label)
+            if holder not in holders:
+                holders.add(holder)
+                text = f"{holder} works on it: waiting until that is done"
+                self.services.report(Noticed(label, text))
 
         return waiting
 

@@ -24,6 +24,9 @@ STORE = "store"
 _WAIT = 0.1
 """Seconds between two looks at a lock that somebody else has."""
 
+_LONGEST_NAME = 200
+_UNKNOWN = "another process"
+
 
 def _open(layout: Layout, path: str) -> int:
     flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -40,21 +43,60 @@ def _open(layout: Layout, path: str) -> int:
             return os.open(name, os.O_RDONLY | flags, dir_fd=at)  # flock(2) needs no more
 
 
+def _wait_for(fd: int, path: str, waiting: Callable[[str], None] | None) -> None:
+    """Take the lock of a file when it is free; ``waiting`` as for `LocalLocks.lock`."""
+    if waiting is None:
+        _take(fd, path, fcntl.LOCK_EX)
+        return
+    while True:
+        try:
+            _take(fd, path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting(_holder(fd))
+            time.sleep(_WAIT)
+        else:
+            return
+
+
+def _name_holder(fd: int) -> None:
+    """Write into a lock's file who has it, for those who wait; the lock does not depend on it."""
+    with suppress(OSError):  # a file that can only be read, a full disk
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
+
+
+def _holder(fd: int) -> str:
+    """Who has a lock, as far as its file says."""
+    with suppress(OSError, UnicodeError):
+        return os.pread(fd, _LONGEST_NAME, 0).decode() or _UNKNOWN
+    return _UNKNOWN
+
+
 @contextmanager
 def _held(fd: int, path: str, mode: int) -> Iterator[None]:
     """The lock of an open file or folder, which is closed at the end."""
     try:
-        try:
-            fcntl.flock(fd, mode)
-        except BlockingIOError:
-            raise
-        except OSError as error:
-            msg = f"cannot lock the store: {error.strerror}"
-            hint = advise(Remedy.STORE.of("a folder on a local file system"))
-            raise StoreError(msg, where=path, hint=hint) from error
+        _take(fd, path, mode)
         yield
     finally:
         os.close(fd)
+
+
+def _take(fd: int, path: str, mode: int) -> None:
+    """Take the lock of an open file or folder.
+
+    Raises:
+        BlockingIOError: another process has it, and ``mode`` is not to wait.
+        StoreError: the file system has no locks.
+    """
+    try:
+        fcntl.flock(fd, mode)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        msg = f"cannot lock the store: {error.strerror}"
+        hint = advise(Remedy.STORE.of("a folder on a local file system"))
+        raise StoreError(msg, where=path, hint=hint) from error
 
 
 class LocalLocks:
@@ -66,20 +108,26 @@ class LocalLocks:
         self._root = layout.root
 
     @contextmanager
-    def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    def lock(self, name: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
         """Alone among processes and threads that lock the same ``name``; waits.
 
         Take ``shared()`` first: gc removes the files of locks that nobody holds.
 
         Args:
             name: What is locked.
-            waiting: Called a few times a second while somebody else has it (the kernel's own
-                wait cannot be ended from another thread); to raise ends the wait.
+            waiting: Called a few times a second, with the name of whoever has it (the kernel's
+                own wait cannot be ended from another thread); to raise ends the wait.
         """
         file = name if name.isalnum() else hashlib.sha256(name.encode()).hexdigest()
         path = f"{self._folder}/on-{file}"
-        with self._file(path, fcntl.LOCK_EX) if waiting is None else self._tried(path, waiting):
+        with guarded(path):
+            fd = _open(self._layout, path)
+        try:
+            _wait_for(fd, path, waiting)
+            _name_holder(fd)
             yield
+        finally:
+            os.close(fd)
 
     @contextmanager
     def shared(self) -> Iterator[None]:
@@ -128,18 +176,6 @@ class LocalLocks:
         with guarded(path):
             fd = _open(self._layout, path)
         with _held(fd, path, mode):
-            yield
-
-    @contextmanager
-    def _tried(self, path: str, waiting: Callable[[], None]) -> Iterator[None]:
-        with ExitStack() as stack:
-            while True:
-                try:
-                    stack.enter_context(self._file(path, fcntl.LOCK_EX | fcntl.LOCK_NB))
-                    break
-                except BlockingIOError:
-                    waiting()
-                    time.sleep(_WAIT)
             yield
 
     @contextmanager

@@ -278,11 +278,11 @@ class MemoryLocks:
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     @contextmanager
-    def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    def lock(self, name: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
         lock = self._locks[name]
         while not lock.acquire(timeout=_WAIT if waiting else -1):
             if waiting:
-                waiting()
+                waiting("another thread")
         try:
             yield
         finally:

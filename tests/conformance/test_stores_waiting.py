@@ -22,10 +22,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> MemoryStore | Local
 
 
 def test_who_waits_for_a_lock_is_asked_whether_to_go_on(store: MemoryStore | LocalStore):
-    calls: list[int] = []
+    calls: list[str] = []
 
-    def waiting() -> None:
-        calls.append(1)
+    def waiting(holder: str) -> None:
+        calls.append(holder)
         if len(calls) >= 3:
             msg = "enough"
             raise Interrupted(msg)
@@ -35,7 +35,9 @@ def test_who_waits_for_a_lock_is_asked_whether_to_go_on(store: MemoryStore | Loc
             pytest.fail("two are inside")
         with store.locks.lock("another", waiting):
             pass
+    names = {f"process {os.getpid()} on {os.uname().nodename}", "another thread"}
     assert len(calls) == 3
+    assert set(calls) <= names
 
 
 def test_who_waits_gets_the_lock_when_it_is_free(store: MemoryStore | LocalStore):
@@ -43,7 +45,7 @@ def test_who_waits_gets_the_lock_when_it_is_free(store: MemoryStore | LocalStore
     order: list[str] = []
 
     def second() -> None:
-        with store.locks.lock("name", waits.set):
+        with store.locks.lock("name", lambda _: waits.set()):
             order.append("second")
 
     thread = threading.Thread(target=second)
@@ -53,7 +55,7 @@ def test_who_waits_gets_the_lock_when_it_is_free(store: MemoryStore | LocalStore
             assert waits.wait(60)
             order.append("first")
         thread.join(60)
-        with store.locks.lock("name", lambda: pytest.fail("it was left locked")):
+        with store.locks.lock("name", lambda _: pytest.fail("it was left locked")):
             order.append("third")
     assert order == ["first", "second", "third"]
 

@@ -178,7 +178,8 @@ def test_a_second_build_says_that_it_waits(world: World):
     first = world.start(f"slow-{HERE}", "-v")
     first.until("ready")
     second = world.start(f"slow-{HERE}")
-    second.until(f"slow-{HERE}: somebody else works on it: waiting until that is done")
+    holder = f"process {first.process.pid} on {os.uname().nodename}"
+    second.until(f"slow-{HERE}: {holder} works on it: waiting until that is done")
     (gate,) = (world.store / "tmp").glob("step-*/build/gate")
     gate.write_text("go\n")
     assert first.wait().code == 0

@@ -164,7 +164,7 @@ class OpenLocks(MemoryLocks):
     """Lets everybody in."""
 
     @contextmanager
-    def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    def lock(self, name: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
         del name, waiting
         yield
 
@@ -173,7 +173,7 @@ class OneLock(MemoryLocks):
     """Has one lock for all names."""
 
     @contextmanager
-    def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    def lock(self, name: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
         del name
         with super().lock("", waiting):
             yield

@@ -15,10 +15,10 @@ from made_program import MadeProgram, MadeSymbol, words
 from workspaces import workspace
 
 from rvbuild.__main__ import main
-from rvbuild.app.audit import audit_target, refuse_unfit
+from rvbuild.app.audit import AuditView, audit_targets
 from rvbuild.app.session import Session
 from rvbuild.app.targets import targets_of
-from rvbuild.core.errors import UsageError, VerificationError
+from rvbuild.core.errors import AuditFailed, RunFailed, UsageError, VerificationError
 from rvbuild.core.events import silent
 from rvbuild.core.finding import Weight
 from rvbuild.core.graph import Target
@@ -61,28 +61,47 @@ def accept(session: Session, target: Target, data: bytes) -> None:
     session.store.realisations.register(Realisation(key=key, output=tree.root))
 
 
+def audited(session: Session, *targets: Target) -> AuditView:
+    reported: list[Target] = []
+    view = audit_targets(session, targets, lambda audit: reported.append(audit.target))
+    assert reported == [audit.target for audit in view.audits]
+    return view
+
+
 def test_a_fit_result(session: Session, target: Target):
     accept(session, target, FIT)
-    audit = audit_target(session, target)
-    assert (audit.is_fit, audit.findings) == (True, ())
-    refuse_unfit([audit])
+    view = audited(session, target)
+    (audit,) = view.audits
+    assert (audit.is_fit, audit.findings, view.failures) == (True, (), ())
+    view.refuse_failures()
 
 
 def test_a_result_that_an_earlier_rvbuild_accepted(session: Session, target: Target):
     accept(session, target, UNFIT)
-    audit = audit_target(session, target)
-    (finding,) = audit.findings
+    view = audited(session, target)
+    (finding,) = view.audits[0].findings
     assert (finding.path, finding.weight) == ("bin/app", Weight.FAULT)
     assert finding.what.startswith("it uses zbb beyond rv64gc in count: ")
-    with pytest.raises(VerificationError, match="1 of 1 results are not what they must be") as told:
-        refuse_unfit([audit])
+    with pytest.raises(AuditFailed, match="1 of 1 results are not what they must be") as told:
+        view.refuse_failures()
     assert told.value.where == "app-riscv64"
     assert session.lookup()(session.link((target,), checks=False)[1].results[target]) is not None
 
 
 def test_without_a_result_nothing_is_audited(session: Session, target: Target):
     with pytest.raises(UsageError, match="no result here that could be audited"):
-        audit_target(session, target)
+        audited(session, target).refuse_failures()
+
+
+def test_a_target_without_a_result_does_not_hide_the_others(session: Session, target: Target):
+    other = Target("app", "arm64")
+    accept(session, target, UNFIT)
+    view = audited(session, other, target)
+    assert [audit.target for audit in view.audits] == [target]
+    with pytest.raises(RunFailed) as caught:
+        view.refuse_failures()
+    assert [type(failure) for failure in caught.value.failures] == [AuditFailed, UsageError]
+    assert caught.value.results == view.audits
 
 
 def test_the_command(session: Session, target: Target, capsys: pytest.CaptureFixture[str]):
@@ -94,3 +113,9 @@ def test_the_command(session: Session, target: Target, capsys: pytest.CaptureFix
     accept(session, target, FIT)
     assert main(["audit", "app-riscv64"]) == 0
     assert capsys.readouterr().out == "fit       app-riscv64\n"
+    assert main(["audit", "app-arm64", "app-riscv64", "--json"]) == UsageError.exit_code
+    answer = json.loads(capsys.readouterr().out)
+    assert [row["target"] for row in answer["targets"]] == ["app-riscv64"]
+    assert [(row["kind"], row["place"]) for row in answer["failures"]] == [
+        ("UsageError", "app-arm64")
+    ]

@@ -213,7 +213,7 @@ def test_a_plan_says_what_and_why(session: Session, targets: tuple[Target, ...])
 
 def test_fetched_sources_are_told_by_derivation(session: Session, targets: tuple[Target, ...]):
     before = plan_targets(session, targets)
-    outputs = fetch_sources(session, targets)
+    outputs = fetch_sources(session, targets).trees
     assert outputs.keys() == before.tasks.keys()
     (root,) = outputs.values()
     assert [path for path, _ in session.store.trees.tree(root).walk()] == ["more/note.txt"]
@@ -246,7 +246,7 @@ def test_recipes_are_listed_also_where_one_cannot_be_read(session: Session, proj
 
 @pytest.mark.parametrize("subject", [Target("notes", ""), "d" * 64])
 def test_what_ran_no_step_has_no_log(session: Session, subject: Target | str):
-    fetch_sources(session, targets_of(session, ["notes"]))
+    fetch_sources(session, targets_of(session, ["notes"])).refuse_failures()
     with pytest.raises(UsageError, match="no step of it has run here"):
         read_log(session, subject)
 
@@ -258,7 +258,7 @@ def test_the_log_of_a_step_that_failed_is_its_bytes(session: Session):
 
 
 def test_a_store_is_verified_repaired_and_collected(session: Session, targets: tuple[Target, ...]):
-    fetch_sources(session, targets)
+    fetch_sources(session, targets).refuse_failures()
     assert verify_store(session.workspace).findings == ()
     name = hashlib.sha256(b"a note\n").hexdigest()
     path = Path(session.workspace.store, "cas", name[:2], name)
@@ -289,14 +289,14 @@ def test_no_store_is_made_to_be_looked_after(session: Session):
 def test_an_import_says_which_store_is_none(session: Session, tmp_path: Path):
     with pytest.raises(UsageError, match="there is no store"):
         import_store(session, str(tmp_path / "old"), {})
-    fetch_sources(session, targets_of(session, ["notes"]))
+    fetch_sources(session, targets_of(session, ["notes"])).refuse_failures()
     with pytest.raises(UsageError, match="into itself"):
         import_store(session, session.workspace.store, {})
 
 
 def test_an_import_counts_what_it_takes_over(session: Session, tmp_path: Path):
     with closing(Session(workspace(".", str(tmp_path / "old")), silent, session.choices)) as other:
-        fetch_sources(other, targets_of(other, ["notes"]))
+        fetch_sources(other, targets_of(other, ["notes"])).refuse_failures()
     done = import_store(session, str(tmp_path / "old"), {})
     assert done.store == str(tmp_path / "old")
     assert (done.counts.taken, done.counts.left_out) == (0, ())
@@ -309,7 +309,7 @@ def test_an_import_names_the_recipes_whose_sources_it_does_not_know(
 ):
     """A recipe that nobody locked is told; one that is not valid is an error at the end, too."""
     with closing(Session(workspace(".", str(tmp_path / "old")), silent, session.choices)) as other:
-        fetch_sources(other, targets_of(other, ["notes"]))
+        fetch_sources(other, targets_of(other, ["notes"])).refuse_failures()
     done = import_store(session, str(tmp_path / "old"), {})
     (problem,) = done.problems
     assert (problem.recipe, type(problem.error)) == ("notes", LockError)

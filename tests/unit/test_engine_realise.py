@@ -208,7 +208,7 @@ class Elsewhere(MemoryLocks):
         self._done = done
 
     @contextmanager
-    def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    def lock(self, name: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
         with super().lock(name, waiting):
             self._done(name)
             yield
@@ -241,11 +241,11 @@ def test_one_action_runs_once_though_two_derivations_come_to_it_at_once(shop: Wo
 
     class Locks(MemoryLocks):
         @contextmanager
-        def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-            def told() -> None:
+        def lock(self, name: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
+            def told(holder: str) -> None:
                 waits.set()
                 assert waiting is not None
-                waiting()
+                waiting(holder)
 
             if name == two.digest:
                 assert shop.executor.reached["one"].wait(PATIENCE)
@@ -454,6 +454,7 @@ def test_a_source_that_is_not_to_be_had(shop: Workshop):
         "b: no transport had it",
     ]
     assert caught.value.exit_code == 4
+    assert set(caught.value.results) == {fine.digest}
     assert shop.store.realisations.realisation(a.digest) is None
 
 
@@ -524,11 +525,13 @@ def test_interrupt_ends_the_wait_for_another_process(shop: Workshop):
 
         class Locks(MemoryLocks):
             @contextmanager
-            def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-                def told() -> None:
+            def lock(
+                self, name: str, waiting: Callable[[str], None] | None = None
+            ) -> Iterator[None]:
+                def told(holder: str) -> None:
                     waits.set()
                     assert waiting is not None
-                    waiting()
+                    waiting(holder)
 
                 with store.locks.lock(name, told):
                     yield
@@ -540,7 +543,7 @@ def test_interrupt_ends_the_wait_for_another_process(shop: Workshop):
     assert shop.executor.ran == []
     assert shop.how() == {"s": "stopped"}
     notices = [event.text for event in shop.events if isinstance(event, Noticed)]
-    assert notices == ["somebody else works on it: waiting until that is done"]
+    assert notices == ["another thread works on it: waiting until that is done"]
 
 
 def test_what_says_nothing_of_what_it_needs_is_told_and_kept(shop: Workshop):

@@ -14,13 +14,14 @@ class Locks(Protocol):
     """Locks between processes and threads; a lock ends with the process that holds it."""
 
     def lock(
-        self, name: str, waiting: Callable[[], None] | None = None
+        self, name: str, waiting: Callable[[str], None] | None = None
     ) -> AbstractContextManager[None]:
         """Alone among those that lock the same ``name``; waits.
 
         Args:
             name: What is locked.
-            waiting: Called now and then while somebody else has it; to raise ends the wait.
+            waiting: Called now and then with the name of whoever has it: ``process 4711 on board``.
+                To raise ends the wait.
         """
         ...
 
