@@ -16,13 +16,7 @@ from rvbuild.app.settings import Settings
 from rvbuild.app.workspace import Workspace
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.derivation import Fetch
-from rvbuild.core.errors import (
-    LockError,
-    RecipeError,
-    RvbuildError,
-    UsageError,
-    VerificationError,
-)
+from rvbuild.core.errors import Damaged, LockError, RecipeError, RvbuildError, UsageError
 from rvbuild.core.events import Finished, Phase, Planned, Started
 from rvbuild.core.graph import INDEPENDENT, RecipeGraph, Target
 from rvbuild.core.link import Linker
@@ -70,7 +64,7 @@ class StoreImport:
         if count:
             msg = f"{count} source{'s' * (count > 1)} left out: what is there is damaged"
             hint = "all else is taken over; the next build fetches these"
-            raise VerificationError(msg, where=self.store, hint=hint)
+            raise Damaged(msg, where=self.store, hint=hint)
         for problem in self.problems:
             if isinstance(problem.error, RecipeError):
                 raise problem.error

@@ -12,7 +12,7 @@ from attrs import frozen
 from rvbuild.app.store import existing_store
 from rvbuild.app.workspace import Workspace
 from rvbuild.core.advice import Remedy, advise
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Damaged
 from rvbuild.stores.findings import Finding, Verified
 from rvbuild.stores.verify import verify
 
@@ -45,7 +45,7 @@ class Verification:
         objects = f"{missing} missing object{'s' * (missing != 1)}"
         msg = f"the store has {damaged} damaged and {objects}"
         hint = advise(Remedy.REPAIR, ", which sets aside what is damaged; then build again")
-        raise VerificationError(msg, where=self.store, hint=hint)
+        raise Damaged(msg, where=self.store, hint=hint)
 
 
 def verify_store(

@@ -13,6 +13,7 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
      ├─ VerificationError     5  bytes, a tree or an output are not what they must be
      │   ├─ WrongContent      5  … bytes that are not the pinned ones
      │   ├─ Malformed         5  … an archive, an index, a program of no known form
+     │   ├─ Damaged           5  … something in the store, which a repair sets aside
      │   ├─ Conflict          5  … two inputs with different things at one path
      │   └─ AuditFailed       5  … an output that breaks its rules
      ├─ StepError             1  a step failed
@@ -114,6 +115,10 @@ class Malformed(VerificationError):
 
     An archive is damaged, or leads out of its tree; an index, a message or a program is not one.
     """
+
+
+class Damaged(VerificationError):
+    """Something in the store is not what its name says; a repair sets it aside."""
 
 
 class Conflict(VerificationError):

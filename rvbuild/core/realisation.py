@@ -15,7 +15,7 @@ from attrs.validators import in_, instance_of, matches_re
 from rvbuild.core.canonical import Json
 from rvbuild.core.digest import Digest
 from rvbuild.core.envelope import Body, kept, seal, unseal
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 
 KIND, VERSION = "realisation", 1
 
@@ -116,7 +116,7 @@ class Realisation:
             return cls._read(body)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             msg = f"not a realisation: {error}"
-            raise VerificationError(msg) from error
+            raise Malformed(msg) from error
 
     @classmethod
     def _read(cls, body: Mapping[str, Any]) -> Realisation:

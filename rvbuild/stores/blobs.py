@@ -19,7 +19,7 @@ from contextlib import ExitStack
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.elf import ByteView
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Damaged
 from rvbuild.files.folder import A_FILE, WrongKind, kind_at, open_file
 from rvbuild.files.timestamp import EPOCH_NS
 from rvbuild.stores.barrier import Barrier, sync_file
@@ -339,8 +339,8 @@ def _verified(data: bytes, blob: Digest, path: str) -> bytes:
     return data
 
 
-def _damaged(path: str) -> VerificationError:
-    return VerificationError("a blob of the store is damaged", where=path, hint=REPAIR)
+def _damaged(path: str) -> Damaged:
+    return Damaged("a blob of the store is damaged", where=path, hint=REPAIR)
 
 
 def is_blob(there: os.stat_result, blob: Digest, *, executable: bool) -> bool:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.envelope import seal, unseal
-from rvbuild.core.errors import NewerRecord, VerificationError
+from rvbuild.core.errors import Damaged, NewerRecord
 from rvbuild.stores.layout import Layout, guarded
 from rvbuild.stores.records import damage_at, forget_record, put_record, read_record
 from rvbuild.stores.shape import FAILED
@@ -69,9 +69,9 @@ def decode_failure(data: bytes, derivation: str) -> Digest | None:
     body = unseal(data, KIND, VERSION)
     if body.get("derivation") != derivation:
         msg = "the failure of another derivation"
-        raise VerificationError(msg)
+        raise Damaged(msg)
     try:
         return Digest.parse(str(body["log"]))
     except (ValueError, KeyError) as error:
         msg = f"not the record of a failure: {error}"
-        raise VerificationError(msg) from error
+        raise Damaged(msg) from error

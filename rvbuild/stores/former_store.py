@@ -15,7 +15,7 @@ from attrs import frozen
 
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import StoreError, VerificationError
+from rvbuild.core.errors import Damaged, StoreError
 from rvbuild.core.former_keys import former_digest
 from rvbuild.core.tree import File, Tree
 from rvbuild.files.folder import open_file, open_folder
@@ -80,7 +80,7 @@ class FormerStore:
         tree = Tree.decode(read_record(self.layout, path))
         if tree.root != root:
             msg = "the mark of a tree is damaged: its root has another digest"
-            raise VerificationError(msg, where=path)
+            raise Damaged(msg, where=path)
         return tree
 
     def path(self, file: File) -> str:
@@ -110,8 +110,8 @@ def _first_output(data: bytes, derivation: str) -> Digest:
         own = record["derivation"]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         msg = f"not a realisation: {error}"
-        raise VerificationError(msg) from error
+        raise Damaged(msg) from error
     if own != derivation:
         msg = "the realisation of another derivation"
-        raise VerificationError(msg)
+        raise Damaged(msg)
     return output

@@ -22,7 +22,7 @@ from typing import NoReturn
 from attrs import define, evolve, field, frozen
 
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Damaged, VerificationError
 from rvbuild.core.ports.roots import Root
 from rvbuild.core.realisation import derivation_of
 from rvbuild.core.tree import Tree
@@ -169,7 +169,7 @@ def refuse(path: str, problem: str) -> NoReturn:
     Raises:
         VerificationError: always.
     """
-    raise VerificationError(problem, where=path)
+    raise Damaged(problem, where=path)
 
 
 def _results(check: _Check, there: Survey, rooted: set[str]) -> Iterator[Result]:

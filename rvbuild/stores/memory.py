@@ -18,7 +18,7 @@ from attrs import frozen
 from rvbuild.core.action import Outcome
 from rvbuild.core.digest import Digest
 from rvbuild.core.elf import ByteView
-from rvbuild.core.errors import StoreError, VerificationError
+from rvbuild.core.errors import Malformed, StoreError
 from rvbuild.core.outline import Outline
 from rvbuild.core.overlay import union
 from rvbuild.core.paths import check_target
@@ -206,7 +206,7 @@ def _take(writer: MemoryWriter, place: str, path: str, taken: Taken) -> None:
         writer.file(path, [data], executable=bool(mode & stat.S_IXUSR))
     else:
         msg = f"the output holds something strange: {path!r}"
-        raise VerificationError(msg)
+        raise Malformed(msg)
 
 
 class MemoryRealisations:

@@ -11,7 +11,7 @@ import errno
 import os
 from collections.abc import Iterator
 
-from rvbuild.core.errors import NewerRecord, VerificationError
+from rvbuild.core.errors import Damaged, NewerRecord, VerificationError
 from rvbuild.files.folder import A_FILE, WrongKind, kind_at, open_file
 from rvbuild.files.timestamp import EPOCH_NS
 from rvbuild.stores.barrier import sync_file
@@ -79,7 +79,7 @@ def damage_at(path: str) -> Iterator[None]:
         error.where = path
         raise
     except VerificationError as error:
-        raise VerificationError(error.message, where=path, hint=REPAIR) from error
+        raise Damaged(error.message, where=path, hint=REPAIR) from error
 
 
 def read_record(layout: Layout, path: str) -> bytes:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from rvbuild.core.action import Outcome
 from rvbuild.core.digest import Digest
 from rvbuild.core.envelope import seal, unseal
-from rvbuild.core.errors import NewerRecord, VerificationError
+from rvbuild.core.errors import Damaged, NewerRecord
 from rvbuild.core.realisation import Realisation, derivation_of, record_name
 from rvbuild.files.folder import WrongKind, open_file
 from rvbuild.stores.layout import Layout, guarded
@@ -48,10 +48,10 @@ def decode_outcome(data: bytes, action: str) -> Outcome:
         message = base64.b64decode(str(body["result"]), validate=True)
     except (ValueError, KeyError) as error:
         msg = f"not the outcome of an action: {error}"
-        raise VerificationError(msg) from error
+        raise Damaged(msg) from error
     if body.get("action") != action:
         msg = "the outcome of another action"
-        raise VerificationError(msg)
+        raise Damaged(msg)
     return Outcome.decode(message)
 
 
@@ -65,7 +65,7 @@ def decode_realisation(data: bytes, name: str, *, accelerated: bool) -> Realisat
     found = Realisation.decode(data)
     if (found.name, found.accelerated) != (name, accelerated):
         msg = "a realisation of another derivation"
-        raise VerificationError(msg)
+        raise Damaged(msg)
     return found
 
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from attrs import asdict, frozen
 
 from rvbuild.core.envelope import Body, kept, seal, unseal
-from rvbuild.core.errors import NewerRecord, StoreError, VerificationError
+from rvbuild.core.errors import Damaged, NewerRecord, StoreError, VerificationError
 from rvbuild.core.paths import check_name
 from rvbuild.core.ports.roots import Root
 from rvbuild.stores.layout import REPAIR, Layout, guarded
@@ -163,11 +163,11 @@ def decode_root(data: bytes, file: str) -> Root:
     facts = {name: body.get(name) for name in ("name", "derivation", "link")}
     if not all(isinstance(fact, str) for fact in facts.values()):
         msg = "not a root: a name, a derivation and a link are texts"
-        raise VerificationError(msg)
+        raise Damaged(msg)
     root = Root(**facts)  # type: ignore[arg-type]
     if file != root_file(root.name, root.link):
         msg = "a root of another name or link"
-        raise VerificationError(msg)
+        raise Damaged(msg)
     return root
 
 

@@ -27,7 +27,7 @@ from attrs import evolve, frozen
 
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Damaged, VerificationError
 from rvbuild.core.events import Finished, Phase, Planned, Reporter, Started
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.tree import DirectoryNode, File, Symlink, Tree, file_at
@@ -185,4 +185,4 @@ def _write_file(former: FormerStore, file: File, writer: LocalWriter, path: str)
         found = writer.take(path, fd, lambda _size: None, file.executable)
     if found != file:
         msg = f"{path} is not what its name in the store says"
-        raise VerificationError(msg, where=former.path(file))
+        raise Damaged(msg, where=former.path(file))

@@ -18,7 +18,7 @@ from functools import partial
 from typing import NoReturn
 
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import StoreError, VerificationError
+from rvbuild.core.errors import Damaged, StoreError, VerificationError
 from rvbuild.core.overlay import union
 from rvbuild.core.ports.callbacks import Taken, Wanted
 from rvbuild.core.tree import DirectoryNode, File, Node, Symlink, Tree
@@ -87,10 +87,10 @@ class LocalTrees:
         try:
             tree = Tree.decode(self._message(root))
         except VerificationError as error:
-            raise VerificationError(error.message, where=path, hint=REPAIR) from error
+            raise Damaged(error.message, where=path, hint=REPAIR) from error
         if tree.root != root:
             msg = "a Tree message of the store is damaged: its root has another digest"
-            raise VerificationError(msg, where=path, hint=REPAIR)
+            raise Damaged(msg, where=path, hint=REPAIR)
         return tree
 
     def _message(self, root: Digest) -> bytes:
@@ -279,7 +279,7 @@ def _place(staging: Staging, trees: Shelf, root: Digest) -> None:
 
 def _refuse(path: str) -> NoReturn:
     msg = "a result was changed in the store"
-    raise VerificationError(msg, where=path, hint=REPAIR)
+    raise Damaged(msg, where=path, hint=REPAIR)
 
 
 def _renew(mark: str, younger: Mapping[str, int]) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Damaged
 from rvbuild.core.tree import DirectoryNode, File, Node, Symlink, Tree
 from rvbuild.files.folder import A_FOLDER, NOTHING, WrongKind, kind_at, open_file
 from rvbuild.files.timestamp import EPOCH_NS
@@ -102,7 +102,7 @@ def copy_out(store: LocalStore, tree: Tree, at: int, *, writable: bool = False) 
                     os.utime(path, ns=(EPOCH_NS, EPOCH_NS), dir_fd=at, follow_symlinks=False)
                 elif not _copied(path, source, at, node, 0o200 if writable else 0):
                     msg = "a result was changed in the store"
-                    raise VerificationError(msg, where=f"{top}/{path}", hint=REPAIR)
+                    raise Damaged(msg, where=f"{top}/{path}", hint=REPAIR)
         for folder in reversed(folders):
             os.chmod(folder or ".", FOLDER, dir_fd=at)
             os.utime(folder or ".", ns=(EPOCH_NS, EPOCH_NS), dir_fd=at)
