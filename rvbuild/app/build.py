@@ -33,12 +33,14 @@ class BuildView:
         results: In the order of the targets.
         recipes: The names of the recipes that were read.
         failures: What went wrong, in the order of the plan; then what kept a result from appearing.
-            A target of which something failed has no result.
+        missing: The targets that have no result: what they need, or a check of theirs, failed, or
+            was not begun after a failure.
     """
 
     results: tuple[TargetResult, ...]
     recipes: tuple[str, ...]
     failures: tuple[Exception, ...] = ()
+    missing: tuple[str, ...] = ()
 
     def refuse_failures(self) -> None:
         """See that nothing failed.
@@ -94,10 +96,12 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
         )
         wanted = _goals(linked, places, before)
         results, problems = deliver(session, built, wanted, as_copies=output is not None)
+    there = {result.target for result in results}
     return BuildView(
         results=tuple(results),
         recipes=tuple(graph.recipes),
         failures=(*built.failures, *problems),
+        missing=tuple(name for name in map(str, linked.results) if name not in there),
     )
 
 

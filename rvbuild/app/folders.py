@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from rvbuild.app.choices import Choices
-from rvbuild.core.advice import Remedy, advise
+from rvbuild.core.advice import Hint, Remedy, advise
 from rvbuild.core.errors import LockError, SourceError, UsageError
 from rvbuild.core.link import Linked
 from rvbuild.core.lock import Lock
@@ -77,5 +77,11 @@ def refuse_edited(linked: Linked, lock: Callable[[], Lock]) -> None:
         if today[folder] != source:
             msg = f"the folder is not what {lock().file} has of {ref}: it was edited since"
             now = Remedy.OVERRIDE.of(f"{ref}={folder}")
-            hint = advise(Remedy.LOCK, "; to build what is there now, ", now)
+            hint: Hint = advise(Remedy.LOCK, "; to build what is there now, ", now)
+            if _is_below(lock().file, folder):
+                hint = "the lock itself lies in that folder and changes it: name one without it"
             raise LockError(msg, where=folder, hint=hint)
+
+
+def _is_below(file: str, folder: str) -> bool:
+    return os.path.commonpath(map(os.path.realpath, (file, folder))) == os.path.realpath(folder)

@@ -16,6 +16,7 @@ from rvbuild.app.workspace import Workspace
 from rvbuild.cli.streams import drop_output
 from rvbuild.cli.target_results import render_results
 from rvbuild.cli.words import parse_targets, run_of
+from rvbuild.core.printable import printable_line
 
 
 def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None) -> int:
@@ -34,6 +35,8 @@ def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Mem
     if memo is not None and not view.failures:
         remember(memo, answer, session, view)
     _say(answer)
+    if view.missing and len(view.missing) + len(view.results) > 1:
+        sys.stderr.write(printable_line(f"no result: {', '.join(view.missing)}") + "\n")
     view.refuse_failures()
     return 0
 

@@ -19,10 +19,11 @@ class _Words:
     subject: str = ""
 
 
+_ONLINE = "online (without --offline and the setting `offline`)"
 WORDS = {
     Remedy.LOCK: _Words("run `rvbuild lock`", "run `rvbuild lock {}`"),
-    Remedy.LOCK_ONLINE: _Words("run `rvbuild lock` without --offline"),
-    Remedy.FETCH_ONLINE: _Words("run `rvbuild fetch TARGET` without --offline first"),
+    Remedy.LOCK_ONLINE: _Words(f"run `rvbuild lock` {_ONLINE}"),
+    Remedy.FETCH_ONLINE: _Words(f"first run `rvbuild fetch TARGET` {_ONLINE}"),
     Remedy.MIRROR: _Words("give --mirror FROM=TO"),
     Remedy.OVERRIDE: _Words("say --override RECIPE/SOURCE=FOLDER", "say --override {}"),
     Remedy.STORE: _Words("use another store with --store", "use {} with --store"),

@@ -28,19 +28,22 @@ def render_results(build: BuildView, *, as_json: bool) -> str:
                       "tree": "sha256 of the REAPI Directory/size",
                       "derivation": "sha256 in hex",
                       "files": ["bin/runc"]}],
-         "failures": []}
+         "failures": [],
+         "missing": []}
 
     Results are in the order of the targets, files in the order of the tree. Failures are rows of
-    ``json_text.error_row``; the lines for people leave them out, for they go to standard error.
+    ``json_text.error_row``, ``missing`` are targets that have no result; the lines for people leave
+    both out, for they go to standard error.
     """
     results = build.results
     if as_json:
         failures = [error_row(each) for each in build.failures]
-        return answer_text({"results": [_entry(each) for each in results], "failures": failures})
+        rows = [_entry(each) for each in results]
+        return answer_text({"results": rows, "failures": failures, "missing": build.missing})
     places = [printable_line(_near(result.place)) for result in results]
     width = max(map(len, places), default=0)
-    rows = zip(places, results, strict=True)
-    return "".join(f"{place:<{width}}  {_files(result.files)}\n" for place, result in rows)
+    lines = zip(places, results, strict=True)
+    return "".join(f"{place:<{width}}  {_files(result.files)}\n" for place, result in lines)
 
 
 def _entry(result: TargetResult) -> dict[str, object]:

@@ -65,5 +65,7 @@ def parse_targets(session: Session, words: Iterable[str]) -> tuple[Target, ...]:
             if near and session.folder.path(word) is None:
                 also = f"{hint[:-1]} or" if hint.startswith("did you mean") else "did you mean"
                 error.hint = f"{also} the command `rvbuild {near}`?"
+            if word in COMMANDS:
+                error.hint = f"a command stands before its options: `rvbuild {word} …`"
             raise
     return tuple(dict.fromkeys(targets))

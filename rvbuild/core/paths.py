@@ -12,6 +12,8 @@ All of them are UTF-8 and have no NUL. Lengths are in bytes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rvbuild.core.errors import Malformed
 
 MAX_NAME = 255
@@ -82,3 +84,50 @@ def check_target(target: str) -> None:
     if not is_target(target):
         msg = f"not the target of a symlink: {target[:80]!r}"
         raise Malformed(msg)
+
+
+def followed(path: str, look: Callable[[str], str | bool], *, is_root: bool) -> str | None:
+    """The path without links in it, from the top of a tree on.
+
+    1. A link's target goes on from the folder that the link lies in.
+    2. With ``is_root`` the tree is a whole file system: an absolute target begins at its top, and
+       ``..`` stays there. Without, both leave the tree.
+    3. What lies below something that is no folder is nowhere.
+
+    Example: with ``lib -> lib64`` and ``lib64/a -> b``, ``lib/a`` leads to ``lib64/b``.
+
+    Args:
+        path: Relative to the top of the tree.
+        look: Gives the target of a link; else whether a folder is there.
+        is_root: See rule 2.
+
+    Returns:
+        The path, at which nothing has to be; None if it leaves the tree, leads below a file, or
+        has more than `MAX_LINKS` links on its way.
+    """
+    here: list[str] = []
+    ahead, links = _names_reversed(path), 0
+    while ahead:
+        name = ahead.pop()
+        if name == "..":
+            if not here and not is_root:
+                return None
+            here = here[:-1]
+            continue
+        there = look("/".join([*here, name]))
+        if isinstance(there, str):
+            links += 1
+            absolute = there.startswith("/")
+            if links > MAX_LINKS or (absolute and not is_root):
+                return None
+            here = [] if absolute else here
+            ahead += _names_reversed(there)
+        elif there or not ahead:
+            here.append(name)
+        else:
+            return None
+    return "/".join(here)
+
+
+def _names_reversed(path: str) -> list[str]:
+    return [name for name in reversed(path.split("/")) if name not in {"", "."}]

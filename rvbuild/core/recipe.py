@@ -34,7 +34,7 @@ RESERVED_NAMES = {
 ACCELERATORS = {"go": "tmp/go-cache"}
 """Compile caches by name, and where each lies in the sandbox with or without acceleration."""
 
-_VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
+_VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 
 
 @frozen(kw_only=True)
@@ -218,13 +218,16 @@ def substitute(text: str, values: Mapping[str, str], where: Place | None) -> str
     """Replace each ``${name}``; ``$${`` gives a literal ``${``.
 
     Raises:
-        RecipeError: a name has no value.
+        RecipeError: a name has no value, or no end.
     """
 
     def value(match: re.Match[str]) -> str:
-        name = match.group(1)
+        name, end = match.groups()
         if name is None:
             return "${"
+        if not end:
+            msg = f"'${{{name}' has no '}}'"
+            raise RecipeError(msg, where=where, hint="write '$${' for the characters themselves")
         try:
             return values[name]
         except KeyError:

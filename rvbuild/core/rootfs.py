@@ -14,7 +14,7 @@ from attrs import frozen
 from rvbuild.core import elf
 from rvbuild.core.elf import ByteView, Elf
 from rvbuild.core.errors import VerificationError
-from rvbuild.core.paths import MAX_LINKS
+from rvbuild.core.paths import followed
 
 CA_BUNDLES = (
     "etc/ssl/certs/ca-certificates.crt",  # Debian and most others
@@ -99,30 +99,11 @@ class RootFs:
 
     def resolve(self, path: str, at: str = "") -> str | None:
         """The path without links in it; None if there are too many, or a file is no folder."""
-        here: list[str] = []
-        ahead = list(reversed(_parts(path if path.startswith("/") else f"{at}/{path}")))
-        links = 0
-        while ahead:
-            part = ahead.pop()
-            if part == "..":
-                here = here[:-1]
-                continue
-            entry = self.entries.get("/".join([*here, part]))
-            if isinstance(entry, Link):
-                links += 1
-                if links > MAX_LINKS:
-                    return None
-                here = [] if entry.target.startswith("/") else here
-                ahead += reversed(_parts(entry.target))
-            elif isinstance(entry, Folder) or not ahead:
-                here.append(part)
-            else:
-                return None
-        return "/".join(here)
+        return followed(path if path.startswith("/") else f"{at}/{path}", self._look, is_root=True)
 
-
-def _parts(path: str) -> list[str]:
-    return [part for part in path.split("/") if part not in {"", "."}]
+    def _look(self, path: str) -> str | bool:
+        entry = self.entries.get(path)
+        return entry.target if isinstance(entry, Link) else isinstance(entry, Folder)
 
 
 @frozen(kw_only=True)

@@ -15,6 +15,7 @@ from rvbuild.core.audit import Watched, audit, unused
 from rvbuild.core.derivation import OutputRule, Step
 from rvbuild.core.errors import AuditFailed
 from rvbuild.core.finding import Finding, Weight
+from rvbuild.core.paths import followed
 from rvbuild.core.ports.auditor import ImageAudit
 from rvbuild.core.ports.callbacks import Wanted
 from rvbuild.core.ports.store import TreeStore
@@ -104,7 +105,9 @@ def _of_rules(step: Step, store: TreeStore, tree: Tree, how: Inspection) -> Iter
 
 
 def _of_files(step: Step, store: TreeStore, tree: Tree, how: Inspection) -> Iterator[Finding]:
-    rules = {rule.path: rule for rule in step.outputs}
+    nested = tree.nested()
+    rules = {_place(nested, rule) or rule.path: rule for rule in step.outputs}
+    rules |= {rule.path: rule for rule in step.outputs}
     for path, node in tree.walk():
         if isinstance(node, File) and node.digest.size:
             declared = _rule_for(path, rules)
@@ -122,17 +125,37 @@ def _rule_for(path: str, rules: Mapping[str, OutputRule]) -> OutputRule | None:
     return evolve(found, kind="file") if found is not None and found.kind in _FORMS else found
 
 
-def _missing(rule: OutputRule, nested: Nested) -> Finding | None:
+def _at(nested: Nested, path: str) -> File | Symlink | Nested | None:
     node: File | Symlink | Nested | None = nested
-    for part in rule.path.split("/"):
+    for part in path.split("/") if path else ():
         node = node.get(part) if isinstance(node, dict) else None
+    return node
+
+
+def _place(nested: Nested, rule: OutputRule) -> str | None:
+    """Where an output is, behind links that stay in the tree; None if it is nowhere in there."""
+
+    def look(path: str) -> str | bool:
+        node = _at(nested, path)
+        return node.target if isinstance(node, Symlink) else isinstance(node, dict)
+
+    place = followed(rule.path, look, is_root=False)
+    return None if place is None or _at(nested, place) is None else place
+
+
+def _missing(rule: OutputRule, nested: Nested) -> Finding | None:
+    node, place = _at(nested, rule.path), _place(nested, rule)
+    if isinstance(node, Symlink) and place is None:
+        what = f"it is a link to {node.target}, which is not in the output"
+        return Finding(rule.path, what, "copy it into $out, or link to what is in there")
+    node = None if place is None else _at(nested, place)
     if node is None:
         near = ", ".join(islice(_some_paths(nested), 8)) or "nothing"
         hint = f"the step left: {near}"
         if rule.kind == "image":
             hint += ". The script of an image must not `exit`: what packs comes after it"
         return Finding(rule.path, "it was declared and is not there", hint)
-    if not isinstance(node, _FORMS.get(rule.kind, (File, Symlink))):
+    if not isinstance(node, _FORMS.get(rule.kind, File)):
         kind = "a folder" if isinstance(node, dict) else "a file"
         return Finding(rule.path, f"it is {kind}", f"the recipe says `kind: {rule.kind}`")
     if rule.kind == "executable" and isinstance(node, File) and not node.executable:

@@ -202,9 +202,24 @@ def _tree(text: str) -> str:
     return text
 
 
+def _some(texts: tuple[str, ...]) -> tuple[str, ...]:
+    if not texts:
+        msg = "must have something in it"
+        raise ValueError(msg)
+    return tuple(texts)
+
+
+def _address(text: str) -> str:
+    """A URL, or git's HOST:PATH; only ssh has a user that is no secret."""
+    if re.match(r"https?://[^/?#]*@|[a-z+]+://[^/?#@]*:[^/?#]*@", text, re.IGNORECASE):
+        msg = "must not have a login in it"
+        raise ValueError(msg)
+    return text
+
+
 TEXT_SCHEMA: Json = {"type": ["string", "number", "boolean"]}
 _NUMBER: Json = {"type": ["integer", "string"], "pattern": "^[0-9]{1,18}$", "minimum": 0}
-_TEXTS: Json = {"type": "array", "items": TEXT_SCHEMA, "uniqueItems": True}
+_TEXTS: dict[str, Json] = {"type": "array", "items": TEXT_SCHEMA, "uniqueItems": True}
 
 TEXT = Form(str, str, TEXT_SCHEMA)
 HEX = Form(_hex, str, {"type": "string", "pattern": "^([0-9a-f]{40}|[0-9a-f]{64})$"})
@@ -215,5 +230,12 @@ FLAG = Form(
 )
 TREE = Form(_tree, str, {"type": "string", "pattern": "^[0-9a-f]{64}/[0-9]+$"})
 TEXTS = Form(tuple, tuple, _TEXTS, many=True)
+SOME_TEXTS = Form(_some, tuple, {**_TEXTS, "minItems": 1}, many=True)
+ADDRESS = Form(
+    _address,
+    str,
+    TEXT_SCHEMA,
+    hint="recipes and locks are for everybody to read: put the login into ~/.netrc",
+)
 SORTED_TEXTS = Form(lambda texts: tuple(sorted(texts)), tuple, _TEXTS, many=True)
 ARCHITECTURE = Form(str, str, {"enum": list(ARCHITECTURES)}, choices=tuple(ARCHITECTURES))

@@ -172,8 +172,13 @@ def _make_way(path: str) -> None:
     if os.path.isdir(path):
         return
     _make_way(os.path.dirname(path))
-    with suppress(FileExistsError):  # another process was faster, or it is for the opening to tell
+    try:
         os.mkdir(path, FOLDER)
+    except FileExistsError:
+        pass  # another process was faster, or it is for the opening to tell
+    except FileNotFoundError as error:  # what is above it is there
+        msg = "no folder can be made there"
+        raise StoreError(msg, where=path, hint=advise(Remedy.STORE)) from error
 
 
 def _opened(root: str) -> int:

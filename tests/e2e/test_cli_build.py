@@ -119,6 +119,7 @@ def test_one_failure_stops_and_with_k_the_rest_is_built(world: World):
     assert ran.code == 1
     ran.said("error: the step failed: exit code 3", f"--> bad-{HERE}", "before", "broken")
     ran.said("hint", f"rvbuild log bad-{HERE}")
+    ran.said(f"no result: user-{HERE}\n", "error: ")
     assert ran.out == f"result/{HELLO_HERE}  share/hello.txt\n"
     assert [path.name for path in (world.folder / "result").iterdir()] == [HELLO_HERE]
     assert f"user-{HERE}" in world.plan(*targets)
@@ -135,6 +136,7 @@ def test_two_failures_are_both_told_with_k(world: World):
         (f"bad-{HERE}", ["bad"]),
         (f"worse-{HERE}", ["worse"]),
     ]
+    assert ran.json["missing"] == [f"bad-{HERE}", f"worse-{HERE}"]
     ran.said("error: the step failed", f"--> bad-{HERE}", " | bad", f"rvbuild log bad-{HERE}")
     ran.said("error: the step failed", f"--> worse-{HERE}", " | worse", f"rvbuild log worse-{HERE}")
     ran.said("error: 2 failures; what went well is kept")

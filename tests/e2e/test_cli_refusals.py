@@ -246,6 +246,7 @@ BAD_WORDS = [
     (["hello-riscv63"], ["no architecture 'riscv63'", "did you mean `hello-riscv64`?"]),
     (["./recipes/hello"], ["not a path", "hint: for example"]),
     (["lgo", HELLO_HERE], ["no recipe called 'lgo'", "the command `rvbuild log`?"]),
+    (["--jobs=1", "fetch", HELLO_HERE], ["called 'fetch'", "`rvbuild fetch …`"]),
     (["buld", HELLO_HERE], ["no recipe called 'buld'", "the command `rvbuild build`?"]),
     ([HELLO_HERE, "--relase"], ["not known here: --relase", "did you mean --release?"]),
     ([HELLO_HERE, "-o", ""], ["it is no folder", "hint: use another DIR"]),

@@ -94,7 +94,7 @@ def test_what_is_locked_and_not_here_yet(far: World):
     assert not any(line.endswith("(not in the lock)") for line in lines(far))
     ran = far.run(f"lib-{HERE}", "--offline")
     assert ran.code == 4
-    ran.said("lib-1.tar.xz", "hint: run `rvbuild fetch TARGET` without --offline first")
+    ran.said("lib-1.tar.xz", "hint: first run `rvbuild fetch TARGET` online")
 
 
 def test_a_pin_out_of_a_source_that_the_lock_lacks(far: World):

@@ -35,6 +35,15 @@ def findings(folder: Path, *rules: OutputRule, forbidden: tuple[bytes, ...] = ()
         writer.file("share/log", [b'open("/build/src/x/main.c")'])
         writer.file("empty", [])
         writer.symlink("bin/link", "run")
+        writer.symlink("sbin", "bin")
+        writer.symlink("sbin2", "./sbin//")
+        writer.symlink("bin/up", "../share/../bin/run")
+        writer.symlink("bin/plain-link", "plain")
+        writer.symlink("host", "/etc/passwd")
+        writer.symlink("out", "../out")
+        writer.symlink("nowhere", "bin/gone")
+        writer.symlink("circle", "circle")
+        writer.symlink("below", "bin/run/../plain")
         tree = writer.commit()
     step = Step(
         label="s", inputs_at=(), script="", environment=(), timeout=1, platform=LINUX, outputs=rules
@@ -52,7 +61,15 @@ def rule(path: str, kind: str = "file") -> OutputRule:
 
 @pytest.mark.parametrize(
     ("path", "kind"),
-    [("bin/run", "executable"), ("bin/link", "executable"), ("empty", "file"), ("bin", "tree")],
+    [
+        ("bin/run", "executable"),
+        ("bin/link", "executable"),
+        ("bin/up", "executable"),
+        ("sbin/link", "executable"),
+        ("empty", "file"),
+        ("bin", "tree"),
+        ("sbin2", "tree"),
+    ],
 )
 def test_outputs_that_are_what_they_must_be(tmp_path: Path, path: str, kind: str):
     assert findings(tmp_path, rule(path, kind)) == []
@@ -64,6 +81,13 @@ def test_outputs_that_are_what_they_must_be(tmp_path: Path, path: str, kind: str
         ("bin/gone", "file", "it was declared and is not there"),
         ("bin/run/below", "file", "it was declared and is not there"),
         ("bin", "file", "it is a folder"),
+        ("sbin", "file", "it is a folder"),
+        ("bin/plain-link", "executable", "it is not executable"),
+        ("host", "file", "it is a link to /etc/passwd, which is not in the output"),
+        ("out", "file", "it is a link to ../out, which is not in the output"),
+        ("nowhere", "file", "it is a link to bin/gone, which is not in the output"),
+        ("circle", "file", "it is a link to circle, which is not in the output"),
+        ("below", "file", "it is a link to bin/run/../plain, which is not in the output"),
         ("bin/run", "tree", "it is a file"),
         ("bin/link", "image", "it is a file"),
         ("bin/plain", "executable", "it is not executable"),

@@ -412,4 +412,7 @@ def test_offline_says_so(fetcher: Callable[..., DebianFetcher]):
     with pytest.raises(SourceError) as caught:
         fetcher("http://127.0.0.1:1", offline=True).resolve(("tool",), "bookworm", "amd64")
     assert "not asked: this run is offline" in caught.value.details[0]
-    assert hint_text(caught.value.hint) == "run `rvbuild lock` without --offline"
+    assert (
+        hint_text(caught.value.hint)
+        == "run `rvbuild lock` online, without --offline or the setting `offline`"
+    )

@@ -89,6 +89,11 @@ def test_every_part_is_read():
         ("build: x\nsources: {a: {git: u, commit: v1.0}}\n", 2, "whole commit name", "rev-parse"),
         ("build: x\nsources: {a: {url: u, sha256: abc}}\n", 2, "64 lower-case hex", None),
         ("build: x\nsources: {a: {git: u, url: u}}\n", 2, "exactly one kind", None),
+        ("build: x\nsources: {a: {debian: [], suite: s}}\n", 2, "must have something", None),
+        ("build: x\nsources: {a: {url: 'https://u:p@h/'}}\n", 2, "must not have a login", "netrc"),
+        ("build: x\nsources: {a: {git: 'HTTP://token@h/'}}\n", 2, "must not have", "netrc"),
+        ("build: x\nsources: {a: {git: 'ssh://git:secret@h/'}}\n", 2, "must not have", "netrc"),
+        ("build: x\nsources: {a: {go-toolchain: go1.22.0}}\n", 2, "without 'go': 1.22.0", None),
         (
             "build: x\nsources: {a: {debian: [p], suite: s, architecture: riscv46}}\n",
             2,
@@ -183,6 +188,8 @@ def test_every_kind_has_what_it_needs():
 def test_substitution_replaces_only_braces():
     """The shell's own dollar signs stay, and ``$${`` is a literal."""
     assert substitute("$out ${a}-$${a} $$", {"a": "1"}, "r:1:1") == "$out 1-${a} $$"
+    with pytest.raises(RecipeError, match=re.escape("'${a' has no '}'")):
+        substitute("$out/${a", {"a": "1"}, "r:1:1")
     with pytest.raises(RecipeError, match=r"\$\{b\}") as caught:
         substitute("${b}", {"a": "1"}, "r:1:1")
     assert hint_text(caught.value.hint) == "known names: a"

@@ -20,6 +20,7 @@ from kept_results import built, hold
 
 from rvbuild.app.memo import Memo
 from rvbuild.cli.remedies import hint_text
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RvbuildError, StoreError
 from rvbuild.stores.collect import collect
@@ -279,3 +280,10 @@ def test_a_store_that_is_no_folder_is_refused(
     )
     assert Memo(str(tmp_path / "store"), ["question"]).recall() is None
     assert seen(decoy) == before
+
+
+def test_where_no_folder_can_be_made_another_place_is_wanted():
+    """Linux says of a new folder in /proc that it is not there, which is no damage."""
+    with pytest.raises(StoreError, match="no folder can be made there") as caught:
+        LocalStore("/proc/rvbuild/store")
+    assert (caught.value.where, caught.value.hint) == ("/proc/rvbuild", advise(Remedy.STORE))

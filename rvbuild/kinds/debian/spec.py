@@ -10,7 +10,7 @@ from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.source import Source
 from rvbuild.core.spec import Comparison, SourceSpec, sha256_comparison
 from rvbuild.kinds.debian.source import DebianPackage
-from rvbuild.kinds.declaration import ARCHITECTURE, TEXT, TEXTS, key
+from rvbuild.kinds.declaration import ARCHITECTURE, SOME_TEXTS, TEXT, TEXTS, key
 
 
 @frozen(kw_only=True)
@@ -21,7 +21,7 @@ class DebianSpec(SourceSpec):
     """
 
     answer = DebianPackage
-    packages: tuple[str, ...] = field(metadata=key("debian", TEXTS))
+    packages: tuple[str, ...] = field(metadata=key("debian", SOME_TEXTS))
     suite: str = field(metadata=key("suite", TEXT))
     without: tuple[str, ...] = field(default=(), metadata=key("without", TEXTS))
     architecture: str = field(default="", metadata=key("architecture", ARCHITECTURE))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from attrs import field, frozen
 
 from rvbuild.core.spec import Comparison, SourceSpec
-from rvbuild.kinds.declaration import SORTED_TEXTS, TEXT, Form, key
+from rvbuild.kinds.declaration import ADDRESS, SORTED_TEXTS, Form, key
 from rvbuild.kinds.git.source import GitSource
 
 _COMMIT = r"\$\{.*\}|[0-9a-f]{40}|[0-9a-f]{64}"
@@ -35,7 +35,7 @@ class GitSpec(SourceSpec):
     """A commit of a git repository, whole or some of its paths."""
 
     answer = GitSource
-    url: str = field(metadata=key("git", TEXT))
+    url: str = field(metadata=key("git", ADDRESS))
     commit: str = field(metadata=key("commit", COMMIT))
     paths: tuple[str, ...] = field(default=(), metadata=key("paths", SORTED_TEXTS))
 

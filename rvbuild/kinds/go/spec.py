@@ -9,7 +9,7 @@ from attrs import field, frozen
 from rvbuild.core.go_source import GoModule
 from rvbuild.core.gomod import is_h1
 from rvbuild.core.spec import Comparison, SourceSpec
-from rvbuild.kinds.declaration import TEXT, key
+from rvbuild.kinds.declaration import TEXT, TEXT_SCHEMA, Form, key
 from rvbuild.kinds.go.source import GoToolchain
 
 
@@ -33,12 +33,22 @@ class GoModuleSpec(SourceSpec):
         yield _h1(part.h1)
 
 
+def _go_version(text: str) -> str:
+    if text.startswith("go"):
+        msg = f"must be a version without 'go': {text.removeprefix('go')}"
+        raise ValueError(msg)
+    return text
+
+
+_GO_VERSION = Form(_go_version, str, TEXT_SCHEMA)
+
+
 @frozen(kw_only=True)
 class GoToolchainSpec(SourceSpec):
     """The Go toolchain of a version, for the build machine."""
 
     answer = GoToolchain
-    version: str = field(metadata=key("go-toolchain", TEXT))
+    version: str = field(metadata=key("go-toolchain", _GO_VERSION))
 
     @property
     def per_machine(self) -> bool:

@@ -9,10 +9,10 @@ from attrs import field, frozen
 
 from rvbuild.core.spec import Comparison, SourceSpec, sha256_comparison
 from rvbuild.kinds.declaration import (
+    ADDRESS,
     ARCHITECTURE,
     FLAG,
     NUMBER,
-    TEXT,
     TEXT_SCHEMA,
     Form,
     key,
@@ -49,7 +49,7 @@ class UrlSpec(SourceSpec):
     """
 
     answer = UrlSource
-    url: str = field(default="", metadata=key("url", TEXT, unless="debian-source"))
+    url: str = field(default="", metadata=key("url", ADDRESS, unless="debian-source"))
     sha256: str = field(default="", metadata=key("sha256", SHA256))
     strip: int = field(default=1, metadata=key("strip", NUMBER))
     unpack: bool = field(default=True, metadata=key("unpack", FLAG))
