@@ -88,7 +88,7 @@ def test_the_command_line_has_words_for_every_remedy() -> None:
 
 @pytest.mark.parametrize("remedy", Remedy)
 def test_the_words_name_what_the_command_line_has(remedy: Remedy) -> None:
-    text = hint_text(advise(remedy, " ", remedy.of("a")))
+    text = hint_text(advise(remedy, " ", remedy.of("A")))
     options = set(OPTION.findall(text))
     commands = {match[1] for match in re.finditer(r"`rvbuild ([a-z]+)", text)}
     assert options <= OPTIONS
