@@ -22,7 +22,7 @@ from rvbuild.app.memo import Memo
 from rvbuild.app.settings import Settings
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.arguments import parse
-from rvbuild.cli.options import settings_in
+from rvbuild.cli.options import settings_in, store_in
 from rvbuild.cli.streams import open_streams
 
 
@@ -38,13 +38,14 @@ def main(words: Sequence[str] | None = None) -> int:
         leave_when_interrupted()
         open_streams()
         os.umask(os.umask(0o077) & 0o077)  # what we make is of no use if we must not enter it
+    words = sys.argv[1:] if words is None else words
     try:
         try:
-            return _answer(sys.argv[1:] if words is None else words)
+            return _answer(words)
         finally:
             sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - none is to be a traceback
-        return _tell(error)
+        return _tell(error, store_in(words))
 
 
 def _begin_again_in_utf_8() -> None:
@@ -98,11 +99,11 @@ def _here() -> str:
         raise UsageError(msg, hint="go to one that exists") from None
 
 
-def _tell(error: BaseException) -> int:
+def _tell(error: BaseException, store: str | None) -> int:
     try:
         from rvbuild.cli.ending import tell  # noqa: PLC0415 - see the module's docstring
 
-        return tell(error)
+        return tell(error, store)
     except (MemoryError, ImportError, OSError):
         sys.stderr.write(f"error: this machine has no room for the program: {error!r}\n")
         return 6

@@ -16,6 +16,10 @@ from rvbuild.files.folder import nearest
 from rvbuild.stores.top import RESULT
 
 _ANOTHER = advise(Remedy.COPIES)
+_MIRROR = (
+    "a mirror is a URL (http, https; for git also ssh), a folder, a file, or a bare repository"
+)
+_SCHEMES = frozenset(("http", "https", "ssh", "git", "file"))
 
 
 def refuse_occupied(places: Iterable[str]) -> None:
@@ -95,17 +99,20 @@ def _refuse(message: str, where: str, hint: str) -> None:
     raise UsageError(message, where=where, hint=advise(f"{hint}, or ", _ANOTHER))
 
 
-def refuse_absent_mirrors(mirrors: Iterable[tuple[str, str]]) -> None:
-    """See that each mirror that is a path of this machine is there.
+def refuse_unfit_mirrors(mirrors: Iterable[tuple[str, str]]) -> None:
+    """See that each mirror can be one, and is there if it is a path of this machine.
 
     Raises:
-        UsageError: one is not: a misspelled path would only show in what is said of a source.
+        UsageError: one is not: a misspelling would only show in what is said of a source.
     """
     for start, place in mirrors:
         from rvbuild.transfers.addresses import local_path  # noqa: PLC0415 - few runs have a mirror
 
+        scheme, colon, _ = place.partition("://")
         path = local_path(place)
+        if colon and scheme.lower() not in _SCHEMES:
+            msg = f"the mirror of {start} has an address that nothing can be taken from"
+            raise UsageError(msg, where=place, hint=_MIRROR)
         if path is not None and not path.exists():
-            hint = "a mirror is a URL, a folder, a file, or a bare repository"
             msg = f"the mirror of {start} is not there"
-            raise UsageError(msg, where=str(path), hint=hint)
+            raise UsageError(msg, where=str(path), hint=_MIRROR)

@@ -22,7 +22,7 @@ from rvbuild.stores.layout import Layout
 
 def services_of(session: Session) -> Services:
     """The services of a run; its store is made if there is none."""
-    release = session.choices.release
+    release, settings = session.choices.release, session.workspace.settings
     above = os.path.join(session.workspace.store, "accelerators")
     return Services(
         store=session.store,
@@ -32,7 +32,8 @@ def services_of(session: Session) -> Services:
         clock=time.monotonic,
         audit_image=audit_image,
         release=release,
-        builder=session.workspace.settings.builder,
+        builder=settings.builder,
+        variant=bool(session.choices.overrides or settings.replace or settings.options),
         accelerators={} if release else {n: os.path.join(above, n) for n in ACCELERATORS},
         forbidden=forbidden_paths(session.store.layout),
     )

@@ -14,7 +14,7 @@ from attrs import define, evolve, field
 
 from rvbuild.app.choices import Choices
 from rvbuild.app.folders import override_sources
-from rvbuild.app.refusals import refuse_absent_mirrors
+from rvbuild.app.refusals import refuse_unfit_mirrors
 from rvbuild.app.workspace import Workspace
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import of_machine
@@ -67,7 +67,7 @@ class Session:
     sources: SourceClients = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        refuse_absent_mirrors(self.workspace.settings.mirrors)
+        refuse_unfit_mirrors(self.workspace.settings.mirrors)
         self.folder = RecipeCollection(self.workspace.recipes)
         settings = FetchSettings(
             mirrors=self.workspace.settings.mirrors,

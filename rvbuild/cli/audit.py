@@ -29,7 +29,7 @@ def audit_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Me
     with closing(session_of(arguments, workspace, silent)) as session:
         view = audit_targets(session, parse_targets(session, arguments.targets), show)
     if arguments.json:
-        failures = [error_row(failure) for failure in view.failures]
+        failures = [error_row(failure, arguments.store) for failure in view.failures]
         print_answer({"targets": [_entry(audit) for audit in view.audits], "failures": failures})
     view.refuse_failures()
     return 0

@@ -31,7 +31,7 @@ def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Mem
             checkers=every_check,
             keep_going=arguments.keep_going,
         )
-    answer = render_results(view, as_json=arguments.json)
+    answer = render_results(view, as_json=arguments.json, store=arguments.store)
     if memo is not None and not view.failures:
         remember(memo, answer, session, view)
     _say(answer)

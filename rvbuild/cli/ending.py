@@ -43,11 +43,14 @@ _MACHINE = {
 """What a system call tells of the machine, and not of a bug of ours; and what to do."""
 
 
-def tell(error: BaseException) -> int:
-    """Show an error, or each of several in full; the exit code."""
+def tell(error: BaseException, store: str | None = None) -> int:
+    """Show an error, or each of several in full; the exit code.
+
+    ``store`` is the one that the command line named.
+    """
     if isinstance(error, RunFailed):
         for failure in error.failures:
-            tell(failure)
+            tell(failure, store)
     if isinstance(error, OSError) and error.filename == STANDARD_OUTPUT:
         drop_output()
         if isinstance(error, BrokenPipeError):
@@ -55,7 +58,7 @@ def tell(error: BaseException) -> int:
     color = wants_color(sys.stderr, os.environ)
     typed = error if isinstance(error, RvbuildError) else _meaning(error)
     if typed is not None:
-        sys.stderr.write(render_error(typed, color=color))
+        sys.stderr.write(render_error(typed, color=color, store=store))
         return typed.exit_code
     sys.stderr.write(render_bug(error, color=color))
     return 70  # EX_SOFTWARE of sysexits.h

@@ -14,11 +14,11 @@ from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import RvbuildError
 
 
-def error_row(error: Exception) -> dict[str, object]:
+def error_row(error: Exception, store: str | None = None) -> dict[str, object]:
     """An error as ``{"kind", "place": "recipes/a/recipe.yaml:2:1", "problem", "details", "hint"}``.
 
     ``kind`` is the class of `core.errors`. What the error does not say is empty. A login in an
-    address is left out.
+    address is left out. ``store`` is the one that the command line named.
     """
     kind = type(error).__qualname__
     if not isinstance(error, RvbuildError):
@@ -35,7 +35,7 @@ def error_row(error: Exception) -> dict[str, object]:
         "place": without_logins(str(error.where or "")),
         "problem": without_logins(error.message),
         "details": [without_logins(line) for line in error.details],
-        "hint": without_logins(hint_text(error.hint)),
+        "hint": without_logins(hint_text(error.hint, store)),
     }
 
 

@@ -31,19 +31,24 @@ def doctor_command(arguments: argparse.Namespace, workspace: Workspace, _memo: M
     """`rvbuild doctor`: exit code 6 if something keeps this machine from building."""
     machine = examine_machine(workspace)
     if arguments.json:
-        print_answer({"checks": [asdict(check) for check in machine.checks]})
+        hints = [hint_text(check.hint, arguments.store) for check in machine.checks]
+        rows = zip(machine.checks, hints, strict=True)
+        print_answer({"checks": [{**asdict(check), "hint": hint} for check, hint in rows]})
     for check in () if arguments.json else machine.checks:
         mark = "ok  " if check.ok else "FAIL"
         sys.stdout.write(f"{mark} {check.name}: {printable_line(check.found)}\n")
         if not check.ok:
-            sys.stdout.write(f"     {printable_line(hint_text(check.hint))}\n")
+            sys.stdout.write(f"     {printable_line(hint_text(check.hint, arguments.store))}\n")
     return 0 if machine.is_fit else SandboxError.exit_code
 
 
 def store_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild store verify`, `repair`, `path` and `import`."""
     if arguments.action == "path":
-        sys.stdout.write(workspace.store + "\n")
+        if arguments.json:
+            print_answer({"store": workspace.store})
+        else:
+            sys.stdout.write(workspace.store + "\n")
     elif arguments.action == "repair":
         _repair(workspace, as_json=arguments.json)
     elif arguments.action == "import":
@@ -120,11 +125,14 @@ def _import(arguments: argparse.Namespace, workspace: Workspace) -> None:
     with run_of(arguments, workspace) as session:
         done = import_store(session, arguments.old, os.environ)
     if arguments.json:
-        rows = [{"recipe": each.recipe, **error_row(each.error)} for each in done.problems]
+        rows = [
+            {"recipe": each.recipe, **error_row(each.error, arguments.store)}
+            for each in done.problems
+        ]
         print_answer({**asdict(done.counts), "recipes": rows})
     else:
         _write_import(done.counts)
-        _write_problems(done.problems)
+        _write_problems(done.problems, arguments.store)
     done.refuse_left_out()
 
 
@@ -139,10 +147,10 @@ def _write_import(counts: TakenOver) -> None:
     )
 
 
-def _write_problems(problems: Sequence[RecipeProblem]) -> None:
+def _write_problems(problems: Sequence[RecipeProblem], store: str | None) -> None:
     for each in problems:
         text = f"nothing was looked for that only {each.recipe} needs: {each.error}"
-        hint = f"; {hint_text(each.error.hint)}" if each.error.hint else ""
+        hint = f"; {hint_text(each.error.hint, store)}" if each.error.hint else ""
         sys.stderr.write(printable_line(text + hint) + "\n")
     if problems:
         sys.stderr.write("then import again: what is here already is not read again\n")

@@ -82,8 +82,11 @@ def duration_text(seconds: float) -> str:
 # ---- errors
 
 
-def render_error(error: RvbuildError, *, color: bool) -> str:
-    """What happened, where, why, and what to do next; ends with a newline."""
+def render_error(error: RvbuildError, *, color: bool, store: str | None = None) -> str:
+    """What happened, where, why, and what to do next; ends with a newline.
+
+    ``store`` is the one that the command line named, for commands that the hint names.
+    """
     lines = [_headline(error, color=color)]
     if error.where:
         where = printable_line(without_logins(str(error.where)))
@@ -96,7 +99,7 @@ def render_error(error: RvbuildError, *, color: bool) -> str:
     lines += _notes(error, color=color)
     if error.hint:
         # a path in it may hold anything
-        hint = printable_line(without_logins(hint_text(error.hint)))
+        hint = printable_line(without_logins(hint_text(error.hint, store)))
         lines.append(f"{_paint('hint', _CYAN, color=color)}: {hint}")
     return "\n".join(lines) + "\n"
 

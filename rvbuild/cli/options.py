@@ -7,7 +7,7 @@ little: a build with nothing to do pays for this module every time.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NoReturn
 
 from rvbuild.app.setting import Table, Value
@@ -31,6 +31,15 @@ def settings_in(arguments: argparse.Namespace) -> dict[str, Value]:
         "replace": table(options.get("replace", ()), "--replace", "NAME=RECIPE"),
     }
     return {name: value for name, value in values.items() if value not in (None, {})}
+
+
+def store_in(words: Sequence[str]) -> str | None:
+    """The store that the words of a command line name, whatever else is wrong with them."""
+    for word, following in zip(words, (*words[1:], ""), strict=True):
+        option, equals, value = word.partition("=")
+        if option == "--store":
+            return value if equals else following
+    return None
 
 
 def table(words: Iterable[str], option: str, form: str) -> dict[str, str]:

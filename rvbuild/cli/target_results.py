@@ -16,7 +16,7 @@ from rvbuild.core.printable import printable_line
 _MOST_FILES = 4
 
 
-def render_results(build: BuildView, *, as_json: bool) -> str:
+def render_results(build: BuildView, *, as_json: bool, store: str | None = None) -> str:
     """One line a result, or one JSON document; ends with a newline unless empty.
 
     A line is the path of the link (relative below the working directory), two spaces, and
@@ -33,11 +33,11 @@ def render_results(build: BuildView, *, as_json: bool) -> str:
 
     Results are in the order of the targets, files in the order of the tree. Failures are rows of
     ``json_text.error_row``, ``missing`` are targets that have no result; the lines for people leave
-    both out, for they go to standard error.
+    both out, for they go to standard error. ``store`` is the one that the command line named.
     """
     results = build.results
     if as_json:
-        failures = [error_row(each) for each in build.failures]
+        failures = [error_row(each, store) for each in build.failures]
         rows = [_entry(each) for each in results]
         return answer_text({"results": rows, "failures": failures, "missing": build.missing})
     places = [printable_line(_near(result.place)) for result in results]

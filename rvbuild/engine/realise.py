@@ -44,7 +44,8 @@ class Services:
     """The adapters that realising uses, and how.
 
     ``accelerators`` are host folders by accelerator name; empty for release builds.
-    ``builder`` is the name under which results are registered, and preferred.
+    ``builder`` is the name under which results are registered, and preferred. ``variant``: a
+    target's name alone does not lead to these derivations, since something stands for an input.
     """
 
     store: Store
@@ -57,6 +58,7 @@ class Services:
     accelerators: Mapping[str, str] = field(factory=dict)
     forbidden: tuple[bytes, ...] = ()
     builder: str = ""
+    variant: bool = False
 
 
 @define
@@ -282,7 +284,7 @@ class Realiser:
         """The output, once it is what the step's rules say; else the log is kept."""
         store = self.services.store
         try:
-            root = _output_of(step, outcome, store)
+            root = _output_of(step, outcome, self.services)
             output = outcome.written or store.trees.tree(root)
             findings = audit_outputs(step, store, output, self._inspection(step.label))
         except (StepError, VerificationError):
@@ -306,12 +308,13 @@ def _realisation(derivation: Derivation, output: Tree) -> Realisation:
     return Realisation(key=derivation.key, output=output.root, size=extent.size, files=extent.files)
 
 
-def _output_of(step: Step, outcome: Outcome, store: Store) -> Digest:
+def _output_of(step: Step, outcome: Outcome, services: Services) -> Digest:
     """What the step left, if it went well."""
+    store, whole_log = services.store, _whole_log(step, services)
     if outcome.exit_code:
-        raise _failure(step, outcome, store.cas.read(outcome.log))
+        raise _failure(step, outcome, store.cas.read(outcome.log), whole_log)
     if outcome.refusal is not None:
-        raise _refused(step, outcome.refusal)
+        raise _refused(step, outcome.refusal, whole_log)
     if outcome.output is None:
         msg = "the step left no output: $out is no folder any more"
         hint = 'put what it makes into $out, as `cp FILE "$out/"`, and leave the folder itself'
@@ -325,29 +328,29 @@ def _output_of(step: Step, outcome: Outcome, store: Store) -> Digest:
     return outcome.output
 
 
-def _refused(step: Step, why: RvbuildError) -> RvbuildError:
+def _refused(step: Step, why: RvbuildError, whole_log: Use) -> RvbuildError:
     """What is wrong with an output, with the step that left it and where to read on."""
     why.where = step.label
-    why.hint = joined([why.hint, advise(_whole_log(step))])
+    why.hint = joined([why.hint, advise(whole_log)])
     return why
 
 
-def _whole_log(step: Step) -> Use:
+def _whole_log(step: Step, services: Services) -> Use:
     """How to read the step's log, which is that of a target or of a derivation."""
     name = step.label.rpartition(" of ")[2] if step.is_check else step.label
-    return Remedy.LOG.of(step.digest if " " in name else name)
+    return Remedy.LOG.of(step.digest if services.variant or " " in name else name)
 
 
 def _tail(log: bytes) -> tuple[str, ...]:
     return tuple(log.decode(errors="replace").removesuffix("\n").split("\n")[-LOG_TAIL:])
 
 
-def _failure(step: Step, outcome: Outcome, log: bytes) -> StepError:
+def _failure(step: Step, outcome: Outcome, log: bytes, whole_log: Use) -> StepError:
     why = outcome.limit or f"exit code {outcome.exit_code}"
     if not outcome.limit and outcome.exit_code == TOO_LARGE:
         why += ": a file grew beyond the limit on sizes (`ulimit -f`)"
     what = "the check failed" if step.is_check else "the step failed"
-    hint = advise(_whole_log(step))
+    hint = advise(whole_log)
     details = _tail(log)
     if outcome.folder:
         details += (f"its folder: {outcome.folder}",)

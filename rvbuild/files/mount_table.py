@@ -1,4 +1,4 @@
-"""Mounts: what is mounted below a folder, and whether two folders are of one mount.
+"""Mounts: what is mounted where, and whether two folders are of one mount.
 
 Knows: what the kernel tells of mounts. Must not know: why somebody asks.
 
@@ -21,9 +21,25 @@ def mounts_below(fd: int) -> list[str]:
         OSError: the kernel does not tell.
     """
     top = os.readlink(f"/proc/self/fd/{fd}").rstrip("/") + "/"
+    return sorted({place.removeprefix(top) for place in _places() if place.startswith(top)})
+
+
+def mount_point(path: str) -> str:
+    """Where the mount that has a path is mounted; ``/`` where the kernel does not tell.
+
+    Example: with a volume at ``/data``, that of ``/data/store/x`` is ``/data``.
+    """
+    real = os.path.join(os.path.realpath(path), "")
+    try:
+        above = [place for place in _places() if real.startswith(os.path.join(place, ""))]
+    except OSError:
+        above = []
+    return max(above, key=len, default="/")
+
+
+def _places() -> list[str]:
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        places = [_ESCAPE.sub(_letter, line.split(" ")[4]) for line in file]
-    return sorted({place.removeprefix(top) for place in places if place.startswith(top)})
+        return [_ESCAPE.sub(_letter, line.split(" ")[4]) for line in file]
 
 
 def mount_of(fd: int) -> str:

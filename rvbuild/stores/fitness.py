@@ -6,10 +6,12 @@ Knows: mount options, rights. Must not know: what a step is.
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import SandboxError, StoreError
+from rvbuild.files.mount_table import mount_point
 
 _ELSEWHERE = advise("or ", Remedy.STORE)
 
@@ -22,7 +24,7 @@ def refuse_unfit(folder: str) -> None:
     """
     if os.statvfs(folder).f_flag & os.ST_NOEXEC:
         msg = "the store is on a file system that runs no programs (it is mounted noexec)"
-        hint = advise(f"`mount -o remount,exec {_mount_point(folder)}`, ", _ELSEWHERE)
+        hint = advise(f"`mount -o remount,exec {shlex.quote(mount_point(folder))}`, ", _ELSEWHERE)
         raise SandboxError(msg, where=folder, hint=hint)
 
 
@@ -37,12 +39,6 @@ def refuse_unwritable(folder: str) -> None:
             open(os.path.join(made, "file"), "xb").close()
     except OSError as error:
         msg = f"nothing can be written in the store's folder: {error.strerror}"
-        mount = f"`mount -o remount,rw {_mount_point(folder)}`"
+        mount = f"`mount -o remount,rw {shlex.quote(mount_point(folder))}`"
         hint = advise(f"see its rights, its mount ({mount}) and its room, ", _ELSEWHERE)
         raise StoreError(msg, where=folder, hint=hint) from error
-
-
-def _mount_point(path: str) -> str:
-    while not os.path.ismount(path):
-        path = os.path.dirname(path)
-    return path

@@ -256,6 +256,7 @@ BAD_WORDS = [
         [HELLO_HERE, "--mirror", "https://example.invalid/=/no/such"],
         ["the mirror of https://example.invalid/ is not there", "--> /no/such\n", "hint: a mirror"],
     ),
+    ([HELLO_HERE, "--mirror", "https://a/=ftp://b/"], ["--> ftp://b/\n", "hint: a mirror"]),
     ([f"misnamed-{HERE}"], ["no recipe called 'misnamed'", "has no file recipe.yaml"]),
     (["gc", "--keep", "long"], ["--keep", "'long' is not a whole number"]),
     (["gc", "--max-size", "much"], ["'max-size' must be a size", "command line"]),

@@ -65,7 +65,7 @@ def test_a_build_and_a_plan_say_how_to_go_on(far: World):
         ran = far.run(*words)
         assert (ran.code, ran.out) == (3, "")
         ran.said("error: rvbuild.lock does not have lib/lib", "recipes/lib/recipe.yaml:",
-                 "hint: run `rvbuild lock lib`, or say --override lib/lib=FOLDER")  # fmt: skip
+                 "hint: run `rvbuild lock lib`, or build with --override lib/lib=FO")  # fmt: skip
 
 
 def test_a_folder_that_stands_for_it(far: World):

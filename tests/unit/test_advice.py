@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rvbuild.cli.commands import COMMANDS, ROWS
+from rvbuild.cli.options import store_in
 from rvbuild.cli.remedies import WORDS, hint_text
 from rvbuild.core.advice import Remedy, advise, joined
 
@@ -128,3 +129,24 @@ def test_hints_are_joined_each_once() -> None:
 def test_no_hints_are_no_advice(hints: list[str | None]) -> None:
     assert joined(hints) is None
     assert hint_text(joined(hints)) == ""
+
+
+def test_commands_have_the_store_that_the_command_line_named():
+    advice = advise(Remedy.COLLECT, "; ", Remedy.LOG.of("a"), "; ", Remedy.LOCK)
+    assert hint_text(advice, "/a b") == (
+        "free some space with `rvbuild gc --store '/a b'`; "
+        "the whole log: `rvbuild log a --store '/a b'`; run `rvbuild lock`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "store"),
+    [
+        (["gc"], None),
+        (["gc", "--store", "x"], "x"),
+        (["--store=x", "gc"], "x"),
+        (["gc", "--store"], ""),
+    ],
+)
+def test_the_store_that_a_command_line_names(words: list[str], store: str | None):
+    assert store_in(words) == store

@@ -430,7 +430,8 @@ def test_a_lock_without_the_fact_is_refused():
     with pytest.raises(LockError, match="does not have ksrc/k") as caught:
         locked.source(ksrc, "k")
     assert (
-        hint_text(caught.value.hint) == "run `rvbuild lock ksrc`, or say --override ksrc/k=FOLDER"
+        hint_text(caught.value.hint)
+        == "run `rvbuild lock ksrc`, or build with --override ksrc/k=FOLDER"
     )
 
 
