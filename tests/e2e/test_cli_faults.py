@@ -211,7 +211,7 @@ def test_a_working_directory_that_can_only_be_read(world: World):
         rvbuild $TARGET -o $STORE/../out
     """)  # fmt: skip
     assert codes(ran) == [2, 1, 0], str(ran)
-    ran.said("error: results cannot be linked here", "hint: ", "-o DIR")
+    ran.said("error: results cannot be linked here", "hint: ", "with -o")
     ran.said("error: the lock cannot be written: Read-only file system")
     assert (world.store.parent / "out" / HELLO_HERE / "share/hello.txt").exists()
 

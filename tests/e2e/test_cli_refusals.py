@@ -354,7 +354,7 @@ def test_results_do_not_replace_what_a_person_made(bare: World):
     mine.write_text("mine")
     ran = bare.run(HELLO_HERE)
     assert (ran.code, ran.out) == (2, "")
-    ran.said("there is something that rvbuild did not make", str(mine.parent), "hint: ", "-o DIR")
+    ran.said("there is something that rvbuild did not make", str(mine.parent), "hint: ", "with -o")
     assert mine.read_text() == "mine"
     assert bare.records() == set()
 
@@ -366,7 +366,7 @@ TAKEN = [
     ("the recipes", "recipes", HELLO_HERE, "the place of recipes"),
     ("in a recipe", "recipes/hello/new/new", HELLO_HERE, "the place of recipes"),
     ("in a recipe, by dots", "new/../recipes/hello", HELLO_HERE, "the place of recipes"),
-    ("the results", "result", HELLO_HERE, "the place of links", "without -o"),
+    ("the results", "result", HELLO_HERE, "the place of links", "by themselves"),
     ("in a result", f"result/{HELLO_HERE}/share", HELLO_HERE, "the place of links"),
     ("over the recipes", ".", "recipes", "recipes would have to go"),
     ("over the results", ".", "result", "links would have to go"),
@@ -411,7 +411,7 @@ def test_a_link_of_a_persons_own_is_said_before_the_build(bare: World):
     mine.symlink_to("../../my-data")
     ran = bare.run(HELLO_HERE)
     assert (ran.code, ran.out) == (2, ""), str(ran)
-    ran.said("there is something that rvbuild did not make", str(mine), "hint: ", "-o DIR")
+    ran.said("there is something that rvbuild did not make", str(mine), "hint: ", "with -o")
     assert os.readlink(mine) == "../../my-data"
     assert not bare.store.exists()
 
