@@ -43,7 +43,7 @@ bundle_variable() {
 
 # What a file of K3s' configuration says of data-dir, one line for each time:
 #   = FOLDER   this
-#   ? N: TEXT  something, in a way that is not read here (a list, an anchor, an escape)
+#   ? N: TEXT  something, in a way that is not read here (a list, an anchor, an escape, braces)
 #   ~ N: TEXT  perhaps something: it stands where K3s may or may not look
 # It is YAML, of which this reads keys at the margin with values on one line, plain or in quotes.
 bundle_read() {
@@ -101,7 +101,8 @@ bundle_read() {
             }
             commit()
             if (!match(text, /^("[^"\\]*"|\047[^\047]*\047|[^][{} \t"\047,&*!?|>@%`#:][^:]*)[ \t]*:([ \t]|$)/)) {
-                if (mentions || text ~ /^["?]/) event("~")
+                if (text ~ /^\{/ && text !~ /^\{[ \t]*\}/) event("?")
+                else if (mentions || text ~ /^["?]/) event("~")
                 next
             }
             name = substr(text, 1, RLENGTH); rest = substr(text, RLENGTH + 1)

@@ -344,6 +344,8 @@ UNSURE = {
     "an escape": 'data-dir: "/\\x41"\n',
     "a tag": "data-dir: !!str /x\n",
     "the short name": "d: /x\n",
+    "braces": "{data-dir: /x}\n",
+    "braces over lines": '--- {"token": "t",\n  "data-dir": "/x"}\n',
     "a home": "data-dir: ~/k3s\n",
     "a variable": "data-dir: /x/$HOME\n",
 }
@@ -361,7 +363,13 @@ def test_what_cannot_be_told_is_said(board: Board, text: str):
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("text", ["{data-dir: /x}\n", "x:\n  data-dir: /x\n"])
+def test_empty_braces_say_nothing(board: Board):
+    configured(board, text="{} # data-dir: /x\n")
+    ran = board.install(K3S_DATA_DIR=data(board))
+    assert (ran.returncode, board.holds()) == (0, images())
+
+
+@pytest.mark.parametrize("text", ["? {data-dir: /x}\n: y\n", "x:\n  data-dir: /x\n"])
 def test_what_may_be_meant_is_said(board: Board, text: str):
     configured(board, text=text)
     ran = board.install(K3S_DATA_DIR=data(board))
