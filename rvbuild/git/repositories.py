@@ -6,6 +6,7 @@ Knows: mirrors, the user's git. Must not know: what is looked for in one.
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Mapping
 from typing import Self
 
@@ -18,6 +19,7 @@ from rvbuild.transfers.addresses import local_path
 from rvbuild.transfers.cancellation import Cancellation
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.mirrors import Mirrors
+from rvbuild.transfers.servers import Servers
 
 
 @frozen(kw_only=True)
@@ -31,6 +33,8 @@ class Repositories:
         offline: Only what is on this machine.
         stall: Seconds without progress after which git is given up.
         cancellation: Ends a transfer of git's.
+        servers: Those that gave no answer to git. They are not those of other transfers, since git
+            may have proxies of its own.
     """
 
     mirrors: Mirrors
@@ -39,6 +43,7 @@ class Repositories:
     offline: bool = False
     stall: float = 60.0
     cancellation: Cancellation = field(factory=Cancellation)
+    servers: Servers = field(factory=lambda: Servers(time.monotonic))
 
     @classmethod
     def of(cls, services: FetchServices) -> Self:

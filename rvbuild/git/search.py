@@ -14,8 +14,8 @@ from attrs import define, field
 from rvbuild.core.advice import Advice, Remedy, advise
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.ports.callbacks import Advance
-from rvbuild.git.clone_urls import check_url
-from rvbuild.git.process import Failed, Git, Refused
+from rvbuild.git.clone_urls import check_url, host_of
+from rvbuild.git.process import Failed, Git, Refused, Silent
 from rvbuild.git.repositories import Repositories
 from rvbuild.git.repository import Repository, objects_folder
 from rvbuild.git.revision import Revision
@@ -40,7 +40,8 @@ class Search:
        ``insteadOf`` leads from it to a folder. Not offline.
 
     A repository that lacks the revision, or a part of it, leads to the next one. If a clone does,
-    it is removed, and so is one with other bytes than their names say; that ends the search.
+    it is removed, and so is one with other bytes than their names say; that ends the search. A
+    server that gives no answer is given up for other searches, too (`rvbuild.transfers.servers`).
 
     Example: a mirror is a folder that has every commit of last year. A commit of this year is
     cloned from the address, alone, and the next search for it ends at that clone.
@@ -122,11 +123,31 @@ class Search:
         git = self.need_git()
         for address in map(check_url, self._remote()):
             try:
-                yield self.settings.clones.make(
-                    git, address, self.revision, lambda count: advance(count, 0)
-                )
+                clone = self._clone(git, address, advance)
             except (Failed, Refused) as error:
                 self.note(address, error)
+            else:
+                yield clone
+
+    def _clone(self, git: Git, address: str, advance: Advance) -> Repository:
+        """A clone from an address, unless its server was given up."""
+        host, servers = host_of(address), self.settings.servers
+        cause = servers.refusal(host)
+        if cause:
+            msg = f"not asked again: {cause}"
+            raise Failed(msg)
+        try:
+            clone = self.settings.clones.make(
+                git, address, self.revision, lambda count: advance(count, 0)
+            )
+        except Silent as error:
+            servers.give_up(host, str(error))
+            raise
+        except (Failed, Refused):
+            servers.answered(host)
+            raise
+        servers.answered(host)
+        return clone
 
     def _remote(self) -> list[str]:
         """The addresses that are not of this machine."""

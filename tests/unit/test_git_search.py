@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,11 +11,12 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 from git_server import serving, smart_http
 
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.ports.callbacks import no_progress
+from rvbuild.git.clone_urls import check_url, host_of
 from rvbuild.git.clones import Clones
 from rvbuild.git.commit_reader import CommitReader
 from rvbuild.git.process import Failed
@@ -202,6 +204,48 @@ def test_a_clone_that_somebody_removed_is_made_again(world: World):
         searched(settings, TAG, f"{address}/a/.git")
     assert clone.exists()
     assert len(world.posts) == 2 * alone
+
+
+# ---- servers without an answer
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_server_without_an_answer_costs_its_budget_once(world: World, silent: bool):  # noqa: FBT001
+    """It refuses connections, or accepts them and says nothing."""
+    settings = evolve(world.settings(), stall=0.3)
+    with socket.create_server(("127.0.0.1", 0)) as at:
+        address = f"http://127.0.0.1:{at.getsockname()[1] if silent else 1}"
+        lines = []
+        for number in range(3):
+            with pytest.raises(SourceError) as caught:
+                searched(settings, Revision(tag=f"v{number}"), f"{address}/{number}")
+            lines += caught.value.details
+    first = lines[0].partition(": ")[2]
+    assert ("no progress for 0.3 s" if silent else "127.0.0.1 port 1") in first
+    again = [f"{address}/{number}: not asked again: {first}" for number in (1, 2)]
+    assert lines[1:] == again
+
+
+def test_a_server_that_answers_no_is_asked_for_the_next(world: World):
+    world.repository("a")
+    settings = world.settings()
+    with serving(world.service()) as address:
+        with pytest.raises(SourceError):
+            searched(settings, TAG, f"{address}/nothing/.git")
+        assert searched(settings, TAG, f"{address}/a/.git") == world.commit("a")
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://me:pw@H.example/a/b", "h.example"),
+        ("ssh://git@h.example:2222/a", "h.example:2222"),
+        ("git@h.example:a/b", "h.example"),
+        ("h.example:a", "h.example"),
+    ],
+)
+def test_the_host_of_an_address(url: str, host: str):
+    assert host_of(check_url(url)) == host
 
 
 # ---- what comes of a repository that cannot be used
