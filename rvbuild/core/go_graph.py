@@ -17,7 +17,16 @@ from pathlib import PurePosixPath
 from attrs import define, field, frozen
 
 from rvbuild.core.errors import LockError
-from rvbuild.core.gomod import GoMod, GoSum, parse_go_mod, parse_go_sum, required_by
+from rvbuild.core.gomod import (
+    GO_WORK,
+    GoMod,
+    GoSum,
+    Replacement,
+    parse_go_mod,
+    parse_go_sum,
+    required_by,
+    used_folders,
+)
 
 Module = tuple[str, str]
 """A module's path and version, after ``replace``."""
@@ -26,33 +35,57 @@ LoadGoMods = Callable[[Sequence[tuple[Module, str]]], Iterable[bytes]]
 """Returns the go.mod of each module, in order; the second of each pair is its ``h1:``."""
 
 
+@frozen
+class GoModFile:
+    """A go.mod of a main module, or a go.work: what it says, and the folder of its paths."""
+
+    folder: str
+    content: GoMod
+
+
 @frozen(eq=False)
 class MainModule:
     """The module that packages are built in, as far as the go command reads its files.
+
+    In a workspace there are several, all of which count: those that the go.work uses.
 
     Attributes:
         name: Of its source, for messages.
         read: Returns the content of a file of the source by its path; None if there is none.
         directory: Its folder in the source; ``.`` is the source's root.
+        in_workspace: Whether its go.work counts.
     """
 
     name: str
     read: Callable[[str], bytes | None] = field(repr=False)
     directory: str = "."
-
-    def path(self, file: str) -> str:
-        """The path in the source of a file of the module; it may begin with ``../``."""
-        return posixpath.normpath(posixpath.join(self.directory, file))
+    in_workspace: bool = False
 
     @property
     def go_sum(self) -> bytes:
-        """Its go.sum; a module that needs no other has none."""
-        return self.read(self.path("go.sum")) or b""
+        """Its go.sum, or one after another those of a workspace; empty where none is needed."""
+        folders = self.folders()
+        files = [_join(folder, "go.sum") for folder in folders]
+        if self.in_workspace:
+            files.append(f"{self.workspace()}.sum")
+        return b"\n".join(data for file in files if (data := self.read(file)))
+
+    def folders(self) -> tuple[str, ...]:
+        """The folder of each main module.
+
+        Raises:
+            LockError: there is no go.work, or it is not valid.
+        """
+        if not self.in_workspace:
+            return (self.directory,)
+        work = self.workspace()
+        used = used_folders(self._text(work), self._shown(work))
+        return tuple(_join(posixpath.dirname(work), folder) for folder in used)
 
     def workspace(self) -> str:
         """The go.work that the go command finds from the module on; empty if there is none."""
         folders = [self.directory, *map(str, PurePosixPath(self.directory).parents)]
-        files = (posixpath.normpath(posixpath.join(folder, "go.work")) for folder in folders)
+        files = (_join(folder, GO_WORK) for folder in folders)
         return next((file for file in files if self.read(file) is not None), "")
 
     def sums(self) -> GoSum:
@@ -63,18 +96,39 @@ class MainModule:
         """
         return parse_go_sum(self.go_sum.decode(errors="replace"), f"{self.name}:go.sum")
 
-    def go_mod(self) -> GoMod:
-        """Its go.mod.
+    def go_mods(self) -> tuple[GoModFile, ...]:
+        """Its go.mod, or in a workspace the go.work, then the go.mod of each main module.
 
         Raises:
             LockError: there is none, or it is not valid.
         """
-        data = self.read(self.path("go.mod"))
-        if data is None:
-            msg = f"the source {self.name} has no file {self.path('go.mod')}"
+        files = [_join(folder, "go.mod") for folder in self.folders()]
+        if self.in_workspace:
+            files.insert(0, self.workspace())
+        return tuple(
+            GoModFile(posixpath.dirname(file), parse_go_mod(self._text(file), self._shown(file)))
+            for file in files
+        )
+
+    def _shown(self, file: str) -> str:
+        return f"{self.name}:{file}"
+
+    def _text(self, file: str) -> str:
+        data = self.read(file) if file else None
+        if data is not None:
+            return data.decode(errors="replace")
+        if not self.in_workspace:
+            msg = f"the source {self.name} has no file {file}"
             hint = "name the module's folder with `directory`, or leave `go-modules` out"
             raise LockError(msg, hint=hint)
-        return parse_go_mod(data.decode(errors="replace"), f"{self.name}:go.mod")
+        lacks = f"no file {file}, which its go.work uses" if file else "no go.work for the module"
+        msg = f"the source {self.name} has {lacks}"
+        raise LockError(msg, hint="leave `workspace` out, and keep GOWORK `off`")
+
+
+def _join(folder: str, file: str) -> str:
+    """A path in the source; it may begin with ``../``."""
+    return posixpath.normpath(posixpath.join(folder, file))
 
 
 def needed_sums(main: MainModule, load: LoadGoMods) -> GoSum:
@@ -86,7 +140,8 @@ def needed_sums(main: MainModule, load: LoadGoMods) -> GoSum:
        so does whatever the go.mod of a member requires, if go.sum has its ``/go.mod`` line. So
        the graph has all that the go command loads, whether it prunes or not.
     2. The main module's ``replace`` and ``exclude`` hold for every requirement. Of a folder that
-       replaces a module, the go.mod is read in the source.
+       replaces a module, the go.mod is read in the source. In a workspace those of all main modules
+       do, and what its go.work replaces goes first.
     3. Both lines of each member are needed. Of one whose go.mod the go command never read, go.sum
        may have the line of the zip alone.
 
@@ -98,7 +153,7 @@ def needed_sums(main: MainModule, load: LoadGoMods) -> GoSum:
         LockError: go.mod or go.sum is not valid.
     """
     sums = main.sums()
-    return _Walk(main, main.go_mod(), sums.mods, load).kept(sums)
+    return _Walk(main, main.go_mods(), sums.mods, load).kept(sums)
 
 
 def sums_digest(main: MainModule, needed: GoSum) -> str:
@@ -116,14 +171,15 @@ def sums_digest(main: MainModule, needed: GoSum) -> str:
 @define
 class _Walk:
     main: MainModule
-    go_mod: GoMod
+    go_mods: Sequence[GoModFile]
     mods: Mapping[Module, str]
     load: LoadGoMods
     _reached: set[Module] = field(factory=set, init=False)
     _folders: set[str] = field(factory=set, init=False)
 
     def kept(self, sums: GoSum) -> GoSum:
-        waiting = [(each.path, each.version) for each in self.go_mod.requirements]
+        required = (each for file in self.go_mods for each in file.content.requirements)
+        waiting = [(each.path, each.version) for each in required]
         while waiting:
             waiting = [found for data in self._wave(waiting) for found in required_by(data)]
         return GoSum(
@@ -136,11 +192,11 @@ class _Walk:
         local: list[bytes] = []
         fresh: list[tuple[Module, str]] = []
         for path, version in waiting:
-            if (path, version) in self.go_mod.exclusions:
+            if any((path, version) in file.content.exclusions for file in self.go_mods):
                 continue
-            by = self.go_mod.replacement(path, version)
+            by, folder = self._replacement(path, version)
             if by is not None and by.is_local:
-                local += self._folder(by.new)
+                local += self._folder(_join(folder, by.new))
                 continue
             key = (path, version) if by is None else (by.new, by.new_version)
             if key not in self._reached:
@@ -148,11 +204,18 @@ class _Walk:
                 fresh += [(key, self.mods[key])] if key in self.mods else []
         return [*local, *self.load(fresh)]
 
+    def _replacement(self, path: str, version: str) -> tuple[Replacement | None, str]:
+        """What replaces a version of a module, and the folder of the file that says it."""
+        for file in self.go_mods:
+            by = file.content.replacement(path, version)
+            if by is not None:
+                return by, file.folder
+        return None, ""
+
     def _folder(self, folder: str) -> list[bytes]:
         """The go.mod of a folder that replaces a module, once."""
-        path = self.main.path(f"{folder}/go.mod")
-        if path in self._folders:
+        if folder in self._folders:
             return []
-        self._folders.add(path)
-        data = self.main.read(path)
+        self._folders.add(folder)
+        data = self.main.read(_join(folder, "go.mod"))
         return [] if data is None else [data]

@@ -54,12 +54,14 @@ class GoModFiles(Source):
     Attributes:
         go_sum: The digest of those lines (`rvbuild.core.go_graph.sums_digest`), in hex.
         modules: The modules whose zips are needed.
+        in_workspace: Whether they are lines of a workspace's files; no part of the identity.
         main: Whose go.sum it is; only there while it is fetched, and no part of the identity.
     """
 
     kind = "go-mod-files"
     go_sum: str
     modules: tuple[tuple[str, str, str], ...]
+    in_workspace: bool = field(default=False, eq=False)
     main: MainModule | None = field(default=None, eq=False, repr=False)
 
     @property
@@ -78,7 +80,7 @@ class GoModFiles(Source):
         return {"go-mod-files": [mods, list(map(list, self.modules))]}
 
     def with_files(self, read: Callable[[str], bytes | None], folder: str) -> GoModFiles:
-        return evolve(self, main=MainModule(self.label, read, folder))
+        return evolve(self, main=MainModule(self.label, read, folder, self.in_workspace))
 
 
 @frozen(kw_only=True)

@@ -33,6 +33,7 @@ _GO_SUM_LINE = re.compile(
     f"{_ELEMENT.pattern}(?:/{_ELEMENT.pattern})* {_VERSION.pattern} {_H1.pattern}"
 )
 _GO_MOD_SUFFIX = "/go.mod"
+GO_WORK = "go.work"
 
 
 @frozen(kw_only=True)
@@ -180,6 +181,15 @@ def parse_go_mod(text: str, file: str = "go.mod") -> GoMod:
         replacements=tuple(replacements),
         exclusions=frozenset(exclusions),
     )
+
+
+def used_folders(text: str, file: str = "go.work") -> tuple[str, ...]:
+    """The folders that a go.work uses, as it says them; all else is as in a go.mod.
+
+    Raises:
+        LockError: it is not valid; ``where`` is ``file:line``.
+    """
+    return tuple(each.one() for each in _statements(text, file) if each.verb == "use")
 
 
 def declared_module(data: bytes) -> str:

@@ -124,12 +124,12 @@ class Linker:
     def module_cache(self, recipe: Recipe, spec: GoModulesSpec, held: GoModuleSet) -> str:
         """The derivation of a GOMODCACHE: each module at its place, and ``cache/download``."""
         owner, name = named_source(self.graph, recipe, spec.source, spec.where)
-        listed = GoModFiles(go_sum=held.go_sum, modules=held.modules)
+        listed = GoModFiles(go_sum=held.go_sum, modules=held.modules, in_workspace=spec.workspace)
         parts = [("", self.add(Fetch(source=listed, by=self._main_module(owner, name, spec))))]
         for module in held.sources():
             at = f"{escape_path(module.path)}@{escape_path(module.version)}"
             parts.append((at, self.add(Fetch(source=module))))
-        label = f"go-modules of {SetRef(SourceRef(owner.name, name), spec.directory)}"
+        label = f"go-modules of {SetRef(SourceRef(owner.name, name), spec.scope)}"
         return self.add(Merge(label=label, parts=tuple(parts)))
 
     def _main_module(self, owner: Recipe, name: str, spec: GoModulesSpec) -> FolderOf:
@@ -146,11 +146,11 @@ class Linker:
     def _step(self, target: Target, recipe: Recipe, script: str) -> Step:
         values = self._values(recipe, target.arch)
         environment, path = self._exported(target, recipe, self.graph.needs(target))
-        for name, text in recipe.env.items():
-            environment[name] = substitute(text, values, recipe.at(f"env.{name}"))
+        environment |= _substituted(recipe, recipe.env, values)
         environment |= values
         environment |= _fixed(_epoch(recipe, values["date"]), path)
         _refuse_unfit(recipe, environment, script, "build")
+        _refuse_without_workspace(recipe, environment)
         return Step(
             label=str(target),
             inputs_at=tuple(self._inputs(target, recipe)),
@@ -178,11 +178,19 @@ class Linker:
         toolbox = Input(path="", derivation=self.result(self.graph.check_toolbox))
         return (toolbox, *(Input(path=f"in/{i.recipe}", derivation=self.result(i)) for i in given))
 
-    def tool_environment(self, user: Target, names: tuple[str, ...]) -> dict[str, str]:
-        """The environment that goes with ``tools``."""
+    def tool_environment(self, user: Target, names: tuple[str, ...], prefix: str) -> dict[str, str]:
+        """The environment that goes with ``tools``.
+
+        Args:
+            user: Whose step it would be.
+            names: The tools.
+            prefix: Of variables that the tools read: those of the user's own ``env`` are there too.
+        """
         recipe = self.graph.recipe(user.recipe)
         given = [self.graph.build_input(user, name) for name in names]
         environment, path = self._exported(user, recipe, given)
+        own = {name: text for name, text in recipe.env.items() if name.startswith(prefix)}
+        environment |= _substituted(recipe, own, self._values(recipe, user.arch))
         return environment | _fixed("", path)
 
     def _exported(
@@ -283,6 +291,21 @@ def _refuse_unfit(recipe: Recipe, environment: Mapping[str, str], script: str, k
         hint = "put it into a file beside the recipe: a step finds that in /in/recipe"
         msg = f"{what} {why}"
         raise RecipeError(msg, where=where or Place(recipe.file), hint=hint)
+
+
+def _substituted(
+    recipe: Recipe, env: Mapping[str, str], values: Mapping[str, str]
+) -> dict[str, str]:
+    """Variables of a recipe's ``env``."""
+    return {name: substitute(text, values, recipe.at(f"env.{name}")) for name, text in env.items()}
+
+
+def _refuse_without_workspace(recipe: Recipe, environment: Mapping[str, str]) -> None:
+    """See that the go command of a step uses the workspace whose modules it has."""
+    spec = recipe.go_modules
+    if spec is not None and spec.workspace and environment.get("GOWORK") == "off":
+        msg = "its Go modules are those of a workspace, and GOWORK=off keeps it from the go command"
+        raise RecipeError(msg, where=spec.where, hint="set `GOWORK: auto` under `env`")
 
 
 def _fixed(date: str, path: list[str]) -> dict[str, str]:

@@ -70,7 +70,10 @@ class PinRef(Ref):
 
 @frozen
 class SetRef(Ref):
-    """A set of Go modules: its source, with ``:FOLDER`` if go.mod is not at the root."""
+    """A set of Go modules: its source, with ``:FOLDER`` if go.mod is not at the root.
+
+    ``:FOLDER/go.work`` is the set of a workspace, as packages in the folder see it.
+    """
 
     source: SourceRef
     directory: str = "."

@@ -169,7 +169,7 @@ def source_question(
 def set_ref(recipes: Recipes, recipe: Recipe, spec: GoModulesSpec) -> SetRef:
     """The lock's name of the set of Go modules that ``recipe`` asks for."""
     owner, name = named_source(recipes, recipe, spec.source, spec.where)
-    return SetRef(SourceRef(owner.name, name), spec.directory)
+    return SetRef(SourceRef(owner.name, name), spec.scope)
 
 
 def set_question(

@@ -6,6 +6,7 @@ Must not know: YAML, files, the lock.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
 from typing import Any, Union
@@ -14,6 +15,7 @@ from attrs import asdict, evolve, field, frozen
 
 from rvbuild.core.architecture import DEFAULT_ARCHITECTURES
 from rvbuild.core.errors import RecipeError
+from rvbuild.core.gomod import GO_WORK
 from rvbuild.core.place import Place
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec, word
@@ -95,14 +97,25 @@ class SourceUse:
 
 @frozen(kw_only=True)
 class GoModulesSpec:
-    """The modules that ``packages`` of the module in ``directory`` of a source need."""
+    """The modules that ``packages`` of the module in ``directory`` of a source need.
+
+    ``workspace``: its go.work counts, which the go command finds in ``directory`` or above it.
+    """
 
     source: str = field(metadata=word("from"))
     directory: str = "."
     packages: tuple[str, ...] = ("./...",)
     tags: tuple[str, ...] = ()
     cgo: bool = False
+    workspace: bool = False
     where: Place | None = field(default=None, eq=False)
+
+    @property
+    def scope(self) -> str:
+        """What the module's set is called: ``cmd``, or ``cmd/go.work`` in a workspace."""
+        if not self.workspace:
+            return self.directory
+        return posixpath.normpath(posixpath.join(self.directory, GO_WORK))
 
 
 @frozen(kw_only=True)

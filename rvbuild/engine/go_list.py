@@ -33,7 +33,8 @@ while read -r go verb path version more; do
 done < "$TMPDIR/messages" > "$out/missing"
 [ $status != 0 ] && [ ! -s "$out/missing" ] || exit 0
 cat "$TMPDIR/messages" >&2
-[ ! -e /src/module/go.work ] || echo "the source has a go.work; here GOWORK is '${GOWORK:-}'" >&2
+[ ! -e /src/module/go.work ] || [ "${GOWORK:-}" != off ] ||
+  echo "the source has a go.work, which counts with 'workspace: true' under go-modules" >&2
 exit $status
 """
 _TIMEOUT = 1800
@@ -59,8 +60,8 @@ class GoList:
 
     The step has no network, so the modules come in rounds:
 
-    1. `go list -deps` runs as each recipe's step would, on each architecture, with the module
-       cache of a set that is empty at first.
+    1. `go list -deps` runs as each recipe's step would, on each architecture and with the
+       recipe's own ``GO…`` variables, with the module cache of a set that is empty at first.
     2. Each says which modules it would download now. They join the set, and those that asked for
        any run again.
     3. When none asks for more, the set is what they looked into: exactly what the builds need.
@@ -149,12 +150,15 @@ def _refuse_workspace(
 ) -> None:
     """See that no go.work would choose other versions than the module's own go.mod.
 
-    A set is that of one go.mod and its go.sum. A workspace has those of several.
+    Unless the recipe says that it does, a set is that of one go.mod and its go.sum.
     """
     work = main.workspace()
-    if work and environment.get("GOWORK") != "off":
+    if work and not spec.workspace and environment.get("GOWORK") != "off":
         msg = f"the go command would use the workspace of {work}, and a set is of one module"
-        hint = "export `GOWORK: off` from the recipe that brings the go command, as `go` does"
+        hint = (
+            "say `workspace: true` under `go-modules`, or set `GOWORK: off` under `env`, as the "
+            "recipe `go` exports it"
+        )
         raise LockError(msg, where=spec.where, hint=hint)
 
 
@@ -174,7 +178,8 @@ class _Run:
     def environment(self, linker: Linker) -> dict[str, str]:
         spec = self.spec
         return {
-            **linker.tool_environment(self.target, self.tools),
+            **linker.tool_environment(self.target, self.tools, "GO"),
+            **({"GOWORK": "auto"} if spec.workspace else {}),
             "CGO_ENABLED": "1" if spec.cgo else "0",
             "directory": spec.directory,
             "packages": " ".join(spec.packages),

@@ -76,7 +76,8 @@ class SourceFiles:
         """The module that ``spec`` of ``recipe`` is about."""
         owner, own = self.named(recipe, spec.source, spec.where)
         tree = self._tree(recipe, spec.source, spec.where)
-        return MainModule(f"{owner.name}/{own}", partial(self._file, tree), spec.directory)
+        read = partial(self._file, tree)
+        return MainModule(f"{owner.name}/{own}", read, spec.directory, spec.workspace)
 
     def _tree(self, recipe: Recipe, name: str, where: Place | None) -> Nested:
         parts = self.source(recipe, name, where)

@@ -31,3 +31,10 @@ def check_url(url: str) -> str:
     way = "write https://, ssh:// or git@host:path; for a repository of this machine "
     hint = advise(way, Remedy.MIRROR)
     raise RecipeError(msg, hint=hint)
+
+
+def host_of(url: str) -> str:
+    """The host, and the port if it says one, of a URL that git may be given."""
+    if _URL.match(url):
+        return urlsplit(url).netloc.rpartition("@")[2].lower()
+    return url.partition(":")[0].rpartition("@")[2].lower()

@@ -65,8 +65,18 @@ class Refused(Exception):  # internal: the caller tries another way
     """The server is there, and does not hand out single commits."""
 
 
+_SILENT = re.compile(
+    "could not resolve|couldn't resolve|failed to connect|couldn't connect|unable to connect|"
+    "connection refused|connection timed out|no route to host|network is unreachable"
+)
+
+
 class Failed(Exception):  # internal: becomes one line of a SourceError
     """A transport of git failed; the text is for one line of a report."""
+
+
+class Silent(Failed):
+    """The server gave no answer at all."""
 
 
 def _network_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -157,7 +167,8 @@ class Git:
             return
         if _REFUSED.search(text.lower()):
             raise Refused(_last_line(text))
-        raise Failed(_last_line(text))
+        kind = Silent if _SILENT.search(text.lower()) else Failed
+        raise kind(_last_line(text))
 
     def _watched(
         self, command: list[str], environment: Mapping[str, str], cwd: Path, tell: Tell
@@ -192,7 +203,7 @@ def _listen(descriptor: int, progress: GitProgress, cancellation: Cancellation) 
             remaining = progress.left()
             if remaining <= 0:
                 msg = f"no progress for {progress.stall:g} s"
-                raise Failed(msg)
+                raise Failed(msg) if tail else Silent(msg)
             if not selector.select(min(remaining, SLICE)):
                 continue
             data = os.read(descriptor, 1 << 16)

@@ -8,10 +8,25 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from attrs import frozen
+
 from rvbuild.git.objects import Commit, checked, parse_commit
 from rvbuild.git.process import Failed, Git, Objects
 
 _LINE = 4096  # bytes of a path of this machine: PATH_MAX
+
+
+@frozen
+class Repository:
+    """A repository on this machine: its folder of objects, and where it came from."""
+
+    address: str
+    objects: Path
+
+    @property
+    def folder(self) -> Path:
+        """The folder of ``HEAD``, ``refs`` and ``objects``."""
+        return self.objects.parent
 
 
 def objects_folder(repository: Path) -> Path | None:

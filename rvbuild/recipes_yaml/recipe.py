@@ -141,6 +141,7 @@ def _inputs(fields: Fields) -> tuple[tuple[str, ...], tuple[str, ...], GoModules
             packages=modules.texts("packages", ("./...",)),
             tags=tuple(sorted(modules.texts("tags"))),
             cgo=flag(modules, "cgo"),
+            workspace=flag(modules, "workspace"),
             where=modules.where,
         )
         modules.finish()

@@ -104,7 +104,8 @@ def recipe_schema() -> dict[str, Json]:
         {"first-of": {"type": "array", "items": _ref("reading"), "minItems": 1}, "prefer": NUMBER},
         ["first-of"],
     )
-    modules = {"from": TEXT, "directory": TEXT, "packages": TEXTS, "tags": TEXTS, "cgo": FLAG}
+    modules = {"from": TEXT, "directory": TEXT, "packages": TEXTS, "tags": TEXTS}
+    modules |= {"cgo": FLAG, "workspace": FLAG}
     inputs = {"build": TEXTS, "target": TEXTS, "go-modules": _object(modules, ["from"])}
     choices: Json = {**_mapping(TEXT), "propertyNames": names, "minProperties": 2}
     option: dict[str, Json] = {"input": TEXT, "choices": choices}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 PAUSE = 60.0
 """Seconds for which nothing is asked of a server that gave no answer."""
@@ -34,7 +34,8 @@ class Servers:
     1. A server that used up the tries of one transfer without any answer (no such host, a closed
        port, silence) is given up for `PAUSE` seconds. An answer is any status line.
     2. Meanwhile a transfer from it ends at once, with the cause. So does one between two tries.
-    3. Afterwards it is asked again. If it still gives no answer, it is given up for twice as long.
+    3. Afterwards one transfer asks it once more, and for the others it stays given up, for twice as
+       long. So a server that is silent for ever costs one try each time.
     4. An answer makes all of this forgotten.
     5. Who gave no usable answer to one transfer, a busy server too, is in doubt for the rest of
        the run: whoever knows other addresses asks them first.
@@ -51,20 +52,24 @@ class Servers:
     _doubted: set[str] = field(factory=set, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
-    def cause(self, server: str) -> str:
-        """Why nothing is asked of ``server`` now; empty if it may be asked."""
+    def refusal(self, server: str) -> str:
+        """Why the caller may not ask ``server`` now; empty if it may, and then it should."""
         with self._lock:
-            there = self._given_up.get(server)
-            return there.cause if there and self.clock() < there.until else ""
+            there, now = self._given_up.get(server), self.clock()
+            if there is None:
+                return ""
+            if now < there.until:
+                return there.cause
+            pause = min(there.pause * 2, PAUSE * _LONGEST)
+            self._given_up[server] = _GivenUp(now + pause, pause, there.cause)
+            return ""
 
     def give_up(self, server: str, cause: str) -> None:
         """It used up its tries."""
         with self._lock:
-            before, now = self._given_up.get(server), self.clock()
-            if before and now < before.until:  # another transfer was first
-                return
-            pause = min(before.pause * 2, PAUSE * _LONGEST) if before else PAUSE
-            self._given_up[server] = _GivenUp(now + pause, pause, cause)
+            now = self.clock()
+            there = self._given_up.setdefault(server, _GivenUp(now + PAUSE, PAUSE, cause))
+            self._given_up[server] = evolve(there, cause=cause)
 
     def answered(self, server: str) -> None:
         """It gave an answer."""

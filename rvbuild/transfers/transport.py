@@ -215,7 +215,7 @@ class Transport:
         self._cancellation.refuse()
         proxy = route.proxies.of(url)
         for server in (proxy_name(proxy), server_of(url)):
-            cause = self.servers.cause(server)
+            cause = self.servers.refusal(server)
             if cause:
                 msg = f"not asked again: {cause}"
                 raise Unreachable(
@@ -273,7 +273,8 @@ class Transport:
         here = url
         for _hop in range(MAX_REDIRECTS + 1):
             response = self._send(here, headers, login if origin(here) == home else None, route)
-            self.servers.answered(server_of(here))
+            for server in (proxy_name(route.proxies.of(here)), server_of(here)):
+                self.servers.answered(server)
             if response.status_code not in _REDIRECTS or "location" not in response.headers:
                 return response
             response.close()

@@ -11,14 +11,20 @@ from go_sets import Verdict, held_against_go
 SEEDS = range(36)
 
 
+WITH_GO_WORK = range(10)
+
+
+def tried(seeds: range, folder: Path, *, workspace: bool) -> dict[int, Verdict]:
+    verdicts = {}
+    for seed in seeds:
+        Path(folder, str(seed)).mkdir()
+        verdicts[seed] = held_against_go(seed, folder / str(seed), workspace=workspace)
+    return verdicts
+
+
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Verdict]:
-    folder = tmp_path_factory.mktemp("graphs")
-    found = {}
-    for seed in SEEDS:
-        Path(folder, str(seed)).mkdir()
-        found[seed] = held_against_go(seed, folder / str(seed))
-    return found
+    return tried(SEEDS, tmp_path_factory.mktemp("graphs"), workspace=False)
 
 
 @needs_go
@@ -34,3 +40,13 @@ def test_simpler_rules_would_be_wrong_here(verdicts: dict[int, Verdict]):
     built = [each for each in verdicts.values() if each.truth is not None]
     assert any(each.truth < each.go_sum for each in built)
     assert any(each.importing < each.truth for each in built)
+
+
+@needs_go
+def test_so_it_is_in_a_workspace(tmp_path: Path, verdicts: dict[int, Verdict]):
+    """Which makes a difference: the module alone would need another set."""
+    with_go_work = tried(WITH_GO_WORK, tmp_path, workspace=True)
+    built = {seed: each for seed, each in with_go_work.items() if each.truth is not None}
+    assert {s: each.ours for s, each in built.items()} == {s: v.truth for s, v in built.items()}
+    assert len(built) > len(WITH_GO_WORK) / 2
+    assert any(each.truth != verdicts[seed].truth for seed, each in built.items())

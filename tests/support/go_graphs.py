@@ -4,7 +4,8 @@ Drawn are what the set of modules of a program hangs on: modules inside modules,
 pseudo-versions, forks that replace modules (also of paths that nest otherwise) and folders that
 do, old and new ``go`` lines (so with and without pruning), exclusions, retractions, packages for
 one architecture or one tag, tests, requirements that nothing imports, and lines of go.sum that
-are left over, of versions that the proxy has not got.
+are left over, of versions that the proxy has not got. With a workspace, a go.work has a second
+main module, which the program may import, and replacements of its own.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ PATHS = (
 FORKS = ("fork.org/z", "fork.org/z/deep", "e.org/a/fork")
 STALE = ("gone.org/old", "e.org/a", "e.org/d/e", "f.org/x")
 GO_LINES = ("1.15", "1.16", "1.17", "1.21", "1.23.0")
+PROGRAM, LIBRARY = "main.org/app", "main.org/lib"
 TAGGED = {"_riscv64.go": "", "_arm64.go": "", "_test.go": "", "_x.go": "//go:build extra\n\n"}
 
 
@@ -67,6 +69,9 @@ class GoGraph:
         folders: Modules in folders of the program's source, by folder.
         stale: Lines of go.sum that are left over.
         architectures: What the program is for.
+        tags: Its build tags.
+        library: Another main module, in ``lib``, if there is a workspace.
+        work: Further lines of its go.work.
     """
 
     modules: dict[Version, ModuleDraft]
@@ -76,6 +81,8 @@ class GoGraph:
     stale: list[Version]
     architectures: tuple[str, ...]
     tags: tuple[str, ...]
+    library: ModuleDraft | None = None
+    work: list[str] = field(factory=list)
 
 
 def versions_of(path: str) -> list[str]:
@@ -116,6 +123,28 @@ def draw(seed: int) -> GoGraph:
         architectures=tuple(chance.sample(("riscv64", "arm64", "amd64"), chance.randrange(1, 3))),
         tags=("extra",) if chance.random() < 0.3 else (),
     )
+
+
+def draw_in_workspace(seed: int) -> GoGraph:
+    """The graph of a seed, with a go.work."""
+    graph = draw(seed)
+    chance = Random(f"{seed} workspace")  # noqa: S311
+    paths = sorted({key.path for key in graph.modules} & set(PATHS))
+    graph.library = _drawn(chance, _packages(chance), paths, graph.modules, least=2)
+    for imports in graph.main.packages.values():
+        if chance.random() < 0.7:
+            package = chance.choice(sorted(graph.library.packages))
+            imports.add(f"{LIBRARY}/{package}".rstrip("/"))
+    forks = sorted(key for key in graph.modules if key.path in FORKS)
+    if chance.random() < 0.5:
+        path = chance.choice(paths)
+        graph.modules[Version(FORKS[0], "v1.9.0")] = ModuleDraft(
+            packages=_all_packages(path, graph.modules), requires={}
+        )
+        graph.work.append(f"replace {path} => {FORKS[0]} v1.9.0")
+    elif forks and chance.random() < 0.5:
+        graph.work.append(f"replace {chance.choice(paths)} => {forks[0].path} {forks[0].version}")
+    return graph
 
 
 def _drawn(
@@ -188,7 +217,7 @@ def files_of(path: str, draft: ModuleDraft, seed: int) -> Iterator[tuple[str, st
     chance = Random(f"{seed} {path}")  # noqa: S311
     for package, imports in sorted(draft.packages.items()):
         folder = f"{package}/" if package else ""
-        name = "main" if path == "main.org/app" else f"p{len(package)}"
+        name = "main" if path == PROGRAM else f"p{len(package)}"
         body = "\nfunc main() {}\n" if name == "main" else ""
         plain = sorted(imports)
         if plain and chance.random() < 0.25:
@@ -203,8 +232,13 @@ def write_graph(graph: GoGraph, seed: int, proxy: Path, app: Path) -> None:
     for key, draft in graph.modules.items():
         _publish(proxy, key, draft, seed)
     lines = tuple(f"{line}\n" for line in graph.lines)
-    _write(app, {"go.mod": go_mod("main.org/app", graph.main, lines)})
-    _write(app, dict(files_of("main.org/app", graph.main, seed)))
+    _write(app, {"go.mod": go_mod(PROGRAM, graph.main, lines)})
+    _write(app, dict(files_of(PROGRAM, graph.main, seed)))
+    if graph.library is not None:
+        _write(app / "lib", {"go.mod": go_mod(LIBRARY, graph.library)})
+        _write(app / "lib", dict(files_of(LIBRARY, graph.library, seed)))
+        work = "".join(f"{line}\n" for line in graph.work)
+        _write(app, {"go.work": f"go 1.24\n\nuse (\n\t.\n\t./lib\n)\n{work}"})
     for folder, draft in graph.folders.items():
         _write(app / folder, {"go.mod": go_mod("local.org/any", draft)})
         _write(app / folder, dict(files_of(folder, draft, seed)))

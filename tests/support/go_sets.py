@@ -13,7 +13,7 @@ from random import Random
 
 from attrs import define, field, frozen
 from go_command import GO, go
-from go_graphs import GoGraph, draw, write_graph
+from go_graphs import GoGraph, draw, draw_in_workspace, write_graph
 
 from rvbuild.core.derivation import Derivation, Fetch, Merge, Step
 from rvbuild.core.digest import Digest
@@ -44,7 +44,7 @@ exports:
     "app": """\
 architectures: [%s]
 sources: {app: {path: app}}
-inputs: {build: [go], go-modules: {from: app, packages: [./...], tags: [%s]}}
+inputs: {build: [go], go-modules: {from: app, packages: [./...], tags: [%s], workspace: %s}}
 build: x
 """,
 }
@@ -145,14 +145,15 @@ class _Machine:
             return into.commit().root
 
 
-def held_against_go(seed: int, folder: Path) -> Verdict:
+def held_against_go(seed: int, folder: Path, *, workspace: bool = False) -> Verdict:
     """Draw the graph of a seed, and ask the go command and rvbuild which modules it needs."""
-    graph = draw(seed)
+    graph = draw_in_workspace(seed) if workspace else draw(seed)
     proxy, app = folder / "proxy", folder / "app"
     write_graph(graph, seed, proxy, app)
     error = _go_sum(graph, seed, proxy, app)
     truth, importing = _by_go(graph, proxy, app)
-    go_sum = (app / "go.sum").read_text() if (app / "go.sum").exists() else ""
+    files = [app / "go.sum", app / "go.work.sum", app / "lib/go.sum"]
+    go_sum = "".join(file.read_text() for file in files if file.exists())
     sums = [line.split() for line in go_sum.splitlines()]
     if truth is None:
         return Verdict(None, frozenset(), frozenset(), frozenset(), error)
@@ -166,14 +167,22 @@ def held_against_go(seed: int, folder: Path) -> Verdict:
 
 def _go_sum(graph: GoGraph, seed: int, proxy: Path, app: Path) -> str:
     """Write go.sum: of all that the module needs, or of what was needed so far; then old lines."""
-    settings = {"GOPROXY": f"file://{proxy}", "GOFLAGS": "-mod=mod -modcacherw"}
+    settings = {"GOPROXY": f"file://{proxy}", "GOFLAGS": "-mod=mod -modcacherw", "GOWORK": "off"}
     chance = Random(seed)  # noqa: S311
+    work = settings | {"GOFLAGS": "-modcacherw", "GOWORK": ""}
+    if graph.library is not None:
+        go(app / "lib", "mod", "tidy", "-e", **settings)
     if chance.random() < 0.5:
         done = [go(app, "mod", "tidy", "-e", **settings)]
     else:
         tags = ",".join(graph.tags)
         done = [
             go(app, "list", "-deps", "-tags", tags, "./...", GOARCH=arch, **settings)
+            for arch in graph.architectures
+        ]
+    if graph.library is not None:  # listing writes go.work.sum
+        done += [
+            go(app, "list", "-deps", "-tags", ",".join(graph.tags), "./...", GOARCH=arch, **work)
             for arch in graph.architectures
         ]
     lines = [
@@ -235,7 +244,8 @@ def _by_rvbuild(graph: GoGraph, folder: Path, proxy: Path, app: Path) -> Modules
     store = LocalStore(str(folder / "store"), durable=False)
     machine = _Machine(folder, app, clients, store)
     texts = dict(_RECIPES)
-    texts["app"] %= ", ".join(graph.architectures), ", ".join(graph.tags)
+    workspace = "false" if graph.library is None else "true"
+    texts["app"] %= ", ".join(graph.architectures), ", ".join(graph.tags), workspace
     recipes = {
         name: read_recipe(
             text.replace("{path: ", f"{{path: {folder}/").encode(), name, f"{name}.yaml"
@@ -254,5 +264,6 @@ def _by_rvbuild(graph: GoGraph, folder: Path, proxy: Path, app: Path) -> Modules
         lock = resolver.lock([recipes["app"]])
     finally:
         clients.close()
-    held = lock.go_modules[SetRef(SourceRef("app", "app"), ".")]
-    return frozenset(module[:2] for module in held.modules)
+    scope = "." if graph.library is None else "go.work"
+    modules = lock.go_modules[SetRef(SourceRef("app", "app"), scope)].modules
+    return frozenset(module[:2] for module in modules)

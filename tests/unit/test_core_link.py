@@ -230,6 +230,25 @@ def test_go_modules_lie_where_the_go_command_looks_for_them():
     ]
 
 
+@pytest.mark.parametrize("setting", ["auto", "/src/app/go.work"])
+def test_a_workspaces_modules_go_with_a_go_command_that_uses_it(setting: str):
+    """The same set of another scope; nothing but where its files are read differs."""
+    app = APP.replace("packages: [.]", "packages: [.], workspace: true")
+    off = {"cc": TEXTS["cc"].replace("env: {", 'env: {GOWORK: "off", ')}
+    with pytest.raises(RecipeError, match="GOWORK=off keeps it from the go command") as caught:
+        link(**{**off, "app": app})
+    assert "GOWORK: auto" in str(caught.value.hint)
+    linked, step = link(**{**off, "app": app.replace("env: {", f"env: {{GOWORK: {setting}, ")})
+    cache = at(linked, step, "in/go-modules")
+    assert isinstance(cache, Merge)
+    assert cache.label == "go-modules of app/app:go.work"
+    files = linked.derivations[cache.parts[0][1]]
+    assert isinstance(files, Fetch)
+    assert isinstance(files.source, GoModFiles)
+    assert files.source.in_workspace
+    assert link(**off)[1].digest != step.digest
+
+
 def test_the_go_sum_is_read_from_the_locked_source():
     """Also if a folder stands for the source: the lock is what was made from the locked one."""
     for overrides in ({}, {"app": PathSource(path="/clone")}):
@@ -434,7 +453,9 @@ def test_tools_are_the_default_toolbox_and_the_named_build_inputs():
     linker = Linker(graph, Pins(), "amd64")
     tools = linker.tools(instance, ("cc",))
     assert [given.path for given in tools] == ["", "in/cc"]
-    environment = linker.tool_environment(instance, ("cc",))
+    environment = linker.tool_environment(instance, ("cc",), "GREET")
+    assert environment["GREETING"] == "hello plain"
+    assert "GREETING" not in linker.tool_environment(instance, ("cc",), "GO")
     assert environment["CC"] == "cc-riscv64"
     assert environment["PATH"].startswith("/in/cc/bin:/in/cc/sbin:")
     assert environment["SOURCE_DATE_EPOCH"] == "0"

@@ -227,19 +227,46 @@ def test_a_module_that_go_sum_lacks_or_that_is_there_ends_the_rounds(path: str):
     assert "go mod tidy" in hint_text(caught.value.hint)
 
 
-@pytest.mark.parametrize("exported", ["", "GOWORK: auto, "])
-def test_a_workspace_is_refused_unless_it_is_off(exported: str):
+def test_the_recipes_own_settings_of_the_go_command_count():
+    """And before those that its recipe exports; no other variable of the recipe is there."""
+    ran = Ran(LEADS)
+    go = TEXTS["go"].replace("GOROOT", "GOFLAGS: -mod=readonly, GOROOT")
+    env = "env: {GOFLAGS: '-tags=${name}', GOEXPERIMENT: x, CFLAGS: y}\n"
+    asked, *arguments = go_list(ran, {"go": go, "app": f"{TEXTS['app']}{env}"})
+    asked(*arguments, WHOLE)
+    environment = dict(ran.steps[0].environment)
+    assert (environment["GOFLAGS"], environment["GOEXPERIMENT"]) == ("-tags=app", "x")
+    assert "CFLAGS" not in environment
+
+
+@pytest.mark.parametrize(
+    ("exported", "own"), [("", ""), ("GOWORK: auto, ", ""), ("GOWORK: 'off', ", "auto")]
+)
+def test_a_workspace_is_refused_unless_it_is_off(exported: str, own: str):
     """The go command looks in the folders above the module, too."""
     ran = Ran(LEADS)
     ran.files = ("go.work",)
     go = TEXTS["go"].replace("GOROOT", f"{exported}GOROOT")
-    asked, *arguments = go_list(ran, {"go": go})
+    app = f"{TEXTS['app']}env: {{GOWORK: {own}}}\n" if own else TEXTS["app"]
+    asked, *arguments = go_list(ran, {"go": go, "app": app})
     with pytest.raises(LockError, match=r"would use the workspace of go\.work") as caught:
         asked(*arguments, WHOLE)
     assert "GOWORK: off" in hint_text(caught.value.hint)
     off = TEXTS["go"].replace("GOROOT", 'GOWORK: "off", GOROOT')
     asked, *arguments = go_list(ran, {"go": off})
     assert asked(*arguments, WHOLE)
+
+
+def test_a_workspace_that_the_recipe_names_counts():
+    """Also where the go command's recipe turns workspaces off for all others."""
+    ran = Ran(LEADS)
+    ran.files = ("go.work",)
+    app = TEXTS["app"].replace("cgo: true", "cgo: true, workspace: true")
+    off = TEXTS["go"].replace("GOROOT", 'GOWORK: "off", GOROOT')
+    for go in (TEXTS["go"], off):
+        asked, *arguments = go_list(ran, {"app": app, "go": go})
+        assert asked(*arguments, WHOLE)
+        assert dict(ran.steps[-1].environment)["GOWORK"] == "auto"
 
 
 def test_a_step_that_left_something_else_is_our_own_fault():

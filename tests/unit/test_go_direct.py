@@ -17,11 +17,12 @@ from site_of_bytes import serve_pages
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import SourceError
+from rvbuild.git.revision import Revision
 from rvbuild.kinds.go.fetch import GoClient, client
 from rvbuild.kinds.go.go_proxy import GoProxy
 from rvbuild.kinds.go.import_root import ImportRoot, go_imports, root_by_host, root_by_page
 from rvbuild.kinds.go.module_files import module_files
-from rvbuild.kinds.go.module_path import ModulePath, Revision
+from rvbuild.kinds.go.module_path import ModulePath, ModuleRevision
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.fetch_settings import FetchSettings
 
@@ -413,31 +414,31 @@ def test_the_files_of_a_module(name: str, *, before: bool, since: bool):
 @pytest.mark.parametrize(
     ("version", "folder", "revision"),
     [
-        ("v1.2.3", "", Revision(tag="v1.2.3")),
-        ("v1.2.3", "a/b", Revision(tag="a/b/v1.2.3")),
-        ("v4.0.0+incompatible", "", Revision(tag="v4.0.0")),
-        ("v1.2.3-rc.1", "", Revision(tag="v1.2.3-rc.1")),
+        ("v1.2.3", "", ModuleRevision(Revision(tag="v1.2.3"))),
+        ("v1.2.3", "a/b", ModuleRevision(Revision(tag="a/b/v1.2.3"))),
+        ("v4.0.0+incompatible", "", ModuleRevision(Revision(tag="v4.0.0"))),
+        ("v1.2.3-rc.1", "", ModuleRevision(Revision(tag="v1.2.3-rc.1"))),
         (
             "v0.0.0-20210203040506-0123456789ab",
             "a",
-            Revision(commit="0123456789ab", time="20210203040506"),
+            ModuleRevision(Revision(commit="0123456789ab"), "20210203040506"),
         ),
         (
             "v1.2.4-0.20210203040506-0123456789ab",
             "",
-            Revision(commit="0123456789ab", time="20210203040506"),
+            ModuleRevision(Revision(commit="0123456789ab"), "20210203040506"),
         ),
         (
             "v2.1.2-rc.1.0.20210203040506-0123456789ab+incompatible",
             "",
-            Revision(commit="0123456789ab", time="20210203040506"),
+            ModuleRevision(Revision(commit="0123456789ab"), "20210203040506"),
         ),
         (
             "v1.2.3-20210203040506-0123456789ab",
             "",
-            Revision(tag="v1.2.3-20210203040506-0123456789ab"),
+            ModuleRevision(Revision(tag="v1.2.3-20210203040506-0123456789ab")),
         ),
     ],
 )
-def test_what_a_version_is_in_a_repository(version: str, folder: str, revision: Revision):
-    assert Revision.of(version, folder) == revision
+def test_what_a_version_is_in_a_repository(version: str, folder: str, revision: ModuleRevision):
+    assert ModuleRevision.of(version, folder) == revision

@@ -121,3 +121,61 @@ def test_a_source_without_a_go_mod_is_told():
     with pytest.raises(LockError, match=r"the source app/app has no file cmd/x/go\.mod") as caught:
         needed_sums(main, Proxy({}))
     assert "go-modules" in hint_text(caught.value.hint)
+
+
+# ---- workspaces
+
+WORKSPACE = {
+    "go.work": "go 1.24\nuse (\n  ./app\n  ./lib\n)\nreplace (\n  x => ./x\n  z => y v2.0.0\n)\n",
+    "app/go.mod": "module app\nrequire a v1.1.0\nreplace a => ./a\nreplace z => w v9.0.0\n",
+    "app/a/go.mod": "module a\nrequire c v1.0.0\nrequire x v1.0.0\n",
+    "x/go.mod": "module x\nrequire z v1.0.0\n",
+    "lib/go.mod": "module lib\nrequire b v1.0.0\nexclude c v1.0.0\n",
+    "go.work.sum": line("y", "v2.0.0"),
+    "lib/go.sum": line("b", "v1.0.0").removesuffix("\n"),
+    "app/go.sum": line("w", "v9.0.0") + line("c", "v1.0.0") + line("a", "v1.1.0"),
+}
+
+
+def workspace_of(files: Mapping[str, str], directory: str = "app") -> MainModule:
+    read = {name: text.encode() for name, text in files.items()}.get
+    return MainModule("app/app", read, directory, in_workspace=True)
+
+
+@pytest.mark.parametrize("directory", ["app", "lib/deep"])
+def test_in_a_workspace_all_of_its_modules_count(directory: str):
+    """The go.work's replacements go before a module's; each folder is that of who says it."""
+    main = workspace_of(WORKSPACE, directory)
+    needed = needed_sums(main, Proxy({}))
+    assert {*needed.modules} == {("y", "v2.0.0"), ("b", "v1.0.0")}
+    (alone,) = MainModule("app/app", main.read, "app").go_mods()
+    assert alone.content.module == "app"
+
+
+def test_a_workspace_is_named_by_all_of_its_sums():
+    files = {name: WORKSPACE[name] for name in ("go.work", "app/go.mod", "lib/go.mod")}
+    sums = ("app/go.sum", "lib/go.sum", "go.work.sum")
+    main = workspace_of({**files, **{name: line(name[0], "v1.0.0") for name in sums}})
+    text = "\n".join(line(name[0], "v1.0.0") for name in sums)
+    assert sums_digest(main, main.sums()) == hashlib.sha256(text.encode()).hexdigest()
+    assert {path for path, _ in main.sums().mods} == {"a", "l", "g"}
+
+
+@pytest.mark.parametrize(
+    ("absent", "says"),
+    [
+        ("go.work", "has no go.work for the module"),
+        ("lib/go.mod", r"has no file lib/go\.mod, which its go\.work uses"),
+    ],
+)
+def test_a_workspace_that_is_not_whole_is_refused(absent: str, says: str):
+    files = {name: text for name, text in WORKSPACE.items() if name != absent}
+    with pytest.raises(LockError, match=says):
+        needed_sums(workspace_of(files), Proxy({}))
+
+
+def test_a_use_of_several_folders_at_once_is_refused():
+    main = workspace_of({"app/go.work": "use ./a ./b\n"})
+    with pytest.raises(LockError, match="'use' takes one word") as caught:
+        main.sums()
+    assert str(caught.value.where) == "app/app:app/go.work:1"

@@ -21,8 +21,10 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RecipeError, RvbuildError, SourceError, VerificationError
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Symlink, Tree
+from rvbuild.git.clones import Clones
 from rvbuild.git.objects import object_name
 from rvbuild.git.process import Failed
+from rvbuild.git.repositories import Repositories
 from rvbuild.kinds.git import git_tree
 from rvbuild.kinds.git.fetch import GitFetcher
 from rvbuild.kinds.git.forges import archive_url
@@ -114,13 +116,15 @@ def fetcher(tmp_path: Path) -> Callable[..., GitFetcher]:
         home = tmp_path / "home"
         home.mkdir(exist_ok=True)
         (home / ".gitconfig").write_text(config)
+        environment = {"PATH": os.environ["PATH"], "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"}
         return GitFetcher(
-            mirrors=Mirrors(mirrors),
-            repositories=tmp_path / "repositories",
-            temp=tmp_path / "temp",
-            environment={"PATH": os.environ["PATH"], "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"},
-            offline=offline,
-            stall=stall,
+            repositories=Repositories(
+                mirrors=Mirrors(mirrors),
+                clones=Clones(folder=tmp_path / "repositories", temp=tmp_path / "temp"),
+                environment=environment,
+                offline=offline,
+                stall=stall,
+            )
         )
 
     return make
@@ -513,15 +517,19 @@ def test_a_server_that_only_talks_costs_its_stall_budget(fetcher: Callable[..., 
 
 def test_offline_says_so(fetcher: Callable[..., GitFetcher]):
     source = GitSource(url=URL, commit="1" * 40, tree="2" * 40, date=0)
-    with pytest.raises(SourceError, match="--offline"):
+    with pytest.raises(SourceError, match="this run is offline"):
         fetched(fetcher(offline=True), source)
-    with pytest.raises(SourceError, match="--offline"):
+    with pytest.raises(SourceError, match="this run is offline"):
         fetcher(offline=True).resolve(URL, "1" * 40)
 
 
 def test_without_git_the_error_says_so(tmp_path: Path):
     mine = GitFetcher(
-        mirrors=Mirrors(), repositories=tmp_path, temp=tmp_path, environment={"PATH": "/nowhere"}
+        repositories=Repositories(
+            mirrors=Mirrors(),
+            clones=Clones(folder=tmp_path, temp=tmp_path),
+            environment={"PATH": "/nowhere"},
+        )
     )
     with pytest.raises(SourceError, match="git, which is not installed"):
         mine.resolve(URL, "1" * 40)
@@ -640,13 +648,13 @@ def plain_commit(tmp_path: Path) -> tuple[Path, str]:
 @pytest.fixture
 def forge(
     tmp_path: Path, fetcher: Callable[..., GitFetcher], site: Site
-) -> Iterator[Callable[[], GitFetcher]]:
+) -> Iterator[Callable[..., GitFetcher]]:
     """A fetcher for which ``site`` plays the forge, through a mirror."""
     with Transport(patience=Patience(tries=1), credentials=Credentials({})) as transport:
-        mirrors = Mirrors(((FORGE, f"{site.address}/owner/name"),))
+        own = (FORGE, f"{site.address}/owner/name")
         files = PinnedFiles(transport=transport, temp=tmp_path / "temp")
-        archives = ForgeArchives(files=files, mirrors=mirrors)
-        yield lambda: evolve(fetcher(), mirrors=mirrors, archives=archives)
+        archives = ForgeArchives(files=files, mirrors=Mirrors((own,)))
+        yield lambda *mirrors: evolve(fetcher(own, *mirrors), archives=archives)
 
 
 def pinned(folder: Path, commit: str, *paths: str) -> GitSource:
@@ -655,7 +663,7 @@ def pinned(folder: Path, commit: str, *paths: str) -> GitSource:
 
 
 def test_the_archive_of_a_forge_serves_if_its_tree_is_right(
-    plain_commit: tuple[Path, str], forge: Callable[[], GitFetcher], site: Site
+    plain_commit: tuple[Path, str], forge: Callable[..., GitFetcher], site: Site
 ):
     folder, commit = plain_commit
     archive = f"/owner/name/-/archive/{commit}/name-{commit}.tar.gz"
@@ -671,7 +679,7 @@ def test_the_archive_of_a_forge_serves_if_its_tree_is_right(
 @pytest.mark.parametrize("attributes", ["kept -export-ignore", "stamp -export-subst"])
 def test_an_archive_that_attributes_changed_is_passed_over(
     plain_commit: tuple[Path, str],
-    forge: Callable[[], GitFetcher],
+    forge: Callable[..., GitFetcher],
     site: Site,
     tmp_path: Path,
     attributes: str,
@@ -681,14 +689,13 @@ def test_an_archive_that_attributes_changed_is_passed_over(
     archive = f"/owner/name/-/archive/{commit}/name-{commit}.tar.gz"
     site.pages = {archive: forge_archive(folder, commit, attributes)}
     with serving(smart_http(tmp_path)) as address:
-        mirrors = Mirrors((*forge().mirrors.rules, (FORGE, f"{address}/upstream/.git")))
-        mine = evolve(forge(), mirrors=mirrors)
+        mine = forge((FORGE, f"{address}/upstream/.git"))
         assert fetched(mine, pinned(folder, commit)).root == Tree.of(INNER).root
     assert site.paths[0] == archive
 
 
 def test_an_archive_with_a_repository_of_its_own_inside_is_passed_over(
-    plain_commit: tuple[Path, str], forge: Callable[[], GitFetcher], site: Site, tmp_path: Path
+    plain_commit: tuple[Path, str], forge: Callable[..., GitFetcher], site: Site, tmp_path: Path
 ):
     """As from git itself: neither way is there a file called .git."""
     folder, _ = plain_commit
@@ -716,7 +723,7 @@ def test_an_archive_with_a_repository_of_its_own_inside_is_passed_over(
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\x1f\x8b broken", None])
 def test_a_bad_archive_is_named(
     plain_commit: tuple[Path, str],
-    forge: Callable[[], GitFetcher],
+    forge: Callable[..., GitFetcher],
     site: Site,
     body: bytes | None,
 ):

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from attrs import define
+from collections.abc import Callable
 
+import pytest
+from attrs import define
+from site_of_bytes import Asked, client, head, serve
+
+from rvbuild.core.errors import Unreachable
 from rvbuild.transfers.servers import PAUSE, Servers
+
+OK = head("200 OK", "Content-Length: 2") + b"ok"
 
 
 @define
@@ -20,28 +27,39 @@ class Clock:
 def test_a_server_is_given_up_for_a_while_then_for_twice_as_long():
     clock = Clock()
     servers = Servers(clock)
-    assert servers.cause("a:80") == ""
+    assert servers.refusal("a:80") == ""
     servers.give_up("a:80", "refused")
-    servers.give_up("a:80", "somebody found it out at the same time")
-    assert (servers.cause("a:80"), servers.cause("b:80")) == ("refused", "")
+    assert (servers.refusal("a:80"), servers.refusal("b:80")) == ("refused", "")
+    for pause in (PAUSE, PAUSE * 2, PAUSE * 4):
+        clock.now += pause - 1
+        assert servers.refusal("a:80") == "refused"
+        clock.now += 1
+        assert servers.refusal("a:80") == ""
+
+
+def test_afterwards_one_transfer_asks_it_once():
+    """The next ones, and its own next try, are refused at once: also if it tells nothing."""
+    clock = Clock()
+    servers = Servers(clock)
+    servers.give_up("a:80", "refused")
+    servers.give_up("a:80", "silent")  # another transfer, which began before
     clock.now += PAUSE
-    assert servers.cause("a:80") == ""
-    servers.give_up("a:80", "still refused")
-    clock.now += PAUSE * 2 - 1
-    assert servers.cause("a:80") == "still refused"
-    clock.now += 1
-    assert servers.cause("a:80") == ""
+    assert [servers.refusal("a:80") for _ in range(3)] == ["", "silent", "silent"]
+    servers.give_up("a:80", "still silent")
+    clock.now += PAUSE * 2
+    assert [servers.refusal("a:80") for _ in range(2)] == ["", "still silent"]
 
 
 def test_an_answer_makes_it_forgotten():
     clock = Clock()
     servers = Servers(clock)
-    servers.give_up("a:80", "refused")
-    servers.answered("a:80")
-    assert servers.cause("a:80") == ""
-    servers.give_up("a:80", "refused")
-    clock.now += PAUSE
-    assert servers.cause("a:80") == ""
+    for _ in range(2):
+        servers.give_up("a:80", "refused")
+        assert servers.refusal("a:80") == "refused"
+        clock.now += PAUSE
+        assert servers.refusal("a:80") == ""
+        servers.answered("a:80")
+        assert servers.refusal("a:80") == ""
 
 
 def test_doubt_stays():
@@ -49,3 +67,38 @@ def test_doubt_stays():
     servers.doubt("a:80")
     servers.answered("a:80")
     assert (servers.doubted("a:80"), servers.doubted("b:80")) == (True, False)
+
+
+def replies(*silent: bytes) -> Callable[[Asked, Callable[[bytes], None]], None]:
+    """First these, then good answers for ever."""
+    remaining = list(silent)
+
+    def answer(_asked: Asked, send: Callable[[bytes], None]) -> None:
+        send(remaining.pop() if remaining else OK)
+
+    return answer
+
+
+def test_after_its_pause_a_server_is_asked_once_and_its_answer_brings_it_back():
+    """It hangs up without a word, five times."""
+    clock = Clock()
+    with serve(replies(*[b""] * 5)) as server, client(clock=clock) as http:
+        for pause, asked in ((0, 4), (0, 4), (PAUSE, 5), (0, 5), (2 * PAUSE - 1, 5)):
+            clock.now += pause
+            with pytest.raises(Unreachable):
+                http.get(server.url)
+            assert len(server.asked) == asked
+        clock.now += 1
+        assert [http.get(server.url) for _ in range(2)] == [b"ok", b"ok"]
+
+
+def test_an_answer_through_a_proxy_brings_the_proxy_back():
+    clock = Clock()
+    with serve(replies()) as server:
+        environment = {"http_proxy": server.url}
+        with client(clock=clock, environment=environment) as http:
+            http.servers.give_up(f"the proxy {server.url}", "it was restarted")
+            with pytest.raises(Unreachable, match="it was restarted"):
+                http.get("http://a.example/")
+            clock.now += PAUSE
+            assert [http.get("http://a.example/") for _ in range(2)] == [b"ok", b"ok"]

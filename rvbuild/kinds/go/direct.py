@@ -22,10 +22,18 @@ from rvbuild.core.gomod import declared_module
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.git.objects import EXECUTABLE, FILE
 from rvbuild.git.process import Failed
-from rvbuild.kinds.go.import_root import PROXY_VCS, ImportRoot, root_by_host, root_by_page
+from rvbuild.git.repositories import Repositories
+from rvbuild.git.search import Search
+from rvbuild.kinds.go.checkout import Checkout, checkout
+from rvbuild.kinds.go.import_root import (
+    PROXY_VCS,
+    ImportRoot,
+    root_by_host,
+    root_by_mirror,
+    root_by_page,
+)
 from rvbuild.kinds.go.module_files import module_files
-from rvbuild.kinds.go.module_path import ModulePath, Revision
-from rvbuild.kinds.go.repositories import Checkout, Repositories
+from rvbuild.kinds.go.module_path import ModulePath, ModuleRevision
 
 _LICENSE = "LICENSE"
 _GO_LINE = re.compile(rb"^go[ \t]+(\d+)\.(\d+)", re.MULTILINE)
@@ -73,7 +81,7 @@ class Direct:
     Example: ``github.com/moby/sys/user v0.3.0`` is the folder ``user`` of the tag ``user/v0.3.0``.
 
     Attributes:
-        repositories: Finds commits.
+        repositories: Where commits are looked for.
         page: Returns what is at an address, see `root_by_page`.
     """
 
@@ -108,7 +116,7 @@ class Direct:
             remaining = MAX_ZIP
             with (
                 zipfile.ZipFile(to, "w") as archive,
-                found.checkout.revisions.archive(found.checkout.commit, _paths(found)) as tar,
+                found.checkout.reader.archive(found.checkout.commit, _paths(found)) as tar,
             ):
                 for name, data in _contents(tar, wanted):
                     with archive.open(f"{path}@{version}/{name}", "w") as into:
@@ -121,26 +129,25 @@ class Direct:
     def _root(self, path: str) -> ImportRoot:
         if path not in self._roots:
             self._roots[path] = (
-                root_by_host(path) or self._root_by_mirror(path) or root_by_page(path, self.page)
+                root_by_host(path)
+                or root_by_mirror(path, self.repositories.mirrored())
+                or root_by_page(path, self.page)
             )
         return self._roots[path]
-
-    def _root_by_mirror(self, path: str) -> ImportRoot | None:
-        prefix = self.repositories.mirrored_prefix(path)
-        return ImportRoot(prefix, f"https://{prefix}") if prefix else None
 
     @contextmanager
     def _found(self, path: str, version: str, advance: Advance) -> Iterator[_Found]:
         module, root = ModulePath.parse(path), self._root(path)
         folder = root.module_folder(module)
-        revision = Revision.of(version, folder)
-        with self.repositories.checkout(root.url, revision, advance) as checkout:
+        wanted = ModuleRevision.of(version, folder)
+        search = Search(self.repositories, root.url, wanted.revision)
+        with checkout(search, advance) as commit:
             try:
-                _check_time(checkout, revision)
-                yield _located(checkout, module, root, folder)
+                _check_time(commit, wanted.time)
+                yield _located(commit, module, root, folder)
             except Failed as error:
                 where = f"{path}@{version}"
-                raise SourceError(str(error), where=where, details=(checkout.address,)) from error
+                raise SourceError(str(error), where=where, details=(commit.address,)) from error
 
 
 def _refuse_more(remaining: int) -> None:
@@ -149,12 +156,13 @@ def _refuse_more(remaining: int) -> None:
         raise Failed(msg)
 
 
-def _check_time(checkout: Checkout, revision: Revision) -> None:
-    if not revision.time:
+def _check_time(checkout: Checkout, expected: str) -> None:
+    """See that the commit is of the time that a pseudo-version says; empty: it says none."""
+    if not expected:
         return
-    date = checkout.revisions.date(checkout.commit)
+    date = checkout.reader.date(checkout.commit)
     time = dt.datetime.fromtimestamp(date, dt.UTC).strftime("%Y%m%d%H%M%S")
-    if time != revision.time:
+    if time != expected:
         msg = f"the commit {checkout.commit} is of {time} (UTC), and the version says another time"
         raise Failed(msg)
 
@@ -166,12 +174,12 @@ def _located(checkout: Checkout, module: ModulePath, root: ImportRoot, folder: s
         Failed: it is not there.
     """
     paths = [folder, _LICENSE] if folder else ["."]
-    listed = checkout.revisions.files(checkout.commit, paths)
+    listed = checkout.reader.files(checkout.commit, paths)
     files = {each.name: each.object for each in listed if each.mode in _REGULAR}
 
     def go_mod(at: str) -> bytes | None:
         name = files.get(_below(at, "go.mod"))
-        return None if name is None else checkout.revisions.blob(name)
+        return None if name is None else checkout.reader.blob(name)
 
     outer = go_mod(folder)
     if module.major.startswith("/") and root.prefix != module.path:

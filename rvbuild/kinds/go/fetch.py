@@ -24,12 +24,12 @@ from rvbuild.core.go_source import GoModFiles, GoModule
 from rvbuild.core.gomod import GoSum, escape_path, hash1
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
+from rvbuild.git.repositories import Repositories
 from rvbuild.kinds.go.direct import MAX_ZIP, Direct
 from rvbuild.kinds.go.go_mod_reader import GoModReader, check_h1_of
 from rvbuild.kinds.go.go_proxy import GoProxy
 from rvbuild.kinds.go.go_settings import go_settings
 from rvbuild.kinds.go.go_zip import check_names
-from rvbuild.kinds.go.repositories import Repositories
 from rvbuild.kinds.go.source import GoToolchain
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.once import Once
@@ -244,18 +244,10 @@ class GoClient:
 def client(services: FetchServices) -> GoClient:
     """See `rvbuild.kinds.modules.FetchModule`."""
     settings = Once(partial(go_settings, services.settings.environment))
-    repositories = Repositories(
-        mirrors=services.mirrors,
-        clones=services.tmp / "git",
-        temp=services.tmp,
-        environment=services.settings.environment,
-        offline=services.settings.offline,
-        cancellation=services.cancellation,
-    )
     proxy = GoProxy(
         transport=services.transport,
         settings=settings,
-        direct=Direct(repositories, services.transport.get),
+        direct=Direct(Repositories.of(services), services.transport.get),
         spool=services.spool,
     )
     return GoClient(proxy)

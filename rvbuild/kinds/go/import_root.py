@@ -7,7 +7,7 @@ Knows: the hosts whose paths say it, and the ``go-import`` meta tag of all other
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from html.parser import HTMLParser
 
 from attrs import frozen
@@ -79,6 +79,19 @@ def root_by_host(path: str) -> ImportRoot | None:
         return ImportRoot(gitlab, f"https://{gitlab}")
     named = _GIT.fullmatch(path)
     return ImportRoot(named["root"], f"https://{named['repository']}") if named else None
+
+
+def root_by_mirror(path: str, mirrored: Collection[str]) -> ImportRoot | None:
+    """The repository that a mirror is of the longest prefix of a path; None if none is.
+
+    Args:
+        path: The module's.
+        mirrored: The addresses of which a mirror is a repository of this machine.
+    """
+    parts = path.split("/")
+    prefixes = ("/".join(parts[:count]) for count in range(len(parts), 1, -1))
+    roots = (ImportRoot(prefix, f"https://{prefix}") for prefix in prefixes)
+    return next((root for root in roots if root.url in mirrored), None)
 
 
 def root_by_page(path: str, page: Callable[[str], bytes]) -> ImportRoot:

@@ -10,6 +10,8 @@ import re
 
 from attrs import frozen
 
+from rvbuild.git.revision import Revision
+
 _MAJOR = re.compile(r"(?P<prefix>.+?)(?P<major>/v(?:[2-9]|[1-9][0-9]+))")
 _GOPKG = re.compile(r"(?P<prefix>gopkg\.in/.+?)(?P<major>\.v(?:0|[1-9][0-9]*))(?:-unstable)?")
 _PSEUDO = re.compile(
@@ -51,27 +53,22 @@ class ModulePath:
 
 
 @frozen
-class Revision:
+class ModuleRevision:
     """What a version is in a repository.
 
     Attributes:
-        tag: Its tag; empty for a pseudo-version.
-        commit: The beginning of the commit's name in a pseudo-version, else empty.
-        time: The commit's time in a pseudo-version, as ``20240131235959`` (UTC).
+        revision: Its tag, or the beginning of a commit's name that a pseudo-version has.
+        time: The commit's time in a pseudo-version, as ``20240131235959`` (UTC); else empty.
     """
 
-    tag: str = ""
-    commit: str = ""
+    revision: Revision
     time: str = ""
 
     @classmethod
-    def of(cls, version: str, folder: str) -> Revision:
+    def of(cls, version: str, folder: str) -> ModuleRevision:
         """That of a version of the module in a folder of its repository (empty: its root)."""
         pseudo = _PSEUDO.fullmatch(version)
         if pseudo is not None:
-            return cls(commit=pseudo["commit"].lower(), time=pseudo["time"])
+            return cls(Revision(commit=pseudo["commit"].lower()), pseudo["time"])
         tag = version.removesuffix("+incompatible")
-        return cls(tag=f"{folder}/{tag}" if folder else tag)
-
-    def __str__(self) -> str:
-        return self.tag or self.commit
+        return cls(Revision(tag=f"{folder}/{tag}" if folder else tag))

@@ -1,8 +1,9 @@
 """Run tests of the project as a row of docs/safety.md: how many there were, how many failed.
 
 Run: ``python tests/long/campaigns/run_tests.py NAME [--record FILE] [--samples N] WORD...``;
-the words are pytest's. A test that was skipped counts as failed: what could not be tried does
-not hold. Where one test tries many samples, and says that it did, N is their number.
+the words are pytest's. Variables of the environment that begin with ``RVBUILD_`` are recorded with
+the command. A test that was skipped counts as failed: what could not be tried does not hold. Where
+one test tries many samples, and says that it did, N is their number.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def main() -> int:
     if record:
         line = {
             "campaign": name,
-            "command": " ".join(["pytest", *words]),
+            "command": " ".join([*_settings(), "pytest", *words]),
             "tried": tried,
             "failed": failed,
             "kinds": {"tests": tests},
@@ -44,6 +45,12 @@ def main() -> int:
         with Path(record).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, sort_keys=True) + "\n")
     return 1 if failed or not tests else 0
+
+
+def _settings() -> list[str]:
+    """The variables that say how much is tried."""
+    names = sorted(name for name in os.environ if name.startswith("RVBUILD_"))
+    return [f"{name}={os.environ[name]}" for name in names]
 
 
 def counted(words: list[str]) -> tuple[int, int]:

@@ -28,6 +28,7 @@ ROWS = (
     ("links in the store", "links"),
     ("lock against recipe", "lock"),
     ("git", "git"),
+    ("transfers", "transfers"),
     ("secrets", "secrets"),
     ("surroundings", "surroundings"),
 )

@@ -22,19 +22,20 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--only", type=int, help="this seed alone")
+    parser.add_argument("--workspace", action="store_true", help="with a go.work each")
     given = parser.parse_args()
     seeds = range(given.first, given.first + given.count)
     counts: Counter[str] = Counter()
     for seed in seeds if given.only is None else [given.only]:
-        counts[_trial(seed)] += 1
+        counts[_trial(seed, workspace=given.workspace)] += 1
     words = ", ".join(f"{count} {word}" for word, count in sorted(counts.items()))
     sys.stdout.write(f"graphs: {counts.total()} tried, {words}\n")
     return 1 if counts["disagree"] else 0
 
 
-def _trial(seed: int) -> str:
+def _trial(seed: int, *, workspace: bool) -> str:
     with tempfile.TemporaryDirectory(prefix="graph-") as folder:
-        verdict = held_against_go(seed, Path(folder))
+        verdict = held_against_go(seed, Path(folder), workspace=workspace)
     if verdict.truth is None:
         return "that go cannot build"
     if verdict.truth == verdict.ours:

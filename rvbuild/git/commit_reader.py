@@ -18,6 +18,7 @@ from attrs import frozen
 
 from rvbuild.git.objects import TreeEntry, is_object_name
 from rvbuild.git.process import Failed, Git, make_bare, sealed_environment
+from rvbuild.git.revision import Revision
 
 _MAX_REFS = 64 << 20
 _LISTED = re.compile(rb"(\d{6}) (\w+) ([0-9a-f]{40,64})\t([^\0]*)\0", re.DOTALL)
@@ -48,7 +49,7 @@ def ref_of(repository: Path, ref: str) -> str | None:
 
 
 @frozen
-class Revisions:
+class CommitReader:
     """Reads commits out of a folder of git objects, by git itself, without any configuration.
 
     Content is what git would check out: ``.gitattributes`` of the commit hold (ends of lines), but
@@ -58,24 +59,37 @@ class Revisions:
 
     git: Git
     folder: Path
+    refs: Path
 
     @classmethod
     @contextmanager
     def opened(cls, git: Git, objects: Path, like: str) -> Iterator[Self]:
-        """For a folder of ``objects``; ``like`` is any name of the repository."""
+        """For a folder of ``objects``, which is beside ``refs`` and ``packed-refs``.
+
+        Args:
+            git: Reads the objects.
+            objects: The folder.
+            like: Any name of the repository.
+        """
         with tempfile.TemporaryDirectory(prefix="rvbuild-git-") as scratch:
             make_bare(Path(scratch), like, objects)
             info = Path(scratch, "info")
             info.mkdir()
             (info / "attributes").write_text(_ATTRIBUTES, encoding="utf-8")
-            yield cls(git, Path(scratch))
+            yield cls(git, Path(scratch), objects.parent)
 
-    def commit(self, name: str) -> str:
-        """The whole name of the commit that ``name`` begins, or of the tag object ``name``.
+    def commit(self, revision: Revision) -> str:
+        """The whole name of a revision's commit.
 
         Raises:
             Failed: there is none, or more than one.
         """
+        name = revision.commit
+        if revision.tag:
+            name = ref_of(self.refs, f"refs/tags/{revision.tag}") or ""
+            if not name:
+                msg = f"it has no tag {revision.tag}"
+                raise Failed(msg)
         text = self._output("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
         return text.decode().strip()
 

@@ -1,0 +1,93 @@
+"""Clones of single revisions, made once and kept for others.
+
+Knows: what a whole clone is. Must not know: mirrors, what is read in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+
+from attrs import field, frozen
+
+from rvbuild.core.errors import SourceError
+from rvbuild.git.fetch_progress import Tell
+from rvbuild.git.process import Git, Refused, make_bare
+from rvbuild.git.repository import Repository
+from rvbuild.git.revision import Revision
+
+
+@frozen(kw_only=True)
+class Clones:
+    """A folder of bare repositories, each of one revision from one address.
+
+    Attributes:
+        folder: On one file system with ``temp``.
+        temp: Where they are made.
+    """
+
+    folder: Path
+    temp: Path
+    _making: dict[Path, threading.Lock] = field(factory=dict, init=False, repr=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
+
+    def kept(self, address: str, revision: Revision) -> Repository | None:
+        """The clone that was made before; None if there is none."""
+        clone = self._path(address, revision)
+        return Repository(str(clone), clone / "objects") if clone.is_dir() else None
+
+    def make(self, git: Git, address: str, revision: Revision, tell: Tell) -> Repository:
+        """A clone of the revision; threads that want the same one wait for it.
+
+        Where the server gives everything at once, the revision may not be among it.
+
+        Raises:
+            Failed, Refused: the address does not give it.
+            SourceError: the clone cannot be kept.
+        """
+        with self._lock:
+            making = self._making.setdefault(self._path(address, revision), threading.Lock())
+        with making:
+            kept = self.kept(address, revision)
+            return kept or self._make(git, address, revision, tell)
+
+    def discard(self, repository: Repository) -> None:
+        """Remove it if it is one of these, so that the next one is whole."""
+        clone = repository.folder
+        if clone.parent == self.folder:
+            shutil.rmtree(clone, ignore_errors=True)
+
+    def _path(self, address: str, revision: Revision) -> Path:
+        name = hashlib.sha256(f"{address}\n{revision}".encode()).hexdigest()[:40]
+        return self.folder / f"{name}.git"
+
+    def _make(self, git: Git, address: str, revision: Revision, tell: Tell) -> Repository:
+        """Clone into a new folder, which gets its name only when it is whole."""
+        clone = self._path(address, revision)
+        for folder in (self.folder, self.temp):
+            folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.temp, prefix="git-") as scratch:
+            fresh = Path(scratch, "repository")
+            make_bare(fresh, revision.like)
+            _fetch(git, fresh, address, revision, tell)
+            try:
+                fresh.rename(clone)
+            except OSError as error:
+                if not clone.is_dir():  # else another process was first
+                    msg = f"cannot keep the clone: {error.strerror}"
+                    raise SourceError(msg, where=str(clone)) from error
+        return Repository(address, clone / "objects")
+
+
+def _fetch(git: Git, into: Path, address: str, revision: Revision, tell: Tell) -> None:
+    *refusable, last = revision.fetches
+    for fetch in refusable:
+        try:
+            git.fetch(into, address, fetch.refs, *fetch.options, tell=tell)
+        except Refused:
+            continue
+        return
+    git.fetch(into, address, last.refs, *last.options, tell=tell)

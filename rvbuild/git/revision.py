@@ -1,0 +1,57 @@
+"""What is looked for in a repository: a commit, or what a tag names.
+
+Knows: how `git fetch` is asked for it. Must not know: where the repository is.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from rvbuild.git.objects import is_object_name
+
+_ALL = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+_SHALLOW = ("--depth=1",)
+
+
+@frozen
+class Fetch:
+    """Arguments of `git fetch`: refspecs, and options before them."""
+
+    refs: tuple[str, ...]
+    options: tuple[str, ...] = ()
+
+
+@frozen
+class Revision:
+    """A tag, or a commit by its name or the beginning of its name. One of the two is not empty.
+
+    Attributes:
+        tag: Without ``refs/tags/``.
+        commit: Hex digits, all 40 (or 64, SHA-256) or the first of them.
+    """
+
+    tag: str = ""
+    commit: str = ""
+
+    def __str__(self) -> str:
+        return self.tag or self.commit
+
+    @property
+    def like(self) -> str:
+        """An object's name of the form that the repository has; SHA-1 where nothing says it."""
+        return self.commit if is_object_name(self.commit) else "0" * 40
+
+    @property
+    def fetches(self) -> tuple[Fetch, ...]:
+        """How it is asked for; the next one only where a server refuses the one before.
+
+        - A tag: alone, without its history; else with it.
+        - A commit: alone; else all branches and tags.
+        - The beginning of a commit's name: all branches and tags. Servers do not look it up.
+        """
+        if self.tag:
+            ref = (f"+refs/tags/{self.tag}:refs/tags/{self.tag}",)
+            return Fetch(ref, _SHALLOW), Fetch(ref)
+        if is_object_name(self.commit):
+            return Fetch((f"+{self.commit}:refs/rvbuild/pin",), _SHALLOW), Fetch(_ALL)
+        return (Fetch(_ALL),)

@@ -1,0 +1,197 @@
+"""The search for one revision: which repositories may have it, and what came of each.
+
+Knows: the order of a revision's repositories. Must not know: what is read in one, and for what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import TypeVar
+
+from attrs import define, field
+
+from rvbuild.core.advice import Advice, Remedy, advise
+from rvbuild.core.errors import SourceError, VerificationError
+from rvbuild.core.ports.callbacks import Advance
+from rvbuild.git.clone_urls import check_url, host_of
+from rvbuild.git.process import Failed, Git, Refused, Silent
+from rvbuild.git.repositories import Repositories
+from rvbuild.git.repository import Repository, objects_folder
+from rvbuild.git.revision import Revision
+from rvbuild.transfers.addresses import local_path
+from rvbuild.transfers.fetch_settings import OFFLINE_HINT, offline_error
+from rvbuild.transfers.urls import shown
+
+T = TypeVar("T")
+
+
+@define
+class Search:
+    """Looks for a revision of the repository at an address.
+
+    Order:
+
+    1. Repositories of this machine: those that mirrors are, then the one where ``insteadOf`` of the
+       user's configuration leads. They are read as they are, as objects and refs: neither their
+       configuration nor any hook takes part.
+    2. Clones of 3 that were made before.
+    3. Clones that are made now: of mirrors elsewhere, then of the address itself, unless
+       ``insteadOf`` leads from it to a folder. Not offline.
+
+    A repository that lacks the revision, or a part of it, leads to the next one. If a clone does,
+    it is removed, and so is one with other bytes than their names say; that ends the search. A
+    server that gives no answer is given up for other searches, too (`rvbuild.transfers.servers`).
+
+    Example: a mirror is a folder that has every commit of last year. A commit of this year is
+    cloned from the address, alone, and the next search for it ends at that clone.
+
+    Attributes:
+        settings: The run's.
+        url: The address.
+        revision: What is looked for.
+        offline_hint: What to do where ``settings.offline`` forbids to clone.
+        git: The user's git; None if it is not installed.
+        effective_url: The address after ``insteadOf``.
+
+    Raises:
+        RecipeError: the address is none that git may be given.
+    """
+
+    settings: Repositories
+    url: str = field(converter=check_url)
+    revision: Revision
+    offline_hint: Advice = OFFLINE_HINT
+    git: Git | None = field(init=False)
+    effective_url: str = field(init=False)
+    _answers: list[str] = field(factory=list, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.git = self.settings.git()
+        self.effective_url = self.git.effective_url(self.url) if self.git else self.url
+
+    def first(self, among: Iterable[Repository], use: Callable[[Repository], T]) -> T | None:
+        """What ``use`` makes of the first repository that has what it needs; None if none has.
+
+        Args:
+            among: `here`, `elsewhere`, or `repositories`.
+            use: Raises ``Failed`` where something lacks.
+        """
+        for repository in among:
+            try:
+                return use(repository)
+            except (Failed, VerificationError) as error:
+                self.note(repository.address, error)
+                self.settings.clones.discard(repository)
+                if isinstance(error, VerificationError):
+                    raise
+        return None
+
+    def repositories(self, advance: Advance) -> Iterator[Repository]:
+        """All of them; see `elsewhere`."""
+        return chain(self.here(), self.elsewhere(advance))
+
+    def here(self) -> Iterator[Repository]:
+        """Those that are on this machine, if git can read them."""
+        if self.git is None:
+            self.note(self.url, Failed("without git, nothing on this machine can be read"))
+            return
+        effective = (self.effective_url,) if self.effective_url != self.url else ()
+        for address in (*self.settings.mirrors.of(self.url), *effective):
+            path = local_path(address)
+            objects = objects_folder(path) if path else None
+            if objects is not None:
+                yield Repository(address, objects)
+            elif path is not None:
+                self.note(address, Failed("it is not a git repository"))
+        for address in self._remote():
+            clone = self.settings.clones.kept(address, self.revision)
+            if clone is not None:
+                yield clone
+
+    def elsewhere(self, advance: Advance) -> Iterator[Repository]:
+        """Clones, each made when it is asked for.
+
+        Args:
+            advance: Told of the bytes that come; how many there are is not known.
+
+        Raises:
+            SourceError: the network is not to be used, or git is not installed.
+            RecipeError: a mirror's address is none that git may be given.
+        """
+        self.refuse_offline()
+        git = self.need_git()
+        for address in map(check_url, self._remote()):
+            try:
+                clone = self._clone(git, address, advance)
+            except (Failed, Refused) as error:
+                self.note(address, error)
+            else:
+                yield clone
+
+    def _clone(self, git: Git, address: str, advance: Advance) -> Repository:
+        """A clone from an address, unless its server was given up."""
+        host, servers = host_of(address), self.settings.servers
+        cause = servers.refusal(host)
+        if cause:
+            msg = f"not asked again: {cause}"
+            raise Failed(msg)
+        try:
+            clone = self.settings.clones.make(
+                git, address, self.revision, lambda count: advance(count, 0)
+            )
+        except Silent as error:
+            servers.give_up(host, str(error))
+            raise
+        except (Failed, Refused):
+            servers.answered(host)
+            raise
+        servers.answered(host)
+        return clone
+
+    def _remote(self) -> list[str]:
+        """The addresses that are not of this machine."""
+        own = [self.url] if local_path(self.effective_url) is None else []
+        mirrors = self.settings.mirrors.of(self.url)
+        return [*(address for address in mirrors if local_path(address) is None), *own]
+
+    def note(self, address: str, answer: Exception) -> None:
+        """What came of an address."""
+        self._answers.append(f"{shown(address)}: {answer}")
+
+    def need_git(self) -> Git:
+        """The user's git.
+
+        Raises:
+            SourceError: it is not installed.
+        """
+        if self.git is None:
+            msg = "its repository is read with git, which is not installed"
+            raise SourceError(msg, where=self._where, hint="install git", details=self._details)
+        return self.git
+
+    def refuse_offline(self) -> None:
+        """See that the network may be used.
+
+        Raises:
+            SourceError: it may not.
+        """
+        if self.settings.offline:
+            here = advise(Remedy.MIRROR, ": a repository of this machine")
+            hint = advise(self.offline_hint, ", or ", here)
+            raise offline_error(self._where, hint=hint, details=self._details)
+
+    def error(self) -> SourceError:
+        """The error of a revision that no repository has; its details have a line for each."""
+        kind = "tag" if self.revision.tag else "commit"
+        msg = f"the {kind} could not be had from any repository"
+        hint = advise(f"check the address and the {kind}, or ", Remedy.MIRROR)
+        return SourceError(msg, where=self._where, hint=hint, details=self._details)
+
+    @property
+    def _where(self) -> str:
+        return f"{shown(self.url)} {self.revision}"
+
+    @property
+    def _details(self) -> tuple[str, ...]:
+        return tuple(self._answers)

@@ -1,0 +1,319 @@
+"""The search for a revision: the order of repositories, and what a person hears of each."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+from attrs import define, evolve, field
+from git_server import serving, smart_http
+
+from rvbuild.core.errors import SourceError, VerificationError
+from rvbuild.core.ports.callbacks import no_progress
+from rvbuild.git.clone_urls import check_url, host_of
+from rvbuild.git.clones import Clones
+from rvbuild.git.commit_reader import CommitReader
+from rvbuild.git.process import Failed
+from rvbuild.git.repositories import Repositories
+from rvbuild.git.repository import Repository
+from rvbuild.git.revision import Fetch, Revision
+from rvbuild.git.search import Search
+from rvbuild.transfers.mirrors import Mirrors
+
+URL = "http://127.0.0.1:1/name"
+TAG = Revision(tag="v1")
+EVERYTHING = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+
+
+@define
+class World:
+    """Repositories with one commit each, which has the tag ``v1``, and a user's git."""
+
+    root: Path
+    posts: list[str] = field(factory=list)
+
+    def repository(self, name: str) -> Path:
+        folder = self.root / name
+        folder.mkdir()
+        environment = {"PATH": os.environ["PATH"], "HOME": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+        for command in (
+            ["init", "-q"],
+            ["-c", "user.name=A", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-mx"],
+            ["tag", "v1"],
+        ):
+            subprocess.run(["git", *command], cwd=folder, env=environment, check=True)
+        return folder
+
+    def commit(self, name: str) -> str:
+        return (self.root / name / ".git/refs/tags/v1").read_text().strip()
+
+    def settings(
+        self, *mirrors: tuple[str, str], config: str = "", offline: bool = False, path: str = ""
+    ) -> Repositories:
+        (self.root / ".gitconfig").write_text(config)
+        environment = {"PATH": path or os.environ["PATH"], "HOME": str(self.root)}
+        return Repositories(
+            mirrors=Mirrors(mirrors),
+            clones=Clones(folder=self.root / "clones", temp=self.root / "temp"),
+            environment=environment | {"GIT_CONFIG_NOSYSTEM": "1"},
+            offline=offline,
+        )
+
+    def service(self) -> type[BaseHTTPRequestHandler]:
+        """Git's own, which notes what is asked for."""
+        base, posts = smart_http(self.root), self.posts
+
+        class Noting(base):  # type: ignore[misc,valid-type]
+            def do_POST(self) -> None:  # noqa: N802 - http.server's name
+                posts.append(self.path)
+                super().do_GET()
+
+        return Noting
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def searched(settings: Repositories, revision: Revision, url: str = URL) -> str:
+    """The commit that a search comes to."""
+    search = Search(settings, url, revision)
+
+    def read(repository: Repository) -> str:
+        with CommitReader.opened(search.need_git(), repository.objects, revision.like) as reader:
+            return reader.commit(revision)
+
+    commit = search.first(search.repositories(no_progress), read)
+    if commit is None:
+        raise search.error()
+    return commit
+
+
+# ---- what is asked for
+
+
+@pytest.mark.parametrize(
+    ("revision", "fetches"),
+    [
+        (
+            Revision(tag="a/v1"),
+            [
+                Fetch(("+refs/tags/a/v1:refs/tags/a/v1",), ("--depth=1",)),
+                Fetch(("+refs/tags/a/v1:refs/tags/a/v1",)),
+            ],
+        ),
+        (
+            Revision(commit="1" * 40),
+            [Fetch((f"+{'1' * 40}:refs/rvbuild/pin",), ("--depth=1",)), Fetch(EVERYTHING)],
+        ),
+        (
+            Revision(commit="1" * 64),
+            [Fetch((f"+{'1' * 64}:refs/rvbuild/pin",), ("--depth=1",)), Fetch(EVERYTHING)],
+        ),
+        (Revision(commit="1" * 12), [Fetch(EVERYTHING)]),
+    ],
+)
+def test_how_git_is_asked_for_a_revision(revision: Revision, fetches: list[Fetch]):
+    assert list(revision.fetches) == fetches
+
+
+@pytest.mark.parametrize("form", ["tag", "commit", "beginning"])
+def test_each_form_of_a_revision_is_cloned(world: World, form: str):
+    world.repository("a")
+    name = world.commit("a")
+    forms = {"tag": TAG, "commit": Revision(commit=name), "beginning": Revision(commit=name[:12])}
+    with serving(world.service()) as address:
+        assert searched(world.settings(), forms[form], f"{address}/a/.git") == name
+    assert searched(world.settings(offline=True), forms[form], f"{address}/a/.git") == name
+
+
+@pytest.mark.parametrize("revision", [Revision(tag="v9"), Revision(commit="9" * 12)])
+def test_a_clone_without_the_revision_is_not_kept(world: World, revision: Revision):
+    world.repository("a")
+    with serving(world.service()) as address, pytest.raises(SourceError) as caught:
+        searched(world.settings(), revision, f"{address}/a/.git")
+    (line,) = caught.value.details
+    assert line.startswith(f"{address}/a/.git: ")
+    assert not list((world.root / "clones").iterdir())
+    assert not list((world.root / "temp").iterdir())
+
+
+# ---- who is asked, in which order
+
+
+def test_mirrors_here_come_before_instead_of_and_both_before_any_server(world: World):
+    one, two = world.repository("one"), world.repository("two")
+    lacking, lost = world.root / "lacking", world.root / "lost"
+    (lacking / "objects").mkdir(parents=True)
+    (lacking / "HEAD").write_text("ref: refs/heads/none\n")
+    lost.mkdir()
+    config = f'[url "{two}"]\n\tinsteadOf = {URL}\n'
+    dead = (URL, "http://127.0.0.1:1/other")
+    bad = ((URL, str(lacking)), (URL, str(lost)))
+    assert searched(world.settings(dead, *bad, (URL, str(one)), config=config), TAG) == (
+        world.commit("one")
+    )
+    assert searched(world.settings(dead, *bad, config=config), TAG) == world.commit("two")
+    with pytest.raises(SourceError) as caught:
+        searched(world.settings(dead, *bad), TAG)
+    places = [line.partition(": ")[0] for line in caught.value.details]
+    assert places == [str(lacking), str(lost), dead[1], URL]
+
+
+def test_where_instead_of_leads_to_a_folder_the_address_is_not_asked(world: World):
+    folder = world.repository("a")
+    with serving(world.service()) as address:
+        url = f"{address}/a/.git"
+        config = f'[url "{folder}"]\n\tinsteadOf = {url}\n'
+        with pytest.raises(SourceError) as caught:
+            searched(world.settings(config=config), Revision(tag="v9"), url)
+        assert caught.value.details == (f"{folder}: it has no tag v9",)
+        assert world.posts == []
+        assert searched(world.settings(), TAG, url) == world.commit("a")
+        assert world.posts
+
+
+def test_a_clone_is_made_once_for_all_threads(world: World):
+    world.repository("a")
+    with serving(world.service()) as address, ThreadPoolExecutor(8) as pool:
+        settings = world.settings()
+        jobs = [pool.submit(searched, settings, TAG, f"{address}/a/.git") for _ in range(8)]
+        assert {job.result() for job in jobs} == {world.commit("a")}
+    alone = len(world.posts)
+    with serving(world.service()) as address:
+        searched(world.settings(), TAG, f"{address}/a/.git")
+    assert len(world.posts) == 2 * alone
+
+
+def test_a_clone_that_somebody_removed_is_made_again(world: World):
+    world.repository("a")
+    settings = world.settings()
+    with serving(world.service()) as address:
+        searched(settings, TAG, f"{address}/a/.git")
+        alone = len(world.posts)
+        (clone,) = settings.clones.folder.iterdir()
+        settings.clones.discard(Repository("", clone / "objects"))
+        assert not clone.exists()
+        searched(settings, TAG, f"{address}/a/.git")
+    assert clone.exists()
+    assert len(world.posts) == 2 * alone
+
+
+# ---- servers without an answer
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_server_without_an_answer_costs_its_budget_once(world: World, silent: bool):  # noqa: FBT001
+    """It refuses connections, or accepts them and says nothing."""
+    settings = evolve(world.settings(), stall=0.3)
+    with socket.create_server(("127.0.0.1", 0)) as at:
+        address = f"http://127.0.0.1:{at.getsockname()[1] if silent else 1}"
+        lines = []
+        for number in range(3):
+            with pytest.raises(SourceError) as caught:
+                searched(settings, Revision(tag=f"v{number}"), f"{address}/{number}")
+            lines += caught.value.details
+    first = lines[0].partition(": ")[2]
+    assert ("no progress for 0.3 s" if silent else "127.0.0.1 port 1") in first
+    again = [f"{address}/{number}: not asked again: {first}" for number in (1, 2)]
+    assert lines[1:] == again
+
+
+def test_a_server_that_answers_no_is_asked_for_the_next(world: World):
+    world.repository("a")
+    settings = world.settings()
+    with serving(world.service()) as address:
+        with pytest.raises(SourceError):
+            searched(settings, TAG, f"{address}/nothing/.git")
+        assert searched(settings, TAG, f"{address}/a/.git") == world.commit("a")
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://me:pw@H.example/a/b", "h.example"),
+        ("ssh://git@h.example:2222/a", "h.example:2222"),
+        ("git@h.example:a/b", "h.example"),
+        ("h.example:a", "h.example"),
+    ],
+)
+def test_the_host_of_an_address(url: str, host: str):
+    assert host_of(check_url(url)) == host
+
+
+# ---- what comes of a repository that cannot be used
+
+
+@pytest.fixture
+def two(world: World) -> Iterator[tuple[World, Search, str]]:
+    """A folder, and a server, that both have the tag."""
+    folder = world.repository("here")
+    world.repository("there")
+    with serving(world.service()) as address:
+        there = f"{address}/there/.git"
+        settings = world.settings((URL, str(folder)), (URL, there))
+        yield world, Search(settings, URL, TAG), there
+
+
+def test_what_lacks_a_part_leads_to_the_next_and_a_clone_is_removed(
+    two: tuple[World, Search, str],
+):
+    world, search, there = two
+    places: list[str] = []
+
+    def use(repository: Repository) -> None:
+        places.append(repository.address)
+        msg = "it lacks a file"
+        raise Failed(msg)
+
+    assert search.first(search.repositories(no_progress), use) is None
+    assert places == [str(world.root / "here"), there]
+    lines = search.error().details
+    assert lines[:2] == tuple(f"{place}: it lacks a file" for place in places)
+    assert (world.root / "here/.git/HEAD").exists()
+    assert not list((world.root / "clones").iterdir())
+
+
+def test_other_bytes_end_the_search(two: tuple[World, Search, str]):
+    world, search, _ = two
+
+    def use(_repository: Repository) -> None:
+        msg = "other bytes"
+        raise VerificationError(msg)
+
+    with pytest.raises(VerificationError):
+        search.first(search.repositories(no_progress), use)
+    assert (world.root / "here/.git/HEAD").exists()
+    with pytest.raises(VerificationError):
+        search.first(search.elsewhere(no_progress), use)
+    assert not list((world.root / "clones").iterdir())
+
+
+def test_without_git_a_repository_here_cannot_be_read(world: World):
+    folder = world.repository("a")
+    nowhere = world.root / "nowhere"
+    for offline in (False, True):
+        settings = world.settings((URL, str(folder)), offline=offline, path=str(nowhere))
+        search = Search(settings, URL, TAG)
+        with pytest.raises(SourceError) as caught:
+            search.first(search.repositories(no_progress), lambda each: each)
+        assert "without git" in "\n".join(caught.value.details)
+
+
+def test_which_addresses_have_a_repository_here(world: World):
+    folder = world.repository("a")
+    mirrors = [
+        ("https://a.example/x.git", str(folder)),
+        ("https://b.example/", f"file://{folder}"),
+        ("https://c.example", str(world.root)),
+        ("https://d.example", "https://e.example"),
+    ]
+    expected = {"https://a.example/x", "https://b.example"}
+    assert world.settings(*mirrors).mirrored() == expected
