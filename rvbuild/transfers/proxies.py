@@ -10,7 +10,8 @@ Sources: curl(1) and Go's net/http (``httpproxy``) for the variables; wget and G
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
@@ -25,7 +26,8 @@ class Proxies:
 
     Rules, the first that fits holds:
 
-    1. A host that ``hosts`` names has the proxy that stands there; none if that is empty.
+    1. A host that ``hosts`` names has the proxy that stands there; none if that is empty. So has
+       one for which the detector of the URL's scheme names a proxy.
     2. A host that an entry of ``bypass`` covers has none. An entry is ``*``, a name that covers
        itself and all below it (``example.org`` and ``.example.org`` are the same), an address, or a
        network (``10.0.0.0/8``); with ``:PORT`` it is for that port alone. A network covers hosts
@@ -38,12 +40,15 @@ class Proxies:
     Attributes:
         schemes: The proxy's URL by ``http``, ``https`` and ``all``.
         hosts: The same by host.
+        detectors: By scheme: gives the proxy for a server's URL, empty for none, None if it does
+            not know.
         bypass: Entries of rule 2.
         named_by: Who says so, for messages.
     """
 
     schemes: Mapping[str, str] = field(factory=dict)
     hosts: Mapping[str, str] = field(factory=dict)
+    detectors: Mapping[str, Callable[[str], str | None]] = field(factory=dict, eq=False)
     bypass: tuple[str, ...] = ()
     named_by: str = "http_proxy, https_proxy or all_proxy"
 
@@ -65,11 +70,15 @@ class Proxies:
         """The URL of the proxy, with a scheme; empty for none.
 
         Raises:
-            SourceError: ``url`` is none that HTTP can be asked for.
+            SourceError: ``url`` is none that HTTP can be asked for, or a detector fails.
         """
         scheme, host, port = origin(url)
         if host in self.hosts:
             return _with_scheme(self.hosts[host])
+        if (detect := self.detectors.get(scheme)) is not None:
+            detected = detect(f"{scheme}://{urlsplit(url).netloc.rpartition('@')[2]}/")
+            if detected is not None:
+                return _with_scheme(detected)
         if any(_covers(entry, host, port) for entry in self.bypass):
             return ""
         return _with_scheme(self.schemes.get(scheme) or self.schemes.get("all", ""))

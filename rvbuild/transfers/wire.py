@@ -37,6 +37,7 @@ _FAULTS = (
     httpcore.ProtocolError,
 )
 _LATE = httpcore.ReadTimeout
+_TLS_PROXY = "the proxy https://"
 
 
 class Stalled(httpcore.ReadTimeout):
@@ -44,7 +45,7 @@ class Stalled(httpcore.ReadTimeout):
 
 
 class NoProxy(httpcore.ConnectError):
-    """A proxy, ``proxy`` for messages, cannot be connected to."""
+    """A proxy, ``proxy`` for messages, cannot be connected to, or its TLS fails."""
 
     def __init__(self, proxy: str, cause: Exception) -> None:
         super().__init__(f"{proxy}: {_words(cause)}")
@@ -85,11 +86,13 @@ class _Stream(httpcore.NetworkStream):
         stall: Stall,
         clock: Callable[[], float],
         cancellation: Cancellation,
+        tls_proxy: str = "",
     ) -> None:
         self._inner = inner
         self._stall = stall
         self._clock = clock
         self._cancellation = cancellation
+        self._tls_proxy = tls_proxy
         self._asked()
 
     def _asked(self) -> None:
@@ -160,7 +163,12 @@ class _Stream(httpcore.NetworkStream):
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         start = partial(self._inner.start_tls, ssl_context, server_hostname, timeout)
-        inner = self._cancellation.run(start)
+        try:
+            inner = self._cancellation.run(start)
+        except httpcore.ConnectError as exc:
+            if self._tls_proxy:
+                raise NoProxy(self._tls_proxy, exc) from exc
+            raise
         return _Stream(inner, self._stall, self._clock, self._cancellation)
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore's own signature
@@ -215,7 +223,8 @@ class _Backend(httpcore.NetworkBackend):
             if self._proxy:
                 raise NoProxy(self._proxy, exc) from exc
             raise
-        return _Stream(stream, self._stall, self._clock, self._cancellation)
+        tls_proxy = self._proxy if self._proxy.startswith(_TLS_PROXY) else ""
+        return _Stream(stream, self._stall, self._clock, self._cancellation, tls_proxy)
 
 
 class _Body(httpx.SyncByteStream):
@@ -261,7 +270,7 @@ def _httpx_errors() -> Iterator[None]:
 def _words(exc: Exception) -> str:
     text = str(exc)
     if isinstance(exc, httpcore.TimeoutException):
-        return f"timed out ({text})" if text else "timed out"
+        return f"timed out ({text})" if text not in {"", "timed out"} else "timed out"
     return text or type(exc).__name__
 
 
@@ -293,16 +302,16 @@ class Wire(httpx.BaseTransport):
         self._pools: dict[tuple[str, str], httpcore.ConnectionPool] = {}
         self._lock = threading.Lock()
 
-    def _pool(self, proxy: str, route: Route) -> httpcore.ConnectionPool:
-        key = (proxy, route.authorities)
+    def _pool(self, proxy: str, route: Route, authorities: str) -> httpcore.ConnectionPool:
+        key = (proxy, authorities)
         with self._lock:  # reading the trusted certificates is slow
             if key not in self._pools:
-                self._pools[key] = self._made(proxy, route)
+                self._pools[key] = self._made(proxy, route, authorities)
             return self._pools[key]
 
-    def _made(self, proxy: str, route: Route) -> httpcore.ConnectionPool:
+    def _made(self, proxy: str, route: Route, authorities: str) -> httpcore.ConnectionPool:
         settings: dict[str, Any] = {
-            "ssl_context": self._trust(route.authorities),
+            "ssl_context": self._trust(authorities),
             "max_connections": self._connections,
             "max_keepalive_connections": self._connections,
             "keepalive_expiry": 30.0,
@@ -327,7 +336,7 @@ class Wire(httpx.BaseTransport):
         )
         route: Route = request.extensions[ROUTE]
         proxy = route.proxies.of(str(request.url))
-        pool = self._pool(proxy, route)
+        pool = self._pool(proxy, route, route.authorities_of(request.url.host))
         with _httpx_errors():
             answer = pool.handle_request(core_request)
         by = _stream_of(answer)
@@ -345,8 +354,13 @@ class Wire(httpx.BaseTransport):
 
 
 def proxy_name(url: str) -> str:
-    """A proxy for messages, and for `Servers`; nothing for none."""
-    return f"the proxy {shown(url)}" if url else ""
+    """A proxy for messages, and for `Servers`; nothing for none.
+
+    A password may have any letter in it, also those that end a host, if nobody escaped it.
+    """
+    scheme, _, rest = url.partition("://")
+    bare = f"{scheme}://{rest.rpartition('@')[2]}"
+    return f"the proxy {shown(bare)}" if url else ""
 
 
 def _through(proxy: str, route: Route, settings: dict[str, Any]) -> httpcore.ConnectionPool:
@@ -358,10 +372,16 @@ def _through(proxy: str, route: Route, settings: dict[str, Any]) -> httpcore.Con
     try:
         there = httpx.Proxy(proxy)
         target, login = str(there.url), there.raw_auth
+        if "@" in proxy and login is None:
+            msg = "the host ends before the @: in a password, / ? and # are written %2F, %3F, %23"
+            raise ValueError(msg)  # noqa: TRY301 - as httpx refuses what it reads otherwise
         if there.url.scheme.startswith("socks"):
             return httpcore.SOCKSProxy(target, proxy_auth=login, **settings)
         return httpcore.HTTPProxy(target, proxy_auth=login, **settings)
     except (ValueError, RuntimeError, httpx.InvalidURL) as exc:
         msg = f"{route.proxies.named_by}: a proxy that cannot be used"
-        hint = "correct its address (socks needs the socksio package)"
-        raise SourceError(msg, where=shown(proxy), hint=hint) from exc
+        hint = (
+            "correct its address: http://HOST:PORT, with USER:PASSWORD@ before the host if it wants"
+            " one, whose special letters are %XX (socks5:// needs the package socksio)"
+        )
+        raise SourceError(msg, where=proxy_name(proxy), hint=hint) from exc

@@ -11,6 +11,7 @@ import certifi
 import pytest
 
 from rvbuild.core.errors import SourceError
+from rvbuild.kinds.crates.cargo_route import cargo_route
 from rvbuild.kinds.pypi.pip_route import pip_route
 from rvbuild.transfers.apt_config import apt_settings
 from rvbuild.transfers.apt_route import apt_route
@@ -54,6 +55,74 @@ def test_the_proxies_of_apt(
     assert [route.proxies.of(url) for url in (HTTP, HTTPS, OTHER)] == proxies
 
 
+def detecting(folder: Path, script: str) -> str:
+    """A command that finds proxies; its file ``asked`` has what it was asked."""
+    program = folder / "detect"
+    program.write_text(f'#!/bin/sh\necho "$1" >> {folder}/asked\n{script}\n')
+    program.chmod(0o755)
+    return str(program)
+
+
+@pytest.mark.parametrize("option", ["Proxy-Auto-Detect", "ProxyAutoDetect"])
+@pytest.mark.parametrize(
+    ("script", "more", "proxies"),
+    [
+        (f"echo {P}", "", [P, R, P]),
+        ("echo DIRECT", "", ["", R, ""]),
+        (":", "", [R, R, R]),
+        ("echo", "", [R, R, R]),
+        (f"printf '%s\\r\\n' ' {P} '; echo {Q}", "", [P, R, P]),
+        (f'case "$1" in http://a.example/) echo {P};; *) echo {Q};; esac', "", [P, R, Q]),
+        (f"echo {P}", f'\nAcquire::http::Proxy::b.example "{Q}";', [P, R, Q]),
+        (f"echo {P}", f'\nAcquire::http::Proxy "{Q}";', [P, Q, P]),
+    ],
+)
+def test_the_command_of_apt_that_finds_proxies(
+    tmp_path: Path, option: str, script: str, more: str, proxies: list[str]
+):
+    """It is asked for each server once, and only for the scheme that has it."""
+    command = detecting(tmp_path, script)
+    surroundings = apt(tmp_path, f'Acquire::http::{option} "{command}";{more}', all_proxy=R)
+    route = apt_route(apt_settings(surroundings), surroundings)
+    for _ in range(2):
+        assert [route.proxies.of(url) for url in (HTTP, HTTPS, OTHER)] == proxies
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked == [HTTP] if "b.example" in more else [HTTP, OTHER]
+
+
+@pytest.mark.parametrize("script", ["exit 1", "echo no >&2; exit 3"])
+def test_a_command_that_finds_no_proxy_and_fails(tmp_path: Path, script: str):
+    command = detecting(tmp_path, script)
+    surroundings = apt(tmp_path, f'Acquire::http::Proxy-Auto-Detect "{command}";')
+    proxies = apt_route(apt_settings(surroundings), surroundings).proxies
+    assert proxies.of(HTTPS) == ""
+    for _ in range(2):
+        with pytest.raises(SourceError, match="to find a proxy fails") as caught:
+            proxies.of(HTTP)
+    assert (tmp_path / "asked").read_text().splitlines() == [HTTP]
+    assert str(caught.value.where) == command
+    assert "Proxy-Auto-Detect" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("dump", "files"),
+    [
+        ("", ["", ""]),
+        ('Acquire::https::CAInfo "/c.pem";', ["/c.pem", "/c.pem"]),
+        ('Acquire::https::CaInfo::b.example "/b.pem";', ["", "/b.pem"]),
+        ('Acquire::https::B.example::CaInfo "/b.pem";', ["", "/b.pem"]),
+        ('Acquire::https::CaInfo "/c.pem";\nAcquire::https::b.example::CaInfo "/b.pem";',
+         ["/c.pem", "/b.pem"]),
+        ('Acquire::https::CaInfo "";', ["", ""]),
+        ('Acquire::https::Verify-Peer "false";', ["", ""]),
+    ],
+)  # fmt: skip
+def test_the_authorities_of_apt(tmp_path: Path, dump: str, files: list[str]):
+    surroundings = apt(tmp_path, dump)
+    route = apt_route(apt_settings(surroundings), surroundings)
+    assert [route.authorities_of(host) for host in ("a.example", "b.example")] == files
+
+
 def test_without_apt_it_is_the_environment(tmp_path: Path):
     surroundings = {"PATH": str(tmp_path), "http_proxy": R}
     assert apt_route(apt_settings(surroundings), surroundings).proxies.of(HTTP) == R
@@ -82,6 +151,40 @@ def test_the_way_of_pip(
     route = pip_route({**base, **environment})
     assert (route.proxies.of(HTTPS), route.authorities) == expected[:2]
     assert expected[2] in route.proxies.named_by
+
+
+@pytest.mark.parametrize(
+    ("environment", "text", "expected"),
+    [
+        ({}, "", ("", "", "http_proxy")),
+        ({"https_proxy": R}, "[build]\njobs = 1\n", (R, "", "http_proxy")),
+        ({"https_proxy": R}, f"[http]\nproxy = '{P}'\n", (P, "", "config.toml (http.proxy)")),
+        ({"no_proxy": "a.example"}, f"[http]\nproxy = '{P}'\n", ("", "", "http.proxy")),
+        ({}, "[http]\nproxy = 'p.example:3128'\n", (P, "", "http.proxy")),
+        ({"CARGO_HTTP_PROXY": Q}, f"http.proxy = '{P}'\n", (Q, "", "CARGO_HTTP_PROXY")),
+        ({}, "[http]\ncainfo = '/c.pem'\n", ("", "/c.pem", "http_proxy")),
+        ({}, "[http]\ncainfo = 'c.pem'\n", ("", "HOME/c.pem", "http_proxy")),
+        ({"CARGO_HTTP_CAINFO": "/d.pem"}, "http.cainfo = '/c.pem'\n", ("", "/d.pem", "http_proxy")),
+        ({"https_proxy": R}, "[http]\nproxy = ''\ncainfo = ''\n", (R, "", "http_proxy")),
+    ],
+)
+def test_the_way_of_cargo(
+    tmp_path: Path, environment: dict[str, str], text: str, expected: tuple[str, str, str]
+):
+    (tmp_path / ".cargo").mkdir()
+    (tmp_path / ".cargo/config.toml").write_text(text)
+    route = cargo_route({"HOME": str(tmp_path), **environment})
+    authorities = route.authorities.replace(str(tmp_path), "HOME")
+    assert (route.proxies.of(HTTPS), authorities) == expected[:2]
+    assert expected[2] in route.proxies.named_by
+
+
+@pytest.mark.parametrize("text", ["http = 1\n", "[http]\nproxy = 1\n", "[http]\ncainfo = []\n"])
+def test_a_way_of_cargo_that_is_none(tmp_path: Path, text: str):
+    (tmp_path / "config.toml").write_text(text)
+    with pytest.raises(SourceError, match="must be text") as caught:
+        cargo_route({"CARGO_HOME": str(tmp_path)})
+    assert str(caught.value.where) == str(tmp_path / "config.toml")
 
 
 # ---- what is trusted

@@ -18,6 +18,7 @@ from rvbuild.core.errors import LockError, RecipeError, SourceError
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.kinds.crates.cargo_config import Registry, find_registry
+from rvbuild.kinds.crates.cargo_route import cargo_route
 from rvbuild.kinds.crates.crate_file import unpack_crate
 from rvbuild.kinds.crates.source import Crate, VendoredCrate, crate_problem, name_problem
 from rvbuild.kinds.crates.sparse_index import (
@@ -28,7 +29,7 @@ from rvbuild.kinds.crates.sparse_index import (
     parse_config,
 )
 from rvbuild.kinds.crates.vendored import unpack_vendored
-from rvbuild.transfers.addresses import Address
+from rvbuild.transfers.addresses import Address, Route
 from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.once import Once
@@ -47,10 +48,12 @@ class CrateFetcher:
     Args:
         files: Downloads.
         registry: Gives the user's registry; called when first needed.
+        route: Gives how it is reached, in the same manner.
     """
 
     files: PinnedFiles
     registry: Callable[[], Registry]
+    route: Callable[[], Route | None] = lambda: None
     _config: Once[IndexConfig | SourceError] = field(init=False, repr=False)
 
     @_config.default
@@ -101,7 +104,7 @@ class CrateFetcher:
         else:
             if config.needs_token:
                 attempts.note(f"{registry.named_by}: the registry wants a token: none is sent")
-            yield Address(config.address(crate))
+            yield Address(config.address(crate), self.route())
 
     def _read_config(self) -> IndexConfig | SourceError:
         """What the index says, or why it says nothing: a hundred crates ask it once."""
@@ -115,7 +118,8 @@ class CrateFetcher:
         registry = self.registry()
         if registry.folder is not None:
             return _read(registry.folder / "index" / path)
-        return self.files.transport.get(registry.index + path, limit=_PAGE_LIMIT)
+        url = registry.index + path
+        return self.files.transport.get(url, limit=_PAGE_LIMIT, route=self.route())
 
 
 def _read(path: Path) -> bytes:
@@ -129,4 +133,5 @@ def _read(path: Path) -> bytes:
 def client(services: FetchServices) -> CrateFetcher:
     """See `rvbuild.kinds.modules.FetchModule`."""
     registry = Once(partial(find_registry, services.settings.environment))
-    return CrateFetcher(files=services.files, registry=registry)
+    route = Once(partial(cargo_route, services.settings.environment))
+    return CrateFetcher(files=services.files, registry=registry, route=route)
