@@ -10,6 +10,7 @@ Sources: curl(1) and Go's net/http (``httpproxy``) for the variables; wget and G
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from attrs import field, frozen
 
 from rvbuild.transfers.urls import origin
 
+_PORT = re.compile(r"[0-9]{1,5}")
 _SCHEMES = ("http", "https", "all")
 
 
@@ -32,7 +34,7 @@ class Proxies:
        itself and all below it (``example.org`` and ``.example.org`` are the same), an address, or a
        network (``10.0.0.0/8``); with ``:PORT`` it is for that port alone. A network covers hosts
        that are written as addresses: no name is looked up.
-    3. Else it is that of the URL's scheme, or the one of ``all``.
+    3. Else it is that of the URL's scheme, none if that is empty; or the one of ``all``.
 
     Example: with ``http_proxy=http://p:3128`` and ``no_proxy=.corp,10.0.0.0/8``, http://a.org/ has
     that proxy; http://git.corp/ and http://10.1.2.3/ have none.
@@ -81,7 +83,7 @@ class Proxies:
                 return _with_scheme(detected)
         if any(_covers(entry, host, port) for entry in self.bypass):
             return ""
-        return _with_scheme(self.schemes.get(scheme) or self.schemes.get("all", ""))
+        return _with_scheme(self.schemes.get(scheme, self.schemes.get("all", "")))
 
 
 def _value(environment: Mapping[str, str], name: str) -> str:
@@ -114,7 +116,7 @@ def _covers(entry: str, host: str, port: int) -> bool:
 def _split_port(entry: str) -> tuple[str, int]:
     """``host:80``, ``[::1]:80`` or ``host``, and the port or 0."""
     name, colon, port = entry.rpartition(":")
-    if colon and port.isdecimal() and ("]" in name or ":" not in name):
+    if colon and _PORT.fullmatch(port) and ("]" in name or ":" not in name):
         return name.strip("[]"), int(port)
     return entry.strip("[]"), 0
 

@@ -40,6 +40,9 @@ def apt(folder: Path, dump: str, **environment: str) -> dict[str, str]:
         (f'Acquire::https::Proxy "{Q}";', {"http_proxy": R}, [R, Q, R]),
         (f'Acquire::http::Proxy "{P}";\nAcquire::https::Proxy "{Q}";', {}, [P, Q, P]),
         ('Acquire::http::Proxy "DIRECT";', {"http_proxy": R, "https_proxy": R}, ["", "", ""]),
+        ('Acquire::http::Proxy "DIRECT";', {"all_proxy": R}, ["", "", ""]),
+        ('Acquire::https::Proxy "DIRECT";', {"all_proxy": R}, [R, "", R]),
+        ('Acquire::http::Proxy::B.example "DIRECT";', {"all_proxy": R}, [R, R, ""]),
         (f'Acquire::http::Proxy "{P}";\nAcquire::http::Proxy::b.example "DIRECT";', {}, [P, P, ""]),
         (f'Acquire::http::Proxy::B.example "{Q}";', {}, ["", "", Q]),
         (f'Acquire::http::Proxy "{P}";', {"no_proxy": "b.example"}, [P, P, ""]),
@@ -195,36 +198,73 @@ def subjects(context: ssl.SSLContext) -> int:
 
 
 @pytest.fixture
-def one(tmp_path: Path) -> Path:
-    """A file with one of the authorities that everybody knows."""
-    text = Path(certifi.where()).read_text()
+def authority_files(tmp_path: Path) -> Path:
+    """A folder: ``1.pem``, ``2.pem`` and ``d/3.pem`` have an authority each, of those all know."""
     end = "-----END CERTIFICATE-----\n"
-    file = tmp_path / "one.pem"
-    file.write_text(text[: text.index(end)] + end)
-    return file
-
-
-@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_what_a_variable_names_is_all_that_is_trusted(one: Path, variable: str):
-    assert subjects(authorities({variable: str(one)})) == 1
-
-
-def test_a_clients_own_file_is_stronger(one: Path):
-    assert subjects(authorities({"SSL_CERT_FILE": certifi.where()}, str(one))) == 1
-
-
-def test_a_folder_is_looked_into_when_a_server_names_an_authority(tmp_path: Path):
-    assert subjects(authorities({"SSL_CERT_DIR": str(tmp_path)})) == 0
-    assert subjects(authorities({"REQUESTS_CA_BUNDLE": str(tmp_path)})) == 0
-
-
-@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_what_cannot_be_read_is_told(tmp_path: Path, variable: str):
+    certificates = Path(certifi.where()).read_text().split(end)
+    (tmp_path / "d").mkdir()
+    for name, text in zip(("1.pem", "2.pem", "d/3.pem"), certificates, strict=False):
+        (tmp_path / name).write_text(text + end)
     (tmp_path / "none.pem").write_text("no certificate")
-    for path in (tmp_path / "absent.pem", tmp_path / "none.pem"):
-        with pytest.raises(SourceError, match="cannot read the trusted certificates") as caught:
-            authorities({variable: str(path)})
-        assert str(caught.value.where) == variable
+    return tmp_path
+
+
+def settings(text: str, folder: Path) -> dict[str, str]:
+    """Variables as a shell has them, with ``@`` for the folder."""
+    pairs = (word.partition("=") for word in text.split())
+    return {name: value.replace("@", str(folder)) for name, _, value in pairs}
+
+
+@pytest.mark.parametrize(
+    ("variables", "file", "trusted"),
+    [
+        ("SSL_CERT_FILE=@/1.pem", "", "1"),
+        ("REQUESTS_CA_BUNDLE=@/1.pem", "", "1"),
+        ("CURL_CA_BUNDLE=@/1.pem", "", "1"),
+        ("SSL_CERT_DIR=@/d", "", "3"),
+        ("REQUESTS_CA_BUNDLE=@/d", "", "3"),
+        ("CURL_CA_BUNDLE=@/d", "", "3"),
+        ("SSL_CERT_FILE=@/1.pem SSL_CERT_DIR=@/d", "", "13"),
+        ("SSL_CERT_DIR=@/absent:@/d:@/1.pem", "", "3"),
+        ("SSL_CERT_DIR=@/d REQUESTS_CA_BUNDLE=@/1.pem", "", "3"),
+        ("SSL_CERT_FILE=@/1.pem REQUESTS_CA_BUNDLE=@/2.pem CURL_CA_BUNDLE=@/d", "", "1"),
+        ("REQUESTS_CA_BUNDLE=@/2.pem CURL_CA_BUNDLE=@/1.pem", "", "2"),
+        ("SSL_CERT_FILE= CURL_CA_BUNDLE=@/1.pem", "", "1"),
+        ("SSL_CERT_FILE=@/1.pem SSL_CERT_DIR=@/d", "@/2.pem", "2"),
+        ("SSL_CERT_FILE=@/1.pem", "@/d", "3"),
+    ],
+)
+def test_what_is_named_is_all_that_is_trusted(
+    authority_files: Path, variables: str, file: str, trusted: str
+):
+    """By rank, and never of two of them."""
+    environment = settings(variables, authority_files)
+    context = authorities(environment, file.replace("@", str(authority_files)))
+    expected = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for name in trusted:
+        (path,) = authority_files.rglob(f"{name}.pem")
+        expected.load_verify_locations(path)
+    serials = [{each["serialNumber"] for each in it.get_ca_certs()} for it in (context, expected)]
+    assert serials[0] == serials[1]
+    assert len(serials[0]) == len(trusted)
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", ""])
+@pytest.mark.parametrize("path", ["absent.pem", "none.pem", "a\0b"])
+def test_a_file_that_cannot_be_read_is_told(authority_files: Path, variable: str, path: str):
+    file = str(authority_files / path)
+    with pytest.raises(SourceError, match="cannot read the trusted certificates in '/") as caught:
+        authorities({variable: file} if variable else {}, "" if variable else file)
+    assert str(caught.value.where) == (variable or file)
+
+
+@pytest.mark.parametrize("path", ["absent", "1.pem", "absent:1.pem", "a\0b"])
+def test_a_folder_that_is_none_is_told(authority_files: Path, path: str):
+    """Else nobody would be trusted, and nothing would say why."""
+    with pytest.raises(SourceError, match="cannot read the trusted certificates in") as caught:
+        authorities({"SSL_CERT_DIR": str(authority_files / path)})
+    assert caught.value.where == "SSL_CERT_DIR"
 
 
 def test_without_any_word_somebody_is_trusted():
