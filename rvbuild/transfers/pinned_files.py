@@ -5,7 +5,6 @@ Knows: the order of attempts, the error when all fail. Must not know: what is in
 
 from __future__ import annotations
 
-import hashlib
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -23,11 +22,9 @@ from rvbuild.core.ports.callbacks import Advance
 from rvbuild.transfers.addresses import Address
 from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.fetch_settings import CHECK_OR_MIRROR, OFFLINE_HINT, OFFLINE_LOCK_HINT
-from rvbuild.transfers.transfer import write_piece
 from rvbuild.transfers.transport import Transport
 from rvbuild.transfers.urls import shown
 
-_CHUNK = 1 << 20
 _PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _PORTAL = "see whether this network wants a login first, or a proxy answers instead of the server"
 
@@ -182,7 +179,9 @@ class PinnedFiles:
         file.seek(0)
         file.truncate()
         if address.path is not None:
-            sha256 = _copied(address.path, file, pin.size)
+            sha256 = self.transport.local.copy(
+                address.path, file, expect_size=pin.size, advance=advance
+            ).sha256
         else:
             sha256 = self.transport.download(
                 address.text,
@@ -211,19 +210,3 @@ def _is_page(address: str, file: BinaryIO) -> bool:
         return False
     file.seek(0)
     return _PAGE.match(file.read(512)) is not None
-
-
-def _copied(path: Path, file: BinaryIO, size: int | None) -> str:
-    """Copy a local file, so that what is hashed is what is used."""
-    running = hashlib.sha256()
-    try:
-        with path.open("rb") as source:
-            while chunk := source.read(_CHUNK):
-                running.update(chunk)
-                write_piece(chunk, file, str(path))
-    except OSError as error:
-        raise SourceError(error.strerror or "cannot be read") from error
-    if size is not None and file.tell() != size:
-        msg = f"it has {file.tell()} bytes, not {size}"
-        raise WrongContent(msg)
-    return running.hexdigest()

@@ -16,6 +16,10 @@ from rvbuild.core.errors import SourceError, StoreError, VerificationError, Wron
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.transfers.urls import shown
 
+DOCUMENT_LIMIT = 64 << 20
+"""Bytes of a document that is read whole, unless its reader says otherwise."""
+DOWNLOAD_LIMIT = 16 << 30
+
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 

@@ -29,14 +29,19 @@ from rvbuild.transfers.attempts import TRY_AGAIN
 from rvbuild.transfers.authorities import authorities
 from rvbuild.transfers.cancellation import Cancellation
 from rvbuild.transfers.faults import check_encoding, fault, refusal
+from rvbuild.transfers.local_files import LocalFiles
 from rvbuild.transfers.proxies import Proxies
 from rvbuild.transfers.servers import Servers
-from rvbuild.transfers.transfer import Again, Received, Transfer
+from rvbuild.transfers.transfer import (
+    DOCUMENT_LIMIT,
+    DOWNLOAD_LIMIT,
+    Again,
+    Received,
+    Transfer,
+)
 from rvbuild.transfers.urls import Credentials, Origin, origin, shown
 from rvbuild.transfers.wire import ROUTE, Stall, Wire, proxy_name
 
-DOCUMENT_LIMIT = 64 << 20
-DOWNLOAD_LIMIT = 16 << 30
 MAX_REDIRECTS = 10
 
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -83,6 +88,7 @@ class Transport:
 
     Attributes:
         offline: Whether it refuses every URL, because ``--offline`` forbids the network.
+        local: Reads what is at addresses of this machine.
         servers: Those that gave no answer in this run.
     """
 
@@ -108,6 +114,7 @@ class Transport:
         self._route = Route(proxies=Proxies.of_environment(environment))
         self._trust = partial(authorities, environment)
         self._sleep = sleep or self._cancellation.pause
+        self.local = LocalFiles(self._cancellation)
         self.servers = Servers(clock)
         self._jitter = jitter
         self._connections = connections

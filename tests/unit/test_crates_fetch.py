@@ -198,7 +198,7 @@ def test_a_local_registry(tmp_path: Path, fetcher: Fetcher):
     (tmp_path / TOOL_FILE).write_bytes(b"else")
     assert "it has the SHA-256" in error(lambda: fetched(mine), VerificationError)
     said = error(lambda: mine.resolve("else", "1.0.0"), SourceError)
-    assert "local registry cannot be read: No such file" in said
+    assert "local registry cannot be read: not there (no such file)" in said
 
 
 TOOL_FILE = "tool-1.2.3.crate"

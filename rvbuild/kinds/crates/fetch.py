@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 from attrs import field, frozen
 
@@ -116,18 +115,15 @@ class CrateFetcher:
     def _page(self, path: str) -> bytes:
         """A file of the index."""
         registry = self.registry()
-        if registry.folder is not None:
-            return _read(registry.folder / "index" / path)
-        url = registry.index + path
-        return self.files.transport.get(url, limit=_PAGE_LIMIT, route=self.route())
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        msg = f"the local registry cannot be read: {error.strerror}"
-        raise SourceError(msg, where=str(path), hint=_HINT) from error
+        transport = self.files.transport
+        if registry.folder is None:
+            return transport.get(registry.index + path, limit=_PAGE_LIMIT, route=self.route())
+        file = registry.folder / "index" / path
+        try:
+            return transport.local.read(file, limit=_PAGE_LIMIT)
+        except SourceError as error:
+            msg = f"the local registry cannot be read: {error.message}"
+            raise SourceError(msg, where=str(file), hint=_HINT) from error
 
 
 def client(services: FetchServices) -> CrateFetcher:
