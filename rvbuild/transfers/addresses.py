@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from attrs import field, frozen
 
@@ -78,13 +78,18 @@ def server_of(url: str) -> str:
 def local_path(address: str) -> Path | None:
     """The path that ``address`` names on this machine; None for anything else.
 
-    As for git, a colon before the first slash makes it a remote one (``git@host:path``).
+    As for git, a colon before the first slash makes it a remote one (``git@host:path``). What
+    cannot be a path (it has a NUL) is told by whoever opens it.
     """
     if address.startswith("file://"):
-        return Path(unquote(urlsplit(address).path))
+        path = re.split(r"[?#]", address[7:])[0].partition("/")[2]
+        return Path("/", unquote(path))
     if _SCHEME.match(address) or ":" in address.partition("/")[0]:
         return None
-    return Path(os.path.expanduser(address)).absolute()  # ~NOBODY is a folder of that name
+    try:
+        return Path(os.path.expanduser(address)).absolute()  # ~NOBODY is a folder of that name
+    except ValueError:  # nobody can have a name with a NUL
+        return Path(address).absolute()
 
 
 _PLAIN = re.compile(r"[^\s\x00-\x1f\x7f]+")

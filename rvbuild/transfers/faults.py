@@ -17,9 +17,10 @@ from rvbuild.core.errors import RvbuildError, SourceError
 from rvbuild.core.printable import brief
 from rvbuild.transfers.addresses import Route, server_of
 from rvbuild.transfers.authorities import HINT
+from rvbuild.transfers.connections import NoProxy, SilentProxy, Stalled, proxy_name
 from rvbuild.transfers.transfer import Again
 from rvbuild.transfers.urls import Credentials, shown
-from rvbuild.transfers.wire import PROXY, NoProxy, Stalled, proxy_name
+from rvbuild.transfers.wire import PROXY
 
 _GONE = {404, 410}
 _CLOCK = "see that this machine's clock is right; then tell who runs the server"
@@ -27,6 +28,7 @@ _NAME = "use a name or an address that the certificate is for, or tell who runs 
 _CERTIFICATES = {9: _CLOCK, 10: _CLOCK, 62: _NAME, 64: _NAME}
 """What to do about a certificate where no authority is lacking, by OpenSSL's X509_V_ERR number."""
 _LET_THROUGH = "see that the proxy lets this through"
+_RUNS = "see that the proxy runs and lets this through"
 _NO_PROXY = "if this network has a proxy, set https_proxy and http_proxy"
 
 
@@ -97,7 +99,7 @@ def _retry_after(response: httpx.Response) -> float | None:
         then = email.utils.parsedate_to_datetime(text)
         now = email.utils.parsedate_to_datetime(response.headers.get("date", ""))
         return max(0.0, (then - now).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
@@ -112,13 +114,16 @@ def fault(
     if isinstance(exc, httpx.ProxyError):
         return _no_tunnel(url, proxy, words)
     server = server_of(url) if silent else ""
-    for cause in _causes(exc):
+    causes = list(_causes(exc))
+    for cause in causes:
         if meaning := _meaning(url, cause, words, route):
             return meaning
-    if proxy:
-        hint = f"{_LET_THROUGH}, or correct {route.proxies.named_by}"
-        return Again(f"{words}, by {proxy}", silent=server, hint=hint)
-    return Again(words, silent=server)
+    if not proxy:
+        return Again(words, silent=server)
+    behind = proxy if any(isinstance(cause, SilentProxy) for cause in causes) else ""
+    way = _RUNS if behind else _LET_THROUGH
+    hint = f"{way}, or correct {route.proxies.named_by}"
+    return Again(f"{words}, by {proxy}", silent=server, behind=behind, hint=hint)
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:
@@ -135,15 +140,22 @@ def _meaning(
     if isinstance(cause, Stalled):
         return Again(words, stalled=True)
     if isinstance(cause, NoProxy):
+        for reason in _causes(cause):
+            if isinstance(reason, ssl.SSLCertVerificationError):
+                return _untrusted(url, cause.proxy, reason)
         hint = f"see that the proxy runs, or correct {route.proxies.named_by}"
         return Again(words, silent=cause.proxy, hint=hint)
     if isinstance(cause, socket.gaierror):
         return Again(words, silent=server_of(url), hint=_NO_PROXY)
     if isinstance(cause, ssl.SSLCertVerificationError):
-        message = f"the server's certificate is not trusted: {brief(cause.verify_message)}"
-        hint = _CERTIFICATES.get(cause.verify_code, HINT)
-        return SourceError(message, where=shown(url), hint=hint)
+        return _untrusted(url, "the server", cause)
     return None
+
+
+def _untrusted(url: str, whose: str, error: ssl.SSLCertVerificationError) -> SourceError:
+    message = f"{whose}'s certificate is not trusted: {brief(error.verify_message)}"
+    hint = _CERTIFICATES.get(error.verify_code, HINT)
+    return SourceError(message, where=shown(url), hint=hint)
 
 
 def _no_tunnel(url: str, proxy: str, words: str) -> RvbuildError | Again:
