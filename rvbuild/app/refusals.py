@@ -20,6 +20,7 @@ _MIRROR = (
     "a mirror is a URL (http, https; for git also ssh), a folder, a file, or a bare repository"
 )
 _SCHEMES = frozenset(("http", "https", "ssh", "git", "file"))
+_PATH_MAX = 4096  # Linux', with the NUL at its end
 
 
 def refuse_occupied(places: Iterable[str]) -> None:
@@ -48,6 +49,9 @@ def refuse_no_folder(output: str) -> None:
     Raises:
         UsageError: it cannot be a folder that one may write.
     """
+    if len(os.fsencode(output)) >= _PATH_MAX:
+        msg = f"results cannot be copied there: a path has less than {_PATH_MAX} bytes"
+        raise UsageError(msg, where=output, hint=_ANOTHER)
     near = nearest(os.path.abspath(output), os.path.lexists) if output else ""
     if os.path.islink(near) and not os.path.exists(near):
         target = f"{os.readlink(near)}, which is not there"
@@ -113,6 +117,6 @@ def refuse_unfit_mirrors(mirrors: Iterable[tuple[str, str]]) -> None:
         if colon and scheme.lower() not in _SCHEMES:
             msg = f"the mirror of {start} has an address that nothing can be taken from"
             raise UsageError(msg, where=place, hint=_MIRROR)
-        if path is not None and not path.exists():
+        if path is not None and not os.path.exists(path):  # which raises nothing
             msg = f"the mirror of {start} is not there"
             raise UsageError(msg, where=str(path), hint=_MIRROR)

@@ -30,7 +30,7 @@ from rvbuild.files.walk import below
 from rvbuild.stores.top import RESULT
 
 _STAGING = re.compile(r"\.rvbuild-[0-9a-f]{16}")
-_INTO_A_STORE = re.compile(r".*/(?:views|trees)/[0-9a-f]{2}/[0-9a-f]{64}")
+_INTO_A_STORE = re.compile(r".*/(?:views|trees)/[0-9a-f]{2}/[0-9a-f]{64}", re.DOTALL)
 _TRIES = 100
 
 Identity = tuple[int, int, int]

@@ -61,6 +61,7 @@ def texts(value: Value) -> Texts:
     return value if isinstance(value, tuple) else (value,) if isinstance(value, str) else ()
 
 
+_MOST_DIGITS = 18
 _MARKS = str.maketrans(dict.fromkeys("._-", "x"))
 _UNITS = {
     "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
@@ -76,8 +77,17 @@ def bytes_in(text: str) -> int | None:
     digits = text.rstrip("kKMGTiB")
     unit = text[len(digits) :].removesuffix("B")
     number = digits.rstrip(" ")
-    is_size = number.isascii() and number.isdecimal() and unit in _UNITS
-    return int(number) * _UNITS[unit] if is_size else None
+    return int(number) * _UNITS[unit] if is_number(number) and unit in _UNITS else None
+
+
+def is_number(text: str) -> bool:
+    """Whether it is a whole number that can count anything; Python reads none of any length."""
+    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+
+
+def _is_path(value: Value) -> bool:
+    """Of a length that a system call takes (PATH_MAX, with the NUL at its end)."""
+    return isinstance(value, str) and 0 < len(value.encode(errors="surrogateescape")) < 4096
 
 
 def _is_text(value: object) -> bool:
@@ -105,10 +115,10 @@ def _is_mirrors(value: Value) -> bool:
 
 
 FORMS: dict[str, tuple[str, Callable[[Value], bool]]] = {
-    "path": ("a path", _is_text),
+    "path": ("a path of less than 4096 bytes", _is_path),
     "paths": (
-        "a list of paths",
-        lambda value: isinstance(value, tuple) and all(map(_is_text, value)),
+        "a list of paths, each of less than 4096 bytes",
+        lambda value: isinstance(value, tuple) and all(map(_is_path, value)),
     ),
     "places": (
         "a list of addresses or paths",

@@ -27,7 +27,16 @@ import stat
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from rvbuild.app.setting import BY_NAME, FORMS, SETTINGS, Setting, Value, bytes_in, texts
+from rvbuild.app.setting import (
+    BY_NAME,
+    FORMS,
+    SETTINGS,
+    Setting,
+    Value,
+    bytes_in,
+    is_number,
+    texts,
+)
 
 if TYPE_CHECKING:
     from rvbuild.core.advice import Hint
@@ -254,14 +263,14 @@ def _path(text: str, folder: str) -> str:
 
 def _variable_value(setting: Setting, text: str) -> Value:
     """A variable's value."""
-    if setting.form == "paths":
-        return tuple(path for path in text.split(os.pathsep) if path)
-    if setting.form == "places":
-        return tuple(text.split())
     value: Value = text
-    if setting.form == "flag":
+    if setting.form == "paths":
+        value = tuple(path for path in text.split(os.pathsep) if path)
+    elif setting.form == "places":
+        value = tuple(text.split())
+    elif setting.form == "flag":
         value = _TRUTHS.get(text.lower(), text)
-    elif setting.form in {"count", "days"} and text.isascii() and text.isdecimal():
+    elif setting.form in {"count", "days"} and is_number(text):
         value = int(text)
     _refuse_unlike(setting, value, setting.variable)
     return value

@@ -26,6 +26,8 @@ _FILES = "raise the limit on open files (`ulimit -n`), or use fewer --jobs"
 _MEMORY = "give it more (`ulimit -v`), or use fewer --jobs"
 _PROCESSES = "raise the limit on processes (`ulimit -u`), or use fewer --jobs"
 _TEMPORARY = "let TMPDIR name a folder that has room and that you may write"
+_DISK = "look at the disk: the kernel's log says more"
+_NETWORK_DISK = "look at its file system, which a server or a program serves: it does not answer"
 _MACHINE = {
     errno.ENOSPC: _SPACE,
     errno.EDQUOT: _SPACE,
@@ -37,7 +39,18 @@ _MACHINE = {
     errno.ENFILE: _FILES,
     errno.ENOMEM: _MEMORY,
     errno.EAGAIN: _PROCESSES,
-    errno.EIO: "look at the disk: the kernel's log says more",
+    errno.EIO: _DISK,
+    errno.ENAMETOOLONG: "use a shorter path",
+    errno.ELOOP: "look where the links on this path lead",
+    errno.ENODEV: _DISK,
+    errno.ENXIO: _DISK,
+    errno.ESTALE: _NETWORK_DISK,
+    errno.ENOTCONN: _NETWORK_DISK,
+    errno.ETIMEDOUT: _NETWORK_DISK,
+    errno.EREMOTEIO: _NETWORK_DISK,
+    errno.EBUSY: "look what uses it, or what is mounted there",
+    errno.EOPNOTSUPP: "use a place on another file system",
+    errno.ENOSYS: "use a place on another file system, or a newer kernel",
     errno.EINTR: "run it again: a call of the kernel was interrupted",
 }
 """What a system call tells of the machine, and not of a bug of ours; and what to do."""

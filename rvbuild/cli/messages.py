@@ -24,7 +24,7 @@ from rvbuild.core.place import Place
 from rvbuild.core.printable import printable, printable_line
 
 LONGEST_DETAIL = 1000
-"""Characters of one line of details; whole lines are in the log that the hint names."""
+"""Characters of one line of a message or its details; the log that a hint names has whole lines."""
 
 _MOST_NOTES = 20
 _LOGIN = re.compile(r"(?<=://)[^/@\s\"'<>]*@")
@@ -89,7 +89,7 @@ def render_error(error: RvbuildError, *, color: bool, store: str | None = None) 
     """
     lines = [_headline(error, color=color)]
     if error.where:
-        where = printable_line(without_logins(str(error.where)))
+        where = _shortened(printable_line(without_logins(str(error.where))))
         lines.append(f"  {_paint('-->', _BLUE, color=color)} {where}")
     body = _shown_source(error, color=color)
     if body and error.details:
@@ -99,7 +99,7 @@ def render_error(error: RvbuildError, *, color: bool, store: str | None = None) 
     lines += _notes(error, color=color)
     if error.hint:
         # a path in it may hold anything
-        hint = printable_line(without_logins(hint_text(error.hint, store)))
+        hint = _shortened(printable_line(without_logins(hint_text(error.hint, store))))
         lines.append(f"{_paint('hint', _CYAN, color=color)}: {hint}")
     return "\n".join(lines) + "\n"
 
@@ -182,13 +182,18 @@ def _notes(error: RvbuildError, *, color: bool) -> Iterable[str]:
 
 
 def _detail(line: str) -> str:
-    text = _harmless(line.rstrip("\r"))
+    return _shortened(_harmless(line.rstrip("\r")))
+
+
+def _shortened(text: str) -> str:
     hidden = len(text) - LONGEST_DETAIL
     return text if hidden <= 0 else f"{text[:LONGEST_DETAIL]} [{hidden} more characters]"
 
 
 def _hanging(text: str, indent: int) -> str:
-    return _harmless(text.rstrip()).replace("\n", "\n" + " " * indent)
+    """A message whose further lines stand below the first; each may hold anything."""
+    lines = _harmless(text.rstrip()).split("\n")
+    return ("\n" + " " * indent).join(map(_shortened, lines))
 
 
 def _harmless(text: str) -> str:

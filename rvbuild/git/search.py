@@ -21,6 +21,7 @@ from rvbuild.git.repository import Repository, objects_folder
 from rvbuild.git.revision import Revision
 from rvbuild.transfers.addresses import local_path
 from rvbuild.transfers.fetch_settings import OFFLINE_HINT, offline_error
+from rvbuild.transfers.servers import Silence
 from rvbuild.transfers.urls import shown
 
 T = TypeVar("T")
@@ -132,16 +133,16 @@ class Search:
     def _clone(self, git: Git, address: str, advance: Advance) -> Repository:
         """A clone from an address, unless its server was given up."""
         host, servers = host_of(address), self.settings.servers
-        cause = servers.refusal(host)
-        if cause:
-            msg = f"not asked again: {cause}"
+        silence = servers.refusal(host)
+        if silence:
+            msg = f"not asked again: {silence.cause}"
             raise Failed(msg)
         try:
             clone = self.settings.clones.make(
                 git, address, self.revision, lambda count: advance(count, 0)
             )
         except Silent as error:
-            servers.give_up(host, str(error))
+            servers.give_up(host, Silence(str(error)))
             raise
         except (Failed, Refused):
             servers.answered(host)

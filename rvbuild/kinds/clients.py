@@ -21,6 +21,7 @@ from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import Files, Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.kinds.table import fetch_module, package, resolve_module
+from rvbuild.transfers.cancellation import Cancellation
 from rvbuild.transfers.fetch_settings import FetchSettings
 
 if TYPE_CHECKING:
@@ -32,17 +33,25 @@ class SourceClients:
 
     def __init__(self, settings: FetchSettings) -> None:
         self._settings = settings
+        self._cancellation = Cancellation()
         self._lock = threading.Lock()
         self._services: FetchServices | None = None
         self._clients: dict[str, Fetcher[Any]] = {}
 
     def _client(self, kind: str) -> Fetcher[Any]:
-        """The client of a kind's package, made once."""
+        """The client of a kind's package, made once.
+
+        Raises:
+            Interrupted: nothing more is to be fetched.
+        """
+        self._cancellation.refuse()
         with self._lock:
             if self._services is None:
                 # late on purpose: the HTTP client costs 0.2 s, a build with nothing to do none
                 module = importlib.import_module("rvbuild.transfers.fetch_services")
-                self._services = module.FetchServices(self._settings)
+                self._services = module.FetchServices(
+                    self._settings, cancellation=self._cancellation
+                )
             name = package(kind)
             if name not in self._clients:
                 self._clients[name] = fetch_module(kind).client(self._services)
@@ -50,8 +59,7 @@ class SourceClients:
 
     def cancel(self) -> None:
         """See `rvbuild.core.ports.fetcher.Sources`."""
-        if self._services is not None:
-            self._services.cancellation.cancel()
+        self._cancellation.cancel()
 
     def close(self) -> None:
         """Close the connections that are open."""

@@ -36,6 +36,8 @@ _HINTS: dict[int, str | Use | Advice] = {
     errno.ENFILE: "the machine has too many files open; close some programs",
     errno.EIO: advise("the disk reports a fault: see `dmesg`, then ", Remedy.REPAIR),
     errno.EBUSY: "something is mounted inside the store: unmount it, then run it again",
+    errno.ENAMETOOLONG: Remedy.STORE.of("a folder with a shorter path"),
+    errno.ELOOP: "look where the links on the store's path lead",
     errno.EXDEV: "something is mounted inside the store: unmount it, then run it again",
     errno.ENOENT: advise("the store lacks something that it had: ", Remedy.REPAIR),
 }

@@ -6,9 +6,11 @@ Must not know: what is at an address, how bytes travel.
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from attrs import field, frozen
 
@@ -25,11 +27,16 @@ class Route:
     """How servers are reached, as a package client's configuration has it.
 
     ``authorities`` is a file of certificates that are trusted instead of all others; empty for
-    those of the user.
+    those of the user. ``authorities_by_host`` has the hosts with a file of their own.
     """
 
     proxies: Proxies
     authorities: str = ""
+    authorities_by_host: Mapping[str, str] = field(factory=dict)
+
+    def authorities_of(self, host: str) -> str:
+        """The file of certificates that counts for a host; empty for those of the user."""
+        return self.authorities_by_host.get(host, self.authorities)
 
 
 @frozen
@@ -71,13 +78,18 @@ def server_of(url: str) -> str:
 def local_path(address: str) -> Path | None:
     """The path that ``address`` names on this machine; None for anything else.
 
-    As for git, a colon before the first slash makes it a remote one (``git@host:path``).
+    As for git, a colon before the first slash makes it a remote one (``git@host:path``). What
+    cannot be a path (it has a NUL) is told by whoever opens it.
     """
     if address.startswith("file://"):
-        return Path(unquote(urlsplit(address).path))
+        path = re.split(r"[?#]", address[7:])[0].partition("/")[2]
+        return Path("/", unquote(path))
     if _SCHEME.match(address) or ":" in address.partition("/")[0]:
         return None
-    return Path(address).expanduser().absolute()
+    try:
+        return Path(os.path.expanduser(address)).absolute()  # ~NOBODY is a folder of that name
+    except ValueError:  # nobody can have a name with a NUL
+        return Path(address).absolute()
 
 
 _PLAIN = re.compile(r"[^\s\x00-\x1f\x7f]+")
@@ -113,5 +125,5 @@ def http_address(text: str, *, of: str, where: str, hint: str) -> str:
 
 def no_address(text: str, *, of: str, where: str, hint: str) -> SourceError:
     """The error for text that is no address; see `http_address`."""
-    bare = re.split(r"[?#]", text)[0].rpartition("@")[2]  # all else may be a password or a token
+    bare = re.split(r"[?#]", text.rpartition("@")[2])[0]  # all else may be a password or a token
     return SourceError(f"not the address of {of}: {brief(bare)!r}", where=where, hint=hint)

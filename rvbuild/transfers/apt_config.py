@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 
 from attrs import field, frozen
@@ -116,20 +117,26 @@ class Archives:
     ``bases`` are the user's own; there are none on a machine that knows nothing of Debian.
     ``snapshots`` are those of snapshot archives (the folder of moments, ``20260830T142311Z/pool``),
     which keep what the others dropped. ``keyrings`` are apt's own, for the entries that name no
-    key; ``options`` are those of the entries, by address: what apt does not know has none.
-    ``route`` is how apt reaches servers, ``settings`` all of apt's (`apt_settings`).
+    key; ``options`` are those of the entries, by address, ``suite_options`` by address and suite:
+    what apt does not know has none. ``route`` is how apt reaches servers, ``settings`` all of
+    apt's (`apt_settings`).
     """
 
     bases: tuple[str, ...]
     keyrings: tuple[Path, ...] = ()
     snapshots: tuple[str, ...] = ()
     options: Mapping[str, ArchiveOptions] = field(factory=dict)
+    suite_options: Mapping[tuple[str, str], ArchiveOptions] = field(factory=dict)
     route: Route | None = None
     settings: Mapping[str, str] = field(factory=dict)
 
     def address(self, text: str) -> Address:
         """An address below one of them, or below a mirror of one."""
         return Address(text, self.route)
+
+    def options_of(self, base: str, suite: str) -> ArchiveOptions | None:
+        """Those of the entry with that suite, else of the archive's first; None if it has none."""
+        return self.suite_options.get((base, suite), self.options.get(base))
 
     def of_now(self) -> tuple[str, ...]:
         """What each snapshot archive has now, which is an archive like any other."""
@@ -186,16 +193,25 @@ def find_archives(environment: Mapping[str, str], etc: Path = APT) -> Archives:
     """
     bases = _addresses(environment, MIRROR_VARIABLE)
     options: dict[str, ArchiveOptions] = {}
+    suite_options: dict[tuple[str, str], ArchiveOptions] = {}
     for entry in _entries(etc):
         if not any(is_debian(suite) for suite in entry.suites):
             continue
         own = [_normal(uri) for address in entry.uris for uri in _expanded(address)]
         bases += own
         options = dict.fromkeys(own, entry.options) | options
+        suite_options = dict.fromkeys(product(own, entry.suites), entry.options) | suite_options
     usable = tuple(dict.fromkeys(filter(_is_usable, bases)))
     settings = apt_settings(environment)
-    route = apt_route(settings, environment)
-    return Archives(usable, _keyrings(etc), _snapshots(environment), options, route, settings)
+    return Archives(
+        usable,
+        _keyrings(etc),
+        _snapshots(environment),
+        options,
+        suite_options,
+        route=apt_route(settings, environment),
+        settings=settings,
+    )
 
 
 def unchecked_archives(environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -69,7 +69,9 @@ class Attempts:
         details = tuple(self.lines)
         if self.wrong:
             text = "an address gave other bytes than the pinned ones, and no other had them"
-            changed = joined(["what was published has changed, or a mirror is wrong", hint])
+            changed = joined(
+                [*self._hints, "what was published has changed, or a mirror is wrong", hint]
+            )
             return WrongContent(text, where=self.label, hint=changed, details=details)
         text = message or ("no address had it" if details else "no address is known for it")
         advice = joined([*self._hints, hint])

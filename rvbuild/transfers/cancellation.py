@@ -1,6 +1,6 @@
-"""The word that nobody wants the transfers of a run any more.
+"""Cancellation of a run's transfers.
 
-Knows: threads. Must not know: what is transferred, who says the word.
+Knows: threads. Must not know: what is transferred, who cancels.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from attrs import define, field
 from rvbuild.core.errors import Interrupted
 
 SLICE = 0.2
-"""Seconds after which a wait looks whether it is still wanted."""
+"""Seconds after which a wait looks whether it was cancelled."""
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class Cancellation:
     _event: threading.Event = field(factory=threading.Event, init=False, repr=False)
 
     def cancel(self) -> None:
-        """Say that nobody wants anything any more."""
+        """End all waits, and let nothing begin."""
         self._event.set()
 
     def refuse(self) -> None:
@@ -102,6 +102,6 @@ def _settle(future: Future[T], call: Callable[[], T]) -> None:
 
 
 def _discard(future: Future[Any]) -> None:
-    """Close what came for nobody: a connection."""
+    """Close a connection that stands after its caller has left."""
     if future.exception() is None and hasattr(future.result(), "close"):
         future.result().close()

@@ -17,11 +17,18 @@ from rvbuild.core.errors import RvbuildError, SourceError
 from rvbuild.core.printable import brief
 from rvbuild.transfers.addresses import Route, server_of
 from rvbuild.transfers.authorities import HINT
+from rvbuild.transfers.connections import NoProxy, SilentProxy, Stalled, proxy_name
 from rvbuild.transfers.transfer import Again
 from rvbuild.transfers.urls import Credentials, shown
-from rvbuild.transfers.wire import PROXY, NoProxy, Stalled, proxy_name
+from rvbuild.transfers.wire import PROXY
 
 _GONE = {404, 410}
+_CLOCK = "see that this machine's clock is right; then tell who runs the server"
+_NAME = "use a name or an address that the certificate is for, or tell who runs the server"
+_CERTIFICATES = {9: _CLOCK, 10: _CLOCK, 62: _NAME, 64: _NAME}
+"""What to do about a certificate where no authority is lacking, by OpenSSL's X509_V_ERR number."""
+_LET_THROUGH = "see that the proxy lets this through"
+_RUNS = "see that the proxy runs and lets this through"
 _NO_PROXY = "if this network has a proxy, set https_proxy and http_proxy"
 
 
@@ -43,18 +50,26 @@ def check_encoding(url: str, response: httpx.Response) -> None:
 
 def refusal(url: str, response: httpx.Response, credentials: Credentials) -> RvbuildError | Again:
     """What a status without a usable body means."""
-    status = response.status_code
+    status, proxy = response.status_code, _proxy_that_may_answer(response)
+    by, hint = (f", by {proxy}", _LET_THROUGH) if proxy else ("", "")
     cause = f"{status} {brief(response.reason_phrase, most=60)}".strip()
-    if status in {408, 425, 429} or status >= 500:
-        return Again(cause, _retry_after(response))
-    if words := _first_words(response):
-        cause = f"{cause}: {words}"
-    if status in _GONE:
-        return NotThere(f"not there ({cause})", where=shown(url))
     if status == 407:
         return _refused_by_proxy(url, response.extensions[PROXY] or "a proxy", cause)
-    hint = credentials.advice if status in {401, 403} else None
-    return SourceError(f"refused ({cause})", where=shown(url), hint=hint)
+    if status in {408, 425, 429} or status >= 500:
+        return Again(cause + by, _retry_after(response), hint=hint)
+    if words := _first_words(response):
+        cause = f"{cause}: {words}"
+    cause += by
+    if status in _GONE:
+        return NotThere(f"not there ({cause})", where=shown(url))
+    if status in {401, 403}:
+        hint = f"{credentials.advice}; {hint}" if hint else credentials.advice
+    return SourceError(f"refused ({cause})", where=shown(url), hint=hint or None)
+
+
+def _proxy_that_may_answer(response: httpx.Response) -> str:
+    """The proxy that an answer may be of, and not of the server: not where it is a tunnel."""
+    return str(response.extensions[PROXY]) if response.request.url.scheme == "http" else ""
 
 
 def _refused_by_proxy(url: str, proxy: str, cause: str) -> SourceError:
@@ -84,7 +99,7 @@ def _retry_after(response: httpx.Response) -> float | None:
         then = email.utils.parsedate_to_datetime(text)
         now = email.utils.parsedate_to_datetime(response.headers.get("date", ""))
         return max(0.0, (then - now).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
@@ -95,13 +110,20 @@ def fault(
     if isinstance(exc, httpx.UnsupportedProtocol):
         return SourceError("not an http or https URL", where=shown(url))
     words = brief(str(exc).strip()) or type(exc).__name__
+    proxy = proxy_name(route.proxies.of(url))
     if isinstance(exc, httpx.ProxyError):
-        return _no_tunnel(url, proxy_name(route.proxies.of(url)), words)
+        return _no_tunnel(url, proxy, words)
     server = server_of(url) if silent else ""
-    for cause in _causes(exc):
+    causes = list(_causes(exc))
+    for cause in causes:
         if meaning := _meaning(url, cause, words, route):
             return meaning
-    return Again(words, silent=server)
+    if not proxy:
+        return Again(words, silent=server)
+    behind = proxy if any(isinstance(cause, SilentProxy) for cause in causes) else ""
+    way = _RUNS if behind else _LET_THROUGH
+    hint = f"{way}, or correct {route.proxies.named_by}"
+    return Again(f"{words}, by {proxy}", silent=server, behind=behind, hint=hint)
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:
@@ -118,14 +140,22 @@ def _meaning(
     if isinstance(cause, Stalled):
         return Again(words, stalled=True)
     if isinstance(cause, NoProxy):
+        for reason in _causes(cause):
+            if isinstance(reason, ssl.SSLCertVerificationError):
+                return _untrusted(url, cause.proxy, reason)
         hint = f"see that the proxy runs, or correct {route.proxies.named_by}"
         return Again(words, silent=cause.proxy, hint=hint)
     if isinstance(cause, socket.gaierror):
         return Again(words, silent=server_of(url), hint=_NO_PROXY)
     if isinstance(cause, ssl.SSLCertVerificationError):
-        message = f"the server's certificate is not trusted: {brief(cause.verify_message)}"
-        return SourceError(message, where=shown(url), hint=HINT)
+        return _untrusted(url, "the server", cause)
     return None
+
+
+def _untrusted(url: str, whose: str, error: ssl.SSLCertVerificationError) -> SourceError:
+    message = f"{whose}'s certificate is not trusted: {brief(error.verify_message)}"
+    hint = _CERTIFICATES.get(error.verify_code, HINT)
+    return SourceError(message, where=shown(url), hint=hint)
 
 
 def _no_tunnel(url: str, proxy: str, words: str) -> RvbuildError | Again:
@@ -133,5 +163,6 @@ def _no_tunnel(url: str, proxy: str, words: str) -> RvbuildError | Again:
     if words[:3] in {"401", "407"}:
         return _refused_by_proxy(url, proxy, words)
     if words[:3] == "403":
-        return SourceError(f"{proxy} lets nobody through to it ({words})", where=shown(url))
-    return Again(f"{proxy} makes no connection: {words}")
+        message = f"{proxy} lets nobody through to it ({words})"
+        return SourceError(message, where=shown(url), hint=_LET_THROUGH)
+    return Again(f"{proxy} makes no connection: {words}", hint=_LET_THROUGH)

@@ -13,7 +13,7 @@ from rvbuild.transfers.cancellation import Cancellation
 from rvbuild.transfers.fetch_settings import FetchSettings, offline_error
 from rvbuild.transfers.mirrors import Mirrors
 from rvbuild.transfers.pinned_files import PinnedFiles
-from rvbuild.transfers.transport import Transport
+from rvbuild.transfers.transport import Patience, Transport
 from rvbuild.transfers.urls import Credentials, shown
 
 _IN_MEMORY = 8 << 20
@@ -24,8 +24,8 @@ class NoTransport(Transport):
 
     offline = True
 
-    def __init__(self) -> None:
-        super().__init__(connections=1, credentials=Credentials({}))
+    def __init__(self, cancellation: Cancellation | None = None) -> None:
+        super().__init__(connections=1, credentials=Credentials({}), cancellation=cancellation)
 
     def download(self, url: str, *_: object, **__: object) -> NoReturn:
         """Refuse.
@@ -39,23 +39,38 @@ class NoTransport(Transport):
 class FetchServices:
     """What a kind's client is made of.
 
-    Attributes:
+    Args:
         settings: Those of the run.
+        cancellation: Ends whatever waits for a server; nobody's by default.
+        patience: How long a server is tried; by default as long as for a build.
+
+    Attributes:
+        settings: As given.
         tmp: The folder for temporary files.
         transport: The network, or what refuses it.
         files: Downloads of files with a known hash.
         mirrors: Asked before an address itself.
-        cancellation: Ends whatever waits for a server.
+        cancellation: As given.
     """
 
-    def __init__(self, settings: FetchSettings) -> None:
+    def __init__(
+        self,
+        settings: FetchSettings,
+        *,
+        cancellation: Cancellation | None = None,
+        patience: Patience | None = None,
+    ) -> None:
         self.settings = settings
         self.tmp = Path(settings.tmp)
-        self.cancellation = Cancellation()
+        self.cancellation = cancellation or Cancellation()
         self.transport = (
-            NoTransport()
+            NoTransport(self.cancellation)
             if settings.offline
-            else Transport(environment=settings.environment, cancellation=self.cancellation)
+            else Transport(
+                environment=settings.environment,
+                cancellation=self.cancellation,
+                patience=patience,
+            )
         )
         self.mirrors = Mirrors(settings.mirrors)
         self.files = PinnedFiles(transport=self.transport, temp=self.tmp, report=settings.notice)

@@ -5,12 +5,13 @@ Knows: the order of attempts, the error when all fail. Must not know: what is in
 
 from __future__ import annotations
 
-import hashlib
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
+from urllib.parse import urlsplit
 
 from attrs import frozen
 
@@ -21,11 +22,11 @@ from rvbuild.core.ports.callbacks import Advance
 from rvbuild.transfers.addresses import Address
 from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.fetch_settings import CHECK_OR_MIRROR, OFFLINE_HINT, OFFLINE_LOCK_HINT
-from rvbuild.transfers.transfer import write_piece
 from rvbuild.transfers.transport import Transport
 from rvbuild.transfers.urls import shown
 
-_CHUNK = 1 << 20
+_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+_PORTAL = "see whether this network wants a login first, or a proxy answers instead of the server"
 
 
 @frozen(kw_only=True)
@@ -65,6 +66,8 @@ class PinnedFiles:
     - No answer (no such host, a closed port, silence), a cut, 408, 425, 429 or a 5xx: the
       transport tries the address again (see ``Patience``). Then the next address is asked, and
       for the rest of the run every address of that server stands behind all others (`Servers`).
+    - A web page where nobody knows the bytes yet, and the address is no page's: a portal sends one
+      for everything. The next address is asked.
     - Other bytes, another size: the next address is asked. If one has the pinned bytes, a notice
       names those that had others; if none has, this is a ``VerificationError``.
     - Nobody had the file: a ``SourceError`` with a line for each address.
@@ -176,7 +179,9 @@ class PinnedFiles:
         file.seek(0)
         file.truncate()
         if address.path is not None:
-            sha256 = _copied(address.path, file, pin.size)
+            sha256 = self.transport.local.copy(
+                address.path, file, expect_size=pin.size, advance=advance
+            ).sha256
         else:
             sha256 = self.transport.download(
                 address.text,
@@ -186,23 +191,22 @@ class PinnedFiles:
                 route=address.route,
                 advance=advance,
             ).sha256
-        if pin.sha256 and sha256 != pin.sha256:
-            msg = f"it has the SHA-256 {sha256}, not {pin.sha256}"
-            raise WrongContent(msg)
+        if sha256 == pin.sha256:
+            return sha256
+        is_page = address.path is None and _is_page(address.text, file)
+        if pin.sha256:
+            what = "it is a web page, and has" if is_page else "it has"
+            msg = f"{what} the SHA-256 {sha256}, not {pin.sha256}"
+            raise WrongContent(msg, hint=_PORTAL if is_page else None)
+        if is_page:
+            msg = "it is a web page, where a file was asked for"
+            raise SourceError(msg, hint=f"{_PORTAL}; if it is the right one, pin its SHA-256")
         return sha256
 
 
-def _copied(path: Path, file: BinaryIO, size: int | None) -> str:
-    """Copy a local file, so that what is hashed is what is used."""
-    running = hashlib.sha256()
-    try:
-        with path.open("rb") as source:
-            while chunk := source.read(_CHUNK):
-                running.update(chunk)
-                write_piece(chunk, file, str(path))
-    except OSError as error:
-        raise SourceError(error.strerror or "cannot be read") from error
-    if size is not None and file.tell() != size:
-        msg = f"it has {file.tell()} bytes, not {size}"
-        raise WrongContent(msg)
-    return running.hexdigest()
+def _is_page(address: str, file: BinaryIO) -> bool:
+    """Whether a server sent a web page for what has not the name of one."""
+    if urlsplit(address).path.endswith((".html", ".htm", ".xhtml")):
+        return False
+    file.seek(0)
+    return _PAGE.match(file.read(512)) is not None

@@ -10,12 +10,15 @@ Sources: curl(1) and Go's net/http (``httpproxy``) for the variables; wget and G
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
 from rvbuild.transfers.urls import origin
 
+_PORT = re.compile(r"[0-9]{1,5}")
 _SCHEMES = ("http", "https", "all")
 
 
@@ -25,12 +28,13 @@ class Proxies:
 
     Rules, the first that fits holds:
 
-    1. A host that ``hosts`` names has the proxy that stands there; none if that is empty.
+    1. A host that ``hosts`` names has the proxy that stands there; none if that is empty. So has
+       one for which the detector of the URL's scheme names a proxy.
     2. A host that an entry of ``bypass`` covers has none. An entry is ``*``, a name that covers
        itself and all below it (``example.org`` and ``.example.org`` are the same), an address, or a
        network (``10.0.0.0/8``); with ``:PORT`` it is for that port alone. A network covers hosts
        that are written as addresses: no name is looked up.
-    3. Else it is that of the URL's scheme, or the one of ``all``.
+    3. Else it is that of the URL's scheme, none if that is empty; or the one of ``all``.
 
     Example: with ``http_proxy=http://p:3128`` and ``no_proxy=.corp,10.0.0.0/8``, http://a.org/ has
     that proxy; http://git.corp/ and http://10.1.2.3/ have none.
@@ -38,12 +42,15 @@ class Proxies:
     Attributes:
         schemes: The proxy's URL by ``http``, ``https`` and ``all``.
         hosts: The same by host.
+        detectors: By scheme: gives the proxy for a server's URL, empty for none, None if it does
+            not know.
         bypass: Entries of rule 2.
         named_by: Who says so, for messages.
     """
 
     schemes: Mapping[str, str] = field(factory=dict)
     hosts: Mapping[str, str] = field(factory=dict)
+    detectors: Mapping[str, Callable[[str], str | None]] = field(factory=dict, eq=False)
     bypass: tuple[str, ...] = ()
     named_by: str = "http_proxy, https_proxy or all_proxy"
 
@@ -65,14 +72,18 @@ class Proxies:
         """The URL of the proxy, with a scheme; empty for none.
 
         Raises:
-            SourceError: ``url`` is none that HTTP can be asked for.
+            SourceError: ``url`` is none that HTTP can be asked for, or a detector fails.
         """
         scheme, host, port = origin(url)
         if host in self.hosts:
             return _with_scheme(self.hosts[host])
+        if (detect := self.detectors.get(scheme)) is not None:
+            detected = detect(f"{scheme}://{urlsplit(url).netloc.rpartition('@')[2]}/")
+            if detected is not None:
+                return _with_scheme(detected)
         if any(_covers(entry, host, port) for entry in self.bypass):
             return ""
-        return _with_scheme(self.schemes.get(scheme) or self.schemes.get("all", ""))
+        return _with_scheme(self.schemes.get(scheme, self.schemes.get("all", "")))
 
 
 def _value(environment: Mapping[str, str], name: str) -> str:
@@ -105,7 +116,7 @@ def _covers(entry: str, host: str, port: int) -> bool:
 def _split_port(entry: str) -> tuple[str, int]:
     """``host:80``, ``[::1]:80`` or ``host``, and the port or 0."""
     name, colon, port = entry.rpartition(":")
-    if colon and port.isdecimal() and ("]" in name or ":" not in name):
+    if colon and _PORT.fullmatch(port) and ("]" in name or ":" not in name):
         return name.strip("[]"), int(port)
     return entry.strip("[]"), 0
 

@@ -17,27 +17,39 @@ _LONGEST = 16
 
 
 @frozen
+class Silence:
+    """Why a server counts as silent, and what to do about it; the hint may be empty."""
+
+    cause: str
+    hint: str = ""
+
+
+@frozen
 class _GivenUp:
     """``until`` is the clock's time."""
 
     until: float
     pause: float
-    cause: str
+    silence: Silence
 
 
 @define
 class Servers:
-    """Remembers who gave no answer, so that each question does not find that out anew.
+    """Remembers the servers that gave no answer: the tries of one transfer are spent on each.
 
     Rules:
 
-    1. A server that used up the tries of one transfer without any answer (no such host, a closed
-       port, silence) is given up for `PAUSE` seconds. An answer is any status line.
-    2. Meanwhile a transfer from it ends at once, with the cause. So does one between two tries.
+    1. A server that gave no answer to all tries of one transfer (no such host, a closed port,
+       silence) is given up for `PAUSE` seconds. An answer is any status line.
+    2. Meanwhile a transfer from it ends at once, with the cause and its hint. So does one between
+       two tries, and one that another server redirects to it.
     3. Afterwards one transfer asks it once more, and for the others it stays given up, for twice as
        long. So a server that is silent for ever costs one try each time.
-    4. An answer makes all of this forgotten.
-    5. Who gave no usable answer to one transfer, a busy server too, is in doubt for the rest of
+    4. An answer makes all of this forgotten. A proxy answers when it passes an answer on, refuses,
+       or connects to a server.
+    5. A proxy is a server. Where it was asked and did not answer, the server behind it may be the
+       silent one: that server is given up. The proxy is given up with the second one of them.
+    6. Who gave no usable answer to one transfer, a busy server too, is in doubt for the rest of
        the run: whoever knows other addresses asks them first.
 
     Example: the first proxy of GOPROXY is down. The fetches that began together find it out within
@@ -49,32 +61,41 @@ class Servers:
 
     clock: Callable[[], float]
     _given_up: dict[str, _GivenUp] = field(factory=dict, init=False)
+    _silent_behind: dict[str, set[str]] = field(factory=dict, init=False)
     _doubted: set[str] = field(factory=set, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
-    def refusal(self, server: str) -> str:
-        """Why the caller may not ask ``server`` now; empty if it may, and then it should."""
+    def refusal(self, server: str) -> Silence | None:
+        """Why the caller may not ask ``server`` now; None if it may, and then it should."""
         with self._lock:
-            there, now = self._given_up.get(server), self.clock()
-            if there is None:
-                return ""
-            if now < there.until:
-                return there.cause
-            pause = min(there.pause * 2, PAUSE * _LONGEST)
-            self._given_up[server] = _GivenUp(now + pause, pause, there.cause)
-            return ""
+            state, now = self._given_up.get(server), self.clock()
+            if state is None:
+                return None
+            if now < state.until:
+                return state.silence
+            pause = min(state.pause * 2, PAUSE * _LONGEST)
+            self._given_up[server] = _GivenUp(now + pause, pause, state.silence)
+            return None
 
-    def give_up(self, server: str, cause: str) -> None:
-        """It used up its tries."""
+    def give_up(self, server: str, silence: Silence, behind: str = "") -> None:
+        """It used up its tries; ``behind`` is the proxy that may be to blame (rule 5)."""
         with self._lock:
-            now = self.clock()
-            there = self._given_up.setdefault(server, _GivenUp(now + PAUSE, PAUSE, cause))
-            self._given_up[server] = evolve(there, cause=cause)
+            self._give_up(server, silence)
+            if behind:
+                servers = self._silent_behind.setdefault(behind, set())
+                servers.add(server)
+                if len(servers) > 1:
+                    self._give_up(behind, silence)
+
+    def _give_up(self, server: str, silence: Silence) -> None:
+        first = _GivenUp(self.clock() + PAUSE, PAUSE, silence)
+        self._given_up[server] = evolve(self._given_up.get(server, first), silence=silence)
 
     def answered(self, server: str) -> None:
         """It gave an answer."""
         with self._lock:
             self._given_up.pop(server, None)
+            self._silent_behind.pop(server, None)
 
     def doubt(self, server: str) -> None:
         """It gave no usable answer."""

@@ -16,7 +16,13 @@ from rvbuild.core.errors import SourceError, StoreError, VerificationError, Wron
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.transfers.urls import shown
 
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+DOCUMENT_LIMIT = 64 << 20
+"""Bytes of a document that is read whole, unless its reader says otherwise."""
+DOWNLOAD_LIMIT = 16 << 30
+
+_NUMBER = r"[0-9]{1,19}"
+_LENGTH = re.compile(_NUMBER)
+_CONTENT_RANGE = re.compile(rf"bytes ({_NUMBER})-{_NUMBER}/({_NUMBER}|\*)")
 
 
 class Again(Exception):
@@ -27,16 +33,19 @@ class Again(Exception):
         wait: Seconds that the server asked for.
         stalled: Whether the server talked without getting on.
         silent: The server that gave no answer at all: host and port, or a proxy.
+        behind: The proxy that may be the silent one in its place; empty if there is none, or it
+            answered.
         hint: What to do if it fails for good; empty if nobody knows more than usual.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, a value class in all but name
         self,
         cause: str,
         wait: float | None = None,
         *,
         stalled: bool = False,
         silent: str = "",
+        behind: str = "",
         hint: str = "",
     ) -> None:
         super().__init__(cause)
@@ -44,6 +53,7 @@ class Again(Exception):
         self.wait = wait
         self.stalled = stalled
         self.silent = silent
+        self.behind = behind
         self.hint = hint
 
 
@@ -129,7 +139,7 @@ class Transfer:
             or span is None
             or int(span[1]) != self.done
             or not same
-            or (span[3] != "*" and self._total is not None and int(span[3]) != self._total)
+            or (span[2] != "*" and self._total is not None and int(span[2]) != self._total)
         ):
             self._restart()
             msg = "the server continued something else"
@@ -215,7 +225,7 @@ def _cannot_write(exc: OSError, url: str) -> StoreError:
 
 def _length(headers: Mapping[str, str]) -> int | None:
     text = headers.get("content-length", "")
-    return int(text) if text.isdecimal() and len(text) < 20 else None
+    return int(text) if _LENGTH.fullmatch(text) else None
 
 
 def _validator(headers: Mapping[str, str]) -> str:

@@ -9,17 +9,15 @@ from __future__ import annotations
 import io
 import os
 import random
-import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from itertools import groupby
 from typing import BinaryIO, ClassVar, Self
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import httpx
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from rvbuild.core.errors import SourceError, Unreachable
 from rvbuild.core.ports.callbacks import Advance, no_progress
@@ -28,21 +26,28 @@ from rvbuild.transfers.addresses import Route, server_of
 from rvbuild.transfers.attempts import TRY_AGAIN
 from rvbuild.transfers.authorities import authorities
 from rvbuild.transfers.cancellation import Cancellation
+from rvbuild.transfers.connections import Stall, proxy_name
 from rvbuild.transfers.faults import check_encoding, fault, refusal
+from rvbuild.transfers.local_files import LocalFiles
 from rvbuild.transfers.proxies import Proxies
-from rvbuild.transfers.servers import Servers
-from rvbuild.transfers.transfer import Again, Received, Transfer
+from rvbuild.transfers.servers import Servers, Silence
+from rvbuild.transfers.transfer import (
+    DOCUMENT_LIMIT,
+    DOWNLOAD_LIMIT,
+    Again,
+    Received,
+    Transfer,
+)
 from rvbuild.transfers.urls import Credentials, Origin, origin, shown
-from rvbuild.transfers.wire import ROUTE, Stall, Wire, proxy_name
+from rvbuild.transfers.wire import ROUTE, Wire
 
-DOCUMENT_LIMIT = 64 << 20
-DOWNLOAD_LIMIT = 16 << 30
 MAX_REDIRECTS = 10
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _BODY = {200, 206, 416}
 _PROGRESS = 64 << 10
 _LINES = 8
+_HEADERS = {"User-Agent": "rvbuild", "Accept-Encoding": "identity", "Accept": "*/*"}
 
 
 @frozen(kw_only=True)
@@ -70,6 +75,15 @@ class Patience:
     stall: Stall = field(factory=Stall)
 
 
+@frozen
+class _Request:
+    """What is asked for: with which headers beside the usual ones, and on which way."""
+
+    url: str
+    headers: Mapping[str, str]
+    route: Route
+
+
 class Transport:
     """A thread-safe HTTP client; use one for everything, and close it.
 
@@ -83,6 +97,7 @@ class Transport:
 
     Attributes:
         offline: Whether it refuses every URL, because ``--offline`` forbids the network.
+        local: Reads what is at addresses of this machine.
         servers: Those that gave no answer in this run.
     """
 
@@ -106,14 +121,18 @@ class Transport:
         )
         self._cancellation = cancellation or Cancellation()
         self._route = Route(proxies=Proxies.of_environment(environment))
-        self._trust = partial(authorities, environment)
         self._sleep = sleep or self._cancellation.pause
+        self.local = LocalFiles(self._cancellation)
         self.servers = Servers(clock)
         self._jitter = jitter
-        self._connections = connections
-        self._clock = clock
-        self._starting = threading.Lock()
-        self._client: httpx.Client | None = None
+        self._wire = Wire(
+            connections=connections,
+            stall=self._patience.stall,
+            clock=clock,
+            trust=partial(authorities, environment),
+            cancellation=self._cancellation,
+            answered=self.servers.answered,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -122,31 +141,8 @@ class Transport:
         self.close()
 
     def close(self) -> None:
-        with self._starting:
-            if self._client is not None:
-                self._client.close()
-
-    def _started(self) -> httpx.Client:
-        """The client, made when it is first needed."""
-        with self._starting:
-            if self._client is None:
-                self._client = self._start()
-            return self._client
-
-    def _start(self) -> httpx.Client:
-        patience = self._patience
-        return httpx.Client(
-            transport=Wire(
-                connections=self._connections,
-                stall=patience.stall,
-                clock=self._clock,
-                trust=self._trust,
-                cancellation=self._cancellation,
-            ),
-            timeout=httpx.Timeout(patience.read, connect=patience.connect, pool=None),
-            headers={"User-Agent": "rvbuild", "Accept-Encoding": "identity", "Accept": "*/*"},
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        )
+        """Close the connections that are open."""
+        self._wire.close()
 
     def get(
         self,
@@ -193,66 +189,51 @@ class Transport:
             Unreachable: every attempt failed, or the server was given up before; ``details`` has
                 what it answered.
             SourceError: it refused.
-            Interrupted: nobody wants it any more.
+            Interrupted: the run was cancelled.
             VerificationError: the size is not ``expect_size``.
             StoreError: ``to`` cannot be written.
         """
         transfer = Transfer(
             url, to, expect_size=expect_size, limit=limit, hashed=hashed, advance=advance
         )
-        attempts = _Tries()
+        request = _Request(url, headers or {}, route or self._route)
+        tries = _Tries(url)
         while True:
-            self._refuse_given_up(url, route or self._route, attempts)
             before = transfer.done
             try:
-                return self._attempt(url, transfer, headers or {}, route or self._route)
+                return self._attempt(request, transfer, tries)
             except Again as failure:
-                attempts.failed(failure, got=transfer.done - before)
-                self._pause(url, failure, transfer, attempts)
+                tries.failed(failure, got=transfer.done - before)
+                self._pause(url, failure, transfer, tries)
 
-    def _refuse_given_up(self, url: str, route: Route, attempts: _Tries) -> None:
-        """See that neither the server nor the proxy before it was given up."""
-        self._cancellation.refuse()
-        proxy = route.proxies.of(url)
-        for server in (proxy_name(proxy), server_of(url)):
-            cause = self.servers.refusal(server)
-            if cause:
-                msg = f"not asked again: {cause}"
-                raise Unreachable(
-                    msg, where=shown(url), hint=TRY_AGAIN, details=attempts.lines(url)
-                )
-
-    def _pause(self, url: str, failure: Again, transfer: Transfer, attempts: _Tries) -> None:
+    def _pause(self, url: str, failure: Again, transfer: Transfer, tries: _Tries) -> None:
         """Wait before the next attempt, or give up."""
         patience = self._patience
         pause = failure.wait or 0.0
-        tries_used_up = (
-            attempts.without_progress >= patience.tries or attempts.stalls >= patience.stalls
-        )
-        if tries_used_up or transfer.restarts >= patience.restarts or pause > patience.retry_after:
+        used_up = len(tries.without_progress) >= patience.tries or tries.stalls >= patience.stalls
+        if used_up or transfer.restarts >= patience.restarts or pause > patience.retry_after:
             self.servers.doubt(server_of(url))
-            if failure.silent:
-                self.servers.give_up(failure.silent, failure.cause)
-            raise _given_up(url, failure, attempts, too_long=pause > patience.retry_after)
-        longest = min(patience.first * 2**attempts.without_progress, patience.longest)
+            if tries.silent:
+                silence = Silence(failure.cause, failure.hint)
+                self.servers.give_up(tries.silent, silence, failure.behind)
+            raise _given_up(url, failure, tries, too_long=pause > patience.retry_after)
+        longest = min(patience.first * 2 ** len(tries.without_progress), patience.longest)
         self._sleep(max(pause, longest * (0.5 + self._jitter() / 2)))
 
-    def _attempt(
-        self, url: str, transfer: Transfer, headers: Mapping[str, str], route: Route
-    ) -> Received:
+    def _attempt(self, request: _Request, transfer: Transfer, tries: _Tries) -> Received:
+        headers = {**request.headers, **transfer.request_headers()}
         try:
-            return self._receive(url, transfer, {**headers, **transfer.request_headers()}, route)
+            return self._receive(evolve(request, headers=headers), transfer, tries)
         except Again:
             transfer.cut()
             raise
         except httpx.InvalidURL as exc:
             msg = "not a valid URL"
-            raise SourceError(msg, where=shown(url)) from exc
+            raise SourceError(msg, where=shown(request.url)) from exc
 
-    def _receive(
-        self, url: str, transfer: Transfer, headers: Mapping[str, str], route: Route
-    ) -> Received:
-        response = self._open(url, headers, route)
+    def _receive(self, request: _Request, transfer: Transfer, tries: _Tries) -> Received:
+        url = request.url
+        response = self._open(request, tries)
         try:
             if response.status_code not in _BODY:
                 raise refusal(url, response, self._credentials)
@@ -262,19 +243,19 @@ class Transport:
                 transfer.take(piece)
             return transfer.finish()
         except httpx.TransportError as exc:
-            raise fault(url, exc, route) from exc
+            raise fault(url, exc, request.route) from exc
         finally:
             response.close()
 
-    def _open(self, url: str, headers: Mapping[str, str], route: Route) -> httpx.Response:
+    def _open(self, request: _Request, tries: _Tries) -> httpx.Response:
         """The head of the answer, after redirects."""
+        url = here = request.url
         home = origin(url)
         login = self._credentials.for_url(url)
-        here = url
         for _hop in range(MAX_REDIRECTS + 1):
-            response = self._send(here, headers, login if origin(here) == home else None, route)
-            for server in (proxy_name(route.proxies.of(here)), server_of(here)):
-                self.servers.answered(server)
+            hop = evolve(request, url=here)
+            self._refuse_given_up(hop, tries)
+            response = self._send(hop, login if origin(here) == home else None)
             if response.status_code not in _REDIRECTS or "location" not in response.headers:
                 return response
             response.close()
@@ -282,44 +263,72 @@ class Transport:
         msg = f"more than {MAX_REDIRECTS} redirects"
         raise SourceError(msg, where=shown(url), details=(f"the last one was to {shown(here)}",))
 
-    def _send(
-        self, url: str, headers: Mapping[str, str], login: tuple[str, str] | None, route: Route
-    ) -> httpx.Response:
+    def _refuse_given_up(self, request: _Request, tries: _Tries) -> None:
+        """See that neither the server nor the proxy before it was given up."""
+        self._cancellation.refuse()
+        url = request.url
+        proxy = proxy_name(request.route.proxies.of(url))
+        # the proxy last: after its pause, who may ask it has to do so
+        for server in (server_of(url), proxy):
+            silence = self.servers.refusal(server)
+            if silence:
+                msg = f"not asked again: {silence.cause}"
+                hint = silence.hint or TRY_AGAIN
+                raise Unreachable(msg, where=shown(url), hint=hint, details=tries.lines())
+
+    def _send(self, request: _Request, login: tuple[str, str] | None) -> httpx.Response:
+        """The head of one answer. httpx' own client is not asked: it looks into redirects."""
+        url, patience = request.url, self._patience
         parts = urlsplit(url)
         bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
-        client = self._started()
-        request = client.build_request(
-            "GET", bare, headers=dict(headers), extensions={ROUTE: route}
+        timeouts = httpx.Timeout(patience.read, connect=patience.connect, pool=None)
+        asked = httpx.Request(
+            "GET",
+            bare,
+            headers={**_HEADERS, **request.headers},
+            extensions={ROUTE: request.route, "timeout": timeouts.as_dict()},
         )
-        auth = httpx.BasicAuth(*login) if login else None
+        if login:
+            asked = next(httpx.BasicAuth(*login).auth_flow(asked))
         try:
-            return client.send(request, auth=auth, stream=True, follow_redirects=False)
+            response = self._wire.handle_request(asked)
         except httpx.TransportError as exc:
-            raise fault(url, exc, route, silent=True) from exc
+            raise fault(url, exc, request.route, silent=True) from exc
+        self.servers.answered(server_of(url))
+        return response
 
 
 @define
 class _Tries:
     """What was tried for one download: why each attempt failed, and how little came of them."""
 
+    url: str
     failures: list[str] = field(factory=list)
-    without_progress: int = 0
-    stalls: int = 0
+    without_progress: list[Again] = field(factory=list)
 
     def failed(self, failure: Again, *, got: int) -> None:
         self.failures.append(failure.cause)
         if got >= _PROGRESS:
-            self.without_progress = self.stalls = 0
-            return
-        self.without_progress += 1
-        self.stalls += failure.stalled
+            self.without_progress.clear()
+        else:
+            self.without_progress.append(failure)
 
-    def lines(self, url: str) -> tuple[str, ...]:
+    @property
+    def stalls(self) -> int:
+        return sum(failure.stalled for failure in self.without_progress)
+
+    @property
+    def silent(self) -> str:
+        """The server that gave no answer to any try since the last progress; empty for none."""
+        servers = {failure.silent for failure in self.without_progress}
+        return servers.pop() if len(servers) == 1 else ""
+
+    def lines(self) -> tuple[str, ...]:
         """The last failures; what came several times in a row is one line."""
         lines = []
         for cause, same in groupby(self.failures):
             times = len(list(same))
-            lines.append(f"{shown(url)}: {f'{times} times: ' if times > 1 else ''}{cause}")
+            lines.append(f"{shown(self.url)}: {f'{times} times: ' if times > 1 else ''}{cause}")
         return tuple(lines[-_LINES:])
 
 
@@ -327,7 +336,7 @@ def _given_up(url: str, failure: Again, tries: _Tries, *, too_long: bool) -> Unr
     more = f", and asks to wait {failure.wait:.0f} s" if too_long else ""
     msg = f"could not be downloaded: {failure.cause}{more}"
     hint = failure.hint or TRY_AGAIN
-    return Unreachable(msg, where=shown(url), hint=hint, details=tries.lines(url))
+    return Unreachable(msg, where=shown(url), hint=hint, details=tries.lines())
 
 
 def _redirected(url: str, here: str, location: str, home: Origin) -> str:

@@ -1,12 +1,14 @@
 """URLs and servers' words, made fit for messages; whose credentials go where.
 
-Knows: origins, netrc, what a terminal may be shown. Must not know: how bytes travel.
+Knows: origins, hosts, netrc, what a terminal may be shown. Must not know: how bytes travel.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import netrc
 import os
+import re
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -16,6 +18,8 @@ from rvbuild.core.errors import SourceError
 from rvbuild.core.printable import brief
 
 _PORTS = {"http": 80, "https": 443}
+_LONGEST_HOST = 254
+_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 Origin = tuple[str, str, int]
@@ -29,6 +33,7 @@ def origin(url: str) -> Origin:
         SourceError: not a URL that HTTP can be asked for.
     """
     try:
+        url.encode()
         parts = urlsplit(url)
         scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
     except ValueError as exc:
@@ -37,7 +42,48 @@ def origin(url: str) -> Origin:
     if scheme not in _PORTS or not host:
         msg = "not an http or https URL"
         raise SourceError(msg, where=shown(url))
+    if not is_host(host):
+        msg = f"its host is no name of a server: {brief(host, most=80)!r}"
+        raise SourceError(msg, where=shown(url))
     return scheme, host, _PORTS[scheme] if port is None else port
+
+
+def is_host(text: str) -> bool:
+    """Whether a resolver can be asked for a host.
+
+    Rules:
+
+    1. It is an address (RFC 3986, without brackets), or at most 253 letters of labels with a dot
+       between them; one more dot may end it.
+    2. A label has 1 to 63 letters, digits, hyphens and underscores. DNS has no underscore in the
+       name of a host, but the names of containers have.
+    3. A label of other letters, or of IDNA's form (``xn--``), is one that IDNA knows (RFC 5891).
+
+    Example: ``git.corp``, ``build_1`` and ``bücher.example`` are hosts; ``a..b``, ``xn--a`` and
+    ``-`` followed by a space are none.
+    """
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        labels = text.removesuffix(".").split(".")
+        return len(text) <= _LONGEST_HOST and all(map(_is_label, labels))
+    return True
+
+
+def _is_label(text: str) -> bool:
+    if _LABEL.fullmatch(text):
+        return not text.lower().startswith("xn--") or _is_international(text)
+    return not text.isascii() and _is_international(text)
+
+
+def _is_international(label: str) -> bool:
+    import idna  # noqa: PLC0415 - large tables, and few hosts have such labels
+
+    try:
+        idna.decode(idna.encode(label.lower()))
+    except idna.IDNAError:
+        return False
+    return True
 
 
 def shown(url: str) -> str:

@@ -21,6 +21,8 @@ from rvbuild.core.source import Source
 from rvbuild.kinds import table
 from rvbuild.stores.memory import MemoryStore
 from rvbuild.transfers.sinks import DigestSink
+from rvbuild.transfers.transport import Patience, Transport
+from rvbuild.transfers.urls import Credentials
 
 PATIENCE = 60
 """Seconds after which a test gives up what should happen at once."""
@@ -224,9 +226,10 @@ class _Hasty(_Faulty):
     """Gives a transfer that broke up."""
 
     def fetch(self, source: Source, into: TreeSink, advance: Advance) -> None:
-        once = evolve(self.inner.files.transport._patience, tries=1, restarts=0)  # type: ignore[attr-defined]
-        self.inner.files.transport._patience = once  # type: ignore[attr-defined]
-        self.inner.fetch(source, into, advance)
+        patience = Patience(tries=1, restarts=0)
+        with Transport(patience=patience, environment={}, credentials=Credentials({})) as transport:
+            files = evolve(self.inner.files, transport=transport)  # type: ignore[attr-defined]
+            evolve(self.inner, files=files).fetch(source, into, advance)  # type: ignore[call-arg]
 
 
 class _Confused(_Faulty):

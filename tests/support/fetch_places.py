@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 from site_of_bytes import CLOSED, Asked, head, serve
 
 from rvbuild.core.digest import Digest
@@ -19,8 +19,7 @@ from rvbuild.core.tree import Nested, Tree
 from rvbuild.kinds.table import fetch_module
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.fetch_settings import FetchSettings
-from rvbuild.transfers.transport import Patience, Transport
-from rvbuild.transfers.urls import Credentials
+from rvbuild.transfers.transport import Patience
 
 Refusal = type[SourceError] | type[VerificationError]
 
@@ -126,33 +125,29 @@ class _Site:
 class Place:
     """A server, and a folder for all that is on this machine.
 
-    ``environment`` is what a user has set beside what the client needs.
+    ``environment`` is what a user has set beside what the client needs. ``patience`` is that of
+    the clients: they wait for nothing.
     """
 
     folder: Path
     site: _Site
+    # one try more than breaks: a connection that was kept may be gone as well
+    patience: Patience = field(default=Patience(tries=3, first=0.0, retry_after=0.0))
     environment: dict[str, str] = field(factory=dict)
     _opened: list[FetchServices] = field(factory=list, init=False)
 
     def client(self, kind: str, *mirrors: tuple[str, str], **environment: str) -> AnyFetcher:
-        """The client of a kind's package, which waits for nothing."""
+        """The client of a kind's package."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
         base = {"PATH": os.environ["PATH"], "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"}
+        base["NETRC"] = str(home / ".netrc")
         settings = FetchSettings(
             tmp=str(self.folder / "tmp"),
             mirrors=mirrors,
             environment=base | environment | self.environment,
         )
-        services = FetchServices(settings)
-        services.transport = Transport(
-            # one more than breaks: a connection that was kept may be gone as well
-            patience=Patience(tries=3),
-            environment=settings.environment,
-            credentials=Credentials({}),
-            sleep=lambda _: None,
-        )
-        services.files = evolve(services.files, transport=services.transport)
+        services = FetchServices(settings, patience=self.patience)
         self._opened.append(services)
         return fetch_module(kind).client(services)
 
@@ -163,10 +158,10 @@ class Place:
 
 
 @contextmanager
-def place(folder: Path) -> Iterator[Place]:
+def place(folder: Path, **settings: Patience) -> Iterator[Place]:
     """A place that ends with the context."""
     site = _Site()
     with serve(site.answer) as served:
         site.url = served.url
-        with closing(Place(folder, site)) as at:
+        with closing(Place(folder, site, **settings)) as at:
             yield at

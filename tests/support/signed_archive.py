@@ -6,15 +6,18 @@ signed with SHA-1, `ended.asc` one whose signature expired, `keys.asc` has the k
 
 from __future__ import annotations
 
+import bz2
 import datetime as dt
+import gzip
 import hashlib
 import io
 import lzma
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import format_datetime
 from pathlib import Path
 
+import zstandard
 from attrs import define, field, frozen
 from pysequoia import ArmorKind, Cert, SignatureMode, Tsk, armor, sign
 from pysequoia.packet import PacketPile
@@ -111,6 +114,16 @@ class MadePackage:
         )
 
 
+_FORMS: Mapping[str, Callable[[bytes], bytes]] = {
+    ".xz": lzma.compress,
+    ".lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".zst": lambda data: zstandard.ZstdCompressor().compress(data),
+    "": bytes,
+}
+
+
 @define
 class SignedArchive:
     """An archive with one suite.
@@ -121,6 +134,7 @@ class SignedArchive:
         suite: The suite's name.
         date: When the index was made.
         more: Further fields of the index.
+        form: How the Packages file is compressed, by the end of its name.
     """
 
     packages: str = ""
@@ -128,6 +142,7 @@ class SignedArchive:
     suite: str = "bookworm"
     date: dt.datetime = NOW
     more: str = ""
+    form: str = ".xz"
 
     @classmethod
     def of(cls, *packages: MadePackage, date: dt.datetime = NOW) -> SignedArchive:
@@ -139,13 +154,15 @@ class SignedArchive:
     def index(self) -> str:
         """What the index says."""
         data = self._compressed
-        row = f" {hashlib.sha256(data).hexdigest()} {len(data)} main/binary-amd64/Packages.xz"
+        row = (
+            f" {hashlib.sha256(data).hexdigest()} {len(data)} main/binary-amd64/Packages{self.form}"
+        )
         date = format_datetime(self.date).replace("+0000", "UTC")
         return f"Codename: {self.suite}\nDate: {date}\n{self.more}SHA256:\n{row}\n"
 
     @property
     def _compressed(self) -> bytes:
-        return lzma.compress(self.packages.encode())
+        return _FORMS[self.form](self.packages.encode())
 
     def pages(self, in_release: bytes, base: str = "") -> dict[str, bytes]:
         """Its files by their path, with an ``InRelease``."""
@@ -153,6 +170,6 @@ class SignedArchive:
 
     def files(self, base: str = "") -> dict[str, bytes]:
         """Its files by their path, without an index."""
-        packages = f"{base}/dists/{self.suite}/main/binary-amd64/Packages.xz"
+        packages = f"{base}/dists/{self.suite}/main/binary-amd64/Packages{self.form}"
         pool = {f"{base}/{path}": data for path, data in self.pool.items()}
         return {packages: self._compressed, **pool}

@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 from rvbuild.app import result_place as place
-from rvbuild.app.refusals import refuse_occupied
+from rvbuild.app.refusals import (
+    refuse_no_folder,
+    refuse_occupied,
+    refuse_unfit_mirrors,
+)
 from rvbuild.app.result_place import copy, identity, link
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import RvbuildError, StoreError, UsageError
@@ -96,6 +100,17 @@ def test_a_link_replaces_the_link_that_was_there(at: Path, before: Callable[[Pat
     only(at.parent, "x")
 
 
+@pytest.mark.parametrize(
+    "folder", ["a b", "a'\"$`b", "a\nb", "a\\b", "\udcff", "ö", "-x", "a:b,c=d"]
+)
+def test_a_link_into_a_store_of_any_name_is_replaced(at: Path, folder: str):
+    at.parent.mkdir()
+    at.symlink_to(f"/{folder}/store/views/ab/{'ab' * 32}")
+    refuse_occupied([str(at)])
+    link(VIEW, str(at))
+    assert os.readlink(at) == VIEW
+
+
 @pytest.mark.parametrize("came", [a_file, a_folder, a_link])
 def test_a_link_replaces_nothing_that_came_during_the_build(at: Path, came: Callable[[Path], None]):
     at.parent.mkdir()
@@ -122,6 +137,19 @@ def test_a_link_of_a_person_is_no_result_of_ours(at: Path):
         at.unlink()
     our_link(at)
     refuse_occupied([str(at)])
+
+
+def test_copies_at_a_path_that_no_file_can_have(tmp_path: Path):
+    refuse_no_folder(str(tmp_path) + "/y" * 1000)
+    with pytest.raises(UsageError, match="a path has less than 4096 bytes"):
+        refuse_no_folder(str(tmp_path) + "/é" * 2000)
+
+
+def test_a_mirror_at_a_path_that_no_file_can_have(tmp_path: Path):
+    refuse_unfit_mirrors([("http://a/", str(tmp_path))])
+    for path in ("/y" * 4096, "/" + "y" * 300, "~nobody-of-this-name/x"):
+        with pytest.raises(UsageError, match="the mirror of http://a/ is not there"):
+            refuse_unfit_mirrors([("http://a/", path)])
 
 
 def test_a_link_of_another_run_is_replaced(at: Path):

@@ -123,6 +123,8 @@ WRONG = [
     ("store = ''", "'store' must be a path", ""),
     ("store = 1979-05-27", "'store' must be a path", ""),
     ("store = ['a']", "'store' must be a path", ""),
+    (f"store = '{'/é' * 1366}'", "'store' must be a path of less than 4096 bytes", ""),
+    (f"max-size = '{'9' * 5000}'", "'max-size' must be a size", ""),
     ("builder = 1", "'builder' must be a name", ""),
     ("builder = ''", "'builder' must be a name", ""),
     ("builder = '-a'", "'builder' must be a name", ""),
@@ -164,6 +166,25 @@ def test_a_variable_of_another_kind_is_named(tmp_path: Path, text: str):
     with pytest.raises(UsageError, match="'jobs' must be") as caught:
         settings(tmp_path, environment={"RVBUILD_JOBS": text})
     assert str(caught.value.where) == "RVBUILD_JOBS"
+
+
+@pytest.mark.parametrize(
+    ("variable", "short", "text"),
+    [
+        ("RVBUILD_STORE", "/y" * 2047, "/y" * 2048),
+        ("RVBUILD_TRUST", "/a:/y", "/a:" + "/y" * 2048),
+        ("RVBUILD_DEBIAN_KEYS", "/y", "/y" * 65536),
+        ("RVBUILD_JOBS", "9" * 18, "9" * 5000),
+        ("RVBUILD_KEEP_DAYS", "9" * 18, "9" * 5000),
+        ("RVBUILD_MAX_SIZE", "9" * 18 + "GiB", "9" * 5000 + "GiB"),
+    ],
+)
+def test_a_variable_of_any_length_is_named(tmp_path: Path, variable: str, short: str, text: str):
+    """No path is that long, and Python reads no such number."""
+    settings(tmp_path, environment={variable: short})
+    with pytest.raises(UsageError, match="must be") as caught:
+        settings(tmp_path, environment={variable: text})
+    assert str(caught.value.where) == variable
 
 
 def test_an_empty_variable_says_nothing(tmp_path: Path):

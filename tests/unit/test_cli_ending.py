@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from pathlib import Path
 
@@ -32,3 +34,30 @@ def test_a_file_of_ours_that_is_not_there_is_a_bug(
         (tmp_path / "gone").read_bytes()
     assert tell(caught.value) == 70
     assert "this is a bug in rvbuild" in capsys.readouterr().err
+
+
+MACHINE = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EFBIG, errno.EINTR),
+    *(errno.ENAMETOOLONG, errno.ELOOP, errno.ENODEV, errno.ENXIO, errno.EBUSY),
+    *(errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EREMOTEIO),
+    *(errno.EOPNOTSUPP, errno.ENOSYS),
+)
+
+
+@pytest.mark.parametrize("number", MACHINE, ids=errno.errorcode.get)
+def test_what_a_file_system_answers_is_no_bug(
+    number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor are a disk that went away, one of a server, and a path that nothing can have."""
+    assert tell(OSError(number, os.strerror(number), "/some/place")) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {os.strerror(number)}\n  --> /some/place\n")
+    assert "hint: " in said
+
+
+def test_a_path_that_is_too_long_is_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(OSError, match="too long") as caught:
+        os.stat("/y" * 4096)
+    assert tell(caught.value) == 1
+    assert "hint: use a shorter path" in capsys.readouterr().err

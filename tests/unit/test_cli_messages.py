@@ -106,6 +106,22 @@ def test_endless_line_is_cut():
     assert "x" * LONGEST_DETAIL + " [7 more characters]\n" in text
 
 
+@pytest.mark.parametrize("part", ["message", "where", "hint"])
+def test_no_part_of_an_error_is_endless(part: str):
+    """A name that somebody gave may be: each line of a message is cut by itself."""
+    parts = {"message": "failed", "where": "here", "hint": "look", part: "x" * 5000}
+    error = StepError(parts["message"], where=parts["where"], hint=parts["hint"])
+    lines = render_error(error, color=False).splitlines()
+    assert max(map(len, lines)) < LONGEST_DETAIL + 50
+    assert "x [4000 more characters]" in "\n".join(lines)
+    assert len(lines) == 3
+
+
+def test_each_line_of_a_message_is_cut_by_itself():
+    lines = render_error(StepError("a\n" + "b" * 2000 + "\nc"), color=False).splitlines()
+    assert lines == ["error: a", "       " + "b" * 1000 + " [1000 more characters]", "       c"]
+
+
 def test_other_failures_are_named_and_many_are_counted():
     error = StepError("failed")
     for number in range(23):

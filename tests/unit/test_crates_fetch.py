@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from made_crates import MadeCrate, crate, index_path, packed, registry_pages
 
 from rvbuild.cli.remedies import hint_text
@@ -19,8 +20,10 @@ from rvbuild.kinds.crates.cargo_config import Registry
 from rvbuild.kinds.crates.fetch import CrateFetcher
 from rvbuild.kinds.crates.source import Crate, VendoredCrate
 from rvbuild.stores.memory import MemoryStore
+from rvbuild.transfers.addresses import Route
 from rvbuild.transfers.fetch_services import NoTransport
 from rvbuild.transfers.pinned_files import PinnedFiles
+from rvbuild.transfers.proxies import Proxies
 from rvbuild.transfers.transport import Patience, Transport
 from rvbuild.transfers.urls import Credentials
 
@@ -80,6 +83,19 @@ def error(run: Callable[[], object], kind: type[RvbuildError]) -> str:
     with pytest.raises(kind) as caught:
         run()
     return "\n".join([str(caught.value), *caught.value.details, hint_text(caught.value.hint)])
+
+
+def test_all_is_had_by_cargos_way(site: Site, fetcher: Fetcher):
+    """The index and the crates: nothing else leads to their server."""
+    far = "http://crates.example"
+    site.pages = {f"{far}{path}": body for path, body in registry_pages((TOOL,), far).items()}
+    registry = Registry(index=f"{far}/index/", named_by="the test")
+    route = Route(proxies=Proxies(schemes={"all": site.address}))
+    mine = evolve(fetcher(site), registry=lambda: registry, route=lambda: route)
+    assert mine.resolve("tool", "1.2.3").sha256 == TOOL.sha256
+    assert fetched(mine)
+    assert site.paths
+    assert all(path.startswith(far) for path in site.paths)
 
 
 def test_a_crate_is_a_folder_of_a_directory_source(site: Site, fetcher: Fetcher):
@@ -182,7 +198,7 @@ def test_a_local_registry(tmp_path: Path, fetcher: Fetcher):
     (tmp_path / TOOL_FILE).write_bytes(b"else")
     assert "it has the SHA-256" in error(lambda: fetched(mine), VerificationError)
     said = error(lambda: mine.resolve("else", "1.0.0"), SourceError)
-    assert "local registry cannot be read: No such file" in said
+    assert "local registry cannot be read: not there (no such file)" in said
 
 
 TOOL_FILE = "tool-1.2.3.crate"

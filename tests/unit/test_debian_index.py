@@ -103,6 +103,14 @@ REFUSED: dict[str, tuple[Case, str]] = {
     "unsigned Release": (release(ARCHIVE.index, None), "is not signed"),
     "text after": (sent(GOOD + b"evil\n"), "text after its signed part"),
     "two messages": (sent(GOOD + GOOD), "text after its signed part"),
+    "no date to be good until": (
+        signed(evolve(ARCHIVE, more="Valid-Until: tomorrow\n")),
+        "is good until 'tomorrow', which is no date",
+    ),
+    "local time to be good until": (
+        signed(evolve(ARCHIVE, more="Valid-Until: Sun, 06 Sep 2099 14:23:11 +0200\n")),
+        "0200', which is no date in UTC",
+    ),
     "broken dashes": (sent(GOOD.replace(b"SHA256:", b"-evil\nSHA256:")), "no well-formed"),
     "future": (signed(evolve(ARCHIVE, date=NOW + DAY)), "in the future by this machine's clock"),
     "signed in the future": (sent(GOOD, now=NOW - DAY), "in the future by this machine's clock"),
@@ -123,6 +131,8 @@ TAKEN: dict[str, Case] = {
     "a stranger's signature beside a good one": release(
         ARCHIVE.index, together(STRANGER.apart(ARCHIVE.index), SIGNER.apart(ARCHIVE.index))
     ),
+    **{f"Packages{form}": signed(evolve(ARCHIVE, form=form)) for form in (".gz", ".zst", "")},
+    **{f"Packages{form}": signed(evolve(ARCHIVE, form=form)) for form in (".bz2", ".lzma")},
     "CRLF": sent(GOOD.replace(b"\n", b"\r\n")),
 }
 
@@ -214,7 +224,7 @@ def test_an_archive_that_the_user_believes(machine: Machine, name: str, by: str)
     options = ArchiveOptions(trusted=by == "trusted=yes")
     unchecked = () if options.trusted else (base,)
     if case.keyring == KEYS:  # the message of these names no list of packages
-        with pytest.raises(SourceError, match="no packages for amd64"):
+        with pytest.raises(SourceError, match="no SHA-256 of any file"):
             machine.read(case, options=options, unchecked=unchecked)
     else:
         machine.read(case, options=options, unchecked=unchecked)
@@ -306,6 +316,56 @@ def test_a_keyring_that_cannot_be_read_is_no_archive_without_an_index(machine: M
     entry = ArchiveOptions(signed_by=("/gone.gpg",))
     with pytest.raises(SourceError, match="signed-by names a keyring that cannot be read"):
         machine.read(TAKEN["InRelease"], options=entry)
+
+
+ARMOR = SIGNER.keyring.decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [ARMOR[:-60], ARMOR[:200], ARMOR.replace("A", "!"), ARMOR.replace("\n\n", "\n")],
+    ids=["no end", "cut off", "garbled", "no empty line"],
+)
+def test_a_key_in_apts_sources_that_cannot_be_read(text: str):
+    keys = ArchiveKeys(installed=())
+    assert keys.of(ArchiveOptions(signed_by=(ARMOR,)), ()).certificates
+    with pytest.raises(SourceError, match="signed-by has a key that cannot be read") as caught:
+        keys.of(ArchiveOptions(signed_by=(text,)), ())
+    assert caught.value.where == "apt's sources"
+    assert "dot" in (caught.value.hint or "")
+
+
+def test_what_apt_says_of_one_suite_holds_for_that(machine: Machine):
+    """One archive may have two entries, each with keys of its own."""
+    apt, (ring, other) = machine.folder / "apt", (machine.folder / it for it in ("r.asc", "o.asc"))
+    ring.write_bytes(SIGNER.keyring)
+    other.write_bytes(STRANGER.keyring)
+    apt.mkdir()
+    base = machine.archive(TAKEN["InRelease"], "archive")
+
+    def taken(*entries: str) -> bool:
+        (apt / "sources.list").write_text("".join(f"deb {entry} main\n" for entry in entries))
+        archives = find_archives({}, apt)
+        policy = IndexPolicy(keys=ArchiveKeys(installed=()), clock=lambda: NOW)
+        try:
+            Releases(files=machine.files, policy=policy).release(archives, "bookworm")
+        except VerificationError:
+            return False
+        return True
+
+    good, foreign = f"[signed-by={ring}] {base}", f"[signed-by={other}] {base}"
+    assert taken(f"{foreign} trixie", f"{good} bookworm")
+    assert not taken(f"{good} trixie", f"{foreign} bookworm")
+    assert not taken(f"[trusted=yes] {base} sid", f"{foreign} bookworm")
+    assert taken(f"{good} stable")  # no entry has that name: what else is known of the archive
+
+
+def test_an_index_that_names_no_file_by_sha_256(machine: Machine):
+    """It is good, and of no use: not one that has nothing for this architecture."""
+    index = ARCHIVE.index.replace("SHA256:", "MD5Sum:")
+    with pytest.raises(SourceError, match="has no SHA-256 of any file") as caught:
+        machine.read(sent(SIGNER.clear(index)))
+    assert "SHA256" in (caught.value.hint or "")
 
 
 def test_apts_own_words_reach_the_archive(tmp_path: Path):

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -359,11 +360,12 @@ def test_a_path_without_a_host_is_nowhere():
 
 def test_tags_outside_of_the_head_do_not_count():
     tag = META.format("a.example git https://g.example")
-    assert len(go_imports(f"<META name=go-import content='a.example git u'>{tag}<p>")) == 2
-    assert go_imports(f"<head></head>{tag}") == []
-    assert go_imports(f"<body>{tag}") == []
-    assert go_imports("<meta name=go-import content='a b'><meta name=go-import>") == []
-    (sub,) = go_imports(META.format("a.example git https://g.example go/"))
+    tags = partial(go_imports, url="https://a.example")
+    assert len(tags(f"<META name=go-import content='a.example git u'>{tag}<p>")) == 2
+    assert tags(f"<head></head>{tag}") == []
+    assert tags(f"<body>{tag}") == []
+    assert tags("<meta name=go-import content='a b'><meta name=go-import>") == []
+    (sub,) = tags(META.format("a.example git https://g.example go/"))
     assert sub.module_folder(ModulePath.parse("a.example/y")) == "go/y"
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from made_crates import cargo_home
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import RvbuildError, SourceError
+from rvbuild.core.errors import Interrupted, RvbuildError, SourceError
 from rvbuild.core.go_graph import MainModule
 from rvbuild.core.go_source import GoModFiles, GoModule
 from rvbuild.core.ports.callbacks import no_progress
@@ -118,6 +120,43 @@ def test_offline_nothing_is_resolved(offline: SourceClients, spec: SourceSpec):
     with pytest.raises(SourceError) as caught:
         offline.resolve(spec, CONTEXT)
     assert REFUSAL in " ".join([caught.value.message, *caught.value.details])
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
+def test_nothing_begins_after_a_stop(tmp_path: Path, source: Any):  # noqa: ANN401
+    """Not even the first fetch, for which nothing was ready yet."""
+    settings = FetchSettings(tmp=str(tmp_path / "tmp"), environment={"HOME": str(tmp_path)})
+    sources = SourceClients(settings)
+    sources.cancel()
+    with pytest.raises(Interrupted):
+        sources.fetch(source, DigestSink(), no_progress)
+    with pytest.raises(Interrupted):
+        sources.resolve(UrlSpec(url="https://f.invalid/a.tgz"), CONTEXT)
+    sources.close()
+
+
+def test_a_stop_ends_the_first_fetch(tmp_path: Path):
+    """It waits for a server that accepts and says nothing."""
+    sources = SourceClients(FetchSettings(tmp=str(tmp_path), environment={}))
+    raised: list[type] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/a"
+
+        def fetch() -> None:
+            try:
+                sources.fetch(UrlSource(urls=(url,), sha256="0" * 64), DigestSink(), no_progress)
+            except Interrupted as error:
+                raised.append(type(error))
+
+        fetching = threading.Thread(target=fetch, daemon=True)
+        fetching.start()
+        connection, _ = server.accept()
+        with connection:
+            sources.cancel()
+            fetching.join(30)
+    assert raised == [Interrupted]
+    sources.close()
 
 
 def test_a_folder_needs_no_network(tmp_path: Path, offline: SourceClients):

@@ -98,6 +98,67 @@ def test_an_archive_is_unpacked(site: Site, fetcher: Callable[..., UrlFetcher]):
     assert fetched(fetcher(), source(site.address)) == Tree.of(TREE).root
 
 
+PAGES = {
+    "a page": b"<!DOCTYPE html><title>Welcome</title>",
+    "in small letters": b"<!doctype html>\n<html>",
+    "an old one": b"<HTML><HEAD>",
+    "of another type": b'<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN">',
+    "with spaces before it": b"\n\n  <html lang=en>",
+    "with a mark before it": b"\xef\xbb\xbf<!DOCTYPE html>",
+}
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_a_portals_page_is_not_what_a_lock_pins(
+    site: Site, fetcher: Callable[..., UrlFetcher], page: bytes
+):
+    """A portal answers every question with 200. Of what has a pin, the page is told as well."""
+    site.pages = {"/dl/lib-1.0.tar.gz": page}
+    wanted = source(site.address)
+    with pytest.raises(SourceError, match="no address had it") as caught:
+        fetcher().resolve(wanted.urls)
+    assert "it is a web page, where a file was asked for" in caught.value.details[0]
+    assert "wants a login" in hint_text(caught.value.hint)
+    with pytest.raises(VerificationError, match="gave other bytes") as wrong:
+        fetched(fetcher(), wanted)
+    assert "it is a web page, and has the SHA-256" in wrong.value.details[0]
+    assert "wants a login" in hint_text(wrong.value.hint)
+    site.pages["/mirror/lib-1.0.tar.gz"] = ARCHIVE
+    mirror = (f"{site.address}/dl/", f"{site.address}/mirror/")
+    assert fetcher(mirror).resolve(wanted.urls) == SHA256
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("lib.tar.gz", ARCHIVE),
+        ("index.html", PAGES["a page"]),
+        ("a.htm", PAGES["an old one"]),
+        ("a.xml", b"<?xml version='1.0'?><htmlish/>"),
+        ("a.md", b"# <html>"),
+        ("a.txt", b"<htmlx>"),
+        ("a.c", b""),
+    ],
+)
+def test_what_is_no_portals_page_is_pinned(
+    site: Site, fetcher: Callable[..., UrlFetcher], name: str, body: bytes
+):
+    site.pages = {f"/{name}": body}
+    found = fetcher().resolve((f"{site.address}/{name}",))
+    assert found == hashlib.sha256(body).hexdigest()
+
+
+def test_a_page_that_is_wanted_is_pinned_by_the_recipe(
+    site: Site, fetcher: Callable[..., UrlFetcher]
+):
+    page = PAGES["a page"]
+    site.pages = {"/dl/lib-1.0.tar.gz": page}
+    sha256 = hashlib.sha256(page).hexdigest()
+    wanted = evolve(source(site.address), sha256=sha256, unpack=False)
+    kept: Nested = {"lib-1.0.tar.gz": File(Digest.of(page))}
+    assert fetched(fetcher(), wanted) == Tree.of(kept).root
+
+
 def test_a_file_may_stay_as_it_is(site: Site, fetcher: Callable[..., UrlFetcher]):
     site.pages = {"/dl/lib-1.0.tar.gz": ARCHIVE}
     kept: Nested = {"lib-1.0.tar.gz": File(Digest.of(ARCHIVE))}

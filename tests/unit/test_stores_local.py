@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError, VerificationError
 from rvbuild.core.tree import File, Tree
@@ -227,6 +228,14 @@ def test_what_cannot_be_a_store_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StoreError):
         LocalStore(str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("name", ["s" * 300, "/".join(["s" * 200] * 25)])
+def test_a_store_at_a_path_that_no_file_can_have(tmp_path: Path, name: str) -> None:
+    """There is nothing to repair."""
+    with pytest.raises(StoreError, match="File name too long") as caught:
+        LocalStore(str(tmp_path / name))
+    assert hint_text(caught.value.hint) == "use a folder with a shorter path with --store"
 
 
 def test_a_store_moves_with_its_folder(store: LocalStore, tmp_path: Path) -> None:

@@ -56,6 +56,13 @@ def dead_proxy(at: Place, _certificate: Path) -> Iterator[None]:
 
 
 @contextmanager
+def silent_proxy(at: Place, _certificate: Path) -> Iterator[None]:
+    with serve(lambda _asked, _send: None) as proxy:
+        at.environment["http_proxy"] = proxy.url
+        yield
+
+
+@contextmanager
 def proxy_with_a_password(at: Place, _certificate: Path) -> Iterator[None]:
     def answer(_asked: Asked, send: Callable[[bytes], None]) -> None:
         send(head("407 Proxy Authentication Required", "Content-Length: 0"))
@@ -70,6 +77,7 @@ FAILURES: dict[str, tuple[Failure, str]] = {
     "it is forbidden": (status("403 Forbidden"), "netrc"),
     "nobody vouches for it": (foreign_authority, "SSL_CERT_FILE"),
     "a dead proxy": (dead_proxy, "see that the proxy runs, or correct http_proxy"),
+    "a silent proxy": (silent_proxy, "see that the proxy runs and lets this through"),
     "a proxy with a password": (
         proxy_with_a_password,
         "a password into the proxy's address",

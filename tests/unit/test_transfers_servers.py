@@ -9,7 +9,7 @@ from attrs import define
 from site_of_bytes import Asked, client, head, serve
 
 from rvbuild.core.errors import Unreachable
-from rvbuild.transfers.servers import PAUSE, Servers
+from rvbuild.transfers.servers import PAUSE, Servers, Silence
 
 OK = head("200 OK", "Content-Length: 2") + b"ok"
 
@@ -24,42 +24,77 @@ class Clock:
         return self.now
 
 
+def cause(servers: Servers, server: str) -> str:
+    """Why nothing is asked of a server; empty if it may be asked."""
+    silence = servers.refusal(server)
+    return silence.cause if silence else ""
+
+
 def test_a_server_is_given_up_for_a_while_then_for_twice_as_long():
     clock = Clock()
     servers = Servers(clock)
-    assert servers.refusal("a:80") == ""
-    servers.give_up("a:80", "refused")
-    assert (servers.refusal("a:80"), servers.refusal("b:80")) == ("refused", "")
+    assert cause(servers, "a:80") == ""
+    servers.give_up("a:80", Silence("refused"))
+    assert (cause(servers, "a:80"), cause(servers, "b:80")) == ("refused", "")
     for pause in (PAUSE, PAUSE * 2, PAUSE * 4):
         clock.now += pause - 1
-        assert servers.refusal("a:80") == "refused"
+        assert cause(servers, "a:80") == "refused"
         clock.now += 1
-        assert servers.refusal("a:80") == ""
+        assert cause(servers, "a:80") == ""
 
 
 def test_afterwards_one_transfer_asks_it_once():
     """The next ones, and its own next try, are refused at once: also if it tells nothing."""
     clock = Clock()
     servers = Servers(clock)
-    servers.give_up("a:80", "refused")
-    servers.give_up("a:80", "silent")  # another transfer, which began before
+    servers.give_up("a:80", Silence("refused"))
+    servers.give_up("a:80", Silence("silent"))  # another transfer, which began before
     clock.now += PAUSE
-    assert [servers.refusal("a:80") for _ in range(3)] == ["", "silent", "silent"]
-    servers.give_up("a:80", "still silent")
+    assert [cause(servers, "a:80") for _ in range(3)] == ["", "silent", "silent"]
+    servers.give_up("a:80", Silence("still silent"))
     clock.now += PAUSE * 2
-    assert [servers.refusal("a:80") for _ in range(2)] == ["", "still silent"]
+    assert [cause(servers, "a:80") for _ in range(2)] == ["", "still silent"]
 
 
 def test_an_answer_makes_it_forgotten():
     clock = Clock()
     servers = Servers(clock)
     for _ in range(2):
-        servers.give_up("a:80", "refused")
-        assert servers.refusal("a:80") == "refused"
+        servers.give_up("a:80", Silence("refused"))
+        assert cause(servers, "a:80") == "refused"
         clock.now += PAUSE
-        assert servers.refusal("a:80") == ""
+        assert cause(servers, "a:80") == ""
         servers.answered("a:80")
-        assert servers.refusal("a:80") == ""
+        assert cause(servers, "a:80") == ""
+
+
+def test_the_remedy_stays_with_the_cause():
+    servers = Servers(Clock())
+    servers.give_up("a:80", Silence("refused", "see that it runs"))
+    assert servers.refusal("a:80") == Silence("refused", "see that it runs")
+
+
+@pytest.mark.parametrize(
+    ("events", "given_up"),
+    [
+        (["a", "a"], False),
+        (["a", "b"], True),
+        (["a", "p", "b"], False),
+        (["a", "b", "p"], False),
+        (["a", "b", "p", "b"], False),
+        (["a", "b", "p", "b", "c"], True),
+    ],
+)
+def test_a_proxy_is_given_up_with_the_second_silent_server(events: list[str], *, given_up: bool):
+    """``p``: the proxy answers somebody; else no answer came of that server by way of it."""
+    servers = Servers(Clock())
+    for event in events:
+        if event == "p":
+            servers.answered("p")
+        else:
+            servers.give_up(event, Silence("silent"), behind="p")
+    assert (cause(servers, "p") == "silent") is given_up
+    assert cause(servers, "a") == "silent"
 
 
 def test_doubt_stays():
@@ -97,7 +132,7 @@ def test_an_answer_through_a_proxy_brings_the_proxy_back():
     with serve(replies()) as server:
         environment = {"http_proxy": server.url}
         with client(clock=clock, environment=environment) as http:
-            http.servers.give_up(f"the proxy {server.url}", "it was restarted")
+            http.servers.give_up(f"the proxy {server.url}", Silence("it was restarted"))
             with pytest.raises(Unreachable, match="it was restarted"):
                 http.get("http://a.example/")
             clock.now += PAUSE

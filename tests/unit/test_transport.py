@@ -16,10 +16,10 @@ from site_of_bytes import Answer, Asked, Naps, client, head, serve
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import SourceError, StoreError, Unreachable, VerificationError
 from rvbuild.core.printable import brief
+from rvbuild.transfers.connections import Stall
 from rvbuild.transfers.faults import NotThere
 from rvbuild.transfers.transport import Patience
 from rvbuild.transfers.urls import Credentials, shown
-from rvbuild.transfers.wire import Stall
 
 BODY = bytes(range(256)) * 1024  # 256 KiB, any shift of which differs
 

@@ -14,8 +14,8 @@ import pytest
 from site_of_bytes import Asked, client, head, serve
 
 from rvbuild.core.errors import SourceError
+from rvbuild.transfers.connections import Stall
 from rvbuild.transfers.transport import Patience
-from rvbuild.transfers.wire import Stall
 
 CHUNKED = head("200 OK", "Transfer-Encoding: chunked")
 BODY = b"7\r\nthe end\r\n"

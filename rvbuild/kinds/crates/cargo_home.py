@@ -16,15 +16,14 @@ from typing import Any
 from rvbuild.core.errors import SourceError
 
 _DEPTH = 3  # [source.NAME] key
-_PATHS = ("local-registry", "directory")
+_PATHS = ("local-registry", "directory", "cainfo")
 
 
 def read_home(environment: Mapping[str, str]) -> tuple[Mapping[str, Any], str]:
     """The tables of the configuration, and its file; empty if there is none.
 
     ``config`` hides ``config.toml``, as for cargo. What a file says is stronger than what it
-    includes, and what it includes later than what it includes earlier. Paths of sources are
-    absolute.
+    includes, and what it includes later than what it includes earlier. Paths are absolute.
 
     Raises:
         SourceError: a file cannot be read, or includes itself.
@@ -66,12 +65,12 @@ def _included(tables: Mapping[str, Any], path: Path) -> Iterator[Path]:
 
 
 def _absolute(tables: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
-    """Relative paths of sources start at the folder above the file's own."""
+    """Relative paths start at the folder above the file's own."""
     sources = tables.get("source")
-    for source in sources.values() if isinstance(sources, dict) else ():
-        for key in _PATHS if isinstance(source, dict) else ():
-            if isinstance(source.get(key), str):
-                source[key] = str(path.parent.parent / source[key])
+    for table in (*(sources.values() if isinstance(sources, dict) else ()), tables.get("http")):
+        for key in _PATHS if isinstance(table, dict) else ():
+            if isinstance(table.get(key), str) and table[key]:
+                table[key] = str(path.parent.parent / table[key])
     return tables
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 from attrs import field, frozen
 
@@ -18,6 +17,7 @@ from rvbuild.core.errors import LockError, RecipeError, SourceError
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.kinds.crates.cargo_config import Registry, find_registry
+from rvbuild.kinds.crates.cargo_route import cargo_route
 from rvbuild.kinds.crates.crate_file import unpack_crate
 from rvbuild.kinds.crates.source import Crate, VendoredCrate, crate_problem, name_problem
 from rvbuild.kinds.crates.sparse_index import (
@@ -28,7 +28,7 @@ from rvbuild.kinds.crates.sparse_index import (
     parse_config,
 )
 from rvbuild.kinds.crates.vendored import unpack_vendored
-from rvbuild.transfers.addresses import Address
+from rvbuild.transfers.addresses import Address, Route
 from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.once import Once
@@ -47,10 +47,12 @@ class CrateFetcher:
     Args:
         files: Downloads.
         registry: Gives the user's registry; called when first needed.
+        route: Gives how it is reached, in the same manner.
     """
 
     files: PinnedFiles
     registry: Callable[[], Registry]
+    route: Callable[[], Route | None] = lambda: None
     _config: Once[IndexConfig | SourceError] = field(init=False, repr=False)
 
     @_config.default
@@ -101,7 +103,7 @@ class CrateFetcher:
         else:
             if config.needs_token:
                 attempts.note(f"{registry.named_by}: the registry wants a token: none is sent")
-            yield Address(config.address(crate))
+            yield Address(config.address(crate), self.route())
 
     def _read_config(self) -> IndexConfig | SourceError:
         """What the index says, or why it says nothing: a hundred crates ask it once."""
@@ -113,20 +115,19 @@ class CrateFetcher:
     def _page(self, path: str) -> bytes:
         """A file of the index."""
         registry = self.registry()
-        if registry.folder is not None:
-            return _read(registry.folder / "index" / path)
-        return self.files.transport.get(registry.index + path, limit=_PAGE_LIMIT)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        msg = f"the local registry cannot be read: {error.strerror}"
-        raise SourceError(msg, where=str(path), hint=_HINT) from error
+        transport = self.files.transport
+        if registry.folder is None:
+            return transport.get(registry.index + path, limit=_PAGE_LIMIT, route=self.route())
+        file = registry.folder / "index" / path
+        try:
+            return transport.local.read(file, limit=_PAGE_LIMIT)
+        except SourceError as error:
+            msg = f"the local registry cannot be read: {error.message}"
+            raise SourceError(msg, where=str(file), hint=_HINT) from error
 
 
 def client(services: FetchServices) -> CrateFetcher:
     """See `rvbuild.kinds.modules.FetchModule`."""
     registry = Once(partial(find_registry, services.settings.environment))
-    return CrateFetcher(files=services.files, registry=registry)
+    route = Once(partial(cargo_route, services.settings.environment))
+    return CrateFetcher(files=services.files, registry=registry, route=route)

@@ -79,10 +79,24 @@ def _signers(signed_by: Iterable[str], known: Keys) -> list[Keys]:
         if word.startswith("/"):
             parts.append(_named(Path(word), where="signed-by"))
         elif "-----BEGIN PGP" in word:
-            parts.append(Keys.read(word.encode()))
+            parts.append(_inline(word))
         elif _FINGERPRINT.match(word):
             parts.append(known.only([word]))
     return parts
+
+
+def _inline(text: str) -> Keys:
+    """A key that stands in apt's sources itself.
+
+    Raises:
+        SourceError: it is none.
+    """
+    try:
+        return Keys.read(text.encode())
+    except ValueError as error:
+        msg = f"signed-by has a key that cannot be read: {error}"
+        hint = "copy the whole key there, with a dot for its empty line, each line after a space"
+        raise SourceError(msg, where="apt's sources", hint=hint) from error
 
 
 def _read(path: Path) -> Keys:

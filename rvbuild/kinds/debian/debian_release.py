@@ -30,6 +30,7 @@ from rvbuild.transfers.pinned_files import Pin, PinnedFiles
 from rvbuild.transfers.urls import shown
 
 _SUITE = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\Z")
+_ENDINGS = (".xz", ".zst", ".gz", ".bz2", ".lzma", "")
 _RELEASE_LIMIT = 16 << 20
 _INDEX_LIMIT = 1 << 30
 
@@ -67,14 +68,20 @@ class Release:
     def packages(self, arch: str) -> Listed:
         """The best compressed Packages file of the suite's ``main``.
 
+        The plain one is the last: many an archive lists it and does not have it.
+
         Raises:
             SourceError: there is none for that architecture.
         """
         files = _listed(self.fields.get("sha256", ""))
-        for ending in ("xz", "gz", "bz2"):
-            path = f"main/binary-{arch}/Packages.{ending}"
+        for ending in _ENDINGS:
+            path = f"main/binary-{arch}/Packages{ending}"
             if path in files:
                 return files[path]
+        if not files:
+            msg = f"the archive's index of {self.suite} has no SHA-256 of any file"
+            hint = "use another archive, or let who runs it add the field SHA256"
+            raise SourceError(msg, where=shown(self.base), hint=hint)
         msg = f"{self.suite} has no packages for {arch}"
         raise SourceError(msg, where=shown(self.base), hint="check the suite and architecture")
 
@@ -138,7 +145,7 @@ class Releases:
             raise RecipeError(msg)
         attempts = Attempts(f"Debian {suite}")
         outdated: Outdated | None = None
-        for archive in self._archives(archives):
+        for archive in self._archives(archives, suite):
             try:
                 index, address = self._index(archives, archive.base, suite, attempts)
             except SourceError:
@@ -159,7 +166,7 @@ class Releases:
         hint = "check the suite, or set RVBUILD_DEBIAN_MIRROR to an archive that has it"
         raise attempts.error(self.files.advice(Pin(label=attempts.label, sha256=""), hint))
 
-    def _archives(self, archives: Archives) -> list[Archive]:
+    def _archives(self, archives: Archives, suite: str) -> list[Archive]:
         """The user's; where there is none, what the snapshot archives have now.
 
         Raises:
@@ -169,7 +176,7 @@ class Releases:
             return [
                 Archive(
                     base=base,
-                    options=archives.options.get(base),
+                    options=archives.options_of(base, suite),
                     keyrings=archives.keyrings,
                     past=_is_moment(base),
                     chosen=_is_moment(base),

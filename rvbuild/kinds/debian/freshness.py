@@ -8,8 +8,8 @@ The rules:
 1. The suite's name is the index's `Suite` or `Codename`.
 2. `Date` is not in the future, but for some seconds.
 3. The index is not older than one that the lock was made from.
-4. Today is not after `Valid-Until`. Apt's configuration may set the least and the longest time
-   after `Date` for which an index is good.
+4. Today is not after `Valid-Until`, which is a date if it is there. Apt's configuration may set the
+   least and the longest time after `Date` for which an index is good.
 
 Apt's configuration turns off rule 4 (`Check-Valid-Until`), or 2 and 4 (`Check-Date`). Rule 4 does
 not hold for an index of the past, as a snapshot archive has it.
@@ -24,6 +24,7 @@ from typing import TypeVar
 
 from attrs import frozen
 
+from rvbuild.core.printable import brief
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.transfers.apt_config import ArchiveOptions, seconds, truth
 
@@ -109,10 +110,13 @@ def age_fault(
     if earlier and made and made < earlier.moment:
         known = f"{earlier.moment:%Y-%m-%d %H:%M}"
         return f"is of {made:%Y-%m-%d %H:%M}, older than the one of {known} that the lock is from"
+    if not (rules.check_date and rules.check_valid_until):
+        return ""
+    text = fields.get("valid-until", "")
+    if text and moment(text) is None:
+        return f"is good until {brief(text, most=60)!r}, which is no date in UTC"
     end = _end(fields, made, rules)
-    if rules.check_date and rules.check_valid_until and end and end < now:
-        return f"expired at {end:%Y-%m-%d %H:%M}"
-    return ""
+    return f"expired at {end:%Y-%m-%d %H:%M}" if end and end < now else ""
 
 
 def _end(

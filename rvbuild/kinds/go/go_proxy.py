@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
-from urllib.parse import unquote, urlsplit
 
 from attrs import field, frozen
 
@@ -20,16 +19,15 @@ from rvbuild.core.gomod import check_module, escape_path
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.kinds.go.direct import MAX_ZIP, Direct
 from rvbuild.kinds.go.go_settings import DIRECT, OFF, GoSettings
+from rvbuild.transfers.addresses import local_path
 from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.faults import NotThere
 from rvbuild.transfers.fetch_settings import OFFLINE_HINT
-from rvbuild.transfers.transfer import write_piece
 from rvbuild.transfers.transport import Transport
 from rvbuild.transfers.urls import shown
 
 MAX_GO_MOD = 16 << 20
 _IN_MEMORY = 32 << 20
-_AT_ONCE = 1 << 20
 
 _HINT = "check path and version, or add a proxy that has it to GOPROXY"
 
@@ -118,8 +116,9 @@ class GoProxy:
         if proxy == DIRECT:
             return self._make(file, to, advance)
         url = f"{proxy}/{file.tail}"
-        if url.startswith("file://"):
-            _copy(url, to, file.limit)
+        path = local_path(url)
+        if path is not None:
+            self.transport.local.copy(path, to, limit=file.limit, advance=advance)
         else:
             self.transport.download(url, to, limit=file.limit, advance=advance)
         return shown(url)
@@ -136,26 +135,6 @@ class GoProxy:
         if file.kind == "zip":
             return direct.zip(file.path, file.version, to, advance)
         return direct.go_mod(file.path, file.version, to)
-
-
-def _copy(url: str, to: BinaryIO, limit: int) -> None:
-    """The same from a proxy that is a folder."""
-    path = unquote(urlsplit(url).path)
-    try:
-        with open(path, "rb") as file:
-            remaining = limit
-            while data := file.read(_AT_ONCE):
-                remaining -= len(data)
-                if remaining < 0:
-                    msg = f"more than {limit} bytes: refused"
-                    raise SourceError(msg, where=shown(url))
-                write_piece(data, to, url)
-    except FileNotFoundError as exc:
-        msg = "not there"
-        raise NotThere(msg, where=shown(url)) from exc
-    except OSError as exc:
-        msg = f"cannot be copied: {exc.strerror}"
-        raise SourceError(msg, where=shown(url)) from exc
 
 
 def _place(entry: str, file: _File) -> str:

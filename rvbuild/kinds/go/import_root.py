@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from html.parser import HTMLParser
+from itertools import takewhile
 
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
 from rvbuild.kinds.go.module_path import ModulePath
+from rvbuild.transfers.html_tags import Tag, tags_of
 
 _NAME = r"[\w.-]+"
 _HOSTS = (
@@ -122,7 +123,7 @@ def _by_meta(at: str, path: str, page: Callable[[str], bytes]) -> ImportRoot:
     url = f"https://{at}?go-get=1"
     fitting = [
         root
-        for root in go_imports(page(url).decode(errors="replace"))
+        for root in go_imports(page(url).decode(errors="replace"), url)
         if _covers(root.prefix, path)
     ]
     fitting = [root for root in fitting if root.vcs == PROXY_VCS] or fitting
@@ -139,32 +140,25 @@ def _by_meta(at: str, path: str, page: Callable[[str], bytes]) -> ImportRoot:
     return root
 
 
-def go_imports(html: str) -> list[ImportRoot]:
-    """The ``go-import`` tags of a page's head."""
-    parser = _Metas()
-    parser.feed(html)
-    parser.close()
-    return parser.roots
+def go_imports(html: str, url: str) -> list[ImportRoot]:
+    """The ``go-import`` tags of the head of a page, which is at ``url``.
 
-
-class _Metas(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.roots: list[ImportRoot] = []
-        self._over = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._over = self._over or tag == "body"
-        values = dict(attrs)
-        if self._over or tag != "meta" or values.get("name") != "go-import":
-            return
-        words = (values.get("content") or "").split()
+    Raises:
+        SourceError: it cannot be read.
+    """
+    roots = []
+    for tag in takewhile(_is_in_head, tags_of(html, url)):
+        if tag.name != "meta" or tag.attributes.get("name") != "go-import":
+            continue
+        words = (tag.attributes.get("content") or "").split()
         if len(words) in {3, 4}:
-            prefix, vcs, url, *folder = words
-            self.roots.append(ImportRoot(prefix, url, vcs, "".join(folder).strip("/")))
+            prefix, vcs, repository, *folder = words
+            roots.append(ImportRoot(prefix, repository, vcs, "".join(folder).strip("/")))
+    return roots
 
-    def handle_endtag(self, tag: str) -> None:
-        self._over = self._over or tag == "head"
+
+def _is_in_head(tag: Tag) -> bool:
+    return tag != Tag("head", closing=True) and (tag.closing or tag.name != "body")
 
 
 def _covers(prefix: str, path: str) -> bool:

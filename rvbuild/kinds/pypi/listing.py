@@ -35,10 +35,7 @@ def listed_by_page(transport: Transport, page: str, route: Route | None = None) 
         data = transport.get(page, limit=_PAGE_LIMIT, headers={"Accept": ACCEPT}, route=route)
         return parse_index(data, page)
     file = path / "index.html" if path.is_dir() else path
-    try:
-        return parse_index(file.read_bytes(), file.as_uri())
-    except OSError as error:
-        raise SourceError(error.strerror or "cannot be read") from error
+    return parse_index(transport.local.read(file, limit=_PAGE_LIMIT), file.as_uri())
 
 
 def listed_by_link(transport: Transport, link: str, route: Route | None = None) -> list[IndexFile]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from html.parser import HTMLParser
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 
 from attrs import frozen
 from packaging.utils import canonicalize_name
 
 from rvbuild.core.errors import RecipeError, SourceError
+from rvbuild.transfers.html_tags import tags_of
 from rvbuild.transfers.urls import origin, shown
 
 ACCEPT = (
@@ -103,33 +103,21 @@ def _address(page: str, link: str) -> str:
     return target
 
 
-class _Anchors(HTMLParser):
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.page = page
-        self.files: list[IndexFile] = []
-        self.seen = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen = True
-        attributes = dict(attrs)
-        link = attributes.get("href")
-        if tag == "base" and link:
-            self.page = urljoin(self.page, link)
-        if tag != "a" or not link:
-            return
-        url, fragment = urldefrag(_address(self.page, link))
+def _html(text: str, page: str) -> list[IndexFile]:
+    tags = tags_of(text, page)
+    if not tags:
+        msg = "no HTML"
+        raise ValueError(msg)
+    base, files = page, []
+    for tag in tags:
+        link = tag.attributes.get("href")
+        if tag.name == "base" and link:
+            base = urljoin(base, link)
+        if tag.name != "a" or not link:
+            continue
+        url, fragment = urldefrag(_address(base, link))
         name = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
         kind, _, value = fragment.partition("=")
         sha256 = _sha256(value) if kind == "sha256" else ""
-        self.files.append(IndexFile(name, url, sha256, None, "data-yanked" in attributes))
-
-
-def _html(text: str, page: str) -> list[IndexFile]:
-    parser = _Anchors(page)
-    parser.feed(text)
-    parser.close()
-    if not parser.seen:
-        msg = "no HTML"
-        raise ValueError(msg)
-    return parser.files
+        files.append(IndexFile(name, url, sha256, None, "data-yanked" in tag.attributes))
+    return files
