@@ -17,11 +17,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.advice import Hint
+from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.git.fetch_progress import GitProgress, Tell
+from rvbuild.git.remote_errors import hint_for
 from rvbuild.transfers.cancellation import SLICE, Cancellation
+from rvbuild.transfers.connections import proxy_name
+from rvbuild.transfers.proxies import Proxies
 
 CHUNK = 1 << 20
 WINDOW = 512
@@ -72,7 +76,14 @@ _SILENT = re.compile(
 
 
 class Failed(Exception):  # internal: becomes one line of a SourceError
-    """A transport of git failed; the text is for one line of a report."""
+    """A transport of git failed; the text is for one line of a report.
+
+    ``hint`` is what to do, if somebody knows more than usual.
+    """
+
+    def __init__(self, message: str, hint: Hint | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class Silent(Failed):
@@ -127,8 +138,12 @@ class Git:
 
     def effective_url(self, url: str) -> str:
         """``url`` after ``url.<base>.insteadOf`` of the user's configuration."""
-        process = subprocess.run(  # noqa: S603 - no shell; the URL was checked and follows --
-            self._command("ls-remote", "--get-url", "--", url),
+        return self._said("ls-remote", "--get-url", "--", url) or url
+
+    def _said(self, *arguments: str) -> str:
+        """What a command writes that asks no server; empty if it fails."""
+        process = subprocess.run(  # noqa: S603 - no shell; the URL was checked
+            self._command(*arguments),
             env=_network_environment(self.environment),
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -136,7 +151,7 @@ class Git:
             check=False,
         )
         text = process.stdout.decode(errors="replace").strip()
-        return text if process.returncode == 0 and text else url
+        return text if process.returncode == 0 else ""
 
     def fetch(
         self, repository: Path, url: str, refs: Sequence[str], *options: str, tell: Tell
@@ -167,8 +182,20 @@ class Git:
             return
         if _REFUSED.search(text.lower()):
             raise Refused(_last_line(text))
+        proxy = self._proxy(url)
+        line, hint = _last_line(text), hint_for(text, by_proxy=bool(proxy))
         kind = Silent if _SILENT.search(text.lower()) else Failed
-        raise kind(_last_line(text))
+        raise kind(f"{line}, by {proxy}" if proxy else line, hint)
+
+    def _proxy(self, url: str) -> str:
+        """The proxy that git goes by, for messages; empty for none. Its own setting is stronger."""
+        proxies = Proxies.of_environment(self.environment)
+        if own := self._said("config", "--get-urlmatch", "http.proxy", url):
+            proxies = evolve(proxies, schemes={"all": own})
+        try:
+            return proxy_name(proxies.of(url))
+        except SourceError:  # neither http nor https
+            return ""
 
     def _watched(
         self, command: list[str], environment: Mapping[str, str], cwd: Path, tell: Tell

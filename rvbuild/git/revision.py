@@ -14,7 +14,7 @@ _SHALLOW = ("--depth=1",)
 
 
 @frozen
-class Fetch:
+class Refspecs:
     """Arguments of `git fetch`: refspecs, and options before them."""
 
     refs: tuple[str, ...]
@@ -42,7 +42,7 @@ class Revision:
         return self.commit if is_object_name(self.commit) else "0" * 40
 
     @property
-    def fetches(self) -> tuple[Fetch, ...]:
+    def fetches(self) -> tuple[Refspecs, ...]:
         """How it is asked for; the next one only where a server refuses the one before.
 
         - A tag: alone, without its history; else with it.
@@ -51,7 +51,7 @@ class Revision:
         """
         if self.tag:
             ref = (f"+refs/tags/{self.tag}:refs/tags/{self.tag}",)
-            return Fetch(ref, _SHALLOW), Fetch(ref)
+            return Refspecs(ref, _SHALLOW), Refspecs(ref)
         if is_object_name(self.commit):
-            return Fetch((f"+{self.commit}:refs/rvbuild/pin",), _SHALLOW), Fetch(_ALL)
-        return (Fetch(_ALL),)
+            return Refspecs((f"+{self.commit}:refs/rvbuild/pin",), _SHALLOW), Refspecs(_ALL)
+        return (Refspecs(_ALL),)

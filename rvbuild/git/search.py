@@ -20,6 +20,7 @@ from rvbuild.git.repositories import Repositories
 from rvbuild.git.repository import Repository, objects_folder
 from rvbuild.git.revision import Revision
 from rvbuild.transfers.addresses import local_path
+from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.fetch_settings import OFFLINE_HINT, offline_error
 from rvbuild.transfers.servers import Silence
 from rvbuild.transfers.urls import shown
@@ -65,11 +66,12 @@ class Search:
     offline_hint: Advice = OFFLINE_HINT
     git: Git | None = field(init=False)
     effective_url: str = field(init=False)
-    _answers: list[str] = field(factory=list, init=False)
+    _attempts: Attempts = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.git = self.settings.git()
         self.effective_url = self.git.effective_url(self.url) if self.git else self.url
+        self._attempts = Attempts(f"{shown(self.url)} {self.revision}")
 
     def first(self, among: Iterable[Repository], use: Callable[[Repository], T]) -> T | None:
         """What ``use`` makes of the first repository that has what it needs; None if none has.
@@ -136,13 +138,13 @@ class Search:
         silence = servers.refusal(host)
         if silence:
             msg = f"not asked again: {silence.cause}"
-            raise Failed(msg)
+            raise Failed(msg, silence.hint)
         try:
             clone = self.settings.clones.make(
                 git, address, self.revision, lambda count: advance(count, 0)
             )
         except Silent as error:
-            servers.give_up(host, Silence(str(error)))
+            servers.give_up(host, Silence(str(error), error.hint or ""))
             raise
         except (Failed, Refused):
             servers.answered(host)
@@ -156,9 +158,10 @@ class Search:
         mirrors = self.settings.mirrors.of(self.url)
         return [*(address for address in mirrors if local_path(address) is None), *own]
 
-    def note(self, address: str, answer: Exception) -> None:
+    def note(self, address: str, answer: Failed | Refused | VerificationError) -> None:
         """What came of an address."""
-        self._answers.append(f"{shown(address)}: {answer}")
+        hint = None if isinstance(answer, Refused) else answer.hint
+        self._attempts.failed(address, str(answer), hint)
 
     def need_git(self) -> Git:
         """The user's git.
@@ -168,7 +171,8 @@ class Search:
         """
         if self.git is None:
             msg = "its repository is read with git, which is not installed"
-            raise SourceError(msg, where=self._where, hint="install git", details=self._details)
+            error = self._attempts.error("install git", msg)
+            raise error
         return self.git
 
     def refuse_offline(self) -> None:
@@ -180,19 +184,12 @@ class Search:
         if self.settings.offline:
             here = advise(Remedy.MIRROR, ": a repository of this machine")
             hint = advise(self.offline_hint, ", or ", here)
-            raise offline_error(self._where, hint=hint, details=self._details)
+            label, lines = self._attempts.label, tuple(self._attempts.lines)
+            raise offline_error(label, hint=hint, details=lines)
 
-    def error(self) -> SourceError:
+    def error(self) -> SourceError | VerificationError:
         """The error of a revision that no repository has; its details have a line for each."""
         kind = "tag" if self.revision.tag else "commit"
         msg = f"the {kind} could not be had from any repository"
         hint = advise(f"check the address and the {kind}, or ", Remedy.MIRROR)
-        return SourceError(msg, where=self._where, hint=hint, details=self._details)
-
-    @property
-    def _where(self) -> str:
-        return f"{shown(self.url)} {self.revision}"
-
-    @property
-    def _details(self) -> tuple[str, ...]:
-        return tuple(self._answers)
+        return self._attempts.error(hint, msg)

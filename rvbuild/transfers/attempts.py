@@ -41,19 +41,23 @@ class Attempts:
 
     def add(self, place: str, error: SourceError | VerificationError) -> None:
         """What the place, an address or a folder, answered."""
-        self.lines.append(f"{shown(place)}: {error.message}")
+        self.failed(place, error.message, error.hint)
         self.lines.extend(f"  {line}" for line in error.details)
         self.wrong = self.wrong or isinstance(error, VerificationError)
-        self._keep_hint(error)
+
+    def failed(self, place: str, reason: str, hint: Hint | None = None) -> None:
+        """Why the place did not have it, in one line, and what to do."""
+        self.lines.append(f"{shown(place)}: {reason}")
+        self._keep_hint(hint)
 
     def include(self, error: SourceError) -> None:
         """What a search of its own within this one came to."""
         self.lines.extend(error.details)
-        self._keep_hint(error)
+        self._keep_hint(error.hint)
 
-    def _keep_hint(self, error: SourceError | VerificationError) -> None:
-        if error.hint and error.hint not in _GENERAL:  # the search says that in its own words
-            self._hints[error.hint] = None
+    def _keep_hint(self, hint: Hint | None) -> None:
+        if hint and hint not in _GENERAL:  # the search says that in its own words
+            self._hints[hint] = None
 
     def note(self, line: str) -> None:
         """What a person should know of the search."""

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 from attrs import define, evolve, field, frozen
 
+from rvbuild.core.advice import Hint
+
 PAUSE = 60.0
 """Seconds for which nothing is asked of a server that gave no answer."""
 
@@ -21,7 +23,7 @@ class Silence:
     """Why a server counts as silent, and what to do about it; the hint may be empty."""
 
     cause: str
-    hint: str = ""
+    hint: Hint = ""
 
 
 @frozen

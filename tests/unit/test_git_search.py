@@ -22,7 +22,7 @@ from rvbuild.git.commit_reader import CommitReader
 from rvbuild.git.process import Failed
 from rvbuild.git.repositories import Repositories
 from rvbuild.git.repository import Repository
-from rvbuild.git.revision import Fetch, Revision
+from rvbuild.git.revision import Refspecs, Revision
 from rvbuild.git.search import Search
 from rvbuild.transfers.mirrors import Mirrors
 
@@ -105,22 +105,22 @@ def searched(settings: Repositories, revision: Revision, url: str = URL) -> str:
         (
             Revision(tag="a/v1"),
             [
-                Fetch(("+refs/tags/a/v1:refs/tags/a/v1",), ("--depth=1",)),
-                Fetch(("+refs/tags/a/v1:refs/tags/a/v1",)),
+                Refspecs(("+refs/tags/a/v1:refs/tags/a/v1",), ("--depth=1",)),
+                Refspecs(("+refs/tags/a/v1:refs/tags/a/v1",)),
             ],
         ),
         (
             Revision(commit="1" * 40),
-            [Fetch((f"+{'1' * 40}:refs/rvbuild/pin",), ("--depth=1",)), Fetch(EVERYTHING)],
+            [Refspecs((f"+{'1' * 40}:refs/rvbuild/pin",), ("--depth=1",)), Refspecs(EVERYTHING)],
         ),
         (
             Revision(commit="1" * 64),
-            [Fetch((f"+{'1' * 64}:refs/rvbuild/pin",), ("--depth=1",)), Fetch(EVERYTHING)],
+            [Refspecs((f"+{'1' * 64}:refs/rvbuild/pin",), ("--depth=1",)), Refspecs(EVERYTHING)],
         ),
-        (Revision(commit="1" * 12), [Fetch(EVERYTHING)]),
+        (Revision(commit="1" * 12), [Refspecs(EVERYTHING)]),
     ],
 )
-def test_how_git_is_asked_for_a_revision(revision: Revision, fetches: list[Fetch]):
+def test_how_git_is_asked_for_a_revision(revision: Revision, fetches: list[Refspecs]):
     assert list(revision.fetches) == fetches
 
 

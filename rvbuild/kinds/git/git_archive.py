@@ -55,13 +55,13 @@ class ForgeArchives:
             raise Failed(msg)
         pin = Pin(label=source.label, sha256="")
         try:
-            with self.files.opened(pin, [Address(address)], advance) as download:
+            with self.files.opened(pin, [Address(address)], advance, hint="") as download:
                 _check(download.file, source)
                 download.file.seek(0)
                 sink = Selected(into, source.paths) if source.paths else into
                 unpack(download.file, source.label, sink, strip=1)
         except SourceError as error:
-            raise Failed(_why(error)) from error
+            raise Failed(_why(error), error.hint) from error
 
 
 def _check(file: BinaryIO, source: GitSource) -> None:

@@ -1,0 +1,132 @@
+"""What to do about a server or a proxy that git complains about reaches the person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from misbehaviour import Behaviour, listening, says
+from site_of_bytes import Asked, serve
+
+from rvbuild.cli.remedies import hint_text
+from rvbuild.core.errors import SourceError
+from rvbuild.git.remote_errors import COMPLAINTS, hint_for
+from rvbuild.kinds.git.fetch import client
+from rvbuild.transfers.fetch_services import FetchServices
+from rvbuild.transfers.fetch_settings import FetchSettings
+
+COMMIT = "1" * 40
+AUTHORITY, LOGIN, NETWORK = "http.sslCAInfo", "credential helper", "if this network has a proxy"
+PROXY, PASSWORD = "see that the proxy runs and lets this through", "into the proxy's address"
+REMEDIES = (AUTHORITY, LOGIN, NETWORK, PROXY, PASSWORD)
+
+
+def refused(folder: Path, url: str, config: str = "", **environment: str) -> SourceError:
+    """The error of a commit that a server does not give to git."""
+    (folder / ".gitconfig").write_text(config)
+    base = {"HOME": str(folder), "PATH": "/usr/bin:/bin", "GIT_CONFIG_NOSYSTEM": "1"}
+    settings = FetchSettings(tmp=str(folder / "tmp"), environment={**base, **environment})
+    services = FetchServices(settings)
+    try:
+        with pytest.raises(SourceError) as caught:
+            client(services).resolve(url, COMMIT)
+    finally:
+        services.close()
+    return caught.value
+
+
+def remedies(error: SourceError) -> list[str]:
+    """Those that the error names, of ours."""
+    return [remedy for remedy in REMEDIES if remedy in hint_text(error.hint)]
+
+
+def test_a_foreign_authority(tmp_path: Path, certificate: Path):
+    def answer(_asked: Asked, _send: object) -> None:
+        raise AssertionError
+
+    with serve(answer, tls=certificate) as server:
+        assert remedies(refused(tmp_path, f"{server.url}/r")) == [AUTHORITY]
+
+
+@pytest.mark.parametrize(
+    ("behave", "expected"),
+    [
+        (says("401 Unauthorized"), [LOGIN]),
+        (says("403 Forbidden"), [LOGIN]),
+        (says("404 Not Found"), [LOGIN]),  # as a forge answers of what is private
+        (says("500 Internal Server Error"), []),
+    ],
+    ids=["401", "403", "404", "500"],
+)
+def test_what_a_server_says(tmp_path: Path, behave: Behaviour, expected: list[str]):
+    with listening(behave) as at:
+        error = refused(tmp_path, f"http://{at}/r")
+    assert remedies(error) == expected
+    assert "proxy" not in str(error.details)
+
+
+def test_no_server(tmp_path: Path):
+    assert remedies(refused(tmp_path, "http://127.0.0.1:1/r")) == [NETWORK]
+    assert remedies(refused(tmp_path, "http://files.invalid/r")) == [NETWORK]
+
+
+@pytest.mark.parametrize("by", ["environment", "git"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("", {"http": [PROXY], "https": [PROXY]}),
+        ("407 Proxy Authentication Required", {"http": [PASSWORD], "https": [PASSWORD]}),
+        ("403 Forbidden", {"http": [LOGIN, PROXY], "https": [PROXY]}),
+        ("503 Service Unavailable", {"http": [PROXY], "https": [PROXY]}),
+    ],
+    ids=["dead", "407", "403", "503"],
+)
+def test_a_proxy_is_named(
+    tmp_path: Path, by: str, scheme: str, status: str, expected: dict[str, list[str]]
+):
+    """Whoever set it: the environment, or git's own configuration."""
+    with listening(says(status)) as alive:
+        at = alive if status else "127.0.0.1:1"
+        proxy = f"http://me:secret@{at}"
+        config = f"[http]\n\tproxy = {proxy}\n" if by == "git" else ""
+        environment: Mapping[str, str] = {} if config else {f"{scheme}_proxy": proxy}
+        error = refused(tmp_path, f"{scheme}://files.example/r", config, **environment)
+    assert f"by the proxy http://{at}" in error.details[0]
+    assert "secret" not in f"{error} {error.details} {hint_text(error.hint)}"
+    assert remedies(error) == expected[scheme]
+
+
+SAID = {
+    "SSL certificate problem: unable to get local issuer certificate": AUTHORITY,
+    "SSL certificate problem: self-signed certificate in certificate chain": AUTHORITY,
+    "server certificate verification failed. CAfile: none CRLfile: none": AUTHORITY,
+    "SSL certificate problem: certificate has expired": "clock",
+    "SSL: no alternative certificate subject name matches target host name 'a'": "is for",
+    "SSL: certificate subject name (b) does not match target host name 'a'": "is for",
+    "fatal: Authentication failed for 'https://a/r/'": LOGIN,
+    "fatal: could not read Password for 'https://me@a': terminal prompts disabled": LOGIN,
+    "remote: Repository not found.\nfatal: repository 'https://a/r/' not found": LOGIN,
+    "git@a: Permission denied (publickey).\nfatal: Could not read from remote": "ssh -T",
+    "Host key verification failed.\nfatal: Could not read from remote repository.": "ssh -T",
+    "ssh: Could not resolve hostname a: Name or service not known": "ssh -T",
+    "Received HTTP code 407 from proxy after CONNECT": PROXY,
+    "CONNECT tunnel failed, response 407": PASSWORD,
+    "Could not resolve proxy: p": PROXY,
+    "Could not resolve host: a": NETWORK,
+    "Failed to connect to a port 443 after 3 ms: Couldn't connect to server": NETWORK,
+    "fatal: early EOF": "",
+}
+
+
+@pytest.mark.parametrize(("text", "hint"), SAID.items())
+def test_what_git_says(text: str, hint: str):
+    found = hint_for(f"fatal: unable to access 'https://a/r/': {text}")
+    assert hint in found
+    assert bool(hint) == bool(found)
+
+
+def test_each_reason_is_met():
+    hints = {hint_for(text) for text in SAID}
+    assert {reason.hint for reason in COMPLAINTS} <= hints
