@@ -19,7 +19,7 @@ from typing import BinaryIO, ClassVar, Self
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import httpx
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from rvbuild.core.errors import SourceError, Unreachable
 from rvbuild.core.ports.callbacks import Advance, no_progress
@@ -260,7 +260,7 @@ class Transport:
             transfer.begin(response.status_code, response.headers)
             for piece in response.iter_raw():
                 transfer.take(piece)
-            return transfer.finish()
+            return evolve(transfer.finish(), url=str(response.url))
         except httpx.TransportError as exc:
             raise fault(url, exc, route) from exc
         finally:
