@@ -34,6 +34,8 @@ done < "$TMPDIR/messages" > "$out/missing"
 [ $status != 0 ] && [ ! -s "$out/missing" ] || exit 0
 cat "$TMPDIR/messages" >&2
 [ ! -e /src/module/go.work ] || echo "the source has a go.work; here GOWORK is '${GOWORK:-}'" >&2
+newer="for a newer go command: a recipe with a go-toolchain of its own, in place of go"
+! grep 'requires go >=\\|unknown directive' "$TMPDIR/messages" > /dev/null || echo "$newer" >&2
 exit $status
 """
 _TIMEOUT = 1800
