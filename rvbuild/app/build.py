@@ -6,7 +6,7 @@ Knows: the order of a build's parts. Must not know: how a part works.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import frozen
 
@@ -16,9 +16,9 @@ from rvbuild.app.refusals import refuse_no_folder, refuse_occupied, refuse_own
 from rvbuild.app.result_place import Identity, identity, link_place
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
-from rvbuild.app.targets import goals
+from rvbuild.app.targets import goals, link_sound
 from rvbuild.core.errors import raise_failures
-from rvbuild.core.graph import Target, with_checkers
+from rvbuild.core.graph import RecipeGraph, Target, with_checkers
 from rvbuild.core.link import Linked
 from rvbuild.engine.build import build
 
@@ -32,9 +32,10 @@ class BuildView:
     Attributes:
         results: In the order of the targets.
         recipes: The names of the recipes that were read.
-        failures: What went wrong, in the order of the plan; then what kept a result from appearing.
-        missing: The targets that have no result: what they need, or a check of theirs, failed, or
-            was not begun after a failure.
+        failures: What is wrong with recipes and lock; what went wrong, in the order of the plan;
+            then what kept a result from appearing.
+        missing: The targets that have no result: they, or what they need, cannot be read; that or a
+            check of theirs failed, or was not begun after a failure.
     """
 
     results: tuple[TargetResult, ...]
@@ -72,20 +73,26 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
         output: A folder for copies, DIR/TARGET; None: links at ./result/TARGET.
         checks: Whether to run the targets' checks.
         checkers: Whether to build what the targets are `checked-by`, too.
-        keep_going: Whether to go on with what does not depend on a failure.
+        keep_going: Whether to go on with what does not depend on a failure, also of a recipe that
+            cannot be read.
 
     Raises:
         UsageError: results cannot appear there; nothing was built.
         LockError: a folder was edited since it was locked; nothing was built.
         Interrupted: the person pressed ^C; no result appears.
     """
-    if checkers:
-        targets = with_checkers(targets, session.folder.load)
-    places = {target: _place(str(target), output) for target in targets}
-    _refuse_places(session, tuple(places.values()), output)
+
+    def link(targets: tuple[Target, ...]) -> tuple[RecipeGraph, Linked]:
+        every = with_checkers(targets, session.folder.load) if checkers else targets
+        graph, linked = session.link(every, checks=checks)
+        refuse_edited(linked, session.lock)
+        return graph, linked
+
+    _refuse_places(session, targets, output)
+    (graph, linked), failures = link_sound(targets, link, keep_going=keep_going)
+    _refuse_places(session, linked.results, output)  # those of checkers, too
+    places = {target: _place(str(target), output) for target in linked.results}
     before = {place: identity(place) for place in places.values()}
-    graph, linked = session.link(targets, checks=checks)
-    refuse_edited(linked, session.lock)
     with session.store.locks.shared():  # until the results are linked, so that no gc takes them
         built = build(
             linked.derivations,
@@ -96,12 +103,13 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
         )
         wanted = _goals(linked, places, before)
         results, problems = deliver(session, built, wanted, as_copies=output is not None)
+    asked = dict.fromkeys(map(str, (*targets, *linked.results)))
     there = {result.target for result in results}
     return BuildView(
         results=tuple(results),
         recipes=tuple(graph.recipes),
-        failures=(*built.failures, *problems),
-        missing=tuple(name for name in map(str, linked.results) if name not in there),
+        failures=(*failures, *built.failures, *problems),
+        missing=tuple(name for name in asked if name not in there),
     )
 
 
@@ -122,8 +130,9 @@ def _place(target: str, output: str | None) -> str:
     return link_place(target) if output is None else os.path.abspath(os.path.join(output, target))
 
 
-def _refuse_places(session: Session, places: tuple[str, ...], output: str | None) -> None:
+def _refuse_places(session: Session, targets: Iterable[Target], output: str | None) -> None:
     """Say before the build what would go wrong after it."""
+    places = tuple(_place(str(target), output) for target in targets)
     if output is None:
         refuse_occupied(places)
     else:

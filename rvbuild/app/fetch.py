@@ -12,10 +12,12 @@ from attrs import frozen
 from rvbuild.app.folders import refuse_edited
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
+from rvbuild.app.targets import link_sound
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import raise_failures
 from rvbuild.core.graph import Target
+from rvbuild.core.link import Linked
 from rvbuild.engine.build import build
 
 
@@ -25,7 +27,7 @@ class FetchView:
 
     Attributes:
         trees: The digest of each source's tree, by its derivation.
-        failures: What went wrong, in the order of the plan.
+        failures: What is wrong with recipes and lock; what went wrong, in the order of the plan.
     """
 
     trees: Mapping[str, Digest]
@@ -49,7 +51,7 @@ def fetch_sources(
     Args:
         session: Whose store takes them.
         targets: Whose sources.
-        keep_going: Whether to go on after a failure.
+        keep_going: Whether to go on after a failure, also of a recipe that cannot be read.
 
     A failure is in the value, beside what was fetched (``refuse_failures``).
 
@@ -57,10 +59,15 @@ def fetch_sources(
         LockError: a folder was edited since it was locked; nothing was fetched.
         Interrupted: the person pressed ^C; what was fetched is kept.
     """
-    _, linked = session.link(targets, checks=True)
-    refuse_edited(linked, session.lock)
+
+    def link(targets: tuple[Target, ...]) -> Linked:
+        _, linked = session.link(targets, checks=True)
+        refuse_edited(linked, session.lock)
+        return linked
+
+    linked, failures = link_sound(targets, link, keep_going=keep_going)
     sources = [key for key, each in linked.derivations.items() if isinstance(each, Fetch)]
     services = services_of(session)
     built = build(linked.derivations, sources, services, jobs=1, keep_going=keep_going)
     trees = {key: built.realised[key].output for key in sources if key in built.realised}
-    return FetchView(trees=trees, failures=built.failures)
+    return FetchView(trees=trees, failures=(*failures, *built.failures))

@@ -21,6 +21,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import LockError, RecipeError, UsageError, raise_failures
 from rvbuild.core.lock import Entry, Lock
 from rvbuild.core.locked import Locked
+from rvbuild.core.printable import brief
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Nested
@@ -90,7 +91,7 @@ class LockResult:
         """
         errors = list({str(error): error for error in self.failures.values()}.values())
         if errors:
-            errors[0].add_note(f"not locked: {', '.join(self.failures)}")
+            errors[0].add_note(f"not locked: {', '.join(map(brief, self.failures))}")
         raise_failures(errors)
 
 

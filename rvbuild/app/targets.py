@@ -6,20 +6,73 @@ with them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from rvbuild.app.session import Session
-from rvbuild.core.graph import Target, parse_target
+from rvbuild.core.errors import LockError, RecipeError, RvbuildError, UsageError, raise_failures
+from rvbuild.core.graph import Target, parse_target, target_form
 from rvbuild.core.link import Linked
 
+T = TypeVar("T")
 
-def targets_of(session: Session, words: Iterable[str]) -> tuple[Target, ...]:
+
+def targets_of(
+    session: Session, words: Iterable[str], *, keep_going: bool = False
+) -> tuple[Target, ...]:
     """The targets that words name, each once.
+
+    Args:
+        session: Whose recipes they are.
+        words: What somebody wrote.
+        keep_going: Whether a target is one although its recipe cannot be read; see `link_sound`.
 
     Raises:
         UsageError: a word names none.
+        RecipeError: the recipe of one cannot be read.
     """
-    return tuple(dict.fromkeys(parse_target(word, session.folder.load) for word in words))
+    targets = []
+    for word in words:
+        try:
+            targets.append(parse_target(word, session.folder.load))
+        except RecipeError:
+            if not keep_going:
+                raise
+            targets.append(target_form(word))
+    return tuple(dict.fromkeys(targets))
+
+
+def link_sound(
+    targets: tuple[Target, ...], link: Callable[[tuple[Target, ...]], T], *, keep_going: bool
+) -> tuple[T, tuple[RvbuildError, ...]]:
+    """What ``link`` makes of the targets; with ``keep_going``, of those that nothing is wrong with.
+
+    Example: ``half`` has a typing error, ``app`` needs it, ``other`` does not. Of the three,
+    ``link`` gets ``other``; the typing error is returned once.
+
+    Raises:
+        RecipeError: a recipe is broken, and nothing was to go on, or could.
+        LockError: the same of a lock.
+        RunFailed: several are, and nothing could go on.
+    """
+    try:
+        return link(targets), ()
+    except (RecipeError, LockError):
+        if not keep_going or len(targets) < 2:
+            raise
+    sound, failures = [], {}
+    for target in targets:
+        try:
+            link((target,))
+        except (RecipeError, LockError) as error:
+            failures[str(error)] = error
+        except UsageError:  # of an option that is meant for another target
+            sound.append(target)
+        else:
+            sound.append(target)
+    if not sound:
+        raise_failures(tuple(failures.values()))
+    return link(tuple(sound)), tuple(failures.values())
 
 
 def goals(linked: Linked) -> list[str]:

@@ -3,8 +3,14 @@
 Knows: how entries follow each other, and which belong together. Must not know:
 compression, disks.
 
-Where readers differ about what an archive holds, it is refused: split files, extended headers
-of two kinds for one entry, content where none belongs.
+Where readers differ about what an archive holds, it is refused:
+
+- split files;
+- two extended headers for one entry that say the same thing of it, or one after a pax header with a
+  size or a map. A long name and then a pax header with owner and times is taken: Apache Commons
+  Compress writes that;
+- a size in the pax header of a link or directory. The header's own size is passed over there: old
+  programs wrote the one of the directory or of the linked file, and no content follows (POSIX).
 """
 
 from __future__ import annotations
@@ -37,7 +43,9 @@ _EXTENSION_MAX = 1 << 20
 _AT_ONCE = 1 << 20
 _FILES = frozenset({b"0", b"\0", b"7"})
 _HARD_LINK, _SYMLINK, _DIRECTORY, _SPARSE, _LABEL = b"1", b"2", b"5", b"S", b"V"
-_PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK = b"x", b"g", b"L", b"K"
+_PAX, _PAX_SOLARIS, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK = b"x", b"X", b"g", b"L", b"K"
+_EXTENSIONS = frozenset({_PAX, _PAX_SOLARIS, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK})
+_WITHOUT_CONTENT = frozenset({_HARD_LINK, _SYMLINK, _DIRECTORY})
 _OTHERS = {
     b"3": "a character device",
     b"4": "a block device",
@@ -77,7 +85,7 @@ def read_tar(flow: Flow, guard: Guard, seen: Callable[[Header], None] | None = N
         if flow.framed and flow.position and not block:
             break  # some programs write no blocks of zeros at the end
         header = _header(flow, block)
-        if header.kind in b"xgLK":
+        if header.kind in _EXTENSIONS:
             extension = _extend(flow, guard, header, extension)
             continue
         header, sparse = _extended(flow, block, header, extension)
@@ -128,18 +136,20 @@ def _extend(flow: Flow, guard: Guard, header: Header, so_far: _Extension) -> _Ex
     if header.size > _EXTENSION_MAX:
         raise _damaged(flow, f"an extended header of {header.size} bytes")
     data = flow.exactly(header.size + _padding(header.size))[: header.size]
-    if header.kind in {_PAX, _PAX_GLOBAL}:
-        return _pax(flow, guard, header, data, so_far)
-    if header.kind in so_far.kinds or _PAX in so_far.kinds:
-        raise _damaged(flow, "two extended headers for one entry")
-    text = data.removesuffix(b"\0")
-    kinds = so_far.kinds + header.kind
     if header.kind == _LONG_NAME:
-        return evolve(so_far, kinds=kinds, name=text)
-    return evolve(so_far, kinds=kinds, link=text)
+        more = _Extension(header.kind, name=data.removesuffix(b"\0"))
+    elif header.kind == _LONG_LINK:
+        more = _Extension(header.kind, link=data.removesuffix(b"\0"))
+    else:
+        more = _pax(flow, data)
+    if header.kind == _PAX_GLOBAL:
+        if evolve(more, kinds=b"") != _NOTHING:
+            guard.refuse("of a global header", "a name, link or size for all entries")
+        return so_far
+    return _joined(flow, so_far, more)
 
 
-def _pax(flow: Flow, guard: Guard, header: Header, data: bytes, so_far: _Extension) -> _Extension:
+def _pax(flow: Flow, data: bytes) -> _Extension:
     try:
         pairs = parse_records(data)
         records = dict(pairs)
@@ -149,15 +159,27 @@ def _pax(flow: Flow, guard: Guard, header: Header, data: bytes, so_far: _Extensi
     except HeaderError as error:
         raise _damaged(flow, str(error)) from error
     name, link = records.get(b"path"), records.get(b"linkpath")
-    if header.kind == _PAX_GLOBAL:
-        if (name, link, size, sparse) != (None, None, None, None):
-            guard.refuse("of a global header", "a name, link or size for all entries")
-        return so_far
-    if so_far.kinds:
-        raise _damaged(flow, "two extended headers for one entry")
     if sparse and sparse.name is not None:
         name = sparse.name
     return _Extension(_PAX, name or None, link or None, size, sparse)
+
+
+def _joined(flow: Flow, first: _Extension, second: _Extension) -> _Extension:
+    """What two headers in a row say of one entry."""
+    if (
+        set(first.kinds) & set(second.kinds)
+        or (first.name is not None and second.name is not None)
+        or (first.link is not None and second.link is not None)
+        or (first.size, first.sparse) != (None, None)  # of which of the two headers after it?
+    ):
+        raise _damaged(flow, "two extended headers for one entry")
+    return _Extension(
+        first.kinds + second.kinds,
+        second.name if first.name is None else first.name,
+        second.link if first.link is None else first.link,
+        second.size,
+        second.sparse,
+    )
 
 
 def _extended(
@@ -168,6 +190,9 @@ def _extended(
     Its ``size`` is then that of the content that comes next in ``flow``: maps are read.
     """
     size = header.size if extension.size is None else extension.size
+    if header.kind in _WITHOUT_CONTENT and not extension.size:
+        size = 0
+        header = evolve(header, size=size)
     if extension.kinds:
         name = header.name if extension.name is None else extension.name
         link = header.link if extension.link is None else extension.link
@@ -196,12 +221,12 @@ def _place(flow: Flow, guard: Guard, header: Header, sparse: SparseMap | None) -
     flow.entry = entry
     if (header.kind in _FILES or sparse) and not entry.endswith("/"):
         _file(flow, guard, entry, header, sparse)
-    elif header.kind == _HARD_LINK:  # its size may be the file's; nothing follows
-        guard.hard_link(entry, guard.decode(header.link))
     elif header.kind in _OTHERS:
         guard.refuse(entry, f"{_OTHERS[header.kind]}; only files, directories and links may be")
     elif header.size or sparse:
         guard.refuse(entry, f"type {ascii(header.kind)[1:]} with {header.size} bytes of content")
+    elif header.kind == _HARD_LINK:
+        guard.hard_link(entry, guard.decode(header.link))
     elif header.kind == _SYMLINK:
         guard.symlink(entry, guard.decode(header.link))
     elif header.kind == _DIRECTORY or header.kind in _FILES:

@@ -12,7 +12,9 @@ from attrs import frozen
 
 BLOCK = 512
 _FIELDS = struct.Struct("<100s8s16x12s12x8s1s100s8s80x155s12s")
+_GNU = b"ustar  \0"
 _CHECKSUM_AT = slice(148, 156)
+_SPLIT = {b"GNU.volume.filename", b"GNU.volume.offset", b"GNU.volume.size"}
 _OCTAL = b"01234567"
 _SIZE_MAX = 1 << 62
 
@@ -51,10 +53,13 @@ def parse_header(block: bytes) -> Header:
         message = "its checksum is wrong"
         raise HeaderError(message)
     name = _text(name)
-    if magic == b"ustar\x0000":
+    if magic.startswith(b"ustar\0"):  # some programs leave out the version after it
         # star's prefix is shorter, times follow it
         prefix = _text(prefix[:131] if trailer.endswith(b"tar\0") else prefix)
         name = prefix + b"/" + name if prefix else name
+    elif magic.startswith(b"ustar") and magic != _GNU and _text(prefix):
+        message = "a prefix to its name, in a header that is neither ustar's nor GNU's"
+        raise HeaderError(message)
     return Header(name, parse_field(mode), parse_field(size), kind, _text(link))
 
 
@@ -105,7 +110,7 @@ def parse_records(data: bytes) -> list[tuple[bytes, bytes]]:
         if not (space < end <= len(data) and data[end - 1 : end] == b"\n" and equals and key):
             message = "its extended header is damaged"
             raise HeaderError(message)
-        if key.startswith((b"GNU.volume.", b"SUN.holesdata", b"SCHILY.realsize")):
+        if key in _SPLIT or key.startswith((b"SUN.holesdata", b"SCHILY.realsize")):
             message = f"sparse or split files are not supported ({ascii(key)[2:-1]})"
             raise HeaderError(message)
         records.append((key, value))

@@ -109,7 +109,8 @@ def _extent(file: BinaryIO, name: str, length: int) -> _Extent:
     if at < 0 or len(tail) - at < _END.size:
         raise damaged(name, "no end of a central directory: truncated, or not a zip archive")
     _, disk, first, here, count, size, offset, comment = _END.unpack_from(tail, at)
-    if at + _END.size + comment != len(tail):
+    end = at + _END.size + comment
+    if end > len(tail) or tail[end:].strip(b"\0"):  # bsdtar fills a block with zeros
         raise damaged(name, "bytes after the end of the archive")
     stop = start + at
     locator = tail[max(0, at - _LOCATOR.size) : at]

@@ -175,7 +175,9 @@ class Zip:
             size, compressed = _SIZES64.unpack_from(fields[_ZIP64])
         told = (crc, compressed, size)
         known = (entry.crc, entry.compressed, entry.size)
-        if told != known and not (entry.flags & _DESCRIBED and told == (0, 0, 0)):
+        # What was not known when the header was written is 0, and stands in the descriptor.
+        late = (0, 0, 0) if entry.flags & _DESCRIBED else known
+        if any(value not in pair for value, *pair in zip(told, known, late, strict=True)):
             self._refuse(entry, "its local header and the central directory disagree")
 
     def _check_rest(self, entry: ZipEntry, rest: bytes) -> None:

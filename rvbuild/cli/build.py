@@ -25,7 +25,7 @@ def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Mem
     with run_of(arguments, workspace) as session:
         view = build_targets(
             session,
-            parse_targets(session, arguments.targets),
+            parse_targets(session, arguments.targets, keep_going=arguments.keep_going),
             output=arguments.output,
             checks=every_check or not arguments.no_check,
             checkers=every_check,
@@ -55,7 +55,7 @@ def _say(answer: str) -> None:
 def fetch_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild fetch TARGET…`: every source that the targets need."""
     with run_of(arguments, workspace) as session:
-        targets = parse_targets(session, arguments.targets)
+        targets = parse_targets(session, arguments.targets, keep_going=arguments.keep_going)
         view = fetch_sources(session, targets, keep_going=arguments.keep_going)
     view.refuse_failures()
     return 0

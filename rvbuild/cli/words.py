@@ -50,16 +50,19 @@ def run_of(arguments: argparse.Namespace, workspace: Workspace) -> Iterator[Sess
         yield session
 
 
-def parse_targets(session: Session, words: Iterable[str]) -> tuple[Target, ...]:
-    """The targets that words name, each once.
+def parse_targets(
+    session: Session, words: Iterable[str], *, keep_going: bool = False
+) -> tuple[Target, ...]:
+    """The targets that words name, each once; see `targets_of`.
 
     Raises:
         UsageError: a word names none; it may be meant as a command.
+        RecipeError: the recipe of one cannot be read.
     """
     targets: list[Target] = []
     for word in words:
         try:
-            targets += targets_of(session, [word])
+            targets += targets_of(session, [word], keep_going=keep_going)
         except UsageError as error:
             near, hint = closest(word, COMMANDS), hint_text(error.hint)
             if near and session.folder.path(word) is None:

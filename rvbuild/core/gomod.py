@@ -317,8 +317,11 @@ def _check_version(statement: _Statement, version: str) -> None:
 def parse_go_sum(text: str, file: str = "go.sum") -> GoSum:
     """Parse a go.sum file; hashes of another kind than ``h1:`` are skipped.
 
+    Of several lines for one module the first counts, as for the go command. A second hash may stand
+    in a line that nothing needs any more; where it matters, what is fetched is held to the first.
+
     Raises:
-        LockError: it is not valid, or contradicts itself; ``where`` is ``file:line``.
+        LockError: it is not valid; ``where`` is ``file:line``.
     """
     modules: dict[tuple[str, str], str] = {}
     mods: dict[tuple[str, str], str] = {}
@@ -337,9 +340,7 @@ def parse_go_sum(text: str, file: str = "go.sum") -> GoSum:
         into = mods if version.endswith(_GO_MOD_SUFFIX) else modules
         key = path, version.removesuffix(_GO_MOD_SUFFIX)
         check_module(*key, where)
-        if into.setdefault(key, h1) != h1:
-            msg = f"a second hash of {path} {version}"
-            raise LockError(msg, where=where, details=(into[key], h1))
+        into.setdefault(key, h1)
     return GoSum(modules=modules, mods=mods)
 
 

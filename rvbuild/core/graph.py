@@ -65,6 +65,12 @@ def parse_target(text: str, load: Load) -> Target:
     return Target(text, INDEPENDENT)
 
 
+def target_form(text: str) -> Target:
+    """What a text names if it names a target; no recipe is read."""
+    name, dash, arch = text.rpartition("-")
+    return Target(name, arch) if dash and arch in ARCHITECTURES else Target(text, INDEPENDENT)
+
+
 def _near_miss(text: str, load: Load) -> UsageError | None:
     """A better error for what is no recipe, if it is nearly a target."""
     if "/" in text:

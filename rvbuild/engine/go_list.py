@@ -35,6 +35,8 @@ done < "$TMPDIR/messages" > "$out/missing"
 cat "$TMPDIR/messages" >&2
 [ ! -e /src/module/go.work ] || [ "${GOWORK:-}" != off ] ||
   echo "the source has a go.work, which counts with 'workspace: true' under go-modules" >&2
+newer="for a newer go command: a recipe with a go-toolchain of its own, in place of go"
+! grep 'requires go >=\\|unknown directive' "$TMPDIR/messages" > /dev/null || echo "$newer" >&2
 exit $status
 """
 _TIMEOUT = 1800

@@ -59,10 +59,17 @@ class Again(Exception):
 
 @frozen
 class Received:
-    """Size in bytes, and SHA-256 in hex if it was asked for (else ``""``)."""
+    """What came.
+
+    Attributes:
+        size: Bytes.
+        sha256: In hex, if it was asked for (else ``""``).
+        url: Where it came from in the end, without a user name: links in it are relative to that.
+    """
 
     size: int
     sha256: str
+    url: str = ""
 
 
 class Transfer:

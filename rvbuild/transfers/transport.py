@@ -241,7 +241,7 @@ class Transport:
             transfer.begin(response.status_code, response.headers)
             for piece in response.iter_raw():
                 transfer.take(piece)
-            return transfer.finish()
+            return evolve(transfer.finish(), url=str(response.url))
         except httpx.TransportError as exc:
             raise fault(url, exc, request.route) from exc
         finally:

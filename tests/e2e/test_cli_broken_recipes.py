@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,6 +97,16 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return world.folder
 
 
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Where good's archive is, as an option, and its SHA-256."""
+    folder = tmp_path_factory.mktemp("packed")
+    with tarfile.open(folder / "good.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("top/file"))
+    sha256 = hashlib.sha256((folder / "good.tar").read_bytes()).hexdigest()
+    return f"--mirror=https://example.invalid={folder}", sha256
+
+
 @pytest.fixture
 def project(bare: World, locked: Path) -> World:
     shutil.copytree(locked, bare.folder, dirs_exist_ok=True)
@@ -149,6 +161,72 @@ def other_store(project: World, tmp_path: Path) -> Path:
     project.with_environment(RVBUILD_STORE=str(store)).run("fetch", "good")
     (store / "cas").mkdir(parents=True, exist_ok=True)
     return store
+
+
+@pytest.mark.parametrize("how", BROKEN.values(), ids=BROKEN)
+def test_the_others_are_built_when_that_is_asked_for(
+    how: Break, project: World, packed: tuple[str, str]
+):
+    mirror, sha256 = packed
+    project.recipe("good", source("good", sha256))
+    project.fine("lock", "good")
+    how(half(project))
+    words = ("good", f"half-{HERE}", f"reader-{HERE}", mirror)
+    assert not project.run("check", *words).out
+    ran = project.run("check", "-k", "--json", *words)
+    assert ran.code == 3, ran
+    assert [result["target"] for result in ran.json["results"]] == ["good"]
+    assert {failure["kind"] for failure in ran.json["failures"]} <= {"RecipeError", "LockError"}
+    assert "half" in str(ran.json["failures"])
+    assert (project.folder / "result/good").exists()
+    for failure in ran.json["failures"]:
+        ran.said(failure["problem"])
+
+
+@pytest.mark.parametrize(
+    ("name", "written"), [("a\nb", r"a\nb"), ("Bad Name", "Bad Name"), ("\udcff", r"\udcff")]
+)
+def test_a_folder_that_no_recipe_can_have(name: str, written: str, project: World):
+    project.recipe(name, source("good"))
+    ran = project.run("lock")
+    assert ran.code == 3, ran
+    ran.said("is not a recipe name", f"not locked: {written}\n")
+    project.fine("show", "good")
+
+
+def test_each_failure_is_told_once(project: World, packed: tuple[str, str]):
+    """`half` and `reader` fail for one reason, `bare` for another; fetching goes on, too."""
+    mirror, sha256 = packed
+    project.recipe("good", source("good", sha256))
+    project.recipe("bare", source("bare"))
+    project.fine("lock", "good")
+    half(project).write_text("summary: [\n")
+    words = ("bare", "half", "good", f"reader-{HERE}", mirror)
+    for command in (("build", "--json"), ("check", "--json"), ("fetch",)):
+        ran = project.run(*command, "-k", *words)
+        assert ran.code == 3, ran
+        ran.said("recipes/bare/recipe.yaml", "recipes/half/recipe.yaml")
+        assert ran.err.count("recipes/half/recipe.yaml:") == 1
+    assert project.run("build", "-k", "half").code == 3
+    assert project.run("build", "-k", "good", "nowhere", mirror).code == 2
+    half(project).write_text(source("half", "2" * 64))
+    ran = project.run("build", "-k", "good", "half", mirror)
+    assert ran.code == 3, ran
+    assert "result/good" in ran.out
+    ran.said("half/it", "lock")
+
+
+def test_an_option_for_what_is_sound_goes_with_what_is_broken(
+    project: World, packed: tuple[str, str], tmp_path: Path
+):
+    """Of `half` alone nothing has that name: it is no error of the others."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/own").write_text("")
+    half(project).write_text("summary: [\n")
+    words = ("good", "half", f"--override=good={tmp_path}/folder", packed[0])
+    ran = project.run("build", "-k", *words)
+    assert ran.code == 3, ran
+    assert (project.folder / "result/good/own").exists()
 
 
 def test_everything_is_locked_when_it_is_mended(project: World):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from made_tar import END, GNU, folder, hard, link, long, member, pax
 
 from rvbuild.archives import Links, UnpackLimits
 from rvbuild.core.errors import VerificationError
@@ -17,58 +18,6 @@ Refused = Callable[..., VerificationError]
 Unpacked = Callable[..., dict[str, Any]]
 Sample = tuple[str, bytes, str]
 """What it tries, the archive without its end, and what the message says."""
-
-END = bytes(1024)
-USTAR, GNU = b"ustar\x0000", b"ustar  \0"
-
-
-def member(  # noqa: PLR0913 - a header's fields
-    name: bytes,
-    content: bytes = b"",
-    *,
-    kind: bytes = b"0",
-    link: bytes = b"",
-    mode: bytes = b"0000644\0",
-    size: bytes | None = None,
-    checksum: bytes | None = None,
-    magic: bytes = USTAR,
-    prefix: bytes = b"",
-) -> bytes:
-    """One entry; every field as given, whatever it may be."""
-    size = b"%011o\0" % len(content) if size is None else size
-    ids, time = b"0000000\0" * 2, b"0" * 11 + b"\0"
-    start = name[:100].ljust(100, b"\0") + mode.ljust(8, b"\0") + ids + size.ljust(12, b"\0") + time
-    rest = kind + link[:100].ljust(100, b"\0") + magic + bytes(80) + prefix.ljust(155, b"\0")
-    total = sum(start) + sum(rest) + 8 * 0x20
-    told = b"%06o\0 " % total if checksum is None else checksum
-    return start + told + rest + bytes(12) + content + bytes(-len(content) % 512)
-
-
-def record(key: bytes, value: bytes) -> bytes:
-    body = b" " + key + b"=" + value + b"\n"
-    length = next(n for n in itertools.count(len(body)) if n == len(b"%d" % n) + len(body))
-    return b"%d" % length + body
-
-
-def pax(*records: tuple[bytes, bytes], kind: bytes = b"x") -> bytes:
-    return member(b"pax", b"".join(itertools.starmap(record, records)), kind=kind)
-
-
-def long(text: bytes, kind: bytes = b"L") -> bytes:
-    return member(b"././@LongLink", text + b"\0", kind=kind, magic=GNU)
-
-
-def link(name: bytes, target: bytes) -> bytes:
-    return member(name, kind=b"2", link=target)
-
-
-def hard(name: bytes, target: bytes) -> bytes:
-    return member(name, kind=b"1", link=target)
-
-
-def folder(name: bytes) -> bytes:
-    return member(name, kind=b"5", mode=b"0000755\0")
-
 
 NAMED: dict[str, Callable[[bytes], bytes]] = {
     "a file": lambda name: member(name, b"evil"),
@@ -133,6 +82,9 @@ def names() -> Iterator[Sample]:
             yield f"a long non-ASCII component as {how}", make("ä".encode() * 128), "more than 255"
             yield f"a long path as {how}", make(b"n/" * 1024 + b"n"), "longer than 2048"
             yield f"PATH_MAX as {how}", make((b"n" * 200 + b"/") * 300 + b"n"), "longer than 2048"
+    for magic in (b"ustar 00", b"ustar000"):
+        data = member(b"x", b"1", prefix=b"p", magic=magic)
+        yield f"a prefix by {magic!r}", data, "neither ustar's nor GNU's|neither a tar nor a zip"
     yield "an empty name", member(b"", b"1"), "an empty name"
     yield "a file that is a directory", member(b"d/", b"evil"), "4 bytes of content"
     yield "a file at the root", member(b".", b"evil"), "the root's own"
@@ -150,7 +102,10 @@ def links() -> Iterator[Sample]:
     yield "NUL in a target", pax((b"linkpath", b"a\0b")) + link(b"l", b"x"), "a symbolic link to"
     yield "a huge target", long(b"t" * 4096, b"K") + link(b"l", b"x"), "a symbolic link to"
     yield "a target not UTF-8", link(b"l", b"\xff"), "not UTF-8"
-    yield "a symlink with content", member(b"l", b"evil", kind=b"2", link=b"x"), "bytes of content"
+    yield "a symlink with content", member(b"l", b"evil", kind=b"2", link=b"x"), "is damaged"
+    for entry in (link(b"l", b"x"), folder(b"l"), hard(b"l", b"f")):
+        data = member(b"f", b"1") + pax((b"size", b"512")) + entry + bytes(512)
+        yield f"{entry[156:157]!r} with a size by pax", data, "bytes of content"
 
 
 def tangles() -> Iterator[Sample]:
@@ -226,12 +181,12 @@ def kinds() -> Iterator[Sample]:
         yield what, member(b"dev", kind=kind), what
         yield f"{what} by pax", pax((b"path", b"dev/sda")) + member(b"x", kind=kind), what
     for letter in string.ascii_letters + "89 !":
-        if letter not in "xgLKV":
+        if letter not in "xXgLKV":
             kind = letter.encode()
             yield f"type {letter}", member(b"x", kind=kind), "sparse|split|backup|unknown type"
-    for kind in (b"5", b"V"):
-        yield f"type {kind!r} with content", member(b"x", b"evil", kind=kind), "bytes of content"
-    for key in (b"GNU.volume.size", b"SUN.holesdata", b"SCHILY.realsize"):
+    yield "a label with content", member(b"x", b"evil", kind=b"V"), "bytes of content"
+    yield "a folder with content", member(b"x", b"evil", kind=b"5"), "is damaged"
+    for key in (b"GNU.volume.size", b"GNU.volume.filename", b"SUN.holesdata", b"SCHILY.realsize"):
         data = pax((key, b"1")) + member(b"x", b"1")
         yield f"sparse by {key!r}", data, "sparse or split files are not supported"
 
@@ -372,7 +327,12 @@ def extensions() -> Iterator[Sample]:
         "a long name, then pax": long(b"b") + name,
         "a long name twice": long(b"a") + long(b"b"),
         "a long link twice": long(b"a", b"K") + long(b"b", b"K"),
-        "a long link, then pax": long(b"a", b"K") + name,
+        "a long link, then pax": long(b"a", b"K") + target,
+        "pax, then Solaris' pax": name + pax((b"mtime", b"1"), kind=b"X"),
+        "pax with a map, then a long name": pax(
+            (b"GNU.sparse.size", b"1"), (b"GNU.sparse.map", b"0,1")
+        )
+        + long(b"b"),
     }.items():
         yield what, headers + entry, "two extended headers for one entry"
     for kind in (b"x", b"L", b"K"):

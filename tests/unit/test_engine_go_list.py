@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from rvbuild.core.question import User
 from rvbuild.core.recipe import GoModulesSpec, Recipe
 from rvbuild.core.source import Source
 from rvbuild.core.tree import File, Nested
-from rvbuild.engine.go_list import GoList
+from rvbuild.engine.go_list import _SCRIPT, GoList
 from rvbuild.engine.source_files import SourceFiles
 from rvbuild.kinds.url.source import UrlSource
 from rvbuild.recipes_yaml.recipe import read_recipe
@@ -277,3 +279,28 @@ def test_a_step_that_left_something_else_is_our_own_fault():
     asked, *arguments = go_list(DirectoryNode(LEADS))
     with pytest.raises(TypeError):
         asked(*arguments, WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("message", "is_old"),
+    [
+        ("go: go.mod requires go >= 1.99.0 (running go 1.23.6; GOTOOLCHAIN=local)", True),
+        ("go: e.org/a@v0.1.0 requires go >= 1.25.0 (running go 1.23.6)", True),
+        ("go.mod:6: unknown directive: tool", True),
+        ("main.go:3:8: missing go.sum entry for module providing package e.org/a", False),
+    ],
+)
+def test_a_go_command_that_is_too_old_is_told(message: str, is_old: bool, tmp_path: Path):  # noqa: FBT001
+    program = tmp_path / "go"
+    program.write_text(f"#!/bin/sh\necho '{message}' >&2\nexit 1\n")
+    program.chmod(0o755)
+    names = {"directory": ".", "packages": ".", "tags": "", "out": str(tmp_path)}
+    done = subprocess.run(
+        ["sh", "-eu", "-c", _SCRIPT.replace("/src/module", str(tmp_path))],
+        env={**names, "PATH": f"{tmp_path}:/usr/bin:/bin", "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.decode().startswith(f"{message}\n")
+    assert (b"recipe with a go-toolchain of its own" in done.stderr) is is_old

@@ -176,13 +176,21 @@ def test_go_sum_keeps_zips_and_go_mods_apart():
     assert parsed.mods == {("a.b/c", "v1.0.0"): H2}
 
 
+def test_of_two_hashes_the_first_counts():
+    """As for the go command, which finds the second only where the first is wrong."""
+    for first, second in ((H1, H2), (H2, H1)):
+        text = f"a.b/c v1.0.0 {first}\na.b/c v1.0.0 {second}\na.b/c v1.0.0/go.mod {second}\n"
+        parsed = parse_go_sum(text)
+        assert parsed.modules == {("a.b/c", "v1.0.0"): first}
+        assert parsed.mods == {("a.b/c", "v1.0.0"): second}
+
+
 @pytest.mark.parametrize(
     "line",
     [
         "a.b/c v1.0.0",
         "a.b/c v1.0.0 h1:short",
         "a.b/c v1.0.0 h1:" + "é" * 44,
-        f"a.b/c v1.0.0 {H2}",
         f"../c v1.0.0 {H1}",
         f"a.b//c v1.0.0 {H1}",
         f"a.b/c v1.0.0/../x {H1}",
@@ -190,7 +198,7 @@ def test_go_sum_keeps_zips_and_go_mods_apart():
     ],
 )
 def test_what_is_no_go_sum_is_refused_with_its_line(line: str):
-    """A path or a version that could leave its folder, and a contradiction, too."""
+    """A path or a version that could leave its folder, too."""
     with pytest.raises(LockError) as caught:
         parse_go_sum(f"a.b/c v1.0.0 {H1}\n{line}\n", "g")
     assert str(caught.value.where) == "g:2"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from site_of_bytes import CLOSED, Asked, head, serve
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import Digest
@@ -21,10 +22,9 @@ from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Tree
 from rvbuild.kinds.pypi.fetch import PypiFetcher
 from rvbuild.kinds.pypi.indexes import Indexes
-from rvbuild.kinds.pypi.simple_index import IndexFile, index_name, parse_index
+from rvbuild.kinds.pypi.simple_index import index_name, parse_index
 from rvbuild.kinds.pypi.source import Wheel
 from rvbuild.kinds.pypi.spec import WheelSpec
-from rvbuild.kinds.pypi.wheel_choice import choose_wheel
 from rvbuild.transfers.fetch_services import NoTransport
 from rvbuild.transfers.pinned_files import PinnedFiles
 from rvbuild.transfers.sinks import DigestSink
@@ -216,6 +216,36 @@ def test_links_of_this_machine_need_no_network(
     assert fetched(mine) == Tree.of(TREE).root
 
 
+def test_what_else_lies_in_a_folder_of_wheels_does_not_matter(
+    tmp_path: Path, fetcher: Callable[..., PypiFetcher]
+):
+    """Folders are full of other things; a page that is named itself has to list something."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    (folder / NAME).write_bytes(WHEEL)
+    for name, data in {
+        "latin.html": b"<p>\xe4</p>",
+        "empty.html": b"",
+        "plain.htm": b"no page",
+        "odd.html": b'{"files": 3}',
+        "notes.txt": b"",
+        "tool_x-1.2.tar.gz": b"",
+        "bad.whl": b"",
+    }.items():
+        (folder / name).write_bytes(data)
+    for name in ("folder.html", NAME.replace("1.2-", "1.2-7-")):
+        (folder / name).mkdir()
+    for name in ("nowhere.html", NAME.replace("1.2-", "1.2-8-")):
+        (folder / name).symlink_to("nowhere")
+    (folder / "loop").symlink_to("loop")
+    mine = fetcher(links=(folder,), ban="the test")
+    assert mine.resolve("tool-x", "1.2", "amd64") == SOURCE
+    assert fetched(mine) == Tree.of(TREE).root
+    with pytest.raises(SourceError) as caught:
+        fetcher(links=(folder / "latin.html",)).resolve("tool-x", "1.2", "amd64")
+    assert "no list of files" in caught.value.details[0]
+
+
 def test_links_to_pages_and_files_of_a_server(site: Site, fetcher: Callable[..., PypiFetcher]):
     """One page for all projects, as ``--find-links`` has it; and a wheel by its address."""
     site.pages = {"/w/": PAGE.encode(), f"/w/{NAME}": WHEEL}
@@ -273,13 +303,40 @@ def test_offline_says_so(fetcher: Callable[..., PypiFetcher]):
         assert "this run is offline" in caught.value.details[0]
 
 
+def test_links_are_relative_to_where_an_index_leads(fetcher: Callable[..., PypiFetcher]):
+    """An index may move a page: to the name with a slash, or into another folder."""
+    login = "user:secret@"
+
+    def answer(asked: Asked, send: Callable[[bytes], None]) -> None:
+        moved = {"/simple/tool-x/": "/mirror/deep/tool-x/", "/flat": "/flat/"}
+        pages = {
+            "/mirror/deep/tool-x/": page(row("../files/x.whl")),
+            "/mirror/deep/files/x.whl": WHEEL,
+            "/flat/": f'<a href="{NAME}#sha256={SHA256}">x</a>'.encode(),
+            f"/flat/{NAME}": WHEEL,
+        }
+        if asked.path in moved:
+            send(head("302 Found", f"Location: {moved[asked.path]}", CLOSED, "Content-Length: 0"))
+            return
+        is_there = asked.path in pages and "authorization" in asked.headers
+        body = pages[asked.path] if is_there else b""
+        status = "200 OK" if is_there else "404 Not Found"
+        send(head(status, f"Content-Length: {len(body)}", CLOSED) + body)
+
+    with serve(answer) as site:
+        address = site.url.replace("//", f"//{login}")
+        for mine in (fetcher(f"{address}/simple"), fetcher(links=(f"{address}/flat",))):
+            assert mine.resolve("tool-x", "1.2", "amd64") == SOURCE
+            assert fetched(mine) == Tree.of(TREE).root
+
+
 def test_a_release_without_a_fitting_wheel_is_an_error(
     site: Site, fetcher: Callable[..., PypiFetcher]
 ):
     site.pages = {"/tool-x/": page(row("/w"))}
     with pytest.raises(SourceError) as caught:
         fetcher(site.address).resolve("tool-x", "1.2", "riscv64")
-    assert "no wheel of 1.2 for Linux on riscv64" in caught.value.details[0]
+    assert f"no wheel of 1.2 for Linux on riscv64; of 1.2 it has {NAME}" in caught.value.details[0]
 
 
 @pytest.mark.parametrize(
@@ -310,64 +367,6 @@ def test_impossible_projects_are_refused(project: str):
         index_name(project)
 
 
-def test_the_choice_of_wheels_does_not_depend_on_their_order():
-    """From best to worst, as wheel_choice says."""
-    order = [
-        "p-1.0-2-py3-none-manylinux1_x86_64.whl",
-        "p-1.0-py3-none-manylinux_2_5_x86_64.manylinux1_x86_64.whl",
-        "p-1.0-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl",
-        "p-1.0-py3-none-manylinux_2_28_x86_64.whl",
-        "p-1.0-py3-none-musllinux_1_1_x86_64.whl",
-        "p-1.0-py3-none-linux_x86_64.whl",
-        "p-1.0-py3-none-any.whl",
-        "p-1.0-cp39-abi3-manylinux_2_17_x86_64.whl",
-        "p-1.0-cp313-cp313-manylinux_2_17_x86_64.whl",
-        "p-1.0-cp39-cp39-manylinux_2_17_x86_64.whl",
-    ]
-    unfit = [
-        "p-1.0-py3-none-manylinux_2_17_aarch64.whl",
-        "p-1.0-py3-none-win_amd64.whl",
-        "p-1.0-py3-none-macosx_11_0_x86_64.whl",
-        "p-2.0-py3-none-any.whl",
-        "q-1.0-py3-none-any.whl",
-        "p-1.0.tar.gz",
-        "p-1.0.whl",
-    ]
-    files = [IndexFile(name, "u", "") for name in order + unfit]
-    for best in order:
-        for listed in (files, files[::-1]):
-            chosen = choose_wheel(listed, "p", "1.0", "amd64")
-            assert chosen is not None
-            assert chosen.filename == best
-        files = [file for file in files if file.filename != best]
-    assert choose_wheel(files, "p", "1.0", "amd64") is None
-
-
-@pytest.mark.parametrize(
-    ("file", "version", "same"),
-    [
-        ("1.0rc1", "1.0.0rc1", True),
-        ("1.0.0rc1", "1.0-RC.1", True),
-        ("1.0", "1", True),
-        ("1.0", "v1.0.0", True),
-        ("1!1.0", "1!1", True),
-        ("1.0.post1", "1.0-1", True),
-        ("1.0+local.1", "1.0+local-1", True),
-        ("1.0a1", "1.0alpha1", True),
-        ("1.0.dev1", "1.0dev1", True),
-        ("1.0rc1", "1.0", False),
-        ("1.0rc1", "1.0rc10", False),
-        ("1.0.1", "1.0", False),
-        ("1.0+local", "1.0", False),
-        ("1!1.0", "1.0", False),
-        ("1.0", "one", False),
-    ],
-)
-def test_versions_are_the_same_as_pep_440_says(file: str, version: str, same: bool):  # noqa: FBT001
-    wheel = IndexFile(f"P.x-{file}-py3-none-any.whl", "u", "")
-    assert choose_wheel([wheel], "p_X", version, "amd64") == (wheel if same else None)
-
-
 @pytest.mark.parametrize(("version", "fits"), [("v1.2.0", True), ("1.2", True), ("1.3", False)])
 def test_a_lock_fits_a_recipe_that_spells_the_version_otherwise(version: str, fits: bool):  # noqa: FBT001
     rows = list(WheelSpec(project="Tool_X", version=version).compare(SOURCE, "amd64"))
@@ -378,24 +377,3 @@ def test_a_lock_fits_a_recipe_that_spells_the_version_otherwise(version: str, fi
 def test_what_is_no_version_is_refused(version: str, fetcher: Callable[..., PypiFetcher]):
     with pytest.raises(RecipeError, match="not the version of a Python project"):
         fetcher("http://127.0.0.1:1").resolve("p", version, "amd64")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("p-1-x-py3-none-any.whl", "p-one-py3-none-any.whl", "-1-py3-none-any.whl"),
-        *("p-1--py3-none-any.whl", "p-1-py3-none-any.WHL", "p-1-py3-none.whl"),
-        f"p-1-{'9' * 5000}-py3-none-any.whl",
-        "-".join(["p-1", *3 * [".".join(map(str, range(3000)))]]) + ".whl",  # 27,000,000,000 tags
-    ],
-)
-def test_what_is_no_wheels_name(name: str):
-    """An index may list anything; an answer comes at once."""
-    assert choose_wheel([IndexFile(name, "u", "")], "p", "1", "amd64") is None
-
-
-def test_a_yanked_wheel_is_the_last_choice():
-    good = IndexFile("p-1-py3-none-any.whl", "u", "")
-    yanked = IndexFile("p-1-py3-none-manylinux1_x86_64.whl", "u", "", yanked=True)
-    assert choose_wheel([yanked, good], "p", "1.0", "amd64") == good
-    assert choose_wheel([yanked], "p", "1", "amd64") == yanked

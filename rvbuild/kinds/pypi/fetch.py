@@ -23,7 +23,7 @@ from rvbuild.kinds.pypi.listing import listed_by_link, listed_by_page, project_p
 from rvbuild.kinds.pypi.pip_route import pip_route
 from rvbuild.kinds.pypi.simple_index import IndexFile, index_name
 from rvbuild.kinds.pypi.source import Wheel
-from rvbuild.kinds.pypi.wheel_choice import choose_wheel
+from rvbuild.kinds.pypi.wheel_choice import choose_wheel, describe_release
 from rvbuild.kinds.pypi.wheel_name import to_version
 from rvbuild.transfers.addresses import Address, Route
 from rvbuild.transfers.attempts import Attempts
@@ -72,7 +72,8 @@ class PypiFetcher:
             file = choose_wheel(files, project, version, arch)
             if file is not None:
                 return self._pinned(project, version, file)
-            attempts.note(f"{shown(place)}: it has no wheel of {version} for Linux on {arch}")
+            lack = f"it has no wheel of {version} for Linux on {arch}"
+            attempts.note(f"{shown(place)}: {lack}; {describe_release(files, project, version)}")
         hint = f"check the name and version, and {self._settings()}"
         raise attempts.error(self.files.advice(Pin(label=project, sha256=""), hint))
 

@@ -6,13 +6,21 @@ file is wanted.
 
 from __future__ import annotations
 
+import io
 import mimetypes
 import re
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from rvbuild.core.errors import SourceError
-from rvbuild.kinds.pypi.simple_index import ACCEPT, IndexFile, index_name, parse_index
+from rvbuild.kinds.pypi.simple_index import (
+    ACCEPT,
+    IndexFile,
+    absolute,
+    index_name,
+    parse_index,
+)
 from rvbuild.transfers.addresses import Route, is_http, local_path
 from rvbuild.transfers.transport import Transport
 
@@ -32,8 +40,10 @@ def listed_by_page(transport: Transport, page: str, route: Route | None = None) 
     """
     path = local_path(page)
     if path is None:
-        data = transport.get(page, limit=_PAGE_LIMIT, headers={"Accept": ACCEPT}, route=route)
-        return parse_index(data, page)
+        to = io.BytesIO()
+        headers = {"Accept": ACCEPT}
+        received = transport.download(page, to, limit=_PAGE_LIMIT, headers=headers, route=route)
+        return parse_index(to.getvalue(), absolute(page, received.url))
     file = path / "index.html" if path.is_dir() else path
     return parse_index(transport.local.read(file, limit=_PAGE_LIMIT), file.as_uri())
 
@@ -42,6 +52,7 @@ def listed_by_link(transport: Transport, link: str, route: Route | None = None) 
     """The files that a place of ``find-links`` has, of any project.
 
     A folder has its files, and what its pages list; a page has what it lists; a wheel has itself.
+    As with pip, what else lies in a folder does not matter: other pages, folders, dead links.
 
     Raises:
         SourceError: it cannot be had, or is none of these.
@@ -60,16 +71,22 @@ def listed_by_link(transport: Transport, link: str, route: Route | None = None) 
 
 def _listed_here(transport: Transport, path: Path) -> list[IndexFile]:
     try:
-        paths = sorted(path.iterdir()) if path.is_dir() else [path]
+        if not path.is_dir():
+            return _listed_file(transport, path)
+        paths = sorted(each for each in path.iterdir() if each.is_file())
     except OSError as error:
         raise SourceError(error.strerror or "cannot be read") from error
+    files = []
+    for each in paths:
+        with suppress(SourceError):  # any page may lie there, also one that lists nothing
+            files += _listed_file(transport, each)
+    return files
+
+
+def _listed_file(transport: Transport, path: Path) -> list[IndexFile]:
     if not path.exists():
         msg = "no such file or folder"
         raise SourceError(msg)
-    files = []
-    for each in paths:
-        if mimetypes.guess_type(each.name, strict=False)[0] == "text/html":
-            files += listed_by_page(transport, str(each))
-        else:
-            files.append(IndexFile(each.name, str(each), ""))
-    return files
+    if mimetypes.guess_type(path.name, strict=False)[0] == "text/html":
+        return listed_by_page(transport, str(path))
+    return [IndexFile(path.name, str(path), "")]

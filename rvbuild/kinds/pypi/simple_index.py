@@ -80,7 +80,7 @@ def _json(text: str, page: str) -> list[IndexFile]:
         files.append(
             IndexFile(
                 filename=str(row["filename"]),
-                url=_address(page, str(row["url"])),
+                url=absolute(page, str(row["url"])),
                 sha256=_sha256(str(row.get("hashes", {}).get("sha256", ""))),
                 size=size if isinstance(size, int) and size >= 0 else None,
                 yanked=bool(row.get("yanked", False)),
@@ -93,7 +93,7 @@ def _sha256(text: str) -> str:
     return text if _SHA256.match(text) else ""
 
 
-def _address(page: str, link: str) -> str:
+def absolute(page: str, link: str) -> str:
     """``link`` made absolute; the page's own user name stays with it on the same origin."""
     target = urljoin(page, link)
     base, parts = urlsplit(page), urlsplit(target)
@@ -115,7 +115,7 @@ def _html(text: str, page: str) -> list[IndexFile]:
             base = urljoin(base, link)
         if tag.name != "a" or not link:
             continue
-        url, fragment = urldefrag(_address(base, link))
+        url, fragment = urldefrag(absolute(base, link))
         name = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
         kind, _, value = fragment.partition("=")
         sha256 = _sha256(value) if kind == "sha256" else ""

@@ -8,9 +8,10 @@ Must not know: indexes, which of several wheels is the best.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from attrs import frozen
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
 from rvbuild.core.architecture import ARCHITECTURES
@@ -27,11 +28,11 @@ PlatformRank = tuple[int, int, int]
 
 @frozen
 class WheelName:
-    """The parts of ``NAME-VERSION[-BUILD]-PYTHON-ABI-PLATFORM.whl``; no build tag is -1."""
+    """The parts of ``NAME-VERSION[-BUILD]-PYTHON-ABI-PLATFORM.whl``; no build tag is ``()``."""
 
     project: str
     version: Version
-    build: int
+    build: tuple[()] | tuple[int, str]
     pythons: frozenset[str]
     abis: frozenset[str]
     platforms: frozenset[str]
@@ -48,15 +49,22 @@ class WheelName:
         return cls(
             project=project,
             version=version,
-            build=build[0] if build else -1,
+            build=build,
             pythons=frozenset(tag.interpreter for tag in tags),
             abis=frozenset(tag.abi for tag in tags),
             platforms=frozenset(tag.platform for tag in tags),
         )
 
     def is_of(self, project: str, version: str) -> bool:
-        """Whether it is a file of this release, however the two are spelled."""
-        return self.project == canonicalize_name(project) and self.version == to_version(version)
+        """Whether it is a file of this release, however the two are spelled.
+
+        As in PEP 440's ``==``, a label of the file's own (``1.0+cpu``) does not matter where
+        ``version`` has none.
+        """
+        asked = to_version(version)
+        if self.project != canonicalize_name(project) or asked is None:
+            return False
+        return asked in {self.version, Version(self.version.public)}
 
     def platform_rank(self, arch: str) -> PlatformRank | None:
         """How well it suits Linux on ``arch`` (a Go name); None if it does not run there.
@@ -67,6 +75,17 @@ class WheelName:
         machine = ARCHITECTURES[arch].machine if arch in ARCHITECTURES else arch
         ranks = [_platform(tag, machine) for tag in self.platforms]
         return min((rank for rank in ranks if rank is not None), default=None)
+
+
+def release_of(filename: str, project: str) -> Version | None:
+    """The version that a wheel or an archive of the project's source is; None for another file."""
+    with suppress(ValueError):
+        if filename.endswith(".whl"):
+            name, version, _, _ = parse_wheel_filename(filename[:_LONGEST])
+        else:
+            name, version = parse_sdist_filename(filename)
+        return version if name == canonicalize_name(project) else None
+    return None
 
 
 def to_version(version: str) -> Version | None:
