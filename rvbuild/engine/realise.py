@@ -7,7 +7,8 @@ Must not know: order, concrete adapters, the screen.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 
 from attrs import define, evolve, field, frozen
@@ -73,6 +74,7 @@ class Realiser:
     services: Services
     realised: dict[str, Realisation] = field(factory=dict)
     _stopped: threading.Event = field(factory=threading.Event, init=False)
+    _own: set[str] = field(factory=set, init=False)
     _toolboxes: dict[Digest, Directory] = field(factory=dict, init=False)
 
     @property
@@ -99,7 +101,7 @@ class Realiser:
         how = "failed"
         services.report(Started(derivation.label, task.phase, task.reason))
         try:
-            with services.store.locks.lock(derivation.digest, self._waiter(derivation.label)):
+            with self._alone(derivation.digest, derivation.label):
                 found, done = self._reuse_or_realise(derivation)
             self.realised[derivation.digest] = found
             how = done
@@ -110,13 +112,26 @@ class Realiser:
             seconds = services.clock() - began
             services.report(Finished(derivation.label, task.phase, how, seconds))
 
-    def _waiter(self, label: str) -> Callable[[str], None]:
-        """What to do now and then while another process works on the same; says so once."""
+    @contextmanager
+    def _alone(self, name: str, label: str) -> Iterator[None]:
+        """While nobody else works on the same, here or in another process."""
+        with self.services.store.locks.lock(name, self._waiter(name, label)):
+            self._own.add(name)
+            try:
+                yield
+            finally:
+                self._own.discard(name)
+
+    def _waiter(self, name: str, label: str) -> Callable[[str], None]:
+        """What to do now and then while another process works on the same; says so once.
+
+        It says nothing where this run does: two checks may be one action, and a person sees it run.
+        """
         holders: set[str] = set()
 
         def waiting(holder: str) -> None:
             self._raise_if_stopped(f"stopped while {holder} works on it", label)
-            if holder not in holders:
+            if name not in self._own and holder not in holders:
                 holders.add(holder)
                 text = f"{holder} works on it: waiting until that is done"
                 self.services.report(Noticed(label, text))
@@ -217,7 +232,7 @@ class Realiser:
     def _run(self, step: Step) -> tuple[Realisation, str]:
         action = self.action(step)
         store = self.services.store
-        with store.locks.lock(action.digest.hash, self._waiter(step.label)):  # it is run once
+        with self._alone(action.digest.hash, step.label):  # it is run once
             outcome, accelerated = self._recorded(action)
             how = "reused"
             if outcome is None:

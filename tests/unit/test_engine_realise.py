@@ -546,6 +546,30 @@ def test_interrupt_ends_the_wait_for_another_process(shop: Workshop):
     assert notices == ["another thread works on it: waiting until that is done"]
 
 
+def test_a_run_that_waits_for_itself_says_nothing(shop: Workshop):
+    """Two steps that are one action: the second waits until the first has run."""
+    gate = shop.executor.gate("a")
+    store = shop.store
+
+    class Locks(MemoryLocks):
+        @contextmanager
+        def lock(self, name: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
+            def told(holder: str) -> None:
+                assert waiting is not None
+                waiting(holder)
+                gate.set()
+
+            with store.locks.lock(name, told):
+                yield
+
+    shop.store = with_parts(store, locks=Locks())
+    a, b = (shop.step(name, "say a b", is_check=True, expect=name) for name in ("a", "b"))
+    shop.executor.gates["b"], shop.executor.reached["b"] = gate, shop.executor.reached["a"]
+    assert shop.build(a, b).errors == {}
+    assert sorted(shop.how().values()) == ["built", "reused"]
+    assert [event for event in shop.events if isinstance(event, Noticed)] == []
+
+
 def test_what_says_nothing_of_what_it_needs_is_told_and_kept(shop: Workshop):
     """Once, when it is built; a result that is kept is not looked at again."""
     rule = OutputRule(name="x", path="bin/x", kind="executable", architecture="amd64")
