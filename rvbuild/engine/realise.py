@@ -18,7 +18,8 @@ from rvbuild.core.advice import Remedy, Use, advise, joined
 from rvbuild.core.derivation import Derivation, Fetch, Merge, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import CheckFailed, Interrupted, RvbuildError, StepError, VerificationError
-from rvbuild.core.events import Finished, Noticed, Progressed, Reporter, Started, Wrote
+from rvbuild.core.events import Audited, Finished, Noticed, Progressed, Reporter, Started, Wrote
+from rvbuild.core.finding import Finding
 from rvbuild.core.plan import Task
 from rvbuild.core.ports.auditor import ImageAudit
 from rvbuild.core.ports.clock import Clock
@@ -30,11 +31,10 @@ from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Directory, Tree, file_at
 from rvbuild.engine.lookup import StoreLookup
-from rvbuild.engine.outputs import Inspection, audit_outputs, summarised
+from rvbuild.engine.outputs import Inspection, inspect_outputs, refuse_faults
 
 LOG_TAIL = 25
 """How many of a failed step's last lines its error shows."""
-
 
 TOO_LARGE = 153
 """What a shell makes of SIGXFSZ."""
@@ -125,7 +125,7 @@ class Realiser:
     def _waiter(self, name: str, label: str) -> Callable[[str], None]:
         """What to do now and then while another process works on the same; says so once.
 
-        It says nothing where this run does: two checks may be one action, and a person sees it run.
+        It says nothing where this run does: two checks may be one action.
         """
         holders: set[str] = set()
 
@@ -233,14 +233,15 @@ class Realiser:
         action = self.action(step)
         store = self.services.store
         with self._alone(action.digest.hash, step.label):  # it is run once
-            outcome, accelerated = self._recorded(action)
+            outcome, accelerated = self._recorded(step, action)
             how = "reused"
             if outcome is None:
                 outcome, accelerated = self._execute(step, action)
                 how = "built"
-            output = self._verified(step, outcome)
-            if how == "built":
+            output, findings = self._inspected(step, outcome)
+            if how == "built" and not any(finding.trace for finding in findings):
                 store.action_cache.record(action.digest, outcome, accelerated=accelerated)
+            self._refuse_faults(step, outcome, findings)
         store.failure_logs.forget_failure(step.digest)
         realisation = evolve(
             _realisation(step, output),
@@ -252,11 +253,17 @@ class Realiser:
         )
         return realisation, how
 
-    def _recorded(self, action: Action) -> tuple[Outcome | None, bool]:
-        """The recorded outcome of the same action, if it is whole; and whether accelerated."""
+    def _recorded(self, step: Step, action: Action) -> tuple[Outcome | None, bool]:
+        """The recorded outcome of the same action, if it is whole; and whether accelerated.
+
+        One that was refused is an answer for a step with other rules, as one whose recipe declares
+        now what was found. The same step runs again: it may come out otherwise.
+        """
         for accelerated in (False,) if self.services.release else (False, True):
             found = self.services.store.action_cache.outcome(action.digest, accelerated=accelerated)
             found = self._completed(found) if found else None
+            if found and self._was_refused(step, found):
+                continue
             if found and found.output and self.services.store.trees.has_tree(found.output):
                 self.services.store.mountable.refuse_changed(found.output)
                 return found, accelerated
@@ -295,19 +302,36 @@ class Realiser:
         outcome = services.executor.run(action, step.label, log, folders)
         return outcome, outcome.accelerated
 
-    def _verified(self, step: Step, outcome: Outcome) -> Tree:
-        """The output, once it is what the step's rules say; else the log is kept."""
-        store = self.services.store
+    def _was_refused(self, step: Step, outcome: Outcome) -> bool:
+        """Whether the step's last run failed with this outcome: its log is that of the failure."""
         try:
+            return self.services.store.failure_logs.failed(step.digest) == outcome.log
+        except VerificationError:  # of the record: it costs a run, no more
+            return True
+
+    def _inspected(self, step: Step, outcome: Outcome) -> tuple[Tree, list[Finding]]:
+        """The output, and what is to be said of it."""
+        store = self.services.store
+        with self._failure_kept(step, outcome):
             root = _output_of(step, outcome, self.services)
             output = outcome.written or store.trees.tree(root)
-            findings = audit_outputs(step, store, output, self._inspection(step.label))
+            return output, inspect_outputs(step, store, output, self._inspection(step.label))
+
+    def _refuse_faults(self, step: Step, outcome: Outcome, findings: list[Finding]) -> None:
+        """See that the output is what the step's rules say, and tell what is no fault."""
+        with self._failure_kept(step, outcome):
+            refuse_faults(step, findings)
+        if findings:
+            self.services.report(Audited(step.label, tuple(findings)))
+
+    @contextmanager
+    def _failure_kept(self, step: Step, outcome: Outcome) -> Iterator[None]:
+        """While a step may turn out to have failed: then its log is kept."""
+        try:
+            yield
         except (StepError, VerificationError):
-            store.failure_logs.record_failure(step.digest, outcome.log)
+            self.services.store.failure_logs.record_failure(step.digest, outcome.log)
             raise
-        for text in summarised(findings):
-            self.services.report(Noticed(step.label, text))
-        return output
 
     def _inspection(self, label: str) -> Inspection:
         return Inspection(

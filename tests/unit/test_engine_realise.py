@@ -25,7 +25,8 @@ from rvbuild.core.errors import (
     UsageError,
     VerificationError,
 )
-from rvbuild.core.events import Noticed, Phase, Planned, Progressed, Started, Wrote
+from rvbuild.core.events import Audited, Noticed, Phase, Planned, Progressed, Started, Wrote
+from rvbuild.core.finding import Weight
 from rvbuild.core.plan import make_plan, nothing_realised
 from rvbuild.core.realisation import Origin, Realisation
 from rvbuild.core.recipe import ACCELERATORS
@@ -576,8 +577,43 @@ def test_what_says_nothing_of_what_it_needs_is_told_and_kept(shop: Workshop):
     step = shop.step("s", "compiled", outputs=(rule,))
     for _ in range(2):
         assert shop.build(step).errors == {}
-    notices = [event for event in shop.events if isinstance(event, Noticed)]
-    assert notices == [Noticed("s", "bin/x: nothing in it says which instructions it needs")]
+    (told,) = (event for event in shop.events if isinstance(event, Audited))
+    assert told.label == "s"
+    (finding,) = told.findings
+    assert (finding.path, finding.weight) == ("bin/x", Weight.UNKNOWN)
+
+
+def test_refused_outputs_are_looked_at_again_where_only_a_declaration_changed(shop: Workshop):
+    """The step is not run for it; the same step is, each time: it may come out otherwise."""
+    wrong = OutputRule(name="x", path="bin/x", kind="executable", architecture="arm64")
+    refused = shop.step("s", "compiled", outputs=(wrong,))
+    for _ in range(2):
+        assert "it is for amd64, not arm64" in str(
+            shop.build(refused).errors[refused.digest].details
+        )
+    assert shop.executor.ran == ["s", "s"]
+    right = shop.step("s", "compiled", outputs=(evolve(wrong, architecture="amd64"),))
+    assert shop.build(right).errors == {}
+    assert shop.how()["s"] == "reused"
+    assert shop.executor.ran == ["s", "s"]
+    elsewhere = shop.step("s", "compiled", outputs=(evolve(wrong, path="bin/y"),))
+    assert "not there" in str(shop.build(elsewhere).errors[elsewhere.digest].details)
+    assert shop.executor.ran == ["s", "s"]
+
+
+def test_refused_outputs_with_a_path_of_this_machine_are_not_kept(shop: Workshop):
+    """Another machine does not look for that path, and may be given the same record."""
+    shop.forbidden = (b"/this/machine/",)
+    for name in ("x", "y"):
+        rule = OutputRule(name=name, path="data", kind="file")
+        step = shop.step("s", "say /this/machine/store", outputs=(rule,))
+        error = shop.build(step).errors[step.digest]
+        assert "/this/machine/ is inside" in str(error.details)
+    assert shop.executor.ran == ["s", "s"]
+    shop.forbidden = ()
+    other = shop.step("s", "say /this/machine/store")
+    assert shop.build(other).errors == {}
+    assert shop.executor.ran == ["s", "s", "s"]
 
 
 def test_nothing_wanted_is_nothing_done(shop: Workshop):
