@@ -7,7 +7,7 @@ who reads the result.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import define, evolve, field, frozen
 
@@ -18,8 +18,14 @@ from rvbuild.app.session import Session, lock_at
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.derivation import Derivation, Fetch
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import LockError, RecipeError, UsageError, raise_failures
-from rvbuild.core.lock import Entry, Lock
+from rvbuild.core.errors import (
+    LockError,
+    RvbuildError,
+    UsageError,
+    raise_failures,
+    single_failures,
+)
+from rvbuild.core.lock import Lock
 from rvbuild.core.locked import Locked
 from rvbuild.core.printable import brief
 from rvbuild.core.recipe import Recipe
@@ -44,14 +50,14 @@ class LockResult:
         path: The file of the project's lock.
         old: What was in it.
         new: What it is to be.
-        failures: What is wrong with each recipe that could not be locked, by name. The lock keeps
-            what it had of it.
+        failures: What is wrong with each recipe that could not be locked, by name. For each of
+            its questions that has no answer, the lock keeps what it had.
     """
 
     path: str
     old: Lock
     new: Lock
-    failures: Mapping[str, RecipeError] = field(factory=dict)
+    failures: Mapping[str, RvbuildError] = field(factory=dict)
 
     def differences(self) -> Iterator[str]:
         """The entries that the old lock lacks, has in vain, or has otherwise than it should."""
@@ -87,12 +93,18 @@ class LockResult:
         """See that every recipe could be locked.
 
         Raises:
-            RecipeError: one could not; the notes tell of the others.
+            RvbuildError: one could not; the notes tell of the others.
+            RunFailed: for more than one reason.
         """
-        errors = list({str(error): error for error in self.failures.values()}.values())
+        failures = single_failures(self.failures.values())
+        errors = list({(str(error), *_details(error)): error for error in failures}.values())
         if errors:
             errors[0].add_note(f"not locked: {', '.join(map(brief, self.failures))}")
-        raise_failures(errors)
+        raise_failures(errors, self)
+
+
+def _details(error: Exception) -> tuple[str, ...]:
+    return error.details if isinstance(error, RvbuildError) else ()
 
 
 def lock(session: Session, recipes: tuple[str, ...] = (), *, check: bool = False) -> LockResult:
@@ -114,13 +126,11 @@ def lock(session: Session, recipes: tuple[str, ...] = (), *, check: bool = False
     if recipes:
         _refuse_version_1(old, path)
     scope = lock_scope(session, recipes, old)
-    failures = dict(scope.failures)
+    failures: dict[str, RvbuildError] = {**scope.failures}
     new = _resolve(session, scope, old, None if recipes else failures, check=check)
     result = LockResult(path=path, old=old, new=new, failures=dict(sorted(failures.items())))
     if failures and _is_version_1(old):
         result.refuse_failures()
-    if failures:
-        new = _without(new, failures)
     if recipes or failures:
         return evolve(result, new=_united(old, new))
     return evolve(result, new=new.with_machines_of(old, session.build_arch))
@@ -133,21 +143,6 @@ def _united(old: Lock, new: Lock) -> Lock:
         pins={**old.pins, **new.pins},
         sources={**old.sources, **new.sources},
         go_modules={**old.go_modules, **new.go_modules},
-    )
-
-
-def _without(new: Lock, failures: Collection[str]) -> Lock:
-    """The lock without what a run learned of broken recipes, but for what others were read from."""
-    entries: list[Entry] = [*new.pins.values(), *new.sources.values(), *new.go_modules.values()]
-    read = {asked for entry in entries for asked, _ in entry.trace or ()}
-    return evolve(
-        new,
-        pins={ref: pin for ref, pin in new.pins.items() if ref.recipe not in failures},
-        sources={
-            ref: source
-            for ref, source in new.sources.items()
-            if ref.recipe not in failures or ref.on_any_machine in read
-        },
     )
 
 
@@ -213,7 +208,7 @@ def _resolve(
     session: Session,
     scope: LockScope,
     old: Lock,
-    failures: dict[str, RecipeError] | None,
+    failures: dict[str, RvbuildError] | None,
     *,
     check: bool,
 ) -> Lock:

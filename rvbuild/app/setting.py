@@ -47,6 +47,11 @@ SETTINGS = (
     Setting("trust", "paths", (), "RVBUILD_TRUST", "projects and stores of others to use", True),
     Setting("debian-keys", "paths", (), "RVBUILD_DEBIAN_KEYS", "keyrings of Debian archives", True),
     Setting(
+        *("debian-frozen", "places", (), "RVBUILD_DEBIAN_FROZEN"),
+        "Debian archives that are copies of the past on purpose",
+        personal=True,
+    ),
+    Setting(
         *("debian-unchecked", "places", (), "RVBUILD_DEBIAN_UNCHECKED"),
         "Debian archives whose index is taken without proof",
         personal=True,

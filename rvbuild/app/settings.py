@@ -11,8 +11,8 @@ The rules:
 2. Tables and lists are joined: an entry replaces the weaker one of the same name, and the
    stronger entries come first.
 3. A path in a file is relative to the file's folder, any other to the working directory.
-4. A checkout says neither whom to trust nor who somebody is: `trust`, `builder`, `debian-keys` and
-   `debian-unchecked` in a project's file are errors.
+4. A checkout says neither whom to trust nor who somebody is: `trust`, `builder` and `debian-…` in a
+   project's file are errors.
 5. An unknown name is an error, and so is a value of another kind.
 
 For example, with `jobs = 2` in the project, `jobs = 8` in the user's file and `RVBUILD_JOBS=4`,
@@ -74,6 +74,7 @@ class Settings:
         builder: The name under which results are registered; empty: none.
         trust: Folders of others that the user trusts.
         debian_keys: Keyrings that are trusted for every archive of Debian.
+        debian_frozen: Archives of Debian that are copies of the past on purpose.
         debian_unchecked: Archives of Debian whose index is taken without proof.
     """
 
@@ -90,6 +91,7 @@ class Settings:
         self.builder = self._text("builder") or ""
         self.trust = self._list("trust")
         self.debian_keys = self._list("debian-keys")
+        self.debian_frozen = self._list("debian-frozen")
         self.debian_unchecked = self._list("debian-unchecked")
 
     @classmethod
@@ -136,6 +138,7 @@ class Settings:
     def debian_variables(self) -> dict[str, str]:
         """What is set for Debian's archives, as the environment has it."""
         return {
+            "RVBUILD_DEBIAN_FROZEN": " ".join(self.debian_frozen),
             "RVBUILD_DEBIAN_KEYS": os.pathsep.join(self.debian_keys),
             "RVBUILD_DEBIAN_UNCHECKED": " ".join(self.debian_unchecked),
         }

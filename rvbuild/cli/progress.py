@@ -13,14 +13,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
+from rvbuild.cli.audit_notes import finding_lines, unknown_line
 from rvbuild.cli.messages import count_text, duration_text, is_screen, size_text, wants_color
 from rvbuild.cli.row import Row
 from rvbuild.cli.tally import Summary, Tally, word_for
-from rvbuild.core.events import Event, Finished, Noticed, Phase, Planned, Progressed, Started, Wrote
+from rvbuild.core.events import (
+    Audited,
+    Event,
+    Finished,
+    Noticed,
+    Phase,
+    Planned,
+    Progressed,
+    Started,
+    Wrote,
+)
 from rvbuild.core.printable import printable, printable_line
 
 FETCH_INTERVAL = 5.0
@@ -72,10 +83,13 @@ class Progress:
         """What was done so far."""
         return self._tally.summary()
 
-    def _last_line(self) -> str:
-        """The summary; none before an error, where nothing was done."""
+    def _last_lines(self) -> Iterator[Row | str]:
+        """What is told once for the whole run; no summary before an error, if nothing was done."""
         summary = self.summary
-        return summary.text if summary.counts or not self._has_failed else ""
+        if summary.unknown:
+            yield Row("note", "", printable_line(unknown_line(summary.unknown)))
+        if summary.text and (summary.counts or not self._has_failed):
+            yield summary.text
 
 
 class QuietProgress(Progress):
@@ -141,9 +155,8 @@ class PlainProgress(Progress):
         with self._lock:
             self._closed = True
             self._tell_fetches()
-            text = self._last_line()
-            if text:
-                self._write(f"{text}\n")
+            for line in self._last_lines():
+                self._write(f"{line}\n")
 
     def _tell_fetches(self) -> None:
         view = self._tally.view()
@@ -217,11 +230,8 @@ class LiveProgress(Progress):
         if screen is not None:
             screen.stop()
         write = _Writer(self._stream)
-        for line in self._pending.take():
+        for line in (*self._pending.take(), *self._last_lines()):
             write(f"{line}\n")
-        text = self._last_line()
-        if text:
-            write(f"{text}\n")
 
     def _open(self) -> None:
         # The only late import: rich costs more time than a run without work takes.
@@ -279,8 +289,8 @@ def lines_for(event: Event, *, verbose: bool, starts: bool) -> list[Row | str]:
     """
     if isinstance(event, Wrote):
         return [f"{printable_line(event.label)} | {_log_line(event.line)}"] if verbose else []
-    if isinstance(event, Noticed):
-        return [Row("warning", "", _notice(event))]
+    if isinstance(event, Noticed | Audited):
+        return _remarks(event)
     if isinstance(event, Started):
         has_line = starts or verbose
         return [_started(event, verbose=verbose)] if has_line and event.phase in _STEPS else []
@@ -314,9 +324,17 @@ def _plan(event: Planned) -> str:
     return f"{counts}; keep {event.kept}" if event.kept else counts
 
 
-def _notice(event: Noticed) -> str:
-    label = f"{printable_line(event.label)}: " if event.label else ""
-    return label + printable(event.text.rstrip()).replace("\n", "\n" + " " * _TEXT_COLUMN)
+def _remarks(event: Noticed | Audited) -> list[Row | str]:
+    """What a person should know: something is amiss, or only worth a note."""
+    if isinstance(event, Noticed):
+        return [Row("warning", "", _notice(event.label, event.text))]
+    texts = finding_lines(event.findings)
+    return [Row("note", "", _notice(event.label, text)) for text in texts]
+
+
+def _notice(label: str, text: str) -> str:
+    whose = f"{printable_line(label)}: " if label else ""
+    return whose + printable(text.rstrip()).replace("\n", "\n" + " " * _TEXT_COLUMN)
 
 
 def _log_line(line: str) -> str:

@@ -10,10 +10,12 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 
-from attrs import define, evolve, frozen
+from attrs import define, evolve, field, frozen
 
+from rvbuild.cli.audit_notes import unknown_files
 from rvbuild.cli.messages import duration_text, size_text
 from rvbuild.core.events import (
+    Audited,
     Event,
     Finished,
     Phase,
@@ -54,12 +56,14 @@ class Summary:
         kept: How many results needed nothing.
         size: Bytes that were fetched.
         seconds: How long the run took.
+        unknown: How many files do not say which instructions they need, by step.
     """
 
     counts: Mapping[str, int]
     kept: int
     size: int
     seconds: float
+    unknown: Mapping[str, int] = field(factory=dict)
 
     @property
     def text(self) -> str:
@@ -144,6 +148,7 @@ class Tally:
         self._done: Counter[Phase] = Counter()
         self._words: Counter[str] = Counter()
         self._kept = 0
+        self._unknown: Counter[str] = Counter()
         self._running: dict[str, Running] = {}
         self._size = 0
         self._verb = "fetched"
@@ -157,6 +162,7 @@ class Tally:
             Progressed: self._take_progressed,
             Wrote: self._take_wrote,
             Finished: self._take_finished,
+            Audited: self._take_audited,
         }
 
     def take(self, event: Event) -> None:
@@ -174,6 +180,7 @@ class Tally:
                 kept=self._kept,
                 size=self._size,
                 seconds=self._clock() - self._began,
+                unknown=dict(self._unknown),
             )
 
     def view(self) -> Overview:
@@ -228,6 +235,11 @@ class Tally:
             self._fetch_ended = self._clock()
             if event.how == "imported":
                 self._verb = event.how
+
+    def _take_audited(self, event: Audited) -> None:
+        files = unknown_files(event.findings)
+        if files:
+            self._unknown[event.label] += files
 
     def _estimate(self, now: float) -> float | None:
         done = self._done[Phase.FETCH]

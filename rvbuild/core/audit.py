@@ -173,7 +173,7 @@ def _traces(data: ByteView, forbidden: Sequence[bytes]) -> Iterator[Remark]:
         text = _around(data, at)
         hint = _COMPILED_HINT if b"\0" in bytes(data[:_CHUNK]) else _TEXT_HINT
         what = f"{word.decode(errors='replace')} is inside, at byte {at}: {text}"
-        yield Remark(what, hint)
+        yield Remark(what, hint, trace=True)
 
 
 _COMPILED_HINT = "compile with -trimpath or -ffile-prefix-map, and strip"

@@ -190,6 +190,23 @@ class RunFailed(RvbuildError):
         self.exit_code = first.exit_code if isinstance(first, RvbuildError) else 1
 
 
+def single_failures(failures: Iterable[Exception]) -> list[Exception]:
+    """The same failures, each alone where several came as one."""
+    nested = (each.failures if isinstance(each, RunFailed) else [each] for each in failures)
+    return [failure for group in nested for failure in group]
+
+
+def leaves_others_whole(error: Exception) -> bool:
+    """Whether an error is of one recipe, or of what that asked for.
+
+    Others can be dealt with all the same: the machine, the store and the command line are as good
+    for them as before, which `StoreError`, `SandboxError` and `UsageError` deny.
+    """
+    if isinstance(error, RunFailed):
+        return all(map(leaves_others_whole, error.failures))
+    return isinstance(error, RecipeError | LockError | SourceError | VerificationError | StepError)
+
+
 def raise_failures(failures: Sequence[Exception], results: object = ()) -> None:
     """Raise what went wrong, if anything did; ``results`` went well beside it.
 

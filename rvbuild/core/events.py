@@ -11,6 +11,8 @@ from typing import Protocol, Union
 
 from attrs import frozen
 
+from rvbuild.core.finding import Finding
+
 
 class Phase(Enum):
     """What kind of work a label stands for."""
@@ -86,7 +88,15 @@ class Noticed:
     security: bool = False
 
 
-Event = Union[Planned, Started, Progressed, Wrote, Finished, Noticed]
+@frozen
+class Audited:
+    """The outputs of ``label`` are fit; ``findings`` are what somebody should know of them."""
+
+    label: str
+    findings: tuple[Finding, ...]
+
+
+Event = Union[Planned, Started, Progressed, Wrote, Finished, Noticed, Audited]
 
 
 class Reporter(Protocol):

@@ -32,13 +32,15 @@ class Weight(Enum):
 class Remark:
     """``what`` is to be said of a file, and what to do about it.
 
-    ``pattern`` is the one that declared it, if its weight is `Weight.DETECTED`.
+    ``pattern`` is the one that declared it, if its weight is `Weight.DETECTED`. ``trace``: a word
+    is inside that one machine looks for and another does not, as the path of a store.
     """
 
     what: str
     hint: Hint = ""
     weight: Weight = Weight.FAULT
     pattern: str = ""
+    trace: bool = False
 
 
 @frozen
@@ -50,8 +52,11 @@ class Finding:
     hint: Hint
     weight: Weight = Weight.FAULT
     pattern: str = ""
+    trace: bool = False
 
     @classmethod
     def at(cls, path: str, remark: Remark) -> Finding:
         """A remark on the file at ``path``."""
-        return cls(path, remark.what, remark.hint, remark.weight, remark.pattern)
+        return cls(
+            path, remark.what, remark.hint, remark.weight, remark.pattern, trace=remark.trace
+        )

@@ -52,3 +52,12 @@ class Snapshot:
     def later(self, *, days: int) -> str:
         """The same time some days later, in the same spelling."""
         return (self.moment + dt.timedelta(days=days)).strftime(_FORM)
+
+
+def is_snapshot(text: str) -> bool:
+    """Whether ``text`` is a moment, as ``20260830T142311Z``."""
+    try:
+        Snapshot.parse(text)
+    except ValueError:
+        return False
+    return True

@@ -61,34 +61,18 @@ def inspect_outputs(step: Step, store: TreeStore, tree: Tree, how: Inspection) -
     return findings
 
 
-def audit_outputs(step: Step, store: TreeStore, tree: Tree, how: Inspection) -> list[Finding]:
-    """Refuse outputs that have a fault; the arguments are those of `inspect_outputs`.
-
-    Returns:
-        What somebody should know of them and is no fault.
+def refuse_faults(step: Step, findings: Sequence[Finding]) -> None:
+    """See that nothing that was found in a step's outputs is a fault.
 
     Raises:
-        AuditFailed: with every fault in ``details``.
+        AuditFailed: something is; each is in ``details``.
     """
-    findings = inspect_outputs(step, store, tree, how)
     faults = [finding for finding in findings if finding.weight is Weight.FAULT]
     if faults:
         msg = "its outputs are not what they must be"
         details = tuple(f"{fault.path}: {fault.what}" for fault in faults)
         hint = joined(fault.hint for fault in faults)
         raise AuditFailed(msg, where=step.label, details=details, hint=hint)
-    return findings
-
-
-def summarised(findings: Sequence[Finding]) -> Iterator[str]:
-    """A line for each thing that findings say, with the files of which they say it."""
-    paths: dict[str, list[str]] = {}
-    for finding in findings:
-        paths.setdefault(finding.what, []).append(finding.path)
-    for what, files in paths.items():
-        left = len(files) - 2
-        others = f" and {left} other{'s' if left > 1 else ''}" if left > 0 else ""
-        yield f"{', '.join(files[:2])}{others}: {what}"
 
 
 def _of_rules(step: Step, store: TreeStore, tree: Tree, how: Inspection) -> Iterator[Finding]:

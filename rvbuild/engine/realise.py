@@ -7,7 +7,8 @@ Must not know: order, concrete adapters, the screen.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 
 from attrs import define, evolve, field, frozen
@@ -17,7 +18,8 @@ from rvbuild.core.advice import Remedy, Use, advise, joined
 from rvbuild.core.derivation import Derivation, Fetch, Merge, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import CheckFailed, Interrupted, RvbuildError, StepError, VerificationError
-from rvbuild.core.events import Finished, Noticed, Progressed, Reporter, Started, Wrote
+from rvbuild.core.events import Audited, Finished, Noticed, Progressed, Reporter, Started, Wrote
+from rvbuild.core.finding import Finding
 from rvbuild.core.plan import Task
 from rvbuild.core.ports.auditor import ImageAudit
 from rvbuild.core.ports.clock import Clock
@@ -29,11 +31,10 @@ from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Directory, Tree, file_at
 from rvbuild.engine.lookup import StoreLookup
-from rvbuild.engine.outputs import Inspection, audit_outputs, summarised
+from rvbuild.engine.outputs import Inspection, inspect_outputs, refuse_faults
 
 LOG_TAIL = 25
 """How many of a failed step's last lines its error shows."""
-
 
 TOO_LARGE = 153
 """What a shell makes of SIGXFSZ."""
@@ -73,6 +74,7 @@ class Realiser:
     services: Services
     realised: dict[str, Realisation] = field(factory=dict)
     _stopped: threading.Event = field(factory=threading.Event, init=False)
+    _own: set[str] = field(factory=set, init=False)
     _toolboxes: dict[Digest, Directory] = field(factory=dict, init=False)
 
     @property
@@ -99,7 +101,7 @@ class Realiser:
         how = "failed"
         services.report(Started(derivation.label, task.phase, task.reason))
         try:
-            with services.store.locks.lock(derivation.digest, self._waiter(derivation.label)):
+            with self._alone(derivation.digest, derivation.label):
                 found, done = self._reuse_or_realise(derivation)
             self.realised[derivation.digest] = found
             how = done
@@ -110,13 +112,26 @@ class Realiser:
             seconds = services.clock() - began
             services.report(Finished(derivation.label, task.phase, how, seconds))
 
-    def _waiter(self, label: str) -> Callable[[str], None]:
-        """What to do now and then while another process works on the same; says so once."""
+    @contextmanager
+    def _alone(self, name: str, label: str) -> Iterator[None]:
+        """While nobody else works on the same, here or in another process."""
+        with self.services.store.locks.lock(name, self._waiter(name, label)):
+            self._own.add(name)
+            try:
+                yield
+            finally:
+                self._own.discard(name)
+
+    def _waiter(self, name: str, label: str) -> Callable[[str], None]:
+        """What to do now and then while another process works on the same; says so once.
+
+        It says nothing where this run does: two checks may be one action.
+        """
         holders: set[str] = set()
 
         def waiting(holder: str) -> None:
             self._raise_if_stopped(f"stopped while {holder} works on it", label)
-            if holder not in holders:
+            if name not in self._own and holder not in holders:
                 holders.add(holder)
                 text = f"{holder} works on it: waiting until that is done"
                 self.services.report(Noticed(label, text))
@@ -217,15 +232,16 @@ class Realiser:
     def _run(self, step: Step) -> tuple[Realisation, str]:
         action = self.action(step)
         store = self.services.store
-        with store.locks.lock(action.digest.hash, self._waiter(step.label)):  # it is run once
-            outcome, accelerated = self._recorded(action)
+        with self._alone(action.digest.hash, step.label):  # it is run once
+            outcome, accelerated = self._recorded(step, action)
             how = "reused"
             if outcome is None:
                 outcome, accelerated = self._execute(step, action)
                 how = "built"
-            output = self._verified(step, outcome)
-            if how == "built":
+            output, findings = self._inspected(step, outcome)
+            if how == "built" and not any(finding.trace for finding in findings):
                 store.action_cache.record(action.digest, outcome, accelerated=accelerated)
+            self._refuse_faults(step, outcome, findings)
         store.failure_logs.forget_failure(step.digest)
         realisation = evolve(
             _realisation(step, output),
@@ -237,11 +253,17 @@ class Realiser:
         )
         return realisation, how
 
-    def _recorded(self, action: Action) -> tuple[Outcome | None, bool]:
-        """The recorded outcome of the same action, if it is whole; and whether accelerated."""
+    def _recorded(self, step: Step, action: Action) -> tuple[Outcome | None, bool]:
+        """The recorded outcome of the same action, if it is whole; and whether accelerated.
+
+        One that was refused is an answer for a step with other rules, as one whose recipe declares
+        now what was found. The same step runs again: it may come out otherwise.
+        """
         for accelerated in (False,) if self.services.release else (False, True):
             found = self.services.store.action_cache.outcome(action.digest, accelerated=accelerated)
             found = self._completed(found) if found else None
+            if found and self._was_refused(step, found):
+                continue
             if found and found.output and self.services.store.trees.has_tree(found.output):
                 self.services.store.mountable.refuse_changed(found.output)
                 return found, accelerated
@@ -280,19 +302,36 @@ class Realiser:
         outcome = services.executor.run(action, step.label, log, folders)
         return outcome, outcome.accelerated
 
-    def _verified(self, step: Step, outcome: Outcome) -> Tree:
-        """The output, once it is what the step's rules say; else the log is kept."""
-        store = self.services.store
+    def _was_refused(self, step: Step, outcome: Outcome) -> bool:
+        """Whether the step's last run failed with this outcome: its log is that of the failure."""
         try:
+            return self.services.store.failure_logs.failed(step.digest) == outcome.log
+        except VerificationError:  # of the record: it costs a run, no more
+            return True
+
+    def _inspected(self, step: Step, outcome: Outcome) -> tuple[Tree, list[Finding]]:
+        """The output, and what is to be said of it."""
+        store = self.services.store
+        with self._failure_kept(step, outcome):
             root = _output_of(step, outcome, self.services)
             output = outcome.written or store.trees.tree(root)
-            findings = audit_outputs(step, store, output, self._inspection(step.label))
+            return output, inspect_outputs(step, store, output, self._inspection(step.label))
+
+    def _refuse_faults(self, step: Step, outcome: Outcome, findings: list[Finding]) -> None:
+        """See that the output is what the step's rules say, and tell what is no fault."""
+        with self._failure_kept(step, outcome):
+            refuse_faults(step, findings)
+        if findings:
+            self.services.report(Audited(step.label, tuple(findings)))
+
+    @contextmanager
+    def _failure_kept(self, step: Step, outcome: Outcome) -> Iterator[None]:
+        """While a step may turn out to have failed: then its log is kept."""
+        try:
+            yield
         except (StepError, VerificationError):
-            store.failure_logs.record_failure(step.digest, outcome.log)
+            self.services.store.failure_logs.record_failure(step.digest, outcome.log)
             raise
-        for text in summarised(findings):
-            self.services.report(Noticed(step.label, text))
-        return output
 
     def _inspection(self, label: str) -> Inspection:
         return Inspection(

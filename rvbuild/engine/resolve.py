@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 from attrs import define, evolve, field
 
-from rvbuild.core.errors import RecipeError
+from rvbuild.core.errors import RecipeError, RvbuildError, leaves_others_whole
 from rvbuild.core.go_command import go_reads
 from rvbuild.core.lock import AnyEntry, Entry, GoModuleSet, Lock, LockedSource, PinValue, source_ref
 from rvbuild.core.names import AnyRef, PinRef, SetRef, SourceRef
@@ -67,9 +67,11 @@ class Resolver:
        those of the toolbox, whose shell starts the go command: they do not change what packages
        import. If a user names none, the set is all that the module's graph needs of go.sum, and
        its trace names its source alone.
-    7. What is wrong with a recipe is the error of the run. If the caller has a place for it
-       (``failures``), it fails that recipe, and each that asks for a source of it. A recipe that
-       cannot say which set of Go modules it uses has no part in any.
+    7. What is wrong with a recipe, or with what it asks for (a source cannot be had, a pin is not
+       there), is the error of the run. If the caller has a place for it (``failures``), it fails
+       that recipe, and each that asks for the same. A question without an answer is not asked
+       again either, and the answers to others stand. A recipe that cannot say which set of Go
+       modules it uses has no part in any.
 
     Example: ``k`` is a source. The pin ``mid/version`` is read in it. The source ``mid/mid`` has
     ``${version}`` in its URL, and the pin ``end/version`` is read in ``mid/mid``. Somebody moves
@@ -94,13 +96,14 @@ class Resolver:
     needed: NeededModules
     build_arch: str
     earlier: tuple[Lock, ...] = ()
-    failures: dict[str, RecipeError] | None = None
+    failures: dict[str, RvbuildError] | None = None
     pins: dict[PinRef, PinValue] = field(factory=dict, init=False)
     sources: dict[SourceRef, LockedSource] = field(factory=dict, init=False)
     go_modules: dict[SetRef, GoModuleSet] = field(factory=dict, init=False)
     _users: dict[SetRef, list[User]] = field(factory=dict, init=False)
     _digests: dict[SourceRef, str] = field(factory=dict, init=False)
     _open: OpenQuestions = field(factory=OpenQuestions, init=False)
+    _unanswered: dict[str, RvbuildError] = field(factory=dict, init=False)
     _readers: list[SourceFiles] = field(factory=list, init=False)
 
     def lock(
@@ -141,8 +144,8 @@ class Resolver:
         """While a recipe is resolved; see rule 7."""
         try:
             yield
-        except RecipeError as error:
-            if self.failures is None:
+        except RvbuildError as error:
+            if self.failures is None or not leaves_others_whole(error):
                 raise
             self.failures.setdefault(recipe.name, error)
 
@@ -213,10 +216,15 @@ class Resolver:
     @contextmanager
     def _asking(self, key: str, where: Place | None) -> Iterator[SourceFiles]:
         """While a question is open: what its answer is read with."""
+        if key in self._unanswered:
+            raise self._unanswered[key]
         with self._open.asking(key, where):
             self._readers.append(self._new_reader())
             try:
                 yield self._readers[-1]
+            except RvbuildError as error:
+                self._unanswered[key] = error
+                raise
             finally:
                 self._readers.pop()
 

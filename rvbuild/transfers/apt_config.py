@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
+from urllib.parse import quote
 
 from attrs import field, frozen
 
@@ -22,6 +23,7 @@ from rvbuild.core.snapshot import Snapshot
 from rvbuild.transfers.addresses import Address, Route, is_http, no_address
 from rvbuild.transfers.apt_route import apt_route
 from rvbuild.transfers.client_output import client_output
+from rvbuild.transfers.snapshot_archive import archive_at
 
 APT = Path("/etc/apt")
 MIRROR_VARIABLE = "RVBUILD_DEBIAN_MIRROR"
@@ -32,15 +34,18 @@ HINT = (
 )
 SNAPSHOT_VARIABLE = "RVBUILD_DEBIAN_SNAPSHOT"
 UNCHECKED_VARIABLE = "RVBUILD_DEBIAN_UNCHECKED"
+FROZEN_VARIABLE = "RVBUILD_DEBIAN_FROZEN"
 KEYS_VARIABLE = "RVBUILD_DEBIAN_KEYS"
 SNAPSHOTS = "https://snapshot.debian.org/archive/debian"
+_LIST_HINT = "list addresses of archives, as apt's sources or RVBUILD_DEBIAN_MIRROR do"
 _HINTS = {
     MIRROR_VARIABLE: f"{HINT}; a folder of this machine begins with /",
     SNAPSHOT_VARIABLE: (
         f"set {SNAPSHOT_VARIABLE} to the address of a snapshot archive (the folder with "
         "20260830T142311Z/ in it), to several, to a folder of this machine (/…), or to off"
     ),
-    UNCHECKED_VARIABLE: "list addresses of archives, as apt's sources or RVBUILD_DEBIAN_MIRROR do",
+    UNCHECKED_VARIABLE: _LIST_HINT,
+    FROZEN_VARIABLE: _LIST_HINT,
 }
 
 _RELEASES = {
@@ -54,6 +59,7 @@ _LIST_LINE = re.compile(
 )
 _CONF_LINE = re.compile(r'(?P<name>\S+) "(?P<value>.*)";')
 _CONF_TIMEOUT = 20
+_PLAIN = "/+,:=@"  # of a path, what needs no escape in a URL
 _LIES = {"no", "false", "without", "off", "disable", "0"}
 _TRUTHS = {"yes", "true", "with", "on", "enable", "1"}
 
@@ -119,7 +125,8 @@ class Archives:
     which keep what the others dropped. ``keyrings`` are apt's own, for the entries that name no
     key; ``options`` are those of the entries, by address, ``suite_options`` by address and suite:
     what apt does not know has none. ``route`` is how apt reaches servers, ``settings`` all of
-    apt's (`apt_settings`).
+    apt's (`apt_settings`). ``frozen`` are
+    those that the user calls copies of the past.
     """
 
     bases: tuple[str, ...]
@@ -129,6 +136,7 @@ class Archives:
     suite_options: Mapping[tuple[str, str], ArchiveOptions] = field(factory=dict)
     route: Route | None = None
     settings: Mapping[str, str] = field(factory=dict)
+    frozen: frozenset[str] = frozenset()
 
     def address(self, text: str) -> Address:
         """An address below one of them, or below a mirror of one."""
@@ -140,8 +148,8 @@ class Archives:
 
     def of_now(self) -> tuple[str, ...]:
         """What each snapshot archive has now, which is an archive like any other."""
-        now = Snapshot(dt.datetime.now(dt.UTC).replace(microsecond=0))
-        return tuple(f"{base}/{now}" for base in self.snapshots)
+        now = str(Snapshot(dt.datetime.now(dt.UTC).replace(microsecond=0)))
+        return tuple(archive_at(base, now) for base in self.snapshots)
 
     @property
     def places(self) -> Iterator[tuple[str, str]]:
@@ -188,8 +196,7 @@ def find_archives(environment: Mapping[str, str], etc: Path = APT) -> Archives:
     has what a lock pins all the same.
 
     Raises:
-        SourceError: ``RVBUILD_DEBIAN_MIRROR`` or ``RVBUILD_DEBIAN_SNAPSHOT`` holds something
-            that is no address.
+        SourceError: a variable for them holds something that is no address.
     """
     bases = _addresses(environment, MIRROR_VARIABLE)
     options: dict[str, ArchiveOptions] = {}
@@ -205,12 +212,13 @@ def find_archives(environment: Mapping[str, str], etc: Path = APT) -> Archives:
     settings = apt_settings(environment)
     return Archives(
         usable,
-        _keyrings(etc),
-        _snapshots(environment),
-        options,
-        suite_options,
+        keyrings=_keyrings(etc),
+        snapshots=_snapshots(environment),
+        options=options,
+        suite_options=suite_options,
         route=apt_route(settings, environment),
         settings=settings,
+        frozen=frozenset(_addresses(environment, FROZEN_VARIABLE)),
     )
 
 
@@ -273,7 +281,8 @@ def is_debian(suite: str) -> bool:
 
 def _normal(uri: str) -> str:
     uri = re.sub(r"\A(?:file|copy):(?:/(?!/)|///+)", "file:///", uri)  # file://HOST/… is no path
-    return f"file://{uri.rstrip('/')}" if uri.startswith("/") else uri.rstrip("/")
+    is_path = uri.startswith("/")
+    return f"file://{quote(uri.rstrip('/'), safe=_PLAIN)}" if is_path else uri.rstrip("/")
 
 
 def _expanded(uri: str) -> Iterator[str]:

@@ -6,10 +6,11 @@ import hashlib
 import os
 import shutil
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from site_of_bytes import serve_pages
 from world import HERE, World, clean_environment
 
 from rvbuild.recipes_yaml.lock import read_lock
@@ -251,6 +252,64 @@ def test_a_lock_that_is_not_there_gets_no_entry_of_a_broken_recipe(project: Worl
     assert project.run("lock").code == 3
     assert "good/it" in lock.read_text()
     assert "half" not in lock.read_text()
+
+
+ABSENT: dict[str, tuple[int, str]] = {
+    "a page that is not there": (4, "sources: {it: {url: 'URL/gone.tar'}}"),
+    "a server that is not there": (4, "sources: {it: {url: 'http://127.0.0.1:1/it.tar'}}"),
+    "a folder that is not there": (4, "sources: {it: {path: ./gone}}"),
+    "an index that is not there": (4, "sources: {it: {debian: [it], suite: bookworm}}"),
+    "an index that is no index": (5, "sources: {it: {debian: [it], suite: sid}}"),
+}
+"""What the outside does not have for `half`, with the exit code."""
+
+
+@pytest.fixture
+def outside() -> Iterator[str]:
+    """The address of a server without a page; its archive's `sid` is signed by nobody."""
+    with serve_pages({"/dists/sid/InRelease": b"Suite: sid\n"}) as served:
+        yield served.url
+
+
+@pytest.mark.parametrize(
+    ("what", "fresh"), [*((what, False) for what in ABSENT), ("a page that is not there", True)]
+)
+def test_what_the_outside_does_not_have(what: str, project: World, outside: str, *, fresh: bool):
+    """The others are locked; what the lock had of it and of its readers stays, or is not there."""
+    code, sources = ABSENT[what]
+    world = project.with_environment(
+        RVBUILD_DEBIAN_MIRROR=outside, RVBUILD_DEBIAN_SNAPSHOT="off", NO_PROXY="127.0.0.1"
+    )
+    lock, had = world.folder / "rvbuild.lock", entries(world)
+    if fresh:
+        del had["half/it"]
+        lock.unlink()
+        (world.folder / "rvbuild.toml").touch()
+    more = f"{sources.replace('URL', outside)}\n"
+    world.recipe("half", source("half").partition("sources:")[0] + more)
+    world.recipe("good", source("good", "3" * 64))
+    ran = world.run("lock")
+    assert ran.code == code, ran
+    ran.said("rvbuild.lock: ", "error: ", "asked for at", "also: not locked: half, reader")
+    assert ran.err.count("error: ") == 1
+    assert "3" * 64 in lock.read_text()
+    assert entries(world) == had
+    assert world.run("lock", "--check").code == 3
+    written = lock.read_bytes()
+    assert world.run("lock", "good", "half").code == code
+    assert lock.read_bytes() == written
+    assert world.run("plan", f"reader-{HERE}").code == 3
+    world.fine("lock", "good")
+
+
+def test_each_failure_is_told_in_full(project: World, outside: str):
+    """Also what has other reasons; the exit code is the first one's."""
+    project.recipe("half", STEP.format(more=f"sources: {{it: {{url: '{outside}/gone.tar'}}}}"))
+    project.recipe("third", STEP.format(more=f"sources: {{it: {{url: '{outside}/no.tar'}}}}"))
+    project.recipe("reader", "summary: [\n")
+    ran = project.run("lock")
+    assert ran.code == 4, ran
+    ran.said("gone.tar: not there", "reader/recipe.yaml", "no.tar: not there", "3 failures")
 
 
 def test_a_choice_that_cannot_be_read_is_shown(project: World):

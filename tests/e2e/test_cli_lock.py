@@ -181,12 +181,11 @@ def test_rungs_that_disagree_are_each_shown_with_file_line_and_value(upstream: U
     world = upstream.world
     world.recipe("user", USER.replace(USER.splitlines(keepends=True)[3], LADDER))
     upstream.commit({"versions.sh": 'VERSION_DEP="v1.4.3"\n'})
-    before = upstream.lock.read_bytes()
     ran = world.run("lock", *upstream.mirror)
     assert (ran.code, ran.out) == (3, "")
     ran.said("error: the places that declare user/version disagree", "recipes/user/recipe.yaml:5:3")
     ran.said("v1.4.2", "upstream go.mod:5", "v1.4.3", "upstream versions.sh:1", "hint", "prefer: N")
-    assert upstream.lock.read_bytes() == before
+    assert "user/version" not in upstream.lock.read_text()
     upstream.commit({"versions.sh": FILES["versions.sh"]})
     world.fine("lock", *upstream.mirror)
     world.fine(USER_HERE, *upstream.mirror)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import no_debian
 import pytest
 from attrs import evolve
 from namespaces import codes, namespaced
@@ -19,18 +20,6 @@ pytestmark = [
     pytest.mark.privileged,
     pytest.mark.skipif(HERE != "amd64", reason="the packages of this test are for amd64"),
 ]
-
-FEDORA = """
-mkdir empty
-mount --bind empty /etc/apt
-mount --bind empty /usr/share/keyrings
-for program in gpgv gpg sqv apt-config; do
-  path=$(command -v $program) && mount --bind /dev/null "$path"
-done
-! command -v gpgv
-ls /etc/apt /usr/share/keyrings
-"""
-"""What makes a namespace a machine of another distribution."""
 
 TOOL, LIBRARY = MadePackage("tool", needs="library"), MadePackage("library")
 SIGNER = Signer()
@@ -88,7 +77,7 @@ def machine(world: World, snapshots: Served, tmp_path: Path) -> World:
 
 
 def on_fedora(machine: World, script: str) -> Ran:
-    return namespaced(machine, FEDORA + script.replace("$TARGET", f"user-{HERE}"))
+    return namespaced(machine, no_debian.SCRIPT + script.replace("$TARGET", f"user-{HERE}"))
 
 
 def built(world: World) -> str:

@@ -26,6 +26,7 @@ from rvbuild.cli.arguments import parse
 from rvbuild.cli.commands import ROWS
 from rvbuild.cli.progress import PlainProgress
 from rvbuild.core.events import (
+    Audited,
     Event,
     Finished,
     Noticed,
@@ -35,6 +36,7 @@ from rvbuild.core.events import (
     Started,
     Wrote,
 )
+from rvbuild.core.finding import Finding, Weight
 
 HERE = Path(__file__).parent
 ANSWERS = HERE / "answers"
@@ -167,6 +169,13 @@ EVENTS: Sequence[Event] = (
     Started("lib-riscv64", Phase.BUILD, "its input cc changed"),
     Wrote("lib-riscv64", "CC a.c"),
     Noticed("lib-riscv64", "something to know"),
+    Audited(
+        "lib-riscv64",
+        (
+            Finding("lib/a.so", "it asks the processor", "", Weight.DETECTED),
+            Finding("lib/b.so", "it says nothing", "", Weight.UNKNOWN),
+        ),
+    ),
     Finished("lib-riscv64", Phase.BUILD, "built", 61.5),
     Started("app-riscv64", Phase.BUILD, "not made yet"),
     Finished("app-riscv64", Phase.BUILD, "stopped", 1.0),

@@ -187,6 +187,7 @@ class Workshop:
     folder: str
     release: bool = False
     accelerators: Mapping[str, str] = field(factory=dict)
+    forbidden: tuple[bytes, ...] = ()
     store: MemoryStore = field(init=False)
     executor: FakeExecutor = field(init=False)
     fetcher: FakeFetcher = field(factory=FakeFetcher, init=False)
@@ -234,6 +235,7 @@ class Workshop:
             audit_image=audit_image,
             release=self.release,
             accelerators=self.accelerators,
+            forbidden=self.forbidden,
         )
 
     def build(self, *wanted: Derivation, jobs: int = 2, keep_going: bool = False) -> Built:

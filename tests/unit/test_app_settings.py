@@ -93,18 +93,22 @@ def test_what_is_set_for_debians_archives(tmp_path: Path):
     """Addresses and paths of the user's file, and those of the environment; joined as one list."""
     made = settings(
         tmp_path,
-        user='debian-keys = ["k.asc"]\ndebian-unchecked = ["http://a.invalid/d", "mirror"]\n',
+        user='debian-keys = ["k.asc"]\ndebian-frozen = ["old"]\n'
+        'debian-unchecked = ["http://a.invalid/d", "mirror"]\n',
         environment={
+            "RVBUILD_DEBIAN_FROZEN": "/srv/2024",
             "RVBUILD_DEBIAN_KEYS": "/e.asc:/f.asc",
             "RVBUILD_DEBIAN_UNCHECKED": "http://b.invalid/d /srv/d",
         },
     )
     home = tmp_path / "home/rvbuild"
     assert made.debian_variables() == {
+        "RVBUILD_DEBIAN_FROZEN": f"/srv/2024 {home}/old",
         "RVBUILD_DEBIAN_KEYS": f"/e.asc:/f.asc:{home}/k.asc",
         "RVBUILD_DEBIAN_UNCHECKED": f"http://b.invalid/d /srv/d http://a.invalid/d {home}/mirror",
     }
     assert settings(tmp_path / "b").debian_variables() == {
+        "RVBUILD_DEBIAN_FROZEN": "",
         "RVBUILD_DEBIAN_KEYS": "",
         "RVBUILD_DEBIAN_UNCHECKED": "",
     }
@@ -214,7 +218,14 @@ def test_a_flag_in_the_environment(tmp_path: Path, text: str, *, value: bool):
 
 
 @pytest.mark.parametrize(
-    "text", ["trust = ['/']", "builder = 'me'", "debian-keys = ['/k']", "debian-unchecked = ['/a']"]
+    "text",
+    [
+        "trust = ['/']",
+        "builder = 'me'",
+        "debian-keys = ['/k']",
+        "debian-frozen = ['/a']",
+        "debian-unchecked = ['/a']",
+    ],
 )
 def test_what_is_personal_is_not_a_projects_to_say(tmp_path: Path, text: str):
     with pytest.raises(UsageError, match="may not be set in a project"):

@@ -14,6 +14,7 @@ import pytest
 from rvbuild.cli.progress import LiveProgress, PlainProgress, Progress, progress_for
 from rvbuild.core.errors import UsageError
 from rvbuild.core.events import (
+    Audited,
     Event,
     Finished,
     Noticed,
@@ -23,6 +24,7 @@ from rvbuild.core.events import (
     Started,
     Wrote,
 )
+from rvbuild.core.finding import Finding, Weight
 
 _MIB = 1 << 20
 
@@ -347,3 +349,49 @@ def test_nothing_is_written_after_the_end():
     ):
         progress(event)
     assert stream.getvalue() == text
+
+
+# ---- what an audit says
+
+
+def _unknown(path: str) -> Finding:
+    return Finding(path, "nothing in it says which instructions it needs", "", Weight.UNKNOWN)
+
+
+UNKNOWN = (
+    "nothing says which instructions 4 files of one, two and 1 other need: "
+    "`rvbuild audit TARGET` lists them"
+)
+
+
+def _detected(path: str) -> Finding:
+    return Finding(path, "it asks the processor", "", Weight.DETECTED)
+
+
+def test_what_nobody_knows_of_programs_is_one_line_a_run():
+    """Whatever the number of programs; what is declared has a line a step."""
+    lines = _told(
+        Audited("one", (_unknown("bin/a"),)),
+        Audited("two", (_detected("bin/b"), _unknown("bin/b"), _unknown("bin/b"))),
+        Audited("three", (_unknown("x"), _unknown("y"))),
+        Finished("three", Phase.BUILD, "built", 1),
+    )
+    assert [line.split("  ", 1)[1].strip() for line in lines if line.startswith("note")] == [
+        "two: bin/b: it asks the processor",
+        UNKNOWN,
+    ]
+    assert lines[-1].startswith("built 1")
+
+
+def test_one_program_is_one():
+    (line,) = _told(Audited("s", (_unknown("bin/a"),)))
+    assert "which instructions 1 file of s needs: " in line
+
+
+@pytest.mark.parametrize("form", ["live", "quiet"])
+def test_what_nobody_knows_on_a_screen_and_with_q(form: str):
+    stream = _Terminal()
+    progress = progress_for(stream, {"TERM": "xterm"}, quiet=form == "quiet", verbose=False)
+    with progress:
+        progress(Audited("s", (_unknown("bin/a"),)))
+    assert ("which instructions" in stream.getvalue()) is (form == "live")

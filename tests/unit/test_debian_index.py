@@ -17,7 +17,7 @@ from rvbuild.core.snapshot import Snapshot
 from rvbuild.kinds.debian import archive_keys
 from rvbuild.kinds.debian.archive_keys import ArchiveKeys
 from rvbuild.kinds.debian.debian_release import Release, Releases
-from rvbuild.kinds.debian.freshness import DateRules, age_fault, moment
+from rvbuild.kinds.debian.freshness import DateRules, age_fault, future_fault, moment
 from rvbuild.kinds.debian.index_policy import IndexPolicy
 from rvbuild.kinds.debian.signatures import Keys, judge
 from rvbuild.kinds.debian.signed_index import SignedIndex
@@ -42,12 +42,14 @@ class Case:
         now: The time.
         earlier: The moment that the lock has.
         keyring: The one that the user trusts.
+        frozen: Paths of archives that the user calls frozen.
     """
 
     pages: dict[str, bytes]
     now: dt.datetime = NOW
     earlier: dt.datetime | None = None
     keyring: bytes = SIGNER.keyring
+    frozen: tuple[str, ...] = ()
 
 
 GOOD = SIGNER.clear(ARCHIVE.index)
@@ -179,7 +181,8 @@ class Machine:
         )
         releases = Releases(files=self.files, policy=policy)
         entries = {base: options} if options else {}
-        archives = Archives((*before, base), options=entries)
+        own, listed = (*before, base), {f"file://{self.folder}{it}" for it in case.frozen}
+        archives = Archives(own, options=entries, frozen=frozenset(listed))
         earlier = Snapshot(case.earlier) if case.earlier else None
         return releases.packages(releases.release(archives, "bookworm", earlier), "amd64")
 
@@ -258,17 +261,52 @@ def test_the_oldest_word_is_the_first_ones(machine: Machine):
 PAST = "20260830T142311Z"
 
 
-@pytest.mark.parametrize("name", ["expired index", "expired key", "replayed"])
-def test_an_index_of_a_moment_that_the_user_chose(machine: Machine, name: str):
-    """An archive …/TIMESTAMP is of the past on purpose."""
-    assert machine.read(REFUSED[name][0], PAST) == b"Package: tool\n"
+def read_past(machine: Machine, case: Case, how: str) -> bytes:
+    """The list of packages of an archive that the user calls one of the past."""
+    if how == "apt":  # as people write it for an archive that is not updated any more
+        return machine.read(case, options=ArchiveOptions(check_valid_until=False))
+    if how == "frozen":
+        return machine.read(evolve(case, frozen=("/archive",)))
+    return machine.read(case, PAST)
+
+
+@pytest.mark.parametrize("how", ["moment", "frozen", "apt"])
+@pytest.mark.parametrize("name", ["expired index", "replayed"])
+def test_an_index_of_a_past_that_the_user_chose(machine: Machine, name: str, how: str):
+    """An address …/TIMESTAMP, the setting, and apt's entry say that it is so on purpose."""
+    assert read_past(machine, REFUSED[name][0], how) == b"Package: tool\n"
     assert machine.notices == []
 
 
-@pytest.mark.parametrize("name", ["forged", "foreign key", "unsigned Release", "SHA-1"])
-def test_the_past_is_forged_as_well(machine: Machine, name: str):
+@pytest.mark.parametrize("how", ["moment", "frozen"])
+def test_a_key_that_has_expired_since(machine: Machine, how: str):
+    """What it signed while it was good stays signed; apt says nothing of that in an entry."""
+    case, words = REFUSED["expired key"]
+    assert read_past(machine, case, how) == b"Package: tool\n"
+    with pytest.raises(VerificationError, match=words):
+        read_past(machine, case, "apt")
+
+
+@pytest.mark.parametrize("how", ["moment", "frozen", "apt"])
+@pytest.mark.parametrize("name", ["forged", "foreign key", "unsigned Release", "SHA-1", "future"])
+def test_the_past_is_forged_as_well(machine: Machine, name: str, how: str):
     with pytest.raises(VerificationError, match=REFUSED[name][1]):
-        machine.read(REFUSED[name][0], PAST)
+        read_past(machine, REFUSED[name][0], how)
+
+
+def test_another_archive_is_not_frozen(machine: Machine):
+    """What the user lists is an address: a folder below or above it is another archive."""
+    case, words = REFUSED["replayed"]
+    for other in ("", "/archive/debian", "/archiv"):
+        with pytest.raises(VerificationError, match=words) as caught:
+            machine.read(evolve(case, frozen=(other,)))
+        assert "the setting `debian-frozen` (RVBUILD_DEBIAN_FROZEN)" in hint_text(caught.value.hint)
+
+
+def test_a_clock_is_no_archives_fault(machine: Machine):
+    with pytest.raises(VerificationError) as caught:
+        machine.read(REFUSED["future"][0])
+    assert hint_text(caught.value.hint) == "set this machine's clock, or use another archive"
 
 
 # ---- keys
@@ -468,7 +506,8 @@ def age(more: str, rules: DateRules, days: float = 1) -> str:
     fields |= {"valid-until": more} if more else {}
     made = moment(fields["date"])
     assert made
-    return age_fault(fields, rules, made + days * DAY, None)
+    now = made + days * DAY
+    return future_fault(fields, rules, now) or age_fault(fields, rules, now, None)
 
 
 WEEK = "Sun, 06 Sep 2026 14:23:11 UTC"

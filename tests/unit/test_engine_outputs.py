@@ -11,11 +11,14 @@ from made_program import MadeProgram, MadeSymbol, words
 from packed_image import filled, image, pack
 from workshop import LINUX
 
+from rvbuild.cli.audit_notes import finding_lines, unknown_files
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.derivation import OutputRule, Step
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.finding import Finding
-from rvbuild.engine.outputs import Inspection, audit_outputs, summarised
+from rvbuild.core.ports.store import TreeStore
+from rvbuild.core.tree import Tree
+from rvbuild.engine.outputs import Inspection, inspect_outputs, refuse_faults
 from rvbuild.images.image_audit import audit_image
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.memory import MemoryStore
@@ -23,6 +26,13 @@ from rvbuild.stores.memory import MemoryStore
 
 def inspection(forbidden: tuple[bytes, ...] = ()) -> Inspection:
     return Inspection(forbidden=forbidden, audit_image=audit_image, wanted=lambda: None)
+
+
+def audit_outputs(step: Step, store: TreeStore, tree: Tree, how: Inspection) -> list[Finding]:
+    """What is to be said of outputs that have no fault."""
+    findings = inspect_outputs(step, store, tree, how)
+    refuse_faults(step, findings)
+    return findings
 
 
 def findings(folder: Path, *rules: OutputRule, forbidden: tuple[bytes, ...] = ()) -> list[str]:
@@ -137,7 +147,7 @@ def test_declared_code_beyond_the_baseline_is_told(tmp_path: Path):
     files = {"bin/a": VECTOR, "bin/b": VECTOR, "bin/c": VECTOR, "other": b"#!/bin/sh\n"}
     found = programs(tmp_path, files, tree, other)
     asks = "it asks the processor before it uses v beyond rv64gc in copy_v: asks hwprobe"
-    assert list(summarised(found)) == [
+    assert list(finding_lines(found)) == [
         f"bin/a, bin/b and 1 other: {asks}",
         "bin: `detected` has 'gone', and no such function goes beyond the baseline",
     ]
@@ -148,13 +158,13 @@ def test_declared_code_beyond_the_baseline_is_told(tmp_path: Path):
     assert "`detected`" in hint_text(caught.value.hint)
 
 
-def test_silence_is_told_once_for_all_files(tmp_path: Path):
+def test_silence_of_a_file_has_no_line_of_its_own(tmp_path: Path):
     silent = MadeProgram(code=words(0x00008067), machine=183).write()
     tree = evolve(rule("bin", "tree"), architecture="arm64")
     found = programs(tmp_path, {f"bin/{at}": silent for at in range(5)}, tree)
-    assert list(summarised(found)) == [
-        "bin/0, bin/1 and 3 others: nothing in it says which instructions it needs"
-    ]
+    assert list(finding_lines(found)) == []
+    assert unknown_files(found) == 5
+    assert {finding.what for finding in found} == {"nothing in it says which instructions it needs"}
 
 
 @pytest.mark.parametrize("form", ["folder", "archive"])

@@ -25,7 +25,8 @@ from rvbuild.core.errors import (
     UsageError,
     VerificationError,
 )
-from rvbuild.core.events import Noticed, Phase, Planned, Progressed, Started, Wrote
+from rvbuild.core.events import Audited, Noticed, Phase, Planned, Progressed, Started, Wrote
+from rvbuild.core.finding import Weight
 from rvbuild.core.plan import make_plan, nothing_realised
 from rvbuild.core.realisation import Origin, Realisation
 from rvbuild.core.recipe import ACCELERATORS
@@ -546,14 +547,73 @@ def test_interrupt_ends_the_wait_for_another_process(shop: Workshop):
     assert notices == ["another thread works on it: waiting until that is done"]
 
 
+def test_a_run_that_waits_for_itself_says_nothing(shop: Workshop):
+    """Two steps that are one action: the second waits until the first has run."""
+    gate = shop.executor.gate("a")
+    store = shop.store
+
+    class Locks(MemoryLocks):
+        @contextmanager
+        def lock(self, name: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
+            def told(holder: str) -> None:
+                assert waiting is not None
+                waiting(holder)
+                gate.set()
+
+            with store.locks.lock(name, told):
+                yield
+
+    shop.store = with_parts(store, locks=Locks())
+    a, b = (shop.step(name, "say a b", is_check=True, expect=name) for name in ("a", "b"))
+    shop.executor.gates["b"], shop.executor.reached["b"] = gate, shop.executor.reached["a"]
+    assert shop.build(a, b).errors == {}
+    assert sorted(shop.how().values()) == ["built", "reused"]
+    assert [event for event in shop.events if isinstance(event, Noticed)] == []
+
+
 def test_what_says_nothing_of_what_it_needs_is_told_and_kept(shop: Workshop):
     """Once, when it is built; a result that is kept is not looked at again."""
     rule = OutputRule(name="x", path="bin/x", kind="executable", architecture="amd64")
     step = shop.step("s", "compiled", outputs=(rule,))
     for _ in range(2):
         assert shop.build(step).errors == {}
-    notices = [event for event in shop.events if isinstance(event, Noticed)]
-    assert notices == [Noticed("s", "bin/x: nothing in it says which instructions it needs")]
+    (told,) = (event for event in shop.events if isinstance(event, Audited))
+    assert told.label == "s"
+    (finding,) = told.findings
+    assert (finding.path, finding.weight) == ("bin/x", Weight.UNKNOWN)
+
+
+def test_refused_outputs_are_looked_at_again_where_only_a_declaration_changed(shop: Workshop):
+    """The step is not run for it; the same step is, each time: it may come out otherwise."""
+    wrong = OutputRule(name="x", path="bin/x", kind="executable", architecture="arm64")
+    refused = shop.step("s", "compiled", outputs=(wrong,))
+    for _ in range(2):
+        assert "it is for amd64, not arm64" in str(
+            shop.build(refused).errors[refused.digest].details
+        )
+    assert shop.executor.ran == ["s", "s"]
+    right = shop.step("s", "compiled", outputs=(evolve(wrong, architecture="amd64"),))
+    assert shop.build(right).errors == {}
+    assert shop.how()["s"] == "reused"
+    assert shop.executor.ran == ["s", "s"]
+    elsewhere = shop.step("s", "compiled", outputs=(evolve(wrong, path="bin/y"),))
+    assert "not there" in str(shop.build(elsewhere).errors[elsewhere.digest].details)
+    assert shop.executor.ran == ["s", "s"]
+
+
+def test_refused_outputs_with_a_path_of_this_machine_are_not_kept(shop: Workshop):
+    """Another machine does not look for that path, and may be given the same record."""
+    shop.forbidden = (b"/this/machine/",)
+    for name in ("x", "y"):
+        rule = OutputRule(name=name, path="data", kind="file")
+        step = shop.step("s", "say /this/machine/store", outputs=(rule,))
+        error = shop.build(step).errors[step.digest]
+        assert "/this/machine/ is inside" in str(error.details)
+    assert shop.executor.ran == ["s", "s"]
+    shop.forbidden = ()
+    other = shop.step("s", "say /this/machine/store")
+    assert shop.build(other).errors == {}
+    assert shop.executor.ran == ["s", "s", "s"]
 
 
 def test_nothing_wanted_is_nothing_done(shop: Workshop):

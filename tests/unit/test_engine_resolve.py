@@ -13,7 +13,15 @@ from attrs import define, evolve, field
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import LockError, RecipeError, SourceError
+from rvbuild.core.errors import (
+    Interrupted,
+    LockError,
+    RecipeError,
+    RvbuildError,
+    SandboxError,
+    SourceError,
+    StoreError,
+)
 from rvbuild.core.go_command import go_command
 from rvbuild.core.go_source import GoModule
 from rvbuild.core.lock import GoModuleSet, Lock
@@ -52,12 +60,16 @@ class Outside:
     asked: list[tuple[object, ...]] = field(factory=list)
     folders: int = 0
     broken: bool = False
+    absent: set[str] = field(factory=set)
+    error: RvbuildError | None = None
     snapshot: Snapshot | None = None
     earlier: list[Snapshot | None] = field(factory=list)
 
     def _note(self, *question: object) -> None:
         self.asked.append(question)
-        if self.broken:
+        if self.error is not None:
+            raise self.error
+        if self.broken or (question[0] == "url" and not self.absent.isdisjoint(question[1])):
             msg = "nobody answers"
             raise SourceError(msg, details=("tried: all",))
 
@@ -174,6 +186,7 @@ class World:
         users: tuple[str, ...] = (),
         below: Lock | None = None,
         shipped: tuple[str, ...] = (),
+        failures: dict[str, RvbuildError] | None = None,
     ) -> Lock:
         """Resolve some recipes (all of them by default)."""
         trees = FakeTrees(self.files)
@@ -185,6 +198,7 @@ class World:
             build_arch="amd64",
             needed=self._needed,
             earlier=(old or Lock(), below or Lock()),
+            failures=failures,
         )
         wanted = [self.recipe(name) for name in names or sorted(self.texts)]
         others, below_them = (list(map(self.recipe, names)) for names in (users, shipped))
@@ -727,3 +741,52 @@ def test_a_description_that_nothing_answers_is_told():
     assert world.resolver is not None
     with pytest.raises(RecipeError, match="no way to lock a reference to 'k'"):
         world.resolver.source(recipe, "j")
+
+
+# ---- what has no answer
+
+
+def locked_but(world: World, old: Lock | None = None) -> tuple[Lock, dict[str, RvbuildError]]:
+    """A lock of all recipes, and what is wrong with those that it could not be made of."""
+    failures: dict[str, RvbuildError] = {}
+    return world.lock(old=old, failures=failures), failures
+
+
+def test_a_source_that_cannot_be_had_fails_what_needs_it_and_nothing_else():
+    """It is asked for once, whoever needs it."""
+    texts = {
+        "far": "kind: source\nsources: {b: {url: 'https://e.org/b'}}\n",
+        "reader": "version: {from: far, line: 1, file: V}\nbuild: x\n",
+        "user": "sources: {mine: {from: far}, own: {url: 'https://e.org/a'}}\nbuild: x\n",
+        "kube": KUBE,
+        "other": "sources: {mine: {from: kube}}\nbuild: x\n",
+    }
+    world = World(texts, outside=Outside(absent={"https://e.org/b"}))
+    lock, failures = locked_but(world)
+    assert sorted(failures) == ["far", "reader", "user"]
+    assert len({id(error) for error in failures.values()}) == 1
+    assert isinstance(failures["far"], SourceError)
+    assert sorted(map(str, lock.sources)) == ["kube/kube"]
+    assert not lock.pins
+    assert [asked[1] for asked in world.outside.asked].count(("https://e.org/b",)) == 1
+    with pytest.raises(SourceError):
+        world.lock()
+
+
+def test_a_pin_that_is_not_there_fails_its_recipe_alone():
+    """Others need the source of that recipe, and have it."""
+    texts = {
+        "bad": f"version: {{from: bad, line: 1, file: gone}}\n{K}",
+        "user": "sources: {mine: {from: bad}}\nbuild: x\n",
+        "kube": KUBE,
+    }
+    lock, failures = locked_but(World(texts))
+    assert {name: type(error) for name, error in failures.items()} == {"bad": LockError}
+    assert sorted(map(str, lock.sources)) == ["bad/k", "kube/kube"]
+
+
+@pytest.mark.parametrize("error", [StoreError("full"), SandboxError("none"), Interrupted("^C")])
+def test_what_is_wrong_with_the_machine_is_wrong_for_all(error: RvbuildError):
+    world = World({"kube": KUBE, "k": K}, outside=Outside(error=error))
+    with pytest.raises(type(error)):
+        locked_but(world)

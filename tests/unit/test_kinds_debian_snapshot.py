@@ -290,9 +290,9 @@ def test_locking_on_a_machine_that_knows_nothing_of_debian(tmp_path: Path):
             assert re.fullmatch(first, archive.asked[0].path)
 
 
-def a_machine(folder: Path, snapshots: str) -> DebianFetcher:
+def a_machine(folder: Path, snapshots: str, **more: str) -> DebianFetcher:
     """One without apt, where a snapshot archive is known."""
-    environment = {"RVBUILD_DEBIAN_SNAPSHOT": snapshots, "PATH": ""}
+    environment = {"RVBUILD_DEBIAN_SNAPSHOT": snapshots, "PATH": "", **more}
     transport = Transport(patience=Patience(tries=1), credentials=Credentials({}))
     files = PinnedFiles(transport=transport, temp=folder / "temp")
     return DebianFetcher(
@@ -374,6 +374,61 @@ def test_a_mirror_of_the_snapshot_archive(
     path.write_bytes(DEB)
     mine = fetcher(archive.url, dead, (dead, str(tmp_path / "copy")))
     assert fetched(mine, package) == TREE
+
+
+def write_runs(folder: Path, runs: dict[str, dict[str, bytes]]) -> None:
+    """A snapshot archive in a folder of this machine."""
+    for run, files in runs.items():
+        for path, data in files.items():
+            file = folder / run / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+
+
+def signed_files(*, days_ago: int) -> dict[str, bytes]:
+    """An archive with the package, and an index that has expired."""
+    made = SignedArchive(packages=lzma.decompress(PACKAGES).decode(), date=NOW - days_ago * DAY)
+    made.more = f"Valid-Until: {format_datetime(NOW - (days_ago - 1) * DAY)}\n"
+    return {
+        path.lstrip("/"): data for path, data in made.pages(SIGNER.clear(made.index)).items()
+    } | {POOL: DEB}
+
+
+def test_a_folder_as_the_snapshot_archive(tmp_path: Path):
+    """Its last run is the newest, and the last before a moment has what an index named then."""
+    copy = tmp_path / "a copy, 100%"
+    new, old = (f"{NOW - days * DAY:%Y%m%dT%H%M%SZ}" for days in (2, 9))
+    write_runs(copy, {new: signed_files(days_ago=3), old: signed_files(days_ago=10)})
+    (copy / "20990101T000000Z").mkdir()  # nobody has what will be
+    (copy / "a-file").touch()
+    link = (
+        tmp_path / "link%20"
+    )  # a path, and no URL: its escape is none; and the variable can hold no space
+    link.symlink_to(copy)
+    mine = a_machine(tmp_path, str(link))
+    (package,) = mine.resolve(("tool",), "bookworm", "amd64")
+    assert package.snapshot
+    assert package.snapshot.moment == NOW - 3 * DAY
+    assert fetched(mine, package) == TREE
+    (copy / new).rename(copy / "gone")
+    assert fetched(mine, package) == TREE
+    (copy / old).rename(copy / "gone-too")
+    with pytest.raises(SourceError, match="no address had it") as caught:
+        fetched(mine, package)
+    assert any("No such file" in line for line in caught.value.details)
+
+
+def test_a_folder_of_the_past_is_frozen_if_the_user_says_so(tmp_path: Path):
+    """The lock is of today, and the folder has one old run."""
+    copy = tmp_path / "copy"
+    write_runs(copy, {f"{NOW - 9 * DAY:%Y%m%dT%H%M%SZ}": signed_files(days_ago=10)})
+    earlier = Snapshot(NOW)
+    with pytest.raises(VerificationError, match="older than the one of") as caught:
+        a_machine(tmp_path, str(copy)).resolve(("tool",), "bookworm", "amd64", earlier=earlier)
+    assert "`debian-frozen`" in hint_text(caught.value.hint)
+    mine = a_machine(tmp_path, str(copy), RVBUILD_DEBIAN_FROZEN=str(copy))
+    (package,) = mine.resolve(("tool",), "bookworm", "amd64", earlier=earlier)
+    assert package.name == "tool"
 
 
 @pytest.mark.parametrize(

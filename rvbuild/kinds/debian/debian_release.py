@@ -27,6 +27,7 @@ from rvbuild.transfers.addresses import Address, Route
 from rvbuild.transfers.apt_config import Archives, no_archive
 from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.pinned_files import Pin, PinnedFiles
+from rvbuild.transfers.snapshot_archive import is_moment, listings
 from rvbuild.transfers.urls import shown
 
 _SUITE = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\Z")
@@ -173,19 +174,13 @@ class Releases:
             SourceError: there is none of either.
         """
         if archives.bases:
-            return [
-                Archive(
-                    base=base,
-                    options=archives.options_of(base, suite),
-                    keyrings=archives.keyrings,
-                    past=_is_moment(base),
-                    chosen=_is_moment(base),
-                )
-                for base in archives.bases
-            ]
+            return [_of_user(archives, base, suite) for base in archives.bases]
         if not archives.snapshots:
             raise no_archive()
-        return [Archive(base=base, past=True) for base in archives.of_now()]
+        return [
+            Archive(base=base, past=True, chosen=not archives.frozen.isdisjoint(listings(base)))
+            for base in archives.of_now()
+        ]
 
     def _index(
         self, archives: Archives, base: str, suite: str, attempts: Attempts
@@ -244,13 +239,17 @@ class Releases:
             return _decompressed(download.file, index.path)
 
 
-def _is_moment(base: str) -> bool:
-    """Whether an address is of one moment of a snapshot archive: ``…/20260830T142311Z``."""
-    try:
-        Snapshot.parse(base.rpartition("/")[2])
-    except ValueError:
-        return False
-    return True
+def _of_user(archives: Archives, base: str, suite: str) -> Archive:
+    """One of the user's archives, with what the user says of it."""
+    options = archives.options_of(base, suite)
+    past = is_moment(base) or not archives.frozen.isdisjoint(listings(base))
+    return Archive(
+        base=base,
+        options=options,
+        keyrings=archives.keyrings,
+        past=past,
+        chosen=past or (options is not None and options.check_valid_until is False),
+    )
 
 
 def _decompressed(file: BinaryIO, path: str) -> bytes:

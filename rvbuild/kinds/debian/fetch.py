@@ -37,6 +37,7 @@ from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.mirrors import Mirrors
 from rvbuild.transfers.once import Once
 from rvbuild.transfers.pinned_files import Pin, PinnedFiles
+from rvbuild.transfers.snapshot_archive import archive_at
 
 
 @define(kw_only=True)
@@ -124,8 +125,8 @@ def _folders(archives: Archives, snapshot: Snapshot | None) -> Iterator[str]:
     if snapshot is None:
         yield from archives.of_now()
         return
-    moments = (snapshot.later(days=1), snapshot)
-    yield from (f"{base}/{moment}" for base in archives.snapshots for moment in moments)
+    moments = (snapshot.later(days=1), str(snapshot))
+    yield from (archive_at(base, moment) for base in archives.snapshots for moment in moments)
 
 
 def client(services: FetchServices) -> DebianFetcher:

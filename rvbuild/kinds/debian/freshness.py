@@ -12,7 +12,7 @@ The rules:
    least and the longest time after `Date` for which an index is good.
 
 Apt's configuration turns off rule 4 (`Check-Valid-Until`), or 2 and 4 (`Check-Date`). Rule 4 does
-not hold for an index of the past, as a snapshot archive has it.
+not hold for an index of the past, and rule 3 not where the user chose that past (`index_policy`).
 """
 
 from __future__ import annotations
@@ -93,10 +93,21 @@ def suite_fault(fields: Mapping[str, str], suite: str) -> str:
     return f"is that of {' or '.join(names) or 'a suite without a name'}, not of {suite}"
 
 
+def future_fault(fields: Mapping[str, str], rules: DateRules, now: dt.datetime) -> str:
+    """How an index is of the future (rule 2), to follow "it"; empty if it is not.
+
+    The arguments are those of `age_fault`.
+    """
+    made = moment(fields.get("date", ""))
+    if rules.check_date and made and made > now + dt.timedelta(seconds=rules.future):
+        return f"is of {made:%Y-%m-%d %H:%M}, in the future by this machine's clock"
+    return ""
+
+
 def age_fault(
     fields: Mapping[str, str], rules: DateRules, now: dt.datetime, earlier: Snapshot | None
 ) -> str:
-    """What is wrong with an index's dates (rules 2 to 4), to follow "it"; empty if nothing is.
+    """How an index is too old (rules 3 and 4), to follow "it"; empty if it is not.
 
     Args:
         fields: Of its text, by name in lower case.
@@ -105,8 +116,6 @@ def age_fault(
         earlier: When the index was made that the lock was made from; None if nobody knows.
     """
     made = moment(fields.get("date", ""))
-    if rules.check_date and made and made > now + dt.timedelta(seconds=rules.future):
-        return f"is of {made:%Y-%m-%d %H:%M}, in the future by this machine's clock"
     if earlier and made and made < earlier.moment:
         known = f"{earlier.moment:%Y-%m-%d %H:%M}"
         return f"is of {made:%Y-%m-%d %H:%M}, older than the one of {known} that the lock is from"

@@ -16,10 +16,11 @@ from rvbuild.core.errors import VerificationError
 from rvbuild.core.events import Noticed, Reporter, silent
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.kinds.debian.archive_keys import KEYS_OF, ArchiveKeys
-from rvbuild.kinds.debian.freshness import DateRules, age_fault, suite_fault
+from rvbuild.kinds.debian.freshness import DateRules, age_fault, future_fault, suite_fault
 from rvbuild.kinds.debian.signatures import Judgement, judge
 from rvbuild.kinds.debian.signed_index import SignedIndex
 from rvbuild.transfers.apt_config import ArchiveOptions, paragraphs
+from rvbuild.transfers.snapshot_archive import listings
 from rvbuild.transfers.urls import shown
 
 _UNCHECKED = "the setting `debian-unchecked` (RVBUILD_DEBIAN_UNCHECKED) takes one without proof"
@@ -34,7 +35,12 @@ _HINTS = {
     "signed-by": "put the archive's keyring where `signed-by` in apt's sources says",
     "worthless": f"use another archive, or tell who runs it; {_UNCHECKED}",
     "suite": "use another archive: this one gives out one suite as another",
-    "old": "use an archive that is up to date; RVBUILD_DEBIAN_MIRROR names one that is asked first",
+    "old": (
+        "use an archive that is up to date; RVBUILD_DEBIAN_MIRROR names one that is asked first. "
+        "If this one is frozen on purpose, list it in the setting `debian-frozen` "
+        "(RVBUILD_DEBIAN_FROZEN)"
+    ),
+    "future": "set this machine's clock, or use another archive",
 }
 
 
@@ -51,7 +57,7 @@ class Archive:
         options: What apt's entry of it says; None if apt has none.
         keyrings: Apt's own.
         past: Whether its index is of the past on purpose, as a snapshot archive's.
-        chosen: Whether the user named that moment of the past.
+        chosen: Whether the user chose that past: named the moment, or calls the archive frozen.
     """
 
     base: str
@@ -75,7 +81,9 @@ class IndexPolicy:
     1. A good index has a good signature by a trusted key (`signatures`, `archive_keys`) and none
        that is wrong, is of the suite that was asked for, and of today (`freshness`).
     2. An index of the past on purpose may have expired. A key must have been good when it signed.
-       If the user named the moment, the index may also be older than the lock's.
+       If the user chose that past, the index may also be older than the lock's: by an address
+       …/TIMESTAMP, by the setting ``debian-frozen``, or by ``check-valid-until=no`` of apt's
+       entry, which says that the archive is not updated any more.
     3. Whatever is wrong with the index of an archive that the user believes without proof
        (``[trusted=yes]`` of apt's sources, the setting ``debian-unchecked``) is said in a notice.
 
@@ -139,8 +147,7 @@ class IndexPolicy:
 
     def _believer(self, archive: Archive) -> str:
         """Why the user believes an archive without proof; empty if the user does not."""
-        bases = {archive.base, archive.base.rpartition("/")[0]} if archive.past else {archive.base}
-        if not bases.isdisjoint(self.unchecked()):
+        if not listings(archive.base).isdisjoint(self.unchecked()):
             return "`debian-unchecked` lists the archive"
         return (
             "apt's sources say trusted=yes" if archive.options and archive.options.trusted else ""
@@ -153,8 +160,11 @@ class IndexPolicy:
         rules = DateRules.of(options, self.apt_settings(), fields.get("label", ""))
         if archive.past:
             rules = evolve(rules, check_valid_until=False)
-        age = age_fault(fields, rules, self.clock(), None if archive.chosen else earlier)
-        return Outdated(f"the archive's index {age}", hint=_HINTS["old"]) if age else None
+        now = self.clock()
+        future = future_fault(fields, rules, now)
+        fault = future or age_fault(fields, rules, now, None if archive.chosen else earlier)
+        hint = _HINTS["future" if future else "old"]
+        return Outdated(f"the archive's index {fault}", hint=hint) if fault else None
 
 
 def _other_suite(fields: Mapping[str, str], suite: str) -> VerificationError | None:
