@@ -23,6 +23,7 @@ _WANTED = {
 }
 _POOL = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9+.~_%:-]*/)+[A-Za-z0-9][A-Za-z0-9+.~_%:-]*\.deb\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_SIZE = re.compile(r"[0-9]{1,18}\Z")
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _PACKAGE_LINE = re.compile(rb"^Package:\s*(\S+)", re.MULTILINE)
 _PROVIDES_LINE = re.compile(rb"^Provides:(.*)", re.MULTILINE)
@@ -71,7 +72,7 @@ def parse_record(paragraph: bytes, where: str) -> Record:
     pool, sha256, size = (fields.get(name, "") for name in ("filename", "sha256", "size"))
     name = fields.get("package", "")
     sound = _NAME.fullmatch(name) and _POOL.match(pool) and _SHA256.match(sha256)
-    if not sound or not size.isdecimal() or "/." in pool or not fields.get("version"):
+    if not sound or not _SIZE.match(size) or "/." in pool or not fields.get("version"):
         msg = f"not a sound paragraph of a Packages file (package {name[:80]!r})"
         raise Malformed(msg, where=where)
     package = DebianPackage(
@@ -173,7 +174,12 @@ class PackageIndex:
         raise SourceError(msg, where=f"Debian {self.suite}", hint=hint)
 
 
-def version_key(version: str) -> tuple[int, tuple[tuple[tuple[int, ...], int], ...], object]:
+VersionPart = tuple[tuple[tuple[int, ...], "Number"], ...]
+Number = tuple[int, str]
+"""Digits without zeros before them, and before these how many there are: it has no limit."""
+
+
+def version_key(version: str) -> tuple[Number, VersionPart, VersionPart]:
     """A key that orders versions as dpkg does (deb-version(7)).
 
     Upstream version and revision are cut into pairs of non-digits and a number; ``~`` sorts
@@ -183,13 +189,18 @@ def version_key(version: str) -> tuple[int, tuple[tuple[tuple[int, ...], int], .
     upstream, _, revision = (rest if colon else version).rpartition("-")
     if not upstream:
         upstream, revision = revision, ""
-    number = int(epoch) if colon and epoch.isdecimal() else 0
-    return (number, _pairs(upstream), _pairs(revision))
+    number = epoch if colon and re.fullmatch(r"[0-9]+", epoch) else ""
+    return (_number(number), _pairs(upstream), _pairs(revision))
 
 
-def _pairs(text: str) -> tuple[tuple[tuple[int, ...], int], ...]:
-    pairs = re.findall(r"(\D*)(\d*)", text)
-    return tuple(((*map(_order, letters), 0), int(digits or 0)) for letters, digits in pairs)
+def _pairs(text: str) -> VersionPart:
+    pairs = re.findall(r"([^0-9]*)([0-9]*)", text)
+    return tuple(((*map(_order, letters), 0), _number(digits)) for letters, digits in pairs)
+
+
+def _number(digits: str) -> Number:
+    plain = digits.lstrip("0")
+    return len(plain), plain
 
 
 def _order(letter: str) -> int:

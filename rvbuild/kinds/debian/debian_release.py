@@ -32,6 +32,7 @@ from rvbuild.transfers.urls import shown
 
 _SUITE = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\Z")
 _ENDINGS = (".xz", ".zst", ".gz", ".bz2", ".lzma", "")
+_ROW = re.compile(r"\s*(?P<sha256>[0-9a-f]{64})\s+(?P<size>[0-9]{1,18})\s+(?P<path>\S+)\s*")
 _RELEASE_LIMIT = 16 << 20
 _INDEX_LIMIT = 1 << 30
 
@@ -94,12 +95,11 @@ class Release:
 
 
 def _listed(text: str) -> dict[str, Listed]:
-    files = {}
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) == 3 and re.match(r"[0-9a-f]{64}\Z", words[0]) and words[1].isdecimal():
-            files[words[2]] = Listed(path=words[2], sha256=words[0], size=int(words[1]))
-    return files
+    rows = filter(None, (_ROW.fullmatch(line) for line in text.splitlines()))
+    return {
+        row["path"]: Listed(path=row["path"], sha256=row["sha256"], size=int(row["size"]))
+        for row in rows
+    }
 
 
 @frozen(kw_only=True)

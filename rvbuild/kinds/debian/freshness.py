@@ -87,7 +87,7 @@ def suite_fault(fields: Mapping[str, str], suite: str) -> str:
         fields: Of its text, by name in lower case.
         suite: What was asked for.
     """
-    names = [fields[name] for name in ("suite", "codename") if fields.get(name)]
+    names = dict.fromkeys(fields[name] for name in ("suite", "codename") if fields.get(name))
     if suite in names:
         return ""
     return f"is that of {' or '.join(names) or 'a suite without a name'}, not of {suite}"
@@ -134,11 +134,18 @@ def _end(
     """When an index stops to be good; None if it does not."""
     end = moment(fields.get("valid-until", ""))
     if made and rules.least and end:
-        end = max(end, made + dt.timedelta(seconds=rules.least))
+        end = max(end, _later(made, rules.least))
     if made and rules.longest:
-        last = made + dt.timedelta(seconds=rules.longest)
+        last = _later(made, rules.longest)
         end = min(end, last) if end else last
     return end
+
+
+def _later(moment: dt.datetime, seconds: int) -> dt.datetime:
+    try:
+        return moment + dt.timedelta(seconds=seconds)
+    except OverflowError:  # an index of the year 9999
+        return dt.datetime.max.replace(tzinfo=dt.UTC)
 
 
 def moment(text: str) -> dt.datetime | None:
