@@ -11,7 +11,7 @@ import datetime as dt
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from urllib.parse import quote
@@ -21,6 +21,7 @@ from attrs import field, frozen
 from rvbuild.core.errors import RecipeError, SourceError
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.transfers.addresses import Address, Route, is_http, no_address
+from rvbuild.transfers.apt_lists import is_debian_origin, lists_folder, origin_in_lists
 from rvbuild.transfers.apt_route import apt_route
 from rvbuild.transfers.client_output import client_output
 from rvbuild.transfers.snapshot_archive import archive_at
@@ -56,6 +57,7 @@ _POCKETS = re.compile(r"-(?:updates|proposed-updates|backports|backports-sloppy)
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+\Z")
 _LIST_LINE = re.compile(
     r"deb(?:-src)?\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)"
+    r"(?P<components>.*)"
 )
 _CONF_LINE = re.compile(r'(?P<name>\S+) "(?P<value>.*)";')
 _CONF_TIMEOUT = 20
@@ -121,6 +123,8 @@ class Archives:
     """Addresses of archives (the folder of ``dists`` and ``pool``), in the order to try.
 
     ``bases`` are the user's own; there are none on a machine that knows nothing of Debian.
+    ``mirrors`` are those of them that the user names to rvbuild: they are Debian's, whatever their
+    index says. Of others the index must say it.
     ``snapshots`` are those of snapshot archives (the folder of moments, ``20260830T142311Z/pool``),
     which keep what the others dropped. ``keyrings`` are apt's own, for the entries that name no
     key; ``options`` are those of the entries, by address, ``suite_options`` by address and suite:
@@ -137,6 +141,7 @@ class Archives:
     route: Route | None = None
     settings: Mapping[str, str] = field(factory=dict)
     frozen: frozenset[str] = frozenset()
+    mirrors: frozenset[str] = frozenset()
 
     def address(self, text: str) -> Address:
         """An address below one of them, or below a mirror of one."""
@@ -155,7 +160,7 @@ class Archives:
     def places(self) -> Iterator[tuple[str, str]]:
         """Every address in the order to try, and who named it."""
         for base in self.bases:
-            yield base, "apt's sources" if base in self.options else MIRROR_VARIABLE
+            yield base, MIRROR_VARIABLE if base in self.mirrors else "apt's sources"
         for base in self.snapshots:
             yield base, "snapshot archive"
 
@@ -170,7 +175,14 @@ def no_archive() -> SourceError:
 class _Entry:
     uris: tuple[str, ...]
     suites: tuple[str, ...]
+    components: tuple[str, ...]
     options: ArchiveOptions
+
+    @property
+    def releases(self) -> tuple[str, ...]:
+        """Those of its suites that may be releases of Debian; none if it is not for `main`."""
+        has_main = not self.components or "main" in self.components
+        return tuple(suite for suite in self.suites if has_main and is_debian(suite))
 
 
 def source_path(package: str, file: str) -> str:
@@ -189,27 +201,28 @@ def source_path(package: str, file: str) -> str:
 def find_archives(environment: Mapping[str, str], etc: Path = APT) -> Archives:
     """Debian's archives: those of ``RVBUILD_DEBIAN_MIRROR``, then those of apt's configuration.
 
-    Of apt's sources only those count that are for a release of Debian: neither those of other
-    vendors, nor Debian's security archive, which has a pool of its own; an entry of a medium
-    (``cdrom:``) or of another transport is passed over. A machine without apt, and
-    one whose apt knows no release of Debian (Ubuntu's), has no ``bases``: the snapshot archive
-    has what a lock pins all the same.
+    Of apt's sources only those count that may be Debian's: for the component ``main`` of a suite
+    that Debian has, and by the index in apt's own lists not somebody else's (Docker's for
+    ``bookworm``). Where apt has no list, the archive's index says it when it is read. Debian's
+    security archive has a pool of its own; an entry of a medium (``cdrom:``) or of another
+    transport is passed over. A machine without apt, and one whose apt knows no release of Debian
+    (Ubuntu's), has no ``bases``: the snapshot archive has what a lock pins all the same.
 
     Raises:
         SourceError: a variable for them holds something that is no address.
     """
-    bases = _addresses(environment, MIRROR_VARIABLE)
+    settings = apt_settings(environment)
+    mirrors = _addresses(environment, MIRROR_VARIABLE)
+    lists = lists_folder(settings)
     options: dict[str, ArchiveOptions] = {}
     suite_options: dict[tuple[str, str], ArchiveOptions] = {}
     for entry in _entries(etc):
-        if not any(is_debian(suite) for suite in entry.suites):
-            continue
-        own = [_normal(uri) for address in entry.uris for uri in _expanded(address)]
-        bases += own
-        options = dict.fromkeys(own, entry.options) | options
-        suite_options = dict.fromkeys(product(own, entry.suites), entry.options) | suite_options
-    usable = tuple(dict.fromkeys(filter(_is_usable, bases)))
-    settings = apt_settings(environment)
+        uris = [_normal(uri) for address in entry.uris for uri in _expanded(address)]
+        own = [uri for uri in uris if _may_be_debian(lists, uri, entry.releases)]
+        for uri, suite in product(own, entry.suites):
+            options.setdefault(uri, entry.options)
+            suite_options.setdefault((uri, suite), entry.options)
+    usable = tuple(dict.fromkeys(filter(_is_usable, [*mirrors, *options])))
     return Archives(
         usable,
         keyrings=_keyrings(etc),
@@ -219,7 +232,14 @@ def find_archives(environment: Mapping[str, str], etc: Path = APT) -> Archives:
         route=apt_route(settings, environment),
         settings=settings,
         frozen=frozenset(_addresses(environment, FROZEN_VARIABLE)),
+        mirrors=frozenset(mirrors),
     )
+
+
+def _may_be_debian(lists: Path, base: str, releases: Iterable[str]) -> bool:
+    """Whether an archive has one of the suites and none of them is somebody else's."""
+    origins = [origin_in_lists(lists, base, suite) for suite in releases]
+    return bool(origins) and all(origin is None or is_debian_origin(origin) for origin in origins)
 
 
 def unchecked_archives(environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -327,7 +347,9 @@ def _from_list(text: str) -> Iterator[_Entry]:
         if entry:
             pairs = (word.partition("=") for word in (entry["options"] or "").split())
             words = {name.lower(): value for name, _, value in pairs}
-            yield _Entry((entry["uri"],), (entry["suite"],), ArchiveOptions.of(words))
+            components = tuple(entry["components"].split())
+            options = ArchiveOptions.of(words)
+            yield _Entry((entry["uri"],), (entry["suite"],), components, options)
 
 
 def _from_deb822(text: str) -> Iterator[_Entry]:
@@ -337,6 +359,7 @@ def _from_deb822(text: str) -> Iterator[_Entry]:
         yield _Entry(
             tuple(fields.get("uris", "").split()),
             tuple(fields.get("suites", "").split()),
+            tuple(fields.get("components", "").split()),
             ArchiveOptions.of(fields),
         )
 

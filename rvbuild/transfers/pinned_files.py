@@ -18,7 +18,7 @@ from attrs import frozen
 from rvbuild.core.advice import Hint
 from rvbuild.core.errors import SourceError, StoreError, VerificationError, WrongContent
 from rvbuild.core.events import Noticed, Reporter, silent
-from rvbuild.core.ports.callbacks import Advance
+from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.transfers.addresses import Address
 from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.fetch_settings import CHECK_OR_MIRROR, OFFLINE_HINT, OFFLINE_LOCK_HINT
@@ -136,6 +136,18 @@ class PinnedFiles:
                 yield Download(file=file, sha256=sha256, address=address.text)
                 return
             raise attempts.error(hint if attempts.wrong else self.advice(pin, hint))
+
+    def document(self, address: Address, limit: int) -> bytes:
+        """What one address has, of at most ``limit`` bytes; nothing is said of other addresses.
+
+        Raises:
+            NotThere: it says that there is no such thing.
+            SourceError: it does not have it, or gives no answer.
+        """
+        with self._temporary() as file:
+            self._get(Pin(label=address.text, sha256=""), address, file, no_progress)
+            file.seek(0)
+            return file.read(limit)
 
     def advice(self, pin: Pin, hint: Hint) -> Hint:
         """What to do when nothing has the file: ``hint``, unless the network was not asked."""

@@ -135,6 +135,7 @@ class SignedArchive:
         date: When the index was made.
         more: Further fields of the index.
         form: How the Packages file is compressed, by the end of its name.
+        origin: Whose archive it is, as the index says.
     """
 
     packages: str = ""
@@ -143,6 +144,7 @@ class SignedArchive:
     date: dt.datetime = NOW
     more: str = ""
     form: str = ".xz"
+    origin: str = "Debian"
 
     @classmethod
     def of(cls, *packages: MadePackage, date: dt.datetime = NOW) -> SignedArchive:
@@ -158,7 +160,9 @@ class SignedArchive:
             f" {hashlib.sha256(data).hexdigest()} {len(data)} main/binary-amd64/Packages{self.form}"
         )
         date = format_datetime(self.date).replace("+0000", "UTC")
-        return f"Codename: {self.suite}\nDate: {date}\n{self.more}SHA256:\n{row}\n"
+        origin = f"Origin: {self.origin}\n" if self.origin else ""
+        names = f"{origin}Codename: {self.suite}\nDate: {date}\n"
+        return f"{names}{self.more}SHA256:\n{row}\n"
 
     @property
     def _compressed(self) -> bytes:

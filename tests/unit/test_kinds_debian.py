@@ -108,10 +108,14 @@ def test_a_folder_that_cannot_be_read_names_no_archive(tmp_path: Path):
 def test_locking_without_an_archive_says_what_to_set(tmp_path: Path):
     with Transport(credentials=Credentials({})) as transport:
         files = PinnedFiles(transport=transport, temp=tmp_path / "temp")
-        releases = Releases(files=files, policy=policy_of(SIGNER, tmp_path / "keys"))
-        archives = find_archives({"RVBUILD_DEBIAN_SNAPSHOT": "off"}, tmp_path)
+        machine = DebianFetcher(
+            files=files,
+            releases=Releases(files=files, policy=policy_of(SIGNER, tmp_path / "keys")),
+            archives=lambda: find_archives({"RVBUILD_DEBIAN_SNAPSHOT": "off"}, tmp_path),
+            mirrors=Mirrors(),
+        )
         with pytest.raises(SourceError, match="apt on this machine knows no archive") as caught:
-            releases.release(archives, "bookworm")
+            machine.resolve(("tool",), "bookworm", "amd64")
     assert "RVBUILD_DEBIAN_MIRROR" in hint_text(caught.value.hint)
     assert "snapshot" in hint_text(caught.value.hint)
 

@@ -32,6 +32,10 @@ Group = tuple[str, ...]
 """Alternatives, any of which satisfies a dependency."""
 
 
+class Missing(SourceError):
+    """An index lacks what was asked for; that of another archive may have it."""
+
+
 @frozen(kw_only=True)
 class Record:
     """What the index says of one package, of what is needed here."""
@@ -134,7 +138,7 @@ class PackageIndex:
         can satisfy is left out.
 
         Raises:
-            SourceError: a package does not exist in the suite.
+            Missing: a package does not exist in the suite.
         """
         pruned, records = frozenset(without), dict[str, Record]()
         waiting = deque((name, "the recipe") for name in dict.fromkeys(names))
@@ -161,7 +165,7 @@ class PackageIndex:
         msg = f"{self.suite} has no package {name}, which {wanted_by} asks for"
         near = difflib.get_close_matches(name, self._paragraphs, n=3)
         hint = f"did you mean {', '.join(near)}?" if near else "check the name and the suite"
-        raise SourceError(msg, where=f"Debian {self.suite}", hint=hint)
+        raise Missing(msg, where=f"Debian {self.suite}", hint=hint)
 
     def _choose(self, group: Group, wanted_by: str) -> Record:
         for name in group:
@@ -171,7 +175,7 @@ class PackageIndex:
                 return self._record(min(self._providers[name]))
         msg = f"{wanted_by} needs {' | '.join(group)}, which {self.suite} does not have"
         hint = f"if it is not needed, add {group[0]} to the recipe's `without`"
-        raise SourceError(msg, where=f"Debian {self.suite}", hint=hint)
+        raise Missing(msg, where=f"Debian {self.suite}", hint=hint)
 
 
 VersionPart = tuple[tuple[tuple[int, ...], "Number"], ...]

@@ -9,7 +9,8 @@ Source: the Debian wiki's "DebianRepository/Format".
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import BinaryIO
 
 from attrs import frozen
@@ -20,12 +21,14 @@ from rvbuild.archives.unpack_limits import Meter, UnpackLimits
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.snapshot import Snapshot
+from rvbuild.kinds.debian.debian_index import Missing
 from rvbuild.kinds.debian.freshness import moment
-from rvbuild.kinds.debian.index_policy import Archive, IndexPolicy, Outdated
+from rvbuild.kinds.debian.index_policy import Archive, IndexPolicy
 from rvbuild.kinds.debian.signed_index import SignedIndex
 from rvbuild.transfers.addresses import Address, Route
 from rvbuild.transfers.apt_config import Archives, no_archive
 from rvbuild.transfers.attempts import Attempts
+from rvbuild.transfers.faults import NotThere
 from rvbuild.transfers.pinned_files import Pin, PinnedFiles
 from rvbuild.transfers.snapshot_archive import is_moment, listings
 from rvbuild.transfers.urls import shown
@@ -35,6 +38,10 @@ _ENDINGS = (".xz", ".zst", ".gz", ".bz2", ".lzma", "")
 _ROW = re.compile(r"\s*(?P<sha256>[0-9a-f]{64})\s+(?P<size>[0-9]{1,18})\s+(?P<path>\S+)\s*")
 _RELEASE_LIMIT = 16 << 20
 _INDEX_LIMIT = 1 << 30
+
+
+class NoIndex(SourceError):
+    """An archive gives no index of a suite; ``details`` has a line for each of its answers."""
 
 
 @frozen(kw_only=True)
@@ -73,7 +80,7 @@ class Release:
         The plain one is the last: many an archive lists it and does not have it.
 
         Raises:
-            SourceError: there is none for that architecture.
+            Missing: there is none for that architecture.
         """
         files = _listed(self.fields.get("sha256", ""))
         for ending in _ENDINGS:
@@ -83,9 +90,9 @@ class Release:
         if not files:
             msg = f"the archive's index of {self.suite} has no SHA-256 of any file"
             hint = "use another archive, or let who runs it add the field SHA256"
-            raise SourceError(msg, where=shown(self.base), hint=hint)
+            raise Missing(msg, where=shown(self.base), hint=hint)
         msg = f"{self.suite} has no packages for {arch}"
-        raise SourceError(msg, where=shown(self.base), hint="check the suite and architecture")
+        raise Missing(msg, where=shown(self.base), hint="check the suite and architecture")
 
     def addresses(self, file: Listed) -> tuple[Address, ...]:
         """Where the file is: by its hash, which does not change under us, then by its name."""
@@ -104,20 +111,7 @@ def _listed(text: str) -> dict[str, Listed]:
 
 @frozen(kw_only=True)
 class Releases:
-    """Reads suites of the user's Debian archives, or of the snapshot archive where there are none.
-
-    What an archive answers decides what comes next:
-
-    - An index that is believed (`IndexPolicy`): it is taken, and no further archive is asked.
-    - No answer, a refusal, or a page that is no index (a portal's): the next archive is asked.
-    - An index that was good once and is too old: the next archive is asked. If none has a newer
-      one, this is the error.
-    - Any other index: an error at once. Whoever made it wants to be believed, and the next
-      archive's index may be old.
-
-    Example: the mirror ``a`` does not answer, ``b`` has an index that expired last week, and ``c``
-    a good one. The one of ``c`` is taken. If ``c`` is not there, the error says that ``b``'s
-    expired.
+    """Reads a suite of an archive.
 
     Args:
         files: Downloads.
@@ -127,116 +121,130 @@ class Releases:
     files: PinnedFiles
     policy: IndexPolicy
 
-    def release(self, archives: Archives, suite: str, earlier: Snapshot | None = None) -> Release:
+    def release(
+        self, archives: Archives, archive: Archive, suite: str, earlier: Snapshot | None = None
+    ) -> Release:
         """The suite's index.
 
         Args:
-            archives: The user's, and the snapshot archives.
+            archives: How archives are reached.
+            archive: One of them.
             suite: Its name.
             earlier: When the index was made that an earlier lock has the packages from.
 
         Raises:
             RecipeError: no suite can have this name.
-            SourceError: no archive has it, or there is none; or a keyring that the user named
-                cannot be read.
+            NoIndex: the archive does not have it.
+            Foreign: it is another vendor's.
+            SourceError: a keyring that the user named cannot be read.
             VerificationError: it is not to be believed.
         """
         if not _SUITE.match(suite):
             msg = f"not the name of a Debian suite: {suite!r}"
             raise RecipeError(msg)
-        attempts = Attempts(f"Debian {suite}")
-        outdated: Outdated | None = None
-        for archive in self._archives(archives, suite):
-            try:
-                index, address = self._index(archives, archive.base, suite, attempts)
-            except SourceError:
-                continue
-            try:
-                fields = self.policy.believe(
-                    index, archive, suite, address=address, earlier=earlier
-                )
-            except Outdated as error:
-                attempts.add(str(error.where), error)
-                outdated = outdated or error
-            else:
-                route = archives.route
-                return Release(base=archive.base, suite=suite, fields=fields, route=route)
-        if outdated is not None:
-            outdated.details = tuple(attempts.lines)
-            raise outdated
-        hint = "check the suite, or set RVBUILD_DEBIAN_MIRROR to an archive that has it"
-        raise attempts.error(self.files.advice(Pin(label=attempts.label, sha256=""), hint))
+        index, address = self._index(archives, f"{archive.base}/dists/{suite}")
+        fields = self.policy.believe(index, archive, suite, address=address, earlier=earlier)
+        return Release(base=archive.base, suite=suite, fields=fields, route=archives.route)
 
-    def _archives(self, archives: Archives, suite: str) -> list[Archive]:
-        """The user's; where there is none, what the snapshot archives have now.
-
-        Raises:
-            SourceError: there is none of either.
-        """
-        if archives.bases:
-            return [_of_user(archives, base, suite) for base in archives.bases]
-        if not archives.snapshots:
-            raise no_archive()
-        return [
-            Archive(base=base, past=True, chosen=not archives.frozen.isdisjoint(listings(base)))
-            for base in archives.of_now()
-        ]
-
-    def _index(
-        self, archives: Archives, base: str, suite: str, attempts: Attempts
-    ) -> tuple[SignedIndex, str]:
+    def _index(self, archives: Archives, folder: str) -> tuple[SignedIndex, str]:
         """What an archive has, and its address: ``InRelease``, else ``Release``, ``Release.gpg``.
 
+        That there is no ``Release.gpg`` is the archive's word. What has no answer has no word, and
+        no index either.
+
         Raises:
-            SourceError: it has no index; ``attempts`` says why.
+            NoIndex: there is none.
             VerificationError: it is damaged.
         """
-        folder = f"{base}/dists/{suite}"
+        attempts = Attempts(folder)
         address = archives.address(f"{folder}/InRelease")
+        alone = archives.address(f"{folder}/Release")
+        signatures = archives.address(f"{folder}/Release.gpg")
+        data = self._document(address, attempts)
+        if data is not None:
+            return _parsed(address.text, SignedIndex.parse, data, attempts)
+        if not self.files.doubted(address):
+            data = self._document(alone, attempts)
+        if data is None:
+            raise _no_index(attempts)
         try:
-            data = self._file(address)
+            signed = self.files.document(signatures, _RELEASE_LIMIT)
+        except NotThere:
+            signed = b""
         except SourceError as error:
-            attempts.include(error)
-            if self.files.doubted(address):
-                raise
-            alone = archives.address(f"{folder}/Release")
-            data = self._file(alone)
-            signatures = self._signatures(archives.address(f"{alone.text}.gpg"))
-            return self._parsed(alone.text, data, attempts, signatures)
-        return self._parsed(address.text, data, attempts)
+            attempts.add(signatures.text, error)
+            raise _no_index(attempts) from error
+        parse = partial(SignedIndex.parse_unsigned, signatures=signed)
+        return _parsed(alone.text, parse, data, attempts)
 
-    def _signatures(self, address: Address) -> bytes:
+    def _document(self, address: Address, attempts: Attempts) -> bytes | None:
+        """What is at an address; None if it could not be had, and ``attempts`` says why."""
         try:
-            return self._file(address)
-        except SourceError:
-            return b""
-
-    def _parsed(
-        self, address: str, data: bytes, attempts: Attempts, signatures: bytes | None = None
-    ) -> tuple[SignedIndex, str]:
-        try:
-            if signatures is None:
-                return SignedIndex.parse(data), address
-            return SignedIndex.parse_unsigned(data, signatures), address
+            return self.files.document(address, _RELEASE_LIMIT)
         except SourceError as error:
-            attempts.add(address, error)
-            raise
-        except VerificationError as error:
-            error.where = shown(address)
-            error.hint = "use another archive: this one's index is damaged"
-            raise
-
-    def _file(self, address: Address) -> bytes:
-        pin = Pin(label=address.text, sha256="")
-        with self.files.opened(pin, [address], no_progress, hint="") as download:
-            return download.file.read(_RELEASE_LIMIT)
+            attempts.add(address.text, error)
+            return None
 
     def packages(self, release: Release, arch: str) -> bytes:
-        """The suite's Packages file, checked by the Release file's hash."""
+        """The suite's Packages file, checked by the Release file's hash.
+
+        Raises:
+            Missing: there is none for that architecture.
+            NoIndex: the archive does not have it.
+            VerificationError: it is another one.
+        """
         index = release.packages(arch)
         pin = Pin(label=f"Debian {release.suite} packages", sha256=index.sha256, size=index.size)
-        with self.files.opened(pin, release.addresses(index), no_progress) as download:
-            return _decompressed(download.file, index.path)
+        try:
+            with self.files.opened(pin, release.addresses(index), no_progress) as download:
+                return _decompressed(download.file, index.path)
+        except SourceError as error:
+            raise NoIndex(error.message, hint=error.hint, details=error.details) from error
+
+
+def _no_index(attempts: Attempts) -> NoIndex:
+    error = attempts.error("")
+    return NoIndex(error.message, hint=error.hint, details=error.details)
+
+
+def _parsed(
+    address: str, parse: Callable[[bytes], SignedIndex], data: bytes, attempts: Attempts
+) -> tuple[SignedIndex, str]:
+    """An index and its address.
+
+    Raises:
+        NoIndex: it is a page that is none.
+        VerificationError: it is damaged.
+    """
+    try:
+        return parse(data), address
+    except SourceError as error:
+        attempts.add(address, error)
+        raise _no_index(attempts) from error
+    except VerificationError as error:
+        error.where = shown(address)
+        error.hint = "use another archive: this one's index is damaged"
+        raise
+
+
+def archives_to_read(archives: Archives, suite: str) -> list[Archive]:
+    """The archives whose indexes are read: the user's, then what the snapshot archives have now.
+
+    Args:
+        archives: All of the machine.
+        suite: Of whose entries apt's words count.
+
+    Raises:
+        SourceError: there is none of either.
+    """
+    own = [_of_user(archives, base, suite) for base in archives.bases]
+    past = [
+        Archive(base=base, past=True, chosen=not archives.frozen.isdisjoint(listings(base)))
+        for base in archives.of_now()
+    ]
+    if not own and not past:
+        raise no_archive()
+    return own + past
 
 
 def _of_user(archives: Archives, base: str, suite: str) -> Archive:
@@ -249,6 +257,7 @@ def _of_user(archives: Archives, base: str, suite: str) -> Archive:
         keyrings=archives.keyrings,
         past=past,
         chosen=past or (options is not None and options.check_valid_until is False),
+        is_debian=options is None or base in archives.mirrors,
     )
 
 

@@ -14,13 +14,15 @@ from attrs import define, field
 from rvbuild.archives.deb import read_deb
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import ARCHITECTURES
+from rvbuild.core.errors import SourceError
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.kinds.debian.archive_keys import ArchiveKeys
-from rvbuild.kinds.debian.debian_index import PackageIndex
-from rvbuild.kinds.debian.debian_release import Releases
-from rvbuild.kinds.debian.index_policy import IndexPolicy
+from rvbuild.kinds.debian.archive_search import first_answer
+from rvbuild.kinds.debian.debian_index import Missing, PackageIndex
+from rvbuild.kinds.debian.debian_release import NoIndex, Releases, archives_to_read
+from rvbuild.kinds.debian.index_policy import Archive, Foreign, IndexPolicy
 from rvbuild.kinds.debian.source import DebianPackage
 from rvbuild.transfers.addresses import Address
 from rvbuild.transfers.apt_config import (
@@ -39,6 +41,10 @@ from rvbuild.transfers.once import Once
 from rvbuild.transfers.pinned_files import Pin, PinnedFiles
 from rvbuild.transfers.snapshot_archive import archive_at
 
+_NO_SUITE = "check the suite, or set RVBUILD_DEBIAN_MIRROR to an archive that has it"
+IndexKey = tuple[str, str, str]
+"""An archive's address, a suite, and Debian's name of an architecture."""
+
 
 @define(kw_only=True)
 class DebianFetcher:
@@ -55,7 +61,8 @@ class DebianFetcher:
     releases: Releases
     archives: Callable[[], Archives]
     mirrors: Mirrors
-    _indexes: dict[tuple[str, str], PackageIndex] = field(factory=dict, init=False)
+    _indexes: dict[IndexKey, PackageIndex | SourceError] = field(factory=dict, init=False)
+    _orders: dict[str, list[Archive]] = field(factory=dict, init=False, repr=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
     def fetch(self, source: DebianPackage, into: TreeSink, advance: Advance) -> None:
@@ -96,17 +103,43 @@ class DebianFetcher:
             SourceError: the suite, its index or a package could not be had.
             VerificationError: the index is not what its signature or hash says.
         """
-        return self._index(suite, ARCHITECTURES[arch].debian, earlier).closure(names, without)
+        here = ARCHITECTURES[arch].debian
 
-    def _index(self, suite: str, arch: str, earlier: Snapshot | None) -> PackageIndex:
+        def answer(archive: Archive) -> tuple[DebianPackage, ...]:
+            return self._index(archive, suite, here, earlier).closure(names, without)
+
+        hint = self.files.advice(Pin(label=suite, sha256=""), _NO_SUITE)
+        return first_answer(suite, self._order(suite), answer, hint)
+
+    def _order(self, suite: str) -> list[Archive]:
+        """What the snapshot archive has now is one archive, for the whole run."""
         with self._lock:
-            index = self._indexes.get((suite, arch))
+            if suite not in self._orders:
+                self._orders[suite] = archives_to_read(self.archives(), suite)
+            return self._orders[suite]
+
+    def _index(
+        self, archive: Archive, suite: str, arch: str, earlier: Snapshot | None
+    ) -> PackageIndex:
+        """An archive's index; one that could not be had is not asked for again."""
+        key = (archive.base, suite, arch)
+        with self._lock:
+            index = self._indexes.get(key)
+            if isinstance(index, SourceError):
+                raise index
             if index is None or (earlier and index.snapshot and index.snapshot < earlier):
-                index = self._indexes[suite, arch] = self._read(suite, arch, earlier)
+                try:
+                    index = self._read(archive, suite, arch, earlier)
+                except (NoIndex, Foreign, Missing) as error:
+                    self._indexes[key] = error
+                    raise
+                self._indexes[key] = index
             return index
 
-    def _read(self, suite: str, arch: str, earlier: Snapshot | None) -> PackageIndex:
-        release = self.releases.release(self.archives(), suite, earlier)
+    def _read(
+        self, archive: Archive, suite: str, arch: str, earlier: Snapshot | None
+    ) -> PackageIndex:
+        release = self.releases.release(self.archives(), archive, suite, earlier)
         where = f"{suite} main {arch}"
         packages = self.releases.packages(release, arch)
         return PackageIndex.read(suite, packages, where, release.snapshot)

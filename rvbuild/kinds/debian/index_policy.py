@@ -12,19 +12,22 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.events import Noticed, Reporter, silent
+from rvbuild.core.printable import brief
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.kinds.debian.archive_keys import KEYS_OF, ArchiveKeys
 from rvbuild.kinds.debian.freshness import DateRules, age_fault, future_fault, suite_fault
 from rvbuild.kinds.debian.signatures import Judgement, judge
 from rvbuild.kinds.debian.signed_index import SignedIndex
-from rvbuild.transfers.apt_config import ArchiveOptions, paragraphs
+from rvbuild.transfers.apt_config import MIRROR_VARIABLE, ArchiveOptions, paragraphs
+from rvbuild.transfers.apt_lists import is_debian_origin
 from rvbuild.transfers.snapshot_archive import listings
 from rvbuild.transfers.urls import shown
 
 _UNCHECKED = "the setting `debian-unchecked` (RVBUILD_DEBIAN_UNCHECKED) takes one without proof"
 _HINTS = {
+    "foreign": f"if it is a mirror of Debian all the same, name it in {MIRROR_VARIABLE}",
     "unsigned": f"use an archive that signs its index; {_UNCHECKED}",
     "wrong": "do not use this archive: somebody changed its index, or it is damaged",
     "key": (
@@ -34,7 +37,7 @@ _HINTS = {
     ),
     "signed-by": "put the archive's keyring where `signed-by` in apt's sources says",
     "worthless": f"use another archive, or tell who runs it; {_UNCHECKED}",
-    "suite": "use another archive: this one gives out one suite as another",
+    "suite": f"use another archive: this one gives out one suite as another; {_UNCHECKED}",
     "old": (
         "use an archive that is up to date; RVBUILD_DEBIAN_MIRROR names one that is asked first. "
         "If this one is frozen on purpose, list it in the setting `debian-frozen` "
@@ -42,6 +45,15 @@ _HINTS = {
     ),
     "future": "set this machine's clock, or use another archive",
 }
+
+
+_TRUSTED = "apt's sources say trusted=yes"
+Fault = tuple[SourceError | VerificationError | None, str]
+"""What is wrong, if anything is; and why that is passed over, empty if it is not."""
+
+
+class Foreign(SourceError):
+    """An index is that of another vendor's archive, which apt has beside Debian's."""
 
 
 class Outdated(VerificationError):
@@ -58,6 +70,8 @@ class Archive:
         keyrings: Apt's own.
         past: Whether its index is of the past on purpose, as a snapshot archive's.
         chosen: Whether the user chose that past: named the moment, or calls the archive frozen.
+        is_debian: Whether it is Debian's whatever its index says: a snapshot archive, and what the
+            user names as a mirror. Apt has archives of other vendors, too.
     """
 
     base: str
@@ -65,6 +79,7 @@ class Archive:
     keyrings: Sequence[Path] = ()
     past: bool = False
     chosen: bool = False
+    is_debian: bool = True
 
 
 def utc_now() -> dt.datetime:
@@ -78,17 +93,22 @@ class IndexPolicy:
 
     The rules:
 
-    1. A good index has a good signature by a trusted key (`signatures`, `archive_keys`) and none
-       that is wrong, is of the suite that was asked for, and of today (`freshness`).
-    2. An index of the past on purpose may have expired. A key must have been good when it signed.
+    1. An archive of apt's is Debian's if its index says so (``Origin: Debian``). Any other is
+       another vendor's, however good its signature is, and says nothing about Debian.
+    2. A good index has a good signature by a trusted key (`signatures`, `archive_keys`) and none
+       that is wrong; it is of the suite that was asked for; and it is of today (`freshness`).
+    3. An index of the past on purpose may have expired. A key must have been good when it signed.
        If the user chose that past, the index may also be older than the lock's: by an address
        …/TIMESTAMP, by the setting ``debian-frozen``, or by ``check-valid-until=no`` of apt's
        entry, which says that the archive is not updated any more.
-    3. Whatever is wrong with the index of an archive that the user believes without proof
-       (``[trusted=yes]`` of apt's sources, the setting ``debian-unchecked``) is said in a notice.
+    4. The user may take an index that fails a check. ``[trusted=yes]`` of apt's sources unchecks
+       the signature alone, as for apt; ``check-valid-until=no`` and ``check-date=no`` uncheck
+       dates; the setting ``debian-unchecked`` unchecks everything. But for apt's words on dates,
+       each fault that is passed over is said in a notice of its own.
 
     Example: a mirror in a company signs nothing, and apt's entry of it says ``[trusted=yes]``: its
-    index is taken, and a notice that nothing silences says so.
+    index is taken, and a notice that nothing silences says so. Once that index has expired, it is
+    refused.
 
     Args:
         keys: Those of the machine.
@@ -123,35 +143,46 @@ class IndexPolicy:
             earlier: When the index was made that an earlier lock has the packages from.
 
         Raises:
+            Foreign: it is another vendor's.
             Outdated: it was good once.
             VerificationError: it is not good.
         """
+        listed = self._listed(archive)
+        foreign = None if archive.is_debian else _foreign(next(paragraphs(index.plain), {}))
+        self._pass([(foreign, listed)], suite, address)
         keys = self.keys.of(archive.options, archive.keyrings)
         judgement = judge(index, keys, self.clock(), past=archive.past)
         text = judgement.text if judgement.is_good else index.plain
         fields = next(paragraphs(text), {})
-        error = (
-            _distrust(index, archive, judgement)
-            or _other_suite(fields, suite)
-            or self._outdated(fields, archive, earlier)
-        )
-        if error is None:
-            return fields
-        believer = self._believer(archive)
-        if not believer:
-            error.where = shown(address)
-            raise error
-        notice = f"{shown(address)} is taken without proof, since {believer}: {error.message}"
-        self.report(Noticed(f"Debian {suite}", notice, security=True))
+        trusted = _TRUSTED if archive.options and archive.options.trusted else ""
+        faults = [
+            (_distrust(index, archive, judgement), trusted or listed),
+            (_other_suite(fields, suite), listed),
+            (self._outdated(fields, archive, earlier), listed),
+        ]
+        self._pass(faults, suite, address)
         return fields
 
-    def _believer(self, archive: Archive) -> str:
-        """Why the user believes an archive without proof; empty if the user does not."""
-        if not listings(archive.base).isdisjoint(self.unchecked()):
-            return "`debian-unchecked` lists the archive"
-        return (
-            "apt's sources say trusted=yes" if archive.options and archive.options.trusted else ""
-        )
+    def _pass(self, faults: Sequence[Fault], suite: str, address: str) -> None:
+        """Say which faults are passed over.
+
+        Raises:
+            SourceError, VerificationError: the first one that is not.
+        """
+        for error, unchecker in faults:
+            if error is not None and not unchecker:
+                error.where = shown(address)
+                raise error
+        for error, unchecker in faults:
+            if error is not None:
+                notice = f"{shown(address)} is taken without proof, since {unchecker}: "
+                text = f"{notice}{error.message}"
+                self.report(Noticed(f"Debian {suite}", text, security=True))
+
+    def _listed(self, archive: Archive) -> str:
+        """Why an archive's index is taken whatever is wrong with it; empty if it is not."""
+        is_listed = not listings(archive.base).isdisjoint(self.unchecked())
+        return "`debian-unchecked` lists the archive" if is_listed else ""
 
     def _outdated(
         self, fields: Mapping[str, str], archive: Archive, earlier: Snapshot | None
@@ -165,6 +196,14 @@ class IndexPolicy:
         fault = future or age_fault(fields, rules, now, None if archive.chosen else earlier)
         hint = _HINTS["future" if future else "old"]
         return Outdated(f"the archive's index {fault}", hint=hint) if fault else None
+
+
+def _foreign(fields: Mapping[str, str]) -> Foreign | None:
+    origin = fields.get("origin", "")
+    if is_debian_origin(origin):
+        return None
+    who = f"says that its origin is {brief(origin, most=60)!r}" if origin else "names no origin"
+    return Foreign(f"the archive's index {who}, not Debian", hint=_HINTS["foreign"])
 
 
 def _other_suite(fields: Mapping[str, str], suite: str) -> VerificationError | None:
