@@ -43,7 +43,7 @@ def listed_by_page(transport: Transport, page: str, route: Route | None = None) 
         to = io.BytesIO()
         headers = {"Accept": ACCEPT}
         received = transport.download(page, to, limit=_PAGE_LIMIT, headers=headers, route=route)
-        return parse_index(to.getvalue(), absolute(page, received.url))
+        return parse_index(to.getvalue(), absolute(page, received.url) or page)
     file = path / "index.html" if path.is_dir() else path
     return parse_index(transport.local.read(file, limit=_PAGE_LIMIT), file.as_uri())
 

@@ -51,6 +51,10 @@ def index_name(project: str) -> str:
 def parse_index(data: bytes, page: str) -> list[IndexFile]:
     """The files of a project's page, JSON or HTML; links are relative to ``page``.
 
+    A link at which nothing can be asked for is passed over, as pip does: ``mailto:``, one without a
+    host. So is a file of this machine on a page of a server: only what the user has here
+    (a folder, a page in it) may name files that are here.
+
     Raises:
         SourceError: it is neither, or an API of another major version.
     """
@@ -60,7 +64,7 @@ def parse_index(data: bytes, page: str) -> list[IndexFile]:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         msg = "the package index gave an answer that is no list of files"
         raise SourceError(msg, where=shown(page)) from error
-    return [file for file in files if _sound(file)]
+    return [file for file in files if file.url and _sound(file)]
 
 
 def _sound(file: IndexFile) -> bool:
@@ -93,14 +97,36 @@ def _sha256(text: str) -> str:
     return text if _SHA256.match(text) else ""
 
 
-def absolute(page: str, link: str) -> str:
-    """``link`` made absolute; the page's own user name stays with it on the same origin."""
-    target = urljoin(page, link)
-    base, parts = urlsplit(page), urlsplit(target)
-    login, at, _ = base.netloc.rpartition("@")
-    if at and "@" not in parts.netloc and origin(target) == origin(page):
+def absolute(page: str, link: str, base: str = "") -> str:
+    """``link`` made absolute; the page's own user name stays with it on the same origin.
+
+    Args:
+        page: Where the link was read.
+        link: As the page has it.
+        base: What the link is relative to; by default the page.
+
+    Returns:
+        Empty if the link leads to nothing that the page may list; see `parse_index`.
+    """
+    try:
+        target = urljoin(base or page, link)
+        parts = urlsplit(target)
+        if parts.scheme == "file" and _is_here(page):
+            return target
+        is_same = origin(target) == (None if _is_here(page) else origin(page))
+    except (ValueError, SourceError):
+        return ""
+    if not target.isprintable():
+        return ""
+    login, at, _ = urlsplit(page).netloc.rpartition("@")
+    if at and is_same and "@" not in parts.netloc:
         return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc}"))
     return target
+
+
+def _is_here(page: str) -> bool:
+    """Whether a page is of this machine."""
+    return page.startswith("file:")
 
 
 def _html(text: str, page: str) -> list[IndexFile]:
@@ -112,10 +138,10 @@ def _html(text: str, page: str) -> list[IndexFile]:
     for tag in tags:
         link = tag.attributes.get("href")
         if tag.name == "base" and link:
-            base = urljoin(base, link)
+            base = absolute(page, link) or base
         if tag.name != "a" or not link:
             continue
-        url, fragment = urldefrag(absolute(base, link))
+        url, fragment = urldefrag(absolute(page, link, base))
         name = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
         kind, _, value = fragment.partition("=")
         sha256 = _sha256(value) if kind == "sha256" else ""
