@@ -11,14 +11,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from index_table import DEFAULT, TABLES, UV_ORDER, E, T
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import SourceError
 from rvbuild.kinds.pypi.default_index import clients_default
-from rvbuild.kinds.pypi.indexes import Indexes, find_indexes
+from rvbuild.kinds.pypi.indexes import Indexes, Strategy, find_indexes
 from rvbuild.kinds.pypi.pip_config import pip_files, pip_variables
-
-DEFAULT = "https://default.example/simple"
 
 
 def no_default(_: object) -> str:
@@ -159,17 +158,61 @@ def test_several_extra_indexes_in_a_file(tmp_path: Path, user: dict[str, str]):
     assert indexes(user).urls == ("https://a.example", "https://b.example", "https://c.example")
 
 
-def test_uv_is_asked_where_pip_says_nothing(tmp_path: Path, user: dict[str, str]):
-    text = (
-        '[[index]]\nname = "x"\nurl = "https://x.example/s"\n'
-        '[[index]]\nurl = "https://d.example/s"\ndefault = true\n'
-    )
+@pytest.mark.parametrize("case", UV_ORDER)
+def test_the_order_of_uv(tmp_path: Path, user: dict[str, str], case: str):
+    """Its default comes last, so that it can shadow nothing."""
+    environment, text, expected = UV_ORDER[case]
     write(tmp_path / ".config/uv/uv.toml", text)
-    assert indexes(user).urls == ("https://d.example/s", "https://x.example/s")
-    write(tmp_path / ".config/uv/uv.toml", '[pip]\nindex-url = "https://p.example/s"\n')
-    assert indexes(user).urls == ("https://p.example/s",)
-    user |= {"UV_DEFAULT_INDEX": "corp=https://e.example/s", "UV_INDEX": "https://f.example/s"}
-    assert indexes(user).urls == ("https://e.example/s", "https://f.example/s")
+    asked = indexes(user | environment)
+    assert list(asked.urls) == expected
+    assert asked.strategy is Strategy.FIRST_INDEX
+
+
+@pytest.mark.parametrize(
+    ("environment", "pip", "uv", "urls", "strategy"),
+    [
+        ({}, "", "", [DEFAULT], "PIP"),
+        ({}, "index-url = https://p", f'index-url = "{T}"', ["https://p"], "PIP"),
+        (
+            {},
+            "extra-index-url = https://p",
+            f'index-url = "{T}"',
+            [DEFAULT, "https://p"],
+            "PIP",
+        ),
+        ({"UV_INDEX": E}, "index-url = https://p", f'index-url = "{T}"', [E, T], "FIRST_INDEX"),
+        ({"PIP_INDEX_URL": E}, "", TABLES, [E], "PIP"),
+        ({"PIP_FIND_LINKS": "/w"}, "", f'index-url = "{T}"', [T], "FIRST_INDEX"),
+        ({"PIP_NO_INDEX": "0"}, "", f'index-url = "{T}"', [T], "FIRST_INDEX"),
+        ({"PIP_INDEX_URL": E, "UV_INDEX": T}, "", "", [E], "PIP"),
+        ({"UV_INDEX_STRATEGY": "unsafe-best-match"}, "", f'index-url = "{T}"', [T], "BEST_MATCH"),
+        ({}, "", f'index-strategy = "unsafe-first-match"\nindex-url = "{T}"', [T], "FIRST_MATCH"),
+        ({"UV_INDEX_STRATEGY": "unsafe-best-match"}, "", "", [DEFAULT], "PIP"),
+    ],
+)
+def test_one_client_decides(  # noqa: PLR0913, PLR0917 - two of them are fixtures
+    tmp_path: Path,
+    user: dict[str, str],
+    environment: dict[str, str],
+    pip: str,
+    uv: str,
+    urls: list[str],
+    strategy: str,
+):
+    """The one that has the strongest setting of an index; the other one's take no part."""
+    write(tmp_path / ".config/pip/pip.conf", f"[global]\n{pip}\n")
+    write(tmp_path / ".config/uv/uv.toml", uv)
+    asked = indexes(user | environment)
+    assert list(asked.urls) == urls
+    assert asked.strategy is Strategy[strategy]
+
+
+def test_a_strategy_that_uv_does_not_have(user: dict[str, str]):
+    user |= {"UV_INDEX": E, "UV_INDEX_STRATEGY": "first"}
+    with pytest.raises(SourceError, match="not a strategy of uv: 'first'") as caught:
+        indexes(user)
+    assert caught.value.where == "UV_INDEX_STRATEGY"
+    assert "first-index" in hint_text(caught.value.hint)
 
 
 def forbidden(by: object, *links: str, links_by: object = "") -> Indexes:

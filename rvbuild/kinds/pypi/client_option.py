@@ -30,7 +30,7 @@ class ClientOption:
 
 ClientOptions = Mapping[str, ClientOption]
 """By pip's names: ``index-url`` (one text), ``extra-index-url``, ``no-index``, ``find-links``,
-``proxy`` and ``cert`` (one text each)."""
+``proxy`` and ``cert`` (one text each); by uv's ``index-strategy`` (one text)."""
 
 
 def home(environment: Mapping[str, str]) -> Path:

@@ -11,26 +11,61 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from attrs import frozen
+from attrs import field, frozen
 
 from rvbuild.archives.unpack import unpack
-from rvbuild.core.errors import RecipeError, SourceError
+from rvbuild.core.errors import RecipeError, SourceError, Unreachable
+from rvbuild.core.events import Noticed
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
-from rvbuild.kinds.pypi.indexes import Indexes, find_indexes
+from rvbuild.kinds.pypi.indexes import Indexes, Strategy, find_indexes
 from rvbuild.kinds.pypi.listing import listed_by_link, listed_by_page, project_page
 from rvbuild.kinds.pypi.pip_route import pip_route
 from rvbuild.kinds.pypi.simple_index import IndexFile, index_name
 from rvbuild.kinds.pypi.source import Wheel
-from rvbuild.kinds.pypi.wheel_choice import choose_wheel, describe_release
+from rvbuild.kinds.pypi.wheel_choice import choose_wheel, describe_release, has_wheels
 from rvbuild.kinds.pypi.wheel_name import to_version
 from rvbuild.transfers.addresses import Address, Route
 from rvbuild.transfers.attempts import Attempts
+from rvbuild.transfers.faults import NotThere
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.once import Once
 from rvbuild.transfers.pinned_files import Pin, PinnedFiles
 from rvbuild.transfers.urls import shown
+
+
+@frozen
+class Listing:
+    """What a place has of a project, or why it says nothing."""
+
+    place: str
+    files: Sequence[IndexFile] = ()
+    error: SourceError | None = field(default=None, kw_only=True)
+    is_index: bool = field(kw_only=True)
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether the place says itself that it does not know the project."""
+        return isinstance(self.error, NotThere)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody knows what an index has: it gave no answer, or refused one."""
+        return self.is_index and self.error is not None and not self.is_absent
+
+    def decides(self, strategy: Strategy, *, has_version: bool, has_wheel: bool) -> bool:
+        """Whether no further index is asked."""
+        is_down = isinstance(self.error, Unreachable)
+        return (
+            self.is_index
+            and {
+                Strategy.FIRST_INDEX: not self.is_absent,
+                Strategy.FIRST_MATCH: has_version or is_down,
+                Strategy.BEST_MATCH: has_wheel or is_down,
+                Strategy.PIP: False,
+            }[strategy]
+        )
 
 
 @frozen(kw_only=True)
@@ -58,24 +93,76 @@ class PypiFetcher:
     def resolve(self, project: str, version: str, arch: str) -> Wheel:
         """Pin the wheel of a release for Linux on ``arch`` (a Go name); see wheel_choice.
 
-        The first index that has a fitting one decides.
+        The user's client says which indexes have a word in it (`Strategy`); places of
+        ``find-links`` have one in any case. Where a wheel is taken though an index that counts did
+        not answer, a notice says so: it might have had a better one.
 
         Raises:
-            SourceError: no index has one.
+            SourceError: no index has one, or the one that decides does not answer.
             RecipeError: ``project`` cannot be a project's name, or ``version`` no version.
         """
         if to_version(version) is None:
             msg = f"not the version of a Python project (PEP 440): {brief(version)!r}"
             raise RecipeError(msg, hint="write it as the package index does: 1.2, 1.0rc1")
         attempts = Attempts(f"{project} {version}")
-        for place, files in self._listings(project, attempts):
-            file = choose_wheel(files, project, version, arch)
-            if file is not None:
-                return self._pinned(project, version, file)
-            lack = f"it has no wheel of {version} for Linux on {arch}"
-            attempts.note(f"{shown(place)}: {lack}; {describe_release(files, project, version)}")
-        hint = f"check the name and version, and {self._settings()}"
-        raise attempts.error(self.files.advice(Pin(label=project, sha256=""), hint))
+        choose = partial(choose_wheel, project=project, version=version, arch=arch)
+        strategy = self.indexes().strategy
+        wheels: list[tuple[str, IndexFile]] = []
+        silent: list[str] = []
+        for listing in self._listings(project):
+            place, best = shown(listing.place), choose(listing.files)
+            if listing.error is not None:
+                attempts.add(listing.place, listing.error)
+                silent += [place] if listing.is_open else []
+            elif best is None:
+                lack = f"it has no wheel of {version} for Linux on {arch}"
+                release = describe_release(listing.files, project, version)
+                attempts.note(f"{place}: {lack}; {release}")
+            else:
+                wheels.append((place, best))
+            has_version = has_wheels(listing.files, project, version)
+            if listing.decides(strategy, has_version=has_version, has_wheel=best is not None):
+                break
+        ranked = wheels[::-1] if strategy is Strategy.PIP else wheels
+        file = choose(wheel for _, wheel in ranked)
+        if file is None:
+            self._note_settings(attempts)
+            hint = f"check the name and version, and {self._settings()}"
+            raise attempts.error(self.files.advice(Pin(label=project, sha256=""), hint))
+        self._notice_doubts(attempts.label, file, wheels, silent)
+        return self._pinned(project, version, file)
+
+    def _notice_doubts(
+        self, label: str, file: IndexFile, wheels: list[tuple[str, IndexFile]], silent: list[str]
+    ) -> None:
+        """Say why another wheel might be the one that the user means.
+
+        Args:
+            label: What is pinned.
+            file: What it is pinned to.
+            wheels: What each place had, by its address.
+            silent: The indexes that gave no answer.
+        """
+        others = [
+            place
+            for place, wheel in wheels
+            if wheel.filename == file.filename and len({"", wheel.sha256, file.sha256}) == 3
+        ]
+        doubts = [f"{place} has other bytes under this name" for place in others]
+        doubts += [f"{place} gave no answer" for place in silent]
+        if doubts:
+            text = f"{file.filename} of {shown(file.url)} is taken, though {', and '.join(doubts)}"
+            self.files.report(Noticed(label, text, security=True))
+
+    def _note_settings(self, attempts: Attempts) -> None:
+        """What of the user's settings made the search shorter."""
+        indexes = self.indexes()
+        if indexes.forbidden_by:
+            also = "" if indexes.links else ", and no find-links names another place"
+            attempts.note(f"{indexes.forbidden_by}: it forbids package indexes{also}")
+        if indexes.strategy is not Strategy.PIP and len(indexes.urls) > 1:
+            word = indexes.strategy.value
+            attempts.note(f"uv's index-strategy {word}: it says which index is the last to ask")
 
     def _settings(self) -> str:
         return " and ".join(self.indexes().named_by)
@@ -92,34 +179,36 @@ class PypiFetcher:
 
     def _addresses(self, source: Wheel, attempts: Attempts) -> Iterator[Address]:
         """Where a file of that name is; asks a place only when the ones before did not have it."""
-        for place, files in self._listings(source.project, attempts):
-            matches = [file for file in files if file.filename == source.filename]
+        for listing in self._listings(source.project):
+            if listing.error is not None:
+                attempts.add(listing.place, listing.error)
+                continue
+            place = shown(listing.place)
+            matches = [file for file in listing.files if file.filename == source.filename]
             if not matches:
-                attempts.note(f"{shown(place)}: it does not list the file")
+                attempts.note(f"{place}: it does not list the file")
             for file in matches:
                 if file.sha256 in {"", source.sha256}:
                     yield Address(file.url, self.route())
                 else:
                     attempts.wrong = True
-                    attempts.note(f"{shown(place)}: it lists the SHA-256 {file.sha256}")
+                    attempts.note(f"{place}: it lists the SHA-256 {file.sha256}")
+        if self.indexes().forbidden_by:
+            self._note_settings(attempts)
 
-    def _listings(
-        self, project: str, attempts: Attempts
-    ) -> Iterator[tuple[str, Sequence[IndexFile]]]:
+    def _listings(self, project: str) -> Iterator[Listing]:
         """What each place lists: those of ``find-links``, then each index's page of the project."""
         indexes, transport = self.indexes(), self.files.transport
         pages = (project_page(url, project) for url in indexes.urls)
-        for read, places in ((listed_by_link, indexes.links), (listed_by_page, pages)):
+        for is_index, places in ((False, indexes.links), (True, pages)):
+            read = listed_by_page if is_index else listed_by_link
             for place in places:
                 try:
                     files = read(transport, place, self.route())
                 except SourceError as error:
-                    attempts.add(place, error)
+                    yield Listing(place, error=error, is_index=is_index)
                 else:
-                    yield place, files
-        if indexes.forbidden_by:
-            also = "" if indexes.links else ", and no find-links names another place"
-            attempts.note(f"{indexes.forbidden_by}: it forbids package indexes{also}")
+                    yield Listing(place, files, is_index=is_index)
 
 
 def client(services: FetchServices) -> PypiFetcher:

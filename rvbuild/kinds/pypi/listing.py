@@ -22,6 +22,7 @@ from rvbuild.kinds.pypi.simple_index import (
     parse_index,
 )
 from rvbuild.transfers.addresses import Route, is_http, local_path
+from rvbuild.transfers.faults import NotThere
 from rvbuild.transfers.transport import Transport
 
 _PAGE_LIMIT = 128 << 20
@@ -36,6 +37,7 @@ def listed_by_page(transport: Transport, page: str, route: Route | None = None) 
     """The files of a page; of a folder of this machine its ``index.html`` is the page.
 
     Raises:
+        NotThere: there is no such page.
         SourceError: it cannot be had, or is no list of files.
     """
     path = local_path(page)
@@ -86,7 +88,7 @@ def _listed_here(transport: Transport, path: Path) -> list[IndexFile]:
 def _listed_file(transport: Transport, path: Path) -> list[IndexFile]:
     if not path.exists():
         msg = "no such file or folder"
-        raise SourceError(msg)
+        raise NotThere(msg)
     if mimetypes.guess_type(path.name, strict=False)[0] == "text/html":
         return listed_by_page(transport, str(path))
     return [IndexFile(path.name, str(path), "")]

@@ -39,6 +39,15 @@ _LIES = {"n", "no", "f", "false", "off", "0"}
 _NAMES = ("index-url", "extra-index-url", "no-index", "find-links", "proxy", "cert")
 
 
+def pip_options(environment: Mapping[str, str]) -> ClientOptions:
+    """What pip is told: each setting by its strongest place.
+
+    Raises:
+        SourceError: a file cannot be read, or a value is none that its option can have.
+    """
+    return {**pip_files(environment), **pip_variables(environment)}
+
+
 def pip_variables(environment: Mapping[str, str]) -> ClientOptions:
     """What the environment says.
 

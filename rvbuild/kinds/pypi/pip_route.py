@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from rvbuild.kinds.pypi.pip_config import pip_files, pip_variables
+from rvbuild.kinds.pypi.pip_config import pip_options
 from rvbuild.transfers.addresses import Route
 from rvbuild.transfers.proxies import Proxies
 
@@ -20,7 +20,7 @@ def pip_route(environment: Mapping[str, str]) -> Route:
     Raises:
         SourceError: a configuration file is not valid.
     """
-    options = {**pip_files(environment), **pip_variables(environment)}
+    options = pip_options(environment)
     proxies = Proxies.of_environment(environment)
     if (proxy := options.get("proxy")) is not None:
         proxies = Proxies(schemes={"all": "".join(proxy.texts)}, named_by=proxy.place)

@@ -61,6 +61,12 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + more
 
 
+def has_wheels(files: Iterable[IndexFile], project: str, version: str) -> bool:
+    """Whether there is a wheel of ``version`` for any machine."""
+    names = (WheelName.parse(file.filename) for file in files)
+    return any(name is not None and name.is_of(project, version) for name in names)
+
+
 def _python(name: WheelName) -> tuple[int, int] | None:
     if "none" in name.abis and any(tag.startswith("py3") for tag in name.pythons):
         return (0, 0)
