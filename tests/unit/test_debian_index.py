@@ -226,7 +226,10 @@ SAFE = {"list with another hash", "truncated", "text before", "text after", "two
 """What nobody can want to believe: there is no text, or the list is not the index's."""
 
 
-OTHER_CHECKS = {"expired index", "replayed", "future", "signed in the future", "of another suite"}
+OTHER_CHECKS = {
+    *("expired index", "replayed", "future", "signed in the future", "of another suite"),
+    *("no date to be good until", "local time to be good until"),
+}
 """Faults of another check than the signature's; one of them has both."""
 
 

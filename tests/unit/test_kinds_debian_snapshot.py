@@ -415,7 +415,7 @@ def test_a_folder_as_the_snapshot_archive(tmp_path: Path):
     (copy / old).rename(copy / "gone-too")
     with pytest.raises(SourceError, match="no address had it") as caught:
         fetched(mine, package)
-    assert any("No such file" in line for line in caught.value.details)
+    assert any("no such file" in line for line in caught.value.details)
 
 
 def test_a_folder_of_the_past_is_frozen_if_the_user_says_so(tmp_path: Path):
