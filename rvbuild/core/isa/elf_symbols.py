@@ -15,7 +15,7 @@ from attrs import field, frozen
 from rvbuild.core.elf_tables import OBJECT, ElfSection, ElfTables
 
 _SYMBOL_TABLE, _DYNAMIC_SYMBOLS = 2, 11  # sh_type: SHT_SYMTAB, SHT_DYNSYM
-_NO_TYPE, _DATA, _FUNCTION, _INDIRECT = 0, 1, 2, 10  # st_type: NOTYPE, OBJECT, FUNC, GNU_IFUNC
+_NO_TYPE, _DATA, FUNCTION, _INDIRECT = 0, 1, 2, 10  # st_type: NOTYPE, OBJECT, FUNC, GNU_IFUNC
 _LARGEST = 64 << 20  # bytes of one table that are read
 _NEAR = 32  # symbols before an address among which the one is looked for that covers it
 _COMPILERS_LABEL = ".L"
@@ -32,6 +32,11 @@ class Symbol:
     kind: int
 
     @property
+    def end(self) -> int:
+        """The address after it."""
+        return self.address + self.size
+
+    @property
     def is_data(self) -> bool:
         """Whether it says that what it names is not run."""
         return self.kind == _DATA
@@ -39,7 +44,7 @@ class Symbol:
     @property
     def is_function(self) -> bool:
         """Whether it says that what it names is run."""
-        return self.kind in {_FUNCTION, _INDIRECT}
+        return self.kind in {FUNCTION, _INDIRECT}
 
 
 @frozen
@@ -63,7 +68,7 @@ class Symbols:
         label = None
         index = bisect_right(self._starts, address)
         for symbol in reversed(self._symbols[max(index - _NEAR, 0) : index]):
-            if address < symbol.address + symbol.size:
+            if address < symbol.end:
                 return symbol
             if label is None and not symbol.size:
                 label = symbol
@@ -83,7 +88,7 @@ class Symbols:
         if index and self._marks[index - 1].name.startswith("$d"):
             return True
         symbol = self.at(address)
-        return symbol is not None and symbol.is_data and address < symbol.address + symbol.size
+        return symbol is not None and symbol.is_data and address < symbol.end
 
 
 def read_symbols(tables: ElfTables) -> Mapping[int, Symbols]:
@@ -125,7 +130,7 @@ def _of_table(tables: ElfTables, section: ElfSection) -> Iterator[tuple[int, Sym
         if (
             0 < index < _NO_SECTION
             and is_named
-            and info & 0xF in {_NO_TYPE, _DATA, _FUNCTION, _INDIRECT}
+            and info & 0xF in {_NO_TYPE, _DATA, FUNCTION, _INDIRECT}
         ):
             space = index if tables.kind == OBJECT else 0
             yield space, Symbol(address, size, text, info & 0xF)
