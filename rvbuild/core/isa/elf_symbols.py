@@ -17,6 +17,7 @@ from rvbuild.core.elf_tables import OBJECT, ElfSection, ElfTables
 _SYMBOL_TABLE, _DYNAMIC_SYMBOLS = 2, 11  # sh_type: SHT_SYMTAB, SHT_DYNSYM
 _NO_TYPE, _DATA, FUNCTION, _INDIRECT = 0, 1, 2, 10  # st_type: NOTYPE, OBJECT, FUNC, GNU_IFUNC
 _LARGEST = 64 << 20  # bytes of one table that are read
+_LONGEST = 4096  # bytes of a name
 _NEAR = 32  # symbols before an address among which the one is looked for that covers it
 _COMPILERS_LABEL = ".L"
 _NO_SECTION = 0xFF00  # st_shndx: SHN_LORESERVE and above are of no section
@@ -101,11 +102,11 @@ def read_symbols(tables: ElfTables) -> Mapping[int, Symbols]:
     """
     named: dict[int, list[Symbol]] = {}
     marks: dict[int, list[Symbol]] = {}
-    for section in tables.sections:
-        if section.kind in {_SYMBOL_TABLE, _DYNAMIC_SYMBOLS} and section.size <= _LARGEST:
-            for space, symbol in _of_table(tables, section):
-                is_mark = symbol.name.startswith(("$x", "$d"))
-                (marks if is_mark else named).setdefault(space, []).append(symbol)
+    for kind in (_SYMBOL_TABLE, _DYNAMIC_SYMBOLS):  # a file has at most one of each
+        section = next((one for one in tables.sections if one.kind == kind), None)
+        for space, symbol in _of_table(tables, section) if section else ():
+            is_mark = symbol.name.startswith(("$x", "$d"))
+            (marks if is_mark else named).setdefault(space, []).append(symbol)
     return {
         space: Symbols(tuple(sorted(named.get(space, []))), tuple(sorted(marks.get(space, []))))
         for space in {*named, *marks}
@@ -114,7 +115,7 @@ def read_symbols(tables: ElfTables) -> Mapping[int, Symbols]:
 
 def _of_table(tables: ElfTables, section: ElfSection) -> Iterator[tuple[int, Symbol]]:
     reader = tables.reader
-    if section.link >= len(tables.sections):
+    if section.link >= len(tables.sections) or section.size > _LARGEST:
         return
     strings = tables.sections[section.link]
     names = reader.part(strings.offset, strings.size)
@@ -125,7 +126,7 @@ def _of_table(tables: ElfTables, section: ElfSection) -> Iterator[tuple[int, Sym
             name, info, _, index, address, size = values
         else:
             name, address, size, info, _, index = values
-        text = names[name : names.find(b"\0", name)].decode("utf-8", "replace")
+        text = names[name : name + _LONGEST].partition(b"\0")[0].decode("utf-8", "replace")
         is_named = text and not text.startswith(_COMPILERS_LABEL)
         if (
             0 < index < _NO_SECTION

@@ -15,6 +15,7 @@ from attrs import frozen
 from rvbuild.core.elf_tables import SEGMENT_LOAD, SEGMENT_WRITABLE, ElfTables
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.isa.elf_symbols import FUNCTION, Symbol
+from rvbuild.core.uleb128 import LONGEST, read_uleb128
 
 _MAGIC = b"\xff Go buildinf:"
 _HEADER_SIZE, _ALIGNMENT, _INLINE = 32, 16, 0x2
@@ -67,7 +68,7 @@ def _build_start(tables: ElfTables) -> int | None:
         for one in tables.segments
         if one.kind == SEGMENT_LOAD and one.flags & SEGMENT_WRITABLE
     ]
-    for offset, size in places:
+    for offset, size in places[:2]:  # as debug/buildinfo: the section, and the first of these
         data = tables.reader.part(offset, min(size, _SEARCHED))
         at = data.find(_MAGIC)
         while at >= 0:
@@ -79,18 +80,12 @@ def _build_start(tables: ElfTables) -> int | None:
 
 def _text(tables: ElfTables, at: int) -> tuple[bytes, int]:
     """A text after its length, and where it ends."""
-    length = shift = 0
-    while True:
-        byte = tables.reader.part(at, 1)[0]
-        at += 1
-        length |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            break
+    size = min(LONGEST, max(len(tables.reader) - at, 0))
+    length, digits = read_uleb128(tables.reader.part(at, size))
     if length > _LONGEST:
         msg = "Go's build information is damaged"
         raise VerificationError(msg)
-    return tables.reader.part(at, length), at + length
+    return tables.reader.part(at + digits, length), at + digits + length
 
 
 @frozen
