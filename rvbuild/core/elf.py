@@ -24,6 +24,7 @@ from rvbuild.core.elf_tables import (
     read_tables,
 )
 from rvbuild.core.errors import Malformed
+from rvbuild.core.uleb128 import read_uleb128
 
 __all__ = ["EXECUTABLE", "MAGIC", "OBJECT", "SHARED", "ByteView", "Elf", "parse", "read_elf"]
 
@@ -66,16 +67,16 @@ def read_elf(tables: ElfTables) -> Elf:
     Raises:
         Malformed: it points outside itself.
     """
-    reader, segments = tables.reader, tables.segments
-    interpreters = [reader.text(one.offset) for one in segments if one.kind == _INTERPRETER]
-    entries = [pair for one in segments if one.kind == _DYNAMIC for pair in _dynamic(reader, one)]
+    reader = tables.reader
+    interpreter, dynamic = tables.segment(_INTERPRETER), tables.segment(_DYNAMIC)
+    entries = list(_dynamic(reader, dynamic)) if dynamic else []
     return Elf(
         bits=reader.bits,
         little_endian=reader.little,
         kind=tables.kind,
         machine=tables.machine,
         flags=tables.flags,
-        interpreter=interpreters[0] if interpreters else None,
+        interpreter=reader.text(interpreter.offset) if interpreter else None,
         needed=_strings(tables, entries, {_NEEDED}),
         search=_strings(tables, entries, {_RPATH, _RUNPATH}),
         arch=_riscv_arch(tables) if tables.machine == EM_RISCV else None,
@@ -108,9 +109,9 @@ def _strings(tables: ElfTables, entries: list[tuple[int, int]], tags: set[int]) 
 
 def _riscv_arch(tables: ElfTables) -> str | None:
     reader = tables.reader
-    for one in tables.segments:
-        if one.kind == _ATTRIBUTES:
-            return _arch_of(reader.part(one.offset, one.size), reader.order)
+    segment = tables.segment(_ATTRIBUTES)
+    if segment is not None:
+        return _arch_of(reader.part(segment.offset, segment.size), reader.order)
     for section in tables.sections:
         if section.kind == _ATTRIBUTES:
             return _arch_of(reader.part(section.offset, section.size), reader.order)
@@ -127,7 +128,7 @@ def _arch_of(data: bytes, order: str) -> str | None:
             if vendor == b"riscv" and (found := _arch_in(body, order)) is not None:
                 return found
             at += max(size, 1)
-    except (struct.error, IndexError) as error:
+    except (struct.error, Malformed) as error:
         msg = "ELF file has damaged RISC-V attributes"
         raise Malformed(msg) from error
     return None
@@ -136,7 +137,7 @@ def _arch_of(data: bytes, order: str) -> str | None:
 def _arch_in(body: bytes, order: str) -> str | None:
     at = 0
     while at < len(body):
-        scope, start = _number(body, at)
+        scope, start = read_uleb128(body, at)
         (size,) = struct.unpack_from(order + "I", body, start)
         if scope == 1:  # Tag_File
             for tag, value in _attributes(body[start + 4 : at + size]):
@@ -149,22 +150,10 @@ def _arch_in(body: bytes, order: str) -> str | None:
 def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
     at = 0
     while at < len(data):
-        tag, at = _number(data, at)
+        tag, at = read_uleb128(data, at)
         if tag % 2:  # odd tags have strings, even ones numbers
-            end = data.index(b"\0", at) if b"\0" in data[at:] else len(data)
+            end = data.find(b"\0", at) % (len(data) + 1)  # or where the data end
             yield tag, data[at:end]
             at = end + 1
         else:
-            _, at = _number(data, at)
-
-
-def _number(data: bytes, at: int) -> tuple[int, int]:
-    """A ULEB128 number and where it ends."""
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            return value, at
+            _, at = read_uleb128(data, at)

@@ -24,7 +24,11 @@ SECTION_NULL, SECTION_EMPTY = 0, 8  # sh_type: SHT_NULL; SHT_NOBITS takes no byt
 SECTION_LOADED, SECTION_RUNS, SECTION_PACKED = 0x2, 0x4, 0x800
 # sh_flags: SHF_ALLOC, SHF_EXECINSTR, SHF_COMPRESSED
 
+_MOST_HEADERS = 1 << 16  # bytes of program headers: Linux runs no program that has more
 _MANY = 0xFFFF  # e_shstrndx SHN_XINDEX: the number stands in the first section's header
+
+
+_SHORT = 256  # bytes of a text that are looked at first
 
 
 class ByteView(Protocol):
@@ -78,6 +82,9 @@ class ElfReader:
         self.little = ident[5] == 1
         self.order = "<" if self.little else ">"
 
+    def __len__(self) -> int:
+        return len(self._data)
+
     def part(self, offset: int, size: int) -> bytes:
         data = self._data[offset : offset + size]
         if len(data) != size:
@@ -95,8 +102,10 @@ class ElfReader:
         return self.order + layout.replace("N", "Q" if self.bits == 64 else "I")
 
     def text(self, offset: int, most: int = 4096) -> str:
-        """The NUL-terminated string at ``offset``."""
-        head, end, _ = self._data[offset : offset + most].partition(b"\0")
+        """The NUL-terminated string at ``offset``, of less than ``most`` bytes."""
+        head, end, _ = self._data[offset : offset + min(most, _SHORT)].partition(b"\0")
+        if not end:
+            head, end, _ = self._data[offset : offset + most].partition(b"\0")
         if not end:
             msg = f"ELF file has a string without an end at {offset}"
             raise Malformed(msg)
@@ -118,6 +127,18 @@ class ElfTables:
     def section(self, name: str) -> ElfSection | None:
         """The first section with this name that has bytes in the file."""
         return next((one for one in self.sections if one.name == name and _stored(one)), None)
+
+    def segment(self, kind: int) -> ElfSegment | None:
+        """The segment of a kind of which a program has one.
+
+        Raises:
+            Malformed: it has several.
+        """
+        several = [one for one in self.segments if one.kind == kind]
+        if len(several) > 1:
+            msg = f"ELF file has {len(several)} program headers of the type {kind:#x}"
+            raise Malformed(msg)
+        return several[0] if several else None
 
     def offset(self, address: int) -> int:
         """Where in the file the byte is that is loaded at ``address``.
@@ -164,8 +185,21 @@ def read_tables(data: ByteView) -> ElfTables:
     )
 
 
+def _check_table(reader: ElfReader, start: int, step: int, count: int, shortest: int) -> None:
+    """Refuse a table that lies outside of the file, or whose entries lie in each other."""
+    if step < shortest or start + count * step > len(reader):
+        msg = f"ELF file has no room for {count} headers of {step} bytes at {start}"
+        raise Malformed(msg)
+
+
 def _segments(reader: ElfReader, start: int, step: int, count: int) -> Iterator[ElfSegment]:
-    for at in range(start, start + count * step, step or 1):
+    if not count:
+        return
+    _check_table(reader, start, step, count, 56 if reader.bits == 64 else 32)
+    if count * step > _MOST_HEADERS:
+        msg = f"ELF file has {count} program headers, more than a program may have"
+        raise Malformed(msg)
+    for at in range(start, start + count * step, step):
         if reader.bits == 64:
             kind, flags, offset, address, _, size = reader.fields("IINNNN", at)
         else:
@@ -176,10 +210,11 @@ def _segments(reader: ElfReader, start: int, step: int, count: int) -> Iterator[
 def _sections(
     reader: ElfReader, start: int, step: int, count: int, names: int
 ) -> tuple[ElfSection, ...]:
-    if not start or not step:
+    if not start:
         return ()
     if not count:  # more than fit: gABI, "sh_size of the section header at index 0"
         count = reader.fields("IINNNN", start)[5]
+    _check_table(reader, start, step, count, 64 if reader.bits == 64 else 40)
     headers = [reader.fields("IINNNNI", start + i * step) for i in range(count)]
     if names == _MANY and headers:
         names = headers[0][6]

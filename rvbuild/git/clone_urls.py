@@ -18,14 +18,24 @@ _SCP = re.compile(
 )
 
 
+def is_git_url(url: str) -> bool:
+    """Whether git may be given ``url``: https, http, ssh, git, or ``user@host:path``."""
+    if not _URL.match(url):
+        return _SCP.match(url) is not None and "::" not in url
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # brackets that are no address
+        return False
+    return bool(host) and not host.startswith("-")
+
+
 def check_url(url: str) -> str:
-    """``url`` if git may be given it: https, http, ssh, git, or ``user@host:path``.
+    """``url`` if git may be given it.
 
     Raises:
         RecipeError: it is an option, a path, or a transport that runs programs.
     """
-    host = urlsplit(url).hostname or "" if _URL.match(url) else ""
-    if (host and not host.startswith("-")) or (_SCP.match(url) and "::" not in url):
+    if is_git_url(url):
         return url
     msg = f"not the URL of a git repository: {shown(url)}"
     way = "write https://, ssh:// or git@host:path; for a repository of this machine "

@@ -20,7 +20,7 @@ from rvbuild.git.objects import TreeEntry, is_object_name
 from rvbuild.git.process import Failed, Git, make_bare, sealed_environment
 from rvbuild.git.revision import Revision
 
-_MAX_REFS = 64 << 20
+_MAX_REFS, _MAX_LIST = 64 << 20, 256 << 20
 _LISTED = re.compile(rb"(\d{6}) (\w+) ([0-9a-f]{40,64})\t([^\0]*)\0", re.DOTALL)
 _ATTRIBUTES = "* -export-subst -export-ignore\n"
 
@@ -90,26 +90,36 @@ class CommitReader:
             if not name:
                 msg = f"it has no tag {revision.tag}"
                 raise Failed(msg)
-        text = self._output("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        text = self._output(_MAX_REFS, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
         return text.decode().strip()
 
     def date(self, commit: str) -> int:
         """The committer's time, in Unix seconds."""
         return int(
-            self._output("show", "--no-patch", "--no-show-signature", "--format=%ct", commit)
+            self._output(
+                _MAX_REFS, "show", "--no-patch", "--no-show-signature", "--format=%ct", commit
+            )
         )
 
     def files(self, commit: str, paths: Sequence[str]) -> list[TreeEntry]:
-        """Every file, link and submodule at or below ``paths``, by its whole path."""
-        listed = self._output("ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
+        """Every file, link and submodule at or below ``paths``, by its whole path.
+
+        Raises:
+            Failed: a folder is not there, or there are more files than anybody has.
+        """
+        listed = self._output(_MAX_LIST, "ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
         return [
             TreeEntry(mode.decode(), path.decode(errors="surrogateescape"), name.decode())
             for mode, _, name, path in _LISTED.findall(listed)
         ]
 
-    def blob(self, name: str) -> bytes:
-        """The content of a small file, as it was committed."""
-        return self._output("cat-file", "blob", name)
+    def blob(self, name: str, limit: int) -> bytes:
+        """The content of a small file, as it was committed.
+
+        Raises:
+            Failed: it is not there, or has more bytes than the limit.
+        """
+        return self._output(limit, "cat-file", "blob", name)
 
     @contextmanager
     def archive(self, commit: str, paths: Sequence[str]) -> Iterator[IO[bytes]]:
@@ -142,16 +152,22 @@ class CommitReader:
     def _command(self, *arguments: str) -> list[str]:
         return [self.git.program, "--git-dir", str(self.folder), *arguments]
 
-    def _output(self, *arguments: str) -> bytes:
-        done = subprocess.run(  # noqa: S603 - no shell; names are checked by git, paths follow --
+    def _output(self, limit: int, *arguments: str) -> bytes:
+        with subprocess.Popen(  # noqa: S603 - no shell; names are checked by git, paths follow --
             self._command(*arguments),
             env=sealed_environment(self.git.environment),
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
-        if done.returncode:
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            assert process.stdout is not None  # noqa: S101 - PIPE was asked for
+            output = process.stdout.read(limit + 1)
+            if len(output) > limit:
+                process.kill()
+                msg = f"git {arguments[0]} gave more than {limit} bytes"
+                raise Failed(msg)
+        if process.returncode:
             msg = f"git {arguments[0]} found nothing: the revision, or a part of it, is not there"
             raise Failed(msg)
-        return done.stdout
+        return output

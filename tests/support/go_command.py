@@ -23,8 +23,13 @@ if GO is None and os.environ.get("CI"):
 needs_go = pytest.mark.skipif(GO is None, reason="no go command to compare with")
 
 
-def go(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[bytes]:
-    """Run ``go`` in ``folder``; its caches are a folder beside it, unless ``settings`` say so."""
+def go(
+    folder: Path, *arguments: str, given: bytes = b"", **settings: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run ``go`` in ``folder``; its caches are a folder beside it, unless ``settings`` say so.
+
+    ``given`` is its standard input.
+    """
     caches = folder.parent / f"{folder.name}-go"
     return subprocess.run(
         [GO or "go", *arguments],
@@ -39,6 +44,7 @@ def go(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedPr
             "CGO_ENABLED": "0",
             **settings,
         },
+        input=given,
         capture_output=True,
         check=False,
     )

@@ -326,12 +326,30 @@ def test_a_page_says_where_the_others_are():
     assert root.module_folder(ModulePath.parse("v.example/x/y/v2")) == "y"
 
 
+NOT_NAMED = [
+    *("mod file:///etc", "mod /etc", "mod direct", "mod off", "mod ssh://g.example/x"),
+    *("mod https://", "mod https://[x/y"),
+    *("git file:///x", "git /x", "git x", "git -x", "git ext::sh", "git ext::sh://x"),
+    *("git git@g.example:x", "git https://-x/y", "git https://[x/y", "git --upload-pack=x://y"),
+]
+
+
+@pytest.mark.parametrize("named", ["git ssh://git@g.example/x", "mod https://p.example:8/x"])
+def test_what_a_page_may_name(named: str):
+    tag = META.format(f"v.example/x {named}").encode()
+    assert root_by_page("v.example/x", lambda _url: tag).url == named.partition(" ")[2]
+
+
 @pytest.mark.parametrize(
     ("pages", "says"),
     [
         ({"v.example/x": ""}, "no go-import tag"),
         ({"v.example/x": META.format("v.example/y git https://g.example/y")}, "no go-import tag"),
         ({"v.example/x": META.format("v.example/x hg https://g.example/x")}, "kept by 'hg'"),
+        *(
+            ({"v.example/x": META.format(f"v.example/x {named}")}, "that is none")
+            for named in NOT_NAMED
+        ),
         (
             {"v.example/x": META.format("v.example/x git https://g/1") * 2},
             "several go-import tags",

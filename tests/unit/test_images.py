@@ -182,7 +182,7 @@ def test_a_dynamic_program_without_its_loader_is_caught(root: Path):
 def test_a_damaged_program_is_caught(root: Path):
     plant(root, "bin/app", PROGRAM[:70], 0o755)
     (found,) = findings(image(root))
-    assert "/bin/app: ELF file ends early" in found
+    assert "/bin/app: ELF file has no room for " in found
 
 
 def test_what_is_to_start_is_looked_for(root: Path):

@@ -23,6 +23,7 @@ from made_program import (
 from rvbuild.core.audit import audit, unused
 from rvbuild.core.derivation import OutputRule
 from rvbuild.core.finding import Finding, Weight
+from rvbuild.core.isa.riscv_code import MOST
 
 ADDI, RET, JUMP = 0x00150513, 0x00008067, 0x00028067  # addi a0,a0,1; ret; jr t0
 C_ADDI, C_RET = 0x0505, 0x8082
@@ -95,6 +96,21 @@ def test_of_many_functions_some_are_told():
     assert texts[-1] == "so do 12 other functions"
 
 
+def test_what_is_not_read_any_more_is_told():
+    """However many a declaration fits, the next one is found; and an end is no silent one."""
+    declared = rule(**{"copy_*": "asks hwprobe"})
+
+    def many(count: int) -> list[tuple[Weight, str]]:
+        symbols = (MadeSymbol("copy_v", 0, 4 * count), MadeSymbol("evil", 4 * count, 8))
+        return found(program(*[CPOP] * count, CPOP, RET, symbols=symbols), declared)
+
+    assert [weight for weight, _ in many(MOST - 1)] == [Weight.FAULT, Weight.DETECTED]
+    (detected, _), unknown = many(MOST)
+    assert detected is Weight.DETECTED
+    said = "more than 100,000 instructions of it are beyond rv64gc: it was not read from"
+    assert unknown == (Weight.UNKNOWN, f"{said} {0x10080 + 4 * MOST:#x} in evil on")
+
+
 def test_gos_table_names_functions_of_stripped_programs():
     made = program(ADDI, RET, CPOP, RET)
     table = go_functions(made.start, ("main.main", 0), ("example.org/x.count", 8), size=16)
@@ -129,21 +145,20 @@ def test_a_table_with_what_is_no_instruction_is_doubtful(after: int):
     assert what.endswith(f"not known: at {at:#x}, and at 2 other places")
 
 
-def test_a_mark_makes_a_table_data():
-    code = (ADDI, RET, *TABLE, RESERVED)
-    function, mark = MadeSymbol("f", 0, 8), MadeSymbol("$d", 8, kind=NOTYPE)
-    for said in (mark, MadeSymbol("t", 8, 12, OBJECT)):
-        assert found(program(*code, symbols=(function, said))) == []
+@pytest.mark.parametrize("table", [TABLE, (*TABLE, RESERVED)])
+@pytest.mark.parametrize("said", [MadeSymbol("$d", 8, kind=NOTYPE), MadeSymbol("t", 8, 12, OBJECT)])
+def test_a_mark_makes_no_data_of_what_a_jump_may_lead_to(said: MadeSymbol, table: tuple[int, ...]):
+    symbols = (MadeSymbol("f", 0, 8), said)
+    for first in (ADDI, 0x0080006F):  # or a jump to the table
+        ((weight, _),) = found(program(first, RET, *table, symbols=symbols))
+        assert weight is Weight.UNKNOWN
+
+
+def test_after_a_mark_of_code_there_is_code():
+    code, mark = (ADDI, RET, *TABLE, RESERVED), MadeSymbol("$d", 8, kind=NOTYPE)
     back = MadeSymbol("$xrv64gcv", 20, kind=NOTYPE)
-    ((weight, _),) = found(program(*code, VSETVLI, RET, symbols=(mark, back)))
-    assert weight is Weight.FAULT
-
-
-def test_a_table_that_could_be_instructions_is_doubtful_whatever_marks_say():
-    code = (ADDI, RET, *TABLE)
-    symbols = (MadeSymbol("f", 0, 8), MadeSymbol("$d", 8, kind=NOTYPE))
-    ((weight, _),) = found(program(*code, symbols=symbols))
-    assert weight is Weight.UNKNOWN
+    told = found(program(*code, VSETVLI, RET, symbols=(mark, back)))
+    assert [weight for weight, _ in told] == [Weight.FAULT, Weight.UNKNOWN]
 
 
 @pytest.mark.parametrize("symbols", [
@@ -187,53 +202,7 @@ def test_only_where_instructions_are_read_a_declaration_can_be_unused():
     assert list(unused(declared, set())) == []
 
 
-# ---- what Go's code asks by itself
-
-AUIPC, LBU, LB = 0x00171617, 0xE0864603, 0xE0860603  # a2: near a flag; the flag
-BEQZ, BNEZ, C_BEQZ = 0x00060463, 0x00061663, 0xC219  # past the next; past the next two; 6 on
-GUARDED = [
-    (AUIPC, LBU, BEQZ, CPOP, RET),
-    (AUIPC, LB, BEQZ, CPOP, RET),
-    (AUIPC, LBU, C_BEQZ, CPOP, RET),
-    (AUIPC, LBU, C_ADDI, C_ADDI, BEQZ, CPOP, RET),
-    (AUIPC, LBU, BNEZ, JUMP, RET, CPOP, RET),
-    (AUIPC, LBU, BEQZ, CPOP, AUIPC, LBU, BEQZ, VSETVLI, RET),
-]
-UNGUARDED = [
-    (CPOP, RET),
-    (AUIPC, LBU, CPOP, RET),  # nobody looks at the flag
-    (AUIPC, LBU, BEQZ, ADDI, CPOP, RET),  # past the branch's target
-    (LBU, BEQZ, CPOP, RET),  # not a flag at a fixed address
-    (AUIPC, LBU, 0x00150613, BEQZ, CPOP, RET),  # addi a2,a0,1: not the flag any more
-    (AUIPC, 0xE0862603, BEQZ, CPOP, RET),  # lw
-    (AUIPC, LBU, 0x00A60463, CPOP, RET),  # beq a2, a0
-    (AUIPC, LBU, BEQZ, CPOP, CPOP, RET),  # one of the two is
-]
-
-
-def go_function(instructions: tuple[int, ...], **settings: str) -> MadeProgram:
-    made = program(ADDI, RET, *instructions, kind=3)
-    table = go_functions(made.start, ("main.main", 0), ("x.count", 8), size=99)
-    build = (".go.buildinfo", go_build(GORISCV64="rva20u64"))
-    return evolve(made, sections=((".gopclntab", table), *([build] if not settings else [])))
-
-
-@pytest.mark.parametrize("instructions", GUARDED)
-def test_go_code_behind_a_flag_is_told(instructions: tuple[int, ...]):
-    ((weight, what),) = found(go_function(instructions))
-    assert weight is Weight.DETECTED
-    assert what.endswith(" beyond rv64gc in x.count: Go's code tests a flag")
-
-
-@pytest.mark.parametrize("instructions", UNGUARDED)
-def test_go_code_that_does_not_ask_is_a_fault(instructions: tuple[int, ...]):
-    assert Weight.FAULT in {weight for weight, _ in found(go_function(instructions))}
-
-
-@pytest.mark.parametrize("instructions", GUARDED)
-def test_only_go_asks_so(instructions: tuple[int, ...]):
-    assert Weight.FAULT in {weight for weight, _ in found(go_function(instructions, not_go="1"))}
-
+# ---- what libgcc asks by itself
 
 READ_VLENB = 0xC2202573  # csrr a0, vlenb
 

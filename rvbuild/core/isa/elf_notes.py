@@ -47,12 +47,9 @@ def signs_pointers(tables: ElfTables) -> bool:
 
 
 def _properties(tables: ElfTables) -> Iterator[tuple[int, bytes]]:
-    places = [(one.offset, one.size) for one in tables.segments if one.kind == _PROPERTIES]
-    section = tables.section(".note.gnu.property")
-    if section is not None and not places:
-        places = [(section.offset, section.size)]
-    for offset, size in places:
-        yield from _in_notes(tables.reader, tables.reader.part(offset, size))
+    place = tables.segment(_PROPERTIES) or tables.section(".note.gnu.property")
+    if place is not None:
+        yield from _in_notes(tables.reader, tables.reader.part(place.offset, place.size))
 
 
 def _in_notes(reader: ElfReader, data: bytes) -> Iterator[tuple[int, bytes]]:

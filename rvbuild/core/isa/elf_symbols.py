@@ -15,8 +15,9 @@ from attrs import field, frozen
 from rvbuild.core.elf_tables import OBJECT, ElfSection, ElfTables
 
 _SYMBOL_TABLE, _DYNAMIC_SYMBOLS = 2, 11  # sh_type: SHT_SYMTAB, SHT_DYNSYM
-_NO_TYPE, _DATA, _FUNCTION, _INDIRECT = 0, 1, 2, 10  # st_type: NOTYPE, OBJECT, FUNC, GNU_IFUNC
+_NO_TYPE, _DATA, FUNCTION, _INDIRECT = 0, 1, 2, 10  # st_type: NOTYPE, OBJECT, FUNC, GNU_IFUNC
 _LARGEST = 64 << 20  # bytes of one table that are read
+_LONGEST = 4096  # bytes of a name
 _NEAR = 32  # symbols before an address among which the one is looked for that covers it
 _COMPILERS_LABEL = ".L"
 _NO_SECTION = 0xFF00  # st_shndx: SHN_LORESERVE and above are of no section
@@ -32,6 +33,11 @@ class Symbol:
     kind: int
 
     @property
+    def end(self) -> int:
+        """The address after it."""
+        return self.address + self.size
+
+    @property
     def is_data(self) -> bool:
         """Whether it says that what it names is not run."""
         return self.kind == _DATA
@@ -39,7 +45,7 @@ class Symbol:
     @property
     def is_function(self) -> bool:
         """Whether it says that what it names is run."""
-        return self.kind in {_FUNCTION, _INDIRECT}
+        return self.kind in {FUNCTION, _INDIRECT}
 
 
 @frozen
@@ -63,7 +69,7 @@ class Symbols:
         label = None
         index = bisect_right(self._starts, address)
         for symbol in reversed(self._symbols[max(index - _NEAR, 0) : index]):
-            if address < symbol.address + symbol.size:
+            if address < symbol.end:
                 return symbol
             if label is None and not symbol.size:
                 label = symbol
@@ -83,7 +89,7 @@ class Symbols:
         if index and self._marks[index - 1].name.startswith("$d"):
             return True
         symbol = self.at(address)
-        return symbol is not None and symbol.is_data and address < symbol.address + symbol.size
+        return symbol is not None and symbol.is_data and address < symbol.end
 
 
 def read_symbols(tables: ElfTables) -> Mapping[int, Symbols]:
@@ -96,11 +102,11 @@ def read_symbols(tables: ElfTables) -> Mapping[int, Symbols]:
     """
     named: dict[int, list[Symbol]] = {}
     marks: dict[int, list[Symbol]] = {}
-    for section in tables.sections:
-        if section.kind in {_SYMBOL_TABLE, _DYNAMIC_SYMBOLS} and section.size <= _LARGEST:
-            for space, symbol in _of_table(tables, section):
-                is_mark = symbol.name.startswith(("$x", "$d"))
-                (marks if is_mark else named).setdefault(space, []).append(symbol)
+    for kind in (_SYMBOL_TABLE, _DYNAMIC_SYMBOLS):  # a file has at most one of each
+        section = next((one for one in tables.sections if one.kind == kind), None)
+        for space, symbol in _of_table(tables, section) if section else ():
+            is_mark = symbol.name.startswith(("$x", "$d"))
+            (marks if is_mark else named).setdefault(space, []).append(symbol)
     return {
         space: Symbols(tuple(sorted(named.get(space, []))), tuple(sorted(marks.get(space, []))))
         for space in {*named, *marks}
@@ -109,7 +115,7 @@ def read_symbols(tables: ElfTables) -> Mapping[int, Symbols]:
 
 def _of_table(tables: ElfTables, section: ElfSection) -> Iterator[tuple[int, Symbol]]:
     reader = tables.reader
-    if section.link >= len(tables.sections):
+    if section.link >= len(tables.sections) or section.size > _LARGEST:
         return
     strings = tables.sections[section.link]
     names = reader.part(strings.offset, strings.size)
@@ -120,12 +126,12 @@ def _of_table(tables: ElfTables, section: ElfSection) -> Iterator[tuple[int, Sym
             name, info, _, index, address, size = values
         else:
             name, address, size, info, _, index = values
-        text = names[name : names.find(b"\0", name)].decode("utf-8", "replace")
+        text = names[name : name + _LONGEST].partition(b"\0")[0].decode("utf-8", "replace")
         is_named = text and not text.startswith(_COMPILERS_LABEL)
         if (
             0 < index < _NO_SECTION
             and is_named
-            and info & 0xF in {_NO_TYPE, _DATA, _FUNCTION, _INDIRECT}
+            and info & 0xF in {_NO_TYPE, _DATA, FUNCTION, _INDIRECT}
         ):
             space = index if tables.kind == OBJECT else 0
             yield space, Symbol(address, size, text, info & 0xF)

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from attrs import frozen
 
 from rvbuild.core.elf_tables import SEGMENT_LOAD, SEGMENT_WRITABLE, ElfTables
 from rvbuild.core.errors import VerificationError
+from rvbuild.core.isa.elf_symbols import FUNCTION, Symbol
+from rvbuild.core.uleb128 import LONGEST, read_uleb128
 
 _MAGIC = b"\xff Go buildinf:"
 _HEADER_SIZE, _ALIGNMENT, _INLINE = 32, 16, 0x2
 _SENTINEL = 16  # bytes before and after the module information
 _SEARCHED, _LONGEST = 1 << 20, 4 << 20  # bytes of data, and of the information
 _TABLE_MAGIC = 0xFFFFFFF1  # of the table of functions
+_TEXT_WORD = 22  # of runtime.moduledata: a pointer, six slices, three addresses, and then `text`
 
 
 @frozen
@@ -65,7 +68,7 @@ def _build_start(tables: ElfTables) -> int | None:
         for one in tables.segments
         if one.kind == SEGMENT_LOAD and one.flags & SEGMENT_WRITABLE
     ]
-    for offset, size in places:
+    for offset, size in places[:2]:  # as debug/buildinfo: the section, and the first of these
         data = tables.reader.part(offset, min(size, _SEARCHED))
         at = data.find(_MAGIC)
         while at >= 0:
@@ -77,18 +80,12 @@ def _build_start(tables: ElfTables) -> int | None:
 
 def _text(tables: ElfTables, at: int) -> tuple[bytes, int]:
     """A text after its length, and where it ends."""
-    length = shift = 0
-    while True:
-        byte = tables.reader.part(at, 1)[0]
-        at += 1
-        length |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            break
+    size = min(LONGEST, max(len(tables.reader) - at, 0))
+    length, digits = read_uleb128(tables.reader.part(at, size))
     if length > _LONGEST:
         msg = "Go's build information is damaged"
         raise VerificationError(msg)
-    return tables.reader.part(at, length), at + length
+    return tables.reader.part(at + digits, length), at + digits + length
 
 
 @frozen
@@ -102,17 +99,27 @@ class GoFunctions:
     _starts: tuple[int, ...]
     _places: tuple[int, ...]
 
-    def at(self, address: int) -> tuple[str, int] | None:
-        """The function that an address belongs to: its name, and where it starts."""
+    def at(self, address: int) -> Symbol | None:
+        """The function that an address belongs to."""
         index = bisect_right(self._starts, address - self._text) - 1
-        if not 0 <= index < len(self._places):
-            return None
+        return self._function(index) if 0 <= index < len(self._places) else None
+
+    def named(self, prefixes: tuple[str, ...]) -> Iterator[Symbol]:
+        """The functions whose names begin so."""
+        for index in range(len(self._places)):
+            function = self._function(index)
+            if function is not None and function.name.startswith(prefixes):
+                yield function
+
+    def _function(self, index: int) -> Symbol | None:
+        start, end = self._starts[index : index + 2]
         reader = self._tables.reader
         try:
             entry = reader.fields("II", self._functions + self._places[index])
-            return reader.text(self._names + entry[1]), self._text + self._starts[index]
+            name = reader.text(self._names + entry[1])
         except VerificationError:
             return None
+        return Symbol(self._text + start, max(end - start, 0), name, FUNCTION)
 
 
 def read_functions(tables: ElfTables) -> GoFunctions | None:
@@ -134,7 +141,16 @@ def _functions(tables: ElfTables) -> GoFunctions | None:
     count, _, text, names, _, _, _, functions = reader.fields("NNNNNNNN", start + 8)
     data = reader.part(start + functions, min(8 * count + 4, section.size))
     values = struct.unpack(f"{reader.order}{len(data) // 4}I", data[: len(data) & ~3])
-    # Go 1.26 and later leave out where the code starts: the section's start, without cgo
+    text = text or _text_of_module(tables) or code.address
     return GoFunctions(
-        tables, start + names, start + functions, text or code.address, values[0::2], values[1::2]
+        tables, start + names, start + functions, text, values[0::2], values[1 : 2 * count : 2]
     )
+
+
+def _text_of_module(tables: ElfTables) -> int:
+    """Where Go's code starts, by the runtime's description of the module; 0 if it does not say.
+
+    Since Go 1.26 the table of functions does not say it, and C code may come first.
+    """
+    module = tables.section(".go.module")
+    return tables.reader.fields("N", module.offset + 8 * _TEXT_WORD)[0] if module else 0

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from itertools import groupby
 
 from attrs import frozen
 
@@ -28,7 +27,7 @@ from rvbuild.core.elf_tables import ElfTables
 from rvbuild.core.finding import Remark, Weight
 from rvbuild.core.isa.code_regions import code_regions
 from rvbuild.core.isa.elf_notes import signs_pointers, x86_levels
-from rvbuild.core.isa.go_detection import tests_flags
+from rvbuild.core.isa.go_detection import GoDetection
 from rvbuild.core.isa.go_program import GoBuild, read_build
 from rvbuild.core.isa.riscv_code import Beyond, beyond_baseline
 from rvbuild.core.isa.riscv_names import riscv_extensions
@@ -111,13 +110,13 @@ def _go_claims(baseline: Baseline, build: GoBuild) -> Iterator[Remark | None]:
 def _instructions(
     program: ProgramFile, build: GoBuild | None, detected: Detected
 ) -> Iterator[Remark]:
-    beyond = list(beyond_baseline(program.tables))
+    beyond, unread = beyond_baseline(program.tables)
     certain = [one for one in beyond if not one.doubtful]
     groups: dict[tuple[str, str], list[Sequence[Beyond]]] = {}
-    for function, group in groupby(certain, key=lambda one: one.function):
-        same = list(group)
+    detection = GoDetection(program.tables) if build else None
+    for (function, _), same in _by_function(certain).items():
         pattern = next((each for each in detected if fnmatchcase(function, each)), "")
-        reason = detected[pattern] if pattern else _known_reason(program, build, same)
+        reason = detected[pattern] if pattern else _known_reason(detection, same)
         groups.setdefault((pattern, reason), []).append(same)
     yield from _faults(groups.pop(("", ""), []), program.baseline)
     for (pattern, reason), functions in groups.items():
@@ -128,10 +127,22 @@ def _instructions(
         where = _places(doubtful)
         what = f"it has data among its code, or instructions that are not known: {where}"
         yield Remark(what, weight=Weight.UNKNOWN)
+    if unread is not None:
+        what = f"more than {len(beyond):,} instructions of it are beyond {program.baseline.name}"
+        where = f"{unread.address:#x}" + (f" in {unread.function}" if unread.function else "")
+        yield Remark(f"{what}: it was not read from {where} on", weight=Weight.UNKNOWN)
 
 
-def _known_reason(program: ProgramFile, build: GoBuild | None, same: Sequence[Beyond]) -> str:
-    if build and tests_flags(program.tables, same):
+def _by_function(certain: Sequence[Beyond]) -> Mapping[tuple[str, int], Sequence[Beyond]]:
+    """Instructions by their function's name and start; all that are nameless are together."""
+    functions: dict[tuple[str, int], list[Beyond]] = {}
+    for one in certain:
+        functions.setdefault((one.function, one.start), []).append(one)
+    return functions
+
+
+def _known_reason(detection: GoDetection | None, same: Sequence[Beyond]) -> str:
+    if detection and detection.guards(same):
         return "Go's code tests a flag"
     return "libgcc reads vlenb for frames with vectors alone" if is_unwinder(same) else ""
 
@@ -176,5 +187,6 @@ def _extensions(same: Sequence[Beyond]) -> str:
 def _places(doubtful: Sequence[Beyond]) -> str:
     first = doubtful[0]
     where = f" in {first.function}" if first.function else ""
-    others = f", and at {len(doubtful) - 1} other places" if len(doubtful) > 1 else ""
+    count = len(doubtful) - 1
+    others = f", and at {count} other place{'s' if count > 1 else ''}" if count else ""
     return f"at {first.address:#x}{where}{others}"

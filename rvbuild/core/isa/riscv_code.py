@@ -7,10 +7,10 @@ through from one jump to the next):
 
 - A run in which all others are instructions, too, is code: the instruction is beyond the baseline.
 - A run with bits that are no instruction of any extension may be a table between functions, or code
-  of an extension that is not known: it is doubtful. So is one that a symbol or a mapping symbol
-  calls data, all of which could be instructions.
-- What is called data and has bits that are no instruction is data. But marks do not make data of
-  what the processor runs into: ``.word 0x02008057`` after an ``addi`` is an instruction.
+  of an extension that is not known: it is doubtful. So is what a symbol or a mapping symbol calls
+  data: a jump may lead there.
+- Marks do not make data of what the processor runs into: ``.word 0x02008057`` after an ``addi`` is
+  an instruction.
 
 Example: ``jr t0`` and then four addresses of a table, without symbols: their halves make a run that
 has reserved bits with a probability of about 9 in 10, so it is doubtful, not a fault.
@@ -20,19 +20,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 
 from attrs import field, frozen, mutable
 
 from rvbuild.core.elf_tables import OBJECT, ElfTables
 from rvbuild.core.isa.code_regions import CodeRegion, code_regions
-from rvbuild.core.isa.elf_symbols import Symbols, read_symbols
+from rvbuild.core.isa.elf_symbols import Symbol, Symbols, read_symbols
 from rvbuild.core.isa.go_program import GoFunctions, read_functions
+from rvbuild.core.isa.riscv_flow import decode
 from rvbuild.core.isa.riscv_opcodes import BASE, RESERVED, SELECTORS, extension_of
 from rvbuild.core.isa.riscv_scan import candidates
 
-_MOST = 10_000
-"""Instructions of a region that are looked at: a program that was packed has millions."""
+MOST = 100_000
+"""Instructions beyond RV64GC that are looked at: a program that was packed has millions."""
+
+_NAMELESS = Symbol(0, 0, "", 0)
 
 _WINDOW = 256
 """Bytes before and after an instruction in which its run is looked for."""
@@ -42,8 +45,8 @@ _WINDOW = 256
 class Beyond:
     """An instruction that is not RV64GC's.
 
-    ``function`` is empty if no table names it, else ``start`` is its address. ``doubtful``: it may
-    be data.
+    ``function`` is empty if no table names it, else it is from ``start`` up to ``end``, which are
+    the same if nothing says where it ends. ``doubtful``: it may be data.
     """
 
     address: int
@@ -51,6 +54,7 @@ class Beyond:
     extension: str
     function: str = ""
     start: int = 0
+    end: int = 0
     doubtful: bool = False
 
 
@@ -63,32 +67,15 @@ class _Run:
     is_broken: bool
 
 
-@frozen
-class _Instruction:
-    offset: int
-    word: int
-    size: int
-
-    @property
-    def ends_run(self) -> bool:
-        """Whether the next one is not run after it: a jump, a return, a trap."""
-        word = self.word
-        if self.size == 4:
-            jumps = word & 0x7F in {0x67, 0x6F} and not word & 0xF80  # jalr, jal that link nothing
-            return jumps or word in {0x00100073, 0x10200073, 0x30200073}  # ebreak, sret, mret
-        # a trap of zeros or c.ebreak, or c.j, or c.jr
-        return word in {0, 0x9002} or word & 0xE003 == 0xA001 or word & 0xF07F == 0x8002
-
-
-def beyond_baseline(tables: ElfTables) -> Iterator[Beyond]:
-    """Each instruction of a riscv64 file that is not RV64GC's.
+def beyond_baseline(tables: ElfTables, most: int = MOST) -> tuple[list[Beyond], Beyond | None]:
+    """The instructions of a riscv64 file that are not RV64GC's, and the first of more than `most`.
 
     Raises:
         VerificationError: the file is damaged: a table of it, or where its code is.
     """
     names = _Names(tables)
-    for region in code_regions(tables):
-        yield from _Code(tables, region, names)
+    every = chain.from_iterable(_Code(tables, one, names) for one in code_regions(tables))
+    return list(islice(every, most)), next(every, None)
 
 
 @frozen
@@ -116,23 +103,21 @@ class _Code:
     _tables: ElfTables
     _region: CodeRegion
     _names: _Names
-    _symbols: Symbols = field(factory=Symbols, init=False)
     _run: _Run = field(default=_Run(-1, -1, is_broken=False), init=False)
     _extensions: dict[int, str] = field(factory=dict, init=False)
 
+    @cached_property
+    def _symbols(self) -> Symbols:
+        return self._names.of(self._region)
+
     def __iter__(self) -> Iterator[Beyond]:
-        suspects = list(islice(self._suspects(), _MOST))
-        if suspects:
-            self._symbols = self._names.of(self._region)
-        for offset, word, extension in suspects:
+        for offset, word, extension in self._suspects():
             if not self._run.start <= offset < self._run.end:
                 self._run = self._run_around(offset)
-            is_data = self._is_data(offset)
-            if not (is_data and self._run.is_broken):
-                address = self._region.address + offset
-                doubtful = is_data or self._run.is_broken
-                name, start = self._function(address)
-                yield Beyond(address, word, extension, name, start, doubtful)
+            doubtful = self._run.is_broken or self._is_data(offset)
+            address = self._region.address + offset
+            at = self._function(address)
+            yield Beyond(address, word, extension, at.name, at.address, at.end, doubtful)
 
     def _read(self, start: int, end: int) -> bytes:
         end = min(end, self._region.size)
@@ -159,12 +144,10 @@ class _Code:
         symbol = self._symbols.at(start)
         return symbol is None or not symbol.is_function or symbol.address != start
 
-    def _function(self, address: int) -> tuple[str, int]:
-        symbol = self._symbols.at(address)
-        if symbol is not None:
-            return symbol.name, symbol.address
+    def _function(self, address: int) -> Symbol:
         functions = self._names.functions
-        return (functions.at(address) if functions else None) or ("", 0)
+        symbol = self._symbols.at(address) or (functions and functions.at(address))
+        return symbol or _NAMELESS
 
     # ---- runs
 
@@ -172,12 +155,12 @@ class _Code:
         start = self._sync(offset)
         is_broken = False
         end = offset
-        for one in self._decode(start, offset + _WINDOW):
+        for one in decode(self._read(start, offset + _WINDOW), start):
             if self._symbols.starts_code(self._region.address + one.offset):
                 if one.offset > offset:
                     break
                 start, is_broken = one.offset, False
-            end = one.offset + one.size
+            end = one.end
             if one.ends_run:
                 if one.offset >= offset:
                     break
@@ -198,13 +181,3 @@ class _Code:
             if self._read(at, at + 1)[0] & 3 != 3:
                 return at + 2
         return offset - (offset - start) // 4 * 4
-
-    def _decode(self, start: int, end: int) -> Iterator[_Instruction]:
-        code = self._read(start, end)
-        at = 0
-        while at + 1 < len(code):
-            size = 4 if code[at] & 3 == 3 else 2
-            if at + size > len(code):
-                return
-            yield _Instruction(start + at, int.from_bytes(code[at : at + size], "little"), size)
-            at += size

@@ -17,7 +17,7 @@ from typing import IO, BinaryIO
 
 from attrs import define, field, frozen
 
-from rvbuild.core.errors import SourceError
+from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.gomod import declared_module
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.git.objects import EXECUTABLE, FILE
@@ -25,6 +25,7 @@ from rvbuild.git.process import Failed
 from rvbuild.git.repositories import Repositories
 from rvbuild.git.search import Search
 from rvbuild.kinds.go.checkout import Checkout, checkout
+from rvbuild.kinds.go.go_zip import check_names
 from rvbuild.kinds.go.import_root import (
     PROXY_VCS,
     ImportRoot,
@@ -36,8 +37,8 @@ from rvbuild.kinds.go.module_files import module_files
 from rvbuild.kinds.go.module_path import ModulePath, ModuleRevision
 
 _LICENSE = "LICENSE"
-_GO_LINE = re.compile(rb"^go[ \t]+(\d+)\.(\d+)", re.MULTILINE)
-MAX_ZIP = 500 << 20
+_GO_LINE = re.compile(rb"^go[ \t]+(\d{1,9})\.(\d{1,9})", re.MULTILINE)
+MAX_ZIP, MAX_GO_MOD = 500 << 20, 16 << 20
 _AT_ONCE = 1 << 20
 _REGULAR = {FILE, EXECUTABLE}
 
@@ -113,17 +114,8 @@ class Direct:
         """
         with self._found(path, version, advance) as found:
             wanted = _wanted(found)
-            remaining = MAX_ZIP
-            with (
-                zipfile.ZipFile(to, "w") as archive,
-                found.checkout.reader.archive(found.checkout.commit, _paths(found)) as tar,
-            ):
-                for name, data in _contents(tar, wanted):
-                    with archive.open(f"{path}@{version}/{name}", "w") as into:
-                        while piece := data.read(_AT_ONCE):
-                            remaining -= len(piece)
-                            _refuse_more(remaining)
-                            into.write(piece)
+            with found.checkout.reader.archive(found.checkout.commit, _paths(found)) as tar:
+                _write_zip(to, f"{path}@{version}", _contents(tar, wanted))
             return found.checkout.address
 
     def _root(self, path: str) -> ImportRoot:
@@ -150,10 +142,26 @@ class Direct:
                 raise SourceError(str(error), where=where, details=(commit.address,)) from error
 
 
-def _refuse_more(remaining: int) -> None:
-    if remaining < 0:
-        msg = f"its files have more than {MAX_ZIP} bytes"
-        raise Failed(msg)
+def _write_zip(to: BinaryIO, folder: str, contents: Iterator[tuple[str, IO[bytes]]]) -> None:
+    """Write files into a zip, below a folder.
+
+    Raises:
+        Failed: they are too large, or git ended early.
+    """
+    remaining = MAX_ZIP
+    try:
+        with zipfile.ZipFile(to, "w") as archive:
+            for name, data in contents:
+                with archive.open(f"{folder}/{name}", "w") as into:
+                    while piece := data.read(_AT_ONCE):
+                        remaining -= len(piece)
+                        if remaining < 0:
+                            msg = f"its files have more than {MAX_ZIP} bytes"
+                            raise Failed(msg)
+                        into.write(piece)
+    except tarfile.TarError as error:
+        msg = "git ended early: the repository is damaged"
+        raise Failed(msg) from error
 
 
 def _check_time(checkout: Checkout, expected: str) -> None:
@@ -161,7 +169,10 @@ def _check_time(checkout: Checkout, expected: str) -> None:
     if not expected:
         return
     date = checkout.reader.date(checkout.commit)
-    time = dt.datetime.fromtimestamp(date, dt.UTC).strftime("%Y%m%d%H%M%S")
+    try:
+        time = dt.datetime.fromtimestamp(date, dt.UTC).strftime("%Y%m%d%H%M%S")
+    except (ValueError, OverflowError):  # before the year 1 or after 9999
+        time = f"{date} seconds after 1970"
     if time != expected:
         msg = f"the commit {checkout.commit} is of {time} (UTC), and the version says another time"
         raise Failed(msg)
@@ -179,7 +190,7 @@ def _located(checkout: Checkout, module: ModulePath, root: ImportRoot, folder: s
 
     def go_mod(at: str) -> bytes | None:
         name = files.get(_below(at, "go.mod"))
-        return None if name is None else checkout.reader.blob(name)
+        return None if name is None else checkout.reader.blob(name, MAX_GO_MOD)
 
     outer = go_mod(folder)
     if module.major.startswith("/") and root.prefix != module.path:
@@ -214,7 +225,11 @@ def _paths(found: _Found) -> list[str]:
 
 
 def _wanted(found: _Found) -> dict[str, str]:
-    """The module's files: their names in the module, by their paths in the commit."""
+    """The module's files: their names in the module, by their paths in the commit.
+
+    Raises:
+        Failed: a module may not have one of them.
+    """
     start = f"{found.folder}/" if found.folder else ""
     names = [path[len(start) :] for path in found.files if path.startswith(start)]
     line = _GO_LINE.search(found.go_mod or b"")
@@ -222,6 +237,11 @@ def _wanted(found: _Found) -> dict[str, str]:
     wanted = {start + name: name for name in module_files(names, go)}
     if start and _LICENSE not in names and _LICENSE in found.files:
         wanted[_LICENSE] = _LICENSE
+    try:
+        check_names(wanted.values(), "")
+    except VerificationError as error:
+        msg = f"{error.message}{error.where}"
+        raise Failed(msg) from error
     return wanted
 
 
@@ -230,6 +250,7 @@ def _contents(tar: IO[bytes], wanted: dict[str, str]) -> Iterator[tuple[str, IO[
 
     Raises:
         Failed: git left one out.
+        TarError: it ended early.
     """
     remaining = dict(wanted)
     with tarfile.open(fileobj=tar, mode="r|", errors="surrogateescape") as archive:

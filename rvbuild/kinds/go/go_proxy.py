@@ -17,7 +17,7 @@ from attrs import field, frozen
 from rvbuild.core.errors import SourceError
 from rvbuild.core.gomod import check_module, escape_path
 from rvbuild.core.ports.callbacks import Advance, no_progress
-from rvbuild.kinds.go.direct import MAX_ZIP, Direct
+from rvbuild.kinds.go.direct import MAX_GO_MOD, MAX_ZIP, Direct
 from rvbuild.kinds.go.go_settings import DIRECT, OFF, GoSettings
 from rvbuild.transfers.addresses import local_path
 from rvbuild.transfers.attempts import Attempts
@@ -26,7 +26,6 @@ from rvbuild.transfers.fetch_settings import OFFLINE_HINT
 from rvbuild.transfers.transport import Transport
 from rvbuild.transfers.urls import shown
 
-MAX_GO_MOD = 16 << 20
 _IN_MEMORY = 32 << 20
 
 _HINT = "check path and version, or add a proxy that has it to GOPROXY"

@@ -1,6 +1,6 @@
 """What the user's go command is configured to do about modules.
 
-Knows: where the go command keeps its settings, and the syntax of GOPROXY and GOPRIVATE
+Knows: where the go command keeps its settings, and the syntax of GOPROXY
 (https://go.dev/ref/mod#environment-variables). Must not know: how a proxy is asked.
 
 No proxy's address is written here: it is the user's, or the go command's own default.
@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from fnmatch import translate
 
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
+from rvbuild.kinds.go.module_patterns import covers
 from rvbuild.transfers.addresses import is_http
 from rvbuild.transfers.client_output import client_output
 
@@ -38,14 +38,14 @@ class Proxy:
 
 @frozen(kw_only=True)
 class GoSettings:
-    """``proxies`` in their order; modules that match ``private`` are not asked of them."""
+    """``proxies`` in their order; ``private``, patterns of modules that they are not asked for."""
 
     proxies: tuple[Proxy, ...]
-    private: tuple[str, ...] = ()
+    private: str = ""
 
     def is_private(self, module: str) -> bool:
         """Whether GONOPROXY keeps ``module`` from the proxies."""
-        return any(_covers(pattern, module) for pattern in self.private)
+        return covers(self.private, module)
 
     def proxies_of(self, module: str) -> tuple[Proxy, ...]:
         """Who is asked for ``module``: a private one is made from its repository."""
@@ -67,10 +67,9 @@ def go_settings(environment: Mapping[str, str]) -> GoSettings:
     settings = _user_file(environment) | settings
     if "GOPROXY" not in settings:
         settings = _installed(environment) | settings
-    private = settings.get("GONOPROXY", settings.get("GOPRIVATE", ""))
     return GoSettings(
         proxies=parse_proxies(settings.get("GOPROXY", "")),
-        private=tuple(p.strip() for p in private.split(",") if p.strip()),
+        private=settings.get("GONOPROXY", settings.get("GOPRIVATE", "")),
     )
 
 
@@ -146,13 +145,3 @@ def _entries(text: str) -> Iterator[Proxy]:
         yield Proxy(url, on_any_error=separator == "|")
         if url in {OFF, DIRECT}:
             return
-
-
-def _covers(pattern: str, module: str) -> bool:
-    """Whether a glob pattern matches as many leading elements of ``module`` as it has itself."""
-    count = pattern.count("/") + 1
-    parts = module.split("/")
-    if len(parts) < count:
-        return False
-    globs = zip(pattern.split("/"), parts, strict=False)
-    return all(re.match(translate(glob), part) for glob, part in globs)

@@ -1,7 +1,8 @@
 """Where the repository of a module is, by its path.
 
 Knows: the hosts whose paths say it, and the ``go-import`` meta tag of all others
-(https://go.dev/ref/mod#vcs-find). Must not know: git, how bytes travel.
+(https://go.dev/ref/mod#vcs-find), and what a page may name there: as with GOVCS' default, and as
+far as git goes. Must not know: how bytes travel.
 """
 
 from __future__ import annotations
@@ -13,8 +14,12 @@ from itertools import takewhile
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
+from rvbuild.core.printable import brief
+from rvbuild.git.clone_urls import is_git_url
 from rvbuild.kinds.go.module_path import ModulePath
+from rvbuild.transfers.addresses import is_http
 from rvbuild.transfers.html_tags import Tag, tags_of
+from rvbuild.transfers.urls import shown
 
 _NAME = r"[\w.-]+"
 _HOSTS = (
@@ -132,12 +137,26 @@ def _by_meta(at: str, path: str, page: Callable[[str], bytes]) -> ImportRoot:
             "the page has no go-import tag for it" if not fitting else "several go-import tags fit"
         )
         raise SourceError(msg, where=url)
-    root = fitting[0]
-    if root.vcs not in {_GIT_VCS, PROXY_VCS} or (root.vcs == PROXY_VCS and "://" not in root.url):
-        msg = f"it is kept by {root.vcs!r}, and modules are made from git only"
-        hint = "let GOPROXY name a proxy that has it"
-        raise SourceError(msg, where=path, hint=hint)
-    return root
+    _check(fitting[0], url)
+    return fitting[0]
+
+
+def _check(root: ImportRoot, page: str) -> None:
+    """Refuse what a page may not name: anything but git and proxies, and nothing of this machine.
+
+    Raises:
+        SourceError: the page names it.
+    """
+    hint = "let GOPROXY name a proxy that has it"
+    if root.vcs not in {_GIT_VCS, PROXY_VCS}:
+        msg = f"it is kept by {brief(root.vcs)!r}, and modules are made from git only"
+        raise SourceError(msg, where=page, hint=hint)
+    if root.vcs == PROXY_VCS and not is_http(root.url):
+        msg = f"its go-import tag names a module proxy that is none: {brief(shown(root.url))}"
+        raise SourceError(msg, where=page, hint=hint)
+    if root.vcs == _GIT_VCS and not ("://" in root.url and is_git_url(root.url)):
+        msg = f"its go-import tag names a git repository that is none: {brief(shown(root.url))}"
+        raise SourceError(msg, where=page, hint=hint)
 
 
 def go_imports(html: str, url: str) -> list[ImportRoot]:
