@@ -310,7 +310,7 @@ def _replacement(statement: _Statement) -> Replacement:
 
 
 def _check_version(statement: _Statement, version: str) -> None:
-    if not _VERSION.fullmatch(version):
+    if not is_module_version(version):
         statement.refuse(f"{version!r} is not a version as v1.2.3")
 
 
@@ -371,12 +371,22 @@ def check_module(path: str, version: str, where: Where | None) -> None:
     Raises:
         LockError: they cannot.
     """
-    if not all(_ELEMENT.fullmatch(part) for part in path.split("/")):
+    if not is_module_path(path):
         msg = f"{path[:200]!r} is not a module path"
         raise LockError(msg, where=where)
-    if not _VERSION.fullmatch(version):
+    if not is_module_version(version):
         msg = f"{version[:80]!r} is not a version as v1.2.3"
         raise LockError(msg, where=where)
+
+
+def is_module_path(text: str) -> bool:
+    """Whether a module can be called so."""
+    return all(_ELEMENT.fullmatch(part) for part in text.split("/"))
+
+
+def is_module_version(text: str) -> bool:
+    """Whether it is a version in canonical form, pseudo-versions and ``+incompatible`` too."""
+    return _VERSION.fullmatch(text) is not None
 
 
 def escape_path(path: str) -> str:

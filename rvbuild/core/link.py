@@ -6,7 +6,6 @@ Must not know: stores, files, the network, how anything runs.
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -21,16 +20,14 @@ from rvbuild.core.gomod import escape_path
 from rvbuild.core.graph import QEMU, RecipeGraph, Target
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.names import SetRef, SourceRef
-from rvbuild.core.paths import is_component
 from rvbuild.core.pinned import Pinned, Values, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.platform import Platform
-from rvbuild.core.process_limits import word_problems
 from rvbuild.core.recipe import FOR_TARGET, Check, GoModulesSpec, Recipe, substitute
-from rvbuild.core.source import LAST_DATE, Files, Source
+from rvbuild.core.source import Files, Source
+from rvbuild.core.step_values import check_date, check_output_path, check_words
 
 CHECK_TIMEOUT = 600
-_SECONDS = re.compile(r"[0-9]{1,12}\Z")
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -148,8 +145,9 @@ class Linker:
         environment, path = self._exported(target, recipe, self.graph.needs(target))
         environment |= _substituted(recipe, recipe.env, values)
         environment |= values
-        environment |= _fixed(_epoch(recipe, values["date"]), path)
-        _refuse_unfit(recipe, environment, script, "build")
+        check_date(recipe, values["date"])
+        environment |= _fixed(values["date"], path)
+        check_words(recipe, environment, script, "build")
         _refuse_without_workspace(recipe, environment)
         return Step(
             label=str(target),
@@ -267,9 +265,9 @@ class Linker:
         if foreign:
             emulator = self.result(Target(QEMU, target.arch))
             inputs.append(Input(path=f"in/{QEMU}", derivation=emulator))
-        environment = values | _fixed(_epoch(recipe, values["date"]), ["/in/run/bin"])
+        environment = values | _fixed(values["date"], ["/in/run/bin"])
         script = substitute(check.run, values, where)
-        _refuse_unfit(recipe, environment, script, "checks")
+        check_words(recipe, environment, script, "checks")
         return Step(
             label=f"check {number} of {target}",
             inputs_at=tuple(inputs),
@@ -280,17 +278,6 @@ class Linker:
             expect=None if check.expect is None else substitute(check.expect, values, where),
             is_check=True,
         )
-
-
-def _refuse_unfit(recipe: Recipe, environment: Mapping[str, str], script: str, key: str) -> None:
-    """See that a process can be given the variables and the script, which ``key`` has."""
-    for name, why in word_problems(environment, {key: script}):
-        keys = (f"env.{name}", f"pins.{name}", name)
-        where = next((recipe.where[each] for each in keys if each in recipe.where), None)
-        what = "the script" if name == key else f"the variable {name}"
-        hint = "put it into a file beside the recipe: a step finds that in /in/recipe"
-        msg = f"{what} {why}"
-        raise RecipeError(msg, where=where or Place(recipe.file), hint=hint)
 
 
 def _substituted(
@@ -321,21 +308,10 @@ def _fixed(date: str, path: list[str]) -> dict[str, str]:
     }
 
 
-def _epoch(recipe: Recipe, date: str) -> str:
-    """What ``SOURCE_DATE_EPOCH`` is, or nothing."""
-    seconds = int(date) if _SECONDS.match(date) else LAST_DATE + 1
-    if date and seconds > LAST_DATE:
-        msg = f"{date!r} is not a date in seconds since 1970, up to the year 9999"
-        raise RecipeError(msg, where=recipe.at("date"), hint="for example: 1744156800")
-    return date
-
-
 def _inside(text: str, values: Mapping[str, str], where: Place | None) -> str:
     """The path of an output, below ``$out``."""
     path = substitute(text, values, where)
-    if not all(map(is_component, path.split("/"))):
-        msg = f"not a path below $out: {path!r}"
-        raise RecipeError(msg, where=where, hint="for example: bin/runc")
+    check_output_path(path, where)
     return path
 
 

@@ -163,6 +163,9 @@ class Kind:
 
 # ---- forms
 
+MAX_DIGITS = 18
+"""Of a whole number: what an integer of 64 bits always holds."""
+
 
 def _hex(text: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", text):
@@ -172,8 +175,8 @@ def _hex(text: str) -> str:
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
-        msg = f"must be a whole number, not {text!r}"
+    if not (text.isascii() and text.isdecimal()) or len(text) > MAX_DIGITS:
+        msg = f"must be a whole number of at most {MAX_DIGITS} digits, not {text!r}"
         raise ValueError(msg)
     return int(text)
 
@@ -218,7 +221,11 @@ def _address(text: str) -> str:
 
 
 TEXT_SCHEMA: Json = {"type": ["string", "number", "boolean"]}
-_NUMBER: Json = {"type": ["integer", "string"], "pattern": "^[0-9]{1,18}$", "minimum": 0}
+_NUMBER: dict[str, Json] = {
+    "type": ["integer", "string"],
+    "pattern": f"^[0-9]{{1,{MAX_DIGITS}}}$",
+    "minimum": 0,
+}
 _TEXTS: dict[str, Json] = {"type": "array", "items": TEXT_SCHEMA, "uniqueItems": True}
 
 TEXT = Form(str, str, TEXT_SCHEMA)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NoReturn
 
-from rvbuild.core.errors import RecipeError, RvbuildError, suggestion
+from rvbuild.core.errors import RecipeError, RvbuildError, closest, suggestion
 from rvbuild.core.place import Place
+from rvbuild.kinds.declaration import MAX_DIGITS
 from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar
 
 
@@ -48,8 +49,16 @@ class Fields:
         node = self.take(key)
         if node is None:
             msg = f"the key {key!r} is missing"
-            raise self.error(msg, where=self.where)
+            raise self.error(msg, where=self.where, hint=self._misspelled(key))
         return node
+
+    def _misspelled(self, key: str) -> str | None:
+        """What may help who wrote another key for a missing one."""
+        unread = [name for name in self.node.nodes if name not in self._known]
+        near = closest(key, unread)
+        if near:
+            return f"is {near!r} meant to be it?"
+        return f"unknown keys are here: {', '.join(unread)}" if unread else None
 
     def text(self, key: str, default: str | None = None) -> str:
         """A scalar; without a default it must be there."""
@@ -82,8 +91,8 @@ class Fields:
     def number(self, key: str, default: int | None = None) -> int:
         """A whole number, not negative."""
         value = self.text(key, None if default is None else str(default))
-        if not (value.isascii() and value.isdecimal()) or len(value) > 18:
-            msg = f"{key!r} must be a whole number, not {value!r}"
+        if not (value.isascii() and value.isdecimal()) or len(value) > MAX_DIGITS:
+            msg = f"{key!r} must be a whole number of at most {MAX_DIGITS} digits, not {value!r}"
             raise self.error(msg, where=self.at(key))
         return int(value)
 

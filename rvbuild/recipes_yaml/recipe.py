@@ -31,8 +31,11 @@ from rvbuild.recipes_yaml.fields import Fields, choice, choices, flag, words
 from rvbuild.recipes_yaml.recipe_names import NAME, NAME_HINT, RESERVED, variables_of
 from rvbuild.recipes_yaml.recipe_options import options_of
 from rvbuild.recipes_yaml.recipe_pins import pin_of, pins_of
-from rvbuild.recipes_yaml.recipe_rules import check_shape, check_variables
+from rvbuild.recipes_yaml.recipe_rules import check_shape, check_values, check_variables
 from rvbuild.recipes_yaml.source import read_source
+
+MAX_TIMEOUT = 366 * 86_400
+"""In seconds: a year. A step that has to be killed after a longer time is never killed."""
 
 _IF_EMPTY = advise("remove it, and ", Remedy.BEGIN)
 
@@ -62,6 +65,7 @@ def read_recipe(
     top.finish()
     check_variables(recipe)
     check_shape(recipe)
+    check_values(recipe)
     return image.expanded(recipe)
 
 
@@ -78,7 +82,7 @@ def _recipe(top: Fields) -> Recipe:
         license=top.text("license", ""),
         homepage=top.text("homepage", ""),
         kind=choice(top, "kind", KINDS, "package"),
-        architectures=choices(top, "architectures", ARCHITECTURES, DEFAULT_ARCHITECTURES),
+        architectures=_architectures(top),
         version=pin_of(top.take("version"), "version"),
         pins=pins,
         date=pin_of(top.take("date"), "date"),
@@ -111,6 +115,15 @@ def _places(node: Node, prefix: str) -> Iterator[tuple[str, Place]]:
         for item in node.nodes:
             if isinstance(item, Scalar):
                 yield f"{prefix}{item.text}", item.where
+
+
+def _architectures(top: Fields) -> tuple[str, ...]:
+    names = choices(top, "architectures", ARCHITECTURES, DEFAULT_ARCHITECTURES)
+    if not names:
+        msg = "'architectures' is empty: there would be no target"
+        hint = f"some of: {', '.join(ARCHITECTURES)}"
+        raise RecipeError(msg, where=top.at("architectures"), hint=hint)
+    return names
 
 
 def _toolbox(text: str) -> str | None:
@@ -231,5 +244,8 @@ def _timeout(fields: Fields | None) -> int:
     if fields is None:
         return 4 * 3600
     seconds = fields.number("timeout")
+    if not 0 < seconds <= MAX_TIMEOUT:
+        msg = f"'timeout' must be from 1 to {MAX_TIMEOUT} seconds, not {seconds}"
+        raise RecipeError(msg, where=fields.at("timeout"))
     fields.finish()
     return seconds

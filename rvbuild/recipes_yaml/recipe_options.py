@@ -29,7 +29,8 @@ def options_of(table: Fields | None, inputs: tuple[str, ...]) -> Iterator[tuple[
         default = fields.text("input")
         if default not in inputs:
             msg = f"the option {name!r} is for {default!r}, which is not under 'inputs.target'"
-            hint = suggestion(default, inputs) or f"one of: {', '.join(inputs)}"
+            known = f"one of: {', '.join(inputs)}" if inputs else "put it there, too"
+            hint = suggestion(default, inputs) or known
             raise RecipeError(msg, where=fields.at("input"), hint=hint)
         if default in options:
             msg = f"the options {options[default]!r} and {name!r} are for the same input"

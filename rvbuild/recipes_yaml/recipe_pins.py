@@ -43,8 +43,9 @@ def pin_of(node: Node | None, key: str) -> Pin:
     prefer = fields.number("prefer", 0)
     fields.finish()
     if prefer > len(rungs.nodes):
-        msg = f"'prefer: {prefer}', but there are {len(rungs.nodes)} rungs"
-        raise RecipeError(msg, where=fields.at("prefer"))
+        msg = f"'prefer' is the number of a pin under 'first-of', not {prefer}"
+        hint = f"from 1 to {len(rungs.nodes)}"
+        raise RecipeError(msg, where=fields.at("prefer"), hint=hint)
     readings = tuple(_reading(Fields(rung)) for rung in rungs.nodes)
     return Ladder(rungs=readings, prefer=prefer or None, where=fields.where)
 

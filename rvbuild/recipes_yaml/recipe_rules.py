@@ -5,10 +5,12 @@ Knows: which of its keys go together. Must not know: YAML, other recipes.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.recipe import FromSpec, Recipe
+from rvbuild.core.recipe import FromSpec, Recipe, substitute
+from rvbuild.core.step_values import check_date, check_output_path, check_words
 
 
 def check_variables(recipe: Recipe) -> None:
@@ -53,3 +55,19 @@ def check_shape(recipe: Recipe) -> None:
         raise RecipeError(
             msg, where=recipe.at("toolbox"), hint="leave 'toolbox' out for the default"
         )
+
+
+def check_values(recipe: Recipe) -> None:
+    """What a step could not be given, as far as the recipe itself says it.
+
+    What a pin or another recipe says is looked at when the step is made.
+    """
+    if isinstance(recipe.date, str):
+        check_date(recipe, recipe.date)
+    anything = defaultdict[str, str](lambda: "x")
+    for name, output in recipe.outputs.items():
+        where = recipe.at(f"outputs.{name}.path")
+        check_output_path(substitute(output.path, anything, where), where)
+    pins = {name: pin for name, pin in recipe.all_pins.items() if isinstance(pin, str)}
+    for table in ({}, *recipe.per_architecture.values()):
+        check_words(recipe, {**recipe.env, **pins, **table}, recipe.build or "", "build")

@@ -20,6 +20,7 @@ from rvbuild.kinds import declaration
 from rvbuild.kinds.declaration import keys
 from rvbuild.kinds.table import SECTIONS, TAGS, kind, spec_of
 from rvbuild.recipes_yaml.lock_text import CHECK_DIGITS, VERSION
+from rvbuild.recipes_yaml.recipe import MAX_TIMEOUT
 from rvbuild.recipes_yaml.recipe_names import NAME, RESERVED
 from rvbuild.recipes_yaml.recipe_pins import GIT_FACTS, READERS
 from rvbuild.recipes_yaml.source import REFERENCE
@@ -32,6 +33,7 @@ TEXT = declaration.TEXT.schema
 FLAG = declaration.FLAG.schema
 NUMBER = declaration.NUMBER.schema
 TEXTS = declaration.TEXTS.schema
+_TIMEOUT: Json = {"allOf": [NUMBER, {"minimum": 1, "maximum": MAX_TIMEOUT}]}
 _WRITABLE: dict[str, Json] = {"writable": FLAG}
 VARIABLE_FORM: dict[str, Json] = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 VARIABLE_NAMES: Json = {**VARIABLE_FORM, "not": {"enum": list(RESERVED)}}
@@ -59,7 +61,7 @@ def _object(properties: Mapping[str, Json], required: Iterable[str] = ()) -> dic
     }
 
 
-def _choices(words: Iterable[str]) -> Json:
+def _choices(words: Iterable[str]) -> dict[str, Json]:
     return {"type": "array", "items": {"enum": list(words)}, "uniqueItems": True}
 
 
@@ -118,7 +120,7 @@ def recipe_schema() -> dict[str, Json]:
     properties: dict[str, Json] = {
         **dict.fromkeys(("summary", "license", "homepage", "toolbox", "build"), TEXT),
         "kind": {"enum": list(KINDS)},
-        "architectures": _choices(ARCHITECTURES),
+        "architectures": {**_choices(ARCHITECTURES), "minItems": 1},
         "version": _ref("pin"),
         "date": _ref("pin"),
         "pins": {**_mapping(_ref("pin")), "propertyNames": VARIABLE_NAMES},
@@ -133,7 +135,7 @@ def recipe_schema() -> dict[str, Json]:
         "checks": {"type": "array", "items": _object({"run": TEXT, "expect": TEXT}, ["run"])},
         "checked-by": TEXTS,
         "accelerators": _choices(ACCELERATORS),
-        "limits": _object({"timeout": NUMBER}, ["timeout"]),
+        "limits": _object({"timeout": _TIMEOUT}, ["timeout"]),
     }
     pin: Json = {"oneOf": [TEXT, _ref("reading"), ladder]}
     return {

@@ -18,9 +18,10 @@ from made_crates import cargo_home
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import Interrupted, RvbuildError, SourceError
+from rvbuild.core.errors import Interrupted, RecipeError, RvbuildError, SourceError
 from rvbuild.core.go_graph import MainModule
 from rvbuild.core.go_source import GoModFiles, GoModule
+from rvbuild.core.place import Place
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.spec import SourceSpec
@@ -157,6 +158,26 @@ def test_a_stop_ends_the_first_fetch(tmp_path: Path):
             fetching.join(30)
     assert raised == [Interrupted]
     sources.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "version", "says"),
+    [
+        ("f.invalid/m", "1.0.0", "version: '1.0.0'"),
+        ("f.invalid/m", "latest", "version: 'latest'"),
+        ("f.invalid/m", "v1.0.0/../x", "version: 'v1.0.0/../x'"),
+        ("https://f.invalid/m", "v1.0.0", "path: 'https://f.invalid/m'"),
+    ],
+)
+def test_no_proxy_is_asked_for_what_cannot_be_a_module(
+    offline: SourceClients, path: str, version: str, says: str
+):
+    """As it can be when variables got their values."""
+    context = evolve(CONTEXT, where=Place("r.yaml", 3, 4))
+    with pytest.raises(RecipeError) as caught:
+        offline.resolve(GoModuleSpec(path=path, version=version), context)
+    assert caught.value.message.endswith(says)
+    assert caught.value.where == Place("r.yaml", 3, 4)
 
 
 def test_a_folder_needs_no_network(tmp_path: Path, offline: SourceClients):

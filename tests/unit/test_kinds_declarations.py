@@ -30,7 +30,7 @@ from rvbuild.recipes_yaml.recipe import read_recipe
 from rvbuild.recipes_yaml.schema import lock_schema, recipe_schema
 
 SCHEMA = Draft202012Validator(recipe_schema())
-SAMPLES = ("text", "7", "false", "a" * 40, "a" * 64, "riscv64")
+SAMPLES = ("text", "v1.2.3", "7", "false", "a" * 40, "a" * 64, "riscv64")
 """Texts of which each form takes one at least, none of them a default."""
 
 

@@ -125,7 +125,7 @@ def test_a_large_recipe_is_refused_by_its_size(tmp_path: Path):
         ("build: x\npins: {a: c}\nper-architecture: {arm64: {a: b}}\n", "also set under 'pins'"),
         ("kind: source\nsources: {a: {from: b}}\n", "cannot be another recipe's"),
         ("build: x\nversion: {first-of: []}\n", "must be a list of pins"),
-        ("build: x\nversion: {first-of: [{literal: a}], prefer: 2}\n", "but there are 1 rungs"),
+        ("build: x\nversion: {first-of: [{literal: a}], prefer: 2}\n", "under 'first-of', not 2"),
         ("build: x\nsources: {a: {}}\n", "exactly one kind"),
     ],
 )

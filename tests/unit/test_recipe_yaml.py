@@ -9,6 +9,7 @@ from rvbuild.core.errors import RecipeError
 from rvbuild.core.recipe import GoModulesSpec, Ladder, Option, Reading, substitute, substitute_spec
 from rvbuild.kinds.debian.spec import DebianSpec
 from rvbuild.kinds.git.spec import GitSpec
+from rvbuild.kinds.go.spec import GoModuleSpec
 from rvbuild.kinds.url.spec import UrlSpec
 from rvbuild.recipes_yaml.recipe import read_recipe
 
@@ -108,7 +109,36 @@ def test_every_part_is_read():
         ),
         ("build: x\nsources: {A: {url: u}}\n", 2, "not a source name", None),
         ("build: x\nlimits: {timeout: -1}\n", 2, "whole number", None),
+        ("build: x\nlimits: {timeout: 0}\n", 2, "from 1 to 31622400 seconds, not 0", None),
+        ("build: x\nlimits: {timeout: 31622401}\n", 2, "from 1 to 31622400 seconds", None),
+        ("build: x\nlimits: {timout: 1}\n", 2, "'timeout' is missing", "is 'timout' meant"),
+        ("build: x\nlimits: {memory: 1}\n", 2, "'timeout' is missing", "are here: memory"),
+        (f"build: x\nsources: {{a: {{url: u, strip: {10**18}}}}}\n", 2, "at most 18 digits", None),
+        ("build: x\narchitectures: []\n", 2, "'architectures' is empty", "some of: riscv64"),
+        ("build: x\nversion: {first-of: [{literal: a}], prefer: 2}\n", 2, "not 2", "from 1 to 1"),
         ("build: x\noutputs: {a: {kind: file}}\n", 2, "'path' is missing", None),
+        ("build: x\noutputs: {a: {path: ../t}}\n", 2, "below $out: '../t'", "bin/runc"),
+        ("build: x\noutputs: {a: {path: /t}}\n", 2, "below $out: '/t'", "bin/runc"),
+        ("build: x\noutputs: {a: {path: .}}\n", 2, "below $out: '.'", "bin/runc"),
+        ("build: x\noutputs: {a: {path: '${arch}/..'}}\n", 2, "below $out", "bin/runc"),
+        ("build: x\ndate: yesterday\n", 2, "'yesterday' is not a date", "1744156800"),
+        ("build: x\ndate: -1\n", 2, "'-1' is not a date", "1744156800"),
+        ('build: x\nenv: {A: "a\\0b"}\n', 2, "a NUL is in this text", "can hold one"),
+        ('build: x\npins: {"a\\0": b}\n', 2, "a NUL is in this text", "can hold one"),
+        (
+            f"build: x\nenv: {{A: {'a' * (1 << 17)}}}\n",
+            2,
+            "variable A has 131,075",
+            "a file beside",
+        ),
+        (
+            "build: x\nsources:\n  a:\n    go-module: example.org/a\n    version: 0.9.1\n",
+            *(5, "'version' is not a module's version: '0.9.1'", "v1.2.3"),
+        ),
+        (
+            "build: x\nsources:\n  a:\n    version: v1.0.0\n    go-module: https://a.b/c\n",
+            *(5, "'go-module' is not a module's path: 'https://a.b/c'", "github.com/"),
+        ),
         ("build: x\noutputs: {a: {path: a, static: yes}}\n", 2, "true or false", None),
         ("build: x\nchecks: {run: a}\n", 2, "must be a list", None),
         ("build: x\naccelerators: [rust]\n", 2, "cannot be 'rust'", None),
@@ -201,3 +231,15 @@ def test_substitution_reaches_every_text_of_a_source():
     assert replaced == UrlSpec(url="https://example.org/2", debian=("p", "p_2.tar"))
     debian = DebianSpec(packages=("a${v}",), suite="s")
     assert substitute_spec(debian, {"v": "2"}, "r") == DebianSpec(packages=("a2",), suite="s")
+
+
+def test_what_variables_stand_for_is_not_looked_at_before_they_have_values():
+    recipe = read(
+        "version: 1.2.3\nbuild: x\n"
+        "sources: {a: {go-module: 'example.org/${name}', version: 'v${version}'}}\n"
+        "outputs: {a: {path: 'bin/${version}'}}\n"
+    )
+    assert recipe.outputs["a"].path == "bin/${version}"
+    assert recipe.sources["a"].spec == GoModuleSpec(
+        path="example.org/${name}", version="v${version}"
+    )

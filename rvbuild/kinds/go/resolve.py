@@ -32,6 +32,7 @@ def resolve(
     """See `rvbuild.core.ports.registries.Registries`.
 
     Raises:
+        RecipeError: there can be no such module.
         LockError: the go.sum that must agree does not have the module, or is not valid.
     """
     if isinstance(spec, GoModFilesSpec):
@@ -40,6 +41,7 @@ def resolve(
         platform = f"linux-{context.build_arch}"
         h1 = client.go_toolchain(spec.version, platform)
         return (GoToolchain(version=spec.version, platform=platform, h1=h1),)
+    spec.check(context.where)
     h1 = _in_go_sum(spec, context) if spec.go_sum else client.go_module(spec.path, spec.version)
     return (GoModule(path=spec.path, version=spec.version, h1=h1),)
 

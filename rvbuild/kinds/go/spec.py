@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from attrs import field, frozen
 
+from rvbuild.core.errors import RecipeError
 from rvbuild.core.go_source import GoModule
-from rvbuild.core.gomod import is_h1
+from rvbuild.core.gomod import is_h1, is_module_path, is_module_version
+from rvbuild.core.place import Place
 from rvbuild.core.spec import Comparison, SourceSpec
 from rvbuild.kinds.declaration import TEXT, TEXT_SCHEMA, Form, key
 from rvbuild.kinds.go.source import GoToolchain
+
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
+
+
+def _module_path(text: str) -> str:
+    if not is_module_path(_VARIABLE.sub("x", text)):
+        msg = f"is not a module's path: {text!r}"
+        raise ValueError(msg)
+    return text
+
+
+def _module_version(text: str) -> str:
+    if not _VARIABLE.search(text) and not is_module_version(text):
+        msg = f"is not a module's version: {text!r}"
+        raise ValueError(msg)
+    return text
+
+
+_MODULE_PATH = Form(_module_path, str, TEXT_SCHEMA, hint="for example: github.com/BurntSushi/toml")
+_MODULE_VERSION = Form(
+    _module_version,
+    str,
+    TEXT_SCHEMA,
+    hint="all of it, as a go.mod has it: v1.2.3, or v0.0.0-20240131235959-4bd7e9c1f0aa",
+)
 
 
 @frozen(kw_only=True)
@@ -18,13 +46,26 @@ class GoModuleSpec(SourceSpec):
     """A Go module; ``go_sum`` names a source whose ``go.sum`` must agree."""
 
     answer = GoModule
-    path: str = field(metadata=key("go-module", TEXT))
-    version: str = field(metadata=key("version", TEXT))
+    path: str = field(metadata=key("go-module", _MODULE_PATH))
+    version: str = field(metadata=key("version", _MODULE_VERSION))
     go_sum: str = field(default="", metadata=key("go-sum", TEXT))
 
     @property
     def reads(self) -> tuple[str, ...]:
         return (self.go_sum,) if self.go_sum else ()
+
+    def check(self, where: Place | None) -> None:
+        """See that it is a module's, now that its variables have values.
+
+        Raises:
+            RecipeError: it is not.
+        """
+        for text, form in ((self.path, _MODULE_PATH), (self.version, _MODULE_VERSION)):
+            try:
+                form.parse(text)
+            except ValueError as cause:
+                msg = f"it {cause}"
+                raise RecipeError(msg, where=where, hint=form.hint) from cause
 
     def compare(self, part: GoModule, arch: str) -> Iterator[Comparison]:
         del arch
