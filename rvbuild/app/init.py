@@ -6,20 +6,30 @@ recipe.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Collection
+from contextlib import suppress
 
 from rvbuild.app.workspace import Workspace
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import ARCHITECTURES, EXAMPLE
-from rvbuild.core.errors import RecipeError, UsageError
+from rvbuild.core.errors import RecipeError, StoreError, UsageError
 from rvbuild.core.image import environment
 from rvbuild.core.recipe import RESERVED_NAMES
+from rvbuild.files.replacement import replace_file
 from rvbuild.recipes_yaml.collection import RECIPE_FILE, RecipeCollection
 from rvbuild.recipes_yaml.recipe import read_recipe
 from rvbuild.recipes_yaml.recipe_names import NAME, NAME_HINT
 
 _STARTERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "starters")
+
+_NO_ROOM = {
+    errno.ENOSPC: "free some space on that disk",
+    errno.EDQUOT: "free some space: your quota of that disk is used up",
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`)",
+}
+_NOT_YOURS = "a recipe is a folder below recipes/, which must be one, and yours to write"
 
 
 def write_starter(
@@ -38,7 +48,7 @@ def write_starter(
 
     Raises:
         UsageError: a recipe cannot have that name, or one has it.
-        RecipeError: the file cannot be written.
+        StoreError: the file cannot be written.
     """
     if not NAME.match(name):
         msg = f"{name!r} is not a recipe name"
@@ -56,14 +66,28 @@ def write_starter(
 
 
 def _write_new(place: str, text: str) -> None:
+    """Put the file there whole, or leave nothing: neither a part of it nor a folder without it."""
+    made: list[str] = []
     try:
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        with open(place, "x", encoding="utf-8") as file:
-            file.write(text)
+        _make_folders(os.path.dirname(place), made)
+        if os.path.lexists(place):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        replace_file(place, text.encode())
     except OSError as error:
+        for folder in reversed(made):
+            with suppress(OSError):  # what went wrong first is what is raised
+                os.rmdir(folder)
         msg = f"the recipe cannot be written: {error.strerror}"
-        hint = "a recipe is a folder below recipes/, which must be yours to write"
-        raise RecipeError(msg, where=place, hint=hint) from error
+        hint = _NO_ROOM.get(error.errno or 0, _NOT_YOURS)
+        raise StoreError(msg, where=place, hint=hint) from error
+
+
+def _make_folders(folder: str, made: list[str]) -> None:
+    """Make what is missing of a way; what is made is added to ``made``, also if this fails."""
+    if not os.path.isdir(folder):
+        _make_folders(os.path.dirname(folder), made)
+        os.mkdir(folder)
+        made.append(folder)
 
 
 def _refuse_reserved(name: str, commands: Collection[str]) -> None:
@@ -99,13 +123,12 @@ def _refuse_known(name: str, recipes: str, workspace: Workspace) -> None:
 
 
 def _refuse_unfit(name: str, text: str) -> None:
-    """Not every recipe's name can be an image's."""
-    recipe = read_recipe(text.encode(), name, RECIPE_FILE, ())
-    if recipe.image is None:
-        return
+    """Not every recipe's name can be an image's, or a part of a Go module's path."""
     values = {"name": name, "arch": EXAMPLE, "version": "1", "date": "0"}
     try:
-        environment(recipe, recipe.image, values)
+        recipe = read_recipe(text.encode(), name, RECIPE_FILE, ())
+        if recipe.image is not None:
+            environment(recipe, recipe.image, values)
     except RecipeError as error:
         hint = "single '.', '_' or '-' between letters and digits"
         raise UsageError(error.message, hint=hint) from error

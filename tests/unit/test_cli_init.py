@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -98,14 +100,40 @@ def test_a_name_that_no_image_can_have(here: Path, capsys: pytest.CaptureFixture
     assert main(["init", name, "image"]) == 2
     assert "cannot be the name of an image" in capsys.readouterr().err
     assert list(here.iterdir()) == []
-    assert main(["init", name, "go"]) == 0
+    assert main(["init", name, "autotools"]) == 0
+
+
+def test_a_name_that_no_go_module_can_have(here: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["init", "my.", "go"]) == 2
+    assert "'example.org/my.'" in capsys.readouterr().err
+    assert list(here.iterdir()) == []
+    assert main(["init", "my..tool", "go"]) == 0
 
 
 def test_what_is_in_the_way_is_not_called_a_recipe(here: Path, capsys: pytest.CaptureFixture[str]):
     (here / "recipes").mkdir()
     (here / "recipes/it").write_text("notes")
-    assert main(["init", "it"]) == 3
+    assert main(["init", "it"]) == 1
     err = capsys.readouterr().err
     assert "cannot be written" in err
     assert "a recipe is a folder" in err
     assert (here / "recipes/it").read_text() == "notes"
+
+
+@pytest.mark.parametrize("before", [(), ("recipes",), ("recipes", "recipes/it")])
+def test_a_recipe_is_there_whole_or_not_at_all(
+    here: Path, capsys: pytest.CaptureFixture[str], before: tuple[str, ...]
+):
+    """Half of one would stop each lock of the project. What was there stays."""
+    for folder in before:
+        (here / folder).mkdir()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limit[1]))
+    try:
+        assert main(["init", "it"]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert "ulimit -f" in capsys.readouterr().err
+    assert sorted(os.path.relpath(path, here) for path in here.rglob("*")) == list(before)
+    assert main(["init", "it"]) == 0
+    assert [path.name for path in (here / "recipes/it").iterdir()] == ["recipe.yaml"]
