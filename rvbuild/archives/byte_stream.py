@@ -23,7 +23,7 @@ class Readable(Protocol):
 def truncated(name: str, position: int, what: str) -> NoReturn:
     """Raise the error of bytes that end too early."""
     message = f"the archive is truncated: it ends at byte {position}, inside {what}"
-    raise Malformed(message, where=name)
+    raise Malformed(message, where=name, hint="its end is missing where it comes from")
 
 
 class ByteStream:

@@ -37,8 +37,11 @@ from rvbuild.archives.tar_header import (
     parse_size,
 )
 from rvbuild.core.errors import Malformed, VerificationError
+from rvbuild.core.printable import brief
+from rvbuild.core.web_page import is_web_page
 
 _ZEROS = bytes(BLOCK)
+_LOOK = "see what its address gives: it may want a login, or be the page about the file"
 _EXTENSION_MAX = 1 << 20
 _AT_ONCE = 1 << 20
 _FILES = frozenset({b"0", b"\0", b"7"})
@@ -119,12 +122,22 @@ def _header(flow: Flow, block: bytes) -> Header:
             flow.truncated()
         return parse_header(block)
     except HeaderError as error:
-        message = f"the header at byte {start} is damaged: {error}"
-        details: tuple[str, ...] = ()
         if start == 0:
-            message = "neither a tar nor a zip archive nor a Debian package"
-            details = (f"as a tar archive: {error}",)
-        raise Malformed(message, where=flow.name, details=details) from error
+            raise _no_archive(flow.name, block, error) from error
+        message = f"the header at byte {start} is damaged: {error}"
+        raise Malformed(message, where=flow.name) from error
+
+
+def _no_archive(name: str, begin: bytes, error: HeaderError) -> Malformed:
+    """The error of what is of no format that is known, with what it looks like."""
+    message = "neither a tar nor a zip archive nor a Debian package"
+    if not begin:
+        return Malformed(f"an empty file, {message}", where=name, hint=_LOOK)
+    text = brief(begin.decode("ascii", errors="backslashreplace"), 60)
+    details = (f"it begins with {text}", f"as a tar archive: {error}")
+    if is_web_page(begin):
+        return Malformed(f"a web page, {message}", where=name, hint=_LOOK, details=details)
+    return Malformed(message, where=name, details=details)
 
 
 def _padding(size: int) -> int:

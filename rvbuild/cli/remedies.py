@@ -29,6 +29,9 @@ _ONLINE = "online (without --offline and the setting `offline`)"
 WORDS = {
     Remedy.LOCK: _Words("run `rvbuild lock`", "run `rvbuild lock {}`"),
     Remedy.LOCK_ONLINE: _Words(f"run `rvbuild lock` {_ONLINE}"),
+    Remedy.RELOCK: _Words(
+        "delete its entry from rvbuild.lock (a `sha256` in the recipe, too) and run `rvbuild lock`"
+    ),
     Remedy.FETCH_ONLINE: _Words(f"first run `rvbuild fetch TARGET{{store}}` {_ONLINE}"),
     Remedy.MIRROR: _Words("give --mirror FROM=TO"),
     Remedy.OVERRIDE: _Words(

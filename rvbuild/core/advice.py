@@ -18,6 +18,7 @@ class Remedy(Enum):
 
     LOCK = "lock again"
     LOCK_ONLINE = "lock again, online"
+    RELOCK = "take its entry out of the lock, and lock again"
     FETCH_ONLINE = "fetch the sources first, online"
     MIRROR = "give a mirror"
     OVERRIDE = "override the source by a folder"

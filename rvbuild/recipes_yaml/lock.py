@@ -150,6 +150,8 @@ class _Entries:
 
 def _mapping(top: Fields, section: str) -> document.Mapping:
     node = top.require(section)
+    if isinstance(node, document.Scalar) and not node.text:  # a person took the last entry out
+        return document.Mapping(node.file, node.mark, {}, {})
     if not isinstance(node, document.Mapping):
         msg = f"{section!r} must be a mapping"
         raise LockError(msg, where=node.where)

@@ -5,7 +5,6 @@ Knows: the order of attempts, the error when all fail. Must not know: what is in
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,13 +18,13 @@ from rvbuild.core.advice import Hint
 from rvbuild.core.errors import SourceError, StoreError, VerificationError, WrongContent
 from rvbuild.core.events import Noticed, Reporter, silent
 from rvbuild.core.ports.callbacks import Advance, no_progress
+from rvbuild.core.web_page import LOOK, is_web_page
 from rvbuild.transfers.addresses import Address
 from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.fetch_settings import CHECK_OR_MIRROR, OFFLINE_HINT, OFFLINE_LOCK_HINT
 from rvbuild.transfers.transport import Transport
 from rvbuild.transfers.urls import shown
 
-_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _PORTAL = "see whether this network wants a login first, or a proxy answers instead of the server"
 
 
@@ -221,4 +220,4 @@ def _is_page(address: str, file: BinaryIO) -> bool:
     if urlsplit(address).path.endswith((".html", ".htm", ".xhtml")):
         return False
     file.seek(0)
-    return _PAGE.match(file.read(512)) is not None
+    return is_web_page(file.read(LOOK))

@@ -19,7 +19,13 @@ from site_of_bytes import Asked, head, serve
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import RecipeError, SourceError, StoreError, VerificationError
+from rvbuild.core.errors import (
+    RecipeError,
+    SourceError,
+    StoreError,
+    VerificationError,
+    WrongContent,
+)
 from rvbuild.core.events import Event
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Tree
@@ -116,7 +122,7 @@ def test_a_portals_page_is_not_what_a_lock_pins(
     site.pages = {"/dl/lib-1.0.tar.gz": page}
     wanted = source(site.address)
     with pytest.raises(SourceError, match="no address had it") as caught:
-        fetcher().resolve(wanted.urls)
+        fetcher().resolve(evolve(wanted, sha256=""))
     assert "it is a web page, where a file was asked for" in caught.value.details[0]
     assert "wants a login" in hint_text(caught.value.hint)
     with pytest.raises(VerificationError, match="gave other bytes") as wrong:
@@ -125,7 +131,7 @@ def test_a_portals_page_is_not_what_a_lock_pins(
     assert "wants a login" in hint_text(wrong.value.hint)
     site.pages["/mirror/lib-1.0.tar.gz"] = ARCHIVE
     mirror = (f"{site.address}/dl/", f"{site.address}/mirror/")
-    assert fetcher(mirror).resolve(wanted.urls) == SHA256
+    assert fetcher(mirror).resolve(evolve(wanted, sha256="")) == SHA256
 
 
 @pytest.mark.parametrize(
@@ -144,7 +150,7 @@ def test_what_is_no_portals_page_is_pinned(
     site: Site, fetcher: Callable[..., UrlFetcher], name: str, body: bytes
 ):
     site.pages = {f"/{name}": body}
-    found = fetcher().resolve((f"{site.address}/{name}",))
+    found = fetcher().resolve(UrlSource(urls=(f"{site.address}/{name}",), sha256="", unpack=False))
     assert found == hashlib.sha256(body).hexdigest()
 
 
@@ -176,6 +182,7 @@ def tarred(name: bytes, kind: bytes = tarfile.REGTYPE, target: str = "") -> byte
     return buffer.getvalue()
 
 
+PAGE = b"<html>login\tplease"
 REFUSED = {
     "an absolute link": (tarred(b"p/l", tarfile.SYMTYPE, "/usr/lib"), "unpack: false"),
     "an absolute name": (tarred(b"/p/a"), "unpack: false"),
@@ -183,7 +190,10 @@ REFUSED = {
     "a name that is not UTF-8": (tarred(b"p/\xe4"), "unpack: false"),
     "lzip": (b"LZIP\1\x0c" + bytes(99), "unpack: false"),
     "no archive": (b"#!/bin/sh\n" * 100, "unpack: false"),
-    "damage": (ARCHIVE[:-9], "unpack: false"),
+    "a cut": (ARCHIVE[:-9], "its end is missing"),
+    "damage": (ARCHIVE[:-9] + bytes(9), "unpack: false"),
+    "nothing": (b"", "may want a login"),
+    "a page in gzip": (gzip.compress(b"<html>"), "may want a login"),
     "a bomb": (gzip.compress(bytes(70 << 20)), "unpack: false"),
     "no folder at its top": (tarred(b"configure"), "strip: 0"),
 }
@@ -199,12 +209,48 @@ def test_what_is_not_unpacked_can_be_kept(
     with pytest.raises(VerificationError) as caught:
         fetched(fetcher(), wanted)
     assert hint in hint_text(caught.value.hint)
-    assert fetched(fetcher(), evolve(wanted, unpack=False))
+    with pytest.raises(VerificationError) as at_lock:
+        fetcher().resolve(evolve(wanted, sha256=""))
+    assert (str(at_lock.value), at_lock.value.hint) == (str(caught.value), caught.value.hint)
+    kept = evolve(wanted, unpack=False)
+    assert fetched(fetcher(), kept)
+    assert fetcher().resolve(evolve(kept, sha256="")) == wanted.sha256
+
+
+@pytest.mark.parametrize(
+    ("data", "says", "begin"),
+    [
+        (PAGE, "a web page, neither", "it begins with <html>login\\tplease"),
+        (b"", "an empty file, neither", ""),
+        (b"RIFF\1\x0c\xff", "neither", "it begins with RIFF\\x01\\x0c\\xff"),
+    ],
+)
+def test_what_is_no_archive_is_shown(
+    data: bytes, says: str, begin: str, site: Site, fetcher: Callable[..., UrlFetcher]
+):
+    site.pages = {"/dl/lib-1.0.tar.gz": data}
+    with pytest.raises(VerificationError) as caught:
+        fetched(fetcher(), evolve(source(site.address), sha256=Digest.of(data).hash))
+    assert caught.value.message.startswith(says)
+    assert caught.value.details[:1] == ((begin,) if begin else ())
+
+
+def test_bytes_that_changed_can_be_locked_again(site: Site, fetcher: Callable[..., UrlFetcher]):
+    """The hint says how; a place that is not there has nothing to take."""
+    wanted = source(site.address)
+    site.pages = {"/dl/lib-1.0.tar.gz": b"other"}
+    with pytest.raises(WrongContent) as caught:
+        fetched(fetcher(), wanted)
+    assert "delete its entry from rvbuild.lock" in hint_text(caught.value.hint)
+    site.pages = {}
+    with pytest.raises(SourceError) as absent:
+        fetched(fetcher(), wanted)
+    assert "delete" not in hint_text(absent.value.hint)
 
 
 def test_its_own_sha256_is_found(site: Site, fetcher: Callable[..., UrlFetcher]):
     site.pages = {"/dl/lib-1.0.tar.gz": ARCHIVE}
-    assert fetcher().resolve(source(site.address).urls) == SHA256
+    assert fetcher().resolve(evolve(source(site.address), sha256="")) == SHA256
 
 
 def test_every_address_in_its_order(site: Site, fetcher: Callable[..., UrlFetcher]):

@@ -166,6 +166,12 @@ def test_an_empty_lock_is_a_beginning():
     assert read_lock(b" \n", "l") == read_lock(write_lock(read_lock(b"", "l")).encode(), "l")
 
 
+def test_the_last_entry_of_a_section_can_be_taken_out():
+    """As the hint about changed bytes asks for; the section's name alone is left."""
+    text = f"lock: 2\npins: {{}}\nsources:\n{REST}"
+    assert read_lock(text.encode(), "l") == read_lock(b"", "l")
+
+
 def test_what_rvbuild_brings_itself_is_in_no_lock():
     brought = LockedSource(spec="", parts=(Files(label="x", files=()),))
     with pytest.raises(TypeError, match="Files does not stand in a lock"):

@@ -15,8 +15,8 @@ from typing import BinaryIO
 from attrs import frozen
 
 from rvbuild.archives.unpack import unpack
-from rvbuild.core.advice import Remedy, advise
-from rvbuild.core.errors import RecipeError, SourceError, VerificationError
+from rvbuild.core.advice import Remedy, advise, joined
+from rvbuild.core.errors import RecipeError, SourceError, VerificationError, WrongContent
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
@@ -28,9 +28,11 @@ from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.mirrors import Mirrors
 from rvbuild.transfers.once import Once
 from rvbuild.transfers.pinned_files import Pin, PinnedFiles
+from rvbuild.transfers.sinks import DigestSink
 
 _CHUNK = 1 << 20
 _HINT = advise("check the network and the recipe's URL, ", Remedy.MIRROR, ", or ", Remedy.OVERRIDE)
+_ANEW = advise("if it was published anew and you trust that: ", Remedy.RELOCK)
 _KEEP_HINT = (
     "`unpack: false` keeps the file as it is, and a step can unpack it with a program of its own"
 )
@@ -55,22 +57,34 @@ class UrlFetcher:
         name = source.name
         lookup = partial(self._addresses, source.urls, source.debian)
         pin = Pin(label=name, sha256=source.sha256)
-        with self.files.search(pin, lookup, advance, hint=_HINT) as download:
-            if source.unpack:
-                _unpack(download.file, source, into)
-            else:
-                into.file(name, iter(lambda: download.file.read(_CHUNK), b""))
+        try:
+            with self.files.search(pin, lookup, advance, hint=_HINT) as download:
+                if source.unpack:
+                    _unpack(download.file, source, into)
+                else:
+                    into.file(name, iter(lambda: download.file.read(_CHUNK), b""))
+        except WrongContent as error:
+            error.hint = joined([error.hint, _ANEW])
+            raise
 
-    def resolve(self, urls: tuple[str, ...], debian: DebianFile | None = None) -> str:
+    def resolve(self, source: UrlSource) -> str:
         """The SHA-256 of what the first address gives that has anything.
 
+        What the build is to unpack is unpacked, and forgotten: a page that wants a login, an empty
+        or a cut file is not locked.
+
+        Args:
+            source: Without a SHA-256.
+
         Raises:
-            SourceError: none has.
+            SourceError: no address has it.
+            VerificationError: it cannot be unpacked as the source says.
         """
-        name = UrlSource(urls=urls, sha256="", debian=debian).name
-        pin = Pin(label=name, sha256="")
-        lookup = partial(self._addresses, urls, debian)
+        pin = Pin(label=source.name, sha256="")
+        lookup = partial(self._addresses, source.urls, source.debian)
         with self.files.search(pin, lookup, no_progress, hint=_HINT) as download:
+            if source.unpack:
+                _unpack(download.file, source, DigestSink())
             return download.sha256
 
     def _addresses(

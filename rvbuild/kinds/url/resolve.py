@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from attrs import evolve
+
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.kinds.url.source import DebianFile, UrlSource
 from rvbuild.kinds.url.spec import UrlSpec
@@ -12,7 +14,7 @@ from rvbuild.kinds.url.spec import UrlSpec
 class FileHashes(Protocol):
     """Finds the SHA-256 of files; see kinds/url/fetch."""
 
-    def resolve(self, urls: tuple[str, ...], debian: DebianFile | None) -> str: ...
+    def resolve(self, source: UrlSource) -> str: ...
 
 
 def resolve(spec: UrlSpec, context: ResolveContext, client: FileHashes) -> tuple[UrlSource, ...]:
@@ -20,7 +22,7 @@ def resolve(spec: UrlSpec, context: ResolveContext, client: FileHashes) -> tuple
     del context
     debian = DebianFile(package=spec.debian[0], file=spec.debian[1]) if spec.debian else None
     urls = (spec.url,) if spec.url else ()
-    sha256 = spec.sha256 or client.resolve(urls, debian)
-    return (
-        UrlSource(urls=urls, sha256=sha256, strip=spec.strip, unpack=spec.unpack, debian=debian),
+    source = UrlSource(
+        urls=urls, sha256=spec.sha256, strip=spec.strip, unpack=spec.unpack, debian=debian
     )
+    return (source if source.sha256 else evolve(source, sha256=client.resolve(source)),)
