@@ -30,14 +30,12 @@ from rvbuild.core.realisation import Realisation
 from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Directory, Tree, file_at
+from rvbuild.engine.exit_meaning import describe_exit
 from rvbuild.engine.lookup import StoreLookup
 from rvbuild.engine.outputs import Inspection, inspect_outputs, refuse_faults
 
 LOG_TAIL = 25
 """How many of a failed step's last lines its error shows."""
-
-TOO_LARGE = 153
-"""What a shell makes of SIGXFSZ."""
 
 
 @frozen(kw_only=True)
@@ -385,9 +383,7 @@ def _tail(log: bytes) -> tuple[str, ...]:
 
 
 def _failure(step: Step, outcome: Outcome, log: bytes, whole_log: Use) -> StepError:
-    why = outcome.limit or f"exit code {outcome.exit_code}"
-    if not outcome.limit and outcome.exit_code == TOO_LARGE:
-        why += ": a file grew beyond the limit on sizes (`ulimit -f`)"
+    why = outcome.limit or describe_exit(outcome.exit_code)
     what = "the check failed" if step.is_check else "the step failed"
     hint = advise(whole_log)
     details = _tail(log)

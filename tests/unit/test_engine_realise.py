@@ -421,7 +421,12 @@ def test_only_the_last_lines_of_a_log_are_shown(shop: Workshop):
 
 
 @pytest.mark.parametrize(("code", "limit", "says"), [
-    (153, "", "exit code 153: a file grew beyond the limit on sizes (`ulimit -f`)"),
+    (153, "", "exit code 153 (SIGXFSZ: a file grew beyond the limit on sizes (`ulimit -f`))"),
+    (137, "", "exit code 137 (SIGKILL: the kernel does that where memory runs out)"),
+    (132, "", "exit code 132 (SIGILL: an instruction that this processor does not have)"),
+    (143, "", "exit code 143 (SIGTERM)"),
+    (128, "", "exit code 128"),
+    (255, "", "exit code 255"),
     (153, "its log went over 10 bytes", "the step failed: its log went over 10 bytes"),
     (1, "", "exit code 1"),
 ])  # fmt: skip
