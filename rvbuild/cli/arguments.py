@@ -42,7 +42,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         _refuse(commands[arguments.command], unknown)
     wrong = _wrong(arguments)
     if wrong:
-        parser.error(wrong)
+        commands[arguments.command].error(wrong)
     return arguments
 
 

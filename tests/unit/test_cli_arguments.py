@@ -56,6 +56,18 @@ def test_what_is_wrong_is_told(capsys: pytest.CaptureFixture[str], line: str, sa
     assert says in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("line", "command"),
+    [("-j 0 a-arm64", "build"), ("gc --keep -1", "gc"), ("plan", "plan"), ("fetch -x", "fetch")],
+)
+def test_the_help_that_is_named_is_that_of_the_command(
+    capsys: pytest.CaptureFixture[str], line: str, command: str
+):
+    with pytest.raises(SystemExit):
+        parse(line.split())
+    assert capsys.readouterr().err.endswith(f"hint: see `rvbuild {command} --help`\n")
+
+
 def test_help_comes_with_a_store_too(capsys: pytest.CaptureFixture[str]):
     for line in ("--help", "--store x --help", ""):
         with pytest.raises(SystemExit) as caught:
