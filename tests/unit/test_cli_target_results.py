@@ -87,6 +87,7 @@ def test_json_document():
                 "hint": "",
             },
         ],
+        "missing": [],
     }
 
 

@@ -99,7 +99,7 @@ def test_outputs_that_are_what_they_must_be(tmp_path: Path, path: str, kind: str
         ("circle", "file", "it is a link to circle, which is not in the output"),
         ("below", "file", "it is a link to bin/run/../plain, which is not in the output"),
         ("bin/run", "tree", "it is a file"),
-        ("bin/link", "image", "it is a file"),
+        ("bin/link", "image", "neither a tar nor a zip archive nor a Debian package"),
         ("bin/plain", "executable", "it is not executable"),
         ("share/doc", "executable", "it is not executable"),
     ],

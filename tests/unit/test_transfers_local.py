@@ -161,7 +161,7 @@ def index(folder: Path) -> None:
 
 def find_links(folder: Path) -> None:
     with client() as http:
-        listed_by_link(http, str(folder))
+        listed_by_link(http, str(folder / "it.html"))
 
 
 DOORS = {
