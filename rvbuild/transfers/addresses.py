@@ -46,10 +46,12 @@ class Address:
     Attributes:
         text: As somebody wrote it.
         route: How its server is reached; None for the way of the environment.
+        login: Whether its server may have what the user has for that host.
     """
 
     text: str
     route: Route | None = field(default=None, eq=False)
+    login: bool = field(default=True, eq=False)
 
     @property
     def path(self) -> Path | None:

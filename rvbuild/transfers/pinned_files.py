@@ -200,6 +200,7 @@ class PinnedFiles:
                 expect_size=pin.size,
                 hashed=True,
                 route=address.route,
+                login=address.login,
                 advance=advance,
             ).sha256
         if sha256 == pin.sha256:

@@ -82,6 +82,7 @@ class _Request:
     url: str
     headers: Mapping[str, str]
     route: Route
+    login: bool = True
 
 
 class Transport:
@@ -170,6 +171,7 @@ class Transport:
         hashed: bool = False,
         headers: Mapping[str, str] | None = None,
         route: Route | None = None,
+        login: bool = True,
         advance: Advance = no_progress,
     ) -> Received:
         """Write the body of ``url`` to ``to``; after a cut, go on where it ended.
@@ -182,6 +184,7 @@ class Transport:
             hashed: Compute the SHA-256 on the way.
             headers: Further request headers, sent to every hop: nothing secret.
             route: How the server is reached, if a client's configuration says so.
+            login: Whether the server may have what the user has for its host.
             advance: Told of every piece.
 
         Raises:
@@ -196,7 +199,7 @@ class Transport:
         transfer = Transfer(
             url, to, expect_size=expect_size, limit=limit, hashed=hashed, advance=advance
         )
-        request = _Request(url, headers or {}, route or self._route)
+        request = _Request(url, headers or {}, route or self._route, login)
         tries = _Tries(url)
         while True:
             before = transfer.done
@@ -251,7 +254,7 @@ class Transport:
         """The head of the answer, after redirects."""
         url = here = request.url
         home = origin(url)
-        login = self._credentials.for_url(url)
+        login = self._credentials.for_url(url) if request.login else None
         for _hop in range(MAX_REDIRECTS + 1):
             hop = evolve(request, url=here)
             self._refuse_given_up(hop, tries)

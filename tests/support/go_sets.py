@@ -161,7 +161,7 @@ def held_against_go(seed: int, folder: Path, *, workspace: bool = False) -> Verd
         truth=truth,
         ours=_by_rvbuild(graph, folder, proxy, app),
         importing=importing,
-        go_sum=frozenset((path, version) for path, version, _ in sums if "/go.mod" not in version),
+        go_sum=frozenset((path, version) for path, version, *_ in sums if "/go.mod" not in version),
     )
 
 

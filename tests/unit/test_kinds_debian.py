@@ -418,5 +418,5 @@ def test_offline_says_so(fetcher: Callable[..., DebianFetcher]):
     assert "not asked: this run is offline" in caught.value.details[0]
     assert (
         hint_text(caught.value.hint)
-        == "run `rvbuild lock` online, without --offline or the setting `offline`"
+        == "run `rvbuild lock` online (without --offline and the setting `offline`)"
     )

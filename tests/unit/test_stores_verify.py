@@ -37,16 +37,17 @@ def findings(store: LocalStore) -> list[Finding]:
 
 
 def objects(store: LocalStore) -> Iterator[Path]:
-    """Every file that holds something, but two at the top.
+    """Every file that holds something, but two at the top, and locks.
 
-    Whoever opens a store looks at `version`, and `.gitignore` is git's.
+    Whoever opens a store looks at `version`, and `.gitignore` is git's. A lock's file says who has
+    it, for those who wait, and nothing depends on that.
     """
     others = {Path(store.layout.root, name) for name in (VERSION_FILE, ".gitignore")}
     for folder, _, names in os.walk(store.layout.root):
         for name in names:
             path = Path(folder, name)
             holds = not path.is_symlink() and path.stat().st_size
-            if holds and path not in others:
+            if holds and path not in others and path.parent.name != "locks":
                 yield path
 
 

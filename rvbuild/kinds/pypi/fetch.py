@@ -171,11 +171,14 @@ class PypiFetcher:
         sha256 = file.sha256
         if not sha256:  # the index does not say: it is what comes now
             pin = Pin(label=file.filename, sha256="", size=file.size)
-            with self.files.opened(pin, [Address(file.url, self.route())], no_progress) as download:
+            with self.files.opened(pin, [self._address(file)], no_progress) as download:
                 sha256 = download.sha256
         return Wheel(
             project=index_name(project), version=version, filename=file.filename, sha256=sha256
         )
+
+    def _address(self, file: IndexFile) -> Address:
+        return Address(file.url, self.route(), login=file.login)
 
     def _addresses(self, source: Wheel, attempts: Attempts) -> Iterator[Address]:
         """Where a file of that name is; asks a place only when the ones before did not have it."""
@@ -189,7 +192,7 @@ class PypiFetcher:
                 attempts.note(f"{place}: it does not list the file")
             for file in matches:
                 if file.sha256 in {"", source.sha256}:
-                    yield Address(file.url, self.route())
+                    yield self._address(file)
                 else:
                     attempts.wrong = True
                     attempts.note(f"{place}: it lists the SHA-256 {file.sha256}")

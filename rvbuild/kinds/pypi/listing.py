@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from attrs import evolve
+
 from rvbuild.core.errors import SourceError
 from rvbuild.kinds.pypi.simple_index import (
     ACCEPT,
@@ -24,6 +26,7 @@ from rvbuild.kinds.pypi.simple_index import (
 from rvbuild.transfers.addresses import Route, is_http, local_path
 from rvbuild.transfers.faults import NotThere
 from rvbuild.transfers.transport import Transport
+from rvbuild.transfers.urls import origin
 
 _PAGE_LIMIT = 128 << 20
 
@@ -45,9 +48,21 @@ def listed_by_page(transport: Transport, page: str, route: Route | None = None) 
         to = io.BytesIO()
         headers = {"Accept": ACCEPT}
         received = transport.download(page, to, limit=_PAGE_LIMIT, headers=headers, route=route)
-        return parse_index(to.getvalue(), absolute(page, received.url) or page)
+        return _behind(page, received.url, to.getvalue())
     file = path / "index.html" if path.is_dir() else path
     return parse_index(transport.local.read(file, limit=_PAGE_LIMIT), file.as_uri())
+
+
+def _behind(page: str, place: str, data: bytes) -> list[IndexFile]:
+    """The files of a page that a redirect may have led to.
+
+    What the user has for the index is not for the server to which the index leads: on the same
+    host, with another port, that may be anybody's.
+    """
+    files = parse_index(data, absolute(page, place) or page)
+    if origin(place) == origin(page):
+        return files
+    return [evolve(file, login=origin(file.url) == origin(page)) for file in files]
 
 
 def listed_by_link(transport: Transport, link: str, route: Route | None = None) -> list[IndexFile]:

@@ -27,13 +27,17 @@ _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 @frozen
 class IndexFile:
-    """A file of a project; ``sha256`` is ``""`` if the index does not say, ``size`` None."""
+    """A file of a project; ``sha256`` is ``""`` if the index does not say, ``size`` None.
+
+    ``login`` is whether the file's server may have what the user has for its host.
+    """
 
     filename: str
     url: str
     sha256: str
     size: int | None = None
     yanked: bool = False
+    login: bool = True
 
 
 def index_name(project: str) -> str:
