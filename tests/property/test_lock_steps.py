@@ -30,6 +30,7 @@ from rvbuild.core.tree import File, Nested
 from rvbuild.engine.resolve import Resolver
 from rvbuild.engine.source_files import SourceFiles
 from rvbuild.kinds.path.source import PathSource
+from rvbuild.kinds.url.source import UrlSource
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
 from rvbuild.recipes_yaml.recipe import read_recipe
 
@@ -112,8 +113,8 @@ class Net(Outside):
 
     asked: list[str] = field(factory=list)
 
-    def url(self, urls: tuple[str, ...], _debian: object) -> str:
-        return hashlib.sha256(urls[0].encode()).hexdigest()
+    def url(self, source: UrlSource) -> str:
+        return hashlib.sha256(source.urls[0].encode()).hexdigest()
 
     def git(self, url: str, commit: str, paths: tuple[str, ...]) -> Source:
         return evolve(super().git(url, commit, paths), tree=f"{int(commit) // 2:040}")

@@ -31,7 +31,7 @@ from rvbuild.kinds.debian.source import DebianPackage
 from rvbuild.kinds.git.source import GitSource
 from rvbuild.kinds.path.source import PathSource
 from rvbuild.kinds.pypi.source import Wheel
-from rvbuild.kinds.url.source import DebianFile
+from rvbuild.kinds.url.source import UrlSource
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
 from rvbuild.recipes_yaml.recipe import read_recipe
 
@@ -146,7 +146,7 @@ class Outside:
             for name in sorted({*packages, "libc6"})
         )
 
-    def url(self, _urls: tuple[str, ...], _debian: DebianFile | None) -> str:
+    def url(self, _source: UrlSource) -> str:
         return "90" * 32
 
     def path(self, _path: str) -> PathSource:

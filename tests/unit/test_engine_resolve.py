@@ -117,8 +117,9 @@ class Outside:
             for name in packages
         )
 
-    def url(self, urls: tuple[str, ...], debian: DebianFile | None) -> str:
-        self._note("url", urls, debian)
+    def url(self, source: UrlSource) -> str:
+        urls = source.urls
+        self._note("url", urls, source.debian)
         return hashlib.sha256(urls[0].encode()).hexdigest() if urls else "c" * 64
 
     def path(self, path: str) -> PathSource:
@@ -230,7 +231,7 @@ EVERY = """\
 version: "1.2"
 sources:
   git: {git: "https://e.org/g", commit: 1111111111111111111111111111111111111111, paths: [b, a]}
-  module: {go-module: e.org/m, version: "v${version}"}
+  module: {go-module: e.org/m, version: "v${version}.0"}
   toolchain: {go-toolchain: "${version}"}
   wheel: {pypi: ziglang, version: "${version}"}
   debian: {debian: [x, y], suite: bookworm, without: [z]}
@@ -250,7 +251,7 @@ def test_every_kind_of_source_is_asked_for_once():
     debian = DebianFile(package="p", file="f")
     assert world.outside.asked == [
         ("git", "https://e.org/g", "1" * 40, ("a", "b")),
-        ("go-module", "e.org/m", "v1.2"),
+        ("go-module", "e.org/m", "v1.2.0"),
         ("go-toolchain", "1.2", "linux-amd64"),
         ("wheel", "ziglang", "1.2", "amd64"),
         ("debian", ("x", "y"), "bookworm", "amd64", ("z",)),
@@ -261,7 +262,7 @@ def test_every_kind_of_source_is_asked_for_once():
         ("git", "https://e.org/k", "1" * 40, ()),
     ]
     parts = {str(key): source.parts for key, source in lock.sources.items()}
-    assert parts["app/module"] == (GoModule(path="e.org/m", version="v1.2", h1=H1),)
+    assert parts["app/module"] == (GoModule(path="e.org/m", version="v1.2.0", h1=H1),)
     assert parts["app/toolchain@amd64"] == (
         GoToolchain(version="1.2", platform="linux-amd64", h1=H1),
     )
