@@ -3,7 +3,7 @@
 Knows: YAML's events and what is refused. Must not know: recipes or locks.
 Every scalar stays text; whoever reads it decides what type it must have. Refused with
 file, line and column: aliases and anchors, tags, duplicate keys, keys that are not text,
-NUL, more than one document, depth beyond 64, files beyond 1 MiB, tabs that indent, and bytes
+NUL in recipes, more than one document, depth beyond 64, files beyond 1 MiB, tabs that indent, and bytes
 that are not UTF-8.
 """
 
@@ -215,23 +215,23 @@ class _Parser:
             msg = "a key must be text"
             raise self._fail(msg, event)
         key: str = event.value
-        if "\0" in key:
-            raise self._no_nul(event)
+        self._refuse_nul(event)
         if key in mapping.marks:
             msg = f"the key {key!r} is given twice"
             raise self._fail(msg, event, f"first given at {mapping.at(key)}")
         mapping.marks[key] = event.start_mark  # type: ignore[assignment]  # it always has one
         return key
 
-    def _no_nul(self, event: yaml.NodeEvent) -> RvbuildError:
-        msg = "a NUL is in this text"
-        return self._fail(msg, event, "no path, variable or script can hold one")
+    def _refuse_nul(self, event: yaml.ScalarEvent) -> None:
+        """See that a recipe's text has no NUL; a lock has whatever a source says."""
+        if "\0" in event.value and issubclass(self.error, RecipeError):
+            msg = "a NUL is in this text"
+            raise self._fail(msg, event, "no path, variable or script can hold one")
 
     def _node(self, event: yaml.NodeEvent) -> Node:
         mark: Any = event.start_mark  # libyaml always has one
         if isinstance(event, _SCALAR):
-            if "\0" in event.value:
-                raise self._no_nul(event)
+            self._refuse_nul(event)
             return Scalar(self.file, mark, event.value)
         if isinstance(event, yaml.SequenceStartEvent):
             return Items(self.file, mark, [])

@@ -280,10 +280,9 @@ def test_substitution_replaces_known_names_only(text: str, values: dict[str, str
     error = refusal(RecipeError, lambda: substitute(text, values, "r:1:1"))
     if error is not None:
         assert str(str(error.where)) == "r:1:1"
-        names = re.findall(r"\$\$\{|\$\{([^}]*\}?)", text)
-        assert any(name and (name[-1] != "}" or name[:-1] not in values) for name in names) or (
-            "${" in re.sub(r"\$\$\{", "", text)
-        )
+        found = re.finditer(r"\$\$\{|\$\{([^}]*)(\}?)", text)
+        names = [match.groups() for match in found if match[1] is not None]
+        assert any(not end or name not in values for name, end in names)
         return
     found = substitute(text, values, "r:1:1")
     plain = re.split(r"\$\$\{|\$\{[^}]*\}", text)

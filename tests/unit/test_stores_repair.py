@@ -41,12 +41,14 @@ def sound(store: LocalStore) -> None:
 
 
 def objects(store: LocalStore) -> Iterator[Path]:
-    """Every file that holds something, by one of its names, but two at the top.
+    """Every file that holds something, by one of its names, but two at the top, and locks.
 
-    Whoever opens a store looks at `version`, and `.gitignore` is git's.
+    Whoever opens a store looks at `version`, and `.gitignore` is git's. A lock's file says who has
+    it, for those who wait, and nothing depends on that.
     """
     seen = {os.lstat(Path(store.layout.root, name)).st_ino for name in (VERSION_FILE, ".gitignore")}
-    for folder, _, names in os.walk(store.layout.root):
+    for folder, folders, names in os.walk(store.layout.root):
+        folders[:] = [name for name in folders if name != "locks"]
         for name in sorted(names):
             path = Path(folder, name)
             there = path.lstat()
