@@ -3,8 +3,8 @@
 Knows: YAML's events and what is refused. Must not know: recipes or locks.
 Every scalar stays text; whoever reads it decides what type it must have. Refused with
 file, line and column: aliases and anchors, tags, duplicate keys, keys that are not text,
-NUL in recipes, more than one document, depth beyond 64, files beyond 1 MiB, tabs that indent, and bytes
-that are not UTF-8.
+NUL in recipes, more than one document, depth beyond 64, files beyond 1 MiB, tabs that indent, and
+bytes that are not UTF-8.
 """
 
 from __future__ import annotations
