@@ -69,12 +69,13 @@ class LockResult:
                     yield f"{section.replace('_', '-')}: {key}: {how}"
 
     def write(self) -> None:
-        """Put the new lock into its file.
+        """Put the new lock into its file, which stays as it is if nothing but failures came.
 
         Raises:
             StoreError: it could not be written; what was there is there.
         """
-        put_lock(self.path, write_lock(self.new))
+        if not self.failures or any(self.differences()):
+            put_lock(self.path, write_lock(self.new))
 
     def refuse_difference(self) -> None:
         """See that the file is what `write` would make of it.

@@ -45,7 +45,7 @@ def test_every_command_says_how_to_go_on_and_touches_nothing(bare: World, old: P
     for command in COMMANDS:
         ran = bare.run(*command.split(), "--store", str(old))
         assert ran.code == 1, f"{command}: {ran}"
-        ran.said("an earlier rvbuild made this store", f"hint: mv {old}", "rvbuild store import")
+        ran.said("an earlier rvbuild made this store", f"hint: `mv {old}", "rvbuild store import")
     assert everything(old) == before
 
 

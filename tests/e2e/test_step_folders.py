@@ -178,7 +178,7 @@ def test_what_takes_long_to_remove_stays_after_an_interrupt(
     notes = getattr(caught.value, "__notes__", [])
     assert len(bench.left_over()) == len(notes) == stays
     for note in notes:
-        assert note.startswith(f"{bench.tmp}/{bench.left_over()[0]} stays until `rvbuild gc`")
+        assert note.startswith(f"{bench.tmp}/{bench.left_over()[0]} stays until garbage is collected")
 
 
 # ---- what is lost when a folder cannot be removed
@@ -342,7 +342,7 @@ for owner in (Identity(0, 0), Identity(1, 1)):
     try:
         step_folder.make(sys.argv[1], owner).close()
     except RvbuildError as error:
-        print(type(error).__name__, error.exit_code, error, "-", hint_text(error.hint))
+        print(type(error).__name__, error.exit_code, error, "-", error.hint)
 print(len(os.listdir(sys.argv[1])))
 """
 
@@ -356,7 +356,7 @@ def test_a_file_system_that_gives_nothing_away_is_no_full_disk(tmp_path: Path):
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     refusal, left = said.splitlines()
     assert refusal.startswith(f"SandboxError 6 {tmp_path}/step-")
-    assert "files cannot be given to it: chown to 1: Invalid argument - use a store on" in refusal
+    assert "files cannot be given to it: chown to 1: Invalid argument - use another store: " in refusal
     assert left == "1"
 
 
