@@ -178,7 +178,9 @@ def test_what_takes_long_to_remove_stays_after_an_interrupt(
     notes = getattr(caught.value, "__notes__", [])
     assert len(bench.left_over()) == len(notes) == stays
     for note in notes:
-        assert note.startswith(f"{bench.tmp}/{bench.left_over()[0]} stays until garbage is collected")
+        assert note.startswith(
+            f"{bench.tmp}/{bench.left_over()[0]} stays until garbage is collected"
+        )
 
 
 # ---- what is lost when a folder cannot be removed
@@ -356,7 +358,9 @@ def test_a_file_system_that_gives_nothing_away_is_no_full_disk(tmp_path: Path):
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     refusal, left = said.splitlines()
     assert refusal.startswith(f"SandboxError 6 {tmp_path}/step-")
-    assert "files cannot be given to it: chown to 1: Invalid argument - use another store: " in refusal
+    assert (
+        "files cannot be given to it: chown to 1: Invalid argument - use another store: " in refusal
+    )
     assert left == "1"
 
 
