@@ -95,24 +95,26 @@ APP = "kind: tool\nversion: '1'\nsources: {s: {url: https://e.org/s.tar}}\n"
 LONG = "x" * 200_000
 TOLD = {
     "env": (f"{APP}env: {{A: {LONG}}}\nbuild: x\n", 4, "variable A"),
-    "a reference": (f"{APP}pins: {{l: {LONG}}}\nenv: {{A: '${{l}}'}}\nbuild: x\n", 5, "variable A"),
+    "a reference": (f"{APP}pins: {{l: {LONG}}}\nenv: {{A: '${{l}}'}}\nbuild: x\n", 4, "variable l"),
     "a pin": (f"{APP}pins:\n  l: {LONG}\nbuild: x\n", 5, "variable l"),
     "a pin that was read": (
         f"{APP}pins:\n  l: {{from: s, line: 1, file: f}}\nbuild: x\n", 5, "variable l",
     ),
     "build": (f"{APP}build: |\n  echo {LONG}\n", 4, "the script"),
     "checks": (f"{APP}build: x\nchecks:\n  - run: echo {LONG}\n", 5, "the script"),
-    "a NUL": (f'{APP}env: {{A: "a\\0b"}}\nbuild: x\n', 4, "NUL"),
 }  # fmt: skip
+
+
+def linked(texts: dict[str, str]) -> None:
+    targets = (Target("app", ""),)
+    recipes = {n: read_recipe(t.encode(), n, f"{n}/recipe.yaml") for n, t in texts.items()}
+    graph = RecipeGraph(targets, lambda name, _: recipes[name], "amd64", checks=True)
+    Linker(graph, Pins(), "amd64").link(targets, checks=True)
 
 
 @pytest.mark.parametrize(("recipe", "line", "says"), TOLD.values(), ids=TOLD)
 def test_the_recipe_is_told_with_its_place(recipe: str, line: int, says: str):
-    texts = {"app": recipe, "base-toolbox": BOX}
-    recipes = {n: read_recipe(t.encode(), n, f"{n}/recipe.yaml") for n, t in texts.items()}
-    targets = (Target("app", ""),)
-    graph = RecipeGraph(targets, lambda name, _: recipes[name], "amd64", checks=True)
     with pytest.raises(RecipeError, match=says) as caught:
-        Linker(graph, Pins(), "amd64").link(targets, checks=True)
+        linked({"app": recipe, "base-toolbox": BOX})
     assert str(caught.value.where).startswith(f"app/recipe.yaml:{line}:")
     assert "/in/recipe" in hint_text(caught.value.hint)
