@@ -15,6 +15,7 @@ from attrs import evolve
 from rvbuild.core.canonical import Json, encode
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.recipe import ImageSpec, Output, Recipe, substitute
+from rvbuild.core.step_values import check_date
 
 PACKER = "oci-pack"
 """The recipe of the program that packs."""
@@ -33,7 +34,6 @@ _NAME = re.compile(
 _LONGEST_NAME = 255  # what registries and runtimes take, the registry's own part included
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 _FOLDER = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[^/\0]+)+/?\Z")
-_SECONDS = re.compile(r"[0-9]{1,11}\Z")  # up to the year 5138
 _PORT = re.compile(r"[0-9]{1,5}(?:/(?:tcp|udp|sctp))?\Z")
 
 _FIRST = f"mkdir -p {ROOT}; "  # on the script's first line: the shell counts lines in its errors
@@ -138,7 +138,5 @@ def _process(recipe: Recipe, spec: ImageSpec, values: Mapping[str, str]) -> dict
 
 
 def _moment(recipe: Recipe, seconds: str) -> str:
-    if not _SECONDS.match(seconds):
-        msg = f"{seconds!r} is not a date in seconds since 1970, which an image needs"
-        raise RecipeError(msg, where=recipe.at("date"), hint="for example: 1744156800")
+    check_date(recipe, seconds)
     return dt.datetime.fromtimestamp(int(seconds), tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

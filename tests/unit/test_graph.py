@@ -6,7 +6,7 @@ import pytest
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import RecipeError, UsageError
-from rvbuild.core.graph import Load, RecipeGraph, Target, parse_target, with_checkers
+from rvbuild.core.graph import Load, RecipeGraph, Target, parse_target, target_form, with_checkers
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.variants import Variants
 from rvbuild.recipes_yaml.recipe import read_recipe
@@ -221,6 +221,19 @@ def test_targets():
         with pytest.raises(UsageError) as caught:
             parse_target(text, load)
         assert hint in hint_text(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("app-riscv64", Target("app", "riscv64")),
+        ("app", Target("app", "")),
+        ("app-mips", Target("app-mips", "")),
+        ("-riscv64", Target("", "riscv64")),
+    ],
+)
+def test_the_form_of_a_target_needs_no_recipe(text: str, target: Target):
+    assert target_form(text) == target
 
 
 @pytest.mark.parametrize(

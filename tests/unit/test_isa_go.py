@@ -48,6 +48,7 @@ GUARDED = [
     "flag beqz:4 c.lw@8 cpop ret",
     "flag beqz:3 cpop flag beqz:6 cpop ret",
     "flag beqz:4 cpop bnez@8:2 ret",  # a loop
+    "flag beqz:3 cpop nop",  # which ends where the function ends
     "flag beqz:5 call nop cpop ret",  # a flag that was set stays so
     "bnez@8:3 flag beqz:6 flag beqz:6 cpop ret",  # on both ways
 ]
