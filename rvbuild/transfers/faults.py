@@ -63,7 +63,8 @@ def refusal(url: str, response: httpx.Response, credentials: Credentials) -> Rvb
     if status in _GONE:
         return NotThere(f"not there ({cause})", where=shown(url))
     if status in {401, 403}:
-        hint = f"{credentials.advice}; {hint}" if hint else credentials.advice
+        advice = credentials.advice(url)
+        hint = f"{advice}; {hint}" if hint else advice
     return SourceError(f"refused ({cause})", where=shown(url), hint=hint or None)
 
 

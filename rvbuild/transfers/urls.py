@@ -140,8 +140,15 @@ class Credentials:
             return None
         return self.hosts.get(host)
 
-    @property
-    def advice(self) -> str:
-        """What to do when a server refuses."""
-        advice = "if it wants a password, put one for that host into ~/.netrc (or where NETRC says)"
-        return f"{self.problem}: its passwords were not used" if self.problem else advice
+    def advice(self, url: str) -> str:
+        """What to do when the server of ``url`` refuses."""
+        parts = urlsplit(url)
+        if self.problem:
+            return f"{self.problem}: its passwords were not used"
+        if parts.username is None and parts.hostname in self.hosts:
+            if self.for_url(url) is None:
+                return "netrc has a password for that host, which is sent over https only: use that"
+            return (
+                "it refused the user name and password that netrc has for that host: correct them"
+            )
+        return "if it wants a password, put one for that host into ~/.netrc (or where NETRC says)"

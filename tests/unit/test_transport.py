@@ -596,3 +596,16 @@ def test_a_busy_server_is_asked_again():
             with pytest.raises(Unreachable, match="503 Busy"):
                 http.get(f"{server.url}/{number}")
     assert len(server.asked) == 8
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("https://other.example/", "if it wants a password, put one"),
+        ("https://host.example/", "it refused the user name and password that netrc has"),
+        ("http://host.example/", "sent over https only"),
+        ("http://me:secret@host.example/", "if it wants a password, put one"),
+    ],
+)
+def test_what_to_do_about_a_refusal(url: str, says: str):
+    assert says in Credentials({"host.example": ("me", "secret")}).advice(url)
