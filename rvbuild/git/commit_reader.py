@@ -130,8 +130,29 @@ class CommitReader:
         """
         settings = ("-c", "core.autocrlf=input", "-c", "core.eol=lf")
         arguments = (*settings, "archive", "--format=tar", commit, "--", *paths)
-        with subprocess.Popen(  # noqa: S603 - no shell; the commit is a name, paths follow --
-            self._command(*arguments),
+        with self._running(arguments, f"it does not have all files of the commit {commit}") as tar:
+            yield tar
+            tar.read()
+
+    def _output(self, limit: int, *arguments: str) -> bytes:
+        command = f"git {arguments[0]}"
+        failure = f"{command} found nothing: the revision, or a part of it, is not there"
+        with self._running(arguments, failure) as stdout:
+            output = stdout.read(limit + 1)
+            if len(output) > limit:
+                msg = f"{command} gave more than {limit} bytes"
+                raise Failed(msg)
+        return output
+
+    @contextmanager
+    def _running(self, arguments: Sequence[str], failure: str) -> Iterator[IO[bytes]]:
+        """What git writes; it is killed if that is not read to the end.
+
+        Raises:
+            Failed: git fails; with the text ``failure``.
+        """
+        with subprocess.Popen(  # noqa: S603 - no shell; names are checked by git, paths follow --
+            [self.git.program, "--git-dir", str(self.folder), *arguments],
             env=sealed_environment(self.git.environment),
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
@@ -141,33 +162,8 @@ class CommitReader:
             assert process.stdout is not None  # noqa: S101 - PIPE was asked for
             try:
                 yield process.stdout
-                process.stdout.read()
             except BaseException:
                 process.kill()
                 raise
         if process.returncode:
-            msg = f"it does not have all files of the commit {commit}"
-            raise Failed(msg)
-
-    def _command(self, *arguments: str) -> list[str]:
-        return [self.git.program, "--git-dir", str(self.folder), *arguments]
-
-    def _output(self, limit: int, *arguments: str) -> bytes:
-        with subprocess.Popen(  # noqa: S603 - no shell; names are checked by git, paths follow --
-            self._command(*arguments),
-            env=sealed_environment(self.git.environment),
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        ) as process:
-            assert process.stdout is not None  # noqa: S101 - PIPE was asked for
-            output = process.stdout.read(limit + 1)
-            if len(output) > limit:
-                process.kill()
-                msg = f"git {arguments[0]} gave more than {limit} bytes"
-                raise Failed(msg)
-        if process.returncode:
-            msg = f"git {arguments[0]} found nothing: the revision, or a part of it, is not there"
-            raise Failed(msg)
-        return output
+            raise Failed(failure)

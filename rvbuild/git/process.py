@@ -22,7 +22,7 @@ from attrs import evolve, field, frozen
 from rvbuild.core.advice import Hint
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.git.fetch_progress import GitProgress, Tell
-from rvbuild.git.remote_errors import hint_for
+from rvbuild.git.remote_errors import hint_for, is_silence
 from rvbuild.transfers.cancellation import SLICE, Cancellation
 from rvbuild.transfers.connections import proxy_name
 from rvbuild.transfers.proxies import Proxies
@@ -67,12 +67,6 @@ _REFUSED = re.compile(
 
 class Refused(Exception):  # internal: the caller tries another way
     """The server is there, and does not hand out single commits."""
-
-
-_SILENT = re.compile(
-    "could not resolve|couldn't resolve|failed to connect|couldn't connect|unable to connect|"
-    "connection refused|connection timed out|no route to host|network is unreachable"
-)
 
 
 class Failed(Exception):  # internal: becomes one line of a SourceError
@@ -184,7 +178,7 @@ class Git:
             raise Refused(_last_line(text))
         proxy = self._proxy(url)
         line, hint = _last_line(text), hint_for(text, by_proxy=bool(proxy))
-        kind = Silent if _SILENT.search(text.lower()) else Failed
+        kind = Silent if is_silence(text) else Failed
         raise kind(f"{line}, by {proxy}" if proxy else line, hint)
 
     def _proxy(self, url: str) -> str:

@@ -20,6 +20,10 @@ class Complaint:
     hint: str
 
 
+_SILENT = re.compile(
+    "could not resolve|couldn't resolve|failed to connect|couldn't connect|unable to connect|"
+    "connection refused|connection timed out|no route to host|network is unreachable"
+)
 _CORRECT = (
     "see that the proxy runs and lets this through, or correct http.proxy of git, or https_proxy"
 )
@@ -62,6 +66,11 @@ COMPLAINTS = (
     _NO_ANSWER,
 )
 """The first whose pattern is in what was said decides."""
+
+
+def is_silence(said: str) -> bool:
+    """Whether git says that the server, or a proxy before it, gave no answer at all."""
+    return _SILENT.search(said.lower()) is not None
 
 
 def hint_for(said: str, *, by_proxy: bool = False) -> str:

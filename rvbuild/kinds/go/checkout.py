@@ -6,7 +6,7 @@ Knows: what is read first of a repository. Must not know: modules, what is in a 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from attrs import frozen
 
@@ -39,13 +39,16 @@ def checkout(search: Search, advance: Advance) -> Iterator[Checkout]:
     """
     git, like = search.need_git(), search.revision.like
 
-    def commit(repository: Repository) -> tuple[Repository, str]:
-        with CommitReader.opened(git, repository.objects, like) as reader:
-            return repository, reader.commit(search.revision)
+    with ExitStack() as opened:
 
-    result = search.first(search.repositories(advance), commit)
-    if result is None:
-        raise search.error()
-    repository, name = result
-    with CommitReader.opened(git, repository.objects, like) as reader:
-        yield Checkout(reader, name, shown(repository.address))
+        def commit(repository: Repository) -> Checkout:
+            with ExitStack() as own:
+                reader = own.enter_context(CommitReader.opened(git, repository.objects, like))
+                name = reader.commit(search.revision)
+                opened.push(own.pop_all())
+            return Checkout(reader, name, shown(repository.address))
+
+        result = search.first(search.repositories(advance), commit)
+        if result is None:
+            raise search.error()
+        yield result
