@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 from rvbuild.core.advice import joined
 from rvbuild.core.audit import Watched, audit, unused
 from rvbuild.core.derivation import OutputRule, Step
+from rvbuild.core.digest import Digest
 from rvbuild.core.errors import AuditFailed
 from rvbuild.core.finding import Finding, Weight
 from rvbuild.core.paths import followed
@@ -54,7 +55,11 @@ def inspect_outputs(step: Step, store: TreeStore, tree: Tree, how: Inspection) -
         tree: The step's output.
         how: What else is known.
     """
-    findings = [*_of_rules(step, store, tree, how), *_of_files(step, store, tree, how)]
+    nested = tree.nested()
+    findings = [
+        *_of_rules(step, store, tree.root, nested, how),
+        *_of_files(_rules_by_path(step, nested), store, tree, how),
+    ]
     used = {finding.pattern for finding in findings}
     for rule in step.outputs:
         findings += unused(rule, used)
@@ -75,23 +80,29 @@ def refuse_faults(step: Step, findings: Sequence[Finding]) -> None:
         raise AuditFailed(msg, where=step.label, details=details, hint=hint)
 
 
-def _of_rules(step: Step, store: TreeStore, tree: Tree, how: Inspection) -> Iterator[Finding]:
+def _of_rules(
+    step: Step, store: TreeStore, root: Digest, nested: Nested, how: Inspection
+) -> Iterator[Finding]:
     """What is wrong with declared outputs as wholes."""
-    nested = tree.nested()
     for rule in step.outputs:
         missing = _missing(rule, nested)
         if missing is not None:
             yield missing
         elif rule.kind == "image":
-            inside = f"{store.mountable.path(tree.root)}/{rule.path}"
+            inside = f"{store.mountable.path(root)}/{rule.path}"
             words = [*how.forbidden, *BUILD_FOLDERS]
             yield from how.audit_image(rule, inside, words, how.wanted)
 
 
-def _of_files(step: Step, store: TreeStore, tree: Tree, how: Inspection) -> Iterator[Finding]:
-    nested = tree.nested()
+def _rules_by_path(step: Step, nested: Nested) -> dict[str, OutputRule]:
+    """The rule of each output, by its own path and by that of what it leads to, if it is a link."""
     rules = {_place(nested, rule) or rule.path: rule for rule in step.outputs}
-    rules |= {rule.path: rule for rule in step.outputs}
+    return rules | {rule.path: rule for rule in step.outputs}
+
+
+def _of_files(
+    rules: Mapping[str, OutputRule], store: TreeStore, tree: Tree, how: Inspection
+) -> Iterator[Finding]:
     for path, node in tree.walk():
         if isinstance(node, File) and node.digest.size:
             declared = _rule_for(path, rules)
