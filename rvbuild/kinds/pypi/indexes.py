@@ -31,8 +31,8 @@ from rvbuild.core.errors import SourceError
 from rvbuild.core.printable import brief
 from rvbuild.kinds.pypi.client_option import HINT, ClientOption, ClientOptions
 from rvbuild.kinds.pypi.default_index import clients_default
-from rvbuild.kinds.pypi.pip_config import pip_files, pip_options, pip_variables
-from rvbuild.kinds.pypi.uv_config import uv_files, uv_options, uv_variables
+from rvbuild.kinds.pypi.pip_config import pip_files, pip_variables
+from rvbuild.kinds.pypi.uv_config import joined, uv_files, uv_variables
 from rvbuild.transfers.addresses import http_address, local_path
 
 _DEFAULT = "the client's own default (PIP_INDEX_URL or pip.conf name another index)"
@@ -90,13 +90,10 @@ def find_indexes(
     Raises:
         SourceError: nothing names an index; or a setting is not valid.
     """
-    pip, uv = pip_options(environment), uv_options(environment)
-    ranks = (
-        (pip_variables(environment), pip),
-        (uv_variables(environment), uv),
-        (pip_files(environment), pip),
-        (uv_files(environment), uv),
-    )
+    weak, strong = pip_files(environment), pip_variables(environment)
+    weak_uv, strong_uv = uv_files(environment), uv_variables(environment)
+    pip, uv = {**weak, **strong}, joined(strong_uv, weak_uv)
+    ranks = ((strong, pip), (strong_uv, uv), (weak, pip), (weak_uv, uv))
     client = next((whole for part, whole in ranks if _has(part, _INDEXES)), pip)
     links = next((it["find-links"] for part, it in ranks if "find-links" in part), _NOTHING)
     ban = client.get("no-index", _NOTHING)

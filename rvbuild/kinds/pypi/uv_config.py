@@ -33,16 +33,7 @@ _LISTS = frozenset(("extra-index-url", "find-links"))
 _TRUTHS = {"y", "yes", "t", "true", "on", "1"}
 
 
-def uv_options(environment: Mapping[str, str]) -> ClientOptions:
-    """What uv is told, of all places; see the module.
-
-    Raises:
-        SourceError: a file cannot be read.
-    """
-    return _joined(uv_variables(environment), uv_files(environment))
-
-
-def _joined(strong: ClientOptions, weak: ClientOptions) -> ClientOptions:
+def joined(strong: ClientOptions, weak: ClientOptions) -> ClientOptions:
     """Both; see rule 2."""
     options = {**weak, **strong}
     for name in _LISTS & strong.keys() & weak.keys():
@@ -98,7 +89,7 @@ def uv_files(environment: Mapping[str, str]) -> ClientOptions:
             continue
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise unreadable(path, error) from error
-        options = _joined(options, _of_tables(path, tables))
+        options = joined(options, _of_tables(path, tables))
     return options
 
 
