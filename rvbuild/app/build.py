@@ -11,12 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from attrs import frozen
 
 from rvbuild.app.deliver import Goal, TargetResult, deliver
-from rvbuild.app.folders import refuse_edited
 from rvbuild.app.refusals import refuse_no_folder, refuse_occupied, refuse_own
 from rvbuild.app.result_place import Identity, identity, link_place
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
-from rvbuild.app.targets import goals, link_sound
+from rvbuild.app.targets import goals, link_sound, link_unedited
 from rvbuild.core.errors import raise_failures
 from rvbuild.core.graph import RecipeGraph, Target, with_checkers
 from rvbuild.core.link import Linked
@@ -84,13 +83,12 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
 
     def link(targets: tuple[Target, ...]) -> tuple[RecipeGraph, Linked]:
         every = with_checkers(targets, session.folder.load) if checkers else targets
-        graph, linked = session.link(every, checks=checks)
-        refuse_edited(linked, session.lock)
-        return graph, linked
+        return link_unedited(session, every, checks=checks)
 
     _refuse_places(session, targets, output)
     (graph, linked), failures = link_sound(targets, link, keep_going=keep_going)
-    _refuse_places(session, linked.results, output)  # those of checkers, too
+    checkers_only = (target for target in linked.results if target not in targets)
+    _refuse_places(session, checkers_only, output)
     places = {target: _place(str(target), output) for target in linked.results}
     before = {place: identity(place) for place in places.values()}
     with session.store.locks.shared():  # until the results are linked, so that no gc takes them

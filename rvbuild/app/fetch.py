@@ -6,18 +6,17 @@ Knows: which of a target's derivations are sources. Must not know: how one is fe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from attrs import frozen
 
-from rvbuild.app.folders import refuse_edited
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
-from rvbuild.app.targets import link_sound
+from rvbuild.app.targets import link_sound, link_unedited
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import raise_failures
 from rvbuild.core.graph import Target
-from rvbuild.core.link import Linked
 from rvbuild.engine.build import build
 
 
@@ -59,13 +58,8 @@ def fetch_sources(
         LockError: a folder was edited since it was locked; nothing was fetched.
         Interrupted: the person pressed ^C; what was fetched is kept.
     """
-
-    def link(targets: tuple[Target, ...]) -> Linked:
-        _, linked = session.link(targets, checks=True)
-        refuse_edited(linked, session.lock)
-        return linked
-
-    linked, failures = link_sound(targets, link, keep_going=keep_going)
+    link = partial(link_unedited, session, checks=True)
+    (_, linked), failures = link_sound(targets, link, keep_going=keep_going)
     sources = [key for key, each in linked.derivations.items() if isinstance(each, Fetch)]
     services = services_of(session)
     built = build(linked.derivations, sources, services, jobs=1, keep_going=keep_going)

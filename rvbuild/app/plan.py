@@ -5,9 +5,8 @@ Knows: that checks belong to it. Must not know: how a plan is made or shown.
 
 from __future__ import annotations
 
-from rvbuild.app.folders import refuse_edited
 from rvbuild.app.session import Session
-from rvbuild.app.targets import goals
+from rvbuild.app.targets import goals, link_unedited
 from rvbuild.core.graph import Target
 from rvbuild.core.plan import Plan, make_plan
 
@@ -18,6 +17,5 @@ def plan_targets(session: Session, targets: tuple[Target, ...]) -> Plan:
     Raises:
         LockError: the lock lacks what a recipe asks for, or a folder was edited since.
     """
-    _, linked = session.link(targets, checks=True)
-    refuse_edited(linked, session.lock)
+    _, linked = link_unedited(session, targets, checks=True)
     return make_plan(linked.derivations, goals(linked), session.lookup())

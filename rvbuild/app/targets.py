@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from rvbuild.app.folders import refuse_edited
 from rvbuild.app.session import Session
 from rvbuild.core.errors import LockError, RecipeError, RvbuildError, UsageError, raise_failures
-from rvbuild.core.graph import Target, parse_target, target_form
+from rvbuild.core.graph import RecipeGraph, Target, parse_target, target_form
 from rvbuild.core.link import Linked
 
 T = TypeVar("T")
@@ -40,6 +41,19 @@ def targets_of(
                 raise
             targets.append(target_form(word))
     return tuple(dict.fromkeys(targets))
+
+
+def link_unedited(
+    session: Session, targets: tuple[Target, ...], *, checks: bool
+) -> tuple[RecipeGraph, Linked]:
+    """The recipes and derivations of targets, whose folders hold what was locked.
+
+    Raises:
+        LockError: the lock lacks what a recipe asks for, or a folder was edited since.
+    """
+    graph, linked = session.link(targets, checks=checks)
+    refuse_edited(linked, session.lock)
+    return graph, linked
 
 
 def link_sound(

@@ -65,10 +65,10 @@ def parse_targets(
             targets += targets_of(session, [word], keep_going=keep_going)
         except UsageError as error:
             near, hint = closest(word, COMMANDS), hint_text(error.hint)
-            if near and session.folder.path(word) is None:
-                also = f"{hint[:-1]} or" if hint.startswith("did you mean") else "did you mean"
-                error.hint = f"{also} the command `rvbuild {near}`?"
             if word in COMMANDS:
                 error.hint = f"a command stands before its options: `rvbuild {word} …`"
+            elif near and session.folder.path(word) is None:
+                also = f"{hint[:-1]} or" if hint.startswith("did you mean") else "did you mean"
+                error.hint = f"{also} the command `rvbuild {near}`?"
             raise
     return tuple(dict.fromkeys(targets))
