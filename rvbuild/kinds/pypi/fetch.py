@@ -8,19 +8,19 @@ The lock holds no address: the file is looked up by its name again, in every ind
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 
-from attrs import field, frozen
+from attrs import frozen
 
 from rvbuild.archives.unpack import unpack
-from rvbuild.core.errors import RecipeError, SourceError, Unreachable
+from rvbuild.core.errors import RecipeError, SourceError
 from rvbuild.core.events import Noticed
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import brief
 from rvbuild.kinds.pypi.indexes import Indexes, Strategy, find_indexes
-from rvbuild.kinds.pypi.listing import listed_by_link, listed_by_page, project_page
+from rvbuild.kinds.pypi.listing import Listing, listed_by_link, listed_by_page, project_page
 from rvbuild.kinds.pypi.pip_route import pip_route
 from rvbuild.kinds.pypi.simple_index import IndexFile, index_name
 from rvbuild.kinds.pypi.source import Wheel
@@ -28,44 +28,10 @@ from rvbuild.kinds.pypi.wheel_choice import choose_wheel, describe_release, has_
 from rvbuild.kinds.pypi.wheel_name import to_version
 from rvbuild.transfers.addresses import Address, Route
 from rvbuild.transfers.attempts import Attempts
-from rvbuild.transfers.faults import NotThere
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.once import Once
 from rvbuild.transfers.pinned_files import Pin, PinnedFiles
 from rvbuild.transfers.urls import shown
-
-
-@frozen
-class Listing:
-    """What a place has of a project, or why it says nothing."""
-
-    place: str
-    files: Sequence[IndexFile] = ()
-    error: SourceError | None = field(default=None, kw_only=True)
-    is_index: bool = field(kw_only=True)
-
-    @property
-    def is_absent(self) -> bool:
-        """Whether the place says itself that it does not know the project."""
-        return isinstance(self.error, NotThere)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether nobody knows what an index has: it gave no answer, or refused one."""
-        return self.is_index and self.error is not None and not self.is_absent
-
-    def decides(self, strategy: Strategy, *, has_version: bool, has_wheel: bool) -> bool:
-        """Whether no further index is asked."""
-        is_down = isinstance(self.error, Unreachable)
-        return (
-            self.is_index
-            and {
-                Strategy.FIRST_INDEX: not self.is_absent,
-                Strategy.FIRST_MATCH: has_version or is_down,
-                Strategy.BEST_MATCH: has_wheel or is_down,
-                Strategy.PIP: False,
-            }[strategy]
-        )
 
 
 @frozen(kw_only=True)

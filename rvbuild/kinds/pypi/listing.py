@@ -9,13 +9,15 @@ from __future__ import annotations
 import io
 import mimetypes
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from attrs import evolve
+from attrs import evolve, field, frozen
 
-from rvbuild.core.errors import SourceError
+from rvbuild.core.errors import SourceError, Unreachable
+from rvbuild.kinds.pypi.indexes import Strategy
 from rvbuild.kinds.pypi.simple_index import (
     ACCEPT,
     IndexFile,
@@ -29,6 +31,39 @@ from rvbuild.transfers.transport import Transport
 from rvbuild.transfers.urls import origin
 
 _PAGE_LIMIT = 128 << 20
+
+
+@frozen
+class Listing:
+    """What a place has of a project, or why it says nothing."""
+
+    place: str
+    files: Sequence[IndexFile] = ()
+    error: SourceError | None = field(default=None, kw_only=True)
+    is_index: bool = field(kw_only=True)
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether the place says itself that it does not know the project."""
+        return isinstance(self.error, NotThere)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody knows what an index has: it gave no answer, or refused one."""
+        return self.is_index and self.error is not None and not self.is_absent
+
+    def decides(self, strategy: Strategy, *, has_version: bool, has_wheel: bool) -> bool:
+        """Whether no further index is asked."""
+        is_down = isinstance(self.error, Unreachable)
+        return (
+            self.is_index
+            and {
+                Strategy.FIRST_INDEX: not self.is_absent,
+                Strategy.FIRST_MATCH: has_version or is_down,
+                Strategy.BEST_MATCH: has_wheel or is_down,
+                Strategy.PIP: False,
+            }[strategy]
+        )
 
 
 def project_page(url: str, project: str) -> str:
