@@ -38,7 +38,8 @@ from attrs import define, evolve, field, frozen
 
 from rvbuild.core.go_graph import MainModule
 from rvbuild.core.go_source import GoModFiles, GoModule
-from rvbuild.core.gomod import GoSum, escape_path, parse_go_sum
+from rvbuild.core.gomod import escape_path
+from rvbuild.core.gosum import GoSum, parse_go_sum
 from rvbuild.kinds.go.fetch import GoModFilesFetcher, GoModuleFetcher
 from rvbuild.kinds.go.go_mod_reader import GoModReader
 from rvbuild.kinds.go.go_proxy import GoProxy

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from attrs import frozen
 
-from rvbuild.core.gomod import is_go_sum_line
+from rvbuild.core.gosum import is_go_sum_line
 from rvbuild.core.recipe import Reading
 from rvbuild.core.source import Source
 from rvbuild.core.spec import Comparison, SourceSpec

@@ -17,16 +17,8 @@ from pathlib import PurePosixPath
 from attrs import define, field, frozen
 
 from rvbuild.core.errors import LockError
-from rvbuild.core.gomod import (
-    GO_WORK,
-    GoMod,
-    GoSum,
-    Replacement,
-    parse_go_mod,
-    parse_go_sum,
-    required_by,
-    used_folders,
-)
+from rvbuild.core.gomod import GO_WORK, GoMod, Replacement, parse_go_mod, required_by, used_folders
+from rvbuild.core.gosum import GoSum, parse_go_sum
 
 Module = tuple[str, str]
 """A module's path and version, after ``replace``."""

@@ -1,15 +1,13 @@
-"""go.mod, go.sum and the hashes and names that go with them.
+"""go.mod and go.work files, and what a module and its version may be called.
 
-Knows: https://go.dev/ref/mod (go.mod files, go.sum files, the module cache) and the
-``h1:`` hash of golang.org/x/mod/sumdb/dirhash. Must not know: where files come from.
+Knows: https://go.dev/ref/mod (go.mod files, the module cache). Must not know: where files come
+from, go.sum (`rvbuild.core.gosum`).
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NoReturn
 
 from attrs import field, frozen
@@ -28,11 +26,9 @@ _ELEMENT = re.compile(r"[-_~A-Za-z0-9](?:[-._~A-Za-z0-9]*[-_~A-Za-z0-9])?")
 _VERSION = re.compile(
     r"v(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){2}(?:-[-.0-9A-Za-z]*[-0-9A-Za-z])?(?:\+incompatible)?"
 )
-_H1 = re.compile(r"h1:[A-Za-z0-9+/]{43}=")
-_GO_SUM_LINE = re.compile(
-    f"{_ELEMENT.pattern}(?:/{_ELEMENT.pattern})* {_VERSION.pattern} {_H1.pattern}"
-)
-_GO_MOD_SUFFIX = "/go.mod"
+MODULE = f"{_ELEMENT.pattern}(?:/{_ELEMENT.pattern})* {_VERSION.pattern}"
+"""The regular expression of a module's path and version, with a blank between them."""
+
 GO_WORK = "go.work"
 
 
@@ -138,14 +134,6 @@ class GoMod:
             places = (f"{Place(self.file, e.line)}: {e.path} {e.version}" for e in found)
             raise LockError(msg, where=Place(self.file, found[0].line), details=tuple(places))
         return found[0] if found else None
-
-
-@frozen(kw_only=True)
-class GoSum:
-    """A parsed go.sum: the ``h1:`` by (path, version), of module zips and of go.mod files."""
-
-    modules: Mapping[tuple[str, str], str]
-    mods: Mapping[tuple[str, str], str]
 
 
 def parse_go_mod(text: str, file: str = "go.mod") -> GoMod:
@@ -314,57 +302,6 @@ def _check_version(statement: _Statement, version: str) -> None:
         statement.refuse(f"{version!r} is not a version as v1.2.3")
 
 
-def parse_go_sum(text: str, file: str = "go.sum") -> GoSum:
-    """Parse a go.sum file; hashes of another kind than ``h1:`` are skipped.
-
-    Of several lines for one module the first counts, as for the go command. A second hash may stand
-    in a line that nothing needs any more; where it matters, what is fetched is held to the first.
-
-    Raises:
-        LockError: it is not valid; ``where`` is ``file:line``.
-    """
-    modules: dict[tuple[str, str], str] = {}
-    mods: dict[tuple[str, str], str] = {}
-    for number, line in enumerate(text.split("\n"), 1):
-        words = line.split()
-        if not words:
-            continue
-        where = Place(file, number)
-        if len(words) != 3:
-            msg = "not a module path, a version and a hash"
-            raise LockError(msg, where=where)
-        path, version, h1 = words
-        if not h1.startswith("h1:"):
-            continue
-        check_h1(h1, where)
-        into = mods if version.endswith(_GO_MOD_SUFFIX) else modules
-        key = path, version.removesuffix(_GO_MOD_SUFFIX)
-        check_module(*key, where)
-        into.setdefault(key, h1)
-    return GoSum(modules=modules, mods=mods)
-
-
-def check_h1(h1: str, where: Where | None) -> None:
-    """See that ``h1`` is ``h1:`` and a SHA-256 in base64.
-
-    Raises:
-        LockError: it is not.
-    """
-    if not is_h1(h1):
-        msg = f"{h1[:80]!r} is not a hash as h1:BASE64"
-        raise LockError(msg, where=where)
-
-
-def is_h1(text: str) -> bool:
-    """Whether it is ``h1:`` and a SHA-256 in base64."""
-    return _H1.fullmatch(text) is not None
-
-
-def is_go_sum_line(path: str, version: str, h1: str) -> bool:
-    """Whether a go.sum can say this; as `check_module` and `check_h1`, for thousands of lines."""
-    return _GO_SUM_LINE.fullmatch(f"{path} {version} {h1}") is not None
-
-
 def check_module(path: str, version: str, where: Where | None) -> None:
     """See that a module's path and version can be part of a URL and a file name.
 
@@ -392,18 +329,3 @@ def is_module_version(text: str) -> bool:
 def escape_path(path: str) -> str:
     """A module path (or version) as URLs and the module cache spell it: ``A`` is ``!a``."""
     return re.sub("[A-Z]", lambda capital: "!" + capital[0].lower(), path)
-
-
-def hash1(files: Mapping[str, str]) -> str:
-    """The ``h1:`` of a set of files.
-
-    Args:
-        files: SHA-256 in hex by name; in a module zip names are ``PATH@VERSION/FILE``.
-    """
-    lines = "".join(f"{files[name]}  {name}\n" for name in sorted(files))
-    return "h1:" + base64.b64encode(hashlib.sha256(lines.encode()).digest()).decode()
-
-
-def hash1_go_mod(data: bytes) -> str:
-    """The ``h1:`` of a go.mod file."""
-    return hash1({"go.mod": hashlib.sha256(data).hexdigest()})

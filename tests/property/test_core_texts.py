@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from rvbuild.core.errors import LockError, RecipeError, RvbuildError
 from rvbuild.core.go_source import GoModule
-from rvbuild.core.gomod import parse_go_mod, parse_go_sum
+from rvbuild.core.gomod import parse_go_mod
+from rvbuild.core.gosum import parse_go_sum
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
 from rvbuild.core.names import Ref
 from rvbuild.core.recipe import Reading, substitute

@@ -21,7 +21,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import SourceError
 from rvbuild.core.go_graph import MainModule
 from rvbuild.core.go_source import GoModFiles, GoModule
-from rvbuild.core.gomod import hash1, hash1_go_mod
+from rvbuild.core.gosum import hash1, hash1_go_mod
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.ports.fetcher import AnyFetcher
 from rvbuild.core.tree import File, Nested, Symlink, Tree

@@ -13,14 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rvbuild.core.errors import LockError
-from rvbuild.core.gomod import (
-    check_module,
-    escape_path,
-    hash1,
-    hash1_go_mod,
-    parse_go_mod,
-    parse_go_sum,
-)
+from rvbuild.core.gomod import check_module, escape_path, parse_go_mod
+from rvbuild.core.gosum import hash1, hash1_go_mod, parse_go_sum
 
 GO_MOD = """\
 // a comment (with a bracket

@@ -25,7 +25,8 @@ from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import LockError, SourceError, VerificationError
 from rvbuild.core.go_graph import MainModule
 from rvbuild.core.go_source import GoModFiles, GoModule
-from rvbuild.core.gomod import escape_path, hash1_go_mod
+from rvbuild.core.gomod import escape_path
+from rvbuild.core.gosum import hash1_go_mod
 from rvbuild.core.tree import File
 from rvbuild.kinds.go.fetch import (
     TOOLCHAIN,

@@ -21,7 +21,8 @@ from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.go_graph import MainModule, needed_sums, sums_digest
 from rvbuild.core.go_source import GoModFiles, GoModule
-from rvbuild.core.gomod import GoSum, escape_path, hash1
+from rvbuild.core.gomod import escape_path
+from rvbuild.core.gosum import GoSum, hash1
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.git.repositories import Repositories

@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from rvbuild.core.errors import VerificationError
 from rvbuild.core.go_graph import Module
-from rvbuild.core.gomod import hash1_go_mod
+from rvbuild.core.gosum import hash1_go_mod
 from rvbuild.core.printable import brief
 from rvbuild.kinds.go.go_proxy import GoProxy
 from rvbuild.transfers.urls import shown

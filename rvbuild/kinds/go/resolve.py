@@ -7,7 +7,7 @@ from typing import Protocol
 from rvbuild.core.errors import LockError
 from rvbuild.core.go_graph import MainModule
 from rvbuild.core.go_source import GoModFiles, GoModFilesSpec, GoModule
-from rvbuild.core.gomod import parse_go_sum
+from rvbuild.core.gosum import parse_go_sum
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.source import Source
 from rvbuild.kinds.go.source import GoToolchain

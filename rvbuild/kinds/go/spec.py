@@ -9,7 +9,8 @@ from attrs import field, frozen
 
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.go_source import GoModule
-from rvbuild.core.gomod import is_h1, is_module_path, is_module_version
+from rvbuild.core.gomod import is_module_path, is_module_version
+from rvbuild.core.gosum import is_h1
 from rvbuild.core.place import Place
 from rvbuild.core.spec import Comparison, SourceSpec
 from rvbuild.kinds.declaration import TEXT, TEXT_SCHEMA, Form, key
