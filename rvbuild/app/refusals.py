@@ -10,6 +10,7 @@ import os
 from collections.abc import Collection, Iterable
 
 from rvbuild.app.result_place import is_our_link
+from rvbuild.app.setting import PATH_MAX
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import UsageError
 from rvbuild.files.folder import nearest
@@ -20,7 +21,6 @@ _MIRROR = (
     "a mirror is a URL (http, https; for git also ssh), a folder, a file, or a bare repository"
 )
 _SCHEMES = frozenset(("http", "https", "ssh", "git", "file"))
-_PATH_MAX = 4096  # Linux', with the NUL at its end
 
 
 def refuse_occupied(places: Iterable[str]) -> None:
@@ -49,8 +49,8 @@ def refuse_no_folder(output: str) -> None:
     Raises:
         UsageError: it cannot be a folder that one may write.
     """
-    if len(os.fsencode(output)) >= _PATH_MAX:
-        msg = f"results cannot be copied there: a path has less than {_PATH_MAX} bytes"
+    if len(os.fsencode(output)) >= PATH_MAX:
+        msg = f"results cannot be copied there: a path has less than {PATH_MAX} bytes"
         raise UsageError(msg, where=output, hint=_ANOTHER)
     near = nearest(os.path.abspath(output), os.path.lexists) if output else ""
     if os.path.islink(near) and not os.path.exists(near):

@@ -67,6 +67,9 @@ def texts(value: Value) -> Texts:
 
 
 _MOST_DIGITS = 18
+PATH_MAX = 4096
+"""Bytes of a path that a system call takes, with the NUL at its end: Linux' own limit."""
+
 _MARKS = str.maketrans(dict.fromkeys("._-", "x"))
 _UNITS = {
     "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
@@ -91,8 +94,8 @@ def is_number(text: str) -> bool:
 
 
 def _is_path(value: Value) -> bool:
-    """Of a length that a system call takes (PATH_MAX, with the NUL at its end)."""
-    return isinstance(value, str) and 0 < len(value.encode(errors="surrogateescape")) < 4096
+    """Of a length that a system call takes."""
+    return isinstance(value, str) and 0 < len(value.encode(errors="surrogateescape")) < PATH_MAX
 
 
 def _is_text(value: object) -> bool:
@@ -120,9 +123,9 @@ def _is_mirrors(value: Value) -> bool:
 
 
 FORMS: dict[str, tuple[str, Callable[[Value], bool]]] = {
-    "path": ("a path of less than 4096 bytes", _is_path),
+    "path": (f"a path of less than {PATH_MAX} bytes", _is_path),
     "paths": (
-        "a list of paths, each of less than 4096 bytes",
+        f"a list of paths, each of less than {PATH_MAX} bytes",
         lambda value: isinstance(value, tuple) and all(map(_is_path, value)),
     ),
     "places": (

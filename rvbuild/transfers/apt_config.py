@@ -129,8 +129,7 @@ class Archives:
     which keep what the others dropped. ``keyrings`` are apt's own, for the entries that name no
     key; ``options`` are those of the entries, by address, ``suite_options`` by address and suite:
     what apt does not know has none. ``route`` is how apt reaches servers, ``settings`` all of
-    apt's (`apt_settings`). ``frozen`` are
-    those that the user calls copies of the past.
+    apt's (`apt_settings`). ``frozen`` are those that the user calls copies of the past.
     """
 
     bases: tuple[str, ...]
