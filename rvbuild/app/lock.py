@@ -74,34 +74,41 @@ class LockResult:
         Raises:
             StoreError: it could not be written; what was there is there.
         """
-        if not self.failures or any(self.differences()):
+        if self._is_for_writing():
             put_lock(self.path, write_lock(self.new))
 
-    def refuse_difference(self) -> None:
-        """See that the file is what `write` would make of it.
-
-        Raises:
-            LockError: it is not, in any byte.
-        """
-        text = b""
-        if os.path.lexists(self.path):
-            text = read_file(self.path, self.path, limit=MAX_BYTES, error=LockError).data
-        if text != write_lock(self.new).encode():
-            details = tuple(self.differences())
-            raise LockError(_UNLIKE, where=self.path, hint=_RELOCK, details=details)
-
-    def refuse_failures(self) -> None:
+    def refuse_failures(self, *, difference: bool = False) -> None:
         """See that every recipe could be locked.
 
+        Args:
+            difference: See, too, that `write` would leave the file as it is, in every byte.
+
         Raises:
-            RvbuildError: one could not; the notes tell of the others.
+            RvbuildError: one recipe could not be locked; the notes tell of the others.
+            LockError: the file is another.
             RunFailed: for more than one reason.
         """
         failures = single_failures(self.failures.values())
         errors = list({(str(error), *_details(error)): error for error in failures}.values())
         if errors:
             errors[0].add_note(f"not locked: {', '.join(map(brief, self.failures))}")
-        raise_failures(errors, self)
+        unlike = [self._difference()] if difference and self._is_different() else []
+        raise_failures([*unlike, *errors], self)
+
+    def _is_for_writing(self) -> bool:
+        return not self.failures or any(self.differences())
+
+    def _is_different(self) -> bool:
+        if not self._is_for_writing():
+            return False
+        text = b""
+        if os.path.lexists(self.path):
+            text = read_file(self.path, self.path, limit=MAX_BYTES, error=LockError).data
+        return text != write_lock(self.new).encode()
+
+    def _difference(self) -> LockError:
+        details = tuple(self.differences())
+        return LockError(_UNLIKE, where=self.path, hint=_RELOCK, details=details)
 
 
 def _details(error: Exception) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     with run_of(arguments, workspace) as session:
         result = lock(session, tuple(arguments.recipes), check=arguments.check)
     if arguments.check:
-        result.refuse_difference()
+        result.refuse_failures(difference=True)
     else:
         result.write()
     if not arguments.quiet:

@@ -99,6 +99,23 @@ def test_a_fifo_in_the_place_of_a_file_is_refused_at_once(bare: World, name: str
         ran.said("error: cannot be read: it is a FIFO", name)
 
 
+def test_a_check_tells_of_a_lock_that_is_another_and_of_broken_recipes(bare: World):
+    """Neither hides the other; a lock that `lock` would leave as it is is no difference."""
+    bare.recipe("hello", HELLO)
+    bare.fine("lock")
+    broken = bare.folder / "recipes" / "broken" / "recipe.yaml"
+    broken.parent.mkdir()
+    broken.write_text("summary: [\n")
+    ran = bare.run("lock", "--check")
+    assert ran.code == 3
+    ran.said("recipes/broken/recipe.yaml", "not locked: broken")
+    assert "not what the recipes ask for" not in ran.err
+    (bare.folder / "rvbuild.lock").unlink()
+    ran = bare.run("lock", "--check")
+    assert ran.code == 3
+    ran.said("the lock is not what the recipes ask for", "recipes/broken/recipe.yaml")
+
+
 def test_names_that_are_not_utf_8_are_refused_or_work(bare: World, tmp_path: Path):
     """Wherever a person can put one; never a traceback."""
     bare.recipe("hello", HELLO)
