@@ -14,7 +14,7 @@ from rvbuild.core.advice import Hint, Remedy, advise
 from rvbuild.core.errors import LockError, SourceError, UsageError
 from rvbuild.core.link import Linked
 from rvbuild.core.lock import Lock
-from rvbuild.core.names import SourceRef
+from rvbuild.core.names import RecipeName, SourceRef
 from rvbuild.kinds.path.fetch import PathFetcher
 from rvbuild.kinds.path.source import PathSource
 from rvbuild.recipes_yaml.collection import RecipeCollection
@@ -37,7 +37,7 @@ def override_sources(choices: Choices, recipes: RecipeCollection) -> dict[str, P
             msg = f"the override of {name}: there is no such folder"
             way = "name a folder with what the source is to be, such as your clone of it"
             raise SourceError(msg, where=path, hint=way)
-        if recipes.path(SourceRef.parse(name).recipe) is None:
+        if recipes.path(RecipeName.parse(SourceRef.parse(name).recipe).base) is None:
             msg = f"the override of {name}: there is no such recipe"
             hint = advise("NAME is a 'kind: source' recipe, or RECIPE/SOURCE; ", Remedy.LIST)
             raise UsageError(msg, hint=hint)

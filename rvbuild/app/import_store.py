@@ -122,7 +122,7 @@ def _fetches(session: Session, lock: Lock, name: str) -> dict[str, Fetch]:
 
 
 def _targets(session: Session, name: str) -> Iterator[Target]:
-    recipe = session.folder.load(name)
-    machines = (INDEPENDENT,) if recipe.kind in {"tool", "source"} else recipe.architectures
-    for machine in machines:
-        yield Target(name, machine)
+    for recipe in session.folder.series.every(name):
+        machines = (INDEPENDENT,) if recipe.kind in {"tool", "source"} else recipe.architectures
+        for machine in machines:
+            yield Target(recipe.name, machine)

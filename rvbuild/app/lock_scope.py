@@ -6,14 +6,15 @@ facts are found.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from attrs import frozen
 
 from rvbuild.app.session import Session
-from rvbuild.core.errors import RecipeError
+from rvbuild.core.errors import RecipeError, UsageError, suggestion
 from rvbuild.core.graph import INDEPENDENT, Load, RecipeGraph, Target, with_checkers
 from rvbuild.core.lock import Lock
+from rvbuild.core.names import RecipeName
 from rvbuild.core.recipe import Recipe
 from rvbuild.recipes_yaml.collection import RecipeCollection
 
@@ -23,7 +24,8 @@ class LockScope:
     """The recipes of one `lock`.
 
     - Who names recipes gets these, with all that they need. If one of them is broken, or needs a
-      broken one, that is the error.
+      broken one, that is the error. ``NAME`` is the recipe in each of its series, ``NAME@SERIES``
+      in one, and ``@SERIES`` is every recipe that has the series, in that one.
     - Who names none gets the project's. A broken one is left out, and so is each that needs it.
     - Another recipe that is broken matters to nobody.
 
@@ -54,15 +56,17 @@ def lock_scope(session: Session, names: tuple[str, ...], old: Lock) -> LockScope
     """
     folder = session.folder
     own = RecipeCollection(session.workspace.recipes[:1]).names()
-    had = {name for name in old.recipes() if folder.path(name)}
+    had = {RecipeName.parse(name).base for name in old.recipes()}
     unreadable: dict[str, RecipeError] = {}
-    project = _readable(folder.load, sorted({*own, *had}), unreadable)
+    every = folder.series.every
+    project = _readable(every, sorted({*own, *filter(folder.path, had)}), unreadable)
     failures = {} if names else dict(unreadable)
-    shipped = _readable(folder.load, folder.names(), unreadable)
+    shipped = _readable(every, folder.names(), unreadable)
     if names:
-        graph = _graph(session, names)
+        graph = _graph(session, _named(folder, names, project))
     else:
-        graph = _sound_graph(session, [name for name in own if name not in failures], failures)
+        mine = [each for each in project if each.base in own]
+        graph = _sound_graph(session, mine, failures)
     all_of_it = {} if names else {each.name: each for each in project if each.name not in failures}
     return LockScope(
         graph=graph,
@@ -73,38 +77,65 @@ def lock_scope(session: Session, names: tuple[str, ...], old: Lock) -> LockScope
     )
 
 
+def _named(
+    folder: RecipeCollection, names: tuple[str, ...], project: Iterable[Recipe]
+) -> Iterator[Recipe]:
+    """The recipes that a person names.
+
+    Raises:
+        UsageError: there is none of a name, or none of a series.
+    """
+    for text in names:
+        name = RecipeName.parse(text)
+        if name.base and name.series:
+            yield folder.load(text)
+        elif name.base:
+            yield from folder.series.every(text)
+        else:
+            of_series = [each for each in project if each.series == name.series]
+            if not of_series:
+                known = sorted({each.series for each in project if each.series})
+                msg = f"no recipe of the project has the series {name.series!r}"
+                hint = f"there are {', '.join(known)}" if known else "none of them has any series"
+                raise UsageError(msg, where=text, hint=suggestion(name.series, known) or hint)
+            yield from of_series
+
+
 def _readable(
-    load: Load, names: Iterable[str], failures: dict[str, RecipeError]
+    every: Callable[[str], Iterable[Recipe]], names: Iterable[str], failures: dict[str, RecipeError]
 ) -> tuple[Recipe, ...]:
-    """The recipes that can be read; what is wrong with each other one gets into ``failures``."""
-    recipes = []
+    """The recipes that can be read, each in all of its series.
+
+    What is wrong with each other one gets into ``failures``.
+    """
+    recipes: list[Recipe] = []
     for name in names:
         try:
-            recipes.append(load(name, None))
+            recipes += every(name)
         except RecipeError as error:
             failures[name] = error
     return tuple(recipes)
 
 
 def _sound_graph(
-    session: Session, names: list[str], failures: dict[str, RecipeError]
+    session: Session, recipes: list[Recipe], failures: dict[str, RecipeError]
 ) -> RecipeGraph:
     """The graph of the recipes that need nothing broken; the others get into ``failures``."""
     try:
-        return _graph(session, names)
+        return _graph(session, recipes)
     except RecipeError:  # of one of them: each is looked at alone
         pass
-    for name in names:
+    for recipe in recipes:
         try:
-            _graph(session, [name])
+            _graph(session, [recipe])
         except RecipeError as error:
-            failures[name] = error
-    return _graph(session, [name for name in names if name not in failures])
+            failures[recipe.name] = error
+    return _graph(session, [each for each in recipes if each.name not in failures])
 
 
-def _graph(session: Session, names: Iterable[str]) -> RecipeGraph:
+def _graph(session: Session, recipes: Iterable[Recipe]) -> RecipeGraph:
     load = session.folder.load
-    targets = [target for name in names for target in _targets(load(name))]
+    targets = [target for recipe in recipes for target in _targets(recipe)]
     graph = RecipeGraph(with_checkers(targets, load), load, session.build_arch, checks=True)
     _load_choices(graph, load)
     return graph
@@ -115,7 +146,7 @@ def _load_choices(graph: RecipeGraph, load: Load) -> None:
     for recipe in graph.recipes.values():
         for name, option in recipe.options.items():
             for value, choice in option.choices.items():
-                load(choice, recipe.at(f"options.{name}.choices.{value}"))
+                load(choice, recipe.at(f"options.{name}.choices.{value}"), recipe.series)
 
 
 def _targets(recipe: Recipe) -> list[Target]:

@@ -12,6 +12,7 @@ from rvbuild.app.build import BuildView, TargetResult
 from rvbuild.app.memo import Memo
 from rvbuild.app.session import Session
 from rvbuild.core.digest import Digest
+from rvbuild.core.names import RecipeName
 from rvbuild.core.recipe import SourceUse
 from rvbuild.files.walk import below
 from rvbuild.stores.shape import VIEW_MARK
@@ -31,7 +32,7 @@ def remember(memo: Memo, answer: str, session: Session, build: BuildView) -> Non
         return
     if any(use.spec.volatile for name in build.recipes for use in _sources(session, name)):
         return
-    inputs = [*session.workspace.locks, *session.workspace.recipes]
+    inputs = [*session.workspace.locks, *session.workspace.recipes, *session.folder.series_files()]
     for name in build.recipes:
         inputs += _inputs(session, name)
     links = [(result.place, os.readlink(result.place)) for result in build.results]
@@ -54,6 +55,7 @@ def _sources(session: Session, name: str) -> Iterable[SourceUse]:
 
 def _inputs(session: Session, name: str) -> Iterator[str]:
     """A recipe's files, and the folders that would hide it."""
+    name = RecipeName.parse(name).base
     folder = session.folder.path(name)
     if folder is not None:
         yield folder

@@ -134,7 +134,7 @@ class Session:
         folders = {
             ref: source
             for ref, source in locked.folders.items()
-            if {str(ref), ref.recipe}.isdisjoint(linker.overrides)
+            if linker.overrides.keys().isdisjoint(ref.overrides)
         }
         return graph, evolve(linked, folders=folders)
 

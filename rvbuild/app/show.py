@@ -19,18 +19,37 @@ from rvbuild.core.recipe import Option, Recipe
 
 
 @frozen(kw_only=True)
+class SeriesStatus:
+    """The series of a target.
+
+    Attributes:
+        name: ``1.34``.
+        others: The recipe's other series.
+        default: The one that the recipe's name alone means; empty if it means none.
+        upstream: Those sources of the series of which their recipes say releases or support.
+    """
+
+    name: str
+    others: tuple[str, ...]
+    default: str
+    upstream: tuple[Recipe, ...]
+
+
+@frozen(kw_only=True)
 class TargetStatus:
     """A target, and its derivation.
 
     Attributes:
         target: ``runc-riscv64``.
         recipe: The one that says how it is made.
+        series: The series that it is of; None if its recipe has none.
         derivation: Its digest; None if the lock lacks something.
         problem: What the lock lacks, or None.
     """
 
     target: Target
     recipe: Recipe
+    series: SeriesStatus | None
     derivation: str | None
     problem: LockError | None
 
@@ -104,6 +123,7 @@ def view_targets(
             TargetStatus(
                 target=target,
                 recipe=graph.recipe(target.recipe),
+                series=_series(session, graph, target),
                 derivation=results.get(target),
                 problem=problem,
             )
@@ -116,6 +136,23 @@ def view_targets(
         pins=_pins(graph, session.lock()) if pins else {},
         closure=closure_of(inventory.all() if closure else (), architectures),
     )
+
+
+def _series(session: Session, graph: RecipeGraph, target: Target) -> SeriesStatus | None:
+    recipe, series = graph.recipe(target.recipe), session.folder.series
+    if not recipe.series:
+        return None
+    of_series = [each for each in graph.recipes.values() if each.series == recipe.series]
+    return SeriesStatus(
+        name=recipe.series,
+        others=tuple(each for each in series.series_of(recipe) or () if each != recipe.series),
+        default=series.default_of(recipe),
+        upstream=tuple(each for each in of_series if _says_support(each)),
+    )
+
+
+def _says_support(recipe: Recipe) -> bool:
+    return any(each.release or each.end_of_support for each in recipe.per_series.values())
 
 
 def _each_once(sources: Iterable[SourceStatus]) -> tuple[SourceStatus, ...]:

@@ -13,7 +13,13 @@ from contextlib import closing
 from rvbuild.app.memo import Memo
 from rvbuild.app.recipe_list import RecipeList, list_recipes
 from rvbuild.app.session import Session
-from rvbuild.app.show import OptionValue, TargetStatus, TargetsView, view_targets
+from rvbuild.app.show import (
+    OptionValue,
+    SeriesStatus,
+    TargetStatus,
+    TargetsView,
+    view_targets,
+)
 from rvbuild.app.source_inventory import SourceStatus
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.closure import closure_lines
@@ -57,6 +63,9 @@ def _show_targets(arguments: argparse.Namespace, session: Session) -> None:
 def _document(view: TargetsView, *, pins: bool, closure: bool) -> dict[str, object]:
     document: dict[str, object] = {
         "targets": {str(each.target): each.derivation for each in view.targets},
+        "series": {
+            str(each.target): _series_entry(each.series) for each in view.targets if each.series
+        },
         "recipes": list(view.recipes),
         "options": [_option_entry(option) for option in view.options],
         "sources": [_source_entry(source) for source in view.sources],
@@ -67,6 +76,23 @@ def _document(view: TargetsView, *, pins: bool, closure: bool) -> dict[str, obje
         document["closure"] = [_source_entry(source) for source in view.closure.sources]
         document["prebuilt"] = view.closure.prebuilt
     return document
+
+
+def _series_entry(series: SeriesStatus) -> dict[str, object]:
+    return {
+        "series": series.name,
+        "default": series.default or None,
+        "others": list(series.others),
+        "upstream": [
+            {
+                "recipe": each.base,
+                "release": values.release or None,
+                "end-of-support": values.end_of_support or None,
+            }
+            for each in series.upstream
+            for values in [each.per_series[series.name]]
+        ],
+    }
 
 
 def _source_entry(source: SourceStatus) -> dict[str, object]:
@@ -121,7 +147,20 @@ def _status_lines(status: TargetStatus) -> Iterator[str]:
     yield f"  license     {recipe.license}"
     yield f"  homepage    {recipe.homepage}"
     yield f"  recipe      {recipe.file}"
+    if status.series:
+        yield from _series_lines(status.series)
     yield f"  derivation  {status.derivation or f'none yet: {status.problem}'}"
+
+
+def _series_lines(series: SeriesStatus) -> Iterator[str]:
+    marked = [f"{each} (default)" if each == series.default else each for each in series.others]
+    own = f"{series.name} (default)" if series.name == series.default else series.name
+    yield f"  series      {'; also '.join(filter(None, (own, ', '.join(marked))))}"
+    for each in series.upstream:
+        values = each.per_series[series.name]
+        release = values.release or "a commit that is no release"
+        support = f", supported until {values.end_of_support}" if values.end_of_support else ""
+        yield f"              {each.base}: {release}{support}"
 
 
 def _option_line(option: OptionValue) -> str:

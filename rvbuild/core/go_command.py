@@ -24,7 +24,7 @@ def go_command(recipes: Recipes, recipe: Recipe, where: Place | None) -> tuple[s
     Raises:
         RecipeError: there is none.
     """
-    inputs = {name: recipes.recipe(name, where) for name in recipe.build_inputs}
+    inputs = {name: recipes.recipe(name, where, recipe.series) for name in recipe.build_inputs}
     names = tuple(name for name, given in inputs.items() if _brings_go(given))
     if not names:
         msg = "'go-modules' needs the go command"
@@ -41,7 +41,7 @@ def go_reads(recipes: Recipes, recipe: Recipe, where: Place | None) -> frozenset
     """
     found: set[SourceRef] = set()
     for tool in go_command(recipes, recipe, where):
-        given = recipes.recipe(tool, where)
+        given = recipes.recipe(tool, where, recipe.series)
         for name, use in given.sources.items():
             owner, own = named_source(recipes, given, name, use.where)
             found.add(SourceRef(owner.name, own))

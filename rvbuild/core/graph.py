@@ -5,7 +5,8 @@ Knows: how inputs choose an architecture; cycles; order. Must not know: locks, s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 import networkx as nx
 from attrs import frozen
@@ -13,6 +14,7 @@ from attrs import frozen
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import ARCHITECTURES, EXAMPLE, named
 from rvbuild.core.errors import RecipeError, UsageError, closest
+from rvbuild.core.names import RecipeName
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import FOR_TARGET, Recipe
 from rvbuild.core.variants import PLAIN, Variants
@@ -25,50 +27,73 @@ QEMU = "qemu-user"
 
 @frozen(order=True)
 class Target:
-    """A recipe for one target architecture (``""`` for tools)."""
+    """A recipe for one target architecture (``""`` for tools).
+
+    In a series ``recipe`` has it, and the text has it at the end: ``k3s-riscv64@1.34``.
+    """
 
     recipe: str
     arch: str
 
     def __str__(self) -> str:
-        return f"{self.recipe}-{self.arch}" if self.arch else self.recipe
+        if not self.arch:
+            return self.recipe
+        name = RecipeName.parse(self.recipe)
+        return str(RecipeName(f"{name.base}-{self.arch}", name.series))
 
 
-Load = Callable[[str, "Place | None"], Recipe]
-"""Reads a recipe by name; the second argument is the place that asks for it."""
+class Load(Protocol):
+    """Reads a recipe by name.
+
+    ``place`` asks for it; ``series`` is that of the recipe which asks (`core.series`).
+    """
+
+    def __call__(self, name: str, place: Place | None = None, series: str = "") -> Recipe: ...
 
 
 def parse_target(text: str, load: Load) -> Target:
-    """Read ``NAME-ARCH``; the name of a tool stands alone.
+    """Read ``NAME-ARCH``, with ``@SERIES`` if it is not the default one; a tool has no ``-ARCH``.
 
     Raises:
-        UsageError: no such recipe, or it is not for that architecture.
+        UsageError: no such recipe, or it is not for that architecture, or of that series.
     """
-    name, dash, arch = text.rpartition("-")
-    if dash and arch in ARCHITECTURES:
-        recipe = load(name, None)
+    _refuse_half_series(text)
+    target = target_form(text)
+    if target.arch:
+        recipe = load(target.recipe, None)
         if recipe.kind in {"tool", "source"}:
-            msg = f"{name} is the same for every architecture"
-            raise UsageError(msg, where=text, hint=f"say `{name}`")
-        if arch not in recipe.architectures:
-            msg = f"{name} is not for {arch}"
+            msg = f"{recipe.base} is the same for every architecture"
+            raise UsageError(msg, where=text, hint=f"say `{target.recipe}`")
+        if target.arch not in recipe.architectures:
+            msg = f"{target.recipe} is not for {target.arch}"
             raise UsageError(msg, where=text, hint=f"it is for {', '.join(recipe.architectures)}")
-        return Target(name, arch)
+        return target
     try:
         recipe = load(text, None)
     except UsageError as error:
         raise _near_miss(text, load) or error from None
     if recipe.kind not in {"tool", "source"}:
         msg = "the target's architecture is missing"
-        choices = ", ".join(f"{text}-{known}" for known in recipe.architectures)
+        choices = ", ".join(str(Target(text, known)) for known in recipe.architectures)
         raise UsageError(msg, where=text, hint=f"one of: {choices}")
-    return Target(text, INDEPENDENT)
+    return target
 
 
 def target_form(text: str) -> Target:
     """What a text names if it names a target; no recipe is read."""
-    name, dash, arch = text.rpartition("-")
-    return Target(name, arch) if dash and arch in ARCHITECTURES else Target(text, INDEPENDENT)
+    name = RecipeName.parse(text)
+    base, dash, arch = name.base.rpartition("-")
+    if not (dash and arch in ARCHITECTURES):
+        return Target(text, INDEPENDENT)
+    return Target(str(RecipeName(base, name.series)), arch)
+
+
+def _refuse_half_series(text: str) -> None:
+    """See that a series, and nothing else, stands behind an ``@``."""
+    base, at, series = text.partition("@")
+    if at and not (base and series):
+        msg = "a target's '@' stands between its name and a series"
+        raise UsageError(msg, where=text, hint=f"for example `{base or 'k3s-riscv64'}@1.34`")
 
 
 def _near_miss(text: str, load: Load) -> UsageError | None:
@@ -81,11 +106,14 @@ def _near_miss(text: str, load: Load) -> UsageError | None:
     if text in ARCHITECTURES:
         msg = "an architecture alone is no target"
         return UsageError(msg, where=text, hint=advise(f"for example runc-{text}; ", Remedy.LIST))
-    name, _, arch = text.rpartition("-")
+    whole = RecipeName.parse(text)
+    name, _, arch = whole.base.rpartition("-")
     row = named(arch)
     near = row.name if row else closest(arch, ARCHITECTURES)
     try:
-        known = parse_target(f"{name}-{near}", load) if near else None
+        known = (
+            parse_target(str(RecipeName(f"{name}-{near}", whole.series)), load) if near else None
+        )
     except UsageError:  # the name is wrong as well, or all of it is a name
         return None
     msg = f"there is no architecture {arch!r}"
@@ -104,11 +132,11 @@ def with_checkers(targets: Iterable[Target], load: Load) -> tuple[Target, ...]:
         recipe = load(target.recipe, None)
         for name in recipe.checked_by:
             where = recipe.at(f"checked-by.{name}")
-            checker = load(name, where)
+            checker = load(name, where, recipe.series)
             if checker.kind != "package":
                 msg = f"{name!r} is a {checker.kind}, not a package"
                 raise RecipeError(msg, where=where, hint="its build must be the check")
-            checking = Target(name, target.arch)
+            checking = Target(checker.name, target.arch)
             if target.arch in checker.architectures and checking not in found:
                 waiting.append(checking)
                 found[checking] = None
@@ -145,6 +173,7 @@ class RecipeGraph:
         self._build_arch = build_arch
         self._variants = variants
         self.recipes: dict[str, Recipe] = {}
+        self._recipes: dict[tuple[str, str], Recipe] = {}
         graph: nx.DiGraph[Target] = nx.DiGraph()
         waiting = list(targets)
         if checks:
@@ -160,11 +189,13 @@ class RecipeGraph:
         variants.refuse_unfit([self.recipe(name) for name in sorted({n.recipe for n in graph})])
         self._refuse_cycles()
 
-    def recipe(self, name: str, asked_at: Place | None = None) -> Recipe:
-        """A recipe, read once."""
-        if name not in self.recipes:
-            self.recipes[name] = self._load(name, asked_at)
-        return self.recipes[name]
+    def recipe(self, name: str, asked_at: Place | None = None, series: str = "") -> Recipe:
+        """A recipe; see `core.pinned.Recipes`."""
+        key = (name, series)
+        if key not in self._recipes:
+            recipe = self._load(name, asked_at, series)
+            self._recipes[key] = self.recipes.setdefault(recipe.name, recipe)
+        return self._recipes[key]
 
     def order(self) -> list[Target]:
         """Every target after all that it needs; the same order each time."""
@@ -200,19 +231,22 @@ class RecipeGraph:
         recipe = self.recipe(target.recipe)
         if recipe.checks:
             where = recipe.at("checks")
-            yield self._tool(self.check_toolbox.recipe, "be the toolbox of checks", where)
+            yield self._tool(recipe, self.check_toolbox.recipe, "be the toolbox of checks", where)
             if recipe.kind in FOR_TARGET and target.arch != self._build_arch:
-                emulator = self._of_kind("toolchain", QEMU, "run programs in checks", where)
+                purpose = "run programs in checks"
+                emulator = self._of_kind(recipe, "toolchain", QEMU, purpose, where)
                 yield self._for(emulator, target.arch, where)
 
     def _toolbox(self, recipe: Recipe) -> Target:
-        return self._tool(recipe.toolbox or "", "be a toolbox", recipe.at("toolbox"))
+        return self._tool(recipe, recipe.toolbox or "", "be a toolbox", recipe.at("toolbox"))
 
-    def _tool(self, name: str, purpose: str, where: Place | None) -> Target:
-        return Target(self._of_kind("tool", name, purpose, where).name, INDEPENDENT)
+    def _tool(self, user: Recipe, name: str, purpose: str, where: Place | None) -> Target:
+        return Target(self._of_kind(user, "tool", name, purpose, where).name, INDEPENDENT)
 
-    def _of_kind(self, kind: str, name: str, purpose: str, where: Place | None) -> Recipe:
-        recipe = self.recipe(name, where)
+    def _of_kind(
+        self, user: Recipe, kind: str, name: str, purpose: str, where: Place | None
+    ) -> Recipe:
+        recipe = self.recipe(name, where, user.series)
         if recipe.kind != kind:
             msg = f"{name!r} cannot {purpose}: it is not a 'kind: {kind}' recipe"
             raise RecipeError(msg, where=where)
@@ -222,9 +256,9 @@ class RecipeGraph:
         """What ``inputs.build: [name]`` stands for in a step of ``user``."""
         recipe = self.recipe(user.recipe)
         where = recipe.at(f"inputs.build.{name}")
-        given = self.recipe(name, where)
+        given = self.recipe(name, where, recipe.series)
         if given.kind == "tool":
-            return Target(name, INDEPENDENT)
+            return Target(given.name, INDEPENDENT)
         if given.kind == "toolchain":
             return self._for(given, user.arch or self._build_arch, where)
         if given.kind == "source":
@@ -235,7 +269,7 @@ class RecipeGraph:
     def _target_input(self, user: Target, name: str) -> Target:
         recipe = self.recipe(user.recipe)
         where = recipe.at(self._variants.place_of_choice(recipe, name))
-        given = self.recipe(self.chosen_recipe(user, name), where)
+        given = self.recipe(self.chosen_recipe(user, name), where, recipe.series)
         if given.kind not in FOR_TARGET:
             msg = f"{given.name!r} is a {given.kind}, not a package or an image"
             raise RecipeError(msg, where=where, hint="name it under 'inputs.build'")
@@ -243,8 +277,9 @@ class RecipeGraph:
 
     def place(self, user: Target, given: Target) -> str:
         """The name that a step of ``user`` has for ``given``: that of the recipe it asks for."""
+        base = RecipeName.parse(given.recipe).base
         asked = self.recipe(user.recipe).target_inputs
-        return next((n for n in asked if self.chosen_recipe(user, n) == given.recipe), given.recipe)
+        return next((n for n in asked if self.chosen_recipe(user, n) == base), base)
 
     def chosen_recipe(self, user: Target, name: str) -> str:
         """The recipe that the target input ``name`` of ``user`` is."""

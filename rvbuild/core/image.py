@@ -110,7 +110,7 @@ def _configuration(recipe: Recipe, spec: ImageSpec, values: Mapping[str, str]) -
         "architecture": values["arch"],
         "config": _process(recipe, spec, values),
         "created": created,
-        "history": [{"created": created, "created_by": f"rvbuild {recipe.name}-{values['arch']}"}],
+        "history": [{"created": created, "created_by": f"rvbuild {recipe.base}-{values['arch']}"}],
         "os": "linux",
     }
 

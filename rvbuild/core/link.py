@@ -104,7 +104,7 @@ class Linker:
         owner, name = named_source(
             self.graph, recipe, name, use.where if use else Place(recipe.file)
         )
-        for key in (str(SourceRef(owner.name, name)), owner.name):
+        for key in SourceRef(owner.name, name).overrides:
             if key in self.overrides:
                 self._overridden.add(key)
                 return self.add(Fetch(source=self.overrides[key]))
@@ -147,10 +147,11 @@ class Linker:
         environment |= values
         check_date(recipe, values["date"])
         environment |= _fixed(values["date"], path)
+        named = Target(recipe.name, target.arch)  # a target without a series is of the default one
         check_words(recipe, environment, script, "build")
         _refuse_without_workspace(recipe, environment)
         return Step(
-            label=str(target),
+            label=str(named),
             inputs_at=tuple(self._inputs(target, recipe)),
             script=script,
             environment=tuple(sorted(environment.items())),
@@ -163,7 +164,7 @@ class Linker:
     def _values(self, recipe: Recipe, arch: str) -> dict[str, str]:
         """What ``${…}`` may name, and what the script has as variables."""
         arch = arch or self.build_arch
-        fixed = {"name": recipe.name, "arch": arch, "build_arch": self.build_arch}
+        fixed = {"name": recipe.base, "arch": arch, "build_arch": self.build_arch}
         fixed |= recipe.per_architecture.get(arch, {})
         values = dict(Values(recipe, self.pinned, fixed))
         if recipe.image is not None:
@@ -174,7 +175,13 @@ class Linker:
         """The default toolbox and some of the build inputs of ``user``, for a step about it."""
         given = [self.graph.build_input(user, name) for name in names]
         toolbox = Input(path="", derivation=self.result(self.graph.check_toolbox))
-        return (toolbox, *(Input(path=f"in/{i.recipe}", derivation=self.result(i)) for i in given))
+        return (
+            toolbox,
+            *(
+                Input(path=f"in/{self.graph.place(user, each)}", derivation=self.result(each))
+                for each in given
+            ),
+        )
 
     def tool_environment(self, user: Target, names: tuple[str, ...], prefix: str) -> dict[str, str]:
         """The environment that goes with ``tools``.
@@ -255,11 +262,11 @@ class Linker:
         where = recipe.at("checks")
         foreign = recipe.kind in FOR_TARGET and target.arch != self.build_arch
         rules = list(self._outputs(target, recipe, values))
-        wrappers = tuple(sorted(_wrappers(recipe.name, rules, target.arch if foreign else None)))
+        wrappers = tuple(sorted(_wrappers(recipe.base, rules, target.arch if foreign else None)))
         launchers = Files(label=f"launchers of {target}", files=wrappers)
         inputs = [
             Input(path="", derivation=self.result(self.graph.check_toolbox)),
-            Input(path=f"in/{recipe.name}", derivation=self.result(target)),
+            Input(path=f"in/{recipe.base}", derivation=self.result(target)),
             Input(path="in/run", derivation=self.add(Fetch(source=launchers))),
         ]
         if foreign:

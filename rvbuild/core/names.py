@@ -29,6 +29,26 @@ AnyRef = TypeVar("AnyRef", bound=Ref)
 
 
 @frozen
+class RecipeName(Ref):
+    """The name of a recipe: ``NAME``, with ``@SERIES`` if there is one of it for each series.
+
+    ``k3s`` in the series 1.34 is ``k3s@1.34``: another recipe than ``k3s@1.35``, out of the same
+    file.
+    """
+
+    base: str
+    series: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        base, _, series = text.partition("@")
+        return cls(base, series)
+
+    def __str__(self) -> str:
+        return f"{self.base}@{self.series}" if self.series else self.base
+
+
+@frozen
 class SourceRef(Ref):
     """A source: ``RECIPE/SOURCE``, with ``@ARCH`` if it is for the build machine alone."""
 
@@ -41,6 +61,16 @@ class SourceRef(Ref):
         recipe, _, rest = text.partition("/")
         name, _, machine = rest.partition("@")
         return cls(recipe, name, machine)
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """What a person may call it, the most exact first.
+
+        ``RECIPE`` alone is a recipe's only source; a recipe without ``@SERIES`` is any of it.
+        """
+        base = RecipeName.parse(self.recipe).base
+        names = (f"{self.recipe}/{self.name}", self.recipe, f"{base}/{self.name}", base)
+        return tuple(dict.fromkeys(names))
 
     @property
     def on_any_machine(self) -> SourceRef:

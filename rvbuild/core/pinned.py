@@ -40,9 +40,9 @@ class Pinned(Protocol):
 
 
 class Recipes(Protocol):
-    """Reads a recipe by name; ``asked_at`` is the place that names it."""
+    """Reads a recipe by name; ``asked_at`` is the place that names it, in one of ``series``."""
 
-    def recipe(self, name: str, asked_at: Place | None = None) -> Recipe: ...
+    def recipe(self, name: str, asked_at: Place | None = None, series: str = "") -> Recipe: ...
 
 
 @frozen
@@ -81,7 +81,7 @@ def named_source(
         if not isinstance(spec, FromSpec):
             return recipe, name
         name = spec.recipe
-    owner = recipes.recipe(name, where)
+    owner = recipes.recipe(name, where, recipe.series)
     if owner.kind != "source":
         msg = f"{name!r} is neither a source of this recipe nor a 'kind: source' recipe"
         raise RecipeError(msg, where=where)
@@ -91,7 +91,7 @@ def named_source(
 def described(recipe: Recipe, name: str, pinned: Pinned, build_arch: str) -> SourceSpec:
     """A source's description with every ``${…}`` replaced."""
     use = recipe.sources[name]
-    fixed = {"name": recipe.name, "build_arch": build_arch}
+    fixed = {"name": recipe.base, "build_arch": build_arch, **recipe.series_values}
     return substitute_spec(use.spec, Values(recipe, pinned, fixed), use.where)
 
 

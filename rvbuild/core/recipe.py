@@ -16,6 +16,7 @@ from attrs import asdict, evolve, field, frozen
 from rvbuild.core.architecture import DEFAULT_ARCHITECTURES
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.gomod import GO_WORK
+from rvbuild.core.names import RecipeName
 from rvbuild.core.place import Place
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec, word
@@ -176,9 +177,26 @@ class Option:
 
 
 @frozen(kw_only=True)
+class SeriesValues:
+    """What a source is in one series.
+
+    Attributes:
+        values: What ``${…}`` gives, by name.
+        release: The upstream's name of the release that this is; empty if it is none.
+        end_of_support: The day (YYYY-MM-DD) on which upstream's support of the series ends.
+    """
+
+    values: Mapping[str, str] = field(factory=dict)
+    release: str = ""
+    end_of_support: str = ""
+
+
+@frozen(kw_only=True)
 class Recipe:
     """One recipe. ``files`` are those beside ``recipe.yaml``: path, content, executable bit.
 
+    ``name`` has the series, if the recipe has any: ``k3s@1.34`` (`core.series`). ``base`` is the
+    name without it: that of the folder, which other recipes use, and of ``/in/NAME``.
     ``checked_by`` are recipes whose build is a check of this one, too long for every build.
     ``where`` maps a dotted key (``inputs.build``) to its place.
     """
@@ -202,6 +220,7 @@ class Recipe:
     env: Mapping[str, str] = field(factory=dict)
     exports: Exports = field(factory=Exports)
     per_architecture: Mapping[str, Mapping[str, str]] = field(factory=dict)
+    per_series: Mapping[str, SeriesValues] = field(factory=dict)
     build: str | None = None
     image: ImageSpec | None = None
     outputs: Mapping[str, Output] = field(factory=dict)
@@ -215,6 +234,21 @@ class Recipe:
     def at(self, key: str) -> Place:
         """The place of a dotted key, or the file."""
         return self.where.get(key) or Place(self.file)
+
+    @property
+    def base(self) -> str:
+        """The recipe's name in every series."""
+        return RecipeName.parse(self.name).base
+
+    @property
+    def series(self) -> str:
+        """The series that the recipe is of; empty if it is the same in all."""
+        return RecipeName.parse(self.name).series
+
+    @property
+    def series_values(self) -> Mapping[str, str]:
+        """What ``${…}`` gives in this series."""
+        return self.per_series.get(self.series, SeriesValues()).values
 
     @property
     def folder(self) -> str:

@@ -34,7 +34,7 @@ class Variants:
         key = self._chosen(user, name)
         chosen = user.options[key].choices[self.options[key]] if key else name
         other = self.replace.get(name, chosen)
-        return name if user.name == other else other
+        return name if user.base == other else other
 
     def place_of_choice(self, user: Recipe, name: str) -> str:
         """The key of ``user`` that names the recipe that a target input is."""

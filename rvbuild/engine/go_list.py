@@ -108,9 +108,10 @@ class GoList:
         """One for each architecture, with the go command of the user."""
         recipe, spec = user
         tools = go_command(self.graph, recipe, spec.where)
-        for tool in map(self.graph.recipe, tools):
-            for name, use in tool.sources.items():
-                files.source(tool, name, use.where)
+        for tool in tools:
+            given = self.graph.recipe(tool, spec.where, recipe.series)
+            for name, use in given.sources.items():
+                files.source(given, name, use.where)
         main = files.main_module(recipe, spec)
         for arch in recipe.architectures:
             run = _Run(recipe, spec, arch, tools)

@@ -12,11 +12,14 @@ from rvbuild.core.errors import RecipeError, UsageError, suggestion
 from rvbuild.core.paths import is_component
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import RESERVED_NAMES, Recipe
-from rvbuild.recipes_yaml.document import MAX_BYTES
+from rvbuild.core.series import SeriesRecipes
+from rvbuild.recipes_yaml.document import MAX_BYTES, parse
+from rvbuild.recipes_yaml.fields import Fields
 from rvbuild.recipes_yaml.project_file import near_path, read_file
 from rvbuild.recipes_yaml.recipe import read_recipe
 
 RECIPE_FILE = "recipe.yaml"
+SERIES_FILE = "series.yaml"
 MAX_FILES = 1000
 MAX_DEPTH = 64
 
@@ -26,11 +29,16 @@ class RecipeCollection:
 
     Args:
         roots: Folders that hold ``NAME/recipe.yaml``, most important first.
+
+    Attributes:
+        series: The recipes, each in its series.
     """
 
     def __init__(self, roots: tuple[str, ...]) -> None:
         self.roots = roots
         self._recipes: dict[str, Recipe] = {}
+        self._defaults: tuple[str, ...] | None = None
+        self.series = SeriesRecipes(self._file, self.default_series)
 
     def names(self) -> list[str]:
         """Every recipe's name, sorted.
@@ -56,12 +64,27 @@ class RecipeCollection:
                 return folder
         return None
 
-    def load(self, name: str, place: Place | None = None) -> Recipe:
-        """One recipe with the files beside it; each is read once.
+    def series_files(self) -> list[str]:
+        """Where it may be said which series are the default ones."""
+        return [os.path.join(root, SERIES_FILE) for root in self.roots]
 
-        Args:
-            name: The recipe's name.
-            place: The place that names it, for the message if there is none.
+    def default_series(self) -> tuple[str, ...]:
+        """The default series, most important first.
+
+        Raises:
+            RecipeError: a file that says it is not valid.
+        """
+        if self._defaults is None:
+            files = [path for path in self.series_files() if os.path.lexists(path)]
+            self._defaults = tuple(name for path in files for name in _defaults(path))
+        return self._defaults
+
+    def load(self, name: str, place: Place | None = None, series: str = "") -> Recipe:
+        """One recipe with the files beside it; see `core.series`. Each file is read once."""
+        return self.series.load(name, place, series)
+
+    def _file(self, name: str, place: Place | None) -> Recipe:
+        """What a file says, for every series.
 
         Raises:
             RecipeError: it is not valid, or a recipe names one that is not there.
@@ -93,6 +116,14 @@ class RecipeCollection:
         folders = (os.path.join(root, name) for root in self.roots if is_component(name))
         folder = next((folder for folder in folders if os.path.isdir(folder)), None)
         return f"{folder} has no file {RECIPE_FILE}" if folder else None
+
+
+def _defaults(path: str) -> tuple[str, ...]:
+    label = near_path(path)
+    fields = Fields(parse(read_file(path, label, limit=MAX_BYTES, error=RecipeError).data, label))
+    names = fields.texts("default")
+    fields.finish()
+    return names
 
 
 def _beside(folder: str) -> list[tuple[str, bytes, bool]]:

@@ -32,6 +32,7 @@ from rvbuild.recipes_yaml.recipe_names import NAME, NAME_HINT, RESERVED, variabl
 from rvbuild.recipes_yaml.recipe_options import options_of
 from rvbuild.recipes_yaml.recipe_pins import pin_of, pins_of
 from rvbuild.recipes_yaml.recipe_rules import check_shape, check_values, check_variables
+from rvbuild.recipes_yaml.recipe_series import series_of
 from rvbuild.recipes_yaml.source import read_source
 
 MAX_TIMEOUT = 366 * 86_400
@@ -95,6 +96,7 @@ def _recipe(top: Fields) -> Recipe:
         env=variables_of(top, "env", reserved),
         exports=_exports(top.fields("exports", "path: [bin]")),
         per_architecture=_per_architecture(top.fields("per-architecture"), reserved),
+        per_series=series_of(top.fields("per-series", "1.34: {commit: …}"), reserved),
         build=top.maybe("build"),
         image=_image(top.fields("image")),
         outputs=dict(_outputs(top.fields("outputs", "NAME: {path: bin/hello}"))),

@@ -34,13 +34,19 @@ def variables_of(fields: Fields, key: str, reserved: Collection[str]) -> dict[st
     return {name: table.text(name) for name in table.node.nodes}
 
 
-def refuse_no_variables(table: Fields, reserved: Collection[str]) -> None:
+def refuse_no_variables(
+    table: Fields, reserved: Collection[str], *, but: Collection[str] = ()
+) -> None:
     """See that each key is a name that a shell takes for a variable, and none of ``reserved``.
+
+    Keys of ``but`` are no variables.
 
     Raises:
         RecipeError: one is not.
     """
     for name, where in table.node.keys.items():
+        if name in but:
+            continue
         if not _VARIABLE.match(name):
             msg = f"{name!r} is not a variable name"
             raise table.error(msg, where=where, hint="letters, digits and _, no digit first")

@@ -20,6 +20,8 @@ def check_variables(recipe: Recipe) -> None:
     keys |= dict.fromkeys(recipe.env, "env")
     for arch, table in recipe.per_architecture.items():
         _refuse_twice(recipe, f"per-architecture.{arch}", table, keys)
+    for series, of_series in recipe.per_series.items():
+        _refuse_twice(recipe, f"per-series.{series}", of_series.values, keys)
 
 
 def _refuse_twice(recipe: Recipe, key: str, table: Iterable[str], keys: dict[str, str]) -> None:
@@ -34,6 +36,10 @@ def check_shape(recipe: Recipe) -> None:
     if recipe.kind == "source" and (len(recipe.sources) != 1 or recipe.build is not None):
         msg = "a 'kind: source' recipe has exactly one source and no 'build'"
         raise RecipeError(msg, where=recipe.file)
+    if recipe.per_series and recipe.kind != "source":
+        msg = f"a 'kind: {recipe.kind}' recipe has no values per series"
+        hint = "put what differs into a 'kind: source' recipe; who reads from it is of its series"
+        raise RecipeError(msg, where=recipe.at("per-series"), hint=hint)
     if (recipe.kind == "image") != (recipe.image is not None):
         msg = "a 'kind: image' recipe has a key 'image', and no other has"
         raise RecipeError(msg, where=recipe.at("image"), hint="see docs/recipes.md")

@@ -130,6 +130,7 @@ def recipe_schema() -> dict[str, Json]:
         "env": VARIABLES,
         "exports": _object({"path": TEXTS, "env": VARIABLES}),
         "per-architecture": _object(dict.fromkeys(ARCHITECTURES, VARIABLES)),
+        "per-series": {**_mapping(_series()), "propertyNames": names},
         "image": _object(_image(), ["name", "tag"]),
         "outputs": _mapping(_object(output, ["path"])),
         "checks": {"type": "array", "items": _object({"run": TEXT, "expect": TEXT}, ["run"])},
@@ -143,6 +144,18 @@ def recipe_schema() -> dict[str, Json]:
         "title": "rvbuild recipe",
         **_object(properties),
         "$defs": {"pin": pin, "reading": _readings(), "source": _sources()},
+    }
+
+
+def _series() -> Json:
+    """Of one series: facts, and variables."""
+    facts: dict[str, Json] = {"release": TEXT, "end-of-support": TEXT}
+    anyone: list[Json] = [{"enum": list(facts)}, VARIABLE_NAMES]
+    return {
+        "type": "object",
+        "properties": facts,
+        "propertyNames": {"anyOf": anyone},
+        "additionalProperties": TEXT,
     }
 
 

@@ -38,7 +38,7 @@ def shipped_world() -> LockWorld:
         for arch in ((INDEPENDENT,) if recipe.kind in {"tool", "source"} else recipe.architectures)
     ]
     text = (ROOT / "rvbuild.lock").read_text()
-    return LockWorld(lambda name, _at: known[name], tuple(targets), text)
+    return LockWorld(lambda name, _at=None, _series="": known[name], tuple(targets), text)
 
 
 def main() -> int:

@@ -86,7 +86,7 @@ class Project:
 
     texts: Texts
 
-    def recipe(self, name: str, _asked_at: str | None = None) -> Recipe:
+    def recipe(self, name: str, _asked_at: str | None = None, _series: str = "") -> Recipe:
         text = GO if name == "go" else self.texts[name]
         return read_recipe(text.encode(), name, f"{name}.yaml")
 

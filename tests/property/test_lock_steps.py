@@ -166,7 +166,7 @@ class Run:
     net: Net = field(factory=Net)
     listed: set[str] = field(factory=set)
 
-    def recipe(self, name: str, asked_at: object = None) -> Recipe:
+    def recipe(self, name: str, asked_at: object = None, _series: str = "") -> Recipe:
         if name not in self.texts:
             raise RecipeError(name, where=str(asked_at))
         return read_recipe(self.texts[name].encode(), name, f"recipes/{name}/recipe.yaml")

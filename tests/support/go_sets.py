@@ -266,7 +266,11 @@ def _by_rvbuild(graph: GoGraph, folder: Path, proxy: Path, app: Path) -> Modules
     }
     targets = [Target("app", arch) for arch in graph.architectures]
     resolver = Resolver(
-        recipes=(found := RecipeGraph(targets, lambda name, _at: recipes[name], BUILD_ARCH)),
+        recipes=(
+            found := RecipeGraph(
+                targets, lambda name, _at=None, _series="": recipes[name], BUILD_ARCH
+            )
+        ),
         registries=clients,
         trees=machine,
         needed=GoList(found, machine, BUILD_ARCH),

@@ -174,7 +174,7 @@ class Trees:
         return self.blobs[blob]
 
 
-def load(name: str, asked_at: str | None = None) -> Recipe:
+def load(name: str, asked_at: str | None = None, _series: str = "") -> Recipe:
     """One of the recipes."""
     if name not in RECIPES:
         raise RecipeError(name, where=asked_at)

@@ -70,7 +70,9 @@ def linked(target: Target = POD, **changed: str) -> Step:
     recipes = {
         name: read_recipe(text.encode(), name, f"{name}.yaml") for name, text in texts.items()
     }
-    graph = RecipeGraph([target], lambda name, _: recipes[name], "amd64", checks=True)
+    graph = RecipeGraph(
+        [target], lambda name, _at=None, _series="": recipes[name], "amd64", checks=True
+    )
     found = Linker(graph, Pins(), "amd64").link((target,), checks=True)
     step = found.derivations[found.results[target]]
     assert isinstance(step, Step)

@@ -104,7 +104,9 @@ def graph_of(texts: Mapping[str, str], targets: list[Target], **options: Any) ->
     }
     files = options.pop("files", ())
     recipes = {n: evolve(r, files=files) if n == "app" else r for n, r in recipes.items()}
-    return RecipeGraph(targets, lambda name, _at: recipes[name], "amd64", **options)
+    return RecipeGraph(
+        targets, lambda name, _at=None, _series="": recipes[name], "amd64", **options
+    )
 
 
 def link(

@@ -108,7 +108,9 @@ TOLD = {
 def linked(texts: dict[str, str]) -> None:
     targets = (Target("app", ""),)
     recipes = {n: read_recipe(t.encode(), n, f"{n}/recipe.yaml") for n, t in texts.items()}
-    graph = RecipeGraph(targets, lambda name, _: recipes[name], "amd64", checks=True)
+    graph = RecipeGraph(
+        targets, lambda name, _at=None, _series="": recipes[name], "amd64", checks=True
+    )
     Linker(graph, Pins(), "amd64").link(targets, checks=True)
 
 

@@ -367,5 +367,5 @@ def test_a_cycle_names_the_place_of_the_inputs():
         for name, other in (("a", "b"), ("b", "a"))
     }
     with pytest.raises(RecipeError) as caught:
-        RecipeGraph([Target("a", "arm64")], lambda name, _a: table[name], "amd64")
+        RecipeGraph([Target("a", "arm64")], lambda name, _at=None, _series="": table[name], "amd64")
     assert str(caught.value.where) == "here"

@@ -121,7 +121,9 @@ def go_list(
     recipes = {
         name: read_recipe(text.encode(), name, f"{name}.yaml") for name, text in texts.items()
     }
-    graph = RecipeGraph([Target("app", "riscv64")], lambda name, _at: recipes[name], "amd64")
+    graph = RecipeGraph(
+        [Target("app", "riscv64")], lambda name, _at=None, _series="": recipes[name], "amd64"
+    )
     files = SourceFiles(graph, Pins(), ran)
     users = [(recipe, recipe.go_modules) for recipe in recipes.values() if recipe.go_modules]
     return GoList(graph, ran, "amd64"), users, files

@@ -172,7 +172,7 @@ class World:
     fetched: list[str] = field(factory=list)
     resolver: Resolver | None = None
 
-    def recipe(self, name: str, asked_at: str | None = None) -> Recipe:
+    def recipe(self, name: str, asked_at: str | None = None, _series: str = "") -> Recipe:
         try:
             text = self.texts[name]
         except KeyError:

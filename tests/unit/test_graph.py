@@ -20,7 +20,7 @@ def recipes(**texts: str):
     }
     table["base-toolbox"] = Recipe(name="base-toolbox", file="b.yaml", kind="tool", toolbox=None)
 
-    def load(name: str, asked_at: str | None) -> Recipe:
+    def load(name: str, asked_at: str | None = None, _series: str = "") -> Recipe:
         try:
             return table[name]
         except KeyError:

@@ -28,7 +28,7 @@ WANTED = {
 
 
 class _Recipes:
-    def recipe(self, name: str, asked_at: str | None = None) -> Recipe:
+    def recipe(self, name: str, asked_at: str | None = None, _series: str = "") -> Recipe:
         return FOLDER.load(name, asked_at)
 
 

@@ -293,7 +293,7 @@ class Recipes:
     def __init__(self, **texts: str) -> None:
         self.table = {n: read_recipe(t.encode(), n, f"{n}.yaml") for n, t in texts.items()}
 
-    def recipe(self, name: str, _asked_at: str | None = None) -> Recipe:
+    def recipe(self, name: str, _asked_at: str | None = None, _series: str = "") -> Recipe:
         return self.table[name]
 
 

@@ -1,0 +1,185 @@
+"""Series: lines of versions of recipes that move together, such as K3s 1.34 and 1.35.
+
+Knows: which recipes have series, and which one a name means. Must not know: files, locks, keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from attrs import define, evolve, field
+
+from rvbuild.core.errors import RecipeError, RvbuildError, UsageError, suggestion
+from rvbuild.core.names import RecipeName
+from rvbuild.core.place import Place
+from rvbuild.core.recipe import FromSpec, Ladder, Pin, Reading, Recipe
+
+Read = Callable[[str, "Place | None"], Recipe]
+"""Reads a recipe by its folder's name; the second argument is the place that asks for it."""
+
+
+@define
+class SeriesRecipes:
+    """Recipes by name, each in a series if it has any.
+
+    Rules:
+
+    1. A `kind: source` recipe with ``per-series`` has these series.
+    2. Another recipe has the series that all recipes have that it reads or needs and that have
+       any: those of its sources and pins, its toolbox, its build and target inputs. If none of
+       these has a series, it has none: it is one recipe, with one key, for all.
+    3. ``NAME@SERIES`` names one of a recipe that has series.
+    4. In the file of a recipe that is of a series, ``NAME`` means the one of the same series.
+    5. Elsewhere ``NAME`` means the one of the default series: the first of ``defaults`` that the
+       recipe has. So does a name that an option, or somebody, puts in the place of an input.
+
+    Example: ``k3s-source`` has the series 1.34 and 1.35. ``go`` has its version out of it, ``k3s``
+    needs ``go`` and ``zlib``, and ``zlib`` needs nothing of these. So there are ``k3s@1.34`` with
+    ``go@1.34``, ``k3s@1.35`` with ``go@1.35``, and one ``zlib`` for both.
+
+    Attributes:
+        read: Reads recipes, which are of no series yet.
+        defaults: Returns the default series, most important first.
+    """
+
+    read: Read
+    defaults: Callable[[], Sequence[str]] = tuple
+    _series: dict[str, tuple[str, ...] | None] = field(factory=dict, init=False)
+
+    def load(self, name: str, place: Place | None = None, series: str = "") -> Recipe:
+        """One recipe, in its series.
+
+        Args:
+            name: ``NAME``, or ``NAME@SERIES``.
+            place: The place that names it; None: the command line.
+            series: The series of the recipe that names it.
+
+        Raises:
+            RecipeError: it is not valid, or a recipe names one that is not there.
+            UsageError: the command line names one that is not there.
+        """
+        asked = RecipeName.parse(name)
+        recipe = self.read(asked.base, place)
+        there = self.series_of(recipe)
+        if there is None:
+            if asked.series:
+                msg = f"{asked.base} has no series: it is the same in all"
+                raise _error(msg, name, place, f"say `{asked.base}`")
+            return recipe
+        chosen = asked.series or (
+            series if series in there else self._default(recipe, there, place)
+        )
+        if chosen not in there:
+            msg = f"{asked.base} has no series {chosen!r}"
+            raise _error(msg, name, place, _known(chosen, there))
+        return evolve(recipe, name=str(RecipeName(recipe.name, chosen)))
+
+    def every(self, name: str, place: Place | None = None) -> tuple[Recipe, ...]:
+        """The recipe in each of its series; itself, if it has none.
+
+        Raises:
+            RecipeError: it is not valid, or what it needs has no series in common.
+        """
+        recipe = self.read(name, place)
+        there = self.series_of(recipe)
+        if there is None:
+            return (recipe,)
+        if not there:
+            raise _nothing_in_common(recipe)
+        return tuple(self.load(str(RecipeName(name, series)), place) for series in there)
+
+    def default_of(self, recipe: Recipe) -> str:
+        """The series that the recipe's name alone means; empty if it means none."""
+        there = self.series_of(self.read(recipe.base, None)) or ()
+        return next((each for each in self.defaults() if each in there), "")
+
+    def series_of(self, recipe: Recipe) -> tuple[str, ...] | None:
+        """The series that a recipe has; None if it has none. What cannot be read has none.
+
+        The walk has no recursion: a chain of recipes may be longer than Python's stack is deep.
+        """
+        waiting, opened = [recipe.base], set[str]()
+        while waiting:
+            name = waiting[-1]
+            below = self._below(name) if name not in self._series else []
+            fresh = [each for each in below if each not in self._series and each not in opened]
+            opened.add(name)
+            if fresh:
+                waiting += fresh
+                continue
+            waiting.pop()
+            if name not in self._series:
+                self._series[name] = self._own_or_common(name, below)
+        return self._series[recipe.base]
+
+    def _below(self, name: str) -> list[str]:
+        """The recipes that one names."""
+        try:
+            return list(dict.fromkeys(_references(self.read(name, None))))
+        except RvbuildError:  # whoever needs it says so, with the place that names it
+            return []
+
+    def _own_or_common(self, name: str, below: Iterable[str]) -> tuple[str, ...] | None:
+        try:
+            own = tuple(self.read(name, None).per_series)
+        except RvbuildError:
+            return None
+        given = [own] if own else []
+        given += [there for each in below if (there := self._series.get(each)) is not None]
+        if not given:
+            return None
+        return tuple(each for each in given[0] if all(each in there for there in given))
+
+    def _default(self, recipe: Recipe, there: tuple[str, ...], place: Place | None) -> str:
+        """The series that the name alone means.
+
+        Raises:
+            RecipeError: there is none.
+        """
+        if not there:
+            raise _nothing_in_common(recipe)
+        chosen = self.default_of(recipe)
+        if not chosen:
+            msg = f"{recipe.name} has several series, and none of them is the default"
+            names = [str(RecipeName(recipe.name, each)) for each in there]
+            raise _error(msg, recipe.name, place, f"one of: {', '.join(names)}")
+        return chosen
+
+
+def _references(recipe: Recipe) -> Iterator[str]:
+    """The names of the recipes that one reads or needs."""
+    for use in recipe.sources.values():
+        if isinstance(use.spec, FromSpec):
+            yield use.spec.recipe
+    names = [reading.source for pin in recipe.all_pins.values() for reading in _readings(pin)]
+    if recipe.go_modules is not None:
+        names.append(recipe.go_modules.source)
+    yield from (name for name in names if name and name not in recipe.sources)
+    if recipe.toolbox is not None and recipe.build is not None:
+        yield recipe.toolbox
+    yield from recipe.build_inputs
+    yield from recipe.target_inputs
+
+
+def _readings(pin: Pin) -> tuple[Reading, ...]:
+    if isinstance(pin, str):
+        return ()
+    return pin.rungs if isinstance(pin, Ladder) else (pin,)
+
+
+def _error(msg: str, name: str, place: Place | None, hint: str) -> RecipeError | UsageError:
+    if place is None:
+        return UsageError(msg, where=name, hint=hint)
+    return RecipeError(msg, where=place, hint=hint)
+
+
+def _known(series: str, there: Sequence[str]) -> str:
+    known = f"it has {', '.join(there)}"
+    near = suggestion(series, there)
+    return f"{near} {known}" if near else known
+
+
+def _nothing_in_common(recipe: Recipe) -> RecipeError:
+    msg = f"what {recipe.name} needs has no series in common"
+    hint = "give each `kind: source` recipe below it the same series under 'per-series'"
+    return RecipeError(msg, where=recipe.at("sources"), hint=hint)

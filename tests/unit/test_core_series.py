@@ -1,0 +1,204 @@
+"""Series: which recipes have them, and which one a name means."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from rvbuild.core.errors import RecipeError, UsageError
+from rvbuild.core.graph import RecipeGraph, Target, parse_target
+from rvbuild.core.names import PinRef, RecipeName, SetRef, SourceRef
+from rvbuild.core.place import Place
+from rvbuild.core.recipe import Recipe
+from rvbuild.core.series import SeriesRecipes
+from rvbuild.core.variants import Variants
+from rvbuild.recipes_yaml.recipe import read_recipe
+
+COMMITS = "sources: {s: {git: 'https://e.org/r', commit: '${commit}'}}\n"
+TWO = f"per-series:\n  2: {{commit: {'2' * 40}}}\n  1: {{commit: {'1' * 40}}}\n"
+FAMILY = {
+    "base-toolbox": "kind: tool\ntoolbox: none\nsources: {s: {url: 'https://e.org/t.tar'}}\n",
+    "tree": f"kind: source\n{COMMITS}{TWO}",
+    "odd": f"kind: source\n{COMMITS}per-series:\n  3: {{commit: {'3' * 40}}}\n",
+    "compiler": "kind: tool\nversion: {from: tree, line: 1, file: V}\nbuild: x\n",
+    "zlib": "version: '1'\nbuild: x\n",
+    "app": "inputs: {build: [compiler], target: [zlib]}\nchecked-by: [trial]\nbuild: x\n",
+    "copy": "sources: {s: {from: tree}}\nbuild: x\n",
+    "modules": "inputs: {build: [zlib], go-modules: {from: tree}}\nbuild: x\n",
+    "boxed": "toolbox: compiler\nbuild: x\n",
+    "rungs": "version: {first-of: [{literal: a}, {from: tree, line: 1, file: V}]}\nbuild: x\n",
+    "trial": "inputs: {target: [app]}\nbuild: x\n",
+    "torn": "sources: {a: {from: tree}, b: {from: odd}}\nbuild: x\n",
+    "other": "inputs: {target: [zlib]}\nbuild: x\n",
+    "lost": "inputs: {target: [nowhere]}\nbuild: x\n",
+}
+
+
+def recipes(defaults: tuple[str, ...] = ("2",), **more: str) -> SeriesRecipes:
+    texts = FAMILY | more
+
+    def read(name: str, place: Place | None) -> Recipe:
+        if name not in texts:
+            msg = f"there is no recipe called {name!r}"
+            raise UsageError(msg) if place is None else RecipeError(msg, where=place)
+        return read_recipe(texts[name].encode(), name, f"{name}/recipe.yaml")
+
+    return SeriesRecipes(read, lambda: defaults)
+
+
+@pytest.mark.parametrize("text", ["k3s", "k3s@1.34"])
+def test_the_name_of_a_recipe_is_read_as_it_is_printed(text: str):
+    assert str(RecipeName.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (SourceRef, "k3s-source@1.34/k3s@amd64"),
+        (PinRef, "k3s@1.34/version"),
+        (SetRef, "k3s-source@1.34/k3s:cmd"),
+    ],
+)
+def test_the_names_of_a_lock_have_the_series_at_the_recipe(kind: type[SourceRef], text: str):
+    ref = kind.parse(text)
+    assert str(ref) == text
+    recipe = ref.source.recipe if isinstance(ref, SetRef) else ref.recipe
+    assert RecipeName.parse(recipe).series == "1.34"
+
+
+@pytest.mark.parametrize("name", ["compiler", "app", "copy", "modules", "boxed", "rungs", "trial"])
+def test_whoever_reads_or_needs_a_source_with_series_has_them(name: str):
+    family = recipes()
+    assert family.series_of(family.read(name, None)) == ("2", "1")
+    assert [each.name for each in family.every(name)] == [f"{name}@2", f"{name}@1"]
+
+
+@pytest.mark.parametrize("name", ["zlib", "other", "lost", "base-toolbox"])
+def test_all_else_is_one_recipe_for_all(name: str):
+    family = recipes()
+    assert family.series_of(family.read(name, None)) is None
+    assert [each.name for each in family.every(name)] == [name]
+    assert family.load(name, None, "1").name == name
+
+
+def test_a_name_means_the_series_of_the_recipe_that_names_it():
+    family = recipes()
+    assert family.load("compiler", Place("app/recipe.yaml"), "1").name == "compiler@1"
+    assert family.load("compiler").name == "compiler@2"
+    assert family.load("compiler@1", None, "2").name == "compiler@1"
+    assert family.load("tree@1").series_values == {"commit": "1" * 40}
+    assert family.load("zlib").series_values == {}
+
+
+def test_the_default_is_the_first_that_the_recipe_has():
+    assert recipes(("9", "1", "2")).load("app").name == "app@1"
+    family = recipes(("9",))
+    with pytest.raises(UsageError, match="app has several series, and none of them is the") as why:
+        family.load("app")
+    assert why.value.hint == "one of: app@2, app@1"
+    with pytest.raises(RecipeError, match="none of them is the default"):
+        family.load("app", Place("x/recipe.yaml"))
+
+
+def test_what_has_no_series_in_common_is_refused():
+    family = recipes()
+    for ask in (family.load, family.every):
+        with pytest.raises(RecipeError, match="what torn needs has no series in common"):
+            ask("torn")
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("app-riscv64@3", "app has no series '3'", "it has 2, 1"),
+        ("app-riscv64@v2.0.1", "app has no series 'v2.0.1'", "it has 2, 1"),
+        ("zlib-riscv64@1", "zlib has no series: it is the same in all", "say `zlib`"),
+        ("app-riscv64@", "'@' stands between its name", "for example `app-riscv64@1.34`"),
+        ("@1", "'@' stands between its name", "for example `k3s-riscv64@1.34`"),
+        ("app@1", "the target's architecture is missing", "one of: app-riscv64@1, app-arm64@1"),
+        ("app-riscv46@1", "there is no architecture 'riscv46'", "did you mean `app-riscv64@1`?"),
+        ("compiler-riscv64@1", "compiler is the same for every", "say `compiler@1`"),
+        ("app-loong64@1", "app@1 is not for loong64", "it is for riscv64, arm64, amd64"),
+    ],
+)
+def test_behind_the_at_stands_a_series_and_nothing_else(text: str, message: str, hint: str):
+    with pytest.raises(UsageError) as why:
+        parse_target(text, recipes().load)
+    assert message in str(why.value)
+    assert str(why.value.hint).startswith(hint)
+
+
+@pytest.mark.parametrize("text", ["app-riscv64@1", "app-riscv64", "compiler@1", "zlib-arm64"])
+def test_a_target_is_read_as_it_is_printed(text: str):
+    assert str(parse_target(text, recipes().load)) == text
+
+
+def test_a_graph_has_each_series_of_a_recipe_and_shares_the_others():
+    targets = [Target("trial@1", "riscv64"), Target("trial", "riscv64")]
+    graph = RecipeGraph(targets, recipes().load, "amd64")
+    names = [str(each) for each in graph.order()]
+    assert sorted(names) == [
+        *("app-riscv64@1", "app-riscv64@2", "base-toolbox", "compiler@1", "compiler@2"),
+        *("trial-riscv64", "trial-riscv64@1", "zlib-riscv64"),
+    ]
+    user, given = Target("app@1", "riscv64"), Target("compiler@1", "")
+    assert graph.place(user, given) == "compiler"
+    assert graph.needs(user)[1:] == [given, Target("zlib", "riscv64")]
+
+
+def test_what_stands_in_the_place_of_an_input_may_have_series():
+    graph = RecipeGraph(
+        [Target("other", "riscv64")],
+        recipes().load,
+        "amd64",
+        variants=Variants(replace={"zlib": "copy"}),
+    )
+    assert "copy-riscv64@2" in map(str, graph.order())
+
+
+def test_the_walk_needs_no_stack_and_says_what_a_plain_definition_says():
+    chain = {f"n{n}": f"inputs: {{target: [n{n + 1}]}}\nbuild: x\n" for n in range(3000)}
+    family = recipes(**chain, n3000="sources: {s: {from: tree}}\nbuild: x\n")
+    assert family.series_of(family.read("n0", None)) == ("2", "1")
+    for seed in range(60):
+        _compare_with_the_definition(Random(seed))
+
+
+def test_a_circle_is_told_as_one():
+    family = recipes(
+        head="inputs: {target: [tail]}\nbuild: x\n",
+        tail="sources: {s: {from: tree}}\ninputs: {target: [head]}\nbuild: x\n",
+    )
+    assert family.series_of(family.read("head", None)) == ("2", "1")
+    with pytest.raises(RecipeError, match="need each other in a circle"):
+        RecipeGraph([Target("head@1", "riscv64")], family.load, "amd64")
+
+
+def _compare_with_the_definition(random: Random) -> None:
+    """A random graph without cycles; its definition looks at everything below, again and again."""
+    count = 12
+    own = {n: random.choice([(), (), (), ("a", "b"), ("b", "c", "a")]) for n in range(count)}
+    below = {n: random.sample(range(n), min(n, random.randint(0, 3))) for n in range(count)}
+    texts = {}
+    for n, series in own.items():
+        if series:
+            table = "".join(f"  {each}: {{commit: {'0' * 40}}}\n" for each in series)
+            texts[f"r{n}"] = f"kind: source\n{COMMITS}per-series:\n{table}"
+            below[n] = []
+        else:
+            sources = "".join(f"  s{m}: {{from: r{m}}}\n" for m in below[n] if own[m])
+            inputs = ", ".join(f"r{m}" for m in below[n] if not own[m])
+            texts[f"r{n}"] = (
+                f"sources:\n{sources}  z: {{url: 'https://e.org/z'}}\ninputs: {{target: [{inputs}]}}\n"
+            )
+            texts[f"r{n}"] += "build: x\n"
+
+    def reached(n: int) -> set[int]:
+        return {n}.union(*(reached(m) for m in below[n]))
+
+    family = recipes(**texts)
+    for n in random.sample(range(count), count):
+        sets = [set(own[m]) for m in reached(n) if own[m]]
+        there = family.series_of(family.read(f"r{n}", None))
+        assert there is None if not sets else set(there or ()) == set.intersection(*sets)
