@@ -14,7 +14,7 @@ import jmespath.exceptions
 import yaml
 from attrs import define, field, frozen
 
-from rvbuild.core.errors import LockError
+from rvbuild.core.errors import Absent, LockError
 from rvbuild.core.gomod import parse_go_mod
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import Reading
@@ -41,7 +41,8 @@ def read_pin(reading: Reading, data: bytes, file: str) -> Found:
         file: Its name, for messages.
 
     Raises:
-        LockError: nothing was found, or more than one thing.
+        Absent: nothing was found.
+        LockError: more than one thing was found.
     """
     if len(data) > MAX_BYTES:
         msg = f"{len(data)} bytes; pins are read out of files up to {MAX_BYTES}"
@@ -51,9 +52,9 @@ def read_pin(reading: Reading, data: bytes, file: str) -> Found:
     return Found(reading.adjusted(found.value), found.line)
 
 
-def _nothing(what: str, file: str, asked_at: Place | None) -> LockError:
+def _nothing(what: str, file: str, asked_at: Place | None) -> Absent:
     msg = f"no {what}"
-    return LockError(msg, where=file, hint=f"asked for at {asked_at}")
+    return Absent(msg, where=file, hint=f"asked for at {asked_at}")
 
 
 def _go_module(module: str, text: str, file: str, asked_at: Place | None) -> Found:

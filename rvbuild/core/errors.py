@@ -90,6 +90,10 @@ class LockError(RvbuildError):
     exit_code = 3
 
 
+class Absent(LockError):
+    """A place in a source does not have the value that a pin reads there."""
+
+
 class SourceError(RvbuildError):
     """A source could not be had from any transport; ``details`` names each attempt."""
 

@@ -23,7 +23,7 @@ from rvbuild.core.question import (
     set_ref,
     source_question,
 )
-from rvbuild.core.recipe import FromSpec, GoModulesSpec, Ladder, Reading, Recipe
+from rvbuild.core.recipe import DerivedPin, FromSpec, GoModulesSpec, Reading, Recipe
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.spec_text import spec_text
@@ -58,7 +58,7 @@ class Locked:
         with self._open.asking(f"pin {recipe.name}/{name}", pin.where):
             return self._derived(recipe, name, pin)
 
-    def _derived(self, recipe: Recipe, name: str, pin: Reading | Ladder) -> str:
+    def _derived(self, recipe: Recipe, name: str, pin: DerivedPin) -> str:
         if isinstance(pin, Reading) and pin.reader == "git":
             owner, source = named_source(self.recipes, recipe, pin.source, pin.where)
             return git_fact(self.source(owner, source)[0], pin)

@@ -16,6 +16,7 @@ from attrs import define, field, frozen
 from rvbuild.core.agreement import (
     Contradiction,
     Rung,
+    alternatives_contradiction,
     pin_contradiction,
     set_contradiction,
     source_contradiction,
@@ -26,7 +27,14 @@ from rvbuild.core.lock import AnyEntry, GoModuleSet, LockedSource, PinValue, sou
 from rvbuild.core.names import AnyRef, PinRef, SetRef, SourceRef
 from rvbuild.core.pinned import Pinned, Recipes, git_fact, named_source
 from rvbuild.core.place import Place
-from rvbuild.core.recipe import GoModulesSpec, Ladder, Reading, Recipe
+from rvbuild.core.recipe import (
+    Alternatives,
+    DerivedPin,
+    GoModulesSpec,
+    Ladder,
+    Reading,
+    Recipe,
+)
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.spec_text import spec_text
 from rvbuild.core.trace import Reads, Trace, moved
@@ -112,11 +120,10 @@ class Question(Generic[AnyRef, AnyEntry]):
 
 
 def pin_question(
-    recipes: Recipes, pinned: Pinned, recipe: Recipe, name: str, pin: Reading | Ladder
+    recipes: Recipes, pinned: Pinned, recipe: Recipe, name: str, pin: DerivedPin
 ) -> Question[PinRef, PinValue]:
     """What the value of ``pin`` is, read from the source of each rung."""
-    rungs = pin.rungs if isinstance(pin, Ladder) else (pin,)
-    names = ((rung.source, rung.where) for rung in rungs if rung.reader != "literal")
+    names = ((rung.source, rung.where) for rung in pin.rungs if rung.reader != "literal")
     return Question(
         ref=PinRef(recipe.name, name),
         text=spec_text(pin),
@@ -127,7 +134,7 @@ def pin_question(
 
 
 def _pin_contradiction(
-    recipes: Recipes, pinned: Pinned, recipe: Recipe, pin: Reading | Ladder, answer: PinValue
+    recipes: Recipes, pinned: Pinned, recipe: Recipe, pin: DerivedPin, answer: PinValue
 ) -> Contradiction | None:
     def rung(reading: Reading) -> Rung:
         if reading.reader == "literal":
@@ -139,9 +146,11 @@ def _pin_contradiction(
         return Rung(reading=reading, owner=owner.name, value=fact)
 
     place = (answer.source, answer.file, answer.line)
+    rungs = [*map(rung, pin.rungs)]
+    if isinstance(pin, Alternatives):
+        return alternatives_contradiction(answer.value, place, rungs)
     prefer = pin.prefer if isinstance(pin, Ladder) else None
-    rungs = pin.rungs if isinstance(pin, Ladder) else (pin,)
-    return pin_contradiction(answer.value, place, [*map(rung, rungs)], prefer)
+    return pin_contradiction(answer.value, place, rungs, prefer)
 
 
 def source_question(

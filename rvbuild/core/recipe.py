@@ -59,6 +59,11 @@ class Reading:
     strip_suffix: str = ""
     where: Place | None = field(default=None, eq=False)
 
+    @property
+    def rungs(self) -> tuple[Reading, ...]:
+        """Every place that the value can be read from: this one."""
+        return (self,)
+
     def adjusted(self, value: str) -> str:
         """The value with what the pin strips and adds."""
         value = value.removeprefix(self.strip_prefix)
@@ -76,7 +81,19 @@ class Ladder:
     where: Place | None = field(default=None, eq=False)
 
 
-Pin = Union[str, Reading, Ladder]
+@frozen(kw_only=True)
+class Alternatives:
+    """A derived pin with several places of which not every source has each.
+
+    One must have the value, and those that have it must agree. It is read from the first.
+    """
+
+    rungs: tuple[Reading, ...] = field(metadata=word("one-of"))
+    where: Place | None = field(default=None, eq=False)
+
+
+DerivedPin = Union[Reading, Ladder, Alternatives]
+Pin = Union[str, DerivedPin]
 
 
 @frozen(kw_only=True)

@@ -12,7 +12,7 @@ from attrs import define, evolve, field
 from rvbuild.core.errors import RecipeError, RvbuildError, UsageError, suggestion
 from rvbuild.core.names import RecipeName
 from rvbuild.core.place import Place
-from rvbuild.core.recipe import FromSpec, Ladder, Pin, Reading, Recipe
+from rvbuild.core.recipe import FromSpec, Recipe
 
 Read = Callable[[str, "Place | None"], Recipe]
 """Reads a recipe by its folder's name; the second argument is the place that asks for it."""
@@ -151,7 +151,8 @@ def _references(recipe: Recipe) -> Iterator[str]:
     for use in recipe.sources.values():
         if isinstance(use.spec, FromSpec):
             yield use.spec.recipe
-    names = [reading.source for pin in recipe.all_pins.values() for reading in _readings(pin)]
+    pins = [pin for pin in recipe.all_pins.values() if not isinstance(pin, str)]
+    names = [rung.source for pin in pins for rung in pin.rungs]
     if recipe.go_modules is not None:
         names.append(recipe.go_modules.source)
     yield from (name for name in names if name and name not in recipe.sources)
@@ -159,12 +160,6 @@ def _references(recipe: Recipe) -> Iterator[str]:
         yield recipe.toolbox
     yield from recipe.build_inputs
     yield from recipe.target_inputs
-
-
-def _readings(pin: Pin) -> tuple[Reading, ...]:
-    if isinstance(pin, str):
-        return ()
-    return pin.rungs if isinstance(pin, Ladder) else (pin,)
 
 
 def _error(msg: str, name: str, place: Place | None, hint: str) -> RecipeError | UsageError:

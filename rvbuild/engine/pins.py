@@ -5,31 +5,53 @@ Knows: how a pin's places are read and compared. Must not know: how sources are 
 
 from __future__ import annotations
 
-from rvbuild.core.errors import LockError
+from rvbuild.core.errors import Absent, LockError
 from rvbuild.core.lock import PinValue
 from rvbuild.core.pinned import git_fact
-from rvbuild.core.recipe import Ladder, Reading, Recipe
+from rvbuild.core.recipe import Alternatives, DerivedPin, Ladder, Reading, Recipe
 from rvbuild.core.spec_text import spec_text
 from rvbuild.engine.source_files import SourceFiles
 from rvbuild.pin_readers import read_pin
 
 
-def pin_value(files: SourceFiles, recipe: Recipe, name: str, pin: Reading | Ladder) -> PinValue:
+def pin_value(files: SourceFiles, recipe: Recipe, name: str, pin: DerivedPin) -> PinValue:
     """The value of a recipe's pin, with the place that it was read from.
 
     Raises:
-        LockError: a place does not have it, or two places disagree.
+        LockError: a place that must have it does not, none has it, or two places disagree.
     """
     spec = spec_text(pin)
-    if isinstance(pin, Reading):
-        return _read(files, recipe, pin, spec)
-    values = [_read(files, recipe, rung, spec) for rung in pin.rungs]
-    if len({value.value for value in values}) > 1 and pin.prefer is None:
+    if isinstance(pin, Alternatives):
+        values = _there(files, recipe, name, pin)
+    else:
+        values = [(rung, _read(files, recipe, rung, spec)) for rung in pin.rungs]
+    prefer = pin.prefer if isinstance(pin, Ladder) else None
+    if len({value.value for _, value in values}) > 1 and prefer is None:
         msg = f"the places that declare {recipe.name}/{name} disagree"
-        rungs = tuple(_shown(rung, value) for rung, value in zip(pin.rungs, values, strict=True))
-        hint = "say `prefer: N` beside 'first-of' if one of them is right"
+        rungs = tuple(_shown(rung, value) for rung, value in values)
+        hint = "say `first-of`, and `prefer: N` beside it, if one of them is right"
         raise LockError(msg, where=pin.where, details=rungs, hint=hint)
-    return values[(pin.prefer or 1) - 1]
+    return values[(prefer or 1) - 1][1]
+
+
+def _there(
+    files: SourceFiles, recipe: Recipe, name: str, pin: Alternatives
+) -> list[tuple[Reading, PinValue]]:
+    """What the places have that have the value.
+
+    Raises:
+        LockError: none has it.
+    """
+    values, absences = [], []
+    for rung in pin.rungs:
+        try:
+            values.append((rung, _read(files, recipe, rung, spec_text(pin))))
+        except Absent as absence:
+            absences.append(str(absence))
+    if not values:
+        msg = f"none of the places has {recipe.name}/{name}"
+        raise LockError(msg, where=pin.where, details=tuple(absences))
+    return values
 
 
 def _read(files: SourceFiles, recipe: Recipe, pin: Reading, spec: str) -> PinValue:

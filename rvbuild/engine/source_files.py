@@ -12,7 +12,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import LockError
+from rvbuild.core.errors import Absent
 from rvbuild.core.go_graph import MainModule
 from rvbuild.core.names import SourceRef
 from rvbuild.core.pinned import Pinned, Recipes, named_source
@@ -63,13 +63,13 @@ class SourceFiles:
         """A file of the source that ``recipe`` calls ``name``.
 
         Raises:
-            LockError: the source does not have it, or is more than one tree.
+            Absent: the source does not have it, or is more than one tree.
         """
         data = self._file(self._tree(recipe, name, where), file)
         if data is None:
             owner, own = self.named(recipe, name, where)
             msg = f"the source {owner.name}/{own} has no file {file}"
-            raise LockError(msg, where=where)
+            raise Absent(msg, where=where)
         return data
 
     def main_module(self, recipe: Recipe, spec: GoModulesSpec) -> MainModule:

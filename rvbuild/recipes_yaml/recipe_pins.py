@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection
 
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.recipe import Ladder, Pin, Reading
+from rvbuild.core.recipe import Alternatives, Ladder, Pin, Reading
 from rvbuild.recipes_yaml.document import Items, Node, Scalar
 from rvbuild.recipes_yaml.fields import Fields, choice
 from rvbuild.recipes_yaml.recipe_names import refuse_no_variables
@@ -28,26 +28,33 @@ def pins_of(top: Fields, reserved: Collection[str]) -> dict[str, Pin]:
 
 
 def pin_of(node: Node | None, key: str) -> Pin:
-    """The pin under ``key``: a text, a reading or a ladder of readings; empty if there is none."""
+    """The pin under ``key``: a text, or where it is read; empty if there is none."""
     if node is None:
         return ""
     if isinstance(node, Scalar):
         return node.text
     fields = Fields(node)
+    if "one-of" in fields:
+        rungs = _rungs(fields, "one-of", key)
+        fields.finish()
+        return Alternatives(rungs=rungs, where=fields.where)
     if "first-of" not in fields:
         return _reading(fields)
-    rungs = fields.require("first-of")
-    if not isinstance(rungs, Items) or not rungs.nodes:
-        msg = f"{key!r}: 'first-of' must be a list of pins"
-        raise RecipeError(msg, where=rungs.where)
+    rungs = _rungs(fields, "first-of", key)
     prefer = fields.number("prefer", 0)
     fields.finish()
-    if prefer > len(rungs.nodes):
+    if prefer > len(rungs):
         msg = f"'prefer' is the number of a pin under 'first-of', not {prefer}"
-        hint = f"from 1 to {len(rungs.nodes)}"
-        raise RecipeError(msg, where=fields.at("prefer"), hint=hint)
-    readings = tuple(_reading(Fields(rung)) for rung in rungs.nodes)
-    return Ladder(rungs=readings, prefer=prefer or None, where=fields.where)
+        raise RecipeError(msg, where=fields.at("prefer"), hint=f"from 1 to {len(rungs)}")
+    return Ladder(rungs=rungs, prefer=prefer or None, where=fields.where)
+
+
+def _rungs(fields: Fields, word: str, key: str) -> tuple[Reading, ...]:
+    rungs = fields.require(word)
+    if not isinstance(rungs, Items) or not rungs.nodes:
+        msg = f"{key!r}: {word!r} must be a list of pins"
+        raise RecipeError(msg, where=rungs.where)
+    return tuple(_reading(Fields(rung)) for rung in rungs.nodes)
 
 
 def _reading(fields: Fields) -> Reading:

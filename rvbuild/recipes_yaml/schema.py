@@ -102,10 +102,9 @@ def _source(spec: type[SourceSpec]) -> Iterator[Json]:
 def recipe_schema() -> dict[str, Json]:
     """The schema of ``recipe.yaml``."""
     names: Json = {"pattern": _pattern(NAME.pattern)}
-    ladder = _object(
-        {"first-of": {"type": "array", "items": _ref("reading"), "minItems": 1}, "prefer": NUMBER},
-        ["first-of"],
-    )
+    rungs: Json = {"type": "array", "items": _ref("reading"), "minItems": 1}
+    ladder = _object({"first-of": rungs, "prefer": NUMBER}, ["first-of"])
+    alternatives = _object({"one-of": rungs}, ["one-of"])
     modules = {"from": TEXT, "directory": TEXT, "packages": TEXTS, "tags": TEXTS}
     modules |= {"cgo": FLAG, "workspace": FLAG}
     inputs = {"build": TEXTS, "target": TEXTS, "go-modules": _object(modules, ["from"])}
@@ -138,7 +137,7 @@ def recipe_schema() -> dict[str, Json]:
         "accelerators": _choices(ACCELERATORS),
         "limits": _object({"timeout": _TIMEOUT}, ["timeout"]),
     }
-    pin: Json = {"oneOf": [TEXT, _ref("reading"), ladder]}
+    pin: Json = {"oneOf": [TEXT, _ref("reading"), ladder, alternatives]}
     return {
         "$schema": _DRAFT,
         "title": "rvbuild recipe",

@@ -14,6 +14,7 @@ from attrs import define, evolve, field
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import (
+    Absent,
     Interrupted,
     LockError,
     RecipeError,
@@ -506,6 +507,83 @@ def test_a_preferred_rung_wins(rung: int, value: str, place: tuple[str, int]):
     assert Locked(lock, world, "amd64").pin(world.recipe("app"), "version") == value
 
 
+ALTERNATIVES = """\
+version:
+  one-of:
+    - {from: k, line: 1, file: .go-version}
+    - {from: kube, yaml: go, file: build/deps.yaml}
+    - {from: kube, shell: GO, file: go.sh}
+build: x
+"""
+
+
+def alternatives(text: str = ALTERNATIVES, **there: str) -> World:
+    """A world in which files have texts: ``line``, ``yaml`` and ``sh``."""
+    names = {"line": ".go-version", "yaml": "build/deps.yaml", "sh": "go.sh"}
+    files: dict[str, dict[str, str]] = {"k@11111111": {}, "kube.tar": {}}
+    for key, content in there.items():
+        files["k@11111111" if key == "line" else "kube.tar"][names[key]] = content
+    return World({"app": text, "k": K, "kube": KUBE}, files)
+
+
+@pytest.mark.parametrize(
+    ("there", "place"),
+    [
+        ({"line": "1.2\n", "yaml": "go: '1.2'\n", "sh": "GO=1.2\n"}, ("k", ".go-version", 1)),
+        ({"yaml": "x: 1\ngo: '1.2'\n", "sh": "GO=1.2\n"}, ("kube", "build/deps.yaml", 2)),
+        ({"yaml": "x: 1\n", "sh": "# Go\nGO=1.2\n"}, ("kube", "go.sh", 2)),
+        ({"line": "\n", "sh": "GO=1.2\n"}, ("kube", "go.sh", 1)),
+    ],
+)
+def test_alternatives_are_read_from_the_first_that_is_there(
+    there: dict[str, str], place: tuple[str, str, int]
+):
+    world = alternatives(**there)
+    lock = world.lock()
+    pin = lock.pins[refs.pin("app/version")]
+    assert (pin.value, (pin.source, pin.file, pin.line)) == ("1.2", place)
+    assert [str(asked) for asked, _ in pin.trace or ()] == ["k/k", "kube/kube"], "one may come"
+    assert Locked(lock, world, "amd64").pin(world.recipe("app"), "version") == "1.2"
+
+
+def test_alternatives_that_are_there_must_agree():
+    error = refused(alternatives(line="1.2\n", sh="GO=1.3\n"))
+    assert error.message == "the places that declare app/version disagree"
+    assert error.details == ("1.2  k .go-version:1", "1.3  kube go.sh:1")
+
+
+def test_one_of_the_alternatives_must_be_there():
+    error = refused(alternatives(yaml="x: 1\n"))
+    assert error.message == "none of the places has app/version"
+    assert str(error.where) == "recipes/app/recipe.yaml:2:3"
+    assert error.details == (
+        "recipes/app/recipe.yaml:3:7: the source k/k has no file .go-version",
+        "kube:build/deps.yaml: no single text at go",
+        "recipes/app/recipe.yaml:5:7: the source kube/kube has no file go.sh",
+    )
+
+
+def test_an_alternative_that_is_wrong_is_not_passed_over():
+    error = refused(alternatives(line="1.2\n", sh="GO=1.2\nGO=1.3\n"))
+    assert error.message == "more than one plain assignment of GO"
+
+
+def test_a_lock_has_alternatives_from_no_other_place_and_no_other_literal():
+    text = ALTERNATIVES.replace("{from: kube, shell: GO, file: go.sh}", "{literal: '1.2'}")
+    world = alternatives(text, yaml="go: '1.2'\n")
+    lock = world.lock()
+    entry = lock.pins[refs.pin("app/version")]
+    for changed, fact in (
+        ({"file": "go.sh"}, "source"),
+        ({"source": "k"}, "file"),
+        ({"value": "1.3"}, "value"),
+    ):
+        other = evolve(lock, pins={refs.pin("app/version"): evolve(entry, **changed)})
+        with pytest.raises(LockError, match=f"with another {fact}"):
+            Locked(other, world, "amd64").pin(world.recipe("app"), "version")
+    assert Locked(lock, world, "amd64").pin(world.recipe("app"), "version") == "1.2"
+
+
 def test_a_pin_stands_unread_while_its_sources_are_what_they_were():
     """Another rung's source counts too: it decides whether the rungs agree."""
     old = ladder("1", "1", "1", "\n  prefer: 1").lock()
@@ -782,7 +860,7 @@ def test_a_pin_that_is_not_there_fails_its_recipe_alone():
         "kube": KUBE,
     }
     lock, failures = locked_but(World(texts))
-    assert {name: type(error) for name, error in failures.items()} == {"bad": LockError}
+    assert {name: type(error) for name, error in failures.items()} == {"bad": Absent}
     assert sorted(map(str, lock.sources)) == ["bad/k", "kube/kube"]
 
 

@@ -126,6 +126,12 @@ def test_a_large_recipe_is_refused_by_its_size(tmp_path: Path):
         ("kind: source\nsources: {a: {from: b}}\n", "cannot be another recipe's"),
         ("build: x\nversion: {first-of: []}\n", "must be a list of pins"),
         ("build: x\nversion: {first-of: [{literal: a}], prefer: 2}\n", "under 'first-of', not 2"),
+        ("build: x\nversion: {one-of: []}\n", "'one-of' must be a list of pins"),
+        ("build: x\nversion: {one-of: [{literal: a}], prefer: 1}\n", "unknown key 'prefer'"),
+        ("build: x\nper-series: {2: {version: a}}\n", "'version' is set by rvbuild itself"),
+        ("build: x\nper-series: {A: {commit: a}}\n", "'A' is not the name of a series"),
+        ("build: x\nper-series: {2: {end-of-support: soon}}\n", "must be a day, not 'soon'"),
+        ("build: x\nper-series: {2: {commit: a}}\n", "has no values per series"),
         ("build: x\nsources: {a: {}}\n", "exactly one kind"),
     ],
 )
