@@ -193,7 +193,8 @@ class _Outputs:
         self, derivations: Mapping[str, Derivation], wanted: Iterable[str]
     ) -> dict[str, Digest]:
         wanted = list(wanted)
-        built = build(derivations, wanted, self.services, jobs=self.jobs)
+        # a failure that stops the build would stop all transfers, which other recipes need
+        built = build(derivations, wanted, self.services, jobs=self.jobs, keep_going=True)
         built.refuse_failures()
         return {digest: built.realised[digest].output for digest in wanted}
 

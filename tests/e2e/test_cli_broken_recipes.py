@@ -302,6 +302,21 @@ def test_what_the_outside_does_not_have(what: str, project: World, outside: str,
     world.fine("lock", "good")
 
 
+def test_work_that_fails_for_one_recipe_ends_nothing_for_the_others(project: World):
+    """A locked source that is gone, of which a pin is to be read: others still ask servers."""
+    more = "sources: {it: {url: 'https://example.invalid/good.tar', sha256: %s}}\n" % ("2" * 64)
+    project.recipe("a", STEP.format(more=more))
+    project.fine("lock")
+    project.recipe("a", STEP.format(more=f"{more}pins: {{p: {{from: it, line: 1, file: f}}}}"))
+    with serve_pages({"/later.tar": b"later"}) as served:
+        more = f"sources: {{it: {{url: '{served.url}/later.tar', unpack: false}}}}"
+        project.recipe("later", STEP.format(more=more))
+        ran = project.run("lock", "--mirror", f"https://example.invalid={served.url}")
+    assert ran.code == 4, ran
+    ran.said("good.tar", "also: not locked: a\n")
+    assert hashlib.sha256(b"later").hexdigest() in (project.folder / "rvbuild.lock").read_text()
+
+
 def test_each_failure_is_told_in_full(project: World, outside: str):
     """Also what has other reasons; the exit code is the first one's."""
     project.recipe("half", STEP.format(more=f"sources: {{it: {{url: '{outside}/gone.tar'}}}}"))
