@@ -10,7 +10,8 @@ import os
 from collections.abc import Callable, Mapping
 
 from rvbuild.app.choices import Choices
-from rvbuild.core.advice import Hint, Remedy, advise
+from rvbuild.app.own_places import OwnPlaces
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import LockError, SourceError, UsageError
 from rvbuild.core.link import Linked
 from rvbuild.core.lock import Lock
@@ -20,12 +21,14 @@ from rvbuild.kinds.path.source import PathSource
 from rvbuild.recipes_yaml.collection import RecipeCollection
 
 
-def override_sources(choices: Choices, recipes: RecipeCollection) -> dict[str, PathSource]:
+def override_sources(
+    choices: Choices, recipes: RecipeCollection, own: OwnPlaces
+) -> dict[str, PathSource]:
     """The folders that stand for sources, by the source's name.
 
     Raises:
         UsageError: a name is no source, two name the same one, or a release is asked for.
-        SourceError: a folder is not there.
+        SourceError: a folder is not there, or holds the store.
     """
     # no shell expands what follows the =
     folders = {name: os.path.expanduser(path) for name, path in choices.overrides.items()}
@@ -37,6 +40,7 @@ def override_sources(choices: Choices, recipes: RecipeCollection) -> dict[str, P
             msg = f"the override of {name}: there is no such folder"
             way = "name a folder with what the source is to be, such as your clone of it"
             raise SourceError(msg, where=path, hint=way)
+        own.refuse_override(path)
         if recipes.path(SourceRef.parse(name).recipe) is None:
             msg = f"the override of {name}: there is no such recipe"
             hint = advise("NAME is a 'kind: source' recipe, or RECIPE/SOURCE; ", Remedy.LIST)
@@ -53,7 +57,7 @@ def _refuse_two_names(name: str, folders: Mapping[str, str], recipes: RecipeColl
         raise UsageError(msg, hint="say one of them")
 
 
-def refuse_edited(linked: Linked, lock: Callable[[], Lock]) -> None:
+def refuse_edited(linked: Linked, lock: Callable[[], Lock], own: OwnPlaces) -> None:
     """See that each locked folder that is built from, or read from, holds what was locked.
 
     Its content is the key of what is built: without this, a build would answer with what is
@@ -63,25 +67,21 @@ def refuse_edited(linked: Linked, lock: Callable[[], Lock]) -> None:
     Args:
         linked: What is to be built.
         lock: Returns the lock; called for a message only.
+        own: What rvbuild itself writes.
 
     Raises:
-        LockError: a folder was edited since it was locked.
+        LockError: a folder was edited since it was locked, or rvbuild edits it.
     """
     today: dict[str, PathSource] = {}
     for ref, source in linked.folders.items():
         folder = source.folder
         if not os.path.isdir(folder):
             continue
+        own.refuse_locked(folder)
         if folder not in today:
             today[folder] = PathFetcher().resolve(folder)
         if today[folder] != source:
             msg = f"the folder is not what {lock().file} has of {ref}: it was edited since"
             now = Remedy.OVERRIDE.of(f"{ref}={folder}")
-            hint: Hint = advise(Remedy.LOCK, "; to build what is there now, ", now)
-            if _is_below(lock().file, folder):
-                hint = "the lock itself lies in that folder and changes it: name one without it"
+            hint = advise(Remedy.LOCK, "; to build what is there now, ", now)
             raise LockError(msg, where=folder, hint=hint)
-
-
-def _is_below(file: str, folder: str) -> bool:
-    return os.path.commonpath(map(os.path.realpath, (file, folder))) == os.path.realpath(folder)
