@@ -7,18 +7,21 @@ know: how a folder is read.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from rvbuild.app.choices import Choices
 from rvbuild.app.own_places import OwnPlaces
-from rvbuild.core.advice import Remedy, advise
-from rvbuild.core.errors import LockError, SourceError, UsageError
-from rvbuild.core.link import Linked
+from rvbuild.core.advice import Remedy, advise, joined
+from rvbuild.core.errors import LockError, SourceError, StepError, UsageError, single_failures
+from rvbuild.core.link import LOCKED_MODULES, Linked
 from rvbuild.core.lock import Lock
 from rvbuild.core.names import SourceRef
 from rvbuild.kinds.path.fetch import PathFetcher
 from rvbuild.kinds.path.source import PathSource
 from rvbuild.recipes_yaml.collection import RecipeCollection
+
+_NO_MODULE = "module lookup disabled by GOPROXY=off"
+"""What the go command says of a module that is not in its cache, and that it may not ask for."""
 
 
 def override_sources(
@@ -40,11 +43,11 @@ def override_sources(
             msg = f"the override of {name}: there is no such folder"
             way = "name a folder with what the source is to be, such as your clone of it"
             raise SourceError(msg, where=path, hint=way)
-        own.refuse_override(path)
         if recipes.path(SourceRef.parse(name).recipe) is None:
             msg = f"the override of {name}: there is no such recipe"
             hint = advise("NAME is a 'kind: source' recipe, or RECIPE/SOURCE; ", Remedy.LIST)
             raise UsageError(msg, hint=hint)
+        own.refuse_override(path)
         _refuse_two_names(name, folders, recipes)
     return {name: PathFetcher().resolve(path) for name, path in folders.items()}
 
@@ -55,6 +58,15 @@ def _refuse_two_names(name: str, folders: Mapping[str, str], recipes: RecipeColl
     if slash and recipe in folders and len(recipes.load(recipe).sources) == 1:
         msg = f"the overrides of {recipe} and {name} are of the same source"
         raise UsageError(msg, hint="say one of them")
+
+
+def tell_of_modules(failures: Iterable[Exception], choices: Choices) -> None:
+    """Add to a step's failure what to do if it misses a Go module that an override asks for."""
+    for failure in single_failures(failures):
+        if not (choices.overrides and isinstance(failure, StepError)):
+            continue
+        if any(_NO_MODULE in line for line in failure.details):
+            failure.hint = joined([advise(LOCKED_MODULES, ", and ", Remedy.LOCK), failure.hint])
 
 
 def refuse_edited(linked: Linked, lock: Callable[[], Lock], own: OwnPlaces) -> None:
