@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,8 @@ import rvbuild
 from rvbuild.cli.json_text import error_row
 from rvbuild.core import errors
 from rvbuild.core.errors import RvbuildError
+
+PACKAGE = Path(rvbuild.__file__).parent
 
 
 def error_classes() -> list[type[RvbuildError]]:
@@ -39,6 +43,18 @@ def test_the_kind_of_an_error_is_a_documented_class(error: type[RvbuildError]):
     assert issubclass(error, errors.RunFailed) or error.exit_code == documented.exit_code
     assert errors.__doc__ is not None
     assert kind in errors.__doc__
+
+
+def test_nothing_raises_an_error_that_says_no_more_than_its_family():
+    """What somebody does about a `VerificationError` depends on which one it is."""
+    vague = {"RvbuildError", "VerificationError"}
+    calls = {
+        (str(path.relative_to(PACKAGE)), node.func.id)
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in vague
+    }
+    assert calls == {("cli/messages.py", "RvbuildError")}  # a bug is drawn as one
 
 
 def test_an_error_of_python_is_its_own_kind():
