@@ -144,7 +144,7 @@ class IndexPolicy:
             Untrusted: it is not good.
         """
         listed = self._listed(archive)
-        foreign = None if archive.is_debian else _foreign(next(paragraphs(index.plain), {}))
+        foreign = None if archive.is_debian else foreign_fault(index)
         self._pass([(foreign, listed)], suite, address)
         keys = self.keys.of(archive.options, archive.keyrings)
         judgement = judge(index, keys, self.clock(), past=archive.past)
@@ -177,8 +177,11 @@ class IndexPolicy:
 
     def _listed(self, archive: Archive) -> str:
         """Why an archive's index is taken whatever is wrong with it; empty if it is not."""
-        is_listed = not listings(archive.base).isdisjoint(self.unchecked())
-        return "`debian-unchecked` lists the archive" if is_listed else ""
+        return "`debian-unchecked` lists the archive" if self.is_unchecked(archive.base) else ""
+
+    def is_unchecked(self, base: str) -> bool:
+        """Whether the user takes the archive at an address whatever its index says."""
+        return not listings(base).isdisjoint(self.unchecked())
 
     def _outdated(
         self, fields: Mapping[str, str], archive: Archive, earlier: Snapshot | None
@@ -194,8 +197,9 @@ class IndexPolicy:
         return Outdated(f"the archive's index {fault}", hint=hint) if fault else None
 
 
-def _foreign(fields: Mapping[str, str]) -> Foreign | None:
-    origin = fields.get("origin", "")
+def foreign_fault(index: SignedIndex) -> Foreign | None:
+    """What is wrong with an index by the vendor that it names (rule 1); None if it is Debian's."""
+    origin = next(paragraphs(index.plain), {}).get("origin", "")
     if is_debian_origin(origin):
         return None
     who = f"says that its origin is {brief(origin, most=60)!r}" if origin else "names no origin"
