@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from rvbuild.core.advice import Hint, Remedy, advise
-from rvbuild.core.errors import LockError, RecipeError, RvbuildError, SourceError
+from rvbuild.core.errors import LockError, RecipeError, SourceError
 from rvbuild.core.ports.registries import Registries, ResolveContext
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
@@ -41,14 +41,14 @@ class OwnPlaces:
     lock: str
     store: str
 
-    def refuse_source(self, folder: str, context: ResolveContext) -> None:
+    def refuse_source(self, folder: str) -> None:
         """See that a recipe does not ask for such a folder.
 
         Raises:
             RecipeError: it does.
         """
         for message, hint in self._within(folder):
-            raise _refusal(RecipeError, message, folder, hint, f"asked for at {context.where}")
+            raise RecipeError(message, where=folder, hint=hint)
 
     def refuse_locked(self, folder: str) -> None:
         """See that a lock, which an older rvbuild may have written, has no such folder.
@@ -57,7 +57,7 @@ class OwnPlaces:
             LockError: it has.
         """
         for message, hint in self._within(folder):
-            raise _refusal(LockError, message, folder, hint)
+            raise LockError(message, where=folder, hint=hint)
 
     def refuse_override(self, folder: str) -> None:
         """See that a build does not read what it writes meanwhile; a lock it leaves alone.
@@ -66,7 +66,7 @@ class OwnPlaces:
             SourceError: the folder holds the store.
         """
         if is_below(self.store, folder):
-            raise _refusal(SourceError, self._holds("the store", self.store), folder, _STORE)
+            raise SourceError(self._holds("the store", self.store), where=folder, hint=_STORE)
 
     def _within(self, folder: str) -> Iterator[tuple[str, Hint]]:
         result = os.path.abspath(RESULT)
@@ -82,12 +82,6 @@ class OwnPlaces:
         return f"the folder holds {what}, which rvbuild changes: {path}"
 
 
-def _refusal(
-    error: type[RvbuildError], message: str, folder: str, hint: Hint, *details: str
-) -> RvbuildError:
-    return error(message, where=folder, hint=hint, details=details)
-
-
 @frozen
 class OutsideOwn:
     """Asks the outside, but for folders that rvbuild changes."""
@@ -99,5 +93,5 @@ class OutsideOwn:
         """See `rvbuild.core.ports.registries.Registries`."""
         folder = spec.place(context.folder)
         if folder:
-            self.own.refuse_source(folder, context)
+            self.own.refuse_source(folder)
         return self.registries.resolve(spec, context)
