@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from attrs import frozen
 
 from rvbuild.app.deliver import Goal, TargetResult, deliver
+from rvbuild.app.folders import tell_of_modules
 from rvbuild.app.refusals import refuse_no_folder, refuse_occupied, refuse_own
 from rvbuild.app.result_place import Identity, identity, link_place
 from rvbuild.app.services import services_of
@@ -101,6 +102,7 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
         )
         wanted = _goals(linked, places, before)
         results, problems = deliver(session, built, wanted, as_copies=output is not None)
+    tell_of_modules(built.failures, session.choices)
     asked = dict.fromkeys(map(str, (*targets, *linked.results)))
     there = {result.target for result in results}
     return BuildView(

@@ -7,25 +7,31 @@ know: how a folder is read.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from rvbuild.app.choices import Choices
-from rvbuild.core.advice import Hint, Remedy, advise
-from rvbuild.core.errors import LockError, SourceError, UsageError
-from rvbuild.core.link import Linked
+from rvbuild.app.own_places import OwnPlaces
+from rvbuild.core.advice import Remedy, advise, joined
+from rvbuild.core.errors import LockError, SourceError, StepError, UsageError, single_failures
+from rvbuild.core.link import LOCKED_MODULES, Linked
 from rvbuild.core.lock import Lock
 from rvbuild.core.names import RecipeName, SourceRef
 from rvbuild.kinds.path.fetch import PathFetcher
 from rvbuild.kinds.path.source import PathSource
 from rvbuild.recipes_yaml.collection import RecipeCollection
 
+_NO_MODULE = "module lookup disabled by GOPROXY=off"
+"""What the go command says of a module that is not in its cache, and that it may not ask for."""
 
-def override_sources(choices: Choices, recipes: RecipeCollection) -> dict[str, PathSource]:
+
+def override_sources(
+    choices: Choices, recipes: RecipeCollection, own: OwnPlaces
+) -> dict[str, PathSource]:
     """The folders that stand for sources, by the source's name.
 
     Raises:
         UsageError: a name is no source, two name the same one, or a release is asked for.
-        SourceError: a folder is not there.
+        SourceError: a folder is not there, or holds the store.
     """
     # no shell expands what follows the =
     folders = {name: os.path.expanduser(path) for name, path in choices.overrides.items()}
@@ -41,6 +47,7 @@ def override_sources(choices: Choices, recipes: RecipeCollection) -> dict[str, P
             msg = f"the override of {name}: there is no such recipe"
             hint = advise("NAME is a 'kind: source' recipe, or RECIPE/SOURCE; ", Remedy.LIST)
             raise UsageError(msg, hint=hint)
+        own.refuse_override(path)
         _refuse_two_names(name, folders, recipes)
     return {name: PathFetcher().resolve(path) for name, path in folders.items()}
 
@@ -53,7 +60,16 @@ def _refuse_two_names(name: str, folders: Mapping[str, str], recipes: RecipeColl
         raise UsageError(msg, hint="say one of them")
 
 
-def refuse_edited(linked: Linked, lock: Callable[[], Lock]) -> None:
+def tell_of_modules(failures: Iterable[Exception], choices: Choices) -> None:
+    """Add to a step's failure what to do if it misses a Go module that an override asks for."""
+    for failure in single_failures(failures):
+        if not (choices.overrides and isinstance(failure, StepError)):
+            continue
+        if any(_NO_MODULE in line for line in failure.details):
+            failure.hint = joined([advise(LOCKED_MODULES, ", and ", Remedy.LOCK), failure.hint])
+
+
+def refuse_edited(linked: Linked, lock: Callable[[], Lock], own: OwnPlaces) -> None:
     """See that each locked folder that is built from, or read from, holds what was locked.
 
     Its content is the key of what is built: without this, a build would answer with what is
@@ -63,25 +79,21 @@ def refuse_edited(linked: Linked, lock: Callable[[], Lock]) -> None:
     Args:
         linked: What is to be built.
         lock: Returns the lock; called for a message only.
+        own: What rvbuild itself writes.
 
     Raises:
-        LockError: a folder was edited since it was locked.
+        LockError: a folder was edited since it was locked, or rvbuild edits it.
     """
     today: dict[str, PathSource] = {}
     for ref, source in linked.folders.items():
         folder = source.folder
         if not os.path.isdir(folder):
             continue
+        own.refuse_locked(folder)
         if folder not in today:
             today[folder] = PathFetcher().resolve(folder)
         if today[folder] != source:
             msg = f"the folder is not what {lock().file} has of {ref}: it was edited since"
             now = Remedy.OVERRIDE.of(f"{ref}={folder}")
-            hint: Hint = advise(Remedy.LOCK, "; to build what is there now, ", now)
-            if _is_below(lock().file, folder):
-                hint = "the lock itself lies in that folder and changes it: name one without it"
+            hint = advise(Remedy.LOCK, "; to build what is there now, ", now)
             raise LockError(msg, where=folder, hint=hint)
-
-
-def _is_below(file: str, folder: str) -> bool:
-    return os.path.commonpath(map(os.path.realpath, (file, folder))) == os.path.realpath(folder)

@@ -17,19 +17,13 @@ from rvbuild.core.architecture import ARCHITECTURES, EXAMPLE
 from rvbuild.core.errors import RecipeError, StoreError, UsageError
 from rvbuild.core.image import environment
 from rvbuild.core.recipe import RESERVED_NAMES
+from rvbuild.core.system_fault import Site, hint_for
 from rvbuild.files.replacement import replace_file
 from rvbuild.recipes_yaml.collection import RECIPE_FILE, RecipeCollection
 from rvbuild.recipes_yaml.recipe import read_recipe
 from rvbuild.recipes_yaml.recipe_names import NAME, NAME_HINT
 
 _STARTERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "starters")
-
-_NO_ROOM = {
-    errno.ENOSPC: "free some space on that disk",
-    errno.EDQUOT: "free some space: your quota of that disk is used up",
-    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`)",
-}
-_NOT_YOURS = "a recipe is a folder below recipes/, which must be one, and yours to write"
 
 
 def write_starter(
@@ -78,7 +72,7 @@ def _write_new(place: str, text: str) -> None:
             with suppress(OSError):  # what went wrong first is what is raised
                 os.rmdir(folder)
         msg = f"the recipe cannot be written: {error.strerror}"
-        hint = _NO_ROOM.get(error.errno or 0, _NOT_YOURS)
+        hint = hint_for(error.errno, Site.RECIPE)
         raise StoreError(msg, where=place, hint=hint) from error
 
 

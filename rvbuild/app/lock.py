@@ -13,6 +13,7 @@ from attrs import define, evolve, field, frozen
 
 from rvbuild.app.lock_file import put_lock
 from rvbuild.app.lock_scope import LockScope, lock_scope
+from rvbuild.app.own_places import OutsideOwn
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session, lock_at
 from rvbuild.core.advice import Remedy, advise
@@ -231,7 +232,7 @@ def _resolve(
     outputs = _Outputs(services_of(session), session.jobs())
     resolver = Resolver(
         recipes=scope.graph,
-        registries=session.sources,
+        registries=OutsideOwn(session.sources, session.own),
         trees=outputs,
         needed=GoList(scope.graph, outputs, session.build_arch),
         build_arch=session.build_arch,

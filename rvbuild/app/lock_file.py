@@ -10,6 +10,7 @@ import os
 import stat
 
 from rvbuild.core.errors import StoreError
+from rvbuild.core.system_fault import Site, hint_for
 from rvbuild.files.replacement import replace_file
 
 
@@ -29,7 +30,7 @@ def put_lock(path: str, text: str) -> None:
     except OSError as error:
         at = path if real == os.path.abspath(path) else f"{path} (a link to {real})"
         msg = f"the lock cannot be written: {error.strerror}"
-        hint = "see that it and its folder are yours to write (`chmod u+w`), and that disk has room"
+        hint = hint_for(error.errno, Site.LOCK)
         raise StoreError(msg, where=at, hint=hint) from error
 
 

@@ -13,7 +13,7 @@ from rvbuild.app.result_place import is_our_link
 from rvbuild.app.setting import PATH_MAX
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import UsageError
-from rvbuild.files.folder import nearest
+from rvbuild.files.folder import is_below, nearest
 from rvbuild.stores.top import RESULT
 
 _ANOTHER = advise(Remedy.COPIES)
@@ -84,19 +84,13 @@ def refuse_own(places: Iterable[str], store: str, recipes: Collection[str], lock
     here = {os.getcwd(): "the working directory"}
     for place in places:
         for path, what in (own | here).items():
-            if _is_in(path, place):
+            if is_below(path, place):
                 msg = f"results cannot be copied there: {what} would have to go"
                 raise UsageError(msg, where=place, hint=_ANOTHER)
-            if path in own and _is_in(place, path):
+            if path in own and is_below(place, path):
                 msg = f"results cannot be copied there: it is the place of {what}"
                 also = f"; links appear in ./{RESULT} by themselves" if what == "links" else ""
                 raise UsageError(msg, where=place, hint=advise(_ANOTHER, also))
-
-
-def _is_in(path: str, folder: str) -> bool:
-    """Whether a path, of which nothing may be there, is a folder or below it."""
-    real = os.path.realpath(folder)
-    return os.path.join(os.path.realpath(path), "").startswith(os.path.join(real, ""))
 
 
 def _refuse(message: str, where: str, hint: str) -> None:

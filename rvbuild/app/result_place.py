@@ -22,6 +22,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import StoreError, UsageError
+from rvbuild.core.system_fault import Site, hint_for
 from rvbuild.files.folder import open_folder, opened
 from rvbuild.files.removal import remove_tree
 from rvbuild.files.swap import exchange, put
@@ -76,7 +77,8 @@ def link(view: str, place: str) -> None:
                 return
     except OSError as error:
         msg = f"the result cannot be linked: {error.strerror}"
-        raise StoreError(msg, where=place, hint="build in a folder that you may write") from error
+        hint = hint_for(error.errno, Site.LINK)
+        raise StoreError(msg, where=place, hint=hint) from error
     msg = "something was put here while rvbuild built"
     hint = f"move it away and build again; the result is at {view}"
     raise UsageError(msg, where=place, hint=hint)
@@ -125,7 +127,8 @@ def copy(
                 return ""
     except OSError as error:
         msg = f"the result cannot be copied: {error.strerror}"
-        raise StoreError(msg, where=place, hint=advise(Remedy.COPIES)) from error
+        hint = hint_for(error.errno, Site.COPY)
+        raise StoreError(msg, where=place, hint=hint) from error
     msg = "something was put here, or changed, while rvbuild built"
     raise UsageError(
         msg, where=place, hint=advise("move it away and build again, or ", Remedy.COPIES)

@@ -14,6 +14,7 @@ from attrs import define, evolve, field
 
 from rvbuild.app.choices import Choices
 from rvbuild.app.folders import override_sources
+from rvbuild.app.own_places import OwnPlaces
 from rvbuild.app.refusals import refuse_unfit_mirrors
 from rvbuild.app.workspace import Workspace
 from rvbuild.core.advice import Remedy, advise
@@ -77,6 +78,11 @@ class Session:
             notice=self.report,
         )
         self.sources = SourceClients(settings)
+
+    @property
+    def own(self) -> OwnPlaces:
+        """What the run writes by itself, which cannot be a source."""
+        return OwnPlaces(lock=self.workspace.locks[0], store=self.workspace.store)
 
     def lookup(self) -> Lookup:
         """Finds what is realised, without making a store: who only looks must not make one."""
@@ -151,7 +157,7 @@ class Session:
         return self._linker(graph, Locked(self.lock(), graph, self.build_arch))
 
     def _linker(self, graph: RecipeGraph, locked: Locked) -> Linker:
-        overrides = override_sources(self.choices, self.folder)
+        overrides = override_sources(self.choices, self.folder, self.own)
         return Linker(graph, locked, self.build_arch, overrides)
 
     def jobs(self) -> int:

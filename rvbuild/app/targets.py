@@ -52,7 +52,7 @@ def link_unedited(
         LockError: the lock lacks what a recipe asks for, or a folder was edited since.
     """
     graph, linked = session.link(targets, checks=checks)
-    refuse_edited(linked, session.lock)
+    refuse_edited(linked, session.lock, session.own)
     return graph, linked
 
 

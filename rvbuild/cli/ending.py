@@ -11,6 +11,7 @@ import sys
 
 from rvbuild.cli.messages import render_bug, render_error, wants_color
 from rvbuild.cli.streams import STANDARD_OUTPUT, drop_output
+from rvbuild.core.advice import Hint
 from rvbuild.core.errors import (
     Interrupted,
     OutputError,
@@ -19,41 +20,11 @@ from rvbuild.core.errors import (
     SandboxError,
     StoreError,
 )
+from rvbuild.core.system_fault import Site, hint_for
 
-_SPACE = "free some space, or use another place with --store"
-_RIGHTS = "look whose it is, and who may write it"
-_FILES = "raise the limit on open files (`ulimit -n`), or use fewer --jobs"
-_MEMORY = "give it more (`ulimit -v`), or use fewer --jobs"
-_PROCESSES = "raise the limit on processes (`ulimit -u`), or use fewer --jobs"
+_MEMORY = hint_for(errno.ENOMEM, Site.ELSEWHERE)
+_PROCESSES = hint_for(errno.EAGAIN, Site.ELSEWHERE)
 _TEMPORARY = "let TMPDIR name a folder that has room and that you may write"
-_DISK = "look at the disk: the kernel's log says more"
-_NETWORK_DISK = "look at its file system, which a server or a program serves: it does not answer"
-_MACHINE = {
-    errno.ENOSPC: _SPACE,
-    errno.EDQUOT: _SPACE,
-    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`)",
-    errno.EROFS: _RIGHTS,
-    errno.EACCES: _RIGHTS,
-    errno.EPERM: _RIGHTS,
-    errno.EMFILE: _FILES,
-    errno.ENFILE: _FILES,
-    errno.ENOMEM: _MEMORY,
-    errno.EAGAIN: _PROCESSES,
-    errno.EIO: _DISK,
-    errno.ENAMETOOLONG: "use a shorter path",
-    errno.ELOOP: "look where the links on this path lead",
-    errno.ENODEV: _DISK,
-    errno.ENXIO: _DISK,
-    errno.ESTALE: _NETWORK_DISK,
-    errno.ENOTCONN: _NETWORK_DISK,
-    errno.ETIMEDOUT: _NETWORK_DISK,
-    errno.EREMOTEIO: _NETWORK_DISK,
-    errno.EBUSY: "look what uses it, or what is mounted there",
-    errno.EOPNOTSUPP: "use a place on another file system",
-    errno.ENOSYS: "use a place on another file system, or a newer kernel",
-    errno.EINTR: "run it again: a call of the kernel was interrupted",
-}
-"""What a system call tells of the machine, and not of a bug of ours; and what to do."""
 
 
 def tell(error: BaseException, store: str | None = None) -> int:
@@ -98,9 +69,9 @@ def _of_system_call(error: OSError) -> RvbuildError | None:
         hint = "run it again with a standard output that takes it"
         details = tuple(getattr(error, "__notes__", ()))
         return OutputError(msg, where=STANDARD_OUTPUT, hint=hint, details=details)
-    if error.errno in _MACHINE:
-        hint = _MACHINE[error.errno]
-        return StoreError(os.strerror(error.errno), where=_place(error), hint=hint)
+    advice = hint_for(error.errno, Site.ELSEWHERE)
+    if advice is not None:
+        return StoreError(os.strerror(error.errno or 0), where=_place(error), hint=advice)
     if error.errno == errno.ENOENT and error.filename is None:  # as `tempfile` has it
         return StoreError(str(error.strerror), where=_place(error), hint=_TEMPORARY)
     return None
@@ -110,5 +81,5 @@ def _place(error: OSError) -> str:
     return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else os.getcwd()
 
 
-def _no_room(what: str, hint: str) -> SandboxError:
+def _no_room(what: str, hint: Hint | None) -> SandboxError:
     return SandboxError(f"this machine has no room for {what}", hint=hint)

@@ -17,10 +17,11 @@ from rvbuild.core.errors import RvbuildError
 def error_row(error: Exception, store: str | None = None) -> dict[str, object]:
     """An error as ``{"kind", "place": "recipes/a/recipe.yaml:2:1", "problem", "details", "hint"}``.
 
-    ``kind`` is the class of `core.errors`. What the error does not say is empty. A login in an
-    address is left out. ``store`` is the one that the command line named.
+    ``kind`` is the class of `core.errors`, also where an adapter has a narrower one of its own.
+    What the error does not say is empty. A login in an address is left out. ``store`` is the one
+    that the command line named.
     """
-    kind = type(error).__qualname__
+    kind = _kind(type(error))
     if not isinstance(error, RvbuildError):
         text = f"{kind}: {error}"
         return {
@@ -37,6 +38,11 @@ def error_row(error: Exception, store: str | None = None) -> dict[str, object]:
         "details": [without_logins(line) for line in error.details],
         "hint": without_logins(hint_text(error.hint, store)),
     }
+
+
+def _kind(error: type[Exception]) -> str:
+    own = [each for each in error.__mro__ if each.__module__ == RvbuildError.__module__]
+    return [*own, error][0].__qualname__
 
 
 VERSION = 1

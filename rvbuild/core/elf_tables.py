@@ -21,8 +21,7 @@ OBJECT, EXECUTABLE, SHARED = 1, 2, 3  # e_type: ET_REL, ET_EXEC, ET_DYN
 SEGMENT_LOAD = 1  # p_type PT_LOAD
 SEGMENT_RUNS, SEGMENT_WRITABLE = 1, 2  # p_flags PF_X, PF_W
 SECTION_NULL, SECTION_EMPTY = 0, 8  # sh_type: SHT_NULL; SHT_NOBITS takes no bytes of the file
-SECTION_LOADED, SECTION_RUNS, SECTION_PACKED = 0x2, 0x4, 0x800
-# sh_flags: SHF_ALLOC, SHF_EXECINSTR, SHF_COMPRESSED
+SECTION_RUNS, SECTION_PACKED = 0x4, 0x800  # sh_flags: SHF_EXECINSTR, SHF_COMPRESSED
 
 _MOST_HEADERS = 1 << 16  # bytes of program headers: Linux runs no program that has more
 _MANY = 0xFFFF  # e_shstrndx SHN_XINDEX: the number stands in the first section's header

@@ -15,6 +15,8 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
      │   ├─ Malformed         5  … an archive, an index, a program of no known form
      │   ├─ Damaged           5  … something in the store, which a repair sets aside
      │   ├─ Conflict          5  … two inputs with different things at one path
+     │   ├─ Untrusted         5  … an index that no trusted key vouches for
+     │   ├─ Outdated          5  … an index that was good once, and no longer is
      │   └─ AuditFailed       5  … an output that breaks its rules
      ├─ StepError             1  a step failed
      │   └─ CheckFailed       1  a check of a result failed
@@ -105,7 +107,10 @@ class Unreachable(SourceError):
 
 
 class VerificationError(RvbuildError):
-    """Something is not what it must be, and nothing is made of it."""
+    """Something is not what it must be, and nothing is made of it.
+
+    Whoever raises one raises a class below, which says what can be done about it.
+    """
 
     exit_code = 5
 
@@ -127,6 +132,14 @@ class Damaged(VerificationError):
 
 class Conflict(VerificationError):
     """Two inputs have different things at one path."""
+
+
+class Untrusted(VerificationError):
+    """An index has no proof of being what it claims: no good signature, or another suite's."""
+
+
+class Outdated(VerificationError):
+    """An index is what an archive once said, and no longer what holds."""
 
 
 class AuditFailed(VerificationError):

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from attrs import field, frozen, mutable
 
 from rvbuild.core import image
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.derivation import Derivation, Fetch, FolderOf, Input, Merge, OutputRule, Step
-from rvbuild.core.errors import RecipeError, UsageError
+from rvbuild.core.errors import LockError, RecipeError, UsageError
 from rvbuild.core.go_source import GoModFiles
 from rvbuild.core.gomod import escape_path
 from rvbuild.core.graph import QEMU, RecipeGraph, Target
@@ -28,6 +29,11 @@ from rvbuild.core.source import Files, Source
 from rvbuild.core.step_values import check_date, check_output_path, check_words
 
 CHECK_TIMEOUT = 600
+LOCKED_MODULES = (
+    "Go modules are the locked ones, also where a folder stands for their source; to lock those of "
+    "the folder, name it in the recipe (`path: FOLDER`)"
+)
+"""What to do where a folder that stands for a source needs other modules, or none are locked."""
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -104,19 +110,35 @@ class Linker:
         owner, name = named_source(
             self.graph, recipe, name, use.where if use else Place(recipe.file)
         )
-        for key in SourceRef(owner.name, name).overrides:
-            if key in self.overrides:
-                self._overridden.add(key)
-                return self.add(Fetch(source=self.overrides[key]))
+        key = self._override(owner, name)
+        if key:
+            self._overridden.add(key)
+            return self.add(Fetch(source=self.overrides[key]))
         parts = self.pinned.source(owner, name)
         if len(parts) == 1:
             return self.add(Fetch(source=parts[0]))
         merged = tuple(("", self.add(Fetch(source=part))) for part in parts)
         return self.add(Merge(label=str(SourceRef(owner.name, name)), parts=merged))
 
+    def _override(self, owner: Recipe, name: str) -> str:
+        """By which name a folder stands for a source; empty if none does."""
+        keys = SourceRef(owner.name, name).overrides
+        return next((key for key in keys if key in self.overrides), "")
+
     def go_modules(self, recipe: Recipe, spec: GoModulesSpec) -> str:
-        """The derivation of the GOMODCACHE that has the locked modules."""
-        return self.module_cache(recipe, spec, self.pinned.modules(recipe, spec))
+        """The derivation of the GOMODCACHE that has the locked modules.
+
+        Raises:
+            LockError: the lock does not have them, or not the source that their go.sum is in. A
+                folder that stands for that source does not help.
+        """
+        try:
+            return self.module_cache(recipe, spec, self.pinned.modules(recipe, spec))
+        except LockError as error:
+            owner, name = named_source(self.graph, recipe, spec.source, spec.where)
+            if self._override(owner, name):
+                error.hint = advise(Remedy.LOCK.of(recipe.name), ": ", LOCKED_MODULES)
+            raise
 
     def module_cache(self, recipe: Recipe, spec: GoModulesSpec, held: GoModuleSet) -> str:
         """The derivation of a GOMODCACHE: each module at its place, and ``cache/download``."""

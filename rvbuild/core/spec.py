@@ -59,6 +59,11 @@ class SourceSpec:
         """Whether the same description may stand for something else now."""
         return False
 
+    def place(self, folder: str) -> str:
+        """The folder of this machine that it names, for a recipe in ``folder``; empty: none."""
+        del folder
+        return ""
+
     def located(self, parts: tuple[Source, ...], folder: str) -> tuple[Source, ...]:
         """A lock's parts, for a recipe in ``folder``: a lock has no place of one machine."""
         del folder

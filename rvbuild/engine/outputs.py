@@ -25,6 +25,10 @@ from rvbuild.core.tree import File, Nested, Symlink, Tree
 BUILD_FOLDERS = (b"/build/src/", b"/build/out/", b"/tmp/go-build")
 """Where steps work. Not all of ``/build/``: Docker's API and kernels have paths like that."""
 
+STEP_FOLDERS = ("/build/", "/in/", "/src/")
+"""Where a step has what nobody has who gets its outputs. Others (``/etc``, ``/bin``) may be those
+of a file system that is put together in an output."""
+
 _FORMS: Mapping[str, tuple[type, ...]] = {"tree": (dict,), "image": (dict, File)}
 """What outputs are that are more than one file, or more than a file's own bytes."""
 
@@ -59,6 +63,7 @@ def inspect_outputs(step: Step, store: TreeStore, tree: Tree, how: Inspection) -
     findings = [
         *_of_rules(step, store, tree.root, nested, how),
         *_of_files(_rules_by_path(step, nested), store, tree, how),
+        *_of_links(_rules_by_path(step, nested), tree),
     ]
     used = {finding.pattern for finding in findings}
     for rule in step.outputs:
@@ -109,6 +114,32 @@ def _of_files(
             words = [*how.forbidden, *(BUILD_FOLDERS if declared else ())]
             with store.cas.view(node.digest) as data:
                 yield from audit(declared or _ANYTHING, Watched(data, how.wanted), words, path)
+
+
+def _of_links(rules: Mapping[str, OutputRule], tree: Tree) -> Iterator[Finding]:
+    """The links in declared trees that lead where only the step was, or above all of its output."""
+    tops = [top for top, rule in rules.items() if rule.kind == "tree"]
+    for path, node in tree.walk():
+        if not isinstance(node, Symlink) or not any(path.startswith(f"{top}/") for top in tops):
+            continue
+        where = ""
+        if f"{node.target}/".startswith(STEP_FOLDERS):
+            where = "which only the step has"
+        elif not node.target.startswith("/") and _rises(path, node.target):
+            where = "which is above the step's whole output"
+        if where:
+            what = f"it is a link to {node.target}, {where}"
+            yield Finding(path, what, "copy it into $out, or link to what is in there")
+
+
+def _rises(path: str, target: str) -> bool:
+    """Whether a relative link leads above the top, by its words alone."""
+    depth = path.count("/")
+    for name in target.split("/"):
+        depth += -1 if name == ".." else name not in {"", "."}
+        if depth < 0:
+            return True
+    return False
 
 
 def _rule_for(path: str, rules: Mapping[str, OutputRule]) -> OutputRule | None:

@@ -28,6 +28,7 @@ from attrs import evolve, field, frozen
 from rvbuild.core.action import Mount
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
+from rvbuild.core.system_fault import Site, hint_for
 from rvbuild.executors.step_folder import copy_bytes
 from rvbuild.files.folder import Inode, inode_of, open_file
 from rvbuild.files.timestamp import EPOCH
@@ -80,7 +81,8 @@ class InputTrees:
             inputs = dict(self._each_laid(folder, wanted))
         except OSError as error:
             msg = f"could not lay an input where it shares no file: {error}"
-            raise StoreError(msg, where=folder) from error
+            hint = hint_for(error.errno, Site.STORE)
+            raise StoreError(msg, where=folder, hint=hint) from error
         return evolve(self, inputs=inputs, are_laid=True)
 
     def _each_laid(self, folder: str, wanted: Wanted) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import SandboxError, StoreError
+from rvbuild.core.system_fault import Site, hint_for
 from rvbuild.executors.identity import Identity
 from rvbuild.files.folder import open_file, open_folder, path_of
 from rvbuild.files.removal import remove_tree
@@ -84,7 +85,7 @@ def make(parent: str, owner: Identity | None = None) -> StepFolder:
             raise
     except OSError as error:
         msg = f"could not make a step's folder: {error.strerror}"
-        hint = advise(Remedy.COLLECT, ", or ", Remedy.STORE)
+        hint = hint_for(error.errno, Site.STORE)
         details = tuple(getattr(error, "__notes__", ()))
         raise StoreError(msg, where=parent, hint=hint, details=details) from error
 
@@ -204,7 +205,8 @@ def copy(
         _Copy(owner, wanted).tree(source, target)
     except OSError as error:
         msg = f"could not copy an input that the step may write: {error}"
-        raise StoreError(msg, where=source) from error
+        hint = hint_for(error.errno, Site.STORE)
+        raise StoreError(msg, where=source, hint=hint) from error
 
 
 def _parents(target: str, owner: Identity | None) -> None:

@@ -94,6 +94,12 @@ def nearest(path: str, is_there: Callable[[str], bool]) -> str:
     return path
 
 
+def is_below(path: str, folder: str) -> bool:
+    """Whether a path, of which nothing may be there, is a folder or below it, links followed."""
+    real = os.path.realpath(folder)
+    return os.path.join(os.path.realpath(path), "").startswith(os.path.join(real, ""))
+
+
 def open_folder(name: str, at: int | None = None) -> int:
     """The folder ``name``, which is no link.
 

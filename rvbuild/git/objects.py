@@ -13,7 +13,7 @@ from typing import Protocol, Union
 
 from attrs import frozen
 
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed, WrongContent
 from rvbuild.core.paths import check_name
 from rvbuild.core.tree import children_first
 
@@ -59,7 +59,7 @@ def checked(kind: str, data: bytes, name: str) -> bytes:
     actual = object_name(kind, data, name)
     if actual != name:
         msg = f"the git {kind} {name} has other content: it hashes to {actual}"
-        raise VerificationError(msg)
+        raise WrongContent(msg)
     return data
 
 
@@ -78,7 +78,7 @@ def checked_chunks(chunks: Iterable[bytes], size: int, name: str) -> Iterator[by
         last = chunk
     if running.hexdigest() != name:
         msg = f"the git blob {name} has other content: it hashes to {running.hexdigest()}"
-        raise VerificationError(msg)
+        raise WrongContent(msg)
     yield last
 
 
@@ -101,7 +101,7 @@ def parse_commit(data: bytes) -> Commit:
     committer = re.search(rb"^committer .*> (-?\d{1,40}) [+-]\d+$", head, re.MULTILINE)
     if tree is None or committer is None:
         msg = "a git commit without a tree, or without a committer's time"
-        raise VerificationError(msg)
+        raise Malformed(msg)
     return Commit(tree[1].decode(), int(committer[1]))
 
 
@@ -138,16 +138,16 @@ def parse_tree(data: bytes, like: str) -> Iterator[TreeEntry]:
         mode = _MODES.get(data[at:space])
         if mode is None or not at < space < end or end + 1 + width > len(data):
             msg = f"damaged git tree at byte {at}"
-            raise VerificationError(msg)
+            raise Malformed(msg)
         try:
             name = data[space + 1 : end].decode()
         except UnicodeDecodeError as error:
             msg = f"file name in a git tree is not UTF-8: {data[space + 1 : end]!r}"
-            raise VerificationError(msg) from error
+            raise Malformed(msg) from error
         check_entry_name(name)
         if name in seen:
             msg = f"a git tree has the name {name!r} twice"
-            raise VerificationError(msg)
+            raise Malformed(msg)
         seen.add(name)
         at = end + 1 + width
         yield TreeEntry(mode, name, data[at - width : at].hex())
@@ -162,7 +162,7 @@ def check_entry_name(name: str) -> None:
     check_name(name)
     if name.lower() == ".git":
         msg = f"a git tree cannot hold a file called {name!r}"
-        raise VerificationError(msg)
+        raise Malformed(msg)
 
 
 @frozen

@@ -20,7 +20,7 @@ from typing import Self
 from attrs import evolve, field, frozen
 
 from rvbuild.core.advice import Hint
-from rvbuild.core.errors import SourceError, VerificationError
+from rvbuild.core.errors import Malformed, SourceError, VerificationError
 from rvbuild.git.fetch_progress import GitProgress, Tell
 from rvbuild.git.remote_errors import hint_for, is_silence
 from rvbuild.transfers.cancellation import SLICE, Cancellation
@@ -332,7 +332,7 @@ class Objects:
         for name, header in self._headers(self._batch, names):
             if header is None or header[0] != "blob":
                 msg = f"the git repository lacks the blob {name}"
-                raise VerificationError(msg)
+                raise Malformed(msg)
             yield name, header[1], self._content(header[1])
 
     def _content(self, size: int) -> Iterator[bytes]:
@@ -361,7 +361,7 @@ def _header(line: bytes, name: str) -> tuple[str, int] | None:
 
 
 def _cut() -> VerificationError:
-    return VerificationError(
+    return Malformed(
         "git stopped while it read objects: the repository is damaged",
         hint="run git fsck in the repository, or take another mirror",
     )

@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import importlib
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rvbuild.core.errors import RecipeError
+from rvbuild.core.errors import RecipeError, StoreError
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.fetcher import Fetcher
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import Files, Source
 from rvbuild.core.spec import SourceSpec
+from rvbuild.core.system_fault import Site, hint_for
 from rvbuild.kinds.table import fetch_module, package, resolve_module
 from rvbuild.transfers.cancellation import Cancellation
 from rvbuild.transfers.fetch_settings import FetchSettings
@@ -72,7 +75,9 @@ class SourceClients:
             for path, data, executable in source.files:
                 into.file(path, (data,), executable=executable)
         elif isinstance(source, Source):
-            self._client(source.kind).fetch(source, into, advance)
+            client = self._client(source.kind)
+            with _keeping():
+                client.fetch(source, into, advance)
         else:
             msg = f"no way to fetch a {type(source).__name__}"
             raise RecipeError(msg)
@@ -80,4 +85,17 @@ class SourceClients:
     def resolve(self, spec: SourceSpec, context: ResolveContext) -> tuple[Source, ...]:
         """See `rvbuild.core.ports.registries.Registries`."""
         kind = spec.answer.kind
-        return resolve_module(kind).resolve(spec, context, self._client(kind))
+        client = self._client(kind)
+        with _keeping():
+            return resolve_module(kind).resolve(spec, context, client)
+
+
+@contextmanager
+def _keeping() -> Iterator[None]:
+    """While a client works: what it cannot keep had to be in the store, whatever it says."""
+    try:
+        yield
+    except StoreError as error:
+        if error.hint is None and isinstance(error.__cause__, OSError):
+            error.hint = hint_for(error.__cause__.errno, Site.STORE)
+        raise

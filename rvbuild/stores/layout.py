@@ -6,7 +6,6 @@ Must not know: what the things mean.
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import weakref
@@ -15,32 +14,14 @@ from contextlib import contextmanager, suppress
 
 from attrs import field, frozen
 
-from rvbuild.core.advice import Advice, Remedy, Use, advise
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import StoreError
+from rvbuild.core.system_fault import Site, hint_for
 from rvbuild.files.folder import WrongKind, open_folder
 
 PLAIN, EXECUTABLE, FOLDER = 0o444, 0o555, 0o755
 
 REPAIR = advise(Remedy.REPAIR, ", then build again")
-
-_HINTS: dict[int, str | Use | Advice] = {
-    errno.ENOSPC: advise(Remedy.COLLECT, ", or ", Remedy.STORE),
-    errno.EDQUOT: advise(Remedy.COLLECT, ", or ", Remedy.STORE),
-    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`)",
-    errno.EROFS: Remedy.STORE.of("a folder that can be written"),
-    errno.EACCES: Remedy.STORE.of("a folder that you may write"),
-    errno.EPERM: Remedy.STORE.of("a folder that you may write"),
-    errno.ENOTDIR: advise("a file is in the way: move it, or ", Remedy.STORE),
-    errno.EEXIST: advise("a file is in the way: move it, or ", Remedy.STORE),
-    errno.EMFILE: advise("raise the limit on open files (`ulimit -n`), or ", Remedy.FEWER_STEPS),
-    errno.ENFILE: "the machine has too many files open; close some programs",
-    errno.EIO: advise("the disk reports a fault: see `dmesg`, then ", Remedy.REPAIR),
-    errno.EBUSY: "something is mounted inside the store: unmount it, then run it again",
-    errno.ENAMETOOLONG: Remedy.STORE.of("a folder with a shorter path"),
-    errno.ELOOP: "look where the links on the store's path lead",
-    errno.EXDEV: "something is mounted inside the store: unmount it, then run it again",
-    errno.ENOENT: advise("the store lacks something that it had: ", Remedy.REPAIR),
-}
 
 
 def store_error(error: OSError, path: str, doing: str = "write") -> StoreError:
@@ -49,7 +30,7 @@ def store_error(error: OSError, path: str, doing: str = "write") -> StoreError:
         where = error.path if os.path.isabs(error.path) else path
         return StoreError(f"the store is damaged: {error.problem}", where=where, hint=REPAIR)
     reason = error.strerror or str(error)
-    hint = advise(_HINTS.get(error.errno or 0, Remedy.REPAIR))
+    hint = hint_for(error.errno, Site.STORE)
     return StoreError(f"cannot {doing} the store: {reason}", where=path, hint=hint)
 
 

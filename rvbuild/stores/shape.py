@@ -34,8 +34,6 @@ def places(kind: str) -> tuple[tuple[str, bool], ...]:
 _FLAT = {ROOTS: A_FILE, LOCKS: A_FILE, MEMO: A_FILE, ACCELERATORS: A_FOLDER}
 _RESULTS = tuple(top for kind in (REALISATIONS, AC) for top, _ in places(kind))
 _SHARDED = (*_RESULTS, FAILED, VIEWS, TREES, EXEC, CAS)
-_FREE = ("tmp", "damaged")
-"""What may hold anything: it is emptied, never read."""
 
 _SHARD = re.compile(r"[0-9a-f]{2}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")

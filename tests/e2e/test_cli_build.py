@@ -510,3 +510,39 @@ def test_a_folder_whose_go_sum_was_locked_may_stand_for_itself(world: World):
     assert world.run(f"user-{HERE}").code == 3
     world.fine(f"user-{HERE}", "--override", f"user/p={folder}")
     assert (world.folder / f"result/user-{HERE}/out.txt").read_text() == "two and more\n"
+
+
+GO = """\
+if grep -q e.org/new /src/p/go.sum; then
+  echo "main.go:3:8: e.org/new@v1.0.0: module lookup disabled by GOPROXY=off" >&2
+  exit 1
+fi
+test "$(cat /src/p/word)" = good
+echo done > "$out/out.txt"
+"""
+"""A build that says what the go command says of a module that is not in its cache."""
+
+
+def test_a_folder_that_needs_modules_which_are_not_locked(world: World):
+    """Its go.sum names more than the lock has; to lock again changes nothing of that."""
+    for name in ("program", "edited", "bad"):
+        (world.folder / name).mkdir()
+        (world.folder / name / "go.mod").write_text("module e.org/p\n\ngo 1.20\n")
+        (world.folder / name / "go.sum").touch()
+        (world.folder / name / "word").write_text("bad\n" if name == "bad" else "good\n")
+    (world.folder / "edited/go.sum").write_text("e.org/new v1.0.0 h1:" + "A" * 43 + "=\n")
+    more = "sources: {p: {path: ../../program}}\ninputs: {go-modules: {from: p, packages: []}}\n"
+    world.step("user", GO, more)
+    target = f"user-{HERE}"
+    way = "Go modules are the locked ones, also where a folder stands for their source"
+    ran = world.run(target, "--override", "user/p=edited")
+    assert ran.code == 3
+    ran.said("does not have user/p", "hint: run `rvbuild lock user`: ", way, "path: FOLDER")
+    world.fine("lock")
+    ran = world.run(target, "--override", "user/p=edited")
+    assert ran.code == 1
+    ran.said("GOPROXY=off", "hint: ", way, "and run `rvbuild lock`; the whole log: `rvbuild log ")
+    ran = world.run(target, "--override", "user/p=bad")
+    assert ran.code == 1
+    assert way not in ran.err
+    world.fine(target)

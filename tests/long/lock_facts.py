@@ -55,7 +55,7 @@ def main() -> int:
     for each in mutants(world.text, said.seed, said.count):
         attempt(world, meaning, each, tally)
     sys.stdout.write("\n".join([str(tally), *tally.failed, ""]))
-    return 1 if tally.failed else 0
+    return 1 if tally.failed or not tally.tried else 0
 
 
 if __name__ == "__main__":

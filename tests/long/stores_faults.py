@@ -481,7 +481,7 @@ def main() -> int:
     tried = modes[mode](folder, step)
     shutil.rmtree(folder, ignore_errors=True)
     sys.stdout.write(f"{mode}: {tried} points, nothing wrong\n")
-    return 0
+    return 0 if tried else 1
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ OPTIONS = {
     name for row in ROWS for option in row.options for name in option.names if name[0] == "-"
 }
 OF_EVERY_PROGRAM = {"--help", "--version"}
-OF_MOUNT = "mount -o"
+OF_OTHERS = re.compile(r"mount -o|ulimit -v")
 COMMAND = re.compile(rf"\brvbuild ({'|'.join(COMMANDS)}|TARGET)\b")
 OPTION = re.compile(r"(?<![\w-])-{1,2}[a-zA-Z][a-z-]*")
 
@@ -45,7 +45,7 @@ def named(text: str) -> set[str]:
     """The commands and options that a text names; a word alone is an argument of a program."""
     if " " not in text.strip():
         return set()
-    options = set(OPTION.findall(text.replace(OF_MOUNT, ""))) & OPTIONS - OF_EVERY_PROGRAM
+    options = set(OPTION.findall(OF_OTHERS.sub("", text))) & OPTIONS - OF_EVERY_PROGRAM
     return {match[0] for match in COMMAND.finditer(text)} | options
 
 

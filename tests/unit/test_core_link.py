@@ -10,7 +10,7 @@ from attrs import define, evolve, field
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.derivation import Derivation, Fetch, Merge, Step
-from rvbuild.core.errors import RecipeError, UsageError
+from rvbuild.core.errors import LockError, RecipeError, UsageError
 from rvbuild.core.go_source import GoModFiles, GoModule
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linked, Linker
@@ -364,6 +364,25 @@ def test_an_override_stands_for_a_source(key: str):
     assert isinstance(found, Fetch)
     assert found.source == folder
     assert step.digest != link()[1].digest
+
+
+@define
+class NoModules(Pins):
+    """The lock has no set of Go modules."""
+
+    def modules(self, _recipe: Recipe, _spec: GoModulesSpec) -> GoModuleSet:
+        msg = "rvbuild.lock does not have app/app"
+        raise LockError(msg, hint="look at what changes")
+
+
+@pytest.mark.parametrize("key", ["app", "app/app", ""])
+def test_a_folder_brings_no_go_modules(key: str):
+    """They are those of the source that it stands for; an override of it is no way out."""
+    overrides = {key: PathSource(path="/clone")} if key else {}
+    with pytest.raises(LockError) as caught:
+        link(pins=NoModules(), overrides=overrides)
+    text = hint_text(caught.value.hint)
+    assert text.startswith("run `rvbuild lock app`: Go modules are the locked" if key else "look")
 
 
 def test_an_override_that_names_nothing_here_is_refused():

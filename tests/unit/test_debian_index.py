@@ -11,7 +11,14 @@ from attrs import evolve, frozen
 from signed_archive import NOW, OPENPGP, SignedArchive, Signer, together
 
 from rvbuild.cli.remedies import hint_text
-from rvbuild.core.errors import SourceError, VerificationError
+from rvbuild.core.errors import (
+    Malformed,
+    Outdated,
+    SourceError,
+    Untrusted,
+    VerificationError,
+    WrongContent,
+)
 from rvbuild.core.events import Noticed
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.kinds.debian import archive_keys
@@ -206,11 +213,21 @@ def test_a_good_index_is_taken(machine: Machine, name: str):
     assert machine.notices == []
 
 
+def kind(name: str) -> type[VerificationError]:
+    """What somebody can do about a refused index: each class is another thing to do."""
+    if name == "list with another hash":
+        return WrongContent
+    if name in SAFE | {"broken dashes"}:
+        return Malformed
+    return Outdated if name in OTHER_CHECKS - OF_PROOF else Untrusted
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_any_other_is_refused_with_its_own_words(machine: Machine, name: str):
     case, words = REFUSED[name]
     with pytest.raises(VerificationError, match=words) as caught:
         machine.read(case)
+    assert type(caught.value) is kind(name)
     assert caught.value.exit_code == 5
     assert hint_text(caught.value.hint)
     if name != "list with another hash":
@@ -231,6 +248,10 @@ OTHER_CHECKS = {
     *("no date to be good until", "local time to be good until"),
 }
 """Faults of another check than the signature's; one of them has both."""
+
+
+OF_PROOF = {"signed in the future", "of another suite"}
+"""Those of them that are no matter of an index's dates."""
 
 
 @pytest.mark.parametrize("name", [name for name in REFUSED if name not in SAFE | {"broken dashes"}])

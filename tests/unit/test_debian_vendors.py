@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from attrs import evolve, frozen
 from signed_archive import NOW, MadePackage, SignedArchive, Signer
-from site_of_bytes import CLOSED, Answer, Asked, head, serve
+from site_of_bytes import CLOSED, Answer, Asked, Served, head, serve
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import RvbuildError, SourceError
 from rvbuild.core.events import Noticed
+from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.kinds.debian.archive_keys import ArchiveKeys
 from rvbuild.kinds.debian.debian_release import Releases
@@ -24,6 +27,7 @@ from rvbuild.transfers.apt_config import find_archives
 from rvbuild.transfers.apt_lists import list_name
 from rvbuild.transfers.mirrors import Mirrors
 from rvbuild.transfers.pinned_files import PinnedFiles
+from rvbuild.transfers.sinks import DigestSink
 from rvbuild.transfers.transport import Patience, Transport
 from rvbuild.transfers.urls import Credentials
 
@@ -322,3 +326,102 @@ def test_apts_lists_say_whose_an_archive_is(machine: Machine):
     assert bases == tuple(f"http://{name}.example/d" for name in expected)
     named = {"PATH": path, "RVBUILD_DEBIAN_MIRROR": "http://docker.example/d"}
     assert find_archives(named, apt).bases[0] == "http://docker.example/d"
+
+
+# ---- which archive a build asks
+
+
+PACKAGE = DebianPackage(
+    name=TOOL.name,
+    version="1",
+    architecture="amd64",
+    pool=TOOL.pool,
+    sha256=hashlib.sha256(TOOL.data).hexdigest(),
+    size=len(TOOL.data),
+)
+
+
+@contextmanager
+def served(pages: Mapping[str, bytes]) -> Iterator[Served]:
+    """An archive on a loopback server, which notes what it is asked for."""
+
+    def answer(asked: Asked, send: Callable[[bytes], None]) -> None:
+        data = pages.get(asked.path)
+        status = "404 Not Found" if data is None else "200 OK"
+        send(head(status, CLOSED, f"Content-Length: {len(data or b'')}") + (data or b""))
+
+    with serve(answer) as site:
+        yield site
+
+
+def fetched(fetcher: DebianFetcher) -> bool:
+    sink = DigestSink()
+    fetcher.fetch(PACKAGE, sink, no_progress)
+    return "share" in sink.nested
+
+
+ORIGINS = {
+    "another vendor": (evolve(OURS, origin="Docker"), False),
+    "Debian": (OURS, True),
+    "without an origin": (evolve(OURS, origin=""), False),
+    "without an index": (None, False),
+}
+"""What is served as an archive of apt's, and whether a build asks it for a package."""
+
+
+@pytest.mark.parametrize("case", ORIGINS)
+@pytest.mark.parametrize("lines", ["deb {} bookworm main", "deb {} stable bookworm main contrib"])
+def test_a_build_asks_only_archives_that_say_to_be_debians(machine: Machine, case: str, lines: str):
+    """Apt has no lists yet, as in a slim container: the archive's own index says whose it is."""
+    archive, is_asked = ORIGINS[case]
+    pages = archive.pages(VENDOR.clear(archive.index)) if archive else {}
+    pages = {**pages, f"/{TOOL.pool}": TOOL.data}
+    pages |= {path.replace("bookworm", "stable"): data for path, data in pages.items()}
+    debian = f"file://{machine.folder}/debian"
+    machine.write("debian", {f"/{TOOL.pool}": TOOL.data, **OURS.pages(DEBIAN.clear(OURS.index))})
+    with served(pages) as site:
+        fetcher = machine.fetcher(lines.format(site.url), f"deb {debian} bookworm main")
+        assert fetched(fetcher)
+        assert fetched(fetcher)
+        paths = [asked.path for asked in site.asked]
+        assert paths.count(f"/{TOOL.pool}") == (2 if is_asked else 0)
+        indexes = [path for path in paths if path.startswith("/dists/")]
+        assert len(indexes) == len(set(indexes)) <= 2  # once in a run
+
+
+def test_who_has_the_last_word_on_an_archive(machine: Machine):
+    """The user, by name to rvbuild; then apt's lists. Nobody reads an index for that."""
+    pages = {f"/{TOOL.pool}": TOOL.data}
+    with served(pages) as site:
+        line = f"deb {site.url} bookworm main"
+        with pytest.raises(SourceError) as caught:
+            fetched(machine.fetcher(line))
+        assert any("404" in detail for detail in caught.value.details)
+        for named in ("RVBUILD_DEBIAN_MIRROR", "RVBUILD_DEBIAN_UNCHECKED"):
+            del site.asked[:]
+            own = machine.fetcher(line, **{named: site.url})
+            if named == "RVBUILD_DEBIAN_UNCHECKED":
+                policy = evolve(own.releases.policy, unchecked=lambda: (site.url,))
+                own = evolve(own, releases=evolve(own.releases, policy=policy))
+            assert fetched(own)
+            assert [asked.path for asked in site.asked] == [f"/{TOOL.pool}"]
+        del site.asked[:]
+        program = machine.folder / "bin/apt-config"
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\necho 'Dir::State::lists \"{machine.folder}/lists/\";'\n")
+        program.chmod(0o755)
+        (machine.folder / "lists").mkdir()
+        name = list_name(f"{site.url}/dists/bookworm/InRelease")
+        (machine.folder / "lists" / name).write_text("Origin: Debian\n")
+        assert fetched(machine.fetcher(line, PATH=f"{program.parent}:/usr/bin:/bin"))
+        assert [asked.path for asked in site.asked] == [f"/{TOOL.pool}"]
+
+
+def test_a_mirror_of_the_users_is_asked_whatever_the_archive_says(machine: Machine):
+    """`--mirror` names it; the archive itself, which gives no index, is not asked."""
+    machine.write("near", {f"/{TOOL.pool}": TOOL.data})
+    with served({}) as site:
+        fetcher = machine.fetcher(f"deb {site.url} bookworm main")
+        near = Mirrors(((site.url, f"file://{machine.folder}/near"),))
+        assert fetched(evolve(fetcher, mirrors=near))
+        assert site.asked == []

@@ -108,6 +108,51 @@ def test_outputs_that_are_not(tmp_path: Path, path: str, kind: str, says: str):
     assert f"{path}: {says}" in findings(tmp_path, rule(path, kind))
 
 
+LINKS = {
+    "/build/out/t/file": "which only the step has",
+    "/build": "which only the step has",
+    "/in/go/bin/go": "which only the step has",
+    "/src/x": "which only the step has",
+    "../../x": "which is above the step's whole output",
+    "a/../../../t/file": "which is above the step's whole output",
+    "../other/x": "",
+    "..": "",
+    "./file": "",
+    "gone": "",
+    "/etc/mtab": "",
+    "/dev/stdout": "",
+    "/inside": "",
+    "/srcs": "",
+    "a/../..": "",
+}
+"""Targets of ``t/link``, and what is wrong with them."""
+
+
+@pytest.mark.parametrize("target", LINKS)
+def test_links_in_a_tree_lead_nowhere_where_only_the_step_was(tmp_path: Path, target: str):
+    """A file system's own links, to what it has in use, stay; so does what nobody declared."""
+    store = MemoryStore(str(tmp_path))
+    with store.trees.new_tree() as writer:
+        writer.file("t/file", [b"x"])
+        writer.symlink("t/link", target)
+        writer.symlink("undeclared", "/in/x")
+        tree = writer.commit()
+    step = Step(
+        label="s",
+        inputs_at=(),
+        script="",
+        environment=(),
+        timeout=1,
+        platform=LINUX,
+        outputs=(rule("t", "tree"),),
+    )
+    wrong = [
+        f"{each.path}: {each.what}" for each in inspect_outputs(step, store, tree, inspection())
+    ]
+    expected = [f"t/link: it is a link to {target}, {LINKS[target]}"] if LINKS[target] else []
+    assert wrong == expected
+
+
 def test_every_file_is_searched_for_what_must_not_be_inside(tmp_path: Path):
     found = findings(tmp_path, forbidden=(b"/home/builder",))
     assert len(found) == 1

@@ -19,7 +19,7 @@ from made_program import (
 from rvbuild.core.audit import audit
 from rvbuild.core.derivation import OutputRule
 from rvbuild.core.elf_tables import read_tables
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 from rvbuild.core.finding import Weight
 from rvbuild.core.gomod import declared_module
 from rvbuild.core.isa.elf_notes import x86_levels
@@ -117,7 +117,7 @@ def test_other_notes_are_passed_over():
 
 
 def test_a_note_that_ends_in_a_property_is_damaged():
-    with pytest.raises(VerificationError, match="damaged property note"):
+    with pytest.raises(Malformed, match="damaged property note"):
         x86_levels(read_tables(noted(struct.pack("<III", 4, 4, 5) + b"GNU\0" + bytes(4))))
 
 
@@ -145,7 +145,7 @@ def test_long_build_information_is_read():
 
 def test_build_information_of_gigabytes_is_damaged():
     endless = go_build()[:32] + b"\xff\xff\xff\xff\x0f"
-    with pytest.raises(VerificationError, match="build information is damaged"):
+    with pytest.raises(Malformed, match="build information is damaged"):
         read_build(read_tables(built(endless).write()))
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_program import words
 
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 from rvbuild.core.isa import riscv_scan
 from rvbuild.core.isa.riscv_names import riscv_extensions
 from rvbuild.core.isa.riscv_opcodes import BASE, RESERVED, extension_of
@@ -230,5 +230,5 @@ def test_names_of_extensions(arch: str, extensions: set[str]):
 
 @pytest.mark.parametrize("arch", ["", "riscv", "rv65gc", "x86-64"])
 def test_what_is_no_name_of_an_instruction_set(arch: str):
-    with pytest.raises(VerificationError, match="not a RISC-V ISA string"):
+    with pytest.raises(Malformed, match="not a RISC-V ISA string"):
         riscv_extensions(arch)

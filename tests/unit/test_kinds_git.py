@@ -18,7 +18,14 @@ from attrs import evolve
 from git_server import serving, smart_http
 
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import RecipeError, RvbuildError, SourceError, VerificationError
+from rvbuild.core.errors import (
+    Malformed,
+    RecipeError,
+    RvbuildError,
+    SourceError,
+    VerificationError,
+    WrongContent,
+)
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Symlink, Tree
 from rvbuild.git.clones import Clones
@@ -189,7 +196,7 @@ def test_a_path_that_the_commit_lacks_is_named(
     folder, commit = repository
     mine = fetcher((URL, str(folder)))
     source = mine.resolve(URL, commit, ("lib", "li"))
-    with pytest.raises(VerificationError, match=r"nothing at li$"):
+    with pytest.raises(RecipeError, match=r"nothing at li$"):
         fetched(mine, source)
 
 
@@ -270,7 +277,7 @@ def test_a_lock_with_another_tree_is_refused(
 ):
     folder, commit = repository
     source = GitSource(url=URL, commit=commit, tree="0" * 40, date=0)
-    with pytest.raises(VerificationError, match="not 0000"):
+    with pytest.raises(WrongContent, match="not 0000"):
         fetched(fetcher((URL, str(folder))), source)
 
 
@@ -287,7 +294,7 @@ def test_a_tree_that_holds_itself_over_and_over_is_refused(
         tree = run_git("mktree", cwd=folder, stdin=rows.encode())
     commit = run_git("commit-tree", "-m", "bomb", tree, cwd=folder)
     mine = fetcher((URL, str(folder)))
-    with pytest.raises(VerificationError, match="more than 1,000 entries"):
+    with pytest.raises(Malformed, match="more than 1,000 entries"):
         fetched(mine, mine.resolve(URL, commit))
 
 
@@ -341,7 +348,7 @@ def test_a_tree_with_one_name_twice_is_refused(
     folder, _ = repository
     mine = fetcher((URL, str(folder)))
     source = mine.resolve(URL, commit_of(folder, tree_of(folder, b"a", b"a")))
-    with pytest.raises(VerificationError, match="the name 'a' twice"):
+    with pytest.raises(Malformed, match="the name 'a' twice"):
         fetched(mine, source)
 
 
@@ -358,7 +365,7 @@ def test_a_date_that_no_lock_can_hold_is_refused_with_the_commit(
         found = mine.resolve(URL, commit_of(folder, tree, fine))
         assert found.date == int(fine.split()[0])
     commit = commit_of(folder, tree, when)
-    with pytest.raises(VerificationError, match="not one of the years 1970 to 9999") as caught:
+    with pytest.raises(Malformed, match="not one of the years 1970 to 9999") as caught:
         mine.resolve(URL, commit)
     assert str(caught.value.where) == f"{URL} {commit}"
 
@@ -369,7 +376,7 @@ def test_a_date_that_is_no_number_is_refused(
 ):
     folder, _ = repository
     mine = fetcher((URL, str(folder)))
-    with pytest.raises(VerificationError, match="without a committer's time"):
+    with pytest.raises(Malformed, match="without a committer's time"):
         mine.resolve(URL, commit_of(folder, tree_of(folder, b"a"), when))
 
 

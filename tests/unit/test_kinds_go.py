@@ -22,7 +22,7 @@ from attrs import define, evolve, field
 from go_command import go, needs_go
 
 from rvbuild.cli.remedies import hint_text
-from rvbuild.core.errors import LockError, SourceError, VerificationError
+from rvbuild.core.errors import LockError, Malformed, SourceError, VerificationError, WrongContent
 from rvbuild.core.go_graph import MainModule
 from rvbuild.core.go_source import GoModFiles, GoModule
 from rvbuild.core.gomod import escape_path
@@ -241,7 +241,7 @@ def test_another_content_is_refused_with_both_hashes(http_client: Transport, h1:
     changed = {ZIP_AT: packed({**FILES, "mod.go": b"package evil\n"})}
     with proxy(changed) as server, proxy(GOOD) as other:
         both = asking(http_client, f"{server.url}|{other.url}")
-        with pytest.raises(VerificationError, match="not the pinned one") as caught:
+        with pytest.raises(WrongContent, match="not the pinned one") as caught:
             fetched(both, h1)
     told = f"{caught.value.where} {caught.value.message} {caught.value.details}"
     assert h1 in told
@@ -253,7 +253,7 @@ def test_another_content_is_refused_with_both_hashes(http_client: Transport, h1:
 def test_a_go_mod_that_changed_is_refused(http_client: Transport):
     with proxy({MOD_AT: b"module evil\n"}) as server:
         files = mod_files([(MODULE, VERSION, MOD_H1)])
-        with pytest.raises(VerificationError, match="not the pinned one"):
+        with pytest.raises(WrongContent, match="not the pinned one"):
             GoModFilesFetcher(GoModReader(asking(http_client, server.url))).fetch(
                 files, DigestSink(), quiet
             )
@@ -392,7 +392,7 @@ def test_names_that_go_allows_are_allowed(http_client: Transport, name: str):
 def test_a_foreign_prefix_is_refused(http_client: Transport, prefix: str):
     with (
         proxy({ZIP_AT: packed(FILES, prefix)}) as server,
-        pytest.raises(VerificationError, match=re.escape(PREFIX)),
+        pytest.raises(Malformed, match=re.escape(PREFIX)),
     ):
         resolve_h1(asking(http_client, server.url), MODULE, VERSION)
 

@@ -217,7 +217,7 @@ def test_an_override_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         choices = Choices(overrides=table(words, "--override", "NAME=PATH"))
         session = Session(workspace(str(tmp_path), str(tmp_path / "store")), print, choices)
         with closing(session):
-            sources = override_sources(choices, session.folder)
+            sources = override_sources(choices, session.folder, session.own)
             return [source.path for source in sources.values()]
 
     assert overrides("k=one", "k=one") == ["one"]

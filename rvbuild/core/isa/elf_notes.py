@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 
 from rvbuild.core.elf_tables import ElfReader, ElfTables
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 
 _PROPERTIES = 0x6474E553  # p_type PT_GNU_PROPERTY
 _PROPERTY_NOTE = 5  # NT_GNU_PROPERTY_TYPE_0
@@ -24,7 +24,7 @@ def x86_levels(tables: ElfTables) -> frozenset[str] | None:
     """The levels of x86-64 that a program says it needs; None if it says nothing.
 
     Raises:
-        VerificationError: its note is damaged.
+        Malformed: its note is damaged.
     """
     for kind, data in _properties(tables):
         if kind == _X86_NEEDED and len(data) >= 4:
@@ -41,7 +41,7 @@ def signs_pointers(tables: ElfTables) -> bool:
     The other properties (BTI, GCS, PAC) are of instructions that older processors take for no-ops.
 
     Raises:
-        VerificationError: its note is damaged.
+        Malformed: its note is damaged.
     """
     return any(kind == _ARM_POINTER_SIGNATURES and any(data) for kind, data in _properties(tables))
 
@@ -65,7 +65,7 @@ def _in_notes(reader: ElfReader, data: bytes) -> Iterator[tuple[int, bytes]]:
             at = _rounded(start + size, word)
     except struct.error as error:
         msg = "ELF file has a damaged property note"
-        raise VerificationError(msg) from error
+        raise Malformed(msg) from error
 
 
 def _in_note(order: str, data: bytes, word: int) -> Iterator[tuple[int, bytes]]:

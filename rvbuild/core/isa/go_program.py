@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from attrs import frozen
 
 from rvbuild.core.elf_tables import SEGMENT_LOAD, SEGMENT_WRITABLE, ElfTables
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 from rvbuild.core.isa.elf_symbols import FUNCTION, Symbol
 from rvbuild.core.uleb128 import LONGEST, read_uleb128
 
@@ -42,7 +42,7 @@ def read_build(tables: ElfTables) -> GoBuild | None:
     """A program's build information; None if it has none that can be read.
 
     Raises:
-        VerificationError: it ends early.
+        Malformed: it ends early.
     """
     start = _build_start(tables)
     if start is None:
@@ -84,7 +84,7 @@ def _text(tables: ElfTables, at: int) -> tuple[bytes, int]:
     length, digits = read_uleb128(tables.reader.part(at, size))
     if length > _LONGEST:
         msg = "Go's build information is damaged"
-        raise VerificationError(msg)
+        raise Malformed(msg)
     return tables.reader.part(at + digits, length), at + digits + length
 
 
@@ -117,7 +117,7 @@ class GoFunctions:
         try:
             entry = reader.fields("II", self._functions + self._places[index])
             name = reader.text(self._names + entry[1])
-        except VerificationError:
+        except Malformed:
             return None
         return Symbol(self._text + start, max(end - start, 0), name, FUNCTION)
 
@@ -126,7 +126,7 @@ def read_functions(tables: ElfTables) -> GoFunctions | None:
     """Go's functions; None if there are none, or their table is of a kind that is not known."""
     try:
         return _functions(tables)
-    except VerificationError:  # a later Go's: names are for people, and their lack is no fault
+    except Malformed:  # a later Go's: names are for people, and their lack is no fault
         return None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 
 _VERSION = re.compile(r"\d+p\d+$")
 _LETTER = re.compile(r"([a-z])(?:\d+p\d+)?")
@@ -18,12 +18,12 @@ def riscv_extensions(arch: str) -> frozenset[str]:
     """The extensions of an ISA string, without versions: ``rv64i2p1_m2p0_zba1p0`` → i, m, zba.
 
     Raises:
-        VerificationError: not an ISA string.
+        Malformed: not an ISA string.
     """
     head = re.match(r"rv(?:32|64|128)(?=[a-z])", arch)
     if head is None:
         msg = f"not a RISC-V ISA string: {arch[:80]!r}"
-        raise VerificationError(msg)
+        raise Malformed(msg)
     found: set[str] = set()
     for part in arch[head.end() :].split("_"):
         if part[:1] in {"z", "s", "x"}:

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from rvbuild.core.advice import Hint
+from rvbuild.core.errors import Outdated
 from rvbuild.kinds.debian.debian_index import Missing
 from rvbuild.kinds.debian.debian_release import NoIndex
-from rvbuild.kinds.debian.index_policy import Archive, Foreign, Outdated
+from rvbuild.kinds.debian.index_policy import Archive, Foreign
 from rvbuild.transfers.attempts import Attempts
 
 T = TypeVar("T")

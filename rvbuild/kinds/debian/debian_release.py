@@ -23,7 +23,7 @@ from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.kinds.debian.debian_index import Missing
 from rvbuild.kinds.debian.freshness import moment
-from rvbuild.kinds.debian.index_policy import Archive, IndexPolicy
+from rvbuild.kinds.debian.index_policy import Archive, IndexPolicy, foreign_fault
 from rvbuild.kinds.debian.signed_index import SignedIndex
 from rvbuild.transfers.addresses import Address, Route
 from rvbuild.transfers.apt_config import Archives, no_archive
@@ -145,6 +145,23 @@ class Releases:
         index, address = self._index(archives, f"{archive.base}/dists/{suite}")
         fields = self.policy.believe(index, archive, suite, address=address, earlier=earlier)
         return Release(base=archive.base, suite=suite, fields=fields, route=archives.route)
+
+    def refuse_foreign(self, archives: Archives, base: str, suite: str) -> None:
+        """See that an archive says to be Debian's, if the user does not believe it without proof.
+
+        Nothing else of its index is believed.
+
+        Raises:
+            NoIndex: the archive does not have the suite.
+            Foreign: it is another vendor's.
+            VerificationError: its index is damaged.
+        """
+        if self.policy.is_unchecked(base):
+            return
+        index, _ = self._index(archives, f"{base}/dists/{suite}")
+        fault = foreign_fault(index)
+        if fault is not None:
+            raise fault
 
     def _index(self, archives: Archives, folder: str) -> tuple[SignedIndex, str]:
         """What an archive has, and its address: ``InRelease``, else ``Release``, ``Release.gpg``.

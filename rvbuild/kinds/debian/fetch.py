@@ -14,7 +14,7 @@ from attrs import define, field
 from rvbuild.archives.deb import read_deb
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import ARCHITECTURES
-from rvbuild.core.errors import SourceError
+from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.snapshot import Snapshot
@@ -31,9 +31,11 @@ from rvbuild.transfers.apt_config import (
     Archives,
     extra_keyrings,
     find_archives,
+    is_debian,
     no_archive,
     unchecked_archives,
 )
+from rvbuild.transfers.apt_lists import lists_folder, origin_in_lists
 from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.mirrors import Mirrors
@@ -63,6 +65,9 @@ class DebianFetcher:
     mirrors: Mirrors
     _indexes: dict[IndexKey, PackageIndex | SourceError] = field(factory=dict, init=False)
     _orders: dict[str, list[Archive]] = field(factory=dict, init=False, repr=False)
+    _refusals: dict[str, SourceError | VerificationError | None] = field(
+        factory=dict, init=False, repr=False
+    )
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
     def fetch(self, source: DebianPackage, into: TreeSink, advance: Advance) -> None:
@@ -74,13 +79,46 @@ class DebianFetcher:
             read_deb(download.file, into, name=source.label)
 
     def _addresses(self, source: DebianPackage, attempts: Attempts) -> Iterator[Address]:
-        """Each folder's mirrors, then the folder itself; ``attempts`` says which there are not."""
+        """Each folder's mirrors, then the folder itself; ``attempts`` says which are not asked."""
         archives = self.archives()
         if not archives.bases:
             attempts.add(str(APT), no_archive())
         for folder in _folders(archives, source.snapshot):
             address = f"{folder}/{source.pool}"
-            yield from map(archives.address, (*self.mirrors.of(address), address))
+            yield from map(archives.address, self.mirrors.of(address))
+            refusal = self._refusal(archives, folder)
+            if refusal is None:
+                yield archives.address(address)
+            elif isinstance(refusal, NoIndex):
+                attempts.include(refusal)
+            else:
+                attempts.failed(folder, refusal.message, refusal.hint)
+
+    def _refusal(self, archives: Archives, base: str) -> SourceError | VerificationError | None:
+        """Why an archive of apt's is not asked for a package: nothing says that it is Debian's.
+
+        As apt does, rvbuild asks an archive for its own index first, once in a run; not even that
+        where apt has read it, or the user names the archive to rvbuild.
+        """
+        suites = [suite for at, suite in archives.suite_options if at == base and is_debian(suite)]
+        lists = lists_folder(archives.settings)
+        if base in archives.mirrors or not suites:
+            return None
+        if any(origin_in_lists(lists, base, suite) for suite in suites):
+            return None  # of Debian: `find_archives` has no other
+        with self._lock:
+            if base not in self._refusals:
+                self._refusals[base] = self._look(archives, base, suites[0])
+            return self._refusals[base]
+
+    def _look(
+        self, archives: Archives, base: str, suite: str
+    ) -> SourceError | VerificationError | None:
+        try:
+            self.releases.refuse_foreign(archives, base, suite)
+        except (SourceError, VerificationError) as error:
+            return error
+        return None
 
     def resolve(
         self,

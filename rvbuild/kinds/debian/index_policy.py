@@ -12,7 +12,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from rvbuild.core.errors import SourceError, VerificationError
+from rvbuild.core.errors import Outdated, SourceError, Untrusted, VerificationError
 from rvbuild.core.events import Noticed, Reporter, silent
 from rvbuild.core.printable import brief
 from rvbuild.core.snapshot import Snapshot
@@ -54,10 +54,6 @@ Fault = tuple[SourceError | VerificationError | None, str]
 
 class Foreign(SourceError):
     """An index is that of another vendor's archive, which apt has beside Debian's."""
-
-
-class Outdated(VerificationError):
-    """An index is what an archive once said, and no longer what holds."""
 
 
 @frozen(kw_only=True)
@@ -145,10 +141,10 @@ class IndexPolicy:
         Raises:
             Foreign: it is another vendor's.
             Outdated: it was good once.
-            VerificationError: it is not good.
+            Untrusted: it is not good.
         """
         listed = self._listed(archive)
-        foreign = None if archive.is_debian else _foreign(next(paragraphs(index.plain), {}))
+        foreign = None if archive.is_debian else foreign_fault(index)
         self._pass([(foreign, listed)], suite, address)
         keys = self.keys.of(archive.options, archive.keyrings)
         judgement = judge(index, keys, self.clock(), past=archive.past)
@@ -181,8 +177,11 @@ class IndexPolicy:
 
     def _listed(self, archive: Archive) -> str:
         """Why an archive's index is taken whatever is wrong with it; empty if it is not."""
-        is_listed = not listings(archive.base).isdisjoint(self.unchecked())
-        return "`debian-unchecked` lists the archive" if is_listed else ""
+        return "`debian-unchecked` lists the archive" if self.is_unchecked(archive.base) else ""
+
+    def is_unchecked(self, base: str) -> bool:
+        """Whether the user takes the archive at an address whatever its index says."""
+        return not listings(base).isdisjoint(self.unchecked())
 
     def _outdated(
         self, fields: Mapping[str, str], archive: Archive, earlier: Snapshot | None
@@ -198,33 +197,30 @@ class IndexPolicy:
         return Outdated(f"the archive's index {fault}", hint=hint) if fault else None
 
 
-def _foreign(fields: Mapping[str, str]) -> Foreign | None:
-    origin = fields.get("origin", "")
+def foreign_fault(index: SignedIndex) -> Foreign | None:
+    """What is wrong with an index by the vendor that it names (rule 1); None if it is Debian's."""
+    origin = next(paragraphs(index.plain), {}).get("origin", "")
     if is_debian_origin(origin):
         return None
     who = f"says that its origin is {brief(origin, most=60)!r}" if origin else "names no origin"
     return Foreign(f"the archive's index {who}, not Debian", hint=_HINTS["foreign"])
 
 
-def _other_suite(fields: Mapping[str, str], suite: str) -> VerificationError | None:
+def _other_suite(fields: Mapping[str, str], suite: str) -> Untrusted | None:
     other = suite_fault(fields, suite)
-    return (
-        VerificationError(f"the archive's index {other}", hint=_HINTS["suite"]) if other else None
-    )
+    return Untrusted(f"the archive's index {other}", hint=_HINTS["suite"]) if other else None
 
 
-def _distrust(
-    index: SignedIndex, archive: Archive, judgement: Judgement
-) -> VerificationError | None:
+def _distrust(index: SignedIndex, archive: Archive, judgement: Judgement) -> Untrusted | None:
     """What is wrong with an index's signatures, the worst first."""
     if judgement.is_good:
         return None
     faults = judgement.faults
     if not faults:
         what = "has a signature that is empty or damaged" if index.signatures else "is not signed"
-        return VerificationError(f"the archive's index {what}", hint=_HINTS["unsigned"])
+        return Untrusted(f"the archive's index {what}", hint=_HINTS["unsigned"])
     message = f"the archive's index has no good signature: {faults[0]}"
     key_hint = "signed-by" if archive.options and archive.options.signed_by else "key"
     lacks_key = bool(judgement.foreign) or "the key" in faults[0]
     hint = "wrong" if judgement.wrong else key_hint if lacks_key else "worthless"
-    return VerificationError(message, hint=_HINTS[hint], details=faults[1:])
+    return Untrusted(message, hint=_HINTS[hint], details=faults[1:])

@@ -10,7 +10,7 @@ import re
 
 from attrs import frozen
 
-from rvbuild.core.errors import SourceError, VerificationError
+from rvbuild.core.errors import Malformed, SourceError
 
 _BEGIN = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _CLEAR = re.compile(
@@ -50,14 +50,14 @@ class SignedIndex:
 
         Raises:
             SourceError: it has nothing of an index, as the page of a portal has not.
-            VerificationError: it is a clear-signed message with something around it, or damaged.
+            Malformed: it is a clear-signed message with something around it, or damaged.
         """
         message = _CLEAR.match(data)
         if message is not None:
             return cls(text=message["text"], signatures=message["signature"], clear=True)
         if _BEGIN in data:
             msg = f"the index {_fault(data)}"
-            raise VerificationError(msg)
+            raise Malformed(msg)
         return cls.parse_unsigned(data)
 
     @classmethod

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from attrs import evolve, frozen
 
-from rvbuild.core.errors import RecipeError, VerificationError
+from rvbuild.core.errors import Malformed, RecipeError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import LAST_DATE
@@ -41,7 +41,7 @@ def _check_date(source: GitSource, date: int) -> None:
         msg = f"the commit's date is not one of the years 1970 to 9999: {date}"
         hint = "pin another commit: this one was made with a clock that was wrong"
         where = f"{shown(source.url)} {source.commit}"
-        raise VerificationError(msg, where=where, hint=hint)
+        raise Malformed(msg, where=where, hint=hint)
 
 
 class CommitArchives(Protocol):

@@ -12,7 +12,7 @@ from pathlib import Path
 from attrs import frozen
 
 from rvbuild.core.advice import Remedy, advise
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed, RecipeError, WrongContent
 from rvbuild.core.paths import MAX_TARGET
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
@@ -67,7 +67,7 @@ class Delivery:
     def _check_commit(self, commit: Commit) -> None:
         if commit.tree != self.source.tree:
             msg = f"commit {self.source.commit} has the tree {commit.tree}, not {self.source.tree}"
-            raise VerificationError(
+            raise WrongContent(
                 msg,
                 where=shown(self.source.url),
                 hint=advise("the lock is wrong here: ", Remedy.LOCK),
@@ -104,7 +104,7 @@ class Delivery:
                 return
         if remaining:
             msg = f"the commit has nothing at {', '.join(sorted(remaining))}"
-            raise VerificationError(msg, where=self.source.label, hint="correct the recipe's paths")
+            raise RecipeError(msg, where=self.source.label, hint="correct the recipe's paths")
 
     def _write(
         self, reader: Objects, leaves: Placed, into: TreeSink, advance: Advance, total: int
@@ -142,15 +142,15 @@ def _total(reader: Objects, leaves: Placed) -> int:
 def _check_count(count: int) -> None:
     if count > MAX_ENTRIES:
         msg = f"the git tree has more than {MAX_ENTRIES:,} entries"
-        raise VerificationError(msg)
+        raise Malformed(msg)
 
 
 def _target(path: str, size: int, chunks: Iterable[bytes]) -> str:
     if size > MAX_TARGET:
         msg = f"symlink target of {size} bytes at {path}"
-        raise VerificationError(msg)
+        raise Malformed(msg)
     try:
         return b"".join(chunks).decode()
     except UnicodeDecodeError as error:
         msg = f"symlink target is not UTF-8 at {path}"
-        raise VerificationError(msg) from error
+        raise Malformed(msg) from error

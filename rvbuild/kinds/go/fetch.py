@@ -18,7 +18,7 @@ from attrs import field, frozen
 from rvbuild.archives.unpack_limits import Links, UnpackLimits
 from rvbuild.archives.zipfile import read_zip
 from rvbuild.core.advice import Remedy, advise
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import WrongContent
 from rvbuild.core.go_graph import MainModule, needed_sums, sums_digest
 from rvbuild.core.go_source import GoModFiles, GoModule
 from rvbuild.core.gomod import escape_path
@@ -123,7 +123,7 @@ class GoModFilesFetcher:
         for path, version, h1 in source.modules:
             if sums.modules.get((path, version)) != h1:
                 msg = f"the go.sum does not have {path} {version} as it is locked"
-                raise VerificationError(msg, where=source.label, hint=_RELOCK)
+                raise WrongContent(msg, where=source.label, hint=_RELOCK)
         return sums
 
 
@@ -131,7 +131,7 @@ def _refuse_other_sums(source: GoModFiles, digest: str) -> None:
     if digest != source.go_sum:
         msg = "the go.sum of the source is not the locked one"
         details = (f"locked: {source.go_sum}", f"source: {digest}")
-        raise VerificationError(msg, where=source.label, hint=_RELOCK, details=details)
+        raise WrongContent(msg, where=source.label, hint=_RELOCK, details=details)
 
 
 def resolve_h1(proxy: GoProxy, path: str, version: str) -> str:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from attrs import field, frozen
 
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import WrongContent
 from rvbuild.core.go_graph import Module
 from rvbuild.core.gosum import hash1_go_mod
 from rvbuild.core.printable import brief
@@ -61,7 +61,7 @@ def check_h1_of(expected: str, actual: str, what: str, url: str) -> None:
     """
     if expected != actual:
         msg = f"the hash of {what} is not the pinned one"
-        raise VerificationError(
+        raise WrongContent(
             msg,
             where=shown(url),
             hint="the version was moved upstream, or the proxy or network was tampered with: find "

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Malformed
 from rvbuild.core.printable import brief
 
 _ASCII_NAME = re.compile(r"[-!#$%&()+,.=@\[\]^_{}~ /0-9A-Za-z]*")
@@ -37,7 +37,7 @@ def check_names(names: Iterable[str], where: str) -> None:
             wrong = wrong or ("" if path == "go.mod" else "only the root has a go.mod")
         if wrong:
             msg = f"not the zip of a module: {wrong}"
-            raise VerificationError(msg, where=f"{where}: {brief(name)}")
+            raise Malformed(msg, where=f"{where}: {brief(name)}")
         _claim(folded, path, where)
 
 
@@ -47,7 +47,7 @@ def _claim(folded: dict[str, str], path: str, where: str) -> None:
         first = folded.setdefault(path.casefold(), path)
         if first != path:
             msg = f"not the zip of a module: {brief(first)} differs in case alone"
-            raise VerificationError(msg, where=f"{where}: {brief(path)}")
+            raise Malformed(msg, where=f"{where}: {brief(path)}")
         path = path.rpartition("/")[0]
         if folded.get(path.casefold()) == path:
             return

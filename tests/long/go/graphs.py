@@ -17,7 +17,10 @@ from go_sets import held_against_go
 
 
 def main() -> int:
-    """Try the graphs, print those that disagree, and the figures; 1 if any does."""
+    """Try the graphs, print those that disagree, and the figures.
+
+    Returns 1 if any does, or if the go command could build none: then nothing was compared.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
@@ -30,7 +33,7 @@ def main() -> int:
         counts[_trial(seed, workspace=given.workspace)] += 1
     words = ", ".join(f"{count} {word}" for word, count in sorted(counts.items()))
     sys.stdout.write(f"graphs: {counts.total()} tried, {words}\n")
-    return 1 if counts["disagree"] else 0
+    return 1 if counts["disagree"] or not counts["agree"] else 0
 
 
 def _trial(seed: int, *, workspace: bool) -> str:

@@ -1,0 +1,106 @@
+"""What somebody can do about a call of the system that failed, by its errno and by what was there.
+
+Knows: what each errno means at each site. Must not know: paths, who made the call.
+"""
+
+from __future__ import annotations
+
+import errno
+from enum import Enum
+
+from rvbuild.core.advice import Hint, Remedy, advise
+
+
+class Site(Enum):
+    """What was written or read when the call failed."""
+
+    STORE = "the store, with the downloads and the steps' folders in it"
+    RECIPE = "a new recipe"
+    LOCK = "the project's lock"
+    LINK = "a link to a result"
+    COPY = "a copy of a result"
+    ELSEWHERE = "anything else of this machine"
+
+
+_RIGHTS = "look whose it is, and who may write it"
+_DISK = "look at the disk: the kernel's log says more"
+_SERVED = "look at its file system, which a server or a program serves: it does not answer"
+_MOUNTED = "something is mounted inside the store: unmount it, then run it again"
+_IN_THE_WAY = advise("a file is in the way: move it, or ", Remedy.STORE)
+_FILES = advise("raise the limit on open files (`ulimit -n`), or ", Remedy.FEWER_STEPS)
+_ROOM = "free some space on that disk"
+_QUOTA = "free some space: your quota of that disk is used up"
+
+_OF_THE_USERS_DISK: dict[int, Hint] = {errno.ENOSPC: _ROOM, errno.EDQUOT: _QUOTA}
+_ANYWHERE: dict[int, Hint] = {
+    errno.ENOSPC: advise("free some space, or ", Remedy.STORE),
+    errno.EDQUOT: advise("free some space, or ", Remedy.STORE),
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`)",
+    errno.EROFS: _RIGHTS,
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EMFILE: _FILES,
+    errno.ENFILE: "the machine has too many files open; close some programs",
+    errno.ENOMEM: advise("give it more (`ulimit -v`), or ", Remedy.FEWER_STEPS),
+    errno.EAGAIN: advise("raise the limit on processes (`ulimit -u`), or ", Remedy.FEWER_STEPS),
+    errno.EIO: _DISK,
+    errno.ENAMETOOLONG: "use a shorter path",
+    errno.ELOOP: "look where the links on this path lead",
+    errno.ENODEV: _DISK,
+    errno.ENXIO: _DISK,
+    errno.ESTALE: _SERVED,
+    errno.ENOTCONN: _SERVED,
+    errno.ETIMEDOUT: _SERVED,
+    errno.EREMOTEIO: _SERVED,
+    errno.EBUSY: "look what uses it, or what is mounted there",
+    errno.EOPNOTSUPP: "use a place on another file system",
+    errno.ENOSYS: "use a place on another file system, or a newer kernel",
+    errno.EINTR: "run it again: a call of the kernel was interrupted",
+}
+"""What a system call tells of the machine, and not of a bug of ours; and what to do."""
+
+_AT: dict[Site, dict[int, Hint]] = {
+    Site.STORE: {
+        errno.ENOSPC: advise(Remedy.COLLECT, ", or ", Remedy.STORE),
+        errno.EDQUOT: advise(Remedy.COLLECT, ", or ", Remedy.STORE),
+        errno.EROFS: advise(Remedy.STORE.of("a folder that can be written")),
+        errno.EACCES: advise(Remedy.STORE.of("a folder that you may write")),
+        errno.EPERM: advise(Remedy.STORE.of("a folder that you may write")),
+        errno.ENOTDIR: _IN_THE_WAY,
+        errno.EEXIST: _IN_THE_WAY,
+        errno.EIO: advise("the disk reports a fault: see `dmesg`, then ", Remedy.REPAIR),
+        errno.EBUSY: _MOUNTED,
+        errno.EXDEV: _MOUNTED,
+        errno.ENAMETOOLONG: advise(Remedy.STORE.of("a folder with a shorter path")),
+        errno.ELOOP: "look where the links on the store's path lead",
+        errno.ENOENT: advise("the store lacks something that it had: ", Remedy.REPAIR),
+    },
+    Site.COPY: {
+        errno.ENOSPC: advise(_ROOM, ", or ", Remedy.COPIES),
+        errno.EDQUOT: advise(_QUOTA, ", or ", Remedy.COPIES),
+    },
+    Site.RECIPE: _OF_THE_USERS_DISK,
+    Site.LOCK: _OF_THE_USERS_DISK,
+    Site.LINK: _OF_THE_USERS_DISK,
+}
+"""What is to be done otherwise at a site."""
+
+_ELSE: dict[Site, Hint] = {
+    Site.STORE: advise(Remedy.REPAIR),
+    Site.RECIPE: "a recipe is a folder below recipes/, which must be one, and yours to write",
+    Site.LOCK: "see that it and its folder are yours to write (`chmod u+w`)",
+    Site.LINK: "build in a folder that you may write",
+    Site.COPY: advise(Remedy.COPIES),
+}
+"""What helps at a site whatever else goes wrong there, rights above all."""
+
+_OF_RIGHTS = frozenset((errno.EROFS, errno.EACCES, errno.EPERM))
+
+
+def hint_for(number: int | None, site: Site) -> Hint | None:
+    """What to do about an errno at a site; None elsewhere, if it says nothing of the machine."""
+    code = number or 0
+    hint = _AT.get(site, {}).get(code)
+    if hint is None and not (code in _OF_RIGHTS and site in _ELSE):
+        hint = _ANYWHERE.get(code)
+    return hint or _ELSE.get(site)

@@ -1,0 +1,170 @@
+"""What a failed call of the system is told as: by one table, wherever the call was made."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import workspaces
+
+from rvbuild.cli.remedies import hint_text
+from rvbuild.core.system_fault import Site, hint_for
+
+FAILING = """\
+import os, resource, subprocess, sys
+from rvbuild.app.init import write_starter
+from rvbuild.app.lock_file import put_lock
+from rvbuild.app.result_place import copy, link
+from rvbuild.cli.ending import tell
+from rvbuild.core.errors import StoreError
+from rvbuild.core.ports.callbacks import no_progress
+from rvbuild.kinds.clients import SourceClients
+from rvbuild.kinds.url.source import UrlSource
+from rvbuild.stores.local import LocalStore
+from rvbuild.transfers.fetch_settings import FetchSettings
+from rvbuild.transfers.sinks import DigestSink
+from workspaces import workspace
+
+disk, act, fault, there, sha256 = sys.argv[1:]
+SIZE = 1 << 20
+
+def mount(*options):
+    subprocess.run(["mount", *options, disk], check=True)
+
+def fill(at):
+    with open(f"{disk}/copied", "wb", opener=lambda p, f: os.open("copied", f, dir_fd=at)) as file:
+        file.write(bytes(2 * SIZE))
+
+def elsewhere():
+    with open(f"{disk}/file", "wb") as file:
+        file.write(bytes(2 * SIZE))
+
+def fetch():
+    settings = FetchSettings(
+        tmp=f"{disk}/tmp",
+        mirrors=(("https://f.invalid", os.path.dirname(there)),),
+        environment={"PATH": os.environ["PATH"]},
+    )
+    url = f"https://f.invalid/{os.path.basename(there)}"
+    source = UrlSource(urls=(url,), sha256=sha256, unpack=False)
+    SourceClients(settings).fetch(source, DigestSink(), no_progress)
+
+acts = {
+    "store": lambda: LocalStore(f"{disk}/store", durable=False).cas.write(bytes(2 * SIZE)),
+    "fetch": fetch,
+    "recipe": lambda: write_starter(workspace(disk), "tool", "go"),
+    "lock": lambda: put_lock(f"{disk}/rvbuild.lock", "x" * 2 * SIZE),
+    "link": lambda: link("/nowhere", f"{disk}/result/tool"),
+    "copy": lambda: copy(fill, lambda path: False, f"{disk}/copy/tool", None),
+    "elsewhere": elsewhere,
+}
+os.makedirs(disk)
+mount("-t", "tmpfs", "-o", f"size={SIZE},nr_inodes=60", "tmpfs")
+os.makedirs(f"{disk}/recipes/other")
+open(f"{disk}/recipes/other/recipe.yaml", "x").close()
+if fault == "EROFS":
+    mount("-o", "remount,ro")
+elif fault == "EFBIG":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))
+else:
+    with open(f"{disk}/filler", "wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+    try:
+        for number in range(60):
+            os.mkdir(f"{disk}/{number}")
+    except OSError:
+        pass
+try:
+    acts[act]()
+except (StoreError, OSError) as error:
+    sys.exit(tell(error, None))
+sys.exit("nothing failed")
+"""
+SITES = {
+    "store": Site.STORE,
+    "fetch": Site.STORE,
+    "recipe": Site.RECIPE,
+    "lock": Site.LOCK,
+    "link": Site.LINK,
+    "copy": Site.COPY,
+    "elsewhere": Site.ELSEWHERE,
+}
+FAULTS = {"ENOSPC": errno.ENOSPC, "EROFS": errno.EROFS, "EFBIG": errno.EFBIG}
+NO_FILE = {("link", "EFBIG")}
+"""What writes no byte meets no limit on the size of a file."""
+
+
+@pytest.mark.privileged
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("act", SITES)
+def test_a_disk_that_does_not_take_it(tmp_path: Path, act: str, fault: str) -> None:
+    """With real disks: full, to read only, and a limit on the size of files."""
+    if (act, fault) in NO_FILE:
+        return
+    own = ["unshare", "--user", "--map-root-user", "--mount"]
+    if not os.environ.get("CI") and subprocess.run([*own, "true"], check=False).returncode:
+        pytest.skip("no unprivileged user namespaces")
+    data = bytes(range(256)) * (1 << 13)
+    there = tmp_path / "there.bin"
+    there.write_bytes(data)
+    words = [str(tmp_path / "disk"), act, fault, str(there), hashlib.sha256(data).hexdigest()]
+    ran = subprocess.run(
+        [*own, sys.executable, "-c", FAILING, *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(workspaces.__file__).parent)},
+    )
+    assert ran.returncode == 1, ran.stderr
+    assert os.strerror(FAULTS[fault]) in ran.stderr
+    assert f"hint: {hint_text(hint_for(FAULTS[fault], SITES[act]))}\n" in ran.stderr
+
+
+ROOM = {
+    Site.STORE: "`rvbuild gc`, or use another store with --store",
+    Site.RECIPE: "disk",
+    Site.LOCK: "disk",
+    Site.LINK: "disk",
+    Site.COPY: ", or use another DIR with -o",
+    Site.ELSEWHERE: ", or use another store with --store",
+}
+RIGHTS = {
+    Site.STORE: "with --store",
+    Site.RECIPE: "below recipes/",
+    Site.LOCK: "chmod u+w",
+    Site.LINK: "build in a folder that you may write",
+    Site.COPY: "use another DIR with -o",
+    Site.ELSEWHERE: "look whose it is",
+}
+
+
+@pytest.mark.parametrize("site", Site)
+def test_what_is_to_be_done_depends_on_the_site(site: Site) -> None:
+    for number in (errno.ENOSPC, errno.EDQUOT):
+        text = hint_text(hint_for(number, site))
+        assert "free some space" in text
+        assert ROOM[site] in text
+    for number in (errno.EROFS, errno.EACCES, errno.EPERM):
+        assert RIGHTS[site] in hint_text(hint_for(number, site))
+
+
+@pytest.mark.parametrize("site", Site)
+def test_each_errno_has_a_hint_at_each_site(site: Site) -> None:
+    """Elsewhere many say nothing of the machine: such an error is a bug."""
+    without = {number for number in errno.errorcode if not hint_text(hint_for(number, site))}
+    assert not without or site is Site.ELSEWHERE
+    assert without.isdisjoint({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENOMEM})
+
+
+def test_an_error_without_an_errno() -> None:
+    assert hint_for(None, Site.ELSEWHERE) is None
+    assert hint_text(hint_for(None, Site.STORE)) == "run `rvbuild store repair`"
