@@ -133,23 +133,27 @@ class Search:
                 yield clone
 
     def _clone(self, git: Git, address: str, advance: Advance) -> Repository:
-        """A clone from an address, unless its server was given up."""
-        host, servers = host_of(address), self.settings.servers
-        silence = servers.refusal(host)
-        if silence:
-            msg = f"not asked again: {silence.cause}"
-            raise Failed(msg, silence.hint)
+        """A clone from an address, unless its server or the proxy before it was given up."""
+        host, proxy, servers = host_of(address), git.proxy(address).name, self.settings.servers
+        if silence := servers.refusal(host, proxy):
+            raise Failed(silence.again, silence.hint)
         try:
             clone = self.settings.clones.make(
                 git, address, self.revision, lambda count: advance(count, 0)
             )
         except Silent as error:
-            servers.give_up(host, Silence(str(error), error.hint or ""))
+            silence = Silence(str(error), error.hint or "")
+            if error.connected or not proxy:
+                servers.give_up(host, silence, behind=proxy)
+            else:
+                servers.give_up(proxy, silence)
             raise
         except (Failed, Refused):
             servers.answered(host)
+            servers.answered(proxy)
             raise
         servers.answered(host)
+        servers.answered(proxy)
         return clone
 
     def _remote(self) -> list[str]:
