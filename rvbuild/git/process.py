@@ -382,10 +382,7 @@ def _header(line: bytes, name: str) -> tuple[str, int] | None:
 
 
 def _cut() -> VerificationError:
-    return VerificationError(
-        "git stopped while it read objects: the repository is damaged",
-        hint="run git fsck in the repository, or take another mirror",
-    )
+    return VerificationError("git stopped while it read objects: the repository is damaged")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
