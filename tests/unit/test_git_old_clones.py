@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -36,6 +36,19 @@ FILES = {
     "deep/b.go": "package deep\n" + "// words\n" * 999,
 }
 KINDS = ("git", "go")
+
+
+class OnceSink(DigestSink):
+    """Takes nothing twice, as no store does: whoever goes on has written nothing yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._paths: set[str] = set()
+
+    def file(self, path: str, chunks: Iterable[bytes], *, executable: bool = False) -> str:
+        assert path not in self._paths
+        self._paths.add(path)
+        return super().file(path, chunks, executable=executable)
 
 
 @define
@@ -109,7 +122,7 @@ class Upstream:
         self, kind: str, source: GitSource | GoModule, mirror: str = "", *, offline: bool = False
     ) -> str:
         """The tree that comes of a source, in a run of its own."""
-        sink = DigestSink()
+        sink = OnceSink()
         self.client(kind, mirror, offline=offline).fetch(source, sink, no_progress)
         return str(sink.tree.root)
 
