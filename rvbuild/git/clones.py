@@ -13,6 +13,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from rvbuild.core.advice import Hint, Remedy, advise
 from rvbuild.core.errors import SourceError
 from rvbuild.git.fetch_progress import Tell
 from rvbuild.git.process import Git, Refused, make_bare
@@ -31,18 +32,30 @@ class Clones:
 
     folder: Path
     temp: Path
+    _fresh: set[Path] = field(factory=set, init=False, repr=False)
     _making: dict[Path, threading.Lock] = field(factory=dict, init=False, repr=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
     def kept(self, address: str, revision: Revision) -> Repository | None:
         """The clone that was made before; None if there is none."""
         clone = self._path(address, revision)
-        return Repository(str(clone), clone / "objects") if clone.is_dir() else None
+        if not clone.is_dir():
+            return None
+        return Repository(str(clone), clone / "objects", old=clone not in self._fresh)
 
-    def make(self, git: Git, address: str, revision: Revision, tell: Tell) -> Repository:
+    def make(
+        self, git: Git, address: str, revision: Revision, tell: Tell, *, renew: bool = False
+    ) -> Repository:
         """A clone of the revision; threads that want the same one wait for it.
 
         Where the server gives everything at once, the revision may not be among it.
+
+        Args:
+            git: The user's.
+            address: Where it is cloned from.
+            revision: What is cloned.
+            tell: Told of the bytes that come.
+            renew: Whether it takes the place of a clone that an earlier run made.
 
         Raises:
             Failed, Refused: the address does not give it.
@@ -52,12 +65,21 @@ class Clones:
             making = self._making.setdefault(self._path(address, revision), threading.Lock())
         with making:
             kept = self.kept(address, revision)
-            return kept or self._make(git, address, revision, tell)
+            if kept and not (renew and kept.old):
+                return kept
+            return self._make(git, address, revision, tell)
+
+    def advice(self, repository: Repository) -> Hint:
+        """What to do about a repository that is damaged."""
+        if repository.folder.parent == self.folder:
+            return "the clone was removed: try again"
+        return advise("repair it (`git fsck` says what is wrong), or ", Remedy.MIRROR)
 
     def discard(self, repository: Repository) -> None:
         """Remove it if it is one of these, so that the next one is whole."""
         clone = repository.folder
         if clone.parent == self.folder:
+            self._fresh.discard(clone)
             shutil.rmtree(clone, ignore_errors=True)
 
     def _path(self, address: str, revision: Revision) -> Path:
@@ -73,6 +95,8 @@ class Clones:
             fresh = Path(scratch, "repository")
             make_bare(fresh, revision.like)
             _fetch(git, fresh, address, revision, tell)
+            shutil.rmtree(clone, ignore_errors=True)  # an older one
+            self._fresh.add(clone)
             try:
                 fresh.rename(clone)
             except OSError as error:

@@ -17,15 +17,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from rvbuild.core.advice import Hint
 from rvbuild.core.errors import Malformed, SourceError, VerificationError
 from rvbuild.git.fetch_progress import GitProgress, Tell
+from rvbuild.git.git_proxy import GitProxy, git_proxy
 from rvbuild.git.remote_errors import hint_for, is_silence
 from rvbuild.transfers.cancellation import SLICE, Cancellation
-from rvbuild.transfers.connections import proxy_name
-from rvbuild.transfers.proxies import Proxies
 
 CHUNK = 1 << 20
 WINDOW = 512
@@ -81,7 +80,14 @@ class Failed(Exception):  # internal: becomes one line of a SourceError
 
 
 class Silent(Failed):
-    """The server gave no answer at all."""
+    """The server, or the proxy before it, gave no answer at all.
+
+    ``connected`` says whether somebody took the connection, and then said nothing.
+    """
+
+    def __init__(self, message: str, hint: Hint | None = None, *, connected: bool = False) -> None:
+        super().__init__(message, hint)
+        self.connected = connected
 
 
 def _network_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -126,16 +132,36 @@ class Git:
     environment: Mapping[str, str] = field(repr=False)
     stall: float = 60.0
     cancellation: Cancellation = field(factory=Cancellation)
+    _proxies: dict[str, GitProxy] = field(factory=dict, init=False, repr=False, eq=False)
 
     def _command(self, *arguments: str) -> list[str]:
         return [self.program, *(part for s in _SETTINGS for part in ("-c", s)), *arguments]
 
     def effective_url(self, url: str) -> str:
         """``url`` after ``url.<base>.insteadOf`` of the user's configuration."""
-        return self._said("ls-remote", "--get-url", "--", url) or url
+        return self._output("ls-remote", "--get-url", "--", url) or url
 
-    def _said(self, *arguments: str) -> str:
-        """What a command writes that asks no server; empty if it fails."""
+    def proxy(self, url: str) -> GitProxy:
+        """The proxy that git goes by to an address.
+
+        Raises:
+            Failed: it cannot be used.
+        """
+        try:
+            if url not in self._proxies:
+                self._proxies[url] = git_proxy(
+                    url, self.effective_url(url), self._config, self.environment
+                )
+            self._proxies[url].check()
+        except SourceError as error:
+            raise Failed(error.message, error.hint) from error
+        return self._proxies[url]
+
+    def _config(self, *arguments: str) -> str | None:
+        return self._output("config", *arguments)
+
+    def _output(self, *arguments: str) -> str | None:
+        """What a command writes that asks no server; None if it fails."""
         process = subprocess.run(  # noqa: S603 - no shell; the URL was checked
             self._command(*arguments),
             env=_network_environment(self.environment),
@@ -145,7 +171,7 @@ class Git:
             check=False,
         )
         text = process.stdout.decode(errors="replace").strip()
-        return text if process.returncode == 0 else ""
+        return text if process.returncode == 0 else None
 
     def fetch(
         self, repository: Path, url: str, refs: Sequence[str], *options: str, tell: Tell
@@ -156,6 +182,7 @@ class Git:
             Refused: the server does not give that.
             Failed: anything else.
         """
+        proxy = self.proxy(url)
         command = self._command(
             "--git-dir",
             str(repository),
@@ -171,25 +198,20 @@ class Git:
             *refs,
         )
         environment = _network_environment(self.environment)
-        code, text = self._watched(command, environment, repository, tell)
+        by = f", by {proxy.name}" if proxy.name else ""
+        try:
+            code, text = self._watched(command, environment, repository, tell)
+        except Silent as error:
+            msg, hint = f"{error}{by}", hint_for("", proxy.address, proxy.named_by)
+            raise Silent(msg, hint, connected=True) from error
         if code == 0:
             return
+        text = proxy.plain(text)
         if _REFUSED.search(text.lower()):
             raise Refused(_last_line(text))
-        proxy = self._proxy(url)
-        line, hint = _last_line(text), hint_for(text, by_proxy=bool(proxy))
         kind = Silent if is_silence(text) else Failed
-        raise kind(f"{line}, by {proxy}" if proxy else line, hint)
-
-    def _proxy(self, url: str) -> str:
-        """The proxy that git goes by, for messages; empty for none. Its own setting is stronger."""
-        proxies = Proxies.of_environment(self.environment)
-        if own := self._said("config", "--get-urlmatch", "http.proxy", url):
-            proxies = evolve(proxies, schemes={"all": own})
-        try:
-            return proxy_name(proxies.of(url))
-        except SourceError:  # neither http nor https
-            return ""
+        msg, hint = f"{_last_line(text)}{by}", hint_for(text, proxy.address, proxy.named_by)
+        raise kind(msg, hint)
 
     def _watched(
         self, command: list[str], environment: Mapping[str, str], cwd: Path, tell: Tell
@@ -235,8 +257,7 @@ def _listen(descriptor: int, progress: GitProgress, cancellation: Cancellation) 
 
 
 def _last_line(text: str) -> str:
-    plain = re.sub(r"://[^/@\s]*@", "://", text)  # no credentials in messages
-    lines = [line.strip() for line in re.split(r"[\r\n]+", plain) if line.strip()]
+    lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
     telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:"))]
     return (telling or lines or ["git failed without a word"])[-1]
 
@@ -361,10 +382,7 @@ def _header(line: bytes, name: str) -> tuple[str, int] | None:
 
 
 def _cut() -> VerificationError:
-    return Malformed(
-        "git stopped while it read objects: the repository is damaged",
-        hint="run git fsck in the repository, or take another mirror",
-    )
+    return Malformed("git stopped while it read objects: the repository is damaged")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

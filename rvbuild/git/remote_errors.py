@@ -11,6 +11,8 @@ import re
 
 from attrs import frozen
 
+from rvbuild.transfers.proxy_addresses import GIVE_LOGIN, advice_of_407
+
 
 @frozen
 class Complaint:
@@ -24,23 +26,22 @@ _SILENT = re.compile(
     "could not resolve|couldn't resolve|failed to connect|couldn't connect|unable to connect|"
     "connection refused|connection timed out|no route to host|network is unreachable"
 )
-_CORRECT = (
-    "see that the proxy runs and lets this through, or correct http.proxy of git, or https_proxy"
-)
+_CORRECT = "see that the proxy runs and lets this through, or correct {named_by}"
+_ANY = "http.proxy of git, or https_proxy"
 _NO_ANSWER = Complaint(
     "Could not resolve host|Failed to connect|Couldn't connect|Connection timed out"
     "|Connection refused|Network is unreachable",
     "if this network has a proxy, set http.proxy of git, or https_proxy and http_proxy",
 )
+_WANTS_LOGIN = Complaint("response 407|error: 407|code 407|Proxy Authentication", GIVE_LOGIN)
+_NO_TUNNEL = Complaint(
+    "[Cc]ould not resolve proxy|tunnel failed|from proxy after CONNECT|[Pp]roxy CONNECT",
+    _CORRECT.format(named_by=_ANY),
+)
+_OF_PROXIES = (_NO_ANSWER, _NO_TUNNEL)
 COMPLAINTS = (
-    Complaint(
-        "response 407|error: 407|Proxy Authentication",
-        "put a user name and a password into the proxy's address, before its host and an @",
-    ),
-    Complaint(
-        "[Cc]ould not resolve proxy|tunnel failed|from proxy after CONNECT|[Pp]roxy CONNECT",
-        _CORRECT,
-    ),
+    _WANTS_LOGIN,
+    _NO_TUNNEL,
     Complaint(
         "certificate has expired|certificate is not yet valid|certificate expired",
         "see that this machine's clock is right; then tell who runs the server",
@@ -73,17 +74,21 @@ def is_silence(said: str) -> bool:
     return _SILENT.search(said.lower()) is not None
 
 
-def hint_for(said: str, *, by_proxy: bool = False) -> str:
+def hint_for(said: str, proxy: str = "", named_by: str = "") -> str:
     """What to do about it; empty if nobody knows more than usual.
 
     Args:
         said: By git.
-        by_proxy: Whether git went by a proxy: then that is who gave no answer, and perhaps who
-            refused.
+        proxy: The address of the proxy that git went by; empty for none. That is who gave no
+            answer, and perhaps who refused.
+        named_by: Where it is set.
     """
     reason = next((each for each in COMPLAINTS if re.search(each.pattern, said)), None)
-    if not by_proxy:
+    if not proxy:
         return reason.hint if reason else ""
-    if reason is None or reason is _NO_ANSWER:
-        return _CORRECT
-    return reason.hint if "proxy" in reason.hint else f"{reason.hint}; {_CORRECT}"
+    correct = _CORRECT.format(named_by=named_by)
+    if reason is None or reason in _OF_PROXIES:
+        return correct
+    if reason is _WANTS_LOGIN:
+        return advice_of_407(proxy, named_by)
+    return f"{reason.hint}; {correct}"

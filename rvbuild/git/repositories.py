@@ -53,6 +53,7 @@ class Repositories:
             clones=Clones(folder=services.tmp / "git", temp=services.tmp),
             environment=services.settings.environment,
             offline=services.settings.offline,
+            stall=services.patience.read,
             cancellation=services.cancellation,
         )
 

@@ -18,10 +18,18 @@ _LINE = 4096  # bytes of a path of this machine: PATH_MAX
 
 @frozen
 class Repository:
-    """A repository on this machine: its folder of objects, and where it came from."""
+    """A repository on this machine.
+
+    Attributes:
+        address: Where it came from.
+        objects: Its folder of objects.
+        old: Whether it is a clone that an earlier run made: a disk may have damaged it, and a tag
+            may be of another commit by now. So it is not the last word.
+    """
 
     address: str
     objects: Path
+    old: bool = False
 
     @property
     def folder(self) -> Path:

@@ -41,9 +41,11 @@ class Search:
     3. Clones that are made now: of mirrors elsewhere, then of the address itself, unless
        ``insteadOf`` leads from it to a folder. Not offline.
 
-    A repository that lacks the revision, or a part of it, leads to the next one. If a clone does,
-    it is removed, and so is one with other bytes than their names say; that ends the search. A
-    server that gives no answer is given up for other searches, too (`rvbuild.transfers.servers`).
+    A repository that lacks the revision, or a part of it, leads to the next one. Other bytes than
+    the right ones end the search, and so does whatever else is said for good. But a clone of an
+    earlier run has not the last word, unless offline: then the search goes on. A clone that lacks
+    something, or has other bytes, is removed. A server that gives no answer is given up for other
+    searches, too (`rvbuild.transfers.servers`).
 
     Example: a mirror is a folder that has every commit of last year. A commit of this year is
     cloned from the address, alone, and the next search for it ends at that clone.
@@ -53,6 +55,8 @@ class Search:
         url: The address.
         revision: What is looked for.
         offline_hint: What to do where ``settings.offline`` forbids to clone.
+        renew: Whether clones of earlier runs do not count, unless offline: where nobody knows
+            beforehand what a tag should name.
         git: The user's git; None if it is not installed.
         effective_url: The address after ``insteadOf``.
 
@@ -64,6 +68,7 @@ class Search:
     url: str = field(converter=check_url)
     revision: Revision
     offline_hint: Advice = OFFLINE_HINT
+    renew: bool = False
     git: Git | None = field(init=False)
     effective_url: str = field(init=False)
     _attempts: Attempts = field(init=False)
@@ -79,16 +84,36 @@ class Search:
         Args:
             among: `here`, `elsewhere`, or `repositories`.
             use: Raises ``Failed`` where something lacks.
+
+        Raises:
+            SourceError, VerificationError: what ``use`` says for good, with the repository's name.
         """
         for repository in among:
             try:
                 return use(repository)
-            except (Failed, VerificationError) as error:
+            except Failed as error:
                 self.note(repository.address, error)
                 self.settings.clones.discard(repository)
-                if isinstance(error, VerificationError):
-                    raise
+            except (SourceError, VerificationError) as error:
+                self.note(repository.address, error)
+                last_word = self.settings.offline or not repository.old
+                if not last_word or isinstance(error, VerificationError):
+                    self.settings.clones.discard(repository)
+                if last_word:
+                    raise self._said_by(repository, error) from error
         return None
+
+    def _said_by(
+        self, repository: Repository, error: SourceError | VerificationError
+    ) -> SourceError | VerificationError:
+        """The error, where and what to do if it does not say so itself."""
+        if error.where is not None and error.hint is not None:
+            return error
+        where = error.where or shown(repository.address)
+        hint = error.hint
+        if hint is None and isinstance(error, VerificationError):
+            hint = self.settings.clones.advice(repository)
+        return type(error)(error.message, where=where, hint=hint, details=error.details)
 
     def repositories(self, advance: Advance) -> Iterator[Repository]:
         """All of them; see `elsewhere`."""
@@ -109,7 +134,7 @@ class Search:
                 self.note(address, Failed("it is not a git repository"))
         for address in self._remote():
             clone = self.settings.clones.kept(address, self.revision)
-            if clone is not None:
+            if clone is not None and (self.settings.offline or not (clone.old and self.renew)):
                 yield clone
 
     def elsewhere(self, advance: Advance) -> Iterator[Repository]:
@@ -133,23 +158,27 @@ class Search:
                 yield clone
 
     def _clone(self, git: Git, address: str, advance: Advance) -> Repository:
-        """A clone from an address, unless its server was given up."""
-        host, servers = host_of(address), self.settings.servers
-        silence = servers.refusal(host)
-        if silence:
-            msg = f"not asked again: {silence.cause}"
-            raise Failed(msg, silence.hint)
+        """A clone from an address, unless its server or the proxy before it was given up."""
+        host, proxy, servers = host_of(address), git.proxy(address).name, self.settings.servers
+        if silence := servers.refusal(host, proxy):
+            raise Failed(silence.again, silence.hint)
         try:
             clone = self.settings.clones.make(
-                git, address, self.revision, lambda count: advance(count, 0)
+                git, address, self.revision, lambda count: advance(count, 0), renew=self.renew
             )
         except Silent as error:
-            servers.give_up(host, Silence(str(error), error.hint or ""))
+            silence = Silence(str(error), error.hint or "")
+            if error.connected or not proxy:
+                servers.give_up(host, silence, behind=proxy)
+            else:
+                servers.give_up(proxy, silence)
             raise
         except (Failed, Refused):
             servers.answered(host)
+            servers.answered(proxy)
             raise
         servers.answered(host)
+        servers.answered(proxy)
         return clone
 
     def _remote(self) -> list[str]:
@@ -158,7 +187,9 @@ class Search:
         mirrors = self.settings.mirrors.of(self.url)
         return [*(address for address in mirrors if local_path(address) is None), *own]
 
-    def note(self, address: str, answer: Failed | Refused | VerificationError) -> None:
+    def note(
+        self, address: str, answer: Failed | Refused | SourceError | VerificationError
+    ) -> None:
         """What came of an address."""
         hint = None if isinstance(answer, Refused) else answer.hint
         self._attempts.failed(address, str(answer), hint)

@@ -58,9 +58,13 @@ def apt_route(settings: Mapping[str, str], environment: Mapping[str, str]) -> Ro
     if schemes or hosts or detectors:
         if "http" in schemes:
             schemes.setdefault("https", schemes["http"])
-        merged = {**proxies.schemes, **schemes}
         proxies = evolve(
-            proxies, schemes=merged, hosts=hosts, detectors=detectors, named_by=NAMED_BY
+            proxies,
+            schemes={**proxies.schemes, **schemes},
+            names={**proxies.names, **dict.fromkeys(schemes, NAMED_BY)},
+            hosts=hosts,
+            detectors=detectors,
+            named_by=NAMED_BY,
         )
     return Route(proxies=proxies, authorities=files.pop("", ""), authorities_by_host=files)
 

@@ -18,7 +18,7 @@ import httpcore
 from attrs import frozen
 
 from rvbuild.transfers.cancellation import Cancellation
-from rvbuild.transfers.urls import shown
+from rvbuild.transfers.proxy_addresses import proxy_name
 
 READ = 1 << 20
 _LATE = httpcore.ReadTimeout
@@ -253,13 +253,3 @@ def words(exc: Exception) -> str:
     if isinstance(exc, httpcore.TimeoutException):
         return f"timed out ({text})" if text not in {"", "timed out"} else "timed out"
     return text or type(exc).__name__
-
-
-def proxy_name(url: str) -> str:
-    """A proxy for messages, and for `Servers`; nothing for none.
-
-    A password may have any letter in it, also those that end a host, if nobody escaped it.
-    """
-    scheme, _, rest = url.partition("://")
-    bare = f"{scheme}://{rest.rpartition('@')[2]}"
-    return f"the proxy {shown(bare)}" if url else ""

@@ -17,10 +17,11 @@ from rvbuild.core.errors import RvbuildError, SourceError
 from rvbuild.core.printable import brief
 from rvbuild.transfers.addresses import Route, server_of
 from rvbuild.transfers.authorities import HINT
-from rvbuild.transfers.connections import NoProxy, SilentProxy, Stalled, proxy_name
+from rvbuild.transfers.connections import NoProxy, SilentProxy, Stalled
+from rvbuild.transfers.proxy_addresses import advice_of_407, proxy_name
 from rvbuild.transfers.transfer import Again
 from rvbuild.transfers.urls import Credentials, shown
-from rvbuild.transfers.wire import PROXY
+from rvbuild.transfers.wire import PROXY, ROUTE
 
 _GONE = {404, 410}
 _CLOCK = "see that this machine's clock is right; then tell who runs the server"
@@ -54,7 +55,8 @@ def refusal(url: str, response: httpx.Response, credentials: Credentials) -> Rvb
     by, hint = (f", by {proxy}", _LET_THROUGH) if proxy else ("", "")
     cause = f"{status} {brief(response.reason_phrase, most=60)}".strip()
     if status == 407:
-        return _refused_by_proxy(url, response.extensions[PROXY] or "a proxy", cause)
+        route: Route = response.request.extensions[ROUTE]
+        return _refused_by_proxy(url, cause, *route.proxies.choice(str(response.request.url)))
     if status in {408, 425, 429} or status >= 500:
         return Again(cause + by, _retry_after(response), hint=hint)
     if words := _first_words(response):
@@ -73,9 +75,11 @@ def _proxy_that_may_answer(response: httpx.Response) -> str:
     return str(response.extensions[PROXY]) if response.request.url.scheme == "http" else ""
 
 
-def _refused_by_proxy(url: str, proxy: str, cause: str) -> SourceError:
-    hint = "put a user name and a password into the proxy's address, before its host and an @"
-    return SourceError(f"{proxy} refuses ({cause})", where=shown(url), hint=hint)
+def _refused_by_proxy(url: str, cause: str, proxy: str, named_by: str) -> SourceError:
+    """A proxy wants a login; or a server says so that has none before it."""
+    name = proxy_name(proxy) or "a proxy"
+    hint = advice_of_407(proxy, named_by)
+    return SourceError(f"{name} refuses ({cause})", where=shown(url), hint=hint)
 
 
 def _first_words(response: httpx.Response) -> str:
@@ -111,9 +115,10 @@ def fault(
     if isinstance(exc, httpx.UnsupportedProtocol):
         return SourceError("not an http or https URL", where=shown(url))
     words = brief(str(exc).strip()) or type(exc).__name__
-    proxy = proxy_name(route.proxies.of(url))
+    address, named_by = route.proxies.choice(url)
+    proxy = proxy_name(address)
     if isinstance(exc, httpx.ProxyError):
-        return _no_tunnel(url, proxy, words)
+        return _no_tunnel(url, words, address, named_by)
     server = server_of(url) if silent else ""
     causes = list(_causes(exc))
     for cause in causes:
@@ -123,7 +128,7 @@ def fault(
         return Again(words, silent=server)
     behind = proxy if any(isinstance(cause, SilentProxy) for cause in causes) else ""
     way = _RUNS if behind else _LET_THROUGH
-    hint = f"{way}, or correct {route.proxies.named_by}"
+    hint = f"{way}, or correct {named_by}"
     return Again(f"{words}, by {proxy}", silent=server, behind=behind, hint=hint)
 
 
@@ -144,7 +149,7 @@ def _meaning(
         for reason in _causes(cause):
             if isinstance(reason, ssl.SSLCertVerificationError):
                 return _untrusted(url, cause.proxy, reason)
-        hint = f"see that the proxy runs, or correct {route.proxies.named_by}"
+        hint = f"see that the proxy runs, or correct {route.proxies.choice(url)[1]}"
         return Again(words, silent=cause.proxy, hint=hint)
     if isinstance(cause, socket.gaierror):
         return Again(words, silent=server_of(url), hint=_NO_PROXY)
@@ -159,10 +164,11 @@ def _untrusted(url: str, whose: str, error: ssl.SSLCertVerificationError) -> Sou
     return SourceError(message, where=shown(url), hint=hint)
 
 
-def _no_tunnel(url: str, proxy: str, words: str) -> RvbuildError | Again:
+def _no_tunnel(url: str, words: str, address: str, named_by: str) -> RvbuildError | Again:
     """A proxy makes no connection to the server; ``words`` begin with its status."""
+    proxy = proxy_name(address)
     if words[:3] in {"401", "407"}:
-        return _refused_by_proxy(url, proxy, words)
+        return _refused_by_proxy(url, words, address, named_by)
     if words[:3] == "403":
         message = f"{proxy} lets nobody through to it ({words})"
         return SourceError(message, where=shown(url), hint=_LET_THROUGH)

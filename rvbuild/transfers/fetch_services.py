@@ -47,6 +47,7 @@ class FetchServices:
     Attributes:
         settings: As given.
         tmp: The folder for temporary files.
+        patience: How long a server is tried.
         transport: The network, or what refuses it.
         files: Downloads of files with a known hash.
         mirrors: Asked before an address itself.
@@ -63,13 +64,14 @@ class FetchServices:
         self.settings = settings
         self.tmp = Path(settings.tmp)
         self.cancellation = cancellation or Cancellation()
+        self.patience = patience or Patience()
         self.transport = (
             NoTransport(self.cancellation)
             if settings.offline
             else Transport(
                 environment=settings.environment,
                 cancellation=self.cancellation,
-                patience=patience,
+                patience=self.patience,
             )
         )
         self.mirrors = Mirrors(settings.mirrors)

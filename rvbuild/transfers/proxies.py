@@ -45,6 +45,7 @@ class Proxies:
         detectors: By scheme: gives the proxy for a server's URL, empty for none, None if it does
             not know.
         bypass: Entries of rule 2.
+        names: Who says so by scheme, where that is not ``named_by``.
         named_by: Who says so, for messages.
     """
 
@@ -52,6 +53,7 @@ class Proxies:
     hosts: Mapping[str, str] = field(factory=dict)
     detectors: Mapping[str, Callable[[str], str | None]] = field(factory=dict, eq=False)
     bypass: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(factory=dict)
     named_by: str = "http_proxy, https_proxy or all_proxy"
 
     @classmethod
@@ -61,12 +63,13 @@ class Proxies:
         Names in lower case are stronger. ``HTTP_PROXY`` counts for nothing where a server set
         it from a request's header (``REQUEST_METHOD`` is set there).
         """
-        names = {f"{scheme}_proxy": scheme for scheme in _SCHEMES}
-        schemes = {scheme: _value(environment, name) for name, scheme in names.items()}
-        words = _value(environment, "no_proxy").replace(",", " ").split()
-        return cls(
-            schemes={scheme: url for scheme, url in schemes.items() if url}, bypass=tuple(words)
-        )
+        names = {
+            scheme: name
+            for scheme in _SCHEMES
+            if (name := _variable(environment, f"{scheme}_proxy"))
+        }
+        schemes = {scheme: environment[name].strip() for scheme, name in names.items()}
+        return cls(schemes=schemes, names=names, bypass=bypass_of(environment))
 
     def of(self, url: str) -> str:
         """The URL of the proxy, with a scheme; empty for none.
@@ -74,23 +77,35 @@ class Proxies:
         Raises:
             SourceError: ``url`` is none that HTTP can be asked for, or a detector fails.
         """
+        return self.choice(url)[0]
+
+    def choice(self, url: str) -> tuple[str, str]:
+        """The proxy of a URL, and who says so; see `of`."""
         scheme, host, port = origin(url)
         if host in self.hosts:
-            return _with_scheme(self.hosts[host])
+            return _with_scheme(self.hosts[host]), self.named_by
         if (detect := self.detectors.get(scheme)) is not None:
             detected = detect(f"{scheme}://{urlsplit(url).netloc.rpartition('@')[2]}/")
             if detected is not None:
-                return _with_scheme(detected)
+                return _with_scheme(detected), self.named_by
         if any(_covers(entry, host, port) for entry in self.bypass):
-            return ""
-        return _with_scheme(self.schemes.get(scheme, self.schemes.get("all", "")))
+            return "", self.named_by
+        key = scheme if scheme in self.schemes else "all"
+        return _with_scheme(self.schemes.get(key, "")), self.names.get(key, self.named_by)
 
 
-def _value(environment: Mapping[str, str], name: str) -> str:
-    text = environment.get(name, "")
-    if text or (name == "http_proxy" and "REQUEST_METHOD" in environment):
-        return text.strip()
-    return environment.get(name.upper(), "").strip()
+def bypass_of(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The entries of ``no_proxy``; the name in lower case is stronger."""
+    text = environment.get(_variable(environment, "no_proxy"), "")
+    return tuple(text.replace(",", " ").split())
+
+
+def _variable(environment: Mapping[str, str], name: str) -> str:
+    """The variable that has a value under a name, in lower or in upper case; empty for none."""
+    names = (
+        [name] if name == "http_proxy" and "REQUEST_METHOD" in environment else [name, name.upper()]
+    )
+    return next((each for each in names if environment.get(each, "").strip()), "")
 
 
 def _with_scheme(proxy: str) -> str:

@@ -25,6 +25,11 @@ class Silence:
     cause: str
     hint: Hint = ""
 
+    @property
+    def again(self) -> str:
+        """What whoever asks once more is told."""
+        return f"not asked again: {self.cause}"
+
 
 @frozen
 class _GivenUp:
@@ -53,6 +58,8 @@ class Servers:
        silent one: that server is given up. The proxy is given up with the second one of them.
     6. Who gave no usable answer to one transfer, a busy server too, is in doubt for the rest of
        the run: whoever knows other addresses asks them first.
+    7. Who may ask only one of a server and its proxy asks neither: the try that rule 3 allows is
+       spent by those alone who really ask.
 
     Example: the first proxy of GOPROXY is down. The fetches that began together find it out within
     their four tries. The other 450 modules go to the second proxy at once.
@@ -67,16 +74,21 @@ class Servers:
     _doubted: set[str] = field(factory=set, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
-    def refusal(self, server: str) -> Silence | None:
-        """Why the caller may not ask ``server`` now; None if it may, and then it should."""
+    def refusal(self, *way: str) -> Silence | None:
+        """Why the caller may not ask a server now; None if it may, and then it should (rule 7).
+
+        Args:
+            way: The server, and the proxy before it; an empty one is none.
+        """
         with self._lock:
-            state, now = self._given_up.get(server), self.clock()
-            if state is None:
-                return None
-            if now < state.until:
-                return state.silence
-            pause = min(state.pause * 2, PAUSE * _LONGEST)
-            self._given_up[server] = _GivenUp(now + pause, pause, state.silence)
+            now = self.clock()
+            given_up = {each: self._given_up[each] for each in way if each in self._given_up}
+            for state in given_up.values():
+                if now < state.until:
+                    return state.silence
+            for each, state in given_up.items():
+                pause = min(state.pause * 2, PAUSE * _LONGEST)
+                self._given_up[each] = _GivenUp(now + pause, pause, state.silence)
             return None
 
     def give_up(self, server: str, silence: Silence, behind: str = "") -> None:

@@ -26,10 +26,11 @@ from rvbuild.transfers.addresses import Route, server_of
 from rvbuild.transfers.attempts import TRY_AGAIN
 from rvbuild.transfers.authorities import authorities
 from rvbuild.transfers.cancellation import Cancellation
-from rvbuild.transfers.connections import Stall, proxy_name
+from rvbuild.transfers.connections import Stall
 from rvbuild.transfers.faults import check_encoding, fault, refusal
 from rvbuild.transfers.local_files import LocalFiles
 from rvbuild.transfers.proxies import Proxies
+from rvbuild.transfers.proxy_addresses import proxy_name
 from rvbuild.transfers.servers import Servers, Silence
 from rvbuild.transfers.transfer import (
     DOCUMENT_LIMIT,
@@ -271,13 +272,9 @@ class Transport:
         self._cancellation.refuse()
         url = request.url
         proxy = proxy_name(request.route.proxies.of(url))
-        # the proxy last: after its pause, who may ask it has to do so
-        for server in (server_of(url), proxy):
-            silence = self.servers.refusal(server)
-            if silence:
-                msg = f"not asked again: {silence.cause}"
-                hint = silence.hint or TRY_AGAIN
-                raise Unreachable(msg, where=shown(url), hint=hint, details=tries.lines())
+        if silence := self.servers.refusal(server_of(url), proxy):
+            hint = silence.hint or TRY_AGAIN
+            raise Unreachable(silence.again, where=shown(url), hint=hint, details=tries.lines())
 
     def _send(self, request: _Request, login: tuple[str, str] | None) -> httpx.Response:
         """The head of one answer. httpx' own client is not asked: it looks into redirects."""

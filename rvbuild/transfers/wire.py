@@ -11,16 +11,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpcore
 import httpx
 
-from rvbuild.core.errors import SourceError
 from rvbuild.transfers.addresses import Route
 from rvbuild.transfers.cancellation import Cancellation
-from rvbuild.transfers.connections import Backend, Stall, Stream, StreamSettings, proxy_name, words
-from rvbuild.transfers.urls import is_host
+from rvbuild.transfers.connections import Backend, Stall, Stream, StreamSettings, words
+from rvbuild.transfers.proxy_addresses import check_proxy, proxy_name, unusable
 
 ROUTE = "route"
 """The extension of a request that has its `Route`."""
@@ -104,14 +102,14 @@ class Wire(httpx.BaseTransport):
         self._pools: dict[tuple[str, str], httpcore.ConnectionPool] = {}
         self._lock = threading.Lock()
 
-    def _pool(self, proxy: str, route: Route, authorities: str) -> httpcore.ConnectionPool:
+    def _pool(self, proxy: str, named_by: str, authorities: str) -> httpcore.ConnectionPool:
         key = (proxy, authorities)
         with self._lock:  # reading the trusted certificates is slow
             if key not in self._pools:
-                self._pools[key] = self._make_pool(proxy, route, authorities)
+                self._pools[key] = self._make_pool(proxy, named_by, authorities)
             return self._pools[key]
 
-    def _make_pool(self, proxy: str, route: Route, authorities: str) -> httpcore.ConnectionPool:
+    def _make_pool(self, proxy: str, named_by: str, authorities: str) -> httpcore.ConnectionPool:
         settings: dict[str, Any] = {
             "ssl_context": self._trust(authorities),
             "max_connections": self._connections,
@@ -119,7 +117,7 @@ class Wire(httpx.BaseTransport):
             "keepalive_expiry": 30.0,
             "network_backend": Backend(self._streams, proxy),
         }
-        return _through(proxy, route, settings) if proxy else httpcore.ConnectionPool(**settings)
+        return _through(proxy, named_by, settings) if proxy else httpcore.ConnectionPool(**settings)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         core_request = httpcore.Request(
@@ -135,8 +133,8 @@ class Wire(httpx.BaseTransport):
             extensions=request.extensions,
         )
         route: Route = request.extensions[ROUTE]
-        proxy = route.proxies.of(str(request.url))
-        pool = self._pool(proxy, route, route.authorities_of(request.url.host))
+        proxy, named_by = route.proxies.choice(str(request.url))
+        pool = self._pool(proxy, named_by, route.authorities_of(request.url.host))
         with _httpx_errors():
             try:
                 answer = pool.handle_request(core_request)
@@ -160,30 +158,20 @@ class Wire(httpx.BaseTransport):
                 pool.close()
 
 
-def _through(proxy: str, route: Route, settings: dict[str, Any]) -> httpcore.ConnectionPool:
+def _through(proxy: str, named_by: str, settings: dict[str, Any]) -> httpcore.ConnectionPool:
     """The pool of a proxy.
 
     Raises:
         SourceError: it is none that can be used.
     """
     try:
+        check_proxy(proxy, named_by)
         parsed = httpx.Proxy(proxy)
         target, login = str(parsed.url), parsed.raw_auth
-        if "@" in proxy and login is None:
-            msg = "the host ends before the @: in a password, / ? and # are written %2F, %3F, %23"
-            raise ValueError(msg)  # noqa: TRY301 - as httpx says of all else
-        if not is_host(urlsplit(target).hostname or ""):
-            msg = "its host is no name of a server"
-            raise ValueError(msg)  # noqa: TRY301 - the same
         if parsed.url.scheme.startswith("socks"):
             return httpcore.SOCKSProxy(target, proxy_auth=login, **settings)
         if parsed.url.scheme == "https":
             settings["proxy_ssl_context"] = settings["ssl_context"]
         return httpcore.HTTPProxy(target, proxy_auth=login, **settings)
     except (ValueError, RuntimeError, httpx.InvalidURL) as exc:
-        msg = f"{route.proxies.named_by}: a proxy that cannot be used"
-        hint = (
-            "correct its address: http://HOST:PORT, with USER:PASSWORD@ before the host if it wants"
-            " one, whose special letters are %XX (socks5:// needs the package socksio)"
-        )
-        raise SourceError(msg, where=proxy_name(proxy), hint=hint) from exc
+        raise unusable(proxy, named_by) from exc

@@ -34,7 +34,7 @@ REMOTE = {
     f"{kind}: {name}": make
     for kind, ways in KINDS.items()
     for name, make in ways.items()
-    if kind not in {"path", "git"}
+    if name != "a folder"
 }
 PATIENCE = Patience(
     tries=3, first=0.0, retry_after=0.0, read=0.2, connect=2.0, stall=Stall(seconds=0.3)

@@ -19,7 +19,8 @@ from rvbuild.transfers.fetch_settings import FetchSettings
 COMMIT = "1" * 40
 AUTHORITY, LOGIN, NETWORK = "http.sslCAInfo", "credential helper", "if this network has a proxy"
 PROXY, PASSWORD = "see that the proxy runs and lets this through", "into the proxy's address"
-REMEDIES = (AUTHORITY, LOGIN, NETWORK, PROXY, PASSWORD)
+REFUSED = "the proxy refused the user name and password of its address"
+REMEDIES = (AUTHORITY, LOGIN, NETWORK, PROXY, PASSWORD, REFUSED)
 
 
 def refused(folder: Path, url: str, config: str = "", **environment: str) -> SourceError:
@@ -77,7 +78,7 @@ def test_no_server(tmp_path: Path):
     ("status", "expected"),
     [
         ("", {"http": [PROXY], "https": [PROXY]}),
-        ("407 Proxy Authentication Required", {"http": [PASSWORD], "https": [PASSWORD]}),
+        ("407 Proxy Authentication Required", {"http": [REFUSED], "https": [REFUSED]}),
         ("403 Forbidden", {"http": [LOGIN, PROXY], "https": [PROXY]}),
         ("503 Service Unavailable", {"http": [PROXY], "https": [PROXY]}),
     ],
@@ -96,6 +97,14 @@ def test_a_proxy_is_named(
     assert f"by the proxy http://{at}" in error.details[0]
     assert "secret" not in f"{error} {error.details} {hint_text(error.hint)}"
     assert remedies(error) == expected[scheme]
+    assert ("http.proxy of git" if by == "git" else f"{scheme}_proxy") in hint_text(error.hint)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_a_login_and_got_none(tmp_path: Path, scheme: str):
+    with listening(says("407 Proxy Authentication Required")) as at:
+        error = refused(tmp_path, f"{scheme}://files.example/r", all_proxy=at)
+    assert remedies(error) == [PASSWORD]
 
 
 SAID = {
@@ -111,7 +120,8 @@ SAID = {
     "git@a: Permission denied (publickey).\nfatal: Could not read from remote": "ssh -T",
     "Host key verification failed.\nfatal: Could not read from remote repository.": "ssh -T",
     "ssh: Could not resolve hostname a: Name or service not known": "ssh -T",
-    "Received HTTP code 407 from proxy after CONNECT": PROXY,
+    "Received HTTP code 407 from proxy after CONNECT": PASSWORD,
+    "Received HTTP code 403 from proxy after CONNECT": PROXY,
     "CONNECT tunnel failed, response 407": PASSWORD,
     "Could not resolve proxy: p": PROXY,
     "Could not resolve host: a": NETWORK,

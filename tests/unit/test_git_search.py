@@ -7,12 +7,14 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from attrs import define, evolve, field
 from git_server import serving, smart_http
+from misbehaviour import is_silent, listening, says
 
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.ports.callbacks import no_progress
@@ -25,10 +27,21 @@ from rvbuild.git.repository import Repository
 from rvbuild.git.revision import Refspecs, Revision
 from rvbuild.git.search import Search
 from rvbuild.transfers.mirrors import Mirrors
+from rvbuild.transfers.servers import PAUSE, Servers, Silence
 
 URL = "http://127.0.0.1:1/name"
 TAG = Revision(tag="v1")
 EVERYTHING = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+
+
+@define
+class Clock:
+    """Seconds that grow when told to."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 @define
@@ -233,6 +246,72 @@ def test_a_server_that_answers_no_is_asked_for_the_next(world: World):
         with pytest.raises(SourceError):
             searched(settings, TAG, f"{address}/nothing/.git")
         assert searched(settings, TAG, f"{address}/a/.git") == world.commit("a")
+
+
+def given_up(settings: Repositories, *servers: str) -> list[str]:
+    """Those of servers that are given up now; this spends no try while their pause lasts."""
+    return [each for each in servers if settings.servers.refusal(each)]
+
+
+@pytest.mark.parametrize("name", ["a", "nothing"])
+def test_an_answer_brings_a_server_back(world: World, name: str):
+    """Also one that says no: afterwards the next commit is asked for, and the one after that."""
+    world.repository("a")
+    clock = Clock()
+    settings = evolve(world.settings(), servers=Servers(clock))
+    with serving(world.service()) as address:
+        host = host_of(address)
+        settings.servers.give_up(host, Silence("it was restarted"))
+        with pytest.raises(SourceError) as caught:
+            searched(settings, TAG, f"{address}/a/.git")
+        (line,) = caught.value.details
+        assert line.endswith(": not asked again: it was restarted")
+        clock.now += PAUSE
+        with suppress(SourceError):
+            searched(settings, TAG, f"{address}/{name}/.git")
+        assert given_up(settings, host) == []
+        assert searched(settings, TAG, f"{address}/a/.git") == world.commit("a")
+
+
+def test_a_dead_proxy_of_git_costs_its_time_once(world: World):
+    """For all servers behind it; it is they who are asked when it runs again."""
+    clock = Clock()
+    config = "[http]\n\tproxy = http://127.0.0.1:1\n"
+    settings = evolve(world.settings(config=config), servers=Servers(clock))
+    lines = []
+    for host in "abc":
+        with pytest.raises(SourceError) as caught:
+            searched(settings, TAG, f"http://{host}.example/r")
+        lines += [line.partition(": ")[2] for line in caught.value.details]
+    assert lines[1:] == [f"not asked again: {lines[0]}"] * 2
+    proxy = "the proxy http://127.0.0.1:1"
+    assert given_up(settings, proxy, "a.example", "b.example") == [proxy]
+
+
+def test_a_silent_proxy_of_git_is_given_up_with_the_second_server(world: World):
+    with listening(is_silent) as at:
+        config = f"[http]\n\tproxy = http://{at}\n"
+        settings = evolve(world.settings(config=config), stall=0.3)
+        lines = []
+        for host in "abc":
+            with pytest.raises(SourceError) as caught:
+                searched(settings, TAG, f"http://{host}.example/r")
+            lines += [line.partition(": ")[2] for line in caught.value.details]
+    line = f"no progress for 0.3 s, by the proxy http://{at}"
+    assert lines == [line, line, f"not asked again: {line}"]
+
+
+def test_a_proxy_of_git_that_answers_is_brought_back(world: World):
+    clock = Clock()
+    with listening(says("503 Service Unavailable")) as at:
+        config = f"[http]\n\tproxy = http://{at}\n"
+        settings = evolve(world.settings(config=config), servers=Servers(clock))
+        settings.servers.give_up(f"the proxy http://{at}", Silence("it was restarted"))
+        clock.now += PAUSE
+        for host in "ab":
+            with pytest.raises(SourceError) as caught:
+                searched(settings, TAG, f"http://{host}.example/r")
+            assert "503" in caught.value.details[0]
 
 
 @pytest.mark.parametrize(

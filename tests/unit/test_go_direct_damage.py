@@ -12,7 +12,7 @@ import pytest
 from attrs import define
 
 from rvbuild.core.errors import SourceError
-from rvbuild.kinds.go.direct import MAX_GO_MOD
+from rvbuild.kinds.go.commit_module import MAX_GO_MOD
 from rvbuild.kinds.go.fetch import client
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.fetch_settings import FetchSettings

@@ -65,7 +65,7 @@ def test_the_remedy_stays_with_the_cause():
         (hint,) = hints
         attempts = Attempts("it")
         attempts.add("http://d.example/", fail(http, "http://d.example/"))
-    assert hint == "see that the proxy runs, or correct http_proxy, https_proxy or all_proxy"
+    assert hint == "see that the proxy runs, or correct http_proxy"
     assert str(attempts.error("").hint).startswith(hint)
 
 

@@ -17,8 +17,10 @@ from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.sinks import DigestSink
 
-HERE = ("path", "git")
-"""Kinds whose bytes do not come through this client, or are on this machine."""
+HERE = {("path", "a folder"), ("git", "a folder")}
+"""What is on this machine."""
+BY_GIT = ("git", "a clone")
+"""What does not come through this client: git has words and settings of its own."""
 
 
 Failure = Callable[[Place, Path], AbstractContextManager[None]]
@@ -72,40 +74,77 @@ def proxy_with_a_password(at: Place, _certificate: Path) -> Iterator[None]:
         yield
 
 
-FAILURES: dict[str, tuple[Failure, str]] = {
-    "a password is wanted": (status("401 Unauthorized"), "netrc"),
-    "it is forbidden": (status("403 Forbidden"), "netrc"),
-    "nobody vouches for it": (foreign_authority, "SSL_CERT_FILE"),
-    "a dead proxy": (dead_proxy, "see that the proxy runs, or correct http_proxy"),
-    "a silent proxy": (silent_proxy, "see that the proxy runs and lets this through"),
+@contextmanager
+def proxy_that_refuses_a_login(at: Place, _certificate: Path) -> Iterator[None]:
+    with proxy_with_a_password(at, _certificate):
+        at.environment["http_proxy"] = at.environment["http_proxy"].replace("//", "//me:secret@")
+        yield
+
+
+@contextmanager
+def proxy_that_cannot_be_used(at: Place, _certificate: Path) -> Iterator[None]:
+    at.environment["http_proxy"] = "http://me:sec/ret@127.0.0.1:1"
+    yield
+
+
+FAILURES: dict[str, tuple[Failure, str, str]] = {
+    "a password is wanted": (status("401 Unauthorized"), "netrc", "a credential helper"),
+    "it is forbidden": (status("403 Forbidden"), "netrc", "a credential helper"),
+    "nobody vouches for it": (foreign_authority, "SSL_CERT_FILE", "http.sslCAInfo"),
+    "a dead proxy": (
+        dead_proxy,
+        "see that the proxy runs, or correct http_proxy",
+        "see that the proxy runs and lets this through, or correct http_proxy",
+    ),
+    "a silent proxy": (
+        silent_proxy,
+        "see that the proxy runs and lets this through, or correct http_proxy",
+        "see that the proxy runs and lets this through, or correct http_proxy",
+    ),
     "a proxy with a password": (
         proxy_with_a_password,
         "a password into the proxy's address",
+        "a password into the proxy's address",
+    ),
+    "a proxy that refuses a login": (
+        proxy_that_refuses_a_login,
+        "refused the user name and password of its address: correct http_proxy",
+        "refused the user name and password of its address: correct http_proxy",
+    ),
+    "a proxy that cannot be used": (
+        proxy_that_cannot_be_used,
+        "correct its address: http://HOST:PORT",
+        "correct its address: http://HOST:PORT",
     ),
 }
-REMOTE = [
-    (f"{kind}: {name}", make)
+"""Each with what is to be done, by way of our client and of git."""
+REMOTE = {
+    f"{kind}: {name}": (make, (kind, name) == BY_GIT)
     for kind, made in KINDS.items()
-    if kind not in HERE
     for name, make in made.items()
-]
+    if (kind, name) not in HERE
+}
 
 
-@pytest.mark.parametrize(("failure", "remedy"), FAILURES.values(), ids=FAILURES)
-@pytest.mark.parametrize("make", [make for _, make in REMOTE], ids=[name for name, _ in REMOTE])
-def test_the_remedy_is_told(
+@pytest.mark.parametrize(("failure", "remedy", "of_git"), FAILURES.values(), ids=FAILURES)
+@pytest.mark.parametrize(("make", "by_git"), REMOTE.values(), ids=REMOTE)
+def test_the_remedy_is_told(  # noqa: PLR0913 - a table of two sides
     tmp_path: Path,
     certificate: Path,
+    *,
     make: Callable[[Place], Goods],
     failure: Failure,
     remedy: str,
+    of_git: str,
+    by_git: bool,
 ):
     with place(tmp_path) as at, failure(at, certificate):
         goods = make(at)
         with pytest.raises(SourceError) as caught:
             goods.fetcher.fetch(goods.source, DigestSink(), no_progress)
-    assert remedy in hint_text(caught.value.hint), caught.value
+    assert (of_git if by_git else remedy) in hint_text(caught.value.hint), caught.value
     assert caught.value.exit_code == 4
+    assert "secret" not in f"{caught.value}{caught.value.details}{hint_text(caught.value.hint)}"
 
 
 def test_hints_are_told_once_and_the_general_one_last():

@@ -62,6 +62,24 @@ def test_the_proxy_is_named(scheme: str, behave: Behaviour):
         assert "proxy" in (error.hint or "")
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    ("login", "remedy"),
+    [
+        ("", "put a user name and a password into the proxy's address"),
+        ("me:secret@", "the proxy refused the user name and password of its address: correct ALL_"),
+    ],
+)
+def test_what_a_proxy_with_logins_wants(scheme: str, login: str, remedy: str):
+    with (
+        listening(says("407 Proxy Authentication Required")) as at,
+        client(environment={"ALL_PROXY": f"http://{login}{at}"}) as transport,
+        pytest.raises(SourceError, match=r"refuses .407") as caught,
+    ):
+        transport.get(f"{scheme}://files.example/a")
+    assert remedy in str(caught.value.hint)
+
+
 @pytest.mark.parametrize("behave", BEHAVIOURS.values(), ids=BEHAVIOURS)
 def test_without_a_proxy_none_is_named(behave: Behaviour):
     """The control."""
@@ -130,7 +148,7 @@ def test_an_address_that_is_none(address: str):
     ):
         transport.get("https://files.example/a")
     text = f"{caught.value} {caught.value.where} {caught.value.hint}"
-    assert "https_proxy" in text
+    assert caught.value.message == "https_proxy: a proxy that cannot be used"
     assert "secret" not in text
     assert "me:" not in text
     assert "%XX" in text

@@ -26,7 +26,12 @@ class Clock:
 
 def cause(servers: Servers, server: str) -> str:
     """Why nothing is asked of a server; empty if it may be asked."""
-    silence = servers.refusal(server)
+    return refused_by(servers, server)
+
+
+def refused_by(servers: Servers, *way: str) -> str:
+    """Why nothing is asked on a way; empty if it may be."""
+    silence = servers.refusal(*way)
     return silence.cause if silence else ""
 
 
@@ -97,6 +102,31 @@ def test_a_proxy_is_given_up_with_the_second_silent_server(events: list[str], *,
     assert cause(servers, "a") == "silent"
 
 
+@pytest.mark.parametrize("way", [("a:80", "p"), ("p", "a:80")])
+@pytest.mark.parametrize("late", ["a:80", "p"])
+def test_who_may_ask_one_of_two_spends_the_try_of_neither(way: tuple[str, str], late: str):
+    """A server and its proxy were given up at different times; when both may be asked, they are."""
+    clock = Clock()
+    servers = Servers(clock)
+    early = next(each for each in way if each != late)
+    servers.give_up(early, Silence(f"{early} refused"))
+    clock.now += PAUSE / 2
+    servers.give_up(late, Silence(f"{late} refused"))
+    clock.now += PAUSE / 2
+    for _ in range(3):
+        assert refused_by(servers, *way) == f"{late} refused"
+    clock.now += PAUSE / 2
+    assert refused_by(servers, *way) == ""
+    assert refused_by(servers, *way) == f"{way[0]} refused"
+    clock.now += PAUSE * 2
+    assert [refused_by(servers, each) for each in way] == ["", ""]
+
+
+def test_no_proxy_is_no_server():
+    servers = Servers(Clock())
+    assert servers.refusal("a:80", "") is None
+
+
 def test_doubt_stays():
     servers = Servers(Clock())
     servers.doubt("a:80")
@@ -137,3 +167,23 @@ def test_an_answer_through_a_proxy_brings_the_proxy_back():
                 http.get("http://a.example/")
             clock.now += PAUSE
             assert [http.get("http://a.example/") for _ in range(2)] == [b"ok", b"ok"]
+
+
+def test_a_proxy_that_runs_again_is_used_when_its_own_pause_is_over():
+    """Meanwhile somebody asked for a server behind it again and again, whose pause was over."""
+    clock = Clock()
+    with (
+        serve(replies()) as proxy,
+        client(clock=clock, environment={"http_proxy": proxy.url}) as http,
+    ):
+        name = f"the proxy {proxy.url}"
+        http.servers.give_up("a.example:80", Silence("silent"), behind=name)
+        clock.now += PAUSE / 2
+        http.servers.give_up("b.example:80", Silence("silent"), behind=name)
+        clock.now += PAUSE / 2
+        for _ in range(3):
+            with pytest.raises(Unreachable, match="not asked again: silent"):
+                http.get("http://a.example/")
+        clock.now += PAUSE / 2
+        assert http.get("http://a.example/") == b"ok"
+        assert http.get("http://c.example/") == b"ok"

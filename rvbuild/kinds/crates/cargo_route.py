@@ -29,7 +29,7 @@ def cargo_route(environment: Mapping[str, str]) -> Route:
     proxies = Proxies.of_environment(environment)
     proxy, place = _option(tables, file, environment, "proxy")
     if proxy:
-        proxies = evolve(proxies, schemes={"all": proxy}, named_by=place)
+        proxies = evolve(proxies, schemes={"all": proxy}, names={}, named_by=place)
     authorities, _ = _option(tables, file, environment, "cainfo")
     return Route(proxies=proxies, authorities=authorities)
 

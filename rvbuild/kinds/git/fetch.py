@@ -82,7 +82,7 @@ class GitFetcher:
         search = Search(self.repositories, source.url, Revision(commit=source.commit))
 
         def deliver(repository: Repository) -> bool:
-            Delivery(search.need_git(), source).run(repository.objects, into, advance)
+            Delivery(search.need_git(), source).run(repository, into, advance)
             return True
 
         if search.first(search.here(), deliver):

@@ -7,7 +7,6 @@ Must not know: how the objects got here.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from attrs import frozen
 
@@ -28,7 +27,7 @@ from rvbuild.git.objects import (
     parse_tree,
 )
 from rvbuild.git.process import Failed, Git, Objects
-from rvbuild.git.repository import commit_of
+from rvbuild.git.repository import Repository, commit_of
 from rvbuild.kinds.git.git_sinks import keeps
 from rvbuild.kinds.git.source import GitSource
 from rvbuild.transfers.urls import shown
@@ -46,19 +45,24 @@ class Delivery:
     git: Git
     source: GitSource
 
-    def run(self, objects: Path, into: TreeSink, advance: Advance) -> None:
+    def run(self, repository: Repository, into: TreeSink, advance: Advance) -> None:
         """Write the tree; nothing is written before every object is known to be there.
+
+        Of a clone of an earlier run every byte is read and checked beforehand, so that another
+        repository can still be taken. Of any other one, what is wrong shows on the way.
 
         Raises:
             Failed: the commit or a part of it is not there.
             VerificationError: an object is not what its name says, or the tree is another.
         """
-        with Objects(self.git, objects, self.source.commit) as reader:
+        with Objects(self.git, repository.objects, self.source.commit) as reader:
             self._check_commit(commit_of(reader, self.source.commit))
             places = self._walk(reader)
             self._check_paths([path for path, _ in places])
             leaves = [(path, entry) for path, entry in places if entry.mode != SUBMODULE]
             total = _total(reader, leaves)
+            if repository.old:
+                _check_all(reader, leaves)
             for path, entry in places:
                 if entry.mode == SUBMODULE:
                     into.directory(path)
@@ -137,6 +141,13 @@ def _total(reader: Objects, leaves: Placed) -> int:
         msg = f"it lacks {missing} of the commit's {len(sizes)} files"
         raise Failed(msg)
     return sum(sizes[name] or 0 for name in names)
+
+
+def _check_all(reader: Objects, leaves: Placed) -> None:
+    names = sorted({entry.object for _, entry in leaves})
+    for name, size, chunks in reader.stream(names):
+        for _chunk in checked_chunks(chunks, size, name):
+            pass
 
 
 def _check_count(count: int) -> None:

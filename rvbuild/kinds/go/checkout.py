@@ -1,4 +1,4 @@
-"""The commit of a revision, opened.
+"""The commit of a revision in one repository, opened.
 
 Knows: what is read first of a repository. Must not know: modules, what is in a commit.
 """
@@ -6,14 +6,14 @@ Knows: what is read first of a repository. Must not know: modules, what is in a 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 from attrs import frozen
 
-from rvbuild.core.ports.callbacks import Advance
 from rvbuild.git.commit_reader import CommitReader
+from rvbuild.git.process import Git
 from rvbuild.git.repository import Repository
-from rvbuild.git.search import Search
+from rvbuild.git.revision import Revision
 from rvbuild.transfers.urls import shown
 
 
@@ -27,28 +27,11 @@ class Checkout:
 
 
 @contextmanager
-def checkout(search: Search, advance: Advance) -> Iterator[Checkout]:
-    """The commit of the revision that is looked for.
-
-    Args:
-        search: Of one revision.
-        advance: Told of the bytes of a clone.
+def checkout(git: Git, repository: Repository, revision: Revision) -> Iterator[Checkout]:
+    """The commit of a revision.
 
     Raises:
-        SourceError: no repository has it; ``details`` has what came of each.
+        Failed: the repository does not have it.
     """
-    git, like = search.need_git(), search.revision.like
-
-    with ExitStack() as opened:
-
-        def commit(repository: Repository) -> Checkout:
-            with ExitStack() as own:
-                reader = own.enter_context(CommitReader.opened(git, repository.objects, like))
-                name = reader.commit(search.revision)
-                opened.push(own.pop_all())
-            return Checkout(reader, name, shown(repository.address))
-
-        result = search.first(search.repositories(advance), commit)
-        if result is None:
-            raise search.error()
-        yield result
+    with CommitReader.opened(git, repository.objects, revision.like) as reader:
+        yield Checkout(reader, reader.commit(revision), shown(repository.address))

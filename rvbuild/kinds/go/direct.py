@@ -1,31 +1,28 @@
 """Modules made from their git repositories: what ``direct`` in GOPROXY means.
 
-Knows: where in a commit a module is, and what of it belongs to it (cmd/go/internal/modfetch,
-coderepo). Must not know: how a repository gets here, whether the module is the right one: its
-``h1:`` says that, as of any other zip.
+Knows: which repository a module's path names, which commit a version is (cmd/go/internal/modfetch,
+coderepo), its ``h1:``. Must not know: how a repository gets here, where in a commit a module is.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import re
-import tarfile
+import hashlib
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import IO, BinaryIO
+from contextlib import closing
+from typing import BinaryIO
 
-from attrs import define, field, frozen
+from attrs import define, field
 
-from rvbuild.core.errors import SourceError, VerificationError
-from rvbuild.core.gomod import declared_module
+from rvbuild.core.errors import SourceError
+from rvbuild.core.gosum import hash1, hash1_go_mod
 from rvbuild.core.ports.callbacks import Advance, no_progress
-from rvbuild.git.objects import EXECUTABLE, FILE
-from rvbuild.git.process import Failed
 from rvbuild.git.repositories import Repositories
+from rvbuild.git.repository import Repository
 from rvbuild.git.search import Search
 from rvbuild.kinds.go.checkout import Checkout, checkout
-from rvbuild.kinds.go.go_zip import check_names
+from rvbuild.kinds.go.commit_module import MAX_ZIP, CommitModule, NoModule, module_in
 from rvbuild.kinds.go.import_root import (
     PROXY_VCS,
     ImportRoot,
@@ -33,32 +30,8 @@ from rvbuild.kinds.go.import_root import (
     root_by_mirror,
     root_by_page,
 )
-from rvbuild.kinds.go.module_files import module_files
 from rvbuild.kinds.go.module_path import ModulePath, ModuleRevision
-
-_LICENSE = "LICENSE"
-_GO_LINE = re.compile(rb"^go[ \t]+(\d{1,9})\.(\d{1,9})", re.MULTILINE)
-MAX_ZIP, MAX_GO_MOD = 500 << 20, 16 << 20
-_AT_ONCE = 1 << 20
-_REGULAR = {FILE, EXECUTABLE}
-
-
-@frozen
-class _Found:
-    """A module in a commit.
-
-    Attributes:
-        checkout: The commit.
-        folder: The module's, empty for the root.
-        files: The names of the objects of all regular files at or below it, by their whole path,
-            and that of the root's licence.
-        go_mod: Its go.mod; None if it has none.
-    """
-
-    checkout: Checkout
-    folder: str
-    files: dict[str, str]
-    go_mod: bytes | None
+from rvbuild.kinds.go.pinned_hash import check_h1_of
 
 
 @define
@@ -95,28 +68,44 @@ class Direct:
         root = self._root(path)
         return root.url.rstrip("/") if root.vcs == PROXY_VCS else ""
 
-    def go_mod(self, path: str, version: str, to: BinaryIO) -> str:
+    def go_mod(self, path: str, version: str, to: BinaryIO, h1: str = "") -> str:
         """Write the go.mod of a module; where it came from.
 
-        Raises:
-            SourceError: the repository does not have the module.
-        """
-        with self._found(path, version, no_progress) as found:
-            legacy = f"module {path}\n".encode()
-            to.write(legacy if found.go_mod is None else found.go_mod)
-            return found.checkout.address
-
-    def zip(self, path: str, version: str, to: BinaryIO, advance: Advance) -> str:
-        """Write the zip of a module; where it came from.
+        Args:
+            path: The module's.
+            version: The module's.
+            to: Emptied first.
+            h1: The pinned hash; empty for none. What a tag names may have changed, so without a
+                pinned hash a clone of an earlier run does not say what it is, unless offline.
 
         Raises:
-            SourceError: as `go_mod`.
+            SourceError: no repository has the module.
+            VerificationError: it has another hash.
         """
-        with self._found(path, version, advance) as found:
-            wanted = _wanted(found)
-            with found.checkout.reader.archive(found.checkout.commit, _paths(found)) as tar:
-                _write_zip(to, f"{path}@{version}", _contents(tar, wanted))
-            return found.checkout.address
+
+        def write(module: CommitModule) -> str:
+            data = f"module {path}\n".encode() if module.go_mod is None else module.go_mod
+            address = module.checkout.address
+            if h1:
+                check_h1_of(h1, hash1_go_mod(data), f"go.mod of {path}@{version}", address)
+            _empty(to)
+            to.write(data)
+            return address
+
+        return self._read(path, version, no_progress, write, renew=not h1)
+
+    def zip(self, path: str, version: str, to: BinaryIO, advance: Advance, h1: str = "") -> str:
+        """Write the zip of a module; where it came from. See `go_mod`."""
+
+        def write(module: CommitModule) -> str:
+            _empty(to)
+            with closing(module.contents()) as contents:
+                hashes = _write_zip(to, f"{path}@{version}", contents)
+            if h1:
+                check_h1_of(h1, hash1(hashes), f"{path}@{version}", module.checkout.address)
+            return module.checkout.address
+
+        return self._read(path, version, advance, write, renew=not h1)
 
     def _root(self, path: str) -> ImportRoot:
         if path not in self._roots:
@@ -127,41 +116,65 @@ class Direct:
             )
         return self._roots[path]
 
-    @contextmanager
-    def _found(self, path: str, version: str, advance: Advance) -> Iterator[_Found]:
+    def _read(
+        self,
+        path: str,
+        version: str,
+        advance: Advance,
+        use: Callable[[CommitModule], str],
+        *,
+        renew: bool,
+    ) -> str:
+        """What ``use`` makes of the module in the first repository that has all of it."""
         module, root = ModulePath.parse(path), self._root(path)
         folder = root.module_folder(module)
-        wanted = ModuleRevision.of(version, folder)
-        search = Search(self.repositories, root.url, wanted.revision)
-        with checkout(search, advance) as commit:
-            try:
-                _check_time(commit, wanted.time)
-                yield _located(commit, module, root, folder)
-            except Failed as error:
-                where = f"{path}@{version}"
-                raise SourceError(str(error), where=where, details=(commit.address,)) from error
+        target = ModuleRevision.of(version, folder)
+        search = Search(self.repositories, root.url, target.revision, renew=renew)
+        git = search.need_git()
+
+        def read(repository: Repository) -> str:
+            with checkout(git, repository, target.revision) as commit:
+                try:
+                    _check_time(commit, target.time)
+                    return use(module_in(commit, module, root, folder))
+                except NoModule as error:
+                    where, details = f"{path}@{version}", (commit.address,)
+                    raise SourceError(str(error), where=where, details=details) from error
+
+        address = search.first(search.repositories(advance), read)
+        if address is None:
+            raise search.error()
+        return address
 
 
-def _write_zip(to: BinaryIO, folder: str, contents: Iterator[tuple[str, IO[bytes]]]) -> None:
-    """Write files into a zip, below a folder.
+def _empty(to: BinaryIO) -> None:
+    """Forget what came of an earlier repository."""
+    to.seek(0)
+    to.truncate()
+
+
+def _write_zip(
+    to: BinaryIO, folder: str, contents: Iterator[tuple[str, Iterator[bytes]]]
+) -> dict[str, str]:
+    """Write files into a zip, below a folder; the SHA-256 of each by its name in the zip.
 
     Raises:
-        Failed: they are too large, or git ended early.
+        NoModule: they are too large.
     """
-    remaining = MAX_ZIP
-    try:
-        with zipfile.ZipFile(to, "w") as archive:
-            for name, data in contents:
-                with archive.open(f"{folder}/{name}", "w") as into:
-                    while piece := data.read(_AT_ONCE):
-                        remaining -= len(piece)
-                        if remaining < 0:
-                            msg = f"its files have more than {MAX_ZIP} bytes"
-                            raise Failed(msg)
-                        into.write(piece)
-    except tarfile.TarError as error:
-        msg = "git ended early: the repository is damaged"
-        raise Failed(msg) from error
+    remaining, hashes = MAX_ZIP, {}
+    with zipfile.ZipFile(to, "w") as archive:
+        for name, data in contents:
+            entry, running = f"{folder}/{name}", hashlib.sha256()
+            with archive.open(entry, "w") as into:
+                for piece in data:
+                    remaining -= len(piece)
+                    if remaining < 0:
+                        msg = f"its files have more than {MAX_ZIP} bytes"
+                        raise NoModule(msg)
+                    running.update(piece)
+                    into.write(piece)
+            hashes[entry] = running.hexdigest()
+    return hashes
 
 
 def _check_time(checkout: Checkout, expected: str) -> None:
@@ -175,90 +188,4 @@ def _check_time(checkout: Checkout, expected: str) -> None:
         time = f"{date} seconds after 1970"
     if time != expected:
         msg = f"the commit {checkout.commit} is of {time} (UTC), and the version says another time"
-        raise Failed(msg)
-
-
-def _located(checkout: Checkout, module: ModulePath, root: ImportRoot, folder: str) -> _Found:
-    """The module in its commit; rule 3.
-
-    Raises:
-        Failed: it is not there.
-    """
-    paths = [folder, _LICENSE] if folder else ["."]
-    listed = checkout.reader.files(checkout.commit, paths)
-    files = {each.name: each.object for each in listed if each.mode in _REGULAR}
-
-    def go_mod(at: str) -> bytes | None:
-        name = files.get(_below(at, "go.mod"))
-        return None if name is None else checkout.reader.blob(name, MAX_GO_MOD)
-
-    outer = go_mod(folder)
-    if module.major.startswith("/") and root.prefix != module.path:
-        inner_folder = _below(folder, module.major[1:])
-        inner = go_mod(inner_folder)
-        if inner is not None and module.fits(declared_module(inner)):
-            if outer is not None and module.fits(declared_module(outer)):
-                msg = f"two go.mod files declare {module.major}: also {inner_folder}/go.mod"
-                raise Failed(msg)
-            return _Found(checkout, inner_folder, files, inner)
-        if inner is not None:
-            msg = f"{inner_folder}/go.mod declares {declared_module(inner)!r}"
-            raise Failed(msg)
-    if outer is None and (folder or module.major.startswith("/")):
-        msg = f"the commit has no {_below(folder, 'go.mod')}"
-        raise Failed(msg)
-    if outer is not None and not module.fits(declared_module(outer)):
-        msg = f"{_below(folder, 'go.mod')} declares {declared_module(outer)!r}"
-        raise Failed(msg)
-    return _Found(checkout, folder, files, outer)
-
-
-def _below(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name
-
-
-def _paths(found: _Found) -> list[str]:
-    """What git has to pack."""
-    if not found.folder:
-        return ["."]
-    return [found.folder, *([_LICENSE] if _LICENSE in found.files else [])]
-
-
-def _wanted(found: _Found) -> dict[str, str]:
-    """The module's files: their names in the module, by their paths in the commit.
-
-    Raises:
-        Failed: a module may not have one of them.
-    """
-    start = f"{found.folder}/" if found.folder else ""
-    names = [path[len(start) :] for path in found.files if path.startswith(start)]
-    line = _GO_LINE.search(found.go_mod or b"")
-    go = (int(line[1]), int(line[2])) if line else (0, 0)
-    wanted = {start + name: name for name in module_files(names, go)}
-    if start and _LICENSE not in names and _LICENSE in found.files:
-        wanted[_LICENSE] = _LICENSE
-    try:
-        check_names(wanted.values(), "")
-    except VerificationError as error:
-        msg = f"{error.message}{error.where}"
-        raise Failed(msg) from error
-    return wanted
-
-
-def _contents(tar: IO[bytes], wanted: dict[str, str]) -> Iterator[tuple[str, IO[bytes]]]:
-    """Each wanted file of an archive, by its name in the module.
-
-    Raises:
-        Failed: git left one out.
-        TarError: it ended early.
-    """
-    remaining = dict(wanted)
-    with tarfile.open(fileobj=tar, mode="r|", errors="surrogateescape") as archive:
-        for member in archive:
-            name = remaining.pop(member.name, None)
-            data = archive.extractfile(member) if name is not None and member.isreg() else None
-            if name is not None and data is not None:
-                yield name, data
-    if remaining:
-        msg = f"git left {min(remaining)} out"
-        raise Failed(msg)
+        raise NoModule(msg)

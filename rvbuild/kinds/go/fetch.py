@@ -26,11 +26,13 @@ from rvbuild.core.gosum import GoSum, hash1
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.git.repositories import Repositories
-from rvbuild.kinds.go.direct import MAX_ZIP, Direct
-from rvbuild.kinds.go.go_mod_reader import GoModReader, check_h1_of
+from rvbuild.kinds.go.commit_module import MAX_ZIP
+from rvbuild.kinds.go.direct import Direct
+from rvbuild.kinds.go.go_mod_reader import GoModReader
 from rvbuild.kinds.go.go_proxy import GoProxy
 from rvbuild.kinds.go.go_settings import go_settings
 from rvbuild.kinds.go.go_zip import check_names
+from rvbuild.kinds.go.pinned_hash import check_h1_of
 from rvbuild.kinds.go.source import GoToolchain
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.once import Once
@@ -46,6 +48,15 @@ def toolchain_version(version: str, platform: str) -> str:
 
 
 @frozen
+class _Module:
+    """A module, and the ``h1:`` that its zip must have; empty if nobody pinned it."""
+
+    path: str
+    version: str
+    h1: str = ""
+
+
+@frozen
 class GoModuleFetcher:
     """Brings a module's folder."""
 
@@ -53,8 +64,8 @@ class GoModuleFetcher:
 
     def fetch(self, source: GoModule, into: TreeSink, advance: Advance) -> None:
         """See core.ports.fetcher.Fetcher."""
-        module = source.path, source.version
-        with _unpacked(self.proxy, *module, into, advance) as (hashes, url):
+        module = _Module(source.path, source.version, source.h1)
+        with _unpacked(self.proxy, module, into, advance) as (hashes, url):
             check_h1_of(source.h1, hash1(hashes), f"{source.path}@{source.version}", url)
 
 
@@ -68,7 +79,8 @@ class GoToolchainFetcher:
         """See core.ports.fetcher.Fetcher."""
         version = toolchain_version(source.version, source.platform)
         prefix = f"{TOOLCHAIN}@{version}/"
-        with _unpacked(self.proxy, TOOLCHAIN, version, into, advance) as (hashes, url):
+        module = _Module(TOOLCHAIN, version, source.h1)
+        with _unpacked(self.proxy, module, into, advance) as (hashes, url):
             check_h1_of(source.h1, hash1(hashes), source.label, url)
         # A zip of a module cannot have other modules in it, so theirs are called _go.mod.
         for name in hashes:
@@ -141,7 +153,7 @@ def resolve_h1(proxy: GoProxy, path: str, version: str) -> str:
         SourceError: no proxy has it.
         VerificationError: it is not a module's zip.
     """
-    with _unpacked(proxy, path, version, _Hashing(), no_progress) as (hashes, _url):
+    with _unpacked(proxy, _Module(path, version), _Hashing(), no_progress) as (hashes, _url):
         return hash1(hashes)
 
 
@@ -172,11 +184,12 @@ class _Hashing:
 
 @contextmanager
 def _unpacked(
-    proxy: GoProxy, path: str, version: str, into: TreeSink, advance: Advance
+    proxy: GoProxy, module: _Module, into: TreeSink, advance: Advance
 ) -> Iterator[tuple[Mapping[str, str], str]]:
     """A module's zip, unpacked: the SHA-256 of each file by its name in the zip, and the URL."""
+    path, version, h1 = module.path, module.version, module.h1
     prefix = f"{path}@{version}/"
-    with proxy.zip(path, version, advance) as (file, url):
+    with proxy.zip(path, version, advance, h1) as (file, url):
         hashes = read_zip(
             file,
             into,

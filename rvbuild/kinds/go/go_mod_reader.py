@@ -10,12 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from attrs import field, frozen
 
-from rvbuild.core.errors import WrongContent
 from rvbuild.core.go_graph import Module
 from rvbuild.core.gosum import hash1_go_mod
-from rvbuild.core.printable import brief
 from rvbuild.kinds.go.go_proxy import GoProxy
-from rvbuild.transfers.urls import shown
+from rvbuild.kinds.go.pinned_hash import check_h1_of
 
 _CONNECTIONS = 12
 
@@ -47,24 +45,7 @@ class GoModReader:
     def _one(self, mod: tuple[Module, str]) -> bytes:
         if mod not in self._known:
             (path, version), h1 = mod
-            data, url = self.proxy.go_mod(path, version)
+            data, url = self.proxy.go_mod(path, version, h1)
             check_h1_of(h1, hash1_go_mod(data), f"go.mod of {path}@{version}", url)
             self._known[mod] = data
         return self._known[mod]
-
-
-def check_h1_of(expected: str, actual: str, what: str, url: str) -> None:
-    """Compare the pinned hash of ``what`` with that of what came from ``url``.
-
-    Raises:
-        VerificationError: they differ.
-    """
-    if expected != actual:
-        msg = f"the hash of {what} is not the pinned one"
-        raise WrongContent(
-            msg,
-            where=shown(url),
-            hint="the version was moved upstream, or the proxy or network was tampered with: find "
-            "out which before you lock it again; another GOPROXY may have the right one",
-            details=(f"pinned: {brief(expected)}", f"got:    {actual}"),
-        )

@@ -17,7 +17,8 @@ from attrs import field, frozen
 from rvbuild.core.errors import SourceError
 from rvbuild.core.gomod import check_module, escape_path
 from rvbuild.core.ports.callbacks import Advance, no_progress
-from rvbuild.kinds.go.direct import MAX_GO_MOD, MAX_ZIP, Direct
+from rvbuild.kinds.go.commit_module import MAX_GO_MOD, MAX_ZIP
+from rvbuild.kinds.go.direct import Direct
 from rvbuild.kinds.go.go_settings import DIRECT, OFF, GoSettings
 from rvbuild.transfers.addresses import local_path
 from rvbuild.transfers.attempts import Attempts
@@ -37,12 +38,20 @@ def _spool() -> BinaryIO:
 
 @frozen
 class _File:
-    """A file of a module: ``kind`` is ``mod`` or ``zip``, and larger than ``limit`` is none."""
+    """A file of a module.
+
+    Attributes:
+        path, version: The module.
+        kind: ``mod`` or ``zip``.
+        limit: Bytes; what is larger is none.
+        h1: The pinned hash; empty for none.
+    """
 
     path: str
     version: str
     kind: str
     limit: int
+    h1: str
 
     @property
     def tail(self) -> str:
@@ -66,27 +75,32 @@ class GoProxy:
     direct: Direct | None = None
     spool: Callable[[], BinaryIO] = field(default=_spool)
 
-    def go_mod(self, path: str, version: str) -> tuple[bytes, str]:
+    def go_mod(self, path: str, version: str, h1: str = "") -> tuple[bytes, str]:
         """The go.mod of a module and the URL that it came from (fit for messages).
+
+        Args:
+            path: The module's.
+            version: The module's.
+            h1: The pinned hash, for `Direct`; whoever asks compares it with what came.
 
         Raises:
             SourceError: no proxy has it; ``details`` has each one's answer.
+            VerificationError: it was made from its repository, and has another hash.
         """
         to = io.BytesIO()
-        url = self._first(_File(path, version, "mod", MAX_GO_MOD), to, no_progress)
+        url = self._first(_File(path, version, "mod", MAX_GO_MOD, h1), to, no_progress)
         return to.getvalue(), url
 
     @contextmanager
     def zip(
-        self, path: str, version: str, advance: Advance = no_progress
+        self, path: str, version: str, advance: Advance = no_progress, h1: str = ""
     ) -> Iterator[tuple[BinaryIO, str]]:
         """The zip of a module, at its beginning, and the URL that it came from.
 
-        Raises:
-            SourceError: as ``go_mod``.
+        Raises: as ``go_mod``.
         """
         with self.spool() as to:
-            url = self._first(_File(path, version, "zip", MAX_ZIP), to, advance)
+            url = self._first(_File(path, version, "zip", MAX_ZIP, h1), to, advance)
             to.seek(0)
             yield to, url
 
@@ -131,9 +145,10 @@ class GoProxy:
         proxy = direct.proxy_of(file.path)
         if proxy:
             return self._ask(proxy, file, to, advance)
+        module = file.path, file.version
         if file.kind == "zip":
-            return direct.zip(file.path, file.version, to, advance)
-        return direct.go_mod(file.path, file.version, to)
+            return direct.zip(*module, to, advance, file.h1)
+        return direct.go_mod(*module, to, file.h1)
 
 
 def _place(entry: str, file: _File) -> str:

@@ -1,0 +1,124 @@
+"""Which proxy git goes by, and what of git's words a person may see.
+
+Knows: git's settings of proxies, and the variables that git reads. Must not know: repositories,
+what is fetched.
+
+Sources: git's http.c (get_curl_handle, http_init) and remote-curl.c; git-config(1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from attrs import field, frozen
+
+from rvbuild.transfers.proxies import Proxies, bypass_of
+from rvbuild.transfers.proxy_addresses import check_proxy, proxy_name, without_logins
+
+Config = Callable[..., str | None]
+"""What `git config` with these arguments writes; None if it knows nothing."""
+
+_BY_SCHEME = {
+    "http": ("http_proxy", "all_proxy", "ALL_PROXY"),
+    "https": ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"),
+}
+"""The first that is set counts, also if it is empty. ``HTTP_PROXY`` is not read."""
+_VARIABLES = sorted({name for names in _BY_SCHEME.values() for name in names})
+_KEYS = r"^(http|remote)\..*proxy$"
+
+
+@frozen
+class GitProxy:
+    """The proxy between git and one address.
+
+    Attributes:
+        address: Its URL; empty for none.
+        named_by: The variable, or the key of git's configuration, that has it.
+        known: All that git, or curl in it, may read for a proxy's address.
+    """
+
+    address: str = field(repr=False)
+    named_by: str
+    known: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def name(self) -> str:
+        """For messages, and for `Servers`; empty for none."""
+        return proxy_name(self.address)
+
+    def check(self) -> None:
+        """See that it can be used.
+
+        Raises:
+            SourceError: it cannot.
+        """
+        if self.address:
+            check_proxy(self.address, self.named_by)
+
+    def plain(self, text: str) -> str:
+        """What git says, without any login."""
+        return without_logins(text, self.known)
+
+
+def git_proxy(
+    url: str, effective_url: str, config: Config, environment: Mapping[str, str]
+) -> GitProxy:
+    """The proxy that git goes by.
+
+    Rules, the first that fits holds. What is set and empty is no proxy.
+
+    1. ``remote.URL.proxy`` of git's configuration.
+    2. The ``http.proxy`` or ``http.<url>.proxy`` that fits the effective URL best.
+    3. The first variable of its scheme that is set.
+
+    ``no_proxy`` is stronger than all of them.
+
+    Example: with ``http.proxy=`` and ``https_proxy=http://p:3128``, git goes by no proxy.
+
+    Args:
+        url: As git is given it.
+        effective_url: The same after ``insteadOf``.
+        config: The user's configuration.
+        environment: The user's.
+
+    Raises:
+        SourceError: the effective URL begins as one of HTTP, and is none.
+    """
+    keys = dict(_keys(config))
+    known = (*keys.values(), *(environment.get(name, "") for name in _VARIABLES))
+    scheme = effective_url.partition("://")[0].lower()
+    if scheme not in _BY_SCHEME:
+        return GitProxy("", "", known)
+    address, named_by = _of_config(url, effective_url, config, keys) or next(
+        ((environment[name], name) for name in _BY_SCHEME[scheme] if name in environment), ("", "")
+    )
+    proxies = Proxies(
+        schemes={scheme: address.strip()}, bypass=bypass_of(environment), named_by=named_by
+    )
+    return GitProxy(*proxies.choice(effective_url), known)
+
+
+def _of_config(
+    url: str, effective_url: str, config: Config, keys: Mapping[str, str]
+) -> tuple[str, str] | None:
+    """What git's configuration says, and the key; None if it says nothing."""
+    remote = f"remote.{url}.proxy"
+    if remote in keys:
+        return keys[remote], _shown(remote)
+    address = config("--get-urlmatch", "http.proxy", effective_url)
+    if address is None:
+        return None
+    own = [key for key, value in keys.items() if key.startswith("http.") and value == address]
+    return address, _shown(own[-1] if own else "http.proxy")
+
+
+def _keys(config: Config) -> Iterator[tuple[str, str]]:
+    """Every proxy of the configuration, by its key."""
+    for entry in (config("--null", "--get-regexp", _KEYS) or "").split("\0"):
+        key, newline, value = entry.partition("\n")
+        if newline:
+            yield key, value
+
+
+def _shown(key: str) -> str:
+    return f"{without_logins(key, ())} of git"
