@@ -16,9 +16,12 @@ from attrs import field, frozen
 from rvbuild.core.advice import Hint, Remedy, advise
 from rvbuild.core.errors import SourceError
 from rvbuild.git.fetch_progress import Tell
-from rvbuild.git.process import Git, Refused, make_bare
+from rvbuild.git.process import Failed, Git, Refused, make_bare
 from rvbuild.git.repository import Repository
 from rvbuild.git.revision import Revision
+
+_OTHER_HASH = "mismatched algorithms"
+"""What git says of a repository with SHA-256 names to one with SHA-1 (git's fetch-pack.c)."""
 
 
 @frozen(kw_only=True)
@@ -92,9 +95,7 @@ class Clones:
         for folder in (self.folder, self.temp):
             folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.temp, prefix="git-") as scratch:
-            fresh = Path(scratch, "repository")
-            make_bare(fresh, revision.like)
-            _fetch(git, fresh, address, revision, tell)
+            fresh = _cloned(git, Path(scratch), address, revision, tell)
             shutil.rmtree(clone, ignore_errors=True)  # an older one
             self._fresh.add(clone)
             try:
@@ -104,6 +105,25 @@ class Clones:
                     msg = f"cannot keep the clone: {error.strerror}"
                     raise SourceError(msg, where=str(clone)) from error
         return Repository(address, clone / "objects")
+
+
+def _cloned(git: Git, scratch: Path, address: str, revision: Revision, tell: Tell) -> Path:
+    """A new repository, whose objects have names of the form that the server's have."""
+    *first, last = revision.likes
+    for like in first:
+        fresh = scratch / str(len(like))
+        make_bare(fresh, like)
+        try:
+            _fetch(git, fresh, address, revision, tell)
+        except Failed as error:
+            if _OTHER_HASH not in str(error):
+                raise
+        else:
+            return fresh
+    fresh = scratch / str(len(last))
+    make_bare(fresh, last)
+    _fetch(git, fresh, address, revision, tell)
+    return fresh
 
 
 def _fetch(git: Git, into: Path, address: str, revision: Revision, tell: Tell) -> None:

@@ -18,6 +18,7 @@ from attrs import frozen
 
 from rvbuild.git.objects import TreeEntry, is_object_name
 from rvbuild.git.process import Failed, Git, make_bare, sealed_environment
+from rvbuild.git.repository import Repository
 from rvbuild.git.revision import Revision
 
 _MAX_REFS, _MAX_LIST = 64 << 20, 256 << 20
@@ -63,20 +64,15 @@ class CommitReader:
 
     @classmethod
     @contextmanager
-    def opened(cls, git: Git, objects: Path, like: str) -> Iterator[Self]:
-        """For a folder of ``objects``, which is beside ``refs`` and ``packed-refs``.
-
-        Args:
-            git: Reads the objects.
-            objects: The folder.
-            like: Any name of the repository.
-        """
+    def opened(cls, git: Git, repository: Repository, revision: Revision) -> Iterator[Self]:
+        """For a repository, of which a revision is to be read."""
+        named = ref_of(repository.folder, revision.ref) if revision.tag else None
         with tempfile.TemporaryDirectory(prefix="rvbuild-git-") as scratch:
-            make_bare(Path(scratch), like, objects)
+            make_bare(Path(scratch), named or revision.likes[0], repository.objects)
             info = Path(scratch, "info")
             info.mkdir()
             (info / "attributes").write_text(_ATTRIBUTES, encoding="utf-8")
-            yield cls(git, Path(scratch), objects.parent)
+            yield cls(git, Path(scratch), repository.folder)
 
     def commit(self, revision: Revision) -> str:
         """The whole name of a revision's commit.
@@ -86,7 +82,7 @@ class CommitReader:
         """
         name = revision.commit
         if revision.tag:
-            name = ref_of(self.refs, f"refs/tags/{revision.tag}") or ""
+            name = ref_of(self.refs, revision.ref) or ""
             if not name:
                 msg = f"it has no tag {revision.tag}"
                 raise Failed(msg)

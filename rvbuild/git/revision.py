@@ -37,9 +37,14 @@ class Revision:
         return self.tag or self.commit
 
     @property
-    def like(self) -> str:
-        """An object's name of the form that the repository has; SHA-1 where nothing says it."""
-        return self.commit if is_object_name(self.commit) else "0" * 40
+    def ref(self) -> str:
+        """The whole name of the tag."""
+        return f"refs/tags/{self.tag}"
+
+    @property
+    def likes(self) -> tuple[str, ...]:
+        """Objects' names of the forms that the repository can have: SHA-1, or SHA-256."""
+        return (self.commit,) if is_object_name(self.commit) else ("0" * 40, "0" * 64)
 
     @property
     def fetches(self) -> tuple[Refspecs, ...]:
@@ -50,7 +55,7 @@ class Revision:
         - The beginning of a commit's name: all branches and tags. Servers do not look it up.
         """
         if self.tag:
-            ref = (f"+refs/tags/{self.tag}:refs/tags/{self.tag}",)
+            ref = (f"+{self.ref}:{self.ref}",)
             return Refspecs(ref, _SHALLOW), Refspecs(ref)
         if is_object_name(self.commit):
             return Refspecs((f"+{self.commit}:refs/rvbuild/pin",), _SHALLOW), Refspecs(_ALL)

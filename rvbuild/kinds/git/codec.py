@@ -14,6 +14,7 @@ KINDS = {
         facts=(
             Fact(name="url", form=TEXT),
             Fact(name="commit", form=HEX),
+            Fact(name="tag", form=TEXT, optional=True),
             Fact(name="tree", form=HEX),
             Fact(name="date", form=DATE),
             Fact(name="paths", form=TEXTS, optional=True),

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from rvbuild.core.errors import Malformed, RecipeError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import LAST_DATE
 from rvbuild.git.clone_urls import check_url
+from rvbuild.git.commit_reader import CommitReader
 from rvbuild.git.objects import Commit, is_object_name
 from rvbuild.git.process import Failed
 from rvbuild.git.repositories import Repositories
@@ -24,6 +25,7 @@ from rvbuild.git.search import Search
 from rvbuild.kinds.git.git_archive import ForgeArchives
 from rvbuild.kinds.git.git_tree import Delivery
 from rvbuild.kinds.git.source import GitSource
+from rvbuild.kinds.git.spec import is_tag
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.fetch_settings import OFFLINE_LOCK_HINT
 from rvbuild.transfers.urls import shown
@@ -36,11 +38,21 @@ def _check_names(source: GitSource) -> None:
             raise RecipeError(msg, where=shown(source.url), hint="give all 40 hex digits")
 
 
-def _check_date(source: GitSource, date: int) -> None:
+def _check_revision(url: str, revision: Revision) -> None:
+    if revision.tag:
+        if not is_tag(revision.tag):
+            msg = f"not the name of a tag: {revision.tag!r}"
+            raise RecipeError(msg, where=shown(url), hint="without refs/tags/, such as v1.2.3")
+    elif not is_object_name(revision.commit):
+        msg = f"not the full name of a git object: {revision.commit!r}"
+        raise RecipeError(msg, where=shown(url), hint="give all 40 hex digits")
+
+
+def _check_date(url: str, commit: str, date: int) -> None:
     if not 0 <= date <= LAST_DATE:
         msg = f"the commit's date is not one of the years 1970 to 9999: {date}"
         hint = "pin another commit: this one was made with a clock that was wrong"
-        where = f"{shown(source.url)} {source.commit}"
+        where = f"{shown(url)} {commit}"
         raise Malformed(msg, where=where, hint=hint)
 
 
@@ -93,28 +105,41 @@ class GitFetcher:
         if not search.first(search.elsewhere(advance), deliver):
             raise search.error()
 
-    def resolve(self, url: str, commit: str, paths: tuple[str, ...] = ()) -> GitSource:
-        """Pin a commit: its tree and date.
+    def resolve(
+        self, url: str, commit: str, paths: tuple[str, ...] = (), tag: str = ""
+    ) -> GitSource:
+        """Pin a commit, or with an empty one what a tag names now: its tree and date.
 
         Raises:
-            RecipeError: the URL or the commit is not one.
+            RecipeError: the URL or the revision is not one.
             SourceError: the commit could not be had.
             VerificationError: the repository holds other bytes under its name, or a commit with
                 a date that no lock can hold.
         """
-        check_url(url)
-        source = GitSource(url=url, commit=commit, tree=commit, date=0, paths=tuple(sorted(paths)))
-        _check_names(source)
-        search = Search(self.repositories, url, Revision(commit=commit), OFFLINE_LOCK_HINT)
+        revision = Revision(tag=tag, commit=commit)
+        _check_revision(check_url(url), revision)
+        search = Search(self.repositories, url, revision, OFFLINE_LOCK_HINT, renew=bool(tag))
 
-        def read(repository: Repository) -> Commit:
-            return read_commit(search.need_git(), repository.objects, commit)
+        def read(repository: Repository) -> tuple[str, Commit]:
+            git, name = search.need_git(), revision.commit
+            if revision.tag:
+                with CommitReader.opened(git, repository, revision) as reader:
+                    name = reader.commit(revision)
+            return name, read_commit(git, repository.objects, name)
 
-        facts = search.first(search.repositories(no_progress), read)
-        if facts is None:
+        pinned = search.first(search.repositories(no_progress), read)
+        if pinned is None:
             raise search.error()
-        _check_date(source, facts.date)
-        return evolve(source, tree=facts.tree, date=facts.date)
+        name, facts = pinned
+        _check_date(url, name, facts.date)
+        return GitSource(
+            url=url,
+            commit=name,
+            tag=tag,
+            tree=facts.tree,
+            date=facts.date,
+            paths=tuple(sorted(paths)),
+        )
 
     def _deliver_archive(
         self, search: Search, source: GitSource, into: TreeSink, advance: Advance

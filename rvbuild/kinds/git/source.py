@@ -15,7 +15,8 @@ from rvbuild.core.source import Source, Thing
 class GitSource(Source):
     """The tree of one commit; ``paths`` (sorted) keeps only those folders or files.
 
-    ``tree`` is git's own tree object name; ``date`` the committer's time in Unix seconds.
+    ``tree`` is git's own tree object name; ``date`` the committer's time in Unix seconds. ``tag``
+    named the commit when the source was locked, if the recipe asked for one.
     """
 
     kind = "git"
@@ -24,6 +25,7 @@ class GitSource(Source):
     tree: str
     date: int
     paths: tuple[str, ...] = ()
+    tag: str = ""
 
     @property
     def label(self) -> str:

@@ -33,5 +33,5 @@ def checkout(git: Git, repository: Repository, revision: Revision) -> Iterator[C
     Raises:
         Failed: the repository does not have it.
     """
-    with CommitReader.opened(git, repository.objects, revision.like) as reader:
+    with CommitReader.opened(git, repository, revision) as reader:
         yield Checkout(reader, reader.commit(revision), shown(repository.address))
