@@ -22,7 +22,7 @@ from attrs import field, frozen
 from rvbuild.core.advice import Hint
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.git.fetch_progress import GitProgress, Tell
-from rvbuild.git.proxies import GitProxy, git_proxy
+from rvbuild.git.git_proxy import GitProxy, git_proxy
 from rvbuild.git.remote_errors import hint_for, is_silence
 from rvbuild.transfers.cancellation import SLICE, Cancellation
 
