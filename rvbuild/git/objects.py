@@ -13,13 +13,17 @@ from typing import Protocol, Union
 
 from attrs import frozen
 
-from rvbuild.core.errors import Malformed, WrongContent
+from rvbuild.core.errors import Malformed
 from rvbuild.core.paths import check_name
 from rvbuild.core.tree import children_first
 
 FILE, EXECUTABLE, SYMLINK, FOLDER, SUBMODULE = "100644", "100755", "120000", "40000", "160000"
 
 _NAME = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
+
+
+class DamagedObject(Malformed):
+    """An object of a repository is not what its name says, or cannot be read."""
 
 
 class _Hash(Protocol):
@@ -59,7 +63,7 @@ def checked(kind: str, data: bytes, name: str) -> bytes:
     actual = object_name(kind, data, name)
     if actual != name:
         msg = f"the git {kind} {name} has other content: it hashes to {actual}"
-        raise WrongContent(msg)
+        raise DamagedObject(msg)
     return data
 
 
@@ -78,7 +82,7 @@ def checked_chunks(chunks: Iterable[bytes], size: int, name: str) -> Iterator[by
         last = chunk
     if running.hexdigest() != name:
         msg = f"the git blob {name} has other content: it hashes to {running.hexdigest()}"
-        raise WrongContent(msg)
+        raise DamagedObject(msg)
     yield last
 
 
@@ -101,7 +105,7 @@ def parse_commit(data: bytes) -> Commit:
     committer = re.search(rb"^committer .*> (-?\d{1,40}) [+-]\d+$", head, re.MULTILINE)
     if tree is None or committer is None:
         msg = "a git commit without a tree, or without a committer's time"
-        raise Malformed(msg)
+        raise DamagedObject(msg)
     return Commit(tree[1].decode(), int(committer[1]))
 
 
@@ -138,16 +142,16 @@ def parse_tree(data: bytes, like: str) -> Iterator[TreeEntry]:
         mode = _MODES.get(data[at:space])
         if mode is None or not at < space < end or end + 1 + width > len(data):
             msg = f"damaged git tree at byte {at}"
-            raise Malformed(msg)
+            raise DamagedObject(msg)
         try:
             name = data[space + 1 : end].decode()
         except UnicodeDecodeError as error:
             msg = f"file name in a git tree is not UTF-8: {data[space + 1 : end]!r}"
-            raise Malformed(msg) from error
+            raise DamagedObject(msg) from error
         check_entry_name(name)
         if name in seen:
             msg = f"a git tree has the name {name!r} twice"
-            raise Malformed(msg)
+            raise DamagedObject(msg)
         seen.add(name)
         at = end + 1 + width
         yield TreeEntry(mode, name, data[at - width : at].hex())

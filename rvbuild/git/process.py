@@ -20,9 +20,10 @@ from typing import Self
 from attrs import field, frozen
 
 from rvbuild.core.advice import Hint
-from rvbuild.core.errors import Malformed, SourceError, VerificationError
+from rvbuild.core.errors import SourceError
 from rvbuild.git.fetch_progress import GitProgress, Tell
 from rvbuild.git.git_proxy import GitProxy, git_proxy
+from rvbuild.git.objects import DamagedObject
 from rvbuild.git.remote_errors import hint_for, is_silence
 from rvbuild.transfers.cancellation import SLICE, Cancellation
 
@@ -353,7 +354,7 @@ class Objects:
         for name, header in self._headers(self._batch, names):
             if header is None or header[0] != "blob":
                 msg = f"the git repository lacks the blob {name}"
-                raise Malformed(msg)
+                raise DamagedObject(msg)
             yield name, header[1], self._content(header[1])
 
     def _content(self, size: int) -> Iterator[bytes]:
@@ -381,8 +382,8 @@ def _header(line: bytes, name: str) -> tuple[str, int] | None:
     raise _cut()
 
 
-def _cut() -> VerificationError:
-    return Malformed("git stopped while it read objects: the repository is damaged")
+def _cut() -> DamagedObject:
+    return DamagedObject("git stopped while it read objects: the repository is damaged")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from attrs import define, field
 
@@ -15,6 +15,7 @@ from rvbuild.core.advice import Advice, Remedy, advise
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.git.clone_urls import check_url, host_of
+from rvbuild.git.objects import DamagedObject
 from rvbuild.git.process import Failed, Git, Refused, Silent
 from rvbuild.git.repositories import Repositories
 from rvbuild.git.repository import Repository, objects_folder
@@ -100,20 +101,15 @@ class Search:
                 if not last_word or isinstance(error, VerificationError):
                     self.settings.clones.discard(repository)
                 if last_word:
-                    raise self._said_by(repository, error) from error
+                    self._raise(repository, error)
         return None
 
-    def _said_by(
-        self, repository: Repository, error: SourceError | VerificationError
-    ) -> SourceError | VerificationError:
-        """The error, where and what to do if it does not say so itself."""
-        if error.where is not None and error.hint is not None:
-            return error
-        where = error.where or shown(repository.address)
-        hint = error.hint
-        if hint is None and isinstance(error, VerificationError):
-            hint = self.settings.clones.advice(repository)
-        return type(error)(error.message, where=where, hint=hint, details=error.details)
+    def _raise(self, repository: Repository, error: SourceError | VerificationError) -> NoReturn:
+        """Raise the error; that of a damaged repository names it, and what to do."""
+        if not isinstance(error, DamagedObject):
+            raise error
+        where, hint = shown(repository.address), self.settings.clones.advice(repository)
+        raise DamagedObject(error.message, where=where, hint=hint) from error
 
     def repositories(self, advance: Advance) -> Iterator[Repository]:
         """All of them; see `elsewhere`."""
