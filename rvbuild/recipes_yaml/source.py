@@ -48,9 +48,9 @@ def _stands(fields: Fields, key: Key) -> bool:
     """Whether a key is there; one that need not be is known all the same."""
     if key.word in fields:
         return True
-    if key.required and key.form.missing:
-        raise RecipeError(key.form.missing, where=fields.where, hint=key.form.hint)
     if key.required and key.unless not in fields:
+        if key.form.missing:
+            raise RecipeError(key.form.missing, where=fields.where, hint=key.form.hint)
         fields.require(key.word)
     fields.take(key.word)
     return False

@@ -100,7 +100,7 @@ def searched(settings: Repositories, revision: Revision, url: str = URL) -> str:
     search = Search(settings, url, revision)
 
     def read(repository: Repository) -> str:
-        with CommitReader.opened(search.need_git(), repository.objects, revision.like) as reader:
+        with CommitReader.opened(search.need_git(), repository, revision) as reader:
             return reader.commit(revision)
 
     commit = search.first(search.repositories(no_progress), read)
