@@ -15,6 +15,7 @@ from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import ARCHITECTURES, EXAMPLE, named
 from rvbuild.core.errors import RecipeError, UsageError, closest
 from rvbuild.core.names import RecipeName
+from rvbuild.core.patches import patches_of
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import FOR_TARGET, Recipe
 from rvbuild.core.variants import PLAIN, Variants
@@ -181,7 +182,7 @@ class RecipeGraph:
         graph.add_nodes_from(waiting)
         while waiting:
             user = waiting.pop()
-            for needed in self.needs(user):
+            for needed in (*self.needs(user), *self._patching(user)):
                 if needed not in graph:
                     waiting.append(needed)
                 graph.add_edge(needed, user)
@@ -216,6 +217,14 @@ class RecipeGraph:
             if self._is_new(user, recipe, name)
         ]
         return needed
+
+    def _patching(self, user: Target) -> Iterator[Target]:
+        """What applies patches to the sources of ``user``: no step of its own sees that."""
+        recipe = self.recipe(user.recipe)
+        for name, use in recipe.sources.items():
+            if patches_of(self, recipe, name, use.where):
+                where = recipe.at(f"sources.{name}.patches")
+                yield self._tool(recipe, self.check_toolbox.recipe, "apply patches", where)
 
     def _is_new(self, user: Target, recipe: Recipe, name: str) -> bool:
         """Whether a target input is not the same as a build input, whose place it would take."""

@@ -20,6 +20,7 @@ from rvbuild.core.gomod import escape_path
 from rvbuild.core.graph import QEMU, RecipeGraph, Target
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.names import SetRef, SourceRef
+from rvbuild.core.patches import own_patches, patch_files, patch_script, patches_of
 from rvbuild.core.pinned import Pinned, Values, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.platform import Platform
@@ -88,7 +89,7 @@ class Linker:
         if target not in self._results:
             recipe = self.graph.recipe(target.recipe)
             if recipe.build is None:
-                self._results[target] = self.source(recipe, next(iter(recipe.sources)))
+                self._results[target] = self._patched(recipe, next(iter(recipe.sources)))
             else:
                 self._results[target] = self.add(self._step(target, recipe, recipe.build))
         return self._results[target]
@@ -99,7 +100,34 @@ class Linker:
         return derivation.digest
 
     def source(self, recipe: Recipe, name: str) -> str:
-        """The derivation that brings the source that ``recipe`` calls ``name``."""
+        """The derivation that brings the source that ``recipe`` calls ``name``, as published."""
+        return self._brought(recipe, name)[0]
+
+    def _patched(self, recipe: Recipe, name: str) -> str:
+        """The same with its patches; a folder that stands for it is as its owner made it."""
+        where = recipe.sources[name].where
+        digest, is_override = self._brought(recipe, name)
+        patches = [] if is_override else patches_of(self.graph, recipe, name, where)
+        if not patches:
+            return digest
+        files = patch_files(SourceRef(recipe.name, name), patches)
+        return self.add(
+            Step(
+                label=f"{SourceRef(recipe.name, name)} with patches",
+                inputs_at=(
+                    Input(path="", derivation=self.result(self.graph.check_toolbox)),
+                    Input(path=f"src/{name}", derivation=digest),
+                    Input(path="in/patches", derivation=self.add(Fetch(source=files))),
+                ),
+                script=patch_script(name, files),
+                environment=tuple(sorted(_fixed("", []).items())),
+                timeout=CHECK_TIMEOUT,
+                platform=Platform.of(self.build_arch),
+            )
+        )
+
+    def _brought(self, recipe: Recipe, name: str) -> tuple[str, bool]:
+        """The derivation that brings a source, and whether a folder stands for that."""
         use = recipe.sources.get(name)
         owner, name = named_source(
             self.graph, recipe, name, use.where if use else Place(recipe.file)
@@ -107,12 +135,12 @@ class Linker:
         for key in SourceRef(owner.name, name).overrides:
             if key in self.overrides:
                 self._overridden.add(key)
-                return self.add(Fetch(source=self.overrides[key]))
+                return self.add(Fetch(source=self.overrides[key])), True
         parts = self.pinned.source(owner, name)
         if len(parts) == 1:
-            return self.add(Fetch(source=parts[0]))
+            return self.add(Fetch(source=parts[0])), False
         merged = tuple(("", self.add(Fetch(source=part))) for part in parts)
-        return self.add(Merge(label=str(SourceRef(owner.name, name)), parts=merged))
+        return self.add(Merge(label=str(SourceRef(owner.name, name)), parts=merged)), False
 
     def go_modules(self, recipe: Recipe, spec: GoModulesSpec) -> str:
         """The derivation of the GOMODCACHE that has the locked modules."""
@@ -227,12 +255,14 @@ class Linker:
             yield Input(path=f"in/{place}", derivation=self.result(given))
         for name, use in recipe.sources.items():
             at = f"build/src/{name}" if use.writable else f"src/{name}"
-            yield Input(path=at, derivation=self.source(recipe, name), writable=use.writable)
+            yield Input(path=at, derivation=self._patched(recipe, name), writable=use.writable)
         if recipe.go_modules is not None:
             cache = self.go_modules(recipe, recipe.go_modules)
             yield Input(path="in/go-modules", derivation=cache)
-        if recipe.files:
-            beside = Files(label=f"files of {recipe.name}", files=recipe.files)
+        patches = own_patches(recipe)  # they are in their sources already
+        files = tuple(each for each in recipe.files if each[0] not in patches)
+        if files:
+            beside = Files(label=f"files of {recipe.name}", files=files)
             yield Input(path="in/recipe", derivation=self.add(Fetch(source=beside)))
 
     def _outputs(

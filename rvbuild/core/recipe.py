@@ -106,10 +106,11 @@ class FromSpec(SourceSpec):
 
 @frozen(kw_only=True)
 class SourceUse:
-    """A source as one recipe uses it."""
+    """A source as one recipe uses it; ``patches`` are files beside the recipe, in their order."""
 
     spec: SourceSpec
     writable: bool = False
+    patches: tuple[str, ...] = ()
     where: Place | None = field(default=None, eq=False)
 
 
@@ -134,6 +135,12 @@ class GoModulesSpec:
         if not self.workspace:
             return self.directory
         return posixpath.normpath(posixpath.join(self.directory, GO_WORK))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files of the source that say which modules it needs."""
+        names = ("go.mod", "go.sum", *([GO_WORK] if self.workspace else []))
+        return tuple(posixpath.normpath(posixpath.join(self.directory, name)) for name in names)
 
 
 @frozen(kw_only=True)

@@ -13,6 +13,7 @@ from rvbuild.core import image
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import ARCHITECTURES, DEFAULT_ARCHITECTURES
 from rvbuild.core.errors import RecipeError
+from rvbuild.core.patches import check_patches
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import (
     ACCELERATORS,
@@ -67,6 +68,7 @@ def read_recipe(
     check_variables(recipe)
     check_shape(recipe)
     check_values(recipe)
+    check_patches(recipe)
     return image.expanded(recipe)
 
 
@@ -139,8 +141,10 @@ def _sources(table: Fields | None) -> dict[str, SourceUse]:
             msg = f"{name!r} is not a source name"
             raise RecipeError(msg, where=node.where)
         fields = Fields(node, like="{url: https://…}, {git: https://…, commit: …}, {from: RECIPE}")
-        writable = flag(fields, "writable")
-        uses[name] = SourceUse(spec=read_source(fields), writable=writable, where=fields.where)
+        writable, patches = flag(fields, "writable"), fields.texts("patches")
+        uses[name] = SourceUse(
+            spec=read_source(fields), writable=writable, patches=patches, where=fields.where
+        )
         fields.finish()
     return uses
 

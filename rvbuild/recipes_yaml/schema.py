@@ -34,7 +34,7 @@ FLAG = declaration.FLAG.schema
 NUMBER = declaration.NUMBER.schema
 TEXTS = declaration.TEXTS.schema
 _TIMEOUT: Json = {"allOf": [NUMBER, {"minimum": 1, "maximum": MAX_TIMEOUT}]}
-_WRITABLE: dict[str, Json] = {"writable": FLAG}
+_USE: dict[str, Json] = {"writable": FLAG, "patches": TEXTS}
 VARIABLE_FORM: dict[str, Json] = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 VARIABLE_NAMES: Json = {**VARIABLE_FORM, "not": {"enum": list(RESERVED)}}
 VARIABLES: dict[str, Json] = {
@@ -84,13 +84,13 @@ def _readings() -> Json:
 def _sources() -> Json:
     """What each kind's declaration says, and a reference to another recipe's source."""
     forms = [form for tag in TAGS for form in _source(spec_of(tag))]
-    return {"oneOf": [*forms, _object({REFERENCE: TEXT, **_WRITABLE}, [REFERENCE])]}
+    return {"oneOf": [*forms, _object({REFERENCE: TEXT, **_USE}, [REFERENCE])]}
 
 
 def _source(spec: type[SourceSpec]) -> Iterator[Json]:
     """The mappings that describe such a source: one, and one for each key that may be missing."""
     declared = keys(spec)
-    properties: dict[str, Json] = {each.word: each.form.schema for each in declared} | _WRITABLE
+    properties: dict[str, Json] = {each.word: each.form.schema for each in declared} | _USE
     required = [each.word for each in declared if each.required]
     yield _object(properties, required)
     for key in declared:
