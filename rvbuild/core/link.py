@@ -6,18 +6,18 @@ Must not know: stores, files, the network, how anything runs.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import field, frozen, mutable
 
 from rvbuild.core import image
-from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.derivation import Derivation, Fetch, FolderOf, Input, Merge, OutputRule, Step
 from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.go_source import GoModFiles
 from rvbuild.core.gomod import escape_path
 from rvbuild.core.graph import QEMU, RecipeGraph, Target
+from rvbuild.core.launchers import FOLDER as LAUNCHERS
+from rvbuild.core.launchers import SYSTEM_PATH, finder, launchers
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.names import SetRef, SourceRef
 from rvbuild.core.patches import own_patches, patch_files, patch_script, patches_of
@@ -27,9 +27,9 @@ from rvbuild.core.platform import Platform
 from rvbuild.core.recipe import FOR_TARGET, Check, GoModulesSpec, Recipe, substitute
 from rvbuild.core.source import Files, Source
 from rvbuild.core.step_values import check_date, check_output_path, check_words
+from rvbuild.core.version_check import version_script
 
 CHECK_TIMEOUT = 600
-SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @frozen(kw_only=True)
@@ -292,18 +292,26 @@ class Linker:
         where = recipe.at("checks")
         foreign = recipe.kind in FOR_TARGET and target.arch != self.build_arch
         rules = list(self._outputs(target, recipe, values))
-        wrappers = tuple(sorted(_wrappers(recipe.base, rules, target.arch if foreign else None)))
-        launchers = Files(label=f"launchers of {target}", files=wrappers)
+        emulated = target.arch if foreign else None
+        named = Files(
+            label=f"launchers of {target}",
+            files=tuple(sorted(launchers(recipe.base, rules, emulated))),
+        )
         inputs = [
             Input(path="", derivation=self.result(self.graph.check_toolbox)),
             Input(path=f"in/{recipe.base}", derivation=self.result(target)),
-            Input(path="in/run", derivation=self.add(Fetch(source=launchers))),
+            Input(path="in/run", derivation=self.add(Fetch(source=named))),
         ]
         if foreign:
             emulator = self.result(Target(QEMU, target.arch))
             inputs.append(Input(path=f"in/{QEMU}", derivation=emulator))
-        environment = values | _fixed(values["date"], ["/in/run/bin"])
-        script = substitute(check.run, values, where)
+        environment = values | _fixed(values["date"], [LAUNCHERS])
+        asks = (
+            version_script(values["version"])
+            if check.is_version
+            else substitute(check.run, values, where)
+        )
+        script = finder(recipe.base, rules, emulated) + asks
         check_words(recipe, environment, script, "checks")
         return Step(
             label=f"check {number} of {target}",
@@ -350,15 +358,3 @@ def _inside(text: str, values: Mapping[str, str], where: Place | None) -> str:
     path = substitute(text, values, where)
     check_output_path(path, where)
     return path
-
-
-def _wrappers(
-    name: str, rules: list[OutputRule], foreign: str | None
-) -> Iterator[tuple[str, bytes, bool]]:
-    """Launchers that put the executables on PATH, through the emulator if need be."""
-    emulator = f"/in/{QEMU}/bin/{ARCHITECTURES[foreign].emulator} " if foreign else ""
-    for rule in rules:
-        if rule.kind == "executable":
-            program = shlex.quote(f"/in/{name}/{rule.path}")
-            text = f'#!/bin/sh\nexec {emulator}{program} "$@"\n'
-            yield f"bin/{rule.path.rsplit('/', 1)[-1]}", text.encode(), True

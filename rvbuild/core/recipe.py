@@ -178,10 +178,14 @@ class ImageSpec:
 
 @frozen(kw_only=True)
 class Check:
-    """A command that must succeed, and text that its output must hold."""
+    """A command that must succeed, and text that its output must hold.
+
+    ``is_version``: instead, every program is asked for its version (`core.version_check`).
+    """
 
     run: str
     expect: str | None = None
+    is_version: bool = False
 
 
 @frozen(kw_only=True)

@@ -27,6 +27,7 @@ from rvbuild.core.recipe import (
     Recipe,
     SourceUse,
 )
+from rvbuild.core.version_check import WORD as VERSION_CHECK
 from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar, parse
 from rvbuild.recipes_yaml.fields import Fields, choice, choices, flag, words
 from rvbuild.recipes_yaml.recipe_names import NAME, NAME_HINT, RESERVED, variables_of
@@ -237,10 +238,15 @@ def _detected(fields: Fields) -> dict[str, str]:
 def _checks(node: Node | None) -> Iterator[Check]:
     if node is None:
         return
+    if isinstance(node, Scalar):
+        node = Items(node.file, node.mark, [node])
     if not isinstance(node, Items):
         msg = "'checks' must be a list"
         raise RecipeError(msg, where=node.where, hint="for example: - run: hello --version")
     for item in node.nodes:
+        if isinstance(item, Scalar) and item.text == VERSION_CHECK:
+            yield Check(run="", is_version=True)
+            continue
         fields = Fields(item, like="run: hello --version")
         yield Check(run=fields.text("run"), expect=fields.maybe("expect"))
         fields.finish()

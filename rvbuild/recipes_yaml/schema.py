@@ -16,6 +16,7 @@ from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.canonical import Json
 from rvbuild.core.recipe import ACCELERATORS, KINDS, OUTPUT_KINDS
 from rvbuild.core.spec import SourceSpec
+from rvbuild.core.version_check import WORD as VERSION_CHECK
 from rvbuild.kinds import declaration
 from rvbuild.kinds.declaration import keys
 from rvbuild.kinds.table import SECTIONS, TAGS, kind, spec_of
@@ -34,6 +35,13 @@ FLAG = declaration.FLAG.schema
 NUMBER = declaration.NUMBER.schema
 TEXTS = declaration.TEXTS.schema
 _TIMEOUT: Json = {"allOf": [NUMBER, {"minimum": 1, "maximum": MAX_TIMEOUT}]}
+_FOLDERS: Json = {"required": ["kind"], "properties": {"kind": {"enum": ["tree", "image"]}}}
+_PATTERNS: dict[str, Json] = {
+    "if": _FOLDERS,
+    "then": {"properties": {"path": {"not": {"pattern": r"\*"}}}},
+}
+"""A pattern means files, so that it is no folder."""
+
 _USE: dict[str, Json] = {"writable": FLAG, "patches": TEXTS}
 VARIABLE_FORM: dict[str, Json] = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 VARIABLE_NAMES: Json = {**VARIABLE_FORM, "not": {"enum": list(RESERVED)}}
@@ -131,8 +139,8 @@ def recipe_schema() -> dict[str, Json]:
         "per-architecture": _object(dict.fromkeys(ARCHITECTURES, VARIABLES)),
         "per-series": {**_mapping(_series()), "propertyNames": names},
         "image": _object(_image(), ["name", "tag"]),
-        "outputs": _mapping(_object(output, ["path"])),
-        "checks": {"type": "array", "items": _object({"run": TEXT, "expect": TEXT}, ["run"])},
+        "outputs": _mapping({**_object(output, ["path"]), **_PATTERNS}),
+        "checks": _checks(),
         "checked-by": TEXTS,
         "accelerators": _choices(ACCELERATORS),
         "limits": _object({"timeout": _TIMEOUT}, ["timeout"]),
@@ -144,6 +152,13 @@ def recipe_schema() -> dict[str, Json]:
         **_object(properties),
         "$defs": {"pin": pin, "reading": _readings(), "source": _sources()},
     }
+
+
+def _checks() -> Json:
+    """A list of commands, or the word for the one that asks each program."""
+    version: Json = {"const": VERSION_CHECK}
+    commands: list[Json] = [version, _object({"run": TEXT, "expect": TEXT}, ["run"])]
+    return {"oneOf": [version, {"type": "array", "items": {"oneOf": commands}}]}
 
 
 def _series() -> Json:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rvbuild.core.output_patterns import is_pattern
 from rvbuild.core.recipe import FOR_TARGET, Recipe
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.recipe import read_recipe
@@ -18,11 +19,18 @@ FOLDER = RecipeCollection((str(Path(__file__).parents[2] / "recipes"),))
 def unrun(recipe: Recipe) -> Iterable[str]:
     """The executable outputs whose name begins no command of any check.
 
-    A command begins a line or follows one of ``| ; & (``.
+    A command begins a line or follows one of ``| ; & (``. What a pattern means nobody knows before
+    it is built: there must be a check at all.
     """
     for output in recipe.outputs.values():
+        if is_pattern(output.path):
+            if output.kind == "executable" and not recipe.checks:
+                yield f"{recipe.name}/{output.path}"
+            continue
         name = re.escape(output.path.rsplit("/", 1)[-1])
         begins = re.compile(rf"(?:^|[|;&(])\s*{name}(?=\s|$)", re.MULTILINE)
+        if any(check.is_version for check in recipe.checks):
+            continue  # it asks all of them
         if output.kind == "executable" and not any(begins.search(c.run) for c in recipe.checks):
             yield f"{recipe.name}/{output.path}"
 
@@ -32,6 +40,12 @@ def test_every_program_for_the_target_is_run(name: str):
     recipe = FOLDER.load(name)
     if recipe.kind in FOR_TARGET:
         assert list(unrun(recipe)) == []
+
+
+def test_a_pattern_wants_a_check():
+    text = "build: x\noutputs: {it: {path: 'bin/*', kind: executable}}\n"
+    assert [*unrun(read_recipe(text.encode(), "x", "x.yaml"))] == ["x/bin/*"]
+    assert not [*unrun(read_recipe(f"{text}checks: [{{run: x}}]".encode(), "x", "x.yaml"))]
 
 
 @pytest.mark.parametrize(
