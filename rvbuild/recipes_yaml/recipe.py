@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
-from rvbuild.core import image
+from rvbuild.core import autotools, go_build, image
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import ARCHITECTURES, DEFAULT_ARCHITECTURES
+from rvbuild.core.build_words import refuse_said
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.patches import check_patches
 from rvbuild.core.place import Place
@@ -30,6 +31,8 @@ from rvbuild.core.recipe import (
 from rvbuild.core.version_check import WORD as VERSION_CHECK
 from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar, parse
 from rvbuild.recipes_yaml.fields import Fields, choice, choices, flag, words
+from rvbuild.recipes_yaml.recipe_autotools import autotools_of
+from rvbuild.recipes_yaml.recipe_go import go_program_of
 from rvbuild.recipes_yaml.recipe_names import NAME, NAME_HINT, RESERVED, variables_of
 from rvbuild.recipes_yaml.recipe_options import options_of
 from rvbuild.recipes_yaml.recipe_pins import pin_of, pins_of
@@ -65,12 +68,26 @@ def read_recipe(
     recipe = evolve(
         _recipe(top), name=name, file=file, files=files, where=dict(_places(document, ""))
     )
+    recipe = _short(top, recipe)
     top.finish()
     check_variables(recipe)
     check_shape(recipe)
     check_values(recipe)
     check_patches(recipe)
     return image.expanded(recipe)
+
+
+def _short(top: Fields, recipe: Recipe) -> Recipe:
+    """The recipe with what its short words stand for."""
+    program, made = go_program_of(top), autotools_of(top)
+    said = "toolbox" in top
+    if program is not None and made is not None:
+        refuse_said(recipe, autotools.KEY, [go_build.KEY])
+    if program is not None:
+        return go_build.expanded(recipe, program, toolbox=said)
+    if made is not None:
+        return autotools.expanded(recipe, made, toolbox=said)
+    return recipe
 
 
 def _recipe(top: Fields) -> Recipe:

@@ -138,6 +138,8 @@ def recipe_schema() -> dict[str, Json]:
         "exports": _object({"path": TEXTS, "env": VARIABLES}),
         "per-architecture": _object(dict.fromkeys(ARCHITECTURES, VARIABLES)),
         "per-series": {**_mapping(_series()), "propertyNames": names},
+        "go": _go(),
+        "autotools": _autotools(),
         "image": _object(_image(), ["name", "tag"]),
         "outputs": _mapping({**_object(output, ["path"]), **_PATTERNS}),
         "checks": _checks(),
@@ -152,6 +154,18 @@ def recipe_schema() -> dict[str, Json]:
         **_object(properties),
         "$defs": {"pin": pin, "reading": _readings(), "source": _sources()},
     }
+
+
+def _go() -> Json:
+    texts = dict.fromkeys(("source", "directory", "package"), TEXT)
+    return _object({**texts, "tags": TEXTS, "stamps": _mapping(TEXT)})
+
+
+def _autotools() -> Json:
+    words: Json = {"type": "array", "items": TEXT}
+    install = _mapping(TEXTS)
+    of_all: dict[str, Json] = {"source": TEXT, "regenerate": FLAG, "install": install}
+    return _object({**of_all, "configure": words, "make": words})
 
 
 def _checks() -> Json:
