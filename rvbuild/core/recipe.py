@@ -159,8 +159,26 @@ class Output:
 
 
 @frozen(kw_only=True)
+class ImageUser:
+    """A user of an image's root: the numbers of ``/etc/passwd`` and ``/etc/group``, as text."""
+
+    id: str
+    group: str
+    home: str = "/"
+    shell: str = "/bin/false"
+
+
+@frozen(kw_only=True)
 class ImageSpec:
-    """What the configuration of an OCI image says; ``name`` is the whole repository's."""
+    """An OCI image: what its root begins with, and what its configuration says.
+
+    Attributes:
+        name: The whole repository's.
+        base: Recipes whose outputs are laid at the root.
+        copy: Paths below ``/in`` by the folder that they are copied to.
+        folders: Modes by path.
+        users: By name.
+    """
 
     name: str
     tag: str
@@ -174,6 +192,11 @@ class ImageSpec:
     labels: Mapping[str, str] = field(factory=dict)
     tls: bool = False
     detected: Mapping[str, str] = field(factory=dict)
+    stop_signal: str = ""
+    base: tuple[str, ...] = ()
+    copy: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    folders: Mapping[str, str] = field(factory=dict)
+    users: Mapping[str, ImageUser] = field(factory=dict)
 
 
 @frozen(kw_only=True)

@@ -23,16 +23,16 @@ from rvbuild.core.recipe import (
     Check,
     Exports,
     GoModulesSpec,
-    ImageSpec,
     Output,
     Recipe,
     SourceUse,
 )
 from rvbuild.core.version_check import WORD as VERSION_CHECK
 from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar, parse
-from rvbuild.recipes_yaml.fields import Fields, choice, choices, flag, words
+from rvbuild.recipes_yaml.fields import Fields, choice, choices, flag
 from rvbuild.recipes_yaml.recipe_autotools import autotools_of
 from rvbuild.recipes_yaml.recipe_go import go_program_of
+from rvbuild.recipes_yaml.recipe_image import detected_of, image_of
 from rvbuild.recipes_yaml.recipe_names import NAME, NAME_HINT, RESERVED, variables_of
 from rvbuild.recipes_yaml.recipe_options import options_of
 from rvbuild.recipes_yaml.recipe_pins import pin_of, pins_of
@@ -118,7 +118,7 @@ def _recipe(top: Fields) -> Recipe:
         per_architecture=_per_architecture(top.fields("per-architecture"), reserved),
         per_series=series_of(top.fields("per-series", "1.34: {commit: …}"), reserved),
         build=top.maybe("build"),
-        image=_image(top.fields("image")),
+        image=image_of(top.fields("image")),
         outputs=dict(_outputs(top.fields("outputs", "NAME: {path: bin/hello}"))),
         checks=tuple(_checks(top.take("checks"))),
         checked_by=top.texts("checked-by"),
@@ -212,44 +212,10 @@ def _outputs(table: Fields | None) -> Iterator[tuple[str, Output]]:
             path=fields.text("path"),
             kind=choice(fields, "kind", OUTPUT_KINDS, "file"),
             static=flag(fields, "static"),
-            detected=_detected(fields),
+            detected=detected_of(fields),
         )
         fields.finish()
         yield name, output
-
-
-def _image(fields: Fields | None) -> ImageSpec | None:
-    if fields is None:
-        return None
-    labels = fields.fields("labels")
-    spec = ImageSpec(
-        name=fields.text("name"),
-        tag=fields.text("tag"),
-        entrypoint=words(fields, "entrypoint"),
-        command=words(fields, "command"),
-        user=fields.text("user", ""),
-        working_directory=fields.text("working-directory", ""),
-        env=variables_of(fields, "env", reserved=()),
-        ports=fields.texts("ports"),
-        volumes=fields.texts("volumes"),
-        labels={name: labels.text(name) for name in labels.node.nodes} if labels else {},
-        tls=flag(fields, "tls"),
-        detected=_detected(fields),
-    )
-    fields.finish()
-    return spec
-
-
-def _detected(fields: Fields) -> dict[str, str]:
-    """Reasons by patterns of functions."""
-    table = fields.fields("detected", '"PATTERN*": it asks hwprobe')
-    reasons = {name: table.text(name) for name in table.node.nodes} if table else {}
-    for name, reason in reasons.items():
-        if table and not reason.strip():
-            msg = f"{name!r} has no reason"
-            hint = "say how it asks what the processor can do"
-            raise RecipeError(msg, where=table.at(name), hint=hint)
-    return reasons
 
 
 def _checks(node: Node | None) -> Iterator[Check]:

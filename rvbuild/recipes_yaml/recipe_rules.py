@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from rvbuild.core.errors import RecipeError
+from rvbuild.core.image_root import is_begun
 from rvbuild.core.output_patterns import is_pattern
 from rvbuild.core.recipe import FromSpec, Recipe, substitute
 from rvbuild.core.step_values import check_date, check_output_path, check_words
@@ -44,9 +45,9 @@ def check_shape(recipe: Recipe) -> None:
     if (recipe.kind == "image") != (recipe.image is not None):
         msg = "a 'kind: image' recipe has a key 'image', and no other has"
         raise RecipeError(msg, where=recipe.at("image"), hint="see docs/recipes.md")
-    if recipe.kind == "image" and recipe.build is None:
-        msg = "an image needs a 'build' script"
-        raise RecipeError(msg, where=recipe.file, hint="it fills $root, the image's root")
+    if recipe.image is not None and recipe.build is None and not is_begun(recipe.image):
+        msg = "an image needs a 'build' script, or 'from' or 'copy' under 'image'"
+        raise RecipeError(msg, where=recipe.file, hint="that fills the image's root")
     if recipe.checked_by and recipe.kind in {"tool", "source"}:
         msg = f"a 'kind: {recipe.kind}' recipe is for no architecture, so none can check it"
         raise RecipeError(msg, where=recipe.at("checked-by"), hint="use 'checks'")
@@ -55,7 +56,7 @@ def check_shape(recipe: Recipe) -> None:
         if recipe.kind == "source" and isinstance(use.spec, FromSpec):
             msg = "the source of a 'kind: source' recipe cannot be another recipe's"
             raise RecipeError(msg, where=recipe.at(f"sources.{name}"))
-    if recipe.build is None and len(recipe.sources) != 1:
+    if recipe.build is None and recipe.image is None and len(recipe.sources) != 1:
         msg = "without 'build', a recipe must have exactly one source"
         raise RecipeError(msg, where=recipe.file, hint="add a 'build' script")
     if recipe.build is not None and recipe.toolbox is None:

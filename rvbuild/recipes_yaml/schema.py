@@ -189,8 +189,13 @@ def _series() -> Json:
 
 def _image() -> dict[str, Json]:
     words: Json = {"type": "array", "items": TEXT}
+    some: list[Json] = [TEXT, TEXTS]
     return {
-        **dict.fromkeys(("name", "tag", "user", "working-directory"), TEXT),
+        **dict.fromkeys(("name", "tag", "user", "working-directory", "stop-signal"), TEXT),
+        "from": {"anyOf": some},
+        "copy": _mapping({"anyOf": some}),
+        "folders": _mapping(TEXT),
+        "users": _mapping(_object(dict.fromkeys(("id", "group", "home", "shell"), TEXT), ["id"])),
         **dict.fromkeys(("entrypoint", "command"), words),
         "env": {**VARIABLES, "propertyNames": VARIABLE_FORM},
         "ports": TEXTS,
