@@ -47,13 +47,12 @@ class Autotools:
     install: Mapping[str, tuple[str, ...]] = field(factory=dict)
 
 
-def expanded(recipe: Recipe, given: Autotools, *, toolbox: bool) -> Recipe:
+def expanded(recipe: Recipe, given: Autotools) -> Recipe:
     """The recipe with all that ``given`` stands for.
 
     Args:
         recipe: What its other keys say.
         given: What is built.
-        toolbox: Whether the recipe names a toolbox itself.
 
     Raises:
         RecipeError: the recipe says one of these things itself, or a file cannot be installed.
@@ -65,7 +64,7 @@ def expanded(recipe: Recipe, given: Autotools, *, toolbox: bool) -> Recipe:
     default = REGENERATING_TOOLBOX if given.regenerate else TOOLBOX
     return evolve(
         recipe,
-        toolbox=recipe.toolbox if toolbox else default,
+        toolbox=default if recipe.toolbox == "" else recipe.toolbox,
         sources=uses,
         build_inputs=tuple(dict.fromkeys((COMPILER, *recipe.build_inputs))),
         env={**(_REGENERATION if given.regenerate else {}), **recipe.env},

@@ -43,13 +43,12 @@ class GoProgram:
     stamps: Mapping[str, str] = field(factory=dict)
 
 
-def expanded(recipe: Recipe, program: GoProgram, *, toolbox: bool) -> Recipe:
+def expanded(recipe: Recipe, program: GoProgram) -> Recipe:
     """The recipe with all that ``program`` stands for.
 
     Args:
         recipe: What its other keys say.
         program: What is built.
-        toolbox: Whether the recipe names a toolbox itself.
 
     Raises:
         RecipeError: the recipe says one of these things itself, or a word cannot be in the script.
@@ -68,7 +67,7 @@ def expanded(recipe: Recipe, program: GoProgram, *, toolbox: bool) -> Recipe:
     output = Output(path=f"bin/{name}", kind="executable", static=True)
     return evolve(
         recipe,
-        toolbox=recipe.toolbox if toolbox else TOOLBOX,
+        toolbox=TOOLBOX if recipe.toolbox == "" else recipe.toolbox,
         build_inputs=tuple(dict.fromkeys((TOOL, *recipe.build_inputs))),
         go_modules=modules,
         build=_script(source, name, program),

@@ -18,6 +18,7 @@ from rvbuild.core.names import RecipeName
 from rvbuild.core.patches import patches_of
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import FOR_TARGET, Recipe
+from rvbuild.core.toolboxes import DEFAULT, toolbox_of
 from rvbuild.core.variants import PLAIN, Variants
 
 INDEPENDENT = ""
@@ -159,7 +160,7 @@ class RecipeGraph:
         UsageError: nothing here has an input or an option that ``variants`` names.
     """
 
-    check_toolbox = Target("base-toolbox", INDEPENDENT)
+    check_toolbox = Target(DEFAULT, INDEPENDENT)
 
     def __init__(
         self,
@@ -247,7 +248,12 @@ class RecipeGraph:
                 yield self._for(emulator, target.arch, where)
 
     def _toolbox(self, recipe: Recipe) -> Target:
-        return self._tool(recipe, recipe.toolbox or "", "be a toolbox", recipe.at("toolbox"))
+        given = [
+            self.recipe(name, recipe.at(f"inputs.build.{name}"), recipe.series)
+            for name in recipe.build_inputs
+        ]
+        where = recipe.at("toolbox")
+        return self._tool(recipe, toolbox_of(recipe, given), "be a toolbox", where)
 
     def _tool(self, user: Recipe, name: str, purpose: str, where: Place | None) -> Target:
         return Target(self._of_kind(user, "tool", name, purpose, where).name, INDEPENDENT)

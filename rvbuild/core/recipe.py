@@ -213,10 +213,14 @@ class Check:
 
 @frozen(kw_only=True)
 class Exports:
-    """What a user of the recipe gets: folders for PATH, and variables."""
+    """What a user of the recipe gets: folders for PATH, and variables.
+
+    ``toolbox`` is the root of the step of whoever has it as a build input and names none.
+    """
 
     path: tuple[str, ...] = ()
     env: Mapping[str, str] = field(factory=dict)
+    toolbox: str = ""
 
 
 @frozen(kw_only=True)
@@ -248,6 +252,7 @@ class Recipe:
 
     ``name`` has the series, if the recipe has any: ``k3s@1.34`` (`core.series`). ``base`` is the
     name without it: that of the folder, which other recipes use, and of ``/in/NAME``.
+    ``toolbox`` is empty if the recipe names none (`core.toolboxes`), and None if it has no step.
     ``checked_by`` are recipes whose build is a check of this one, too long for every build.
     ``where`` maps a dotted key (``inputs.build``) to its place.
     """
@@ -263,7 +268,7 @@ class Recipe:
     pins: Mapping[str, Pin] = field(factory=dict)
     date: Pin = ""
     sources: Mapping[str, SourceUse] = field(factory=dict)
-    toolbox: str | None = "base-toolbox"
+    toolbox: str | None = ""
     build_inputs: tuple[str, ...] = ()
     target_inputs: tuple[str, ...] = ()
     options: Mapping[str, Option] = field(factory=dict, eq=False)

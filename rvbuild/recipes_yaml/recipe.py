@@ -80,13 +80,12 @@ def read_recipe(
 def _short(top: Fields, recipe: Recipe) -> Recipe:
     """The recipe with what its short words stand for."""
     program, made = go_program_of(top), autotools_of(top)
-    said = "toolbox" in top
     if program is not None and made is not None:
         refuse_said(recipe, autotools.KEY, [go_build.KEY])
     if program is not None:
-        return go_build.expanded(recipe, program, toolbox=said)
+        return go_build.expanded(recipe, program)
     if made is not None:
-        return autotools.expanded(recipe, made, toolbox=said)
+        return autotools.expanded(recipe, made)
     return recipe
 
 
@@ -108,7 +107,7 @@ def _recipe(top: Fields) -> Recipe:
         pins=pins,
         date=pin_of(top.take("date"), "date"),
         sources=_sources(top.fields("sources", "NAME: {url: https://…}")),
-        toolbox=_toolbox(top.text("toolbox", "base-toolbox")),
+        toolbox=_toolbox(top.text("toolbox", "")),
         build_inputs=build_inputs,
         target_inputs=target_inputs,
         options=dict(options_of(top.fields("options"), target_inputs)),
@@ -190,7 +189,11 @@ def _exports(fields: Fields | None) -> Exports:
     if fields is None:
         return Exports()
     reserved = (*RESERVED, *image.VARIABLES)  # an image may have this as an input
-    exports = Exports(path=fields.texts("path"), env=variables_of(fields, "env", reserved))
+    exports = Exports(
+        path=fields.texts("path"),
+        env=variables_of(fields, "env", reserved),
+        toolbox=fields.text("toolbox", ""),
+    )
     fields.finish()
     return exports
 

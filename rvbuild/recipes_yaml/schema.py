@@ -135,7 +135,7 @@ def recipe_schema() -> dict[str, Json]:
         "inputs": _object(inputs),
         "options": {**_mapping(_object(option, option)), "propertyNames": names},
         "env": VARIABLES,
-        "exports": _object({"path": TEXTS, "env": VARIABLES}),
+        "exports": _object({"path": TEXTS, "env": VARIABLES, "toolbox": TEXT}),
         "per-architecture": _object(dict.fromkeys(ARCHITECTURES, VARIABLES)),
         "per-series": {**_mapping(_series()), "propertyNames": names},
         "go": _go(),

@@ -42,6 +42,30 @@ def test_every_program_for_the_target_is_run(name: str):
         assert list(unrun(recipe)) == []
 
 
+def strangers(recipe: Recipe) -> Iterable[str]:
+    """Commands whose answer must have the recipe's version, and that are no program of it.
+
+    The toolbox may have one of that name, with a version of its own.
+    """
+    names = [output.path.rsplit("/", 1)[-1] for output in recipe.outputs.values()]
+    for check in recipe.checks:
+        first = check.run.split(None, 1)[0] if check.run else ""
+        if "${version}" in (check.expect or "") and first not in names:
+            yield first
+
+
+@pytest.mark.parametrize("name", FOLDER.names())
+def test_who_is_asked_for_the_version_is_a_program_of_the_recipe(name: str):
+    assert list(strangers(FOLDER.load(name))) == []
+
+
+def test_a_program_of_the_toolbox_is_a_stranger():
+    text = "build: x\noutputs: {it: {path: bin/it, kind: executable}}\nchecks:\n"
+    checks = '  - {run: %s --version, expect: "${version}"}\n'
+    recipe = read_recipe((text + checks % "it" + checks % "other").encode(), "x", "x.yaml")
+    assert [*strangers(recipe)] == ["other"]
+
+
 def test_a_pattern_wants_a_check():
     text = "build: x\noutputs: {it: {path: 'bin/*', kind: executable}}\n"
     assert [*unrun(read_recipe(text.encode(), "x", "x.yaml"))] == ["x/bin/*"]
