@@ -15,8 +15,10 @@ from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import ARCHITECTURES, EXAMPLE, named
 from rvbuild.core.errors import RecipeError, UsageError, closest
 from rvbuild.core.names import RecipeName
+from rvbuild.core.patches import patches_of
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import FOR_TARGET, Recipe
+from rvbuild.core.toolboxes import DEFAULT, toolbox_of
 from rvbuild.core.variants import PLAIN, Variants
 
 INDEPENDENT = ""
@@ -158,7 +160,7 @@ class RecipeGraph:
         UsageError: nothing here has an input or an option that ``variants`` names.
     """
 
-    check_toolbox = Target("base-toolbox", INDEPENDENT)
+    check_toolbox = Target(DEFAULT, INDEPENDENT)
 
     def __init__(
         self,
@@ -181,7 +183,7 @@ class RecipeGraph:
         graph.add_nodes_from(waiting)
         while waiting:
             user = waiting.pop()
-            for needed in self.needs(user):
+            for needed in (*self.needs(user), *self._patching(user)):
                 if needed not in graph:
                     waiting.append(needed)
                 graph.add_edge(needed, user)
@@ -217,6 +219,14 @@ class RecipeGraph:
         ]
         return needed
 
+    def _patching(self, user: Target) -> Iterator[Target]:
+        """What applies patches to the sources of ``user``: no step of its own sees that."""
+        recipe = self.recipe(user.recipe)
+        for name, use in recipe.sources.items():
+            if patches_of(self, recipe, name, use.where):
+                where = recipe.at(f"sources.{name}.patches")
+                yield self._tool(recipe, self.check_toolbox.recipe, "apply patches", where)
+
     def _is_new(self, user: Target, recipe: Recipe, name: str) -> bool:
         """Whether a target input is not the same as a build input, whose place it would take."""
         if name not in recipe.build_inputs:
@@ -238,7 +248,12 @@ class RecipeGraph:
                 yield self._for(emulator, target.arch, where)
 
     def _toolbox(self, recipe: Recipe) -> Target:
-        return self._tool(recipe, recipe.toolbox or "", "be a toolbox", recipe.at("toolbox"))
+        given = [
+            self.recipe(name, recipe.at(f"inputs.build.{name}"), recipe.series)
+            for name in recipe.build_inputs
+        ]
+        where = recipe.at("toolbox")
+        return self._tool(recipe, toolbox_of(recipe, given), "be a toolbox", where)
 
     def _tool(self, user: Recipe, name: str, purpose: str, where: Place | None) -> Target:
         return Target(self._of_kind(user, "tool", name, purpose, where).name, INDEPENDENT)

@@ -14,6 +14,7 @@ from attrs import evolve
 
 from rvbuild.core.canonical import Json, encode
 from rvbuild.core.errors import RecipeError
+from rvbuild.core.image_root import beginning, needed_for_root
 from rvbuild.core.recipe import ImageSpec, Output, Recipe, substitute
 from rvbuild.core.step_values import check_date
 
@@ -34,6 +35,7 @@ _NAME = re.compile(
 _LONGEST_NAME = 255  # what registries and runtimes take, the registry's own part included
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 _FOLDER = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[^/\0]+)+/?\Z")
+_SIGNAL = re.compile(r"(?:SIG[A-Z]+[0-9]?(?:[+-][0-9]{1,2})?|[0-9]{1,2})\Z")
 _PORT = re.compile(r"[0-9]{1,5}(?:/(?:tcp|udp|sctp))?\Z")
 
 _FIRST = f"mkdir -p {ROOT}; "  # on the script's first line: the shell counts lines in its errors
@@ -50,8 +52,12 @@ def expanded(recipe: Recipe) -> Recipe:
     Raises:
         RecipeError: it declares an output that every image has.
     """
-    if recipe.image is None or recipe.build is None:
+    if recipe.image is None:
         return recipe
+    begin = beginning(recipe, recipe.image, ROOT)
+    script = "" if recipe.build is None else recipe.build.rstrip("\n") + "\n"
+    needed = needed_for_root(recipe.image)
+    packages = [name for name in needed if name not in recipe.build_inputs]
     implied = {
         name: Output(path=path, kind="image", tls=recipe.image.tls, detected=recipe.image.detected)
         for name, path in (("image", "image"), ("archive", "${image_file}"))
@@ -64,7 +70,8 @@ def expanded(recipe: Recipe) -> Recipe:
     return evolve(
         recipe,
         build_inputs=tuple(dict.fromkeys((*recipe.build_inputs, PACKER))),
-        build=_FIRST + recipe.build.rstrip("\n") + "\n" + _LAST,
+        target_inputs=tuple(dict.fromkeys((*recipe.target_inputs, *packages))),
+        build=_FIRST + begin + script + _LAST,
         outputs={**implied, **recipe.outputs},
     )
 
@@ -122,6 +129,9 @@ def _process(recipe: Recipe, spec: ImageSpec, values: Mapping[str, str]) -> dict
     volumes = [
         _fitting(_FOLDER, say("volumes", v), "/data", recipe, "volumes") for v in spec.volumes
     ]
+    stop = say("stop-signal", spec.stop_signal)
+    if stop:
+        _fitting(_SIGNAL, stop, "SIGQUIT", recipe, "stop-signal")
     parts: dict[str, Json] = {
         "Cmd": [say("command", word) for word in spec.command],
         "Entrypoint": [say("entrypoint", word) for word in spec.entrypoint],
@@ -131,6 +141,7 @@ def _process(recipe: Recipe, spec: ImageSpec, values: Mapping[str, str]) -> dict
         "ExposedPorts": {port if "/" in port else f"{port}/tcp": {} for port in ports},
         "Labels": {name: say(f"labels.{name}", text) for name, text in spec.labels.items()},
         "Volumes": {path: {} for path in volumes},
+        "StopSignal": stop,
         "User": say("user", spec.user),
         "WorkingDir": say("working-directory", spec.working_directory),
     }

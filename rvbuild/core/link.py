@@ -6,27 +6,29 @@ Must not know: stores, files, the network, how anything runs.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import field, frozen, mutable
 
 from rvbuild.core import image
 from rvbuild.core.advice import Remedy, advise
-from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.derivation import Derivation, Fetch, FolderOf, Input, Merge, OutputRule, Step
 from rvbuild.core.errors import LockError, RecipeError, UsageError
 from rvbuild.core.go_source import GoModFiles
 from rvbuild.core.gomod import escape_path
 from rvbuild.core.graph import QEMU, RecipeGraph, Target
+from rvbuild.core.launchers import FOLDER as LAUNCHERS
+from rvbuild.core.launchers import SYSTEM_PATH, finder, launchers
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.names import SetRef, SourceRef
+from rvbuild.core.patches import own_patches, patch_files, patch_script, patches_of
 from rvbuild.core.pinned import Pinned, Values, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.platform import Platform
 from rvbuild.core.recipe import FOR_TARGET, Check, GoModulesSpec, Recipe, substitute
 from rvbuild.core.source import Files, Source
 from rvbuild.core.step_values import check_date, check_output_path, check_words
+from rvbuild.core.version_check import version_script
 
 CHECK_TIMEOUT = 600
 LOCKED_MODULES = (
@@ -34,7 +36,6 @@ LOCKED_MODULES = (
     "the folder, name it in the recipe (`path: FOLDER`)"
 )
 """What to do where a folder that stands for a source needs other modules, or none are locked."""
-SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @frozen(kw_only=True)
@@ -94,7 +95,7 @@ class Linker:
         if target not in self._results:
             recipe = self.graph.recipe(target.recipe)
             if recipe.build is None:
-                self._results[target] = self.source(recipe, next(iter(recipe.sources)))
+                self._results[target] = self._patched(recipe, next(iter(recipe.sources)))
             else:
                 self._results[target] = self.add(self._step(target, recipe, recipe.build))
         return self._results[target]
@@ -105,7 +106,34 @@ class Linker:
         return derivation.digest
 
     def source(self, recipe: Recipe, name: str) -> str:
-        """The derivation that brings the source that ``recipe`` calls ``name``."""
+        """The derivation that brings the source that ``recipe`` calls ``name``, as published."""
+        return self._brought(recipe, name)[0]
+
+    def _patched(self, recipe: Recipe, name: str) -> str:
+        """The same with its patches; a folder that stands for it is as its owner made it."""
+        where = recipe.sources[name].where
+        digest, is_override = self._brought(recipe, name)
+        patches = [] if is_override else patches_of(self.graph, recipe, name, where)
+        if not patches:
+            return digest
+        files = patch_files(SourceRef(recipe.name, name), patches)
+        return self.add(
+            Step(
+                label=f"{SourceRef(recipe.name, name)} with patches",
+                inputs_at=(
+                    Input(path="", derivation=self.result(self.graph.check_toolbox)),
+                    Input(path=f"src/{name}", derivation=digest),
+                    Input(path="in/patches", derivation=self.add(Fetch(source=files))),
+                ),
+                script=patch_script(name, files),
+                environment=tuple(sorted(_fixed("", []).items())),
+                timeout=CHECK_TIMEOUT,
+                platform=Platform.of(self.build_arch),
+            )
+        )
+
+    def _brought(self, recipe: Recipe, name: str) -> tuple[str, bool]:
+        """The derivation that brings a source, and whether a folder stands for that."""
         use = recipe.sources.get(name)
         owner, name = named_source(
             self.graph, recipe, name, use.where if use else Place(recipe.file)
@@ -113,12 +141,12 @@ class Linker:
         key = self._override(owner, name)
         if key:
             self._overridden.add(key)
-            return self.add(Fetch(source=self.overrides[key]))
+            return self.add(Fetch(source=self.overrides[key])), True
         parts = self.pinned.source(owner, name)
         if len(parts) == 1:
-            return self.add(Fetch(source=parts[0]))
+            return self.add(Fetch(source=parts[0])), False
         merged = tuple(("", self.add(Fetch(source=part))) for part in parts)
-        return self.add(Merge(label=str(SourceRef(owner.name, name)), parts=merged))
+        return self.add(Merge(label=str(SourceRef(owner.name, name)), parts=merged)), False
 
     def _override(self, owner: Recipe, name: str) -> str:
         """By which name a folder stands for a source; empty if none does."""
@@ -249,12 +277,14 @@ class Linker:
             yield Input(path=f"in/{place}", derivation=self.result(given))
         for name, use in recipe.sources.items():
             at = f"build/src/{name}" if use.writable else f"src/{name}"
-            yield Input(path=at, derivation=self.source(recipe, name), writable=use.writable)
+            yield Input(path=at, derivation=self._patched(recipe, name), writable=use.writable)
         if recipe.go_modules is not None:
             cache = self.go_modules(recipe, recipe.go_modules)
             yield Input(path="in/go-modules", derivation=cache)
-        if recipe.files:
-            beside = Files(label=f"files of {recipe.name}", files=recipe.files)
+        patches = own_patches(recipe)  # they are in their sources already
+        files = tuple(each for each in recipe.files if each[0] not in patches)
+        if files:
+            beside = Files(label=f"files of {recipe.name}", files=files)
             yield Input(path="in/recipe", derivation=self.add(Fetch(source=beside)))
 
     def _outputs(
@@ -284,18 +314,26 @@ class Linker:
         where = recipe.at("checks")
         foreign = recipe.kind in FOR_TARGET and target.arch != self.build_arch
         rules = list(self._outputs(target, recipe, values))
-        wrappers = tuple(sorted(_wrappers(recipe.base, rules, target.arch if foreign else None)))
-        launchers = Files(label=f"launchers of {target}", files=wrappers)
+        emulated = target.arch if foreign else None
+        named = Files(
+            label=f"launchers of {target}",
+            files=tuple(sorted(launchers(recipe.base, rules, emulated))),
+        )
         inputs = [
             Input(path="", derivation=self.result(self.graph.check_toolbox)),
             Input(path=f"in/{recipe.base}", derivation=self.result(target)),
-            Input(path="in/run", derivation=self.add(Fetch(source=launchers))),
+            Input(path="in/run", derivation=self.add(Fetch(source=named))),
         ]
         if foreign:
             emulator = self.result(Target(QEMU, target.arch))
             inputs.append(Input(path=f"in/{QEMU}", derivation=emulator))
-        environment = values | _fixed(values["date"], ["/in/run/bin"])
-        script = substitute(check.run, values, where)
+        environment = values | _fixed(values["date"], [LAUNCHERS])
+        asks = (
+            version_script(values["version"])
+            if check.is_version
+            else substitute(check.run, values, where)
+        )
+        script = finder(recipe.base, rules, emulated) + asks
         check_words(recipe, environment, script, "checks")
         return Step(
             label=f"check {number} of {target}",
@@ -342,15 +380,3 @@ def _inside(text: str, values: Mapping[str, str], where: Place | None) -> str:
     path = substitute(text, values, where)
     check_output_path(path, where)
     return path
-
-
-def _wrappers(
-    name: str, rules: list[OutputRule], foreign: str | None
-) -> Iterator[tuple[str, bytes, bool]]:
-    """Launchers that put the executables on PATH, through the emulator if need be."""
-    emulator = f"/in/{QEMU}/bin/{ARCHITECTURES[foreign].emulator} " if foreign else ""
-    for rule in rules:
-        if rule.kind == "executable":
-            program = shlex.quote(f"/in/{name}/{rule.path}")
-            text = f'#!/bin/sh\nexec {emulator}{program} "$@"\n'
-            yield f"bin/{rule.path.rsplit('/', 1)[-1]}", text.encode(), True

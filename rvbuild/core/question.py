@@ -25,6 +25,7 @@ from rvbuild.core.errors import RecipeError
 from rvbuild.core.go_command import go_reads
 from rvbuild.core.lock import AnyEntry, GoModuleSet, LockedSource, PinValue, source_ref
 from rvbuild.core.names import AnyRef, PinRef, SetRef, SourceRef
+from rvbuild.core.patches import refuse_patched
 from rvbuild.core.pinned import Pinned, Recipes, git_fact, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import (
@@ -123,7 +124,10 @@ def pin_question(
     recipes: Recipes, pinned: Pinned, recipe: Recipe, name: str, pin: DerivedPin
 ) -> Question[PinRef, PinValue]:
     """What the value of ``pin`` is, read from the source of each rung."""
-    names = ((rung.source, rung.where) for rung in pin.rungs if rung.reader != "literal")
+    names = [(rung.source, rung.where) for rung in pin.rungs if rung.reader != "literal"]
+    for rung in pin.rungs:
+        if rung.file:
+            refuse_patched(recipes, recipe, rung.source, [rung.file], rung.where)
     return Question(
         ref=PinRef(recipe.name, name),
         text=spec_text(pin),
@@ -198,6 +202,8 @@ def set_question(
         others: What the answer may be read from, because of users that are not known here.
     """
     recipe, spec = users[0]
+    for user, asked in users:
+        refuse_patched(recipes, user, asked.source, asked.files, asked.where)
     ref = set_ref(recipes, recipe, spec)
     reads = frozenset({ref.source})
     if listed:

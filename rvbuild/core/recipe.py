@@ -106,10 +106,11 @@ class FromSpec(SourceSpec):
 
 @frozen(kw_only=True)
 class SourceUse:
-    """A source as one recipe uses it."""
+    """A source as one recipe uses it; ``patches`` are files beside the recipe, in their order."""
 
     spec: SourceSpec
     writable: bool = False
+    patches: tuple[str, ...] = ()
     where: Place | None = field(default=None, eq=False)
 
 
@@ -135,6 +136,12 @@ class GoModulesSpec:
             return self.directory
         return posixpath.normpath(posixpath.join(self.directory, GO_WORK))
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files of the source that say which modules it needs."""
+        names = ("go.mod", "go.sum", *([GO_WORK] if self.workspace else []))
+        return tuple(posixpath.normpath(posixpath.join(self.directory, name)) for name in names)
+
 
 @frozen(kw_only=True)
 class Output:
@@ -152,8 +159,26 @@ class Output:
 
 
 @frozen(kw_only=True)
+class ImageUser:
+    """A user of an image's root: the numbers of ``/etc/passwd`` and ``/etc/group``, as text."""
+
+    id: str
+    group: str
+    home: str = "/"
+    shell: str = "/bin/false"
+
+
+@frozen(kw_only=True)
 class ImageSpec:
-    """What the configuration of an OCI image says; ``name`` is the whole repository's."""
+    """An OCI image: what its root begins with, and what its configuration says.
+
+    Attributes:
+        name: The whole repository's.
+        base: Recipes whose outputs are laid at the root.
+        copy: Paths below ``/in`` by the folder that they are copied to.
+        folders: Modes by path.
+        users: By name.
+    """
 
     name: str
     tag: str
@@ -167,22 +192,35 @@ class ImageSpec:
     labels: Mapping[str, str] = field(factory=dict)
     tls: bool = False
     detected: Mapping[str, str] = field(factory=dict)
+    stop_signal: str = ""
+    base: tuple[str, ...] = ()
+    copy: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    folders: Mapping[str, str] = field(factory=dict)
+    users: Mapping[str, ImageUser] = field(factory=dict)
 
 
 @frozen(kw_only=True)
 class Check:
-    """A command that must succeed, and text that its output must hold."""
+    """A command that must succeed, and text that its output must hold.
+
+    ``is_version``: instead, every program is asked for its version (`core.version_check`).
+    """
 
     run: str
     expect: str | None = None
+    is_version: bool = False
 
 
 @frozen(kw_only=True)
 class Exports:
-    """What a user of the recipe gets: folders for PATH, and variables."""
+    """What a user of the recipe gets: folders for PATH, and variables.
+
+    ``toolbox`` is the root of the step of whoever has it as a build input and names none.
+    """
 
     path: tuple[str, ...] = ()
     env: Mapping[str, str] = field(factory=dict)
+    toolbox: str = ""
 
 
 @frozen(kw_only=True)
@@ -214,6 +252,7 @@ class Recipe:
 
     ``name`` has the series, if the recipe has any: ``k3s@1.34`` (`core.series`). ``base`` is the
     name without it: that of the folder, which other recipes use, and of ``/in/NAME``.
+    ``toolbox`` is empty if the recipe names none (`core.toolboxes`), and None if it has no step.
     ``checked_by`` are recipes whose build is a check of this one, too long for every build.
     ``where`` maps a dotted key (``inputs.build``) to its place.
     """
@@ -229,7 +268,7 @@ class Recipe:
     pins: Mapping[str, Pin] = field(factory=dict)
     date: Pin = ""
     sources: Mapping[str, SourceUse] = field(factory=dict)
-    toolbox: str | None = "base-toolbox"
+    toolbox: str | None = ""
     build_inputs: tuple[str, ...] = ()
     target_inputs: tuple[str, ...] = ()
     options: Mapping[str, Option] = field(factory=dict, eq=False)

@@ -6,6 +6,7 @@ Knows: which recipes have series, and which one a name means. Must not know: fil
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from attrs import define, evolve, field
 
@@ -13,6 +14,7 @@ from rvbuild.core.errors import RecipeError, RvbuildError, UsageError, suggestio
 from rvbuild.core.names import RecipeName
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import FromSpec, Recipe
+from rvbuild.core.toolboxes import toolbox_of
 
 Read = Callable[[str, "Place | None"], Recipe]
 """Reads a recipe by its folder's name; the second argument is the place that asks for it."""
@@ -115,9 +117,20 @@ class SeriesRecipes:
     def _below(self, name: str) -> list[str]:
         """The recipes that one names."""
         try:
-            return list(dict.fromkeys(_references(self.read(name, None))))
+            recipe = self.read(name, None)
+            return list(dict.fromkeys((*_references(recipe), *self._toolbox(recipe))))
         except RvbuildError:  # whoever needs it says so, with the place that names it
             return []
+
+    def _toolbox(self, recipe: Recipe) -> Iterator[str]:
+        """The toolbox of a recipe's step; an input that cannot be read brings none."""
+        if recipe.toolbox is None or recipe.build is None:
+            return
+        given = []
+        for name in recipe.build_inputs:
+            with suppress(RvbuildError):
+                given.append(self.read(name, None))
+        yield toolbox_of(recipe, given)
 
     def _own_or_common(self, name: str, below: Iterable[str]) -> tuple[str, ...] | None:
         try:
@@ -156,8 +169,6 @@ def _references(recipe: Recipe) -> Iterator[str]:
     if recipe.go_modules is not None:
         names.append(recipe.go_modules.source)
     yield from (name for name in names if name and name not in recipe.sources)
-    if recipe.toolbox is not None and recipe.build is not None:
-        yield recipe.toolbox
     yield from recipe.build_inputs
     yield from recipe.target_inputs
 

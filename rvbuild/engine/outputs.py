@@ -16,6 +16,7 @@ from rvbuild.core.derivation import OutputRule, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import AuditFailed
 from rvbuild.core.finding import Finding, Weight
+from rvbuild.core.output_patterns import is_pattern, spelled_out
 from rvbuild.core.paths import followed
 from rvbuild.core.ports.auditor import ImageAudit
 from rvbuild.core.ports.callbacks import Wanted
@@ -60,10 +61,11 @@ def inspect_outputs(step: Step, store: TreeStore, tree: Tree, how: Inspection) -
         how: What else is known.
     """
     nested = tree.nested()
+    rules = [*spelled_out(step.outputs, [path for path, _ in tree.walk()])]
     findings = [
-        *_of_rules(step, store, tree.root, nested, how),
-        *_of_files(_rules_by_path(step, nested), store, tree, how),
-        *_of_links(_rules_by_path(step, nested), tree),
+        *_of_rules(rules, store, tree.root, nested, how),
+        *_of_files(_rules_by_path(rules, nested), store, tree, how),
+        *_of_links(_rules_by_path(rules, nested), tree),
     ]
     used = {finding.pattern for finding in findings}
     for rule in step.outputs:
@@ -86,10 +88,10 @@ def refuse_faults(step: Step, findings: Sequence[Finding]) -> None:
 
 
 def _of_rules(
-    step: Step, store: TreeStore, root: Digest, nested: Nested, how: Inspection
+    rules: Sequence[OutputRule], store: TreeStore, root: Digest, nested: Nested, how: Inspection
 ) -> Iterator[Finding]:
     """What is wrong with declared outputs as wholes."""
-    for rule in step.outputs:
+    for rule in rules:
         missing = _missing(rule, nested)
         if missing is not None:
             yield missing
@@ -99,10 +101,10 @@ def _of_rules(
             yield from how.audit_image(rule, inside, words, how.wanted)
 
 
-def _rules_by_path(step: Step, nested: Nested) -> dict[str, OutputRule]:
+def _rules_by_path(rules: Sequence[OutputRule], nested: Nested) -> dict[str, OutputRule]:
     """The rule of each output, by its own path and by that of what it leads to, if it is a link."""
-    rules = {_place(nested, rule) or rule.path: rule for rule in step.outputs}
-    return rules | {rule.path: rule for rule in step.outputs}
+    places = {_place(nested, rule) or rule.path: rule for rule in rules}
+    return places | {rule.path: rule for rule in rules}
 
 
 def _of_files(
@@ -175,6 +177,9 @@ def _missing(rule: OutputRule, nested: Nested) -> Finding | None:
         what = f"it is a link to {node.target}, which is not in the output"
         return Finding(rule.path, what, "copy it into $out, or link to what is in there")
     node = None if place is None else _at(nested, place)
+    if node is None and is_pattern(rule.path):
+        near = ", ".join(islice(_some_paths(nested), 8)) or "nothing"
+        return Finding(rule.path, "no file fits it", f"the step left: {near}")
     if node is None:
         near = ", ".join(islice(_some_paths(nested), 8)) or "nothing"
         hint = f"the step left: {near}"

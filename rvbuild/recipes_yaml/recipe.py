@@ -9,10 +9,12 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
-from rvbuild.core import image
+from rvbuild.core import autotools, go_build, image
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import ARCHITECTURES, DEFAULT_ARCHITECTURES
+from rvbuild.core.build_words import refuse_said
 from rvbuild.core.errors import RecipeError
+from rvbuild.core.patches import check_patches
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import (
     ACCELERATORS,
@@ -21,13 +23,16 @@ from rvbuild.core.recipe import (
     Check,
     Exports,
     GoModulesSpec,
-    ImageSpec,
     Output,
     Recipe,
     SourceUse,
 )
+from rvbuild.core.version_check import WORD as VERSION_CHECK
 from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar, parse
-from rvbuild.recipes_yaml.fields import Fields, choice, choices, flag, words
+from rvbuild.recipes_yaml.fields import Fields, choice, choices, flag
+from rvbuild.recipes_yaml.recipe_autotools import autotools_of
+from rvbuild.recipes_yaml.recipe_go import go_program_of
+from rvbuild.recipes_yaml.recipe_image import detected_of, image_of
 from rvbuild.recipes_yaml.recipe_names import NAME, NAME_HINT, RESERVED, variables_of
 from rvbuild.recipes_yaml.recipe_options import options_of
 from rvbuild.recipes_yaml.recipe_pins import pin_of, pins_of
@@ -63,11 +68,25 @@ def read_recipe(
     recipe = evolve(
         _recipe(top), name=name, file=file, files=files, where=dict(_places(document, ""))
     )
+    recipe = _short(top, recipe)
     top.finish()
     check_variables(recipe)
     check_shape(recipe)
     check_values(recipe)
+    check_patches(recipe)
     return image.expanded(recipe)
+
+
+def _short(top: Fields, recipe: Recipe) -> Recipe:
+    """The recipe with what its short words stand for."""
+    program, made = go_program_of(top), autotools_of(top)
+    if program is not None and made is not None:
+        refuse_said(recipe, autotools.KEY, [go_build.KEY])
+    if program is not None:
+        return go_build.expanded(recipe, program)
+    if made is not None:
+        return autotools.expanded(recipe, made)
+    return recipe
 
 
 def _recipe(top: Fields) -> Recipe:
@@ -88,7 +107,7 @@ def _recipe(top: Fields) -> Recipe:
         pins=pins,
         date=pin_of(top.take("date"), "date"),
         sources=_sources(top.fields("sources", "NAME: {url: https://…}")),
-        toolbox=_toolbox(top.text("toolbox", "base-toolbox")),
+        toolbox=_toolbox(top.text("toolbox", "")),
         build_inputs=build_inputs,
         target_inputs=target_inputs,
         options=dict(options_of(top.fields("options"), target_inputs)),
@@ -98,7 +117,7 @@ def _recipe(top: Fields) -> Recipe:
         per_architecture=_per_architecture(top.fields("per-architecture"), reserved),
         per_series=series_of(top.fields("per-series", "1.34: {commit: …}"), reserved),
         build=top.maybe("build"),
-        image=_image(top.fields("image")),
+        image=image_of(top.fields("image")),
         outputs=dict(_outputs(top.fields("outputs", "NAME: {path: bin/hello}"))),
         checks=tuple(_checks(top.take("checks"))),
         checked_by=top.texts("checked-by"),
@@ -139,8 +158,10 @@ def _sources(table: Fields | None) -> dict[str, SourceUse]:
             msg = f"{name!r} is not a source name"
             raise RecipeError(msg, where=node.where)
         fields = Fields(node, like="{url: https://…}, {git: https://…, commit: …}, {from: RECIPE}")
-        writable = flag(fields, "writable")
-        uses[name] = SourceUse(spec=read_source(fields), writable=writable, where=fields.where)
+        writable, patches = flag(fields, "writable"), fields.texts("patches")
+        uses[name] = SourceUse(
+            spec=read_source(fields), writable=writable, patches=patches, where=fields.where
+        )
         fields.finish()
     return uses
 
@@ -168,7 +189,11 @@ def _exports(fields: Fields | None) -> Exports:
     if fields is None:
         return Exports()
     reserved = (*RESERVED, *image.VARIABLES)  # an image may have this as an input
-    exports = Exports(path=fields.texts("path"), env=variables_of(fields, "env", reserved))
+    exports = Exports(
+        path=fields.texts("path"),
+        env=variables_of(fields, "env", reserved),
+        toolbox=fields.text("toolbox", ""),
+    )
     fields.finish()
     return exports
 
@@ -190,53 +215,24 @@ def _outputs(table: Fields | None) -> Iterator[tuple[str, Output]]:
             path=fields.text("path"),
             kind=choice(fields, "kind", OUTPUT_KINDS, "file"),
             static=flag(fields, "static"),
-            detected=_detected(fields),
+            detected=detected_of(fields),
         )
         fields.finish()
         yield name, output
 
 
-def _image(fields: Fields | None) -> ImageSpec | None:
-    if fields is None:
-        return None
-    labels = fields.fields("labels")
-    spec = ImageSpec(
-        name=fields.text("name"),
-        tag=fields.text("tag"),
-        entrypoint=words(fields, "entrypoint"),
-        command=words(fields, "command"),
-        user=fields.text("user", ""),
-        working_directory=fields.text("working-directory", ""),
-        env=variables_of(fields, "env", reserved=()),
-        ports=fields.texts("ports"),
-        volumes=fields.texts("volumes"),
-        labels={name: labels.text(name) for name in labels.node.nodes} if labels else {},
-        tls=flag(fields, "tls"),
-        detected=_detected(fields),
-    )
-    fields.finish()
-    return spec
-
-
-def _detected(fields: Fields) -> dict[str, str]:
-    """Reasons by patterns of functions."""
-    table = fields.fields("detected", '"PATTERN*": it asks hwprobe')
-    reasons = {name: table.text(name) for name in table.node.nodes} if table else {}
-    for name, reason in reasons.items():
-        if table and not reason.strip():
-            msg = f"{name!r} has no reason"
-            hint = "say how it asks what the processor can do"
-            raise RecipeError(msg, where=table.at(name), hint=hint)
-    return reasons
-
-
 def _checks(node: Node | None) -> Iterator[Check]:
     if node is None:
         return
+    if isinstance(node, Scalar):
+        node = Items(node.file, node.mark, [node])
     if not isinstance(node, Items):
         msg = "'checks' must be a list"
         raise RecipeError(msg, where=node.where, hint="for example: - run: hello --version")
     for item in node.nodes:
+        if isinstance(item, Scalar) and item.text == VERSION_CHECK:
+            yield Check(run="", is_version=True)
+            continue
         fields = Fields(item, like="run: hello --version")
         yield Check(run=fields.text("run"), expect=fields.maybe("expect"))
         fields.finish()

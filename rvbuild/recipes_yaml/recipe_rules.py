@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from rvbuild.core.errors import RecipeError
+from rvbuild.core.image_root import is_begun
+from rvbuild.core.output_patterns import is_pattern
 from rvbuild.core.recipe import FromSpec, Recipe, substitute
 from rvbuild.core.step_values import check_date, check_output_path, check_words
 
@@ -43,17 +45,18 @@ def check_shape(recipe: Recipe) -> None:
     if (recipe.kind == "image") != (recipe.image is not None):
         msg = "a 'kind: image' recipe has a key 'image', and no other has"
         raise RecipeError(msg, where=recipe.at("image"), hint="see docs/recipes.md")
-    if recipe.kind == "image" and recipe.build is None:
-        msg = "an image needs a 'build' script"
-        raise RecipeError(msg, where=recipe.file, hint="it fills $root, the image's root")
+    if recipe.image is not None and recipe.build is None and not is_begun(recipe.image):
+        msg = "an image needs a 'build' script, or 'from' or 'copy' under 'image'"
+        raise RecipeError(msg, where=recipe.file, hint="that fills the image's root")
     if recipe.checked_by and recipe.kind in {"tool", "source"}:
         msg = f"a 'kind: {recipe.kind}' recipe is for no architecture, so none can check it"
         raise RecipeError(msg, where=recipe.at("checked-by"), hint="use 'checks'")
+    _check_version(recipe)
     for name, use in recipe.sources.items():
         if recipe.kind == "source" and isinstance(use.spec, FromSpec):
             msg = "the source of a 'kind: source' recipe cannot be another recipe's"
             raise RecipeError(msg, where=recipe.at(f"sources.{name}"))
-    if recipe.build is None and len(recipe.sources) != 1:
+    if recipe.build is None and recipe.image is None and len(recipe.sources) != 1:
         msg = "without 'build', a recipe must have exactly one source"
         raise RecipeError(msg, where=recipe.file, hint="add a 'build' script")
     if recipe.build is not None and recipe.toolbox is None:
@@ -61,6 +64,17 @@ def check_shape(recipe: Recipe) -> None:
         raise RecipeError(
             msg, where=recipe.at("toolbox"), hint="leave 'toolbox' out for the default"
         )
+
+
+def _check_version(recipe: Recipe) -> None:
+    """See that there is a program which can say a version."""
+    if not any(check.is_version for check in recipe.checks):
+        return
+    lacks = "an output of `kind: executable`" if recipe.version else "a `version`"
+    if recipe.version and any(each.kind == "executable" for each in recipe.outputs.values()):
+        return
+    msg = f"the check 'version' needs {lacks}"
+    raise RecipeError(msg, where=recipe.at("checks"), hint="or say what to run: - run: hello -V")
 
 
 def check_values(recipe: Recipe) -> None:
@@ -74,6 +88,9 @@ def check_values(recipe: Recipe) -> None:
     for name, output in recipe.outputs.items():
         where = recipe.at(f"outputs.{name}.path")
         check_output_path(substitute(output.path, anything, where), where)
+        if is_pattern(output.path) and output.kind in {"tree", "image"}:
+            msg = f"a pattern means files, and {output.path!r} is a 'kind: {output.kind}'"
+            raise RecipeError(msg, where=where, hint="name the folder itself")
     pins = {name: pin for name, pin in recipe.all_pins.items() if isinstance(pin, str)}
     for table in ({}, *recipe.per_architecture.values()):
         check_words(recipe, {**recipe.env, **pins, **table}, recipe.build or "", "build")

@@ -16,6 +16,7 @@ from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.canonical import Json
 from rvbuild.core.recipe import ACCELERATORS, KINDS, OUTPUT_KINDS
 from rvbuild.core.spec import SourceSpec
+from rvbuild.core.version_check import WORD as VERSION_CHECK
 from rvbuild.kinds import declaration
 from rvbuild.kinds.declaration import keys
 from rvbuild.kinds.table import SECTIONS, TAGS, kind, spec_of
@@ -34,7 +35,14 @@ FLAG = declaration.FLAG.schema
 NUMBER = declaration.NUMBER.schema
 TEXTS = declaration.TEXTS.schema
 _TIMEOUT: Json = {"allOf": [NUMBER, {"minimum": 1, "maximum": MAX_TIMEOUT}]}
-_WRITABLE: dict[str, Json] = {"writable": FLAG}
+_FOLDERS: Json = {"required": ["kind"], "properties": {"kind": {"enum": ["tree", "image"]}}}
+_PATTERNS: dict[str, Json] = {
+    "if": _FOLDERS,
+    "then": {"properties": {"path": {"not": {"pattern": r"\*"}}}},
+}
+"""A pattern means files, so that it is no folder."""
+
+_USE: dict[str, Json] = {"writable": FLAG, "patches": TEXTS}
 VARIABLE_FORM: dict[str, Json] = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 VARIABLE_NAMES: Json = {**VARIABLE_FORM, "not": {"enum": list(RESERVED)}}
 VARIABLES: dict[str, Json] = {
@@ -84,13 +92,13 @@ def _readings() -> Json:
 def _sources() -> Json:
     """What each kind's declaration says, and a reference to another recipe's source."""
     forms = [form for tag in TAGS for form in _source(spec_of(tag))]
-    return {"oneOf": [*forms, _object({REFERENCE: TEXT, **_WRITABLE}, [REFERENCE])]}
+    return {"oneOf": [*forms, _object({REFERENCE: TEXT, **_USE}, [REFERENCE])]}
 
 
 def _source(spec: type[SourceSpec]) -> Iterator[Json]:
     """The mappings that describe such a source: one, and one for each key that may be missing."""
     declared = keys(spec)
-    properties: dict[str, Json] = {each.word: each.form.schema for each in declared} | _WRITABLE
+    properties: dict[str, Json] = {each.word: each.form.schema for each in declared} | _USE
     required = [each.word for each in declared if each.required]
     yield _object(properties, required)
     for key in declared:
@@ -127,12 +135,14 @@ def recipe_schema() -> dict[str, Json]:
         "inputs": _object(inputs),
         "options": {**_mapping(_object(option, option)), "propertyNames": names},
         "env": VARIABLES,
-        "exports": _object({"path": TEXTS, "env": VARIABLES}),
+        "exports": _object({"path": TEXTS, "env": VARIABLES, "toolbox": TEXT}),
         "per-architecture": _object(dict.fromkeys(ARCHITECTURES, VARIABLES)),
         "per-series": {**_mapping(_series()), "propertyNames": names},
+        "go": _go(),
+        "autotools": _autotools(),
         "image": _object(_image(), ["name", "tag"]),
-        "outputs": _mapping(_object(output, ["path"])),
-        "checks": {"type": "array", "items": _object({"run": TEXT, "expect": TEXT}, ["run"])},
+        "outputs": _mapping({**_object(output, ["path"]), **_PATTERNS}),
+        "checks": _checks(),
         "checked-by": TEXTS,
         "accelerators": _choices(ACCELERATORS),
         "limits": _object({"timeout": _TIMEOUT}, ["timeout"]),
@@ -144,6 +154,25 @@ def recipe_schema() -> dict[str, Json]:
         **_object(properties),
         "$defs": {"pin": pin, "reading": _readings(), "source": _sources()},
     }
+
+
+def _go() -> Json:
+    texts = dict.fromkeys(("source", "directory", "package"), TEXT)
+    return _object({**texts, "tags": TEXTS, "stamps": _mapping(TEXT)})
+
+
+def _autotools() -> Json:
+    words: Json = {"type": "array", "items": TEXT}
+    install = _mapping(TEXTS)
+    of_all: dict[str, Json] = {"source": TEXT, "regenerate": FLAG, "install": install}
+    return _object({**of_all, "configure": words, "make": words})
+
+
+def _checks() -> Json:
+    """A list of commands, or the word for the one that asks each program."""
+    version: Json = {"const": VERSION_CHECK}
+    commands: list[Json] = [version, _object({"run": TEXT, "expect": TEXT}, ["run"])]
+    return {"oneOf": [version, {"type": "array", "items": {"oneOf": commands}}]}
 
 
 def _series() -> Json:
@@ -160,8 +189,13 @@ def _series() -> Json:
 
 def _image() -> dict[str, Json]:
     words: Json = {"type": "array", "items": TEXT}
+    some: list[Json] = [TEXT, TEXTS]
     return {
-        **dict.fromkeys(("name", "tag", "user", "working-directory"), TEXT),
+        **dict.fromkeys(("name", "tag", "user", "working-directory", "stop-signal"), TEXT),
+        "from": {"anyOf": some},
+        "copy": _mapping({"anyOf": some}),
+        "folders": _mapping(TEXT),
+        "users": _mapping(_object(dict.fromkeys(("id", "group", "home", "shell"), TEXT), ["id"])),
         **dict.fromkeys(("entrypoint", "command"), words),
         "env": {**VARIABLES, "propertyNames": VARIABLE_FORM},
         "ports": TEXTS,

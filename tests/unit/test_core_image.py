@@ -31,6 +31,7 @@ image:
   command: ["${version}"]
   user: "1000"
   working-directory: /data
+  stop-signal: SIGQUIT
   env: {B: "${arch}", HOME: /root, A: b}
   ports: [53, 53/udp]
   volumes: [/data, "/${name}"]
@@ -98,6 +99,7 @@ def test_the_configuration_is_what_the_recipe_says():
             ],
             "ExposedPorts": {"53/tcp": {}, "53/udp": {}},
             "Labels": {"org.example.arch": "riscv64"},
+            "StopSignal": "SIGQUIT",
             "User": "1000",
             "Volumes": {"/data": {}, "/pod": {}},
             "WorkingDir": "/data",
@@ -203,6 +205,8 @@ def test_a_check_of_an_image_is_for_its_target():
         ("[/data", "[/../x", "volumes", "'/../x' cannot be the volumes of an image"),
         ("[/data", "[/x/.", "volumes", "'/x/.' cannot be the volumes of an image"),
         ("[/data", "[/", "volumes", "'/' cannot be the volumes of an image"),
+        ("SIGQUIT", "QUIT", "stop-signal", "'QUIT' cannot be the stop-signal of an image"),
+        ("SIGQUIT", "-9", "stop-signal", "'-9' cannot be the stop-signal of an image"),
         ("53/udp", "53/icmp", "ports", "'53/icmp' cannot be the ports"),
         ('"86400"', "today", "date", "'today' is not a date in seconds"),
         ('"86400"', "99999999999999999999", "date", "is not a date in seconds"),

@@ -456,6 +456,20 @@ def test_an_output_with_a_strange_name_is_quoted():
     assert b"exec '/in/app/bin/a b;c' \"$@\"" in run.source.files[0][1]
 
 
+def test_programs_of_a_pattern_are_found_by_the_check_itself():
+    """Its own line stays the first one, and what is named lies before what is found."""
+    more = "  rest: {path: 'libexec/**', kind: executable}\n  logs: {path: 'log/*'}\nchecks:"
+    linked, _ = link(app=APP.replace("checks:", more), checks=True)
+    first, _, rest = check_of(linked).script.partition("app-1.2 --version")
+    assert rest == ""
+    assert first.endswith("; PATH=/in/run/bin:/tmp/launchers:$PATH; ")
+    assert "\n" not in first
+    assert "-regex '/in/app/libexec/.*' ')'" in first
+    assert "'/in/qemu-user/bin/qemu-riscv64 -cpu" in first
+    assert "log" not in first
+    assert "app-1.2" in launcher(linked)
+
+
 def test_checks_are_linked_only_when_they_are_wanted():
     linked, step = link(checks=False)
     assert list(linked.checks.values()) == [()]

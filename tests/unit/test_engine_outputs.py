@@ -153,6 +153,45 @@ def test_links_in_a_tree_lead_nowhere_where_only_the_step_was(tmp_path: Path, ta
     assert wrong == expected
 
 
+@pytest.mark.parametrize(
+    ("path", "kind", "says"),
+    [
+        ("bin/r*", "executable", []),
+        ("bin/l*", "executable", []),
+        ("**/up", "executable", []),
+        ("sb*", "executable", ["sbin: it is a folder", "sbin2: it is a folder"]),
+        ("bin/p*", "executable", ["bin/plain: it is not exec", "bin/plain-link: it is not exec"]),
+        ("ho*", "file", ["host: it is a link to /etc/passwd, which is not in the output"]),
+        ("n*", "executable", ["nowhere: it is a link to bin/gone"]),
+        ("x*", "file", ["x*: no file fits it"]),
+        ("bi*n", "file", ["bi*n: no file fits it"]),
+    ],
+)
+def test_each_file_that_fits_a_pattern_is_an_output(
+    tmp_path: Path, path: str, kind: str, says: list[str]
+):
+    found = findings(tmp_path, rule(path, kind))
+    assert len(found) == len(says)
+    assert all(one.startswith(what) for one, what in zip(found, says, strict=True))
+
+
+def test_what_a_link_of_a_pattern_leads_to_is_looked_at(tmp_path: Path):
+    store = MemoryStore(str(tmp_path))
+    with store.trees.new_tree() as writer:
+        writer.file("lib/program", [b"no program"], executable=True)
+        writer.symlink("bin/it", "../lib/program")
+        tree = writer.commit()
+    rules = (rule("bin/*", "executable"),)
+    step = Step(
+        label="s", inputs_at=(), script="", environment=(), timeout=1, platform=LINUX, outputs=rules
+    )
+    with pytest.raises(VerificationError) as caught:
+        audit_outputs(step, store, tree, inspection())
+    assert caught.value.details == ("lib/program: it is neither an ELF file nor a script",)
+    own = (*rules, rule("lib/program"))
+    assert audit_outputs(evolve(step, outputs=own), store, tree, inspection()) == []
+
+
 def test_every_file_is_searched_for_what_must_not_be_inside(tmp_path: Path):
     found = findings(tmp_path, forbidden=(b"/home/builder",))
     assert len(found) == 1

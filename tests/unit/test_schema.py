@@ -112,6 +112,9 @@ def test_every_choice_that_a_shipped_recipe_offers_is_a_recipe():
         "build: x\noutputs: {a: {path: a, detected: [f]}}\n",
         "build: x\noutputs: {a: {path: a, detected: {f: ''}}}\n",
         "build: x\nchecks: {run: a}\n",
+        "build: x\noutputs: {a: {path: 'a/*', kind: tree}}\n",
+        "build: x\noutputs: {a: {path: 'a*', kind: image}}\n",
+        "build: x\nsources: {a: {url: u, patches: a}}\n",
         "build: x\naccelerators: [rust]\n",
     ],
 )

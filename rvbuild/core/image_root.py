@@ -1,0 +1,95 @@
+"""What an image's root file system begins with, before its script: trees, files, folders, users.
+
+Knows: the shell's words for that. Must not know: configurations, layers, who packs.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+from rvbuild.core.errors import RecipeError
+from rvbuild.core.recipe import ImageSpec, Recipe
+
+BESIDE = "recipe"
+"""The first word of a path of `copy` that means the files beside the recipe."""
+
+_FOLDER = re.compile(r"/(?:(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._+@-]+(?:/(?!\Z)|\Z))*\Z")
+_COPIED = re.compile(r"[a-z0-9][a-z0-9._-]*(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._+@*\[-]+)+\Z")
+_MODE = re.compile(r"[0-7]{3,4}\Z")
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
+_NUMBER = re.compile(r"[0-9]{1,9}\Z")
+
+
+def is_begun(image: ImageSpec) -> bool:
+    """Whether something is in the root without a script."""
+    return bool(image.base or image.copy)
+
+
+def needed_for_root(image: ImageSpec) -> tuple[str, ...]:
+    """The recipes that lie in the root, or whose files do."""
+    paths = [path for files in image.copy.values() for path in files]
+    names = dict.fromkeys([*image.base, *(path.partition("/")[0] for path in paths)])
+    return tuple(name for name in names if name != BESIDE)
+
+
+def beginning(recipe: Recipe, image: ImageSpec, root: str) -> str:
+    """Commands that end with ``; ``, for the first line of the script.
+
+    Raises:
+        RecipeError: a path, mode, name or number that none can be.
+    """
+    check_root(recipe, image)
+    return "".join(f"{each}; " for each in _commands(image, root))
+
+
+def _commands(image: ImageSpec, root: str) -> Iterator[str]:
+    for name in image.base:
+        yield f"cp -R /in/{name}/. {root}"
+        yield f"chmod -R u+w {root}"
+    for folder, paths in image.copy.items():
+        at = f"{root}{folder.rstrip('/')}"
+        yield f"mkdir -p {at}"
+        yield f"cp -R {' '.join(f'/in/{path}' for path in paths)} {at}"
+        yield f"chmod -R u+w {at}"
+    for folder, mode in image.folders.items():
+        yield f"mkdir -p {root}{folder}"
+        yield f"chmod {mode} {root}{folder}"
+    if image.users:
+        yield f"mkdir -p {root}/etc"
+    for name, user in image.users.items():
+        entry = f"{name}:x:{user.id}:{user.group}::{user.home}:{user.shell}"
+        yield f"echo {shlex.quote(entry)} >> {root}/etc/passwd"
+        yield f"echo {shlex.quote(f'{name}:x:{user.group}:')} >> {root}/etc/group"
+
+
+def check_root(recipe: Recipe, image: ImageSpec) -> None:
+    """See that each word can be in a command.
+
+    Raises:
+        RecipeError: one cannot.
+    """
+    for key, pattern, text, example in _words(image):
+        if not pattern.match(text):
+            msg = f"{text!r} cannot be here"
+            raise RecipeError(msg, where=recipe.at(f"image.{key}"), hint=f"for example: {example}")
+
+
+_Word = tuple[str, re.Pattern[str], str, str]
+
+
+def _words(image: ImageSpec) -> Iterator[_Word]:
+    for folder, paths in image.copy.items():
+        yield f"copy.{folder}", _FOLDER, folder, "/usr/sbin"
+        for path in paths:
+            yield f"copy.{folder}", _COPIED, path, "nginx/sbin/nginx, or recipe/FILE"
+    for folder, mode in image.folders.items():
+        yield f"folders.{folder}", _FOLDER, folder, "/var/log"
+        yield f"folders.{folder}", _MODE, mode, "755, or 1777 for everybody"
+    for name, user in image.users.items():
+        yield f"users.{name}", _USER, name, "nginx"
+        for key, text in (("id", user.id), ("group", user.group)):
+            yield f"users.{name}.{key}", _NUMBER, text, "101"
+        for key, text in (("home", user.home), ("shell", user.shell)):
+            yield f"users.{name}.{key}", _FOLDER, text, "/bin/false"

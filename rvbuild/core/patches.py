@@ -1,0 +1,154 @@
+"""Patches: what a recipe changes in its sources, and the step that applies them.
+
+Knows: unified diffs, as far as the files that they change; DEP-3's words for where one is from.
+Must not know: how a diff is applied (GNU patch does that), stores, YAML.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+
+from rvbuild.core.errors import RecipeError
+from rvbuild.core.names import SourceRef
+from rvbuild.core.pinned import Recipes, named_source
+from rvbuild.core.place import Place
+from rvbuild.core.recipe import Recipe
+from rvbuild.core.source import Files
+
+ORIGIN_FIELDS = ("Origin", "From", "Author")
+"""Fields of a patch's header that say who wrote it or where it is from, as DEP-3 has them."""
+
+_HEADER = re.compile(rf"(?:{'|'.join(ORIGIN_FIELDS)}):[ \t]*\S", re.IGNORECASE)
+_BEGIN = re.compile(r"--- |diff |Index: |@@ ")
+_HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
+_RENAMED = re.compile(r"(?:rename|copy) (?:from|to) (.+)")
+
+_PATCH = (
+    "patch -p1 --batch --forward --fuzz=0 --unified --version-control=never --remove-empty-files"
+    " --no-backup-if-mismatch --reject-file=-"
+)
+
+Patch = tuple[Recipe, str]
+"""The recipe that has it, and its path beside ``recipe.yaml``."""
+
+
+def check_patches(recipe: Recipe) -> None:
+    """See that each patch of a recipe's sources is there, changes something, and has an origin.
+
+    Raises:
+        RecipeError: one does not.
+    """
+    for source, use in recipe.sources.items():
+        for path in use.patches:
+            where = recipe.at(f"sources.{source}.patches.{path}")
+            _check(_lines(recipe, path), path, where, [file for file, _, _ in recipe.files])
+
+
+def _check(lines: list[str] | None, path: str, where: Place, beside: list[str]) -> None:
+    if lines is None:
+        msg = f"there is no file {path!r} beside the recipe"
+        hint = f"there are: {', '.join(beside)}" if beside else "put the patch there"
+        raise RecipeError(msg, where=where, hint=hint)
+    if not any(_files(lines)):
+        msg = f"{path} is no patch: it names no file that it changes"
+        raise RecipeError(msg, where=where, hint="a patch is what `diff -u` and `git diff` print")
+    header = next((n for n, line in enumerate(lines) if _BEGIN.match(line)), len(lines))
+    if not any(_HEADER.match(line) for line in lines[:header]):
+        msg = f"{path} does not say where it is from"
+        hint = "put a line `Origin: …` (an address, a bug) or `From: …` (who wrote it) at its top"
+        raise RecipeError(msg, where=where, hint=hint)
+
+
+def _lines(recipe: Recipe, path: str) -> list[str] | None:
+    data = next((data for file, data, _ in recipe.files if file == path), None)
+    return None if data is None else data.decode(errors="replace").split("\n")
+
+
+def changed_files(recipe: Recipe, path: str) -> frozenset[str]:
+    """The files of a source that a patch changes, each without the first part of its path."""
+    return frozenset(_files(_lines(recipe, path) or []))
+
+
+def _files(lines: Iterable[str]) -> Iterator[str]:
+    """The lines of a hunk are counted: what a patch takes out may look like a file's name."""
+    old = new = 0
+    for line in lines:
+        if old > 0 or new > 0:
+            old -= line[:1] != "+" and line[:1] != "\\"
+            new -= line[:1] != "-" and line[:1] != "\\"
+        elif hunk := _HUNK.match(line):
+            old, new = (int(count or 1) for count in hunk.groups())
+        elif renamed := _RENAMED.match(line):
+            yield renamed[1].rstrip()
+        elif line.startswith(("--- ", "+++ ")):
+            name = line[4:].split("\t")[0].rstrip()
+            if name != "/dev/null":
+                yield name.partition("/")[2]
+
+
+def own_patches(recipe: Recipe) -> frozenset[str]:
+    """The files beside a recipe that are patches of its sources: no step of its own needs them."""
+    return frozenset(path for use in recipe.sources.values() for path in use.patches)
+
+
+def patches_of(recipes: Recipes, recipe: Recipe, name: str, where: Place | None) -> list[Patch]:
+    """The patches of the source that ``recipe`` calls ``name``, in their order.
+
+    A source of a ``kind: source`` recipe has its own before those of whoever uses it.
+    """
+    owner, own = named_source(recipes, recipe, name, where)
+    patches: list[Patch] = [(owner, path) for path in owner.sources[own].patches]
+    if owner.name != recipe.name and name in recipe.sources:
+        patches += [(recipe, path) for path in recipe.sources[name].patches]
+    return patches
+
+
+def refuse_patched(
+    recipes: Recipes, recipe: Recipe, name: str, files: Iterable[str], where: Place | None
+) -> None:
+    """See that no patch changes what is read out of a source, which is what was published.
+
+    Args:
+        recipes: Reads recipes by name.
+        recipe: Who reads.
+        name: What it calls the source.
+        files: What it reads of it.
+        where: The place that says so.
+
+    Raises:
+        RecipeError: a patch does.
+    """
+    read = frozenset(files)
+    for owner, path in patches_of(recipes, recipe, name, where):
+        for file in sorted(read & changed_files(owner, path)):
+            msg = f"{file} of {name} is read as it was published, and {path} changes it"
+            hint = "say the value itself, or take a source that has the change"
+            raise RecipeError(msg, where=where, hint=hint)
+
+
+def patch_files(source: SourceRef, patches: Iterable[Patch]) -> Files:
+    """The patches as a step sees them: ``0/fix.patch``, and so on, in their order."""
+    contents = (
+        (f"{number}/{path}", next(data for file, data, _ in owner.files if file == path), False)
+        for number, (owner, path) in enumerate(patches)
+    )
+    return Files(label=f"patches of {source}", files=tuple(contents))
+
+
+def patch_script(source: str, files: Files) -> str:
+    """What applies them to ``/src/SOURCE``; a hunk may have moved, and no line may be another.
+
+    GNU patch says which file and which hunk do not fit.
+    """
+    lines = [f'cp -R /src/{source}/. "$out"', 'chmod -R u+w "$out"', 'cd "$out"']
+    for at, _, _ in files.files:
+        name = at.partition("/")[2]
+        says = f"the patch {name} does not apply to {source}: see its file and hunk above"
+        lines += [
+            f"echo {shlex.quote(f'{name}:')}",
+            f"{_PATCH} --input={shlex.quote(f'/in/patches/{at}')} ||",
+            f"  {{ echo {shlex.quote(says)} >&2; exit 1; }}",
+        ]
+    return "\n".join([*lines, ""])

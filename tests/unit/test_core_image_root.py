@@ -1,0 +1,125 @@
+"""What an image's root begins with: the commands, the inputs, and what none can be."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rvbuild.core.errors import RecipeError
+from rvbuild.core.image import ROOT
+from rvbuild.core.recipe import Recipe
+from rvbuild.recipes_yaml.recipe import read_recipe
+
+IMAGE = """\
+kind: image
+version: "1"
+inputs: {build: [tool], target: [lib]}
+image:
+  name: localhost/it
+  tag: a
+  command: [x]
+  from: [base, tool]
+  copy:
+    /: app/bin/app
+    /usr/sbin: [app/sbin/*, recipe/x.conf]
+  folders: {/data: 1777, /run/it: 750}
+  users: {it: {id: 7}, other: {id: 8, group: 9, home: /data, shell: /bin/sh}}
+"""
+
+
+def read(text: str) -> Recipe:
+    return read_recipe(text.encode(), "it", "it.yaml", (("x.conf", b"x", False),))
+
+
+def test_what_lies_in_the_root_is_an_input():
+    recipe = read(IMAGE)
+    assert recipe.build_inputs == ("tool", "oci-pack")
+    assert recipe.target_inputs == ("lib", "base", "app")
+
+
+def test_the_commands_are_on_the_scripts_first_line():
+    script = read(IMAGE + "build: |\n  first\n  second\n").build or ""
+    lines = script.splitlines()
+    assert lines[0].endswith("; first")
+    assert lines[1] == "second"
+    alone = read(IMAGE).build or ""
+    assert alone.splitlines()[0] == lines[0].removesuffix("first")
+
+
+def test_they_make_the_root(tmp_path: Path):
+    """By a shell, with what the inputs have: folders and files that nobody may write."""
+    given = tmp_path / "in"
+    for path, text in {
+        "base/etc/passwd": "root:x:0:0::/:/bin/sh\n",
+        "tool/etc/more": "more",
+        "app/bin/app": "app",
+        "app/sbin/one": "one",
+        "app/sbin/two": "two",
+        "recipe/x.conf": "x",
+    }.items():
+        (given / path).parent.mkdir(parents=True, exist_ok=True)
+        (given / path).write_text(text)
+    (given / "app/sbin/link").symlink_to("one")
+    for path in given.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(0o555 if path.is_dir() else 0o444)
+    root = tmp_path / "root"
+    script = (read(IMAGE).build or "").splitlines()[0]
+    script = script.replace(ROOT, str(root)).replace("/in/", f"{given}/")
+    subprocess.run(["sh", "-euc", script], check=True)
+    for path in given.rglob("*"):
+        if path.is_dir():
+            path.chmod(0o755)
+    assert (root / "etc/passwd").read_text().splitlines() == [
+        "root:x:0:0::/:/bin/sh",
+        "it:x:7:7::/:/bin/false",
+        "other:x:8:9::/data:/bin/sh",
+    ]
+    assert (root / "etc/group").read_text().splitlines() == ["it:x:7:", "other:x:9:"]
+    assert (root / "etc/more").read_text() == "more"
+    assert (root / "app").read_text() == "app"
+    assert sorted(each.name for each in (root / "usr/sbin").iterdir()) == [
+        *("link", "one", "two", "x.conf")
+    ]
+    assert (root / "usr/sbin/link").is_symlink()
+    assert (root / "data").stat().st_mode & 0o7777 == 0o1777
+    assert (root / "run/it").stat().st_mode & 0o7777 == 0o750
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "line"),
+    [
+        ("/usr/sbin:", "usr/sbin:", 11),
+        ("/usr/sbin:", "/usr/../sbin:", 11),
+        ("/usr/sbin:", "/usr/sbin/:", 11),
+        ("/usr/sbin:", "'/usr/s bin':", 11),
+        ("app/bin/app", "app", 10),
+        ("app/bin/app", "/app/x", 10),
+        ("app/bin/app", "app/../x", 10),
+        ("app/bin/app", "app/$x", 10),
+        ("recipe/x.conf", "'recipe/x;y'", 11),
+        ("/data: 1777", "/data: rwx", 12),
+        ("/data: 1777", "data: 1777", 12),
+        ("/data: 1777", "/data: '8'", 12),
+        ("{id: 7}", "{id: me}", 13),
+        ("users: {it:", "users: {'i t':", 13),
+        ("home: /data", "home: '/a:b'", 13),
+        ("shell: /bin/sh", "shell: sh", 13),
+        ("group: 9", "group: nine", 13),
+    ],
+)
+def test_what_can_be_no_word_of_a_command_is_refused(was: str, becomes: str, line: int):
+    assert was in IMAGE
+    with pytest.raises(RecipeError, match="cannot be here") as caught:
+        read(IMAGE.replace(was, becomes))
+    assert str(caught.value.where).startswith(f"it.yaml:{line}:")
+
+
+@pytest.mark.parametrize("key", ["from: base", "copy: {/: base/x}"])
+def test_an_image_needs_no_script_if_something_is_in_it(key: str):
+    text = "kind: image\nimage: {name: localhost/it, tag: a, command: [x], %s}\n"
+    assert read(text % key).target_inputs == ("base",)
+    with pytest.raises(RecipeError, match="or 'from' or 'copy' under 'image'"):
+        read(text % "folders: {/data: 755}")
