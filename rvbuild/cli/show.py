@@ -135,7 +135,7 @@ def _target_lines(view: TargetsView) -> Iterator[str]:
     for each in view.targets:
         yield from _status_lines(each)
         yield f"  needs       {', '.join(map(str, view.needs))}"
-    yield from map(_option_line, view.options)
+    yield from dict.fromkeys(map(_option_line, view.options))  # each series has the same
     for source in view.sources:
         yield from _source_lines(source)
 
