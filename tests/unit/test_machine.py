@@ -29,11 +29,11 @@ def test_nothing_prebuilt_for_the_target_is_in_the_bundles_closure():
     for recipe in closure(RECIPES, "k3s-bundle"):
         specs = [use.spec for use in recipe.sources.values()]
         assert not any(isinstance(spec, DebianSpec) and spec.architecture for spec in specs)
-        assert recipe.name not in MACHINE
+        assert recipe.base not in MACHINE
 
 
 def test_the_check_needs_the_bundle_and_the_bundle_names_its_check():
-    assert MACHINE | {"k3s-bundle"} <= {recipe.name for recipe in closure(RECIPES, "k3s-machine")}
+    assert MACHINE | {"k3s-bundle"} <= {recipe.base for recipe in closure(RECIPES, "k3s-machine")}
     assert RECIPES.load("k3s-bundle").checked_by == ("k3s-machine",)
 
 
@@ -87,4 +87,4 @@ def test_every_spoiled_node_is_told_of_and_takes_the_whole_check():
     assert len(names) == 4
     for name in names:
         assert f"| `{name}` |" in readme
-        assert MACHINE | {"k3s-bundle"} <= {recipe.name for recipe in closure(SPOILED, name)}
+        assert MACHINE | {"k3s-bundle"} <= {recipe.base for recipe in closure(SPOILED, name)}

@@ -1,4 +1,4 @@
-"""A commit stands in a recipe of kind `source` alone, beside the tag that it was seen under."""
+"""Commits stand in recipes of kind `source`; all but the family's roots are asked for by tag."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rvbuild.core.recipe import Ladder, Recipe
+from rvbuild.core.recipe import Recipe
 from rvbuild.kinds.git.spec import GitSpec
 from rvbuild.recipes_yaml.collection import RecipeCollection
 
@@ -15,28 +15,33 @@ ROOTS = {"k3s-source", "k3s-charts-source"}
 """Nothing asks for a tag of these: the one begins the family, the other has the charts of all."""
 
 
-def has_commit(recipe: Recipe) -> bool:
-    return any(isinstance(use.spec, GitSpec) for use in recipe.sources.values())
+def git_spec(recipe: Recipe) -> GitSpec | None:
+    specs = [use.spec for use in recipe.sources.values()]
+    return next((spec for spec in specs if isinstance(spec, GitSpec)), None)
 
 
-WITH_COMMIT = [name for name in FOLDER.names() if has_commit(FOLDER.load(name))]
+OF_GIT = [name for name in FOLDER.names() if git_spec(FOLDER.load(name))]
 
 
-@pytest.mark.parametrize("name", WITH_COMMIT)
-def test_a_commit_is_the_source_of_a_recipe_of_its_own(name: str):
+@pytest.mark.parametrize("name", OF_GIT)
+def test_what_git_brings_is_the_source_of_a_recipe_of_its_own(name: str):
     assert FOLDER.load(name).kind == "source"
 
 
-@pytest.mark.parametrize("name", sorted({*WITH_COMMIT} - ROOTS))
-def test_the_tag_of_a_commit_is_held_against_the_one_that_is_asked_for(name: str):
-    """So a K3s that asks for another tag stops `rvbuild lock` until the commit has moved too."""
-    version = FOLDER.load(name).version
-    assert isinstance(version, Ladder)
-    assert version.prefer is None
-    asked, seen = version.rungs
-    assert asked.source in WITH_COMMIT
-    assert seen.reader == "literal"
+@pytest.mark.parametrize("name", sorted({*OF_GIT} - ROOTS))
+def test_the_tag_is_the_one_that_the_family_asks_for(name: str):
+    """Nobody looks a commit up, and no literal can be of another K3s."""
+    recipe = FOLDER.load(name)
+    spec = git_spec(recipe)
+    assert spec is not None
+    assert (spec.tag, spec.commit) == ("${version}", "")
+    assert not isinstance(recipe.version, str)
+    assert {rung.source for rung in recipe.version.rungs} <= {*OF_GIT}
 
 
 def test_the_roots_of_the_family_are_commits():
-    assert set(WITH_COMMIT) > ROOTS
+    for name in ROOTS:
+        spec = git_spec(FOLDER.load(name))
+        assert spec is not None
+        assert spec.commit
+        assert not spec.tag
