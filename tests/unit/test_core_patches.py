@@ -191,6 +191,17 @@ def test_patches_are_applied_with_the_default_toolbox(toolbox: str):
     assert box.source.urls == ("base-toolbox/box",)
 
 
+def test_who_asks_for_the_source_gets_what_was_published():
+    recipe = read(APP % ", patches: [fix.patch]")
+    graph = RecipeGraph(
+        [Target("app", "amd64")],
+        lambda name, _at=None, _series="": recipe if name == "app" else read(TEXTS[name], name),
+        "amd64",
+    )
+    linker = Linker(graph, Pins(), "amd64")
+    assert isinstance(linker.derivations[linker.source(recipe, "s")], Fetch)
+
+
 def test_without_a_script_the_patched_tree_is_the_result():
     _, step = linked((APP % ", patches: [fix.patch]").replace("build: x\n", ""))
     assert step.label == "app/s with patches"
