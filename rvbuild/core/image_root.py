@@ -16,7 +16,7 @@ BESIDE = "recipe"
 """The first word of a path of `copy` that means the files beside the recipe."""
 
 _FOLDER = re.compile(r"/(?:(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._+@-]+(?:/(?!\Z)|\Z))*\Z")
-_COPIED = re.compile(r"[a-z0-9][a-z0-9._-]*(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._+@*\[-]+)+\Z")
+_COPIED = re.compile(r"[a-z0-9][a-z0-9._-]*(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._+@*-]+)+\Z")
 _MODE = re.compile(r"[0-7]{3,4}\Z")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
 _NUMBER = re.compile(r"[0-9]{1,9}\Z")

@@ -48,6 +48,16 @@ def test_the_commands_are_on_the_scripts_first_line():
     assert alone.splitlines()[0] == lines[0].removesuffix("first")
 
 
+def test_what_is_copied_can_be_written_by_what_follows():
+    """Also by a user who is not root, as in a sandbox: what inputs have is read-only."""
+    commands = (read(IMAGE).build or "").splitlines()[0].split("; ")
+    copied = [n for n, command in enumerate(commands) if command.startswith("cp ")]
+    assert len(copied) == 4
+    for n in copied:
+        folder = commands[n].rsplit(" ", 1)[1]
+        assert commands[n + 1] == f"chmod -R u+w {folder}"
+
+
 def test_they_make_the_root(tmp_path: Path):
     """By a shell, with what the inputs have: folders and files that nobody may write."""
     given = tmp_path / "in"

@@ -19,6 +19,7 @@ from rvbuild.core.pinned import git_fact
 from rvbuild.core.recipe import GoModulesSpec, Reading, Recipe
 from rvbuild.core.source import Files, Source
 from rvbuild.core.variants import Variants
+from rvbuild.core.version_check import version_script
 from rvbuild.kinds.git.source import GitSource
 from rvbuild.kinds.path.source import PathSource
 from rvbuild.kinds.url.source import UrlSource
@@ -468,6 +469,14 @@ def test_programs_of_a_pattern_are_found_by_the_check_itself():
     assert "'/in/qemu-user/bin/qemu-riscv64 -cpu" in first
     assert "log" not in first
     assert "app-1.2" in launcher(linked)
+
+
+def test_the_version_of_each_program_is_asked_for():
+    text = APP.replace('{run: "app-${version} --version", expect: "v${version}"}', "version")
+    check = check_of(link(app=text, checks=True)[0])
+    assert check.script == version_script("1.2")
+    assert check.expect is None
+    assert launcher(link(app=text, checks=True)[0]).endswith('/in/app/bin/app-1.2 "$@"\n')
 
 
 def test_checks_are_linked_only_when_they_are_wanted():

@@ -191,6 +191,38 @@ def test_patches_are_applied_with_the_default_toolbox(toolbox: str):
     assert box.source.urls == ("base-toolbox/box",)
 
 
+@pytest.mark.parametrize("source", ["{url: u, patches: [fix.patch]}", "{from: shared}"])
+def test_what_applies_patches_belongs_to_the_graph(source: str):
+    texts = {**TEXTS, "app": f"toolbox: other-toolbox\nsources: {{s: {source}}}\nbuild: x\n"}
+    graph = RecipeGraph(
+        [Target("app", "amd64")],
+        lambda name, _at=None, _series="": read(texts[name], name),
+        "amd64",
+    )
+    assert Target("base-toolbox", "") in graph.order()
+    assert [each.recipe for each in graph.needs(Target("app", "amd64"))] == ["other-toolbox"]
+
+
+def test_the_toolbox_that_applies_patches_has_none_itself():
+    text = "kind: tool\ntoolbox: none\nsources: {s: {url: u, patches: [fix.patch]}}\n"
+    recipe = read(text, "base-toolbox")
+    with pytest.raises(RecipeError, match="need each other in a circle"):
+        RecipeGraph(
+            [Target("base-toolbox", "")], lambda _name, _at=None, _series="": recipe, "amd64"
+        )
+
+
+def test_who_asks_for_the_source_gets_what_was_published():
+    recipe = read(APP % ", patches: [fix.patch]")
+    graph = RecipeGraph(
+        [Target("app", "amd64")],
+        lambda name, _at=None, _series="": recipe if name == "app" else read(TEXTS[name], name),
+        "amd64",
+    )
+    linker = Linker(graph, Pins(), "amd64")
+    assert isinstance(linker.derivations[linker.source(recipe, "s")], Fetch)
+
+
 def test_without_a_script_the_patched_tree_is_the_result():
     _, step = linked((APP % ", patches: [fix.patch]").replace("build: x\n", ""))
     assert step.label == "app/s with patches"

@@ -348,14 +348,14 @@ def test_values_are_looked_up_only_when_they_are_named():
 def test_a_source_recipe_is_a_target_that_needs_nothing():
     recipe = Recipe(name="src", file="r", kind="source", build_inputs=("gone",))
     graph = RecipeGraph(
-        [parse_target("src", lambda _n, _a: recipe)], lambda _n, _a: recipe, "amd64"
+        [parse_target("src", lambda _n, _a: recipe)], lambda _n, _a, _s: recipe, "amd64"
     )
     assert graph.order() == [Target("src", "")]
 
 
 def test_a_recipe_without_checks_brings_nothing_for_them():
     recipe = Recipe(name="r", file="r")
-    graph = RecipeGraph([Target("r", "arm64")], lambda _n, _a: recipe, "amd64", checks=True)
+    graph = RecipeGraph([Target("r", "arm64")], lambda _n, _a, _s: recipe, "amd64", checks=True)
     assert graph.order() == [Target("r", "arm64")]
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from rvbuild.core.errors import RecipeError
+from rvbuild.core.launchers import FOLDER
 from rvbuild.core.recipe import Check
-from rvbuild.core.version_check import answer
+from rvbuild.core.version_check import answer, version_script
 from rvbuild.recipes_yaml.recipe import read_recipe
 
 OUTPUT = "build: x\noutputs: {it: {path: bin/it, kind: executable}}\n"
@@ -34,6 +37,28 @@ OUTPUT = "build: x\noutputs: {it: {path: bin/it, kind: executable}}\n"
 )
 def test_a_version_is_whole(version: str, text: str, *, fits: bool):
     assert bool(re.search(answer(version), text)) is fits
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ('[ "$1" = --version ] && echo it 1.2', 0),
+        ('[ "$1" = -version ] && echo v1.2 >&2', 0),
+        ('[ "$1" = version ] && read -r line || echo 1.2', 0),
+        ("echo 1.2; exit 1", 1),
+        ("echo 1.2.3", 1),
+        ("exit 0", 1),
+    ],
+)
+def test_a_program_is_asked_in_three_ways(tmp_path: Path, script: str, code: int):
+    """By a shell; a second program that answers is no excuse for the first."""
+    for name, text in {"it": script, "other": "echo 1.2"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    asks = version_script("v1.2").replace(FOLDER, str(tmp_path))
+    ran = subprocess.run(["sh", "-euc", asks], check=False, capture_output=True, text=True)
+    assert ran.returncode == code
+    assert ran.stderr.startswith("it does not say v1.2:\n--version: ") == bool(code)
 
 
 @pytest.mark.parametrize("checks", ["version", "[version]"])
