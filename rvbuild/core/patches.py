@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.names import SourceRef
@@ -40,9 +41,11 @@ def check_patches(recipe: Recipe) -> None:
     Raises:
         RecipeError: one does not.
     """
-    for source, use in recipe.sources.items():
-        for path in use.patches:
-            where = recipe.at(f"sources.{source}.patches.{path}")
+    keys = {f"sources.{name}": use.patches for name, use in recipe.sources.items()}
+    keys |= {f"per-series.{name}": each.patches for name, each in recipe.per_series.items()}
+    for key, patches in keys.items():
+        for path in patches:
+            where = recipe.at(f"{key}.patches.{path}")
             _check(_lines(recipe, path), path, where, [file for file, _, _ in recipe.files])
 
 
@@ -90,7 +93,9 @@ def _files(lines: Iterable[str]) -> Iterator[str]:
 
 def own_patches(recipe: Recipe) -> frozenset[str]:
     """The files beside a recipe that are patches of its sources: no step of its own needs them."""
-    return frozenset(path for use in recipe.sources.values() for path in use.patches)
+    of_sources = (use.patches for use in recipe.sources.values())
+    of_series = (each.patches for each in recipe.per_series.values())
+    return frozenset(chain.from_iterable((*of_sources, *of_series)))
 
 
 def patches_of(recipes: Recipes, recipe: Recipe, name: str, where: Place | None) -> list[Patch]:
@@ -99,7 +104,8 @@ def patches_of(recipes: Recipes, recipe: Recipe, name: str, where: Place | None)
     A source of a ``kind: source`` recipe has its own before those of whoever uses it.
     """
     owner, own = named_source(recipes, recipe, name, where)
-    patches: list[Patch] = [(owner, path) for path in owner.sources[own].patches]
+    own_ones = (*owner.sources[own].patches, *owner.in_series.patches)
+    patches: list[Patch] = [(owner, path) for path in own_ones]
     if owner.name != recipe.name and name in recipe.sources:
         patches += [(recipe, path) for path in recipe.sources[name].patches]
     return patches

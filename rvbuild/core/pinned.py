@@ -91,7 +91,7 @@ def named_source(
 def described(recipe: Recipe, name: str, pinned: Pinned, build_arch: str) -> SourceSpec:
     """A source's description with every ``${…}`` replaced."""
     use = recipe.sources[name]
-    fixed = {"name": recipe.base, "build_arch": build_arch, **recipe.series_values}
+    fixed = {"name": recipe.base, "build_arch": build_arch, **recipe.in_series.values}
     return substitute_spec(use.spec, Values(recipe, pinned, fixed), use.where)
 
 

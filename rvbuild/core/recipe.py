@@ -239,11 +239,13 @@ class SeriesValues:
         values: What ``${…}`` gives, by name.
         release: The upstream's name of the release that this is; empty if it is none.
         end_of_support: The day (YYYY-MM-DD) on which upstream's support of the series ends.
+        patches: Files beside the recipe, applied to the source after those of every series.
     """
 
     values: Mapping[str, str] = field(factory=dict)
     release: str = ""
     end_of_support: str = ""
+    patches: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -302,9 +304,9 @@ class Recipe:
         return RecipeName.parse(self.name).series
 
     @property
-    def series_values(self) -> Mapping[str, str]:
-        """What ``${…}`` gives in this series."""
-        return self.per_series.get(self.series, SeriesValues()).values
+    def in_series(self) -> SeriesValues:
+        """What the source is in this series."""
+        return self.per_series.get(self.series, SeriesValues())
 
     @property
     def folder(self) -> str:

@@ -13,7 +13,7 @@ from rvbuild.core.recipe import SeriesValues
 from rvbuild.recipes_yaml.fields import Fields
 from rvbuild.recipes_yaml.recipe_names import NAME, refuse_no_variables
 
-FACTS = ("release", "end-of-support")
+FACTS = ("release", "end-of-support", "patches")
 """Keys of a series that are no variables."""
 
 
@@ -34,6 +34,7 @@ def series_of(table: Fields | None, reserved: Collection[str]) -> dict[str, Seri
             values={key: fields.text(key) for key in fields.node.nodes if key not in FACTS},
             release=fields.text("release", ""),
             end_of_support=_day(fields),
+            patches=fields.texts("patches"),
         )
     return series
 

@@ -177,7 +177,7 @@ def _checks() -> Json:
 
 def _series() -> Json:
     """Of one series: facts, and variables."""
-    facts: dict[str, Json] = {"release": TEXT, "end-of-support": TEXT}
+    facts: dict[str, Json] = {"release": TEXT, "end-of-support": TEXT, "patches": TEXTS}
     anyone: list[Json] = [{"enum": list(facts)}, VARIABLE_NAMES]
     return {
         "type": "object",

@@ -12,9 +12,11 @@ from rvbuild.core.errors import RecipeError
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linked, Linker
 from rvbuild.core.lock import GoModuleSet
-from rvbuild.core.patches import changed_files
+from rvbuild.core.patches import changed_files, own_patches, patches_of
+from rvbuild.core.place import Place
 from rvbuild.core.question import pin_question, set_question
 from rvbuild.core.recipe import GoModulesSpec, Recipe
+from rvbuild.core.series import SeriesRecipes
 from rvbuild.core.source import Files, Source
 from rvbuild.kinds.path.source import PathSource
 from rvbuild.kinds.url.source import UrlSource
@@ -258,3 +260,31 @@ def test_nothing_is_read_out_of_what_a_patch_changes(source: str):
 def test_a_workspace_is_read_from_its_own_file_too():
     spec = GoModulesSpec(source="s", directory="cmd", workspace=True)
     assert spec.files == ("cmd/go.mod", "cmd/go.sum", "cmd/go.work")
+
+
+def test_a_series_has_patches_of_its_own():
+    """They come after those of every series; the others have the source as it was."""
+    text = (
+        "kind: source\nsources: {t: {url: 'https://e.org/${v}.tar', patches: [fix.patch]}}\n"
+        "per-series:\n  2: {v: b, patches: [add.patch]}\n  1: {v: a}\n"
+    )
+    tree = read(text, "tree")
+    recipes = {"tree": tree}
+    names = SeriesRecipes(lambda name, _at: recipes[name], lambda: ("2",))
+
+    class Reader:
+        def recipe(self, name: str, _at: Place | None = None, series: str = "") -> Recipe:
+            return names.load(name, _at, series)
+
+    for series, patches in (("2", ["fix.patch", "add.patch"]), ("1", ["fix.patch"])):
+        owner = names.load(f"tree@{series}")
+        assert [path for _, path in patches_of(Reader(), owner, "t", None)] == patches
+    assert own_patches(tree) == {"fix.patch", "add.patch"}
+
+
+def test_a_patch_of_a_series_that_is_not_there_is_named():
+    text = "kind: source\nsources: {t: {url: 'https://e.org/t'}}\nper-series:\n  1:\n"
+    text += "    patches: [gone.patch]\n"
+    with pytest.raises(RecipeError, match=r"there is no file 'gone\.patch'") as why:
+        read(text, "tree")
+    assert str(why.value.where) == "tree/recipe.yaml:5:15"

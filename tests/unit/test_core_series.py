@@ -87,8 +87,8 @@ def test_a_name_means_the_series_of_the_recipe_that_names_it():
     assert family.load("compiler", Place("app/recipe.yaml"), "1").name == "compiler@1"
     assert family.load("compiler").name == "compiler@2"
     assert family.load("compiler@1", None, "2").name == "compiler@1"
-    assert family.load("tree@1").series_values == {"commit": "1" * 40}
-    assert family.load("zlib").series_values == {}
+    assert family.load("tree@1").in_series.values == {"commit": "1" * 40}
+    assert family.load("zlib").in_series.values == {}
 
 
 def test_the_default_is_the_first_that_the_recipe_has():

@@ -49,7 +49,7 @@ def test_the_checked_in_schemas_are_the_generated_ones(tmp_path: Path):
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.parent.name)
 def test_every_shipped_recipe_fits_reader_and_schema(path: Path):
     text = path.read_text()
-    read_recipe(text.encode(), path.parent.name, str(path))
+    RecipeCollection((str(path.parents[1]),)).load(path.parent.name)
     errors = [
         e.message for e in Draft202012Validator(recipe_schema()).iter_errors(yaml.safe_load(text))
     ]
@@ -63,7 +63,8 @@ def test_every_shipped_recipe_is_checked_by_one_that_fits():
         (name, checker): [
             arch
             for arch in folder.load(name, None).architectures
-            if Target(checker, arch) in with_checkers([Target(name, arch)], folder.load)
+            if Target(folder.load(checker).name, arch)
+            in with_checkers([Target(name, arch)], folder.load)
         ]
         for name in folder.names()
         for checker in folder.load(name, None).checked_by
