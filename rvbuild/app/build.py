@@ -50,7 +50,7 @@ class BuildView:
             RvbuildError: the only failure.
             RunFailed: there are several.
         """
-        raise_failures(self.failures, self.results)
+        raise_failures(self.failures, self.results, kept=True)
 
 
 def build_targets(  # noqa: PLR0913 - each is an option of its own

@@ -39,7 +39,7 @@ class FetchView:
             RvbuildError: the only failure.
             RunFailed: there are several.
         """
-        raise_failures(self.failures, self.trees)
+        raise_failures(self.failures, self.trees, kept=True)
 
 
 def fetch_sources(

@@ -7,7 +7,8 @@ who reads the result.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from attrs import define, evolve, field, frozen
 
@@ -21,6 +22,7 @@ from rvbuild.core.derivation import Derivation, Fetch
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import (
     LockError,
+    RecipeError,
     RvbuildError,
     UsageError,
     raise_failures,
@@ -29,7 +31,6 @@ from rvbuild.core.errors import (
 from rvbuild.core.lock import Lock
 from rvbuild.core.locked import Locked
 from rvbuild.core.printable import brief
-from rvbuild.core.recipe import Recipe
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Nested
 from rvbuild.engine.build import build
@@ -41,6 +42,7 @@ from rvbuild.recipes_yaml.project_file import read_file
 
 _UNLIKE = "the lock is not what the recipes ask for"
 _RELOCK = advise(Remedy.LOCK)
+E = TypeVar("E", bound=Exception)
 
 
 @frozen(kw_only=True)
@@ -89,12 +91,9 @@ class LockResult:
             LockError: the file is another.
             RunFailed: for more than one reason.
         """
-        failures = single_failures(self.failures.values())
-        errors = list({(str(error), *_details(error)): error for error in failures}.values())
-        if errors:
-            errors[0].add_note(f"not locked: {', '.join(map(brief, self.failures))}")
         unlike = [self._difference()] if difference and self._is_different() else []
-        raise_failures([*unlike, *errors], self)
+        kept = not difference and self._is_for_writing()
+        raise_failures([*unlike, *_errors(self.failures)], self, kept=kept)
 
     def _is_for_writing(self) -> bool:
         return not self.failures or any(self.differences())
@@ -110,6 +109,18 @@ class LockResult:
     def _difference(self) -> LockError:
         details = tuple(self.differences())
         return LockError(_UNLIKE, where=self.path, hint=_RELOCK, details=details)
+
+
+def _errors(failures: Mapping[str, RvbuildError]) -> list[Exception]:
+    """Each error of the recipes that could not be locked, once; a note names the recipes."""
+    errors = _each_once(single_failures(failures.values()))
+    if errors:
+        errors[0].add_note(f"not locked: {', '.join(map(brief, failures))}")
+    return errors
+
+
+def _each_once(errors: Iterable[E]) -> list[E]:
+    return list({(str(error), *_details(error)): error for error in errors}.values())
 
 
 def _details(error: Exception) -> tuple[str, ...]:
@@ -129,6 +140,7 @@ def lock(session: Session, recipes: tuple[str, ...] = (), *, check: bool = False
         UsageError: there is no project.
         RecipeError: one of the named recipes, or one that it needs, is broken.
         LockError: a lock is not valid; with ``check``, it contradicts the recipes.
+        RunFailed: with ``check``, it does, and some recipes are broken.
     """
     path = _project_lock(session)
     old = lock_at(path, mend=not check) if os.path.lexists(path) else Lock()
@@ -136,10 +148,12 @@ def lock(session: Session, recipes: tuple[str, ...] = (), *, check: bool = False
         _refuse_version_1(old, path)
     scope = lock_scope(session, recipes, old)
     failures: dict[str, RvbuildError] = {**scope.failures}
+    if check:
+        _refuse_contradictions(session, scope, path, None if recipes else failures)
     new = _resolve(session, scope, old, None if recipes else failures, check=check)
     result = LockResult(path=path, old=old, new=new, failures=dict(sorted(failures.items())))
     if failures and _is_version_1(old):
-        result.refuse_failures()
+        raise_failures(_errors(result.failures), result)
     if recipes or failures:
         return evolve(result, new=_united(old, new))
     return evolve(result, new=new.with_machines_of(old, session.build_arch))
@@ -222,13 +236,10 @@ def _resolve(
     *,
     check: bool,
 ) -> Lock:
-    """What the recipes ask for; with ``check``, the lock must not contradict them.
+    """What the recipes ask for.
 
     What is wrong with a recipe gets into ``failures``, or is the error if that is None.
     """
-    if check:
-        locked = Locked(session.known(), scope.graph, session.build_arch)
-        _refuse_contradictions(locked, scope.recipes.values())
     outputs = _Outputs(services_of(session), session.jobs())
     resolver = Resolver(
         recipes=scope.graph,
@@ -246,15 +257,37 @@ def _resolve(
         return resolver.lock(recipes, scope.project, scope.shipped)
 
 
-def _refuse_contradictions(locked: Locked, recipes: Iterable[Recipe]) -> None:
+def _refuse_contradictions(
+    session: Session, scope: LockScope, path: str, failures: dict[str, RvbuildError] | None
+) -> None:
     """See that a lock can be the answer to recipes, before anybody outside is asked.
 
+    What is wrong with a recipe gets into ``failures``, or is the error if that is None.
+
     Raises:
-        LockError: it lacks what one asks for, or has what that cannot be.
+        LockError: the lock lacks what some of them ask for, or has what that cannot be.
+        RunFailed: it does, and there are failures.
     """
-    for recipe in recipes:
+    locked = Locked(session.known(), scope.graph, session.build_arch)
+    contradictions: list[LockError] = []
+    for recipe in scope.recipes.values():
         try:
-            locked.answer_all(recipe)
-        except LockError as error:
-            details = (error.message, *error.details)
-            raise LockError(_UNLIKE, where=error.where, hint=_RELOCK, details=details) from error
+            contradictions += locked.refusals(recipe)
+        except RecipeError as error:
+            if failures is None:
+                raise
+            failures.setdefault(recipe.name, error)
+    contradictions = _each_once(contradictions)
+    if contradictions:
+        raise_failures([_contradiction(contradictions, path), *_errors(failures or {})])
+
+
+def _contradiction(refusals: Sequence[LockError], path: str) -> LockError:
+    """Several entries that are no answers, as one error at the lock; a single one at its place."""
+    if len(refusals) == 1:
+        details = (refusals[0].message, *refusals[0].details)
+        return LockError(_UNLIKE, where=refusals[0].where, hint=_RELOCK, details=details)
+    lines: list[str] = []
+    for refusal in refusals:
+        lines += [str(refusal), *(f"  {line}" for line in refusal.details)]
+    return LockError(_UNLIKE, where=path, hint=_RELOCK, details=tuple(lines))

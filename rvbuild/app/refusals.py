@@ -13,6 +13,7 @@ from rvbuild.app.result_place import is_our_link
 from rvbuild.app.setting import PATH_MAX
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import UsageError
+from rvbuild.core.login import LOGIN_HINT, TWO_WAYS, SplitAddress
 from rvbuild.files.folder import is_below, nearest
 from rvbuild.stores.top import RESULT
 
@@ -106,6 +107,10 @@ def refuse_unfit_mirrors(mirrors: Iterable[tuple[str, str]]) -> None:
     for start, place in mirrors:
         from rvbuild.transfers.addresses import local_path  # noqa: PLC0415 - few runs have a mirror
 
+        split = SplitAddress.of(place)
+        if split.is_ambiguous:
+            msg = f"the mirror of {start} is {TWO_WAYS}"
+            raise UsageError(msg, where=split.bare, hint=LOGIN_HINT)
         scheme, colon, _ = place.partition("://")
         path = local_path(place)
         if colon and scheme.lower() not in _SCHEMES:

@@ -9,9 +9,9 @@ import json
 import sys
 from collections.abc import Mapping
 
-from rvbuild.cli.messages import without_logins
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import RvbuildError
+from rvbuild.core.login import without_logins
 
 
 def error_row(error: Exception, store: str | None = None) -> dict[str, object]:

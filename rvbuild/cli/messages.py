@@ -10,7 +10,6 @@ on its way to a terminal.
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 import traceback
 from collections.abc import Iterable, Mapping
@@ -20,6 +19,7 @@ from typing import TextIO
 from rvbuild.cli.excerpt import excerpt
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import Interrupted, LockError, RecipeError, RvbuildError
+from rvbuild.core.login import without_logins
 from rvbuild.core.place import Place
 from rvbuild.core.printable import printable, printable_line
 
@@ -27,7 +27,6 @@ LONGEST_DETAIL = 1000
 """Characters of one line of a message or its details; the log that a hint names has whole lines."""
 
 _MOST_NOTES = 20
-_LOGIN = re.compile(r"(?<=://)[^/@\s\"'<>]*@")
 _BOLD, _RED, _YELLOW, _BLUE, _CYAN = "1", "1;31", "1;33", "1;34", "1;36"
 _DUMB = frozenset({"", "dumb", "unknown"})
 
@@ -44,11 +43,6 @@ def is_screen(stream: TextIO, environ: Mapping[str, str]) -> bool:
 def wants_color(stream: TextIO, environ: Mapping[str, str]) -> bool:
     """A terminal that can, and nobody set NO_COLOR (no-color.org: to anything but nothing)."""
     return is_screen(stream, environ) and not environ.get("NO_COLOR")
-
-
-def without_logins(text: str) -> str:
-    """A text without the user names and passwords of its URLs, whoever wrote them there."""
-    return _LOGIN.sub("", text)
 
 
 # ---- numbers

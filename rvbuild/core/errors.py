@@ -199,8 +199,12 @@ class RunFailed(RvbuildError):
         results: What went well, as the operation's own value has it.
     """
 
-    def __init__(self, failures: Sequence[Exception], results: object = ()) -> None:
-        super().__init__(f"{len(failures)} failures; what went well is kept")
+    def __init__(
+        self, failures: Sequence[Exception], results: object = (), *, kept: bool = False
+    ) -> None:
+        """``kept`` is whether the operation stored what went well."""
+        kept_text = "; what went well is kept" if kept else ""
+        super().__init__(f"{len(failures)} failures{kept_text}")
         self.failures = tuple(failures)
         self.results = results
         first = failures[0]
@@ -224,8 +228,15 @@ def leaves_others_whole(error: Exception) -> bool:
     return isinstance(error, RecipeError | LockError | SourceError | VerificationError | StepError)
 
 
-def raise_failures(failures: Sequence[Exception], results: object = ()) -> None:
-    """Raise what went wrong, if anything did; ``results`` went well beside it.
+def raise_failures(
+    failures: Sequence[Exception], results: object = (), *, kept: bool = False
+) -> None:
+    """Raise what went wrong, if anything did.
+
+    Args:
+        failures: What went wrong.
+        results: What went well beside it.
+        kept: Whether the operation stored that; one that only looks stores nothing.
 
     Raises:
         Exception: the only failure.
@@ -234,7 +245,7 @@ def raise_failures(failures: Sequence[Exception], results: object = ()) -> None:
     if len(failures) == 1:
         raise failures[0]
     if failures:
-        raise RunFailed(failures, results)
+        raise RunFailed(failures, results, kept=kept)
 
 
 def suggestion(word: str, known: Iterable[str]) -> str | None:

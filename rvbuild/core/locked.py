@@ -5,6 +5,7 @@ Knows: which entry answers a question. Must not know: how a lock is written, wha
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from attrs import field, frozen
@@ -92,19 +93,30 @@ class Locked:
         question = set_question(self.recipes, [(recipe, spec)], listed=listed, others=others)
         return self._answer(question, entry)
 
-    def answer_all(self, recipe: Recipe) -> None:
-        """See that everything that a recipe asks for has an answer.
+    def refusals(self, recipe: Recipe) -> Iterator[LockError]:
+        """For each thing that a recipe asks for: what is wrong with its answer, if anything is.
+
+        The lock lacks the answer, or has what it cannot be. One entry that several things need
+        comes several times.
 
         Raises:
-            LockError: the lock lacks it, or has what it cannot be.
+            RecipeError: a question of the recipe cannot be asked.
         """
+        for answer in self._answers(recipe):
+            try:
+                answer()
+            except LockError as error:
+                yield error
+
+    def _answers(self, recipe: Recipe) -> Iterator[Callable[[], object]]:
+        """What looks for each answer."""
         for name in recipe.all_pins:
-            self.pin(recipe, name)
+            yield partial(self.pin, recipe, name)
         for name, use in recipe.sources.items():
             if not isinstance(use.spec, FromSpec):
-                self.source(recipe, name)
+                yield partial(self.source, recipe, name)
         if recipe.go_modules is not None:
-            self.modules(recipe, recipe.go_modules)
+            yield partial(self.modules, recipe, recipe.go_modules)
 
     def _described(self, recipe: Recipe, name: str) -> SourceSpec:
         with self._open.asking(f"source {recipe.name}/{name}", recipe.sources[name].where):

@@ -22,7 +22,8 @@ class Site(Enum):
     ELSEWHERE = "anything else of this machine"
 
 
-_RIGHTS = "look whose it is, and who may write it"
+_RIGHTS = "look whose it is, and who may read or write it"
+_READ_ONLY = "look how its disk is mounted: nothing can be written there"
 _DISK = "look at the disk: the kernel's log says more"
 _SERVED = "look at its file system, which a server or a program serves: it does not answer"
 _MOUNTED = "something is mounted inside the store: unmount it, then run it again"
@@ -31,12 +32,16 @@ _FILES = advise("raise the limit on open files (`ulimit -n`), or ", Remedy.FEWER
 _ROOM = "free some space on that disk"
 _QUOTA = "free some space: your quota of that disk is used up"
 
+_LOCK_RIGHTS = "see that the lock and its folder are yours to write (`chmod u+w`)"
+_LINK_RIGHTS = "build in a folder that you may write"
+_LINK_IN_THE_WAY = "something that is no folder is in the way of the link: move it"
+
 _OF_THE_USERS_DISK: dict[int, Hint] = {errno.ENOSPC: _ROOM, errno.EDQUOT: _QUOTA}
 _ANYWHERE: dict[int, Hint] = {
     errno.ENOSPC: advise("free some space, or ", Remedy.STORE),
     errno.EDQUOT: advise("free some space, or ", Remedy.STORE),
     errno.EFBIG: "raise the limit on the size of files (`ulimit -f`)",
-    errno.EROFS: _RIGHTS,
+    errno.EROFS: _READ_ONLY,
     errno.EACCES: _RIGHTS,
     errno.EPERM: _RIGHTS,
     errno.EMFILE: _FILES,
@@ -79,20 +84,42 @@ _AT: dict[Site, dict[int, Hint]] = {
         errno.ENOSPC: advise(_ROOM, ", or ", Remedy.COPIES),
         errno.EDQUOT: advise(_QUOTA, ", or ", Remedy.COPIES),
     },
-    Site.RECIPE: _OF_THE_USERS_DISK,
-    Site.LOCK: _OF_THE_USERS_DISK,
-    Site.LINK: _OF_THE_USERS_DISK,
+    Site.RECIPE: {
+        **_OF_THE_USERS_DISK,
+        errno.EROFS: "write it in a copy of the project, on a disk that can be written",
+    },
+    Site.LOCK: {
+        **_OF_THE_USERS_DISK,
+        errno.EROFS: "lock a copy of the project, on a disk that can be written",
+        errno.EACCES: _LOCK_RIGHTS,
+        errno.EPERM: f"{_LOCK_RIGHTS}, and that neither is made immutable (`lsattr`)",
+        errno.EISDIR: "a folder is in the lock's place: move it",
+        errno.ENOTDIR: "the lock is a link to a path that leads through a file: mend the link",
+        errno.ENOENT: "the lock is a link into a folder that is not there: make it, or mend the "
+        "link",
+        errno.EEXIST: "remove the link, or let it lead to a lock",
+    },
+    Site.LINK: {
+        **_OF_THE_USERS_DISK,
+        errno.EROFS: "build in a folder that can be written",
+        errno.EACCES: _LINK_RIGHTS,
+        errno.EPERM: f"{_LINK_RIGHTS}, on a file system that has symbolic links",
+        errno.ENOTDIR: _LINK_IN_THE_WAY,
+        errno.EEXIST: _LINK_IN_THE_WAY,
+        errno.ENOENT: "build in a folder that is there: somebody removed it, or a link on its "
+        "path leads nowhere",
+    },
 }
 """What is to be done otherwise at a site."""
 
 _ELSE: dict[Site, Hint] = {
     Site.STORE: advise(Remedy.REPAIR),
     Site.RECIPE: "a recipe is a folder below recipes/, which must be one, and yours to write",
-    Site.LOCK: "see that it and its folder are yours to write (`chmod u+w`)",
-    Site.LINK: "build in a folder that you may write",
+    Site.LOCK: "look at the project's folder, and at the disk that it is on",
+    Site.LINK: "build in another folder",
     Site.COPY: advise(Remedy.COPIES),
 }
-"""What helps at a site whatever else goes wrong there, rights above all."""
+"""What helps at a site whatever else goes wrong there; of rights, before what helps anywhere."""
 
 _OF_RIGHTS = frozenset((errno.EROFS, errno.EACCES, errno.EPERM))
 

@@ -38,7 +38,7 @@ class Built:
             Exception: the only failure.
             RunFailed: there are several.
         """
-        raise_failures(self.failures, self.realised)
+        raise_failures(self.failures, self.realised, kept=True)
 
 
 def build(

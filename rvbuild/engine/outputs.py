@@ -33,6 +33,9 @@ of a file system that is put together in an output."""
 _FORMS: Mapping[str, tuple[type, ...]] = {"tree": (dict,), "image": (dict, File)}
 """What outputs are that are more than one file, or more than a file's own bytes."""
 
+_TOP = "\0"
+"""A name for the folder that an output lies in, which no target of a link can spell."""
+
 _ANYTHING = OutputRule(name="", path="", kind="file")
 
 
@@ -65,7 +68,7 @@ def inspect_outputs(step: Step, store: TreeStore, tree: Tree, how: Inspection) -
     findings = [
         *_of_rules(rules, store, tree.root, nested, how),
         *_of_files(_rules_by_path(rules, nested), store, tree, how),
-        *_of_links(_rules_by_path(rules, nested), tree),
+        *_of_links(_rules_by_path(rules, nested), tree, nested),
     ]
     used = {finding.pattern for finding in findings}
     for rule in step.outputs:
@@ -118,30 +121,53 @@ def _of_files(
                 yield from audit(declared or _ANYTHING, Watched(data, how.wanted), words, path)
 
 
-def _of_links(rules: Mapping[str, OutputRule], tree: Tree) -> Iterator[Finding]:
+def _of_links(rules: Mapping[str, OutputRule], tree: Tree, nested: Nested) -> Iterator[Finding]:
     """The links in declared trees that lead where only the step was, or above all of its output."""
     tops = [top for top, rule in rules.items() if rule.kind == "tree"]
     for path, node in tree.walk():
         if not isinstance(node, Symlink) or not any(path.startswith(f"{top}/") for top in tops):
             continue
-        where = ""
-        if f"{node.target}/".startswith(STEP_FOLDERS):
-            where = "which only the step has"
-        elif not node.target.startswith("/") and _rises(path, node.target):
-            where = "which is above the step's whole output"
+        where = _fault_of_way(path, nested)
         if where:
             what = f"it is a link to {node.target}, {where}"
             yield Finding(path, what, "copy it into $out, or link to what is in there")
 
 
-def _rises(path: str, target: str) -> bool:
-    """Whether a relative link leads above the top, by its words alone."""
-    depth = path.count("/")
-    for name in target.split("/"):
-        depth += -1 if name == ".." else name not in {"", "."}
-        if depth < 0:
+def _fault_of_way(path: str, nested: Nested) -> str:
+    """Where a link leads that nobody has but the step, however its target is spelled.
+
+    1. The output's own links on the way are followed. What is not there counts as a folder.
+    2. Every folder on the way counts: ``/in/../etc`` leads nowhere without ``/in``.
+
+    Example: with ``t/here -> .``, the link ``t/up -> here/../../x`` leads above the output, and
+    ``t/go -> /usr/..//in/go`` to the step's folder ``/in/go``.
+
+    Returns:
+        What is wrong with it; empty if nothing is.
+    """
+    outside: list[str] = []
+    is_absolute = False
+
+    def look(at: str) -> str | bool:
+        nonlocal is_absolute
+        top, _, inside = at.partition("/")
+        if top != _TOP:
+            outside.append(f"/{at}/")
             return True
-    return False
+        node = _at(nested, inside)
+        if not isinstance(node, Symlink):
+            return True
+        is_absolute = is_absolute or node.target.startswith("/")
+        return node.target
+
+    end = followed(f"{_TOP}/{path}", look, is_root=True)
+    if is_absolute:
+        return "which only the step has" if any(map(_is_of_step, outside)) else ""
+    return "which is above the step's whole output" if outside or end == "" else ""
+
+
+def _is_of_step(folder: str) -> bool:
+    return folder.startswith(STEP_FOLDERS)
 
 
 def _rule_for(path: str, rules: Mapping[str, OutputRule]) -> OutputRule | None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import RecipeError
+from rvbuild.core.login import LOGIN_HINT, TWO_WAYS, SplitAddress
 from rvbuild.transfers.urls import shown
 
 _URL = re.compile(r"(?:https?|ssh|git)://[^-/\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*\Z")
@@ -20,6 +21,8 @@ _SCP = re.compile(
 
 def is_git_url(url: str) -> bool:
     """Whether git may be given ``url``: https, http, ssh, git, or ``user@host:path``."""
+    if SplitAddress.of(url).is_ambiguous:
+        return False
     if not _URL.match(url):
         return _SCP.match(url) is not None and "::" not in url
     try:
@@ -33,10 +36,14 @@ def check_url(url: str) -> str:
     """``url`` if git may be given it.
 
     Raises:
-        RecipeError: it is an option, a path, or a transport that runs programs.
+        RecipeError: it is an option, a path, a transport that runs programs, or what can be read in
+            two ways.
     """
     if is_git_url(url):
         return url
+    if SplitAddress.of(url).is_ambiguous:
+        msg = f"{TWO_WAYS}: {shown(url)}"
+        raise RecipeError(msg, hint=LOGIN_HINT)
     msg = f"not the URL of a git repository: {shown(url)}"
     way = "write https://, ssh:// or git@host:path; for a repository of this machine "
     hint = advise(way, Remedy.MIRROR)

@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 from attrs import field, frozen
 
+from rvbuild.core.errors import SourceError
+from rvbuild.core.login import LOGIN_HINT, TWO_WAYS, SplitAddress
 from rvbuild.transfers.proxies import Proxies, bypass_of
 from rvbuild.transfers.proxy_addresses import check_proxy, proxy_name, without_logins
+from rvbuild.transfers.urls import shown
 
 Config = Callable[..., str | None]
 """What `git config` with these arguments writes; None if it knows nothing."""
@@ -82,8 +85,12 @@ def git_proxy(
         environment: The user's.
 
     Raises:
-        SourceError: the effective URL begins as one of HTTP, and is none.
+        SourceError: the effective URL begins as one of HTTP, and is none; or it can be read in two
+            ways: git may ask a part of its login, and prints it.
     """
+    if SplitAddress.of(effective_url).is_ambiguous:
+        msg = f"insteadOf of git leads to {TWO_WAYS}"
+        raise SourceError(msg, hint=LOGIN_HINT)
     keys = dict(_keys(config))
     known = (*keys.values(), *(environment.get(name, "") for name in _VARIABLES))
     scheme = effective_url.partition("://")[0].lower()
@@ -101,15 +108,21 @@ def git_proxy(
 def _of_config(
     url: str, effective_url: str, config: Config, keys: Mapping[str, str]
 ) -> tuple[str, str] | None:
-    """What git's configuration says, and the key; None if it says nothing."""
+    """What git's configuration says, and the key; None if it says nothing.
+
+    Git does not tell which of several keys ``http.<url>.proxy`` fitted, so the address stands for
+    it.
+    """
     remote = f"remote.{url}.proxy"
     if remote in keys:
         return keys[remote], _shown(remote)
     address = config("--get-urlmatch", "http.proxy", effective_url)
     if address is None:
         return None
-    own = [key for key, value in keys.items() if key.startswith("http.") and value == address]
-    return address, _shown(own[-1] if own else "http.proxy")
+    own = [key for key in keys if key.startswith("http.")]
+    if len(own) == 1:
+        return address, _shown(own[0])
+    return address, f"http.proxy of git for {shown(effective_url)}"
 
 
 def _keys(config: Config) -> Iterator[tuple[str, str]]:
@@ -121,4 +134,7 @@ def _keys(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _shown(key: str) -> str:
-    return f"{without_logins(key, ())} of git"
+    """A key, which has an address in its middle, or none."""
+    section, _, rest = key.partition(".")
+    address, dot, name = rest.rpartition(".")
+    return f"{section}.{SplitAddress.of(address).bare}{dot}{name} of git"

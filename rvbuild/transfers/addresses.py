@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from attrs import field, frozen
 
 from rvbuild.core.errors import SourceError
+from rvbuild.core.login import LOGIN_HINT, SplitAddress
 from rvbuild.core.printable import brief
 from rvbuild.transfers.proxies import Proxies
 from rvbuild.transfers.urls import origin
@@ -128,4 +129,7 @@ def http_address(text: str, *, of: str, where: str, hint: str) -> str:
 def no_address(text: str, *, of: str, where: str, hint: str) -> SourceError:
     """The error for text that is no address; see `http_address`."""
     bare = re.split(r"[?#]", text.rpartition("@")[2])[0]  # all else may be a password or a token
+    if SplitAddress.of(text).is_ambiguous:
+        msg = f"the address of {of} can be read in two ways: {brief(bare)!r}"
+        return SourceError(msg, where=where, hint=LOGIN_HINT)
     return SourceError(f"not the address of {of}: {brief(bare)!r}", where=where, hint=hint)

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from attrs import field, frozen
 
 from rvbuild.core.errors import RecipeError, SourceError
+from rvbuild.core.login import SplitAddress
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.transfers.addresses import Address, Route, is_http, no_address
 from rvbuild.transfers.apt_lists import is_debian_origin, lists_folder, origin_in_lists
@@ -221,7 +222,7 @@ def find_archives(environment: Mapping[str, str], etc: Path = APT) -> Archives:
         for uri, suite in product(own, entry.suites):
             options.setdefault(uri, entry.options)
             suite_options.setdefault((uri, suite), entry.options)
-    usable = tuple(dict.fromkeys(filter(_is_usable, [*mirrors, *options])))
+    usable = tuple(dict.fromkeys(filter(_is_asked, [*mirrors, *options])))
     return Archives(
         usable,
         keyrings=_keyrings(etc),
@@ -291,6 +292,11 @@ def _addresses(environment: Mapping[str, str], variable: str) -> list[str]:
 
 def _is_usable(base: str) -> bool:
     return base.startswith("file:///") or is_http(base)
+
+
+def _is_asked(base: str) -> bool:
+    """Whether it is asked: of one that can be read in two ways, whoever asks says so."""
+    return _is_usable(base) or SplitAddress.of(base).is_ambiguous
 
 
 def is_debian(suite: str) -> bool:

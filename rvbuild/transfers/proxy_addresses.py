@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
+from rvbuild.core import login
 from rvbuild.core.errors import SourceError
+from rvbuild.core.login import SplitAddress
 from rvbuild.transfers.urls import is_host, shown
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
 _END_OF_HOST = re.compile(r"[/?#]")
-_LOGIN = re.compile(r"://[^/\s]*@")
 _HINT = (
     "correct its address: http://HOST:PORT, with USER:PASSWORD@ before the host if it wants"
-    " one, whose special letters are %XX (socks5:// needs the package socksio)"
+    " one, whose special letters are %XX, as %40 for @ (socks5:// needs the package socksio)"
 )
 GIVE_LOGIN = "put a user name and a password into the proxy's address, before its host and an @"
 
@@ -27,9 +27,7 @@ def proxy_name(url: str) -> str:
 
     A password may have any letter in it, also those that end a host, if nobody escaped it.
     """
-    scheme, _, rest = url.partition("://")
-    bare = f"{scheme}://{rest.rpartition('@')[2]}"
-    return f"the proxy {shown(bare)}" if url else ""
+    return f"the proxy {shown(SplitAddress.of_proxy(url).bare)}" if url else ""
 
 
 def has_login(proxy: str) -> bool:
@@ -57,16 +55,14 @@ def check_proxy(proxy: str, named_by: str) -> None:
     Raises:
         SourceError: it cannot.
     """
-    scheme, _, rest = proxy.partition("://")
-    _, login, server = _END_OF_HOST.split(rest)[0].rpartition("@")
+    split = SplitAddress.of_proxy(proxy)
     try:
-        if not _SCHEME.match(scheme):
+        if not split.scheme:
             msg = "it has no scheme"
             raise ValueError(msg)  # noqa: TRY301 - as urlsplit says of all else
-        if "@" in rest and not login:
-            msg = "the host ends before the @: in a password, / ? and # are written %2F, %3F, %23"
-            raise ValueError(msg)  # noqa: TRY301 - the same
-        parts = urlsplit(f"//{server}")
+        if split.is_ambiguous:
+            raise ValueError(login.TWO_WAYS)  # noqa: TRY301 - the same
+        parts = urlsplit(f"//{_END_OF_HOST.split(split.rest)[0]}")
         if not is_host(parts.hostname or ""):
             msg = "its host is no name of a server"
             raise ValueError(msg)  # noqa: TRY301 - the same
@@ -91,21 +87,25 @@ def without_logins(text: str, proxies: Iterable[str]) -> str:
     """
     plain = text
     for proxy in proxies:
-        login = proxy.partition("://")[2].rpartition("@")[0] or proxy.rpartition("@")[0]
-        plain = plain.replace(f"{login}@", "") if login else plain
+        own = SplitAddress.of_proxy(proxy).login
+        plain = plain.replace(f"{own}@", "") if own else plain
         for piece in _pieces(proxy):
             plain = re.sub(rf"(?<!\w){re.escape(piece)}(?!\w)", "…", plain)
-    return _LOGIN.sub("://", plain)
+    return login.without_logins(plain)
 
 
 def _pieces(proxy: str) -> list[str]:
-    """The parts of the login of an address that cannot be used, the longest first."""
+    """The parts of the login of an address that cannot be used, the longest first.
+
+    Each is as it was written, and as git writes it: decoded, and encoded again.
+    """
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     try:
         check_proxy(proxy, "")
     except SourceError:
-        rest = proxy.partition("://")[2]
-        login = rest.rpartition("@")[0] or rest
-        parts = [part for form in (login, unquote(login)) for part in re.split(r"[/?#:@]", form)]
-        return sorted({login, *parts} - {""}, key=len, reverse=True)
+        split = SplitAddress.of_proxy(proxy)
+        own = split.login or split.rest
+        parts = [part for form in (own, unquote(own)) for part in re.split(r"[/?#:@]", form)]
+        forms = {own, *parts, *(quote(part, safe="") for part in parts)}
+        return sorted(forms - {""}, key=len, reverse=True)
     return []

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
+from rvbuild.core.login import LOGIN_HINT, TWO_WAYS, SplitAddress
 from rvbuild.core.printable import brief
 
 _PORTS = {"http": 80, "https": 443}
@@ -30,8 +31,9 @@ def origin(url: str) -> Origin:
     """The origin of ``url``.
 
     Raises:
-        SourceError: not a URL that HTTP can be asked for.
+        SourceError: not a URL that HTTP can be asked for, or one that can be read in two ways.
     """
+    refuse_ambiguous(url)
     try:
         url.encode()
         parts = urlsplit(url)
@@ -46,6 +48,16 @@ def origin(url: str) -> Origin:
         msg = f"its host is no name of a server: {brief(host, most=80)!r}"
         raise SourceError(msg, where=shown(url))
     return scheme, host, _PORTS[scheme] if port is None else port
+
+
+def refuse_ambiguous(url: str) -> None:
+    """See that nobody can take a part of a login for the host, or send it as a path.
+
+    Raises:
+        SourceError: somebody can (`SplitAddress`).
+    """
+    if SplitAddress.of(url).is_ambiguous:
+        raise SourceError(TWO_WAYS, where=shown(url), hint=LOGIN_HINT)
 
 
 def is_host(text: str) -> bool:
@@ -87,13 +99,16 @@ def _is_international(label: str) -> bool:
 
 
 def shown(url: str) -> str:
-    """``url`` for messages: no user name, password, query or fragment."""
+    """``url`` for messages: no user name, password, query or fragment.
+
+    Of ``git@host:path`` the user stays: there is no password.
+    """
+    split = SplitAddress.of(url)
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(split.bare if split.scheme or split.is_ambiguous else url)
     except ValueError:
         return "(a malformed URL)"
-    netloc = parts.netloc.rpartition("@")[2]
-    text = urlunsplit((parts.scheme, netloc, parts.path, "", ""))
+    text = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
     return brief(text + "?…" if parts.query else text, most=400)
 
 

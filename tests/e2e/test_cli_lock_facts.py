@@ -116,6 +116,48 @@ def test_a_check_tells_of_a_lock_that_is_another_and_of_broken_recipes(bare: Wor
     ran.said("the lock is not what the recipes ask for", "recipes/broken/recipe.yaml")
 
 
+LOCKABLE = {name: f"sources: {{s: {{path: ../../{name}}}}}\n" for name in ("one", "two", "three")}
+CHECKED: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    "one entry is lacking": (frozenset(("one",)), frozenset()),
+    "all entries are lacking": (frozenset(LOCKABLE), frozenset()),
+    "an entry is lacking and a recipe is broken": (frozenset(("two",)), frozenset(("one",))),
+    "two of each": (frozenset(("two", "three")), frozenset(("bad", "worse"))),
+    "recipes are broken": (frozenset(), frozenset(("bad", "worse"))),
+}
+"""The recipes of which the lock has no entry, and the recipes that cannot be read."""
+
+
+@pytest.mark.parametrize("case", CHECKED)
+def test_a_check_tells_of_everything_that_is_wrong(bare: World, case: str):
+    lacking, broken = CHECKED[case]
+    for name in LOCKABLE:
+        (bare.folder / name).mkdir()
+        (bare.folder / name / "file").touch()
+    for name in LOCKABLE.keys() - lacking:
+        bare.step(name, "exit 1", LOCKABLE[name])
+    bare.fine("lock")
+    before = (bare.folder / "rvbuild.lock").read_bytes()
+    for name in lacking:
+        bare.step(name, "exit 1", LOCKABLE[name])
+    for name in broken:
+        bare.recipe(name, "summary: [\n")
+    ran = bare.run("lock", "--check")
+    assert (ran.code, ran.out) == (3, ""), ran
+    assert (bare.folder / "rvbuild.lock").read_bytes() == before
+    named = {name for name in LOCKABLE if f"rvbuild.lock does not have {name}/s" in ran.err}
+    assert named == lacking
+    assert ran.err.count("the lock is not what the recipes ask for") == bool(lacking)
+    for name in broken:
+        ran.said(f"recipes/{name}/recipe.yaml")
+    errors = len(broken) + bool(lacking)
+    assert (f"error: {errors} failures\n" in ran.err) is (errors > 1)
+    assert "kept" not in ran.err
+    for name in lacking:
+        only = bare.run("lock", "--check", name)
+        assert only.code == 3
+        only.said(f"--> recipes/{name}/recipe.yaml:", f"rvbuild.lock does not have {name}/s")
+
+
 def test_names_that_are_not_utf_8_are_refused_or_work(bare: World, tmp_path: Path):
     """Wherever a person can put one; never a traceback."""
     bare.recipe("hello", HELLO)

@@ -116,7 +116,8 @@ class Project:
         """Raises LockError if the lock is not one of these recipes."""
         again = read_lock(write_lock(lock).encode(), "rvbuild.lock")
         for name in self.texts:
-            Locked(again, self, ARCH).answer_all(self.recipe(name))
+            for refusal in Locked(again, self, ARCH).refusals(self.recipe(name)):
+                raise refusal
 
 
 @frozen

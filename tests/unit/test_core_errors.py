@@ -47,3 +47,9 @@ def test_several_failures_have_the_code_of_the_first_and_what_went_well():
         raise_failures([B, A], ["built"])
     assert (caught.value.exit_code, caught.value.results) == (4, ["built"])
     assert RunFailed([ValueError("a bug"), B]).exit_code == 1
+
+
+def test_only_an_operation_that_stores_something_says_that_it_is_kept():
+    assert str(RunFailed([A, B], ["read"])) == "2 failures"
+    with pytest.raises(RunFailed, match="2 failures; what went well is kept"):
+        raise_failures([A, B], ["built"], kept=True)

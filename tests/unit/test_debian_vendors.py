@@ -389,6 +389,59 @@ def test_a_build_asks_only_archives_that_say_to_be_debians(machine: Machine, cas
         assert len(indexes) == len(set(indexes)) <= 2  # once in a run
 
 
+SUITES: dict[str, tuple[tuple[str, ...], bool]] = {
+    "the first is not there": (("gone", "ours"), True),
+    "only the last is there": (("gone", "gone", "ours"), True),
+    "the first is damaged": (("damaged", "ours"), True),
+    "the first is a portal's page": (("page", "ours"), True),
+    "the first is another vendor's": (("theirs", "ours"), False),
+    "the first that is there is another vendor's": (("gone", "theirs", "ours"), False),
+    "the first that is there is Debian's": (("gone", "ours", "theirs"), True),
+    "none is there": (("gone", "gone"), False),
+    "one is damaged and none is there": (("gone", "damaged", "gone"), False),
+}
+"""What an archive has of its suites, in the order of apt's sources; whether it is asked."""
+
+
+@pytest.mark.parametrize("case", SUITES)
+@pytest.mark.parametrize("as_lines", [True, False], ids=["a line each", "one entry"])
+def test_the_first_suite_that_is_there_says_whose_an_archive_is(
+    machine: Machine,
+    case: str,
+    as_lines: bool,  # noqa: FBT001
+):
+    answers, is_asked = SUITES[case]
+    suites = ("bookworm-backports", "bookworm", "trixie")[: len(answers)]
+    indexes = {
+        "ours": VENDOR.clear(OURS.index),
+        "theirs": VENDOR.clear(evolve(OURS, origin="Docker").index),
+        "damaged": VENDOR.clear(OURS.index) + b"more",
+        "page": b"<html>log in</html>",
+    }
+    pages = {f"/{TOOL.pool}": TOOL.data} | {
+        f"/dists/{suite}/InRelease": indexes[answer]
+        for suite, answer in zip(suites, answers, strict=True)
+        if answer in indexes
+    }
+    with served(pages) as site:
+        lines = [f"deb {site.url} {suite} main" for suite in suites]
+        apt = machine.fetcher(*lines)
+        if not as_lines:
+            apt = machine.fetcher()
+            entry = f"Types: deb\nURIs: {site.url}\nSuites: {' '.join(suites)}\nComponents: main\n"
+            (machine.folder / "apt/sources.list.d").mkdir()
+            (machine.folder / "apt/sources.list.d/debian.sources").write_text(entry)
+        if is_asked:
+            assert fetched(apt)
+            return
+        with pytest.raises(SourceError) as caught:
+            fetched(apt)
+        assert f"/{TOOL.pool}" not in [asked.path for asked in site.asked]
+        if set(answers) == {"gone"}:
+            for suite in suites:  # a person sees each address that was asked
+                assert any(f"/dists/{suite}/InRelease" in line for line in caught.value.details)
+
+
 def test_who_has_the_last_word_on_an_archive(machine: Machine):
     """The user, by name to rvbuild; then apt's lists. Nobody reads an index for that."""
     pages = {f"/{TOOL.pool}": TOOL.data}

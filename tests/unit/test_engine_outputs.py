@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -124,8 +126,29 @@ LINKS = {
     "/inside": "",
     "/srcs": "",
     "a/../..": "",
+    "//build/x": "which only the step has",
+    "///in//go": "which only the step has",
+    "/./in/go": "which only the step has",
+    "/../src/x": "which only the step has",
+    "/usr/../src/x": "which only the step has",
+    "/usr/lib/../../build": "which only the step has",
+    "/in/../etc/mtab": "which only the step has",
+    "/usr/./in/go": "",
+    "//etc//mtab": "",
+    "/": "",
+    "here/../../x": "which is above the step's whole output",
+    "here/../../../t/file": "which is above the step's whole output",
+    "gone/../../../x": "which is above the step's whole output",
+    "deep/../../file": "",
+    "deep/../../../../x": "which is above the step's whole output",
+    "../undeclared/y": "which only the step has",
+    "circle/../../x": "",
 }
-"""Targets of ``t/link``, and what is wrong with them."""
+"""Targets of ``t/link``, and what is wrong with them.
+
+Beside it are ``t/here`` (a link to the folder itself), ``t/deep`` (to ``sub/deeper``), ``t/circle``
+(to itself), and ``undeclared`` above them, a link to ``/in/x``.
+"""
 
 
 @pytest.mark.parametrize("target", LINKS)
@@ -134,9 +157,19 @@ def test_links_in_a_tree_lead_nowhere_where_only_the_step_was(tmp_path: Path, ta
     store = MemoryStore(str(tmp_path))
     with store.trees.new_tree() as writer:
         writer.file("t/file", [b"x"])
+        writer.file("t/sub/deeper/file", [b"x"])
+        writer.symlink("t/here", ".")
+        writer.symlink("t/deep", "sub/deeper")
+        writer.symlink("t/circle", "circle")
         writer.symlink("t/link", target)
         writer.symlink("undeclared", "/in/x")
         tree = writer.commit()
+    expected = [f"t/link: it is a link to {target}, {LINKS[target]}"] if LINKS[target] else []
+    assert link_findings(store, tree) == expected
+
+
+def link_findings(store: MemoryStore, tree: Tree) -> list[str]:
+    """What is wrong with an output of which ``t`` is declared as a tree."""
     step = Step(
         label="s",
         inputs_at=(),
@@ -146,11 +179,39 @@ def test_links_in_a_tree_lead_nowhere_where_only_the_step_was(tmp_path: Path, ta
         platform=LINUX,
         outputs=(rule("t", "tree"),),
     )
-    wrong = [
-        f"{each.path}: {each.what}" for each in inspect_outputs(step, store, tree, inspection())
-    ]
-    expected = [f"t/link: it is a link to {target}, {LINKS[target]}"] if LINKS[target] else []
-    assert wrong == expected
+    found = inspect_outputs(step, store, tree, inspection())
+    return [f"{each.path}: {each.what}" for each in found]
+
+
+NAMES = ("a", "b", "c", "d", ".", "", "..", "..", "..")
+
+
+def test_a_link_leads_where_the_system_finds_it(tmp_path: Path):
+    """Random relative links, which the same ones on a disk are compared with."""
+    chance = random.Random(1)  # noqa: S311 - no secret
+    places = ["t/a", "t/b", "t/c", "t/d/a", "t/d/b", "t/d/d/a"]
+    seen = {True: 0, False: 0}
+    for number in range(60):
+        top = tmp_path / str(number) / "1/2/3/4/5/6/7/8/out"
+        (top / "t/d/d").mkdir(parents=True)
+        store = MemoryStore(str(tmp_path / f"store{number}"))
+        with store.trees.new_tree() as writer:
+            for place in places:
+                names = chance.choices(NAMES, k=chance.randint(1, 5))
+                target = "/".join(names).lstrip("/") or "."
+                writer.symlink(place, target)
+                (top / place).symlink_to(target)
+            tree = writer.commit()
+        wrong = {line.partition(":")[0] for line in link_findings(store, tree)}
+        for place in places:
+            try:
+                end = os.path.realpath(top / place, strict=True)
+            except OSError:  # of links in a circle, and of what is not there: see the table
+                continue
+            rises = not f"{end}/".startswith(f"{top}/")
+            assert (place in wrong) is rises, (place, os.readlink(top / place))
+            seen[rises] += 1
+    assert min(seen.values()) > 20, seen
 
 
 @pytest.mark.parametrize(

@@ -259,6 +259,36 @@ def test_a_damaged_mirror_with_other_files_than_its_names_say_is_not_passed_over
         upstream.fetch("git", source, str(mirror))
 
 
+@pytest.mark.parametrize("of", ["commit", "tree", "blob"])
+def test_other_files_than_their_names_say_get_into_no_lock(upstream: Upstream, of: str):
+    """Nobody pinned a hash of the module yet: only git's own names can tell."""
+    upstream.commit()
+    right = upstream.h1()
+    mirror = upstream.root / "mirror"
+    upstream.git("clone", "-q", "--bare", "m", "mirror", at=".")
+    made = upstream.client("go", str(mirror), offline=True)
+    assert isinstance(made, go_fetch.GoClient)
+    assert made.go_module(PATH, VERSION) == right
+    for file in objects(upstream, mirror)[of]:
+        replace(file, of)
+    made = upstream.client("go", str(mirror), offline=True)
+    assert isinstance(made, go_fetch.GoClient)
+    with pytest.raises((SourceError, VerificationError)) as caught:
+        made.go_module(PATH, VERSION)
+    assert str(mirror) in "\n".join([str(caught.value), *caught.value.details])
+
+
+def test_a_damaged_mirror_is_blamed_and_not_the_version(upstream: Upstream):
+    source = upstream.source("go")
+    mirror = upstream.root / "mirror"
+    upstream.git("clone", "-q", "--bare", "m", "mirror", at=".")
+    replace(objects(upstream, mirror)["blob"][-1], "blob")
+    with pytest.raises(VerificationError, match="has other content") as caught:
+        upstream.fetch("go", source, str(mirror), offline=True)
+    assert str(mirror) in str(caught.value)
+    assert "`git fsck`" in hint_text(caught.value.hint)
+
+
 # ---- tags that move
 
 

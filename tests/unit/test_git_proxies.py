@@ -14,6 +14,7 @@ from site_of_bytes import Asked, head, serve
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import SourceError
+from rvbuild.git.git_proxy import git_proxy
 from rvbuild.kinds.git.fetch import client
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.fetch_settings import FetchSettings
@@ -66,6 +67,9 @@ LOGINS = {
     "a slash in the name": "al/ice:S3cretWord",
     "nothing before a slash": "/alice:S3cretWord",
     "two at signs": "alice:S3cret@Word",
+    "an address for a name": "alice@corp.com:S3cretWord",
+    "an address for a name, escaped": "alice%40corp.com:S3cretWord",
+    "two at signs, no colon": "alice@S3cretWord",
     "a slash and an at sign": "alice:S3c/ret@Word",
     "a colon": "alice:S3cret:Word",
     "a space": "alice:S3cret Word",
@@ -75,11 +79,12 @@ LOGINS = {
     "a bad escape": "alice:S3cret%zzWord",
     "a line": "alice:S3cret%0AWord",
     "a backslash": "alice:S3cret\\Word",
+    "two at signs, and what git encodes": "alice@corp.com:S3cret!Word",
     "no name": ":S3cretWord",
     "plain": "alice:S3cretWord",
 }
-SHOWN_NEVER = ("alice", "S3c", "Word", "ret@", "al/")
-READ_IN_TWO_WAYS = ("/", "#", "?")
+SHOWN_NEVER = ("alice", "corp.com", "S3c", "Word", "ret@", "al/")
+READ_IN_TWO_WAYS = ("/", "#", "?", "@")
 
 Setting = Callable[[str, str, str], tuple[str, dict[str, str]]]
 """Scheme, URL and proxy, to git's configuration and variables."""
@@ -116,7 +121,13 @@ SETTINGS: dict[str, tuple[Setting, str]] = {
 }
 
 
-FORMS = ("http://{}@127.0.0.1:1", "{}@127.0.0.1:1", "https://{}@[::1]:1")
+FORMS = (
+    "http://{}@127.0.0.1:1",
+    "{}@127.0.0.1:1",
+    "https://{}@[::1]:1",
+    "socks5://{}@127.0.0.1:1",
+    "http://{}@127.0.0.1:1/",
+)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -154,7 +165,13 @@ def test_after_a_redirect_curl_reads_another_variable(user: User, login: str):
 
 
 @pytest.mark.parametrize(
-    "proxy", ["alice:S3cret", "alice:S3cretWord@127.0.0.1:x", "http://", "a b"]
+    "proxy",
+    ["alice:S3cret", "alice:S3cretWord@127.0.0.1:x", "http://", "a b"]
+    + [
+        f"http://alice:S3c{letter}retWord@127.0.0.1:1{end}"
+        for letter in "@/"
+        for end in ("@x", "/@x")
+    ],
 )
 def test_an_address_that_is_none(user: User, proxy: str):
     error = user.refused("http://files.example/r", http_proxy=proxy)
@@ -170,6 +187,39 @@ def test_what_no_url_goes_by_is_no_matter(user: User):
         assert CANNOT not in told(error)
         error = user.refused(f"http://{at}/r", "[http]\n\tproxy =\n", http_proxy="a:b/c@d")
         assert CANNOT not in told(error)
+
+
+# ---- which setting
+
+AMONG_SEVERAL = """
+[http "https://alice:S3c/retWord@other.example"]
+  proxy = {proxy}
+[http]
+  proxy = {proxy}
+[http "https://alice:12/S3cretWord@another.example"]
+  proxy = {proxy}
+"""
+
+
+def test_git_does_not_tell_which_of_several_settings_it_is(user: User):
+    """So the address is named for which it holds, and no other one."""
+    url = "http://files.example/r"
+    error = user.refused(url, AMONG_SEVERAL.format(proxy="http://127.0.0.1:1"))
+    assert f"correct http.proxy of git for {url}" in told(error)
+    assert "other" not in told(error)
+    assert "S3c" not in told(error)
+
+
+@pytest.mark.parametrize("login", ["al:S3c/retWord", "al:12/S3cretWord", "al@corp:S3cretWord"])
+def test_a_login_in_the_name_of_a_setting_is_not_shown(login: str):
+    """Git takes it for the path of an address, so it fits that address alone."""
+    proxy, key = "http://127.0.0.1:2", f"http.http://{login}@127.0.0.1:1.proxy"
+
+    def config(*arguments: str) -> str:
+        return f"{key}\n{proxy}\0" if "--get-regexp" in arguments else proxy
+
+    url = "http://127.0.0.1:1/r"
+    assert git_proxy(url, url, config, {}).named_by == "http.http://127.0.0.1:1.proxy of git"
 
 
 # ---- whom it goes by

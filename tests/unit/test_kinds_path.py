@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.ports.callbacks import no_progress
@@ -109,9 +111,37 @@ def test_what_a_tree_cannot_hold_is_refused(folder: Path):
 
 def test_no_such_folder(tmp_path: Path):
     (tmp_path / "file").write_bytes(b"")
-    for name in ("gone", "file"):
-        with pytest.raises(SourceError, match="no such folder"):
+    (tmp_path / "leads nowhere").symlink_to("gone")
+    for name, says in (
+        ("gone", "no such folder"),
+        ("leads nowhere", "no such folder"),
+        ("file", "it is no folder"),
+        ("file/below", "no such folder"),
+    ):
+        with pytest.raises(SourceError, match=says) as caught:
             PathFetcher().resolve(str(tmp_path / name))
+        assert "the recipe's `path`" in hint_text(caught.value.hint)
+
+
+class Removing(DigestSink):
+    """Removes the rest of a folder with the first file that it takes."""
+
+    def __init__(self, rest: Path) -> None:
+        super().__init__()
+        self.rest = rest
+
+    def file(self, path: str, chunks: Iterable[bytes], *, executable: bool = False) -> str:
+        sha256 = super().file(path, chunks, executable=executable)
+        shutil.rmtree(self.rest, ignore_errors=True)
+        return sha256
+
+
+def test_what_cannot_be_read_has_a_hint(tmp_path: Path):
+    (tmp_path / "a").touch()
+    (tmp_path / "sub").mkdir()
+    with pytest.raises(SourceError, match="cannot be read: No such file") as caught:
+        capture(str(tmp_path), Removing(tmp_path / "sub"), no_progress)
+    assert "let the folder be" in hint_text(caught.value.hint)
 
 
 def test_a_deep_folder_needs_no_recursion(tmp_path: Path):

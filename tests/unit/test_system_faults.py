@@ -7,12 +7,17 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import workspaces
 
+from rvbuild.app.lock_file import put_lock
+from rvbuild.app.result_place import link
 from rvbuild.cli.remedies import hint_text
+from rvbuild.core.errors import StoreError
 from rvbuild.core.system_fault import Site, hint_for
 
 FAILING = """\
@@ -145,6 +150,16 @@ RIGHTS = {
     Site.COPY: "use another DIR with -o",
     Site.ELSEWHERE: "look whose it is",
 }
+READ_ONLY = {
+    Site.STORE: "a folder that can be written with --store",
+    Site.RECIPE: "a copy of the project, on a disk that can be written",
+    Site.LOCK: "a copy of the project, on a disk that can be written",
+    Site.LINK: "build in a folder that can be written",
+    Site.COPY: "use another DIR with -o",
+    Site.ELSEWHERE: "how its disk is mounted",
+}
+OF_RIGHTS = ("chmod", "whose", "yours", "you may write")
+"""Words that help where rights are at fault, and nowhere else."""
 
 
 @pytest.mark.parametrize("site", Site)
@@ -153,8 +168,57 @@ def test_what_is_to_be_done_depends_on_the_site(site: Site) -> None:
         text = hint_text(hint_for(number, site))
         assert "free some space" in text
         assert ROOM[site] in text
-    for number in (errno.EROFS, errno.EACCES, errno.EPERM):
+    for number in (errno.EACCES, errno.EPERM):
         assert RIGHTS[site] in hint_text(hint_for(number, site))
+    assert READ_ONLY[site] in hint_text(hint_for(errno.EROFS, site))
+
+
+@pytest.mark.parametrize("site", [site for site in Site if site is not Site.RECIPE])
+def test_rights_are_the_advice_only_where_they_are_at_fault(site: Site) -> None:
+    """The one for a recipe names all that a recipe's folder must be."""
+    for number in set(errno.errorcode) - {errno.EACCES, errno.EPERM}:
+        text = hint_text(hint_for(number, site))
+        assert not any(word in text for word in OF_RIGHTS), errno.errorcode[number]
+
+
+Obstacle = Callable[[Path], object]
+IN_THE_LOCKS_PLACE: dict[str, tuple[Obstacle, int, str]] = {
+    "a folder": (lambda at: at.mkdir(), errno.EISDIR, "a folder is in the lock's place"),
+    "a link into a file": (
+        lambda at: at.symlink_to("file/lock"), errno.ENOTDIR, "through a file: mend the link",
+    ),
+    "a link into nowhere": (
+        lambda at: at.symlink_to("gone/lock"), errno.ENOENT, "into a folder that is not there",
+    ),
+    "a link to another's file": (
+        lambda at: at.symlink_to("../empty"), errno.EEXIST, "let it lead to a lock",
+    ),
+    "a link to itself": (lambda at: at.symlink_to(at.name), errno.ELOOP, "where the links"),
+}  # fmt: skip
+IN_THE_LINKS_PLACE: dict[str, tuple[Obstacle, int, str]] = {
+    "a file": (lambda at: at.touch(), errno.EEXIST, "in the way of the link: move it"),
+    "a link to a file": (lambda at: at.symlink_to("file"), errno.EEXIST, "in the way of the link"),
+    "a link to nowhere": (lambda at: at.symlink_to("gone"), errno.EEXIST, "in the way of the link"),
+}
+"""What is there, the errno that the system gives, and what the hint says."""
+
+
+@pytest.mark.parametrize("what", [*IN_THE_LOCKS_PLACE, *IN_THE_LINKS_PLACE])
+def test_what_is_in_the_way_is_named(tmp_path: Path, what: str) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (tmp_path / "empty").touch()
+    (project / "file").write_text("x")
+    is_lock = what in IN_THE_LOCKS_PLACE
+    obstacle, number, says = (IN_THE_LOCKS_PLACE if is_lock else IN_THE_LINKS_PLACE)[what]
+    obstacle(project / ("rvbuild.lock" if is_lock else "result"))
+    write = partial(put_lock, str(project / "rvbuild.lock"), "text")
+    make_link = partial(link, "/nowhere", str(project / "result/tool"))
+    with pytest.raises(StoreError) as caught:
+        (write if is_lock else make_link)()
+    assert isinstance(caught.value.__cause__, OSError)
+    assert caught.value.__cause__.errno == number
+    assert says in hint_text(caught.value.hint)
 
 
 @pytest.mark.parametrize("site", Site)

@@ -9,7 +9,7 @@ Source: the Debian wiki's "DebianRepository/Format".
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import BinaryIO
 
@@ -146,22 +146,36 @@ class Releases:
         fields = self.policy.believe(index, archive, suite, address=address, earlier=earlier)
         return Release(base=archive.base, suite=suite, fields=fields, route=archives.route)
 
-    def refuse_foreign(self, archives: Archives, base: str, suite: str) -> None:
+    def refuse_foreign(self, archives: Archives, base: str, suites: Iterable[str]) -> None:
         """See that an archive says to be Debian's, if the user does not believe it without proof.
 
-        Nothing else of its index is believed.
+        The first of the suites that has an index decides. One that is not there or is damaged says
+        nothing of whose the archive is. Nothing else of an index is believed.
+
+        Example: a mirror has ``bookworm`` and not ``bookworm-backports``, and apt's sources name
+        the latter first. The index of ``bookworm`` says whose the mirror is.
 
         Raises:
-            NoIndex: the archive does not have the suite.
+            NoIndex: the archive has none of the suites.
             Foreign: it is another vendor's.
-            VerificationError: its index is damaged.
+            VerificationError: an index is damaged, and no other suite has one.
         """
         if self.policy.is_unchecked(base):
             return
-        index, _ = self._index(archives, f"{base}/dists/{suite}")
-        fault = foreign_fault(index)
-        if fault is not None:
-            raise fault
+        attempts, damage = Attempts(base), None
+        for suite in suites:
+            try:
+                index, _ = self._index(archives, f"{base}/dists/{suite}")
+            except NoIndex as error:
+                attempts.include(error)
+            except VerificationError as error:
+                damage = damage or error
+            else:
+                fault = foreign_fault(index)
+                if fault is not None:
+                    raise fault
+                return
+        raise damage or _no_index(attempts)
 
     def _index(self, archives: Archives, folder: str) -> tuple[SignedIndex, str]:
         """What an archive has, and its address: ``InRelease``, else ``Release``, ``Release.gpg``.

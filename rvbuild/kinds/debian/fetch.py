@@ -6,7 +6,7 @@ Knows: how packages are pinned and fetched. Must not know: which mirrors there a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from attrs import define, field
@@ -97,8 +97,9 @@ class DebianFetcher:
     def _refusal(self, archives: Archives, base: str) -> SourceError | VerificationError | None:
         """Why an archive of apt's is not asked for a package: nothing says that it is Debian's.
 
-        As apt does, rvbuild asks an archive for its own index first, once in a run; not even that
-        where apt has read it, or the user names the archive to rvbuild.
+        As apt does, rvbuild asks an archive for its own index first, once in a run: that of the
+        first suite in apt's sources that is there. It does not ask where apt has read an index,
+        or where the user names the archive to rvbuild.
         """
         suites = [suite for at, suite in archives.suite_options if at == base and is_debian(suite)]
         lists = lists_folder(archives.settings)
@@ -108,14 +109,14 @@ class DebianFetcher:
             return None  # of Debian: `find_archives` has no other
         with self._lock:
             if base not in self._refusals:
-                self._refusals[base] = self._look(archives, base, suites[0])
+                self._refusals[base] = self._look(archives, base, suites)
             return self._refusals[base]
 
     def _look(
-        self, archives: Archives, base: str, suite: str
+        self, archives: Archives, base: str, suites: Iterable[str]
     ) -> SourceError | VerificationError | None:
         try:
-            self.releases.refuse_foreign(archives, base, suite)
+            self.releases.refuse_foreign(archives, base, suites)
         except (SourceError, VerificationError) as error:
             return error
         return None

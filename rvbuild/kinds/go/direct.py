@@ -11,13 +11,15 @@ import hashlib
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from typing import BinaryIO
 
 from attrs import define, field
 
-from rvbuild.core.errors import SourceError
+from rvbuild.core.errors import SourceError, WrongContent
 from rvbuild.core.gosum import hash1, hash1_go_mod
 from rvbuild.core.ports.callbacks import Advance, no_progress
+from rvbuild.git.object_check import check_objects
 from rvbuild.git.repositories import Repositories
 from rvbuild.git.repository import Repository
 from rvbuild.git.search import Search
@@ -92,7 +94,7 @@ class Direct:
             to.write(data)
             return address
 
-        return self._read(path, version, no_progress, write, renew=not h1)
+        return self._read(path, version, no_progress, write, pinned=bool(h1))
 
     def zip(self, path: str, version: str, to: BinaryIO, advance: Advance, h1: str = "") -> str:
         """Write the zip of a module; where it came from. See `go_mod`."""
@@ -105,7 +107,7 @@ class Direct:
                 check_h1_of(h1, hash1(hashes), f"{path}@{version}", module.checkout.address)
             return module.checkout.address
 
-        return self._read(path, version, advance, write, renew=not h1)
+        return self._read(path, version, advance, write, pinned=bool(h1))
 
     def _root(self, path: str) -> ImportRoot:
         if path not in self._roots:
@@ -123,20 +125,32 @@ class Direct:
         advance: Advance,
         use: Callable[[CommitModule], str],
         *,
-        renew: bool,
+        pinned: bool,
     ) -> str:
-        """What ``use`` makes of the module in the first repository that has all of it."""
+        """What ``use`` makes of the module in the first repository that has all of it.
+
+        Where no hash is ``pinned``, nothing but the names of git's objects says what is right.
+        """
         module, root = ModulePath.parse(path), self._root(path)
         folder = root.module_folder(module)
         target = ModuleRevision.of(version, folder)
-        search = Search(self.repositories, root.url, target.revision, renew=renew)
+        search = Search(self.repositories, root.url, target.revision, renew=not pinned)
         git = search.need_git()
 
         def read(repository: Repository) -> str:
             with checkout(git, repository, target.revision) as commit:
                 try:
                     _check_time(commit, target.time)
-                    return use(module_in(commit, module, root, folder))
+                    made = module_in(commit, module, root, folder)
+                    blobs = {*made.files.values()}
+                    check = partial(check_objects, git, repository, commit.commit, folder, blobs)
+                    if not pinned:
+                        check()
+                    try:
+                        return use(made)
+                    except WrongContent:
+                        check()  # it is the repository that is damaged, if it is
+                        raise
                 except NoModule as error:
                     where, details = f"{path}@{version}", (commit.address,)
                     raise SourceError(str(error), where=where, details=details) from error

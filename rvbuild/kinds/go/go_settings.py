@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
+from rvbuild.core.login import LOGIN_HINT, TWO_WAYS, SplitAddress
 from rvbuild.kinds.go.module_patterns import covers
 from rvbuild.transfers.addresses import is_http
 from rvbuild.transfers.client_output import client_output
@@ -138,6 +139,9 @@ def _entries(text: str) -> Iterator[Proxy]:
             continue
         if url not in {OFF, DIRECT} and "://" not in url:
             url = f"https://{url}" if re.search(r"[.:/]", url) else ""
+        if SplitAddress.of(url).is_ambiguous:
+            msg = f"GOPROXY has {TWO_WAYS}"
+            raise SourceError(msg, where="GOPROXY", hint=LOGIN_HINT)
         if url not in {OFF, DIRECT} and not url.startswith("file:///") and not is_http(url):
             msg = "GOPROXY has an entry that is no URL"  # not shown: it may have a password
             hint = "set GOPROXY to addresses such as https://proxy.example, off or direct"

@@ -20,6 +20,7 @@ from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import Malformed, SourceError, WrongContent
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
+from rvbuild.core.system_fault import Site, hint_for
 from rvbuild.core.tree import Tree
 from rvbuild.kinds.path.source import PathSource
 from rvbuild.transfers.sinks import DigestSink
@@ -29,6 +30,8 @@ if TYPE_CHECKING:  # overrides need a folder, and no HTTP client
 
 _CHUNK = 1 << 20
 _LEFT_OUT = ".git"
+_HOLD_STILL = "let the folder be while rvbuild reads it, then run again"
+_NO_FOLDER = "put the folder there, or mend the recipe's `path`, which begins at its own folder"
 
 Stamp = tuple[int, int, int, int, int]
 
@@ -118,7 +121,8 @@ def capture(folder: str, into: TreeSink, advance: Advance) -> None:
     except OSError as error:
         where = error.filename if isinstance(error.filename, str) else folder
         msg = f"cannot be read: {error.strerror}"
-        raise SourceError(msg, where=where) from error
+        hint = hint_for(error.errno, Site.ELSEWHERE) or _HOLD_STILL
+        raise SourceError(msg, where=where, hint=hint) from error
 
 
 class _Capture:
@@ -131,8 +135,8 @@ class _Capture:
 
     def run(self) -> None:
         if not os.path.isdir(self._root):
-            msg = "no such folder"
-            raise SourceError(msg, where=self._root)
+            msg = "it is no folder" if os.path.exists(self._root) else "no such folder"
+            raise SourceError(msg, where=self._root, hint=_NO_FOLDER)
         waiting = [""]
         while waiting:
             prefix = waiting.pop()
@@ -182,8 +186,7 @@ class _Capture:
     def _unchanged(self, path: str, before: Stamp, now: os.stat_result) -> None:
         if _stamp(now) != before:
             msg = "it changed while it was read"
-            hint = "let the folder be while rvbuild reads it, then run again"
-            raise WrongContent(msg, where=path, hint=hint)
+            raise WrongContent(msg, where=path, hint=_HOLD_STILL)
 
 
 def _is_utf8(text: str) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote, urlsplit, urlunsplit
+import re
+from urllib.parse import unquote, urlsplit
 
 from attrs import field, frozen
 
 from rvbuild.core.canonical import Json
 from rvbuild.core.errors import RecipeError
+from rvbuild.core.login import LOGIN_HINT, TWO_WAYS, SplitAddress
 from rvbuild.core.paths import is_component
 from rvbuild.core.source import Source
 
@@ -16,8 +18,11 @@ def file_name(url: str) -> str:
     """The last component of a URL's path, as it is called in a tree and in messages.
 
     Raises:
-        RecipeError: it has none.
+        RecipeError: it has none, or where it begins can be read in two ways.
     """
+    split = SplitAddress.of(url)
+    if split.is_ambiguous:
+        raise RecipeError(TWO_WAYS, where=re.split(r"[?#]", split.bare)[0], hint=LOGIN_HINT)
     msg = "the URL does not end in a file name"
     try:
         parts = urlsplit(url)
@@ -25,8 +30,7 @@ def file_name(url: str) -> str:
         raise RecipeError(msg) from None
     name = unquote(parts.path.rpartition("/")[2])
     if not is_component(name) or not name.isprintable():
-        host = parts.netloc.rpartition("@")[2]  # without a user's name and password
-        raise RecipeError(msg, where=urlunsplit((parts.scheme, host, parts.path, "", "")))
+        raise RecipeError(msg, where=re.split(r"[?#]", split.bare)[0])
     return name
 
 

@@ -1,0 +1,269 @@
+"""Where a login ends: no transport shows it, and one that can be read in two ways asks nobody."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from attrs import define, evolve
+from made_crates import cargo_home
+from site_of_bytes import CLOSED, Asked, Served, head, serve
+
+from rvbuild.app.refusals import refuse_unfit_mirrors
+from rvbuild.cli.messages import render_error
+from rvbuild.cli.remedies import hint_text
+from rvbuild.core.errors import RecipeError, RvbuildError, SourceError, UsageError
+from rvbuild.core.go_source import GoModule
+from rvbuild.core.login import TWO_WAYS, SplitAddress, without_logins
+from rvbuild.core.ports.callbacks import no_progress
+from rvbuild.core.ports.fetcher import AnyFetcher
+from rvbuild.core.source import Source
+from rvbuild.kinds.crates.source import Crate
+from rvbuild.kinds.debian.fetch import DebianFetcher
+from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.kinds.git.source import GitSource
+from rvbuild.kinds.pypi.source import Wheel
+from rvbuild.kinds.table import fetch_module
+from rvbuild.kinds.url.source import UrlSource
+from rvbuild.transfers.apt_config import Archives, find_archives
+from rvbuild.transfers.fetch_services import FetchServices
+from rvbuild.transfers.fetch_settings import FetchSettings
+from rvbuild.transfers.sinks import DigestSink
+from rvbuild.transfers.transport import Patience
+
+# ---- the rule
+
+ONE_WAY = {
+    "https://files.example/pool/foo@1": "https://files.example/pool/foo@1",
+    "https://host:8080/pool/foo@1": "https://host:8080/pool/foo@1",
+    "https://host:8080/pool/foo@v1.2-rc.1/x": "https://host:8080/pool/foo@v1.2-rc.1/x",
+    "http://127.0.0.1:80/example.org/m/@v/v1.0.0.zip": "http://127.0.0.1:80/example.org/m/@v/v1.0.0.zip",
+    "http://al:ce@[::1]:80/example.org/m/@latest": "http://[::1]:80/example.org/m/@latest",
+    "https://host/pool/foo@bar.example": "https://host/pool/foo@bar.example",
+    "https://[::1]/pool/foo@bar": "https://[::1]/pool/foo@bar",
+    "https://host:/a@sha256:ff": "https://host:/a@sha256:ff",
+    "https://host:80/foo@1.2.tar.gz?a=b": "https://host:80/foo@1.2.tar.gz?a=b",
+    "https://host:80/foo@bar.deb": "https://host:80/foo@bar.deb",
+    "https://host:80/a@/b": "https://host:80/a@/b",
+    "https://al:ce@host:80/x?y#z": "https://host:80/x?y#z",
+    "https://al%40b.example:c%2F@host": "https://host",
+    "ssh://git@host:22/x": "ssh://host:22/x",
+    "file:///srv/a:b/c@d.example": "file:///srv/a:b/c@d.example",
+    "/srv/a": "/srv/a",
+    "": "",
+}
+TWO = {
+    "https://al@b.example:ce@host/x": "https://host/x",
+    "https://al:12/ce@host/x": "https://host/x",
+    "https://al:12/ce@host:80": "https://host:80",
+    "https://al:12/ce@127.0.0.1/x@1": "https://127.0.0.1/x@1",
+    "https://al:12/ce@[::1]:1/x": "https://[::1]:1/x",
+    "https://al:c/e@1": "https://1",
+    "https://al:ce@more/of@host/x": "https://host/x",
+    "https://al:12/ce@nexus.zip/x": "https://nexus.zip/x",
+    "https://al:12/ce@nexus.zip/x@1": "https://nexus.zip/x@1",
+    "https://al:12?ce@host": "https://host",
+    "https://al:12#ce@host": "https://host",
+    "https://a/l:ce@host": "https://host",
+    "https:///al:ce@host": "https://host",
+    "al:12/ce@host": "host",
+}
+
+
+@pytest.mark.parametrize(("address", "bare"), ONE_WAY.items(), ids=ONE_WAY)
+def test_an_address_that_has_one_reading(address: str, bare: str):
+    split = SplitAddress.of(address)
+    assert (split.bare, split.is_ambiguous) == (bare, False)
+
+
+@pytest.mark.parametrize(("address", "bare"), TWO.items(), ids=TWO)
+def test_an_address_that_has_two(address: str, bare: str):
+    split = SplitAddress.of(address)
+    assert (split.bare, split.is_ambiguous) == (bare, True)
+    assert "ce" not in repr(split)
+
+
+def test_a_proxy_has_no_path():
+    assert SplitAddress.of_proxy("http://al/ce@1").is_ambiguous
+    assert not SplitAddress.of_proxy("al:ce@p:1").is_ambiguous
+
+
+def test_each_url_of_a_text_is_cut():
+    text = "get 'https://al:1/ce@h/x' or \"http://al@b:ce@h/\": see a@b.example"
+    assert without_logins(text) == "get 'https://h/x' or \"http://h/\": see a@b.example"
+
+
+# ---- transports
+
+LOGINS = {
+    "a slash": "alice:S3c/retWord",
+    "digits and a slash": "alice:12/S3cretWord",
+    "a slash at the end": "alice:12/S3cretWord/",
+    "a hash": "alice:S3c#retWord",
+    "a question mark": "alice:12?S3cretWord",
+    "two at signs": "alice:S3c@retWord",
+    "an address for a name": "alice@corp.com:S3cretWord",
+    "an at sign and a slash": "alice:S3c@ret/Word",
+    "a slash in the name": "al/ice:S3cretWord",
+    "nothing before a slash": "/alice:S3cretWord",
+    "escaped": "alice%40corp.com:S3c%2FretWord",
+    "plain": "alice:S3cretWord",
+}
+SHOWN_NEVER = ("alice", "ice:", "al/", "corp.com", "S3c", "ret", "Word")
+ONE_READING = ("escaped", "plain")
+SHA = "0" * 64
+
+
+@define
+class Company:
+    """A server, and a folder for what a user has."""
+
+    folder: Path
+    served: Served
+
+    def address(self, login: str) -> str:
+        return self.served.url.replace("://", f"://{login}@")
+
+    def client(self, kind: str, *mirrors: tuple[str, str], **more: str) -> AnyFetcher:
+        """A kind's client for this user."""
+        home = self.folder / "home"
+        home.mkdir(exist_ok=True)
+        base = {"PATH": os.environ["PATH"], "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"}
+        environment = base | {"NETRC": str(home / "none")} | more
+        settings = FetchSettings(tmp=str(home), mirrors=mirrors, environment=environment)
+        once = Patience(tries=1, first=0.0, retry_after=0.0)
+        return fetch_module(kind).client(FetchServices(settings, patience=once))
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Iterator[Company]:
+    def answer(_asked: Asked, send: Callable[[bytes], None]) -> None:
+        send(head("404 Not Found", "Content-Length: 0", CLOSED))
+
+    with serve(answer) as served:
+        yield Company(tmp_path, served)
+
+
+Transport = Callable[[Company, str], tuple[AnyFetcher, Source]]
+"""A client, and what it fetches from the address."""
+
+
+def url(at: Company, address: str) -> tuple[AnyFetcher, Source]:
+    return at.client("url"), UrlSource(urls=(f"{address}/x.tgz",), sha256=SHA)
+
+
+def mirror(at: Company, address: str) -> tuple[AnyFetcher, Source]:
+    client = at.client("url", ("http://127.0.0.1:1/", f"{address}/"))
+    return client, UrlSource(urls=("http://127.0.0.1:1/foo@1.tgz",), sha256=SHA)
+
+
+def goproxy(at: Company, address: str) -> tuple[AnyFetcher, Source]:
+    client = at.client("go-module", GOPROXY=address, GOENV="off")
+    return client, GoModule(path="example.org/m", version="v1.0.0", h1=f"h1:{'A' * 43}=")
+
+
+def index(at: Company, address: str) -> tuple[AnyFetcher, Source]:
+    more = {"PIP_INDEX_URL": f"{address}/simple", "PIP_CONFIG_FILE": os.devnull}
+    wheel = Wheel(project="x", version="1", filename="x-1-py3-none-any.whl", sha256=SHA)
+    return at.client("pypi", **more), wheel
+
+
+def registry(at: Company, address: str) -> tuple[AnyFetcher, Source]:
+    home = cargo_home(at.folder / "cargo", f'registry = "sparse+{address}/index/"')
+    return at.client("crate", CARGO_HOME=str(home)), Crate(name="x", version="1.0.0", sha256=SHA)
+
+
+def archive(at: Company, address: str) -> tuple[AnyFetcher, Source]:
+    client = at.client("debian")
+    assert isinstance(client, DebianFetcher)
+    package = DebianPackage(
+        name="x", version="1", architecture="amd64", pool="pool/x.deb", sha256=SHA, size=1
+    )
+    return evolve(client, archives=lambda: Archives((f"{address}/debian",))), package
+
+
+def _git_source(address: str) -> Source:
+    return GitSource(url=f"{address}/r", commit="1" * 40, tree="1" * 40, date=0)
+
+
+def git(at: Company, address: str) -> tuple[AnyFetcher, Source]:
+    return at.client("git"), _git_source(address)
+
+
+def git_mirror(at: Company, address: str) -> tuple[AnyFetcher, Source]:
+    return at.client("git", ("http://127.0.0.1:1", address)), _git_source("http://127.0.0.1:1")
+
+
+def instead_of(at: Company, address: str) -> tuple[AnyFetcher, Source]:
+    text = f'[url "{address}/"]\n\tinsteadOf = http://127.0.0.1:1/\n'
+    (at.folder / "config").write_text(text)
+    client = at.client("git", GIT_CONFIG_GLOBAL=str(at.folder / "config"))
+    return client, _git_source("http://127.0.0.1:1")
+
+
+TRANSPORTS: dict[str, Transport] = {
+    "url": url,
+    "mirror": mirror,
+    "GOPROXY": goproxy,
+    "index": index,
+    "registry": registry,
+    "archive": archive,
+    "git": git,
+    "git's mirror": git_mirror,
+    "insteadOf": instead_of,
+}
+
+
+def refused(transport: Transport, at: Company, address: str) -> str:
+    """All that a person is told, and an answer in JSON has."""
+
+    def fetch() -> None:
+        client, source = transport(at, address)
+        client.fetch(source, DigestSink(), no_progress)
+
+    with pytest.raises((SourceError, RecipeError)) as caught:
+        fetch()
+    return words(caught.value)
+
+
+def words(error: RvbuildError) -> str:
+    """Before and after the command line's own cut."""
+    own = [str(error), str(error.where), hint_text(error.hint), *error.details]
+    return "\n".join([*own, render_error(error, color=False)])
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+@pytest.mark.parametrize("form", LOGINS)
+@pytest.mark.parametrize("transport", TRANSPORTS.values(), ids=TRANSPORTS)
+def test_no_transport_shows_a_login_or_asks_a_part_of_it(
+    company: Company, transport: Transport, form: str
+):
+    said = refused(transport, company, company.address(LOGINS[form]))
+    assert not [part for part in SHOWN_NEVER if part in said.replace("secret", "")], said
+    if form in ONE_READING:
+        assert company.served.asked, said
+    else:
+        assert "two ways" in said
+        assert "%2F" in said
+        assert company.served.asked == []
+
+
+@pytest.mark.parametrize("form", LOGINS)
+def test_a_mirror_that_can_be_read_in_two_ways_ends_the_run_before_it_begins(form: str):
+    rules = [("https://files.example/", f"https://{LOGINS[form]}@127.0.0.1:1/")]
+    if form in ONE_READING:
+        refuse_unfit_mirrors(rules)
+        return
+    with pytest.raises(UsageError, match=TWO_WAYS) as caught:
+        refuse_unfit_mirrors(rules)
+    assert not [part for part in SHOWN_NEVER if part in words(caught.value)]
+
+
+def test_an_address_of_apt_that_can_be_read_in_two_ways_is_not_passed_over(tmp_path: Path):
+    """Whoever asks it is told so, as the archive of the table above."""
+    address = "http://alice:12/S3cretWord@127.0.0.1:1/debian"
+    (tmp_path / "sources.list").write_text(f"deb {address} bookworm main\n")
+    assert address in find_archives({"PATH": ""}, tmp_path).bases
