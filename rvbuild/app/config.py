@@ -13,6 +13,7 @@ from attrs import frozen
 from rvbuild.app.setting import SETTINGS, Value
 from rvbuild.app.settings import DEFAULT, PROJECT_FILE, user_file
 from rvbuild.app.workspace import Workspace
+from rvbuild.core.login import without_logins
 
 
 @frozen(kw_only=True)
@@ -32,7 +33,10 @@ class SettingValue:
 
 @frozen(kw_only=True)
 class SettingsView:
-    """Each setting, and the files that were looked for, the stronger first."""
+    """Each setting, and the files that were looked for, the stronger first.
+
+    What people paste into a report has no login: one in an address is left out.
+    """
 
     values: tuple[SettingValue, ...]
     files: tuple[str, ...]
@@ -51,7 +55,14 @@ def _values(workspace: Workspace) -> Iterator[SettingValue]:
             yield SettingValue(name=setting.name, value=setting.default, origin=DEFAULT)
         for name, (value, origin) in parts:
             effective = _default(name, workspace) if value is None else value
-            yield SettingValue(name=name, value=effective, origin=origin)
+            yield SettingValue(name=without_logins(name), value=_bare(effective), origin=origin)
+
+
+def _bare(value: Value) -> Value:
+    """The value without logins."""
+    if isinstance(value, str):
+        return without_logins(value)
+    return tuple(map(without_logins, value)) if isinstance(value, tuple) else value
 
 
 def _default(name: str, workspace: Workspace) -> Value:

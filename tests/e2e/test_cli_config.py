@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,20 @@ def test_a_builder_is_named_in_the_record_and_serves_itself_first(world: World):
     names = {path.name for path in Path(f"{world.store}2/realisations").glob("*/*")}
     assert names
     assert all(name.endswith("@ci") for name in names)
+
+
+def test_config_shows_no_login(bare: World):
+    """Whoever asks for help puts its text into a report."""
+    (bare.folder / "rvbuild.toml").write_text(
+        '[mirrors]\n"http://u:secret1@a.example/" = ["http://u:secret2@127.0.0.1:1/git"]\n'
+    )
+    world = bare.with_environment(
+        RVBUILD_DEBIAN_UNCHECKED="http://u:secret3@h.example/x",
+        RVBUILD_DEBIAN_FROZEN="http://u:se/cret4@h.example/x",
+        RVBUILD_DEBIAN_MIRROR="http://u:secret5@h.example/debian",
+    )
+    for words in (("config",), ("config", "--json")):
+        ran = world.fine(*words)
+        assert "http://127.0.0.1:1/git" in ran.out
+        assert "http://h.example/x" in ran.out
+        assert not re.search("se/?cret|u:", ran.out + ran.err)
