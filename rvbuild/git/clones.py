@@ -5,16 +5,24 @@ Knows: what a whole clone is. Must not know: mirrors, what is read in it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import shutil
-import tempfile
+import os
+import secrets
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from attrs import field, frozen
 
 from rvbuild.core.advice import Hint, Remedy, advise
-from rvbuild.core.errors import SourceError
+from rvbuild.core.errors import StoreError
+from rvbuild.core.system_fault import Site, hint_for
+from rvbuild.files.folder import WrongKind, opened, path_of
+from rvbuild.files.removal import remove_tree
+from rvbuild.files.swap import exchange, put
+from rvbuild.git.clone_handle import CloneHandle
 from rvbuild.git.fetch_progress import Tell
 from rvbuild.git.process import Failed, Git, Refused, make_bare
 from rvbuild.git.repository import Repository
@@ -22,11 +30,17 @@ from rvbuild.git.revision import Revision
 
 _OTHER_HASH = "mismatched algorithms"
 """What git says of a repository with SHA-256 names to one with SHA-1 (git's fetch-pack.c)."""
+_IN_THE_WAY = advise("move it away, or ", Remedy.STORE)
 
 
 @frozen(kw_only=True)
 class Clones:
     """A folder of bare repositories, each of one revision from one address.
+
+    Neither of the two folders may be a link, so that nothing elsewhere is read or removed. One
+    clone takes the place of another in one step, and is removed only by who has its handle: another
+    thread may have put a newer one there. Who reads the older one meanwhile finds the newer one's
+    objects; if that lacks something, the search goes on, as with every old clone.
 
     Attributes:
         folder: On one file system with ``temp``.
@@ -35,16 +49,20 @@ class Clones:
 
     folder: Path
     temp: Path
-    _fresh: set[Path] = field(factory=set, init=False, repr=False)
-    _making: dict[Path, threading.Lock] = field(factory=dict, init=False, repr=False)
+    _fresh: set[CloneHandle] = field(factory=set, init=False, repr=False)
+    _locks: dict[str, threading.Lock] = field(factory=dict, init=False, repr=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
     def kept(self, address: str, revision: Revision) -> Repository | None:
-        """The clone that was made before; None if there is none."""
-        clone = self._path(address, revision)
-        if not clone.is_dir():
-            return None
-        return Repository(str(clone), clone / "objects", old=clone not in self._fresh)
+        """The clone that was made before; None if there is none.
+
+        Raises:
+            StoreError: the folder cannot be looked at, or is none.
+        """
+        name = _name(address, revision)
+        with self._guarded("look for", name), suppress(FileNotFoundError), self._opened() as folder:
+            return self._repository(str(self.folder / name), CloneHandle.of(name, folder))
+        return None
 
     def make(
         self, git: Git, address: str, revision: Revision, tell: Tell, *, renew: bool = False
@@ -62,49 +80,109 @@ class Clones:
 
         Raises:
             Failed, Refused: the address does not give it.
-            SourceError: the clone cannot be kept.
+            StoreError: the clone cannot be kept.
         """
-        with self._lock:
-            making = self._making.setdefault(self._path(address, revision), threading.Lock())
-        with making:
+        name = _name(address, revision)
+        with self._lock_of(name):
             kept = self.kept(address, revision)
             if kept and not (renew and kept.old):
                 return kept
-            return self._make(git, address, revision, tell)
+            with self._guarded("keep", name):
+                handle = self._make(git, address, revision, tell)
+            self._fresh.add(handle)
+            return Repository(address, self.folder / name / "objects", clone=handle)
 
     def advice(self, repository: Repository) -> Hint:
         """What to do about a repository that is damaged."""
-        if repository.folder.parent == self.folder:
+        if repository.clone:
             return "the clone was removed: try again"
         return advise("repair it (`git fsck` says what is wrong), or ", Remedy.MIRROR)
 
     def discard(self, repository: Repository) -> None:
-        """Remove it if it is one of these, so that the next one is whole."""
-        clone = repository.folder
-        if clone.parent == self.folder:
-            self._fresh.discard(clone)
-            shutil.rmtree(clone, ignore_errors=True)
+        """Remove it if it is one of these, so that the next one is whole.
 
-    def _path(self, address: str, revision: Revision) -> Path:
-        name = hashlib.sha256(f"{address}\n{revision}".encode()).hexdigest()[:40]
-        return self.folder / f"{name}.git"
+        What has taken its place meanwhile stays.
 
-    def _make(self, git: Git, address: str, revision: Revision, tell: Tell) -> Repository:
+        Raises:
+            StoreError: it cannot be removed.
+        """
+        handle = repository.clone
+        if handle is None:
+            return
+        with (
+            self._lock_of(handle.name),
+            self._guarded("remove", handle.name),
+            suppress(FileNotFoundError),
+            self._opened() as folder,
+        ):
+            if CloneHandle.of(handle.name, folder) == handle:
+                remove_tree(handle.name, folder)
+
+    def _lock_of(self, name: str) -> threading.Lock:
+        with self._lock:
+            return self._locks.setdefault(name, threading.Lock())
+
+    @contextmanager
+    def _guarded(self, doing: str, name: str) -> Iterator[None]:
+        """Turn a call of the system that failed into a StoreError that names the clone."""
+        try:
+            yield
+        except WrongKind as error:
+            msg = f"cannot {doing} the clone: {error.problem}"
+            raise StoreError(msg, where=error.path, hint=_IN_THE_WAY) from error
+        except OSError as error:
+            msg = f"cannot {doing} the clone: {error.strerror or error}"
+            hint = hint_for(error.errno, Site.STORE)
+            raise StoreError(msg, where=str(self.folder / name), hint=hint) from error
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        """The open folder of clones, whose parent is no link either."""
+        with opened(str(self.temp)), opened(str(self.folder)) as folder:
+            yield folder
+
+    def _repository(self, path: str, handle: CloneHandle | None) -> Repository | None:
+        if handle is None:
+            return None
+        return Repository(path, Path(path, "objects"), old=handle not in self._fresh, clone=handle)
+
+    def _make(self, git: Git, address: str, revision: Revision, tell: Tell) -> CloneHandle:
         """Clone into a new folder, which gets its name only when it is whole."""
-        clone = self._path(address, revision)
-        for folder in (self.folder, self.temp):
-            folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.temp, prefix="git-") as scratch:
-            fresh = _cloned(git, Path(scratch), address, revision, tell)
-            shutil.rmtree(clone, ignore_errors=True)  # an older one
-            self._fresh.add(clone)
-            try:
-                fresh.rename(clone)
-            except OSError as error:
-                if not clone.is_dir():  # else another process was first
-                    msg = f"cannot keep the clone: {error.strerror}"
-                    raise SourceError(msg, where=str(clone)) from error
-        return Repository(address, clone / "objects")
+        name = _name(address, revision)
+        _make_folder(self.temp)
+        with opened(str(self.temp)) as temp, _scratch(temp) as scratch:
+            _make_folder(self.folder)
+            fresh = _cloned(git, scratch, address, revision, tell)
+            with self._opened() as folder:
+                target = os.path.join(path_of(folder), name)
+                if not put(str(fresh), target):
+                    exchange(str(fresh), target)  # what was there goes with the scratch folder
+                handle = CloneHandle.of(name, folder)
+        if handle is None:
+            raise FileNotFoundError(errno.ENOENT, "somebody has removed it", name)
+        return handle
+
+
+def _name(address: str, revision: Revision) -> str:
+    return hashlib.sha256(f"{address}\n{revision}".encode()).hexdigest()[:40] + ".git"
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder if nothing is there; whoever opens it sees what is there instead."""
+    with suppress(FileExistsError):
+        path.mkdir(parents=True)
+
+
+@contextmanager
+def _scratch(temp: int) -> Iterator[Path]:
+    """A new folder in an open one, for what is made; it is removed, with what is in it then."""
+    name = f"git-{secrets.token_hex(8)}"
+    os.mkdir(name, dir_fd=temp)
+    try:
+        yield Path(path_of(temp), name)
+    finally:
+        with suppress(OSError):  # `gc` removes what is left
+            remove_tree(name, temp)
 
 
 def _cloned(git: Git, scratch: Path, address: str, revision: Revision, tell: Tell) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from rvbuild.git.clone_handle import CloneHandle
 from rvbuild.git.objects import Commit, checked, parse_commit
 from rvbuild.git.process import Failed, Git, Objects
 
@@ -25,11 +26,13 @@ class Repository:
         objects: Its folder of objects.
         old: Whether it is a clone that an earlier run made: a disk may have damaged it, and a tag
             may be of another commit by now. So it is not the last word.
+        clone: Which clone of `Clones` it is; None for what is somebody else's.
     """
 
     address: str
     objects: Path
     old: bool = False
+    clone: CloneHandle | None = None
 
     @property
     def folder(self) -> Path:

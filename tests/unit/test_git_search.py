@@ -212,7 +212,11 @@ def test_a_clone_that_somebody_removed_is_made_again(world: World):
         searched(settings, TAG, f"{address}/a/.git")
         alone = len(world.posts)
         (clone,) = settings.clones.folder.iterdir()
+        kept = settings.clones.kept(f"{address}/a/.git", TAG)
+        assert kept is not None
         settings.clones.discard(Repository("", clone / "objects"))
+        assert clone.exists()
+        settings.clones.discard(kept)
         assert not clone.exists()
         searched(settings, TAG, f"{address}/a/.git")
     assert clone.exists()

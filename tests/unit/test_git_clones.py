@@ -1,0 +1,216 @@
+"""The folder of clones: what is in its way, what is removed from it, and by whom."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+from attrs import define
+from git_server import serving, smart_http
+
+from rvbuild.cli.remedies import hint_text
+from rvbuild.core.errors import StoreError
+from rvbuild.git.clones import Clones
+from rvbuild.git.process import Git
+from rvbuild.git.repository import Repository
+from rvbuild.git.revision import Revision
+
+TAG = Revision(tag="v1")
+
+
+def not_told(_count: int) -> None:
+    """Nobody wants to know of the bytes."""
+
+
+@define
+class Store:
+    """A store's folder for what passes, a repository that a server has, and decoys beside them."""
+
+    root: Path
+    address: str
+
+    @property
+    def tmp(self) -> Path:
+        return self.root / "store/tmp"
+
+    def clones(self) -> Clones:
+        """Those of one run."""
+        return Clones(folder=self.tmp / "git", temp=self.tmp)
+
+    def make(self, clones: Clones, *, renew: bool = False) -> Repository:
+        program = shutil.which("git") or ""
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.root)}
+        git = Git(program, environment | {"GIT_CONFIG_NOSYSTEM": "1"})
+        return clones.make(git, self.address, TAG, not_told, renew=renew)
+
+    def kept(self, clones: Clones) -> Repository:
+        kept = clones.kept(self.address, TAG)
+        assert kept is not None
+        return kept
+
+    def decoy(self) -> Path:
+        """A folder outside, with whatever a run might take for its own."""
+        outside = self.root / "outside"
+        for name in ("git", "git-1", "x.git/objects"):
+            (outside / name).mkdir(parents=True)
+            (outside / name / "file").write_text("mine")
+        return outside
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    folder = tmp_path / "r"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
+    folder.mkdir()
+    for command in (
+        ["init", "-q"],
+        ["-c", "user.name=A", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-mx"],
+        ["tag", "v1"],
+    ):
+        subprocess.run(["git", *command], cwd=folder, env=environment, check=True)
+    with serving(smart_http(tmp_path)) as address:
+        yield Store(tmp_path, f"{address}/r/.git")
+
+
+def listed(folder: Path) -> list[tuple[str, bytes]]:
+    """All that is in a folder, links not followed."""
+    files = sorted(each for each in folder.rglob("*") if each.is_file())
+    return [(str(file), file.read_bytes()) for file in files]
+
+
+# ---- what is in the way
+
+
+def a_file(store: Store, at: Path) -> None:
+    assert store.root in at.parents
+    at.parent.mkdir(parents=True, exist_ok=True)
+    at.write_text("")
+
+
+def a_link(store: Store, at: Path) -> None:
+    at.parent.mkdir(parents=True, exist_ok=True)
+    at.symlink_to(store.decoy())
+
+
+def a_link_to_nowhere(store: Store, at: Path) -> None:
+    at.parent.mkdir(parents=True, exist_ok=True)
+    at.symlink_to(store.root / "nowhere")
+
+
+THINGS = {"file": a_file, "link": a_link, "link to nowhere": a_link_to_nowhere}
+
+
+@pytest.mark.parametrize("renew", [True, False])
+@pytest.mark.parametrize("at", ["store/tmp", "store/tmp/git"])
+@pytest.mark.parametrize("put", THINGS.values(), ids=THINGS)
+def test_what_is_in_the_way_is_named_and_left_alone(
+    store: Store,
+    put: Callable[[Store, Path], None],
+    at: str,
+    renew: bool,  # noqa: FBT001
+):
+    put(store, store.root / at)
+    before = listed(store.root)
+    with pytest.raises(StoreError) as caught:
+        store.make(store.clones(), renew=renew)
+    assert str(caught.value.where) == str(store.root / at)
+    assert "where a folder must be" in str(caught.value)
+    assert "move it away" in hint_text(caught.value.hint)
+    assert listed(store.root) == before
+    assert not (store.root / "nowhere").exists()
+
+
+def test_a_store_as_a_file(store: Store):
+    a_file(store, store.root / "store")
+    with pytest.raises(StoreError) as caught:
+        store.make(store.clones())
+    assert "cannot look for the clone: Not a directory" in str(caught.value)
+    assert "a file is in the way" in hint_text(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("place", "hint"),
+    [("x" * 300, "a shorter path"), ("/proc/nowhere", "repair")],
+    ids=["a long name", "no such file system"],
+)
+def test_what_the_system_refuses_is_the_stores_matter(store: Store, place: str, hint: str):
+    folder = store.root / place
+    with pytest.raises(StoreError, match=r"cannot (look for|keep) the clone: ") as caught:
+        store.make(Clones(folder=folder / "git", temp=folder))
+    assert hint in hint_text(caught.value.hint)
+
+
+# ---- what is removed
+
+
+def test_whoever_is_late_removes_no_newer_clone(store: Store):
+    """Two have read one damaged clone; the quicker one has made another in its place."""
+    store.make(store.clones())
+    run = store.clones()
+    quick, slow = store.kept(run), store.kept(run)
+    assert quick.old
+    run.discard(quick)
+    assert run.kept(store.address, TAG) is None
+    new = store.make(run)
+    run.discard(slow)
+    assert store.kept(run) == store.kept(run)
+    assert not store.kept(run).old
+    assert new.objects.is_dir()
+
+
+def test_many_threads_with_one_damaged_clone_make_one(store: Store):
+    store.make(store.clones())
+    run, together = store.clones(), Barrier(6)
+
+    def mend(_number: int) -> Repository:
+        old = store.kept(run)
+        together.wait()
+        run.discard(old)
+        return store.make(run)
+
+    with ThreadPoolExecutor(6) as pool:
+        made = {mended.clone for mended in pool.map(mend, range(6))}
+    assert made == {store.kept(run).clone}
+
+
+def test_a_clone_that_is_renewed_is_there_all_the_time(store: Store):
+    store.make(store.clones())
+    run = store.clones()
+    old = store.kept(run)
+    new = store.make(run, renew=True)
+    assert new.objects == old.objects
+    assert new.clone != old.clone
+    run.discard(old)
+    assert (new.folder / "HEAD").exists()
+    assert [each.name for each in store.tmp.iterdir()] == ["git"]
+
+
+def test_a_link_in_the_place_of_a_clone_is_replaced_and_not_followed(store: Store):
+    run = store.clones()
+    name = store.make(run).folder
+    shutil.rmtree(name)
+    outside = store.decoy()
+    name.symlink_to(outside)
+    before = listed(outside)
+    assert run.kept(store.address, TAG) is None
+    assert store.make(run).folder == name
+    assert not name.is_symlink()
+    assert listed(outside) == before
+
+
+def test_a_folder_that_became_a_link_meanwhile_is_not_emptied(store: Store):
+    run = store.clones()
+    made = store.make(run)
+    outside = store.root / "outside"
+    (store.tmp / "git").rename(outside)
+    (store.tmp / "git").symlink_to(outside)
+    before = listed(outside)
+    with pytest.raises(StoreError, match="cannot remove the clone: a symbolic link"):
+        run.discard(made)
+    assert listed(outside) == before
