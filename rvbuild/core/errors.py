@@ -8,6 +8,7 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
      ├─ UsageError            2  the command line
      ├─ RecipeError           3  a recipe, with file, line and column
      ├─ LockError             3  a lock, or a lock that does not fit its recipe
+     │   └─ Absent            3  … a place in a source that lacks what a pin reads there
      ├─ SourceError           4  a source could not be had
      │   └─ Unreachable       4  its server gives no usable answer
      ├─ VerificationError     5  bytes, a tree or an output are not what they must be

@@ -17,14 +17,12 @@ from rvbuild.core.errors import RecipeError, UsageError, closest
 from rvbuild.core.names import RecipeName
 from rvbuild.core.patches import patches_of
 from rvbuild.core.place import Place
-from rvbuild.core.recipe import FOR_TARGET, Recipe
+from rvbuild.core.recipe import FOR_TARGET, QEMU, Recipe
 from rvbuild.core.toolboxes import DEFAULT, toolbox_of
 from rvbuild.core.variants import PLAIN, Variants
 
 INDEPENDENT = ""
 """The architecture of what is the same for every target."""
-
-QEMU = "qemu-user"
 
 
 @frozen(order=True)

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 
 from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.derivation import OutputRule
-from rvbuild.core.graph import QEMU
 from rvbuild.core.output_patterns import expression, is_pattern
+from rvbuild.core.recipe import QEMU
 
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 FOLDER = "/in/run/bin"

@@ -16,7 +16,7 @@ from rvbuild.core.derivation import Derivation, Fetch, FolderOf, Input, Merge, O
 from rvbuild.core.errors import LockError, RecipeError, UsageError
 from rvbuild.core.go_source import GoModFiles
 from rvbuild.core.gomod import escape_path
-from rvbuild.core.graph import QEMU, RecipeGraph, Target
+from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.launchers import FOLDER as LAUNCHERS
 from rvbuild.core.launchers import SYSTEM_PATH, finder, launchers
 from rvbuild.core.lock import GoModuleSet
@@ -25,7 +25,7 @@ from rvbuild.core.patches import own_patches, patch_files, patch_script, patches
 from rvbuild.core.pinned import Pinned, Values, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.platform import Platform
-from rvbuild.core.recipe import FOR_TARGET, Check, GoModulesSpec, Recipe, substitute
+from rvbuild.core.recipe import FOR_TARGET, QEMU, Check, GoModulesSpec, Recipe, substitute
 from rvbuild.core.source import Files, Source
 from rvbuild.core.step_values import check_date, check_output_path, check_words
 from rvbuild.core.version_check import version_script

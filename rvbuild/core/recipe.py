@@ -34,6 +34,9 @@ RESERVED_NAMES = {
 }
 """Names that no recipe can have, since it would lie at ``/in/NAME``, and what lies there."""
 
+QEMU = "qemu-user"
+"""The recipe of what runs programs of other architectures in checks."""
+
 ACCELERATORS = {"go": "tmp/go-cache"}
 """Compile caches by name, and where each lies in the sandbox with or without acceleration."""
 

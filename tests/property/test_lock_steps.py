@@ -116,7 +116,7 @@ class Net(Outside):
     def url(self, source: UrlSource) -> str:
         return hashlib.sha256(source.urls[0].encode()).hexdigest()
 
-    def git(self, url: str, commit: str, paths: tuple[str, ...]) -> Source:
+    def git(self, url: str, commit: str, paths: tuple[str, ...], _tag: str = "") -> Source:
         return evolve(super().git(url, commit, paths), tree=f"{int(commit) // 2:040}")
 
     def path(self, path: str) -> PathSource:

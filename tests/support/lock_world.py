@@ -110,7 +110,7 @@ class Outside:
 
     snapshot: Snapshot | None = SNAPSHOT
 
-    def git(self, url: str, commit: str, paths: tuple[str, ...]) -> GitSource:
+    def git(self, url: str, commit: str, paths: tuple[str, ...], _tag: str = "") -> GitSource:
         tree = commit.replace("1", "2").replace("3", "4")
         return GitSource(url=url, commit=commit, tree=tree, date=1742452828, paths=paths)
 

@@ -350,7 +350,7 @@ def test_settings_are_told_with_their_origin(session: Session, project: Path, tm
 def test_a_recipe_is_written_once(session: Session, project: Path):
     place = write_starter(session.workspace, "mine", "go")
     assert place == str(project / "recipes/mine/recipe.yaml")
-    assert session.folder.load("mine").name == "mine"
+    assert session.folder.load("mine").base == "mine"
     with pytest.raises(UsageError, match="already"):
         write_starter(session.workspace, "mine", "go")
     with pytest.raises(UsageError, match="is a command"):

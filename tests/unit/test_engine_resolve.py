@@ -74,7 +74,7 @@ class Outside:
             msg = "nobody answers"
             raise SourceError(msg, details=("tried: all",))
 
-    def git(self, url: str, commit: str, paths: tuple[str, ...]) -> GitSource:
+    def git(self, url: str, commit: str, paths: tuple[str, ...], _tag: str = "") -> GitSource:
         self._note("git", url, commit, paths)
         return GitSource(url=url, commit=commit, tree="2" * 40, date=1742452828, paths=paths)
 
