@@ -31,7 +31,7 @@ def override_sources(
 
     Raises:
         UsageError: a name is no source, two name the same one, or a release is asked for.
-        SourceError: a folder is not there, or holds the store.
+        SourceError: a folder is not there, holds the store, or lies in it.
     """
     # no shell expands what follows the =
     folders = {name: os.path.expanduser(path) for name, path in choices.overrides.items()}

@@ -16,10 +16,11 @@ from rvbuild.core.ports.registries import Registries, ResolveContext
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.files.folder import is_below
-from rvbuild.stores.top import RESULT
+from rvbuild.stores.top import FOLDERS, RESULT
 
 _LOCK = "name a folder without it, such as one below it: a lock changes what it would pin"
 _STORE = advise("name a folder without it, or ", Remedy.STORE, " that lies elsewhere")
+_IN_STORE = "copy what you need out of the store, and name the folder with the copy"
 _RESULT = "remove those links, and run rvbuild in another folder, where they appear"
 
 
@@ -27,11 +28,13 @@ _RESULT = "remove those links, and run rvbuild in another folder, where they app
 class OwnPlaces:
     """What rvbuild writes beside a project's recipes.
 
-    A source that holds one of them is another one after each run: its lock would never fit. So it
-    is refused before the folder is read, which may be a large one.
+    A source that holds one of them is another one after each run: its lock would never fit. The
+    same is true of a folder in one of the store's own folders, from which things also go when
+    garbage is collected. So both are refused before the folder is read, which may be a large one.
 
     Example: in ``recipes/tool/recipe.yaml`` of a project, ``path: ../..`` is the project with its
-    lock, ``path: ../../cache`` its store; ``path: ../../src`` is neither.
+    lock, ``path: ../../cache`` its store, ``path: ../../cache/trees`` lies in the store;
+    ``path: ../../src`` is none of them. ``path: ../../result/TARGET`` is a link into the store.
 
     Attributes:
         lock: The project's lock, which need not be there yet.
@@ -63,19 +66,25 @@ class OwnPlaces:
         """See that a build does not read what it writes meanwhile; a lock it leaves alone.
 
         Raises:
-            SourceError: the folder holds the store.
+            SourceError: the folder holds the store, or lies in it.
         """
-        if is_below(self.store, folder):
-            raise SourceError(self._holds("the store", self.store), where=folder, hint=_STORE)
+        for message, hint in self._of_store(folder):
+            raise SourceError(message, where=folder, hint=hint)
 
     def _within(self, folder: str) -> Iterator[tuple[str, Hint]]:
         result = os.path.abspath(RESULT)
         if is_below(self.lock, folder):
             yield self._holds("the project's lock", self.lock), _LOCK
-        if is_below(self.store, folder):
-            yield self._holds("the store", self.store), _STORE
+        yield from self._of_store(folder)
         if os.path.lexists(result) and is_below(result, folder):
             yield self._holds("links to results", result), _RESULT
+
+    def _of_store(self, folder: str) -> Iterator[tuple[str, Hint]]:
+        """What is wrong with a folder that the store is in, or that is in the store."""
+        if is_below(self.store, folder):
+            yield self._holds("the store", self.store), _STORE
+        elif any(is_below(folder, os.path.join(self.store, name)) for name in FOLDERS):
+            yield f"the folder lies in the store, which rvbuild changes: {self.store}", _IN_STORE
 
     @staticmethod
     def _holds(what: str, path: str) -> str:

@@ -64,6 +64,25 @@ def test_a_folder_beside_them_is_a_source(project: World):
     project.fine("lock", "--check")
 
 
+@pytest.mark.parametrize("path", ["cache/trees", "result/s"])
+def test_what_lies_in_the_store_is_no_source(project: World, path: str):
+    """Neither a folder of the store's own, nor what a link to a result leads to."""
+    ask(project, "../../src")
+    project.fine("lock")  # the store is made
+    view = project.folder / "cache/views/ab" / ("c" * 64)
+    view.mkdir(parents=True)
+    (project.folder / "result/s").symlink_to(view)
+    ask(project, f"../../{path}")
+    ran = project.run("lock")
+    assert ran.code == 3
+    ran.said("the folder lies in the store", "recipes/k/recipe.yaml:3:", "hint: copy what you need")
+    ask(project, "../../src")
+    project.fine("lock")
+    ran = project.run("plan", "k", "--override", f"k={path}")
+    assert ran.code == 4
+    ran.said("the folder lies in the store", "hint: copy what you need")
+
+
 def test_one_such_folder_hinders_no_other_recipe(project: World):
     ask(project, "../..")
     project.recipe("other", "kind: source\nversion: '1'\nsources: {o: {path: ../../src}}\n")

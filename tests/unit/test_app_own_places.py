@@ -15,6 +15,7 @@ from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.kinds.path.spec import PathSpec
 from rvbuild.kinds.url.spec import UrlSpec
+from rvbuild.stores.top import FOLDERS
 
 
 @define
@@ -40,14 +41,14 @@ def context(folder: Path) -> ResolveContext:
 def test_only_a_folder_that_holds_one_of_them_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """A name that begins alike is another folder; so is one that is in the store."""
+    """A name that begins alike is another folder; so is one beside the store's own."""
     monkeypatch.chdir(tmp_path)
     own = OwnPlaces(lock=f"{tmp_path}/p/rvbuild.lock", store=f"{tmp_path}/store/of/mine")
     outside = Outside()
     guarded = OutsideOwn(outside, own)
     recipe = context(tmp_path / "p/recipes/k")
     free = [UrlSpec(url="https://e.org/a.tar"), PathSpec(path="../../src"), PathSpec(path=".")]
-    free += [PathSpec(path=f"{tmp_path}/{name}") for name in ("sto", "store/of/mine/trees", "pp")]
+    free += [PathSpec(path=f"{tmp_path}/{name}") for name in ("sto", "store/of/mine/src", "pp")]
     for spec in free:
         guarded.resolve(spec, recipe)
     assert outside.asked == free
@@ -56,6 +57,35 @@ def test_only_a_folder_that_holds_one_of_them_is_refused(
             guarded.resolve(PathSpec(path=path), recipe)
         assert caught.value.hint
     assert outside.asked == free
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.parametrize("below", ["", "/ab/cdef"])
+@pytest.mark.parametrize("is_link", [False, True])
+def test_no_folder_in_the_store_is_a_source(
+    tmp_path: Path,
+    name: str,
+    below: str,
+    is_link: bool,  # noqa: FBT001
+):
+    """By its own path, and by a link to it, as those to results are; whether it is there or not."""
+    store = tmp_path / "store"
+    own = OwnPlaces(lock=f"{tmp_path}/p/rvbuild.lock", store=str(store))
+    folder = Path(f"{store}/{name}{below}")
+    if is_link:
+        folder.mkdir(parents=True)
+        (tmp_path / "link").symlink_to(folder)
+        folder = tmp_path / "link"
+    refusals = [
+        (RecipeError, own.refuse_source),
+        (LockError, own.refuse_locked),
+        (SourceError, own.refuse_override),
+    ]
+    for error, refuse in refusals:
+        with pytest.raises(error, match="the folder lies in the store") as caught:
+            refuse(str(folder))
+        assert "copy what you need out of the store" in str(caught.value.hint)
+        refuse(f"{store}{name}")
 
 
 def test_links_to_results_count_while_they_are_there(
