@@ -197,7 +197,7 @@ def _write_lines(lines: Iterable[str]) -> None:
 def _show_recipes(view: RecipeList, *, as_json: bool) -> None:
     if as_json:
         rows = [
-            {"name": r.name, "kind": r.kind, "summary": r.summary, "license": r.license}
+            {"name": r.base, "kind": r.kind, "summary": r.summary, "license": r.license}
             for r in view.recipes
         ]
         print_answer({"recipes": rows})
@@ -207,8 +207,8 @@ def _show_recipes(view: RecipeList, *, as_json: bool) -> None:
 
 
 def _write_list(view: RecipeList) -> None:
-    width = max((len(recipe.name) for recipe in view.recipes), default=0)
+    width = max((len(recipe.base) for recipe in view.recipes), default=0)
     for recipe in view.recipes:
         mark = "  (not in the lock)" if recipe.name in view.unlocked else ""
         text = printable(f"{recipe.kind:<9}  {recipe.summary}{mark}")
-        sys.stdout.write(f"{recipe.name:<{width}}  {text}\n")
+        sys.stdout.write(f"{recipe.base:<{width}}  {text}\n")

@@ -165,10 +165,11 @@ def test_what_another_build_machine_was_given_stays(upstream: Upstream):
 def test_a_project_may_use_the_modules_of_a_source_that_shipped_recipes_use(world: World):
     """Its own set of Go modules of the same source does not replace theirs."""
     shipped = (ROOT / "rvbuild.lock").read_text()
-    source = re.search(r"^  k3s-source/k3s:\n(?:    .*\n)+", shipped, re.MULTILINE)
+    source = re.search(r"^  k3s-source@1\.35/k3s:\n(?:    .*\n)+", shipped, re.MULTILINE)
     assert source
     text = (
-        f"lock: 2\npins: {{}}\nsources:\n{source.group()}module-sets:\n  k3s-source/k3s:\n"
+        f"lock: 2\npins: {{}}\nsources:\n{source.group()}module-sets:\n"
+        "  k3s-source@1.35/k3s:\n"
         f"    specs:\n      - mine\n    go-sum: {'0' * 64}\n    modules: ''\n    trace: ''\n"
         "debian-packages: {}\ngo-modules: {}\n"
     )
