@@ -24,7 +24,7 @@ from rvbuild.core.errors import SourceError
 from rvbuild.git.fetch_progress import GitProgress, Tell
 from rvbuild.git.git_proxy import GitProxy, git_proxy
 from rvbuild.git.objects import DamagedObject
-from rvbuild.git.remote_errors import hint_for, is_silence
+from rvbuild.git.remote_errors import Suspect, hint_for, is_silence, suspect
 from rvbuild.transfers.cancellation import SLICE, Cancellation
 
 CHUNK = 1 << 20
@@ -81,14 +81,13 @@ class Failed(Exception):  # internal: becomes one line of a SourceError
 
 
 class Silent(Failed):
-    """The server, or the proxy before it, gave no answer at all.
+    """The server, or the proxy before it, gave no answer at all; ``suspect`` says which."""
 
-    ``connected`` says whether somebody took the connection, and then said nothing.
-    """
-
-    def __init__(self, message: str, hint: Hint | None = None, *, connected: bool = False) -> None:
+    def __init__(
+        self, message: str, hint: Hint | None = None, suspect: Suspect = Suspect.EITHER
+    ) -> None:
         super().__init__(message, hint)
-        self.connected = connected
+        self.suspect = suspect
 
 
 def _network_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -204,15 +203,17 @@ class Git:
             code, text = self._watched(command, environment, repository, tell)
         except Silent as error:
             msg, hint = f"{error}{by}", hint_for("", proxy.address, proxy.named_by)
-            raise Silent(msg, hint, connected=True) from error
+            raise Silent(msg, hint) from error  # somebody took the connection
         if code == 0:
             return
         text = proxy.plain(text)
         if _REFUSED.search(text.lower()):
             raise Refused(_last_line(text))
-        kind = Silent if is_silence(text) else Failed
-        msg, hint = f"{_last_line(text)}{by}", hint_for(text, proxy.address, proxy.named_by)
-        raise kind(msg, hint)
+        line = _last_line(text)
+        msg, hint = f"{line}{by}", hint_for(text, proxy.address, proxy.named_by)
+        if is_silence(text):
+            raise Silent(msg, hint, suspect(line, proxy.address))
+        raise Failed(msg, hint)
 
     def _watched(
         self, command: list[str], environment: Mapping[str, str], cwd: Path, tell: Tell

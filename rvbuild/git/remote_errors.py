@@ -8,9 +8,12 @@ Sources: git's remote-curl.c and http.c, curl's strerror.c, ssh(1).
 from __future__ import annotations
 
 import re
+from enum import Enum
+from urllib.parse import urlsplit
 
 from attrs import frozen
 
+from rvbuild.core.login import SplitAddress
 from rvbuild.transfers.proxy_addresses import GIVE_LOGIN, advice_of_407
 
 
@@ -26,10 +29,11 @@ _SILENT = re.compile(
     "could not resolve|couldn't resolve|failed to connect|couldn't connect|unable to connect|"
     "connection refused|connection timed out|no route to host|network is unreachable"
 )
+_NO_NAME = re.compile("could not resolve host|couldn't resolve host")
 _CORRECT = "see that the proxy runs and lets this through, or correct {named_by}"
 _ANY = "http.proxy of git, or https_proxy"
 _NO_ANSWER = Complaint(
-    "Could not resolve host|Failed to connect|Couldn't connect|Connection timed out"
+    "Could( not|n't) resolve host|Failed to connect|Couldn't connect|Connection timed out"
     "|Connection refused|Network is unreachable",
     "if this network has a proxy, set http.proxy of git, or https_proxy and http_proxy",
 )
@@ -37,6 +41,9 @@ _WANTS_LOGIN = Complaint("response 407|error: 407|code 407|Proxy Authentication"
 _NO_TUNNEL = Complaint(
     "[Cc]ould not resolve proxy|tunnel failed|from proxy after CONNECT|[Pp]roxy CONNECT",
     _CORRECT.format(named_by=_ANY),
+)
+_LOOKED_UP_HERE = (
+    "correct the server's name; if the proxy alone knows it, let {named_by} begin with socks5h://"
 )
 _OF_PROXIES = (_NO_ANSWER, _NO_TUNNEL)
 COMPLAINTS = (
@@ -74,6 +81,33 @@ def is_silence(said: str) -> bool:
     return _SILENT.search(said.lower()) is not None
 
 
+class Suspect(Enum):
+    """Who may be the one that gave no answer."""
+
+    SERVER = "the server; the proxy before it was not asked, or there is none"
+    PROXY = "the proxy"
+    EITHER = "the proxy, or the server behind it"
+
+
+def suspect(said: str, proxy: str) -> Suspect:
+    """Who gave no answer, where `is_silence`.
+
+    A SOCKS proxy is asked for an address, which curl looks up here: a name that nobody knows says
+    nothing of the proxy. Only what names the proxy is of the proxy itself.
+
+    Args:
+        said: By git, which quotes the URL first, and then curl.
+        proxy: The address of the proxy that git went by, which can be used; empty for none.
+    """
+    reason = said.rpartition("': ")[2].lower()
+    if not proxy:
+        return Suspect.SERVER
+    host = re.escape(urlsplit(SplitAddress.of_proxy(proxy).bare).hostname or "")
+    if "resolve proxy" in reason or re.search(rf"(?<![\w.-]){host}(?![\w-]|\.\w)", reason):
+        return Suspect.PROXY
+    return Suspect.SERVER if _NO_NAME.search(reason) else Suspect.EITHER
+
+
 def hint_for(said: str, proxy: str = "", named_by: str = "") -> str:
     """What to do about it; empty if nobody knows more than usual.
 
@@ -86,6 +120,8 @@ def hint_for(said: str, proxy: str = "", named_by: str = "") -> str:
     reason = next((each for each in COMPLAINTS if re.search(each.pattern, said)), None)
     if not proxy:
         return reason.hint if reason else ""
+    if reason is _NO_ANSWER and suspect(said, proxy) is Suspect.SERVER:
+        return _LOOKED_UP_HERE.format(named_by=named_by)
     correct = _CORRECT.format(named_by=named_by)
     if reason is None or reason in _OF_PROXIES:
         return correct

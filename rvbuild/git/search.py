@@ -17,6 +17,7 @@ from rvbuild.core.ports.callbacks import Advance
 from rvbuild.git.clone_urls import check_url, host_of
 from rvbuild.git.objects import DamagedObject
 from rvbuild.git.process import Failed, Git, Refused, Silent
+from rvbuild.git.remote_errors import Suspect
 from rvbuild.git.repositories import Repositories
 from rvbuild.git.repository import Repository, objects_folder
 from rvbuild.git.revision import Revision
@@ -164,10 +165,11 @@ class Search:
             )
         except Silent as error:
             silence = Silence(str(error), error.hint or "")
-            if error.connected or not proxy:
-                servers.give_up(host, silence, behind=proxy)
-            else:
+            if error.suspect is Suspect.PROXY:
                 servers.give_up(proxy, silence)
+            else:
+                behind = proxy if error.suspect is Suspect.EITHER else ""
+                servers.give_up(host, silence, behind)
             raise
         except (Failed, Refused):
             servers.answered(host)

@@ -11,7 +11,7 @@ from site_of_bytes import Asked, serve
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import SourceError
-from rvbuild.git.remote_errors import COMPLAINTS, hint_for
+from rvbuild.git.remote_errors import COMPLAINTS, Suspect, hint_for, is_silence, suspect
 from rvbuild.kinds.git.fetch import client
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.fetch_settings import FetchSettings
@@ -135,6 +135,29 @@ def test_what_git_says(text: str, hint: str):
     found = hint_for(f"fatal: unable to access 'https://a/r/': {text}")
     assert hint in found
     assert bool(hint) == bool(found)
+
+
+P, OF_A = "socks5://me:pw@p.example:1", "fatal: unable to access 'https://p.example/r/': "
+SILENCES = {
+    "Could not resolve host: a.example": Suspect.SERVER,
+    "Couldn't resolve host 'a.example'": Suspect.SERVER,
+    "Could not resolve host: p.example.org": Suspect.SERVER,
+    "Could not resolve host: p.example": Suspect.PROXY,
+    "Could not resolve proxy: p.example": Suspect.PROXY,
+    "Failed to connect to p.example port 1 after 0 ms: Couldn't connect to server": Suspect.PROXY,
+    "Failed to connect to a.example port 1 via p.example after 0 ms": Suspect.PROXY,
+    "Failed to connect to a.example port 1 after 0 ms: Couldn't connect": Suspect.EITHER,
+    "Couldn't connect to server": Suspect.EITHER,
+}
+
+
+@pytest.mark.parametrize(("text", "who"), SILENCES.items(), ids=SILENCES)
+def test_who_gave_no_answer(text: str, who: Suspect):
+    said = OF_A + text
+    assert is_silence(said)
+    assert suspect(said, P) is who
+    assert suspect(said, "") is Suspect.SERVER
+    assert ("socks5h" in hint_for(said, P, "it")) == (who is Suspect.SERVER)
 
 
 def test_each_reason_is_met():

@@ -16,6 +16,7 @@ from attrs import define, evolve, field
 from git_server import serving, smart_http
 from misbehaviour import is_silent, listening, says
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.git.clone_urls import check_url, host_of
@@ -290,6 +291,40 @@ def test_a_dead_proxy_of_git_costs_its_time_once(world: World):
     assert lines[1:] == [f"not asked again: {lines[0]}"] * 2
     proxy = "the proxy http://127.0.0.1:1"
     assert given_up(settings, proxy, "a.example", "b.example") == [proxy]
+
+
+def wants_no_login(connection: socket.socket) -> None:
+    """A SOCKS proxy (RFC 1928, 3) until it is asked for an address."""
+    connection.recv(64)
+    connection.sendall(b"\x05\x00")
+    is_silent(connection)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_name_that_nobody_knows_is_no_fault_of_a_proxy(world: World, scheme: str):
+    """Curl looks it up before it asks a SOCKS proxy, so each of them fails on its own."""
+    clock = Clock()
+    with listening(wants_no_login) as at:
+        config = f"[http]\n\tproxy = socks5://{at}\n"
+        settings = evolve(world.settings(config=config), servers=Servers(clock))
+        for host in "abc":
+            with pytest.raises(SourceError) as caught:
+                searched(settings, TAG, f"{scheme}://{host}.invalid/r")
+            assert f"Could not resolve host: {host}.invalid" in caught.value.details[0]
+            assert "socks5h://" in hint_text(caught.value.hint)
+    proxy = f"the proxy socks5://{at}"
+    assert given_up(settings, proxy, "a.invalid", "b.invalid") == ["a.invalid", "b.invalid"]
+
+
+@pytest.mark.parametrize("proxy", ["socks5://p.invalid:1", "http://p.invalid:1"])
+def test_a_proxy_whose_name_nobody_knows_is_given_up(world: World, proxy: str):
+    clock = Clock()
+    settings = world.settings(config=f"[http]\n\tproxy = {proxy}\n")
+    settings = evolve(settings, servers=Servers(clock))
+    with pytest.raises(SourceError) as caught:
+        searched(settings, TAG, "http://127.0.0.1:1/r")
+    assert "see that the proxy runs" in hint_text(caught.value.hint)
+    assert given_up(settings, f"the proxy {proxy}", "127.0.0.1:1") == [f"the proxy {proxy}"]
 
 
 def test_a_silent_proxy_of_git_is_given_up_with_the_second_server(world: World):
