@@ -47,9 +47,18 @@ def check_objects(
         if missing:
             msg = f"it lacks {len(missing)} of {len(names)} files"
             raise Failed(msg)
-        for name, size, chunks in reader.stream(names):
-            for _chunk in checked_chunks(chunks, size, name):
-                pass
+        check_blobs(reader, names)
+
+
+def check_blobs(reader: Objects, names: Sequence[str]) -> None:
+    """Read blobs, and hash them.
+
+    Raises:
+        VerificationError: one is another than its name says, or is not there.
+    """
+    for name, size, chunks in reader.stream(names):
+        for _chunk in checked_chunks(chunks, size, name):
+            pass
 
 
 def _is_on_the_way(path: bytes, folder: bytes) -> bool:

@@ -15,6 +15,7 @@ from rvbuild.core.errors import Malformed, RecipeError, WrongContent
 from rvbuild.core.paths import MAX_TARGET
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
+from rvbuild.git.object_check import check_blobs
 from rvbuild.git.objects import (
     EXECUTABLE,
     FOLDER,
@@ -62,7 +63,7 @@ class Delivery:
             leaves = [(path, entry) for path, entry in places if entry.mode != SUBMODULE]
             total = _total(reader, leaves)
             if repository.old:
-                _check_all(reader, leaves)
+                check_blobs(reader, sorted({entry.object for _, entry in leaves}))
             for path, entry in places:
                 if entry.mode == SUBMODULE:
                     into.directory(path)
@@ -141,13 +142,6 @@ def _total(reader: Objects, leaves: Placed) -> int:
         msg = f"it lacks {missing} of the commit's {len(sizes)} files"
         raise Failed(msg)
     return sum(sizes[name] or 0 for name in names)
-
-
-def _check_all(reader: Objects, leaves: Placed) -> None:
-    names = sorted({entry.object for _, entry in leaves})
-    for name, size, chunks in reader.stream(names):
-        for _chunk in checked_chunks(chunks, size, name):
-            pass
 
 
 def _check_count(count: int) -> None:
