@@ -116,28 +116,31 @@ class SeriesRecipes:
 
     def _below(self, name: str) -> list[str]:
         """The recipes that one names."""
-        try:
-            recipe = self.read(name, None)
-            return list(dict.fromkeys((*_references(recipe), *self._toolbox(recipe))))
-        except RvbuildError:  # whoever needs it says so, with the place that names it
+        recipe = self._readable(name)
+        if recipe is None:
             return []
+        return list(dict.fromkeys((*_references(recipe), *self._toolbox(recipe))))
 
-    def _toolbox(self, recipe: Recipe) -> Iterator[str]:
-        """The toolbox of a recipe's step; an input that cannot be read brings none."""
-        if recipe.toolbox is None or recipe.build is None:
-            return
-        given = []
-        for name in recipe.build_inputs:
-            with suppress(RvbuildError):
-                given.append(self.read(name, None))
-        yield toolbox_of(recipe, given)
-
-    def _own_or_common(self, name: str, below: Iterable[str]) -> tuple[str, ...] | None:
+    def _readable(self, name: str) -> Recipe | None:
+        """A recipe; None if it cannot be read: whoever needs it says so, where it is named."""
         try:
-            own = tuple(self.read(name, None).per_series)
+            return self.read(name, None)
         except RvbuildError:
             return None
-        given = [own] if own else []
+
+    def _toolbox(self, recipe: Recipe) -> Iterator[str]:
+        """The toolbox of a recipe's step; none if its inputs want different ones."""
+        if recipe.toolbox is None or recipe.build is None:
+            return
+        inputs = map(self._readable, recipe.build_inputs)
+        with suppress(RecipeError):  # the graph says so
+            yield toolbox_of(recipe, [each for each in inputs if each is not None])
+
+    def _own_or_common(self, name: str, below: Iterable[str]) -> tuple[str, ...] | None:
+        recipe = self._readable(name)
+        if recipe is None:
+            return None
+        given = [tuple(recipe.per_series)] if recipe.per_series else []
         given += [there for each in below if (there := self._series.get(each)) is not None]
         if not given:
             return None

@@ -129,6 +129,17 @@ def test_behind_the_at_stands_a_series_and_nothing_else(text: str, message: str,
     assert str(why.value.hint).startswith(hint)
 
 
+def test_inputs_that_want_different_toolboxes_leave_a_recipe_its_series():
+    """The graph refuses it, with the name of the series that was asked for."""
+    gives = "kind: tool\nexports: {{toolbox: {0}}}\nbuild: x\n"
+    family = recipes(
+        one=gives.format("zlib"),
+        two=gives.format("other"),
+        torn_box="inputs: {build: [compiler, one, two]}\nbuild: x\n",
+    )
+    assert [each.name for each in family.every("torn_box")] == ["torn_box@2", "torn_box@1"]
+
+
 @pytest.mark.parametrize("text", ["app-riscv64@1", "app-riscv64", "compiler@1", "zlib-arm64"])
 def test_a_target_is_read_as_it_is_printed(text: str):
     assert str(parse_target(text, recipes().load)) == text
