@@ -85,7 +85,7 @@ def build(machine: Machine) -> str:
         return f"make: exit code {made.returncode}"
     shown = machine.run(f"{machine.rvbuild} build --quiet --json --offline {TARGET}").stdout
     tree = json.loads(shown[shown.index("{") :])["results"][0]["tree"]
-    if f"{TARGET}\t{tree}\n" not in TABLE.read_text():
+    if not re.search(rf"^{TARGET}@.*\t{tree}$", TABLE.read_text(), re.MULTILINE):
         return f"another result than elsewhere: {tree}"
     elf = (machine.clone / f"result/{TARGET}/bin/runc").read_bytes()[:20]
     if elf[:4] != b"\x7fELF" or int.from_bytes(elf[18:20], "little") != 243:
