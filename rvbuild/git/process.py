@@ -197,7 +197,7 @@ class Git:
             url,
             *refs,
         )
-        environment = _network_environment(self.environment)
+        environment = _network_environment({**self.environment, **proxy.variables})
         by = f", by {proxy.name}" if proxy.name else ""
         try:
             code, text = self._watched(command, environment, repository, tell)
