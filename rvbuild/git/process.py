@@ -182,25 +182,35 @@ class Git:
             Refused: the server does not give that.
             Failed: anything else.
         """
-        proxy = self.proxy(url)
-        command = self._command(
-            "--git-dir",
-            str(repository),
-            "fetch",
+        arguments = (
             "--progress",
             "--no-tags",
             "--no-write-fetch-head",
             "--no-auto-maintenance",
             "--no-recurse-submodules",
             *options,
-            "--",
-            url,
-            *refs,
         )
+        words = ("--git-dir", str(repository), "fetch", *arguments, "--", url, *refs)
+        self._ask(url, words, repository, tell)
+
+    def look(self, url: str) -> None:
+        """See that there is a repository at an address.
+
+        Raises:
+            Failed: there is none that git can read.
+        """
+        try:
+            self._ask(url, ("ls-remote", "--quiet", "--", url, "HEAD"), Path("/"), lambda _: None)
+        except Refused as error:
+            raise Failed(str(error)) from error
+
+    def _ask(self, url: str, words: Sequence[str], cwd: Path, tell: Tell) -> None:
+        """Run a command that asks the server of an address; raises as `fetch`."""
+        proxy = self.proxy(url)
         environment = _network_environment({**self.environment, **proxy.variables})
         by = f", by {proxy.name}" if proxy.name else ""
         try:
-            code, text = self._watched(command, environment, repository, tell)
+            code, text = self._watched(self._command(*words), environment, cwd, tell)
         except Silent as error:
             msg, hint = f"{error}{by}", hint_for("", proxy.address, proxy.named_by)
             raise Silent(msg, hint) from error  # somebody took the connection
