@@ -144,6 +144,11 @@ def _of_config(
     return address, f"http.proxy of git for {shown(effective_url)}"
 
 
+def configured_proxies(config: Config) -> Iterator[tuple[str, str]]:
+    """Each address of git's configuration, and the key that has it; not those that mean none."""
+    return ((address, _shown(key)) for key, address in _keys(config) if address)
+
+
 def _keys(config: Config) -> Iterator[tuple[str, str]]:
     """Every proxy of the configuration, by its key."""
     for entry in (config("--null", "--get-regexp", _KEYS) or "").split("\0"):

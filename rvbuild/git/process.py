@@ -22,10 +22,11 @@ from attrs import field, frozen
 from rvbuild.core.advice import Hint
 from rvbuild.core.errors import SourceError
 from rvbuild.git.fetch_progress import GitProgress, Tell
-from rvbuild.git.git_proxy import GitProxy, git_proxy
+from rvbuild.git.git_proxy import GitProxy, configured_proxies, git_proxy
 from rvbuild.git.objects import DamagedObject
 from rvbuild.git.remote_errors import Suspect, hint_for, is_silence, suspect
 from rvbuild.transfers.cancellation import SLICE, Cancellation
+from rvbuild.transfers.proxy_addresses import check_proxy
 
 CHUNK = 1 << 20
 WINDOW = 512
@@ -156,6 +157,15 @@ class Git:
         except SourceError as error:
             raise Failed(error.message, error.hint) from error
         return self._proxies[url]
+
+    def refuse_unusable_proxies(self) -> None:
+        """See that each proxy of git's configuration can be used; nobody is asked.
+
+        Raises:
+            SourceError: one cannot.
+        """
+        for address, named_by in configured_proxies(self._config):
+            check_proxy(address, named_by)
 
     def _config(self, *arguments: str) -> str | None:
         return self._output("config", *arguments)

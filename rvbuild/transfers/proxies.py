@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
@@ -92,6 +92,13 @@ class Proxies:
             return "", self.named_by
         key = scheme if scheme in self.schemes else "all"
         return _with_scheme(self.schemes.get(key, "")), self.names.get(key, self.named_by)
+
+    def addresses(self) -> Iterator[tuple[str, str]]:
+        """Each proxy that may be between, with a scheme, and who says so."""
+        for scheme, proxy in self.schemes.items():
+            yield _with_scheme(proxy), self.names.get(scheme, self.named_by)
+        for proxy in self.hosts.values():
+            yield _with_scheme(proxy), self.named_by
 
     def bypasses(self, url: str) -> bool:
         """Whether rule 2 covers a URL's host; see `of`."""
