@@ -15,6 +15,7 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
      │   ├─ WrongContent      5  … bytes that are not the pinned ones
      │   ├─ Malformed         5  … an archive, an index, a program of no known form
      │   ├─ Damaged           5  … something in the store, which a repair sets aside
+     │   │   └─ MissingObject 5  … a blob or a tree that something in the store names
      │   ├─ Conflict          5  … two inputs with different things at one path
      │   ├─ Untrusted         5  … an index that no trusted key vouches for
      │   ├─ Outdated          5  … an index that was good once, and no longer is
@@ -129,6 +130,14 @@ class Malformed(VerificationError):
 
 class Damaged(VerificationError):
     """Something in the store is not what its name says; a repair sets it aside."""
+
+
+class MissingObject(Damaged, KeyError):
+    """A blob or a tree is not in the store.
+
+    Whoever can do without it catches a KeyError. For whoever cannot, something in the store names
+    what it lacks: then the store is damaged.
+    """
 
 
 class Conflict(VerificationError):
