@@ -26,6 +26,7 @@ from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.mirrors import Mirrors
 from rvbuild.transfers.servers import Servers, Silence
 from rvbuild.transfers.urls import shown
+from rvbuild.transfers.waits import Waits
 
 T = TypeVar("T")
 Note = Callable[[str, Failed], None]
@@ -43,6 +44,7 @@ class Repositories:
         offline: Only what is on this machine.
         stall: Seconds without progress after which git is given up.
         cancellation: Ends a transfer of git's.
+        waits: Says for whom a run waits.
         servers: Those that gave no answer to git. They are not those of other transfers, since git
             may have proxies of its own.
     """
@@ -53,6 +55,7 @@ class Repositories:
     offline: bool = False
     stall: float = 60.0
     cancellation: Cancellation = field(factory=Cancellation)
+    waits: Waits = field(factory=Waits)
     servers: Servers = field(factory=lambda: Servers(time.monotonic))
     _looks: dict[str, Failed | None] = field(factory=dict, init=False, repr=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
@@ -67,6 +70,7 @@ class Repositories:
             offline=services.settings.offline,
             stall=services.patience.read,
             cancellation=services.cancellation,
+            waits=services.waits,
         )
 
     def git(self) -> Git | None:
@@ -74,7 +78,7 @@ class Repositories:
         program = shutil.which("git", path=self.environment.get("PATH"))
         if program is None:
             return None
-        return Git(program, self.environment, self.stall, self.cancellation)
+        return Git(program, self.environment, self.stall, self.cancellation, self.waits)
 
     def ask(self, git: Git, address: str, question: Callable[[], T]) -> T:
         """Ask a server by git, unless it or the proxy before it was given up.
