@@ -25,10 +25,12 @@ class FetchView:
     """What fetching left.
 
     Attributes:
-        trees: The digest of each source's tree, by its derivation.
+        labels: What each source that was asked for is called, by its derivation, in hex.
+        trees: The digest of the tree of each that is there, by its derivation.
         failures: What is wrong with recipes and lock; what went wrong, in the order of the plan.
     """
 
+    labels: Mapping[str, str]
     trees: Mapping[str, Digest]
     failures: tuple[Exception, ...] = ()
 
@@ -40,6 +42,11 @@ class FetchView:
             RunFailed: there are several.
         """
         raise_failures(self.failures, self.trees, kept=True)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The labels of the sources that are not there."""
+        return tuple(label for key, label in self.labels.items() if key not in self.trees)
 
 
 def fetch_sources(
@@ -64,4 +71,5 @@ def fetch_sources(
     services = services_of(session)
     built = build(linked.derivations, sources, services, jobs=1, keep_going=keep_going)
     trees = {key: built.realised[key].output for key in sources if key in built.realised}
-    return FetchView(trees=trees, failures=(*failures, *built.failures))
+    labels = {key: linked.derivations[key].label for key in sources}
+    return FetchView(labels=labels, trees=trees, failures=(*failures, *built.failures))

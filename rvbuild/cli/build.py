@@ -14,7 +14,7 @@ from rvbuild.app.memo import Memo
 from rvbuild.app.remember import remember
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.streams import drop_output
-from rvbuild.cli.target_results import render_results
+from rvbuild.cli.target_results import render_results, render_sources
 from rvbuild.cli.words import parse_targets, run_of
 from rvbuild.core.printable import printable_line
 
@@ -34,20 +34,20 @@ def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Mem
     answer = render_results(view, as_json=arguments.json, store=arguments.store)
     if memo is not None and not view.failures:
         remember(memo, answer, session, view)
-    _say(answer)
+    _say(answer, "what was built is kept")
     if view.missing and len(view.missing) + len(view.results) > 1:
         sys.stderr.write(printable_line(f"no result: {', '.join(view.missing)}") + "\n")
     view.refuse_failures()
     return 0
 
 
-def _say(answer: str) -> None:
-    """Write the answer now: an error on the way is of a build that is done."""
+def _say(answer: str, note: str) -> None:
+    """Write the answer now: an error on the way, which gets a note, is of work that is done."""
     try:
         sys.stdout.write(answer)
         sys.stdout.flush()
     except OSError as error:
-        error.add_note("what was built is kept")
+        error.add_note(note)
         drop_output()
         raise
 
@@ -57,5 +57,7 @@ def fetch_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Me
     with run_of(arguments, workspace) as session:
         targets = parse_targets(session, arguments.targets, keep_going=arguments.keep_going)
         view = fetch_sources(session, targets, keep_going=arguments.keep_going)
+    if arguments.json:
+        _say(render_sources(view, arguments.store), "what was fetched is kept")
     view.refuse_failures()
     return 0

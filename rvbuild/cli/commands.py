@@ -208,6 +208,7 @@ ROWS = (
         (
             *_PINNED,
             *_TELLING,
+            *_JSON,
             _TARGETS,
             _option("-k", "--keep-going", action="store_true", help="go on after a failure"),
         ),

@@ -221,6 +221,8 @@ class LiveProgress(Progress):
             self._pending.add(line)
         if isinstance(event, Started) and self._screen is None:
             self._open()
+        elif isinstance(event, Noticed):
+            self._write_now()
 
     def close(self) -> None:
         """Clear the display, show the cursor, write the lines that wait, and the summary."""
@@ -232,6 +234,14 @@ class LiveProgress(Progress):
         write = _Writer(self._stream)
         for line in (*self._pending.take(), *self._last_lines()):
             write(f"{line}\n")
+
+    def _write_now(self) -> None:
+        """Write what waits, where no display will: a lock draws none, and may take long."""
+        with self._lock:
+            if self._screen is None and not self._closed:
+                write = _Writer(self._stream)
+                for line in self._pending.take():
+                    write(f"{line}\n")
 
     def _open(self) -> None:
         # The only late import: rich costs more time than a run without work takes.

@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 
 from rvbuild.app.build import BuildView, TargetResult
+from rvbuild.app.fetch import FetchView
 from rvbuild.cli.json_text import answer_text, error_row
 from rvbuild.core.printable import printable_line
 
@@ -44,6 +45,28 @@ def render_results(build: BuildView, *, as_json: bool, store: str | None = None)
     width = max(map(len, places), default=0)
     lines = zip(places, results, strict=True)
     return "".join(f"{place:<{width}}  {_files(result.files)}\n" for place, result in lines)
+
+
+def render_sources(fetched: FetchView, store: str | None = None) -> str:
+    """One JSON document, in the shape of a build's; ends with a newline.
+
+    For example::
+
+        {"version": 1,
+         "sources": [{"source": "runc@v1.2.6",
+                      "tree": "sha256 of the REAPI Directory/size",
+                      "derivation": "sha256 in hex"}],
+         "failures": [],
+         "missing": []}
+
+    Sources are in the order of the plan. ``missing`` are those that are not in the store.
+    """
+    rows = [
+        {"source": fetched.labels[key], "tree": str(tree), "derivation": key}
+        for key, tree in fetched.trees.items()
+    ]
+    failures = [error_row(each, store) for each in fetched.failures]
+    return answer_text({"sources": rows, "failures": failures, "missing": fetched.missing})
 
 
 def _entry(result: TargetResult) -> dict[str, object]:

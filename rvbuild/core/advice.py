@@ -6,8 +6,10 @@ which a caller asks for it; the command line's words are in `cli.remedies`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from enum import Enum
+from itertools import groupby
 from typing import Union
 
 from attrs import frozen
@@ -81,9 +83,28 @@ def advise(*parts: str | Remedy | Use | Advice) -> Advice:
     return Advice(tuple(sentence))
 
 
+_BETWEEN = "; "
+
+
 def joined(hints: Iterable[Hint | None]) -> Advice | None:
-    """Several hints as one, each once; None if there is none."""
+    """Several hints as one, in their order; None if there is none.
+
+    Each is said once: also one that an earlier call joined with others, and one whose words are a
+    part of another's.
+    """
+    clauses = [clause for hint in hints if hint for clause in _clauses(hint)]
+    by_text = {str(clause): clause for clause in clauses}
     parts: list[str | Advice] = []
-    for hint in dict.fromkeys(hint for hint in hints if hint):
-        parts += ["; ", hint] if parts else [hint]
+    for text, clause in by_text.items():
+        words = re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
+        if not any(words.search(other) for other in by_text if other != text):
+            parts += [_BETWEEN, clause] if parts else [clause]
     return advise(*parts) if parts else None
+
+
+def _clauses(hint: Hint) -> Iterator[Advice]:
+    """The hints that were joined to one."""
+    parts = (hint,) if isinstance(hint, str) else hint.parts
+    for is_between, clause in groupby(parts, lambda part: part == _BETWEEN):
+        if not is_between:
+            yield Advice(tuple(clause))

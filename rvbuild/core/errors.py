@@ -15,6 +15,7 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
      │   ├─ WrongContent      5  … bytes that are not the pinned ones
      │   ├─ Malformed         5  … an archive, an index, a program of no known form
      │   ├─ Damaged           5  … something in the store, which a repair sets aside
+     │   │   └─ MissingObject 5  … a blob or a tree that something in the store names
      │   ├─ Conflict          5  … two inputs with different things at one path
      │   ├─ Untrusted         5  … an index that no trusted key vouches for
      │   ├─ Outdated          5  … an index that was good once, and no longer is
@@ -22,7 +23,8 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
      ├─ StepError             1  a step failed
      │   └─ CheckFailed       1  a check of a result failed
      ├─ StoreError            1  the store could not be read or written (disk full, …)
-     │   └─ NewerRecord       1  a newer rvbuild wrote something there
+     │   ├─ NewerRecord       1  … a newer rvbuild wrote something there
+     │   └─ CloneError        1  … a clone of one repository could not be kept there
      ├─ OutputError           1  an answer could not be written to standard output
      ├─ SandboxError          6  the machine cannot run sealed steps
      ├─ RunFailed             …  several of these in one run; the code of the first
@@ -131,6 +133,14 @@ class Damaged(VerificationError):
     """Something in the store is not what its name says; a repair sets it aside."""
 
 
+class MissingObject(Damaged, KeyError):
+    """A blob or a tree is not in the store.
+
+    Whoever can do without it catches a KeyError. For whoever cannot, something in the store names
+    what it lacks: then the store is damaged.
+    """
+
+
 class Conflict(VerificationError):
     """Two inputs have different things at one path."""
 
@@ -165,6 +175,10 @@ class StoreError(RvbuildError):
 
 class NewerRecord(StoreError):
     """A record of the store is of a version that only a newer rvbuild reads."""
+
+
+class CloneError(StoreError):
+    """The clone of one repository could not be read or written; the store takes other things."""
 
 
 class OutputError(RvbuildError):
@@ -222,11 +236,13 @@ def leaves_others_whole(error: Exception) -> bool:
     """Whether an error is of one recipe, or of what that asked for.
 
     Others can be dealt with all the same: the machine, the store and the command line are as good
-    for them as before, which `StoreError`, `SandboxError` and `UsageError` deny.
+    for them as before, which `StoreError`, `SandboxError` and `UsageError` deny. A `CloneError` is
+    of one repository.
     """
     if isinstance(error, RunFailed):
         return all(map(leaves_others_whole, error.failures))
-    return isinstance(error, RecipeError | LockError | SourceError | VerificationError | StepError)
+    of_one = RecipeError | LockError | SourceError | VerificationError | StepError | CloneError
+    return isinstance(error, of_one)
 
 
 def raise_failures(

@@ -16,6 +16,9 @@ TWO_WAYS = "an address that can be read in two ways"
 LOGIN_HINT = (
     "write @ / ? and # of a user name or a password as %40 %2F %3F and %23, and @ of a path as %40"
 )
+ESCAPES = (
+    "write special letters of a user name or a password as %XX, as %40 for @ and %20 for a space"
+)
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _END_OF_HOST = re.compile(r"[/?#]")
@@ -118,6 +121,16 @@ def _may_be_server(text: str) -> bool:
     if port or _IP_V4.match(host):
         return True
     return not (_VERSION.match(host) or (_FILE.match(host) and not re.search("[/@]", text)))
+
+
+def may_have_login(text: str) -> bool:
+    """Whether a text that is no address may have a user name or a password in it.
+
+    A space or a comma may have cut it off before the @: then it ends with what is no port.
+    """
+    _, rest = _scheme_and_rest(text)
+    is_whole = _END_OF_HOST.search(rest) or _SERVER.match(rest) or rest.startswith("file:")
+    return "@" in text or not is_whole
 
 
 def without_logins(text: str) -> str:

@@ -121,6 +121,13 @@ _ELSE: dict[Site, Hint] = {
 }
 """What helps at a site whatever else goes wrong there; of rights, before what helps anywhere."""
 
+OF_ONE_PATH = frozenset(
+    {
+        *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+        *(errno.ENOTEMPTY, errno.ELOOP, errno.EBUSY, errno.ENAMETOOLONG, errno.EXDEV),
+    }
+)
+"""What is wrong with one path, where all others of the same disk may be as good as before."""
 _OF_RIGHTS = frozenset((errno.EROFS, errno.EACCES, errno.EPERM))
 
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from attrs import define, field
 
+from rvbuild.core.errors import Interrupted
 from rvbuild.core.events import Phase
 from rvbuild.core.plan import Plan, Task
 
@@ -77,7 +78,16 @@ class Scheduler:
         finally:
             self._fetching.pool.shutdown()  # waits for what runs
             self._stepping.pool.shutdown()
+        self._take_late()
         return self._errors
+
+    def _take_late(self) -> None:
+        """The failures of tasks that ended while a failure ended the run; none was stopped."""
+        while not self._done.empty():
+            digest, future = self._done.get()
+            error = future.exception()
+            if isinstance(error, Exception) and not isinstance(error, Interrupted):
+                self._errors[digest] = error
 
     def _loop(self) -> None:
         for digest, missing in self._missing.items():

@@ -17,8 +17,8 @@ from pathlib import Path
 from attrs import field, frozen
 
 from rvbuild.core.advice import Hint, Remedy, advise
-from rvbuild.core.errors import StoreError
-from rvbuild.core.system_fault import Site, hint_for
+from rvbuild.core.errors import CloneError, StoreError
+from rvbuild.core.system_fault import OF_ONE_PATH, Site, hint_for
 from rvbuild.files.folder import WrongKind, opened, path_of
 from rvbuild.files.removal import remove_tree
 from rvbuild.files.swap import exchange, put
@@ -124,16 +124,22 @@ class Clones:
 
     @contextmanager
     def _guarded(self, doing: str, name: str) -> Iterator[None]:
-        """Turn a call of the system that failed into a StoreError that names the clone."""
+        """Turn a call of the system that failed into an error that names the clone.
+
+        Raises:
+            CloneError: it is the clone, or the folder of clones, that is not as it must be.
+            StoreError: nothing at all can be kept: the disk is full, or has a fault.
+        """
         try:
             yield
         except WrongKind as error:
             msg = f"cannot {doing} the clone: {error.problem}"
-            raise StoreError(msg, where=error.path, hint=_IN_THE_WAY) from error
+            raise CloneError(msg, where=error.path, hint=_IN_THE_WAY) from error
         except OSError as error:
             msg = f"cannot {doing} the clone: {error.strerror or error}"
             hint = hint_for(error.errno, Site.STORE)
-            raise StoreError(msg, where=str(self.folder / name), hint=hint) from error
+            kind = CloneError if error.errno in OF_ONE_PATH else StoreError
+            raise kind(msg, where=str(self.folder / name), hint=hint) from error
 
     @contextmanager
     def _opened(self) -> Iterator[int]:

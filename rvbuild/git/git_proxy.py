@@ -14,9 +14,10 @@ from attrs import field, frozen
 
 from rvbuild.core.errors import SourceError
 from rvbuild.core.login import LOGIN_HINT, TWO_WAYS, SplitAddress
+from rvbuild.core.printable import printable_line
 from rvbuild.transfers.proxies import Proxies, bypass_of
 from rvbuild.transfers.proxy_addresses import check_proxy, proxy_name, without_logins
-from rvbuild.transfers.urls import shown
+from rvbuild.transfers.urls import origin, shown
 
 Config = Callable[..., str | None]
 """What `git config` with these arguments writes; None if it knows nothing."""
@@ -38,11 +39,13 @@ class GitProxy:
         address: Its URL; empty for none.
         named_by: The variable, or the key of git's configuration, that has it.
         known: All that git, or curl in it, may read for a proxy's address.
+        variables: With them, git goes by this proxy, also where curl reads ``no_proxy`` otherwise.
     """
 
     address: str = field(repr=False)
     named_by: str
     known: tuple[str, ...] = field(default=(), repr=False)
+    variables: Mapping[str, str] = field(factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -74,7 +77,8 @@ def git_proxy(
     2. The ``http.proxy`` or ``http.<url>.proxy`` that fits the effective URL best.
     3. The first variable of its scheme that is set.
 
-    ``no_proxy`` is stronger than all of them.
+    ``no_proxy`` is stronger than all of them, and is read as `Proxies` reads it. Curl knows no
+    ports in it, so git gets one that has the URL's host, if that is covered.
 
     Example: with ``http.proxy=`` and ``https_proxy=http://p:3128``, git goes by no proxy.
 
@@ -96,13 +100,28 @@ def git_proxy(
     scheme = effective_url.partition("://")[0].lower()
     if scheme not in _BY_SCHEME:
         return GitProxy("", "", known)
+    variables = _proxy_variables(environment)
     address, named_by = _of_config(url, effective_url, config, keys) or next(
-        ((environment[name], name) for name in _BY_SCHEME[scheme] if name in environment), ("", "")
+        ((variables[name], name) for name in _BY_SCHEME[scheme] if name in variables), ("", "")
     )
-    proxies = Proxies(
-        schemes={scheme: address.strip()}, bypass=bypass_of(environment), named_by=named_by
-    )
-    return GitProxy(*proxies.choice(effective_url), known)
+    proxies = Proxies(schemes={scheme: address}, bypass=bypass_of(environment), named_by=named_by)
+    variables |= _no_proxy(proxies, effective_url)
+    return GitProxy(*proxies.choice(effective_url), known, variables)
+
+
+def _proxy_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables with a proxy's address, without space around it, which curl would not take."""
+    return {name: environment[name].strip() for name in _VARIABLES if name in environment}
+
+
+def _no_proxy(proxies: Proxies, url: str) -> dict[str, str]:
+    """The variable by which curl decides about a URL as `Proxies` does.
+
+    Curl takes ``*`` only alone, and neither ports nor ``*.example.org``.
+    """
+    own = [origin(url)[1]] if proxies.bypasses(url) else []
+    entries = ["*"] if "*" in proxies.bypass else [*proxies.bypass, *own]
+    return {"no_proxy": ",".join(entries)} if entries else {}
 
 
 def _of_config(
@@ -125,6 +144,11 @@ def _of_config(
     return address, f"http.proxy of git for {shown(effective_url)}"
 
 
+def configured_proxies(config: Config) -> Iterator[tuple[str, str]]:
+    """Each address of git's configuration, and the key that has it; not those that mean none."""
+    return ((address, _shown(key)) for key, address in _keys(config) if address)
+
+
 def _keys(config: Config) -> Iterator[tuple[str, str]]:
     """Every proxy of the configuration, by its key."""
     for entry in (config("--null", "--get-regexp", _KEYS) or "").split("\0"):
@@ -137,4 +161,4 @@ def _shown(key: str) -> str:
     """A key, which has an address in its middle, or none."""
     section, _, rest = key.partition(".")
     address, dot, name = rest.rpartition(".")
-    return f"{section}.{SplitAddress.of(address).bare}{dot}{name} of git"
+    return printable_line(f"{section}.{SplitAddress.of(address).bare}{dot}{name} of git")

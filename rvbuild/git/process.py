@@ -1,6 +1,6 @@
 """Running git so that nothing but git and its transports can run.
 
-Knows: which of git's environment and settings may pass, how ``cat-file`` and ``fetch`` talk.
+Knows: which of git's environment and settings may pass, how ``fetch`` talks.
 Must not know: locks, sinks, mirrors.
 """
 
@@ -12,24 +12,20 @@ import re
 import selectors
 import signal
 import subprocess
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
 
 from attrs import field, frozen
 
 from rvbuild.core.advice import Hint
 from rvbuild.core.errors import SourceError
+from rvbuild.git.clone_urls import host_of
 from rvbuild.git.fetch_progress import GitProgress, Tell
-from rvbuild.git.git_proxy import GitProxy, git_proxy
-from rvbuild.git.objects import DamagedObject
+from rvbuild.git.git_proxy import GitProxy, configured_proxies, git_proxy
 from rvbuild.git.remote_errors import Suspect, hint_for, is_silence, suspect
 from rvbuild.transfers.cancellation import SLICE, Cancellation
-
-CHUNK = 1 << 20
-WINDOW = 512
-"""Objects asked for at once: their names (up to 65 bytes each) fit a pipe: neither side waits."""
+from rvbuild.transfers.proxy_addresses import check_proxy
+from rvbuild.transfers.waits import Waits
 
 _PROTOCOLS = "https:http:ssh:git"
 _SETTINGS = (
@@ -126,12 +122,14 @@ class Git:
     Attributes:
         stall: Seconds without any sign of progress after which a transfer is given up.
         cancellation: Ends a transfer.
+        waits: Says for whom a transfer waits.
     """
 
     program: str
     environment: Mapping[str, str] = field(repr=False)
     stall: float = 60.0
     cancellation: Cancellation = field(factory=Cancellation)
+    waits: Waits = field(factory=Waits)
     _proxies: dict[str, GitProxy] = field(factory=dict, init=False, repr=False, eq=False)
 
     def _command(self, *arguments: str) -> list[str]:
@@ -156,6 +154,15 @@ class Git:
         except SourceError as error:
             raise Failed(error.message, error.hint) from error
         return self._proxies[url]
+
+    def refuse_unusable_proxies(self) -> None:
+        """See that each proxy of git's configuration can be used; nobody is asked.
+
+        Raises:
+            SourceError: one cannot.
+        """
+        for address, named_by in configured_proxies(self._config):
+            check_proxy(address, named_by)
 
     def _config(self, *arguments: str) -> str | None:
         return self._output("config", *arguments)
@@ -182,25 +189,39 @@ class Git:
             Refused: the server does not give that.
             Failed: anything else.
         """
-        proxy = self.proxy(url)
-        command = self._command(
-            "--git-dir",
-            str(repository),
-            "fetch",
+        arguments = (
             "--progress",
             "--no-tags",
             "--no-write-fetch-head",
             "--no-auto-maintenance",
             "--no-recurse-submodules",
             *options,
-            "--",
-            url,
-            *refs,
         )
-        environment = _network_environment(self.environment)
+        words = ("--git-dir", str(repository), "fetch", *arguments, "--", url, *refs)
+        self._ask(url, words, repository, tell)
+
+    def look(self, url: str) -> None:
+        """See that there is a repository at an address.
+
+        Raises:
+            Failed: there is none that git can read.
+        """
+        try:
+            self._ask(url, ("ls-remote", "--quiet", "--", url, "HEAD"), Path("/"), lambda _: None)
+        except Refused as error:
+            raise Failed(str(error)) from error
+
+    def _ask(self, url: str, words: Sequence[str], cwd: Path, tell: Tell) -> None:
+        """Run a command that asks the server of an address; raises as `fetch`."""
+        proxy = self.proxy(url)
+        environment = _network_environment({**self.environment, **proxy.variables})
         by = f", by {proxy.name}" if proxy.name else ""
         try:
-            code, text = self._watched(command, environment, repository, tell)
+            with self.waits.of(host_of(url), proxy.name) as answered:
+                progress = GitProgress(self.stall, tell)
+                code, text = self._watched(
+                    self._command(*words), environment, cwd, progress, answered
+                )
         except Silent as error:
             msg, hint = f"{error}{by}", hint_for("", proxy.address, proxy.named_by)
             raise Silent(msg, hint) from error  # somebody took the connection
@@ -216,9 +237,17 @@ class Git:
         raise Failed(msg, hint)
 
     def _watched(
-        self, command: list[str], environment: Mapping[str, str], cwd: Path, tell: Tell
+        self,
+        command: list[str],
+        environment: Mapping[str, str],
+        cwd: Path,
+        progress: GitProgress,
+        answered: Callable[[], None],
     ) -> tuple[int, str]:
-        """Run to the end; give exit code and messages. Killed with its helpers when it stalls."""
+        """Run to the end; give exit code and messages. Killed with its helpers when it stalls.
+
+        ``answered`` is called when something comes.
+        """
         with subprocess.Popen(  # noqa: S603 - no shell; URL and refs were checked and follow --
             command,
             env=dict(environment),
@@ -229,9 +258,8 @@ class Git:
             start_new_session=True,  # no terminal to ask on, and one group to kill
         ) as process:
             assert process.stderr is not None  # noqa: S101 - PIPE was asked for
-            progress = GitProgress(self.stall, tell)
             try:
-                text = _listen(process.stderr.fileno(), progress, self.cancellation)
+                text = _listen(process.stderr.fileno(), progress, self.cancellation, answered)
             except BaseException:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
@@ -239,7 +267,12 @@ class Git:
             return process.wait(), text
 
 
-def _listen(descriptor: int, progress: GitProgress, cancellation: Cancellation) -> str:
+def _listen(
+    descriptor: int,
+    progress: GitProgress,
+    cancellation: Cancellation,
+    answered: Callable[[], None],
+) -> str:
     tail = b""
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
@@ -254,6 +287,7 @@ def _listen(descriptor: int, progress: GitProgress, cancellation: Cancellation) 
             data = os.read(descriptor, 1 << 16)
             if not data:
                 return tail.decode(errors="replace")
+            answered()
             progress.take(data)
             tail = (tail + data)[-8192:]
 
@@ -280,117 +314,3 @@ def make_bare(folder: Path, like: str, alternate: Path | None = None) -> None:
         (folder / "objects" / "info" / "alternates").write_bytes(line)
     # last: a folder without HEAD is no repository yet
     (folder / "HEAD").write_text("ref: refs/heads/none\n", encoding="utf-8")
-
-
-class Objects:
-    """Reads objects by name out of an ``objects`` folder. Use as a context manager."""
-
-    def __init__(self, git: Git, objects: Path, like: str) -> None:
-        self._git = git
-        self._stack = contextlib.ExitStack()
-        scratch = Path(
-            self._stack.enter_context(tempfile.TemporaryDirectory(prefix="rvbuild-git-"))
-        )
-        make_bare(scratch, like, objects)
-        self._repository = scratch
-        self._batch = self._start("--batch")
-
-    def _start(self, mode: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(  # noqa: S603 - no shell, fixed arguments
-            [self._git.program, "--git-dir", str(self._repository), "cat-file", mode],
-            env=sealed_environment(self._git.environment),
-            cwd=self._repository,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        self._stack.callback(_end, process)
-        return process
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def sizes(self, names: Sequence[str]) -> dict[str, int | None]:
-        """The size of each object; None: it is not here."""
-        check = self._start("--batch-check")
-        sizes: dict[str, int | None] = {}
-        for name, header in self._headers(check, names):
-            sizes[name] = header[1] if header else None
-        return sizes
-
-    def _headers(
-        self, process: subprocess.Popen[bytes], names: Sequence[str]
-    ) -> Iterator[tuple[str, tuple[str, int] | None]]:
-        """Ask for each name, in windows; the caller reads the content after a header, if any."""
-        assert process.stdin is not None  # noqa: S101 - PIPE was asked for
-        assert process.stdout is not None  # noqa: S101 - same
-        for start in range(0, len(names), WINDOW):
-            window = names[start : start + WINDOW]
-            try:
-                process.stdin.write("".join(f"{name}\n" for name in window).encode())
-                process.stdin.flush()
-            except BrokenPipeError as error:
-                raise _cut() from error
-            for name in window:
-                yield name, _header(process.stdout.readline(), name)
-
-    def read(self, kind: str, names: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
-        """Each object's whole content, unverified; None: it is not here."""
-        for name, header in self._headers(self._batch, names):
-            if header is None:
-                yield name, None
-                continue
-            data = b"".join(self._content(header[1]))
-            yield name, data if header[0] == kind else None
-
-    def stream(self, names: Sequence[str]) -> Iterator[tuple[str, int, Iterator[bytes]]]:
-        """Each blob's size and unverified chunks, which must be taken before the next blob.
-
-        Raises:
-            VerificationError: one is missing, or is no blob.
-        """
-        for name, header in self._headers(self._batch, names):
-            if header is None or header[0] != "blob":
-                msg = f"the git repository lacks the blob {name}"
-                raise DamagedObject(msg)
-            yield name, header[1], self._content(header[1])
-
-    def _content(self, size: int) -> Iterator[bytes]:
-        assert self._batch.stdout is not None  # noqa: S101 - PIPE was asked for
-        remaining = size
-        while remaining:
-            chunk = self._batch.stdout.read(min(CHUNK, remaining))
-            if not chunk:
-                raise _cut()
-            remaining -= len(chunk)
-            if not remaining:
-                self._batch.stdout.read(1)  # the newline after the content
-            yield chunk
-        if size == 0:
-            self._batch.stdout.read(1)
-            yield b""
-
-
-def _header(line: bytes, name: str) -> tuple[str, int] | None:
-    parts = line.split()
-    if len(parts) == 3 and parts[0].decode() == name and parts[2].isdigit():
-        return parts[1].decode(), int(parts[2])
-    if line == f"{name} missing\n".encode():
-        return None
-    raise _cut()
-
-
-def _cut() -> DamagedObject:
-    return DamagedObject("git stopped while it read objects: the repository is damaged")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with contextlib.suppress(OSError):
-                pipe.close()
-    process.kill()
-    process.wait()

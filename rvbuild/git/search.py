@@ -14,17 +14,15 @@ from attrs import define, field
 from rvbuild.core.advice import Advice, Remedy, advise
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.ports.callbacks import Advance
-from rvbuild.git.clone_urls import check_url, host_of
+from rvbuild.git.clone_urls import check_url
 from rvbuild.git.objects import DamagedObject
-from rvbuild.git.process import Failed, Git, Refused, Silent
-from rvbuild.git.remote_errors import Suspect
+from rvbuild.git.process import Failed, Git, Refused
 from rvbuild.git.repositories import Repositories
 from rvbuild.git.repository import Repository, objects_folder
 from rvbuild.git.revision import Revision
 from rvbuild.transfers.addresses import local_path
 from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.fetch_settings import OFFLINE_HINT, offline_error
-from rvbuild.transfers.servers import Silence
 from rvbuild.transfers.urls import shown
 
 T = TypeVar("T")
@@ -141,10 +139,12 @@ class Search:
             advance: Told of the bytes that come; how many there are is not known.
 
         Raises:
-            SourceError: the network is not to be used, or git is not installed.
+            SourceError: the network is not to be used, git is not installed, or a folder that was
+                named as this repository's mirror is no repository.
             RecipeError: a mirror's address is none that git may be given.
         """
         self.refuse_offline()
+        self.settings.refuse_no_repository(self.url, self._attempts.lines)
         git = self.need_git()
         for address in map(check_url, self._remote()):
             try:
@@ -156,28 +156,13 @@ class Search:
 
     def _clone(self, git: Git, address: str, advance: Advance) -> Repository:
         """A clone from an address, unless its server or the proxy before it was given up."""
-        host, proxy, servers = host_of(address), git.proxy(address).name, self.settings.servers
-        if silence := servers.refusal(host, proxy):
-            raise Failed(silence.again, silence.hint)
-        try:
-            clone = self.settings.clones.make(
+
+        def make() -> Repository:
+            return self.settings.clones.make(
                 git, address, self.revision, lambda count: advance(count, 0), renew=self.renew
             )
-        except Silent as error:
-            silence = Silence(str(error), error.hint or "")
-            if error.suspect is Suspect.PROXY:
-                servers.give_up(proxy, silence)
-            else:
-                behind = proxy if error.suspect is Suspect.EITHER else ""
-                servers.give_up(host, silence, behind)
-            raise
-        except (Failed, Refused):
-            servers.answered(host)
-            servers.answered(proxy)
-            raise
-        servers.answered(host)
-        servers.answered(proxy)
-        return clone
+
+        return self.settings.ask(git, address, make)
 
     def _remote(self) -> list[str]:
         """The addresses that are not of this machine."""

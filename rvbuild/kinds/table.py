@@ -16,14 +16,18 @@ A package ``rvbuild/kinds/NAME/`` has these modules (docs/adr/0021):
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.kinds.declaration import Kind
 from rvbuild.kinds.modules import DescribeModule, FetchModule, ResolveModule
+
+if TYPE_CHECKING:
+    from rvbuild.transfers.addresses import Route
 
 
 class KindRow(NamedTuple):
@@ -33,25 +37,27 @@ class KindRow(NamedTuple):
         package: Its package's name; one package may have several kinds.
         section: The section of a lock for facts that several entries share.
         instead: A key of recipes that names the kind where the tag is missing.
+        route: The function, and the module, that reads how its package client reaches servers.
         locked: Whether recipes and locks have it; else it comes with other sources only.
     """
 
     package: str
     section: str = ""
     instead: str = ""
+    route: str = ""
     locked: bool = True
 
 
 _ROWS = {
     "crate": KindRow("crates"),
-    "crates": KindRow("crates", section="crates"),
+    "crates": KindRow("crates", section="crates", route="cargo_route"),
     "debian": KindRow("debian", section="debian-packages"),
     "git": KindRow("git"),
     "go-module": KindRow("go", section="go-modules"),
     "go-mod-files": KindRow("go", locked=False),
     "go-toolchain": KindRow("go"),
     "path": KindRow("path"),
-    "pypi": KindRow("pypi"),
+    "pypi": KindRow("pypi", route="pip_route"),
     "url": KindRow("url", instead="debian-source"),
 }
 TAGS = tuple(tag for tag, row in _ROWS.items() if row.locked)
@@ -115,3 +121,10 @@ def fetch_module(tag: str) -> FetchModule:
     """What fetches a kind's sources."""
     module: FetchModule = _module(tag, "fetch")
     return module
+
+
+def client_routes() -> Iterator[Callable[[Mapping[str, str]], Route]]:
+    """What reads the way of each package client that has one of its own, given the environment."""
+    for tag, row in _ROWS.items():
+        if row.route:
+            yield getattr(_module(tag, row.route), row.route)

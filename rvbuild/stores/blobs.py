@@ -24,7 +24,7 @@ from rvbuild.files.folder import A_FILE, WrongKind, kind_at, open_file
 from rvbuild.files.timestamp import EPOCH_NS
 from rvbuild.stores.barrier import Barrier, sync_file
 from rvbuild.stores.inode import copy
-from rvbuild.stores.layout import EXECUTABLE, PLAIN, REPAIR, Layout, guarded
+from rvbuild.stores.layout import EXECUTABLE, PLAIN, REPAIR, Layout, guarded, missing_blob
 from rvbuild.stores.locks import LocalLocks
 from rvbuild.stores.records import create, put_record, read_all, read_record
 from rvbuild.stores.shelf import Shelf
@@ -62,7 +62,7 @@ class LocalCas:
         """The bytes of ``blob``, verified.
 
         Raises:
-            KeyError: it is missing.
+            MissingObject: it is missing.
             VerificationError: it is there and damaged.
             StoreError: it could not be read.
         """
@@ -71,7 +71,7 @@ class LocalCas:
             try:
                 data = read_record(self._layout, path)
             except FileNotFoundError:
-                raise KeyError(str(blob)) from None
+                raise missing_blob(path) from None
         return _verified(data, blob, path)
 
     @contextlib.contextmanager
@@ -79,7 +79,7 @@ class LocalCas:
         """The bytes of ``blob`` where they are: not verified, and not all in memory.
 
         Raises:
-            KeyError: it is missing.
+            MissingObject: it is missing.
             StoreError: it could not be read.
         """
         path = self._layout.blob(blob.hash)
@@ -89,7 +89,7 @@ class LocalCas:
                     at, name = stack.enter_context(self._layout.above(path))
                     fd = open_file(name, at)
                 except FileNotFoundError:
-                    raise KeyError(str(blob)) from None
+                    raise missing_blob(path) from None
                 stack.callback(os.close, fd)
                 size = os.fstat(fd).st_size
                 # nothing can be mapped where nothing is
@@ -190,7 +190,7 @@ class BlobShelves:
         """Make the new file ``path`` of the tree, from a blob that the store has.
 
         Raises:
-            KeyError: the blob is missing.
+            MissingObject: the blob is missing.
             VerificationError: it is damaged.
             OSError: ``path`` exists, or the disk could not take it.
         """
@@ -289,7 +289,7 @@ class BlobShelves:
         For a mode that is not there yet, and for a file that has all the links it can have.
 
         Raises:
-            KeyError: the blob is missing.
+            MissingObject: the blob is missing.
             VerificationError: it is damaged.
             OSError: the disk could not take it.
         """
@@ -312,7 +312,7 @@ class BlobShelves:
         try:
             return open_file(name, self._plain.fd), path
         except FileNotFoundError:
-            raise KeyError(str(blob)) from None
+            raise missing_blob(path) from None
         except WrongKind as error:
             raise error.at(path) from error
 

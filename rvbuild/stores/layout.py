@@ -15,13 +15,27 @@ from contextlib import contextmanager, suppress
 from attrs import field, frozen
 
 from rvbuild.core.advice import Remedy, advise
-from rvbuild.core.errors import StoreError
+from rvbuild.core.errors import MissingObject, StoreError
 from rvbuild.core.system_fault import Site, hint_for
 from rvbuild.files.folder import WrongKind, open_folder
 
 PLAIN, EXECUTABLE, FOLDER = 0o444, 0o555, 0o755
 
 REPAIR = advise(Remedy.REPAIR, ", then build again")
+
+
+def missing_blob(path: str) -> MissingObject:
+    """The error of a blob that is not at its place."""
+    return _missing("blob", path)
+
+
+def missing_tree(path: str) -> MissingObject:
+    """The error of a tree whose mark is not at its place."""
+    return _missing("tree", path)
+
+
+def _missing(what: str, path: str) -> MissingObject:
+    return MissingObject(f"the store lacks a {what} that it should have", where=path, hint=REPAIR)
 
 
 def store_error(error: OSError, path: str, doing: str = "write") -> StoreError:

@@ -18,7 +18,7 @@ from attrs import frozen
 from rvbuild.core.action import Outcome
 from rvbuild.core.digest import Digest
 from rvbuild.core.elf import ByteView
-from rvbuild.core.errors import Malformed, StoreError
+from rvbuild.core.errors import Malformed, MissingObject, StoreError
 from rvbuild.core.outline import Outline
 from rvbuild.core.overlay import union
 from rvbuild.core.paths import check_target
@@ -80,7 +80,7 @@ class MemoryCas:
         try:
             return self._blobs[blob]
         except KeyError:
-            raise KeyError(str(blob)) from None
+            raise MissingObject(str(blob)) from None
 
     @contextmanager
     def view(self, blob: Digest) -> Iterator[ByteView]:
@@ -117,7 +117,7 @@ class MemoryTrees:
         try:
             return self._trees[root]
         except KeyError:
-            raise KeyError(str(root)) from None
+            raise MissingObject(str(root)) from None
 
     def keep(self, tree: Tree) -> Tree:
         """Register a tree, and its ``Tree`` message as a blob."""

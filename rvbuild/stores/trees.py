@@ -27,7 +27,7 @@ from rvbuild.files.timestamp import EPOCH_NS
 from rvbuild.stores.barrier import Barrier
 from rvbuild.stores.blobs import BlobShelves, LocalCas, is_blob
 from rvbuild.stores.capture import take_folder
-from rvbuild.stores.layout import PLAIN, REPAIR, Layout, guarded, store_error
+from rvbuild.stores.layout import PLAIN, REPAIR, Layout, guarded, missing_tree, store_error
 from rvbuild.stores.locks import LocalLocks
 from rvbuild.stores.records import create, read_record
 from rvbuild.stores.shelf import Shelf
@@ -79,13 +79,13 @@ class LocalTrees:
         """Every directory of the tree.
 
         Raises:
-            KeyError: it is missing.
+            MissingObject: it is missing.
             VerificationError: its ``Tree`` message is damaged.
             StoreError: it could not be read.
         """
-        path = self._mark(root)
+        path, message = self._mark(root), self._message(root)
         try:
-            tree = Tree.decode(self._message(root))
+            tree = Tree.decode(message)
         except VerificationError as error:
             raise Damaged(error.message, where=path, hint=REPAIR) from error
         if tree.root != root:
@@ -99,7 +99,7 @@ class LocalTrees:
             try:
                 return read_record(self._layout, path)
             except FileNotFoundError:
-                raise KeyError(str(root)) from None
+                raise missing_tree(path) from None
 
     def refuse_changed(self, root: Digest) -> None:
         """See that files and folders of a tree are as they were written, as stat(2) tells.
@@ -110,7 +110,7 @@ class LocalTrees:
         happens again meanwhile.
 
         Raises:
-            KeyError: it is missing.
+            MissingObject: it is missing.
             VerificationError: something was changed, put there, or taken away.
         """
         directories, mark = self.tree(root).directories, self._mark(root)
@@ -156,7 +156,7 @@ class LocalTrees:
         """Register the union of trees, each laid at its path, by hard links where it can.
 
         Raises:
-            KeyError: a part is missing.
+            MissingObject: a part is missing.
             VerificationError: two parts have different things at one path.
             StoreError: the store could not be written.
         """

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from attrs import field, frozen
 
 from rvbuild.core.errors import SourceError
-from rvbuild.core.login import LOGIN_HINT, SplitAddress
+from rvbuild.core.login import ESCAPES, LOGIN_HINT, SplitAddress, may_have_login
 from rvbuild.core.printable import brief
 from rvbuild.transfers.proxies import Proxies
 from rvbuild.transfers.urls import origin
@@ -132,4 +132,6 @@ def no_address(text: str, *, of: str, where: str, hint: str) -> SourceError:
     if SplitAddress.of(text).is_ambiguous:
         msg = f"the address of {of} can be read in two ways: {brief(bare)!r}"
         return SourceError(msg, where=where, hint=LOGIN_HINT)
-    return SourceError(f"not the address of {of}: {brief(bare)!r}", where=where, hint=hint)
+    hint = f"{hint}; {ESCAPES}" if may_have_login(text) else hint
+    shown = "" if may_have_login(bare) else f": {brief(bare)!r}"
+    return SourceError(f"not the address of {of}{shown}", where=where, hint=hint)

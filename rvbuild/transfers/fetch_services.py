@@ -15,6 +15,7 @@ from rvbuild.transfers.mirrors import Mirrors
 from rvbuild.transfers.pinned_files import PinnedFiles
 from rvbuild.transfers.transport import Patience, Transport
 from rvbuild.transfers.urls import Credentials, shown
+from rvbuild.transfers.waits import Waits
 
 _IN_MEMORY = 8 << 20
 
@@ -52,6 +53,7 @@ class FetchServices:
         files: Downloads of files with a known hash.
         mirrors: Asked before an address itself.
         cancellation: As given.
+        waits: Says for whom the run waits.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class FetchServices:
         self.tmp = Path(settings.tmp)
         self.cancellation = cancellation or Cancellation()
         self.patience = patience or Patience()
+        self.waits = Waits(settings.notice)
         self.transport = (
             NoTransport(self.cancellation)
             if settings.offline
@@ -72,6 +75,7 @@ class FetchServices:
                 environment=settings.environment,
                 cancellation=self.cancellation,
                 patience=self.patience,
+                waits=self.waits,
             )
         )
         self.mirrors = Mirrors(settings.mirrors)

@@ -41,3 +41,7 @@ class Mirrors:
                 address = target.rstrip("/") + "/" + rest.lstrip("/") if rest else target
                 addresses.append(address)
         return tuple(dict.fromkeys(addresses))
+
+    def exact(self, url: str) -> tuple[str, ...]:
+        """Those addresses of `of` whose rule names ``url`` itself, and not where it begins."""
+        return tuple(target for prefix, target in self.rules if _rest(url, prefix) == "")

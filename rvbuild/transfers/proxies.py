@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
@@ -81,17 +81,29 @@ class Proxies:
 
     def choice(self, url: str) -> tuple[str, str]:
         """The proxy of a URL, and who says so; see `of`."""
-        scheme, host, port = origin(url)
+        scheme, host, _ = origin(url)
         if host in self.hosts:
             return _with_scheme(self.hosts[host]), self.named_by
         if (detect := self.detectors.get(scheme)) is not None:
             detected = detect(f"{scheme}://{urlsplit(url).netloc.rpartition('@')[2]}/")
             if detected is not None:
                 return _with_scheme(detected), self.named_by
-        if any(_covers(entry, host, port) for entry in self.bypass):
+        if self.bypasses(url):
             return "", self.named_by
         key = scheme if scheme in self.schemes else "all"
         return _with_scheme(self.schemes.get(key, "")), self.names.get(key, self.named_by)
+
+    def addresses(self) -> Iterator[tuple[str, str]]:
+        """Each proxy that may be between, with a scheme, and who says so."""
+        for scheme, proxy in self.schemes.items():
+            yield _with_scheme(proxy), self.names.get(scheme, self.named_by)
+        for proxy in self.hosts.values():
+            yield _with_scheme(proxy), self.named_by
+
+    def bypasses(self, url: str) -> bool:
+        """Whether rule 2 covers a URL's host; see `of`."""
+        _, host, port = origin(url)
+        return any(_covers(entry, host, port) for entry in self.bypass)
 
 
 def bypass_of(environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from rvbuild.core.errors import SourceError
 from rvbuild.core.login import SplitAddress
 from rvbuild.transfers.urls import is_host, shown
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _END_OF_HOST = re.compile(r"[/?#]")
 _HINT = (
     "correct its address: http://HOST:PORT, with USER:PASSWORD@ before the host if it wants"
@@ -43,10 +44,10 @@ def advice_of_407(proxy: str, named_by: str) -> str:
 
 
 def check_proxy(proxy: str, named_by: str) -> None:
-    """See that a proxy's address can be read in one way only.
+    """See that a proxy's address can be read in one way only, and has no control character.
 
     Clients read one that cannot each in their own way, and quote what they take for its host: a
-    part of the password.
+    part of the password. What they quote goes to the terminal.
 
     Args:
         proxy: With a scheme, which may be any.
@@ -55,6 +56,9 @@ def check_proxy(proxy: str, named_by: str) -> None:
     Raises:
         SourceError: it cannot.
     """
+    if control := _CONTROL.search(proxy):
+        what = f": the character {control.group()!r} is in its address"
+        raise unusable(proxy, named_by, what)
     split = SplitAddress.of_proxy(proxy)
     try:
         if not split.scheme:
@@ -71,10 +75,10 @@ def check_proxy(proxy: str, named_by: str) -> None:
         raise unusable(proxy, named_by) from error
 
 
-def unusable(proxy: str, named_by: str) -> SourceError:
+def unusable(proxy: str, named_by: str, reason: str = "") -> SourceError:
     """The error for a proxy that cannot be used; without a login, its port may be a password."""
     where = proxy_name(proxy) if has_login(proxy) else None
-    return SourceError(f"{named_by}: a proxy that cannot be used", where=where, hint=_HINT)
+    return SourceError(f"{named_by}: a proxy that cannot be used{reason}", where=where, hint=_HINT)
 
 
 def without_logins(text: str, proxies: Iterable[str]) -> str:

@@ -40,6 +40,7 @@ from rvbuild.transfers.transfer import (
     Transfer,
 )
 from rvbuild.transfers.urls import Credentials, Origin, origin, shown
+from rvbuild.transfers.waits import Waits
 from rvbuild.transfers.wire import ROUTE, Wire
 
 MAX_REDIRECTS = 10
@@ -95,6 +96,7 @@ class Transport:
         environment: The user's: proxies, authorities, netrc.
         credentials: By host; by default those of netrc.
         cancellation: Ends what waits; nobody's by default.
+        waits: Says for whom it waits.
         sleep, clock, jitter: The world's, or a test's. ``jitter`` gives a number in [0, 1).
 
     Attributes:
@@ -113,6 +115,7 @@ class Transport:
         environment: Mapping[str, str] = os.environ,
         credentials: Credentials | None = None,
         cancellation: Cancellation | None = None,
+        waits: Waits | None = None,
         sleep: Callable[[float], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
@@ -123,6 +126,7 @@ class Transport:
         )
         self._cancellation = cancellation or Cancellation()
         self._route = Route(proxies=Proxies.of_environment(environment))
+        self._waits = waits or Waits()
         self._sleep = sleep or self._cancellation.pause
         self.local = LocalFiles(self._cancellation)
         self.servers = Servers(clock)
@@ -290,8 +294,10 @@ class Transport:
         )
         if login:
             asked = next(httpx.BasicAuth(*login).auth_flow(asked))
+        proxy = proxy_name(request.route.proxies.of(url))
         try:
-            response = self._wire.handle_request(asked)
+            with self._waits.of(server_of(url), proxy):
+                response = self._wire.handle_request(asked)
         except httpx.TransportError as exc:
             raise fault(url, exc, request.route, silent=True) from exc
         self.servers.answered(server_of(url))

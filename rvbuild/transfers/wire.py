@@ -158,6 +158,19 @@ class Wire(httpx.BaseTransport):
                 pool.close()
 
 
+def refuse_unusable(proxy: str, named_by: str) -> None:
+    """See that one could go by a proxy; nobody is asked.
+
+    Args:
+        proxy: With a scheme.
+        named_by: The variable or the setting that has it.
+
+    Raises:
+        SourceError: it is none that can be used.
+    """
+    _through(proxy, named_by, {"ssl_context": None}).close()
+
+
 def _through(proxy: str, named_by: str, settings: dict[str, Any]) -> httpcore.ConnectionPool:
     """The pool of a proxy.
 

@@ -15,7 +15,7 @@ from attrs import evolve
 
 from rvbuild.core.action import Outcome
 from rvbuild.core.digest import EMPTY, Digest
-from rvbuild.core.errors import SourceError, VerificationError
+from rvbuild.core.errors import Damaged, MissingObject, SourceError, VerificationError
 from rvbuild.core.ports.roots import Root
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.realisation import Realisation
@@ -84,7 +84,7 @@ def test_a_view_has_the_bytes_of_a_blob(store: Store, data: bytes) -> None:
             data[:4],
             data[-2:],
         )
-    with pytest.raises(KeyError), store.cas.view(Digest.of(b"missing")):
+    with pytest.raises(MissingObject), store.cas.view(Digest.of(b"missing")):
         pass
 
 
@@ -97,8 +97,14 @@ def test_many_blobs_at_once(store: Store) -> None:
     assert [store.cas.read(Digest.of(data)) for data in blobs] == blobs
 
 
-def test_a_missing_blob_is_a_key_error(store: Store) -> None:
-    with pytest.raises(KeyError):
+def test_what_is_missing_is_damage_unless_somebody_can_do_without() -> None:
+    assert issubclass(MissingObject, KeyError)
+    assert issubclass(MissingObject, Damaged)
+    assert str(MissingObject("it lacks", where="at")) == "at: it lacks"
+
+
+def test_a_missing_blob_is_told(store: Store) -> None:
+    with pytest.raises(MissingObject):
         store.cas.read(Digest.of(b"never written"))
 
 
@@ -171,7 +177,7 @@ def test_what_is_not_committed_is_gone(store: Store) -> None:
     with store.trees.new_tree() as writer:
         writer.file("a", [b"a"])
     assert not store.trees.has_tree(Tree.of({"a": File(Digest.of(b"a"))}).root)
-    with pytest.raises(KeyError):
+    with pytest.raises(MissingObject):
         store.trees.tree(Tree.of({"a": File(Digest.of(b"a"))}).root)
 
 
@@ -330,8 +336,8 @@ def test_parts_that_differ_at_a_path_are_refused(
         store.trees.merge(parts)
 
 
-def test_merging_a_missing_tree_is_a_key_error(store: Store) -> None:
-    with pytest.raises(KeyError):
+def test_merging_a_missing_tree_is_told(store: Store) -> None:
+    with pytest.raises(MissingObject):
         store.trees.merge([("", Digest.of(b"no such tree"))])
 
 

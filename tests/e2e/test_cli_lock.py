@@ -380,3 +380,23 @@ def test_a_lock_that_may_not_be_written_stays(bare: World):
     assert lock.read_bytes() == b""
     lock.chmod(0o644)
     bare.fine("lock")
+
+
+def test_a_clone_that_cannot_be_kept_is_of_its_recipe_alone(upstream: Upstream, tmp_path: Path):
+    """Something is in the way of clones: what needs none is locked, and the rest is told."""
+    world = upstream.world
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words/text").write_text("words\n")
+    world.recipe(
+        "words",
+        "summary: w\nlicense: MIT\nhomepage: https://example.invalid\nkind: source\n"
+        f'version: "1"\nsources: {{it: {{path: {tmp_path}/words}}}}\n',
+    )
+    (world.store / "tmp").mkdir(parents=True, exist_ok=True)
+    (world.store / "tmp/git").write_text("in the way")
+    ran = world.run("lock")
+    assert ran.code == 1, str(ran)
+    ran.said("error: cannot look for the clone", "tmp/git", "hint: move it away")
+    text = upstream.lock.read_text()
+    assert "words" in text
+    assert "upstream" not in text

@@ -140,8 +140,8 @@ def test_where_there_is_no_archive_at_all(machine: World):
         rvbuild doctor
         rvbuild lock user
     """)  # fmt: skip
-    assert codes(ran) == [0, 4], str(ran)
-    assert "Debian archives: none: apt knows no release of Debian" in ran.out
+    assert codes(ran) == [6, 4], str(ran)
+    assert "FAIL Debian archives: none: apt knows no release of Debian" in ran.out
     ran.said(
         "error: apt on this machine knows no archive of Debian", "hint: set RVBUILD_DEBIAN_MIRROR"
     )

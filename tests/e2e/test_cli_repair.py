@@ -93,6 +93,23 @@ def test_a_result_changed_in_the_store_is_refused_and_made_anew(world: World):
     world.sound()
 
 
+def test_a_result_whose_blob_is_gone_is_the_stores_damage(world: World):
+    """Whoever reads the blob alone, and not the tree, says which one, and what to do."""
+    world.fine(HELLO_HERE)
+    shown = os.readlink(world.folder / "result" / HELLO_HERE)
+    file = Path(shown.replace("/views/", "/trees/"), "share/hello.txt")
+    (blob,) = (path for path in world.store.glob("cas/*/*") if path.samefile(file))
+    blob.unlink()
+    ran = world.run("audit", HELLO_HERE)
+    assert ran.code == 5, str(ran)
+    ran.said("error: the store lacks a blob that it should have", f"--> {blob}")
+    ran.said("hint: run `rvbuild store repair`")
+    world.fine("store", "repair")
+    world.fine(HELLO_HERE)
+    world.fine("audit", HELLO_HERE)
+    world.sound()
+
+
 def test_what_was_built_of_a_poisoned_tree_is_made_anew(world: World):
     """The content is in a result whose own bytes are consistent; repair names it."""
     (world.folder / "words").mkdir()

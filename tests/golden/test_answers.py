@@ -116,6 +116,8 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "config": (("config", "--json", "--store", "cache"),),
     "build": (BUILD,),
     "build-failures": (("build", "notes", "upstream", *OPTIONS, "--offline", "--keep-going"),),
+    "fetch": (("fetch", "notes", *OPTIONS),),
+    "fetch-failures": (("fetch", "notes", "upstream", *OPTIONS, "--offline", "--keep-going"),),
     "store-verify": (BUILD, ("store", "verify", "--json")),
     "store-verify-damage": (BUILD, ("DAMAGE",), ("store", "verify", "--json")),
     "store-repair": (BUILD, ("DAMAGE",), ("store", "repair", "--json")),

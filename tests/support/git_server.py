@@ -53,9 +53,9 @@ def smart_http(root: Path) -> type[BaseHTTPRequestHandler]:
                 check=False,
             )
             head, _, data = done.stdout.partition(b"\r\n\r\n")
-            self.send_response(200)
-            for line in head.decode().splitlines():
-                name, _, value = line.partition(": ")
+            headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
+            self.send_response(int(headers.pop("Status", "200").split()[0]))
+            for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(data)

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,17 @@ def test_advice_within_advice_is_one_sentence() -> None:
 def test_hints_are_joined_each_once() -> None:
     lock = advise(Remedy.LOCK)
     assert hint_text(joined(["a", "", lock, None, "a", lock])) == "a; run `rvbuild lock`"
+
+
+def test_hints_that_say_a_part_of_one_another_are_said_once() -> None:
+    """In any order and depth of joining."""
+    again, part = advise(Remedy.LOCK, ", or set A"), "set A"
+    for hints in permutations(["x", part, again, "y"]):
+        first, second, third, fourth = hints
+        nested = joined([first, joined([second, third]), joined([third, fourth]), first])
+        assert nested == joined(hints)
+        expected = [hint_text(hint) for hint in hints if hint != part]
+        assert hint_text(nested) == "; ".join(expected)
 
 
 @pytest.mark.parametrize("hints", [[], [""], [None]])

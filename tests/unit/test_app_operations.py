@@ -17,7 +17,7 @@ from workspaces import workspace
 from rvbuild.app.build import build_targets
 from rvbuild.app.choices import Choices
 from rvbuild.app.config import SettingValue, view_settings
-from rvbuild.app.doctor import examine_machine, look_at_archives
+from rvbuild.app.doctor import examine_machine, look_at_archives, look_at_proxies
 from rvbuild.app.fetch import fetch_sources
 from rvbuild.app.gc import collect_garbage
 from rvbuild.app.import_store import import_store
@@ -375,11 +375,62 @@ def test_a_recipe_is_written_once(session: Session, project: Path):
             False,
             "RVBUILD_DEBIAN_MIRROR: not the address of",
         ),
+        ({"RVBUILD_DEBIAN_SNAPSHOT": "off"}, False, "none: apt knows no release of Debian"),
     ],
 )
-def test_which_archives_of_debian_are_asked(environment: dict[str, str], words: str, *, ok: bool):
-    """Nobody is asked for that; and no password is shown."""
-    check = look_at_archives(environment)
+def test_which_archives_of_debian_are_asked(
+    environment: dict[str, str], words: str, tmp_path: Path, *, ok: bool
+):
+    """Nobody is asked for that; and no password is shown. The machine's apt knows no archive."""
+    check = look_at_archives(environment, tmp_path)
     assert (check.ok, bool(hint_text(check.hint))) == (ok, not ok)
     assert words in check.found
     assert "secret" not in check.found
+
+
+BAD = "http://alice:S3c/ret@p.invalid:1"
+
+
+@pytest.mark.parametrize(
+    ("environment", "files", "words"),
+    [
+        ({"https_proxy": BAD}, {}, "https_proxy: a proxy that cannot"),
+        ({"ALL_PROXY": "socks9://p.invalid"}, {}, "ALL_PROXY: a proxy that cannot"),
+        ({"http_proxy": "http://p\x1b.invalid"}, {}, "http_proxy: a proxy that cannot"),
+        ({"PIP_PROXY": BAD}, {}, "PIP_PROXY: a proxy that cannot"),
+        ({}, {".config/pip/pip.conf": f"[global]\nproxy = {BAD}\n"}, "pip.conf"),
+        ({}, {".cargo/config.toml": f"[http]\nproxy = '{BAD}'\n"}, "config.toml (http.proxy)"),
+        ({}, {".cargo/config.toml": "http = 1"}, "config.toml"),
+        ({}, {".gitconfig": f"[http]\n\tproxy = {BAD}\n"}, "http.proxy of git: a proxy that"),
+        ({"PATH": "{home}"}, {"apt-config": BAD}, "Acquire::http::Proxy of apt's configuration: a"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_found(
+    environment: dict[str, str], files: dict[str, str], words: str, tmp_path: Path
+):
+    """Nobody is asked, and no part of a login is shown."""
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        if name == "apt-config":
+            text = f"#!/bin/sh\necho 'Acquire::http::Proxy \"{text}\";'\n"  # noqa: PLW2901
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    base = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1"}
+    filled = {name: value.format(home=tmp_path) for name, value in environment.items()}
+    check = look_at_proxies({**base, **filled})
+    assert not check.ok
+    assert words in check.found
+    assert hint_text(check.hint)
+    assert not [part for part in ("alice", "S3c", "ret@") if part in check.found]
+
+
+def test_the_proxies_are_named(tmp_path: Path):
+    base = {"HOME": str(tmp_path), "PATH": str(tmp_path)}
+    check = look_at_proxies(base)
+    assert (check.ok, check.found) == (True, "none")
+    more = {"http_proxy": "alice:S3cret@p.invalid:1", "PIP_PROXY": "https://q.invalid:2"}
+    check = look_at_proxies({**base, **more})
+    assert (check.ok, check.found) == (
+        True,
+        "http://p.invalid:1 (http_proxy), https://q.invalid:2 (PIP_PROXY)",
+    )

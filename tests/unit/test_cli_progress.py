@@ -395,3 +395,13 @@ def test_what_nobody_knows_on_a_screen_and_with_q(form: str):
     with progress:
         progress(Audited("s", (_unknown("bin/a"),)))
     assert ("which instructions" in stream.getvalue()) is (form == "live")
+
+
+def test_a_notice_is_written_at_once_where_no_display_is():
+    """A lock draws none: who reads it later than the wait knows nothing of the wait."""
+    stream = _Terminal()
+    with LiveProgress(stream, _Clock(), color=False) as progress:
+        progress(Noticed("the proxy http://p.example", "no answer yet: waiting"))
+        line = "warning             the proxy http://p.example: no answer yet: waiting\n"
+        assert stream.getvalue() == line
+    assert stream.getvalue() == line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rvbuild.core.errors import (
+    CloneError,
     LockError,
     RecipeError,
     RunFailed,
@@ -33,6 +34,8 @@ def test_failures_that_came_together_are_told_alone():
         (RunFailed([A, B]), True),
         (RunFailed([A, C]), False),
         (C, False),
+        (CloneError("d"), True),
+        (RunFailed([A, CloneError("d")]), True),
         (SandboxError("s"), False),
         (UsageError("u"), False),
         (ValueError("a bug"), False),

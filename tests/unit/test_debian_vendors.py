@@ -478,3 +478,16 @@ def test_a_mirror_of_the_users_is_asked_whatever_the_archive_says(machine: Machi
         near = Mirrors(((site.url, f"file://{machine.folder}/near"),))
         assert fetched(evolve(fetcher, mirrors=near))
         assert site.asked == []
+
+
+def test_what_to_do_is_said_once(machine: Machine):
+    """No archive is known, and what is locked is in no snapshot: both say to name a mirror."""
+    package = lock(machine.fetcher(f"deb {machine.archive('debian', OURS)} bookworm main"))
+    snapshots = machine.folder / "snapshots"
+    snapshots.mkdir()
+    fetcher = machine.fetcher(RVBUILD_DEBIAN_SNAPSHOT=str(snapshots))
+    with pytest.raises(SourceError) as caught:
+        fetcher.fetch(package, DigestSink(), no_progress)
+    hint = hint_text(caught.value.hint)
+    assert hint.count("set RVBUILD_DEBIAN_MIRROR to") == 1
+    assert "archives drop superseded versions" in hint

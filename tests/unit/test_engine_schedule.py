@@ -157,6 +157,26 @@ def test_a_failure_stops_what_runs_and_starts_nothing_more():
     assert sorted(ran) == ["bad", "other"]
 
 
+def test_what_failed_by_itself_while_a_failure_ended_the_run_is_told():
+    """It was said to have failed; what was stopped, and what ended well, is no failure."""
+    labels = ("broken", "late", "stopped", "fine")
+    together, stop = threading.Barrier(len(labels)), Stop()
+    given = plan(*map(step, labels))
+
+    def work(task: Task) -> None:
+        label = task.derivation.label
+        together.wait(PATIENCE)
+        if label != "broken":
+            assert stop.asked.wait(PATIENCE)
+        if label == "stopped":
+            raise Interrupted(label)
+        if label != "fine":
+            raise ValueError(label)
+
+    errors = Scheduler(given, work, jobs=len(labels), keep_going=False).run(stop)
+    assert sorted(map(str, errors.values())) == ["broken", "late"]
+
+
 def test_keep_going_does_all_that_does_not_need_what_failed():
     bad, worse, good = step("bad"), step("worse"), step("good")
     needs_bad = step("needs bad", bad, good)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -11,11 +12,11 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
-from attrs import define
+from attrs import define, frozen
 from git_server import serving, smart_http
 
 from rvbuild.cli.remedies import hint_text
-from rvbuild.core.errors import StoreError
+from rvbuild.core.errors import CloneError, StoreError, leaves_others_whole
 from rvbuild.git.clones import Clones
 from rvbuild.git.process import Git
 from rvbuild.git.repository import Repository
@@ -117,7 +118,7 @@ def test_what_is_in_the_way_is_named_and_left_alone(
 ):
     put(store, store.root / at)
     before = listed(store.root)
-    with pytest.raises(StoreError) as caught:
+    with pytest.raises(CloneError) as caught:
         store.make(store.clones(), renew=renew)
     assert str(caught.value.where) == str(store.root / at)
     assert "where a folder must be" in str(caught.value)
@@ -144,6 +145,29 @@ def test_what_the_system_refuses_is_the_stores_matter(store: Store, place: str, 
     with pytest.raises(StoreError, match=r"cannot (look for|keep) the clone: ") as caught:
         store.make(Clones(folder=folder / "git", temp=folder))
     assert hint in hint_text(caught.value.hint)
+
+
+@frozen
+class Failing(Git):
+    """Whose transfers end as a call of the system does that fails."""
+
+    number: int = 0
+
+    def fetch(self, *_: object, **__: object) -> None:
+        raise OSError(self.number, os.strerror(self.number))
+
+
+@pytest.mark.parametrize(
+    ("number", "is_of_one"),
+    [(errno.EACCES, True), (errno.ENOTDIR, True), (errno.ENOSPC, False), (errno.EROFS, False)]
+    + [(each, False) for each in (errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENOMEM)],
+)
+def test_what_is_of_one_clone_leaves_others_whole(store: Store, number: int, *, is_of_one: bool):
+    git = Failing("git", {}, number=number)
+    with pytest.raises(StoreError) as caught:
+        store.clones().make(git, store.address, TAG, not_told)
+    assert isinstance(caught.value, CloneError) is is_of_one
+    assert leaves_others_whole(caught.value) is is_of_one
 
 
 # ---- what is removed

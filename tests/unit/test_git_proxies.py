@@ -18,6 +18,8 @@ from rvbuild.git.git_proxy import git_proxy
 from rvbuild.kinds.git.fetch import client
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.fetch_settings import FetchSettings
+from rvbuild.transfers.proxies import Proxies
+from rvbuild.transfers.transport import Transport
 
 COMMIT = "1" * 40
 CANNOT = "a proxy that cannot be used"
@@ -301,3 +303,95 @@ def test_the_proxy_that_git_goes_by_is_the_one_that_is_named(
 
 def refusing(_asked: Asked, send: Callable[[bytes], None]) -> None:
     send(head("503 X", "Content-Length: 0", "Connection: close"))
+
+
+# ---- whom it goes to by none
+
+COVERED = {
+    "localhost:PORT": "localhost",
+    "localhost:1": "localhost",
+    "localhost": "localhost",
+    ".localhost:PORT": "a.localhost",
+    "*.localhost": "a.localhost",
+    "*.localhost:1": "a.localhost",
+    "ocalhost:PORT": "localhost",
+    "other.example,*": "localhost",
+    "127.0.0.1:PORT": "127.0.0.1",
+    "127.0.0.1:1": "127.0.0.1",
+    "127.0.0.0/8": "127.0.0.1",
+    "127.0.0.0/8:PORT": "127.0.0.1",
+    "10.0.0.0/8 LOCALHOST.:PORT": "localhost",
+}
+"""Entries of `no_proxy`, with the port of the server, and a name of this machine."""
+
+
+@pytest.mark.parametrize("variable", ["no_proxy", "NO_PROXY"])
+@pytest.mark.parametrize("config", ["", "[http]\n\tproxy = {}\n"], ids=["variable", "config"])
+@pytest.mark.parametrize(("entries", "host"), COVERED.items(), ids=COVERED)
+def test_git_goes_by_no_proxy_where_our_own_client_does(
+    user: User, entries: str, host: str, variable: str, config: str
+):
+    """Curl in git knows no ports in `no_proxy`, nor `*` among others."""
+    with serve(refusing) as proxy, serve(refusing) as server:
+        port = server.url.rpartition(":")[2]
+        more = {"no_proxy": "", variable: entries.replace("PORT", port)}
+        of_proxy = {"http_proxy": proxy.url, **more}
+        url = f"http://{host}:{port}/r"
+        ours = bool(Proxies.of_environment(of_proxy).of(url))
+        error = user.refused(url, config.format(proxy.url), **(more if config else of_proxy))
+        assert (bool(proxy.asked), bool(server.asked)) == (ours, not ours)
+        assert ("by the proxy" in told(error)) is ours
+
+
+def test_both_ways_are_among_the_entries():
+    """So that the test above sees an entry for another port, too."""
+    covered = {
+        entries: not Proxies.of_environment({"http_proxy": A, "no_proxy": entries}).of(
+            f"http://{host}:80/"
+        )
+        for entries, host in ((each.replace("PORT", "80"), host) for each, host in COVERED.items())
+    }
+    assert [entries for entries, is_covered in covered.items() if not is_covered] == [
+        "localhost:1", "*.localhost:1", "ocalhost:80", "127.0.0.1:1"
+    ]  # fmt: skip
+
+
+# ---- characters that steer a terminal
+
+CONTROLS = ("\x1b[31m", "\r", "\n", "\t", "\x7f", "\x9b31m", "\x01", "\u2028")
+PLACES = ("http://127.0.0.1{}:1", "http://al{}ice:S3cretWord@127.0.0.1:1", "ht{}tp://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(("setting", "name"), SETTINGS.values(), ids=SETTINGS)
+def test_a_control_character_reaches_nobody(user: User, setting: Setting, name: str):
+    """The address is refused before git is asked, and its setting named."""
+    url = "https://files.example/r"
+    for control, place in zip(CONTROLS, cycle(PLACES), strict=False):
+        proxy = place.format(control)
+        text, more = setting("https", url, proxy)
+        of_git = proxy.replace("\n", "\\n")  # which has fewer escapes than JSON
+        text = text.replace(json.dumps(proxy), f'"{of_git}"')
+        error = user.refused(url, text, **more)
+        line = f"{url}: {name.format(scheme='https', url=url)}: {CANNOT}"
+        assert error.details == (f"{line}: the character {control[0]!r} is in its address",)
+        assert told(error).replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("control", CONTROLS, ids=map(repr, CONTROLS))
+def test_a_control_character_reaches_no_other_proxy(control: str, place: str):
+    environment = {"https_proxy": place.format(control)}
+    with (
+        Transport(environment=environment) as transport,
+        pytest.raises(SourceError, match=f"https_proxy: {CANNOT}") as caught,
+    ):
+        transport.get("https://files.example/r")
+    assert repr(control[0]) in str(caught.value)
+    assert told(caught.value).replace("\n", "").isprintable()
+
+
+def test_space_around_a_proxy_is_none_of_it(user: User):
+    """As for our own client: a file of another system may have it at the end of a line."""
+    with serve(refusing) as proxy:
+        user.refused("http://files.example/r", http_proxy=f" {proxy.url}\r\n")
+        assert proxy.asked

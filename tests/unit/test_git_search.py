@@ -176,9 +176,13 @@ def test_mirrors_here_come_before_instead_of_and_both_before_any_server(world: W
     )
     assert searched(world.settings(dead, *bad, config=config), TAG) == world.commit("two")
     with pytest.raises(SourceError) as caught:
+        searched(world.settings(dead, bad[0]), TAG)
+    places = [line.partition(": ")[0] for line in caught.value.details]
+    assert places == [str(lacking), dead[1], URL]
+    with pytest.raises(SourceError, match="is not a git repository") as caught:
         searched(world.settings(dead, *bad), TAG)
     places = [line.partition(": ")[0] for line in caught.value.details]
-    assert places == [str(lacking), str(lost), dead[1], URL]
+    assert places == [str(lacking), str(lost)]
 
 
 def test_where_instead_of_leads_to_a_folder_the_address_is_not_asked(world: World):
@@ -425,13 +429,47 @@ def test_without_git_a_repository_here_cannot_be_read(world: World):
         assert "without git" in "\n".join(caught.value.details)
 
 
-def test_which_addresses_have_a_repository_here(world: World):
+def test_which_addresses_have_a_mirror(world: World):
+    """Also below the mirror of many, and elsewhere, where each is asked once."""
     folder = world.repository("a")
     mirrors = [
         ("https://a.example/x.git", str(folder)),
         ("https://b.example/", f"file://{folder}"),
         ("https://c.example", str(world.root)),
-        ("https://d.example", "https://e.example"),
     ]
-    expected = {"https://a.example/x", "https://b.example"}
-    assert world.settings(*mirrors).mirrored() == expected
+    notes: list[str] = []
+
+    def is_mirrored(settings: Repositories, url: str) -> bool:
+        return settings.is_mirrored(url, lambda mirror, error: notes.append(f"{mirror}: {error}"))
+
+    settings = world.settings(*mirrors)
+    for url in ("https://a.example/x", "https://b.example", "https://c.example/a"):
+        assert is_mirrored(settings, url)
+    for url in ("https://c.example/b", "https://d.example/a", "https://a.example"):
+        assert not is_mirrored(settings, url)
+    assert not notes
+    with serving(world.service()) as at:
+        there = world.settings(("https://c.example", at))
+        for _ in range(2):
+            assert is_mirrored(there, "https://c.example/a/.git")
+            assert not is_mirrored(there, "https://c.example/b")
+        offline = world.settings(("https://c.example", at), offline=True)
+        assert not is_mirrored(offline, "https://c.example/a/.git")
+    assert len(set(notes)) == 1
+    assert "not found" in notes[0]
+    assert f"{at}/b" in notes[0]
+
+
+def test_a_folder_that_is_no_repository_is_the_mirror_of_none(world: World):
+    """It is told where it was named for that very repository, and never passed over."""
+    world.repository("a")
+    for settings in (world.settings((URL, str(world.root))), world.settings((URL, "/nowhere"))):
+        with pytest.raises(SourceError, match=f"the mirror of {URL} is not a git rep") as caught:
+            searched(settings, TAG)
+        assert caught.value.where in {str(world.root), "/nowhere"}
+        with pytest.raises(SourceError, match="is not a git repository"):
+            settings.is_mirrored(URL, lambda *_: None)
+    of_many = world.settings((URL.rpartition("/")[0], str(world.root)), offline=True)
+    with pytest.raises(SourceError) as caught:
+        searched(of_many, TAG)
+    assert f"{world.root}/name: it is not a git repository" in caught.value.details

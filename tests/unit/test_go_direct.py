@@ -18,7 +18,9 @@ from site_of_bytes import serve_pages
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import SourceError
+from rvbuild.git.repositories import Repositories
 from rvbuild.git.revision import Revision
+from rvbuild.kinds.go.direct import Direct
 from rvbuild.kinds.go.fetch import GoClient, client
 from rvbuild.kinds.go.go_proxy import GoProxy
 from rvbuild.kinds.go.import_root import ImportRoot, go_imports, root_by_host, root_by_page
@@ -189,12 +191,54 @@ def test_a_mirror_says_where_a_repository_is(upstream: Upstream, tmp_path: Path)
     assert made.proxy.go_mod("corp.example/team/r/sub", "v0.1.0")[0] == FILES["sub/go.mod"].encode()
     with pytest.raises(SourceError):
         made.go_module("corp.example/team/r2", "v1.0.0")
-    folder = ("https://corp.example", str(upstream.folder))  # a mirror of many: no repository
+    folder = ("https://corp.example", str(upstream.folder))  # a mirror of many
     made = direct(tmp_path, (folder,))
-    with pytest.raises(SourceError):
-        made.go_module("corp.example/r", "v1.0.0")
+    assert made.go_module("corp.example/r", "v1.0.0").startswith("h1:")
     named = direct(tmp_path, (("https://github.com/o", str(upstream.folder)),))
     assert named.go_module(R, "v1.0.0").startswith("h1:")
+
+
+def of_mirror(folder: Path, start: str, to: str) -> Direct:
+    """What makes modules of ``corp.example``, which has no pages, and has one mirror."""
+    folder.mkdir()
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1"}
+    mirrors = ((f"https://corp.example/{start}", to),)
+    settings = FetchSettings(tmp=str(folder / "tmp"), mirrors=mirrors, environment=environment)
+
+    def page(url: str) -> bytes:
+        msg = "nobody is there"
+        raise SourceError(msg, where=url, hint="ask somebody else")
+
+    return Direct(Repositories.of(FetchServices(settings)), page)
+
+
+def test_a_mirror_elsewhere_says_where_a_repository_is(upstream: Upstream, tmp_path: Path):
+    """So does one of many; no page is asked for."""
+    module = ("corp.example/team/r/sub", "v0.1.0")
+    git(upstream.folder, "clone", "-q", "--bare", "r", str(tmp_path / "served/team/r.git"))
+    here = of_mirror(tmp_path / "here", "team/r", str(upstream.folder / "r"))
+    expected = io.BytesIO()
+    here.go_mod(*module, expected)
+    with serving(smart_http(tmp_path / "served")) as at:
+        for name, start, to in (("one", "team/r", "team/r.git"), ("many", "team", "team")):
+            written = io.BytesIO()
+            made = of_mirror(tmp_path / name, start, f"{at}/{to}")
+            assert made.go_mod(*module, written).startswith(f"{at}/team/r")
+            assert written.getvalue() == expected.getvalue()
+
+
+def test_a_mirror_that_is_no_repository_is_told(upstream: Upstream, tmp_path: Path):
+    """As a folder at once; elsewhere beside what came of the module's page."""
+    here = of_mirror(tmp_path / "here", "team/r", str(tmp_path))
+    with pytest.raises(SourceError, match="is not a git repository"):
+        here.go_mod("corp.example/team/r/sub", "v0.1.0", io.BytesIO())
+    with serving(smart_http(upstream.folder)) as at:
+        there = of_mirror(tmp_path / "there", "team/r", f"{at}/none")
+        with pytest.raises(SourceError, match="neither a mirror nor its page") as caught:
+            there.go_mod("corp.example/team/r", "v1.0.0", io.BytesIO())
+    assert f"{at}/none: " in caught.value.details[0]
+    assert "nobody is there" in caught.value.details[1]
+    assert "ask somebody else" in hint_text(caught.value.hint)
 
 
 def test_a_folder_that_instead_of_leads_to_is_read(upstream: Upstream, tmp_path: Path):

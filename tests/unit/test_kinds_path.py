@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -51,6 +52,23 @@ def test_everything_but_git_is_taken(folder: Path):
     sink = DigestSink()
     PathFetcher().fetch(source, sink, no_progress)
     assert sink.tree.root == Tree.of(EXPECTED).root
+
+
+def test_what_git_keeps_of_a_repository_is_no_source(tmp_path: Path):
+    """As a bare repository, and as the ``.git`` of a clone; the clone itself is one."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
+    for name, *options in (("bare.git", "--bare"), ("clone",)):
+        words = ["git", "init", "-q", *options, name]
+        subprocess.run(words, cwd=tmp_path, env=environment, check=True)
+    for name in ("bare.git", "bare.git/", "clone/.git"):
+        with pytest.raises(VerificationError, match="repository without its files") as caught:
+            PathFetcher().resolve(f"{tmp_path}/{name}")
+        assert "--mirror FROM=TO" in hint_text(caught.value.hint)
+        assert caught.value.where == f"{tmp_path}/{name}"
+    for name in ("HEAD", "objects/x", "refs/x"):
+        assert PathFetcher().resolve(f"{tmp_path}/clone").digest
+        (tmp_path / "clone" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "clone" / name).write_text("a file of the source")
 
 
 def test_a_change_since_the_resolving_is_found(folder: Path):

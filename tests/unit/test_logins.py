@@ -25,6 +25,8 @@ from rvbuild.kinds.crates.source import Crate
 from rvbuild.kinds.debian.fetch import DebianFetcher
 from rvbuild.kinds.debian.source import DebianPackage
 from rvbuild.kinds.git.source import GitSource
+from rvbuild.kinds.go.go_settings import go_settings
+from rvbuild.kinds.pypi.indexes import find_indexes
 from rvbuild.kinds.pypi.source import Wheel
 from rvbuild.kinds.table import fetch_module
 from rvbuild.kinds.url.source import UrlSource
@@ -267,3 +269,47 @@ def test_an_address_of_apt_that_can_be_read_in_two_ways_is_not_passed_over(tmp_p
     address = "http://alice:12/S3cretWord@127.0.0.1:1/debian"
     (tmp_path / "sources.list").write_text(f"deb {address} bookworm main\n")
     assert address in find_archives({"PATH": ""}, tmp_path).bases
+
+
+# ---- what is no address at all
+
+NO_ADDRESS = ("al:S3c ret@h.example", "al:[S3cret@h.example", "al:S3c\tret@h.example:1")
+
+
+def of_go(text: str) -> object:
+    return go_settings({"GOPROXY": text, "GOENV": "off", "PATH": ""})
+
+
+def of_pip(text: str) -> object:
+    return find_indexes({"PIP_INDEX_URL": text, "HOME": os.devnull})
+
+
+def of_debian(text: str) -> object:
+    return find_archives({"RVBUILD_DEBIAN_MIRROR": text}, Path(os.devnull))
+
+
+@pytest.mark.parametrize("scheme", ["https://", ""])
+@pytest.mark.parametrize("text", NO_ADDRESS)
+@pytest.mark.parametrize("ask", [of_debian, of_go, of_pip])
+def test_an_address_with_a_bad_login_says_how_to_write_it(
+    ask: Callable[[str], object], text: str, scheme: str
+):
+    """No part of the login is shown, also where a space cuts it in two."""
+    with pytest.raises(SourceError) as caught:
+        ask(f"{scheme}{text}/simple")
+    words = f"{caught.value} {hint_text(caught.value.hint)}"
+    assert "%40" in words
+    assert not [part for part in ("al:", "S3c", "ret") if part in words], words
+
+
+def test_an_address_without_a_login_needs_no_word_of_one():
+    for ask in (of_debian, of_pip):
+        with pytest.raises(SourceError, match=r"'h\.example/simple'") as caught:
+            ask("h.example/simple")
+        assert "%40" not in hint_text(caught.value.hint)
+
+
+def test_a_comma_cuts_a_login_of_goproxy():
+    with pytest.raises(SourceError, match="no URL") as caught:
+        of_go("https://al:S3c,ret@h.example/")
+    assert "%40" in hint_text(caught.value.hint)

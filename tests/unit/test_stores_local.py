@@ -11,7 +11,7 @@ import pytest
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import StoreError, VerificationError
+from rvbuild.core.errors import MissingObject, StoreError, VerificationError
 from rvbuild.core.tree import File, Tree
 from rvbuild.files.removal import remove_tree
 from rvbuild.files.timestamp import EPOCH_NS
@@ -272,3 +272,29 @@ def test_exclusive_waits_for_nobody(store: LocalStore) -> None:
         pytest.fail("two in the store at once")
     with other.locks.exclusive():
         pass
+
+
+def test_what_is_missing_is_named_by_its_path(store: LocalStore) -> None:
+    """By whichever way it is read, where nobody can do without it."""
+    root, top = add(store)
+    mark = Path(f"{top}.tree")
+    paths = {blob(store, b"text"): Digest.of(b"text"), mark: root}
+    for path in paths:
+        path.unlink()
+
+    def looked_at(digest: Digest) -> None:
+        with store.cas.view(digest):
+            pass
+
+    (of_blob, lost), (of_tree, gone) = paths.items()
+    for path, read, digest in (
+        (of_blob, store.cas.read, lost),
+        (of_blob, looked_at, lost),
+        (of_tree, store.trees.tree, gone),
+        (of_tree, store.mountable.refuse_changed, gone),
+        (of_tree, lambda root: store.trees.merge([("", root)]), gone),
+    ):
+        with pytest.raises(MissingObject) as caught:
+            read(digest)
+        assert caught.value.where == str(path)
+        assert "store repair" in hint_text(caught.value.hint)

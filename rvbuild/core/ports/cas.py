@@ -20,7 +20,7 @@ class Cas(Protocol):
         """The bytes of ``blob``, verified.
 
         Raises:
-            KeyError: it is missing.
+            MissingObject: it is missing, which is a KeyError, too.
             VerificationError: it is there and damaged.
         """
         ...
@@ -29,7 +29,7 @@ class Cas(Protocol):
         """The bytes of ``blob`` where they are, however many: not verified.
 
         Raises:
-            KeyError: it is missing.
+            MissingObject: it is missing, which is a KeyError, too.
         """
         ...
 

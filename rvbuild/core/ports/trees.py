@@ -23,7 +23,7 @@ class Trees(Protocol):
         """Every directory of the tree.
 
         Raises:
-            KeyError: it is missing.
+            MissingObject: it is missing, which is a KeyError, too.
         """
         ...
 

@@ -20,6 +20,7 @@ from rvbuild.core.errors import SourceError, WrongContent
 from rvbuild.core.gosum import hash1, hash1_go_mod
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.git.object_check import check_objects
+from rvbuild.git.process import Failed
 from rvbuild.git.repositories import Repositories
 from rvbuild.git.repository import Repository
 from rvbuild.git.search import Search
@@ -34,6 +35,7 @@ from rvbuild.kinds.go.import_root import (
 )
 from rvbuild.kinds.go.module_path import ModulePath, ModuleRevision
 from rvbuild.kinds.go.pinned_hash import check_h1_of
+from rvbuild.transfers.attempts import Attempts
 
 
 @define
@@ -43,7 +45,7 @@ class Direct:
     Rules:
 
     1. The path says which repository it is (`root_by_host`), or a mirror of ``https://PREFIX`` is a
-       repository of this machine: then that is the one of the paths below ``PREFIX``. Else the
+       repository, here or elsewhere: then that is the one of the paths below ``PREFIX``. Else the
        path's page says it (`root_by_page`).
     2. A version is the tag of that name (``FOLDER/v1.2.3`` for a module below the root, and
        without ``+incompatible``), or for a pseudo-version the commit, whose time must be the one
@@ -111,12 +113,31 @@ class Direct:
 
     def _root(self, path: str) -> ImportRoot:
         if path not in self._roots:
-            self._roots[path] = (
-                root_by_host(path)
-                or root_by_mirror(path, self.repositories.mirrored())
-                or root_by_page(path, self.page)
-            )
+            self._roots[path] = root_by_host(path) or self._asked_root(path)
         return self._roots[path]
+
+    def _asked_root(self, path: str) -> ImportRoot:
+        """The repository of a path that does not say it.
+
+        Raises:
+            SourceError: nothing says where it is; ``details`` names each mirror that was tried.
+        """
+        attempts = Attempts(path)
+
+        def note(mirror: str, error: Failed) -> None:
+            attempts.failed(mirror, str(error), error.hint)
+
+        root = root_by_mirror(path, lambda url: self.repositories.is_mirrored(url, note))
+        if root is not None:
+            return root
+        try:
+            return root_by_page(path, self.page)
+        except SourceError as error:
+            if attempts.lines:
+                attempts.add(str(error.where), error)
+                hint, msg = "", "neither a mirror nor its page says where its repository is"
+                raise attempts.error(hint, msg) from error
+            raise
 
     def _read(
         self,

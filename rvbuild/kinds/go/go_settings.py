@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
-from rvbuild.core.login import LOGIN_HINT, TWO_WAYS, SplitAddress
+from rvbuild.core.login import ESCAPES, LOGIN_HINT, TWO_WAYS, SplitAddress, may_have_login
 from rvbuild.kinds.go.module_patterns import covers
 from rvbuild.transfers.addresses import is_http
 from rvbuild.transfers.client_output import client_output
@@ -145,6 +145,7 @@ def _entries(text: str) -> Iterator[Proxy]:
         if url not in {OFF, DIRECT} and not url.startswith("file:///") and not is_http(url):
             msg = "GOPROXY has an entry that is no URL"  # not shown: it may have a password
             hint = "set GOPROXY to addresses such as https://proxy.example, off or direct"
+            hint = f"{hint}; {ESCAPES}" if may_have_login(url) else hint
             raise SourceError(msg, where="GOPROXY", hint=hint)
         yield Proxy(url, on_any_error=separator == "|")
         if url in {OFF, DIRECT}:

@@ -8,7 +8,7 @@ far as git goes. Must not know: how bytes travel.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from itertools import takewhile
 
 from attrs import frozen
@@ -87,17 +87,17 @@ def root_by_host(path: str) -> ImportRoot | None:
     return ImportRoot(named["root"], f"https://{named['repository']}") if named else None
 
 
-def root_by_mirror(path: str, mirrored: Collection[str]) -> ImportRoot | None:
+def root_by_mirror(path: str, is_mirrored: Callable[[str], bool]) -> ImportRoot | None:
     """The repository that a mirror is of the longest prefix of a path; None if none is.
 
     Args:
         path: The module's.
-        mirrored: The addresses of which a mirror is a repository of this machine.
+        is_mirrored: Whether a mirror of an address is a repository.
     """
     parts = path.split("/")
     prefixes = ("/".join(parts[:count]) for count in range(len(parts), 1, -1))
     roots = (ImportRoot(prefix, f"https://{prefix}") for prefix in prefixes)
-    return next((root for root in roots if root.url in mirrored), None)
+    return next((root for root in roots if is_mirrored(root.url)), None)
 
 
 def root_by_page(path: str, page: Callable[[str], bytes]) -> ImportRoot:

@@ -66,11 +66,21 @@ class PathFetcher:
         Raises:
             SourceError: no such folder, or it cannot be read.
             WrongContent: it changed meanwhile.
-            Malformed: it holds what a tree cannot.
+            Malformed: it holds what a tree cannot, or is what git keeps, and not what is kept.
         """
+        if _is_repository(path):
+            msg = "the folder is a git repository without its files"
+            hint = advise("name a clone with the files, or, to take the pinned commit out of it, ")
+            raise Malformed(msg, where=path, hint=advise(hint, Remedy.MIRROR))
         sink = DigestSink()
         capture(path, sink, no_progress)
         return PathSource(path=path, digest=str(sink.tree.root))
+
+
+def _is_repository(folder: str) -> bool:
+    """Whether it is a bare repository, or the ``.git`` of a clone (gitrepository-layout)."""
+    parts = (os.path.join(folder, name) for name in ("objects", "refs"))
+    return all(map(os.path.isdir, parts)) and os.path.isfile(os.path.join(folder, "HEAD"))
 
 
 @define
