@@ -13,7 +13,7 @@ from attrs import frozen
 from rvbuild.app.setting import SETTINGS, Value
 from rvbuild.app.settings import DEFAULT, PROJECT_FILE, user_file
 from rvbuild.app.workspace import Workspace
-from rvbuild.core.login import without_logins
+from rvbuild.core.login import SplitAddress
 
 
 @frozen(kw_only=True)
@@ -55,14 +55,22 @@ def _values(workspace: Workspace) -> Iterator[SettingValue]:
             yield SettingValue(name=setting.name, value=setting.default, origin=DEFAULT)
         for name, (value, origin) in parts:
             effective = _default(name, workspace) if value is None else value
-            yield SettingValue(name=without_logins(name), value=_bare(effective), origin=origin)
+            yield SettingValue(name=_bare_name(name), value=_bare(effective), origin=origin)
 
 
 def _bare(value: Value) -> Value:
-    """The value without logins."""
+    """The value without logins: each text of it may be an address."""
     if isinstance(value, str):
-        return without_logins(value)
-    return tuple(map(without_logins, value)) if isinstance(value, tuple) else value
+        return SplitAddress.of(value).bare
+    if isinstance(value, tuple):
+        return tuple(SplitAddress.of(text).bare for text in value)
+    return value
+
+
+def _bare_name(name: str) -> str:
+    """The same of a name, where an address may follow the first dot."""
+    table, dot, entry = name.partition(".")
+    return table + dot + SplitAddress.of(entry).bare
 
 
 def _default(name: str, workspace: Workspace) -> Value:

@@ -107,15 +107,15 @@ def refuse_unfit_mirrors(mirrors: Iterable[tuple[str, str]]) -> None:
     for start, place in mirrors:
         from rvbuild.transfers.addresses import local_path  # noqa: PLC0415 - few runs have a mirror
 
-        split = SplitAddress.of(place)
+        split, begin = SplitAddress.of(place), SplitAddress.of(start).bare
         if split.is_ambiguous:
-            msg = f"the mirror of {start} is {TWO_WAYS}"
+            msg = f"the mirror of {begin} is {TWO_WAYS}"
             raise UsageError(msg, where=split.bare, hint=LOGIN_HINT)
         scheme, colon, _ = place.partition("://")
         path = local_path(place)
         if colon and scheme.lower() not in _SCHEMES:
-            msg = f"the mirror of {start} has an address that nothing can be taken from"
-            raise UsageError(msg, where=place, hint=_MIRROR)
+            msg = f"the mirror of {begin} has an address that nothing can be taken from"
+            raise UsageError(msg, where=split.bare, hint=_MIRROR)
         if path is not None and not os.path.exists(path):  # which raises nothing
-            msg = f"the mirror of {start} is not there"
+            msg = f"the mirror of {begin} is not there"
             raise UsageError(msg, where=str(path), hint=_MIRROR)

@@ -1,6 +1,8 @@
 """The line of a file that an error points at.
 
 Knows: places, and text files. Must not know: errors, terminals.
+
+A line that may have a login in it is not shown: what is cut out of it moves the mark.
 """
 
 from __future__ import annotations
@@ -8,9 +10,11 @@ from __future__ import annotations
 import os
 import re
 
+from rvbuild.core.login import without_logins
 from rvbuild.core.place import Place
 
 _WORD = re.compile(r"""[^\s:,{}\[\]"']+""")
+_MAY_BE_LOGIN = re.compile(r":(?!\s|//)[^@]*@")
 _MAX_BYTES = 1 << 20
 _LONGEST = 160
 
@@ -19,7 +23,8 @@ def excerpt(place: Place) -> tuple[str, str, str] | None:
     """The line at a place: what is before the column, the word that begins there, the rest.
 
     Returns:
-        None if there is no such line in a regular, not too long file of text.
+        None if there is no such line in a regular, not too long file of text, or if it may have a
+        login.
     """
     line = _line(place.file, place.line)
     if line is None:
@@ -45,4 +50,12 @@ def _line(file: str, number: int) -> str | None:
     if not 1 <= number <= len(lines):
         return None
     line = lines[number - 1].expandtabs(1)
-    return line if line.strip() and len(line) <= _LONGEST else None
+    return line if line.strip() and len(line) <= _LONGEST and not _may_have_login(line) else None
+
+
+def _may_have_login(line: str) -> bool:
+    """Whether it has a URL with one, or a colon before an @, with any letters between them.
+
+    The colon of ``key: value`` or of ``https://`` is none.
+    """
+    return without_logins(line) != line or _MAY_BE_LOGIN.search(line) is not None

@@ -3,7 +3,13 @@
 Knows: how the clients split an address: the first /, ? or # ends the host, and some take the first
 @ before it, some the last. Must not know: who is asked, and for what.
 
-This is the one place that decides it: whoever prints or refuses an address asks here.
+Two kinds of callers, and no other place decides:
+
+- Code that reads what a person wrote (a recipe, a setting, a variable, a client's file) refuses an
+  address that `SplitAddress.is_ambiguous`. What a server wrote (a redirect, a link) has one
+  reading: that of our own client.
+- Code that prints takes `SplitAddress.bare` of an address, and `without_logins` of a text with
+  addresses in it, whoever wrote them.
 """
 
 from __future__ import annotations
@@ -22,15 +28,24 @@ ESCAPES = (
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _END_OF_HOST = re.compile(r"[/?#]")
+_END_OF_PATH = re.compile(r"[?#]")
 _SERVER = re.compile(r"(?:\[[^\]@]*\]|[^:@\[\]]*)(?::[0-9]*)?\Z")
-_IN_BRACKETS = re.compile(r"\[[^\]@]*\]")
-_HOST = re.compile(r"(\[[^\]@]*\]|[^:@\[\]]+)(:[0-9]*)?\Z")
-_END_OF_NAME = re.compile(r"[/?#@]")
-_IP_V4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}\Z")
+_IP_V6 = re.compile(r"\[[0-9A-Fa-f:.]+(?:%[\w.~-]*)?\]")
+_AT = re.compile("@")
+_NAME = re.compile(r"[^/?#@]*")
+_HOST = re.compile(r"(\[.*|[^:@\[\]&=]+?)(:[0-9]*)?\Z")
+_IP = re.compile(r"\[|[0-9]{1,3}(?:\.[0-9]{1,3}){3}\Z")
 _VERSION = re.compile(r"v?[0-9]+(?:\.[0-9]+)*(?:[-+~_].*)?\Z")
 _FILE = re.compile(r".+\.(?:tar|tgz|gz|xz|bz2|zst|zip|deb|dsc|whl|crate|git)\Z")
 _OF_GO = re.compile(r"v/|latest\Z")  # how a proxy of Go modules names its pages, after an @
-_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
+_CUT = "…"
+
+_BEFORE_URL = r",|;=&\"'`<>()\[\]{}"
+_IN_TEXT = re.compile(
+    rf"(?<![A-Za-z0-9+.-])([A-Za-z0-9+.-]*+://)"
+    rf"([^\s{_BEFORE_URL}]*+(?:[{_BEFORE_URL}](?![A-Za-z0-9+.-]*+://)[^\s{_BEFORE_URL}]*+)*+)"
+)
+_AFTER_URL = ",;:.!\"'`>)]}"
 
 
 @frozen
@@ -44,10 +59,19 @@ class SplitAddress:
        follows the host's colon is no port, or what follows the @ may be a server. Then the @ may
        end a password that has one of those letters.
     3. No server is what Go's proxies write after an @, a version (``1``, ``v1.2-rc.1``), a last
-       name of a path that ends as files do (``1.tar.gz``), and what no host and port can be.
+       name of a path that ends as files do (``1.tar.gz``), a name without a dot after ``/@`` (an
+       npm scope), and what no host and port can be (``al&x=1``).
+    4. Without a scheme, a / before the first colon makes a path of this machine. Else the first
+       colon ends ``USER@HOST``, as for ssh, and there is no password. If there is no @ before that
+       colon and one after it, it may end a password all the same: somebody forgot ``https://``.
 
-    Example: ``https://files.example:8080/pool/foo@1`` has no login. ``https://al:12/ce@b.example/``
-    can be read in two ways, and so can ``https://al@corp.example:ce@b.example/``.
+    Printed is neither a login, nor of what can be read in two ways anything but what follows the
+    last @ that may end a login, up to a ? or #. An ellipsis stands for what was cut there.
+
+    Example: ``https://files.example:8080/pool/foo@1`` has no login. ``https://al:12/ce@b.example/x``
+    can be read in two ways, and so can ``https://al@corp.example:ce@b.example/x``; of both,
+    ``https://…@b.example/x`` is printed. ``https://al:12?user=me@b.example&key=ce`` has no login;
+    of ``https://al:s?user=me@b.example&key=ce``, which may have one, ``https://…`` is printed.
 
     Attributes:
         scheme: With ``://``; empty for none.
@@ -63,7 +87,7 @@ class SplitAddress:
 
     @property
     def bare(self) -> str:
-        """The address without what may be a login."""
+        """The address without what may be a login; that of a bare address is the same."""
         return self.scheme + self.rest
 
     @classmethod
@@ -72,16 +96,13 @@ class SplitAddress:
         scheme, rest = _scheme_and_rest(address)
         if scheme.lower() == "file://":
             return cls(scheme, "", rest, is_ambiguous=False)
+        if not scheme:
+            return cls._without_scheme(address)
         host_end = _host_end(rest)
         of_host = rest.rfind("@", 0, host_end)
-        is_server = _SERVER.match(rest[of_host + 1 : host_end]) is not None
-        doubtful = [
-            place.start()
-            for place in re.finditer("@", rest)
-            if place.start() >= host_end and _may_end_login(rest, place.start(), is_server)
-        ]
-        is_ambiguous = bool(doubtful) or rest.count("@", 0, host_end) > 1
-        return cls._cut(scheme, rest, max([of_host, *doubtful]), is_ambiguous)
+        doubtful = _last_doubtful(rest, of_host + 1, host_end)
+        is_ambiguous = doubtful >= 0 or rest.count("@", 0, host_end) > 1
+        return cls._cut(scheme, rest, max(of_host, doubtful), is_ambiguous)
 
     @classmethod
     def of_proxy(cls, address: str) -> SplitAddress:
@@ -91,8 +112,24 @@ class SplitAddress:
         return cls._cut(scheme, rest, rest.rfind("@"), is_ambiguous)
 
     @classmethod
+    def _without_scheme(cls, address: str) -> SplitAddress:
+        """Rule 4."""
+        host, colon, path = address.partition(":")
+        at = path.rfind("@")
+        if "/" in host or at < 0:
+            return cls("", "", address, is_ambiguous=False)
+        if "@" in host:
+            return cls("", path[:at], host + colon + _after(path, at), is_ambiguous=False)
+        return cls._cut("", address, len(host) + 1 + at, is_ambiguous=True)
+
+    @classmethod
     def _cut(cls, scheme: str, rest: str, at: int, is_ambiguous: bool) -> SplitAddress:  # noqa: FBT001
-        return cls(scheme, rest[: max(at, 0)], rest[at + 1 :], is_ambiguous)
+        login = rest[: max(at, 0)]
+        if login == _CUT:
+            return cls(scheme, "", rest, is_ambiguous)
+        return cls(
+            scheme, login, _after(rest, at) if is_ambiguous else rest[at + 1 :], is_ambiguous
+        )
 
 
 def _scheme_and_rest(address: str) -> tuple[str, str]:
@@ -106,21 +143,44 @@ def _host_end(rest: str) -> int:
     return end.start() if end else len(rest)
 
 
-def _may_end_login(rest: str, at: int, is_server: bool) -> bool:  # noqa: FBT001
-    """Whether an @ that stands after the end of the host may end a login (rule 2)."""
-    colon = ":" in _IN_BRACKETS.sub("", rest[:at], count=1)
-    return colon and (not is_server or _may_be_server(rest[at + 1 :]))
+def _after(rest: str, at: int) -> str:
+    """What may be printed where an @ may end a login: nothing that may stand in a query."""
+    end = _END_OF_PATH.search(rest)
+    path = rest[: end.start()] if end else rest
+    return f"{_CUT}@{path[at + 1 :]}" if at < len(path) else _CUT
 
 
-def _may_be_server(text: str) -> bool:
-    """Whether a text may begin with a host and a port (rule 3)."""
-    name = _HOST.match(_END_OF_NAME.split(text)[0])
-    if name is None or _OF_GO.match(text):
+def _last_doubtful(rest: str, host: int, host_end: int) -> int:
+    """The last @ after the end of the host that may end a login (rule 2); -1 if none may.
+
+    It reads each letter a few times: what a text has between two spaces may be long.
+    """
+    brackets = _IP_V6.match(rest, host)
+    colon = rest.find(":", 0, host)
+    if colon < 0:
+        colon = rest.find(":", brackets.end() if brackets else host)
+    if colon < 0:
+        return -1
+    begin = max(host_end, colon)
+    if not _SERVER.match(rest[host:host_end]):
+        return rest.rfind("@", begin)
+    last_name = max(rest.rfind("/"), rest.rfind("@")) + 1
+    ends = (place.start() for place in _AT.finditer(rest, begin))
+    return max((at for at in ends if _may_be_server(rest, at + 1, last_name)), default=-1)
+
+
+def _may_be_server(rest: str, begin: int, last_name: int) -> bool:
+    """Whether a host and a port may begin there, after an @ (rule 3)."""
+    name = _NAME.match(rest, begin)
+    server = _HOST.match(name.group()) if name else None
+    if server is None or _OF_GO.match(rest, begin):
         return False
-    host, port = name.groups()
-    if port or _IP_V4.match(host):
+    host, port = server.groups()
+    if port or _IP.match(host):
         return True
-    return not (_VERSION.match(host) or (_FILE.match(host) and not re.search("[/@]", text)))
+    if rest[begin - 2] == "/" and "." not in host:
+        return False
+    return not (_VERSION.match(host) or (_FILE.match(host) and begin == last_name))
 
 
 def may_have_login(text: str) -> bool:
@@ -134,5 +194,17 @@ def may_have_login(text: str) -> bool:
 
 
 def without_logins(text: str) -> str:
-    """A text without the user names and passwords of its URLs, whoever wrote them there."""
-    return _IN_TEXT.sub(lambda url: SplitAddress.of(url.group()).bare, text)
+    """A text without the user names and passwords of its URLs, whoever wrote them there.
+
+    A URL ends at a space, or where another one begins after a comma, a bar, a quote or the like.
+    Other letters do not end it: a password may have them.
+    """
+    return _IN_TEXT.sub(_bare_in_text, text)
+
+
+def _bare_in_text(url: re.Match[str]) -> str:
+    scheme, address = url.groups()
+    if scheme.lower() == "file://":
+        return url.group()
+    body = address.rstrip(_AFTER_URL)
+    return scheme + SplitAddress.of(f"https://{body}").rest + address[len(body) :]

@@ -48,11 +48,13 @@ class Address:
         text: As somebody wrote it.
         route: How its server is reached; None for the way of the environment.
         login: Whether its server may have what the user has for that host.
+        linked: Whether a server wrote it: then our own reading of it is the only one that counts.
     """
 
     text: str
     route: Route | None = field(default=None, eq=False)
     login: bool = field(default=True, eq=False)
+    linked: bool = field(default=False, eq=False)
 
     @property
     def path(self) -> Path | None:
@@ -119,16 +121,16 @@ def http_address(text: str, *, of: str, where: str, hint: str) -> str:
         hint: What to write there.
 
     Raises:
-        SourceError: it is no http or https URL.
+        SourceError: it is no http or https URL, or can be read in two ways.
     """
-    if not is_http(text):
+    if SplitAddress.of(text).is_ambiguous or not is_http(text):
         raise no_address(text, of=of, where=where, hint=hint)
     return text
 
 
 def no_address(text: str, *, of: str, where: str, hint: str) -> SourceError:
     """The error for text that is no address; see `http_address`."""
-    bare = re.split(r"[?#]", text.rpartition("@")[2])[0]  # all else may be a password or a token
+    bare = re.split(r"[?#]", SplitAddress.of_proxy(text).bare)[0]  # all else may be a secret
     if SplitAddress.of(text).is_ambiguous:
         msg = f"the address of {of} can be read in two ways: {brief(bare)!r}"
         return SourceError(msg, where=where, hint=LOGIN_HINT)

@@ -291,12 +291,16 @@ def _addresses(environment: Mapping[str, str], variable: str) -> list[str]:
 
 
 def _is_usable(base: str) -> bool:
-    return base.startswith("file:///") or is_http(base)
+    return base.startswith("file:///") or (is_http(base) and not _is_ambiguous(base))
 
 
 def _is_asked(base: str) -> bool:
     """Whether it is asked: of one that can be read in two ways, whoever asks says so."""
-    return _is_usable(base) or SplitAddress.of(base).is_ambiguous
+    return _is_usable(base) or _is_ambiguous(base)
+
+
+def _is_ambiguous(base: str) -> bool:
+    return SplitAddress.of(base).is_ambiguous
 
 
 def is_debian(suite: str) -> bool:

@@ -23,7 +23,7 @@ from rvbuild.transfers.addresses import Address
 from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.fetch_settings import CHECK_OR_MIRROR, OFFLINE_HINT, OFFLINE_LOCK_HINT
 from rvbuild.transfers.transport import Transport
-from rvbuild.transfers.urls import shown
+from rvbuild.transfers.urls import refuse_ambiguous, shown
 
 _PORTAL = "see whether this network wants a login first, or a proxy answers instead of the server"
 
@@ -194,6 +194,8 @@ class PinnedFiles:
                 address.path, file, expect_size=pin.size, advance=advance
             ).sha256
         else:
+            if not address.linked:
+                refuse_ambiguous(address.text)
             sha256 = self.transport.download(
                 address.text,
                 file,

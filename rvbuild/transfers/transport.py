@@ -346,7 +346,7 @@ def _given_up(url: str, failure: Again, tries: _Tries, *, too_long: bool) -> Unr
 
 
 def _redirected(url: str, here: str, location: str, home: Origin) -> str:
-    """Where a redirect leads.
+    """Where a redirect leads, as this client reads it.
 
     Raises:
         SourceError: to something that is not HTTP, or from https to http.
@@ -355,7 +355,8 @@ def _redirected(url: str, here: str, location: str, home: Origin) -> str:
         there = urljoin(here, location)
         scheme = origin(there)[0]
     except (SourceError, ValueError) as exc:
-        msg = f"redirected to {brief(shown(location))}, which is no http or https URL"
+        why = exc.message if isinstance(exc, SourceError) else "not a valid URL"
+        msg = f"redirected to {brief(shown(location))}: {why}"
         raise SourceError(msg, where=shown(url)) from exc
     if home[0] == "https" and scheme != "https":
         msg = f"redirected from https to plain http ({shown(there)}): refused"

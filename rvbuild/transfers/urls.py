@@ -31,9 +31,8 @@ def origin(url: str) -> Origin:
     """The origin of ``url``.
 
     Raises:
-        SourceError: not a URL that HTTP can be asked for, or one that can be read in two ways.
+        SourceError: not a URL that HTTP can be asked for.
     """
-    refuse_ambiguous(url)
     try:
         url.encode()
         parts = urlsplit(url)
@@ -52,6 +51,9 @@ def origin(url: str) -> Origin:
 
 def refuse_ambiguous(url: str) -> None:
     """See that nobody can take a part of a login for the host, or send it as a path.
+
+    Args:
+        url: As a person wrote it, or below what a person wrote.
 
     Raises:
         SourceError: somebody can (`SplitAddress`).
@@ -99,13 +101,12 @@ def _is_international(label: str) -> bool:
 
 
 def shown(url: str) -> str:
-    """``url`` for messages: no user name, password, query or fragment.
+    """``url`` for messages: no user name, password, query or fragment (`SplitAddress`).
 
-    Of ``git@host:path`` the user stays: there is no password.
+    Of ``git@host:path`` the user stays: it is no secret.
     """
-    split = SplitAddress.of(url)
     try:
-        parts = urlsplit(split.bare if split.scheme or split.is_ambiguous else url)
+        parts = urlsplit(SplitAddress.of(url).bare)
     except ValueError:
         return "(a malformed URL)"
     text = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))

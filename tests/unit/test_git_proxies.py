@@ -221,7 +221,7 @@ def test_a_login_in_the_name_of_a_setting_is_not_shown(login: str):
         return f"{key}\n{proxy}\0" if "--get-regexp" in arguments else proxy
 
     url = "http://127.0.0.1:1/r"
-    assert git_proxy(url, url, config, {}).named_by == "http.http://127.0.0.1:1.proxy of git"
+    assert git_proxy(url, url, config, {}).named_by == "http.http://…@127.0.0.1:1.proxy of git"
 
 
 # ---- whom it goes by

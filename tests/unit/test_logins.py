@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 from attrs import define, evolve
+from error_words import words
 from made_crates import cargo_home
-from site_of_bytes import CLOSED, Asked, Served, head, serve
+from site_of_bytes import CLOSED, Asked, Served, client, head, serve
 
 from rvbuild.app.refusals import refuse_unfit_mirrors
-from rvbuild.cli.messages import render_error
 from rvbuild.cli.remedies import hint_text
-from rvbuild.core.errors import RecipeError, RvbuildError, SourceError, UsageError
+from rvbuild.core.errors import RecipeError, SourceError, UsageError
 from rvbuild.core.go_source import GoModule
-from rvbuild.core.login import TWO_WAYS, SplitAddress, without_logins
+from rvbuild.core.login import TWO_WAYS
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.ports.fetcher import AnyFetcher
 from rvbuild.core.source import Source
@@ -26,6 +26,7 @@ from rvbuild.kinds.debian.fetch import DebianFetcher
 from rvbuild.kinds.debian.source import DebianPackage
 from rvbuild.kinds.git.source import GitSource
 from rvbuild.kinds.go.go_settings import go_settings
+from rvbuild.kinds.go.import_root import root_by_page
 from rvbuild.kinds.pypi.indexes import find_indexes
 from rvbuild.kinds.pypi.source import Wheel
 from rvbuild.kinds.table import fetch_module
@@ -35,68 +36,6 @@ from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.fetch_settings import FetchSettings
 from rvbuild.transfers.sinks import DigestSink
 from rvbuild.transfers.transport import Patience
-
-# ---- the rule
-
-ONE_WAY = {
-    "https://files.example/pool/foo@1": "https://files.example/pool/foo@1",
-    "https://host:8080/pool/foo@1": "https://host:8080/pool/foo@1",
-    "https://host:8080/pool/foo@v1.2-rc.1/x": "https://host:8080/pool/foo@v1.2-rc.1/x",
-    "http://127.0.0.1:80/example.org/m/@v/v1.0.0.zip": "http://127.0.0.1:80/example.org/m/@v/v1.0.0.zip",
-    "http://al:ce@[::1]:80/example.org/m/@latest": "http://[::1]:80/example.org/m/@latest",
-    "https://host/pool/foo@bar.example": "https://host/pool/foo@bar.example",
-    "https://[::1]/pool/foo@bar": "https://[::1]/pool/foo@bar",
-    "https://host:/a@sha256:ff": "https://host:/a@sha256:ff",
-    "https://host:80/foo@1.2.tar.gz?a=b": "https://host:80/foo@1.2.tar.gz?a=b",
-    "https://host:80/foo@bar.deb": "https://host:80/foo@bar.deb",
-    "https://host:80/a@/b": "https://host:80/a@/b",
-    "https://al:ce@host:80/x?y#z": "https://host:80/x?y#z",
-    "https://al%40b.example:c%2F@host": "https://host",
-    "ssh://git@host:22/x": "ssh://host:22/x",
-    "file:///srv/a:b/c@d.example": "file:///srv/a:b/c@d.example",
-    "/srv/a": "/srv/a",
-    "": "",
-}
-TWO = {
-    "https://al@b.example:ce@host/x": "https://host/x",
-    "https://al:12/ce@host/x": "https://host/x",
-    "https://al:12/ce@host:80": "https://host:80",
-    "https://al:12/ce@127.0.0.1/x@1": "https://127.0.0.1/x@1",
-    "https://al:12/ce@[::1]:1/x": "https://[::1]:1/x",
-    "https://al:c/e@1": "https://1",
-    "https://al:ce@more/of@host/x": "https://host/x",
-    "https://al:12/ce@nexus.zip/x": "https://nexus.zip/x",
-    "https://al:12/ce@nexus.zip/x@1": "https://nexus.zip/x@1",
-    "https://al:12?ce@host": "https://host",
-    "https://al:12#ce@host": "https://host",
-    "https://a/l:ce@host": "https://host",
-    "https:///al:ce@host": "https://host",
-    "al:12/ce@host": "host",
-}
-
-
-@pytest.mark.parametrize(("address", "bare"), ONE_WAY.items(), ids=ONE_WAY)
-def test_an_address_that_has_one_reading(address: str, bare: str):
-    split = SplitAddress.of(address)
-    assert (split.bare, split.is_ambiguous) == (bare, False)
-
-
-@pytest.mark.parametrize(("address", "bare"), TWO.items(), ids=TWO)
-def test_an_address_that_has_two(address: str, bare: str):
-    split = SplitAddress.of(address)
-    assert (split.bare, split.is_ambiguous) == (bare, True)
-    assert "ce" not in repr(split)
-
-
-def test_a_proxy_has_no_path():
-    assert SplitAddress.of_proxy("http://al/ce@1").is_ambiguous
-    assert not SplitAddress.of_proxy("al:ce@p:1").is_ambiguous
-
-
-def test_each_url_of_a_text_is_cut():
-    text = "get 'https://al:1/ce@h/x' or \"http://al@b:ce@h/\": see a@b.example"
-    assert without_logins(text) == "get 'https://h/x' or \"http://h/\": see a@b.example"
-
 
 # ---- transports
 
@@ -121,10 +60,11 @@ SHA = "0" * 64
 
 @define
 class Company:
-    """A server, and a folder for what a user has."""
+    """A server, a folder for what a user has, and the answers of the server by path."""
 
     folder: Path
     served: Served
+    pages: dict[str, bytes]
 
     def address(self, login: str) -> str:
         return self.served.url.replace("://", f"://{login}@")
@@ -142,11 +82,14 @@ class Company:
 
 @pytest.fixture
 def company(tmp_path: Path) -> Iterator[Company]:
-    def answer(_asked: Asked, send: Callable[[bytes], None]) -> None:
-        send(head("404 Not Found", "Content-Length: 0", CLOSED))
+    pages: dict[str, bytes] = {}
+    absent = head("404 Not Found", "Content-Length: 0", CLOSED)
+
+    def answer(asked: Asked, send: Callable[[bytes], None]) -> None:
+        send(pages.get(asked.path, absent))
 
     with serve(answer) as served:
-        yield Company(tmp_path, served)
+        yield Company(tmp_path, served, pages)
 
 
 Transport = Callable[[Company, str], tuple[AnyFetcher, Source]]
@@ -231,12 +174,6 @@ def refused(transport: Transport, at: Company, address: str) -> str:
     return words(caught.value)
 
 
-def words(error: RvbuildError) -> str:
-    """Before and after the command line's own cut."""
-    own = [str(error), str(error.where), hint_text(error.hint), *error.details]
-    return "\n".join([*own, render_error(error, color=False)])
-
-
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 @pytest.mark.parametrize("form", LOGINS)
 @pytest.mark.parametrize("transport", TRANSPORTS.values(), ids=TRANSPORTS)
@@ -297,9 +234,9 @@ def test_an_address_with_a_bad_login_says_how_to_write_it(
     """No part of the login is shown, also where a space cuts it in two."""
     with pytest.raises(SourceError) as caught:
         ask(f"{scheme}{text}/simple")
-    words = f"{caught.value} {hint_text(caught.value.hint)}"
-    assert "%40" in words
-    assert not [part for part in ("al:", "S3c", "ret") if part in words], words
+    said = f"{caught.value} {hint_text(caught.value.hint)}"
+    assert "%40" in said
+    assert not [part for part in ("al:", "S3c", "ret") if part in said], said
 
 
 def test_an_address_without_a_login_needs_no_word_of_one():
@@ -313,3 +250,89 @@ def test_a_comma_cuts_a_login_of_goproxy():
     with pytest.raises(SourceError, match="no URL") as caught:
         of_go("https://al:S3c,ret@h.example/")
     assert "%40" in hint_text(caught.value.hint)
+
+
+# ---- what a server wrote
+
+LOCATIONS = (
+    "{url}real?GoogleAccessId=svc@proj.example&Signature=S3cret",
+    "{url}team/x@corp/real?user=svc@proj.example",
+    "{login}real",
+)
+
+
+@pytest.mark.parametrize("location", LOCATIONS)
+def test_a_redirect_has_the_reading_of_our_own_client(location: str):
+    """Its login is sent to nobody."""
+    other: list[Asked] = []
+
+    def answer(asked: Asked, send: Callable[[bytes], None]) -> None:
+        if "real" in asked.path:
+            other.append(asked)
+            send(head("200 OK", "Content-Length: 2", CLOSED) + b"ok")
+        else:
+            login = served.url.replace("://", "://al:S3cret@")
+            to = location.format(url=f"{served.url}/", login=f"{login}/")
+            send(head("302 Found", f"Location: {to}", "Content-Length: 0", CLOSED))
+
+    with serve(answer) as served, client() as http:
+        assert http.get(f"{served.url}/begin") == b"ok"
+    assert [asked.headers.get("authorization") for asked in other] == [None]
+
+
+WAYS = {
+    "ftp://al:S3cret@b.example/x?key=S3cret": "not an http or https URL",
+    "http://al:S3c/ret@b.example/x": "not a valid URL",
+    "http://b..example/x@y?key=S3cret": "its host is no name of a server",
+    "http://[bad/S3cret@": "not a valid URL",
+}
+
+
+@pytest.mark.parametrize(("location", "reason"), WAYS.items(), ids=WAYS)
+def test_a_redirect_that_cannot_be_followed_is_refused_with_the_reason(location: str, reason: str):
+    def answer(_asked: Asked, send: Callable[[bytes], None]) -> None:
+        send(head("302 Found", f"Location: {location}", "Content-Length: 0", CLOSED))
+
+    with serve(answer) as served, client() as http, pytest.raises(SourceError) as caught:
+        http.get(f"{served.url}/begin")
+    said = words(caught.value)
+    assert reason in said
+    assert "S3c" not in said
+    assert "ret@" not in said
+
+
+def test_a_link_of_an_index_has_the_reading_of_our_own_client(company: Company):
+    """The address of the link, with the port before and a name after its @, could be a person's."""
+    page = b'<a href="/team@corp/x-1-py3-none-any.whl">x</a>'
+    company.pages["/simple/x/"] = head("200 OK", f"Content-Length: {len(page)}", CLOSED) + page
+    client, source = index(company, company.served.url)
+    with pytest.raises(SourceError):
+        client.fetch(source, DigestSink(), no_progress)
+    assert company.served.asked[-1].path == "/team@corp/x-1-py3-none-any.whl"
+
+
+def test_a_registry_may_have_its_crates_at_such_an_address(company: Company):
+    page = f'{{"dl":"{company.served.url}/team@corp/{{crate}}"}}'.encode()
+    answer = head("200 OK", f"Content-Length: {len(page)}", CLOSED) + page
+    company.pages["/index/config.json"] = answer
+    client, source = registry(company, company.served.url)
+    with pytest.raises(SourceError):
+        client.fetch(source, DigestSink(), no_progress)
+    assert company.served.asked[-1].path == "/team@corp/x"
+
+
+def test_a_page_of_go_may_name_no_repository_that_git_reads_otherwise():
+    html = '<meta name="go-import" content="a.example/m git https://b.example:80/team@corp/x">'
+    with pytest.raises(SourceError, match=TWO_WAYS) as caught:
+        root_by_page("a.example/m", lambda _url: html.encode())
+    assert "https://…@corp/x" in caught.value.message
+
+
+@pytest.mark.parametrize("form", LOGINS)
+def test_a_place_of_find_links_is_what_a_person_wrote(company: Company, form: str):
+    more = {"PIP_FIND_LINKS": company.address(LOGINS[form]), "PIP_NO_INDEX": "1"}
+    client = company.client("pypi", PIP_CONFIG_FILE=os.devnull, **more)
+    said = refused(lambda _at, _address: (client, index(company, "")[1]), company, "")
+    assert ("two ways" in said) is (form not in ONE_READING), said
+    assert bool(company.served.asked) is (form in ONE_READING)
+    assert not [part for part in SHOWN_NEVER if part in said.replace("secret", "")], said

@@ -103,7 +103,7 @@ class CrateFetcher:
         else:
             if config.needs_token:
                 attempts.note(f"{registry.named_by}: the registry wants a token: none is sent")
-            yield Address(config.address(crate), self.route())
+            yield Address(config.address(crate), self.route(), linked=True)
 
     def _read_config(self) -> IndexConfig | SourceError:
         """What the index says, or why it says nothing: a hundred crates ask it once."""

@@ -14,6 +14,7 @@ from itertools import takewhile
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
+from rvbuild.core.login import TWO_WAYS, SplitAddress
 from rvbuild.core.printable import brief
 from rvbuild.git.clone_urls import is_git_url
 from rvbuild.kinds.go.module_path import ModulePath
@@ -155,7 +156,10 @@ def _check(root: ImportRoot, page: str) -> None:
         msg = f"its go-import tag names a module proxy that is none: {brief(shown(root.url))}"
         raise SourceError(msg, where=page, hint=hint)
     if root.vcs == _GIT_VCS and not ("://" in root.url and is_git_url(root.url)):
-        msg = f"its go-import tag names a git repository that is none: {brief(shown(root.url))}"
+        what = "a git repository that is none"
+        if SplitAddress.of(root.url).is_ambiguous:  # git may read it otherwise than we do
+            what = TWO_WAYS
+        msg = f"its go-import tag names {what}: {brief(shown(root.url))}"
         raise SourceError(msg, where=page, hint=hint)
 
 

@@ -144,7 +144,7 @@ class PypiFetcher:
         )
 
     def _address(self, file: IndexFile) -> Address:
-        return Address(file.url, self.route(), login=file.login)
+        return Address(file.url, self.route(), login=file.login, linked=True)
 
     def _addresses(self, source: Wheel, attempts: Attempts) -> Iterator[Address]:
         """Where a file of that name is; asks a place only when the ones before did not have it."""

@@ -28,7 +28,7 @@ from rvbuild.kinds.pypi.simple_index import (
 from rvbuild.transfers.addresses import Route, is_http, local_path
 from rvbuild.transfers.faults import NotThere
 from rvbuild.transfers.transport import Transport
-from rvbuild.transfers.urls import origin
+from rvbuild.transfers.urls import origin, refuse_ambiguous
 
 _PAGE_LIMIT = 128 << 20
 
@@ -112,6 +112,7 @@ def listed_by_link(transport: Transport, link: str, route: Route | None = None) 
     path = local_path(re.sub(r"\Afile:/(?!/)", "file:///", link))
     if path is not None:
         return _listed_here(transport, path)
+    refuse_ambiguous(link)
     if not is_http(link):
         msg = "neither a file or folder of this machine nor an address"
         raise SourceError(msg)

@@ -19,7 +19,6 @@ from rvbuild.core.advice import Remedy, advise, joined
 from rvbuild.core.errors import RecipeError, SourceError, VerificationError, WrongContent
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.core.printable import brief
 from rvbuild.kinds.url.source import DebianFile, UrlSource
 from rvbuild.transfers.addresses import Address
 from rvbuild.transfers.apt_config import APT, Archives, find_archives, no_archive, source_path
@@ -29,6 +28,7 @@ from rvbuild.transfers.mirrors import Mirrors
 from rvbuild.transfers.once import Once
 from rvbuild.transfers.pinned_files import Pin, PinnedFiles
 from rvbuild.transfers.sinks import DigestSink
+from rvbuild.transfers.urls import shown
 
 _CHUNK = 1 << 20
 _HINT = advise("check the network and the recipe's URL, ", Remedy.MIRROR, ", or ", Remedy.OVERRIDE)
@@ -119,7 +119,7 @@ def _unpack(file: BinaryIO, source: UrlSource, into: TreeSink) -> None:
 
 def _http(url: str) -> str:
     if not url.startswith(("https://", "http://")):
-        msg = f"not an http or https URL: {brief(url)}"
+        msg = f"not an http or https URL: {shown(url)}"
         raise RecipeError(msg, hint=advise("for a file of this machine ", Remedy.MIRROR))
     return url
 

@@ -22,7 +22,7 @@ def file_name(url: str) -> str:
     """
     split = SplitAddress.of(url)
     if split.is_ambiguous:
-        raise RecipeError(TWO_WAYS, where=re.split(r"[?#]", split.bare)[0], hint=LOGIN_HINT)
+        raise RecipeError(TWO_WAYS, where=split.bare, hint=LOGIN_HINT)
     msg = "the URL does not end in a file name"
     try:
         parts = urlsplit(url)
