@@ -13,7 +13,7 @@ from rvbuild.app.result_place import is_our_link
 from rvbuild.app.setting import PATH_MAX
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import UsageError
-from rvbuild.core.login import LOGIN_HINT, TWO_WAYS, SplitAddress
+from rvbuild.core.login import TWO_WAYS, SplitAddress
 from rvbuild.files.folder import is_below, nearest
 from rvbuild.stores.top import RESULT
 
@@ -110,7 +110,7 @@ def refuse_unfit_mirrors(mirrors: Iterable[tuple[str, str]]) -> None:
         split, begin = SplitAddress.of(place), SplitAddress.of(start).bare
         if split.is_ambiguous:
             msg = f"the mirror of {begin} is {TWO_WAYS}"
-            raise UsageError(msg, where=split.bare, hint=LOGIN_HINT)
+            raise UsageError(msg, where=split.bare, hint=split.hint)
         scheme, colon, _ = place.partition("://")
         path = local_path(place)
         if colon and scheme.lower() not in _SCHEMES:

@@ -25,6 +25,9 @@ LOGIN_HINT = (
 ESCAPES = (
     "write special letters of a user name or a password as %XX, as %40 for @ and %20 for a space"
 )
+_SCHEME_HINT = (
+    "write https:// before a user name and a password; for HOST:PATH of ssh write USER@HOST:PATH"
+)
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _END_OF_HOST = re.compile(r"[/?#]")
@@ -89,6 +92,11 @@ class SplitAddress:
     def bare(self) -> str:
         """The address without what may be a login; that of a bare address is the same."""
         return self.scheme + self.rest
+
+    @property
+    def hint(self) -> str:
+        """How to write it, where it can be read in two ways."""
+        return LOGIN_HINT if self.scheme else _SCHEME_HINT
 
     @classmethod
     def of(cls, address: str) -> SplitAddress:

@@ -10,12 +10,9 @@ from urllib.parse import urlsplit
 
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.login import LOGIN_HINT, TWO_WAYS, SplitAddress
+from rvbuild.core.login import TWO_WAYS, SplitAddress
 from rvbuild.transfers.urls import shown
 
-_SCHEME_HINT = (
-    "write https:// before a user name and a password; for HOST:PATH of ssh write USER@HOST:PATH"
-)
 _URL = re.compile(r"(?:https?|ssh|git)://[^-/\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*\Z")
 _SCP = re.compile(
     r"(?:[A-Za-z0-9_.+]+@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!//)[^-:\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*\Z"
@@ -44,9 +41,10 @@ def check_url(url: str) -> str:
     """
     if is_git_url(url):
         return url
-    if SplitAddress.of(url).is_ambiguous:
+    split = SplitAddress.of(url)
+    if split.is_ambiguous:
         msg = f"{TWO_WAYS}: {shown(url)}"
-        raise RecipeError(msg, hint=LOGIN_HINT if "://" in url else _SCHEME_HINT)
+        raise RecipeError(msg, hint=split.hint)
     msg = f"not the URL of a git repository: {shown(url)}"
     way = "write https://, ssh:// or git@host:path; for a repository of this machine "
     hint = advise(way, Remedy.MIRROR)

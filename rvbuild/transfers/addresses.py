@@ -131,7 +131,8 @@ def http_address(text: str, *, of: str, where: str, hint: str) -> str:
 def no_address(text: str, *, of: str, where: str, hint: str) -> SourceError:
     """The error for text that is no address; see `http_address`."""
     bare = re.split(r"[?#]", SplitAddress.of_proxy(text).bare)[0]  # all else may be a secret
-    if SplitAddress.of(text).is_ambiguous:
+    split = SplitAddress.of(text)
+    if split.scheme and split.is_ambiguous:
         msg = f"the address of {of} can be read in two ways: {brief(bare)!r}"
         return SourceError(msg, where=where, hint=LOGIN_HINT)
     hint = f"{hint}; {ESCAPES}" if may_have_login(text) else hint

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
-from rvbuild.core.login import LOGIN_HINT, TWO_WAYS, SplitAddress
+from rvbuild.core.login import TWO_WAYS, SplitAddress
 from rvbuild.core.printable import brief
 
 _PORTS = {"http": 80, "https": 443}
@@ -58,8 +58,9 @@ def refuse_ambiguous(url: str) -> None:
     Raises:
         SourceError: somebody can (`SplitAddress`).
     """
-    if SplitAddress.of(url).is_ambiguous:
-        raise SourceError(TWO_WAYS, where=shown(url), hint=LOGIN_HINT)
+    split = SplitAddress.of(url)
+    if split.is_ambiguous:
+        raise SourceError(TWO_WAYS, where=shown(url), hint=split.hint)
 
 
 def is_host(text: str) -> bool:

@@ -171,7 +171,7 @@ REFUSED = {
     ),
     "no URL": (
         REPLACED + '[source.near]\nregistry = "sparse+ftp://u:secret@near.invalid"\n',
-        "not the address of the index of 'near': 'near.invalid'",
+        "not the address of the index of 'near': 'ftp://near.invalid'",
     ),
     "a number": ("[source.crates-io]\nreplace-with = 1\n", "replace-with must be text"),
     "no table": ("source = 1\n", "[source.crates-io] must be a table"),

@@ -201,6 +201,15 @@ def test_a_mirror_that_can_be_read_in_two_ways_ends_the_run_before_it_begins(for
     assert not [part for part in SHOWN_NEVER if part in words(caught.value)]
 
 
+@pytest.mark.parametrize("variable", ["RVBUILD_DEBIAN_MIRROR", "RVBUILD_DEBIAN_SNAPSHOT"])
+def test_a_variable_that_can_be_read_in_two_ways_is_refused(tmp_path: Path, variable: str):
+    address = "http://alice:12/S3cretWord@b.example/debian"
+    with pytest.raises(SourceError, match="two ways") as caught:
+        find_archives({"PATH": "", variable: address}, tmp_path)
+    assert "'http://…@b.example/debian'" in words(caught.value)
+    assert not [part for part in SHOWN_NEVER if part in words(caught.value)]
+
+
 def test_an_address_of_apt_that_can_be_read_in_two_ways_is_not_passed_over(tmp_path: Path):
     """Whoever asks it is told so, as the archive of the table above."""
     address = "http://alice:12/S3cretWord@127.0.0.1:1/debian"

@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from rvbuild.core.canonical import Json
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.login import LOGIN_HINT, TWO_WAYS, SplitAddress
+from rvbuild.core.login import TWO_WAYS, SplitAddress
 from rvbuild.core.paths import is_component
 from rvbuild.core.source import Source
 
@@ -22,7 +22,7 @@ def file_name(url: str) -> str:
     """
     split = SplitAddress.of(url)
     if split.is_ambiguous:
-        raise RecipeError(TWO_WAYS, where=split.bare, hint=LOGIN_HINT)
+        raise RecipeError(TWO_WAYS, where=split.bare, hint=split.hint)
     msg = "the URL does not end in a file name"
     try:
         parts = urlsplit(url)
