@@ -7,7 +7,6 @@ repository got here, what the files are for.
 from __future__ import annotations
 
 import re
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,8 @@ from typing import IO, Self
 from attrs import frozen
 
 from rvbuild.git.objects import TreeEntry, is_object_name
-from rvbuild.git.process import Failed, Git, make_bare, sealed_environment
+from rvbuild.git.process import Failed, Git, make_bare
+from rvbuild.git.reader_process import ReaderProcess
 from rvbuild.git.repository import Repository
 from rvbuild.git.revision import Revision
 
@@ -142,24 +142,16 @@ class CommitReader:
 
     @contextmanager
     def _running(self, arguments: Sequence[str], failure: str) -> Iterator[IO[bytes]]:
-        """What git writes; it is killed if that is not read to the end.
+        """What git writes, which is to be read to the end.
 
         Raises:
             Failed: git fails; with the text ``failure``.
+            GitStopped: it was killed.
         """
-        with subprocess.Popen(  # noqa: S603 - no shell; names are checked by git, paths follow --
-            [self.git.program, "--git-dir", str(self.folder), *arguments],
-            env=sealed_environment(self.git.environment),
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        ) as process:
-            assert process.stdout is not None  # noqa: S101 - PIPE was asked for
-            try:
-                yield process.stdout
-            except BaseException:
-                process.kill()
-                raise
-        if process.returncode:
-            raise Failed(failure)
+        process = ReaderProcess(self.git, self.folder, *arguments)
+        try:
+            yield process.output
+            if process.code():
+                raise Failed(failure)
+        finally:
+            process.close()

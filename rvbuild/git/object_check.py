@@ -10,8 +10,9 @@ import os
 import re
 from collections.abc import Collection, Iterator, Sequence
 
+from rvbuild.git.object_reader import Objects
 from rvbuild.git.objects import checked, checked_chunks
-from rvbuild.git.process import Failed, Git, Objects
+from rvbuild.git.process import Failed, Git
 from rvbuild.git.repository import Repository, commit_of
 
 _FOLDER = (b"40000", b"040000")

@@ -1,6 +1,6 @@
 """Running git so that nothing but git and its transports can run.
 
-Knows: which of git's environment and settings may pass, how ``cat-file`` and ``fetch`` talk.
+Knows: which of git's environment and settings may pass, how ``fetch`` talks.
 Must not know: locks, sinks, mirrors.
 """
 
@@ -12,10 +12,8 @@ import re
 import selectors
 import signal
 import subprocess
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
 
 from attrs import field, frozen
 
@@ -23,13 +21,9 @@ from rvbuild.core.advice import Hint
 from rvbuild.core.errors import SourceError
 from rvbuild.git.fetch_progress import GitProgress, Tell
 from rvbuild.git.git_proxy import GitProxy, git_proxy
-from rvbuild.git.objects import DamagedObject
+from rvbuild.git.git_stopped import refuse_stopped
 from rvbuild.git.remote_errors import Suspect, hint_for, is_silence, suspect
 from rvbuild.transfers.cancellation import SLICE, Cancellation
-
-CHUNK = 1 << 20
-WINDOW = 512
-"""Objects asked for at once: their names (up to 65 bytes each) fit a pipe: neither side waits."""
 
 _PROTOCOLS = "https:http:ssh:git"
 _SETTINGS = (
@@ -161,7 +155,11 @@ class Git:
         return self._output("config", *arguments)
 
     def _output(self, *arguments: str) -> str | None:
-        """What a command writes that asks no server; None if it fails."""
+        """What a command writes that asks no server; None if it fails.
+
+        Raises:
+            GitStopped: it was killed.
+        """
         process = subprocess.run(  # noqa: S603 - no shell; the URL was checked
             self._command(*arguments),
             env=_network_environment(self.environment),
@@ -169,7 +167,9 @@ class Git:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
+            start_new_session=True,  # ^C is for rvbuild, which decides what ends
         )
+        refuse_stopped(process.returncode)
         text = process.stdout.decode(errors="replace").strip()
         return text if process.returncode == 0 else None
 
@@ -180,6 +180,7 @@ class Git:
 
         Raises:
             Refused: the server does not give that.
+            GitStopped: git was killed.
             Failed: anything else.
         """
         proxy = self.proxy(url)
@@ -236,7 +237,9 @@ class Git:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 raise
-            return process.wait(), text
+            code = process.wait()
+        refuse_stopped(code)
+        return code, text
 
 
 def _listen(descriptor: int, progress: GitProgress, cancellation: Cancellation) -> str:
@@ -280,117 +283,3 @@ def make_bare(folder: Path, like: str, alternate: Path | None = None) -> None:
         (folder / "objects" / "info" / "alternates").write_bytes(line)
     # last: a folder without HEAD is no repository yet
     (folder / "HEAD").write_text("ref: refs/heads/none\n", encoding="utf-8")
-
-
-class Objects:
-    """Reads objects by name out of an ``objects`` folder. Use as a context manager."""
-
-    def __init__(self, git: Git, objects: Path, like: str) -> None:
-        self._git = git
-        self._stack = contextlib.ExitStack()
-        scratch = Path(
-            self._stack.enter_context(tempfile.TemporaryDirectory(prefix="rvbuild-git-"))
-        )
-        make_bare(scratch, like, objects)
-        self._repository = scratch
-        self._batch = self._start("--batch")
-
-    def _start(self, mode: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(  # noqa: S603 - no shell, fixed arguments
-            [self._git.program, "--git-dir", str(self._repository), "cat-file", mode],
-            env=sealed_environment(self._git.environment),
-            cwd=self._repository,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        self._stack.callback(_end, process)
-        return process
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def sizes(self, names: Sequence[str]) -> dict[str, int | None]:
-        """The size of each object; None: it is not here."""
-        check = self._start("--batch-check")
-        sizes: dict[str, int | None] = {}
-        for name, header in self._headers(check, names):
-            sizes[name] = header[1] if header else None
-        return sizes
-
-    def _headers(
-        self, process: subprocess.Popen[bytes], names: Sequence[str]
-    ) -> Iterator[tuple[str, tuple[str, int] | None]]:
-        """Ask for each name, in windows; the caller reads the content after a header, if any."""
-        assert process.stdin is not None  # noqa: S101 - PIPE was asked for
-        assert process.stdout is not None  # noqa: S101 - same
-        for start in range(0, len(names), WINDOW):
-            window = names[start : start + WINDOW]
-            try:
-                process.stdin.write("".join(f"{name}\n" for name in window).encode())
-                process.stdin.flush()
-            except BrokenPipeError as error:
-                raise _cut() from error
-            for name in window:
-                yield name, _header(process.stdout.readline(), name)
-
-    def read(self, kind: str, names: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
-        """Each object's whole content, unverified; None: it is not here."""
-        for name, header in self._headers(self._batch, names):
-            if header is None:
-                yield name, None
-                continue
-            data = b"".join(self._content(header[1]))
-            yield name, data if header[0] == kind else None
-
-    def stream(self, names: Sequence[str]) -> Iterator[tuple[str, int, Iterator[bytes]]]:
-        """Each blob's size and unverified chunks, which must be taken before the next blob.
-
-        Raises:
-            VerificationError: one is missing, or is no blob.
-        """
-        for name, header in self._headers(self._batch, names):
-            if header is None or header[0] != "blob":
-                msg = f"the git repository lacks the blob {name}"
-                raise DamagedObject(msg)
-            yield name, header[1], self._content(header[1])
-
-    def _content(self, size: int) -> Iterator[bytes]:
-        assert self._batch.stdout is not None  # noqa: S101 - PIPE was asked for
-        remaining = size
-        while remaining:
-            chunk = self._batch.stdout.read(min(CHUNK, remaining))
-            if not chunk:
-                raise _cut()
-            remaining -= len(chunk)
-            if not remaining:
-                self._batch.stdout.read(1)  # the newline after the content
-            yield chunk
-        if size == 0:
-            self._batch.stdout.read(1)
-            yield b""
-
-
-def _header(line: bytes, name: str) -> tuple[str, int] | None:
-    parts = line.split()
-    if len(parts) == 3 and parts[0].decode() == name and parts[2].isdigit():
-        return parts[1].decode(), int(parts[2])
-    if line == f"{name} missing\n".encode():
-        return None
-    raise _cut()
-
-
-def _cut() -> DamagedObject:
-    return DamagedObject("git stopped while it read objects: the repository is damaged")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with contextlib.suppress(OSError):
-                pipe.close()
-    process.kill()
-    process.wait()

@@ -11,8 +11,9 @@ from pathlib import Path
 from attrs import frozen
 
 from rvbuild.git.clone_handle import CloneHandle
+from rvbuild.git.object_reader import Objects
 from rvbuild.git.objects import Commit, checked, parse_commit
-from rvbuild.git.process import Failed, Git, Objects
+from rvbuild.git.process import Failed, Git
 
 _LINE = 4096  # bytes of a path of this machine: PATH_MAX
 

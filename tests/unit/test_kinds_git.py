@@ -430,10 +430,10 @@ def test_a_server_without_single_commits_gives_everything(
         assert fetched(mine, mine.resolve(URL, commit)).root == Tree.of(EXPECTED).root
 
 
-def test_a_damaged_clone_is_thrown_away(
+def test_a_damaged_clone_is_replaced(
     tmp_path: Path, repository: tuple[Path, str], fetcher: Callable[..., GitFetcher]
 ):
-    """It is named, and running again converges."""
+    """It is named, stays offline, and running again converges."""
     _, commit = repository
     with serving(smart_http(tmp_path)) as address:
         mine = fetcher((URL, f"{address}/upstream/.git"))
@@ -444,7 +444,8 @@ def test_a_damaged_clone_is_thrown_away(
         with pytest.raises(SourceError) as caught:
             fetched(fetcher((URL, f"{address}/upstream/.git"), offline=True), source)
         assert f"it has no commit {commit}" in caught.value.details[0]
-        assert list((tmp_path / "repositories").iterdir()) == []
+        assert pack.exists()
+        mine = fetcher((URL, f"{address}/upstream/.git"))
         assert fetched(mine, source).root == Tree.of(EXPECTED).root
 
 

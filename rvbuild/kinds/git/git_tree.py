@@ -16,6 +16,7 @@ from rvbuild.core.paths import MAX_TARGET
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.git.object_check import check_blobs
+from rvbuild.git.object_reader import Objects
 from rvbuild.git.objects import (
     EXECUTABLE,
     FOLDER,
@@ -27,7 +28,7 @@ from rvbuild.git.objects import (
     checked_chunks,
     parse_tree,
 )
-from rvbuild.git.process import Failed, Git, Objects
+from rvbuild.git.process import Failed, Git
 from rvbuild.git.repository import Repository, commit_of
 from rvbuild.kinds.git.git_sinks import keeps
 from rvbuild.kinds.git.source import GitSource
