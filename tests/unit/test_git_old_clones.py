@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
@@ -155,6 +156,56 @@ def test_other_files_than_their_names_say_get_into_no_lock(upstream: Upstream, o
     with pytest.raises((SourceError, VerificationError)) as caught:
         made.go_module(PATH, VERSION)
     assert str(mirror) in "\n".join([str(caught.value), *caught.value.details])
+
+
+def rename(file: Path) -> None:
+    """A whole tree of the same files in order, of which the one of a letter has another name."""
+    text = zlib.decompress(file.read_bytes())
+    name = re.search(rb" ([a-z])\.go\0", text)
+    assert name is not None
+    other = text.replace(name[0], b" %c.go\0" % (name[1][0] + 1))
+    file.write_bytes(zlib.compress(other))
+
+
+SUB = "deep/sub"
+TREES = {
+    "the root": ("", ""),
+    "below the root": ("", "deep"),
+    "the root, of a module in a folder": (SUB, ""),
+    "on the way to a module": (SUB, "deep"),
+    "a module's folder": (SUB, SUB),
+    "below a module's folder": (SUB, f"{SUB}/more"),
+}
+"""The module's folder, and that of the tree."""
+
+
+@pytest.mark.parametrize(("folder", "at"), TREES.values(), ids=TREES)
+def test_a_tree_with_other_names_gets_into_no_lock(upstream: Upstream, folder: str, at: str):
+    """Git's own commands list and pack it as if nothing was."""
+    (upstream.root / "m" / SUB / "more").mkdir(parents=True)
+    go_mod = {f"{SUB}/go.mod": f"module {PATH}/{SUB}\n"} if folder else {}
+    upstream.commit(**{f"{SUB}/c.go": "package c\n", f"{SUB}/more/d.go": "package d\n"}, **go_mod)
+    upstream.git("tag", f"{SUB}/{VERSION}")
+    mirror = upstream.root / "mirror"
+    upstream.git("clone", "-q", "--bare", "m", "mirror", at=".")
+
+    def h1() -> str:
+        made = upstream.client("go", str(mirror), offline=True)
+        assert isinstance(made, go_fetch.GoClient)
+        return made.go_module(f"{PATH}/{folder}".rstrip("/"), VERSION)
+
+    assert h1().startswith("h1:")
+    tree = upstream.git("rev-parse", f"HEAD:{at}")
+    (file,) = (
+        each for each in objects(upstream, mirror)["tree"] if tree == each.parent.name + each.name
+    )
+    rename(file)
+    with pytest.raises((SourceError, VerificationError)) as caught:
+        h1()
+    text = "\n".join([str(caught.value), *caught.value.details])
+    of_git = not at  # it checks the root of what it lists, and no other tree
+    assert ("git ls-tree found nothing" if of_git else f"the git tree {tree} has other") in text
+    assert str(mirror) in text
 
 
 def test_a_damaged_mirror_is_blamed_and_not_the_version(upstream: Upstream):
