@@ -93,10 +93,6 @@ _AT: dict[Site, dict[int, Hint]] = {
         errno.EROFS: "lock a copy of the project, on a disk that can be written",
         errno.EACCES: _LOCK_RIGHTS,
         errno.EPERM: f"{_LOCK_RIGHTS}, and that neither is made immutable (`lsattr`)",
-        errno.EISDIR: "a folder is in the lock's place: move it",
-        errno.ENOTDIR: "the lock is a link to a path that leads through a file: mend the link",
-        errno.ENOENT: "the lock is a link into a folder that is not there: make it, or mend the "
-        "link",
         errno.EEXIST: "remove the link, or let it lead to a lock",
     },
     Site.LINK: {
@@ -119,7 +115,7 @@ _ELSE: dict[Site, Hint] = {
     Site.LINK: "build in another folder",
     Site.COPY: advise(Remedy.COPIES),
 }
-"""What helps at a site whatever else goes wrong there; of rights, before what helps anywhere."""
+"""What helps at a site whatever else goes wrong there."""
 
 OF_ONE_PATH = frozenset(
     {
@@ -129,10 +125,27 @@ OF_ONE_PATH = frozenset(
 )
 """What is wrong with one path, where all others of the same disk may be as good as before."""
 _OF_RIGHTS = frozenset((errno.EROFS, errno.EACCES, errno.EPERM))
+"""Nobody may write there: the site says better than `_ANYWHERE` where else it can be done."""
 
 
 def hint_for(number: int | None, site: Site) -> Hint | None:
-    """What to do about an errno at a site; None elsewhere, if it says nothing of the machine."""
+    """What to do about an errno at a site; None elsewhere, if it says nothing of the machine.
+
+    The first of these that has an answer decides:
+
+    1. What the site says of the errno (`_AT`).
+    2. What the errno means anywhere (`_ANYWHERE`). But if it is one of rights (`_OF_RIGHTS`), a
+       site that has a last word (3) gives that instead.
+    3. The site's last word, whatever the errno is (`_ELSE`). ``Site.ELSEWHERE`` has none.
+
+    Example: a copy of a result meets a disk to read only. The site says nothing of EROFS, which is
+    one of rights; so its last word is given: to have the copies elsewhere. Of EIO it says nothing
+    either; there the advice that holds anywhere comes first: to look at the disk.
+
+    Args:
+        number: The errno; None if the error has none.
+        site: What was written or read.
+    """
     code = number or 0
     hint = _AT.get(site, {}).get(code)
     if hint is None and not (code in _OF_RIGHTS and site in _ELSE):

@@ -5,7 +5,6 @@ Knows: what a whole clone is. Must not know: mirrors, what is read in it.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import secrets
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from rvbuild.core.advice import Hint, Remedy, advise
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import CloneError, StoreError
 from rvbuild.core.system_fault import OF_ONE_PATH, Site, hint_for
 from rvbuild.files.folder import WrongKind, opened, path_of
@@ -38,9 +37,17 @@ class Clones:
     """A folder of bare repositories, each of one revision from one address.
 
     Neither of the two folders may be a link, so that nothing elsewhere is read or removed. One
-    clone takes the place of another in one step, and is removed only by who has its handle: another
-    thread may have put a newer one there. Who reads the older one meanwhile finds the newer one's
-    objects; if that lacks something, the search goes on, as with every old clone.
+    clone takes the place of another in one step. Who reads the older one meanwhile finds the newer
+    one's objects; if that lacks something, the search goes on, as with every old clone.
+
+    What is discarded is known by its handle, since another thread may have put a newer one there:
+
+    1. A clone of this run is removed: it can be had again from where it came.
+    2. A clone of an earlier run is not looked at any more, and stays until `make` has put another
+       in its place: nobody knows whether it can be had again.
+
+    Example: ten runs have used a clone, and the disk damages a file in it. The next run makes
+    another. If the server is away, the damaged one stays, with all that is still whole in it.
 
     Attributes:
         folder: On one file system with ``temp``.
@@ -50,11 +57,12 @@ class Clones:
     folder: Path
     temp: Path
     _fresh: set[CloneHandle] = field(factory=set, init=False, repr=False)
+    _discarded: set[CloneHandle] = field(factory=set, init=False, repr=False)
     _locks: dict[str, threading.Lock] = field(factory=dict, init=False, repr=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
     def kept(self, address: str, revision: Revision) -> Repository | None:
-        """The clone that was made before; None if there is none.
+        """The clone that was made before; None if there is none, or it was discarded.
 
         Raises:
             StoreError: the folder cannot be looked at, or is none.
@@ -92,14 +100,8 @@ class Clones:
             self._fresh.add(handle)
             return Repository(address, self.folder / name / "objects", clone=handle)
 
-    def advice(self, repository: Repository) -> Hint:
-        """What to do about a repository that is damaged."""
-        if repository.clone:
-            return "the clone was removed: try again"
-        return advise("repair it (`git fsck` says what is wrong), or ", Remedy.MIRROR)
-
     def discard(self, repository: Repository) -> None:
-        """Remove it if it is one of these, so that the next one is whole.
+        """Let nobody find it any more, if it is one of these, so that the next one is whole.
 
         What has taken its place meanwhile stays.
 
@@ -108,6 +110,9 @@ class Clones:
         """
         handle = repository.clone
         if handle is None:
+            return
+        if repository.old:
+            self._discarded.add(handle)
             return
         with (
             self._lock_of(handle.name),
@@ -148,7 +153,7 @@ class Clones:
             yield folder
 
     def _repository(self, path: str, handle: CloneHandle | None) -> Repository | None:
-        if handle is None:
+        if handle is None or handle in self._discarded:
             return None
         return Repository(path, Path(path, "objects"), old=handle not in self._fresh, clone=handle)
 
@@ -165,7 +170,8 @@ class Clones:
                     exchange(str(fresh), target)  # what was there goes with the scratch folder
                 handle = CloneHandle.of(name, folder)
         if handle is None:
-            raise FileNotFoundError(errno.ENOENT, "somebody has removed it", name)
+            msg, where = "cannot keep the clone: somebody has removed it", str(self.folder / name)
+            raise StoreError(msg, where=where, hint="run it again")
         return handle
 
 

@@ -7,22 +7,22 @@ repository got here, what the files are for.
 from __future__ import annotations
 
 import re
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Self
 
 from attrs import frozen
 
-from rvbuild.git.objects import TreeEntry, is_object_name
-from rvbuild.git.process import Failed, Git, make_bare, sealed_environment
+from rvbuild.git.objects import DamagedObject, TreeEntry, is_object_name
+from rvbuild.git.process import Failed, Git, make_bare
+from rvbuild.git.reader_process import ReaderProcess
 from rvbuild.git.repository import Repository
 from rvbuild.git.revision import Revision
 
-_MAX_REFS, _MAX_LIST = 64 << 20, 256 << 20
-_LISTED = re.compile(rb"(\d{6}) (\w+) ([0-9a-f]{40,64})\t([^\0]*)\0", re.DOTALL)
+_LINE, _MAX_REFS, _MAX_LIST = 4096, 64 << 20, 256 << 20
+_LISTED = re.compile(rb"(\d{6}) \w+ ([0-9a-f]{40,64})\t(.+)", re.DOTALL)
 _ATTRIBUTES = "* -export-subst -export-ignore\n"
 
 
@@ -34,15 +34,29 @@ def ref_of(repository: Path, ref: str) -> str | None:
     Args:
         repository: The folder of ``HEAD`` and ``refs``.
         ref: Its whole name, as ``refs/tags/v1.0.0``.
+
+    Raises:
+        Failed: nobody may read them, or no file can be called so.
     """
-    loose = repository / ref
-    if loose.is_file():
-        name = loose.read_text(encoding="utf-8", errors="replace").strip()
-        return name if is_object_name(name) else None
-    packed = repository / "packed-refs"
-    if not packed.is_file() or packed.stat().st_size > _MAX_REFS:
+    try:
+        return _loose_ref(repository / ref) or _packed_ref(repository / "packed-refs", ref)
+    except OSError as error:
+        msg = f"its refs cannot be read: {error.strerror or error}"
+        raise Failed(msg) from error
+
+
+def _loose_ref(file: Path) -> str | None:
+    if not file.is_file():
         return None
-    for line in packed.read_text(encoding="utf-8", errors="replace").splitlines():
+    with file.open("rb") as opened:
+        name = opened.read(_LINE).decode(errors="replace").strip()
+    return name if is_object_name(name) else None
+
+
+def _packed_ref(file: Path, ref: str) -> str | None:
+    if not file.is_file() or file.stat().st_size > _MAX_REFS:
+        return None
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
         name, _, found = line.partition(" ")
         if found == ref and is_object_name(name):
             return name
@@ -65,14 +79,42 @@ class CommitReader:
     @classmethod
     @contextmanager
     def opened(cls, git: Git, repository: Repository, revision: Revision) -> Iterator[Self]:
-        """For a repository, of which a revision is to be read."""
+        """For a repository, of which a revision is to be read.
+
+        The name of a tag's commit says which form names have there. The beginning of a commit's
+        name does not, so the first form by which it is found is taken.
+
+        Raises:
+            Failed: the repository's refs cannot be read.
+        """
         named = ref_of(repository.folder, revision.ref) if revision.tag else None
+        *others, last = (named,) if named else revision.likes
+        with ExitStack() as stack:
+            for like in others:
+                reader = stack.enter_context(cls._like(git, repository, like))
+                if reader.knows(revision):
+                    yield reader
+                    return
+            yield stack.enter_context(cls._like(git, repository, last))
+
+    @classmethod
+    @contextmanager
+    def _like(cls, git: Git, repository: Repository, like: str) -> Iterator[Self]:
+        """One that takes the repository's objects for those of a form of names."""
         with tempfile.TemporaryDirectory(prefix="rvbuild-git-") as scratch:
-            make_bare(Path(scratch), named or revision.likes[0], repository.objects)
+            make_bare(Path(scratch), like, repository.objects)
             info = Path(scratch, "info")
             info.mkdir()
             (info / "attributes").write_text(_ATTRIBUTES, encoding="utf-8")
             yield cls(git, Path(scratch), repository.folder)
+
+    def knows(self, revision: Revision) -> bool:
+        """Whether it has the revision's commit; see `commit`."""
+        try:
+            self.commit(revision)
+        except Failed:
+            return False
+        return True
 
     def commit(self, revision: Revision) -> str:
         """The whole name of a revision's commit.
@@ -102,12 +144,10 @@ class CommitReader:
 
         Raises:
             Failed: a folder is not there, or there are more files than anybody has.
+            VerificationError: git lists what is no file.
         """
         listed = self._output(_MAX_LIST, "ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
-        return [
-            TreeEntry(mode.decode(), path.decode(errors="surrogateescape"), name.decode())
-            for mode, _, name, path in _LISTED.findall(listed)
-        ]
+        return [_listed(line) for line in listed.split(b"\0")[:-1]]
 
     def blob(self, name: str, limit: int) -> bytes:
         """The content of a small file, as it was committed.
@@ -142,24 +182,26 @@ class CommitReader:
 
     @contextmanager
     def _running(self, arguments: Sequence[str], failure: str) -> Iterator[IO[bytes]]:
-        """What git writes; it is killed if that is not read to the end.
+        """What git writes, which is to be read to the end.
 
         Raises:
             Failed: git fails; with the text ``failure``.
+            GitStopped: it was killed.
         """
-        with subprocess.Popen(  # noqa: S603 - no shell; names are checked by git, paths follow --
-            [self.git.program, "--git-dir", str(self.folder), *arguments],
-            env=sealed_environment(self.git.environment),
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        ) as process:
-            assert process.stdout is not None  # noqa: S101 - PIPE was asked for
-            try:
-                yield process.stdout
-            except BaseException:
-                process.kill()
-                raise
-        if process.returncode:
-            raise Failed(failure)
+        process = ReaderProcess(self.git, self.folder, *arguments)
+        try:
+            yield process.output
+            if process.code():
+                raise Failed(failure)
+        finally:
+            process.close()
+
+
+def _listed(line: bytes) -> TreeEntry:
+    """One line of `git ls-tree`."""
+    found = _LISTED.fullmatch(line)
+    if found is None:
+        msg = f"git ls-tree lists what is no file: {line!r}"
+        raise DamagedObject(msg)
+    mode, name, path = found.groups()
+    return TreeEntry(mode.decode(), path.decode(errors="surrogateescape"), name.decode())

@@ -7,15 +7,13 @@ Git's own commands trust their objects' names: `git archive` packs whatever is t
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from rvbuild.git.object_reader import Objects
-from rvbuild.git.objects import checked, checked_chunks
-from rvbuild.git.process import Failed, Git
+from rvbuild.git.objects import checked_chunks
+from rvbuild.git.process import Git
 from rvbuild.git.repository import Repository, commit_of
-
-_FOLDER = (b"40000", b"040000")
+from rvbuild.git.tree_walk import sizes_of, walk
 
 
 def check_objects(
@@ -35,19 +33,11 @@ def check_objects(
         VerificationError: one is another than its name says.
     """
     with Objects(git, repository.objects, commit) as reader:
-        level = [(b"", commit_of(reader, commit).tree)]
-        while level:
-            level = [
-                (path, tree)
-                for prefix, data in _trees(reader, level)
-                for path, tree in _folders(prefix, data, len(commit) // 2)
-                if _is_on_the_way(path, os.fsencode(folder))
-            ]
+        root, goal = commit_of(reader, commit).tree, os.fsencode(folder)
+        for _tree in walk(reader, root, lambda path: _is_on_the_way(path, goal)):
+            pass
         names = sorted(blobs)
-        missing = [name for name, size in reader.sizes(names).items() if size is None]
-        if missing:
-            msg = f"it lacks {len(missing)} of {len(names)} files"
-            raise Failed(msg)
+        sizes_of(reader, names)
         check_blobs(reader, names)
 
 
@@ -66,21 +56,3 @@ def _is_on_the_way(path: bytes, folder: bytes) -> bool:
     """Whether a folder, which ends with a slash, leads to another, or is that or below it."""
     goal = folder + b"/" if folder else b""
     return path.startswith(goal) or goal.startswith(path)
-
-
-def _trees(reader: Objects, level: Sequence[tuple[bytes, str]]) -> Iterator[tuple[bytes, bytes]]:
-    """The content of trees, each with its path."""
-    read = reader.read("tree", [name for _, name in level])
-    for (prefix, _), (name, data) in zip(level, read, strict=True):
-        if data is None:
-            msg = f"it lacks the tree {name}"
-            raise Failed(msg)
-        yield prefix, checked("tree", data, name)
-
-
-def _folders(prefix: bytes, data: bytes, width: int) -> Iterator[tuple[bytes, str]]:
-    """The folders in a tree: paths and names. Others may be called what no tree of ours may be."""
-    entry = re.compile(rb"(\d+) ([^\0]+)\0(.{%d})" % width, re.DOTALL)
-    for mode, name, tree in entry.findall(data):
-        if mode in _FOLDER:
-            yield prefix + name + b"/", tree.hex()

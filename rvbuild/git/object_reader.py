@@ -1,19 +1,19 @@
-"""Objects of a repository by their names, as ``git cat-file`` gives them.
+"""Objects of a repository by their names, out of `git cat-file`.
 
-Knows: how ``cat-file`` talks. Must not know: what an object is, how it got there.
+Knows: how ``cat-file --batch`` talks. Must not know: what is in an object.
 """
 
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
 from rvbuild.git.objects import DamagedObject
-from rvbuild.git.process import Git, make_bare, sealed_environment
+from rvbuild.git.process import Git, make_bare
+from rvbuild.git.reader_process import ReaderProcess
 
 CHUNK = 1 << 20
 WINDOW = 512
@@ -21,7 +21,10 @@ WINDOW = 512
 
 
 class Objects:
-    """Reads objects by name out of an ``objects`` folder. Use as a context manager."""
+    """Reads objects by name out of an ``objects`` folder. Use as a context manager.
+
+    Reading raises ``GitStopped`` where git was killed, and ``Interrupted`` after a cancellation.
+    """
 
     def __init__(self, git: Git, objects: Path, like: str) -> None:
         self._git = git
@@ -33,16 +36,9 @@ class Objects:
         self._repository = scratch
         self._batch = self._start("--batch")
 
-    def _start(self, mode: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(  # noqa: S603 - no shell, fixed arguments
-            [self._git.program, "--git-dir", str(self._repository), "cat-file", mode],
-            env=sealed_environment(self._git.environment),
-            cwd=self._repository,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        self._stack.callback(_end, process)
+    def _start(self, mode: str) -> ReaderProcess:
+        process = ReaderProcess(self._git, self._repository, "cat-file", mode, is_asked=True)
+        self._stack.callback(process.close)
         return process
 
     def __enter__(self) -> Self:
@@ -60,20 +56,15 @@ class Objects:
         return sizes
 
     def _headers(
-        self, process: subprocess.Popen[bytes], names: Sequence[str]
+        self, process: ReaderProcess, names: Sequence[str]
     ) -> Iterator[tuple[str, tuple[str, int] | None]]:
         """Ask for each name, in windows; the caller reads the content after a header, if any."""
-        assert process.stdin is not None  # noqa: S101 - PIPE was asked for
-        assert process.stdout is not None  # noqa: S101 - same
         for start in range(0, len(names), WINDOW):
             window = names[start : start + WINDOW]
-            try:
-                process.stdin.write("".join(f"{name}\n" for name in window).encode())
-                process.stdin.flush()
-            except BrokenPipeError as error:
-                raise _cut() from error
+            if not process.ask("".join(f"{name}\n" for name in window).encode()):
+                raise _cut()
             for name in window:
-                yield name, _header(process.stdout.readline(), name)
+                yield name, _header(process.output.readline(), name)
 
     def read(self, kind: str, names: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
         """Each object's whole content, unverified; None: it is not here."""
@@ -97,18 +88,17 @@ class Objects:
             yield name, header[1], self._content(header[1])
 
     def _content(self, size: int) -> Iterator[bytes]:
-        assert self._batch.stdout is not None  # noqa: S101 - PIPE was asked for
-        remaining = size
+        output, remaining = self._batch.output, size
         while remaining:
-            chunk = self._batch.stdout.read(min(CHUNK, remaining))
+            chunk = output.read(min(CHUNK, remaining))
             if not chunk:
                 raise _cut()
             remaining -= len(chunk)
             if not remaining:
-                self._batch.stdout.read(1)  # the newline after the content
+                output.read(1)  # the newline after the content
             yield chunk
         if size == 0:
-            self._batch.stdout.read(1)
+            output.read(1)
             yield b""
 
 
@@ -123,12 +113,3 @@ def _header(line: bytes, name: str) -> tuple[str, int] | None:
 
 def _cut() -> DamagedObject:
     return DamagedObject("git stopped while it read objects: the repository is damaged")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with contextlib.suppress(OSError):
-                pipe.close()
-    process.kill()
-    process.wait()

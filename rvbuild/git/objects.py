@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol, Union
 
@@ -109,6 +110,23 @@ def parse_commit(data: bytes) -> Commit:
     return Commit(tree[1].decode(), int(committer[1]))
 
 
+_OCTAL = re.compile(rb"[0-7]{5,6}")
+
+
+@frozen
+class RawEntry:
+    """One entry of a git tree as it is there: of any mode, and with any name."""
+
+    mode: bytes
+    name: bytes
+    object: str
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether its object is a tree."""
+        return stat.S_ISDIR(int(self.mode, 8))
+
+
 @frozen
 class TreeEntry:
     """One entry of a git tree; ``mode`` is one of this module's constants."""
@@ -129,32 +147,46 @@ _MODES = {
 }
 
 
-def parse_tree(data: bytes, like: str) -> Iterator[TreeEntry]:
+def raw_entries(data: bytes, like: str) -> Iterator[RawEntry]:
     """The entries of a tree object, in its order; ``like`` is any name of the repository.
 
     Raises:
-        VerificationError: it is cut short, or has an unknown mode, or a name that no checkout
-            of git's would make.
+        VerificationError: it is cut short, or has what is no entry.
     """
-    width, at, seen = len(like) // 2, 0, set[str]()
+    width, at = len(like) // 2, 0
     while at < len(data):
         space, end = data.find(b" ", at), data.find(b"\0", at)
-        mode = _MODES.get(data[at:space])
-        if mode is None or not at < space < end or end + 1 + width > len(data):
+        mode = data[at:space]
+        if not at < space < end or end + 1 + width > len(data) or not _OCTAL.fullmatch(mode):
             msg = f"damaged git tree at byte {at}"
             raise DamagedObject(msg)
+        at = end + 1 + width
+        yield RawEntry(mode, data[space + 1 : end], data[at - width : at].hex())
+
+
+def tree_entries(entries: Iterable[RawEntry]) -> Iterator[TreeEntry]:
+    """The entries of a tree that may be written.
+
+    Raises:
+        VerificationError: one has an unknown mode, or a name that no checkout of git's would make.
+    """
+    seen = set[str]()
+    for entry in entries:
+        mode = _MODES.get(entry.mode)
+        if mode is None:
+            msg = f"a git tree has an entry of the unknown mode {entry.mode.decode()}"
+            raise DamagedObject(msg)
         try:
-            name = data[space + 1 : end].decode()
+            name = entry.name.decode()
         except UnicodeDecodeError as error:
-            msg = f"file name in a git tree is not UTF-8: {data[space + 1 : end]!r}"
+            msg = f"file name in a git tree is not UTF-8: {entry.name!r}"
             raise DamagedObject(msg) from error
         check_entry_name(name)
         if name in seen:
             msg = f"a git tree has the name {name!r} twice"
             raise DamagedObject(msg)
         seen.add(name)
-        at = end + 1 + width
-        yield TreeEntry(mode, name, data[at - width : at].hex())
+        yield TreeEntry(mode, name, entry.object)
 
 
 def check_entry_name(name: str) -> None:

@@ -22,6 +22,7 @@ from rvbuild.core.errors import SourceError
 from rvbuild.git.clone_urls import host_of
 from rvbuild.git.fetch_progress import GitProgress, Tell
 from rvbuild.git.git_proxy import GitProxy, configured_proxies, git_proxy
+from rvbuild.git.git_stopped import refuse_stopped
 from rvbuild.git.remote_errors import Suspect, hint_for, is_silence, suspect
 from rvbuild.transfers.cancellation import SLICE, Cancellation
 from rvbuild.transfers.proxy_addresses import check_proxy
@@ -168,7 +169,11 @@ class Git:
         return self._output("config", *arguments)
 
     def _output(self, *arguments: str) -> str | None:
-        """What a command writes that asks no server; None if it fails."""
+        """What a command writes that asks no server; None if it fails.
+
+        Raises:
+            GitStopped: it was killed.
+        """
         process = subprocess.run(  # noqa: S603 - no shell; the URL was checked
             self._command(*arguments),
             env=_network_environment(self.environment),
@@ -176,7 +181,9 @@ class Git:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
+            start_new_session=True,  # ^C is for rvbuild, which decides what ends
         )
+        refuse_stopped(process.returncode)
         text = process.stdout.decode(errors="replace").strip()
         return text if process.returncode == 0 else None
 
@@ -187,6 +194,7 @@ class Git:
 
         Raises:
             Refused: the server does not give that.
+            GitStopped: git was killed.
             Failed: anything else.
         """
         arguments = (
@@ -264,7 +272,9 @@ class Git:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 raise
-            return process.wait(), text
+            code = process.wait()
+        refuse_stopped(code)
+        return code, text
 
 
 def _listen(

@@ -56,9 +56,12 @@ def objects_folder(repository: Path) -> Path | None:
 
 
 def _line(file: Path) -> str:
-    """The path in one of git's small files, whatever its encoding is."""
-    with file.open("rb") as opened:
-        text = os.fsdecode(opened.read(_LINE)).strip()
+    """The path in one of git's small files, whatever its encoding is; empty if there is none."""
+    try:
+        with file.open("rb") as opened:
+            text = os.fsdecode(opened.read(_LINE)).strip()
+    except OSError:
+        return ""
     return "" if "\0" in text else text
 
 

@@ -11,10 +11,11 @@ from typing import NoReturn, TypeVar
 
 from attrs import define, field
 
-from rvbuild.core.advice import Advice, Remedy, advise
+from rvbuild.core.advice import Advice, Hint, Remedy, advise
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.git.clone_urls import check_url
+from rvbuild.git.git_stopped import GitStopped
 from rvbuild.git.objects import DamagedObject
 from rvbuild.git.process import Failed, Git, Refused
 from rvbuild.git.repositories import Repositories
@@ -44,8 +45,9 @@ class Search:
     A repository that lacks the revision, or a part of it, leads to the next one. Other bytes than
     the right ones end the search, and so does whatever else is said for good. But a clone of an
     earlier run has not the last word, unless offline: then the search goes on. A clone that lacks
-    something, or has other bytes, is removed. A server that gives no answer is given up for other
-    searches, too (`rvbuild.transfers.servers`).
+    something, or has other bytes, is discarded, unless offline, or after a cancellation: then no
+    other one is made. A git that was killed ends the search, and says nothing of a repository. A
+    server that gives no answer is given up for other searches, too (`rvbuild.transfers.servers`).
 
     Example: a mirror is a folder that has every commit of last year. A commit of this year is
     cloned from the address, alone, and the next search for it ends at that clone.
@@ -87,28 +89,54 @@ class Search:
 
         Raises:
             SourceError, VerificationError: what ``use`` says for good, with the repository's name.
+            GitStopped: git was killed.
+            Interrupted: the run was cancelled.
         """
         for repository in among:
             try:
                 return use(repository)
+            except GitStopped as error:
+                self.settings.cancellation.refuse()
+                msg = f"{error.message} while it read {shown(repository.address)}"
+                raise GitStopped(msg, where=shown(self.url), hint=error.hint) from error
             except Failed as error:
                 self.note(repository.address, error)
-                self.settings.clones.discard(repository)
+                self._discard(repository)
             except (SourceError, VerificationError) as error:
                 self.note(repository.address, error)
                 last_word = self.settings.offline or not repository.old
                 if not last_word or isinstance(error, VerificationError):
-                    self.settings.clones.discard(repository)
+                    self._discard(repository)
                 if last_word:
                     self._raise(repository, error)
         return None
+
+    def _discard(self, repository: Repository) -> None:
+        """Let the next clone take its place, if one can be made.
+
+        Raises:
+            Interrupted: the run was cancelled; whatever went wrong may come of that.
+        """
+        self.settings.cancellation.refuse()
+        if not self.settings.offline:
+            self.settings.clones.discard(repository)
 
     def _raise(self, repository: Repository, error: SourceError | VerificationError) -> NoReturn:
         """Raise the error; that of a damaged repository names it, and what to do."""
         if not isinstance(error, DamagedObject):
             raise error
-        where, hint = shown(repository.address), self.settings.clones.advice(repository)
+        where, hint = shown(repository.address), self._repair(repository)
         raise DamagedObject(error.message, where=where, hint=hint) from error
+
+    def _repair(self, repository: Repository) -> Hint:
+        """What to do about a repository that is damaged."""
+        if repository.clone is None:
+            return advise("repair it (`git fsck` says what is wrong), or ", Remedy.MIRROR)
+        if self.settings.offline:
+            return advise(
+                "only a run that is not offline makes this clone again: ", self.offline_hint
+            )
+        return "the clone was removed: run it again"
 
     def repositories(self, advance: Advance) -> Iterator[Repository]:
         """All of them; see `elsewhere`."""

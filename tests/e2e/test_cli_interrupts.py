@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +16,9 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from world import HERE, World
+from git_server import serving, smart_http
+from told_fifo import ToldFifo
+from world import HERE, World, repository
 
 ENDING = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 
@@ -156,6 +159,37 @@ def silent_server() -> Iterator[tuple[str, threading.Event]]:
             accepting.join()
             for peer in peers:
                 peer.close()
+
+
+HANGING_GIT = """\
+#!/bin/sh
+case " $* " in *" cat-file --batch "*) exec 3>{alive}; echo reading >&3; exec sleep 60;; esac
+exec {git} "$@"
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT], ids=lambda each: each.name)
+def test_a_key_while_git_reads_costs_no_clone(world: World, tmp_path: Path, number: signal.Signals):
+    """A terminal sends the signal to the whole group, and nobody can clone again offline."""
+    commit = repository(tmp_path / "r", {"a": "x\n"})
+    with serving(smart_http(tmp_path)) as address:
+        world.step("user", "true", f"sources: {{s: {{git: '{address}/r', commit: {commit}}}}}\n")
+        world.fine("lock", "user")
+    (clone,) = (world.store / "tmp/git").iterdir()
+    (world.folder / "rvbuild.lock").unlink()
+    alive, git = ToldFifo.at(tmp_path / "alive"), tmp_path / "git"
+    git.write_text(HANGING_GIT.format(alive=alive.path, git=shutil.which("git")))
+    git.chmod(0o755)
+    words = ("lock", "user", "--offline")
+    program = world.with_environment(PATH=f"{tmp_path}:{os.environ['PATH']}").start(*words)
+    assert alive.line() == "reading"
+    os.killpg(program.process.pid, number)
+    ran = program.wait()
+    alive.wait_for_the_end()
+    assert ran.code == 128 + number
+    ran.said("interrupted")
+    assert (clone / "HEAD").exists()
+    world.fine(*words)
 
 
 LOST = """\

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from world import HELLO, HERE, OTHER, ROOT, World, repository
+from world import HELLO, HERE, OTHER, ROOT, World, git, repository
 
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
 
@@ -400,3 +400,49 @@ def test_a_clone_that_cannot_be_kept_is_of_its_recipe_alone(upstream: Upstream, 
     text = upstream.lock.read_text()
     assert "words" in text
     assert "upstream" not in text
+
+
+IN_THE_LOCKS_PLACE = {
+    "a folder": ("", "Is a directory", "put a plain file there"),
+    "a link into a file": ("file/lock", "Not a directory", "see where it leads"),
+    "a link into nowhere": ("gone/lock", "No such file", "see where it leads"),
+    "a link to itself": ("rvbuild.lock", "Too many levels", "see where it leads"),
+}
+"""Where the link leads, empty for a folder; what is said, and what is to be done."""
+
+
+@pytest.mark.parametrize("what", IN_THE_LOCKS_PLACE)
+def test_what_is_no_lock_is_named_before_anything_is_asked(world: World, what: str):
+    target, problem, hint = IN_THE_LOCKS_PLACE[what]
+    lock = world.folder / "rvbuild.lock"
+    (world.folder / "file").write_text("x")
+    lock.unlink(missing_ok=True)
+    if target:
+        lock.symlink_to(target)
+    else:
+        lock.mkdir()
+    ran = world.run("lock")
+    assert ran.code == 3
+    ran.said(problem, "rvbuild.lock", hint)
+    assert lock.is_symlink() if target else lock.is_dir()
+    assert not (world.folder / "gone").exists()
+
+
+BAD = "https://bad.example/r"
+
+
+@pytest.mark.parametrize(("tag", "code"), [("v1", 4), ("v" * 300, 3)], ids=["refs", "tag"])
+def test_a_repository_that_cannot_be_read_costs_one_recipe(
+    world: World, tmp_path: Path, tag: str, code: int
+):
+    for name in ("good", "bad"):
+        repository(tmp_path / name, {"a": "x\n"})
+    (tmp_path / "bad/.git/refs/tags/v1").symlink_to("/proc/self/mem")  # reading it is EIO
+    commit = git(tmp_path / "good", "rev-parse", "HEAD")
+    world.step("bad", "true", f"sources: {{s: {{git: '{BAD}', tag: {tag}}}}}\n")
+    world.step("good", "true", f"sources: {{s: {{git: '{URL}', commit: {commit}}}}}\n")
+    mirrors = (f"{BAD}={tmp_path / 'bad'}", f"{URL}={tmp_path / 'good'}")
+    ran = world.run("lock", "--offline", *(f"--mirror={each}" for each in mirrors))
+    assert ran.code == code, str(ran)
+    assert "Traceback" not in ran.err
+    assert commit in (world.folder / "rvbuild.lock").read_text()

@@ -1,4 +1,4 @@
-"""The folder of clones: what is in its way, what is removed from it, and by whom."""
+"""The folder of clones: what is in its way, what is discarded of it, and by whom."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 from git_server import serving, smart_http
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import CloneError, StoreError, leaves_others_whole
 from rvbuild.git.clones import Clones
-from rvbuild.git.process import Git
+from rvbuild.git.process import Git, Refused
 from rvbuild.git.repository import Repository
 from rvbuild.git.revision import Revision
 
@@ -170,22 +170,55 @@ def test_what_is_of_one_clone_leaves_others_whole(store: Store, number: int, *, 
     assert leaves_others_whole(caught.value) is is_of_one
 
 
-# ---- what is removed
+# ---- what is discarded
 
 
-def test_whoever_is_late_removes_no_newer_clone(store: Store):
+@pytest.mark.parametrize("old", [True, False], ids=["of an earlier run", "of this run"])
+def test_whoever_is_late_discards_no_newer_clone(store: Store, *, old: bool):
     """Two have read one damaged clone; the quicker one has made another in its place."""
-    store.make(store.clones())
     run = store.clones()
+    store.make(store.clones() if old else run)
     quick, slow = store.kept(run), store.kept(run)
-    assert quick.old
+    assert quick.old is old
     run.discard(quick)
     assert run.kept(store.address, TAG) is None
     new = store.make(run)
+    assert new.clone != quick.clone
     run.discard(slow)
-    assert store.kept(run) == store.kept(run)
+    assert store.kept(run).clone == new.clone
     assert not store.kept(run).old
     assert new.objects.is_dir()
+
+
+def test_a_clone_of_an_earlier_run_stays_until_another_is_there(store: Store):
+    """Nobody knows whether it can be had again."""
+    store.make(store.clones())
+    run = store.clones()
+    old = store.kept(run)
+    run.discard(old)
+    (store.root / "r").rename(store.root / "away")
+    with pytest.raises(Refused):
+        store.make(run)
+    (store.root / "away").rename(store.root / "r")
+    assert (old.folder / "HEAD").exists()
+    assert store.kept(store.clones()).clone == old.clone
+    assert store.make(run).objects == old.objects
+    assert store.kept(run).clone != old.clone
+    assert [each.name for each in store.tmp.iterdir()] == ["git"]
+
+
+@pytest.mark.parametrize("old", [True, False], ids=["of an earlier run", "of this run"])
+def test_another_clone_with_the_same_inode_is_told_apart(store: Store, *, old: bool):
+    """A file system gives the number of an inode that went away to the next one."""
+    run = store.clones()
+    store.make(store.clones() if old else run)
+    kept = store.kept(run)
+    assert kept.clone is not None
+    gone = evolve(kept, clone=evolve(kept.clone, changed=kept.clone.changed - 1))
+    run.discard(gone)
+    assert store.kept(run) == kept
+    run.discard(kept)
+    assert run.kept(store.address, TAG) is None
 
 
 def test_many_threads_with_one_damaged_clone_make_one(store: Store):

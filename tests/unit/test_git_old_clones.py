@@ -2,149 +2,25 @@
 
 from __future__ import annotations
 
-import os
+import re
 import shutil
-import subprocess
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
-from attrs import define, field
-from git_server import serving, smart_http
+from git_upstream import KINDS, PATH, VERSION, Upstream, upstream_of
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.core.go_source import GoModule
-from rvbuild.core.ports.callbacks import no_progress
-from rvbuild.core.ports.fetcher import AnyFetcher
-from rvbuild.kinds.git import fetch as git_fetch
-from rvbuild.kinds.git.source import GitSource
 from rvbuild.kinds.go import fetch as go_fetch
-from rvbuild.transfers.fetch_services import FetchServices
-from rvbuild.transfers.fetch_settings import FetchSettings
-from rvbuild.transfers.sinks import DigestSink
-
-PATH, VERSION = "github.com/o/m", "v1.0.0"
-URL, OF_GIT = f"https://{PATH}", "https://git.invalid/m"
-CONFIG = f'[url "http://127.0.0.1:1/"]\n\tinsteadOf = {URL}\n'
-"""Nobody goes to a server that is not of this machine."""
-FILES = {
-    "go.mod": f"module {PATH}\n\ngo 1.21\n",
-    "a.go": "package m\n",
-    "deep/b.go": "package deep\n" + "// words\n" * 999,
-}
-KINDS = ("git", "go")
-
-
-class OnceSink(DigestSink):
-    """Takes nothing twice, as no store does: whoever goes on has written nothing yet."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._paths: set[str] = set()
-
-    def file(self, path: str, chunks: Iterable[bytes], *, executable: bool = False) -> str:
-        assert path not in self._paths
-        self._paths.add(path)
-        return super().file(path, chunks, executable=executable)
-
-
-@define
-class Upstream:
-    """A repository with one commit, which a server has, and a user who fetches it.
-
-    Attributes:
-        root: All of it is below.
-        address: The server's for the repository.
-    """
-
-    root: Path
-    address: str = ""
-    asked: list[str] = field(factory=list)
-
-    def git(self, *words: str, at: str = "m", given: bytes = b"") -> str:
-        environment = {"PATH": os.environ["PATH"], "HOME": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-        for who in ("AUTHOR", "COMMITTER"):
-            environment |= {f"GIT_{who}_NAME": "A", f"GIT_{who}_EMAIL": "a@b.example"}
-            environment |= {f"GIT_{who}_DATE": "2021-02-03T04:05:06Z"}
-        done = subprocess.run(
-            ["git", *words], cwd=self.root / at, env=environment, check=True, capture_output=True,
-            input=given,
-        )  # fmt: skip
-        return done.stdout.decode().strip()
-
-    def commit(self, **more: str) -> None:
-        """Commit the files; the tag is of the last commit."""
-        folder = self.root / "m"
-        if not folder.exists():
-            folder.mkdir()
-            self.git("init", "-q")
-        for name, text in {**FILES, **more}.items():
-            (folder / name).parent.mkdir(exist_ok=True)
-            (folder / name).write_text(text)
-        self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "-m", "x")
-        self.git("tag", "-f", VERSION)
-
-    @property
-    def tmp(self) -> Path:
-        return self.root / "tmp"
-
-    def client(self, kind: str, mirror: str = "", *, offline: bool = False) -> AnyFetcher:
-        """That of a run of its own."""
-        (self.root / ".gitconfig").write_text(CONFIG)
-        environment = {"PATH": os.environ["PATH"], "GOENV": "off", "GOPROXY": "direct"}
-        settings = FetchSettings(
-            tmp=str(self.tmp),
-            mirrors=tuple((url, mirror or self.address) for url in (URL, OF_GIT)),
-            environment={**environment, "HOME": str(self.root), "GIT_CONFIG_NOSYSTEM": "1"},
-            offline=offline,
-        )
-        services = FetchServices(settings)
-        return go_fetch.client(services) if kind == "go" else git_fetch.client(services)
-
-    def source(self, kind: str) -> GitSource | GoModule:
-        """What upstream has."""
-        if kind == "go":
-            return GoModule(path=PATH, version=VERSION, h1=self.h1())
-        commit, tree = self.git("rev-parse", "HEAD", "HEAD^{tree}").split()
-        return GitSource(url=OF_GIT, commit=commit, tree=tree, date=1612325106)
-
-    def h1(self, *, offline: bool = False) -> str:
-        """What is locked for the module, with clones of its own or those of the runs before."""
-        made = self.client("go", "" if offline else str(self.root / "m"), offline=offline)
-        assert isinstance(made, go_fetch.GoClient)
-        return made.go_module(PATH, VERSION)
-
-    def fetch(
-        self, kind: str, source: GitSource | GoModule, mirror: str = "", *, offline: bool = False
-    ) -> str:
-        """The tree that comes of a source, in a run of its own."""
-        sink = OnceSink()
-        self.client(kind, mirror, offline=offline).fetch(source, sink, no_progress)
-        return str(sink.tree.root)
-
-    def clone(self) -> Path:
-        """The only one that was kept."""
-        (clone,) = (self.tmp / "git").iterdir()
-        return clone
 
 
 @pytest.fixture
 def upstream(tmp_path: Path) -> Iterator[Upstream]:
-    made = Upstream(tmp_path)
-    made.commit()
-    base, asked = smart_http(tmp_path), made.asked
-
-    class Noting(base):  # type: ignore[misc,valid-type]
-        def do_POST(self) -> None:  # noqa: N802 - http.server's name
-            asked.append(self.path)
-            super().do_GET()
-
-    with serving(Noting) as address:
-        made.address = f"{address}/m/.git"
+    with upstream_of(tmp_path) as made:
         yield made
 
 
@@ -215,15 +91,19 @@ def test_a_damaged_clone_is_replaced_in_the_same_run(
 def test_a_damaged_clone_ends_an_offline_run(
     upstream: Upstream, kind: str, of: str, damage: Damage
 ):
-    """It is named, and removed."""
+    """It is named, and stays until a run that is not offline has put another in its place."""
     source = upstream.source(kind)
-    upstream.fetch(kind, source)
+    right = upstream.fetch(kind, source)
     clone = upstream.clone()
     damage(objects(upstream, clone)[of][0], of)
     with pytest.raises((SourceError, VerificationError)) as caught:
         upstream.fetch(kind, source, offline=True)
     assert str(clone) in "\n".join([str(caught.value), *caught.value.details])
-    assert not clone.exists()
+    assert "online" in hint_text(caught.value.hint)
+    assert clone.exists()
+    assert upstream.fetch(kind, source) == right
+    assert upstream.clone() == clone
+    assert upstream.fetch(kind, source, offline=True) == right
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
@@ -276,6 +156,56 @@ def test_other_files_than_their_names_say_get_into_no_lock(upstream: Upstream, o
     with pytest.raises((SourceError, VerificationError)) as caught:
         made.go_module(PATH, VERSION)
     assert str(mirror) in "\n".join([str(caught.value), *caught.value.details])
+
+
+def rename(file: Path) -> None:
+    """A whole tree of the same files in order, of which the one of a letter has another name."""
+    text = zlib.decompress(file.read_bytes())
+    name = re.search(rb" ([a-z])\.go\0", text)
+    assert name is not None
+    other = text.replace(name[0], b" %c.go\0" % (name[1][0] + 1))
+    file.write_bytes(zlib.compress(other))
+
+
+SUB = "deep/sub"
+TREES = {
+    "the root": ("", ""),
+    "below the root": ("", "deep"),
+    "the root, of a module in a folder": (SUB, ""),
+    "on the way to a module": (SUB, "deep"),
+    "a module's folder": (SUB, SUB),
+    "below a module's folder": (SUB, f"{SUB}/more"),
+}
+"""The module's folder, and that of the tree."""
+
+
+@pytest.mark.parametrize(("folder", "at"), TREES.values(), ids=TREES)
+def test_a_tree_with_other_names_gets_into_no_lock(upstream: Upstream, folder: str, at: str):
+    """Git's own commands list and pack it as if nothing was."""
+    (upstream.root / "m" / SUB / "more").mkdir(parents=True)
+    go_mod = {f"{SUB}/go.mod": f"module {PATH}/{SUB}\n"} if folder else {}
+    upstream.commit(**{f"{SUB}/c.go": "package c\n", f"{SUB}/more/d.go": "package d\n"}, **go_mod)
+    upstream.git("tag", f"{SUB}/{VERSION}")
+    mirror = upstream.root / "mirror"
+    upstream.git("clone", "-q", "--bare", "m", "mirror", at=".")
+
+    def h1() -> str:
+        made = upstream.client("go", str(mirror), offline=True)
+        assert isinstance(made, go_fetch.GoClient)
+        return made.go_module(f"{PATH}/{folder}".rstrip("/"), VERSION)
+
+    assert h1().startswith("h1:")
+    tree = upstream.git("rev-parse", f"HEAD:{at}")
+    (file,) = (
+        each for each in objects(upstream, mirror)["tree"] if tree == each.parent.name + each.name
+    )
+    rename(file)
+    with pytest.raises((SourceError, VerificationError)) as caught:
+        h1()
+    text = "\n".join([str(caught.value), *caught.value.details])
+    of_git = not at  # it checks the root of what it lists, and no other tree
+    assert ("git ls-tree found nothing" if of_git else f"the git tree {tree} has other") in text
+    assert str(mirror) in text
 
 
 def test_a_damaged_mirror_is_blamed_and_not_the_version(upstream: Upstream):

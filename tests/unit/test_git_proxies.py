@@ -10,18 +10,15 @@ from pathlib import Path
 import pytest
 from attrs import define
 from misbehaviour import listening, says
+from refused_commits import refused
 from site_of_bytes import Asked, head, serve
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import SourceError
 from rvbuild.git.git_proxy import git_proxy
-from rvbuild.kinds.git.fetch import client
-from rvbuild.transfers.fetch_services import FetchServices
-from rvbuild.transfers.fetch_settings import FetchSettings
 from rvbuild.transfers.proxies import Proxies
 from rvbuild.transfers.transport import Transport
 
-COMMIT = "1" * 40
 CANNOT = "a proxy that cannot be used"
 
 
@@ -35,18 +32,7 @@ class User:
         self, url: str, config: str = "", mirrors: tuple[tuple[str, str], ...] = (), **more: str
     ) -> SourceError:
         """The error of a commit that nobody has."""
-        (self.home / ".gitconfig").write_text(config)
-        base = {"HOME": str(self.home), "PATH": "/usr/bin:/bin", "GIT_CONFIG_NOSYSTEM": "1"}
-        settings = FetchSettings(
-            tmp=str(self.home / "tmp"), environment={**base, **more}, mirrors=mirrors
-        )
-        services = FetchServices(settings)
-        try:
-            with pytest.raises(SourceError) as caught:
-                client(services).resolve(url, COMMIT)
-        finally:
-            services.close()
-        return caught.value
+        return refused(self.home, url, config, mirrors, **more)
 
 
 @pytest.fixture

@@ -7,34 +7,17 @@ from pathlib import Path
 
 import pytest
 from misbehaviour import Behaviour, listening, says
+from refused_commits import refused
 from site_of_bytes import Asked, serve
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import SourceError
 from rvbuild.git.remote_errors import COMPLAINTS, Suspect, hint_for, is_silence, suspect
-from rvbuild.kinds.git.fetch import client
-from rvbuild.transfers.fetch_services import FetchServices
-from rvbuild.transfers.fetch_settings import FetchSettings
 
-COMMIT = "1" * 40
 AUTHORITY, LOGIN, NETWORK = "http.sslCAInfo", "credential helper", "if this network has a proxy"
 PROXY, PASSWORD = "see that the proxy runs and lets this through", "into the proxy's address"
 REFUSED = "the proxy refused the user name and password of its address"
 REMEDIES = (AUTHORITY, LOGIN, NETWORK, PROXY, PASSWORD, REFUSED)
-
-
-def refused(folder: Path, url: str, config: str = "", **environment: str) -> SourceError:
-    """The error of a commit that a server does not give to git."""
-    (folder / ".gitconfig").write_text(config)
-    base = {"HOME": str(folder), "PATH": "/usr/bin:/bin", "GIT_CONFIG_NOSYSTEM": "1"}
-    settings = FetchSettings(tmp=str(folder / "tmp"), environment={**base, **environment})
-    services = FetchServices(settings)
-    try:
-        with pytest.raises(SourceError) as caught:
-            client(services).resolve(url, COMMIT)
-    finally:
-        services.close()
-    return caught.value
 
 
 def remedies(error: SourceError) -> list[str]:

@@ -52,12 +52,12 @@ class World:
     root: Path
     posts: list[str] = field(factory=list)
 
-    def repository(self, name: str) -> Path:
+    def repository(self, name: str, form: str = "sha1") -> Path:
         folder = self.root / name
         folder.mkdir()
         environment = {"PATH": os.environ["PATH"], "HOME": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
         for command in (
-            ["init", "-q"],
+            ["init", "-q", f"--object-format={form}"],
             ["-c", "user.name=A", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-mx"],
             ["tag", "v1"],
         ):
@@ -138,14 +138,16 @@ def test_how_git_is_asked_for_a_revision(revision: Revision, fetches: list[Refsp
     assert list(revision.fetches) == fetches
 
 
+@pytest.mark.parametrize("names", ["sha1", "sha256"])
 @pytest.mark.parametrize("form", ["tag", "commit", "beginning"])
-def test_each_form_of_a_revision_is_cloned(world: World, form: str):
-    world.repository("a")
+def test_each_form_of_a_revision_is_cloned(world: World, form: str, names: str):
+    folder = world.repository("a", names)
     name = world.commit("a")
     forms = {"tag": TAG, "commit": Revision(commit=name), "beginning": Revision(commit=name[:12])}
     with serving(world.service()) as address:
         assert searched(world.settings(), forms[form], f"{address}/a/.git") == name
     assert searched(world.settings(offline=True), forms[form], f"{address}/a/.git") == name
+    assert searched(world.settings((URL, str(folder)), offline=True), forms[form]) == name
 
 
 @pytest.mark.parametrize("revision", [Revision(tag="v9"), Revision(commit="9" * 12)])
@@ -183,6 +185,39 @@ def test_mirrors_here_come_before_instead_of_and_both_before_any_server(world: W
         searched(world.settings(dead, *bad), TAG)
     places = [line.partition(": ")[0] for line in caught.value.details]
     assert places == [str(lacking), str(lost)]
+
+
+UNREADABLE = "/proc/self/mem"
+"""A regular file whose first byte nobody can read, not even root."""
+
+
+@pytest.mark.parametrize("file", ["refs/tags/v1", "packed-refs"])
+def test_refs_that_cannot_be_read_lead_to_the_next(world: World, file: str):
+    """What is wrong with somebody's folder is one line, and ends no run."""
+    bad, good = world.repository("bad"), world.repository("good")
+    (bad / ".git/refs/tags/v1").unlink()
+    (bad / ".git" / file).symlink_to(UNREADABLE)
+    assert searched(world.settings((URL, str(bad)), (URL, str(good))), TAG) == world.commit("good")
+    with pytest.raises(SourceError) as caught:
+        searched(world.settings((URL, str(bad)), offline=True), TAG)
+    assert caught.value.details == (f"{bad}: its refs cannot be read: Input/output error",)
+
+
+def test_a_tag_that_no_file_can_be_called_by(world: World):
+    here = (URL, str(world.repository("a")))
+    with pytest.raises(SourceError) as caught:
+        searched(world.settings(here, offline=True), Revision(tag="v" * 300))
+    assert caught.value.details == (f"{here[1]}: its refs cannot be read: File name too long",)
+
+
+@pytest.mark.parametrize("file", [".git", "commondir"])
+def test_a_folder_whose_way_to_its_objects_cannot_be_read(world: World, file: str):
+    (world.root / "linked").mkdir()
+    (world.root / "linked" / file).symlink_to(UNREADABLE)
+    here = world.settings((URL, str(world.root / "linked")), offline=True)
+    with pytest.raises(SourceError) as caught:
+        searched(here, TAG)
+    assert "it is not a git repository" in caught.value.details[0]
 
 
 def test_where_instead_of_leads_to_a_folder_the_address_is_not_asked(world: World):

@@ -22,7 +22,7 @@ from rvbuild.git.repositories import Repositories
 from rvbuild.kinds.git.fetch import GitFetcher
 from rvbuild.kinds.git.resolve import resolve
 from rvbuild.kinds.git.source import GitSource
-from rvbuild.kinds.git.spec import GitSpec
+from rvbuild.kinds.git.spec import GitSpec, is_tag
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
 from rvbuild.recipes_yaml.recipe import read_recipe
 from rvbuild.transfers.mirrors import Mirrors
@@ -196,6 +196,9 @@ def test_what_cannot_be_a_tag_is_refused_in_the_recipe(tag: str):
 
 
 def test_what_cannot_be_a_tag_is_refused_when_a_value_is_known(tmp_path: Path):
+    for part in ("v" * 256, "é" * 128, f"a/{'v' * 256}/b"):
+        assert not is_tag(part)
+        assert is_tag(part.replace("v", "", 1).replace("é", "e", 1))
     with pytest.raises(RecipeError, match="not the name of a tag: 'a b'"):
         Upstream(tmp_path).locked(HERE, "a b")
 

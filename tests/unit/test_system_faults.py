@@ -183,17 +183,9 @@ def test_rights_are_the_advice_only_where_they_are_at_fault(site: Site) -> None:
 
 Obstacle = Callable[[Path], object]
 IN_THE_LOCKS_PLACE: dict[str, tuple[Obstacle, int, str]] = {
-    "a folder": (lambda at: at.mkdir(), errno.EISDIR, "a folder is in the lock's place"),
-    "a link into a file": (
-        lambda at: at.symlink_to("file/lock"), errno.ENOTDIR, "through a file: mend the link",
-    ),
-    "a link into nowhere": (
-        lambda at: at.symlink_to("gone/lock"), errno.ENOENT, "into a folder that is not there",
-    ),
     "a link to another's file": (
         lambda at: at.symlink_to("../empty"), errno.EEXIST, "let it lead to a lock",
     ),
-    "a link to itself": (lambda at: at.symlink_to(at.name), errno.ELOOP, "where the links"),
 }  # fmt: skip
 IN_THE_LINKS_PLACE: dict[str, tuple[Obstacle, int, str]] = {
     "a file": (lambda at: at.touch(), errno.EEXIST, "in the way of the link: move it"),

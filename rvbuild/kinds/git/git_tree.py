@@ -24,18 +24,15 @@ from rvbuild.git.objects import (
     SYMLINK,
     Commit,
     TreeEntry,
-    checked,
     checked_chunks,
-    parse_tree,
+    tree_entries,
 )
-from rvbuild.git.process import Failed, Git
+from rvbuild.git.process import Git
 from rvbuild.git.repository import Repository, commit_of
+from rvbuild.git.tree_walk import sizes_of, walk
 from rvbuild.kinds.git.git_sinks import keeps
 from rvbuild.kinds.git.source import GitSource
 from rvbuild.transfers.urls import shown
-
-MAX_ENTRIES = 2_000_000
-"""A tree that names itself over and over is small in git and endless on a disk."""
 
 Placed = list[tuple[str, TreeEntry]]
 
@@ -62,7 +59,8 @@ class Delivery:
             places = self._walk(reader)
             self._check_paths([path for path, _ in places])
             leaves = [(path, entry) for path, entry in places if entry.mode != SUBMODULE]
-            total = _total(reader, leaves)
+            sizes = sizes_of(reader, [entry.object for _, entry in leaves])
+            total = sum(sizes[entry.object] for _, entry in leaves)
             if repository.old:
                 check_blobs(reader, sorted({entry.object for _, entry in leaves}))
             for path, entry in places:
@@ -82,25 +80,17 @@ class Delivery:
     def _walk(self, reader: Objects) -> Placed:
         """Every file, symlink and submodule at or below the wanted paths."""
         places: Placed = []
-        level: list[tuple[str, str]] = [("", self.source.tree)]
-        count = 0
-        while level:
-            below: list[tuple[str, str]] = []
-            for (prefix, _), entries in zip(level, _trees(reader, level), strict=True):
-                count += len(entries)
-                _check_count(count)
-                placed = ((prefix + entry.name, entry) for entry in entries)
-                for path, entry in placed:
-                    if entry.mode == FOLDER and self._enters(path):
-                        below.append((f"{path}/", entry.object))
-                    elif entry.mode != FOLDER and keeps(self.source.paths, path):
-                        places.append((path, entry))
-            level = below
+        for prefix, entries in walk(reader, self.source.tree, self._enters):
+            folder = prefix.decode()  # its names were checked before `walk` went there
+            for entry in tree_entries(entries):
+                path = folder + entry.name
+                if entry.mode != FOLDER and keeps(self.source.paths, path):
+                    places.append((path, entry))
         return places
 
-    def _enters(self, path: str) -> bool:
-        paths = self.source.paths
-        return keeps(paths, path) or any(root.startswith(f"{path}/") for root in paths)
+    def _enters(self, folder: bytes) -> bool:
+        path, paths = folder.decode(), self.source.paths
+        return keeps(paths, path[:-1]) or any(root.startswith(path) for root in paths)
 
     def _check_paths(self, names: Iterable[str]) -> None:
         remaining = set(self.source.paths)
@@ -125,30 +115,6 @@ class Delivery:
                 into.file(path, verified, executable=entry.mode == EXECUTABLE)
             count += size
             advance(count, total)
-
-
-def _trees(reader: Objects, level: list[tuple[str, str]]) -> Iterable[list[TreeEntry]]:
-    for name, data in reader.read("tree", [name for _, name in level]):
-        if data is None:
-            msg = f"it lacks the tree {name}"
-            raise Failed(msg)
-        yield list(parse_tree(checked("tree", data, name), name))
-
-
-def _total(reader: Objects, leaves: Placed) -> int:
-    names = [entry.object for _, entry in leaves]
-    sizes = reader.sizes(sorted(set(names)))
-    missing = sum(size is None for size in sizes.values())
-    if missing:
-        msg = f"it lacks {missing} of the commit's {len(sizes)} files"
-        raise Failed(msg)
-    return sum(sizes[name] or 0 for name in names)
-
-
-def _check_count(count: int) -> None:
-    if count > MAX_ENTRIES:
-        msg = f"the git tree has more than {MAX_ENTRIES:,} entries"
-        raise Malformed(msg)
 
 
 def _target(path: str, size: int, chunks: Iterable[bytes]) -> str:

@@ -12,6 +12,8 @@ from rvbuild.kinds.declaration import ADDRESS, SORTED_TEXTS, TEXT, Form, key
 from rvbuild.kinds.git.source import GitSource
 
 _NO_TAG = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|\.\Z|\A@?\Z")
+_MAX_PART = 255
+"""Bytes of a part of a tag's name: git has a file of that name, and no system a longer one."""
 _COMMIT = r"\$\{.*\}|[0-9a-f]{40}|[0-9a-f]{64}"
 
 
@@ -23,10 +25,14 @@ def _commit(text: str) -> str:
 
 
 def is_tag(name: str) -> bool:
-    """Whether a tag can be called so, as ``git check-ref-format`` has it."""
+    """Whether a tag can be called so, as ``git check-ref-format`` and file systems have it."""
     parts = name.split("/")
     return not _NO_TAG.search(name) and all(
-        part and not part.startswith((".", "-")) and not part.endswith(".lock") for part in parts
+        part
+        and not part.startswith((".", "-"))
+        and not part.endswith(".lock")
+        and len(part.encode(errors="replace")) <= _MAX_PART
+        for part in parts
     )
 
 
