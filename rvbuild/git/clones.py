@@ -171,7 +171,7 @@ class Clones:
                 handle = CloneHandle.of(name, folder)
         if handle is None:
             msg, where = "cannot keep the clone: somebody has removed it", str(self.folder / name)
-            raise StoreError(msg, where=where, hint="run it again")
+            raise CloneError(msg, where=where, hint="run it again")
         return handle
 
 

@@ -18,7 +18,7 @@ from git_server import serving, smart_http
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import CloneError, StoreError, leaves_others_whole
 from rvbuild.git.clones import Clones
-from rvbuild.git.process import Git, Refused
+from rvbuild.git.process import Failed, Git
 from rvbuild.git.repository import Repository
 from rvbuild.git.revision import Revision
 
@@ -197,7 +197,7 @@ def test_a_clone_of_an_earlier_run_stays_until_another_is_there(store: Store):
     old = store.kept(run)
     run.discard(old)
     (store.root / "r").rename(store.root / "away")
-    with pytest.raises(Refused):
+    with pytest.raises(Failed):
         store.make(run)
     (store.root / "away").rename(store.root / "r")
     assert (old.folder / "HEAD").exists()
