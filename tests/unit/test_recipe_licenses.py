@@ -29,7 +29,7 @@ def terms(recipe: Recipe) -> Iterator[set[str]]:
     yield from (set(term.split(" OR ")) for term in plain.split(" AND "))
 
 
-@pytest.mark.parametrize("name", ["k3s", "k3s-root", "k3s-bundle", *IMAGES])
+@pytest.mark.parametrize("name", ["k3s", "k3s-root", "k3s-root-nft", "k3s-bundle", *IMAGES])
 def test_a_license_says_what_is_inside(name: str):
     said = set(FOLDER.load(name).license.split(" AND "))
     inside = below(name) & TAKES.get(name, below(name))
@@ -76,3 +76,12 @@ def test_the_bundle_has_the_texts_of_all_go_modules():
     need, have = ({name for part in each for name in of_modules(part)} for each in (parts, texts))
     assert need
     assert need <= have
+
+
+def test_a_root_with_nft_brings_the_texts_that_the_bundle_lacks():
+    _, texts = bundled()
+    lent = {name for each in texts for name in sources(each)}
+    parts = map(FOLDER.load, below("k3s-root-nft"))
+    need = {name for part in parts for name in sources(part)} - {"iptables-nft", "iproute2-mnl"}
+    assert need <= lent | set(sources(FOLDER.load("k3s-root-nft")))
+    assert {"iptables", "iproute2"} <= lent  # the same archives
