@@ -185,6 +185,23 @@ bundle_label() {
     $SUDO restorecon -R "$1" < /dev/null || warn "SELinux is on, and restorecon (of policycoreutils) did not label $1"
 }
 
+# What enforces NetworkPolicy is ipset, K3s' own or the machine's. Without one K3s lets everything
+# through, and says so in its log alone.
+bundle_policies() {
+    case " $* " in *' --disable-network-policy '* | *' --disable-network-policy=true '*) return 0 ;; esac
+    if grep -qx ipset "$bundle/k3s-programs.txt"; then return 0; fi
+    if (PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin && command -v ipset > /dev/null); then return 0; fi
+    warn "No NetworkPolicy will be enforced: neither this K3s nor this machine has the program ipset. Install the machine's, or a bundle built with --option root=nft"
+}
+
+# Where this file lies, K3s (since 1.32.5) imports an archive once, and not at each start. It lies
+# there if it did, or is asked for; what it knows of an archive before this one is forgotten.
+bundle_once() {
+    if [ "${INSTALL_K3S_IMPORT_ONCE-}" = true ] || $SUDO test -e "$1/.cache.json"; then
+        bundle_place /dev/null "$1/.cache.json" 644
+    fi
+}
+
 install_bundle() {
     setup_verify_arch
     bundle_find
@@ -198,11 +215,13 @@ install_bundle() {
     info "Installing images to $images"
     $SUDO mkdir -p "$images"
     bundle_place "$bundle/$archive" "$images/$archive" 644
+    bundle_once "$images"
     if [ "${INSTALL_K3S_BIN_DIR_READ_ONLY}" != true ]; then
         info "Installing k3s to ${BIN_DIR}/k3s"
         $SUDO mkdir -p "${BIN_DIR}"
         bundle_place "$bundle/k3s" "${BIN_DIR}/k3s" 755
     fi
+    bundle_policies "$@"
     INSTALL_K3S_SKIP_DOWNLOAD=true
     # an earlier run may have ended before it started what it installed
     INSTALL_K3S_FORCE_RESTART=${INSTALL_K3S_FORCE_RESTART:-true}

@@ -73,19 +73,36 @@ def named_source(
 ) -> tuple[Recipe, str]:
     """The recipe and the name of the source that ``recipe`` calls ``name``.
 
+    What is said by ``{from: …}`` may be any recipe's source; a pin, which names a recipe without
+    it, reads only what is there to be read by others.
+
     Raises:
-        RecipeError: it is neither one of its own sources nor a ``kind: source`` recipe.
+        RecipeError: it is neither one of its own sources nor a ``kind: source`` recipe, or the
+            recipe that lends its source has none, or several.
     """
-    if name in recipe.sources:
-        spec = recipe.sources[name].spec
-        if not isinstance(spec, FromSpec):
-            return recipe, name
-        name = spec.recipe
-    owner = recipes.recipe(name, where, recipe.series)
-    if owner.kind != "source":
-        msg = f"{name!r} is neither a source of this recipe nor a 'kind: source' recipe"
-        raise RecipeError(msg, where=where)
-    return owner, next(iter(owner.sources))
+    use = recipe.sources.get(name)
+    if use is None:
+        owner = recipes.recipe(name, where, recipe.series)
+        if owner.kind != "source":
+            msg = f"{name!r} is neither a source of this recipe nor a 'kind: source' recipe"
+            raise RecipeError(msg, where=where)
+    elif isinstance(use.spec, FromSpec):
+        owner = recipes.recipe(use.spec.recipe, where, recipe.series)
+    else:
+        return recipe, name
+    return owner, _lent(owner, where)
+
+
+def _lent(owner: Recipe, where: Place | None) -> str:
+    """The source that a recipe lends to others: that of its own name, or the only one."""
+    own = [name for name, use in owner.sources.items() if not isinstance(use.spec, FromSpec)]
+    if owner.base in own:
+        return owner.base
+    if len(own) != 1:
+        msg = f"{owner.name!r} has no source of its own, or several: none is called {owner.base!r}"
+        hint = f"name the 'kind: source' recipe; {owner.name} has: {', '.join(own) or 'none'}"
+        raise RecipeError(msg, where=where, hint=hint)
+    return own[0]
 
 
 def described(recipe: Recipe, name: str, pinned: Pinned, build_arch: str) -> SourceSpec:

@@ -202,6 +202,25 @@ def test_output_rules_are_for_the_target_where_elf_files_are_meant():
     assert compiler.outputs[0].architecture == "amd64"
 
 
+def test_any_recipe_lends_the_source_of_its_name_or_its_only_one():
+    """As it is published there: what else the recipe has and does is nobody's business."""
+    app = "sources: {mine: {from: lib}}\nbuild: x\n"
+    alone = "{tree: {url: https://e.org/tree.tar}}"
+    named = "{x: {url: https://e.org/x.tar}, lib: {url: https://e.org/lib.tar}}"
+    for sources, label in ((alone, "tree.tar"), (named, "lib.tar")):
+        linked, step = link(app=app, lib=f"sources: {sources}\nbuild: y\n")
+        assert [given.path for given in step.inputs_at] == ["", "src/mine"]
+        assert at(linked, step, "src/mine").label == label
+    several = "{a: {url: https://e.org/a.tar}, b: {url: https://e.org/b.tar}}"
+    for sources, says in (("{}", "none"), ("{lib: {from: shared}}", "none"), (several, "a, b")):
+        with pytest.raises(
+            RecipeError, match="'lib' has no source of its own, or several"
+        ) as caught:
+            link(app=app, lib=f"sources: {sources}\nbuild: y\n")
+        assert hint_text(caught.value.hint).endswith(f"lib has: {says}")
+        assert str(caught.value.where).startswith("app/recipe.yaml:1")
+
+
 def test_a_writable_source_lies_where_the_step_may_write():
     text = APP.replace("shared: {from: shared}", "shared: {from: shared, writable: true}")
     _, step = link(app=text)

@@ -417,7 +417,8 @@ def test_an_error_says_which_recipe_asks():
 
 def test_a_source_that_is_no_source():
     error = refused(
-        World({"app": "sources: {x: {from: lib}}\nbuild: x\n", "lib": "build: x\n"}), RecipeError
+        World({"app": "pins: {x: {from: lib, line: 1, file: f}}\nbuild: x\n", "lib": "build: x\n"}),
+        RecipeError,
     )
     assert "neither a source of this recipe nor a 'kind: source' recipe" in error.message
     error = refused(

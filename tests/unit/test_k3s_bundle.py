@@ -64,7 +64,7 @@ class Board:
     shell: tuple[str, ...] = field(default=("sh",))
 
     def pack(self, **files: bytes) -> None:
-        names = {"k3s": "k3s", "images": IMAGES}
+        names = {"k3s": "k3s", "images": IMAGES, "programs": "k3s-programs.txt"}
         for name, data in files.items():
             (self.bundle / names[name]).write_bytes(data)
         rows = [
@@ -125,11 +125,11 @@ def board(request: pytest.FixtureRequest, tmp_path: Path) -> Board:
     upstream.write_text(UPSTREAM)
     script = made.bundle / "install.sh"
     subprocess.run([ADDED / "installer", upstream, script], check=True)
-    for folder in ("/etc/rancher", "/etc/default", "/etc/sysconfig"):  # of this machine
+    for folder in ("/etc/rancher", "/etc/default", "/etc/sysconfig", "/usr/sbin"):  # this machine's
         script.write_text(script.read_text().replace(folder, f"$ROOT{folder}"))
     if request.param[0] == "busybox":
         _busybox(made.root / "tools")
-    made.pack(k3s=b"program 1", images=b"images 1")
+    made.pack(k3s=b"program 1", images=b"images 1", programs=b"ip\nipset\n")
     return made
 
 
@@ -382,6 +382,40 @@ def test_a_configuration_elsewhere_is_said(board: Board):
     ran = board.install("--config", "https://example.invalid/c", K3S_DATA_DIR=data(board))
     assert ran.returncode == 0
     assert "K3s reads https://example.invalid/c, which is not read here" in ran.stderr
+
+
+def test_policies_that_nobody_can_enforce_are_said(board: Board):
+    """K3s' own ipset will do, and the machine's; who wants no policies is told nothing."""
+
+    def says(*words: str) -> bool:
+        ran = board.install(*words, K3S_DATA_DIR=data(board))
+        assert (ran.returncode, board.holds()) == (0, images())
+        return "No NetworkPolicy will be enforced" in ran.stderr
+
+    assert not says()
+    board.pack(programs=b"ip\nipset-like\n")
+    assert says()
+    assert says("server", "--disable", "traefik", "--disable-network-policy=false")
+    assert not says("server", "--disable-network-policy", "--disable", "traefik")
+    assert not says("server", "--disable-network-policy=true")
+    ipset = board.root / "usr/sbin/ipset"
+    ipset.parent.mkdir(parents=True)
+    ipset.write_text("#!/bin/sh\n")
+    ipset.chmod(0o755)
+    ran = board.install(K3S_DATA_DIR=data(board))
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_images_are_imported_once_where_that_is_asked_for(board: Board):
+    """An update is another archive: what K3s noted of the one before does not count."""
+    board.install(K3S_DATA_DIR=data(board))
+    note = board.root / "data/agent/images/.cache.json"
+    assert not note.exists()
+    board.install(K3S_DATA_DIR=data(board), INSTALL_K3S_IMPORT_ONCE="true")
+    assert (note.read_bytes(), note.stat().st_mode & 0o777) == (b"", 0o644)
+    note.write_text('{"k3s-airgap-images-riscv64.tar.zst":{"size":8}}')
+    board.install(K3S_DATA_DIR=data(board))
+    assert note.read_bytes() == b""
 
 
 @pytest.mark.parametrize("enabled", [True, False])
