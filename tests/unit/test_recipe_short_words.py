@@ -102,6 +102,10 @@ def read(text: str, name: str = "it") -> Recipe:
             "go: {package: ./cmd/it, stamps: {main.version: $version}}\n",
             GO % ("", "it", "./cmd/it", "") + STAMPED,
         ),
+        (
+            "go: {toolchain: go-new}\n",
+            GO.replace("[go%s]", "[go-new%s]") % ("", "it", ".", "") + PLAIN,
+        ),
         (SHORT, GO % (", tool", "it", ".", ", tags: [a, b], directory: sub") + LONG),
     ],
 )
