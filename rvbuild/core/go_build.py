@@ -67,6 +67,7 @@ def expanded(recipe: Recipe, program: GoProgram) -> Recipe:
         where=recipe.at(KEY),
     )
     output = Output(path=f"bin/{name}", kind="executable", static=True)
+    said = f"{KEY}.toolchain" if f"{KEY}.toolchain" in recipe.where else KEY
     return evolve(
         recipe,
         toolbox=TOOLBOX if recipe.toolbox == "" else recipe.toolbox,
@@ -74,6 +75,7 @@ def expanded(recipe: Recipe, program: GoProgram) -> Recipe:
         go_modules=modules,
         build=_script(source, name, program),
         outputs={name: output, **recipe.outputs},
+        where={f"inputs.build.{program.toolchain}": recipe.at(said), **recipe.where},
         accelerators=recipe.accelerators or ("go",),
     )
 

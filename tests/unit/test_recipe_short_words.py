@@ -174,6 +174,13 @@ def test_somebody_says_which_source_is_built():
     assert str(caught.value.hint) == "say `go: {source: NAME}`; there are: a, b"
 
 
+@pytest.mark.parametrize(
+    ("text", "line"), [("go: {}\n", 3), ("go:\n  package: .\n  toolchain: go\n", 5)]
+)
+def test_an_input_that_a_word_stands_for_has_the_place_of_the_word(text: str, line: int):
+    assert read(GO_SOURCE + text).at("inputs.build.go").line == line
+
+
 @pytest.mark.parametrize("name", SHIPPED.names())
 def test_no_shipped_recipe_says_at_length_what_a_word_stands_for(name: str):
     """Not the scripts that are the same to the byte; whoever has another one needs it."""
