@@ -33,6 +33,7 @@ class GoProgram:
         directory: Where its module is in the source.
         package: What is built.
         tags: Build tags.
+        toolchain: The recipe whose go command builds it.
         stamps: Values of variables by ``PACKAGE.VARIABLE``; ``$NAME`` in them is the shell's.
     """
 
@@ -40,6 +41,7 @@ class GoProgram:
     directory: str = "."
     package: str = "."
     tags: tuple[str, ...] = ()
+    toolchain: str = TOOL
     stamps: Mapping[str, str] = field(factory=dict)
 
 
@@ -65,13 +67,15 @@ def expanded(recipe: Recipe, program: GoProgram) -> Recipe:
         where=recipe.at(KEY),
     )
     output = Output(path=f"bin/{name}", kind="executable", static=True)
+    said = f"{KEY}.toolchain" if f"{KEY}.toolchain" in recipe.where else KEY
     return evolve(
         recipe,
         toolbox=TOOLBOX if recipe.toolbox == "" else recipe.toolbox,
-        build_inputs=tuple(dict.fromkeys((TOOL, *recipe.build_inputs))),
+        build_inputs=tuple(dict.fromkeys((program.toolchain, *recipe.build_inputs))),
         go_modules=modules,
         build=_script(source, name, program),
         outputs={name: output, **recipe.outputs},
+        where={f"inputs.build.{program.toolchain}": recipe.at(said), **recipe.where},
         accelerators=recipe.accelerators or ("go",),
     )
 

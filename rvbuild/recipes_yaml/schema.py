@@ -157,7 +157,7 @@ def recipe_schema() -> dict[str, Json]:
 
 
 def _go() -> Json:
-    texts = dict.fromkeys(("source", "directory", "package"), TEXT)
+    texts = dict.fromkeys(("source", "directory", "package", "toolchain"), TEXT)
     return _object({**texts, "tags": TEXTS, "stamps": _mapping(TEXT)})
 
 

@@ -102,6 +102,10 @@ def read(text: str, name: str = "it") -> Recipe:
             "go: {package: ./cmd/it, stamps: {main.version: $version}}\n",
             GO % ("", "it", "./cmd/it", "") + STAMPED,
         ),
+        (
+            "go: {toolchain: go-new}\n",
+            GO.replace("[go%s]", "[go-new%s]") % ("", "it", ".", "") + PLAIN,
+        ),
         (SHORT, GO % (", tool", "it", ".", ", tags: [a, b], directory: sub") + LONG),
     ],
 )
@@ -168,6 +172,13 @@ def test_somebody_says_which_source_is_built():
     with pytest.raises(RecipeError, match="nobody says which") as caught:
         read("sources: {a: {url: u}, b: {url: v}}\ngo: {}\n")
     assert str(caught.value.hint) == "say `go: {source: NAME}`; there are: a, b"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("go: {}\n", 3), ("go:\n  package: .\n  toolchain: go\n", 5)]
+)
+def test_an_input_that_a_word_stands_for_has_the_place_of_the_word(text: str, line: int):
+    assert read(GO_SOURCE + text).at("inputs.build.go").line == line
 
 
 @pytest.mark.parametrize("name", SHIPPED.names())
