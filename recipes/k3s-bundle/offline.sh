@@ -194,6 +194,12 @@ bundle_policies() {
     warn "No NetworkPolicy will be enforced: neither this K3s nor this machine has the program ipset. Install the machine's, or a bundle built with --option root=nft"
 }
 
+# Since 1.35 the kubelet refuses a machine whose cgroups are those of version 1, and K3s ends.
+bundle_cgroups() {
+    [ ! -d /sys/fs/cgroup ] || [ -e /sys/fs/cgroup/cgroup.controllers ] ||
+        warn "This machine has cgroups of version 1, with which K3s does not start since 1.35: boot it with systemd.unified_cgroup_hierarchy=1, or set failCgroupV1: false in the kubelet's configuration"
+}
+
 # Where this file lies, K3s (since 1.32.5) imports an archive once, and not at each start. It lies
 # there if it did, or is asked for; what it knows of an archive before this one is forgotten.
 bundle_once() {
@@ -222,6 +228,7 @@ install_bundle() {
         bundle_place "$bundle/k3s" "${BIN_DIR}/k3s" 755
     fi
     bundle_policies "$@"
+    bundle_cgroups
     INSTALL_K3S_SKIP_DOWNLOAD=true
     # an earlier run may have ended before it started what it installed
     INSTALL_K3S_FORCE_RESTART=${INSTALL_K3S_FORCE_RESTART:-true}

@@ -54,6 +54,9 @@ service_enable_and_start() { echo "restart=$INSTALL_K3S_FORCE_RESTART"; }
 }
 """
 
+MACHINE = ("/etc/rancher", "/etc/default", "/etc/sysconfig", "/usr/sbin", "/sys/fs/cgroup")
+"""Folders that the installer looks at; those of the machine that runs the tests do not count."""
+
 
 @frozen
 class Board:
@@ -125,7 +128,7 @@ def board(request: pytest.FixtureRequest, tmp_path: Path) -> Board:
     upstream.write_text(UPSTREAM)
     script = made.bundle / "install.sh"
     subprocess.run([ADDED / "installer", upstream, script], check=True)
-    for folder in ("/etc/rancher", "/etc/default", "/etc/sysconfig", "/usr/sbin"):  # this machine's
+    for folder in MACHINE:
         script.write_text(script.read_text().replace(folder, f"$ROOT{folder}"))
     if request.param[0] == "busybox":
         _busybox(made.root / "tools")
@@ -402,6 +405,16 @@ def test_policies_that_nobody_can_enforce_are_said(board: Board):
     ipset.parent.mkdir(parents=True)
     ipset.write_text("#!/bin/sh\n")
     ipset.chmod(0o755)
+    ran = board.install(K3S_DATA_DIR=data(board))
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_cgroups_that_the_kubelet_refuses_are_said(board: Board):
+    """The folder holds cgroup.controllers where the cgroups are those of version 2."""
+    folder = board.root / "sys/fs/cgroup"
+    (folder / "memory").mkdir(parents=True)
+    assert "cgroups of version 1" in board.install(K3S_DATA_DIR=data(board)).stderr
+    (folder / "cgroup.controllers").touch()
     ran = board.install(K3S_DATA_DIR=data(board))
     assert (ran.returncode, ran.stderr) == (0, "")
 
