@@ -32,6 +32,7 @@ while read -r go verb path version more; do
   [ "$go $verb" != "go: downloading" ] || echo "$path $version"
 done < "$TMPDIR/messages" > "$out/missing"
 [ $status != 0 ] && [ ! -s "$out/missing" ] || exit 0
+grep -v ': pattern .*: no matching files found$' "$TMPDIR/messages" > /dev/null || exit 0
 cat "$TMPDIR/messages" >&2
 [ ! -e /src/module/go.work ] || [ "${GOWORK:-}" != off ] ||
   echo "the source has a go.work, which counts with 'workspace: true' under go-modules" >&2
@@ -67,6 +68,9 @@ class GoList:
     2. Each says which modules it would download now. They join the set, and those that asked for
        any run again.
     3. When none asks for more, the set is what they looked into: exactly what the builds need.
+
+    A package may embed files that only the recipe's step makes, such as a web page that npm builds:
+    that they are not in the source says nothing of modules, and is no failure.
 
     So whatever rules the go command has (prefixes of import paths, replacements, pruning), it
     applies them itself, and what nothing needs is not fetched. Example: ``main`` imports ``a``

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from go_command import needs_go
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.derivation import Derivation, Merge, Step
@@ -306,3 +308,28 @@ def test_a_go_command_that_is_too_old_is_told(message: str, is_old: bool, tmp_pa
     assert done.returncode == 1
     assert done.stderr.decode().startswith(f"{message}\n")
     assert (b"recipe with a go-toolchain of its own" in done.stderr) is is_old
+
+
+@needs_go
+@pytest.mark.parametrize(("more", "code"), [("", 0), ('import _ "nowhere.invalid/x"\n', 1)])
+def test_files_that_the_step_makes_may_be_embedded(tmp_path: Path, more: str, code: int):
+    """What is not there yet is no module; another error beside it stays one."""
+    module = tmp_path / "module"
+    module.mkdir()
+    (module / "go.mod").write_text("module e.org/m\n\ngo 1.21\n")
+    page = module / "web/page.go"
+    page.parent.mkdir()
+    page.write_text(
+        f'package web\n\nimport _ "embed"\n{more}\n//go:embed static\nvar Page string\n'
+    )
+    (module / "main.go").write_text('package main\n\nimport _ "e.org/m/web"\n\nfunc main() {}\n')
+    names = {"directory": ".", "packages": ".", "tags": "", "out": str(tmp_path)}
+    done = subprocess.run(
+        ["sh", "-eu", "-c", _SCRIPT.replace("/src/module", str(module))],
+        env={**os.environ, **names, "TMPDIR": str(tmp_path), "GOPROXY": "off", "GOFLAGS": ""},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert (b"nowhere.invalid" in done.stderr) is bool(code)
+    assert (tmp_path / "missing").read_bytes() == b""
