@@ -120,7 +120,7 @@ def test_a_builder_is_named_in_the_record_and_serves_itself_first(world: World):
     assert all(name.endswith("@ci") for name in names)
 
 
-def test_config_shows_no_secret(bare: World):
+def test_config_shows_no_login_and_no_query(bare: World):
     """Whoever asks for help puts its text into a report."""
     (bare.folder / "rvbuild.toml").write_text(
         '[mirrors]\n"http://u:secret1@a.example/" = ["http://u:secret2@127.0.0.1:1/git?x=secret6"]\n'
