@@ -35,7 +35,7 @@ class SettingValue:
 class SettingsView:
     """Each setting, and the files that were looked for, the stronger first.
 
-    What people paste into a report has no login: one in an address is left out.
+    What people paste into a report has no secret: a login or a query of an address is left out.
     """
 
     values: tuple[SettingValue, ...]
@@ -55,22 +55,22 @@ def _values(workspace: Workspace) -> Iterator[SettingValue]:
             yield SettingValue(name=setting.name, value=setting.default, origin=DEFAULT)
         for name, (value, origin) in parts:
             effective = _default(name, workspace) if value is None else value
-            yield SettingValue(name=_bare_name(name), value=_bare(effective), origin=origin)
+            yield SettingValue(name=_public_name(name), value=_public(effective), origin=origin)
 
 
-def _bare(value: Value) -> Value:
-    """The value without logins: each text of it may be an address."""
+def _public(value: Value) -> Value:
+    """The value without logins and queries: each text of it may be an address."""
     if isinstance(value, str):
-        return SplitAddress.of(value).bare
+        return SplitAddress.of(value).public
     if isinstance(value, tuple):
-        return tuple(SplitAddress.of(text).bare for text in value)
+        return tuple(SplitAddress.of(text).public for text in value)
     return value
 
 
-def _bare_name(name: str) -> str:
+def _public_name(name: str) -> str:
     """The same of a name, where an address may follow the first dot."""
     table, dot, entry = name.partition(".")
-    return table + dot + SplitAddress.of(entry).bare
+    return table + dot + SplitAddress.of(entry).public
 
 
 def _default(name: str, workspace: Workspace) -> Value:

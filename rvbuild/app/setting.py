@@ -93,9 +93,16 @@ def is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
 
 
+def has_url(text: str) -> bool:
+    """Whether a URL is in what should be a path: folders made for it would have its password."""
+    return "://" in text
+
+
 def _is_path(value: Value) -> bool:
     """Of a length that a system call takes."""
-    return isinstance(value, str) and 0 < len(value.encode(errors="surrogateescape")) < PATH_MAX
+    if not isinstance(value, str) or has_url(value):
+        return False
+    return 0 < len(value.encode(errors="surrogateescape")) < PATH_MAX
 
 
 def _is_text(value: object) -> bool:
@@ -123,9 +130,9 @@ def _is_mirrors(value: Value) -> bool:
 
 
 FORMS: dict[str, tuple[str, Callable[[Value], bool]]] = {
-    "path": (f"a path of less than {PATH_MAX} bytes", _is_path),
+    "path": (f"a path of this machine, of less than {PATH_MAX} bytes", _is_path),
     "paths": (
-        f"a list of paths, each of less than {PATH_MAX} bytes",
+        f"a list of paths of this machine, each of less than {PATH_MAX} bytes",
         lambda value: isinstance(value, tuple) and all(map(_is_path, value)),
     ),
     "places": (

@@ -78,9 +78,10 @@ class _Parser(argparse.ArgumentParser):
     """Tells what is wrong in the form of every other error."""
 
     def error(self, message: str) -> NoReturn:
-        from rvbuild.core.printable import printable  # noqa: PLC0415 - only when it is needed
+        from rvbuild.cli.public import public  # noqa: PLC0415 - only when it is needed
+        from rvbuild.core.printable import printable  # noqa: PLC0415 - the same
 
-        self.exit(2, f"error: {printable(message)}\nhint: see `{self.prog} --help`\n")
+        self.exit(2, f"error: {printable(public(message))}\nhint: see `{self.prog} --help`\n")
 
 
 def _with_command(words: list[str]) -> list[str]:

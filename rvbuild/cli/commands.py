@@ -47,6 +47,15 @@ def _whole(text: str) -> int:
         raise argparse.ArgumentTypeError(msg) from None
 
 
+def _folder(text: str) -> str:
+    from rvbuild.app.setting import has_url  # noqa: PLC0415 - only where a folder is named
+
+    if has_url(text):
+        msg = f"a folder of this machine belongs here, and not an address: {text}"
+        raise argparse.ArgumentTypeError(msg)
+    return text
+
+
 class _Once(argparse.Action):
     """An option with one value: a second one is no correction of the first."""
 
@@ -73,6 +82,7 @@ _COMMON = (
     _option(
         "--store",
         metavar="DIR",
+        type=_folder,
         help="the store (default: the project's cache/, else the user's cache folder)",
     ),
 )
@@ -148,6 +158,7 @@ _OUTPUT = _option(
     "-o",
     "--output",
     metavar="DIR",
+    type=_folder,
     action=_Once,
     help="put copies at DIR/TARGET, no links at ./result; an older copy that nobody "
     "changed goes, anything else there is moved to DIR/TARGET.old-XXXX",
@@ -274,7 +285,7 @@ ROWS = (
                 "so that the next build fetches or makes it anew; import: take over the sources "
                 "that another store has, verified, also one of an earlier rvbuild",
             ),
-            _option("old", nargs="?", metavar="OLD", help="the store to import from"),
+            _option("old", nargs="?", metavar="OLD", type=_folder, help="the store to import from"),
         ),
     ),
     CommandRow(

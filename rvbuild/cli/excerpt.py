@@ -2,7 +2,8 @@
 
 Knows: places, and text files. Must not know: errors, terminals.
 
-A line that may have a login in it is not shown: what is cut out of it moves the mark.
+A line that may have a login in it, or a URL with a query, is not shown: what is cut out of it moves
+the mark.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 
-from rvbuild.core.login import without_logins
+from rvbuild.core.login import without_secrets
 from rvbuild.core.place import Place
 
 _WORD = re.compile(r"""[^\s:,{}\[\]"']+""")
@@ -24,7 +25,7 @@ def excerpt(place: Place) -> tuple[str, str, str] | None:
 
     Returns:
         None if there is no such line in a regular, not too long file of text, or if it may have a
-        login.
+        secret.
     """
     line = _line(place.file, place.line)
     if line is None:
@@ -50,12 +51,12 @@ def _line(file: str, number: int) -> str | None:
     if not 1 <= number <= len(lines):
         return None
     line = lines[number - 1].expandtabs(1)
-    return line if line.strip() and len(line) <= _LONGEST and not _may_have_login(line) else None
+    return line if line.strip() and len(line) <= _LONGEST and not _may_have_secret(line) else None
 
 
-def _may_have_login(line: str) -> bool:
-    """Whether it has a URL with one, or a colon before an @, with any letters between them.
+def _may_have_secret(line: str) -> bool:
+    """Whether it has a URL with a login or a query, or a colon before an @.
 
-    The colon of ``key: value`` or of ``https://`` is none.
+    Any letters may be between them. The colon of ``key: value`` or of ``https://`` is none.
     """
-    return without_logins(line) != line or _MAY_BE_LOGIN.search(line) is not None
+    return without_secrets(line) != line or _MAY_BE_LOGIN.search(line) is not None

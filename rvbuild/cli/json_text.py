@@ -9,17 +9,17 @@ import json
 import sys
 from collections.abc import Mapping
 
+from rvbuild.cli.public import details_cut, public
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import RvbuildError
-from rvbuild.core.login import without_logins
 
 
 def error_row(error: Exception, store: str | None = None) -> dict[str, object]:
     """An error as ``{"kind", "place": "recipes/a/recipe.yaml:2:1", "problem", "details", "hint"}``.
 
     ``kind`` is the class of `core.errors`, also where an adapter has a narrower one of its own.
-    What the error does not say is empty. A login in an address is left out. ``store`` is the one
-    that the command line named.
+    What the error does not say is empty. A login or a query in an address is left out.
+    ``store`` is the one that the command line named.
     """
     kind = _kind(type(error))
     if not isinstance(error, RvbuildError):
@@ -27,16 +27,16 @@ def error_row(error: Exception, store: str | None = None) -> dict[str, object]:
         return {
             "kind": kind,
             "place": "",
-            "problem": without_logins(text),
+            "problem": public(text),
             "details": [],
             "hint": "",
         }
     return {
         "kind": kind,
-        "place": without_logins(str(error.where or "")),
-        "problem": without_logins(error.message),
-        "details": [without_logins(line) for line in error.details],
-        "hint": without_logins(hint_text(error.hint, store)),
+        "place": public(str(error.where or "")),
+        "problem": public(error.message),
+        "details": list(map(details_cut(error), error.details)),
+        "hint": public(hint_text(error.hint, store)),
     }
 
 

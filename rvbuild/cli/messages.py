@@ -4,7 +4,7 @@ Knows: how errors, sizes, times and foreign text become lines. Must not know: co
 displays; imports no rich.
 
 Everything that comes from outside (names, logs, servers' answers) goes through ``core.printable``
-on its way to a terminal.
+on its way to a terminal, and the words of an error through `cli.public`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from types import TracebackType
 from typing import TextIO
 
 from rvbuild.cli.excerpt import excerpt
+from rvbuild.cli.public import details_cut, public
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import Interrupted, LockError, RecipeError, RvbuildError
-from rvbuild.core.login import without_logins
 from rvbuild.core.place import Place
 from rvbuild.core.printable import printable, printable_line
 
@@ -83,17 +83,18 @@ def render_error(error: RvbuildError, *, color: bool, store: str | None = None) 
     """
     lines = [_headline(error, color=color)]
     if error.where:
-        where = _shortened(printable_line(without_logins(str(error.where))))
+        where = _shortened(printable_line(public(str(error.where))))
         lines.append(f"  {_paint('-->', _BLUE, color=color)} {where}")
     body = _shown_source(error, color=color)
     if body and error.details:
         body.append("")
-    body += [_detail(line) for text in error.details for line in text.split("\n")]
+    cut = details_cut(error)
+    body += [_detail(cut(line)) for text in error.details for line in text.split("\n")]
     lines += _gutter(body, color=color)
     lines += _notes(error, color=color)
     if error.hint:
         # a path in it may hold anything
-        hint = _shortened(printable_line(without_logins(hint_text(error.hint, store))))
+        hint = _shortened(printable_line(public(hint_text(error.hint, store))))
         lines.append(f"{_paint('hint', _CYAN, color=color)}: {hint}")
     return "\n".join(lines) + "\n"
 
@@ -176,7 +177,7 @@ def _notes(error: RvbuildError, *, color: bool) -> Iterable[str]:
 
 
 def _detail(line: str) -> str:
-    return _shortened(_harmless(line.rstrip("\r")))
+    return _shortened(printable(line.rstrip("\r")))
 
 
 def _shortened(text: str) -> str:
@@ -186,13 +187,8 @@ def _shortened(text: str) -> str:
 
 def _hanging(text: str, indent: int) -> str:
     """A message whose further lines stand below the first; each may hold anything."""
-    lines = _harmless(text.rstrip()).split("\n")
+    lines = printable(public(text.rstrip())).split("\n")
     return ("\n" + " " * indent).join(map(_shortened, lines))
-
-
-def _harmless(text: str) -> str:
-    """Printable, and without logins."""
-    return printable(without_logins(text))
 
 
 def _paint(text: str, code: str, *, color: bool) -> str:

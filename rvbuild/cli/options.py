@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from rvbuild.app.setting import Table, Value
+
+if TYPE_CHECKING:
+    from rvbuild.core.advice import Hint
 
 
 def settings_in(arguments: argparse.Namespace) -> dict[str, Value]:
@@ -50,6 +53,8 @@ def table(words: Iterable[str], option: str, form: str) -> dict[str, str]:
     """
     entries: dict[str, str] = {}
     for left, right in _pairs(words, option, form):
+        if "://" in left:  # an = of its query, or of a password, would be taken for this one
+            _refuse_form(f"{left}={right}", option, form)
         if entries.setdefault(left, right) != right:
             what = f"{option} {left} is said twice, as {entries[left]} and as {right}"
             _refuse(what, "say one of them")
@@ -60,9 +65,13 @@ def _pairs(words: Iterable[str], option: str, form: str) -> Iterator[tuple[str, 
     for word in words:
         left, equals, right = word.partition("=")
         if not (left and equals and right):
-            hint = f"`rvbuild build --help` explains {option}"
-            _refuse(f"{option} {word}: not of the form {form}", hint)
+            _refuse_form(word, option, form)
         yield left, right
+
+
+def _refuse_form(word: str, option: str, form: str) -> NoReturn:
+    hint = f"`rvbuild build --help` explains {option}"
+    _refuse(f"{option} {word}: not of the form {form}", hint)
 
 
 def mirrors(words: Iterable[str]) -> Table:
@@ -76,11 +85,28 @@ def mirrors(words: Iterable[str]) -> Table:
         if ":" not in start:
             hint = "for example --mirror https://github.com/=/srv/mirror/"
             _refuse(f"--mirror {start}: FROM is the beginning of a URL", hint)
+        if _is_cut_off(start):
+            _refuse_cut_off(start, place)
         places[start] = (*places.get(start, ()), place)
     return places
 
 
-def _refuse(what: str, hint: str) -> NoReturn:
+def _is_cut_off(start: str) -> bool:
+    """Whether the = that ended it may be one of a query, or of a password."""
+    if "?" in start or "#" in start:
+        return True
+    _, colon, port = start.partition("://")[2].rpartition(":")
+    return bool(colon and port) and not (port.isdecimal() or set(port) & set("/@]"))
+
+
+def _refuse_cut_off(start: str, place: str) -> NoReturn:
+    from rvbuild.core.advice import Remedy, advise  # noqa: PLC0415 - only when it refuses
+
+    hint = advise("set such a mirror in a file; ", Remedy.SETTINGS)
+    _refuse(f"--mirror {start}={place}: nobody can tell where its FROM ends", hint)
+
+
+def _refuse(what: str, hint: Hint) -> NoReturn:
     from rvbuild.core.errors import UsageError  # noqa: PLC0415 - only when it refuses
 
     raise UsageError(what, hint=hint)

@@ -19,6 +19,7 @@ from typing import Protocol, Self, TextIO
 
 from rvbuild.cli.audit_notes import finding_lines, unknown_line
 from rvbuild.cli.messages import count_text, duration_text, is_screen, size_text, wants_color
+from rvbuild.cli.public import public
 from rvbuild.cli.row import Row
 from rvbuild.cli.tally import Summary, Tally, word_for
 from rvbuild.core.events import (
@@ -343,8 +344,8 @@ def _remarks(event: Noticed | Audited) -> list[Row | str]:
 
 
 def _notice(label: str, text: str) -> str:
-    whose = f"{printable_line(label)}: " if label else ""
-    return whose + printable(text.rstrip()).replace("\n", "\n" + " " * _TEXT_COLUMN)
+    whose = f"{printable_line(public(label))}: " if label else ""
+    return whose + printable(public(text.rstrip())).replace("\n", "\n" + " " * _TEXT_COLUMN)
 
 
 def _log_line(line: str) -> str:

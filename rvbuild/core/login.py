@@ -8,13 +8,15 @@ Two kinds of callers, and no other place decides:
 - Code that reads what a person wrote (a recipe, a setting, a variable, a client's file) refuses an
   address that `SplitAddress.is_ambiguous`. What a server wrote (a redirect, a link) has one
   reading: that of our own client.
-- Code that prints takes `SplitAddress.bare` of an address, and `without_logins` of a text with
-  addresses in it, whoever wrote them.
+- Code that prints takes `SplitAddress.public` of an address, and `without_secrets` of a text with
+  addresses in it, whoever wrote them. Of the log of a step, which must stay readable, it takes
+  `without_logins`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from attrs import field, frozen
 
@@ -92,6 +94,15 @@ class SplitAddress:
     def bare(self) -> str:
         """The address without what may be a login; that of a bare address is the same."""
         return self.scheme + self.rest
+
+    @property
+    def public(self) -> str:
+        """`bare`, and of a URL no query or fragment either: a token may stand there.
+
+        What has no scheme is a path, or HOST:PATH of ssh: a ? or # is a letter of its name.
+        """
+        is_url = self.scheme and self.scheme.lower() != "file://"
+        return self.scheme + _without_query(self.rest) if is_url else self.bare
 
     @property
     def hint(self) -> str:
@@ -210,9 +221,34 @@ def without_logins(text: str) -> str:
     return _IN_TEXT.sub(_bare_in_text, text)
 
 
+def without_secrets(text: str) -> str:
+    """The same without the queries and the fragments of its URLs.
+
+    An ellipsis stands for one; what is behind the next space, or begins another URL, stays.
+
+    Example: ``unable to access 'https://h/x?token=s3cr/': refused`` becomes
+    ``unable to access 'https://h/x?…': refused``.
+    """
+    return _IN_TEXT.sub(_public_in_text, text)
+
+
 def _bare_in_text(url: re.Match[str]) -> str:
+    return _in_text(url, lambda address: address)
+
+
+def _public_in_text(url: re.Match[str]) -> str:
+    return _in_text(url, _without_query)
+
+
+def _in_text(url: re.Match[str], cut: Callable[[str], str]) -> str:
     scheme, address = url.groups()
     if scheme.lower() == "file://":
         return url.group()
     body = address.rstrip(_AFTER_URL)
-    return scheme + SplitAddress.of(f"https://{body}").rest + address[len(body) :]
+    return scheme + cut(SplitAddress.of(f"https://{body}").rest) + address[len(body) :]
+
+
+def _without_query(rest: str) -> str:
+    """What of an address is before a query or a fragment, and an ellipsis for that."""
+    end = _END_OF_PATH.search(rest)
+    return rest if end is None else f"{rest[: end.end()]}{_CUT if rest[end.end() :] else ''}"

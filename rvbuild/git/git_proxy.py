@@ -16,7 +16,7 @@ from rvbuild.core.errors import SourceError
 from rvbuild.core.login import LOGIN_HINT, TWO_WAYS, SplitAddress
 from rvbuild.core.printable import printable_line
 from rvbuild.transfers.proxies import Proxies, bypass_of
-from rvbuild.transfers.proxy_addresses import check_proxy, proxy_name, without_logins
+from rvbuild.transfers.proxy_addresses import check_proxy, proxy_name, without_secrets
 from rvbuild.transfers.urls import origin, shown
 
 Config = Callable[..., str | None]
@@ -62,8 +62,8 @@ class GitProxy:
             check_proxy(self.address, self.named_by)
 
     def plain(self, text: str) -> str:
-        """What git says, without any login."""
-        return without_logins(text, self.known)
+        """What git says, without any login, query or fragment of an address."""
+        return without_secrets(text, self.known)
 
 
 def git_proxy(
@@ -161,4 +161,4 @@ def _shown(key: str) -> str:
     """A key, which has an address in its middle, or none."""
     section, _, rest = key.partition(".")
     address, dot, name = rest.rpartition(".")
-    return printable_line(f"{section}.{SplitAddress.of(address).bare}{dot}{name} of git")
+    return printable_line(f"{section}.{SplitAddress.of(address).public}{dot}{name} of git")

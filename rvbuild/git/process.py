@@ -239,7 +239,8 @@ class Git:
         if _REFUSED.search(text.lower()):
             raise Refused(_last_line(text))
         line = _last_line(text)
-        msg, hint = f"{line}{by}", hint_for(text, proxy.address, proxy.named_by)
+        asked = self.effective_url(url)
+        msg, hint = f"{line}{by}", hint_for(text, proxy.address, proxy.named_by, url=asked)
         if is_silence(text):
             raise Silent(msg, hint, suspect(line, proxy.address))
         raise Failed(msg, hint)

@@ -15,6 +15,7 @@ from attrs import frozen
 
 from rvbuild.core.login import SplitAddress
 from rvbuild.transfers.proxy_addresses import GIVE_LOGIN, advice_of_407
+from rvbuild.transfers.urls import OWN_LOGIN
 
 
 @frozen
@@ -42,6 +43,11 @@ _NO_TUNNEL = Complaint(
     "[Cc]ould not resolve proxy|tunnel failed|from proxy after CONNECT|[Pp]roxy CONNECT",
     _CORRECT.format(named_by=_ANY),
 )
+_REFUSED = Complaint(
+    "could not read (Username|Password)|Authentication failed|error: 40[13]"
+    "|Invalid (username|credentials)|Repository not found|repository .* not found",
+    "if it wants a password, let a credential helper of git or ~/.netrc have one for that host",
+)
 _LOOKED_UP_HERE = (
     "correct the server's name; if the proxy alone knows it, let {named_by} begin with socks5h://"
 )
@@ -62,11 +68,7 @@ COMPLAINTS = (
         "behind a company's own authority, put its certificate into the system's store (as"
         " update-ca-certificates does), or name a file with git's http.sslCAInfo or GIT_SSL_CAINFO",
     ),
-    Complaint(
-        "could not read (Username|Password)|Authentication failed|error: 40[13]"
-        "|Invalid (username|credentials)|Repository not found|repository .* not found",
-        "if it wants a password, let a credential helper of git or ~/.netrc have one for that host",
-    ),
+    _REFUSED,
     Complaint(
         r"Permission denied \(|Host key verification failed|Load key|ssh: ",
         "let ssh reach that host without a question: `ssh -T HOST` says what it lacks",
@@ -108,7 +110,7 @@ def suspect(said: str, proxy: str) -> Suspect:
     return Suspect.SERVER if _NO_NAME.search(reason) else Suspect.EITHER
 
 
-def hint_for(said: str, proxy: str = "", named_by: str = "") -> str:
+def hint_for(said: str, proxy: str = "", named_by: str = "", *, url: str = "") -> str:
     """What to do about it; empty if nobody knows more than usual.
 
     Args:
@@ -116,8 +118,11 @@ def hint_for(said: str, proxy: str = "", named_by: str = "") -> str:
         proxy: The address of the proxy that git went by; empty for none. That is who gave no
             answer, and perhaps who refused.
         named_by: Where it is set.
+        url: What git asked: a password in it is one that was refused.
     """
     reason = next((each for each in COMPLAINTS if re.search(each.pattern, said)), None)
+    if reason is _REFUSED and ":" in SplitAddress.of(url).login:
+        reason = Complaint(reason.pattern, OWN_LOGIN)
     if not proxy:
         return reason.hint if reason else ""
     if reason is _NO_ANSWER and suspect(said, proxy) is Suspect.SERVER:

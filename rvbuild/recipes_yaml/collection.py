@@ -9,6 +9,7 @@ import os
 
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import RecipeError, UsageError, suggestion
+from rvbuild.core.login import may_have_login
 from rvbuild.core.paths import is_component
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import RESERVED_NAMES, Recipe
@@ -97,7 +98,8 @@ class RecipeCollection:
     def _read(self, name: str, place: Place | None) -> Recipe:
         folder = self.path(name)
         if folder is None:
-            msg = f"there is no recipe called {name!r}"
+            called = "of that name" if may_have_login(name) else f"called {name!r}"
+            msg = f"there is no recipe {called}"
             near = self._without_file(name) or suggestion(name, self.names())
             roots = " and ".join(self.roots)
             hint = near or advise(Remedy.LIST, f" in {roots}")

@@ -20,7 +20,7 @@ from rvbuild.transfers.authorities import HINT
 from rvbuild.transfers.connections import NoProxy, SilentProxy, Stalled
 from rvbuild.transfers.proxy_addresses import advice_of_407, proxy_name
 from rvbuild.transfers.transfer import Again
-from rvbuild.transfers.urls import Credentials, shown
+from rvbuild.transfers.urls import OWN_LOGIN, Credentials, shown
 from rvbuild.transfers.wire import PROXY, ROUTE
 
 _GONE = {404, 410}
@@ -64,10 +64,13 @@ def refusal(url: str, response: httpx.Response, credentials: Credentials) -> Rvb
     cause += by
     if status in _GONE:
         return NotThere(f"not there ({cause})", where=shown(url))
+    how = ""
     if status in {401, 403}:
-        advice = credentials.advice(url)
+        sent = "authorization" in response.request.headers  # not after a redirect elsewhere
+        advice = credentials.advice(url, sent=sent)
+        how = " with the user name and password of its address" if advice == OWN_LOGIN else ""
         hint = f"{advice}; {hint}" if hint else advice
-    return SourceError(f"refused ({cause})", where=shown(url), hint=hint or None)
+    return SourceError(f"refused{how} ({cause})", where=shown(url), hint=hint or None)
 
 
 def _proxy_that_may_answer(response: httpx.Response) -> str:

@@ -81,8 +81,8 @@ def unusable(proxy: str, named_by: str, reason: str = "") -> SourceError:
     return SourceError(f"{named_by}: a proxy that cannot be used{reason}", where=where, hint=_HINT)
 
 
-def without_logins(text: str, proxies: Iterable[str]) -> str:
-    """What another client says, without the login of any proxy or URL.
+def without_secrets(text: str, proxies: Iterable[str]) -> str:
+    """What another client says, without the login of any proxy or URL, and without queries.
 
     Args:
         text: What it says.
@@ -95,7 +95,7 @@ def without_logins(text: str, proxies: Iterable[str]) -> str:
         plain = plain.replace(f"{own}@", "") if own else plain
         for piece in _pieces(proxy):
             plain = re.sub(rf"(?<!\w){re.escape(piece)}(?!\w)", "…", plain)
-    return login.without_logins(plain)
+    return login.without_secrets(plain)
 
 
 def _pieces(proxy: str) -> list[str]:

@@ -23,6 +23,12 @@ _LONGEST_HOST = 254
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
+USE_NETRC = "if it wants a password, put one for that host into ~/.netrc (or where NETRC says)"
+OWN_LOGIN = (
+    "it refused the user name and password that stand in its address: correct them in the mirror,"
+    " or in whatever else has that address"
+)
+
 Origin = tuple[str, str, int]
 """Scheme, host and port: what credentials belong to."""
 
@@ -47,6 +53,14 @@ def origin(url: str) -> Origin:
         msg = f"its host is no name of a server: {brief(host, most=80)!r}"
         raise SourceError(msg, where=shown(url))
     return scheme, host, _PORTS[scheme] if port is None else port
+
+
+def host_of(url: str) -> str:
+    """The host of an address; empty for a path, and for what has none."""
+    try:
+        return urlsplit(SplitAddress.of(url).bare).hostname or ""
+    except ValueError:
+        return ""
 
 
 def refuse_ambiguous(url: str) -> None:
@@ -157,15 +171,17 @@ class Credentials:
             return None
         return self.hosts.get(host)
 
-    def advice(self, url: str) -> str:
-        """What to do when the server of ``url`` refuses."""
+    def advice(self, url: str, *, sent: bool = True) -> str:
+        """What to do when the server of ``url`` refuses; ``sent`` is whether it got a login."""
         parts = urlsplit(url)
+        if parts.username is not None and sent:
+            return OWN_LOGIN
         if self.problem:
             return f"{self.problem}: its passwords were not used"
-        if parts.username is None and parts.hostname in self.hosts:
+        if parts.hostname in self.hosts:
             if self.for_url(url) is None:
                 return "netrc has a password for that host, which is sent over https only: use that"
             return (
                 "it refused the user name and password that netrc has for that host: correct them"
             )
-        return "if it wants a password, put one for that host into ~/.netrc (or where NETRC says)"
+        return USE_NETRC

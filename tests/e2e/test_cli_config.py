@@ -120,14 +120,14 @@ def test_a_builder_is_named_in_the_record_and_serves_itself_first(world: World):
     assert all(name.endswith("@ci") for name in names)
 
 
-def test_config_shows_no_login(bare: World):
+def test_config_shows_no_login_and_no_query(bare: World):
     """Whoever asks for help puts its text into a report."""
     (bare.folder / "rvbuild.toml").write_text(
-        '[mirrors]\n"http://u:secret1@a.example/" = ["http://u:secret2@127.0.0.1:1/git"]\n'
+        '[mirrors]\n"http://u:secret1@a.example/" = ["http://u:secret2@127.0.0.1:1/git?x=secret6"]\n'
     )
     world = bare.with_environment(
         RVBUILD_DEBIAN_UNCHECKED="http://u:secret3@h.example/x",
-        RVBUILD_DEBIAN_FROZEN="http://u:se/cret4@h.example/x",
+        RVBUILD_DEBIAN_FROZEN="http://u:se/cret4@h.example/x http://h.example/y#secret7",
         RVBUILD_DEBIAN_MIRROR="http://u:secret5@h.example/debian",
     )
     for words in (("config",), ("config", "--json")):

@@ -127,7 +127,10 @@ WRONG = [
     ("store = ''", "'store' must be a path", ""),
     ("store = 1979-05-27", "'store' must be a path", ""),
     ("store = ['a']", "'store' must be a path", ""),
-    (f"store = '{'/é' * 1366}'", "'store' must be a path of less than 4096 bytes", ""),
+    (f"store = '{'/é' * 1366}'", "'store' must be a path of this machine, of less than 4096", ""),
+    ("store = 'https://al:s3cr@h/'", "'store' must be a path of this machine", ""),
+    ("trust = ['/a', 'https://al:s3cr@h/']", "'trust' must be a list of paths of this machine", ""),
+    ("debian-keys = ['file:///a']", "'debian-keys' must be a list of paths of this machine", ""),
     (f"max-size = '{'9' * 5000}'", "'max-size' must be a size", ""),
     ("builder = 1", "'builder' must be a name", ""),
     ("builder = ''", "'builder' must be a name", ""),
@@ -161,6 +164,7 @@ def test_what_is_wrong_in_a_file_is_said_with_its_name(
     with pytest.raises(UsageError) as caught:
         settings(tmp_path, **{where: text})  # type: ignore[arg-type]
     assert what in caught.value.message
+    assert "s3cr" not in str(caught.value)
     assert str(caught.value.where).startswith(str(tmp_path))
     assert hint in hint_text(caught.value.hint)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rvbuild.cli.excerpt import excerpt
+from rvbuild.cli.json_text import error_row
 from rvbuild.cli.messages import (
     LONGEST_DETAIL,
     count_text,
@@ -256,11 +257,33 @@ def test_blocks_keep_tabs_and_newlines_and_lines_do_not():
     assert brief("a\tb\nc\r", most=3) == "a\\tb…"
 
 
-def test_no_login_of_a_url_is_shown() -> None:
+@pytest.mark.parametrize("query", ["", "?key=hunter2", "#hunter2"])
+@pytest.mark.parametrize("login", ["", "me:hunter2@"])
+def test_no_secret_of_a_url_is_shown(login: str, query: str):
     """Whoever wrote it there: the message, the place, a detail, the hint, a note."""
-    url = "https://me:hunter2@h.example/x"
+    url = f"https://{login}h.example/x{query}"
     error = SourceError(f"no {url}", where=url, details=(f"tried {url}",), hint=f"see {url}")
     error.add_note(f"nor {url}")
     shown = render_error(error, color=False)
     assert "hunter2" not in shown
     assert shown.count("https://h.example/x") == 5
+    row = error_row(error)
+    assert "hunter2" not in str(row)
+    assert str(row).count("https://h.example/x") == 4
+
+
+def test_the_log_of_a_step_keeps_queries_and_no_logins():
+    """Somebody looks there for what a step asked for. In all else of the error none is told."""
+    line = "GET https://me:hunter2@h.example/x?page=2 404"
+    error = StepError(line, where="a", details=(line,), hint=line)
+    for told in (render_error(error, color=False), str(error_row(error))):
+        assert "hunter2" not in told
+        assert told.count("GET https://h.example/x?page=2 404") == 1
+        assert told.count("GET https://h.example/x?… 404") == 2
+
+
+def test_a_lock_of_another_recipe_is_told_without_the_query_of_its_address():
+    details = ("locked: {url: 'https://h.example/d?sig=hunter2', size: 3}",)
+    error = LockError("rvbuild.lock has a/a for another recipe", details=details)
+    shown = render_error(error, color=False)
+    assert "{url: 'https://h.example/d?…', size: 3}" in shown

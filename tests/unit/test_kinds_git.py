@@ -17,6 +17,7 @@ import pytest
 from attrs import evolve
 from git_server import serving, smart_http
 
+from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import (
     Malformed,
@@ -622,6 +623,23 @@ def test_credentials_do_not_reach_messages(fetcher: Callable[..., GitFetcher]):
     with pytest.raises(SourceError) as caught:
         fetcher().resolve(url, "1" * 40)
     assert "s3cret" not in str(caught.value) + "".join(caught.value.details)
+
+
+WITH_QUERY = ("http://127.0.0.1:1/x?token=s3cret", "http://127.0.0.1:1/x#s3cret")
+
+
+@pytest.mark.parametrize("way", ["mirror", "insteadOf", "recipe"])
+@pytest.mark.parametrize("address", WITH_QUERY)
+def test_git_quotes_no_query(fetcher: Callable[..., GitFetcher], address: str, way: str):
+    """Git writes the whole address into its words, which are a line of our error."""
+    url = address if way == "recipe" else "http://127.0.0.1:1/y"
+    config = f'[url "{address}"]\n insteadOf = {url}\n' if way == "insteadOf" else ""
+    mirror = ((url, address),) if way == "mirror" else ()
+    with pytest.raises(SourceError) as caught:
+        fetcher(*mirror, config=config).resolve(url, "1" * 40)
+    told = f"{caught.value} {caught.value.details} {hint_text(caught.value.hint)}"
+    assert "unable to access 'http://127.0.0.1:1/x" in told
+    assert "s3cret" not in told
 
 
 # ---- archives of forges

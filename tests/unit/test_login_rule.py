@@ -19,7 +19,7 @@ from rvbuild.cli.excerpt import excerpt
 from rvbuild.cli.messages import render_error
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import RecipeError, StepError, UsageError
-from rvbuild.core.login import TWO_WAYS, SplitAddress, without_logins
+from rvbuild.core.login import TWO_WAYS, SplitAddress, without_logins, without_secrets
 from rvbuild.core.place import Place
 from rvbuild.git.clone_urls import check_url, host_of
 from rvbuild.transfers.urls import shown
@@ -193,6 +193,36 @@ def test_the_text_around_a_url_stays():
         assert bare.endswith(",http://x:1/"), address
 
 
+def test_no_query_is_shown_whatever_is_before_it():
+    for scheme, login, tail in made():
+        address = f"{scheme}{login}@{tail}"
+        split = SplitAddress.of(address)
+        text = without_secrets(f"get '{address}': 404, or {address},http://x:1/?T0P it")
+        assert not any(part in f"{split.public} {text}" for part in PARTS), address
+        assert SplitAddress.of(split.public).public == split.public, address
+        assert without_secrets(text) == text, address
+        assert text.endswith(",http://x:1/?… it"), address
+
+
+PUBLIC = {
+    "https://h/x?key=T0P": "https://h/x?…",
+    "https://h/x#T0P": "https://h/x#…",
+    "https://al:ce@h/x?a#b": "https://h/x?…",
+    "https://h/x?": "https://h/x?",
+    "https://h/x": "https://h/x",
+    "https://al:c?e@h/x": "https://…",
+    "/srv/what?/c#": "/srv/what?/c#",
+    "git@host:c#/x": "git@host:c#/x",
+    "file:///srv/c#": "file:///srv/c#",
+}
+
+
+@pytest.mark.parametrize(("address", "public"), PUBLIC.items(), ids=PUBLIC)
+def test_of_a_url_the_query_and_the_fragment_are_cut(address: str, public: str):
+    assert SplitAddress.of(address).public == public
+    assert without_secrets(f"it ({address}), so") == f"it ({public}), so"
+
+
 LONG = ("a", "a.", "1.", ",a", "@", ":", "[", "://", ",://", "x:@", "@b/", "x://a:b@", "/b@1.2-")
 
 
@@ -258,6 +288,7 @@ LINES = {
     "url: https://Al1@b.example/x": False,
     'git: "Al1:S3c R3t@b.example/x"': False,
     "go-module: github.com/a/b@${version}": True,
+    "url: https://files.example/foo?key=T0P": False,
     "url: https://files.example/foo@1": True,
     "git: git@git.invalid:team/x": True,
 }
@@ -272,10 +303,11 @@ def test_a_line_of_a_recipe_with_a_login_is_not_shown(tmp_path: Path, line: str,
 VALUES = ("al:c'e@", 'al:c"e@', "al:c<e@", "al:c e@", "al:c/e@", "al@corp:c'e@")
 
 
+@pytest.mark.parametrize("query", ["", "?key=T0P", "#T0P"])
 @pytest.mark.parametrize("login", VALUES)
-def test_the_view_of_settings_has_no_login(tmp_path: Path, login: str):
+def test_the_view_of_settings_has_no_secret(tmp_path: Path, login: str, query: str):
     """Of an entry of a file, which is a list, and of an option, which is one text."""
-    start, place = f"https://{login}f.example/", f"https://{login}b.example/"
+    start, place = f"https://{login}f.example/", f"https://{login}b.example/{query}"
     (tmp_path / "rvbuild.toml").write_text(f"[mirrors]\n{dumps(start)} = {dumps(place)}\n")
     environment = {"XDG_CONFIG_HOME": str(tmp_path / "none")}
     options = {"mirrors": {f"{start}more/": place}}
@@ -284,4 +316,4 @@ def test_the_view_of_settings_has_no_login(tmp_path: Path, login: str):
     assert {type(row.value) for row in rows} == {str, tuple}
     for row in rows:
         assert "b.example" in str(row.value)
-        assert not re.search("al[:@]|e@|corp", f"{row.name} {row.value}".replace("…@", ""))
+        assert not re.search("al[:@]|e@|corp|T0P", f"{row.name} {row.value}".replace("…@", ""))

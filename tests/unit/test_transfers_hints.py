@@ -16,6 +16,7 @@ from rvbuild.core.errors import SourceError
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.sinks import DigestSink
+from rvbuild.transfers.urls import OWN_LOGIN, USE_NETRC
 
 HERE = {("path", "a folder"), ("git", "a folder")}
 """What is on this machine."""
@@ -39,6 +40,13 @@ def status(line: str) -> Failure:
             yield
 
     return failing
+
+
+@contextmanager
+def login_of_an_address(at: Place, certificate: Path) -> Iterator[None]:
+    with status("401 Unauthorized")(at, certificate):
+        at.site.url = at.site.url.replace("//", "//me:secret@")
+        yield
 
 
 @contextmanager
@@ -90,6 +98,11 @@ def proxy_that_cannot_be_used(at: Place, _certificate: Path) -> Iterator[None]:
 FAILURES: dict[str, tuple[Failure, str, str]] = {
     "a password is wanted": (status("401 Unauthorized"), "netrc", "a credential helper"),
     "it is forbidden": (status("403 Forbidden"), "netrc", "a credential helper"),
+    "the login of its address is refused": (
+        login_of_an_address,
+        "that stand in its address: correct them in the mirror",
+        "that stand in its address: correct them in the mirror",
+    ),
     "nobody vouches for it": (foreign_authority, "SSL_CERT_FILE", "http.sslCAInfo"),
     "a dead proxy": (
         dead_proxy,
@@ -153,3 +166,20 @@ def test_hints_are_told_once_and_the_general_one_last():
     attempts.add("http://b/", SourceError("refused", hint="give a password"))
     attempts.add("http://c/", SourceError("untrusted", hint="name the authority"))
     assert str(attempts.error("look").hint) == "give a password; name the authority; look"
+
+
+@pytest.mark.parametrize("login_first", [True, False])
+def test_who_refused_a_login_of_its_address_is_not_told_to_want_one(*, login_first: bool):
+    """A mirror with a login, and the address itself without: one host, two lines, one remedy."""
+    places = [
+        ("http://me:secret@a/x", OWN_LOGIN, " with the user name and password of its address"),
+        ("http://a/x", USE_NETRC, ""),
+    ]
+    attempts = Attempts("it")
+    for url, hint, how in places if login_first else reversed(places):
+        attempts.add(url, SourceError(f"refused{how} (401)", hint=hint))
+    error = attempts.error("look")
+    assert str(error.hint) == f"{OWN_LOGIN}; look"
+    assert len(set(error.details)) == 2
+    attempts.add("http://b/x", SourceError("refused (401)", hint=USE_NETRC))
+    assert USE_NETRC in str(attempts.error("look").hint)

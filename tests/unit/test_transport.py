@@ -376,6 +376,19 @@ def test_credentials_stay_with_their_origin():
     assert other.asked[0].path == "/b?x=1"
 
 
+def test_a_login_that_was_not_sent_is_not_said_to_be_refused():
+    """The server that refuses is another one than that which the login is for."""
+    with serve(statuses(head("401 No", "Content-Length: 0"))) as other, client() as http:
+        with (
+            serve(statuses(redirect(other.url))) as home,
+            pytest.raises(SourceError, match=r"refused \(401 No\)") as caught,
+        ):
+            http.get(home.url.replace("//", "//me:secret@"))
+        with pytest.raises(SourceError, match="refused with the user name and password of its"):
+            http.get(other.url.replace("//", "//me:secret@"))
+    assert "it refused" not in str(caught.value.hint)
+
+
 def test_a_login_in_the_url_goes_to_its_origin_only():
     with serve(statuses(OK)) as other, client() as http:
         with serve(statuses(redirect(other.url))) as home:
@@ -604,7 +617,7 @@ def test_a_busy_server_is_asked_again():
         ("https://other.example/", "if it wants a password, put one"),
         ("https://host.example/", "it refused the user name and password that netrc has"),
         ("http://host.example/", "sent over https only"),
-        ("http://me:secret@host.example/", "if it wants a password, put one"),
+        ("http://me:secret@host.example/", "that stand in its address: correct them in the mirror"),
     ],
 )
 def test_what_to_do_about_a_refusal(url: str, says: str):
