@@ -63,6 +63,10 @@ COMPLAINTS = (
         " update-ca-certificates does), or name a file with git's http.sslCAInfo or GIT_SSL_CAINFO",
     ),
     Complaint(
+        "[Ww]rong version number|[Pp]acket length too long|unexpected TLS packet",
+        "the server speaks no TLS: should its address begin with http:// in place of https://?",
+    ),
+    Complaint(
         "could not read (Username|Password)|Authentication failed|error: 40[13]"
         "|Invalid (username|credentials)|Repository not found|repository .* not found",
         "if it wants a password, let a credential helper of git or ~/.netrc have one for that host",
