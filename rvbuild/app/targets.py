@@ -20,7 +20,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Link(Protocol[T_co]):
+class TargetLinker(Protocol[T_co]):
     """Links targets; ``partly`` as `link_unedited` has it."""
 
     def __call__(self, targets: tuple[Target, ...], *, partly: bool) -> T_co: ...
@@ -67,7 +67,7 @@ def link_unedited(
 
 
 def link_sound(
-    targets: tuple[Target, ...], link: Link[T], *, keep_going: bool
+    targets: tuple[Target, ...], link: TargetLinker[T], *, keep_going: bool
 ) -> tuple[T, tuple[RvbuildError, ...]]:
     """What ``link`` makes of the targets; with ``keep_going``, of those that nothing is wrong with.
 
