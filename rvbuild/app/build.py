@@ -82,9 +82,9 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
         Interrupted: the person pressed ^C; no result appears.
     """
 
-    def link(targets: tuple[Target, ...]) -> tuple[RecipeGraph, Linked]:
+    def link(targets: tuple[Target, ...], *, partly: bool) -> tuple[RecipeGraph, Linked]:
         every = with_checkers(targets, session.folder.load) if checkers else targets
-        return link_unedited(session, every, checks=checks)
+        return link_unedited(session, every, checks=checks, partly=partly)
 
     _refuse_places(session, targets, output)
     (graph, linked), failures = link_sound(targets, link, keep_going=keep_going)

@@ -58,7 +58,8 @@ def look_at_proxies(environment: Mapping[str, str]) -> MachineCheck:
         if program := shutil.which("git", path=environment.get("PATH")):
             Git(program, environment).refuse_unusable_proxies()
     except SourceError as error:
-        return MachineCheck(name=name, ok=False, found=str(error), hint=error.hint or "")
+        found = "; ".join((str(error), *error.details))
+        return MachineCheck(name=name, ok=False, found=found, hint=error.hint or "")
     return MachineCheck(name=name, ok=True, found=", ".join(places) or "none")
 
 
@@ -76,7 +77,7 @@ def look_at_archives(environment: Mapping[str, str], etc: Path = APT) -> Machine
     try:
         archives = find_archives(environment, etc)
     except SourceError as error:
-        found = f"{error.where}: {error.message}"
+        found = "; ".join((f"{error.where}: {error.message}", *error.details))
         return MachineCheck(name=name, ok=False, found=found, hint=error.hint or "")
     places = [f"{shown(base)} ({who})" for base, who in archives.places]
     if not places:

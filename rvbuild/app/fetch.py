@@ -6,7 +6,6 @@ Knows: which of a target's derivations are sources. Must not know: how one is fe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 from attrs import frozen
 
@@ -16,7 +15,8 @@ from rvbuild.app.targets import link_sound, link_unedited
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import raise_failures
-from rvbuild.core.graph import Target
+from rvbuild.core.graph import RecipeGraph, Target
+from rvbuild.core.link import Linked
 from rvbuild.engine.build import build
 
 
@@ -28,11 +28,13 @@ class FetchView:
         labels: What each source that was asked for is called, by its derivation, in hex.
         trees: The digest of the tree of each that is there, by its derivation.
         failures: What is wrong with recipes and lock; what went wrong, in the order of the plan.
+        unknown: The targets whose sources nobody can tell: they, or what they need, cannot be read.
     """
 
     labels: Mapping[str, str]
     trees: Mapping[str, Digest]
     failures: tuple[Exception, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     def refuse_failures(self) -> None:
         """See that every source could be had.
@@ -45,8 +47,9 @@ class FetchView:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The labels of the sources that are not there."""
-        return tuple(label for key, label in self.labels.items() if key not in self.trees)
+        """The labels of the sources that are not there, then the targets that are `unknown`."""
+        labels = (label for key, label in self.labels.items() if key not in self.trees)
+        return (*labels, *self.unknown)
 
 
 def fetch_sources(
@@ -65,11 +68,19 @@ def fetch_sources(
         LockError: a folder was edited since it was locked; nothing was fetched.
         Interrupted: the person pressed ^C; what was fetched is kept.
     """
-    link = partial(link_unedited, session, checks=True)
+
+    def link(targets: tuple[Target, ...], *, partly: bool) -> tuple[RecipeGraph, Linked]:
+        return link_unedited(session, targets, checks=True, partly=partly)
+
     (_, linked), failures = link_sound(targets, link, keep_going=keep_going)
     sources = [key for key, each in linked.derivations.items() if isinstance(each, Fetch)]
     services = services_of(session)
     built = build(linked.derivations, sources, services, jobs=1, keep_going=keep_going)
     trees = {key: built.realised[key].output for key in sources if key in built.realised}
     labels = {key: linked.derivations[key].label for key in sources}
-    return FetchView(labels=labels, trees=trees, failures=(*failures, *built.failures))
+    return FetchView(
+        labels=labels,
+        trees=trees,
+        failures=(*failures, *built.failures),
+        unknown=tuple(str(target) for target in targets if target not in linked.results),
+    )

@@ -7,13 +7,14 @@ get there.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterable
 
 from rvbuild.app.result_place import is_our_link
 from rvbuild.app.setting import PATH_MAX
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import UsageError
-from rvbuild.core.login import TWO_WAYS, SplitAddress
+from rvbuild.core.login import MALFORMED, TWO_WAYS, SplitAddress, shown_malformed
 from rvbuild.files.folder import is_below, nearest
 from rvbuild.stores.top import RESULT
 
@@ -22,6 +23,10 @@ _MIRROR = (
     "a mirror is a URL (http, https; for git also ssh), a folder, a file, or a bare repository"
 )
 _SCHEMES = frozenset(("http", "https", "ssh", "git", "file"))
+_OF_HTTP = frozenset(("http", "https"))
+_PLAIN = re.compile(r"[^\s\x00-\x1f\x7f]+\Z")
+_PREFIX = re.compile(r"[A-Za-z0-9+.-]+://[^/]*|.*/")
+"""What is no whole address of anything: a server, or what ends as folders do."""
 
 
 def refuse_occupied(places: Iterable[str]) -> None:
@@ -105,7 +110,7 @@ def refuse_unfit_mirrors(mirrors: Iterable[tuple[str, str]]) -> None:
         UsageError: one is not: a misspelling would only show in what is said of a source.
     """
     for start, place in mirrors:
-        from rvbuild.transfers.addresses import local_path  # noqa: PLC0415 - few runs have a mirror
+        from rvbuild.transfers.addresses import is_http, local_path  # noqa: PLC0415 - few runs have a mirror
 
         split, begin = SplitAddress.of(place), SplitAddress.of(start).bare
         if split.is_ambiguous:
@@ -116,6 +121,14 @@ def refuse_unfit_mirrors(mirrors: Iterable[tuple[str, str]]) -> None:
         if colon and scheme.lower() not in _SCHEMES:
             msg = f"the mirror of {begin} has an address that nothing can be taken from"
             raise UsageError(msg, where=split.bare, hint=_MIRROR)
+        usable = is_http(place) if scheme.lower() in _OF_HTTP and colon else _PLAIN.match(place)
+        if split.is_malformed or not (path or usable):
+            msg = f"the mirror of {begin} has {MALFORMED}"
+            raise UsageError(msg, where=shown_malformed(place), hint=_MIRROR)
         if path is not None and not os.path.exists(path):  # which raises nothing
             msg = f"the mirror of {begin} is not there"
             raise UsageError(msg, where=str(path), hint=_MIRROR)
+        if path is not None and _PREFIX.fullmatch(start) and not os.path.isdir(path):
+            msg = f"the mirror of {begin} is a file, and many addresses begin so"
+            hint = "give the whole address of that file, or a folder with what is behind that"
+            raise UsageError(msg, where=str(path), hint=hint)

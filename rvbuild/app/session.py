@@ -100,8 +100,11 @@ class Session:
         """Close what was opened."""
         self.sources.close()
 
-    def lock(self) -> Lock:
+    def lock(self, *, partly: bool = False) -> Lock:
         """What the locks say.
+
+        Args:
+            partly: Whether damaged entries are left out; who needs one gets what is wrong with it.
 
         Raises:
             LockError: there is none, or one is not valid.
@@ -110,29 +113,34 @@ class Session:
             msg = "there is no lock"
             where = near_path(self.workspace.locks[0])
             raise LockError(msg, where=where, hint=advise(Remedy.LOCK))
-        return self.known()
+        return self.known(partly=partly)
 
-    def known(self, *, include_project: bool = True, mend: bool = False) -> Lock:
+    def known(
+        self, *, include_project: bool = True, mend: bool = False, partly: bool = False
+    ) -> Lock:
         """What the locks say, if there are any; an earlier lock hides a later one's facts.
 
         Args:
             include_project: Whether the first counts, which is the project's own.
             mend: Without what somebody changed in them.
+            partly: See `lock`.
         """
         locks = Lock()
         for path in reversed(self.workspace.locks[0 if include_project else 1 :]):
             if os.path.lexists(path):
-                locks = lock_at(path, mend=mend).layered_over(locks)
+                locks = lock_at(path, mend=mend, partly=partly).layered_over(locks)
         return evolve(locks, file=os.path.basename(self.workspace.locks[0]))
 
-    def link(self, targets: tuple[Target, ...], *, checks: bool) -> tuple[RecipeGraph, Linked]:
-        """Derivations for targets and their checks.
+    def link(
+        self, targets: tuple[Target, ...], *, checks: bool, partly: bool = False
+    ) -> tuple[RecipeGraph, Linked]:
+        """Derivations for targets and their checks; ``partly``: see `lock`.
 
         Raises:
             UsageError: a release would be made of a folder of this machine.
         """
         graph = self.graph(targets, checks=checks)
-        locked = Locked(self.lock(), graph, self.build_arch)
+        locked = Locked(self.lock(partly=partly), graph, self.build_arch)
         linker = self._linker(graph, locked)
         linked = linker.link(targets, checks=checks)
         if self.choices.release:
@@ -165,22 +173,30 @@ class Session:
         return self.workspace.settings.jobs or cores()
 
 
-def lock_at(path: str, *, mend: bool = False) -> Lock:
+def lock_at(path: str, *, mend: bool = False, partly: bool = False) -> Lock:
     """Read one lock; ``mend`` leaves out what somebody changed in it, as `lock` does.
+
+    ``partly`` leaves out damaged entries, and keeps what is wrong with each.
 
     Raises:
         LockError: it is not valid, contradicts itself, or cannot be read.
     """
     file = read_file(path, near_path(path), limit=MAX_BYTES, error=LockError)
     try:
-        lock = read_lock(file.data, near_path(path), mend=mend)
+        lock = read_lock(file.data, near_path(path), mend=mend, partly=partly)
     except LockError as error:
-        error.hint = error.hint or "take it from version control, or remove it and lock again"
+        _advise(error)
         raise
+    for damage in lock.damaged.values():
+        _advise(damage)
     if mend:
         return in_agreement(lock)
     refuse_two_contents(lock)
     return lock
+
+
+def _advise(error: LockError) -> None:
+    error.hint = error.hint or "take it from version control, or remove it and lock again"
 
 
 def cores() -> int:

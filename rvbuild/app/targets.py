@@ -6,8 +6,9 @@ with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Iterable
+from functools import partial
+from typing import Protocol, TypeVar
 
 from rvbuild.app.folders import refuse_edited
 from rvbuild.app.session import Session
@@ -16,6 +17,13 @@ from rvbuild.core.graph import RecipeGraph, Target, parse_target, target_form
 from rvbuild.core.link import Linked
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class TargetLinker(Protocol[T_co]):
+    """Links targets; ``partly`` as `link_unedited` has it."""
+
+    def __call__(self, targets: tuple[Target, ...], *, partly: bool) -> T_co: ...
 
 
 def targets_of(
@@ -44,25 +52,28 @@ def targets_of(
 
 
 def link_unedited(
-    session: Session, targets: tuple[Target, ...], *, checks: bool
+    session: Session, targets: tuple[Target, ...], *, checks: bool, partly: bool = False
 ) -> tuple[RecipeGraph, Linked]:
     """The recipes and derivations of targets, whose folders hold what was locked.
+
+    ``partly``: a damaged entry of the lock matters only to who needs it.
 
     Raises:
         LockError: the lock lacks what a recipe asks for, or a folder was edited since.
     """
-    graph, linked = session.link(targets, checks=checks)
-    refuse_edited(linked, session.lock, session.own)
+    graph, linked = session.link(targets, checks=checks, partly=partly)
+    refuse_edited(linked, partial(session.lock, partly=partly), session.own)
     return graph, linked
 
 
 def link_sound(
-    targets: tuple[Target, ...], link: Callable[[tuple[Target, ...]], T], *, keep_going: bool
+    targets: tuple[Target, ...], link: TargetLinker[T], *, keep_going: bool
 ) -> tuple[T, tuple[RvbuildError, ...]]:
     """What ``link`` makes of the targets; with ``keep_going``, of those that nothing is wrong with.
 
     Example: ``half`` has a typing error, ``app`` needs it, ``other`` does not. Of the three,
-    ``link`` gets ``other``; the typing error is returned once.
+    ``link`` gets ``other``; the typing error is returned once. The same holds of an entry of the
+    lock that was edited; also where nobody needs it, it is told.
 
     Raises:
         RecipeError: a recipe is broken, and nothing was to go on, or could.
@@ -70,14 +81,16 @@ def link_sound(
         RunFailed: several are, and nothing could go on.
     """
     try:
-        return link(targets), ()
-    except (RecipeError, LockError):
+        return link(targets, partly=False), ()
+    except (RecipeError, LockError) as error:
         if not keep_going or len(targets) < 2:
             raise
-    sound, failures = [], {}
+        first = error
+    sound: list[Target] = []
+    failures: dict[str, RvbuildError] = {}
     for target in targets:
         try:
-            link((target,))
+            link((target,), partly=True)
         except (RecipeError, LockError) as error:
             failures[str(error)] = error
         except UsageError:  # of an option that is meant for another target
@@ -86,7 +99,7 @@ def link_sound(
             sound.append(target)
     if not sound:
         raise_failures(tuple(failures.values()))
-    return link(tuple(sound)), tuple(failures.values())
+    return link(tuple(sound), partly=True), tuple(failures.values()) or (first,)
 
 
 def goals(linked: Linked) -> list[str]:

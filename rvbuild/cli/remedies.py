@@ -33,7 +33,7 @@ WORDS = {
         "delete its entry from rvbuild.lock (a `sha256` in the recipe, too) and run `rvbuild lock`"
     ),
     Remedy.FETCH_ONLINE: _Words(f"first run `rvbuild fetch TARGET{{store}}` {_ONLINE}"),
-    Remedy.MIRROR: _Words("give --mirror FROM=TO"),
+    Remedy.MIRROR: _Words("give --mirror FROM=TO", "give --mirror {}"),
     Remedy.OVERRIDE: _Words(
         "build with --override RECIPE/SOURCE=FOLDER", "build with --override {}"
     ),

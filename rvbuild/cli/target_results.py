@@ -59,7 +59,8 @@ def render_sources(fetched: FetchView, store: str | None = None) -> str:
          "failures": [],
          "missing": []}
 
-    Sources are in the order of the plan. ``missing`` are those that are not in the store.
+    Sources are in the order of the plan. ``missing`` are those that are not in the store, then
+    the targets whose sources nobody can tell.
     """
     rows = [
         {"source": fetched.labels[key], "tree": str(tree), "derivation": key}

@@ -10,8 +10,9 @@ from typing import TypeVar, Union
 
 from attrs import evolve, field, frozen
 
+from rvbuild.core.errors import LockError
 from rvbuild.core.go_source import GoModule
-from rvbuild.core.names import PinRef, SetRef, SourceRef
+from rvbuild.core.names import PinRef, Ref, SetRef, SourceRef
 from rvbuild.core.place import Place
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.source import Source
@@ -112,18 +113,26 @@ def source_ref(recipe: str, name: str, spec: SourceSpec, build_arch: str) -> Sou
     return SourceRef(recipe, name, build_arch if spec.per_machine else "")
 
 
+def _without(lock: Lock, damaged: Mapping[Ref, LockError]) -> dict[Ref, LockError]:
+    """Those of the entries that a lock does not have."""
+    own = {*lock.pins, *lock.sources, *lock.go_modules}
+    return {ref: error for ref, error in damaged.items() if ref not in own}
+
+
 @frozen(kw_only=True)
 class Lock:
     """Everything that `rvbuild lock` found out; see docs/format.md.
 
     When a project's lock is laid over the shipped one, both may hold a module set under one key.
     ``shadowed_sets`` keeps the shipped one, so that shipped recipes are still served.
+    ``damaged`` has what is wrong with entries that were left out: nothing stands for them.
     """
 
     pins: Mapping[PinRef, PinValue] = field(factory=dict)
     sources: Mapping[SourceRef, LockedSource] = field(factory=dict)
     go_modules: Mapping[SetRef, GoModuleSet] = field(factory=dict)
     shadowed_sets: Mapping[SetRef, GoModuleSet] = field(factory=dict)
+    damaged: Mapping[Ref, LockError] = field(factory=dict, eq=False)
     file: str = field(default="rvbuild.lock", eq=False)
 
     def layered_over(self, shipped: Lock) -> Lock:
@@ -140,6 +149,7 @@ class Lock:
             shadowed_sets={
                 key: entry for key, entry in shipped.go_modules.items() if key in self.go_modules
             },
+            damaged={**_without(self, shipped.damaged), **self.damaged},
         )
 
     def with_machines_of(self, old: Lock, build_arch: str) -> Lock:

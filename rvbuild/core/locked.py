@@ -131,8 +131,10 @@ class Locked:
         """The entry, which answers ``question``.
 
         Raises:
-            LockError: the lock does not have it, or what it has is no answer.
+            LockError: the lock does not have it, or what it has is damaged, or no answer.
         """
+        if damage := self.lock.damaged.get(question.ref):
+            raise damage
         if entry is None:
             msg = f"{self.lock.file} does not have {question.ref}"
             raise LockError(msg, where=question.where, hint=hint)

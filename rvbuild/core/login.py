@@ -17,10 +17,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
 TWO_WAYS = "an address that can be read in two ways"
+MALFORMED = "a malformed address"
+MALFORMED_HINT = (
+    "write SCHEME://HOST/PATH: [ and ] stand around an address of IPv6 only, and a port is a"
+    " number up to 65535"
+)
 LOGIN_HINT = (
     "write @ / ? and # of a user name or a password as %40 %2F %3F and %23, and @ of a path as %40"
 )
@@ -36,6 +42,8 @@ _END_OF_HOST = re.compile(r"[/?#]")
 _END_OF_PATH = re.compile(r"[?#]")
 _SERVER = re.compile(r"(?:\[[^\]@]*\]|[^:@\[\]]*)(?::[0-9]*)?\Z")
 _IP_V6 = re.compile(r"\[[0-9A-Fa-f:.]+(?:%[\w.~-]*)?\]")
+_SERVER_V6 = re.compile(rf"{_IP_V6.pattern}(?::[0-9]*)?")
+_BRACKET = re.compile(r"[\[\]]")
 _AT = re.compile("@")
 _NAME = re.compile(r"[^/?#@]*")
 _HOST = re.compile(r"(\[.*|[^:@\[\]&=]+?)(:[0-9]*)?\Z")
@@ -103,6 +111,20 @@ class SplitAddress:
         """
         is_url = self.scheme and self.scheme.lower() != "file://"
         return self.scheme + _without_query(self.rest) if is_url else self.bare
+
+    @property
+    def is_malformed(self) -> bool:
+        """Whether no client can tell its host and port: brackets or a port that are none.
+
+        Who splits an address of which nobody has seen that gets a ``ValueError`` of Python.
+        """
+        try:
+            parts = urlsplit(self.bare)
+            _ = parts.port
+        except ValueError:
+            return True
+        server = parts.netloc.rpartition("@")[2]
+        return bool(_BRACKET.search(server)) and not _SERVER_V6.fullmatch(server)
 
     @property
     def hint(self) -> str:
@@ -210,6 +232,12 @@ def may_have_login(text: str) -> bool:
     _, rest = _scheme_and_rest(text)
     is_whole = _END_OF_HOST.search(rest) or _SERVER.match(rest) or rest.startswith("file:")
     return "@" in text or not is_whole
+
+
+def shown_malformed(url: str) -> str:
+    """A malformed address for messages: nothing of it that may be a login, a query, a fragment."""
+    plain = _END_OF_PATH.split(SplitAddress.of(url).bare)[0]
+    return "(a malformed URL)" if may_have_login(plain) else plain
 
 
 def without_logins(text: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.login import TWO_WAYS, SplitAddress
+from rvbuild.core.login import MALFORMED, MALFORMED_HINT, TWO_WAYS, SplitAddress
 from rvbuild.transfers.urls import shown
 
 _URL = re.compile(r"(?:https?|ssh|git)://[^-/\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*\Z")
@@ -21,14 +21,12 @@ _SCP = re.compile(
 
 def is_git_url(url: str) -> bool:
     """Whether git may be given ``url``: https, http, ssh, git, or ``user@host:path``."""
-    if SplitAddress.of(url).is_ambiguous:
+    split = SplitAddress.of(url)
+    if split.is_ambiguous:
         return False
     if not _URL.match(url):
         return _SCP.match(url) is not None and "::" not in url
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:  # brackets that are no address
-        return False
+    host = "" if split.is_malformed else urlsplit(url).hostname or ""
     return bool(host) and not host.startswith("-")
 
 
@@ -45,6 +43,9 @@ def check_url(url: str) -> str:
     if split.is_ambiguous:
         msg = f"{TWO_WAYS}: {shown(url)}"
         raise RecipeError(msg, hint=split.hint)
+    if split.is_malformed:
+        msg = f"{MALFORMED}: {shown(url)}"
+        raise RecipeError(msg, hint=MALFORMED_HINT)
     msg = f"not the URL of a git repository: {shown(url)}"
     way = "write https://, ssh:// or git@host:path; for a repository of this machine "
     hint = advise(way, Remedy.MIRROR)

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from attrs import field, frozen
 
 from rvbuild.core.errors import SourceError
-from rvbuild.core.login import LOGIN_HINT, TWO_WAYS, SplitAddress
+from rvbuild.core.login import LOGIN_HINT, MALFORMED, TWO_WAYS, SplitAddress
 from rvbuild.core.printable import printable_line
+from rvbuild.transfers.addresses import is_http
 from rvbuild.transfers.proxies import Proxies, bypass_of
 from rvbuild.transfers.proxy_addresses import check_proxy, proxy_name, without_secrets
 from rvbuild.transfers.urls import origin, shown
@@ -89,12 +90,10 @@ def git_proxy(
         environment: The user's.
 
     Raises:
-        SourceError: the effective URL begins as one of HTTP, and is none; or it can be read in two
-            ways: git may ask a part of its login, and prints it.
+        SourceError: nobody can take the effective URL apart, or it begins as one of HTTP, and is
+            none; or it can be read in two ways: git may ask a part of its login, and prints it.
     """
-    if SplitAddress.of(effective_url).is_ambiguous:
-        msg = f"insteadOf of git leads to {TWO_WAYS}"
-        raise SourceError(msg, hint=LOGIN_HINT)
+    _check_effective(url, effective_url)
     keys = dict(_keys(config))
     known = (*keys.values(), *(environment.get(name, "") for name in _VARIABLES))
     scheme = effective_url.partition("://")[0].lower()
@@ -107,6 +106,20 @@ def git_proxy(
     proxies = Proxies(schemes={scheme: address}, bypass=bypass_of(environment), named_by=named_by)
     variables |= _no_proxy(proxies, effective_url)
     return GitProxy(*proxies.choice(effective_url), known, variables)
+
+
+def _check_effective(url: str, effective_url: str) -> None:
+    """See that ``insteadOf`` leads to what can be read, and in one way only."""
+    split = SplitAddress.of(effective_url)
+    if split.is_ambiguous:
+        msg = f"insteadOf of git leads to {TWO_WAYS}"
+        raise SourceError(msg, hint=LOGIN_HINT)
+    is_of_http = split.scheme.lower().removesuffix("://") in _BY_SCHEME
+    is_usable = is_http(effective_url) if is_of_http else not split.is_malformed
+    if effective_url != url and not is_usable:
+        msg = f"insteadOf of git leads to {MALFORMED}: {shown(effective_url)}"
+        hint = "correct url.<base>.insteadOf of git's configuration: <base> begins the address"
+        raise SourceError(msg, hint=hint)
 
 
 def _proxy_variables(environment: Mapping[str, str]) -> dict[str, str]:

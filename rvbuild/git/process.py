@@ -225,7 +225,7 @@ class Git:
         environment = _network_environment({**self.environment, **proxy.variables})
         by = f", by {proxy.name}" if proxy.name else ""
         try:
-            with self.waits.of(host_of(url), proxy.name) as answered:
+            with self.waits.of(host_of(url), proxy.name, most=self.stall) as answered:
                 progress = GitProgress(self.stall, tell)
                 code, text = self._watched(
                     self._command(*words), environment, cwd, progress, answered

@@ -68,6 +68,10 @@ COMPLAINTS = (
         "behind a company's own authority, put its certificate into the system's store (as"
         " update-ca-certificates does), or name a file with git's http.sslCAInfo or GIT_SSL_CAINFO",
     ),
+    Complaint(
+        "[Ww]rong version number|[Pp]acket length too long|unexpected TLS packet",
+        "the server speaks no TLS: should its address begin with http:// in place of https://?",
+    ),
     _REFUSED,
     Complaint(
         r"Permission denied \(|Host key verification failed|Load key|ssh: ",

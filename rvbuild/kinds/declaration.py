@@ -16,6 +16,7 @@ from attrs import NOTHING, field, fields, frozen
 from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.canonical import Json
 from rvbuild.core.digest import Digest
+from rvbuild.core.login import MALFORMED, SplitAddress, shown_malformed
 from rvbuild.core.source import LAST_DATE, Source
 from rvbuild.core.spec import WORD, SourceSpec
 
@@ -217,6 +218,9 @@ def _address(text: str) -> str:
     if re.match(r"https?://[^/?#]*@|[a-z+]+://[^/?#@]*:[^/?#]*@", text, re.IGNORECASE):
         msg = "must not have a login in it"
         raise ValueError(msg)
+    if "${" not in text and SplitAddress.of(text).is_malformed:
+        msg = f"is {MALFORMED}: {shown_malformed(text)}"
+        raise ValueError(msg)
     return text
 
 
@@ -242,7 +246,10 @@ ADDRESS = Form(
     _address,
     str,
     TEXT_SCHEMA,
-    hint="recipes and locks are for everybody to read: put the login into ~/.netrc",
+    hint=(
+        "write https://HOST:PORT/PATH; recipes and locks are for everybody to read: put a login"
+        " into ~/.netrc"
+    ),
 )
 SORTED_TEXTS = Form(lambda texts: tuple(sorted(texts)), tuple, _TEXTS, many=True)
 ARCHITECTURE = Form(str, str, {"enum": list(ARCHITECTURES)}, choices=tuple(ARCHITECTURES))

@@ -51,7 +51,7 @@ _TAKE_ONE_SIDE = advise(
 _DIGEST = re.compile(f"[0-9a-f]{{{DIGITS}}}")
 
 
-def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
+def read_lock(data: bytes, file: str, *, mend: bool = False, partly: bool = False) -> Lock:
     """Read a lock; an empty file, with which a project can begin, has no facts.
 
     Args:
@@ -59,6 +59,7 @@ def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
         file: Its name, for messages.
         mend: Leave out entries that were changed, or lost their check, so that they are found
             again; take a lock without any check, and one of version 1.
+        partly: Leave out entries that are damaged, with what is wrong with each.
 
     Raises:
         LockError: with file, line and column.
@@ -81,7 +82,8 @@ def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
     if version != VERSION:
         msg = f"the lock has format {version}; this rvbuild reads {VERSION}"
         raise LockError(msg, where=top.at("lock"), hint="use the rvbuild that wrote it")
-    entries = _Entries(top, mend=mend, checked=_has_checks(top))
+    damaged: dict[Ref, LockError] | None = {} if partly else None
+    entries = _Entries(top, mend=mend, checked=_has_checks(top), damaged=damaged)
     things = {tag: _things(top, name) for name, tag in SECTIONS.items()}
     lock = Lock(
         pins=entries.read("pins", PinRef.parse, _pin),
@@ -89,6 +91,7 @@ def read_lock(data: bytes, file: str, *, mend: bool = False) -> Lock:
         go_modules=entries.read(
             "module-sets", SetRef.parse, partial(_set, _triples(things["go-module"]))
         ),
+        damaged=damaged or {},
         file=file,
     )
     top.finish()
@@ -115,11 +118,13 @@ class _Entries:
         top: The document.
         mend: See `read_lock`.
         checked: Whether any entry has a check.
+        damaged: Takes what is wrong with an entry; None where that ends the reading.
     """
 
     top: Fields
     mend: bool = field(kw_only=True)
     checked: bool = field(kw_only=True)
+    damaged: dict[Ref, LockError] | None = field(kw_only=True)
 
     def read(
         self, section: str, parse: Callable[[str], AnyRef], read: Callable[[Fields], AnyEntry]
@@ -130,6 +135,16 @@ class _Entries:
         return {ref: entry for ref, entry in entries if entry is not None}
 
     def _entry(self, ref: Ref, node: Node, read: Callable[[Fields], AnyEntry]) -> AnyEntry | None:
+        """The entry, or None if it is left out."""
+        try:
+            return self._sound(ref, node, read)
+        except LockError as error:
+            if self.damaged is None:
+                raise
+            self.damaged[ref] = error
+            return None
+
+    def _sound(self, ref: Ref, node: Node, read: Callable[[Fields], AnyEntry]) -> AnyEntry | None:
         """The entry, or None if it is one to find again."""
         fields = Fields(node, LockError)
         try:

@@ -28,12 +28,14 @@ class Route:
     """How servers are reached, as a package client's configuration has it.
 
     ``authorities`` is a file of certificates that are trusted instead of all others; empty for
-    those of the user. ``authorities_by_host`` has the hosts with a file of their own.
+    those of the user. ``authorities_by_host`` has the hosts with a file of their own,
+    ``authorities_named_by`` the setting that says so.
     """
 
     proxies: Proxies
     authorities: str = ""
     authorities_by_host: Mapping[str, str] = field(factory=dict)
+    authorities_named_by: str = ""
 
     def authorities_of(self, host: str) -> str:
         """The file of certificates that counts for a host; empty for those of the user."""

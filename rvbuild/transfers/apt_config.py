@@ -19,7 +19,7 @@ from urllib.parse import quote
 from attrs import field, frozen
 
 from rvbuild.core.errors import RecipeError, SourceError
-from rvbuild.core.login import SplitAddress
+from rvbuild.core.login import SplitAddress, without_logins
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.transfers.addresses import Address, Route, is_http, no_address
 from rvbuild.transfers.apt_lists import is_debian_origin, lists_folder, origin_in_lists
@@ -62,6 +62,7 @@ _LIST_LINE = re.compile(
 )
 _CONF_LINE = re.compile(r'(?P<name>\S+) "(?P<value>.*)";')
 _CONF_TIMEOUT = 20
+_CONF_HINT = "correct the file that it names: of apt.conf.d, apt.conf, or that of APT_CONFIG"
 _PLAIN = "/+,:=@"  # of a path, what needs no escape in a URL
 _LIES = {"no", "false", "without", "off", "disable", "0"}
 _TRUTHS = {"yes", "true", "with", "on", "enable", "1"}
@@ -209,10 +210,9 @@ def find_archives(environment: Mapping[str, str], etc: Path = APT) -> Archives:
     (Ubuntu's), has no ``bases``: the snapshot archive has what a lock pins all the same.
 
     Raises:
-        SourceError: a variable for them holds something that is no address.
+        SourceError: a variable for them holds what is no address; or see `apt_settings`.
     """
-    settings = apt_settings(environment)
-    mirrors = _addresses(environment, MIRROR_VARIABLE)
+    settings, mirrors = apt_settings(environment), _addresses(environment, MIRROR_VARIABLE)
     lists = lists_folder(settings)
     options: dict[str, ArchiveOptions] = {}
     suite_options: dict[tuple[str, str], ArchiveOptions] = {}
@@ -263,12 +263,20 @@ def _keyrings(etc: Path) -> tuple[Path, ...]:
 
 
 def apt_settings(environment: Mapping[str, str]) -> Mapping[str, str]:
-    """Apt's settings by name in lower case, as ``apt-config dump`` has them; none without apt."""
+    """Apt's settings by name in lower case, as ``apt-config dump`` has them; none without apt.
+
+    Raises:
+        SourceError: apt-config cannot read them: a proxy may be among what it leaves out.
+    """
     program = shutil.which("apt-config", path=environment.get("PATH"))
     if program is None:
         return {}
-    lines = client_output([program, "dump"], environment, _CONF_TIMEOUT).stdout.splitlines()
-    matches = (_CONF_LINE.fullmatch(line.strip()) for line in lines)
+    output = client_output([program, "dump"], environment, _CONF_TIMEOUT)
+    if not output.success:
+        msg, lines = "apt-config cannot read apt's configuration", output.complaint("apt-config")
+        details = tuple(map(without_logins, lines))
+        raise SourceError(msg, where=str(APT), hint=_CONF_HINT, details=details)
+    matches = (_CONF_LINE.fullmatch(line.strip()) for line in output.stdout.splitlines())
     return {match["name"].lower(): match["value"] for match in matches if match}
 
 
@@ -291,16 +299,12 @@ def _addresses(environment: Mapping[str, str], variable: str) -> list[str]:
 
 
 def _is_usable(base: str) -> bool:
-    return base.startswith("file:///") or (is_http(base) and not _is_ambiguous(base))
+    return base.startswith("file:///") or (is_http(base) and not SplitAddress.of(base).is_ambiguous)
 
 
 def _is_asked(base: str) -> bool:
     """Whether it is asked: of one that can be read in two ways, whoever asks says so."""
-    return _is_usable(base) or _is_ambiguous(base)
-
-
-def _is_ambiguous(base: str) -> bool:
-    return SplitAddress.of(base).is_ambiguous
+    return _is_usable(base) or SplitAddress.of(base).is_ambiguous
 
 
 def is_debian(suite: str) -> bool:

@@ -24,6 +24,7 @@ _AUTHORITIES = re.compile(
     r"acquire::https::(?:(?P<before>[^:\s]+)::)?cainfo(?:::(?P<after>[^:\s]+))?"
 )
 _DETECT_TIMEOUT = 20
+_AUTHORITIES_NAMED_BY = "Acquire::https::CAInfo of apt's configuration"
 NAMED_BY = "Acquire::http::Proxy of apt's configuration"
 
 
@@ -66,7 +67,12 @@ def apt_route(settings: Mapping[str, str], environment: Mapping[str, str]) -> Ro
             detectors=detectors,
             named_by=NAMED_BY,
         )
-    return Route(proxies=proxies, authorities=files.pop("", ""), authorities_by_host=files)
+    return Route(
+        proxies=proxies,
+        authorities=files.pop("", ""),
+        authorities_by_host=files,
+        authorities_named_by=_AUTHORITIES_NAMED_BY,
+    )
 
 
 def _matching(

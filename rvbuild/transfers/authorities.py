@@ -37,7 +37,9 @@ HINT = (
 )
 
 
-def authorities(environment: Mapping[str, str], file: str = "") -> ssl.SSLContext:
+def authorities(
+    environment: Mapping[str, str], file: str = "", named_by: str = ""
+) -> ssl.SSLContext:
     """What a client of TLS trusts.
 
     Rules, the first that fits holds; what somebody names is all that is trusted:
@@ -59,12 +61,13 @@ def authorities(environment: Mapping[str, str], file: str = "") -> ssl.SSLContex
     Args:
         environment: The user's.
         file: Empty for nothing.
+        named_by: The client's setting that has it; by default the file.
 
     Raises:
         SourceError: what somebody named cannot be read.
     """
     if file:
-        return _of({file: file})
+        return _of({named_by or file: file})
     for names in _RANKS:
         paths = {name: environment[name] for name in names if environment.get(name)}
         if paths:
@@ -76,7 +79,7 @@ def authorities(environment: Mapping[str, str], file: str = "") -> ssl.SSLContex
 
 
 def _of(paths: Mapping[str, str]) -> ssl.SSLContext:
-    """What trusts those paths alone, by the name of the variable or the file that has each."""
+    """What trusts those paths alone, by the name of the variable or the setting that has each."""
     context = _as_curl(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     for named_by, path in paths.items():
         try:
@@ -84,7 +87,9 @@ def _of(paths: Mapping[str, str]) -> ssl.SSLContext:
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError, a NUL a ValueError
             reason = getattr(error, "strerror", None) or error
             msg = f"cannot read the trusted certificates in {brief(path)!r}: {reason}"
-            raise SourceError(msg, where=named_by, hint="correct or unset it") from error
+            msg += "" if named_by == path else f", of {named_by}"
+            hint = f"correct or unset {named_by}"
+            raise SourceError(msg, where=named_by, hint=hint) from error
     return context
 
 

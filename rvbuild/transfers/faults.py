@@ -28,6 +28,9 @@ _CLOCK = "see that this machine's clock is right; then tell who runs the server"
 _NAME = "use a name or an address that the certificate is for, or tell who runs the server"
 _CERTIFICATES = {9: _CLOCK, 10: _CLOCK, 62: _NAME, 64: _NAME}
 """What to do about a certificate where no authority is lacking, by OpenSSL's X509_V_ERR number."""
+_NO_TLS = frozenset(("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL"))
+"""What OpenSSL says of bytes that are no TLS, by its version."""
+_PLAIN = "should its address begin with http:// in place of https://?"
 _LET_THROUGH = "see that the proxy lets this through"
 _RUNS = "see that the proxy runs and lets this through"
 _NO_PROXY = "if this network has a proxy, set https_proxy and http_proxy"
@@ -149,16 +152,24 @@ def _meaning(
     if isinstance(cause, Stalled):
         return Again(words, stalled=True)
     if isinstance(cause, NoProxy):
-        for reason in _causes(cause):
-            if isinstance(reason, ssl.SSLCertVerificationError):
-                return _untrusted(url, cause.proxy, reason)
-        hint = f"see that the proxy runs, or correct {route.proxies.choice(url)[1]}"
-        return Again(words, silent=cause.proxy, hint=hint)
+        named_by = route.proxies.choice(url)[1]
+        reasons = (_of_tls(url, cause.proxy, each, named_by) for each in _causes(cause))
+        hint = f"see that the proxy runs, or correct {named_by}"
+        return next(filter(None, reasons), Again(words, silent=cause.proxy, hint=hint))
     if isinstance(cause, socket.gaierror):
         return Again(words, silent=server_of(url), hint=_NO_PROXY)
+    return _of_tls(url, "the server", cause)
+
+
+def _of_tls(url: str, whose: str, cause: BaseException, named_by: str = "") -> SourceError | None:
+    """What a cause says of TLS with a server, or with the proxy that somebody named."""
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return _untrusted(url, "the server", cause)
-    return None
+        return _untrusted(url, whose, cause)
+    if not isinstance(cause, ssl.SSLError) or cause.reason not in _NO_TLS:
+        return None
+    hint = f"correct {named_by}: {_PLAIN}" if named_by else _PLAIN
+    msg = f"{whose} speaks no TLS ({brief(str(cause))})"
+    return SourceError(msg, where=shown(url), hint=hint)
 
 
 def _untrusted(url: str, whose: str, error: ssl.SSLCertVerificationError) -> SourceError:

@@ -76,6 +76,12 @@ class Patience:
     read: float = 60.0
     stall: Stall = field(factory=Stall)
 
+    @property
+    def most(self) -> float:
+        """Seconds after which a server that gives no answer at all is given up."""
+        pauses = (min(self.first * 2.0**count, self.longest) for count in range(1, self.tries))
+        return self.tries * (self.connect + self.read) + sum(pauses)
+
 
 @frozen
 class _Request:
@@ -296,7 +302,7 @@ class Transport:
             asked = next(httpx.BasicAuth(*login).auth_flow(asked))
         proxy = proxy_name(request.route.proxies.of(url))
         try:
-            with self._waits.of(server_of(url), proxy):
+            with self._waits.of(server_of(url), proxy, most=patience.most):
                 response = self._wire.handle_request(asked)
         except httpx.TransportError as exc:
             raise fault(url, exc, request.route, silent=True) from exc

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
-from rvbuild.core.login import TWO_WAYS, SplitAddress
+from rvbuild.core.login import TWO_WAYS, SplitAddress, shown_malformed
 from rvbuild.core.printable import brief
 
 _PORTS = {"http": 80, "https": 443}
@@ -123,7 +123,7 @@ def shown(url: str) -> str:
     try:
         parts = urlsplit(SplitAddress.of(url).bare)
     except ValueError:
-        return "(a malformed URL)"
+        return brief(shown_malformed(url), most=400)
     text = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
     return brief(text + "?…" if parts.query else text, most=400)
 

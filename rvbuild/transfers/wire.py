@@ -79,7 +79,8 @@ class Wire(httpx.BaseTransport):
         connections: At most so many at once, for each pool.
         stall: When to give up on a server that trickles.
         clock: Seconds that only grow.
-        trust: Gives the context for a file of authorities, or for the user's own (an empty text).
+        trust: Gives the context for a file of authorities, and the setting that names it, or for
+            the user's own (empty texts).
         cancellation: Ends what waits.
         answered: Called with each proxy that answers (`proxy_name`).
     """
@@ -90,7 +91,7 @@ class Wire(httpx.BaseTransport):
         connections: int,
         stall: Stall,
         clock: Callable[[], float],
-        trust: Callable[[str], ssl.SSLContext],
+        trust: Callable[[str, str], ssl.SSLContext],
         cancellation: Cancellation,
         answered: Callable[[str], None],
     ) -> None:
@@ -102,16 +103,21 @@ class Wire(httpx.BaseTransport):
         self._pools: dict[tuple[str, str], httpcore.ConnectionPool] = {}
         self._lock = threading.Lock()
 
-    def _pool(self, proxy: str, named_by: str, authorities: str) -> httpcore.ConnectionPool:
+    def _pool(self, url: httpx.URL, route: Route) -> httpcore.ConnectionPool:
+        proxy, named_by = route.proxies.choice(str(url))
+        authorities = route.authorities_of(url.host)
         key = (proxy, authorities)
         with self._lock:  # reading the trusted certificates is slow
             if key not in self._pools:
-                self._pools[key] = self._make_pool(proxy, named_by, authorities)
+                trust = self._trust(authorities, route.authorities_named_by)
+                self._pools[key] = self._make_pool(proxy, named_by, trust)
             return self._pools[key]
 
-    def _make_pool(self, proxy: str, named_by: str, authorities: str) -> httpcore.ConnectionPool:
+    def _make_pool(
+        self, proxy: str, named_by: str, trust: ssl.SSLContext
+    ) -> httpcore.ConnectionPool:
         settings: dict[str, Any] = {
-            "ssl_context": self._trust(authorities),
+            "ssl_context": trust,
             "max_connections": self._connections,
             "max_keepalive_connections": self._connections,
             "keepalive_expiry": 30.0,
@@ -133,8 +139,8 @@ class Wire(httpx.BaseTransport):
             extensions=request.extensions,
         )
         route: Route = request.extensions[ROUTE]
-        proxy, named_by = route.proxies.choice(str(request.url))
-        pool = self._pool(proxy, named_by, route.authorities_of(request.url.host))
+        proxy = route.proxies.of(str(request.url))
+        pool = self._pool(request.url, route)
         with _httpx_errors():
             try:
                 answer = pool.handle_request(core_request)

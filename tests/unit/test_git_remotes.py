@@ -95,6 +95,8 @@ SAID = {
     "SSL certificate problem: self-signed certificate in certificate chain": AUTHORITY,
     "server certificate verification failed. CAfile: none CRLfile: none": AUTHORITY,
     "SSL certificate problem: certificate has expired": "clock",
+    "error:0A00010B:SSL routines::wrong version number": "http:// in place of https://",
+    "gnutls_handshake() failed: An unexpected TLS packet was received.": "http:// in place of",
     "SSL: no alternative certificate subject name matches target host name 'a'": "is for",
     "SSL: certificate subject name (b) does not match target host name 'a'": "is for",
     "fatal: Authentication failed for 'https://a/r/'": LOGIN,

@@ -5,14 +5,19 @@ from __future__ import annotations
 import ssl
 import subprocess
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 from attrs import frozen
+from misbehaviour import listening, says
 from site_of_bytes import Asked, client, head, serve
 
 from rvbuild.core.errors import SourceError
+from rvbuild.kinds.crates.cargo_route import cargo_route
+from rvbuild.kinds.pypi.pip_route import pip_route
 from rvbuild.transfers.addresses import Route
+from rvbuild.transfers.apt_route import apt_route
 from rvbuild.transfers.authorities import authorities
 from rvbuild.transfers.proxies import Proxies
 
@@ -154,3 +159,49 @@ def test_this_python_is_no_stricter(company: Company, variable: str):
     flags = authorities({variable: path}).verify_flags
     assert not flags & ssl.VERIFY_X509_STRICT
     assert flags & ssl.VERIFY_X509_PARTIAL_CHAIN
+
+
+# ---- a file that cannot be read, and a server without TLS
+
+NOPE = "/nowhere/nope.pem"
+UNREADABLE = {
+    "SSL_CERT_FILE": ({"SSL_CERT_FILE": NOPE}, None),
+    "SSL_CERT_DIR": ({"SSL_CERT_DIR": NOPE}, None),
+    "REQUESTS_CA_BUNDLE": ({"REQUESTS_CA_BUNDLE": NOPE}, None),
+    "CURL_CA_BUNDLE": ({"CURL_CA_BUNDLE": NOPE}, None),
+    "PIP_CERT": ({"PIP_CERT": NOPE}, pip_route),
+    "CARGO_HTTP_CAINFO": ({"CARGO_HTTP_CAINFO": NOPE}, cargo_route),
+    "Acquire::https::CAInfo of apt's configuration": (
+        {},
+        partial(apt_route, {"acquire::https::cainfo": NOPE}),
+    ),
+}
+
+
+@pytest.mark.parametrize(("environment", "routed"), UNREADABLE.values(), ids=UNREADABLE)
+def test_who_names_authorities_that_cannot_be_read_is_named(
+    environment: dict[str, str],
+    routed: Callable[[Mapping[str, str]], Route] | None,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+):
+    """Also within a search, whose lines have the message and the hint only."""
+    named_by = request.node.callspec.id
+    surroundings = {"HOME": str(tmp_path), "PATH": str(tmp_path), **environment}
+    route = routed(surroundings) if routed else None
+    with client(environment=surroundings) as transport, pytest.raises(SourceError) as caught:
+        transport.get("https://127.0.0.1:1/", route=route)
+    assert caught.value.message.endswith(f", of {named_by}")
+    assert NOPE in caught.value.message
+    assert caught.value.hint == f"correct or unset {named_by}"
+
+
+def test_a_server_without_tls_is_told():
+    with (
+        listening(says("400 Bad Request")) as at,
+        client() as transport,
+        pytest.raises(SourceError, match="the server speaks no TLS") as caught,
+    ):
+        transport.get(f"https://{at}/x")
+    assert not caught.value.details  # it was asked once
+    assert "http:// in place of https://" in str(caught.value.hint)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import ssl
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import certifi
 import pytest
 
+from rvbuild.app.doctor import look_at_archives, look_at_proxies
 from rvbuild.core.errors import SourceError
 from rvbuild.kinds.crates.cargo_route import cargo_route
 from rvbuild.kinds.pypi.pip_route import pip_route
-from rvbuild.transfers.apt_config import apt_settings
+from rvbuild.transfers.apt_config import apt_settings, find_archives
 from rvbuild.transfers.apt_route import apt_route
 from rvbuild.transfers.authorities import authorities
 
@@ -28,6 +30,28 @@ def apt(folder: Path, dump: str, **environment: str) -> dict[str, str]:
     program.write_text(f"#!/bin/sh\ncat <<'END'\n{dump}\nEND\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     return {"PATH": f"{folder}:/usr/bin:/bin", **environment}
+
+
+@pytest.mark.parametrize("ask", [find_archives, apt_settings])
+def test_what_apt_config_cannot_read_is_an_error(
+    tmp_path: Path, ask: Callable[[dict[str, str]], object]
+):
+    """A proxy may be in what it leaves out: it is quoted, without any login."""
+    program = tmp_path / "apt-config"
+    said = "E: Syntax error /x/apt.conf:1: http://al:s3cr@p.example"
+    program.write_text(f"#!/bin/sh\necho 'APT \"\";'\necho '{said}' >&2\nexit 100\n")
+    program.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    with pytest.raises(SourceError, match="apt-config cannot read apt's configuration") as caught:
+        ask(environment)
+    (line,) = caught.value.details
+    assert line == "apt-config: E: Syntax error /x/apt.conf:1: http://p.example"
+    assert "APT_CONFIG" in str(caught.value.hint)
+    for look in (look_at_proxies, look_at_archives):
+        check = look(environment)
+        assert not check.ok
+        assert line in check.found
+        assert check.hint
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ import pytest
 from misbehaviour import is_silent, listening, says
 from workshop import PATIENCE
 
-from rvbuild.core.errors import RvbuildError
+from rvbuild.core.errors import RvbuildError, Unreachable
 from rvbuild.core.events import Event, Noticed
 from rvbuild.git.process import Failed, Git
 from rvbuild.transfers.cancellation import Cancellation
-from rvbuild.transfers.transport import Transport
+from rvbuild.transfers.transport import Patience, Transport
 from rvbuild.transfers.urls import Credentials
 from rvbuild.transfers.waits import Waits
 
@@ -42,6 +42,10 @@ def by_git(
     git.look(url)
 
 
+MOST = {by_http: "6 min", by_git: "60 s"}
+"""By HTTP, four tries of a connection (15 s) and an answer (60 s) each, and 7 s between them."""
+
+
 class Notices:
     """What a person reads; the first line ends the wait."""
 
@@ -66,7 +70,7 @@ def test_a_silent_proxy_is_named(tmp_path: Path, ask: Ask, scheme: str):
             ask(waits, notices.cancellation, url, environment, tmp_path)
     (line,) = notices.lines
     assert line.startswith(f"the proxy http://{at}: no answer for files.example")
-    assert line.endswith("yet: waiting")
+    assert line.endswith(f"yet: waiting, at most {MOST[ask]}")
     assert "S3cret" not in line
 
 
@@ -75,7 +79,7 @@ def test_a_silent_server_is_named(tmp_path: Path, ask: Ask):
     notices = Notices()
     with listening(is_silent) as at, pytest.raises((RvbuildError, Failed)):
         ask(Waits(notices, long=0.05), notices.cancellation, f"http://{at}/r", {}, tmp_path)
-    assert notices.lines == [f"{at}: no answer yet: waiting"]
+    assert notices.lines == [f"{at}: no answer yet: waiting, at most {MOST[ask]}"]
 
 
 @pytest.mark.parametrize("ask", [by_http, by_git])
@@ -97,11 +101,28 @@ def test_each_is_named_once():
 
     waits = Waits(report, long=0.0)
     for server, proxy in (("a", ""), ("b", "p"), ("c", "")):
-        with waits.of(server, proxy):
+        with waits.of(server, proxy, most=1):
             assert told.acquire(timeout=PATIENCE)
     for server, proxy in (("a", ""), ("d", "p")):
-        with waits.of(server, proxy):
+        with waits.of(server, proxy, most=1):
             pass
-    with waits.of("e"):
+    with waits.of("e", most=1):
         assert told.acquire(timeout=PATIENCE)
     assert lines == ["a", "p", "c", "e"]
+
+
+@pytest.mark.parametrize("tries", [1, 3])
+def test_nobody_waits_longer_than_is_said(tries: int):
+    """What is said has each try with all of its time, and the longest pauses between them."""
+    pauses: list[float] = []
+    patience = Patience(tries=tries, connect=0.25, read=0.125, first=2.0, longest=5.0)
+    with (
+        listening(is_silent) as at,
+        Transport(
+            patience=patience, environment={}, sleep=pauses.append, jitter=lambda: 1.0
+        ) as transport,
+        pytest.raises(Unreachable) as caught,
+    ):
+        transport.get(f"http://{at}/")
+    assert (len(caught.value.details), len(pauses)) == (1, tries - 1)
+    assert patience.most == tries * 0.375 + sum(pauses)

@@ -30,8 +30,8 @@ def cargo_route(environment: Mapping[str, str]) -> Route:
     proxy, place = _option(tables, file, environment, "proxy")
     if proxy:
         proxies = evolve(proxies, schemes={"all": proxy}, names={}, named_by=place)
-    authorities, _ = _option(tables, file, environment, "cainfo")
-    return Route(proxies=proxies, authorities=authorities)
+    authorities, place = _option(tables, file, environment, "cainfo")
+    return Route(proxies=proxies, authorities=authorities, authorities_named_by=place)
 
 
 def _option(

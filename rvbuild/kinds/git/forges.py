@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from rvbuild.git.clone_urls import is_git_url
+
 
 def archive_url(url: str, commit: str) -> str | None:
     """The address of the ``.tar.gz`` of ``commit``, if ``url`` is on a forge known to offer it."""
+    if not is_git_url(url):  # insteadOf leads anywhere
+        return None
     parts = urlsplit(url)
     path = parts.path.strip("/").removesuffix(".git")
     names = path.split("/")

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from attrs import define, field
 
+from rvbuild.core.advice import advise, joined
 from rvbuild.core.errors import SourceError, WrongContent
 from rvbuild.core.gosum import hash1, hash1_go_mod
 from rvbuild.core.ports.callbacks import Advance, no_progress
@@ -29,6 +30,7 @@ from rvbuild.kinds.go.commit_module import MAX_ZIP, CommitModule, NoModule, modu
 from rvbuild.kinds.go.import_root import (
     PROXY_VCS,
     ImportRoot,
+    mirror_advice,
     root_by_host,
     root_by_mirror,
     root_by_page,
@@ -133,6 +135,8 @@ class Direct:
         try:
             return root_by_page(path, self.page)
         except SourceError as error:
+            mirror = advise("where you know its repository, ", mirror_advice(path))
+            error.hint = joined([error.hint, mirror])
             if attempts.lines:
                 attempts.add(str(error.where), error)
                 hint, msg = "", "neither a mirror nor its page says where its repository is"

@@ -14,12 +14,14 @@ from typing import BinaryIO, cast
 
 from attrs import field, frozen
 
-from rvbuild.core.errors import SourceError
+from rvbuild.core.advice import Hint, advise, joined
+from rvbuild.core.errors import SourceError, Unreachable
 from rvbuild.core.gomod import check_module, escape_path
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.kinds.go.commit_module import MAX_GO_MOD, MAX_ZIP
 from rvbuild.kinds.go.direct import Direct
 from rvbuild.kinds.go.go_settings import DIRECT, OFF, GoSettings
+from rvbuild.kinds.go.import_root import mirror_advice
 from rvbuild.transfers.addresses import local_path
 from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.faults import NotThere
@@ -27,6 +29,7 @@ from rvbuild.transfers.fetch_settings import OFFLINE_HINT
 from rvbuild.transfers.transport import Transport
 from rvbuild.transfers.urls import shown
 
+_TOOLCHAIN = "golang.org/toolchain"
 _IN_MEMORY = 32 << 20
 
 _HINT = "check path and version, or add a proxy that has it to GOPROXY"
@@ -107,7 +110,7 @@ class GoProxy:
     def _first(self, file: _File, to: BinaryIO, advance: Advance) -> str:
         """Write the first proxy's answer; the next is asked as GOPROXY's separators say."""
         check_module(file.path, file.version, "module")
-        attempts = Attempts(f"{file.path}@{file.version}")
+        attempts, hints = Attempts(f"{file.path}@{file.version}"), dict[Hint, None]()
         for proxy in self.settings().proxies_of(file.path):
             to.seek(0)
             to.truncate()
@@ -115,10 +118,12 @@ class GoProxy:
                 return self._ask(proxy.url, file, to, advance)
             except SourceError as exc:
                 attempts.add(_place(proxy.url, file), exc)
+                if proxy.url not in {OFF, DIRECT} and not isinstance(exc, Unreachable):
+                    hints[_private(file.path)] = None
                 if not proxy.on_any_error and not isinstance(exc, NotThere):
                     break
         what = "zip" if file.kind == "zip" else "go.mod"
-        hint = OFFLINE_HINT if self.transport.offline else _HINT
+        hint = OFFLINE_HINT if self.transport.offline else joined([_HINT, *hints]) or _HINT
         raise attempts.error(hint, f"no module proxy gave its {what}")
 
     def _ask(self, proxy: str, file: _File, to: BinaryIO, advance: Advance) -> str:
@@ -149,6 +154,14 @@ class GoProxy:
         if file.kind == "zip":
             return direct.zip(*module, to, advance, file.h1)
         return direct.go_mod(*module, to, file.h1)
+
+
+def _private(path: str) -> Hint:
+    """What to do about a module that a proxy refuses."""
+    if path == _TOOLCHAIN:
+        return ""
+    way = "if it is private, let GOPRIVATE have the beginning of its path, and if its page does not"
+    return advise(f"{way} name its repository, ", mirror_advice(path))
 
 
 def _place(entry: str, file: _File) -> str:

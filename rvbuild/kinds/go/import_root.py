@@ -13,6 +13,7 @@ from itertools import takewhile
 
 from attrs import frozen
 
+from rvbuild.core.advice import Remedy, Use
 from rvbuild.core.errors import SourceError
 from rvbuild.core.login import TWO_WAYS, SplitAddress
 from rvbuild.core.printable import brief
@@ -86,6 +87,16 @@ def root_by_host(path: str) -> ImportRoot | None:
         return ImportRoot(gitlab, f"https://{gitlab}")
     named = _GIT.fullmatch(path)
     return ImportRoot(named["root"], f"https://{named['repository']}") if named else None
+
+
+def mirror_advice(path: str) -> Use:
+    """A mirror that says where the repository of a module is.
+
+    Example: for ``go.corp.example/lib/v2`` it is one of ``https://go.corp.example/lib``.
+    """
+    root = root_by_host(path)
+    url = root.url if root else f"https://{ModulePath.parse(path).prefix}"
+    return Remedy.MIRROR.of(f"{url}=REPOSITORY")
 
 
 def root_by_mirror(path: str, is_mirrored: Callable[[str], bool]) -> ImportRoot | None:

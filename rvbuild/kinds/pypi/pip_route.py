@@ -26,4 +26,6 @@ def pip_route(environment: Mapping[str, str]) -> Route:
         proxies = Proxies(schemes={"all": "".join(proxy.texts)}, named_by=proxy.place)
     cert = options.get("cert")
     file = " ".join(cert.texts) if cert else ""
-    return Route(proxies=proxies, authorities=os.path.expanduser(file))
+    place = cert.place if cert else ""
+    file = os.path.expanduser(file)
+    return Route(proxies=proxies, authorities=file, authorities_named_by=place)

@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from rvbuild.core.canonical import Json
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.login import TWO_WAYS, SplitAddress
+from rvbuild.core.login import MALFORMED, MALFORMED_HINT, TWO_WAYS, SplitAddress, shown_malformed
 from rvbuild.core.paths import is_component
 from rvbuild.core.source import Source
 
@@ -18,18 +18,16 @@ def file_name(url: str) -> str:
     """The last component of a URL's path, as it is called in a tree and in messages.
 
     Raises:
-        RecipeError: it has none, or where it begins can be read in two ways.
+        RecipeError: it has none, or where it begins can be read in two ways, or in none.
     """
     split = SplitAddress.of(url)
     if split.is_ambiguous:
         raise RecipeError(TWO_WAYS, where=split.bare, hint=split.hint)
-    msg = "the URL does not end in a file name"
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise RecipeError(msg) from None
-    name = unquote(parts.path.rpartition("/")[2])
+    if split.is_malformed:
+        raise RecipeError(MALFORMED, where=shown_malformed(url), hint=MALFORMED_HINT)
+    name = unquote(urlsplit(url).path.rpartition("/")[2])
     if not is_component(name) or not name.isprintable():
+        msg = "the URL does not end in a file name"
         raise RecipeError(msg, where=re.split(r"[?#]", split.bare)[0])
     return name
 
