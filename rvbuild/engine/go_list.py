@@ -32,7 +32,7 @@ while read -r go verb path version more; do
   [ "$go $verb" != "go: downloading" ] || echo "$path $version"
 done < "$TMPDIR/messages" > "$out/missing"
 [ $status != 0 ] && [ ! -s "$out/missing" ] || exit 0
-grep -v ': pattern .*: no matching files found$' "$TMPDIR/messages" > /dev/null || exit 0
+[ -n "$(sed '/: pattern .*: no matching files found$/d' "$TMPDIR/messages")" ] || exit 0
 cat "$TMPDIR/messages" >&2
 [ ! -e /src/module/go.work ] || [ "${GOWORK:-}" != off ] ||
   echo "the source has a go.work, which counts with 'workspace: true' under go-modules" >&2
