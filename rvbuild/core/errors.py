@@ -11,6 +11,7 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
      │   └─ Absent            3  … a place in a source that lacks what a pin reads there
      ├─ SourceError           4  a source could not be had
      │   └─ Unreachable       4  its server gives no usable answer
+     ├─ SubstituteError       4  a cache does not give what it offered, so that it is made
      ├─ VerificationError     5  bytes, a tree or an output are not what they must be
      │   ├─ WrongContent      5  … bytes that are not the pinned ones
      │   ├─ Malformed         5  … an archive, an index, a program of no known form
@@ -107,6 +108,12 @@ class SourceError(RvbuildError):
 
 class Unreachable(SourceError):
     """A server gave no usable answer, however often it was asked."""
+
+
+class SubstituteError(RvbuildError):
+    """A result that a cache offered could not be had there; whoever needs it makes it."""
+
+    exit_code = 4
 
 
 class VerificationError(RvbuildError):

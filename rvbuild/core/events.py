@@ -18,6 +18,7 @@ class Phase(Enum):
     """What kind of work a label stands for."""
 
     RESOLVE = "resolve"
+    SUBSTITUTE = "pull"
     FETCH = "fetch"
     MERGE = "merge"
     BUILD = "build"
@@ -62,7 +63,8 @@ class Wrote:
 class Finished:
     """Work on ``label`` ended.
 
-    ``how``: ``built``, ``fetched``, ``merged``, ``reused``, ``failed``, or ``stopped`` because
+    ``how``: ``built``, ``pulled`` from a cache (``lost`` if it was no longer to be had there, and
+    is made after all), ``fetched``, ``merged``, ``reused``, ``failed``, or ``stopped`` because
     something else failed or the person pressed ^C. A source that is looked for in another store is
     ``imported``, ``present`` (here already) or ``absent`` (there). A recipe that is resolved is
     ``linked``, or ``unknown`` where nobody can tell which sources it needs.

@@ -8,8 +8,9 @@ The rules:
 2. A derivation that has a usable realisation is kept, and nothing below it is looked at: its inputs
    need not even be there. Usable is what `engine.lookup` returns: registered, whole, unedited, and
    for a release made without accelerators.
-3. Every other derivation is a task, and comes after all of its inputs.
-4. A task says why it is one, and who asked for it first.
+3. One that others offer is a task without inputs: to take it. Nothing below it is looked at either.
+4. Every other derivation is a task, and comes after all of its inputs.
+5. A task says why it is one, and who asked for it first.
 
 For example, K3s is wanted and has no realisation, its Go toolchain has one, and one of its sources
 is not in the store. The tasks are that source and then K3s; the toolchain is kept, and the archive
@@ -24,16 +25,26 @@ from attrs import frozen
 
 from rvbuild.core.derivation import Derivation, Fetch, Merge
 from rvbuild.core.events import Phase
+from rvbuild.core.offer import Offer, Offers
 from rvbuild.core.realisation import Realisation
 
 
 @frozen(kw_only=True)
 class Task:
-    """One derivation that has no usable result, and the reason."""
+    """One derivation that has no usable result, and the reason.
+
+    With an ``offer``, its result is taken from a cache, and its inputs are not needed.
+    """
 
     derivation: Derivation
     phase: Phase
     reason: str
+    offer: Offer | None = None
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The derivations whose results it needs."""
+        return () if self.offer else self.derivation.inputs
 
 
 @frozen(kw_only=True)
@@ -50,6 +61,8 @@ class Plan:
             counts[task.phase] = counts.get(task.phase, 0) + 1
         return counts
 
+
+NO_OFFERS: Offers = {}
 
 Lookup = Callable[[str], "Realisation | None"]
 """Finds a usable realisation of a derivation digest."""
@@ -69,13 +82,19 @@ def phase_of(derivation: Derivation) -> Phase:
     return Phase.CHECK if derivation.is_check else Phase.BUILD
 
 
-def make_plan(derivations: Mapping[str, Derivation], wanted: Iterable[str], lookup: Lookup) -> Plan:
+def make_plan(
+    derivations: Mapping[str, Derivation],
+    wanted: Iterable[str],
+    lookup: Lookup,
+    offers: Offers = NO_OFFERS,
+) -> Plan:
     """Decide from the wanted results down; below a kept one nothing is looked at.
 
     Args:
         derivations: By digest.
         wanted: Digests of the results that are asked for.
         lookup: Finds realisations.
+        offers: Results that others have, by derivation digest.
     """
     kept: dict[str, Realisation] = {}
     tasks: dict[str, Task] = {}
@@ -93,6 +112,9 @@ def make_plan(derivations: Mapping[str, Derivation], wanted: Iterable[str], look
         if found is not None:
             kept[digest] = found
             continue
+        if digest in offers:
+            tasks[digest] = _task(derivation, asked_by[digest], offers[digest])
+            continue
         stack.append((digest, True))
         for given in reversed(derivation.inputs):
             if given not in kept and given not in tasks:
@@ -101,12 +123,13 @@ def make_plan(derivations: Mapping[str, Derivation], wanted: Iterable[str], look
     return Plan(kept=kept, tasks=tasks)
 
 
-def _task(derivation: Derivation, asked_by: str) -> Task:
-    phase = phase_of(derivation)
+def _task(derivation: Derivation, asked_by: str, offer: Offer | None = None) -> Task:
+    phase = Phase.SUBSTITUTE if offer else phase_of(derivation)
     what = {
+        Phase.SUBSTITUTE: f"{offer.cache if offer else 'nobody'} has it",
         Phase.FETCH: "not in the store",
         Phase.MERGE: "not laid together yet",
         Phase.CHECK: "not checked yet",
     }.get(phase, "no result for this recipe, its pins and its inputs")
     reason = f"{what}; {asked_by} needs it" if asked_by else what
-    return Task(derivation=derivation, phase=phase, reason=reason)
+    return Task(derivation=derivation, phase=phase, reason=reason, offer=offer)

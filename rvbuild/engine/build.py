@@ -12,7 +12,7 @@ from attrs import frozen
 from rvbuild.core.derivation import Derivation, refuse_folders
 from rvbuild.core.errors import Interrupted, raise_failures
 from rvbuild.core.events import Planned
-from rvbuild.core.plan import Plan, make_plan
+from rvbuild.core.plan import Plan, Task, make_plan
 from rvbuild.core.realisation import Realisation
 from rvbuild.engine.realise import Realiser, Services
 from rvbuild.engine.schedule import Scheduler
@@ -28,8 +28,9 @@ class Built:
 
     @property
     def failures(self) -> tuple[Exception, ...]:
-        """The errors in the order of the plan."""
-        return tuple(self.errors[digest] for digest in self.plan.tasks if digest in self.errors)
+        """The errors in the order of the plan; last of what a lost offer added to it."""
+        order = dict.fromkeys((*self.plan.tasks, *self.errors))
+        return tuple(self.errors[digest] for digest in order if digest in self.errors)
 
     def refuse_failures(self) -> None:
         """See that nothing failed.
@@ -51,6 +52,16 @@ def build(
 ) -> Built:
     """Realise ``wanted``; nothing in the store goes away meanwhile.
 
+    What others offer is taken instead of being made. An offer that is lost meanwhile is no failure:
+    what it would have saved is done then.
+
+    Args:
+        derivations: By digest.
+        wanted: The digests of what is asked for.
+        services: The adapters.
+        jobs: How many steps run at once.
+        keep_going: Whether to go on with what does not depend on a failure.
+
     Raises:
         Interrupted: the person pressed ^C; everything that ran has been killed.
         UsageError: a release would be made of a folder of this machine.
@@ -59,12 +70,22 @@ def build(
         refuse_folders(derivations.values())
     with services.store.locks.shared():
         realiser = Realiser(services)
-        plan = make_plan(derivations, wanted, realiser.lookup)
+        wanted = tuple(wanted)
+        offers = realiser.offers(derivations, wanted)
+        plan = make_plan(derivations, wanted, realiser.lookup, offers)
         services.report(Planned(plan.counts(), len(plan.kept)))
         realiser.realised.update(plan.kept)
         if plan.tasks:  # before any result names one, and at once: each alone costs a sync
             services.store.cas.write_all(task.derivation.encode() for task in plan.tasks.values())
-        scheduler = Scheduler(plan, realiser, jobs=jobs, keep_going=keep_going)
+
+        def replan(lost: str) -> Mapping[str, Task]:
+            del offers[lost]
+            more = make_plan(derivations, (lost,), realiser.lookup, offers)
+            realiser.realised.update(more.kept)
+            services.store.cas.write_all(task.derivation.encode() for task in more.tasks.values())
+            return more.tasks
+
+        scheduler = Scheduler(plan, realiser, jobs=jobs, keep_going=keep_going, replan=replan)
         try:
             errors = scheduler.run(realiser.stop)
         except KeyboardInterrupt as error:

@@ -5,10 +5,20 @@ Knows: what a store holds. Must not know: how results are made.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import frozen
 
 from rvbuild.core.ports.store import Store
 from rvbuild.core.realisation import Realisation
+
+Accepts = Callable[[Realisation], bool]
+"""Whether a result that the store has from somebody else may be used."""
+
+
+def accept_all(_realisation: Realisation) -> bool:
+    """An ``Accepts`` for a store whose results nobody else made."""
+    return True
 
 
 @frozen
@@ -19,11 +29,14 @@ class StoreLookup:
         store: Where results are.
         release: Whether accelerated results are left out.
         builder: Whose results are preferred.
+        accepts: Whether a result from a cache may be used: who vouched for it may not be trusted
+            any more, and a release may want more of them.
     """
 
     store: Store
     release: bool = False
     builder: str = ""
+    accepts: Accepts = accept_all
 
     def __call__(self, digest: str) -> Realisation | None:
         """The realisation of a derivation.
@@ -34,8 +47,10 @@ class StoreLookup:
         realisation = self.store.realisations.realisation(
             digest, accelerated=not self.release, builder=self.builder
         )
-        if realisation is None or not self.store.trees.has_tree(realisation.output):
+        if realisation is None or not self.accepts(realisation):
             return None
-        if realisation.action is not None:
+        if not self.store.trees.has_tree(realisation.output):
+            return None
+        if realisation.action is not None or realisation.origin.kind == "substituted":
             self.store.mountable.refuse_changed(realisation.output)
         return realisation

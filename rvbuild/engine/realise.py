@@ -7,7 +7,7 @@ Must not know: order, concrete adapters, the screen.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -17,21 +17,31 @@ from rvbuild.core.action import Action, Command, Mount, Outcome, input_root
 from rvbuild.core.advice import Remedy, Use, advise, joined
 from rvbuild.core.derivation import Derivation, Fetch, Merge, Step
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import CheckFailed, Interrupted, RvbuildError, StepError, VerificationError
+from rvbuild.core.errors import (
+    CheckFailed,
+    Interrupted,
+    RvbuildError,
+    StepError,
+    SubstituteError,
+    VerificationError,
+)
 from rvbuild.core.events import Audited, Finished, Noticed, Progressed, Reporter, Started, Wrote
 from rvbuild.core.finding import Finding
+from rvbuild.core.offer import Offer
 from rvbuild.core.plan import Task
 from rvbuild.core.ports.auditor import ImageAudit
 from rvbuild.core.ports.clock import Clock
 from rvbuild.core.ports.executor import Executor
 from rvbuild.core.ports.fetcher import Sources
 from rvbuild.core.ports.store import Store
+from rvbuild.core.ports.substitutes import Substitutes
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Directory, Tree, file_at
 from rvbuild.engine.exit_meaning import describe_exit
-from rvbuild.engine.lookup import StoreLookup
+from rvbuild.engine.lookup import Accepts, StoreLookup, accept_all
+from rvbuild.engine.offers import find_offers
 from rvbuild.engine.outputs import Inspection, inspect_outputs, refuse_faults
 
 LOG_TAIL = 25
@@ -45,6 +55,7 @@ class Services:
     ``accelerators`` are host folders by accelerator name; empty for release builds.
     ``builder`` is the name under which results are registered, and preferred. ``variant``: a
     target's name alone does not lead to these derivations, since something stands for an input.
+    ``accepts`` says whether a result that the store has from others may be used.
     """
 
     store: Store
@@ -53,6 +64,8 @@ class Services:
     report: Reporter
     clock: Clock
     audit_image: ImageAudit
+    substitutes: Substitutes | None = None
+    accepts: Accepts = accept_all
     release: bool = False
     accelerators: Mapping[str, str] = field(factory=dict)
     forbidden: tuple[bytes, ...] = ()
@@ -79,12 +92,27 @@ class Realiser:
     def lookup(self) -> StoreLookup:
         """Finds what is realised already."""
         services = self.services
-        return StoreLookup(services.store, release=services.release, builder=services.builder)
+        return StoreLookup(
+            services.store,
+            release=services.release,
+            builder=services.builder,
+            accepts=services.accepts,
+        )
+
+    def offers(
+        self, derivations: Mapping[str, Derivation], wanted: Iterable[str]
+    ) -> dict[str, Offer]:
+        """What others have of what is wanted here."""
+        if self.services.substitutes is None:
+            return {}
+        return find_offers(derivations, wanted, self.lookup, self.services.substitutes)
 
     def stop(self) -> None:
         """End what runs; tasks end with Interrupted."""
         self._stopped.set()
         self.services.sources.cancel()
+        if self.services.substitutes:
+            self.services.substitutes.cancel()
         self.services.executor.stop()
 
     def __call__(self, task: Task) -> None:
@@ -100,11 +128,14 @@ class Realiser:
         services.report(Started(derivation.label, task.phase, task.reason))
         try:
             with self._alone(derivation.digest, derivation.label):
-                found, done = self._reuse_or_realise(derivation)
+                found, done = self._reuse_or_realise(task)
             self.realised[derivation.digest] = found
             how = done
         except Interrupted:
             how = "stopped"
+            raise
+        except SubstituteError:
+            how = "lost"
             raise
         finally:
             seconds = services.clock() - began
@@ -140,10 +171,15 @@ class Realiser:
         if self._stopped.is_set():
             raise Interrupted(message, where=label)
 
-    def _reuse_or_realise(self, derivation: Derivation) -> tuple[Realisation, str]:
+    def _reuse_or_realise(self, task: Task) -> tuple[Realisation, str]:
+        derivation = task.derivation
         found = self.lookup(derivation.digest)  # another process may have done it meanwhile
         if found is not None:
             return found, "reused"
+        if task.offer and self.services.substitutes:
+            found = self._substitute(task.offer, derivation.label, self.services.substitutes)
+            self.services.store.realisations.register(found)
+            return found, "pulled"
         began = self.services.clock()
         made, how = self._realise(derivation)
         made = evolve(
@@ -153,6 +189,22 @@ class Realiser:
         )
         self.services.store.realisations.register(made)
         return made, how
+
+    def _substitute(self, offer: Offer, label: str, substitutes: Substitutes) -> Realisation:
+        """Take a result from a cache: its tree, unless the store has that already."""
+
+        def advance(done: int, total: int) -> None:
+            self._raise_if_stopped("stopped while pulling", label)
+            self.services.report(Progressed(label, done, total))
+
+        if not self.services.store.trees.has_tree(offer.output):
+            with self.services.store.trees.new_tree() as tree:
+                substitutes.fetch(offer, tree, advance)
+                output = tree.commit()
+            if output.root != offer.output:
+                msg = f"{offer.cache} gave another tree than was signed"
+                raise SubstituteError(msg, where=label)
+        return offer.realisation()
 
     def _realise(self, derivation: Derivation) -> tuple[Realisation, str]:
         if isinstance(derivation, Fetch):

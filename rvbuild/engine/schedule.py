@@ -14,17 +14,29 @@ from contextlib import suppress
 
 from attrs import define, field
 
-from rvbuild.core.errors import Interrupted
+from rvbuild.core.errors import Interrupted, SubstituteError
 from rvbuild.core.events import Phase
 from rvbuild.core.plan import Plan, Task
 
 FETCH_WORKERS = 16
 """Fetches wait for the network, not for a core."""
 
+_WAITING = frozenset({Phase.FETCH, Phase.SUBSTITUTE})
+
+_NO_FAILURE = (Interrupted, SubstituteError)
+
 LONGEST_WAIT = 0.5
 """Seconds after which ^C is seen, at the latest."""
 
 Work = Callable[[Task], None]
+
+Replan = Callable[[str], Mapping[str, Task]]
+"""Tasks that make, after all, what one task could not take from a cache; in an order to run."""
+
+
+def nothing_instead(_lost: str) -> Mapping[str, Task]:
+    """A ``Replan`` for a plan without offers."""
+    return {}
 
 
 @define
@@ -44,23 +56,30 @@ class Scheduler:
         work: Does one task, in a worker's thread.
         jobs: How many steps run at once.
         keep_going: Whether work that does not depend on a failed task goes on.
+        replan: What to do instead of a task whose offer was lost.
     """
 
-    def __init__(self, plan: Plan, work: Work, *, jobs: int, keep_going: bool) -> None:
-        self._tasks = plan.tasks
+    def __init__(
+        self,
+        plan: Plan,
+        work: Work,
+        *,
+        jobs: int,
+        keep_going: bool,
+        replan: Replan = nothing_instead,
+    ) -> None:
+        self._tasks: dict[str, Task] = {}
         self._work = work
+        self._replan = replan
         self._keep_going = keep_going
         self._fetching = _Lane(ThreadPoolExecutor(FETCH_WORKERS, "fetch"), FETCH_WORKERS)
         self._stepping = _Lane(ThreadPoolExecutor(jobs, "step"), jobs)
         self._missing: dict[str, int] = {}
         self._users: dict[str, list[str]] = {}
-        for digest, task in plan.tasks.items():
-            inputs = {given for given in task.derivation.inputs if given in plan.tasks}
-            self._missing[digest] = len(inputs)
-            for given in inputs:
-                self._users.setdefault(given, []).append(digest)
         self._done: queue.SimpleQueue[tuple[str, Future[None]]] = queue.SimpleQueue()
         self._errors: dict[str, Exception] = {}
+        self._finished: set[str] = set()
+        self._add(plan.tasks)
 
     def run(self, stop: Callable[[], None]) -> Mapping[str, Exception]:
         """Do everything that can be done; the errors by derivation digest.
@@ -86,13 +105,10 @@ class Scheduler:
         while not self._done.empty():
             digest, future = self._done.get()
             error = future.exception()
-            if isinstance(error, Exception) and not isinstance(error, Interrupted):
+            if isinstance(error, Exception) and not isinstance(error, _NO_FAILURE):
                 self._errors[digest] = error
 
     def _loop(self) -> None:
-        for digest, missing in self._missing.items():
-            if not missing:
-                self._lane(digest).waiting.append(digest)
         running = self._fill()
         while running:
             digest, future = self._next_done()
@@ -101,6 +117,9 @@ class Scheduler:
             error = future.exception()
             if error is None:
                 self._release(digest)
+            elif isinstance(error, SubstituteError):
+                del self._tasks[digest]  # who waits for it goes on waiting
+                self._add(self._replan(digest))
             elif isinstance(error, Exception):
                 self._errors[digest] = error
                 if not self._keep_going:
@@ -120,7 +139,7 @@ class Scheduler:
                 return self._done.get(timeout=LONGEST_WAIT)
 
     def _lane(self, digest: str) -> _Lane:
-        return self._fetching if self._tasks[digest].phase is Phase.FETCH else self._stepping
+        return self._fetching if self._tasks[digest].phase in _WAITING else self._stepping
 
     def _fill(self) -> int:
         """Give every free worker a task; how many that were.
@@ -139,8 +158,21 @@ class Scheduler:
         future = lane.pool.submit(self._work, self._tasks[digest])
         future.add_done_callback(lambda done: self._done.put((digest, done)))
 
+    def _add(self, tasks: Mapping[str, Task]) -> None:
+        """Take tasks on; one that is here already stays what it is."""
+        fresh = {digest: task for digest, task in tasks.items() if digest not in self._tasks}
+        self._tasks |= fresh
+        for digest, task in fresh.items():
+            inputs = {each for each in task.inputs if each in self._tasks} - self._finished
+            self._missing[digest] = len(inputs)
+            for given in inputs:
+                self._users.setdefault(given, []).append(digest)
+            if not inputs:
+                self._lane(digest).waiting.append(digest)
+
     def _release(self, digest: str) -> None:
         """Let those go that waited for this input only."""
+        self._finished.add(digest)
         for user in self._users.get(digest, ()):
             self._missing[user] -= 1
             if not self._missing[user]:

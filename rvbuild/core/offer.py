@@ -1,0 +1,53 @@
+"""An offer: a result that a cache has and that trusted keys vouch for.
+
+Knows: what is said of the result, and by whom. Must not know: how it is fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from rvbuild.core.digest import Digest
+from rvbuild.core.realisation import Origin, Realisation
+from rvbuild.core.statement import Statement
+
+
+@frozen(kw_only=True)
+class Offer:
+    """A result that may be taken instead of being made.
+
+    Attributes:
+        statement: What was signed.
+        vouchers: The ids of the keys whose holders say the same of it.
+        cache: The name of the cache that has it.
+    """
+
+    statement: Statement
+    vouchers: tuple[str, ...]
+    cache: str
+
+    @property
+    def output(self) -> Digest:
+        """The root of its tree."""
+        return self.statement.output.root
+
+    def realisation(self) -> Realisation:
+        """What the store says of it once its tree is there."""
+        said = self.statement
+        return Realisation(
+            key=said.derivation,
+            output=said.output.root,
+            size=said.output.size,
+            files=said.output.files,
+            builder=said.key,
+            milliseconds=said.milliseconds,
+            accelerated=said.accelerated,
+            origin=Origin("substituted", self.cache),
+            signatures=tuple({"keyid": voucher} for voucher in self.vouchers),
+        )
+
+
+Offers = Mapping[str, Offer]
+"""By derivation digest."""
