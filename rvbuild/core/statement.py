@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 from attrs import field, frozen
-from attrs.validators import ge, instance_of, matches_re
+from attrs.validators import instance_of, matches_re
 
 from rvbuild.core.canonical import Json, encode
 from rvbuild.core.digest import Digest
@@ -39,9 +39,14 @@ MOST_BYTES = 64 << 20
 """No statement is larger: a closure of some ten thousand steps."""
 
 _OUTPUT = "out"
-_COUNT = (instance_of(int), ge(0))
 _HASH = "[0-9a-f]{64}"
 T = TypeVar("T")
+
+
+def _is_count(_: object, __: object, value: int) -> None:
+    if type(value) is not int or value < 0:  # a bool is an int, too
+        msg = f"no number of anything: {value!r}"
+        raise ValueError(msg)
 
 
 @frozen
@@ -49,7 +54,7 @@ class Pack:
     """An object of a cache that holds ``blobs`` blobs, one after another, compressed."""
 
     digest: Digest
-    blobs: int = field(validator=_COUNT)
+    blobs: int = field(validator=_is_count)
 
     @property
     def json(self) -> Json:
@@ -80,8 +85,8 @@ class PackedTree:
 
     root: Digest
     message: Digest
-    size: int = field(validator=_COUNT)
-    files: int = field(validator=_COUNT)
+    size: int = field(validator=_is_count)
+    files: int = field(validator=_is_count)
     packs: tuple[Pack, ...]
 
     @property
@@ -138,7 +143,7 @@ class Statement:
     builder: str = field(default="", validator=matches_re(f"(?:{BUILDER})?"))
     output: PackedTree
     action: str | None = None
-    milliseconds: int = field(default=0, validator=_COUNT)
+    milliseconds: int = field(default=0, validator=_is_count)
     accelerated: bool = field(default=False, validator=instance_of(bool))
     origin: Origin = field(factory=Origin)
     checks: tuple[Statement, ...] = ()

@@ -1,0 +1,1 @@
+"""Other people's stores: what they have, and how results travel."""

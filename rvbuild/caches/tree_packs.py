@@ -1,0 +1,216 @@
+"""Trees as packs: what is written for others, and what is made of what others wrote.
+
+Knows: which blobs are in which pack, and where they belong in the tree. Must not know: caches.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import BinaryIO
+
+from attrs import frozen
+
+from rvbuild.caches.pack import PIECE, PackReader, write_pack
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import WrongContent
+from rvbuild.core.packing import LARGE, blobs_of, runs_in, runs_of
+from rvbuild.core.ports.cas import Cas
+from rvbuild.core.ports.sink import TreeSink
+from rvbuild.core.statement import Pack, PackedTree
+from rvbuild.core.tree import DirectoryNode, File, Symlink, Tree
+
+AT_ONCE = 8
+"""Packs that are read at the same time: enough for a far server, and little for a near one."""
+
+ReadPack = Callable[[Digest], Iterator[bytes]]
+"""The bytes of a pack, verified; they are those of the digest, or it raises."""
+
+
+@frozen
+class PackPlan:
+    """A pack that is to be written: the ``Tree`` message for the first, and blobs."""
+
+    message: bytes
+    blobs: tuple[Digest, ...]
+
+    def write(self, cas: Cas, to: BinaryIO) -> Pack:
+        """Write it.
+
+        Raises:
+            MissingObject: the store lacks a blob.
+            OSError: ``to`` could not be written.
+        """
+        size = len(self.message) + sum(blob.size for blob in self.blobs)
+        return Pack(write_pack(self._parts(cas), size, to), len(self.blobs))
+
+    def _parts(self, cas: Cas) -> Iterator[bytes]:
+        yield self.message
+        for blob in self.blobs:
+            if blob.size <= PIECE:
+                yield cas.read(blob)
+                continue
+            with cas.view(blob) as view:
+                for begin in range(0, blob.size, PIECE):
+                    yield bytes(view[begin : begin + PIECE])
+
+
+def plan_packs(tree: Tree) -> list[PackPlan]:
+    """The packs that hold a tree; at least one, which begins with its ``Tree`` message."""
+    runs = list(runs_of(blobs_of(tree))) or [()]
+    messages = itertools.chain([tree.encode()], itertools.repeat(b""))
+    return list(map(PackPlan, messages, runs))
+
+
+def packed_tree(tree: Tree, packs: Sequence[Pack]) -> PackedTree:
+    """What a statement says of a tree that ``packs`` hold."""
+    extent = tree.extent()
+    return PackedTree(
+        root=tree.root,
+        message=Digest.of(tree.encode()),
+        size=extent.size,
+        files=extent.files,
+        packs=tuple(packs),
+    )
+
+
+@frozen
+class _Place:
+    path: str
+    executable: bool
+
+
+class TreeUnpacker:
+    """Makes a tree of its packs; a value for one tree.
+
+    Rules:
+
+    1. The first pack says which tree it is. It is read alone, and is the tree that was signed.
+    2. The others are read side by side.
+    3. Each blob is hashed while it is written; another content than the tree's is refused.
+
+    Args:
+        packed: What was signed.
+        read: Brings packs.
+        into: Where files go.
+        taken: Called with the plain bytes of each piece, from any thread; may raise.
+    """
+
+    def __init__(
+        self, packed: PackedTree, read: ReadPack, into: TreeSink, taken: Callable[[int], object]
+    ) -> None:
+        self._packed = packed
+        self._read = read
+        self._into = into
+        self._taken = taken
+        self._places: Mapping[Digest, list[_Place]] = {}
+
+    def run(self) -> None:
+        """Read all packs.
+
+        Raises:
+            VerificationError: a pack is not what was signed.
+            RvbuildError: as ``read`` has it.
+        """
+        first, *others = self._packed.packs
+        reader = PackReader(self._read(first.digest))
+        tree = self._tree(reader)
+        self._places = _places(tree)
+        runs = runs_in(blobs_of(tree), self._packed.packs)
+        self._make_folders(tree)
+        self._take(reader, runs[0])
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for _ in pool.map(self._take_pack, others, runs[1:]):
+                pass
+
+    def _tree(self, reader: PackReader) -> Tree:
+        """The tree that the first pack is of."""
+        message = b"".join(reader.blob(self._packed.message.size))
+        if Digest.of(message) != self._packed.message:
+            msg = "the Tree message is not the one that was signed"
+            raise WrongContent(msg)
+        tree = Tree.decode(message)
+        if tree.root != self._packed.root:
+            msg = "the Tree message is of another tree than was signed"
+            raise WrongContent(msg)
+        return tree
+
+    def _make_folders(self, tree: Tree) -> None:
+        for path, node in _folders_and_links(tree):
+            if isinstance(node, Symlink):
+                self._into.symlink(path, node.target)
+            else:
+                self._into.directory(path)
+
+    def _take_pack(self, pack: Pack, run: Sequence[Digest]) -> None:
+        self._take(PackReader(self._read(pack.digest)), run)
+
+    def _take(self, reader: PackReader, run: Sequence[Digest]) -> None:
+        for blob in run:
+            self._write(blob, reader.blob(blob.size))
+        reader.finish()
+
+    def _write(self, blob: Digest, pieces: Iterable[bytes]) -> None:
+        """Write a blob to each of its places."""
+        counted = self._counted(pieces)
+        if blob.size <= LARGE:
+            data = [b"".join(counted)]
+            for place in self._places[blob]:
+                self._file(place, data, blob)
+            return
+        with tempfile.TemporaryFile() as spool:
+            firsts = {place.executable: place for place in reversed(self._places[blob])}
+            if len(firsts) > 1:  # one content with two modes: a copy has one
+                counted = _through(counted, spool)
+            for executable, first in firsts.items():
+                self._file(first, counted, blob)
+                counted = _again(spool)
+                for place in self._places[blob]:
+                    if place.executable == executable and place != first:
+                        self._into.copy(place.path, first.path)
+
+    def _file(self, place: _Place, pieces: Iterable[bytes], blob: Digest) -> None:
+        if self._into.file(place.path, pieces, executable=place.executable) != blob.hash:
+            msg = f"{place.path} is not what was signed"
+            raise WrongContent(msg)
+
+    def _counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self._taken(len(piece))
+            yield piece
+
+
+def _through(pieces: Iterable[bytes], spool: BinaryIO) -> Iterator[bytes]:
+    """The pieces, which are in ``spool`` afterwards."""
+    for piece in pieces:
+        spool.write(piece)
+        yield piece
+
+
+def _again(spool: BinaryIO) -> Iterator[bytes]:
+    """What went into ``spool``."""
+    spool.seek(0)
+    return iter(lambda: spool.read(PIECE), b"")
+
+
+def _places(tree: Tree) -> Mapping[Digest, list[_Place]]:
+    places: defaultdict[Digest, list[_Place]] = defaultdict(list)
+    for path, node in tree.walk():
+        if isinstance(node, File):
+            places[node.digest].append(_Place(path, node.executable))
+    return places
+
+
+def _folders_and_links(tree: Tree) -> Iterator[tuple[str, DirectoryNode | Symlink]]:
+    """Every folder but the root, above what is in it, and every link."""
+    stack = [("", tree.root)]
+    while stack:
+        prefix, digest = stack.pop()
+        for name, node in tree.directories[digest].entries.items():
+            if isinstance(node, DirectoryNode):
+                stack.append((f"{prefix}{name}/", node.digest))
+            if not isinstance(node, File):
+                yield prefix + name, node
