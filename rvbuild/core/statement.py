@@ -4,7 +4,8 @@ Knows: the form of what is signed. Must not know: signatures, caches, how packs 
 
 A statement is canonical JSON (RFC 8785)::
 
-    {"accelerated":false,"action":"9a0c…","builder":"ci","derivation":"5f1c…/812","key":"ci",
+    {"accelerated":false,"action":"9a0c…","builder":"ci","checks":[…],
+     "closure-milliseconds":93000,"derivation":"5f1c…/812","key":"ci",
      "label":"runc-riscv64@1.35","milliseconds":41200,"origin":{"from":"","kind":"built"},
      "outputs":{"out":{"bytes":9437184,"files":1,"message":"77aa…/85","packs":[["c0ff…/3145728",2]],
      "tree":"0b1e…/77"}}}
@@ -22,7 +23,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from attrs import field, frozen
 from attrs.validators import instance_of, matches_re
@@ -132,6 +133,7 @@ class Statement:
         output: The tree.
         action: For a step, its action's key (SHA-256).
         milliseconds: How long making it took.
+        closure_milliseconds: How long making it and every step below it took, one after another.
         accelerated: A compile cache helped.
         origin: Whether the signer built it, and else where it is from.
         checks: What is said of the target's checks, so that one record tells that they passed.
@@ -144,6 +146,7 @@ class Statement:
     output: PackedTree
     action: str | None = None
     milliseconds: int = field(default=0, validator=_is_count)
+    closure_milliseconds: int = field(default=0, validator=_is_count)
     accelerated: bool = field(default=False, validator=instance_of(bool))
     origin: Origin = field(factory=Origin)
     checks: tuple[Statement, ...] = ()
@@ -158,6 +161,7 @@ class Statement:
             "outputs": {_OUTPUT: self.output.json},
             "action": self.action,
             "milliseconds": self.milliseconds,
+            "closure-milliseconds": self.closure_milliseconds,
             "accelerated": self.accelerated,
             "origin": {"kind": self.origin.kind, "from": self.origin.place},
             "checks": [check.json for check in self.checks],
@@ -174,7 +178,16 @@ class Statement:
         Raises:
             Malformed: it is none.
         """
-        return _decoded(data, cls.read, "a realisation")
+        return _decoded(data, cls.of)
+
+    @classmethod
+    def of(cls, value: object) -> Self:
+        """The statement that JSON says, whoever wrote it.
+
+        Raises:
+            Malformed: it says none.
+        """
+        return _read(value, cls.read, "a realisation")
 
     @classmethod
     def read(cls, value: Mapping[str, Any]) -> Self:
@@ -192,6 +205,7 @@ class Statement:
             output=PackedTree.read(value["outputs"][_OUTPUT]),
             action=None if action is None else Digest(_text(action), 0).hash,
             milliseconds=value["milliseconds"],
+            closure_milliseconds=value["closure-milliseconds"],
             accelerated=value["accelerated"],
             origin=Origin(origin["kind"], origin["from"]),
             checks=tuple(cls.read(check) for check in value["checks"]),
@@ -236,7 +250,16 @@ class Closure:
         Raises:
             Malformed: it is none, or a statement in it is by another key.
         """
-        closure = _decoded(data, cls.read, "a target's closure")
+        return _decoded(data, cls.of)
+
+    @classmethod
+    def of(cls, value: object) -> Self:
+        """The closure that JSON says, whoever wrote it.
+
+        Raises:
+            Malformed: it says none, or a statement in it is by another key.
+        """
+        closure = _read(value, cls.read, "a target's closure")
         if any(each.key != closure.key for each in closure.statements):
             msg = "not a target's closure: it has another key's statement"
             raise Malformed(msg)
@@ -258,9 +281,18 @@ class Closure:
         )
 
 
-def _decoded(data: bytes, read: Callable[[Mapping[str, Any]], T], what: str) -> T:
+def _decoded(data: bytes, of: Callable[[object], T]) -> T:
     try:
-        return read(json.loads(data))
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        msg = f"not a statement: {error}"
+        raise Malformed(msg) from error
+    return of(value)
+
+
+def _read(value: object, read: Callable[[Mapping[str, Any]], T], what: str) -> T:
+    try:
+        return read(cast("Mapping[str, Any]", value))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         msg = f"not {what}: {type(error).__name__}: {error}"
         raise Malformed(msg) from error

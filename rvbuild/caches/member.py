@@ -1,0 +1,170 @@
+"""One cache of a run: what it may cost, what it gave, and why it was left out.
+
+Knows: budgets, what a cache's errors mean for the run. Must not know: what records say.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from attrs import define, evolve, field, frozen
+
+from rvbuild.caches.budget import StallBudget
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import CacheDown, CacheError, CacheMiss, WrongContent
+from rvbuild.core.ports.cache import Cache
+
+T = TypeVar("T")
+
+MOST_WRONG = 3
+"""Wrong objects of one cache that a run forgives: disks rot."""
+
+
+@frozen(kw_only=True)
+class CacheUse:
+    """What a cache gave a run, and what it cost.
+
+    Attributes:
+        name: The cache's name.
+        requests: How often it was asked.
+        hits: Results that it offered first.
+        pulled: Results that were taken from it.
+        size: Bytes that came.
+        waited: Seconds for which somebody waited for it.
+        saved: Seconds that its results took to make, where they were made.
+        reason: Why it was left out; empty if it was not.
+    """
+
+    name: str
+    requests: int = 0
+    hits: int = 0
+    pulled: int = 0
+    size: int = 0
+    waited: float = 0.0
+    saved: float = 0.0
+    reason: str = ""
+
+
+@define
+class Member:
+    """A cache that a run asks; any number of threads use it.
+
+    Rules:
+
+    1. A cache that gives no usable answer, or refuses, is left out for the run; so is one that sent
+       wrong bytes `MOST_WRONG` times.
+    2. One that asks to be left alone for a while is asked again afterwards, if its budget has the
+       time for that.
+    3. Whoever asks one that is left out gets CacheDown at once.
+
+    Attributes:
+        name: For people: its address, without a login.
+        cache: Verified, and in time.
+        budget: What it may cost.
+        pause: Waits so many seconds, or raises if nobody wants anything any more.
+    """
+
+    name: str
+    cache: Cache
+    budget: StallBudget
+    pause: Callable[[float], None]
+    _use: CacheUse = field(init=False)
+    _wrong: int = field(default=0, init=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._use = CacheUse(name=self.name)
+
+    @property
+    def is_out(self) -> bool:
+        """Whether it is left out for the rest of the run."""
+        return not self.budget.left
+
+    @property
+    def use(self) -> CacheUse:
+        """What it gave so far."""
+        reason = self._use.reason
+        if self.is_out and not reason:
+            reason = f"it took {self.budget.seconds:.3g} s of waiting"
+        size, waited = self.budget.size, self.budget.waited
+        return evolve(self._use, size=size, waited=waited, reason=reason)
+
+    def count(self, *, hits: int = 0, pulled: int = 0, saved: float = 0.0) -> None:
+        """Note what was used of it."""
+        with self._lock:
+            use = self._use
+            self._use = evolve(
+                use, hits=use.hits + hits, pulled=use.pulled + pulled, saved=use.saved + saved
+            )
+
+    def leave_out(self, reason: str) -> None:
+        """Ask it no more in this run; the first reason stays."""
+        with self._lock:
+            self._use = evolve(self._use, reason=self._use.reason or reason)
+        self.budget.use_up()
+
+    def record(self, name: str) -> bytes | None:
+        """A record; None if there is none.
+
+        Raises:
+            CacheDown: it is left out, from now on or before.
+        """
+        data = self._ask(lambda: self.cache.record(name))
+        self.budget.came(len(data or b""))
+        return data
+
+    def read(self, item: Digest, begin: int = 0) -> Iterator[bytes]:
+        """The pieces of an object, verified.
+
+        Raises:
+            CacheMiss: it does not have it.
+            CacheDown: it is left out, from now on or before.
+        """
+        done = begin
+        pieces = self.cache.read(item, done)
+        while piece := self._ask(lambda: next(pieces, b"")):
+            done += len(piece)
+            self.budget.came(len(piece))
+            yield piece
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        while True:
+            if self.is_out:
+                msg = f"left out: {self.use.reason}"
+                raise CacheDown(msg, where=self.name)
+            try:
+                with self.budget.waiting():
+                    return self._answer(question)
+            except CacheDown as error:
+                self._wait(error)
+
+    def _answer(self, question: Callable[[], T]) -> T:
+        with self._lock:
+            self._use = evolve(self._use, requests=self._use.requests + 1)
+        try:
+            return question()
+        except (CacheMiss, CacheDown):
+            raise
+        except CacheError as error:
+            self.leave_out(error.message)
+            raise
+        except WrongContent as error:
+            self._wrong += 1
+            if self._wrong >= MOST_WRONG:
+                self.leave_out(error.message)
+            raise
+
+    def _wait(self, error: CacheDown) -> None:
+        """Wait as the cache asks, or leave it out.
+
+        Raises:
+            CacheDown: it is left out.
+        """
+        wait = error.retry_after
+        if wait is None or wait >= self.budget.left:
+            self.leave_out(error.message)
+            raise error
+        with self.budget.waiting():
+            self.pause(wait)
