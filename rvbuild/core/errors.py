@@ -12,6 +12,10 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
      ├─ SourceError           4  a source could not be had
      │   └─ Unreachable       4  its server gives no usable answer
      ├─ SubstituteError       4  a cache does not give what it offered, so that it is made
+     ├─ CacheError            4  a cache could not do what it was asked; no build fails for it
+     │   ├─ CacheMiss         4  … it lacks an object
+     │   ├─ CacheDown         4  … it gives no usable answer now, and may later
+     │   └─ CacheRefused      4  … it does not let us, or cannot: waiting does not help
      ├─ VerificationError     5  bytes, a tree or an output are not what they must be
      │   ├─ WrongContent      5  … bytes that are not the pinned ones
      │   ├─ Malformed         5  … an archive, an index, a program of no known form
@@ -112,8 +116,38 @@ class Unreachable(SourceError):
 
 class SubstituteError(RvbuildError):
     """A result that a cache offered could not be had there; whoever needs it makes it."""
+class CacheError(RvbuildError):
+    """A cache could not do what it was asked; ``where`` has its address."""
 
     exit_code = 4
+
+
+class CacheMiss(CacheError, KeyError):
+    """A cache lacks an object: it never had it, or somebody removed it."""
+
+
+class CacheDown(CacheError):
+    """A cache gives no usable answer now: it is silent, broken, busy, or not reachable.
+
+    Attributes:
+        retry_after: Seconds for which the cache asked not to be asked; None if it did not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        where: Where | None = None,
+        hint: Hint | None = None,
+        details: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message, where=where, hint=hint, details=details)
+        self.retry_after = retry_after
+
+
+class CacheRefused(CacheError):
+    """A cache refuses (a login, a right), or cannot do at all what it was asked."""
 
 
 class VerificationError(RvbuildError):

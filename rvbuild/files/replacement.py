@@ -6,7 +6,11 @@ Knows: that a rename is one step, and what makes it durable. Must not know: what
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
+
+from rvbuild.files.folder import Inode, inode_of
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -34,21 +38,58 @@ def replace_file(
         OSError: it could not be written; what was there is still there.
     """
     mine = f"{name}.{os.urandom(8).hex()}"  # a name that nobody can have taken
+    with replacing(name, mine, at=at, staging=at, mode=mode, durable=durable) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(  # noqa: PLR0913 - keyword-only but for the names
+    name: str,
+    mine: str,
+    *,
+    at: int | None,
+    staging: int | None,
+    mode: int | None = None,
+    durable: bool = True,
+) -> Iterator[BinaryIO]:
+    """A new file, which is ``name`` once the body ended well.
+
+    Args:
+        name: As for `replace_file`.
+        mine: Its name until then, which nothing has; on the same file system.
+        at: The open folder from which ``name`` counts.
+        staging: That from which ``mine`` counts.
+        mode: As for `replace_file`.
+        durable: As for `replace_file`.
+
+    Raises:
+        OSError: it could not be written; what was there is still there.
+    """
     try:
-        with open(os.open(mine, _NEW, 0o666, dir_fd=at), "wb") as file:
+        with open(os.open(mine, _NEW, 0o666, dir_fd=staging), "wb") as file:
             if mode is not None:
                 os.fchmod(file.fileno(), mode)
-            file.write(data)
+            yield file
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        os.replace(mine, name, src_dir_fd=at, dst_dir_fd=at)
+            inode = inode_of(os.fstat(file.fileno()))
+        _rename(mine, name, staging, at, inode)
     except BaseException:  # an interrupt, too
         with suppress(OSError):  # what went wrong first is what is raised
-            os.unlink(mine, dir_fd=at)
+            os.unlink(mine, dir_fd=staging)
         raise
     if durable:
         _sync(os.path.dirname(name) or ".", at)
+
+
+def _rename(mine: str, name: str, staging: int | None, at: int | None, inode: Inode) -> None:
+    """Rename; over NFS one that was done may be told as ENOENT, if its answer was lost."""
+    try:
+        os.replace(mine, name, src_dir_fd=staging, dst_dir_fd=at)
+    except FileNotFoundError:
+        if inode_of(os.stat(name, dir_fd=at, follow_symlinks=False)) != inode:
+            raise
 
 
 def _sync(folder: str, at: int | None) -> None:

@@ -18,6 +18,7 @@ from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import MissingObject, StoreError
 from rvbuild.core.system_fault import Site, hint_for
 from rvbuild.files.folder import WrongKind, open_folder
+from rvbuild.files.way import entered
 
 PLAIN, EXECUTABLE, FOLDER = 0o444, 0o555, 0o755
 
@@ -109,15 +110,8 @@ class Layout:
             WrongKind: something on the way is no folder.
         """
         *folders, name = path[len(self.root) + 1 :].split("/")
-        at = os.dup(self.fd)
-        try:
-            for number, folder in enumerate(folders):
-                inner = self._entered(folders[: number + 1], folder, at, make=make)
-                os.close(at)
-                at = inner
+        with entered(self.fd, folders, path=self.root, make=FOLDER if make else None) as at:
             yield at, name
-        finally:
-            os.close(at)
 
     @contextmanager
     def folder(self, path: str) -> Iterator[int]:
@@ -129,18 +123,6 @@ class Layout:
         """
         with self.above(f"{path}/") as (at, _):
             yield at
-
-    def _entered(self, way: list[str], name: str, at: int, *, make: bool) -> int:
-        try:
-            return open_folder(name, at)
-        except FileNotFoundError:
-            if not make:
-                raise
-        except WrongKind as error:
-            raise error.at("/".join((self.root, *way))) from error
-        with suppress(FileExistsError):  # another process was faster
-            os.mkdir(name, FOLDER, dir_fd=at)
-        return self._entered(way, name, at, make=False)
 
     def blob(self, digest: str, *, executable: bool = False) -> str:
         """Path of a blob, or of its executable twin."""

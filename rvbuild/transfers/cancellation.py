@@ -20,6 +20,10 @@ SLICE = 0.2
 T = TypeVar("T")
 
 
+class TooLate(Exception):
+    """There is no time left for what runs."""
+
+
 @define
 class Cancellation:
     """Ends whatever waits for a server.
@@ -28,8 +32,8 @@ class Cancellation:
 
     1. Nothing begins after `cancel`: `refuse` raises Interrupted.
     2. What waits asks for its next slice of time (`slices`), and looks in between.
-    3. What cannot wait in slices, because the system looks a name up or connects, runs in a
-       thread of its own (`run`). The thread that asked leaves it behind.
+    3. What cannot wait in slices, because the system looks a name up, connects, or reads a file
+       of a server, runs in a thread of its own (`run`). The thread that asked leaves it behind.
 
     Example: a server accepts and says nothing. The read waits for 60 s, in slices of 0.2 s. ^C
     cancels, and the read raises Interrupted within the slice.
@@ -77,21 +81,32 @@ class Cancellation:
                 if left is not None and left <= 0:
                     raise
 
-    def run(self, call: Callable[[], T]) -> T:
-        """What ``call`` gives, or raises; it goes on alone if this is cancelled.
+    def run(self, call: Callable[[], T], left: Callable[[], float] | None = None) -> T:
+        """What ``call`` gives, or raises; it goes on alone if this is cancelled, or too late.
+
+        Args:
+            call: Runs in a thread of its own.
+            left: Gives the seconds that are left for it; None: as long as it takes.
 
         Raises:
             Interrupted: it was cancelled meanwhile.
+            TooLate: no time was left.
         """
         future: Future[T] = Future()
         threading.Thread(target=_settle, args=(future, call), daemon=True).start()
         try:
-            while not wait([future], timeout=SLICE).done:
+            while not wait([future], timeout=SLICE if left is None else min(SLICE, left())).done:
                 self.refuse()
+                _refuse_late(left)
         except BaseException:  # ^C, too
             future.add_done_callback(_discard)
             raise
         return future.result()
+
+
+def _refuse_late(left: Callable[[], float] | None) -> None:
+    if left is not None and left() <= 0:
+        raise TooLate
 
 
 def _settle(future: Future[T], call: Callable[[], T]) -> None:

@@ -29,6 +29,7 @@ FILES = {
     "init": OPERATION,
     "lock": f"{YAML}; {COMMAND}",
     "locks": PORT,
+    "names": "of what a lock holds; of what is in a cache",
     "plan": OPERATION,
     "recipe": YAML,
     "repair": OPERATION,
@@ -38,6 +39,7 @@ FILES = {
     "source": f"{YAML}; {KIND}",
     "spec": f"{KIND}; the base of them in the core",
     "store": "a port, and where operations find a store",
+    "table": "of kinds of sources; of kinds of caches",
     "trees": PORT,
     "verify": OPERATION,
 }

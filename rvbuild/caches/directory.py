@@ -1,0 +1,257 @@
+"""A cache that is a folder: of this machine, of a file server, of a disk that people carry about.
+
+Knows: files, and that others write the same folder meanwhile. Must not know: what is in them.
+
+Rules:
+
+1. A file appears under its name whole, by a rename of one in ``tmp/`` that is on the disk; over
+   NFS, too.
+2. Nothing below the folder is reached through a link. A link in the place of a file is no file, and
+   one in the place of a folder is refused: whoever may write there does not choose what is read or
+   written elsewhere. The folder's own path may have links.
+3. A folder that is missing in one that is there is an empty cache, and the first write makes it.
+   Where the one above is missing, too, its disk is.
+
+Example: ``/media/stick/team/cache`` is on a stick that is not plugged in. ``/media/stick/team`` is
+missing, so each question ends with CacheDown.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import BinaryIO
+
+from attrs import field, frozen
+
+from rvbuild.caches.cache_services import CacheServices
+from rvbuild.caches.names import (
+    RECORD_LIMIT,
+    TEMPORARY,
+    check_name,
+    is_name,
+    object_name,
+    temporary_name,
+)
+from rvbuild.caches.timed import TimedCache
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import CacheDown, CacheError, CacheMiss, CacheRefused
+from rvbuild.core.ports.cache import CacheEntry, CollectableCache
+from rvbuild.core.system_fault import Site, hint_for
+from rvbuild.files.descent import Descent
+from rvbuild.files.folder import WrongKind, open_file
+from rvbuild.files.replacement import replacing
+from rvbuild.files.way import entered
+from rvbuild.transfers.addresses import local_path
+
+PIECE = 1 << 20
+"""Bytes of a file that are read at once."""
+_FOLDER = 0o777
+_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_ABSENT = (FileNotFoundError, NotADirectoryError)
+_HELPLESS = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST),
+}
+"""What is the same when one asks again."""
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(path)
+
+
+def open_cache(address: str, services: CacheServices) -> CollectableCache:
+    """The cache in a folder of this machine; see `rvbuild.caches.table`."""
+    path = str(local_path(address))
+    cache = DirectoryCache(path)
+    return TimedCache(cache, path, services.wait, services.cancellation)
+
+
+@frozen
+class DirectoryCache:
+    """A `CollectableCache` in a folder.
+
+    Attributes:
+        path: The folder.
+        durable: Whether what was written is on the disk when a call returns.
+    """
+
+    path: str = field(converter=_absolute)
+    durable: bool = True
+
+    def missing(self, objects: Collection[Digest]) -> frozenset[Digest]:
+        with self._errors():
+            return frozenset(item for item in objects if self._size(item) != item.size)
+
+    def _size(self, item: Digest) -> int | None:
+        """How large the file of an object is; None if there is none."""
+        name = object_name(item)
+        with self._file(name) as fd:
+            return None if fd is None else os.fstat(fd).st_size
+
+    def read(self, item: Digest, begin: int = 0) -> Iterator[bytes]:
+        name = object_name(item)
+        with self._errors(), self._file(name) as fd:
+            if fd is None:
+                msg = "the cache lacks an object"
+                raise CacheMiss(msg, where=self._at(name))
+            os.lseek(fd, begin, os.SEEK_SET)
+            yield from iter(partial(os.read, fd, PIECE), b"")
+
+    def write(self, item: Digest, data: BinaryIO) -> None:
+        with self._errors():
+            if self._size(item) == item.size:
+                return
+            with self._new(object_name(item)) as file:
+                shutil.copyfileobj(data, file, PIECE)
+                if file.tell() != item.size:
+                    msg = f"an object of {item.size} bytes came with {file.tell()}"
+                    raise ValueError(msg)
+
+    def record(self, name: str) -> bytes | None:
+        with self._errors(), self._file(check_name(name)) as fd:
+            if fd is None:
+                return None
+            with open(fd, "rb", closefd=False) as file:
+                data = file.read(RECORD_LIMIT + 1)
+        if len(data) > RECORD_LIMIT:
+            msg = f"a record of more than {RECORD_LIMIT} bytes"
+            raise CacheRefused(msg, where=self._at(name))
+        return data
+
+    def write_record(self, name: str, data: bytes) -> None:
+        with self._errors(), self._new(check_name(name)) as file:
+            file.write(data)
+
+    def entries(self, prefix: str) -> Iterator[CacheEntry]:
+        way = check_name(prefix.removesuffix("/")).split("/") if prefix else []
+        with self._errors(), suppress(*_ABSENT), self._folder(way) as top:
+            yield from _entries_below(top, prefix)
+
+    def remove(self, name: str) -> None:
+        *folders, last = check_name(name).split("/")
+        with self._errors(), suppress(*_ABSENT), self._folder(folders) as at:
+            os.unlink(last, dir_fd=at)
+            if self.durable:
+                os.fsync(at)
+
+    def _at(self, name: str) -> str:
+        return f"{self.path}/{name}"
+
+    @contextmanager
+    def _root(self, *, make: bool = False) -> Iterator[int]:
+        """The folder itself.
+
+        Raises:
+            FileNotFoundError: it is missing; ``make`` makes it.
+            CacheDown: the one above it is missing, too.
+        """
+        try:
+            fd = os.open(self.path, _ROOT)
+        except FileNotFoundError as error:
+            if not os.path.isdir(os.path.dirname(self.path)):
+                raise self._no_disk() from error
+            if not make:
+                raise
+            with suppress(FileExistsError):  # another process was faster
+                os.mkdir(self.path, _FOLDER)
+            fd = os.open(self.path, _ROOT)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    def _no_disk(self) -> CacheDown:
+        msg = "there is no such folder"
+        hint = "see that its disk is there and mounted, or make the folder above it"
+        return CacheDown(msg, where=self.path, hint=hint)
+
+    @contextmanager
+    def _folder(self, way: Sequence[str]) -> Iterator[int]:
+        with self._root() as root, entered(root, way, path=self.path) as at:
+            yield at
+
+    @contextmanager
+    def _file(self, name: str) -> Iterator[int | None]:
+        """A regular file, open to be read; None if there is none."""
+        *folders, last = name.split("/")
+        fd = None
+        with suppress(FileNotFoundError), self._folder(folders) as at:
+            fd = _opened(last, at)
+        try:
+            yield fd
+        finally:
+            if fd is not None:
+                os.close(fd)
+
+    @contextmanager
+    def _new(self, name: str) -> Iterator[BinaryIO]:
+        """A new file, which has the name once the body ended well."""
+        *folders, last = name.split("/")
+        way = partial(entered, path=self.path, make=_FOLDER, durable=self.durable)
+        mine = temporary_name().removeprefix(TEMPORARY)
+        with (
+            self._root(make=True) as root,
+            way(root, [TEMPORARY.rstrip("/")]) as staging,
+            way(root, folders) as at,
+            replacing(last, mine, at=at, staging=staging, durable=self.durable) as file,
+        ):
+            yield file
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._error(error) from error
+
+    def _error(self, error: OSError) -> CacheError:
+        where = error.path if isinstance(error, WrongKind) else self.path
+        reason = error.problem if isinstance(error, WrongKind) else error.strerror or str(error)
+        hint = hint_for(error.errno, Site.ELSEWHERE)
+        if isinstance(error, WrongKind) or error.errno in _HELPLESS:
+            return CacheRefused(f"the cache cannot be used: {reason}", where=where, hint=hint)
+        return CacheDown(f"the cache does not answer: {reason}", where=where, hint=hint)
+
+
+def _opened(name: str, at: int) -> int | None:
+    """The regular file of that name; None for anything else, which is never opened."""
+    try:
+        return open_file(name, at)
+    except WrongKind:
+        return None
+
+
+def _entries_below(top: int, prefix: str) -> Iterator[CacheEntry]:
+    """Whatever has the name of something in a cache; others' files are passed over."""
+    descent, trail = Descent(top), [prefix]
+    try:
+        yield from _entries_here(descent, trail[-1])
+        while descent.pending or not descent.is_at_top:
+            if not descent.pending:
+                descent.up()
+                trail.pop()
+                continue
+            name = descent.pending.pop()
+            with suppress(*_ABSENT):  # somebody removed it meanwhile
+                descent.down(name)
+                trail.append(f"{trail[-1]}{name}/")
+                yield from _entries_here(descent, trail[-1])
+    finally:
+        descent.close()
+
+
+def _entries_here(descent: Descent, prefix: str) -> Iterator[CacheEntry]:
+    with os.scandir(descent.here) as listed:
+        entries = [entry for entry in listed if is_name(prefix + entry.name)]
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            descent.pending.append(entry.name)
+        elif entry.is_file(follow_symlinks=False):
+            with suppress(FileNotFoundError):
+                there = entry.stat(follow_symlinks=False)
+                yield CacheEntry(prefix + entry.name, there.st_size, there.st_mtime)

@@ -1,0 +1,85 @@
+"""Caches of every kind, and a way behind each of them to what it really holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from attrs import define, frozen
+
+from rvbuild.caches.cache_services import CacheServices
+from rvbuild.caches.table import open_cache
+from rvbuild.core.ports.cache import CollectableCache
+from rvbuild.transfers.connections import Stall
+from rvbuild.transfers.transport import Patience, Transport
+from rvbuild.transfers.urls import Credentials
+
+WAIT = 2.0
+"""Seconds that tests wait for a cache that misbehaves."""
+
+
+@define
+class FolderBehind:
+    """What is really in a cache whose files are in a folder."""
+
+    folder: Path
+
+    def put(self, name: str, data: bytes) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    def files(self) -> dict[str, bytes]:
+        paths = [path for path in self.folder.rglob("*") if path.is_file()]
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
+
+    def remove(self, name: str) -> None:
+        os.unlink(self.folder / name)
+
+
+@frozen(kw_only=True)
+class CachePlace:
+    """A cache as a run has it, and what is behind it.
+
+    Attributes:
+        cache: As `open_cache` gives it.
+        address: As a person writes it.
+        behind: What it really holds.
+        writes: Whether it can be written.
+        lists: Whether it can say what it holds.
+    """
+
+    cache: CollectableCache
+    address: str
+    behind: FolderBehind
+    writes: bool = True
+    lists: bool = True
+
+
+@contextmanager
+def services(
+    wait: float = WAIT,
+    environment: Mapping[str, str] | None = None,
+    credentials: Credentials | None = None,
+) -> Iterator[CacheServices]:
+    """What a run reaches caches with, which gives up early."""
+    patience = Patience(stall=Stall(seconds=wait))
+    given = environment or {}
+    with Transport(
+        environment=given, credentials=credentials or Credentials({}), patience=patience
+    ) as transport:
+        yield CacheServices(transport=transport, wait=lambda: wait, environment=given)
+
+
+@contextmanager
+def folder(tmp_path: Path) -> Iterator[CachePlace]:
+    """A cache in a folder that is not there yet."""
+    path = tmp_path / "cache"
+    with services() as given:
+        cache = open_cache(str(path), given)
+        yield CachePlace(cache=cache, address=str(path), behind=FolderBehind(path))
+
+
+PLACES: dict[str, Callable[[Path], AbstractContextManager[CachePlace]]] = {"folder": folder}
