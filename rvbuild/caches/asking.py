@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from attrs import frozen
 
@@ -29,7 +29,7 @@ class Answer:
     fault: RvbuildError | None = None
 
 
-def ask(members: Sequence[Member], names: Sequence[str]) -> Iterator[Answer]:
+def ask(members: Sequence[Member], names: Sequence[str]) -> Generator[Answer, None, None]:
     """The answer of each member to each name, as they come.
 
     Whoever has enough closes the iterator: then no more is asked, and nobody waits for what is

@@ -1,7 +1,7 @@
 """Results out of caches: who says what of them, whose word is enough, and how they come.
 
-Knows: members, records, acceptance. Must not know: how a signature is verified, what a plan does with
-an offer.
+Knows: members, records, acceptance. Must not know: how a signature is verified, what a plan does
+with an offer.
 
 The rules:
 
@@ -111,9 +111,7 @@ class _Tally:
             each.voucher for each in agreed if each.statement.key in verdict.keys
         )
         first = next(each for each in agreed if each.statement.key in verdict.keys)
-        return Offer(
-            statement=first.statement, vouchers=tuple(vouchers), cache=first.member.name
-        )
+        return Offer(statement=first.statement, vouchers=tuple(vouchers), cache=first.member.name)
 
     def members(self, derivation: str) -> list[Member]:
         """Who has it, who said so first before the others."""

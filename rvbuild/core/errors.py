@@ -116,6 +116,10 @@ class Unreachable(SourceError):
 
 class SubstituteError(RvbuildError):
     """A result that a cache offered could not be had there; whoever needs it makes it."""
+
+    exit_code = 4
+
+
 class CacheError(RvbuildError):
     """A cache could not do what it was asked; ``where`` has its address."""
 

@@ -152,6 +152,16 @@ class Statement:
     checks: tuple[Statement, ...] = ()
 
     @property
+    def packs(self) -> tuple[Digest, ...]:
+        """Every pack that it and its checks name."""
+        return tuple(pack.digest for each in (self, *self.checks) for pack in each.output.packs)
+
+    @property
+    def transfer(self) -> int:
+        """Bytes of these packs."""
+        return sum(pack.size for pack in self.packs)
+
+    @property
     def json(self) -> Json:
         return {
             "derivation": str(self.derivation),
