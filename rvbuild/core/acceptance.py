@@ -1,0 +1,147 @@
+"""Whose word is enough: how many of which keys must say the same output of a derivation.
+
+Knows: keys' names, outputs, what was set. Must not know: signatures (each claim was verified
+before), caches, what is done with the answer.
+
+The rules:
+
+1. Only claims of the keys that the policy names count; if it names none, those of all that are
+   trusted.
+2. If more than one key is needed, only what a key's owner built counts: whoever took it from
+   another cache repeats what somebody else said.
+3. A key counts once for an output, however many caches repeat it. A key that says two outputs of
+   one derivation counts for neither: one of the two may be an old word, played again.
+4. The one output that enough keys say is accepted. If two have enough, none is.
+
+Example: of ``2 of [ci, lab, office]``, ci and lab say A, and office says B. A is accepted, with
+office as dissent, to be shown. If office says nothing and lab says B, it is a disagreement; if
+office and lab say nothing, it is too few.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Union
+
+from attrs import Attribute, field, frozen
+
+from rvbuild.core.digest import Digest
+from rvbuild.core.public_key import is_key_name
+
+_MANY = re.compile(r"([0-9]{1,3}) +of +\[(.*)\]")
+_FORM = "write one key's name, or as in: 2 of [ci, lab, office]"
+
+
+@frozen
+class Claim:
+    """What one key says of a derivation.
+
+    Attributes:
+        key: The name of the trusted key that signed it.
+        output: The root of the output's tree.
+        built: Whether the key's owner built it, and did not take it from a cache.
+    """
+
+    key: str
+    output: Digest
+    built: bool = True
+
+
+@frozen
+class Accepted:
+    """Enough keys say ``output``: ``keys``, sorted. Others said something else: ``dissent``."""
+
+    output: Digest
+    keys: tuple[str, ...]
+    dissent: tuple[Claim, ...] = ()
+
+
+@frozen
+class TooFew:
+    """So many more are needed than these, which agree; there may be none."""
+
+    needed: int
+    claims: tuple[Claim, ...] = ()
+
+
+@frozen
+class Disagreement:
+    """Keys say different outputs, and no single one is said by enough."""
+
+    claims: tuple[Claim, ...]
+
+
+Verdict = Union[Accepted, TooFew, Disagreement]
+
+
+def _check_keys(policy: Acceptance, _: Attribute[tuple[str, ...]], keys: tuple[str, ...]) -> None:
+    if not all(map(is_key_name, keys)):
+        msg = f"not the name of a key; {_FORM}"
+        raise ValueError(msg)
+    if len(set(keys)) != len(keys):
+        msg = "a key is named twice, and counts once"
+        raise ValueError(msg)
+    if policy.needed < 1 or (keys and policy.needed > len(keys)):
+        msg = f"{policy.needed} of {len(keys)} keys can never agree"
+        raise ValueError(msg)
+
+
+@frozen
+class Acceptance:
+    """A policy: ``needed`` of ``keys`` must agree; without ``keys``, of all that are trusted."""
+
+    needed: int = 1
+    keys: tuple[str, ...] = field(default=(), validator=_check_keys)
+
+    def __str__(self) -> str:
+        return f"{self.needed} of {'[' + ', '.join(self.keys) + ']' if self.keys else 'all keys'}"
+
+    @classmethod
+    def parse(cls, text: str) -> Acceptance:
+        """Read ``K of [NAME, NAME]``, or the ``NAME`` of one key.
+
+        Raises:
+            ValueError: it is another text, or can never be fulfilled.
+        """
+        plain = text.strip(" ")
+        match = _MANY.fullmatch(plain)
+        if match is None:
+            return cls(1, (plain,))
+        names = tuple(name.strip(" ") for name in match[2].split(","))
+        return cls(int(match[1]), names)
+
+    def judge(self, claims: Iterable[Claim]) -> Verdict:
+        """What holds for one derivation.
+
+        Args:
+            claims: What keys say of it, from any number of caches, in any order.
+        """
+        counted = tuple(sorted({each for each in claims if self._counts(each)}, key=_order))
+        sayers = _sayers(counted)
+        enough = [output for output, keys in sayers.items() if len(keys) >= self.needed]
+        if len(enough) == 1:
+            dissent = tuple(each for each in counted if each.output != enough[0])
+            return Accepted(enough[0], sayers[enough[0]], dissent)
+        if len({each.output for each in counted}) > 1:
+            return Disagreement(counted)
+        return TooFew(self.needed, counted)
+
+    def _counts(self, claim: Claim) -> bool:
+        return (claim.key in self.keys or not self.keys) and (claim.built or self.needed == 1)
+
+
+def _sayers(claims: tuple[Claim, ...]) -> Mapping[Digest, tuple[str, ...]]:
+    """By output the keys that say it, and nothing else (rule 3)."""
+    said: dict[str, set[Digest]] = {}
+    for claim in claims:
+        said.setdefault(claim.key, set()).add(claim.output)
+    sayers: dict[Digest, tuple[str, ...]] = {}
+    for key, outputs in said.items():
+        for output in outputs if len(outputs) == 1 else ():
+            sayers[output] = (*sayers.get(output, ()), key)
+    return sayers
+
+
+def _order(claim: Claim) -> tuple[str, Digest, bool]:
+    return claim.key, claim.output, claim.built
