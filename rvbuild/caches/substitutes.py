@@ -107,11 +107,13 @@ class _Tally:
         if not isinstance(verdict, Accepted):
             return None
         agreed = [each for each in sayings if each.statement.output.root == verdict.output]
-        vouchers = dict.fromkeys(
-            each.voucher for each in agreed if each.statement.key in verdict.keys
-        )
+        vouchers = {each.voucher for each in agreed if each.statement.key in verdict.keys}
         first = next(each for each in agreed if each.statement.key in verdict.keys)
-        return Offer(statement=first.statement, vouchers=tuple(vouchers), cache=first.member.name)
+        return Offer(
+            statement=first.statement,
+            vouchers=tuple(sorted(vouchers)),
+            cache=first.member.name,
+        )
 
     def members(self, derivation: str) -> list[Member]:
         """Who has it, who said so first before the others."""

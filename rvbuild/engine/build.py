@@ -80,6 +80,7 @@ def build(
 
         def replan(lost: str) -> Mapping[str, Task]:
             del offers[lost]
+            offers.update(realiser.offers(derivations, derivations[lost].inputs))
             more = make_plan(derivations, (lost,), realiser.lookup, offers)
             realiser.realised.update(more.kept)
             services.store.cas.write_all(task.derivation.encode() for task in more.tasks.values())

@@ -8,7 +8,9 @@ The rules:
 2. Results are asked for from the wanted ones down, level by level, each level at once.
 3. If a wanted result is not offered, the closure of its target is asked for, if it is one's: it
    offers in one answer what was below the target when somebody last built it.
-4. Sources and merges are not asked for: a source has an address of its own, and a merge takes less
+4. The record of a target tells that its checks passed. A check that it does not tell of is asked
+   for if all that it tries is there or offered.
+5. Sources and merges are not asked for: a source has an address of its own, and a merge takes less
    time to make than to fetch.
 
 For example, one line of K3s' recipe was changed. The store is empty. One question finds that nobody
@@ -18,6 +20,8 @@ has the new K3s, a second one brings the closure of K3s as it was: all below it 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+
+from attrs import define, field
 
 from rvbuild.core.derivation import Derivation, Step
 from rvbuild.core.offer import Offer
@@ -39,24 +43,49 @@ def find_offers(
         lookup: Finds what the store has.
         substitutes: Whoever may offer results.
     """
-    offers: dict[str, Offer] = {}
-    seen: set[str] = set()
+    search = _Search(derivations, lookup, substitutes)
     goals = dict.fromkeys(wanted)
-    level = list(goals)
-    while level:
-        missing = [digest for digest in dict.fromkeys(level) if digest not in seen]
-        seen.update(missing)
-        missing = [digest for digest in missing if lookup(digest) is None]
-        steps = [each for each in missing if isinstance(derivations[each], Step)]
-        unknown = [digest for digest in steps if digest not in offers]
+    checks = [digest for digest in goals if _is_check(derivations[digest])]
+    search.down([digest for digest in goals if digest not in checks], may_be_target=True)
+    told = [check for check in checks if search.can_be_offered(check)]
+    search.down([check for check in told if check not in search.offers])
+    return {digest: offer for digest, offer in search.offers.items() if digest in derivations}
+
+
+@define
+class _Search:
+    """Offers, and what was looked at."""
+
+    derivations: Mapping[str, Derivation]
+    lookup: Lookup
+    substitutes: Substitutes
+    offers: dict[str, Offer] = field(factory=dict)
+    _missing: set[str] = field(factory=set)
+    _seen: set[str] = field(factory=set)
+
+    def down(self, level: Iterable[str], *, may_be_target: bool = False) -> None:
+        """Ask for derivations, and for what making those needs that nobody has."""
+        while level := [each for each in dict.fromkeys(level) if each not in self._seen]:
+            self._seen.update(level)
+            missing = [each for each in level if self.lookup(each) is None]
+            self._ask([each for each in missing if isinstance(self.derivations[each], Step)])
+            left = [each for each in missing if each not in self.offers]
+            if may_be_target:
+                for digest in left:
+                    self.offers |= self.substitutes.closure(digest)
+                may_be_target = False
+            self._missing.update(left)
+            level = [given for digest in left for given in self.derivations[digest].inputs]
+
+    def can_be_offered(self, check: str) -> bool:
+        """Whether nothing that a check tries has to be made: nobody has tried that yet."""
+        return self._missing.isdisjoint(self.derivations[check].inputs)
+
+    def _ask(self, steps: list[str]) -> None:
+        unknown = [digest for digest in steps if digest not in self.offers]
         if unknown:
-            offers |= substitutes.find(unknown)
-        for digest in unknown:
-            if digest in goals and digest not in offers:
-                offers |= substitutes.closure(digest)
-        level = _inputs(derivations, (each for each in missing if each not in offers))
-    return {digest: offer for digest, offer in offers.items() if digest in derivations}
+            self.offers |= self.substitutes.find(unknown)
 
 
-def _inputs(derivations: Mapping[str, Derivation], digests: Iterable[str]) -> list[str]:
-    return [given for digest in digests for given in derivations[digest].inputs]
+def _is_check(derivation: Derivation) -> bool:
+    return isinstance(derivation, Step) and derivation.is_check

@@ -35,6 +35,7 @@ from rvbuild.core.events import Event, Finished
 from rvbuild.core.platform import Platform
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
+from rvbuild.core.ports.substitutes import Substitutes
 from rvbuild.core.source import Files, Source
 from rvbuild.core.tree import File, Nested, Symlink, Tree
 from rvbuild.engine.build import Built, build
@@ -188,6 +189,7 @@ class Workshop:
     release: bool = False
     accelerators: Mapping[str, str] = field(factory=dict)
     forbidden: tuple[bytes, ...] = ()
+    substitutes: Substitutes | None = None
     store: MemoryStore = field(init=False)
     executor: FakeExecutor = field(init=False)
     fetcher: FakeFetcher = field(factory=FakeFetcher, init=False)
@@ -236,6 +238,7 @@ class Workshop:
             release=self.release,
             accelerators=self.accelerators,
             forbidden=self.forbidden,
+            substitutes=self.substitutes,
         )
 
     def build(self, *wanted: Derivation, jobs: int = 2, keep_going: bool = False) -> Built:

@@ -1,0 +1,278 @@
+"""Results that others made: found, taken, and made after all where they are not to be had."""
+
+# ruff: noqa: ARG001 - tests ask for what must be there before
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from cache_places import CachePlace, folder
+from team import CountedCache, Ticks, member, push, substitutes, terms
+from workshop import Workshop
+
+from rvbuild.core.derivation import Step
+from rvbuild.core.errors import CacheDown, CacheRefused, SubstituteError
+from rvbuild.core.events import Noticed
+from rvbuild.core.realisation import Origin
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[CachePlace]:
+    with folder(tmp_path) as made:
+        yield made
+
+
+def a_shop(path: Path, top: str = "join top") -> tuple[Workshop, Step]:
+    """A target ``app`` of two steps, a source, and a check."""
+    shop = Workshop(str(path))
+    source = shop.source("source")
+    below = shop.step("below", "join below", source)
+    app = shop.step("app", top, below)
+    shop.step("check of app", "say fine", app, is_check=True)
+    return shop, app
+
+
+def wanted(shop: Workshop) -> list[Step]:
+    return [each for each in shop.known.values() if isinstance(each, Step)][1:]
+
+
+Filled = tuple[Workshop, Step]
+
+
+@pytest.fixture
+def filled(tmp_path: Path, place: CachePlace) -> Filled:
+    """A workshop that built ``app``, and pushed it."""
+    shop, app = a_shop(tmp_path / "a")
+    push(shop, shop.build(*wanted(shop)), place.cache, app)
+    return shop, app
+
+
+def test_what_one_built_another_takes(tmp_path: Path, place: CachePlace, filled: Filled):
+    """With one question to plan, for the target and its check; nothing below is asked for."""
+    shop, app = a_shop(tmp_path / "b")
+    cache = CountedCache(place.cache)
+    asked = substitutes(shop, [member(cache, Ticks())], terms("ci"), app)
+    built = shop.build(*wanted(shop))
+    built.refuse_failures()
+    assert shop.output(built, app) == filled[0].output(filled[0].build(app), app)
+    assert (shop.executor.ran, shop.fetcher.fetched) == ([], [])
+    assert shop.how() == {"app": "pulled", "check of app": "pulled"}
+    records = [name for name in cache.questions if "/" in name]
+    assert records == [name for name in place.behind.files() if name.endswith(app.digest)]
+    made = built.realised[app.digest]
+    assert (made.builder, made.origin) == ("ci", Origin("substituted", "team"))
+    assert made.signatures == ({"keyid": "ci:0123456789abcdef"},)
+    (use,) = asked.uses
+    assert (use.pulled, use.reason) == (2, "")
+    assert shop.store.realisations.realisation(app.digest) == made
+
+
+def test_where_only_the_top_is_another_two_questions_tell_all(
+    tmp_path: Path, place: CachePlace, filled: Filled
+):
+    shop, app = a_shop(tmp_path / "b", top="join another")
+    cache = CountedCache(place.cache)
+    substitutes(shop, [member(cache, Ticks())], terms("ci"), app)
+    shop.build(app).refuse_failures()
+    assert shop.how() == {"below": "pulled", "app": "built"}
+    assert shop.fetcher.fetched == []
+    records = [name for name in cache.questions if "/" in name]
+    assert [name.rpartition("/")[2] for name in records] == [app.digest, "app"]
+
+
+def test_without_a_closure_each_level_is_asked_for(
+    tmp_path: Path, place: CachePlace, filled: Filled
+):
+    place.behind.remove("records/ci/targets/app")
+    shop, app = a_shop(tmp_path / "b", top="join another")
+    substitutes(shop, [member(place.cache, Ticks())], terms("ci"), app)
+    shop.build(app).refuse_failures()
+    assert shop.how() == {"below": "pulled", "app": "built"}
+
+
+def test_what_the_store_has_is_not_asked_for(tmp_path: Path, place: CachePlace, filled: Filled):
+    shop, app = filled
+    cache = CountedCache(place.cache)
+    substitutes(shop, [member(cache, Ticks())], terms("ci"), app)
+    shop.build(*wanted(shop)).refuse_failures()
+    assert cache.questions == []
+
+
+@pytest.mark.parametrize("gone", ["all", "those of app"])
+def test_an_evicted_pack_is_a_miss(tmp_path: Path, place: CachePlace, filled: Filled, gone: str):
+    """Between plan and fetch: the build does what the pack would have saved, and no more."""
+    shop, app = a_shop(tmp_path / "b")
+    packs = [name for name in place.behind.files() if name.startswith("objects/")]
+    if gone == "all":
+        for pack in packs:
+            place.behind.remove(pack)
+    else:
+        read: list[str] = []
+        probe, _ = a_shop(tmp_path / "probe")
+        substitutes(probe, [member(CountedCache(place.cache, read), Ticks())], terms("ci"), app)
+        probe.build(app).refuse_failures()
+        for name in read:
+            if "/" not in name:
+                place.behind.remove(f"objects/{name[:2]}/{name}")
+    substitutes(shop, [member(place.cache, Ticks())], terms("ci"), app)
+    built = shop.build(*wanted(shop))
+    built.refuse_failures()
+    assert shop.output(built, app) == filled[0].output(filled[0].build(app), app)
+    made = {"source": "fetched", "below": "built", "app": "built", "check of app": "built"}
+    if gone == "all":
+        assert shop.how() == made
+    else:
+        assert shop.how() == {"below": "pulled", "app": "built", "check of app": "pulled"}
+
+
+def test_pushing_again_heals(tmp_path: Path, place: CachePlace, filled: Filled):
+    """Nobody believes a record that is there: its packs are asked for."""
+    shop, app = filled
+    packs = [name for name in place.behind.files() if name.startswith("objects/")]
+    built = shop.build(*wanted(shop))
+    assert set(push(shop, built, place.cache, app).values()) == {0}
+    for pack in packs[:2]:
+        place.behind.remove(pack)
+    assert any(push(shop, built, place.cache, app).values())
+    assert packs == [name for name in place.behind.files() if name.startswith("objects/")]
+
+
+def test_a_record_of_another_derivation_counts_for_nothing(
+    tmp_path: Path, place: CachePlace, filled: Filled
+):
+    """Signed, and played again under another name."""
+    files = place.behind.files()
+    shop, app = a_shop(tmp_path / "b", top="join another")
+    (record,) = [files[name] for name in files if name.endswith(filled[1].digest)]
+    place.behind.put(f"records/ci/realisations/{app.digest[:2]}/{app.digest}", record)
+    substitutes(shop, [member(place.cache, Ticks())], terms("ci"), app)
+    shop.build(app).refuse_failures()
+    assert shop.how() == {"below": "pulled", "app": "built"}
+    (notice,) = [event for event in shop.events if isinstance(event, Noticed)]
+    assert notice.security
+    assert "a record of another derivation" in notice.text
+
+
+def test_two_builders_must_agree_where_two_are_asked_for(
+    tmp_path: Path, place: CachePlace, filled: Filled
+):
+    shop, app = a_shop(tmp_path / "alone")
+    substitutes(shop, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
+    shop.build(app).refuse_failures()
+    assert shop.how() == {"source": "fetched", "below": "built", "app": "built"}
+
+    push(shop, shop.build(*wanted(shop)), place.cache, app, key="lab")
+    both, _ = a_shop(tmp_path / "both")
+    substitutes(both, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
+    built = both.build(app)
+    assert both.how() == {"app": "pulled"}
+    assert built.realised[app.digest].signatures == (
+        {"keyid": "ci:0123456789abcdef"},
+        {"keyid": "lab:0123456789abcdef"},
+    )
+
+
+def test_builders_that_do_not_agree_are_shown(tmp_path: Path, place: CachePlace, filled: Filled):
+    liar, app = a_shop(tmp_path / "liar")
+    built = liar.build(*wanted(liar))
+    with liar.store.trees.new_tree() as writer:
+        writer.file("data", [b"evil"])
+        evil = writer.commit().root
+    built.realised[app.digest] = evolve(built.realised[app.digest], output=evil)  # type: ignore[index]
+    push(liar, built, place.cache, app, key="lab")
+    shop, _ = a_shop(tmp_path / "b")
+    substitutes(shop, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
+    shop.build(app).refuse_failures()
+    assert shop.how()["app"] == "built"
+    texts = [event.text for event in shop.events if isinstance(event, Noticed)]
+    assert any(
+        "builders do not agree: ci says" in text and f"lab says {evil.hash[:16]}" in text
+        for text in texts
+    )
+
+
+def test_what_a_compile_cache_helped_to_make_is_not_taken(tmp_path: Path, place: CachePlace):
+    fast, app = a_shop(tmp_path / "fast")
+    built = fast.build(*wanted(fast))
+    for digest, made in list(built.realised.items()):
+        built.realised[digest] = evolve(made, accelerated=True)  # type: ignore[index]
+    push(fast, built, place.cache, app)
+    for accelerated, how in ((False, "built"), (True, "pulled")):
+        shop, _ = a_shop(tmp_path / how)
+        rules = terms("ci", accelerated=accelerated)
+        substitutes(shop, [member(place.cache, Ticks())], rules, app)
+        shop.build(app).refuse_failures()
+        assert shop.how()["app"] == how
+
+
+def refusing(error: Exception) -> Callable[[str], None]:
+    def before(_question: str) -> None:
+        raise error
+
+    return before
+
+
+@pytest.mark.parametrize(
+    "error", [CacheDown("no answer in 5 s"), CacheRefused("it wants a login")], ids=repr
+)
+def test_a_cache_that_is_no_use_is_left_out_and_the_others_are_asked(
+    tmp_path: Path, place: CachePlace, filled: Filled, error: Exception
+):
+    shop, app = a_shop(tmp_path / "b")
+    dead = CountedCache(place.cache, before=refusing(error))
+    clock = Ticks()
+    members = [member(dead, clock, "dead"), member(place.cache, clock, "healthy")]
+    asked = substitutes(shop, members, terms("ci"), app)
+    shop.build(app).refuse_failures()
+    assert shop.how() == {"app": "pulled"}
+    reasons = {use.name: use.reason for use in asked.uses}
+    assert reasons["healthy"] == ""
+    assert len(dead.questions) <= 1
+
+
+def test_with_all_caches_dead_the_build_goes_on(tmp_path: Path, place: CachePlace):
+    shop, app = a_shop(tmp_path / "b")
+    dead = CountedCache(place.cache, before=refusing(CacheDown("no answer in 5 s")))
+    asked = substitutes(shop, [member(dead, Ticks(), "dead")], terms("ci"), app)
+    shop.build(app).refuse_failures()
+    assert shop.how() == {"source": "fetched", "below": "built", "app": "built"}
+    assert asked.uses[0].reason == "no answer in 5 s"
+    assert len(dead.questions) == 1
+
+
+def test_a_pack_goes_on_from_another_cache(tmp_path: Path, place: CachePlace, filled: Filled):
+    """One that has the records and no pack, before one that has all."""
+
+    def no_pack(question: str) -> None:
+        if "/" not in question:
+            msg = "it hung up"
+            raise CacheDown(msg)
+
+    shop, app = a_shop(tmp_path / "b")
+    clock = Ticks()
+    members = [
+        member(CountedCache(place.cache, before=no_pack), clock, "half"),
+        member(place.cache, clock, "whole"),
+    ]
+    asked = substitutes(shop, members, terms("ci"), app)
+    shop.build(app).refuse_failures()
+    assert shop.how() == {"app": "pulled"}
+    assert {use.name: use.pulled for use in asked.uses} == {"half": 0, "whole": 1}
+
+
+def test_an_offer_whose_cache_is_gone_is_an_error_of_its_own(
+    tmp_path: Path, place: CachePlace, filled: Filled
+):
+    shop, app = a_shop(tmp_path / "b")
+    asked = substitutes(shop, [member(place.cache, Ticks())], terms("ci"), app)
+    offer = asked.find([app.digest])[app.digest]
+    asked.members[0].leave_out("somebody pulled the plug")
+    with (
+        pytest.raises(SubstituteError, match="does not give what it offered") as caught,
+        shop.store.trees.new_tree() as tree,
+    ):
+        asked.fetch(offer, tree, lambda _done, _total: None)
+    assert caught.value.details == ("team: left out: somebody pulled the plug",)
