@@ -66,8 +66,8 @@ class Lease:
             yield
 
     @contextmanager
-    def collecting(self) -> Iterator[None]:
-        """While this process collects.
+    def collecting(self) -> Iterator[float]:
+        """While this process collects; when it began, by the cache's clock.
 
         Raises:
             CacheDown: somebody pushes, or collects.
@@ -76,11 +76,13 @@ class Lease:
         if other:
             self._refuse(f"it is being collected by {other}")
         with self._written(_COLLECTION):
+            began = 0.0
             for entry in self.cache.entries(LEASES):
-                other = self._holder(entry.name) if entry.name != _COLLECTION else None
-                if other:
+                if entry.name == _COLLECTION:
+                    began = entry.modified
+                elif other := self._holder(entry.name):
                     self._refuse(f"{other} pushes into it")
-            yield
+            yield began
 
     @contextmanager
     def _written(self, name: str) -> Iterator[None]:

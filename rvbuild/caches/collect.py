@@ -1,0 +1,173 @@
+"""Removes from a cache what nobody can reach any more.
+
+Knows: records and what they name. Must not know: signatures, kinds of caches.
+
+The rules:
+
+1. A record of a target keeps all that its closure names, for ever: it is the target's last one.
+2. Any other realisation stays, too, while all objects are no more than ``most`` bytes. Beyond that
+   they go, the one that was written longest ago first.
+3. An object that no record named when the collection began is removed. So what a record names that
+   goes now is removed by the next collection: a reader that has the record has until then.
+4. An object younger than `GRACE` stays: by the cache's own clock, in which the collection's lease
+   was written now.
+5. A record that cannot be read, or that a newer rvbuild wrote, ends the collection before anything
+   is removed: nobody knows what it names.
+
+Example: nobody builds K3s 1.32 any more, and its last closure is there: all of it stays. Of 40
+former builds of K3s 1.35 the oldest go, as far as the quota asks for it; their packs go a day
+later, with the next collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NoReturn
+
+from attrs import define, field, frozen
+
+from rvbuild.caches.lease import Lease
+from rvbuild.caches.names import OBJECTS, RECORDS, object_name
+from rvbuild.core.digest import Digest
+from rvbuild.core.dsse import Envelope
+from rvbuild.core.errors import CacheRefused, VerificationError
+from rvbuild.core.ports.cache import CacheEntry, CollectableCache
+from rvbuild.core.statement import CLOSURE, REALISATION, Closure, Statement
+
+GRACE = 3600.0
+"""Seconds for which an object stays whatever names it."""
+
+
+@frozen(kw_only=True)
+class Collection:
+    """What a collection did.
+
+    Attributes:
+        records: How many stay.
+        objects: How many stay.
+        size: Bytes of these.
+        removed_records: How many went.
+        removed_objects: How many went.
+        removed_size: Bytes of these.
+    """
+
+    records: int
+    objects: int
+    size: int
+    removed_records: int
+    removed_objects: int
+    removed_size: int
+
+
+@frozen
+class _Record:
+    entry: CacheEntry
+    packs: frozenset[Digest]
+    is_root: bool
+    derivations: frozenset[str]
+
+
+@define
+class Collector:
+    """Collects one cache.
+
+    Attributes:
+        cache: Which.
+        lease: Keeps pushes away.
+        address: For messages.
+        most: Bytes of objects that records may keep beyond what targets need; None: any number.
+        advance: Told of records and objects looked at, and of how many there are (0: unknown).
+    """
+
+    cache: CollectableCache
+    lease: Lease
+    address: str
+    most: int | None = None
+    advance: Callable[[int, int], None] = field(default=lambda _done, _total: None)
+
+    def run(self, *, dry: bool = False) -> Collection:
+        """Remove what nobody can reach.
+
+        Args:
+            dry: Only say what would go.
+
+        Raises:
+            CacheError: it does not let us, or somebody pushes.
+        """
+        with self.lease.collecting() as began:
+            records = [self._record(entry) for entry in self.cache.entries(RECORDS)]
+            objects = {entry.name: entry for entry in self.cache.entries(OBJECTS)}
+            named = {object_name(pack) for record in records for pack in record.packs}
+            go = self._beyond_quota(records)
+            old = began - GRACE
+            orphans = [
+                entry
+                for name, entry in objects.items()
+                if name not in named and entry.modified < old
+            ]
+            if not dry:
+                for entry in (*go, *orphans):
+                    self.cache.remove(entry.name)
+            removed = sum(entry.size for entry in orphans)
+            return Collection(
+                records=len(records) - len(go),
+                objects=len(objects) - len(orphans),
+                size=sum(entry.size for entry in objects.values()) - removed,
+                removed_records=len(go),
+                removed_objects=len(orphans),
+                removed_size=removed,
+            )
+
+    def _record(self, entry: CacheEntry) -> _Record:
+        data = self.cache.record(entry.name)
+        try:
+            envelope = Envelope.decode(data or b"")
+            if envelope.payload_type == CLOSURE:
+                closure = Closure.decode(envelope.payload)
+                statements, root = closure.statements, True
+                more = {closure.derivations.digest}
+            elif envelope.payload_type == REALISATION:
+                statements, root = (Statement.decode(envelope.payload),), False
+                more = set()
+            else:
+                self._refuse(entry, "a newer rvbuild wrote it")
+        except VerificationError as error:
+            self._refuse(entry, error.message)
+        packs = {pack for each in statements for pack in each.packs}
+        names = frozenset(each.derivation.hash for each in statements)
+        return _Record(entry, frozenset(packs | more), root, names)
+
+    def _refuse(self, entry: CacheEntry, why: str) -> NoReturn:
+        msg = f"nobody can tell what a record names: {why}"
+        hint = "use the rvbuild that wrote it, or remove the record"
+        raise CacheRefused(msg, where=f"{self.address} {entry.name}", hint=hint)
+
+    def _beyond_quota(self, records: Iterable[_Record]) -> list[CacheEntry]:
+        """The records that go: what targets need is kept first, then the youngest."""
+        if self.most is None:
+            return []
+        live: set[Digest] = set()
+        needed: set[str] = set()
+        others = []
+        for record in records:
+            if record.is_root:
+                live |= record.packs
+                needed |= record.derivations
+            else:
+                others.append(record)
+        size = sum(pack.size for pack in live)
+        go = []
+        for record in sorted(others, key=_age):
+            more = record.packs - live
+            weight = sum(pack.size for pack in more)
+            if record.derivations <= needed or size + weight <= self.most:
+                live |= more
+                size += weight
+            else:
+                go.append(record.entry)
+        return go
+
+
+def _age(record: _Record) -> tuple[float, str]:
+    """The youngest first."""
+    return -record.entry.modified, record.entry.name
