@@ -19,10 +19,8 @@ from rvbuild.core.errors import Malformed
 
 KIND, VERSION = "realisation", 1
 
-BUILDER = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-"""The pattern of a builder's name, which is also that of a key."""
-
-_NAME = re.compile(f"([0-9a-f]{{64}})(?:@{BUILDER})?")
+_BUILDER = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_NAME = re.compile(f"([0-9a-f]{{64}})(?:@{_BUILDER})?")
 
 _OUTPUT = "out"
 """The name of the one output that steps have so far."""
@@ -69,7 +67,7 @@ class Realisation:
     action: str | None = field(default=None, validator=instance_of((str, type(None))))
     log: Digest | None = None
     inputs: tuple[Digest, ...] = ()
-    builder: str = field(default="", validator=matches_re(f"(?:{BUILDER})?"))
+    builder: str = field(default="", validator=matches_re(f"(?:{_BUILDER})?"))
     milliseconds: int = field(default=0, validator=instance_of(int))
     accelerated: bool = field(default=False, validator=instance_of(bool))
     accelerable: bool = field(default=False, validator=instance_of(bool))
