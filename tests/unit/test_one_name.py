@@ -27,6 +27,7 @@ FILES = {
     "doctor": OPERATION,
     "fetch": f"{KIND}; {OPERATION}",
     "init": OPERATION,
+    "keys": OPERATION,
     "lock": f"{YAML}; {COMMAND}",
     "locks": PORT,
     "plan": OPERATION,
@@ -39,7 +40,7 @@ FILES = {
     "spec": f"{KIND}; the base of them in the core",
     "store": "a port, and where operations find a store",
     "trees": PORT,
-    "verify": OPERATION,
+    "verify": f"{OPERATION}; of envelopes",
 }
 """Names of files that stand in several folders, each with the reason."""
 
