@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-from rvbuild.app.setting import SETTINGS, Value
+from rvbuild.app.setting import SETTINGS, Value, words_in
 from rvbuild.app.settings import DEFAULT, PROJECT_FILE, user_file
 from rvbuild.app.workspace import Workspace
 from rvbuild.core.login import SplitAddress
@@ -55,7 +55,8 @@ def _values(workspace: Workspace) -> Iterator[SettingValue]:
             yield SettingValue(name=setting.name, value=setting.default, origin=DEFAULT)
         for name, (value, origin) in parts:
             effective = _default(name, workspace) if value is None else value
-            yield SettingValue(name=_public_name(name), value=_public(effective), origin=origin)
+            shown = _program(value) if setting.form == "command" else _public(effective)
+            yield SettingValue(name=_public_name(name), value=shown, origin=origin)
 
 
 def _public(value: Value) -> Value:
@@ -65,6 +66,12 @@ def _public(value: Value) -> Value:
     if isinstance(value, tuple):
         return tuple(SplitAddress.of(text).public for text in value)
     return value
+
+
+def _program(command: Value) -> Value:
+    """The program of a command, whose arguments may hold a secret."""
+    words = words_in(str(command or ""))
+    return " ".join((*words[:1], *("…" for _ in words[1:2]))) or None
 
 
 def _public_name(name: str) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from rvbuild.core.key_name import is_key_name
+
 Texts = tuple[str, ...]
 Table = Mapping[str, str | Texts]
 Value = str | int | bool | Texts | Table | None
@@ -44,6 +46,17 @@ SETTINGS = (
     Setting("options", "table", {}, "", "variants of recipes, as root = nft"),
     Setting("replace", "table", {}, "", "recipes that stand for a target input"),
     Setting("builder", "name", "", "RVBUILD_BUILDER", "who is said to have made results", True),
+    Setting(
+        *("signing-key", "name", "", "RVBUILD_SIGNING_NAME"),
+        "the name of the key that signs what is shared",
+        personal=True,
+    ),
+    Setting(
+        *("signing-command", "command", None, "RVBUILD_SIGNING_COMMAND"),
+        "a program that signs with that key, with its arguments",
+        personal=True,
+    ),
+    Setting("accept", "acceptance", {}, "", "whose results are taken, as build = '2 of [ci, lab]'"),
     Setting("trust", "paths", (), "RVBUILD_TRUST", "projects and stores of others to use", True),
     Setting("debian-keys", "paths", (), "RVBUILD_DEBIAN_KEYS", "keyrings of Debian archives", True),
     Setting(
@@ -70,7 +83,6 @@ _MOST_DIGITS = 18
 PATH_MAX = 4096
 """Bytes of a path that a system call takes, with the NUL at its end: Linux' own limit."""
 
-_MARKS = str.maketrans(dict.fromkeys("._-", "x"))
 _UNITS = {
     "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
     "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40,
@@ -110,8 +122,7 @@ def _is_text(value: object) -> bool:
 
 
 def _is_name(value: Value) -> bool:
-    plain = value.translate(_MARKS) if isinstance(value, str) else ""
-    return plain.isascii() and plain.isalnum() and str(value)[0].isalnum() and len(plain) <= 64
+    return isinstance(value, str) and is_key_name(value)
 
 
 def _is_number(value: Value, least: int) -> bool:
@@ -122,12 +133,43 @@ def _is_table(value: Value) -> bool:
     return isinstance(value, dict) and all(map(_is_text, value.values()))
 
 
+def _is_command(value: Value) -> bool:
+    return isinstance(value, str) and bool(words_in(value))
+
+
+def words_in(command: str) -> Texts:
+    """The words of a command, with a shell's quotes; none, if a quote does not end."""
+    from shlex import split  # noqa: PLC0415 - only where a command is set
+
+    try:
+        return tuple(split(command))
+    except ValueError:
+        return ()
+
+
+def _is_acceptance(value: Value) -> bool:
+    """Whether each entry is for a kind of build, and says something that can be fulfilled."""
+    if not isinstance(value, dict) or not ACCEPTING.issuperset(value):
+        return False
+    from rvbuild.core.policy_text import read_policy  # noqa: PLC0415 - only where it is set
+
+    try:
+        for text in value.values():
+            read_policy(text if isinstance(text, str) else "")
+    except ValueError:
+        return False
+    return True
+
+
 def _is_mirrors(value: Value) -> bool:
     return isinstance(value, dict) and all(
         ":" in start and all(map(_is_text, texts(places) or [None]))
         for start, places in value.items()
     )
 
+
+ACCEPTING = frozenset(("build", "release"))
+"""The entries of `accept`: a build for development, and one with `release`."""
 
 FORMS: dict[str, tuple[str, Callable[[Value], bool]]] = {
     "path": (f"a path of this machine, of less than {PATH_MAX} bytes", _is_path),
@@ -148,5 +190,10 @@ FORMS: dict[str, tuple[str, Callable[[Value], bool]]] = {
     "name": ("a name of at most 64 letters, digits, and . _ - within", _is_name),
     "flag": ("true or false", lambda value: isinstance(value, bool)),
     "table": ("a table of texts", _is_table),
+    "command": ("a program and its arguments, as a shell has them", _is_command),
+    "acceptance": (
+        "a table of build and release, each the name of a key, or as '2 of [ci, lab, office]'",
+        _is_acceptance,
+    ),
     "mirrors": ("a table: the beginning of a URL, and a place or a list of places", _is_mirrors),
 }

@@ -11,8 +11,8 @@ The rules:
 2. Tables and lists are joined: an entry replaces the weaker one of the same name, and the
    stronger entries come first.
 3. A path in a file is relative to the file's folder, any other to the working directory.
-4. A checkout says neither whom to trust nor who somebody is: `trust`, `builder` and `debian-…` in a
-   project's file are errors.
+4. A checkout says neither whose folders to trust nor who somebody is: `trust`, `builder`,
+   `signing-…` and `debian-…` in a project's file are errors.
 5. An unknown name is an error, and so is a value of another kind.
 
 For example, with `jobs = 2` in the project, `jobs = 8` in the user's file and `RVBUILD_JOBS=4`,
@@ -36,6 +36,7 @@ from rvbuild.app.setting import (
     bytes_in,
     is_number,
     texts,
+    words_in,
 )
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ class Settings:
         options: Variants that recipes declare, by the option's name.
         replace: Recipes that stand for a target input, by its name.
         builder: The name under which results are registered; empty: none.
+        signing_key: The name of the key that signs; empty: none.
+        signing_command: The words of a command that signs with it; none: its file is here.
+        accept: Whose results are taken, for ``build`` and ``release``: see `core.acceptance`.
         trust: Folders of others that the user trusts.
         debian_keys: Keyrings that are trusted for every archive of Debian.
         debian_frozen: Archives of Debian that are copies of the past on purpose.
@@ -89,6 +93,9 @@ class Settings:
         self.options = self._table("options")
         self.replace = self._table("replace")
         self.builder = self._text("builder") or ""
+        self.signing_key = self._text("signing-key") or ""
+        self.signing_command = words_in(self._text("signing-command") or "")
+        self.accept = self._table("accept")
         self.trust = self._list("trust")
         self.debian_keys = self._list("debian-keys")
         self.debian_frozen = self._list("debian-frozen")
@@ -183,11 +190,16 @@ class Settings:
 
 
 def user_file(environment: Mapping[str, str]) -> str:
-    """The user's own file; an XDG_CONFIG_HOME that is not absolute is none, as XDG has it."""
+    """The user's own file of settings."""
+    return os.path.join(user_folder(environment), "config.toml")
+
+
+def user_folder(environment: Mapping[str, str]) -> str:
+    """The user's folder of settings and keys; an XDG_CONFIG_HOME that is not absolute is none."""
     base = environment.get("XDG_CONFIG_HOME", "")
     if not os.path.isabs(base):
         base = os.path.join(home_folder(environment), ".config")
-    return os.path.join(base, "rvbuild", "config.toml")
+    return os.path.join(base, "rvbuild")
 
 
 def home_folder(environment: Mapping[str, str]) -> str:

@@ -13,6 +13,8 @@ from rvbuild.app.trust import refuse_foreign_project, refuse_foreign_store
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOCK = "rvbuild.lock"
+KEYS = os.path.join("cache", "keys")
+"""The public keys that a project trusts, wherever its store is."""
 
 
 class Workspace:
@@ -44,7 +46,9 @@ class Workspace:
         self.recipes = tuple(os.path.join(home, "recipes") for home in homes)
         self.locks = tuple(os.path.join(home, LOCK) for home in homes)
         if self.project is not None and self.project != here:
-            refuse_foreign_project(self.project, (LOCK, PROJECT_FILE, "recipes"), settings.trust)
+            refuse_foreign_project(
+                self.project, (LOCK, PROJECT_FILE, "recipes", KEYS), settings.trust
+            )
         self.settings = settings.with_project(self.project)
         self.store = os.path.abspath(self.settings.store or _default_store(self.project))
         refuse_foreign_store(self.store, self.project, settings.trust)

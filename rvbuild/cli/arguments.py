@@ -38,12 +38,22 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     words = _with_command(list(words))
     parser, commands = _parser(words)
     arguments, unknown = parser.parse_known_args(words)
+    unknown = _without_subject(arguments, unknown)
     if unknown:
         _refuse(commands[arguments.command], unknown)
     wrong = _wrong(arguments)
     if wrong:
         commands[arguments.command].error(wrong)
     return arguments
+
+
+def _without_subject(arguments: argparse.Namespace, unknown: list[str]) -> list[str]:
+    """Take the subject of an action from behind an option, where argparse seeks none any more."""
+    lacks_subject = vars(arguments).get("subject", "") is None
+    if lacks_subject and len(unknown) == 1 and unknown[0][:1] != "-":
+        arguments.subject = unknown[0]
+        return []
+    return unknown
 
 
 def _wrong(arguments: argparse.Namespace) -> str | None:
@@ -54,12 +64,28 @@ def _wrong(arguments: argparse.Namespace) -> str | None:
     if command == "store" and (arguments.action == "import") != bool(arguments.old):
         wants = "wants the store to import from" if not arguments.old else "takes no OLD"
         return f"`rvbuild store {arguments.action}` {wants}"
+    if command == "keys" and (wrong := _wrong_of_keys(arguments)):
+        return wrong
     if options.get("merge") and (arguments.check or arguments.recipes):
         return "--merge takes three files alone: no RECIPE, and no --check"
     jobs, keep = options.get("jobs"), options.get("keep")
     if jobs is not None and jobs < 1:
         return f"-j {jobs}: at least one step must run; without -j, as many as cores"
     return None if keep is None or keep >= 0 else f"--keep {keep}: not a number of days"
+
+
+def _wrong_of_keys(arguments: argparse.Namespace) -> str | None:
+    action = arguments.action
+    wants = {"new": "a NAME", "trust": "a FILE or a key's TEXT", "revoke": "a NAME"}
+    if action == "list":
+        return f"`rvbuild keys list` takes no {arguments.subject}" if arguments.subject else None
+    if not arguments.subject:
+        return f"`rvbuild keys {action}` wants {wants.get(action, 'a NAME')}"
+    if (action == "revoke") != (arguments.why is not None):
+        return "`rvbuild keys revoke` wants --why, and no other does"
+    if arguments.user and action != "trust":
+        return f"--user is for `rvbuild keys trust`, and not for {action}"
+    return None
 
 
 def _refuse(command: argparse.ArgumentParser, unknown: list[str]) -> NoReturn:

@@ -305,6 +305,31 @@ ROWS = (
         ),
     ),
     CommandRow(
+        "keys",
+        "make keys that sign results, and trust those of others",
+        "keys:keys_command",
+        (
+            *_COMMON,
+            *_JSON,
+            *_TELLING,
+            _option(
+                "action",
+                metavar="new|list|trust|revoke|rotate",
+                choices=["new", "list", "trust", "revoke", "rotate"],
+                help="new NAME: make a key; list: show those that are here or trusted; trust FILE "
+                "or TEXT: put a public key into the project's cache/keys/; revoke NAME --why TEXT: "
+                "accept nothing that it signed; rotate NAME: make the key that follows it",
+            ),
+            _option("subject", nargs="?", metavar="NAME|FILE|TEXT"),
+            _option("--why", metavar="TEXT", help="why a key is revoked, for others to read"),
+            _option(
+                "--user",
+                action="store_true",
+                help="trust: for yourself alone, and not for the project",
+            ),
+        ),
+    ),
+    CommandRow(
         "config",
         "show each setting, its value, and who set it",
         "config:config_command",

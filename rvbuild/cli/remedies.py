@@ -51,6 +51,8 @@ WORDS = {
     Remedy.BUILD: _Words("run `rvbuild TARGET{store}`", "run `rvbuild {}{store}`"),
     Remedy.LOG: _Words("see `rvbuild log`", "the whole log: `rvbuild log {}{store}`"),
     Remedy.BEGIN: _Words("run `rvbuild init NAME`", "run `rvbuild init {}`"),
+    Remedy.NEW_KEY: _Words("run `rvbuild keys new NAME`", "run `rvbuild keys new {}`"),
+    Remedy.TRUST_KEY: _Words("run `rvbuild keys trust FILE`", "run `rvbuild keys trust {}`"),
     Remedy.SETTINGS: _Words("`rvbuild config` names the files"),
 }
 

@@ -20,17 +20,13 @@ office and lab say nothing, it is too few.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Union
 
-from attrs import Attribute, field, frozen
+from attrs import field, frozen
 
 from rvbuild.core.digest import Digest
-from rvbuild.core.public_key import is_key_name
-
-_MANY = re.compile(r"([0-9]{1,3}) +of +\[(.*)\]")
-_FORM = "write one key's name, or as in: 2 of [ci, lab, office]"
+from rvbuild.core.policy_text import check_policy, read_policy
 
 
 @frozen
@@ -75,16 +71,8 @@ class Disagreement:
 Verdict = Union[Accepted, TooFew, Disagreement]
 
 
-def _check_keys(policy: Acceptance, _: Attribute[tuple[str, ...]], keys: tuple[str, ...]) -> None:
-    if not all(map(is_key_name, keys)):
-        msg = f"not the name of a key; {_FORM}"
-        raise ValueError(msg)
-    if len(set(keys)) != len(keys):
-        msg = "a key is named twice, and counts once"
-        raise ValueError(msg)
-    if policy.needed < 1 or (keys and policy.needed > len(keys)):
-        msg = f"{policy.needed} of {len(keys)} keys can never agree"
-        raise ValueError(msg)
+def _check(policy: Acceptance, _: object, keys: tuple[str, ...]) -> None:
+    check_policy(policy.needed, keys)
 
 
 @frozen
@@ -92,7 +80,7 @@ class Acceptance:
     """A policy: ``needed`` of ``keys`` must agree; without ``keys``, of all that are trusted."""
 
     needed: int = 1
-    keys: tuple[str, ...] = field(default=(), validator=_check_keys)
+    keys: tuple[str, ...] = field(default=(), validator=_check)
 
     def __str__(self) -> str:
         return f"{self.needed} of {'[' + ', '.join(self.keys) + ']' if self.keys else 'all keys'}"
@@ -104,12 +92,7 @@ class Acceptance:
         Raises:
             ValueError: it is another text, or can never be fulfilled.
         """
-        plain = text.strip(" ")
-        match = _MANY.fullmatch(plain)
-        if match is None:
-            return cls(1, (plain,))
-        names = tuple(name.strip(" ") for name in match[2].split(","))
-        return cls(int(match[1]), names)
+        return cls(*read_policy(text))
 
     def judge(self, claims: Iterable[Claim]) -> Verdict:
         """What holds for one derivation.

@@ -36,6 +36,8 @@ class Remedy(Enum):
     BUILD = "build it"
     LOG = "read the whole log"
     BEGIN = "begin with a starter recipe"
+    NEW_KEY = "make a key to sign with"
+    TRUST_KEY = "trust its public key"
     SETTINGS = "look at the settings and their files"
 
     def of(self, subject: str) -> Use:

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 
 from attrs import Attribute, field, frozen
 
 from rvbuild.core.errors import UsageError
+from rvbuild.core.key_name import is_key_name
 from rvbuild.core.place import Place
-from rvbuild.core.realisation import BUILDER
 
 RAW_BYTES = 32
 """Of a public key, and of the seed of a private one."""
@@ -29,18 +28,12 @@ PRIVATE_WORD = "rvbuild-ed25519-private"
 """With which the text of a private key begins."""
 
 _FORM = f"write one line: {_WORD} BASE64 NAME"
-_NAME = re.compile(BUILDER)
 
 _PRIME = 2**255 - 19
 _SIGN = 1 << 255
 _OF_ORDER_8 = 0x5FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 _SMALL = {0, 1, _PRIME - 1, _OF_ORDER_8, _PRIME - _OF_ORDER_8}
 """The y coordinates of the eight points whose order is small."""
-
-
-def is_key_name(text: str) -> bool:
-    """Whether a key can be called so: 1 to 64 letters, digits and ``. _ -``, as a builder."""
-    return _NAME.fullmatch(text) is not None
 
 
 def _check_name(_: object, __: Attribute[str], name: str) -> None:

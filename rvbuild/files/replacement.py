@@ -5,12 +5,14 @@ Knows: that a rename is one step, and what makes it durable. Must not know: what
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from rvbuild.files.folder import Inode, inode_of
+from rvbuild.files.swap import put
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -37,7 +39,7 @@ def replace_file(
     Raises:
         OSError: it could not be written; what was there is still there.
     """
-    mine = f"{name}.{os.urandom(8).hex()}"  # a name that nobody can have taken
+    mine = _unused(name)
     with replacing(name, mine, at=at, staging=at, mode=mode, durable=durable) as file:
         file.write(data)
 
@@ -65,22 +67,66 @@ def replacing(  # noqa: PLR0913 - keyword-only but for the names
     Raises:
         OSError: it could not be written; what was there is still there.
     """
+    with _new_file(mine, at=staging, mode=mode, durable=durable) as file:
+        yield file
+        inode = inode_of(os.fstat(file.fileno()))
     try:
-        with open(os.open(mine, _NEW, 0o666, dir_fd=staging), "wb") as file:
+        _rename(mine, name, staging, at, inode)
+    except BaseException:  # an interrupt, too
+        _drop(mine, staging)
+        raise
+    if durable:
+        _sync(os.path.dirname(name) or ".", at)
+
+
+def create_file(name: str, data: bytes, *, mode: int | None = None) -> None:
+    """Let ``data`` be in the new file ``name``, durably; what is there already stays.
+
+    Args:
+        name: A path.
+        data: All of it.
+        mode: The file's mode, whatever the umask; None: as the umask has it.
+
+    Raises:
+        FileExistsError: something is there, such as a link to nowhere.
+        OSError: it could not be written.
+    """
+    mine = _unused(name)
+    with _new_file(mine, mode=mode) as file:
+        file.write(data)
+    try:
+        is_put = put(mine, name)
+    except BaseException:
+        _drop(mine)
+        raise
+    if not is_put:
+        _drop(mine)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
+    _sync(os.path.dirname(name) or ".")
+
+
+def _unused(name: str) -> str:
+    """A name beside ``name`` that nobody can have taken."""
+    return f"{name}.{os.urandom(8).hex()}"
+
+
+@contextmanager
+def _new_file(
+    mine: str, *, at: int | None = None, mode: int | None = None, durable: bool = True
+) -> Iterator[BinaryIO]:
+    """A new file, whole once the body ended; nobody else reads it before it has its mode."""
+    first = 0o666 if mode is None else mode & 0o666
+    try:
+        with open(os.open(mine, _NEW, first, dir_fd=at), "wb") as file:
             if mode is not None:
                 os.fchmod(file.fileno(), mode)
             yield file
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-            inode = inode_of(os.fstat(file.fileno()))
-        _rename(mine, name, staging, at, inode)
     except BaseException:  # an interrupt, too
-        with suppress(OSError):  # what went wrong first is what is raised
-            os.unlink(mine, dir_fd=staging)
+        _drop(mine, at)
         raise
-    if durable:
-        _sync(os.path.dirname(name) or ".", at)
 
 
 def _rename(mine: str, name: str, staging: int | None, at: int | None, inode: Inode) -> None:
@@ -92,7 +138,12 @@ def _rename(mine: str, name: str, staging: int | None, at: int | None, inode: In
             raise
 
 
-def _sync(folder: str, at: int | None) -> None:
+def _drop(name: str, at: int | None = None) -> None:
+    with suppress(OSError):  # what went wrong first is what is raised
+        os.unlink(name, dir_fd=at)
+
+
+def _sync(folder: str, at: int | None = None) -> None:
     """fsync(2) of a folder: the names in it are durable."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=at)
     try:

@@ -109,11 +109,14 @@ OPTIONS = ("--override", "notes=clone", "--json", "--quiet")
 BUILD = ("build", "notes", *OPTIONS)
 FORMER = ("store", "import", "../former", "--json", "--quiet")
 
+PUBLIC_KEY = "rvbuild-ed25519 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= ci"
+
 SCRIPTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "plan": (("plan", "app-riscv64", "--json"),),
     "show-recipes": (("show", "--json"),),
     "show-target": (("show", "app-riscv64", "--json", "--pins", "--closure"),),
     "config": (("config", "--json", "--store", "cache"),),
+    "keys-list": (("keys", "trust", PUBLIC_KEY), ("keys", "list", "--json")),
     "build": (BUILD,),
     "build-failures": (("build", "notes", "upstream", *OPTIONS, "--offline", "--keep-going"),),
     "fetch": (("fetch", "notes", *OPTIONS),),

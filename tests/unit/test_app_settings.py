@@ -138,6 +138,18 @@ WRONG = [
     ("builder = 'a/b'", "'builder' must be a name", ""),
     ("builder = 'é'", "'builder' must be a name", ""),
     (f"builder = '{'a' * 65}'", "'builder' must be a name", ""),
+    ("signing-key = 'a/b'", "'signing-key' must be a name", ""),
+    ("signing-command = ''", "'signing-command' must be a program", ""),
+    ("signing-command = ' '", "'signing-command' must be a program", ""),
+    ('signing-command = "a \'s3cr"', "'signing-command' must be a program", ""),
+    ("signing-command = ['a']", "'signing-command' must be a program", ""),
+    ("accept = 'ci'", "'accept' must be a table of build and release", ""),
+    ("accept.build = 1", "'accept' must be a table", ""),
+    ("accept.build = ['ci']", "'accept' must be a table", ""),
+    ("accept.build = ''", "'accept' must be a table", ""),
+    ("accept.build = '2 of [ci]'", "'accept' must be a table", ""),
+    ("accept.build = '2 of [ci, ci]'", "'accept' must be a table", ""),
+    ("accept.check = 'ci'", "'accept' must be a table", ""),
     ("trust = 'a'", "'trust' must be a list of paths", ""),
     ("debian-keys = 'a'", "'debian-keys' must be a list of paths", ""),
     ("debian-unchecked = 'a'", "'debian-unchecked' must be a list of addresses or paths", ""),
@@ -226,6 +238,8 @@ def test_a_flag_in_the_environment(tmp_path: Path, text: str, *, value: bool):
     [
         "trust = ['/']",
         "builder = 'me'",
+        "signing-key = 'me'",
+        "signing-command = 'agent'",
         "debian-keys = ['/k']",
         "debian-frozen = ['/a']",
         "debian-unchecked = ['/a']",
@@ -252,6 +266,18 @@ def test_what_is_no_text_file_is_told_and_not_waited_for(tmp_path: Path, kind: s
     with pytest.raises(UsageError) as caught:
         settings(tmp_path)
     assert str(caught.value.where) == str(file)
+
+
+def test_acceptance_is_joined_by_entry(tmp_path: Path):
+    made = settings(
+        tmp_path,
+        user='accept.release = "2 of [ci, lab]"\nsigning-command = "agent \'a b\'"\n',
+        project='[accept]\nbuild = "ci"\nrelease = "ci"\n',
+        environment={"RVBUILD_SIGNING_NAME": "lab"},
+    )
+    assert made.accept == {"build": "ci", "release": "2 of [ci, lab]"}
+    assert (made.signing_key, made.signing_command) == ("lab", ("agent", "a b"))
+    assert settings(tmp_path / "none").accept == {}
 
 
 def test_a_builder_is_the_name_of_a_record(tmp_path: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -58,13 +59,15 @@ def test_no_namespace_reaches_an_operation():
     [
         (
             "config",
-            {"networkx", "yaml", "httpx", "google.protobuf", "packaging", "rich", "rvbuild.engine"},
+            {"networkx", "yaml", "httpx", "google.protobuf", "packaging", "rich", "rvbuild.engine"}
+            | {"rvbuild.trust"},
         ),
         (
             "init my-tool",
             {"networkx", "httpx", "packaging", "rich", "rvbuild.engine", "rvbuild.executors"},
         ),
-        ("show", {"httpx", "rich"}),
+        ("show", {"httpx", "rich", "rvbuild.trust"}),
+        ("keys list", {"networkx", "yaml", "httpx", "rich", "rvbuild.engine", "rvbuild.executors"}),
     ],
 )
 def test_a_command_imports_only_what_it_needs(tmp_path: Path, words: str, unneeded: set[str]):
@@ -76,3 +79,34 @@ def test_a_command_imports_only_what_it_needs(tmp_path: Path, words: str, unneed
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert unneeded.isdisjoint(ran.stderr.split())
+
+
+def test_a_build_with_nothing_to_do_reads_settings_of_keys_without_cryptography(tmp_path: Path):
+    """Up to the memo, which answers such a build, with every setting that is about keys."""
+    (tmp_path / "rvbuild.toml").write_text("accept.build = '2 of [ci, lab]'\n")
+    script = (
+        "import os, sys\n"
+        "from rvbuild.__main__ import Settings, Workspace, _memo_of, parse\n"
+        "workspace = Workspace(os.getcwd(), Settings.of_user(os.environ, {}))\n"
+        "_memo_of(parse(['build', 'runc-riscv64']), workspace).recall()\n"
+        "assert workspace.settings.accept\n"
+        "print(*sys.modules)\n"
+    )
+    environment = {
+        **os.environ,
+        "RVBUILD_SIGNING_KEY": "x",
+        "RVBUILD_SIGNING_NAME": "ci",
+        "RVBUILD_SIGNING_COMMAND": "agent",
+    }
+    command = [sys.executable, "-c", script]
+    ran = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert {"cryptography", "rvbuild.trust", "attrs"}.isdisjoint(ran.stdout.split())
+
+
+def test_the_version_is_told_without_cryptography():
+    command = [sys.executable, "-X", "importtime", "-m", "rvbuild", "--version"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "rvbuild.cli.arguments" in ran.stderr
+    assert not {"cryptography", "rvbuild.trust"} & set(ran.stderr.split())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rvbuild.files.folder import opened
-from rvbuild.files.replacement import replace_file
+from rvbuild.files.replacement import create_file, replace_file
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -66,3 +66,54 @@ def test_bytes_are_on_the_disk_before_the_name_and_the_name_at_the_end(
     replace_file(str(tmp_path / "f"), b"new", durable=durable)
     synced = ["sync f", "rename", f"sync {tmp_path.name}"]
     assert calls == (synced if durable else ["rename"])
+
+
+@pytest.mark.parametrize("before", ["file", "folder", "link to nowhere"])
+def test_a_new_file_takes_nobodys_place(tmp_path: Path, before: str):
+    file = tmp_path / "f"
+    if before == "file":
+        file.write_bytes(b"old")
+    elif before == "folder":
+        file.mkdir()
+    else:
+        file.symlink_to("nowhere")
+    with pytest.raises(FileExistsError) as caught:
+        create_file(str(file), b"new")
+    assert caught.value.filename == str(file)
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+    assert file.is_dir() or file.is_symlink() or file.read_bytes() == b"old"
+
+
+def test_a_new_file_is_durable_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    synced: list[str] = []
+    sync = os.fsync
+
+    def fsync(fd: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{fd}")).name.partition(".")[0])
+        sync(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    create_file(str(tmp_path / "f"), b"new", mode=0o600)
+    assert synced == ["f", tmp_path.name]
+    assert contents(tmp_path) == {"f": b"new"}
+    assert (tmp_path / "f").stat().st_mode & 0o7777 == 0o600
+
+
+def test_a_file_for_its_owner_is_never_open_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Not even while it is empty: whoever has it open reads what comes."""
+    modes: list[int] = []
+    change = os.fchmod
+
+    def fchmod(fd: int, mode: int) -> None:
+        modes.append(os.fstat(fd).st_mode & 0o777)
+        change(fd, mode)
+
+    monkeypatch.setattr(os, "fchmod", fchmod)
+    former = os.umask(0)
+    try:
+        create_file(str(tmp_path / "f"), b"new", mode=0o600)
+    finally:
+        os.umask(former)
+    assert modes == [0o600]

@@ -27,6 +27,7 @@ FILES = {
     "doctor": OPERATION,
     "fetch": f"{KIND}; {OPERATION}",
     "init": OPERATION,
+    "keys": OPERATION,
     "lock": f"{YAML}; {COMMAND}",
     "locks": PORT,
     "names": "of what a lock holds; of what is in a cache",
@@ -41,7 +42,7 @@ FILES = {
     "store": "a port, and where operations find a store",
     "table": "of kinds of sources; of kinds of caches",
     "trees": PORT,
-    "verify": OPERATION,
+    "verify": f"{OPERATION}; of envelopes",
 }
 """Names of files that stand in several folders, each with the reason."""
 

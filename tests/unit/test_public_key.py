@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rvbuild.core.errors import UsageError
+from rvbuild.core.key_name import is_key_name
 from rvbuild.core.place import Place
-from rvbuild.core.public_key import PublicKey, is_key_name
+from rvbuild.core.public_key import PublicKey
+from rvbuild.core.realisation import derivation_of, record_name
 from rvbuild.core.revocation import Revocation
 
 RAW = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
@@ -106,6 +109,15 @@ def test_an_invalid_key_cannot_be_made(name: str, raw: bytes):
 )
 def test_names(name: str, *, fits: bool):
     assert is_key_name(name) is fits
+
+
+@given(name=NAMES | st.text(max_size=66))
+def test_a_key_can_be_called_as_a_builder(name: str):
+    pattern = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+    assert is_key_name(name) is bool(re.fullmatch(pattern, name))
+    if is_key_name(name):
+        assert record_name("a" * 64, name).endswith(f"@{name}")
+        assert derivation_of(record_name("a" * 64, name)) == "a" * 64
 
 
 @pytest.mark.parametrize(
