@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import frozen
 
+from rvbuild.app.asked_caches import asked_caches
 from rvbuild.app.deliver import Goal, TargetResult, deliver
 from rvbuild.app.folders import tell_of_modules
 from rvbuild.app.refusals import refuse_no_folder, refuse_occupied, refuse_own
@@ -17,6 +18,7 @@ from rvbuild.app.result_place import Identity, identity, link_place
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
 from rvbuild.app.targets import goals, link_sound, link_unedited
+from rvbuild.core.cache_use import CacheUse
 from rvbuild.core.errors import raise_failures
 from rvbuild.core.graph import RecipeGraph, Target, with_checkers
 from rvbuild.core.link import Linked
@@ -32,6 +34,7 @@ class BuildView:
     Attributes:
         results: In the order of the targets.
         recipes: The names of the recipes that were read.
+        caches: What each cache gave, and what it cost.
         failures: What is wrong with recipes and lock; what went wrong, in the order of the plan;
             then what kept a result from appearing.
         missing: The targets that have no result: they, or what they need, cannot be read; that or a
@@ -40,6 +43,7 @@ class BuildView:
 
     results: tuple[TargetResult, ...]
     recipes: tuple[str, ...]
+    caches: tuple[CacheUse, ...] = ()
     failures: tuple[Exception, ...] = ()
     missing: tuple[str, ...] = ()
 
@@ -92,11 +96,14 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
     _refuse_places(session, checkers_only, output)
     places = {target: _place(str(target), output) for target in linked.results}
     before = {place: identity(place) for place in places.values()}
-    with session.store.locks.shared():  # until the results are linked, so that no gc takes them
+    with (
+        session.store.locks.shared(),  # until the results are linked, so that no gc takes them
+        asked_caches(session, linked) as substitutes,
+    ):
         built = build(
             linked.derivations,
             goals(linked),
-            services_of(session),
+            services_of(session, substitutes),
             jobs=session.jobs(),
             keep_going=keep_going,
         )
@@ -108,6 +115,7 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
     return BuildView(
         results=tuple(results),
         recipes=tuple(graph.recipes),
+        caches=() if substitutes is None else substitutes.uses,
         failures=(*failures, *built.failures, *problems),
         missing=tuple(name for name in asked if name not in there),
     )

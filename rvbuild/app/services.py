@@ -13,6 +13,7 @@ from functools import partial
 from rvbuild.app.fit_executor import FitExecutor
 from rvbuild.app.session import Session, cores
 from rvbuild.core.events import Noticed, Reporter
+from rvbuild.core.ports.substitutes import Substitutes
 from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.engine.realise import Services
 from rvbuild.executors.local_executor import LocalExecutor
@@ -20,8 +21,13 @@ from rvbuild.images.image_audit import audit_image
 from rvbuild.stores.layout import Layout
 
 
-def services_of(session: Session) -> Services:
-    """The services of a run; its store is made if there is none."""
+def services_of(session: Session, substitutes: Substitutes | None = None) -> Services:
+    """The services of a run; its store is made if there is none.
+
+    Args:
+        session: Whose run it is.
+        substitutes: Takes results from caches, if any are asked.
+    """
     release, settings = session.choices.release, session.workspace.settings
     above = os.path.join(session.workspace.store, "accelerators")
     return Services(
@@ -31,6 +37,8 @@ def services_of(session: Session) -> Services:
         report=session.report,
         clock=time.monotonic,
         audit_image=audit_image,
+        substitutes=substitutes,
+        accepts=session.accepts,
         release=release,
         builder=settings.builder,
         variant=bool(session.choices.overrides or settings.replace or settings.options),

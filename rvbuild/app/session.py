@@ -16,6 +16,7 @@ from rvbuild.app.choices import Choices
 from rvbuild.app.folders import override_sources
 from rvbuild.app.own_places import OwnPlaces
 from rvbuild.app.refusals import refuse_unfit_mirrors
+from rvbuild.app.vouched import Vouched
 from rvbuild.app.workspace import Workspace
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import of_machine
@@ -67,7 +68,10 @@ class Session:
     folder: RecipeCollection = field(init=False)
     sources: SourceClients = field(init=False)
 
+    accepts: Vouched = field(init=False)
+
     def __attrs_post_init__(self) -> None:
+        self.accepts = Vouched(self.workspace, self.choices)
         refuse_unfit_mirrors(self.workspace.settings.mirrors)
         self.folder = RecipeCollection(self.workspace.recipes)
         settings = FetchSettings(
@@ -88,8 +92,12 @@ class Session:
         """Finds what is realised, without making a store: who only looks must not make one."""
         if not self.workspace.has_store:
             return nothing_realised
-        builder = self.workspace.settings.builder
-        return StoreLookup(self.store, release=self.choices.release, builder=builder)
+        return StoreLookup(
+            self.store,
+            release=self.choices.release,
+            builder=self.workspace.settings.builder,
+            accepts=self.accepts,
+        )
 
     @cached_property
     def store(self) -> LocalStore:

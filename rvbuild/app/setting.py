@@ -56,6 +56,22 @@ SETTINGS = (
         "a program that signs with that key, with its arguments",
         personal=True,
     ),
+    Setting(
+        *("caches", "caches", {}, "RVBUILD_CACHES"),
+        "caches of results, as team = 'read+write https://cache.example/team'",
+    ),
+    Setting(
+        *("stall-budget", "count", 5, "RVBUILD_STALL_BUDGET"),
+        "seconds of waiting that a cache may cost a run",
+    ),
+    Setting(
+        *("prefer", "preference", "auto", "RVBUILD_PREFER"),
+        "fetch or build what a cache has; auto: what takes less time",
+    ),
+    Setting(
+        *("share-accelerated", "flag", False, "RVBUILD_SHARE_ACCELERATED"),
+        "share and take what compile caches helped to make",
+    ),
     Setting("accept", "acceptance", {}, "", "whose results are taken, as build = '2 of [ci, lab]'"),
     Setting("trust", "paths", (), "RVBUILD_TRUST", "projects and stores of others to use", True),
     Setting("debian-keys", "paths", (), "RVBUILD_DEBIAN_KEYS", "keyrings of Debian archives", True),
@@ -161,12 +177,28 @@ def _is_acceptance(value: Value) -> bool:
     return True
 
 
+def _is_caches(value: Value) -> bool:
+    """Whether each entry has a name that a cache can have, and an address or `off`."""
+    if not isinstance(value, dict):
+        return False
+    from rvbuild.core.cache_text import read_cache_text  # noqa: PLC0415 - only where it is set
+
+    try:
+        for text in value.values():
+            read_cache_text(text if isinstance(text, str) else "")
+    except ValueError:
+        return False
+    return all(map(is_key_name, value))
+
+
 def _is_mirrors(value: Value) -> bool:
     return isinstance(value, dict) and all(
         ":" in start and all(map(_is_text, texts(places) or [None]))
         for start, places in value.items()
     )
 
+
+PREFERENCES = ("auto", "fetch", "build")
 
 ACCEPTING = frozenset(("build", "release"))
 """The entries of `accept`: a build for development, and one with `release`."""
@@ -195,5 +227,10 @@ FORMS: dict[str, tuple[str, Callable[[Value], bool]]] = {
         "a table of build and release, each the name of a key, or as '2 of [ci, lab, office]'",
         _is_acceptance,
     ),
+    "caches": (
+        "a table: a cache's name, and its address, or as 'read+write ADDRESS', or 'off'",
+        _is_caches,
+    ),
+    "preference": ("auto, fetch or build", lambda value: value in PREFERENCES),
     "mirrors": ("a table: the beginning of a URL, and a place or a list of places", _is_mirrors),
 }

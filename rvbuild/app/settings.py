@@ -75,6 +75,10 @@ class Settings:
         builder: The name under which results are registered; empty: none.
         signing_key: The name of the key that signs; empty: none.
         signing_command: The words of a command that signs with it; none: its file is here.
+        caches: Caches by name, the stronger first; see `core.cache_text`.
+        stall_budget: Seconds of waiting that a cache may cost a run.
+        prefer: ``auto``, ``fetch`` or ``build``.
+        share_accelerated: Whether what compile caches helped to make is shared and taken.
         accept: Whose results are taken, for ``build`` and ``release``: see `core.acceptance`.
         trust: Folders of others that the user trusts.
         debian_keys: Keyrings that are trusted for every archive of Debian.
@@ -95,6 +99,10 @@ class Settings:
         self.builder = self._text("builder") or ""
         self.signing_key = self._text("signing-key") or ""
         self.signing_command = words_in(self._text("signing-command") or "")
+        self.caches = self._table("caches")
+        self.stall_budget = self._count("stall-budget") or 0
+        self.prefer = self._text("prefer") or ""
+        self.share_accelerated = bool(self._value("share-accelerated"))
         self.accept = self._table("accept")
         self.trust = self._list("trust")
         self.debian_keys = self._list("debian-keys")
@@ -248,6 +256,8 @@ def _file_value(name: str, value: object, file: str, folder: str) -> Value:
         return tuple(
             _place(it, folder) if setting.form == "places" else _path(it, folder) for it in plain
         )
+    if setting.form == "caches" and isinstance(plain, dict):
+        return {entry: _cache_place(str(text), folder) for entry, text in plain.items()}
     if setting.form == "mirrors" and isinstance(plain, dict):
         return {
             start: tuple(_place(it, folder) for it in texts(places))
@@ -267,6 +277,16 @@ def _plain(value: object) -> Value:
     return value if isinstance(value, (str, int, bool)) else None
 
 
+def _cache_place(text: str, folder: str) -> str:
+    """A cache's text, with a path from the file's folder on."""
+    from rvbuild.core.cache_text import OFF  # noqa: PLC0415 - only where it is set
+
+    if text == OFF:
+        return text
+    mode, space, address = text.rpartition(" ")
+    return mode + space + _place(address, folder)
+
+
 def _place(text: str, folder: str) -> str:
     """An address, or a path."""
     return text if ":" in text else _path(text, folder)
@@ -283,12 +303,20 @@ def _variable_value(setting: Setting, text: str) -> Value:
         value = tuple(path for path in text.split(os.pathsep) if path)
     elif setting.form == "places":
         value = tuple(text.split())
+    elif setting.form == "caches":
+        value = dict(_entry(part) for part in text.split(";") if part.strip())
     elif setting.form == "flag":
         value = _TRUTHS.get(text.lower(), text)
     elif setting.form in {"count", "days"} and is_number(text):
         value = int(text)
     _refuse_unlike(setting, value, setting.variable)
     return value
+
+
+def _entry(text: str) -> tuple[str, str]:
+    """An entry of a table, as a variable and an option have it: ``NAME=TEXT``."""
+    name, _, value = text.strip().partition("=")
+    return name, value
 
 
 def _refuse_unlike(setting: Setting, value: Value, where: str) -> None:

@@ -9,9 +9,10 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from rvbuild.caches.budget import StallBudget
+from rvbuild.core.cache_use import CacheUse
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import CacheDown, CacheError, CacheMiss, WrongContent
 from rvbuild.core.ports.cache import Cache
@@ -20,31 +21,6 @@ T = TypeVar("T")
 
 MOST_WRONG = 3
 """Wrong objects of one cache that a run forgives: disks rot."""
-
-
-@frozen(kw_only=True)
-class CacheUse:
-    """What a cache gave a run, and what it cost.
-
-    Attributes:
-        name: The cache's name.
-        requests: How often it was asked.
-        hits: Results that it offered first.
-        pulled: Results that were taken from it.
-        size: Bytes that came.
-        waited: Seconds for which somebody waited for it.
-        saved: Seconds that its results took to make, where they were made.
-        reason: Why it was left out; empty if it was not.
-    """
-
-    name: str
-    requests: int = 0
-    hits: int = 0
-    pulled: int = 0
-    size: int = 0
-    waited: float = 0.0
-    saved: float = 0.0
-    reason: str = ""
 
 
 @define

@@ -25,10 +25,11 @@ from attrs import define, field, frozen
 
 from rvbuild.caches.asking import Answer, ask
 from rvbuild.caches.fetch_watch import FetchWatch, Preference
-from rvbuild.caches.member import CacheUse, Member
+from rvbuild.caches.member import Member
 from rvbuild.caches.names import realisation_name, target_name
 from rvbuild.caches.tree_packs import TreeUnpacker
 from rvbuild.core.acceptance import Acceptance, Accepted, Claim, Disagreement
+from rvbuild.core.cache_use import CacheUse
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import (
     CacheError,

@@ -1,0 +1,35 @@
+"""The caches that a build asks, if any are set.
+
+Knows: when there is somebody to ask. Must not know: how. Imports what asks only then: a build
+without caches does not pay for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rvbuild.app.session import Session
+from rvbuild.core.link import Linked
+
+if TYPE_CHECKING:
+    from rvbuild.caches.substitutes import CacheSubstitutes
+
+
+@contextmanager
+def asked_caches(session: Session, linked: Linked) -> Iterator[CacheSubstitutes | None]:
+    """Takes results from the caches that are set; None: there are none, or nobody is trusted.
+
+    Raises:
+        UsageError: what is set of keys or caches cannot be used.
+        CacheRefused: what was set is no address of a cache.
+    """
+    if not session.workspace.settings.caches:
+        yield None
+        return
+    from rvbuild.app.run_caches import opened, substitutes  # noqa: PLC0415 - see the module
+
+    targets = {digest: str(target) for target, digest in linked.results.items()}
+    with opened(session) as caches:
+        yield substitutes(session, caches, targets)

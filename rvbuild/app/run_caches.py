@@ -1,0 +1,208 @@
+"""The caches of a run: which are asked, on whose word, and who signs what is brought there.
+
+Knows: settings, keys, and how a cache is opened. Must not know: what is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from attrs import frozen
+
+from rvbuild.app.session import Session
+from rvbuild.app.signing_key import KeyFolders, acceptance, find_signer
+from rvbuild.caches.budget import StallBudget
+from rvbuild.caches.cache_services import CacheServices
+from rvbuild.caches.fetch_watch import Preference
+from rvbuild.caches.member import Member
+from rvbuild.caches.substitutes import CacheSubstitutes, Terms
+from rvbuild.caches.table import open_cache
+from rvbuild.core.acceptance import Acceptance
+from rvbuild.core.cache_text import CacheText, read_cache_text
+from rvbuild.core.dsse import Envelope
+from rvbuild.core.errors import UsageError
+from rvbuild.core.events import Noticed
+from rvbuild.core.login import SplitAddress
+from rvbuild.core.ports.cache import CollectableCache
+from rvbuild.core.ports.signer import Signer
+from rvbuild.transfers.addresses import local_path
+from rvbuild.transfers.cancellation import Cancellation
+from rvbuild.transfers.fetch_services import NoTransport
+from rvbuild.transfers.transport import Patience, Transport
+from rvbuild.trust.keyring import Keyring
+from rvbuild.trust.verify import verify_statement
+
+
+@frozen(kw_only=True)
+class RunCache:
+    """A cache of a run.
+
+    Attributes:
+        name: As it was set.
+        text: Where it is, and what for.
+        cache: What asks it.
+        budget: What it may cost.
+    """
+
+    name: str
+    text: CacheText
+    cache: CollectableCache
+    budget: StallBudget
+
+    @property
+    def address(self) -> str:
+        """For people: without a login."""
+        return SplitAddress.of(self.text.address).public
+
+
+@frozen(kw_only=True)
+class RunCaches:
+    """The caches of a run, those that were set more strongly first.
+
+    Attributes:
+        caches: Each of them.
+        cancellation: Ends what waits for one.
+        keyring: Whom to trust.
+    """
+
+    caches: tuple[RunCache, ...]
+    cancellation: Cancellation
+    keyring: Keyring
+
+
+def set_caches(session: Session) -> Mapping[str, CacheText]:
+    """The caches that are set, by name."""
+    texts = {
+        name: read_cache_text(text) for name, text in session.workspace.settings.caches.items()
+    }
+    return {name: text for name, text in texts.items() if text is not None}
+
+
+@contextmanager
+def opened(session: Session, names: tuple[str, ...] = ()) -> Iterator[RunCaches]:
+    """The caches of a run, until it ends; nobody is asked yet.
+
+    Args:
+        session: Whose settings they are in.
+        names: Only these; all, if there are none.
+
+    Raises:
+        UsageError: none has one of the names; a key's file is not of its form.
+        CacheRefused: what was set is no address of a cache.
+    """
+    texts = set_caches(session)
+    for name in names:
+        if name not in texts:
+            msg = f"there is no cache {name!r}"
+            have = f"there are: {', '.join(texts)}" if texts else "none is set"
+            raise UsageError(msg, where="caches", hint=have)
+    settings = session.workspace.settings
+    chosen = {name: texts[name] for name in names or texts}
+    if settings.offline:
+        chosen = {n: text for n, text in chosen.items() if local_path(text.address) is not None}
+    cancellation = Cancellation()
+    with _transport(session, cancellation) as transport:
+        yield RunCaches(
+            caches=tuple(
+                _opened(name, text, transport, cancellation, settings.stall_budget)
+                for name, text in chosen.items()
+            ),
+            cancellation=cancellation,
+            keyring=KeyFolders.of(session.workspace).keyring(),
+        )
+
+
+@contextmanager
+def _transport(session: Session, cancellation: Cancellation) -> Iterator[Transport]:
+    """The network for caches, with one try: what a cache may cost is its budget's matter."""
+    if session.workspace.settings.offline:
+        yield NoTransport(cancellation)
+        return
+    patience = Patience(tries=1)
+    with Transport(environment=os.environ, cancellation=cancellation, patience=patience) as network:
+        yield network
+
+
+def _opened(
+    name: str, text: CacheText, transport: Transport, cancellation: Cancellation, seconds: float
+) -> RunCache:
+    budget = StallBudget(seconds, time.monotonic)
+    services = CacheServices(
+        transport=transport,
+        wait=lambda: budget.left,
+        environment=os.environ,
+        cancellation=cancellation,
+    )
+    return RunCache(name=name, text=text, cache=open_cache(text.address, services), budget=budget)
+
+
+def substitutes(
+    session: Session, caches: RunCaches, targets: Mapping[str, str]
+) -> CacheSubstitutes | None:
+    """Takes results from caches; None: there is nobody to ask, or nobody is trusted.
+
+    Args:
+        session: Whose run it is.
+        caches: Those to ask.
+        targets: The target whose result a derivation is, by derivation digest.
+
+    Raises:
+        UsageError: `accept` names a key that is not known.
+    """
+    settings, release = session.workspace.settings, session.choices.release
+    readable = [each for each in caches.caches if each.text.reads]
+    if not readable or settings.prefer == Preference.BUILD.value:
+        return None
+    policy = acceptance(settings, release=release)
+    keys = accepted_keys(policy, caches.keyring)
+    if len(keys) < policy.needed:
+        text = f"not asked: of the keys that it takes, {policy}, {len(keys)} are trusted here"
+        session.report(Noticed(", ".join(each.name for each in readable), text))
+        return None
+
+    def verify(data: bytes, payload_type: str, where: str) -> tuple[str, object]:
+        signed = verify_statement(data, payload_type, caches.keyring, where)
+        return signed.key.key_id, signed.body
+
+    return CacheSubstitutes(
+        members=tuple(_member(each, caches.cancellation) for each in readable),
+        terms=Terms(
+            keys=keys,
+            acceptance=policy,
+            accelerated=settings.share_accelerated and not release,
+            prefer=Preference(settings.prefer),
+        ),
+        verify=verify,
+        report=session.report,
+        clock=time.monotonic,
+        stop=caches.cancellation.cancel,
+        targets=targets,
+    )
+
+
+def accepted_keys(policy: Acceptance, keyring: Keyring) -> tuple[str, ...]:
+    """The names of the keys that a policy takes, as far as they are trusted."""
+    trusted = [each.public.name for each in keyring.known if not keyring.revocation(each.public)]
+    return tuple(key for key in policy.keys or trusted if key in trusted)
+
+
+def _member(cache: RunCache, cancellation: Cancellation) -> Member:
+    return Member(name=cache.name, cache=cache.cache, budget=cache.budget, pause=cancellation.pause)
+
+
+def signer_of(session: Session, caches: RunCaches) -> Signer | None:
+    """Who signs what is brought into caches; None: nobody.
+
+    Raises:
+        UsageError: somebody should, and cannot.
+    """
+    folders = KeyFolders.of(session.workspace)
+    return find_signer(session.workspace.settings, folders, caches.keyring)
+
+
+def signed_record(signer: Signer, payload_type: str, payload: bytes) -> bytes:
+    """The record of a payload."""
+    return Envelope.sign(payload_type, payload, signer).encode()
