@@ -23,6 +23,7 @@ class Phase(Enum):
     MERGE = "merge"
     BUILD = "build"
     CHECK = "check"
+    PUSH = "push"
 
 
 @frozen
@@ -64,7 +65,7 @@ class Finished:
     """Work on ``label`` ended.
 
     ``how``: ``built``, ``pulled`` from a cache (``lost`` if it was no longer to be had there, and
-    is made after all), ``fetched``, ``merged``, ``reused``, ``failed``, or ``stopped`` because
+    is made after all), ``pushed`` into one (``there`` if it was), ``fetched``, ``merged``, ``reused``, ``failed``, or ``stopped`` because
     something else failed or the person pressed ^C. A source that is looked for in another store is
     ``imported``, ``present`` (here already) or ``absent`` (there). A recipe that is resolved is
     ``linked``, or ``unknown`` where nobody can tell which sources it needs.

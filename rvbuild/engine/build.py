@@ -9,13 +9,17 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.derivation import Derivation, refuse_folders
-from rvbuild.core.errors import Interrupted, raise_failures
+from rvbuild.core.errors import Interrupted, SubstituteError, raise_failures
 from rvbuild.core.events import Planned
 from rvbuild.core.plan import Plan, Task, make_plan
 from rvbuild.core.realisation import Realisation
 from rvbuild.engine.realise import Realiser, Services
 from rvbuild.engine.schedule import Scheduler
+
+_MOST_MADE = 10
+"""How many steps an error names that would have to be made."""
 
 
 @frozen(kw_only=True)
@@ -63,6 +67,7 @@ def build(
         keep_going: Whether to go on with what does not depend on a failure.
 
     Raises:
+        SubstituteError: results are only to be pulled, and no cache has one.
         Interrupted: the person pressed ^C; everything that ran has been killed.
         UsageError: a release would be made of a folder of this machine.
     """
@@ -73,6 +78,8 @@ def build(
         wanted = tuple(wanted)
         offers = realiser.offers(derivations, wanted)
         plan = make_plan(derivations, wanted, realiser.lookup, offers)
+        if services.pull:
+            _refuse_making(plan.tasks)
         services.report(Planned(plan.counts(), len(plan.kept)))
         realiser.realised.update(plan.kept)
         if plan.tasks:  # before any result names one, and at once: each alone costs a sync
@@ -82,6 +89,8 @@ def build(
             del offers[lost]
             offers.update(realiser.offers(derivations, derivations[lost].inputs))
             more = make_plan(derivations, (lost,), realiser.lookup, offers)
+            if services.pull:
+                _refuse_making(more.tasks)
             realiser.realised.update(more.kept)
             services.store.cas.write_all(task.derivation.encode() for task in more.tasks.values())
             return more.tasks
@@ -93,3 +102,15 @@ def build(
             msg = "interrupted; what was finished is kept"
             raise Interrupted.by(error, msg) from None
         return Built(plan=plan, realised=realiser.realised, errors=errors)
+
+
+def _refuse_making(tasks: Mapping[str, Task]) -> None:
+    """See that a plan only takes results from caches."""
+    made = [task for task in tasks.values() if not task.offer]
+    if made:
+        msg = "no cache has it as it would be built now"
+        details = tuple(
+            f"{each.phase.value} {each.derivation.label}" for each in made[-_MOST_MADE:]
+        )
+        hint = advise("see which caches are set, and whose keys are trusted; or ", Remedy.BUILD)
+        raise SubstituteError(msg, where=made[-1].derivation.label, details=details, hint=hint)

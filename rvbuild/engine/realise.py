@@ -55,7 +55,7 @@ class Services:
     ``accelerators`` are host folders by accelerator name; empty for release builds.
     ``builder`` is the name under which results are registered, and preferred. ``variant``: a
     target's name alone does not lead to these derivations, since something stands for an input.
-    ``accepts`` says whether a result that the store has from others may be used.
+    ``pull``: nothing is made; what no cache has is an error. ``accepts`` says whether a result that the store has from others may be used.
     """
 
     store: Store
@@ -66,6 +66,7 @@ class Services:
     audit_image: ImageAudit
     substitutes: Substitutes | None = None
     accepts: Accepts = accept_all
+    pull: bool = False
     release: bool = False
     accelerators: Mapping[str, str] = field(factory=dict)
     forbidden: tuple[bytes, ...] = ()
