@@ -7,7 +7,7 @@ The rules, as git has them for repositories (``safe.directory``):
 
 1. The project of the working directory is the user's choice, whoever owns it.
 2. A project above the working directory must belong to the user, to root, or to whoever called
-   sudo: its folder, its lock, its recipes. Not everybody may write them.
+   sudo: its folder, its lock, its recipes, its keys. Not everybody may write them.
 3. A store must belong to one of them, too, or lie in the project and belong to its owner. Not
    everybody may write it; from an empty folder, like a new tmpfs, that right is taken.
 4. Where one of these is a link, the rule holds for the link and for what it leads to.

@@ -46,9 +46,8 @@ class Workspace:
         self.recipes = tuple(os.path.join(home, "recipes") for home in homes)
         self.locks = tuple(os.path.join(home, LOCK) for home in homes)
         if self.project is not None and self.project != here:
-            refuse_foreign_project(
-                self.project, (LOCK, PROJECT_FILE, "recipes", KEYS), settings.trust
-            )
+            names = (LOCK, PROJECT_FILE, "recipes", os.path.dirname(KEYS), KEYS)
+            refuse_foreign_project(self.project, names, settings.trust)
         self.settings = settings.with_project(self.project)
         self.store = os.path.abspath(self.settings.store or _default_store(self.project))
         refuse_foreign_store(self.store, self.project, settings.trust)

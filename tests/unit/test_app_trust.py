@@ -53,15 +53,26 @@ def test_what_is_ones_own_is_used(project: Path):
     assert workspace(str(project)).store == str(project / "cache")
 
 
-@pytest.mark.parametrize("part", ["", "rvbuild.lock", "recipes", "cache"])
+@pytest.mark.parametrize("part", ["", "rvbuild.lock", "recipes", "cache", "cache/keys"])
 def test_no_part_of_a_project_above_may_be_a_strangers(project: Path, give: Give, part: str):
     """Each refusal names the part, whose it is, and the setting; the setting does what it says."""
+    (project / "cache/keys").mkdir()
     give(project / part, STRANGER)
     error = refusal(project / "below")
     assert error.exit_code == 2
     assert str(error.where) == str(project / part).rstrip("/")
     assert f"user {STRANGER}" in error.details[0]
     assert "RVBUILD_TRUST=" in hint_text(error.hint)
+
+
+def test_a_stranger_may_not_give_keys_to_a_project_whose_store_is_elsewhere(
+    project: Path, give: Give
+):
+    """Who has the folder above can replace that of the keys."""
+    (project / "cache/keys").mkdir()
+    give(project / "cache", STRANGER)
+    error = refusal(project / "below", str(project.parent / "store"))
+    assert str(error.where) == str(project / "cache")
 
 
 def test_the_setting_of_the_refusal(project: Path, give: Give, monkeypatch: pytest.MonkeyPatch):

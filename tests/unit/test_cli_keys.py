@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,19 @@ def test_what_cannot_be_written_is_told(place: Place):
     (place.folder / "project/cache").write_text("in the way")
     assert place.run("trust", "--store", str(place.folder / "s"), str(CI.public)) == 2
     assert "Not a directory" in place.err
+
+
+def test_a_key_is_written_whole_or_not_at_all(place: Place):
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limit[1]))
+    try:
+        codes = [place.run("new", "ci"), place.run("trust", str(CI.public))]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert codes == [1, 1]
+    assert "ulimit -f" in place.err
+    assert place.files().keys() == {"project/rvbuild.toml"}
+    place.fine("new", "ci")
 
 
 # ---- revoke
