@@ -310,7 +310,8 @@ class RecipeGraph:
         """The name that a step of ``user`` has for ``given``: that of the recipe it asks for."""
         base = RecipeName.parse(given.recipe).base
         asked = self.recipe(user.recipe).target_inputs
-        return next((n for n in asked if self.chosen_recipe(user, n) == base), base)
+        chosen = ((name, RecipeName.parse(self.chosen_recipe(user, name))) for name in asked)
+        return next((name for name, recipe in chosen if recipe.base == base), base)
 
     def chosen_recipe(self, user: Target, name: str) -> str:
         """The recipe that the target input ``name`` of ``user`` is."""

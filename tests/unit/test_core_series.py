@@ -199,14 +199,37 @@ def test_a_graph_has_each_series_of_a_recipe_and_shares_the_others():
     assert graph.needs(user)[1:] == [given, Target("zlib", "riscv64")]
 
 
-def test_what_stands_in_the_place_of_an_input_may_have_series():
-    graph = RecipeGraph(
-        [Target("other", "riscv64")],
-        recipes().load,
-        "amd64",
-        variants=Variants(replace={"zlib": "copy"}),
-    )
-    assert "copy-riscv64@2" in map(str, graph.order())
+@pytest.mark.parametrize(("other", "series"), [("copy", "2"), ("copy@2", "2"), ("copy@1", "1")])
+def test_what_stands_in_the_place_of_an_input_may_have_series(other: str, series: str):
+    """It lies where the input lies, whether somebody says its series or not."""
+    user = Target("other", "riscv64")
+    graph = RecipeGraph([user], recipes().load, "amd64", variants=Variants(replace={"zlib": other}))
+    given = Target(f"copy@{series}", "riscv64")
+    assert given in graph.needs(user)
+    assert graph.place(user, given) == "zlib"
+
+
+def test_an_input_may_be_of_another_series_than_its_user():
+    user = Target("trial@2", "riscv64")
+    replace = Variants(replace={"app": "app@1"})
+    graph = RecipeGraph([user], recipes().load, "amd64", variants=replace)
+    assert graph.needs(user)[1:] == [Target("app@1", "riscv64")]
+    assert graph.place(user, Target("app@1", "riscv64")) == "app"
+
+
+def test_a_recipe_of_a_series_that_stands_for_its_own_input_has_it():
+    """Else it would need itself."""
+    family = recipes(over="sources: {s: {from: tree}}\ninputs: {target: [zlib]}\nbuild: x\n")
+    replace = Variants(replace={"zlib": "over@1"})
+    graph = RecipeGraph([Target("other", "riscv64")], family.load, "amd64", variants=replace)
+    assert graph.needs(Target("over@1", "riscv64"))[1:] == [Target("zlib", "riscv64")]
+
+
+def test_two_series_of_a_recipe_are_not_two_inputs_of_one():
+    family = recipes(both="inputs: {target: [zlib, other]}\nbuild: x\n")
+    replace = Variants(replace={"zlib": "copy@1", "other": "copy@2"})
+    with pytest.raises(UsageError, match="copy would be two inputs of both: zlib and other"):
+        RecipeGraph([Target("both", "riscv64")], family.load, "amd64", variants=replace)
 
 
 def test_the_walk_needs_no_stack_and_says_what_a_plain_definition_says():
