@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from attrs import evolve
 
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.recipe import Recipe
+from rvbuild.core.version_check import ASKED
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.recipe import read_recipe
 
@@ -191,3 +193,22 @@ def test_no_shipped_recipe_says_at_length_what_a_word_stands_for(name: str):
     for short in ("go: {}", "autotools: {}"):
         text = f"version: '1'\nsources: {{{source}: {{url: u}}}}\n{short}\n"
         assert not source or read(text, recipe.base).build != recipe.build
+
+
+@pytest.mark.parametrize("name", SHIPPED.names())
+def test_no_shipped_image_says_by_script_what_a_key_of_it_says(name: str):
+    """A folder, its mode, a user, a file of another recipe."""
+    text = Path(SHIPPED.path(name) or "", "recipe.yaml").read_text(encoding="utf-8")
+    script = text.partition("\nbuild: |\n")[2] if "\nkind: image\n" in text else ""
+    assert not re.findall(r"\bmkdir\b|\bchmod\b|/in/(?!recipe/)|>> .*/etc/(?:passwd|group)", script)
+
+
+@pytest.mark.parametrize("name", SHIPPED.names())
+def test_no_shipped_recipe_asks_for_a_version_by_a_command_that_the_word_has(name: str):
+    """Text of an output has a version also where it is a part of another one."""
+    recipe = SHIPPED.load(name)
+    written = recipe.version if isinstance(recipe.version, str) else ""
+    numbers = ("${version}", written.removeprefix("v"))
+    own = {*numbers, *(f"{recipe.base} {number}" for number in numbers)}
+    asked = {f"{recipe.base} {word}" for word in ASKED}
+    assert not [each for each in recipe.checks if each.run in asked and each.expect in own]
