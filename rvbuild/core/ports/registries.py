@@ -5,7 +5,7 @@ Knows: nothing of how registries answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from attrs import frozen
@@ -28,6 +28,7 @@ class ResolveContext:
             under a name (first argument); a LockError if it has none. A description that uses it
             says so with `SourceSpec.reads`.
         earlier: What an earlier lock has for this source, though it may be no answer any more.
+        locked: Returns what the earlier locks have for any source.
     """
 
     build_arch: str
@@ -35,6 +36,7 @@ class ResolveContext:
     where: Place | None
     read: Callable[[str, str], bytes]
     earlier: LockedSource | None = None
+    locked: Callable[[], Iterable[LockedSource]] = tuple
 
 
 class Registries(Protocol):
