@@ -52,7 +52,7 @@ def _read(recipe: Recipe) -> Iterator[Reference]:
     for name, use in recipe.sources.items():
         if isinstance(use.spec, FromSpec):
             yield use.spec.recipe, recipe.at(f"sources.{name}.from")
-        yield from ((source, use.where) for source in use.spec.reads)
+        yield from ((source, use.where) for source, _ in use.spec.reads)
     for pin in recipe.all_pins.values():
         if not isinstance(pin, str):
             yield from ((rung.source, rung.where) for rung in pin.rungs)

@@ -26,7 +26,7 @@ class ResolveContext:
         where: The place of the description, for errors.
         read: Gives a file (second argument: its path) of another source that the recipe has
             under a name (first argument); a LockError if it has none. A description that uses it
-            says so with `SourceSpec.reads`.
+            names the file in `SourceSpec.reads`.
         earlier: What an earlier lock has for this source, though it may be no answer any more.
         locked: Returns what the earlier locks have for any source.
     """
