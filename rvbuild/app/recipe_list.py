@@ -6,6 +6,7 @@ Knows: which of them can be read, and which the lock has. Must not know: how the
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 
 from attrs import frozen
 
@@ -20,9 +21,10 @@ class RecipeList:
     """Every recipe.
 
     Attributes:
-        recipes: Those that can be read, by name.
-        unlocked: The names of those of which the lock lacks a source; empty unless asked for.
-        errors: Of each other one, what is wrong with it.
+        recipes: Those that can be read, by name; of one with series, the first.
+        unlocked: The names, without series, of those of which the lock lacks a source in one of
+            their series; empty unless asked for.
+        errors: Of each other one, what is wrong with it, and with the default series.
     """
 
     recipes: tuple[Recipe, ...]
@@ -45,19 +47,25 @@ def list_recipes(session: Session, *, locked: bool = True) -> RecipeList:
     Raises:
         LockError: the lock is not valid.
     """
-    recipes, errors = [], []
+    every, errors = [], []
+    series = session.folder.series
     for name in session.folder.names():
         try:
-            recipes.append(session.folder.load(name))
+            every.append(series.every(name))
         except RecipeError as error:
             errors.append(error)
-    unlocked = _unlocked(session, recipes) if locked else frozenset()
-    return RecipeList(recipes=tuple(recipes), unlocked=unlocked, errors=tuple(errors))
+    try:
+        series.refuse_vain_defaults()
+    except RecipeError as error:
+        errors.append(error)
+    unlocked = _unlocked(session, chain.from_iterable(every)) if locked else frozenset()
+    recipes = tuple(variants[0] for variants in every)
+    return RecipeList(recipes=recipes, unlocked=unlocked, errors=tuple(errors))
 
 
 def _unlocked(session: Session, recipes: Iterable[Recipe]) -> frozenset[str]:
     lock, machine = session.known(), session.build_arch
-    return frozenset(recipe.name for recipe in recipes if not _has(lock, recipe, machine))
+    return frozenset(recipe.base for recipe in recipes if not _has(lock, recipe, machine))
 
 
 def _has(lock: Lock, recipe: Recipe, build_arch: str) -> bool:

@@ -66,7 +66,10 @@ def shipped_recipes() -> str:
 
 
 def _project(start: str) -> str | None:
-    """The nearest folder upwards with a lock or settings; else this one, if it has recipes."""
+    """The nearest folder upwards with a lock or settings; else this one, if it has recipes.
+
+    A default series is a project's own word, too: it may be all that is in `recipes/`.
+    """
     here = start
     while not any(os.path.exists(os.path.join(here, name)) for name in (LOCK, PROJECT_FILE)):
         above = os.path.dirname(here)
@@ -81,7 +84,9 @@ def _has_recipes(folder: str) -> bool:
         names = os.listdir(folder)
     except OSError:
         return False
-    return any(os.path.exists(os.path.join(folder, name, "recipe.yaml")) for name in names)
+    return "series.yaml" in names or any(
+        os.path.exists(os.path.join(folder, name, "recipe.yaml")) for name in names
+    )
 
 
 def _default_store(project: str | None) -> str:

@@ -209,6 +209,6 @@ def _show_recipes(view: RecipeList, *, as_json: bool) -> None:
 def _write_list(view: RecipeList) -> None:
     width = max((len(recipe.base) for recipe in view.recipes), default=0)
     for recipe in view.recipes:
-        mark = "  (not in the lock)" if recipe.name in view.unlocked else ""
+        mark = "  (not in the lock)" if recipe.base in view.unlocked else ""
         text = printable(f"{recipe.kind:<9}  {recipe.summary}{mark}")
         sys.stdout.write(f"{recipe.base:<{width}}  {text}\n")

@@ -17,7 +17,6 @@ from rvbuild.core.recipe import Output, Recipe
 
 KEY = "autotools"
 COMPILER = "zig-cc"
-TOOLBOX = "toolbox"
 REGENERATING_TOOLBOX = "meson-toolbox"
 
 LIBRARY_OPTIONS = ("--enable-static", "--disable-shared")
@@ -57,17 +56,20 @@ def expanded(recipe: Recipe, given: Autotools) -> Recipe:
     Raises:
         RecipeError: the recipe says one of these things itself, or a file cannot be installed.
     """
-    outputs = dict(_outputs(recipe, given))
-    refuse_said(recipe, KEY, ("build", *(f"outputs.{name}" for name in outputs)))
+    outputs = _outputs(recipe, given)
+    regeneration = _REGENERATION if given.regenerate else {}
     source = source_of(recipe, KEY, given.source)
+    made = ("build", f"inputs.build.{COMPILER}", f"sources.{source}.writable")
+    variables = (f"env.{name}" for name in regeneration)
+    refuse_said(recipe, KEY, (*made, *variables, *(f"outputs.{name}" for name in outputs)))
     uses = {**recipe.sources, source: evolve(recipe.sources[source], writable=True)}
-    default = REGENERATING_TOOLBOX if given.regenerate else TOOLBOX
+    default = REGENERATING_TOOLBOX if given.regenerate else ""
     return evolve(
         recipe,
         toolbox=default if recipe.toolbox == "" else recipe.toolbox,
         sources=uses,
-        build_inputs=tuple(dict.fromkeys((COMPILER, *recipe.build_inputs))),
-        env={**(_REGENERATION if given.regenerate else {}), **recipe.env},
+        build_inputs=(COMPILER, *recipe.build_inputs),
+        env={**regeneration, **recipe.env},
         build="".join(f"{line}\n" for line in _script(source, given)),
         outputs={**outputs, **recipe.outputs},
     )
@@ -87,7 +89,9 @@ def _script(source: str, given: Autotools) -> Iterator[str]:
         yield f'install -D -t "$out/{folder}" {" ".join(files)}'
 
 
-def _outputs(recipe: Recipe, given: Autotools) -> Iterator[tuple[str, Output]]:
+def _outputs(recipe: Recipe, given: Autotools) -> dict[str, Output]:
+    """An output for each program, by its name."""
+    outputs: dict[str, Output] = {}
     for folder, files in given.install.items():
         where = recipe.at(f"{KEY}.install.{folder}")
         for path in (folder, *files):
@@ -98,4 +102,9 @@ def _outputs(recipe: Recipe, given: Autotools) -> Iterator[tuple[str, Output]]:
                 )
         for path in files:
             name = path.rsplit("/", 1)[-1]
-            yield name, Output(path=f"{folder}/{name}", kind="executable", static=True)
+            if name in outputs:
+                msg = f"two programs are called {name!r}: {outputs[name].path}, {folder}/{name}"
+                hint = "a word cannot tell them apart: say `build` and `outputs` for both"
+                raise RecipeError(msg, where=where, hint=hint)
+            outputs[name] = Output(path=f"{folder}/{name}", kind="executable", static=True)
+    return outputs

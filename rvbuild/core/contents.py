@@ -56,9 +56,8 @@ def two_contents(lock: Lock) -> Iterator[tuple[Thing, Word, Word]]:
 def _words(lock: Lock) -> Iterator[tuple[Thing, Word]]:
     for ref, source in lock.sources.items():
         for number, part in enumerate(source.parts):
-            content = part.content
-            if content is not None:
-                yield content[0], (content[1], ref, source.place(number, "kind"))
+            for thing, content in part.contents:
+                yield thing, (content, ref, source.place(number, "kind"))
     for set_ref, modules in lock.go_modules.items():
         for path, version, h1 in modules.modules:
             yield (MODULE, path, version), (h1, set_ref, modules.where)

@@ -6,6 +6,7 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
 
     RvbuildError
      ├─ UsageError            2  the command line
+     │   └─ NoDefaultSeries   2  … a name that may mean several recipes
      ├─ RecipeError           3  a recipe, with file, line and column
      ├─ LockError             3  a lock, or a lock that does not fit its recipe
      │   └─ Absent            3  … a place in a source that lacks what a pin reads there
@@ -86,6 +87,21 @@ class UsageError(RvbuildError):
     """The command line asks for something that does not exist or does not fit."""
 
     exit_code = 2
+
+
+class NoDefaultSeries(UsageError):
+    """The command line names a recipe that has series, and none of these is the default.
+
+    Args:
+        message: See `RvbuildError`.
+        where: The name.
+        hint: What makes one of them the default.
+        series: The series that the recipe has.
+    """
+
+    def __init__(self, message: str, *, where: str, hint: str, series: tuple[str, ...]) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.series = series
 
 
 class RecipeError(RvbuildError):

@@ -16,8 +16,10 @@ from rvbuild.core.errors import RecipeError
 from rvbuild.core.recipe import GoModulesSpec, Output, Recipe
 
 KEY = "go"
-TOOL = "go"
-TOOLBOX = "toolbox"
+TOOLCHAIN = "go-current"
+"""It follows no K3s, so a program has no series by it."""
+
+ACCELERATOR = "go"
 
 _VARIABLE = re.compile(r"[A-Za-z0-9_~./-]+\Z")
 _VALUE = re.compile(r"(?!.*\$\()[^\s\"'`\\]*\Z")
@@ -41,7 +43,7 @@ class GoProgram:
     directory: str = "."
     package: str = "."
     tags: tuple[str, ...] = ()
-    toolchain: str = TOOL
+    toolchain: str = TOOLCHAIN
     stamps: Mapping[str, str] = field(factory=dict)
 
 
@@ -57,7 +59,8 @@ def expanded(recipe: Recipe, program: GoProgram) -> Recipe:
     """
     _check(recipe, program)
     name = recipe.name
-    refuse_said(recipe, KEY, ("build", "inputs.go-modules", f"outputs.{name}"))
+    made = ("build", "inputs.go-modules", f"outputs.{name}", "accelerators")
+    refuse_said(recipe, KEY, (*made, f"inputs.build.{program.toolchain}"))
     source = source_of(recipe, KEY, program.source)
     modules = GoModulesSpec(
         source=source,
@@ -70,13 +73,12 @@ def expanded(recipe: Recipe, program: GoProgram) -> Recipe:
     said = f"{KEY}.toolchain" if f"{KEY}.toolchain" in recipe.where else KEY
     return evolve(
         recipe,
-        toolbox=TOOLBOX if recipe.toolbox == "" else recipe.toolbox,
-        build_inputs=tuple(dict.fromkeys((program.toolchain, *recipe.build_inputs))),
+        build_inputs=(program.toolchain, *recipe.build_inputs),
         go_modules=modules,
         build=_script(source, name, program),
         outputs={name: output, **recipe.outputs},
         where={f"inputs.build.{program.toolchain}": recipe.at(said), **recipe.where},
-        accelerators=recipe.accelerators or ("go",),
+        accelerators=(ACCELERATOR,),
     )
 
 

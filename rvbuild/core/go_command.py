@@ -28,7 +28,7 @@ def go_command(recipes: Recipes, recipe: Recipe, where: Place | None) -> tuple[s
     names = tuple(name for name, given in inputs.items() if _brings_go(given))
     if not names:
         msg = "'go-modules' needs the go command"
-        hint = "add `go`, or another recipe with a `go-toolchain`, to inputs.build"
+        hint = "add `go-current`, or another recipe with a `go-toolchain`, to inputs.build"
         raise RecipeError(msg, where=where, hint=hint)
     return names
 

@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 
 from rvbuild.core.canonical import Json
 from rvbuild.core.go_graph import MainModule
-from rvbuild.core.source import Source, Thing
+from rvbuild.core.source import Contents, Source
 from rvbuild.core.spec import SourceSpec
 
 MODULE = "the Go module"
@@ -39,8 +39,8 @@ class GoModule(Source):
         return {"go-module": [self.path, self.version, self.h1]}
 
     @property
-    def content(self) -> tuple[Thing, object]:
-        return (MODULE, self.path, self.version), self.h1
+    def contents(self) -> Contents:
+        return (((MODULE, self.path, self.version), self.h1),)
 
 
 @frozen(kw_only=True)

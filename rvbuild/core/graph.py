@@ -13,7 +13,7 @@ from attrs import frozen
 
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import ARCHITECTURES, EXAMPLE, named
-from rvbuild.core.errors import RecipeError, UsageError, closest
+from rvbuild.core.errors import NoDefaultSeries, RecipeError, UsageError, closest
 from rvbuild.core.names import RecipeName
 from rvbuild.core.patches import patches_of
 from rvbuild.core.place import Place
@@ -60,7 +60,7 @@ def parse_target(text: str, load: Load) -> Target:
     _refuse_half_series(text)
     target = target_form(text)
     if target.arch:
-        recipe = load(target.recipe, None)
+        recipe = _load(text, target, load)
         if recipe.kind in {"tool", "source"}:
             msg = f"{recipe.base} is the same for every architecture"
             raise UsageError(msg, where=text, hint=f"say `{target.recipe}`")
@@ -69,7 +69,7 @@ def parse_target(text: str, load: Load) -> Target:
             raise UsageError(msg, where=text, hint=f"it is for {', '.join(recipe.architectures)}")
         return target
     try:
-        recipe = load(text, None)
+        recipe = _load(text, target, load)
     except UsageError as error:
         raise _near_miss(text, load) or error from None
     if recipe.kind not in {"tool", "source"}:
@@ -77,6 +77,24 @@ def parse_target(text: str, load: Load) -> Target:
         choices = ", ".join(str(Target(text, known)) for known in recipe.architectures)
         raise UsageError(msg, where=text, hint=f"one of: {choices}")
     return target
+
+
+def _load(text: str, target: Target, load: Load) -> Recipe:
+    """The recipe of a target.
+
+    Raises:
+        UsageError: there is none, or none of its series is the default.
+    """
+    try:
+        return load(target.recipe, None)
+    except NoDefaultSeries as error:
+        names = [str(RecipeName(target.recipe, series)) for series in error.series]
+        first = load(names[0], None)
+        whole = target.arch or first.kind in {"tool", "source"}
+        architectures = (target.arch,) if whole else first.architectures
+        targets = [str(Target(name, arch)) for name in names for arch in architectures]
+        hint = f"one of: {', '.join(targets)}; or {error.hint}"
+        raise UsageError(error.message, where=text, hint=hint) from None
 
 
 def target_form(text: str) -> Target:
@@ -292,7 +310,8 @@ class RecipeGraph:
         """The name that a step of ``user`` has for ``given``: that of the recipe it asks for."""
         base = RecipeName.parse(given.recipe).base
         asked = self.recipe(user.recipe).target_inputs
-        return next((n for n in asked if self.chosen_recipe(user, n) == base), base)
+        chosen = ((name, RecipeName.parse(self.chosen_recipe(user, name))) for name in asked)
+        return next((name for name, recipe in chosen if recipe.base == base), base)
 
     def chosen_recipe(self, user: Target, name: str) -> str:
         """The recipe that the target input ``name`` of ``user`` is."""

@@ -14,7 +14,7 @@ from attrs import evolve
 
 from rvbuild.core.canonical import Json, encode
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.image_root import beginning, needed_for_root
+from rvbuild.core.image_root import beginning, names_in_root
 from rvbuild.core.recipe import ImageSpec, Output, Recipe, substitute
 from rvbuild.core.step_values import check_date
 
@@ -56,8 +56,9 @@ def expanded(recipe: Recipe) -> Recipe:
         return recipe
     begin = beginning(recipe, recipe.image, ROOT)
     script = "" if recipe.build is None else recipe.build.rstrip("\n") + "\n"
-    needed = needed_for_root(recipe.image)
-    packages = [name for name in needed if name not in recipe.build_inputs]
+    in_root = [*names_in_root(recipe, recipe.image)]
+    packages = [name for name, _ in in_root if name not in recipe.build_inputs]
+    places = {f"inputs.target.{name}": place for name, place in reversed(in_root)}
     implied = {
         name: Output(path=path, kind="image", tls=recipe.image.tls, detected=recipe.image.detected)
         for name, path in (("image", "image"), ("archive", "${image_file}"))
@@ -73,6 +74,7 @@ def expanded(recipe: Recipe) -> Recipe:
         target_inputs=tuple(dict.fromkeys((*recipe.target_inputs, *packages))),
         build=_FIRST + begin + script + _LAST,
         outputs={**implied, **recipe.outputs},
+        where={f"inputs.build.{PACKER}": recipe.at("image"), **places, **recipe.where},
     )
 
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 from rvbuild.core.errors import RecipeError
+from rvbuild.core.patches import own_patches
+from rvbuild.core.place import Place
 from rvbuild.core.recipe import ImageSpec, Recipe
 
 BESIDE = "recipe"
@@ -27,11 +30,15 @@ def is_begun(image: ImageSpec) -> bool:
     return bool(image.base or image.copy)
 
 
-def needed_for_root(image: ImageSpec) -> tuple[str, ...]:
-    """The recipes that lie in the root, or whose files do."""
-    paths = [path for files in image.copy.values() for path in files]
-    names = dict.fromkeys([*image.base, *(path.partition("/")[0] for path in paths)])
-    return tuple(name for name in names if name != BESIDE)
+def names_in_root(recipe: Recipe, image: ImageSpec) -> Iterator[tuple[str, Place]]:
+    """The recipes that lie in the root, or whose files do, each with the place that says so."""
+    for name in image.base:
+        yield name, recipe.at(f"image.from.{name}")
+    for folder, paths in image.copy.items():
+        for path in paths:
+            name = path.partition("/")[0]
+            if name != BESIDE:
+                yield name, recipe.at(f"image.copy.{folder}.{path}")
 
 
 def beginning(recipe: Recipe, image: ImageSpec, root: str) -> str:
@@ -74,6 +81,27 @@ def check_root(recipe: Recipe, image: ImageSpec) -> None:
         if not pattern.match(text):
             msg = f"{text!r} cannot be here"
             raise RecipeError(msg, where=recipe.at(f"image.{key}"), hint=f"for example: {example}")
+    for folder, paths in image.copy.items():
+        for path in paths:
+            if path.startswith(f"{BESIDE}/"):
+                _refuse_missing(recipe, path, recipe.at(f"image.copy.{folder}.{path}"))
+
+
+def _refuse_missing(recipe: Recipe, path: str, where: Place) -> None:
+    """See that a file or folder beside the recipe fits; a step does not see its patches."""
+    beside = [file for file, _, _ in recipe.files if file not in own_patches(recipe)]
+    if not any(_fits(path.split("/")[1:], file.split("/")) for file in beside):
+        msg = f"nothing beside the recipe is {path.partition('/')[2]!r}"
+        hint = f"there are: {', '.join(beside)}" if beside else "put the file there"
+        raise RecipeError(msg, where=where, hint=hint)
+
+
+def _fits(words: list[str], names: list[str]) -> bool:
+    """Whether a path, or a folder above it, is what a shell makes of the words."""
+    return len(words) <= len(names) and all(
+        fnmatchcase(name, word) and name.startswith(".") <= word.startswith(".")
+        for word, name in zip(words, names, strict=False)
+    )
 
 
 _Word = tuple[str, re.Pattern[str], str, str]

@@ -1,14 +1,15 @@
 """Patches: what a recipe changes in its sources, and the step that applies them.
 
-Knows: unified diffs, as far as the files that they change; DEP-3's words for where one is from.
+Knows: DEP-3's words for where a patch is from, and who may not read what one changes.
 Must not know: how a diff is applied (GNU patch does that), stores, YAML.
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import chain
 
 from rvbuild.core.errors import RecipeError
@@ -17,16 +18,16 @@ from rvbuild.core.pinned import Recipes, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.source import Files
+from rvbuild.core.spec import SourceFile
+from rvbuild.core.unified_diff import named_files
 
 ORIGIN_FIELDS = ("Origin", "From", "Author")
 """Fields of a patch's header that say who wrote it or where it is from, as DEP-3 has them."""
 
 _HEADER = re.compile(rf"(?:{'|'.join(ORIGIN_FIELDS)}):[ \t]*\S", re.IGNORECASE)
 _BEGIN = re.compile(r"--- |diff |Index: |@@ ")
-_HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
-_RENAMED = re.compile(r"(?:rename|copy) (?:from|to) (.+)")
 
-_PATCH = (
+PATCH = (
     "patch -p1 --batch --forward --fuzz=0 --unified --version-control=never --remove-empty-files"
     " --no-backup-if-mismatch --reject-file=-"
 )
@@ -54,9 +55,15 @@ def _check(lines: list[str] | None, path: str, where: Place, beside: list[str]) 
         msg = f"there is no file {path!r} beside the recipe"
         hint = f"there are: {', '.join(beside)}" if beside else "put the patch there"
         raise RecipeError(msg, where=where, hint=hint)
-    if not any(_files(lines)):
+    hint = "a patch is what `diff -u` and `git diff` print"
+    try:
+        names = [*named_files(lines)]
+    except ValueError as cause:
+        msg = f"{path} has {cause}"
+        raise RecipeError(msg, where=where, hint=hint) from cause
+    if not names:
         msg = f"{path} is no patch: it names no file that it changes"
-        raise RecipeError(msg, where=where, hint="a patch is what `diff -u` and `git diff` print")
+        raise RecipeError(msg, where=where, hint=hint)
     header = next((n for n, line in enumerate(lines) if _BEGIN.match(line)), len(lines))
     if not any(_HEADER.match(line) for line in lines[:header]):
         msg = f"{path} does not say where it is from"
@@ -70,25 +77,8 @@ def _lines(recipe: Recipe, path: str) -> list[str] | None:
 
 
 def changed_files(recipe: Recipe, path: str) -> frozenset[str]:
-    """The files of a source that a patch changes, each without the first part of its path."""
-    return frozenset(_files(_lines(recipe, path) or []))
-
-
-def _files(lines: Iterable[str]) -> Iterator[str]:
-    """The lines of a hunk are counted: what a patch takes out may look like a file's name."""
-    old = new = 0
-    for line in lines:
-        if old > 0 or new > 0:
-            old -= line[:1] != "+" and line[:1] != "\\"
-            new -= line[:1] != "-" and line[:1] != "\\"
-        elif hunk := _HUNK.match(line):
-            old, new = (int(count or 1) for count in hunk.groups())
-        elif renamed := _RENAMED.match(line):
-            yield renamed[1].rstrip()
-        elif line.startswith(("--- ", "+++ ")):
-            name = line[4:].split("\t")[0].rstrip()
-            if name != "/dev/null":
-                yield name.partition("/")[2]
+    """The files of a source that a patch may change, each without the first part of its path."""
+    return frozenset(named_files(_lines(recipe, path) or []))
 
 
 def own_patches(recipe: Recipe) -> frozenset[str]:
@@ -112,26 +102,25 @@ def patches_of(recipes: Recipes, recipe: Recipe, name: str, where: Place | None)
 
 
 def refuse_patched(
-    recipes: Recipes, recipe: Recipe, name: str, files: Iterable[str], where: Place | None
+    recipes: Recipes, recipe: Recipe, files: Iterable[SourceFile], where: Place | None
 ) -> None:
     """See that no patch changes what is read out of a source, which is what was published.
 
     Args:
         recipes: Reads recipes by name.
         recipe: Who reads.
-        name: What it calls the source.
-        files: What it reads of it.
+        files: What it reads, each with what it calls the source.
         where: The place that says so.
 
     Raises:
         RecipeError: a patch does.
     """
-    read = frozenset(files)
-    for owner, path in patches_of(recipes, recipe, name, where):
-        for file in sorted(read & changed_files(owner, path)):
-            msg = f"{file} of {name} is read as it was published, and {path} changes it"
-            hint = "say the value itself, or take a source that has the change"
-            raise RecipeError(msg, where=where, hint=hint)
+    for name, file in files:
+        for owner, path in patches_of(recipes, recipe, name, where):
+            if posixpath.normpath(file) in changed_files(owner, path):
+                msg = f"{file} of {name} is read as it was published, and {path} changes it"
+                hint = "say the value itself, or take a source that has the change"
+                raise RecipeError(msg, where=where, hint=hint)
 
 
 def patch_files(source: SourceRef, patches: Iterable[Patch]) -> Files:
@@ -154,7 +143,7 @@ def patch_script(source: str, files: Files) -> str:
         says = f"the patch {name} does not apply to {source}: see its file and hunk above"
         lines += [
             f"echo {shlex.quote(f'{name}:')}",
-            f"{_PATCH} --input={shlex.quote(f'/in/patches/{at}')} ||",
+            f"{PATCH} --input={shlex.quote(f'/in/patches/{at}')} ||",
             f"  {{ echo {shlex.quote(says)} >&2; exit 1; }}",
         ]
     return "\n".join([*lines, ""])

@@ -127,7 +127,7 @@ def pin_question(
     names = [(rung.source, rung.where) for rung in pin.rungs if rung.reader != "literal"]
     for rung in pin.rungs:
         if rung.file:
-            refuse_patched(recipes, recipe, rung.source, [rung.file], rung.where)
+            refuse_patched(recipes, recipe, [(rung.source, rung.file)], rung.where)
     return Question(
         ref=PinRef(recipe.name, name),
         text=spec_text(pin),
@@ -169,7 +169,8 @@ def source_question(
     ref = source_ref(recipe.name, name, spec, build_arch)
     pins = (pin for pin in recipe.all_pins.values() if isinstance(pin, Reading))
     commits = ((pin.source, pin.where) for pin in pins if pin.reader == "git")
-    always = _names(recipes, recipe, ((each, where) for each in spec.reads))
+    refuse_patched(recipes, recipe, spec.reads, where)
+    always = _names(recipes, recipe, ((each, where) for each, _ in spec.reads))
     return Question(
         ref=ref,
         text=spec_text(spec),
@@ -203,7 +204,8 @@ def set_question(
     """
     recipe, spec = users[0]
     for user, asked in users:
-        refuse_patched(recipes, user, asked.source, asked.files, asked.where)
+        files = [(asked.source, file) for file in asked.files]
+        refuse_patched(recipes, user, files, asked.where)
     ref = set_ref(recipes, recipe, spec)
     reads = frozenset({ref.source})
     if listed:

@@ -293,7 +293,9 @@ class Recipe:
     where: Mapping[str, Place] = field(factory=dict, eq=False, repr=False)
 
     def at(self, key: str) -> Place:
-        """The place of a dotted key, or the file."""
+        """The place of a dotted key, or of what it would be a part of, or the file."""
+        while key and key not in self.where:
+            key = key.rpartition(".")[0]
         return self.where.get(key) or Place(self.file)
 
     @property

@@ -5,12 +5,18 @@ Knows: which recipes have series, and which one a name means. Must not know: fil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from attrs import define, evolve, field
 
-from rvbuild.core.errors import RecipeError, RvbuildError, UsageError, suggestion
+from rvbuild.core.errors import (
+    NoDefaultSeries,
+    RecipeError,
+    RvbuildError,
+    UsageError,
+    suggestion,
+)
 from rvbuild.core.names import RecipeName
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import FromSpec, Recipe
@@ -18,6 +24,12 @@ from rvbuild.core.toolboxes import toolbox_of
 
 Read = Callable[[str, "Place | None"], Recipe]
 """Reads a recipe by its folder's name; the second argument is the place that asks for it."""
+
+Defaults = Mapping[str, "Place | None"]
+"""The default series, most important first, with the place that says so.
+
+None: it came with the recipes that rvbuild brings, and speaks of these alone.
+"""
 
 
 @define
@@ -34,6 +46,7 @@ class SeriesRecipes:
     4. In the file of a recipe that is of a series, ``NAME`` means the one of the same series.
     5. Elsewhere ``NAME`` means the one of the default series: the first of ``defaults`` that the
        recipe has. So does a name that an option, or somebody, puts in the place of an input.
+       A default that is passed over must be a series of some recipe: else it is misspelled.
 
     Example: ``k3s-source`` has the series 1.34 and 1.35. ``go`` has its version out of it, ``k3s``
     needs ``go`` and ``zlib``, and ``zlib`` needs nothing of these. So there are ``k3s@1.34`` with
@@ -41,11 +54,13 @@ class SeriesRecipes:
 
     Attributes:
         read: Reads recipes, which are of no series yet.
-        defaults: Returns the default series, most important first.
+        defaults: Returns the default series.
+        names: Returns the name of every recipe.
     """
 
     read: Read
-    defaults: Callable[[], Sequence[str]] = tuple
+    defaults: Callable[[], Defaults] = dict
+    names: Callable[[], Iterable[str]] = tuple
     _series: dict[str, tuple[str, ...] | None] = field(factory=dict, init=False)
 
     def load(self, name: str, place: Place | None = None, series: str = "") -> Recipe:
@@ -94,6 +109,29 @@ class SeriesRecipes:
         """The series that the recipe's name alone means; empty if it means none."""
         there = self.series_of(self.read(recipe.base, None)) or ()
         return next((each for each in self.defaults() if each in there), "")
+
+    def refuse_vain_defaults(self, before: str = "") -> None:
+        """See that some recipe has each default series, or each that comes before one.
+
+        A recipe that cannot be read may have it.
+
+        Raises:
+            RecipeError: none has it.
+        """
+        for series, where in self.defaults().items():
+            if series == before:
+                return
+            if where is not None:
+                self._refuse_vain(series, where)
+
+    def _refuse_vain(self, series: str, where: Place) -> None:
+        recipes = [self._readable(name) for name in self.names()]
+        known = sorted({each for recipe in recipes if recipe for each in recipe.per_series})
+        if series not in known and None not in recipes:
+            msg = f"no recipe has the series {series!r}, which is to be the default"
+            there = f"there are {', '.join(known)}" if known else "no recipe has any series"
+            hint = " ".join(filter(None, (suggestion(series, known), there)))
+            raise RecipeError(msg, where=where, hint=hint)
 
     def series_of(self, recipe: Recipe) -> tuple[str, ...] | None:
         """The series that a recipe has; None if it has none. What cannot be read has none.
@@ -150,16 +188,20 @@ class SeriesRecipes:
         """The series that the name alone means.
 
         Raises:
-            RecipeError: there is none.
+            RecipeError: there is none, or a default is misspelled.
+            NoDefaultSeries: the command line has to say which.
         """
         if not there:
             raise _nothing_in_common(recipe)
         chosen = self.default_of(recipe)
-        if not chosen:
-            msg = f"{recipe.name} has several series, and none of them is the default"
-            names = [str(RecipeName(recipe.name, each)) for each in there]
-            raise _error(msg, recipe.name, place, f"one of: {', '.join(names)}")
-        return chosen
+        self.refuse_vain_defaults(chosen)
+        if chosen:
+            return chosen
+        msg = f"none of the series of {recipe.name} is the default: {', '.join(there)}"
+        hint = "name one of them under 'default' in recipes/series.yaml"
+        if place is None:
+            raise NoDefaultSeries(msg, where=recipe.name, hint=hint, series=there)
+        raise RecipeError(msg, where=place, hint=hint)
 
 
 def _references(recipe: Recipe) -> Iterator[str]:

@@ -24,6 +24,8 @@ LAST_DATE = 253_402_300_799
 Thing = tuple[str, ...]
 """What is the same wherever it is named; a lock has thousands, so they are plain tuples."""
 
+Contents = tuple[tuple[Thing, object], ...]
+
 
 class Source(ABC):
     """Something from outside, by content. Each kind of source is a frozen subclass.
@@ -53,9 +55,9 @@ class Source(ABC):
         return self.identity
 
     @property
-    def content(self) -> tuple[Thing, object] | None:
-        """A thing that has one content wherever a lock names it, and that content."""
-        return None
+    def contents(self) -> Contents:
+        """Each thing of it that has one content wherever a lock names it, and that content."""
+        return ()
 
     @property
     def machine(self) -> str:

@@ -20,6 +20,9 @@ SHA256_DIGITS = 64
 Comparison = tuple[str, object, object]
 """A fact's name, what the lock says, what the recipe asks for."""
 
+SourceFile = tuple[str, str]
+"""What a recipe calls a source, and the path of a file in it."""
+
 
 def word(text: str) -> Mapping[str, object]:
     """Metadata of an attribute that has another word in recipes than its own name."""
@@ -40,8 +43,8 @@ class SourceSpec:
     answer: ClassVar[type[Source]]
 
     @property
-    def reads(self) -> tuple[str, ...]:
-        """The other sources of the recipe whose files its answer is read from."""
+    def reads(self) -> tuple[SourceFile, ...]:
+        """The files of other sources of the recipe that its answer is read from."""
         return ()
 
     @property

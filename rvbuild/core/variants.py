@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import UsageError, suggestion
+from rvbuild.core.names import RecipeName
 from rvbuild.core.recipe import Option, Recipe
 
 _Declared = Mapping[str, "list[tuple[Recipe, Option]]"]
@@ -22,7 +23,8 @@ class Variants:
     """What is to be another recipe than the one that was asked for.
 
     Attributes:
-        replace: The recipe that stands for another, whoever asks for it; see ADR 8.
+        replace: The recipe that stands for another, whoever asks for it; see ADR 8. With
+            ``@SERIES`` it is of that series, whichever the user is of.
         options: A value for each option that recipes declare; see ADR 11.
     """
 
@@ -30,11 +32,14 @@ class Variants:
     options: Mapping[str, str] = field(factory=dict)
 
     def chosen_recipe(self, user: Recipe, name: str) -> str:
-        """The recipe that a target input of ``user`` is; what stands for another sees that one."""
+        """The recipe that a target input of ``user`` is, as somebody named it.
+
+        What stands for another sees that one.
+        """
         key = self._chosen(user, name)
         chosen = user.options[key].choices[self.options[key]] if key else name
         other = self.replace.get(name, chosen)
-        return name if user.base == other else other
+        return name if user.base == RecipeName.parse(other).base else other
 
     def place_of_choice(self, user: Recipe, name: str) -> str:
         """The key of ``user`` that names the recipe that a target input is."""
@@ -71,7 +76,7 @@ class Variants:
         """One recipe has one place below /in."""
         places: dict[str, str] = {}
         for name in user.target_inputs:
-            other = self.chosen_recipe(user, name)
+            other = RecipeName.parse(self.chosen_recipe(user, name)).base
             first = places.setdefault(other, name)
             if first != name:
                 msg = f"{other} would be two inputs of {user.name}: {first} and {name}"

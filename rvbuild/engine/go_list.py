@@ -36,7 +36,8 @@ done < "$TMPDIR/messages" > "$out/missing"
 cat "$TMPDIR/messages" >&2
 [ ! -e /src/module/go.work ] || [ "${GOWORK:-}" != off ] ||
   echo "the source has a go.work, which counts with 'workspace: true' under go-modules" >&2
-newer="for a newer go command: a recipe with a go-toolchain of its own, in place of go"
+newer="for a newer go command: toolchain: RECIPE under go, or RECIPE in place of the one under
+inputs.build: go-current, or a recipe with a newer go-toolchain of its own"
 ! grep 'requires go >=\\|unknown directive' "$TMPDIR/messages" > /dev/null || echo "$newer" >&2
 exit $status
 """

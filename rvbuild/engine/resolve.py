@@ -265,6 +265,9 @@ class Resolver:
                 return entry
         return None
 
+    def _finder(self, files: SourceFiles) -> SourceFinder:
+        return SourceFinder(self.registries, files, self.build_arch, self.earlier)
+
     def source(self, recipe: Recipe, name: str) -> tuple[Source, ...]:
         """The parts of one of the recipe's own sources."""
         use = recipe.sources[name]
@@ -276,7 +279,7 @@ class Resolver:
                 entries = () if spec.volatile else self.earlier
                 answer = self._earlier(question, (lock.sources.get(ref) for lock in entries))
                 if answer is None:
-                    finder = SourceFinder(self.registries, files, self.build_arch)
+                    finder = self._finder(files)
                     known = (lock.sources[ref] for lock in self.earlier if ref in lock.sources)
                     parts = finder.parts(recipe, spec, use.where, next(known, None))
                     trace = self._trace(files)
@@ -294,7 +297,7 @@ class Resolver:
                 question = set_question(self.recipes, users, listed=is_listed(users))
                 answer = self._earlier(question, self._sets(ref, users))
                 if answer is None:
-                    finder = SourceFinder(self.registries, files, self.build_arch)
+                    finder = self._finder(files)
                     whole = all_modules(finder, *users[0])
                     answer = needed_by(files, users, whole, self.needed)
                     answer = evolve(answer, trace=self._trace(files))

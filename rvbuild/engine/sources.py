@@ -8,7 +8,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from rvbuild.core.errors import RecipeError, RvbuildError
-from rvbuild.core.lock import LockedSource
+from rvbuild.core.lock import Lock, LockedSource
 from rvbuild.core.place import Place
 from rvbuild.core.ports.registries import Registries, ResolveContext
 from rvbuild.core.recipe import FromSpec, Recipe
@@ -27,11 +27,13 @@ class SourceFinder:
         registries: The outside.
         files: Other sources' files, which some answers are read from.
         build_arch: The build machine's architecture.
+        locks: What was known before the run.
     """
 
     registries: Registries
     files: SourceFiles
     build_arch: str
+    locks: tuple[Lock, ...] = ()
 
     def parts(
         self,
@@ -55,6 +57,7 @@ class SourceFinder:
             where=where,
             read=lambda source, file: self.files.read(recipe, source, file, where),
             earlier=earlier,
+            locked=lambda: (each for lock in self.locks for each in lock.sources.values()),
         )
         try:
             return self.registries.resolve(spec, context)

@@ -13,7 +13,7 @@ from rvbuild.core.login import may_have_login
 from rvbuild.core.paths import is_component
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import RESERVED_NAMES, Recipe
-from rvbuild.core.series import SeriesRecipes
+from rvbuild.core.series import Defaults, SeriesRecipes
 from rvbuild.recipes_yaml.document import MAX_BYTES, parse
 from rvbuild.recipes_yaml.fields import Fields
 from rvbuild.recipes_yaml.project_file import near_path, read_file
@@ -38,8 +38,8 @@ class RecipeCollection:
     def __init__(self, roots: tuple[str, ...]) -> None:
         self.roots = roots
         self._recipes: dict[str, Recipe] = {}
-        self._defaults: tuple[str, ...] | None = None
-        self.series = SeriesRecipes(self._file, self.default_series)
+        self._defaults: Defaults | None = None
+        self.series = SeriesRecipes(self._file, self.default_series, self.names)
 
     def names(self) -> list[str]:
         """Every recipe's name, sorted.
@@ -69,15 +69,17 @@ class RecipeCollection:
         """Where it may be said which series are the default ones."""
         return [os.path.join(root, SERIES_FILE) for root in self.roots]
 
-    def default_series(self) -> tuple[str, ...]:
+    def default_series(self) -> Defaults:
         """The default series, most important first.
 
         Raises:
             RecipeError: a file that says it is not valid.
         """
         if self._defaults is None:
-            files = [path for path in self.series_files() if os.path.lexists(path)]
-            self._defaults = tuple(name for path in files for name in _defaults(path))
+            own, *others = self.series_files()
+            said = _defaults(own)
+            shipped = [name for path in others for name in _defaults(path)]
+            self._defaults = said | {name: None for name in shipped if name not in said}
         return self._defaults
 
     def load(self, name: str, place: Place | None = None, series: str = "") -> Recipe:
@@ -120,12 +122,15 @@ class RecipeCollection:
         return f"{folder} has no file {RECIPE_FILE}" if folder else None
 
 
-def _defaults(path: str) -> tuple[str, ...]:
+def _defaults(path: str) -> dict[str, Place | None]:
+    """What a file says, if it is there."""
+    if not os.path.lexists(path):
+        return {}
     label = near_path(path)
     fields = Fields(parse(read_file(path, label, limit=MAX_BYTES, error=RecipeError).data, label))
     names = fields.texts("default")
     fields.finish()
-    return names
+    return dict.fromkeys(names, fields.at("default"))
 
 
 def _beside(folder: str) -> list[tuple[str, bytes, bool]]:

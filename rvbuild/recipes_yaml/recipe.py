@@ -27,6 +27,7 @@ from rvbuild.core.recipe import (
     Recipe,
     SourceUse,
 )
+from rvbuild.core.references import refuse_series
 from rvbuild.core.version_check import WORD as VERSION_CHECK
 from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar, parse
 from rvbuild.recipes_yaml.fields import Fields, choice, choices, flag
@@ -70,6 +71,7 @@ def read_recipe(
     )
     recipe = _short(top, recipe)
     top.finish()
+    refuse_series(recipe)
     check_variables(recipe)
     check_shape(recipe)
     check_values(recipe)

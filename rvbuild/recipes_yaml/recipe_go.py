@@ -5,7 +5,7 @@ Knows: its words. Must not know: what they stand for (core.go_build).
 
 from __future__ import annotations
 
-from rvbuild.core.go_build import KEY, TOOL, GoProgram
+from rvbuild.core.go_build import KEY, TOOLCHAIN, GoProgram
 from rvbuild.recipes_yaml.fields import Fields
 
 
@@ -20,7 +20,7 @@ def go_program_of(top: Fields) -> GoProgram | None:
         directory=fields.text("directory", "."),
         package=fields.text("package", "."),
         tags=fields.texts("tags"),
-        toolchain=fields.text("toolchain", TOOL),
+        toolchain=fields.text("toolchain", TOOLCHAIN),
         stamps={name: stamps.text(name) for name in stamps.node.nodes} if stamps else {},
     )
     fields.finish()

@@ -98,10 +98,24 @@ def test_the_default_is_said_in_one_place(family: World):
 
 
 def test_a_project_without_a_default_has_to_be_told_the_series(family: World):
-    (family.folder / "recipes" / "series.yaml").write_text("default: [3]\n")
-    family.run(APP_HERE).said("several series, and none of them is the default", "app@2, app@1")
+    default = family.folder / "recipes" / "series.yaml"
+    default.unlink()
+    ran = family.run(APP_HERE)
+    ran.said("series of app is the default: 2, 1", f"one of: {APP_HERE}@2, {APP_HERE}@1")
     family.fine(f"{APP_HERE}@1")
-    (family.folder / "recipes" / "series.yaml").write_text("defaults: [3]\n")
+    listed = family.fine("show").out
+    assert "app " in listed
+    assert "not in the lock" not in listed
+    names = [each["name"] for each in json.loads(family.fine("show", "--json").out)["recipes"]]
+    assert {"app", "compiler", "family-source"} <= set(names)
+
+    default.write_text("default: [3]\n")
+    for words in ((APP_HERE,), ("show",)):
+        ran = family.run(*words)
+        assert ran.code == 3
+        ran.said("no recipe has the series '3', which is to be", "recipes/series.yaml:1:1")
+    family.fine(f"{APP_HERE}@1")
+    default.write_text("defaults: [3]\n")
     ran = family.run(APP_HERE)
     assert ran.code == 3
     ran.said("unknown key 'defaults'", "recipes/series.yaml:1:1", "did you mean 'default'?")

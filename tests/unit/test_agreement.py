@@ -255,6 +255,7 @@ TWICE: list[tuple[Source, Source]] = [
     (deb("bash"), deb("bash", size=2)),
     (GIT_PART, evolve(GIT_PART, tree="3" * 40)),
     (GIT_PART, evolve(GIT_PART, date=2)),
+    (evolve(GIT_PART, tag="v1"), evolve(GIT_PART, tag="v1", commit="4" * 40)),
 ]
 
 
@@ -275,6 +276,12 @@ def test_one_thing_has_one_content_in_a_lock(one: Source, other: Source):
     assert str(caught.value.where) == "l:c"
     assert [line.split(": ")[0] for line in caught.value.details] == ["l:b", "l:c"]
     assert refs.texts(in_agreement(of(PATH_PART, one, other)).sources) == {"a/x"}
+
+
+def test_tags_of_several_names_or_repositories_are_several_things():
+    other = evolve(GIT_PART, tag="v1", commit="4" * 40)
+    for one in (GIT_PART, evolve(other, tag="v2", commit="5" * 40), evolve(GIT_PART, url="x")):
+        refuse_two_contents(of(evolve(one, tree=other.tree), other))
 
 
 def test_module_sets_agree_with_each_other_and_with_modules():

@@ -31,3 +31,18 @@ def test_the_store_is_in_the_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_p
         assert workspace(str(tmp_path)).store == "/home/me/.cache/rvbuild"
     monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
     assert workspace(str(tmp_path)).store == "/elsewhere/rvbuild"
+
+
+@pytest.mark.parametrize(
+    ("path", "is_project"),
+    [("series.yaml", True), ("app/recipe.yaml", True), ("app/notes", False), ("notes", False)],
+)
+def test_a_recipe_or_a_default_series_makes_a_project(
+    tmp_path: Path, path: str, *, is_project: bool
+) -> None:
+    file = tmp_path / "recipes" / path
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    there = workspace(str(tmp_path))
+    assert there.project == (str(tmp_path) if is_project else None)
+    assert (there.recipes[0] == str(tmp_path / "recipes")) is is_project

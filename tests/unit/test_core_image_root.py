@@ -127,6 +127,70 @@ def test_what_can_be_no_word_of_a_command_is_refused(was: str, becomes: str, lin
     assert str(caught.value.where).startswith(f"it.yaml:{line}:")
 
 
+@pytest.mark.parametrize(
+    ("name", "line"), [("base", 8), ("app", 10), ("lib", 3), ("tool", 3), ("oci-pack", 4)]
+)
+def test_what_the_root_is_made_of_has_the_place_that_names_it(name: str, line: int):
+    recipe = read(IMAGE)
+    kind = "target" if name in recipe.target_inputs else "build"
+    assert recipe.at(f"inputs.{kind}.{name}").line == line
+
+
+BESIDE = ("x.conf", "d/e/f", ".hidden", "fix.patch")
+PATCH = b"Origin: e\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n"
+COPIES = """\
+kind: image
+sources: {s: {url: u, patches: [fix.patch]}}
+image:
+  name: localhost/it
+  tag: a
+  command: [x]
+  copy: {/y: recipe/%s}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "is_there"),
+    [
+        ("x.conf", True),
+        ("*.conf", True),
+        ("d", True),
+        ("d/e", True),
+        ("*/e/f", True),
+        (".hid*", True),
+        ("nothere", False),
+        ("x.con", False),
+        ("d/*/f/*", False),
+        ("d*f", False),
+        ("*hidden", False),
+        ("fix.patch", False),
+    ],
+)
+def test_what_is_copied_from_beside_the_recipe_is_there(
+    tmp_path: Path, path: str, *, is_there: bool
+):
+    """What fits is what a shell would find; a patch of a source is in no step."""
+    for file in BESIDE[:-1]:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text("x")
+    listed = subprocess.run(["sh", "-c", f"ls -d {path}"], cwd=tmp_path, check=False)
+    assert (listed.returncode == 0) is is_there
+    files = tuple((file, PATCH, False) for file in BESIDE)
+    if is_there:
+        read_recipe((COPIES % path).encode(), "it", "it.yaml", files)
+        return
+    with pytest.raises(RecipeError, match="nothing beside the recipe is") as caught:
+        read_recipe((COPIES % path).encode(), "it", "it.yaml", files)
+    assert str(caught.value.where).startswith("it.yaml:7:")
+    assert caught.value.hint == "there are: x.conf, d/e/f, .hidden"
+
+
+def test_the_first_file_beside_a_recipe_has_to_be_put_there():
+    with pytest.raises(RecipeError) as caught:
+        read_recipe((COPIES % "x").replace(", patches: [fix.patch]", "").encode(), "it", "it.yaml")
+    assert caught.value.hint == "put the file there"
+
+
 @pytest.mark.parametrize("key", ["from: base", "copy: {/: base/x}"])
 def test_an_image_needs_no_script_if_something_is_in_it(key: str):
     text = "kind: image\nimage: {name: localhost/it, tag: a, command: [x], %s}\n"

@@ -14,7 +14,7 @@ from rvbuild.core.link import Linked, Linker
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.patches import changed_files, own_patches, patches_of
 from rvbuild.core.place import Place
-from rvbuild.core.question import pin_question, set_question
+from rvbuild.core.question import pin_question, set_question, source_question
 from rvbuild.core.recipe import GoModulesSpec, Recipe
 from rvbuild.core.series import SeriesRecipes
 from rvbuild.core.source import Files, Source
@@ -113,6 +113,8 @@ def test_what_a_patch_changes_is_read_outside_of_its_hunks(path: str, files: set
     [
         (None, "there is no file 'fix.patch' beside the recipe"),
         (b"Origin: upstream\nnothing\n", "it names no file"),
+        (FIX.replace(b"a/go.mod", b'"a/go.mod'), 'a name in quotes that nobody can read: "a/go.mo'),
+        (FIX.replace(b"a/go.mod", b'"a/\\303"'), "fix.patch has a name in quotes that"),
         (FIX.replace(b"Origin:", b"Original:"), "does not say where it is from"),
         (FIX.replace(b" https://example.org/commit/1", b" "), "does not say where it is from"),
         (FIX.replace(b"@@ -9", b"From: x\n@@ -9").removeprefix(b"Origin: h"), "where it is from"),
@@ -234,8 +236,10 @@ def test_without_a_script_the_patched_tree_is_the_result():
 class Collection:
     """The recipes that are there."""
 
+    files: tuple[tuple[str, bytes, bool], ...] = FILES
+
     def recipe(self, name: str, _at: object = None, _series: str = "") -> Recipe:
-        return read(TEXTS[name], name)
+        return read(TEXTS[name], name, self.files)
 
 
 @pytest.mark.parametrize("source", ["{from: shared}", "{url: https://e.org, patches: [fix.patch]}"])
@@ -255,6 +259,32 @@ def test_nothing_is_read_out_of_what_a_patch_changes(source: str):
     with pytest.raises(RecipeError, match=message):
         set_question(Collection(), [(recipe, spec)], listed=False)
     assert pin_question(Collection(), Pins(), recipe, "other", other).where == other.where
+
+
+READERS = {
+    "a Cargo.lock": ("c: {crates: s}", "Cargo.lock"),
+    "one of a folder": ("c: {crates: s, file: d/Cargo.lock}", "d/Cargo.lock"),
+    "the same": ("c: {crates: s, file: ./d/Cargo.lock}", "d/Cargo.lock"),
+    "one in git's quotes": ("c: {crates: s, file: dé/Cargo.lock}", r'"a/d\303\251/Cargo.lock"'),
+    "a go.sum": ("c: {go-module: e.org/c, version: v1.0.0, go-sum: s}", "go.sum"),
+}
+
+
+@pytest.mark.parametrize("source", ["{from: shared}", "{url: https://e.org, patches: [fix.patch]}"])
+@pytest.mark.parametrize(("reader", "file"), READERS.values(), ids=READERS)
+def test_no_source_is_read_out_of_what_a_patch_changes(reader: str, file: str, source: str):
+    """What a description reads it says itself, so no kind of source has a rule of its own."""
+    recipe = read(f"sources:\n  s: {source}\n  {reader}\nbuild: x\n")
+    spec = recipe.sources["c"].spec
+    assert source_question(Collection(), recipe, "c", spec, "amd64").where is not None
+    name = file if file.startswith('"') else f"a/{file}"
+    patch = FIX.replace(b"--- a/go.mod\n+++ b/go.mod", f"--- {name}\n+++ {name}".encode())
+    files = (("fix.patch", patch, False),)
+    recipes = Collection(files)
+    recipe = read(f"sources:\n  s: {source}\n  {reader}\nbuild: x\n", files=files)
+    with pytest.raises(RecipeError, match="is read as it was published, and fix") as caught:
+        source_question(recipes, recipe, "c", spec, "amd64")
+    assert caught.value.where == recipe.sources["c"].where
 
 
 def test_a_workspace_is_read_from_its_own_file_too():

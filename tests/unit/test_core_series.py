@@ -35,7 +35,12 @@ FAMILY = {
 }
 
 
-def recipes(defaults: tuple[str, ...] = ("2",), **more: str) -> SeriesRecipes:
+DEFAULT = Place("recipes/series.yaml", 1, 1)
+
+
+def recipes(
+    defaults: tuple[str, ...] = ("2",), where: Place | None = DEFAULT, **more: str
+) -> SeriesRecipes:
     texts = FAMILY | more
 
     def read(name: str, place: Place | None) -> Recipe:
@@ -44,7 +49,7 @@ def recipes(defaults: tuple[str, ...] = ("2",), **more: str) -> SeriesRecipes:
             raise UsageError(msg) if place is None else RecipeError(msg, where=place)
         return read_recipe(texts[name].encode(), name, f"{name}/recipe.yaml")
 
-    return SeriesRecipes(read, lambda: defaults)
+    return SeriesRecipes(read, lambda: dict.fromkeys(defaults, where), lambda: texts)
 
 
 @pytest.mark.parametrize("text", ["k3s", "k3s@1.34"])
@@ -92,13 +97,49 @@ def test_a_name_means_the_series_of_the_recipe_that_names_it():
 
 
 def test_the_default_is_the_first_that_the_recipe_has():
-    assert recipes(("9", "1", "2")).load("app").name == "app@1"
-    family = recipes(("9",))
-    with pytest.raises(UsageError, match="app has several series, and none of them is the") as why:
-        family.load("app")
-    assert why.value.hint == "one of: app@2, app@1"
-    with pytest.raises(RecipeError, match="none of them is the default"):
+    assert recipes(("3", "1", "2")).load("app").name == "app@1"
+    assert recipes(("3", "1", "2")).load("odd").name == "odd@3"
+
+
+@pytest.mark.parametrize(
+    ("text", "targets"),
+    [
+        ("app-riscv64", "app-riscv64@2, app-riscv64@1"),
+        ("compiler", "compiler@2, compiler@1"),
+        ("few", "few-arm64@2, few-amd64@2, few-arm64@1, few-amd64@1"),
+    ],
+)
+def test_without_a_default_the_command_line_says_the_series(text: str, targets: str):
+    few = "architectures: [arm64, amd64]\nsources: {s: {from: tree}}\nbuild: x\n"
+    family = recipes(("3",), few=few)
+    with pytest.raises(UsageError, match="is the default: 2, 1") as why:
+        parse_target(text, family.load)
+    default = "name one of them under 'default' in recipes/series.yaml"
+    assert (why.value.where, why.value.hint) == (text, f"one of: {targets}; or {default}")
+    with pytest.raises(RecipeError, match="none of the series of app is the default") as in_recipe:
         family.load("app", Place("x/recipe.yaml"))
+    assert in_recipe.value.hint == default
+    assert len(family.every("app")) == 2
+
+
+def test_a_default_that_no_recipe_has_is_refused_where_it_is_passed_over():
+    for wrong, hint in (("22", "did you mean '2'? there are 1, 2, 3"), ("k", "there are 1, 2, 3")):
+        family = recipes(("3", wrong, "2"))
+        assert family.load("odd").name == "odd@3"
+        assert family.load("app@1").name == "app@1"
+        for ask in (lambda family=family: family.load("app"), family.refuse_vain_defaults):
+            with pytest.raises(RecipeError, match=f"no recipe has the series '{wrong}'") as why:
+                ask()
+            assert (why.value.where, why.value.hint) == (DEFAULT, hint)
+    alone = SeriesRecipes(recipes().read, lambda: {"2": DEFAULT}, lambda: ["zlib"])
+    with pytest.raises(RecipeError) as nothing:
+        alone.refuse_vain_defaults()
+    assert nothing.value.hint == "no recipe has any series"
+
+
+def test_a_default_may_be_of_a_recipe_that_cannot_be_read_or_came_with_others():
+    assert recipes(("k", "2"), broken="kind: [\n").load("app").name == "app@2"
+    assert recipes(("k", "2"), None).load("app").name == "app@2"
 
 
 def test_what_has_no_series_in_common_is_refused():
@@ -158,14 +199,37 @@ def test_a_graph_has_each_series_of_a_recipe_and_shares_the_others():
     assert graph.needs(user)[1:] == [given, Target("zlib", "riscv64")]
 
 
-def test_what_stands_in_the_place_of_an_input_may_have_series():
-    graph = RecipeGraph(
-        [Target("other", "riscv64")],
-        recipes().load,
-        "amd64",
-        variants=Variants(replace={"zlib": "copy"}),
-    )
-    assert "copy-riscv64@2" in map(str, graph.order())
+@pytest.mark.parametrize(("other", "series"), [("copy", "2"), ("copy@2", "2"), ("copy@1", "1")])
+def test_what_stands_in_the_place_of_an_input_may_have_series(other: str, series: str):
+    """It lies where the input lies, whether somebody says its series or not."""
+    user = Target("other", "riscv64")
+    graph = RecipeGraph([user], recipes().load, "amd64", variants=Variants(replace={"zlib": other}))
+    given = Target(f"copy@{series}", "riscv64")
+    assert given in graph.needs(user)
+    assert graph.place(user, given) == "zlib"
+
+
+def test_an_input_may_be_of_another_series_than_its_user():
+    user = Target("trial@2", "riscv64")
+    replace = Variants(replace={"app": "app@1"})
+    graph = RecipeGraph([user], recipes().load, "amd64", variants=replace)
+    assert graph.needs(user)[1:] == [Target("app@1", "riscv64")]
+    assert graph.place(user, Target("app@1", "riscv64")) == "app"
+
+
+def test_a_recipe_of_a_series_that_stands_for_its_own_input_has_it():
+    """Else it would need itself."""
+    family = recipes(over="sources: {s: {from: tree}}\ninputs: {target: [zlib]}\nbuild: x\n")
+    replace = Variants(replace={"zlib": "over@1"})
+    graph = RecipeGraph([Target("other", "riscv64")], family.load, "amd64", variants=replace)
+    assert graph.needs(Target("over@1", "riscv64"))[1:] == [Target("zlib", "riscv64")]
+
+
+def test_two_series_of_a_recipe_are_not_two_inputs_of_one():
+    family = recipes(both="inputs: {target: [zlib, other]}\nbuild: x\n")
+    replace = Variants(replace={"zlib": "copy@1", "other": "copy@2"})
+    with pytest.raises(UsageError, match="copy would be two inputs of both: zlib and other"):
+        RecipeGraph([Target("both", "riscv64")], family.load, "amd64", variants=replace)
 
 
 def test_the_walk_needs_no_stack_and_says_what_a_plain_definition_says():

@@ -77,7 +77,7 @@ def test_a_cargo_lock_is_read_from_the_source_that_is_named():
     spec = CratesSpec(source="it", file="a/Cargo.lock")
     (found,) = resolve(spec, context({("it", "a/Cargo.lock"): text}), NoRegistry())
     assert found == VendoredCrate(name="needs", version="1.0.0", sha256=needs.sha256)
-    assert spec.reads == ("it",)
+    assert spec.reads == (("it", "a/Cargo.lock"),)
     assert not spec.volatile
     assert not spec.per_machine
 

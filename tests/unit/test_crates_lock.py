@@ -171,5 +171,5 @@ def test_a_key_has_name_version_and_checksum():
     facts = {"name": "memchr", "version": "2.7.4", "sha256": A}
     assert CRATES[0].identity == {"vendored-crate": ["memchr", "2.7.4", A]}
     assert Crate(**facts).identity == {"crate": ["memchr", "2.7.4", A]}
-    assert Crate(**facts).content == CRATES[0].content
+    assert Crate(**facts).contents == CRATES[0].contents
     assert CRATES[0].label == "memchr-2.7.4.crate"

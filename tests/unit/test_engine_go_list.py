@@ -307,7 +307,7 @@ def test_a_go_command_that_is_too_old_is_told(message: str, is_old: bool, tmp_pa
     )
     assert done.returncode == 1
     assert done.stderr.decode().startswith(f"{message}\n")
-    assert (b"recipe with a go-toolchain of its own" in done.stderr) is is_old
+    assert (b"toolchain: RECIPE" in done.stderr) is is_old
 
 
 @needs_go

@@ -22,6 +22,7 @@ from rvbuild.core.errors import (
     SandboxError,
     SourceError,
     StoreError,
+    WrongContent,
 )
 from rvbuild.core.go_command import go_command
 from rvbuild.core.go_source import GoModule
@@ -65,6 +66,7 @@ class Outside:
     error: RvbuildError | None = None
     snapshot: Snapshot | None = None
     earlier: list[Snapshot | None] = field(factory=list)
+    tags: dict[str, str] = field(factory=dict)
 
     def _note(self, *question: object) -> None:
         self.asked.append(question)
@@ -74,9 +76,12 @@ class Outside:
             msg = "nobody answers"
             raise SourceError(msg, details=("tried: all",))
 
-    def git(self, url: str, commit: str, paths: tuple[str, ...], _tag: str = "") -> GitSource:
-        self._note("git", url, commit, paths)
-        return GitSource(url=url, commit=commit, tree="2" * 40, date=1742452828, paths=paths)
+    def git(self, url: str, commit: str, paths: tuple[str, ...], tag: str = "") -> GitSource:
+        self._note("git", url, commit or tag, paths)
+        commit = commit or self.tags[tag]
+        return GitSource(
+            url=url, commit=commit, tag=tag, tree="2" * 40, date=1742452828, paths=paths
+        )
 
     def go_module(self, path: str, version: str) -> str:
         self._note("go-module", path, version)
@@ -275,6 +280,28 @@ def test_every_kind_of_source_is_asked_for_once():
     assert parts["app/only"] == (UrlSource(urls=(), sha256="c" * 64, debian=debian, unpack=False),)
     assert "app/from" not in parts
     assert parts["k/k"][0].label == "k@11111111"
+
+
+TAGGED = "kind: source\nsources: {k: {git: 'https://e.org/k', tag: v1%s}}\n"
+
+
+@pytest.mark.parametrize("lock", ["old", "below"])
+@pytest.mark.parametrize(
+    ("name", "more"), [("a", ", paths: [x]"), ("b", ""), ("b", ", paths: [x]")]
+)
+def test_a_tag_is_what_any_entry_of_a_lock_has(lock: str, name: str, more: str):
+    """Whichever recipe asks, and whether the lock is the project's own or the shipped one."""
+    world = World({"a": TAGGED % ""})
+    world.outside.tags["v1"] = "1" * 40
+    known = read_lock(write_lock(world.lock()).encode(), "some.lock")
+    world.texts = {name: TAGGED % more}
+    assert world.lock(**{lock: known}).sources
+    world.outside.tags["v1"] = "4" * 40
+    why = refused(world, WrongContent, **{lock: known})
+    assert why.message == "the tag v1 is another commit than the lock has"
+    place = known.sources[refs.source("a/k")].where
+    assert why.details[:2] == (f"the lock has: {'1' * 40}  {place}", f"upstream: {'4' * 40}")
+    assert world.lock().sources, "nobody locked it"
 
 
 def test_what_was_locked_answers_a_build():

@@ -69,7 +69,7 @@ class Upstream:
     ) -> GitSource:
         """What `lock` gets for a tag; ``earlier`` is what the lock had."""
         spec = GitSpec(url=url, tag=tag, **more)
-        known = LockedSource(spec="", parts=(earlier,)) if earlier else None
+        known = [LockedSource(spec="", parts=(earlier,))] if earlier else []
         mirrors = () if url.startswith("http://127") else ((url, str(self.folder)),)
         home = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
         clones = Clones(folder=self.root / "clones", temp=self.root / "temp")
@@ -81,7 +81,7 @@ class Upstream:
             folder="recipes/a",
             where=Place("recipes/a/recipe.yaml"),
             read=_nothing,
-            earlier=known,
+            locked=lambda: known,
         )
         (source,) = resolve(spec, context, client)
         return source
@@ -148,7 +148,7 @@ def test_a_tag_that_moved_is_an_error_that_shows_both_commits(
         upstream.locked(way, "v1", before, paths=paths)
     assert why.value.message == "the tag v1 is another commit than the lock has"
     assert why.value.details == (f"the lock has: {first}", f"upstream: {second}")
-    assert "delete its entry from rvbuild.lock" in hint_text(why.value.hint)
+    assert "say `commit` in its place, or delete its entry from rv" in hint_text(why.value.hint)
     assert upstream.locked(way, "v1").commit == second, "whoever took the entry out"
 
 
@@ -170,8 +170,11 @@ def test_a_commit_beside_a_tag_must_be_the_tags(tmp_path: Path):
     upstream.git("tag", "v1")
     second = upstream.commit("two")
     assert upstream.locked(HERE, "v1", commit=first).commit == first
-    with pytest.raises(WrongContent, match="is another commit than the recipe says"):
+    with pytest.raises(WrongContent, match="is another commit than the recipe says") as why:
         upstream.locked(HERE, "v1", commit=second)
+    assert why.value.details == (f"the recipe says: {second}", f"upstream: {first}")
+    assert "correct `commit` or `tag` in the recipe" in hint_text(why.value.hint)
+    assert "lock" not in hint_text(why.value.hint), "no lock has it"
 
 
 @pytest.mark.parametrize("what", ["no tag", "of a tree"])

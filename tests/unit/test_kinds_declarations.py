@@ -129,7 +129,7 @@ def test_variables_are_replaced_in_every_text(tag: str):
 def test_what_is_of_no_kind_claims_nothing():
     """Files that come with a recipe, and a reference to another recipe's source."""
     files = Files(label="l", files=())
-    assert (files.machine, files.folder, files.many, files.content) == ("", "", "", None)
+    assert (files.machine, files.folder, files.many, files.contents) == ("", "", "", ())
     assert files.commit_facts == {}
     assert files.with_files(lambda _path: None, ".") is files
     assert files.former_identity == files.identity

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 
 from rvbuild.core.errors import RecipeError
+from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.recipe import Recipe
+from rvbuild.core.series import SeriesRecipes
+from rvbuild.core.version_check import ASKED
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.recipe import read_recipe
 
 SHIPPED = RecipeCollection((str(Path(__file__).parents[2] / "recipes"),))
 GO_SOURCE = 'version: v1\nsources: {it: {go-module: e.org/it, version: "${version}"}}\n'
 GO = """\
-toolbox: toolbox
 inputs:
-  build: [go%s]
+  build: [go-current%s]
   go-modules: {from: %s, packages: [%s]%s}
 accelerators: [go]
 outputs: {it: {path: bin/it, kind: executable, static: true}}
@@ -49,7 +52,7 @@ LONG = """\
     -o "$out/bin/it" .
 """
 C_SOURCE = "version: '1'\nsources: {it: {url: https://e.org/it.tar%s}}\n"
-C = "toolbox: toolbox\ninputs: {build: [zig-cc]}\n"
+C = "inputs: {build: [zig-cc]}\n"
 LIBRARY = """\
 build: |
   cd src/it
@@ -103,8 +106,8 @@ def read(text: str, name: str = "it") -> Recipe:
             GO % ("", "it", "./cmd/it", "") + STAMPED,
         ),
         (
-            "go: {toolchain: go-new}\n",
-            GO.replace("[go%s]", "[go-new%s]") % ("", "it", ".", "") + PLAIN,
+            "go: {toolchain: go}\n",
+            GO.replace("go-current", "go") % ("", "it", ".", "") + PLAIN,
         ),
         (SHORT, GO % (", tool", "it", ".", ", tags: [a, b], directory: sub") + LONG),
     ],
@@ -117,7 +120,7 @@ def test_go_stands_for_a_script_and_its_inputs(short: str, long: str):
     ("short", "long"),
     [
         ("autotools: {}\n", C + LIBRARY),
-        ("toolbox: other\nautotools: {}\n", C.replace(": toolbox", ": other") + LIBRARY),
+        ("toolbox: other\nautotools: {}\n", f"toolbox: other\n{C}{LIBRARY}"),
         (FEW_WORDS, PROGRAMS),
     ],
 )
@@ -139,7 +142,13 @@ def test_the_source_is_the_one_of_the_recipes_name():
         ("go: {}\nbuild: x\n", "'go' says 'build' already", 4),
         ("go: {}\ninputs: {go-modules: {from: it}}\n", "'go' says 'inputs.go-modules' already", 4),
         ("go: {}\noutputs: {it: {path: a}}\n", "'go' says 'outputs.it' already", 4),
+        ("go: {}\ninputs: {build: [go-current]}\n", "says 'inputs.build.go-current' already", 4),
+        ("go: {toolchain: a}\ninputs: {build: [b, a]}\n", "says 'inputs.build.a' already", 4),
+        ("go: {}\naccelerators: [go]\n", "'go' says 'accelerators' already", 4),
+        ("go: {}\naccelerators: []\n", "'go' says 'accelerators' already", 4),
         ("go: {}\nautotools: {}\n", "'autotools' says 'go' already", 3),
+        ("autotools: {}\ninputs: {build: [zig-cc]}\n", "says 'inputs.build.zig-cc' already", 4),
+        ("autotools: {regenerate: true}\nenv: {ACLOCAL: a}\n", "says 'env.ACLOCAL' already", 4),
         ("autotools: {}\nbuild: x\n", "'autotools' says 'build' already", 4),
         (
             "autotools: {install: {bin: [src/a]}}\noutputs: {a: {path: b}}\n",
@@ -159,6 +168,8 @@ def test_the_source_is_the_one_of_the_recipes_name():
         ("autotools: {install: {../bin: [a]}}\n", "'../bin' cannot be installed", 3),
         ("autotools: {install: {bin: [-a]}}\n", "'-a' cannot be installed", 3),
         ("autotools: {mak: [a]}\n", "unknown key 'mak'", 3),
+        ("autotools: {install: {bin: [a/x], sbin: [b/x]}}\n", "two programs are called 'x'", 3),
+        ("autotools: {install: {bin: [a/x, b/x]}}\n", "two programs are called 'x'", 3),
     ],
 )
 def test_what_is_said_twice_or_cannot_be_said_is_refused(text: str, message: str, line: int):
@@ -168,6 +179,20 @@ def test_what_is_said_twice_or_cannot_be_said_is_refused(text: str, message: str
     assert str(caught.value.where).startswith(f"it/recipe.yaml:{line}:")
 
 
+@pytest.mark.parametrize("writable", ["true", "false"])
+def test_whether_a_source_can_be_written_is_said_by_the_word(writable: str):
+    """There is no rule which of two words wins."""
+    with pytest.raises(RecipeError) as caught:
+        read(C_SOURCE % f", writable: {writable}" + "autotools: {}\n")
+    assert "'autotools' says 'sources.it.writable' already" in str(caught.value)
+    assert str(caught.value.where) == "it/recipe.yaml:2:43"
+
+
+def test_a_word_leaves_what_nobody_asked_it_for():
+    """Without `regenerate`, these variables are the recipe's own."""
+    assert read(C_SOURCE % "" + "env: {ACLOCAL: a}\nautotools: {}\n").env == {"ACLOCAL": "a"}
+
+
 def test_somebody_says_which_source_is_built():
     with pytest.raises(RecipeError, match="nobody says which") as caught:
         read("sources: {a: {url: u}, b: {url: v}}\ngo: {}\n")
@@ -175,10 +200,20 @@ def test_somebody_says_which_source_is_built():
 
 
 @pytest.mark.parametrize(
-    ("text", "line"), [("go: {}\n", 3), ("go:\n  package: .\n  toolchain: go\n", 5)]
+    ("text", "line"), [("go: {}\n", 3), ("go:\n  package: .\n  toolchain: go-current\n", 5)]
 )
 def test_an_input_that_a_word_stands_for_has_the_place_of_the_word(text: str, line: int):
-    assert read(GO_SOURCE + text).at("inputs.build.go").line == line
+    assert read(GO_SOURCE + text).at("inputs.build.go-current").line == line
+
+
+@pytest.mark.parametrize("word", ["go: {}\n", "autotools: {install: {bin: [it]}}\n"])
+def test_a_program_that_names_no_toolchain_follows_no_k3s(word: str):
+    """So a recipe of somebody's own has one derivation, and the toolbox that its inputs export."""
+    recipe = read(GO_SOURCE + word)
+    names = SeriesRecipes(lambda name, _at: recipe if name == "it" else SHIPPED.load(name))
+    assert [each.name for each in names.every("it")] == ["it"]
+    graph = RecipeGraph([Target("it", "riscv64")], names.load, "amd64")
+    assert next(each.recipe for each in graph.needs(Target("it", "riscv64"))) == "toolbox"
 
 
 @pytest.mark.parametrize("name", SHIPPED.names())
@@ -191,3 +226,22 @@ def test_no_shipped_recipe_says_at_length_what_a_word_stands_for(name: str):
     for short in ("go: {}", "autotools: {}"):
         text = f"version: '1'\nsources: {{{source}: {{url: u}}}}\n{short}\n"
         assert not source or read(text, recipe.base).build != recipe.build
+
+
+@pytest.mark.parametrize("name", SHIPPED.names())
+def test_no_shipped_image_says_by_script_what_a_key_of_it_says(name: str):
+    """A folder, its mode, a user, a file of another recipe."""
+    text = Path(SHIPPED.path(name) or "", "recipe.yaml").read_text(encoding="utf-8")
+    script = text.partition("\nbuild: |\n")[2] if "\nkind: image\n" in text else ""
+    assert not re.findall(r"\bmkdir\b|\bchmod\b|/in/(?!recipe/)|>> .*/etc/(?:passwd|group)", script)
+
+
+@pytest.mark.parametrize("name", SHIPPED.names())
+def test_no_shipped_recipe_asks_for_a_version_by_a_command_that_the_word_has(name: str):
+    """Text of an output has a version also where it is a part of another one."""
+    recipe = SHIPPED.load(name)
+    written = recipe.version if isinstance(recipe.version, str) else ""
+    numbers = ("${version}", written.removeprefix("v"))
+    own = {*numbers, *(f"{recipe.base} {number}" for number in numbers)}
+    asked = {f"{recipe.base} {word}" for word in ASKED}
+    assert not [each for each in recipe.checks if each.run in asked and each.expect in own]

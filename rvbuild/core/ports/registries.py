@@ -5,7 +5,7 @@ Knows: nothing of how registries answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from attrs import frozen
@@ -26,8 +26,9 @@ class ResolveContext:
         where: The place of the description, for errors.
         read: Gives a file (second argument: its path) of another source that the recipe has
             under a name (first argument); a LockError if it has none. A description that uses it
-            says so with `SourceSpec.reads`.
+            names the file in `SourceSpec.reads`.
         earlier: What an earlier lock has for this source, though it may be no answer any more.
+        locked: Returns what the earlier locks have for any source.
     """
 
     build_arch: str
@@ -35,6 +36,7 @@ class ResolveContext:
     where: Place | None
     read: Callable[[str, str], bytes]
     earlier: LockedSource | None = None
+    locked: Callable[[], Iterable[LockedSource]] = tuple
 
 
 class Registries(Protocol):

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from rvbuild.core.canonical import Json
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.source import Source, Thing
+from rvbuild.core.source import Contents, Source
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _WORDS = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
@@ -44,8 +44,8 @@ class _CrateFile(Source):
         return f"{self.top}.crate"
 
     @property
-    def content(self) -> tuple[Thing, object]:
-        return ("the crate", self.top), self.sha256
+    def contents(self) -> Contents:
+        return ((("the crate", self.top), self.sha256),)
 
 
 @frozen(kw_only=True, order=True)

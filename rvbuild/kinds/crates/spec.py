@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from attrs import field, frozen
 
 from rvbuild.core.source import Source
-from rvbuild.core.spec import Comparison, SourceSpec, sha256_comparison
+from rvbuild.core.spec import Comparison, SourceFile, SourceSpec, sha256_comparison
 from rvbuild.kinds.crates.source import Crate, VendoredCrate
 from rvbuild.kinds.declaration import TEXT, key
 
@@ -36,8 +36,8 @@ class CratesSpec(SourceSpec):
     file: str = field(default="Cargo.lock", metadata=key("file", TEXT))
 
     @property
-    def reads(self) -> tuple[str, ...]:
-        return (self.source,)
+    def reads(self) -> tuple[SourceFile, ...]:
+        return ((self.source, self.file),)
 
     def compare_all(self, parts: Sequence[Source]) -> Iterator[Comparison]:
         """Each crate is there once, in the order of names and versions."""

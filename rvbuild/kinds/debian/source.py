@@ -7,7 +7,7 @@ from attrs import field, frozen
 from rvbuild.core.architecture import named
 from rvbuild.core.canonical import Json
 from rvbuild.core.snapshot import Snapshot
-from rvbuild.core.source import Source, Thing
+from rvbuild.core.source import Contents, Source
 
 
 @frozen(kw_only=True, order=True)
@@ -38,8 +38,8 @@ class DebianPackage(Source):
         return {"deb": self.sha256}
 
     @property
-    def content(self) -> tuple[Thing, object]:
-        return ("the package", self.label), f"{self.sha256}, {self.size} bytes"
+    def contents(self) -> Contents:
+        return ((("the package", self.label), f"{self.sha256}, {self.size} bytes"),)
 
     @property
     def machine(self) -> str:

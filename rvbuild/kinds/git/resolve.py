@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Protocol
 
-from rvbuild.core.advice import Remedy, advise
+from rvbuild.core.advice import Hint, Remedy, advise
 from rvbuild.core.errors import WrongContent
 from rvbuild.core.lock import LockedSource
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.kinds.git.source import GitSource
 from rvbuild.kinds.git.spec import GitSpec
+
+_MOVED = advise(
+    "ask upstream why the tag moved; to take what it names now, say `commit` in its place, or ",
+    Remedy.RELOCK,
+)
 
 
 class Commits(Protocol):
@@ -25,28 +30,33 @@ def resolve(spec: GitSpec, context: ResolveContext, client: Commits) -> tuple[Gi
     """See `rvbuild.core.ports.registries.Registries`."""
     commit = "" if spec.tag else spec.commit
     source = client.resolve(spec.url, commit, spec.paths, spec.tag)
-    if spec.tag and spec.commit:
-        _refuse_other(source, "the recipe says", spec.commit)
-    for locked in _tagged_before(spec, context.earlier):
-        _refuse_other(source, "the lock has", locked)
+    if spec.tag and spec.commit not in {"", source.commit}:
+        hint = "correct `commit` or `tag` in the recipe; if neither is wrong, the tag moved"
+        _refuse_other(source, "the recipe says", [f"the recipe says: {spec.commit}"], hint)
+    if spec.tag:
+        _refuse_moved(source, context.locked())
     return (source,)
 
 
-def _tagged_before(spec: GitSpec, earlier: LockedSource | None) -> Iterator[str]:
-    """The commit that the same tag of the same repository named when it was locked."""
-    for part in earlier.parts if earlier else ():
-        if isinstance(part, GitSource) and (part.url, part.tag) == (spec.url, spec.tag or None):
-            yield part.commit
-
-
-def _refuse_other(source: GitSource, who: str, commit: str) -> None:
-    """See that a tag names the commit that it is said to name.
+def _refuse_moved(source: GitSource, locked: Iterable[LockedSource]) -> None:
+    """See that a tag names the commit that it named for each entry of a lock, whoever asked.
 
     Raises:
-        WrongContent: it was moved, or is another one.
+        WrongContent: it was moved.
     """
-    if commit != source.commit:
-        msg = f"the tag {source.tag} is another commit than {who}"
-        details = (f"{who}: {commit}", f"upstream: {source.commit}")
-        hint = "ask upstream why the tag moved; to take it as it is now, "
-        raise WrongContent(msg, where=source.url, details=details, hint=advise(hint, Remedy.RELOCK))
+    others = [
+        f"the lock has: {part.commit}" + (f"  {entry.where}" if entry.where else "")
+        for entry in locked
+        for part in entry.parts
+        if isinstance(part, GitSource)
+        and (part.url, part.tag) == (source.url, source.tag)
+        and part.commit != source.commit
+    ]
+    if others:
+        _refuse_other(source, "the lock has", others, _MOVED)
+
+
+def _refuse_other(source: GitSource, who: str, others: Iterable[str], hint: Hint) -> None:
+    msg = f"the tag {source.tag} is another commit than {who}"
+    details = (*others, f"upstream: {source.commit}")
+    raise WrongContent(msg, where=source.url, details=details, hint=hint)

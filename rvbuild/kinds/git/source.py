@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from attrs import frozen
 
 from rvbuild.core.canonical import Json
-from rvbuild.core.source import Source, Thing
+from rvbuild.core.source import Contents, Source
 
 
 @frozen(kw_only=True)
@@ -36,8 +36,10 @@ class GitSource(Source):
         return {"git": self.tree, "paths": list(self.paths)}
 
     @property
-    def content(self) -> tuple[Thing, object]:
-        return ("the commit", self.commit), f"tree {self.tree} of {self.date}"
+    def contents(self) -> Contents:
+        commit = ("the commit", self.commit), f"tree {self.tree} of {self.date}"
+        tag = ("the tag", self.tag, "of", self.url), f"commit {self.commit}"
+        return (commit, tag) if self.tag else (commit,)
 
     @property
     def commit_facts(self) -> Mapping[str, str]:

@@ -11,7 +11,7 @@ from rvbuild.core.gosum import parse_go_sum
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.source import Source
 from rvbuild.kinds.go.source import GoToolchain
-from rvbuild.kinds.go.spec import GoModuleSpec, GoToolchainSpec
+from rvbuild.kinds.go.spec import GO_SUM, GoModuleSpec, GoToolchainSpec
 
 
 class GoHashes(Protocol):
@@ -47,8 +47,8 @@ def resolve(
 
 
 def _in_go_sum(spec: GoModuleSpec, context: ResolveContext) -> str:
-    text = context.read(spec.go_sum, "go.sum").decode(errors="replace")
-    sums = parse_go_sum(text, f"{spec.go_sum}:go.sum")
+    text = context.read(spec.go_sum, GO_SUM).decode(errors="replace")
+    sums = parse_go_sum(text, f"{spec.go_sum}:{GO_SUM}")
     try:
         return sums.modules[spec.path, spec.version]
     except KeyError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from rvbuild.core.canonical import Json
-from rvbuild.core.source import Source, Thing
+from rvbuild.core.source import Contents, Source
 
 
 @frozen(kw_only=True)
@@ -29,8 +29,8 @@ class GoToolchain(Source):
         return {"go-toolchain": [self.version, self.platform, self.h1]}
 
     @property
-    def content(self) -> tuple[Thing, object]:
-        return ("the Go toolchain", self.version, "for", self.platform), self.h1
+    def contents(self) -> Contents:
+        return ((("the Go toolchain", self.version, "for", self.platform), self.h1),)
 
     @property
     def machine(self) -> str:

@@ -12,10 +12,11 @@ from rvbuild.core.go_source import GoModule
 from rvbuild.core.gomod import is_module_path, is_module_version
 from rvbuild.core.gosum import is_h1
 from rvbuild.core.place import Place
-from rvbuild.core.spec import Comparison, SourceSpec
+from rvbuild.core.spec import Comparison, SourceFile, SourceSpec
 from rvbuild.kinds.declaration import TEXT, TEXT_SCHEMA, Form, key
 from rvbuild.kinds.go.source import GoToolchain
 
+GO_SUM = "go.sum"
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
 
 
@@ -52,8 +53,8 @@ class GoModuleSpec(SourceSpec):
     go_sum: str = field(default="", metadata=key("go-sum", TEXT))
 
     @property
-    def reads(self) -> tuple[str, ...]:
-        return (self.go_sum,) if self.go_sum else ()
+    def reads(self) -> tuple[SourceFile, ...]:
+        return ((self.go_sum, GO_SUM),) if self.go_sum else ()
 
     def check(self, where: Place | None) -> None:
         """See that it is a module's, now that its variables have values.

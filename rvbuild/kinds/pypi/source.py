@@ -6,7 +6,7 @@ from attrs import frozen
 
 from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.canonical import Json
-from rvbuild.core.source import Source, Thing
+from rvbuild.core.source import Contents, Source
 
 
 @frozen(kw_only=True)
@@ -28,8 +28,8 @@ class Wheel(Source):
         return {"wheel": self.sha256}
 
     @property
-    def content(self) -> tuple[Thing, object]:
-        return ("the wheel", self.filename), self.sha256
+    def contents(self) -> Contents:
+        return ((("the wheel", self.filename), self.sha256),)
 
     @property
     def machine(self) -> str:
