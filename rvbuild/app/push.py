@@ -83,7 +83,8 @@ def push_targets(
         names: Into these caches; those that are set to be written, if there are none.
 
     Raises:
-        UsageError: nobody signs; no cache is written; a target was not built, or by a compile cache.
+        UsageError: nobody signs; no cache is written; a target was not built, or a compile cache
+            helped.
     """
     with opened(session, names) as caches:
         written = [each for each in caches.caches if each.text.writes or names]

@@ -64,11 +64,12 @@ class Wrote:
 class Finished:
     """Work on ``label`` ended.
 
-    ``how``: ``built``, ``pulled`` from a cache (``lost`` if it was no longer to be had there, and
-    is made after all), ``pushed`` into one (``there`` if it was), ``fetched``, ``merged``, ``reused``, ``failed``, or ``stopped`` because
-    something else failed or the person pressed ^C. A source that is looked for in another store is
-    ``imported``, ``present`` (here already) or ``absent`` (there). A recipe that is resolved is
-    ``linked``, or ``unknown`` where nobody can tell which sources it needs.
+    ``how``: ``built``; ``pulled`` from a cache, or ``lost`` if it was no longer to be had there,
+    and is made after all; ``pushed`` into one, or ``there`` if it was; ``fetched``, ``merged``,
+    ``reused``, ``failed``, or ``stopped`` because something else failed or the person pressed ^C. A
+    source that is looked for in another store is ``imported``, ``present`` (here already) or
+    ``absent`` (there). A recipe that is resolved is ``linked``, or ``unknown`` where nobody can tell
+    which sources it needs.
     """
 
     label: str

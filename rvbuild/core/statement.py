@@ -36,9 +36,6 @@ from rvbuild.core.realisation import BUILDER, Origin
 REALISATION = "application/vnd.rvbuild.realisation+json"
 CLOSURE = "application/vnd.rvbuild.closure+json"
 
-MOST_BYTES = 64 << 20
-"""No statement is larger: a closure of some ten thousand steps."""
-
 _OUTPUT = "out"
 _HASH = "[0-9a-f]{64}"
 T = TypeVar("T")

@@ -55,7 +55,8 @@ class Services:
     ``accelerators`` are host folders by accelerator name; empty for release builds.
     ``builder`` is the name under which results are registered, and preferred. ``variant``: a
     target's name alone does not lead to these derivations, since something stands for an input.
-    ``pull``: nothing is made; what no cache has is an error. ``accepts`` says whether a result that the store has from others may be used.
+    ``pull``: nothing is made; what no cache has is an error. ``accepts`` says whether a result that
+    the store has from others may be used.
     """
 
     store: Store
