@@ -32,6 +32,7 @@ class Again(Exception):
         cause: Why it failed.
         wait: Seconds that the server asked for.
         stalled: Whether the server talked without getting on.
+        late: Whether the wait for it ended, and not the connection.
         silent: The server that gave no answer at all: host and port, or a proxy.
         behind: The proxy that may be the silent one in its place; empty if there is none, or it
             answered.
@@ -44,6 +45,7 @@ class Again(Exception):
         wait: float | None = None,
         *,
         stalled: bool = False,
+        late: bool = False,
         silent: str = "",
         behind: str = "",
         hint: str = "",
@@ -52,6 +54,7 @@ class Again(Exception):
         self.cause = cause
         self.wait = wait
         self.stalled = stalled
+        self.late = late
         self.silent = silent
         self.behind = behind
         self.hint = hint
