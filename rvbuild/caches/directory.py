@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -28,6 +27,7 @@ from typing import BinaryIO
 
 from attrs import field, frozen
 
+from rvbuild.caches.body import check_size, pieces_of
 from rvbuild.caches.cache_services import CacheServices
 from rvbuild.caches.names import (
     RECORD_LIMIT,
@@ -103,14 +103,11 @@ class DirectoryCache:
             yield from iter(partial(os.read, fd, PIECE), b"")
 
     def write(self, item: Digest, data: BinaryIO) -> None:
+        check_size(item, data)
         with self._errors():
-            if self._size(item) == item.size:
-                return
-            with self._new(object_name(item)) as file:
-                shutil.copyfileobj(data, file, PIECE)
-                if file.tell() != item.size:
-                    msg = f"an object of {item.size} bytes came with {file.tell()}"
-                    raise ValueError(msg)
+            if self._size(item) != item.size:
+                with self._new(object_name(item)) as file:
+                    file.writelines(pieces_of(item, data, PIECE))
 
     def record(self, name: str) -> bytes | None:
         with self._errors(), self._file(check_name(name)) as fd:

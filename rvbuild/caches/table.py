@@ -20,6 +20,8 @@ from rvbuild.transfers.urls import shown
 _ROWS = {
     "": "directory",
     "file": "directory",
+    "http": "http",
+    "https": "http",
 }
 """The module of each scheme. A path of this machine has none."""
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from attrs import define, frozen
+from web_caches import dav, nginx, static
 
 from rvbuild.caches.cache_services import CacheServices
 from rvbuild.caches.table import open_cache
@@ -29,7 +33,10 @@ class FolderBehind:
     def put(self, name: str, data: bytes) -> None:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        with tempfile.NamedTemporaryFile(dir=self.folder.parent, delete=False) as file:
+            file.write(data)
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, path)
 
     def files(self) -> dict[str, bytes]:
         paths = [path for path in self.folder.rglob("*") if path.is_file()]
@@ -82,4 +89,32 @@ def folder(tmp_path: Path) -> Iterator[CachePlace]:
         yield CachePlace(cache=cache, address=str(path), behind=FolderBehind(path))
 
 
-PLACES: dict[str, Callable[[Path], AbstractContextManager[CachePlace]]] = {"folder": folder}
+Server = Callable[[Path], AbstractContextManager[str]]
+"""A web server of the folder ``served``; gives its address."""
+
+
+def _web(server: Server, *, writes: bool = True) -> Callable[[Path], Any]:
+    @contextmanager
+    def place(tmp_path: Path) -> Iterator[CachePlace]:
+        (tmp_path / "served/team/a").mkdir(parents=True)
+        with server(tmp_path) as address, services() as given:
+            yield CachePlace(
+                cache=open_cache(f"{address}/team/a", given),
+                address=f"{address}/team/a",
+                behind=FolderBehind(tmp_path / "served/team/a"),
+                writes=writes,
+                lists=False,
+            )
+
+    return place
+
+
+PLACES: dict[str, Callable[[Path], AbstractContextManager[CachePlace]]] = {
+    "directory": folder,
+    "http: nginx": _web(partial(nginx, methods="PUT DELETE MOVE")),
+    "http: nginx that does not move": _web(partial(nginx, methods="PUT DELETE")),
+    "http: nginx to read": _web(nginx, writes=False),
+    "http: a static server": _web(static, writes=False),
+    "http: a server of DAV": _web(dav),
+}
+"""By the module of each kind, and what it is proved with."""
