@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 from web_caches import dav, nginx, static
 
 from rvbuild.caches.cache_services import CacheServices
 from rvbuild.caches.table import open_cache
 from rvbuild.core.ports.cache import CollectableCache
 from rvbuild.transfers.connections import Stall
+from rvbuild.transfers.deadline import Wait
 from rvbuild.transfers.transport import Patience, Transport
 from rvbuild.transfers.urls import Credentials
 
@@ -24,9 +25,19 @@ WAIT = 2.0
 """Seconds that tests wait for a cache that misbehaves."""
 
 
+class Behind(Protocol):
+    """What is really in a cache, whatever it says."""
+
+    def put(self, name: str, data: bytes) -> None: ...
+
+    def files(self) -> dict[str, bytes]: ...
+
+    def remove(self, name: str) -> None: ...
+
+
 @define
 class FolderBehind:
-    """What is really in a cache whose files are in a folder."""
+    """A `Behind` of a cache whose files are in a folder."""
 
     folder: Path
 
@@ -60,24 +71,24 @@ class CachePlace:
 
     cache: CollectableCache
     address: str
-    behind: FolderBehind
+    behind: Behind
     writes: bool = True
     lists: bool = True
 
 
 @contextmanager
 def services(
-    wait: float = WAIT,
+    wait: Wait = lambda: WAIT,
     environment: Mapping[str, str] | None = None,
     credentials: Credentials | None = None,
 ) -> Iterator[CacheServices]:
     """What a run reaches caches with, which gives up early."""
-    patience = Patience(stall=Stall(seconds=wait))
+    patience = Patience(stall=Stall(seconds=WAIT))
     given = environment or {}
     with Transport(
         environment=given, credentials=credentials or Credentials({}), patience=patience
     ) as transport:
-        yield CacheServices(transport=transport, wait=lambda: wait, environment=given)
+        yield CacheServices(transport=transport, wait=wait, environment=given)
 
 
 @contextmanager
@@ -118,3 +129,37 @@ PLACES: dict[str, Callable[[Path], AbstractContextManager[CachePlace]]] = {
     "http: a server of DAV": _web(dav),
 }
 """By the module of each kind, and what it is proved with."""
+
+
+@frozen
+class Gated:
+    """A real server before which a gateway can stand.
+
+    Attributes:
+        server: Its address.
+        behind: What its cache really holds.
+        address: Gives the cache's address at another address of the server (that of a gateway),
+            with a password that belongs to it.
+        environment: Gives the environment of a user with that password.
+    """
+
+    server: str
+    behind: Behind
+    address: Callable[[str, str], str]
+    environment: Callable[[str], Mapping[str, str]] = field(default=lambda _secret: {})
+
+
+@contextmanager
+def _gated_nginx(tmp_path: Path) -> Iterator[Gated]:
+    folder = tmp_path / "served/team/a"
+    folder.mkdir(parents=True)
+
+    def address(server: str, secret: str) -> str:
+        return f"{server.replace('://', f'://al:{secret}@')}/team/a"
+
+    with nginx(tmp_path, "PUT DELETE MOVE") as server:
+        yield Gated(server, FolderBehind(folder), address)
+
+
+GATED: dict[str, Callable[[Path], AbstractContextManager[Gated]]] = {"http": _gated_nginx}
+"""By the module of each kind that answers over a network."""
