@@ -27,8 +27,8 @@ from typing import BinaryIO
 
 from attrs import field, frozen
 
-from rvbuild.caches.body import check_size, pieces_of
 from rvbuild.caches.cache_services import CacheServices
+from rvbuild.caches.content import Content
 from rvbuild.caches.names import (
     RECORD_LIMIT,
     TEMPORARY,
@@ -103,11 +103,11 @@ class DirectoryCache:
             yield from iter(partial(os.read, fd, PIECE), b"")
 
     def write(self, item: Digest, data: BinaryIO) -> None:
-        check_size(item, data)
+        content = Content.of_file(item, data, PIECE)
         with self._errors():
             if self._size(item) != item.size:
                 with self._new(object_name(item)) as file:
-                    file.writelines(pieces_of(item, data, PIECE))
+                    file.writelines(content.pieces())
 
     def record(self, name: str) -> bytes | None:
         with self._errors(), self._file(check_name(name)) as fd:

@@ -22,6 +22,7 @@ _ROWS = {
     "file": "directory",
     "http": "http",
     "https": "http",
+    "s3": "s3",
 }
 """The module of each scheme. A path of this machine has none."""
 

@@ -6,12 +6,13 @@ Knows: requests, and what an answer's status means. Must not know: objects, reco
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from attrs import define, evolve, field, frozen
 
+from rvbuild.caches.content import Content
 from rvbuild.caches.names import MARK
 from rvbuild.core.errors import CacheDown, CacheRefused, SourceError, Unreachable
 from rvbuild.transfers.deadline import Deadline, Wait
@@ -19,9 +20,6 @@ from rvbuild.transfers.sender import Answer, Request
 from rvbuild.transfers.transfer import Again
 from rvbuild.transfers.transport import Transport
 from rvbuild.transfers.urls import shown
-
-Body = Callable[[], Iterator[bytes]]
-"""Gives what is sent, in pieces, each time from its start."""
 
 _ABSENT = {404, 410}
 _HELPLESS = {501, 505, 507}
@@ -78,25 +76,45 @@ class WebServer:
         method: str,
         name: str,
         headers: Mapping[str, str] | None = None,
-        body: Body | None = None,
+        content: Content | None = None,
+        query: str = "",
     ) -> Iterator[Answer]:
         """The answer to a question, which is closed at the end.
+
+        Args:
+            method: As HTTP has it.
+            name: Of a file; empty for the whole cache.
+            headers: Nothing secret.
+            content: What is sent.
+            query: What follows the ``?`` of the URL, encoded.
 
         Raises:
             CacheDown: there is none.
             CacheRefused: there will be none.
         """
+        size = {} if content is None else {"Content-Length": str(content.digest.size)}
         request = Request(
-            url=self._url(name),
+            url=f"{self._url(name)}?{query}" if query else self._url(name),
             route=self.transport.route,
             method=method,
-            headers=headers or {},
-            body=body,
+            headers={**(headers or {}), **size},
+            body=content.pieces if content else None,
+            login_headers=self.login_headers(method, name, query, content),
         )
         with self.errors(name):
             answer = self._send_twice(request)
         with answer:
             yield answer
+
+    def login_headers(
+        self,
+        method: str,  # noqa: ARG002 - for servers that want each request signed
+        name: str,  # noqa: ARG002
+        query: str,  # noqa: ARG002
+        content: Content | None,  # noqa: ARG002
+    ) -> Mapping[str, str]:
+        """What says who asks, beside the login of the address or of netrc."""
+        return {}
 
     def _send_twice(self, request: Request) -> Answer:
         """Rule 1."""

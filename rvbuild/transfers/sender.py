@@ -45,6 +45,7 @@ class Request:
         route: How the server is reached.
         method: A read (GET, HEAD) follows redirects. Others do not: who writes says where.
         headers: Beside the usual ones; sent to every hop: nothing secret.
+        login_headers: Sent to the origin of ``url`` alone.
         body: Gives what is sent, in pieces, each time from its start. ``Content-Length`` has its
             size.
         login: Whether the server may have what the user has for its host.
@@ -55,6 +56,7 @@ class Request:
     route: Route
     method: str = "GET"
     headers: Mapping[str, str] = field(factory=dict)
+    login_headers: Mapping[str, str] = field(factory=dict, repr=False)
     body: Callable[[], Iterator[bytes]] | None = None
     login: bool = True
     deadline: Deadline | None = None
@@ -176,8 +178,10 @@ class Sender:
         login = self.credentials.for_url(url) if request.login else None
         for _hop in range(MAX_REDIRECTS + 1):
             hop = evolve(request, url=here)
+            if origin(here) != home:
+                hop, login = evolve(hop, login_headers={}), None
             self._refuse_given_up(hop, tried)
-            response = self._send(hop, login if origin(here) == home else None)
+            response = self._send(hop, login)
             if not _is_redirect(request, response):
                 return Answer(request, response, self.credentials)
             response.close()
@@ -215,7 +219,7 @@ class Sender:
             asked = httpx.Request(
                 request.method,
                 bare,
-                headers={**_HEADERS, **request.headers},
+                headers={**_HEADERS, **request.headers, **request.login_headers},
                 content=request.content(),
                 extensions={ROUTE: request.route, "timeout": self._timeouts(request)},
             )

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from attrs import define, evolve, frozen
+from bucket_server import BucketServer
 from cache_faults import DAMAGES, FULL, LATER, WRITE_DAMAGES
 from cache_places import GATED, Behind, services
 from faulty_gateway import Call, Gateway, Reply, Send, gateway
@@ -85,9 +86,9 @@ class Countdown:
 
 
 @contextmanager
-def scene(kind: str, tmp_path: Path) -> Iterator[Scene]:
+def scene(kind: str, tmp_path: Path, buckets: BucketServer) -> Iterator[Scene]:
     with (
-        GATED[kind](tmp_path) as gated,
+        GATED[kind](tmp_path, buckets) as gated,
         gateway(gated.server) as gate,
         gateway(gated.server) as other,
         services(Countdown(), gated.environment(CANARY)) as given,
@@ -99,9 +100,9 @@ def scene(kind: str, tmp_path: Path) -> Iterator[Scene]:
 
 @pytest.mark.parametrize("name", DAMAGES)
 @pytest.mark.parametrize("kind", GATED)
-def test_what_is_read(kind: str, name: str, tmp_path: Path):
+def test_what_is_read(kind: str, name: str, tmp_path: Path, buckets: BucketServer):
     damage, came = DAMAGES[name], bytearray()
-    with scene(kind, tmp_path) as at:
+    with scene(kind, tmp_path, buckets) as at:
         at.gateway.fault = damage.make(at.gateway, at.other.address)
         end = tried(lambda: came.extend(chain.from_iterable(at.cache.read(ITEM))))
     if end.ending == FULL:
@@ -123,9 +124,9 @@ def check(at: Scene, end: Tried) -> None:
 
 @pytest.mark.parametrize("name", DAMAGES)
 @pytest.mark.parametrize("kind", GATED)
-def test_what_a_record_is(kind: str, name: str, tmp_path: Path):
+def test_what_a_record_is(kind: str, name: str, tmp_path: Path, buckets: BucketServer):
     """Nobody but its reader can tell whether a record is right; but it comes in time, or not."""
-    with scene(kind, tmp_path) as at:
+    with scene(kind, tmp_path, buckets) as at:
         at.behind.put(RECORD, BODY)
         fault = DAMAGES[name].make(at.gateway, at.other.address)
         at.gateway.fault = lambda call, reply, send: fault(of_object(call), reply, send)
@@ -140,11 +141,11 @@ def of_object(call: Call) -> Call:
 
 @pytest.mark.parametrize("name", WRITE_DAMAGES)
 @pytest.mark.parametrize("kind", GATED)
-def test_what_is_written(kind: str, name: str, tmp_path: Path):
+def test_what_is_written(kind: str, name: str, tmp_path: Path, buckets: BucketServer):
     """An error, or the object is there whole; the next one who asks is never told a lie."""
     damage, other = WRITE_DAMAGES[name], BODY[::-1]
     item = Digest.of(other)
-    with scene(kind, tmp_path) as at:
+    with scene(kind, tmp_path, buckets) as at:
         at.cache.write_record(RECORD, b"")
         at.gateway.fault = damage.make(at.gateway, at.other.address)
         end = tried(lambda: at.cache.write(item, io.BytesIO(other)))
@@ -159,8 +160,8 @@ def test_what_is_written(kind: str, name: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("kind", GATED)
-def test_a_busy_cache_says_when_to_ask_again(kind: str, tmp_path: Path):
-    with scene(kind, tmp_path) as at:
+def test_a_busy_cache_says_when_to_ask_again(kind: str, tmp_path: Path, buckets: BucketServer):
+    with scene(kind, tmp_path, buckets) as at:
         at.gateway.fault = DAMAGES["too many requests"].make(at.gateway, "")
         end = tried(lambda: list(at.cache.read(ITEM)))
     assert isinstance(end.ending, CacheDown)
@@ -168,10 +169,12 @@ def test_a_busy_cache_says_when_to_ask_again(kind: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("kind", GATED)
-def test_a_silent_cache_is_late_and_a_broken_one_is_not(kind: str, tmp_path: Path):
+def test_a_silent_cache_is_late_and_a_broken_one_is_not(
+    kind: str, tmp_path: Path, buckets: BucketServer
+):
     """A timeout is told as what it is: whoever waits for several caches counts it."""
     for name, is_late in (("silence", True), ("a cut at once", False), ("no HTTP", False)):
-        with scene(kind, tmp_path / name.replace(" ", "-")) as at:
+        with scene(kind, tmp_path / name.replace(" ", "-"), buckets) as at:
             at.gateway.fault = DAMAGES[name].make(at.gateway, "")
             end = tried(lambda: list(at.cache.read(ITEM)))
         assert isinstance(end.ending, CacheDown)
@@ -179,20 +182,24 @@ def test_a_silent_cache_is_late_and_a_broken_one_is_not(kind: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("kind", GATED)
-def test_an_object_that_goes_away_after_the_plan_is_a_miss(kind: str, tmp_path: Path):
-    with scene(kind, tmp_path) as at:
+def test_an_object_that_goes_away_after_the_plan_is_a_miss(
+    kind: str, tmp_path: Path, buckets: BucketServer
+):
+    with scene(kind, tmp_path, buckets) as at:
         assert at.cache.missing([ITEM]) == frozenset()
         at.behind.remove(object_name(ITEM))
         assert isinstance(tried(lambda: list(at.cache.read(ITEM))).ending, CacheMiss)
 
 
 @pytest.mark.parametrize("kind", GATED)
-def test_a_silent_cache_costs_the_wait_once_however_much_is_asked(kind: str, tmp_path: Path):
+def test_a_silent_cache_costs_the_wait_once_however_much_is_asked(
+    kind: str, tmp_path: Path, buckets: BucketServer
+):
     def fault(_call: Call, _reply: Reply, _send: Send) -> None:
         at.gateway.paused()
 
     items = [Digest.of(bytes([number])) for number in range(200)]
-    with scene(kind, tmp_path) as at:
+    with scene(kind, tmp_path, buckets) as at:
         at.gateway.fault = fault
         end = tried(lambda: at.cache.missing(items))
     assert isinstance(end.ending, CacheDown)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from attrs import define, field, frozen
+from bucket_server import BUCKET, KEY, SECRET, BucketServer
 from web_caches import dav, nginx, static
 
 from rvbuild.caches.cache_services import CacheServices
@@ -76,6 +77,9 @@ class CachePlace:
     lists: bool = True
 
 
+Place = Callable[[Path, BucketServer], AbstractContextManager[CachePlace]]
+
+
 @contextmanager
 def services(
     wait: Wait = lambda: WAIT,
@@ -92,7 +96,7 @@ def services(
 
 
 @contextmanager
-def folder(tmp_path: Path) -> Iterator[CachePlace]:
+def _folder(tmp_path: Path, _buckets: BucketServer) -> Iterator[CachePlace]:
     """A cache in a folder that is not there yet."""
     path = tmp_path / "cache"
     with services() as given:
@@ -104,9 +108,9 @@ Server = Callable[[Path], AbstractContextManager[str]]
 """A web server of the folder ``served``; gives its address."""
 
 
-def _web(server: Server, *, writes: bool = True) -> Callable[[Path], Any]:
+def _web(server: Server, *, writes: bool = True) -> Place:
     @contextmanager
-    def place(tmp_path: Path) -> Iterator[CachePlace]:
+    def place(tmp_path: Path, _buckets: BucketServer) -> Iterator[CachePlace]:
         (tmp_path / "served/team/a").mkdir(parents=True)
         with server(tmp_path) as address, services() as given:
             yield CachePlace(
@@ -120,13 +124,35 @@ def _web(server: Server, *, writes: bool = True) -> Callable[[Path], Any]:
     return place
 
 
-PLACES: dict[str, Callable[[Path], AbstractContextManager[CachePlace]]] = {
-    "directory": folder,
+@contextmanager
+def _bucket(_tmp_path: Path, buckets: BucketServer) -> Iterator[CachePlace]:
+    prefix = buckets.prefix()
+    address = f"s3://{BUCKET}/{prefix}?endpoint={buckets.address}"
+    login = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+    with services(environment=login) as given:
+        cache = open_cache(address, given)
+        yield CachePlace(cache=cache, address=address, behind=buckets.behind(prefix))
+
+
+@contextmanager
+def _public_bucket(_tmp_path: Path, buckets: BucketServer) -> Iterator[CachePlace]:
+    """The files of a bucket, read over HTTP by nobody in particular."""
+    prefix = buckets.prefix()
+    address = f"{buckets.address}/{BUCKET}/{prefix}"
+    with services() as given:
+        cache, behind = open_cache(address, given), buckets.behind(prefix)
+        yield CachePlace(cache=cache, address=address, behind=behind, writes=False, lists=False)
+
+
+PLACES: dict[str, Place] = {
+    "directory": _folder,
     "http: nginx": _web(partial(nginx, methods="PUT DELETE MOVE")),
     "http: nginx that does not move": _web(partial(nginx, methods="PUT DELETE")),
     "http: nginx to read": _web(nginx, writes=False),
     "http: a static server": _web(static, writes=False),
     "http: a server of DAV": _web(dav),
+    "http: a public bucket": _public_bucket,
+    "s3": _bucket,
 }
 """By the module of each kind, and what it is proved with."""
 
@@ -150,7 +176,7 @@ class Gated:
 
 
 @contextmanager
-def _gated_nginx(tmp_path: Path) -> Iterator[Gated]:
+def _gated_nginx(tmp_path: Path, _buckets: BucketServer) -> Iterator[Gated]:
     folder = tmp_path / "served/team/a"
     folder.mkdir(parents=True)
 
@@ -161,5 +187,20 @@ def _gated_nginx(tmp_path: Path) -> Iterator[Gated]:
         yield Gated(server, FolderBehind(folder), address)
 
 
-GATED: dict[str, Callable[[Path], AbstractContextManager[Gated]]] = {"http": _gated_nginx}
+@contextmanager
+def _gated_bucket(_tmp_path: Path, buckets: BucketServer) -> Iterator[Gated]:
+    prefix = buckets.prefix()
+    login = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+    yield Gated(
+        buckets.address,
+        buckets.behind(prefix),
+        lambda server, _secret: f"s3://{BUCKET}/{prefix}?endpoint={server}",
+        lambda secret: {**login, "AWS_SESSION_TOKEN": secret},
+    )
+
+
+GATED: dict[str, Callable[[Path, BucketServer], AbstractContextManager[Gated]]] = {
+    "http": _gated_nginx,
+    "s3": _gated_bucket,
+}
 """By the module of each kind that answers over a network."""
