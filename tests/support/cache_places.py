@@ -195,7 +195,7 @@ def _gated_bucket(_tmp_path: Path, buckets: BucketServer) -> Iterator[Gated]:
         buckets.address,
         buckets.behind(prefix),
         lambda server, _secret: f"s3://{BUCKET}/{prefix}?endpoint={server}",
-        lambda secret: {**login, "AWS_SESSION_TOKEN": secret},
+        lambda _secret: login,
     )
 
 
