@@ -20,6 +20,9 @@ from rvbuild.transfers.urls import shown
 _ROWS = {
     "": "directory",
     "file": "directory",
+    "http": "http",
+    "https": "http",
+    "s3": "s3",
 }
 """The module of each scheme. A path of this machine has none."""
 
