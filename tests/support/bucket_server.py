@@ -8,6 +8,8 @@ import json
 import os
 import shutil
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ from web_caches import free_port, running
 
 BUCKET = "team"
 KEY, SECRET = "al", "a-secret"
+_START = 20.0
 _IDENTITIES = {
     "identities": [
         {
@@ -75,7 +78,20 @@ class BucketServer:
             *("-volume.max=20", "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0"),
         ]
         self.stack.enter_context(running(command, self._ports["s3"], GOMEMLIMIT="300MiB"))
-        self.behind("")._ask("POST", "")
+        self._make_bucket()
+
+    def _make_bucket(self) -> None:
+        """Its parts find each other some time after the first of them answers."""
+        bucket, end = self.behind("of-nobody"), time.monotonic() + _START
+        while bucket._ask("PUT", "file") is None or b"NoSuchBucket" in self._ask_s3():
+            if time.monotonic() > end:
+                pytest.fail("the server of S3 does not begin to serve")
+            threading.Event().wait(0.05)
+
+    def _ask_s3(self) -> bytes:
+        connection = http.client.HTTPConnection("127.0.0.1", self._ports["s3"], timeout=10)
+        connection.request("GET", f"/{BUCKET}/nothing")
+        return connection.getresponse().read()
 
 
 @define
