@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rvbuild.app.session import Session
+from rvbuild.core.events import CacheUsed
 from rvbuild.core.link import Linked
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 @contextmanager
 def asked_caches(session: Session, linked: Linked) -> Iterator[CacheSubstitutes | None]:
     """Takes results from the caches that are set; None: there are none, or nobody is trusted.
+
+    At the end it is reported what each cache gave and cost.
 
     Raises:
         UsageError: what is set of keys or caches cannot be used.
@@ -32,4 +35,9 @@ def asked_caches(session: Session, linked: Linked) -> Iterator[CacheSubstitutes 
 
     targets = {digest: str(target) for target, digest in linked.results.items()}
     with opened(session) as caches:
-        yield substitutes(session, caches, targets)
+        asked = substitutes(session, caches, targets)
+        try:
+            yield asked
+        finally:  # also after a failure, which a cache that was left out may explain
+            for use in asked.uses if asked else ():
+                session.report(CacheUsed(use))

@@ -144,10 +144,11 @@ class Pusher:
         except VerificationError:
             return None
         outputs = {shipment.label: shipment.realisation, **shipment.checks}
-        same = {each.label: each.output.root for each in (former, *former.checks)} == {
-            label: each.output for label, each in outputs.items()
-        }
-        return former if same and not self.cache.missing(former.packs) else None
+        said = {each.label: each for each in (former, *former.checks)}
+        stands = said.keys() == outputs.keys() and all(
+            _still_says(said[label], realisation) for label, realisation in outputs.items()
+        )
+        return former if stands and not self.cache.missing(former.packs) else None
 
     def _tree(self, realisation: Realisation) -> PackedTree:
         """Push a tree's packs."""
@@ -193,6 +194,17 @@ def _statement(label: str, realisation: Realisation, output: PackedTree, *, key:
         accelerated=realisation.accelerated,
         origin=realisation.origin,
     )
+
+
+def _still_says(former: Statement, now: Realisation) -> bool:
+    """Whether a former statement is worth as much as one that is made now.
+
+    What was taken from a cache then and built here since is worth more, and so is what was made
+    without a compile cache since.
+    """
+    built = former.origin.kind == "built" or now.origin.kind != "built"
+    pure = not former.accelerated or now.accelerated
+    return former.output.root == now.output and built and pure
 
 
 def _length_first(data: bytes) -> bytes:

@@ -109,5 +109,3 @@ def counted(folder: Path) -> Iterator[tuple[str, list[str]]]:
     paths: list[str] = []
     with serving(type("Handler", (_Counted,), {"folder": str(folder), "paths": paths})) as address:
         yield address, paths
-
-

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
-import time
 from base64 import b64decode, b64encode
 from pathlib import Path
 
@@ -206,9 +206,8 @@ def test_two_must_agree(team: Team, ci: World):
     team.trusting(lab, ci).fine("pull", TARGET)
     lab.fine("push", TARGET)
     assert world.run("pull", TARGET).code == 4
-    lab.forget_memo()
     lab.fine("keys", "revoke", "ci", "--why", "to build here")
-    lab.fine(TARGET).said("built 2")
+    lab.fine(TARGET, "--prefer", "build").said("built 2")
     lab.fine("push", TARGET)
     world.fine("pull", TARGET)
     assert result(world) == SAID
@@ -220,7 +219,7 @@ def test_two_must_agree(team: Team, ci: World):
 def test_a_dead_cache_is_named_and_the_build_goes_on(team: Team, ci: World):
     world = laptop(team, ci, tools=True, cache=f"http://127.0.0.1:{free_port()}/team")
     ran = world.fine(TARGET)
-    ran.said("built 2, checked 1", "cache", "team was left out: ")
+    ran.said("cache", "team was left out: ", "built 2, checked 1")
     assert result(world) == SAID
 
 
@@ -229,11 +228,10 @@ def test_a_silent_cache_costs_its_budget(team: Team, ci: World):
         port = silent.getsockname()[1]
         world = laptop(team, ci, cache=f"http://127.0.0.1:{port}/team")
         world = world.with_environment(RVBUILD_STALL_BUDGET="1")
-        began = time.monotonic()
         ran = world.run("pull", TARGET)
         assert ran.code == 4
-        ran.said("team was left out: ")
-        assert time.monotonic() - began < 20, "a loaded machine, but no wait of the network's own"
+        (seconds,) = re.findall(r"team was left out: .* \((.*) s of waiting\)", ran.err)
+        assert 1 <= float(seconds) < 4
 
 
 def test_a_second_cache_has_what_the_first_lacks(team: Team, ci: World):

@@ -25,8 +25,10 @@ from rvbuild.__main__ import main
 from rvbuild.cli.arguments import parse
 from rvbuild.cli.commands import ROWS
 from rvbuild.cli.progress import PlainProgress
+from rvbuild.core.cache_use import CacheUse
 from rvbuild.core.events import (
     Audited,
+    CacheUsed,
     Event,
     Finished,
     Noticed,
@@ -186,6 +188,9 @@ EVENTS: Sequence[Event] = (
     Finished("app-riscv64", Phase.BUILD, "stopped", 1.0),
     Started("version of app-riscv64", Phase.CHECK, "not made yet"),
     Finished("version of app-riscv64", Phase.CHECK, "built", 0.5),
+    CacheUsed(CacheUse(name="team", requests=9, hits=3, pulled=3, size=9_000_000, saved=61.5)),
+    CacheUsed(CacheUse(name="lab", requests=1, waited=0.2)),
+    CacheUsed(CacheUse(name="office", requests=1, waited=5.0, reason="no answer in 5 s")),
 )
 
 
