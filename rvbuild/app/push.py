@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from attrs import define, field, frozen
 
+from rvbuild.app.cache_notes import note_push
 from rvbuild.app.run_caches import RunCache, RunCaches, opened, signed_record, signer_of
 from rvbuild.app.session import Session
 from rvbuild.app.targets import link_unedited
@@ -136,6 +137,7 @@ def _push(
     )
     with session.store.locks.shared():
         pusher.push(shipments)
+        note_push(session, {cache.name: cache.text}, cache.name, tally.sent)
     return CachePush(cache=cache.name, results=tally.count, sent=tally.sent, there=tally.there)
 
 

@@ -6,7 +6,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from attrs import frozen
 from web_caches import serving
@@ -96,7 +98,7 @@ class _Counted(SimpleHTTPRequestHandler):
     def __init__(self, *request: object) -> None:
         super().__init__(*request, directory=self.folder)  # type: ignore[arg-type]
 
-    def send_head(self):  # noqa: ANN201 - as the library has it
+    def send_head(self) -> BytesIO | BinaryIO | None:
         self.paths.append(self.path)
         return super().send_head()
 

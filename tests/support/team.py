@@ -107,8 +107,14 @@ def substitutes(
     return asked
 
 
-def push(
-    shop: Workshop, built: Built, cache: CollectableCache, target: Step, key: str = "ci"
+def push(  # noqa: PLR0913 - what differs between builders
+    shop: Workshop,
+    built: Built,
+    cache: CollectableCache,
+    target: Step,
+    key: str = "ci",
+    *,
+    sign: Callable[[str, bytes], bytes] | None = None,
 ) -> dict[str, int]:
     """Push a target ``app`` that was built, and every step below it; bytes sent by label."""
     sent: dict[str, int] = {}
@@ -137,7 +143,7 @@ def push(
         cas=shop.store.cas,
         trees=shop.store.trees,
         key=key,
-        sign=signed_by(key),
+        sign=sign or signed_by(key),
         pushed=pushed,
         lease=Lease(cache, "team", lambda: NOW, key),
     ).push(
