@@ -37,7 +37,7 @@ def folder(text: str) -> str:
     return text
 
 
-class Once(argparse.Action):
+class _Once(argparse.Action):
     """An option with one value: a second one is no correction of the first."""
 
     def __call__(
@@ -155,7 +155,7 @@ OUTPUT = option(
     "--output",
     metavar="DIR",
     type=folder,
-    action=Once,
+    action=_Once,
     help="put copies at DIR/TARGET, no links at ./result; an older copy that nobody "
     "changed goes, anything else there is moved to DIR/TARGET.old-XXXX",
 )
