@@ -14,7 +14,7 @@ from rvbuild.app.caches import one_cache
 from rvbuild.app.session import Session
 from rvbuild.app.signing_key import KeyFolders
 from rvbuild.caches.verification import CacheCheck, CacheFinding, CacheVerifier
-from rvbuild.core.errors import Damaged
+from rvbuild.core.errors import CacheFault
 from rvbuild.trust.verify import verify_statement
 
 __all__ = ["CacheCheck", "CacheFinding", "CacheVerification", "verify_cache"]
@@ -43,7 +43,7 @@ class CacheVerification:
             damaged, missing = kinds.count("damaged"), kinds.count("missing")
             msg = f"the cache has {damaged} damaged and {missing} missing files"
             hint = "remove what is damaged there, and push again from a store that has the results"
-            raise Damaged(msg, where=self.address, hint=hint)
+            raise CacheFault(msg, where=self.address, hint=hint)
 
 
 def verify_cache(

@@ -17,10 +17,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
 
 from attrs import define, field, frozen
 
+from rvbuild.caches.availability import Open
 from rvbuild.caches.names import OBJECTS, RECORDS, object_name, realisation_name, target_name
 from rvbuild.core.digest import Digest
 from rvbuild.core.dsse import Envelope
@@ -32,18 +32,6 @@ AT_ONCE = 8
 """Files that are read at the same time."""
 
 _TYPES = {"realisations": REALISATION, "targets": CLOSURE}
-
-
-class Open(Protocol):
-    """Opens an envelope."""
-
-    def __call__(self, data: bytes, payload_type: str, where: str) -> object:
-        """The JSON that a trusted key signed.
-
-        Raises:
-            VerificationError: none did.
-        """
-        ...
 
 
 @frozen(kw_only=True)

@@ -60,12 +60,13 @@ def _without_subject(arguments: argparse.Namespace, unknown: list[str]) -> list[
 def _wrong(arguments: argparse.Namespace) -> str | None:
     """What is wrong with words that are right one by one."""
     command, options = arguments.command, vars(arguments)
-    if command != "show" and options.get("targets") == []:
+    without = command == "show" or _is_of_all(arguments)
+    if not without and options.get("targets") == []:
         return f"`rvbuild {command}` wants a TARGET, such as runc-riscv64"
     if command == "store" and (arguments.action == "import") != bool(arguments.old):
         wants = "wants the store to import from" if not arguments.old else "takes no OLD"
         return f"`rvbuild store {arguments.action}` {wants}"
-    rules = {"keys": _wrong_of_keys, "caches": _wrong_of_caches}.get(command)
+    rules = _RULES.get(command)
     if rules and (wrong := rules(arguments)):
         return wrong
     if options.get("merge") and (arguments.check or arguments.recipes):
@@ -74,6 +75,19 @@ def _wrong(arguments: argparse.Namespace) -> str | None:
     if jobs is not None and jobs < 1:
         return f"-j {jobs}: at least one step must run; without -j, as many as cores"
     return None if keep is None or keep >= 0 else f"--keep {keep}: not a number of days"
+
+
+def _is_of_all(arguments: argparse.Namespace) -> bool:
+    """Whether a push is of whatever was built here."""
+    options = vars(arguments)
+    return bool(options.get("all")) or options.get("built_since") is not None
+
+
+def _wrong_of_push(arguments: argparse.Namespace) -> str | None:
+    if _is_of_all(arguments) and (arguments.targets or arguments.check):
+        return "--all and --built-since take no TARGET, and no --check"
+    days = arguments.built_since
+    return None if days is None or days >= 0 else f"--built-since {days}: not a number of days"
 
 
 def _wrong_of_keys(arguments: argparse.Namespace) -> str | None:
@@ -115,6 +129,9 @@ _OF_CACHES = {
     "dry_run": ("gc",),
 }
 """The actions of `caches` that an option is for."""
+
+
+_RULES = {"caches": _wrong_of_caches, "keys": _wrong_of_keys, "push": _wrong_of_push}
 
 
 def _refuse(command: argparse.ArgumentParser, unknown: list[str]) -> NoReturn:

@@ -136,6 +136,18 @@ ROWS = (
                 default=[],
                 help="into this cache (default: those that are set to be written)",
             ),
+            option(
+                "--all",
+                action="store_true",
+                help="every target that a link shows and that would be built so now",
+            ),
+            option(
+                "--built-since",
+                metavar="DAYS",
+                type=whole,
+                help="of these, what came into the store within so many days",
+            ),
+            option("--check", action="store_true", help="send nothing; fail if something lacks"),
             TARGETS,
         ),
     ),

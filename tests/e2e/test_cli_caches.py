@@ -292,3 +292,46 @@ def test_what_a_compile_cache_helped_to_make_is_not_pushed(team: Team):
     sharing = other.with_environment(RVBUILD_SHARE_ACCELERATED="1")
     assert sharing.run("pull", target, "--release").code == 4
     sharing.fine("pull", target)
+
+
+def test_a_push_can_be_checked(team: Team, ci: World):
+    """Blobs are asked for, not records; nothing is sent."""
+    pushing = ci.with_environment(RVBUILD_CACHES=f"team=read+write {team.cache}")
+    assert pushing.fine("push", TARGET, "--check").out == (
+        "team  has 3 records and all that they name\n"
+    )
+    (pack, *_) = sorted(team.cache.glob("objects/*/*"))
+    pack.unlink()
+    _record(team, "words").unlink()
+    before = sorted(team.cache.rglob("*"))
+    ran = pushing.run("push", TARGET, "--check")
+    assert ran.code == 5
+    assert "team  lacks words: no record of it\n" in ran.out
+    assert "packs are not there" in ran.out
+    assert sorted(team.cache.rglob("*")) == before
+    pushing.fine("push", TARGET)
+    pushing.fine("push", TARGET, "--check")
+
+
+def test_all_that_was_built_here_is_pushed(team: Team, ci: World):
+    shutil.rmtree(team.cache)
+    ci.recipe("gone", TOP.replace("$name", "gone"))
+    ci.fine(f"gone-{HERE}", "--no-check")
+    shutil.rmtree(ci.folder / "recipes/gone")
+    pushing = ci.with_environment(RVBUILD_CACHES=f"team=read+write {team.cache}")
+    ran = pushing.fine("push", "--all")
+    assert ran.out.startswith("team  2 results: ")
+    ran.said(f"not pushed: gone-{HERE}: it would be built otherwise now")
+    pushing.fine("push", TARGET, "--check")
+    assert pushing.fine("push", "--built-since", "0").out.startswith("team  0 results: ")
+    assert pushing.fine("push", "--built-since", "1").out.startswith("team  2 results: 0 B sent")
+
+
+def test_what_a_cache_gave_is_known_afterwards(team: Team, ci: World):
+    world = laptop(team, ci)
+    world.fine("pull", TARGET)
+    (row,) = world.fine("caches", "--json").json["caches"]
+    totals = row["totals"]
+    assert (row["state"], totals["runs"], totals["hits"], totals["pulled"]) == ("answers", 1, 2, 2)
+    assert totals["bytes_received"] > 0
+    world.sound()

@@ -16,7 +16,8 @@ from rvbuild.caches.budget import StallBudget
 from rvbuild.caches.decorator import CacheDecorator
 from rvbuild.caches.lease import Lease
 from rvbuild.caches.member import Member
-from rvbuild.caches.push import Pusher, Shipment, TargetShipment
+from rvbuild.caches.push import Pusher
+from rvbuild.caches.shipment import Shipment, TargetShipment
 from rvbuild.caches.substitutes import CacheSubstitutes, Terms
 from rvbuild.core.acceptance import Acceptance
 from rvbuild.core.derivation import Derivation, Step
@@ -144,6 +145,7 @@ def push(  # noqa: PLR0913 - what differs between builders
         trees=shop.store.trees,
         key=key,
         sign=sign or signed_by(key),
+        open=lambda data, kind, where: verify(data, kind, where)[1],
         pushed=pushed,
         lease=Lease(cache, "team", lambda: NOW, key),
     ).push(
