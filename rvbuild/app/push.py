@@ -194,11 +194,12 @@ def _check(
     ]
     records = sum(len(each.results) + 1 for each in shipments)
     nobody = [Lack(label=each.target, problem="no key is trusted here") for each in shipments]
+    fewest: list[Lack] = min(lists, key=len) if lists else nobody
     return PushCheck(
         cache=cache.name,
         address=cache.address,
         results=records,
-        lacks=tuple(sorted(lists, key=len)[0] if lists else nobody),
+        lacks=tuple(fewest),
     )
 
 
