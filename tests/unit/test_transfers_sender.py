@@ -129,14 +129,15 @@ def test_a_wait_for_ones_own_connections_is_nobodys_fault():
     """With more questions than connections, the deadline of each begins when it has one."""
 
     def answer(_asked: Asked, send: Callable[[bytes], None]) -> None:
-        threading.Event().wait(SHORT / 2)
+        threading.Event().wait(0.5)
         send(head("200 OK", "Content-Length: 0"))
 
     with serve(answer) as server, client(connections=1) as http:
         done = []
 
         def ask() -> None:
-            with http.send(request(http, server.url + "/", deadline=deadline())) as got:
+            of_each = Deadline(lambda: 2.0, time.monotonic)
+            with http.send(request(http, server.url + "/", deadline=of_each)) as got:
                 done.append(got.status)
 
         threads = [threading.Thread(target=ask) for _ in range(6)]
