@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -29,6 +28,7 @@ from typing import BinaryIO
 from attrs import field, frozen
 
 from rvbuild.caches.cache_services import CacheServices
+from rvbuild.caches.content import Content
 from rvbuild.caches.names import (
     RECORD_LIMIT,
     TEMPORARY,
@@ -103,14 +103,11 @@ class DirectoryCache:
             yield from iter(partial(os.read, fd, PIECE), b"")
 
     def write(self, item: Digest, data: BinaryIO) -> None:
+        content = Content.of_file(item, data, PIECE)
         with self._errors():
-            if self._size(item) == item.size:
-                return
-            with self._new(object_name(item)) as file:
-                shutil.copyfileobj(data, file, PIECE)
-                if file.tell() != item.size:
-                    msg = f"an object of {item.size} bytes came with {file.tell()}"
-                    raise ValueError(msg)
+            if self._size(item) != item.size:
+                with self._new(object_name(item)) as file:
+                    file.writelines(content.pieces())
 
     def record(self, name: str) -> bytes | None:
         with self._errors(), self._file(check_name(name)) as fd:

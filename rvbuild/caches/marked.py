@@ -11,7 +11,7 @@ from typing import BinaryIO
 from attrs import define, field, frozen
 
 from rvbuild.caches.decorator import CacheDecorator
-from rvbuild.caches.names import MARK, MARK_TEXT
+from rvbuild.caches.names import MARK, MARK_TEXT, check_name
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import CacheRefused
 from rvbuild.core.printable import brief
@@ -48,10 +48,12 @@ class MarkedCache(CacheDecorator):
         self.inner.write(item, data)
 
     def write_record(self, name: str, data: bytes) -> None:
+        check_name(name)
         self._check_mark()
         self.inner.write_record(name, data)
 
     def remove(self, name: str) -> None:
+        check_name(name)
         self._check_mark()
         self.inner.remove(name)
 

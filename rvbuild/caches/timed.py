@@ -95,7 +95,7 @@ class TimedCache(CacheDecorator):
             return self.cancellation.run(call, deadline.left)
         except TooLate:
             msg = f"no answer in {float(deadline):.3g} s"
-            raise CacheDown(msg, where=self.address) from None
+            raise CacheDown(msg, late=True, where=self.address) from None
 
 
 @define

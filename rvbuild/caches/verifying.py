@@ -28,8 +28,8 @@ class VerifyingCache(CacheDecorator):
     1. Bytes are hashed while they arrive. The last of them is given only if the SHA-256 of all is
        right, and none follows; so whoever has as many bytes as the object has right ones.
     2. One piece too many ends it: no cache can go on for ever.
-    3. A cache that stops in the middle is asked again from there on. ``tries`` in a row that bring
-       less than `PROGRESS` end that, and so does a cache that says when it may be asked again.
+    3. A cache that breaks off is asked again from there on. ``tries`` in a row that bring less than
+       `PROGRESS` end that. So does one that was waited for long enough, or that says when to ask.
 
     Example: a bit of the object flipped on the server's disk. All pieces but the last arrive, then
     WrongContent is raised.
@@ -84,7 +84,7 @@ class VerifyingCache(CacheDecorator):
                 if done >= item.size:  # only the end of the answer was cut off
                     return
                 failures = 0 if came >= PROGRESS else failures + 1
-                if failures >= self.tries or error.retry_after is not None:
+                if failures >= self.tries or error.late or error.retry_after is not None:
                     raise
                 came = 0
             else:

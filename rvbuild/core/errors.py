@@ -151,19 +151,22 @@ class CacheDown(CacheError):
 
     Attributes:
         retry_after: Seconds for which the cache asked not to be asked; None if it did not say.
+        late: Whether somebody waited for it as long as anybody waits.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only
         self,
         message: str,
         *,
         retry_after: float | None = None,
+        late: bool = False,
         where: Where | None = None,
         hint: Hint | None = None,
         details: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message, where=where, hint=hint, details=details)
         self.retry_after = retry_after
+        self.late = late
 
 
 class CacheRefused(CacheError):

@@ -17,7 +17,8 @@ from typing import Any
 import httpcore
 from attrs import frozen
 
-from rvbuild.transfers.cancellation import Cancellation
+from rvbuild.transfers.cancellation import Cancellation, TooLate
+from rvbuild.transfers.deadline import Deadline, seconds_left
 from rvbuild.transfers.proxy_addresses import proxy_name
 
 READ = 1 << 20
@@ -135,7 +136,7 @@ class Stream(httpcore.NetworkStream):
         silent = self._proxy and not self._came
         try:
             data = self._settings.cancellation.slices(
-                timeout, lambda seconds: self._inner.read(max_bytes, seconds), _LATE
+                seconds_left(timeout), lambda seconds: self._inner.read(max_bytes, seconds), _LATE
             )
         except (httpcore.ReadTimeout, httpcore.ReadError) as exc:
             if silent:
@@ -167,7 +168,7 @@ class Stream(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._asked()
-        self._inner.write(buffer, timeout)
+        self._inner.write(buffer, seconds_left(timeout))
 
     def close(self) -> None:
         self._inner.close()
@@ -178,12 +179,13 @@ class Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        start = partial(self._inner.start_tls, ssl_context, server_hostname, timeout)
+        seconds = seconds_left(timeout)
+        start = partial(self._inner.start_tls, ssl_context, server_hostname, seconds)
         if self._proxy and not self._tls:  # it made a tunnel: from here on, a server speaks
             self._settings.answered(self._proxy)
-            return Stream(self._settings.cancellation.run(start), self._settings)
+            return Stream(_in_time(self._settings, start, timeout), self._settings)
         with _connecting(self._proxy):
-            inner = self._settings.cancellation.run(start)
+            inner = _in_time(self._settings, start, timeout)
         return Stream(inner, self._settings, self._proxy)
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore's own signature
@@ -217,6 +219,18 @@ def _connecting(proxy: str) -> Iterator[None]:
         raise
 
 
+def _in_time(
+    settings: StreamSettings, call: Callable[[], httpcore.NetworkStream], timeout: float | None
+) -> httpcore.NetworkStream:
+    """What connects or shakes hands. A deadline ends also what no timeout does: a slow resolver."""
+    left = timeout.left if isinstance(timeout, Deadline) else None
+    try:
+        return settings.cancellation.run(call, left)
+    except TooLate:
+        msg = "timed out"
+        raise httpcore.ConnectTimeout(msg) from None
+
+
 class Backend(httpcore.NetworkBackend):
     """Connects as httpcore does, and hands out our streams.
 
@@ -240,10 +254,15 @@ class Backend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         connect = partial(
-            self._inner.connect_tcp, host, port, timeout, local_address, socket_options
+            self._inner.connect_tcp,
+            host,
+            port,
+            seconds_left(timeout),
+            local_address,
+            socket_options,
         )
         with _connecting(self._proxy):
-            stream = self._settings.cancellation.run(connect)
+            stream = _in_time(self._settings, connect, timeout)
         return Stream(stream, self._settings, self._proxy, tls=self._tls)
 
 

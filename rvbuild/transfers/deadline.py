@@ -14,6 +14,9 @@ answer, or a piece of it. 0 or less: no longer. A constant bounds each wait, and
 a moment bounds all of them."""
 
 
+_SHORTEST = 0.001
+
+
 class Deadline(float):
     """The seconds of a wait that ends at a moment, however many reads and writes it is made of.
 
@@ -47,5 +50,8 @@ class Deadline(float):
 
 
 def seconds_left(timeout: float | None) -> float | None:
-    """What a timeout of httpcore leaves for the next call; None for no end."""
-    return timeout.left() if isinstance(timeout, Deadline) else timeout
+    """What a timeout of httpcore leaves for the next call; None for no end.
+
+    It is above 0, which would mean to a socket that nobody waits at all.
+    """
+    return max(_SHORTEST, timeout.left()) if isinstance(timeout, Deadline) else timeout

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import httpcore
 import httpx
 
 from rvbuild.core.errors import RvbuildError, SourceError
@@ -130,12 +131,13 @@ def fault(
     for cause in causes:
         if meaning := _meaning(url, cause, words, route):
             return meaning
+    late = any(isinstance(cause, httpcore.TimeoutException) for cause in causes)
     if not proxy:
-        return Again(words, silent=server)
+        return Again(words, late=late, silent=server)
     behind = proxy if any(isinstance(cause, SilentProxy) for cause in causes) else ""
     way = _RUNS if behind else _LET_THROUGH
     hint = f"{way}, or correct {named_by}"
-    return Again(f"{words}, by {proxy}", silent=server, behind=behind, hint=hint)
+    return Again(f"{words}, by {proxy}", late=late, silent=server, behind=behind, hint=hint)
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:
@@ -150,7 +152,7 @@ def _meaning(
 ) -> RvbuildError | Again | None:
     """What one cause of several means; a wrong certificate will not mend itself."""
     if isinstance(cause, Stalled):
-        return Again(words, stalled=True)
+        return Again(words, stalled=True, late=True)
     if isinstance(cause, NoProxy):
         named_by = route.proxies.choice(url)[1]
         reasons = (_of_tls(url, cause.proxy, each, named_by) for each in _causes(cause))

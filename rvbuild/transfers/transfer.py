@@ -32,6 +32,7 @@ class Again(Exception):
         cause: Why it failed.
         wait: Seconds that the server asked for.
         stalled: Whether the server talked without getting on.
+        late: Whether the wait for it ended, and not the connection.
         silent: The server that gave no answer at all: host and port, or a proxy.
         behind: The proxy that may be the silent one in its place; empty if there is none, or it
             answered.
@@ -44,6 +45,7 @@ class Again(Exception):
         wait: float | None = None,
         *,
         stalled: bool = False,
+        late: bool = False,
         silent: str = "",
         behind: str = "",
         hint: str = "",
@@ -52,6 +54,7 @@ class Again(Exception):
         self.cause = cause
         self.wait = wait
         self.stalled = stalled
+        self.late = late
         self.silent = silent
         self.behind = behind
         self.hint = hint
@@ -139,14 +142,14 @@ class Transfer:
         self._check_announced()
 
     def _continue(self, headers: Mapping[str, str]) -> None:
-        span = _CONTENT_RANGE.fullmatch(headers.get("content-range", "").strip())
+        span = content_range(headers)
         same = _validator(headers) in {"", self._validator}
         if (
             not self.done
             or span is None
-            or int(span[1]) != self.done
+            or span[0] != self.done
             or not same
-            or (span[2] != "*" and self._total is not None and int(span[2]) != self._total)
+            or (None not in {span[1], self._total} and span[1] != self._total)
         ):
             self._restart()
             msg = "the server continued something else"
@@ -228,6 +231,15 @@ def write_piece(data: bytes, to: BinaryIO, url: str) -> None:
 
 def _cannot_write(exc: OSError, url: str) -> StoreError:
     return StoreError(f"cannot keep the download: {exc.strerror or exc}", where=shown(url))
+
+
+def content_range(headers: Mapping[str, str]) -> tuple[int, int | None] | None:
+    """Where the body of a 206 answer begins, and the size of the whole; None for neither.
+
+    The size is None if the server does not know it.
+    """
+    span = _CONTENT_RANGE.fullmatch(headers.get("content-range", "").strip())
+    return span and (int(span[1]), None if span[2] == "*" else int(span[2]))
 
 
 def _length(headers: Mapping[str, str]) -> int | None:

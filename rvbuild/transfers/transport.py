@@ -14,23 +14,20 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import groupby
 from typing import BinaryIO, ClassVar, Self
-from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import httpx
 from attrs import define, evolve, field, frozen
 
-from rvbuild.core.errors import SourceError, Unreachable
+from rvbuild.core.errors import Unreachable
 from rvbuild.core.ports.callbacks import Advance, no_progress
-from rvbuild.core.printable import brief
 from rvbuild.transfers.addresses import Route, server_of
 from rvbuild.transfers.attempts import TRY_AGAIN
 from rvbuild.transfers.authorities import authorities
 from rvbuild.transfers.cancellation import Cancellation
 from rvbuild.transfers.connections import Stall
-from rvbuild.transfers.faults import check_encoding, fault, refusal
 from rvbuild.transfers.local_files import LocalFiles
 from rvbuild.transfers.proxies import Proxies
-from rvbuild.transfers.proxy_addresses import proxy_name
+from rvbuild.transfers.sender import Answer, HttpRequest, Sender
 from rvbuild.transfers.servers import Servers, Silence
 from rvbuild.transfers.transfer import (
     DOCUMENT_LIMIT,
@@ -39,17 +36,13 @@ from rvbuild.transfers.transfer import (
     Received,
     Transfer,
 )
-from rvbuild.transfers.urls import Credentials, Origin, origin, shown
+from rvbuild.transfers.urls import Credentials, shown
 from rvbuild.transfers.waits import Waits
-from rvbuild.transfers.wire import ROUTE, Wire
+from rvbuild.transfers.wire import Wire
 
-MAX_REDIRECTS = 10
-
-_REDIRECTS = {301, 302, 303, 307, 308}
 _BODY = {200, 206, 416}
 _PROGRESS = 64 << 10
 _LINES = 8
-_HEADERS = {"User-Agent": "rvbuild", "Accept-Encoding": "identity", "Accept": "*/*"}
 
 
 @frozen(kw_only=True)
@@ -77,20 +70,15 @@ class Patience:
     stall: Stall = field(factory=Stall)
 
     @property
+    def timeouts(self) -> httpx.Timeout:
+        """Those of one attempt; nobody's patience ends while others have all connections."""
+        return httpx.Timeout(self.read, connect=self.connect, pool=None)
+
+    @property
     def most(self) -> float:
         """Seconds after which a server that gives no answer at all is given up."""
         pauses = (min(self.first * 2.0**count, self.longest) for count in range(1, self.tries))
         return self.tries * (self.connect + self.read) + sum(pauses)
-
-
-@frozen
-class _Request:
-    """What is asked for: with which headers beside the usual ones, and on which way."""
-
-    url: str
-    headers: Mapping[str, str]
-    route: Route
-    login: bool = True
 
 
 class Transport:
@@ -107,6 +95,8 @@ class Transport:
 
     Attributes:
         offline: Whether it refuses every URL, because ``--offline`` forbids the network.
+        route: How servers are reached, if nobody says otherwise.
+        clock: Seconds that only grow.
         local: Reads what is at addresses of this machine.
         servers: Those that gave no answer in this run.
     """
@@ -127,23 +117,29 @@ class Transport:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._patience = patience or Patience()
-        self._credentials = (
-            Credentials.from_netrc(environment) if credentials is None else credentials
-        )
-        self._cancellation = cancellation or Cancellation()
-        self._route = Route(proxies=Proxies.of_environment(environment))
-        self._waits = waits or Waits()
-        self._sleep = sleep or self._cancellation.pause
-        self.local = LocalFiles(self._cancellation)
+        cancellation = cancellation or Cancellation()
+        self.route = Route(proxies=Proxies.of_environment(environment))
+        self._sleep = sleep or cancellation.pause
+        self.local = LocalFiles(cancellation)
         self.servers = Servers(clock)
+        self.clock = clock
         self._jitter = jitter
         self._wire = Wire(
             connections=connections,
             stall=self._patience.stall,
             clock=clock,
             trust=partial(authorities, environment),
-            cancellation=self._cancellation,
+            cancellation=cancellation,
             answered=self.servers.answered,
+        )
+        self._sender = Sender(
+            wire=self._wire,
+            credentials=Credentials.from_netrc(environment) if credentials is None else credentials,
+            cancellation=cancellation,
+            servers=self.servers,
+            waits=waits or Waits(),
+            timeouts=self._patience.timeouts,
+            most=self._patience.most,
         )
 
     def __enter__(self) -> Self:
@@ -155,6 +151,13 @@ class Transport:
     def close(self) -> None:
         """Close the connections that are open."""
         self._wire.close()
+
+    def send(self, request: HttpRequest) -> Answer:
+        """The head of the answer to a request, which is made once.
+
+        Raises: as `Sender.open`.
+        """
+        return self._sender.open(request)
 
     def get(
         self,
@@ -210,7 +213,9 @@ class Transport:
         transfer = Transfer(
             url, to, expect_size=expect_size, limit=limit, hashed=hashed, advance=advance
         )
-        request = _Request(url, headers or {}, route or self._route, login)
+        request = HttpRequest(
+            url=url, headers=headers or {}, route=route or self.route, login=login
+        )
         tries = _Tries(url)
         while True:
             before = transfer.done
@@ -234,80 +239,24 @@ class Transport:
         longest = min(patience.first * 2 ** len(tries.without_progress), patience.longest)
         self._sleep(max(pause, longest * (0.5 + self._jitter() / 2)))
 
-    def _attempt(self, request: _Request, transfer: Transfer, tries: _Tries) -> Received:
+    def _attempt(self, request: HttpRequest, transfer: Transfer, tries: _Tries) -> Received:
         headers = {**request.headers, **transfer.request_headers()}
         try:
-            return self._receive(evolve(request, headers=headers), transfer, tries)
+            with self._sender.open(evolve(request, headers=headers), tries.lines()) as answer:
+                return _receive(answer, transfer)
         except Again:
             transfer.cut()
             raise
-        except httpx.InvalidURL as exc:
-            msg = "not a valid URL"
-            raise SourceError(msg, where=shown(request.url)) from exc
 
-    def _receive(self, request: _Request, transfer: Transfer, tries: _Tries) -> Received:
-        url = request.url
-        response = self._open(request, tries)
-        try:
-            if response.status_code not in _BODY:
-                raise refusal(url, response, self._credentials)
-            check_encoding(url, response)
-            transfer.begin(response.status_code, response.headers)
-            for piece in response.iter_raw():
-                transfer.take(piece)
-            return evolve(transfer.finish(), url=str(response.url))
-        except httpx.TransportError as exc:
-            raise fault(url, exc, request.route) from exc
-        finally:
-            response.close()
 
-    def _open(self, request: _Request, tries: _Tries) -> httpx.Response:
-        """The head of the answer, after redirects."""
-        url = here = request.url
-        home = origin(url)
-        login = self._credentials.for_url(url) if request.login else None
-        for _hop in range(MAX_REDIRECTS + 1):
-            hop = evolve(request, url=here)
-            self._refuse_given_up(hop, tries)
-            response = self._send(hop, login if origin(here) == home else None)
-            if response.status_code not in _REDIRECTS or "location" not in response.headers:
-                return response
-            response.close()
-            here = _redirected(url, here, response.headers["location"], home)
-        msg = f"more than {MAX_REDIRECTS} redirects"
-        raise SourceError(msg, where=shown(url), details=(f"the last one was to {shown(here)}",))
-
-    def _refuse_given_up(self, request: _Request, tries: _Tries) -> None:
-        """See that neither the server nor the proxy before it was given up."""
-        self._cancellation.refuse()
-        url = request.url
-        proxy = proxy_name(request.route.proxies.of(url))
-        if silence := self.servers.refusal(server_of(url), proxy):
-            hint = silence.hint or TRY_AGAIN
-            raise Unreachable(silence.again, where=shown(url), hint=hint, details=tries.lines())
-
-    def _send(self, request: _Request, login: tuple[str, str] | None) -> httpx.Response:
-        """The head of one answer. httpx' own client is not asked: it looks into redirects."""
-        url, patience = request.url, self._patience
-        parts = urlsplit(url)
-        bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
-        timeouts = httpx.Timeout(patience.read, connect=patience.connect, pool=None)
-        asked = httpx.Request(
-            "GET",
-            bare,
-            headers={**_HEADERS, **request.headers},
-            extensions={ROUTE: request.route, "timeout": timeouts.as_dict()},
-        )
-        if login:
-            asked = next(httpx.BasicAuth(*login).auth_flow(asked))
-        proxy = proxy_name(request.route.proxies.of(url))
-        try:
-            with self._waits.of(server_of(url), proxy, most=patience.most):
-                response = self._wire.handle_request(asked)
-        except httpx.TransportError as exc:
-            raise fault(url, exc, request.route, silent=True) from exc
-        self.servers.answered(server_of(url))
-        return response
+def _receive(answer: Answer, transfer: Transfer) -> Received:
+    if answer.status not in _BODY:
+        raise answer.refusal()
+    pieces = answer.pieces()
+    transfer.begin(answer.status, answer.headers)
+    for piece in pieces:
+        transfer.take(piece)
+    return evolve(transfer.finish(), url=answer.url)
 
 
 @define
@@ -349,22 +298,3 @@ def _given_up(url: str, failure: Again, tries: _Tries, *, too_long: bool) -> Unr
     msg = f"could not be downloaded: {failure.cause}{more}"
     hint = failure.hint or TRY_AGAIN
     return Unreachable(msg, where=shown(url), hint=hint, details=tries.lines())
-
-
-def _redirected(url: str, here: str, location: str, home: Origin) -> str:
-    """Where a redirect leads, as this client reads it.
-
-    Raises:
-        SourceError: to something that is not HTTP, or from https to http.
-    """
-    try:
-        there = urljoin(here, location)
-        scheme = origin(there)[0]
-    except (SourceError, ValueError) as exc:
-        why = exc.message if isinstance(exc, SourceError) else "not a valid URL"
-        msg = f"redirected to {brief(shown(location))}: {why}"
-        raise SourceError(msg, where=shown(url)) from exc
-    if home[0] == "https" and scheme != "https":
-        msg = f"redirected from https to plain http ({shown(there)}): refused"
-        raise SourceError(msg, where=shown(url))
-    return there

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
+from typing import Any
 
 import pytest
 from attrs import define, field
@@ -23,6 +24,7 @@ class Stopping:
     stops: list[int]
     body: bytes = BODY
     retry_after: float | None = None
+    late: bool = False
     piece: int = 10_000
     begins: list[int] = field(factory=list)
 
@@ -36,7 +38,7 @@ class Stopping:
             yield piece
         if stop is not None:
             msg = "the line went dead"
-            raise CacheDown(msg, retry_after=self.retry_after)
+            raise CacheDown(msg, retry_after=self.retry_after, late=self.late)
 
 
 def read(cache: Stopping, item: Digest = ITEM, begin: int = 0) -> bytes:
@@ -59,8 +61,10 @@ def test_a_cache_that_hardly_gets_on_is_down(stops: list[int]):
         read(Stopping(list(stops)))
 
 
-def test_a_cache_that_says_when_to_ask_is_not_asked_before():
-    cache = Stopping([100_000] * 2, retry_after=30.0)
+@pytest.mark.parametrize("reason", [{"retry_after": 30.0}, {"late": True}])
+def test_a_cache_that_is_late_or_says_when_to_ask_is_not_asked_again(reason: dict[str, Any]):
+    """Each try would cost as long as the first one."""
+    cache = Stopping([100_000] * 2, **reason)
     with pytest.raises(CacheDown):
         read(cache)
     assert cache.begins == [0]

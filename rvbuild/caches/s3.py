@@ -1,0 +1,164 @@
+"""A cache in a bucket of S3, of AWS or of another server that speaks its language.
+
+Knows: addresses of buckets, their lists, conditional writes. Must not know: signatures.
+
+The address is ``s3://BUCKET/PREFIX``, with ``?region=…&endpoint=…`` where the user's environment
+does not say it. Who only reads a public bucket needs none of this: ``https://`` to the same files
+is a cache, too.
+
+Example: ``s3://team-cache/rvbuild?region=eu-central-1`` is asked at
+``https://team-cache.s3.eu-central-1.amazonaws.com/rvbuild``, and with an ``endpoint`` of
+``https://minio.corp`` at ``https://minio.corp/team-cache/rvbuild``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, urlsplit
+
+from attrs import define, field, frozen
+
+from rvbuild.caches.aws_settings import find_endpoint, find_login, find_region
+from rvbuild.caches.bucket import Bucket
+from rvbuild.caches.cache_services import CacheServices
+from rvbuild.caches.content import Content
+from rvbuild.caches.names import check_name, is_name
+from rvbuild.caches.signature import query_of
+from rvbuild.caches.web_cache import DONE, WebCache
+from rvbuild.core.errors import CacheDown, CacheRefused, SourceError
+from rvbuild.core.ports.cache import CacheEntry, CollectableCache
+from rvbuild.transfers.urls import origin, shown
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_REGION = re.compile(r"[a-z0-9-]{1,40}")
+_HINT = "write s3://BUCKET/PREFIX?region=REGION&endpoint=URL; prefix, region and endpoint may lack"
+_THERE_ALREADY = {409, 412}
+_NO_CONDITIONS = 501
+_PAGE_LIMIT = 16 << 20
+_CONTENTS = re.compile(r"<Contents>(.*?)</Contents>", re.DOTALL)
+
+
+def open_cache(address: str, services: CacheServices) -> CollectableCache:
+    """The cache in a bucket; see `rvbuild.caches.table`."""
+    parts = urlsplit(address)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    bucket, prefix = parts.netloc, parts.path.strip("/")
+    region = query.pop("region", "") or find_region(services.environment)
+    endpoint = query.pop("endpoint", "") or find_endpoint(services.environment)
+    is_right = _BUCKET.fullmatch(bucket) and _REGION.fullmatch(region)
+    if query or parts.fragment or not is_right or (prefix and not is_name(prefix)):
+        msg = "not the address of a bucket"
+        raise CacheRefused(msg, where=shown(address), hint=_HINT)
+    root = _root(bucket, region, endpoint)
+    return S3Cache(
+        Bucket(
+            address=f"{root}/{prefix}" if prefix else root,
+            transport=services.transport,
+            wait=services.wait,
+            root=root,
+            region=region,
+            login=find_login(services.environment),
+        ),
+        f"{prefix}/" if prefix else "",
+    )
+
+
+def _root(bucket: str, region: str, endpoint: str) -> str:
+    """The URL of a bucket."""
+    if not endpoint:
+        host = f"s3.{region}.amazonaws.com"  # a name with dots fits no certificate
+        return f"https://{host}/{bucket}" if "." in bucket else f"https://{bucket}.{host}"
+    try:
+        origin(endpoint)
+    except SourceError as error:
+        raise CacheRefused(error.message, where=error.where, hint=_HINT) from error
+    parts = urlsplit(endpoint)
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        msg = "the endpoint of a bucket has no login, ? or #"
+        raise CacheRefused(msg, where=shown(endpoint), hint=_HINT)
+    return f"{endpoint.rstrip('/')}/{bucket}"
+
+
+@define
+class _Conditions:
+    """Whether the server knows conditional writes."""
+
+    work: bool = True
+
+
+@frozen
+class S3Cache(WebCache):
+    """A cache in a bucket.
+
+    Attributes:
+        server: The bucket.
+        prefix: Of all names; empty, or with a slash at its end.
+    """
+
+    prefix: str
+    _conditions: _Conditions = field(factory=_Conditions, init=False, repr=False, eq=False)
+
+    def put_new(self, name: str, content: Content) -> None:
+        """Of two who write one object at once, one does: a bucket may keep every version."""
+        if not self._conditions.work:
+            self.put(name, content)
+            return
+        with self.server.ask("PUT", name, {"If-None-Match": "*"}, content) as answer:
+            if answer.status != _NO_CONDITIONS:
+                self.server.check(answer, DONE | _THERE_ALREADY, name)
+                return
+        self._conditions.work = False
+        self.put(name, content)
+
+    def entries(self, prefix: str) -> Iterator[CacheEntry]:
+        if prefix:
+            check_name(prefix.removesuffix("/"))
+        token = before = ""
+        while page := self._page(prefix, token):
+            for contents in _CONTENTS.findall(page):
+                if entry := self._entry(contents):
+                    yield entry
+            before, token = token, _text("NextContinuationToken", page)
+            if _text("IsTruncated", page) != "true":
+                return
+            if token in {"", before}:
+                break
+        msg = "the list of a bucket has no end"
+        raise CacheDown(msg, where=self.server.shown(""))
+
+    def _page(self, prefix: str, token: str) -> str:
+        pairs = {"list-type": "2", "prefix": self.prefix + prefix, "continuation-token": token}
+        query = query_of((name, value) for name, value in pairs.items() if value)
+        data = bytearray()
+        with self.server.ask("GET", "", query=query) as answer:
+            self.server.check(answer, {200}, "")
+            for piece in self.server.pieces(answer, ""):
+                data += piece
+                if len(data) > _PAGE_LIMIT:
+                    break
+        page = data.decode("utf-8", "replace")
+        if "<ListBucketResult" not in page or len(data) > _PAGE_LIMIT:
+            msg = "the list of a bucket cannot be read"
+            raise CacheDown(msg, where=self.server.shown(""))
+        return page
+
+    def _entry(self, contents: str) -> CacheEntry | None:
+        """An entry of a list; None for what is others'."""
+        name = _text("Key", contents).removeprefix(self.prefix)
+        if not is_name(name):
+            return None
+        try:
+            modified = dt.datetime.fromisoformat(_text("LastModified", contents))
+            return CacheEntry(name, int(_text("Size", contents)), modified.timestamp())
+        except ValueError as error:
+            msg = "the list of a bucket cannot be read"
+            raise CacheDown(msg, where=self.server.shown(name)) from error
+
+
+def _text(tag: str, xml: str) -> str:
+    """The text of the first element of that name; empty if there is none."""
+    found = re.search(rf"<{tag}>([^<]*)</{tag}>", xml)
+    return html.unescape(found[1]) if found else ""
