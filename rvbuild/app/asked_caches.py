@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rvbuild.app.session import Session
+from rvbuild.core.events import CacheUsed
 from rvbuild.core.link import Linked
 
 if TYPE_CHECKING:
@@ -18,8 +19,17 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def asked_caches(session: Session, linked: Linked) -> Iterator[CacheSubstitutes | None]:
+def asked_caches(
+    session: Session, linked: Linked, *, noted: bool = True
+) -> Iterator[CacheSubstitutes | None]:
     """Takes results from the caches that are set; None: there are none, or nobody is trusted.
+
+    At the end it is reported what each cache gave and cost.
+
+    Args:
+        session: Whose run it is.
+        linked: What is asked for.
+        noted: Whether the store keeps what caches gave; the caller has the store shared then.
 
     Raises:
         UsageError: what is set of keys or caches cannot be used.
@@ -28,8 +38,17 @@ def asked_caches(session: Session, linked: Linked) -> Iterator[CacheSubstitutes 
     if not session.workspace.settings.caches:
         yield None
         return
-    from rvbuild.app.run_caches import opened, substitutes  # noqa: PLC0415 - see the module
+    from rvbuild.app.cache_notes import note_uses  # noqa: PLC0415 - see the module
+    from rvbuild.app.run_caches import opened, set_caches, substitutes  # noqa: PLC0415 - the same
 
     targets = {digest: str(target) for target, digest in linked.results.items()}
     with opened(session) as caches:
-        yield substitutes(session, caches, targets)
+        asked = substitutes(session, caches, targets)
+        try:
+            yield asked
+        finally:  # also after a failure, which a cache that was left out may explain
+            uses = asked.uses if asked else ()
+            for use in uses:
+                session.report(CacheUsed(use))
+            if noted:
+                note_uses(session, set_caches(session), uses)

@@ -19,7 +19,6 @@ from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
 from rvbuild.app.targets import goals, link_sound, link_unedited
 from rvbuild.core.errors import raise_failures
-from rvbuild.core.events import CacheUsed
 from rvbuild.core.graph import RecipeGraph, Target, with_checkers
 from rvbuild.core.link import Linked
 from rvbuild.core.realisation import Realisation
@@ -110,8 +109,6 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
         )
         wanted = _goals(linked, places, before)
         results, problems = deliver(session, built, wanted, as_copies=output is not None)
-    for use in () if substitutes is None else substitutes.uses:
-        session.report(CacheUsed(use))
     tell_of_modules(built.failures, session.choices)
     asked = dict.fromkeys(map(str, (*targets, *linked.results)))
     there = {result.target for result in results}

@@ -21,6 +21,6 @@ def plan_targets(session: Session, targets: tuple[Target, ...]) -> Plan:
     """
     _, linked = link_unedited(session, targets, checks=True)
     wanted, lookup = goals(linked), session.lookup()
-    with asked_caches(session, linked) as substitutes:
+    with asked_caches(session, linked, noted=False) as substitutes:
         offers = find_offers(linked.derivations, wanted, lookup, substitutes) if substitutes else {}
     return make_plan(linked.derivations, wanted, lookup, offers)

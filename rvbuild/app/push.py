@@ -1,31 +1,44 @@
-"""Brings results into caches, for others.
+"""Brings results into caches, for others, and looks whether they are there.
 
-Knows: which results belong to a target. Must not know: how they travel.
+Knows: who signs, and which caches are written. Must not know: which results belong to a target, how
+they travel.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from functools import partial
-from typing import NoReturn
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
+from rvbuild.app.cache_notes import note_push
+from rvbuild.app.former_targets import former_targets
 from rvbuild.app.run_caches import RunCache, RunCaches, opened, signed_record, signer_of
 from rvbuild.app.session import Session
+from rvbuild.app.shipments import Packer, Unfit, share_lookup
 from rvbuild.app.targets import link_unedited
+from rvbuild.caches.availability import Lack, Open, find_lacks
 from rvbuild.caches.lease import Lease
-from rvbuild.caches.push import Pusher, Shipment, TargetShipment
+from rvbuild.caches.push import Pusher
+from rvbuild.caches.shipment import TargetShipment
 from rvbuild.core.advice import Remedy, advise
-from rvbuild.core.derivation import Step
-from rvbuild.core.errors import RvbuildError, UsageError, raise_failures
+from rvbuild.core.errors import CacheFault, RvbuildError, UsageError, raise_failures
 from rvbuild.core.events import Finished, Phase, Reporter
 from rvbuild.core.graph import Target
-from rvbuild.core.link import Linked
 from rvbuild.core.ports.signer import Signer
-from rvbuild.core.realisation import Realisation
-from rvbuild.engine.lookup import StoreLookup
+from rvbuild.trust.keyring import Keyring, KnownKey
+from rvbuild.trust.verify import verify_statement
+
+__all__ = [
+    "CachePush",
+    "Lack",
+    "PushCheck",
+    "PushView",
+    "check_pushed",
+    "push_former",
+    "push_targets",
+]
 
 _FIRST_DAY = 1_767_225_600
 """2026-01-01: a clock that says an earlier day was never set."""
@@ -55,10 +68,12 @@ class PushView:
     Attributes:
         pushes: One for each cache that took all.
         failures: Why others did not.
+        others: Targets that were built here and are not pushed, each with the reason.
     """
 
     pushes: tuple[CachePush, ...]
     failures: tuple[RvbuildError, ...] = ()
+    others: tuple[tuple[str, str], ...] = ()
 
     def refuse_failures(self) -> None:
         """See that every cache took all.
@@ -68,6 +83,32 @@ class PushView:
             RunFailed: there are several.
         """
         raise_failures(self.failures, self.pushes, kept=True)
+
+
+@frozen(kw_only=True)
+class PushCheck:
+    """What a cache lacks of targets.
+
+    Attributes:
+        cache: Its name.
+        address: Where it is, without a login.
+        results: How many results it should have.
+        lacks: What is not there, or not whole.
+    """
+
+    cache: str
+    address: str
+    results: int
+    lacks: tuple[Lack, ...]
+
+    @property
+    def fault(self) -> CacheFault | None:
+        """What is wrong, if something is."""
+        if not self.lacks:
+            return None
+        msg = f"the cache {self.cache} lacks {len(self.lacks)} of {self.results} records"
+        hint = "push again: what is there is not sent a second time"
+        return CacheFault(msg, where=self.address, hint=hint)
 
 
 def push_targets(
@@ -87,20 +128,127 @@ def push_targets(
             helped.
     """
     with opened(session, names) as caches:
-        written = [each for each in caches.caches if each.text.writes or names]
-        if not written:
-            msg = "no cache is set to be written"
-            hint = "set one, as in `caches.team = 'read+write ADDRESS'`"
-            raise UsageError(msg, where="caches", hint=hint)
+        written = _written(caches, names)
         signer = _signer(session, caches)
+        return _push_all(session, written, signer, _shipments(session, targets))
+
+
+def push_former(
+    session: Session, days: float | None = None, names: tuple[str, ...] = ()
+) -> PushView:
+    """Push every target that somebody holds here by a link, and that would be built so now.
+
+    Args:
+        session: Whose store it is.
+        days: Only those whose result came within so many days; None: all.
+        names: As for `push_targets`.
+
+    Raises:
+        UsageError: nobody signs; no cache is written.
+    """
+    with opened(session, names) as caches:
+        written = _written(caches, names)
+        signer = _signer(session, caches)
+        former = former_targets(session, days)
+        others = [(name, "it would be built otherwise now") for name in former.others]
+        shipments = []
+        if former.linked is not None:
+            packer = Packer(session, former.linked, share_lookup(session))
+            for packed in map(packer.target, former.targets):
+                if isinstance(packed, Unfit):
+                    others.append((packed.target, packed.problem))
+                else:
+                    shipments.append(packed)
+        view = _push_all(session, written, signer, tuple(shipments))
+        return evolve(view, others=tuple(others))
+
+
+def check_pushed(
+    session: Session, targets: tuple[Target, ...], names: tuple[str, ...] = ()
+) -> list[PushCheck]:
+    """Look whether caches have targets, their checks, and every step below that the store has.
+
+    Nothing is sent. What counts are the records of the key that signs here, else those of any
+    trusted key, whichever has the most of a cache.
+
+    Raises:
+        UsageError: no cache is written; a target was not built here.
+        CacheError: a cache does not answer.
+    """
+    with opened(session, names) as caches:
+        written = _written(caches, names)
         shipments = _shipments(session, targets)
-        pushes, failures = [], []
-        for cache in written:
-            try:
-                pushes.append(_push(session, cache, signer, shipments))
-            except RvbuildError as error:
-                failures.append(error)
+        signer = signer_of(session, caches)
+        known = (each.public.name for each in caches.keyring.known)
+        keys = (signer.public.name,) if signer else tuple(known)
+        read = partial(_read, caches.keyring)
+        return [_check(cache, keys, shipments, read) for cache in written]
+
+
+def _check(
+    cache: RunCache, keys: tuple[str, ...], shipments: tuple[TargetShipment, ...], read: Open
+) -> PushCheck:
+    lists = [
+        [lack for each in shipments for lack in find_lacks(cache.cache, key, each, read)]
+        for key in keys
+    ]
+    records = sum(len(each.results) + 1 for each in shipments)
+    nobody = [Lack(label=each.target, problem="no key is trusted here") for each in shipments]
+    return PushCheck(
+        cache=cache.name,
+        address=cache.address,
+        results=records,
+        lacks=tuple(sorted(lists, key=len)[0] if lists else nobody),
+    )
+
+
+def _read(keyring: Keyring, data: bytes, payload_type: str, where: str) -> object:
+    return verify_statement(data, payload_type, keyring, where).body
+
+
+def _written(caches: RunCaches, names: tuple[str, ...]) -> list[RunCache]:
+    """The caches to push into.
+
+    Raises:
+        UsageError: there is none.
+    """
+    written = [each for each in caches.caches if each.text.writes or names]
+    if not written:
+        msg = "no cache is set to be written"
+        hint = "set one, as in `caches.team = 'read+write ADDRESS'`"
+        raise UsageError(msg, where="caches", hint=hint)
+    return written
+
+
+def _push_all(
+    session: Session,
+    written: Iterable[RunCache],
+    signer: Signer,
+    shipments: tuple[TargetShipment, ...],
+) -> PushView:
+    pushes, failures = [], []
+    for cache in written:
+        try:
+            pushes.append(_push(session, cache, signer, shipments))
+        except RvbuildError as error:
+            failures.append(error)
     return PushView(pushes=tuple(pushes), failures=tuple(failures))
+
+
+def _shipments(session: Session, targets: tuple[Target, ...]) -> tuple[TargetShipment, ...]:
+    """Targets, all of which can be pushed.
+
+    Raises:
+        UsageError: one cannot.
+    """
+    _, linked = link_unedited(session, targets, checks=True)
+    packer = Packer(session, linked, share_lookup(session))
+    shipments = []
+    for packed in map(packer.target, targets):
+        if isinstance(packed, Unfit):
+            packed.refuse()
+        shipments.append(packed)
+    return tuple(shipments)
 
 
 def _signer(session: Session, caches: RunCaches) -> Signer:
@@ -131,11 +279,13 @@ def _push(
         trees=session.store.trees,
         key=name,
         sign=partial(signed_record, signer),
+        open=partial(_read, Keyring((KnownKey(signer.public, ()),))),
         pushed=tally,
         lease=Lease(cache.cache, cache.address, time.time, name),
     )
     with session.store.locks.shared():
         pusher.push(shipments)
+        note_push(session, {cache.name: cache.text}, cache.name, tally.sent)
     return CachePush(cache=cache.name, results=tally.count, sent=tally.sent, there=tally.there)
 
 
@@ -155,90 +305,3 @@ class _Tally:
         self.report(Finished(label, Phase.PUSH, how, now - self._last, sent or there))
         self.count, self.sent, self.there = self.count + 1, self.sent + sent, self.there + there
         self._last = now
-
-
-def _shipments(session: Session, targets: tuple[Target, ...]) -> tuple[TargetShipment, ...]:
-    _, linked = link_unedited(session, targets, checks=True)
-    settings = session.workspace.settings
-    lookup = StoreLookup(
-        session.store,
-        release=not settings.share_accelerated,
-        builder=settings.builder,
-        accepts=session.accepts,
-    )
-    packer = _Packer(session, linked, lookup)
-    return tuple(packer.target(target) for target in targets)
-
-
-@define
-class _Packer:
-    """Finds what the store has of targets."""
-
-    session: Session
-    linked: Linked
-    lookup: StoreLookup
-    _made: dict[str, Realisation | None] = field(factory=dict)
-
-    def target(self, target: Target) -> TargetShipment:
-        """A target, its checks, and every step below that was made.
-
-        Raises:
-            UsageError: the target was not made, or a compile cache helped.
-        """
-        goal, checks = self.linked.results[target], self.linked.checks[target]
-        if self._realisation(goal) is None:
-            self._refuse(target, goal)
-        below = list(self._below(goal))
-        steps = {each: made for each in below if (made := self._step(each))}
-        return TargetShipment(
-            target=str(target),
-            derivation=goal,
-            results=tuple(
-                Shipment(
-                    label=self.linked.derivations[digest].label,
-                    realisation=made,
-                    closure_milliseconds=self._milliseconds(digest),
-                    checks=self._checks(checks) if digest == goal else {},
-                )
-                for digest, made in steps.items()
-            ),
-            derivations=tuple(self.linked.derivations[each].encode() for each in (*below, *checks)),
-        )
-
-    def _checks(self, checks: Iterable[str]) -> Mapping[str, Realisation]:
-        made = {each: self._realisation(each) for each in checks}
-        return {self.linked.derivations[c].label: each for c, each in made.items() if each}
-
-    def _below(self, goal: str) -> Iterator[str]:
-        """The goal and all derivations below it, each once, without recursion."""
-        stack, seen = [goal], {goal}
-        while stack:
-            digest = stack.pop()
-            yield digest
-            for given in self.linked.derivations[digest].inputs:
-                if given not in seen:
-                    seen.add(given)
-                    stack.append(given)
-
-    def _milliseconds(self, goal: str) -> int:
-        made = (self._step(digest) for digest in self._below(goal))
-        return sum(each.milliseconds for each in made if each)
-
-    def _step(self, digest: str) -> Realisation | None:
-        if not isinstance(self.linked.derivations[digest], Step):
-            return None
-        return self._realisation(digest)
-
-    def _realisation(self, digest: str) -> Realisation | None:
-        if digest not in self._made:
-            self._made[digest] = self.lookup(digest)
-        return self._made[digest]
-
-    def _refuse(self, target: Target, goal: str) -> NoReturn:
-        also = self.session.store.realisations.realisation(goal)
-        if also is not None and also.accelerated:
-            msg = "a compile cache helped to make it, and such results are not shared"
-            hint = "build it as a release does, without one, or set `share-accelerated`"
-            raise UsageError(msg, where=str(target), hint=hint)
-        msg = "it has not been built here as it is now"
-        raise UsageError(msg, where=str(target), hint=advise(Remedy.BUILD.of(str(target))))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from attrs import frozen
 
+from rvbuild.app.cache_notes import public_address
 from rvbuild.app.session import Session
 from rvbuild.app.signing_key import KeyFolders, acceptance, find_signer
 from rvbuild.caches.budget import StallBudget
@@ -25,7 +26,6 @@ from rvbuild.core.cache_text import CacheText, read_cache_text
 from rvbuild.core.dsse import Envelope
 from rvbuild.core.errors import UsageError
 from rvbuild.core.events import Noticed
-from rvbuild.core.login import SplitAddress
 from rvbuild.core.ports.cache import CollectableCache
 from rvbuild.core.ports.signer import Signer
 from rvbuild.transfers.addresses import local_path
@@ -55,7 +55,7 @@ class RunCache:
     @property
     def address(self) -> str:
         """For people: without a login."""
-        return SplitAddress.of(self.text.address).public
+        return public_address(self.text)
 
 
 @frozen(kw_only=True)

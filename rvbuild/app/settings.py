@@ -173,6 +173,15 @@ class Settings:
         where, value = layers[0] if layers else (DEFAULT, setting.default)
         return [(name, ValueOrigin(value, where))]
 
+    def layers(self, name: str) -> list[tuple[str, Mapping[str, str]]]:
+        """What each origin says of a setting that is a table of texts, the strongest first."""
+        tables = ((where, values.get(name)) for where, values in self._layers)
+        return [
+            (where, {key: str(value) for key, value in table.items()})
+            for where, table in tables
+            if isinstance(table, dict)
+        ]
+
     def _value(self, name: str) -> Value:
         return self.origins(name)[0][1].value
 

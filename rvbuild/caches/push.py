@@ -6,7 +6,8 @@ The rules:
 
 1. The packs of a result are there before its record is; a target's closure comes last. So no reader
    finds a record without its bytes, however a push ends.
-2. A record that is there proves nothing of packs: each is asked for, and pushing again heals.
+2. A record that is there proves nothing of packs: each is asked for, and pushing again heals. One
+   that somebody edited is no record.
 3. What the cache has whole is not sent.
 4. A push has a lease while it runs, and a collection has one: neither begins beside the other.
 """
@@ -21,12 +22,12 @@ from typing import BinaryIO
 
 from attrs import evolve, frozen
 
+from rvbuild.caches.availability import Open, find_statement
 from rvbuild.caches.lease import Lease
 from rvbuild.caches.names import realisation_name, target_name
 from rvbuild.caches.pack import write_pack
+from rvbuild.caches.shipment import Shipment, TargetShipment
 from rvbuild.caches.tree_packs import packed_tree, plan_packs
-from rvbuild.core.dsse import Envelope
-from rvbuild.core.errors import VerificationError
 from rvbuild.core.ports.cache import CollectableCache
 from rvbuild.core.ports.cas import Cas
 from rvbuild.core.ports.trees import Trees
@@ -44,40 +45,6 @@ Pushed = Callable[[str, int, int], None]
 
 
 @frozen(kw_only=True)
-class Shipment:
-    """A result that is pushed.
-
-    Attributes:
-        label: What people call it.
-        realisation: What the store says of it.
-        closure_milliseconds: How long making it and all below it took.
-        checks: Its checks, by label.
-    """
-
-    label: str
-    realisation: Realisation
-    closure_milliseconds: int = 0
-    checks: Mapping[str, Realisation]
-
-
-@frozen(kw_only=True)
-class TargetShipment:
-    """A target, with all that was below it.
-
-    Attributes:
-        target: ``runc-riscv64``.
-        derivation: The digest of its result.
-        results: It, and the steps below it: they are pushed first.
-        derivations: The canonical bytes of every derivation of the closure.
-    """
-
-    target: str
-    derivation: str
-    results: tuple[Shipment, ...]
-    derivations: tuple[bytes, ...]
-
-
-@frozen(kw_only=True)
 class Pusher:
     """Pushes into one cache.
 
@@ -87,6 +54,7 @@ class Pusher:
         trees: The store's trees.
         key: The name of the key that signs.
         sign: Makes records.
+        open: Opens those that were made before.
         pushed: Told of each result.
         lease: Keeps collections away.
     """
@@ -96,6 +64,7 @@ class Pusher:
     trees: Trees
     key: str
     sign: Sign
+    open: Open
     pushed: Pushed
     lease: Lease
 
@@ -118,10 +87,10 @@ class Pusher:
     def _result(self, shipment: Shipment) -> Statement:
         """Push a result with its checks; what is said of it then."""
         name = realisation_name(self.key, shipment.realisation.derivation)
-        former = self._former(name, shipment)
-        if former is not None:
-            self.pushed(shipment.label, 0, former.transfer)
-            return former
+        there = find_statement(self.cache, self.key, shipment, self.open)
+        if isinstance(there, Statement):
+            self.pushed(shipment.label, 0, there.transfer)
+            return there
         made = partial(_statement, key=self.key)
         result = made(shipment.label, shipment.realisation, self._tree(shipment.realisation))
         checks = [made(label, each, self._tree(each)) for label, each in shipment.checks.items()]
@@ -130,24 +99,6 @@ class Pusher:
         self.cache.write_record(name, self.sign(REALISATION, statement.encode()))
         self.pushed(shipment.label, statement.transfer, 0)
         return statement
-
-    def _former(self, name: str, shipment: Shipment) -> Statement | None:
-        """What this key said of the same before, if the cache still has all of it.
-
-        Whoever reads it verifies it; here it only says which packs there should be.
-        """
-        record = self.cache.record(name)
-        if record is None:
-            return None
-        try:
-            former = Statement.decode(Envelope.decode(record).payload)
-        except VerificationError:
-            return None
-        outputs = {shipment.label: shipment.realisation, **shipment.checks}
-        same = {each.label: each.output.root for each in (former, *former.checks)} == {
-            label: each.output for label, each in outputs.items()
-        }
-        return former if same and not self.cache.missing(former.packs) else None
 
     def _tree(self, realisation: Realisation) -> PackedTree:
         """Push a tree's packs."""

@@ -233,6 +233,7 @@ class CacheSubstitutes:
             if offer:
                 offers[derivation] = offer
                 self._sources[derivation] = tally.members(derivation)
+                self._sources[derivation][0].count(hits=1)
         return offers
 
     def _tell(self, member: Member, error: RvbuildError) -> None:

@@ -49,9 +49,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 def _without_subject(arguments: argparse.Namespace, unknown: list[str]) -> list[str]:
     """Take the subject of an action from behind an option, where argparse seeks none any more."""
-    lacks_subject = vars(arguments).get("subject", "") is None
-    if lacks_subject and len(unknown) == 1 and unknown[0][:1] != "-":
-        arguments.subject = unknown[0]
+    lacking = [name for name in ("subject", "address") if vars(arguments).get(name, "") is None]
+    if 0 < len(unknown) <= len(lacking) and all(word[:1] != "-" for word in unknown):
+        for name, word in zip(lacking, unknown, strict=False):
+            setattr(arguments, name, word)
         return []
     return unknown
 
@@ -59,12 +60,14 @@ def _without_subject(arguments: argparse.Namespace, unknown: list[str]) -> list[
 def _wrong(arguments: argparse.Namespace) -> str | None:
     """What is wrong with words that are right one by one."""
     command, options = arguments.command, vars(arguments)
-    if command != "show" and options.get("targets") == []:
+    without = command == "show" or _is_of_all(arguments)
+    if not without and options.get("targets") == []:
         return f"`rvbuild {command}` wants a TARGET, such as runc-riscv64"
     if command == "store" and (arguments.action == "import") != bool(arguments.old):
         wants = "wants the store to import from" if not arguments.old else "takes no OLD"
         return f"`rvbuild store {arguments.action}` {wants}"
-    if command == "keys" and (wrong := _wrong_of_keys(arguments)):
+    rules = _RULES.get(command)
+    if rules and (wrong := rules(arguments)):
         return wrong
     if options.get("merge") and (arguments.check or arguments.recipes):
         return "--merge takes three files alone: no RECIPE, and no --check"
@@ -72,6 +75,19 @@ def _wrong(arguments: argparse.Namespace) -> str | None:
     if jobs is not None and jobs < 1:
         return f"-j {jobs}: at least one step must run; without -j, as many as cores"
     return None if keep is None or keep >= 0 else f"--keep {keep}: not a number of days"
+
+
+def _is_of_all(arguments: argparse.Namespace) -> bool:
+    """Whether a push is of whatever was built here."""
+    options = vars(arguments)
+    return bool(options.get("all")) or options.get("built_since") is not None
+
+
+def _wrong_of_push(arguments: argparse.Namespace) -> str | None:
+    if _is_of_all(arguments) and (arguments.targets or arguments.check):
+        return "--all and --built-since take no TARGET, and no --check"
+    days = arguments.built_since
+    return None if days is None or days >= 0 else f"--built-since {days}: not a number of days"
 
 
 def _wrong_of_keys(arguments: argparse.Namespace) -> str | None:
@@ -86,6 +102,36 @@ def _wrong_of_keys(arguments: argparse.Namespace) -> str | None:
     if arguments.user and action != "trust":
         return f"--user is for `rvbuild keys trust`, and not for {action}"
     return None
+
+
+def _wrong_of_caches(arguments: argparse.Namespace) -> str | None:
+    action, name = arguments.action, arguments.subject
+    if action == "list" and name:
+        return f"`rvbuild caches list` takes no {name}"
+    if action != "list" and not name:
+        return f"`rvbuild caches {action}` wants a NAME"
+    if (action == "add") != bool(arguments.address):
+        return f"`rvbuild caches {action}` {'wants an' if action == 'add' else 'takes no'} ADDRESS"
+    for option, actions in _OF_CACHES.items():
+        if getattr(arguments, option) and action not in actions:
+            words = " and ".join(f"`rvbuild caches {each}`" for each in actions)
+            return f"--{option.replace('_', '-')} is for {words}, and not for {action}"
+    if arguments.user and arguments.project:
+        return "--user and --project: say one of them"
+    return None
+
+
+_OF_CACHES = {
+    "write": ("add",),
+    "user": ("add", "remove"),
+    "project": ("add", "remove"),
+    "max_size": ("gc",),
+    "dry_run": ("gc",),
+}
+"""The actions of `caches` that an option is for."""
+
+
+_RULES = {"caches": _wrong_of_caches, "keys": _wrong_of_keys, "push": _wrong_of_push}
 
 
 def _refuse(command: argparse.ArgumentParser, unknown: list[str]) -> NoReturn:

@@ -9,18 +9,26 @@ operation and draws what it returns, and a row of `ROWS` with its options.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from rvbuild.cli.option_groups import (
+    CACHES,
+    COMMON,
+    JSON,
+    MAKING,
+    OUTPUT,
+    PINNED,
+    RELEASE,
+    SOURCES,
+    TARGETS,
+    TELLING,
+    CommandOption,
+    folder,
+    option,
+    whole,
+)
 
 STARTERS = ("go", "autotools", "meson", "image")
-
-
-class CommandOption(NamedTuple):
-    """An option, or a word that stands alone: what ``add_argument`` of argparse takes."""
-
-    names: tuple[str, ...]
-    rules: Mapping[str, Any]
 
 
 class CommandRow(NamedTuple):
@@ -39,148 +47,6 @@ class CommandRow(NamedTuple):
     options: tuple[CommandOption, ...]
 
 
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        msg = f"{text!r} is not a whole number"
-        raise argparse.ArgumentTypeError(msg) from None
-
-
-def _folder(text: str) -> str:
-    from rvbuild.app.setting import has_url  # noqa: PLC0415 - only where a folder is named
-
-    if has_url(text):
-        msg = f"a folder of this machine belongs here, and not an address: {text}"
-        raise argparse.ArgumentTypeError(msg)
-    return text
-
-
-class _Once(argparse.Action):
-    """An option with one value: a second one is no correction of the first."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        value: object,
-        option: str | None = None,
-    ) -> None:
-        before = getattr(namespace, self.dest)
-        if before is not None and before != value:
-            parser.error(f"{option} is said twice, as {before} and as {value}: say one place")
-        setattr(namespace, self.dest, value)
-
-
-def _option(*names: str, **rules: Any) -> CommandOption:  # noqa: ANN401 - as argparse takes them
-    return CommandOption(names, rules)
-
-
-_TARGETS = _option("targets", nargs="*", metavar="TARGET")
-
-_COMMON = (
-    _option(
-        "--store",
-        metavar="DIR",
-        type=_folder,
-        help="the store (default: the project's cache/, else the user's cache folder)",
-    ),
-)
-_JSON = (_option("--json", action="store_true", help="results as JSON on standard output"),)
-_TELLING = (
-    _option("-q", "--quiet", action="store_true", help="only results and errors"),
-    _option("-v", "--verbose", action="store_true", help="also why, and what the steps write"),
-)
-_SOURCES = (
-    _option(
-        "--mirror",
-        metavar="FROM=TO",
-        action="append",
-        default=[],
-        help="take sources whose URL starts with FROM from TO: a URL, folder or bare repository",
-    ),
-    _option(
-        "--offline",
-        action="store_true",
-        default=None,
-        help="reach nothing: only what the store has",
-    ),
-)
-_CACHES = (
-    _option(
-        "--cache",
-        metavar="NAME=ADDRESS",
-        action="append",
-        default=[],
-        help="ask this cache, too, as team=https://cache.example/team; NAME=off leaves one out",
-    ),
-    _option(
-        "--prefer",
-        choices=["auto", "fetch", "build"],
-        help="fetch or build what a cache has; auto: what takes less time (auto)",
-    ),
-)
-_OVERRIDES = (
-    _option(
-        "--override",
-        metavar="NAME=PATH",
-        action="append",
-        default=[],
-        help="use a folder instead of a source (a 'kind: source' recipe, or RECIPE/SOURCE)",
-    ),
-    _option(
-        "--replace",
-        metavar="NAME=RECIPE",
-        action="append",
-        default=[],
-        help="let another recipe stand for a target input, as k3s-root=k3s-root-nft",
-    ),
-    _option(
-        "--option",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="take a variant that a recipe declares, as root=nft; `rvbuild show TARGET` lists them",
-    ),
-)
-_BUILDING = (
-    _option(
-        "-j",
-        "--jobs",
-        metavar="N",
-        type=_whole,
-        help="steps at once (default: as many as cores)",
-    ),
-    _option(
-        "-k",
-        "--keep-going",
-        action="store_true",
-        help="after a failure, go on with what does not depend on it",
-    ),
-    _option(
-        "--keep-failed",
-        action="store_true",
-        help="leave the folder of a step that fails, and tell where it is",
-    ),
-)
-_RELEASE = _option(
-    "--release",
-    action="store_true",
-    help="no compile caches, no overrides: what a release pipeline runs",
-)
-_OUTPUT = _option(
-    "-o",
-    "--output",
-    metavar="DIR",
-    type=_folder,
-    action=_Once,
-    help="put copies at DIR/TARGET, no links at ./result; an older copy that nobody "
-    "changed goes, anything else there is moved to DIR/TARGET.old-XXXX",
-)
-
-_PINNED = (*_COMMON, *_SOURCES, *_OVERRIDES)
-_MAKING = (*_PINNED, *_CACHES, *_BUILDING, _RELEASE, *_TELLING, *_JSON)
-
 # ---- the rows
 
 ROWS = (
@@ -189,36 +55,36 @@ ROWS = (
         "build targets and run their checks",
         "build:build_command",
         (
-            *_MAKING,
-            _option("--no-check", action="store_true", help="do not run the targets' checks"),
-            _TARGETS,
-            _OUTPUT,
+            *MAKING,
+            option("--no-check", action="store_true", help="do not run the targets' checks"),
+            TARGETS,
+            OUTPUT,
         ),
     ),
     CommandRow(
         "check",
         "build targets and run every check, however long it takes",
         "build:build_command",
-        (*_MAKING, _TARGETS, _OUTPUT),
+        (*MAKING, TARGETS, OUTPUT),
     ),
     CommandRow(
         "lock",
         "resolve every recipe and write rvbuild.lock",
         "lock:lock_command",
         (
-            *_COMMON,
-            *_SOURCES,
-            *_TELLING,
-            _option(
+            *COMMON,
+            *SOURCES,
+            *TELLING,
+            option(
                 "recipes",
                 nargs="*",
                 metavar="RECIPE",
                 help="only these, what they need, and what was read from what changes by that",
             ),
-            _option(
+            option(
                 "--check", action="store_true", help="write nothing; fail if the lock would change"
             ),
-            _option(
+            option(
                 "--merge",
                 nargs=3,
                 metavar=("BASE", "OURS", "THEIRS"),
@@ -231,11 +97,11 @@ ROWS = (
         "bring the sources of targets into the store",
         "build:fetch_command",
         (
-            *_PINNED,
-            *_TELLING,
-            *_JSON,
-            _TARGETS,
-            _option("-k", "--keep-going", action="store_true", help="go on after a failure"),
+            *PINNED,
+            *TELLING,
+            *JSON,
+            TARGETS,
+            option("-k", "--keep-going", action="store_true", help="go on after a failure"),
         ),
     ),
     CommandRow(
@@ -243,15 +109,15 @@ ROWS = (
         "take results from caches, and make nothing",
         "build:build_command",
         (
-            *_PINNED,
-            *_CACHES,
-            _RELEASE,
-            *_TELLING,
-            *_JSON,
-            _option("-k", "--keep-going", action="store_true", help="go on after a failure"),
-            _option("--no-check", action="store_true", help="also where no check is known to pass"),
-            _TARGETS,
-            _OUTPUT,
+            *PINNED,
+            *CACHES,
+            RELEASE,
+            *TELLING,
+            *JSON,
+            option("-k", "--keep-going", action="store_true", help="go on after a failure"),
+            option("--no-check", action="store_true", help="also where no check is known to pass"),
+            TARGETS,
+            OUTPUT,
         ),
     ),
     CommandRow(
@@ -259,40 +125,52 @@ ROWS = (
         "bring results into caches, signed, for others to take",
         "push:push_command",
         (
-            *_PINNED,
-            *_CACHES[:1],
-            *_TELLING,
-            *_JSON,
-            _option(
+            *PINNED,
+            *CACHES[:1],
+            *TELLING,
+            *JSON,
+            option(
                 "--to",
                 metavar="NAME",
                 action="append",
                 default=[],
                 help="into this cache (default: those that are set to be written)",
             ),
-            _TARGETS,
+            option(
+                "--all",
+                action="store_true",
+                help="every target that a link shows and that would be built so now",
+            ),
+            option(
+                "--built-since",
+                metavar="DAYS",
+                type=whole,
+                help="of these, what came into the store within so many days",
+            ),
+            option("--check", action="store_true", help="send nothing; fail if something lacks"),
+            TARGETS,
         ),
     ),
     CommandRow(
         "plan",
         "show what a build would do, and why",
         "inspect:plan_command",
-        (*_PINNED, *_CACHES, _RELEASE, *_JSON, _TARGETS),
+        (*PINNED, *CACHES, RELEASE, *JSON, TARGETS),
     ),
     CommandRow(
         "show",
         "describe a target, or list the recipes",
         "show:show_command",
         (
-            *_PINNED,
-            *_JSON,
-            _TARGETS,
-            _option(
+            *PINNED,
+            *JSON,
+            TARGETS,
+            option(
                 "--pins",
                 action="store_true",
                 help="each derived pin with the place it was read from",
             ),
-            _option(
+            option(
                 "--closure",
                 action="store_true",
                 help="every source that the target needs, where it is from, and what of them is "
@@ -304,29 +182,29 @@ ROWS = (
         "log",
         "print the log of a target's step, or of its check that failed",
         "inspect:log_command",
-        (*_PINNED, _option("target", metavar="TARGET", help="or the digest of a derivation")),
+        (*PINNED, option("target", metavar="TARGET", help="or the digest of a derivation")),
     ),
     CommandRow(
         "audit",
         "look at results by the rules of today",
         "audit:audit_command",
-        (*_PINNED, _RELEASE, *_JSON, _TARGETS),
+        (*PINNED, RELEASE, *JSON, TARGETS),
     ),
     CommandRow(
         "doctor",
         "look whether this machine can build",
         "maintain:doctor_command",
-        (*_COMMON, *_JSON),
+        (*COMMON, *JSON),
     ),
     CommandRow(
         "store",
         "look after the store",
         "maintain:store_command",
         (
-            *_COMMON,
-            *_JSON,
-            *_TELLING,
-            _option(
+            *COMMON,
+            *JSON,
+            *TELLING,
+            option(
                 "action",
                 metavar="verify|repair|path|import",
                 choices=["verify", "repair", "path", "import"],
@@ -334,7 +212,7 @@ ROWS = (
                 "so that the next build fetches or makes it anew; import: take over the sources "
                 "that another store has, verified, also one of an earlier rvbuild",
             ),
-            _option("old", nargs="?", metavar="OLD", type=_folder, help="the store to import from"),
+            option("old", nargs="?", metavar="OLD", type=folder, help="the store to import from"),
         ),
     ),
     CommandRow(
@@ -342,10 +220,10 @@ ROWS = (
         "remove from the store what no result and no recent build needs",
         "maintain:gc_command",
         (
-            *_COMMON,
-            *_JSON,
-            _option("--keep", metavar="DAYS", type=_whole, help="keep what was used lately (14)"),
-            _option(
+            *COMMON,
+            *JSON,
+            option("--keep", metavar="DAYS", type=whole, help="keep what was used lately (14)"),
+            option(
                 "--max-size",
                 metavar="SIZE",
                 help="leave at most so much, as 20GiB: what was not used for longest goes first; "
@@ -358,10 +236,10 @@ ROWS = (
         "make keys that sign results, and trust those of others",
         "keys:keys_command",
         (
-            *_COMMON,
-            *_JSON,
-            *_TELLING,
-            _option(
+            *COMMON,
+            *JSON,
+            *TELLING,
+            option(
                 "action",
                 metavar="new|list|trust|revoke|rotate",
                 choices=["new", "list", "trust", "revoke", "rotate"],
@@ -369,9 +247,9 @@ ROWS = (
                 "or TEXT: put a public key into the project's cache/keys/; revoke NAME --why TEXT: "
                 "accept nothing that it signed; rotate NAME: make the key that follows it",
             ),
-            _option("subject", nargs="?", metavar="NAME|FILE|TEXT"),
-            _option("--why", metavar="TEXT", help="why a key is revoked, for others to read"),
-            _option(
+            option("subject", nargs="?", metavar="NAME|FILE|TEXT"),
+            option("--why", metavar="TEXT", help="why a key is revoked, for others to read"),
+            option(
                 "--user",
                 action="store_true",
                 help="trust: for yourself alone, and not for the project",
@@ -379,20 +257,53 @@ ROWS = (
         ),
     ),
     CommandRow(
+        "caches",
+        "look after the caches of results that are set",
+        "caches:caches_command",
+        (
+            *COMMON,
+            *CACHES[:1],
+            *JSON,
+            *TELLING,
+            option(
+                "action",
+                nargs="?",
+                default="list",
+                metavar="list|add|remove|test|stat|gc|verify",
+                choices=["list", "add", "remove", "test", "stat", "gc", "verify"],
+                help="list: what each gave and cost, and whether it answers; add NAME ADDRESS and "
+                "remove NAME: in a file of settings; test NAME: what it lets you do; stat NAME: "
+                "what it holds; gc NAME: remove what nobody can reach; verify NAME: read all of it",
+            ),
+            option("subject", nargs="?", metavar="NAME"),
+            option("address", nargs="?", metavar="ADDRESS"),
+            option("--write", action="store_true", help="add: bring results there, too"),
+            option("--user", action="store_true", help="add, remove: for yourself alone"),
+            option("--project", action="store_true", help="add, remove: for the project"),
+            option(
+                "--max-size",
+                metavar="SIZE",
+                help="gc: leave at most so much beside what targets need, as 200GiB: what was "
+                "written longest ago goes first",
+            ),
+            option("--dry-run", action="store_true", help="gc: only say what would go"),
+        ),
+    ),
+    CommandRow(
         "config",
         "show each setting, its value, and who set it",
         "config:config_command",
-        (*_COMMON, *_JSON),
+        (*COMMON, *JSON),
     ),
     CommandRow(
         "init",
         "write the recipe of a new package, to begin with",
         "init:init_command",
         (
-            *_COMMON,
-            *_TELLING,
-            _option("name", metavar="NAME"),
-            _option(
+            *COMMON,
+            *TELLING,
+            option("name", metavar="NAME"),
+            option(
                 "starter", nargs="?", choices=STARTERS, default=STARTERS[0], help="what it is (go)"
             ),
         ),

@@ -15,6 +15,7 @@ from rvbuild.app.plan import plan_targets
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.json_text import print_answer
 from rvbuild.cli.plan_text import plan_text
+from rvbuild.cli.progress import PlainProgress
 from rvbuild.cli.words import parse_targets, session_of
 from rvbuild.core.events import silent
 from rvbuild.core.plan import Plan
@@ -23,7 +24,10 @@ from rvbuild.core.printable import printable
 
 def plan_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
     """`rvbuild plan TARGET…`."""
-    with closing(session_of(arguments, workspace, silent)) as session:
+    with (
+        PlainProgress(sys.stderr) as report,  # what caches had to be told of
+        closing(session_of(arguments, workspace, report)) as session,
+    ):
         plan = plan_targets(session, parse_targets(session, arguments.targets))
     if arguments.json:
         print_answer(_document(plan))

@@ -336,8 +336,9 @@ def _cache_row(use: CacheUse) -> Row:
     if use.reason:
         cost = f"{duration_text(use.waited)} of waiting"
         return Row("cache", "", f"{name} was left out: {printable_line(use.reason)} ({cost})")
-    saved = f"saved {duration_text(use.saved)}, " if use.pulled else ""
-    text = f"{name}: {use.pulled} results, {saved}took {duration_text(use.waited)}"
+    gave = f"{count_text(use.pulled, 'result')}, saved {duration_text(use.saved)}"
+    offered = f"offers {count_text(use.hits, 'result')}" if use.hits else "has none of it"
+    text = f"{name}: {gave if use.pulled else offered}, took {duration_text(use.waited)}"
     return Row("cache", size_text(use.size), text)
 
 

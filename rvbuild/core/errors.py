@@ -22,6 +22,7 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
      │   ├─ Malformed         5  … an archive, an index, a program of no known form
      │   ├─ Damaged           5  … something in the store, which a repair sets aside
      │   │   └─ MissingObject 5  … a blob or a tree that something in the store names
+     │   ├─ CacheFault        5  … something in a cache, which to push again heals
      │   ├─ Conflict          5  … two inputs with different things at one path
      │   ├─ Untrusted         5  … an index that no trusted key vouches for
      │   ├─ Outdated          5  … an index that was good once, and no longer is
@@ -203,6 +204,10 @@ class MissingObject(Damaged, KeyError):
     Whoever can do without it catches a KeyError. For whoever cannot, something in the store names
     what it lacks: then the store is damaged.
     """
+
+
+class CacheFault(VerificationError):
+    """A cache lacks what it should have, or has other bytes; to push again heals what is lost."""
 
 
 class Conflict(VerificationError):

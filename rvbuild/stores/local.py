@@ -10,6 +10,7 @@ from attrs import frozen
 from rvbuild.core.ports.store import Store
 from rvbuild.stores.barrier import Barrier
 from rvbuild.stores.blobs import LocalCas
+from rvbuild.stores.cache_totals import LocalCacheTotals
 from rvbuild.stores.failures import LocalFailures
 from rvbuild.stores.layout import Layout, guarded
 from rvbuild.stores.locks import LocalLocks
@@ -29,6 +30,7 @@ class LocalStore(Store):
     Attributes:
         layout: Where everything is.
         roots: What people hold.
+        cache_totals: What caches gave and cost.
 
     Raises:
         StoreError: the folder cannot be made, read or written, or is a store of another version.
@@ -43,6 +45,7 @@ class LocalStore(Store):
     action_cache: LocalResults
     failure_logs: LocalFailures
     roots: LocalRoots
+    cache_totals: LocalCacheTotals
     locks: LocalLocks
 
     def __init__(self, path: str, *, durable: bool = True) -> None:
@@ -64,5 +67,6 @@ class LocalStore(Store):
             action_cache=results,
             failure_logs=LocalFailures(layout),
             roots=LocalRoots(layout, durable=durable),
+            cache_totals=LocalCacheTotals(layout, locks),
             locks=locks,
         )

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import NewerRecord, VerificationError
+from rvbuild.stores.cache_totals import decode_totals
 from rvbuild.stores.failures import decode_failure
 from rvbuild.stores.findings import Walk, mode_at, reason
 from rvbuild.stores.layout import PLAIN
@@ -26,7 +27,7 @@ from rvbuild.stores.reach import (
 from rvbuild.stores.records import read_record
 from rvbuild.stores.results import decode_outcome, decode_realisation
 from rvbuild.stores.roots import decode_root
-from rvbuild.stores.shape import AC, FAILED, REALISATIONS, ROOTS, Survey, places
+from rvbuild.stores.shape import AC, CACHES, FAILED, REALISATIONS, ROOTS, Survey, places
 from rvbuild.stores.top import VERSION_FILE
 from rvbuild.stores.version import CONTENT
 
@@ -41,6 +42,8 @@ def check_records(walk: Walk) -> None:
         _record(walk, _failure, name, path)
     for name, path in walk.there.named(ROOTS):
         _record(walk, _root, name, path)
+    for name, path in walk.there.named(CACHES):
+        _record(walk, _cache_totals, name, path)
 
 
 def _version(walk: Walk) -> None:
@@ -101,6 +104,10 @@ def _outcome(walk: Walk, name: str, path: str, data: bytes, *, accelerated: bool
 
 def _root(walk: Walk, name: str, path: str, data: bytes) -> None:
     _look_for(walk, path, root_needs(decode_root(data, name)))
+
+
+def _cache_totals(_walk: Walk, name: str, _path: str, data: bytes) -> None:
+    decode_totals(data, name)
 
 
 def _look_for(walk: Walk, path: str, needs: Needs) -> None:

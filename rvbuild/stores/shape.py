@@ -23,6 +23,7 @@ from rvbuild.stores.top import BESIDE, FOLDERS, VERSION_FILE
 ROOTS, FAILED, TREES, EXEC, CAS, LOCKS = "roots", "failed", "trees", "exec", "cas", "locks"
 AC, REALISATIONS = "ac", "realisations"
 VIEWS = "views"
+CACHES = "caches"
 MEMO, ACCELERATORS = "memo", "accelerators"
 
 
@@ -31,7 +32,7 @@ def places(kind: str) -> tuple[tuple[str, bool], ...]:
     return (kind, False), (f"accelerated/{kind}", True)
 
 
-_FLAT = {ROOTS: A_FILE, LOCKS: A_FILE, MEMO: A_FILE, ACCELERATORS: A_FOLDER}
+_FLAT = {ROOTS: A_FILE, CACHES: A_FILE, LOCKS: A_FILE, MEMO: A_FILE, ACCELERATORS: A_FOLDER}
 _RESULTS = tuple(top for kind in (REALISATIONS, AC) for top, _ in places(kind))
 _SHARDED = (*_RESULTS, FAILED, VIEWS, TREES, EXEC, CAS)
 

@@ -14,7 +14,7 @@ VERSION_FILE = "version"
 
 FOLDERS = (
     *("realisations", "ac", "accelerated", "failed", "views", "trees", "exec", "cas"),
-    *("roots", "locks", "memo", "accelerators", "tmp", "damaged"),
+    *("roots", "caches", "locks", "memo", "accelerators", "tmp", "damaged"),
 )
 """The store's own folders."""
 

@@ -25,8 +25,10 @@ from rvbuild.__main__ import main
 from rvbuild.cli.arguments import parse
 from rvbuild.cli.commands import ROWS
 from rvbuild.cli.progress import PlainProgress
+from rvbuild.core.cache_use import CacheUse
 from rvbuild.core.events import (
     Audited,
+    CacheUsed,
     Event,
     Finished,
     Noticed,
@@ -51,6 +53,7 @@ sources: {notes: {git: "https://example.org/notes", commit: %s}}
 """
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-[0-9a-f]+")
+_TIME = re.compile(r'(?<="milliseconds": )\d+')
 _LINK = re.compile(r"(?<=/roots/notes-)[0-9a-f]{16}")
 _TWICE = re.compile(r"(-\w) ([A-Z=]+), (--[\w-]+) \2")
 """``-j N, --jobs N``: Python 3.13 writes ``-j, --jobs N``."""
@@ -74,6 +77,7 @@ class World:
         text = self.capture.readouterr().out
         for path, name in self.masks.items():
             text = text.replace(path, name)
+        text = _TIME.sub("0", text)
         return code, _LINK.sub("LINK", _MOMENT.sub("MOMENT", text))
 
     def damage(self) -> None:
@@ -95,6 +99,7 @@ def world(
         (project / each).mkdir()
     (project / "recipes/notes/recipe.yaml").write_text(NOTES % ("a" * 40))
     (project / "clone/note.txt").write_text("a note\n")
+    (project / "rvbuild.toml").write_text("[caches]\nteam = 'read+write ../team'\n")
     for name in [name for name in os.environ if name.startswith("RVBUILD_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("RVBUILD_JOBS", "3")  # else as many as there are cores
@@ -117,6 +122,12 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "show-target": (("show", "app-riscv64", "--json", "--pins", "--closure"),),
     "config": (("config", "--json", "--store", "cache"),),
     "keys-list": (("keys", "trust", PUBLIC_KEY), ("keys", "list", "--json")),
+    "caches-list": (("caches", "test", "team"), ("caches", "list", "--json")),
+    "caches-test": (("caches", "test", "team", "--json"),),
+    "caches-stat": (("caches", "stat", "team", "--json"),),
+    "caches-gc": (("caches", "gc", "team", "--json"),),
+    "caches-verify": (("caches", "verify", "team", "--json"),),
+    "caches-add": (("caches", "add", "lab", "https://lab.example/a", "--write", "--json"),),
     "build": (BUILD,),
     "build-failures": (("build", "notes", "upstream", *OPTIONS, "--offline", "--keep-going"),),
     "fetch": (("fetch", "notes", *OPTIONS),),
@@ -186,6 +197,9 @@ EVENTS: Sequence[Event] = (
     Finished("app-riscv64", Phase.BUILD, "stopped", 1.0),
     Started("version of app-riscv64", Phase.CHECK, "not made yet"),
     Finished("version of app-riscv64", Phase.CHECK, "built", 0.5),
+    CacheUsed(CacheUse(name="team", requests=9, hits=3, pulled=3, size=9_000_000, saved=61.5)),
+    CacheUsed(CacheUse(name="lab", requests=1, waited=0.2)),
+    CacheUsed(CacheUse(name="office", requests=1, waited=5.0, reason="no answer in 5 s")),
 )
 
 

@@ -96,7 +96,7 @@ def services(
 
 
 @contextmanager
-def _folder(tmp_path: Path, _buckets: BucketServer) -> Iterator[CachePlace]:
+def folder(tmp_path: Path) -> Iterator[CachePlace]:
     """A cache in a folder that is not there yet."""
     path = tmp_path / "cache"
     with services() as given:
@@ -145,7 +145,7 @@ def _public_bucket(_tmp_path: Path, buckets: BucketServer) -> Iterator[CachePlac
 
 
 PLACES: dict[str, Place] = {
-    "directory": _folder,
+    "directory": lambda tmp_path, _buckets: folder(tmp_path),
     "http: nginx": _web(partial(nginx, methods="PUT DELETE MOVE")),
     "http: nginx that does not move": _web(partial(nginx, methods="PUT DELETE")),
     "http: nginx to read": _web(nginx, writes=False),

@@ -16,7 +16,8 @@ from rvbuild.caches.budget import StallBudget
 from rvbuild.caches.decorator import CacheDecorator
 from rvbuild.caches.lease import Lease
 from rvbuild.caches.member import Member
-from rvbuild.caches.push import Pusher, Shipment, TargetShipment
+from rvbuild.caches.push import Pusher
+from rvbuild.caches.shipment import Shipment, TargetShipment
 from rvbuild.caches.substitutes import CacheSubstitutes, Terms
 from rvbuild.core.acceptance import Acceptance
 from rvbuild.core.derivation import Derivation, Step
@@ -107,8 +108,14 @@ def substitutes(
     return asked
 
 
-def push(
-    shop: Workshop, built: Built, cache: CollectableCache, target: Step, key: str = "ci"
+def push(  # noqa: PLR0913 - what differs between builders
+    shop: Workshop,
+    built: Built,
+    cache: CollectableCache,
+    target: Step,
+    key: str = "ci",
+    *,
+    sign: Callable[[str, bytes], bytes] | None = None,
 ) -> dict[str, int]:
     """Push a target ``app`` that was built, and every step below it; bytes sent by label."""
     sent: dict[str, int] = {}
@@ -137,7 +144,8 @@ def push(
         cas=shop.store.cas,
         trees=shop.store.trees,
         key=key,
-        sign=signed_by(key),
+        sign=sign or signed_by(key),
+        open=lambda data, kind, where: verify(data, kind, where)[1],
         pushed=pushed,
         lease=Lease(cache, "team", lambda: NOW, key),
     ).push(

@@ -20,8 +20,11 @@ FILES = {
     "__init__": "every package has one",
     "audit": f"the rules of the core; {OPERATION}",
     "build": OPERATION,
+    "cache_totals": "a value of the core, and where a store keeps it",
+    "caches": OPERATION,
     "closure": OPERATION,
     "codec": KIND,
+    "collect": "of a store's garbage; of a cache's",
     "config": OPERATION,
     "describe": KIND,
     "doctor": OPERATION,
@@ -32,6 +35,7 @@ FILES = {
     "locks": PORT,
     "names": "of what a lock holds; of what is in a cache",
     "plan": OPERATION,
+    "push": OPERATION,
     "recipe": YAML,
     "repair": OPERATION,
     "resolve": f"{KIND}; that of the engine asks them",
@@ -39,6 +43,7 @@ FILES = {
     "show": OPERATION,
     "source": f"{YAML}; {KIND}",
     "spec": f"{KIND}; the base of them in the core",
+    "substitutes": PORT,
     "store": "a port, and where operations find a store",
     "table": "of kinds of sources; of kinds of caches",
     "trees": PORT,
@@ -47,8 +52,13 @@ FILES = {
 """Names of files that stand in several folders, each with the reason."""
 
 CLASSES = {
+    "Answer": "of a cache that was asked for a record; of a server",
+    "Closure": "of a target's sources, for people; a builder's word of a target",
     "Finding": "of an audit; of a store's check",
+    "Request": "to the keeper of sandboxes; to a server",
     "Roots": "a port, and what a local store has of it",
+    "Signer": "a port; what signs the requests to a bucket",
+    "Statement": "what a builder says of a result; what any key said",
 }
 """Names of public classes that stand in several files, each with the reason."""
 

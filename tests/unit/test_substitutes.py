@@ -140,6 +140,27 @@ def test_pushing_again_heals(tmp_path: Path, place: CachePlace, filled: Filled):
     assert packs == [name for name in place.behind.files() if name.startswith("objects/")]
 
 
+@pytest.mark.parametrize("weaker", ["substituted", "accelerated"])
+def test_a_better_word_replaces_a_weaker_one(place: CachePlace, filled: Filled, weaker: str):
+    """Where two must agree, only who built a result counts: what was built since says so."""
+    shop, app = filled
+    built = shop.build(*wanted(shop))
+    facts: dict[str, object] = {
+        "substituted": {"origin": Origin("substituted", "team")},
+        "accelerated": {"accelerated": True},
+    }[weaker]
+    realised = {digest: evolve(each, **facts) for digest, each in built.realised.items()}
+    (name,) = [name for name in place.behind.files() if name.endswith(app.digest)]
+    strong = place.behind.files()[name]
+    push(shop, evolve(built, realised=realised), place.cache, app)
+    assert place.behind.files()[name] == strong, "and no weaker one a better one"
+    place.behind.remove(name)
+    push(shop, evolve(built, realised=realised), place.cache, app)
+    assert place.behind.files()[name] != strong
+    push(shop, built, place.cache, app)
+    assert place.behind.files()[name] == strong
+
+
 def test_a_record_of_another_derivation_counts_for_nothing(
     tmp_path: Path, place: CachePlace, filled: Filled
 ):

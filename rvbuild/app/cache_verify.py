@@ -1,0 +1,72 @@
+"""Reads all of a cache again.
+
+Knows: whose records can be verified here, and what a finding means for a caller. Must not know: how
+a cache is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from rvbuild.app.caches import one_cache
+from rvbuild.app.session import Session
+from rvbuild.app.signing_key import KeyFolders
+from rvbuild.caches.verification import CacheCheck, CacheFinding, CacheVerifier
+from rvbuild.core.errors import CacheFault
+from rvbuild.trust.verify import verify_statement
+
+__all__ = ["CacheCheck", "CacheFinding", "CacheVerification", "verify_cache"]
+
+
+@frozen(kw_only=True)
+class CacheVerification:
+    """What was looked at in a cache.
+
+    Attributes:
+        address: Where it is, without a login.
+        check: Counts and findings.
+    """
+
+    address: str
+    check: CacheCheck
+
+    def refuse_findings(self) -> None:
+        """See that the cache is whole.
+
+        Raises:
+            VerificationError: something in it is damaged or missing.
+        """
+        kinds = [finding.kind for finding in self.check.findings]
+        if kinds:
+            damaged, missing = kinds.count("damaged"), kinds.count("missing")
+            msg = f"the cache has {damaged} damaged and {missing} missing files"
+            hint = "remove what is damaged there, and push again from a store that has the results"
+            raise CacheFault(msg, where=self.address, hint=hint)
+
+
+def verify_cache(
+    session: Session, name: str, report: Callable[[CacheFinding], None] | None = None
+) -> CacheVerification:
+    """Read every record and every object of a cache, and change nothing.
+
+    Args:
+        session: Whose run it is.
+        name: The cache's.
+        report: Takes each finding at once.
+
+    Raises:
+        UsageError: there is no such cache.
+        CacheError: it cannot be listed or read.
+    """
+    keyring = KeyFolders.of(session.workspace).keyring()
+    known = (each.public for each in keyring.known)
+    trusted = {key.name for key in known if keyring.revocation(key) is None}
+
+    def read(data: bytes, payload_type: str, where: str) -> object:
+        return verify_statement(data, payload_type, keyring, where).body
+
+    with one_cache(session, name) as cache:
+        verifier = CacheVerifier(cache.cache, read, trusted, report or (lambda _finding: None))
+        return CacheVerification(address=cache.address, check=verifier.run())

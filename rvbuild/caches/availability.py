@@ -1,0 +1,116 @@
+"""Whether a cache has a result whole, as a key said it.
+
+Knows: records and the packs that they name. Must not know: how a signature is verified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from attrs import frozen
+
+from rvbuild.caches.names import realisation_name, target_name
+from rvbuild.caches.shipment import Shipment, TargetShipment
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import VerificationError
+from rvbuild.core.ports.cache import Cache
+from rvbuild.core.realisation import Realisation
+from rvbuild.core.statement import CLOSURE, REALISATION, Closure, Statement
+
+
+class Open(Protocol):
+    """Opens an envelope."""
+
+    def __call__(self, data: bytes, payload_type: str, where: str) -> object:
+        """The JSON that a key signed which counts here.
+
+        Raises:
+            VerificationError: none did.
+        """
+        ...
+
+
+@frozen(kw_only=True)
+class Lack:
+    """Something that a cache does not have, or not whole; ``problem`` says what of it."""
+
+    label: str
+    problem: str
+
+
+def find_statement(
+    cache: Cache, key: str, shipment: Shipment, open_record: Open
+) -> Statement | Lack:
+    """What a key said of a result, if it says what is to be said now and the cache has all of it.
+
+    What was taken from a cache then and built here since is to be said again, and so is what a
+    compile cache helped to make then.
+
+    Raises:
+        CacheError: the cache does not answer.
+    """
+    name = realisation_name(key, shipment.realisation.derivation)
+    record = cache.record(name)
+    if record is None:
+        return Lack(label=shipment.label, problem="no record of it")
+    try:
+        statement = Statement.of(open_record(record, REALISATION, name))
+    except VerificationError as error:
+        return Lack(label=shipment.label, problem=f"its record is damaged: {error.message}")
+    if not _still_says(statement, shipment):
+        return Lack(label=shipment.label, problem="its record says something else")
+    problem = _lost(cache, statement.packs)
+    return Lack(label=shipment.label, problem=problem) if problem else statement
+
+
+def find_lacks(cache: Cache, key: str, target: TargetShipment, open_record: Open) -> Iterator[Lack]:
+    """What a cache lacks of a target and of all below it.
+
+    Raises:
+        CacheError: the cache does not answer.
+    """
+    for shipment in target.results:
+        there = find_statement(cache, key, shipment, open_record)
+        if isinstance(there, Lack):
+            yield there
+    problem = _closure_problem(cache, key, target, open_record)
+    if problem:
+        yield Lack(label=f"the closure of {target.target}", problem=problem)
+
+
+def _closure_problem(cache: Cache, key: str, target: TargetShipment, open_record: Open) -> str:
+    """What is wrong with the record of a target; empty if nothing."""
+    name = target_name(key, target.target)
+    record = cache.record(name)
+    if record is None:
+        return "no record of it"
+    try:
+        closure = Closure.of(open_record(record, CLOSURE, name))
+    except VerificationError as error:
+        return f"its record is damaged: {error.message}"
+    said = {statement.derivation.hash for statement in closure.statements}
+    wanted = {shipment.realisation.derivation for shipment in target.results}
+    if closure.derivation != target.derivation or not wanted <= said:
+        return "its record is of another build"
+    return _lost(cache, (closure.derivations.digest,))
+
+
+def _lost(cache: Cache, packs: tuple[Digest, ...]) -> str:
+    lost = cache.missing(packs)
+    return f"{len(lost)} of {len(packs)} packs are not there" if lost else ""
+
+
+def _still_says(statement: Statement, shipment: Shipment) -> bool:
+    outputs = {shipment.label: shipment.realisation, **shipment.checks}
+    said = {each.label: each for each in (statement, *statement.checks)}
+    return said.keys() == outputs.keys() and all(
+        _is_worth(said[label], realisation) for label, realisation in outputs.items()
+    )
+
+
+def _is_worth(former: Statement, now: Realisation) -> bool:
+    """Whether a former statement is worth as much as one that is made now."""
+    built = former.origin.kind == "built" or now.origin.kind != "built"
+    pure = not former.accelerated or now.accelerated
+    return former.output.root == now.output and built and pure

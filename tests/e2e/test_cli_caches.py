@@ -1,0 +1,337 @@
+"""Caches with the real program: what one machine built, another takes, and when it does not."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+from base64 import b64decode, b64encode
+from pathlib import Path
+
+import pytest
+from team_world import TARGET, TOP, Team, counted, result
+from web_caches import free_port
+from world import HERE, World
+
+SAID = f"hello 1 for {HERE}\n"
+
+
+@pytest.fixture(scope="module")
+def former(tmp_path_factory: pytest.TempPathFactory, seed: Path) -> tuple[Team, World]:
+    """A team whose CI built and pushed; nobody changes anything of it."""
+    team = Team(tmp_path_factory.mktemp("team"), seed)
+    ci = team.signing(team.machine("ci", tools=True), "ci")
+    ci.fine(TARGET)
+    ran = ci.fine("push", TARGET)
+    ran.said("pushed", "words")
+    assert ran.out.startswith("team  2 results: ")
+    return team, ci
+
+
+@pytest.fixture
+def team(tmp_path: Path, former: tuple[Team, World]) -> Team:
+    """The same cache, to be changed."""
+    shutil.copytree(former[0].cache, tmp_path / "cache")
+    return Team(tmp_path, former[0].seed)
+
+
+@pytest.fixture
+def ci(former: tuple[Team, World]) -> World:
+    return former[1]
+
+
+def laptop(team: Team, ci: World, **options: object) -> World:
+    """A machine that trusts CI's key, and signs nothing."""
+    return team.trusting(team.machine("laptop", **options), ci)  # type: ignore[arg-type]
+
+
+def tree(world: World, *words: str) -> str:
+    (one,) = world.fine(*words, TARGET, "--json").json["results"]
+    assert result(world) == SAID
+    return str(one["tree"])
+
+
+# ---- taking
+
+
+@pytest.mark.parametrize("command", ["pull", "build"])
+def test_from_an_empty_store_another_has_the_same_tree(team: Team, ci: World, command: str):
+    world = laptop(team, ci)
+    assert tree(world, command) == tree(ci, "build")
+    world.sound()
+    made = {path.name for path in (world.store / "ac").glob("*/*")}
+    assert made == set(), "no step ran"
+
+
+def test_what_came_is_told(team: Team, ci: World):
+    world = laptop(team, ci)
+    world.fine(TARGET).said("plan", "pull", "pulled", TARGET, "cache", "team: ", "pulled 2")
+
+
+def test_a_static_server_is_asked_once_for_a_plan(team: Team, ci: World):
+    """A hit is one request; after an edit of the top the target's closure is a second one."""
+    with counted(team.cache) as (address, paths):
+        world = laptop(team, ci, cache=address)
+        plan = world.planned(TARGET)["tasks"]
+        assert {each["phase"] for each in plan} == {"pull"}
+        assert [path.split("/")[3] for path in paths] == ["realisations"]
+        paths.clear()
+        assert tree(world, "pull") == tree(ci, "build")
+        assert len([path for path in paths if "records" in path]) == 1
+        other = team.trusting(team.machine("other", tools=True, cache=address), ci)
+        other.recipe("hello", TOP.replace("hello $version", "hullo $version"))
+        paths.clear()
+        phases = {each["label"]: each["phase"] for each in other.planned(TARGET)["tasks"]}
+        assert (phases[TARGET], phases["words"]) == ("build", "pull")
+        assert [path.split("/")[3] for path in paths] == ["realisations", "targets"]
+
+
+def test_a_result_that_is_here_asks_nobody(team: Team, ci: World):
+    with counted(team.cache) as (address, paths):
+        world = laptop(team, ci, cache=address)
+        for _ in range(2):  # what is as young as this is looked at once more
+            world.fine(TARGET)
+        paths.clear()
+        assert world.fine(TARGET).err == ""
+        world.forget_memo()
+        world.fine(TARGET).said("kept 2")
+        assert paths == []
+
+
+def test_offline_a_folder_is_asked_and_no_server(team: Team, ci: World):
+    world = laptop(team, ci)
+    world.fine("pull", TARGET, "--offline")
+    assert result(world) == SAID
+    with counted(team.cache) as (address, paths):
+        other = team.trusting(team.machine("other", cache=address), ci)
+        assert other.run("pull", TARGET, "--offline").code == 4
+        assert paths == []
+
+
+def test_a_preference_for_building_asks_nobody(team: Team, ci: World):
+    with counted(team.cache) as (address, paths):
+        world = laptop(team, ci, tools=True, cache=address)
+        world.fine(TARGET, "--prefer", "build").said("built 2, checked 1")
+        assert paths == []
+
+
+def test_a_cache_of_this_run_alone(team: Team, ci: World):
+    world = laptop(team, ci, cache="off")
+    assert world.run("pull", TARGET).code == 4
+    world.fine("pull", TARGET, "--cache", f"stick={team.cache}").said("cache", "stick: ")
+
+
+# ---- not taking
+
+
+def _edit(envelope: dict[str, object]) -> None:
+    payload = json.loads(b64decode(str(envelope["payload"])))
+    payload["milliseconds"] += 1
+    text = json.dumps(payload, separators=(",", ":"), sort_keys=True)
+    envelope["payload"] = b64encode(text.encode()).decode()
+
+
+def _unsign(envelope: dict[str, object]) -> None:
+    envelope["signatures"] = []
+
+
+FORGERIES = {"edited": _edit, "unsigned": _unsign}
+
+
+def _record(team: Team, label: str) -> Path:
+    """The record of a step."""
+    for file in team.cache.glob("records/ci/realisations/*/*"):
+        payload = json.loads(b64decode(json.loads(file.read_text())["payload"]))
+        if payload["label"] == label:
+            return file
+    raise AssertionError(label)
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forged_record_is_no_result(team: Team, ci: World, name: str):
+    file = _record(team, TARGET)
+    envelope = json.loads(file.read_text())
+    FORGERIES[name](envelope)
+    file.chmod(0o644)
+    file.write_text(json.dumps(envelope))
+    shutil.rmtree(team.cache / "records/ci/targets")
+    ran = laptop(team, ci).run("pull", TARGET)
+    assert ran.code == 4
+    ran.said("warning", "team: not believed", "signed this", "error: no cache has it")
+
+
+def test_the_record_of_another_step_is_no_result(team: Team, ci: World):
+    """It is signed and true, and says nothing of what was asked for."""
+    top, below = _record(team, TARGET), _record(team, "words")
+    top.unlink()
+    shutil.copy(below, top)
+    shutil.rmtree(team.cache / "records/ci/targets")
+    ran = laptop(team, ci).run("pull", TARGET)
+    assert ran.code == 4
+    ran.said("team: not believed: a record of another derivation")
+
+
+def test_without_trust_nobody_is_asked(team: Team, ci: World):
+    with counted(team.cache) as (address, paths):
+        world = team.machine("stranger", cache=address)
+        ran = world.run("pull", TARGET)
+        assert ran.code == 4
+        ran.said("team: not asked: of the keys that it takes, 1 of all keys, 0 are trusted here")
+        other = team.signing(world, "other")
+        assert other.run("pull", TARGET).code == 4
+        assert [path for path in paths if not path.startswith("/records/other/")] == []
+    assert not (world.folder / "result").exists()
+    del ci
+
+
+def test_a_key_that_was_revoked_takes_back_what_it_signed(team: Team, ci: World):
+    world = laptop(team, ci, tools=True)
+    for _ in range(2):
+        world.fine(TARGET)
+    assert world.planned(TARGET)["tasks"] == []
+    world.fine("keys", "revoke", "ci", "--why", "it was stolen")
+    ran = world.fine(TARGET)
+    ran.said("built 2, checked 1")
+    assert result(world) == SAID
+
+
+def test_two_must_agree(team: Team, ci: World):
+    """Who took a result from a cache repeats what another said; who built it counts."""
+    world = laptop(team, ci)
+    team.name_cache(world, str(team.cache), "accept.build = '2 of [ci, lab]'\n")
+    lab = team.signing(team.machine("lab", tools=True), "lab")
+    team.trusting(world, lab)
+    assert world.run("pull", TARGET).code == 4
+    team.trusting(lab, ci).fine("pull", TARGET)
+    lab.fine("push", TARGET)
+    assert world.run("pull", TARGET).code == 4
+    lab.fine("keys", "revoke", "ci", "--why", "to build here")
+    lab.fine(TARGET, "--prefer", "build").said("built 2")
+    lab.fine("push", TARGET)
+    world.fine("pull", TARGET)
+    assert result(world) == SAID
+
+
+# ---- caches that fail
+
+
+def test_a_dead_cache_is_named_and_the_build_goes_on(team: Team, ci: World):
+    world = laptop(team, ci, tools=True, cache=f"http://127.0.0.1:{free_port()}/team")
+    ran = world.fine(TARGET)
+    ran.said("cache", "team was left out: ", "built 2, checked 1")
+    assert result(world) == SAID
+
+
+def test_a_silent_cache_costs_its_budget(team: Team, ci: World):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        world = laptop(team, ci, cache=f"http://127.0.0.1:{port}/team")
+        world = world.with_environment(RVBUILD_STALL_BUDGET="1")
+        ran = world.run("pull", TARGET)
+        assert ran.code == 4
+        (seconds,) = re.findall(r"team was left out: .* \((.*) s of waiting\)", ran.err)
+        assert 1 <= float(seconds) < 4
+
+
+def test_a_second_cache_has_what_the_first_lacks(team: Team, ci: World):
+    world = laptop(team, ci)
+    text = f"[caches]\ndead = 'http://127.0.0.1:{free_port()}'\nteam = '{team.cache}'\n"
+    (world.folder / "rvbuild.toml").write_text(text)
+    world.fine("pull", TARGET).said("dead was left out", "team: ")
+
+
+def test_a_lost_pack_is_made_after_all(team: Team, ci: World):
+    """A miss, and no error: whatever a cache evicted is built; pushing again heals."""
+    shutil.rmtree(team.cache / "objects")
+    world = laptop(team, ci, tools=True)
+    world.fine(TARGET).said("built 2, checked 1")
+    assert result(world) == SAID
+    healed = ci.with_environment(RVBUILD_CACHES=f"team=read+write {team.cache}")
+    assert ", 0 B there before" in healed.fine("push", TARGET).out
+    other = team.trusting(team.machine("other"), ci)
+    other.fine("pull", TARGET)
+
+
+# ---- bringing
+
+
+def test_pushing_again_sends_nothing(team: Team, ci: World):
+    again = ci.with_environment(RVBUILD_CACHES=f"team=read+write {team.cache}").fine("push", TARGET)
+    assert again.out.startswith("team  2 results: 0 B sent, ")
+
+
+def test_what_a_push_needs(team: Team, ci: World):
+    world = laptop(team, ci)
+    ran = world.run("push", TARGET)
+    assert ran.code == 2
+    ran.said("error: nobody signs", "signing-key", "rvbuild keys new")
+    signer = team.signing(world, "laptop")
+    ran = signer.run("push", TARGET)
+    assert ran.code == 2
+    ran.said("error: it has not been built here", TARGET, f"rvbuild {TARGET}")
+    team.name_cache(world, str(team.cache))
+    ran = signer.run("push", TARGET)
+    assert ran.code == 2
+    ran.said("error: no cache is set to be written")
+    assert signer.run("push", TARGET, "--to", "nobody").code == 2
+
+
+def test_what_a_compile_cache_helped_to_make_is_not_pushed(team: Team):
+    world = team.signing(team.machine("fast", tools=True), "fast")
+    world.step("fast", ": > $out/out.txt", "accelerators: [go]\n")
+    target = f"fast-{HERE}"
+    world.fine(target)
+    ran = world.run("push", target)
+    assert ran.code == 2
+    ran.said("error: a compile cache helped to make it", target, "share-accelerated")
+    world.with_environment(RVBUILD_SHARE_ACCELERATED="1").fine("push", target)
+    other = team.trusting(team.machine("other"), world)
+    other.step("fast", ": > $out/out.txt", "accelerators: [go]\n")
+    assert other.run("pull", target).code == 4
+    sharing = other.with_environment(RVBUILD_SHARE_ACCELERATED="1")
+    assert sharing.run("pull", target, "--release").code == 4
+    sharing.fine("pull", target)
+
+
+def test_a_push_can_be_checked(team: Team, ci: World):
+    """Blobs are asked for, not records; nothing is sent."""
+    pushing = ci.with_environment(RVBUILD_CACHES=f"team=read+write {team.cache}")
+    assert pushing.fine("push", TARGET, "--check").out == (
+        "team  has 3 records and all that they name\n"
+    )
+    (pack, *_) = sorted(team.cache.glob("objects/*/*"))
+    pack.unlink()
+    _record(team, "words").unlink()
+    before = sorted(team.cache.rglob("*"))
+    ran = pushing.run("push", TARGET, "--check")
+    assert ran.code == 5
+    assert "team  lacks words: no record of it\n" in ran.out
+    assert "packs are not there" in ran.out
+    assert sorted(team.cache.rglob("*")) == before
+    pushing.fine("push", TARGET)
+    pushing.fine("push", TARGET, "--check")
+
+
+def test_all_that_was_built_here_is_pushed(team: Team, ci: World):
+    shutil.rmtree(team.cache)
+    ci.recipe("gone", TOP.replace("$name", "gone"))
+    ci.fine(f"gone-{HERE}", "--no-check")
+    shutil.rmtree(ci.folder / "recipes/gone")
+    pushing = ci.with_environment(RVBUILD_CACHES=f"team=read+write {team.cache}")
+    ran = pushing.fine("push", "--all")
+    assert ran.out.startswith("team  2 results: ")
+    ran.said(f"not pushed: gone-{HERE}: it would be built otherwise now")
+    pushing.fine("push", TARGET, "--check")
+    assert pushing.fine("push", "--built-since", "0").out.startswith("team  0 results: ")
+    assert pushing.fine("push", "--built-since", "1").out.startswith("team  2 results: 0 B sent")
+
+
+def test_what_a_cache_gave_is_known_afterwards(team: Team, ci: World):
+    world = laptop(team, ci)
+    world.fine("pull", TARGET)
+    (row,) = world.fine("caches", "--json").json["caches"]
+    totals = row["totals"]
+    assert (row["state"], totals["runs"], totals["hits"], totals["pulled"]) == ("answers", 1, 2, 2)
+    assert totals["bytes_received"] > 0
+    world.sound()

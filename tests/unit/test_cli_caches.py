@@ -1,0 +1,404 @@
+"""`caches`: which are set, what they let us do, what they hold, and what is wrong with one."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import define
+from cache_places import FolderBehind, folder
+from signing import private_key
+from team import push
+from web_caches import free_port, static
+from workshop import Workshop
+
+from rvbuild.__main__ import main
+from rvbuild.core.derivation import Step
+from rvbuild.core.dsse import Envelope
+
+
+@define
+class Place:
+    """A project with the cache `team`, and the configuration of the user who works in it."""
+
+    folder: Path
+    capture: pytest.CaptureFixture[str]
+    out: str = ""
+    err: str = ""
+
+    @property
+    def project(self) -> Path:
+        return self.folder / "project"
+
+    @property
+    def cache(self) -> FolderBehind:
+        return FolderBehind(self.folder / "cache")
+
+    def run(self, *words: str) -> int:
+        code = main(["caches", *words])
+        self.out, self.err = self.capture.readouterr()
+        return code
+
+    def fine(self, *words: str) -> str:
+        assert self.run(*words) == 0, self.err
+        return self.out
+
+    def json(self, *words: str) -> Any:  # noqa: ANN401 - what JSON holds
+        return json.loads(self.fine(*words, "--json"))
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        return {row["name"]: row for row in self.json("list")["caches"]}
+
+    def settings(self, text: str) -> None:
+        (self.project / "rvbuild.toml").write_text(text)
+
+    def fill(self, key: str = "ci", text: str = "hello") -> None:
+        """Let a key's owner push the target `app`."""
+        shop = Workshop(str(self.folder / f"{key} {text}"))
+        below = shop.step("below", f"say below {text}")
+        app = shop.step("app", f"say {text}", below)
+        steps = [each for each in shop.known.values() if isinstance(each, Step)]
+        signer = private_key(key)
+
+        def sign(payload_type: str, payload: bytes) -> bytes:
+            return Envelope.sign(payload_type, payload, signer).encode()
+
+        with folder(self.folder) as place:
+            push(shop, shop.build(*steps), place.cache, app, key, sign=sign)
+
+    def trust(self, key: str) -> None:
+        keys = self.project / "cache/keys"
+        keys.mkdir(parents=True, exist_ok=True)
+        (keys / f"{key}.pub").write_text(f"{private_key(key).public}\n")
+
+
+@pytest.fixture
+def place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Place:
+    for name in [name for name in os.environ if name.startswith("RVBUILD_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("RVBUILD_STORE", str(tmp_path / "store"))
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "rvbuild.lock").touch()
+    monkeypatch.chdir(project)
+    made = Place(tmp_path, capsys)
+    made.settings('[caches]\nteam = "read+write ../cache"\n')
+    return made
+
+
+# ---- list
+
+
+def test_without_caches_it_says_how_to_set_one(place: Place):
+    place.settings("")
+    assert place.fine() == ""
+    assert "rvbuild caches add NAME ADDRESS" in place.err
+
+
+def test_each_cache_with_its_state(place: Place):
+    place.settings(
+        "[caches]\nteam = 'write ../cache'\nother = 'off'\n"
+        f"dead = 'http://al:secret@127.0.0.1:{free_port()}/a'\n"
+    )
+    rows = place.rows()
+    assert [(row["state"], row["mode"]) for row in rows.values()] == [
+        ("empty", "write"),
+        ("off", "off"),
+        ("silent", "read"),
+    ]
+    assert rows["team"]["address"] == str(place.folder / "cache")
+    assert "secret" not in place.out
+    assert rows["dead"]["problem"]["kind"] == "CacheDown"
+    place.fill()
+    assert place.rows()["team"]["state"] == "answers"
+    assert place.fine("list").count("\n") == 5
+    assert not (place.folder / "store").exists(), "who only looks makes no store"
+
+
+def test_offline_a_server_is_not_asked(place: Place, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RVBUILD_OFFLINE", "1")
+    place.settings(f"[caches]\nteam = '../cache'\nfar = 'http://127.0.0.1:{free_port()}'\n")
+    assert [row["state"] for row in place.rows().values()] == ["empty", "not asked"]
+    assert place.run("test", "far") == 2
+    assert "offline" in place.err
+
+
+# ---- test
+
+
+def test_a_folder_lets_us_do_all_and_keeps_nothing_of_it(place: Place):
+    steps = place.json("test", "team")["steps"]
+    names = ["read", "write", "read back", "write a record", "list", "remove"]
+    assert [(step["what"], step["works"]) for step in steps] == [(name, True) for name in names]
+    assert list(place.cache.files()) == ["rvbuild-cache"]
+    place.fill()
+    files = place.cache.files()
+    assert "ok   read an object: " in place.fine("test", "team")
+    assert place.cache.files() == files
+
+
+def test_what_is_only_read_is_not_written(place: Place):
+    place.settings("[caches]\nteam = '../cache'\n")
+    assert [step["what"] for step in place.json("test", "team")["steps"]] == ["read", "list"]
+    assert not (place.folder / "cache").exists()
+
+
+def test_a_server_that_takes_nothing_is_told(place: Place):
+    with static(place.folder) as address:
+        place.settings(f"[caches]\nteam = 'read+write {address}'\n")
+        assert place.run("test", "team") == 4
+    assert place.out.splitlines()[1].startswith("FAIL write: ")
+    assert "no   list: " in place.out
+    assert "remove" not in place.out
+    assert place.err.startswith("error: ")
+
+
+def test_a_cache_that_does_not_answer_is_told(place: Place):
+    place.settings(f"[caches]\nteam = 'http://127.0.0.1:{free_port()}'\n")
+    assert place.run("test", "team") == 4
+    assert place.out.startswith("FAIL read: ")
+    assert place.out.count("\n") == 1
+
+
+@pytest.mark.parametrize("action", ["test", "stat", "gc", "verify"])
+def test_one_that_is_not_set_is_an_error(place: Place, action: str):
+    assert place.run(action, "tema") == 2
+    assert "there is no cache 'tema'" in place.err
+
+
+# ---- stat, gc
+
+
+def test_what_a_cache_holds(place: Place):
+    place.fill()
+    place.fill("lab")
+    answer = place.json("stat", "team")
+    assert [(row["key"], row["realisations"]["files"]) for row in answer["keys"]] == [
+        ("ci", 2),
+        ("lab", 2),
+    ]
+    assert [row["targets"]["files"] for row in answer["keys"]] == [1, 1]
+    objects = [data for name, data in place.cache.files().items() if name.startswith("objects/")]
+    assert answer["objects"]["files"] == len(objects)
+    assert answer["objects"]["bytes"] == sum(map(len, objects))
+    assert answer["leases"] == 0
+    assert "ci  2 realisations (" in place.fine("stat", "team")
+
+
+def test_an_empty_cache_holds_nothing(place: Place):
+    answer = place.json("stat", "team")
+    assert answer["objects"] == {"files": 0, "bytes": 0, "oldest": None, "newest": None}
+
+
+def test_a_web_server_cannot_be_listed(place: Place):
+    with static(place.folder) as address:
+        place.settings(f"[caches]\nteam = '{address}'\n")
+        for action in ("stat", "gc", "verify"):
+            assert place.run(action, "team") == 4
+            assert "cannot list" in place.err
+
+
+def test_a_collection_removes_what_nobody_names(place: Place):
+    place.fill()
+    place.cache.put("objects/ab/" + "ab" * 32, b"nobody's")
+    os.utime(place.folder / "cache/objects/ab" / ("ab" * 32), (0, 0))
+    answer = place.json("gc", "team", "--dry-run")
+    assert (answer["removed_objects"], answer["dry_run"]) == (1, True)
+    assert place.json("gc", "team", "--dry-run") == answer
+    assert "removed 0 records and 1 object (8 B); kept 3 records" in place.fine("gc", "team")
+    assert place.fine("verify", "team").endswith("0 damaged, 0 missing\n")
+    assert place.run("gc", "team", "--max-size", "much") == 2
+
+
+# ---- verify
+
+
+def test_a_sound_cache(place: Place):
+    place.trust("ci")
+    place.fill()
+    place.fill("lab")
+    assert "6 records, 3 of keys that are not trusted, " in place.fine("verify", "team")
+    assert place.json("verify", "team")["findings"] == []
+
+
+def damage_object(place: Place) -> str:
+    name = next(name for name in place.cache.files() if name.startswith("objects/"))
+    data = place.cache.files()[name]
+    place.cache.put(name, bytes([data[0] ^ 1]) + data[1:])
+    return name
+
+
+def lose_object(place: Place) -> str:
+    name = next(name for name in place.cache.files() if name.startswith("objects/"))
+    place.cache.remove(name)
+    return name
+
+
+def cut_object(place: Place) -> str:
+    name = next(name for name in place.cache.files() if name.startswith("objects/"))
+    place.cache.put(name, place.cache.files()[name][:-1])
+    return name
+
+
+def _record(place: Place, kind: str) -> str:
+    return next(name for name in place.cache.files() if name.startswith(f"records/ci/{kind}/"))
+
+
+def edit_record(place: Place) -> str:
+    name = _record(place, "realisations")
+    envelope = json.loads(place.cache.files()[name])
+    envelope["payload"] = envelope["payload"].replace("A", "B", 1)
+    place.cache.put(name, json.dumps(envelope).encode())
+    return name
+
+
+def move_record(place: Place) -> str:
+    """Signed and true, and not of what its name says."""
+    name = _record(place, "realisations")
+    other = f"records/ci/realisations/ab/{'ab' * 32}"
+    place.cache.put(other, place.cache.files()[name])
+    return other
+
+
+def strange_record(place: Place) -> str:
+    place.cache.put("records/ci/notes", b"to do: nothing")
+    return "records/ci/notes"
+
+
+def lie_as_another(place: Place) -> str:
+    """A record of a trusted key's folder that another key signed."""
+    name = _record(place, "targets")
+    envelope = Envelope.decode(place.cache.files()[name])
+    forged = Envelope.sign(envelope.payload_type, envelope.payload, private_key("lab"))
+    place.cache.put(name, forged.encode())
+    return name
+
+
+DAMAGES = {
+    damage_object: "damaged",
+    lose_object: "missing",
+    cut_object: "damaged",
+    edit_record: "damaged",
+    move_record: "damaged",
+    strange_record: "damaged",
+    lie_as_another: "damaged",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_what_is_damaged_or_missing_is_named(place: Place, damage: Any):  # noqa: ANN401
+    place.trust("ci")
+    place.fill()
+    name = damage(place)
+    assert place.run("verify", "team", "--json") == 5
+    findings = [(each["kind"], each["name"]) for each in json.loads(place.out)["findings"]]
+    assert (DAMAGES[damage], name) in findings
+    assert {found for _, found in findings} == {name}
+    assert place.run("verify", "team") == 5
+    assert f"{DAMAGES[damage]}  {name}: " in place.out
+    assert "the cache has" in place.err
+
+
+# ---- add, remove
+
+
+def test_a_cache_is_set_and_taken_out_again(place: Place):
+    text = '# ours\n[caches]\nteam = "read+write ../cache"  # NFS\n\n[accept]\nbuild = "ci"\n'
+    place.settings(text)
+    assert place.fine("add", "lab", "https://lab.corp/a") == (
+        'rvbuild.toml: lab = "https://lab.corp/a"\n'
+    )
+    assert "rvbuild caches test lab" in place.err
+    assert set(tomllib.loads((place.project / "rvbuild.toml").read_text())["caches"]) == {
+        "team",
+        "lab",
+    }
+    place.fine("remove", "lab")
+    assert (place.project / "rvbuild.toml").read_text() == text
+
+
+def test_a_path_is_from_the_file_on(place: Place, monkeypatch: pytest.MonkeyPatch):
+    (place.project / "sub").mkdir()
+    monkeypatch.chdir(place.project / "sub")
+    change = place.json("add", "disk", "../../disk", "--write")
+    assert change["line"] == 'disk = "read+write ../disk"'
+    assert place.rows()["disk"]["address"] == str(place.folder / "disk")
+    own = place.json("add", "mine", "disk", "--user")
+    assert own["file"] == str(place.folder / "config/rvbuild/config.toml")
+    assert place.rows()["mine"]["address"] == str(place.project / "sub/disk")
+    place.fine("remove", "mine")
+    assert "mine" not in place.rows()
+
+
+def test_the_users_word_against_a_projects_cache(place: Place):
+    place.fine("add", "team", "off", "--user")
+    assert place.rows()["team"]["mode"] == "off"
+    change = place.json("add", "other", "/mnt/other")
+    assert change["stronger"] == ""
+    place.fine("add", "other", "off", "--user")
+    place.fine("remove", "other", "--project")
+    assert "config.toml sets other, too, and is stronger" in place.err
+    assert place.json("add", "other", "/mnt/other")["stronger"].endswith("config.toml")
+
+
+REFUSED = {
+    ("add", "a b", "/x"): "cannot be called",
+    ("add", "team", "/x"): "there is a cache team already",
+    ("add", "lab", "gopher://x"): "not the address of a cache",
+    ("add", "lab", "https://al:secret@lab.corp/a"): "does not belong into a project's file",
+    ("remove", "tema"): "there is no cache 'tema'",
+    ("add", "lab"): "wants an ADDRESS",
+    ("remove", "team", "/x"): "takes no ADDRESS",
+    ("list", "team"): "takes no team",
+    ("gc",): "wants a NAME",
+    ("test", "team", "--write"): "--write is for",
+    ("stat", "team", "--max-size", "1G"): "--max-size is for",
+    ("add", "lab", "/x", "--user", "--project"): "say one of them",
+}
+
+
+@pytest.mark.parametrize("words", REFUSED, ids=" ".join)
+def test_wrong_words_change_nothing(place: Place, words: tuple[str, ...]):
+    before = (place.project / "rvbuild.toml").read_text()
+    try:
+        code = place.run(*words)
+    except SystemExit as end:
+        code = int(str(end.code))
+        place.err = place.capture.readouterr().err
+    assert code in {2, 4}
+    assert REFUSED[words] in place.err
+    assert "secret" not in place.err
+    assert (place.project / "rvbuild.toml").read_text() == before
+
+
+def test_a_file_of_another_form_is_left_to_people(place: Place):
+    place.settings('caches = {team = "/mnt/team"}\n')
+    assert place.run("add", "lab", "/mnt/lab") == 2
+    assert 'let it say, in the table [caches], lab = "/mnt/lab"' in place.err
+
+
+def test_options_may_stand_before_the_words(place: Place):
+    assert place.fine("add", "--write", "lab", "/mnt/lab") == (
+        'rvbuild.toml: lab = "read+write /mnt/lab"\n'
+    )
+
+
+def test_outside_of_a_project_a_cache_is_the_users_own(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    (place.folder / "elsewhere").mkdir()
+    monkeypatch.chdir(place.folder / "elsewhere")
+    assert place.run("add", "lab", "/mnt/lab", "--project") == 2
+    file = place.json("add", "lab", "/mnt/lab")["file"]
+    assert file == str(place.folder / "config/rvbuild/config.toml")
+    assert os.stat(file).st_mode & 0o777 == 0o644
+    place.json("add", "other", "https://al:secret@lab.corp/a")
+    assert "secret" not in place.out + place.err
+    assert "secret" in Path(file).read_text()
