@@ -83,6 +83,7 @@ def _memo_of(arguments: argparse.Namespace, workspace: Workspace) -> Memo | None
         f"json={arguments.json}",
         f"replace={workspace.settings.replace}",
         f"options={workspace.settings.options}",
+        f"accept={workspace.settings.accept}",
         os.getcwd(),
         *workspace.recipes,
     ]

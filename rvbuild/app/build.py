@@ -18,10 +18,11 @@ from rvbuild.app.result_place import Identity, identity, link_place
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
 from rvbuild.app.targets import goals, link_sound, link_unedited
-from rvbuild.core.cache_use import CacheUse
 from rvbuild.core.errors import raise_failures
+from rvbuild.core.events import CacheUsed
 from rvbuild.core.graph import RecipeGraph, Target, with_checkers
 from rvbuild.core.link import Linked
+from rvbuild.core.realisation import Realisation
 from rvbuild.engine.build import build
 
 __all__ = ["BuildView", "TargetResult", "build_targets"]
@@ -34,7 +35,7 @@ class BuildView:
     Attributes:
         results: In the order of the targets.
         recipes: The names of the recipes that were read.
-        caches: What each cache gave, and what it cost.
+        made: What the store says of them.
         failures: What is wrong with recipes and lock; what went wrong, in the order of the plan;
             then what kept a result from appearing.
         missing: The targets that have no result: they, or what they need, cannot be read; that or a
@@ -43,7 +44,7 @@ class BuildView:
 
     results: tuple[TargetResult, ...]
     recipes: tuple[str, ...]
-    caches: tuple[CacheUse, ...] = ()
+    made: tuple[Realisation, ...] = ()
     failures: tuple[Exception, ...] = ()
     missing: tuple[str, ...] = ()
 
@@ -109,13 +110,15 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
         )
         wanted = _goals(linked, places, before)
         results, problems = deliver(session, built, wanted, as_copies=output is not None)
+    for use in () if substitutes is None else substitutes.uses:
+        session.report(CacheUsed(use))
     tell_of_modules(built.failures, session.choices)
     asked = dict.fromkeys(map(str, (*targets, *linked.results)))
     there = {result.target for result in results}
     return BuildView(
         results=tuple(results),
         recipes=tuple(graph.recipes),
-        caches=() if substitutes is None else substitutes.uses,
+        made=tuple(built.realised[each] for each in goals(linked) if each in built.realised),
         failures=(*failures, *built.failures, *problems),
         missing=tuple(name for name in asked if name not in there),
     )

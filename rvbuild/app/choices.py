@@ -18,8 +18,10 @@ class Choices:
         overrides: Folders that stand for sources, by the source's name.
         release: No compile caches, and nothing of this machine: what a release pipeline runs.
         keep_failed: The folder of a step that fails stays, for a look.
+        pull: Nothing is made: what no cache has is an error.
     """
 
     overrides: Mapping[str, str] = field(factory=dict)
     release: bool = False
     keep_failed: bool = False
+    pull: bool = False

@@ -33,6 +33,8 @@ def remember(memo: Memo, answer: str, session: Session, build: BuildView) -> Non
     if any(use.spec.volatile for name in build.recipes for use in _sources(session, name)):
         return
     inputs = [*session.workspace.locks, *session.workspace.recipes, *session.folder.series_files()]
+    if any(made.origin.kind == "substituted" for made in build.made):
+        inputs += _keys(session)
     for name in build.recipes:
         inputs += _inputs(session, name)
     links = [(result.place, os.readlink(result.place)) for result in build.results]
@@ -47,6 +49,17 @@ def remember(memo: Memo, answer: str, session: Session, build: BuildView) -> Non
         return all(is_as_marked(layout, view) for _, view in links)
 
     memo.keep(answer, inputs, links, marks, is_right)
+
+
+def _keys(session: Session) -> Iterator[str]:
+    """Where keys are, on whose word others' results were taken."""
+    from rvbuild.app.signing_key import KeyFolders  # noqa: PLC0415 - only where there are such
+
+    folders = KeyFolders.of(session.workspace)
+    for folder in (folders.team, folders.own):
+        if folder and os.path.isdir(folder):
+            yield from (each.path for each in below(folder))
+        yield from (folder,) if folder else ()
 
 
 def _sources(session: Session, name: str) -> Iterable[SourceUse]:

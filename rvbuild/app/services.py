@@ -39,6 +39,7 @@ def services_of(session: Session, substitutes: Substitutes | None = None) -> Ser
         audit_image=audit_image,
         substitutes=substitutes,
         accepts=session.accepts,
+        pull=session.choices.pull,
         release=release,
         builder=settings.builder,
         variant=bool(session.choices.overrides or settings.replace or settings.options),

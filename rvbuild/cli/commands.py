@@ -106,6 +106,20 @@ _SOURCES = (
         help="reach nothing: only what the store has",
     ),
 )
+_CACHES = (
+    _option(
+        "--cache",
+        metavar="NAME=ADDRESS",
+        action="append",
+        default=[],
+        help="ask this cache, too, as team=https://cache.example/team; NAME=off leaves one out",
+    ),
+    _option(
+        "--prefer",
+        choices=["auto", "fetch", "build"],
+        help="fetch or build what a cache has; auto: what takes less time (auto)",
+    ),
+)
 _OVERRIDES = (
     _option(
         "--override",
@@ -165,7 +179,7 @@ _OUTPUT = _option(
 )
 
 _PINNED = (*_COMMON, *_SOURCES, *_OVERRIDES)
-_MAKING = (*_PINNED, *_BUILDING, _RELEASE, *_TELLING, *_JSON)
+_MAKING = (*_PINNED, *_CACHES, *_BUILDING, _RELEASE, *_TELLING, *_JSON)
 
 # ---- the rows
 
@@ -225,10 +239,45 @@ ROWS = (
         ),
     ),
     CommandRow(
+        "pull",
+        "take results from caches, and make nothing",
+        "build:build_command",
+        (
+            *_PINNED,
+            *_CACHES,
+            _RELEASE,
+            *_TELLING,
+            *_JSON,
+            _option("-k", "--keep-going", action="store_true", help="go on after a failure"),
+            _option("--no-check", action="store_true", help="also where no check is known to pass"),
+            _TARGETS,
+            _OUTPUT,
+        ),
+    ),
+    CommandRow(
+        "push",
+        "bring results into caches, signed, for others to take",
+        "push:push_command",
+        (
+            *_PINNED,
+            *_CACHES[:1],
+            *_TELLING,
+            *_JSON,
+            _option(
+                "--to",
+                metavar="NAME",
+                action="append",
+                default=[],
+                help="into this cache (default: those that are set to be written)",
+            ),
+            _TARGETS,
+        ),
+    ),
+    CommandRow(
         "plan",
         "show what a build would do, and why",
         "inspect:plan_command",
-        (*_PINNED, _RELEASE, *_JSON, _TARGETS),
+        (*_PINNED, *_CACHES, _RELEASE, *_JSON, _TARGETS),
     ),
     CommandRow(
         "show",

@@ -32,6 +32,8 @@ def settings_in(arguments: argparse.Namespace) -> dict[str, Value]:
         "mirrors": mirrors(options.get("mirror", ())),
         "options": table(options.get("option", ()), "--option", "NAME=VALUE"),
         "replace": table(options.get("replace", ()), "--replace", "NAME=RECIPE"),
+        "caches": caches(options.get("cache", ())),
+        "prefer": options.get("prefer"),
     }
     return {name: value for name, value in values.items() if value not in (None, {})}
 
@@ -59,6 +61,15 @@ def table(words: Iterable[str], option: str, form: str) -> dict[str, str]:
             what = f"{option} {left} is said twice, as {entries[left]} and as {right}"
             _refuse(what, "say one of them")
     return entries
+
+
+def caches(words: Iterable[str]) -> dict[str, str]:
+    """Read words of the form ``NAME=ADDRESS``, or as a setting has it; the last of a NAME holds.
+
+    Raises:
+        UsageError: a word has another form.
+    """
+    return dict(_pairs(words, "--cache", "NAME=ADDRESS"))
 
 
 def _pairs(words: Iterable[str], option: str, form: str) -> Iterator[tuple[str, str]]:

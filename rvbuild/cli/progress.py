@@ -22,8 +22,10 @@ from rvbuild.cli.messages import count_text, duration_text, is_screen, size_text
 from rvbuild.cli.public import public
 from rvbuild.cli.row import Row
 from rvbuild.cli.tally import Summary, Tally, word_for
+from rvbuild.core.cache_use import CacheUse
 from rvbuild.core.events import (
     Audited,
+    CacheUsed,
     Event,
     Finished,
     Noticed,
@@ -41,7 +43,7 @@ FETCH_INTERVAL = 5.0
 LONG_MERGE = 2.0
 """Seconds from which a merge is worth a line."""
 
-_STEPS = frozenset({Phase.BUILD, Phase.CHECK})
+_STEPS = frozenset({Phase.SUBSTITUTE, Phase.BUILD, Phase.CHECK, Phase.PUSH})
 _MOST_PENDING = 2000
 _TEXT_COLUMN = 20
 
@@ -300,7 +302,7 @@ def lines_for(event: Event, *, verbose: bool, starts: bool) -> list[Row | str]:
     """
     if isinstance(event, Wrote):
         return [f"{printable_line(event.label)} | {_log_line(event.line)}"] if verbose else []
-    if isinstance(event, Noticed | Audited):
+    if isinstance(event, Noticed | Audited | CacheUsed):
         return _remarks(event)
     if isinstance(event, Started):
         has_line = starts or verbose
@@ -328,6 +330,17 @@ def _finished(event: Finished) -> Row:
     return Row(word_for(event), duration_text(event.seconds), printable_line(event.label))
 
 
+def _cache_row(use: CacheUse) -> Row:
+    """What a cache gave and cost; in the summary of a run, each has one."""
+    name = printable_line(use.name)
+    if use.reason:
+        cost = f"{duration_text(use.waited)} of waiting"
+        return Row("cache", "", f"{name} was left out: {printable_line(use.reason)} ({cost})")
+    saved = f"saved {duration_text(use.saved)}, " if use.pulled else ""
+    text = f"{name}: {use.pulled} results, {saved}took {duration_text(use.waited)}"
+    return Row("cache", size_text(use.size), text)
+
+
 def _plan(event: Planned) -> str:
     counts = ", ".join(
         f"{phase.value} {event.counts[phase]}" for phase in Phase if event.counts.get(phase)
@@ -335,8 +348,10 @@ def _plan(event: Planned) -> str:
     return f"{counts}; keep {event.kept}" if event.kept else counts
 
 
-def _remarks(event: Noticed | Audited) -> list[Row | str]:
+def _remarks(event: Noticed | Audited | CacheUsed) -> list[Row | str]:
     """What a person should know: something is amiss, or only worth a note."""
+    if isinstance(event, CacheUsed):
+        return [_cache_row(event.use)] if event.use.requests else []
     if isinstance(event, Noticed):
         return [Row("warning", "", _notice(event.label, event.text))]
     texts = finding_lines(event.findings)

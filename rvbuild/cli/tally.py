@@ -29,7 +29,7 @@ _WINDOW = 8.0
 """Seconds over which the rate of fetching is taken."""
 _SAMPLE = 1.0
 """Seconds between two samples: a rate that changes faster cannot be read."""
-_UNDONE = frozenset(("failed", "stopped"))
+_UNDONE = frozenset(("failed", "stopped", "lost"))
 """What a task came to that is not done."""
 _ENOUGH = 8
 """Fetches that must be finished before their mean size says something about the others."""
@@ -52,7 +52,8 @@ class Summary:
     """What a run did.
 
     Attributes:
-        counts: By word: ``built``, ``checked``, ``fetched``, ``merged``, ``reused``, ``failed``.
+        counts: By word: ``pulled``, ``built``, ``checked``, ``fetched``, ``merged``, ``reused``,
+            ``failed``.
         kept: How many results needed nothing.
         size: Bytes that were fetched.
         seconds: How long the run took.
@@ -68,7 +69,7 @@ class Summary:
     @property
     def text(self) -> str:
         """``built 6, fetched 512 (769 MiB), kept 12 in 9 min 12 s``; empty if nothing was."""
-        words = ("built", "checked", "fetched", "reused", "failed")
+        words = ("pulled", "built", "checked", "fetched", "reused", "failed")
         parts = [f"{word} {self.counts[word]}" for word in words if self.counts.get(word)]
         if self.size:
             parts = [

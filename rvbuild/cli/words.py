@@ -34,6 +34,7 @@ def session_of(arguments: argparse.Namespace, workspace: Workspace, report: Repo
         overrides=table(getattr(arguments, "override", ()), "--override", "NAME=PATH"),
         release=getattr(arguments, "release", False),
         keep_failed=getattr(arguments, "keep_failed", False),
+        pull=arguments.command == "pull",
     )
     return Session(workspace, report, choices)
 

@@ -11,6 +11,7 @@ from typing import Protocol, Union
 
 from attrs import frozen
 
+from rvbuild.core.cache_use import CacheUse
 from rvbuild.core.finding import Finding
 
 
@@ -68,8 +69,8 @@ class Finished:
     and is made after all; ``pushed`` into one, or ``there`` if it was; ``fetched``, ``merged``,
     ``reused``, ``failed``, or ``stopped`` because something else failed or the person pressed ^C. A
     source that is looked for in another store is ``imported``, ``present`` (here already) or
-    ``absent`` (there). A recipe that is resolved is ``linked``, or ``unknown`` where nobody can tell
-    which sources it needs.
+    ``absent`` (there). A recipe that is resolved is ``linked``, or ``unknown`` where nobody can
+    tell which sources it needs.
     """
 
     label: str
@@ -100,7 +101,14 @@ class Audited:
     findings: tuple[Finding, ...]
 
 
-Event = Union[Planned, Started, Progressed, Wrote, Finished, Noticed, Audited]
+@frozen
+class CacheUsed:
+    """A run is done with a cache."""
+
+    use: CacheUse
+
+
+Event = Union[Planned, Started, Progressed, Wrote, Finished, Noticed, Audited, CacheUsed]
 
 
 class Reporter(Protocol):
