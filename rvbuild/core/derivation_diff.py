@@ -210,11 +210,14 @@ class _Walk:
         yield from ((slot, None) for slot in gone)
         yield from ((None, slot) for slot in come)
 
+    def _title_then(self, digest: str) -> str:
+        facts = self._facts_then(digest)
+        return facts.title if facts else digest[:12]
+
     def _title(self, digest: str) -> str:
         facts = self._facts_now(digest)
-        return (
-            facts.title if facts.form == "step" and facts.name else self.derivations[digest].label
-        )
+        is_recipe = facts.form == "step" and facts.name
+        return facts.title if is_recipe else self.derivations[digest].label
 
     def _name_then(self, digest: str) -> str:
         facts = self._facts_then(digest)

@@ -157,12 +157,12 @@ def _is_plain(value: object) -> TypeGuard[list[str]]:
 
 
 def _lines(members: Iterable[tuple[str, object]]) -> Iterator[str]:
-    """Members as lines; each row of a table is a line of its own."""
+    """Members that say something as lines; each row of a table is a line of its own."""
     for name, value in members:
         parts = value if isinstance(value, list) else [value]
         rows = [part for part in parts if isinstance(part, list)]
         words = [_text(part) for part in parts if not isinstance(part, list) and part is not None]
-        if words or not rows:
+        if words:
             yield " ".join([name, *words])
         for row in rows:
             nested = all(isinstance(each, list) for each in row)
