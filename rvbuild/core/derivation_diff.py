@@ -71,13 +71,13 @@ class Cause:
 
     Attributes:
         change: What differs; if at several places, as at the first.
-        places: The digests of the derivations that have the change, in the order of the work.
-        followers: Those of all that are above one of them.
+        places: The derivations of now that have the change, in the order of the work.
+        followers: All others that are above one of them.
     """
 
     change: Change
-    places: tuple[str, ...]
-    followers: tuple[str, ...]
+    places: tuple[Derivation, ...]
+    followers: tuple[Derivation, ...]
 
 
 def compare(
@@ -101,9 +101,9 @@ def by_derivation(causes: Iterable[Cause]) -> dict[str, tuple[Cause, ...]]:
     own: dict[str, tuple[Cause, ...]] = {}
     others: dict[str, tuple[Cause, ...]] = {}
     for cause in causes:
-        for digests, reasons in ((cause.places, own), (cause.followers, others)):
-            for digest in digests:
-                reasons[digest] = (*reasons.get(digest, ()), cause)
+        for derivations, reasons in ((cause.places, own), (cause.followers, others)):
+            for each in derivations:
+                reasons[each.digest] = (*reasons.get(each.digest, ()), cause)
     return others | own
 
 
@@ -146,11 +146,15 @@ class _Walk:
         for essence, change in first.items():
             pairs = places[essence]
             own = dict.fromkeys(new for _, new in pairs)
-            above = (new for new in self._followers(pairs) if new not in own)
-            yield Cause(change=change, places=tuple(own), followers=tuple(above))
+            above = [new for new in self._with_all_above(pairs) if new not in own]
+            yield Cause(
+                change=change,
+                places=tuple(self.derivations[each] for each in own),
+                followers=tuple(self.derivations[each] for each in above),
+            )
 
-    def _followers(self, pairs: Sequence[Pair]) -> dict[str, None]:
-        """What now stands above some pairs, in the order of the work."""
+    def _with_all_above(self, pairs: Sequence[Pair]) -> dict[str, None]:
+        """The digests of now of some pairs and of all above them, in the order of the work."""
         waiting, seen = deque(pairs), set(pairs)
         while waiting:
             for above in self._above.get(waiting.popleft(), ()):

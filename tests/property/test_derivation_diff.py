@@ -96,7 +96,7 @@ def says_right(graph: Graph, edited: int, compare_: Compare = compare) -> bool:
     current = {each.digest: each for each in now}
     causes = compare_(then[-1].digest, now[-1].digest, known.get, current)
     return [(c.places, set(c.followers)) for c in causes] == [
-        ((now[edited].digest,), {now[at].digest for at in above(graph, edited)})
+        ((now[edited],), {now[at] for at in above(graph, edited)})
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -76,8 +76,9 @@ class Closure:
     def result(self) -> str:
         return self.derivations[-1].digest
 
-    def labels(self, digests: tuple[str, ...]) -> list[str]:
-        return [self.by_digest[digest].label for digest in digests]
+
+def labels(derivations: Iterable[Derivation]) -> list[str]:
+    return [each.label for each in derivations]
 
 
 def step(name: str, script: str, inputs: Mapping[str, Derivation], **more: object) -> Step:
@@ -136,16 +137,15 @@ def link(recipes: Recipes) -> Closure:
     return Closure((*below, app, bundle))
 
 
-def why(then: Recipes, now: Recipes) -> tuple[Closure, tuple[Cause, ...]]:
+def why(then: Recipes, now: Recipes) -> tuple[Cause, ...]:
     former, closure = link(then), link(now)
-    read = former.bytes_of.get
-    return closure, compare(former.result, closure.result, read, closure.by_digest)
+    return compare(former.result, closure.result, former.bytes_of.get, closure.by_digest)
 
 
 def only(then: Recipes, now: Recipes) -> tuple[Change, list[str], list[str]]:
     """The one cause: what changed, where, and what follows."""
-    closure, (cause,) = why(then, now)
-    return cause.change, closure.labels(cause.places), closure.labels(cause.followers)
+    (cause,) = why(then, now)
+    return cause.change, labels(cause.places), labels(cause.followers)
 
 
 PLAIN = Recipes()
@@ -244,7 +244,7 @@ def test_below_what_is_equal_nothing_is_read():
         return former.bytes_of[digest]
 
     compare(former.result, closure.result, read, closure.by_digest)
-    assert former.labels(tuple(asked)) == [BUNDLE, APP]
+    assert labels(former.by_digest[each] for each in asked) == [BUNDLE, APP]
 
 
 def test_a_line_of_a_script_is_shown_with_its_neighbours():
@@ -271,13 +271,14 @@ def test_the_same_difference_in_two_steps_is_one_cause():
 
 
 def test_two_differences_are_two_causes_in_the_order_of_the_work():
-    closure, causes = why(PLAIN, Recipes(app_script="x", archive="b" * 64))
-    assert [closure.labels(each.places) for each in causes] == [["lib.tar"], [APP]]
-    assert [closure.labels(each.followers) for each in causes] == [
+    now = Recipes(app_script="x", archive="b" * 64)
+    closure, causes = link(now), why(PLAIN, now)
+    assert [labels(each.places) for each in causes] == [["lib.tar"], [APP]]
+    assert [labels(each.followers) for each in causes] == [
         ["lib-riscv64", APP, BUNDLE],
         [BUNDLE],
     ]
-    named = {closure.labels((d,))[0]: each for d, each in by_derivation(causes).items()}
+    named = {closure.by_digest[d].label: each for d, each in by_derivation(causes).items()}
     assert named == {
         "lib.tar": causes[:1],
         "lib-riscv64": causes[:1],
@@ -289,8 +290,8 @@ def test_two_differences_are_two_causes_in_the_order_of_the_work():
 def test_a_module_in_another_version_is_named():
     """Its place in the cache has the version, too: that is no cause of its own."""
     now = Recipes(modules=(("e.org/a", "v1"), ("e.org/b", "v2"), ("e.org/c", "v1")))
-    closure, causes = why(PLAIN, now)
-    assert [(c.change.aspect, c.change.diff, closure.labels(c.places)) for c in causes] == [
+    causes = why(PLAIN, now)
+    assert [(c.change.aspect, c.change.diff, labels(c.places)) for c in causes] == [
         (
             Aspect.SOURCE,
             (
@@ -307,15 +308,13 @@ def test_a_module_in_another_version_is_named():
             ["e.org/b@v2"],
         ),
     ]
-    assert {tuple(closure.labels(c.followers)) for c in causes} == {
-        ("go-modules of app", APP, BUNDLE)
-    }
+    assert {tuple(labels(c.followers)) for c in causes} == {("go-modules of app", APP, BUNDLE)}
 
 
 def test_a_module_more_and_one_less():
     now = Recipes(modules=(("e.org/a", "v1"), ("e.org/c", "v1"), ("e.org/d", "v3")))
-    closure, (_, *causes) = why(PLAIN, now)
-    assert [(c.change, closure.labels(c.places)) for c in causes] == [
+    _, *causes = why(PLAIN, now)
+    assert [(c.change, labels(c.places)) for c in causes] == [
         (
             Change(Aspect.INPUT, "e.org/b@v1", "go-module e.org/b", None),
             ["go-modules of app"],
@@ -325,22 +324,22 @@ def test_a_module_more_and_one_less():
 
 
 def test_packages_have_no_names_and_are_matched_by_their_order():
-    closure, causes = why(PLAIN, Recipes(packages=("1", "4", "5")))
-    assert [(c.change.old, closure.labels(c.places)) for c in causes] == [
+    causes = why(PLAIN, Recipes(packages=("1", "4", "5")))
+    assert [(c.change.old, labels(c.places)) for c in causes] == [
         (f"deb {'2' * 64}", ["p4_1_all.deb"]),
         (f"deb {'3' * 64}", ["p5_1_all.deb"]),
     ]
-    assert closure.labels(causes[0].followers) == ["box/debian", "lib-riscv64", APP, BUNDLE]
+    assert labels(causes[0].followers) == ["box/debian", "lib-riscv64", APP, BUNDLE]
 
 
 def test_packages_that_are_not_as_many_come_and_go():
-    closure, causes = why(PLAIN, Recipes(packages=("1", "4")))
+    causes = why(PLAIN, Recipes(packages=("1", "4")))
     assert [c.change for c in causes] == [
         Change(Aspect.INPUT, "", f"deb {'2' * 64}", None),
         Change(Aspect.INPUT, "", f"deb {'3' * 64}", None),
         Change(Aspect.INPUT, "", None, "p4_1_all.deb"),
     ]
-    assert {*map(tuple, (closure.labels(c.places) for c in causes))} == {("box/debian",)}
+    assert {*map(tuple, (labels(c.places) for c in causes))} == {("box/debian",)}
 
 
 def crates(*versions: tuple[str, str]) -> Closure:
@@ -355,7 +354,7 @@ def crates(*versions: tuple[str, str]) -> Closure:
 def test_crates_at_one_place_are_matched_by_their_names():
     then, now = crates(("a", "1.0.0"), ("b", "1.0.0")), crates(("b", "2.0.0"), ("a", "3.0.0"))
     causes = compare(then.result, now.result, then.bytes_of.get, now.by_digest)
-    assert {now.labels(c.places)[0]: str(c.change.old).split(" ")[1] for c in causes} == {
+    assert {labels(c.places)[0]: str(c.change.old).split(" ")[1] for c in causes} == {
         "b-2.0.0.crate": "b",
         "a-3.0.0.crate": "a",
     }
@@ -365,7 +364,7 @@ def test_a_result_of_another_kind_is_another_one():
     then, now = link(PLAIN), crates(("a", "1.0.0"))
     (cause,) = compare(then.result, now.result, then.bytes_of.get, now.by_digest)
     assert cause.change == Change(Aspect.INPUT, "", "bundle 1", "crates")
-    assert (cause.places, cause.followers) == ((now.result,), ())
+    assert (cause.places, cause.followers) == (now.derivations[-1:], ())
 
 
 @pytest.mark.parametrize("data", [None, b"[]", b'{"kind":"dream"}', b"\xff"])
@@ -375,7 +374,7 @@ def test_what_nobody_knows_any_more_is_one_cause(data: bytes | None):
     lost = [each.digest for each in former.derivations if isinstance(each, Fetch)]
     known = {**former.bytes_of, **dict.fromkeys(lost, data)}
     causes = compare(former.result, closure.result, known.get, closure.by_digest)
-    assert [(c.change.aspect, closure.labels(c.places)) for c in causes] == [
+    assert [(c.change.aspect, labels(c.places)) for c in causes] == [
         (Aspect.UNKNOWN, ["go1.24.2.linux-amd64", "lib.tar"]),
         (Aspect.TIMEOUT, [APP]),
     ]
