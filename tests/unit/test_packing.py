@@ -120,7 +120,7 @@ def test_a_statement_of_another_form_is_none(path: tuple[str | int, ...], value:
 @pytest.mark.parametrize("data", [b"", b"[]", b"null", b"\xff", b"[" * 9000, b'{"target":'])
 def test_other_bytes_are_neither(data: bytes):
     for kind in (Statement, Closure):
-        with pytest.raises(Malformed, match="not a statement|not a realisation|not a target"):
+        with pytest.raises(Malformed, match=r"not a statement|not a realisation|not a target"):
             kind.decode(data)
 
 
