@@ -195,3 +195,19 @@ def test_values_per_series_are_for_sources_alone(family: World):
     ran = family.run(f"library-{HERE}")
     assert ran.code == 3
     ran.said("a 'kind: package' recipe has no values per series", "recipes/library/recipe.yaml:6:1")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("lock", half) for half in ("@", "app@")),
+        *((APP_HERE, "--override", f"{half}={{}}") for half in ("family-source@", "@1")),
+        (APP_HERE, "--replace", "library=app@"),
+    ],
+)
+def test_half_a_name_is_refused_wherever_somebody_writes_one(family: World, words: tuple[str, ...]):
+    before = (family.folder / "rvbuild.lock").read_bytes()
+    ran = family.run(*(word.format(family.folder / "recipes") for word in words))
+    assert ran.code in {2, 3}
+    ran.said("an '@' stands between a name and its series", "for example k3s@1.34")
+    assert (family.folder / "rvbuild.lock").read_bytes() == before
