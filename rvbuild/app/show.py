@@ -132,7 +132,7 @@ def view_targets(
         needs=tuple(graph.order()),
         recipes=tuple(sorted(graph.recipes)),
         options=tuple(_options(graph, session)),
-        sources=_each_once([*own, *inventory.missing]),
+        sources=_each_once(own, inventory.missing),
         pins=_pins(graph, session.lock()) if pins else {},
         closure=closure_of(inventory.all() if closure else (), architectures),
     )
@@ -155,8 +155,16 @@ def _says_support(recipe: Recipe) -> bool:
     return any(each.release or each.end_of_support for each in recipe.per_series.values())
 
 
-def _each_once(sources: Iterable[SourceStatus]) -> tuple[SourceStatus, ...]:
-    return tuple({each.name or each.description.name: each for each in sources}.values())
+def _each_once(
+    own: Iterable[SourceStatus], missing: Iterable[SourceStatus]
+) -> tuple[SourceStatus, ...]:
+    """The targets' sources, and what others lack; two users of one may have their own patches."""
+    named = {(each.name, each.patches): each for each in own}
+    names = {name for name, _ in named}
+    others = {
+        each.name or each.description.name: each for each in missing if each.name not in names
+    }
+    return (*named.values(), *others.values())
 
 
 def _options(graph: RecipeGraph, session: Session) -> Iterator[OptionValue]:

@@ -102,7 +102,9 @@ def _source_entry(source: SourceStatus) -> dict[str, object]:
         "kind": source.description.kind,
         "source": source.description.name,
         "digest": source.description.digest or None,
+        "tag": source.description.tag or None,
         "places": list(source.description.places),
+        "patches": list(source.patches),
         "derivation": source.derivation,
         "stored": source.stored,
         "machine": source.machine or None,
@@ -173,8 +175,8 @@ def _source_lines(status: SourceStatus) -> Iterator[str]:
     source = status.description
     which = source.short if source.digest else source.name
     yield f"  source      {status.name or status.recipe}  {source.kind} {which}"
-    for place in source.places:
-        yield f"              {place}"
+    yield from (f"              {place}" for place in source.places)
+    yield from (f"              patch {patch}" for patch in status.patches)
     instead = f", or `--override {status.name}=FOLDER`" if status.name else ""
     where = f"where such a place can be reached{instead}"
     if status.derivation is None:
