@@ -85,12 +85,12 @@ def _series_entry(series: SeriesStatus) -> dict[str, object]:
         "others": list(series.others),
         "upstream": [
             {
-                "recipe": each.base,
-                "release": values.release or None,
-                "end-of-support": values.end_of_support or None,
+                "recipe": each.recipe,
+                "release": each.release or None,
+                "end-of-support": each.end_of_support or None,
+                "ended": each.has_ended,
             }
             for each in series.upstream
-            for values in [each.per_series[series.name]]
         ],
     }
 
@@ -159,10 +159,10 @@ def _series_lines(series: SeriesStatus) -> Iterator[str]:
     own = f"{series.name} (default)" if series.name == series.default else series.name
     yield f"  series      {'; also '.join(filter(None, (own, ', '.join(marked))))}"
     for each in series.upstream:
-        values = each.per_series[series.name]
-        release = values.release or "a commit that is no release"
-        support = f", supported until {values.end_of_support}" if values.end_of_support else ""
-        yield f"              {each.base}: {release}{support}"
+        release = each.release or "a commit that is no release"
+        until = "support ended on" if each.has_ended else "supported until"
+        support = f", {until} {each.end_of_support}" if each.end_of_support else ""
+        yield f"              {each.recipe}: {release}{support}"
 
 
 def _option_line(option: OptionValue) -> str:
