@@ -18,7 +18,7 @@ from rvbuild.core.go_source import GoModFiles
 from rvbuild.core.gomod import escape_path
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.launchers import FOLDER as LAUNCHERS
-from rvbuild.core.launchers import SYSTEM_PATH, finder, launchers
+from rvbuild.core.launchers import SYSTEM_PATH, finder, launchers, listing, prefix
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.names import SetRef, SourceRef
 from rvbuild.core.patches import Patch, own_patches, patch_files, patch_script, patches_of
@@ -331,7 +331,7 @@ class Linker:
             inputs.append(Input(path=f"in/{QEMU}", derivation=emulator))
         environment = values | _fixed(values["date"], [LAUNCHERS])
         asks = (
-            version_script(values["version"])
+            version_script(values["version"], listing(recipe.base, rules), prefix(emulated))
             if check.is_version
             else substitute(check.run, values, where)
         )
