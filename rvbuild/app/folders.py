@@ -15,7 +15,7 @@ from rvbuild.core.advice import Remedy, advise, joined
 from rvbuild.core.errors import LockError, SourceError, StepError, UsageError, single_failures
 from rvbuild.core.link import LOCKED_MODULES, Linked
 from rvbuild.core.lock import Lock
-from rvbuild.core.names import RecipeName, SourceRef
+from rvbuild.core.names import RecipeName
 from rvbuild.kinds.path.fetch import PathFetcher
 from rvbuild.kinds.path.source import PathSource
 from rvbuild.recipes_yaml.collection import RecipeCollection
@@ -43,7 +43,7 @@ def override_sources(
             msg = f"the override of {name}: there is no such folder"
             way = "name a folder with what the source is to be, such as your clone of it"
             raise SourceError(msg, where=path, hint=way)
-        if recipes.path(RecipeName.parse(SourceRef.parse(name).recipe).base) is None:
+        if recipes.path(RecipeName.parse(name.partition("/")[0]).base) is None:
             msg = f"the override of {name}: there is no such recipe"
             hint = advise("NAME is a 'kind: source' recipe, or RECIPE/SOURCE; ", Remedy.LIST)
             raise UsageError(msg, hint=hint)

@@ -86,19 +86,27 @@ def _named(
         UsageError: there is none of a name, or none of a series.
     """
     for text in names:
-        name = RecipeName.parse(text)
-        if name.base and name.series:
+        if text.startswith("@") and text != "@":
+            yield from _of_series(text[1:], project)
+        elif RecipeName.parse(text).series:
             yield folder.load(text)
-        elif name.base:
-            yield from folder.series.every(text)
         else:
-            of_series = [each for each in project if each.series == name.series]
-            if not of_series:
-                known = sorted({each.series for each in project if each.series})
-                msg = f"no recipe of the project has the series {name.series!r}"
-                hint = f"there are {', '.join(known)}" if known else "none of them has any series"
-                raise UsageError(msg, where=text, hint=suggestion(name.series, known) or hint)
-            yield from of_series
+            yield from folder.series.every(text)
+
+
+def _of_series(series: str, project: Iterable[Recipe]) -> list[Recipe]:
+    """All that has the series, in that one.
+
+    Raises:
+        UsageError: nothing has it.
+    """
+    of_series = [each for each in project if each.series == series]
+    if not of_series:
+        known = sorted({each.series for each in project if each.series})
+        msg = f"no recipe of the project has the series {series!r}"
+        hint = f"there are {', '.join(known)}" if known else "none of them has any series"
+        raise UsageError(msg, where=f"@{series}", hint=suggestion(series, known) or hint)
+    return of_series
 
 
 def _readable(

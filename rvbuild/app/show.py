@@ -5,6 +5,7 @@ Knows: what people ask about a target. Must not know: how anything is built, how
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import frozen
@@ -19,6 +20,23 @@ from rvbuild.core.recipe import Option, Recipe
 
 
 @frozen(kw_only=True)
+class UpstreamSupport:
+    """What the recipe of a source says of upstream, in one series.
+
+    Attributes:
+        recipe: Its name, without series.
+        release: Upstream's name of the release; empty if it is none.
+        end_of_support: The last day, as ``2027-02-28``; empty if nobody says one.
+        has_ended: Whether that day is over.
+    """
+
+    recipe: str
+    release: str
+    end_of_support: str
+    has_ended: bool
+
+
+@frozen(kw_only=True)
 class SeriesStatus:
     """The series of a target.
 
@@ -26,13 +44,13 @@ class SeriesStatus:
         name: ``1.34``.
         others: The recipe's other series.
         default: The one that the recipe's name alone means; empty if it means none.
-        upstream: Those sources of the series of which their recipes say releases or support.
+        upstream: Of those sources of the series whose recipes say releases or support.
     """
 
     name: str
     others: tuple[str, ...]
     default: str
-    upstream: tuple[Recipe, ...]
+    upstream: tuple[UpstreamSupport, ...]
 
 
 @frozen(kw_only=True)
@@ -101,7 +119,12 @@ class TargetsView:
 
 
 def view_targets(
-    session: Session, targets: tuple[Target, ...], *, pins: bool = False, closure: bool = False
+    session: Session,
+    targets: tuple[Target, ...],
+    *,
+    pins: bool = False,
+    closure: bool = False,
+    today: dt.date | None = None,
 ) -> TargetsView:
     """Look at targets; nothing is made, and the lock may lack some of their sources.
 
@@ -110,7 +133,9 @@ def view_targets(
         targets: What to look at.
         pins: Whether to list derived pins.
         closure: Whether to look at every source that they need, which takes longest.
+        today: The day on which support may have ended; None: this one, in UTC.
     """
+    today = today or dt.datetime.now(tz=dt.UTC).date()
     graph = session.graph(targets, checks=False)
     inventory = SourceInventory(session.linker(graph), session.lookup())
     linked = inventory.link(targets)
@@ -123,7 +148,7 @@ def view_targets(
             TargetStatus(
                 target=target,
                 recipe=graph.recipe(target.recipe),
-                series=_series(session, graph, target),
+                series=_series(session, graph, target, today),
                 derivation=results.get(target),
                 problem=problem,
             )
@@ -132,13 +157,15 @@ def view_targets(
         needs=tuple(graph.order()),
         recipes=tuple(sorted(graph.recipes)),
         options=tuple(_options(graph, session)),
-        sources=_each_once([*own, *inventory.missing]),
+        sources=_each_once(own, inventory.missing),
         pins=_pins(graph, session.lock()) if pins else {},
         closure=closure_of(inventory.all() if closure else (), architectures),
     )
 
 
-def _series(session: Session, graph: RecipeGraph, target: Target) -> SeriesStatus | None:
+def _series(
+    session: Session, graph: RecipeGraph, target: Target, today: dt.date
+) -> SeriesStatus | None:
     recipe, series = graph.recipe(target.recipe), session.folder.series
     if not recipe.series:
         return None
@@ -147,7 +174,17 @@ def _series(session: Session, graph: RecipeGraph, target: Target) -> SeriesStatu
         name=recipe.series,
         others=tuple(each for each in series.series_of(recipe) or () if each != recipe.series),
         default=series.default_of(recipe),
-        upstream=tuple(each for each in of_series if _says_support(each)),
+        upstream=tuple(_support(each, today) for each in of_series if _says_support(each)),
+    )
+
+
+def _support(recipe: Recipe, today: dt.date) -> UpstreamSupport:
+    end = recipe.in_series.end_of_support
+    return UpstreamSupport(
+        recipe=recipe.base,
+        release=recipe.in_series.release,
+        end_of_support=end,
+        has_ended=bool(end) and dt.date.fromisoformat(end) < today,
     )
 
 
@@ -155,8 +192,16 @@ def _says_support(recipe: Recipe) -> bool:
     return any(each.release or each.end_of_support for each in recipe.per_series.values())
 
 
-def _each_once(sources: Iterable[SourceStatus]) -> tuple[SourceStatus, ...]:
-    return tuple({each.name or each.description.name: each for each in sources}.values())
+def _each_once(
+    own: Iterable[SourceStatus], missing: Iterable[SourceStatus]
+) -> tuple[SourceStatus, ...]:
+    """The targets' sources, and what others lack; two users of one may have their own patches."""
+    named = {(each.name, each.patches): each for each in own}
+    names = {name for name, _ in named}
+    others = {
+        each.name or each.description.name: each for each in missing if each.name not in names
+    }
+    return (*named.values(), *others.values())
 
 
 def _options(graph: RecipeGraph, session: Session) -> Iterator[OptionValue]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from rvbuild.app.descriptions import (
     SourceDescription,
@@ -38,6 +38,7 @@ class SourceStatus:
         derivation: Its digest; None if the lock does not have the source.
         stored: Whether the store has it.
         machine: The one that it has programs for, if they are no tools of the build machine.
+        patches: What changes it before a step sees it, in their order, each as RECIPE/FILE.
     """
 
     description: SourceDescription
@@ -46,6 +47,7 @@ class SourceStatus:
     derivation: str | None = None
     stored: bool = False
     machine: str = ""
+    patches: tuple[str, ...] = ()
 
 
 @frozen
@@ -79,7 +81,8 @@ class SourceInventory:
         """A recipe's sources."""
         for name, use in recipe.sources.items():
             owner, own = named_source(self.linker.graph, recipe, name, use.where)
-            yield self._source(owner, own)
+            patches = (f"{by.base}/{file}" for by, file in self.linker.patches(recipe, name))
+            yield evolve(self._source(owner, own), patches=tuple(patches))
 
     def all(self) -> Iterator[SourceStatus]:
         """Every source by content that was linked, and what is missing."""

@@ -57,7 +57,7 @@ class HttpCache(WebCache):
 
     _moving: _Moving = field(factory=_Moving, init=False, repr=False, eq=False)
 
-    def _put(self, name: str, content: Content) -> None:
+    def put(self, name: str, content: Content) -> None:
         if not self._moves():
             self._upload(name, content)
             return
@@ -69,12 +69,12 @@ class HttpCache(WebCache):
             raise CacheDown(msg, where=self.server.shown(name))
 
     def _upload(self, name: str, content: Content) -> None:
-        def put() -> int:
+        def upload() -> int:
             with self.server.ask("PUT", name, content=content) as answer:
                 self.server.check(answer, {*DONE, _NO_FOLDER}, name)
                 return answer.status
 
-        if self._with_folders(name, put) not in DONE:
+        if self._with_folders(name, upload) not in DONE:
             msg = "the server has no folder for it, and makes none"
             raise CacheRefused(msg, where=self.server.shown(name))
 

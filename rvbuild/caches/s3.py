@@ -101,17 +101,17 @@ class S3Cache(WebCache):
     prefix: str
     _conditions: _Conditions = field(factory=_Conditions, init=False, repr=False, eq=False)
 
-    def _put_new(self, name: str, content: Content) -> None:
+    def put_new(self, name: str, content: Content) -> None:
         """Of two who write one object at once, one does: a bucket may keep every version."""
         if not self._conditions.work:
-            self._put(name, content)
+            self.put(name, content)
             return
         with self.server.ask("PUT", name, {"If-None-Match": "*"}, content) as answer:
             if answer.status != _NO_CONDITIONS:
                 self.server.check(answer, DONE | _THERE_ALREADY, name)
                 return
         self._conditions.work = False
-        self._put(name, content)
+        self.put(name, content)
 
     def entries(self, prefix: str) -> Iterator[CacheEntry]:
         if prefix:

@@ -62,7 +62,7 @@ def _module(address: str) -> CacheModule:
     split = SplitAddress.of(address)
     scheme = split.scheme.removesuffix("://").lower()
     is_of_ssh = not scheme and local_path(address) is None
-    if split.is_ambiguous or scheme not in _ROWS or is_of_ssh:
+    if not address or split.is_ambiguous or scheme not in _ROWS or is_of_ssh:
         msg = "not the address of a cache"
         hint = split.hint if split.is_ambiguous else _HINT.format(", ".join(filter(None, _ROWS)))
         raise CacheRefused(msg, where=shown(address), hint=hint)

@@ -16,7 +16,7 @@ from rvbuild.caches.content import Content
 from rvbuild.caches.names import MARK
 from rvbuild.core.errors import CacheDown, CacheRefused, SourceError, Unreachable
 from rvbuild.transfers.deadline import Deadline, Wait
-from rvbuild.transfers.sender import Answer, Request
+from rvbuild.transfers.sender import Answer, HttpRequest
 from rvbuild.transfers.transfer import Again
 from rvbuild.transfers.transport import Transport
 from rvbuild.transfers.urls import shown
@@ -93,7 +93,7 @@ class WebServer:
             CacheRefused: there will be none.
         """
         size = {} if content is None else {"Content-Length": str(content.digest.size)}
-        request = Request(
+        request = HttpRequest(
             url=f"{self._url(name)}?{query}" if query else self._url(name),
             route=self.transport.route,
             method=method,
@@ -116,7 +116,7 @@ class WebServer:
         """What says who asks, beside the login of the address or of netrc."""
         return {}
 
-    def _send_twice(self, request: Request) -> Answer:
+    def _send_twice(self, request: HttpRequest) -> Answer:
         """Rule 1."""
         try:
             return self._send(request)
@@ -125,7 +125,7 @@ class WebServer:
                 raise
         return self._send(request)
 
-    def _send(self, request: Request) -> Answer:
+    def _send(self, request: HttpRequest) -> Answer:
         deadline = Deadline(self.wait, self.transport.clock)
         return self.transport.send(evolve(request, deadline=deadline))
 

@@ -158,6 +158,23 @@ ROWS = (
         (*PINNED, *CACHES, RELEASE, *JSON, TARGETS),
     ),
     CommandRow(
+        "why",
+        "say why a target is not what it was when it was last built",
+        "why:why_command",
+        (
+            *_PINNED,
+            *_CACHES[:1],
+            *_JSON,
+            _option("target", metavar="TARGET"),
+            _option(
+                "--against",
+                metavar="CACHE[/KEY]",
+                help="compare with the last one that somebody brought into this cache (default: "
+                "with the last one here)",
+            ),
+        ),
+    ),
+    CommandRow(
         "show",
         "describe a target, or list the recipes",
         "show:show_command",

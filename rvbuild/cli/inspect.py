@@ -13,6 +13,7 @@ from rvbuild.app.log import is_derivation, read_log
 from rvbuild.app.memo import Memo
 from rvbuild.app.plan import plan_targets
 from rvbuild.app.workspace import Workspace
+from rvbuild.cli.cause_text import task_reason
 from rvbuild.cli.json_text import print_answer
 from rvbuild.cli.plan_text import plan_text
 from rvbuild.cli.progress import PlainProgress
@@ -42,7 +43,7 @@ def _document(plan: Plan) -> dict[str, object]:
             "label": task.derivation.label,
             "phase": task.phase.value,
             "derivation": digest,
-            "reason": task.reason,
+            "reason": task_reason(task),
         }
         for digest, task in plan.tasks.items()
     ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from rvbuild.cli.cause_text import task_reason
 from rvbuild.core.derivation import Fetch, Merge
 from rvbuild.core.plan import Plan
 from rvbuild.core.printable import printable_line
@@ -29,7 +30,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         group = groups.get(digest, "")
         size = sizes.get(group, 1)
         if size == 1:
-            yield f"{task.phase.value:<6} {task.derivation.label}: {task.reason}"
+            yield f"{task.phase.value:<6} {task.derivation.label}: {task_reason(task)}"
         elif size:
             why = task.reason.partition(";")[0]  # the group's name says who needs them
             yield f"{task.phase.value:<6} {size} {group}: {why}"

@@ -53,6 +53,8 @@ WORDS = {
     Remedy.BEGIN: _Words("run `rvbuild init NAME`", "run `rvbuild init {}`"),
     Remedy.NEW_KEY: _Words("run `rvbuild keys new NAME`", "run `rvbuild keys new {}`"),
     Remedy.TRUST_KEY: _Words("run `rvbuild keys trust FILE`", "run `rvbuild keys trust {}`"),
+    Remedy.KEYS: _Words("`rvbuild keys list` shows whose word counts"),
+    Remedy.COMPARE: _Words("compare with a cache: --against CACHE"),
     Remedy.SETTINGS: _Words("`rvbuild config` names the files"),
 }
 

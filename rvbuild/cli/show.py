@@ -85,12 +85,12 @@ def _series_entry(series: SeriesStatus) -> dict[str, object]:
         "others": list(series.others),
         "upstream": [
             {
-                "recipe": each.base,
-                "release": values.release or None,
-                "end-of-support": values.end_of_support or None,
+                "recipe": each.recipe,
+                "release": each.release or None,
+                "end-of-support": each.end_of_support or None,
+                "ended": each.has_ended,
             }
             for each in series.upstream
-            for values in [each.per_series[series.name]]
         ],
     }
 
@@ -102,7 +102,9 @@ def _source_entry(source: SourceStatus) -> dict[str, object]:
         "kind": source.description.kind,
         "source": source.description.name,
         "digest": source.description.digest or None,
+        "tag": source.description.tag or None,
         "places": list(source.description.places),
+        "patches": list(source.patches),
         "derivation": source.derivation,
         "stored": source.stored,
         "machine": source.machine or None,
@@ -157,10 +159,10 @@ def _series_lines(series: SeriesStatus) -> Iterator[str]:
     own = f"{series.name} (default)" if series.name == series.default else series.name
     yield f"  series      {'; also '.join(filter(None, (own, ', '.join(marked))))}"
     for each in series.upstream:
-        values = each.per_series[series.name]
-        release = values.release or "a commit that is no release"
-        support = f", supported until {values.end_of_support}" if values.end_of_support else ""
-        yield f"              {each.base}: {release}{support}"
+        release = each.release or "a commit that is no release"
+        until = "support ended on" if each.has_ended else "supported until"
+        support = f", {until} {each.end_of_support}" if each.end_of_support else ""
+        yield f"              {each.recipe}: {release}{support}"
 
 
 def _option_line(option: OptionValue) -> str:
@@ -173,8 +175,8 @@ def _source_lines(status: SourceStatus) -> Iterator[str]:
     source = status.description
     which = source.short if source.digest else source.name
     yield f"  source      {status.name or status.recipe}  {source.kind} {which}"
-    for place in source.places:
-        yield f"              {place}"
+    yield from (f"              {place}" for place in source.places)
+    yield from (f"              patch {patch}" for patch in status.patches)
     instead = f", or `--override {status.name}=FOLDER`" if status.name else ""
     where = f"where such a place can be reached{instead}"
     if status.derivation is None:

@@ -38,6 +38,8 @@ class Remedy(Enum):
     BEGIN = "begin with a starter recipe"
     NEW_KEY = "make a key to sign with"
     TRUST_KEY = "trust its public key"
+    KEYS = "look at whose word counts"
+    COMPARE = "compare it with what a cache has"
     SETTINGS = "look at the settings and their files"
 
     def of(self, subject: str) -> Use:

@@ -125,11 +125,10 @@ def alternatives_contradiction(
 ) -> Contradiction | None:
     """The first fact of a value that its recipe rules out, if not every rung must have one.
 
-    The value was read in one of the rungs. Another whose value is known without files agrees.
+    The value was read in one of the rungs, each of which is a file.
     """
     fitting = (n for n, rung in enumerate(rungs, 1) if _first(_place(place, rung)) is None)
-    known = (("value", value, rung.value) for rung in rungs if rung.value is not None)
-    return pin_contradiction(value, place, rungs, next(fitting, 1)) or _first(known)
+    return pin_contradiction(value, place, rungs, next(fitting, 1))
 
 
 def _place(place: tuple[str, str, int], rung: Rung) -> Iterator[Comparison]:

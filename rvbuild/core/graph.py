@@ -57,7 +57,6 @@ def parse_target(text: str, load: Load) -> Target:
     Raises:
         UsageError: no such recipe, or it is not for that architecture, or of that series.
     """
-    _refuse_half_series(text)
     target = target_form(text)
     if target.arch:
         recipe = _load(text, target, load)
@@ -104,14 +103,6 @@ def target_form(text: str) -> Target:
     if not (dash and arch in ARCHITECTURES):
         return Target(text, INDEPENDENT)
     return Target(str(RecipeName(base, name.series)), arch)
-
-
-def _refuse_half_series(text: str) -> None:
-    """See that a series, and nothing else, stands behind an ``@``."""
-    base, at, series = text.partition("@")
-    if at and not (base and series):
-        msg = "a target's '@' stands between its name and a series"
-        raise UsageError(msg, where=text, hint=f"for example `{base or 'k3s-riscv64'}@1.34`")
 
 
 def _near_miss(text: str, load: Load) -> UsageError | None:

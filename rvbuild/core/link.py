@@ -18,10 +18,10 @@ from rvbuild.core.go_source import GoModFiles
 from rvbuild.core.gomod import escape_path
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.launchers import FOLDER as LAUNCHERS
-from rvbuild.core.launchers import SYSTEM_PATH, finder, launchers
+from rvbuild.core.launchers import SYSTEM_PATH, finder, launchers, listing, prefix
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.names import SetRef, SourceRef
-from rvbuild.core.patches import own_patches, patch_files, patch_script, patches_of
+from rvbuild.core.patches import Patch, own_patches, patch_files, patch_script, patches_of
 from rvbuild.core.pinned import Pinned, Values, named_source
 from rvbuild.core.place import Place
 from rvbuild.core.platform import Platform
@@ -107,13 +107,26 @@ class Linker:
 
     def source(self, recipe: Recipe, name: str) -> str:
         """The derivation that brings the source that ``recipe`` calls ``name``, as published."""
-        return self._brought(recipe, name)[0]
+        owner, name = self._owned(recipe, name)
+        key = self._override(owner, name)
+        if key:
+            self._overridden.add(key)
+            return self.add(Fetch(source=self.overrides[key]))
+        parts = self.pinned.source(owner, name)
+        if len(parts) == 1:
+            return self.add(Fetch(source=parts[0]))
+        merged = tuple(("", self.add(Fetch(source=part))) for part in parts)
+        return self.add(Merge(label=str(SourceRef(owner.name, name)), parts=merged))
+
+    def patches(self, recipe: Recipe, name: str) -> list[Patch]:
+        """What changes the source; a folder that stands for it is as its owner made it."""
+        if self._override(*self._owned(recipe, name)):
+            return []
+        return patches_of(self.graph, recipe, name, recipe.sources[name].where)
 
     def _patched(self, recipe: Recipe, name: str) -> str:
-        """The same with its patches; a folder that stands for it is as its owner made it."""
-        where = recipe.sources[name].where
-        digest, is_override = self._brought(recipe, name)
-        patches = [] if is_override else patches_of(self.graph, recipe, name, where)
+        """The derivation of the source with its patches."""
+        digest, patches = self.source(recipe, name), self.patches(recipe, name)
         if not patches:
             return digest
         files = patch_files(SourceRef(recipe.name, name), patches)
@@ -132,21 +145,10 @@ class Linker:
             )
         )
 
-    def _brought(self, recipe: Recipe, name: str) -> tuple[str, bool]:
-        """The derivation that brings a source, and whether a folder stands for that."""
+    def _owned(self, recipe: Recipe, name: str) -> tuple[Recipe, str]:
+        """The recipe that a source is of, and what it calls it."""
         use = recipe.sources.get(name)
-        owner, name = named_source(
-            self.graph, recipe, name, use.where if use else Place(recipe.file)
-        )
-        key = self._override(owner, name)
-        if key:
-            self._overridden.add(key)
-            return self.add(Fetch(source=self.overrides[key])), True
-        parts = self.pinned.source(owner, name)
-        if len(parts) == 1:
-            return self.add(Fetch(source=parts[0])), False
-        merged = tuple(("", self.add(Fetch(source=part))) for part in parts)
-        return self.add(Merge(label=str(SourceRef(owner.name, name)), parts=merged)), False
+        return named_source(self.graph, recipe, name, use.where if use else Place(recipe.file))
 
     def _override(self, owner: Recipe, name: str) -> str:
         """By which name a folder stands for a source; empty if none does."""
@@ -329,7 +331,7 @@ class Linker:
             inputs.append(Input(path=f"in/{QEMU}", derivation=emulator))
         environment = values | _fixed(values["date"], [LAUNCHERS])
         asks = (
-            version_script(values["version"])
+            version_script(values["version"], listing(recipe.base, rules), prefix(emulated))
             if check.is_version
             else substitute(check.run, values, where)
         )

@@ -10,6 +10,8 @@ from typing import Self, TypeVar
 
 from attrs import evolve, frozen
 
+from rvbuild.core.errors import UsageError
+
 
 class Ref(ABC):
     """The name of an entry; ``sorted`` puts names in the order in which a lock has them."""
@@ -41,11 +43,26 @@ class RecipeName(Ref):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        base, _, series = text.partition("@")
+        """Read what ``str`` gave.
+
+        Raises:
+            UsageError: there is an ``@`` with nothing before or behind it.
+        """
+        base, at, series = text.partition("@")
+        if at and not (base and series):
+            msg = "an '@' stands between a name and its series"
+            hint = "for example k3s@1.34; of a target, k3s-riscv64@1.34"
+            raise UsageError(msg, where=text, hint=hint)
         return cls(base, series)
 
     def __str__(self) -> str:
         return f"{self.base}@{self.series}" if self.series else self.base
+
+
+def _without_half_series(recipe: str) -> str:
+    """Another text, if an ``@`` has nothing before or behind it: there is no such recipe."""
+    base, at, series = recipe.partition("@")
+    return base if at and not (base and series) else recipe
 
 
 @frozen
@@ -60,7 +77,7 @@ class SourceRef(Ref):
     def parse(cls, text: str) -> Self:
         recipe, _, rest = text.partition("/")
         name, _, machine = rest.partition("@")
-        return cls(recipe, name, machine)
+        return cls(_without_half_series(recipe), name, machine)
 
     @property
     def overrides(self) -> tuple[str, ...]:
@@ -92,7 +109,7 @@ class PinRef(Ref):
     @classmethod
     def parse(cls, text: str) -> Self:
         recipe, _, name = text.partition("/")
-        return cls(recipe, name)
+        return cls(_without_half_series(recipe), name)
 
     def __str__(self) -> str:
         return f"{self.recipe}/{self.name}"

@@ -21,9 +21,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from rvbuild.core.derivation import Derivation, Fetch, Merge
+from rvbuild.core.derivation_diff import Cause
 from rvbuild.core.events import Phase
 from rvbuild.core.offer import Offer, Offers
 from rvbuild.core.realisation import Realisation
@@ -33,13 +34,15 @@ from rvbuild.core.realisation import Realisation
 class Task:
     """One derivation that has no usable result, and the reason.
 
-    With an ``offer``, its result is taken from a cache, and its inputs are not needed.
+    With an ``offer``, its result is taken from a cache, and its inputs are not needed. ``causes``
+    are what made it another derivation than the last one in its place, if that is known.
     """
 
     derivation: Derivation
     phase: Phase
     reason: str
     offer: Offer | None = None
+    causes: tuple[Cause, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -60,6 +63,14 @@ class Plan:
         for task in self.tasks.values():
             counts[task.phase] = counts.get(task.phase, 0) + 1
         return counts
+
+    def with_causes(self, causes: Mapping[str, tuple[Cause, ...]]) -> Plan:
+        """The same, whose tasks have causes, which are by derivation digest."""
+        tasks = {
+            digest: evolve(task, causes=causes.get(digest, ()))
+            for digest, task in self.tasks.items()
+        }
+        return evolve(self, tasks=tasks)
 
 
 NO_OFFERS: Offers = {}

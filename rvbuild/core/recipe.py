@@ -88,7 +88,8 @@ class Ladder:
 class Alternatives:
     """A derived pin with several places of which not every source has each.
 
-    One must have the value, and those that have it must agree. It is read from the first.
+    One must have the value, and those that have it must agree. It is read from the first. None is
+    a literal or a fact of a commit, which are always there.
     """
 
     rungs: tuple[Reading, ...] = field(metadata=word("one-of"))
@@ -346,6 +347,14 @@ def substitute(text: str, values: Mapping[str, str], where: Place | None) -> str
             raise RecipeError(msg, where=where, hint=f"known names: {known}") from None
 
     return _VARIABLE.sub(value, text)
+
+
+def used_names(spec: SourceSpec) -> frozenset[str]:
+    """The names of ``${…}`` in a source's texts."""
+    values = asdict(spec, recurse=False).values()
+    texts = [part for value in values for part in (value if isinstance(value, tuple) else [value])]
+    matches = (_VARIABLE.finditer(text) for text in texts if isinstance(text, str))
+    return frozenset(match[1] for each in matches for match in each if match[1] is not None)
 
 
 def substitute_spec(spec: SourceSpec, values: Mapping[str, str], where: Place | None) -> SourceSpec:

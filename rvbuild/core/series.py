@@ -75,7 +75,7 @@ class SeriesRecipes:
             RecipeError: it is not valid, or a recipe names one that is not there.
             UsageError: the command line names one that is not there.
         """
-        asked = RecipeName.parse(name)
+        asked = _parsed(name, place)
         recipe = self.read(asked.base, place)
         there = self.series_of(recipe)
         if there is None:
@@ -202,6 +202,16 @@ class SeriesRecipes:
         if place is None:
             raise NoDefaultSeries(msg, where=recipe.name, hint=hint, series=there)
         raise RecipeError(msg, where=place, hint=hint)
+
+
+def _parsed(name: str, place: Place | None) -> RecipeName:
+    try:
+        return RecipeName.parse(name)
+    except UsageError as error:
+        if place is None:
+            raise
+        msg = f"{name!r}: {error.message}"
+        raise RecipeError(msg, where=place, hint=error.hint) from None
 
 
 def _references(recipe: Recipe) -> Iterator[str]:

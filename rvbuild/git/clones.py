@@ -176,7 +176,9 @@ class Clones:
 
 
 def _name(address: str, revision: Revision) -> str:
-    return hashlib.sha256(f"{address}\n{revision}".encode()).hexdigest()[:40] + ".git"
+    """Another one for a tag than for a commit of the same text: neither clone has both."""
+    wanted = revision.ref if revision.tag else revision.commit
+    return hashlib.sha256(f"{address}\n{wanted}".encode()).hexdigest()[:40] + ".git"
 
 
 def _make_folder(path: Path) -> None:

@@ -20,6 +20,7 @@ class SourceDescription:
         name: What it is called.
         places: Where its bytes come from, without anybody's password.
         digest: Of its content, whole; empty where nobody knows it yet.
+        tag: The name that upstream gave to its content, where a recipe asks for it by that.
         here: It is on this machine, so nobody need fetch it.
     """
 
@@ -27,6 +28,7 @@ class SourceDescription:
     name: str
     places: tuple[str, ...]
     digest: str = ""
+    tag: str = ""
     here: bool = False
 
     @property

@@ -38,7 +38,7 @@ from rvbuild.recipes_yaml.recipe_names import NAME, NAME_HINT, RESERVED, variabl
 from rvbuild.recipes_yaml.recipe_options import options_of
 from rvbuild.recipes_yaml.recipe_pins import pin_of, pins_of
 from rvbuild.recipes_yaml.recipe_rules import check_shape, check_values, check_variables
-from rvbuild.recipes_yaml.recipe_series import series_of
+from rvbuild.recipes_yaml.recipe_series import check_series, series_of
 from rvbuild.recipes_yaml.source import read_source
 
 MAX_TIMEOUT = 366 * 86_400
@@ -74,6 +74,7 @@ def read_recipe(
     refuse_series(recipe)
     check_variables(recipe)
     check_shape(recipe)
+    check_series(recipe)
     check_values(recipe)
     check_patches(recipe)
     return image.expanded(recipe)

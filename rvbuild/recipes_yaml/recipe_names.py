@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from rvbuild.core.errors import suggestion
 from rvbuild.recipes_yaml.fields import Fields
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}\Z")
@@ -49,7 +50,8 @@ def refuse_no_variables(
             continue
         if not _VARIABLE.match(name):
             msg = f"{name!r} is not a variable name"
-            raise table.error(msg, where=where, hint="letters, digits and _, no digit first")
+            hint = suggestion(name, but) or "letters, digits and _, no digit first"
+            raise table.error(msg, where=where, hint=hint)
         if name in reserved:
             msg = f"{name!r} is set by rvbuild itself"
             raise table.error(msg, where=where, hint="give it another name")

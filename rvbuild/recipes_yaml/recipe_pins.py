@@ -15,6 +15,9 @@ from rvbuild.recipes_yaml.fields import Fields, choice
 from rvbuild.recipes_yaml.recipe_names import refuse_no_variables
 
 READERS = ("go-module", "yaml", "shell", "regex", "line", "git")
+ALWAYS_THERE = ("literal", "git")
+"""Readers of what no source can lack."""
+
 GIT_FACTS = ("commit", "short", "date", "iso-date")
 
 
@@ -37,6 +40,7 @@ def pin_of(node: Node | None, key: str) -> Pin:
     if "one-of" in fields:
         rungs = _rungs(fields, "one-of", key)
         fields.finish()
+        _refuse_present(rungs)
         return Alternatives(rungs=rungs, where=fields.where)
     if "first-of" not in fields:
         return _reading(fields)
@@ -55,6 +59,19 @@ def _rungs(fields: Fields, word: str, key: str) -> tuple[Reading, ...]:
         msg = f"{key!r}: {word!r} must be a list of pins"
         raise RecipeError(msg, where=rungs.where)
     return tuple(_reading(Fields(rung)) for rung in rungs.nodes)
+
+
+def _refuse_present(rungs: tuple[Reading, ...]) -> None:
+    """See that each of some alternatives may be missing: else it hides that all others are.
+
+    Raises:
+        RecipeError: one is always there.
+    """
+    for rung in rungs:
+        if rung.reader in ALWAYS_THERE:
+            msg = f"'one-of' has a '{rung.reader}', which is there whatever else is"
+            hint = "`first-of` holds every other place to it"
+            raise RecipeError(msg, where=rung.where, hint=hint)
 
 
 def _reading(fields: Fields) -> Reading:

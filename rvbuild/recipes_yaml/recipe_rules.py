@@ -52,6 +52,7 @@ def check_shape(recipe: Recipe) -> None:
         msg = f"a 'kind: {recipe.kind}' recipe is for no architecture, so none can check it"
         raise RecipeError(msg, where=recipe.at("checked-by"), hint="use 'checks'")
     _check_version(recipe)
+    _check_programs(recipe)
     for name, use in recipe.sources.items():
         if recipe.kind == "source" and isinstance(use.spec, FromSpec):
             msg = "the source of a 'kind: source' recipe cannot be another recipe's"
@@ -75,6 +76,24 @@ def _check_version(recipe: Recipe) -> None:
         return
     msg = f"the check 'version' needs {lacks}"
     raise RecipeError(msg, where=recipe.at("checks"), hint="or say what to run: - run: hello -V")
+
+
+def _check_programs(recipe: Recipe) -> None:
+    """See that no two programs of a recipe with checks have one name: these have one PATH.
+
+    What fits a pattern is not known before the step; the check looks at it.
+    """
+    known: dict[str, str] = {}
+    for key, output in recipe.outputs.items() if recipe.checks else ():
+        name = output.path.rpartition("/")[2]
+        if output.kind != "executable" or is_pattern(output.path):
+            continue
+        if name in known:
+            both = f"{known[name]} and {output.path}"
+            msg = f"{both} are two programs of one name, and a check has one PATH"
+            hint = "give one of them another name, or leave 'checks' out"
+            raise RecipeError(msg, where=recipe.at(f"outputs.{key}.path"), hint=hint)
+        known[name] = output.path
 
 
 def check_values(recipe: Recipe) -> None:

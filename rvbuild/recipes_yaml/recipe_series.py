@@ -1,6 +1,7 @@
 """The series of a source, and what it is in each.
 
-Knows: the keys of a series. Must not know: which recipes are of which series.
+Knows: the keys of a series, and that all have the same. Must not know: which recipes are of which
+series.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 
-from rvbuild.core.errors import RecipeError
-from rvbuild.core.recipe import SeriesValues
+from rvbuild.core.errors import RecipeError, suggestion
+from rvbuild.core.recipe import Recipe, SeriesValues, used_names
 from rvbuild.recipes_yaml.fields import Fields
 from rvbuild.recipes_yaml.recipe_names import NAME, refuse_no_variables
 
@@ -39,13 +40,42 @@ def series_of(table: Fields | None, reserved: Collection[str]) -> dict[str, Seri
     return series
 
 
+def check_series(recipe: Recipe) -> None:
+    """See that each series of a source has a value for the same names, all of which it uses.
+
+    Raises:
+        RecipeError: one has not.
+    """
+    used = frozenset[str]().union(*(used_names(use.spec) for use in recipe.sources.values()))
+    known: dict[str, str] = {}
+    for series, each in recipe.per_series.items():
+        for name in each.values:
+            known.setdefault(name, series)
+            if name not in used:
+                msg = f"the series {series!r} sets {name!r}, and the source has no ${{{name}}}"
+                hint = suggestion(name, (*FACTS, *used)) or "leave it out, or use it there"
+                where = recipe.at(f"per-series.{series}.{name}")
+                raise RecipeError(msg, where=where, hint=hint)
+    for series, each in recipe.per_series.items():
+        for name, other in known.items():
+            if name not in each.values:
+                msg = f"the series {series!r} has no {name!r}, which the series {other!r} has"
+                where = recipe.at(f"per-series.{series}")
+                raise RecipeError(msg, where=where, hint="every series has the same variables")
+
+
 def _day(fields: Fields) -> str:
     text = fields.text("end-of-support", "")
-    try:
-        if text:
-            dt.date.fromisoformat(text)
-    except ValueError as cause:
+    if text and not _is_day(text):
         msg = f"'end-of-support' must be a day, not {text!r}"
-        hint = "for example: 2027-02-28"
-        raise RecipeError(msg, where=fields.at("end-of-support"), hint=hint) from cause
+        hint = "YYYY-MM-DD, for example 2027-02-28"
+        raise RecipeError(msg, where=fields.at("end-of-support"), hint=hint)
     return text
+
+
+def _is_day(text: str) -> bool:
+    """Whether a text is a day in just this form; Python's own reader takes several others."""
+    try:
+        return dt.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False

@@ -23,7 +23,7 @@ from rvbuild.kinds.table import SECTIONS, TAGS, kind, spec_of
 from rvbuild.recipes_yaml.lock_text import CHECK_DIGITS, VERSION
 from rvbuild.recipes_yaml.recipe import MAX_TIMEOUT
 from rvbuild.recipes_yaml.recipe_names import NAME, RESERVED
-from rvbuild.recipes_yaml.recipe_pins import GIT_FACTS, READERS
+from rvbuild.recipes_yaml.recipe_pins import ALWAYS_THERE, GIT_FACTS, READERS
 from rvbuild.recipes_yaml.source import REFERENCE
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -110,9 +110,11 @@ def _source(spec: type[SourceSpec]) -> Iterator[Json]:
 def recipe_schema() -> dict[str, Json]:
     """The schema of ``recipe.yaml``."""
     names: Json = {"pattern": _pattern(NAME.pattern)}
-    rungs: Json = {"type": "array", "items": _ref("reading"), "minItems": 1}
+    rungs: dict[str, Json] = {"type": "array", "items": _ref("reading"), "minItems": 1}
     ladder = _object({"first-of": rungs, "prefer": NUMBER}, ["first-of"])
-    alternatives = _object({"one-of": rungs}, ["one-of"])
+    present: Json = {"anyOf": [{"required": [reader]} for reader in ALWAYS_THERE]}
+    rung: Json = {"allOf": [_ref("reading"), {"not": present}]}
+    alternatives = _object({"one-of": {**rungs, "items": rung}}, ["one-of"])
     modules = {"from": TEXT, "directory": TEXT, "packages": TEXTS, "tags": TEXTS}
     modules |= {"cgo": FLAG, "workspace": FLAG}
     inputs = {"build": TEXTS, "target": TEXTS, "go-modules": _object(modules, ["from"])}
@@ -177,7 +179,8 @@ def _checks() -> Json:
 
 def _series() -> Json:
     """Of one series: facts, and variables."""
-    facts: dict[str, Json] = {"release": TEXT, "end-of-support": TEXT, "patches": TEXTS}
+    day: Json = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+    facts: dict[str, Json] = {"release": TEXT, "end-of-support": day, "patches": TEXTS}
     anyone: list[Json] = [{"enum": list(facts)}, VARIABLE_NAMES]
     return {
         "type": "object",

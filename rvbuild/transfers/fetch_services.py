@@ -13,7 +13,7 @@ from rvbuild.transfers.cancellation import Cancellation
 from rvbuild.transfers.fetch_settings import FetchSettings, offline_error
 from rvbuild.transfers.mirrors import Mirrors
 from rvbuild.transfers.pinned_files import PinnedFiles
-from rvbuild.transfers.sender import Request
+from rvbuild.transfers.sender import HttpRequest
 from rvbuild.transfers.transport import Patience, Transport
 from rvbuild.transfers.urls import Credentials, shown
 from rvbuild.transfers.waits import Waits
@@ -37,7 +37,7 @@ class NoTransport(Transport):
         """
         raise offline_error(shown(url))
 
-    def send(self, request: Request) -> NoReturn:
+    def send(self, request: HttpRequest) -> NoReturn:
         """Refuse.
 
         Raises:

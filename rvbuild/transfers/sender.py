@@ -37,7 +37,7 @@ _HEADERS = {"User-Agent": "rvbuild", "Accept-Encoding": "identity", "Accept": "*
 
 
 @frozen(kw_only=True)
-class Request:
+class HttpRequest:
     """What is asked of a server.
 
     Attributes:
@@ -82,7 +82,7 @@ class Answer:
     """
 
     def __init__(
-        self, request: Request, response: httpx.Response, credentials: Credentials
+        self, request: HttpRequest, response: httpx.Response, credentials: Credentials
     ) -> None:
         self._request = request
         self._response = response
@@ -138,7 +138,8 @@ class Sender:
 
     Rules:
 
-    1. A login is sent with the first request to its origin, and never to another one.
+    1. A login is sent to the origin of the URL that is asked for, with the first request, and no
+       more once a redirect led elsewhere.
     2. A redirect from https leads to https only.
     3. A server, and a proxy, that was given up is not asked (`Servers`).
 
@@ -160,7 +161,7 @@ class Sender:
     timeouts: httpx.Timeout
     most: float
 
-    def open(self, request: Request, tried: tuple[str, ...] = ()) -> Answer:
+    def open(self, request: HttpRequest, tried: tuple[str, ...] = ()) -> Answer:
         """The head of the answer, after redirects.
 
         Args:
@@ -177,9 +178,9 @@ class Sender:
         home = origin(url)
         login = self.credentials.for_url(url) if request.login else None
         for _hop in range(MAX_REDIRECTS + 1):
+            if origin(here) != home:  # nor afterwards: another one chose what is asked then
+                request, login = evolve(request, login_headers={}), None
             hop = evolve(request, url=here)
-            if origin(here) != home:
-                hop, login = evolve(hop, login_headers={}), None
             self._refuse_given_up(hop, tried)
             response = self._send(hop, login)
             if not _is_redirect(request, response):
@@ -189,7 +190,7 @@ class Sender:
         msg = f"more than {MAX_REDIRECTS} redirects"
         raise SourceError(msg, where=shown(url), details=(f"the last one was to {shown(here)}",))
 
-    def _refuse_given_up(self, request: Request, tried: tuple[str, ...]) -> None:
+    def _refuse_given_up(self, request: HttpRequest, tried: tuple[str, ...]) -> None:
         """See that neither the server nor the proxy before it was given up."""
         self.cancellation.refuse()
         url = request.url
@@ -198,7 +199,7 @@ class Sender:
             hint = silence.hint or TRY_AGAIN
             raise Unreachable(silence.again, where=shown(url), hint=hint, details=tried)
 
-    def _send(self, request: Request, login: tuple[str, str] | None) -> httpx.Response:
+    def _send(self, request: HttpRequest, login: tuple[str, str] | None) -> httpx.Response:
         """The head of one answer. httpx' own client is not asked: it looks into redirects."""
         url, server = request.url, server_of(request.url)
         proxy = proxy_name(request.route.proxies.of(url))
@@ -212,7 +213,7 @@ class Sender:
         self.servers.answered(server)
         return response
 
-    def _as_httpx(self, request: Request, login: tuple[str, str] | None) -> httpx.Request:
+    def _as_httpx(self, request: HttpRequest, login: tuple[str, str] | None) -> httpx.Request:
         parts = urlsplit(request.url)
         bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
         try:
@@ -228,14 +229,14 @@ class Sender:
             raise SourceError(msg, where=shown(request.url)) from exc
         return next(httpx.BasicAuth(*login).auth_flow(asked)) if login else asked
 
-    def _timeouts(self, request: Request) -> dict[str, Any]:
+    def _timeouts(self, request: HttpRequest) -> dict[str, Any]:
         """Nobody's patience ends while other requests have all connections."""
         if request.deadline is None:
             return self.timeouts.as_dict()
         return {**dict.fromkeys(("connect", "read", "write"), request.deadline), "pool": None}
 
 
-def _is_redirect(request: Request, response: httpx.Response) -> bool:
+def _is_redirect(request: HttpRequest, response: httpx.Response) -> bool:
     is_followed = request.method in _FOLLOWING and response.status_code in _REDIRECTS
     return is_followed and "location" in response.headers
 

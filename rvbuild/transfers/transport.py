@@ -27,7 +27,7 @@ from rvbuild.transfers.cancellation import Cancellation
 from rvbuild.transfers.connections import Stall
 from rvbuild.transfers.local_files import LocalFiles
 from rvbuild.transfers.proxies import Proxies
-from rvbuild.transfers.sender import Answer, Request, Sender
+from rvbuild.transfers.sender import Answer, HttpRequest, Sender
 from rvbuild.transfers.servers import Servers, Silence
 from rvbuild.transfers.transfer import (
     DOCUMENT_LIMIT,
@@ -152,7 +152,7 @@ class Transport:
         """Close the connections that are open."""
         self._wire.close()
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: HttpRequest) -> Answer:
         """The head of the answer to a request, which is made once.
 
         Raises: as `Sender.open`.
@@ -213,7 +213,9 @@ class Transport:
         transfer = Transfer(
             url, to, expect_size=expect_size, limit=limit, hashed=hashed, advance=advance
         )
-        request = Request(url=url, headers=headers or {}, route=route or self.route, login=login)
+        request = HttpRequest(
+            url=url, headers=headers or {}, route=route or self.route, login=login
+        )
         tries = _Tries(url)
         while True:
             before = transfer.done
@@ -237,7 +239,7 @@ class Transport:
         longest = min(patience.first * 2 ** len(tries.without_progress), patience.longest)
         self._sleep(max(pause, longest * (0.5 + self._jitter() / 2)))
 
-    def _attempt(self, request: Request, transfer: Transfer, tries: _Tries) -> Received:
+    def _attempt(self, request: HttpRequest, transfer: Transfer, tries: _Tries) -> Received:
         headers = {**request.headers, **transfer.request_headers()}
         try:
             with self._sender.open(evolve(request, headers=headers), tries.lines()) as answer:

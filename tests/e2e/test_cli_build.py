@@ -76,12 +76,17 @@ def test_a_removed_or_turned_link_is_made_again(world: World):
 
 
 def test_a_changed_recipe_is_built_again_and_the_plan_says_why(world: World):
+    first = world.plan(HELLO_HERE)
+    assert first[HELLO_HERE] == "no result for this recipe, its pins and its inputs"
     world.fine(HELLO_HERE)
     world.recipe("hello", HELLO.replace("hello $version for", "hello $version at"))
     reasons = world.plan(HELLO_HERE)
-    assert reasons[HELLO_HERE] == "no result for this recipe, its pins and its inputs"
+    assert reasons[HELLO_HERE].startswith('script: echo "hello $version for $arch"')
+    assert reasons[HELLO_HERE].endswith(
+        '-> echo "hello $version at $arch" > "$out/share/hello.txt"'
+    )
     assert reasons[f"check 1 of {HELLO_HERE}"] == "not checked yet"
-    world.fine("plan", HELLO_HERE).out.index(f"build  {HELLO_HERE}: no result for this recipe")
+    world.fine("plan", HELLO_HERE).out.index(f"build  {HELLO_HERE}: script: echo")
     world.fine(HELLO_HERE)
     text = (world.folder / "result" / HELLO_HERE / "share/hello.txt").read_text()
     assert text == f"hello 1 at {HERE}\n"

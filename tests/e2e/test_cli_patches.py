@@ -71,6 +71,34 @@ def test_patches_are_applied_in_their_order(world: World):
     assert (result / "run").stat().st_mode & 0o111
 
 
+PATCHED = """\
+summary: a text that two recipes patch
+sources: {it: {from: it, patches: [three.patch]}}
+"""
+THREE = ONE.replace("-5", "-FIVE").replace("+five", "+cinq")
+EMPTY = "lock: 2\npins: {}\nsources: {}\nmodule-sets: {}\n"
+
+
+def test_show_names_each_patch_in_the_order_in_which_they_are_applied(world: World):
+    """A folder that stands for the source has none; neither the lock nor a build need be there."""
+    _write(world)
+    (world.recipe("user", PATCHED).parent / "three.patch").write_text(THREE)
+    own = ["it/one.patch", "it/two.patch"]
+    for locked in (True, False):
+        lines = world.fine("show", f"it-{HERE}", f"user-{HERE}").out.splitlines()
+        patches = [line.split()[1] for line in lines if line.split()[:1] == ["patch"]]
+        assert patches == [*own, *own, "user/three.patch"]
+        assert ("not in the lock" in "".join(lines)) is not locked
+        answer = world.fine("show", "--json", f"it-{HERE}", f"user-{HERE}").json
+        assert [each["patches"] for each in answer["sources"]] == [own, [*own, "user/three.patch"]]
+        assert [each["tag"] for each in answer["sources"]] == [None, None]
+        (world.folder / "rvbuild.lock").write_text(EMPTY)
+    world.fine("lock")
+    folder = world.folder / "text"
+    out = world.fine("show", f"user-{HERE}", "--override", f"it={folder}").out
+    assert "patch it/" not in out
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [("-5", "-55"), (" 7", " seven"), ("+five", "+fünf"), ("@@ -3,5", "@@ -3,4")],

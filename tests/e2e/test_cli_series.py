@@ -15,8 +15,8 @@ kind: source
 sources:
   tree: {{git: "{url}", commit: "${{commit}}"}}
 per-series:
-  2: {{commit: {two}, release: v2.0.5, end-of-support: 2027-02-28}}
-  1: {{commit: {one}}}
+  2: {{commit: {two}, release: v2.0.5, end-of-support: 2999-02-28}}
+  1: {{end-of-support: 2020-02-28, commit: {one}}}
 """
 COMPILER = """\
 summary: a tool that moves with the family
@@ -124,17 +124,24 @@ def test_a_project_without_a_default_has_to_be_told_the_series(family: World):
 def test_show_tells_the_series_its_release_and_its_support(family: World):
     out = family.fine("show", APP_HERE).out
     assert "series      2 (default); also 1\n" in out
-    assert "family-source: v2.0.5, supported until 2027-02-28\n" in out
+    assert "family-source: v2.0.5, supported until 2999-02-28\n" in out
     out = family.fine("show", f"{APP_HERE}@1").out
     assert "series      1; also 2 (default)\n" in out
-    assert "family-source: a commit that is no release\n" in out
+    assert "family-source: a commit that is no release, support ended on 2020-02-28\n" in out
     answer = json.loads(family.fine("show", "--json", f"{APP_HERE}@1").out)
     assert answer["series"] == {
         f"{APP_HERE}@1": {
             "series": "1",
             "default": "2",
             "others": ["2"],
-            "upstream": [{"recipe": "family-source", "release": None, "end-of-support": None}],
+            "upstream": [
+                {
+                    "recipe": "family-source",
+                    "release": None,
+                    "end-of-support": "2020-02-28",
+                    "ended": True,
+                }
+            ],
         }
     }
     assert json.loads(family.fine("show", "--json", f"library-{HERE}").out)["series"] == {}
@@ -195,3 +202,19 @@ def test_values_per_series_are_for_sources_alone(family: World):
     ran = family.run(f"library-{HERE}")
     assert ran.code == 3
     ran.said("a 'kind: package' recipe has no values per series", "recipes/library/recipe.yaml:6:1")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("lock", half) for half in ("@", "app@")),
+        *((APP_HERE, "--override", f"{half}={{}}") for half in ("family-source@", "@1")),
+        (APP_HERE, "--replace", "library=app@"),
+    ],
+)
+def test_half_a_name_is_refused_wherever_somebody_writes_one(family: World, words: tuple[str, ...]):
+    before = (family.folder / "rvbuild.lock").read_bytes()
+    ran = family.run(*(word.format(family.folder / "recipes") for word in words))
+    assert ran.code in {2, 3}
+    ran.said("an '@' stands between a name and its series", "for example k3s@1.34")
+    assert (family.folder / "rvbuild.lock").read_bytes() == before

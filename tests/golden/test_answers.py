@@ -80,6 +80,10 @@ class World:
         text = _TIME.sub("0", text)
         return code, _LINK.sub("LINK", _MOMENT.sub("MOMENT", text))
 
+    def edit(self) -> None:
+        """Write another note, before anybody locks or builds that."""
+        (self.project / "clone/note.txt").write_text("another note\n")
+
     def damage(self) -> None:
         """Flip a byte of the one file that `notes` has."""
         (path,) = (self.project / "cache/trees").glob("*/*/note.txt")
@@ -130,6 +134,7 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "caches-add": (("caches", "add", "lab", "https://lab.example/a", "--write", "--json"),),
     "build": (BUILD,),
     "build-failures": (("build", "notes", "upstream", *OPTIONS, "--offline", "--keep-going"),),
+    "why": (BUILD, ("EDIT",), ("why", "notes", "--override", "notes=clone", "--json")),
     "fetch": (("fetch", "notes", *OPTIONS),),
     "fetch-failures": (("fetch", "notes", "upstream", *OPTIONS, "--offline", "--keep-going"),),
     "store-verify": (BUILD, ("store", "verify", "--json")),
@@ -148,6 +153,8 @@ def test_answers_for_programs(world: World, request: pytest.FixtureRequest, name
     for words in SCRIPTS[name]:
         if words == ("DAMAGE",):
             world.damage()
+        elif words == ("EDIT",):
+            world.edit()
         else:
             code, text = world.run(*words)
     document = {"exit-code": code, "answer": json.loads(text)}

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -89,9 +89,10 @@ class BucketServer:
             threading.Event().wait(0.05)
 
     def _ask_s3(self) -> bytes:
-        connection = http.client.HTTPConnection("127.0.0.1", self._ports["s3"], timeout=10)
-        connection.request("GET", f"/{BUCKET}/nothing")
-        return connection.getresponse().read()
+        port = self._ports["s3"]
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+            connection.request("GET", f"/{BUCKET}/nothing")
+            return connection.getresponse().read()
 
 
 @define
@@ -102,15 +103,12 @@ class FilerBehind:
     root: str
 
     def _ask(self, method: str, name: str, data: bytes = b"") -> bytes | None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         headers = {"Accept": "application/json", "Content-Type": "application/octet-stream"}
-        try:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
             connection.request(method, quote(f"{self.root}/{name}"), data, headers)
             answer = connection.getresponse()
             body = answer.read()
             return body if answer.status < 300 else None
-        finally:
-            connection.close()
 
     def put(self, name: str, data: bytes) -> None:
         assert self._ask("PUT", name, data) is not None

@@ -10,6 +10,7 @@ from faulty_gateway import Call, Fault, Gateway, Reply, Send, faithful
 from rvbuild.core.errors import CacheDown, CacheMiss, CacheRefused, RvbuildError, WrongContent
 
 FULL = "the right bytes"
+SHORT = 2.0
 Ending = type[RvbuildError] | str
 
 
@@ -18,10 +19,12 @@ class Damage:
     """A fault, and the ways in which reading may end; `FULL` if all bytes may arrive.
 
     ``make`` has what a fault may need: the gateway, to wait; and the address of another host.
+    ``seconds`` is how long all of it may last: little where it is waited for in vain.
     """
 
     make: Callable[[Gateway, str], Fault]
     endings: tuple[Ending, ...]
+    seconds: float = 15.0
 
 
 def of_reads(fault: Fault) -> Fault:
@@ -38,11 +41,13 @@ def damage(fault: Fault, *endings: Ending) -> Damage:
     return Damage(lambda _gateway, _other: of_reads(fault), endings)
 
 
-def waiting(fault: Callable[[Gateway, Call, Reply, Send], None], *endings: Ending) -> Damage:
+def waiting(
+    fault: Callable[[Gateway, Call, Reply, Send], None], *endings: Ending, seconds: float = SHORT
+) -> Damage:
     def make(gateway: Gateway, _other: str) -> Fault:
         return of_reads(lambda call, reply, send: fault(gateway, call, reply, send))
 
-    return Damage(make, endings)
+    return Damage(make, endings, seconds)
 
 
 def changed(change: Callable[[Call, Reply], Reply], *endings: Ending) -> Damage:
@@ -223,7 +228,7 @@ DAMAGES: dict[str, Damage] = {
     "a head that trickles": waiting(trickling_head, CacheDown),
     "a body that trickles": waiting(trickling_body, CacheDown),
     "a body that is stuck": waiting(stuck_body, CacheDown),
-    "a short delay": waiting(late, FULL),
+    "a short delay": waiting(late, FULL, seconds=15.0),
     "a body without end": waiting(endless_body, WrongContent),
     "the right body without end": waiting(right_and_endless, FULL),
     "a head without end": waiting(endless_head, CacheDown),
@@ -250,11 +255,13 @@ def write_damage(change: Callable[[Call, Reply], Reply], *endings: Ending) -> Da
     return Damage(lambda _gateway, _other: fault, endings)
 
 
-def write_waiting(fault: Callable[[Gateway, Call, Reply, Send], None], *endings: Ending) -> Damage:
+def write_waiting(
+    fault: Callable[[Gateway, Call, Reply, Send], None], *endings: Ending, seconds: float = SHORT
+) -> Damage:
     def make(gateway: Gateway, _other: str) -> Fault:
         return of_writes(lambda call, reply, send: fault(gateway, call, reply, send))
 
-    return Damage(make, endings)
+    return Damage(make, endings, seconds)
 
 
 def write_elsewhere(text: str) -> Damage:
@@ -273,7 +280,7 @@ def hung_up(_gateway: Gateway, _call: Call, _reply: Reply, _send: Send) -> None:
 
 WRITE_DAMAGES: dict[str, Damage] = {
     "nothing": write_damage(lambda _c, r: r, FULL),
-    "a short delay": write_waiting(late, FULL),
+    "a short delay": write_waiting(late, FULL, seconds=15.0),
     "no login": write_damage(status("401 Unauthorized"), CacheRefused),
     "no right": write_damage(status("403 Forbidden"), CacheRefused),
     "not allowed": write_damage(status("405 Not Allowed"), CacheRefused),

@@ -53,6 +53,13 @@ def of(kind: str, name: str, *places: str, digest: str = "") -> SourceDescriptio
             GitSource(url="https://me:secret@example.org/k", commit=COMMIT, tree="cd", date=0),
             of("git", "k@76c5c770", f"https://example.org/k at {COMMIT}", digest="cd"),
         ),
+        (
+            GitSource(url="https://e.org/k", commit=COMMIT, tree="cd", date=0, tag="v1"),
+            evolve(
+                of("git", "k@76c5c770", f"https://e.org/k at tag v1 ({COMMIT})", digest="cd"),
+                tag="v1",
+            ),
+        ),
         (GoModule(path="e/m", version="v1", h1="h1:x="), of("go-module", "e/m@v1", "GOPROXY",
                                                             digest="h1:x=")),
         (
@@ -91,6 +98,14 @@ def test_a_source_by_content(source: Source, expected: SourceDescription):
         (
             GitSpec(url="https://me:secret@example.org/k", commit=COMMIT),
             of("git", "https://example.org/k", f"https://example.org/k at {COMMIT}"),
+        ),
+        (
+            GitSpec(url="https://e.org/k", tag="v1"),
+            evolve(of("git", "https://e.org/k", "https://e.org/k at tag v1"), tag="v1"),
+        ),
+        (
+            GitSpec(url="https://e.org/k", tag="v1", commit=COMMIT),
+            evolve(of("git", "https://e.org/k", f"https://e.org/k at tag v1 ({COMMIT})"), tag="v1"),
         ),
         (GoModuleSpec(path="e/m", version="v1"), of("go-module", "e/m@v1", "GOPROXY")),
         (GoToolchainSpec(version="1.2"), of("go-toolchain", "go1.2", "GOPROXY")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import os
 from collections import Counter
@@ -229,6 +230,20 @@ def test_targets_are_described(session: Session, targets: tuple[Target, ...]):
     assert source.description.places == ("clone",)
     assert [each.description for each in view.closure.sources] == [source.description]
     assert (view.recipes, view.pins, view.options) == (("notes",), {}, ())
+
+
+@pytest.mark.parametrize(("today", "has_ended"), [("2027-02-28", False), ("2027-03-01", True)])
+def test_a_series_is_supported_on_its_last_day(
+    session: Session, project: Path, today: str, *, has_ended: bool
+):
+    said = "per-series:\n  2: {commit: %s, end-of-support: 2027-02-28}\n  1: {commit: %s}\n"
+    text = NOTES % "'${commit}'" + said % ("2" * 40, "1" * 40)
+    (project / "recipes/notes/recipe.yaml").write_text(text)
+    targets = targets_of(session, ["notes@2", "notes@1"])
+    view = view_targets(session, targets, today=dt.date.fromisoformat(today))
+    supports = [each.series.upstream for each in view.targets if each.series]
+    assert [each.has_ended for (each,) in supports] == [has_ended, False]
+    assert [each.end_of_support for (each,) in supports] == ["2027-02-28", ""]
 
 
 def test_recipes_are_listed_also_where_one_cannot_be_read(session: Session, project: Path):

@@ -57,6 +57,20 @@ def test_the_name_of_a_recipe_is_read_as_it_is_printed(text: str):
     assert str(RecipeName.parse(text)) == text
 
 
+@pytest.mark.parametrize("text", ["k3s@", "@1.34", "@"])
+def test_half_a_name_names_nothing(text: str):
+    """Not on the command line, not in a recipe, not in a lock."""
+    with pytest.raises(UsageError, match="an '@' stands between a name and its series") as why:
+        RecipeName.parse(text)
+    assert why.value.where == text
+    for place, kind in ((None, UsageError), (Place("app/recipe.yaml", 1, 1), RecipeError)):
+        with pytest.raises(kind, match="an '@' stands between a name and its series") as in_recipe:
+            recipes().load(text, place)
+        assert in_recipe.value.where == (place or text)
+    for ref in (PinRef, SourceRef, SetRef):
+        assert str(ref.parse(f"{text}/x")) != f"{text}/x"
+
+
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
@@ -155,8 +169,12 @@ def test_what_has_no_series_in_common_is_refused():
         ("app-riscv64@3", "app has no series '3'", "it has 2, 1"),
         ("app-riscv64@v2.0.1", "app has no series 'v2.0.1'", "it has 2, 1"),
         ("zlib-riscv64@1", "zlib has no series: it is the same in all", "say `zlib`"),
-        ("app-riscv64@", "'@' stands between its name", "for example `app-riscv64@1.34`"),
-        ("@1", "'@' stands between its name", "for example `k3s-riscv64@1.34`"),
+        (
+            "app-riscv64@",
+            "'@' stands between a name and",
+            "for example k3s@1.34; of a target, k3s-",
+        ),
+        ("@1", "'@' stands between a name and", "for example k3s@1.34; of a target, k3s-riscv64"),
         ("app@1", "the target's architecture is missing", "one of: app-riscv64@1, app-arm64@1"),
         ("app-riscv46@1", "there is no architecture 'riscv46'", "did you mean `app-riscv64@1`?"),
         ("compiler-riscv64@1", "compiler is the same for every", "say `compiler@1`"),

@@ -15,7 +15,7 @@ TEXTS = {
     "base-toolbox": TOOL,
     "box": TOOL,
     "other-box": TOOL,
-    "old": "kind: source\nsources: {a: {url: u}}\nper-series: {1: {x: a}, 2: {x: b}}\n",
+    "old": "kind: source\nsources: {a: {url: '${x}'}}\nper-series: {1: {x: a}, 2: {x: b}}\n",
     "series-box": "kind: tool\nsources: {a: {from: old}}\nbuild: x\n",
     "plain": TOOL,
     "cc": TOOL + "exports: {toolbox: box}\n",

@@ -596,15 +596,15 @@ def test_an_alternative_that_is_wrong_is_not_passed_over():
     assert error.message == "more than one plain assignment of GO"
 
 
-def test_a_lock_has_alternatives_from_no_other_place_and_no_other_literal():
-    text = ALTERNATIVES.replace("{from: kube, shell: GO, file: go.sh}", "{literal: '1.2'}")
+def test_a_lock_has_alternatives_from_no_other_place():
+    text = ALTERNATIVES.replace("go.sh}", "go.sh, prefix: v}")
     world = alternatives(text, yaml="go: '1.2'\n")
     lock = world.lock()
     entry = lock.pins[refs.pin("app/version")]
     for changed, fact in (
-        ({"file": "go.sh"}, "source"),
+        ({"file": "go.txt"}, "source"),
         ({"source": "k"}, "file"),
-        ({"value": "1.3"}, "value"),
+        ({"file": "go.sh", "source": "kube"}, "value"),
     ):
         other = evolve(lock, pins={refs.pin("app/version"): evolve(entry, **changed)})
         with pytest.raises(LockError, match=f"with another {fact}"):

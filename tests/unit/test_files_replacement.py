@@ -117,3 +117,32 @@ def test_a_file_for_its_owner_is_never_open_to_others(
     finally:
         os.umask(former)
     assert modes == [0o600]
+
+
+def test_a_rename_that_was_done_counts_whatever_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Over NFS the answer to a rename may be lost, and that to its repetition is ENOENT."""
+    rename = os.replace
+
+    def twice(*names: str, **folders: int | None) -> None:
+        rename(*names, **folders)
+        rename(*names, **folders)
+
+    monkeypatch.setattr(os, "replace", twice)
+    replace_file(str(tmp_path / "f"), b"new")
+    assert contents(tmp_path) == {"f": b"new"}
+
+
+def test_a_file_that_somebody_took_away_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def steal(name: str, *_: str, **__: int | None) -> None:
+        Path(name).unlink()
+        raise FileNotFoundError
+
+    (tmp_path / "f").write_bytes(b"old")
+    monkeypatch.setattr(os, "replace", steal)
+    with pytest.raises(FileNotFoundError):
+        replace_file(str(tmp_path / "f"), b"new")
+    assert contents(tmp_path) == {"f": b"old"}

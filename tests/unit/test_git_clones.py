@@ -44,11 +44,11 @@ class Store:
         """Those of one run."""
         return Clones(folder=self.tmp / "git", temp=self.tmp)
 
-    def make(self, clones: Clones, *, renew: bool = False) -> Repository:
+    def make(self, clones: Clones, revision: Revision = TAG, *, renew: bool = False) -> Repository:
         program = shutil.which("git") or ""
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.root)}
         git = Git(program, environment | {"GIT_CONFIG_NOSYSTEM": "1"})
-        return clones.make(git, self.address, TAG, not_told, renew=renew)
+        return clones.make(git, self.address, revision, not_told, renew=renew)
 
     def kept(self, clones: Clones) -> Repository:
         kept = clones.kept(self.address, TAG)
@@ -234,6 +234,22 @@ def test_many_threads_with_one_damaged_clone_make_one(store: Store):
     with ThreadPoolExecutor(6) as pool:
         made = {mended.clone for mended in pool.map(mend, range(6))}
     assert made == {store.kept(run).clone}
+
+
+def test_a_tag_that_is_called_like_a_commit_has_a_clone_of_its_own(store: Store):
+    """Each lacks what the other has, and whoever misses it would discard the other."""
+    folder = store.root / "r"
+    command = ["git", "rev-parse", "HEAD"]
+    commit = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    name = commit.stdout.strip()
+    subprocess.run(["git", "tag", name], cwd=folder, check=True)
+    run = store.clones()
+    revisions = (Revision(tag=name), Revision(commit=name))
+    made = [store.make(run, each) for each in revisions]
+    assert made[0].folder != made[1].folder
+    kept = [run.kept(store.address, each) for each in revisions]
+    assert [each and each.clone for each in kept] == [each.clone for each in made]
+    assert (made[0].folder / "refs/tags" / name).exists()
 
 
 def test_a_clone_that_is_renewed_is_there_all_the_time(store: Store):

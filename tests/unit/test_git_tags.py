@@ -189,7 +189,11 @@ def test_a_tag_without_a_commit_is_no_source(tmp_path: Path, way: str, what: str
 
 
 @pytest.mark.parametrize(
-    "tag", ["", "-x", "a b", "a..b", "a~1", "a:b", "x.lock", "a//b", "@", "a."]
+    "tag",
+    [
+        *("", "-x", "a b", "a..b", "a~1", "a:b", "x.lock", "a//b", "@", "a."),
+        *("refs/tags/v1", "refs/tags/${version}"),
+    ],
 )
 def test_what_cannot_be_a_tag_is_refused_in_the_recipe(tag: str):
     text = f"kind: source\nsources: {{s: {{git: 'https://e.org/r', tag: '{tag}'}}}}\n"
@@ -202,8 +206,11 @@ def test_what_cannot_be_a_tag_is_refused_when_a_value_is_known(tmp_path: Path):
     for part in ("v" * 256, "é" * 128, f"a/{'v' * 256}/b"):
         assert not is_tag(part)
         assert is_tag(part.replace("v", "", 1).replace("é", "e", 1))
-    with pytest.raises(RecipeError, match="not the name of a tag: 'a b'"):
-        Upstream(tmp_path).locked(HERE, "a b")
+    upstream = Upstream(tmp_path)
+    for tag in ("a b", "refs/tags/v1"):
+        with pytest.raises(RecipeError, match=f"not the name of a tag: '{tag}'") as why:
+            upstream.locked(HERE, tag)
+        assert why.value.hint == "without refs/tags/, such as v1.2.3"
 
 
 def test_a_git_source_needs_a_commit_or_a_tag():

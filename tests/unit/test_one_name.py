@@ -48,6 +48,7 @@ FILES = {
     "table": "of kinds of sources; of kinds of caches",
     "trees": PORT,
     "verify": f"{OPERATION}; of envelopes",
+    "why": OPERATION,
 }
 """Names of files that stand in several folders, each with the reason."""
 

@@ -3,6 +3,8 @@
 from workshop import LINUX
 
 from rvbuild.core.derivation import Input, Merge, Step
+from rvbuild.core.derivation_diff import Cause, Change
+from rvbuild.core.derivation_facts import Aspect
 from rvbuild.core.digest import EMPTY, Digest
 from rvbuild.core.events import Phase
 from rvbuild.core.plan import make_plan
@@ -104,3 +106,15 @@ def fields(given: Step) -> dict[str, object]:
         "timeout": given.timeout,
         "platform": given.platform,
     }
+
+
+def test_a_plan_with_causes_has_them_at_its_tasks():
+    a = step("a")
+    b = step("b", a)
+    plan = make_plan(graph(a, b), [b.digest], nothing)
+    cause = Cause(change=Change(Aspect.SCRIPT, "", "x", "y"), places=(a,), followers=(b,))
+    known = plan.with_causes({a.digest: (cause,), "of a kept one": (cause,)})
+    assert [task.causes for task in known.tasks.values()] == [(cause,), ()]
+    assert [task.reason for task in known.tasks.values()] == [
+        task.reason for task in plan.tasks.values()
+    ]

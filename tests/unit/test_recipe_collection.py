@@ -112,6 +112,61 @@ def test_a_large_recipe_is_refused_by_its_size(tmp_path: Path):
         RecipeCollection((str(tmp_path),)).load("a")
 
 
+LINE = "{from: k, line: 1, file: V}"
+SOURCE = (
+    "kind: source\nsources: {s: {git: 'https://e.org/r', commit: '${commit}', paths: ['${p}']}}\n"
+)
+HEX = "1" * 40
+SERIES = (
+    f"{SOURCE}per-series:\n  2: {{commit: {HEX}, p: a, release: v2, end-of-support: 2027-02-28}}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("last", "says", "hint"),
+    [
+        ("{p: a}", "the series '1' has no 'commit', which the series '2' has", "every series"),
+        (
+            f"{{commit: {HEX}, q: a}}",
+            "the series '1' sets 'q', and the source has no ${q}",
+            "leave",
+        ),
+        (f"{{commit: {HEX}, p: a, relese: v1}}", "the series '1' sets 'relese'", "mean 'release'"),
+        (f"{{comit: {HEX}, p: a}}", "the series '1' sets 'comit'", "did you mean 'commit'?"),
+        (f"{{commit: {HEX}, p: a, patch: [x]}}", "'patch' must be one value", ""),
+        (
+            "{end-of-suport: 2027-02-28}",
+            "'end-of-suport' is not a",
+            "did you mean 'end-of-support'",
+        ),
+        ("{a-b: c}", "'a-b' is not a variable name", "letters, digits and _"),
+        *(
+            (f"{{end-of-support: '{day}'}}", f"must be a day, not '{day}'", "YYYY-MM-DD")
+            for day in ("soon", "20270228", "2027-W08-7", "2027-02-29", "2027-2-28", "27-02-28")
+        ),
+    ],
+)
+def test_a_series_has_the_keys_of_all_others(last: str, says: str, hint: str):
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(f"{SERIES}  1: {last}\n".encode(), "r", "r.yaml")
+    assert says in caught.value.message
+    assert hint in (caught.value.hint or "")
+    assert str(caught.value.where).startswith("r.yaml:5:")
+
+
+def test_the_first_series_may_be_the_one_that_lacks_a_value():
+    text = f"{SOURCE}per-series:\n  2: {{p: a}}\n  1: {{p: b, commit: {HEX}}}\n"
+    with pytest.raises(RecipeError, match="the series '2' has no 'commit'") as caught:
+        read_recipe(text.encode(), "r", "r.yaml")
+    assert str(caught.value.where).startswith("r.yaml:4:")
+
+
+def test_a_series_needs_no_values():
+    assert read_recipe(f"{SERIES}  1: {{commit: {HEX}, p: b}}\n".encode(), "r", "r.yaml")
+    plain = "kind: source\nsources: {s: {url: u}}\nper-series: {2: {release: a}, 1: {}}\n"
+    assert read_recipe(plain.encode(), "r", "r.yaml").per_series["1"].release == ""
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -127,7 +182,12 @@ def test_a_large_recipe_is_refused_by_its_size(tmp_path: Path):
         ("build: x\nversion: {first-of: []}\n", "must be a list of pins"),
         ("build: x\nversion: {first-of: [{literal: a}], prefer: 2}\n", "under 'first-of', not 2"),
         ("build: x\nversion: {one-of: []}\n", "'one-of' must be a list of pins"),
-        ("build: x\nversion: {one-of: [{literal: a}], prefer: 1}\n", "unknown key 'prefer'"),
+        (
+            "build: x\nversion: {one-of: [{from: k, git: date}], prefer: 1}\n",
+            "unknown key 'prefer'",
+        ),
+        (f"build: x\nversion: {{one-of: [{LINE}, {{literal: a}}]}}\n", "'one-of' has a 'literal'"),
+        (f"build: x\npins: {{a: {{one-of: [{LINE}, {{from: k, git: short}}]}}}}\n", "has a 'git'"),
         ("build: x\nper-series: {2: {version: a}}\n", "'version' is set by rvbuild itself"),
         ("build: x\nper-series: {A: {commit: a}}\n", "'A' is not the name of a series"),
         ("build: x\nper-series: {2: {end-of-support: soon}}\n", "must be a day, not 'soon'"),

@@ -14,6 +14,7 @@ from rvbuild.kinds.git.source import GitSource
 _NO_TAG = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|\.\Z|\A@?\Z")
 _MAX_PART = 255
 """Bytes of a part of a tag's name: git has a file of that name, and no system a longer one."""
+_REF = "refs/tags/"
 _COMMIT = r"\$\{.*\}|[0-9a-f]{40}|[0-9a-f]{64}"
 
 
@@ -25,19 +26,26 @@ def _commit(text: str) -> str:
 
 
 def is_tag(name: str) -> bool:
-    """Whether a tag can be called so, as ``git check-ref-format`` and file systems have it."""
+    """Whether a tag can be called so, as ``git check-ref-format`` and file systems have it.
+
+    The whole name of a ref is none: git would look for ``refs/tags/refs/tags/v1``.
+    """
     parts = name.split("/")
-    return not _NO_TAG.search(name) and all(
-        part
-        and not part.startswith((".", "-"))
-        and not part.endswith(".lock")
-        and len(part.encode(errors="replace")) <= _MAX_PART
-        for part in parts
+    return (
+        not _NO_TAG.search(name)
+        and not name.startswith(_REF)
+        and all(
+            part
+            and not part.startswith((".", "-"))
+            and not part.endswith(".lock")
+            and len(part.encode(errors="replace")) <= _MAX_PART
+            for part in parts
+        )
     )
 
 
 def _tag(text: str) -> str:
-    if "${" not in text and not is_tag(text):
+    if text.startswith(_REF) or ("${" not in text and not is_tag(text)):
         msg = f"must be the name of a tag, not {text!r}"
         raise ValueError(msg)
     return text

@@ -1,0 +1,39 @@
+"""The derivations of a target's closure, out of their pack.
+
+Knows: how they lie there (docs/caches.md). Must not know: what a derivation says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rvbuild.caches.pack import PackReader
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import Malformed
+
+MOST = 1 << 28
+"""Bytes that all derivations of a closure may have; K3s' have 0.6 MB."""
+
+
+def read_derivations(chunks: Iterable[bytes], count: int) -> dict[str, bytes]:
+    """The canonical bytes of derivations, by the SHA-256 that they really have.
+
+    Args:
+        chunks: The pack's own bytes.
+        count: How many derivations there are in it.
+
+    Raises:
+        Malformed: the pack is damaged, holds more or fewer, or is too large.
+    """
+    reader, left = PackReader(chunks), MOST
+    derivations = {}
+    for _ in range(count):
+        size = int.from_bytes(b"".join(reader.blob(8)), "little")
+        left -= size
+        if left < 0:
+            msg = f"derivations of more than {MOST} bytes"
+            raise Malformed(msg)
+        data = b"".join(reader.blob(size))
+        derivations[Digest.of(data).hash] = data
+    reader.finish()
+    return derivations

@@ -1,0 +1,222 @@
+"""Buckets on servers that answer what a test wants."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from cache_places import services
+from site_of_bytes import Answer, Asked, Served, head, serve
+
+from rvbuild.caches.s3 import S3Cache, open_cache
+from rvbuild.core.digest import Digest
+from rvbuild.core.errors import CacheDown, CacheError, CacheRefused
+from rvbuild.core.ports.cache import CacheEntry
+
+TOKEN = "canary-token"  # noqa: S105 - of nobody
+LOGIN = {
+    "AWS_ACCESS_KEY_ID": "key",
+    "AWS_SECRET_ACCESS_KEY": "canary-secret",
+    "AWS_SESSION_TOKEN": TOKEN,
+}
+ITEM = Digest.of(b"text")
+NAME = "records/ci/targets/t"
+
+
+def text(status: str, body: str = "", *headers: str) -> bytes:
+    return head(status, f"Content-Length: {len(body)}", *headers) + body.encode()
+
+
+def error(status: str, code: str, *headers: str) -> bytes:
+    return text(status, f"<Error><Code>{code}</Code></Error>", *headers)
+
+
+def always(data: bytes) -> Answer:
+    return lambda _asked, send: send(data)
+
+
+@contextmanager
+def bucket(answer: Answer) -> Iterator[tuple[S3Cache, Served]]:
+    with serve(answer) as server, services(environment=LOGIN) as given:
+        cache = open_cache(f"s3://team/a/b?endpoint={server.url}", given)
+        assert isinstance(cache, S3Cache)
+        yield cache, server
+
+
+@pytest.mark.parametrize(
+    ("address", "environment", "url"),
+    [
+        ("s3://team", {}, "https://team.s3.us-east-1.amazonaws.com"),
+        ("s3://team/", {}, "https://team.s3.us-east-1.amazonaws.com"),
+        ("s3://team/a/b/", {}, "https://team.s3.us-east-1.amazonaws.com/a/b"),
+        ("s3://team/a?region=eu-1", {}, "https://team.s3.eu-1.amazonaws.com/a"),
+        ("s3://team", {"AWS_REGION": "eu-1"}, "https://team.s3.eu-1.amazonaws.com"),
+        ("s3://a.b", {}, "https://s3.us-east-1.amazonaws.com/a.b"),
+        ("s3://team/a?endpoint=https://m.corp/", {}, "https://m.corp/team/a"),
+        ("s3://team/a", {"AWS_ENDPOINT_URL": "http://m:9000"}, "http://m:9000/team/a"),
+    ],
+)
+def test_addresses(address: str, environment: dict[str, str], url: str):
+    with services(environment=environment) as given:
+        cache = open_cache(address, given)
+    assert isinstance(cache, S3Cache)
+    assert cache.server.address == url
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("s3://", "s3:///a", "s3://T", "s3://a b", "s3://al:secret@team", "s3://team/../x"),
+        *("s3://team/a#b", "s3://team?x=y", "s3://team?region=a.b/c", "s3://team/a%2fb"),
+        *("s3://team?endpoint=ftp://x", "s3://team?endpoint=m.corp"),
+        *("s3://team?endpoint=http://al:secret@m", "s3://team?endpoint=http://m/?a"),
+    ],
+)
+def test_what_is_no_address(address: str):
+    with services() as given, pytest.raises(CacheRefused) as caught:
+        open_cache(address, given)
+    assert "secret" not in str(caught.value)
+
+
+def test_nobodys_requests_are_not_signed():
+    with serve(always(text("404 Not Found"))) as server, services() as given:
+        cache = open_cache(f"s3://team/a?endpoint={server.url}", given)
+        assert cache.record(NAME) is None
+    assert "authorization" not in server.asked[0].headers
+
+
+ASKS: dict[str, Callable[[S3Cache], object]] = {
+    "read": lambda cache: list(cache.read(ITEM)),
+    "record": lambda cache: cache.record(NAME),
+    "missing": lambda cache: cache.missing([ITEM]),
+    "write": lambda cache: cache.write(ITEM, io.BytesIO(b"text")),
+    "write a record": lambda cache: cache.write_record(NAME, b"text"),
+    "entries": lambda cache: list(cache.entries("")),
+    "remove": lambda cache: cache.remove(NAME),
+}
+
+
+def words_of(ask: Callable[[], object]) -> str:
+    """What an error says, if there is one."""
+    try:
+        ask()
+    except CacheError as failure:
+        return f"{failure} {failure.hint} {failure.details}"
+    return ""
+
+
+@pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"])
+def test_no_part_of_a_login_goes_to_another_host(ask: Callable[[S3Cache], object], status: str):
+    """A session's token is a header of its own, which HTTP libraries pass on with a redirect."""
+    with serve(always(text("404 Not Found"))) as other:
+
+        def answer(asked: Asked, send: Callable[[bytes], None]) -> None:
+            assert asked.headers["x-amz-security-token"] == TOKEN
+            send(text(status, "", f"Location: {other.url}/elsewhere"))
+
+        with bucket(answer) as (cache, server):
+            said = words_of(lambda: ask(cache))
+    assert "canary" not in said
+    assert server.asked
+    for asked in other.asked:
+        assert "canary" not in str(asked.headers)
+        assert not {"authorization", "x-amz-security-token"} & set(asked.headers)
+
+
+def listed(*names: str, more: str = "") -> str:
+    contents = "".join(
+        f"<Contents><Key>a/b/{name}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified>"
+        f"<ETag>&quot;x&quot;</ETag><Size>7</Size></Contents>"
+        for name in names
+    )
+    token = f"<NextContinuationToken>{more}</NextContinuationToken>" if more else ""
+    is_truncated = "true" if more else "false"
+    return (
+        f"<ListBucketResult><IsTruncated>{is_truncated}</IsTruncated>{token}{contents}"
+        "</ListBucketResult>"
+    )
+
+
+def test_a_list_has_pages():
+    pages = {"": listed("x", "y", more="1&amp;2"), "1%262": listed("z@1")}
+
+    def answer(asked: Asked, send: Callable[[bytes], None]) -> None:
+        token = asked.path.partition("continuation-token=")[2].partition("&")[0]
+        send(text("200 OK", pages[token]))
+
+    with bucket(answer) as (cache, server):
+        entries = list(cache.entries(""))
+    assert entries == [CacheEntry(name, 7, 1767323045.0) for name in ("x", "y", "z@1")]
+    assert server.asked[0].path == "/team/?list-type=2&prefix=a%2Fb%2F"
+
+
+def test_files_of_others_are_not_listed():
+    with bucket(always(text("200 OK", listed("x", "", "../y", "a b", "&lt;", ".z")))) as (cache, _):
+        assert [entry.name for entry in cache.entries("")] == ["x"]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        listed("x", more="the same for ever"),
+        listed("x").replace(">false<", ">true<"),
+        listed("x").replace("2026", "never"),
+        listed("x").replace(">7<", ">many<"),
+        *("", "<html>sorry</html>"),
+    ],
+)
+def test_a_list_that_is_none_is_an_error(page: str):
+    with bucket(always(text("200 OK", page))) as (cache, _), pytest.raises(CacheDown, match="list"):
+        list(cache.entries(""))
+
+
+def refusing(refusals: dict[str, bytes]) -> Answer:
+    """By method; of reads, that there is nothing."""
+
+    def answer(asked: Asked, send: Callable[[bytes], None]) -> None:
+        conditional = "if-none-match" in asked.headers
+        is_write = "content-length" in asked.headers
+        kind = "conditional" if conditional else "write" if is_write else "read"
+        send(refusals.get(kind, text("404 Not Found")))
+
+    return answer
+
+
+@pytest.mark.parametrize("status", ["412 Precondition Failed", "409 Conflict"])
+def test_who_is_second_to_write_an_object_is_content(status: str):
+    with bucket(refusing({"conditional": error(status, "X")})) as (cache, server):
+        cache.write(ITEM, io.BytesIO(b"text"))
+    assert len(server.asked) == 2
+
+
+def test_a_server_without_conditions_is_written_all_the_same():
+    answers = {"conditional": error("501 Not Implemented", "NotImplemented")}
+    with bucket(refusing({**answers, "write": text("200 OK")})) as (cache, server):
+        for _ in range(2):
+            cache.write(ITEM, io.BytesIO(b"text"))
+    assert len(server.asked) == 5  # of the first object three, of the second two
+
+
+@pytest.mark.parametrize(
+    ("answer", "word"),
+    [
+        (error("403 Forbidden", "AccessDenied"), "AWS_ACCESS_KEY_ID"),
+        (error("403 Forbidden", "RequestTimeTooSkewed", "Date: Mon"), "set the clock.*Mon"),
+        (error("400 Bad Request", "X", "x-amz-bucket-region: eu-9"), "eu-9"),
+        (error("404 Not Found", "NoSuchBucket"), "make the bucket"),
+    ],
+)
+def test_a_refusal_says_what_to_do(answer: bytes, word: str):
+    with bucket(always(answer)) as (cache, _), pytest.raises(CacheRefused) as caught:
+        cache.write_record(NAME, b"")
+    assert re.search(word, str(caught.value.hint))
+
+
+def test_a_bucket_that_is_not_there_is_no_empty_cache():
+    answer = error("404 Not Found", "NoSuchBucket")
+    with bucket(always(answer)) as (cache, _), pytest.raises(CacheRefused, match="NoSuchBucket"):
+        cache.record(NAME)
