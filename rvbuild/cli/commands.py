@@ -162,11 +162,11 @@ ROWS = (
         "say why a target is not what it was when it was last built",
         "why:why_command",
         (
-            *_PINNED,
-            *_CACHES[:1],
-            *_JSON,
-            _option("target", metavar="TARGET"),
-            _option(
+            *PINNED,
+            *CACHES[:1],
+            *JSON,
+            option("target", metavar="TARGET"),
+            option(
                 "--against",
                 metavar="CACHE[/KEY]",
                 help="compare with the last one that somebody brought into this cache (default: "
