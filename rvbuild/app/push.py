@@ -198,7 +198,7 @@ def _check(
         cache=cache.name,
         address=cache.address,
         results=records,
-        lacks=tuple(min(lists, key=len) if lists else nobody),
+        lacks=tuple(min(lists or [nobody], key=len)),
     )
 
 

@@ -56,7 +56,6 @@ CLASSES = {
     "Answer": "of a cache that was asked for a record; of a server",
     "Closure": "of a target's sources, for people; a builder's word of a target",
     "Finding": "of an audit; of a store's check",
-    "Request": "to the keeper of sandboxes; to a server",
     "Roots": "a port, and what a local store has of it",
     "Signer": "a port; what signs the requests to a bucket",
     "Statement": "what a builder says of a result; what any key said",
