@@ -194,12 +194,9 @@ def _check(
     ]
     records = sum(len(each.results) + 1 for each in shipments)
     nobody = [Lack(label=each.target, problem="no key is trusted here") for each in shipments]
-    return PushCheck(
-        cache=cache.name,
-        address=cache.address,
-        results=records,
-        lacks=tuple(min(lists or [nobody], key=len)),
-    )
+    fewest = min(map(len, lists), default=0)
+    lacks = next((each for each in lists if len(each) == fewest), nobody)
+    return PushCheck(cache=cache.name, address=cache.address, results=records, lacks=tuple(lacks))
 
 
 def _read(keyring: Keyring, data: bytes, payload_type: str, where: str) -> object:
