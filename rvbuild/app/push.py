@@ -40,6 +40,10 @@ __all__ = [
     "push_targets",
 ]
 
+_WAIT = 60.0
+"""Seconds between two signs of progress. A server says nothing while it brings a large object to its
+disk, and who pushes has nothing better to do."""
+
 _FIRST_DAY = 1_767_225_600
 """2026-01-01: a clock that says an earlier day was never set."""
 
@@ -127,7 +131,7 @@ def push_targets(
         UsageError: nobody signs; no cache is written; a target was not built, or a compile cache
             helped.
     """
-    with opened(session, names) as caches:
+    with opened(session, names, wait=_WAIT) as caches:
         written = _written(caches, names)
         signer = _signer(session, caches)
         return _push_all(session, written, signer, _shipments(session, targets))
@@ -146,7 +150,7 @@ def push_former(
     Raises:
         UsageError: nobody signs; no cache is written.
     """
-    with opened(session, names) as caches:
+    with opened(session, names, wait=_WAIT) as caches:
         written = _written(caches, names)
         signer = _signer(session, caches)
         former = former_targets(session, days)
@@ -175,7 +179,7 @@ def check_pushed(
         UsageError: no cache is written; a target was not built here.
         CacheError: a cache does not answer.
     """
-    with opened(session, names) as caches:
+    with opened(session, names, wait=_WAIT) as caches:
         written = _written(caches, names)
         shipments = _shipments(session, targets)
         signer = signer_of(session, caches)
@@ -194,9 +198,13 @@ def _check(
     ]
     records = sum(len(each.results) + 1 for each in shipments)
     nobody = [Lack(label=each.target, problem="no key is trusted here") for each in shipments]
-    fewest = min(map(len, lists), default=0)
-    lacks = next((each for each in lists if len(each) == fewest), nobody)
-    return PushCheck(cache=cache.name, address=cache.address, results=records, lacks=tuple(lacks))
+    fewest: list[Lack] = min(lists, key=len) if lists else nobody
+    return PushCheck(
+        cache=cache.name,
+        address=cache.address,
+        results=records,
+        lacks=tuple(fewest),
+    )
 
 
 def _read(keyring: Keyring, data: bytes, payload_type: str, where: str) -> object:
