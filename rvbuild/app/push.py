@@ -41,8 +41,8 @@ __all__ = [
 ]
 
 _WAIT = 60.0
-"""Seconds between two signs of progress. A server says nothing while it brings a large object to its
-disk, and who pushes has nothing better to do."""
+"""Seconds between two signs of progress. A server says nothing while it brings a large object to
+its disk, and who pushes has nothing better to do."""
 
 _FIRST_DAY = 1_767_225_600
 """2026-01-01: a clock that says an earlier day was never set."""
