@@ -76,6 +76,8 @@ def _memo_of(arguments: argparse.Namespace, workspace: Workspace) -> Memo | None
     """The memo of a build that links its results, unless a folder stands for a source."""
     if arguments.command != "build" or arguments.output is not None or arguments.override:
         return None
+    if arguments.push_required:  # what was built before may still have to be brought
+        return None
     question = [
         *arguments.targets,
         f"release={arguments.release}",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -23,6 +24,10 @@ from rvbuild.core.graph import RecipeGraph, Target, with_checkers
 from rvbuild.core.link import Linked
 from rvbuild.core.realisation import Realisation
 from rvbuild.engine.build import build
+from rvbuild.engine.realise import tell_nobody
+
+if TYPE_CHECKING:
+    from rvbuild.app.cache_uploads import CacheUploads
 
 __all__ = ["BuildView", "TargetResult", "build_targets"]
 
@@ -65,6 +70,7 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
     checks: bool = True,
     checkers: bool = False,
     keep_going: bool = False,
+    uploads: CacheUploads | None = None,
 ) -> BuildView:
     """Build targets, run their checks, and let the results that are finished and checked appear.
 
@@ -79,6 +85,7 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
         checkers: Whether to build what the targets are `checked-by`, too.
         keep_going: Whether to go on with what does not depend on a failure, also of a recipe that
             cannot be read.
+        uploads: Takes what is made, while it is made; whoever gave them finishes them.
 
     Raises:
         UsageError: results cannot appear there; nothing was built.
@@ -96,6 +103,8 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
     _refuse_places(session, checkers_only, output)
     places = {target: _place(str(target), output) for target in linked.results}
     before = {place: identity(place) for place in places.values()}
+    if uploads:
+        uploads.begin(linked)
     with (
         session.store.locks.shared(),  # until the results are linked, so that no gc takes them
         asked_caches(session, linked) as substitutes,
@@ -103,7 +112,7 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
         built = build(
             linked.derivations,
             goals(linked),
-            services_of(session, substitutes),
+            services_of(session, substitutes, uploads.made if uploads else tell_nobody),
             jobs=session.jobs(),
             keep_going=keep_going,
         )
@@ -112,6 +121,9 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
     tell_of_modules(built.failures, session.choices)
     asked = dict.fromkeys(map(str, (*targets, *linked.results)))
     there = {result.target for result in results}
+    if uploads:
+        good = (target for target in linked.results if str(target) in there)
+        uploads.results(good, any_made=any(not task.offer for task in built.plan.tasks.values()))
     return BuildView(
         results=tuple(results),
         recipes=tuple(graph.recipes),

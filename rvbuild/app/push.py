@@ -14,6 +14,7 @@ from attrs import define, evolve, field, frozen
 
 from rvbuild.app.cache_notes import note_push
 from rvbuild.app.former_targets import former_targets
+from rvbuild.app.owed import owed_shipments
 from rvbuild.app.run_caches import RunCache, RunCaches, opened, signed_record, signer_of
 from rvbuild.app.session import Session
 from rvbuild.app.shipments import Packer, Unfit, share_lookup
@@ -37,7 +38,10 @@ __all__ = [
     "PushView",
     "check_pushed",
     "push_former",
+    "push_signer",
     "push_targets",
+    "pusher_of",
+    "written_caches",
 ]
 
 _WAIT = 60.0
@@ -132,8 +136,8 @@ def push_targets(
             helped.
     """
     with opened(session, names, wait=_WAIT) as caches:
-        written = _written(caches, names)
-        signer = _signer(session, caches)
+        written = written_caches(caches, names)
+        signer = push_signer(session, caches)
         return _push_all(session, written, signer, _shipments(session, targets))
 
 
@@ -151,8 +155,8 @@ def push_former(
         UsageError: nobody signs; no cache is written.
     """
     with opened(session, names, wait=_WAIT) as caches:
-        written = _written(caches, names)
-        signer = _signer(session, caches)
+        written = written_caches(caches, names)
+        signer = push_signer(session, caches)
         former = former_targets(session, days)
         others = [(name, "it would be built otherwise now") for name in former.others]
         shipments = []
@@ -180,7 +184,7 @@ def check_pushed(
         CacheError: a cache does not answer.
     """
     with opened(session, names, wait=_WAIT) as caches:
-        written = _written(caches, names)
+        written = written_caches(caches, names)
         shipments = _shipments(session, targets)
         signer = signer_of(session, caches)
         known = (each.public.name for each in caches.keyring.known)
@@ -211,8 +215,8 @@ def _read(keyring: Keyring, data: bytes, payload_type: str, where: str) -> objec
     return verify_statement(data, payload_type, keyring, where).body
 
 
-def _written(caches: RunCaches, names: tuple[str, ...]) -> list[RunCache]:
-    """The caches to push into.
+def written_caches(caches: RunCaches, names: tuple[str, ...] = ()) -> list[RunCache]:
+    """The caches to push into: those of some names, else those that are set to be written.
 
     Raises:
         UsageError: there is none.
@@ -256,7 +260,12 @@ def _shipments(session: Session, targets: tuple[Target, ...]) -> tuple[TargetShi
     return tuple(shipments)
 
 
-def _signer(session: Session, caches: RunCaches) -> Signer:
+def push_signer(session: Session, caches: RunCaches) -> Signer:
+    """Who signs what is pushed, which somebody will take.
+
+    Raises:
+        UsageError: nobody does, or nobody would take it.
+    """
     signer = signer_of(session, caches)
     if signer is None:
         msg = "nobody signs: results are believed because of a key"
@@ -276,9 +285,18 @@ def _signer(session: Session, caches: RunCaches) -> Signer:
 def _push(
     session: Session, cache: RunCache, signer: Signer, shipments: tuple[TargetShipment, ...]
 ) -> CachePush:
-    tally = _Tally(session.report)
+    tally = PushTally(session.report)
+    with session.store.locks.shared():
+        owed = owed_shipments(session, cache, shipments)
+        pusher_of(session, cache, signer, tally).push((*shipments, *owed))
+        note_push(session, cache, tally.sent, brought=(each.target for each in shipments))
+    return CachePush(cache=cache.name, results=tally.count, sent=tally.sent, there=tally.there)
+
+
+def pusher_of(session: Session, cache: RunCache, signer: Signer, tally: PushTally) -> Pusher:
+    """Who pushes into a cache; whoever asks has the store shared."""
     name = signer.public.name
-    pusher = Pusher(
+    return Pusher(
         cache=cache.cache,
         cas=session.store.cas,
         trees=session.store.trees,
@@ -288,15 +306,18 @@ def _push(
         pushed=tally,
         lease=Lease(cache.cache, cache.address, time.time, name),
     )
-    with session.store.locks.shared():
-        pusher.push(shipments)
-        note_push(session, {cache.name: cache.text}, cache.name, tally.sent)
-    return CachePush(cache=cache.name, results=tally.count, sent=tally.sent, there=tally.there)
 
 
 @define
-class _Tally:
-    """Adds up what is pushed, and reports each result."""
+class PushTally:
+    """Adds up what is pushed, and reports each result.
+
+    Attributes:
+        report: Where to.
+        count: How many results are there now.
+        sent: Bytes that were sent.
+        there: Bytes that were there before.
+    """
 
     report: Reporter
     count: int = 0

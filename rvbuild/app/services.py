@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from functools import partial
 
 from rvbuild.app.fit_executor import FitExecutor
@@ -15,18 +16,23 @@ from rvbuild.app.session import Session, cores
 from rvbuild.core.events import Noticed, Reporter
 from rvbuild.core.ports.substitutes import Substitutes
 from rvbuild.core.recipe import ACCELERATORS
-from rvbuild.engine.realise import Services
+from rvbuild.engine.realise import Services, tell_nobody
 from rvbuild.executors.local_executor import LocalExecutor
 from rvbuild.images.image_audit import audit_image
 from rvbuild.stores.layout import Layout
 
 
-def services_of(session: Session, substitutes: Substitutes | None = None) -> Services:
+def services_of(
+    session: Session,
+    substitutes: Substitutes | None = None,
+    made: Callable[[str], None] = tell_nobody,
+) -> Services:
     """The services of a run; its store is made if there is none.
 
     Args:
         session: Whose run it is.
         substitutes: Takes results from caches, if any are asked.
+        made: Told of each derivation that was made.
     """
     release, settings = session.choices.release, session.workspace.settings
     above = os.path.join(session.workspace.store, "accelerators")
@@ -38,6 +44,7 @@ def services_of(session: Session, substitutes: Substitutes | None = None) -> Ser
         clock=time.monotonic,
         audit_image=audit_image,
         substitutes=substitutes,
+        made=made,
         accepts=session.accepts,
         pull=session.choices.pull,
         release=release,

@@ -76,20 +76,26 @@ class Packer:
         if self._realisation(goal) is None:
             return self._unfit(target, goal)
         below = list(self._below(goal))
-        steps = {each: made for each in below if (made := self._step(each))}
+        results = map(self.result, below)
         return TargetShipment(
             target=str(target),
             derivation=goal,
-            results=tuple(
-                Shipment(
-                    label=self.linked.derivations[digest].label,
-                    realisation=made,
-                    closure_milliseconds=self._milliseconds(digest),
-                    checks=self._checks(checks) if digest == goal else {},
-                )
-                for digest, made in steps.items()
-            ),
+            results=tuple(each for each in results if each),
             derivations=tuple(self.linked.derivations[each].encode() for each in (*below, *checks)),
+        )
+
+    def result(self, digest: str) -> Shipment | None:
+        """A step that was made, with its checks if it is a target; None for anything else."""
+        made = self._step(digest)
+        if made is None:
+            return None
+        goals = {goal: target for target, goal in self.linked.results.items()}
+        checks = self.linked.checks[goals[digest]] if digest in goals else ()
+        return Shipment(
+            label=self.linked.derivations[digest].label,
+            realisation=made,
+            closure_milliseconds=self._milliseconds(digest),
+            checks=self._checks(checks),
         )
 
     def _checks(self, checks: Iterable[str]) -> Mapping[str, Realisation]:

@@ -102,10 +102,11 @@ def _lost(cache: Cache, packs: tuple[Digest, ...]) -> str:
 
 
 def _still_says(statement: Statement, shipment: Shipment) -> bool:
-    outputs = {shipment.label: shipment.realisation, **shipment.checks}
-    said = {each.label: each for each in (statement, *statement.checks)}
-    return said.keys() == outputs.keys() and all(
-        _is_worth(said[label], realisation) for label, realisation in outputs.items()
+    """Whether nothing is to be said that a statement does not say; it may tell of more checks."""
+    said = {each.derivation: each for each in (statement, *statement.checks)}
+    return all(
+        each.key in said and _is_worth(said[each.key], each)
+        for each in (shipment.realisation, *shipment.checks.values())
     )
 
 

@@ -84,6 +84,15 @@ class Pusher:
                         said[name] = self._result(shipment)
                 self._closure(target, said)
 
+    def push_result(self, shipment: Shipment) -> None:
+        """Push one result, as soon as it is there.
+
+        Raises:
+            As `push` does.
+        """
+        with self.lease.taken():
+            self._result(shipment)
+
     def _result(self, shipment: Shipment) -> Statement:
         """Push a result with its checks; what is said of it then."""
         name = realisation_name(self.key, shipment.realisation.derivation)

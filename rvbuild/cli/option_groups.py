@@ -145,6 +145,14 @@ BUILDING = (
         help="leave the folder of a step that fails, and tell where it is",
     ),
 )
+UPLOADS = (
+    option(
+        "--push-required",
+        action="store_true",
+        help="fail if what was built could not be brought into the caches that are set to be "
+        "written",
+    ),
+)
 RELEASE = option(
     "--release",
     action="store_true",
@@ -161,4 +169,4 @@ OUTPUT = option(
 )
 
 PINNED = (*COMMON, *SOURCES, *OVERRIDES)
-MAKING = (*PINNED, *CACHES, *BUILDING, RELEASE, *TELLING, *JSON)
+MAKING = (*PINNED, *CACHES, *UPLOADS, *BUILDING, RELEASE, *TELLING, *JSON)

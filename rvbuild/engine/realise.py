@@ -48,6 +48,10 @@ LOG_TAIL = 25
 """How many of a failed step's last lines its error shows."""
 
 
+def tell_nobody(_derivation: str) -> None:
+    """A ``made`` for whoever wants nothing of results."""
+
+
 @frozen(kw_only=True)
 class Services:
     """The adapters that realising uses, and how.
@@ -56,7 +60,8 @@ class Services:
     ``builder`` is the name under which results are registered, and preferred. ``variant``: a
     target's name alone does not lead to these derivations, since something stands for an input.
     ``pull``: nothing is made; what no cache has is an error. ``accepts`` says whether a result that
-    the store has from others may be used.
+    the store has from others may be used. ``made`` is told of the digest of each derivation that
+    was made here, when its result is registered.
     """
 
     store: Store
@@ -67,6 +72,7 @@ class Services:
     audit_image: ImageAudit
     substitutes: Substitutes | None = None
     accepts: Accepts = accept_all
+    made: Callable[[str], None] = tell_nobody
     pull: bool = False
     release: bool = False
     accelerators: Mapping[str, str] = field(factory=dict)
@@ -190,6 +196,7 @@ class Realiser:
             milliseconds=round(1000 * (self.services.clock() - began)),
         )
         self.services.store.realisations.register(made)
+        self.services.made(derivation.digest)
         return made, how
 
     def _substitute(self, offer: Offer, label: str, substitutes: Substitutes) -> Realisation:

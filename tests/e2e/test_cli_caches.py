@@ -19,13 +19,10 @@ SAID = f"hello 1 for {HERE}\n"
 
 @pytest.fixture(scope="module")
 def former(tmp_path_factory: pytest.TempPathFactory, seed: Path) -> tuple[Team, World]:
-    """A team whose CI built and pushed; nobody changes anything of it."""
+    """A team whose CI built, and so filled the cache; nobody changes anything of it."""
     team = Team(tmp_path_factory.mktemp("team"), seed)
     ci = team.signing(team.machine("ci", tools=True), "ci")
-    ci.fine(TARGET)
-    ran = ci.fine("push", TARGET)
-    ran.said("pushed", "words")
-    assert ran.out.startswith("team  2 results: ")
+    ci.fine(TARGET).said("brought into team: 2 results, ")
     return team, ci
 
 
@@ -248,7 +245,9 @@ def test_a_lost_pack_is_made_after_all(team: Team, ci: World):
     world.fine(TARGET).said("built 2, checked 1")
     assert result(world) == SAID
     healed = ci.with_environment(RVBUILD_CACHES=f"team=read+write {team.cache}")
-    assert ", 0 B there before" in healed.fine("push", TARGET).out
+    ran = healed.fine("push", TARGET)
+    ran.said("pushed", "words")
+    assert ", 0 B there before" in ran.out
     other = team.trusting(team.machine("other"), ci)
     other.fine("pull", TARGET)
 
@@ -335,3 +334,48 @@ def test_what_a_cache_gave_is_known_afterwards(team: Team, ci: World):
     assert (row["state"], totals["runs"], totals["hits"], totals["pulled"]) == ("answers", 1, 2, 2)
     assert totals["bytes_received"] > 0
     world.sound()
+
+
+# ---- beside a build
+
+
+def test_who_signs_brings_what_is_built(team: Team):
+    shutil.rmtree(team.cache)
+    lab = team.signing(team.machine("lab", tools=True), "lab")
+    ran = lab.fine(TARGET)
+    ran.said("built 2, checked 1", "brought into team: 2 results, ")
+    assert "brought" not in lab.fine(TARGET, "--no-check").err, "nothing was made"
+    lab.fine("push", TARGET, "--check")
+    team.trusting(team.machine("laptop"), lab).fine("pull", TARGET)
+    lab.sound()
+
+
+def test_what_was_not_brought_is_owed(team: Team):
+    disk = team.folder / "disk"  # not plugged in
+    lab = team.signing(team.machine("lab", tools=True, cache=f"read+write {disk}/cache"), "lab")
+    ran = lab.fine(TARGET)
+    ran.said("built 2, checked 1", "not brought into team: there is no such folder", TARGET)
+    assert result(lab) == SAID
+    (row,) = lab.fine("caches", "--json").json["caches"]
+    assert row["totals"]["owed"] == [TARGET]
+    disk.mkdir()
+    lab.fine("words").said("brought into team: 2 results, ")
+    lab.fine("push", TARGET, "--check")
+    (row,) = lab.fine("caches", "--json").json["caches"]
+    assert row["totals"]["owed"] == []
+
+
+def test_an_upload_can_be_required(team: Team):
+    disk = team.folder / "disk"
+    world = team.machine("lab", tools=True, cache=f"read+write {disk}/cache")
+    ran = world.run(TARGET, "--push-required")
+    assert ran.code == 2
+    ran.said("error: nobody signs")
+    assert not (world.folder / "result").exists()
+    lab = team.signing(world, "lab")
+    ran = lab.run(TARGET, "--push-required")
+    assert ran.code == 4
+    ran.said("error: there is no such folder")
+    assert result(lab) == SAID
+    disk.mkdir()
+    lab.fine(TARGET, "--push-required").said("brought into team: 2 results, ")
