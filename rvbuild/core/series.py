@@ -125,7 +125,7 @@ class SeriesRecipes:
                 self._refuse_vain(series, where)
 
     def _refuse_vain(self, series: str, where: Place) -> None:
-        recipes = [self._readable(name) for name in self.names()]
+        recipes = [self.readable(name) for name in self.names()]
         known = sorted({each for recipe in recipes if recipe for each in recipe.per_series})
         if series not in known and None not in recipes:
             msg = f"no recipe has the series {series!r}, which is to be the default"
@@ -154,12 +154,12 @@ class SeriesRecipes:
 
     def _below(self, name: str) -> list[str]:
         """The recipes that one names."""
-        recipe = self._readable(name)
+        recipe = self.readable(name)
         if recipe is None:
             return []
         return list(dict.fromkeys((*_references(recipe), *self._toolbox(recipe))))
 
-    def _readable(self, name: str) -> Recipe | None:
+    def readable(self, name: str) -> Recipe | None:
         """A recipe; None if it cannot be read: whoever needs it says so, where it is named."""
         try:
             return self.read(name, None)
@@ -170,12 +170,12 @@ class SeriesRecipes:
         """The toolbox of a recipe's step; none if its inputs want different ones."""
         if recipe.toolbox is None or recipe.build is None:
             return
-        inputs = map(self._readable, recipe.build_inputs)
+        inputs = map(self.readable, recipe.build_inputs)
         with suppress(RecipeError):  # the graph says so
             yield toolbox_of(recipe, [each for each in inputs if each is not None])
 
     def _own_or_common(self, name: str, below: Iterable[str]) -> tuple[str, ...] | None:
-        recipe = self._readable(name)
+        recipe = self.readable(name)
         if recipe is None:
             return None
         given = [tuple(recipe.per_series)] if recipe.per_series else []
