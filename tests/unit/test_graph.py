@@ -100,6 +100,42 @@ def test_inputs_that_do_not_fit(text: str, says: str):
     assert str(caught.value.where).startswith("app.yaml:2:")
 
 
+@pytest.mark.parametrize("text", ["{build: [source]}", "{target: [source]}"])
+def test_a_source_is_no_input_and_no_advice_says_so(text: str):
+    load = recipes(app=needs(text), source="kind: source\nsources: {s: {url: u}}\n")
+    with pytest.raises(RecipeError, match="is a source") as caught:
+        RecipeGraph([Target("app", "riscv64")], load, "amd64")
+    hint = hint_text(caught.value.hint)
+    assert "`sources: {source: {from: source}}`" in hint
+    assert "inputs.build" not in hint
+
+
+@pytest.mark.parametrize(
+    ("app", "line"),
+    [("toolbox: box\nbuild: x\n", 1), (needs("{build: [box]}"), 2)],
+)
+def test_a_tool_that_names_architectures_is_for_no_other(app: str, line: int):
+    """Who names none is for all: the default is that of what runs on the target."""
+    load = recipes(
+        app=app, box="kind: tool\ntoolbox: base-toolbox\narchitectures: [riscv64]\nbuild: x\n"
+    )
+    with pytest.raises(RecipeError, match="box is not for arm64") as caught:
+        RecipeGraph([Target("app", "arm64")], load, "amd64")
+    assert str(caught.value.where).startswith(f"app.yaml:{line}:")
+    assert Target("box", "") in RecipeGraph([Target("app", "riscv64")], load, "amd64").order()
+
+
+def test_what_needs_what():
+    load = recipes(
+        a=needs("{target: [b]}"), b=needs("{target: [c]}"), c="build: x\n", d="build: x\n"
+    )
+    a, b, c, d = (Target(name, "arm64") for name in "abcd")
+    graph = RecipeGraph([a, d], load, "amd64")
+    box = graph.check_toolbox
+    assert graph.needed_by(a) == [box, c, b]
+    assert graph.needed_by(d) == [box]
+
+
 def test_a_recipe_that_stands_for_another():
     load = recipes(
         app=needs("{target: [root]}"),
