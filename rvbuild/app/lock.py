@@ -29,6 +29,7 @@ from rvbuild.core.errors import (
     single_failures,
 )
 from rvbuild.core.lock import Lock
+from rvbuild.core.lock_rest import LockRest
 from rvbuild.core.locked import Locked
 from rvbuild.core.printable import brief
 from rvbuild.core.source import Source
@@ -154,13 +155,21 @@ def lock(session: Session, recipes: tuple[str, ...] = (), *, check: bool = False
     result = LockResult(path=path, old=old, new=new, failures=dict(sorted(failures.items())))
     if failures and _is_version_1(old):
         raise_failures(_errors(result.failures), result)
-    if recipes or failures:
+    if recipes:
+        rest = LockRest(
+            new=new,
+            resolved=scope.recipes,
+            recipes=(*scope.project, *scope.recipes.values()),
+            is_complete=scope.is_complete,
+        )
+        return evolve(result, new=rest.united(old))
+    if failures:
         return evolve(result, new=_united(old, new))
     return evolve(result, new=new.with_machines_of(old, session.build_arch))
 
 
 def _united(old: Lock, new: Lock) -> Lock:
-    """What a run that did not look at everything leaves: it cannot know what nobody needs."""
+    """What a run that could not look at everything leaves: it cannot know what nobody needs."""
     return evolve(
         new,
         pins={**old.pins, **new.pins},

@@ -38,6 +38,7 @@ class LockScope:
         project: All that can be read of the project's, and of those that its lock has.
         shipped: All that can be read of any.
         failures: What is wrong with each recipe that was left out, by name.
+        is_complete: Whether every recipe can be read.
     """
 
     graph: RecipeGraph
@@ -45,6 +46,7 @@ class LockScope:
     project: tuple[Recipe, ...]
     shipped: tuple[Recipe, ...]
     failures: dict[str, RecipeError]
+    is_complete: bool
 
 
 def lock_scope(session: Session, names: tuple[str, ...], old: Lock) -> LockScope:
@@ -74,6 +76,7 @@ def lock_scope(session: Session, names: tuple[str, ...], old: Lock) -> LockScope
         project=project,
         shipped=shipped,
         failures=failures,
+        is_complete=not unreadable,
     )
 
 

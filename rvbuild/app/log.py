@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 
 from rvbuild.app.session import Session
 from rvbuild.core.advice import Remedy, advise
+from rvbuild.core.derivation import Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import UsageError
 from rvbuild.core.graph import Target
+from rvbuild.core.link import Linked
+from rvbuild.core.patches import AT as PATCHES
 from rvbuild.core.ports.store import Store
 
 
@@ -55,8 +59,20 @@ def _log(store: Store, steps: list[str]) -> Digest | None:
 
 
 def _steps(session: Session, subject: Target | str) -> list[str]:
-    """The derivations of a target's step and its checks; or the one that ``subject`` is."""
+    """The derivations of a target's step, its checks, and what applies patches to its sources.
+
+    Or the one that ``subject`` is.
+    """
     if isinstance(subject, str):
         return [subject]
     _, linked = session.link((subject,), checks=True)
-    return [linked.results[subject], *linked.checks[subject]]
+    result = linked.results[subject]
+    return [result, *linked.checks[subject], *_patching(linked, result)]
+
+
+def _patching(linked: Linked, result: str) -> Iterator[str]:
+    """What applies patches to the sources of a step; no target is called so."""
+    for digest in linked.derivations[result].inputs:
+        needed = linked.derivations[digest]
+        if isinstance(needed, Step) and any(each.path == PATCHES for each in needed.inputs_at):
+            yield digest

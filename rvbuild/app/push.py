@@ -44,6 +44,10 @@ __all__ = [
     "written_caches",
 ]
 
+_WAIT = 60.0
+"""Seconds between two signs of progress. A server says nothing while it brings a large object to
+its disk, and who pushes has nothing better to do."""
+
 _FIRST_DAY = 1_767_225_600
 """2026-01-01: a clock that says an earlier day was never set."""
 
@@ -131,7 +135,7 @@ def push_targets(
         UsageError: nobody signs; no cache is written; a target was not built, or a compile cache
             helped.
     """
-    with opened(session, names) as caches:
+    with opened(session, names, wait=_WAIT) as caches:
         written = written_caches(caches, names)
         signer = push_signer(session, caches)
         return _push_all(session, written, signer, _shipments(session, targets))
@@ -150,7 +154,7 @@ def push_former(
     Raises:
         UsageError: nobody signs; no cache is written.
     """
-    with opened(session, names) as caches:
+    with opened(session, names, wait=_WAIT) as caches:
         written = written_caches(caches, names)
         signer = push_signer(session, caches)
         former = former_targets(session, days)
@@ -179,7 +183,7 @@ def check_pushed(
         UsageError: no cache is written; a target was not built here.
         CacheError: a cache does not answer.
     """
-    with opened(session, names) as caches:
+    with opened(session, names, wait=_WAIT) as caches:
         written = written_caches(caches, names)
         shipments = _shipments(session, targets)
         signer = signer_of(session, caches)

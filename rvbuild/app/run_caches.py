@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from rvbuild.app.cache_notes import public_address
 from rvbuild.app.session import Session
@@ -82,12 +82,16 @@ def set_caches(session: Session) -> Mapping[str, CacheText]:
 
 
 @contextmanager
-def opened(session: Session, names: tuple[str, ...] = ()) -> Iterator[RunCaches]:
+def opened(
+    session: Session, names: tuple[str, ...] = (), *, wait: float | None = None
+) -> Iterator[RunCaches]:
     """The caches of a run, until it ends; nobody is asked yet.
 
     Args:
         session: Whose settings they are in.
         names: Only these; all, if there are none.
+        wait: Seconds that whoever asks waits for each sign of progress; None: as long as the budget
+            of a cache has time.
 
     Raises:
         UsageError: none has one of the names; a key's file is not of its form.
@@ -105,9 +109,15 @@ def opened(session: Session, names: tuple[str, ...] = ()) -> Iterator[RunCaches]
         chosen = {n: text for n, text in chosen.items() if local_path(text.address) is not None}
     cancellation = Cancellation()
     with _transport(session, cancellation) as transport:
+        services = CacheServices(
+            transport=transport,
+            wait=lambda: wait or 0.0,
+            environment=os.environ,
+            cancellation=cancellation,
+        )
         yield RunCaches(
             caches=tuple(
-                _opened(name, text, transport, cancellation, settings.stall_budget)
+                _opened(name, text, services, settings.stall_budget, bounded=wait is None)
                 for name, text in chosen.items()
             ),
             cancellation=cancellation,
@@ -127,15 +137,11 @@ def _transport(session: Session, cancellation: Cancellation) -> Iterator[Transpo
 
 
 def _opened(
-    name: str, text: CacheText, transport: Transport, cancellation: Cancellation, seconds: float
+    name: str, text: CacheText, services: CacheServices, seconds: float, *, bounded: bool
 ) -> RunCache:
     budget = StallBudget(seconds, time.monotonic)
-    services = CacheServices(
-        transport=transport,
-        wait=lambda: budget.left,
-        environment=os.environ,
-        cancellation=cancellation,
-    )
+    if bounded:
+        services = evolve(services, wait=lambda: budget.left)
     return RunCache(name=name, text=text, cache=open_cache(text.address, services), budget=budget)
 
 

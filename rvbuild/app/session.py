@@ -16,6 +16,7 @@ from rvbuild.app.choices import Choices
 from rvbuild.app.folders import override_sources
 from rvbuild.app.own_places import OwnPlaces
 from rvbuild.app.refusals import refuse_unfit_mirrors
+from rvbuild.app.settings import OPTION
 from rvbuild.app.vouched import Vouched
 from rvbuild.app.workspace import Workspace
 from rvbuild.core.advice import Remedy, advise
@@ -161,12 +162,35 @@ class Session:
         return graph, evolve(linked, folders=folders)
 
     def graph(self, targets: tuple[Target, ...], *, checks: bool) -> RecipeGraph:
-        """The recipes that targets need, with those that stand for others."""
-        settings = self.workspace.settings
-        variants = Variants(replace=settings.replace, options=settings.options)
-        return RecipeGraph(
+        """The recipes that targets need, with those that stand for others.
+
+        Raises:
+            UsageError: nothing has an option or an input that somebody set.
+        """
+        variants = self._variants()
+        graph = RecipeGraph(
             targets, self.folder.load, self.build_arch, checks=checks, variants=variants
         )
+        if variants.absent(graph.recipes.values()):
+            self._refuse_unknown(variants)
+        return graph
+
+    def _variants(self) -> Variants:
+        settings = self.workspace.settings
+        entries = [each for name in ("replace", "options") for each in settings.origins(name)]
+        files = {entry: origin.where for entry, origin in entries if origin.where != OPTION}
+        return Variants(replace=settings.replace, options=settings.options, files=files)
+
+    def _refuse_unknown(self, variants: Variants) -> None:
+        """See that some recipe has each entry of a file; one that cannot be read may have it.
+
+        Raises:
+            UsageError: none has one.
+        """
+        recipes = [self.folder.series.readable(name) for name in self.folder.names()]
+        readable = [each for each in recipes if each is not None]
+        if len(readable) == len(recipes):
+            variants.refuse_unknown(readable)
 
     def linker(self, graph: RecipeGraph) -> Linker:
         """A linker with what the locks say, and the folders that stand for sources."""

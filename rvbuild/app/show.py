@@ -63,6 +63,9 @@ class TargetStatus:
         series: The series that it is of; None if its recipe has none.
         derivation: Its digest; None if the lock lacks something.
         problem: What the lock lacks, or None.
+        needs: Every target that it needs, in the order of the work.
+        options: What can be chosen for it.
+        sources: Those of its recipe, and what the lock lacks of what it needs.
     """
 
     target: Target
@@ -70,6 +73,9 @@ class TargetStatus:
     series: SeriesStatus | None
     derivation: str | None
     problem: LockError | None
+    needs: tuple[Target, ...]
+    options: tuple[OptionValue, ...]
+    sources: tuple[SourceStatus, ...]
 
 
 @frozen(kw_only=True)
@@ -101,16 +107,14 @@ class TargetsView:
 
     Attributes:
         targets: In the order in which they were named.
-        needs: Every target that they need, in the order of the work.
         recipes: The names of these, and of recipes that their pins are read from, sorted.
-        options: What can be chosen.
-        sources: Those of the targets' own recipes, and what the lock lacks of others.
+        options: What can be chosen for any of them.
+        sources: Those of all targets, each once.
         pins: Each derived pin of what they need, by RECIPE/NAME; empty unless asked for.
         closure: Every source that they need; empty unless asked for.
     """
 
     targets: tuple[TargetStatus, ...]
-    needs: tuple[Target, ...]
     recipes: tuple[str, ...]
     options: tuple[OptionValue, ...]
     sources: tuple[SourceStatus, ...]
@@ -141,26 +145,48 @@ def view_targets(
     linked = inventory.link(targets)
     problem = linked if isinstance(linked, LockError) else None
     results = {} if isinstance(linked, LockError) else linked.results
-    own = [source for each in targets for source in inventory.of(graph.recipe(each.recipe))]
+    look = _Look(session, graph, inventory, results, problem, today)
+    statuses = tuple(map(look.at, targets))
     architectures = sorted({target.arch for target in targets if target.arch})
     return TargetsView(
-        targets=tuple(
-            TargetStatus(
-                target=target,
-                recipe=graph.recipe(target.recipe),
-                series=_series(session, graph, target, today),
-                derivation=results.get(target),
-                problem=problem,
-            )
-            for target in targets
-        ),
-        needs=tuple(graph.order()),
+        targets=statuses,
         recipes=tuple(sorted(graph.recipes)),
-        options=tuple(_options(graph, session)),
-        sources=_each_once(own, inventory.missing),
+        options=tuple(_options(graph, session, graph.order())),
+        sources=_each_once([each for status in statuses for each in status.sources], ()),
         pins=_pins(graph, session.lock()) if pins else {},
         closure=closure_of(inventory.all() if closure else (), architectures),
     )
+
+
+@frozen
+class _Look:
+    """What there is to see of each target."""
+
+    session: Session
+    graph: RecipeGraph
+    inventory: SourceInventory
+    results: Mapping[Target, str]
+    problem: LockError | None
+    today: dt.date
+
+    def at(self, target: Target) -> TargetStatus:
+        recipe, needs = self.graph.recipe(target.recipe), self.graph.needed_by(target)
+        problem = self.problem
+        own = [*self.inventory.of(recipe)]
+        recipes = dict.fromkeys(each.recipe for each in needs) if problem else ()
+        missing = [
+            each for name in recipes for each in self.inventory.lacking(self.graph.recipe(name))
+        ]
+        return TargetStatus(
+            target=target,
+            recipe=recipe,
+            series=_series(self.session, self.graph, target, self.today),
+            derivation=None if problem else self.results[target],
+            problem=problem,
+            needs=tuple(needs),
+            options=tuple(_options(self.graph, self.session, [*needs, target])),
+            sources=_each_once(own, missing),
+        )
 
 
 def _series(
@@ -204,10 +230,12 @@ def _each_once(
     return (*named.values(), *others.values())
 
 
-def _options(graph: RecipeGraph, session: Session) -> Iterator[OptionValue]:
-    """Each value that an option of the graph can have there, and whether it is taken."""
+def _options(
+    graph: RecipeGraph, session: Session, targets: Iterable[Target]
+) -> Iterator[OptionValue]:
+    """Each value that an option of some targets can have there, and whether it is taken."""
     users: dict[str, list[Target]] = {}
-    for target in graph.order():
+    for target in targets:
         users.setdefault(target.recipe, []).append(target)
     for same in users.values():
         for name, option in graph.recipe(same[0].recipe).options.items():

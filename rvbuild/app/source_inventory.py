@@ -69,7 +69,8 @@ class SourceInventory:
             return self.linker.link(targets, checks=False)
         except LockError as error:
             for target in self.linker.graph.order():
-                self._look(self.linker.graph.recipe(target.recipe))
+                lacking = self.lacking(self.linker.graph.recipe(target.recipe))
+                self._missing.update({each.name or each.description.name: each for each in lacking})
             return error
 
     @property
@@ -111,16 +112,15 @@ class SourceInventory:
                     machines |= dict.fromkeys((digest, *parts), machine)
         return machines
 
-    def _look(self, recipe: Recipe) -> None:
-        for source in self.of(recipe):
-            if source.derivation is None:
-                self._missing[source.name] = source
+    def lacking(self, recipe: Recipe) -> Iterator[SourceStatus]:
+        """What a recipe asks for and the lock does not have."""
+        yield from (source for source in self.of(recipe) if source.derivation is None)
         if recipe.go_modules is not None:
             try:
                 self.linker.go_modules(recipe, recipe.go_modules)
             except LockError:
                 modules = describe_modules(recipe.name, recipe.go_modules)
-                self._missing[modules.name] = SourceStatus(description=modules, recipe=recipe.name)
+                yield SourceStatus(description=modules, recipe=recipe.name)
 
     def _source(self, owner: Recipe, name: str) -> SourceStatus:
         key = str(SourceRef(owner.name, name))

@@ -136,10 +136,10 @@ def _pin_entry(key: str, pin: PinValue) -> dict[str, object]:
 def _target_lines(view: TargetsView) -> Iterator[str]:
     for each in view.targets:
         yield from _status_lines(each)
-        yield f"  needs       {', '.join(map(str, view.needs))}"
-    yield from dict.fromkeys(map(_option_line, view.options))  # each series has the same
-    for source in view.sources:
-        yield from _source_lines(source)
+        yield f"  needs       {', '.join(map(str, each.needs)) or 'nothing'}"
+        yield from dict.fromkeys(map(_option_line, each.options))  # several recipes have the same
+        for source in each.sources:
+            yield from _source_lines(source)
 
 
 def _status_lines(status: TargetStatus) -> Iterator[str]:

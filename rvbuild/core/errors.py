@@ -6,7 +6,8 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
 
     RvbuildError
      ├─ UsageError            2  the command line
-     │   └─ NoDefaultSeries   2  … a name that may mean several recipes
+     │   ├─ NoDefaultSeries   2  … a name that may mean several recipes
+     │   └─ NoSeries          2  … a series of a recipe that has none
      ├─ RecipeError           3  a recipe, with file, line and column
      ├─ LockError             3  a lock, or a lock that does not fit its recipe
      │   └─ Absent            3  … a place in a source that lacks what a pin reads there
@@ -100,9 +101,20 @@ class NoDefaultSeries(UsageError):
         series: The series that the recipe has.
     """
 
-    def __init__(self, message: str, *, where: str, hint: str, series: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        series: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(message, where=where, hint=hint)
         self.series = series
+
+
+class NoSeries(UsageError):
+    """The command line names a series of a recipe that is the same in all."""
 
 
 class RecipeError(RvbuildError):

@@ -111,7 +111,7 @@ class MainModule:
             return data.decode(errors="replace")
         if not self.in_workspace:
             msg = f"the source {self.name} has no file {file}"
-            hint = "name the module's folder with `directory`, or leave `go-modules` out"
+            hint = "`directory` names the folder of the source that has the module's go.mod"
             raise LockError(msg, hint=hint)
         lacks = f"no file {file}, which its go.work uses" if file else "no go.work for the module"
         msg = f"the source {self.name} has {lacks}"

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import ARCHITECTURES, EXAMPLE, named
-from rvbuild.core.errors import NoDefaultSeries, RecipeError, UsageError, closest
+from rvbuild.core.errors import NoDefaultSeries, NoSeries, RecipeError, UsageError, closest
 from rvbuild.core.names import RecipeName
 from rvbuild.core.patches import patches_of
 from rvbuild.core.place import Place
@@ -86,6 +86,11 @@ def _load(text: str, target: Target, load: Load) -> Recipe:
     """
     try:
         return load(target.recipe, None)
+    except NoSeries as error:
+        base = RecipeName.parse(target.recipe).base
+        raise UsageError(
+            error.message, where=text, hint=f"say `{Target(base, target.arch)}`"
+        ) from None
     except NoDefaultSeries as error:
         names = [str(RecipeName(target.recipe, series)) for series in error.series]
         first = load(names[0], None)
@@ -127,6 +132,13 @@ def _near_miss(text: str, load: Load) -> UsageError | None:
         return None
     msg = f"there is no architecture {arch!r}"
     return UsageError(msg, where=text, hint=f"did you mean `{known}`?") if known else None
+
+
+def _as_source(recipe: Recipe) -> str:
+    name = recipe.base
+    return (
+        f"no step makes anything of it; `sources: {{{name}: {{from: {name}}}}}` is at /src/{name}"
+    )
 
 
 def with_checkers(targets: Iterable[Target], load: Load) -> tuple[Target, ...]:
@@ -210,6 +222,11 @@ class RecipeGraph:
         """Every target after all that it needs; the same order each time."""
         return list(nx.lexicographical_topological_sort(self._graph))
 
+    def needed_by(self, target: Target) -> list[Target]:
+        """All that a target needs, and what that needs, in the order of the work."""
+        below = nx.ancestors(self._graph, target)
+        return [each for each in self.order() if each in below]
+
     def needs(self, user: Target) -> list[Target]:
         """The targets that a step of ``user`` sees, the toolbox first."""
         recipe = self.recipe(user.recipe)
@@ -217,7 +234,7 @@ class RecipeGraph:
             return []
         needed = []
         if recipe.toolbox is not None and recipe.build is not None:
-            needed.append(self._toolbox(recipe))
+            needed.append(self._toolbox(user, recipe))
         needed += [self.build_input(user, name) for name in recipe.build_inputs]
         needed += [
             self._target_input(user, name)
@@ -254,13 +271,24 @@ class RecipeGraph:
                 emulator = self._of_kind(recipe, "toolchain", QEMU, purpose, where)
                 yield self._for(emulator, target.arch, where)
 
-    def _toolbox(self, recipe: Recipe) -> Target:
+    def _toolbox(self, user: Target, recipe: Recipe) -> Target:
         given = [
             self.recipe(name, recipe.at(f"inputs.build.{name}"), recipe.series)
             for name in recipe.build_inputs
         ]
         where = recipe.at("toolbox")
-        return self._tool(recipe, toolbox_of(recipe, given), "be a toolbox", where)
+        name = toolbox_of(recipe, given)
+        self._refuse_unfit_tool(self.recipe(name, where, recipe.series), user, where)
+        return self._tool(recipe, name, "be a toolbox", where)
+
+    def _refuse_unfit_tool(self, tool: Recipe, user: Target, where: Place | None) -> None:
+        """See that a tool which says for which targets it works is used for one of these.
+
+        Raises:
+            RecipeError: the user is for another.
+        """
+        if user.arch and "architectures" in tool.where:
+            self._for(tool, user.arch, where)
 
     def _tool(self, user: Recipe, name: str, purpose: str, where: Place | None) -> Target:
         return Target(self._of_kind(user, "tool", name, purpose, where).name, INDEPENDENT)
@@ -280,12 +308,13 @@ class RecipeGraph:
         where = recipe.at(f"inputs.build.{name}")
         given = self.recipe(name, where, recipe.series)
         if given.kind == "tool":
+            self._refuse_unfit_tool(given, user, where)
             return Target(given.name, INDEPENDENT)
         if given.kind == "toolchain":
             return self._for(given, user.arch or self._build_arch, where)
         if given.kind == "source":
             msg = f"{name!r} is a source: name it under 'sources' with 'from:'"
-            raise RecipeError(msg, where=where)
+            raise RecipeError(msg, where=where, hint=_as_source(given))
         return self._for(given, self._build_arch, where)
 
     def _target_input(self, user: Target, name: str) -> Target:
@@ -294,7 +323,8 @@ class RecipeGraph:
         given = self.recipe(self.chosen_recipe(user, name), where, recipe.series)
         if given.kind not in FOR_TARGET:
             msg = f"{given.name!r} is a {given.kind}, not a package or an image"
-            raise RecipeError(msg, where=where, hint="name it under 'inputs.build'")
+            hint = _as_source(given) if given.kind == "source" else "name it under 'inputs.build'"
+            raise RecipeError(msg, where=where, hint=hint)
         return self._for(given, user.arch or self._build_arch, where)
 
     def place(self, user: Target, given: Target) -> str:

@@ -14,7 +14,7 @@ from attrs import evolve
 
 from rvbuild.core.canonical import Json, encode
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.image_root import beginning, names_in_root
+from rvbuild.core.image_root import LAST_ID, beginning, check_number, names_in_root
 from rvbuild.core.recipe import ImageSpec, Output, Recipe, substitute
 from rvbuild.core.step_values import check_date
 
@@ -36,6 +36,7 @@ _LONGEST_NAME = 255  # what registries and runtimes take, the registry's own par
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 _FOLDER = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[^/\0]+)+/?\Z")
 _SIGNAL = re.compile(r"(?:SIG[A-Z]+[0-9]?(?:[+-][0-9]{1,2})?|[0-9]{1,2})\Z")
+LAST_PORT = 65535
 _PORT = re.compile(r"[0-9]{1,5}(?:/(?:tcp|udp|sctp))?\Z")
 
 _FIRST = f"mkdir -p {ROOT}; "  # on the script's first line: the shell counts lines in its errors
@@ -128,12 +129,20 @@ def _process(recipe: Recipe, spec: ImageSpec, values: Mapping[str, str]) -> dict
     say = _substitution(recipe, values)
     given = {name: say(f"env.{name}", text) for name, text in spec.env.items()}
     ports = [_fitting(_PORT, say("ports", port), "53/udp", recipe, "ports") for port in spec.ports]
+    for port in ports:
+        check_number(port.partition("/")[0], LAST_PORT, recipe.at(f"image.ports.{port}"))
     volumes = [
         _fitting(_FOLDER, say("volumes", v), "/data", recipe, "volumes") for v in spec.volumes
     ]
     stop = say("stop-signal", spec.stop_signal)
     if stop:
         _fitting(_SIGNAL, stop, "SIGQUIT", recipe, "stop-signal")
+    folder = say("working-directory", spec.working_directory)
+    if folder not in {"", "/"}:
+        _fitting(_FOLDER, folder, "/data", recipe, "working-directory")
+    user = say("user", spec.user)
+    for part in filter(str.isdecimal, user.split(":")):
+        check_number(part, LAST_ID, recipe.at("image.user"))
     parts: dict[str, Json] = {
         "Cmd": [say("command", word) for word in spec.command],
         "Entrypoint": [say("entrypoint", word) for word in spec.entrypoint],
@@ -144,8 +153,8 @@ def _process(recipe: Recipe, spec: ImageSpec, values: Mapping[str, str]) -> dict
         "Labels": {name: say(f"labels.{name}", text) for name, text in spec.labels.items()},
         "Volumes": {path: {} for path in volumes},
         "StopSignal": stop,
-        "User": say("user", spec.user),
-        "WorkingDir": say("working-directory", spec.working_directory),
+        "User": user,
+        "WorkingDir": folder,
     }
     return {key: value for key, value in parts.items() if value}
 

@@ -22,7 +22,9 @@ _FOLDER = re.compile(r"/(?:(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._+@-]+(?:/(?!\Z)|\Z))*\
 _COPIED = re.compile(r"[a-z0-9][a-z0-9._-]*(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._+@*-]+)+\Z")
 _MODE = re.compile(r"[0-7]{3,4}\Z")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
-_NUMBER = re.compile(r"[0-9]{1,9}\Z")
+_NUMBER = re.compile(r"[0-9]{1,10}\Z")
+LAST_ID = 2**32 - 2
+"""Of users and groups: Linux takes the next number for none."""
 
 
 def is_begun(image: ImageSpec) -> bool:
@@ -81,10 +83,30 @@ def check_root(recipe: Recipe, image: ImageSpec) -> None:
         if not pattern.match(text):
             msg = f"{text!r} cannot be here"
             raise RecipeError(msg, where=recipe.at(f"image.{key}"), hint=f"for example: {example}")
+    numbers: dict[int, str] = {}
+    for name, user in image.users.items():
+        for key, text in (("id", user.id), ("group", user.group)):
+            check_number(text, LAST_ID, recipe.at(f"image.users.{name}.{key}"))
+        other = numbers.setdefault(int(user.id), name)
+        if other != name:
+            msg = f"{other!r} and {name!r} have the same number"
+            where = recipe.at(f"image.users.{name}.id")
+            raise RecipeError(msg, where=where, hint="one number is one user")
     for folder, paths in image.copy.items():
         for path in paths:
             if path.startswith(f"{BESIDE}/"):
                 _refuse_missing(recipe, path, recipe.at(f"image.copy.{folder}.{path}"))
+
+
+def check_number(text: str, last: int, where: Place) -> None:
+    """See that a number is not too large.
+
+    Raises:
+        RecipeError: it is.
+    """
+    if int(text) > last:
+        msg = f"{text} cannot be here: the last number is {last}"
+        raise RecipeError(msg, where=where, hint="take a smaller one")
 
 
 def _refuse_missing(recipe: Recipe, path: str, where: Place) -> None:

@@ -21,6 +21,7 @@ from rvbuild.core.launchers import FOLDER as LAUNCHERS
 from rvbuild.core.launchers import SYSTEM_PATH, finder, launchers, listing, prefix
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.names import SetRef, SourceRef
+from rvbuild.core.patches import AT as PATCHES
 from rvbuild.core.patches import Patch, own_patches, patch_files, patch_script, patches_of
 from rvbuild.core.pinned import Pinned, Values, named_source
 from rvbuild.core.place import Place
@@ -136,7 +137,7 @@ class Linker:
                 inputs_at=(
                     Input(path="", derivation=self.result(self.graph.check_toolbox)),
                     Input(path=f"src/{name}", derivation=digest),
-                    Input(path="in/patches", derivation=self.add(Fetch(source=files))),
+                    Input(path=PATCHES, derivation=self.add(Fetch(source=files))),
                 ),
                 script=patch_script(name, files),
                 environment=tuple(sorted(_fixed("", []).items())),

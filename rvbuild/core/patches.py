@@ -19,7 +19,7 @@ from rvbuild.core.place import Place
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.source import Files
 from rvbuild.core.spec import SourceFile
-from rvbuild.core.unified_diff import named_files
+from rvbuild.core.unified_diff import binary_changes, named_files, names_without_folder
 
 ORIGIN_FIELDS = ("Origin", "From", "Author")
 """Fields of a patch's header that say who wrote it or where it is from, as DEP-3 has them."""
@@ -31,6 +31,9 @@ PATCH = (
     "patch -p1 --batch --forward --fuzz=0 --unified --version-control=never --remove-empty-files"
     " --no-backup-if-mismatch --reject-file=-"
 )
+
+AT = "in/patches"
+"""Where the step that applies patches finds them."""
 
 Patch = tuple[Recipe, str]
 """The recipe that has it, and its path beside ``recipe.yaml``."""
@@ -64,6 +67,13 @@ def _check(lines: list[str] | None, path: str, where: Place, beside: list[str]) 
     if not names:
         msg = f"{path} is no patch: it names no file that it changes"
         raise RecipeError(msg, where=where, hint=hint)
+    for line in binary_changes(lines):
+        msg = f"{path} changes a file that is no text, which is not applied: {line}"
+        hint = "put the new file beside the recipe: the script finds it in /in/recipe"
+        raise RecipeError(msg, where=where, hint=hint)
+    for name in names_without_folder(lines):
+        msg = f"{path} names {name} without a folder before it, and patches are applied with -p1"
+        raise RecipeError(msg, where=where, hint=f"write a/{name} and b/{name}, as `git diff` does")
     header = next((n for n, line in enumerate(lines) if _BEGIN.match(line)), len(lines))
     if not any(_HEADER.match(line) for line in lines[:header]):
         msg = f"{path} does not say where it is from"

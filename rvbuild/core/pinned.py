@@ -6,7 +6,7 @@ Must not know: who answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from attrs import field, frozen
@@ -22,6 +22,7 @@ from rvbuild.core.recipe import (
     Reading,
     Recipe,
     substitute_spec,
+    used_names,
 )
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
@@ -109,7 +110,25 @@ def described(recipe: Recipe, name: str, pinned: Pinned, build_arch: str) -> Sou
     """A source's description with every ``${…}`` replaced."""
     use = recipe.sources[name]
     fixed = {"name": recipe.base, "build_arch": build_arch, **recipe.in_series.values}
-    return substitute_spec(use.spec, Values(recipe, pinned, fixed), use.where)
+    values = Values(recipe, pinned, fixed)
+    _refuse_empty(recipe, used_names(use.spec), values, use.where)
+    return substitute_spec(use.spec, values, use.where)
+
+
+def _refuse_empty(
+    recipe: Recipe, names: Iterable[str], values: Mapping[str, str], where: Place | None
+) -> None:
+    """See that what a source says has a value: a part of an address that is not there is no part.
+
+    Raises:
+        RecipeError: one has not, or it is empty.
+    """
+    for name in sorted(names):
+        if not values.get(name, name):
+            lacks = "has none" if recipe.all_pins.get(name) else f"has no `{name}`"
+            msg = f"`${{{name}}}` is used here, and the recipe {lacks}"
+            hint = f'say it: `{name}: "1.2.3"`' if name == "version" else None
+            raise RecipeError(msg, where=where, hint=hint)
 
 
 def git_fact(source: Source, reading: Reading) -> str:

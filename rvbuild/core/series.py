@@ -12,6 +12,7 @@ from attrs import define, evolve, field
 
 from rvbuild.core.errors import (
     NoDefaultSeries,
+    NoSeries,
     RecipeError,
     RvbuildError,
     UsageError,
@@ -81,8 +82,13 @@ class SeriesRecipes:
         if there is None:
             if asked.series:
                 msg = f"{asked.base} has no series: it is the same in all"
-                raise _error(msg, name, place, f"say `{asked.base}`")
+                hint = f"say `{asked.base}`"
+                if place is None:
+                    raise NoSeries(msg, where=name, hint=hint)
+                raise RecipeError(msg, where=place, hint=hint)
             return recipe
+        if not there:
+            raise self._nothing_in_common(recipe)
         chosen = asked.series or (
             series if series in there else self._default(recipe, there, place)
         )
@@ -102,7 +108,7 @@ class SeriesRecipes:
         if there is None:
             return (recipe,)
         if not there:
-            raise _nothing_in_common(recipe)
+            raise self._nothing_in_common(recipe)
         return tuple(self.load(str(RecipeName(name, series)), place) for series in there)
 
     def default_of(self, recipe: Recipe) -> str:
@@ -125,7 +131,7 @@ class SeriesRecipes:
                 self._refuse_vain(series, where)
 
     def _refuse_vain(self, series: str, where: Place) -> None:
-        recipes = [self._readable(name) for name in self.names()]
+        recipes = [self.readable(name) for name in self.names()]
         known = sorted({each for recipe in recipes if recipe for each in recipe.per_series})
         if series not in known and None not in recipes:
             msg = f"no recipe has the series {series!r}, which is to be the default"
@@ -154,12 +160,12 @@ class SeriesRecipes:
 
     def _below(self, name: str) -> list[str]:
         """The recipes that one names."""
-        recipe = self._readable(name)
+        recipe = self.readable(name)
         if recipe is None:
             return []
         return list(dict.fromkeys((*_references(recipe), *self._toolbox(recipe))))
 
-    def _readable(self, name: str) -> Recipe | None:
+    def readable(self, name: str) -> Recipe | None:
         """A recipe; None if it cannot be read: whoever needs it says so, where it is named."""
         try:
             return self.read(name, None)
@@ -170,12 +176,12 @@ class SeriesRecipes:
         """The toolbox of a recipe's step; none if its inputs want different ones."""
         if recipe.toolbox is None or recipe.build is None:
             return
-        inputs = map(self._readable, recipe.build_inputs)
+        inputs = map(self.readable, recipe.build_inputs)
         with suppress(RecipeError):  # the graph says so
             yield toolbox_of(recipe, [each for each in inputs if each is not None])
 
     def _own_or_common(self, name: str, below: Iterable[str]) -> tuple[str, ...] | None:
-        recipe = self._readable(name)
+        recipe = self.readable(name)
         if recipe is None:
             return None
         given = [tuple(recipe.per_series)] if recipe.per_series else []
@@ -184,6 +190,17 @@ class SeriesRecipes:
             return None
         return tuple(each for each in given[0] if all(each in there for there in given))
 
+    def _nothing_in_common(self, recipe: Recipe) -> RecipeError:
+        below = {name: self._series.get(name) for name in self._below(recipe.base)}
+        listed = [
+            f"{name} has {', '.join(there) or 'none'}"
+            for name, there in below.items()
+            if there is not None
+        ]
+        msg = f"what {recipe.name} needs has no series in common: {'; '.join(listed)}"
+        hint = "give each `kind: source` recipe below it the same series under 'per-series'"
+        return RecipeError(msg, where=recipe.at("sources"), hint=hint)
+
     def _default(self, recipe: Recipe, there: tuple[str, ...], place: Place | None) -> str:
         """The series that the name alone means.
 
@@ -191,8 +208,6 @@ class SeriesRecipes:
             RecipeError: there is none, or a default is misspelled.
             NoDefaultSeries: the command line has to say which.
         """
-        if not there:
-            raise _nothing_in_common(recipe)
         chosen = self.default_of(recipe)
         self.refuse_vain_defaults(chosen)
         if chosen:
@@ -238,9 +253,3 @@ def _known(series: str, there: Sequence[str]) -> str:
     known = f"it has {', '.join(there)}"
     near = suggestion(series, there)
     return f"{near} {known}" if near else known
-
-
-def _nothing_in_common(recipe: Recipe) -> RecipeError:
-    msg = f"what {recipe.name} needs has no series in common"
-    hint = "give each `kind: source` recipe below it the same series under 'per-series'"
-    return RecipeError(msg, where=recipe.at("sources"), hint=hint)

@@ -6,6 +6,7 @@ Knows: what the core asks of any description. Must not know: which kinds there a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from attrs import frozen
@@ -38,9 +39,11 @@ class SourceSpec:
 
     Attributes:
         answer: The class of the sources that it can stand for.
+        instead: Of words that people take for a key of it: why there is none, and what to write.
     """
 
     answer: ClassVar[type[Source]]
+    instead: ClassVar[Mapping[str, tuple[str, str]]] = MappingProxyType({})
 
     @property
     def reads(self) -> tuple[SourceFile, ...]:

@@ -18,6 +18,8 @@ _NAMED = re.compile(rf"{_INDENT}(?:--- |\+\+\+ |\*\*\* |Index:)[ \t]*(\S.*)")
 _BOTH = re.compile(rf"{_INDENT}diff --git (.+)")
 _MOVED = re.compile(rf"{_INDENT}(?:rename|copy) (?:from|to) (\S.*)")
 
+_BINARY = re.compile(r"GIT binary patch|Binary files .+ differ")
+
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _PART = re.compile(r'\\([0-3][0-7]{2})|\\(["\\abfnrtv])|([^"\\]+)')
 _ESCAPED = dict(zip('"\\abfnrtv', b'"\\\a\b\f\n\r\t\v', strict=True))
@@ -32,19 +34,43 @@ def named_files(lines: Iterable[str]) -> Iterator[str]:
     Raises:
         ValueError: one is quoted and nobody can read it.
     """
-    old = new = 0
-    for line in lines:
-        if old > 0 or new > 0:
-            old -= line[:1] != "+" and line[:1] != "\\"
-            new -= line[:1] != "-" and line[:1] != "\\"
-        elif hunk := _HUNK.match(line):
-            old, new = (int(count or 1) for count in hunk.groups())
-        elif moved := _MOVED.match(line):
+    for line in _headers(lines):
+        if moved := _MOVED.match(line):
             yield from map(posixpath.normpath, _spelled(moved[1]))
         elif named := _NAMED.match(line):
             yield from map(_stripped, _spelled(named[1]))
         elif both := _BOTH.match(line):
             yield from (_stripped(name) for word in _words(both[1]) for name in _spelled(word))
+
+
+def names_without_folder(lines: Iterable[str]) -> Iterator[str]:
+    """For each file of a diff that ``patch -p1`` finds by no name: one that the diff has for it."""
+    names: list[str] = []
+    for line in _headers(lines):
+        if _HUNK.match(line):
+            if names and not any("/" in name for name in names):
+                yield names[0]
+            names = []
+        elif named := _NAMED.match(line):
+            names += [name for name in _spelled(named[1]) if name != "/dev/null"]
+
+
+def binary_changes(lines: Iterable[str]) -> Iterator[str]:
+    """The lines that say a file which is no text differs: GNU patch does nothing about one."""
+    yield from (line for line in _headers(lines) if _BINARY.match(line))
+
+
+def _headers(lines: Iterable[str]) -> Iterator[str]:
+    """The lines of a diff but for those that are in hunks; the first line of each hunk is there."""
+    old = new = 0
+    for line in lines:
+        if old > 0 or new > 0:
+            old -= line[:1] != "+" and line[:1] != "\\"
+            new -= line[:1] != "-" and line[:1] != "\\"
+            continue
+        if hunk := _HUNK.match(line):
+            old, new = (int(count or 1) for count in hunk.groups())
+        yield line
 
 
 def _words(text: str) -> Iterator[str]:

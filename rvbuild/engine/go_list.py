@@ -12,12 +12,14 @@ from attrs import evolve, frozen
 
 from rvbuild.core.derivation import Derivation, Input, Step
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import LockError
+from rvbuild.core.errors import LockError, RunFailed, RvbuildError, StepError, single_failures
+from rvbuild.core.go_build import KEY
 from rvbuild.core.go_command import go_command
 from rvbuild.core.go_graph import MainModule
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linker
 from rvbuild.core.lock import GoModuleSet
+from rvbuild.core.place import Place
 from rvbuild.core.platform import Platform
 from rvbuild.core.question import User
 from rvbuild.core.recipe import GoModulesSpec, Recipe
@@ -94,6 +96,7 @@ class GoList:
 
         Raises:
             LockError: the go command asks for a module that ``whole`` does not have.
+            StepError: it finds no such package, or one of it cannot be read.
         """
         linker = Linker(self.graph, files.pinned, self.build_arch)
         waiting = [run for user in users for run in self._runs(linker, user, files)]
@@ -101,7 +104,10 @@ class GoList:
         while waiting:
             cache = linker.module_cache(*users[0], _part(whole, needed))
             steps = {run: run.step(linker, cache) for run in waiting}
-            outputs = self.outputs(linker.derivations, steps.values())
+            try:
+                outputs = self.outputs(linker.derivations, steps.values())
+            except (StepError, RunFailed) as error:
+                raise _blamed(error, steps) from error
             missing = {run: self._missing(outputs[step]) for run, step in steps.items()}
             fresh = set().union(*missing.values())
             _refuse_unknown(fresh, needed, whole, users[0][1])
@@ -131,6 +137,26 @@ class GoList:
             raise TypeError(msg)
         lines = self.outputs.read(node.digest).decode().splitlines()
         return {(path, version) for path, _, version in (line.partition(" ") for line in lines)}
+
+
+def _blamed(error: StepError | RunFailed, runs: Iterable[_Run]) -> RvbuildError:
+    """What went wrong, with the place of the recipe that names the packages.
+
+    Runs differ in nothing but the architecture, so what several say alike is one failure.
+    """
+    by_label = {run.label: run for run in runs}
+    failures: dict[object, Exception] = {}
+    for failure in single_failures([error]):
+        run = by_label.get(str(getattr(failure, "where", "")))
+        if run is None or not isinstance(failure, StepError):
+            failures.setdefault(failure, failure)
+        else:
+            key = (run.recipe.name, failure.message, failure.details)
+            failures.setdefault(key, run.blamed(failure))
+    first, *others = failures.values()
+    if others or not isinstance(first, RvbuildError):
+        return RunFailed((first, *others))
+    return first
 
 
 def _part(whole: GoModuleSet, keys: set[tuple[str, str]]) -> GoModuleSet:
@@ -183,6 +209,25 @@ class _Run:
     def target(self) -> Target:
         return Target(self.recipe.name, self.arch)
 
+    @property
+    def label(self) -> str:
+        return f"go list of {self.target}"
+
+    def blamed(self, failure: StepError) -> StepError:
+        """A failure of the run, with the key that names its packages."""
+        is_short = self.spec.where == self.recipe.where.get(KEY)
+        key = "'package' under 'go'" if is_short else "'packages' under 'go-modules'"
+        msg = f"the go command cannot list what {key} names: {' '.join(self.spec.packages)}"
+        details = (f"{self.label}: {failure.message}", *failure.details)
+        return StepError(msg, where=self._place(), details=details, hint=failure.hint)
+
+    def _place(self) -> Place | None:
+        """The key that names the packages, or what it would be in."""
+        places = ("inputs.go-modules.packages", f"{KEY}.package")
+        return next(
+            (self.recipe.where[key] for key in places if key in self.recipe.where), self.spec.where
+        )
+
     def environment(self, linker: Linker) -> dict[str, str]:
         spec = self.spec
         return {
@@ -199,7 +244,7 @@ class _Run:
         source = linker.source(self.recipe, self.spec.source)
         return linker.add(
             Step(
-                label=f"go list of {self.target}",
+                label=self.label,
                 inputs_at=(
                     *linker.tools(self.target, self.tools),
                     Input(path="src/module", derivation=source),

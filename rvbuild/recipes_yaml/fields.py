@@ -6,6 +6,8 @@ Knows: required, optional, unknown keys, and suggestions. Must not know: which k
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from collections.abc import Mapping as Table
+from types import MappingProxyType
 from typing import NoReturn
 
 from rvbuild.core.errors import RecipeError, RvbuildError, closest, suggestion
@@ -13,9 +15,16 @@ from rvbuild.core.place import Place
 from rvbuild.kinds.declaration import MAX_DIGITS
 from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar
 
+Words = Table[str, tuple[str, str]]
+"""Why there is no such key, and what to write instead of it."""
+
 
 class Fields:
-    """The keys of one mapping, each read at most once; ``finish`` refuses the rest."""
+    """The keys of one mapping; ``finish`` refuses what is missing and what is too much.
+
+    A missing text is an error of ``finish``: which of the keys that are there have no meaning is
+    known once every other was asked for.
+    """
 
     def __init__(
         self, node: Node, error: type[RvbuildError] = RecipeError, *, like: str = "key: value"
@@ -25,7 +34,8 @@ class Fields:
             raise error(msg, where=node.where, hint=f"for example: {like}")
         self.node = node
         self.error = error
-        self._known: list[str] = []
+        self._known: dict[str, None] = {}
+        self._missing: list[str] = []
 
     @property
     def where(self) -> Place:
@@ -41,31 +51,32 @@ class Fields:
 
     def take(self, key: str) -> Node | None:
         """The node under ``key``."""
-        self._known.append(key)
+        self._known[key] = None
         return self.node.nodes.get(key)
 
     def require(self, key: str) -> Node:
         """The node under ``key``, which must be there."""
         node = self.take(key)
         if node is None:
-            msg = f"the key {key!r} is missing"
-            raise self.error(msg, where=self.where, hint=self._misspelled(key))
+            raise self._lacks(key, None)
         return node
 
-    def _misspelled(self, key: str) -> str | None:
-        """What may help who wrote another key for a missing one."""
-        unread = [name for name in self.node.nodes if name not in self._known]
-        near = closest(key, unread)
-        if near:
-            return f"is {near!r} meant to be it?"
-        return f"unknown keys are here: {', '.join(unread)}" if unread else None
+    def _lacks(self, key: str, otherwise: str | None) -> RvbuildError:
+        """The error for a missing key; its hint names another that may be meant to be it."""
+        near = closest(key, self._unknown())
+        hint = f"is {near!r} meant to be it?" if near else otherwise
+        return self.error(f"the key {key!r} is missing", where=self.where, hint=hint)
+
+    def _unknown(self) -> list[str]:
+        """The keys that nobody asked for yet."""
+        return [key for key in self.node.nodes if key not in self._known]
 
     def text(self, key: str, default: str | None = None) -> str:
-        """A scalar; without a default it must be there."""
+        """A scalar; without a default it must be there, see ``finish``."""
         node = self.take(key)
         if node is None:
             if default is None:
-                self.require(key)
+                self._missing.append(key)
             return default or ""
         return scalar_text(node, key, self.error)
 
@@ -89,8 +100,10 @@ class Fields:
         return values
 
     def number(self, key: str, default: int | None = None) -> int:
-        """A whole number, not negative."""
+        """A whole number, not negative; without a default it must be there, see ``finish``."""
         value = self.text(key, None if default is None else str(default))
+        if key in self._missing:
+            return 0
         if not (value.isascii() and value.isdecimal()) or len(value) > MAX_DIGITS:
             msg = f"{key!r} must be a whole number of at most {MAX_DIGITS} digits, not {value!r}"
             raise self.error(msg, where=self.at(key))
@@ -102,12 +115,26 @@ class Fields:
         return None if node is None else Fields(node, self.error, like=f"{key}: {{{like}}}")
 
     def finish(self) -> None:
-        """Refuse every key that nobody asked for."""
-        for key in self.node.nodes:
-            if key not in self._known:
-                msg = f"unknown key {key!r}"
-                hint = suggestion(key, self._known) or f"known here: {', '.join(self._known)}"
-                raise self.error(msg, where=self.at(key), hint=hint)
+        """Refuse a mapping without a text that must be there, and keys that nobody asked for."""
+        unknown = self._unknown()
+        if self._missing:
+            listed = f"unknown keys are here: {', '.join(unknown)}" if unknown else None
+            raise self._lacks(self._missing[0], listed)
+        self.refuse_unknown()
+
+    def refuse_unknown(self, instead: Words = MappingProxyType({})) -> None:
+        """Refuse keys that nobody asked for.
+
+        Args:
+            instead: Of certain ones, why there is none, and what to write.
+        """
+        for key in self._unknown():
+            msg = f"unknown key {key!r}"
+            hint = suggestion(key, self._known) or f"known here: {', '.join(self._known)}"
+            if key in instead:
+                why, hint = instead[key]
+                msg = f"{msg}: {why}"
+            raise self.error(msg, where=self.at(key), hint=hint)
 
 
 def scalar_text(node: Node, key: str, error: type[RvbuildError] = RecipeError) -> str:

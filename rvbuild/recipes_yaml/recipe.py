@@ -13,7 +13,7 @@ from rvbuild.core import autotools, go_build, image
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.architecture import ARCHITECTURES, DEFAULT_ARCHITECTURES
 from rvbuild.core.build_words import refuse_said
-from rvbuild.core.errors import RecipeError
+from rvbuild.core.errors import RecipeError, suggestion
 from rvbuild.core.patches import check_patches
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import (
@@ -236,17 +236,25 @@ def _checks(node: Node | None) -> Iterator[Check]:
         if isinstance(item, Scalar) and item.text == VERSION_CHECK:
             yield Check(run="", is_version=True)
             continue
+        if isinstance(item, Scalar):
+            raise _no_check(item)
         fields = Fields(item, like="run: hello --version")
         yield Check(run=fields.text("run"), expect=fields.maybe("expect"))
         fields.finish()
+
+
+def _no_check(item: Scalar) -> RecipeError:
+    msg = f"{item.text!r} is no check"
+    near = suggestion(item.text, [VERSION_CHECK])
+    return RecipeError(msg, where=item.where, hint=near or f"for example: - run: {item.text}")
 
 
 def _timeout(fields: Fields | None) -> int:
     if fields is None:
         return 4 * 3600
     seconds = fields.number("timeout")
+    fields.finish()
     if not 0 < seconds <= MAX_TIMEOUT:
         msg = f"'timeout' must be from 1 to {MAX_TIMEOUT} seconds, not {seconds}"
         raise RecipeError(msg, where=fields.at("timeout"))
-    fields.finish()
     return seconds

@@ -26,6 +26,7 @@ def options_of(table: Fields | None, inputs: tuple[str, ...]) -> Iterator[tuple[
             msg = f"{name!r} is not the name of an option"
             raise RecipeError(msg, where=node.where, hint="such as root: letters, digits and '-'")
         fields = Fields(node)
+        fields.require("input")
         default = fields.text("input")
         if default not in inputs:
             msg = f"the option {name!r} is for {default!r}, which is not under 'inputs.target'"

@@ -17,6 +17,9 @@ from rvbuild.recipes_yaml.recipe_names import NAME, refuse_no_variables
 FACTS = ("release", "end-of-support", "patches")
 """Keys of a series that are no variables."""
 
+_ALWAYS = {"name", "build_arch"}
+"""What any source may name."""
+
 
 def series_of(table: Fields | None, reserved: Collection[str]) -> dict[str, SeriesValues]:
     """What is under ``per-series``, by the series' name.
@@ -41,7 +44,7 @@ def series_of(table: Fields | None, reserved: Collection[str]) -> dict[str, Seri
 
 
 def check_series(recipe: Recipe) -> None:
-    """See that each series of a source has a value for the same names, all of which it uses.
+    """See that each series of a source has a value for just the names that it uses.
 
     Raises:
         RecipeError: one has not.
@@ -56,6 +59,11 @@ def check_series(recipe: Recipe) -> None:
                 hint = suggestion(name, (*FACTS, *used)) or "leave it out, or use it there"
                 where = recipe.at(f"per-series.{series}.{name}")
                 raise RecipeError(msg, where=where, hint=hint)
+    for name in used - known.keys() - recipe.all_pins.keys() - _ALWAYS:
+        for series in recipe.per_series:
+            msg = f"the source has ${{{name}}}, and the series {series!r} has no {name!r}"
+            hint = suggestion(name, known) or f"add it to each series, as `{name}: …`"
+            raise RecipeError(msg, where=recipe.at(f"per-series.{series}"), hint=hint)
     for series, each in recipe.per_series.items():
         for name, other in known.items():
             if name not in each.values:

@@ -5,7 +5,7 @@ Knows: that each kind declares its keys. Must not know: which kinds there are, t
 
 from __future__ import annotations
 
-from rvbuild.core.errors import RecipeError
+from rvbuild.core.errors import RecipeError, suggestion
 from rvbuild.core.recipe import FromSpec
 from rvbuild.core.spec import SourceSpec
 from rvbuild.kinds.declaration import Key, keys
@@ -28,31 +28,46 @@ def read_source(fields: Fields) -> SourceSpec:
     tags = [word for word in WORDS if word in fields]
     tags = tags or [tag for word, tag in INSTEAD.items() if word in fields]
     if len(tags) != 1:
+        _refuse_misspelled(fields)
         msg = "a source needs exactly one kind"
         raise RecipeError(msg, where=fields.where, hint=f"one of: {', '.join(WORDS)}")
-    spec = _spec(fields, tags[0])
-    for other in WORDS:
-        fields.take(other)
-    return spec
+    return _spec(fields, tags[0])
+
+
+def _refuse_misspelled(fields: Fields) -> None:
+    """See that no key is nearly the word for a kind.
+
+    Raises:
+        RecipeError: one is.
+    """
+    for key in fields.node.nodes:
+        if key not in WORDS and (near := suggestion(key, (*WORDS, *INSTEAD))):
+            msg = f"unknown key {key!r}"
+            raise RecipeError(msg, where=fields.at(key), hint=near)
 
 
 def _spec(fields: Fields, tag: str) -> SourceSpec:
+    """The description of a kind; a key that it does not have is the first thing to be wrong."""
     if tag == REFERENCE:
-        return FromSpec(recipe=fields.text(REFERENCE))
+        reference = FromSpec(recipe=fields.text(REFERENCE))
+        fields.refuse_unknown()
+        return reference
     spec = spec_of(tag)
+    for each in keys(spec):
+        fields.take(each.word)
+    fields.refuse_unknown(spec.instead)
     values = {each.attribute: _value(fields, each) for each in keys(spec) if _stands(fields, each)}
     return spec(**values)
 
 
 def _stands(fields: Fields, key: Key) -> bool:
-    """Whether a key is there; one that need not be is known all the same."""
+    """Whether a key is there."""
     if key.word in fields:
         return True
     if key.required and key.unless not in fields:
         if key.form.missing:
             raise RecipeError(key.form.missing, where=fields.where, hint=key.form.hint)
         fields.require(key.word)
-    fields.take(key.word)
     return False
 
 

@@ -112,3 +112,7 @@ def test_a_patch_that_does_not_fit_is_told_with_file_and_hunk(world: World, old:
     ran.said(f"the patch {culprit} does not apply to text")
     if old != "@@ -3,5":
         ran.said("patching file words", "Hunk #1 FAILED")
+    log = world.fine("log", f"it-{HERE}").out
+    assert f"the patch {culprit} does not apply to text" in log
+    digest = ran.err.partition("`rvbuild log ")[2].partition("`")[0]
+    assert world.fine("log", digest.split()[0]).out == log

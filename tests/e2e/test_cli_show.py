@@ -60,6 +60,19 @@ def test_what_the_lock_lacks_is_shown_with_its_places(far: World):
     assert marked == ["lib"]
 
 
+def test_each_target_has_its_own_block(far: World):
+    """With its own needs and sources, and without what the other one needs."""
+    far.step("alone", 'echo > "$out/out.txt"')
+    both = lines(far, f"alone-{HERE}", f"app-{HERE}")
+    middle = both.index(f"app-{HERE}")
+    first, second = both[:middle], both[middle:]
+    needs = [[line for line in block if line.startswith("needs")] for block in (first, second)]
+    assert [f"lib-{HERE}" in line for (line,) in needs] == [False, True]
+    assert not any(f"alone-{HERE}" in line or f"app-{HERE}" in line for (line,) in needs)
+    assert not any(line.startswith("source") for line in first)
+    assert second[-1] == ABSENT
+
+
 def test_a_build_and_a_plan_say_how_to_go_on(far: World):
     for words in ((f"app-{HERE}",), ("plan", f"app-{HERE}")):
         ran = far.run(*words)

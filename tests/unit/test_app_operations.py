@@ -232,6 +232,23 @@ def test_targets_are_described(session: Session, targets: tuple[Target, ...]):
     assert (view.recipes, view.pins, view.options) == (("notes",), {}, ())
 
 
+@pytest.mark.parametrize("broken", [False, True])
+def test_what_a_file_says_holds_where_it_can(project: Path, *, broken: bool):
+    """Other targets do not notice; what no recipe has is an error, unless one cannot be read."""
+    (project / "rvbuild.toml").write_text('[options]\nroot = "nft"\n[replace]\nnotess = "x"\n')
+    if broken:
+        (project / "recipes/broken").mkdir()
+        (project / "recipes/broken/recipe.yaml").write_text("kind: [\n")
+    with closing(Session(workspace(str(project)), silent)) as session:
+        targets = targets_of(session, ["notes"])
+        if broken:
+            assert session.graph(targets, checks=False).order() == list(targets)
+            return
+        with pytest.raises(UsageError, match="the replacement of notess") as caught:
+            session.graph(targets, checks=False)
+    assert caught.value.where == str(project / "rvbuild.toml")
+
+
 @pytest.mark.parametrize(("today", "has_ended"), [("2027-02-28", False), ("2027-03-01", True)])
 def test_a_series_is_supported_on_its_last_day(
     session: Session, project: Path, today: str, *, has_ended: bool

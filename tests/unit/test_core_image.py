@@ -208,6 +208,21 @@ def test_a_check_of_an_image_is_for_its_target():
         ("SIGQUIT", "QUIT", "stop-signal", "'QUIT' cannot be the stop-signal of an image"),
         ("SIGQUIT", "-9", "stop-signal", "'-9' cannot be the stop-signal of an image"),
         ("53/udp", "53/icmp", "ports", "'53/icmp' cannot be the ports"),
+        ("53/udp", "65536/udp", "ports", "65536 cannot be here: the last number is 65535"),
+        (
+            "directory: /data",
+            "directory: data",
+            "working-directory",
+            "'data' cannot be the working-d",
+        ),
+        (
+            "directory: /data",
+            "directory: /..",
+            "working-directory",
+            "'/..' cannot be the working-d",
+        ),
+        ('"1000"', '"4294967295"', "user", "4294967295 cannot be here"),
+        ('"1000"', '"0:4294967295"', "user", "the last number is 4294967294"),
         ('"86400"', "today", "date", "'today' is not a date in seconds"),
         ('"86400"', "99999999999999999999", "date", "is not a date in seconds"),
         ('"86400"', '" 5 "', "date", "' 5 ' is not a date in seconds"),
@@ -224,6 +239,18 @@ def test_what_no_image_can_have(was: str, becomes: str, key: str, says: str):
     assert says in caught.value.message
     line = 1 + [line.strip().partition(":")[0] for line in IMAGE.splitlines()].index(key)
     assert str(caught.value.where).startswith(f"pod.yaml:{line}:")
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("directory: /data", "directory: /"),
+        ("53/udp", "65535/udp"),
+        ('"1000"', '"4294967294:4294967294"'),
+    ],
+)
+def test_the_last_that_an_image_can_have(was: str, becomes: str):
+    assert linked(pod=IMAGE.replace(was, becomes)) != linked(pod=IMAGE)
 
 
 def test_what_an_image_declares_holds_for_both_of_its_forms():

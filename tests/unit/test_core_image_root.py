@@ -118,6 +118,8 @@ def test_they_make_the_root(tmp_path: Path):
         ("home: /data", "home: '/a:b'", 13),
         ("shell: /bin/sh", "shell: sh", 13),
         ("group: 9", "group: nine", 13),
+        ("group: 9", "group: 4294967295", 13),
+        ("{id: 7}", "{id: 4294967295}", 13),
     ],
 )
 def test_what_can_be_no_word_of_a_command_is_refused(was: str, becomes: str, line: int):
@@ -125,6 +127,14 @@ def test_what_can_be_no_word_of_a_command_is_refused(was: str, becomes: str, lin
     with pytest.raises(RecipeError, match="cannot be here") as caught:
         read(IMAGE.replace(was, becomes))
     assert str(caught.value.where).startswith(f"it.yaml:{line}:")
+
+
+def test_two_users_have_two_numbers():
+    """Also where one is written with zeros before it."""
+    with pytest.raises(RecipeError, match="'it' and 'other' have the same number") as caught:
+        read(IMAGE.replace("{id: 8,", "{id: 007,"))
+    assert str(caught.value.where).startswith("it.yaml:13:32")
+    read(IMAGE.replace("group: 9", "group: 7").replace("{id: 8", "{id: 4294967294"))
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,10 @@ def test_what_a_patch_changes_is_read_outside_of_its_hunks(path: str, files: set
         (b"Origin: upstream\nnothing\n", "it names no file"),
         (FIX.replace(b"a/go.mod", b'"a/go.mod'), 'a name in quotes that nobody can read: "a/go.mo'),
         (FIX.replace(b"a/go.mod", b'"a/\\303"'), "fix.patch has a name in quotes that"),
+        (ADD.replace(b"b/new", b"new"), "names new without a folder before it"),
+        (FIX.replace(b"a/go.mod", b"go.mod").replace(b"b/go.mod", b"go.mod"), "names go.mod with"),
+        (ADD + b"Binary files a/x.png and b/x.png differ\n", "no text, .* Binary files a/x.png"),
+        (FIX + b"diff --git a/x b/x\nGIT binary patch\nliteral 3\n", "no text, .* GIT binary"),
         (FIX.replace(b"Origin:", b"Original:"), "does not say where it is from"),
         (FIX.replace(b" https://example.org/commit/1", b" "), "does not say where it is from"),
         (FIX.replace(b"@@ -9", b"From: x\n@@ -9").removeprefix(b"Origin: h"), "where it is from"),
@@ -125,6 +129,20 @@ def test_a_patch_must_be_there_and_say_where_it_is_from(data: bytes | None, mess
     with pytest.raises(RecipeError, match=message) as caught:
         read(APP % ", patches: [fix.patch]", files=files)
     assert str(caught.value.where) == "app/recipe.yaml:2:43"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        FIX.replace(b"--- a/go.mod", b"--- go.mod"),
+        FIX.replace(b"-b\n+c", b"-GIT binary patch\n+Binary files a and b differ"),
+        b"From: S\ndiff --git a/p b/p\nold mode 100644\nnew mode 100755\n",
+    ],
+    ids=["a folder in one name", "words of a file", "a mode alone"],
+)
+def test_what_patch_applies_is_a_patch(data: bytes):
+    """GNU patch takes the name that it finds, and the mode that git's form names."""
+    read(APP % ", patches: [fix.patch]", files=(("fix.patch", data, False),))
 
 
 def test_a_missing_patch_is_told_with_what_is_there():

@@ -6,7 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from go_command import needs_go
@@ -14,7 +14,7 @@ from go_command import needs_go
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.derivation import Derivation, Merge, Step
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import LockError, RecipeError
+from rvbuild.core.errors import LockError, RecipeError, RunFailed, StepError, raise_failures
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.names import SourceRef
@@ -273,6 +273,69 @@ def test_a_workspace_that_the_recipe_names_counts():
         asked, *arguments = go_list(ran, {"app": app, "go": go})
         assert asked(*arguments, WHOLE)
         assert dict(ran.steps[-1].environment)["GOWORK"] == "auto"
+
+
+SAID = ("stat /src/module/cmd/a: directory not found",)
+SHORT = """\
+architectures: [riscv64, arm64]
+sources: {app: {url: a}}
+go: {directory: cmd, package: ./a, toolchain: go}
+"""
+
+
+class Failing(Ran):
+    """Each step fails; ``says`` is the end of the log, by architecture."""
+
+    says: ClassVar[Mapping[str, tuple[str, ...]]] = dict.fromkeys(LEADS, SAID)
+
+    def __call__(
+        self, derivations: Mapping[str, Derivation], wanted: Iterable[str]
+    ) -> dict[str, Digest]:
+        steps = [derivations[digest] for digest in wanted]
+        raise_failures(
+            [
+                StepError("the step failed", where=step.label, details=self.says[arch])
+                for step, arch in zip(steps, self.says, strict=True)
+            ]
+        )
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("app", "key", "line"), [(TEXTS["app"], "'packages'", 5), (SHORT, "'package' under 'go'", 3)]
+)
+def test_a_wrong_package_is_one_failure_at_the_recipe(app: str, key: str, line: int):
+    """It is the same on each architecture."""
+    asked, *arguments = go_list(Failing(LEADS), {"app": app})
+    with pytest.raises(StepError, match=f"cannot list what {key}.* names: ./a") as caught:
+        asked(*arguments, WHOLE)
+    assert str(caught.value.where).startswith(f"app.yaml:{line}:")
+    assert caught.value.details == ("go list of app-riscv64: the step failed", *SAID)
+
+
+def test_what_differs_by_architecture_is_told_for_each():
+    class Unlike(Failing):
+        says: ClassVar[Mapping[str, tuple[str, ...]]] = {"riscv64": SAID, "arm64": ("another",)}
+
+    asked, *arguments = go_list(Unlike(LEADS))
+    with pytest.raises(RunFailed) as caught:
+        asked(*arguments, WHOLE)
+    assert [str(getattr(each, "where", "")) for each in caught.value.failures] == [
+        "app.yaml:5:43"
+    ] * 2
+
+
+def test_what_is_no_failure_of_the_go_command_stays_as_it_is():
+    class Elsewhere(Ran):
+        def __call__(
+            self, _derivations: Mapping[str, Derivation], _wanted: Iterable[str]
+        ) -> dict[str, Digest]:
+            raise StepError("the step failed", where="base-toolbox")  # noqa: EM101, TRY003
+
+    asked, *arguments = go_list(Elsewhere(LEADS))
+    with pytest.raises(StepError) as caught:
+        asked(*arguments, WHOLE)
+    assert caught.value.where == "base-toolbox"
 
 
 def test_a_step_that_left_something_else_is_our_own_fault():

@@ -100,6 +100,42 @@ def test_inputs_that_do_not_fit(text: str, says: str):
     assert str(caught.value.where).startswith("app.yaml:2:")
 
 
+@pytest.mark.parametrize("text", ["{build: [source]}", "{target: [source]}"])
+def test_a_source_is_no_input_and_no_advice_says_so(text: str):
+    load = recipes(app=needs(text), source="kind: source\nsources: {s: {url: u}}\n")
+    with pytest.raises(RecipeError, match="is a source") as caught:
+        RecipeGraph([Target("app", "riscv64")], load, "amd64")
+    hint = hint_text(caught.value.hint)
+    assert "`sources: {source: {from: source}}`" in hint
+    assert "inputs.build" not in hint
+
+
+@pytest.mark.parametrize(
+    ("app", "line"),
+    [("toolbox: box\nbuild: x\n", 1), (needs("{build: [box]}"), 2)],
+)
+def test_a_tool_that_names_architectures_is_for_no_other(app: str, line: int):
+    """Who names none is for all: the default is that of what runs on the target."""
+    load = recipes(
+        app=app, box="kind: tool\ntoolbox: base-toolbox\narchitectures: [riscv64]\nbuild: x\n"
+    )
+    with pytest.raises(RecipeError, match="box is not for arm64") as caught:
+        RecipeGraph([Target("app", "arm64")], load, "amd64")
+    assert str(caught.value.where).startswith(f"app.yaml:{line}:")
+    assert Target("box", "") in RecipeGraph([Target("app", "riscv64")], load, "amd64").order()
+
+
+def test_what_needs_what():
+    load = recipes(
+        a=needs("{target: [b]}"), b=needs("{target: [c]}"), c="build: x\n", d="build: x\n"
+    )
+    a, b, c, d = (Target(name, "arm64") for name in "abcd")
+    graph = RecipeGraph([a, d], load, "amd64")
+    box = graph.check_toolbox
+    assert graph.needed_by(a) == [box, c, b]
+    assert graph.needed_by(d) == [box]
+
+
 def test_a_recipe_that_stands_for_another():
     load = recipes(
         app=needs("{target: [root]}"),
@@ -178,12 +214,97 @@ def test_an_option_and_a_replacement_must_agree(offered: Load):
     assert Target("whole", "arm64") in RecipeGraph(app, offered, "amd64", variants=same).order()
 
 
+FILE = "rvbuild.toml"
+
+
+@pytest.mark.parametrize(
+    ("target", "said", "root"),
+    [
+        ("app", Variants(options={"root": "whole"}, files={"options.root": FILE}), "whole"),
+        ("root", Variants(options={"root": "whole"}, files={"options.root": FILE}), None),
+        ("other", Variants(options={"root": "whole"}, files={"options.root": FILE}), "root"),
+        ("app", Variants(replace={"root": "whole"}, files={"replace.root": FILE}), "whole"),
+        ("root", Variants(replace={"root": "whole"}, files={"replace.root": FILE}), None),
+        (
+            "app",
+            Variants(
+                options={"root": "whole"}, replace={"root": "empty"}, files={"replace.root": FILE}
+            ),
+            "whole",
+        ),
+        (
+            "app",
+            Variants(
+                options={"root": "whole"}, replace={"root": "empty"}, files={"options.root": FILE}
+            ),
+            "empty",
+        ),
+    ],
+)
+def test_a_file_says_it_for_who_has_it(
+    offered: Load, target: str, said: Variants, root: str | None
+):
+    """What is said for one run is strict, and stronger."""
+    user = Target(target, "arm64")
+    graph = RecipeGraph([user], offered, "amd64", variants=said)
+    inputs = [each.recipe for each in graph.needs(user)[1:]]
+    assert inputs == ([root] if root else [])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"options": {"root": "whole"}, "replace": {"root": "empty"}},
+        {"replace": {"root": "app", "app": "app"}},
+        {"replace": {"app": "root"}},
+    ],
+)
+def test_a_file_that_does_not_fit_is_named(offered: Load, said: dict[str, dict[str, str]]):
+    files = {f"{table}.{name}": FILE for table, entries in said.items() for name in entries}
+    variants = Variants(**said, files=files)
+    with pytest.raises(UsageError) as caught:
+        RecipeGraph([Target("plain", "arm64")], offered, "amd64", variants=variants)
+    assert caught.value.where == FILE
+
+
+@pytest.mark.parametrize(
+    ("table", "entry", "says", "hint"),
+    [
+        ("options", {"rot": "whole"}, "no recipe has such an option", "'root'? recipes have: root"),
+        ("options", {"root": "hole"}, "no recipe has a value 'hole'", "'whole'? recipes have"),
+        ("replace", {"rot": "whole"}, "no recipe has such a target input", "'root'?"),
+        ("replace", {"x": "whole"}, "no recipe has such a target input", "'inputs.target'"),
+    ],
+)
+def test_what_no_recipe_has_is_told_with_the_file(
+    offered: Load, table: str, entry: dict[str, str], says: str, hint: str
+):
+    recipes = [offered(name, None) for name in ("app", "other", "root")]
+    name = next(iter(entry))
+    variants = Variants(**{table: entry}, files={f"{table}.{name}": FILE})
+    assert variants.absent(recipes) == [f"{table}.{name}"]
+    with pytest.raises(UsageError, match=says) as caught:
+        variants.refuse_unknown(recipes)
+    assert (caught.value.where, hint in hint_text(caught.value.hint)) == (FILE, True)
+
+
+@pytest.mark.parametrize(
+    "variants", [Variants(), Variants(options={"root": "none"}, files={"options.root": FILE})]
+)
+def test_what_some_recipe_has_is_no_error(offered: Load, variants: Variants):
+    """It need not be one of these targets."""
+    variants.refuse_unknown([offered("app", None), offered("other", None)])
+
+
 @pytest.mark.parametrize(
     "said",
     [
         Variants(replace={"root": "empty"}),
         Variants(replace={"root": "whole", "empty": "whole"}),
         Variants(replace={"empty": "whole"}, options={"root": "whole"}),
+        Variants(
+            replace={"empty": "whole"}, options={"root": "whole"}, files={"options.root": FILE}
+        ),
     ],
 )
 def test_no_recipe_is_two_inputs(said: Variants):
@@ -196,6 +317,7 @@ def test_no_recipe_is_two_inputs(said: Variants):
     )
     with pytest.raises(UsageError, match="would be two inputs of app: root and empty") as caught:
         RecipeGraph([Target("app", "arm64")], load, "amd64", variants=said)
+    assert caught.value.where == next(iter(said.files.values()), None)
     assert "--replace" in hint_text(caught.value.hint)
 
 

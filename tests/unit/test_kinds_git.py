@@ -196,7 +196,10 @@ def test_a_path_that_the_commit_lacks_is_named(
 ):
     folder, commit = repository
     mine = fetcher((URL, str(folder)))
-    source = mine.resolve(URL, commit, ("lib", "li"))
+    for paths, lacks in ((("lib", "li"), "li"), (("lib/x/y", "a", "lib"), "a, lib/x/y")):
+        with pytest.raises(RecipeError, match=f"nothing at {lacks}$"):
+            mine.resolve(URL, commit, paths)
+    source = evolve(mine.resolve(URL, commit, ("lib",)), paths=("lib", "li"))
     with pytest.raises(RecipeError, match=r"nothing at li$"):
         fetched(mine, source)
 

@@ -154,6 +154,25 @@ def test_a_series_has_the_keys_of_all_others(last: str, says: str, hint: str):
     assert str(caught.value.where).startswith("r.yaml:5:")
 
 
+@pytest.mark.parametrize(
+    ("more", "says", "hint"),
+    [
+        ("", "the source has ${tag}, and the series '2' has no 'tag'", "add it to each series"),
+        ("{commit: c}", "the source has ${tag}, and the series '2' has no 'tag'", "as `tag: …`"),
+        ("{tags: c}", "the series '2' sets 'tags', and the source has no ${tags}", "mean 'tag'?"),
+    ],
+)
+def test_what_no_series_has_is_told_with_the_series(more: str, says: str, hint: str):
+    source = "{git: 'https://e.org/${name}', tag: '${tag}', paths: ['${commit}', '${version}']}"
+    source = source if more else source.replace("'${commit}', ", "")
+    text = f"kind: source\nsources: {{s: {source}}}\nper-series:\n  2: {more or '{}'}\n"
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(text.encode(), "r", "r.yaml")
+    assert says in caught.value.message
+    assert hint in (caught.value.hint or "")
+    assert str(caught.value.where).startswith("r.yaml:4:")
+
+
 def test_the_first_series_may_be_the_one_that_lacks_a_value():
     text = f"{SOURCE}per-series:\n  2: {{p: a}}\n  1: {{p: b, commit: {HEX}}}\n"
     with pytest.raises(RecipeError, match="the series '2' has no 'commit'") as caught:

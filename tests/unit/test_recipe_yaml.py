@@ -116,7 +116,9 @@ def test_every_part_is_read():
         (f"build: x\nsources: {{a: {{url: u, strip: {10**18}}}}}\n", 2, "at most 18 digits", None),
         ("build: x\narchitectures: []\n", 2, "'architectures' is empty", "some of: riscv64"),
         ("build: x\nversion: {first-of: [{literal: a}], prefer: 2}\n", 2, "not 2", "from 1 to 1"),
-        ("build: x\noutputs: {a: {kind: file}}\n", 2, "'path' is missing", None),
+        ("build: x\nchecks: versoin\n", 2, "'versoin' is no check", "did you mean 'version'?"),
+        ("build: x\nchecks: [hello]\n", 2, "'hello' is no check", "for example: - run: hello"),
+        ("build: x\nchecks: [{run: a, version: b}]\n", 2, "unknown key 'version'", "known here"),
         ("build: x\noutputs: {a: {path: ../t}}\n", 2, "below $out: '../t'", "bin/runc"),
         ("build: x\noutputs: {a: {path: /t}}\n", 2, "below $out: '/t'", "bin/runc"),
         ("build: x\noutputs: {a: {path: .}}\n", 2, "below $out: '.'", "bin/runc"),
@@ -167,6 +169,68 @@ def test_mistakes_are_named(text: str, line: int, says: str, hint: str | None):
     assert says in error.message
     if hint:
         assert hint in hint_text(error.hint)
+
+
+MAPPINGS = {
+    "outputs: {a: {%s}}": ("path", "kind: file, static: true, detected: {a: b}"),
+    "checks: [{%s}]": ("run", "expect: a"),
+    "limits: {%s}": ("timeout", ""),
+    "version: {%s}": ("from", "line: 1, file: f, prefix: p, strip-prefix: q, strip-suffix: r"),
+    "pins: {a: {%s}}": ("file", "from: a, yaml: b, prefix: p"),
+    "kind: image\nimage: {%s}": ("tag", "name: n, user: u, ports: [1], env: {A: b}, tls: true"),
+    "kind: image\nimage: {name: a, tag: b, users: {u: {%s}}}": ("id", "group: 1, home: /h"),
+    "inputs: {go-modules: {%s}}": ("from", "tags: [a], directory: b, packages: [c], cgo: true"),
+    "sources: {a: {%s}}": ("version", "go-module: e.org/a, go-sum: b, writable: true"),
+    "sources: {b: {%s}}": ("suite", "debian: [p], without: [q], architecture: arm64"),
+}
+
+
+@pytest.mark.parametrize("text", MAPPINGS)
+@pytest.mark.parametrize("unknown", ["", "zzzz: 1"])
+def test_who_lacks_a_key_is_not_told_that_known_ones_are_unknown(text: str, unknown: str):
+    missing, known = MAPPINGS[text]
+    keys = ", ".join(filter(None, (known, unknown)))
+    with pytest.raises(RecipeError) as caught:
+        read(f"build: x\n{text % keys}\n")
+    assert f"{missing!r} is missing" in caught.value.message or "zzzz" in caught.value.message
+    hint = caught.value.hint or ""
+    assert (
+        hint in {"", "unknown keys are here: zzzz"} or "unknown key 'zzzz'" in caught.value.message
+    )
+    assert bool(unknown) == ("zzzz" in f"{caught.value.message} {hint}")
+
+
+@pytest.mark.parametrize(
+    ("source", "column", "says", "hint"),
+    [
+        ("{git: u, tagg: v1}", 20, "unknown key 'tagg'", "did you mean 'tag'?"),
+        ("{git: u, comit: v1}", 20, "unknown key 'comit'", "did you mean 'commit'?"),
+        (
+            "{git: u, branch: main}",
+            20,
+            "unknown key 'branch': what a branch",
+            "`commit:` or `tag:`",
+        ),
+        (
+            "{git: u, tag: v1, strip: 1}",
+            *(29, "unknown key 'strip'", "known here: writable, patches, git, commit, tag, paths"),
+        ),
+        ("{go-modul: e.org/a, version: v1}", 12, "unknown key 'go-modul'", "mean 'go-module'?"),
+        ("{crat: a, version: 1}", 12, "unknown key 'crat'", "did you mean 'crate'?"),
+        ("{debian-sorce: {package: a}}", 12, "unknown key 'debian-sorce'", "'debian-source'?"),
+        ("{from: k, path: [a]}", 11, "exactly one kind", "one of: crate"),
+        ("{from: k, paths: [a]}", 21, "unknown key 'paths'", "did you mean 'patches'?"),
+        ("{from: k, suite: s}", 21, "unknown key 'suite'", "known here: writable, patches, from"),
+        ("{version: v1}", 11, "exactly one kind", "one of: crate"),
+    ],
+)
+def test_a_key_that_a_source_does_not_have(source: str, column: int, says: str, hint: str):
+    """It comes before what is missing: that is what it was meant to be."""
+    with pytest.raises(RecipeError) as caught:
+        read(f"build: x\nsources: {{{source}}}\n".replace("{{", "{a: {"))
+    assert says in caught.value.message
+    assert hint in hint_text(caught.value.hint)
+    assert str(caught.value.where) == f"recipes/runc/recipe.yaml:2:{column + 3}"
 
 
 def test_an_option_names_recipes_for_one_input():

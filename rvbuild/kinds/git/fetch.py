@@ -16,14 +16,14 @@ from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import LAST_DATE
 from rvbuild.git.clone_urls import check_url
 from rvbuild.git.commit_reader import CommitReader
-from rvbuild.git.objects import Commit, is_object_name
+from rvbuild.git.objects import is_object_name
 from rvbuild.git.process import Failed
 from rvbuild.git.repositories import Repositories
 from rvbuild.git.repository import Repository, read_commit
 from rvbuild.git.revision import Revision
 from rvbuild.git.search import Search
 from rvbuild.kinds.git.git_archive import ForgeArchives
-from rvbuild.kinds.git.git_tree import Delivery
+from rvbuild.kinds.git.git_tree import Delivery, check_paths
 from rvbuild.kinds.git.source import GitSource
 from rvbuild.kinds.git.spec import is_tag
 from rvbuild.transfers.fetch_services import FetchServices
@@ -111,7 +111,7 @@ class GitFetcher:
         """Pin a commit, or with an empty one what a tag names now: its tree and date.
 
         Raises:
-            RecipeError: the URL or the revision is not one.
+            RecipeError: the URL or the revision is not one, or the commit lacks one of the paths.
             SourceError: the commit could not be had.
             VerificationError: the repository holds other bytes under its name, or a commit with
                 a date that no lock can hold.
@@ -120,26 +120,28 @@ class GitFetcher:
         _check_revision(check_url(url), revision)
         search = Search(self.repositories, url, revision, OFFLINE_LOCK_HINT, renew=bool(tag))
 
-        def read(repository: Repository) -> tuple[str, Commit]:
+        def read(repository: Repository) -> GitSource:
             git, name = search.need_git(), revision.commit
             if revision.tag:
                 with CommitReader.opened(git, repository, revision) as reader:
                     name = reader.commit(revision)
-            return name, read_commit(git, repository.objects, name)
+            facts = read_commit(git, repository.objects, name)
+            _check_date(url, name, facts.date)
+            source = GitSource(
+                url=url,
+                commit=name,
+                tag=tag,
+                tree=facts.tree,
+                date=facts.date,
+                paths=tuple(sorted(paths)),
+            )
+            check_paths(git, repository, source)
+            return source
 
-        pinned = search.first(search.repositories(no_progress), read)
-        if pinned is None:
+        source = search.first(search.repositories(no_progress), read)
+        if source is None:
             raise search.error()
-        name, facts = pinned
-        _check_date(url, name, facts.date)
-        return GitSource(
-            url=url,
-            commit=name,
-            tag=tag,
-            tree=facts.tree,
-            date=facts.date,
-            paths=tuple(sorted(paths)),
-        )
+        return source
 
     def _deliver_archive(
         self, search: Search, source: GitSource, into: TreeSink, advance: Advance

@@ -99,8 +99,7 @@ class Delivery:
             if not remaining:
                 return
         if remaining:
-            msg = f"the commit has nothing at {', '.join(sorted(remaining))}"
-            raise RecipeError(msg, where=self.source.label, hint="correct the recipe's paths")
+            raise nothing_at(self.source, remaining)
 
     def _write(
         self, reader: Objects, leaves: Placed, into: TreeSink, advance: Advance, total: int
@@ -115,6 +114,34 @@ class Delivery:
                 into.file(path, verified, executable=entry.mode == EXECUTABLE)
             count += size
             advance(count, total)
+
+
+def check_paths(git: Git, repository: Repository, source: GitSource) -> None:
+    """See that a commit has something at each of the wanted paths.
+
+    Raises:
+        Failed: a part of the commit that says so is not there.
+        RecipeError: it has not.
+        VerificationError: an object is not what its name says.
+    """
+    remaining = {path.encode() for path in source.paths}
+    if not remaining:
+        return
+
+    def leads(folder: bytes) -> bool:
+        return any(path.startswith(folder) for path in remaining)
+
+    with Objects(git, repository.objects, source.commit) as reader:
+        for prefix, entries in walk(reader, source.tree, leads):
+            remaining -= {prefix + entry.name for entry in entries}
+    if remaining:
+        raise nothing_at(source, map(bytes.decode, remaining))
+
+
+def nothing_at(source: GitSource, paths: Iterable[str]) -> RecipeError:
+    """The error of paths that a commit does not have."""
+    msg = f"the commit has nothing at {', '.join(sorted(paths))}"
+    return RecipeError(msg, where=source.label, hint="correct the recipe's paths")
 
 
 def _target(path: str, size: int, chunks: Iterable[bytes]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from types import MappingProxyType
 
 from attrs import field, frozen
 
@@ -15,6 +16,10 @@ _NO_TAG = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|\.\Z|\A@?\Z")
 _MAX_PART = 255
 """Bytes of a part of a tag's name: git has a file of that name, and no system a longer one."""
 _REF = "refs/tags/"
+_BRANCH = (
+    "what a branch names is another commit soon, and a git source is pinned",
+    "say `commit:` or `tag:`; `git rev-parse BRANCH` tells the commit of today",
+)
 _COMMIT = r"\$\{.*\}|[0-9a-f]{40}|[0-9a-f]{64}"
 
 
@@ -70,6 +75,7 @@ class GitSpec(SourceSpec):
     """
 
     answer = GitSource
+    instead = MappingProxyType({"branch": _BRANCH})
     url: str = field(metadata=key("git", ADDRESS))
     commit: str = field(default="", metadata=key("commit", COMMIT, unless="tag"))
     tag: str = field(default="", metadata=key("tag", TAG))
