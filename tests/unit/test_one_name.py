@@ -40,6 +40,7 @@ FILES = {
     "repair": OPERATION,
     "resolve": f"{KIND}; that of the engine asks them",
     "roots": PORT,
+    "serve": OPERATION,
     "show": OPERATION,
     "source": f"{YAML}; {KIND}",
     "spec": f"{KIND}; the base of them in the core",
