@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 
 def build_command(arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None) -> int:
-    """`rvbuild build TARGET…`, and `rvbuild check TARGET…`: also what they are `checked-by`."""
+    """`rvbuild build TARGET…`; `rvbuild check TARGET…`: also what they are `checked-by`.
+
+    `rvbuild pull TARGET…` makes nothing.
+    """
     every_check = arguments.command == "check"
     with ExitStack() as stack:
         with run_of(arguments, workspace) as session:
