@@ -310,24 +310,31 @@ def pusher_of(session: Session, cache: RunCache, signer: Signer, tally: PushTall
 
 @define
 class PushTally:
-    """Adds up what is pushed, and reports each result.
+    """Adds up what is pushed, and reports each result once.
 
     Attributes:
         report: Where to.
-        count: How many results are there now.
         sent: Bytes that were sent.
         there: Bytes that were there before.
     """
 
     report: Reporter
-    count: int = 0
     sent: int = 0
     there: int = 0
+    _labels: set[str] = field(factory=set)
     _last: float = field(factory=time.monotonic)
+
+    @property
+    def count(self) -> int:
+        """How many results are there now."""
+        return len(self._labels)
 
     def __call__(self, label: str, sent: int, there: int) -> None:
         now = time.monotonic()
         how = "pushed" if sent else "there"
         self.report(Finished(label, Phase.PUSH, how, now - self._last, sent or there))
-        self.count, self.sent, self.there = self.count + 1, self.sent + sent, self.there + there
+        self.sent += sent
+        if label not in self._labels:
+            self.there += there
+        self._labels.add(label)
         self._last = now

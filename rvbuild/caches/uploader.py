@@ -22,6 +22,9 @@ from contextlib import AbstractContextManager
 
 from attrs import define, field
 
+from rvbuild.core.errors import StoreError
+from rvbuild.core.system_fault import Site, hint_for
+
 Work = Callable[[], None]
 
 
@@ -62,5 +65,8 @@ class Uploader:
             with self.around():
                 while (work := self._works.get()) is not None:
                     work()
+        except OSError as error:  # of the disk on which packs are made
+            msg = f"packs cannot be made: {error.strerror or error}"
+            self.failure = StoreError(msg, hint=hint_for(error.errno, Site.ELSEWHERE))
         except Exception as error:  # noqa: BLE001 - whoever finishes is told of any
             self.failure = error

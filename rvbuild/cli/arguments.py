@@ -131,7 +131,16 @@ _OF_CACHES = {
 """The actions of `caches` that an option is for."""
 
 
-_RULES = {"caches": _wrong_of_caches, "keys": _wrong_of_keys, "push": _wrong_of_push}
+def _wrong_of_serve(arguments: argparse.Namespace) -> str | None:
+    return None if 0 <= arguments.port < 1 << 16 else f"--port {arguments.port}: no port"
+
+
+_RULES = {
+    "serve": _wrong_of_serve,
+    "caches": _wrong_of_caches,
+    "keys": _wrong_of_keys,
+    "push": _wrong_of_push,
+}
 
 
 def _refuse(command: argparse.ArgumentParser, unknown: list[str]) -> NoReturn:

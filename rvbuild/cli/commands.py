@@ -308,6 +308,24 @@ ROWS = (
         ),
     ),
     CommandRow(
+        "serve",
+        "let others read what was built here, as a cache",
+        "serve:serve_command",
+        (
+            *COMMON,
+            *CACHES[:1],
+            *JSON,
+            *TELLING,
+            option(
+                "--bind",
+                metavar="ADDRESS",
+                default="127.0.0.1",
+                help="an address of this machine (127.0.0.1: nobody else reaches it; 0.0.0.0: all)",
+            ),
+            option("--port", metavar="N", type=whole, default=8470, help="0: any (8470)"),
+        ),
+    ),
+    CommandRow(
         "config",
         "show each setting, its value, and who set it",
         "config:config_command",

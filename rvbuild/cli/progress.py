@@ -337,7 +337,7 @@ def _cache_row(use: CacheUse) -> Row:
         cost = f"{duration_text(use.waited)} of waiting"
         return Row("cache", "", f"{name} was left out: {printable_line(use.reason)} ({cost})")
     gave = f"{count_text(use.pulled, 'result')}, saved {duration_text(use.saved)}"
-    offered = f"offers {count_text(use.hits, 'result')}" if use.hits else "has none of it"
+    offered = f"offered {count_text(use.hits, 'result')}" if use.hits else "offered nothing"
     text = f"{name}: {gave if use.pulled else offered}, took {duration_text(use.waited)}"
     return Row("cache", size_text(use.size), text)
 

@@ -235,7 +235,7 @@ def test_a_second_cache_has_what_the_first_lacks(team: Team, ci: World):
     world = laptop(team, ci)
     text = f"[caches]\ndead = 'http://127.0.0.1:{free_port()}'\nteam = '{team.cache}'\n"
     (world.folder / "rvbuild.toml").write_text(text)
-    world.fine("pull", TARGET).said("dead was left out", "team: ")
+    world.fine("pull", TARGET).said("team: 2 results")
 
 
 def test_a_lost_pack_is_made_after_all(team: Team, ci: World):
@@ -379,3 +379,32 @@ def test_an_upload_can_be_required(team: Team):
     assert result(lab) == SAID
     disk.mkdir()
     lab.fine(TARGET, "--push-required").said("brought into team: 2 results, ")
+
+
+# ---- serve
+
+
+def test_a_machine_serves_what_it_built(team: Team, ci: World):
+    """Read-only, signed when it is asked for, and nothing of it is left in the store."""
+    server = ci.start("serve", "--port", "0", "--cache", "team=off")
+    try:
+        assert server.process.stdout
+        address = server.process.stdout.readline().strip()
+        server.until("no TLS, no login, no writing")
+        world = laptop(team, ci, cache=address)
+        assert tree(world, "pull") == tree(ci, "build")
+        other = team.trusting(team.machine("other", tools=True, cache=address), ci)
+        other.recipe("hello", TOP.replace("hello $version", "hullo $version"))
+        phases = {each["label"]: each["phase"] for each in other.planned(TARGET)["tasks"]}
+        assert (phases[TARGET], phases["words"]) == ("build", "pull")
+        assert world.run("caches", "stat", "team").code == 4
+    finally:
+        server.process.terminate()
+        assert server.wait().code == 0
+    ci.sound()
+
+
+def test_who_signs_nothing_serves_nothing(team: Team, ci: World):
+    ran = laptop(team, ci).run("serve", "--port", "0")
+    assert ran.code == 2
+    ran.said("error: nobody signs")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rvbuild.caches.uploader import Uploader
-from rvbuild.core.errors import CacheDown
+from rvbuild.core.errors import CacheDown, StoreError
 
 PATIENCE = 60
 
@@ -54,6 +55,18 @@ def test_the_first_error_ends_it_and_is_kept():
     uploader.add(lambda: done.append(4))
     uploader.finish()
     assert done == [1]
+
+
+def test_a_full_disk_is_told_as_one():
+    uploader = Uploader(Around())
+
+    def fail() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    uploader.add(fail)
+    uploader.finish()
+    assert isinstance(uploader.failure, StoreError)
+    assert uploader.failure.hint
 
 
 def test_without_work_there_is_nothing_to_wait_for():
