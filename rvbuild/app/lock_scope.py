@@ -107,8 +107,9 @@ def _of_series(series: str, project: Iterable[Recipe]) -> list[Recipe]:
     if not of_series:
         known = sorted({each.series for each in project if each.series})
         msg = f"no recipe of the project has the series {series!r}"
-        hint = f"there are {', '.join(known)}" if known else "none of them has any series"
-        raise UsageError(msg, where=f"@{series}", hint=suggestion(series, known) or hint)
+        there = f"there are {', '.join(known)}" if known else "none of them has any series"
+        hint = " ".join(filter(None, (suggestion(series, known), there)))
+        raise UsageError(msg, where=f"@{series}", hint=hint)
     return of_series
 
 

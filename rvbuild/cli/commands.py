@@ -79,7 +79,8 @@ ROWS = (
                 "recipes",
                 nargs="*",
                 metavar="RECIPE",
-                help="only these, what they need, and what was read from what changes by that",
+                help="only these (NAME, NAME@SERIES, or @SERIES for all that has it), what they "
+                "need, and what was read from what changes by that",
             ),
             option(
                 "--check", action="store_true", help="write nothing; fail if the lock would change"

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.image_root import names_in_root
-from rvbuild.core.names import RecipeName
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import FromSpec, Recipe
 
@@ -26,7 +25,7 @@ def refuse_series(recipe: Recipe) -> None:
     for name, where in references(recipe):
         if "@" in name:
             msg = f"{name!r} names a series, and a recipe cannot"
-            base = RecipeName.parse(name).base or "NAME"
+            base = name.partition("@")[0] or "NAME"  # half a name is none, and refused all the same
             hint = f"say {base!r}: it is the one of the recipe's own series, or of the default one"
             raise RecipeError(msg, where=where, hint=hint)
 

@@ -128,7 +128,11 @@ class CommitReader:
             if not name:
                 msg = f"it has no tag {revision.tag}"
                 raise Failed(msg)
-        text = self._output(_MAX_REFS, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        try:
+            text = self._output(_MAX_REFS, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        except Failed as error:
+            msg = f"its tag {revision.tag} names no commit that it has"
+            raise (Failed(msg) if revision.tag else error) from error
         return text.decode().strip()
 
     def date(self, commit: str) -> int:

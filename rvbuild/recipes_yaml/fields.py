@@ -114,21 +114,17 @@ class Fields:
         node = self.take(key)
         return None if node is None else Fields(node, self.error, like=f"{key}: {{{like}}}")
 
-    def finish(self) -> None:
-        """Refuse a mapping without a text that must be there, and keys that nobody asked for."""
+    def finish(self, instead: Words = MappingProxyType({})) -> None:
+        """Refuse a mapping without a text that must be there, and keys that nobody asked for.
+
+        Args:
+            instead: Of certain keys, why there is none, and what to write.
+        """
         unknown = self._unknown()
         if self._missing:
             listed = f"unknown keys are here: {', '.join(unknown)}" if unknown else None
             raise self._lacks(self._missing[0], listed)
-        self.refuse_unknown()
-
-    def refuse_unknown(self, instead: Words = MappingProxyType({})) -> None:
-        """Refuse keys that nobody asked for.
-
-        Args:
-            instead: Of certain ones, why there is none, and what to write.
-        """
-        for key in self._unknown():
+        for key in unknown:
             msg = f"unknown key {key!r}"
             hint = suggestion(key, self._known) or f"known here: {', '.join(self._known)}"
             if key in instead:

@@ -104,8 +104,13 @@ def check_values(recipe: Recipe) -> None:
     if isinstance(recipe.date, str):
         check_date(recipe, recipe.date)
     anything = defaultdict[str, str](lambda: "x")
+    paths: dict[str, str] = {}
     for name, output in recipe.outputs.items():
         where = recipe.at(f"outputs.{name}.path")
+        other = paths.setdefault(output.path, name)
+        if other != name:
+            msg = f"the outputs {other!r} and {name!r} have the same path"
+            raise RecipeError(msg, where=where, hint="one of them must go")
         check_output_path(substitute(output.path, anything, where), where)
         if is_pattern(output.path) and output.kind in {"tree", "image"}:
             msg = f"a pattern means files, and {output.path!r} is a 'kind: {output.kind}'"

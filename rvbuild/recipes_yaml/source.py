@@ -50,12 +50,12 @@ def _spec(fields: Fields, tag: str) -> SourceSpec:
     """The description of a kind; a key that it does not have is the first thing to be wrong."""
     if tag == REFERENCE:
         reference = FromSpec(recipe=fields.text(REFERENCE))
-        fields.refuse_unknown()
+        fields.finish()
         return reference
     spec = spec_of(tag)
     for each in keys(spec):
         fields.take(each.word)
-    fields.refuse_unknown(spec.instead)
+    fields.finish(spec.instead)
     values = {each.attribute: _value(fields, each) for each in keys(spec) if _stands(fields, each)}
     return spec(**values)
 

@@ -190,6 +190,15 @@ def test_behind_the_at_stands_a_series_and_nothing_else(text: str, message: str,
     assert str(why.value.hint).startswith(hint)
 
 
+def test_a_place_that_names_a_series_is_told_with_it():
+    """As an input's, for which somebody chose a recipe of another series."""
+    family = recipes()
+    for name, hint in (("zlib@1", "say `zlib`"), ("app@3", "it has 2, 1")):
+        with pytest.raises(RecipeError) as caught:
+            family.load(name, DEFAULT)
+        assert (caught.value.where, caught.value.hint) == (DEFAULT, hint)
+
+
 def test_inputs_that_want_different_toolboxes_leave_a_recipe_its_series():
     """The graph refuses it, with the name of the series that was asked for."""
     gives = "kind: tool\nexports: {{toolbox: {0}}}\nbuild: x\n"

@@ -186,6 +186,8 @@ def test_a_tag_without_a_commit_is_no_source(tmp_path: Path, way: str, what: str
     with pytest.raises(SourceError, match="the tag could not be had") as why:
         upstream.locked(way, "v1")
     assert len(why.value.details) >= 1
+    if what == "of a tree" and way == HERE:
+        assert "its tag v1 names no commit that it has" in "".join(why.value.details)
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_a_source_without_a_go_mod_is_told():
     main = MainModule("app/app", lambda _path: None, "cmd/x")
     with pytest.raises(LockError, match=r"the source app/app has no file cmd/x/go\.mod") as caught:
         needed_sums(main, Proxy({}))
-    assert "go-modules" in hint_text(caught.value.hint)
+    assert "`directory` names" in hint_text(caught.value.hint)
 
 
 # ---- workspaces

@@ -119,6 +119,8 @@ def test_every_part_is_read():
         ("build: x\nchecks: versoin\n", 2, "'versoin' is no check", "did you mean 'version'?"),
         ("build: x\nchecks: [hello]\n", 2, "'hello' is no check", "for example: - run: hello"),
         ("build: x\nchecks: [{run: a, version: b}]\n", 2, "unknown key 'version'", "known here"),
+        ("build: x\noutputs: {a: {path: t}, b: {path: t}}\n", 2, "same path", "must go"),
+        (f"build: x\nsources: {{a: {{git: u, commit: {'A' * 40}}}}}\n", 2, "in lower case", None),
         ("build: x\noutputs: {a: {path: ../t}}\n", 2, "below $out: '../t'", "bin/runc"),
         ("build: x\noutputs: {a: {path: /t}}\n", 2, "below $out: '/t'", "bin/runc"),
         ("build: x\noutputs: {a: {path: .}}\n", 2, "below $out: '.'", "bin/runc"),

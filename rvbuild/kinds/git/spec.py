@@ -25,7 +25,9 @@ _COMMIT = r"\$\{.*\}|[0-9a-f]{40}|[0-9a-f]{64}"
 
 def _commit(text: str) -> str:
     if not re.fullmatch(_COMMIT, text):
-        msg = f"must be a whole commit name in hex, not {text!r}"
+        in_lower_case = re.fullmatch(_COMMIT, text.lower())
+        wanted = "in lower case" if in_lower_case else "a whole commit name in hex"
+        msg = f"must be {wanted}, not {text!r}"
         raise ValueError(msg)
     return text
 
