@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -26,6 +27,7 @@ from rvbuild.caches.pack import write_pack
 from rvbuild.caches.push import Pusher, TargetShipment
 from rvbuild.caches.table import open_cache
 from rvbuild.core.digest import EMPTY, Digest
+from rvbuild.core.dsse import Envelope
 from rvbuild.core.errors import CacheMiss, Malformed, UsageError, VerificationError, WrongContent
 from rvbuild.core.events import silent
 from rvbuild.core.graph import Target
@@ -116,6 +118,7 @@ def bring(folder: Path, key: str, target: str, derivations: Mapping[str, bytes])
             trees=store.trees,
             key=key,
             sign=partial(signed_record, private_key(key)),
+            open=lambda data, _kind, _where: json.loads(Envelope.decode(data).payload),
             pushed=lambda *_: None,
             lease=Lease(cache, "team", lambda: NOW, key),
         )
