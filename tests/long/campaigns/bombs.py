@@ -22,7 +22,7 @@ import zstandard
 from campaign import Options, hold, main
 from judge import sha256
 from program import Ran, read_modules
-from small import SmallWorld
+from small import HERE, SmallWorld
 
 FORMS: dict[str, tuple[Callable[[], Any], int]] = {
     "gz": (lambda: _Whole(gzip.compress), 256),
@@ -103,12 +103,13 @@ class Bombs:
         user.parent.mkdir(exist_ok=True)
         user.write_text(
             text.replace("kind: source", "build: 'exit 1'").partition("sources")[0]
+            + f"architectures: [{HERE}]\n"
             + "sources:\n  it: {from: bomb}\noutputs:\n  it: {path: it, kind: file}\n"
         )
         locked = world.program.execute("lock", "user", *world.options)
         if locked.code:
             return locked
-        return world.program.execute("fetch", "user-riscv64", *world.options)
+        return world.program.execute("fetch", f"user-{HERE}", *world.options)
 
 
 def _header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
