@@ -173,7 +173,7 @@ class _Look:
         recipe, needs = self.graph.recipe(target.recipe), self.graph.needed_by(target)
         problem = self.problem
         own = [*self.inventory.of(recipe)]
-        recipes = dict.fromkeys(each.recipe for each in needs) if problem else ()
+        recipes = dict.fromkeys(each.recipe for each in (*needs, target)) if problem else ()
         missing = [
             each for name in recipes for each in self.inventory.lacking(self.graph.recipe(name))
         ]

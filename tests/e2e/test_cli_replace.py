@@ -57,10 +57,11 @@ def test_show_tells_the_options_with_their_values(world: World):
     world.step("user", 'touch "$out/out.txt"', "inputs: {target: [app]}\n")
     shown = world.fine("show", f"user-{HERE}", f"app-{OTHER}", "--option", "root=whole").out
     options = [line.split() for line in shown.splitlines() if line.startswith("  --option")]
-    assert options == [
+    of_each = [
         ["--option", "root=plain", "root:", "root"],
         ["--option", "root=whole", "whole", "(taken):", "whole"],
     ]
+    assert options == 2 * of_each
     found = world.fine("show", "--json", f"user-{HERE}").json["options"]
     assert [(each["recipe"], each["value"], each["taken"]) for each in found] == [
         ("app", "plain", True), ("app", "whole", False),
