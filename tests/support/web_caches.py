@@ -158,9 +158,10 @@ class _Dav(_Files):
 
     def do_MOVE(self) -> None:
         path = self._path(self.headers["Destination"])
-        if path.parent.is_dir():
+        has_folder = path.parent.is_dir()  # asked once: somebody may make it meanwhile
+        if has_folder:
             os.replace(self._path(self.path), path)
-        self._answer(204 if path.parent.is_dir() else 409)
+        self._answer(204 if has_folder else 409)
 
     def do_DELETE(self) -> None:
         try:
