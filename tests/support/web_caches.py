@@ -142,9 +142,10 @@ class _Dav(_Files):
         path, size = self._path(self.path), int(self.headers["Content-Length"])
         data = self.rfile.read(size)
         if len(data) == size:
-            if path.parent.is_dir():
+            has_folder = path.parent.is_dir()  # asked once: see do_MOVE
+            if has_folder:
                 path.write_bytes(data)
-            self._answer(201 if path.parent.is_dir() else 409)
+            self._answer(201 if has_folder else 409)
 
     def do_MKCOL(self) -> None:
         try:
