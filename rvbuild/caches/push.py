@@ -23,9 +23,9 @@ from typing import BinaryIO
 from attrs import evolve, frozen
 
 from rvbuild.caches.availability import Open, find_statement
+from rvbuild.caches.closure_pack import write_derivations
 from rvbuild.caches.lease import Lease
 from rvbuild.caches.names import realisation_name, target_name
-from rvbuild.caches.pack import write_pack
 from rvbuild.caches.shipment import Shipment, TargetShipment
 from rvbuild.caches.tree_packs import packed_tree, plan_packs
 from rvbuild.core.ports.cache import CollectableCache
@@ -126,10 +126,7 @@ class Pusher:
 
     def _closure(self, target: TargetShipment, said: Mapping[str, Statement]) -> None:
         """Say what was below a target."""
-        blobs = [_length_first(each) for each in target.derivations]
-        pack = self._pack(
-            lambda file: Pack(write_pack(blobs, sum(map(len, blobs)), file), len(blobs))
-        )
+        pack = self._pack(partial(write_derivations, target.derivations))
         closure = Closure(
             target=target.target,
             key=self.key,
@@ -153,8 +150,3 @@ def _statement(label: str, realisation: Realisation, output: PackedTree, *, key:
         accelerated=realisation.accelerated,
         origin=realisation.origin,
     )
-
-
-def _length_first(data: bytes) -> bytes:
-    """Bytes behind their number, eight bytes long, the lowest first."""
-    return len(data).to_bytes(8, "little") + data
