@@ -161,16 +161,23 @@ class TreeUnpacker:
             for place in self._places[blob]:
                 self._file(place, data, blob)
             return
-        with tempfile.TemporaryFile() as spool:
-            firsts = {place.executable: place for place in reversed(self._places[blob])}
-            if len(firsts) > 1:  # one content with two modes: a copy has one
-                counted = _through(counted, spool)
-            for executable, first in firsts.items():
-                self._file(first, counted, blob)
-                counted = _again(spool)
-                for place in self._places[blob]:
-                    if place.executable == executable and place != first:
-                        self._into.copy(place.path, first.path)
+        plain, tools = (
+            [place for place in self._places[blob] if place.executable == mode]
+            for mode in (False, True)
+        )
+        if not (plain and tools):
+            self._large(plain or tools, counted, blob)
+            return
+        with tempfile.TemporaryFile() as spool:  # one content with two modes: a copy has one
+            self._large(plain, _through(counted, spool), blob)
+            self._large(tools, _again(spool), blob)
+
+    def _large(self, places: Sequence[_Place], pieces: Iterable[bytes], blob: Digest) -> None:
+        """Write a large blob to places of one mode: once, and copies."""
+        first, *others = places
+        self._file(first, pieces, blob)
+        for place in others:
+            self._into.copy(place.path, first.path)
 
     def _file(self, place: _Place, pieces: Iterable[bytes], blob: Digest) -> None:
         if self._into.file(place.path, pieces, executable=place.executable) != blob.hash:
