@@ -13,6 +13,7 @@ from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.derivation import Derivation, refuse_folders
 from rvbuild.core.errors import Interrupted, SubstituteError, raise_failures
 from rvbuild.core.events import Planned
+from rvbuild.core.offer import Offers
 from rvbuild.core.plan import Plan, Task, make_plan
 from rvbuild.core.realisation import Realisation
 from rvbuild.engine.realise import Realiser, Services
@@ -77,23 +78,13 @@ def build(
         realiser = Realiser(services)
         wanted = tuple(wanted)
         offers = realiser.offers(derivations, wanted)
-        plan = make_plan(derivations, wanted, realiser.lookup, offers)
-        if services.pull:
-            _refuse_making(plan.tasks)
+        plan = _plan(derivations, wanted, realiser, offers)
         services.report(Planned(plan.counts(), len(plan.kept)))
-        realiser.realised.update(plan.kept)
-        if plan.tasks:  # before any result names one, and at once: each alone costs a sync
-            services.store.cas.write_all(task.derivation.encode() for task in plan.tasks.values())
 
         def replan(lost: str) -> Mapping[str, Task]:
             del offers[lost]
             offers.update(realiser.offers(derivations, derivations[lost].inputs))
-            more = make_plan(derivations, (lost,), realiser.lookup, offers)
-            if services.pull:
-                _refuse_making(more.tasks)
-            realiser.realised.update(more.kept)
-            services.store.cas.write_all(task.derivation.encode() for task in more.tasks.values())
-            return more.tasks
+            return _plan(derivations, (lost,), realiser, offers).tasks
 
         scheduler = Scheduler(plan, realiser, jobs=jobs, keep_going=keep_going, replan=replan)
         try:
@@ -102,6 +93,23 @@ def build(
             msg = "interrupted; what was finished is kept"
             raise Interrupted.by(error, msg) from None
         return Built(plan=plan, realised=realiser.realised, errors=errors)
+
+
+def _plan(
+    derivations: Mapping[str, Derivation],
+    wanted: Iterable[str],
+    realiser: Realiser,
+    offers: Offers,
+) -> Plan:
+    """What has to be done for ``wanted``; the realiser knows what is kept, the store what it is."""
+    plan = make_plan(derivations, wanted, realiser.lookup, offers)
+    if realiser.services.pull:
+        _refuse_making(plan.tasks)
+    realiser.realised.update(plan.kept)
+    if plan.tasks:  # before any result names one, and at once: each alone costs a sync
+        cas = realiser.services.store.cas
+        cas.write_all(task.derivation.encode() for task in plan.tasks.values())
+    return plan
 
 
 def _refuse_making(tasks: Mapping[str, Task]) -> None:
