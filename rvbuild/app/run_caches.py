@@ -72,6 +72,11 @@ class RunCaches:
     cancellation: Cancellation
     keyring: Keyring
 
+    def member(self, cache: RunCache) -> Member:
+        """A cache as whoever takes results from it asks it."""
+        pause = self.cancellation.pause
+        return Member(name=cache.name, cache=cache.cache, budget=cache.budget, pause=pause)
+
 
 def set_caches(session: Session) -> Mapping[str, CacheText]:
     """The caches that are set, by name."""
@@ -174,7 +179,7 @@ def substitutes(
         return signed.key.key_id, signed.body
 
     return CacheSubstitutes(
-        members=tuple(_member(each, caches.cancellation) for each in readable),
+        members=tuple(map(caches.member, readable)),
         terms=Terms(
             keys=keys,
             acceptance=policy,
@@ -193,10 +198,6 @@ def accepted_keys(policy: Acceptance, keyring: Keyring) -> tuple[str, ...]:
     """The names of the keys that a policy takes, as far as they are trusted."""
     trusted = [each.public.name for each in keyring.known if not keyring.revocation(each.public)]
     return tuple(key for key in policy.keys or trusted if key in trusted)
-
-
-def _member(cache: RunCache, cancellation: Cancellation) -> Member:
-    return Member(name=cache.name, cache=cache.cache, budget=cache.budget, pause=cancellation.pause)
 
 
 def signer_of(session: Session, caches: RunCaches) -> Signer | None:

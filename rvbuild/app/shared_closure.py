@@ -71,8 +71,7 @@ def _closures(
     """What each key says, as far as the cache has it."""
     keys = _keys(session, caches.keyring, place)
     for each in caches.caches:
-        pause = caches.cancellation.pause
-        member = Member(name=each.name, cache=each.cache, budget=each.budget, pause=pause)
+        member = caches.member(each)
         for key in keys:
             for name in names:
                 record = member.record(target_name(key, name))
