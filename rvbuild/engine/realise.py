@@ -14,13 +14,10 @@ from functools import partial
 from attrs import define, evolve, field, frozen
 
 from rvbuild.core.action import Action, Command, Mount, Outcome, input_root
-from rvbuild.core.advice import Remedy, Use, advise, joined
 from rvbuild.core.derivation import Derivation, Fetch, Merge, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import (
-    CheckFailed,
     Interrupted,
-    RvbuildError,
     StepError,
     SubstituteError,
     VerificationError,
@@ -39,13 +36,10 @@ from rvbuild.core.realisation import Realisation
 from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Directory, Tree, file_at
-from rvbuild.engine.exit_meaning import describe_exit
 from rvbuild.engine.lookup import Accepts, StoreLookup, accept_all
 from rvbuild.engine.offers import find_offers
 from rvbuild.engine.outputs import Inspection, inspect_outputs, refuse_faults
-
-LOG_TAIL = 25
-"""How many of a failed step's last lines its error shows."""
+from rvbuild.engine.step_end import output_of
 
 
 def tell_nobody(_derivation: str) -> None:
@@ -372,7 +366,7 @@ class Realiser:
         """The output, and what is to be said of it."""
         store = self.services.store
         with self._failure_kept(step, outcome):
-            root = _output_of(step, outcome, self.services)
+            root = output_of(step, outcome, store.cas, variant=self.services.variant)
             output = outcome.written or store.trees.tree(root)
             return output, inspect_outputs(step, store, output, self._inspection(step.label))
 
@@ -404,53 +398,3 @@ def _realisation(derivation: Derivation, output: Tree) -> Realisation:
     """The fact that it has this output, and how large that is."""
     extent = output.extent()
     return Realisation(key=derivation.key, output=output.root, size=extent.size, files=extent.files)
-
-
-def _output_of(step: Step, outcome: Outcome, services: Services) -> Digest:
-    """What the step left, if it went well."""
-    store, whole_log = services.store, _whole_log(step, services)
-    if outcome.exit_code:
-        raise _failure(step, outcome, store.cas.read(outcome.log), whole_log)
-    if outcome.refusal is not None:
-        raise _refused(step, outcome.refusal, whole_log)
-    if outcome.output is None:
-        msg = "the step left no output: $out is no folder any more"
-        hint = 'put what it makes into $out, as `cp FILE "$out/"`, and leave the folder itself'
-        raise StepError(msg, where=step.label, hint=hint)
-    if step.expect is not None:
-        log = store.cas.read(outcome.log)
-        if step.expect.encode() not in log:
-            msg = f"the check's output does not have {step.expect!r}"
-            hint = "change the program, or the check's `expect`"
-            raise CheckFailed(msg, where=step.label, details=_tail(log), hint=hint)
-    return outcome.output
-
-
-def _refused(step: Step, why: RvbuildError, whole_log: Use) -> RvbuildError:
-    """What is wrong with an output, with the step that left it and where to read on."""
-    why.where = step.label
-    why.hint = joined([why.hint, advise(whole_log)])
-    return why
-
-
-def _whole_log(step: Step, services: Services) -> Use:
-    """How to read the step's log, which is that of a target or of a derivation."""
-    name = step.label.rpartition(" of ")[2] if step.is_check else step.label
-    return Remedy.LOG.of(step.digest if services.variant or " " in name else name)
-
-
-def _tail(log: bytes) -> tuple[str, ...]:
-    return tuple(log.decode(errors="replace").removesuffix("\n").split("\n")[-LOG_TAIL:])
-
-
-def _failure(step: Step, outcome: Outcome, log: bytes, whole_log: Use) -> StepError:
-    why = outcome.limit or describe_exit(outcome.exit_code)
-    what = "the check failed" if step.is_check else "the step failed"
-    hint = advise(whole_log)
-    details = _tail(log)
-    if outcome.folder:
-        details += (f"its folder: {outcome.folder}",)
-        again = "; run `enter` in its folder to try it again, `enter sh` to look around"
-        hint = advise(hint, again)
-    failure = CheckFailed if step.is_check else StepError
-    return failure(f"{what}: {why}", where=step.label, details=details, hint=hint)
