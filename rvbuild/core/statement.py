@@ -14,7 +14,8 @@ A closure is what its builder knew of everything below a target, so that one rec
 
 Rules:
 
-1. Nobody believes a statement that is not signed, nor one of another derivation than was asked for.
+1. Nobody believes a statement that is not signed, nor one of another derivation than was asked for,
+   nor one that has another key's statement in it.
 2. What is said of sizes binds: a reader takes no byte more.
 3. Members that a reader does not know are no fault.
 """
@@ -118,6 +119,13 @@ class PackedTree:
         )
 
 
+def _are_of_one_key(said: Statement, _: object, checks: tuple[Statement, ...]) -> None:
+    """What one key signs is nobody else's word."""
+    if any(check.key != said.key for check in checks):
+        msg = "it has another key's statement"
+        raise ValueError(msg)
+
+
 @frozen(kw_only=True)
 class Statement:
     """That derivation D has output O, by whoever holds a key.
@@ -146,7 +154,7 @@ class Statement:
     closure_milliseconds: int = field(default=0, validator=_is_count)
     accelerated: bool = field(default=False, validator=instance_of(bool))
     origin: Origin = field(factory=Origin)
-    checks: tuple[Statement, ...] = ()
+    checks: tuple[Statement, ...] = field(default=(), validator=_are_of_one_key)
 
     @property
     def packs(self) -> tuple[Digest, ...]:

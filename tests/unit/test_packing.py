@@ -124,6 +124,14 @@ def test_other_bytes_are_neither(data: bytes):
             kind.decode(data)
 
 
+def test_a_statement_has_checks_by_its_own_key_alone():
+    """Else one key could say what another does."""
+    body = json.loads(STATEMENT.encode())
+    body["checks"][0]["key"] = "lab"
+    with pytest.raises(Malformed, match="another key's"):
+        Statement.decode(encode(body))
+
+
 def test_a_closure_has_statements_by_its_own_key_alone():
     body = json.loads(CLOSURE.encode())
     body["statements"][0]["key"] = "lab"

@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 from cache_places import CachePlace, folder
-from team import CountedCache, Ticks, member, push, substitutes, terms
+from team import CountedCache, Ticks, member, push, signed_by, substitutes, terms
 from workshop import Workshop
 
+from rvbuild.core.canonical import encode
 from rvbuild.core.derivation import Step
 from rvbuild.core.errors import CacheDown, CacheRefused, SubstituteError
 from rvbuild.core.events import Noticed
@@ -194,6 +196,26 @@ def test_two_builders_must_agree_where_two_are_asked_for(
         {"keyid": "ci:0123456789abcdef"},
         {"keyid": "lab:0123456789abcdef"},
     )
+
+
+def test_nobody_speaks_for_another_builder(tmp_path: Path, place: CachePlace, filled: Filled):
+    """A builder's record has a second statement of the same result, in the name of another."""
+
+    def forge(payload_type: str, payload: bytes) -> bytes:
+        said = json.loads(payload)
+        if "checks" in said:
+            said["checks"] = [{**said, "key": "ci", "checks": []}]
+        return signed_by("lab")(payload_type, encode(said))
+
+    shop, app = filled
+    for name in place.behind.files():
+        if name.startswith("records/"):
+            place.behind.remove(name)
+    push(shop, shop.build(*wanted(shop)), place.cache, app, key="lab", sign=forge)
+    both, _ = a_shop(tmp_path / "both")
+    substitutes(both, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
+    both.build(app).refuse_failures()
+    assert both.how()["app"] == "built"
 
 
 def test_builders_that_do_not_agree_are_shown(tmp_path: Path, place: CachePlace, filled: Filled):
