@@ -33,7 +33,7 @@ def remember(memo: Memo, answer: str, session: Session, build: BuildView) -> Non
     if any(use.spec.volatile for name in build.recipes for use in _sources(session, name)):
         return
     inputs = [*session.workspace.locks, *session.workspace.recipes, *session.folder.series_files()]
-    if any(made.origin.kind == "substituted" for made in build.made):
+    if not all(made.origin.is_built for made in build.made):
         inputs += _keys(session)
     for name in build.recipes:
         inputs += _inputs(session, name)

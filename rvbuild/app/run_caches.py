@@ -183,6 +183,7 @@ def substitutes(
         terms=Terms(
             keys=keys,
             acceptance=policy,
+            valid_ids=caches.keyring.valid_ids,
             accelerated=settings.share_accelerated and not release,
             prefer=Preference(settings.prefer),
         ),

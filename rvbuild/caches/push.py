@@ -9,13 +9,15 @@ The rules:
 2. A record that is there proves nothing of packs: each is asked for, and pushing again heals. One
    that somebody edited is no record.
 3. What the cache has whole is not sent.
-4. A push has a lease while it runs, and a collection has one: neither begins beside the other.
+4. What was taken from a cache is said to be so, with the keys on whose word it was
+   (`Realisation.origin_for`).
+5. A push has a lease while it runs, and a collection has one: neither begins beside the other.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import BinaryIO
@@ -52,7 +54,8 @@ class Pusher:
         cache: Where to.
         cas: The store's blobs.
         trees: The store's trees.
-        key: The name of the key that signs.
+        key_id: The id of the key that signs.
+        valid_ids: The ids of the keys that are known here and were not revoked.
         sign: Makes records.
         open: Opens those that were made before.
         pushed: Told of each result.
@@ -62,11 +65,17 @@ class Pusher:
     cache: CollectableCache
     cas: Cas
     trees: Trees
-    key: str
+    key_id: str
+    valid_ids: Collection[str]
     sign: Sign
     open: Open
     pushed: Pushed
     lease: Lease
+
+    @property
+    def key(self) -> str:
+        """The name of the key that signs."""
+        return self.key_id.partition(":")[0]
 
     def push(self, targets: Sequence[TargetShipment]) -> None:
         """Push targets and all below them; each result once.
@@ -93,10 +102,11 @@ class Pusher:
         with self.lease.taken():
             self._result(shipment)
 
-    def _result(self, shipment: Shipment) -> Statement:
+    def _result(self, stored: Shipment) -> Statement:
         """Push a result with its checks; what is said of it then."""
+        shipment = stored.said_by(self.key_id, self.valid_ids)
         name = realisation_name(self.key, shipment.realisation.derivation)
-        there = find_statement(self.cache, self.key, shipment, self.open)
+        there = find_statement(self.cache, self.key, shipment, self.open, self.valid_ids)
         if isinstance(there, Statement):
             self.pushed(shipment.label, 0, there.transfer)
             return there

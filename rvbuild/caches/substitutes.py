@@ -9,9 +9,10 @@ The rules:
    others then.
 2. A record counts for the derivation that it was asked for, and for the checks that it tells of.
    One of another derivation, or that no trusted key signed, counts for nothing, and is told.
-3. What a compile cache helped to make does not count unless the run takes such results.
-4. A cache that is slower than making a result is not waited for: the result is made.
-5. A pack that one cache lacks, or stops sending, is taken from the next, from there on.
+3. What the signer took from a cache counts if all keys on whose word it did are valid here.
+4. What a compile cache helped to make does not count unless the run takes such results.
+5. A cache that is slower than making a result is not waited for: the result is made.
+6. A pack that one cache lacks, or stops sending, is taken from the next, from there on.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from rvbuild.core.ports.clock import Clock
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import printable_line
 from rvbuild.core.statement import CLOSURE, REALISATION, Closure, Statement
+from rvbuild.core.voucher import Voucher
 
 
 class Verify(Protocol):
@@ -67,28 +69,30 @@ class Terms:
     Attributes:
         keys: The names of the keys that are asked for.
         acceptance: How many of them must agree.
+        valid_ids: The ids of all keys that are known and were not revoked.
         accelerated: Whether what a compile cache helped to make is taken.
         prefer: Whether to fetch what would take less time to make.
     """
 
     keys: tuple[str, ...]
     acceptance: Acceptance
+    valid_ids: Collection[str]
     accelerated: bool = False
     prefer: Preference = Preference.AUTO
 
 
 @frozen
 class _Said:
-    """A statement, the id of the key that signed it, and where it was."""
+    """A statement, on whose word it counts, and where it was."""
 
     statement: Statement
-    voucher: str
+    voucher: Voucher
     member: Member
 
     @property
     def claim(self) -> Claim:
         statement = self.statement
-        return Claim(statement.key, statement.output.root, statement.origin.kind == "built")
+        return Claim(statement.key, statement.output.root, statement.origin.is_built)
 
 
 @define
@@ -112,7 +116,7 @@ class _Tally:
         first = next(each for each in agreed if each.statement.key in verdict.keys)
         return Offer(
             statement=first.statement,
-            vouchers=tuple(sorted(vouchers)),
+            vouchers=tuple(sorted(vouchers, key=lambda each: (len(each.chain), each.path))),
             cache=first.member.name,
         )
 
@@ -207,20 +211,26 @@ class CacheSubstitutes:
         self.stop()
 
     def _add(self, tally: _Tally, answer: Answer, kind: str, read: _Reader) -> bool:
-        """Add what a record says; whether it says something."""
+        """Add what a record says; whether anything of it counts."""
         if answer.record is None:
             return False
         where = f"{answer.member.name} {answer.name}"
         try:
-            voucher, body = self.verify(answer.record, kind, where)
+            key_id, body = self.verify(answer.record, kind, where)
             statements = read(body)
         except VerificationError as error:
             self._tell(answer.member, error)
             return False
-        for statement in statements:
-            if self.terms.accelerated or not statement.accelerated:
-                tally.add(_Said(statement, voucher, answer.member))
-        return True
+        counting = [each for each in statements if self._counts(each)]
+        for statement in counting:
+            voucher = Voucher(key_id, statement.origin.chain)
+            tally.add(_Said(statement, voucher, answer.member))
+        return bool(counting)
+
+    def _counts(self, statement: Statement) -> bool:
+        if statement.accelerated and not self.terms.accelerated:
+            return False
+        return statement.origin.stands(self.terms.valid_ids)
 
     def _settle(self, tally: _Tally) -> Offers:
         """The offers that hold; disputes are told."""

@@ -6,20 +6,22 @@ Knows: what a realisation says, and its form on disk. Must not know: where it is
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from attrs.validators import in_, instance_of, matches_re
 
 from rvbuild.core.canonical import Json
 from rvbuild.core.digest import Digest
 from rvbuild.core.envelope import Body, kept, seal, unseal
 from rvbuild.core.errors import Malformed
+from rvbuild.core.key_name import KEY_NAME
+from rvbuild.core.voucher import Voucher, is_chain
 
 KIND, VERSION = "realisation", 1
 
-BUILDER = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+BUILDER = KEY_NAME
 """What the name of a builder, or of a key, matches."""
 
 _NAME = re.compile(f"([0-9a-f]{{64}})(?:@{BUILDER})?")
@@ -30,13 +32,45 @@ _OUTPUT = "out"
 
 @frozen
 class Origin:
-    """Where a result is from: ``built`` here (or fetched, or merged), or ``substituted``.
+    """Where a result is from.
 
-    ``place`` is where a substituted one was taken from, such as a cache's URL.
+    Attributes:
+        kind: ``built`` here (or fetched, or merged), or ``substituted``.
+        place: Where a substituted one was taken from, such as a cache's name.
+        chain: Of a substituted one that somebody speaks of to others: the ids of the keys on whose
+            word it was taken (`core.voucher`). Empty: nobody knows.
     """
 
     kind: str = field(default="built", validator=in_(("built", "substituted")))
     place: str = field(default="", validator=instance_of(str))
+    chain: tuple[str, ...] = field(default=(), validator=is_chain)
+
+    def __attrs_post_init__(self) -> None:
+        if self.chain and self.is_built:
+            msg = "what was built rests on nobody's word"
+            raise ValueError(msg)
+
+    @property
+    def is_built(self) -> bool:
+        return self.kind == "built"
+
+    @property
+    def json(self) -> Json:
+        chain: Body = {"chain": list(self.chain)} if self.chain else {}
+        return {"kind": self.kind, "from": self.place, **chain}
+
+    @classmethod
+    def read(cls, value: Mapping[str, Any]) -> Origin:
+        """Read what ``json`` gave.
+
+        Raises:
+            ValueError, TypeError, KeyError: it has another form.
+        """
+        return cls(value["kind"], value["from"], tuple(value.get("chain", ())))
+
+    def stands(self, valid_ids: Container[str]) -> bool:
+        """Whether it was built, or taken on the word of keys that are all valid."""
+        return self.is_built or (bool(self.chain) and all(key in valid_ids for key in self.chain))
 
 
 @frozen(kw_only=True)
@@ -57,7 +91,7 @@ class Realisation:
             does not take it.
         accelerable: A compile cache could have helped: the step declares one.
         origin: Where it is from.
-        signatures: Empty for now.
+        signatures: Of a substituted one its vouchers, those with the shortest paths first.
         record: The body that it was read from: what a newer rvbuild says there, and this one does
             not know, stays when it is written again.
     """
@@ -87,6 +121,31 @@ class Realisation:
         """The name of its record: ``DIGEST``, or ``DIGEST@BUILDER``."""
         return record_name(self.derivation, self.builder)
 
+    @property
+    def vouchers(self) -> tuple[Voucher, ...]:
+        """Those of its signatures that can be read."""
+        return tuple(filter(None, map(Voucher.read, self.signatures)))
+
+    def origin_for(self, signer: str, valid_ids: Container[str]) -> Origin:
+        """Where it is from, as the holder of a key says that to others.
+
+        1. Of what was taken, the keys of the first voucher that stands are named, without the
+           signer's own: that one has to stand anyway.
+        2. If no other is left, the signer took its own word that it built this, and says so again.
+        3. If no voucher stands, no key is named, and nobody will believe it.
+
+        Args:
+            signer: The id of the key.
+            valid_ids: Those of the keys that are known and were not revoked.
+        """
+        if self.origin.is_built:
+            return self.origin
+        for voucher in self.vouchers:
+            if voucher.stands(valid_ids):
+                chain = tuple(key for key in voucher.path if key != signer)
+                return evolve(self.origin, chain=chain) if chain else Origin()
+        return evolve(self.origin, chain=())
+
     def encode(self) -> bytes:
         """Its record; digests are ``HASH/SIZE``."""
         output: Body = {"tree": str(self.output), "bytes": self.size, "files": self.files}
@@ -100,7 +159,7 @@ class Realisation:
             "milliseconds": self.milliseconds,
             "accelerated": self.accelerated,
             "accelerable": self.accelerable,
-            "origin": {"kind": self.origin.kind, "from": self.origin.place},
+            "origin": self.origin.json,
             "signatures": self.signatures,
         }
         return seal(KIND, VERSION, kept(self.record, body))
@@ -122,7 +181,7 @@ class Realisation:
 
     @classmethod
     def _read(cls, body: Mapping[str, Any]) -> Realisation:
-        output, origin, log = body["outputs"][_OUTPUT], body["origin"], body["log"]
+        output, log = body["outputs"][_OUTPUT], body["log"]
         return cls(
             key=_digest(body["derivation"]),
             output=_digest(output["tree"]),
@@ -130,7 +189,7 @@ class Realisation:
             files=output["files"],
             log=None if log is None else _digest(log),
             inputs=tuple(_digest(tree) for tree in body["inputs"]),
-            origin=Origin(origin["kind"], origin["from"]),
+            origin=Origin.read(body["origin"]),
             signatures=tuple(body["signatures"]),
             record=body,
             **{name: body[name] for name in _PLAIN},

@@ -140,7 +140,7 @@ class Statement:
         milliseconds: How long making it took.
         closure_milliseconds: How long making it and every step below it took, one after another.
         accelerated: A compile cache helped.
-        origin: Whether the signer built it, and else where it is from.
+        origin: Whether the signer built it, and else where it is from, and on whose word.
         checks: What is said of the target's checks, so that one record tells that they passed.
     """
 
@@ -178,7 +178,7 @@ class Statement:
             "milliseconds": self.milliseconds,
             "closure-milliseconds": self.closure_milliseconds,
             "accelerated": self.accelerated,
-            "origin": {"kind": self.origin.kind, "from": self.origin.place},
+            "origin": self.origin.json,
             "checks": [check.json for check in self.checks],
         }
 
@@ -211,7 +211,7 @@ class Statement:
         Raises:
             ValueError, TypeError, KeyError: it has another form.
         """
-        origin, action = value["origin"], value["action"]
+        action = value["action"]
         return cls(
             derivation=Digest.parse(_text(value["derivation"])),
             label=value["label"],
@@ -222,7 +222,7 @@ class Statement:
             milliseconds=value["milliseconds"],
             closure_milliseconds=value["closure-milliseconds"],
             accelerated=value["accelerated"],
-            origin=Origin(origin["kind"], origin["from"]),
+            origin=Origin.read(value["origin"]),
             checks=tuple(cls.read(check) for check in value["checks"]),
         )
 

@@ -51,6 +51,6 @@ class StoreLookup:
             return None
         if not self.store.trees.has_tree(realisation.output):
             return None
-        if realisation.action is not None or realisation.origin.kind == "substituted":
+        if realisation.action is not None or not realisation.origin.is_built:
             self.store.mountable.refuse_changed(realisation.output)
         return realisation

@@ -193,6 +193,26 @@ def test_a_key_that_was_revoked_takes_back_what_it_signed(team: Team, ci: World)
     assert result(world) == SAID
 
 
+def test_a_repeated_word_falls_with_its_source(team: Team, ci: World):
+    """A laptop took CI's result and brought it into another cache, under its own key."""
+    second = str(team.folder / "second")
+    laptop = team.signing(team.trusting(team.machine("laptop"), ci), "laptop")
+    laptop.fine("pull", TARGET)
+    team.name_cache(laptop, f"read+write {second}")
+    laptop.fine("push", TARGET)
+    world = team.trusting(team.machine("office", tools=True, cache=second), laptop)
+    world.fine(TARGET).said("pulled 2")
+    world.fine(TARGET)
+    assert world.planned(TARGET)["tasks"] == []
+    world.fine("keys", "revoke", "ci", "--why", "it was stolen")
+    ran = world.fine(TARGET)
+    ran.said("built 2, checked 1")
+    assert "pulled" not in ran.err
+    assert result(world) == SAID
+    laptop.fine("keys", "revoke", "ci", "--why", "it was stolen")
+    assert laptop.run("push", TARGET).code == 2
+
+
 def test_two_must_agree(team: Team, ci: World):
     """Who took a result from a cache repeats what another said; who built it counts."""
     world = laptop(team, ci)

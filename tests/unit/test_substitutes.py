@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from cache_places import CachePlace, folder
-from team import CountedCache, Ticks, member, push, signed_by, substitutes, terms
+from team import CountedCache, Ticks, key_id, member, push, signed_by, substitutes, terms
 from workshop import Workshop
 
 from rvbuild.core.canonical import encode
@@ -19,6 +19,7 @@ from rvbuild.core.derivation import Step
 from rvbuild.core.errors import CacheDown, CacheRefused, SubstituteError
 from rvbuild.core.events import Noticed
 from rvbuild.core.realisation import Origin
+from rvbuild.core.voucher import Voucher
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_what_one_built_another_takes(tmp_path: Path, place: CachePlace, filled:
     assert records == [name for name in place.behind.files() if name.endswith(app.digest)]
     made = built.realised[app.digest]
     assert (made.builder, made.origin) == ("ci", Origin("substituted", "team"))
-    assert made.signatures == ({"keyid": "ci:0123456789abcdef"},)
+    assert made.vouchers == (Voucher(key_id("ci")),)
     (use,) = asked.uses
     assert (use.pulled, use.reason) == (2, "")
     assert shop.store.realisations.realisation(app.digest) == made
@@ -192,10 +193,8 @@ def test_two_builders_must_agree_where_two_are_asked_for(
     substitutes(both, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
     built = both.build(app)
     assert both.how() == {"app": "pulled"}
-    assert built.realised[app.digest].signatures == (
-        {"keyid": "ci:0123456789abcdef"},
-        {"keyid": "lab:0123456789abcdef"},
-    )
+    vouchers = (Voucher(key_id("ci")), Voucher(key_id("lab")))
+    assert built.realised[app.digest].vouchers == vouchers
 
 
 def test_nobody_speaks_for_another_builder(tmp_path: Path, place: CachePlace, filled: Filled):

@@ -1,0 +1,70 @@
+"""Vouchers: the keys on whose word a result is taken, and whether that word stands.
+
+Knows: ids of keys. Must not know: signatures, keyrings, how many vouchers are needed.
+
+Who takes a result from one cache and brings it into another repeats what somebody else said. So a
+voucher names every key between whoever signs and whoever built, and it falls with each of them.
+
+Example: ci builds, a laptop takes the result and pushes it, and an office takes it from there. The
+office's path is ``laptop, ci``. If ci is revoked, or is not known to who reads, nothing is left of
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from attrs import field, frozen
+from attrs.validators import deep_iterable, matches_re
+
+from rvbuild.core.canonical import Json
+from rvbuild.core.key_name import KEY_NAME
+
+KEY_ID = f"{KEY_NAME}:[0-9a-f]{{16}}"
+"""What the id of a key matches: ``NAME:FINGERPRINT``."""
+
+is_chain = deep_iterable(matches_re(KEY_ID))
+"""Validates ids of keys."""
+
+
+@frozen
+class Voucher:
+    """That a key's holder says of a result.
+
+    Attributes:
+        key_id: The key that signed.
+        chain: The keys on whose word its holder took the result, the nearest first; the last one's
+            holder built it. Empty: the holder of ``key_id`` built it.
+    """
+
+    key_id: str = field(validator=matches_re(KEY_ID))
+    chain: tuple[str, ...] = field(default=(), validator=is_chain)
+
+    @property
+    def key(self) -> str:
+        """The name of the key that signed."""
+        return self.key_id.partition(":")[0]
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """All keys that have to stand."""
+        return (self.key_id, *self.chain)
+
+    @property
+    def json(self) -> Json:
+        return {"keyid": self.key_id, "chain": list(self.chain)}
+
+    @classmethod
+    def read(cls, value: object) -> Voucher | None:
+        """Read what ``json`` gave; None if it is anything else.
+
+        An older rvbuild noted no chain, so nobody knows whose word that was.
+        """
+        try:
+            return cls(value["keyid"], tuple(value["chain"]))  # type: ignore[index]
+        except (ValueError, TypeError, KeyError):
+            return None
+
+    def stands(self, valid_ids: Container[str]) -> bool:
+        """Whether every key of the path is known and was not revoked."""
+        return all(key in valid_ids for key in self.path)
