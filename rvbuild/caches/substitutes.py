@@ -28,8 +28,9 @@ from rvbuild.caches.asking import Answer, ask
 from rvbuild.caches.fetch_watch import FetchWatch, Preference
 from rvbuild.caches.member import Member
 from rvbuild.caches.names import realisation_name, target_name
+from rvbuild.caches.testimony import Saying, Testimony, in_groups
 from rvbuild.caches.tree_packs import TreeUnpacker
-from rvbuild.core.acceptance import Acceptance, Accepted, Claim, Disagreement
+from rvbuild.core.acceptance import Acceptance
 from rvbuild.core.cache_use import CacheUse
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import (
@@ -40,14 +41,13 @@ from rvbuild.core.errors import (
     VerificationError,
     WrongContent,
 )
-from rvbuild.core.events import Noticed, Reporter
+from rvbuild.core.events import Noticed, Reporter, Shortfall
 from rvbuild.core.offer import Offer, Offers
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.clock import Clock
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import printable_line
 from rvbuild.core.statement import CLOSURE, REALISATION, Closure, Statement
-from rvbuild.core.voucher import Voucher
 
 
 class Verify(Protocol):
@@ -81,61 +81,6 @@ class Terms:
     prefer: Preference = Preference.AUTO
 
 
-@frozen
-class _Said:
-    """A statement, on whose word it counts, and where it was."""
-
-    statement: Statement
-    voucher: Voucher
-    member: Member
-
-    @property
-    def claim(self) -> Claim:
-        statement = self.statement
-        return Claim(statement.key, statement.output.root, statement.origin.is_built)
-
-
-@define
-class _Tally:
-    """What was said of derivations, and whose word is enough."""
-
-    acceptance: Acceptance
-    said: dict[str, list[_Said]] = field(factory=dict)
-
-    def add(self, said: _Said) -> None:
-        self.said.setdefault(said.statement.derivation.hash, []).append(said)
-
-    def offer(self, derivation: str) -> Offer | None:
-        """The output that enough keys say, from the cache that said so first."""
-        sayings = self.said.get(derivation, [])
-        verdict = self.acceptance.judge(each.claim for each in sayings)
-        if not isinstance(verdict, Accepted):
-            return None
-        agreed = [each for each in sayings if each.statement.output.root == verdict.output]
-        vouchers = {each.voucher for each in agreed if each.statement.key in verdict.keys}
-        first = next(each for each in agreed if each.statement.key in verdict.keys)
-        return Offer(
-            statement=first.statement,
-            vouchers=tuple(sorted(vouchers, key=lambda each: (len(each.chain), each.path))),
-            cache=first.member.name,
-        )
-
-    def members(self, derivation: str) -> list[Member]:
-        """Who has it, who said so first before the others."""
-        found = {id(each.member): each.member for each in self.said.get(derivation, [])}
-        return list(found.values())
-
-    def disputes(self) -> Iterator[tuple[str, tuple[Claim, ...]]]:
-        """What keys say several outputs of, by the label of the derivation."""
-        for sayings in self.said.values():
-            verdict = self.acceptance.judge(each.claim for each in sayings)
-            if isinstance(verdict, Disagreement):
-                yield sayings[0].statement.label, verdict.claims
-            elif isinstance(verdict, Accepted) and verdict.dissent:
-                agreed = tuple(Claim(key, verdict.output) for key in verdict.keys)
-                yield sayings[0].statement.label, (*agreed, *verdict.dissent)
-
-
 @define
 class CacheSubstitutes:
     """The port ``Substitutes``, over the caches of a run.
@@ -158,11 +103,17 @@ class CacheSubstitutes:
     stop: Callable[[], None]
     targets: Mapping[str, str] = field(factory=dict)
     _sources: dict[str, list[Member]] = field(factory=dict, init=False)
+    _shortfalls: dict[str, Shortfall] = field(factory=dict, init=False)
 
     @property
     def uses(self) -> tuple[CacheUse, ...]:
         """What each cache gave and cost so far."""
         return tuple(member.use for member in self.members)
+
+    @property
+    def shortfalls(self) -> tuple[Shortfall, ...]:
+        """What was asked for and said by too few, so far: one for each number of keys."""
+        return in_groups(self._shortfalls.values())
 
     def find(self, derivations: Collection[str]) -> Offers:
         names = {
@@ -170,28 +121,32 @@ class CacheSubstitutes:
             for derivation in derivations
             for key in self.terms.keys
         }
-        tally, unsettled = _Tally(self.terms.acceptance), set(derivations)
+        heard, unsettled = self._testimony(), set(derivations)
         with closing(ask(self.members, list(names))) as answers:
             for answer in answers:
-                self._add(tally, answer, REALISATION, partial(_said_of, names[answer.name]))
-                if answer.record is not None and tally.offer(names[answer.name]):
+                self._add(heard, answer, REALISATION, partial(_said_of, names[answer.name]))
+                if answer.record is not None and heard.offer(names[answer.name]):
                     unsettled.discard(names[answer.name])
                 if not unsettled:
                     break
-        return self._settle(tally)
+        for derivation in unsettled:
+            shortfall = heard.shortfall(derivation)
+            if shortfall:
+                self._shortfalls[derivation] = shortfall
+        return self._settle(heard)
 
     def closure(self, derivation: str) -> Offers:
         target = self.targets.get(derivation)
         if target is None:
             return {}
-        tally, heard = _Tally(self.terms.acceptance), 0
+        heard, records = self._testimony(), 0
         names = [target_name(key, target) for key in self.terms.keys]
         with closing(ask(self.members, names)) as answers:
             for answer in answers:
-                heard += self._add(tally, answer, CLOSURE, partial(_said_below, target))
-                if heard >= self.terms.acceptance.needed:
+                records += self._add(heard, answer, CLOSURE, partial(_said_below, target))
+                if records >= self.terms.acceptance.needed:
                     break
-        return self._settle(tally)
+        return self._settle(heard)
 
     def fetch(self, offer: Offer, into: TreeSink, advance: Advance) -> None:
         statement = offer.statement
@@ -210,7 +165,10 @@ class CacheSubstitutes:
     def cancel(self) -> None:
         self.stop()
 
-    def _add(self, tally: _Tally, answer: Answer, kind: str, read: _Reader) -> bool:
+    def _testimony(self) -> Testimony:
+        return Testimony(self.terms.acceptance, self.terms.valid_ids)
+
+    def _add(self, heard: Testimony, answer: Answer, kind: str, read: _Reader) -> bool:
         """Add what a record says; whether anything of it counts."""
         if answer.record is None:
             return False
@@ -221,28 +179,24 @@ class CacheSubstitutes:
         except VerificationError as error:
             self._tell(answer.member, error)
             return False
-        counting = [each for each in statements if self._counts(each)]
-        for statement in counting:
-            voucher = Voucher(key_id, statement.origin.chain)
-            tally.add(_Said(statement, voucher, answer.member))
-        return bool(counting)
+        sayings = [
+            Saying(statement, key_id, answer.member)
+            for statement in statements
+            if self.terms.accelerated or not statement.accelerated
+        ]
+        return any([heard.add(saying) for saying in sayings])  # noqa: C419 - all are added
 
-    def _counts(self, statement: Statement) -> bool:
-        if statement.accelerated and not self.terms.accelerated:
-            return False
-        return statement.origin.stands(self.terms.valid_ids)
-
-    def _settle(self, tally: _Tally) -> Offers:
+    def _settle(self, heard: Testimony) -> Offers:
         """The offers that hold; disputes are told."""
-        for label, claims in tally.disputes():
+        for label, claims in heard.disputes():
             words = ", ".join(f"{claim.key} says {claim.output.hash[:16]}" for claim in claims)
             self.report(Noticed(label, f"builders do not agree: {words}", security=True))
         offers = {}
-        for derivation in tally.said:
-            offer = tally.offer(derivation)
+        for derivation in heard.derivations:
+            offer = heard.offer(derivation)
             if offer:
                 offers[derivation] = offer
-                self._sources[derivation] = tally.members(derivation)
+                self._sources[derivation] = heard.members(derivation)
                 self._sources[derivation][0].count(hits=1)
         return offers
 

@@ -206,6 +206,7 @@ def test_a_repeated_word_falls_with_its_source(team: Team, ci: World):
     assert world.planned(TARGET)["tasks"] == []
     world.fine("keys", "revoke", "ci", "--why", "it was stolen")
     ran = world.fine(TARGET)
+    ran.said("caches: 1 result has the word of no key that counts; 1 is needed", "the word of ci:")
     ran.said("built 2, checked 1")
     assert "pulled" not in ran.err
     assert result(world) == SAID
@@ -219,7 +220,9 @@ def test_two_must_agree(team: Team, ci: World):
     team.name_cache(world, str(team.cache), "accept.build = '2 of [ci, lab]'\n")
     lab = team.signing(team.machine("lab", tools=True), "lab")
     team.trusting(world, lab)
-    assert world.run("pull", TARGET).code == 4
+    ran = world.run("pull", TARGET)
+    assert ran.code == 4
+    ran.said("note", "caches: 2 results have the word of 1 key; 2 are needed\n")
     team.trusting(lab, ci).fine("pull", TARGET)
     lab.fine("push", TARGET)
     assert world.run("pull", TARGET).code == 4

@@ -17,7 +17,7 @@ from workshop import Workshop
 from rvbuild.core.canonical import encode
 from rvbuild.core.derivation import Step
 from rvbuild.core.errors import CacheDown, CacheRefused, SubstituteError
-from rvbuild.core.events import Noticed
+from rvbuild.core.events import Noticed, Shortfall
 from rvbuild.core.realisation import Origin
 from rvbuild.core.voucher import Voucher
 
@@ -184,15 +184,17 @@ def test_two_builders_must_agree_where_two_are_asked_for(
     tmp_path: Path, place: CachePlace, filled: Filled
 ):
     shop, app = a_shop(tmp_path / "alone")
-    substitutes(shop, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
+    asked = substitutes(shop, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
     shop.build(app).refuse_failures()
     assert shop.how() == {"source": "fetched", "below": "built", "app": "built"}
+    assert asked.shortfalls == (Shortfall(("app", "below"), keys=1, needed=2),)
 
     push(shop, shop.build(*wanted(shop)), place.cache, app, key="lab")
     both, _ = a_shop(tmp_path / "both")
-    substitutes(both, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
+    asked = substitutes(both, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
     built = both.build(app)
     assert both.how() == {"app": "pulled"}
+    assert asked.shortfalls == ()
     vouchers = (Voucher(key_id("ci")), Voucher(key_id("lab")))
     assert built.realised[app.digest].vouchers == vouchers
 
@@ -245,9 +247,10 @@ def test_what_a_compile_cache_helped_to_make_is_not_taken(tmp_path: Path, place:
     for accelerated, how in ((False, "built"), (True, "pulled")):
         shop, _ = a_shop(tmp_path / how)
         rules = terms("ci", accelerated=accelerated)
-        substitutes(shop, [member(place.cache, Ticks())], rules, app)
+        asked = substitutes(shop, [member(place.cache, Ticks())], rules, app)
         shop.build(app).refuse_failures()
         assert shop.how()["app"] == how
+        assert asked.shortfalls == (), "whose word it is makes no difference"
 
 
 def refusing(error: Exception) -> Callable[[str], None]:

@@ -19,6 +19,7 @@ from rvbuild.core.acceptance import Acceptance
 from rvbuild.core.canonical import Json, encode
 from rvbuild.core.derivation import Step
 from rvbuild.core.digest import Digest
+from rvbuild.core.events import Shortfall
 from rvbuild.core.realisation import Origin, Realisation
 from rvbuild.core.voucher import Voucher
 
@@ -229,6 +230,15 @@ def test_a_revoked_key_takes_back_what_others_repeat(
 ):
     """What a revoked key signed itself is for the keyring to refuse (`test_trust_verify`)."""
     assert ways.read(place, revoked=[revoked]) == how
+
+
+def test_whose_word_fell_is_told_once(ways: Ways):
+    shop, app = a_shop(ways.path / "reader")
+    rules = terms("ci", "laptop", "office", revoked=["ci"])
+    caches = [member(ways.place(name).cache, Ticks(), name) for name in "23"]
+    asked = substitutes(shop, caches, rules, app)
+    shop.build(app).refuse_failures()
+    assert asked.shortfalls == (Shortfall(("app",), keys=0, needed=1, fallen=(CI,)),)
 
 
 def test_each_says_on_whose_word_it_took_a_result(ways: Ways):
