@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from attrs import define
+from command_place import CommandPlace
 from signing import private_key
 
 from rvbuild.__main__ import main
@@ -29,37 +30,21 @@ KIND = "application/x"
 
 
 @define
-class Place:
-    """A project, and the configuration of the user who works in it."""
+class Place(CommandPlace):
+    """A project, its keys and those of the user."""
 
-    folder: Path
-    capture: pytest.CaptureFixture[str]
-    out: str = ""
-    err: str = ""
+    command = "keys"
 
     @property
     def team(self) -> Path:
-        return self.folder / "project/cache/keys"
+        return self.project / "cache/keys"
 
     @property
     def own(self) -> Path:
         return self.folder / "config/rvbuild/keys"
 
-    def run(self, *words: str) -> int:
-        code = main(["keys", *words])
-        self.out, self.err = self.capture.readouterr()
-        return code
-
-    def fine(self, *words: str) -> str:
-        assert self.run(*words) == 0, self.err
-        return self.out
-
-    def refused(self, *words: str) -> str:
-        assert self.run(*words) == 2, self.out
-        return self.err
-
     def rows(self) -> dict[str, dict[str, Any]]:
-        return {row["name"]: row for row in json.loads(self.fine("list", "--json"))["keys"]}
+        return {row["name"]: row for row in self.json("list")["keys"]}
 
     def set_up(self, text: str) -> None:
         (self.folder / "config/rvbuild").mkdir(parents=True, exist_ok=True)
@@ -82,13 +67,9 @@ class Place:
 def place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Place:
-    (tmp_path / "project").mkdir()
-    (tmp_path / "project/rvbuild.toml").write_text("")
-    monkeypatch.chdir(tmp_path / "project")
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    for name in ("RVBUILD_SIGNING_KEY", "RVBUILD_SIGNING_NAME", "RVBUILD_SIGNING_COMMAND"):
-        monkeypatch.delenv(name, raising=False)
-    return Place(tmp_path, capsys)
+    made = Place(tmp_path, capsys)
+    made.begin(monkeypatch)
+    return made
 
 
 # ---- new
