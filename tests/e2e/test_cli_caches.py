@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
+import time
 from base64 import b64decode, b64encode
 from pathlib import Path
 
@@ -13,6 +15,8 @@ import pytest
 from team_world import TARGET, TOP, Team, counted, result
 from web_caches import free_port
 from world import HERE, World
+
+from rvbuild.caches.lease import VOID
 
 SAID = f"hello 1 for {HERE}\n"
 
@@ -386,6 +390,25 @@ def test_what_was_not_brought_is_owed(team: Team):
     lab.fine("push", TARGET, "--check")
     (row,) = lab.fine("caches", "--json").json["caches"]
     assert row["totals"]["owed"] == []
+
+
+def test_a_cache_that_is_collected_is_owed(team: Team):
+    """No error of the build, unless uploads are required; a lease of one who was killed ends."""
+    lab = team.signing(team.machine("lab", tools=True), "lab")
+    now = int(time.time())
+    collection = team.cache / "leases/collection"
+    collection.parent.mkdir(exist_ok=True)
+    collection.write_text(f"{now} {now - 60} {'ab' * 8} ci\n")
+    ran = lab.fine(TARGET)
+    ran.said("not brought into team: it is being collected by ci since 20", " UTC (ends 20")
+    ran.said(f"the next build or push brings {TARGET}")
+    for words in (("push", TARGET), (TARGET, "--push-required")):
+        refused = lab.run(*words)
+        assert refused.code == 4
+        refused.said("error: it is being collected by ci since 20")
+    os.utime(collection, (now - VOID, now - VOID))
+    lab.fine("words").said("brought into team: 2 results, ")
+    lab.fine("push", TARGET, "--check")
 
 
 def test_an_upload_can_be_required(team: Team):

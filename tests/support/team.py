@@ -130,6 +130,7 @@ def push(  # noqa: PLR0913 - what differs between builders
     *,
     known: Collection[str] = (),
     sign: Callable[[str, bytes], bytes] | None = None,
+    lease: Lease | None = None,
 ) -> dict[str, int]:
     """Push a target ``app`` that was built, and every step below it; bytes sent by label.
 
@@ -165,7 +166,7 @@ def push(  # noqa: PLR0913 - what differs between builders
         sign=sign or signed_by(key),
         open=lambda data, kind, where: verify(data, kind, where)[1],
         pushed=pushed,
-        lease=Lease(cache, "team", lambda: NOW, key),
+        lease=lease or Lease(cache, "team", lambda: NOW, key),
     ).push(
         [
             TargetShipment(

@@ -9,6 +9,7 @@ A step's script is one line, a verb and its argument:
 ``say TEXT``        writes the text to its log, and to ``data``
 ``fail CODE``       writes a line, leaves nothing, and ends with that code
 ``nothing``         ends well and leaves no output
+``large NUMBER``    two files that have a pack of their own each, ``a`` as for every other number
 ``program``         an executable shell script ``bin/x``
 ``compiled``        an executable ``bin/x`` for amd64, which says nothing of what it needs
 ``refuse``          ends well and leaves what no tree can hold
@@ -50,6 +51,9 @@ D = TypeVar("D", Fetch, Merge, Step)
 
 LINUX = Platform.of("amd64")
 
+LARGE = (1 << 20) + 1
+"""Bytes of a file that has a pack of its own."""
+
 PATIENCE = 60
 """Seconds after which a test gives up what should happen at once."""
 
@@ -60,6 +64,10 @@ def result(script: str, inputs: tuple[tuple[str, Plain], ...]) -> Plain:
     held = repr(inputs).encode()
     if verb == "parity":
         return (("data", b"%d" % (hashlib.sha256(held).digest()[0] % 2)),)
+    if verb == "large":
+        number = int(argument)
+        packs = (("a", bytes([number % 2]) * LARGE), ("b", bytes([number]) * LARGE))
+        return (*packs, ("data", argument.encode()))
     if verb == "program":
         return (("bin/x", b"#!/bin/sh\n"),)
     if verb == "compiled":

@@ -104,6 +104,35 @@ def test_what_the_store_has_is_not_asked_for(tmp_path: Path, place: CachePlace, 
     assert cache.questions == []
 
 
+def test_a_check_of_what_is_here_is_told_by_its_record(
+    tmp_path: Path, place: CachePlace, filled: Filled
+):
+    """As after a run that was killed between the two."""
+    shop, app = a_shop(tmp_path / "b")
+    cache = CountedCache(place.cache)
+    substitutes(shop, [member(cache, Ticks())], terms("ci"), app)
+    shop.build(app).refuse_failures()
+    cache.questions.clear()
+    shop.build(*wanted(shop)).refuse_failures()
+    assert (shop.executor.ran, shop.fetcher.fetched) == ([], [])
+    assert shop.how() == {"app": "pulled", "check of app": "pulled"}
+    records = [name for name in cache.questions if "/" in name]
+    assert [name.rpartition("/")[2] for name in records] == [app.digest]
+
+
+def test_a_check_of_another_output_is_none_of_what_is_here(
+    tmp_path: Path, place: CachePlace, filled: Filled
+):
+    shop, app = a_shop(tmp_path / "b")
+    built = shop.build(app)
+    other = shop.step("other", "say something else")
+    output = shop.build(other).realised[other.digest].output
+    shop.store.realisations.register(evolve(built.realised[app.digest], output=output))
+    substitutes(shop, [member(place.cache, Ticks())], terms("ci"), app)
+    shop.build(*(step for step in wanted(shop) if step.label != "other")).refuse_failures()
+    assert shop.how()["check of app"] == "built"
+
+
 @pytest.mark.parametrize("gone", ["all", "those of app"])
 def test_an_evicted_pack_is_a_miss(tmp_path: Path, place: CachePlace, filled: Filled, gone: str):
     """Between plan and fetch: the build does what the pack would have saved, and no more."""
