@@ -39,6 +39,7 @@ from rvbuild.core.tree import Directory, Tree, file_at
 from rvbuild.engine.lookup import Accepts, StoreLookup, accept_all
 from rvbuild.engine.offers import find_offers
 from rvbuild.engine.outputs import Inspection, inspect_outputs, refuse_faults
+from rvbuild.engine.pull import pull_tree
 from rvbuild.engine.step_end import output_of
 
 
@@ -200,13 +201,9 @@ class Realiser:
             self._raise_if_stopped("stopped while pulling", label)
             self.services.report(Progressed(label, done, total))
 
-        if not self.services.store.trees.has_tree(offer.output):
-            with self.services.store.trees.new_tree() as tree:
-                substitutes.fetch(offer, tree, advance)
-                output = tree.commit()
-            if output.root != offer.output:
-                msg = f"{offer.cache} gave another tree than was signed"
-                raise SubstituteError(msg, where=label)
+        trees = self.services.store.trees
+        if not trees.has_tree(offer.output):
+            pull_tree(offer, trees, substitutes, advance)
         return offer.realisation()
 
     def _realise(self, derivation: Derivation) -> tuple[Realisation, str]:

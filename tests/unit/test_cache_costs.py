@@ -9,6 +9,7 @@ import pytest
 from attrs import define
 from team import Ticks
 
+from rvbuild.caches.arrival import Arrival
 from rvbuild.caches.budget import FLOOR, StallBudget
 from rvbuild.caches.fetch_watch import FetchWatch, Preference
 from rvbuild.caches.member import MOST_WRONG, Member
@@ -81,8 +82,9 @@ class Scripted:
     def record(self, _name: str) -> bytes | None:
         return self._next()
 
-    def read(self, _item: Digest, _begin: int = 0) -> Iterator[bytes]:
+    def resume(self, arrival: Arrival) -> Iterator[bytes]:
         while piece := self._next():
+            arrival.add(piece)
             yield piece
 
     def _next(self) -> bytes:
@@ -135,7 +137,7 @@ def test_how_often_a_cache_is_asked_that_does_not_give(make: Callable[[], Except
     team = scripted(Ticks(), *(make() for _ in range(50)))
     for _ in range(50):
         with pytest.raises((CacheError, WrongContent)):
-            list(team.read(ITEM))
+            list(team.read(Arrival(ITEM)))
     assert team.use.requests == most
     assert team.is_out == (most < 50)
 
