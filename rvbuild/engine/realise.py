@@ -7,7 +7,7 @@ Must not know: order, concrete adapters, the screen.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -37,7 +37,6 @@ from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Directory, Tree, file_at
 from rvbuild.engine.lookup import Accepts, StoreLookup, accept_all
-from rvbuild.engine.offers import find_offers
 from rvbuild.engine.outputs import Inspection, inspect_outputs, refuse_faults
 from rvbuild.engine.pull import pull_tree
 from rvbuild.engine.step_end import output_of
@@ -101,14 +100,6 @@ class Realiser:
             builder=services.builder,
             accepts=services.accepts,
         )
-
-    def offers(
-        self, derivations: Mapping[str, Derivation], wanted: Iterable[str]
-    ) -> dict[str, Offer]:
-        """What others have of what is wanted here."""
-        if self.services.substitutes is None:
-            return {}
-        return find_offers(derivations, wanted, self.lookup, self.services.substitutes)
 
     def stop(self) -> None:
         """End what runs; tasks end with Interrupted."""
