@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Protocol, Self, TextIO
 
 from rvbuild.cli.audit_notes import finding_lines, unknown_line
+from rvbuild.cli.loss_text import loss_text
 from rvbuild.cli.messages import count_text, duration_text, is_screen, size_text, wants_color
 from rvbuild.cli.public import public
 from rvbuild.cli.row import Row
@@ -327,7 +328,8 @@ def _started(event: Started, *, verbose: bool) -> Row:
 
 
 def _finished(event: Finished) -> Row:
-    return Row(word_for(event), duration_text(event.seconds), printable_line(event.label))
+    why = f": made instead: {printable_line(loss_text(event.loss))}" if event.loss else ""
+    return Row(word_for(event), duration_text(event.seconds), printable_line(event.label) + why)
 
 
 def _cache_row(use: CacheUse) -> Row:

@@ -118,7 +118,7 @@ class Realiser:
         derivation = task.derivation
         services = self.services
         began = services.clock()
-        how = "failed"
+        how, loss = "failed", None
         services.report(Started(derivation.label, task.phase, task.reason))
         try:
             with self._alone(derivation.digest, derivation.label):
@@ -128,12 +128,13 @@ class Realiser:
         except Interrupted:
             how = "stopped"
             raise
-        except SubstituteError:
-            how = "lost"
+        except SubstituteError as error:
+            if not services.pull:  # else nothing is made of it
+                how, loss = "lost", error.loss
             raise
         finally:
             seconds = services.clock() - began
-            services.report(Finished(derivation.label, task.phase, how, seconds))
+            services.report(Finished(derivation.label, task.phase, how, seconds, loss=loss))
 
     @contextmanager
     def _alone(self, name: str, label: str) -> Iterator[None]:

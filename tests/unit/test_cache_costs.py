@@ -22,6 +22,7 @@ from rvbuild.core.errors import (
     SubstituteError,
     WrongContent,
 )
+from rvbuild.core.loss import TooSlow
 from rvbuild.core.statement import Pack, PackedTree, Statement
 
 ITEM = Digest("ab" * 32, 1 << 30)
@@ -181,8 +182,10 @@ def test_what_takes_longer_to_fetch_than_to_make_is_made(
         raise AssertionError
 
     if is_made:
-        with pytest.raises(SubstituteError, match="would take 699 s more; making it took 431 s"):
+        match = "would take 699 s more; making it took 431 s"
+        with pytest.raises(SubstituteError, match=match) as caught:
             come()
+        assert caught.value.loss == TooSlow(pytest.approx(699, abs=0.1), 431)
         assert clock.seconds == 1
         with pytest.raises(SubstituteError, match="700 s more"):
             fetch.expect(speed)

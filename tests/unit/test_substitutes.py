@@ -17,6 +17,7 @@ from rvbuild.caches.names import object_name
 from rvbuild.core.derivation import Step
 from rvbuild.core.errors import CacheDown, CacheRefused, SubstituteError
 from rvbuild.core.events import Event, Finished, Noticed
+from rvbuild.core.loss import Unavailable
 from rvbuild.core.realisation import Origin
 from rvbuild.core.statement import REALISATION, Statement
 from rvbuild.engine.build import build
@@ -124,6 +125,9 @@ def test_an_evicted_pack_is_a_miss(tmp_path: Path, place: CachePlace, filled: Fi
     built = shop.build(*wanted(shop))
     built.refuse_failures()
     assert shop.output(built, app) == filled[0].output(filled[0].build(app), app)
+    losses = {each.loss for each in shop.events if isinstance(each, Finished)} - {None}
+    message = "team does not give what it offered: no cache has all of a pack"
+    assert losses == {Unavailable(message, ("team: the cache lacks an object",))}
     made = {"source": "fetched", "below": "built", "app": "built", "check of app": "built"}
     if gone == "all":
         assert shop.how() == made
@@ -191,6 +195,11 @@ def test_a_pull_goes_on_without_what_nobody_has(
         assert {type(error) for error in built.failures} == {SubstituteError}
         assert shop.how().get("below") == "pulled" or not keep_going
         assert app.digest in built.errors or not keep_going
+        assert {each.how for each in shop.events if isinstance(each, Finished)} <= {
+            "pulled",
+            "failed",
+            "stopped",
+        }
         assert (shop.executor.ran, shop.fetcher.fetched) == ([], [])
 
 
