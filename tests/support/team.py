@@ -12,13 +12,15 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from attrs import define, evolve, field, frozen
 from workshop import Workshop
 
+from rvbuild.caches.arrival import Arrival
 from rvbuild.caches.budget import StallBudget
 from rvbuild.caches.decorator import CacheDecorator
 from rvbuild.caches.lease import Lease
-from rvbuild.caches.member import Member
+from rvbuild.caches.member import Member, ResumableCache
 from rvbuild.caches.push import Pusher
 from rvbuild.caches.shipment import Shipment, TargetShipment
 from rvbuild.caches.substitutes import CacheSubstitutes, Terms
+from rvbuild.caches.verifying import VerifyingCache
 from rvbuild.core.acceptance import Acceptance
 from rvbuild.core.derivation import Derivation, Step
 from rvbuild.core.digest import Digest
@@ -33,6 +35,7 @@ NOW = 1_800_000_000.0
 class CountedCache(CacheDecorator):
     """A cache that notes each question, and asks ``before`` first."""
 
+    inner: VerifyingCache
     questions: list[str] = field(factory=list)
     before: Callable[[str], None] = field(default=lambda _question: None)
 
@@ -43,6 +46,10 @@ class CountedCache(CacheDecorator):
     def read(self, item: Digest, begin: int = 0) -> Iterator[bytes]:
         self._note(item.hash)
         return self.inner.read(item, begin)
+
+    def resume(self, arrival: Arrival) -> Iterator[bytes]:
+        self._note(arrival.item.hash)
+        return self.inner.resume(arrival)
 
     def missing(self, objects: Collection[Digest]) -> frozenset[Digest]:
         self._note("missing")
@@ -66,7 +73,7 @@ class Ticks:
         self.seconds += seconds
 
 
-def member(cache: CollectableCache, clock: Ticks, name: str = "team", seconds: float = 5) -> Member:
+def member(cache: ResumableCache, clock: Ticks, name: str = "team", seconds: float = 5) -> Member:
     return Member(name=name, cache=cache, budget=StallBudget(seconds, clock), pause=clock.wait)
 
 

@@ -195,6 +195,7 @@ class Workshop:
 
     folder: str
     release: bool = False
+    pull: bool = False
     accelerators: Mapping[str, str] = field(factory=dict)
     forbidden: tuple[bytes, ...] = ()
     substitutes: Substitutes | None = None
@@ -244,6 +245,7 @@ class Workshop:
             clock=lambda: float(next(self._ticks)),
             audit_image=audit_image,
             release=self.release,
+            pull=self.pull,
             accelerators=self.accelerators,
             forbidden=self.forbidden,
             substitutes=self.substitutes,
