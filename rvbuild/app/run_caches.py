@@ -92,6 +92,8 @@ def opened(
 ) -> Iterator[RunCaches]:
     """The caches of a run, until it ends; nobody is asked yet.
 
+    At the end, after an error and an interrupt too, whatever still waits for one is ended.
+
     Args:
         session: Whose settings they are in.
         names: Only these; all, if there are none.
@@ -120,7 +122,7 @@ def opened(
             environment=os.environ,
             cancellation=cancellation,
         )
-        yield RunCaches(
+        run = RunCaches(
             caches=tuple(
                 _opened(name, text, services, settings.stall_budget, bounded=wait is None)
                 for name, text in chosen.items()
@@ -128,6 +130,10 @@ def opened(
             cancellation=cancellation,
             keyring=KeyFolders.of(session.workspace).keyring(),
         )
+        try:
+            yield run
+        finally:
+            cancellation.cancel()
 
 
 @contextmanager
