@@ -13,6 +13,7 @@ from workspaces import workspace
 from rvbuild.app.push import push_former
 from rvbuild.app.session import Session
 from rvbuild.app.uploads import uploads_of
+from rvbuild.core.errors import UsageError
 from rvbuild.core.events import Event, Noticed
 
 ME = private_key("me")
@@ -98,3 +99,24 @@ def test_who_asks_for_it_uploads(project: Path):
         (push,) = push_former(session).pushes
     assert push.cache == "team"
     assert events == []
+
+
+@pytest.mark.parametrize(
+    ("names", "text", "said"),
+    [
+        (("team",), "write https://cache.invalid", "the cache is not on this machine"),
+        ((), "write https://cache.invalid", "the run is offline, and no cache that is set to be"),
+        ((), "https://cache.invalid", "no cache is set to be written"),
+        (("tame",), "write https://cache.invalid", "there is no cache 'tame'"),
+    ],
+)
+def test_what_is_out_of_reach_is_said_to_be(
+    project: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], text: str, said: str
+):
+    monkeypatch.setenv("RVBUILD_CACHES", f"team={text}")
+    monkeypatch.setenv("RVBUILD_OFFLINE", "1")
+    with (
+        closing(Session(workspace(str(project)), lambda _: None)) as session,
+        pytest.raises(UsageError, match=said),
+    ):
+        push_former(session, names=names)
