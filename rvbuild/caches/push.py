@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import BinaryIO
 
@@ -29,6 +28,7 @@ from rvbuild.caches.availability import Open, find_statement
 from rvbuild.caches.closure_pack import write_derivations
 from rvbuild.caches.lease import Lease
 from rvbuild.caches.names import realisation_name, target_name
+from rvbuild.caches.parallel import workers
 from rvbuild.caches.shipment import Shipment, TargetShipment
 from rvbuild.caches.tenure import Tenure
 from rvbuild.caches.tree_packs import packed_tree, plan_packs
@@ -126,7 +126,7 @@ class Pusher:
         """Push a tree's packs."""
         tree = self.trees.tree(realisation.output)
         writers = [partial(plan.write, self.cas) for plan in plan_packs(tree)]
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with workers(AT_ONCE) as pool:
             packs = list(pool.map(self._pack, writers))
         return packed_tree(tree, packs)
 
