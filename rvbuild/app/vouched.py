@@ -1,10 +1,11 @@
-"""Whether a result that came from a cache may still be used.
+"""Whether a result that came from a cache, or was made of such, may still be used.
 
 Knows: who vouched for it then, and who is trusted now. Must not know: caches.
 
 A key that was revoked takes back all that it signed, and a release may ask for more keys than a
-build did. So a result in the store counts as missing where too few vouch for it whose whole path
-stands now (`core.voucher`). Its tree stays: if others vouch for it, nothing is fetched again.
+build did. So a result in the store counts as missing where too few vouch now for it, or for
+anything from a cache that it was made of (`core.voucher`). Its tree stays: if others vouch for it,
+nothing is fetched again.
 """
 
 from __future__ import annotations
@@ -35,10 +36,11 @@ class Vouched:
     choices: Choices
 
     def __call__(self, realisation: Realisation) -> bool:
-        if realisation.origin.is_built:
+        sets = realisation.voucher_sets
+        if not sets:
             return True
         policy, valid_ids = self._trust
-        return policy.is_vouched(realisation.vouchers, valid_ids)
+        return policy.all_vouched(sets, valid_ids)
 
     @cached_property
     def _trust(self) -> tuple[Acceptance, frozenset[str]]:

@@ -44,8 +44,8 @@ def find_statement(
 ) -> Statement | Lack:
     """What a key said of a result, if it says what is to be said now and the cache has all of it.
 
-    What was taken from a cache then and built here since is to be said again; so is what was taken
-    on a word that does not stand any more, and what a compile cache helped to make then.
+    What was taken from a cache then, or made of such, and built here since is to be said again; so
+    is what is on a word that does not stand any more, and what a compile cache helped to make then.
 
     Args:
         cache: Where to look.
@@ -126,6 +126,7 @@ def _still_says(
 def _is_worth(former: Statement, now: Realisation, valid_ids: Container[str]) -> bool:
     """Whether a former statement is worth as much as one that is made now."""
     built = former.origin.is_built or not now.origin.is_built
+    alone = former.origin.is_independent or not now.origin.is_independent
     pure = not former.accelerated or now.accelerated
     same = former.output.root == now.output
-    return same and built and pure and former.origin.stands(valid_ids)
+    return same and built and alone and pure and former.origin.stands(valid_ids)

@@ -28,11 +28,12 @@ class Saying:
     @property
     def claim(self) -> Claim:
         statement = self.statement
-        return Claim(statement.key, statement.output.root, statement.origin.is_built)
+        return Claim(statement.key, statement.output.root, statement.origin.is_independent)
 
     @property
     def voucher(self) -> Voucher:
-        return Voucher(self.key_id, self.statement.origin.chain)
+        origin = self.statement.origin
+        return Voucher(self.key_id, origin.chain, origin.basis)
 
 
 @define
@@ -73,9 +74,10 @@ class Testimony:
             if each.statement.output.root == verdict.output and each.statement.key in verdict.keys
         ]
         vouchers = {each.voucher for each in agreed}
+        fewest = sorted(vouchers, key=lambda each: (len(each.keys), each.path, each.basis))
         return Offer(
             statement=agreed[0].statement,
-            vouchers=tuple(sorted(vouchers, key=lambda each: (len(each.chain), each.path))),
+            vouchers=tuple(fewest),
             cache=agreed[0].member.name,
         )
 
@@ -101,12 +103,12 @@ class Testimony:
         verdict = self.acceptance.judge(each.claim for each in counting)
         if not isinstance(verdict, TooFew) or not (counting or fallen):
             return None
-        chains = {key for each in fallen for key in each.statement.origin.chain}
+        keys = {key for each in fallen for key in each.statement.origin.keys}
         return Shortfall(
             labels=((counting or fallen)[0].statement.label,),
             keys=len({claim.key for claim in verdict.claims}),
             needed=verdict.needed,
-            fallen=tuple(sorted(chains.difference(self.valid_ids))),
+            fallen=tuple(sorted(keys.difference(self.valid_ids))),
         )
 
 

@@ -21,7 +21,7 @@ class Offer:
 
     Attributes:
         statement: What was signed.
-        vouchers: Of those whose word is enough; the shortest paths first.
+        vouchers: Of those whose word is enough; those of the fewest keys first.
         cache: The name of the cache that has it.
     """
 

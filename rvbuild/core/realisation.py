@@ -6,7 +6,7 @@ Knows: what a realisation says, and its form on disk. Must not know: where it is
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -17,7 +17,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.envelope import Body, kept, seal, unseal
 from rvbuild.core.errors import Malformed
 from rvbuild.core.key_name import KEY_NAME
-from rvbuild.core.voucher import Voucher, is_chain
+from rvbuild.core.voucher import Voucher, Vouchers, best_voucher, is_chain
 
 KIND, VERSION = "realisation", 1
 
@@ -39,11 +39,14 @@ class Origin:
         place: Where a substituted one was taken from, such as a cache's name.
         chain: Of a substituted one that somebody speaks of to others: the ids of the keys on whose
             word it was taken (`core.voucher`). Empty: nobody knows.
+        basis: Of one that somebody speaks of to others: the ids of the keys on whose word its
+            builder took what it was made of, sorted.
     """
 
     kind: str = field(default="built", validator=in_(("built", "substituted")))
     place: str = field(default="", validator=instance_of(str))
     chain: tuple[str, ...] = field(default=(), validator=is_chain)
+    basis: tuple[str, ...] = field(default=(), validator=is_chain)
 
     def __attrs_post_init__(self) -> None:
         if self.chain and self.is_built:
@@ -55,9 +58,20 @@ class Origin:
         return self.kind == "built"
 
     @property
+    def is_independent(self) -> bool:
+        """Whether it was built, and so was everything that it was made of."""
+        return self.is_built and not self.basis
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All keys on whose word it is."""
+        return (*self.chain, *self.basis)
+
+    @property
     def json(self) -> Json:
-        chain: Body = {"chain": list(self.chain)} if self.chain else {}
-        return {"kind": self.kind, "from": self.place, **chain}
+        keys = {"chain": self.chain, "basis": self.basis}
+        named: Body = {name: list(ids) for name, ids in keys.items() if ids}
+        return {"kind": self.kind, "from": self.place, **named}
 
     @classmethod
     def read(cls, value: Mapping[str, Any]) -> Origin:
@@ -66,11 +80,12 @@ class Origin:
         Raises:
             ValueError, TypeError, KeyError: it has another form.
         """
-        return cls(value["kind"], value["from"], tuple(value.get("chain", ())))
+        chain, basis = value.get("chain", ()), value.get("basis", ())
+        return cls(value["kind"], value["from"], tuple(chain), tuple(basis))
 
     def stands(self, valid_ids: Container[str]) -> bool:
-        """Whether it was built, or taken on the word of keys that are all valid."""
-        return self.is_built or (bool(self.chain) and all(key in valid_ids for key in self.chain))
+        """Whether all keys on whose word it is are valid; on nobody's, nothing is taken."""
+        return (self.is_built or bool(self.chain)) and all(key in valid_ids for key in self.keys)
 
 
 @frozen(kw_only=True)
@@ -91,7 +106,9 @@ class Realisation:
             does not take it.
         accelerable: A compile cache could have helped: the step declares one.
         origin: Where it is from.
-        signatures: Of a substituted one its vouchers, those with the shortest paths first.
+        signatures: Of a substituted one its vouchers, those of the fewest keys first.
+        basis: Of a built one: the vouchers of every substituted result that it was made of, however
+            far below, each set once.
         record: The body that it was read from: what a newer rvbuild says there, and this one does
             not know, stays when it is written again.
     """
@@ -109,6 +126,7 @@ class Realisation:
     accelerable: bool = field(default=False, validator=instance_of(bool))
     origin: Origin = Origin()
     signatures: tuple[Json, ...] = ()
+    basis: tuple[Vouchers, ...] = ()
     record: Body = field(factory=dict, eq=False, repr=False)
 
     @property
@@ -122,29 +140,49 @@ class Realisation:
         return record_name(self.derivation, self.builder)
 
     @property
-    def vouchers(self) -> tuple[Voucher, ...]:
+    def vouchers(self) -> Vouchers:
         """Those of its signatures that can be read."""
-        return tuple(filter(None, map(Voucher.read, self.signatures)))
+        return _vouchers(self.signatures)
+
+    @property
+    def voucher_sets(self) -> tuple[Vouchers, ...]:
+        """Whose word has to be enough, for it to be used: in each set by itself."""
+        return self.basis if self.origin.is_built else (self.vouchers,)
+
+    def made_of(self, inputs: Iterable[Realisation]) -> Realisation:
+        """The same, with what a built one has from its inputs: ``accelerated`` and ``basis``."""
+        inputs = tuple(inputs)
+        sets = (each for made in inputs for each in made.voucher_sets)
+        return evolve(
+            self,
+            accelerated=self.accelerated or any(made.accelerated for made in inputs),
+            basis=tuple(dict.fromkeys(sets)),
+        )
 
     def origin_for(self, signer: str, valid_ids: Container[str]) -> Origin:
         """Where it is from, as the holder of a key says that to others.
 
-        1. Of what was taken, the keys of the first voucher that stands are named, without the
-           signer's own: that one has to stand anyway.
-        2. If no other is left, the signer took its own word that it built this, and says so again.
-        3. If no voucher stands, no key is named, and nobody will believe it.
+        1. Of what was taken, the keys of the best voucher that stands are named
+           (`best_voucher`), without the signer's own: that one has to stand anyway.
+        2. If no other is left in its chain, the signer took its own word that it built this, and
+           says so again.
+        3. Of what was built, all keys of the best voucher of each set are the basis.
+        4. If no voucher stands, no key is named, and nobody will believe it.
 
         Args:
             signer: The id of the key.
             valid_ids: Those of the keys that are known and were not revoked.
         """
+        best = [best_voucher(each, signer, valid_ids) for each in self.voucher_sets]
+        words = [each for each in best if each]
+        if len(words) < len(best):
+            return Origin("substituted", self.origin.place)
         if self.origin.is_built:
-            return self.origin
-        for voucher in self.vouchers:
-            if voucher.stands(valid_ids):
-                chain = tuple(key for key in voucher.path if key != signer)
-                return evolve(self.origin, chain=chain) if chain else Origin()
-        return evolve(self.origin, chain=())
+            return Origin(basis=_sorted(key for word in words for key in word.others(signer)))
+        (word,) = words
+        chain = tuple(key for key in word.path if key != signer)
+        basis = _sorted(key for key in word.basis if key != signer)
+        return evolve(self.origin, chain=chain, basis=basis) if chain else Origin(basis=basis)
 
     def encode(self) -> bytes:
         """Its record; digests are ``HASH/SIZE``."""
@@ -161,6 +199,7 @@ class Realisation:
             "accelerable": self.accelerable,
             "origin": self.origin.json,
             "signatures": self.signatures,
+            "basis": [[voucher.json for voucher in each] for each in self.basis],
         }
         return seal(KIND, VERSION, kept(self.record, body))
 
@@ -191,6 +230,7 @@ class Realisation:
             inputs=tuple(_digest(tree) for tree in body["inputs"]),
             origin=Origin.read(body["origin"]),
             signatures=tuple(body["signatures"]),
+            basis=tuple(map(_vouchers, body.get("basis", ()))),
             record=body,
             **{name: body[name] for name in _PLAIN},
         )
@@ -204,6 +244,14 @@ def _digest(value: object) -> Digest:
         msg = f"no digest: {value!r}"
         raise TypeError(msg)
     return Digest.parse(value)
+
+
+def _vouchers(values: Iterable[object]) -> Vouchers:
+    return tuple(filter(None, map(Voucher.read, values)))
+
+
+def _sorted(keys: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(keys)))
 
 
 def record_name(derivation: str, builder: str) -> str:

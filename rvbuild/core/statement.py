@@ -140,7 +140,8 @@ class Statement:
         milliseconds: How long making it took.
         closure_milliseconds: How long making it and every step below it took, one after another.
         accelerated: A compile cache helped.
-        origin: Whether the signer built it, and else where it is from, and on whose word.
+        origin: Whether the signer built it, and else where it is from; on whose word it, or what it
+            was made of, was taken.
         checks: What is said of the target's checks, so that one record tells that they passed.
     """
 
