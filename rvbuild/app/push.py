@@ -223,6 +223,9 @@ def written_caches(caches: RunCaches, names: tuple[str, ...] = ()) -> list[RunCa
         UsageError: there is none.
     """
     written = [each for each in caches.caches if each.text.writes or names]
+    if not written and any(text.writes for text in caches.out_of_reach.values()):
+        msg = "the run is offline, and no cache that is set to be written is on this machine"
+        raise UsageError(msg, where="caches", hint="see the setting `offline`")
     if not written:
         msg = "no cache is set to be written"
         hint = "set one, as in `caches.team = 'read+write ADDRESS'`"

@@ -33,10 +33,10 @@ from rvbuild.caches.file_server import CacheFileServer
 from rvbuild.caches.names import MARK, MARK_TEXT, OBJECTS, realisation_name
 from rvbuild.caches.push import Pusher
 from rvbuild.caches.table import open_cache
+from rvbuild.caches.verifying import VerifyingCache
 from rvbuild.core.cache_text import CacheText
 from rvbuild.core.errors import RvbuildError, SandboxError
 from rvbuild.core.events import Noticed, Wrote, silent
-from rvbuild.core.ports.cache import CollectableCache
 from rvbuild.core.ports.signer import Signer
 from rvbuild.files.folder import WrongKind, open_file
 from rvbuild.files.way import entered
@@ -80,7 +80,7 @@ class ServedStore:
     folder: str
     most: int = MOST
     former: FormerTargets = field(init=False)
-    _cache: CollectableCache = field(init=False)
+    _cache: VerifyingCache = field(init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False)
 
     def __attrs_post_init__(self) -> None:

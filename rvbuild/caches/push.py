@@ -11,14 +11,14 @@ The rules:
 3. What the cache has whole is not sent.
 4. What was taken from a cache is said to be so, with the keys on whose word it was
    (`Realisation.origin_for`).
-5. A push has a lease while it runs, and a collection has one: neither begins beside the other.
+5. A push has a lease while it runs, and a collection has one: neither begins beside the other. A
+   push that lost its lease writes no record any more.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import BinaryIO
 
@@ -28,7 +28,9 @@ from rvbuild.caches.availability import Open, find_statement
 from rvbuild.caches.closure_pack import write_derivations
 from rvbuild.caches.lease import Lease
 from rvbuild.caches.names import realisation_name, target_name
+from rvbuild.caches.parallel import workers
 from rvbuild.caches.shipment import Shipment, TargetShipment
+from rvbuild.caches.tenure import Tenure
 from rvbuild.caches.tree_packs import packed_tree, plan_packs
 from rvbuild.core.ports.cache import CollectableCache
 from rvbuild.core.ports.cas import Cas
@@ -81,17 +83,18 @@ class Pusher:
         """Push targets and all below them; each result once.
 
         Raises:
-            CacheError: the cache does not take it, or is being collected.
+            CacheBusy: the cache is being collected, or the lease was lost meanwhile.
+            CacheError: the cache does not take it.
             RvbuildError: the store lacks something, or nobody signs.
         """
-        with self.lease.taken():
+        with self.lease.taken() as tenure:
             said: dict[str, Statement] = {}
             for target in targets:
                 for shipment in target.results:
                     name = shipment.realisation.derivation
                     if name not in said:
-                        said[name] = self._result(shipment)
-                self._closure(target, said)
+                        said[name] = self._result(shipment, tenure)
+                self._closure(target, said, tenure)
 
     def push_result(self, shipment: Shipment) -> None:
         """Push one result, as soon as it is there.
@@ -99,10 +102,10 @@ class Pusher:
         Raises:
             As `push` does.
         """
-        with self.lease.taken():
-            self._result(shipment)
+        with self.lease.taken() as tenure:
+            self._result(shipment, tenure)
 
-    def _result(self, stored: Shipment) -> Statement:
+    def _result(self, stored: Shipment, tenure: Tenure) -> Statement:
         """Push a result with its checks; what is said of it then."""
         shipment = stored.said_by(self.key_id, self.valid_ids)
         name = realisation_name(self.key, shipment.realisation.derivation)
@@ -115,7 +118,7 @@ class Pusher:
         checks = [made(label, each, self._tree(each)) for label, each in shipment.checks.items()]
         closure = shipment.closure_milliseconds
         statement = evolve(result, closure_milliseconds=closure, checks=tuple(checks))
-        self.cache.write_record(name, self.sign(REALISATION, statement.encode()))
+        self._record(name, self.sign(REALISATION, statement.encode()), tenure)
         self.pushed(shipment.label, statement.transfer, 0)
         return statement
 
@@ -123,7 +126,7 @@ class Pusher:
         """Push a tree's packs."""
         tree = self.trees.tree(realisation.output)
         writers = [partial(plan.write, self.cas) for plan in plan_packs(tree)]
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with workers(AT_ONCE) as pool:
             packs = list(pool.map(self._pack, writers))
         return packed_tree(tree, packs)
 
@@ -134,7 +137,9 @@ class Pusher:
             self.cache.write(pack.digest, file)
         return pack
 
-    def _closure(self, target: TargetShipment, said: Mapping[str, Statement]) -> None:
+    def _closure(
+        self, target: TargetShipment, said: Mapping[str, Statement], tenure: Tenure
+    ) -> None:
         """Say what was below a target."""
         pack = self._pack(partial(write_derivations, target.derivations))
         closure = Closure(
@@ -145,7 +150,12 @@ class Pusher:
             derivations=pack,
         )
         record = self.sign(CLOSURE, closure.encode())
-        self.cache.write_record(target_name(self.key, target.target), record)
+        self._record(target_name(self.key, target.target), record, tenure)
+
+    def _record(self, name: str, record: bytes, tenure: Tenure) -> None:
+        """Write a record, unless somebody may be removing what it names (rule 4)."""
+        tenure.check()
+        self.cache.write_record(name, record)
 
 
 def _statement(label: str, realisation: Realisation, output: PackedTree, *, key: str) -> Statement:

@@ -12,12 +12,13 @@ The rules:
 3. What the signer took from a cache counts if all keys on whose word it did are valid here.
 4. What a compile cache helped to make does not count unless the run takes such results.
 5. A cache that is slower than making a result is not waited for: the result is made.
-6. A pack that one cache lacks, or stops sending, is taken from the next, from there on.
+6. A pack that one cache lacks, or stops sending, is taken from the next, from there on. One that
+   came wrong is taken from another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Protocol
@@ -28,14 +29,13 @@ from rvbuild.caches.asking import Answer, ask
 from rvbuild.caches.fetch_watch import FetchWatch, Preference
 from rvbuild.caches.member import Member
 from rvbuild.caches.names import realisation_name, target_name
+from rvbuild.caches.pack_source import Doubts, PackSource
 from rvbuild.caches.testimony import Saying, Testimony, in_groups
 from rvbuild.caches.tree_packs import TreeUnpacker
 from rvbuild.core.acceptance import Acceptance
 from rvbuild.core.cache_use import CacheUse
-from rvbuild.core.digest import Digest
 from rvbuild.core.errors import (
     CacheError,
-    CacheMiss,
     RvbuildError,
     SubstituteError,
     VerificationError,
@@ -104,6 +104,7 @@ class CacheSubstitutes:
     targets: Mapping[str, str] = field(factory=dict)
     _sources: dict[str, list[Member]] = field(factory=dict, init=False)
     _shortfalls: dict[str, Shortfall] = field(factory=dict, init=False)
+    _doubts: Doubts = field(factory=dict, init=False)
 
     @property
     def uses(self) -> tuple[CacheUse, ...]:
@@ -153,12 +154,14 @@ class CacheSubstitutes:
         sources = self._sources.get(statement.derivation.hash, [])
         others = [member for member in self.members if member not in sources]
         watch = FetchWatch(statement, self.terms.prefer, self.clock, advance)
-        packs = _PackSource((*sources, *others), watch, self._tell)
+        packs = PackSource((*sources, *others), watch, self._tell, self._doubts)
         watch.expect(next((each.budget.speed for each in sources), None))
         try:
             TreeUnpacker(statement.output, packs.read, into, watch.unpacked).run()
         except (CacheError, VerificationError) as error:
             msg = f"{offer.cache} does not give what it offered: {error.message}"
+            if packs.may_come_right:
+                raise WrongContent(msg, where=statement.label, details=packs.details) from error
             raise SubstituteError(msg, where=statement.label, details=packs.details) from error
         packs.count(statement.milliseconds / 1000)
 
@@ -225,49 +228,3 @@ def _said_below(target: str, body: object) -> list[Statement]:
         msg = f"a record of another target, {printable_line(closure.target)}"
         raise WrongContent(msg)
     return [each for said in closure.statements for each in (said, *said.checks)]
-
-
-@define
-class _PackSource:
-    """Packs of one tree, each from the first cache that has it."""
-
-    members: Sequence[Member]
-    watch: FetchWatch
-    tell: Callable[[Member, RvbuildError], None]
-    _failures: list[str] = field(factory=list, init=False)
-    _sizes: dict[int, int] = field(factory=dict, init=False)
-
-    def read(self, item: Digest) -> Iterator[bytes]:
-        """The bytes of a pack; where one cache stops, the next goes on.
-
-        Raises:
-            CacheError: nobody has all of it.
-        """
-        done, fault = 0, None
-        for at, member in enumerate(self.members):
-            try:
-                for piece in member.read(item, done):
-                    done += len(piece)
-                    self._sizes[at] = self._sizes.get(at, 0) + len(piece)
-                    self.watch.came(len(piece))
-                    yield piece
-            except (CacheError, WrongContent) as error:
-                fault = error
-                self._failures.append(f"{member.name}: {error.message}")
-                if isinstance(error, WrongContent):
-                    self.tell(member, error)
-                continue
-            return
-        msg = "no cache has all of a pack"
-        raise CacheMiss(msg) from fault
-
-    @property
-    def details(self) -> tuple[str, ...]:
-        """What each cache said, once each."""
-        return tuple(dict.fromkeys(self._failures))
-
-    def count(self, saved: float) -> None:
-        """Note the result with the cache that gave the most of it."""
-        if self._sizes:
-            at = max(self._sizes, key=lambda each: self._sizes[each])
-            self.members[at].count(pulled=1, saved=saved)

@@ -19,6 +19,7 @@ from typing import Protocol, Self, TextIO
 
 from rvbuild.cli.audit_notes import finding_lines, unknown_line
 from rvbuild.cli.cache_rows import cache_row, shortfall_row
+from rvbuild.cli.loss_text import loss_text
 from rvbuild.cli.messages import count_text, duration_text, is_screen, size_text, wants_color
 from rvbuild.cli.public import public
 from rvbuild.cli.row import Row
@@ -328,7 +329,8 @@ def _started(event: Started, *, verbose: bool) -> Row:
 
 
 def _finished(event: Finished) -> Row:
-    return Row(word_for(event), duration_text(event.seconds), printable_line(event.label))
+    why = f": made instead: {printable_line(loss_text(event.loss))}" if event.loss else ""
+    return Row(word_for(event), duration_text(event.seconds), printable_line(event.label) + why)
 
 
 def _plan(event: Planned) -> str:

@@ -7,7 +7,7 @@ Must not know: order, concrete adapters, the screen.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -37,8 +37,8 @@ from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Directory, Tree, file_at
 from rvbuild.engine.lookup import Accepts, StoreLookup, accept_all
-from rvbuild.engine.offers import find_offers
 from rvbuild.engine.outputs import Inspection, inspect_outputs, refuse_faults
+from rvbuild.engine.pull import pull_tree
 from rvbuild.engine.step_end import output_of
 
 
@@ -101,14 +101,6 @@ class Realiser:
             accepts=services.accepts,
         )
 
-    def offers(
-        self, derivations: Mapping[str, Derivation], wanted: Iterable[str]
-    ) -> dict[str, Offer]:
-        """What others have of what is wanted here."""
-        if self.services.substitutes is None:
-            return {}
-        return find_offers(derivations, wanted, self.lookup, self.services.substitutes)
-
     def stop(self) -> None:
         """End what runs; tasks end with Interrupted."""
         self._stopped.set()
@@ -126,7 +118,7 @@ class Realiser:
         derivation = task.derivation
         services = self.services
         began = services.clock()
-        how = "failed"
+        how, loss = "failed", None
         services.report(Started(derivation.label, task.phase, task.reason))
         try:
             with self._alone(derivation.digest, derivation.label):
@@ -136,12 +128,13 @@ class Realiser:
         except Interrupted:
             how = "stopped"
             raise
-        except SubstituteError:
-            how = "lost"
+        except SubstituteError as error:
+            if not services.pull:  # else nothing is made of it
+                how, loss = "lost", error.loss
             raise
         finally:
             seconds = services.clock() - began
-            services.report(Finished(derivation.label, task.phase, how, seconds))
+            services.report(Finished(derivation.label, task.phase, how, seconds, loss=loss))
 
     @contextmanager
     def _alone(self, name: str, label: str) -> Iterator[None]:
@@ -200,13 +193,9 @@ class Realiser:
             self._raise_if_stopped("stopped while pulling", label)
             self.services.report(Progressed(label, done, total))
 
-        if not self.services.store.trees.has_tree(offer.output):
-            with self.services.store.trees.new_tree() as tree:
-                substitutes.fetch(offer, tree, advance)
-                output = tree.commit()
-            if output.root != offer.output:
-                msg = f"{offer.cache} gave another tree than was signed"
-                raise SubstituteError(msg, where=label)
+        trees = self.services.store.trees
+        if not trees.has_tree(offer.output):
+            pull_tree(offer, trees, substitutes, advance)
         return offer.realisation()
 
     def _realise(self, derivation: Derivation) -> tuple[Realisation, str]:

@@ -40,6 +40,7 @@ from rvbuild.core.events import (
     Wrote,
 )
 from rvbuild.core.finding import Finding, Weight
+from rvbuild.core.loss import TooSlow, Unavailable
 
 HERE = Path(__file__).parent
 ANSWERS = HERE / "answers"
@@ -201,6 +202,16 @@ EVENTS: Sequence[Event] = (
         ),
     ),
     Finished("lib-riscv64", Phase.BUILD, "built", 61.5),
+    Started("dns-riscv64", Phase.SUBSTITUTE, "team has it"),
+    Finished("dns-riscv64", Phase.SUBSTITUTE, "lost", 1.0, loss=TooSlow(350.0, 20.0)),
+    Started("ssh-riscv64", Phase.SUBSTITUTE, "team has it"),
+    Finished(
+        "ssh-riscv64",
+        Phase.SUBSTITUTE,
+        "lost",
+        0.1,
+        loss=Unavailable("no cache has all of a pack", ("team: it lacks it", "lab: no answer")),
+    ),
     Started("app-riscv64", Phase.BUILD, "not made yet"),
     Finished("app-riscv64", Phase.BUILD, "stopped", 1.0),
     Started("version of app-riscv64", Phase.CHECK, "not made yet"),

@@ -13,13 +13,15 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 from workshop import Workshop
 
+from rvbuild.caches.arrival import Arrival
 from rvbuild.caches.budget import StallBudget
 from rvbuild.caches.decorator import CacheDecorator
 from rvbuild.caches.lease import Lease
-from rvbuild.caches.member import Member
+from rvbuild.caches.member import Member, ResumableCache
 from rvbuild.caches.push import Pusher
 from rvbuild.caches.shipment import Shipment, TargetShipment
 from rvbuild.caches.substitutes import CacheSubstitutes, Terms
+from rvbuild.caches.verifying import VerifyingCache
 from rvbuild.core.acceptance import Acceptance
 from rvbuild.core.derivation import Derivation, Step
 from rvbuild.core.digest import Digest
@@ -34,6 +36,7 @@ NOW = 1_800_000_000.0
 class CountedCache(CacheDecorator):
     """A cache that notes each question, and asks ``before`` first."""
 
+    inner: VerifyingCache
     questions: list[str] = field(factory=list)
     before: Callable[[str], None] = field(default=lambda _question: None)
 
@@ -44,6 +47,10 @@ class CountedCache(CacheDecorator):
     def read(self, item: Digest, begin: int = 0) -> Iterator[bytes]:
         self._note(item.hash)
         return self.inner.read(item, begin)
+
+    def resume(self, arrival: Arrival) -> Iterator[bytes]:
+        self._note(arrival.item.hash)
+        return self.inner.resume(arrival)
 
     def missing(self, objects: Collection[Digest]) -> frozenset[Digest]:
         self._note("missing")
@@ -67,7 +74,7 @@ class Ticks:
         self.seconds += seconds
 
 
-def member(cache: CollectableCache, clock: Ticks, name: str = "team", seconds: float = 5) -> Member:
+def member(cache: ResumableCache, clock: Ticks, name: str = "team", seconds: float = 5) -> Member:
     return Member(name=name, cache=cache, budget=StallBudget(seconds, clock), pause=clock.wait)
 
 
@@ -136,6 +143,7 @@ def push(  # noqa: PLR0913 - what differs between builders
     *,
     known: Collection[str] = (),
     sign: Callable[[str, bytes], bytes] | None = None,
+    lease: Lease | None = None,
 ) -> dict[str, int]:
     """Push a target ``app`` that was built, and every step below it; bytes sent by label.
 
@@ -171,7 +179,7 @@ def push(  # noqa: PLR0913 - what differs between builders
         sign=sign or signed_by(key),
         open=lambda data, kind, where: verify(data, kind, where)[1],
         pushed=pushed,
-        lease=Lease(cache, "team", lambda: NOW, key),
+        lease=lease or Lease(cache, "team", lambda: NOW, key),
     ).push(
         [
             TargetShipment(

@@ -9,6 +9,7 @@ A step's script is one line, a verb and its argument:
 ``say TEXT``        writes the text to its log, and to ``data``
 ``fail CODE``       writes a line, leaves nothing, and ends with that code
 ``nothing``         ends well and leaves no output
+``large NUMBER``    two files that have a pack of their own each, ``a`` as for every other number
 ``program``         an executable shell script ``bin/x``
 ``compiled``        an executable ``bin/x`` for amd64, which says nothing of what it needs
 ``refuse``          ends well and leaves what no tree can hold
@@ -51,6 +52,9 @@ D = TypeVar("D", Fetch, Merge, Step)
 
 LINUX = Platform.of("amd64")
 
+LARGE = (1 << 20) + 1
+"""Bytes of a file that has a pack of its own."""
+
 PATIENCE = 60
 """Seconds after which a test gives up what should happen at once."""
 
@@ -61,6 +65,10 @@ def result(script: str, inputs: tuple[tuple[str, Plain], ...]) -> Plain:
     held = repr(inputs).encode()
     if verb == "parity":
         return (("data", b"%d" % (hashlib.sha256(held).digest()[0] % 2)),)
+    if verb == "large":
+        number = int(argument)
+        packs = (("a", bytes([number % 2]) * LARGE), ("b", bytes([number]) * LARGE))
+        return (*packs, ("data", argument.encode()))
     if verb == "program":
         return (("bin/x", b"#!/bin/sh\n"),)
     if verb == "compiled":
@@ -188,6 +196,7 @@ class Workshop:
 
     folder: str
     release: bool = False
+    pull: bool = False
     accelerators: Mapping[str, str] = field(factory=dict)
     forbidden: tuple[bytes, ...] = ()
     substitutes: Substitutes | None = None
@@ -238,6 +247,7 @@ class Workshop:
             clock=lambda: float(next(self._ticks)),
             audit_image=audit_image,
             release=self.release,
+            pull=self.pull,
             accelerators=self.accelerators,
             forbidden=self.forbidden,
             substitutes=self.substitutes,

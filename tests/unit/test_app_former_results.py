@@ -177,6 +177,19 @@ def test_where_nobody_brought_it_that_is_said(session: Session, place: str, said
         former_there(session, ["app"], SharedPlace.parse(place))
 
 
+def test_offline_a_cache_that_is_elsewhere_is_out_of_reach(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """That is no word about what somebody brought there."""
+    monkeypatch.setenv("RVBUILD_CACHES", "far=https://cache.invalid")
+    monkeypatch.setenv("RVBUILD_OFFLINE", "1")
+    with (
+        closing(Session(workspace(str(project)), silent)) as session,
+        pytest.raises(UsageError, match="the run is offline, and the cache is not on this machine"),
+    ):
+        former_there(session, ["app"], SharedPlace("far"))
+
+
 @pytest.mark.parametrize("moved", [("ci", "other"), ("lab", "app")])
 def test_a_record_says_whose_it_is(
     session: Session, tmp_path: Path, app: dict[str, bytes], moved: tuple[str, str]

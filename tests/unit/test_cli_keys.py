@@ -80,7 +80,7 @@ def test_a_new_key_is_for_its_owner_and_its_line_for_others(place: Place):
     file = place.own / "ci.key"
     assert file.stat().st_mode & 0o777 == 0o600
     assert PublicKey.read(line.encode(), "x").name == "ci"
-    secret = file.read_text().split()[1]
+    secret = file.read_text().split(":")[1]
     assert secret not in place.out + place.err
     for part in (str(file), f"`rvbuild keys trust '{line}'`", 'signing-key = "ci"'):
         assert part in place.err
@@ -168,7 +168,7 @@ def test_a_private_key_is_not_published(place: Place, given: str):
     text = CI.text() if given == "text" else str(place.folder / "ci.key")
     error = place.refused("trust", text)
     assert "private key" in error
-    assert CI.text().split()[1] not in error + place.out
+    assert CI.text().split(":")[1] not in error + place.out
     assert not place.team.exists()
 
 
@@ -350,9 +350,9 @@ def test_the_key_in_the_environment_signs(place: Place, monkeypatch: pytest.Monk
         monkeypatch.setenv("RVBUILD_SIGNING_KEY", CI.text() + end)
         assert place.signer() == CI
     assert place.rows()["ci"]["signs"] is True
-    assert CI.text().split()[1] not in place.out + place.err
+    assert CI.text().split(":")[1] not in place.out + place.err
     place.fine("list")
-    assert CI.text().split()[1] not in place.out + place.err
+    assert CI.text().split(":")[1] not in place.out + place.err
     monkeypatch.setenv("RVBUILD_SIGNING_NAME", "ci")
     assert place.signer() == CI
     monkeypatch.setenv("RVBUILD_SIGNING_NAME", "lab")
@@ -367,7 +367,7 @@ def test_what_is_no_key_in_the_environment_is_not_quoted(
     monkeypatch.setenv("RVBUILD_SIGNING_KEY", text)
     error = place.refused("list")
     assert "RVBUILD_SIGNING_KEY" in error
-    for secret in ("s3cr3t", CI.text().split()[1], CI.text().split()[1][:12]):
+    for secret in ("s3cr3t", CI.text().split(":")[1], CI.text().split(":")[1][:12]):
         assert secret not in error
 
 

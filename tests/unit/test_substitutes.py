@@ -11,15 +11,19 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from cache_places import CachePlace, folder
-from team import CountedCache, Ticks, key_id, member, push, signed_by, substitutes, terms
+from team import CountedCache, Ticks, key_id, member, push, signed_by, substitutes, terms, verify
 from workshop import Workshop
 
+from rvbuild.caches.names import object_name
 from rvbuild.core.canonical import encode
 from rvbuild.core.derivation import Step
 from rvbuild.core.errors import CacheDown, CacheRefused, SubstituteError
-from rvbuild.core.events import Noticed, Shortfall
+from rvbuild.core.events import Event, Finished, Noticed, Shortfall
+from rvbuild.core.loss import Unavailable
 from rvbuild.core.realisation import Origin
+from rvbuild.core.statement import REALISATION, Statement
 from rvbuild.core.voucher import Voucher
+from rvbuild.engine.build import build
 
 
 @pytest.fixture
@@ -104,6 +108,35 @@ def test_what_the_store_has_is_not_asked_for(tmp_path: Path, place: CachePlace, 
     assert cache.questions == []
 
 
+def test_a_check_of_what_is_here_is_told_by_its_record(
+    tmp_path: Path, place: CachePlace, filled: Filled
+):
+    """As after a run that was killed between the two."""
+    shop, app = a_shop(tmp_path / "b")
+    cache = CountedCache(place.cache)
+    substitutes(shop, [member(cache, Ticks())], terms("ci"), app)
+    shop.build(app).refuse_failures()
+    cache.questions.clear()
+    shop.build(*wanted(shop)).refuse_failures()
+    assert (shop.executor.ran, shop.fetcher.fetched) == ([], [])
+    assert shop.how() == {"app": "pulled", "check of app": "pulled"}
+    records = [name for name in cache.questions if "/" in name]
+    assert [name.rpartition("/")[2] for name in records] == [app.digest]
+
+
+def test_a_check_of_another_output_is_none_of_what_is_here(
+    tmp_path: Path, place: CachePlace, filled: Filled
+):
+    shop, app = a_shop(tmp_path / "b")
+    built = shop.build(app)
+    other = shop.step("other", "say something else")
+    output = shop.build(other).realised[other.digest].output
+    shop.store.realisations.register(evolve(built.realised[app.digest], output=output))
+    substitutes(shop, [member(place.cache, Ticks())], terms("ci"), app)
+    shop.build(*(step for step in wanted(shop) if step.label != "other")).refuse_failures()
+    assert shop.how()["check of app"] == "built"
+
+
 @pytest.mark.parametrize("gone", ["all", "those of app"])
 def test_an_evicted_pack_is_a_miss(tmp_path: Path, place: CachePlace, filled: Filled, gone: str):
     """Between plan and fetch: the build does what the pack would have saved, and no more."""
@@ -124,11 +157,82 @@ def test_an_evicted_pack_is_a_miss(tmp_path: Path, place: CachePlace, filled: Fi
     built = shop.build(*wanted(shop))
     built.refuse_failures()
     assert shop.output(built, app) == filled[0].output(filled[0].build(app), app)
+    losses = {each.loss for each in shop.events if isinstance(each, Finished)} - {None}
+    message = "team does not give what it offered: no cache has all of a pack"
+    assert losses == {Unavailable(message, ("team: the cache lacks an object",))}
     made = {"source": "fetched", "below": "built", "app": "built", "check of app": "built"}
     if gone == "all":
         assert shop.how() == made
     else:
         assert shop.how() == {"below": "pulled", "app": "built", "check of app": "pulled"}
+
+
+def test_a_lost_check_is_run_once_the_target_is_made(tmp_path: Path, place: CachePlace):
+    """The record of the target tells of its check again and again; the pack of it is gone."""
+    shop, app = a_shop(tmp_path / "a")
+    push(shop, shop.build(*wanted(shop)), place.cache, app)
+    for name in place.behind.files():
+        if name.startswith("objects/"):
+            place.behind.remove(name)
+    other, app = a_shop(tmp_path / "b")
+    others = [other.step("0", "say 0")]
+    for number in range(1, 20):
+        others.append(other.step(str(number), f"say {number}", others[-1]))
+    cache = CountedCache(place.cache)
+    substitutes(other, [member(cache, Ticks())], terms("ci"), app)
+    gate = other.executor.gate("app")
+    told = other.events.append
+
+    def report(event: Event) -> None:
+        told(event)
+        if isinstance(event, Finished) and event.label == "19":
+            gate.set()
+
+    digests = [each.digest for each in (*wanted(other)[:2], others[-1])]
+    build(other.known, digests, evolve(other.services, report=report), jobs=2).refuse_failures()
+    lost = [
+        each.label for each in other.events if isinstance(each, Finished) and each.how == "lost"
+    ]
+    assert sorted(lost) == ["app", "below", "check of app"]
+    records = [name for name in cache.questions if "/" in name]
+    assert len(records) == len(set(records))
+
+
+@pytest.mark.parametrize("gone", ["record", "packs"])
+def test_a_pull_goes_on_without_what_nobody_has(
+    tmp_path: Path, place: CachePlace, filled: Filled, gone: str
+):
+    """With the error of each that nobody has; without -k, nothing is pulled after one."""
+    _, app = filled
+    for name in place.behind.files():
+        if name.endswith(app.digest):
+            record = place.behind.files()[name]
+            place.behind.remove(name)
+    if gone == "packs":
+        place.behind.put(f"records/ci/realisations/{app.digest[:2]}/{app.digest}", record)
+        for pack in Statement.of(verify(record, REALISATION, "")[1]).packs:
+            place.behind.remove(object_name(pack))
+    for keep_going in (True, False):
+        shop, app = a_shop(tmp_path / f"{keep_going}")
+        shop.pull = True
+        substitutes(shop, [member(place.cache, Ticks())], terms("ci"))
+        below = wanted(shop)
+        first = [each for each in shop.known.values() if each.label == "below"]
+        if gone == "record" and not keep_going:
+            with pytest.raises(SubstituteError, match="app: no cache has it"):
+                shop.build(*below, *first, keep_going=keep_going)
+            assert shop.how() == {}
+            continue
+        built = shop.build(*below, *first, keep_going=keep_going)
+        assert {type(error) for error in built.failures} == {SubstituteError}
+        assert shop.how().get("below") == "pulled" or not keep_going
+        assert app.digest in built.errors or not keep_going
+        assert {each.how for each in shop.events if isinstance(each, Finished)} <= {
+            "pulled",
+            "failed",
+            "stopped",
+        }
+        assert (shop.executor.ran, shop.fetcher.fetched) == ([], [])
 
 
 def test_pushing_again_heals(tmp_path: Path, place: CachePlace, filled: Filled):
