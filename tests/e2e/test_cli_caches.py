@@ -197,6 +197,22 @@ def test_a_key_that_was_revoked_takes_back_what_it_signed(team: Team, ci: World)
     assert result(world) == SAID
 
 
+def test_what_was_built_on_a_result_falls_with_it(team: Team, ci: World):
+    """A laptop took a library from CI, and built another program on top; the same comes out again.
+
+    The first build after that remembers its answer, which falls with the key, too.
+    """
+    world = laptop(team, ci, tools=True)
+    world.recipe("hello", TOP.replace("echo", "echo again;echo", 1))
+    world.fine(TARGET).said("pulled 1", "built 1")
+    for _ in range(2):
+        world.fine(TARGET)
+    assert world.planned(TARGET)["tasks"] == []
+    world.fine("keys", "revoke", "ci", "--why", "it was stolen")
+    world.fine(TARGET).said("built 1", "reused")
+    assert world.planned(TARGET)["tasks"] == []
+
+
 def test_a_repeated_word_falls_with_its_source(team: Team, ci: World):
     """A laptop took CI's result and brought it into another cache, under its own key."""
     second = str(team.folder / "second")
