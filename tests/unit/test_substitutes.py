@@ -18,7 +18,7 @@ from rvbuild.core.derivation import Step
 from rvbuild.core.errors import CacheDown, CacheRefused, SubstituteError
 from rvbuild.core.events import Event, Finished, Noticed
 from rvbuild.core.loss import Unavailable
-from rvbuild.core.realisation import Origin
+from rvbuild.core.realisation import Origin, Realisation
 from rvbuild.core.statement import REALISATION, Statement
 from rvbuild.engine.build import build
 
@@ -337,6 +337,24 @@ def test_with_all_caches_dead_the_build_goes_on(tmp_path: Path, place: CachePlac
     assert shop.how() == {"source": "fetched", "below": "built", "app": "built"}
     assert asked.uses[0].reason == "no answer in 5 s"
     assert len(dead.questions) == 1
+
+
+def test_a_dead_cache_costs_no_second_look_at_what_is_here(tmp_path: Path, place: CachePlace):
+    """At tens of thousands of files each look takes a while."""
+    shop, app = a_shop(tmp_path / "b")
+    first = [each for each in shop.known.values() if each.label == "below"]
+    shop.build(*first).refuse_failures()
+    looks: list[str] = []
+
+    def accepts(realisation: Realisation) -> bool:
+        looks.append(realisation.derivation)
+        return True
+
+    dead = CountedCache(place.cache, before=refusing(CacheDown("connection refused")))
+    substitutes(shop, [member(dead, Ticks())], terms("ci"), app)
+    built = build(shop.known, [app.digest], evolve(shop.services, accepts=accepts), jobs=2)
+    built.refuse_failures()
+    assert looks == [first[0].digest]
 
 
 def test_a_pack_goes_on_from_another_cache(tmp_path: Path, place: CachePlace, filled: Filled):
