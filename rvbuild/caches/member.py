@@ -13,6 +13,7 @@ from attrs import define, evolve, field
 
 from rvbuild.caches.arrival import Arrival
 from rvbuild.caches.budget import StallBudget
+from rvbuild.caches.speed import Speed
 from rvbuild.core.cache_use import CacheUse
 from rvbuild.core.errors import CacheDown, CacheError, CacheMiss, RvbuildError, WrongContent
 from rvbuild.core.ports.cache import Cache
@@ -55,11 +56,13 @@ class Member:
     budget: StallBudget
     pause: Callable[[float], None]
     _use: CacheUse = field(init=False)
+    _speed: Speed = field(init=False)
     _wrong: int = field(default=0, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self._use = CacheUse(name=self.name)
+        self._speed = Speed(self.budget.clock)
 
     @property
     def is_out(self) -> bool:
@@ -74,6 +77,11 @@ class Member:
             reason = f"it took {self.budget.seconds:.3g} s of waiting"
         size, waited = self.budget.size, self.budget.waited
         return evolve(self._use, size=size, waited=waited, reason=reason)
+
+    @property
+    def speed(self) -> float | None:
+        """Bytes of packs a second so far; None while too little came to tell."""
+        return self._speed.bytes_a_second
 
     def count(self, *, hits: int = 0, pulled: int = 0, saved: float = 0.0) -> None:
         """Note what was used of it."""
@@ -107,9 +115,10 @@ class Member:
             CacheDown: it is left out, from now on or before.
             WrongContent: the object is another one, with what came before.
         """
-        stream = _Stream(self.cache, arrival)
+        stream = _Stream(self.cache, arrival, self._speed)
         while (piece := self._ask(stream.piece)) is not None:
             self.budget.came(len(piece))
+            self._speed.came(len(piece))
             yield piece
 
     def _ask(self, question: Callable[[], T]) -> T:
@@ -164,6 +173,7 @@ class _Stream:
 
     cache: ResumableCache
     arrival: Arrival
+    speed: Speed
     _pieces: Iterator[bytes] | None = field(default=None, init=False)
 
     def piece(self) -> bytes | None:
@@ -171,7 +181,8 @@ class _Stream:
         if self._pieces is None:
             self._pieces = self.cache.resume(self.arrival)
         try:
-            return next(self._pieces, None)
+            with self.speed.waiting():
+                return next(self._pieces, None)
         except RvbuildError:
             self._pieces = None
             raise

@@ -196,7 +196,7 @@ class CacheSubstitutes:
         others = [member for member in self.members if member not in sources]
         watch = FetchWatch(statement, self.terms.prefer, self.clock, advance)
         packs = PackSource((*sources, *others), watch, self._tell, self._doubts)
-        watch.expect(next((each.budget.speed for each in sources), None))
+        watch.expect(next((each.speed for each in sources), None))
         try:
             TreeUnpacker(statement.output, packs.read, into, watch.unpacked).run()
         except (CacheError, VerificationError) as error:
