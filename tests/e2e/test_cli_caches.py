@@ -10,6 +10,7 @@ import socket
 import time
 from base64 import b64decode, b64encode
 from pathlib import Path
+from typing import Any
 
 import pytest
 from team_world import TARGET, TOP, Team, counted, result
@@ -465,3 +466,34 @@ def test_who_signs_nothing_serves_nothing(team: Team, ci: World):
     ran = laptop(team, ci).run("serve", "--port", "0")
     assert ran.code == 2
     ran.said("error: nobody signs")
+
+
+def test_who_only_pulled_takes_nothing_out_of_a_closure(team: Team, ci: World):
+    """A CI whose store is new each time has the target, and not the steps below it."""
+    (record,) = team.cache.glob("records/ci/targets/*")
+    key = (ci.folder.parent / "config/rvbuild/keys/ci.key").read_text()
+    again = laptop(team, ci).with_environment(RVBUILD_SIGNING_KEY=key)
+    before = said(record)
+    again.fine("pull", TARGET)
+    again.fine("push", TARGET)
+    assert said(record) == before == {TARGET, "words"}
+    team.cache.joinpath(object_of(record, "words")).unlink()
+    again.fine("push", TARGET)
+    assert said(record) == {TARGET}
+
+
+def said(record: Path) -> set[str]:
+    """The labels of the statements of a closure."""
+    return {str(each["label"]) for each in body(record)["statements"]}
+
+
+def object_of(record: Path, label: str) -> str:
+    """The file of the first pack that a closure names of a result."""
+    (statement,) = (each for each in body(record)["statements"] if each["label"] == label)
+    name = statement["outputs"]["out"]["packs"][0][0].partition("/")[0]
+    return f"objects/{name[:2]}/{name}"
+
+
+def body(record: Path) -> dict[str, Any]:
+    """What a record says."""
+    return json.loads(b64decode(json.loads(record.read_text())["payload"]))  # type: ignore[no-any-return]
