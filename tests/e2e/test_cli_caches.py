@@ -116,6 +116,9 @@ def test_a_preference_for_building_asks_nobody(team: Team, ci: World):
         world = laptop(team, ci, tools=True, cache=address)
         world.fine(TARGET, "--prefer", "build").said("built 2, checked 1")
         assert paths == []
+    # who only pulls makes nothing, whatever is preferred
+    other = team.trusting(team.machine("other"), ci).with_environment(RVBUILD_PREFER="build")
+    other.fine("pull", TARGET).said("pulled 2")
 
 
 def test_a_cache_of_this_run_alone(team: Team, ci: World):
