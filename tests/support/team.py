@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
 
 from attrs import define, evolve, field, frozen
 from workshop import Workshop
@@ -96,6 +97,11 @@ def signed_by(key: str) -> Callable[[str, bytes], bytes]:
         return envelope.encode()
 
     return sign
+
+
+def payload(record: bytes) -> Any:  # noqa: ANN401 - what JSON holds
+    """What somebody signed."""
+    return json.loads(Envelope.decode(record).payload)
 
 
 def terms(

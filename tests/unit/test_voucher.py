@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from base64 import b64decode
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 from attrs import evolve, frozen
 from cache_places import CachePlace, folder
-from team import Ticks, key_id, member, push, signed_by, substitutes, terms
+from team import Ticks, key_id, member, payload, push, signed_by, substitutes, terms
 from workshop import Workshop
 
 from rvbuild.core.acceptance import Acceptance
@@ -195,10 +193,6 @@ class Ways:
         payloads = [payload(record) for record in records]
         each = [one for body in payloads for one in body.get("statements", [body])]
         return [one["origin"].get("chain", []) for one in each]
-
-
-def payload(record: bytes) -> Any:  # noqa: ANN401 - what JSON holds
-    return json.loads(b64decode(json.loads(record)["payload"]))
 
 
 @pytest.fixture
