@@ -6,6 +6,7 @@ Knows: results, targets, and what is owed. Must not know: threads, how anything 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 
 from attrs import define, field, frozen
@@ -18,7 +19,7 @@ from rvbuild.app.session import Session
 from rvbuild.app.shipments import Packer, Unfit, share_lookup
 from rvbuild.caches.push import Pusher
 from rvbuild.caches.uploader import Uploader
-from rvbuild.core.errors import Interrupted, RvbuildError
+from rvbuild.core.errors import CacheBusy, Interrupted, RvbuildError
 from rvbuild.core.events import silent
 from rvbuild.core.graph import Target
 from rvbuild.core.link import Linked
@@ -134,7 +135,8 @@ class CacheUploads:
     def _bring_step(self, upload: _Upload, linked: Linked, derivation: str) -> None:
         shipment = Packer(self.session, linked, share_lookup(self.session)).result(derivation)
         if shipment is not None:
-            upload.pusher.push_result(shipment)
+            with suppress(CacheBusy):  # who collects may be done before the target is
+                upload.pusher.push_result(shipment)
 
     def _bring_targets(self, upload: _Upload, linked: Linked, targets: tuple[Target, ...]) -> None:
         packer = Packer(self.session, linked, share_lookup(self.session))

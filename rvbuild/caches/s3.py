@@ -35,8 +35,11 @@ from rvbuild.transfers.urls import origin, shown
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[a-z0-9-]{1,40}")
 _HINT = "write s3://BUCKET/PREFIX?region=REGION&endpoint=URL; prefix, region and endpoint may lack"
-_THERE_ALREADY = {409, 412}
+_THERE_ALREADY = 412
+_CONFLICT = 409
+"""Of several who write at once, or remove, none may have won: one looks, and writes again."""
 _NO_CONDITIONS = 501
+_TRIES = 3
 _PAGE_LIMIT = 16 << 20
 _CONTENTS = re.compile(r"<Contents>(.*?)</Contents>", re.DOTALL)
 
@@ -103,15 +106,27 @@ class S3Cache(WebCache):
 
     def put_new(self, name: str, content: Content) -> None:
         """Of two who write one object at once, one does: a bucket may keep every version."""
-        if not self._conditions.work:
+        status = self._put_if_new(name, content) if self._conditions.work else _NO_CONDITIONS
+        if status == _NO_CONDITIONS:
+            self._conditions.work = False
             self.put(name, content)
-            return
-        with self.server.ask("PUT", name, {"If-None-Match": "*"}, content) as answer:
-            if answer.status != _NO_CONDITIONS:
-                self.server.check(answer, DONE | _THERE_ALREADY, name)
-                return
-        self._conditions.work = False
-        self.put(name, content)
+        elif status == _CONFLICT:
+            msg = "the server says again and again that somebody else writes it"
+            raise CacheDown(msg, where=self.server.shown(name))
+
+    def _put_if_new(self, name: str, content: Content) -> int:
+        """The status of the last try; a conflict only if the object is still not there whole."""
+        status = _CONFLICT
+        for _ in range(_TRIES):
+            with self.server.ask("PUT", name, {"If-None-Match": "*"}, content) as answer:
+                status = answer.status
+                if status not in {_CONFLICT, _NO_CONDITIONS}:
+                    self.server.check(answer, {*DONE, _THERE_ALREADY}, name)
+            if status != _CONFLICT:
+                return status
+            if not self.missing([content.digest]):
+                return _THERE_ALREADY
+        return status
 
     def entries(self, prefix: str) -> Iterator[CacheEntry]:
         if prefix:

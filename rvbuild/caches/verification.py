@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from attrs import define, field, frozen
 
 from rvbuild.caches.availability import Open
 from rvbuild.caches.names import OBJECTS, RECORDS, object_name, realisation_name, target_name
+from rvbuild.caches.parallel import workers
 from rvbuild.core.digest import Digest
 from rvbuild.core.dsse import Envelope
 from rvbuild.core.errors import CacheMiss, Malformed, VerificationError, WrongContent
@@ -96,7 +96,7 @@ class CacheVerifier:
         records = list(self.cache.entries(RECORDS))
         objects = list(self.cache.entries(OBJECTS))
         self._sizes = {entry.name: entry.size for entry in objects}
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with workers(AT_ONCE) as pool:
             for entry, packs in zip(records, pool.map(self._packs, records), strict=True):
                 self._look_for(entry.name, packs)
             for finding in pool.map(self._object, objects):

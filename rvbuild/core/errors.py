@@ -17,6 +17,7 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
      ├─ CacheError            4  a cache could not do what it was asked; no build fails for it
      │   ├─ CacheMiss         4  … it lacks an object
      │   ├─ CacheDown         4  … it gives no usable answer now, and may later
+     │   │   └─ CacheBusy     4  … since somebody collects it, or pushes into it
      │   └─ CacheRefused      4  … it does not let us, or cannot: waiting does not help
      ├─ VerificationError     5  bytes, a tree or an output are not what they must be
      │   ├─ WrongContent      5  … bytes that are not the pinned ones
@@ -201,6 +202,10 @@ class CacheDown(CacheError):
         super().__init__(message, where=where, hint=hint, details=details)
         self.retry_after = retry_after
         self.late = late
+
+
+class CacheBusy(CacheDown):
+    """A cache is somebody else's for now, who collects it or pushes into it; or may be."""
 
 
 class CacheRefused(CacheError):

@@ -110,7 +110,25 @@ class CacheUsed:
     use: CacheUse
 
 
-Event = Union[Planned, Started, Progressed, Wrote, Finished, Noticed, Audited, CacheUsed]
+@frozen
+class Shortfall:
+    """Results that caches have and that were not taken: too few keys vouch for them.
+
+    Attributes:
+        labels: What people call them.
+        keys: How many keys' word counts for each of them.
+        needed: How many are needed.
+        fallen: The ids of keys on whose word others took some of them, and that are not known here
+            or were revoked.
+    """
+
+    labels: tuple[str, ...]
+    keys: int
+    needed: int
+    fallen: tuple[str, ...] = ()
+
+
+Event = Union[Planned, Started, Progressed, Wrote, Finished, Noticed, Audited, CacheUsed, Shortfall]
 
 
 class Reporter(Protocol):

@@ -8,8 +8,9 @@ The rules:
 2. Results are asked for from the wanted ones down, level by level, each level at once.
 3. If a wanted result is not offered, the closure of its target is asked for, if it is one's: it
    offers in one answer what was below the target when somebody last built it.
-4. The record of a target tells that its checks passed. A check that it does not tell of is asked
-   for if all that it tries is there or offered.
+4. The record of a target tells that its checks passed. Where the target is here and a check of it
+   is not, as after a killed run, the record is asked for, and counts if it is of the output that is
+   here. A check that no record tells of is asked for if all that it tries is there or offered.
 5. Sources and merges are not asked for: a source has an address of its own, and a merge takes less
    time to make than to fetch.
 6. What was offered and is not to be had is made. It is not taken again, whoever tells of it, and
@@ -21,7 +22,7 @@ has the new K3s, a second one brings the closure of K3s as it was: all below it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from attrs import define, field
 
@@ -75,8 +76,9 @@ class OfferSearch:
         goals = dict.fromkeys(wanted)
         checks = [digest for digest in goals if _is_check(self.derivations[digest])]
         self._down([digest for digest in goals if digest not in checks], may_be_target=True)
-        told = [check for check in checks if self._can_be_offered(check)]
-        self._down([check for check in told if check not in self.offers])
+        open_checks = [check for check in checks if self._can_be_offered(check)]
+        self._ask_again(open_checks, goals)
+        self._down([check for check in open_checks if check not in self.offers])
 
     def lose(self, digest: str) -> None:
         """Forget an offer that was none, for good, and ask for what making it needs."""
@@ -99,6 +101,19 @@ class OfferSearch:
                 may_be_target = False
             self._missing.update(left)
             level = [given for digest in left for given in self.derivations[digest].inputs]
+
+    def _ask_again(self, checks: Iterable[str], goals: Container[str]) -> None:
+        """Ask for results that are here, for the sake of checks of them that are not."""
+        missing = [each for each in checks if each not in self.offers and not self.lookup(each)]
+        here = {
+            tried: found.output
+            for check in missing
+            for tried in self.derivations[check].inputs
+            if tried in goals and (found := self.lookup(tried)) is not None
+        }
+        offers = self.substitutes.find(list(here)) if here else {}
+        if all(offers[tried].output == output for tried, output in here.items() if tried in offers):
+            self._take({check: offers[check] for check in missing if check in offers})
 
     def _can_be_offered(self, check: str) -> bool:
         """Whether nothing that a check tries has to be made: nobody has tried that yet."""

@@ -232,17 +232,14 @@ class Realiser:
     def _merge(self, derivation: Merge) -> Realisation:
         parts = [(path, self._output(digest)) for path, digest in derivation.parts]
         output = self.services.store.trees.merge(parts)
-        return evolve(
-            _realisation(derivation, output),
-            accelerated=self._any_accelerated(derivation),
-            inputs=tuple(root for _, root in parts),
-        )
+        made = evolve(_realisation(derivation, output), inputs=tuple(root for _, root in parts))
+        return made.made_of(self._inputs(derivation))
 
     def _output(self, digest: str) -> Digest:
         return self.realised[digest].output
 
-    def _any_accelerated(self, derivation: Derivation) -> bool:
-        return any(self.realised[given].accelerated for given in derivation.inputs)
+    def _inputs(self, derivation: Derivation) -> Iterator[Realisation]:
+        return map(self.realised.__getitem__, derivation.inputs)
 
     # ---- steps
 
@@ -289,11 +286,11 @@ class Realiser:
             _realisation(step, output),
             action=action.digest.hash,
             log=outcome.log,
-            accelerated=accelerated or self._any_accelerated(step),
+            accelerated=accelerated,
             accelerable=bool(step.accelerators),
             inputs=tuple(mount.tree for mount in action.mounts),
         )
-        return realisation, how
+        return realisation.made_of(self._inputs(step)), how
 
     def _recorded(self, step: Step, action: Action) -> tuple[Outcome | None, bool]:
         """The recorded outcome of the same action, if it is whole; and whether accelerated.

@@ -35,6 +35,7 @@ from rvbuild.core.events import (
     Phase,
     Planned,
     Progressed,
+    Shortfall,
     Started,
     Wrote,
 )
@@ -218,6 +219,8 @@ EVENTS: Sequence[Event] = (
     CacheUsed(CacheUse(name="team", requests=9, hits=3, pulled=3, size=9_000_000, saved=61.5)),
     CacheUsed(CacheUse(name="lab", requests=1, waited=0.2)),
     CacheUsed(CacheUse(name="office", requests=1, waited=5.0, reason="no answer in 5 s")),
+    Shortfall(("app-riscv64", "lib-riscv64"), keys=1, needed=2),
+    Shortfall(("app-riscv64",), keys=0, needed=1, fallen=("ci:0123456789abcdef",)),
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
 
 from attrs import define, evolve, field, frozen
 from workshop import Workshop
@@ -84,17 +85,35 @@ def verify(data: bytes, payload_type: str, _where: str) -> tuple[str, object]:
     return envelope.signatures[0].key_id, json.loads(envelope.payload)
 
 
+def key_id(key: str) -> str:
+    """The id of the key of that name: nobody looks at fingerprints here."""
+    return f"{key}:0123456789abcdef"
+
+
 def signed_by(key: str) -> Callable[[str, bytes], bytes]:
     def sign(payload_type: str, payload: bytes) -> bytes:
-        signature = Signature(f"{key}:0123456789abcdef", b"")
+        signature = Signature(key_id(key), b"")
         envelope = Envelope(payload=payload, payload_type=payload_type, signatures=(signature,))
         return envelope.encode()
 
     return sign
 
 
-def terms(*keys: str, needed: int = 1, **facts: object) -> Terms:
-    return Terms(keys=keys, acceptance=Acceptance(needed, keys), **facts)  # type: ignore[arg-type]
+def payload(record: bytes) -> Any:  # noqa: ANN401 - what JSON holds
+    """What somebody signed."""
+    return json.loads(Envelope.decode(record).payload)
+
+
+def terms(
+    *keys: str, needed: int = 1, revoked: Collection[str] = (), accelerated: bool = False
+) -> Terms:
+    """These keys are known, and asked for; ``revoked`` ones are no longer valid."""
+    return Terms(
+        keys=keys,
+        acceptance=Acceptance(needed, keys),
+        valid_ids=frozenset(key_id(key) for key in keys if key not in revoked),
+        accelerated=accelerated,
+    )
 
 
 def substitutes(
@@ -122,9 +141,14 @@ def push(  # noqa: PLR0913 - what differs between builders
     target: Step,
     key: str = "ci",
     *,
+    known: Collection[str] = (),
     sign: Callable[[str, bytes], bytes] | None = None,
+    lease: Lease | None = None,
 ) -> dict[str, int]:
-    """Push a target ``app`` that was built, and every step below it; bytes sent by label."""
+    """Push a target ``app`` that was built, and every step below it; bytes sent by label.
+
+    ``known`` are the other keys that are valid for who pushes.
+    """
     sent: dict[str, int] = {}
 
     def pushed(label: str, size: int, _there: int) -> None:
@@ -150,11 +174,12 @@ def push(  # noqa: PLR0913 - what differs between builders
         cache=cache,
         cas=shop.store.cas,
         trees=shop.store.trees,
-        key=key,
+        key_id=key_id(key),
+        valid_ids=frozenset(map(key_id, (key, *known))),
         sign=sign or signed_by(key),
         open=lambda data, kind, where: verify(data, kind, where)[1],
         pushed=pushed,
-        lease=Lease(cache, "team", lambda: NOW, key),
+        lease=lease or Lease(cache, "team", lambda: NOW, key),
     ).push(
         [
             TargetShipment(

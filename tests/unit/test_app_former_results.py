@@ -116,7 +116,8 @@ def bring(folder: Path, key: str, target: str, derivations: Mapping[str, bytes])
             cache=cache,
             cas=store.cas,
             trees=store.trees,
-            key=key,
+            key_id=private_key(key).public.key_id,
+            valid_ids=(),
             sign=partial(signed_record, private_key(key)),
             open=lambda data, _kind, _where: json.loads(Envelope.decode(data).payload),
             pushed=lambda *_: None,
@@ -174,6 +175,19 @@ def test_a_key_and_a_name_of_another_form_may_be_meant(
 def test_where_nobody_brought_it_that_is_said(session: Session, place: str, said: str):
     with pytest.raises(UsageError, match=said):
         former_there(session, ["app"], SharedPlace.parse(place))
+
+
+def test_offline_a_cache_that_is_elsewhere_is_out_of_reach(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """That is no word about what somebody brought there."""
+    monkeypatch.setenv("RVBUILD_CACHES", "far=https://cache.invalid")
+    monkeypatch.setenv("RVBUILD_OFFLINE", "1")
+    with (
+        closing(Session(workspace(str(project)), silent)) as session,
+        pytest.raises(UsageError, match="the run is offline, and the cache is not on this machine"),
+    ):
+        former_there(session, ["app"], SharedPlace("far"))
 
 
 @pytest.mark.parametrize("moved", [("ci", "other"), ("lab", "app")])

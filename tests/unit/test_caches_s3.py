@@ -186,9 +186,44 @@ def refusing(refusals: dict[str, bytes]) -> Answer:
     return answer
 
 
-@pytest.mark.parametrize("status", ["412 Precondition Failed", "409 Conflict"])
-def test_who_is_second_to_write_an_object_is_content(status: str):
-    with bucket(refusing({"conditional": error(status, "X")})) as (cache, server):
+def conflicting(conflicts: int, comes_after: int) -> Answer:
+    """A bucket that has so many conflicts, and the object of somebody else after so many of them.
+
+    Each conflict is one of a writer that may not win: AWS says to write again.
+    """
+    seen = 0
+
+    def answer(asked: Asked, send: Callable[[bytes], None]) -> None:
+        nonlocal seen
+        if "if-none-match" in asked.headers:
+            seen += 1
+            is_conflict = seen <= conflicts
+            send(error("409 Conflict", "ConditionalRequestConflict") if is_conflict else OK)
+        else:
+            send(head("200 OK", "Content-Length: 4") if 0 < comes_after <= seen else GONE)
+
+    return answer
+
+
+OK, GONE = text("200 OK"), text("404 Not Found")
+
+
+@pytest.mark.parametrize(
+    ("conflicts", "comes_after", "written"),
+    [(0, 0, 1), (1, 0, 2), (2, 0, 3), (1, 1, 1), (9, 1, 1), (9, 2, 2), (9, 0, None)],
+)
+def test_a_conflict_is_no_object(conflicts: int, comes_after: int, written: int | None):
+    """Who takes a conflict for "there already" writes a record of what is not there."""
+    with bucket(conflicting(conflicts, comes_after)) as (cache, server):
+        said = words_of(lambda: cache.write(ITEM, io.BytesIO(b"text")))
+    writes = [asked for asked in server.asked if "if-none-match" in asked.headers]
+    assert bool(said) == (written is None)
+    assert len(writes) == (written or 3)
+
+
+def test_who_is_second_to_write_an_object_is_content():
+    answers = {"conditional": error("412 Precondition Failed", "PreconditionFailed")}
+    with bucket(refusing(answers)) as (cache, server):
         cache.write(ITEM, io.BytesIO(b"text"))
     assert len(server.asked) == 2
 

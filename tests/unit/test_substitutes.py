@@ -4,22 +4,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 from cache_places import CachePlace, folder
-from team import CountedCache, Ticks, member, push, substitutes, terms, verify
+from team import CountedCache, Ticks, key_id, member, push, signed_by, substitutes, terms, verify
 from workshop import Workshop
 
 from rvbuild.caches.names import object_name
+from rvbuild.core.canonical import encode
 from rvbuild.core.derivation import Step
 from rvbuild.core.errors import CacheDown, CacheRefused, SubstituteError
-from rvbuild.core.events import Event, Finished, Noticed
+from rvbuild.core.events import Event, Finished, Noticed, Shortfall
 from rvbuild.core.loss import Unavailable
 from rvbuild.core.realisation import Origin, Realisation
 from rvbuild.core.statement import REALISATION, Statement
+from rvbuild.core.voucher import Voucher
 from rvbuild.engine.build import build
 
 
@@ -68,7 +71,7 @@ def test_what_one_built_another_takes(tmp_path: Path, place: CachePlace, filled:
     assert records == [name for name in place.behind.files() if name.endswith(app.digest)]
     made = built.realised[app.digest]
     assert (made.builder, made.origin) == ("ci", Origin("substituted", "team"))
-    assert made.signatures == ({"keyid": "ci:0123456789abcdef"},)
+    assert made.vouchers == (Voucher(key_id("ci")),)
     (use,) = asked.uses
     assert (use.pulled, use.reason) == (2, "")
     assert shop.store.realisations.realisation(app.digest) == made
@@ -103,6 +106,35 @@ def test_what_the_store_has_is_not_asked_for(tmp_path: Path, place: CachePlace, 
     substitutes(shop, [member(cache, Ticks())], terms("ci"), app)
     shop.build(*wanted(shop)).refuse_failures()
     assert cache.questions == []
+
+
+def test_a_check_of_what_is_here_is_told_by_its_record(
+    tmp_path: Path, place: CachePlace, filled: Filled
+):
+    """As after a run that was killed between the two."""
+    shop, app = a_shop(tmp_path / "b")
+    cache = CountedCache(place.cache)
+    substitutes(shop, [member(cache, Ticks())], terms("ci"), app)
+    shop.build(app).refuse_failures()
+    cache.questions.clear()
+    shop.build(*wanted(shop)).refuse_failures()
+    assert (shop.executor.ran, shop.fetcher.fetched) == ([], [])
+    assert shop.how() == {"app": "pulled", "check of app": "pulled"}
+    records = [name for name in cache.questions if "/" in name]
+    assert [name.rpartition("/")[2] for name in records] == [app.digest]
+
+
+def test_a_check_of_another_output_is_none_of_what_is_here(
+    tmp_path: Path, place: CachePlace, filled: Filled
+):
+    shop, app = a_shop(tmp_path / "b")
+    built = shop.build(app)
+    other = shop.step("other", "say something else")
+    output = shop.build(other).realised[other.digest].output
+    shop.store.realisations.register(evolve(built.realised[app.digest], output=output))
+    substitutes(shop, [member(place.cache, Ticks())], terms("ci"), app)
+    shop.build(*(step for step in wanted(shop) if step.label != "other")).refuse_failures()
+    assert shop.how()["check of app"] == "built"
 
 
 @pytest.mark.parametrize("gone", ["all", "those of app"])
@@ -256,19 +288,39 @@ def test_two_builders_must_agree_where_two_are_asked_for(
     tmp_path: Path, place: CachePlace, filled: Filled
 ):
     shop, app = a_shop(tmp_path / "alone")
-    substitutes(shop, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
+    asked = substitutes(shop, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
     shop.build(app).refuse_failures()
     assert shop.how() == {"source": "fetched", "below": "built", "app": "built"}
+    assert asked.shortfalls == (Shortfall(("app", "below"), keys=1, needed=2),)
 
     push(shop, shop.build(*wanted(shop)), place.cache, app, key="lab")
     both, _ = a_shop(tmp_path / "both")
-    substitutes(both, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
+    asked = substitutes(both, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
     built = both.build(app)
     assert both.how() == {"app": "pulled"}
-    assert built.realised[app.digest].signatures == (
-        {"keyid": "ci:0123456789abcdef"},
-        {"keyid": "lab:0123456789abcdef"},
-    )
+    assert asked.shortfalls == ()
+    vouchers = (Voucher(key_id("ci")), Voucher(key_id("lab")))
+    assert built.realised[app.digest].vouchers == vouchers
+
+
+def test_nobody_speaks_for_another_builder(tmp_path: Path, place: CachePlace, filled: Filled):
+    """A builder's record has a second statement of the same result, in the name of another."""
+
+    def forge(payload_type: str, payload: bytes) -> bytes:
+        said = json.loads(payload)
+        if "checks" in said:
+            said["checks"] = [{**said, "key": "ci", "checks": []}]
+        return signed_by("lab")(payload_type, encode(said))
+
+    shop, app = filled
+    for name in place.behind.files():
+        if name.startswith("records/"):
+            place.behind.remove(name)
+    push(shop, shop.build(*wanted(shop)), place.cache, app, key="lab", sign=forge)
+    both, _ = a_shop(tmp_path / "both")
+    substitutes(both, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
+    both.build(app).refuse_failures()
+    assert both.how()["app"] == "built"
 
 
 def test_builders_that_do_not_agree_are_shown(tmp_path: Path, place: CachePlace, filled: Filled):
@@ -299,9 +351,10 @@ def test_what_a_compile_cache_helped_to_make_is_not_taken(tmp_path: Path, place:
     for accelerated, how in ((False, "built"), (True, "pulled")):
         shop, _ = a_shop(tmp_path / how)
         rules = terms("ci", accelerated=accelerated)
-        substitutes(shop, [member(place.cache, Ticks())], rules, app)
+        asked = substitutes(shop, [member(place.cache, Ticks())], rules, app)
         shop.build(app).refuse_failures()
         assert shop.how()["app"] == how
+        assert asked.shortfalls == (), "whose word it is makes no difference"
 
 
 def refusing(error: Exception) -> Callable[[str], None]:
