@@ -123,7 +123,7 @@ def push(cache: RunCache, folder: Path) -> None:
         cas=store.cas,
         trees=store.trees,
         key_id=key_id("ci"),
-            valid_ids=(key_id("ci"),),
+        valid_ids=(key_id("ci"),),
         sign=signed_by("ci"),
         open=lambda data, kind, where: verify(data, kind, where)[1],
         pushed=lambda *_: None,
