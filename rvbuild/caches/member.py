@@ -21,7 +21,10 @@ from rvbuild.core.ports.cache import Cache
 T = TypeVar("T")
 
 MOST_WRONG = 3
-"""Wrong objects of one cache that a run forgives: disks rot."""
+"""Wrong answers of one cache after which a run asks no more; disks rot."""
+
+SHORTEST_PAUSE = 0.5
+"""Seconds for which a cache that asks for a pause is left alone, also if it asks for none."""
 
 
 class ResumableCache(Cache, Protocol):
@@ -38,8 +41,8 @@ class Member:
 
     Rules:
 
-    1. A cache that gives no usable answer, or refuses, is left out for the run; so is one that sent
-       wrong bytes `MOST_WRONG` times.
+    1. A cache that gives no usable answer, or refuses, is left out for the run; so is one that
+       `MOST_WRONG` times sent wrong bytes, or records that nobody may believe.
     2. One that asks to be left alone for a while is asked again afterwards, if its budget has the
        time for that.
     3. Whoever asks one that is left out gets CacheDown at once.
@@ -97,6 +100,14 @@ class Member:
             self._use = evolve(self._use, reason=self._use.reason or reason)
         self.budget.use_up()
 
+    def count_wrong(self, reason: str) -> None:
+        """Note that it gave something that nobody may believe; in the end it is left out."""
+        with self._lock:
+            self._wrong += 1
+            is_too_much = self._wrong >= MOST_WRONG
+        if is_too_much:
+            self.leave_out(reason)
+
     def record(self, name: str) -> bytes | None:
         """A record; None if there is none.
 
@@ -143,15 +154,8 @@ class Member:
             self.leave_out(error.message)
             raise
         except WrongContent as error:
-            self._count_wrong(error.message)
+            self.count_wrong(error.message)
             raise
-
-    def _count_wrong(self, reason: str) -> None:
-        with self._lock:
-            self._wrong += 1
-            is_too_much = self._wrong >= MOST_WRONG
-        if is_too_much:
-            self.leave_out(reason)
 
     def _wait(self, error: CacheDown) -> None:
         """Wait as the cache asks, or leave it out.
@@ -160,6 +164,8 @@ class Member:
             CacheDown: it is left out.
         """
         wait = error.retry_after
+        if wait is not None:
+            wait = max(wait, SHORTEST_PAUSE)
         if wait is None or wait >= self.budget.left:
             self.leave_out(error.message)
             raise error

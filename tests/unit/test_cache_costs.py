@@ -113,6 +113,15 @@ def test_a_cache_that_asks_for_a_pause_gets_it_within_its_budget():
     assert (clock.seconds, team.is_out, team.use.requests) == (4, False, 3)
 
 
+@pytest.mark.parametrize("seconds", [0, -1, 0.001])
+def test_a_cache_that_asks_for_no_pause_is_not_hammered(seconds: float):
+    clock = Ticks()
+    team = scripted(clock, *(CacheDown("503", retry_after=seconds) for _ in range(50)))
+    with pytest.raises(CacheDown, match="503"):
+        team.record("x")
+    assert team.use.requests == 10  # in 5 seconds
+
+
 def test_a_pause_that_the_budget_has_not_leaves_it_out():
     clock = Ticks()
     busy = CacheDown("429", retry_after=2)
