@@ -21,12 +21,12 @@ from rvbuild.caches.fetch_watch import Preference
 from rvbuild.caches.member import Member
 from rvbuild.caches.substitutes import CacheSubstitutes, Terms
 from rvbuild.caches.table import open_cache
+from rvbuild.caches.verifying import VerifyingCache
 from rvbuild.core.acceptance import Acceptance
 from rvbuild.core.cache_text import CacheText, read_cache_text
 from rvbuild.core.dsse import Envelope
 from rvbuild.core.errors import UsageError
 from rvbuild.core.events import Noticed
-from rvbuild.core.ports.cache import CollectableCache
 from rvbuild.core.ports.signer import Signer
 from rvbuild.transfers.addresses import local_path
 from rvbuild.transfers.cancellation import Cancellation
@@ -49,7 +49,7 @@ class RunCache:
 
     name: str
     text: CacheText
-    cache: CollectableCache
+    cache: VerifyingCache
     budget: StallBudget
 
     @property
@@ -189,7 +189,9 @@ def substitutes(
     """
     settings, release = session.workspace.settings, session.choices.release
     readable = [each for each in caches.caches if each.text.reads]
-    if not readable or settings.prefer == Preference.BUILD.value:
+    # whoever only pulls can make nothing instead
+    prefer = Preference.FETCH if session.choices.pull else Preference(settings.prefer)
+    if not readable or prefer is Preference.BUILD:
         return None
     policy = acceptance(settings, release=release)
     keys = accepted_keys(policy, caches.keyring)
@@ -207,8 +209,9 @@ def substitutes(
         terms=Terms(
             keys=keys,
             acceptance=policy,
+            valid_ids=caches.keyring.valid_ids,
             accelerated=settings.share_accelerated and not release,
-            prefer=Preference(settings.prefer),
+            prefer=prefer,
         ),
         verify=verify,
         report=session.report,

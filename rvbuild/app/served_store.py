@@ -40,10 +40,10 @@ from rvbuild.caches.push import Pusher
 from rvbuild.caches.reader_patience import ReaderPatience
 from rvbuild.caches.shipment import Shipment
 from rvbuild.caches.table import open_cache
+from rvbuild.caches.verifying import VerifyingCache
 from rvbuild.core.cache_text import CacheText
 from rvbuild.core.errors import Interrupted, RvbuildError, StoreError
 from rvbuild.core.events import Noticed, silent
-from rvbuild.core.ports.cache import CollectableCache
 from rvbuild.core.ports.roots import Root
 from rvbuild.core.ports.signer import Signer
 from rvbuild.files.folder import WrongKind, open_file
@@ -132,7 +132,7 @@ class ServedStore:
     most: int = MOST
     patience: ReaderPatience = field(factory=lambda: ReaderPatience(time.monotonic))
     _snapshot: _Snapshot = field(init=False)
-    _cache: CollectableCache = field(init=False)
+    _cache: VerifyingCache = field(init=False)
     _work: PendingWork = field(factory=PendingWork, init=False)
     _ready: set[str] = field(factory=set, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False)

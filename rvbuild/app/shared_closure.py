@@ -13,6 +13,7 @@ from rvbuild.app.former_result import FormerResult
 from rvbuild.app.run_caches import RunCaches, accepted_keys, opened
 from rvbuild.app.session import Session
 from rvbuild.app.signing_key import acceptance
+from rvbuild.caches.arrival import Arrival
 from rvbuild.caches.closure_pack import read_derivations
 from rvbuild.caches.member import Member
 from rvbuild.caches.names import target_name
@@ -57,7 +58,7 @@ def former_there(session: Session, names: Sequence[str], place: SharedPlace) -> 
     with opened(session, (place.cache,)) as caches:
         for closure, member in _closures(session, caches, names, place):
             pack = closure.derivations
-            derivations = read_derivations(member.read(pack.digest), pack.blobs)
+            derivations = read_derivations(member.read(Arrival(pack.digest)), pack.blobs)
             by = SharedPlace(place.cache, closure.key)
             return FormerResult(derivation=closure.derivation, place=str(by), read=derivations.get)
     msg = f"nobody whose word counts brought it into the cache {place}"

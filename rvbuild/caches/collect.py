@@ -9,10 +9,13 @@ The rules:
    they go, the one that was written longest ago first.
 3. An object that no record named when the collection began is removed. So what a record names that
    goes now is removed by the next collection: a reader that has the record has until then.
-4. An object younger than `GRACE` stays: by the cache's own clock, in which the collection's lease
+4. An object younger than ``grace`` stays: by the cache's own clock, in which the collection's lease
    was written now.
 5. A record that cannot be read, or that a newer rvbuild wrote, ends the collection before anything
    is removed: nobody knows what it names.
+6. A file that a killed writer left in ``tmp/`` goes when it is older than `LONGEST_WRITE`, and a
+   void lease at once.
+7. Nothing is removed any more once the lease of the collection is lost: somebody may push.
 
 Example: nobody builds K3s 1.32 any more, and its last closure is there: all of it stays. Of 40
 former builds of K3s 1.35 the oldest go, as far as the quota asks for it; their packs go a day
@@ -21,13 +24,13 @@ later, with the next collection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NoReturn
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from rvbuild.caches.lease import Lease
-from rvbuild.caches.names import OBJECTS, RECORDS, object_name
+from rvbuild.caches.names import OBJECTS, RECORDS, TEMPORARY, object_name
 from rvbuild.core.digest import Digest
 from rvbuild.core.dsse import Envelope
 from rvbuild.core.errors import CacheRefused, VerificationError
@@ -35,7 +38,10 @@ from rvbuild.core.ports.cache import CacheEntry, CollectableCache
 from rvbuild.core.statement import CLOSURE, REALISATION, Closure, Statement
 
 GRACE = 3600.0
-"""Seconds for which an object stays whatever names it."""
+"""Seconds for which an object stays whatever names it, where nobody says otherwise."""
+
+LONGEST_WRITE = 24 * 3600.0
+"""Seconds for which a file may be half written."""
 
 
 @frozen(kw_only=True)
@@ -49,6 +55,7 @@ class Collection:
         removed_records: How many went.
         removed_objects: How many went.
         removed_size: Bytes of these.
+        leftovers: How many files of killed writers went: half written ones, and leases.
     """
 
     records: int
@@ -57,6 +64,7 @@ class Collection:
     removed_records: int
     removed_objects: int
     removed_size: int
+    leftovers: int
 
 
 @frozen
@@ -76,14 +84,14 @@ class Collector:
         lease: Keeps pushes away.
         address: For messages.
         most: Bytes of objects that records may keep beyond what targets need; None: any number.
-        advance: Told of records and objects looked at, and of how many there are (0: unknown).
+        grace: Seconds for which an object stays whatever names it.
     """
 
     cache: CollectableCache
     lease: Lease
     address: str
     most: int | None = None
-    advance: Callable[[int, int], None] = field(default=lambda _done, _total: None)
+    grace: float = GRACE
 
     def run(self, *, dry: bool = False) -> Collection:
         """Remove what nobody can reach.
@@ -94,20 +102,22 @@ class Collector:
         Raises:
             CacheError: it does not let us, or somebody pushes.
         """
-        with self.lease.collecting() as began:
+        with self.lease.collecting() as collecting:
             records = [self._record(entry) for entry in self.cache.entries(RECORDS)]
             objects = {entry.name: entry for entry in self.cache.entries(OBJECTS)}
             named = {object_name(pack) for record in records for pack in record.packs}
             go = self._beyond_quota(records)
-            old = began - GRACE
+            old = collecting.began - self.grace
             orphans = [
                 entry
                 for name, entry in objects.items()
                 if name not in named and entry.modified < old
             ]
+            leftovers = [*collecting.void, *self._half_written(collecting.began)]
             if not dry:
-                for entry in (*go, *orphans):
-                    self.cache.remove(entry.name)
+                for name in (*leftovers, *(entry.name for entry in (*go, *orphans))):
+                    collecting.tenure.check()
+                    self.cache.remove(name)
             removed = sum(entry.size for entry in orphans)
             return Collection(
                 records=len(records) - len(go),
@@ -116,7 +126,13 @@ class Collector:
                 removed_records=len(go),
                 removed_objects=len(orphans),
                 removed_size=removed,
+                leftovers=len(leftovers),
             )
+
+    def _half_written(self, began: float) -> list[str]:
+        """Files that killed writers left (rule 6)."""
+        entries = self.cache.entries(TEMPORARY)
+        return [entry.name for entry in entries if began - entry.modified >= LONGEST_WRITE]
 
     def _record(self, entry: CacheEntry) -> _Record:
         data = self.cache.record(entry.name)

@@ -7,20 +7,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from attrs import define, evolve, field
 
+from rvbuild.caches.arrival import Arrival
 from rvbuild.caches.budget import StallBudget
 from rvbuild.core.cache_use import CacheUse
-from rvbuild.core.digest import Digest
-from rvbuild.core.errors import CacheDown, CacheError, CacheMiss, WrongContent
+from rvbuild.core.errors import CacheDown, CacheError, CacheMiss, RvbuildError, WrongContent
 from rvbuild.core.ports.cache import Cache
 
 T = TypeVar("T")
 
 MOST_WRONG = 3
 """Wrong objects of one cache that a run forgives: disks rot."""
+
+
+class ResumableCache(Cache, Protocol):
+    """A verified cache that goes on with an object of which another one brought the beginning."""
+
+    def resume(self, arrival: Arrival) -> Iterator[bytes]:
+        """What the object still lacks; see `VerifyingCache`."""
+        ...
 
 
 @define
@@ -43,7 +51,7 @@ class Member:
     """
 
     name: str
-    cache: Cache
+    cache: ResumableCache
     budget: StallBudget
     pause: Callable[[float], None]
     _use: CacheUse = field(init=False)
@@ -91,17 +99,16 @@ class Member:
         self.budget.came(len(data or b""))
         return data
 
-    def read(self, item: Digest, begin: int = 0) -> Iterator[bytes]:
-        """The pieces of an object, verified.
+    def read(self, arrival: Arrival) -> Iterator[bytes]:
+        """What an object still lacks, in verified pieces; each counts as arrived when it is given.
 
         Raises:
             CacheMiss: it does not have it.
             CacheDown: it is left out, from now on or before.
+            WrongContent: the object is another one, with what came before.
         """
-        done = begin
-        pieces = self.cache.read(item, done)
-        while piece := self._ask(lambda: next(pieces, b"")):
-            done += len(piece)
+        stream = _Stream(self.cache, arrival)
+        while (piece := self._ask(stream.piece)) is not None:
             self.budget.came(len(piece))
             yield piece
 
@@ -127,10 +134,15 @@ class Member:
             self.leave_out(error.message)
             raise
         except WrongContent as error:
-            self._wrong += 1
-            if self._wrong >= MOST_WRONG:
-                self.leave_out(error.message)
+            self._count_wrong(error.message)
             raise
+
+    def _count_wrong(self, reason: str) -> None:
+        with self._lock:
+            self._wrong += 1
+            is_too_much = self._wrong >= MOST_WRONG
+        if is_too_much:
+            self.leave_out(reason)
 
     def _wait(self, error: CacheDown) -> None:
         """Wait as the cache asks, or leave it out.
@@ -144,3 +156,22 @@ class Member:
             raise error
         with self.budget.waiting():
             self.pause(wait)
+
+
+@define
+class _Stream:
+    """The pieces of an object. After an error it is asked for again, from where it stopped."""
+
+    cache: ResumableCache
+    arrival: Arrival
+    _pieces: Iterator[bytes] | None = field(default=None, init=False)
+
+    def piece(self) -> bytes | None:
+        """The next piece; None at the end."""
+        if self._pieces is None:
+            self._pieces = self.cache.resume(self.arrival)
+        try:
+            return next(self._pieces, None)
+        except RvbuildError:
+            self._pieces = None
+            raise

@@ -246,6 +246,8 @@ def _gc(arguments: argparse.Namespace, session: Session) -> None:
         print_answer({**asdict(done), "dry_run": arguments.dry_run})
         return
     verb = "would remove" if arguments.dry_run else "removed"
+    if done.leftovers:
+        _write(f"{verb} {count_text(done.leftovers, 'file')} that killed writers left")
     _write(
         f"{verb} {count_text(done.removed_records, 'record')} and "
         f"{count_text(done.removed_objects, 'object')} ({size_text(done.removed_size)}); kept "

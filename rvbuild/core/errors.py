@@ -17,6 +17,7 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
      ├─ CacheError            4  a cache could not do what it was asked; no build fails for it
      │   ├─ CacheMiss         4  … it lacks an object
      │   ├─ CacheDown         4  … it gives no usable answer now, and may later
+     │   │   └─ CacheBusy     4  … since somebody collects it, or pushes into it
      │   └─ CacheRefused      4  … it does not let us, or cannot: waiting does not help
      ├─ VerificationError     5  bytes, a tree or an output are not what they must be
      │   ├─ WrongContent      5  … bytes that are not the pinned ones
@@ -46,6 +47,7 @@ from collections.abc import Iterable, Sequence
 from typing import Self
 
 from rvbuild.core.advice import Hint
+from rvbuild.core.loss import Loss, Unavailable
 from rvbuild.core.place import Place
 
 Where = Place | str
@@ -144,9 +146,29 @@ class Unreachable(SourceError):
 
 
 class SubstituteError(RvbuildError):
-    """A result that a cache offered could not be had there; whoever needs it makes it."""
+    """A result that a cache offered could not be had there; whoever needs it makes it.
+
+    Args:
+        message: See `RvbuildError`.
+        where: The name of the step.
+        hint: See `RvbuildError`.
+        details: What each cache said.
+        loss: Why, as data; None: as ``message`` and ``details`` have it.
+    """
 
     exit_code = 4
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: Where | None = None,
+        hint: Hint | None = None,
+        details: tuple[str, ...] = (),
+        loss: Loss | None = None,
+    ) -> None:
+        super().__init__(message, where=where, hint=hint, details=details)
+        self.loss = loss or Unavailable(message, details)
 
 
 class CacheError(RvbuildError):
@@ -180,6 +202,10 @@ class CacheDown(CacheError):
         super().__init__(message, where=where, hint=hint, details=details)
         self.retry_after = retry_after
         self.late = late
+
+
+class CacheBusy(CacheDown):
+    """A cache is somebody else's for now, who collects it or pushes into it; or may be."""
 
 
 class CacheRefused(CacheError):

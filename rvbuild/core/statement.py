@@ -14,7 +14,8 @@ A closure is what its builder knew of everything below a target, so that one rec
 
 Rules:
 
-1. Nobody believes a statement that is not signed, nor one of another derivation than was asked for.
+1. Nobody believes a statement that is not signed, nor one of another derivation than was asked for,
+   nor one that has another key's statement in it.
 2. What is said of sizes binds: a reader takes no byte more.
 3. Members that a reader does not know are no fault.
 """
@@ -118,6 +119,13 @@ class PackedTree:
         )
 
 
+def _are_of_one_key(said: Statement, _: object, checks: tuple[Statement, ...]) -> None:
+    """What one key signs is nobody else's word."""
+    if any(check.key != said.key for check in checks):
+        msg = "it has another key's statement"
+        raise ValueError(msg)
+
+
 @frozen(kw_only=True)
 class Statement:
     """That derivation D has output O, by whoever holds a key.
@@ -132,7 +140,8 @@ class Statement:
         milliseconds: How long making it took.
         closure_milliseconds: How long making it and every step below it took, one after another.
         accelerated: A compile cache helped.
-        origin: Whether the signer built it, and else where it is from.
+        origin: Whether the signer built it, and else where it is from; on whose word it, or what it
+            was made of, was taken.
         checks: What is said of the target's checks, so that one record tells that they passed.
     """
 
@@ -146,7 +155,7 @@ class Statement:
     closure_milliseconds: int = field(default=0, validator=_is_count)
     accelerated: bool = field(default=False, validator=instance_of(bool))
     origin: Origin = field(factory=Origin)
-    checks: tuple[Statement, ...] = ()
+    checks: tuple[Statement, ...] = field(default=(), validator=_are_of_one_key)
 
     @property
     def packs(self) -> tuple[Digest, ...]:
@@ -170,7 +179,7 @@ class Statement:
             "milliseconds": self.milliseconds,
             "closure-milliseconds": self.closure_milliseconds,
             "accelerated": self.accelerated,
-            "origin": {"kind": self.origin.kind, "from": self.origin.place},
+            "origin": self.origin.json,
             "checks": [check.json for check in self.checks],
         }
 
@@ -203,7 +212,7 @@ class Statement:
         Raises:
             ValueError, TypeError, KeyError: it has another form.
         """
-        origin, action = value["origin"], value["action"]
+        action = value["action"]
         return cls(
             derivation=Digest.parse(_text(value["derivation"])),
             label=value["label"],
@@ -214,7 +223,7 @@ class Statement:
             milliseconds=value["milliseconds"],
             closure_milliseconds=value["closure-milliseconds"],
             accelerated=value["accelerated"],
-            origin=Origin(origin["kind"], origin["from"]),
+            origin=Origin.read(value["origin"]),
             checks=tuple(cls.read(check) for check in value["checks"]),
         )
 

@@ -9,6 +9,7 @@ A step's script is one line, a verb and its argument:
 ``say TEXT``        writes the text to its log, and to ``data``
 ``fail CODE``       writes a line, leaves nothing, and ends with that code
 ``nothing``         ends well and leaves no output
+``large NUMBER``    two files that have a pack of their own each, ``a`` as for every other number
 ``program``         an executable shell script ``bin/x``
 ``compiled``        an executable ``bin/x`` for amd64, which says nothing of what it needs
 ``refuse``          ends well and leaves what no tree can hold
@@ -39,6 +40,7 @@ from rvbuild.core.ports.substitutes import Substitutes
 from rvbuild.core.source import Files, Source
 from rvbuild.core.tree import File, Nested, Symlink, Tree
 from rvbuild.engine.build import Built, build
+from rvbuild.engine.lookup import Accepts, accept_all
 from rvbuild.engine.realise import Services
 from rvbuild.images.image_audit import audit_image
 from rvbuild.stores.memory import MemoryStore
@@ -50,6 +52,9 @@ D = TypeVar("D", Fetch, Merge, Step)
 
 LINUX = Platform.of("amd64")
 
+LARGE = (1 << 20) + 1
+"""Bytes of a file that has a pack of its own."""
+
 PATIENCE = 60
 """Seconds after which a test gives up what should happen at once."""
 
@@ -60,6 +65,10 @@ def result(script: str, inputs: tuple[tuple[str, Plain], ...]) -> Plain:
     held = repr(inputs).encode()
     if verb == "parity":
         return (("data", b"%d" % (hashlib.sha256(held).digest()[0] % 2)),)
+    if verb == "large":
+        number = int(argument)
+        packs = (("a", bytes([number % 2]) * LARGE), ("b", bytes([number]) * LARGE))
+        return (*packs, ("data", argument.encode()))
     if verb == "program":
         return (("bin/x", b"#!/bin/sh\n"),)
     if verb == "compiled":
@@ -187,9 +196,11 @@ class Workshop:
 
     folder: str
     release: bool = False
+    pull: bool = False
     accelerators: Mapping[str, str] = field(factory=dict)
     forbidden: tuple[bytes, ...] = ()
     substitutes: Substitutes | None = None
+    accepts: Accepts = accept_all
     store: MemoryStore = field(init=False)
     executor: FakeExecutor = field(init=False)
     fetcher: FakeFetcher = field(factory=FakeFetcher, init=False)
@@ -236,9 +247,11 @@ class Workshop:
             clock=lambda: float(next(self._ticks)),
             audit_image=audit_image,
             release=self.release,
+            pull=self.pull,
             accelerators=self.accelerators,
             forbidden=self.forbidden,
             substitutes=self.substitutes,
+            accepts=self.accepts,
         )
 
     def build(self, *wanted: Derivation, jobs: int = 2, keep_going: bool = False) -> Built:

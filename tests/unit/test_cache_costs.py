@@ -9,6 +9,7 @@ import pytest
 from attrs import define
 from team import Ticks
 
+from rvbuild.caches.arrival import Arrival
 from rvbuild.caches.budget import FLOOR, StallBudget
 from rvbuild.caches.fetch_watch import FetchWatch, Preference
 from rvbuild.caches.member import MOST_WRONG, Member
@@ -21,6 +22,7 @@ from rvbuild.core.errors import (
     SubstituteError,
     WrongContent,
 )
+from rvbuild.core.loss import TooSlow
 from rvbuild.core.statement import Pack, PackedTree, Statement
 
 ITEM = Digest("ab" * 32, 1 << 30)
@@ -81,8 +83,9 @@ class Scripted:
     def record(self, _name: str) -> bytes | None:
         return self._next()
 
-    def read(self, _item: Digest, _begin: int = 0) -> Iterator[bytes]:
+    def resume(self, arrival: Arrival) -> Iterator[bytes]:
         while piece := self._next():
+            arrival.add(piece)
             yield piece
 
     def _next(self) -> bytes:
@@ -135,7 +138,7 @@ def test_how_often_a_cache_is_asked_that_does_not_give(make: Callable[[], Except
     team = scripted(Ticks(), *(make() for _ in range(50)))
     for _ in range(50):
         with pytest.raises((CacheError, WrongContent)):
-            list(team.read(ITEM))
+            list(team.read(Arrival(ITEM)))
     assert team.use.requests == most
     assert team.is_out == (most < 50)
 
@@ -179,8 +182,10 @@ def test_what_takes_longer_to_fetch_than_to_make_is_made(
         raise AssertionError
 
     if is_made:
-        with pytest.raises(SubstituteError, match="would take 699 s more; making it took 431 s"):
+        match = "would take 699 s more; making it took 431 s"
+        with pytest.raises(SubstituteError, match=match) as caught:
             come()
+        assert caught.value.loss == TooSlow(pytest.approx(699, abs=0.1), 431)
         assert clock.seconds == 1
         with pytest.raises(SubstituteError, match="700 s more"):
             fetch.expect(speed)

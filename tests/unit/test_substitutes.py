@@ -4,19 +4,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 from cache_places import CachePlace, folder
-from team import CountedCache, Ticks, member, push, substitutes, terms
+from team import CountedCache, Ticks, key_id, member, push, signed_by, substitutes, terms, verify
 from workshop import Workshop
 
+from rvbuild.caches.names import object_name
+from rvbuild.core.canonical import encode
 from rvbuild.core.derivation import Step
 from rvbuild.core.errors import CacheDown, CacheRefused, SubstituteError
-from rvbuild.core.events import Noticed
+from rvbuild.core.events import Event, Finished, Noticed, Shortfall
+from rvbuild.core.loss import Unavailable
 from rvbuild.core.realisation import Origin
+from rvbuild.core.statement import REALISATION, Statement
+from rvbuild.core.voucher import Voucher
+from rvbuild.engine.build import build
 
 
 @pytest.fixture
@@ -64,7 +71,7 @@ def test_what_one_built_another_takes(tmp_path: Path, place: CachePlace, filled:
     assert records == [name for name in place.behind.files() if name.endswith(app.digest)]
     made = built.realised[app.digest]
     assert (made.builder, made.origin) == ("ci", Origin("substituted", "team"))
-    assert made.signatures == ({"keyid": "ci:0123456789abcdef"},)
+    assert made.vouchers == (Voucher(key_id("ci")),)
     (use,) = asked.uses
     assert (use.pulled, use.reason) == (2, "")
     assert shop.store.realisations.realisation(app.digest) == made
@@ -101,6 +108,35 @@ def test_what_the_store_has_is_not_asked_for(tmp_path: Path, place: CachePlace, 
     assert cache.questions == []
 
 
+def test_a_check_of_what_is_here_is_told_by_its_record(
+    tmp_path: Path, place: CachePlace, filled: Filled
+):
+    """As after a run that was killed between the two."""
+    shop, app = a_shop(tmp_path / "b")
+    cache = CountedCache(place.cache)
+    substitutes(shop, [member(cache, Ticks())], terms("ci"), app)
+    shop.build(app).refuse_failures()
+    cache.questions.clear()
+    shop.build(*wanted(shop)).refuse_failures()
+    assert (shop.executor.ran, shop.fetcher.fetched) == ([], [])
+    assert shop.how() == {"app": "pulled", "check of app": "pulled"}
+    records = [name for name in cache.questions if "/" in name]
+    assert [name.rpartition("/")[2] for name in records] == [app.digest]
+
+
+def test_a_check_of_another_output_is_none_of_what_is_here(
+    tmp_path: Path, place: CachePlace, filled: Filled
+):
+    shop, app = a_shop(tmp_path / "b")
+    built = shop.build(app)
+    other = shop.step("other", "say something else")
+    output = shop.build(other).realised[other.digest].output
+    shop.store.realisations.register(evolve(built.realised[app.digest], output=output))
+    substitutes(shop, [member(place.cache, Ticks())], terms("ci"), app)
+    shop.build(*(step for step in wanted(shop) if step.label != "other")).refuse_failures()
+    assert shop.how()["check of app"] == "built"
+
+
 @pytest.mark.parametrize("gone", ["all", "those of app"])
 def test_an_evicted_pack_is_a_miss(tmp_path: Path, place: CachePlace, filled: Filled, gone: str):
     """Between plan and fetch: the build does what the pack would have saved, and no more."""
@@ -121,11 +157,82 @@ def test_an_evicted_pack_is_a_miss(tmp_path: Path, place: CachePlace, filled: Fi
     built = shop.build(*wanted(shop))
     built.refuse_failures()
     assert shop.output(built, app) == filled[0].output(filled[0].build(app), app)
+    losses = {each.loss for each in shop.events if isinstance(each, Finished)} - {None}
+    message = "team does not give what it offered: no cache has all of a pack"
+    assert losses == {Unavailable(message, ("team: the cache lacks an object",))}
     made = {"source": "fetched", "below": "built", "app": "built", "check of app": "built"}
     if gone == "all":
         assert shop.how() == made
     else:
         assert shop.how() == {"below": "pulled", "app": "built", "check of app": "pulled"}
+
+
+def test_a_lost_check_is_run_once_the_target_is_made(tmp_path: Path, place: CachePlace):
+    """The record of the target tells of its check again and again; the pack of it is gone."""
+    shop, app = a_shop(tmp_path / "a")
+    push(shop, shop.build(*wanted(shop)), place.cache, app)
+    for name in place.behind.files():
+        if name.startswith("objects/"):
+            place.behind.remove(name)
+    other, app = a_shop(tmp_path / "b")
+    others = [other.step("0", "say 0")]
+    for number in range(1, 20):
+        others.append(other.step(str(number), f"say {number}", others[-1]))
+    cache = CountedCache(place.cache)
+    substitutes(other, [member(cache, Ticks())], terms("ci"), app)
+    gate = other.executor.gate("app")
+    told = other.events.append
+
+    def report(event: Event) -> None:
+        told(event)
+        if isinstance(event, Finished) and event.label == "19":
+            gate.set()
+
+    digests = [each.digest for each in (*wanted(other)[:2], others[-1])]
+    build(other.known, digests, evolve(other.services, report=report), jobs=2).refuse_failures()
+    lost = [
+        each.label for each in other.events if isinstance(each, Finished) and each.how == "lost"
+    ]
+    assert sorted(lost) == ["app", "below", "check of app"]
+    records = [name for name in cache.questions if "/" in name]
+    assert len(records) == len(set(records))
+
+
+@pytest.mark.parametrize("gone", ["record", "packs"])
+def test_a_pull_goes_on_without_what_nobody_has(
+    tmp_path: Path, place: CachePlace, filled: Filled, gone: str
+):
+    """With the error of each that nobody has; without -k, nothing is pulled after one."""
+    _, app = filled
+    for name in place.behind.files():
+        if name.endswith(app.digest):
+            record = place.behind.files()[name]
+            place.behind.remove(name)
+    if gone == "packs":
+        place.behind.put(f"records/ci/realisations/{app.digest[:2]}/{app.digest}", record)
+        for pack in Statement.of(verify(record, REALISATION, "")[1]).packs:
+            place.behind.remove(object_name(pack))
+    for keep_going in (True, False):
+        shop, app = a_shop(tmp_path / f"{keep_going}")
+        shop.pull = True
+        substitutes(shop, [member(place.cache, Ticks())], terms("ci"))
+        below = wanted(shop)
+        first = [each for each in shop.known.values() if each.label == "below"]
+        if gone == "record" and not keep_going:
+            with pytest.raises(SubstituteError, match="app: no cache has it"):
+                shop.build(*below, *first, keep_going=keep_going)
+            assert shop.how() == {}
+            continue
+        built = shop.build(*below, *first, keep_going=keep_going)
+        assert {type(error) for error in built.failures} == {SubstituteError}
+        assert shop.how().get("below") == "pulled" or not keep_going
+        assert app.digest in built.errors or not keep_going
+        assert {each.how for each in shop.events if isinstance(each, Finished)} <= {
+            "pulled",
+            "failed",
+            "stopped",
+        }
+        assert (shop.executor.ran, shop.fetcher.fetched) == ([], [])
 
 
 def test_pushing_again_heals(tmp_path: Path, place: CachePlace, filled: Filled):
@@ -181,19 +288,39 @@ def test_two_builders_must_agree_where_two_are_asked_for(
     tmp_path: Path, place: CachePlace, filled: Filled
 ):
     shop, app = a_shop(tmp_path / "alone")
-    substitutes(shop, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
+    asked = substitutes(shop, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
     shop.build(app).refuse_failures()
     assert shop.how() == {"source": "fetched", "below": "built", "app": "built"}
+    assert asked.shortfalls == (Shortfall(("app", "below"), keys=1, needed=2),)
 
     push(shop, shop.build(*wanted(shop)), place.cache, app, key="lab")
     both, _ = a_shop(tmp_path / "both")
-    substitutes(both, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
+    asked = substitutes(both, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
     built = both.build(app)
     assert both.how() == {"app": "pulled"}
-    assert built.realised[app.digest].signatures == (
-        {"keyid": "ci:0123456789abcdef"},
-        {"keyid": "lab:0123456789abcdef"},
-    )
+    assert asked.shortfalls == ()
+    vouchers = (Voucher(key_id("ci")), Voucher(key_id("lab")))
+    assert built.realised[app.digest].vouchers == vouchers
+
+
+def test_nobody_speaks_for_another_builder(tmp_path: Path, place: CachePlace, filled: Filled):
+    """A builder's record has a second statement of the same result, in the name of another."""
+
+    def forge(payload_type: str, payload: bytes) -> bytes:
+        said = json.loads(payload)
+        if "checks" in said:
+            said["checks"] = [{**said, "key": "ci", "checks": []}]
+        return signed_by("lab")(payload_type, encode(said))
+
+    shop, app = filled
+    for name in place.behind.files():
+        if name.startswith("records/"):
+            place.behind.remove(name)
+    push(shop, shop.build(*wanted(shop)), place.cache, app, key="lab", sign=forge)
+    both, _ = a_shop(tmp_path / "both")
+    substitutes(both, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
+    both.build(app).refuse_failures()
+    assert both.how()["app"] == "built"
 
 
 def test_builders_that_do_not_agree_are_shown(tmp_path: Path, place: CachePlace, filled: Filled):
@@ -224,9 +351,10 @@ def test_what_a_compile_cache_helped_to_make_is_not_taken(tmp_path: Path, place:
     for accelerated, how in ((False, "built"), (True, "pulled")):
         shop, _ = a_shop(tmp_path / how)
         rules = terms("ci", accelerated=accelerated)
-        substitutes(shop, [member(place.cache, Ticks())], rules, app)
+        asked = substitutes(shop, [member(place.cache, Ticks())], rules, app)
         shop.build(app).refuse_failures()
         assert shop.how()["app"] == how
+        assert asked.shortfalls == (), "whose word it is makes no difference"
 
 
 def refusing(error: Exception) -> Callable[[str], None]:
