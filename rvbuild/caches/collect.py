@@ -103,7 +103,10 @@ class Collector:
             CacheError: it does not let us, or somebody pushes.
         """
         with self.lease.collecting() as collecting:
-            records = [self._record(entry) for entry in self.cache.entries(RECORDS)]
+            entries = {entry.name: entry for entry in self.cache.entries(RECORDS)}
+            records = [
+                self._record(entries[name], data) for name, data in self.cache.records(entries)
+            ]
             objects = {entry.name: entry for entry in self.cache.entries(OBJECTS)}
             named = {object_name(pack) for record in records for pack in record.packs}
             go = self._beyond_quota(records)
@@ -134,10 +137,9 @@ class Collector:
         entries = self.cache.entries(TEMPORARY)
         return [entry.name for entry in entries if began - entry.modified >= LONGEST_WRITE]
 
-    def _record(self, entry: CacheEntry) -> _Record:
-        data = self.cache.record(entry.name)
+    def _record(self, entry: CacheEntry, data: bytes) -> _Record:
         try:
-            envelope = Envelope.decode(data or b"")
+            envelope = Envelope.decode(data)
             if envelope.payload_type == CLOSURE:
                 closure = Closure.decode(envelope.payload)
                 statements, root = closure.statements, True
