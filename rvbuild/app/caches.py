@@ -34,6 +34,7 @@ __all__ = [
     "Inventory",
     "TrialStep",
     "collect_cache",
+    "collection_lease",
     "list_caches",
     "one_cache",
     "probe_cache",
@@ -182,13 +183,22 @@ def collect_cache(
         UsageError: there is no such cache.
         CacheError: it cannot be listed, it does not let us, or somebody pushes.
     """
-    settings = session.workspace.settings
-    owner = settings.signing_key or settings.builder or "a collection"
     with one_cache(session, name) as cache:
-        for _ in cache.cache.entries(LEASES):  # one that has no lists gets no lease
-            break
-        lease = Lease(cache.cache, cache.address, time.time, owner)
+        lease = collection_lease(session, cache)
         return Collector(cache.cache, lease, cache.address, most).run(dry=dry)
+
+
+def collection_lease(session: Session, cache: RunCache) -> Lease:
+    """The lease to collect a cache with.
+
+    Raises:
+        CacheError: the cache has no lists, so that it gets no lease.
+    """
+    settings = session.workspace.settings
+    for _ in cache.cache.entries(LEASES):
+        break
+    owner = settings.signing_key or settings.builder or "a collection"
+    return Lease(cache.cache, cache.address, time.time, owner)
 
 
 @contextmanager
