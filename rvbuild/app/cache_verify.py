@@ -10,12 +10,14 @@ from collections.abc import Callable
 
 from attrs import frozen
 
+from rvbuild.app.cache_progress import cache_progress
 from rvbuild.app.caches import collection_lease, one_cache
 from rvbuild.app.session import Session
 from rvbuild.app.signing_key import KeyFolders
 from rvbuild.caches.verification import CacheCheck, CacheFinding, CacheVerifier, remove_damaged
 from rvbuild.core.advice import Advice, Remedy, advise
 from rvbuild.core.errors import CacheFault
+from rvbuild.core.events import Phase
 from rvbuild.trust.verify import verify_statement
 
 __all__ = ["CacheCheck", "CacheFinding", "CacheVerification", "verify_cache"]
@@ -84,8 +86,12 @@ def verify_cache(
     def read(data: bytes, payload_type: str, where: str) -> object:
         return verify_statement(data, payload_type, keyring, where).body
 
-    with one_cache(session, name) as cache:
-        verifier = CacheVerifier(cache.cache, read, trusted, report or (lambda _finding: None))
+    with (
+        one_cache(session, name) as cache,
+        cache_progress(session.report, name, Phase.VERIFY) as tell,
+    ):
+        take = report or (lambda _finding: None)
+        verifier = CacheVerifier(cache.cache, read, trusted, take, tell)
         if not remove:
             return CacheVerification(address=cache.address, name=name, check=verifier.run())
         with collection_lease(session, cache).collecting() as collecting:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from attrs import frozen
 
 from rvbuild.app.cache_notes import public_address
+from rvbuild.app.cache_progress import cache_progress
 from rvbuild.app.run_caches import RunCache, opened
 from rvbuild.app.session import Session
 from rvbuild.caches.collect import Collection, Collector
@@ -24,6 +25,7 @@ from rvbuild.caches.trial import TrialStep, try_cache
 from rvbuild.core.cache_text import read_cache_text
 from rvbuild.core.cache_totals import CacheTotals
 from rvbuild.core.errors import CacheError, UsageError
+from rvbuild.core.events import Phase
 
 __all__ = [
     "Answered",
@@ -164,8 +166,11 @@ def view_inventory(session: Session, name: str) -> Inventory:
         UsageError: there is no such cache.
         CacheError: it cannot be listed.
     """
-    with one_cache(session, name) as cache:
-        return take_inventory(cache.cache)
+    with (
+        one_cache(session, name) as cache,
+        cache_progress(session.report, name, Phase.COUNT) as tell,
+    ):
+        return take_inventory(cache.cache, tell)
 
 
 def collect_cache(
@@ -183,9 +188,12 @@ def collect_cache(
         UsageError: there is no such cache.
         CacheError: it cannot be listed, it does not let us, or somebody pushes.
     """
-    with one_cache(session, name) as cache:
+    with (
+        one_cache(session, name) as cache,
+        cache_progress(session.report, name, Phase.COLLECT) as tell,
+    ):
         lease = collection_lease(session, cache)
-        return Collector(cache.cache, lease, cache.address, most).run(dry=dry)
+        return Collector(cache.cache, lease, cache.address, most, tell=tell).run(dry=dry)
 
 
 def collection_lease(session: Session, cache: RunCache) -> Lease:

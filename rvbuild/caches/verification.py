@@ -23,6 +23,7 @@ from attrs import define, field, frozen
 from rvbuild.caches.availability import Open
 from rvbuild.caches.names import OBJECTS, RECORDS, object_name, realisation_name, target_name
 from rvbuild.caches.tenure import Tenure
+from rvbuild.caches.walk import Walked, tell_nobody, walk
 from rvbuild.core.digest import Digest
 from rvbuild.core.dsse import Envelope
 from rvbuild.core.errors import CacheMiss, Malformed, VerificationError, WrongContent
@@ -78,12 +79,14 @@ class CacheVerifier:
         open: Opens envelopes.
         trusted: The names of the keys that are trusted here.
         take: Told of each finding at once: a large cache takes long.
+        tell: Told how far it is.
     """
 
     cache: CollectableCache
     open: Open
     trusted: Collection[str]
     take: Callable[[CacheFinding], None]
+    tell: Walked = tell_nobody
     _findings: dict[tuple[str, str], CacheFinding] = field(factory=dict, init=False)
     _untrusted: int = field(default=0, init=False)
     _sizes: dict[str, int] = field(factory=dict, init=False)
@@ -98,9 +101,11 @@ class CacheVerifier:
         objects = list(self.cache.entries(OBJECTS))
         self._sizes = {entry.name: entry.size for entry in objects}
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            for entry, packs in zip(records, pool.map(self._packs, records), strict=True):
+            named = zip(records, pool.map(self._packs, records), strict=True)
+            for entry, packs in walk(named, "records", self.tell, len(records)):
                 self._look_for(entry.name, packs)
-            for finding in pool.map(self._object, objects):
+            findings = pool.map(self._object, objects)
+            for finding in walk(findings, "objects", self.tell, len(objects)):
                 self._note(finding)
         return CacheCheck(
             records=len(records),
