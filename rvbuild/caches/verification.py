@@ -20,10 +20,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from attrs import define, field, frozen
 
 from rvbuild.caches.availability import Open
+from rvbuild.caches.entry_walk import Walked, tell_nobody, walk
 from rvbuild.caches.names import OBJECTS, RECORDS, object_name, realisation_name, target_name
 from rvbuild.caches.parallel import workers
 from rvbuild.caches.tenure import Tenure
-from rvbuild.caches.walk import Walked, tell_nobody, walk
 from rvbuild.core.digest import Digest
 from rvbuild.core.dsse import Envelope
 from rvbuild.core.errors import CacheMiss, Malformed, VerificationError, WrongContent
