@@ -189,7 +189,9 @@ def substitutes(
     """
     settings, release = session.workspace.settings, session.choices.release
     readable = [each for each in caches.caches if each.text.reads]
-    if not readable or settings.prefer == Preference.BUILD.value:
+    # whoever only pulls can make nothing instead
+    prefer = Preference.FETCH if session.choices.pull else Preference(settings.prefer)
+    if not readable or prefer is Preference.BUILD:
         return None
     policy = acceptance(settings, release=release)
     keys = accepted_keys(policy, caches.keyring)
@@ -209,7 +211,7 @@ def substitutes(
             acceptance=policy,
             valid_ids=caches.keyring.valid_ids,
             accelerated=settings.share_accelerated and not release,
-            prefer=Preference(settings.prefer),
+            prefer=prefer,
         ),
         verify=verify,
         report=session.report,

@@ -88,6 +88,31 @@ def find_lacks(
         yield Lack(label=f"the closure of {target.target}", problem=problem)
 
 
+def find_former_statements(
+    cache: Cache, key: str, target: TargetShipment, open_record: Open, valid_ids: Container[str]
+) -> Iterator[Statement]:
+    """What a key's last closure of a target says of steps that are still below it.
+
+    Only what stands, and of which the cache has all. Who pulled most of a target does not have what
+    is below; what its former closure says of that is not lost by a push.
+
+    Raises:
+        CacheError: the cache does not answer.
+    """
+    name = target_name(key, target.target)
+    record = cache.record(name)
+    try:
+        former = Closure.of(open_record(record or b"", CLOSURE, name)).statements
+    except VerificationError:  # of nobody, damaged, or of another key
+        return
+    below = {Digest.of(each).hash for each in target.derivations}
+    known = [
+        each for each in former if each.derivation.hash in below and each.origin.stands(valid_ids)
+    ]
+    lost = cache.missing({pack for each in known for pack in each.packs})
+    yield from (each for each in known if lost.isdisjoint(each.packs))
+
+
 def _closure_problem(
     cache: Cache, key: str, target: TargetShipment, open_record: Open, valid_ids: Container[str]
 ) -> str:

@@ -6,12 +6,14 @@ The rules:
 
 1. The packs of a result are there before its record is; a target's closure comes last. So no reader
    finds a record without its bytes, however a push ends.
-2. A record that is there proves nothing of packs: each is asked for, and pushing again heals. One
+2. A closure keeps what the former one of this key says of steps that are still below the target:
+   who pulled the target does not have them.
+3. A record that is there proves nothing of packs: each is asked for, and pushing again heals. One
    that somebody edited is no record.
-3. What the cache has whole is not sent.
-4. What was taken from a cache is said to be so, with the keys on whose word it was
+4. What the cache has whole is not sent.
+5. What was taken from a cache is said to be so, with the keys on whose word it was
    (`Realisation.origin_for`).
-5. A push has a lease while it runs, and a collection has one: neither begins beside the other. A
+6. A push has a lease while it runs, and a collection has one: neither begins beside the other. A
    push that lost its lease writes no record any more.
 """
 
@@ -24,7 +26,7 @@ from typing import BinaryIO
 
 from attrs import evolve, frozen
 
-from rvbuild.caches.availability import Open, find_statement
+from rvbuild.caches.availability import Open, find_former_statements, find_statement
 from rvbuild.caches.closure_pack import write_derivations
 from rvbuild.caches.lease import Lease
 from rvbuild.caches.names import realisation_name, target_name
@@ -32,11 +34,13 @@ from rvbuild.caches.parallel import workers
 from rvbuild.caches.shipment import Shipment, TargetShipment
 from rvbuild.caches.tenure import Tenure
 from rvbuild.caches.tree_packs import packed_tree, plan_packs
+from rvbuild.core.errors import StoreError
 from rvbuild.core.ports.cache import CollectableCache
 from rvbuild.core.ports.cas import Cas
 from rvbuild.core.ports.trees import Trees
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.statement import CLOSURE, REALISATION, Closure, Pack, PackedTree, Statement
+from rvbuild.core.system_fault import Site, hint_for
 
 AT_ONCE = 4
 """Packs that are made and sent at the same time."""
@@ -62,6 +66,7 @@ class Pusher:
         open: Opens those that were made before.
         pushed: Told of each result.
         lease: Keeps collections away.
+        folder: Where packs take shape; None: where this machine has temporary files.
     """
 
     cache: CollectableCache
@@ -73,6 +78,7 @@ class Pusher:
     open: Open
     pushed: Pushed
     lease: Lease
+    folder: str | None = None
 
     @property
     def key(self) -> str:
@@ -131,10 +137,15 @@ class Pusher:
         return packed_tree(tree, packs)
 
     def _pack(self, write: Callable[[BinaryIO], Pack]) -> Pack:
-        with tempfile.TemporaryFile() as file:
-            pack = write(file)
-            file.seek(0)
-            self.cache.write(pack.digest, file)
+        try:
+            with tempfile.TemporaryFile(dir=self.folder) as file:
+                pack = write(file)
+                file.seek(0)
+                self.cache.write(pack.digest, file)
+        except OSError as error:
+            msg = f"a pack cannot be made: {error.strerror or error}"
+            hint = hint_for(error.errno, Site.STORE)
+            raise StoreError(msg, where=self.folder, hint=hint) from error
         return pack
 
     def _closure(
@@ -142,18 +153,26 @@ class Pusher:
     ) -> None:
         """Say what was below a target."""
         pack = self._pack(partial(write_derivations, target.derivations))
+        statements = {
+            each.derivation.hash: each
+            for each in find_former_statements(
+                self.cache, self.key, target, self.open, self.valid_ids
+            )
+        }
+        names = [each.realisation.derivation for each in target.results]
+        statements |= {name: said[name] for name in names}
         closure = Closure(
             target=target.target,
             key=self.key,
             derivation=target.derivation,
-            statements=tuple(said[each.realisation.derivation] for each in target.results),
+            statements=tuple(statements.values()),
             derivations=pack,
         )
         record = self.sign(CLOSURE, closure.encode())
         self._record(target_name(self.key, target.target), record, tenure)
 
     def _record(self, name: str, record: bytes, tenure: Tenure) -> None:
-        """Write a record, unless somebody may be removing what it names (rule 4)."""
+        """Write a record, unless somebody may be removing what it names (rule 6)."""
         tenure.check()
         self.cache.write_record(name, record)
 

@@ -27,7 +27,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar, cast
 
 from attrs import field, frozen
-from attrs.validators import instance_of, matches_re
+from attrs.validators import instance_of, matches_re, min_len
 
 from rvbuild.core.canonical import Json, encode
 from rvbuild.core.digest import Digest
@@ -79,14 +79,14 @@ class PackedTree:
         message: That of its ``Tree`` message, with which the first pack begins.
         size: Bytes that all files hold.
         files: How many there are.
-        packs: In the order of the tree's blobs (`core.packing`).
+        packs: In the order of the tree's blobs (`core.packing`); at least one.
     """
 
     root: Digest
     message: Digest
     size: int = field(validator=_is_count)
     files: int = field(validator=_is_count)
-    packs: tuple[Pack, ...]
+    packs: tuple[Pack, ...] = field(validator=min_len(1))
 
     @property
     def transfer(self) -> int:
@@ -138,7 +138,8 @@ class Statement:
         output: The tree.
         action: For a step, its action's key (SHA-256).
         milliseconds: How long making it took.
-        closure_milliseconds: How long making it and every step below it took, one after another.
+        closure_milliseconds: How long making it and all below it took, one after another; sources
+            took as long as fetching them.
         accelerated: A compile cache helped.
         origin: Whether the signer built it, and else where it is from; on whose word it, or what it
             was made of, was taken.

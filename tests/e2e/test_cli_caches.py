@@ -10,6 +10,7 @@ import socket
 import time
 from base64 import b64decode, b64encode
 from pathlib import Path
+from typing import Any
 
 import pytest
 from team_world import TARGET, TOP, Team, counted, result
@@ -115,6 +116,9 @@ def test_a_preference_for_building_asks_nobody(team: Team, ci: World):
         world = laptop(team, ci, tools=True, cache=address)
         world.fine(TARGET, "--prefer", "build").said("built 2, checked 1")
         assert paths == []
+    # who only pulls makes nothing, whatever is preferred
+    other = team.trusting(team.machine("other"), ci).with_environment(RVBUILD_PREFER="build")
+    other.fine("pull", TARGET).said("pulled 2")
 
 
 def test_a_cache_of_this_run_alone(team: Team, ci: World):
@@ -303,6 +307,21 @@ def test_pushing_again_sends_nothing(team: Team, ci: World):
     assert again.out.startswith("team  2 results: 0 B sent, ")
 
 
+def test_a_damaged_object_is_removed_and_pushed_again(team: Team, ci: World):
+    """Its size is right: a push alone would take it to be there."""
+    pack = max(team.cache.glob("objects/*/*"), key=lambda path: path.stat().st_size)
+    sound = pack.read_bytes()
+    pack.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
+    pushing = ci.with_environment(RVBUILD_CACHES=f"team=read+write {team.cache}")
+    pushing.fine("push", TARGET)
+    assert pack.read_bytes() != sound
+    assert pushing.run("caches", "verify", "team", "--remove").code == 5
+    assert not pack.exists()
+    pushing.fine("push", TARGET)
+    assert pack.read_bytes() == sound
+    pushing.fine("caches", "verify", "team")
+
+
 def test_what_a_push_needs(team: Team, ci: World):
     world = laptop(team, ci)
     ran = world.run("push", TARGET)
@@ -481,3 +500,34 @@ def test_who_signs_nothing_serves_nothing(team: Team, ci: World):
     ran = laptop(team, ci).run("serve", "--port", "0")
     assert ran.code == 2
     ran.said("error: nobody signs")
+
+
+def test_who_only_pulled_takes_nothing_out_of_a_closure(team: Team, ci: World):
+    """A CI whose store is new each time has the target, and not the steps below it."""
+    (record,) = team.cache.glob("records/ci/targets/*")
+    key = (ci.folder.parent / "config/rvbuild/keys/ci.key").read_text()
+    again = laptop(team, ci).with_environment(RVBUILD_SIGNING_KEY=key)
+    before = said(record)
+    again.fine("pull", TARGET)
+    again.fine("push", TARGET)
+    assert said(record) == before == {TARGET, "words"}
+    team.cache.joinpath(object_of(record, "words")).unlink()
+    again.fine("push", TARGET)
+    assert said(record) == {TARGET}
+
+
+def said(record: Path) -> set[str]:
+    """The labels of the statements of a closure."""
+    return {str(each["label"]) for each in body(record)["statements"]}
+
+
+def object_of(record: Path, label: str) -> str:
+    """The file of the first pack that a closure names of a result."""
+    (statement,) = (each for each in body(record)["statements"] if each["label"] == label)
+    name = statement["outputs"]["out"]["packs"][0][0].partition("/")[0]
+    return f"objects/{name[:2]}/{name}"
+
+
+def body(record: Path) -> dict[str, Any]:
+    """What a record says."""
+    return json.loads(b64decode(json.loads(record.read_text())["payload"]))  # type: ignore[no-any-return]

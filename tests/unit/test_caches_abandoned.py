@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from team import NOW, signed_by, verify
+from team import NOW, key_id, signed_by, verify
 from web_caches import serving
 from workspaces import workspace
 
@@ -122,7 +122,8 @@ def push(cache: RunCache, folder: Path) -> None:
         cache=cache.cache,
         cas=store.cas,
         trees=store.trees,
-        key="ci",
+        key_id=key_id("ci"),
+        valid_ids=(key_id("ci"),),
         sign=signed_by("ci"),
         open=lambda data, kind, where: verify(data, kind, where)[1],
         pushed=lambda *_: None,
