@@ -37,7 +37,7 @@ from rvbuild.core.offer import Offer, Offers
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.realisation import Origin, Realisation
-from rvbuild.core.statement import REALISATION, Statement
+from rvbuild.core.statement import REALISATION, Pack, Statement
 from rvbuild.core.tree import Tree
 from rvbuild.engine.lookup import StoreLookup
 
@@ -127,7 +127,7 @@ def random_graph(draw: random.Random) -> tuple[Node, ...]:
 
 def random_event(draw: random.Random, top: int) -> Event:
     who = draw.choice(("laptop", "laptop", *BUILDERS))
-    kind = draw.choice((Revoke, Revoke, Lose, *[Build] * 17))
+    kind = draw.choice((Revoke, Revoke, Lose, *[Build] * 13))
     if kind is Revoke:
         return Revoke(draw.choice(BUILDERS))
     if kind is Lose:
@@ -274,7 +274,7 @@ class World:
             derivation=made.key,
             label=shipment.label,
             key=key,
-            output=packed_tree(store.trees.tree(made.output), ()),
+            output=packed_tree(store.trees.tree(made.output), [Pack(made.output, 1)]),
             origin=self.origin(made),
         )
         record = signed_by(key)(REALISATION, statement.encode())
