@@ -310,6 +310,7 @@ def pusher_of(session: Session, cache: RunCache, signer: Signer, tally: PushTall
         open=partial(_read, Keyring((KnownKey(signer.public, ()),))),
         pushed=tally,
         lease=Lease(cache.cache, cache.address, time.time, signer.public.name),
+        folder=session.store.layout.tmp,  # /tmp is often memory, and a pack may have gigabytes
     )
 
 

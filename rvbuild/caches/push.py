@@ -34,11 +34,13 @@ from rvbuild.caches.parallel import workers
 from rvbuild.caches.shipment import Shipment, TargetShipment
 from rvbuild.caches.tenure import Tenure
 from rvbuild.caches.tree_packs import packed_tree, plan_packs
+from rvbuild.core.errors import StoreError
 from rvbuild.core.ports.cache import CollectableCache
 from rvbuild.core.ports.cas import Cas
 from rvbuild.core.ports.trees import Trees
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.statement import CLOSURE, REALISATION, Closure, Pack, PackedTree, Statement
+from rvbuild.core.system_fault import Site, hint_for
 
 AT_ONCE = 4
 """Packs that are made and sent at the same time."""
@@ -64,6 +66,7 @@ class Pusher:
         open: Opens those that were made before.
         pushed: Told of each result.
         lease: Keeps collections away.
+        folder: Where packs take shape; None: where this machine has temporary files.
     """
 
     cache: CollectableCache
@@ -75,6 +78,7 @@ class Pusher:
     open: Open
     pushed: Pushed
     lease: Lease
+    folder: str | None = None
 
     @property
     def key(self) -> str:
@@ -133,10 +137,15 @@ class Pusher:
         return packed_tree(tree, packs)
 
     def _pack(self, write: Callable[[BinaryIO], Pack]) -> Pack:
-        with tempfile.TemporaryFile() as file:
-            pack = write(file)
-            file.seek(0)
-            self.cache.write(pack.digest, file)
+        try:
+            with tempfile.TemporaryFile(dir=self.folder) as file:
+                pack = write(file)
+                file.seek(0)
+                self.cache.write(pack.digest, file)
+        except OSError as error:
+            msg = f"a pack cannot be made: {error.strerror or error}"
+            hint = hint_for(error.errno, Site.STORE)
+            raise StoreError(msg, where=self.folder, hint=hint) from error
         return pack
 
     def _closure(

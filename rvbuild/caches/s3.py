@@ -17,7 +17,7 @@ import datetime as dt
 import html
 import re
 from collections.abc import Iterator
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from attrs import define, field, frozen
 
@@ -41,6 +41,8 @@ _CONFLICT = 409
 _NO_CONDITIONS = 501
 _TRIES = 3
 _PAGE_LIMIT = 16 << 20
+_MOST_PAGES = 20_000
+"""A page has up to 1,000 files. A server that is broken, or means no good, has always one more."""
 _CONTENTS = re.compile(r"<Contents>(.*?)</Contents>", re.DOTALL)
 
 
@@ -58,7 +60,7 @@ def open_cache(address: str, services: CacheServices) -> CollectableCache:
     root = _root(bucket, region, endpoint)
     return S3Cache(
         Bucket(
-            address=f"{root}/{prefix}" if prefix else root,
+            address=f"{root}/{quote(prefix)}" if prefix else root,  # as it is signed
             transport=services.transport,
             wait=services.wait,
             root=root,
@@ -99,9 +101,11 @@ class S3Cache(WebCache):
     Attributes:
         server: The bucket.
         prefix: Of all names; empty, or with a slash at its end.
+        most_pages: Of a list.
     """
 
     prefix: str
+    most_pages: int = _MOST_PAGES
     _conditions: _Conditions = field(factory=_Conditions, init=False, repr=False, eq=False)
 
     def put_new(self, name: str, content: Content) -> None:
@@ -131,16 +135,18 @@ class S3Cache(WebCache):
     def entries(self, prefix: str) -> Iterator[CacheEntry]:
         if prefix:
             check_name(prefix.removesuffix("/"))
-        token = before = ""
+        tokens = {""}
+        token = ""
         while page := self._page(prefix, token):
             for contents in _CONTENTS.findall(page):
                 if entry := self._entry(contents):
                     yield entry
-            before, token = token, _text("NextContinuationToken", page)
             if _text("IsTruncated", page) != "true":
                 return
-            if token in {"", before}:
+            token = _text("NextContinuationToken", page)
+            if token in tokens or len(tokens) >= self.most_pages:
                 break
+            tokens.add(token)
         msg = "the list of a bucket has no end"
         raise CacheDown(msg, where=self.server.shown(""))
 

@@ -27,7 +27,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar, cast
 
 from attrs import field, frozen
-from attrs.validators import instance_of, matches_re
+from attrs.validators import instance_of, matches_re, min_len
 
 from rvbuild.core.canonical import Json, encode
 from rvbuild.core.digest import Digest
@@ -79,14 +79,14 @@ class PackedTree:
         message: That of its ``Tree`` message, with which the first pack begins.
         size: Bytes that all files hold.
         files: How many there are.
-        packs: In the order of the tree's blobs (`core.packing`).
+        packs: In the order of the tree's blobs (`core.packing`); at least one.
     """
 
     root: Digest
     message: Digest
     size: int = field(validator=_is_count)
     files: int = field(validator=_is_count)
-    packs: tuple[Pack, ...]
+    packs: tuple[Pack, ...] = field(validator=min_len(1))
 
     @property
     def transfer(self) -> int:

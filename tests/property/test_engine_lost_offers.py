@@ -24,7 +24,7 @@ from rvbuild.core.errors import RvbuildError, SubstituteError, WrongContent
 from rvbuild.core.offer import Offer, Offers
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
-from rvbuild.core.statement import PackedTree, Statement
+from rvbuild.core.statement import Pack, PackedTree, Statement
 from rvbuild.engine.build import Built
 
 
@@ -160,7 +160,7 @@ class Fickle:
         if not node.is_offered or made is None:
             return {}
         root = made.output
-        output = PackedTree(root=root, message=root, size=0, files=0, packs=())
+        output = PackedTree(root=root, message=root, size=0, files=0, packs=(Pack(root, 0),))
         said = Statement(derivation=made.key, label=derivation.label, key="ci", output=output)
         return {derivation.digest: Offer(statement=said, vouchers=(), cache="team")}
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from attrs import evolve
 from cache_places import services
 from site_of_bytes import Answer, Asked, Served, head, serve
 
@@ -54,6 +55,7 @@ def bucket(answer: Answer) -> Iterator[tuple[S3Cache, Served]]:
         ("s3://team/a/b/", {}, "https://team.s3.us-east-1.amazonaws.com/a/b"),
         ("s3://team/a?region=eu-1", {}, "https://team.s3.eu-1.amazonaws.com/a"),
         ("s3://team", {"AWS_REGION": "eu-1"}, "https://team.s3.eu-1.amazonaws.com"),
+        ("s3://team/a+b@c", {}, "https://team.s3.us-east-1.amazonaws.com/a%2Bb%40c"),
         ("s3://a.b", {}, "https://s3.us-east-1.amazonaws.com/a.b"),
         ("s3://team/a?endpoint=https://m.corp/", {}, "https://m.corp/team/a"),
         ("s3://team/a", {"AWS_ENDPOINT_URL": "http://m:9000"}, "http://m:9000/team/a"),
@@ -174,6 +176,19 @@ def test_a_list_that_is_none_is_an_error(page: str):
         list(cache.entries(""))
 
 
+def test_a_list_that_goes_on_and_on_is_an_error():
+    """Each page has a name and a token that no other had."""
+    numbers = iter(range(1000))
+
+    def answer(_asked: Asked, send: Callable[[bytes], None]) -> None:
+        at = next(numbers)
+        send(text("200 OK", listed(f"x{at}", more=f"token{at}")))
+
+    with bucket(answer) as (cache, server), pytest.raises(CacheDown, match="no end"):
+        list(evolve(cache, most_pages=5).entries(""))
+    assert len(server.asked) == 5
+
+
 def refusing(refusals: dict[str, bytes]) -> Answer:
     """By method; of reads, that there is nothing."""
 
@@ -242,6 +257,8 @@ def test_a_server_without_conditions_is_written_all_the_same():
         (error("403 Forbidden", "AccessDenied"), "AWS_ACCESS_KEY_ID"),
         (error("403 Forbidden", "RequestTimeTooSkewed", "Date: Mon"), "set the clock.*Mon"),
         (error("400 Bad Request", "X", "x-amz-bucket-region: eu-9"), "eu-9"),
+        (error("301 Moved", "PermanentRedirect", "x-amz-bucket-region: eu-9"), "eu-9"),
+        (error("307 Temporary", "TemporaryRedirect", "Location: https://e.invalid"), "region"),
         (error("404 Not Found", "NoSuchBucket"), "make the bucket"),
     ],
 )

@@ -14,7 +14,7 @@ from rvbuild.caches.pack_source import Doubts, PackSource
 from rvbuild.caches.verifying import VerifyingCache
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import CacheDown, CacheMiss, RvbuildError, WrongContent
-from rvbuild.core.statement import PackedTree, Statement
+from rvbuild.core.statement import Pack, PackedTree, Statement
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
 ITEM = Digest.of(BODY)
@@ -72,7 +72,7 @@ class Scene:
     def read(self) -> bytes:
         """The object, as whoever unpacks it asks for it."""
         while True:
-            output = PackedTree(root=ITEM, message=ITEM, size=1, files=1, packs=())
+            output = PackedTree(root=ITEM, message=ITEM, size=1, files=1, packs=(Pack(ITEM, 0),))
             statement = Statement(derivation=ITEM, label="x", key="ci", output=output)
             watch = FetchWatch(statement, Preference.FETCH, self.clock, lambda _d, _t: None)
             source = PackSource(self.members, watch, _nobody_is_told, self.doubts)

@@ -108,7 +108,7 @@ PATHS = [
     [
         pytest.param(path, value, id=f"{'.'.join(map(str, path))} {value!r}")
         for path in PATHS
-        for value in ({"x": 1}, -1, "%", [[1]], True)
+        for value in ({"x": 1}, -1, "%", [[1]], True, *([[]] if path[-1] == "packs" else []))
         if (path, str(value)) not in {(("label",), "%"), (("accelerated",), "True")}
     ],
 )
