@@ -24,7 +24,7 @@ def asked_caches(
 ) -> Iterator[CacheSubstitutes | None]:
     """Takes results from the caches that are set; None: there are none, or nobody is trusted.
 
-    At the end it is reported what each cache gave and cost.
+    At the end it is reported what each cache gave and cost, and what too few keys vouch for.
 
     Args:
         session: Whose run it is.
@@ -50,5 +50,7 @@ def asked_caches(
             uses = asked.uses if asked else ()
             for use in uses:
                 session.report(CacheUsed(use))
+            for shortfall in asked.shortfalls if asked else ():
+                session.report(shortfall)
             if noted:
                 note_uses(session, set_caches(session), uses)

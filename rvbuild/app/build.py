@@ -90,6 +90,7 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
     Raises:
         UsageError: results cannot appear there; nothing was built.
         LockError: a folder was edited since it was locked; nothing was built.
+        CacheError: uploads are required, and a cache takes none; nothing was built.
         Interrupted: the person pressed ^C; no result appears.
     """
 
@@ -122,8 +123,7 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
     asked = dict.fromkeys(map(str, (*targets, *linked.results)))
     there = {result.target for result in results}
     if uploads:
-        good = (target for target in linked.results if str(target) in there)
-        uploads.results(good, any_made=any(not task.offer for task in built.plan.tasks.values()))
+        uploads.results(target for target in linked.results if str(target) in there)
     return BuildView(
         results=tuple(results),
         recipes=tuple(graph.recipes),

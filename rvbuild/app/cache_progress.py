@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from attrs import define, field
 
-from rvbuild.caches.walk import Walked
+from rvbuild.caches.entry_walk import Walked
 from rvbuild.core.events import Finished, Phase, Reporter, Started, Wrote
 from rvbuild.core.ports.clock import Clock
 

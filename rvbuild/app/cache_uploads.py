@@ -73,6 +73,7 @@ class CacheUploads:
     required: bool
     _uploads: tuple[_Upload, ...]
     _linked: Linked | None = field(default=None, init=False)
+    _any_made: bool = field(default=False, init=False)
 
     @classmethod
     def into(
@@ -88,28 +89,32 @@ class CacheUploads:
         return cls(session, required, tuple(uploads))
 
     def begin(self, linked: Linked) -> None:
-        """Say what the run builds."""
+        """Say what the run builds.
+
+        Raises:
+            CacheError: uploads are required, and a cache takes nothing, or is being collected.
+        """
         self._linked = linked
+        for upload in self._uploads if self.required else ():
+            with upload.pusher.lease.taken():
+                pass  # it lets us write, which is known now rather than after the build
 
     def made(self, derivation: str) -> None:
         """Bring a step that was made here; a target waits for its checks, and a check for it."""
-        linked = self._linked
+        linked, self._any_made = self._linked, True
         if linked is None or derivation in linked.results.values():
             return
         if not any(derivation in checks for checks in linked.checks.values()):
             for upload in self._uploads:
                 upload.uploader.add(partial(self._bring_step, upload, linked, derivation))
 
-    def results(self, targets: Iterable[Target], *, any_made: bool) -> None:
+    def results(self, targets: Iterable[Target]) -> None:
         """Bring targets that are built and checked, and what is owed from former runs.
 
-        Args:
-            targets: Which.
-            any_made: Whether anything was made in this run: else the targets are left alone, unless
-                uploads are required.
+        Where nothing was made, the targets are left alone, unless uploads are required.
         """
         linked = self._linked
-        wanted = tuple(targets) if any_made or self.required else ()
+        wanted = tuple(targets) if self._any_made or self.required else ()
         for upload in self._uploads:
             if linked and (wanted or owed_targets(self.session, upload.cache)):
                 upload.owed.update(map(str, wanted))

@@ -24,7 +24,7 @@ from rvbuild.caches.names import LEASES, MARK
 from rvbuild.caches.trial import TrialStep, try_cache
 from rvbuild.core.cache_text import read_cache_text
 from rvbuild.core.cache_totals import CacheTotals
-from rvbuild.core.errors import CacheError, UsageError
+from rvbuild.core.errors import CacheError
 from rvbuild.core.events import Phase
 
 __all__ = [
@@ -217,7 +217,5 @@ def one_cache(session: Session, name: str) -> Iterator[RunCache]:
         UsageError: there is no such cache, or this run is offline.
     """
     with opened(session, (name,)) as caches:
-        if not caches.caches:
-            msg = "the run is offline, and the cache is not on this machine"
-            raise UsageError(msg, where=name, hint="see the setting `offline`")
-        yield caches.caches[0]
+        (cache,) = caches.caches
+        yield cache

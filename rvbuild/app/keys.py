@@ -17,7 +17,7 @@ from rvbuild.app.workspace import Workspace
 from rvbuild.core.errors import StoreError, UsageError, suggestion
 from rvbuild.core.key_name import is_key_name
 from rvbuild.core.place import Place
-from rvbuild.core.public_key import PublicKey
+from rvbuild.core.public_key import PRIVATE_WORD, PublicKey
 from rvbuild.core.revocation import Revocation
 from rvbuild.core.system_fault import Site, hint_for
 from rvbuild.trust.key_files import PUBLIC, REVOKED, read_key_file, read_private, write_new
@@ -255,7 +255,8 @@ def _next_name(name: str, keyring: Keyring, folders: KeyFolders) -> str:
 
 def _read(text: str) -> PublicKey:
     """The key in a file, or the one whose line ``text`` is."""
-    if " " in text and not os.path.lexists(text):
+    is_line = " " in text or text.startswith(PRIVATE_WORD)  # which no message may quote
+    if is_line and not os.path.lexists(text):
         return PublicKey.parse(text.strip(), Place("the text of the key", 1))
     return PublicKey.read(read_key_file(text), text)
 

@@ -18,8 +18,9 @@ from rvbuild.app.owed import owed_shipments
 from rvbuild.app.run_caches import RunCache, RunCaches, opened, signed_record, signer_of
 from rvbuild.app.session import Session
 from rvbuild.app.shipments import Packer, Unfit, share_lookup
+from rvbuild.app.signing_key import KeyFolders
 from rvbuild.app.targets import link_unedited
-from rvbuild.caches.availability import Lack, Open, find_lacks
+from rvbuild.caches.availability import Lack, find_lacks
 from rvbuild.caches.lease import Lease
 from rvbuild.caches.push import Pusher
 from rvbuild.caches.shipment import TargetShipment
@@ -189,15 +190,15 @@ def check_pushed(
         signer = signer_of(session, caches)
         known = (each.public.name for each in caches.keyring.known)
         keys = (signer.public.name,) if signer else tuple(known)
-        read = partial(_read, caches.keyring)
-        return [_check(cache, keys, shipments, read) for cache in written]
+        return [_check(cache, keys, shipments, caches.keyring) for cache in written]
 
 
 def _check(
-    cache: RunCache, keys: tuple[str, ...], shipments: tuple[TargetShipment, ...], read: Open
+    cache: RunCache, keys: tuple[str, ...], shipments: tuple[TargetShipment, ...], keyring: Keyring
 ) -> PushCheck:
+    read, valid = partial(_read, keyring), keyring.valid_ids
     lists = [
-        [lack for each in shipments for lack in find_lacks(cache.cache, key, each, read)]
+        [lack for each in shipments for lack in find_lacks(cache.cache, key, each, read, valid)]
         for key in keys
     ]
     records = sum(len(each.results) + 1 for each in shipments)
@@ -222,6 +223,9 @@ def written_caches(caches: RunCaches, names: tuple[str, ...] = ()) -> list[RunCa
         UsageError: there is none.
     """
     written = [each for each in caches.caches if each.text.writes or names]
+    if not written and any(text.writes for text in caches.out_of_reach.values()):
+        msg = "the run is offline, and no cache that is set to be written is on this machine"
+        raise UsageError(msg, where="caches", hint="see the setting `offline`")
     if not written:
         msg = "no cache is set to be written"
         hint = "set one, as in `caches.team = 'read+write ADDRESS'`"
@@ -295,16 +299,18 @@ def _push(
 
 def pusher_of(session: Session, cache: RunCache, signer: Signer, tally: PushTally) -> Pusher:
     """Who pushes into a cache; whoever asks has the store shared."""
-    name = signer.public.name
+    keyring = KeyFolders.of(session.workspace).keyring()
     return Pusher(
         cache=cache.cache,
         cas=session.store.cas,
         trees=session.store.trees,
-        key=name,
+        key_id=signer.public.key_id,
+        valid_ids=keyring.valid_ids,
         sign=partial(signed_record, signer),
         open=partial(_read, Keyring((KnownKey(signer.public, ()),))),
         pushed=tally,
-        lease=Lease(cache.cache, cache.address, time.time, name),
+        lease=Lease(cache.cache, cache.address, time.time, signer.public.name),
+        folder=session.store.layout.tmp,  # /tmp is often memory, and a pack may have gigabytes
     )
 
 

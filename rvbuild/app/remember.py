@@ -33,7 +33,7 @@ def remember(memo: Memo, answer: str, session: Session, build: BuildView) -> Non
     if any(use.spec.volatile for name in build.recipes for use in _sources(session, name)):
         return
     inputs = [*session.workspace.locks, *session.workspace.recipes, *session.folder.series_files()]
-    if any(made.origin.kind == "substituted" for made in build.made):
+    if any(made.voucher_sets for made in build.made):
         inputs += _keys(session)
     for name in build.recipes:
         inputs += _inputs(session, name)
@@ -52,7 +52,7 @@ def remember(memo: Memo, answer: str, session: Session, build: BuildView) -> Non
 
 
 def _keys(session: Session) -> Iterator[str]:
-    """Where keys are, on whose word others' results were taken."""
+    """Where keys are, on whose word a result, or what it was made of, was taken."""
     from rvbuild.app.signing_key import KeyFolders  # noqa: PLC0415 - only where there are such
 
     folders = KeyFolders.of(session.workspace)

@@ -21,12 +21,12 @@ from rvbuild.caches.fetch_watch import Preference
 from rvbuild.caches.member import Member
 from rvbuild.caches.substitutes import CacheSubstitutes, Terms
 from rvbuild.caches.table import open_cache
+from rvbuild.caches.verifying import VerifyingCache
 from rvbuild.core.acceptance import Acceptance
 from rvbuild.core.cache_text import CacheText, read_cache_text
 from rvbuild.core.dsse import Envelope
 from rvbuild.core.errors import UsageError
 from rvbuild.core.events import Noticed
-from rvbuild.core.ports.cache import CollectableCache
 from rvbuild.core.ports.signer import Signer
 from rvbuild.transfers.addresses import local_path
 from rvbuild.transfers.cancellation import Cancellation
@@ -49,7 +49,7 @@ class RunCache:
 
     name: str
     text: CacheText
-    cache: CollectableCache
+    cache: VerifyingCache
     budget: StallBudget
 
     @property
@@ -64,11 +64,13 @@ class RunCaches:
 
     Attributes:
         caches: Each of them.
+        out_of_reach: Others that are set, by name: this run is offline, and they are not here.
         cancellation: Ends what waits for one.
         keyring: Whom to trust.
     """
 
     caches: tuple[RunCache, ...]
+    out_of_reach: Mapping[str, CacheText]
     cancellation: Cancellation
     keyring: Keyring
 
@@ -92,6 +94,8 @@ def opened(
 ) -> Iterator[RunCaches]:
     """The caches of a run, until it ends; nobody is asked yet.
 
+    At the end, after an error and an interrupt too, whatever still waits for one is ended.
+
     Args:
         session: Whose settings they are in.
         names: Only these; all, if there are none.
@@ -99,19 +103,16 @@ def opened(
             of a cache has time.
 
     Raises:
-        UsageError: none has one of the names; a key's file is not of its form.
+        UsageError: none has one of the names, or this run is offline and that one is not here; a
+            key's file is not of its form.
         CacheRefused: what was set is no address of a cache.
     """
     texts = set_caches(session)
-    for name in names:
-        if name not in texts:
-            msg = f"there is no cache {name!r}"
-            have = f"there are: {', '.join(texts)}" if texts else "none is set"
-            raise UsageError(msg, where="caches", hint=have)
     settings = session.workspace.settings
-    chosen = {name: texts[name] for name in names or texts}
-    if settings.offline:
-        chosen = {n: text for n, text in chosen.items() if local_path(text.address) is not None}
+    absent = {name: text for name, text in texts.items() if settings.offline and _is_far(text)}
+    for name in names:
+        _refuse_unless_in_reach(name, texts, absent)
+    chosen = {name: texts[name] for name in names or texts if name not in absent}
     cancellation = Cancellation()
     with _transport(session, cancellation) as transport:
         services = CacheServices(
@@ -120,14 +121,37 @@ def opened(
             environment=os.environ,
             cancellation=cancellation,
         )
-        yield RunCaches(
+        run = RunCaches(
             caches=tuple(
                 _opened(name, text, services, settings.stall_budget, bounded=wait is None)
                 for name, text in chosen.items()
             ),
+            out_of_reach=absent,
             cancellation=cancellation,
             keyring=KeyFolders.of(session.workspace).keyring(),
         )
+        try:
+            yield run
+        finally:
+            cancellation.cancel()
+
+
+def _is_far(text: CacheText) -> bool:
+    """Whether a cache is not on this machine."""
+    return local_path(text.address) is None
+
+
+def _refuse_unless_in_reach(
+    name: str, texts: Mapping[str, CacheText], absent: Mapping[str, CacheText]
+) -> None:
+    """See that a cache that somebody named can be asked."""
+    if name in absent:
+        msg = "the run is offline, and the cache is not on this machine"
+        raise UsageError(msg, where=name, hint="see the setting `offline`")
+    if name not in texts:
+        msg = f"there is no cache {name!r}"
+        have = f"there are: {', '.join(texts)}" if texts else "none is set"
+        raise UsageError(msg, where="caches", hint=have)
 
 
 @contextmanager
@@ -165,7 +189,9 @@ def substitutes(
     """
     settings, release = session.workspace.settings, session.choices.release
     readable = [each for each in caches.caches if each.text.reads]
-    if not readable or settings.prefer == Preference.BUILD.value:
+    # whoever only pulls can make nothing instead
+    prefer = Preference.FETCH if session.choices.pull else Preference(settings.prefer)
+    if not readable or prefer is Preference.BUILD:
         return None
     policy = acceptance(settings, release=release)
     keys = accepted_keys(policy, caches.keyring)
@@ -183,8 +209,9 @@ def substitutes(
         terms=Terms(
             keys=keys,
             acceptance=policy,
+            valid_ids=caches.keyring.valid_ids,
             accelerated=settings.share_accelerated and not release,
-            prefer=Preference(settings.prefer),
+            prefer=prefer,
         ),
         verify=verify,
         report=session.report,

@@ -5,19 +5,29 @@ Knows: who is believed, and how a closure is read. Must not know: how closures a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from attrs import frozen
 
 from rvbuild.app.former_result import FormerResult
-from rvbuild.app.run_caches import RunCaches, accepted_keys, opened
+from rvbuild.app.run_caches import RunCache, accepted_keys, opened
 from rvbuild.app.session import Session
 from rvbuild.app.signing_key import acceptance
+from rvbuild.caches.arrival import Arrival
 from rvbuild.caches.closure_pack import read_derivations
 from rvbuild.caches.member import Member
 from rvbuild.caches.names import target_name
 from rvbuild.core.advice import Remedy, advise
-from rvbuild.core.errors import UsageError, WrongContent
+from rvbuild.core.errors import (
+    CacheError,
+    CacheMiss,
+    RvbuildError,
+    UsageError,
+    VerificationError,
+    WrongContent,
+)
+from rvbuild.core.events import Noticed
 from rvbuild.core.printable import printable_line
 from rvbuild.core.statement import CLOSURE, Closure
 from rvbuild.trust.keyring import Keyring
@@ -44,6 +54,10 @@ class SharedPlace:
 def former_there(session: Session, names: Sequence[str], place: SharedPlace) -> FormerResult:
     """What a cache last had of a target.
 
+    The last one is the one that was written last, by any of the names and of the keys that count;
+    where the cache cannot list what it holds, the first one. One that is lost or damaged is told,
+    and the next one is taken.
+
     Args:
         session: In whose settings the cache is.
         names: What the target may be called there.
@@ -54,30 +68,72 @@ def former_there(session: Session, names: Sequence[str], place: SharedPlace) -> 
         CacheError: it does not answer, or lacks what it says that it has.
         VerificationError: what it has is not what a trusted key signed.
     """
+    failures: list[RvbuildError] = []
     with opened(session, (place.cache,)) as caches:
-        for closure, member in _closures(session, caches, names, place):
-            pack = closure.derivations
-            derivations = read_derivations(member.read(pack.digest), pack.blobs)
-            by = SharedPlace(place.cache, closure.key)
-            return FormerResult(derivation=closure.derivation, place=str(by), read=derivations.get)
+        (cache,) = caches.caches
+        member = caches.member(cache)
+        keys = _keys(session, caches.keyring, place)
+        for record in _newest_first(cache, [_Record(k, name) for k in keys for name in names]):
+            try:
+                former = _former(member, caches.keyring, record)
+            except (CacheMiss, VerificationError) as error:
+                failures.append(error)
+                continue
+            if former is not None:
+                _tell(session, cache, failures)
+                return former
+    if failures:
+        raise failures[0]
     msg = f"nobody whose word counts brought it into the cache {place}"
     hint = advise("have it pushed from where it was built; ", Remedy.KEYS)
     raise UsageError(msg, where=names[0], hint=hint)
 
 
-def _closures(
-    session: Session, caches: RunCaches, names: Sequence[str], place: SharedPlace
-) -> Iterator[tuple[Closure, Member]]:
-    """What each key says, as far as the cache has it."""
-    keys = _keys(session, caches.keyring, place)
-    for each in caches.caches:
-        member = caches.member(each)
-        for key in keys:
-            for name in names:
-                record = member.record(target_name(key, name))
-                if record is not None:
-                    where = f"{each.name} {target_name(key, name)}"
-                    yield _closure(record, caches.keyring, (key, name), where), member
+@frozen
+class _Record:
+    """Where a key's word about a target is."""
+
+    key: str
+    target: str
+
+    @property
+    def name(self) -> str:
+        return target_name(self.key, self.target)
+
+    @property
+    def folder(self) -> str:
+        return self.name.rpartition("/")[0] + "/"
+
+
+def _newest_first(cache: RunCache, records: Sequence[_Record]) -> list[_Record]:
+    """Records in the order in which they were written; as they are, if nobody can tell."""
+    moments: dict[str, float] = {}
+    if len(records) > 1:
+        with suppress(CacheError), cache.budget.waiting():
+            for folder in {record.folder for record in records}:
+                entries = cache.cache.entries(folder)
+                moments |= {entry.name: entry.modified for entry in entries}
+    return sorted(records, key=lambda record: -moments.get(record.name, 0.0))
+
+
+def _former(member: Member, keyring: Keyring, record: _Record) -> FormerResult | None:
+    """What a record says, with the derivations that it names; None if there is no such record."""
+    data = member.record(record.name)
+    if data is None:
+        return None
+    closure = _closure(data, keyring, record, f"{member.name} {record.name}")
+    pack = closure.derivations
+    derivations = read_derivations(member.read(Arrival(pack.digest)), pack.blobs)
+    place = str(SharedPlace(member.name, closure.key))
+    return FormerResult(derivation=closure.derivation, place=place, read=derivations.get)
+
+
+def _tell(session: Session, cache: RunCache, failures: Iterable[RvbuildError]) -> None:
+    """Say what was passed over."""
+    for error in failures:
+        where = f" ({error.where})" if error.where else ""
+        is_lie = isinstance(error, VerificationError)
+        session.report(Noticed(cache.name, f"passed over: {error.message}{where}", is_lie))
 
 
 def _keys(session: Session, keyring: Keyring, place: SharedPlace) -> tuple[str, ...]:
@@ -89,14 +145,14 @@ def _keys(session: Session, keyring: Keyring, place: SharedPlace) -> tuple[str, 
     return (place.key,)
 
 
-def _closure(record: bytes, keyring: Keyring, asked: tuple[str, str], where: str) -> Closure:
+def _closure(data: bytes, keyring: Keyring, record: _Record, where: str) -> Closure:
     """What a record says of the target that it was asked for.
 
     Raises:
         VerificationError: no trusted key signed it, or it is of another target or key.
     """
-    closure = Closure.of(verify_statement(record, CLOSURE, keyring, where).body)
-    if (closure.key, closure.target) != asked:
+    closure = Closure.of(verify_statement(data, CLOSURE, keyring, where).body)
+    if (closure.key, closure.target) != (record.key, record.target):
         said = printable_line(f"{closure.target}, by {closure.key}")
         msg = f"a record of another target or key: {said}"
         raise WrongContent(msg, where=where)

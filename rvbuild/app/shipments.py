@@ -6,6 +6,7 @@ Knows: the store, derivations, and what was set about sharing. Must not know: ca
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import NoReturn
 
 from attrs import define, field, frozen
@@ -55,7 +56,7 @@ class Unfit:
         raise UsageError(self.problem, where=self.target, hint=self.hint)
 
 
-@define
+@define(slots=False)
 class Packer:
     """Finds what the store has of targets.
 
@@ -114,8 +115,17 @@ class Packer:
                     stack.append(given)
 
     def _milliseconds(self, goal: str) -> int:
-        made = (self._step(digest) for digest in self._below(goal))
+        """How long it and all below it took: sources, too, which whoever makes it has to fetch."""
+        made = map(self._realisation, self._all_below[goal])
         return sum(each.milliseconds for each in made if each)
+
+    @cached_property
+    def _all_below(self) -> Mapping[str, frozenset[str]]:
+        """Each derivation and all below it, in one walk: inputs come first."""
+        below: dict[str, frozenset[str]] = {}
+        for digest, derivation in self.linked.derivations.items():
+            below[digest] = frozenset((digest,)).union(*map(below.__getitem__, derivation.inputs))
+        return below
 
     def _step(self, digest: str) -> Realisation | None:
         if not isinstance(self.linked.derivations[digest], Step):

@@ -16,11 +16,12 @@ from rvbuild.core.events import Noticed
 
 if TYPE_CHECKING:
     from rvbuild.app.cache_uploads import CacheUploads
+    from rvbuild.core.public_key import PublicKey
 
 
 @contextmanager
 def uploads_of(session: Session, *, required: bool = False) -> Iterator[CacheUploads | None]:
-    """Uploads of a run; None: nobody signs, or no cache is written.
+    """Uploads of a run; None: nobody signs, or no cache is written, or not unasked.
 
     Args:
         session: Whose run it is.
@@ -37,6 +38,7 @@ def uploads_of(session: Session, *, required: bool = False) -> Iterator[CacheUpl
     from rvbuild.app.cache_uploads import CacheUploads  # noqa: PLC0415 - see the module
     from rvbuild.app.push import push_signer, written_caches  # noqa: PLC0415 - the same
     from rvbuild.app.run_caches import opened, signer_of  # noqa: PLC0415 - the same
+    from rvbuild.app.unasked_caches import refused_unasked  # noqa: PLC0415 - the same
 
     with opened(session) as caches:
         try:
@@ -48,7 +50,12 @@ def uploads_of(session: Session, *, required: bool = False) -> Iterator[CacheUpl
                 raise
             session.report(Noticed("caches", f"nothing is brought there: {error}"))
             signer = None
-        if signer is None:
+        if signer is not None and not required:
+            keyring, public = caches.keyring, signer.public
+            refused = refused_unasked(session.workspace, written, keyring, public)
+            written = [each for each in written if each.name not in refused]
+            _tell_refused(session, refused, public)
+        if signer is None or not written:
             yield None
             return
         uploads = CacheUploads.into(session, written, signer, required=required)
@@ -56,3 +63,12 @@ def uploads_of(session: Session, *, required: bool = False) -> Iterator[CacheUpl
             yield uploads
         finally:
             caches.cancellation.cancel()
+
+
+def _tell_refused(session: Session, names: tuple[str, ...], key: PublicKey) -> None:
+    if names:
+        text = (
+            f"nothing is brought there unasked: the project's file sets it, and the key "
+            f"{key.key_id}, which signs here, is none of the project's"
+        )
+        session.report(Noticed(", ".join(names), text))

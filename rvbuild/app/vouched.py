@@ -1,21 +1,26 @@
-"""Whether a result that came from a cache may still be used.
+"""Whether a result that came from a cache, or was made of such, may still be used.
 
 Knows: who vouched for it then, and who is trusted now. Must not know: caches.
 
 A key that was revoked takes back all that it signed, and a release may ask for more keys than a
-build did. So a result in the store counts as missing where too few of the keys that vouched for it
-are accepted now. Its tree stays: if others vouch for it, nothing is fetched again.
+build did. So a result in the store counts as missing where too few vouch now for it, or for
+anything from a cache that it was made of (`core.voucher`). Its tree stays: if others vouch for it,
+nothing is fetched again.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from attrs import define
 
 from rvbuild.app.choices import Choices
 from rvbuild.app.workspace import Workspace
 from rvbuild.core.realisation import Realisation
+
+if TYPE_CHECKING:
+    from rvbuild.core.acceptance import Acceptance
 
 
 @define(slots=False)
@@ -31,25 +36,17 @@ class Vouched:
     choices: Choices
 
     def __call__(self, realisation: Realisation) -> bool:
-        if realisation.origin.kind != "substituted":
+        sets = realisation.voucher_sets
+        if not sets:
             return True
-        needed, keys = self._accepted
-        vouchers = {_key_name(signature) for signature in realisation.signatures}
-        return len(vouchers & keys) >= needed
+        policy, valid_ids = self._trust
+        return policy.all_vouched(sets, valid_ids)
 
     @cached_property
-    def _accepted(self) -> tuple[int, frozenset[str]]:
-        """How many keys must have vouched, and which ones count."""
+    def _trust(self) -> tuple[Acceptance, frozenset[str]]:
+        """Whose word is enough, and the ids of the keys that are valid."""
         # late on purpose: a store without others' results needs no keys
-        from rvbuild.app.run_caches import accepted_keys  # noqa: PLC0415
         from rvbuild.app.signing_key import KeyFolders, acceptance  # noqa: PLC0415
 
         policy = acceptance(self.workspace.settings, release=self.choices.release)
-        keyring = KeyFolders.of(self.workspace).keyring()
-        return policy.needed, frozenset(accepted_keys(policy, keyring))
-
-
-def _key_name(signature: object) -> str:
-    """The name of the key that a realisation notes."""
-    key_id = signature.get("keyid", "") if isinstance(signature, dict) else ""
-    return str(key_id).partition(":")[0]
+        return policy, KeyFolders.of(self.workspace).keyring().valid_ids

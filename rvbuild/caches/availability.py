@@ -5,7 +5,7 @@ Knows: records and the packs that they name. Must not know: how a signature is v
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Protocol
 
 from attrs import frozen
@@ -40,12 +40,19 @@ class Lack:
 
 
 def find_statement(
-    cache: Cache, key: str, shipment: Shipment, open_record: Open
+    cache: Cache, key: str, shipment: Shipment, open_record: Open, valid_ids: Container[str]
 ) -> Statement | Lack:
     """What a key said of a result, if it says what is to be said now and the cache has all of it.
 
-    What was taken from a cache then and built here since is to be said again, and so is what a
-    compile cache helped to make then.
+    What was taken from a cache then, or made of such, and built here since is to be said again; so
+    is what is on a word that does not stand any more, and what a compile cache helped to make then.
+
+    Args:
+        cache: Where to look.
+        key: The name of the key.
+        shipment: The result, with the origin that is to be said of it now.
+        open_record: Opens what the key signed.
+        valid_ids: The ids of the keys that are known and were not revoked.
 
     Raises:
         CacheError: the cache does not answer.
@@ -58,28 +65,57 @@ def find_statement(
         statement = Statement.of(open_record(record, REALISATION, name))
     except VerificationError as error:
         return Lack(label=shipment.label, problem=f"its record is damaged: {error.message}")
-    if not _still_says(statement, shipment):
+    if not _still_says((statement, *statement.checks), shipment, valid_ids):
         return Lack(label=shipment.label, problem="its record says something else")
     problem = _lost(cache, statement.packs)
     return Lack(label=shipment.label, problem=problem) if problem else statement
 
 
-def find_lacks(cache: Cache, key: str, target: TargetShipment, open_record: Open) -> Iterator[Lack]:
-    """What a cache lacks of a target and of all below it.
+def find_lacks(
+    cache: Cache, key: str, target: TargetShipment, open_record: Open, valid_ids: Container[str]
+) -> Iterator[Lack]:
+    """What a cache lacks of a target and of all below it; arguments are those of `find_statement`.
 
     Raises:
         CacheError: the cache does not answer.
     """
     for shipment in target.results:
-        there = find_statement(cache, key, shipment, open_record)
+        there = find_statement(cache, key, shipment, open_record, valid_ids)
         if isinstance(there, Lack):
             yield there
-    problem = _closure_problem(cache, key, target, open_record)
+    problem = _closure_problem(cache, key, target, open_record, valid_ids)
     if problem:
         yield Lack(label=f"the closure of {target.target}", problem=problem)
 
 
-def _closure_problem(cache: Cache, key: str, target: TargetShipment, open_record: Open) -> str:
+def find_former_statements(
+    cache: Cache, key: str, target: TargetShipment, open_record: Open, valid_ids: Container[str]
+) -> Iterator[Statement]:
+    """What a key's last closure of a target says of steps that are still below it.
+
+    Only what stands, and of which the cache has all. Who pulled most of a target does not have what
+    is below; what its former closure says of that is not lost by a push.
+
+    Raises:
+        CacheError: the cache does not answer.
+    """
+    name = target_name(key, target.target)
+    record = cache.record(name)
+    try:
+        former = Closure.of(open_record(record or b"", CLOSURE, name)).statements
+    except VerificationError:  # of nobody, damaged, or of another key
+        return
+    below = {Digest.of(each).hash for each in target.derivations}
+    known = [
+        each for each in former if each.derivation.hash in below and each.origin.stands(valid_ids)
+    ]
+    lost = cache.missing({pack for each in known for pack in each.packs})
+    yield from (each for each in known if lost.isdisjoint(each.packs))
+
+
+def _closure_problem(
+    cache: Cache, key: str, target: TargetShipment, open_record: Open, valid_ids: Container[str]
+) -> str:
     """What is wrong with the record of a target; empty if nothing."""
     name = target_name(key, target.target)
     record = cache.record(name)
@@ -89,9 +125,9 @@ def _closure_problem(cache: Cache, key: str, target: TargetShipment, open_record
         closure = Closure.of(open_record(record, CLOSURE, name))
     except VerificationError as error:
         return f"its record is damaged: {error.message}"
-    said = {statement.derivation.hash for statement in closure.statements}
-    wanted = {shipment.realisation.derivation for shipment in target.results}
-    if closure.derivation != target.derivation or not wanted <= said:
+    said = [each for told in closure.statements for each in (told, *told.checks)]
+    has_all = all(_still_says(said, shipment, valid_ids) for shipment in target.results)
+    if closure.derivation != target.derivation or not has_all:
         return "its record is of another build"
     return _lost(cache, (closure.derivations.digest,))
 
@@ -101,17 +137,21 @@ def _lost(cache: Cache, packs: tuple[Digest, ...]) -> str:
     return f"{len(lost)} of {len(packs)} packs are not there" if lost else ""
 
 
-def _still_says(statement: Statement, shipment: Shipment) -> bool:
-    """Whether nothing is to be said that a statement does not say; it may tell of more checks."""
-    said = {each.derivation: each for each in (statement, *statement.checks)}
+def _still_says(
+    statements: Iterable[Statement], shipment: Shipment, valid_ids: Container[str]
+) -> bool:
+    """Whether nothing is to be said that statements do not say; they may tell of more checks."""
+    said = {each.derivation: each for each in statements}
     return all(
-        each.key in said and _is_worth(said[each.key], each)
+        each.key in said and _is_worth(said[each.key], each, valid_ids)
         for each in (shipment.realisation, *shipment.checks.values())
     )
 
 
-def _is_worth(former: Statement, now: Realisation) -> bool:
+def _is_worth(former: Statement, now: Realisation, valid_ids: Container[str]) -> bool:
     """Whether a former statement is worth as much as one that is made now."""
-    built = former.origin.kind == "built" or now.origin.kind != "built"
+    built = former.origin.is_built or not now.origin.is_built
+    alone = former.origin.is_independent or not now.origin.is_independent
     pure = not former.accelerated or now.accelerated
-    return former.output.root == now.output and built and pure
+    same = former.output.root == now.output
+    return same and built and alone and pure and former.origin.stands(valid_ids)

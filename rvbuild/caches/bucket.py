@@ -23,6 +23,8 @@ from rvbuild.transfers.sender import Answer
 
 _CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,60})</Code>")
 _ENOUGH = 4096
+_SAID = {301, 307, 400, 401, 403, 404}
+"""Statuses with an error of S3 in the body. AWS redirects where a bucket is in another region."""
 
 
 def utc_now() -> dt.datetime:
@@ -64,7 +66,7 @@ class Bucket(WebServer):
         return super().is_absent(answer)
 
     def check(self, answer: Answer, wanted: Collection[int], name: str) -> None:
-        if answer.status in {400, 401, 403, 404} - set(wanted):
+        if answer.status in _SAID - set(wanted):
             raise self._refused(answer, self._code(answer), name)
         super().check(answer, wanted, name)
 
@@ -90,4 +92,6 @@ class Bucket(WebServer):
             hint = "make the bucket, or correct its name"
         elif region and region != self.region:
             hint = f"give the bucket's region, which is {region}"
+        elif answer.status in {301, 307}:
+            hint = "give the bucket's region; if the bucket is new, try again in an hour"
         return CacheRefused(msg, where=self.shown(name), hint=hint)

@@ -23,9 +23,11 @@ class CacheServices:
         wait: How long its owner waits for a cache; see `Wait`.
         environment: The user's: logins of buckets are read from it.
         cancellation: Ends all waits.
+        durable: Whether what is written in a folder outlives a crash of the machine.
     """
 
     transport: Transport
     wait: Wait
     environment: Mapping[str, str] = field(factory=dict, repr=False)
     cancellation: Cancellation = field(factory=Cancellation)
+    durable: bool = True

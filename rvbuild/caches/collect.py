@@ -29,10 +29,10 @@ from typing import NoReturn
 
 from attrs import define, frozen
 
+from rvbuild.caches.entry_walk import Walked, tell_nobody, walk
 from rvbuild.caches.lease import Lease
 from rvbuild.caches.names import OBJECTS, RECORDS, TEMPORARY, object_name
 from rvbuild.caches.tenure import Tenure
-from rvbuild.caches.walk import Walked, tell_nobody, walk
 from rvbuild.core.digest import Digest
 from rvbuild.core.dsse import Envelope
 from rvbuild.core.errors import CacheRefused, VerificationError

@@ -67,7 +67,7 @@ def _absolute(path: str) -> str:
 def open_cache(address: str, services: CacheServices) -> CollectableCache:
     """The cache in a folder of this machine; see `rvbuild.caches.table`."""
     path = str(local_path(address))
-    cache = DirectoryCache(path)
+    cache = DirectoryCache(path, durable=services.durable)
     return TimedCache(cache, path, services.wait, services.cancellation)
 
 

@@ -11,6 +11,7 @@ from enum import Enum
 from attrs import define, field
 
 from rvbuild.core.errors import SubstituteError
+from rvbuild.core.loss import TooSlow
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.clock import Clock
 from rvbuild.core.statement import Statement
@@ -88,4 +89,4 @@ class FetchWatch:
         make = self.statement.closure_milliseconds / 1000
         if self.prefer is Preference.AUTO and seconds > max(make, PROBE):
             msg = f"fetching it would take {seconds:.0f} s more; making it took {make:.0f} s"
-            raise SubstituteError(msg, where=self.statement.label)
+            raise SubstituteError(msg, where=self.statement.label, loss=TooSlow(seconds, make))

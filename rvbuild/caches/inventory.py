@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from attrs import define, frozen
 
+from rvbuild.caches.entry_walk import Walked, tell_nobody, walk
 from rvbuild.caches.names import LEASES, OBJECTS, RECORDS
-from rvbuild.caches.walk import Walked, tell_nobody, walk
 from rvbuild.core.ports.cache import CacheEntries, CacheEntry
 
 

@@ -7,20 +7,32 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from attrs import define, evolve, field
 
+from rvbuild.caches.arrival import Arrival
 from rvbuild.caches.budget import StallBudget
+from rvbuild.caches.speed import Speed
 from rvbuild.core.cache_use import CacheUse
-from rvbuild.core.digest import Digest
-from rvbuild.core.errors import CacheDown, CacheError, CacheMiss, WrongContent
+from rvbuild.core.errors import CacheDown, CacheError, CacheMiss, RvbuildError, WrongContent
 from rvbuild.core.ports.cache import Cache
 
 T = TypeVar("T")
 
 MOST_WRONG = 3
-"""Wrong objects of one cache that a run forgives: disks rot."""
+"""Wrong answers of one cache after which a run asks no more; disks rot."""
+
+SHORTEST_PAUSE = 0.5
+"""Seconds for which a cache that asks for a pause is left alone, also if it asks for none."""
+
+
+class ResumableCache(Cache, Protocol):
+    """A verified cache that goes on with an object of which another one brought the beginning."""
+
+    def resume(self, arrival: Arrival) -> Iterator[bytes]:
+        """What the object still lacks; see `VerifyingCache`."""
+        ...
 
 
 @define
@@ -29,8 +41,8 @@ class Member:
 
     Rules:
 
-    1. A cache that gives no usable answer, or refuses, is left out for the run; so is one that sent
-       wrong bytes `MOST_WRONG` times.
+    1. A cache that gives no usable answer, or refuses, is left out for the run; so is one that
+       `MOST_WRONG` times sent wrong bytes, or records that nobody may believe.
     2. One that asks to be left alone for a while is asked again afterwards, if its budget has the
        time for that.
     3. Whoever asks one that is left out gets CacheDown at once.
@@ -43,15 +55,17 @@ class Member:
     """
 
     name: str
-    cache: Cache
+    cache: ResumableCache
     budget: StallBudget
     pause: Callable[[float], None]
     _use: CacheUse = field(init=False)
+    _speed: Speed = field(init=False)
     _wrong: int = field(default=0, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self._use = CacheUse(name=self.name)
+        self._speed = Speed(self.budget.clock)
 
     @property
     def is_out(self) -> bool:
@@ -67,6 +81,11 @@ class Member:
         size, waited = self.budget.size, self.budget.waited
         return evolve(self._use, size=size, waited=waited, reason=reason)
 
+    @property
+    def speed(self) -> float | None:
+        """Bytes of packs a second so far; None while too little came to tell."""
+        return self._speed.bytes_a_second
+
     def count(self, *, hits: int = 0, pulled: int = 0, saved: float = 0.0) -> None:
         """Note what was used of it."""
         with self._lock:
@@ -81,6 +100,14 @@ class Member:
             self._use = evolve(self._use, reason=self._use.reason or reason)
         self.budget.use_up()
 
+    def count_wrong(self, reason: str) -> None:
+        """Note that it gave something that nobody may believe; in the end it is left out."""
+        with self._lock:
+            self._wrong += 1
+            is_too_much = self._wrong >= MOST_WRONG
+        if is_too_much:
+            self.leave_out(reason)
+
     def record(self, name: str) -> bytes | None:
         """A record; None if there is none.
 
@@ -91,18 +118,18 @@ class Member:
         self.budget.came(len(data or b""))
         return data
 
-    def read(self, item: Digest, begin: int = 0) -> Iterator[bytes]:
-        """The pieces of an object, verified.
+    def read(self, arrival: Arrival) -> Iterator[bytes]:
+        """What an object still lacks, in verified pieces; each counts as arrived when it is given.
 
         Raises:
             CacheMiss: it does not have it.
             CacheDown: it is left out, from now on or before.
+            WrongContent: the object is another one, with what came before.
         """
-        done = begin
-        pieces = self.cache.read(item, done)
-        while piece := self._ask(lambda: next(pieces, b"")):
-            done += len(piece)
+        stream = _Stream(self.cache, arrival, self._speed)
+        while (piece := self._ask(stream.piece)) is not None:
             self.budget.came(len(piece))
+            self._speed.came(len(piece))
             yield piece
 
     def _ask(self, question: Callable[[], T]) -> T:
@@ -127,9 +154,7 @@ class Member:
             self.leave_out(error.message)
             raise
         except WrongContent as error:
-            self._wrong += 1
-            if self._wrong >= MOST_WRONG:
-                self.leave_out(error.message)
+            self.count_wrong(error.message)
             raise
 
     def _wait(self, error: CacheDown) -> None:
@@ -139,8 +164,31 @@ class Member:
             CacheDown: it is left out.
         """
         wait = error.retry_after
+        if wait is not None:
+            wait = max(wait, SHORTEST_PAUSE)
         if wait is None or wait >= self.budget.left:
             self.leave_out(error.message)
             raise error
         with self.budget.waiting():
             self.pause(wait)
+
+
+@define
+class _Stream:
+    """The pieces of an object. After an error it is asked for again, from where it stopped."""
+
+    cache: ResumableCache
+    arrival: Arrival
+    speed: Speed
+    _pieces: Iterator[bytes] | None = field(default=None, init=False)
+
+    def piece(self) -> bytes | None:
+        """The next piece; None at the end."""
+        if self._pieces is None:
+            self._pieces = self.cache.resume(self.arrival)
+        try:
+            with self.speed.waiting():
+                return next(self._pieces, None)
+        except RvbuildError:
+            self._pieces = None
+            raise

@@ -18,6 +18,7 @@ import re
 import secrets
 
 from rvbuild.core.digest import Digest
+from rvbuild.core.dsse import LARGEST
 
 MARK = "rvbuild-cache"
 """The name of the file that says what this is."""
@@ -25,8 +26,8 @@ MARK_TEXT = b"1\n"
 """What the mark says: the version of the layout."""
 OBJECTS, RECORDS, LEASES, TEMPORARY = "objects/", "records/", "leases/", "tmp/"
 
-RECORD_LIMIT = 64 << 20
-"""Bytes of a record; nobody takes more."""
+RECORD_LIMIT = LARGEST
+"""Bytes of a record; nobody takes more, and nobody writes more."""
 
 _LONGEST = 800
 """Letters of a name. The key of an object in a bucket has 1,024 at most, with its prefix."""

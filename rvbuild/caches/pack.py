@@ -94,6 +94,10 @@ class PackReader:
         if self._read(1):
             msg = "the pack holds more than was signed"
             raise Malformed(msg)
+        self.exhaust()
+
+    def exhaust(self) -> None:
+        """Take all chunks to their end, and make nothing of them."""
         for _ in self._chunks:
             pass
 

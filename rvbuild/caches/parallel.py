@@ -5,8 +5,9 @@ Knows: threads. Must not know: what is asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 AT_ONCE = 16
@@ -14,6 +15,22 @@ AT_ONCE = 16
 
 A = TypeVar("A")
 Q = TypeVar("Q")
+
+
+@contextmanager
+def workers(most: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that ask a cache; whoever uses them waits for them to end.
+
+    After an error, an interrupt too, nobody waits: a server may take minutes for a large object.
+    What is under way is left behind, and ended by whoever opened the cache.
+    """
+    pool = ThreadPoolExecutor(most)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def ask_all(ask: Callable[[Q], A], questions: Sequence[Q]) -> list[A]:
@@ -24,10 +41,5 @@ def ask_all(ask: Callable[[Q], A], questions: Sequence[Q]) -> list[A]:
     """
     if len(questions) < 2:
         return [ask(question) for question in questions]
-    with ThreadPoolExecutor(min(AT_ONCE, len(questions))) as pool:
-        futures = [pool.submit(ask, question) for question in questions]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:  # an interrupt, too
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with workers(min(AT_ONCE, len(questions))) as pool:
+        return [each.result() for each in [pool.submit(ask, question) for question in questions]]

@@ -17,7 +17,7 @@ import datetime as dt
 import html
 import re
 from collections.abc import Iterator
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from attrs import define, field, frozen
 
@@ -35,9 +35,14 @@ from rvbuild.transfers.urls import origin, shown
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[a-z0-9-]{1,40}")
 _HINT = "write s3://BUCKET/PREFIX?region=REGION&endpoint=URL; prefix, region and endpoint may lack"
-_THERE_ALREADY = {409, 412}
+_THERE_ALREADY = 412
+_CONFLICT = 409
+"""Of several who write at once, or remove, none may have won: one looks, and writes again."""
 _NO_CONDITIONS = 501
+_TRIES = 3
 _PAGE_LIMIT = 16 << 20
+_MOST_PAGES = 20_000
+"""A page has up to 1,000 files. A server that is broken, or means no good, has always one more."""
 _CONTENTS = re.compile(r"<Contents>(.*?)</Contents>", re.DOTALL)
 
 
@@ -55,7 +60,7 @@ def open_cache(address: str, services: CacheServices) -> CollectableCache:
     root = _root(bucket, region, endpoint)
     return S3Cache(
         Bucket(
-            address=f"{root}/{prefix}" if prefix else root,
+            address=f"{root}/{quote(prefix)}" if prefix else root,  # as it is signed
             transport=services.transport,
             wait=services.wait,
             root=root,
@@ -96,36 +101,52 @@ class S3Cache(WebCache):
     Attributes:
         server: The bucket.
         prefix: Of all names; empty, or with a slash at its end.
+        most_pages: Of a list.
     """
 
     prefix: str
+    most_pages: int = _MOST_PAGES
     _conditions: _Conditions = field(factory=_Conditions, init=False, repr=False, eq=False)
 
     def put_new(self, name: str, content: Content) -> None:
         """Of two who write one object at once, one does: a bucket may keep every version."""
-        if not self._conditions.work:
+        status = self._put_if_new(name, content) if self._conditions.work else _NO_CONDITIONS
+        if status == _NO_CONDITIONS:
+            self._conditions.work = False
             self.put(name, content)
-            return
-        with self.server.ask("PUT", name, {"If-None-Match": "*"}, content) as answer:
-            if answer.status != _NO_CONDITIONS:
-                self.server.check(answer, DONE | _THERE_ALREADY, name)
-                return
-        self._conditions.work = False
-        self.put(name, content)
+        elif status == _CONFLICT:
+            msg = "the server says again and again that somebody else writes it"
+            raise CacheDown(msg, where=self.server.shown(name))
+
+    def _put_if_new(self, name: str, content: Content) -> int:
+        """The status of the last try; a conflict only if the object is still not there whole."""
+        status = _CONFLICT
+        for _ in range(_TRIES):
+            with self.server.ask("PUT", name, {"If-None-Match": "*"}, content) as answer:
+                status = answer.status
+                if status not in {_CONFLICT, _NO_CONDITIONS}:
+                    self.server.check(answer, {*DONE, _THERE_ALREADY}, name)
+            if status != _CONFLICT:
+                return status
+            if not self.missing([content.digest]):
+                return _THERE_ALREADY
+        return status
 
     def entries(self, prefix: str) -> Iterator[CacheEntry]:
         if prefix:
             check_name(prefix.removesuffix("/"))
-        token = before = ""
+        tokens = {""}
+        token = ""
         while page := self._page(prefix, token):
             for contents in _CONTENTS.findall(page):
                 if entry := self._entry(contents):
                     yield entry
-            before, token = token, _text("NextContinuationToken", page)
             if _text("IsTruncated", page) != "true":
                 return
-            if token in {"", before}:
+            token = _text("NextContinuationToken", page)
+            if token in tokens or len(tokens) >= self.most_pages:
                 break
+            tokens.add(token)
         msg = "the list of a bucket has no end"
         raise CacheDown(msg, where=self.server.shown(""))
 

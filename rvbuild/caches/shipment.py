@@ -5,9 +5,9 @@ Knows: what a store says of results. Must not know: caches, packs, signatures.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from rvbuild.core.realisation import Realisation
 
@@ -27,6 +27,15 @@ class Shipment:
     realisation: Realisation
     closure_milliseconds: int = 0
     checks: Mapping[str, Realisation]
+
+    def said_by(self, signer: str, valid_ids: Container[str]) -> Shipment:
+        """The same, with origins as the holder of a key says them (`Realisation.origin_for`)."""
+
+        def said(made: Realisation) -> Realisation:
+            return evolve(made, origin=made.origin_for(signer, valid_ids))
+
+        checks = {label: said(check) for label, check in self.checks.items()}
+        return evolve(self, realisation=said(self.realisation), checks=checks)
 
 
 @frozen(kw_only=True)

@@ -9,14 +9,17 @@ The rules:
    others then.
 2. A record counts for the derivation that it was asked for, and for the checks that it tells of.
    One of another derivation, or that no trusted key signed, counts for nothing, and is told.
-3. What a compile cache helped to make does not count unless the run takes such results.
-4. A cache that is slower than making a result is not waited for: the result is made.
-5. A pack that one cache lacks, or stops sending, is taken from the next, from there on.
+3. What the signer took from a cache counts if all keys on whose word it did are valid here.
+4. What a compile cache helped to make does not count unless the run takes such results.
+5. A cache that is slower than making a result is not waited for: the result is made.
+6. A pack that one cache lacks, or stops sending, is taken from the next, from there on. One that
+   came wrong is taken from another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Protocol
@@ -27,19 +30,19 @@ from rvbuild.caches.asking import Answer, ask
 from rvbuild.caches.fetch_watch import FetchWatch, Preference
 from rvbuild.caches.member import Member
 from rvbuild.caches.names import realisation_name, target_name
+from rvbuild.caches.pack_source import Doubts, PackSource
+from rvbuild.caches.testimony import Saying, Testimony, in_groups
 from rvbuild.caches.tree_packs import TreeUnpacker
-from rvbuild.core.acceptance import Acceptance, Accepted, Claim, Disagreement
+from rvbuild.core.acceptance import Acceptance
 from rvbuild.core.cache_use import CacheUse
-from rvbuild.core.digest import Digest
 from rvbuild.core.errors import (
     CacheError,
-    CacheMiss,
     RvbuildError,
     SubstituteError,
     VerificationError,
     WrongContent,
 )
-from rvbuild.core.events import Noticed, Reporter
+from rvbuild.core.events import Noticed, Reporter, Shortfall
 from rvbuild.core.offer import Offer, Offers
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.clock import Clock
@@ -67,69 +70,16 @@ class Terms:
     Attributes:
         keys: The names of the keys that are asked for.
         acceptance: How many of them must agree.
+        valid_ids: The ids of all keys that are known and were not revoked.
         accelerated: Whether what a compile cache helped to make is taken.
         prefer: Whether to fetch what would take less time to make.
     """
 
     keys: tuple[str, ...]
     acceptance: Acceptance
+    valid_ids: Collection[str]
     accelerated: bool = False
     prefer: Preference = Preference.AUTO
-
-
-@frozen
-class _Said:
-    """A statement, the id of the key that signed it, and where it was."""
-
-    statement: Statement
-    voucher: str
-    member: Member
-
-    @property
-    def claim(self) -> Claim:
-        statement = self.statement
-        return Claim(statement.key, statement.output.root, statement.origin.kind == "built")
-
-
-@define
-class _Tally:
-    """What was said of derivations, and whose word is enough."""
-
-    acceptance: Acceptance
-    said: dict[str, list[_Said]] = field(factory=dict)
-
-    def add(self, said: _Said) -> None:
-        self.said.setdefault(said.statement.derivation.hash, []).append(said)
-
-    def offer(self, derivation: str) -> Offer | None:
-        """The output that enough keys say, from the cache that said so first."""
-        sayings = self.said.get(derivation, [])
-        verdict = self.acceptance.judge(each.claim for each in sayings)
-        if not isinstance(verdict, Accepted):
-            return None
-        agreed = [each for each in sayings if each.statement.output.root == verdict.output]
-        vouchers = {each.voucher for each in agreed if each.statement.key in verdict.keys}
-        first = next(each for each in agreed if each.statement.key in verdict.keys)
-        return Offer(
-            statement=first.statement,
-            vouchers=tuple(sorted(vouchers)),
-            cache=first.member.name,
-        )
-
-    def members(self, derivation: str) -> list[Member]:
-        """Who has it, who said so first before the others."""
-        found = {id(each.member): each.member for each in self.said.get(derivation, [])}
-        return list(found.values())
-
-    def disputes(self) -> Iterator[tuple[str, tuple[Claim, ...]]]:
-        """What keys say several outputs of, by the label of the derivation."""
-        for sayings in self.said.values():
-            verdict = self.acceptance.judge(each.claim for each in sayings)
-            if isinstance(verdict, Disagreement):
-                yield sayings[0].statement.label, verdict.claims
-            elif isinstance(verdict, Accepted) and verdict.dissent:
-                agreed = tuple(Claim(key, verdict.output) for key in verdict.keys)
-                yield sayings[0].statement.label, (*agreed, *verdict.dissent)
 
 
 @define
@@ -154,11 +104,18 @@ class CacheSubstitutes:
     stop: Callable[[], None]
     targets: Mapping[str, str] = field(factory=dict)
     _sources: dict[str, list[Member]] = field(factory=dict, init=False)
+    _shortfalls: dict[str, Shortfall] = field(factory=dict, init=False)
+    _doubts: Doubts = field(factory=dict, init=False)
 
     @property
     def uses(self) -> tuple[CacheUse, ...]:
         """What each cache gave and cost so far."""
         return tuple(member.use for member in self.members)
+
+    @property
+    def shortfalls(self) -> tuple[Shortfall, ...]:
+        """What was asked for and said by too few, so far: one for each number of keys."""
+        return in_groups(self._shortfalls.values())
 
     def find(self, derivations: Collection[str]) -> Offers:
         names = {
@@ -166,73 +123,86 @@ class CacheSubstitutes:
             for derivation in derivations
             for key in self.terms.keys
         }
-        tally, unsettled = _Tally(self.terms.acceptance), set(derivations)
+        heard, unsettled = self._testimony(), set(derivations)
         with closing(ask(self.members, list(names))) as answers:
             for answer in answers:
-                self._add(tally, answer, REALISATION, partial(_said_of, names[answer.name]))
-                if answer.record is not None and tally.offer(names[answer.name]):
+                self._add(heard, answer, REALISATION, partial(_said_of, names[answer.name]))
+                if answer.record is not None and heard.offer(names[answer.name]):
                     unsettled.discard(names[answer.name])
                 if not unsettled:
                     break
-        return self._settle(tally)
+        for derivation in unsettled:
+            shortfall = heard.shortfall(derivation)
+            if shortfall:
+                self._shortfalls[derivation] = shortfall
+        return self._settle(heard)
 
     def closure(self, derivation: str) -> Offers:
         target = self.targets.get(derivation)
         if target is None:
             return {}
-        tally, heard = _Tally(self.terms.acceptance), 0
+        heard, records = self._testimony(), 0
         names = [target_name(key, target) for key in self.terms.keys]
         with closing(ask(self.members, names)) as answers:
             for answer in answers:
-                heard += self._add(tally, answer, CLOSURE, partial(_said_below, target))
-                if heard >= self.terms.acceptance.needed:
+                records += self._add(heard, answer, CLOSURE, partial(_said_below, target))
+                if records >= self.terms.acceptance.needed:
                     break
-        return self._settle(tally)
+        return self._settle(heard)
 
     def fetch(self, offer: Offer, into: TreeSink, advance: Advance) -> None:
         statement = offer.statement
-        sources = self._sources.get(statement.derivation.hash, [])
+        sources = sorted(self._sources.get(statement.derivation.hash, []), key=_rank)
         others = [member for member in self.members if member not in sources]
         watch = FetchWatch(statement, self.terms.prefer, self.clock, advance)
-        packs = _PackSource((*sources, *others), watch, self._tell)
-        watch.expect(next((each.budget.speed for each in sources), None))
+        packs = PackSource((*sources, *others), watch, self._tell, self._doubts)
+        watch.expect(next((each.speed for each in sources), None))
         try:
             TreeUnpacker(statement.output, packs.read, into, watch.unpacked).run()
         except (CacheError, VerificationError) as error:
             msg = f"{offer.cache} does not give what it offered: {error.message}"
+            if packs.may_come_right:
+                raise WrongContent(msg, where=statement.label, details=packs.details) from error
             raise SubstituteError(msg, where=statement.label, details=packs.details) from error
         packs.count(statement.milliseconds / 1000)
 
     def cancel(self) -> None:
         self.stop()
 
-    def _add(self, tally: _Tally, answer: Answer, kind: str, read: _Reader) -> bool:
-        """Add what a record says; whether it says something."""
+    def _testimony(self) -> Testimony:
+        return Testimony(self.terms.acceptance, self.terms.valid_ids)
+
+    def _add(self, heard: Testimony, answer: Answer, kind: str, read: _Reader) -> bool:
+        """Add what a record says; whether anything of it counts."""
         if answer.record is None:
             return False
         where = f"{answer.member.name} {answer.name}"
         try:
-            voucher, body = self.verify(answer.record, kind, where)
+            key_id, body = self.verify(answer.record, kind, where)
             statements = read(body)
         except VerificationError as error:
-            self._tell(answer.member, error)
+            if not answer.member.is_out:  # of what comes late of one that was left out, no word
+                self._tell(answer.member, error)
+                answer.member.count_wrong(error.message)
             return False
-        for statement in statements:
-            if self.terms.accelerated or not statement.accelerated:
-                tally.add(_Said(statement, voucher, answer.member))
-        return True
+        sayings = [
+            Saying(statement, key_id, answer.member)
+            for statement in statements
+            if self.terms.accelerated or not statement.accelerated
+        ]
+        return any([heard.add(saying) for saying in sayings])  # noqa: C419 - all are added
 
-    def _settle(self, tally: _Tally) -> Offers:
+    def _settle(self, heard: Testimony) -> Offers:
         """The offers that hold; disputes are told."""
-        for label, claims in tally.disputes():
+        for label, claims in heard.disputes():
             words = ", ".join(f"{claim.key} says {claim.output.hash[:16]}" for claim in claims)
             self.report(Noticed(label, f"builders do not agree: {words}", security=True))
         offers = {}
-        for derivation in tally.said:
-            offer = tally.offer(derivation)
+        for derivation in heard.derivations:
+            offer = heard.offer(derivation)
             if offer:
                 offers[derivation] = offer
-                self._sources[derivation] = tally.members(derivation)
+                self._sources[derivation] = heard.members(derivation)
                 self._sources[derivation][0].count(hits=1)
         return offers
 
@@ -240,6 +210,11 @@ class CacheSubstitutes:
         text = f"not believed: {error.message}"
         where = f" ({error.where})" if error.where else ""
         self.report(Noticed(member.name, text + where, security=True))
+
+
+def _rank(member: Member) -> tuple[bool, float]:
+    """Orders those who have a result: the fastest first; one whose speed nobody knows is tried."""
+    return member.is_out, -(member.speed or math.inf)
 
 
 _Reader = Callable[[object], Sequence[Statement]]
@@ -261,49 +236,3 @@ def _said_below(target: str, body: object) -> list[Statement]:
         msg = f"a record of another target, {printable_line(closure.target)}"
         raise WrongContent(msg)
     return [each for said in closure.statements for each in (said, *said.checks)]
-
-
-@define
-class _PackSource:
-    """Packs of one tree, each from the first cache that has it."""
-
-    members: Sequence[Member]
-    watch: FetchWatch
-    tell: Callable[[Member, RvbuildError], None]
-    _failures: list[str] = field(factory=list, init=False)
-    _sizes: dict[int, int] = field(factory=dict, init=False)
-
-    def read(self, item: Digest) -> Iterator[bytes]:
-        """The bytes of a pack; where one cache stops, the next goes on.
-
-        Raises:
-            CacheError: nobody has all of it.
-        """
-        done, fault = 0, None
-        for at, member in enumerate(self.members):
-            try:
-                for piece in member.read(item, done):
-                    done += len(piece)
-                    self._sizes[at] = self._sizes.get(at, 0) + len(piece)
-                    self.watch.came(len(piece))
-                    yield piece
-            except (CacheError, WrongContent) as error:
-                fault = error
-                self._failures.append(f"{member.name}: {error.message}")
-                if isinstance(error, WrongContent):
-                    self.tell(member, error)
-                continue
-            return
-        msg = "no cache has all of a pack"
-        raise CacheMiss(msg) from fault
-
-    @property
-    def details(self) -> tuple[str, ...]:
-        """What each cache said, once each."""
-        return tuple(dict.fromkeys(self._failures))
-
-    def count(self, saved: float) -> None:
-        """Note the result with the cache that gave the most of it."""
-        if self._sizes:
-            at = max(self._sizes, key=lambda each: self._sizes[each])
-            self.members[at].count(pulled=1, saved=saved)

@@ -41,8 +41,8 @@ class CacheModule(Protocol):
         ...
 
 
-def open_cache(address: str, services: CacheServices) -> CollectableCache:
-    """The cache at an address, which gives right bytes only (`VerifyingCache`).
+def open_cache(address: str, services: CacheServices) -> VerifyingCache:
+    """The cache at an address, which gives right bytes only.
 
     Nobody is asked yet.
 

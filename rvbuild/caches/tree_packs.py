@@ -10,13 +10,14 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from attrs import frozen
 
 from rvbuild.caches.pack import PIECE, PackReader, write_pack
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import WrongContent
+from rvbuild.core.errors import VerificationError, WrongContent
 from rvbuild.core.packing import LARGE, blobs_of, runs_in, runs_of
 from rvbuild.core.ports.cas import Cas
 from rvbuild.core.ports.sink import TreeSink
@@ -117,11 +118,12 @@ class TreeUnpacker:
         """
         first, *others = self._packed.packs
         reader = PackReader(self._read(first.digest))
-        tree = self._tree(reader)
-        self._places = _places(tree)
-        runs = runs_in(blobs_of(tree), self._packed.packs)
-        self._make_folders(tree)
-        self._take(reader, runs[0])
+        with _to_its_end(reader):
+            tree = self._tree(reader)
+            self._places = _places(tree)
+            runs = runs_in(blobs_of(tree), self._packed.packs)
+            self._make_folders(tree)
+            self._take(reader, runs[0])
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for _ in pool.map(self._take_pack, others, runs[1:]):
                 pass
@@ -146,7 +148,9 @@ class TreeUnpacker:
                 self._into.directory(path)
 
     def _take_pack(self, pack: Pack, run: Sequence[Digest]) -> None:
-        self._take(PackReader(self._read(pack.digest)), run)
+        reader = PackReader(self._read(pack.digest))
+        with _to_its_end(reader):
+            self._take(reader, run)
 
     def _take(self, reader: PackReader, run: Sequence[Digest]) -> None:
         for blob in run:
@@ -188,6 +192,20 @@ class TreeUnpacker:
         for piece in pieces:
             self._taken(len(piece))
             yield piece
+
+
+@contextmanager
+def _to_its_end(reader: PackReader) -> Iterator[None]:
+    """Read a pack to its end also if nothing can be made of it.
+
+    Then its own SHA-256 tells whether a cache sent other bytes than it has, which is the error that
+    is raised; if not, who signed it did.
+    """
+    try:
+        yield
+    except VerificationError:
+        reader.exhaust()
+        raise
 
 
 def _through(pieces: Iterable[bytes], spool: BinaryIO) -> Iterator[bytes]:

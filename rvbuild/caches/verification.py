@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from attrs import define, field, frozen
 
 from rvbuild.caches.availability import Open
+from rvbuild.caches.entry_walk import Walked, tell_nobody, walk
 from rvbuild.caches.names import OBJECTS, RECORDS, object_name, realisation_name, target_name
+from rvbuild.caches.parallel import workers
 from rvbuild.caches.tenure import Tenure
-from rvbuild.caches.walk import Walked, tell_nobody, walk
 from rvbuild.core.digest import Digest
 from rvbuild.core.dsse import Envelope
 from rvbuild.core.errors import CacheMiss, Malformed, VerificationError, WrongContent
@@ -100,7 +100,7 @@ class CacheVerifier:
         records = list(self.cache.entries(RECORDS))
         objects = list(self.cache.entries(OBJECTS))
         self._sizes = {entry.name: entry.size for entry in objects}
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with workers(AT_ONCE) as pool:
             named = zip(records, pool.map(self._packs, records), strict=True)
             for entry, packs in walk(named, "records", self.tell, len(records)):
                 self._look_for(entry.name, packs)

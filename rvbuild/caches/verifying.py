@@ -5,11 +5,11 @@ Knows: sizes, SHA-256, and that a cache may stop in the middle. Must not know: h
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 
 from attrs import frozen
 
+from rvbuild.caches.arrival import Arrival
 from rvbuild.caches.decorator import CacheDecorator
 from rvbuild.caches.names import object_name
 from rvbuild.core.digest import Digest
@@ -49,31 +49,43 @@ class VerifyingCache(CacheDecorator):
         Raises:
             WrongContent: the cache has other bytes under the name.
         """
-        running, done = hashlib.sha256(), 0
-        pieces = self._pieces(item)
-        for piece in pieces:
-            before, done = done, done + len(piece)
-            running.update(piece)
-            if done >= item.size:
-                self._check_end(item, done + len(next(pieces, b"")), running.hexdigest())
-            if done > begin:
-                yield piece[max(0, begin - before) :]
-        if done < item.size or not item.size:
-            self._check_end(item, done, running.hexdigest())
+        arrival = Arrival(item)
+        for piece in self.resume(arrival):
+            if arrival.size > begin:
+                yield piece[max(0, begin - arrival.size + len(piece)) :]
 
-    def _check_end(self, item: Digest, size: int, sha256: str) -> None:
+    def resume(self, arrival: Arrival) -> Iterator[bytes]:
+        """What an object still lacks, of which others may have brought the beginning.
+
+        Each piece counts as arrived before it is given.
+
+        Raises:
+            WrongContent: all of it together has other bytes.
+        """
+        item = arrival.item
+        pieces = self._pieces(item, arrival.size)
+        for piece in pieces:
+            arrival.add(piece)
+            if arrival.size >= item.size:
+                self._check_end(arrival, arrival.size + len(next(pieces, b"")))
+            yield piece
+        if arrival.size < item.size or not item.size:
+            self._check_end(arrival, arrival.size)
+
+    def _check_end(self, arrival: Arrival, size: int) -> None:
         """See that what came is the object."""
+        item = arrival.item
         if size != item.size:
             raise self._wrong(
                 item,
                 f"{size} bytes or more came" if size > item.size else f"only {size} bytes came",
             )
-        if sha256 != item.hash:
+        if not arrival.is_right:
             raise self._wrong(item, "other bytes came")
 
-    def _pieces(self, item: Digest) -> Iterator[bytes]:
-        """What the cache sends, each try from where the one before stopped."""
-        done = came = failures = 0
+    def _pieces(self, item: Digest, done: int) -> Iterator[bytes]:
+        """What the cache sends from there on, each try from where the one before stopped."""
+        came = failures = 0
         while True:
             try:
                 for piece in self.inner.read(item, done):

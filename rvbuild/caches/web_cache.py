@@ -129,5 +129,6 @@ class WebCache:
 def _from(begin: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
     """What follows the first ``begin`` bytes: a server may send all, whatever range was asked."""
     for piece in pieces:
-        yield piece[begin:]
+        if len(piece) > begin:
+            yield piece[begin:]
         begin = max(0, begin - len(piece))

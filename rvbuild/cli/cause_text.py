@@ -50,6 +50,8 @@ def change_text(change: Change) -> str:
     old, new = _lines_of(change, "-"), _lines_of(change, "+")
     if change.aspect is Aspect.UNKNOWN:
         return subject
+    if old and sorted(old) == sorted(new):
+        return printable_line(f"{subject}: the same in another order")
     if _is_long(change):
         return printable_line(f"{subject}: {len(old) + len(new)} lines differ")
     if change.old is None or change.new is None:

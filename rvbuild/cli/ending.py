@@ -57,10 +57,19 @@ def _meaning(error: BaseException) -> RvbuildError | None:
     if isinstance(error, MemoryError):
         return _no_room("what is to be done: its memory is used up", _MEMORY)
     if isinstance(error, ImportError):
-        return _no_room(f"the program ({error})", "raise its limits (`ulimit -v`, `ulimit -n`)")
+        return _of_import(error)
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
         return _no_room("another thread", _PROCESSES)
     return None
+
+
+def _of_import(error: ImportError) -> RvbuildError:
+    """A library is not there, as after an update by git alone; or it cannot be loaded."""
+    name = error.name or ""
+    if isinstance(error, ModuleNotFoundError) and name.partition(".")[0] != "rvbuild":
+        hint = f"install rvbuild again, with what it needs, for {sys.executable}"
+        return SandboxError(f"the program lacks a library: {name}", hint=hint)
+    return _no_room(f"the program ({error})", "raise its limits (`ulimit -v`, `ulimit -n`)")
 
 
 def _of_system_call(error: OSError) -> RvbuildError | None:

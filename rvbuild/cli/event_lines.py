@@ -6,11 +6,12 @@ Knows: which events are worth a line. Must not know: where lines are written.
 from __future__ import annotations
 
 from rvbuild.cli.audit_notes import finding_lines
-from rvbuild.cli.messages import count_text, duration_text, size_text
+from rvbuild.cli.cache_rows import cache_row, shortfall_row
+from rvbuild.cli.loss_text import loss_text
+from rvbuild.cli.messages import duration_text
 from rvbuild.cli.public import public
 from rvbuild.cli.row import Row
 from rvbuild.cli.tally import word_for
-from rvbuild.core.cache_use import CacheUse
 from rvbuild.core.events import (
     Audited,
     CacheUsed,
@@ -19,6 +20,7 @@ from rvbuild.core.events import (
     Noticed,
     Phase,
     Planned,
+    Shortfall,
     Started,
     Wrote,
 )
@@ -42,7 +44,7 @@ def lines_for(event: Event, *, verbose: bool, starts: bool) -> list[Row | str]:
     """
     if isinstance(event, Wrote):
         return [f"{printable_line(event.label)} | {_log_line(event.line)}"] if verbose else []
-    if isinstance(event, Noticed | Audited | CacheUsed):
+    if isinstance(event, Noticed | Audited | CacheUsed | Shortfall):
         return _remarks(event)
     if isinstance(event, Started):
         has_line = starts or verbose
@@ -68,19 +70,8 @@ def _started(event: Started, *, verbose: bool) -> Row:
 
 
 def _finished(event: Finished) -> Row:
-    return Row(word_for(event), duration_text(event.seconds), printable_line(event.label))
-
-
-def _cache_row(use: CacheUse) -> Row:
-    """What a cache gave and cost; in the summary of a run, each has one."""
-    name = printable_line(use.name)
-    if use.reason:
-        cost = f"{duration_text(use.waited)} of waiting"
-        return Row("cache", "", f"{name} was left out: {printable_line(use.reason)} ({cost})")
-    gave = f"{count_text(use.pulled, 'result')}, saved {duration_text(use.saved)}"
-    offered = f"offered {count_text(use.hits, 'result')}" if use.hits else "offered nothing"
-    text = f"{name}: {gave if use.pulled else offered}, took {duration_text(use.waited)}"
-    return Row("cache", size_text(use.size), text)
+    why = f": made instead: {printable_line(loss_text(event.loss))}" if event.loss else ""
+    return Row(word_for(event), duration_text(event.seconds), printable_line(event.label) + why)
 
 
 def _plan(event: Planned) -> str:
@@ -90,10 +81,12 @@ def _plan(event: Planned) -> str:
     return f"{counts}; keep {event.kept}" if event.kept else counts
 
 
-def _remarks(event: Noticed | Audited | CacheUsed) -> list[Row | str]:
+def _remarks(event: Noticed | Audited | CacheUsed | Shortfall) -> list[Row | str]:
     """What a person should know: something is amiss, or only worth a note."""
     if isinstance(event, CacheUsed):
-        return [_cache_row(event.use)] if event.use.requests else []
+        return [cache_row(event.use)] if event.use.requests else []
+    if isinstance(event, Shortfall):
+        return [shortfall_row(event)]
     if isinstance(event, Noticed):
         return [Row("warning", "", _notice(event.label, event.text))]
     texts = finding_lines(event.findings)

@@ -7,8 +7,10 @@ The rules:
 
 1. Only claims of the keys that the policy names count; if it names none, those of all that are
    trusted.
-2. If more than one key is needed, only what a key's owner built counts: whoever took it from
-   another cache repeats what somebody else said.
+2. If more than one key is needed, only what a key's owner built counts, of nothing that was taken:
+   whoever took it from another cache repeats what somebody else said, and so does whoever built on
+   top of that. If one is enough, that counts as long as every word stands on which anything was
+   taken (`core.voucher`).
 3. A key counts once for an output, however many caches repeat it. A key that says two outputs of
    one derivation counts for neither: one of the two may be an old word, played again.
 4. The one output that enough keys say is accepted. If two have enough, none is.
@@ -20,13 +22,14 @@ office and lab say nothing, it is too few.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Union
 
 from attrs import field, frozen
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.policy_text import check_policy, read_policy
+from rvbuild.core.voucher import Voucher
 
 
 @frozen
@@ -36,7 +39,8 @@ class Claim:
     Attributes:
         key: The name of the trusted key that signed it.
         output: The root of the output's tree.
-        built: Whether the key's owner built it, and did not take it from a cache.
+        built: Whether the key's owner built it, and took neither it nor what it was made of from a
+            cache.
     """
 
     key: str
@@ -100,7 +104,8 @@ class Acceptance:
         Args:
             claims: What keys say of it, from any number of caches, in any order.
         """
-        counted = tuple(sorted({each for each in claims if self._counts(each)}, key=_order))
+        counting = {each for each in claims if self._counts(each.key, built=each.built)}
+        counted = tuple(sorted(counting, key=_order))
         sayers = _sayers(counted)
         enough = [output for output, keys in sayers.items() if len(keys) >= self.needed]
         if len(enough) == 1:
@@ -110,8 +115,33 @@ class Acceptance:
             return Disagreement(counted)
         return TooFew(self.needed, counted)
 
-    def _counts(self, claim: Claim) -> bool:
-        return (claim.key in self.keys or not self.keys) and (claim.built or self.needed == 1)
+    def is_vouched(self, vouchers: Iterable[Voucher], valid_ids: Container[str]) -> bool:
+        """Whether a result that was taken may still be used.
+
+        Args:
+            vouchers: For its one output.
+            valid_ids: The ids of the keys that are known and were not revoked.
+        """
+        standing = (each for each in vouchers if each.stands(valid_ids))
+        keys = {each.key for each in standing if self._counts(each.key, built=each.is_independent)}
+        return len(keys) >= self.needed
+
+    def all_vouched(
+        self, voucher_sets: Iterable[Iterable[Voucher]], valid_ids: Container[str]
+    ) -> bool:
+        """Whether a result may be used, of which several were taken: it, or what it was made of.
+
+        Example: with ``2 of [ci, lab]``, a program that was built here may not be used if ci
+        alone vouches for the compiler that made it.
+
+        Args:
+            voucher_sets: `Realisation.voucher_sets`.
+            valid_ids: As in `is_vouched`.
+        """
+        return all(self.is_vouched(each, valid_ids) for each in voucher_sets)
+
+    def _counts(self, key: str, *, built: bool) -> bool:
+        return (key in self.keys or not self.keys) and (built or self.needed == 1)
 
 
 def _sayers(claims: tuple[Claim, ...]) -> Mapping[Digest, tuple[str, ...]]:

@@ -13,6 +13,8 @@ The rules:
    That it was chosen is the cause, at whoever chose it, and nothing below it is looked at.
 4. The same difference in several derivations is one cause with several places.
 5. Causes come in the order of the work: what is below before what is above.
+6. Derivations with other digests have a cause. Where all parts and inputs are the same, it is the
+   order of the inputs, and else whatever the canonical bytes say otherwise.
 
 For example, zlib's archive was replaced, and K3s' script has one line more. K3s has the input zlib,
 and a bundle has K3s. The causes are the archive, from which zlib, K3s and the bundle follow, and
@@ -176,11 +178,25 @@ class _Walk:
         inputs = list(self._matched(old, new))
         changes += _text_changes(old, new)
         changes += [self._choice(*each) for each in inputs if not self._is_version(*each)]
-        return [
+        below = [
             (then.derivation, now.derivation)
             for then, now in inputs
             if then and now and self._is_version(then, now)
         ]
+        if not changes and not below:
+            changes.append(self._rest(pair, old, new))
+        return below
+
+    def _rest(self, pair: Pair, old: Facts, new: Facts) -> Change:
+        """What differs where all that was compared is the same (rule 6)."""
+        if old.slots != new.slots:
+            return Change(Aspect.INPUT, "order", self._titles(old.slots), self._titles(new.slots))
+        then = (self.read(pair[0]) or b"").decode(errors="replace")
+        return Change(Aspect.OTHER, "bytes", then, self.derivations[pair[1]].encode().decode())
+
+    def _titles(self, slots: Iterable[Slot]) -> str:
+        """Inputs that are also those of now, in their order, one a line."""
+        return "\n".join(f"{each.place} {self._title(each.derivation)}".strip() for each in slots)
 
     def _is_version(self, then: Slot | None, now: Slot | None) -> bool:
         """Whether an input is another version of the former one, with causes below (rule 3)."""

@@ -10,7 +10,9 @@ Rules for whoever reads one, which an attacker may have written:
 2. Base64 is in the standard or the URL-safe alphabet, with its padding; one value has one text in
    each. No other letter, such as a newline, is in it.
 3. A `keyid` is a hint by which a key is looked for, and no proof of anything.
-4. Sizes are limited (`LARGEST`, `MOST_SIGNATURES`) before anything is decoded or verified.
+4. Sizes are limited (`LARGEST`, `MOST_SIGNATURES`) before anything is decoded or verified, and so
+   is the number of members and list items: of 16 MiB of ``{},{},…`` a parser makes 400 MiB. Nobody
+   writes what nobody would read.
 """
 
 from __future__ import annotations
@@ -27,10 +29,11 @@ from rvbuild.core.canonical import encode
 from rvbuild.core.errors import Malformed
 from rvbuild.core.ports.signer import Signer
 
-LARGEST = 16 << 20
-"""Bytes of the largest envelope."""
+LARGEST = 4 << 20
+"""Bytes of the largest envelope; the statements of K3s' whole closure take some 100 KiB."""
 
 MOST_SIGNATURES = 8
+_MOST_PARTS = 1000
 _LONGEST_WORD = 256
 """Characters of a payload's type, or of a key's id."""
 
@@ -76,11 +79,17 @@ class Envelope:
         return cls(payload=payload, payload_type=payload_type, signatures=(signature,))
 
     def encode(self) -> bytes:
-        """Its JSON form."""
+        """Its JSON form.
+
+        Raises:
+            Malformed: it would be too large for whoever reads it.
+        """
         rows = [{"keyid": each.key_id, "sig": _text(each.value)} for each in self.signatures]
-        return encode(
+        data = encode(
             {"payload": _text(self.payload), "payloadType": self.payload_type, "signatures": rows}
         )
+        _refuse_large(data)
+        return data
 
     @classmethod
     def decode(cls, data: bytes) -> Envelope:
@@ -89,9 +98,7 @@ class Envelope:
         Raises:
             Malformed: it is not one, or one that is too large.
         """
-        if len(data) > LARGEST:
-            msg = f"an envelope of more than {LARGEST} bytes"
-            raise Malformed(msg)
+        _refuse_large(data)
         try:
             return cls._read(_document(data))
         except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -111,7 +118,16 @@ class Envelope:
         )
 
 
+def _refuse_large(data: bytes) -> None:
+    if len(data) > LARGEST:
+        msg = f"an envelope of more than {LARGEST} bytes"
+        raise Malformed(msg)
+
+
 def _document(data: bytes) -> Mapping[str, Any]:
+    if sum(map(data.count, (b"{", b"[", b","))) > _MOST_PARTS:
+        msg = f"more than {_MOST_PARTS} members or items"
+        raise ValueError(msg)
     document = json.loads(data.decode(), object_pairs_hook=_members, parse_constant=_refuse)
     if not isinstance(document, dict):
         msg = "not an object"

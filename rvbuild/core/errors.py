@@ -47,6 +47,7 @@ from collections.abc import Iterable, Sequence
 from typing import Self
 
 from rvbuild.core.advice import Hint
+from rvbuild.core.loss import Loss, Unavailable
 from rvbuild.core.place import Place
 
 Where = Place | str
@@ -145,9 +146,29 @@ class Unreachable(SourceError):
 
 
 class SubstituteError(RvbuildError):
-    """A result that a cache offered could not be had there; whoever needs it makes it."""
+    """A result that a cache offered could not be had there; whoever needs it makes it.
+
+    Args:
+        message: See `RvbuildError`.
+        where: The name of the step.
+        hint: See `RvbuildError`.
+        details: What each cache said.
+        loss: Why, as data; None: as ``message`` and ``details`` have it.
+    """
 
     exit_code = 4
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: Where | None = None,
+        hint: Hint | None = None,
+        details: tuple[str, ...] = (),
+        loss: Loss | None = None,
+    ) -> None:
+        super().__init__(message, where=where, hint=hint, details=details)
+        self.loss = loss or Unavailable(message, details)
 
 
 class CacheError(RvbuildError):

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from rvbuild.core.cache_use import CacheUse
 from rvbuild.core.finding import Finding
+from rvbuild.core.loss import Loss
 
 
 class Phase(Enum):
@@ -68,12 +69,12 @@ class Wrote:
 class Finished:
     """Work on ``label`` ended.
 
-    ``how``: ``built``; ``pulled`` from a cache, or ``lost`` if it was no longer to be had there,
-    and is made after all; ``pushed`` into one, or ``there`` if it was; ``fetched``, ``merged``,
-    ``reused``, ``failed``, or ``stopped`` because something else failed or the person pressed ^C. A
-    source that is looked for in another store is ``imported``, ``present`` (here already) or
-    ``absent`` (there). A recipe that is resolved is ``linked``, or ``unknown`` where nobody can
-    tell which sources it needs. A walk over a cache is ``done``.
+    ``how``: ``built``; ``pulled`` from a cache, or ``lost`` if it was not to be had there, as
+    ``loss`` says, and is made after all; ``pushed`` into one, or ``there`` if it was; ``fetched``,
+    ``merged``, ``reused``, ``failed``, or ``stopped`` because something else failed or the person
+    pressed ^C. A source that is looked for in another store is ``imported``, ``present`` (here
+    already) or ``absent`` (there). A recipe that is resolved is ``linked``, or ``unknown`` where
+    nobody can tell which sources it needs. A walk over a cache is ``done``.
     """
 
     label: str
@@ -81,6 +82,7 @@ class Finished:
     how: str
     seconds: float
     size: int = 0
+    loss: Loss | None = None
 
 
 @frozen
@@ -111,7 +113,25 @@ class CacheUsed:
     use: CacheUse
 
 
-Event = Union[Planned, Started, Progressed, Wrote, Finished, Noticed, Audited, CacheUsed]
+@frozen
+class Shortfall:
+    """Results that caches have and that were not taken: too few keys vouch for them.
+
+    Attributes:
+        labels: What people call them.
+        keys: How many keys' word counts for each of them.
+        needed: How many are needed.
+        fallen: The ids of keys on whose word others took some of them, and that are not known here
+            or were revoked.
+    """
+
+    labels: tuple[str, ...]
+    keys: int
+    needed: int
+    fallen: tuple[str, ...] = ()
+
+
+Event = Union[Planned, Started, Progressed, Wrote, Finished, Noticed, Audited, CacheUsed, Shortfall]
 
 
 class Reporter(Protocol):

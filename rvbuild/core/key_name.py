@@ -8,6 +8,9 @@ from __future__ import annotations
 
 LONGEST_NAME = 64
 
+KEY_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+"""A regular expression for the same."""
+
 _MARKS = str.maketrans(dict.fromkeys("._-", "x"))
 
 

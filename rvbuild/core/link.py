@@ -44,7 +44,7 @@ class Linked:
     """Targets as derivations.
 
     Attributes:
-        derivations: By digest.
+        derivations: By digest; inputs come before who needs them.
         results: The digest of each target's result.
         checks: The digests of each target's checks.
         folders: The sources that are folders of this machine, by name: those that something is

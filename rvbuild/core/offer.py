@@ -12,6 +12,7 @@ from attrs import frozen
 from rvbuild.core.digest import Digest
 from rvbuild.core.realisation import Origin, Realisation
 from rvbuild.core.statement import Statement
+from rvbuild.core.voucher import Voucher
 
 
 @frozen(kw_only=True)
@@ -20,12 +21,12 @@ class Offer:
 
     Attributes:
         statement: What was signed.
-        vouchers: The ids of the keys whose holders say the same of it.
+        vouchers: Of those whose word is enough; those of the fewest keys first.
         cache: The name of the cache that has it.
     """
 
     statement: Statement
-    vouchers: tuple[str, ...]
+    vouchers: tuple[Voucher, ...]
     cache: str
 
     @property
@@ -45,7 +46,7 @@ class Offer:
             milliseconds=said.milliseconds,
             accelerated=said.accelerated,
             origin=Origin("substituted", self.cache),
-            signatures=tuple({"keyid": voucher} for voucher in self.vouchers),
+            signatures=tuple(voucher.json for voucher in self.vouchers),
         )
 
 

@@ -14,7 +14,8 @@ A closure is what its builder knew of everything below a target, so that one rec
 
 Rules:
 
-1. Nobody believes a statement that is not signed, nor one of another derivation than was asked for.
+1. Nobody believes a statement that is not signed, nor one of another derivation than was asked for,
+   nor one that has another key's statement in it.
 2. What is said of sizes binds: a reader takes no byte more.
 3. Members that a reader does not know are no fault.
 """
@@ -26,7 +27,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar, cast
 
 from attrs import field, frozen
-from attrs.validators import instance_of, matches_re
+from attrs.validators import instance_of, matches_re, min_len
 
 from rvbuild.core.canonical import Json, encode
 from rvbuild.core.digest import Digest
@@ -78,14 +79,14 @@ class PackedTree:
         message: That of its ``Tree`` message, with which the first pack begins.
         size: Bytes that all files hold.
         files: How many there are.
-        packs: In the order of the tree's blobs (`core.packing`).
+        packs: In the order of the tree's blobs (`core.packing`); at least one.
     """
 
     root: Digest
     message: Digest
     size: int = field(validator=_is_count)
     files: int = field(validator=_is_count)
-    packs: tuple[Pack, ...]
+    packs: tuple[Pack, ...] = field(validator=min_len(1))
 
     @property
     def transfer(self) -> int:
@@ -118,6 +119,13 @@ class PackedTree:
         )
 
 
+def _are_of_one_key(said: Statement, _: object, checks: tuple[Statement, ...]) -> None:
+    """What one key signs is nobody else's word."""
+    if any(check.key != said.key for check in checks):
+        msg = "it has another key's statement"
+        raise ValueError(msg)
+
+
 @frozen(kw_only=True)
 class Statement:
     """That derivation D has output O, by whoever holds a key.
@@ -130,9 +138,11 @@ class Statement:
         output: The tree.
         action: For a step, its action's key (SHA-256).
         milliseconds: How long making it took.
-        closure_milliseconds: How long making it and every step below it took, one after another.
+        closure_milliseconds: How long making it and all below it took, one after another; sources
+            took as long as fetching them.
         accelerated: A compile cache helped.
-        origin: Whether the signer built it, and else where it is from.
+        origin: Whether the signer built it, and else where it is from; on whose word it, or what it
+            was made of, was taken.
         checks: What is said of the target's checks, so that one record tells that they passed.
     """
 
@@ -146,7 +156,7 @@ class Statement:
     closure_milliseconds: int = field(default=0, validator=_is_count)
     accelerated: bool = field(default=False, validator=instance_of(bool))
     origin: Origin = field(factory=Origin)
-    checks: tuple[Statement, ...] = ()
+    checks: tuple[Statement, ...] = field(default=(), validator=_are_of_one_key)
 
     @property
     def packs(self) -> tuple[Digest, ...]:
@@ -170,7 +180,7 @@ class Statement:
             "milliseconds": self.milliseconds,
             "closure-milliseconds": self.closure_milliseconds,
             "accelerated": self.accelerated,
-            "origin": {"kind": self.origin.kind, "from": self.origin.place},
+            "origin": self.origin.json,
             "checks": [check.json for check in self.checks],
         }
 
@@ -203,7 +213,7 @@ class Statement:
         Raises:
             ValueError, TypeError, KeyError: it has another form.
         """
-        origin, action = value["origin"], value["action"]
+        action = value["action"]
         return cls(
             derivation=Digest.parse(_text(value["derivation"])),
             label=value["label"],
@@ -214,7 +224,7 @@ class Statement:
             milliseconds=value["milliseconds"],
             closure_milliseconds=value["closure-milliseconds"],
             accelerated=value["accelerated"],
-            origin=Origin(origin["kind"], origin["from"]),
+            origin=Origin.read(value["origin"]),
             checks=tuple(cls.read(check) for check in value["checks"]),
         )
 

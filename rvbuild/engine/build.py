@@ -5,7 +5,8 @@ Knows: plan, scheduler, realiser. Must not know: recipes, concrete adapters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Self
 
 from attrs import frozen
 
@@ -13,9 +14,10 @@ from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.derivation import Derivation, refuse_folders
 from rvbuild.core.errors import Interrupted, SubstituteError, raise_failures
 from rvbuild.core.events import Planned
-from rvbuild.core.offer import Offers
-from rvbuild.core.plan import Plan, Task, make_plan
+from rvbuild.core.plan import NO_OFFERS, Lookup, Plan, Task, make_plan
 from rvbuild.core.realisation import Realisation
+from rvbuild.engine.lookup import SteadyLookup
+from rvbuild.engine.offers import OfferSearch
 from rvbuild.engine.realise import Realiser, Services
 from rvbuild.engine.schedule import Scheduler
 
@@ -68,57 +70,103 @@ def build(
         keep_going: Whether to go on with what does not depend on a failure.
 
     Raises:
-        SubstituteError: results are only to be pulled, and no cache has one.
+        SubstituteError: results are only to be pulled, no cache has one, and ``keep_going`` is not
+            set; nothing was pulled.
         Interrupted: the person pressed ^C; everything that ran has been killed.
         UsageError: a release would be made of a folder of this machine.
     """
     if services.release:
         refuse_folders(derivations.values())
     with services.store.locks.shared():
-        realiser = Realiser(services)
+        planner = _Planner.of(derivations, Realiser(services))
         wanted = tuple(wanted)
-        offers = realiser.offers(derivations, wanted)
-        plan = _plan(derivations, wanted, realiser, offers)
+        planner.ask(wanted)
+        lacking: Mapping[str, Exception] = {}
+        if services.pull:
+            wanted, lacking = planner.pullable(wanted)
+        if lacking and not keep_going:
+            raise next(iter(lacking.values()))
+        plan = planner.plan(wanted)
         services.report(Planned(plan.counts(), len(plan.kept)))
-
-        def replan(lost: str) -> Mapping[str, Task]:
-            del offers[lost]
-            offers.update(realiser.offers(derivations, derivations[lost].inputs))
-            return _plan(derivations, (lost,), realiser, offers).tasks
-
+        replan = None if services.pull else planner.replan
+        realiser = planner.realiser
         scheduler = Scheduler(plan, realiser, jobs=jobs, keep_going=keep_going, replan=replan)
         try:
             errors = scheduler.run(realiser.stop)
         except KeyboardInterrupt as error:
             msg = "interrupted; what was finished is kept"
             raise Interrupted.by(error, msg) from None
-        return Built(plan=plan, realised=realiser.realised, errors=errors)
+        return Built(plan=plan, realised=realiser.realised, errors={**lacking, **errors})
 
 
-def _plan(
-    derivations: Mapping[str, Derivation],
-    wanted: Iterable[str],
-    realiser: Realiser,
-    offers: Offers,
-) -> Plan:
-    """What has to be done for ``wanted``; the realiser knows what is kept, the store what it is."""
-    plan = make_plan(derivations, wanted, realiser.lookup, offers)
-    if realiser.services.pull:
-        _refuse_making(plan.tasks)
-    realiser.realised.update(plan.kept)
-    if plan.tasks:  # before any result names one, and at once: each alone costs a sync
-        cas = realiser.services.store.cas
-        cas.write_all(task.derivation.encode() for task in plan.tasks.values())
-    return plan
+@frozen
+class _Planner:
+    """Plans a build, and what is done instead of what was lost.
+
+    Attributes:
+        derivations: By digest.
+        realiser: Knows what is kept; the store has what is planned.
+        lookup: Finds that; it stays, since the store is shared.
+        search: Finds what others offer; None: there are no others.
+    """
+
+    derivations: Mapping[str, Derivation]
+    realiser: Realiser
+    lookup: Lookup
+    search: OfferSearch | None
+
+    @classmethod
+    def of(cls, derivations: Mapping[str, Derivation], realiser: Realiser) -> Self:
+        """The planner of a run."""
+        substitutes = realiser.services.substitutes
+        lookup = SteadyLookup(realiser.lookup)
+        search = OfferSearch(derivations, lookup, substitutes) if substitutes else None
+        return cls(derivations, realiser, lookup, search)
+
+    def ask(self, wanted: Iterable[str]) -> None:
+        """Ask others for what is wanted."""
+        if self.search:
+            self.search.find(wanted)
+
+    def plan(self, wanted: Iterable[str]) -> Plan:
+        """What has to be done for ``wanted``."""
+        plan = self._make_plan(wanted)
+        self.realiser.realised.update(plan.kept)
+        if plan.tasks:  # before any result names one, and at once: each alone costs a sync
+            cas = self.realiser.services.store.cas
+            cas.write_all(task.derivation.encode() for task in plan.tasks.values())
+        return plan
+
+    def replan(self, lost: str) -> Mapping[str, Task]:
+        """What has to be done instead of taking what was offered."""
+        if self.search:
+            self.search.lose(lost)
+        return self.plan((lost,)).tasks
+
+    def pullable(self, wanted: Iterable[str]) -> tuple[tuple[str, ...], Mapping[str, Exception]]:
+        """What of ``wanted`` nothing has to be made for; and the errors of the rest.
+
+        A check has none of its own if what it tries has one.
+        """
+        good, bad, errors = [], set[str](), dict[str, Exception]()
+        for digest in wanted:
+            made = [task for task in self._make_plan((digest,)).tasks.values() if not task.offer]
+            if not made:
+                good.append(digest)
+                continue
+            if bad.isdisjoint(self.derivations[digest].inputs):
+                errors[digest] = _nobody_has(made)
+            bad.add(digest)
+        return tuple(good), errors
+
+    def _make_plan(self, wanted: Iterable[str]) -> Plan:
+        offers = self.search.offers if self.search else NO_OFFERS
+        return make_plan(self.derivations, wanted, self.lookup, offers)
 
 
-def _refuse_making(tasks: Mapping[str, Task]) -> None:
-    """See that a plan only takes results from caches."""
-    made = [task for task in tasks.values() if not task.offer]
-    if made:
-        msg = "no cache has it as it would be built now"
-        details = tuple(
-            f"{each.phase.value} {each.derivation.label}" for each in made[-_MOST_MADE:]
-        )
-        hint = advise("see which caches are set, and whose keys are trusted; or ", Remedy.BUILD)
-        raise SubstituteError(msg, where=made[-1].derivation.label, details=details, hint=hint)
+def _nobody_has(made: Sequence[Task]) -> SubstituteError:
+    """The error for a result that would have to be made."""
+    msg = "no cache has it as it would be built now"
+    details = tuple(f"{each.phase.value} {each.derivation.label}" for each in made[-_MOST_MADE:])
+    hint = advise("see which caches are set, and whose keys are trusted; or ", Remedy.BUILD)
+    return SubstituteError(msg, where=made[-1].derivation.label, details=details, hint=hint)

@@ -13,6 +13,8 @@ The rules:
    here. A check that no record tells of is asked for if all that it tries is there or offered.
 5. Sources and merges are not asked for: a source has an address of its own, and a merge takes less
    time to make than to fetch.
+6. What was offered and is not to be had is made. It is not taken again, whoever tells of it, and
+   what making it needs is asked for.
 
 For example, one line of K3s' recipe was changed. The store is empty. One question finds that nobody
 has the new K3s, a second one brings the closure of K3s as it was: all below it is offered.
@@ -25,7 +27,7 @@ from collections.abc import Container, Iterable, Mapping
 from attrs import define, field
 
 from rvbuild.core.derivation import Derivation, Step
-from rvbuild.core.offer import Offer
+from rvbuild.core.offer import Offer, Offers
 from rvbuild.core.plan import Lookup
 from rvbuild.core.ports.substitutes import Substitutes
 
@@ -35,7 +37,7 @@ def find_offers(
     wanted: Iterable[str],
     lookup: Lookup,
     substitutes: Substitutes,
-) -> dict[str, Offer]:
+) -> Offers:
     """Ask for what is wanted, and for what making it would need.
 
     Args:
@@ -44,28 +46,49 @@ def find_offers(
         lookup: Finds what the store has.
         substitutes: Whoever may offer results.
     """
-    search = _Search(derivations, lookup, substitutes)
-    goals = dict.fromkeys(wanted)
-    checks = [digest for digest in goals if _is_check(derivations[digest])]
-    search.down([digest for digest in goals if digest not in checks], may_be_target=True)
-    open_checks = [check for check in checks if search.can_be_offered(check)]
-    search.again(open_checks, goals)
-    search.down([check for check in open_checks if check not in search.offers])
-    return {digest: offer for digest, offer in search.offers.items() if digest in derivations}
+    search = OfferSearch(derivations, lookup, substitutes)
+    search.find(wanted)
+    return search.offers
 
 
 @define
-class _Search:
-    """Offers, and what was looked at."""
+class OfferSearch:
+    """Offers of a run, and what was looked at. Nobody is asked for a derivation twice.
+
+    Attributes:
+        derivations: By digest.
+        lookup: Finds what the store has.
+        substitutes: Whoever may offer results.
+        offers: What they offer so far, without what was lost.
+    """
 
     derivations: Mapping[str, Derivation]
     lookup: Lookup
     substitutes: Substitutes
-    offers: dict[str, Offer] = field(factory=dict)
-    _missing: set[str] = field(factory=set)
-    _seen: set[str] = field(factory=set)
+    offers: dict[str, Offer] = field(factory=dict, init=False)
+    _missing: set[str] = field(factory=set, init=False)
+    _seen: set[str] = field(factory=set, init=False)
+    _closures: set[str] = field(factory=set, init=False)
+    _lost: set[str] = field(factory=set, init=False)
 
-    def down(self, level: Iterable[str], *, may_be_target: bool = False) -> None:
+    def find(self, wanted: Iterable[str]) -> None:
+        """Ask for what is wanted, and for what making it would need."""
+        goals = dict.fromkeys(wanted)
+        checks = [digest for digest in goals if _is_check(self.derivations[digest])]
+        self._down([digest for digest in goals if digest not in checks], may_be_target=True)
+        open_checks = [check for check in checks if self._can_be_offered(check)]
+        self._ask_again(open_checks, goals)
+        self._down([check for check in open_checks if check not in self.offers])
+
+    def lose(self, digest: str) -> None:
+        """Forget an offer that was none, for good, and ask for what making it needs."""
+        self._lost.add(digest)
+        del self.offers[digest]
+        self._missing.add(digest)
+        self._ask_closure(digest)
+        self._down(self.derivations[digest].inputs)
+
+    def _down(self, level: Iterable[str], *, may_be_target: bool = False) -> None:
         """Ask for derivations, and for what making those needs that nobody has."""
         while level := [each for each in dict.fromkeys(level) if each not in self._seen]:
             self._seen.update(level)
@@ -74,12 +97,12 @@ class _Search:
             left = [each for each in missing if each not in self.offers]
             if may_be_target:
                 for digest in left:
-                    self.offers |= self.substitutes.closure(digest)
+                    self._ask_closure(digest)
                 may_be_target = False
             self._missing.update(left)
             level = [given for digest in left for given in self.derivations[digest].inputs]
 
-    def again(self, checks: Iterable[str], goals: Container[str]) -> None:
+    def _ask_again(self, checks: Iterable[str], goals: Container[str]) -> None:
         """Ask for results that are here, for the sake of checks of them that are not."""
         missing = [each for each in checks if each not in self.offers and not self.lookup(each)]
         here = {
@@ -90,16 +113,27 @@ class _Search:
         }
         offers = self.substitutes.find(list(here)) if here else {}
         if all(offers[tried].output == output for tried, output in here.items() if tried in offers):
-            self.offers |= {check: offers[check] for check in missing if check in offers}
+            self._take({check: offers[check] for check in missing if check in offers})
 
-    def can_be_offered(self, check: str) -> bool:
+    def _can_be_offered(self, check: str) -> bool:
         """Whether nothing that a check tries has to be made: nobody has tried that yet."""
         return self._missing.isdisjoint(self.derivations[check].inputs)
 
     def _ask(self, steps: list[str]) -> None:
         unknown = [digest for digest in steps if digest not in self.offers]
         if unknown:
-            self.offers |= self.substitutes.find(unknown)
+            self._take(self.substitutes.find(unknown))
+
+    def _ask_closure(self, digest: str) -> None:
+        if digest not in self._closures:
+            self._closures.add(digest)
+            self._take(self.substitutes.closure(digest))
+
+    def _take(self, offers: Offers) -> None:
+        """Take what is of this run; the record of one result may tell again of a lost one."""
+        for digest, offer in offers.items():
+            if digest in self.derivations and digest not in self._lost:
+                self.offers[digest] = offer
 
 
 def _is_check(derivation: Derivation) -> bool:

@@ -7,7 +7,7 @@ Must not know: order, concrete adapters, the screen.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -37,8 +37,8 @@ from rvbuild.core.recipe import ACCELERATORS
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Directory, Tree, file_at
 from rvbuild.engine.lookup import Accepts, StoreLookup, accept_all
-from rvbuild.engine.offers import find_offers
 from rvbuild.engine.outputs import Inspection, inspect_outputs, refuse_faults
+from rvbuild.engine.pull import pull_tree
 from rvbuild.engine.step_end import output_of
 
 
@@ -101,14 +101,6 @@ class Realiser:
             accepts=services.accepts,
         )
 
-    def offers(
-        self, derivations: Mapping[str, Derivation], wanted: Iterable[str]
-    ) -> dict[str, Offer]:
-        """What others have of what is wanted here."""
-        if self.services.substitutes is None:
-            return {}
-        return find_offers(derivations, wanted, self.lookup, self.services.substitutes)
-
     def stop(self) -> None:
         """End what runs; tasks end with Interrupted."""
         self._stopped.set()
@@ -126,7 +118,7 @@ class Realiser:
         derivation = task.derivation
         services = self.services
         began = services.clock()
-        how = "failed"
+        how, loss = "failed", None
         services.report(Started(derivation.label, task.phase, task.reason))
         try:
             with self._alone(derivation.digest, derivation.label):
@@ -136,12 +128,13 @@ class Realiser:
         except Interrupted:
             how = "stopped"
             raise
-        except SubstituteError:
-            how = "lost"
+        except SubstituteError as error:
+            if not services.pull:  # else nothing is made of it
+                how, loss = "lost", error.loss
             raise
         finally:
             seconds = services.clock() - began
-            services.report(Finished(derivation.label, task.phase, how, seconds))
+            services.report(Finished(derivation.label, task.phase, how, seconds, loss=loss))
 
     @contextmanager
     def _alone(self, name: str, label: str) -> Iterator[None]:
@@ -200,13 +193,9 @@ class Realiser:
             self._raise_if_stopped("stopped while pulling", label)
             self.services.report(Progressed(label, done, total))
 
-        if not self.services.store.trees.has_tree(offer.output):
-            with self.services.store.trees.new_tree() as tree:
-                substitutes.fetch(offer, tree, advance)
-                output = tree.commit()
-            if output.root != offer.output:
-                msg = f"{offer.cache} gave another tree than was signed"
-                raise SubstituteError(msg, where=label)
+        trees = self.services.store.trees
+        if not trees.has_tree(offer.output):
+            pull_tree(offer, trees, substitutes, advance)
         return offer.realisation()
 
     def _realise(self, derivation: Derivation) -> tuple[Realisation, str]:
@@ -243,17 +232,14 @@ class Realiser:
     def _merge(self, derivation: Merge) -> Realisation:
         parts = [(path, self._output(digest)) for path, digest in derivation.parts]
         output = self.services.store.trees.merge(parts)
-        return evolve(
-            _realisation(derivation, output),
-            accelerated=self._any_accelerated(derivation),
-            inputs=tuple(root for _, root in parts),
-        )
+        made = evolve(_realisation(derivation, output), inputs=tuple(root for _, root in parts))
+        return made.made_of(self._inputs(derivation))
 
     def _output(self, digest: str) -> Digest:
         return self.realised[digest].output
 
-    def _any_accelerated(self, derivation: Derivation) -> bool:
-        return any(self.realised[given].accelerated for given in derivation.inputs)
+    def _inputs(self, derivation: Derivation) -> Iterator[Realisation]:
+        return map(self.realised.__getitem__, derivation.inputs)
 
     # ---- steps
 
@@ -300,11 +286,11 @@ class Realiser:
             _realisation(step, output),
             action=action.digest.hash,
             log=outcome.log,
-            accelerated=accelerated or self._any_accelerated(step),
+            accelerated=accelerated,
             accelerable=bool(step.accelerators),
             inputs=tuple(mount.tree for mount in action.mounts),
         )
-        return realisation, how
+        return realisation.made_of(self._inputs(step)), how
 
     def _recorded(self, step: Step, action: Action) -> tuple[Outcome | None, bool]:
         """The recorded outcome of the same action, if it is whole; and whether accelerated.

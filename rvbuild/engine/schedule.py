@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from attrs import define, field
 
-from rvbuild.core.errors import Interrupted, SubstituteError
+from rvbuild.core.errors import Interrupted, RvbuildError, SubstituteError
 from rvbuild.core.events import Phase
 from rvbuild.core.plan import Plan, Task
 
@@ -23,20 +23,16 @@ FETCH_WORKERS = 16
 
 _WAITING = frozenset({Phase.FETCH, Phase.SUBSTITUTE})
 
-_NO_FAILURE = (Interrupted, SubstituteError)
-
 LONGEST_WAIT = 0.5
 """Seconds after which ^C is seen, at the latest."""
 
 Work = Callable[[Task], None]
 
 Replan = Callable[[str], Mapping[str, Task]]
-"""Tasks that make, after all, what one task could not take from a cache; in an order to run."""
+"""Tasks that make, after all, what one task could not take from a cache; in an order to run.
 
-
-def nothing_instead(_lost: str) -> Mapping[str, Task]:
-    """A ``Replan`` for a plan without offers."""
-    return {}
+None of them is that one if somebody else has made it meanwhile. An RvbuildError is its failure.
+"""
 
 
 @define
@@ -56,7 +52,7 @@ class Scheduler:
         work: Does one task, in a worker's thread.
         jobs: How many steps run at once.
         keep_going: Whether work that does not depend on a failed task goes on.
-        replan: What to do instead of a task whose offer was lost.
+        replan: What to do instead of a task whose offer was lost; None: that is its failure.
     """
 
     def __init__(
@@ -66,7 +62,7 @@ class Scheduler:
         *,
         jobs: int,
         keep_going: bool,
-        replan: Replan = nothing_instead,
+        replan: Replan | None = None,
     ) -> None:
         self._tasks: dict[str, Task] = {}
         self._work = work
@@ -105,7 +101,8 @@ class Scheduler:
         while not self._done.empty():
             digest, future = self._done.get()
             error = future.exception()
-            if isinstance(error, Exception) and not isinstance(error, _NO_FAILURE):
+            is_lost = isinstance(error, SubstituteError) and self._replan
+            if isinstance(error, Exception) and not isinstance(error, Interrupted) and not is_lost:
                 self._errors[digest] = error
 
     def _loop(self) -> None:
@@ -115,18 +112,29 @@ class Scheduler:
             running -= 1
             self._lane(digest).free += 1
             error = future.exception()
-            if error is None:
+            if isinstance(error, SubstituteError) and self._replan:
+                error = self._do_instead(digest, self._replan)
+            elif error is None:
                 self._release(digest)
-            elif isinstance(error, SubstituteError):
-                del self._tasks[digest]  # who waits for it goes on waiting
-                self._add(self._replan(digest))
-            elif isinstance(error, Exception):
+            if isinstance(error, Exception):
                 self._errors[digest] = error
                 if not self._keep_going:
                     return
-            else:
+            elif error:
                 raise error
             running += self._fill()
+
+    def _do_instead(self, lost: str, replan: Replan) -> Exception | None:
+        """Do what a lost offer would have saved; the error if nobody knows what that is."""
+        try:
+            tasks = replan(lost)
+        except RvbuildError as error:
+            return error
+        del self._tasks[lost]  # who waits for it goes on waiting
+        self._add(tasks)
+        if lost not in self._tasks:
+            self._release(lost)
+        return None
 
     def _next_done(self) -> tuple[str, Future[None]]:
         """Wait for a task to end.

@@ -28,7 +28,8 @@ The rules:
    it. While nobody can look at some root's link (rule 2), every view of a living tree lives. A view
    that somebody edited is not deleted: it moves to ``damaged/``.
 8. What is in ``damaged/`` goes after the same days; ``tmp/`` and the files of locks go always, but
-   for the lock of the store itself, which collection holds.
+   for the lock of the store itself, which collection holds, and a folder in ``tmp/`` that a process
+   works in (``workroom``).
 9. Collection removes records first, then marks, then the folders of trees, then blobs. A collection
    that is killed leaves something too much in the store, and never something that lacks a part.
 10. Collection opens each folder without following links, and deletes by name in the open folder. So
@@ -73,6 +74,7 @@ from rvbuild.stores.shape import (
     survey,
 )
 from rvbuild.stores.views import is_as_marked, set_aside
+from rvbuild.stores.workroom import is_workroom
 
 __all__ = ["DAY", "Collected", "collect"]
 
@@ -212,13 +214,14 @@ def _sweep_blobs(layout: Layout, there: Survey, live: Live) -> tuple[int, int]:
 
 
 def _sweep(layout: Layout, path: str, oldest: float) -> None:
-    """Remove what was last changed before ``oldest``.
+    """Remove what was last changed before ``oldest``, and where nobody works.
 
     What a repair set aside may be somebody's own work: it stays as long as a result.
     """
     with suppress(FileNotFoundError), own_folder(layout, path) as at:
         for name in os.listdir(at):
-            if os.stat(name, dir_fd=at, follow_symlinks=False).st_mtime < oldest:
+            is_old = os.stat(name, dir_fd=at, follow_symlinks=False).st_mtime < oldest
+            if is_old and not is_workroom(name, at):
                 remove_tree(name, at)
 
 

@@ -218,10 +218,15 @@ class MemoryRealisations:
     def realisation(
         self, derivation: str, *, accelerated: bool = True, builder: str = ""
     ) -> Realisation | None:
+        return next(self.realisations(derivation, accelerated=accelerated, builder=builder), None)
+
+    def realisations(
+        self, derivation: str, *, accelerated: bool = True, builder: str = ""
+    ) -> Iterator[Realisation]:
         known = [key for key in self._realisations if key[0] == derivation]
         known = [key for key in known if accelerated or not key[1]]
         known.sort(key=lambda key: (key[1], key[2] != builder, key[2]))
-        return self._realisations[known[0]] if known else None
+        yield from map(self._realisations.__getitem__, known)
 
     def register(self, realisation: Realisation) -> None:
         key = realisation.derivation, realisation.accelerated, realisation.builder

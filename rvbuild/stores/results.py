@@ -84,13 +84,23 @@ class LocalResults:
     def realisation(
         self, derivation: str, *, accelerated: bool = True, builder: str = ""
     ) -> Realisation | None:
+        return next(self.realisations(derivation, accelerated=accelerated, builder=builder), None)
+
+    def realisations(
+        self, derivation: str, *, accelerated: bool = True, builder: str = ""
+    ) -> Iterator[Realisation]:
         for apart in _apart(accelerated):
             for name in self._names(derivation, builder, accelerated=apart):
-                path = self._layout.record(REALISATIONS, name, accelerated=apart)
-                data = self._used(path)
-                with damage_at(path), suppress(NewerRecord):
-                    if data is not None:
-                        return decode_realisation(data, name, accelerated=apart)
+                found = self._realisation_at(name, accelerated=apart)
+                if found is not None:
+                    yield found
+
+    def _realisation_at(self, name: str, *, accelerated: bool) -> Realisation | None:
+        path = self._layout.record(REALISATIONS, name, accelerated=accelerated)
+        data = self._used(path)
+        with damage_at(path), suppress(NewerRecord):
+            if data is not None:
+                return decode_realisation(data, name, accelerated=accelerated)
         return None
 
     def _names(self, derivation: str, builder: str, *, accelerated: bool) -> Iterator[str]:

@@ -78,6 +78,12 @@ class Keyring:
         known = tuple(KnownKey(key, files[key]) for key in keys)
         return cls(known, tuple(_revocations(folders)))
 
+    @property
+    def valid_ids(self) -> frozenset[str]:
+        """The ids of the known keys that were not revoked."""
+        keys = (each.public for each in self.known)
+        return frozenset(key.key_id for key in keys if self.revocation(key) is None)
+
     def named(self, name: str) -> KnownKey | None:
         """The key of a name, also if it was revoked; None, if there is none."""
         return next((each for each in self.known if each.public.name == name), None)

@@ -32,7 +32,7 @@ _HINT = advise("if its owner is to be trusted: ", Remedy.TRUST_KEY)
 
 
 @frozen
-class Statement:
+class SignedBody:
     """What ``key`` said: a JSON object, of which only the member ``key`` was looked at."""
 
     key: PublicKey
@@ -41,7 +41,7 @@ class Statement:
 
 def verify_statement(
     data: bytes, payload_type: str, keyring: Keyring, where: Where | None = None
-) -> Statement:
+) -> SignedBody:
     """What an envelope says, if a trusted key says it.
 
     Args:
@@ -57,7 +57,7 @@ def verify_statement(
     try:
         envelope = Envelope.decode(data)
         keys = signers(envelope, payload_type, keyring)
-        return _statement(envelope.payload, keys)
+        return _signed_body(envelope.payload, keys)
     except (Malformed, Untrusted) as error:
         error.where = where
         raise
@@ -97,7 +97,7 @@ def _failure_text(signature: Signature, tried: Sequence[PublicKey]) -> str:
     return f"{key_id}: {why}"
 
 
-def _statement(payload: bytes, keys: tuple[PublicKey, ...]) -> Statement:
+def _signed_body(payload: bytes, keys: tuple[PublicKey, ...]) -> SignedBody:
     try:
         body = decode(payload)
     except ValueError as error:
@@ -108,7 +108,7 @@ def _statement(payload: bytes, keys: tuple[PublicKey, ...]) -> Statement:
         raise Malformed(msg)
     for key in keys:
         if body.get("key") == key.name:
-            return Statement(key, body)
+            return SignedBody(key, body)
     names = ", ".join(key.key_id for key in keys)
     msg = f"the statement is of the key {brief(repr(body.get('key')))}, which did not sign it"
     raise Untrusted(msg, details=(f"signed by {names}",))

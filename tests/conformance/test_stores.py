@@ -392,8 +392,12 @@ def test_ones_own_realisation_comes_first_and_then_the_others_by_name(store: Sto
         == made[""]
     )
     store.realisations.register(evolve(made["c"], milliseconds=9))
-    assert store.realisations.realisation(D.hash, builder="c") == evolve(made["c"], milliseconds=9)
+    made["c"] = evolve(made["c"], milliseconds=9)
+    assert store.realisations.realisation(D.hash, builder="c") == made["c"]
     assert store.realisations.realisation(D.hash, builder="b") == made["b"]
+    in_order = [made["c"], made[""], made["b"]]
+    assert [*store.realisations.realisations(D.hash, builder="c")] == [*in_order, fast]
+    assert [*store.realisations.realisations(D.hash, builder="c", accelerated=False)] == in_order
 
 
 def test_what_writes_a_tree_returns_it(store: Store) -> None:

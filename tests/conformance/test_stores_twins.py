@@ -37,6 +37,7 @@ CHECKS: dict[str, Check] = {
     "PlainMounts": waiting.test_a_tree_has_a_path_with_its_files,
     "DroppingRealisations": stores.test_a_realisation_is_found_by_derivation,
     "MixingRealisations": stores.test_accelerated_realisations_are_kept_apart,
+    "FirstRealisation": stores.test_ones_own_realisation_comes_first_and_then_the_others_by_name,
     "LoneRealisations": stores.test_ones_own_realisation_comes_first_and_then_the_others_by_name,
     "DroppingActions": stores.test_an_outcome_is_found_by_action,
     "MixingActions": stores.test_an_outcome_is_found_by_action,

@@ -10,6 +10,7 @@ import socket
 import time
 from base64 import b64decode, b64encode
 from pathlib import Path
+from typing import Any
 
 import pytest
 from team_world import TARGET, TOP, Team, counted, result
@@ -115,6 +116,9 @@ def test_a_preference_for_building_asks_nobody(team: Team, ci: World):
         world = laptop(team, ci, tools=True, cache=address)
         world.fine(TARGET, "--prefer", "build").said("built 2, checked 1")
         assert paths == []
+    # who only pulls makes nothing, whatever is preferred
+    other = team.trusting(team.machine("other"), ci).with_environment(RVBUILD_PREFER="build")
+    other.fine("pull", TARGET).said("pulled 2")
 
 
 def test_a_cache_of_this_run_alone(team: Team, ci: World):
@@ -197,13 +201,36 @@ def test_a_key_that_was_revoked_takes_back_what_it_signed(team: Team, ci: World)
     assert result(world) == SAID
 
 
+def test_a_repeated_word_falls_with_its_source(team: Team, ci: World):
+    """A laptop took CI's result and brought it into another cache, under its own key."""
+    second = str(team.folder / "second")
+    laptop = team.signing(team.trusting(team.machine("laptop"), ci), "laptop")
+    laptop.fine("pull", TARGET)
+    team.name_cache(laptop, f"read+write {second}")
+    laptop.fine("push", TARGET)
+    world = team.trusting(team.machine("office", tools=True, cache=second), laptop)
+    world.fine(TARGET).said("pulled 2")
+    world.fine(TARGET)
+    assert world.planned(TARGET)["tasks"] == []
+    world.fine("keys", "revoke", "ci", "--why", "it was stolen")
+    ran = world.fine(TARGET)
+    ran.said("caches: 1 result has the word of no key that counts; 1 is needed", "the word of ci:")
+    ran.said("built 2, checked 1")
+    assert "pulled" not in ran.err
+    assert result(world) == SAID
+    laptop.fine("keys", "revoke", "ci", "--why", "it was stolen")
+    assert laptop.run("push", TARGET).code == 2
+
+
 def test_two_must_agree(team: Team, ci: World):
     """Who took a result from a cache repeats what another said; who built it counts."""
     world = laptop(team, ci)
     team.name_cache(world, str(team.cache), "accept.build = '2 of [ci, lab]'\n")
     lab = team.signing(team.machine("lab", tools=True), "lab")
     team.trusting(world, lab)
-    assert world.run("pull", TARGET).code == 4
+    ran = world.run("pull", TARGET)
+    assert ran.code == 4
+    ran.said("note", "caches: 2 results have the word of 1 key; 2 are needed\n")
     team.trusting(lab, ci).fine("pull", TARGET)
     lab.fine("push", TARGET)
     assert world.run("pull", TARGET).code == 4
@@ -369,6 +396,16 @@ def test_who_signs_brings_what_is_built(team: Team):
     lab.sound()
 
 
+def test_a_lost_object_heals_by_the_build_that_misses_it(team: Team, ci: World):
+    """Nothing but what is pulled was planned; what is made after all is brought."""
+    for path in (team.cache / "objects").glob("*/*"):
+        path.unlink()
+    lab = team.signing(laptop(team, ci, tools=True), "lab")
+    ran = lab.fine(TARGET)
+    ran.said("lost", "built 2, checked 1", "brought into team: 2 results, ")
+    team.trusting(team.machine("other"), lab).fine("pull", TARGET)
+
+
 def test_what_was_not_brought_is_owed(team: Team):
     disk = team.folder / "disk"  # not plugged in
     lab = team.signing(team.machine("lab", tools=True, cache=f"read+write {disk}/cache"), "lab")
@@ -414,7 +451,8 @@ def test_an_upload_can_be_required(team: Team):
     ran = lab.run(TARGET, "--push-required")
     assert ran.code == 4
     ran.said("error: there is no such folder")
-    assert result(lab) == SAID
+    assert "built" not in ran.err, "a cache that takes nothing is known before an hour of building"
+    assert not (lab.folder / "result").exists()
     disk.mkdir()
     lab.fine(TARGET, "--push-required").said("brought into team: 2 results, ")
 
@@ -446,3 +484,34 @@ def test_who_signs_nothing_serves_nothing(team: Team, ci: World):
     ran = laptop(team, ci).run("serve", "--port", "0")
     assert ran.code == 2
     ran.said("error: nobody signs")
+
+
+def test_who_only_pulled_takes_nothing_out_of_a_closure(team: Team, ci: World):
+    """A CI whose store is new each time has the target, and not the steps below it."""
+    (record,) = team.cache.glob("records/ci/targets/*")
+    key = (ci.folder.parent / "config/rvbuild/keys/ci.key").read_text()
+    again = laptop(team, ci).with_environment(RVBUILD_SIGNING_KEY=key)
+    before = said(record)
+    again.fine("pull", TARGET)
+    again.fine("push", TARGET)
+    assert said(record) == before == {TARGET, "words"}
+    team.cache.joinpath(object_of(record, "words")).unlink()
+    again.fine("push", TARGET)
+    assert said(record) == {TARGET}
+
+
+def said(record: Path) -> set[str]:
+    """The labels of the statements of a closure."""
+    return {str(each["label"]) for each in body(record)["statements"]}
+
+
+def object_of(record: Path, label: str) -> str:
+    """The file of the first pack that a closure names of a result."""
+    (statement,) = (each for each in body(record)["statements"] if each["label"] == label)
+    name = statement["outputs"]["out"]["packs"][0][0].partition("/")[0]
+    return f"objects/{name[:2]}/{name}"
+
+
+def body(record: Path) -> dict[str, Any]:
+    """What a record says."""
+    return json.loads(b64decode(json.loads(record.read_text())["payload"]))  # type: ignore[no-any-return]

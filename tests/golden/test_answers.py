@@ -35,10 +35,12 @@ from rvbuild.core.events import (
     Phase,
     Planned,
     Progressed,
+    Shortfall,
     Started,
     Wrote,
 )
 from rvbuild.core.finding import Finding, Weight
+from rvbuild.core.loss import TooSlow, Unavailable
 
 HERE = Path(__file__).parent
 ANSWERS = HERE / "answers"
@@ -200,6 +202,16 @@ EVENTS: Sequence[Event] = (
         ),
     ),
     Finished("lib-riscv64", Phase.BUILD, "built", 61.5),
+    Started("dns-riscv64", Phase.SUBSTITUTE, "team has it"),
+    Finished("dns-riscv64", Phase.SUBSTITUTE, "lost", 1.0, loss=TooSlow(350.0, 20.0)),
+    Started("ssh-riscv64", Phase.SUBSTITUTE, "team has it"),
+    Finished(
+        "ssh-riscv64",
+        Phase.SUBSTITUTE,
+        "lost",
+        0.1,
+        loss=Unavailable("no cache has all of a pack", ("team: it lacks it", "lab: no answer")),
+    ),
     Started("app-riscv64", Phase.BUILD, "not made yet"),
     Finished("app-riscv64", Phase.BUILD, "stopped", 1.0),
     Started("version of app-riscv64", Phase.CHECK, "not made yet"),
@@ -207,6 +219,8 @@ EVENTS: Sequence[Event] = (
     CacheUsed(CacheUse(name="team", requests=9, hits=3, pulled=3, size=9_000_000, saved=61.5)),
     CacheUsed(CacheUse(name="lab", requests=1, waited=0.2)),
     CacheUsed(CacheUse(name="office", requests=1, waited=5.0, reason="no answer in 5 s")),
+    Shortfall(("app-riscv64", "lib-riscv64"), keys=1, needed=2),
+    Shortfall(("app-riscv64",), keys=0, needed=1, fallen=("ci:0123456789abcdef",)),
 )
 
 

@@ -14,7 +14,7 @@ A statement that nothing can fail proves nothing: two engines with known faults 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from attrs import evolve, frozen
@@ -141,9 +141,10 @@ class ByLabel(MemoryRealisations):
         self._shop = shop
         self._by_label: dict[str, Realisation] = {}
 
-    def realisation(self, derivation: str, **_: bool) -> Realisation | None:
+    def realisations(self, derivation: str, **_: object) -> Iterator[Realisation]:
         held = self._by_label.get(self._shop.known[derivation].label)
-        return evolve(held, key=evolve(held.key, hash=derivation)) if held else None
+        if held:
+            yield evolve(held, key=evolve(held.key, hash=derivation))
 
     def register(self, realisation: Realisation) -> None:
         super().register(realisation)

@@ -19,16 +19,32 @@ import pytest
 from attrs import define, field
 from web_caches import free_port, running
 
+from rvbuild.caches.bucket import utc_now
+from rvbuild.caches.signature import BucketLogin, Signer
+from rvbuild.core.digest import Digest
+
 BUCKET = "team"
 KEY, SECRET = "al", "a-secret"
+USERS = ("ci", "lab", "collector")
+"""Access keys, with the same secret, that may do what the policy of a bucket says, and no more."""
+ACCOUNT = "000000000000"
+"""Of all users, as policies name them."""
+
 _START = 20.0
+
+
+def _identity(name: str, *actions: str) -> dict[str, object]:
+    return {
+        "name": name,
+        "credentials": [{"accessKey": name, "secretKey": SECRET}],
+        "actions": actions,
+    }
+
+
 _IDENTITIES = {
     "identities": [
-        {
-            "name": KEY,
-            "credentials": [{"accessKey": KEY, "secretKey": SECRET}],
-            "actions": ["Admin", "Read", "Write", "List"],
-        },
+        _identity(KEY, "Admin", "Read", "Write", "List"),
+        *map(_identity, USERS),
         {"name": "anonymous", "actions": [f"Read:{BUCKET}"]},
     ]
 }
@@ -58,6 +74,12 @@ class BucketServer:
         self._start()
         return FilerBehind(self._ports["filer"], f"/buckets/{BUCKET}/{prefix}")
 
+    def make_bucket(self, bucket: str, policy: str) -> None:
+        """Make a bucket; what may be done there by whom but its owner, the policy says (JSON)."""
+        self._start()
+        self._ask_as_owner("PUT", f"/{bucket}")
+        self._ask_as_owner("PUT", f"/{bucket}?policy=", policy.encode())
+
     def _start(self) -> None:
         if self._ports:
             return
@@ -77,7 +99,9 @@ class BucketServer:
             *("-s3", f"-s3.config={self.folder}/identities", *ports, *grpc),
             *("-volume.max=20", "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0"),
         ]
-        self.stack.enter_context(running(command, self._ports["s3"], GOMEMLIMIT="300MiB"))
+        self.stack.enter_context(
+            running(command, self._ports["s3"], folder=self.folder, GOMEMLIMIT="300MiB")
+        )
         self._make_bucket()
 
     def _make_bucket(self) -> None:
@@ -87,6 +111,15 @@ class BucketServer:
             if time.monotonic() > end:
                 pytest.fail("the server of S3 does not begin to serve")
             threading.Event().wait(0.05)
+
+    def _ask_as_owner(self, method: str, path: str, data: bytes = b"") -> None:
+        port, signer = self._ports["s3"], Signer(BucketLogin(KEY, SECRET), "us-east-1")
+        url = f"http://127.0.0.1:{port}{path}"
+        headers = signer.headers(method, url, Digest.of(data).hash, utc_now())
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+            connection.request(method, path, data, headers)
+            answer = connection.getresponse()
+            assert answer.status < 300, answer.read()
 
     def _ask_s3(self) -> bytes:
         port = self._ports["s3"]

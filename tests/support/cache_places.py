@@ -16,7 +16,7 @@ from web_caches import dav, nginx, static
 
 from rvbuild.caches.cache_services import CacheServices
 from rvbuild.caches.table import open_cache
-from rvbuild.core.ports.cache import CollectableCache
+from rvbuild.caches.verifying import VerifyingCache
 from rvbuild.transfers.connections import Stall
 from rvbuild.transfers.deadline import Wait
 from rvbuild.transfers.transport import Patience, Transport
@@ -70,7 +70,7 @@ class CachePlace:
         lists: Whether it can say what it holds.
     """
 
-    cache: CollectableCache
+    cache: VerifyingCache
     address: str
     behind: Behind
     writes: bool = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 
 from store_parts import with_parts
 
@@ -122,11 +123,21 @@ class DroppingRealisations(MemoryRealisations):
 class MixingRealisations(MemoryRealisations):
     """Shows accelerated results to who must not see them."""
 
-    def realisation(
+    def realisations(
         self, derivation: str, *, accelerated: bool = True, builder: str = ""
-    ) -> Realisation | None:
+    ) -> Iterator[Realisation]:
         del accelerated
-        return super().realisation(derivation, builder=builder)
+        return super().realisations(derivation, builder=builder)
+
+
+class FirstRealisation(MemoryRealisations):
+    """Shows one builder's result alone, as if the others had none."""
+
+    def realisations(
+        self, derivation: str, *, accelerated: bool = True, builder: str = ""
+    ) -> Iterator[Realisation]:
+        all_of = super().realisations(derivation, accelerated=accelerated, builder=builder)
+        return islice(all_of, 1)
 
 
 class LoneRealisations(MemoryRealisations):
@@ -221,7 +232,12 @@ TWINS: dict[str, dict[type, Make]] = {
     "mountable": {each: _with_trees(each) for each in (AlteredMounts, PlainMounts)},
     "realisations": {
         each: _with("realisations", each)
-        for each in (DroppingRealisations, MixingRealisations, LoneRealisations)
+        for each in (
+            DroppingRealisations,
+            MixingRealisations,
+            FirstRealisation,
+            LoneRealisations,
+        )
     },
     "action_cache": {
         each: _with("action_cache", each) for each in (DroppingActions, MixingActions)

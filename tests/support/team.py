@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
 
 from attrs import define, evolve, field, frozen
 from workshop import Workshop
 
+from rvbuild.caches.arrival import Arrival
 from rvbuild.caches.budget import StallBudget
 from rvbuild.caches.decorator import CacheDecorator
 from rvbuild.caches.lease import Lease
-from rvbuild.caches.member import Member
+from rvbuild.caches.member import Member, ResumableCache
 from rvbuild.caches.push import Pusher
 from rvbuild.caches.shipment import Shipment, TargetShipment
 from rvbuild.caches.substitutes import CacheSubstitutes, Terms
+from rvbuild.caches.verifying import VerifyingCache
 from rvbuild.core.acceptance import Acceptance
 from rvbuild.core.derivation import Derivation, Step
 from rvbuild.core.digest import Digest
@@ -33,6 +36,7 @@ NOW = 1_800_000_000.0
 class CountedCache(CacheDecorator):
     """A cache that notes each question, and asks ``before`` first."""
 
+    inner: VerifyingCache
     questions: list[str] = field(factory=list)
     before: Callable[[str], None] = field(default=lambda _question: None)
 
@@ -43,6 +47,10 @@ class CountedCache(CacheDecorator):
     def read(self, item: Digest, begin: int = 0) -> Iterator[bytes]:
         self._note(item.hash)
         return self.inner.read(item, begin)
+
+    def resume(self, arrival: Arrival) -> Iterator[bytes]:
+        self._note(arrival.item.hash)
+        return self.inner.resume(arrival)
 
     def missing(self, objects: Collection[Digest]) -> frozenset[Digest]:
         self._note("missing")
@@ -66,7 +74,7 @@ class Ticks:
         self.seconds += seconds
 
 
-def member(cache: CollectableCache, clock: Ticks, name: str = "team", seconds: float = 5) -> Member:
+def member(cache: ResumableCache, clock: Ticks, name: str = "team", seconds: float = 5) -> Member:
     return Member(name=name, cache=cache, budget=StallBudget(seconds, clock), pause=clock.wait)
 
 
@@ -77,17 +85,35 @@ def verify(data: bytes, payload_type: str, _where: str) -> tuple[str, object]:
     return envelope.signatures[0].key_id, json.loads(envelope.payload)
 
 
+def key_id(key: str) -> str:
+    """The id of the key of that name: nobody looks at fingerprints here."""
+    return f"{key}:0123456789abcdef"
+
+
 def signed_by(key: str) -> Callable[[str, bytes], bytes]:
     def sign(payload_type: str, payload: bytes) -> bytes:
-        signature = Signature(f"{key}:0123456789abcdef", b"")
+        signature = Signature(key_id(key), b"")
         envelope = Envelope(payload=payload, payload_type=payload_type, signatures=(signature,))
         return envelope.encode()
 
     return sign
 
 
-def terms(*keys: str, needed: int = 1, **facts: object) -> Terms:
-    return Terms(keys=keys, acceptance=Acceptance(needed, keys), **facts)  # type: ignore[arg-type]
+def payload(record: bytes) -> Any:  # noqa: ANN401 - what JSON holds
+    """What somebody signed."""
+    return json.loads(Envelope.decode(record).payload)
+
+
+def terms(
+    *keys: str, needed: int = 1, revoked: Collection[str] = (), accelerated: bool = False
+) -> Terms:
+    """These keys are known, and asked for; ``revoked`` ones are no longer valid."""
+    return Terms(
+        keys=keys,
+        acceptance=Acceptance(needed, keys),
+        valid_ids=frozenset(key_id(key) for key in keys if key not in revoked),
+        accelerated=accelerated,
+    )
 
 
 def substitutes(
@@ -115,10 +141,14 @@ def push(  # noqa: PLR0913 - what differs between builders
     target: Step,
     key: str = "ci",
     *,
+    known: Collection[str] = (),
     sign: Callable[[str, bytes], bytes] | None = None,
     lease: Lease | None = None,
 ) -> dict[str, int]:
-    """Push a target ``app`` that was built, and every step below it; bytes sent by label."""
+    """Push a target ``app`` that was built, and every step below it; bytes sent by label.
+
+    ``known`` are the other keys that are valid for who pushes.
+    """
     sent: dict[str, int] = {}
 
     def pushed(label: str, size: int, _there: int) -> None:
@@ -144,7 +174,8 @@ def push(  # noqa: PLR0913 - what differs between builders
         cache=cache,
         cas=shop.store.cas,
         trees=shop.store.trees,
-        key=key,
+        key_id=key_id(key),
+        valid_ids=frozenset(map(key_id, (key, *known))),
         sign=sign or signed_by(key),
         open=lambda data, kind, where: verify(data, kind, where)[1],
         pushed=pushed,

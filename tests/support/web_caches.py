@@ -31,14 +31,18 @@ http {{
   fastcgi_temp_path {work}/fastcgi;
   uwsgi_temp_path {work}/uwsgi;
   scgi_temp_path {work}/scgi;
-  server {{
-    listen 127.0.0.1:{port};
-    location / {{
-      root {folder};
-      client_max_body_size 0;
-      create_full_put_path on;
-      {methods}
-    }}
+  {servers}
+}}
+"""
+
+_SERVER = """
+server {{
+  listen 127.0.0.1:{port};
+  location / {{
+    root {folder};
+    client_max_body_size 0;
+    create_full_put_path on;
+    {methods}
   }}
 }}
 """
@@ -60,10 +64,13 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def running(command: list[str], port: int, **environment: str) -> Iterator[None]:
-    """A server as a process of its own, which is ended afterwards."""
+def running(
+    command: list[str], port: int, *, folder: Path | None = None, **environment: str
+) -> Iterator[None]:
+    """A server as a process of its own (in ``folder``), which is ended afterwards."""
     with subprocess.Popen(
         command,
+        cwd=folder,
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -78,21 +85,27 @@ def running(command: list[str], port: int, **environment: str) -> Iterator[None]
 @contextmanager
 def nginx(tmp_path: Path, methods: str = "") -> Iterator[str]:
     """Nginx over ``tmp_path/served``; its address. ``methods`` are those of DAV."""
+    folder, port = tmp_path / "served", free_port()
+    folder.mkdir(exist_ok=True)
+    dav_methods = f"dav_methods {methods};" if methods else ""
+    servers = _SERVER.format(port=port, folder=folder, methods=dav_methods)
+    with nginx_with(servers, tmp_path / "nginx", port):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def nginx_with(servers: str, work: Path, port: int) -> Iterator[None]:
+    """Nginx with these blocks of a configuration, of which one listens at the port."""
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
         if "CI" in os.environ:
             pytest.fail("nginx is missing: install nginx-light")
         pytest.skip("nginx is missing: install nginx-light")
-    work, folder, port = tmp_path / "nginx", tmp_path / "served", free_port()
     work.mkdir()
-    folder.mkdir(exist_ok=True)
-    text = _CONFIGURATION.format(
-        work=work, folder=folder, port=port, methods=f"dav_methods {methods};" if methods else ""
-    )
-    (work / "conf").write_text(text)
+    (work / "conf").write_text(_CONFIGURATION.format(work=work, servers=servers))
     command = [program, "-p", str(work), "-e", str(work / "errors"), "-c", str(work / "conf")]
     with running(command, port):
-        yield f"http://127.0.0.1:{port}"
+        yield
 
 
 class _Server(ThreadingHTTPServer):

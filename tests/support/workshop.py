@@ -40,6 +40,7 @@ from rvbuild.core.ports.substitutes import Substitutes
 from rvbuild.core.source import Files, Source
 from rvbuild.core.tree import File, Nested, Symlink, Tree
 from rvbuild.engine.build import Built, build
+from rvbuild.engine.lookup import Accepts, accept_all
 from rvbuild.engine.realise import Services
 from rvbuild.images.image_audit import audit_image
 from rvbuild.stores.memory import MemoryStore
@@ -195,9 +196,11 @@ class Workshop:
 
     folder: str
     release: bool = False
+    pull: bool = False
     accelerators: Mapping[str, str] = field(factory=dict)
     forbidden: tuple[bytes, ...] = ()
     substitutes: Substitutes | None = None
+    accepts: Accepts = accept_all
     store: MemoryStore = field(init=False)
     executor: FakeExecutor = field(init=False)
     fetcher: FakeFetcher = field(factory=FakeFetcher, init=False)
@@ -244,9 +247,11 @@ class Workshop:
             clock=lambda: float(next(self._ticks)),
             audit_image=audit_image,
             release=self.release,
+            pull=self.pull,
             accelerators=self.accelerators,
             forbidden=self.forbidden,
             substitutes=self.substitutes,
+            accepts=self.accepts,
         )
 
     def build(self, *wanted: Derivation, jobs: int = 2, keep_going: bool = False) -> Built:

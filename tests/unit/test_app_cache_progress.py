@@ -8,7 +8,7 @@ import pytest
 from team import Ticks
 
 from rvbuild.app.cache_progress import LONG, cache_progress
-from rvbuild.caches.walk import walk
+from rvbuild.caches.entry_walk import walk
 from rvbuild.cli.progress import PlainProgress
 from rvbuild.core.events import Event, Finished, Phase, Reporter, Started, Wrote
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from cache_places import services
 from signing import private_key
+from web_caches import static
 from workshop import Workshop
 from workspaces import workspace
 
@@ -29,7 +31,7 @@ from rvbuild.caches.table import open_cache
 from rvbuild.core.digest import EMPTY, Digest
 from rvbuild.core.dsse import Envelope
 from rvbuild.core.errors import CacheMiss, Malformed, UsageError, VerificationError, WrongContent
-from rvbuild.core.events import silent
+from rvbuild.core.events import Event, Noticed, silent
 from rvbuild.core.graph import Target
 from rvbuild.core.realisation import Realisation
 from rvbuild.stores.memory import MemoryStore
@@ -116,7 +118,8 @@ def bring(folder: Path, key: str, target: str, derivations: Mapping[str, bytes])
             cache=cache,
             cas=store.cas,
             trees=store.trees,
-            key=key,
+            key_id=private_key(key).public.key_id,
+            valid_ids=(),
             sign=partial(signed_record, private_key(key)),
             open=lambda data, _kind, _where: json.loads(Envelope.decode(data).payload),
             pushed=lambda *_: None,
@@ -150,16 +153,59 @@ def test_the_closure_is_read_out_of_the_cache(
     assert not session.workspace.has_store
 
 
-def test_a_key_and_a_name_of_another_form_may_be_meant(
-    session: Session, tmp_path: Path, app: dict[str, bytes]
+def bring_two(folder: Path, app: dict[str, bytes], later: str) -> None:
+    """Two keys' holders push a target, under either of its names; ``later`` is the second."""
+    bring(folder, "ci", "app", {"1" * 64: b"{}"})
+    bring(folder, "lab", "app@1", app)
+    date(folder, later)
+
+
+def date(folder: Path, later: str) -> None:
+    for key, name in (("ci", "app"), ("lab", "app@1")):
+        os.utime(folder / target_name(key, name), (0, NOW + (key == later)))
+
+
+@pytest.mark.parametrize("later", ["ci", "lab"])
+def test_the_last_one_is_meant_of_any_key_and_under_any_name(
+    session: Session, tmp_path: Path, app: dict[str, bytes], later: str
 ):
-    first, *_ = app
-    bring(tmp_path / "team", "ci", "app", {"1" * 64: b"{}"})
-    bring(tmp_path / "team", "lab", "app@1", app)
-    former = former_there(session, ["app", "app@1"], SharedPlace.parse("team/lab"))
-    assert (former.derivation, former.place) == (first, "team/lab")
-    former = former_there(session, ["app", "app@1"], SharedPlace.parse("team"))
-    assert (former.derivation, former.place) == ("1" * 64, "team/ci")
+    bring_two(tmp_path / "team", app, later)
+    results = {"ci": "1" * 64, "lab": next(iter(app))}
+    for place, by in (("team", later), ("team/ci", "ci"), ("team/lab", "lab")):
+        former = former_there(session, ["app", "app@1"], SharedPlace.parse(place))
+        assert (former.derivation, former.place) == (results[by], f"team/{by}")
+
+
+def test_who_cannot_list_gives_the_first(
+    project: Path, tmp_path: Path, app: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+):
+    bring_two(tmp_path / "served", app, "lab")
+    with static(tmp_path) as address:
+        monkeypatch.setenv("RVBUILD_CACHES", f"team={address}")
+        with closing(Session(workspace(str(project)), silent)) as session:
+            former = former_there(session, ["app", "app@1"], SharedPlace("team"))
+    assert former.place == "team/ci"
+
+
+@pytest.mark.parametrize("is_lie", [False, True])
+def test_what_is_lost_or_damaged_is_told_and_the_next_is_taken(
+    project: Path, tmp_path: Path, app: dict[str, bytes], *, is_lie: bool
+):
+    folder, events = tmp_path / "team", list[Event]()
+    bring_two(folder, app, "lab")
+    if is_lie:
+        (folder / target_name("lab", "app@1")).write_bytes(b"{}")
+    else:
+        bring(folder, "lab", "app@1", {"2" * 64: b"lost"})
+        last = max(folder.glob("objects/*/*"), key=lambda path: path.stat().st_mtime_ns)
+        last.unlink()
+    date(folder, "lab")
+    with closing(Session(workspace(str(project)), events.append)) as session:
+        former = former_there(session, ["app", "app@1"], SharedPlace("team"))
+    assert former.place == "team/ci"
+    (said,) = events
+    assert isinstance(said, Noticed)
+    assert (said.label, said.security) == ("team", is_lie)
 
 
 @pytest.mark.parametrize(
@@ -174,6 +220,19 @@ def test_a_key_and_a_name_of_another_form_may_be_meant(
 def test_where_nobody_brought_it_that_is_said(session: Session, place: str, said: str):
     with pytest.raises(UsageError, match=said):
         former_there(session, ["app"], SharedPlace.parse(place))
+
+
+def test_offline_a_cache_that_is_elsewhere_is_out_of_reach(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """That is no word about what somebody brought there."""
+    monkeypatch.setenv("RVBUILD_CACHES", "far=https://cache.invalid")
+    monkeypatch.setenv("RVBUILD_OFFLINE", "1")
+    with (
+        closing(Session(workspace(str(project)), silent)) as session,
+        pytest.raises(UsageError, match="the run is offline, and the cache is not on this machine"),
+    ):
+        former_there(session, ["app"], SharedPlace("far"))
 
 
 @pytest.mark.parametrize("moved", [("ci", "other"), ("lab", "app")])

@@ -6,13 +6,13 @@ import http.client
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
 from attrs import define
 
-from rvbuild.caches.file_server import AT_ONCE, CacheFileServer
+from rvbuild.caches.file_server import AT_ONCE, IDLE, CacheFileServer, Find
 
 NAME = "objects/ab/" + "ab" * 32
 DATA = bytes(range(200))
@@ -48,9 +48,15 @@ def served(tmp_path: Path) -> Iterator[Served]:
         names.append(name)
         return os.open(tmp_path / "file", os.O_RDONLY) if name == NAME else None
 
-    with CacheFileServer("127.0.0.1", 0, find, lambda _line: None) as server:
+    with running(find, names) as made:
+        yield made
+
+
+@contextmanager
+def running(find: Find, names: list[str] | None = None, idle: float = IDLE) -> Iterator[Served]:
+    with CacheFileServer("127.0.0.1", 0, find, lambda _line: None, idle) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield Served(server, names)
+        yield Served(server, [] if names is None else names)
         server.shutdown()
 
 
@@ -98,11 +104,53 @@ def test_nothing_is_taken(served: Served, method: str):
     assert served.names == []
 
 
-def test_more_than_it_can_answer_are_asked_to_come_again(served: Served):
+@pytest.mark.parametrize(("span", "status"), [("bytes=0-", 200), ("bytes=5-", 416), ("", 200)])
+def test_an_empty_file_has_no_range(tmp_path: Path, span: str, status: int):
+    (tmp_path / "file").touch()
+    with running(lambda _: os.open(tmp_path / "file", os.O_RDONLY)) as served:
+        answer = served.ask("GET", f"/{NAME}", **({"Range": span} if span else {}))
+    assert (answer[0], answer[1]["Content-Length"], answer[2]) == (status, "0", b"")
+
+
+def ask_quietly(served: Served, stack: ExitStack, count: int) -> list[http.client.HTTPConnection]:
+    """Connections that have had an answer, and say nothing more."""
+    connections = []
+    for _ in range(count):
+        quiet = stack.enter_context(closing(served.connection()))
+        quiet.request("HEAD", "/none")
+        quiet.getresponse().read()
+        connections.append(quiet)
+    return connections
+
+
+def test_connections_that_are_kept_keep_nobody_out(served: Served):
+    """Two clients with their pools must not fill a server."""
     with ExitStack() as stack:
-        for _ in range(AT_ONCE):  # each one has its thread when it was answered
-            quiet = stack.enter_context(closing(served.connection()))
-            quiet.request("HEAD", "/none")
-            quiet.getresponse().read()
+        ask_quietly(served, stack, AT_ONCE + 8)
+        assert served.ask("GET", f"/{NAME}")[0] == 200
+
+
+def test_a_connection_that_asks_nothing_is_closed():
+    with running(lambda _: None, idle=0.05) as served, ExitStack() as stack:
+        (quiet,) = ask_quietly(served, stack, 1)
+        assert quiet.sock.recv(1) == b""
+
+
+def test_more_than_it_can_answer_are_asked_to_come_again():
+    """Others that are answered take a while, each on its own connection."""
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def find(_name: str) -> None:
+        begun.release()
+        go_on.wait(60)
+
+    with running(find) as served, ExitStack() as stack:
+        others = [stack.enter_context(closing(served.connection())) for _ in range(AT_ONCE)]
+        for other in others:
+            other.request("GET", f"/{NAME}")
+            begun.acquire()
         status, headers, _ = served.ask("GET", f"/{NAME}")
         assert (status, headers["Retry-After"]) == (503, "1")
+        go_on.set()
+        assert {other.getresponse().status for other in others} == {404}
+        assert served.ask("GET", f"/{NAME}")[0] == 404

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from attrs import evolve
 from cache_places import services
 from site_of_bytes import Answer, Asked, Served, head, serve
 
@@ -54,6 +55,7 @@ def bucket(answer: Answer) -> Iterator[tuple[S3Cache, Served]]:
         ("s3://team/a/b/", {}, "https://team.s3.us-east-1.amazonaws.com/a/b"),
         ("s3://team/a?region=eu-1", {}, "https://team.s3.eu-1.amazonaws.com/a"),
         ("s3://team", {"AWS_REGION": "eu-1"}, "https://team.s3.eu-1.amazonaws.com"),
+        ("s3://team/a+b@c", {}, "https://team.s3.us-east-1.amazonaws.com/a%2Bb%40c"),
         ("s3://a.b", {}, "https://s3.us-east-1.amazonaws.com/a.b"),
         ("s3://team/a?endpoint=https://m.corp/", {}, "https://m.corp/team/a"),
         ("s3://team/a", {"AWS_ENDPOINT_URL": "http://m:9000"}, "http://m:9000/team/a"),
@@ -174,6 +176,19 @@ def test_a_list_that_is_none_is_an_error(page: str):
         list(cache.entries(""))
 
 
+def test_a_list_that_goes_on_and_on_is_an_error():
+    """Each page has a name and a token that no other had."""
+    numbers = iter(range(1000))
+
+    def answer(_asked: Asked, send: Callable[[bytes], None]) -> None:
+        at = next(numbers)
+        send(text("200 OK", listed(f"x{at}", more=f"token{at}")))
+
+    with bucket(answer) as (cache, server), pytest.raises(CacheDown, match="no end"):
+        list(evolve(cache, most_pages=5).entries(""))
+    assert len(server.asked) == 5
+
+
 def refusing(refusals: dict[str, bytes]) -> Answer:
     """By method; of reads, that there is nothing."""
 
@@ -186,9 +201,44 @@ def refusing(refusals: dict[str, bytes]) -> Answer:
     return answer
 
 
-@pytest.mark.parametrize("status", ["412 Precondition Failed", "409 Conflict"])
-def test_who_is_second_to_write_an_object_is_content(status: str):
-    with bucket(refusing({"conditional": error(status, "X")})) as (cache, server):
+def conflicting(conflicts: int, comes_after: int) -> Answer:
+    """A bucket that has so many conflicts, and the object of somebody else after so many of them.
+
+    Each conflict is one of a writer that may not win: AWS says to write again.
+    """
+    seen = 0
+
+    def answer(asked: Asked, send: Callable[[bytes], None]) -> None:
+        nonlocal seen
+        if "if-none-match" in asked.headers:
+            seen += 1
+            is_conflict = seen <= conflicts
+            send(error("409 Conflict", "ConditionalRequestConflict") if is_conflict else OK)
+        else:
+            send(head("200 OK", "Content-Length: 4") if 0 < comes_after <= seen else GONE)
+
+    return answer
+
+
+OK, GONE = text("200 OK"), text("404 Not Found")
+
+
+@pytest.mark.parametrize(
+    ("conflicts", "comes_after", "written"),
+    [(0, 0, 1), (1, 0, 2), (2, 0, 3), (1, 1, 1), (9, 1, 1), (9, 2, 2), (9, 0, None)],
+)
+def test_a_conflict_is_no_object(conflicts: int, comes_after: int, written: int | None):
+    """Who takes a conflict for "there already" writes a record of what is not there."""
+    with bucket(conflicting(conflicts, comes_after)) as (cache, server):
+        said = words_of(lambda: cache.write(ITEM, io.BytesIO(b"text")))
+    writes = [asked for asked in server.asked if "if-none-match" in asked.headers]
+    assert bool(said) == (written is None)
+    assert len(writes) == (written or 3)
+
+
+def test_who_is_second_to_write_an_object_is_content():
+    answers = {"conditional": error("412 Precondition Failed", "PreconditionFailed")}
+    with bucket(refusing(answers)) as (cache, server):
         cache.write(ITEM, io.BytesIO(b"text"))
     assert len(server.asked) == 2
 
@@ -207,6 +257,8 @@ def test_a_server_without_conditions_is_written_all_the_same():
         (error("403 Forbidden", "AccessDenied"), "AWS_ACCESS_KEY_ID"),
         (error("403 Forbidden", "RequestTimeTooSkewed", "Date: Mon"), "set the clock.*Mon"),
         (error("400 Bad Request", "X", "x-amz-bucket-region: eu-9"), "eu-9"),
+        (error("301 Moved", "PermanentRedirect", "x-amz-bucket-region: eu-9"), "eu-9"),
+        (error("307 Temporary", "TemporaryRedirect", "Location: https://e.invalid"), "region"),
         (error("404 Not Found", "NoSuchBucket"), "make the bucket"),
     ],
 )

@@ -12,44 +12,25 @@ from typing import Any
 import pytest
 from attrs import define
 from cache_places import FolderBehind, folder
+from command_place import CommandPlace
 from signing import private_key
 from team import push
 from web_caches import free_port, static
 from workshop import Workshop
 
-from rvbuild.__main__ import main
 from rvbuild.core.derivation import Step
 from rvbuild.core.dsse import Envelope
 
 
 @define
-class Place:
-    """A project with the cache `team`, and the configuration of the user who works in it."""
+class Place(CommandPlace):
+    """A project with the cache `team`."""
 
-    folder: Path
-    capture: pytest.CaptureFixture[str]
-    out: str = ""
-    err: str = ""
-
-    @property
-    def project(self) -> Path:
-        return self.folder / "project"
+    command = "caches"
 
     @property
     def cache(self) -> FolderBehind:
         return FolderBehind(self.folder / "cache")
-
-    def run(self, *words: str) -> int:
-        code = main(["caches", *words])
-        self.out, self.err = self.capture.readouterr()
-        return code
-
-    def fine(self, *words: str) -> str:
-        assert self.run(*words) == 0, self.err
-        return self.out
-
-    def json(self, *words: str) -> Any:  # noqa: ANN401 - what JSON holds
-        return json.loads(self.fine(*words, "--json"))
 
     def rows(self) -> dict[str, dict[str, Any]]:
         return {row["name"]: row for row in self.json("list")["caches"]}
@@ -81,15 +62,9 @@ class Place:
 def place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Place:
-    for name in [name for name in os.environ if name.startswith("RVBUILD_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("RVBUILD_STORE", str(tmp_path / "store"))
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "rvbuild.lock").touch()
-    monkeypatch.chdir(project)
     made = Place(tmp_path, capsys)
+    made.begin(monkeypatch)
+    (made.project / "rvbuild.lock").touch()
     made.settings('[caches]\nteam = "read+write ../cache"\n')
     return made
 

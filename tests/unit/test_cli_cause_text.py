@@ -46,6 +46,7 @@ def steps(count: int) -> tuple[Step, ...]:
         (Change(Aspect.SCRIPT, "", "a\nb", "c\nd"), "script: 4 lines differ"),
         (Change(Aspect.OUTPUT, "it", None, "a\nb"), "output it: 2 lines differ"),
         (Change(Aspect.INPUT, "in/a", "b 1", "c 1"), "input in/a: b 1 -> c 1"),
+        (Change(Aspect.INPUT, "order", "a\nb", "b\na"), "input order: the same in another order"),
         (Change(Aspect.TIMEOUT, "", "1", "2"), "time limit: 1 -> 2"),
         (Change(Aspect.EXPECT, "", None, "ok"), "what its output must say is new: ok"),
         (Change(Aspect.OTHER, "format", "1", "2"), "its form: format: 1 -> 2"),

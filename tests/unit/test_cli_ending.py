@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -61,3 +63,13 @@ def test_a_path_that_is_too_long_is_no_bug(capsys: pytest.CaptureFixture[str]) -
         os.stat("/y" * 4096)
     assert tell(caught.value) == 1
     assert "hint: use a shorter path" in capsys.readouterr().err
+
+
+def test_a_library_that_is_not_installed_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """As after `git pull`, when a new version needs one more."""
+    with pytest.raises(ModuleNotFoundError) as caught:
+        importlib.import_module("no_such_library.part")
+    assert tell(caught.value) == 6
+    said = capsys.readouterr().err
+    assert said.startswith("error: the program lacks a library: no_such_library\n")
+    assert f"hint: install rvbuild again, with what it needs, for {sys.executable}" in said

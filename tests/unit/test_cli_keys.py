@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from attrs import define
+from command_place import CommandPlace
 from signing import private_key
 
 from rvbuild.__main__ import main
@@ -29,37 +30,21 @@ KIND = "application/x"
 
 
 @define
-class Place:
-    """A project, and the configuration of the user who works in it."""
+class Place(CommandPlace):
+    """A project, its keys and those of the user."""
 
-    folder: Path
-    capture: pytest.CaptureFixture[str]
-    out: str = ""
-    err: str = ""
+    command = "keys"
 
     @property
     def team(self) -> Path:
-        return self.folder / "project/cache/keys"
+        return self.project / "cache/keys"
 
     @property
     def own(self) -> Path:
         return self.folder / "config/rvbuild/keys"
 
-    def run(self, *words: str) -> int:
-        code = main(["keys", *words])
-        self.out, self.err = self.capture.readouterr()
-        return code
-
-    def fine(self, *words: str) -> str:
-        assert self.run(*words) == 0, self.err
-        return self.out
-
-    def refused(self, *words: str) -> str:
-        assert self.run(*words) == 2, self.out
-        return self.err
-
     def rows(self) -> dict[str, dict[str, Any]]:
-        return {row["name"]: row for row in json.loads(self.fine("list", "--json"))["keys"]}
+        return {row["name"]: row for row in self.json("list")["keys"]}
 
     def set_up(self, text: str) -> None:
         (self.folder / "config/rvbuild").mkdir(parents=True, exist_ok=True)
@@ -82,13 +67,9 @@ class Place:
 def place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Place:
-    (tmp_path / "project").mkdir()
-    (tmp_path / "project/rvbuild.toml").write_text("")
-    monkeypatch.chdir(tmp_path / "project")
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    for name in ("RVBUILD_SIGNING_KEY", "RVBUILD_SIGNING_NAME", "RVBUILD_SIGNING_COMMAND"):
-        monkeypatch.delenv(name, raising=False)
-    return Place(tmp_path, capsys)
+    made = Place(tmp_path, capsys)
+    made.begin(monkeypatch)
+    return made
 
 
 # ---- new
@@ -99,7 +80,7 @@ def test_a_new_key_is_for_its_owner_and_its_line_for_others(place: Place):
     file = place.own / "ci.key"
     assert file.stat().st_mode & 0o777 == 0o600
     assert PublicKey.read(line.encode(), "x").name == "ci"
-    secret = file.read_text().split()[1]
+    secret = file.read_text().split(":")[1]
     assert secret not in place.out + place.err
     for part in (str(file), f"`rvbuild keys trust '{line}'`", 'signing-key = "ci"'):
         assert part in place.err
@@ -187,7 +168,7 @@ def test_a_private_key_is_not_published(place: Place, given: str):
     text = CI.text() if given == "text" else str(place.folder / "ci.key")
     error = place.refused("trust", text)
     assert "private key" in error
-    assert CI.text().split()[1] not in error + place.out
+    assert CI.text().split(":")[1] not in error + place.out
     assert not place.team.exists()
 
 
@@ -369,9 +350,9 @@ def test_the_key_in_the_environment_signs(place: Place, monkeypatch: pytest.Monk
         monkeypatch.setenv("RVBUILD_SIGNING_KEY", CI.text() + end)
         assert place.signer() == CI
     assert place.rows()["ci"]["signs"] is True
-    assert CI.text().split()[1] not in place.out + place.err
+    assert CI.text().split(":")[1] not in place.out + place.err
     place.fine("list")
-    assert CI.text().split()[1] not in place.out + place.err
+    assert CI.text().split(":")[1] not in place.out + place.err
     monkeypatch.setenv("RVBUILD_SIGNING_NAME", "ci")
     assert place.signer() == CI
     monkeypatch.setenv("RVBUILD_SIGNING_NAME", "lab")
@@ -386,7 +367,7 @@ def test_what_is_no_key_in_the_environment_is_not_quoted(
     monkeypatch.setenv("RVBUILD_SIGNING_KEY", text)
     error = place.refused("list")
     assert "RVBUILD_SIGNING_KEY" in error
-    for secret in ("s3cr3t", CI.text().split()[1], CI.text().split()[1][:12]):
+    for secret in ("s3cr3t", CI.text().split(":")[1], CI.text().split(":")[1][:12]):
         assert secret not in error
 
 

@@ -442,3 +442,43 @@ def test_a_property_may_have_several_values():
     platform = Platform([("a", "2"), ("a", "1")])
     facts = Facts.read(step("x", "", {}, platform=platform).encode())
     assert facts.texts[Aspect.PLATFORM, "a"] == "1, 2"
+
+
+def two_inputs(*paths: str, **more: object) -> Closure:
+    inputs = {path: Fetch(source=package(path)) for path in sorted(paths)}
+    app = step("app", SCRIPT, {path: inputs[path] for path in paths}, **more)
+    return Closure((*inputs.values(), app))
+
+
+def two_parts(*labels: str) -> Closure:
+    parts = {label: Fetch(source=package(label)) for label in sorted(labels)}
+    merge = Merge(label="box", parts=tuple((".", parts[label].digest) for label in labels))
+    return Closure((*parts.values(), merge))
+
+
+@pytest.mark.parametrize("link", [two_inputs, two_parts])
+def test_another_order_of_inputs_is_a_cause(link: Callable[..., Closure]):
+    """Else a result is said to be as it was although it is made anew."""
+    then, now = link("1", "2"), link("2", "1")
+    (cause,) = compare(then.result, now.result, then.bytes_of.get, now.by_digest)
+    assert (cause.change.aspect, cause.change.name) == (Aspect.INPUT, "order")
+    assert len(cause.change.diff) == 3
+    assert cause.places == now.derivations[-1:]
+
+
+OTHER_RULE = evolve(RULE, name="other")
+
+
+@pytest.mark.parametrize(
+    ("then_rules", "now_rules"),
+    [((RULE, OTHER_RULE), (OTHER_RULE, RULE)), ((evolve(RULE, path="a"), RULE), (RULE,))],
+)
+def test_what_no_part_shows_is_a_cause_all_the_same(
+    then_rules: tuple[OutputRule, ...], now_rules: tuple[OutputRule, ...]
+):
+    """Texts of parts are for people, and say less than the canonical bytes."""
+    then, now = two_inputs("1", outputs=then_rules), two_inputs("1", outputs=now_rules)
+    (cause,) = compare(then.result, now.result, then.bytes_of.get, now.by_digest)
+    assert cause.change.aspect is Aspect.OTHER
+    assert cause.change.old == then.bytes_of[then.result].decode()
+    assert cause.change.new == now.bytes_of[now.result].decode()

@@ -120,6 +120,7 @@ def test_a_realisation_says_all_that_it_knows():
         "accelerable": True,
         "origin": {"kind": "substituted", "from": "https://cache.example.org"},
         "signatures": ["s"],
+        "basis": [],
     }
 
 

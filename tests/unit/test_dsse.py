@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -95,6 +96,9 @@ MALFORMED = {
     "endless number": document(x=1).replace(b'"x": 1', b'"x": ' + b"9" * 5000),
     "deep": document(x=1).replace(b'"x": 1', b'"x": ' + b"[" * 200_000),
     "too large": document(x="x" * LARGEST),
+    "many members": document(**{f"x{at}": 1 for at in range(1000)}),
+    "many objects": b"[" + b"{}," * 1000 + b"0]",
+    "many lists": document(x=[[]] * 1000),
     "both alphabets": document(payload="-_+/"),
     "no padding": document(payload="-_8"),
     "more padding": document(payload="-_8=="),
@@ -118,3 +122,25 @@ def test_a_payload_is_shown_nowhere():
     envelope = Envelope(payload=b"canary", payload_type=KIND, signatures=(Signature("a", b"s3cr"),))
     assert "canary" not in repr(envelope)
     assert base64.b64encode(b"canary") in envelope.encode()
+
+
+@pytest.mark.parametrize("unit", [b"{}", b"[]", b'""', b"1.5", b'{"":0}'])
+def test_what_nobody_signed_takes_no_memory(unit: bytes):
+    """Of many small parts a parser makes twenty times as much, before a signature is looked at."""
+    data = b"[" + b",".join([unit] * (LARGEST // (len(unit) + 1) - 1)) + b"]"
+    tracemalloc.start()
+    try:
+        with pytest.raises(Malformed):
+            Envelope.decode(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * LARGEST
+
+
+def test_what_nobody_would_read_is_not_written():
+    """A record that no reader takes would end each collection, too."""
+    fits = Envelope(payload=bytes(LARGEST * 3 // 4 - 200), payload_type=KIND)
+    assert Envelope.decode(fits.encode()) == fits
+    with pytest.raises(Malformed, match="more than"):
+        Envelope(payload=bytes(LARGEST * 3 // 4), payload_type=KIND).encode()

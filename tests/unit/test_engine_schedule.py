@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 from workshop import LINUX, PATIENCE
 
 from rvbuild.core.derivation import Derivation, Fetch, Input, Step
-from rvbuild.core.errors import Interrupted
+from rvbuild.core.errors import Damaged, Interrupted, SubstituteError
 from rvbuild.core.plan import Plan, Task, make_plan
 from rvbuild.core.source import Files
-from rvbuild.engine.schedule import Scheduler
+from rvbuild.engine.schedule import Replan, Scheduler
 
 
 def step(label: str, *inputs: Derivation) -> Step:
@@ -195,6 +195,48 @@ def test_keep_going_does_all_that_does_not_need_what_failed():
         "worse": "worse",
     }
     assert stop.calls == 0
+
+
+class Lost:
+    """Runs a plan in which ``lost`` is lost, and ``top`` needs it; what ran, and the errors."""
+
+    def __init__(self, replan: Replan | None) -> None:
+        self.lost = step("lost")
+        self.ran: list[str] = []
+        given = plan(self.lost, step("top", self.lost), step("other"))
+        scheduler = Scheduler(given, self._work, jobs=1, keep_going=True, replan=replan)
+        self.errors = scheduler.run(lambda: None)
+
+    def _work(self, task: Task) -> None:
+        if task.derivation.label == "lost" and "other" not in self.ran:
+            self.ran.append("other")
+            msg = "no cache has it any more"
+            raise SubstituteError(msg)
+        self.ran.append(task.derivation.label)
+
+
+def test_what_somebody_else_made_of_a_lost_offer_is_there_for_who_needs_it():
+    run = Lost(lambda _lost: {})
+    assert run.ran == ["other", "other", "top"]
+    assert not run.errors
+
+
+def test_an_error_while_planning_again_is_that_of_the_lost_one():
+    def replan(_lost: str) -> Mapping[str, Task]:
+        msg = "the output was changed"
+        raise Damaged(msg)
+
+    run = Lost(replan)
+    assert run.ran == ["other", "other"]
+    assert [(digest, str(e)) for digest, e in run.errors.items()] == [
+        (run.lost.digest, "the output was changed")
+    ]
+
+
+def test_where_nothing_is_made_what_is_lost_has_failed():
+    run = Lost(None)
+    assert run.ran == ["other", "other"]
+    assert [str(error) for error in run.errors.values()] == ["no cache has it any more"]
 
 
 def test_interrupt_stops_what_runs():

@@ -59,7 +59,6 @@ CLASSES = {
     "Finding": "of an audit; of a store's check",
     "Roots": "a port, and what a local store has of it",
     "Signer": "a port; what signs the requests to a bucket",
-    "Statement": "what a builder says of a result; what any key said",
 }
 """Names of public classes that stand in several files, each with the reason."""
 

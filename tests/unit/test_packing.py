@@ -64,7 +64,7 @@ STATEMENT = Statement(
     output=OUTPUT,
     action=digest(5).hash,
     milliseconds=41_200,
-    origin=Origin("substituted", "https://cache.example"),
+    origin=Origin("substituted", "https://cache.example", ("lab:0123456789abcdef",)),
     checks=(Statement(derivation=digest(6), label="a check", key="ci", output=OUTPUT),),
 )
 CLOSURE = Closure(
@@ -89,7 +89,14 @@ def test_members_of_a_newer_rvbuild_are_no_fault():
 
 PATHS = [
     *(("derivation",), ("label",), ("key",), ("builder",), ("action",), ("milliseconds",)),
-    *(("accelerated",), ("origin",), ("origin", "kind"), ("checks",), ("outputs",)),
+    *(
+        ("accelerated",),
+        ("origin",),
+        ("origin", "kind"),
+        ("origin", "chain"),
+        ("checks",),
+        ("outputs",),
+    ),
     *(("outputs", "out"), ("outputs", "out", "tree"), ("outputs", "out", "message")),
     *(("outputs", "out", "bytes"), ("outputs", "out", "files"), ("outputs", "out", "packs")),
     *(("outputs", "out", "packs", 0), ("outputs", "out", "packs", 0, 1)),
@@ -101,7 +108,7 @@ PATHS = [
     [
         pytest.param(path, value, id=f"{'.'.join(map(str, path))} {value!r}")
         for path in PATHS
-        for value in ({"x": 1}, -1, "%", [[1]], True)
+        for value in ({"x": 1}, -1, "%", [[1]], True, *([[]] if path[-1] == "packs" else []))
         if (path, str(value)) not in {(("label",), "%"), (("accelerated",), "True")}
     ],
 )
@@ -124,8 +131,23 @@ def test_other_bytes_are_neither(data: bytes):
             kind.decode(data)
 
 
+def test_a_statement_has_checks_by_its_own_key_alone():
+    """Else one key could say what another does."""
+    body = json.loads(STATEMENT.encode())
+    body["checks"][0]["key"] = "lab"
+    with pytest.raises(Malformed, match="another key's"):
+        Statement.decode(encode(body))
+
+
+def test_who_built_a_result_took_nobodys_word():
+    body = json.loads(STATEMENT.encode())
+    body["origin"]["kind"] = "built"
+    with pytest.raises(Malformed, match="rests on nobody's word"):
+        Statement.decode(encode(body))
+
+
 def test_a_closure_has_statements_by_its_own_key_alone():
     body = json.loads(CLOSURE.encode())
-    body["statements"][0]["key"] = "lab"
+    body["statements"][0].update(key="lab", checks=[])
     with pytest.raises(Malformed, match="another key's"):
         Closure.decode(encode(body))

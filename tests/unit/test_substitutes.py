@@ -4,19 +4,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 from cache_places import CachePlace, folder
-from team import CountedCache, Ticks, member, push, substitutes, terms
+from team import CountedCache, Ticks, key_id, member, push, signed_by, substitutes, terms, verify
 from workshop import Workshop
 
+from rvbuild.caches.asking import AT_ONCE
+from rvbuild.caches.member import MOST_WRONG
+from rvbuild.caches.names import object_name
+from rvbuild.core.canonical import encode
 from rvbuild.core.derivation import Step
 from rvbuild.core.errors import CacheDown, CacheRefused, SubstituteError
-from rvbuild.core.events import Noticed
-from rvbuild.core.realisation import Origin
+from rvbuild.core.events import Event, Finished, Noticed, Shortfall
+from rvbuild.core.loss import Unavailable
+from rvbuild.core.realisation import Origin, Realisation
+from rvbuild.core.statement import REALISATION, Statement
+from rvbuild.core.voucher import Voucher
+from rvbuild.engine.build import build
 
 
 @pytest.fixture
@@ -64,7 +73,7 @@ def test_what_one_built_another_takes(tmp_path: Path, place: CachePlace, filled:
     assert records == [name for name in place.behind.files() if name.endswith(app.digest)]
     made = built.realised[app.digest]
     assert (made.builder, made.origin) == ("ci", Origin("substituted", "team"))
-    assert made.signatures == ({"keyid": "ci:0123456789abcdef"},)
+    assert made.vouchers == (Voucher(key_id("ci")),)
     (use,) = asked.uses
     assert (use.pulled, use.reason) == (2, "")
     assert shop.store.realisations.realisation(app.digest) == made
@@ -150,11 +159,82 @@ def test_an_evicted_pack_is_a_miss(tmp_path: Path, place: CachePlace, filled: Fi
     built = shop.build(*wanted(shop))
     built.refuse_failures()
     assert shop.output(built, app) == filled[0].output(filled[0].build(app), app)
+    losses = {each.loss for each in shop.events if isinstance(each, Finished)} - {None}
+    message = "team does not give what it offered: no cache has all of a pack"
+    assert losses == {Unavailable(message, ("team: the cache lacks an object",))}
     made = {"source": "fetched", "below": "built", "app": "built", "check of app": "built"}
     if gone == "all":
         assert shop.how() == made
     else:
         assert shop.how() == {"below": "pulled", "app": "built", "check of app": "pulled"}
+
+
+def test_a_lost_check_is_run_once_the_target_is_made(tmp_path: Path, place: CachePlace):
+    """The record of the target tells of its check again and again; the pack of it is gone."""
+    shop, app = a_shop(tmp_path / "a")
+    push(shop, shop.build(*wanted(shop)), place.cache, app)
+    for name in place.behind.files():
+        if name.startswith("objects/"):
+            place.behind.remove(name)
+    other, app = a_shop(tmp_path / "b")
+    others = [other.step("0", "say 0")]
+    for number in range(1, 20):
+        others.append(other.step(str(number), f"say {number}", others[-1]))
+    cache = CountedCache(place.cache)
+    substitutes(other, [member(cache, Ticks())], terms("ci"), app)
+    gate = other.executor.gate("app")
+    told = other.events.append
+
+    def report(event: Event) -> None:
+        told(event)
+        if isinstance(event, Finished) and event.label == "19":
+            gate.set()
+
+    digests = [each.digest for each in (*wanted(other)[:2], others[-1])]
+    build(other.known, digests, evolve(other.services, report=report), jobs=2).refuse_failures()
+    lost = [
+        each.label for each in other.events if isinstance(each, Finished) and each.how == "lost"
+    ]
+    assert sorted(lost) == ["app", "below", "check of app"]
+    records = [name for name in cache.questions if "/" in name]
+    assert len(records) == len(set(records))
+
+
+@pytest.mark.parametrize("gone", ["record", "packs"])
+def test_a_pull_goes_on_without_what_nobody_has(
+    tmp_path: Path, place: CachePlace, filled: Filled, gone: str
+):
+    """With the error of each that nobody has; without -k, nothing is pulled after one."""
+    _, app = filled
+    for name in place.behind.files():
+        if name.endswith(app.digest):
+            record = place.behind.files()[name]
+            place.behind.remove(name)
+    if gone == "packs":
+        place.behind.put(f"records/ci/realisations/{app.digest[:2]}/{app.digest}", record)
+        for pack in Statement.of(verify(record, REALISATION, "")[1]).packs:
+            place.behind.remove(object_name(pack))
+    for keep_going in (True, False):
+        shop, app = a_shop(tmp_path / f"{keep_going}")
+        shop.pull = True
+        substitutes(shop, [member(place.cache, Ticks())], terms("ci"))
+        below = wanted(shop)
+        first = [each for each in shop.known.values() if each.label == "below"]
+        if gone == "record" and not keep_going:
+            with pytest.raises(SubstituteError, match="app: no cache has it"):
+                shop.build(*below, *first, keep_going=keep_going)
+            assert shop.how() == {}
+            continue
+        built = shop.build(*below, *first, keep_going=keep_going)
+        assert {type(error) for error in built.failures} == {SubstituteError}
+        assert shop.how().get("below") == "pulled" or not keep_going
+        assert app.digest in built.errors or not keep_going
+        assert {each.how for each in shop.events if isinstance(each, Finished)} <= {
+            "pulled",
+            "failed",
+            "stopped",
+        }
+        assert (shop.executor.ran, shop.fetcher.fetched) == ([], [])
 
 
 def test_pushing_again_heals(tmp_path: Path, place: CachePlace, filled: Filled):
@@ -210,19 +290,39 @@ def test_two_builders_must_agree_where_two_are_asked_for(
     tmp_path: Path, place: CachePlace, filled: Filled
 ):
     shop, app = a_shop(tmp_path / "alone")
-    substitutes(shop, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
+    asked = substitutes(shop, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
     shop.build(app).refuse_failures()
     assert shop.how() == {"source": "fetched", "below": "built", "app": "built"}
+    assert asked.shortfalls == (Shortfall(("app", "below"), keys=1, needed=2),)
 
     push(shop, shop.build(*wanted(shop)), place.cache, app, key="lab")
     both, _ = a_shop(tmp_path / "both")
-    substitutes(both, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
+    asked = substitutes(both, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
     built = both.build(app)
     assert both.how() == {"app": "pulled"}
-    assert built.realised[app.digest].signatures == (
-        {"keyid": "ci:0123456789abcdef"},
-        {"keyid": "lab:0123456789abcdef"},
-    )
+    assert asked.shortfalls == ()
+    vouchers = (Voucher(key_id("ci")), Voucher(key_id("lab")))
+    assert built.realised[app.digest].vouchers == vouchers
+
+
+def test_nobody_speaks_for_another_builder(tmp_path: Path, place: CachePlace, filled: Filled):
+    """A builder's record has a second statement of the same result, in the name of another."""
+
+    def forge(payload_type: str, payload: bytes) -> bytes:
+        said = json.loads(payload)
+        if "checks" in said:
+            said["checks"] = [{**said, "key": "ci", "checks": []}]
+        return signed_by("lab")(payload_type, encode(said))
+
+    shop, app = filled
+    for name in place.behind.files():
+        if name.startswith("records/"):
+            place.behind.remove(name)
+    push(shop, shop.build(*wanted(shop)), place.cache, app, key="lab", sign=forge)
+    both, _ = a_shop(tmp_path / "both")
+    substitutes(both, [member(place.cache, Ticks())], terms("ci", "lab", needed=2), app)
+    both.build(app).refuse_failures()
+    assert both.how()["app"] == "built"
 
 
 def test_builders_that_do_not_agree_are_shown(tmp_path: Path, place: CachePlace, filled: Filled):
@@ -253,9 +353,10 @@ def test_what_a_compile_cache_helped_to_make_is_not_taken(tmp_path: Path, place:
     for accelerated, how in ((False, "built"), (True, "pulled")):
         shop, _ = a_shop(tmp_path / how)
         rules = terms("ci", accelerated=accelerated)
-        substitutes(shop, [member(place.cache, Ticks())], rules, app)
+        asked = substitutes(shop, [member(place.cache, Ticks())], rules, app)
         shop.build(app).refuse_failures()
         assert shop.how()["app"] == how
+        assert asked.shortfalls == (), "whose word it is makes no difference"
 
 
 def refusing(error: Exception) -> Callable[[str], None]:
@@ -291,6 +392,71 @@ def test_with_all_caches_dead_the_build_goes_on(tmp_path: Path, place: CachePlac
     assert shop.how() == {"source": "fetched", "below": "built", "app": "built"}
     assert asked.uses[0].reason == "no answer in 5 s"
     assert len(dead.questions) == 1
+
+
+def test_a_dead_cache_costs_no_second_look_at_what_is_here(tmp_path: Path, place: CachePlace):
+    """At tens of thousands of files each look takes a while."""
+    shop, app = a_shop(tmp_path / "b")
+    first = [each for each in shop.known.values() if each.label == "below"]
+    shop.build(*first).refuse_failures()
+    looks: list[str] = []
+
+    def accepts(realisation: Realisation) -> bool:
+        looks.append(realisation.derivation)
+        return True
+
+    dead = CountedCache(place.cache, before=refusing(CacheDown("connection refused")))
+    substitutes(shop, [member(dead, Ticks())], terms("ci"), app)
+    built = build(shop.known, [app.digest], evolve(shop.services, accepts=accepts), jobs=2)
+    built.refuse_failures()
+    assert looks == [first[0].digest]
+
+
+@pytest.mark.parametrize("record", [b"<html>log in</html>", b"", b"{}"])
+def test_a_cache_of_records_that_nobody_believes_is_left_out(
+    tmp_path: Path, place: CachePlace, record: bytes
+):
+    """As one behind a page to log in, which says 200 to everything."""
+
+    class Portal(CountedCache):
+        def record(self, name: str) -> bytes | None:
+            super().record(name)
+            return record
+
+    shop, app = a_shop(tmp_path / "b")
+    for number in range(60):
+        app = shop.step(str(number), f"say {number}", app)
+    portal = Portal(place.cache)
+    asked = substitutes(shop, [member(portal, Ticks())], terms("ci", "lab"), app)
+    shop.build(app).refuse_failures()
+    notices = [event for event in shop.events if isinstance(event, Noticed)]
+    assert [notice.security for notice in notices] == [True] * MOST_WRONG
+    assert len(portal.questions) <= 2 * AT_ONCE
+    assert asked.uses[0].reason
+
+
+def test_packs_come_from_the_fastest_whose_speed_is_known(
+    tmp_path: Path, place: CachePlace, filled: Filled
+):
+    """One that was left out is no measure, and one that nobody knows is tried."""
+    _, app = filled
+    clock = Ticks()
+    caches = {name: CountedCache(place.cache) for name in ("out", "slow", "fast", "unknown")}
+    members = {name: member(cache, clock, name) for name, cache in caches.items()}
+    for name, seconds in (("out", 10), ("slow", 50), ("fast", 40)):
+        with members[name]._speed.waiting():
+            clock.wait(seconds)
+        members[name]._speed.came(1 << 20)
+    for chosen in ("unknown", "fast", "slow"):
+        shop, _ = a_shop(tmp_path / chosen)
+        asked = substitutes(shop, list(members.values()), terms("ci"), app)
+        offer = asked.find([app.digest])[app.digest]
+        asked._sources[app.digest] = list(members.values())
+        members["out"].leave_out("it hung up")
+        with shop.store.trees.new_tree() as tree:
+            asked.fetch(offer, tree, lambda _done, _total: None)
+        assert {use.name for use in asked.uses if use.pulled} == {chosen}
+        del members[chosen]
 
 
 def test_a_pack_goes_on_from_another_cache(tmp_path: Path, place: CachePlace, filled: Filled):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from rvbuild.trust.keyring import Keyring
 from rvbuild.trust.private_key import PrivateKey
 
 CI, LAB = private_key("ci"), private_key("lab")
-SECRET = CI.text().split()[1]
+SECRET = CI.text().split(":")[1]
 
 
 def shown(error: BaseException) -> str:
@@ -37,17 +38,23 @@ def test_a_private_key_shows_itself_only_when_it_is_asked_to():
     assert PrivateKey.new("ci") != PrivateKey.new("ci")
 
 
+def test_the_text_of_a_private_key_can_be_masked():
+    """GitLab masks letters, digits and these; the text had spaces once, which it does not."""
+    assert re.fullmatch(r"[A-Za-z0-9_:@+.~=/-]{8,}", private_key("a.b_c-2").text())
+    assert PrivateKey.read(CI.text().replace(":", " ").encode(), "f") == CI
+
+
 WRONG_PRIVATE = {
     "empty": b"",
     "cut short": CI.text()[:-10].encode(),
     "of another kind": CI.text().replace("rvbuild", "ssh").encode(),
     "a public key": str(CI.public).encode(),
     "a byte less": CI.text().replace(SECRET, SECRET[4:]).encode(),
-    "a name with a slash": CI.text().replace(" ci", " ../ci").encode(),
+    "a name with a slash": CI.text().replace(":ci", ":../ci").encode(),
     "two keys": f"{CI.text()}\n{LAB.text()}\n".encode(),
     "NUL": CI.text().encode() + b"\0",
-    "NUL within": CI.text().encode().replace(b" ci", b"\0ci"),
-    "a colon": CI.text().replace(" ci", ":ci").encode(),
+    "NUL within": CI.text().encode().replace(b":ci", b"\0ci"),
+    "a space and a colon": CI.text().replace(":ci", " ci").encode(),
     "10 MB": CI.text().encode() + b"\n" * 10_000_000,
 }
 

@@ -5,6 +5,7 @@ Knows: realisations by derivation. Must not know: actions, trees.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from rvbuild.core.realisation import Realisation
@@ -19,7 +20,15 @@ class Realisations(Protocol):
     def realisation(
         self, derivation: str, *, accelerated: bool = True, builder: str = ""
     ) -> Realisation | None:
-        """That of ``builder``, else of the first other one by name; accelerated ones come last.
+        """The first of ``realisations``; None if there is none."""
+        ...
+
+    def realisations(
+        self, derivation: str, *, accelerated: bool = True, builder: str = ""
+    ) -> Iterator[Realisation]:
+        """That of ``builder``, then the others by name; accelerated ones come last.
+
+        Each is read when it is asked for.
 
         Raises:
             VerificationError: one is damaged.

@@ -35,6 +35,8 @@ class Substitutes(Protocol):
         """Bring the output's tree, verified.
 
         Raises:
+            WrongContent: some of it came wrong, and somebody else may have it right: ask again,
+                with another sink. That has an end.
             SubstituteError: it is not to be had any more, or is not what was signed.
             Interrupted: nobody wants it any more.
         """

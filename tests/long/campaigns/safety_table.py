@@ -29,6 +29,11 @@ ROWS = (
     ("lock against recipe", "lock"),
     ("git", "git"),
     ("transfers", "transfers"),
+    ("signatures", "signatures"),
+    ("forgeries", "forgeries"),
+    ("damaged caches", "damaged-caches"),
+    ("cache poisoning", "poisoning"),
+    ("leases of caches", "leases"),
     ("secrets", "secrets"),
     ("surroundings", "surroundings"),
 )
