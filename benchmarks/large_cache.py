@@ -30,11 +30,11 @@ from rvbuild.caches.push import Pusher
 from rvbuild.caches.shipment import Shipment, TargetShipment
 from rvbuild.caches.substitutes import CacheSubstitutes, Terms
 from rvbuild.caches.table import open_cache
+from rvbuild.caches.verifying import VerifyingCache
 from rvbuild.core.acceptance import Acceptance
 from rvbuild.core.digest import Digest
 from rvbuild.core.dsse import Envelope
 from rvbuild.core.events import silent
-from rvbuild.core.ports.cache import CollectableCache
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.statement import CLOSURE, REALISATION, Closure, Pack, PackedTree, Statement
 from rvbuild.stores.local import LocalStore
@@ -46,6 +46,7 @@ from rvbuild.trust.verify import verify_statement
 
 KEY = PrivateKey("ci", b"a benchmark's key".ljust(32, b"\x01"))
 KEYRING = Keyring((KnownKey(KEY.public, ()),))
+VALID = frozenset({KEY.public.key_id})
 STEPS = 100
 """Steps below each target."""
 SIZE = 600
@@ -124,7 +125,7 @@ def put(path: Path, data: bytes) -> None:
 # ---- what is measured, each in a process of its own
 
 
-def opened(folder: Path) -> CollectableCache:
+def opened(folder: Path) -> VerifyingCache:
     """The cache, as a run has it."""
     services = CacheServices(transport=NoTransport(Cancellation()), wait=lambda: 600.0)
     return open_cache(str(folder / "cache"), services)
@@ -146,7 +147,7 @@ def plan(folder: Path) -> None:
     )
     asked = CacheSubstitutes(
         members=[member],
-        terms=Terms(keys=("ci",), acceptance=Acceptance(1, ())),
+        terms=Terms(keys=("ci",), acceptance=Acceptance(1, ()), valid_ids=VALID),
         verify=verify,
         report=silent,
         clock=time.monotonic,
@@ -165,7 +166,8 @@ def push(folder: Path) -> None:
         cache=cache,
         cas=store.cas,
         trees=store.trees,
-        key="ci",
+        key_id=KEY.public.key_id,
+        valid_ids=VALID,
         sign=sign,
         open=lambda data, kind, where: verify(data, kind, where)[1],
         pushed=lambda *_: None,
