@@ -19,9 +19,10 @@ from rvbuild.core.image import environment
 from rvbuild.core.recipe import RESERVED_NAMES
 from rvbuild.core.system_fault import Site, hint_for
 from rvbuild.files.replacement import replace_file
-from rvbuild.recipes_yaml.collection import RECIPE_FILE, RecipeCollection
+from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.recipe import read_recipe
 from rvbuild.recipes_yaml.recipe_names import NAME, NAME_HINT
+from rvbuild.recipes_yaml.recipe_root import RECIPE_FILE
 
 _STARTERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "starters")
 

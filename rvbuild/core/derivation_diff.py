@@ -93,8 +93,22 @@ def compare(
         read: Has the bytes of what is below the former one.
         derivations: All that is below the result now, by digest.
     """
+    return compare_all([(former, result)], read, derivations)
+
+
+def compare_all(
+    pairs: Iterable[Pair], read: ReadDerivation, derivations: Mapping[str, Derivation]
+) -> tuple[Cause, ...]:
+    """Why several results are not what they were; a cause of many is one.
+
+    Args:
+        pairs: The digests of each former result, and of the result as it is now.
+        read: Has the bytes of what is below the former ones.
+        derivations: All that is below the results now, by digest.
+    """
     walk = _Walk(read, derivations)
-    walk.down((former, result))
+    for pair in pairs:
+        walk.down(pair)
     return tuple(walk.causes())
 
 

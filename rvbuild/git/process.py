@@ -165,6 +165,15 @@ class Git:
         for address, named_by in configured_proxies(self._config):
             check_proxy(address, named_by)
 
+    def look_up(self, folder: str, *arguments: str) -> str | None:
+        """What ``git rev-parse`` says of a folder of a repository; None if it fails.
+
+        Args:
+            folder: The folder.
+            arguments: Options; a name among them was checked not to be one.
+        """
+        return self._output("-C", folder, "rev-parse", *arguments)
+
     def _config(self, *arguments: str) -> str | None:
         return self._output("config", *arguments)
 

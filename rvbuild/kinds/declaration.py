@@ -15,6 +15,7 @@ from attrs import NOTHING, field, fields, frozen
 
 from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.canonical import Json
+from rvbuild.core.component import Component, Rank
 from rvbuild.core.digest import Digest
 from rvbuild.core.login import MALFORMED, SplitAddress, shown_malformed
 from rvbuild.core.source import LAST_DATE, Source
@@ -125,6 +126,8 @@ class Kind:
         section: Where facts stand that several entries share.
         entry: Facts that an entry has once, since they are those of all its parts.
         former: Facts that locks had once; they are read, and say nothing.
+        name: The facts that a thing keeps in another version.
+        order: Returns the place of a version among others; None where versions have no order.
     """
 
     tag: str
@@ -135,6 +138,8 @@ class Kind:
     section: Section | None = field(default=None)
     entry: tuple[Fact, ...] = ()
     former: tuple[str, ...] = ()
+    name: tuple[str, ...] = ()
+    order: Callable[[str], Rank] | None = None
 
     @property
     def shared(self) -> tuple[Fact, ...]:
@@ -146,6 +151,22 @@ class Kind:
         """Every fact of a source by its name; an optional one that is empty is left out."""
         shown = [(fact, fact.of(source)) for fact in self.facts]
         return {fact.name: text for fact, text in shown if text or not fact.optional}
+
+    def component(self, source: Source) -> Component:
+        """A source as one of the versions of a thing."""
+        facts = {
+            name: text if isinstance(text, str) else " ".join(text)
+            for name, text in self.show(source).items()
+        }
+        version = facts.get("version", "")
+        return Component(
+            kind=self.tag,
+            name=" ".join(facts[name] for name in self.name),
+            version=version,
+            rank=self.order(version) if self.order else "",
+            content=source.identity,
+            facts=facts,
+        )
 
     def make(self, values: Mapping[str, object]) -> Source:
         """The source that has these values of facts.

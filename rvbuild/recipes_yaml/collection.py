@@ -1,6 +1,6 @@
-"""A folder of recipes on disk.
+"""The recipes of one or more folders, on disk or elsewhere.
 
-Knows: where recipes and their files lie. Must not know: what is in them.
+Knows: which folder a recipe is taken from. Must not know: how a folder is read, what is in files.
 """
 
 from __future__ import annotations
@@ -14,29 +14,27 @@ from rvbuild.core.paths import is_component
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import RESERVED_NAMES, Recipe
 from rvbuild.core.series import Defaults, SeriesRecipes
-from rvbuild.recipes_yaml.document import MAX_BYTES, parse
+from rvbuild.recipes_yaml.document import parse
 from rvbuild.recipes_yaml.fields import Fields
-from rvbuild.recipes_yaml.project_file import near_path, read_file
+from rvbuild.recipes_yaml.folder_root import FolderRoot
 from rvbuild.recipes_yaml.recipe import read_recipe
-
-RECIPE_FILE = "recipe.yaml"
-SERIES_FILE = "series.yaml"
-MAX_FILES = 1000
-MAX_DEPTH = 64
+from rvbuild.recipes_yaml.recipe_root import RECIPE_FILE, SERIES_FILE, RecipeRoot, RecipeText
 
 
 class RecipeCollection:
     """The recipes below one or more folders; an earlier folder hides a later one's recipe.
 
     Args:
-        roots: Folders that hold ``NAME/recipe.yaml``, most important first.
+        roots: Folders that hold ``NAME/recipe.yaml``, most important first; a text is one on disk.
 
     Attributes:
         series: The recipes, each in its series.
     """
 
-    def __init__(self, roots: tuple[str, ...]) -> None:
-        self.roots = roots
+    def __init__(self, roots: tuple[str | RecipeRoot, ...]) -> None:
+        self.roots: tuple[RecipeRoot, ...] = tuple(
+            FolderRoot(root) if isinstance(root, str) else root for root in roots
+        )
         self._recipes: dict[str, Recipe] = {}
         self._defaults: Defaults | None = None
         self.series = SeriesRecipes(self._file, self.default_series, self.names)
@@ -47,27 +45,20 @@ class RecipeCollection:
         Raises:
             RecipeError: a folder of recipes cannot be read.
         """
-        names: set[str] = set()
-        for root in self.roots:
-            if os.path.isdir(root):
-                names.update(
-                    entry.name
-                    for entry in _entries(root)
-                    if os.path.lexists(os.path.join(entry.path, RECIPE_FILE))
-                )
-        return sorted(names)
+        return sorted(set[str]().union(*(root.names() for root in self.roots)))
 
     def path(self, name: str) -> str | None:
         """The recipe's folder."""
-        for root in self.roots if is_component(name) else ():
-            folder = os.path.join(root, name)
-            if os.path.lexists(os.path.join(folder, RECIPE_FILE)):
-                return folder
-        return None
+        root = self._root(name)
+        return root.folder(name) if root else None
+
+    def _root(self, name: str) -> RecipeRoot | None:
+        """The first folder that has a recipe."""
+        return next((root for root in self.roots if root.folder(name) is not None), None)
 
     def series_files(self) -> list[str]:
         """Where it may be said which series are the default ones."""
-        return [os.path.join(root, SERIES_FILE) for root in self.roots]
+        return [os.path.join(root.path, SERIES_FILE) for root in self.roots]
 
     def default_series(self) -> Defaults:
         """The default series, most important first.
@@ -76,9 +67,9 @@ class RecipeCollection:
             RecipeError: a file that says it is not valid.
         """
         if self._defaults is None:
-            own, *others = self.series_files()
+            own, *others = (root.series() for root in self.roots)
             said = _defaults(own)
-            shipped = [name for path in others for name in _defaults(path)]
+            shipped = [name for text in others for name in _defaults(text)]
             self._defaults = said | {name: None for name in shipped if name not in said}
         return self._defaults
 
@@ -98,95 +89,34 @@ class RecipeCollection:
         return self._recipes[name]
 
     def _read(self, name: str, place: Place | None) -> Recipe:
-        folder = self.path(name)
-        if folder is None:
+        root = self._root(name)
+        if root is None:
             called = "of that name" if may_have_login(name) else f"called {name!r}"
             msg = f"there is no recipe {called}"
             near = self._without_file(name) or suggestion(name, self.names())
-            roots = " and ".join(self.roots)
+            roots = " and ".join(root.path for root in self.roots)
             hint = near or advise(Remedy.LIST, f" in {roots}")
             if place is None:
                 raise UsageError(msg, hint=hint)
             raise RecipeError(msg, where=place, hint=hint)
-        file = os.path.join(folder, RECIPE_FILE)
-        label = near_path(file)
+        text = root.recipe(name)
         if name in RESERVED_NAMES:
             msg = f"a recipe cannot be called {name!r}: /in/{name} is {RESERVED_NAMES[name]}"
-            raise RecipeError(msg, where=place or label, hint="give the recipe another name")
-        data = read_file(file, label, limit=MAX_BYTES, error=RecipeError).data
-        return read_recipe(data, name, label, tuple(_beside(folder)))
+            raise RecipeError(msg, where=place or text.label, hint="give the recipe another name")
+        return read_recipe(text.data, name, text.label, tuple(root.beside(name)))
 
     def _without_file(self, name: str) -> str | None:
-        folders = (os.path.join(root, name) for root in self.roots if is_component(name))
+        paths = (root.path for root in self.roots if is_component(name))
+        folders = (os.path.join(path, name) for path in paths)
         folder = next((folder for folder in folders if os.path.isdir(folder)), None)
         return f"{folder} has no file {RECIPE_FILE}" if folder else None
 
 
-def _defaults(path: str) -> dict[str, Place | None]:
+def _defaults(text: RecipeText | None) -> dict[str, Place | None]:
     """What a file says, if it is there."""
-    if not os.path.lexists(path):
+    if text is None:
         return {}
-    label = near_path(path)
-    fields = Fields(parse(read_file(path, label, limit=MAX_BYTES, error=RecipeError).data, label))
+    fields = Fields(parse(text.data, text.label))
     names = fields.texts("default")
     fields.finish()
     return dict.fromkeys(names, fields.at("default"))
-
-
-def _beside(folder: str) -> list[tuple[str, bytes, bool]]:
-    """The files beside ``recipe.yaml``, by path; symlinks and special files are refused."""
-    files: list[tuple[str, bytes, bool]] = []
-    waiting, count = [""], 0
-    while waiting:
-        prefix = waiting.pop()
-        for entry in _entries(os.path.join(folder, prefix)):
-            path = prefix + entry.name
-            if path == RECIPE_FILE:
-                continue
-            count += 1
-            _check_beside(entry, count)
-            if entry.is_dir(follow_symlinks=False):
-                if path.count("/") == MAX_DEPTH:
-                    raise _too_deep(entry.path)
-                waiting.append(f"{path}/")
-                continue
-            file = read_file(entry.path, near_path(entry.path), limit=MAX_BYTES, error=RecipeError)
-            if len(file.data) > MAX_BYTES:
-                raise _too_much(entry.path)
-            files.append((path, file.data, file.executable))
-    return sorted(files)
-
-
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError as cause:
-        msg = f"cannot be read: {cause.strerror}"
-        raise RecipeError(msg, where=near_path(folder)) from cause
-
-
-def _check_beside(entry: os.DirEntry[str], count: int) -> None:
-    """Refuse what cannot lie beside a recipe, the ``count``th thing that does."""
-    where = near_path(entry.path)
-    if not (entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False)):
-        msg = "only plain files may lie beside a recipe"
-        raise RecipeError(msg, where=where, hint="put a file there, or a source into the recipe")
-    try:
-        entry.name.encode()
-    except UnicodeEncodeError:
-        msg = "the name of a file beside a recipe must be UTF-8"
-        raise RecipeError(msg, where=where, hint="give it another name") from None
-    if count > MAX_FILES:
-        raise _too_much(entry.path)
-
-
-def _too_deep(path: str) -> RecipeError:
-    msg = f"too deep beside the recipe: at most {MAX_DEPTH} folders in each other"
-    return RecipeError(msg, where=near_path(path), hint="put the files further up")
-
-
-def _too_much(path: str) -> RecipeError:
-    msg = f"too much beside the recipe: at most {MAX_FILES} files of {MAX_BYTES} bytes"
-    hint = "large files are sources: give them a URL"
-    return RecipeError(msg, where=near_path(path), hint=hint)

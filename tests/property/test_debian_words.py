@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rvbuild.core.errors import SourceError, VerificationError
-from rvbuild.kinds.debian.debian_index import PackageIndex, version_key
+from rvbuild.kinds.debian.debian_index import PackageIndex
 from rvbuild.kinds.debian.debian_release import Release
 from rvbuild.kinds.debian.freshness import DateRules, age_fault
 

@@ -19,7 +19,7 @@ from rvbuild.core.errors import RecipeError, SourceError, VerificationError
 from rvbuild.core.events import Event
 from rvbuild.core.ports.callbacks import no_progress
 from rvbuild.core.tree import File, Nested, Tree
-from rvbuild.kinds.debian.debian_index import PackageIndex, parse_relations, version_key
+from rvbuild.kinds.debian.debian_index import PackageIndex, parse_relations
 from rvbuild.kinds.debian.debian_release import Releases
 from rvbuild.kinds.debian.fetch import DebianFetcher
 from rvbuild.kinds.debian.source import DebianPackage

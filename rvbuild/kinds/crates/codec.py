@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rvbuild.core.semver import SemanticVersion
 from rvbuild.kinds.crates.source import Crate, VendoredCrate
 from rvbuild.kinds.declaration import HEX, TEXT, Fact, Kind, Section
 
@@ -22,5 +23,7 @@ KINDS = {
         identity=_IDENTITY,
         origin=_ORIGIN,
         section=Section(name="crates", key=("name", "version")),
+        name=("name",),
+        order=SemanticVersion.parse,
     ),
 }

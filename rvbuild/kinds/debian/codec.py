@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.kinds.debian.version_order import version_key
 from rvbuild.kinds.declaration import HEX, NUMBER, TEXT, Fact, Form, Kind, Section, Text
 
 
@@ -35,6 +36,8 @@ KINDS = {
             Fact(name="size", form=NUMBER),
         ),
         section=Section(name="debian-packages", key=("name", "version", "architecture")),
+        name=("name", "architecture"),
+        order=version_key,
         entry=(Fact(name="snapshot", form=_SNAPSHOT, optional=True),),
     )
 }

@@ -16,6 +16,7 @@ from attrs import define, evolve, field, frozen
 from rvbuild.core.errors import Malformed, SourceError
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.kinds.debian.version_order import version_key
 
 _WANTED = {
     *("package", "version", "architecture", "depends", "pre-depends", "provides"),
@@ -176,38 +177,3 @@ class PackageIndex:
         msg = f"{wanted_by} needs {' | '.join(group)}, which {self.suite} does not have"
         hint = f"if it is not needed, add {group[0]} to the recipe's `without`"
         raise Missing(msg, where=f"Debian {self.suite}", hint=hint)
-
-
-VersionPart = tuple[tuple[tuple[int, ...], "Number"], ...]
-Number = tuple[int, str]
-"""Digits without zeros before them, and before these how many there are: it has no limit."""
-
-
-def version_key(version: str) -> tuple[Number, VersionPart, VersionPart]:
-    """A key that orders versions as dpkg does (deb-version(7)).
-
-    Upstream version and revision are cut into pairs of non-digits and a number; ``~`` sorts
-    before the end, letters before everything else.
-    """
-    epoch, colon, rest = version.partition(":")
-    upstream, _, revision = (rest if colon else version).rpartition("-")
-    if not upstream:
-        upstream, revision = revision, ""
-    number = epoch if colon and re.fullmatch(r"[0-9]+", epoch) else ""
-    return (_number(number), _pairs(upstream), _pairs(revision))
-
-
-def _pairs(text: str) -> VersionPart:
-    pairs = re.findall(r"([^0-9]*)([0-9]*)", text)
-    return tuple(((*map(_order, letters), 0), _number(digits)) for letters, digits in pairs)
-
-
-def _number(digits: str) -> Number:
-    plain = digits.lstrip("0")
-    return len(plain), plain
-
-
-def _order(letter: str) -> int:
-    if letter == "~":
-        return -1
-    return ord(letter) if letter.isalpha() else ord(letter) + 256

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rvbuild.core.go_source import GoModule
+from rvbuild.core.semver import SemanticVersion
 from rvbuild.kinds.declaration import TEXT, Fact, Kind, Section
 from rvbuild.kinds.go.source import GoToolchain
 
@@ -18,6 +19,8 @@ KINDS = {
             Fact(name="h1", form=TEXT),
         ),
         section=Section(name="go-modules", key=("path", "version")),
+        name=("path",),
+        order=SemanticVersion.parse,
     ),
     "go-toolchain": Kind(
         tag="go-toolchain",

@@ -1,0 +1,248 @@
+"""What differs between two locks, and between what their recipes say themselves.
+
+Knows: which entries meet, and what of one is another. Must not know: kinds of sources, what is
+built again, how a difference is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
+
+from attrs import frozen
+
+from rvbuild.core.component import Component, ComponentChange, Move, compare_components
+from rvbuild.core.lock import PinValue
+from rvbuild.core.names import PinRef, RecipeName, Ref, SourceRef
+from rvbuild.core.side import Side
+from rvbuild.core.source import Source
+
+Describe = Callable[[Source], Component]
+"""What a source is, by the declaration of its kind."""
+
+
+@frozen(kw_only=True)
+class Origin:
+    """Where a derived pin was read.
+
+    Attributes:
+        source: The recipe of the source.
+        revision: Which one that is: its version, its tag, or its commit.
+        file: The file.
+        line: The line in it.
+    """
+
+    source: str
+    revision: str
+    file: str
+    line: int
+
+
+@frozen(kw_only=True)
+class PinChange:
+    """A recipe's version, or another value of it, on both sides.
+
+    Attributes:
+        pin: The name, as both sides have it.
+        old: The former value; None if there was none.
+        new: The value now; None if there is none.
+        old_origin: Where the former one was read; None if the recipe said it.
+        origin: The same of the value now.
+    """
+
+    pin: PinRef
+    old: str | None
+    new: str | None
+    old_origin: Origin | None
+    origin: Origin | None
+
+
+@frozen
+class FactChange:
+    """A fact of a source: its name, and its texts; None where it has none."""
+
+    name: str
+    old: str | None
+    new: str | None
+
+
+@frozen(kw_only=True)
+class SourceChange:
+    """A source that is one thing, on both sides.
+
+    Attributes:
+        source: The name, as both sides have it.
+        kind: The tag of its kind; the one now, if there is one.
+        move: What became of it; it has no order, so that is added, removed, or replaced.
+        facts: Those that differ, in the order of the lock.
+        is_same_content: Whether only what leads to the content differs.
+    """
+
+    source: SourceRef
+    kind: str
+    move: Move
+    facts: tuple[FactChange, ...]
+    is_same_content: bool
+
+
+@frozen(kw_only=True)
+class SetChange:
+    """Things that are needed together, on both sides: Go modules, crates, packages.
+
+    Attributes:
+        name: That of the entry, as both sides have it.
+        kind: The tag of its kind.
+        old: How many there were.
+        new: How many there are.
+        changes: What became of them.
+    """
+
+    name: Ref
+    kind: str
+    old: int
+    new: int
+    changes: tuple[ComponentChange, ...]
+
+
+@frozen(kw_only=True)
+class LockDiff:
+    """All that differs, each list sorted by name.
+
+    ``overall`` has what became of things of any set: one that left one set and is in another on
+    both sides did not come or go.
+    """
+
+    pins: tuple[PinChange, ...]
+    sources: tuple[SourceChange, ...]
+    sets: tuple[SetChange, ...]
+    overall: tuple[ComponentChange, ...]
+
+
+def compare_locks(old: Side, new: Side, describe: Describe) -> LockDiff:
+    """What differs.
+
+    A source that is many things on one side is taken for a set on both.
+
+    Args:
+        old: The former side.
+        new: The side now.
+        describe: Says what a source is.
+    """
+    former, current = _sources(old, describe), _sources(new, describe)
+    many = {ref for side in (former, current) for ref, things in side.items() if len(things) > 1}
+    then: _Sets = {**_modules(old, describe), **{ref: former.pop(ref, ()) for ref in many}}
+    now: _Sets = {**_modules(new, describe), **{ref: current.pop(ref, ()) for ref in many}}
+    single = sorted({*former, *current})
+    changes = (_source_change(ref, former.get(ref), current.get(ref)) for ref in single)
+    return LockDiff(
+        pins=tuple(_pin_changes(old, new)),
+        sources=tuple(change for change in changes if change.facts),
+        sets=tuple(_set_changes(then, now)),
+        overall=compare_components(
+            chain.from_iterable(then.values()), chain.from_iterable(now.values())
+        ),
+    )
+
+
+# ---- pins
+
+
+def _pin_changes(old: Side, new: Side) -> Iterator[PinChange]:
+    then, now = _values(old), _values(new)
+    unreadable = old.unreadable | new.unreadable
+    for pin in sorted({*then, *now}):
+        (former, old_origin), (current, origin) = then.get(pin, _NONE), now.get(pin, _NONE)
+        if former != current and RecipeName.parse(pin.recipe).base not in unreadable:
+            yield PinChange(pin=pin, old=former, new=current, old_origin=old_origin, origin=origin)
+
+
+_Value = tuple["str | None", "Origin | None"]
+
+_NONE: _Value = (None, None)
+
+
+def _values(side: Side) -> dict[PinRef, _Value]:
+    """Each value that a recipe has, and where it was read; as the recipe says it, or of the lock.
+
+    What the lock has of a pin that the recipe says itself now is nobody's.
+    """
+    values: dict[PinRef, _Value] = {
+        side.pin(ref): (entry.value, _origin(side, entry)) for ref, entry in side.lock.pins.items()
+    }
+    for recipe in (side.recipes or {}).values():
+        for name, pin in recipe.all_pins.items():
+            if isinstance(pin, str) and pin:
+                values[side.pin(PinRef(recipe.name, name))] = pin, None
+    return values
+
+
+def _origin(side: Side, entry: PinValue) -> Origin | None:
+    if not entry.source:
+        return None
+    return Origin(
+        source=side.common(entry.source),
+        revision=_revision(side, entry.source),
+        file=entry.file,
+        line=entry.line,
+    )
+
+
+def _revision(side: Side, recipe: str) -> str:
+    """The version of a source, else the beginning of its commit's name; empty if it has neither."""
+    ref = PinRef(recipe, "version")
+    if ref in side.lock.pins:
+        return side.lock.pins[ref].value
+    declared = side.recipes.get(recipe) if side.recipes else None
+    if declared and isinstance(declared.version, str) and declared.version:
+        return declared.version
+    entries = (entry for ref, entry in side.lock.sources.items() if ref.recipe == recipe)
+    commits = (part.commit_facts.get("short", "") for entry in entries for part in entry.parts)
+    return next(filter(None, commits), "")
+
+
+# ---- sources and sets
+
+
+def _sources(side: Side, describe: Describe) -> dict[SourceRef, tuple[Component, ...]]:
+    """What each source is, by the name that both sides have."""
+    entries = side.lock.sources.items()
+    return {side.source(ref): tuple(map(describe, entry.parts)) for ref, entry in entries}
+
+
+def _modules(side: Side, describe: Describe) -> dict[Ref, tuple[Component, ...]]:
+    """What each set of Go modules has."""
+    entries = side.lock.go_modules.items()
+    return {side.module_set(ref): tuple(map(describe, each.sources())) for ref, each in entries}
+
+
+def _source_change(
+    ref: SourceRef, old: tuple[Component, ...] | None, new: tuple[Component, ...] | None
+) -> SourceChange:
+    """What became of a source; without facts, if nothing did."""
+    (former,), (current,) = old or (_NOTHING,), new or (_NOTHING,)
+    names = dict.fromkeys((*current.facts, *former.facts))
+    pairs = ((name, former.facts.get(name), current.facts.get(name)) for name in names)
+    return SourceChange(
+        source=ref,
+        kind=(current if new else former).kind,
+        move=(Move.REPLACED if old else Move.ADDED) if new else Move.REMOVED,
+        facts=tuple(FactChange(*each) for each in pairs if each[1] != each[2]),
+        is_same_content=former.content == current.content,
+    )
+
+
+_NOTHING = Component(kind="", name="")
+
+
+_Sets = Mapping[Ref, tuple[Component, ...]]
+"""What entries have that are many things; empty where a side lacks the entry."""
+
+
+def _set_changes(then: _Sets, now: _Sets) -> Iterator[SetChange]:
+    for ref in sorted({*then, *now}, key=str):
+        old, new = then.get(ref, ()), now.get(ref, ())
+        changes = compare_components(old, new)
+        if changes:
+            yield SetChange(
+                name=ref, kind=(new or old)[0].kind, old=len(old), new=len(new), changes=changes
+            )
