@@ -14,13 +14,14 @@ from rvbuild.core.paths import is_component
 from rvbuild.recipes_yaml.document import MAX_BYTES
 from rvbuild.recipes_yaml.project_file import near_path, read_file
 from rvbuild.recipes_yaml.recipe_root import (
-    MAX_DEPTH,
-    MAX_FILES,
     RECIPE_FILE,
     SERIES_FILE,
     BesideFile,
     RecipeText,
 )
+
+MAX_FILES = 1000
+MAX_DEPTH = 64
 
 
 @frozen

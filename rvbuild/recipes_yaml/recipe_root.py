@@ -11,8 +11,6 @@ from attrs import frozen
 
 RECIPE_FILE = "recipe.yaml"
 SERIES_FILE = "series.yaml"
-MAX_FILES = 1000
-MAX_DEPTH = 64
 
 BesideFile = tuple[str, bytes, bool]
 """A file beside a recipe: its path, its content, its executable bit."""

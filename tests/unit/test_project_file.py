@@ -21,7 +21,7 @@ from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import LockError, RecipeError, RvbuildError, UsageError
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import RESERVED_NAMES
-from rvbuild.recipes_yaml import collection as folders
+from rvbuild.recipes_yaml import folder_root as folders
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.project_file import read_file
 

@@ -11,7 +11,7 @@ from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import LockError, RecipeError, UsageError
 from rvbuild.core.lock import Lock, LockedSource
 from rvbuild.core.source import Files
-from rvbuild.recipes_yaml import collection as folders
+from rvbuild.recipes_yaml import folder_root as folders
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.document import MAX_BYTES
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
