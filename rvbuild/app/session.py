@@ -167,7 +167,7 @@ class Session:
         Raises:
             UsageError: nothing has an option or an input that somebody set.
         """
-        variants = self._variants()
+        variants = self.variants()
         graph = RecipeGraph(
             targets, self.folder.load, self.build_arch, checks=checks, variants=variants
         )
@@ -175,7 +175,8 @@ class Session:
             self._refuse_unknown(variants)
         return graph
 
-    def _variants(self) -> Variants:
+    def variants(self) -> Variants:
+        """The recipes that stand for others, as somebody says."""
         settings = self.workspace.settings
         entries = [each for name in ("replace", "options") for each in settings.origins(name)]
         files = {entry: origin.where for entry, origin in entries if origin.where != OPTION}
@@ -214,8 +215,13 @@ def lock_at(path: str, *, mend: bool = False, partly: bool = False) -> Lock:
         LockError: it is not valid, contradicts itself, or cannot be read.
     """
     file = read_file(path, near_path(path), limit=MAX_BYTES, error=LockError)
+    return locked_text(file.data, near_path(path), mend=mend, partly=partly)
+
+
+def locked_text(data: bytes, label: str, *, mend: bool = False, partly: bool = False) -> Lock:
+    """Read the text of a lock, which messages call ``label``; see `lock_at`."""
     try:
-        lock = read_lock(file.data, near_path(path), mend=mend, partly=partly)
+        lock = read_lock(data, label, mend=mend, partly=partly)
     except LockError as error:
         _advise(error)
         raise

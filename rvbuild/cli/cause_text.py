@@ -36,11 +36,11 @@ def causes_lines(causes: Iterable[Cause]) -> Iterator[str]:
         groups.setdefault(tuple(each.digest for each in cause.places), []).append(cause)
     for group in groups.values():
         yield ""
-        yield _labels(group[0].places)
+        yield labels(group[0].places)
         for cause in group:
             yield f"  {change_text(cause.change)}"
             yield from _diff_lines(cause.change)
-        yield f"  {_followers_text(group[0].followers)}"
+        yield f"  {followers_text(group[0].followers)}"
 
 
 def change_text(change: Change) -> str:
@@ -69,7 +69,7 @@ def task_reason(task: Task) -> str:
     first, digest = causes[0], task.derivation.digest
     is_own = any(each.digest == digest for each in first.places)
     text = change_text(first.change)
-    text = text if is_own else f"follows from {_labels(first.places)}: {text}"
+    text = text if is_own else f"follows from {labels(first.places)}: {text}"
     more = f", and {len(causes) - 1} more" if len(causes) > 1 else ""
     _, needs, user = task.reason.partition("; ")
     return f"{text}{more}{needs}{user}"
@@ -117,15 +117,15 @@ def _short(text: str) -> str:
     return brief(_DIGEST.sub(r"\1…", text))
 
 
-def _followers_text(followers: Sequence[Derivation]) -> str:
+def followers_text(followers: Sequence[Derivation]) -> str:
     """How many steps follow, and the labels of the first."""
     if not followers:
         return "no other step follows"
     steps = "1 step follows" if len(followers) == 1 else f"{len(followers)} steps follow"
-    return f"{steps}: {_labels(followers)}"
+    return f"{steps}: {labels(followers)}"
 
 
-def _labels(derivations: Sequence[Derivation]) -> str:
+def labels(derivations: Sequence[Derivation]) -> str:
     """The first labels, and how many more there are."""
     names = [printable_line(each.label) for each in derivations[:_MOST_LABELS]]
     more = len(derivations) - len(names)

@@ -176,6 +176,31 @@ ROWS = (
         ),
     ),
     CommandRow(
+        "diff",
+        "say what changed between two locks, revisions or series",
+        "diff:diff_command",
+        (
+            *COMMON,
+            *SOURCES,
+            *JSON,
+            option(
+                "sides",
+                nargs="*",
+                metavar="SIDE",
+                help="a revision of the project's git repository, a lock file, or a series as "
+                "k3s@1.34; default: HEAD and the project as it is; one alone: that and the project",
+            ),
+            option(
+                "--target",
+                metavar="TARGET",
+                action="append",
+                default=[],
+                help="whether this one would be built again (default: all that both sides have)",
+            ),
+            option("--markdown", action="store_true", help="for the text of a merge request"),
+        ),
+    ),
+    CommandRow(
         "show",
         "describe a target, or list the recipes",
         "show:show_command",

@@ -1,0 +1,147 @@
+"""`diff`: draws what changed between two sides.
+
+Knows: lines and documents. Must not know: how sides are compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import closing
+
+from rvbuild.app.diff import DiffView, compare_sides
+from rvbuild.app.memo import Memo
+from rvbuild.app.workspace import Workspace
+from rvbuild.cli.cause_text import cause_row
+from rvbuild.cli.diff_sections import sections_of
+from rvbuild.cli.diff_text import markdown_lines, text_lines
+from rvbuild.cli.json_text import error_row, print_answer
+from rvbuild.cli.words import session_of
+from rvbuild.core.component import ComponentChange
+from rvbuild.core.errors import UsageError
+from rvbuild.core.events import silent
+from rvbuild.core.lock_diff import Origin, PinChange, SetChange, SourceChange
+from rvbuild.core.rebuild import Rebuild
+
+
+def diff_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
+    """`rvbuild diff [SIDE [SIDE]]`."""
+    if len(arguments.sides) > 2:
+        msg = f"there are at most two sides to compare, and not {len(arguments.sides)}"
+        raise UsageError(msg, hint="say two revisions, two locks, or two series of a recipe")
+    with closing(session_of(arguments, workspace, silent)) as session:
+        view = compare_sides(session, tuple(arguments.sides), tuple(arguments.target))
+    if arguments.json:
+        print_answer(_document(view))
+    else:
+        lines = markdown_lines if arguments.markdown else text_lines
+        sys.stdout.writelines(f"{line}\n" for line in lines(_title(view), sections_of(view)))
+    view.refuse_failures()
+    return 0
+
+
+def _title(view: DiffView) -> str:
+    return f"{view.old} -> {view.new or 'the project as it is'}"
+
+
+def _document(view: DiffView) -> dict[str, object]:
+    """One JSON document, for example.
+
+    ::
+
+    {"version": 1, "old": "k3s@1.34", "new": "k3s@1.35",
+     "pins": [{"recipe": "go", "pin": "version", "old": "1.24.11", "new": "1.25.6",
+               "old-origin": {…}, "origin": {"source": "kubernetes-source",
+               "revision": "v1.35.1-k3s1", "file": "build/dependencies.yaml", "line": 120}}],
+     "recipes": {"added": [], "removed": []}, "licenses": [],
+     "sources": [{"source": "k3s-source/k3s", "kind": "git", "change": "replaced",
+                  "same-content": false,
+                  "facts": [{"name": "commit", "old": "46…", "new": "c5…"}]}],
+     "sets": [{"set": "k3s-source/k3s", "kind": "go-module", "old": 415, "new": 420,
+               "changes": [{"name": "dario.cat/mergo", "change": "up", "old": ["v1.0.1"],
+                            "new": ["v1.0.2"]}]}],
+     "changes": [{"kind": "go-module", "name": "dario.cat/mergo", …}],
+     "rebuild": {"targets": [{"target": "k3s-riscv64", "old": "5f1c…", "new": "9a0c…",
+                              "causes": [0]}],
+                 "same": 2, "causes": [{"kind": "source", …}], "unlinked": []}}
+    """
+    return {
+        "old": view.old,
+        "new": view.new or None,
+        "pins": [_pin_row(each) for each in view.lock.pins],
+        "recipes": {"added": list(view.recipes.added), "removed": list(view.recipes.removed)},
+        "licenses": [
+            {"recipe": each.recipe, "old": each.old, "new": each.new}
+            for each in view.recipes.licences
+        ],
+        "sources": [_source_row(each) for each in view.lock.sources],
+        "sets": [_set_row(each) for each in view.lock.sets],
+        "changes": [{"kind": each.kind, **_component_row(each)} for each in view.lock.overall],
+        "rebuild": _rebuild_row(view.rebuild) if view.rebuild else None,
+    }
+
+
+def _pin_row(change: PinChange) -> dict[str, object]:
+    return {
+        "recipe": change.pin.recipe,
+        "pin": change.pin.name,
+        "old": change.old,
+        "new": change.new,
+        "old-origin": _origin_row(change.old_origin),
+        "origin": _origin_row(change.origin),
+    }
+
+
+def _origin_row(origin: Origin | None) -> dict[str, object] | None:
+    if origin is None:
+        return None
+    return {
+        "source": origin.source,
+        "revision": origin.revision or None,
+        "file": origin.file,
+        "line": origin.line,
+    }
+
+
+def _source_row(change: SourceChange) -> dict[str, object]:
+    facts = [{"name": each.name, "old": each.old, "new": each.new} for each in change.facts]
+    return {
+        "source": str(change.source),
+        "kind": change.kind,
+        "change": change.move.value,
+        "same-content": change.is_same_content,
+        "facts": facts,
+    }
+
+
+def _set_row(change: SetChange) -> dict[str, object]:
+    return {
+        "set": str(change.name),
+        "kind": change.kind,
+        "old": change.old,
+        "new": change.new,
+        "changes": [_component_row(each) for each in change.changes],
+    }
+
+
+def _component_row(change: ComponentChange) -> dict[str, object]:
+    return {
+        "name": change.name,
+        "change": change.move.value,
+        "old": list(change.old),
+        "new": list(change.new),
+    }
+
+
+def _rebuild_row(rebuild: Rebuild) -> dict[str, object]:
+    return {
+        "targets": [
+            {"target": each.target, "old": each.old, "new": each.new, "causes": list(each.causes)}
+            for each in rebuild.targets
+        ],
+        "same": rebuild.same,
+        "causes": [cause_row(cause) for cause in rebuild.causes],
+        "unlinked": [
+            {"target": target, "error": error_row(error)} for target, error in rebuild.unlinked
+        ],
+    }

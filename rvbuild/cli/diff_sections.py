@@ -1,0 +1,212 @@
+"""A difference as sections of a change log, for text and for Markdown.
+
+Knows: words, and the order of sections. Must not know: how a section is drawn, how sides are
+compared.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from attrs import frozen
+
+from rvbuild.app.diff import DiffView
+from rvbuild.cli.cause_text import change_text, followers_text, labels
+from rvbuild.core.component import ComponentChange, Move
+from rvbuild.core.derivation import Derivation
+from rvbuild.core.derivation_diff import Cause
+from rvbuild.core.derivation_facts import Aspect
+from rvbuild.core.graph import target_form
+from rvbuild.core.lock_diff import Origin, PinChange, SetChange, SourceChange
+from rvbuild.core.rebuild import Rebuild
+
+_KINDS = {"go-module": "Go modules", "crates": "Crates", "debian": "Debian packages"}
+_MARKS = {Move.ADDED: "+", Move.REMOVED: "-"}
+_TOLD = ("version", "tag", "commit", "paths", "urls", "url")
+"""The facts of a source that people compare; of others only one is shown."""
+_SHORT, _MOST_CAUSES, _MOST_CHANGES = 12, 20, 3
+
+
+@frozen
+class DiffLine:
+    """One change.
+
+    Attributes:
+        subject: What changed.
+        old: What it was; empty if it was not there, or there is nothing to compare.
+        new: What it is.
+        note: Where that comes from, or what it means.
+        mark: ``+`` for what came, ``-`` for what went.
+    """
+
+    subject: str
+    old: str = ""
+    new: str = ""
+    note: str = ""
+    mark: str = ""
+
+
+@frozen
+class DiffSection:
+    """A heading and its lines; a long list has all of them, and may be folded."""
+
+    title: str
+    lines: tuple[DiffLine, ...]
+    is_long: bool = False
+
+
+def sections_of(view: DiffView) -> tuple[DiffSection, ...]:
+    """The sections in their order; those without a line are left out."""
+    pins = view.lock.pins
+    sections = (
+        DiffSection("Versions", tuple(_pin_line(pin) for pin in pins if _is_version(pin))),
+        DiffSection("Recipes", tuple(_recipe_lines(view))),
+        DiffSection("Other values", tuple(_pin_line(pin) for pin in pins if not _is_version(pin))),
+        DiffSection("Sources", tuple(map(_source_line, view.lock.sources))),
+        *_component_sections(view),
+        DiffSection("Built again", tuple(_target_lines(view.rebuild))),
+        DiffSection("Because of", tuple(_cause_lines(view.rebuild))),
+        DiffSection("Not known", tuple(_unlinked_lines(view.rebuild))),
+    )
+    return tuple(section for section in sections if section.lines)
+
+
+# ---- recipes
+
+
+def _is_version(change: PinChange) -> bool:
+    return change.pin.name == "version"
+
+
+def _pin_line(change: PinChange) -> DiffLine:
+    name = change.pin.recipe if _is_version(change) else str(change.pin)
+    note = _origin_text(change.origin or (None if change.new else change.old_origin))
+    return _line(name, change.old or "", change.new or "", note)
+
+
+def _origin_text(origin: Origin | None) -> str:
+    if origin is None:
+        return ""
+    return f"{origin.file}:{origin.line} of {origin.source} {origin.revision}".strip()
+
+
+def _line(subject: str, old: str, new: str, note: str = "") -> DiffLine:
+    mark = "+" if not old else "-" if not new else ""
+    return DiffLine(subject, old, new, note, mark)
+
+
+def _recipe_lines(view: DiffView) -> Iterator[DiffLine]:
+    yield from (DiffLine(name, mark="+") for name in view.recipes.added)
+    yield from (DiffLine(name, mark="-") for name in view.recipes.removed)
+    for each in view.recipes.licences:
+        yield DiffLine(each.recipe, each.old or "none", each.new or "none", "the licence")
+
+
+# ---- sources and what they are made of
+
+
+def _source_line(change: SourceChange) -> DiffLine:
+    told = [fact for fact in change.facts if fact.name in _TOLD] or change.facts[-1:]
+    told = sorted(told, key=lambda fact: _TOLD.index(fact.name) if fact.name in _TOLD else 0)
+    old = ", ".join(_short(fact.name, fact.old) for fact in told if fact.old)
+    new = ", ".join(_short(fact.name, fact.new) for fact in told if fact.new)
+    same = "the same content" if change.is_same_content else ""
+    mark = _MARKS.get(change.move, "")
+    return DiffLine(f"{change.source} ({change.kind})", old, new, same, mark)
+
+
+def _short(name: str, text: str) -> str:
+    return text if name in _TOLD and name != "commit" else text.removeprefix("h1:")[:_SHORT]
+
+
+def _component_sections(view: DiffView) -> Iterator[DiffSection]:
+    """What things of each kind became, and how much of each set."""
+    for kind, changes in groupby(view.lock.overall, key=lambda each: each.kind):
+        name = _KINDS.get(kind, kind)
+        lines = tuple(map(_component_line, changes))
+        yield DiffSection(name, lines, is_long=True)
+    sets = tuple(map(_set_line, view.lock.sets))
+    yield DiffSection("Of these", sets)
+
+
+def _component_line(change: ComponentChange) -> DiffLine:
+    note = "replaced" if change.move is Move.REPLACED else ""
+    note = "down" if change.move is Move.DOWN else note
+    old, new = ", ".join(change.old), ", ".join(change.new)
+    return DiffLine(change.name, old, new, note, _MARKS.get(change.move, ""))
+
+
+def _set_line(change: SetChange) -> DiffLine:
+    counts = Counter(each.move for each in change.changes)
+    note = ", ".join(f"{counts[move]} {move.value}" for move in Move if counts[move])
+    return DiffLine(str(change.name), str(change.old), str(change.new), note)
+
+
+# ---- what would be built again
+
+
+def _target_lines(rebuild: Rebuild | None) -> Iterator[DiffLine]:
+    """A line for the targets of one recipe."""
+    if rebuild is None or not rebuild.targets:
+        return
+    architectures: dict[str, list[str]] = {}
+    for each in rebuild.targets:
+        target = target_form(each.target)
+        architectures.setdefault(target.recipe, []).append(target.arch)
+    for recipe, some in architectures.items():
+        yield DiffLine(recipe, new=", ".join(filter(None, some)))
+    if rebuild.same:
+        word = "target is" if rebuild.same == 1 else "targets are"
+        yield DiffLine(f"{rebuild.same} other {word} the same")
+
+
+_Labels = tuple[str, ...]
+"""Digests of derivations."""
+
+
+def _cause_lines(rebuild: Rebuild | None) -> Iterator[DiffLine]:
+    """A line for the causes of the same derivations, and for sources with the same followers."""
+    groups: dict[tuple[_Labels, _Labels], list[Cause]] = {}
+    for cause in rebuild.causes if rebuild else ():
+        is_source = cause.change.aspect is Aspect.SOURCE
+        places = () if is_source else _digests(cause.places)
+        groups.setdefault((places, _digests(cause.followers)), []).append(cause)
+    shown = [*groups.values()][:_MOST_CAUSES]
+    yield from map(_group_line, shown)
+    if len(groups) > len(shown):
+        yield DiffLine(f"{len(groups) - len(shown)} more: see --json")
+
+
+def _digests(derivations: Iterable[Derivation]) -> _Labels:
+    return tuple(each.digest for each in derivations)
+
+
+def _group_line(group: Sequence[Cause]) -> DiffLine:
+    places = {place.digest: place for cause in group for place in cause.places}
+    note = f"{_changes_text(group)}; {followers_text(group[0].followers)}"
+    return DiffLine(labels([*places.values()]), note=note)
+
+
+def _changes_text(group: Sequence[Cause]) -> str:
+    if group[0].change.aspect is Aspect.SOURCE:
+        return "content"
+    inputs = [cause.change for cause in group if cause.change.aspect is Aspect.INPUT]
+    others = [cause.change for cause in group if cause.change.aspect is not Aspect.INPUT]
+    texts = [change_text(change) for change in (*others, *inputs)]
+    more = [f"{len(texts) - _MOST_CHANGES} more"] if len(texts) > _MOST_CHANGES else []
+    return ", ".join([*texts[:_MOST_CHANGES], *more])
+
+
+def _unlinked_lines(rebuild: Rebuild | None) -> Iterator[DiffLine]:
+    """Targets with the same error together."""
+    groups: dict[str, list[str]] = {}
+    for target, error in rebuild.unlinked if rebuild else ():
+        groups.setdefault(str(error), []).append(target)
+    yield from (DiffLine(_some(targets), note=text) for text, targets in groups.items())
+
+
+def _some(names: Iterable[str]) -> str:
+    first, *others = names
+    return f"{first} and {len(others)} more" if others else first
