@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from attrs import evolve, field, frozen
 
-from rvbuild.app.session import Session, lock_at, locked_text
+from rvbuild.app.session import Session, lock_at, locked_text, variants_of
 from rvbuild.app.workspace import LOCK
 from rvbuild.core.errors import RecipeError, RvbuildError, UsageError
 from rvbuild.core.graph import INDEPENDENT, RecipeGraph, Target, parse_target, target_form
@@ -61,7 +61,12 @@ class ComparedSide:
             LockError: the lock is no answer to one.
         """
         wanted, recipes = tuple(targets), self.recipes or session.folder
-        graph = RecipeGraph(wanted, recipes.load, session.build_arch, variants=session.variants())
+        graph = RecipeGraph(
+            wanted,
+            recipes.load,
+            session.build_arch,
+            variants=variants_of(session.workspace.settings),
+        )
         linker = Linker(graph, Locked(self.lock, graph, session.build_arch), session.build_arch)
         return graph, linker.link(wanted, checks=False)
 
@@ -201,9 +206,7 @@ def _series(session: Session, word: str) -> ComparedSide:
         side=Side(name=word, lock=Lock(), series=RecipeName.parse(targets[0].recipe).series),
         recipes=session.folder,
         lock=session.lock(partly=True),
-        targets={
-            str(evolve(each, recipe=RecipeName.parse(each.recipe).base)): each for each in targets
-        },
+        targets={_without_series(each): each for each in targets},
     )
     graph, _ = whole.link(session, targets)
     recipes = dict(sorted(graph.recipes.items()))

@@ -16,7 +16,7 @@ from rvbuild.app.choices import Choices
 from rvbuild.app.folders import override_sources
 from rvbuild.app.own_places import OwnPlaces
 from rvbuild.app.refusals import refuse_unfit_mirrors
-from rvbuild.app.settings import OPTION
+from rvbuild.app.settings import OPTION, Settings
 from rvbuild.app.vouched import Vouched
 from rvbuild.app.workspace import Workspace
 from rvbuild.core.advice import Remedy, advise
@@ -167,20 +167,13 @@ class Session:
         Raises:
             UsageError: nothing has an option or an input that somebody set.
         """
-        variants = self.variants()
+        variants = variants_of(self.workspace.settings)
         graph = RecipeGraph(
             targets, self.folder.load, self.build_arch, checks=checks, variants=variants
         )
         if variants.absent(graph.recipes.values()):
             self._refuse_unknown(variants)
         return graph
-
-    def variants(self) -> Variants:
-        """The recipes that stand for others, as somebody says."""
-        settings = self.workspace.settings
-        entries = [each for name in ("replace", "options") for each in settings.origins(name)]
-        files = {entry: origin.where for entry, origin in entries if origin.where != OPTION}
-        return Variants(replace=settings.replace, options=settings.options, files=files)
 
     def _refuse_unknown(self, variants: Variants) -> None:
         """See that some recipe has each entry of a file; one that cannot be read may have it.
@@ -204,6 +197,13 @@ class Session:
     def jobs(self) -> int:
         """How many steps run at once."""
         return self.workspace.settings.jobs or cores()
+
+
+def variants_of(settings: Settings) -> Variants:
+    """The recipes that stand for others, as somebody says."""
+    entries = [each for name in ("replace", "options") for each in settings.origins(name)]
+    files = {entry: origin.where for entry, origin in entries if origin.where != OPTION}
+    return Variants(replace=settings.replace, options=settings.options, files=files)
 
 
 def lock_at(path: str, *, mend: bool = False, partly: bool = False) -> Lock:

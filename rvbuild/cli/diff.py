@@ -20,7 +20,7 @@ from rvbuild.cli.words import session_of
 from rvbuild.core.component import ComponentChange
 from rvbuild.core.errors import UsageError
 from rvbuild.core.events import silent
-from rvbuild.core.lock_diff import Origin, PinChange, SetChange, SourceChange
+from rvbuild.core.lock_diff import PinChange, PinOrigin, SetChange, SourceChange
 from rvbuild.core.rebuild import Rebuild
 
 
@@ -92,7 +92,7 @@ def _pin_row(change: PinChange) -> dict[str, object]:
     }
 
 
-def _origin_row(origin: Origin | None) -> dict[str, object] | None:
+def _origin_row(origin: PinOrigin | None) -> dict[str, object] | None:
     if origin is None:
         return None
     return {

@@ -15,11 +15,11 @@ from attrs import frozen
 from rvbuild.app.diff import DiffView
 from rvbuild.cli.cause_text import change_text, followers_text, labels
 from rvbuild.core.component import ComponentChange, Move
-from rvbuild.core.derivation import Derivation
+from rvbuild.core.derivation import Derivation, Merge
 from rvbuild.core.derivation_diff import Cause
 from rvbuild.core.derivation_facts import Aspect
 from rvbuild.core.graph import target_form
-from rvbuild.core.lock_diff import Origin, PinChange, SetChange, SourceChange
+from rvbuild.core.lock_diff import PinChange, PinOrigin, SetChange, SourceChange
 from rvbuild.core.rebuild import Rebuild
 
 _KINDS = {"go-module": "Go modules", "crates": "Crates", "debian": "Debian packages"}
@@ -86,7 +86,7 @@ def _pin_line(change: PinChange) -> DiffLine:
     return _line(name, change.old or "", change.new or "", note)
 
 
-def _origin_text(origin: Origin | None) -> str:
+def _origin_text(origin: PinOrigin | None) -> str:
     if origin is None:
         return ""
     return f"{origin.file}:{origin.line} of {origin.source} {origin.revision}".strip()
@@ -128,7 +128,7 @@ def _component_sections(view: DiffView) -> Iterator[DiffSection]:
         lines = tuple(map(_component_line, changes))
         yield DiffSection(name, lines, is_long=True)
     sets = tuple(map(_set_line, view.lock.sets))
-    yield DiffSection("Of these", sets)
+    yield DiffSection("By set", sets)
 
 
 def _component_line(change: ComponentChange) -> DiffLine:
@@ -190,11 +190,13 @@ def _group_line(group: Sequence[Cause]) -> DiffLine:
 
 
 def _changes_text(group: Sequence[Cause]) -> str:
+    """What changed; of a merge, what came and went stands in other sections."""
     if group[0].change.aspect is Aspect.SOURCE:
         return "content"
     inputs = [cause.change for cause in group if cause.change.aspect is Aspect.INPUT]
-    others = [cause.change for cause in group if cause.change.aspect is not Aspect.INPUT]
-    texts = [change_text(change) for change in (*others, *inputs)]
+    if len(inputs) > 1 and isinstance(group[0].places[0], Merge):
+        return f"{len(inputs)} inputs came or went"
+    texts = [change_text(cause.change) for cause in group]
     more = [f"{len(texts) - _MOST_CHANGES} more"] if len(texts) > _MOST_CHANGES else []
     return ", ".join([*texts[:_MOST_CHANGES], *more])
 

@@ -22,7 +22,7 @@ Describe = Callable[[Source], Component]
 
 
 @frozen(kw_only=True)
-class Origin:
+class PinOrigin:
     """Where a derived pin was read.
 
     Attributes:
@@ -53,8 +53,8 @@ class PinChange:
     pin: PinRef
     old: str | None
     new: str | None
-    old_origin: Origin | None
-    origin: Origin | None
+    old_origin: PinOrigin | None
+    origin: PinOrigin | None
 
 
 @frozen
@@ -156,7 +156,7 @@ def _pin_changes(old: Side, new: Side) -> Iterator[PinChange]:
             yield PinChange(pin=pin, old=former, new=current, old_origin=old_origin, origin=origin)
 
 
-_Value = tuple["str | None", "Origin | None"]
+_Value = tuple["str | None", "PinOrigin | None"]
 
 _NONE: _Value = (None, None)
 
@@ -176,10 +176,10 @@ def _values(side: Side) -> dict[PinRef, _Value]:
     return values
 
 
-def _origin(side: Side, entry: PinValue) -> Origin | None:
+def _origin(side: Side, entry: PinValue) -> PinOrigin | None:
     if not entry.source:
         return None
-    return Origin(
+    return PinOrigin(
         source=side.common(entry.source),
         revision=_revision(side, entry.source),
         file=entry.file,

@@ -5,7 +5,7 @@ Knows: by which names two of them meet. Must not know: where they were read, wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from attrs import evolve, field, frozen
 
@@ -51,12 +51,3 @@ class Side:
     def module_set(self, ref: SetRef) -> SetRef:
         """The name of a set of Go modules as the other side has it."""
         return evolve(ref, source=self.source(ref.source))
-
-    def values(self) -> Iterator[tuple[PinRef, str]]:
-        """Each value that a recipe has: as the recipe says it, or of the lock."""
-        for recipe in (self.recipes or {}).values():
-            for name, pin in recipe.all_pins.items():
-                if isinstance(pin, str) and pin:
-                    yield PinRef(recipe.name, name), pin
-        for ref, entry in self.lock.pins.items():
-            yield ref, entry.value

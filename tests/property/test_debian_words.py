@@ -13,6 +13,7 @@ from rvbuild.core.errors import SourceError, VerificationError
 from rvbuild.kinds.debian.debian_index import PackageIndex
 from rvbuild.kinds.debian.debian_release import Release
 from rvbuild.kinds.debian.freshness import DateRules, age_fault
+from rvbuild.kinds.debian.version_order import version_key
 
 ENDLESS = "1" * 5000
 """More digits than Python makes a number of."""

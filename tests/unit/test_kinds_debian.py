@@ -23,6 +23,7 @@ from rvbuild.kinds.debian.debian_index import PackageIndex, parse_relations
 from rvbuild.kinds.debian.debian_release import Releases
 from rvbuild.kinds.debian.fetch import DebianFetcher
 from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.kinds.debian.version_order import version_key
 from rvbuild.transfers.apt_config import Archives, find_archives, source_path
 from rvbuild.transfers.fetch_services import NoTransport
 from rvbuild.transfers.mirrors import Mirrors

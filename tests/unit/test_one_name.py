@@ -27,6 +27,7 @@ FILES = {
     "collect": "of a store's garbage; of a cache's",
     "config": OPERATION,
     "describe": KIND,
+    "diff": OPERATION,
     "doctor": OPERATION,
     "fetch": f"{KIND}; {OPERATION}",
     "init": OPERATION,

@@ -1,0 +1,283 @@
+"""What differs between two sides: pins, sources, sets, recipes, results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from rvbuild.core.component import (
+    Component,
+    ComponentChange,
+    Move,
+    compare_components,
+)
+from rvbuild.core.derivation import Fetch
+from rvbuild.core.go_source import GoModule
+from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
+from rvbuild.core.lock_diff import FactChange, LockDiff, PinOrigin, compare_locks
+from rvbuild.core.names import PinRef, SetRef, SourceRef
+from rvbuild.core.rebuild import Rebuild, compare_results
+from rvbuild.core.recipe import Recipe
+from rvbuild.core.recipe_diff import LicenceChange, RecipeDiff, compare_recipes
+from rvbuild.core.side import Side
+from rvbuild.core.source import Source
+from rvbuild.kinds.debian.source import DebianPackage
+from rvbuild.kinds.git.source import GitSource
+from rvbuild.kinds.table import kind_of
+
+GIT = GitSource(url="https://example.org/a.git", commit="a" * 40, tree="1" * 40, date=0, tag="v1")
+A_TREE = SourceRef("a", "tree")
+VERSION = PinRef("app", "version")
+
+
+def describe(source: Source) -> Component:
+    return kind_of(source).component(source)
+
+
+def source(*parts: Source) -> LockedSource:
+    return LockedSource(spec="", parts=parts)
+
+
+def package(name: str, version: str) -> DebianPackage:
+    return DebianPackage(
+        name=name, version=version, architecture="amd64", pool="", sha256=version, size=1
+    )
+
+
+def modules(*versions: str) -> GoModuleSet:
+    """A set, of ``path@version`` texts."""
+    triples = (each.split("@") for each in versions)
+    return GoModuleSet(
+        specs=(), go_sum="", modules=tuple((path, version, "h1:") for path, version in triples)
+    )
+
+
+def side(
+    series: str = "",
+    recipes: dict[str, Recipe] | None = None,
+    **lock: Any,  # noqa: ANN401 - the lock's
+) -> Side:
+    return Side(name="", lock=Lock(**lock), series=series, recipes=recipes)
+
+
+def compared(old: Side, new: Side) -> LockDiff:
+    return compare_locks(old, new, describe)
+
+
+# ---- things in versions
+
+
+def thing(version: str, content: str = "") -> Component:
+    rank = tuple(map(int, version.split(".")))
+    return Component(kind="k", name="n", version=version, rank=rank, content=content)
+
+
+MOVES = {
+    "added": ((), ("1",), Move.ADDED),
+    "removed": (("1",), (), Move.REMOVED),
+    "up": (("9",), ("10",), Move.UP),
+    "down": (("10",), ("9",), Move.DOWN),
+    "a higher one beside it": (("1",), ("1", "2"), Move.UP),
+    "the lower one went": (("1", "2"), ("2",), Move.UP),
+    "a lower one came": (("2",), ("1", "2"), Move.DOWN),
+    "the one between": (("1", "2", "4"), ("1", "3", "4"), Move.REPLACED),
+}
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_what_became_of_a_thing(name: str):
+    old, new, move = MOVES[name]
+    (change,) = compare_components(map(thing, reversed(old)), map(thing, new))
+    assert change == ComponentChange(kind="k", name="n", old=old, new=new, move=move)
+
+
+def test_the_same_version_with_another_content_is_another_thing():
+    (change,) = compare_components([thing("1", "a")], [thing("1", "b")])
+    assert change.move is Move.REPLACED
+    assert compare_components([thing("1", "a")] * 2, [thing("1", "a")]) == ()
+
+
+# ---- pins
+
+
+def pin(value: str, origin: str = "a", line: int = 7) -> PinValue:
+    return PinValue(value=value, spec="", source=origin, file="go.mod", line=line)
+
+
+def test_a_pin_says_where_it_was_read_and_of_which_source():
+    old = side(pins={VERSION: pin("1")}, sources={A_TREE: source(GIT)})
+    versioned = {VERSION: pin("2", line=9), PinRef("a", "version"): pin("v5", origin="")}
+    new = side(pins=versioned, sources={A_TREE: source(GIT)})
+    added, changed = compared(old, new).pins
+    assert (added.pin, added.old, added.new) == (PinRef("a", "version"), None, "v5")
+    assert added.origin is None
+    assert (changed.old, changed.new) == ("1", "2")
+    assert changed.old_origin == PinOrigin(source="a", revision="aaaaaaaa", file="go.mod", line=7)
+    assert changed.origin == PinOrigin(source="a", revision="v5", file="go.mod", line=9)
+
+
+def test_a_source_that_nobody_has_has_no_revision():
+    (change,) = compared(side(), side(pins={VERSION: pin("1")})).pins
+    assert change.origin == PinOrigin(source="a", revision="", file="go.mod", line=7)
+
+
+def recipe(name: str, version: str = "", licence: str = "MIT") -> Recipe:
+    return Recipe(name=name, file="", version=version, license=licence)
+
+
+def test_what_a_recipe_says_itself_counts_more_than_an_old_entry():
+    said = {"app": recipe("app", "2"), "a": recipe("a", "v4")}
+    old = side(pins={VERSION: pin("1")}, recipes=said)
+    assert compared(old, old).pins == ()
+    new = side(pins={VERSION: pin("3")}, recipes={**said, "app": recipe("app")})
+    (change,) = compared(old, new).pins
+    assert (change.old, change.old_origin, change.new) == ("2", None, "3")
+    assert change.origin is not None
+    assert change.origin.revision == "v4"
+
+
+def test_a_recipe_that_one_side_cannot_read_is_left_out():
+    old = side(recipes={"app": recipe("app", "1"), "b": recipe("b", "1")})
+    new = evolve(side(recipes={"b": recipe("b", "2")}), unreadable=frozenset({"app"}))
+    assert [str(change.pin) for change in compared(old, new).pins] == ["b/version"]
+    assert compare_recipes(old, new) == RecipeDiff()
+
+
+# ---- series
+
+
+def test_two_series_meet_and_other_names_stay():
+    names = ("app@1", "app@2")
+    old, new = (
+        side(
+            series=name[-1],
+            pins={PinRef(name, "version"): pin(name, origin=f"a@{name[-1]}")},
+            sources={SourceRef(name, "x", "amd64"): source(evolve(GIT, tag=name))},
+            go_modules={SetRef(SourceRef(name, "x")): modules("m@v1", f"n@v{name[-1]}")},
+        )
+        for name in names
+    )
+    diff = compared(old, new)
+    assert [str(each.pin) for each in diff.pins] == ["app/version"]
+    assert diff.pins[0].origin == PinOrigin(source="a", revision="", file="go.mod", line=7)
+    assert [str(each.source) for each in diff.sources] == ["app/x@amd64"]
+    assert [str(each.name) for each in diff.sets] == ["app/x"]
+    unlike = compared(evolve(old, series=""), evolve(new, series=""))
+    assert [(str(each.pin), each.old, each.new) for each in unlike.pins] == [
+        ("app@1/version", "app@1", None),
+        ("app@2/version", None, "app@2"),
+    ]
+
+
+# ---- sources
+
+
+def test_facts_of_a_source_that_changed():
+    old, new = GIT, evolve(GIT, commit="b" * 40, tree="2" * 40, tag="")
+    (change,) = compared(
+        side(sources={A_TREE: source(old)}), side(sources={A_TREE: source(new)})
+    ).sources
+    assert change.move is Move.REPLACED
+    assert not change.is_same_content
+    assert change.facts == (
+        FactChange("commit", "a" * 40, "b" * 40),
+        FactChange("tree", "1" * 40, "2" * 40),
+        FactChange("tag", "v1", None),
+    )
+
+
+def test_another_address_of_the_same_content():
+    new = source(evolve(GIT, url="https://example.com/a.git"))
+    (change,) = compared(side(sources={A_TREE: source(GIT)}), side(sources={A_TREE: new})).sources
+    assert change.is_same_content
+    assert [fact.name for fact in change.facts] == ["url"]
+
+
+def test_a_source_that_came_or_went():
+    there, gone = side(sources={A_TREE: source(GIT)}), side()
+    (added,), (removed,) = compared(gone, there).sources, compared(there, gone).sources
+    assert (added.kind, added.move, removed.kind, removed.move) == (
+        "git",
+        Move.ADDED,
+        "git",
+        Move.REMOVED,
+    )
+    assert {(fact.old, fact.new) for fact in added.facts} == {
+        (None, text) for text in describe(GIT).facts.values()
+    }
+
+
+def test_paths_are_one_text():
+    new = source(evolve(GIT, paths=("a", "b")))
+    (change,) = compared(side(sources={A_TREE: source(GIT)}), side(sources={A_TREE: new})).sources
+    assert change.facts == (FactChange("paths", None, "a b"),)
+
+
+# ---- sets
+
+
+def test_packages_by_name_and_architecture():
+    ref = SourceRef("box", "debian", "amd64")
+    old = source(package("bash", "5.2~rc1-1"), package("sed", "1"))
+    new = source(package("bash", "5.2-1"), package("make", "4"), package("sed", "1"))
+    (change,) = compared(side(sources={ref: old}), side(sources={ref: new})).sets
+    assert (change.name, change.kind, change.old, change.new) == (ref, "debian", 2, 3)
+    assert [(each.name, each.move) for each in change.changes] == [
+        ("bash amd64", Move.UP),
+        ("make amd64", Move.ADDED),
+    ]
+
+
+def test_a_source_of_one_package_that_becomes_many_is_a_set_on_both_sides():
+    ref = SourceRef("box", "debian")
+    one, two = source(package("a", "1")), source(package("a", "1"), package("b", "1"))
+    diff = compared(side(sources={ref: one}), side(sources={ref: two}))
+    assert diff.sources == ()
+    assert [(each.old, each.new) for each in diff.sets] == [(1, 2)]
+    (gone,) = compared(side(sources={ref: two}), side()).sets
+    assert (gone.kind, gone.old, gone.new) == ("debian", 2, 0)
+
+
+def test_a_module_that_changes_sets_comes_and_goes_in_these_alone():
+    first, second = SetRef(SourceRef("a", "a")), SetRef(SourceRef("b", "b"), "cmd")
+    old = side(go_modules={first: modules("m@v1.9.0"), second: modules("n@v1.0.0")})
+    new = side(go_modules={first: modules(), second: modules("m@v1.9.0", "n@v1.0.0-rc.1")})
+    diff = compared(old, new)
+    moves = {str(each.name): [(c.name, c.move) for c in each.changes] for each in diff.sets}
+    assert moves == {
+        "a/a": [("m", Move.REMOVED)],
+        "b/b:cmd": [("m", Move.ADDED), ("n", Move.DOWN)],
+    }
+    assert [(each.name, each.move) for each in diff.overall] == [("n", Move.DOWN)]
+    assert compared(old, old).sets == ()
+
+
+# ---- recipes
+
+
+def test_recipes_that_came_or_went_and_licences():
+    old = side(recipes={"a": recipe("a"), "b": recipe("b"), "c": recipe("c")})
+    new = side(recipes={"a": recipe("a", licence="0BSD"), "b": recipe("b"), "d": recipe("d")})
+    licences = (LicenceChange(recipe="a", old="MIT", new="0BSD"),)
+    assert compare_recipes(old, new) == RecipeDiff(added=("d",), removed=("c",), licences=licences)
+    assert compare_recipes(old, side()) == compare_recipes(side(), new) == RecipeDiff()
+
+
+# ---- results
+
+
+def test_which_targets_would_be_built_again():
+    old, new, same = (
+        Fetch(source=GoModule(path="m", version=version, h1="h1:"))
+        for version in ("v1", "v2", "v3")
+    )
+    then = {each.digest: each for each in (old, same)}
+    now = {each.digest: each for each in (new, same)}
+    pairs = {"app": (old.digest, new.digest), "other": (same.digest, same.digest)}
+    rebuild = compare_results(pairs, then, now)
+    (target,) = rebuild.targets
+    assert (target.target, target.causes, rebuild.same) == ("app", (0,), 1)
+    assert [cause.places for cause in rebuild.causes] == [(new,)]
+    assert compare_results({}, {}, {}) == Rebuild()
