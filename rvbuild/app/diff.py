@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from attrs import evolve, field, frozen
 
+from rvbuild.app.diff_commits import upstream_logs
 from rvbuild.app.diff_side import ComparedSide, sides_of
 from rvbuild.app.session import Session
 from rvbuild.core.component import Component
@@ -26,6 +27,7 @@ from rvbuild.core.lock_diff import LockDiff, compare_locks
 from rvbuild.core.rebuild import Rebuild, compare_results
 from rvbuild.core.recipe_diff import RecipeDiff, compare_recipes
 from rvbuild.core.source import Source
+from rvbuild.core.upstream_log import UpstreamLog
 from rvbuild.kinds.table import kind_of
 
 
@@ -39,7 +41,8 @@ class DiffView:
         lock: What differs of pins and sources.
         recipes: What differs of recipes beside that.
         rebuild: What would be built again; None where a side is a lock alone.
-        failures: What is wrong with recipes that were left out.
+        logs: Of sources that are other commits; None unless asked for.
+        failures: What is wrong with recipes that were left out, and with logs.
     """
 
     old: str
@@ -47,42 +50,51 @@ class DiffView:
     lock: LockDiff
     recipes: RecipeDiff
     rebuild: Rebuild | None
+    logs: tuple[UpstreamLog, ...] | None
     failures: tuple[RvbuildError, ...]
 
     def refuse_failures(self) -> None:
-        """See that every recipe could be read.
+        """See that every recipe could be read, and every log.
 
         Raises:
-            RecipeError: one could not.
+            RvbuildError: one could not.
             RunFailed: several could not.
         """
         raise_failures(self.failures, self)
 
 
 def compare_sides(
-    session: Session, words: tuple[str, ...] = (), targets: tuple[str, ...] = ()
+    session: Session,
+    words: tuple[str, ...] = (),
+    targets: tuple[str, ...] = (),
+    *,
+    commits: bool = False,
 ) -> DiffView:
-    """Compare what words name; nothing is made, and nobody outside is asked.
+    """Compare what words name; nothing is made, and only for logs somebody outside may be asked.
 
     Args:
         session: The project; what is set there holds for both sides.
         words: At most two; see `sides_of`.
         targets: Which of the targets to look at, by the names that both sides have; empty: all
             that both sides have.
+        commits: Whether to read the logs of sources that are other commits.
 
     Raises:
         UsageError: a word names nothing, or a target is not on both sides.
         RvbuildError: a side cannot be read.
     """
     old, new = sides_of(session, words)
-    failures = {str(error): error for side in (old, new) for error in side.unreadable.values()}
+    logs = upstream_logs(session.sources, old.side, new.side) if commits else None
+    errors = [error for side in (old, new) for error in side.unreadable.values()]
+    errors += [log.problem for log in logs or () if log.problem]
     return DiffView(
         old=old.side.name,
         new=new.side.name,
         lock=compare_locks(old.side, new.side, _describe),
         recipes=compare_recipes(old.side, new.side),
         rebuild=_rebuild(session, old, new, targets) if old.recipes and new.recipes else None,
-        failures=tuple(failures.values()),
+        logs=logs,
+        failures=tuple({str(error): error for error in errors}.values()),
     )
 
 

@@ -197,6 +197,12 @@ ROWS = (
                 default=[],
                 help="whether this one would be built again (default: all that both sides have)",
             ),
+            option(
+                "--commits",
+                action="store_true",
+                help="also the commits of each git source between the two, but those that touch "
+                "only tests or documents",
+            ),
             option("--markdown", action="store_true", help="for the text of a merge request"),
         ),
     ),

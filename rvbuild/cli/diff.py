@@ -22,6 +22,7 @@ from rvbuild.core.errors import UsageError
 from rvbuild.core.events import silent
 from rvbuild.core.lock_diff import PinChange, PinOrigin, SetChange, SourceChange
 from rvbuild.core.rebuild import Rebuild
+from rvbuild.core.upstream_log import UpstreamLog
 
 
 def diff_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
@@ -30,7 +31,12 @@ def diff_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
         msg = f"there are at most two sides to compare, and not {len(arguments.sides)}"
         raise UsageError(msg, hint="say two revisions, two locks, or two series of a recipe")
     with closing(session_of(arguments, workspace, silent)) as session:
-        view = compare_sides(session, tuple(arguments.sides), tuple(arguments.target))
+        view = compare_sides(
+            session,
+            tuple(arguments.sides),
+            tuple(arguments.target),
+            commits=arguments.commits,
+        )
     if arguments.json:
         print_answer(_document(view))
     else:
@@ -63,7 +69,10 @@ def _document(view: DiffView) -> dict[str, object]:
      "changes": [{"kind": "go-module", "name": "dario.cat/mergo", …}],
      "rebuild": {"targets": [{"target": "k3s-riscv64", "old": "5f1c…", "new": "9a0c…",
                               "causes": [0]}],
-                 "same": 2, "causes": [{"kind": "source", …}], "unlinked": []}}
+                 "same": 2, "causes": [{"kind": "source", …}], "unlinked": []},
+     "logs": [{"source": "k3s-source/k3s", "old": "46…", "new": "c5…", "others": 40, "error": null,
+               "commits": [{"commit": "c5…", "date": 1770821971, "subject": "Update to v1.35.1",
+                            "gone": false}]}]}
     """
     return {
         "old": view.old,
@@ -78,6 +87,7 @@ def _document(view: DiffView) -> dict[str, object]:
         "sets": [_set_row(each) for each in view.lock.sets],
         "changes": [{"kind": each.kind, **_component_row(each)} for each in view.lock.overall],
         "rebuild": _rebuild_row(view.rebuild) if view.rebuild else None,
+        "logs": None if view.logs is None else [_log_row(each) for each in view.logs],
     }
 
 
@@ -144,4 +154,23 @@ def _rebuild_row(rebuild: Rebuild) -> dict[str, object]:
         "unlinked": [
             {"target": target, "error": error_row(error)} for target, error in rebuild.unlinked
         ],
+    }
+
+
+def _log_row(log: UpstreamLog) -> dict[str, object]:
+    return {
+        "source": str(log.source),
+        "old": log.old,
+        "new": log.new,
+        "commits": [
+            {
+                "commit": each.commit,
+                "date": each.date,
+                "subject": each.subject,
+                "gone": each.is_gone,
+            }
+            for each in log.commits
+        ],
+        "others": log.others,
+        "error": error_row(log.problem) if log.problem else None,
     }

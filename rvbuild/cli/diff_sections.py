@@ -6,6 +6,7 @@ compared.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -21,6 +22,7 @@ from rvbuild.core.derivation_facts import Aspect
 from rvbuild.core.graph import target_form
 from rvbuild.core.lock_diff import PinChange, PinOrigin, SetChange, SourceChange
 from rvbuild.core.rebuild import Rebuild
+from rvbuild.core.upstream_log import UpstreamCommit, UpstreamLog
 
 _KINDS = {"go-module": "Go modules", "crates": "Crates", "debian": "Debian packages"}
 _MARKS = {Move.ADDED: "+", Move.REMOVED: "-"}
@@ -66,6 +68,7 @@ def sections_of(view: DiffView) -> tuple[DiffSection, ...]:
         DiffSection("Other values", tuple(_pin_line(pin) for pin in pins if not _is_version(pin))),
         DiffSection("Sources", tuple(map(_source_line, view.lock.sources))),
         *_component_sections(view),
+        *map(_log_section, view.logs or ()),
         DiffSection("Built again", tuple(_target_lines(view.rebuild))),
         DiffSection("Because of", tuple(_cause_lines(view.rebuild))),
         DiffSection("Not known", tuple(_unlinked_lines(view.rebuild))),
@@ -142,6 +145,23 @@ def _set_line(change: SetChange) -> DiffLine:
     counts = Counter(each.move for each in change.changes)
     note = ", ".join(f"{counts[move]} {move.value}" for move in Move if counts[move])
     return DiffLine(str(change.name), str(change.old), str(change.new), note)
+
+
+def _log_section(log: UpstreamLog) -> DiffSection:
+    """The commits of a source, the newest first; at the end how many others there are."""
+    lines = [_commit_line(each) for each in log.commits]
+    if log.others:
+        words = "other touches" if log.others == 1 else "others touch"
+        lines.append(DiffLine(f"{log.others} {words} nothing that a step reads"))
+    if log.problem:
+        lines.append(DiffLine("not known", note=str(log.problem)))
+    return DiffSection(f"Commits of {log.source}", tuple(lines), is_long=True)
+
+
+def _commit_line(commit: UpstreamCommit) -> DiffLine:
+    day = dt.datetime.fromtimestamp(commit.date, tz=dt.UTC).date().isoformat()
+    mark = "-" if commit.is_gone else ""
+    return DiffLine(commit.commit[:_SHORT], new=f"{day}  {commit.subject}", mark=mark)
 
 
 # ---- what would be built again

@@ -176,8 +176,12 @@ class Clones:
 
 
 def _name(address: str, revision: Revision) -> str:
-    """Another one for a tag than for a commit of the same text: neither clone has both."""
+    """Another one for a tag than for a commit of the same text: neither clone has both.
+
+    That of a history has both its ends in its name: a later end has more commits.
+    """
     wanted = revision.ref if revision.tag else revision.commit
+    wanted = f"{revision.since}..{wanted}" if revision.since else wanted
     return hashlib.sha256(f"{address}\n{wanted}".encode()).hexdigest()[:40] + ".git"
 
 

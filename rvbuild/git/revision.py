@@ -11,6 +11,7 @@ from rvbuild.git.objects import is_object_name
 
 _ALL = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _SHALLOW = ("--depth=1",)
+_COMMITS = ("--filter=blob:none",)
 
 
 @frozen
@@ -28,10 +29,13 @@ class Revision:
     Attributes:
         tag: Without ``refs/tags/``.
         commit: Hex digits, all 40 (or 64, SHA-256) or the first of them.
+        since: The whole name of another commit, with which the commit's history is wanted, and no
+            file's content; empty where the commit alone is.
     """
 
     tag: str = ""
     commit: str = ""
+    since: str = ""
 
     def __str__(self) -> str:
         return self.tag or self.commit
@@ -52,11 +56,15 @@ class Revision:
 
         - A tag: alone, without its history; else with it.
         - A commit: alone; else all branches and tags.
+        - A commit with its history, since another: both with all before them, without files.
         - The beginning of a commit's name: all branches and tags. Servers do not look it up.
         """
         if self.tag:
             ref = (f"+{self.ref}:{self.ref}",)
             return Refspecs(ref, _SHALLOW), Refspecs(ref)
+        if self.since:
+            refs = (f"+{self.commit}:refs/rvbuild/pin", f"+{self.since}:refs/rvbuild/since")
+            return Refspecs(refs, _COMMITS), Refspecs(_ALL, _COMMITS)
         if is_object_name(self.commit):
             return Refspecs((f"+{self.commit}:refs/rvbuild/pin",), _SHALLOW), Refspecs(_ALL)
         return (Refspecs(_ALL),)

@@ -13,7 +13,7 @@ import importlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rvbuild.core.errors import RecipeError, StoreError
 from rvbuild.core.ports.callbacks import Advance
@@ -23,6 +23,8 @@ from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import Files, Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.system_fault import Site, hint_for
+from rvbuild.core.upstream_log import UpstreamCommit
+from rvbuild.kinds.modules import LogClient
 from rvbuild.kinds.table import fetch_module, package, resolve_module
 from rvbuild.transfers.cancellation import Cancellation
 from rvbuild.transfers.fetch_settings import FetchSettings
@@ -81,6 +83,16 @@ class SourceClients:
         else:
             msg = f"no way to fetch a {type(source).__name__}"
             raise RecipeError(msg)
+
+    def log(self, old: Source, new: Source) -> tuple[UpstreamCommit, ...]:
+        """The commits of an upstream between two sources that are commits of it.
+
+        Raises:
+            SourceError: no repository has all of them.
+        """
+        client = cast("LogClient", self._client(new.kind))  # its sources are commits
+        with _keeping():
+            return client.log(old, new)
 
     def resolve(self, spec: SourceSpec, context: ResolveContext) -> tuple[Source, ...]:
         """See `rvbuild.core.ports.registries.Registries`."""

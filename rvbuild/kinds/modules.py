@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rvbuild.core.ports.fetcher import Fetcher
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.source import Source
+from rvbuild.core.upstream_log import UpstreamCommit
 from rvbuild.kinds.description import SourceDescription
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ class DescribeModule(Protocol):
     def describe_source(self, source: Any) -> SourceDescription: ...  # noqa: ANN401
 
     def describe_spec(self, spec: Any) -> SourceDescription: ...  # noqa: ANN401
+
+
+class LogClient(Protocol):
+    """The client of a kind whose sources are commits: those that have facts of a commit."""
+
+    def log(self, old: Any, new: Any) -> tuple[UpstreamCommit, ...]: ...  # noqa: ANN401
 
 
 class FetchModule(Protocol):

@@ -14,7 +14,9 @@ from rvbuild.core.errors import Malformed, RecipeError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.source import LAST_DATE
+from rvbuild.core.upstream_log import UpstreamCommit
 from rvbuild.git.clone_urls import check_url
+from rvbuild.git.commit_log import read_log
 from rvbuild.git.commit_reader import CommitReader
 from rvbuild.git.objects import is_object_name
 from rvbuild.git.process import Failed
@@ -142,6 +144,27 @@ class GitFetcher:
         if source is None:
             raise search.error()
         return source
+
+    def log(self, old: GitSource, new: GitSource) -> tuple[UpstreamCommit, ...]:
+        """The commits that only one of two sources has; see `rvbuild.git.commit_log`.
+
+        Raises:
+            RecipeError: the address, or a commit's name, is none.
+            SourceError: no repository has all commits between them.
+        """
+        for source in (old, new):
+            check_url(source.url)
+            _check_names(source)
+        revision = Revision(commit=new.commit, since=old.commit)
+        search = Search(self.repositories, new.url, revision)
+
+        def read(repository: Repository) -> tuple[UpstreamCommit, ...]:
+            return read_log(search.need_git(), repository, old.commit, new.commit)
+
+        commits = search.first(search.repositories(no_progress), read)
+        if commits is None:
+            raise search.error()
+        return commits
 
     def _deliver_archive(
         self, search: Search, source: GitSource, into: TreeSink, advance: Advance
