@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from attrs import evolve, field, frozen
 
 from rvbuild.app.diff_commits import upstream_logs
+from rvbuild.app.diff_replaced import replaced_modules
 from rvbuild.app.diff_side import ComparedSide, sides_of
 from rvbuild.app.session import Session
 from rvbuild.core.component import Component
@@ -24,6 +25,7 @@ from rvbuild.core.errors import (
 )
 from rvbuild.core.graph import Target
 from rvbuild.core.lock_diff import LockDiff, compare_locks
+from rvbuild.core.module_replacement import ReplacementChange
 from rvbuild.core.rebuild import Rebuild, compare_results
 from rvbuild.core.recipe_diff import RecipeDiff, compare_recipes
 from rvbuild.core.source import Source
@@ -39,6 +41,7 @@ class DiffView:
         old: What a person calls the former side; empty for the project as it is.
         new: The same of the side now.
         lock: What differs of pins and sources.
+        replaced: Go modules that are had from another path, where the store has both go.mod.
         recipes: What differs of recipes beside that.
         rebuild: What would be built again; None where a side is a lock alone.
         logs: Of sources that are other commits; None unless asked for.
@@ -48,6 +51,7 @@ class DiffView:
     old: str
     new: str
     lock: LockDiff
+    replaced: tuple[ReplacementChange, ...]
     recipes: RecipeDiff
     rebuild: Rebuild | None
     logs: tuple[UpstreamLog, ...] | None
@@ -84,13 +88,15 @@ def compare_sides(
         RvbuildError: a side cannot be read.
     """
     old, new = sides_of(session, words)
+    lock = compare_locks(old.side, new.side, _describe)
     logs = upstream_logs(session.sources, old.side, new.side) if commits else None
     errors = [error for side in (old, new) for error in side.unreadable.values()]
     errors += [log.problem for log in logs or () if log.problem]
     return DiffView(
         old=old.side.name,
         new=new.side.name,
-        lock=compare_locks(old.side, new.side, _describe),
+        lock=lock,
+        replaced=replaced_modules(session, (old.side, new.side), lock.sets),
         recipes=compare_recipes(old.side, new.side),
         rebuild=_rebuild(session, old, new, targets) if old.recipes and new.recipes else None,
         logs=logs,

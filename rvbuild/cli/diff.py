@@ -21,6 +21,7 @@ from rvbuild.core.component import ComponentChange
 from rvbuild.core.errors import UsageError
 from rvbuild.core.events import silent
 from rvbuild.core.lock_diff import PinChange, PinOrigin, SetChange, SourceChange
+from rvbuild.core.module_replacement import ReplacementChange
 from rvbuild.core.rebuild import Rebuild
 from rvbuild.core.upstream_log import UpstreamLog
 
@@ -64,8 +65,12 @@ def _document(view: DiffView) -> dict[str, object]:
                   "same-content": false,
                   "facts": [{"name": "commit", "old": "46…", "new": "c5…"}]}],
      "sets": [{"set": "k3s-source/k3s", "kind": "go-module", "old": 415, "new": 420,
-               "changes": [{"name": "dario.cat/mergo", "change": "up", "old": ["v1.0.1"],
+               "replaced": [_replaced_row(each) for each in view.replaced],
+        "changes": [{"name": "dario.cat/mergo", "change": "up", "old": ["v1.0.1"],
                             "new": ["v1.0.2"]}]}],
+     "replaced": [{"set": "k3s-source/k3s", "module": "k8s.io/cri-client",
+                   "old": "k8s.io/cri-client v0.34.3",
+                   "new": "github.com/k3s-io/kubernetes/…/cri-client v1.35.1-k3s1"}],
      "changes": [{"kind": "go-module", "name": "dario.cat/mergo", …}],
      "rebuild": {"targets": [{"target": "k3s-riscv64", "old": "5f1c…", "new": "9a0c…",
                               "causes": [0]}],
@@ -140,6 +145,15 @@ def _component_row(change: ComponentChange) -> dict[str, object]:
         "change": change.move.value,
         "old": list(change.old),
         "new": list(change.new),
+    }
+
+
+def _replaced_row(change: ReplacementChange) -> dict[str, object]:
+    return {
+        "set": str(change.name),
+        "module": change.module,
+        "old": change.old,
+        "new": change.new,
     }
 
 

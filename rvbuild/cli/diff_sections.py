@@ -130,6 +130,10 @@ def _component_sections(view: DiffView) -> Iterator[DiffSection]:
         name = _KINDS.get(kind, kind)
         lines = tuple(map(_component_line, changes))
         yield DiffSection(name, lines, is_long=True)
+    yield DiffSection(
+        "Replaced modules",
+        tuple(DiffLine(each.module, each.old, each.new, str(each.name)) for each in view.replaced),
+    )
     sets = tuple(map(_set_line, view.lock.sets))
     yield DiffSection("By set", sets)
 

@@ -15,8 +15,14 @@ from rvbuild.core.component import (
 )
 from rvbuild.core.derivation import Fetch
 from rvbuild.core.go_source import GoModule
+from rvbuild.core.gomod import parse_go_mod
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
 from rvbuild.core.lock_diff import FactChange, LockDiff, PinOrigin, compare_locks
+from rvbuild.core.module_replacement import (
+    ReplacedModules,
+    ReplacementChange,
+    compare_replacements,
+)
 from rvbuild.core.names import PinRef, SetRef, SourceRef
 from rvbuild.core.rebuild import Rebuild, compare_results
 from rvbuild.core.recipe import Recipe
@@ -281,3 +287,25 @@ def test_which_targets_would_be_built_again():
     assert (target.target, target.causes, rebuild.same) == ("app", (0,), 1)
     assert [cause.places for cause in rebuild.causes] == [(new,)]
     assert compare_results({}, {}, {}) == Rebuild()
+
+
+# ---- replaced modules
+
+
+def test_a_module_that_another_path_stands_for_now():
+    ref = SetRef(SourceRef("a", "a"))
+    go_mod = parse_go_mod(
+        "replace (\n m => fork v2.0.0\n l v1.0.0 => ./l\n n v1.0.0 => fork/n v1.0.0\n)\n"
+    )
+    plain = ReplacedModules(
+        modules=[("m", "v1", ""), ("n", "v1", ""), ("same", "v1", "")], replacements=()
+    )
+    forked = ReplacedModules(
+        modules=[("fork", "v2.0.0", ""), ("fork/n", "v9", ""), ("same", "v2", "")],
+        replacements=go_mod.replacements,
+    )
+    (change,) = compare_replacements(ref, plain, forked)
+    assert change == ReplacementChange(name=ref, module="m", old="m v1", new="fork v2.0.0")
+    (back,) = compare_replacements(ref, forked, plain)
+    assert (back.old, back.new) == (change.new, change.old)
+    assert [*compare_replacements(ref, forked, forked)] == []
