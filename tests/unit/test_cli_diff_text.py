@@ -1,0 +1,148 @@
+"""A change log as text and as Markdown: logs, long lists, what is not known, and odd names."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from rvbuild.app.diff import DiffView
+from rvbuild.cli.diff_sections import DiffSection, sections_of
+from rvbuild.cli.diff_text import markdown_lines, text_lines
+from rvbuild.core.component import ComponentChange, Move
+from rvbuild.core.errors import LockError, SourceError
+from rvbuild.core.lock_diff import FactChange, LockDiff, SourceChange
+from rvbuild.core.names import SourceRef
+from rvbuild.core.rebuild import Rebuild
+from rvbuild.core.recipe_diff import RecipeDiff
+from rvbuild.core.upstream_log import UpstreamCommit, UpstreamLog
+
+SOURCE = SourceRef("a", "tree")
+SAME = DiffView(
+    old="v1",
+    new="",
+    lock=LockDiff(pins=(), sources=(), sets=(), overall=()),
+    replaced=(),
+    recipes=RecipeDiff(),
+    rebuild=None,
+    logs=None,
+    failures=(),
+)
+
+
+def text(view: DiffView) -> str:
+    return "\n".join(text_lines("t", sections_of(view)))
+
+
+def markdown(view: DiffView) -> str:
+    return "\n".join(markdown_lines("t", sections_of(view)))
+
+
+def section(view: DiffView, title: str) -> DiffSection:
+    (found,) = (each for each in sections_of(view) if each.title == title)
+    return found
+
+
+def test_nothing_differs():
+    assert text(SAME) == "t: nothing differs"
+    assert markdown(SAME) == "## `t`\n\nNothing differs."
+
+
+def commit(name: str, subject: str, *, is_gone: bool = False) -> UpstreamCommit:
+    return UpstreamCommit(
+        commit=name * 40, date=1_770_821_971, subject=subject, files=("a",), is_gone=is_gone
+    )
+
+
+LOG = UpstreamLog(
+    source=SOURCE,
+    old="0" * 40,
+    new="2" * 40,
+    commits=(commit("2", "Mend"), commit("1", "Break", is_gone=True)),
+    others=1,
+)
+
+
+def test_the_log_of_a_source():
+    assert text(evolve(SAME, logs=(LOG,))).splitlines()[2:] == [
+        "Commits of a/tree",
+        "    222222222222  2026-02-11  Mend",
+        "  - 111111111111  2026-02-11  Break",
+        "    1 other touches nothing that a step reads",
+    ]
+    assert "- gone: `111111111111` `2026-02-11  Break`" in markdown(evolve(SAME, logs=(LOG,)))
+    many = evolve(LOG, commits=(), others=2)
+    assert "2 others touch nothing" in text(evolve(SAME, logs=(many,)))
+
+
+def test_a_log_that_cannot_be_had_says_why():
+    log = evolve(LOG, commits=(), others=0, problem=SourceError("no way", where="there"))
+    assert "not known:  there: no way" in text(evolve(SAME, logs=(log,)))
+
+
+def test_targets_that_are_not_known_stand_together():
+    error = LockError("no answer")
+    rebuild = Rebuild(
+        unlinked=(("a-arm64", error), ("a-amd64", error), ("b-arm64", LockError("x")))
+    )
+    lines = section(evolve(SAME, rebuild=rebuild), "Not known").lines
+    assert [(line.subject, line.note) for line in lines] == [
+        ("a-arm64 and 1 more", "no answer"),
+        ("b-arm64", "x"),
+    ]
+
+
+def components(*changes: tuple[str, Move]) -> DiffView:
+    overall = tuple(
+        ComponentChange(
+            kind="go-module",
+            name=name,
+            old=() if move is Move.ADDED else ("v1",),
+            new=() if move is Move.REMOVED else ("v1",),
+            move=move,
+        )
+        for name, move in changes
+    )
+    return evolve(SAME, lock=evolve(SAME.lock, overall=overall))
+
+
+def test_each_move_has_its_mark_or_its_word():
+    view = components(*((move.value, move) for move in Move))
+    assert text(view).splitlines()[3:] == [
+        "  + added  v1",
+        "  - removed  v1",
+        "    up  v1 -> v1",
+        "    down  v1 -> v1  (down)",
+        "    replaced  v1 -> v1  (replaced)",
+    ]
+
+
+def test_a_long_list_is_folded_in_markdown_alone():
+    short, long = (components(*((f"m{at}", Move.UP) for at in range(n))) for n in (15, 16))
+    assert "<details>" not in markdown(short)
+    assert "<summary>16 changes</summary>" in markdown(long)
+    assert text(long).count("\n") == 18
+
+
+def source(**facts: tuple[str | None, str | None]) -> DiffView:
+    change = SourceChange(
+        source=SOURCE,
+        kind="url",
+        move=Move.REPLACED,
+        facts=tuple(FactChange(name, *values) for name, values in facts.items()),
+        is_same_content=False,
+    )
+    return evolve(SAME, lock=evolve(SAME.lock, sources=(change,)))
+
+
+def test_a_source_shows_what_people_compare_and_else_the_beginning_of_its_content():
+    view = source(tree=("0" * 40, "1" * 40), tag=(None, "v2"), commit=("a" * 40, "b" * 40))
+    assert f"{'a' * 12} -> v2, {'b' * 12}" in text(view)
+    assert f"{'0' * 12} -> {'1' * 12}" in text(source(sha256=("0" * 64, "1" * 64)))
+    assert "AAAAAAAAAAAA ->" in text(source(h1=(f"h1:{'A' * 43}=", "h1:B")))
+
+
+def test_what_is_from_outside_steers_neither_a_terminal_nor_markdown():
+    hostile = "a\x1b[31m`\n# b ](c) <script>"
+    view = evolve(SAME, logs=(evolve(LOG, commits=(commit("2", hostile),)),))
+    assert not {"\x1b", "`"} & {*text(view).replace("`", "", 1)}
+    (line,) = (line for line in markdown(view).splitlines() if "script" in line)
+    assert line == "- `222222222222` `2026-02-11  a\\x1b[31m'\\n# b ](c) <script>`"
