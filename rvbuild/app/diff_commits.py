@@ -35,6 +35,6 @@ def _commits(side: Side) -> Iterator[tuple[SourceRef, Source]]:
 def _log(clients: SourceClients, ref: SourceRef, old: Source, new: Source) -> UpstreamLog:
     ends = old.commit_facts["commit"], new.commit_facts["commit"]
     try:
-        return UpstreamLog.of(ref, ends, clients.log(old, new), new.kept_paths)
+        return UpstreamLog.of(ref, ends, clients.log(old, new))
     except (RecipeError, SourceError, StoreError, VerificationError) as error:
         return UpstreamLog(source=ref, old=ends[0], new=ends[1], problem=error)

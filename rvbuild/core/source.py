@@ -75,11 +75,6 @@ class Source(ABC):
         return {}
 
     @property
-    def kept_paths(self) -> tuple[str, ...]:
-        """The only paths of a commit that it has; empty: all."""
-        return ()
-
-    @property
     def snapshot(self) -> Snapshot | None:
         """When an index named it, where an archive keeps what it had at any time."""
         return None

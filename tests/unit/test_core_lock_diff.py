@@ -86,6 +86,7 @@ MOVES = {
     "up": (("9",), ("10",), Move.UP),
     "down": (("10",), ("9",), Move.DOWN),
     "a higher one beside it": (("1",), ("1", "2"), Move.UP),
+    "the highest decides": (("2", "3"), ("1", "4"), Move.UP),
     "the lower one went": (("1", "2"), ("2",), Move.UP),
     "a lower one came": (("2",), ("1", "2"), Move.DOWN),
     "the one between": (("1", "2", "4"), ("1", "3", "4"), Move.REPLACED),
@@ -103,6 +104,8 @@ def test_the_same_version_with_another_content_is_another_thing():
     (change,) = compare_components([thing("1", "a")], [thing("1", "b")])
     assert change.move is Move.REPLACED
     assert compare_components([thing("1", "a")] * 2, [thing("1", "a")]) == ()
+    (change,) = compare_components([thing("1", "a"), thing("1", "b")], [thing("1", "a")])
+    assert (change.old, change.new, change.move) == (("1", "1"), ("1",), Move.REPLACED)
 
 
 # ---- pins
@@ -170,6 +173,7 @@ def test_two_series_meet_and_other_names_stay():
     assert diff.pins[0].origin == PinOrigin(source="a", revision="", file="go.mod", line=7)
     assert [str(each.source) for each in diff.sources] == ["app/x@amd64"]
     assert [str(each.name) for each in diff.sets] == ["app/x"]
+    assert old.common("other@3") == "other@3"
     unlike = compared(evolve(old, series=""), evolve(new, series=""))
     assert [(str(each.pin), each.old, each.new) for each in unlike.pins] == [
         ("app@1/version", "app@1", None),

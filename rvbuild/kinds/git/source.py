@@ -42,10 +42,6 @@ class GitSource(Source):
         return (commit, tag) if self.tag else (commit,)
 
     @property
-    def kept_paths(self) -> tuple[str, ...]:
-        return self.paths
-
-    @property
     def commit_facts(self) -> Mapping[str, str]:
         moment = dt.datetime.fromtimestamp(self.date, tz=dt.UTC)
         return {
