@@ -10,11 +10,14 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from rvbuild.app.caches import one_cache
+from rvbuild.app.cache_progress import cache_progress
+from rvbuild.app.caches import collection_lease, one_cache
 from rvbuild.app.session import Session
 from rvbuild.app.signing_key import KeyFolders
-from rvbuild.caches.verification import CacheCheck, CacheFinding, CacheVerifier
+from rvbuild.caches.verification import CacheCheck, CacheFinding, CacheVerifier, remove_damaged
+from rvbuild.core.advice import Advice, Remedy, advise
 from rvbuild.core.errors import CacheFault
+from rvbuild.core.events import Phase
 from rvbuild.trust.verify import verify_statement
 
 __all__ = ["CacheCheck", "CacheFinding", "CacheVerification", "verify_cache"]
@@ -26,11 +29,15 @@ class CacheVerification:
 
     Attributes:
         address: Where it is, without a login.
+        name: What it is called.
         check: Counts and findings.
+        removed: Names of the damaged objects that were removed.
     """
 
     address: str
+    name: str
     check: CacheCheck
+    removed: tuple[str, ...] = ()
 
     def refuse_findings(self) -> None:
         """See that the cache is whole.
@@ -42,23 +49,35 @@ class CacheVerification:
         if kinds:
             damaged, missing = kinds.count("damaged"), kinds.count("missing")
             msg = f"the cache has {damaged} damaged and {missing} missing files"
-            hint = "remove what is damaged there, and push again from a store that has the results"
-            raise CacheFault(msg, where=self.address, hint=hint)
+            raise CacheFault(msg, where=self.address, hint=self._advice)
+
+    @property
+    def _advice(self) -> Advice:
+        again = "push again from a store that has the results"
+        kinds = [finding.kind for finding in self.check.findings]
+        if self.removed or "damaged" not in kinds:
+            return advise(again)
+        return advise(Remedy.MEND_CACHE.of(self.name), f"; then {again}")
 
 
 def verify_cache(
-    session: Session, name: str, report: Callable[[CacheFinding], None] | None = None
+    session: Session,
+    name: str,
+    report: Callable[[CacheFinding], None] | None = None,
+    *,
+    remove: bool = False,
 ) -> CacheVerification:
-    """Read every record and every object of a cache, and change nothing.
+    """Read every record and every object of a cache.
 
     Args:
         session: Whose run it is.
         name: The cache's.
         report: Takes each finding at once.
+        remove: Whether to remove damaged objects; nobody can push meanwhile.
 
     Raises:
         UsageError: there is no such cache.
-        CacheError: it cannot be listed or read.
+        CacheError: it cannot be listed or read; or, to remove, somebody pushes or collects.
     """
     keyring = KeyFolders.of(session.workspace).keyring()
     known = (each.public for each in keyring.known)
@@ -67,6 +86,15 @@ def verify_cache(
     def read(data: bytes, payload_type: str, where: str) -> object:
         return verify_statement(data, payload_type, keyring, where).body
 
-    with one_cache(session, name) as cache:
-        verifier = CacheVerifier(cache.cache, read, trusted, report or (lambda _finding: None))
-        return CacheVerification(address=cache.address, check=verifier.run())
+    with (
+        one_cache(session, name) as cache,
+        cache_progress(session.report, name, Phase.VERIFY) as tell,
+    ):
+        take = report or (lambda _finding: None)
+        verifier = CacheVerifier(cache.cache, read, trusted, take, tell)
+        if not remove:
+            return CacheVerification(address=cache.address, name=name, check=verifier.run())
+        with collection_lease(session, cache).collecting() as collecting:
+            check = verifier.run()
+            removed = remove_damaged(cache.cache, check.findings, collecting.tenure)
+        return CacheVerification(address=cache.address, name=name, check=check, removed=removed)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from attrs import frozen
 
 from rvbuild.app.cache_notes import public_address
+from rvbuild.app.cache_progress import cache_progress
 from rvbuild.app.run_caches import RunCache, opened
 from rvbuild.app.session import Session
 from rvbuild.caches.collect import Collection, Collector
@@ -24,6 +25,7 @@ from rvbuild.caches.trial import TrialStep, try_cache
 from rvbuild.core.cache_text import read_cache_text
 from rvbuild.core.cache_totals import CacheTotals
 from rvbuild.core.errors import CacheError
+from rvbuild.core.events import Phase
 
 __all__ = [
     "Answered",
@@ -34,6 +36,7 @@ __all__ = [
     "Inventory",
     "TrialStep",
     "collect_cache",
+    "collection_lease",
     "list_caches",
     "one_cache",
     "probe_cache",
@@ -163,8 +166,11 @@ def view_inventory(session: Session, name: str) -> Inventory:
         UsageError: there is no such cache.
         CacheError: it cannot be listed.
     """
-    with one_cache(session, name) as cache:
-        return take_inventory(cache.cache)
+    with (
+        one_cache(session, name) as cache,
+        cache_progress(session.report, name, Phase.COUNT) as tell,
+    ):
+        return take_inventory(cache.cache, tell)
 
 
 def collect_cache(
@@ -182,13 +188,25 @@ def collect_cache(
         UsageError: there is no such cache.
         CacheError: it cannot be listed, it does not let us, or somebody pushes.
     """
+    with (
+        one_cache(session, name) as cache,
+        cache_progress(session.report, name, Phase.COLLECT) as tell,
+    ):
+        lease = collection_lease(session, cache)
+        return Collector(cache.cache, lease, cache.address, most, tell=tell).run(dry=dry)
+
+
+def collection_lease(session: Session, cache: RunCache) -> Lease:
+    """The lease to collect a cache with.
+
+    Raises:
+        CacheError: the cache has no lists, so that it gets no lease.
+    """
     settings = session.workspace.settings
+    for _ in cache.cache.entries(LEASES):
+        break
     owner = settings.signing_key or settings.builder or "a collection"
-    with one_cache(session, name) as cache:
-        for _ in cache.cache.entries(LEASES):  # one that has no lists gets no lease
-            break
-        lease = Lease(cache.cache, cache.address, time.time, owner)
-        return Collector(cache.cache, lease, cache.address, most).run(dry=dry)
+    return Lease(cache.cache, cache.address, time.time, owner)
 
 
 @contextmanager

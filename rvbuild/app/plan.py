@@ -18,6 +18,7 @@ from rvbuild.core.errors import StoreError
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import Linked
 from rvbuild.core.plan import Plan, make_plan
+from rvbuild.engine.lookup import SteadyLookup
 from rvbuild.engine.offers import find_offers
 
 
@@ -28,7 +29,7 @@ def plan_targets(session: Session, targets: tuple[Target, ...]) -> Plan:
         LockError: the lock lacks what a recipe asks for, or a folder was edited since.
     """
     graph, linked = link_unedited(session, targets, checks=True)
-    wanted, lookup = goals(linked), session.lookup()
+    wanted, lookup = goals(linked), SteadyLookup(session.lookup())
     with asked_caches(session, linked, noted=False) as substitutes:
         offers = find_offers(linked.derivations, wanted, lookup, substitutes) if substitutes else {}
     plan = make_plan(linked.derivations, wanted, lookup, offers)

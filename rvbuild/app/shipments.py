@@ -115,16 +115,16 @@ class Packer:
                     stack.append(given)
 
     def _milliseconds(self, goal: str) -> int:
-        made = map(self._step, self._steps_below[goal])
+        """How long it and all below it took: sources, too, which whoever makes it has to fetch."""
+        made = map(self._realisation, self._all_below[goal])
         return sum(each.milliseconds for each in made if each)
 
     @cached_property
-    def _steps_below(self) -> Mapping[str, frozenset[str]]:
-        """The steps at and below each derivation, in one walk: inputs come first."""
+    def _all_below(self) -> Mapping[str, frozenset[str]]:
+        """Each derivation and all below it, in one walk: inputs come first."""
         below: dict[str, frozenset[str]] = {}
         for digest, derivation in self.linked.derivations.items():
-            own = (digest,) if isinstance(derivation, Step) else ()
-            below[digest] = frozenset(own).union(*map(below.__getitem__, derivation.inputs))
+            below[digest] = frozenset((digest,)).union(*map(below.__getitem__, derivation.inputs))
         return below
 
     def _step(self, digest: str) -> Realisation | None:

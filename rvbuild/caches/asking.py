@@ -13,7 +13,7 @@ from collections.abc import Generator, Sequence
 from attrs import frozen
 
 from rvbuild.caches.member import Member
-from rvbuild.core.errors import CacheError, Interrupted, RvbuildError
+from rvbuild.core.errors import CacheError
 
 AT_ONCE = 8
 """Questions to one cache at the same time."""
@@ -26,7 +26,7 @@ class Answer:
     member: Member
     name: str
     record: bytes | None
-    fault: RvbuildError | None = None
+    fault: Exception | None = None
 
 
 def ask(members: Sequence[Member], names: Sequence[str]) -> Generator[Answer, None, None]:
@@ -37,6 +37,7 @@ def ask(members: Sequence[Member], names: Sequence[str]) -> Generator[Answer, No
 
     Raises:
         Interrupted: the run was cancelled.
+        Exception: whatever else went wrong with a question.
     """
     answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
     lists = [(member, deque(names)) for member in members if not member.is_out]
@@ -47,7 +48,7 @@ def ask(members: Sequence[Member], names: Sequence[str]) -> Generator[Answer, No
                 worker.start()
         for _ in range(len(lists) * len(names)):
             answer = answers.get()
-            if isinstance(answer.fault, Interrupted):
+            if answer.fault and not isinstance(answer.fault, CacheError):
                 raise answer.fault
             yield answer
     finally:
@@ -62,6 +63,7 @@ def _work(member: Member, names: deque[str], answers: queue.SimpleQueue[Answer])
         except IndexError:
             return
         try:
-            answers.put(Answer(member, name, member.record(name)))
-        except (CacheError, Interrupted) as error:
-            answers.put(Answer(member, name, None, error))
+            answer = Answer(member, name, member.record(name))
+        except Exception as error:  # noqa: BLE001 - whoever waits for the answer raises it
+            answer = Answer(member, name, None, error)
+        answers.put(answer)

@@ -16,10 +16,13 @@ after 5.04 s, although each of its answers came. One that sends 100 MiB in 20 s 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from attrs import define, field
+
+from rvbuild.caches.stopwatch import Stopwatch
+from rvbuild.core.ports.clock import Clock
 
 FLOOR = 128 << 10
 """Bytes a second that nobody calls a stall."""
@@ -32,37 +35,35 @@ class StallBudget:
     Attributes:
         seconds: Of unpaid waiting, in all.
         clock: Seconds that only grow.
-        waited: Seconds for which somebody waited, paid or not.
         size: Bytes that came.
     """
 
     seconds: float
-    clock: Callable[[], float]
-    waited: float = field(default=0.0, init=False)
+    clock: Clock
     size: int = field(default=0, init=False)
     _unpaid: float = field(default=0.0, init=False)
     _is_out: bool = field(default=False, init=False)
-    _waiting: int = field(default=0, init=False)
-    _since: float = field(default=0.0, init=False)
+    _watch: Stopwatch = field(init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._watch = Stopwatch(self.clock)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """While somebody waits for the cache."""
         with self._lock:
-            self._tick()
-            self._waiting += 1
+            self._count(self._watch.begin())
         try:
             yield
         finally:
             with self._lock:
-                self._tick()
-                self._waiting -= 1
+                self._count(self._watch.end())
 
     def came(self, size: int) -> None:
         """Say that so many bytes came."""
         with self._lock:
-            self._tick()
+            self._count(self._watch.tick())
             self.size += size
             self._unpaid = max(0.0, self._unpaid - size / FLOOR)
 
@@ -75,20 +76,14 @@ class StallBudget:
     def left(self) -> float:
         """Seconds that a caller may wait now; 0 if the cache is left out."""
         with self._lock:
-            self._tick()
+            self._count(self._watch.tick())
             return 0.0 if self._is_out else self.seconds - self._unpaid
 
     @property
-    def speed(self) -> float | None:
-        """Bytes a second so far; None while too little came to tell."""
-        with self._lock:
-            self._tick()
-            return self.size / self.waited if self.size >= FLOOR and self.waited else None
+    def waited(self) -> float:
+        """Seconds for which somebody waited, paid or not."""
+        return self._watch.seconds
 
-    def _tick(self) -> None:
-        now = self.clock()
-        if self._waiting:
-            self._unpaid += now - self._since
-            self._is_out = self._is_out or self._unpaid >= self.seconds
-            self.waited += now - self._since
-        self._since = now
+    def _count(self, passed: float) -> None:
+        self._unpaid += passed
+        self._is_out = self._is_out or self._unpaid >= self.seconds

@@ -29,8 +29,10 @@ from typing import NoReturn
 
 from attrs import define, frozen
 
+from rvbuild.caches.entry_walk import Walked, tell_nobody, walk
 from rvbuild.caches.lease import Lease
 from rvbuild.caches.names import OBJECTS, RECORDS, TEMPORARY, object_name
+from rvbuild.caches.tenure import Tenure
 from rvbuild.core.digest import Digest
 from rvbuild.core.dsse import Envelope
 from rvbuild.core.errors import CacheRefused, VerificationError
@@ -85,6 +87,7 @@ class Collector:
         address: For messages.
         most: Bytes of objects that records may keep beyond what targets need; None: any number.
         grace: Seconds for which an object stays whatever names it.
+        tell: Told how far it is.
     """
 
     cache: CollectableCache
@@ -92,6 +95,7 @@ class Collector:
     address: str
     most: int | None = None
     grace: float = GRACE
+    tell: Walked = tell_nobody
 
     def run(self, *, dry: bool = False) -> Collection:
         """Remove what nobody can reach.
@@ -103,8 +107,13 @@ class Collector:
             CacheError: it does not let us, or somebody pushes.
         """
         with self.lease.collecting() as collecting:
-            records = [self._record(entry) for entry in self.cache.entries(RECORDS)]
-            objects = {entry.name: entry for entry in self.cache.entries(OBJECTS)}
+            entries = {entry.name: entry for entry in self.cache.entries(RECORDS)}
+            read = walk(self.cache.records(entries), "records", self.tell, len(entries))
+            records = [self._record(entries[name], data) for name, data in read]
+            objects = {
+                entry.name: entry
+                for entry in walk(self.cache.entries(OBJECTS), "objects", self.tell)
+            }
             named = {object_name(pack) for record in records for pack in record.packs}
             go = self._beyond_quota(records)
             old = collecting.began - self.grace
@@ -115,9 +124,8 @@ class Collector:
             ]
             leftovers = [*collecting.void, *self._half_written(collecting.began)]
             if not dry:
-                for name in (*leftovers, *(entry.name for entry in (*go, *orphans))):
-                    collecting.tenure.check()
-                    self.cache.remove(name)
+                names = [*leftovers, *(entry.name for entry in (*go, *orphans))]
+                self._remove(names, collecting.tenure)
             removed = sum(entry.size for entry in orphans)
             return Collection(
                 records=len(records) - len(go),
@@ -129,15 +137,19 @@ class Collector:
                 leftovers=len(leftovers),
             )
 
+    def _remove(self, names: list[str], tenure: Tenure) -> None:
+        for name in walk(names, "files removed", self.tell, len(names)):
+            tenure.check()
+            self.cache.remove(name)
+
     def _half_written(self, began: float) -> list[str]:
         """Files that killed writers left (rule 6)."""
         entries = self.cache.entries(TEMPORARY)
         return [entry.name for entry in entries if began - entry.modified >= LONGEST_WRITE]
 
-    def _record(self, entry: CacheEntry) -> _Record:
-        data = self.cache.record(entry.name)
+    def _record(self, entry: CacheEntry, data: bytes) -> _Record:
         try:
-            envelope = Envelope.decode(data or b"")
+            envelope = Envelope.decode(data)
             if envelope.payload_type == CLOSURE:
                 closure = Closure.decode(envelope.payload)
                 statements, root = closure.statements, True

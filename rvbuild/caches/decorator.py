@@ -5,7 +5,7 @@ Knows: the port. Must not know: what decorators add.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import BinaryIO
 
 from attrs import frozen
@@ -37,6 +37,9 @@ class CacheDecorator:
 
     def entries(self, prefix: str) -> Iterator[CacheEntry]:
         return self.inner.entries(prefix)
+
+    def records(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        return self.inner.records(names)
 
     def remove(self, name: str) -> None:
         self.inner.remove(name)

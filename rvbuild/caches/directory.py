@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import BinaryIO
@@ -114,7 +114,7 @@ class DirectoryCache:
             if fd is None:
                 return None
             with open(fd, "rb", closefd=False) as file:
-                data = file.read(RECORD_LIMIT + 1)
+                data = file.read(min(os.fstat(fd).st_size, RECORD_LIMIT) + 1)
         if len(data) > RECORD_LIMIT:
             msg = f"a record of more than {RECORD_LIMIT} bytes"
             raise CacheRefused(msg, where=self._at(name))
@@ -128,6 +128,12 @@ class DirectoryCache:
         way = check_name(prefix.removesuffix("/")).split("/") if prefix else []
         with self._errors(), suppress(*_ABSENT), self._folder(way) as top:
             yield from _entries_below(top, prefix)
+
+    def records(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        for name in names:
+            data = self.record(name)
+            if data is not None:
+                yield name, data
 
     def remove(self, name: str) -> None:
         *folders, last = check_name(name).split("/")

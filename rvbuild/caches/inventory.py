@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from attrs import define, frozen
 
+from rvbuild.caches.entry_walk import Walked, tell_nobody, walk
 from rvbuild.caches.names import LEASES, OBJECTS, RECORDS
 from rvbuild.core.ports.cache import CacheEntries, CacheEntry
 
@@ -66,8 +67,12 @@ class _Count:
         return FileCount(files=self.files, size=self.size, oldest=self.oldest, newest=self.newest)
 
 
-def take_inventory(cache: CacheEntries) -> Inventory:
+def take_inventory(cache: CacheEntries, tell: Walked = tell_nobody) -> Inventory:
     """List all of a cache; nothing in it is read.
+
+    Args:
+        cache: Which.
+        tell: Told how far it is.
 
     Raises:
         CacheError: it cannot be listed.
@@ -75,12 +80,12 @@ def take_inventory(cache: CacheEntries) -> Inventory:
     kinds: dict[str, defaultdict[str, _Count]] = {
         kind: defaultdict(_Count) for kind in ("realisations", "targets")
     }
-    for entry in cache.entries(RECORDS):
+    for entry in walk(cache.entries(RECORDS), "records", tell):
         _, key, kind, *_ = [*entry.name.split("/"), "", ""]
         if kind in kinds:
             kinds[kind][key].add(entry)
     return Inventory(
-        objects=_count(cache.entries(OBJECTS)),
+        objects=_count(walk(cache.entries(OBJECTS), "objects", tell)),
         realisations={key: count.value for key, count in sorted(kinds["realisations"].items())},
         targets={key: count.value for key, count in sorted(kinds["targets"].items())},
         leases=sum(1 for _ in cache.entries(LEASES)),

@@ -13,6 +13,7 @@ from attrs import define, evolve, field
 
 from rvbuild.caches.arrival import Arrival
 from rvbuild.caches.budget import StallBudget
+from rvbuild.caches.speed import Speed
 from rvbuild.core.cache_use import CacheUse
 from rvbuild.core.errors import CacheDown, CacheError, CacheMiss, RvbuildError, WrongContent
 from rvbuild.core.ports.cache import Cache
@@ -20,7 +21,10 @@ from rvbuild.core.ports.cache import Cache
 T = TypeVar("T")
 
 MOST_WRONG = 3
-"""Wrong objects of one cache that a run forgives: disks rot."""
+"""Wrong answers of one cache after which a run asks no more; disks rot."""
+
+SHORTEST_PAUSE = 0.5
+"""Seconds for which a cache that asks for a pause is left alone, also if it asks for none."""
 
 
 class ResumableCache(Cache, Protocol):
@@ -37,8 +41,8 @@ class Member:
 
     Rules:
 
-    1. A cache that gives no usable answer, or refuses, is left out for the run; so is one that sent
-       wrong bytes `MOST_WRONG` times.
+    1. A cache that gives no usable answer, or refuses, is left out for the run; so is one that
+       `MOST_WRONG` times sent wrong bytes, or records that nobody may believe.
     2. One that asks to be left alone for a while is asked again afterwards, if its budget has the
        time for that.
     3. Whoever asks one that is left out gets CacheDown at once.
@@ -55,11 +59,13 @@ class Member:
     budget: StallBudget
     pause: Callable[[float], None]
     _use: CacheUse = field(init=False)
+    _speed: Speed = field(init=False)
     _wrong: int = field(default=0, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self._use = CacheUse(name=self.name)
+        self._speed = Speed(self.budget.clock)
 
     @property
     def is_out(self) -> bool:
@@ -75,6 +81,11 @@ class Member:
         size, waited = self.budget.size, self.budget.waited
         return evolve(self._use, size=size, waited=waited, reason=reason)
 
+    @property
+    def speed(self) -> float | None:
+        """Bytes of packs a second so far; None while too little came to tell."""
+        return self._speed.bytes_a_second
+
     def count(self, *, hits: int = 0, pulled: int = 0, saved: float = 0.0) -> None:
         """Note what was used of it."""
         with self._lock:
@@ -88,6 +99,14 @@ class Member:
         with self._lock:
             self._use = evolve(self._use, reason=self._use.reason or reason)
         self.budget.use_up()
+
+    def count_wrong(self, reason: str) -> None:
+        """Note that it gave something that nobody may believe; in the end it is left out."""
+        with self._lock:
+            self._wrong += 1
+            is_too_much = self._wrong >= MOST_WRONG
+        if is_too_much:
+            self.leave_out(reason)
 
     def record(self, name: str) -> bytes | None:
         """A record; None if there is none.
@@ -107,9 +126,10 @@ class Member:
             CacheDown: it is left out, from now on or before.
             WrongContent: the object is another one, with what came before.
         """
-        stream = _Stream(self.cache, arrival)
+        stream = _Stream(self.cache, arrival, self._speed)
         while (piece := self._ask(stream.piece)) is not None:
             self.budget.came(len(piece))
+            self._speed.came(len(piece))
             yield piece
 
     def _ask(self, question: Callable[[], T]) -> T:
@@ -134,15 +154,8 @@ class Member:
             self.leave_out(error.message)
             raise
         except WrongContent as error:
-            self._count_wrong(error.message)
+            self.count_wrong(error.message)
             raise
-
-    def _count_wrong(self, reason: str) -> None:
-        with self._lock:
-            self._wrong += 1
-            is_too_much = self._wrong >= MOST_WRONG
-        if is_too_much:
-            self.leave_out(reason)
 
     def _wait(self, error: CacheDown) -> None:
         """Wait as the cache asks, or leave it out.
@@ -151,6 +164,8 @@ class Member:
             CacheDown: it is left out.
         """
         wait = error.retry_after
+        if wait is not None:
+            wait = max(wait, SHORTEST_PAUSE)
         if wait is None or wait >= self.budget.left:
             self.leave_out(error.message)
             raise error
@@ -164,6 +179,7 @@ class _Stream:
 
     cache: ResumableCache
     arrival: Arrival
+    speed: Speed
     _pieces: Iterator[bytes] | None = field(default=None, init=False)
 
     def piece(self) -> bytes | None:
@@ -171,7 +187,8 @@ class _Stream:
         if self._pieces is None:
             self._pieces = self.cache.resume(self.arrival)
         try:
-            return next(self._pieces, None)
+            with self.speed.waiting():
+                return next(self._pieces, None)
         except RvbuildError:
             self._pieces = None
             raise

@@ -18,6 +18,7 @@ The rules:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from functools import partial
@@ -151,11 +152,11 @@ class CacheSubstitutes:
 
     def fetch(self, offer: Offer, into: TreeSink, advance: Advance) -> None:
         statement = offer.statement
-        sources = self._sources.get(statement.derivation.hash, [])
+        sources = sorted(self._sources.get(statement.derivation.hash, []), key=_rank)
         others = [member for member in self.members if member not in sources]
         watch = FetchWatch(statement, self.terms.prefer, self.clock, advance)
         packs = PackSource((*sources, *others), watch, self._tell, self._doubts)
-        watch.expect(next((each.budget.speed for each in sources), None))
+        watch.expect(next((each.speed for each in sources), None))
         try:
             TreeUnpacker(statement.output, packs.read, into, watch.unpacked).run()
         except (CacheError, VerificationError) as error:
@@ -180,7 +181,9 @@ class CacheSubstitutes:
             key_id, body = self.verify(answer.record, kind, where)
             statements = read(body)
         except VerificationError as error:
-            self._tell(answer.member, error)
+            if not answer.member.is_out:  # of what comes late of one that was left out, no word
+                self._tell(answer.member, error)
+                answer.member.count_wrong(error.message)
             return False
         sayings = [
             Saying(statement, key_id, answer.member)
@@ -207,6 +210,11 @@ class CacheSubstitutes:
         text = f"not believed: {error.message}"
         where = f" ({error.where})" if error.where else ""
         self.report(Noticed(member.name, text + where, security=True))
+
+
+def _rank(member: Member) -> tuple[bool, float]:
+    """Orders those who have a result: the fastest first; one whose speed nobody knows is tried."""
+    return member.is_out, -(member.speed or math.inf)
 
 
 _Reader = Callable[[object], Sequence[Statement]]

@@ -9,7 +9,7 @@ when somebody asks them to. So each call runs in a thread of its own, which is l
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 from typing import BinaryIO, TypeVar, cast
 
@@ -25,7 +25,7 @@ from rvbuild.transfers.deadline import Deadline, Wait
 T = TypeVar("T")
 
 _AT_ONCE = 64
-"""Objects or entries that are asked for in one call."""
+"""Objects, entries or records that are asked for in one call."""
 
 
 @frozen
@@ -76,6 +76,9 @@ class TimedCache(CacheDecorator):
 
     def entries(self, prefix: str) -> Iterator[CacheEntry]:
         return self._stream(self.inner.entries(prefix), _AT_ONCE)
+
+    def records(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        return self._stream(self.inner.records(names), _AT_ONCE)
 
     def remove(self, name: str) -> None:
         self._call(lambda: self.inner.remove(name))

@@ -15,17 +15,19 @@ The rules:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from attrs import define, field, frozen
 
 from rvbuild.caches.availability import Open
+from rvbuild.caches.entry_walk import Walked, tell_nobody, walk
 from rvbuild.caches.names import OBJECTS, RECORDS, object_name, realisation_name, target_name
 from rvbuild.caches.parallel import workers
+from rvbuild.caches.tenure import Tenure
 from rvbuild.core.digest import Digest
 from rvbuild.core.dsse import Envelope
 from rvbuild.core.errors import CacheMiss, Malformed, VerificationError, WrongContent
-from rvbuild.core.ports.cache import CacheEntry, CollectableCache
+from rvbuild.core.ports.cache import CacheEntries, CacheEntry, CollectableCache
 from rvbuild.core.statement import CLOSURE, REALISATION, Closure, Statement
 
 AT_ONCE = 8
@@ -77,12 +79,14 @@ class CacheVerifier:
         open: Opens envelopes.
         trusted: The names of the keys that are trusted here.
         take: Told of each finding at once: a large cache takes long.
+        tell: Told how far it is.
     """
 
     cache: CollectableCache
     open: Open
     trusted: Collection[str]
     take: Callable[[CacheFinding], None]
+    tell: Walked = tell_nobody
     _findings: dict[tuple[str, str], CacheFinding] = field(factory=dict, init=False)
     _untrusted: int = field(default=0, init=False)
     _sizes: dict[str, int] = field(factory=dict, init=False)
@@ -97,9 +101,11 @@ class CacheVerifier:
         objects = list(self.cache.entries(OBJECTS))
         self._sizes = {entry.name: entry.size for entry in objects}
         with workers(AT_ONCE) as pool:
-            for entry, packs in zip(records, pool.map(self._packs, records), strict=True):
+            named = zip(records, pool.map(self._packs, records), strict=True)
+            for entry, packs in walk(named, "records", self.tell, len(records)):
                 self._look_for(entry.name, packs)
-            for finding in pool.map(self._object, objects):
+            findings = pool.map(self._object, objects)
+            for finding in walk(findings, "objects", self.tell, len(objects)):
                 self._note(finding)
         return CacheCheck(
             records=len(records),
@@ -177,6 +183,37 @@ class CacheVerifier:
         except VerificationError as error:
             return CacheFinding(kind="damaged", name=entry.name, problem=error.message)
         return None
+
+
+def remove_damaged(
+    cache: CacheEntries, findings: Iterable[CacheFinding], tenure: Tenure
+) -> tuple[str, ...]:
+    """Remove objects that have other bytes than their names say, so that a push brings them again.
+
+    A push sees that an object is there, and its size, and cannot see its bytes. A damaged record
+    needs no removal: a push writes it again. Files that are nobody's stay.
+
+    Args:
+        cache: Where they are.
+        findings: What is wrong in it.
+        tenure: The lease of a collection, which keeps pushes away.
+
+    Raises:
+        CacheError: it does not let us, or the lease was lost.
+    """
+    damaged = [each.name for each in findings if each.kind == "damaged" and _is_object(each.name)]
+    for name in damaged:
+        tenure.check()
+        cache.remove(name)
+    return tuple(damaged)
+
+
+def _is_object(name: str) -> bool:
+    """Whether that is where an object is."""
+    try:
+        return object_name(Digest(name.rpartition("/")[2], 0)) == name
+    except ValueError:
+        return False
 
 
 def _digest(entry: CacheEntry) -> Digest:

@@ -5,14 +5,15 @@ Knows: methods, and ranges. Must not know: connections, logins, what a status me
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 from typing import BinaryIO
 
 from attrs import frozen
 
 from rvbuild.caches.content import Content
 from rvbuild.caches.names import RECORD_LIMIT, check_name, object_name
-from rvbuild.caches.parallel import ask_all
+from rvbuild.caches.parallel import AT_ONCE, ask_all
 from rvbuild.caches.web_server import WebServer
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import CacheDown, CacheMiss, CacheRefused
@@ -102,6 +103,13 @@ class WebCache:
         msg = "a web server cannot list what it holds"
         hint = "name the folder that it serves, or the bucket behind it"
         raise CacheRefused(msg, where=self.server.shown(prefix), hint=hint)
+
+    def records(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        left = iter(names)
+        while some := list(islice(left, AT_ONCE)):
+            for name, data in zip(some, ask_all(self.record, some), strict=True):
+                if data is not None:
+                    yield name, data
 
     def remove(self, name: str) -> None:
         with self.server.ask("DELETE", check_name(name)) as answer:

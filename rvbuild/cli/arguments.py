@@ -127,6 +127,7 @@ _OF_CACHES = {
     "project": ("add", "remove"),
     "max_size": ("gc",),
     "dry_run": ("gc",),
+    "remove": ("verify",),
 }
 """The actions of `caches` that an option is for."""
 

@@ -257,10 +257,11 @@ def _gc(arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _verify(arguments: argparse.Namespace, session: Session) -> None:
-    done = verify_cache(session, arguments.subject, None if arguments.json else _write_finding)
+    report = None if arguments.json else _write_finding
+    done = verify_cache(session, arguments.subject, report, remove=arguments.remove)
     check = done.check
     if arguments.json:
-        print_answer({"address": done.address, **asdict(check)})
+        print_answer({"address": done.address, **asdict(check), "removed": list(done.removed)})
     else:
         strangers = f", {check.untrusted} of keys that are not trusted" if check.untrusted else ""
         kinds = [finding.kind for finding in check.findings]
@@ -269,6 +270,8 @@ def _verify(arguments: argparse.Namespace, session: Session) -> None:
             f"{count_text(check.objects, 'object')} ({size_text(check.size)}): "
             f"{kinds.count('damaged')} damaged, {kinds.count('missing')} missing"
         )
+        if done.removed:
+            _write(f"removed {count_text(len(done.removed), 'damaged object')}")
     done.refuse_findings()
 
 

@@ -305,6 +305,11 @@ ROWS = (
                 "written longest ago goes first",
             ),
             option("--dry-run", action="store_true", help="gc: only say what would go"),
+            option(
+                "--remove",
+                action="store_true",
+                help="verify: remove damaged objects, so that the next push brings them again",
+            ),
         ),
     ),
     CommandRow(

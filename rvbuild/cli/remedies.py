@@ -51,6 +51,10 @@ WORDS = {
     Remedy.BUILD: _Words("run `rvbuild TARGET{store}`", "run `rvbuild {}{store}`"),
     Remedy.LOG: _Words("see `rvbuild log`", "the whole log: `rvbuild log {}{store}`"),
     Remedy.BEGIN: _Words("run `rvbuild init NAME`", "run `rvbuild init {}`"),
+    Remedy.MEND_CACHE: _Words(
+        "remove it with `rvbuild caches verify NAME --remove`",
+        "remove it with `rvbuild caches verify {} --remove`",
+    ),
     Remedy.NEW_KEY: _Words("run `rvbuild keys new NAME`", "run `rvbuild keys new {}`"),
     Remedy.TRUST_KEY: _Words("run `rvbuild keys trust FILE`", "run `rvbuild keys trust {}`"),
     Remedy.KEYS: _Words("`rvbuild keys list` shows whose word counts"),

@@ -36,6 +36,7 @@ class Remedy(Enum):
     BUILD = "build it"
     LOG = "read the whole log"
     BEGIN = "begin with a starter recipe"
+    MEND_CACHE = "have damaged objects removed from the cache"
     NEW_KEY = "make a key to sign with"
     TRUST_KEY = "trust its public key"
     KEYS = "look at whose word counts"

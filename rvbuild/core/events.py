@@ -26,6 +26,9 @@ class Phase(Enum):
     BUILD = "build"
     CHECK = "check"
     PUSH = "push"
+    COUNT = "count"
+    COLLECT = "collect"
+    VERIFY = "verify"
 
 
 @frozen
@@ -71,7 +74,7 @@ class Finished:
     ``merged``, ``reused``, ``failed``, or ``stopped`` because something else failed or the person
     pressed ^C. A source that is looked for in another store is ``imported``, ``present`` (here
     already) or ``absent`` (there). A recipe that is resolved is ``linked``, or ``unknown`` where
-    nobody can tell which sources it needs.
+    nobody can tell which sources it needs. A walk over a cache is ``done``.
     """
 
     label: str

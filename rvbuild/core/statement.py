@@ -138,7 +138,8 @@ class Statement:
         output: The tree.
         action: For a step, its action's key (SHA-256).
         milliseconds: How long making it took.
-        closure_milliseconds: How long making it and every step below it took, one after another.
+        closure_milliseconds: How long making it and all below it took, one after another; sources
+            took as long as fetching them.
         accelerated: A compile cache helped.
         origin: Whether the signer built it, and else where it is from; on whose word it, or what it
             was made of, was taken.

@@ -14,8 +14,9 @@ from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.derivation import Derivation, refuse_folders
 from rvbuild.core.errors import Interrupted, SubstituteError, raise_failures
 from rvbuild.core.events import Planned
-from rvbuild.core.plan import NO_OFFERS, Plan, Task, make_plan
+from rvbuild.core.plan import NO_OFFERS, Lookup, Plan, Task, make_plan
 from rvbuild.core.realisation import Realisation
+from rvbuild.engine.lookup import SteadyLookup
 from rvbuild.engine.offers import OfferSearch
 from rvbuild.engine.realise import Realiser, Services
 from rvbuild.engine.schedule import Scheduler
@@ -107,19 +108,22 @@ class _Planner:
     Attributes:
         derivations: By digest.
         realiser: Knows what is kept.
+        lookup: Finds that; it stays, since the store is shared.
         search: Finds what others offer; None: there are no others.
     """
 
     derivations: Mapping[str, Derivation]
     realiser: Realiser
+    lookup: Lookup
     search: OfferSearch | None
 
     @classmethod
     def of(cls, derivations: Mapping[str, Derivation], realiser: Realiser) -> Self:
         """The planner of a run."""
         substitutes = realiser.services.substitutes
-        search = OfferSearch(derivations, realiser.lookup, substitutes) if substitutes else None
-        return cls(derivations, realiser, search)
+        lookup = SteadyLookup(realiser.lookup)
+        search = OfferSearch(derivations, lookup, substitutes) if substitutes else None
+        return cls(derivations, realiser, lookup, search)
 
     def ask(self, wanted: Iterable[str]) -> None:
         """Ask others for what is wanted."""
@@ -165,7 +169,7 @@ class _Planner:
 
     def _make_plan(self, wanted: Iterable[str]) -> Plan:
         offers = self.search.offers if self.search else NO_OFFERS
-        return make_plan(self.derivations, wanted, self.realiser.lookup, offers)
+        return make_plan(self.derivations, wanted, self.lookup, offers)
 
 
 def _nobody_has(made: Sequence[Task]) -> SubstituteError:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import field, frozen
 
+from rvbuild.core.plan import Lookup
 from rvbuild.core.ports.store import Store
 from rvbuild.core.realisation import Realisation
 
@@ -19,6 +20,27 @@ Accepts = Callable[[Realisation], bool]
 def accept_all(_realisation: Realisation) -> bool:
     """An ``Accepts`` for a store whose results nobody else made."""
     return True
+
+
+@frozen
+class SteadyLookup:
+    """Finds each realisation once: to look whether its files are as written takes long.
+
+    What is missing is looked for again: another process may make it.
+
+    Attributes:
+        lookup: Finds them.
+    """
+
+    lookup: Lookup
+    _present: dict[str, Realisation] = field(factory=dict, init=False)
+
+    def __call__(self, digest: str) -> Realisation | None:
+        """The realisation of a derivation; raises as ``lookup`` does."""
+        found = self._present.get(digest) or self.lookup(digest)
+        if found is not None:
+            self._present[digest] = found
+        return found
 
 
 @frozen

@@ -182,6 +182,16 @@ def replaces_a_record(place: CachePlace) -> None:
         assert place.cache.record(RECORD) == data
 
 
+def gives_many_records(place: CachePlace) -> None:
+    """Those that are there, each with its name."""
+    there = {f"records/ci/targets/t{number}": b"%d" % number * number for number in range(70)}
+    for name, data in there.items():
+        write_record(place, name, data)
+    absent = [f"records/nobody/targets/t{number}" for number in range(3)]
+    assert dict(place.cache.records([*absent, *there])) == there
+    assert list(place.cache.records([])) == []
+
+
 def refuses_names_that_lead_elsewhere(place: CachePlace) -> None:
     for name in ("", "/etc/passwd", "../x", "records/../../x", "a//b", "records/.x", "a\0", "a?b"):
         for ask in (
@@ -298,6 +308,7 @@ CHECKS: list[Check] = [
     keeps_no_part_of_an_object,
     keeps_records,
     replaces_a_record,
+    gives_many_records,
     refuses_names_that_lead_elsewhere,
     is_marked_by_the_first_write,
     is_not_written_if_a_newer_one_wrote_it,

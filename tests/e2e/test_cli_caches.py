@@ -304,6 +304,21 @@ def test_pushing_again_sends_nothing(team: Team, ci: World):
     assert again.out.startswith("team  2 results: 0 B sent, ")
 
 
+def test_a_damaged_object_is_removed_and_pushed_again(team: Team, ci: World):
+    """Its size is right: a push alone would take it to be there."""
+    pack = max(team.cache.glob("objects/*/*"), key=lambda path: path.stat().st_size)
+    sound = pack.read_bytes()
+    pack.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
+    pushing = ci.with_environment(RVBUILD_CACHES=f"team=read+write {team.cache}")
+    pushing.fine("push", TARGET)
+    assert pack.read_bytes() != sound
+    assert pushing.run("caches", "verify", "team", "--remove").code == 5
+    assert not pack.exists()
+    pushing.fine("push", TARGET)
+    assert pack.read_bytes() == sound
+    pushing.fine("caches", "verify", "team")
+
+
 def test_what_a_push_needs(team: Team, ci: World):
     world = laptop(team, ci)
     ran = world.run("push", TARGET)

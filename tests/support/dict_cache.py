@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import BinaryIO
 
 from attrs import define, field
@@ -45,6 +45,9 @@ class DictCache:
         for name, (data, modified) in list(self.files.items()):
             if name.startswith(prefix):
                 yield CacheEntry(name, len(data), modified)
+
+    def records(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        return ((name, self.files[name][0]) for name in names if name in self.files)
 
     def remove(self, name: str) -> None:
         self.files.pop(name, None)

@@ -50,7 +50,7 @@ def test_what_comes_pays_for_the_time():
     budget = StallBudget(5, clock)
     for _ in range(1000):
         waited(budget, clock, 1, FLOOR)
-    assert (budget.left, budget.speed) == (5, FLOOR)
+    assert (budget.left, budget.waited, budget.size) == (5, 1000, 1000 * FLOOR)
 
 
 def test_a_trickle_does_not():
@@ -113,6 +113,15 @@ def test_a_cache_that_asks_for_a_pause_gets_it_within_its_budget():
     assert (clock.seconds, team.is_out, team.use.requests) == (4, False, 3)
 
 
+@pytest.mark.parametrize("seconds", [0, -1, 0.001])
+def test_a_cache_that_asks_for_no_pause_is_not_hammered(seconds: float):
+    clock = Ticks()
+    team = scripted(clock, *(CacheDown("503", retry_after=seconds) for _ in range(50)))
+    with pytest.raises(CacheDown, match="503"):
+        team.record("x")
+    assert team.use.requests == 10  # in 5 seconds
+
+
 def test_a_pause_that_the_budget_has_not_leaves_it_out():
     clock = Ticks()
     busy = CacheDown("429", retry_after=2)
@@ -141,6 +150,44 @@ def test_how_often_a_cache_is_asked_that_does_not_give(make: Callable[[], Except
             list(team.read(Arrival(ITEM)))
     assert team.use.requests == most
     assert team.is_out == (most < 50)
+
+
+@define
+class Far:
+    """A cache whose every answer takes as long; then it sends fast."""
+
+    clock: Ticks
+    wait: float
+    speed: float
+
+    def record(self, _name: str) -> bytes | None:
+        self.clock.wait(self.wait)
+        return b"x" * 1500
+
+    def resume(self, arrival: Arrival) -> Iterator[bytes]:
+        self.clock.wait(self.wait)
+        while arrival.size < arrival.item.size:
+            piece = b"x" * min(1 << 18, arrival.item.size - arrival.size)
+            arrival.add(piece)
+            self.clock.wait(len(piece) / self.speed)
+            yield piece
+
+
+def test_a_speed_is_that_of_packs_alone():
+    """150 records over 100 ms have 225,000 bytes in 15 s, and say nothing of 70 MB."""
+    clock = Ticks()
+    far = Member(
+        name="far", cache=Far(clock, 0.1, 1e7), budget=StallBudget(50, clock), pause=clock.wait
+    )  # type: ignore[arg-type]
+    for number in range(150):
+        far.record(str(number))
+    assert far.speed is None
+    for _ in far.read(Arrival(Digest("ab" * 32, 70 * MB))):
+        pass
+    assert far.speed == pytest.approx(70 * MB / 7.1, rel=0.01)
+    for number in range(150):
+        far.record(str(number))
+    assert far.speed == pytest.approx(70 * MB / 7.1, rel=0.01)
 
 
 def watch(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import BinaryIO
 
 import pytest
@@ -62,6 +62,10 @@ class Stuck:
         self._wait()
         yield CacheEntry("a", 1, 1.0)
 
+    def records(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        self._wait()
+        yield from ((name, b"") for name in names)
+
     def remove(self, _name: str) -> None:
         self._wait()
 
@@ -73,6 +77,7 @@ CALLS: list[Callable[[TimedCache], object]] = [
     lambda cache: cache.record("a"),
     lambda cache: cache.write_record("a", b""),
     lambda cache: list(cache.entries("")),
+    lambda cache: list(cache.records(["a"])),
     lambda cache: cache.remove("a"),
 ]
 

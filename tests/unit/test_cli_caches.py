@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,12 @@ class Place(CommandPlace):
     def rows(self) -> dict[str, dict[str, Any]]:
         return {row["name"]: row for row in self.json("list")["caches"]}
 
-    def fill(self, key: str = "ci", text: str = "hello") -> None:
+    def settings(self, text: str) -> None:
+        (self.project / "rvbuild.toml").write_text(text)
+
+    def fill(self, key: str = "ci", text: str = "hello", *, again: bool = False) -> None:
         """Let a key's owner push the target `app`."""
-        shop = Workshop(str(self.folder / f"{key} {text}"))
+        shop = Workshop(str(self.folder / f"{key} {text} {again}"))
         below = shop.step("below", f"say below {text}")
         app = shop.step("app", f"say {text}", below)
         steps = [each for each in shop.known.values() if isinstance(each, Step)]
@@ -278,6 +282,41 @@ def test_what_is_damaged_or_missing_is_named(place: Place, damage: Any):  # noqa
     assert "the cache has" in place.err
 
 
+def test_damaged_objects_are_removed_and_pushed_again(place: Place):
+    """And nothing else: neither records, which a push writes again, nor others' files."""
+    place.trust("ci")
+    place.fill()
+    before = place.cache.files()
+    place.cache.put("objects/zz/notes", b"somebody's")
+    strange_record(place)
+    name = damage_object(place)
+    lacks = place.cache.files()
+    assert place.run("verify", "team") == 5
+    assert "`rvbuild caches verify team --remove`; then push again" in place.err
+    assert place.run("verify", "team", "--remove") == 5
+    assert "removed 1 damaged object\n" in place.out
+    assert "hint: push again from a store that has the results" in place.err
+    assert place.cache.files() == {each: lacks[each] for each in lacks if each != name}
+    place.fill(again=True)
+    place.cache.remove("objects/zz/notes")
+    place.cache.remove("records/ci/notes")
+    assert place.cache.files() == before
+    assert place.json("verify", "team", "--remove")["removed"] == []
+
+
+@pytest.mark.parametrize("lease", ["push-12ab", "collection"])
+def test_who_removes_keeps_out_of_others_way(place: Place, lease: str):
+    place.trust("ci")
+    place.fill()
+    damage_object(place)
+    now = int(time.time())
+    place.cache.put(f"leases/{lease}", f"{now} {now} 12ab lab\n".encode())
+    before = place.cache.files()
+    assert place.run("verify", "team", "--remove") == 4
+    assert "by lab since" in place.err
+    assert place.cache.files() == before
+
+
 # ---- add, remove
 
 
@@ -332,6 +371,7 @@ REFUSED = {
     ("gc",): "wants a NAME",
     ("test", "team", "--write"): "--write is for",
     ("stat", "team", "--max-size", "1G"): "--max-size is for",
+    ("gc", "team", "--remove"): "--remove is for",
     ("add", "lab", "/x", "--user", "--project"): "say one of them",
 }
 

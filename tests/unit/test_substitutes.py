@@ -14,13 +14,15 @@ from cache_places import CachePlace, folder
 from team import CountedCache, Ticks, key_id, member, push, signed_by, substitutes, terms, verify
 from workshop import Workshop
 
+from rvbuild.caches.asking import AT_ONCE
+from rvbuild.caches.member import MOST_WRONG
 from rvbuild.caches.names import object_name
 from rvbuild.core.canonical import encode
 from rvbuild.core.derivation import Step
 from rvbuild.core.errors import CacheDown, CacheRefused, SubstituteError
 from rvbuild.core.events import Event, Finished, Noticed, Shortfall
 from rvbuild.core.loss import Unavailable
-from rvbuild.core.realisation import Origin
+from rvbuild.core.realisation import Origin, Realisation
 from rvbuild.core.statement import REALISATION, Statement
 from rvbuild.core.voucher import Voucher
 from rvbuild.engine.build import build
@@ -392,6 +394,71 @@ def test_with_all_caches_dead_the_build_goes_on(tmp_path: Path, place: CachePlac
     assert shop.how() == {"source": "fetched", "below": "built", "app": "built"}
     assert asked.uses[0].reason == "no answer in 5 s"
     assert len(dead.questions) == 1
+
+
+def test_a_dead_cache_costs_no_second_look_at_what_is_here(tmp_path: Path, place: CachePlace):
+    """At tens of thousands of files each look takes a while."""
+    shop, app = a_shop(tmp_path / "b")
+    first = [each for each in shop.known.values() if each.label == "below"]
+    shop.build(*first).refuse_failures()
+    looks: list[str] = []
+
+    def accepts(realisation: Realisation) -> bool:
+        looks.append(realisation.derivation)
+        return True
+
+    dead = CountedCache(place.cache, before=refusing(CacheDown("connection refused")))
+    substitutes(shop, [member(dead, Ticks())], terms("ci"), app)
+    built = build(shop.known, [app.digest], evolve(shop.services, accepts=accepts), jobs=2)
+    built.refuse_failures()
+    assert looks == [first[0].digest]
+
+
+@pytest.mark.parametrize("record", [b"<html>log in</html>", b"", b"{}"])
+def test_a_cache_of_records_that_nobody_believes_is_left_out(
+    tmp_path: Path, place: CachePlace, record: bytes
+):
+    """As one behind a page to log in, which says 200 to everything."""
+
+    class Portal(CountedCache):
+        def record(self, name: str) -> bytes | None:
+            super().record(name)
+            return record
+
+    shop, app = a_shop(tmp_path / "b")
+    for number in range(60):
+        app = shop.step(str(number), f"say {number}", app)
+    portal = Portal(place.cache)
+    asked = substitutes(shop, [member(portal, Ticks())], terms("ci", "lab"), app)
+    shop.build(app).refuse_failures()
+    notices = [event for event in shop.events if isinstance(event, Noticed)]
+    assert [notice.security for notice in notices] == [True] * MOST_WRONG
+    assert len(portal.questions) <= 2 * AT_ONCE
+    assert asked.uses[0].reason
+
+
+def test_packs_come_from_the_fastest_whose_speed_is_known(
+    tmp_path: Path, place: CachePlace, filled: Filled
+):
+    """One that was left out is no measure, and one that nobody knows is tried."""
+    _, app = filled
+    clock = Ticks()
+    caches = {name: CountedCache(place.cache) for name in ("out", "slow", "fast", "unknown")}
+    members = {name: member(cache, clock, name) for name, cache in caches.items()}
+    for name, seconds in (("out", 10), ("slow", 50), ("fast", 40)):
+        with members[name]._speed.waiting():
+            clock.wait(seconds)
+        members[name]._speed.came(1 << 20)
+    for chosen in ("unknown", "fast", "slow"):
+        shop, _ = a_shop(tmp_path / chosen)
+        asked = substitutes(shop, list(members.values()), terms("ci"), app)
+        offer = asked.find([app.digest])[app.digest]
+        asked._sources[app.digest] = list(members.values())
+        members["out"].leave_out("it hung up")
+        with shop.store.trees.new_tree() as tree:
+            asked.fetch(offer, tree, lambda _done, _total: None)
+        assert {use.name for use in asked.uses if use.pulled} == {chosen}
+        del members[chosen]
 
 
 def test_a_pack_goes_on_from_another_cache(tmp_path: Path, place: CachePlace, filled: Filled):

@@ -5,7 +5,7 @@ Knows: digests and names. Must not know: servers, signatures, what objects and r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import BinaryIO, Protocol
 
 from attrs import frozen
@@ -85,6 +85,13 @@ class CacheEntries(Protocol):
 
         Args:
             prefix: Empty, or folders that end with ``/``: ``objects/``.
+        """
+        ...
+
+    def records(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Each of these records that is there, with its name, in any order.
+
+        Whoever reads all of a cache asks so: one question for each record would take too long.
         """
         ...
 
