@@ -15,6 +15,7 @@ The rules:
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from attrs import define, field, frozen
@@ -89,6 +90,7 @@ class CacheVerifier:
     tell: Walked = tell_nobody
     _findings: dict[tuple[str, str], CacheFinding] = field(factory=dict, init=False)
     _untrusted: int = field(default=0, init=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
     _sizes: dict[str, int] = field(factory=dict, init=False)
 
     def run(self) -> CacheCheck:
@@ -153,7 +155,8 @@ class CacheVerifier:
         """What a record says (rules 1 and 2)."""
         if key in self.trusted:
             return self.open(data, payload_type, name)
-        self._untrusted += 1
+        with self._lock:
+            self._untrusted += 1
         try:
             return json.loads(Envelope.decode(data).payload)
         except (ValueError, RecursionError) as error:

@@ -45,7 +45,19 @@ class WebCache:
             if self.server.is_absent(answer):
                 return None
             self.server.check(answer, {200}, name)
-            return answer.headers.get("content-length", "")
+            size = answer.headers.get("content-length")
+        return self._size_of_range(name) if size is None else size
+
+    def _size_of_range(self, name: str) -> str | None:
+        """The same, of a server that leaves it out where it sends no body, as some proxies do."""
+        with self.server.ask("GET", name, {"Range": "bytes=0-0"}) as answer:
+            if self.server.is_absent(answer):
+                return None
+            self.server.check(answer, {200, 206}, name)
+            if answer.status == 200:
+                return answer.headers.get("content-length", "")
+            _, size = content_range(answer.headers) or (0, None)
+            return "" if size is None else str(size)
 
     def read(self, item: Digest, begin: int = 0) -> Iterator[bytes]:
         name = object_name(item)

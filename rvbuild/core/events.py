@@ -121,8 +121,8 @@ class Shortfall:
         labels: What people call them.
         keys: How many keys' word counts for each of them.
         needed: How many are needed.
-        fallen: The ids of keys on whose word others took some of them, and that are not known here
-            or were revoked.
+        fallen: The ids of keys on whose word others took some of them, or what these are made of,
+            and that are not known here or were revoked.
     """
 
     labels: tuple[str, ...]

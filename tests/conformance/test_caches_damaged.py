@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from attrs import define, evolve, frozen
 from bucket_server import SECRET, BucketServer
-from cache_faults import DAMAGES, FULL, LATER, SHORT, WRITE_DAMAGES
+from cache_faults import DAMAGES, FULL, LATER, SHORT, WRITE_DAMAGES, whole
 from cache_places import GATED, Behind, services
 from faulty_gateway import Call, Gateway, Reply, Send, gateway
 
@@ -162,6 +162,31 @@ def test_what_is_written(kind: str, name: str, tmp_path: Path, buckets: BucketSe
     assert is_there or end.ending != FULL
     assert not any(bodies)
     check(at, end)
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize("kind", GATED)
+def test_an_object_is_there_also_where_nobody_says_its_size(
+    kind: str, tmp_path: Path, buckets: BucketServer, *, ranges: bool
+):
+    """Some proxies leave it out of an answer without a body: else each push sends all again."""
+
+    def fault(call: Call, reply: Reply, send: Send) -> None:
+        if call.method == "HEAD":
+            reply = reply.without("Content-Length")
+        elif not ranges:
+            reply = whole(call, reply)
+        send(bytes(reply))
+
+    smaller = Digest(ITEM.hash, ITEM.size - 1)
+    with scene(kind, tmp_path, buckets) as at:
+        at.gateway.fault = fault
+        other = Digest.of(b"other")
+        assert at.cache.missing([ITEM, smaller, other]) == {smaller, other}
+        at.cache.write_record(RECORD, b"")  # and so the mark
+        at.gateway.calls.clear()
+        at.cache.write(ITEM, io.BytesIO(BODY))
+        assert {call.method for call in at.gateway.calls} == {"HEAD", "GET"}
 
 
 @pytest.mark.parametrize("kind", GATED)

@@ -88,7 +88,7 @@ class Two:
         """The tree that came, and after how many seconds."""
         asked = CacheSubstitutes(
             members=(self.damaged, self.healthy),
-            terms=terms("ci", prefer=Preference.FETCH),
+            terms=evolve(terms("ci"), prefer=Preference.FETCH),
             verify=verify,
             report=lambda _event: None,
             clock=time.monotonic,

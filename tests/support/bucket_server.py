@@ -97,7 +97,8 @@ class BucketServer:
         command = [
             *(program, "server", f"-dir={self.folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
             *("-s3", f"-s3.config={self.folder}/identities", *ports, *grpc),
-            *("-volume.max=20", "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0"),
+            *("-volume.max=20", "-master.volumeSizeLimitMB=64"),
+            *("-s3.port.iceberg=0", "-s3.port.lance=0"),  # fixed ones: two servers would meet
         ]
         self.stack.enter_context(
             running(command, self._ports["s3"], folder=self.folder, GOMEMLIMIT="300MiB")
