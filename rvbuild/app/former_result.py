@@ -70,13 +70,13 @@ def _nearest(roots: Sequence[Root], places: Iterable[str]) -> Root:
 
 @frozen
 class _StoredDerivations:
-    """The bytes of derivations that the store has a result of."""
+    """The bytes of derivations, as far as the store has them: a blob is named by the digest."""
 
     store: Store
 
     def __call__(self, digest: str) -> bytes | None:
         try:
-            realisation = self.store.realisations.realisation(digest)
-            return None if realisation is None else self.store.cas.read(realisation.key)
+            blob = self.store.cas.find(digest)
+            return None if blob is None else self.store.cas.read(blob)
         except (KeyError, VerificationError):  # a verification of the store tells of it
             return None

@@ -24,7 +24,7 @@ _WORDS = {
     Aspect.EXPECT: "what its output must say",
     Aspect.TIMEOUT: "time limit",
     Aspect.OTHER: "its form:",
-    Aspect.UNKNOWN: "what it was is not known (pulled, or collected since); try --against CACHE",
+    Aspect.UNKNOWN: "what it was is not known (collected, or never kept); try --against CACHE",
 }
 _DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,}\b")
 

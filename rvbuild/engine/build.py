@@ -87,6 +87,8 @@ def build(
         if lacking and not keep_going:
             raise next(iter(lacking.values()))
         plan = planner.plan(wanted)
+        if plan.tasks:
+            planner.keep_derivations()
         services.report(Planned(plan.counts(), len(plan.kept)))
         replan = None if services.pull else planner.replan
         realiser = planner.realiser
@@ -105,7 +107,7 @@ class _Planner:
 
     Attributes:
         derivations: By digest.
-        realiser: Knows what is kept; the store has what is planned.
+        realiser: Knows what is kept.
         lookup: Finds that; it stays, since the store is shared.
         search: Finds what others offer; None: there are no others.
     """
@@ -132,10 +134,16 @@ class _Planner:
         """What has to be done for ``wanted``."""
         plan = self._make_plan(wanted)
         self.realiser.realised.update(plan.kept)
-        if plan.tasks:  # before any result names one, and at once: each alone costs a sync
-            cas = self.realiser.services.store.cas
-            cas.write_all(task.derivation.encode() for task in plan.tasks.values())
         return plan
+
+    def keep_derivations(self) -> None:
+        """Write the bytes of all derivations, before any result names one.
+
+        Also of what is not made: they say what a result was made of, when the next one differs. At
+        once, since each alone would cost a sync.
+        """
+        cas = self.realiser.services.store.cas
+        cas.write_all(each.encode() for each in self.derivations.values())
 
     def replan(self, lost: str) -> Mapping[str, Task]:
         """What has to be done instead of taking what was offered."""

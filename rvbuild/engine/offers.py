@@ -22,7 +22,7 @@ has the new K3s, a second one brings the closure of K3s as it was: all below it 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 
 from attrs import define, field
 
@@ -68,6 +68,7 @@ class OfferSearch:
     offers: dict[str, Offer] = field(factory=dict, init=False)
     _missing: set[str] = field(factory=set, init=False)
     _seen: set[str] = field(factory=set, init=False)
+    _asked: set[str] = field(factory=set, init=False)
     _closures: set[str] = field(factory=set, init=False)
     _lost: set[str] = field(factory=set, init=False)
 
@@ -109,9 +110,10 @@ class OfferSearch:
             tried: found.output
             for check in missing
             for tried in self.derivations[check].inputs
-            if tried in goals and (found := self.lookup(tried)) is not None
+            if tried in goals and tried not in self._asked
+            if (found := self.lookup(tried)) is not None
         }
-        offers = self.substitutes.find(list(here)) if here else {}
+        offers = self._find(here)
         if all(offers[tried].output == output for tried, output in here.items() if tried in offers):
             self._take({check: offers[check] for check in missing if check in offers})
 
@@ -120,9 +122,11 @@ class OfferSearch:
         return self._missing.isdisjoint(self.derivations[check].inputs)
 
     def _ask(self, steps: list[str]) -> None:
-        unknown = [digest for digest in steps if digest not in self.offers]
-        if unknown:
-            self._take(self.substitutes.find(unknown))
+        self._take(self._find([digest for digest in steps if digest not in self.offers]))
+
+    def _find(self, steps: Collection[str]) -> Offers:
+        self._asked.update(steps)
+        return self.substitutes.find(steps) if steps else {}
 
     def _ask_closure(self, digest: str) -> None:
         if digest not in self._closures:

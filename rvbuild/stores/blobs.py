@@ -51,12 +51,25 @@ class LocalCas:
 
     def has(self, blob: Digest) -> bool:
         """Whether the blob is there, by name and size."""
+        return self._size(blob.hash) == blob.size
+
+    def find(self, sha256: str) -> Digest | None:
+        """The digest of the blob with that hash, by its name and size; None: there is none.
+
+        Raises:
+            StoreError: nobody can tell.
+        """
+        with guarded(self._layout.blob(sha256), "read"):
+            size = self._size(sha256)
+        return None if size is None else Digest(sha256, size)
+
+    def _size(self, sha256: str) -> int | None:
         try:
-            with self._layout.above(self._layout.blob(blob.hash)) as (at, name):
+            with self._layout.above(self._layout.blob(sha256)) as (at, name):
                 there = os.stat(name, dir_fd=at, follow_symlinks=False)
         except FileNotFoundError:
-            return False
-        return stat.S_ISREG(there.st_mode) and there.st_size == blob.size
+            return None
+        return there.st_size if stat.S_ISREG(there.st_mode) else None
 
     def read(self, blob: Digest) -> bytes:
         """The bytes of ``blob``, verified.

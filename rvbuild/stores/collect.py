@@ -15,7 +15,8 @@ The rules:
    too: its disk may not be mounted now.
 3. A realisation lives if a living root names its derivation, or if somebody used it within the days
    to keep. A living realisation keeps the tree of its output, its log, its derivation's bytes and
-   its action's outcome. It keeps none of its inputs.
+   its action's outcome. It keeps none of its inputs. If a root names it, it keeps the bytes of all
+   derivations below its own, as far as they are there.
 4. An outcome lives as long as a realisation that names its action, and also if somebody used the
    outcome itself within these days. Example: nobody has used the outcome of A for 20 days, and
    yesterday a build reused a realisation of A. The outcome counts as used yesterday.

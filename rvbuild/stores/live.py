@@ -31,6 +31,7 @@ from rvbuild.stores.layout import Layout
 from rvbuild.stores.reach import (
     Needs,
     Presence,
+    derivation_inputs,
     failure_needs,
     outcome_needs,
     realisation_needs,
@@ -71,6 +72,7 @@ class Live:
     blobs: set[str] = field(factory=set)
     size: int = 0
     _known: dict[str, _KeptTree] = field(factory=dict, init=False)
+    _seen_inputs: set[str] = field(factory=set, init=False)
     _in_cas: frozenset[str] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -95,6 +97,21 @@ class Live:
         self.blobs |= more.keys()
         self.size += sum(more.values())
         return True
+
+    def add_inputs(self, derivation: Digest) -> None:
+        """Keep the bytes of every derivation below one, as far as they are there.
+
+        Raises:
+            OSError: one could not be read.
+        """
+        waiting = [derivation.hash]
+        while waiting:
+            data = read_record(self.layout, self.layout.blob(waiting.pop()))
+            new = (derivation_inputs(data) & self._in_cas) - self._seen_inputs
+            self._seen_inputs |= new
+            waiting += new
+            self.size += sum(self._size(name) for name in new - self.blobs)
+            self.blobs |= new
 
     def _blob(self, path: str, what: str, blob: Digest) -> str:
         if self._size(blob.hash) != blob.size:
@@ -157,6 +174,8 @@ def divide(
     for result in results:
         if result.rooted:
             live.add(result, math.inf)
+            if result.needs.derivation:
+                live.add_inputs(result.needs.derivation)
         elif result.used < oldest or not live.add(result, limit):
             go.append(result)
             limit = -1  # nothing older fits any more

@@ -76,6 +76,9 @@ class MemoryCas:
     def __init__(self) -> None:
         self._blobs: dict[Digest, bytes] = {}
 
+    def find(self, sha256: str) -> Digest | None:
+        return next((blob for blob in self._blobs if blob.hash == sha256), None)
+
     def read(self, blob: Digest) -> bytes:
         try:
             return self._blobs[blob]

@@ -9,6 +9,8 @@ The rules:
 3. An outcome needs its output's tree, that tree's ``Tree`` message and its log.
 4. A failure needs its log.
 5. A tree needs its ``Tree`` message and the content of each file; nothing of a link.
+6. A derivation names those of its inputs. Nothing fails where their bytes are not there; they say
+   what a result was made of, so what a root reaches in this way stays.
 
 For example, ``./result/a`` is a root of the derivation D. D's realisation names the tree T, the
 blob with D's bytes, a log and the action A. T names three files and its message. Garbage collection
@@ -27,7 +29,9 @@ from collections.abc import Container, Iterator
 from attrs import frozen
 
 from rvbuild.core.action import Outcome
+from rvbuild.core.derivation_facts import Facts
 from rvbuild.core.digest import Digest
+from rvbuild.core.errors import Malformed
 from rvbuild.core.ports.roots import Root
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.tree import File, Tree
@@ -105,3 +109,11 @@ def tree_blobs(tree: Tree, message: Digest) -> frozenset[str]:
     """The hashes of the blobs that a tree needs, given the digest of its ``Tree`` message."""
     files = (node.digest.hash for _, node in tree.walk() if isinstance(node, File))
     return frozenset({message.hash, *files})
+
+
+def derivation_inputs(data: bytes) -> frozenset[str]:
+    """The digests of the derivations that one names (rule 6); none, if nobody here can read it."""
+    try:
+        return frozenset(slot.derivation for slot in Facts.read(data).slots)
+    except Malformed:
+        return frozenset()

@@ -77,6 +77,15 @@ def test_a_blob_is_read_back(store: Store) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"text", b"\0" * 100_000])
+def test_a_blob_is_known_by_its_hash_alone(store: Store, data: bytes) -> None:
+    blob = Digest.of(data)
+    assert store.cas.find(blob.hash) is None
+    store.cas.write(data)
+    assert store.cas.find(blob.hash) == blob
+    assert store.cas.find(Digest.of(b"never written").hash) is None
+
+
+@pytest.mark.parametrize("data", [b"", b"text", b"\0" * 100_000])
 def test_a_view_has_the_bytes_of_a_blob(store: Store, data: bytes) -> None:
     with store.cas.view(store.cas.write(data)) as view:
         assert (len(view), view[0:4], view[len(data) - 2 : len(data)]) == (

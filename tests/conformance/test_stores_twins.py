@@ -28,6 +28,7 @@ CHECKS: dict[str, Check] = {
     "DroppingAllCas": stores.test_many_blobs_at_once,
     "AlteringCas": stores.test_a_blob_is_read_back,
     "InventingCas": stores.test_a_missing_blob_is_told,
+    "ForgetfulCas": partial(stores.test_a_blob_is_known_by_its_hash_alone, data=b"text"),
     "ShortViewCas": partial(stores.test_a_view_has_the_bytes_of_a_blob, data=b"text"),
     "DroppingTrees": stores.test_a_tree_is_what_was_written,
     "BoastfulTrees": stores.test_what_is_not_committed_is_gone,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from team_world import TARGET, TOP, Team, counted, result
+from team_world import LIB, TARGET, TOP, Team, counted, result
 from web_caches import free_port
 from world import HERE, World
 
@@ -69,6 +69,19 @@ def test_from_an_empty_store_another_has_the_same_tree(team: Team, ci: World, co
 def test_what_came_is_told(team: Team, ci: World):
     world = laptop(team, ci)
     world.fine(TARGET).said("plan", "pull", "pulled", TARGET, "cache", "team: ", "pulled 2")
+
+
+def test_what_was_pulled_can_be_compared_without_a_cache(team: Team, ci: World):
+    """Also after a collection: what a link shows was made of something, which stays known."""
+    world = laptop(team, ci)
+    world.fine("pull", TARGET)
+    world.recipe("words", LIB.replace('echo "words"', 'echo "other words"'))
+    for _ in range(2):
+        why = world.fine("why", TARGET, "--cache", "team=off", "--json").json
+        (cause,) = why["causes"]
+        assert (cause["kind"], [each["label"] for each in cause["places"]]) == ("script", ["words"])
+        assert [each["label"] for each in cause["followers"]] == [TARGET]
+        world.fine("gc", "--keep", "0")
 
 
 def test_a_static_server_is_asked_once_for_a_plan(team: Team, ci: World):

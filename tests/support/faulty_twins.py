@@ -57,6 +57,14 @@ class InventingCas(MemoryCas):
         return self._blobs.get(blob, b"")
 
 
+class ForgetfulCas(MemoryCas):
+    """Does not know what it has."""
+
+    def find(self, sha256: str) -> Digest | None:
+        del sha256
+        return None
+
+
 class ShortViewCas(MemoryCas):
     """Shows a part of a blob."""
 
@@ -224,7 +232,14 @@ def _with(part: str, make: Callable[[], object]) -> Make:
 TWINS: dict[str, dict[type, Make]] = {
     "cas": {
         each: _with_cas(each)
-        for each in (DroppingCas, DroppingAllCas, AlteringCas, InventingCas, ShortViewCas)
+        for each in (
+            DroppingCas,
+            DroppingAllCas,
+            AlteringCas,
+            InventingCas,
+            ForgetfulCas,
+            ShortViewCas,
+        )
     },
     "trees": {
         each: _with_trees(each) for each in (DroppingTrees, BoastfulTrees, EmptyTrees, LenientTrees)

@@ -120,6 +120,18 @@ def test_what_a_realisation_says(fast: Workshop):
         assert fast.store.cas.read(derivation.key) == derivation.encode()
 
 
+def test_what_has_nothing_to_do_writes_nothing(shop: Workshop):
+    """Not even what is missing: a build with nothing to do costs next to nothing."""
+    source = shop.source("input")
+    step = shop.step("s", "say x", source)
+    shop.build(step).refuse_failures()
+    del shop.store.cas._blobs[source.key]
+    shop.build(step).refuse_failures()
+    assert shop.store.cas.find(source.digest) is None
+    shop.build(shop.step("other", "say y", step)).refuse_failures()
+    assert shop.store.cas.find(source.digest) == source.key
+
+
 # ---- what is taken from before
 
 

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 from kept_results import built, hold, key_of
+from workshop import Workshop
 
 from rvbuild.cli.remedies import hint_text
+from rvbuild.core.derivation import Derivation
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import StoreError
+from rvbuild.core.realisation import Realisation
 from rvbuild.stores.collect import collect
 from rvbuild.stores.local import LocalStore
 
@@ -73,6 +76,39 @@ def rewritten(path: Path, data: bytes) -> None:
     path.write_bytes(data)
     path.chmod(0o444)
     os.utime(path, (there.st_atime, there.st_mtime))
+
+
+def closure(shop: Workshop) -> list[Derivation]:
+    """A step with a merge of sources, and another source, below it; the step is the last."""
+    one, two, three = (shop.source(each) for each in ("one", "two", "three"))
+    merge = shop.merge("merge", one, two)
+    return [one, two, three, merge, shop.step("app", "join x", merge, three)]
+
+
+@pytest.mark.parametrize("lacking", [None, 0, 3])
+def test_what_a_held_result_was_made_of_is_known_as_long_as_it_is_held(
+    tmp_path: Path, lacking: int | None
+) -> None:
+    """As far as it was there: a former rvbuild wrote less, and nothing fails for that."""
+    store = LocalStore(str(tmp_path / "store"), durable=False)
+    *below, top = closure(Workshop(str(tmp_path / "shop")))
+    other = Workshop(str(tmp_path / "other")).source("of nobody")
+    written = [each for at, each in enumerate(below) if at != lacking]
+    for each in (*written, top, other):
+        store.cas.write(each.encode())
+    with store.trees.new_tree() as writer:
+        root = writer.commit().root
+    made = Realisation(key=top.key, output=root)
+    store.realisations.register(made)
+    hold(store, tmp_path / "app", made)
+    collect(store, keep_days=KEEP)
+    there = {each.label for each in (*below, top, other) if store.cas.find(each.digest)}
+    known = {each.label for each in (*written, top)}
+    assert there == (known - {"one", "two"} if lacking == 3 else known)  # the merge names these
+    (tmp_path / "app").unlink()
+    os.utime(store.layout.record("realisations", top.digest, accelerated=False), (1, 1))
+    collect(store, keep_days=KEEP)
+    assert not any(store.cas.find(each.digest) for each in (*below, top))
 
 
 @pytest.mark.parametrize("pattern", RECORDS)

@@ -69,6 +69,8 @@ def test_what_one_built_another_takes(tmp_path: Path, place: CachePlace, filled:
     assert shop.output(built, app) == filled[0].output(filled[0].build(app), app)
     assert (shop.executor.ran, shop.fetcher.fetched) == ([], [])
     assert shop.how() == {"app": "pulled", "check of app": "pulled"}
+    below = [shop.store.cas.read(each.key) for each in shop.known.values()]
+    assert below == [each.encode() for each in shop.known.values()], "a later `why` reads them"
     records = [name for name in cache.questions if "/" in name]
     assert records == [name for name in place.behind.files() if name.endswith(app.digest)]
     made = built.realised[app.digest]

@@ -16,6 +16,10 @@ from rvbuild.core.elf import ByteView
 class Cas(Protocol):
     """Blobs by content."""
 
+    def find(self, sha256: str) -> Digest | None:
+        """The digest of the blob with that hash, as far as its name and size say; None: none."""
+        ...
+
     def read(self, blob: Digest) -> bytes:
         """The bytes of ``blob``, verified.
 
