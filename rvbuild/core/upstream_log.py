@@ -11,7 +11,6 @@ from attrs import frozen
 
 from rvbuild.core.errors import RvbuildError
 from rvbuild.core.names import SourceRef
-from rvbuild.core.read_paths import may_be_read
 
 
 @frozen(kw_only=True)
@@ -22,7 +21,8 @@ class UpstreamCommit:
         commit: Its whole name.
         date: The committer's time, in Unix seconds.
         subject: The first line of its message.
-        files: The paths that it touches; of a merge, those that none of its parents has so.
+        files: The paths that it touches, of those that a step may read (`core.read_paths`); of a
+            merge, those that none of its parents has so.
         is_gone: Whether the old side alone has it.
     """
 
@@ -55,11 +55,7 @@ class UpstreamLog:
 
     @classmethod
     def of(
-        cls,
-        source: SourceRef,
-        ends: tuple[str, str],
-        commits: Iterable[UpstreamCommit],
-        kept: tuple[str, ...] = (),
+        cls, source: SourceRef, ends: tuple[str, str], commits: Iterable[UpstreamCommit]
     ) -> UpstreamLog:
         """The log, without the commits that touch nothing that is read.
 
@@ -67,10 +63,9 @@ class UpstreamLog:
             source: The name.
             ends: The former commit, and the one now.
             commits: All between them.
-            kept: The paths that the source keeps; empty: all.
         """
         listed = tuple(commits)
-        read = tuple(each for each in listed if any(may_be_read(file, kept) for file in each.files))
+        read = tuple(each for each in listed if each.files)
         old, new = ends
         others = len(listed) - len(read)
         return cls(source=source, old=old, new=new, commits=read, others=others)

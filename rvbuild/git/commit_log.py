@@ -29,7 +29,7 @@ _LOG = (
 
 
 def read_log(git: Git, repository: Repository, old: str, new: str) -> tuple[UpstreamCommit, ...]:
-    """The commits that only one of two has, the newest first.
+    """The commits that only one of two has, the newest first, with all files that each touches.
 
     Args:
         git: The user's.

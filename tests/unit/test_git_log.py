@@ -87,7 +87,7 @@ def upstream(tmp_path: Path, request: pytest.FixtureRequest) -> Upstream:
     upstream.commit("aside", side="1")
     upstream.git("checkout", "-q", "main")
     upstream.commit("empty")
-    upstream.commit("odd names", **{":c d\ne": "1", "ä": "1"})
+    upstream.commit("odd names", **{":c d\ne": "1", "ä": "1", "docs__a": "1", "README.md": "1"})
     upstream.git("merge", "-q", "--no-ff", "--no-edit", "-m", "merged", "side")
     upstream.names["merged"] = upstream.git("rev-parse", "HEAD")
     return upstream
@@ -121,6 +121,9 @@ def test_what_the_old_side_alone_has_is_gone(upstream: Upstream):
     log = upstream.fetcher(str(upstream.folder)).log
     commits = log(upstream.source("aside"), upstream.source("odd names"))
     assert told(commits) == {"odd names": (":c d\ne", "ä"), "empty": (), "-aside": ("side",)}
+    only = evolve(upstream.source("odd names"), paths=("deep",))
+    files = {"second": ("deep/b",), "empty": (), "odd names": ()}
+    assert told(log(upstream.source("first"), only)) == files
     back = log(upstream.source("merged"), upstream.source("first"))
     assert told(back) == {f"-{name}": files for name, files in BETWEEN.items()}
     assert log(upstream.source("first"), upstream.source("first")) == ()

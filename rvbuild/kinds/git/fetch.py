@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from rvbuild.core.errors import Malformed, RecipeError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
+from rvbuild.core.read_paths import may_be_read
 from rvbuild.core.source import LAST_DATE
 from rvbuild.core.upstream_log import UpstreamCommit
 from rvbuild.git.clone_urls import check_url
@@ -56,6 +57,11 @@ def _check_date(url: str, commit: str, date: int) -> None:
         hint = "pin another commit: this one was made with a clock that was wrong"
         where = f"{shown(url)} {commit}"
         raise Malformed(msg, where=where, hint=hint)
+
+
+def _read_of(commit: UpstreamCommit, paths: tuple[str, ...]) -> UpstreamCommit:
+    """A commit with those of its files that a step may read of a source with these paths."""
+    return evolve(commit, files=tuple(each for each in commit.files if may_be_read(each, paths)))
 
 
 class CommitArchives(Protocol):
@@ -146,7 +152,7 @@ class GitFetcher:
         return source
 
     def log(self, old: GitSource, new: GitSource) -> tuple[UpstreamCommit, ...]:
-        """The commits that only one of two sources has; see `rvbuild.git.commit_log`.
+        """The commits that only one of two sources has, with the files that a step may read.
 
         Raises:
             RecipeError: the address, or a commit's name, is none.
@@ -164,7 +170,7 @@ class GitFetcher:
         commits = search.first(search.repositories(no_progress), read)
         if commits is None:
             raise search.error()
-        return commits
+        return tuple(_read_of(each, new.paths) for each in commits)
 
     def _deliver_archive(
         self, search: Search, source: GitSource, into: TreeSink, advance: Advance
