@@ -10,6 +10,7 @@ from typing import Protocol
 
 from attrs import evolve, frozen
 
+from rvbuild.core.advice import advise
 from rvbuild.core.errors import Malformed, RecipeError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
@@ -32,6 +33,9 @@ from rvbuild.kinds.git.spec import is_tag
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.fetch_settings import OFFLINE_LOCK_HINT
 from rvbuild.transfers.urls import shown
+
+
+_LOG_HINT = advise("read the log once online: its commits are kept for later")
 
 
 def _check_names(source: GitSource) -> None:
@@ -162,7 +166,7 @@ class GitFetcher:
             check_url(source.url)
             _check_names(source)
         revision = Revision(commit=new.commit, since=old.commit)
-        search = Search(self.repositories, new.url, revision)
+        search = Search(self.repositories, new.url, revision, _LOG_HINT)
 
         def read(repository: Repository) -> tuple[UpstreamCommit, ...]:
             return read_log(search.need_git(), repository, old.commit, new.commit)
