@@ -34,7 +34,6 @@ from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.fetch_settings import OFFLINE_LOCK_HINT
 from rvbuild.transfers.urls import shown
 
-
 _LOG_HINT = advise("read the log once online: its commits are kept for later")
 
 
