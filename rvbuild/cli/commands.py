@@ -203,6 +203,11 @@ ROWS = (
                 help="also the commits of each git source between the two, but those that touch "
                 "only tests or documents",
             ),
+            option(
+                "--built",
+                action="store_true",
+                help="the sides are two targets: compare their results, as they are in the store",
+            ),
             option("--markdown", action="store_true", help="for the text of a merge request"),
         ),
     ),

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 
 from rvbuild.app.diff import DiffView, compare_sides
+from rvbuild.app.diff_built import compare_built
 from rvbuild.app.memo import Memo
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.cause_text import cause_row
-from rvbuild.cli.diff_sections import sections_of
+from rvbuild.cli.diff_built import built_document, built_sections
+from rvbuild.cli.diff_sections import DiffSection, component_row, sections_of
 from rvbuild.cli.diff_text import markdown_lines, text_lines
 from rvbuild.cli.json_text import error_row, print_answer
 from rvbuild.cli.words import session_of
-from rvbuild.core.component import ComponentChange
 from rvbuild.core.errors import UsageError
 from rvbuild.core.events import silent
 from rvbuild.core.lock_diff import PinChange, PinOrigin, SetChange, SourceChange
@@ -31,6 +33,8 @@ def diff_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     if len(arguments.sides) > 2:
         msg = f"there are at most two sides to compare, and not {len(arguments.sides)}"
         raise UsageError(msg, hint="say two revisions, two locks, or two series of a recipe")
+    if arguments.built:
+        return _built(arguments, workspace)
     with closing(session_of(arguments, workspace, silent)) as session:
         view = compare_sides(
             session,
@@ -41,10 +45,28 @@ def diff_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
     if arguments.json:
         print_answer(_document(view))
     else:
-        lines = markdown_lines if arguments.markdown else text_lines
-        sys.stdout.writelines(f"{line}\n" for line in lines(_title(view), sections_of(view)))
+        _write(arguments, _title(view), sections_of(view))
     view.refuse_failures()
     return 0
+
+
+def _built(arguments: argparse.Namespace, workspace: Workspace) -> int:
+    """`rvbuild diff --built TARGET TARGET`."""
+    if arguments.commits or arguments.target:
+        msg = "results have neither commits nor other targets to look at"
+        raise UsageError(msg, hint="leave out --commits and --target, or --built")
+    with closing(session_of(arguments, workspace, silent)) as session:
+        view = compare_built(session, tuple(arguments.sides))
+    if arguments.json:
+        print_answer(built_document(view))
+    else:
+        _write(arguments, f"{view.old} -> {view.new}", built_sections(view))
+    return 0
+
+
+def _write(arguments: argparse.Namespace, title: str, sections: Sequence[DiffSection]) -> None:
+    lines = markdown_lines if arguments.markdown else text_lines
+    sys.stdout.writelines(f"{line}\n" for line in lines(title, sections))
 
 
 def _title(view: DiffView) -> str:
@@ -90,7 +112,7 @@ def _document(view: DiffView) -> dict[str, object]:
         "sources": [_source_row(each) for each in view.lock.sources],
         "sets": [_set_row(each) for each in view.lock.sets],
         "replaced": [_replaced_row(each) for each in view.replaced],
-        "changes": [{"kind": each.kind, **_component_row(each)} for each in view.lock.overall],
+        "changes": [{"kind": each.kind, **component_row(each)} for each in view.lock.overall],
         "rebuild": _rebuild_row(view.rebuild) if view.rebuild else None,
         "logs": None if view.logs is None else [_log_row(each) for each in view.logs],
     }
@@ -135,16 +157,7 @@ def _set_row(change: SetChange) -> dict[str, object]:
         "kind": change.kind,
         "old": change.old,
         "new": change.new,
-        "changes": [_component_row(each) for each in change.changes],
-    }
-
-
-def _component_row(change: ComponentChange) -> dict[str, object]:
-    return {
-        "name": change.name,
-        "change": change.move.value,
-        "old": list(change.old),
-        "new": list(change.new),
+        "changes": [component_row(each) for each in change.changes],
     }
 
 

@@ -128,7 +128,7 @@ def _component_sections(view: DiffView) -> Iterator[DiffSection]:
     """What things of each kind became, and how much of each set."""
     for kind, changes in groupby(view.lock.overall, key=lambda each: each.kind):
         name = _KINDS.get(kind, kind)
-        lines = tuple(map(_component_line, changes))
+        lines = tuple(map(component_line, changes))
         yield DiffSection(name, lines, is_long=True)
     yield DiffSection(
         "Replaced modules",
@@ -138,7 +138,8 @@ def _component_sections(view: DiffView) -> Iterator[DiffSection]:
     yield DiffSection("By set", sets)
 
 
-def _component_line(change: ComponentChange) -> DiffLine:
+def component_line(change: ComponentChange) -> DiffLine:
+    """What became of a thing of which there are many."""
     note = "replaced" if change.move is Move.REPLACED else ""
     note = "down" if change.move is Move.DOWN else note
     old, new = ", ".join(change.old), ", ".join(change.new)
@@ -236,3 +237,13 @@ def _unlinked_lines(rebuild: Rebuild | None) -> Iterator[DiffLine]:
 def _some(names: Iterable[str]) -> str:
     first, *others = names
     return f"{first} and {len(others)} more" if others else first
+
+
+def component_row(change: ComponentChange) -> dict[str, object]:
+    """The same for programs."""
+    return {
+        "name": change.name,
+        "change": change.move.value,
+        "old": list(change.old),
+        "new": list(change.new),
+    }

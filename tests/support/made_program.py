@@ -103,9 +103,10 @@ class MadeProgram:
         return [_Part(".symtab", table, _SYMTAB, 0), _Part(".strtab", names, _STRTAB, 0)]
 
 
-def go_build(version: str = "go1.23.6", **settings: str) -> bytes:
-    """Go's build information, as its linker writes the section."""
-    module = "path\texample.org/x\n" + "".join(f"build\t{n}={v}\n" for n, v in settings.items())
+def go_build(version: str = "go1.23.6", deps: tuple[str, ...] = (), **settings: str) -> bytes:
+    """Go's build information, as its linker writes the section; ``deps`` are whole lines."""
+    lines = ["path\texample.org/x", *deps, *(f"build\t{n}={v}" for n, v in settings.items())]
+    module = "".join(f"{line}\n" for line in lines)
     framed = bytes(16) + module.encode() + bytes(16)
     header = b"\xff Go buildinf:" + bytes([8, 2]) + bytes(16)
     return header + b"".join(_length(len(t)) + t for t in (version.encode(), framed))

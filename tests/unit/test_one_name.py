@@ -28,6 +28,7 @@ FILES = {
     "config": OPERATION,
     "describe": KIND,
     "diff": OPERATION,
+    "diff_built": OPERATION,
     "doctor": OPERATION,
     "fetch": f"{KIND}; {OPERATION}",
     "init": OPERATION,

@@ -25,12 +25,33 @@ _TABLE_MAGIC = 0xFFFFFFF1  # of the table of functions
 _TEXT_WORD = 22  # of runtime.moduledata: a pointer, six slices, three addresses, and then `text`
 
 
+@frozen(kw_only=True)
+class LinkedModule:
+    """A module that a program is made of.
+
+    Attributes:
+        imported: The path by which it is imported.
+        path: That of what stands for it; the same, if nothing does.
+        version: Of what stands for it.
+        h1: As in a go.sum; empty if it was a folder.
+    """
+
+    imported: str
+    path: str
+    version: str
+    h1: str
+
+
 @frozen
 class GoBuild:
-    """How a Go program was built: ``settings`` as ``go version -m`` shows them."""
+    """How a Go program was built: ``settings`` and ``modules`` as ``go version -m`` shows them.
+
+    The program's own module is not one of ``modules``.
+    """
 
     version: str
     settings: Mapping[str, str]
+    modules: tuple[LinkedModule, ...] = ()
 
     @property
     def has_c_code(self) -> bool:
@@ -57,7 +78,18 @@ def read_build(tables: ElfTables) -> GoBuild | None:
     return GoBuild(
         version.decode("utf-8", "replace"),
         {name: value for name, _, value in (text.partition("=") for text in settings)},
+        tuple(_modules(lines)),
     )
+
+
+def _modules(lines: list[str]) -> Iterator[LinkedModule]:
+    """The modules of ``dep`` lines; a line ``=>`` says what stands for the one before it."""
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        word, imported, *_ = [*line.split("\t"), ""]
+        if word == "dep":
+            effective = following if following.startswith("=>\t") else line
+            _, path, version, h1 = [*effective.split("\t"), "", "", ""][:4]
+            yield LinkedModule(imported=imported, path=path, version=version, h1=h1)
 
 
 def _build_start(tables: ElfTables) -> int | None:
