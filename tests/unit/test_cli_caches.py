@@ -6,6 +6,7 @@ import json
 import os
 import time
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from attrs import define
 from cache_places import FolderBehind, folder
 from command_place import CommandPlace
 from signing import private_key
+from site_of_bytes import CLOSED, Asked, Served, head, serve
 from team import push
 from web_caches import free_port, static
 from workshop import Workshop
@@ -102,6 +104,44 @@ def test_offline_a_server_is_not_asked(place: Place, monkeypatch: pytest.MonkeyP
     assert [row["state"] for row in place.rows().values()] == ["empty", "not asked"]
     assert place.run("test", "far") == 2
     assert "offline" in place.err
+
+
+LOGIN = {
+    "AWS_ACCESS_KEY_ID": "canary-id",
+    "AWS_SECRET_ACCESS_KEY": "canary-secret",
+    "AWS_SESSION_TOKEN": "canary-token",
+}
+
+
+def test_a_server_that_only_a_projects_file_names_sees_no_login(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    """Nor does the file get one sent by what it calls its cache; the user names the server."""
+    for name, value in LOGIN.items():
+        monkeypatch.setenv(name, value)
+
+    def deny(_asked: Asked, send: Callable[[bytes], None]) -> None:
+        send(head("403 Forbidden", "Content-Length: 0", CLOSED))
+
+    def seen(server: Served) -> str:
+        server.asked.clear()
+        place.run("list")
+        place.run("test", "team")
+        return "\n".join(str(asked) for asked in server.asked)
+
+    with serve(deny) as server:
+        place.settings(f'[caches]\nteam = "write s3://evil/p?region=x&endpoint={server.url}"\n')
+        asked = seen(server)
+        assert "/evil/p/rvbuild-cache" in asked
+        assert "canary" not in asked
+        assert "authorization" not in asked
+        assert "only the project's file names this server" in place.err
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        assert "canary-token" in seen(server)
+        monkeypatch.delenv("AWS_ENDPOINT_URL_S3")
+        assert "canary" not in seen(server)
+        place.fine("add", "mine", f"s3://mine?endpoint={server.url}/", "--user")
+        assert "canary-token" in seen(server)
 
 
 # ---- test
