@@ -10,12 +10,13 @@ from collections.abc import Callable
 
 from attrs import frozen
 
+from rvbuild.app.config import public_cache
 from rvbuild.app.settings import PROJECT_FILE, user_file
 from rvbuild.app.toml_entry import CannotEdit, drop_entry, entry_line, put_entry
 from rvbuild.app.workspace import Workspace
 from rvbuild.caches.cache_services import CacheServices
 from rvbuild.caches.table import open_cache
-from rvbuild.core.cache_text import OFF
+from rvbuild.core.cache_text import OFF, check_address
 from rvbuild.core.errors import StoreError, UsageError, suggestion
 from rvbuild.core.key_name import is_key_name
 from rvbuild.core.login import SplitAddress
@@ -67,15 +68,15 @@ def add_cache(
         raise UsageError(msg, hint="at most 64 letters, digits, and . _ - within")
     file, is_own = _file(workspace, own)
     if address != OFF:
-        _check(address)
+        _check(name, address)
         _refuse_login(address, file, is_own=is_own)
     before = _in_file(workspace, name, file)
     if before:
-        msg = f"there is a cache {name} already: {SplitAddress.of(before).public}"
+        msg = f"there is a cache {name} already: {public_cache(before)}"
         raise UsageError(msg, where=file, hint="remove that first, or take another name")
     place = address if address == OFF else _from(os.path.dirname(file), address)
     mode = "read+write " if writes else ""
-    line = entry_line(name, mode + SplitAddress.of(place).public)  # what people are shown
+    line = entry_line(name, public_cache(mode + place))  # what people are shown
     _edit(file, lambda text: put_entry(text, _TABLE, name, mode + place), f"[caches], {line}")
     return CacheChange(name=name, file=file, line=line, stronger=_stronger(workspace, name, file))
 
@@ -115,7 +116,7 @@ def _file(workspace: Workspace, own: bool | None) -> tuple[str, bool]:  # noqa: 
 
 
 def _refuse_login(address: str, file: str, *, is_own: bool) -> None:
-    if not is_own and SplitAddress.of(address).public != address:
+    if not is_own and SplitAddress.of(address).login:
         msg = "an address with a login does not belong into a project's file"
         hint = "put the login into ~/.netrc, or set the cache for yourself"
         raise UsageError(msg, where=file, hint=hint)
@@ -136,8 +137,18 @@ def _stronger(workspace: Workspace, name: str, file: str) -> str:
     return next((where for where, table in layers if name in table and where not in weaker), "")
 
 
-def _check(address: str) -> None:
-    """See that a cache can have an address; nobody is asked."""
+def _check(name: str, address: str) -> None:
+    """See that a cache can have an address; nobody is asked.
+
+    Raises:
+        UsageError: it cannot stand in a file.
+        CacheRefused: no kind of cache has such an address.
+    """
+    try:
+        check_address(address)
+    except ValueError as error:
+        msg = f"the cache {name} {error}"
+        raise UsageError(msg, hint="write its address alone: a mode is set apart") from error
     plain = address if ":" in address else os.path.abspath(os.path.expanduser(address))
     nobody = NoTransport(Cancellation())
     open_cache(plain, CacheServices(transport=nobody, wait=lambda: 0.0, environment=os.environ))
@@ -147,7 +158,8 @@ def _from(folder: str, address: str) -> str:
     """An address as a file of a folder has it: a path that was not absolute is from there on."""
     if ":" in address or os.path.isabs(address) or address.startswith("~"):
         return address
-    return os.path.relpath(os.path.abspath(address), folder)
+    path = os.path.relpath(os.path.abspath(address), folder)
+    return path if path.startswith("../") or " " not in path else f"./{path}"
 
 
 def _edit(file: str, edit: Callable[[str], str], by_hand: str) -> None:

@@ -6,13 +6,14 @@ Knows: the value that a run uses where nobody set one. Must not know: how a sett
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from attrs import frozen
 
 from rvbuild.app.setting import SETTINGS, Value, words_in
 from rvbuild.app.settings import DEFAULT, PROJECT_FILE, user_file
 from rvbuild.app.workspace import Workspace
+from rvbuild.core.cache_text import split_mode
 from rvbuild.core.login import SplitAddress
 
 
@@ -55,7 +56,7 @@ def _values(workspace: Workspace) -> Iterator[SettingValue]:
             yield SettingValue(name=setting.name, value=setting.default, origin=DEFAULT)
         for name, (value, origin) in parts:
             effective = _default(name, workspace) if value is None else value
-            shown = _program(value) if setting.form == "command" else _public(effective)
+            shown = _SHOWN.get(setting.form, _public)(effective)
             yield SettingValue(name=_public_name(name), value=shown, origin=origin)
 
 
@@ -68,10 +69,23 @@ def _public(value: Value) -> Value:
     return value
 
 
+def public_cache(text: str) -> str:
+    """What is set as a cache, without a login: its mode stays."""
+    mode, address = split_mode(text)
+    return f"{mode} {SplitAddress.of(address).public}".lstrip(" ")
+
+
 def _program(command: Value) -> Value:
     """The program of a command, whose arguments may hold a secret."""
     words = words_in(str(command or ""))
     return " ".join((*words[:1], *("…" for _ in words[1:2]))) or None
+
+
+_SHOWN: dict[str, Callable[[Value], Value]] = {
+    "command": _program,
+    "caches": lambda value: public_cache(str(value)),
+}
+"""How a value is shown by its setting's form, where `_public` is not enough."""
 
 
 def _public_name(name: str) -> str:

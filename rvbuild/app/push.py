@@ -18,7 +18,7 @@ from rvbuild.app.owed import owed_shipments
 from rvbuild.app.run_caches import RunCache, RunCaches, opened, signed_record, signer_of
 from rvbuild.app.session import Session
 from rvbuild.app.shipments import Packer, Unfit, share_lookup
-from rvbuild.app.signing_key import KeyFolders
+from rvbuild.app.signing_key import KeyFolders, acceptance, refuse_no_signer
 from rvbuild.app.targets import link_unedited
 from rvbuild.caches.availability import Lack, find_lacks
 from rvbuild.caches.lease import Lease
@@ -26,9 +26,10 @@ from rvbuild.caches.push import Pusher
 from rvbuild.caches.shipment import TargetShipment
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import CacheFault, RvbuildError, UsageError, raise_failures
-from rvbuild.core.events import Finished, Phase, Reporter
+from rvbuild.core.events import Finished, Noticed, Phase, Reporter
 from rvbuild.core.graph import Target
 from rvbuild.core.ports.signer import Signer
+from rvbuild.core.public_key import PublicKey
 from rvbuild.trust.keyring import Keyring, KnownKey
 from rvbuild.trust.verify import verify_statement
 
@@ -42,6 +43,7 @@ __all__ = [
     "push_signer",
     "push_targets",
     "pusher_of",
+    "tell_untrusted",
     "written_caches",
 ]
 
@@ -49,6 +51,7 @@ _WAIT = 60.0
 """Seconds between two signs of progress. A server says nothing while it brings a large object to
 its disk, and who pushes has nothing better to do."""
 
+_KINDS = ("build", "release")
 _FIRST_DAY = 1_767_225_600
 """2026-01-01: a clock that says an earlier day was never set."""
 
@@ -139,6 +142,7 @@ def push_targets(
     with opened(session, names, wait=_WAIT) as caches:
         written = written_caches(caches, names)
         signer = push_signer(session, caches)
+        tell_untrusted(session, caches.keyring, signer.public)
         return _push_all(session, written, signer, _shipments(session, targets))
 
 
@@ -158,6 +162,7 @@ def push_former(
     with opened(session, names, wait=_WAIT) as caches:
         written = written_caches(caches, names)
         signer = push_signer(session, caches)
+        tell_untrusted(session, caches.keyring, signer.public)
         former = former_targets(session, days)
         others = [(name, "it would be built otherwise now") for name in former.others]
         shipments = []
@@ -272,9 +277,7 @@ def push_signer(session: Session, caches: RunCaches) -> Signer:
     """
     signer = signer_of(session, caches)
     if signer is None:
-        msg = "nobody signs: results are believed because of a key"
-        hint = advise("set `signing-key`, or ", Remedy.NEW_KEY)
-        raise UsageError(msg, where="signing-key", hint=hint)
+        refuse_no_signer()
     if caches.keyring.revocation(signer.public):
         msg = f"the key {signer.public.key_id} was revoked: nobody takes what it signs"
         raise UsageError(
@@ -284,6 +287,21 @@ def push_signer(session: Session, caches: RunCaches) -> Signer:
         msg = "the clock of this machine was never set"
         raise UsageError(msg, hint="set it (`timedatectl`, `date`): leases have times")
     return signer
+
+
+def tell_untrusted(session: Session, keyring: Keyring, key: PublicKey) -> None:
+    """Say it if builds here take nothing that a key signs; others may."""
+    known = keyring.named(key.name)
+    settings = session.workspace.settings
+    policies = {kind: acceptance(settings, release=kind == "release") for kind in _KINDS}
+    others = [kind for kind, each in policies.items() if each.keys and key.name not in each.keys]
+    if known is None or known.public != key:
+        text = "is not trusted here: builds of this project take nothing that it signs"
+    elif others:
+        text = f"signs, and is none of the keys that `accept` takes for {' and '.join(others)}"
+    else:
+        return
+    session.report(Noticed(f"key {key.key_id}", text))
 
 
 def _push(

@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 
 from rvbuild.app.cache_notes import public_address
 from rvbuild.app.session import Session
+from rvbuild.app.settings import Settings
 from rvbuild.app.signing_key import KeyFolders, acceptance, find_signer
 from rvbuild.caches.budget import StallBudget
 from rvbuild.caches.cache_services import CacheServices
@@ -23,7 +24,7 @@ from rvbuild.caches.substitutes import CacheSubstitutes, Terms
 from rvbuild.caches.table import open_cache
 from rvbuild.caches.verifying import VerifyingCache
 from rvbuild.core.acceptance import Acceptance
-from rvbuild.core.cache_text import CacheText, read_cache_text
+from rvbuild.core.cache_text import CacheText, read_cache_text, split_mode
 from rvbuild.core.dsse import Envelope
 from rvbuild.core.errors import UsageError
 from rvbuild.core.events import Noticed
@@ -123,7 +124,13 @@ def opened(
         )
         run = RunCaches(
             caches=tuple(
-                _opened(name, text, services, settings.stall_budget, bounded=wait is None)
+                _opened(
+                    name,
+                    text,
+                    _services_for(name, settings, services),
+                    settings.stall_budget,
+                    bounded=wait is None,
+                )
                 for name, text in chosen.items()
             ),
             out_of_reach=absent,
@@ -163,6 +170,15 @@ def _transport(session: Session, cancellation: Cancellation) -> Iterator[Transpo
     patience = Patience(tries=1)
     with Transport(environment=os.environ, cancellation=cancellation, patience=patience) as network:
         yield network
+
+
+def _services_for(name: str, settings: Settings, services: CacheServices) -> CacheServices:
+    """What a cache is reached with; one of a project's file gets no login of the user unasked."""
+    if dict(settings.origins("caches"))[f"caches.{name}"].where != settings.project_file:
+        return services
+    own = (table for where, table in settings.layers("caches") if where != settings.project_file)
+    texts = [split_mode(text)[1] for table in own for text in table.values()]
+    return evolve(services, own_addresses=tuple(texts))
 
 
 def _opened(

@@ -146,7 +146,11 @@ def _is_number(value: Value, least: int) -> bool:
 
 
 def _is_table(value: Value) -> bool:
-    return isinstance(value, dict) and all(map(_is_text, value.values()))
+    return isinstance(value, dict)
+
+
+def _text_problem(_: str, entry: object) -> str:
+    return "" if _is_text(entry) else "must be a text, and not an empty one"
 
 
 def _is_command(value: Value) -> bool:
@@ -163,39 +167,55 @@ def words_in(command: str) -> Texts:
         return ()
 
 
-def _is_acceptance(value: Value) -> bool:
-    """Whether each entry is for a kind of build, and says something that can be fulfilled."""
-    if not isinstance(value, dict) or not ACCEPTING.issuperset(value):
-        return False
+def _acceptance_problem(name: str, entry: object) -> str:
+    """An entry is for a kind of build, and says something that can be fulfilled."""
+    if name not in ACCEPTING:
+        return f"is none: there are {' and '.join(sorted(ACCEPTING))}"
     from rvbuild.core.policy_text import read_policy  # noqa: PLC0415 - only where it is set
 
     try:
-        for text in value.values():
-            read_policy(text if isinstance(text, str) else "")
-    except ValueError:
-        return False
-    return True
+        read_policy(entry if isinstance(entry, str) else "")
+    except ValueError as error:
+        return f"does not say whose results are taken: {error}"
+    return ""
 
 
-def _is_caches(value: Value) -> bool:
-    """Whether each entry has a name that a cache can have, and an address or `off`."""
-    if not isinstance(value, dict):
-        return False
+def _cache_problem(name: str, entry: object) -> str:
+    """A name that a cache can have, and a text; `cache_text_problem` looks at the text."""
+    if not is_key_name(name):
+        return "is no name of a cache: at most 64 letters, digits, and . _ - within"
+    return _text_problem(name, entry)
+
+
+def cache_text_problem(text: str, *, shared: bool) -> tuple[str, str]:
+    """What is wrong with what somebody set as a cache, and what helps; empty if nothing is.
+
+    It is asked for caches that count only: so a wrong one can be removed or switched off.
+
+    Args:
+        text: See `core.cache_text`.
+        shared: Whether it stands in a project's file, where no login belongs.
+    """
     from rvbuild.core.cache_text import read_cache_text  # noqa: PLC0415 - only where it is set
 
     try:
-        for text in value.values():
-            read_cache_text(text if isinstance(text, str) else "")
-    except ValueError:
-        return False
-    return all(map(is_key_name, value))
+        cache = read_cache_text(text)
+    except ValueError as error:
+        return str(error), "write an address, 'read+write ADDRESS' or 'off'"
+    if shared and cache and "@" in cache.address and "://" in cache.address:
+        from rvbuild.core.login import SplitAddress  # noqa: PLC0415 - an @ is rare
+
+        if SplitAddress.of(cache.address).login:
+            problem = "has a login, which does not belong into a project's file"
+            return problem, "put the login into ~/.netrc, or set the cache for yourself"
+    return "", ""
 
 
-def _is_mirrors(value: Value) -> bool:
-    return isinstance(value, dict) and all(
-        ":" in start and all(map(_is_text, texts(places) or [None]))
-        for start, places in value.items()
-    )
+def _mirror_problem(start: str, entry: Value) -> str:
+    if ":" not in start:
+        return "is not the beginning of a URL"
+    is_right = all(map(_is_text, texts(entry) or [None]))
+    return "" if is_right else "must be a place or a list of places"
 
 
 PREFERENCES = ("auto", "fetch", "build")
@@ -225,12 +245,20 @@ FORMS: dict[str, tuple[str, Callable[[Value], bool]]] = {
     "command": ("a program and its arguments, as a shell has them", _is_command),
     "acceptance": (
         "a table of build and release, each the name of a key, or as '2 of [ci, lab, office]'",
-        _is_acceptance,
+        _is_table,
     ),
     "caches": (
         "a table: a cache's name, and its address, or as 'read+write ADDRESS', or 'off'",
-        _is_caches,
+        _is_table,
     ),
     "preference": ("auto, fetch or build", lambda value: value in PREFERENCES),
-    "mirrors": ("a table: the beginning of a URL, and a place or a list of places", _is_mirrors),
+    "mirrors": ("a table: the beginning of a URL, and a place or a list of places", _is_table),
 }
+
+ENTRY_PROBLEMS: dict[str, Callable[[str, Value], str]] = {
+    "table": _text_problem,
+    "acceptance": _acceptance_problem,
+    "caches": _cache_problem,
+    "mirrors": _mirror_problem,
+}
+"""What is wrong with an entry of a table, by the form: words that follow its name, or nothing."""

@@ -29,15 +29,19 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from rvbuild.app.setting import (
     BY_NAME,
+    ENTRY_PROBLEMS,
     FORMS,
     SETTINGS,
     Setting,
+    Texts,
     Value,
     bytes_in,
+    cache_text_problem,
     is_number,
     texts,
     words_in,
 )
+from rvbuild.core.key_name import is_key_name
 
 if TYPE_CHECKING:
     from rvbuild.core.advice import Hint
@@ -62,6 +66,7 @@ class Settings:
 
     Args:
         layers: What was set, the strongest first: the origin's name, and values by setting.
+        project_file: Which of the origins is the project's file; empty: none.
 
     Attributes:
         store: The store's folder; None: the usual place.
@@ -75,7 +80,6 @@ class Settings:
         builder: The name under which results are registered; empty: none.
         signing_key: The name of the key that signs; empty: none.
         signing_command: The words of a command that signs with it; none: its file is here.
-        caches: Caches by name, the stronger first; see `core.cache_text`.
         stall_budget: Seconds of waiting that a cache may cost a run.
         prefer: ``auto``, ``fetch`` or ``build``.
         share_accelerated: Whether what compile caches helped to make is shared and taken.
@@ -86,8 +90,11 @@ class Settings:
         debian_unchecked: Archives of Debian whose index is taken without proof.
     """
 
-    def __init__(self, layers: tuple[tuple[str, Mapping[str, Value]], ...]) -> None:
+    def __init__(
+        self, layers: tuple[tuple[str, Mapping[str, Value]], ...], project_file: str = ""
+    ) -> None:
         self._layers = layers
+        self.project_file = project_file
         self.store = self._text("store")
         self.jobs = self._count("jobs")
         self.offline = bool(self._value("offline"))
@@ -99,7 +106,6 @@ class Settings:
         self.builder = self._text("builder") or ""
         self.signing_key = self._text("signing-key") or ""
         self.signing_command = words_in(self._text("signing-command") or "")
-        self.caches = self._table("caches")
         self.stall_budget = self._count("stall-budget") or 0
         self.prefer = self._text("prefer") or ""
         self.share_accelerated = bool(self._value("share-accelerated"))
@@ -148,7 +154,20 @@ class Settings:
 
                 hint = advise(f"set {name!r} in your own file; ", Remedy.SETTINGS)
                 _refuse(file, f"{name!r} may not be set in a project's file", hint)
-        return Settings((*self._layers, (file, values)))
+        return Settings((*self._layers, (file, values)), file)
+
+    @property
+    def caches(self) -> dict[str, str]:
+        """Caches by name, the stronger first; see `core.cache_text`.
+
+        Raises:
+            UsageError: one that counts is none. One that a stronger origin replaces may be.
+        """
+        for name, (text, where) in self.origins("caches"):
+            problem, hint = cache_text_problem(str(text), shared=where == self.project_file)
+            if problem:
+                _refuse(where, f"{name!r} {problem}", hint)
+        return self._table("caches")
 
     def debian_variables(self) -> dict[str, str]:
         """What is set for Debian's archives, as the environment has it."""
@@ -288,12 +307,14 @@ def _plain(value: object) -> Value:
 
 def _cache_place(text: str, folder: str) -> str:
     """A cache's text, with a path from the file's folder on."""
-    from rvbuild.core.cache_text import OFF  # noqa: PLC0415 - only where it is set
+    from rvbuild.core.cache_text import read_cache_text, split_mode  # noqa: PLC0415 - seldom
 
-    if text == OFF:
+    try:
+        is_off = read_cache_text(text) is None
+    except ValueError:  # `Settings.caches` refuses it, if it counts
         return text
-    mode, space, address = text.rpartition(" ")
-    return mode + space + _place(address, folder)
+    mode, address = split_mode(text)
+    return text if is_off else f"{mode} {_place(address, folder)}".lstrip(" ")
 
 
 def _place(text: str, folder: str) -> str:
@@ -314,6 +335,7 @@ def _variable_value(setting: Setting, text: str) -> Value:
         value = tuple(text.split())
     elif setting.form == "caches":
         value = dict(_entry(part) for part in text.split(";") if part.strip())
+        _refuse_spaces_between(value, setting.variable)
     elif setting.form == "flag":
         value = _TRUTHS.get(text.lower(), text)
     elif setting.form in {"count", "days"} and is_number(text):
@@ -328,6 +350,19 @@ def _entry(text: str) -> tuple[str, str]:
     return name, value
 
 
+def _refuse_spaces_between(entries: Mapping[str, str | Texts], where: str) -> None:
+    """See that no entry of a variable has another one within, as in ``a=/x b=/y``.
+
+    Raises:
+        UsageError: one has: it is a folder with a space, or somebody wrote no semicolon.
+    """
+    for name, text in entries.items():
+        for word in texts(text)[0].split(" ")[1:]:
+            other, equals, _ = word.partition("=")
+            if equals and is_key_name(other):
+                _refuse(where, f"'caches.{name}' has {other}= within", "write ; between two caches")
+
+
 def _refuse_unlike(setting: Setting, value: Value, where: str) -> None:
     """See that a value is of the setting's form.
 
@@ -337,6 +372,18 @@ def _refuse_unlike(setting: Setting, value: Value, where: str) -> None:
     words, fits = FORMS[setting.form]
     if not fits(value):
         _refuse(where, f"{setting.name!r} must be {words}", setting.summary)
+    if isinstance(value, dict):
+        problem = ENTRY_PROBLEMS[setting.form]
+        for name, entry in value.items():
+            if words := problem(name, entry):
+                _refuse(where, f"'{setting.name}.{_public(name)}' {words}", setting.summary)
+
+
+def _public(name: str) -> str:
+    """An entry's name, which of a mirror is an address."""
+    from rvbuild.core.login import SplitAddress  # noqa: PLC0415 - only when it refuses
+
+    return SplitAddress.of(name).public
 
 
 def _refuse(where: str, what: str, hint: Hint) -> NoReturn:

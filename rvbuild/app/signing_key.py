@@ -16,6 +16,7 @@ A name in `signing-key` that is not that of the key in the environment is an err
 from __future__ import annotations
 
 import os
+from typing import NoReturn
 
 from attrs import frozen
 
@@ -91,9 +92,29 @@ def find_signer(settings: Settings, folders: KeyFolders, keyring: Keyring) -> Si
     file = folders.private_file(name)
     if not os.path.lexists(file):
         msg = f"the private key {name}, which should sign, is not here"
-        hint = advise(Remedy.NEW_KEY.of(name), "; or put it there; or see `signing-key`")
+        hint = advise(
+            Remedy.NEW_KEY.of(name),
+            f"; or put it there, or its text into {VARIABLE}{_state()};",
+            " or see `signing-key`",
+        )
         raise UsageError(msg, where=file, hint=hint)
     return read_private(file)
+
+
+def refuse_no_signer() -> NoReturn:
+    """Say that nobody signs, and how somebody would.
+
+    Raises:
+        UsageError: always.
+    """
+    msg = "nobody signs: results are believed because of a key"
+    hint = advise(f"set {VARIABLE}{_state()} or `signing-key`, or ", Remedy.NEW_KEY)
+    raise UsageError(msg, where="signing-key", hint=hint)
+
+
+def _state() -> str:
+    """How the variable is: a CI system gives a secret that it lacks as an empty text."""
+    return " (it is empty)" if os.environ.get(VARIABLE) == "" else " (it is not set)"
 
 
 def acceptance(settings: Settings, *, release: bool) -> Acceptance:

@@ -40,12 +40,14 @@ class Bucket(WebServer):
         root: The URL of the bucket, without a slash at its end.
         region: Where the bucket is.
         login: Who asks; None for nobody.
+        login_hint: What helps where it is not let in.
         now: The time.
     """
 
     root: str
     region: str
     login: BucketLogin | None
+    login_hint: str = LOGIN_HINT
     now: Callable[[], dt.datetime] = utc_now
 
     def _url(self, name: str) -> str:
@@ -84,7 +86,7 @@ class Bucket(WebServer):
     def _refused(self, answer: Answer, code: str, name: str) -> CacheRefused:
         msg = f"refused ({' '.join(filter(None, [str(answer.status), code]))})"
         region = brief(answer.headers.get("x-amz-bucket-region", ""), most=40)
-        hint = LOGIN_HINT if answer.status in {401, 403} else None
+        hint = self.login_hint if answer.status in {401, 403} else None
         if code == "RequestTimeTooSkewed":
             msg = f"{msg}: this machine's clock and the server's do not agree"
             hint = f"set the clock: the server's says {brief(answer.headers.get('date', ''))}"

@@ -41,7 +41,7 @@ from rvbuild.caches.timed import TimedCache
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import CacheDown, CacheError, CacheMiss, CacheRefused
 from rvbuild.core.ports.cache import CacheEntry, CollectableCache
-from rvbuild.core.system_fault import Site, hint_for
+from rvbuild.core.system_fault import OF_ONE_PATH, Site, hint_for
 from rvbuild.files.descent import Descent
 from rvbuild.files.folder import WrongKind, open_file
 from rvbuild.files.replacement import replacing
@@ -58,6 +58,10 @@ _HELPLESS = {
     *(errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST),
 }
 """What is the same when one asks again."""
+
+
+_OF_ONE_FILE = {*OF_ONE_PATH, errno.EIO}
+"""What one file may have, where the others of the cache can be used."""
 
 
 def _absolute(path: str) -> str:
@@ -95,7 +99,7 @@ class DirectoryCache:
 
     def read(self, item: Digest, begin: int = 0) -> Iterator[bytes]:
         name = object_name(item)
-        with self._errors(), self._file(name) as fd:
+        with self._errors(name), self._file(name) as fd:
             if fd is None:
                 msg = "the cache lacks an object"
                 raise CacheMiss(msg, where=self._at(name))
@@ -110,7 +114,7 @@ class DirectoryCache:
                     file.writelines(content.pieces())
 
     def record(self, name: str) -> bytes | None:
-        with self._errors(), self._file(check_name(name)) as fd:
+        with self._errors(name), self._file(check_name(name)) as fd:
             if fd is None:
                 return None
             with open(fd, "rb", closefd=False) as file:
@@ -121,7 +125,7 @@ class DirectoryCache:
         return data
 
     def write_record(self, name: str, data: bytes) -> None:
-        with self._errors(), self._new(check_name(name)) as file:
+        with self._errors(name), self._new(check_name(name)) as file:
             file.write(data)
 
     def entries(self, prefix: str) -> Iterator[CacheEntry]:
@@ -137,7 +141,7 @@ class DirectoryCache:
 
     def remove(self, name: str) -> None:
         *folders, last = check_name(name).split("/")
-        with self._errors(), suppress(*_ABSENT), self._folder(folders) as at:
+        with self._errors(name), suppress(*_ABSENT), self._folder(folders) as at:
             os.unlink(last, dir_fd=at)
             if self.durable:
                 os.fsync(at)
@@ -206,16 +210,23 @@ class DirectoryCache:
             yield file
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(self, name: str = "") -> Iterator[None]:
+        """Make what the system says an error of caches.
+
+        Args:
+            name: Of the one file that is read or written; empty for several.
+        """
         try:
             yield
         except OSError as error:
-            raise self._error(error) from error
+            raise self._error(error, name) from error
 
-    def _error(self, error: OSError) -> CacheError:
-        where = error.path if isinstance(error, WrongKind) else self.path
+    def _error(self, error: OSError, name: str) -> CacheError:
+        is_of_file = error.errno in _OF_ONE_FILE and error.filename != self.path
+        where = self._at(name) if name and is_of_file else self.path
+        where = error.path if isinstance(error, WrongKind) else where
         reason = error.problem if isinstance(error, WrongKind) else error.strerror or str(error)
-        hint = hint_for(error.errno, Site.ELSEWHERE)
+        hint = hint_for(error.errno, Site.CACHE)
         if isinstance(error, WrongKind) or error.errno in _HELPLESS:
             return CacheRefused(f"the cache cannot be used: {reason}", where=where, hint=hint)
         return CacheDown(f"the cache does not answer: {reason}", where=where, hint=hint)

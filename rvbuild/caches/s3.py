@@ -9,6 +9,11 @@ is a cache, too.
 Example: ``s3://team-cache/rvbuild?region=eu-central-1`` is asked at
 ``https://team-cache.s3.eu-central-1.amazonaws.com/rvbuild``, and with an ``endpoint`` of
 ``https://minio.corp`` at ``https://minio.corp/team-cache/rvbuild``.
+
+The user's login goes to AWS, and to an endpoint that the user named: in the environment, or in the
+address of a cache that they set themselves. An endpoint that only a project's file names is asked
+by nobody in particular: whoever wrote that file could read a session's token, or repeat a request
+(ADR 38).
 """
 
 from __future__ import annotations
@@ -17,11 +22,12 @@ import datetime as dt
 import html
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from attrs import define, field, frozen
 
-from rvbuild.caches.aws_settings import find_endpoint, find_login, find_region
+from rvbuild.caches.aws_settings import LOGIN_HINT, find_endpoint, find_login, find_region
 from rvbuild.caches.bucket import Bucket
 from rvbuild.caches.cache_services import CacheServices
 from rvbuild.caches.content import Content
@@ -30,11 +36,15 @@ from rvbuild.caches.signature import query_of
 from rvbuild.caches.web_cache import DONE, WebCache
 from rvbuild.core.errors import CacheDown, CacheRefused, SourceError
 from rvbuild.core.ports.cache import CacheEntry, CollectableCache
-from rvbuild.transfers.urls import origin, shown
+from rvbuild.transfers.urls import Origin, origin, shown
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[a-z0-9-]{1,40}")
 _HINT = "write s3://BUCKET/PREFIX?region=REGION&endpoint=URL; prefix, region and endpoint may lack"
+_UNKNOWN_HINT = (
+    "only the project's file names this server, so your login is not shown to it: if you trust it, "
+    "set AWS_ENDPOINT_URL_S3 to its URL, or set the cache for yourself"
+)
 _THERE_ALREADY = 412
 _CONFLICT = 409
 """Of several who write at once, or remove, none may have won: one looks, and writes again."""
@@ -58,6 +68,7 @@ def open_cache(address: str, services: CacheServices) -> CollectableCache:
         msg = "not the address of a bucket"
         raise CacheRefused(msg, where=shown(address), hint=_HINT)
     root = _root(bucket, region, endpoint)
+    is_known = _is_known(endpoint, services)
     return S3Cache(
         Bucket(
             address=f"{root}/{quote(prefix)}" if prefix else root,  # as it is signed
@@ -65,10 +76,31 @@ def open_cache(address: str, services: CacheServices) -> CollectableCache:
             wait=services.wait,
             root=root,
             region=region,
-            login=find_login(services.environment),
+            login=find_login(services.environment) if is_known else None,
+            login_hint=LOGIN_HINT if is_known else _UNKNOWN_HINT,
         ),
         f"{prefix}/" if prefix else "",
     )
+
+
+def _is_known(endpoint: str, services: CacheServices) -> bool:
+    """Whether the user's login may go to an endpoint: it is AWS, or the user named it."""
+    if not endpoint or services.own_addresses is None:
+        return True
+    queries = (parse_qsl(urlsplit(each).query) for each in services.own_addresses if _is_s3(each))
+    named = [value for query in queries for name, value in query if name == "endpoint"]
+    return _origin(endpoint) in map(_origin, (*named, find_endpoint(services.environment)))
+
+
+def _is_s3(address: str) -> bool:
+    return address.lower().startswith("s3://")
+
+
+def _origin(endpoint: str) -> Origin | str:
+    """Scheme, host and port: the same host without TLS is another server; text that is no URL."""
+    with suppress(SourceError):
+        return origin(endpoint)
+    return endpoint
 
 
 def _root(bucket: str, region: str, endpoint: str) -> str:

@@ -26,6 +26,10 @@ _ROWS = {
 }
 """The module of each scheme. A path of this machine has none."""
 
+_BUCKET_HINT = (
+    "leave the login out of the address and of the endpoint of a bucket: set AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+)
 _HINT = "give a folder, or an address that begins with one of {}"
 
 
@@ -64,6 +68,14 @@ def _module(address: str) -> CacheModule:
     is_of_ssh = not scheme and local_path(address) is None
     if not address or split.is_ambiguous or scheme not in _ROWS or is_of_ssh:
         msg = "not the address of a cache"
-        hint = split.hint if split.is_ambiguous else _HINT.format(", ".join(filter(None, _ROWS)))
-        raise CacheRefused(msg, where=shown(address), hint=hint)
+        raise CacheRefused(msg, where=shown(address), hint=_hint(split, scheme))
     return cast("CacheModule", import_module(f"rvbuild.caches.{_ROWS[scheme]}"))
+
+
+def _hint(split: SplitAddress, scheme: str) -> str:
+    """What to write for what is no address of a cache."""
+    if split.is_ambiguous and scheme == "s3":
+        return _BUCKET_HINT
+    if split.is_ambiguous and scheme in set(_ROWS) - {""}:
+        return split.hint
+    return _HINT.format(", ".join(f"{each}://" for each in _ROWS if each))

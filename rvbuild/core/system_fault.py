@@ -19,6 +19,7 @@ class Site(Enum):
     LOCK = "the project's lock"
     LINK = "a link to a result"
     COPY = "a copy of a result"
+    CACHE = "a cache that is a folder"
     ELSEWHERE = "anything else of this machine"
 
 
@@ -84,6 +85,13 @@ _AT: dict[Site, dict[int, Hint]] = {
         errno.ENOSPC: advise(_ROOM, ", or ", Remedy.COPIES),
         errno.EDQUOT: advise(_QUOTA, ", or ", Remedy.COPIES),
     },
+    Site.CACHE: {
+        errno.ENOSPC: "free some space on the cache's disk, or collect the cache",
+        errno.EDQUOT: "free some space, or collect the cache: your quota of its disk is used up",
+        errno.EROFS: _READ_ONLY,
+        errno.EACCES: _RIGHTS,
+        errno.EPERM: _RIGHTS,
+    },
     Site.RECIPE: {
         **_OF_THE_USERS_DISK,
         errno.EROFS: "write it in a copy of the project, on a disk that can be written",
@@ -114,6 +122,7 @@ _ELSE: dict[Site, Hint] = {
     Site.LOCK: "look at the project's folder, and at the disk that it is on",
     Site.LINK: "build in another folder",
     Site.COPY: advise(Remedy.COPIES),
+    Site.CACHE: "look at the cache's folder, and at the disk that it is on",
 }
 """What helps at a site whatever else goes wrong there."""
 

@@ -25,8 +25,8 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 USE_NETRC = "if it wants a password, put one for that host into ~/.netrc (or where NETRC says)"
 OWN_LOGIN = (
-    "it refused the user name and password that stand in its address: correct them in the mirror,"
-    " or in whatever else has that address"
+    "it refused the user name and password that stand in its address: correct them where it is set,"
+    " as a cache, a mirror or an index"
 )
 
 Origin = tuple[str, str, int]

@@ -379,6 +379,27 @@ def test_settings_are_told_with_their_origin(session: Session, project: Path, tm
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "read+write https://al:secret@localhost:18443/team",
+            "read+write https://localhost:18443/team",
+        ),
+        ("https://al:secret@h/team", "https://h/team"),
+        ("write s3://bucket/p?region=eu", "write s3://bucket/p?…"),
+        ("write /mnt/a b?c", "write /mnt/a b?c"),
+        ("off", "off"),
+    ],
+)
+def test_a_cache_is_shown_with_its_mode_and_without_its_login(
+    monkeypatch: pytest.MonkeyPatch, project: Path, text: str, shown: str
+):
+    monkeypatch.setenv("RVBUILD_CACHES", f"team={text}")
+    view = view_settings(workspace(str(project), str(project / "cache")))
+    assert SettingValue(name="caches.team", value=shown, origin="RVBUILD_CACHES") in view.values
+
+
 def test_a_recipe_is_written_once(session: Session, project: Path):
     place = write_starter(session.workspace, "mine", "go")
     assert place == str(project / "recipes/mine/recipe.yaml")

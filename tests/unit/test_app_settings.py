@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -144,22 +145,27 @@ WRONG = [
     ('signing-command = "a \'s3cr"', "'signing-command' must be a program", ""),
     ("signing-command = ['a']", "'signing-command' must be a program", ""),
     ("accept = 'ci'", "'accept' must be a table of build and release", ""),
-    ("accept.build = 1", "'accept' must be a table", ""),
-    ("accept.build = ['ci']", "'accept' must be a table", ""),
-    ("accept.build = ''", "'accept' must be a table", ""),
-    ("accept.build = '2 of [ci]'", "'accept' must be a table", ""),
-    ("accept.build = '2 of [ci, ci]'", "'accept' must be a table", ""),
-    ("accept.check = 'ci'", "'accept' must be a table", ""),
+    ("accept.build = 1", "'accept.build' does not say whose results are taken", ""),
+    ("accept.build = ['ci']", "'accept.build' does not say whose results", ""),
+    ("accept.build = ''", "'accept.build' does not say whose results", ""),
+    ("accept.build = '2 of [ci]'", "'accept.build' does", ""),
+    ("accept.build = '2 of [ci]'", "2 of 1 keys can never agree", ""),
+    ("accept.build = '2 of [ci, ci]'", "a key is named twice", ""),
+    ("accept.bulid = 'ci'", "'accept.bulid' is none: there are build and release", ""),
+    ("caches = 'a'", "'caches' must be a table", ""),
+    ("caches.a = 1", "'caches.a' must be a text", ""),
+    ("caches.a = ''", "'caches.a' must be a text", ""),
+    ("caches.'a b' = '/a'", "'caches.a b' is no name of a cache", ""),
     ("trust = 'a'", "'trust' must be a list of paths", ""),
     ("debian-keys = 'a'", "'debian-keys' must be a list of paths", ""),
     ("debian-unchecked = 'a'", "'debian-unchecked' must be a list of addresses or paths", ""),
     ("trust = ['']", "'trust' must be a list of paths", ""),
     ("mirrors = ['a']", "'mirrors' must be a table", ""),
-    ("mirrors.x = 'y'", "'mirrors' must be a table", ""),
-    ("mirrors.'https://x/' = []", "'mirrors' must be a table", ""),
-    ("mirrors.'https://x/' = [[]]", "'mirrors' must be a table", ""),
-    ("options.root = 1", "'options' must be a table of texts", ""),
-    ("options.root = ['a']", "'options' must be a table of texts", ""),
+    ("mirrors.x = 'y'", "'mirrors.x' is not the beginning of a URL", ""),
+    ("mirrors.'https://x/' = []", "'mirrors.https://x/' must be a place or a list", ""),
+    ("mirrors.'https://al:s3cr@x/' = [[]]", "'mirrors.https://x/' must be a place", ""),
+    ("options.root = 1", "'options.root' must be a text", ""),
+    ("options.root = ['a']", "'options.root' must be a text", ""),
     ("replace = 'a'", "'replace' must be a table of texts", ""),
     ("jobs = 1\njobs = 2", "is not TOML", ""),
     ("jobs", "is not TOML", ""),
@@ -179,6 +185,70 @@ def test_what_is_wrong_in_a_file_is_said_with_its_name(
     assert "s3cr" not in str(caught.value)
     assert str(caught.value.where).startswith(str(tmp_path))
     assert hint in hint_text(caught.value.hint)
+
+
+WRONG_CACHES = [
+    ("https://h/a b", "'caches.a' has a space"),
+    ("file:///a b", "'caches.a' has a space"),
+    ("https://h/a\nb", "'caches.a' has a line's end"),
+    ("write /a\tb", "'caches.a' has a line's end or another control character"),
+    ("reed /mnt", "'caches.a' has a space"),
+    ("read+write a b", "'caches.a' has a space"),
+    ("write", "'caches.a' has no address"),
+    ("ON", "'caches.a' is neither an address nor 'off': a folder of that name is ./ON"),
+    ("write of", "'caches.a' is neither an address nor 'off'"),
+]
+
+
+@pytest.mark.parametrize("where", ["user", "project"])
+@pytest.mark.parametrize(("text", "what"), WRONG_CACHES)
+def test_a_wrong_cache_is_named_when_it_counts(tmp_path: Path, where: str, text: str, what: str):
+    """Not before: what removes it, or switches it off, reads the file, too."""
+    made = settings(tmp_path, **{where: f"caches.a = {json.dumps(text)}"})  # type: ignore[arg-type]
+    with pytest.raises(UsageError) as caught:
+        _ = made.caches
+    assert what in caught.value.message
+    assert str(caught.value.where).startswith(str(tmp_path))
+    assert "'off'" in hint_text(caught.value.hint)
+    off = settings(
+        tmp_path / "off",
+        environment={"RVBUILD_CACHES": "a=off"},
+        **{where: f"caches.a = {json.dumps(text)}"},  # type: ignore[arg-type]
+    )
+    assert off.caches == {"a": "off"}
+
+
+def test_a_folder_with_a_space_is_a_cache(tmp_path: Path):
+    made = settings(
+        tmp_path,
+        project="caches = {a = '/mnt/a b', b = 'write ./a  b/c', c = '../d e', d = 'read ~/f g'}",
+        environment={"RVBUILD_CACHES": "e=read+write /mnt/x y; f=off", "HOME": "/home/al"},
+    )
+    assert made.caches["a"] == "/mnt/a b"
+    assert made.caches["b"] == f"write {tmp_path}/project/a  b/c"
+    assert made.caches["c"] == f"{tmp_path}/d e"
+    assert made.caches["d"].endswith("/f g")
+    assert made.caches["e"] == "read+write /mnt/x y"
+
+
+def test_a_variable_with_two_caches_has_a_semicolon(tmp_path: Path):
+    with pytest.raises(UsageError, match=r"'caches\.a' has b= within") as caught:
+        settings(tmp_path, environment={"RVBUILD_CACHES": "a=/x b=/y"})
+    assert (str(caught.value.where), caught.value.hint) == (
+        "RVBUILD_CACHES",
+        "write ; between two caches",
+    )
+
+
+def test_a_login_is_no_projects_to_say(tmp_path: Path):
+    """Whoever has the checkout would have it; one's own file may have it."""
+    text = "caches.a = 'write https://al:s3cr@h/team'"
+    with pytest.raises(UsageError, match=r"'caches\.a' has a login") as caught:
+        _ = settings(tmp_path / "a", project=text).caches
+    assert "s3cr" not in str(caught.value)
+    assert settings(tmp_path / "b", user=text).caches
+    plain = "caches = {a = '/mnt/al@h', b = 'https://h/x@1', c = 's3://b/p?region=eu', d = 'off'}"
+    assert len(settings(tmp_path / "c", project=plain).caches) == 4
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "٣"])

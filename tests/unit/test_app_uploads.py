@@ -98,7 +98,78 @@ def test_who_asks_for_it_uploads(project: Path):
             assert uploads
         (push,) = push_former(session).pushes
     assert push.cache == "team"
-    assert events == []
+    assert not [each for each in events if isinstance(each, Noticed) and SAID in each.text]
+
+
+NOBODY = "is not trusted here: builds of this project take nothing that it signs"
+TAKERS: dict[str, tuple[Prepare, str, str]] = {
+    "nobody knows it": (lambda *_: None, "", NOBODY),
+    "another has its name": (_anothers_key_of_my_name, "", NOBODY),
+    "all that are trusted count": (lambda at, _: trust(at / "cache/keys"), "", ""),
+    "it is one of those": (
+        lambda at, _: trust(at / "cache/keys"),
+        "build = 'me'\nrelease = '2 of [ci, me]'",
+        "",
+    ),
+    "it is none of those": (
+        lambda at, _: trust(at / "cache/keys"),
+        "build = 'ci'\nrelease = '2 of [ci, lab]'",
+        "signs, and is none of the keys that `accept` takes for build and release",
+    ),
+    "a release has others": (
+        lambda at, _: trust(at / "cache/keys"),
+        "release = 'ci'",
+        "signs, and is none of the keys that `accept` takes for release",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TAKERS)
+def test_who_brings_what_nobody_here_takes_is_told(
+    project: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    """Once for a push, and once for a build; it is no error: others may take it."""
+    prepare, accept, said = TAKERS[name]
+    prepare(project, monkeypatch)
+    with (project / "rvbuild.toml").open("a") as file:
+        file.write(f"[accept]\n{accept}\n")
+    events: list[Event] = []
+    for act in (push_former, _upload):
+        with closing(Session(workspace(str(project)), events.append)) as session:
+            act(session)
+        notices = [(each.label, each.text) for each in events if isinstance(each, Noticed)]
+        assert notices == ([(f"key {ME.public.key_id}", said)] if said else [])
+        events.clear()
+
+
+def _upload(session: Session) -> None:
+    with uploads_of(session, required=True):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("variable", "setting", "hint"),
+    [
+        ("", "", "set RVBUILD_SIGNING_KEY (it is empty) or `signing-key`"),
+        (None, "", "set RVBUILD_SIGNING_KEY (it is not set) or `signing-key`"),
+        ("", "ci", "or its text into RVBUILD_SIGNING_KEY (it is empty)"),
+        (None, "ci", "or its text into RVBUILD_SIGNING_KEY (it is not set)"),
+    ],
+)
+def test_a_missing_key_is_named_by_its_variable(
+    project: Path, monkeypatch: pytest.MonkeyPatch, variable: str | None, setting: str, hint: str
+):
+    """CI has no other place for it, and gives a secret that it lacks as an empty text."""
+    monkeypatch.delenv("RVBUILD_SIGNING_KEY")
+    monkeypatch.setenv("RVBUILD_SIGNING_NAME", setting)
+    if variable is not None:
+        monkeypatch.setenv("RVBUILD_SIGNING_KEY", variable)
+    with (
+        closing(Session(workspace(str(project)), lambda _: None)) as session,
+        pytest.raises(UsageError) as caught,
+    ):
+        push_former(session)
+    assert hint in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -120,6 +123,42 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path):
     (tmp_path / "cache").write_bytes(b"")
     with pytest.raises(CacheRefused, match="Not a directory"):
         DirectoryCache(str(tmp_path / "cache")).record(RECORD)
+
+
+@contextmanager
+def as_somebody(path: str, mode: int) -> Iterator[None]:
+    """As a user whose neither the path is nor the cache; the path has a mode meanwhile."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be another user for a while")
+    before = os.stat(path).st_mode
+    os.chmod(path, mode)
+    os.seteuid(12345)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.chmod(path, before)
+
+
+ASKS: dict[str, Callable[[DirectoryCache], object]] = {
+    NAME: lambda cache: list(cache.read(ITEM)),
+    RECORD: lambda cache: cache.record(RECORD),
+}
+
+
+@pytest.mark.parametrize("name", ASKS)
+def test_what_may_not_be_read_is_named(name: str):
+    """A file, or the folder: who looks at the wrong one's rights finds nothing."""
+    with tempfile.TemporaryDirectory() as top:
+        Path(top).chmod(0o755)
+        cache = filled(Path(top))
+        for path, mode in ((f"{cache.path}/{name}", 0o600), (cache.path, 0o700)):
+            with (
+                as_somebody(path, mode),
+                pytest.raises(CacheRefused, match="Permission denied") as caught,
+            ):
+                ASKS[name](cache)
+            assert caught.value.where == path
 
 
 def test_files_of_others_are_not_listed(tmp_path: Path):

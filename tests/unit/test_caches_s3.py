@@ -12,6 +12,7 @@ from attrs import evolve
 from cache_places import services
 from site_of_bytes import Answer, Asked, Served, head, serve
 
+from rvbuild.caches.bucket import Bucket
 from rvbuild.caches.s3 import S3Cache, open_cache
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import CacheDown, CacheError, CacheRefused
@@ -66,6 +67,36 @@ def test_addresses(address: str, environment: dict[str, str], url: str):
         cache = open_cache(address, given)
     assert isinstance(cache, S3Cache)
     assert cache.server.address == url
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "own", "environment", "is_shown"),
+    [
+        ("", (), {}, True),
+        ("http://m:9000", None, {}, True),
+        ("http://m:9000", (), {}, False),
+        ("http://m:9000", ("s3://mine/b?endpoint=http://m:9000/",), {}, True),
+        ("http://M:9000/x", ("S3://mine?region=a&endpoint=http://m:9000",), {}, True),
+        ("http://m:9000", ("s3://mine", "http://m:9000/a", "/endpoint=http://m:9000"), {}, False),
+        ("http://m", ("s3://mine?endpoint=https://m",), {}, False),
+        ("http://m:81", ("s3://mine?endpoint=http://m",), {}, False),
+        ("http://m.evil", ("s3://mine?endpoint=http://m",), {}, False),
+        ("http://m", ("s3://mine?endpoint=[", "s3://mine?endpoint=gopher://m"), {}, False),
+        ("https://m", (), {"AWS_ENDPOINT_URL": "https://m:443/"}, True),
+        ("https://m", (), {"AWS_ENDPOINT_URL_S3": "https://m"}, True),
+        ("https://m", (), {"AWS_ENDPOINT_URL_S3": "https://n", "AWS_ENDPOINT_URL": "m"}, False),
+    ],
+)
+def test_whose_servers_see_a_login(
+    endpoint: str, own: tuple[str, ...] | None, environment: dict[str, str], *, is_shown: bool
+):
+    """Of a cache that the user did not set, only those that they named somewhere."""
+    with services(environment={**LOGIN, **environment}) as given:
+        address = f"s3://team/a?endpoint={endpoint}" if endpoint else "s3://team/a"
+        cache = open_cache(address, evolve(given, own_addresses=own))
+    assert isinstance(cache, S3Cache)
+    assert isinstance(cache.server, Bucket)
+    assert (cache.server.login is not None) == is_shown
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,24 @@ def test_kinds(address: str, kind: str):
 
 
 @pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        ("cache.corp:8080/team", "begins with one of file://, http://, https://, s3://"),
+        ("al:sec@cache.corp/team", "begins with one of file://, http://, https://, s3://"),
+        ("ftp://al:sec/ret@h/x", "begins with one of file://, http://, https://, s3://"),
+        ("https://al:sec/ret@h/x", "as %40 %2F"),
+        ("s3://b/p?endpoint=https://al:sec@h", "leave the login out of the address and of the end"),
+    ],
+)
+def test_what_to_write_instead(address: str, hint: str):
+    with services() as given, pytest.raises(CacheRefused) as caught:
+        open_cache(address, given)
+    assert hint in str(caught.value.hint)
+    assert "of ssh" not in str(caught.value.hint)
+    assert "sec" not in str(caught.value).replace(hint, "").replace("AWS_SECRET", "")
+
+
+@pytest.mark.parametrize(
     "address",
     [
         *("", "ftp://h/x", "http:", "host:path", "git@host:path", "reapi://h", "oci://h"),

@@ -6,6 +6,7 @@ import json
 import os
 import time
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from attrs import define
 from cache_places import FolderBehind, folder
 from command_place import CommandPlace
 from signing import private_key
+from site_of_bytes import CLOSED, Asked, Served, head, serve
 from team import push
 from web_caches import free_port, static
 from workshop import Workshop
@@ -79,15 +81,13 @@ def test_without_caches_it_says_how_to_set_one(place: Place):
 
 
 def test_each_cache_with_its_state(place: Place):
-    place.settings(
-        "[caches]\nteam = 'write ../cache'\nother = 'off'\n"
-        f"dead = 'http://al:secret@127.0.0.1:{free_port()}/a'\n"
-    )
+    place.fine("add", "dead", f"http://al:secret@127.0.0.1:{free_port()}/a", "--user")
+    place.settings("[caches]\nteam = 'write ../cache'\nother = 'off'\n")
     rows = place.rows()
     assert [(row["state"], row["mode"]) for row in rows.values()] == [
+        ("silent", "read"),
         ("empty", "write"),
         ("off", "off"),
-        ("silent", "read"),
     ]
     assert rows["team"]["address"] == str(place.folder / "cache")
     assert "secret" not in place.out
@@ -104,6 +104,44 @@ def test_offline_a_server_is_not_asked(place: Place, monkeypatch: pytest.MonkeyP
     assert [row["state"] for row in place.rows().values()] == ["empty", "not asked"]
     assert place.run("test", "far") == 2
     assert "offline" in place.err
+
+
+LOGIN = {
+    "AWS_ACCESS_KEY_ID": "canary-id",
+    "AWS_SECRET_ACCESS_KEY": "canary-secret",
+    "AWS_SESSION_TOKEN": "canary-token",
+}
+
+
+def test_a_server_that_only_a_projects_file_names_sees_no_login(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    """Nor does the file get one sent by what it calls its cache; the user names the server."""
+    for name, value in LOGIN.items():
+        monkeypatch.setenv(name, value)
+
+    def deny(_asked: Asked, send: Callable[[bytes], None]) -> None:
+        send(head("403 Forbidden", "Content-Length: 0", CLOSED))
+
+    def seen(server: Served) -> str:
+        server.asked.clear()
+        place.run("list")
+        place.run("test", "team")
+        return "\n".join(str(asked) for asked in server.asked)
+
+    with serve(deny) as server:
+        place.settings(f'[caches]\nteam = "write s3://evil/p?region=x&endpoint={server.url}"\n')
+        asked = seen(server)
+        assert "/evil/p/rvbuild-cache" in asked
+        assert "canary" not in asked
+        assert "authorization" not in asked
+        assert "only the project's file names this server" in place.err
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        assert "canary-token" in seen(server)
+        monkeypatch.delenv("AWS_ENDPOINT_URL_S3")
+        assert "canary" not in seen(server)
+        place.fine("add", "mine", f"s3://mine?endpoint={server.url}/", "--user")
+        assert "canary-token" in seen(server)
 
 
 # ---- test
@@ -359,11 +397,56 @@ def test_the_users_word_against_a_projects_cache(place: Place):
     assert place.json("add", "other", "/mnt/other")["stronger"].endswith("config.toml")
 
 
+SPACES = ["/{}/a b", "./a  b", "../a b/c", "/{}/a;b", '/{}/a"b', "/{}/a'; x=\\"]
+
+
+@pytest.mark.parametrize("pattern", SPACES)
+def test_a_folder_with_any_letters_is_a_cache(place: Place, pattern: str):
+    """It is set, used, shown, switched off and taken out again."""
+    address = pattern.format(str(place.folder).strip("/"))
+    os.makedirs(os.path.dirname(os.path.join(place.project, address)), exist_ok=True)
+    before = (place.project / "rvbuild.toml").read_text()
+    place.fine("add", "spc", address, "--write")
+    assert place.rows()["spc"]["address"] == os.path.abspath(address)
+    place.fine("test", "spc")
+    assert os.path.isfile(os.path.join(address, "rvbuild-cache"))
+    assert place.rows()["spc"]["state"] == "answers"
+    place.fine("remove", "spc")
+    assert (place.project / "rvbuild.toml").read_text() == before
+
+
+def test_a_bucket_with_its_region_has_no_login(place: Place):
+    place.fine("add", "far", "s3://bucket/p?region=eu-central-1")
+    text = (place.project / "rvbuild.toml").read_text()
+    assert 'far = "s3://bucket/p?region=eu-central-1"' in text
+
+
+@pytest.mark.parametrize("value", ["https://h/a b", "reed /mnt", "write ON", "https://al:pw@h/x"])
+def test_what_is_wrong_can_be_taken_out_and_switched_off(place: Place, value: str):
+    """However it came there: by hand, or by an rvbuild that looked less closely."""
+    place.settings(f'[caches]\nteam = "../cache"\nspc = "{value}"\n')
+    assert place.run("list") == 2
+    assert "'caches.spc' " in place.err
+    assert "pw" not in place.err
+    place.fine("add", "spc", "off", "--user")
+    assert place.rows()["spc"]["mode"] == "off"
+    place.fine("remove", "spc", "--user")
+    place.fine("remove", "spc")
+    assert list(place.rows()) == ["team"]
+
+
 REFUSED = {
     ("add", "a b", "/x"): "cannot be called",
     ("add", "team", "/x"): "there is a cache team already",
     ("add", "lab", "gopher://x"): "not the address of a cache",
     ("add", "lab", "https://al:secret@lab.corp/a"): "does not belong into a project's file",
+    ("add", "spc", "https://h/a b"): "the cache spc has a space",
+    ("add", "spc", 'https://h/"; x'): "the cache spc has a space",
+    ("add", "spc", "https://h/a\nb"): "the cache spc has a line's end",
+    ("add", "spc", "write /tmp/w5", "--write"): "the cache spc has a space",
+    ("add", "spc", "/mnt/a "): "the cache spc has a space at an end",
+    ("add", "spc", "a b"): "the cache spc has a space",
+    ("add", "spc", "OFF"): "a folder of that name is ./OFF",
     ("remove", "tema"): "there is no cache 'tema'",
     ("add", "lab"): "wants an ADDRESS",
     ("remove", "team", "/x"): "takes no ADDRESS",

@@ -140,6 +140,7 @@ ROOM = {
     Site.LOCK: "disk",
     Site.LINK: "disk",
     Site.COPY: ", or use another DIR with -o",
+    Site.CACHE: "or collect the cache",
     Site.ELSEWHERE: ", or use another store with --store",
 }
 RIGHTS = {
@@ -148,6 +149,7 @@ RIGHTS = {
     Site.LOCK: "chmod u+w",
     Site.LINK: "build in a folder that you may write",
     Site.COPY: "use another DIR with -o",
+    Site.CACHE: "look whose it is",
     Site.ELSEWHERE: "look whose it is",
 }
 READ_ONLY = {
@@ -156,6 +158,7 @@ READ_ONLY = {
     Site.LOCK: "a copy of the project, on a disk that can be written",
     Site.LINK: "build in a folder that can be written",
     Site.COPY: "use another DIR with -o",
+    Site.CACHE: "how its disk is mounted",
     Site.ELSEWHERE: "how its disk is mounted",
 }
 OF_RIGHTS = ("chmod", "whose", "yours", "you may write")

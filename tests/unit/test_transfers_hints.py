@@ -100,8 +100,8 @@ FAILURES: dict[str, tuple[Failure, str, str]] = {
     "it is forbidden": (status("403 Forbidden"), "netrc", "a credential helper"),
     "the login of its address is refused": (
         login_of_an_address,
-        "that stand in its address: correct them in the mirror",
-        "that stand in its address: correct them in the mirror",
+        "that stand in its address: correct them where it is set",
+        "that stand in its address: correct them where it is set",
     ),
     "nobody vouches for it": (foreign_authority, "SSL_CERT_FILE", "http.sslCAInfo"),
     "a dead proxy": (

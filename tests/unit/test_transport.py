@@ -617,7 +617,10 @@ def test_a_busy_server_is_asked_again():
         ("https://other.example/", "if it wants a password, put one"),
         ("https://host.example/", "it refused the user name and password that netrc has"),
         ("http://host.example/", "sent over https only"),
-        ("http://me:secret@host.example/", "that stand in its address: correct them in the mirror"),
+        (
+            "http://me:secret@host.example/",
+            "that stand in its address: correct them where it is set",
+        ),
     ],
 )
 def test_what_to_do_about_a_refusal(url: str, says: str):
