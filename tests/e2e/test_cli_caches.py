@@ -335,6 +335,20 @@ def test_a_damaged_object_is_removed_and_pushed_again(team: Team, ci: World):
     pushing.fine("caches", "verify", "team")
 
 
+def test_another_key_of_a_name_keeps_its_records(team: Team, ci: World):
+    """Two projects in one cache, and both call their key `ci`: no push writes over the other's."""
+    other = team.signing(team.machine("other", tools=True), "ci")
+    before = {file: file.read_bytes() for file in team.cache.glob("records/**/*") if file.is_file()}
+    ran = other.run(TARGET)
+    assert ran.code == 0
+    ran.said("not brought into team", "another key of that name")
+    ran = other.run("push", TARGET)
+    assert ran.code == 4
+    ran.said("is signed by ci:", "another key of that name", "the key that signs here: ci:")
+    ran.said("hint: let each project have a place of its own, or sign with a key of another name")
+    assert before == {file: file.read_bytes() for file in before}
+
+
 def test_what_a_push_needs(team: Team, ci: World):
     world = laptop(team, ci)
     ran = world.run("push", TARGET)
