@@ -190,6 +190,34 @@ def test_the_record_of_another_step_is_no_result(team: Team, ci: World):
     ran.said("team: not believed: a record of another derivation")
 
 
+def test_a_pull_says_why_nobody_has_it(team: Team, ci: World):
+    """That no cache has it is only said where one was asked; and of what is long, that it is."""
+    dead = f"http://127.0.0.1:{free_port()}"
+    for text, words, said in (
+        (dead, ("--offline",), "is asked for it as it would be built now: the run is offline, and"),
+        (f"write {team.cache}", (), "none is set to be read (team: only to be written)"),
+        ("off", (), "is asked for it as it would be built now: none is set"),
+        (dead, ("-q",), "error: no cache that answers has it as it would be built now"),
+        (dead, ("-q",), " | team was left out: "),
+    ):
+        world = laptop(team, ci, cache=text)
+        ran = world.run("pull", TARGET, *words)
+        assert ran.code == 4
+        ran.said(said)
+        shutil.rmtree(world.folder.parent)
+
+
+def test_a_result_whose_check_nobody_ran_can_be_had_without_it(team: Team):
+    place = f"read+write {team.folder}/unchecked"
+    lab = team.signing(team.machine("lab", tools=True, cache=place), "lab")
+    lab.fine(TARGET, "--no-check").said("brought into team: 2 results, ")
+    world = laptop(team, lab, cache=place)
+    ran = world.run("pull", TARGET)
+    assert ran.code == 4
+    ran.said("error: no cache has that its check passed", "pushed with its checks; or give --no-ch")
+    world.fine("pull", TARGET, "--no-check")
+
+
 def test_without_trust_nobody_is_asked(team: Team, ci: World):
     with counted(team.cache) as (address, paths):
         world = team.machine("stranger", cache=address)
