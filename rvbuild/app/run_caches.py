@@ -197,6 +197,7 @@ def substitutes(
     keys = accepted_keys(policy, caches.keyring)
     if len(keys) < policy.needed:
         text = f"not asked: of the keys that it takes, {policy}, {len(keys)} are trusted here"
+        text += _revoked_text(policy, caches.keyring)
         session.report(Noticed(", ".join(each.name for each in readable), text))
         return None
 
@@ -225,6 +226,13 @@ def accepted_keys(policy: Acceptance, keyring: Keyring) -> tuple[str, ...]:
     """The names of the keys that a policy takes, as far as they are trusted."""
     trusted = [each.public.name for each in keyring.known if not keyring.revocation(each.public)]
     return tuple(key for key in policy.keys or trusted if key in trusted)
+
+
+def _revoked_text(policy: Acceptance, keyring: Keyring) -> str:
+    """Which keys that a policy takes were revoked, as the end of a line."""
+    names = {each.key.name for each in keyring.revocations}
+    revoked = sorted(names.intersection(policy.keys) if policy.keys else names)
+    return f" (revoked: {', '.join(revoked)})" if revoked else ""
 
 
 def signer_of(session: Session, caches: RunCaches) -> Signer | None:

@@ -228,6 +228,8 @@ def test_without_trust_nobody_is_asked(team: Team, ci: World):
         assert other.run("pull", TARGET).code == 4
         assert [path for path in paths if not path.startswith("/records/other/")] == []
     assert not (world.folder / "result").exists()
+    other.fine("keys", "revoke", "other", "--why", "it was a test")
+    other.run("pull", TARGET).said("0 are trusted here (revoked: other)", "error: no cache is asked")
     del ci
 
 
