@@ -494,20 +494,37 @@ def test_what_was_not_brought_is_owed(team: Team):
     assert row["totals"]["owed"] == []
 
 
-def test_a_cache_that_is_collected_is_owed(team: Team):
-    """No error of the build, unless uploads are required; a lease of one who was killed ends."""
-    lab = team.signing(team.machine("lab", tools=True), "lab")
+def begin_collection(team: Team) -> Path:
+    """The lease of a collection."""
     now = int(time.time())
     collection = team.cache / "leases/collection"
     collection.parent.mkdir(exist_ok=True)
     collection.write_text(f"{now} {now - 60} {'ab' * 8} ci\n")
+    return collection
+
+
+def test_an_upload_that_is_required_waits_for_a_collection(team: Team):
+    """The build begins beside it; here its lease is void some seconds later."""
+    lab = team.signing(team.machine("lab", tools=True), "lab")
+    soon = time.time() - VOID + 8
+    os.utime(begin_collection(team), (soon, soon))
+    ran = lab.fine(TARGET, "--push-required")
+    ran.said("team: it is being collected by ci since 20", "; what is made here is brought there")
+    ran.said("team: waits: it is being collected by ci since 20", "brought into team: 2 results, ")
+    lab.fine("push", TARGET, "--check")
+
+
+def test_a_cache_that_is_collected_is_owed(team: Team):
+    """No error of the build; the lease of one who was killed ends."""
+    lab = team.signing(team.machine("lab", tools=True), "lab")
+    now = int(time.time())
+    collection = begin_collection(team)
     ran = lab.fine(TARGET)
     ran.said("not brought into team: it is being collected by ci since 20", " UTC (ends 20")
     ran.said(f"the next build or push brings {TARGET}")
-    for words in (("push", TARGET), (TARGET, "--push-required")):
-        refused = lab.run(*words)
-        assert refused.code == 4
-        refused.said("error: it is being collected by ci since 20")
+    refused = lab.run("push", TARGET)
+    assert refused.code == 4
+    refused.said("error: it is being collected by ci since 20")
     os.utime(collection, (now - VOID, now - VOID))
     lab.fine("words").said("brought into team: 2 results, ")
     lab.fine("push", TARGET, "--check")
