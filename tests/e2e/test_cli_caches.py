@@ -7,8 +7,10 @@ import os
 import re
 import shutil
 import socket
+import threading
 import time
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -319,6 +321,26 @@ def test_a_silent_cache_costs_its_budget(team: Team, ci: World):
         assert ran.code == 4
         (seconds,) = re.findall(r"team was left out: .* \((.*) s of waiting\)", ran.err)
         assert 1 <= float(seconds) < 4
+
+
+def test_who_pushes_reads_that_a_silent_cache_is_waited_for(team: Team, ci: World):
+    """The cache is silent for 6 s, and then gone."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+
+        def leave() -> None:
+            connection, _ = silent.accept()
+            silent.close()
+            with connection, suppress(TimeoutError):
+                connection.settimeout(6)
+                while connection.recv(1 << 16):
+                    pass
+
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        threading.Thread(target=leave, daemon=True).start()
+        ran = ci.run("push", TARGET, "--to", "new", "--cache", f"new={address}")
+    assert ran.code == 4
+    ran.said("warning", "new: no answer so far; 60 s at most", "error: ")
+    del team
 
 
 def test_a_second_cache_has_what_the_first_lacks(team: Team, ci: World):
