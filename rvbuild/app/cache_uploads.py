@@ -26,7 +26,6 @@ from rvbuild.core.graph import Target
 from rvbuild.core.link import Linked
 from rvbuild.core.ports.signer import Signer
 
-
 Tell = Callable[[str, str], None]
 """Called with a cache's name, and a line about it."""
 

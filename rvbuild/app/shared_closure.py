@@ -82,7 +82,9 @@ def former_there(
         formers = _formers(member, caches.keyring, records, failures)
         former = next(formers, None)
         if former is not None and not moments:  # nobody knows which one is the last
-            former = next((each for each in (former, *formers) if each.derivation == result), former)
+            former = next(
+                (each for each in (former, *formers) if each.derivation == result), former
+            )
         if former is not None:
             _tell(session, cache, failures)
             return former

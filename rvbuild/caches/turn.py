@@ -5,7 +5,6 @@ Knows: seconds. Must not know: what is done, how a collection is seen.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -24,7 +23,7 @@ def after_collection(
     work: Callable[[], None],
     tell: Callable[[str], None],
     clock: Clock = time.monotonic,
-    pause: Callable[[float], object] = threading.Event().wait,
+    pause: Callable[[float], object] = time.sleep,
 ) -> None:
     """Do something, once no collection keeps it from being done.
 

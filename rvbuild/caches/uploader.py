@@ -58,7 +58,7 @@ class Uploader:
         self._works.put(work)
 
     def finish(self, look: Callable[[], None] = lambda: None) -> None:
-        """Wait until all is done, or one of it failed; meanwhile, ``look`` is called again and again."""
+        """Wait until all is done, or one of it failed; ``look`` is called every now and then."""
         if self._thread is not None:
             self._works.put(None)
             while self._thread.is_alive():

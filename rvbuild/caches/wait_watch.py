@@ -33,7 +33,7 @@ class WaitWatch:
 
     Attributes:
         tell: Told that somebody waits; from a thread of the watch.
-        pause: Waits for so many seconds; raises Interrupted when the run ends, which ends the watch.
+        pause: Waits for so many seconds; Interrupted, when the run ends, ends the watch.
         clock: Seconds that only grow.
     """
 

@@ -69,6 +69,7 @@ def _uploads(
 
 def _finish(uploads: CacheUploads, *, quiet: bool) -> None:
     """Wait for what is under way; say what was brought, and what was not."""
+
     def tell(cache: str, text: str) -> None:
         if not quiet:
             sys.stderr.write(printable_line(f"{cache}: {text}") + "\n")

@@ -231,7 +231,9 @@ def test_without_trust_nobody_is_asked(team: Team, ci: World):
         assert [path for path in paths if not path.startswith("/records/other/")] == []
     assert not (world.folder / "result").exists()
     other.fine("keys", "revoke", "other", "--why", "it was a test")
-    other.run("pull", TARGET).said("0 are trusted here (revoked: other)", "error: no cache is asked")
+    other.run("pull", TARGET).said(
+        "0 are trusted here (revoked: other)", "error: no cache is asked"
+    )
     del ci
 
 
@@ -399,6 +401,7 @@ def test_another_key_of_a_name_keeps_its_records(team: Team, ci: World):
     ran.said("is signed by ci:", "another key of that name", "the key that signs here: ci:")
     ran.said("hint: let each project have a place of its own, or sign with a key of another name")
     assert before == {file: file.read_bytes() for file in before}
+    del ci
 
 
 def test_what_a_push_needs(team: Team, ci: World):

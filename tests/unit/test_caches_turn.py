@@ -13,7 +13,8 @@ def work_after(tries: int, done: list[str]) -> None:
     """Work that is done at the try after so many."""
     if done.count("tried") < tries:
         done.append("tried")
-        raise CacheBusy("it is being collected", where="team")
+        msg = "it is being collected"
+        raise CacheBusy(msg, where="team")
     done.append("done")
 
 
@@ -35,7 +36,8 @@ def test_a_collection_that_does_not_end_is_an_error():
 
 def test_nothing_else_is_waited_for():
     def refuse() -> None:
-        raise CacheRefused("no right to write", where="team")
+        msg = "no right to write"
+        raise CacheRefused(msg, where="team")
 
     clock = Ticks()
     with pytest.raises(CacheRefused):

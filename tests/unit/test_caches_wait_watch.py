@@ -101,7 +101,8 @@ def test_progress_is_no_wait_and_the_end_of_the_run_ends_the_watch():
         came[0]()
         if clock.seconds >= 3 * LONG:
             ended.set()
-            raise Interrupted("the run ended")
+            msg = "the run ended"
+            raise Interrupted(msg)
 
     with WaitWatch(lambda: told.append("waits"), pause, clock).wait() as progress:
         came.append(progress)
