@@ -11,11 +11,30 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rvbuild.app.session import Session
+from rvbuild.core.cache_text import read_cache_text
 from rvbuild.core.events import CacheUsed
 from rvbuild.core.link import Linked
 
 if TYPE_CHECKING:
     from rvbuild.caches.substitutes import CacheSubstitutes
+
+
+def why_unasked(session: Session) -> str:
+    """Why a run asks no cache, for an error: it asks none."""
+    from rvbuild.transfers.addresses import local_path  # noqa: PLC0415 - see the module
+
+    settings = session.workspace.settings
+    texts = {name: read_cache_text(text) for name, text in settings.caches.items()}
+    readable = [name for name, text in texts.items() if text and text.reads]
+    if not any(texts.values()):
+        return "none is set"
+    if not readable:
+        written = ", ".join(name for name, text in texts.items() if text)
+        return f"none is set to be read ({written}: only to be written)"
+    addresses = [text.address for text in texts.values() if text and text.reads]
+    if settings.offline and not any(map(local_path, addresses)):
+        return f"the run is offline, and this machine does not have {', '.join(readable)}"
+    return "too few of the keys whose word counts are trusted here"
 
 
 @contextmanager

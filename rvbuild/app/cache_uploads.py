@@ -5,7 +5,7 @@ Knows: results, targets, and what is owed. Must not know: threads, how anything 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 
@@ -18,12 +18,19 @@ from rvbuild.app.run_caches import RunCache
 from rvbuild.app.session import Session
 from rvbuild.app.shipments import Packer, Unfit, share_lookup
 from rvbuild.caches.push import Pusher
+from rvbuild.caches.turn import after_collection
 from rvbuild.caches.uploader import Uploader
 from rvbuild.core.errors import CacheBusy, Interrupted, RvbuildError
-from rvbuild.core.events import silent
+from rvbuild.core.events import Noticed, silent
 from rvbuild.core.graph import Target
 from rvbuild.core.link import Linked
 from rvbuild.core.ports.signer import Signer
+
+Tell = Callable[[str, str], None]
+"""Called with a cache's name, and a line about it."""
+
+
+def _tell_nobody(_cache: str, _text: str) -> None: ...
 
 
 @frozen(kw_only=True)
@@ -58,6 +65,18 @@ class _Upload:
     owed: set[str] = field(factory=set)
     brought: set[str] = field(factory=set)
     others: dict[str, str] = field(factory=dict)
+    wait: str = ""
+    is_wait_known: bool = False
+
+    def wait_for(self, why: str) -> None:
+        """Note what the upload waits for."""
+        self.wait = why
+
+    def tell_wait(self, tell: Tell) -> None:
+        """Say once what the upload waits for, if it does."""
+        if self.wait and not self.is_wait_known:
+            self.is_wait_known = True
+            tell(self.cache.name, f"waits: {self.wait}")
 
 
 @define
@@ -92,12 +111,16 @@ class CacheUploads:
         """Say what the run builds.
 
         Raises:
-            CacheError: uploads are required, and a cache takes nothing, or is being collected.
+            CacheError: uploads are required, and a cache takes nothing.
         """
         self._linked = linked
         for upload in self._uploads if self.required else ():
-            with upload.pusher.lease.taken():
-                pass  # it lets us write, which is known now rather than after the build
+            try:
+                with upload.pusher.lease.taken():
+                    pass  # it lets us write, which is known now rather than after the build
+            except CacheBusy as error:  # it took the lease, before anybody looked who collects
+                text = f"{error.message}; what is made here is brought there afterwards"
+                self.session.report(Noticed(upload.cache.name, text))
 
     def made(self, derivation: str) -> None:
         """Bring a step that was made here; a target waits for its checks, and a check for it."""
@@ -120,13 +143,19 @@ class CacheUploads:
                 upload.owed.update(map(str, wanted))
                 upload.uploader.add(partial(self._bring_targets, upload, linked, wanted))
 
-    def finish(self) -> tuple[UploadView, ...]:
+    def finish(self, tell: Tell = _tell_nobody) -> tuple[UploadView, ...]:
         """Wait for what is under way, as long as there is progress, and note what is owed.
+
+        Where uploads are required, that also waits until a collection ends (`after_collection`).
+
+        Args:
+            tell: Told of a cache's name what is waited for there, once.
 
         Raises:
             RvbuildError: uploads are required, and one failed.
         """
-        views = tuple(self._view(upload) for upload in self._uploads if upload.uploader.has_work)
+        works = [upload for upload in self._uploads if upload.uploader.has_work]
+        views = tuple(self._view(upload, tell) for upload in works)
         for view in views if self.required else ():
             if view.failure:
                 raise view.failure
@@ -149,13 +178,17 @@ class CacheUploads:
             else:
                 shipments.append(packed)
         for shipment in (*shipments, *owed_shipments(self.session, upload.cache, shipments)):
-            upload.pusher.push((shipment,))
+            push = partial(upload.pusher.push, (shipment,))
+            if self.required:
+                after_collection(push, upload.wait_for)
+            else:
+                push()
             upload.brought.add(shipment.target)
 
-    def _view(self, upload: _Upload) -> UploadView:
+    def _view(self, upload: _Upload, tell: Tell) -> UploadView:
         """Wait for one cache, and note what came of it."""
         try:
-            upload.uploader.finish()
+            upload.uploader.finish(partial(upload.tell_wait, tell))
         finally:  # also if somebody does not want to wait
             failure = upload.uploader.failure
             owed = upload.owed - upload.brought

@@ -46,8 +46,8 @@ class CacheVerification:
             VerificationError: something in it is damaged or missing.
         """
         kinds = [finding.kind for finding in self.check.findings]
-        if kinds:
-            damaged, missing = kinds.count("damaged"), kinds.count("missing")
+        damaged, missing = kinds.count("damaged"), kinds.count("missing")
+        if damaged or missing:
             msg = f"the cache has {damaged} damaged and {missing} missing files"
             raise CacheFault(msg, where=self.address, hint=self._advice)
 
@@ -80,8 +80,6 @@ def verify_cache(
         CacheError: it cannot be listed or read; or, to remove, somebody pushes or collects.
     """
     keyring = KeyFolders.of(session.workspace).keyring()
-    known = (each.public for each in keyring.known)
-    trusted = {key.name for key in known if keyring.revocation(key) is None}
 
     def read(data: bytes, payload_type: str, where: str) -> object:
         return verify_statement(data, payload_type, keyring, where).body
@@ -91,7 +89,7 @@ def verify_cache(
         cache_progress(session.report, name, Phase.VERIFY) as tell,
     ):
         take = report or (lambda _finding: None)
-        verifier = CacheVerifier(cache.cache, read, trusted, take, tell)
+        verifier = CacheVerifier(cache.cache, read, keyring.valid_ids, take, tell)
         if not remove:
             return CacheVerification(address=cache.address, name=name, check=verifier.run())
         with collection_lease(session, cache).collecting() as collecting:

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from rvbuild.app.signing_key import KeyFolders, acceptance, find_signer
 from rvbuild.app.workspace import Workspace
+from rvbuild.core.advice import Remedy, advise, joined
 from rvbuild.core.errors import StoreError, UsageError, suggestion
 from rvbuild.core.key_name import is_key_name
 from rvbuild.core.place import Place
@@ -216,7 +217,8 @@ def _known(name: str, keyring: Keyring) -> KnownKey:
     known = keyring.named(name)
     if known is None:
         msg = f"there is no public key called {name!r}"
-        raise UsageError(msg, hint=suggestion(name, (each.public.name for each in keyring.known)))
+        near = suggestion(name, (each.public.name for each in keyring.known))
+        raise UsageError(msg, hint=joined([near, advise(Remedy.KEYS)]))
     word = keyring.revocation(known.public)
     if word is not None:
         msg = f"the key {known.public.key_id} was revoked on {word.day}: {word.why}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 
 from attrs import define, evolve, field, frozen
@@ -25,7 +26,15 @@ from rvbuild.caches.lease import Lease
 from rvbuild.caches.push import Pusher
 from rvbuild.caches.shipment import TargetShipment
 from rvbuild.core.advice import Remedy, advise
-from rvbuild.core.errors import CacheFault, RvbuildError, UsageError, raise_failures
+from rvbuild.core.dsse import Envelope
+from rvbuild.core.errors import (
+    CacheFault,
+    CacheRefused,
+    Malformed,
+    RvbuildError,
+    UsageError,
+    raise_failures,
+)
 from rvbuild.core.events import Finished, Noticed, Phase, Reporter
 from rvbuild.core.graph import Target
 from rvbuild.core.ports.signer import Signer
@@ -54,6 +63,12 @@ its disk, and who pushes has nothing better to do."""
 _KINDS = ("build", "release")
 _FIRST_DAY = 1_767_225_600
 """2026-01-01: a clock that says an earlier day was never set."""
+
+
+_NAMESAKE_HINT = (
+    "let each project have a place of its own, or sign with a key of another name; remove the "
+    "record if nobody needs it"
+)
 
 
 @frozen(kw_only=True)
@@ -221,6 +236,22 @@ def _read(keyring: Keyring, data: bytes, payload_type: str, where: str) -> objec
     return verify_statement(data, payload_type, keyring, where).body
 
 
+def _read_own(key: PublicKey, address: str, data: bytes, payload_type: str, where: str) -> object:
+    """What a key said before, which a push says again.
+
+    Raises:
+        VerificationError: it did not say that; then a push writes over it.
+        CacheRefused: somebody else's key of the same name did.
+    """
+    with suppress(Malformed):
+        namesake = Envelope.decode(data).namesake(key.name, (key.key_id,))
+        if namesake:
+            msg = f"its record {where} is signed by {namesake}, another key of that name"
+            details = (f"the key that signs here: {key.key_id}",)
+            raise CacheRefused(msg, where=address, details=details, hint=_NAMESAKE_HINT)
+    return _read(Keyring((KnownKey(key, ()),)), data, payload_type, where)
+
+
 def written_caches(caches: RunCaches, names: tuple[str, ...] = ()) -> list[RunCache]:
     """The caches to push into: those of some names, else those that are set to be written.
 
@@ -325,7 +356,7 @@ def pusher_of(session: Session, cache: RunCache, signer: Signer, tally: PushTall
         key_id=signer.public.key_id,
         valid_ids=keyring.valid_ids,
         sign=partial(signed_record, signer),
-        open=partial(_read, Keyring((KnownKey(signer.public, ()),))),
+        open=partial(_read_own, signer.public, cache.address),
         pushed=tally,
         lease=Lease(cache.cache, cache.address, time.time, signer.public.name),
         folder=session.store.layout.tmp,  # /tmp is often memory, and a pack may have gigabytes

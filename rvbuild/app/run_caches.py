@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from attrs import evolve, frozen
 
@@ -23,6 +24,7 @@ from rvbuild.caches.member import Member
 from rvbuild.caches.substitutes import CacheSubstitutes, Terms
 from rvbuild.caches.table import open_cache
 from rvbuild.caches.verifying import VerifyingCache
+from rvbuild.caches.wait_watch import WaitWatch, WatchedCache
 from rvbuild.core.acceptance import Acceptance
 from rvbuild.core.cache_text import CacheText, read_cache_text, split_mode
 from rvbuild.core.dsse import Envelope
@@ -113,6 +115,7 @@ def opened(
     absent = {name: text for name, text in texts.items() if settings.offline and _is_far(text)}
     for name in names:
         _refuse_unless_in_reach(name, texts, absent)
+    tell = partial(_tell_wait, session, wait) if wait else None
     chosen = {name: texts[name] for name in names or texts if name not in absent}
     cancellation = Cancellation()
     with _transport(session, cancellation) as transport:
@@ -125,11 +128,7 @@ def opened(
         run = RunCaches(
             caches=tuple(
                 _opened(
-                    name,
-                    text,
-                    _services_for(name, settings, services),
-                    settings.stall_budget,
-                    bounded=wait is None,
+                    name, text, _services_for(name, settings, services), settings.stall_budget, tell
                 )
                 for name, text in chosen.items()
             ),
@@ -182,12 +181,26 @@ def _services_for(name: str, settings: Settings, services: CacheServices) -> Cac
 
 
 def _opened(
-    name: str, text: CacheText, services: CacheServices, seconds: float, *, bounded: bool
+    name: str,
+    text: CacheText,
+    services: CacheServices,
+    seconds: float,
+    tell: Callable[[str], None] | None,
 ) -> RunCache:
+    """A cache for which nobody waits longer than its budget, or whose waits are told."""
     budget = StallBudget(seconds, time.monotonic)
-    if bounded:
+    if tell is None:
         services = evolve(services, wait=lambda: budget.left)
-    return RunCache(name=name, text=text, cache=open_cache(text.address, services), budget=budget)
+    cache = open_cache(text.address, services)
+    if tell is not None:
+        watch = WaitWatch(partial(tell, name), services.cancellation.pause, time.monotonic)
+        cache = evolve(cache, inner=WatchedCache(cache.inner, watch))
+    return RunCache(name=name, text=text, cache=cache, budget=budget)
+
+
+def _tell_wait(session: Session, wait: float, name: str) -> None:
+    text = f"no answer so far; {wait:.0f} s at most are waited for each"
+    session.report(Noticed(name, text))
 
 
 def substitutes(
@@ -213,6 +226,7 @@ def substitutes(
     keys = accepted_keys(policy, caches.keyring)
     if len(keys) < policy.needed:
         text = f"not asked: of the keys that it takes, {policy}, {len(keys)} are trusted here"
+        text += _revoked_text(policy, caches.keyring)
         session.report(Noticed(", ".join(each.name for each in readable), text))
         return None
 
@@ -241,6 +255,13 @@ def accepted_keys(policy: Acceptance, keyring: Keyring) -> tuple[str, ...]:
     """The names of the keys that a policy takes, as far as they are trusted."""
     trusted = [each.public.name for each in keyring.known if not keyring.revocation(each.public)]
     return tuple(key for key in policy.keys or trusted if key in trusted)
+
+
+def _revoked_text(policy: Acceptance, keyring: Keyring) -> str:
+    """Which keys that a policy takes were revoked, as the end of a line."""
+    names = {each.key.name for each in keyring.revocations}
+    revoked = sorted(names.intersection(policy.keys) if policy.keys else names)
+    return f" (revoked: {', '.join(revoked)})" if revoked else ""
 
 
 def signer_of(session: Session, caches: RunCaches) -> Signer | None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from rvbuild.app.asked_caches import why_unasked
 from rvbuild.app.fit_executor import FitExecutor
 from rvbuild.app.session import Session, cores
 from rvbuild.core.events import Noticed, Reporter
@@ -47,6 +48,7 @@ def services_of(
         made=made,
         accepts=session.accepts,
         pull=session.choices.pull,
+        unasked=why_unasked(session) if session.choices.pull and not substitutes else "",
         release=release,
         builder=settings.builder,
         variant=bool(session.choices.overrides or settings.replace or settings.options),

@@ -5,7 +5,7 @@ Knows: who is believed, and how a closure is read. Must not know: how closures a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from attrs import frozen
@@ -51,16 +51,19 @@ class SharedPlace:
         return f"{self.cache}/{self.key}" if self.key else self.cache
 
 
-def former_there(session: Session, names: Sequence[str], place: SharedPlace) -> FormerResult:
+def former_there(
+    session: Session, names: Sequence[str], result: str, place: SharedPlace
+) -> FormerResult:
     """What a cache last had of a target.
 
     The last one is the one that was written last, by any of the names and of the keys that count;
-    where the cache cannot list what it holds, the first one. One that is lost or damaged is told,
-    and the next one is taken.
+    where the cache cannot list what it holds, one of the very result that would be built now, else
+    the first one. One that is lost or damaged is told, and the next one is taken.
 
     Args:
         session: In whose settings the cache is.
         names: What the target may be called there.
+        result: The digest of the target's derivation as it would be built now.
         place: The cache.
 
     Raises:
@@ -73,15 +76,18 @@ def former_there(session: Session, names: Sequence[str], place: SharedPlace) -> 
         (cache,) = caches.caches
         member = caches.member(cache)
         keys = _keys(session, caches.keyring, place)
-        for record in _newest_first(cache, [_Record(k, name) for k in keys for name in names]):
-            try:
-                former = _former(member, caches.keyring, record)
-            except (CacheMiss, VerificationError) as error:
-                failures.append(error)
-                continue
-            if former is not None:
-                _tell(session, cache, failures)
-                return former
+        records = [_Record(key, name) for key in keys for name in names]
+        moments = _moments(cache, records)
+        records.sort(key=lambda record: -moments.get(record.name, 0.0))
+        formers = _formers(member, caches.keyring, records, failures)
+        former = next(formers, None)
+        if former is not None and not moments:  # nobody knows which one is the last
+            former = next(
+                (each for each in (former, *formers) if each.derivation == result), former
+            )
+        if former is not None:
+            _tell(session, cache, failures)
+            return former
     if failures:
         raise failures[0]
     msg = f"nobody whose word counts brought it into the cache {place}"
@@ -105,15 +111,29 @@ class _Record:
         return self.name.rpartition("/")[0] + "/"
 
 
-def _newest_first(cache: RunCache, records: Sequence[_Record]) -> list[_Record]:
-    """Records in the order in which they were written; as they are, if nobody can tell."""
+def _moments(cache: RunCache, records: Sequence[_Record]) -> Mapping[str, float]:
+    """When records were written, by name; none, if nobody can tell, or there is only one."""
     moments: dict[str, float] = {}
     if len(records) > 1:
         with suppress(CacheError), cache.budget.waiting():
             for folder in {record.folder for record in records}:
                 entries = cache.cache.entries(folder)
                 moments |= {entry.name: entry.modified for entry in entries}
-    return sorted(records, key=lambda record: -moments.get(record.name, 0.0))
+    return moments
+
+
+def _formers(
+    member: Member, keyring: Keyring, records: Iterable[_Record], failures: list[RvbuildError]
+) -> Iterator[FormerResult]:
+    """What records say, in their order; what is wrong with others goes to ``failures``."""
+    for record in records:
+        try:
+            former = _former(member, keyring, record)
+        except (CacheMiss, VerificationError) as error:
+            failures.append(error)
+            continue
+        if former is not None:
+            yield former
 
 
 def _former(member: Member, keyring: Keyring, record: _Record) -> FormerResult | None:

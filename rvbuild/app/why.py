@@ -53,7 +53,7 @@ def explain_target(session: Session, target: Target, against: str = "") -> WhyVi
     """
     graph, linked = link_unedited(session, (target,), checks=False)
     names, result = names_of(session, graph, target), linked.results[target]
-    former = _former(session, names, against)
+    former = _former(session, names, result, against)
     if former is None:
         msg = "no result of it is known here, so there is nothing to compare with"
         hint = advise(Remedy.BUILD.of(str(target)), ", or ", Remedy.COMPARE)
@@ -66,7 +66,9 @@ def explain_target(session: Session, target: Target, against: str = "") -> WhyVi
     )
 
 
-def _former(session: Session, names: Sequence[str], against: str) -> FormerResult | None:
+def _former(
+    session: Session, names: Sequence[str], result: str, against: str
+) -> FormerResult | None:
     if not against:
         return former_here(session, names)
     from rvbuild.app.shared_closure import (  # noqa: PLC0415 - see the module
@@ -74,4 +76,4 @@ def _former(session: Session, names: Sequence[str], against: str) -> FormerResul
         former_there,
     )
 
-    return former_there(session, names, SharedPlace.parse(against))
+    return former_there(session, names, result, SharedPlace.parse(against))

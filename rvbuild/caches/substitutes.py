@@ -117,6 +117,10 @@ class CacheSubstitutes:
         """What was asked for and said by too few, so far: one for each number of keys."""
         return in_groups(self._shortfalls.values())
 
+    @property
+    def left_out(self) -> list[str]:
+        return [f"{use.name} was left out: {use.reason}" for use in self.uses if use.reason]
+
     def find(self, derivations: Collection[str]) -> Offers:
         names = {
             realisation_name(key, derivation): derivation

@@ -27,6 +27,9 @@ from rvbuild.core.system_fault import Site, hint_for
 
 Work = Callable[[], None]
 
+_LOOK = 0.5
+"""Seconds between two looks of who waits for the end."""
+
 
 @define
 class Uploader:
@@ -54,11 +57,13 @@ class Uploader:
             self._thread.start()
         self._works.put(work)
 
-    def finish(self) -> None:
-        """Wait until all is done, or one of it failed."""
+    def finish(self, look: Callable[[], None] = lambda: None) -> None:
+        """Wait until all is done, or one of it failed; ``look`` is called every now and then."""
         if self._thread is not None:
             self._works.put(None)
-            self._thread.join()
+            while self._thread.is_alive():
+                self._thread.join(_LOOK)
+                look()
 
     def _run(self) -> None:
         try:

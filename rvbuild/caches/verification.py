@@ -7,7 +7,7 @@ The rules:
 
 1. A record of a trusted key is signed by it, and is about what its name says.
 2. A record of another key is no fault: others may share the cache. It is counted, and what it names
-   is looked for.
+   is looked for. Nor is one of another key of the same name, which is told.
 3. Each object that a record names is there, in the size that the record says.
 4. Each object has the bytes that its name says, whatever names it.
 """
@@ -42,7 +42,7 @@ class CacheFinding:
     """Something that is not as it must be.
 
     Attributes:
-        kind: ``damaged`` or ``missing``.
+        kind: ``damaged``, ``missing``, or ``untrusted``, which is no fault (rule 2).
         name: The file of the cache.
         problem: What is wrong with it.
     """
@@ -61,7 +61,7 @@ class CacheCheck:
         untrusted: How many of them are of keys that are not trusted here.
         objects: How many objects.
         size: Bytes of these.
-        findings: What is damaged or missing.
+        findings: What is damaged, missing, or of another key of a trusted one's name.
     """
 
     records: int
@@ -78,14 +78,14 @@ class CacheVerifier:
     Attributes:
         cache: Which; it verifies what is read (`VerifyingCache`).
         open: Opens envelopes.
-        trusted: The names of the keys that are trusted here.
+        valid_ids: The ids of the keys that are trusted here.
         take: Told of each finding at once: a large cache takes long.
         tell: Told how far it is.
     """
 
     cache: CollectableCache
     open: Open
-    trusted: Collection[str]
+    valid_ids: Collection[str]
     take: Callable[[CacheFinding], None]
     tell: Walked = tell_nobody
     _findings: dict[tuple[str, str], CacheFinding] = field(factory=dict, init=False)
@@ -119,9 +119,12 @@ class CacheVerifier:
 
     def _note(self, finding: CacheFinding | None) -> None:
         """Keep and tell a finding; several records may lack one object."""
-        if finding is not None and (finding.kind, finding.name) not in self._findings:
-            self._findings[finding.kind, finding.name] = finding
-            self.take(finding)
+        if finding is None:
+            return
+        with self._lock:
+            if (finding.kind, finding.name) not in self._findings:
+                self._findings[finding.kind, finding.name] = finding
+                self.take(finding)
 
     def _packs(self, entry: CacheEntry) -> Sequence[Digest] | CacheFinding:
         """The objects that a record names, or what is wrong with it."""
@@ -153,12 +156,17 @@ class CacheVerifier:
 
     def _body(self, key: str, data: bytes, payload_type: str, name: str) -> object:
         """What a record says (rules 1 and 2)."""
-        if key in self.trusted:
+        envelope = Envelope.decode(data)
+        namesake = envelope.namesake(key, self.valid_ids)
+        if not namesake and any(each.startswith(f"{key}:") for each in self.valid_ids):
             return self.open(data, payload_type, name)
         with self._lock:
             self._untrusted += 1
+        if namesake:
+            problem = f"signed by {namesake}, another key of that name"
+            self._note(CacheFinding(kind="untrusted", name=name, problem=problem))
         try:
-            return json.loads(Envelope.decode(data).payload)
+            return json.loads(envelope.payload)
         except (ValueError, RecursionError) as error:
             msg = f"what was signed is no JSON: {error}"
             raise Malformed(msg) from error

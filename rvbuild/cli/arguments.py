@@ -93,9 +93,9 @@ def _wrong_of_push(arguments: argparse.Namespace) -> str | None:
 def _wrong_of_keys(arguments: argparse.Namespace) -> str | None:
     action = arguments.action
     wants = {"new": "a NAME", "trust": "a FILE or a key's TEXT", "revoke": "a NAME"}
-    if action == "list":
-        return f"`rvbuild keys list` takes no {arguments.subject}" if arguments.subject else None
-    if not arguments.subject:
+    if action == "list" and arguments.subject:
+        return f"`rvbuild keys list` takes no {arguments.subject}"
+    if action != "list" and not arguments.subject:
         return f"`rvbuild keys {action}` wants {wants.get(action, 'a NAME')}"
     if (action == "revoke") != (arguments.why is not None):
         return "`rvbuild keys revoke` wants --why, and no other does"

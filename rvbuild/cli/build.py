@@ -69,7 +69,12 @@ def _uploads(
 
 def _finish(uploads: CacheUploads, *, quiet: bool) -> None:
     """Wait for what is under way; say what was brought, and what was not."""
-    for view in uploads.finish():
+
+    def tell(cache: str, text: str) -> None:
+        if not quiet:
+            sys.stderr.write(printable_line(f"{cache}: {text}") + "\n")
+
+    for view in uploads.finish(tell):
         for line in () if quiet else _upload_lines(view):
             sys.stderr.write(printable_line(line) + "\n")
 

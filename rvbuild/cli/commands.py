@@ -295,9 +295,11 @@ ROWS = (
             *TELLING,
             option(
                 "action",
-                metavar="new|list|trust|revoke|rotate",
-                choices=["new", "list", "trust", "revoke", "rotate"],
-                help="new NAME: make a key; list: show those that are here or trusted; trust FILE "
+                nargs="?",
+                default="list",
+                metavar="list|new|trust|revoke|rotate",
+                choices=["list", "new", "trust", "revoke", "rotate"],
+                help="list: show those that are here or trusted; new NAME: make a key; trust FILE "
                 "or TEXT: put a public key into the project's cache/keys/; revoke NAME --why TEXT: "
                 "accept nothing that it signed; rotate NAME: make the key that follows it",
             ),

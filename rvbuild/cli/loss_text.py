@@ -14,5 +14,5 @@ def loss_text(loss: Loss) -> str:
     if isinstance(loss, TooSlow):
         make = duration_text(loss.make)
         return f"fetching it would take {duration_text(loss.fetch)} more; making it took {make}"
-    answers = f" ({'; '.join(loss.answers)})" if loss.answers else ""
-    return loss.message + answers
+    others = [each for each in loss.answers if each.partition(": ")[2] not in loss.message]
+    return loss.message + (f" ({'; '.join(others)})" if others else "")

@@ -45,6 +45,7 @@ WORDS = {
     ),
     Remedy.FEWER_STEPS: _Words("use fewer --jobs"),
     Remedy.NO_RELEASE: _Words("build without --release"),
+    Remedy.NO_CHECKS: _Words("give --no-check"),
     Remedy.VARIANT: _Words("say another with --replace or --option"),
     Remedy.COPIES: _Words("use another DIR with -o"),
     Remedy.LIST: _Words("`rvbuild show` lists the recipes"),

@@ -30,6 +30,7 @@ class Remedy(Enum):
     IMPORT = "import the former store's sources"
     FEWER_STEPS = "run fewer steps at once"
     NO_RELEASE = "build without being a release"
+    NO_CHECKS = "do without the checks"
     VARIANT = "choose another option or input"
     COPIES = "have the results copied elsewhere"
     LIST = "look at the list of recipes"

@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from attrs import field, frozen
@@ -66,6 +67,23 @@ class Envelope:
     def signed_bytes(self) -> bytes:
         """What each signature is over."""
         return pae(self.payload_type, self.payload)
+
+    def namesake(self, name: str, valid_ids: Iterable[str]) -> str:
+        """The id of another key of a name, by which this says to be signed; empty if there is none.
+
+        An id is a hint (rule 3): it tells two keys apart whose owners do not know each other.
+
+        Args:
+            name: A key's name.
+            valid_ids: The ids of the keys that count; without one of that name, there is no other.
+        """
+        ids = {each.key_id for each in self.signatures}
+        valid = set(valid_ids)
+        is_known = any(each.startswith(f"{name}:") for each in valid)
+        if not is_known or not ids.isdisjoint({"", *valid}):
+            return ""
+        other = re.compile(rf"{re.escape(name)}:[0-9a-f]{{16}}")
+        return next(filter(other.fullmatch, sorted(ids)), "")
 
     @classmethod
     def sign(cls, payload_type: str, payload: bytes, signer: Signer) -> Envelope:

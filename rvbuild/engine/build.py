@@ -5,13 +5,13 @@ Knows: plan, scheduler, realiser. Must not know: recipes, concrete adapters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Self
 
 from attrs import frozen
 
 from rvbuild.core.advice import Remedy, advise
-from rvbuild.core.derivation import Derivation, refuse_folders
+from rvbuild.core.derivation import Derivation, Step, refuse_folders
 from rvbuild.core.errors import Interrupted, SubstituteError, raise_failures
 from rvbuild.core.events import Planned
 from rvbuild.core.plan import NO_OFFERS, Lookup, Plan, Task, make_plan
@@ -163,18 +163,33 @@ class _Planner:
                 good.append(digest)
                 continue
             if bad.isdisjoint(self.derivations[digest].inputs):
-                errors[digest] = _nobody_has(made)
+                errors[digest] = self._nobody_has(digest, made)
             bad.add(digest)
         return tuple(good), errors
+
+    def _nobody_has(self, digest: str, made: Sequence[Task]) -> SubstituteError:
+        """The error for a result that would have to be made."""
+        services, derivation = self.realiser.services, self.derivations[digest]
+        is_check = isinstance(derivation, Step) and derivation.is_check
+        what = "that its check passed" if is_check else "it as it would be built now"
+        left_out = services.substitutes.left_out if services.substitutes else ()
+        msg = f"no cache{' that answers' if left_out else ''} has {what}"
+        if services.unasked:
+            msg = f"no cache is asked for {what}: {services.unasked}"
+        hint = advise("see which caches are set, and whose keys are trusted; or ", Remedy.BUILD)
+        if is_check:
+            hint = advise("have it pushed with its checks; or ", Remedy.NO_CHECKS)
+        details = (*left_out, *_work_lines(made))
+        return SubstituteError(msg, where=derivation.label, details=details, hint=hint)
 
     def _make_plan(self, wanted: Iterable[str]) -> Plan:
         offers = self.search.offers if self.search else NO_OFFERS
         return make_plan(self.derivations, wanted, self.lookup, offers)
 
 
-def _nobody_has(made: Sequence[Task]) -> SubstituteError:
-    """The error for a result that would have to be made."""
-    msg = "no cache has it as it would be built now"
-    details = tuple(f"{each.phase.value} {each.derivation.label}" for each in made[-_MOST_MADE:])
-    hint = advise("see which caches are set, and whose keys are trusted; or ", Remedy.BUILD)
-    return SubstituteError(msg, where=made[-1].derivation.label, details=details, hint=hint)
+def _work_lines(made: Sequence[Task]) -> Iterator[str]:
+    """The last of what would have to be made, and how much more there is."""
+    more = len(made) - _MOST_MADE
+    if more > 0:
+        yield f"{more} more tasks, and" if more > 1 else "1 more task, and"
+    yield from (f"{each.phase.value} {each.derivation.label}" for each in made[-_MOST_MADE:])

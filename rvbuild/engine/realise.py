@@ -53,8 +53,9 @@ class Services:
     ``accelerators`` are host folders by accelerator name; empty for release builds.
     ``builder`` is the name under which results are registered, and preferred. ``variant``: a
     target's name alone does not lead to these derivations, since something stands for an input.
-    ``pull``: nothing is made; what no cache has is an error. ``accepts`` says whether a result that
-    the store has from others may be used. ``made`` is told of the digest of each derivation that
+    ``pull``: nothing is made; what no cache has is an error, and ``unasked`` is why no cache is
+    asked, if none is. ``accepts`` says whether a result that the store has from others may be used.
+    ``made`` is told of the digest of each derivation that
     was made here, when its result is registered.
     """
 
@@ -68,6 +69,7 @@ class Services:
     accepts: Accepts = accept_all
     made: Callable[[str], None] = tell_nobody
     pull: bool = False
+    unasked: str = ""
     release: bool = False
     accelerators: Mapping[str, str] = field(factory=dict)
     forbidden: tuple[bytes, ...] = ()

@@ -7,8 +7,10 @@ import os
 import re
 import shutil
 import socket
+import threading
 import time
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +192,34 @@ def test_the_record_of_another_step_is_no_result(team: Team, ci: World):
     ran.said("team: not believed: a record of another derivation")
 
 
+def test_a_pull_says_why_nobody_has_it(team: Team, ci: World):
+    """That no cache has it is only said where one was asked; and of what is long, that it is."""
+    dead = f"http://127.0.0.1:{free_port()}"
+    for text, words, said in (
+        (dead, ("--offline",), "is asked for it as it would be built now: the run is offline, and"),
+        (f"write {team.cache}", (), "none is set to be read (team: only to be written)"),
+        ("off", (), "is asked for it as it would be built now: none is set"),
+        (dead, ("-q",), "error: no cache that answers has it as it would be built now"),
+        (dead, ("-q",), " | team was left out: "),
+    ):
+        world = laptop(team, ci, cache=text)
+        ran = world.run("pull", TARGET, *words)
+        assert ran.code == 4
+        ran.said(said)
+        shutil.rmtree(world.folder.parent)
+
+
+def test_a_result_whose_check_nobody_ran_can_be_had_without_it(team: Team):
+    place = f"read+write {team.folder}/unchecked"
+    lab = team.signing(team.machine("lab", tools=True, cache=place), "lab")
+    lab.fine(TARGET, "--no-check").said("brought into team: 2 results, ")
+    world = laptop(team, lab, cache=place)
+    ran = world.run("pull", TARGET)
+    assert ran.code == 4
+    ran.said("error: no cache has that its check passed", "pushed with its checks; or give --no-ch")
+    world.fine("pull", TARGET, "--no-check")
+
+
 def test_without_trust_nobody_is_asked(team: Team, ci: World):
     with counted(team.cache) as (address, paths):
         world = team.machine("stranger", cache=address)
@@ -200,6 +230,10 @@ def test_without_trust_nobody_is_asked(team: Team, ci: World):
         assert other.run("pull", TARGET).code == 4
         assert [path for path in paths if not path.startswith("/records/other/")] == []
     assert not (world.folder / "result").exists()
+    other.fine("keys", "revoke", "other", "--why", "it was a test")
+    other.run("pull", TARGET).said(
+        "0 are trusted here (revoked: other)", "error: no cache is asked"
+    )
     del ci
 
 
@@ -291,6 +325,26 @@ def test_a_silent_cache_costs_its_budget(team: Team, ci: World):
         assert 1 <= float(seconds) < 4
 
 
+def test_who_pushes_reads_that_a_silent_cache_is_waited_for(team: Team, ci: World):
+    """The cache is silent for 6 s, and then gone."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+
+        def leave() -> None:
+            connection, _ = silent.accept()
+            silent.close()
+            with connection, suppress(TimeoutError):
+                connection.settimeout(6)
+                while connection.recv(1 << 16):
+                    pass
+
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        threading.Thread(target=leave, daemon=True).start()
+        ran = ci.run("push", TARGET, "--to", "new", "--cache", f"new={address}")
+    assert ran.code == 4
+    ran.said("warning", "new: no answer so far; 60 s at most", "error: ")
+    del team
+
+
 def test_a_second_cache_has_what_the_first_lacks(team: Team, ci: World):
     world = laptop(team, ci)
     text = f"[caches]\ndead = 'http://127.0.0.1:{free_port()}'\nteam = '{team.cache}'\n"
@@ -333,6 +387,21 @@ def test_a_damaged_object_is_removed_and_pushed_again(team: Team, ci: World):
     pushing.fine("push", TARGET)
     assert pack.read_bytes() == sound
     pushing.fine("caches", "verify", "team")
+
+
+def test_another_key_of_a_name_keeps_its_records(team: Team, ci: World):
+    """Two projects in one cache, and both call their key `ci`: no push writes over the other's."""
+    other = team.signing(team.machine("other", tools=True), "ci")
+    before = {file: file.read_bytes() for file in team.cache.glob("records/**/*") if file.is_file()}
+    ran = other.run(TARGET)
+    assert ran.code == 0
+    ran.said("not brought into team", "another key of that name")
+    ran = other.run("push", TARGET)
+    assert ran.code == 4
+    ran.said("is signed by ci:", "another key of that name", "the key that signs here: ci:")
+    ran.said("hint: let each project have a place of its own, or sign with a key of another name")
+    assert before == {file: file.read_bytes() for file in before}
+    del ci
 
 
 def test_what_a_push_needs(team: Team, ci: World):
@@ -450,20 +519,37 @@ def test_what_was_not_brought_is_owed(team: Team):
     assert row["totals"]["owed"] == []
 
 
-def test_a_cache_that_is_collected_is_owed(team: Team):
-    """No error of the build, unless uploads are required; a lease of one who was killed ends."""
-    lab = team.signing(team.machine("lab", tools=True), "lab")
+def begin_collection(team: Team) -> Path:
+    """The lease of a collection."""
     now = int(time.time())
     collection = team.cache / "leases/collection"
     collection.parent.mkdir(exist_ok=True)
     collection.write_text(f"{now} {now - 60} {'ab' * 8} ci\n")
+    return collection
+
+
+def test_an_upload_that_is_required_waits_for_a_collection(team: Team):
+    """The build begins beside it; here its lease is void some seconds later."""
+    lab = team.signing(team.machine("lab", tools=True), "lab")
+    soon = time.time() - VOID + 8
+    os.utime(begin_collection(team), (soon, soon))
+    ran = lab.fine(TARGET, "--push-required")
+    ran.said("team: it is being collected by ci since 20", "; what is made here is brought there")
+    ran.said("team: waits: it is being collected by ci since 20", "brought into team: 2 results, ")
+    lab.fine("push", TARGET, "--check")
+
+
+def test_a_cache_that_is_collected_is_owed(team: Team):
+    """No error of the build; the lease of one who was killed ends."""
+    lab = team.signing(team.machine("lab", tools=True), "lab")
+    now = int(time.time())
+    collection = begin_collection(team)
     ran = lab.fine(TARGET)
     ran.said("not brought into team: it is being collected by ci since 20", " UTC (ends 20")
     ran.said(f"the next build or push brings {TARGET}")
-    for words in (("push", TARGET), (TARGET, "--push-required")):
-        refused = lab.run(*words)
-        assert refused.code == 4
-        refused.said("error: it is being collected by ci since 20")
+    refused = lab.run("push", TARGET)
+    assert refused.code == 4
+    refused.said("error: it is being collected by ci since 20")
     os.utime(collection, (now - VOID, now - VOID))
     lab.fine("words").said("brought into team: 2 results, ")
     lab.fine("push", TARGET, "--check")

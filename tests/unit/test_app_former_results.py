@@ -109,6 +109,9 @@ def test_the_default_series_may_stand_in_the_name_or_not():
 
 # ---- there
 
+NOTHING = "0" * 64
+"""The digest of a result that nobody has."""
+
 
 def bring(folder: Path, key: str, target: str, derivations: Mapping[str, bytes]) -> None:
     """Let a key's holder push a target of which only the derivations matter."""
@@ -146,7 +149,7 @@ def test_the_closure_is_read_out_of_the_cache(
     session: Session, tmp_path: Path, app: dict[str, bytes]
 ):
     bring(tmp_path / "team", "ci", "app", app)
-    former = former_there(session, ["app"], SharedPlace("team"))
+    former = former_there(session, ["app"], NOTHING, SharedPlace("team"))
     assert (former.derivation, former.place) == (next(iter(app)), "team/ci")
     assert {digest: former.read(digest) for digest in app} == app
     assert former.read("0" * 64) is None
@@ -172,19 +175,22 @@ def test_the_last_one_is_meant_of_any_key_and_under_any_name(
     bring_two(tmp_path / "team", app, later)
     results = {"ci": "1" * 64, "lab": next(iter(app))}
     for place, by in (("team", later), ("team/ci", "ci"), ("team/lab", "lab")):
-        former = former_there(session, ["app", "app@1"], SharedPlace.parse(place))
+        former = former_there(session, ["app", "app@1"], NOTHING, SharedPlace.parse(place))
         assert (former.derivation, former.place) == (results[by], f"team/{by}")
 
 
-def test_who_cannot_list_gives_the_first(
-    project: Path, tmp_path: Path, app: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("by", ["", "ci", "lab"])
+def test_who_cannot_list_gives_what_would_be_built_now_else_the_first(
+    project: Path, tmp_path: Path, app: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, by: str
 ):
+    """As after a rotation: the old key wrote a target, and the new one what is built today."""
     bring_two(tmp_path / "served", app, "lab")
+    result = {"": NOTHING, "ci": "1" * 64, "lab": next(iter(app))}[by]
     with static(tmp_path) as address:
         monkeypatch.setenv("RVBUILD_CACHES", f"team={address}")
         with closing(Session(workspace(str(project)), silent)) as session:
-            former = former_there(session, ["app", "app@1"], SharedPlace("team"))
-    assert former.place == "team/ci"
+            former = former_there(session, ["app", "app@1"], result, SharedPlace("team"))
+    assert former.place == f"team/{by or 'ci'}"
 
 
 @pytest.mark.parametrize("is_lie", [False, True])
@@ -201,7 +207,7 @@ def test_what_is_lost_or_damaged_is_told_and_the_next_is_taken(
         last.unlink()
     date(folder, "lab")
     with closing(Session(workspace(str(project)), events.append)) as session:
-        former = former_there(session, ["app", "app@1"], SharedPlace("team"))
+        former = former_there(session, ["app", "app@1"], NOTHING, SharedPlace("team"))
     assert former.place == "team/ci"
     (said,) = events
     assert isinstance(said, Noticed)
@@ -219,7 +225,7 @@ def test_what_is_lost_or_damaged_is_told_and_the_next_is_taken(
 )
 def test_where_nobody_brought_it_that_is_said(session: Session, place: str, said: str):
     with pytest.raises(UsageError, match=said):
-        former_there(session, ["app"], SharedPlace.parse(place))
+        former_there(session, ["app"], NOTHING, SharedPlace.parse(place))
 
 
 def test_offline_a_cache_that_is_elsewhere_is_out_of_reach(
@@ -232,7 +238,7 @@ def test_offline_a_cache_that_is_elsewhere_is_out_of_reach(
         closing(Session(workspace(str(project)), silent)) as session,
         pytest.raises(UsageError, match="the run is offline, and the cache is not on this machine"),
     ):
-        former_there(session, ["app"], SharedPlace("far"))
+        former_there(session, ["app"], NOTHING, SharedPlace("far"))
 
 
 @pytest.mark.parametrize("moved", [("ci", "other"), ("lab", "app")])
@@ -245,7 +251,7 @@ def test_a_record_says_whose_it_is(
     to.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(tmp_path / "team" / target_name(*moved), to)
     with pytest.raises(WrongContent, match="a record of another target or key"):
-        former_there(session, ["app"], SharedPlace("team", "ci"))
+        former_there(session, ["app"], NOTHING, SharedPlace("team", "ci"))
 
 
 def test_what_nobody_trusted_signed_is_not_read(
@@ -256,7 +262,7 @@ def test_what_nobody_trusted_signed_is_not_read(
         f"{private_key('other').public}\n".replace("other", "ci")
     )
     with pytest.raises(VerificationError, match="no trusted key signed this"):
-        former_there(session, ["app"], SharedPlace("team"))
+        former_there(session, ["app"], NOTHING, SharedPlace("team"))
 
 
 def test_a_pack_that_is_gone_or_damaged(session: Session, tmp_path: Path, app: dict[str, bytes]):
@@ -266,10 +272,10 @@ def test_a_pack_that_is_gone_or_damaged(session: Session, tmp_path: Path, app: d
     pack.chmod(0o644)
     pack.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(WrongContent):
-        former_there(session, ["app"], SharedPlace("team"))
+        former_there(session, ["app"], NOTHING, SharedPlace("team"))
     pack.unlink()
     with pytest.raises(CacheMiss):
-        former_there(session, ["app"], SharedPlace("team"))
+        former_there(session, ["app"], NOTHING, SharedPlace("team"))
     assert object_name(Digest.of(data)).endswith(pack.name)
 
 

@@ -22,6 +22,7 @@ from workshop import Workshop
 
 from rvbuild.core.derivation import Step
 from rvbuild.core.dsse import Envelope
+from rvbuild.trust.private_key import PrivateKey
 
 
 @define
@@ -318,6 +319,24 @@ def test_what_is_damaged_or_missing_is_named(place: Place, damage: Any):  # noqa
     assert place.run("verify", "team") == 5
     assert f"{DAMAGES[damage]}  {name}: " in place.out
     assert "the cache has" in place.err
+
+
+def test_records_of_another_key_of_a_name_are_no_damage(place: Place):
+    """Two projects that share a cache, and both call their key `ci`."""
+    place.trust("ci")
+    place.fill()
+    name = _record(place, "targets")
+    envelope = Envelope.decode(place.cache.files()[name])
+    other = PrivateKey("ci", b"another project's".ljust(32))
+    signed = Envelope.sign(envelope.payload_type, envelope.payload, other)
+    place.cache.put(name, signed.encode())
+    assert place.run("verify", "team") == 0
+    words = f"signed by {other.public.key_id}, another key of that name"
+    assert f"untrusted  {name}: {words}\n" in place.out
+    assert "3 records, 1 of keys that are not trusted, " in place.out
+    assert ": 0 damaged, 0 missing" in place.out
+    place.cache.put(name, signed.encode().replace(b"payloadType", b"kind"))
+    assert place.run("verify", "team") == 5
 
 
 def test_damaged_objects_are_removed_and_pushed_again(place: Place):

@@ -230,7 +230,10 @@ def test_a_reason_is_one_line(place: Place, why: str):
 def test_a_key_that_is_not_there(place: Place):
     place.fine("trust", str(CI.public))
     assert "did you mean 'ci'" in place.refused("revoke", "cii", "--why", "x")
-    assert "no public key" in place.refused("rotate", "office")
+    place.fine("new", "lab")
+    for words in (("rotate", "lab"), ("revoke", "lab", "--why", "x")):
+        assert "no public key called 'lab'" in place.refused(*words)
+        assert "hint: `rvbuild keys list` shows whose word counts" in place.err
 
 
 # ---- rotate
@@ -276,6 +279,9 @@ def test_a_name_that_would_be_too_long(place: Place):
         (("new", "ci", "--why", "x"), "no other does"),
         (("new", "ci", "--user"), "--user is for"),
         (("list", "ci"), "takes no ci"),
+        (("list", "--why", "x"), "no other does"),
+        (("list", "--user"), "--user is for"),
+        (("--user",), "not for list"),
         (("sign",), "invalid choice"),
     ],
 )
@@ -288,6 +294,7 @@ def test_words_that_do_not_fit(place: Place, words: tuple[str, ...], what: str):
 
 def test_no_key(place: Place):
     assert place.fine("list") == ""
+    assert place.fine() == ""
     assert "keys new" in place.err
     assert json.loads(place.fine("list", "--json")) == {"version": 1, "keys": []}
     assert place.files().keys() == {"project/rvbuild.toml"}

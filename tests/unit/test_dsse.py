@@ -118,6 +118,32 @@ def test_what_is_no_envelope_is_refused(data: bytes):
         Envelope.decode(data)
 
 
+_MINE, _OTHER = f"ci:{'ab' * 8}", f"ci:{'cd' * 8}"
+
+
+@pytest.mark.parametrize(
+    ("ids", "valid", "namesake"),
+    [
+        ((_OTHER,), (_MINE,), _OTHER),
+        ((_OTHER, _MINE), (_MINE,), ""),
+        (("",), (_MINE,), ""),
+        ((_OTHER, ""), (_MINE,), ""),
+        ((_OTHER,), (), ""),
+        ((_OTHER,), (f"lab:{'ab' * 8}",), ""),
+        ((f"lab:{'cd' * 8}",), (_MINE,), ""),
+        (("ci", "ci:", "ci:x", f"{_OTHER}\n", f"x{_OTHER}"), (_MINE,), ""),
+        ((), (_MINE,), ""),
+    ],
+)
+def test_another_key_of_a_name_is_told_by_its_id(
+    ids: tuple[str, ...], valid: tuple[str, ...], namesake: str
+):
+    """Where nobody here has that name, or a key that counts may have signed, there is no other."""
+    signatures = tuple(Signature(each, b"") for each in ids)
+    envelope = Envelope(payload=b"{}", payload_type="x", signatures=signatures)
+    assert envelope.namesake("ci", valid) == namesake
+
+
 def test_a_payload_is_shown_nowhere():
     envelope = Envelope(payload=b"canary", payload_type=KIND, signatures=(Signature("a", b"s3cr"),))
     assert "canary" not in repr(envelope)

@@ -494,3 +494,13 @@ def test_an_offer_whose_cache_is_gone_is_an_error_of_its_own(
     ):
         asked.fetch(offer, tree, lambda _done, _total: None)
     assert caught.value.details == ("team: left out: somebody pulled the plug",)
+
+
+def test_of_much_that_would_be_made_the_last_is_named_and_the_rest_counted(tmp_path: Path):
+    shop = Workshop(str(tmp_path), pull=True)
+    step = shop.step("0", "say 0")
+    for number in range(1, 12):
+        step = shop.step(str(number), f"say {number}", step)
+    with pytest.raises(SubstituteError, match="11: no cache has it as it would") as caught:
+        shop.build(step)
+    assert caught.value.details == ("2 more tasks, and", *(f"build {n}" for n in range(2, 12)))

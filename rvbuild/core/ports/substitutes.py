@@ -5,7 +5,7 @@ Knows: offers by derivation. Must not know: where they are kept, who is trusted.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from rvbuild.core.offer import Offer, Offers
@@ -18,6 +18,11 @@ class Substitutes(Protocol):
 
     A place that gives no answer is no error: it has no offers.
     """
+
+    @property
+    def left_out(self) -> Sequence[str]:
+        """A line for each place that was asked and is not asked any more, with the reason."""
+        ...
 
     def find(self, derivations: Collection[str]) -> Offers:
         """Offers for these derivations; for their checks, too, where the same record tells them."""
