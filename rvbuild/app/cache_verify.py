@@ -11,7 +11,7 @@ from collections.abc import Callable
 from attrs import frozen
 
 from rvbuild.app.cache_progress import cache_progress
-from rvbuild.app.caches import collection_lease, one_cache
+from rvbuild.app.caches import collection_lease, one_marked_cache
 from rvbuild.app.session import Session
 from rvbuild.app.signing_key import KeyFolders
 from rvbuild.caches.verification import CacheCheck, CacheFinding, CacheVerifier, remove_damaged
@@ -77,7 +77,8 @@ def verify_cache(
 
     Raises:
         UsageError: there is no such cache.
-        CacheError: it cannot be listed or read; or, to remove, somebody pushes or collects.
+        CacheError: it is none, or cannot be listed or read; or, to remove, somebody pushes or
+            collects.
     """
     keyring = KeyFolders.of(session.workspace).keyring()
 
@@ -85,7 +86,7 @@ def verify_cache(
         return verify_statement(data, payload_type, keyring, where).body
 
     with (
-        one_cache(session, name) as cache,
+        one_marked_cache(session, name) as cache,
         cache_progress(session.report, name, Phase.VERIFY) as tell,
     ):
         take = report or (lambda _finding: None)

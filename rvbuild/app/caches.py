@@ -20,7 +20,8 @@ from rvbuild.app.session import Session
 from rvbuild.caches.collect import Collection, Collector
 from rvbuild.caches.inventory import FileCount, Inventory, take_inventory
 from rvbuild.caches.lease import Lease
-from rvbuild.caches.names import LEASES, MARK
+from rvbuild.caches.marked import has_mark, require_mark
+from rvbuild.caches.names import LEASES
 from rvbuild.caches.trial import TrialStep, try_cache
 from rvbuild.core.cache_text import read_cache_text
 from rvbuild.core.cache_totals import CacheTotals
@@ -39,6 +40,7 @@ __all__ = [
     "collection_lease",
     "list_caches",
     "one_cache",
+    "one_marked_cache",
     "probe_cache",
     "view_inventory",
 ]
@@ -142,10 +144,10 @@ def _ask(cache: RunCache) -> Answered:
     began = time.monotonic()
     try:
         with cache.budget.waiting():
-            mark = cache.cache.record(MARK)
+            empty = not has_mark(cache.cache, cache.address)
     except CacheError as error:
         return Answered(problem=error, seconds=time.monotonic() - began)
-    return Answered(empty=mark is None, seconds=time.monotonic() - began)
+    return Answered(empty=empty, seconds=time.monotonic() - began)
 
 
 def probe_cache(session: Session, name: str) -> CacheTrial:
@@ -155,7 +157,8 @@ def probe_cache(session: Session, name: str) -> CacheTrial:
         UsageError: there is no such cache.
     """
     with one_cache(session, name) as cache:
-        steps = tuple(try_cache(cache.cache, time.monotonic, writes=cache.text.writes))
+        writes = cache.text.writes
+        steps = tuple(try_cache(cache.cache, cache.address, time.monotonic, writes=writes))
         return CacheTrial(name=name, address=cache.address, steps=steps)
 
 
@@ -164,10 +167,10 @@ def view_inventory(session: Session, name: str) -> Inventory:
 
     Raises:
         UsageError: there is no such cache.
-        CacheError: it cannot be listed.
+        CacheError: it is none, or cannot be listed.
     """
     with (
-        one_cache(session, name) as cache,
+        one_marked_cache(session, name) as cache,
         cache_progress(session.report, name, Phase.COUNT) as tell,
     ):
         return take_inventory(cache.cache, tell)
@@ -186,10 +189,10 @@ def collect_cache(
 
     Raises:
         UsageError: there is no such cache.
-        CacheError: it cannot be listed, it does not let us, or somebody pushes.
+        CacheError: it is none, it cannot be listed, it does not let us, or somebody pushes.
     """
     with (
-        one_cache(session, name) as cache,
+        one_marked_cache(session, name) as cache,
         cache_progress(session.report, name, Phase.COLLECT) as tell,
     ):
         lease = collection_lease(session, cache)
@@ -197,16 +200,25 @@ def collect_cache(
 
 
 def collection_lease(session: Session, cache: RunCache) -> Lease:
-    """The lease to collect a cache with.
-
-    Raises:
-        CacheError: the cache has no lists, so that it gets no lease.
-    """
+    """The lease to collect a cache with."""
     settings = session.workspace.settings
-    for _ in cache.cache.entries(LEASES):
-        break
     owner = settings.signing_key or settings.builder or "a collection"
     return Lease(cache.cache, cache.address, time.time, owner)
+
+
+@contextmanager
+def one_marked_cache(session: Session, name: str) -> Iterator[RunCache]:
+    """A cache that is set, and is one.
+
+    Raises:
+        UsageError: there is no such cache, or this run is offline.
+        CacheError: it does not answer, has no lists, or is no cache: it has no mark, or another.
+    """
+    with one_cache(session, name) as cache:
+        for _ in cache.cache.entries(LEASES):  # whoever has no lists says so first
+            break
+        require_mark(cache.cache, cache.address)
+        yield cache
 
 
 @contextmanager

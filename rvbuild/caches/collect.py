@@ -16,6 +16,9 @@ The rules:
 6. A file that a killed writer left in ``tmp/`` goes when it is older than `LONGEST_WRITE`, and a
    void lease at once.
 7. Nothing is removed any more once the lease of the collection is lost: somebody may push.
+8. What has no mark is no cache, and in a cache only files with names that rvbuild gives them go:
+   others' stay, wherever they are.
+9. A dry run writes nothing, no lease either, and goes by this machine's clock.
 
 Example: nobody builds K3s 1.32 any more, and its last closure is there: all of it stays. Of 40
 former builds of K3s 1.35 the oldest go, as far as the quota asks for it; their packs go a day
@@ -31,7 +34,17 @@ from attrs import define, frozen
 
 from rvbuild.caches.entry_walk import Walked, tell_nobody, walk
 from rvbuild.caches.lease import Lease
-from rvbuild.caches.names import OBJECTS, RECORDS, TEMPORARY, object_name
+from rvbuild.caches.marked import require_mark
+from rvbuild.caches.names import (
+    OBJECTS,
+    RECORDS,
+    TEMPORARY,
+    is_lease,
+    is_object,
+    is_realisation,
+    is_temporary,
+    object_name,
+)
 from rvbuild.caches.tenure import Tenure
 from rvbuild.core.digest import Digest
 from rvbuild.core.dsse import Envelope
@@ -58,6 +71,7 @@ class Collection:
         removed_objects: How many went.
         removed_size: Bytes of these.
         leftovers: How many files of killed writers went: half written ones, and leases.
+        young_objects: How many of those that stay no record names; they are younger than the grace.
     """
 
     records: int
@@ -67,6 +81,15 @@ class Collection:
     removed_objects: int
     removed_size: int
     leftovers: int
+    young_objects: int
+
+
+@frozen(kw_only=True)
+class _Plan:
+    """What a collection is to do: names of files that go, and what it comes to."""
+
+    names: tuple[str, ...]
+    collection: Collection
 
 
 @frozen
@@ -106,38 +129,50 @@ class Collector:
         Raises:
             CacheError: it does not let us, or somebody pushes.
         """
+        require_mark(self.cache, self.address)
+        if dry:
+            now = self.lease.now()
+            return self._plan(now, self.lease.void_leases(now)).collection
         with self.lease.collecting() as collecting:
-            entries = {entry.name: entry for entry in self.cache.entries(RECORDS)}
-            read = walk(self.cache.records(entries), "records", self.tell, len(entries))
-            records = [self._record(entries[name], data) for name, data in read]
-            objects = {
-                entry.name: entry
-                for entry in walk(self.cache.entries(OBJECTS), "objects", self.tell)
-            }
-            named = {object_name(pack) for record in records for pack in record.packs}
-            go = self._beyond_quota(records)
-            old = collecting.began - self.grace
-            orphans = [
-                entry
-                for name, entry in objects.items()
-                if name not in named and entry.modified < old
-            ]
-            leftovers = [*collecting.void, *self._half_written(collecting.began)]
-            if not dry:
-                names = [*leftovers, *(entry.name for entry in (*go, *orphans))]
-                self._remove(names, collecting.tenure)
-            removed = sum(entry.size for entry in orphans)
-            return Collection(
-                records=len(records) - len(go),
-                objects=len(objects) - len(orphans),
-                size=sum(entry.size for entry in objects.values()) - removed,
-                removed_records=len(go),
-                removed_objects=len(orphans),
-                removed_size=removed,
-                leftovers=len(leftovers),
-            )
+            plan = self._plan(collecting.began, collecting.void)
+            self._remove(plan.names, collecting.tenure)
+            return plan.collection
 
-    def _remove(self, names: list[str], tenure: Tenure) -> None:
+    def _plan(self, began: float, void: Iterable[str]) -> _Plan:
+        """What goes, of a collection that began at a moment of the cache's clock.
+
+        Args:
+            began: Seconds since 1970.
+            void: Names of leases whose owners were killed.
+        """
+        entries = {entry.name: entry for entry in self.cache.entries(RECORDS)}
+        read = walk(self.cache.records(entries), "records", self.tell, len(entries))
+        records = [self._record(entries[name], data) for name, data in read]
+        objects = {
+            entry.name: entry
+            for entry in walk(self.cache.entries(OBJECTS), "objects", self.tell)
+            if is_object(entry.name)
+        }
+        named = {object_name(pack) for record in records for pack in record.packs}
+        go = self._beyond_quota(records)
+        unnamed = [entry for name, entry in objects.items() if name not in named]
+        orphans = [entry for entry in unnamed if entry.modified < began - self.grace]
+        leftovers = [*filter(is_lease, void), *self._half_written(began)]
+        removed = sum(entry.size for entry in orphans)
+        collection = Collection(
+            records=len(records) - len(go),
+            objects=len(objects) - len(orphans),
+            size=sum(entry.size for entry in objects.values()) - removed,
+            removed_records=len(go),
+            removed_objects=len(orphans),
+            removed_size=removed,
+            leftovers=len(leftovers),
+            young_objects=len(unnamed) - len(orphans),
+        )
+        names = (*leftovers, *(entry.name for entry in (*go, *orphans)))
+        return _Plan(names=names, collection=collection)
+
+    def _remove(self, names: tuple[str, ...], tenure: Tenure) -> None:
         for name in walk(names, "files removed", self.tell, len(names)):
             tenure.check()
             self.cache.remove(name)
@@ -145,7 +180,8 @@ class Collector:
     def _half_written(self, began: float) -> list[str]:
         """Files that killed writers left (rule 6)."""
         entries = self.cache.entries(TEMPORARY)
-        return [entry.name for entry in entries if began - entry.modified >= LONGEST_WRITE]
+        old = began - LONGEST_WRITE
+        return [each.name for each in entries if is_temporary(each.name) and each.modified <= old]
 
     def _record(self, entry: CacheEntry, data: bytes) -> _Record:
         try:
@@ -178,7 +214,7 @@ class Collector:
         needed: set[str] = set()
         others = []
         for record in records:
-            if record.is_root:
+            if record.is_root or not is_realisation(record.entry.name):
                 live |= record.packs
                 needed |= record.derivations
             else:

@@ -38,6 +38,9 @@ class CacheDecorator:
     def entries(self, prefix: str) -> Iterator[CacheEntry]:
         return self.inner.entries(prefix)
 
+    def strangers(self, prefix: str) -> Iterator[str]:
+        return self.inner.strangers(prefix)
+
     def records(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         return self.inner.records(names)
 

@@ -9,11 +9,10 @@ Rules:
 2. Nothing below the folder is reached through a link. A link in the place of a file is no file, and
    one in the place of a folder is refused: whoever may write there does not choose what is read or
    written elsewhere. The folder's own path may have links.
-3. A folder that is missing in one that is there is an empty cache, and the first write makes it.
-   Where the one above is missing, too, its disk is.
+3. A folder that is missing is no empty cache, and no write makes it: its disk may be missing.
 
-Example: ``/media/stick/team/cache`` is on a stick that is not plugged in. ``/media/stick/team`` is
-missing, so each question ends with CacheDown.
+Example: ``/media/stick/cache`` is on a stick that is not plugged in. The folder ``/media/stick``
+is there, and empty. Each question ends with CacheDown, and nothing is written below it.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ from attrs import field, frozen
 
 from rvbuild.caches.cache_services import CacheServices
 from rvbuild.caches.content import Content
+from rvbuild.caches.folder_listing import ABSENT, entries_below, strangers_below
 from rvbuild.caches.names import (
     RECORD_LIMIT,
     TEMPORARY,
     check_name,
-    is_name,
     object_name,
     temporary_name,
 )
@@ -42,7 +41,6 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.errors import CacheDown, CacheError, CacheMiss, CacheRefused
 from rvbuild.core.ports.cache import CacheEntry, CollectableCache
 from rvbuild.core.system_fault import OF_ONE_PATH, Site, hint_for
-from rvbuild.files.descent import Descent
 from rvbuild.files.folder import WrongKind, open_file
 from rvbuild.files.replacement import replacing
 from rvbuild.files.way import entered
@@ -52,7 +50,6 @@ PIECE = 1 << 20
 """Bytes of a file that are read at once."""
 _FOLDER = 0o777
 _ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_ABSENT = (FileNotFoundError, NotADirectoryError)
 _HELPLESS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
     *(errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST),
@@ -130,8 +127,13 @@ class DirectoryCache:
 
     def entries(self, prefix: str) -> Iterator[CacheEntry]:
         way = check_name(prefix.removesuffix("/")).split("/") if prefix else []
-        with self._errors(), suppress(*_ABSENT), self._folder(way) as top:
-            yield from _entries_below(top, prefix)
+        with self._errors(), suppress(*ABSENT), self._folder(way) as top:
+            yield from entries_below(top, prefix)
+
+    def strangers(self, prefix: str) -> Iterator[str]:
+        way = check_name(prefix.removesuffix("/")).split("/") if prefix else []
+        with self._errors(), suppress(*ABSENT), self._folder(way) as top:
+            yield from strangers_below(top, prefix)
 
     def records(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         for name in names:
@@ -141,7 +143,7 @@ class DirectoryCache:
 
     def remove(self, name: str) -> None:
         *folders, last = check_name(name).split("/")
-        with self._errors(name), suppress(*_ABSENT), self._folder(folders) as at:
+        with self._errors(name), suppress(*ABSENT), self._folder(folders) as at:
             os.unlink(last, dir_fd=at)
             if self.durable:
                 os.fsync(at)
@@ -150,23 +152,16 @@ class DirectoryCache:
         return f"{self.path}/{name}"
 
     @contextmanager
-    def _root(self, *, make: bool = False) -> Iterator[int]:
+    def _root(self) -> Iterator[int]:
         """The folder itself.
 
         Raises:
-            FileNotFoundError: it is missing; ``make`` makes it.
-            CacheDown: the one above it is missing, too.
+            CacheDown: it is missing.
         """
         try:
             fd = os.open(self.path, _ROOT)
         except FileNotFoundError as error:
-            if not os.path.isdir(os.path.dirname(self.path)):
-                raise self._no_disk() from error
-            if not make:
-                raise
-            with suppress(FileExistsError):  # another process was faster
-                os.mkdir(self.path, _FOLDER)
-            fd = os.open(self.path, _ROOT)
+            raise self._no_disk() from error
         try:
             yield fd
         finally:
@@ -174,7 +169,7 @@ class DirectoryCache:
 
     def _no_disk(self) -> CacheDown:
         msg = "there is no such folder"
-        hint = "see that its disk is there and mounted, or make the folder above it"
+        hint = "see that its disk is mounted; for a new cache, make the folder"
         return CacheDown(msg, where=self.path, hint=hint)
 
     @contextmanager
@@ -202,7 +197,7 @@ class DirectoryCache:
         way = partial(entered, path=self.path, make=_FOLDER, durable=self.durable)
         mine = temporary_name().removeprefix(TEMPORARY)
         with (
-            self._root(make=True) as root,
+            self._root() as root,
             way(root, [TEMPORARY.rstrip("/")]) as staging,
             way(root, folders) as at,
             replacing(last, mine, at=at, staging=staging, durable=self.durable) as file,
@@ -238,34 +233,3 @@ def _opened(name: str, at: int) -> int | None:
         return open_file(name, at)
     except WrongKind:
         return None
-
-
-def _entries_below(top: int, prefix: str) -> Iterator[CacheEntry]:
-    """Whatever has the name of something in a cache; others' files are passed over."""
-    descent, trail = Descent(top), [prefix]
-    try:
-        yield from _entries_here(descent, trail[-1])
-        while descent.pending or not descent.is_at_top:
-            if not descent.pending:
-                descent.up()
-                trail.pop()
-                continue
-            name = descent.pending.pop()
-            with suppress(*_ABSENT):  # somebody removed it meanwhile
-                descent.down(name)
-                trail.append(f"{trail[-1]}{name}/")
-                yield from _entries_here(descent, trail[-1])
-    finally:
-        descent.close()
-
-
-def _entries_here(descent: Descent, prefix: str) -> Iterator[CacheEntry]:
-    with os.scandir(descent.here) as listed:
-        entries = [entry for entry in listed if is_name(prefix + entry.name)]
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            descent.pending.append(entry.name)
-        elif entry.is_file(follow_symlinks=False):
-            with suppress(FileNotFoundError):
-                there = entry.stat(follow_symlinks=False)
-                yield CacheEntry(prefix + entry.name, there.st_size, there.st_mtime)

@@ -19,14 +19,17 @@ from attrs import define, field, frozen
 
 from rvbuild.caches.cache_services import CacheServices
 from rvbuild.caches.content import Content
+from rvbuild.caches.marked import web_page
 from rvbuild.caches.names import temporary_name
 from rvbuild.caches.web_cache import DONE, WebCache
 from rvbuild.caches.web_server import WebServer
 from rvbuild.core.errors import CacheDown, CacheRefused, SourceError
 from rvbuild.core.ports.cache import CollectableCache
+from rvbuild.core.web_page import is_web_page
 from rvbuild.transfers.urls import origin, shown
 
 _NO_FOLDER = 409
+_NO_WRITES = {405, 501}
 _A_FOLDER = 405
 """What MKCOL gives where a folder is."""
 
@@ -68,9 +71,19 @@ class HttpCache(WebCache):
             msg = "the server did not move a file that it took"
             raise CacheDown(msg, where=self.server.shown(name))
 
+    def record(self, name: str) -> bytes | None:
+        data = super().record(name)
+        if data is not None and is_web_page(data):
+            raise web_page(self.server.shown(name))
+        return data
+
     def _upload(self, name: str, content: Content) -> None:
         def upload() -> int:
             with self.server.ask("PUT", name, content=content) as answer:
+                if answer.status in _NO_WRITES:
+                    msg = f"the server takes no writes (status {answer.status})"
+                    hint = "let it take PUT, or set the cache only to be read"
+                    raise CacheRefused(msg, where=self.server.shown(name), hint=hint)
                 self.server.check(answer, {*DONE, _NO_FOLDER}, name)
                 return answer.status
 

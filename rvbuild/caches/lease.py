@@ -124,6 +124,11 @@ class Lease:
         finally:
             tenure.end()
 
+    def void_leases(self, now: float) -> tuple[str, ...]:
+        """The names of the leases of those who were killed, at a moment of the cache's clock."""
+        leases = self._leases()
+        return tuple(leases.keys() - self._alive(leases, now))
+
     def _only_collection(self) -> Tenure:
         """The collection's lease, which nobody else has."""
         ticket = self._written(lease_name(f"{_TICKET}{self._identifier}"))

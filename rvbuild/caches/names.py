@@ -33,6 +33,12 @@ _LONGEST = 800
 """Letters of a name. The key of an object in a bucket has 1,024 at most, with its prefix."""
 _PART = r"[A-Za-z0-9][A-Za-z0-9@._+-]{0,199}"
 _NAME = re.compile(rf"{_PART}(?:/{_PART})*")
+_HASH = r"([0-9a-f]{2})/\1[0-9a-f]{62}"
+_OBJECT = re.compile(rf"{OBJECTS}{_HASH}")
+_REALISATION = re.compile(rf"{RECORDS}{_PART}/realisations/{_HASH}")
+_TARGET = re.compile(rf"{RECORDS}{_PART}/targets/{_PART}")
+_LEASE = re.compile(rf"{LEASES}(?:collection|(?:push|ticket|trial)-[0-9a-f]{{16}})")
+_TEMPORARY = re.compile(rf"{TEMPORARY}[0-9a-f]{{24}}")
 
 
 def object_name(item: Digest) -> str:
@@ -85,6 +91,31 @@ def is_name(text: str) -> bool:
     ``objects/../x`` and ``a b`` are none.
     """
     return len(text) <= _LONGEST and _NAME.fullmatch(text) is not None
+
+
+def is_object(name: str) -> bool:
+    """Whether an object has that name."""
+    return _OBJECT.fullmatch(name) is not None
+
+
+def is_realisation(name: str) -> bool:
+    """Whether the record of a derivation has that name."""
+    return _REALISATION.fullmatch(name) is not None
+
+
+def is_record(name: str) -> bool:
+    """Whether a record has that name."""
+    return is_realisation(name) or _TARGET.fullmatch(name) is not None
+
+
+def is_lease(name: str) -> bool:
+    """Whether a lease has that name, or the record of a trial."""
+    return _LEASE.fullmatch(name) is not None
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file that is being written has that name."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def check_name(text: str) -> str:

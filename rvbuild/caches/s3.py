@@ -165,14 +165,22 @@ class S3Cache(WebCache):
         return status
 
     def entries(self, prefix: str) -> Iterator[CacheEntry]:
+        for contents in self._contents(prefix):
+            if is_name(self._name(contents)):
+                yield self._entry(contents)
+
+    def strangers(self, prefix: str) -> Iterator[str]:
+        names = map(self._name, self._contents(prefix))
+        return (name for name in names if name and not is_name(name) and not name.startswith("."))
+
+    def _contents(self, prefix: str) -> Iterator[str]:
+        """What a list says of each key below the prefix."""
         if prefix:
             check_name(prefix.removesuffix("/"))
         tokens = {""}
         token = ""
         while page := self._page(prefix, token):
-            for contents in _CONTENTS.findall(page):
-                if entry := self._entry(contents):
-                    yield entry
+            yield from _CONTENTS.findall(page)
             if _text("IsTruncated", page) != "true":
                 return
             token = _text("NextContinuationToken", page)
@@ -198,11 +206,11 @@ class S3Cache(WebCache):
             raise CacheDown(msg, where=self.server.shown(""))
         return page
 
-    def _entry(self, contents: str) -> CacheEntry | None:
-        """An entry of a list; None for what is others'."""
-        name = _text("Key", contents).removeprefix(self.prefix)
-        if not is_name(name):
-            return None
+    def _name(self, contents: str) -> str:
+        return _text("Key", contents).removeprefix(self.prefix)
+
+    def _entry(self, contents: str) -> CacheEntry:
+        name = self._name(contents)
         try:
             modified = dt.datetime.fromisoformat(_text("LastModified", contents))
             return CacheEntry(name, int(_text("Size", contents)), modified.timestamp())

@@ -77,6 +77,9 @@ class TimedCache(CacheDecorator):
     def entries(self, prefix: str) -> Iterator[CacheEntry]:
         return self._stream(self.inner.entries(prefix), _AT_ONCE)
 
+    def strangers(self, prefix: str) -> Iterator[str]:
+        return self._stream(self.inner.strangers(prefix), _AT_ONCE)
+
     def records(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         return self._stream(self.inner.records(names), _AT_ONCE)
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 
 from attrs import define, frozen
 
-from rvbuild.caches.names import LEASES, MARK, OBJECTS, lease_name, object_name
+from rvbuild.caches.marked import has_mark
+from rvbuild.caches.names import LEASES, OBJECTS, lease_name, object_name
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import CacheError, VerificationError, WrongContent
 from rvbuild.core.ports.cache import CacheEntry, CollectableCache
@@ -38,15 +39,18 @@ class TrialStep:
     is_needed: bool = True
 
 
-def try_cache(cache: CollectableCache, clock: Clock, *, writes: bool) -> Iterator[TrialStep]:
+def try_cache(
+    cache: CollectableCache, address: str, clock: Clock, *, writes: bool
+) -> Iterator[TrialStep]:
     """Try each thing in turn, as the iterator is asked; after a failure nothing more is written.
 
     Args:
         cache: Which.
+        address: For messages.
         clock: Seconds that only grow.
         writes: Whether to write a small object and a record, which are removed afterwards.
     """
-    trial = _Trial(cache, clock)
+    trial = _Trial(cache, address, clock)
     yield (first := trial.step("read", trial.read))
     if first.problem:
         return
@@ -64,6 +68,7 @@ class _Trial:
     """What is tried, and what it left."""
 
     cache: CollectableCache
+    address: str
     clock: Clock
     sample: Digest | None = None
     written: tuple[str, ...] = ()
@@ -80,7 +85,7 @@ class _Trial:
         )
 
     def read(self) -> int:
-        self.cache.record(MARK)
+        has_mark(self.cache, self.address)
         return 0
 
     def writing(self) -> Iterator[TrialStep]:

@@ -10,6 +10,7 @@ The rules:
    is looked for. Nor is one of another key of the same name, which is told.
 3. Each object that a record names is there, in the size that the record says.
 4. Each object has the bytes that its name says, whatever names it.
+5. Where a record or an object has its place, there is no link, pipe or folder.
 """
 
 from __future__ import annotations
@@ -22,7 +23,16 @@ from attrs import define, field, frozen
 
 from rvbuild.caches.availability import Open
 from rvbuild.caches.entry_walk import Walked, tell_nobody, walk
-from rvbuild.caches.names import OBJECTS, RECORDS, object_name, realisation_name, target_name
+from rvbuild.caches.names import (
+    OBJECTS,
+    RECORDS,
+    is_name,
+    is_object,
+    is_record,
+    object_name,
+    realisation_name,
+    target_name,
+)
 from rvbuild.caches.parallel import workers
 from rvbuild.caches.tenure import Tenure
 from rvbuild.core.digest import Digest
@@ -109,6 +119,9 @@ class CacheVerifier:
             findings = pool.map(self._object, objects)
             for finding in walk(findings, "objects", self.tell, len(objects)):
                 self._note(finding)
+        for prefix in (RECORDS, OBJECTS):
+            for path in filter(_stands_in_the_way, self.cache.strangers(prefix)):
+                self._note(CacheFinding(kind="damaged", name=path, problem="it is no regular file"))
         return CacheCheck(
             records=len(records),
             untrusted=self._untrusted,
@@ -212,19 +225,17 @@ def remove_damaged(
     Raises:
         CacheError: it does not let us, or the lease was lost.
     """
-    damaged = [each.name for each in findings if each.kind == "damaged" and _is_object(each.name)]
+    damaged = [each.name for each in findings if each.kind == "damaged" and is_object(each.name)]
     for name in damaged:
         tenure.check()
         cache.remove(name)
     return tuple(damaged)
 
 
-def _is_object(name: str) -> bool:
-    """Whether that is where an object is."""
-    try:
-        return object_name(Digest(name.rpartition("/")[2], 0)) == name
-    except ValueError:
-        return False
+def _stands_in_the_way(path: str) -> bool:
+    """Whether it is where a file of the cache would be (rule 5); others' names are others'."""
+    name = path.removesuffix("/")
+    return is_record(name) or is_object(name) or (name == path and is_name(name))
 
 
 def _digest(entry: CacheEntry) -> Digest:

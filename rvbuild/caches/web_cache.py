@@ -116,6 +116,9 @@ class WebCache:
         hint = "name the folder that it serves, or the bucket behind it"
         raise CacheRefused(msg, where=self.server.shown(prefix), hint=hint)
 
+    def strangers(self, prefix: str) -> Iterator[str]:  # noqa: ARG002 - there are no lists
+        return iter(())
+
     def records(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         left = iter(names)
         while some := list(islice(left, AT_ONCE)):

@@ -34,6 +34,7 @@ from rvbuild.cli.json_text import error_row, print_answer
 from rvbuild.cli.messages import count_text, duration_text, size_text
 from rvbuild.cli.words import run_of
 from rvbuild.core.cache_totals import CacheTotals
+from rvbuild.core.errors import CacheDown
 from rvbuild.core.printable import printable_line
 
 
@@ -97,7 +98,8 @@ def _view_lines(view: CacheView, width: int) -> Iterator[str]:
     yield f"{view.name:<{width}}  {view.mode:<10}  {view.address}  ({_near(view.origin)})"
     answered = view.answered
     if answered and answered.problem:
-        yield f"{indent}does not answer: {answered.problem.message}"
+        what = "does not answer" if isinstance(answered.problem, CacheDown) else "cannot be used"
+        yield f"{indent}{what}: {answered.problem.message}"
     elif answered:
         empty = ", and nobody has written it yet" if answered.empty else ""
         yield f"{indent}answers in {answered.seconds * 1000:.0f} ms{empty}"
@@ -254,6 +256,11 @@ def _gc(arguments: argparse.Namespace, session: Session) -> None:
         f"{count_text(done.records, 'record')} and {count_text(done.objects, 'object')} "
         f"({size_text(done.size)})"
     )
+    if done.young_objects:
+        _write(
+            f"{count_text(done.young_objects, 'object')} of these no record names; what is younger "
+            "than an hour stays: somebody may be pushing it"
+        )
 
 
 def _verify(arguments: argparse.Namespace, session: Session) -> None:

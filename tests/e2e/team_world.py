@@ -54,6 +54,7 @@ class Team:
             },
         )
         world.folder.mkdir(parents=True)
+        self.cache.mkdir(exist_ok=True)
         (world.folder / "rvbuild.lock").touch()
         world.recipe("words", LIB)
         world.recipe("hello", TOP)

@@ -267,6 +267,7 @@ def test_what_was_built_on_a_result_falls_with_it(team: Team, ci: World):
 def test_a_repeated_word_falls_with_its_source(team: Team, ci: World):
     """A laptop took CI's result and brought it into another cache, under its own key."""
     second = str(team.folder / "second")
+    os.mkdir(second)
     laptop = team.signing(team.trusting(team.machine("laptop"), ci), "laptop")
     laptop.fine("pull", TARGET)
     team.name_cache(laptop, f"read+write {second}")
@@ -512,7 +513,7 @@ def test_what_was_not_brought_is_owed(team: Team):
     assert result(lab) == SAID
     (row,) = lab.fine("caches", "--json").json["caches"]
     assert row["totals"]["owed"] == [TARGET]
-    disk.mkdir()
+    (disk / "cache").mkdir(parents=True)
     lab.fine("words").said("brought into team: 2 results, ")
     lab.fine("push", TARGET, "--check")
     (row,) = lab.fine("caches", "--json").json["caches"]
@@ -568,7 +569,7 @@ def test_an_upload_can_be_required(team: Team):
     ran.said("error: there is no such folder")
     assert "built" not in ran.err, "a cache that takes nothing is known before an hour of building"
     assert not (lab.folder / "result").exists()
-    disk.mkdir()
+    (disk / "cache").mkdir(parents=True)
     lab.fine(TARGET, "--push-required").said("brought into team: 2 results, ")
 
 

@@ -117,6 +117,7 @@ def upstream(tmp_path_factory: pytest.TempPathFactory, seed: Path) -> Upstream:
     )
     world.folder.mkdir()
     (home / "places").mkdir()
+    (home / "cache").mkdir()
     (world.folder / "rvbuild.toml").write_text(
         f"[mirrors]\n'https://example.invalid/' = '{home}/places/'\n"
         f"[caches]\nteam = 'read+write {home}/cache'\n"

@@ -101,7 +101,7 @@ def world(
     project = tmp_path / "project"
     shutil.copytree(HERE / "recipes", project / "recipes")
     shutil.copy(HERE / "rvbuild.lock", project)
-    for each in ("recipes/notes", "clone"):
+    for each in ("recipes/notes", "clone", "../team"):
         (project / each).mkdir()
     (project / "recipes/notes/recipe.yaml").write_text(NOTES % ("a" * 40))
     (project / "clone/note.txt").write_text("a note\n")
@@ -130,9 +130,18 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "keys-list": (("keys", "trust", PUBLIC_KEY), ("keys", "list", "--json")),
     "caches-list": (("caches", "test", "team"), ("caches", "list", "--json")),
     "caches-test": (("caches", "test", "team", "--json"),),
-    "caches-stat": (("caches", "stat", "team", "--json"),),
-    "caches-gc": (("caches", "gc", "team", "--json"),),
-    "caches-verify": (("caches", "verify", "team", "--json"),),
+    "caches-stat": (
+        ("caches", "test", "team"),
+        ("caches", "stat", "team", "--json"),
+    ),
+    "caches-gc": (
+        ("caches", "test", "team"),
+        ("caches", "gc", "team", "--json"),
+    ),
+    "caches-verify": (
+        ("caches", "test", "team"),
+        ("caches", "verify", "team", "--json"),
+    ),
     "caches-add": (("caches", "add", "lab", "https://lab.example/a", "--write", "--json"),),
     "build": (BUILD,),
     "build-failures": (("build", "notes", "upstream", *OPTIONS, "--offline", "--keep-going"),),

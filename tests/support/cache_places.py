@@ -97,8 +97,9 @@ def services(
 
 @contextmanager
 def folder(tmp_path: Path) -> Iterator[CachePlace]:
-    """A cache in a folder that is not there yet."""
+    """A cache in an empty folder."""
     path = tmp_path / "cache"
+    path.mkdir(exist_ok=True)
     with services() as given:
         cache = open_cache(str(path), given)
         yield CachePlace(cache=cache, address=str(path), behind=FolderBehind(path))

@@ -46,6 +46,9 @@ class DictCache:
             if name.startswith(prefix):
                 yield CacheEntry(name, len(data), modified)
 
+    def strangers(self, _prefix: str) -> Iterator[str]:
+        return iter(())
+
     def records(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         return ((name, self.files[name][0]) for name in names if name in self.files)
 

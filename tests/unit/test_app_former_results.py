@@ -46,6 +46,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "project"
     (folder / "recipes").mkdir(parents=True)
     (folder / "cache/keys").mkdir(parents=True)
+    (tmp_path / "team").mkdir()
     for name in ("ci", "lab"):
         (folder / f"cache/keys/{name}.pub").write_text(f"{private_key(name).public}\n")
     (folder / "rvbuild.toml").write_text(f"[caches]\nteam = '{tmp_path}/team'\n")
@@ -115,6 +116,7 @@ NOTHING = "0" * 64
 
 def bring(folder: Path, key: str, target: str, derivations: Mapping[str, bytes]) -> None:
     """Let a key's holder push a target of which only the derivations matter."""
+    folder.mkdir(exist_ok=True)
     with services() as given:
         cache, store = open_cache(str(folder), given), MemoryStore()
         pusher = Pusher(

@@ -25,6 +25,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout, whose file says that results go to its cache; its user has a key."""
     folder = tmp_path / "project"
     (folder / "recipes").mkdir(parents=True)
+    for cache in ("team", "own"):
+        (tmp_path / cache).mkdir()
     (folder / "rvbuild.toml").write_text(f"[caches]\nteam = 'read+write {tmp_path}/team'\n")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
     monkeypatch.setenv("RVBUILD_SIGNING_KEY", ME.text())

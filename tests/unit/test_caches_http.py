@@ -6,16 +6,17 @@ import io
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from cache_places import services
 from site_of_bytes import Answer, Asked, Served, head, serve
-from web_caches import dav
+from web_caches import dav, nginx, static
 
 from rvbuild.caches.cache_services import CacheServices
 from rvbuild.caches.http import HttpCache, open_cache
+from rvbuild.caches.marked import MarkedCache
 from rvbuild.caches.names import MARK, RECORD_LIMIT
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import CacheDown, CacheError, CacheMiss, CacheRefused
@@ -216,3 +217,32 @@ def test_a_port_that_is_closed_is_down_at_once():
     with services() as given, pytest.raises(CacheDown) as caught:
         open_cache(f"http://127.0.0.1:{port}", given).record(NAME)
     assert not caught.value.late
+
+
+PAGE = b"<!DOCTYPE html><html><p>Please log in</p></html>"
+
+
+def test_a_web_page_is_no_file_of_a_cache():
+    """A portal answers whatever is asked for with one."""
+    with cache_of(lambda _asked, send: send(text("200 OK", PAGE))) as (cache, _):
+        asks = [
+            lambda: cache.record(NAME),
+            lambda: cache.record(MARK),
+            lambda: MarkedCache(cache, "team").write(ITEM, io.BytesIO(b"text")),
+            lambda: MarkedCache(cache, "team").write_record(NAME, b""),
+        ]
+        for ask in asks:
+            with pytest.raises(CacheRefused, match="this is a web page, not a cache"):
+                ask()
+
+
+@pytest.mark.parametrize("server", [static, nginx])
+def test_a_server_that_takes_no_put_is_told(
+    tmp_path: Path, server: Callable[[Path], AbstractContextManager[str]]
+):
+    """Each has a status of its own for that."""
+    (tmp_path / "served").mkdir()
+    with server(tmp_path) as url, services() as given:
+        cache = open_cache(url, given)
+        with pytest.raises(CacheRefused, match="the server takes no writes"):
+            cache.write_record(NAME, b"")

@@ -20,6 +20,7 @@ from rvbuild.caches.collect import Collector
 from rvbuild.caches.decorator import CacheDecorator
 from rvbuild.caches.lease import BEAT, VOID, Lease
 from rvbuild.caches.lease_text import LeaseText
+from rvbuild.caches.names import MARK, MARK_TEXT
 from rvbuild.caches.tenure import Tenure
 from rvbuild.core.errors import CacheBusy, CacheDown
 from rvbuild.core.ports.cache import CollectableCache
@@ -380,6 +381,7 @@ def test_a_push_that_lost_its_lease_writes_no_record_any_more(place: CachePlace,
 def test_a_collection_that_lost_its_lease_removes_nothing_any_more(place: CachePlace):
     for at in range(3):
         place.behind.put(f"objects/ab/{'ab' * 31}{at:02}", b"orphan")
+    place.behind.put(MARK, MARK_TEXT)
     ticks = Ticks()
     late = LateCache(place.cache, "remove", ticks)
     with pytest.raises(CacheBusy, match="could not be renewed in time"):

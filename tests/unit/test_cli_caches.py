@@ -20,6 +20,7 @@ from team import push
 from web_caches import free_port, static
 from workshop import Workshop
 
+from rvbuild.caches.names import MARK, MARK_TEXT
 from rvbuild.core.derivation import Step
 from rvbuild.core.dsse import Envelope
 from rvbuild.trust.private_key import PrivateKey
@@ -69,6 +70,7 @@ def place(
     made.begin(monkeypatch)
     (made.project / "rvbuild.lock").touch()
     made.settings('[caches]\nteam = "read+write ../cache"\n')
+    (tmp_path / "cache").mkdir()
     return made
 
 
@@ -162,7 +164,7 @@ def test_a_folder_lets_us_do_all_and_keeps_nothing_of_it(place: Place):
 def test_what_is_only_read_is_not_written(place: Place):
     place.settings("[caches]\nteam = '../cache'\n")
     assert [step["what"] for step in place.json("test", "team")["steps"]] == ["read", "list"]
-    assert not (place.folder / "cache").exists()
+    assert place.cache.files() == {}
 
 
 def test_a_server_that_takes_nothing_is_told(place: Place):
@@ -208,6 +210,7 @@ def test_what_a_cache_holds(place: Place):
 
 
 def test_an_empty_cache_holds_nothing(place: Place):
+    (place.folder / "cache" / MARK).write_bytes(MARK_TEXT)
     answer = place.json("stat", "team")
     assert answer["objects"] == {"files": 0, "bytes": 0, "oldest": None, "newest": None}
 
@@ -232,7 +235,50 @@ def test_a_collection_removes_what_nobody_names(place: Place):
     assert place.run("gc", "team", "--max-size", "much") == 2
 
 
+@pytest.mark.parametrize("address", ["../nowhere", "../decoy", "../empty"])
+@pytest.mark.parametrize(
+    "action", [("gc",), ("gc", "--dry-run"), ("verify",), ("verify", "--remove"), ("stat",)]
+)
+def test_what_is_no_cache_is_refused_and_stays(place: Place, action: tuple[str, ...], address: str):
+    """A mistyped path does not pass for a cache that has nothing to collect."""
+    for name in ("decoy/objects/ab", "empty"):
+        (place.folder / name).mkdir(parents=True)
+    (place.folder / "decoy/objects/ab/blob").write_bytes(b"of git")
+    before = sorted(place.folder.rglob("*"))
+    place.settings(f"[caches]\nteam = '{address}'\n")
+    assert place.run(action[0], "team", *action[1:]) == 4
+    assert "no such folder" in place.err or "this is no cache" in place.err
+    assert sorted(place.folder.rglob("*")) == before
+
+
+def test_a_collection_says_what_only_waits(place: Place):
+    place.fill()
+    place.cache.put("objects/ab/" + "ab" * 32, b"of a push that has just been killed")
+    said = place.fine("gc", "team")
+    assert "1 object of these no record names; what is younger than an hour stays" in said
+    assert place.json("gc", "team")["young_objects"] == 1
+
+
 # ---- verify
+
+
+def _link(path: Path) -> None:
+    path.symlink_to("/nowhere")
+
+
+@pytest.mark.parametrize("make", [_link, os.mkfifo, os.mkdir])
+@pytest.mark.parametrize("directory", ["records/", "objects/"])
+def test_what_stands_in_the_place_of_a_file_is_damage(
+    place: Place, directory: str, make: Callable[[Path], None]
+):
+    place.trust("ci")
+    place.fill()
+    name = next(name for name in place.cache.files() if name.startswith(directory))
+    place.cache.remove(name)
+    make(place.folder / "cache" / name)
+    assert place.run("verify", "team") == 5
+    assert f"damaged  {name}" in place.out
+    assert ": it is no regular file\n" in place.out
 
 
 def test_a_sound_cache(place: Place):

@@ -88,6 +88,18 @@ class CacheEntries(Protocol):
         """
         ...
 
+    def strangers(self, prefix: str) -> Iterator[str]:
+        """Paths below ``prefix`` of what is there and is no entry; none where nobody can list.
+
+        Those are files with names that no entry has, links and pipes, folders that may not be
+        looked into, and empty folders, whose paths end with ``/``. At the top, what is hidden, and
+        a disk's ``lost+found``, does not count.
+
+        Args:
+            prefix: As in ``entries``.
+        """
+        ...
+
     def records(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Each of these records that is there, with its name, in any order.
 

@@ -35,6 +35,7 @@ class Kind:
 
 
 def kinds(net: Network, folder: Path, servers: str) -> Iterator[Kind]:
+    (folder / "shared").mkdir()
     yield Kind("directory", str(folder / "shared"), is_counted=False)
     (net.folder / "team").mkdir()
     yield Kind("http", f"http://{servers}:{net.port}/team", is_counted=True)
