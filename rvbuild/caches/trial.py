@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from attrs import define, frozen
 
 from rvbuild.caches.marked import has_mark
-from rvbuild.caches.names import LEASES, OBJECTS, lease_name, object_name
+from rvbuild.caches.names import LEASES, OBJECTS, is_object, lease_name, object_name
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import CacheError, VerificationError, WrongContent
 from rvbuild.core.ports.cache import CacheEntry, CollectableCache
@@ -125,7 +125,7 @@ class _Trial:
             break
         entries: list[CacheEntry] = []
         for entry in self.cache.entries(OBJECTS):
-            if entry.name not in self.written:
+            if is_object(entry.name) and entry.name not in self.written:
                 entries.append(entry)
             if len(entries) == _ENOUGH:
                 break

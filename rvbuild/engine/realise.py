@@ -55,8 +55,8 @@ class Services:
     target's name alone does not lead to these derivations, since something stands for an input.
     ``pull``: nothing is made; what no cache has is an error, and ``unasked`` is why no cache is
     asked, if none is. ``accepts`` says whether a result that the store has from others may be used.
-    ``made`` is told of the digest of each derivation that
-    was made here, when its result is registered.
+    ``made`` is told of the digest of each derivation that was made here, when its result is
+    registered.
     """
 
     store: Store

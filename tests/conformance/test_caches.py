@@ -218,6 +218,34 @@ def is_not_written_if_a_newer_one_wrote_it(place: CachePlace) -> None:
         assert set(place.behind.files()) == {MARK}
 
 
+def is_not_begun_where_something_else_is(place: CachePlace) -> None:
+    """As far as it can be listed."""
+    for name in ("thesis.pdf", "my thesis.pdf") if place.writes and place.lists else ():
+        place.behind.put(name, b"a thesis")
+        assert name in {
+            *place.cache.strangers(""),
+            *(each.name for each in place.cache.entries("")),
+        }
+        with pytest.raises(CacheRefused, match="is not empty"):
+            write(place, b"text")
+        with pytest.raises(CacheRefused, match="this is no cache"):
+            place.cache.remove(RECORD)
+        assert place.behind.files() == {name: b"a thesis"}
+        place.behind.remove(name)
+
+
+def tells_strangers(place: CachePlace) -> None:
+    """What has no name of a cache, and is not hidden at the top."""
+    if place.lists:
+        names = {"a b", "records/.c", "records/ci/d e"}
+        for name in (*names, ".f", ".g/h", RECORD):
+            place.behind.put(name, b"")
+        assert set(place.cache.strangers("")) == names
+        assert set(place.cache.strangers("records/")) == names - {"a b"}
+    else:
+        assert list(place.cache.strangers("")) == []
+
+
 def lists_what_it_holds(place: CachePlace) -> None:
     if not place.lists:
         with pytest.raises(CacheRefused, match="list"):
@@ -312,6 +340,8 @@ CHECKS: list[Check] = [
     refuses_names_that_lead_elsewhere,
     is_marked_by_the_first_write,
     is_not_written_if_a_newer_one_wrote_it,
+    is_not_begun_where_something_else_is,
+    tells_strangers,
     lists_what_it_holds,
     says_which_was_written_later,
     removes,

@@ -22,7 +22,7 @@ from cache_faults import DAMAGES, FULL, LATER, SHORT, WRITE_DAMAGES, whole
 from cache_places import GATED, Behind, services
 from faulty_gateway import Call, Gateway, Reply, Send, gateway
 
-from rvbuild.caches.names import object_name, realisation_name
+from rvbuild.caches.names import MARK, MARK_TEXT, object_name, realisation_name
 from rvbuild.caches.table import open_cache
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import CacheDown, CacheError, CacheMiss, RvbuildError
@@ -98,6 +98,7 @@ def scene(kind: str, tmp_path: Path, buckets: BucketServer) -> Iterator[Scene]:
         services(countdown, gated.environment(CANARY)) as given,
     ):
         address = gated.address(gate.address, CANARY)
+        gated.behind.put(MARK, MARK_TEXT)
         gated.behind.put(object_name(ITEM), BODY)
         yield Scene(open_cache(address, given), gate, other, gated.behind, countdown)
 

@@ -459,6 +459,7 @@ def test_a_push_can_be_checked(team: Team, ci: World):
 
 def test_all_that_was_built_here_is_pushed(team: Team, ci: World):
     shutil.rmtree(team.cache)
+    team.cache.mkdir()
     ci.recipe("gone", TOP.replace("$name", "gone"))
     ci.fine(f"gone-{HERE}", "--no-check")
     shutil.rmtree(ci.folder / "recipes/gone")

@@ -115,6 +115,10 @@ class Fickle:
     fetched: list[str] = field(factory=list)
     _questions: int = 0
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        return ()
+
     def find(self, derivations: Collection[str]) -> Offers:
         self.asked += derivations
         self._pass()

@@ -169,6 +169,10 @@ class Asked:
     policy: Acceptance
     valid: frozenset[str]
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        return ()
+
     def find(self, derivations: Collection[str]) -> Offers:
         heard = testimony.Testimony(self.policy, frozenset(map(key_id, self.valid)))
         here = member(self.board, Ticks())  # type: ignore[arg-type] - nobody asks it

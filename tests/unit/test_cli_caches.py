@@ -167,11 +167,22 @@ def test_what_is_only_read_is_not_written(place: Place):
     assert place.cache.files() == {}
 
 
+def test_a_folder_that_is_no_cache_is_not_begun_by_a_trial(place: Place):
+    """Nor is what stands there for objects taken to be some."""
+    place.cache.put("objects/ab/" + "ab" * 19, b"of git")
+    assert place.run("test", "team") == 4
+    assert (
+        "this is no cache: it has no file rvbuild-cache, and is not empty: objects/ab/" in place.err
+    )
+    assert list(place.cache.files()) == ["objects/ab/" + "ab" * 19]
+
+
 def test_a_server_that_takes_nothing_is_told(place: Place):
     with static(place.folder) as address:
         place.settings(f"[caches]\nteam = 'read+write {address}'\n")
         assert place.run("test", "team") == 4
     assert place.out.splitlines()[1].startswith("FAIL write: ")
+    assert "the server takes no writes (status 501)" in place.err
     assert "no   list: " in place.out
     assert "remove" not in place.out
     assert place.err.startswith("error: ")
