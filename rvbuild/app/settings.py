@@ -380,10 +380,12 @@ def _refuse_unlike(setting: Setting, value: Value, where: str) -> None:
 
 
 def _public(name: str) -> str:
-    """An entry's name, which of a mirror is an address."""
+    """An entry's name, which of a mirror is an address; a `=` may have cut it in a password."""
     from rvbuild.core.login import SplitAddress  # noqa: PLC0415 - only when it refuses
 
-    return SplitAddress.of(name).public
+    scheme, slashes, rest = SplitAddress.of(name).public.rpartition("://")
+    host, colon, _ = rest.partition(":")
+    return scheme + slashes + (f"{host}:…" if colon else rest)
 
 
 def _refuse(where: str, what: str, hint: Hint) -> NoReturn:

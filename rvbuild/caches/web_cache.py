@@ -86,9 +86,9 @@ class WebCache:
         content, name = Content.of_file(item, data), object_name(item)
         size = self._size(item)
         if size is None:
-            self.put_new(name, content)
+            self._put_new(name, content)
         elif size != str(item.size):
-            self.put(name, content)
+            self._put(name, content)
 
     def record(self, name: str) -> bytes | None:
         with self.server.ask("GET", check_name(name)) as answer:
@@ -104,7 +104,7 @@ class WebCache:
             return bytes(data)
 
     def write_record(self, name: str, data: bytes) -> None:
-        self.put(check_name(name), Content.of(data))
+        self._put(check_name(name), Content.of(data))
 
     def entries(self, prefix: str) -> Iterator[CacheEntry]:
         """Refuse: HTTP has no lists.
@@ -131,14 +131,14 @@ class WebCache:
             if not self.server.is_absent(answer):
                 self.server.check(answer, DONE, name)
 
-    def put(self, name: str, content: Content) -> None:
+    def _put(self, name: str, content: Content) -> None:
         """Put a file in place, whole, whatever was there."""
         with self.server.ask("PUT", name, content=content) as answer:
             self.server.check(answer, DONE, name)
 
-    def put_new(self, name: str, content: Content) -> None:
+    def _put_new(self, name: str, content: Content) -> None:
         """The same, where nothing was there when somebody looked."""
-        self.put(name, content)
+        self._put(name, content)
 
 
 def _from(begin: int, pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -480,7 +480,7 @@ SPACES = ["/{}/a b", "./a  b", "../a b/c", "/{}/a;b", '/{}/a"b', "/{}/a'; x=\\"]
 def test_a_folder_with_any_letters_is_a_cache(place: Place, pattern: str):
     """It is set, used, shown, switched off and taken out again."""
     address = pattern.format(str(place.folder).strip("/"))
-    os.makedirs(os.path.dirname(os.path.join(place.project, address)), exist_ok=True)
+    os.makedirs(os.path.join(place.project, address))
     before = (place.project / "rvbuild.toml").read_text()
     place.fine("add", "spc", address, "--write")
     assert place.rows()["spc"]["address"] == os.path.abspath(address)
