@@ -8,6 +8,7 @@ says what is tried. Exit codes: 0 all of it holds, 1 something does not.
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 import time
@@ -25,6 +26,7 @@ from web_caches import free_port, running  # noqa: E402 - from tests/support
 from world import World, clean_environment  # noqa: E402 - from tests/e2e
 
 MOST = 1.1
+NAMED = re.compile("team|made instead")
 STEP = """\
 summary: takes 20 s, and is large
 license: MIT
@@ -114,7 +116,7 @@ def machine(team: Team, name: str, cache: str | None = None) -> World:
 
 def why(said: str) -> str:
     """The lines that name the cache."""
-    return "; ".join(" ".join(line.split()) for line in said.splitlines() if "team" in line)
+    return "; ".join(" ".join(line.split()) for line in said.splitlines() if NAMED.search(line))
 
 
 if __name__ == "__main__":
