@@ -6,14 +6,21 @@ lock at different times do not meet in the packages' lines.
 
 from __future__ import annotations
 
+from rvbuild.core.component import Rank
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.kinds.debian.source import DebianPackage
-from rvbuild.kinds.debian.version_order import version_key
 from rvbuild.kinds.declaration import HEX, NUMBER, TEXT, Fact, Form, Kind, Section, Text
 
 
 def _snapshot(text: Text) -> Snapshot | None:
     return None if isinstance(text, tuple) else Snapshot.parse(text)
+
+
+def _rank(version: str) -> Rank:
+    """The place of a version among others."""
+    from rvbuild.kinds.debian.version_order import version_key  # noqa: PLC0415 - few runs compare
+
+    return version_key(version)
 
 
 _SNAPSHOT = Form(
@@ -37,7 +44,7 @@ KINDS = {
         ),
         section=Section(name="debian-packages", key=("name", "version", "architecture")),
         name=("name", "architecture"),
-        order=version_key,
+        order=_rank,
         entry=(Fact(name="snapshot", form=_SNAPSHOT, optional=True),),
     )
 }
