@@ -210,6 +210,7 @@ def test_a_pull_says_why_nobody_has_it(team: Team, ci: World):
 
 
 def test_a_result_whose_check_nobody_ran_can_be_had_without_it(team: Team):
+    (team.folder / "unchecked").mkdir()
     place = f"read+write {team.folder}/unchecked"
     lab = team.signing(team.machine("lab", tools=True, cache=place), "lab")
     lab.fine(TARGET, "--no-check").said("brought into team: 2 results, ")
