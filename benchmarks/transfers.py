@@ -217,7 +217,7 @@ COMMAND, LIBRARY, CURL = "rvbuild", "one process", "curl"
 def tree(base: Path, folder: Path, rounds: int) -> None:
     """Pull and push many files."""
     project, store, served = Project(base / "project"), base / "store", base / "served"
-    served.mkdir()
+    (served / "ours").mkdir(parents=True)
     project.make()
     make_result(project, store, folder)
     subprocess.run(["tar", "cf", base / "tar", "-C", folder, "."], check=True)
@@ -235,6 +235,8 @@ def tree(base: Path, folder: Path, rounds: int) -> None:
 
 
 def _address(served: Path, root: str, folder: Path) -> str:
+    """The address of a cache that is empty so far: who sets one up makes its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     return f"{root}/{folder.relative_to(served)}"
 
 
@@ -272,7 +274,7 @@ def far(base: Path, arguments: argparse.Namespace) -> None:
     """Pull a target from far away."""
     target, store = arguments.target, arguments.store
     project, served = Project(base / "project", tuple(arguments.mirror)), base / "served"
-    served.mkdir()
+    (served / "ours").mkdir(parents=True)
     project.make()
     project.push_by_command(target, store, f"{served}/ours")
     packs = project.packs(target, store, f"{served}/ours")
