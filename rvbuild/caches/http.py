@@ -60,7 +60,7 @@ class HttpCache(WebCache):
 
     _moving: _Moving = field(factory=_Moving, init=False, repr=False, eq=False)
 
-    def _put(self, name: str, content: Content) -> None:
+    def put(self, name: str, content: Content, *, is_new: bool = False) -> None:  # noqa: ARG002
         if not self._moves():
             self._upload(name, content)
             return

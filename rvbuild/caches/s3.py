@@ -140,12 +140,13 @@ class S3Cache(WebCache):
     most_pages: int = _MOST_PAGES
     _conditions: _Conditions = field(factory=_Conditions, init=False, repr=False, eq=False)
 
-    def _put_new(self, name: str, content: Content) -> None:
+    def put(self, name: str, content: Content, *, is_new: bool = False) -> None:
         """Of two who write one object at once, one does: a bucket may keep every version."""
-        status = self._put_if_new(name, content) if self._conditions.work else _NO_CONDITIONS
+        is_tried = is_new and self._conditions.work
+        status = self._put_if_new(name, content) if is_tried else _NO_CONDITIONS
         if status == _NO_CONDITIONS:
-            self._conditions.work = False
-            self._put(name, content)
+            self._conditions.work = self._conditions.work and not is_tried
+            super().put(name, content)
         elif status == _CONFLICT:
             msg = "the server says again and again that somebody else writes it"
             raise CacheDown(msg, where=self.server.shown(name))

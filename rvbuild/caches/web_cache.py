@@ -86,9 +86,9 @@ class WebCache:
         content, name = Content.of_file(item, data), object_name(item)
         size = self._size(item)
         if size is None:
-            self._put_new(name, content)
+            self.put(name, content, is_new=True)
         elif size != str(item.size):
-            self._put(name, content)
+            self.put(name, content)
 
     def record(self, name: str) -> bytes | None:
         with self.server.ask("GET", check_name(name)) as answer:
@@ -104,7 +104,7 @@ class WebCache:
             return bytes(data)
 
     def write_record(self, name: str, data: bytes) -> None:
-        self._put(check_name(name), Content.of(data))
+        self.put(check_name(name), Content.of(data))
 
     def entries(self, prefix: str) -> Iterator[CacheEntry]:
         """Refuse: HTTP has no lists.
@@ -131,14 +131,16 @@ class WebCache:
             if not self.server.is_absent(answer):
                 self.server.check(answer, DONE, name)
 
-    def _put(self, name: str, content: Content) -> None:
-        """Put a file in place, whole, whatever was there."""
+    def put(self, name: str, content: Content, *, is_new: bool = False) -> None:  # noqa: ARG002
+        """Put a file in place, whole.
+
+        Args:
+            name: Of the file.
+            content: What it holds.
+            is_new: Nothing was there when somebody looked; a server may heed that.
+        """
         with self.server.ask("PUT", name, content=content) as answer:
             self.server.check(answer, DONE, name)
-
-    def _put_new(self, name: str, content: Content) -> None:
-        """The same, where nothing was there when somebody looked."""
-        self._put(name, content)
 
 
 def _from(begin: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
