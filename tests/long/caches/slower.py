@@ -2,7 +2,7 @@
 
     python tests/long/caches/slower.py
 
-Makes its own small project, whose one step takes 20 s and gives 1.4 MB, compressed. README.md
+Makes its own small project, whose one step takes 20 s and gives 0.2 MB, compressed. README.md
 says what is tried. Exit codes: 0 all of it holds, 1 something does not.
 """
 
@@ -36,7 +36,7 @@ build: |
   mkdir "$out/share"
   mkdir parts
   cd parts
-  seq 1 20000 | split -l 1 -a 4
+  seq 1 3000 | split -l 1 -a 4
   sha512sum * > "$out/share/large"
   sleep 20
   cp "$out/share/large" "$out/share/hello.txt"
@@ -54,14 +54,14 @@ http {{
   access_log off;
   client_body_temp_path {work}/1; proxy_temp_path {work}/2; fastcgi_temp_path {work}/3;
   uwsgi_temp_path {work}/4; scgi_temp_path {work}/5;
-  server {{ listen 127.0.0.1:{port}; location / {{ root {folder}; limit_rate 4k; }} }}
+  server {{ listen 127.0.0.1:{port}; location / {{ root {folder}; limit_rate 1k; }} }}
 }}
 """
 
 
 @contextmanager
 def slow_server(folder: Path, work: Path) -> Iterator[str]:
-    """Nginx that sends 4 KB a second of each object."""
+    """Nginx that sends 1 KB a second of each object."""
     port = free_port()
     work.mkdir()
     (work / "conf").write_text(SLOW.format(work=work, port=port, folder=folder))
