@@ -2,7 +2,7 @@
 
     python tests/long/caches/slower.py
 
-Makes its own small project, whose one step takes 20 s and gives 0.2 MB, compressed. README.md
+Makes its own small project, whose one step takes 40 s and gives 0.2 MB, compressed. README.md
 says what is tried. Exit codes: 0 all of it holds, 1 something does not.
 """
 
@@ -28,7 +28,7 @@ from world import World, clean_environment  # noqa: E402 - from tests/e2e
 MOST = 1.1
 NAMED = re.compile("team|made instead")
 STEP = """\
-summary: takes 20 s, and is large
+summary: takes 40 s, and is large
 license: MIT
 homepage: https://example.invalid/large
 version: "1"
@@ -38,7 +38,7 @@ build: |
   cd parts
   seq 1 3000 | split -l 1 -a 4
   sha512sum * > "$out/share/large"
-  sleep 20
+  sleep 40
   cp "$out/share/large" "$out/share/hello.txt"
 outputs:
   text: {path: share/hello.txt, kind: file}
@@ -54,14 +54,14 @@ http {{
   access_log off;
   client_body_temp_path {work}/1; proxy_temp_path {work}/2; fastcgi_temp_path {work}/3;
   uwsgi_temp_path {work}/4; scgi_temp_path {work}/5;
-  server {{ listen 127.0.0.1:{port}; location / {{ root {folder}; limit_rate 1k; }} }}
+  server {{ listen 127.0.0.1:{port}; location / {{ root {folder}; limit_rate 2k; }} }}
 }}
 """
 
 
 @contextmanager
 def slow_server(folder: Path, work: Path) -> Iterator[str]:
-    """Nginx that sends 1 KB a second of each object."""
+    """Nginx that sends 2 KB a second of each object."""
     port = free_port()
     work.mkdir()
     (work / "conf").write_text(SLOW.format(work=work, port=port, folder=folder))
