@@ -35,9 +35,9 @@ def doctor_command(arguments: argparse.Namespace, workspace: Workspace, _memo: M
         rows = zip(machine.checks, hints, strict=True)
         print_answer({"checks": [{**asdict(check), "hint": hint} for check, hint in rows]})
     for check in () if arguments.json else machine.checks:
-        mark = "ok  " if check.ok else "FAIL"
+        mark = ("warn" if check.hint else "ok  ") if check.ok else "FAIL"
         sys.stdout.write(f"{mark} {check.name}: {printable_line(check.found)}\n")
-        if not check.ok:
+        if mark != "ok  ":
             sys.stdout.write(f"     {printable_line(hint_text(check.hint, arguments.store))}\n")
     return 0 if machine.is_fit else SandboxError.exit_code
 

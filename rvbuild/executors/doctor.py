@@ -32,7 +32,8 @@ from rvbuild.files.folder import nearest
 
 _OLDEST_BWRAP = (0, 5)  # --clearenv, --perms
 _OLDEST_GIT = (2, 25)
-_ROOM_WANTED = 10 << 30  # bytes: a cold build of K3s, with its compile cache
+_ROOM_NEEDED = 1_000_000_000  # bytes: what unpacks a toolchain
+_ROOM_WANTED = 10_000_000_000  # bytes: a cold build of K3s, with its compile cache
 _SECONDS = 20
 _PROC = "/proc/self/uid_map"
 _MOUNT_PROC = "mount it: `mount -t proc proc /proc`, or let your container have one"
@@ -49,7 +50,10 @@ Look = Callable[[str], None]
 
 @frozen(kw_only=True)
 class MachineCheck:
-    """One thing looked at; ``hint`` says what to do if it is not ``ok``."""
+    """One thing looked at.
+
+    ``hint`` says what to do if it is not ``ok``; beside ``ok``, what large builds may lack.
+    """
 
     name: str
     ok: bool
@@ -228,7 +232,7 @@ def _disk(folder: str) -> MachineCheck:
     free = status.f_bavail * status.f_frsize
     return MachineCheck(
         name="disk space",
-        ok=free >= _ROOM_WANTED,
+        ok=free >= _ROOM_NEEDED,
         found=f"{free / 1e9:.1f} GB free at {at}",
         hint="" if free >= _ROOM_WANTED else advise("large builds want 10 GB: ", Remedy.COLLECT),
     )

@@ -148,6 +148,18 @@ def test_a_store_that_can_only_be_read(world: World):
     assert "2 to keep" in ran.out
 
 
+@pytest.mark.parametrize(("size", "mark"), [("64m", "FAIL"), ("2g", "warn"), ("16g", "ok  ")])
+def test_doctor_says_how_much_room_there_is(world: World, size: str, mark: str):
+    """Little room is a failure; too little for K3s, but enough for much else, is a warning."""
+    ran = namespaced(world, f"""
+        mkdir -p $STORE && mount -t tmpfs -o size={size} none $STORE
+        rvbuild doctor
+    """)  # fmt: skip
+    assert codes(ran) == [6 if mark == "FAIL" else 0], str(ran)
+    assert re.search(rf"^{mark} disk space: \d+\.\d GB free at ", ran.out, re.MULTILINE), str(ran)
+    assert ("large builds want 10 GB: free some space" in ran.out) == (mark != "ok  ")
+
+
 UNFIT = {
     "nothing": ("", 0, "", ""),
     "only to be read": ("remount,bind,ro", 6, "nothing can be written", "mount -o remount,rw "),
