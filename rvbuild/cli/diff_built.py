@@ -79,7 +79,7 @@ def _facts_text(facts: FileFacts | None) -> str:
         return ""
     if facts.mode == "link":
         return f"link to {facts.content}"
-    return f"{facts.mode}, {facts.size:,} bytes"
+    return f"{facts.mode}, {facts.size:,} byte{'' if facts.size == 1 else 's'}"
 
 
 def _program_sections(change: ProgramChange) -> Iterator[DiffSection]:

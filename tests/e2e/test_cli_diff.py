@@ -166,6 +166,24 @@ def test_nothing_is_checked_out_and_nothing_of_the_repository_runs(family: Famil
     assert not ran.exists()
 
 
+def test_results_of_two_series(family: Family):
+    """Both are built; the one that differs is text, which no program or image is in."""
+    world, both = family.world, (f"{APP_HERE}@1", f"{APP_HERE}@2")
+    unbuilt = world.run("diff", "--built", *both)
+    assert unbuilt.code == 2
+    unbuilt.said("no result here", f"{APP_HERE}@1", f"run `rvbuild {APP_HERE}@1`")
+    world.fine("build", *both)
+    document = json.loads(world.fine("diff", "--built", *both, "--json").out)
+    (file,) = document["files"]
+    assert file["path"] == "text"
+    assert {file[side]["mode"] for side in ("old", "new")} == {"file"}
+    assert file["old"]["content"] != file["new"]["content"]
+    assert (document["programs"], document["layers"]) == ([], [])
+    assert "  text  file, " in world.fine("diff", "--built", *both).out
+    assert "### " in world.fine("diff", "--built", *both, "--markdown").out
+    assert "nothing differs" in world.fine("diff", "--built", both[0], both[0]).out
+
+
 REFUSED = {
     "no revision": (("nosuch",), "no such revision"),
     "an option": (("--", "--output=x"), "cannot be the name of a revision"),
