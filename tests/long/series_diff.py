@@ -4,9 +4,9 @@ Run: ``python tests/long/series_diff.py --mirror https://github.com/k3s-io/k3s=F
 
 K3s' ``scripts/version.sh`` runs in a checkout of each of the two commits, and says what it would
 build with. ``go list`` says which modules the programs need, for three architectures, and go.sum
-which archives those are. Nothing of rvbuild reads the trees for that: of its lock only the commits
-are taken. The checkouts and the module cache lie in a temporary folder; the go command asks the
-proxy of this machine's configuration.
+which archives those are. git says which files each commit touches. Nothing of rvbuild reads the
+trees for that: of its lock only the commits are taken. The checkouts and the module cache lie in a
+temporary folder; the go command asks the proxy of this machine's configuration.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def checkout(repository: str, commit: str, folder: Path) -> Path:
     return folder
 
 
-def wrong_pins(diff: Any, trees: tuple[Tree, Tree]) -> Iterator[str]:  # noqa: ANN401 - JSON
+def wrong_pins(diff: Any, trees: tuple[Tree, ...]) -> Iterator[str]:  # noqa: ANN401 - JSON
     """The pins whose change is not what the two trees say, or that lack; each side asked."""
     told = {f"{each['recipe']}/{each['pin']}": (each["old"], each["new"]) for each in diff["pins"]}
     variables = [tree.variables() for tree in trees]
@@ -178,7 +178,7 @@ def wrong_pins(diff: Any, trees: tuple[Tree, Tree]) -> Iterator[str]:  # noqa: A
             yield f"pin {pin}: {told.get(pin)}, and the trees say {old} -> {new}"
 
 
-def wrong_modules(diff: Any, trees: tuple[Tree, Tree]) -> Iterator[str]:  # noqa: ANN401 - JSON
+def wrong_modules(diff: Any, trees: tuple[Tree, ...]) -> Iterator[str]:  # noqa: ANN401 - JSON
     """Changes that the go command does not know, and its own that the diff lacks."""
     [changes] = [each["changes"] for each in diff["sets"] if each["set"] == "k3s-source/k3s"]
     told = {each["name"]: (set(each["old"]), set(each["new"])) for each in changes}
@@ -200,6 +200,33 @@ def wrong_modules(diff: Any, trees: tuple[Tree, Tree]) -> Iterator[str]:  # noqa
             sys.stdout.write(f"  {path}: {sides}, of which no program has a package\n")
 
 
+def wrong_commits(diff: Any, repository: Path, commits: tuple[str, ...]) -> Iterator[str]:  # noqa: ANN401 - JSON
+    """Commits that touch only tests and documents, and others that the log lacks."""
+    [log] = [each for each in diff["logs"] if each["source"] == "k3s-source/k3s"]
+    told = {each["commit"]: each["gone"] for each in log["commits"]}
+    git, expected = ("git", "-C", str(repository)), {}
+    for gone, (old, new) in ((False, commits), (True, commits[::-1])):
+        for commit in run((*git, "rev-list", new, f"^{old}")).split():
+            words = ("diff-tree", "-r", "-c", "--root", "--no-commit-id", "--name-only", "-z")
+            names = run((*git, *words, commit)).split("\0")
+            if any(map(is_read, filter(None, names))):
+                expected[commit] = gone
+    sys.stdout.write(
+        f"commits: {len(expected)} by git, {len(told)} by diff, {log['others']} others\n"
+    )
+    for commit in sorted(told.keys() ^ expected.keys()):
+        yield f"commit {commit}: {'only' if commit in told else 'not'} in diff"
+    yield from (f"commit {each}: which side" for each in told if told[each] != expected.get(each))
+
+
+def is_read(name: str) -> bool:
+    """Whether docs/how-to/update.md says that a step may read it."""
+    *folders, file = name.split("/")
+    if {"test", "tests", "testdata", "doc", "docs", ".github"} & set(folders):
+        return False
+    return not file.endswith(("_test.go", ".md"))
+
+
 def main() -> int:
     """Compare; the exit status is 1 if anything differs."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -210,30 +237,22 @@ def main() -> int:
     mirrors = dict(each.split("=", 1) for each in said.mirror)
     repository = mirrors.get("https://github.com/k3s-io/k3s", "https://github.com/k3s-io/k3s")
     lock = yaml.load((ROOT / "rvbuild.lock").read_bytes(), Loader=yaml.CSafeLoader)
-    words = (
-        sys.executable,
-        "-m",
-        "rvbuild",
-        "diff",
-        f"k3s@{said.old}",
-        f"k3s@{said.new}",
-        "--json",
-    )
+    sides = (f"k3s@{said.old}", f"k3s@{said.new}")
+    own = (f"--mirror={each}" for each in said.mirror)
+    words = (sys.executable, "-m", "rvbuild", "diff", *sides, "--commits", "--json", *own)
     diff = json.loads(run(words, cwd=ROOT))
+    commits = tuple(
+        lock["sources"][f"k3s-source@{series}/k3s"]["parts"][0]["commit"]
+        for series in (said.old, said.new)
+    )
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        old, new = (
-            Tree(
-                checkout(
-                    repository,
-                    lock["sources"][f"k3s-source@{series}/k3s"]["parts"][0]["commit"],
-                    folder / series,
-                ),
-                folder / "modules",
-            )
-            for series in (said.old, said.new)
+        trees = tuple(
+            Tree(checkout(repository, commit, folder / commit), folder / "modules")
+            for commit in commits
         )
-        wrong = [*wrong_pins(diff, (old, new)), *wrong_modules(diff, (old, new))]
+        wrong = [*wrong_pins(diff, trees), *wrong_modules(diff, trees)]
+        wrong += wrong_commits(diff, trees[0].folder, commits)
     sys.stdout.write("\n".join([*wrong, f"{len(wrong)} differ", ""]))
     return 1 if wrong else 0
 
