@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,16 @@ from team import push
 from web_caches import free_port, static
 from workshop import Workshop
 
+from rvbuild.__main__ import main
+from rvbuild.app.caches import view_inventory
+from rvbuild.app.session import Session
+from rvbuild.app.settings import Settings
+from rvbuild.app.workspace import Workspace
 from rvbuild.caches.names import MARK, MARK_TEXT
 from rvbuild.core.derivation import Step
 from rvbuild.core.dsse import Envelope
+from rvbuild.core.events import Noticed
+from rvbuild.core.statement import CLOSURE
 from rvbuild.trust.private_key import PrivateKey
 
 
@@ -202,6 +211,54 @@ def test_one_that_is_not_set_is_an_error(place: Place, action: str):
 
 
 # ---- stat, gc
+
+LIST = b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
+
+
+@contextmanager
+def slow_bucket(wait: Callable[[], object]) -> Iterator[str]:
+    """An empty cache in a bucket that waits before each list; gives its address."""
+
+    def answer(asked: Asked, send: Callable[[bytes], None]) -> None:
+        if "list-type" in asked.path:
+            wait()
+        body = LIST if "list-type" in asked.path else MARK_TEXT
+        send(head("200 OK", f"Content-Length: {len(body)}", CLOSED) + body)
+
+    with serve(answer) as server:
+        yield f"s3://team/p?endpoint={server.url}"
+
+
+LOOKS_AT_ALL = {"stat": ("stat",), "gc": ("gc", "--dry-run"), "verify": ("verify",)}
+
+
+@pytest.mark.parametrize("action", LOOKS_AT_ALL)
+def test_a_list_may_take_longer_than_a_build_waits(
+    place: Place, monkeypatch: pytest.MonkeyPatch, action: str
+):
+    """A build goes on without the cache; here there is nothing else to do."""
+    monkeypatch.setenv("RVBUILD_STALL_BUDGET", "1")
+    name, *options = LOOKS_AT_ALL[action]
+    waits = iter((1.1,))
+    with slow_bucket(lambda: threading.Event().wait(next(waits, 0.0))) as address:
+        place.settings(f"[caches]\nteam = 'write {address}'\n")
+        place.fine(name, "team", *options)
+
+
+def test_who_waits_for_a_list_is_told(place: Place):
+    """The list comes once that is told."""
+    is_told = threading.Event()
+
+    def note(event: object) -> None:
+        if isinstance(event, Noticed) and "no answer so far; 60 s at most" in event.text:
+            is_told.set()
+
+    with slow_bucket(lambda: is_told.wait(60)) as address:
+        place.settings(f"[caches]\nteam = '{address}'\n")
+        workspace = Workspace(str(place.project), Settings.of_user(os.environ, {}))
+        with closing(Session(workspace, note)) as session:
+            assert view_inventory(session, "team").objects.files == 0
+    assert is_told.is_set()
 
 
 def test_what_a_cache_holds(place: Place):
