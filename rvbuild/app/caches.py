@@ -20,6 +20,7 @@ from rvbuild.app.session import Session
 from rvbuild.caches.collect import Collection, Collector
 from rvbuild.caches.inventory import FileCount, Inventory, take_inventory
 from rvbuild.caches.lease import Lease
+from rvbuild.caches.lease_text import SOMEBODY
 from rvbuild.caches.marked import has_mark, require_mark
 from rvbuild.caches.names import LEASES
 from rvbuild.caches.trial import TrialStep, try_cache
@@ -205,7 +206,7 @@ def collect_cache(
 def collection_lease(session: Session, cache: RunCache) -> Lease:
     """The lease to collect a cache with."""
     settings = session.workspace.settings
-    owner = settings.signing_key or settings.builder or "a collection"
+    owner = settings.signing_key or settings.builder or SOMEBODY
     return Lease(cache.cache, cache.address, time.time, owner)
 
 
