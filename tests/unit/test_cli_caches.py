@@ -172,8 +172,33 @@ def test_a_folder_lets_us_do_all_and_keeps_nothing_of_it(place: Place):
 
 def test_what_is_only_read_is_not_written(place: Place):
     place.settings("[caches]\nteam = '../cache'\n")
+    place.cache.put(MARK, MARK_TEXT)
     assert [step["what"] for step in place.json("test", "team")["steps"]] == ["read", "list"]
-    assert place.cache.files() == {}
+    assert list(place.cache.files()) == [MARK]
+
+
+def test_who_only_reads_is_told_that_it_is_no_cache(place: Place):
+    """A folder of others, one in which nobody wrote, a server that has nothing of that name."""
+    (place.folder / "others").mkdir()
+    (place.folder / "others/HEAD").write_text("ref: refs/heads/main\n")
+    with static(place.folder) as server:
+        for address, words in {
+            "../cache": "it has no file rvbuild-cache\n",
+            "../others": "it has no file rvbuild-cache, and is not empty: HEAD\n",
+            f"{server}/nothing": "it has no file rvbuild-cache\n",
+        }.items():
+            place.settings(f"[caches]\nteam = '{address}'\n")
+            assert place.run("test", "team") == 4
+            assert place.out.startswith("FAIL read: ")
+            assert place.out.endswith(f": this is no cache: {words}")
+            assert place.out.count("\n") == 1
+
+
+def test_who_writes_is_told_that_it_is_no_cache_yet(place: Place):
+    first, *others = place.fine("test", "team").splitlines()
+    assert first.startswith("ok   read: ")
+    assert first.endswith(" ms, and it is no cache yet")
+    assert "yet" not in " ".join(others) + place.fine("test", "team")
 
 
 def test_a_folder_that_is_no_cache_is_not_begun_by_a_trial(place: Place):
