@@ -555,7 +555,8 @@ def test_the_users_word_against_a_projects_cache(place: Place):
     assert place.json("add", "other", "/mnt/other")["stronger"].endswith("config.toml")
 
 
-SPACES = ["/{}/a b", "./a  b", "../a b/c", "/{}/a;b", '/{}/a"b', "/{}/a'; x=\\"]
+SPACES = ["/{}/a b", "./a  b", "../a b/c", "/{}/a;b", '/{}/a"b', "/{}/a'; x=\\",
+    "./off", "./on", "./read", "./write x"]  # fmt: skip
 
 
 @pytest.mark.parametrize("pattern", SPACES)
@@ -573,24 +574,65 @@ def test_a_folder_with_any_letters_is_a_cache(place: Place, pattern: str):
     assert (place.project / "rvbuild.toml").read_text() == before
 
 
+@pytest.mark.parametrize("word", ["off", "on", "read", "write"])
+def test_a_folder_with_the_name_of_another_word_is_that_folder(place: Place, word: str):
+    place.fine("add", "spc", f"./{word}")
+    row = place.rows()["spc"]
+    assert (row["mode"], row["address"]) == ("read", str(place.project / word))
+
+
 def test_a_bucket_with_its_region_has_no_login(place: Place):
     place.fine("add", "far", "s3://bucket/p?region=eu-central-1")
     text = (place.project / "rvbuild.toml").read_text()
     assert 'far = "s3://bucket/p?region=eu-central-1"' in text
 
 
-@pytest.mark.parametrize("value", ["https://h/a b", "reed /mnt", "write ON", "https://al:pw@h/x"])
+WRONG = ('"https://h/a b"', '"reed /mnt"', '"write ON"', '"https://al:pw@h/x"', '""', "5", "true",
+    '["https://al:pw@h/x"]', '{u = "https://al:pw@h/x"}', "1979-05-27")  # fmt: skip
+"""Values that set no cache."""
+
+
+@pytest.mark.parametrize("value", WRONG)
 def test_what_is_wrong_can_be_taken_out_and_switched_off(place: Place, value: str):
     """However it came there: by hand, or by an rvbuild that looked less closely."""
-    place.settings(f'[caches]\nteam = "../cache"\nspc = "{value}"\n')
+    place.settings(f'[caches]\nteam = "../cache"\nspc = {value}\n')
     assert place.run("list") == 2
     assert "'caches.spc' " in place.err
+    assert place.run("add", "spc", "/x") == 2
+    assert "there is a cache spc already" in place.err
     assert "pw" not in place.err
+    assert main(["config"]) == 0
+    assert "pw" not in "".join(place.capture.readouterr())
     place.fine("add", "spc", "off", "--user")
     assert place.rows()["spc"]["mode"] == "off"
     place.fine("remove", "spc", "--user")
     place.fine("remove", "spc")
     assert list(place.rows()) == ["team"]
+
+
+@pytest.mark.parametrize("name", ["a b", ".a", "é", "https://al:pw@h/x"])
+def test_what_has_a_wrong_name_can_be_taken_out(place: Place, name: str):
+    place.settings(f'[caches]\nteam = "../cache"\n"{name}" = "/x"\n')
+    assert place.run("list") == 2
+    assert "is no name of a cache" in place.err
+    assert place.run("remove", "tema") == 2
+    assert "pw" not in place.err
+    place.fine("remove", name)
+    assert list(place.rows()) == ["team"]
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        ("on", "write the address of a cache, or 'off'"),
+        ("https://h/a b", "write the address of a cache, or 'off'"),
+        ("write /mnt/a", "write the address alone: a mode is set apart"),
+        ("read", "write the address alone: a mode is set apart"),
+    ],
+)
+def test_a_hint_fits_what_is_wrong_with_an_address(place: Place, address: str, hint: str):
+    assert place.run("add", "spc", address) == 2
+    assert f"hint: {hint}\n" in place.err
 
 
 REFUSED = {
