@@ -279,6 +279,8 @@ def _verify(arguments: argparse.Namespace, session: Session) -> None:
             f"{count_text(check.objects, 'object')} ({size_text(check.size)}): "
             f"{kinds.count('damaged')} damaged, {kinds.count('missing')} missing"
         )
+        if check.others:
+            _write(f"{count_text(check.others, 'file')} of others, which were not read")
         if done.removed:
             _write(f"removed {count_text(len(done.removed), 'damaged object')}")
     done.refuse_findings()

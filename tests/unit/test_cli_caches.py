@@ -359,6 +359,49 @@ def _link(path: Path) -> None:
     path.symlink_to("/nowhere")
 
 
+OTHERS = ("objects/model.obj", "objects/ab/mesh", "objects/notes", "objects/my thesis.pdf",
+    f"objects/cd/{'ab' * 32}", "records/README", "records/ci/README", "records/ci/targets/a b",
+    f"records/ci/realisations/{'ab' * 32}", "records/ci/other/kind")  # fmt: skip
+"""Names below the cache's own folders that are none of the layout."""
+
+
+def test_files_of_others_are_counted_and_left_alone(place: Place):
+    """No damage, and no record that ends a collection; nor are a link, a pipe, a folder."""
+    place.trust("ci")
+    place.fill()
+    held = place.json("stat", "team")
+    for name in OTHERS:
+        place.cache.put(name, b"somebody's")
+    (place.folder / "cache/objects/link").symlink_to("/nowhere")
+    os.mkfifo(place.folder / "cache/records/ci/pipe")
+    os.mkdir(place.folder / "cache/records/ci/photos")
+    before = place.cache.files()
+    answer = place.json("verify", "team")
+    assert (answer["findings"], answer["records"], answer["others"]) == ([], 3, len(OTHERS) + 2)
+    assert f"{len(OTHERS) + 2} files of others, which were not read\n" in place.fine(
+        "verify", "team"
+    )
+    assert place.json("stat", "team") == held
+    assert place.json("gc", "team")["records"] == 3
+    assert place.cache.files() == before
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+@pytest.mark.parametrize("make", [_link, os.mkfifo])
+def test_what_stands_in_the_place_of_a_folder_is_damage(
+    place: Place, make: Callable[[Path], None], depth: int
+):
+    """`records/ci`, and what is below it, would be reached through it."""
+    place.trust("ci")
+    place.fill()
+    parts = _record(place, "realisations").split("/")[:depth]
+    path = place.folder.joinpath("cache", *parts)
+    path.rename(place.folder / "away")
+    make(path)
+    assert place.run("verify", "team") == 5
+    assert f"damaged  {'/'.join(parts)}: it is no folder that can be read\n" in place.out
+
+
 @pytest.mark.parametrize("make", [_link, os.mkfifo, os.mkdir])
 @pytest.mark.parametrize("directory", ["records/", "objects/"])
 def test_what_stands_in_the_place_of_a_file_is_damage(
@@ -435,14 +478,28 @@ def lie_as_another(place: Place) -> str:
     return name
 
 
+def name_no_target(place: Place) -> str:
+    """A record of a key that nobody trusts here, of a target that has no name in a cache."""
+    closure = {
+        "target": "a\nb" * 1000,
+        "key": "lab",
+        "derivation": "ab" * 32,
+        "statements": [],
+        "derivations": [f"{'ab' * 32}/1", 1],
+    }
+    signed = Envelope.sign(CLOSURE, json.dumps(closure).encode(), private_key("lab"))
+    place.cache.put("records/lab/targets/app", signed.encode())
+    return "records/lab/targets/app"
+
+
 DAMAGES = {
     damage_object: "damaged",
     lose_object: "missing",
     cut_object: "damaged",
     edit_record: "damaged",
     move_record: "damaged",
-    strange_record: "damaged",
     lie_as_another: "damaged",
+    name_no_target: "damaged",
 }
 
 
