@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 
 from attrs import frozen
 
@@ -16,7 +17,7 @@ from rvbuild.app.toml_entry import CannotEdit, drop_entry, entry_line, put_entry
 from rvbuild.app.workspace import Workspace
 from rvbuild.caches.cache_services import CacheServices
 from rvbuild.caches.table import open_cache
-from rvbuild.core.cache_text import OFF, check_address
+from rvbuild.core.cache_text import OFF, CacheText, check_address, read_cache_text, split_mode
 from rvbuild.core.errors import StoreError, UsageError, suggestion
 from rvbuild.core.key_name import is_key_name
 from rvbuild.core.login import SplitAddress
@@ -71,7 +72,7 @@ def add_cache(
         _check(name, address)
         _refuse_login(address, file, is_own=is_own)
     before = _in_file(workspace, name, file)
-    if before:
+    if before is not None:
         msg = f"there is a cache {name} already: {public_cache(before)}"
         raise UsageError(msg, where=file, hint="remove that first, or take another name")
     place = address if address == OFF else _from(os.path.dirname(file), address)
@@ -96,9 +97,11 @@ def remove_cache(workspace: Workspace, name: str, *, own: bool | None = None) ->
     files = [_file(workspace, own)[0]]
     if own is None:
         files = [user_file(os.environ), *files]
-    file = next((each for each in files if _in_file(workspace, name, each)), None)
+    has_it = (each for each in files if _in_file(workspace, name, each) is not None)
+    file = next(has_it, None)
     if file is None:
-        known = [key.removeprefix("caches.") for key, _ in workspace.settings.origins(_TABLE)]
+        names = (key.removeprefix("caches.") for key, _ in workspace.settings.origins(_TABLE))
+        known = list(filter(is_key_name, names))  # another may be an address, with a login
         msg = f"there is no cache {name!r} in {' or '.join(dict.fromkeys(files))}"
         raise UsageError(msg, hint=suggestion(name, known))
     _edit(file, lambda text: drop_entry(text, _TABLE, name), f"[caches], no {name}")
@@ -122,10 +125,10 @@ def _refuse_login(address: str, file: str, *, is_own: bool) -> None:
         raise UsageError(msg, where=file, hint=hint)
 
 
-def _in_file(workspace: Workspace, name: str, file: str) -> str:
-    """What a file says of a cache; empty if nothing."""
+def _in_file(workspace: Workspace, name: str, file: str) -> str | None:
+    """What a file says of a cache, wrong as it may be; None if nothing."""
     layers = workspace.settings.layers(_TABLE)
-    return next((table[name] for where, table in layers if where == file and name in table), "")
+    return next((table[name] for where, table in layers if where == file and name in table), None)
 
 
 def _stronger(workspace: Workspace, name: str, file: str) -> str:
@@ -148,7 +151,10 @@ def _check(name: str, address: str) -> None:
         check_address(address)
     except ValueError as error:
         msg = f"the cache {name} {error}"
-        raise UsageError(msg, hint="write its address alone: a mode is set apart") from error
+        hint = "write the address alone: a mode is set apart"
+        if not split_mode(address)[0]:
+            hint = f"write the address of a cache, or {OFF!r}"
+        raise UsageError(msg, hint=hint) from error
     plain = address if ":" in address else os.path.abspath(os.path.expanduser(address))
     nobody = NoTransport(Cancellation())
     open_cache(plain, CacheServices(transport=nobody, wait=lambda: 0.0, environment=os.environ))
@@ -159,7 +165,10 @@ def _from(folder: str, address: str) -> str:
     if ":" in address or os.path.isabs(address) or address.startswith("~"):
         return address
     path = os.path.relpath(os.path.abspath(address), folder)
-    return path if path.startswith("../") or " " not in path else f"./{path}"
+    with suppress(ValueError):
+        if read_cache_text(path) == CacheText(path):
+            return path
+    return f"./{path}"  # it has a space, or would be read as another word
 
 
 def _edit(file: str, edit: Callable[[str], str], by_hand: str) -> None:

@@ -20,6 +20,7 @@ from rvbuild.app.session import Session
 from rvbuild.caches.collect import Collection, Collector
 from rvbuild.caches.inventory import FileCount, Inventory, take_inventory
 from rvbuild.caches.lease import Lease
+from rvbuild.caches.lease_text import SOMEBODY
 from rvbuild.caches.marked import has_mark, require_mark
 from rvbuild.caches.names import LEASES
 from rvbuild.caches.trial import TrialStep, try_cache
@@ -46,6 +47,9 @@ __all__ = [
 ]
 
 _AT_ONCE = 16
+_WAIT = 60.0
+"""Seconds between two signs of progress, for whoever looks at all of a cache: a bucket may take
+longer for a list than a build waits, and nothing else goes on meanwhile."""
 OFF = "off"
 
 
@@ -202,19 +206,19 @@ def collect_cache(
 def collection_lease(session: Session, cache: RunCache) -> Lease:
     """The lease to collect a cache with."""
     settings = session.workspace.settings
-    owner = settings.signing_key or settings.builder or "a collection"
+    owner = settings.signing_key or settings.builder or SOMEBODY
     return Lease(cache.cache, cache.address, time.time, owner)
 
 
 @contextmanager
 def one_marked_cache(session: Session, name: str) -> Iterator[RunCache]:
-    """A cache that is set, and is one.
+    """A cache that is set, and is one; it is waited for as a push does.
 
     Raises:
         UsageError: there is no such cache, or this run is offline.
         CacheError: it does not answer, has no lists, or is no cache: it has no mark, or another.
     """
-    with one_cache(session, name) as cache:
+    with one_cache(session, name, wait=_WAIT) as cache:
         for _ in cache.cache.entries(LEASES):  # whoever has no lists says so first
             break
         require_mark(cache.cache, cache.address)
@@ -222,12 +226,17 @@ def one_marked_cache(session: Session, name: str) -> Iterator[RunCache]:
 
 
 @contextmanager
-def one_cache(session: Session, name: str) -> Iterator[RunCache]:
+def one_cache(session: Session, name: str, *, wait: float | None = None) -> Iterator[RunCache]:
     """A cache that is set.
+
+    Args:
+        session: Whose run it is.
+        name: The cache's.
+        wait: Seconds to wait for each sign of progress; None: as long as its budget has time.
 
     Raises:
         UsageError: there is no such cache, or this run is offline.
     """
-    with opened(session, (name,)) as caches:
+    with opened(session, (name,), wait=wait) as caches:
         (cache,) = caches.caches
         yield cache

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from attrs import frozen
 
 from rvbuild.app.setting import SETTINGS, Value, words_in
-from rvbuild.app.settings import DEFAULT, PROJECT_FILE, user_file
+from rvbuild.app.settings import DEFAULT, NO_TEXT, PROJECT_FILE, user_file
 from rvbuild.app.workspace import Workspace
 from rvbuild.core.cache_text import split_mode
 from rvbuild.core.login import SplitAddress
@@ -83,7 +83,7 @@ def _program(command: Value) -> Value:
 
 _SHOWN: dict[str, Callable[[Value], Value]] = {
     "command": _program,
-    "caches": lambda value: public_cache(str(value)),
+    "caches": lambda value: public_cache(value) if isinstance(value, str) else NO_TEXT,
 }
 """How a value is shown by its setting's form, where `_public` is not enough."""
 

@@ -181,27 +181,33 @@ def _acceptance_problem(name: str, entry: object) -> str:
 
 
 def _cache_problem(name: str, entry: object) -> str:
-    """A name that a cache can have, and a text; `cache_text_problem` looks at the text."""
+    """A name that a cache can have, and a text; `cache_problem` looks at the text."""
     if not is_key_name(name):
         return "is no name of a cache: at most 64 letters, digits, and . _ - within"
     return _text_problem(name, entry)
 
 
-def cache_text_problem(text: str, *, shared: bool) -> tuple[str, str]:
+def cache_problem(name: str, text: Value, *, shared: bool) -> tuple[str, str]:
     """What is wrong with what somebody set as a cache, and what helps; empty if nothing is.
 
-    It is asked for caches that count only: so a wrong one can be removed or switched off.
+    It is asked for caches that count only: so a wrong one of a file can be removed or switched off.
 
     Args:
-        text: See `core.cache_text`.
+        name: What it is called.
+        text: See `core.cache_text`; a file may have another kind of value there.
         shared: Whether it stands in a project's file, where no login belongs.
     """
     from rvbuild.core.cache_text import read_cache_text  # noqa: PLC0415 - only where it is set
 
+    problem = _cache_problem(name, text)
+    if problem and not is_key_name(name):
+        return problem, "give it another name, or take it out"
     try:
-        cache = read_cache_text(text)
+        cache = None if problem else read_cache_text(str(text))
     except ValueError as error:
-        return str(error), "write an address, 'read+write ADDRESS' or 'off'"
+        problem = str(error)
+    if problem:
+        return problem, "write an address, 'read+write ADDRESS' or 'off'"
     if shared and cache and "@" in cache.address and "://" in cache.address:
         from rvbuild.core.login import SplitAddress  # noqa: PLC0415 - an @ is rare
 
@@ -209,6 +215,15 @@ def cache_text_problem(text: str, *, shared: bool) -> tuple[str, str]:
             problem = "has a login, which does not belong into a project's file"
             return problem, "put the login into ~/.netrc, or set the cache for yourself"
     return "", ""
+
+
+def public_entry(name: str) -> str:
+    """An entry's name, which of a mirror is an address; a `=` may have cut it in a password."""
+    from rvbuild.core.login import SplitAddress  # noqa: PLC0415 - only when it refuses
+
+    scheme, slashes, rest = SplitAddress.of(name).public.rpartition("://")
+    host, colon, _ = rest.partition(":")
+    return scheme + slashes + (f"{host}:…" if colon else rest)
 
 
 def _mirror_problem(start: str, entry: Value) -> str:

@@ -13,7 +13,8 @@ The rules:
 3. A path in a file is relative to the file's folder, any other to the working directory.
 4. A checkout says neither whose folders to trust nor who somebody is: `trust`, `builder`,
    `signing-…` and `debian-…` in a project's file are errors.
-5. An unknown name is an error, and so is a value of another kind.
+5. An unknown name is an error, and so is a value of another kind; a cache that a file sets wrongly
+   is one where it counts, so that it can be switched off or taken out.
 
 For example, with `jobs = 2` in the project, `jobs = 8` in the user's file and `RVBUILD_JOBS=4`,
 four steps run at once, and `-j 1` makes it one.
@@ -36,8 +37,9 @@ from rvbuild.app.setting import (
     Texts,
     Value,
     bytes_in,
-    cache_text_problem,
+    cache_problem,
     is_number,
+    public_entry,
     texts,
     words_in,
 )
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
 PROJECT_FILE = "rvbuild.toml"
 DEFAULT = "default"
 OPTION = "command line"
+NO_TEXT = "…"
+"""What is shown of a value that should be a text and is none."""
 
 _MOST_BYTES = 1 << 20
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -164,9 +168,10 @@ class Settings:
             UsageError: one that counts is none. One that a stronger origin replaces may be.
         """
         for name, (text, where) in self.origins("caches"):
-            problem, hint = cache_text_problem(str(text), shared=where == self.project_file)
+            entry = name.removeprefix("caches.")
+            problem, hint = cache_problem(entry, text, shared=where == self.project_file)
             if problem:
-                _refuse(where, f"{name!r} {problem}", hint)
+                _refuse(where, f"'caches.{public_entry(entry)}' {problem}", hint)
         return self._table("caches")
 
     def debian_variables(self) -> dict[str, str]:
@@ -193,10 +198,16 @@ class Settings:
         return [(name, ValueOrigin(value, where))]
 
     def layers(self, name: str) -> list[tuple[str, Mapping[str, str]]]:
-        """What each origin says of a setting that is a table of texts, the strongest first."""
+        """What each origin says of a setting that is a table of texts, the strongest first.
+
+        Of a file's caches, one may be no text: it is `NO_TEXT` here, as it may hold a password.
+        """
         tables = ((where, values.get(name)) for where, values in self._layers)
         return [
-            (where, {key: str(value) for key, value in table.items()})
+            (
+                where,
+                {key: value if isinstance(value, str) else NO_TEXT for key, value in table.items()},
+            )
             for where, table in tables
             if isinstance(table, dict)
         ]
@@ -277,6 +288,11 @@ def _file_value(name: str, value: object, file: str, folder: str) -> Value:
         also = f"did you mean {near!r}?" if near else f"there are: {', '.join(BY_NAME)}"
         _refuse(file, f"there is no setting {name!r}", also)
     plain = _plain(value)
+    if setting.form == "caches" and isinstance(plain, dict):  # see `Settings.caches`
+        return {
+            entry: _cache_place(text, folder) if isinstance(text, str) else text
+            for entry, text in plain.items()
+        }
     _refuse_unlike(setting, plain, file)
     if setting.form == "path":
         return _path(str(plain), folder)
@@ -284,8 +300,6 @@ def _file_value(name: str, value: object, file: str, folder: str) -> Value:
         return tuple(
             _place(it, folder) if setting.form == "places" else _path(it, folder) for it in plain
         )
-    if setting.form == "caches" and isinstance(plain, dict):
-        return {entry: _cache_place(str(text), folder) for entry, text in plain.items()}
     if setting.form == "mirrors" and isinstance(plain, dict):
         return {
             start: tuple(_place(it, folder) for it in texts(places))
@@ -376,16 +390,7 @@ def _refuse_unlike(setting: Setting, value: Value, where: str) -> None:
         problem = ENTRY_PROBLEMS[setting.form]
         for name, entry in value.items():
             if words := problem(name, entry):
-                _refuse(where, f"'{setting.name}.{_public(name)}' {words}", setting.summary)
-
-
-def _public(name: str) -> str:
-    """An entry's name, which of a mirror is an address; a `=` may have cut it in a password."""
-    from rvbuild.core.login import SplitAddress  # noqa: PLC0415 - only when it refuses
-
-    scheme, slashes, rest = SplitAddress.of(name).public.rpartition("://")
-    host, colon, _ = rest.partition(":")
-    return scheme + slashes + (f"{host}:…" if colon else rest)
+                _refuse(where, f"'{setting.name}.{public_entry(name)}' {words}", setting.summary)
 
 
 def _refuse(where: str, what: str, hint: Hint) -> NoReturn:

@@ -6,7 +6,8 @@ The rules:
 
 1. A record of a target keeps all that its closure names, for ever: it is the target's last one.
 2. Any other realisation stays, too, while all objects are no more than ``most`` bytes. Beyond that
-   they go, the one that was written longest ago first.
+   they go, the one that was written longest ago first, until the rest is no more than that. So no
+   record stays that is older than one that went, however small it is.
 3. An object that no record named when the collection began is removed. So what a record names that
    goes now is removed by the next collection: a reader that has the record has until then.
 4. An object younger than ``grace`` stays: by the cache's own clock, in which the collection's lease
@@ -16,8 +17,9 @@ The rules:
 6. A file that a killed writer left in ``tmp/`` goes when it is older than `LONGEST_WRITE`, and a
    void lease at once.
 7. Nothing is removed any more once the lease of the collection is lost: somebody may push.
-8. What has no mark is no cache, and in a cache only files with names that rvbuild gives them go:
-   others' stay, wherever they are.
+8. What has no mark is no cache, and in a cache only files with names that rvbuild gives them are
+   looked at: others' stay, wherever they are. A newer rvbuild that has other names writes another
+   mark.
 9. A dry run writes nothing, no lease either, and goes by this machine's clock.
 
 Example: nobody builds K3s 1.32 any more, and its last closure is there: all of it stays. Of 40
@@ -27,7 +29,7 @@ later, with the next collection.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 from attrs import define, frozen
@@ -42,6 +44,7 @@ from rvbuild.caches.names import (
     is_lease,
     is_object,
     is_realisation,
+    is_record,
     is_temporary,
     object_name,
 )
@@ -94,6 +97,8 @@ class _Plan:
 
 @frozen
 class _Record:
+    """What a record names; ``is_root``: it keeps that, and all that is said of ``derivations``."""
+
     entry: CacheEntry
     packs: frozenset[Digest]
     is_root: bool
@@ -145,7 +150,7 @@ class Collector:
             began: Seconds since 1970.
             void: Names of leases whose owners were killed.
         """
-        entries = {entry.name: entry for entry in self.cache.entries(RECORDS)}
+        entries = {each.name: each for each in self.cache.entries(RECORDS) if is_record(each.name)}
         read = walk(self.cache.records(entries), "records", self.tell, len(entries))
         records = [self._record(entries[name], data) for name, data in read]
         objects = {
@@ -188,48 +193,38 @@ class Collector:
             envelope = Envelope.decode(data)
             if envelope.payload_type == CLOSURE:
                 closure = Closure.decode(envelope.payload)
-                statements, root = closure.statements, True
-                more = {closure.derivations.digest}
+                statements, more = closure.statements, {closure.derivations.digest}
             elif envelope.payload_type == REALISATION:
-                statements, root = (Statement.decode(envelope.payload),), False
-                more = set()
+                statements, more = (Statement.decode(envelope.payload),), set()
             else:
                 self._refuse(entry, "a newer rvbuild wrote it")
         except VerificationError as error:
             self._refuse(entry, error.message)
         packs = {pack for each in statements for pack in each.packs}
         names = frozenset(each.derivation.hash for each in statements)
-        return _Record(entry, frozenset(packs | more), root, names)
+        is_root = envelope.payload_type == CLOSURE or not is_realisation(entry.name)
+        return _Record(entry, frozenset(packs | more), is_root, names)
 
     def _refuse(self, entry: CacheEntry, why: str) -> NoReturn:
         msg = f"nobody can tell what a record names: {why}"
         hint = "use the rvbuild that wrote it, or remove the record"
         raise CacheRefused(msg, where=f"{self.address} {entry.name}", hint=hint)
 
-    def _beyond_quota(self, records: Iterable[_Record]) -> list[CacheEntry]:
-        """The records that go: what targets need is kept first, then the youngest."""
+    def _beyond_quota(self, records: Sequence[_Record]) -> list[CacheEntry]:
+        """The records that go (rules 1 and 2)."""
         if self.most is None:
             return []
-        live: set[Digest] = set()
-        needed: set[str] = set()
-        others = []
-        for record in records:
-            if record.is_root or not is_realisation(record.entry.name):
-                live |= record.packs
-                needed |= record.derivations
-            else:
-                others.append(record)
-        size = sum(pack.size for pack in live)
-        go = []
-        for record in sorted(others, key=_age):
-            more = record.packs - live
-            weight = sum(pack.size for pack in more)
-            if record.derivations <= needed or size + weight <= self.most:
-                live |= more
-                size += weight
-            else:
-                go.append(record.entry)
-        return go
+        needed = {each for record in records if record.is_root for each in record.derivations}
+        lasting = [each for each in records if each.is_root or each.derivations <= needed]
+        others = sorted(set(records).difference(lasting), key=_age)
+        packs = {pack for record in lasting for pack in record.packs}
+        size = sum(pack.size for pack in packs)
+        for at, record in enumerate(others):
+            size += sum(pack.size for pack in record.packs - packs)
+            if size > self.most:
+                return [each.entry for each in others[at:]]
+            packs |= record.packs
+        return []
 
 
 def _age(record: _Record) -> tuple[float, str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from attrs import define, frozen
 
 from rvbuild.caches.entry_walk import Walked, tell_nobody, walk
-from rvbuild.caches.names import LEASES, OBJECTS, RECORDS
+from rvbuild.caches.names import LEASES, OBJECTS, RECORDS, is_lease, is_object, is_record
 from rvbuild.core.ports.cache import CacheEntries, CacheEntry
 
 
@@ -68,7 +68,7 @@ class _Count:
 
 
 def take_inventory(cache: CacheEntries, tell: Walked = tell_nobody) -> Inventory:
-    """List all of a cache; nothing in it is read.
+    """List all of a cache; nothing in it is read, and others' files do not count.
 
     Args:
         cache: Which.
@@ -81,14 +81,15 @@ def take_inventory(cache: CacheEntries, tell: Walked = tell_nobody) -> Inventory
         kind: defaultdict(_Count) for kind in ("realisations", "targets")
     }
     for entry in walk(cache.entries(RECORDS), "records", tell):
-        _, key, kind, *_ = [*entry.name.split("/"), "", ""]
-        if kind in kinds:
+        if is_record(entry.name):
+            _, key, kind, *_ = entry.name.split("/")
             kinds[kind][key].add(entry)
+    objects = walk(cache.entries(OBJECTS), "objects", tell)
     return Inventory(
-        objects=_count(walk(cache.entries(OBJECTS), "objects", tell)),
+        objects=_count(entry for entry in objects if is_object(entry.name)),
         realisations={key: count.value for key, count in sorted(kinds["realisations"].items())},
         targets={key: count.value for key, count in sorted(kinds["targets"].items())},
-        leases=sum(1 for _ in cache.entries(LEASES)),
+        leases=sum(1 for entry in cache.entries(LEASES) if is_lease(entry.name)),
     )
 
 

@@ -1,6 +1,10 @@
 """What the file of a lease says: who has it, since when, and when it was renewed.
 
 Knows: one line of text, as ``1796091000 1796090400 5f1c93ab77de0142 ci``. Must not know: caches.
+
+Whoever may push may write anything there, and others are shown whose lease keeps them out. So only
+what a key can be called passes for an owner. What has moments and an identifier is a lease all the
+same: an owner with another name is somebody.
 """
 
 from __future__ import annotations
@@ -8,6 +12,11 @@ from __future__ import annotations
 import datetime as dt
 
 from attrs import frozen
+
+from rvbuild.core.key_name import is_key_name
+
+SOMEBODY = "somebody"
+"""The owner who has no name that a key can have."""
 
 _WORDS = 4
 
@@ -20,7 +29,7 @@ class LeaseText:
         renewed: When it was last written.
         since: When it was first written.
         identifier: What no other lease has.
-        owner: For messages: a key's name.
+        owner: For messages: a key's name, or `SOMEBODY`.
     """
 
     renewed: int
@@ -38,7 +47,8 @@ class LeaseText:
         words = data.decode(errors="replace").strip().split(" ", _WORDS - 1)
         if len(words) != _WORDS or not all(_is_moment(word) for word in words[:2]):
             return None
-        renewed, since, identifier, owner = words
+        renewed, since, identifier, name = words
+        owner = name if is_key_name(name) else SOMEBODY
         return cls(renewed=int(renewed), since=int(since), identifier=identifier, owner=owner)
 
     def describe(self, void: float) -> str:

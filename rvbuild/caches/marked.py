@@ -14,8 +14,8 @@ from attrs import define, field, frozen
 from rvbuild.caches.decorator import CacheDecorator
 from rvbuild.caches.names import MARK, MARK_TEXT, TEMPORARY, check_name, is_temporary
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import CacheRefused
-from rvbuild.core.ports.cache import Cache
+from rvbuild.core.errors import CacheError, CacheRefused
+from rvbuild.core.ports.cache import Cache, CollectableCache
 from rvbuild.core.printable import brief
 from rvbuild.core.web_page import is_web_page
 
@@ -72,33 +72,19 @@ class MarkedCache(CacheDecorator):
         """
         with self._seen.lock:
             if not self._seen.is_right:
-                if not has_mark(self.inner, self.address):
-                    self._begin(make=make)
+                if not make:
+                    require_mark(self.inner, self.address)
+                elif not has_mark(self.inner, self.address):
+                    self._begin()
                 self._seen.is_right = True
 
-    def _begin(self, *, make: bool) -> None:
+    def _begin(self) -> None:
         """Write the mark, if nothing else is there."""
-        if not make:
-            raise no_cache(self.address)
-        stranger = self._first_stranger()
+        stranger = _first_stranger(self.inner)
         if stranger is None:
             self.inner.write_record(MARK, MARK_TEXT)
         elif not has_mark(self.inner, self.address):  # nor did somebody else begin meanwhile
-            msg = f"this is no cache: it has no file {MARK}, and is not empty: {brief(stranger)}"
-            hint = "give an empty folder or prefix, or correct the address"
-            raise CacheRefused(msg, where=self.address, hint=hint)
-
-    def _first_stranger(self) -> str | None:
-        """The path of something that is there; None if nothing is, or nobody can list (rule 2)."""
-        with suppress(CacheRefused):
-            for entry in self.inner.entries(""):
-                if not is_temporary(entry.name):
-                    return entry.name
-        with suppress(CacheRefused):
-            for path in self.inner.strangers(""):
-                if path != TEMPORARY:
-                    return path
-        return None
+            raise _no_cache(self.address, stranger)
 
 
 def has_mark(cache: Cache, address: str) -> bool:
@@ -113,20 +99,45 @@ def has_mark(cache: Cache, address: str) -> bool:
     return mark is not None
 
 
-def require_mark(cache: Cache, address: str) -> None:
+def require_mark(cache: CollectableCache, address: str) -> None:
     """See that a cache is one.
 
     Raises:
         CacheError: it has no mark, or another one, or does not answer.
     """
     if not has_mark(cache, address):
-        raise no_cache(address)
+        stranger = None
+        with suppress(CacheError):  # that it has no mark is known
+            stranger = _first_stranger(cache)
+        raise _no_cache(address, stranger)
 
 
-def no_cache(address: str) -> CacheRefused:
-    """The refusal of what has no mark."""
+def _first_stranger(cache: CollectableCache) -> str | None:
+    """The path of something in what has no mark; None if nothing is, or nobody can list.
+
+    The second rule of `MarkedCache` says what does not count.
+
+    Raises:
+        CacheDown: it does not answer.
+    """
+    with suppress(CacheRefused):
+        for entry in cache.entries(""):
+            if not is_temporary(entry.name):
+                return entry.name
+    with suppress(CacheRefused):
+        for path in cache.strangers(""):
+            if path != TEMPORARY:
+                return path
+    return None
+
+
+def _no_cache(address: str, stranger: str | None) -> CacheRefused:
+    """The refusal of what has no mark, in which something is, or perhaps nothing."""
     msg = f"this is no cache: it has no file {MARK}"
     hint = "correct the address, and see that its disk is mounted; the first push makes a cache"
+    if stranger is not None:
+        msg += f", and is not empty: {brief(stranger)}"
+        hint = "correct the address, or give an empty folder or prefix, which a push makes a cache"
     return CacheRefused(msg, where=address, hint=hint)
 
 

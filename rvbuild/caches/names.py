@@ -37,6 +37,9 @@ _HASH = r"([0-9a-f]{2})/\1[0-9a-f]{62}"
 _OBJECT = re.compile(rf"{OBJECTS}{_HASH}")
 _REALISATION = re.compile(rf"{RECORDS}{_PART}/realisations/{_HASH}")
 _TARGET = re.compile(rf"{RECORDS}{_PART}/targets/{_PART}")
+_FOLDER = re.compile(
+    rf"{OBJECTS}[0-9a-f]{{2}}|{RECORDS}{_PART}(?:/targets|/realisations(?:/[0-9a-f]{{2}})?)?"
+)
 _LEASE = re.compile(rf"{LEASES}(?:collection|(?:push|ticket|trial)-[0-9a-f]{{16}})")
 _TEMPORARY = re.compile(rf"{TEMPORARY}[0-9a-f]{{24}}")
 
@@ -106,6 +109,11 @@ def is_realisation(name: str) -> bool:
 def is_record(name: str) -> bool:
     """Whether a record has that name."""
     return is_realisation(name) or _TARGET.fullmatch(name) is not None
+
+
+def is_folder(name: str) -> bool:
+    """Whether a folder of objects or records has that name."""
+    return _FOLDER.fullmatch(name) is not None
 
 
 def is_lease(name: str) -> bool:

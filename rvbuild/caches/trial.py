@@ -9,9 +9,9 @@ import io
 import secrets
 from collections.abc import Callable, Iterator
 
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 
-from rvbuild.caches.marked import has_mark
+from rvbuild.caches.marked import has_mark, require_mark
 from rvbuild.caches.names import LEASES, OBJECTS, is_object, lease_name, object_name
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import CacheError, VerificationError, WrongContent
@@ -30,6 +30,7 @@ class TrialStep:
         size: Bytes that came; 0 where only the time counts.
         problem: Why it does not work; None if it does.
         is_needed: Whether nobody can use the cache as it is set without that.
+        is_new: Whether it is no cache yet, which who writes makes it.
     """
 
     what: str
@@ -37,6 +38,7 @@ class TrialStep:
     size: int = 0
     problem: CacheError | VerificationError | None = None
     is_needed: bool = True
+    is_new: bool = False
 
 
 def try_cache(
@@ -44,14 +46,18 @@ def try_cache(
 ) -> Iterator[TrialStep]:
     """Try each thing in turn, as the iterator is asked; after a failure nothing more is written.
 
+    What has no mark is no cache for whoever only reads: its address may be wrong, or its disk not
+    mounted, and every record would be a miss.
+
     Args:
         cache: Which.
         address: For messages.
         clock: Seconds that only grow.
         writes: Whether to write a small object and a record, which are removed afterwards.
     """
-    trial = _Trial(cache, address, clock)
-    yield (first := trial.step("read", trial.read))
+    trial = _Trial(cache, address, clock, writes)
+    first = trial.step("read", trial.read)
+    yield (first := evolve(first, is_new=trial.is_new))
     if first.problem:
         return
     if writes:
@@ -70,6 +76,8 @@ class _Trial:
     cache: CollectableCache
     address: str
     clock: Clock
+    writes: bool
+    is_new: bool = False
     sample: Digest | None = None
     written: tuple[str, ...] = ()
 
@@ -85,7 +93,10 @@ class _Trial:
         )
 
     def read(self) -> int:
-        has_mark(self.cache, self.address)
+        if self.writes:
+            self.is_new = not has_mark(self.cache, self.address)
+        else:
+            require_mark(self.cache, self.address)
         return 0
 
     def writing(self) -> Iterator[TrialStep]:

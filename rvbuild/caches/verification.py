@@ -10,7 +10,9 @@ The rules:
    is looked for. Nor is one of another key of the same name, which is told.
 3. Each object that a record names is there, in the size that the record says.
 4. Each object has the bytes that its name says, whatever names it.
-5. Where a record or an object has its place, there is no link, pipe or folder.
+5. Where a record or an object has its place, there is no link, pipe or folder; and where a folder
+   of these has its place, no link or pipe, and none that nobody may look into.
+6. A file with a name that rvbuild gives nothing is somebody else's: it is counted, and not read.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import chain
 
 from attrs import define, field, frozen
 
@@ -26,12 +29,11 @@ from rvbuild.caches.entry_walk import Walked, tell_nobody, walk
 from rvbuild.caches.names import (
     OBJECTS,
     RECORDS,
-    is_name,
+    is_folder,
     is_object,
     is_record,
     object_name,
     realisation_name,
-    target_name,
 )
 from rvbuild.caches.parallel import workers
 from rvbuild.caches.tenure import Tenure
@@ -39,6 +41,7 @@ from rvbuild.core.digest import Digest
 from rvbuild.core.dsse import Envelope
 from rvbuild.core.errors import CacheMiss, Malformed, VerificationError, WrongContent
 from rvbuild.core.ports.cache import CacheEntries, CacheEntry, CollectableCache
+from rvbuild.core.printable import brief
 from rvbuild.core.statement import CLOSURE, REALISATION, Closure, Statement
 
 AT_ONCE = 8
@@ -71,6 +74,7 @@ class CacheCheck:
         untrusted: How many of them are of keys that are not trusted here.
         objects: How many objects.
         size: Bytes of these.
+        others: How many files there have names that rvbuild gives nothing.
         findings: What is damaged, missing, or of another key of a trusted one's name.
     """
 
@@ -78,6 +82,7 @@ class CacheCheck:
     untrusted: int
     objects: int
     size: int
+    others: int
     findings: tuple[CacheFinding, ...]
 
 
@@ -109,8 +114,9 @@ class CacheVerifier:
         Raises:
             CacheError: it cannot be listed or read.
         """
-        records = list(self.cache.entries(RECORDS))
-        objects = list(self.cache.entries(OBJECTS))
+        listed = [*self.cache.entries(RECORDS), *self.cache.entries(OBJECTS)]
+        records = [entry for entry in listed if is_record(entry.name)]
+        objects = [entry for entry in listed if is_object(entry.name)]
         self._sizes = {entry.name: entry.size for entry in objects}
         with workers(AT_ONCE) as pool:
             named = zip(records, pool.map(self._packs, records), strict=True)
@@ -119,16 +125,24 @@ class CacheVerifier:
             findings = pool.map(self._object, objects)
             for finding in walk(findings, "objects", self.tell, len(objects)):
                 self._note(finding)
-        for prefix in (RECORDS, OBJECTS):
-            for path in filter(_stands_in_the_way, self.cache.strangers(prefix)):
-                self._note(CacheFinding(kind="damaged", name=path, problem="it is no regular file"))
+        strangers = self._note_obstacles()
         return CacheCheck(
             records=len(records),
             untrusted=self._untrusted,
             objects=len(objects),
             size=sum(self._sizes.values()),
+            others=len(listed) - len(records) - len(objects) + strangers,
             findings=tuple(self._findings.values()),
         )
+
+    def _note_obstacles(self) -> int:
+        """Note what is in the way (rule 5); how many files there are others' (rule 6)."""
+        others = 0
+        for path in chain(self.cache.strangers(RECORDS), self.cache.strangers(OBJECTS)):
+            obstacle = _obstacle(path)
+            self._note(obstacle)
+            others += obstacle is None and not path.endswith("/")
+        return others
 
     def _note(self, finding: CacheFinding | None) -> None:
         """Keep and tell a finding; several records may lack one object."""
@@ -150,15 +164,12 @@ class CacheVerifier:
             return CacheFinding(kind="damaged", name=entry.name, problem=error.message)
 
     def _packs_in(self, name: str, data: bytes) -> Iterator[Digest]:
-        _, key, kind, *_ = [*name.split("/"), "", ""]
-        payload_type = _TYPES.get(kind)
-        if payload_type is None:
-            msg = "no record has such a name"
-            raise Malformed(msg)
+        _, key, kind, *_ = name.split("/")
+        payload_type = _TYPES[kind]
         body = self._body(key, data, payload_type, name)
         if payload_type == CLOSURE:
             closure = Closure.of(body)
-            _refuse_other(name, target_name(closure.key, closure.target))
+            _refuse_other(name, f"{RECORDS}{closure.key}/targets/{closure.target}")
             yield closure.derivations.digest
             statements = closure.statements
         else:
@@ -200,7 +211,7 @@ class CacheVerifier:
     def _object(self, entry: CacheEntry) -> CacheFinding | None:
         """Read an object (rule 4)."""
         try:
-            for _ in self.cache.read(_digest(entry)):
+            for _ in self.cache.read(Digest(entry.name.rpartition("/")[2], entry.size)):
                 pass
         except CacheMiss:  # somebody removed it meanwhile
             return None
@@ -232,23 +243,17 @@ def remove_damaged(
     return tuple(damaged)
 
 
-def _stands_in_the_way(path: str) -> bool:
-    """Whether it is where a file of the cache would be (rule 5); others' names are others'."""
+def _obstacle(path: str) -> CacheFinding | None:
+    """What stands where the cache has something else (rule 5); None: it is in nobody's way."""
     name = path.removesuffix("/")
-    return is_record(name) or is_object(name) or (name == path and is_name(name))
-
-
-def _digest(entry: CacheEntry) -> Digest:
-    """What an object must be, as its name and its size say."""
-    try:
-        item = Digest(entry.name.rpartition("/")[2], entry.size)
-    except ValueError as error:
-        raise Malformed(str(error)) from error
-    _refuse_other(entry.name, object_name(item))
-    return item
+    if is_record(name) or is_object(name):
+        return CacheFinding(kind="damaged", name=path, problem="it is no regular file")
+    if name == path and is_folder(name):
+        return CacheFinding(kind="damaged", name=path, problem="it is no folder that can be read")
+    return None
 
 
 def _refuse_other(name: str, own: str) -> None:
     if name != own:
-        msg = f"it is {own}, at another place"
+        msg = f"it is {brief(own)}, at another place"
         raise WrongContent(msg)

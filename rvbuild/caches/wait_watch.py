@@ -112,6 +112,9 @@ class WatchedCache(CacheDecorator):
     def entries(self, prefix: str) -> Iterator[CacheEntry]:
         return self._stream(self.inner.entries(prefix))
 
+    def strangers(self, prefix: str) -> Iterator[str]:
+        return self._stream(self.inner.strangers(prefix))
+
     def records(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         return self._stream(self.inner.records(names))
 

@@ -164,6 +164,7 @@ def _trial_row(trial: CacheTrial, store: str | None) -> dict[str, object]:
             "what": step.what,
             "works": step.problem is None,
             "needed": step.is_needed,
+            "new": step.is_new,
             "milliseconds": round(step.seconds * 1000),
             "bytes": step.size,
             "problem": error_row(step.problem, store) if step.problem else None,
@@ -178,7 +179,8 @@ def _step_line(step: TrialStep) -> str:
     speed = (
         f", {size_text(round(step.size / step.seconds))}/s" if step.size and step.seconds else ""
     )
-    text = f"{mark} {step.what}: {step.seconds * 1000:.0f} ms{speed}"
+    new = ", and it is no cache yet" if step.is_new else ""
+    text = f"{mark} {step.what}: {step.seconds * 1000:.0f} ms{speed}{new}"
     return f"{text}: {step.problem.message}" if step.problem else text
 
 
@@ -277,6 +279,8 @@ def _verify(arguments: argparse.Namespace, session: Session) -> None:
             f"{count_text(check.objects, 'object')} ({size_text(check.size)}): "
             f"{kinds.count('damaged')} damaged, {kinds.count('missing')} missing"
         )
+        if check.others:
+            _write(f"{count_text(check.others, 'file')} of others, which were not read")
         if done.removed:
             _write(f"removed {count_text(len(done.removed), 'damaged object')}")
     done.refuse_findings()

@@ -16,10 +16,9 @@ from typing import NamedTuple
 
 OFF = "off"
 _PATHS = ("/", "./", "../", "~")
-_NO_FOLDERS = frozenset(("on", "of", "off", "no", "none", "yes", "true", "false"))
-"""A single word that somebody writes for ``off``, or against it; ``./on`` is a folder."""
-
 _MODES = {"read": (True, False), "write": (False, True), "read+write": (True, True)}
+_NO_FOLDERS = frozenset((*_MODES, "on", "of", "off", "no", "none", "yes", "true", "false"))
+"""A word that somebody writes for ``off``, against it, or as a mode; a folder is ``./on``."""
 
 
 class CacheText(NamedTuple):

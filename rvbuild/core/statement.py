@@ -32,6 +32,7 @@ from attrs.validators import instance_of, matches_re, min_len
 from rvbuild.core.canonical import Json, encode
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import Malformed
+from rvbuild.core.printable import brief
 from rvbuild.core.realisation import BUILDER, Origin
 
 REALISATION = "application/vnd.rvbuild.realisation+json"
@@ -311,7 +312,7 @@ def _read(value: object, read: Callable[[Mapping[str, Any]], T], what: str) -> T
     try:
         return read(cast("Mapping[str, Any]", value))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        msg = f"not {what}: {type(error).__name__}: {error}"
+        msg = f"not {what}: {type(error).__name__}: {brief(str(error))}"
         raise Malformed(msg) from error
 
 

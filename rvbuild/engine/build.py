@@ -171,12 +171,14 @@ class _Planner:
         """The error for a result that would have to be made."""
         services, derivation = self.realiser.services, self.derivations[digest]
         is_check = isinstance(derivation, Step) and derivation.is_check
-        what = "that its check passed" if is_check else "it as it would be built now"
+        what = "says that its check passed" if is_check else "has it as it would be built now"
         left_out = services.substitutes.left_out if services.substitutes else ()
-        msg = f"no cache{' that answers' if left_out else ''} has {what}"
+        msg = f"no cache{' that answers' if left_out else ''} {what}"
         if services.unasked:
-            msg = f"no cache is asked for {what}: {services.unasked}"
-        hint = advise("see which caches are set, and whose keys are trusted; or ", Remedy.BUILD)
+            msg = f"no cache is asked: {services.unasked}"
+        is_step = isinstance(derivation, Step)  # whose label is its target
+        build = Remedy.BUILD.of(derivation.label) if is_step else Remedy.BUILD
+        hint = advise("see which caches are set, and whose keys are trusted; or ", build)
         if is_check:
             hint = advise("have it pushed with its checks; or ", Remedy.NO_CHECKS)
         details = (*left_out, *_work_lines(made))

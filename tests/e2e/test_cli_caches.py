@@ -196,16 +196,16 @@ def test_a_pull_says_why_nobody_has_it(team: Team, ci: World):
     """That no cache has it is only said where one was asked; and of what is long, that it is."""
     dead = f"http://127.0.0.1:{free_port()}"
     for text, words, said in (
-        (dead, ("--offline",), "is asked for it as it would be built now: the run is offline, and"),
+        (dead, ("--offline",), "error: no cache is asked: the run is offline, and"),
         (f"write {team.cache}", (), "none is set to be read (team: only to be written)"),
-        ("off", (), "is asked for it as it would be built now: none is set"),
+        ("off", (), "error: no cache is asked: none is set"),
         (dead, ("-q",), "error: no cache that answers has it as it would be built now"),
         (dead, ("-q",), " | team was left out: "),
     ):
         world = laptop(team, ci, cache=text)
         ran = world.run("pull", TARGET, *words)
         assert ran.code == 4
-        ran.said(said)
+        ran.said(said, f"whose keys are trusted; or run `rvbuild {TARGET}`")
         shutil.rmtree(world.folder.parent)
 
 
@@ -217,7 +217,9 @@ def test_a_result_whose_check_nobody_ran_can_be_had_without_it(team: Team):
     world = laptop(team, lab, cache=place)
     ran = world.run("pull", TARGET)
     assert ran.code == 4
-    ran.said("error: no cache has that its check passed", "pushed with its checks; or give --no-ch")
+    ran.said(
+        "error: no cache says that its check passed", "pushed with its checks; or give --no-ch"
+    )
     world.fine("pull", TARGET, "--no-check")
 
 

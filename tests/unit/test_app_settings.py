@@ -155,6 +155,9 @@ WRONG = [
     ("caches = 'a'", "'caches' must be a table", ""),
     ("caches.a = 1", "'caches.a' must be a text", ""),
     ("caches.a = ''", "'caches.a' must be a text", ""),
+    ("caches.a = ['https://al:s3cr@h/']", "'caches.a' must be a text", "write an address"),
+    ("caches.a = {b = 'https://al:s3cr@h/'}", "'caches.a' must be a text", ""),
+    ("caches.'https://al:s3cr@h/' = 'x'", "'caches.https://h/' is no name of a cache", "another"),
     ("caches.'a b' = '/a'", "'caches.a b' is no name of a cache", ""),
     ("trust = 'a'", "'trust' must be a list of paths", ""),
     ("debian-keys = 'a'", "'debian-keys' must be a list of paths", ""),
@@ -180,7 +183,7 @@ def test_what_is_wrong_in_a_file_is_said_with_its_name(
     tmp_path: Path, where: str, text: str, what: str, hint: str
 ):
     with pytest.raises(UsageError) as caught:
-        settings(tmp_path, **{where: text})  # type: ignore[arg-type]
+        _ = settings(tmp_path, **{where: text}).caches  # type: ignore[arg-type]
     assert what in caught.value.message
     assert "s3cr" not in str(caught.value)
     assert str(caught.value.where).startswith(str(tmp_path))

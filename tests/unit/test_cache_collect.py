@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from attrs import frozen
 from cache_places import CachePlace, folder
-from team import NOW, Ticks, member, push, substitutes, terms
+from dict_cache import DictCache
+from hypothesis import example, given
+from hypothesis import strategies as st
+from team import NOW, Ticks, member, push, signed_by, substitutes, terms
 from workshop import Workshop
 
 from rvbuild.caches.collect import Collector
 from rvbuild.caches.lease import VOID, Lease
-from rvbuild.caches.names import MARK, MARK_TEXT
+from rvbuild.caches.names import MARK, MARK_TEXT, realisation_name, target_name
 from rvbuild.core.derivation import Step
+from rvbuild.core.digest import Digest
 from rvbuild.core.errors import CacheRefused
+from rvbuild.core.statement import CLOSURE, REALISATION, Closure, Pack, PackedTree, Statement
 
 HOUR = 3600.0
+EMPTY = Digest.of(b"")
 
 
 @pytest.fixture
@@ -87,6 +94,87 @@ def test_with_a_quota_the_oldest_go_and_targets_stay(tmp_path: Path, place: Cach
     ]
 
 
+@frozen
+class MadeRecord:
+    """A record that somebody wrote ``age`` seconds ago, which names packs by their sizes."""
+
+    derivation: int
+    packs: frozenset[int]
+    is_closure: bool
+    age: int
+
+    @property
+    def name(self) -> str:
+        digest = Digest.of(b"%d" % self.derivation).hash
+        target = target_name("ci", f"target-{self.age}")
+        return target if self.is_closure else realisation_name(f"key-{self.age}", digest)
+
+    @property
+    def data(self) -> bytes:
+        packs = tuple(Pack(Digest("ab" * 31 + f"{size:02x}", size), 1) for size in self.packs)
+        tree = PackedTree(root=EMPTY, message=EMPTY, size=0, files=0, packs=packs)
+        statement = Statement(
+            derivation=Digest.of(b"%d" % self.derivation),
+            label="a",
+            key="ci",
+            builder="ci",
+            output=tree,
+            milliseconds=1,
+            closure_milliseconds=1,
+        )
+        if not self.is_closure:
+            return signed_by("ci")(REALISATION, statement.encode())
+        closure = Closure(
+            target="app",
+            key="ci",
+            derivation=EMPTY.hash,
+            statements=(statement,),
+            derivations=Pack(EMPTY, 1),
+        )
+        return signed_by("ci")(CLOSURE, closure.encode())
+
+
+RECORDS_OF_ANY_AGE = st.lists(
+    st.tuples(
+        st.integers(0, 5),
+        st.frozensets(st.integers(1, 60), min_size=1, max_size=4),
+        st.sampled_from((False, False, False, True)),
+    ),
+    max_size=9,
+).map(lambda facts: [MadeRecord(*each, age) for age, each in enumerate(facts)])
+
+
+def size_of(records: Iterable[MadeRecord]) -> int:
+    return sum({size for record in records for size in record.packs})
+
+
+def kept_one_by_one(records: list[MadeRecord], most: int) -> set[str]:
+    """What the rule says: the oldest goes, again and again, until what is left is small enough."""
+    needed = {each.derivation for each in records if each.is_closure}
+    lasting = [each for each in records if each.derivation in needed]
+    others = [each for each in records if each.derivation not in needed]  # the youngest first
+    while others and size_of([*lasting, *others]) > most:
+        others.pop()
+    return {each.name for each in [*lasting, *others]}
+
+
+@given(records=RECORDS_OF_ANY_AGE, most=st.integers(0, 300))
+@example(
+    records=[MadeRecord(at, frozenset((size,)), False, at) for at, size in enumerate((20, 50, 80))],
+    most=100,
+)
+def test_no_record_stays_that_is_older_than_one_that_went(records: list[MadeRecord], most: int):
+    cache = DictCache()
+    cache.write_record(MARK, MARK_TEXT)
+    for record in records:
+        cache.files[record.name] = record.data, cache.clock - 60 * record.age
+    lease = Lease(cache, "team", lambda: NOW, "ci", pause=lambda stop, _seconds: stop.wait(60))
+    done = Collector(cache, lease, "team", most).run()
+    kept = kept_one_by_one(records, most)
+    assert cache.files.keys() == {MARK, *kept}
+    assert (done.records, done.removed_records) == (len(kept), len(records) - len(kept))
+
+
 def test_a_dry_run_removes_nothing(tmp_path: Path, place: CachePlace):
     fill(tmp_path, place, 1)
     fill(tmp_path, place, 2)
@@ -96,7 +184,13 @@ def test_a_dry_run_removes_nothing(tmp_path: Path, place: CachePlace):
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{}", b"garbage", b'{"payload":"e30=","payloadType":"x/y","signatures":[]}']
+    "data",
+    [
+        *(b"", b"{}", b"garbage", b'{"payload":"e30=","payloadType":"x/y","signatures":[]}'),
+        signed_by("ci")(REALISATION, b'{"derivation":"%s"}' % (b"a" * 100_000)),
+        signed_by("ci")(CLOSURE, b'{"target":"a","key":["%s"]}' % (b"a" * 100_000)),
+    ],
+    ids=len,
 )
 def test_a_record_that_cannot_be_read_ends_it(tmp_path: Path, place: CachePlace, data: bytes):
     fill(tmp_path, place, 1)
@@ -104,8 +198,9 @@ def test_a_record_that_cannot_be_read_ends_it(tmp_path: Path, place: CachePlace,
     age(place, days=1)
     place.behind.put("records/lab/targets/other", data)
     before = place.behind.files()
-    with pytest.raises(CacheRefused, match="nobody can tell what a record names"):
+    with pytest.raises(CacheRefused, match="nobody can tell what a record names") as caught:
         collector(place, most=0).run()
+    assert len(caught.value.message) < 400
     assert place.behind.files() == before
 
 

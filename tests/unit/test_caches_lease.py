@@ -22,6 +22,7 @@ from rvbuild.caches.lease import BEAT, VOID, Lease
 from rvbuild.caches.lease_text import LeaseText
 from rvbuild.caches.names import MARK, MARK_TEXT
 from rvbuild.caches.tenure import Tenure
+from rvbuild.caches.verification import CacheFinding, remove_damaged
 from rvbuild.core.errors import CacheBusy, CacheDown
 from rvbuild.core.ports.cache import CollectableCache
 
@@ -194,8 +195,23 @@ def test_what_is_no_lease_is_nobodys(data: bytes):
 
 
 def test_a_text_is_read_as_it_was_written():
-    text = LeaseText(renewed=7, since=3, identifier="id", owner="a collection")
+    text = LeaseText(renewed=7, since=3, identifier="id", owner="ci")
     assert LeaseText.decode(text.encode()) == text
+
+
+OWNERS = ["ci\nerror: the disk is full\nhint: rm -r /", "a" * 100_000, "\x1b[31mci", "a word", "-x"]
+
+
+@pytest.mark.parametrize("owner", OWNERS, ids=lambda owner: repr(owner[:9]))
+@pytest.mark.parametrize("there", ["collection", "push-12ab"])
+def test_a_lease_with_any_owner_holds_and_a_name_that_is_none_is_not_shown(there: str, owner: str):
+    """Whoever may push may write one, and others read whose it is."""
+    cache = DictCache()
+    cache.write_record(f"leases/{there}", f"{NOW:.0f} {NOW:.0f} {'ab' * 8} {owner}\n".encode())
+    with pytest.raises(CacheBusy) as caught:
+        lease(cache).collecting().__enter__()
+    assert f" by somebody since {WHEN} (ends {ENDS}, unless" in caught.value.message
+    assert caught.value.message.count("\n") == 0
 
 
 def test_a_cache_that_does_not_list_what_it_took_is_down():
@@ -387,3 +403,20 @@ def test_a_collection_that_lost_its_lease_removes_nothing_any_more(place: CacheP
     with pytest.raises(CacheBusy, match="could not be renewed in time"):
         Collector(late, lease(late, clock=ticks), "team", grace=-60).run()
     assert late.calls == ["remove"]
+
+
+def test_who_removes_what_is_damaged_ends_with_the_lease(place: CachePlace):
+    names = [f"objects/ab/{'ab' * 31}{at:02}" for at in range(3)]
+    for name in names:
+        place.behind.put(name, b"damaged")
+    place.behind.put(MARK, MARK_TEXT)
+    ticks = Ticks()
+    late = LateCache(place.cache, "remove", ticks)
+    findings = [CacheFinding(kind="damaged", name=name, problem="other bytes") for name in names]
+    with (
+        pytest.raises(CacheBusy, match="could not be renewed in time"),
+        lease(late, clock=ticks).collecting() as mine,
+    ):
+        remove_damaged(late, findings, mine.tenure)
+    assert late.calls == ["remove"]
+    assert {*names[1:]} <= place.behind.files().keys()

@@ -134,8 +134,9 @@ def test_what_is_no_cache_stays_as_it_is(place: CachePlace, decoy: str, ask: str
     DECOYS[decoy](top(place))
     age(place)
     before = state(place)
-    with pytest.raises(CacheRefused, match=f"this is no cache: it has no file {MARK}"):
+    with pytest.raises(CacheRefused, match=f"no file {MARK}, and is not empty: ") as caught:
         {**WRITES, **OTHER_ASKS}[ask](place)
+    assert "first push" not in str(caught.value.hint), "a push would refuse it, too"
     assert state(place) == before
 
 
@@ -144,8 +145,9 @@ def test_what_is_no_cache_stays_as_it_is(place: CachePlace, decoy: str, ask: str
 def test_only_a_write_makes_a_cache(place: CachePlace, nothing: str, ask: str):
     NOTHING[nothing](top(place))
     before = state(place)
-    with pytest.raises(CacheRefused, match="this is no cache"):
+    with pytest.raises(CacheRefused, match=f"this is no cache: it has no file {MARK}$") as caught:
         OTHER_ASKS[ask](place)
+    assert "the first push makes a cache" in str(caught.value.hint)
     assert state(place) == before
 
 

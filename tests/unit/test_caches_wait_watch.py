@@ -60,6 +60,11 @@ class StuckCache(CacheDecorator):
         self._stick()
         yield from ()
 
+    def strangers(self, prefix: str) -> Iterator[str]:
+        del prefix
+        self._stick()
+        yield from ()
+
     def records(self, names: object) -> Iterator[tuple[str, bytes]]:
         del names
         self._stick()
@@ -77,6 +82,7 @@ CALLS: dict[str, Callable[[WatchedCache], object]] = {
     "record": lambda cache: cache.record("records/a"),
     "write_record": lambda cache: cache.write_record("records/a", b""),
     "entries": lambda cache: list(cache.entries("")),
+    "strangers": lambda cache: list(cache.strangers("")),
     "records": lambda cache: list(cache.records(["records/a"])),
     "remove": lambda cache: cache.remove("records/a"),
 }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,16 @@ from team import push
 from web_caches import free_port, static
 from workshop import Workshop
 
+from rvbuild.__main__ import main
+from rvbuild.app.caches import view_inventory
+from rvbuild.app.session import Session
+from rvbuild.app.settings import Settings
+from rvbuild.app.workspace import Workspace
 from rvbuild.caches.names import MARK, MARK_TEXT
 from rvbuild.core.derivation import Step
 from rvbuild.core.dsse import Envelope
+from rvbuild.core.events import Noticed
+from rvbuild.core.statement import CLOSURE
 from rvbuild.trust.private_key import PrivateKey
 
 
@@ -163,8 +172,33 @@ def test_a_folder_lets_us_do_all_and_keeps_nothing_of_it(place: Place):
 
 def test_what_is_only_read_is_not_written(place: Place):
     place.settings("[caches]\nteam = '../cache'\n")
+    place.cache.put(MARK, MARK_TEXT)
     assert [step["what"] for step in place.json("test", "team")["steps"]] == ["read", "list"]
-    assert place.cache.files() == {}
+    assert list(place.cache.files()) == [MARK]
+
+
+def test_who_only_reads_is_told_that_it_is_no_cache(place: Place):
+    """A folder of others, one in which nobody wrote, a server that has nothing of that name."""
+    (place.folder / "others").mkdir()
+    (place.folder / "others/HEAD").write_text("ref: refs/heads/main\n")
+    with static(place.folder) as server:
+        for address, words in {
+            "../cache": "it has no file rvbuild-cache\n",
+            "../others": "it has no file rvbuild-cache, and is not empty: HEAD\n",
+            f"{server}/nothing": "it has no file rvbuild-cache\n",
+        }.items():
+            place.settings(f"[caches]\nteam = '{address}'\n")
+            assert place.run("test", "team") == 4
+            assert place.out.startswith("FAIL read: ")
+            assert place.out.endswith(f": this is no cache: {words}")
+            assert place.out.count("\n") == 1
+
+
+def test_who_writes_is_told_that_it_is_no_cache_yet(place: Place):
+    first, *others = place.fine("test", "team").splitlines()
+    assert first.startswith("ok   read: ")
+    assert first.endswith(" ms, and it is no cache yet")
+    assert "yet" not in " ".join(others) + place.fine("test", "team")
 
 
 def test_a_folder_that_is_no_cache_is_not_begun_by_a_trial(place: Place):
@@ -202,6 +236,54 @@ def test_one_that_is_not_set_is_an_error(place: Place, action: str):
 
 
 # ---- stat, gc
+
+LIST = b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
+
+
+@contextmanager
+def slow_bucket(wait: Callable[[], object]) -> Iterator[str]:
+    """An empty cache in a bucket that waits before each list; gives its address."""
+
+    def answer(asked: Asked, send: Callable[[bytes], None]) -> None:
+        if "list-type" in asked.path:
+            wait()
+        body = LIST if "list-type" in asked.path else MARK_TEXT
+        send(head("200 OK", f"Content-Length: {len(body)}", CLOSED) + body)
+
+    with serve(answer) as server:
+        yield f"s3://team/p?endpoint={server.url}"
+
+
+LOOKS_AT_ALL = {"stat": ("stat",), "gc": ("gc", "--dry-run"), "verify": ("verify",)}
+
+
+@pytest.mark.parametrize("action", LOOKS_AT_ALL)
+def test_a_list_may_take_longer_than_a_build_waits(
+    place: Place, monkeypatch: pytest.MonkeyPatch, action: str
+):
+    """A build goes on without the cache; here there is nothing else to do."""
+    monkeypatch.setenv("RVBUILD_STALL_BUDGET", "1")
+    name, *options = LOOKS_AT_ALL[action]
+    waits = iter((1.1,))
+    with slow_bucket(lambda: threading.Event().wait(next(waits, 0.0))) as address:
+        place.settings(f"[caches]\nteam = 'write {address}'\n")
+        place.fine(name, "team", *options)
+
+
+def test_who_waits_for_a_list_is_told(place: Place):
+    """The list comes once that is told."""
+    is_told = threading.Event()
+
+    def note(event: object) -> None:
+        if isinstance(event, Noticed) and "no answer so far; 60 s at most" in event.text:
+            is_told.set()
+
+    with slow_bucket(lambda: is_told.wait(60)) as address:
+        place.settings(f"[caches]\nteam = '{address}'\n")
+        workspace = Workspace(str(place.project), Settings.of_user(os.environ, {}))
+        with closing(Session(workspace, note)) as session:
+            assert view_inventory(session, "team").objects.files == 0
+    assert is_told.is_set()
 
 
 def test_what_a_cache_holds(place: Place):
@@ -275,6 +357,49 @@ def test_a_collection_says_what_only_waits(place: Place):
 
 def _link(path: Path) -> None:
     path.symlink_to("/nowhere")
+
+
+OTHERS = ("objects/model.obj", "objects/ab/mesh", "objects/notes", "objects/my thesis.pdf",
+    f"objects/cd/{'ab' * 32}", "records/README", "records/ci/README", "records/ci/targets/a b",
+    f"records/ci/realisations/{'ab' * 32}", "records/ci/other/kind")  # fmt: skip
+"""Names below the cache's own folders that are none of the layout."""
+
+
+def test_files_of_others_are_counted_and_left_alone(place: Place):
+    """No damage, and no record that ends a collection; nor are a link, a pipe, a folder."""
+    place.trust("ci")
+    place.fill()
+    held = place.json("stat", "team")
+    for name in OTHERS:
+        place.cache.put(name, b"somebody's")
+    (place.folder / "cache/objects/link").symlink_to("/nowhere")
+    os.mkfifo(place.folder / "cache/records/ci/pipe")
+    os.mkdir(place.folder / "cache/records/ci/photos")
+    before = place.cache.files()
+    answer = place.json("verify", "team")
+    assert (answer["findings"], answer["records"], answer["others"]) == ([], 3, len(OTHERS) + 2)
+    assert f"{len(OTHERS) + 2} files of others, which were not read\n" in place.fine(
+        "verify", "team"
+    )
+    assert place.json("stat", "team") == held
+    assert place.json("gc", "team")["records"] == 3
+    assert place.cache.files() == before
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+@pytest.mark.parametrize("make", [_link, os.mkfifo])
+def test_what_stands_in_the_place_of_a_folder_is_damage(
+    place: Place, make: Callable[[Path], None], depth: int
+):
+    """`records/ci`, and what is below it, would be reached through it."""
+    place.trust("ci")
+    place.fill()
+    parts = _record(place, "realisations").split("/")[:depth]
+    path = place.folder.joinpath("cache", *parts)
+    path.rename(place.folder / "away")
+    make(path)
+    assert place.run("verify", "team") == 5
+    assert f"damaged  {'/'.join(parts)}: it is no folder that can be read\n" in place.out
 
 
 @pytest.mark.parametrize("make", [_link, os.mkfifo, os.mkdir])
@@ -353,14 +478,28 @@ def lie_as_another(place: Place) -> str:
     return name
 
 
+def name_no_target(place: Place) -> str:
+    """A record of a key that nobody trusts here, of a target that has no name in a cache."""
+    closure = {
+        "target": "a\nb" * 1000,
+        "key": "lab",
+        "derivation": "ab" * 32,
+        "statements": [],
+        "derivations": [f"{'ab' * 32}/1", 1],
+    }
+    signed = Envelope.sign(CLOSURE, json.dumps(closure).encode(), private_key("lab"))
+    place.cache.put("records/lab/targets/app", signed.encode())
+    return "records/lab/targets/app"
+
+
 DAMAGES = {
     damage_object: "damaged",
     lose_object: "missing",
     cut_object: "damaged",
     edit_record: "damaged",
     move_record: "damaged",
-    strange_record: "damaged",
     lie_as_another: "damaged",
+    name_no_target: "damaged",
 }
 
 
@@ -473,7 +612,8 @@ def test_the_users_word_against_a_projects_cache(place: Place):
     assert place.json("add", "other", "/mnt/other")["stronger"].endswith("config.toml")
 
 
-SPACES = ["/{}/a b", "./a  b", "../a b/c", "/{}/a;b", '/{}/a"b', "/{}/a'; x=\\"]
+SPACES = ["/{}/a b", "./a  b", "../a b/c", "/{}/a;b", '/{}/a"b', "/{}/a'; x=\\",
+    "./off", "./on", "./read", "./write x"]  # fmt: skip
 
 
 @pytest.mark.parametrize("pattern", SPACES)
@@ -491,24 +631,65 @@ def test_a_folder_with_any_letters_is_a_cache(place: Place, pattern: str):
     assert (place.project / "rvbuild.toml").read_text() == before
 
 
+@pytest.mark.parametrize("word", ["off", "on", "read", "write"])
+def test_a_folder_with_the_name_of_another_word_is_that_folder(place: Place, word: str):
+    place.fine("add", "spc", f"./{word}")
+    row = place.rows()["spc"]
+    assert (row["mode"], row["address"]) == ("read", str(place.project / word))
+
+
 def test_a_bucket_with_its_region_has_no_login(place: Place):
     place.fine("add", "far", "s3://bucket/p?region=eu-central-1")
     text = (place.project / "rvbuild.toml").read_text()
     assert 'far = "s3://bucket/p?region=eu-central-1"' in text
 
 
-@pytest.mark.parametrize("value", ["https://h/a b", "reed /mnt", "write ON", "https://al:pw@h/x"])
+WRONG = ('"https://h/a b"', '"reed /mnt"', '"write ON"', '"https://al:pw@h/x"', '""', "5", "true",
+    '["https://al:pw@h/x"]', '{u = "https://al:pw@h/x"}', "1979-05-27")  # fmt: skip
+"""Values that set no cache."""
+
+
+@pytest.mark.parametrize("value", WRONG)
 def test_what_is_wrong_can_be_taken_out_and_switched_off(place: Place, value: str):
     """However it came there: by hand, or by an rvbuild that looked less closely."""
-    place.settings(f'[caches]\nteam = "../cache"\nspc = "{value}"\n')
+    place.settings(f'[caches]\nteam = "../cache"\nspc = {value}\n')
     assert place.run("list") == 2
     assert "'caches.spc' " in place.err
+    assert place.run("add", "spc", "/x") == 2
+    assert "there is a cache spc already" in place.err
     assert "pw" not in place.err
+    assert main(["config"]) == 0
+    assert "pw" not in "".join(place.capture.readouterr())
     place.fine("add", "spc", "off", "--user")
     assert place.rows()["spc"]["mode"] == "off"
     place.fine("remove", "spc", "--user")
     place.fine("remove", "spc")
     assert list(place.rows()) == ["team"]
+
+
+@pytest.mark.parametrize("name", ["a b", ".a", "é", "https://al:pw@h/x"])
+def test_what_has_a_wrong_name_can_be_taken_out(place: Place, name: str):
+    place.settings(f'[caches]\nteam = "../cache"\n"{name}" = "/x"\n')
+    assert place.run("list") == 2
+    assert "is no name of a cache" in place.err
+    assert place.run("remove", "tema") == 2
+    assert "pw" not in place.err
+    place.fine("remove", name)
+    assert list(place.rows()) == ["team"]
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        ("on", "write the address of a cache, or 'off'"),
+        ("https://h/a b", "write the address of a cache, or 'off'"),
+        ("write /mnt/a", "write the address alone: a mode is set apart"),
+        ("read", "write the address alone: a mode is set apart"),
+    ],
+)
+def test_a_hint_fits_what_is_wrong_with_an_address(place: Place, address: str, hint: str):
+    assert place.run("add", "spc", address) == 2
+    assert f"hint: {hint}\n" in place.err
 
 
 REFUSED = {
