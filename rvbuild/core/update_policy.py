@@ -65,6 +65,14 @@ def read_age(text: str) -> int:
     return int(match[1]) * _SECONDS[match[2]]
 
 
+def age_text(seconds: int) -> str:
+    """The shortest text that `read_age` reads so; empty for none."""
+    for unit in ("w", "d", "h"):
+        if seconds and not seconds % _SECONDS[unit]:
+            return f"{seconds // _SECONDS[unit]}{unit}"
+    return ""
+
+
 def policy_of(reach: str, min_age: str, *, otherwise: UpdatePolicy | None = None) -> UpdatePolicy:
     """What two texts say; an empty one says nothing, and ``otherwise`` holds.
 

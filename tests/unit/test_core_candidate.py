@@ -9,7 +9,7 @@ from attrs import define, field
 
 from rvbuild.core.candidate import Candidate, Choice, HeldBack, Hold, choose, known_values
 from rvbuild.core.listing import Listing, VersionTemplate
-from rvbuild.core.update_policy import Reach, UpdatePolicy, policy_of, read_age
+from rvbuild.core.update_policy import Reach, UpdatePolicy, age_text, policy_of, read_age
 
 DAY = 86_400
 NOW = 1000 * DAY
@@ -139,6 +139,13 @@ def test_a_value_without_an_order_has_no_choice():
 )
 def test_ages(text: str, seconds: int):
     assert read_age(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("36h", "36h"), ("48h", "2d"), ("14d", "2w"), ("8d", "8d"), ("0w", "")]
+)
+def test_ages_in_their_shortest_text(text: str, shown: str):
+    assert age_text(read_age(text)) == shown
 
 
 @pytest.mark.parametrize("text", ["", "7", "d", "1.5d", "-1d", "7 d", "7m", "٣d", "1234567d"])

@@ -13,6 +13,7 @@ ORDERS = {
     "plain": ["v0.9.0", "v0.10.0", "v1.0.0", "v1.0.10", "v1.2.0", "v2.0.0"],
     "without a v": ["1.2.0", "1.10.0"],
     "two numbers and three": ["6.12", "6.12.1", "6.13"],
+    "four numbers": ["1.2.3", "1.2.3.1", "1.2.4"],
     "of K3s": ["v1.32.3-rc1+k3s1", "v1.32.3+k3s1", "v1.32.3+k3s2", "v1.33.0+k3s1"],
     "of its fork of Kubernetes": ["v1.32.3-k3s1", "v1.32.3-k3s2", "v1.32.10-k3s1"],
     "of flannel": ["v1.6.0-flannel1", "v1.8.0-flannel1", "v1.8.0-flannel2"],
@@ -115,3 +116,4 @@ def test_numbers_say_how_far_it_is():
     short = tag_form("6.12")
     assert short is not None
     assert short.minor == (6, 12)
+    assert short == tag_form("6.12.0") == tag_form("6.12.0.0")
