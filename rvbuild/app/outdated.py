@@ -22,7 +22,7 @@ from rvbuild.core.update_policy import UpdatePolicy, policy_of
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.release.literal_pin import literal_pins
 from rvbuild.release.locked_values import LockedValues
-from rvbuild.release.outdated import Outdated
+from rvbuild.release.pin_review import PinReview
 from rvbuild.release.upstreams import Upstreams
 
 
@@ -74,7 +74,7 @@ def outdated_pins(
     """
     failures: list[RvbuildError] = []
     recipes = [*_named(session, names)] if names else [*_own(session, failures)]
-    look = Outdated(
+    look = PinReview(
         upstreams=Upstreams(session.sources),
         values=LockedValues(
             lock=session.known(partly=True),

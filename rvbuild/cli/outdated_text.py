@@ -37,7 +37,7 @@ def outdated_lines(pins: Sequence[PinStatus], *, every: bool = False) -> Iterato
     yield from _table("Held back", groups[PinState.HELD])
     yield from _counted("Up to date", groups[PinState.CURRENT], every=every)
     yield from _counted("Derived", groups[PinState.DERIVED], every=every)
-    yield from _not_asked(groups[PinState.UNASKED], every=every)
+    yield from _not_asked(groups[PinState.UNASKED])
     if not pins:
         yield "no pin is there"
 
@@ -66,7 +66,7 @@ def _counted(title: str, pins: Sequence[PinStatus], *, every: bool) -> Iterator[
         yield ""
 
 
-def _not_asked(pins: Sequence[PinStatus], *, every: bool) -> Iterator[str]:
+def _not_asked(pins: Sequence[PinStatus]) -> Iterator[str]:
     if not pins:
         return
     yield "Not asked"
@@ -84,9 +84,8 @@ def _not_asked(pins: Sequence[PinStatus], *, every: bool) -> Iterator[str]:
             break_long_words=False,
             break_on_hyphens=False,
         )
-        if why is not Unasked.OFFLINE or every:
-            problems = dict.fromkeys(str(pin.problem) for pin in these if pin.problem)
-            yield from (f"      {problem}" for problem in problems)
+        problems = dict.fromkeys(str(pin.problem) for pin in these if pin.problem)
+        yield from (f"      {problem}" for problem in problems)
     yield ""
 
 

@@ -10,9 +10,9 @@ from enum import Enum
 
 from attrs import field, frozen
 
-from rvbuild.core.listing import Listing, VersionTemplate
 from rvbuild.core.update_policy import UpdatePolicy
 from rvbuild.core.version_form import VersionForm
+from rvbuild.core.version_listing import VersionListing, VersionTemplate
 
 _AT_ONCE = 4
 """Versions whose times are asked for together: mostly one of the first few is old enough."""
@@ -72,7 +72,7 @@ class Choice:
 
 def choose(  # noqa: PLR0913 - keyword-only but for what is always said
     current: str,
-    listing: Listing,
+    listing: VersionListing,
     policy: UpdatePolicy,
     now: float,
     *,
@@ -124,7 +124,7 @@ class _Row:
 class _Rows:
     """All that are higher, the highest first, and the times that were asked for."""
 
-    listing: Listing
+    listing: VersionListing
     policy: UpdatePolicy
     now: float
     old: VersionForm
@@ -186,6 +186,6 @@ class _Rows:
         return HeldBack(candidate=candidate, hold=hold, free=free)
 
 
-def known_values(listing: Listing, template: VersionTemplate) -> frozenset[str]:
+def known_values(listing: VersionListing, template: VersionTemplate) -> frozenset[str]:
     """The values of a pin that an upstream has."""
     return frozenset(filter(None, map(template.value_of, listing.versions)))

@@ -12,11 +12,11 @@ from attrs import field, frozen
 from rvbuild.core.candidate import Choice
 from rvbuild.core.component import ComponentChange
 from rvbuild.core.errors import RvbuildError
-from rvbuild.core.listing import CommitsBehind
 from rvbuild.core.lock_diff import PinOrigin
 from rvbuild.core.names import PinRef
 from rvbuild.core.place import Place
 from rvbuild.core.update_policy import UpdatePolicy
+from rvbuild.core.version_listing import CommitsBehind
 
 
 class PinState(Enum):
@@ -48,7 +48,8 @@ class PinStatus:
             ``sources.charts.commit``. Where it is the same in all series, its recipe is named
             without one.
         place: Where its value stands, or where it says what it is read from.
-        current: Its value; of packages, the index that the lock has them from.
+        current: Its value; of packages, once their suite was asked, the index that the lock has
+            them from.
         state: What follows.
         kind: The tag of the source that it chooses; empty for a derived one.
         upstream: Who was asked; empty if nobody.
@@ -60,7 +61,7 @@ class PinStatus:
         origin: Where a derived one was read; None if it is no derived one, or not locked.
         decided_by: The pin that chooses the source of ``origin``.
         unasked: Why nobody knows what there is.
-        problem: What went wrong, if something did.
+        problem: What went wrong, if something did beside that nobody may be asked.
     """
 
     pin: PinRef

@@ -53,7 +53,7 @@ class UpstreamRefs:
 
 
 @frozen
-class Upstreams:
+class RefReader:
     """Asks repositories what they have. A repository of this machine is asked before any server."""
 
     settings: Repositories

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from rvbuild.core.errors import RecipeError, StoreError
-from rvbuild.core.listing import Listing
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.fetcher import Fetcher
 from rvbuild.core.ports.registries import ResolveContext
@@ -26,6 +25,7 @@ from rvbuild.core.source import Files, Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.system_fault import Site, hint_for
 from rvbuild.core.upstream_log import UpstreamCommit
+from rvbuild.core.version_listing import VersionListing
 from rvbuild.kinds.modules import LogClient
 from rvbuild.kinds.table import candidates_module, fetch_module, package, resolve_module
 from rvbuild.transfers.cancellation import Cancellation
@@ -96,7 +96,7 @@ class SourceClients:
         with _keeping():
             return client.log(old, new)
 
-    def candidates(self, spec: SourceSpec, context: ResolveContext) -> Listing | Renewal:
+    def candidates(self, spec: SourceSpec, context: ResolveContext) -> VersionListing | Renewal:
         """What the upstream of a description has, whose kind has a list.
 
         Raises: as `rvbuild.core.ports.registries.Registries`.

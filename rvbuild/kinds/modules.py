@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rvbuild.core.listing import Listing
 from rvbuild.core.ports.fetcher import Fetcher
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.renewal import Renewal
 from rvbuild.core.source import Source
 from rvbuild.core.upstream_log import UpstreamCommit
+from rvbuild.core.version_listing import VersionListing
 from rvbuild.kinds.description import SourceDescription
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class CandidatesModule(Protocol):
         spec: Any,  # noqa: ANN401
         context: ResolveContext,
         client: Any,  # noqa: ANN401
-    ) -> Listing | Renewal:
+    ) -> VersionListing | Renewal:
         """What upstream has.
 
         Raises: as `rvbuild.core.ports.registries.Registries`.

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import evolve, field, frozen
 
-from rvbuild.core.listing import VersionTemplate
 from rvbuild.core.names import PinRef
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import FromSpec, Recipe, SourceUse, substitute, used_names
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.update_policy import Reach, UpdatePolicy, policy_of
+from rvbuild.core.version_listing import VersionTemplate
 from rvbuild.kinds.declaration import keys
 from rvbuild.kinds.table import candidates_module
 

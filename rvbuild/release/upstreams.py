@@ -19,21 +19,21 @@ from rvbuild.core.errors import (
     StoreError,
     VerificationError,
 )
-from rvbuild.core.listing import Listing
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.renewal import Renewal
 from rvbuild.core.spec import SourceSpec
+from rvbuild.core.version_listing import VersionListing
 from rvbuild.kinds.table import candidates_module
 
-Answer = Listing | Renewal | RvbuildError
+Answer = VersionListing | Renewal | RvbuildError
 FAULTS = (LockError, RecipeError, SourceError, StoreError, VerificationError)
 """What may go wrong with one upstream, and says nothing of the others."""
 
 
-class Clients(Protocol):
+class CandidateClients(Protocol):
     """Asks upstreams; see `rvbuild.kinds.clients.SourceClients`."""
 
-    def candidates(self, spec: SourceSpec, context: ResolveContext) -> Listing | Renewal: ...
+    def candidates(self, spec: SourceSpec, context: ResolveContext) -> VersionListing | Renewal: ...
 
 
 @define
@@ -44,7 +44,7 @@ class Upstreams:
         clients: Asks one.
     """
 
-    clients: Clients
+    clients: CandidateClients
     _answers: dict[tuple[str, str], Callable[[], Answer]] = field(factory=dict, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
@@ -65,7 +65,7 @@ class Upstreams:
 class _Asked:
     """One question, whose answer comes once."""
 
-    clients: Clients
+    clients: CandidateClients
     spec: SourceSpec
     context: ResolveContext
     _answers: list[Answer] = field(factory=list, init=False)

@@ -8,8 +8,8 @@ import pytest
 from attrs import define, field
 
 from rvbuild.core.candidate import Candidate, Choice, HeldBack, Hold, choose, known_values
-from rvbuild.core.listing import Listing, VersionTemplate
 from rvbuild.core.update_policy import Reach, UpdatePolicy, age_text, policy_of, read_age
+from rvbuild.core.version_listing import VersionListing, VersionTemplate
 
 DAY = 86_400
 NOW = 1000 * DAY
@@ -27,8 +27,8 @@ class Upstream:
         ages = {each: self.ages[each] for each in versions}
         return {each: NOW - age * DAY for each, age in ages.items() if age is not None}
 
-    def listing(self) -> Listing:
-        return Listing(versions=tuple(self.ages), moments=self.moments)
+    def listing(self) -> VersionListing:
+        return VersionListing(versions=tuple(self.ages), moments=self.moments)
 
 
 OLD = dict.fromkeys(
@@ -108,7 +108,7 @@ def test_a_pre_release_is_for_a_pre_release():
 
 def test_a_family_stays():
     tags = ("v1.9.0", "v1.2.4-k3s1", "v1.2.4-flannel1", "1.9.0", "nightly", "v2")
-    listing = Listing(versions=tags, commits={"v1.2.4-k3s1": "c0ffee"})
+    listing = VersionListing(versions=tags, commits={"v1.2.4-k3s1": "c0ffee"})
     choice = choose("v1.2.3-k3s2", listing, UpdatePolicy(), NOW)
     assert choice == Choice(allowed=Candidate(version="v1.2.4-k3s1", commit="c0ffee"))
 
@@ -116,13 +116,15 @@ def test_a_family_stays():
 def test_upstream_spells_a_value_otherwise():
     template = VersionTemplate(prefix="release-", suffix="+x")
     versions = ("release-1.31.0+x", "release-1.32.0", "release-+x", "1.33.0+x")
-    choice = choose("1.30.4", Listing(versions=versions), UpdatePolicy(), NOW, template=template)
+    choice = choose(
+        "1.30.4", VersionListing(versions=versions), UpdatePolicy(), NOW, template=template
+    )
     assert choice == Choice(allowed=Candidate(version="1.31.0"))
 
 
 def test_each_upstream_of_a_pin_must_have_a_version():
-    listing = Listing(versions=("v1.2.4", "v1.2.5"))
-    others = [known_values(Listing(versions=("x1.2.4",)), VersionTemplate(prefix="x"))]
+    listing = VersionListing(versions=("v1.2.4", "v1.2.5"))
+    others = [known_values(VersionListing(versions=("x1.2.4",)), VersionTemplate(prefix="x"))]
     choice = choose(
         "1.2.3", listing, UpdatePolicy(), NOW, template=VersionTemplate(prefix="v"), others=others
     )
@@ -130,8 +132,8 @@ def test_each_upstream_of_a_pin_must_have_a_version():
 
 
 def test_a_value_without_an_order_has_no_choice():
-    assert choose("main", Listing(versions=("v1.0.0",)), UpdatePolicy(), NOW) is None
-    assert choose("v1.0.0", Listing(), UpdatePolicy(), NOW) == Choice()
+    assert choose("main", VersionListing(versions=("v1.0.0",)), UpdatePolicy(), NOW) is None
+    assert choose("v1.0.0", VersionListing(), UpdatePolicy(), NOW) == Choice()
 
 
 @pytest.mark.parametrize(
@@ -165,6 +167,6 @@ def test_what_is_not_said_is_taken_from_what_is_weaker():
 
 
 def test_listings_know_nothing_by_themselves():
-    listing = Listing()
+    listing = VersionListing()
     assert listing.moments(["v1"]) == {}
     assert listing.behind("c0ffee") is None

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from rvbuild.core.listing import Listing
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.semver import SemanticVersion
 from rvbuild.core.version_form import VersionForm
+from rvbuild.core.version_listing import VersionListing
 from rvbuild.kinds.crates.spec import CrateSpec, CratesSpec
 
 
-class Versions(Protocol):
+class CrateVersions(Protocol):
     """Lists versions; see kinds/crates/fetch."""
 
     def versions(self, name: str) -> Mapping[str, int | None]: ...
@@ -28,7 +28,7 @@ def upstream(spec: CrateSpec | CratesSpec) -> str:
     return spec.name if isinstance(spec, CrateSpec) else ""
 
 
-def ask(spec: CrateSpec, context: ResolveContext, client: Versions) -> Listing:
+def ask(spec: CrateSpec, context: ResolveContext, client: CrateVersions) -> VersionListing:
     """See `rvbuild.kinds.modules.CandidatesModule`."""
     del context
     listed = client.versions(spec.name)
@@ -37,7 +37,7 @@ def ask(spec: CrateSpec, context: ResolveContext, client: Versions) -> Listing:
         known = ((version, listed[version]) for version in versions)
         return {version: moment for version, moment in known if moment is not None}
 
-    return Listing(versions=tuple(listed), form=form, moments=moments)
+    return VersionListing(versions=tuple(listed), form=form, moments=moments)
 
 
 def form(text: str) -> VersionForm | None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
-from rvbuild.core.listing import CommitsBehind, Listing
 from rvbuild.core.ports.registries import ResolveContext
+from rvbuild.core.version_listing import CommitsBehind, VersionListing
 from rvbuild.kinds.git.spec import GitSpec
 
 
@@ -21,7 +21,7 @@ class Refs(Protocol):
     def branch(self) -> str: ...
 
 
-class Repositories(Protocol):
+class RefsClient(Protocol):
     """Asks repositories; see kinds/git/fetch."""
 
     def refs(self, url: str) -> Refs: ...
@@ -41,7 +41,7 @@ def upstream(spec: GitSpec) -> str:
     return spec.url
 
 
-def ask(spec: GitSpec, context: ResolveContext, client: Repositories) -> Listing:
+def ask(spec: GitSpec, context: ResolveContext, client: RefsClient) -> VersionListing:
     """See `rvbuild.kinds.modules.CandidatesModule`."""
     del context
     refs = client.refs(spec.url)
@@ -50,7 +50,7 @@ def ask(spec: GitSpec, context: ResolveContext, client: Repositories) -> Listing
         count = client.commits_behind(refs, commit)
         return None if count is None else CommitsBehind(branch=refs.branch, count=count)
 
-    return Listing(
+    return VersionListing(
         versions=tuple(refs.tags),
         moments=partial(client.moments, refs),
         commits=refs.tags,

@@ -27,7 +27,7 @@ from rvbuild.git.repositories import Repositories
 from rvbuild.git.repository import Repository, read_commit
 from rvbuild.git.revision import Revision
 from rvbuild.git.search import Search
-from rvbuild.git.upstream_refs import UpstreamRefs, Upstreams
+from rvbuild.git.upstream_refs import RefReader, UpstreamRefs
 from rvbuild.kinds.git.git_archive import ForgeArchives
 from rvbuild.kinds.git.git_tree import Delivery, check_paths
 from rvbuild.kinds.git.source import GitSource
@@ -178,16 +178,16 @@ class GitFetcher:
         return tuple(_read_of(each, new.paths) for each in commits)
 
     def refs(self, url: str) -> UpstreamRefs:
-        """What a repository has; see `Upstreams`."""
-        return Upstreams(self.repositories).refs(url)
+        """What a repository has; see `RefReader`."""
+        return RefReader(self.repositories).refs(url)
 
     def moments(self, refs: UpstreamRefs, tags: Sequence[str]) -> Mapping[str, int]:
-        """When tags were made; see `Upstreams`."""
-        return Upstreams(self.repositories).moments(refs, tags)
+        """When tags were made; see `RefReader`."""
+        return RefReader(self.repositories).moments(refs, tags)
 
     def commits_behind(self, refs: UpstreamRefs, commit: str) -> int | None:
-        """How far a commit is behind; see `Upstreams`."""
-        return Upstreams(self.repositories).commits_behind(refs, commit)
+        """How far a commit is behind; see `RefReader`."""
+        return RefReader(self.repositories).commits_behind(refs, commit)
 
     def _deliver_archive(
         self, search: Search, source: GitSource, into: TreeSink, advance: Advance

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
-from rvbuild.core.listing import Listing
 from rvbuild.core.ports.registries import ResolveContext
+from rvbuild.core.version_listing import VersionListing
 from rvbuild.kinds.go.spec import GoModuleSpec, GoToolchainSpec
 
 
-class Versions(Protocol):
+class ModuleVersions(Protocol):
     """Lists versions; see kinds/go/versions."""
 
     def module(self, path: str) -> tuple[str, ...]: ...
@@ -23,11 +23,11 @@ class Versions(Protocol):
     def toolchain_moments(self, platform: str, versions: Sequence[str]) -> Mapping[str, int]: ...
 
 
-class GoClient(Protocol):
+class VersionsClient(Protocol):
     """See kinds/go/fetch."""
 
     @property
-    def versions(self) -> Versions: ...
+    def versions(self) -> ModuleVersions: ...
 
 
 def version_word(spec: GoModuleSpec | GoToolchainSpec) -> str:
@@ -40,12 +40,14 @@ def upstream(spec: GoModuleSpec | GoToolchainSpec) -> str:
     return spec.path if isinstance(spec, GoModuleSpec) else "go"
 
 
-def ask(spec: GoModuleSpec | GoToolchainSpec, context: ResolveContext, client: GoClient) -> Listing:
+def ask(
+    spec: GoModuleSpec | GoToolchainSpec, context: ResolveContext, client: VersionsClient
+) -> VersionListing:
     """See `rvbuild.kinds.modules.CandidatesModule`."""
     versions = client.versions
     if isinstance(spec, GoModuleSpec):
         listed, moments = versions.module(spec.path), partial(versions.module_moments, spec.path)
-        return Listing(versions=listed, moments=moments)
+        return VersionListing(versions=listed, moments=moments)
     platform = f"linux-{context.build_arch}"
     moments = partial(versions.toolchain_moments, platform)
-    return Listing(versions=versions.toolchain(platform), moments=moments)
+    return VersionListing(versions=versions.toolchain(platform), moments=moments)

@@ -25,7 +25,7 @@ from rvbuild.git.process import Failed
 from rvbuild.git.repositories import Repositories
 from rvbuild.git.repository import Repository
 from rvbuild.git.search import Search
-from rvbuild.git.upstream_refs import Upstreams
+from rvbuild.git.upstream_refs import RefReader
 from rvbuild.kinds.go.checkout import Checkout, checkout
 from rvbuild.kinds.go.commit_module import MAX_ZIP, CommitModule, NoModule, module_in
 from rvbuild.kinds.go.import_root import (
@@ -75,7 +75,7 @@ class Direct:
 
     @versions.default
     def _versions(self) -> RepositoryVersions:
-        return RepositoryVersions(Upstreams(self.repositories), self._root)
+        return RepositoryVersions(RefReader(self.repositories), self._root)
 
     def proxy_of(self, path: str) -> str:
         """The module proxy that the path's page names instead of a repository; empty if none."""

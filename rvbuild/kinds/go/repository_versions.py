@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from rvbuild.core.errors import SourceError
 from rvbuild.core.gomod import is_module_version
-from rvbuild.git.upstream_refs import UpstreamRefs, Upstreams
+from rvbuild.git.upstream_refs import RefReader, UpstreamRefs
 from rvbuild.kinds.go.import_root import ImportRoot
 from rvbuild.kinds.go.module_path import ModulePath, ModuleRevision
 from rvbuild.transfers.urls import shown
@@ -34,13 +34,13 @@ class RepositoryVersions:
        whether such a tag has a go.mod, so that it is none, nobody looks here.
 
     Attributes:
-        upstreams: Asks repositories, each once.
+        refs: Asks repositories, each once.
         root: Returns the repository of a module's path.
     """
 
-    upstreams: Upstreams
+    refs: RefReader
     root: Callable[[str], ImportRoot]
-    _refs: dict[str, UpstreamRefs] = field(factory=dict, init=False, repr=False)
+    _known: dict[str, UpstreamRefs] = field(factory=dict, init=False, repr=False)
 
     def list(self, path: str, to: BinaryIO) -> str:
         """Write a module's versions, one a line; where they came from.
@@ -60,7 +60,7 @@ class RepositoryVersions:
         """
         refs = self._refs_of(path)
         tag = ModuleRevision.of(version, self._folder(path)).revision.tag
-        moment = self.upstreams.moments(refs, [tag]).get(tag) if tag in refs.tags else None
+        moment = self.refs.moments(refs, [tag]).get(tag) if tag in refs.tags else None
         if moment is None:
             msg = "its repository does not say when it was tagged"
             raise SourceError(msg, where=f"{path}@{version}")
@@ -70,9 +70,9 @@ class RepositoryVersions:
 
     def _refs_of(self, path: str) -> UpstreamRefs:
         url = self.root(path).url
-        if url not in self._refs:
-            self._refs[url] = self.upstreams.refs(url)
-        return self._refs[url]
+        if url not in self._known:
+            self._known[url] = self.refs.refs(url)
+        return self._known[url]
 
     def _folder(self, path: str) -> str:
         return self.root(path).module_folder(ModulePath.parse(path))

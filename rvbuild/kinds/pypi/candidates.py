@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Protocol
 
-from rvbuild.core.listing import Listing
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.version_form import VersionForm
+from rvbuild.core.version_listing import VersionListing
 from rvbuild.kinds.pypi.spec import WheelSpec
 from rvbuild.kinds.pypi.wheel_name import to_version
 
 
-class Releases(Protocol):
+class WheelReleases(Protocol):
     """Lists releases; see kinds/pypi/fetch."""
 
     def releases(self, project: str, arch: str) -> Mapping[str, int | None]: ...
@@ -29,7 +29,7 @@ def upstream(spec: WheelSpec) -> str:
     return spec.project
 
 
-def ask(spec: WheelSpec, context: ResolveContext, client: Releases) -> Listing:
+def ask(spec: WheelSpec, context: ResolveContext, client: WheelReleases) -> VersionListing:
     """See `rvbuild.kinds.modules.CandidatesModule`."""
     releases = client.releases(spec.project, context.build_arch)
 
@@ -37,7 +37,7 @@ def ask(spec: WheelSpec, context: ResolveContext, client: Releases) -> Listing:
         known = ((version, releases[version]) for version in versions)
         return {version: moment for version, moment in known if moment is not None}
 
-    return Listing(versions=tuple(releases), form=form, moments=moments)
+    return VersionListing(versions=tuple(releases), form=form, moments=moments)
 
 
 def form(text: str) -> VersionForm | None:

@@ -13,8 +13,7 @@ from attrs import evolve, frozen
 
 from rvbuild.core.candidate import Candidate, Choice, HeldBack, Hold, choose, known_values
 from rvbuild.core.component import Component, compare_components
-from rvbuild.core.errors import LockError, RvbuildError
-from rvbuild.core.listing import Listing
+from rvbuild.core.errors import LockError, RvbuildError, SourceError
 from rvbuild.core.lock import PinValue
 from rvbuild.core.lock_diff import PinOrigin, pin_origin
 from rvbuild.core.names import PinRef
@@ -27,6 +26,7 @@ from rvbuild.core.side import Side
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.update_policy import Reach, UpdatePolicy
+from rvbuild.core.version_listing import VersionListing
 from rvbuild.kinds.table import kind_of
 from rvbuild.release.literal_pin import LiteralPin, PinUse, chooser
 from rvbuild.release.locked_values import LockedValues
@@ -34,7 +34,7 @@ from rvbuild.release.upstreams import FAULTS, Upstreams
 
 
 @frozen(kw_only=True)
-class Outdated:
+class PinReview:
     """Looks at pins; any thread may.
 
     An override of a pin, once there is one, is a fact of `PinStatus` beside ``current``: the pin is
@@ -100,13 +100,13 @@ class Outdated:
         )
 
     def _unanswered(self, row: PinStatus, error: RvbuildError) -> PinStatus:
+        if self.offline and isinstance(error, SourceError):  # it would be the same for each
+            return evolve(row, state=PinState.UNASKED, unasked=Unasked.OFFLINE)
         why = Unasked.NOT_LOCKED if isinstance(error, LockError) else Unasked.UNREACHABLE
-        if self.offline and why is Unasked.UNREACHABLE:
-            why = Unasked.OFFLINE
         return evolve(row, state=PinState.UNASKED, unasked=why, problem=error)
 
     def _version(
-        self, row: PinStatus, pin: LiteralPin, chief: PinUse, listing: Listing
+        self, row: PinStatus, pin: LiteralPin, chief: PinUse, listing: VersionListing
     ) -> PinStatus:
         """A value that has an order: the version of a module, a tag."""
         others = []
@@ -115,7 +115,7 @@ class Outdated:
                 answer = self.upstreams.ask(self._described(pin, use), self._context(pin, use))
                 if isinstance(answer, RvbuildError):
                     return self._unanswered(row, answer)
-                if isinstance(answer, Listing):
+                if isinstance(answer, VersionListing):
                     others.append(known_values(answer, use.template))
         choice = choose(
             pin.value,
@@ -129,7 +129,7 @@ class Outdated:
             return evolve(row, unasked=Unasked.NO_ORDER)
         return evolve(row, choice=choice, state=_state(choice))
 
-    def _commit(self, row: PinStatus, pin: LiteralPin, listing: Listing) -> PinStatus:
+    def _commit(self, row: PinStatus, pin: LiteralPin, listing: VersionListing) -> PinStatus:
         """A bare commit: by the name of its release, or of a tag, and behind a branch."""
         behind, label = listing.behind(pin.value), _label(pin, listing)
         choice = choose(label, listing, pin.policy(self.policy), self.now) if label else None
@@ -155,7 +155,6 @@ class Outdated:
         return evolve(
             row,
             current=str(entry.snapshot or ""),
-            upstream=pin.value,
             packages=packages,
             choice=choice,
             state=_state(choice),
@@ -215,7 +214,7 @@ def _state(choice: Choice) -> PinState:
     return PinState.HELD if choice.held else PinState.CURRENT
 
 
-def _label(pin: LiteralPin, listing: Listing) -> str:
+def _label(pin: LiteralPin, listing: VersionListing) -> str:
     """What upstream calls a commit: its release by the recipe's word, else a tag that names it."""
     if pin.recipe.in_series.release:
         return pin.recipe.in_series.release

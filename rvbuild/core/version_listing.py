@@ -39,7 +39,7 @@ def _unseen(commit: str) -> CommitsBehind | None:
 
 
 @frozen(kw_only=True)
-class Listing:
+class VersionListing:
     """The versions of an upstream.
 
     Attributes:
