@@ -9,6 +9,7 @@ import datetime as dt
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from rvbuild.cli.messages import count_text
 from rvbuild.core.candidate import HeldBack, Hold
 from rvbuild.core.pin_status import PinState, PinStatus, Unasked
 from rvbuild.core.snapshot import is_snapshot
@@ -109,7 +110,7 @@ def _note(pin: PinStatus) -> str:
         return _origin(pin)
     notes = [_held(pin, pin.choice.held)] if pin.choice.held else []
     if pin.behind and pin.behind.count:
-        notes.append(f"{pin.behind.count} commits behind {pin.behind.branch}")
+        notes.append(f"{count_text(pin.behind.count, 'commit')} behind {pin.behind.branch}")
     if pin.packages:
         notes.append(_packages(pin))
     return "; ".join(notes)
