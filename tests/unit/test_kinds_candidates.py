@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import define
+from attrs import define, evolve
 from made_crates import cargo_home
 
 from rvbuild.core.errors import RecipeError, RvbuildError, SourceError
+from rvbuild.core.lock import LockedSource
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.renewal import Renewal
 from rvbuild.core.spec import SourceSpec
+from rvbuild.core.spec_text import spec_text
 from rvbuild.core.version_listing import VersionListing
 from rvbuild.kinds.clients import SourceClients
 from rvbuild.kinds.crates import candidates as of_crates
@@ -49,7 +51,12 @@ class User:
     opened: list[SourceClients]
 
     def ask(
-        self, spec: SourceSpec, *, offline: bool = False, **more: str
+        self,
+        spec: SourceSpec,
+        *,
+        offline: bool = False,
+        context: ResolveContext = CONTEXT,
+        **more: str,
     ) -> VersionListing | Renewal:
         """What an upstream has, in a run of its own."""
         address = self.site.address
@@ -71,7 +78,7 @@ class User:
         )
         clients = SourceClients(settings)
         self.opened.append(clients)
-        return clients.candidates(spec, CONTEXT)
+        return clients.candidates(spec, context)
 
     def listing(self, spec: SourceSpec, **more: str) -> VersionListing:
         answer = self.ask(spec, **more)
@@ -285,24 +292,56 @@ def test_what_is_no_version_of_a_crate():
 # ---- Debian
 
 
-def test_a_suite_has_packages_of_today(user: User):
+SUITE = DebianSpec(packages=("tool",), suite="forky")
+FORKY = "/debian/dists/forky"
+PACKAGES = f"{FORKY}/main/binary-amd64/Packages.gz"
+
+
+def publish(site: Site, day: str, version: str) -> None:
+    """Let the archive have an index of a day, without a signature."""
     digest = hashlib.sha256(b"").hexdigest()
-    rows = [("tool", "2:1.0-3", "Depends: lib\n"), ("lib", "1", "")]
+    rows = [("tool", version, "Depends: lib\n"), ("lib", "1", "")]
     text = "\n".join(
-        f"Package: {name}\nVersion: {version}\nArchitecture: amd64\n{more}"
+        f"Package: {name}\nVersion: {number}\nArchitecture: amd64\n{more}"
         f"Filename: pool/main/t/{name}.deb\nSHA256: {digest}\nSize: 0\n"
-        for name, version, more in rows
+        for name, number, more in rows
     )
-    packages = gzip.compress(text.encode())
-    file = "main/binary-amd64/Packages.gz"
-    listed = f" {hashlib.sha256(packages).hexdigest()} {len(packages)} {file}\n"
-    head = "Origin: Debian\nSuite: forky\nDate: Sun, 30 Aug 2026 14:23:11 UTC\nSHA256:\n"
-    at = "/debian/dists/forky"
-    user.site.pages |= {f"{at}/Release": (head + listed).encode(), f"{at}/{file}": packages}
-    answer = user.ask(DebianSpec(packages=("tool",), suite="forky"))
+    data = gzip.compress(text.encode())
+    listed = f" {hashlib.sha256(data).hexdigest()} {len(data)} {PACKAGES.removeprefix(FORKY)[1:]}\n"
+    head = f"Origin: Debian\nSuite: forky\nDate: {day} Aug 2026 14:23:11 UTC\nSHA256:\n"
+    site.pages |= {f"{FORKY}/Release": (head + listed).encode(), PACKAGES: data}
+
+
+def test_a_suite_has_packages_of_today(user: User):
+    publish(user.site, "Sun, 30", "2:1.0-3")
+    answer = user.ask(SUITE)
     assert isinstance(answer, Renewal)
     assert answer.name == "20260830T142311Z"
     assert [part.label for part in answer.parts] == ["lib_1_amd64.deb", "tool_2:1.0-3_amd64.deb"]
+
+
+LOCKED = [
+    ("the same index", "Sun, 30", spec_text(SUITE), False),
+    ("a newer index", "Mon, 31", spec_text(SUITE), True),
+    ("other packages", "Sun, 30", "{debian: [lib], suite: forky}", True),
+]
+
+
+@pytest.mark.parametrize(("_name", "day", "text", "is_read"), LOCKED)
+def test_packages_are_looked_up_where_the_index_is_another(
+    user: User, _name: str, day: str, text: str, *, is_read: bool
+):
+    publish(user.site, "Sun, 30", "1")
+    first = user.ask(SUITE)
+    assert isinstance(first, Renewal)
+    publish(user.site, day, "2")
+    user.site.requests.clear()
+    entry = LockedSource(spec=text, parts=tuple(part for part in first.parts))
+    answer = user.ask(SUITE, context=evolve(CONTEXT, earlier=entry))
+    assert isinstance(answer, Renewal)
+    assert (answer.parts != first.parts) == is_read
+    assert user.site.paths.count(f"{FORKY}/Release") == 1
+    assert any("Packages" in path or "by-hash" in path for path in user.site.paths) == is_read
 
 
 # ---- all
