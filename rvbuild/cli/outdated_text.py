@@ -85,8 +85,9 @@ def _not_asked(pins: Sequence[PinStatus]) -> Iterator[str]:
             break_long_words=False,
             break_on_hyphens=False,
         )
-        problems = dict.fromkeys(str(pin.problem) for pin in these if pin.problem)
-        yield from (f"      {problem}" for problem in problems)
+        errors = {str(pin.problem): pin.problem for pin in these if pin.problem}
+        for text, error in errors.items():
+            yield from (f"      {text}", *(f"        {line}" for line in error.details))
     yield ""
 
 

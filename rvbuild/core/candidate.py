@@ -84,7 +84,7 @@ def choose(  # noqa: PLR0913 - keyword-only but for what is always said
     Rules:
 
     1. A candidate is of the current version's family, and higher.
-    2. A pre-release is one only where the current version is one.
+    2. A pre-release is one only where the current version is one of the same release.
     3. The policy's reach says how far.
     4. The highest that has been there for the policy's minimal age is allowed. Where there is such
        an age, a version of which nobody knows when it came is not.
@@ -143,17 +143,18 @@ class _Rows:
     def choice(self) -> Choice:
         allowed = next(self._old_enough(), None)
         above = self.higher[: self.higher.index(allowed)] if allowed else self.higher
-        held = next(filter(self._is_release, above), above[0] if above else None)
+        held = next(filter(self._is_ready, above), above[0] if above else None)
         return Choice(
             allowed=self._candidate(allowed) if allowed else None,
             held=self._held(held) if held else None,
         )
 
-    def _is_release(self, row: _Row) -> bool:
-        return self.old.is_prerelease or not row.form.is_prerelease
+    def _is_ready(self, row: _Row) -> bool:
+        is_next = self.old.is_prerelease and row.form.release == self.old.release
+        return is_next or not row.form.is_prerelease
 
     def _is_reachable(self, row: _Row) -> bool:
-        return self._is_release(row) and self.policy.reach.allows(self.old, row.form)
+        return self._is_ready(row) and self.policy.reach.allows(self.old, row.form)
 
     def _old_enough(self) -> Iterator[_Row]:
         rows = [*filter(self._is_reachable, self.higher)]
@@ -178,7 +179,7 @@ class _Rows:
 
     def _held(self, row: _Row) -> HeldBack:
         candidate, free = self._candidate(row), self._free(row)
-        if not self._is_release(row):
+        if not self._is_ready(row):
             return HeldBack(candidate=candidate, hold=Hold.PRERELEASE)
         if not self._is_reachable(row):
             return HeldBack(candidate=candidate, hold=Hold.POLICY)

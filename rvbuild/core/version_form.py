@@ -39,6 +39,7 @@ class VersionForm:
         family: What is alike in all versions that may follow one another.
         major: The same for versions with one major number.
         minor: The same for versions with one major and one minor number.
+        release: The same for a release and all that come before it.
         is_prerelease: Whether it comes before a release.
         rank: Its place among others of its family.
     """
@@ -46,6 +47,7 @@ class VersionForm:
     family: str
     major: Hashable
     minor: Hashable
+    release: Hashable
     is_prerelease: bool
     rank: Rank = field(repr=False)
 
@@ -79,6 +81,7 @@ def tag_form(text: str) -> VersionForm | None:
         family=f"{before[0]}#{separator}{_DIGITS.sub('#', behind)}",
         major=release[:1],
         minor=release[:2],
+        release=release,
         is_prerelease=unfinished is not None,
         rank=(release, unfinished is None, _words(unfinished[0] if unfinished else ""), patch),
     )

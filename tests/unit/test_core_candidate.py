@@ -98,12 +98,21 @@ def test_few_times_are_asked_for():
     assert not upstream.asked
 
 
-def test_a_pre_release_is_for_a_pre_release():
-    ages = dict.fromkeys(("v1.4.0-rc2", "v1.4.0-rc10", "v1.5.0-alpha"), 9)
-    choice = choose("v1.4.0-rc1", Upstream(ages).listing(), UpdatePolicy(), NOW)
-    assert _words(choice) == ("v1.5.0-alpha", None)
-    choice = choose("v1.3.0", Upstream(ages).listing(), UpdatePolicy(), NOW)
-    assert _words(choice) == (None, ("v1.5.0-alpha", Hold.PRERELEASE))
+PRE_RELEASES = [
+    ("v1.4.0-rc1", ["v1.4.0-rc2", "v1.4.0-rc10", "v1.5.0-alpha"], "v1.4.0-rc10"),
+    ("v1.4.0-rc1", ["v1.4.0-rc2", "v1.4.0", "v1.5.0-alpha"], "v1.4.0"),
+    ("v1.4.0-rc1", ["v1.5.0-alpha"], None),
+    ("v1.3.0", ["v1.4.0-rc2", "v1.5.0-alpha"], None),
+]
+
+
+@pytest.mark.parametrize(("current", "versions", "allowed"), PRE_RELEASES)
+def test_a_pre_release_is_for_one_of_the_same_release(
+    current: str, versions: list[str], allowed: str | None
+):
+    choice = choose(current, VersionListing(versions=tuple(versions)), UpdatePolicy(), NOW)
+    held = ("v1.5.0-alpha", Hold.PRERELEASE)
+    assert _words(choice) == (allowed, held)
 
 
 def test_a_family_stays():

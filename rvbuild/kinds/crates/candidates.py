@@ -50,6 +50,7 @@ def form(text: str) -> VersionForm | None:
         family="",
         major=version.numbers[:major],
         minor=version.numbers[: max(major, 2)],
+        release=version.numbers,
         is_prerelease=not version.is_release,
         rank=version,
     )

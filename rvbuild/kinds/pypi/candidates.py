@@ -50,6 +50,7 @@ def form(text: str) -> VersionForm | None:
         family=version.local or "",
         major=numbers,
         minor=(*numbers, version.minor),
+        release=(*numbers, version.minor, version.micro, version.release[3:]),
         is_prerelease=version.is_prerelease,
         rank=version,
     )
