@@ -109,6 +109,7 @@ retract (
 
 def test_a_proxy_lists_what_a_module_has_not_retracted(user: User):
     listed = "v1.4.1\nv1.0.0\nv1.1.0\nv1.3.0\nv1.3.5\nv1.10.0\nv2.0.0-rc1\nno-version\n"
+    listed += "v0.0.0-20230301143203-a9d515a09cc2\nv1.10.1-0.20250102030405-0123456789ab\n"
     user.site.pages |= {f"{AT}/list": listed.encode(), f"{AT}/v1.10.0.mod": GO_MOD}
     listing = user.listing(MODULE)
     assert listing.versions == ("v1.0.0", "v1.4.1", "v1.10.0", "v2.0.0-rc1")

@@ -17,6 +17,7 @@ from rvbuild.core.errors import SourceError
 from rvbuild.core.gomod import is_module_version, retracted_by
 from rvbuild.core.semver import SemanticVersion
 from rvbuild.kinds.go.go_proxy import GoProxy
+from rvbuild.kinds.go.module_path import is_pseudo_version
 from rvbuild.kinds.go.toolchain_module import TOOLCHAIN, toolchain_version
 
 
@@ -66,8 +67,9 @@ class GoVersions:
         return {modules[module]: moment for module, moment in moments.items()}
 
     def _listed(self, path: str) -> Iterator[str]:
+        """What a proxy lists; some list pseudo-versions, too, that somebody asked for."""
         words = self.proxy.list(path).decode(errors="replace").split()
-        return filter(is_module_version, words)
+        return (each for each in words if is_module_version(each) and not is_pseudo_version(each))
 
     def _moment(self, path: str, version: str) -> int | None:
         with suppress(SourceError, ValueError, KeyError, TypeError):
