@@ -78,7 +78,7 @@ class Search:
     def __attrs_post_init__(self) -> None:
         self.git = self.settings.git()
         self.effective_url = self.git.effective_url(self.url) if self.git else self.url
-        self._attempts = Attempts(f"{shown(self.url)} {self.revision}")
+        self._attempts = Attempts(f"{shown(self.url)} {self.revision}".rstrip())
 
     def first(self, among: Iterable[Repository], use: Callable[[Repository], T]) -> T | None:
         """What ``use`` makes of the first repository that has what it needs; None if none has.

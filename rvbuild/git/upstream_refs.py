@@ -26,7 +26,7 @@ from rvbuild.transfers.fetch_settings import OFFLINE_ASK_HINT
 
 _TAGS, _HEADS, _SYMBOLIC = "refs/tags/", "refs/heads/", "ref: "
 _LINE, _MOST = 4096, 64 << 20
-_EVERY_TAG = Revision(tag="*")
+_EVERY_TAG = Revision()
 _FORMAT = "--format=%(refname) %(objectname) %(*objectname) %(creatordate:unix)"
 _NO_FILES = ("--depth=1", "--filter=tree:0")
 

@@ -161,6 +161,7 @@ def test_a_repository_without_tags(upstream: Upstream):
 def test_nobody_has_the_repository(upstream: Upstream):
     with pytest.raises(SourceError, match="its tags could not be had from any") as caught:
         upstream.reader(f"{upstream.address}/none").refs(URL)
+    assert caught.value.where == URL
     assert any("/up/none: " in line for line in caught.value.details)
 
 
