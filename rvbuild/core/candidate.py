@@ -14,8 +14,8 @@ from rvbuild.core.update_policy import UpdatePolicy
 from rvbuild.core.version_form import VersionForm
 from rvbuild.core.version_listing import VersionListing, VersionTemplate
 
-_AT_ONCE = 4
-"""Versions whose times are asked for together: mostly one of the first few is old enough."""
+_GROWTH = 4
+"""How many times more versions than before are asked for their times: mostly one is enough."""
 
 
 class Hold(Enum):
@@ -161,8 +161,9 @@ class _Rows:
         if not self.policy.min_age:
             yield from rows
             return
-        for at in range(0, len(rows), _AT_ONCE):
-            some = rows[at : at + _AT_ONCE]
+        at, count = 0, 1
+        while some := rows[at : at + count]:
+            at, count = at + count, count * _GROWTH
             self.moments.update(self.listing.moments([row.text for row in some]))
             for row in some:
                 free = self._free(row)
