@@ -65,7 +65,7 @@ def lock_scope(session: Session, names: tuple[str, ...], old: Lock) -> LockScope
     failures = {} if names else dict(unreadable)
     shipped = _readable(every, folder.names(), unreadable)
     if names:
-        graph = _graph(session, _named(folder, names, project))
+        graph = _graph(session, named_recipes(folder, names, project))
     else:
         mine = [each for each in project if each.base in own]
         graph = _sound_graph(session, mine, failures)
@@ -80,10 +80,15 @@ def lock_scope(session: Session, names: tuple[str, ...], old: Lock) -> LockScope
     )
 
 
-def _named(
+def named_recipes(
     folder: RecipeCollection, names: tuple[str, ...], project: Iterable[Recipe]
 ) -> Iterator[Recipe]:
-    """The recipes that a person names.
+    """The recipes that a person names, as `LockScope` has it.
+
+    Args:
+        folder: All recipes.
+        names: What the person wrote.
+        project: Among which ``@SERIES`` is looked for.
 
     Raises:
         UsageError: there is none of a name, or none of a series.

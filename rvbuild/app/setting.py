@@ -72,6 +72,10 @@ SETTINGS = (
         *("share-accelerated", "flag", False, "RVBUILD_SHARE_ACCELERATED"),
         "share and take what compile caches helped to make",
     ),
+    Setting(
+        *("update", "policy", {}, ""),
+        "what pins may move to by themselves, as policy = 'minor', min-age = '7d'",
+    ),
     Setting("accept", "acceptance", {}, "", "whose results are taken, as build = '2 of [ci, lab]'"),
     Setting("trust", "paths", (), "RVBUILD_TRUST", "projects and stores of others to use", True),
     Setting("debian-keys", "paths", (), "RVBUILD_DEBIAN_KEYS", "keyrings of Debian archives", True),
@@ -180,6 +184,21 @@ def _acceptance_problem(name: str, entry: object) -> str:
     return ""
 
 
+def _policy_problem(name: str, entry: object) -> str:
+    """An entry is a word of a recipe, and a value that a recipe could have."""
+    from rvbuild.core.update_policy import REACHES, policy_of  # noqa: PLC0415 - only where it is set
+
+    texts = {"policy": "", "min-age": ""}
+    if name not in texts:
+        return f"is none: there are {' and '.join(texts)}"
+    texts[name] = entry if isinstance(entry, str) and entry else "?"
+    try:
+        policy_of(texts["policy"], texts["min-age"])
+    except ValueError as error:
+        return str(error) if name == "min-age" else f"must be one of {', '.join(REACHES)}"
+    return ""
+
+
 def _cache_problem(name: str, entry: object) -> str:
     """A name that a cache can have, and a text; `cache_problem` looks at the text."""
     if not is_key_name(name):
@@ -266,6 +285,7 @@ FORMS: dict[str, tuple[str, Callable[[Value], bool]]] = {
         "a table: a cache's name, and its address, or as 'read+write ADDRESS', or 'off'",
         _is_table,
     ),
+    "policy": ("a table of policy and min-age", _is_table),
     "preference": ("auto, fetch or build", lambda value: value in PREFERENCES),
     "mirrors": ("a table: the beginning of a URL, and a place or a list of places", _is_table),
 }
@@ -274,6 +294,7 @@ ENTRY_PROBLEMS: dict[str, Callable[[str, Value], str]] = {
     "table": _text_problem,
     "acceptance": _acceptance_problem,
     "caches": _cache_problem,
+    "policy": _policy_problem,
     "mirrors": _mirror_problem,
 }
 """What is wrong with an entry of a table, by the form: words that follow its name, or nothing."""

@@ -87,6 +87,8 @@ class Settings:
         stall_budget: Seconds of waiting that a cache may cost a run.
         prefer: ``auto``, ``fetch`` or ``build``.
         share_accelerated: Whether what compile caches helped to make is shared and taken.
+        update: What pins may move to by themselves: ``policy`` and ``min-age``, see
+            `core.update_policy`.
         accept: Whose results are taken, for ``build`` and ``release``: see `core.acceptance`.
         trust: Folders of others that the user trusts.
         debian_keys: Keyrings that are trusted for every archive of Debian.
@@ -113,6 +115,7 @@ class Settings:
         self.stall_budget = self._count("stall-budget") or 0
         self.prefer = self._text("prefer") or ""
         self.share_accelerated = bool(self._value("share-accelerated"))
+        self.update = self._table("update")
         self.accept = self._table("accept")
         self.trust = self._list("trust")
         self.debian_keys = self._list("debian-keys")

@@ -94,6 +94,25 @@ ROWS = (
         ),
     ),
     CommandRow(
+        "outdated",
+        "say what pins may be moved to, by what their upstreams have",
+        "outdated:outdated_command",
+        (
+            *COMMON,
+            *SOURCES,
+            *TELLING,
+            *JSON,
+            option(
+                "recipes",
+                nargs="*",
+                metavar="RECIPE",
+                help="only these (NAME, NAME@SERIES, or @SERIES), and what they are read from",
+            ),
+            option("--all", action="store_true", help="list also what is up to date, or derived"),
+            option("--exit-code", action="store_true", help="end with 1 if something may be moved"),
+        ),
+    ),
+    CommandRow(
         "fetch",
         "bring the sources of targets into the store",
         "build:fetch_command",

@@ -205,6 +205,20 @@ def required_by(data: bytes) -> Iterator[tuple[str, str]]:
         return
 
 
+def retracted_by(data: bytes) -> Iterator[tuple[str, str]]:
+    """The lowest and the highest version of each range that a module's own go.mod takes back.
+
+    A line that cannot be read says nothing, and neither does what follows it.
+    """
+    try:
+        for statement in _statements(data.decode(errors="replace"), "go.mod"):
+            words = [word for word in statement.words if word not in {"[", ",", "]"}]
+            if statement.verb == "retract" and 1 <= len(words) <= 2:
+                yield words[0], words[-1]
+    except LockError:
+        return
+
+
 @frozen(kw_only=True)
 class _Statement:
     verb: str

@@ -167,7 +167,8 @@ def _values(side: Side) -> dict[PinRef, _Value]:
     What the lock has of a pin that the recipe says itself now is nobody's.
     """
     values: dict[PinRef, _Value] = {
-        side.pin(ref): (entry.value, _origin(side, entry)) for ref, entry in side.lock.pins.items()
+        side.pin(ref): (entry.value, pin_origin(side, entry))
+        for ref, entry in side.lock.pins.items()
     }
     for recipe in (side.recipes or {}).values():
         for name, pin in recipe.all_pins.items():
@@ -176,7 +177,8 @@ def _values(side: Side) -> dict[PinRef, _Value]:
     return values
 
 
-def _origin(side: Side, entry: PinValue) -> PinOrigin | None:
+def pin_origin(side: Side, entry: PinValue) -> PinOrigin | None:
+    """Where a value of a lock was read; None if it was not read anywhere."""
     if not entry.source:
         return None
     return PinOrigin(

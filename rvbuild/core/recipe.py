@@ -244,12 +244,17 @@ class SeriesValues:
         release: The upstream's name of the release that this is; empty if it is none.
         end_of_support: The day (YYYY-MM-DD) on which upstream's support of the series ends.
         patches: Files beside the recipe, applied to the source after those of every series.
+        update: How far its values may move by themselves, a word of `core.update_policy`; empty:
+            as the recipe says.
+        min_age: For how long a version must have been there, as ``7d``; empty likewise.
     """
 
     values: Mapping[str, str] = field(factory=dict)
     release: str = ""
     end_of_support: str = ""
     patches: tuple[str, ...] = ()
+    update: str = field(default="", eq=False)
+    min_age: str = field(default="", eq=False)
 
 
 @frozen(kw_only=True)
@@ -260,6 +265,7 @@ class Recipe:
     name without it: that of the folder, which other recipes use, and of ``/in/NAME``.
     ``toolbox`` is empty if the recipe names none (`core.toolboxes`), and None if it has no step.
     ``checked_by`` are recipes whose build is a check of this one, too long for every build.
+    ``update`` and ``min_age`` say what its pins may move to by themselves, as in `SeriesValues`.
     ``where`` maps a dotted key (``inputs.build``) to its place.
     """
 
@@ -288,6 +294,8 @@ class Recipe:
     outputs: Mapping[str, Output] = field(factory=dict)
     checks: tuple[Check, ...] = ()
     checked_by: tuple[str, ...] = field(default=(), eq=False)
+    update: str = field(default="", eq=False)
+    min_age: str = field(default="", eq=False)
     accelerators: tuple[str, ...] = ()
     timeout: int = 4 * 3600
     files: tuple[tuple[str, bytes, bool], ...] = ()

@@ -39,7 +39,7 @@ def ref_of(repository: Path, ref: str) -> str | None:
         Failed: nobody may read them, or no file can be called so.
     """
     try:
-        return _loose_ref(repository / ref) or _packed_ref(repository / "packed-refs", ref)
+        return _loose_ref(repository / ref) or packed_refs(repository).get(ref)
     except OSError as error:
         msg = f"its refs cannot be read: {error.strerror or error}"
         raise Failed(msg) from error
@@ -53,14 +53,18 @@ def _loose_ref(file: Path) -> str | None:
     return name if is_object_name(name) else None
 
 
-def _packed_ref(file: Path, ref: str) -> str | None:
+def packed_refs(repository: Path) -> dict[str, str]:
+    """The object that each packed ref of a repository's folder names, by the ref's whole name.
+
+    Raises:
+        OSError: nobody may read them.
+    """
+    file = repository / "packed-refs"
     if not file.is_file() or file.stat().st_size > _MAX_REFS:
-        return None
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-        name, _, found = line.partition(" ")
-        if found == ref and is_object_name(name):
-            return name
-    return None
+        return {}
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    pairs = (line.partition(" ") for line in lines)
+    return {ref: name for name, _, ref in pairs if is_object_name(name)}
 
 
 @frozen

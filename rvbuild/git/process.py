@@ -12,7 +12,9 @@ import re
 import selectors
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from attrs import field, frozen
@@ -41,6 +43,7 @@ _SETTINGS = (
     "transfer.bundleURI=false",
     "credential.interactive=false",
 )
+_MOST_REFS = 64 << 20
 _OF_ANOTHER_REPOSITORY = frozenset(
     {
         "GIT_DIR",
@@ -228,17 +231,48 @@ class Git:
         except Refused as error:
             raise Failed(str(error)) from error
 
-    def _ask(self, url: str, words: Sequence[str], cwd: Path, tell: Tell) -> None:
-        """Run a command that asks the server of an address; raises as `fetch`."""
+    def list_refs(self, url: str, *patterns: str) -> str:
+        """What ``git ls-remote --symref`` says of the refs at an address that fit a pattern.
+
+        Raises:
+            Failed: there is no repository that git can read, or too many refs.
+        """
+        words = ("ls-remote", "--quiet", "--symref", "--", url, *patterns)
+        with tempfile.TemporaryFile() as output:
+            try:
+                self._ask(url, words, Path("/"), lambda _: None, output.fileno())
+            except Refused as error:
+                raise Failed(str(error)) from error
+            if output.seek(0, os.SEEK_END) > _MOST_REFS:
+                msg = f"its list of refs has more than {_MOST_REFS} bytes"
+                raise Failed(msg)
+            output.seek(0)
+            return output.read().decode(errors="replace")
+
+    def _ask(
+        self,
+        url: str,
+        words: Sequence[str],
+        cwd: Path,
+        tell: Tell,
+        output: int = subprocess.DEVNULL,
+    ) -> None:
+        """Run a command that asks the server of an address; raises as `fetch`.
+
+        ``output`` is the descriptor of a file for what it writes.
+        """
         proxy = self.proxy(url)
         environment = _network_environment({**self.environment, **proxy.variables})
         by = f", by {proxy.name}" if proxy.name else ""
         try:
             with self.waits.of(host_of(url), proxy.name, most=self.stall) as answered:
-                progress = GitProgress(self.stall, tell)
-                code, text = self._watched(
-                    self._command(*words), environment, cwd, progress, answered
+                listen = partial(
+                    _listen,
+                    progress=GitProgress(self.stall, tell),
+                    cancellation=self.cancellation,
+                    answered=answered,
                 )
+                code, text = _watched(self._command(*words), environment, cwd, output, listen)
         except Silent as error:
             msg, hint = f"{error}{by}", hint_for("", proxy.address, proxy.named_by)
             raise Silent(msg, hint) from error  # somebody took the connection
@@ -254,41 +288,42 @@ class Git:
             raise Silent(msg, hint, suspect(line, proxy.address))
         raise Failed(msg, hint)
 
-    def _watched(
-        self,
-        command: list[str],
-        environment: Mapping[str, str],
-        cwd: Path,
-        progress: GitProgress,
-        answered: Callable[[], None],
-    ) -> tuple[int, str]:
-        """Run to the end; give exit code and messages. Killed with its helpers when it stalls.
 
-        ``answered`` is called when something comes.
-        """
-        with subprocess.Popen(  # noqa: S603 - no shell; URL and refs were checked and follow --
-            command,
-            env=dict(environment),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # no terminal to ask on, and one group to kill
-        ) as process:
-            assert process.stderr is not None  # noqa: S101 - PIPE was asked for
-            try:
-                text = _listen(process.stderr.fileno(), progress, self.cancellation, answered)
-            except BaseException:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                raise
-            code = process.wait()
-        refuse_stopped(code)
-        return code, text
+def _watched(
+    command: list[str],
+    environment: Mapping[str, str],
+    cwd: Path,
+    output: int,
+    listen: Callable[[int], str],
+) -> tuple[int, str]:
+    """Run to the end; give exit code and messages. Killed with its helpers when it stalls.
+
+    ``listen`` reads its messages from a descriptor.
+    """
+    with subprocess.Popen(  # noqa: S603 - no shell; URL and refs were checked and follow --
+        command,
+        env=dict(environment),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # no terminal to ask on, and one group to kill
+    ) as process:
+        assert process.stderr is not None  # noqa: S101 - PIPE was asked for
+        try:
+            text = listen(process.stderr.fileno())
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+        code = process.wait()
+    refuse_stopped(code)
+    return code, text
 
 
 def _listen(
     descriptor: int,
+    *,
     progress: GitProgress,
     cancellation: Cancellation,
     answered: Callable[[], None],

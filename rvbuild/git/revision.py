@@ -24,7 +24,9 @@ class Refspecs:
 
 @frozen
 class Revision:
-    """A tag, or a commit by its name or the beginning of its name. One of the two is not empty.
+    """A tag, or a commit by its name or the beginning of its name.
+
+    One of the two is not empty, unless nothing of the repository is wanted but its refs.
 
     Attributes:
         tag: Without ``refs/tags/``.

@@ -78,7 +78,7 @@ class Search:
     def __attrs_post_init__(self) -> None:
         self.git = self.settings.git()
         self.effective_url = self.git.effective_url(self.url) if self.git else self.url
-        self._attempts = Attempts(f"{shown(self.url)} {self.revision}")
+        self._attempts = Attempts(f"{shown(self.url)} {self.revision}".rstrip())
 
     def first(self, among: Iterable[Repository], use: Callable[[Repository], T]) -> T | None:
         """What ``use`` makes of the first repository that has what it needs; None if none has.
@@ -155,7 +155,7 @@ class Search:
                 yield Repository(address, objects)
             elif path is not None:
                 self.note(address, Failed("it is not a git repository"))
-        for address in self._remote():
+        for address in self.remote_addresses():
             clone = self.settings.clones.kept(address, self.revision)
             if clone is not None and (self.settings.offline or not (clone.old and self.renew)):
                 yield clone
@@ -174,7 +174,7 @@ class Search:
         self.refuse_offline()
         self.settings.refuse_no_repository(self.url, self._attempts.lines)
         git = self.need_git()
-        for address in map(check_url, self._remote()):
+        for address in map(check_url, self.remote_addresses()):
             try:
                 clone = self._clone(git, address, advance)
             except (Failed, Refused) as error:
@@ -192,8 +192,8 @@ class Search:
 
         return self.settings.ask(git, address, make)
 
-    def _remote(self) -> list[str]:
-        """The addresses that are not of this machine."""
+    def remote_addresses(self) -> list[str]:
+        """The addresses that are not of this machine, in the order to ask."""
         own = [self.url] if local_path(self.effective_url) is None else []
         mirrors = self.settings.mirrors.of(self.url)
         return [*(address for address in mirrors if local_path(address) is None), *own]
@@ -229,9 +229,13 @@ class Search:
             label, lines = self._attempts.label, tuple(self._attempts.lines)
             raise offline_error(label, hint=hint, details=lines)
 
-    def error(self) -> SourceError | VerificationError:
-        """The error of a revision that no repository has; its details have a line for each."""
+    def error(self, message: str = "") -> SourceError | VerificationError:
+        """The error of a revision that no repository has; its details have a line for each.
+
+        Args:
+            message: What could not be had; by default, the revision.
+        """
         kind = "tag" if self.revision.tag else "commit"
-        msg = f"the {kind} could not be had from any repository"
+        msg = message or f"the {kind} could not be had from any repository"
         hint = advise(f"check the address and the {kind}, or ", Remedy.MIRROR)
         return self._attempts.error(hint, msg)

@@ -20,12 +20,14 @@ from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.fetcher import Fetcher
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.ports.sink import TreeSink
+from rvbuild.core.renewal import Renewal
 from rvbuild.core.source import Files, Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.system_fault import Site, hint_for
 from rvbuild.core.upstream_log import UpstreamCommit
+from rvbuild.core.version_listing import VersionListing
 from rvbuild.kinds.modules import LogClient
-from rvbuild.kinds.table import fetch_module, package, resolve_module
+from rvbuild.kinds.table import candidates_module, fetch_module, package, resolve_module
 from rvbuild.transfers.cancellation import Cancellation
 from rvbuild.transfers.fetch_settings import FetchSettings
 
@@ -93,6 +95,19 @@ class SourceClients:
         client = cast("LogClient", self._client(new.kind))  # its sources are commits
         with _keeping():
             return client.log(old, new)
+
+    def candidates(self, spec: SourceSpec, context: ResolveContext) -> VersionListing | Renewal:
+        """What the upstream of a description has, whose kind has a list.
+
+        Raises: as `rvbuild.core.ports.registries.Registries`.
+        """
+        module = candidates_module(spec.answer.kind)
+        if module is None:
+            msg = f"{spec.answer.kind} has no list of what there is"
+            raise TypeError(msg)
+        client = self._client(spec.answer.kind)
+        with _keeping():
+            return module.ask(spec, context, client)
 
     def resolve(self, spec: SourceSpec, context: ResolveContext) -> tuple[Source, ...]:
         """See `rvbuild.core.ports.registries.Registries`."""

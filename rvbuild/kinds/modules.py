@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rvbuild.core.ports.fetcher import Fetcher
 from rvbuild.core.ports.registries import ResolveContext
+from rvbuild.core.renewal import Renewal
 from rvbuild.core.source import Source
 from rvbuild.core.upstream_log import UpstreamCommit
+from rvbuild.core.version_listing import VersionListing
 from rvbuild.kinds.description import SourceDescription
 
 if TYPE_CHECKING:
@@ -36,6 +38,30 @@ class FetchModule(Protocol):
     """``fetch``: a client of the registry, for all kinds of the package and any thread."""
 
     def client(self, services: FetchServices) -> Fetcher[Any]: ...
+
+
+class CandidatesModule(Protocol):
+    """``candidates``: what an upstream has; ``client`` is that of ``fetch``."""
+
+    def version_word(self, spec: Any) -> str:  # noqa: ANN401
+        """The key of a description whose text chooses a version; empty if none does."""
+        ...
+
+    def upstream(self, spec: Any) -> str:  # noqa: ANN401
+        """Who is asked: descriptions with the same of it are asked for once; empty: nobody."""
+        ...
+
+    def ask(
+        self,
+        spec: Any,  # noqa: ANN401
+        context: ResolveContext,
+        client: Any,  # noqa: ANN401
+    ) -> VersionListing | Renewal:
+        """What upstream has.
+
+        Raises: as `rvbuild.core.ports.registries.Registries`.
+        """
+        ...
 
 
 class ResolveModule(Protocol):

@@ -10,6 +10,7 @@ A package ``rvbuild/kinds/NAME/`` has these modules (docs/adr/0021):
 ``codec``     ``KINDS``: its facts in locks by tag
 ``describe``  see `DescribeModule`
 ``resolve``   see `ResolveModule`
+``candidates``  see `CandidatesModule`; of kinds whose upstreams say what they have
 ``fetch``     see `FetchModule`; this one alone may reach the network and the disk
 ============  ==========================================================================
 """
@@ -24,7 +25,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.kinds.declaration import Kind
-from rvbuild.kinds.modules import DescribeModule, FetchModule, ResolveModule
+from rvbuild.kinds.modules import (
+    CandidatesModule,
+    DescribeModule,
+    FetchModule,
+    ResolveModule,
+)
 
 if TYPE_CHECKING:
     from rvbuild.transfers.addresses import Route
@@ -39,6 +45,7 @@ class KindRow(NamedTuple):
         instead: A key of recipes that names the kind where the tag is missing.
         route: The function, and the module, that reads how its package client reaches servers.
         locked: Whether recipes and locks have it; else it comes with other sources only.
+        is_listed: Whether its upstreams say what they have.
     """
 
     package: str
@@ -46,6 +53,7 @@ class KindRow(NamedTuple):
     instead: str = ""
     route: str = ""
     locked: bool = True
+    is_listed: bool = True
 
 
 _ROWS = {
@@ -56,9 +64,9 @@ _ROWS = {
     "go-module": KindRow("go", section="go-modules"),
     "go-mod-files": KindRow("go", locked=False),
     "go-toolchain": KindRow("go"),
-    "path": KindRow("path"),
+    "path": KindRow("path", is_listed=False),
     "pypi": KindRow("pypi", route="pip_route"),
-    "url": KindRow("url", instead="debian-source"),
+    "url": KindRow("url", instead="debian-source", is_listed=False),
 }
 TAGS = tuple(tag for tag, row in _ROWS.items() if row.locked)
 """The tag of every kind that recipes and locks have."""
@@ -114,6 +122,14 @@ def describe_module(tag: str) -> DescribeModule:
 def resolve_module(tag: str) -> ResolveModule:
     """What finds the content of a kind's descriptions."""
     module: ResolveModule = _module(tag, "resolve")
+    return module
+
+
+def candidates_module(tag: str) -> CandidatesModule | None:
+    """What says which versions the upstreams of a kind have; None if they have no such list."""
+    if not _ROWS[tag].is_listed:
+        return None
+    module: CandidatesModule = _module(tag, "candidates")
     return module
 
 

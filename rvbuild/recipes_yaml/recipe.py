@@ -28,6 +28,7 @@ from rvbuild.core.recipe import (
     SourceUse,
 )
 from rvbuild.core.references import refuse_series
+from rvbuild.core.update_policy import REACHES
 from rvbuild.core.version_check import WORD as VERSION_CHECK
 from rvbuild.recipes_yaml.document import Items, Mapping, Node, Scalar, parse
 from rvbuild.recipes_yaml.fields import Fields, choice, choices, flag
@@ -38,7 +39,7 @@ from rvbuild.recipes_yaml.recipe_names import NAME, NAME_HINT, RESERVED, variabl
 from rvbuild.recipes_yaml.recipe_options import options_of
 from rvbuild.recipes_yaml.recipe_pins import pin_of, pins_of
 from rvbuild.recipes_yaml.recipe_rules import check_shape, check_values, check_variables
-from rvbuild.recipes_yaml.recipe_series import check_series, series_of
+from rvbuild.recipes_yaml.recipe_series import age_of, check_series, series_of
 from rvbuild.recipes_yaml.source import read_source
 
 MAX_TIMEOUT = 366 * 86_400
@@ -124,6 +125,8 @@ def _recipe(top: Fields) -> Recipe:
         outputs=dict(_outputs(top.fields("outputs", "NAME: {path: bin/hello}"))),
         checks=tuple(_checks(top.take("checks"))),
         checked_by=top.texts("checked-by"),
+        update=choice(top, "update", REACHES, ""),
+        min_age=age_of(top),
         accelerators=choices(top, "accelerators", ACCELERATORS),
         timeout=_timeout(top.fields("limits", "timeout: 600")),
     )

@@ -11,10 +11,11 @@ from collections.abc import Collection
 
 from rvbuild.core.errors import RecipeError, suggestion
 from rvbuild.core.recipe import Recipe, SeriesValues, used_names
-from rvbuild.recipes_yaml.fields import Fields
+from rvbuild.core.update_policy import REACHES, read_age
+from rvbuild.recipes_yaml.fields import Fields, choice
 from rvbuild.recipes_yaml.recipe_names import NAME, refuse_no_variables
 
-FACTS = ("release", "end-of-support", "patches")
+FACTS = ("release", "end-of-support", "patches", "update", "min-age")
 """Keys of a series that are no variables."""
 
 _ALWAYS = {"name", "build_arch"}
@@ -39,6 +40,8 @@ def series_of(table: Fields | None, reserved: Collection[str]) -> dict[str, Seri
             release=fields.text("release", ""),
             end_of_support=_day(fields),
             patches=fields.texts("patches"),
+            update=choice(fields, "update", REACHES, ""),
+            min_age=age_of(fields),
         )
     return series
 
@@ -70,6 +73,22 @@ def check_series(recipe: Recipe) -> None:
                 msg = f"the series {series!r} has no {name!r}, which the series {other!r} has"
                 where = recipe.at(f"per-series.{series}")
                 raise RecipeError(msg, where=where, hint="every series has the same variables")
+
+
+def age_of(fields: Fields) -> str:
+    """What is under ``min-age``; empty if nothing is.
+
+    Raises:
+        RecipeError: it is no time.
+    """
+    text = fields.text("min-age", "")
+    if "min-age" in fields:
+        try:
+            read_age(text)
+        except ValueError as error:
+            msg = f"'min-age' {error}"
+            raise RecipeError(msg, where=fields.at("min-age")) from error
+    return text
 
 
 def _day(fields: Fields) -> str:

@@ -16,6 +16,7 @@ from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.canonical import Json
 from rvbuild.core.recipe import ACCELERATORS, KINDS, OUTPUT_KINDS
 from rvbuild.core.spec import SourceSpec
+from rvbuild.core.update_policy import AGE_SCHEMA, REACHES
 from rvbuild.core.version_check import WORD as VERSION_CHECK
 from rvbuild.kinds import declaration
 from rvbuild.kinds.declaration import keys
@@ -43,6 +44,10 @@ _PATTERNS: dict[str, Json] = {
 """A pattern means files, so that it is no folder."""
 
 _USE: dict[str, Json] = {"writable": FLAG, "patches": TEXTS}
+_POLICY: dict[str, Json] = {
+    "update": {"enum": list(REACHES)},
+    "min-age": {"type": "string", "pattern": AGE_SCHEMA},
+}
 VARIABLE_FORM: dict[str, Json] = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 VARIABLE_NAMES: Json = {**VARIABLE_FORM, "not": {"enum": list(RESERVED)}}
 VARIABLES: dict[str, Json] = {
@@ -146,6 +151,7 @@ def recipe_schema() -> dict[str, Json]:
         "outputs": _mapping({**_object(output, ["path"]), **_PATTERNS}),
         "checks": _checks(),
         "checked-by": TEXTS,
+        **_POLICY,
         "accelerators": _choices(ACCELERATORS),
         "limits": _object({"timeout": _TIMEOUT}, ["timeout"]),
     }
@@ -180,7 +186,7 @@ def _checks() -> Json:
 def _series() -> Json:
     """Of one series: facts, and variables."""
     day: Json = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
-    facts: dict[str, Json] = {"release": TEXT, "end-of-support": day, "patches": TEXTS}
+    facts: dict[str, Json] = {"release": TEXT, "end-of-support": day, "patches": TEXTS, **_POLICY}
     anyone: list[Json] = [{"enum": list(facts)}, VARIABLE_NAMES]
     return {
         "type": "object",

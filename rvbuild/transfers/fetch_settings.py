@@ -22,6 +22,9 @@ CHECK_OR_MIRROR = advise("check the network, or ", Remedy.MIRROR)
 OFFLINE_LOCK_HINT = advise(Remedy.LOCK_ONLINE)
 """What to do where something is to be pinned."""
 
+OFFLINE_ASK_HINT = advise("ask again in a run that is not offline")
+"""What to do where an upstream is to be asked what it has."""
+
 
 def offline_error(
     where: str, *, hint: Hint = OFFLINE_HINT, details: tuple[str, ...] = ()

@@ -20,12 +20,14 @@ import pytest
 from attrs import field, frozen
 from former_stores import FormerStore
 from golden_file import refuse_difference
+from jsonschema import Draft202012Validator
 
 from rvbuild.__main__ import main
 from rvbuild.cli.arguments import parse
 from rvbuild.cli.commands import ROWS
 from rvbuild.cli.progress import PlainProgress
 from rvbuild.core.cache_use import CacheUse
+from rvbuild.core.candidate import Hold
 from rvbuild.core.events import (
     Audited,
     CacheUsed,
@@ -41,6 +43,8 @@ from rvbuild.core.events import (
 )
 from rvbuild.core.finding import Finding, Weight
 from rvbuild.core.loss import TooSlow, Unavailable
+from rvbuild.core.pin_status import PinState, Unasked
+from rvbuild.core.update_policy import REACHES
 
 HERE = Path(__file__).parent
 ANSWERS = HERE / "answers"
@@ -86,6 +90,19 @@ class World:
         """Write another note, before anybody locks or builds that."""
         (self.project / "clone/note.txt").write_text("another note\n")
 
+    def publish(self) -> None:
+        """Make what a module proxy and a package index have, as folders of this machine."""
+        index, proxy = self.project.parent / "simple/ziglang", self.project.parent / "proxy"
+        toolchains = proxy / "golang.org/toolchain/@v"
+        for folder in (index, toolchains):
+            folder.mkdir(parents=True)
+        versions = [f"v0.0.1-go{version}.linux-amd64" for version in ("1.23.7", "1.24.0", "2.0.0")]
+        (toolchains / "list").write_text("\n".join(versions))
+        for version in versions:
+            (toolchains / f"{version}.info").write_text('{"Time": "2023-11-14T22:13:20Z"}')
+        (toolchains / f"{versions[1]}.info").write_text('{"Time": "2500-01-01T00:00:00Z"}')
+        (index / "index.html").write_text('<a href="ziglang-1.2-py3-none-any.whl">it</a>')
+
     def damage(self) -> None:
         """Flip a byte of the one file that `notes` has."""
         (path,) = (self.project / "cache/trees").glob("*/*/note.txt")
@@ -106,6 +123,10 @@ def world(
     (project / "recipes/notes/recipe.yaml").write_text(NOTES % ("a" * 40))
     (project / "clone/note.txt").write_text("a note\n")
     (project / "rvbuild.toml").write_text("[caches]\nteam = 'read+write ../team'\n")
+    monkeypatch.setenv("GOPROXY", (tmp_path / "proxy").as_uri())
+    monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "simple").as_uri())
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     for name in [name for name in os.environ if name.startswith("RVBUILD_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("RVBUILD_JOBS", "3")  # else as many as there are cores
@@ -146,6 +167,10 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "build": (BUILD,),
     "build-failures": (("build", "notes", "upstream", *OPTIONS, "--offline", "--keep-going"),),
     "why": (BUILD, ("EDIT",), ("why", "notes", "--override", "notes=clone", "--json")),
+    "outdated": (
+        ("PUBLISH",),
+        ("outdated", "--json", "--offline", "--exit-code"),
+    ),
     "fetch": (("fetch", "notes", *OPTIONS),),
     "fetch-failures": (("fetch", "notes", "upstream", *OPTIONS, "--offline", "--keep-going"),),
     "store-verify": (BUILD, ("store", "verify", "--json")),
@@ -166,10 +191,25 @@ def test_answers_for_programs(world: World, request: pytest.FixtureRequest, name
             world.damage()
         elif words == ("EDIT",):
             world.edit()
+        elif words == ("PUBLISH",):
+            world.publish()
         else:
             code, text = world.run(*words)
     document = {"exit-code": code, "answer": json.loads(text)}
     refuse_difference(request, ANSWERS / f"{name}.json", json.dumps(document, indent=1) + "\n")
+
+
+def test_the_schema_of_outdated_fits_its_answer():
+    """Words that the schema lists are all that there are."""
+    schema = json.loads((HERE.parents[1] / "docs/schema/outdated.schema.json").read_text())
+    answer = json.loads((ANSWERS / "outdated.json").read_text())["answer"]
+    Draft202012Validator(schema).validate(answer)
+    pin = schema["$defs"]["pin"]["properties"]
+    assert list(pin) == list(answer["pins"][0])
+    assert pin["state"]["enum"] == [each.value for each in PinState]
+    assert pin["unasked"]["enum"] == [*(each.value for each in Unasked), None]
+    assert pin["held"]["properties"]["by"]["enum"] == [each.value for each in Hold]
+    assert pin["policy"]["properties"]["update"]["enum"] == list(REACHES)
 
 
 def test_help(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rvbuild.core.errors import LockError
-from rvbuild.core.gomod import check_module, escape_path, parse_go_mod
+from rvbuild.core.gomod import check_module, escape_path, parse_go_mod, retracted_by
 
 GO_MOD = """\
 // a comment (with a bracket
@@ -173,3 +173,12 @@ def test_modules_that_could_leave_their_folder_are_refused(path: str, version: s
 
 def test_the_version_of_a_toolchain_is_one():
     check_module("golang.org/toolchain", "v0.0.1-go1.23.6.linux-amd64", "here")
+
+
+def test_a_go_mod_takes_versions_back():
+    text = b"module m\nretract v1.0.0 // why\nretract [v1.2.0, v1.3.0]\nretract (\n v1.9.0\n)\n"
+    ranges = [("v1.0.0", "v1.0.0"), ("v1.2.0", "v1.3.0"), ("v1.9.0", "v1.9.0")]
+    assert [*retracted_by(text)] == ranges
+    assert [
+        *retracted_by(text + b"retract v2.0.0 v2.1.0 v2.2.0\n\x00'\"\nretract v3.0.0\n")
+    ] == ranges

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,8 @@ SERIES = (
             "'end-of-suport' is not a",
             "did you mean 'end-of-support'",
         ),
+        (f"{{commit: {HEX}, p: a, update: minr}}", "'update' cannot be 'minr'", "mean 'minor'"),
+        (f"{{commit: {HEX}, p: a, min-age: 7}}", "'min-age' must be a time such as 12h", ""),
         ("{a-b: c}", "'a-b' is not a variable name", "letters, digits and _"),
         *(
             (f"{{end-of-support: '{day}'}}", f"must be a day, not '{day}'", "YYYY-MM-DD")
@@ -261,3 +264,28 @@ def test_what_rvbuild_brings_itself_is_in_no_lock():
     brought = LockedSource(spec="", parts=(Files(label="x", files=()),))
     with pytest.raises(TypeError, match="Files does not stand in a lock"):
         write_lock(Lock(sources={"a": brought}))
+
+
+def test_a_recipe_and_each_series_may_say_what_moves_by_itself():
+    last = f"1: {{commit: {HEX}, p: a, update: none, min-age: 0d}}"
+    said = f"update: patch\nmin-age: 7d\n{SERIES}  {last}\n"
+    recipe = read_recipe(said.encode(), "r", "r.yaml")
+    assert (recipe.update, recipe.min_age) == ("patch", "7d")
+    two, one = recipe.per_series.values()
+    assert (two.update, two.min_age, one.update, one.min_age) == ("", "", "none", "0d")
+    assert "update" not in one.values
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("update: [minor]", "'update' must be one value"),
+        ("update: latest", "'update' cannot be 'latest'"),
+        ("min-age: ''", "'min-age' must be a time such as 12h, 7d or 2w, not ''"),
+        ("min-age: a week", "'min-age' must be a time such as 12h, 7d or 2w, not 'a week'"),
+    ],
+)
+def test_what_no_policy_can_be_is_refused_with_its_place(line: str, says: str):
+    with pytest.raises(RecipeError, match=re.escape(says)) as caught:
+        read_recipe(f"{line}\nbuild: x\n".encode(), "r", "r.yaml")
+    assert str(caught.value.where).startswith("r.yaml:1:")

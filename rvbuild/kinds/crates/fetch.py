@@ -26,6 +26,7 @@ from rvbuild.kinds.crates.sparse_index import (
     checksum,
     index_path,
     parse_config,
+    published,
 )
 from rvbuild.kinds.crates.vendored import unpack_vendored
 from rvbuild.transfers.addresses import Address, Route
@@ -87,6 +88,19 @@ class CrateFetcher:
             msg = f"the index has no checksum: {wrong}"
             raise LockError(msg, where=f"{name} {version}")
         return Crate(name=name, version=version, sha256=sha256)
+
+    def versions(self, name: str) -> dict[str, int | None]:
+        """The versions of a crate that were not yanked, each with its time, if the index says it.
+
+        Raises:
+            SourceError: the registry does not have it.
+            RecipeError: no crate can be called so.
+        """
+        wrong = name_problem(name, "1.0.0")
+        if wrong:
+            raise RecipeError(wrong)
+        page = index_path(name)
+        return published(self._page(page), name, f"{self._shown}/{page}")
 
     @property
     def _shown(self) -> str:

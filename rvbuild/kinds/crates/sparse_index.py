@@ -6,8 +6,11 @@ index is, how bytes travel.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from attrs import frozen
@@ -84,8 +87,7 @@ def checksum(data: bytes, name: str, version: str, page: str) -> str:
         SourceError: it does not have the version, or is no index.
     """
     names = set()
-    for line in filter(bytes.strip, data.splitlines()):
-        row = _object(line, page)
+    for row in _rows(data, page):
         if (row.get("name"), row.get("vers")) == (name, version):
             return str(row.get("cksum", ""))
         names.add(brief(str(row.get("name")), 80))
@@ -94,6 +96,28 @@ def checksum(data: bytes, name: str, version: str, page: str) -> str:
         raise SourceError(msg, where=shown(page), hint=f"if it is the one, call it {min(names)}")
     msg = f"the index does not have the version {version}"
     raise SourceError(msg, where=shown(page))
+
+
+def published(data: bytes, name: str, page: str) -> dict[str, int | None]:
+    """The versions of a crate that were not yanked, each with its time in Unix seconds, if told.
+
+    Raises:
+        SourceError: it is no index.
+    """
+    rows = (row for row in _rows(data, page) if row.get("name") == name)
+    return {str(row.get("vers")): _moment(row) for row in rows if row.get("yanked") is not True}
+
+
+def _moment(row: dict[str, Any]) -> int | None:
+    """``pubtime``: a time in UTC such as ``2025-11-12T19:30:12Z``, which older lines lack."""
+    with suppress(ValueError):
+        return int(dt.datetime.fromisoformat(str(row.get("pubtime", ""))).timestamp())
+    return None
+
+
+def _rows(data: bytes, page: str) -> Iterator[dict[str, Any]]:
+    for line in filter(bytes.strip, data.splitlines()):
+        yield _object(line, page)
 
 
 def _object(data: bytes, page: str) -> dict[str, Any]:

@@ -21,7 +21,12 @@ from rvbuild.core.snapshot import Snapshot
 from rvbuild.kinds.debian.archive_keys import ArchiveKeys
 from rvbuild.kinds.debian.archive_search import first_answer
 from rvbuild.kinds.debian.debian_index import Missing, PackageIndex
-from rvbuild.kinds.debian.debian_release import NoIndex, Releases, archives_to_read
+from rvbuild.kinds.debian.debian_release import (
+    NoIndex,
+    Release,
+    Releases,
+    archives_to_read,
+)
 from rvbuild.kinds.debian.index_policy import Archive, Foreign, IndexPolicy
 from rvbuild.kinds.debian.source import DebianPackage
 from rvbuild.transfers.addresses import Address
@@ -64,6 +69,7 @@ class DebianFetcher:
     archives: Callable[[], Archives]
     mirrors: Mirrors
     _indexes: dict[IndexKey, PackageIndex | SourceError] = field(factory=dict, init=False)
+    _releases: dict[tuple[str, str], Release] = field(factory=dict, init=False, repr=False)
     _orders: dict[str, list[Archive]] = field(factory=dict, init=False, repr=False)
     _refusals: dict[str, SourceError | VerificationError | None] = field(
         factory=dict, init=False, repr=False
@@ -150,6 +156,22 @@ class DebianFetcher:
         hint = self.files.advice(Pin(label=suite, sha256=""), _NO_SUITE)
         return first_answer(suite, self._order(suite), answer, hint)
 
+    def snapshot(self, suite: str, earlier: Snapshot | None = None) -> Snapshot | None:
+        """When the index of a suite was made that counts now; None if it does not say.
+
+        Args:
+            suite: Its name.
+            earlier: See `resolve`.
+
+        Raises: as `resolve`.
+        """
+
+        def answer(archive: Archive) -> Snapshot | None:
+            with self._lock:
+                return self._release(archive, suite, earlier).snapshot
+
+        return first_answer(suite, self._order(suite), answer, _NO_SUITE)
+
     def _order(self, suite: str) -> list[Archive]:
         """What the snapshot archive has now is one archive, for the whole run."""
         with self._lock:
@@ -178,10 +200,19 @@ class DebianFetcher:
     def _read(
         self, archive: Archive, suite: str, arch: str, earlier: Snapshot | None
     ) -> PackageIndex:
-        release = self.releases.release(self.archives(), archive, suite, earlier)
+        release = self._release(archive, suite, earlier)
         where = f"{suite} main {arch}"
         packages = self.releases.packages(release, arch)
         return PackageIndex.read(suite, packages, where, release.snapshot)
+
+    def _release(self, archive: Archive, suite: str, earlier: Snapshot | None) -> Release:
+        """What an archive says of a suite, for each architecture; asked once, unless it is old."""
+        key = archive.base, suite
+        known = self._releases.get(key)
+        if known is None or (earlier and known.snapshot and known.snapshot < earlier):
+            known = self.releases.release(self.archives(), archive, suite, earlier)
+            self._releases[key] = known
+        return known
 
 
 def _folders(archives: Archives, snapshot: Snapshot | None) -> Iterator[str]:

@@ -6,6 +6,7 @@ read, how archives are unpacked.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from attrs import evolve, frozen
@@ -26,6 +27,7 @@ from rvbuild.git.repositories import Repositories
 from rvbuild.git.repository import Repository, read_commit
 from rvbuild.git.revision import Revision
 from rvbuild.git.search import Search
+from rvbuild.git.upstream_refs import RefReader, UpstreamRefs
 from rvbuild.kinds.git.git_archive import ForgeArchives
 from rvbuild.kinds.git.git_tree import Delivery, check_paths
 from rvbuild.kinds.git.source import GitSource
@@ -174,6 +176,18 @@ class GitFetcher:
         if commits is None:
             raise search.error()
         return tuple(_read_of(each, new.paths) for each in commits)
+
+    def refs(self, url: str) -> UpstreamRefs:
+        """What a repository has; see `RefReader`."""
+        return RefReader(self.repositories).refs(url)
+
+    def moments(self, refs: UpstreamRefs, tags: Sequence[str]) -> Mapping[str, int]:
+        """When tags were made; see `RefReader`."""
+        return RefReader(self.repositories).moments(refs, tags)
+
+    def commits_behind(self, refs: UpstreamRefs, commit: str) -> int | None:
+        """How far a commit is behind; see `RefReader`."""
+        return RefReader(self.repositories).commits_behind(refs, commit)
 
     def _deliver_archive(
         self, search: Search, source: GitSource, into: TreeSink, advance: Advance

@@ -25,6 +25,7 @@ from rvbuild.git.process import Failed
 from rvbuild.git.repositories import Repositories
 from rvbuild.git.repository import Repository
 from rvbuild.git.search import Search
+from rvbuild.git.upstream_refs import RefReader
 from rvbuild.kinds.go.checkout import Checkout, checkout
 from rvbuild.kinds.go.commit_module import MAX_ZIP, CommitModule, NoModule, module_in
 from rvbuild.kinds.go.import_root import (
@@ -37,6 +38,7 @@ from rvbuild.kinds.go.import_root import (
 )
 from rvbuild.kinds.go.module_path import ModulePath, ModuleRevision
 from rvbuild.kinds.go.pinned_hash import check_h1_of
+from rvbuild.kinds.go.repository_versions import RepositoryVersions
 from rvbuild.transfers.attempts import Attempts
 
 
@@ -63,11 +65,17 @@ class Direct:
     Attributes:
         repositories: Where commits are looked for.
         page: Returns what is at an address, see `root_by_page`.
+        versions: Lists the versions that modules have.
     """
 
     repositories: Repositories
     page: Callable[[str], bytes]
+    versions: RepositoryVersions = field(init=False)
     _roots: dict[str, ImportRoot] = field(factory=dict, init=False)
+
+    @versions.default
+    def _versions(self) -> RepositoryVersions:
+        return RepositoryVersions(RefReader(self.repositories), self._root)
 
     def proxy_of(self, path: str) -> str:
         """The module proxy that the path's page names instead of a repository; empty if none."""

@@ -34,17 +34,13 @@ from rvbuild.kinds.go.go_settings import go_settings
 from rvbuild.kinds.go.go_zip import check_names
 from rvbuild.kinds.go.pinned_hash import check_h1_of
 from rvbuild.kinds.go.source import GoToolchain
+from rvbuild.kinds.go.toolchain_module import TOOLCHAIN, toolchain_version
+from rvbuild.kinds.go.versions import GoVersions
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.once import Once
 
-TOOLCHAIN = "golang.org/toolchain"
 _RELOCK = advise(Remedy.LOCK, ", and look at what changes in rvbuild.lock")
 _LIMITS = UnpackLimits(total=MAX_ZIP, repeats=False)  # Go refuses a name that comes twice
-
-
-def toolchain_version(version: str, platform: str) -> str:
-    """The version of the toolchain's module: ``v0.0.1-go1.23.6.linux-amd64``."""
-    return f"v0.0.1-go{version}.{platform}"
 
 
 @frozen
@@ -229,6 +225,11 @@ class GoClient:
     @go_mods.default
     def _go_mods(self) -> GoModReader:
         return GoModReader(self.proxy)
+
+    @property
+    def versions(self) -> GoVersions:
+        """Lists versions."""
+        return GoVersions(self.proxy)
 
     def fetch(
         self, source: GoModule | GoToolchain | GoModFiles, into: TreeSink, advance: Advance

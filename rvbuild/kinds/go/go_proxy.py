@@ -22,15 +22,19 @@ from rvbuild.kinds.go.commit_module import MAX_GO_MOD, MAX_ZIP
 from rvbuild.kinds.go.direct import Direct
 from rvbuild.kinds.go.go_settings import DIRECT, OFF, GoSettings
 from rvbuild.kinds.go.import_root import mirror_advice
+from rvbuild.kinds.go.toolchain_module import TOOLCHAIN
 from rvbuild.transfers.addresses import local_path
 from rvbuild.transfers.attempts import Attempts
 from rvbuild.transfers.faults import NotThere
 from rvbuild.transfers.fetch_settings import OFFLINE_HINT
+from rvbuild.transfers.transfer import DOCUMENT_LIMIT
 from rvbuild.transfers.transport import Transport
 from rvbuild.transfers.urls import shown
 
-_TOOLCHAIN = "golang.org/toolchain"
 _IN_MEMORY = 32 << 20
+
+_LIST, _INFO = "list", "info"
+_WORDS = {"mod": "go.mod", "zip": "zip", _LIST: "list of versions", _INFO: "time"}
 
 _HINT = "check path and version, or add a proxy that has it to GOPROXY"
 
@@ -44,8 +48,8 @@ class _File:
     """A file of a module.
 
     Attributes:
-        path, version: The module.
-        kind: ``mod`` or ``zip``.
+        path, version: The module; of a list no version.
+        kind: ``mod``, ``zip``, ``info`` or ``list``.
         limit: Bytes; what is larger is none.
         h1: The pinned hash; empty for none.
     """
@@ -57,8 +61,15 @@ class _File:
     h1: str
 
     @property
+    def label(self) -> str:
+        """What it is of, for messages."""
+        return f"{self.path}@{self.version}" if self.version else self.path
+
+    @property
     def tail(self) -> str:
         """Its path below a proxy's address."""
+        if self.kind == _LIST:
+            return f"{escape_path(self.path)}/@v/list"
         return f"{escape_path(self.path)}/@v/{escape_path(self.version)}.{self.kind}"
 
 
@@ -94,6 +105,26 @@ class GoProxy:
         url = self._first(_File(path, version, "mod", MAX_GO_MOD, h1), to, no_progress)
         return to.getvalue(), url
 
+    def list(self, path: str) -> bytes:
+        """The versions of a module, one a line, without pseudo-versions.
+
+        Raises:
+            SourceError: no proxy says it; ``details`` has each one's answer.
+        """
+        return self._document(_File(path, "", _LIST, DOCUMENT_LIMIT, ""))
+
+    def info(self, path: str, version: str) -> bytes:
+        """What a proxy says of a version: a JSON object with its ``Time``.
+
+        Raises: as ``list``.
+        """
+        return self._document(_File(path, version, _INFO, DOCUMENT_LIMIT, ""))
+
+    def _document(self, file: _File) -> bytes:
+        to = io.BytesIO()
+        self._first(file, to, no_progress)
+        return to.getvalue()
+
     @contextmanager
     def zip(
         self, path: str, version: str, advance: Advance = no_progress, h1: str = ""
@@ -109,8 +140,9 @@ class GoProxy:
 
     def _first(self, file: _File, to: BinaryIO, advance: Advance) -> str:
         """Write the first proxy's answer; the next is asked as GOPROXY's separators say."""
-        check_module(file.path, file.version, "module")
-        attempts, hints = Attempts(f"{file.path}@{file.version}"), dict[Hint, None]()
+        if file.kind != _LIST:
+            check_module(file.path, file.version, "module")
+        attempts, hints = Attempts(file.label), dict[Hint, None]()
         for proxy in self.settings().proxies_of(file.path):
             to.seek(0)
             to.truncate()
@@ -122,9 +154,8 @@ class GoProxy:
                     hints[_private(file.path)] = None
                 if not proxy.on_any_error and not isinstance(exc, NotThere):
                     break
-        what = "zip" if file.kind == "zip" else "go.mod"
         hint = OFFLINE_HINT if self.transport.offline else joined([_HINT, *hints]) or _HINT
-        raise attempts.error(hint, f"no module proxy gave its {what}")
+        raise attempts.error(hint, f"no module proxy gave its {_WORDS[file.kind]}")
 
     def _ask(self, proxy: str, file: _File, to: BinaryIO, advance: Advance) -> str:
         """Write what one entry of GOPROXY has; where it came from."""
@@ -151,6 +182,10 @@ class GoProxy:
         if proxy:
             return self._ask(proxy, file, to, advance)
         module = file.path, file.version
+        if file.kind == _LIST:
+            return direct.versions.list(file.path, to)
+        if file.kind == _INFO:
+            return direct.versions.info(*module, to)
         if file.kind == "zip":
             return direct.zip(*module, to, advance, file.h1)
         return direct.go_mod(*module, to, file.h1)
@@ -158,7 +193,7 @@ class GoProxy:
 
 def _private(path: str) -> Hint:
     """What to do about a module that a proxy refuses."""
-    if path == _TOOLCHAIN:
+    if path == TOOLCHAIN:
         return ""
     way = "if it is private, let GOPRIVATE have the beginning of its path, and if its page does not"
     return advise(f"{way} name its repository, ", mirror_advice(path))

@@ -52,6 +52,11 @@ class ModulePath:
         return bool(other) and other[1:] == self.major[1:]
 
 
+def is_pseudo_version(version: str) -> bool:
+    """Whether a version is made of a commit's time and name, and not of a tag."""
+    return _PSEUDO.fullmatch(version) is not None
+
+
 @frozen
 class ModuleRevision:
     """What a version is in a repository.

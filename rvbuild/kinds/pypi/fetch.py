@@ -24,7 +24,12 @@ from rvbuild.kinds.pypi.listing import Listing, listed_by_link, listed_by_page, 
 from rvbuild.kinds.pypi.pip_route import pip_route
 from rvbuild.kinds.pypi.simple_index import IndexFile, index_name
 from rvbuild.kinds.pypi.source import Wheel
-from rvbuild.kinds.pypi.wheel_choice import choose_wheel, describe_release, has_wheels
+from rvbuild.kinds.pypi.wheel_choice import (
+    choose_wheel,
+    describe_release,
+    has_wheels,
+    usable_releases,
+)
 from rvbuild.kinds.pypi.wheel_name import to_version
 from rvbuild.transfers.addresses import Address, Route
 from rvbuild.transfers.attempts import Attempts
@@ -97,6 +102,35 @@ class PypiFetcher:
             raise attempts.error(self.files.advice(Pin(label=project, sha256=""), hint))
         self._notice_doubts(attempts.label, file, wheels, silent)
         return self._pinned(project, version, file)
+
+    def releases(self, project: str, arch: str) -> dict[str, int | None]:
+        """Each release that has a wheel for Linux on ``arch``, with its time, if an index says it.
+
+        The same indexes count as for `resolve`. A release is of the time of its last such wheel.
+
+        Raises:
+            SourceError: an index that counts gives no answer, or none has the project.
+            RecipeError: ``project`` cannot be a project's name.
+        """
+        attempts, releases = Attempts(project), dict[str, int | None]()
+        strategy = self.indexes().strategy
+        for listing in self._listings(project):
+            if listing.error is not None:
+                attempts.add(listing.place, listing.error)
+            if listing.is_open:  # nobody knows what it has
+                releases.clear()
+                break
+            fresh = usable_releases(listing.files, project, arch)
+            for version, moment in fresh.items():
+                known = filter(None, (moment, releases.get(version)))
+                releases[version] = max(known, default=None)
+            if listing.decides(strategy, has_version=bool(fresh), has_wheel=bool(fresh)):
+                break
+        if not releases:
+            hint = f"check the name, and {self._settings()}"
+            msg = f"no index said which releases have a wheel for Linux on {arch}"
+            raise attempts.error(hint, msg)
+        return releases
 
     def _notice_doubts(
         self, label: str, file: IndexFile, wheels: list[tuple[str, IndexFile]], silent: list[str]

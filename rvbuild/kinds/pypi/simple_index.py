@@ -6,8 +6,10 @@ Must not know: where indexes are, which file is wanted.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
+from contextlib import suppress
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 
 from attrs import frozen
@@ -29,7 +31,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 class IndexFile:
     """A file of a project; ``sha256`` is ``""`` if the index does not say, ``size`` None.
 
-    ``login`` is whether the file's server may have what the user has for its host.
+    ``login`` is whether the file's server may have what the user has for its host. ``uploaded`` is
+    when it came, in Unix seconds; None if the index does not say (PEP 700).
     """
 
     filename: str
@@ -38,6 +41,7 @@ class IndexFile:
     size: int | None = None
     yanked: bool = False
     login: bool = True
+    uploaded: int | None = None
 
 
 def index_name(project: str) -> str:
@@ -92,9 +96,16 @@ def _json(text: str, page: str) -> list[IndexFile]:
                 sha256=_sha256(str(row.get("hashes", {}).get("sha256", ""))),
                 size=size if isinstance(size, int) and size >= 0 else None,
                 yanked=bool(row.get("yanked", False)),
+                uploaded=_moment(str(row.get("upload-time", ""))),
             )
         )
     return files
+
+
+def _moment(text: str) -> int | None:
+    with suppress(ValueError):
+        return int(dt.datetime.fromisoformat(text).timestamp())
+    return None
 
 
 def _sha256(text: str) -> str:

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from rvbuild.kinds.pypi.simple_index import IndexFile
 from rvbuild.kinds.pypi.wheel_name import WheelName, release_of, to_version
 
@@ -38,6 +40,22 @@ def choose_wheel(
     best = min(map(itemgetter(0), candidates), default=None)
     equals = [(name, file) for rank, name, file in candidates if rank == best]
     return max(equals, key=lambda pair: pair[0].build)[1] if equals else None
+
+
+def usable_releases(files: Iterable[IndexFile], project: str, arch: str) -> dict[str, int | None]:
+    """The releases with a wheel for Linux on ``arch`` that was not yanked.
+
+    Each with the time of its last such wheel, in Unix seconds; None if a place says none.
+    """
+    releases: dict[str, int | None] = {}
+    for file in files:
+        name = WheelName.parse(file.filename)
+        if name is None or file.yanked or name.project != canonicalize_name(project):
+            continue
+        if name.platform_rank(arch) and _python(name) is not None:
+            known = releases.get(str(name.version))
+            releases[str(name.version)] = max(filter(None, (known, file.uploaded)), default=None)
+    return releases
 
 
 def describe_release(files: Iterable[IndexFile], project: str, version: str) -> str:

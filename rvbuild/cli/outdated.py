@@ -1,0 +1,110 @@
+"""`outdated`: draws what pins may move to.
+
+Knows: a table of 80 columns, and JSON. Must not know: who is asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from rvbuild.app.memo import Memo
+from rvbuild.app.outdated import outdated_pins
+from rvbuild.app.workspace import Workspace
+from rvbuild.cli.json_text import error_row, print_answer
+from rvbuild.cli.outdated_text import day_text, outdated_lines
+from rvbuild.cli.public import public
+from rvbuild.cli.words import run_of
+from rvbuild.core.candidate import Candidate, HeldBack
+from rvbuild.core.component import ComponentChange
+from rvbuild.core.lock_diff import PinOrigin
+from rvbuild.core.pin_status import PinStatus
+from rvbuild.core.printable import printable_line
+from rvbuild.core.update_policy import UpdatePolicy, age_text
+
+
+def outdated_command(
+    arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None
+) -> int:
+    """`rvbuild outdated [NAME…]`."""
+    with run_of(arguments, workspace) as session:
+        view = outdated_pins(session, tuple(arguments.recipes))
+    if arguments.json:
+        print_answer({"pins": [_row(each) for each in view.pins]})
+    else:
+        lines = outdated_lines(view.pins, every=arguments.all)
+        sys.stdout.writelines(f"{printable_line(line)}\n" for line in lines)
+    view.refuse_failures()
+    return int(arguments.exit_code and view.is_outdated)
+
+
+def _row(status: PinStatus) -> dict[str, object]:
+    """A pin, for example.
+
+    ::
+
+    {"recipe": "nginx-source", "pin": "version", "place": "recipes/nginx-source/recipe.yaml:5:1",
+     "state": "may-be-moved", "current": "1.30.4", "kind": "git",
+     "upstream": "https://github.com/nginx/nginx", "label": null,
+     "policy": {"update": "minor", "min-age": "7d"},
+     "allowed": {"version": "1.30.6", "commit": "3f6f…", "published": "2026-09-01T10:00:00Z"},
+     "held": {"version": "1.31.0", "commit": "…", "published": "…", "by": "min-age",
+              "free": "2026-12-04T10:00:00Z"},
+     "behind": null, "packages": [], "origin": null, "decided-by": null,
+     "unasked": null, "error": null}
+    """
+    choice, behind = status.choice, status.behind
+    return {
+        "recipe": status.pin.recipe,
+        "pin": status.pin.name,
+        "place": public(str(status.place)) if status.place else None,
+        "state": status.state.value,
+        "current": public(status.current),
+        "kind": status.kind or None,
+        "upstream": public(status.upstream) or None,
+        "label": status.label or None,
+        "policy": _policy(status.policy) if status.policy else None,
+        "allowed": _candidate(choice.allowed) if choice.allowed else None,
+        "held": _held(choice.held) if choice.held else None,
+        "behind": {"branch": behind.branch, "commits": behind.count} if behind else None,
+        "packages": [_package(each) for each in status.packages],
+        "origin": _origin(status.origin) if status.origin else None,
+        "decided-by": str(status.decided_by) if status.decided_by else None,
+        "unasked": status.unasked.value if status.unasked else None,
+        "error": error_row(status.problem) if status.problem else None,
+    }
+
+
+def _policy(policy: UpdatePolicy) -> dict[str, object]:
+    return {"update": policy.reach.value, "min-age": age_text(policy.min_age) or None}
+
+
+def _candidate(candidate: Candidate) -> dict[str, object]:
+    return {
+        "version": candidate.version,
+        "commit": candidate.commit or None,
+        "published": day_text(candidate.moment, whole=True) or None,
+    }
+
+
+def _held(held: HeldBack) -> dict[str, object]:
+    free = day_text(held.free, whole=True) or None
+    return {**_candidate(held.candidate), "by": held.hold.value, "free": free}
+
+
+def _package(change: ComponentChange) -> dict[str, object]:
+    return {
+        "name": change.name,
+        "change": change.move.value,
+        "old": list(change.old),
+        "new": list(change.new),
+    }
+
+
+def _origin(origin: PinOrigin) -> dict[str, object]:
+    return {
+        "source": origin.source,
+        "revision": origin.revision or None,
+        "file": origin.file or None,
+        "line": origin.line or None,
+    }

@@ -1,0 +1,159 @@
+"""The table of `outdated`: what may be moved, what is held back, what nobody asked.
+
+Knows: columns. Must not know: how a pin came to its state.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from rvbuild.cli.messages import count_text
+from rvbuild.core.candidate import HeldBack, Hold
+from rvbuild.core.pin_status import PinState, PinStatus, Unasked
+from rvbuild.core.snapshot import is_snapshot
+
+_WIDTH = 80
+_DIGITS = 12
+_MOST_NAMES = 3
+_WORDS = {
+    Unasked.OFFLINE: "offline",
+    Unasked.NO_LISTING: "an address has no list of versions",
+    Unasked.UNREACHABLE: "no answer",
+    Unasked.NO_ORDER: "no version, and no branch here to compare with",
+    Unasked.NOT_LOCKED: "not locked",
+}
+
+
+def outdated_lines(pins: Sequence[PinStatus], *, every: bool = False) -> Iterator[str]:
+    """The table.
+
+    Args:
+        pins: All of them.
+        every: Whether to list what is only counted else: what is up to date, and derived.
+    """
+    groups = {state: [pin for pin in pins if pin.state is state] for state in PinState}
+    yield from _table("May be moved", groups[PinState.MOVABLE])
+    yield from _table("Held back", groups[PinState.HELD])
+    yield from _counted("Up to date", groups[PinState.CURRENT], every=every)
+    yield from _counted("Derived", groups[PinState.DERIVED], every=every)
+    yield from _not_asked(groups[PinState.UNASKED])
+    if not pins:
+        yield "no pin is there"
+
+
+def _table(title: str, pins: Sequence[PinStatus]) -> Iterator[str]:
+    if not pins:
+        return
+    yield title
+    rows = [(pin_name(pin), _values(pin), _note(pin)) for pin in pins]
+    widths = [max(len(row[at]) for row in rows) for at in range(2)]
+    for name, values, note in rows:
+        line = f"  {name:<{widths[0]}}  {values:<{widths[1]}}  {note}".rstrip()
+        if len(line) <= _WIDTH:
+            yield line
+        else:
+            yield f"  {name:<{widths[0]}}  {values}".rstrip()
+            yield f"      {note}"
+    yield ""
+
+
+def _counted(title: str, pins: Sequence[PinStatus], *, every: bool) -> Iterator[str]:
+    if pins and every:
+        yield from _table(title, pins)
+    elif pins:
+        yield f"{title}: {len(pins)}"
+        yield ""
+
+
+def _not_asked(pins: Sequence[PinStatus]) -> Iterator[str]:
+    if not pins:
+        return
+    yield "Not asked"
+    for why, words in _WORDS.items():
+        these = [pin for pin in pins if pin.unasked is why]
+        if not these:
+            continue
+        yield f"  {words}: {len(these)}"
+        names = ", ".join(f"{pin_name(pin)} {_short(pin.current)}" for pin in these)
+        yield from textwrap.wrap(
+            names,
+            _WIDTH,
+            initial_indent="    ",
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        errors = {str(pin.problem): pin.problem for pin in these if pin.problem}
+        for text, error in errors.items():
+            yield from (f"      {text}", *(f"        {line}" for line in error.details))
+    yield ""
+
+
+def pin_name(pin: PinStatus) -> str:
+    """A pin's name, without what everybody takes for granted."""
+    recipe, name = pin.pin.recipe, pin.pin.name
+    if name.startswith("sources."):
+        source = name.split(".")[1]
+        return recipe if source in recipe else f"{recipe} {source}"
+    return recipe if name == "version" or pin.state is not PinState.DERIVED else f"{recipe} {name}"
+
+
+def _values(pin: PinStatus) -> str:
+    current = _short(pin.label or pin.current)
+    allowed = pin.choice.allowed
+    return f"{current} -> {_short(allowed.version)}" if allowed else current
+
+
+def _note(pin: PinStatus) -> str:
+    if pin.state is PinState.DERIVED:
+        return _origin(pin)
+    notes = [_held(pin, pin.choice.held)] if pin.choice.held else []
+    if pin.behind and pin.behind.count:
+        notes.append(f"{count_text(pin.behind.count, 'commit')} behind {pin.behind.branch}")
+    if pin.packages:
+        notes.append(_packages(pin))
+    return "; ".join(notes)
+
+
+def _origin(pin: PinStatus) -> str:
+    if pin.origin is None:
+        return "not locked"
+    line = f":{pin.origin.line}" if pin.origin.line else ""
+    return f"{pin.origin.source} {pin.origin.file}{line}".rstrip()
+
+
+def _held(pin: PinStatus, held: HeldBack) -> str:
+    version = _short(held.candidate.version)
+    reach = pin.policy.reach.value if pin.policy else ""
+    return {
+        Hold.POLICY: f"{version}: update is {reach}",
+        Hold.MIN_AGE: f"{version}: from {day_text(held.free)} on",
+        Hold.NO_MOMENT: f"{version}: nobody says its age",
+        Hold.PRERELEASE: f"{version} is a pre-release",
+    }[held.hold]
+
+
+def _packages(pin: PinStatus) -> str:
+    names = [change.name.partition(" ")[0] for change in pin.packages]
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"{', '.join(names[:_MOST_NAMES])}{more}"
+
+
+def _short(text: str) -> str:
+    """As much of a commit's name as people compare, an index by its day, an address by its end."""
+    if is_snapshot(text):
+        return f"{text[:4]}-{text[4:6]}-{text[6:8]}"
+    if "://" in text:
+        return text.rpartition("/")[2]
+    is_commit = len(text) in {40, 64} and all(digit in "0123456789abcdef" for digit in text)
+    return text[:_DIGITS] if is_commit else text
+
+
+def day_text(moment: int | None, *, whole: bool = False) -> str:
+    """A day as ``2026-12-04`` (UTC), or with its time; empty for none."""
+    if moment is None:
+        return ""
+    form = "%Y-%m-%dT%H:%M:%SZ" if whole else "%Y-%m-%d"
+    return dt.datetime.fromtimestamp(moment, dt.UTC).strftime(form)

@@ -1,0 +1,202 @@
+"""The literal pins of recipes: values in their files by which sources are chosen.
+
+Knows: which value chooses a source, where it stands, how upstream spells it. Must not know: what
+upstream has, what a value should be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from attrs import evolve, field, frozen
+
+from rvbuild.core.names import PinRef
+from rvbuild.core.place import Place
+from rvbuild.core.recipe import FromSpec, Recipe, SourceUse, substitute, used_names
+from rvbuild.core.spec import SourceSpec
+from rvbuild.core.update_policy import Reach, UpdatePolicy, policy_of
+from rvbuild.core.version_listing import VersionTemplate
+from rvbuild.kinds.declaration import keys
+from rvbuild.kinds.table import candidates_module
+
+KeyPath = tuple[str, ...]
+"""The keys in a recipe's file that lead to a value, as `rvbuild.recipes_yaml.edit` takes them."""
+
+_FIXED = ("name", "build_arch")
+_HOLE = "\0"
+_NAME = re.compile(r"\$\$\{|\$\{([^}]*)\}")
+
+
+@frozen(kw_only=True)
+class PinUse:
+    """A source that a pin chooses.
+
+    Attributes:
+        source: The source's name in the recipe.
+        spec: Its description, as the recipe has it.
+        template: How upstream spells the pin's value; None if upstream has no list of what there
+            is, or the value is not all that chooses.
+        word: The key whose text has the value.
+    """
+
+    source: str
+    spec: SourceSpec
+    template: VersionTemplate | None
+    word: str = ""
+
+
+@frozen(kw_only=True)
+class LiteralPin:
+    """A value in a recipe's file.
+
+    Attributes:
+        recipe: The recipe, in a series if it is of one.
+        key: Where the value stands in its file.
+        value: The value.
+        uses: The sources that it chooses, one at least.
+    """
+
+    recipe: Recipe
+    key: KeyPath
+    value: str
+    uses: tuple[PinUse, ...] = field(default=())
+
+    @property
+    def ref(self) -> PinRef:
+        """Its name; the same for all series unless it stands in one of them."""
+        recipe = self.recipe.name if self._is_of_series else self.recipe.base
+        name = ".".join(self.key) if self.key[0] == "sources" else self.key[-1]
+        return PinRef(recipe, name)
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.recipe.at(".".join(self.key))
+
+    @property
+    def is_commit(self) -> bool:
+        """Whether it names a bare commit."""
+        return any(use.word == "commit" for use in self.uses)
+
+    @property
+    def _is_of_series(self) -> bool:
+        return self.key[0] == "per-series"
+
+    def policy(self, otherwise: UpdatePolicy) -> UpdatePolicy:
+        """What may be taken; a bare commit does not move because of what holds for all pins."""
+        weakest = evolve(otherwise, reach=Reach.NONE) if self.is_commit else otherwise
+        recipe, series = self.recipe, self.recipe.in_series
+        policy = policy_of(recipe.update, recipe.min_age, otherwise=weakest)
+        if not self._is_of_series:
+            return policy
+        return policy_of(series.update, series.min_age, otherwise=policy)
+
+
+def literal_pins(recipes: Iterable[Recipe]) -> Iterator[LiteralPin]:
+    """The literal pins of recipes that choose a source, each once.
+
+    A value of a recipe that has series is one pin, unless it stands in a series.
+    """
+    there = set[tuple[str, KeyPath]]()
+    for recipe in recipes:
+        for pin in _of_recipe(recipe):
+            if (recipe.file, pin.key) not in there:
+                there.add((recipe.file, pin.key))
+                yield pin
+
+
+def _of_recipe(recipe: Recipe) -> Iterator[LiteralPin]:
+    uses: dict[KeyPath, list[PinUse]] = {}
+    for name, use in recipe.sources.items():
+        for key, chosen in _chosen(recipe, name, use):
+            uses.setdefault(key, []).append(chosen)
+    for key, users in uses.items():
+        yield LiteralPin(recipe=recipe, key=key, value=_value(recipe, key), uses=tuple(users))
+
+
+def _chosen(recipe: Recipe, name: str, use: SourceUse) -> Iterator[tuple[KeyPath, PinUse]]:
+    """Where the values stand that choose a source."""
+    spec = use.spec
+    if isinstance(spec, FromSpec) or spec.volatile:
+        return
+    module = candidates_module(spec.answer.kind)
+    word = module.version_word(spec) if module else ""
+    if module and not word:
+        return  # a file of another source says what it is
+    text = _text(spec, word)
+    names = sorted({*_names(text)} if word else used_names(spec))
+    names = [each for each in names if each not in _FIXED]
+    template = _template(recipe, text, names) if word else None
+    for each in names:
+        if (key := _literal_key(recipe, each)) is not None:
+            yield key, PinUse(source=name, spec=spec, template=template, word=word)
+    if not names:
+        key = ("sources", name, word or _first_word(spec))
+        template = VersionTemplate() if word else None
+        yield key, PinUse(source=name, spec=spec, template=template, word=word)
+
+
+def chooser(recipe: Recipe, source: str) -> PinRef | None:
+    """The pin, literal or derived, that chooses a source; None if none alone does."""
+    spec = recipe.sources[source].spec
+    module = None if isinstance(spec, FromSpec) else candidates_module(spec.answer.kind)
+    word = module.version_word(spec) if module else ""
+    names = {*(_names(_text(spec, word)) if word else used_names(spec))} - {*_FIXED}
+    if not names:
+        word = word or _first_word(spec)
+        return PinRef(recipe.base, f"sources.{source}.{word}")
+    (name, *others) = sorted(names)
+    key = _literal_key(recipe, name)
+    if others:
+        return None
+    is_shared = key is not None and key[0] != "per-series"
+    return PinRef(recipe.base if is_shared else recipe.name, name)
+
+
+def _literal_key(recipe: Recipe, name: str) -> KeyPath | None:
+    """Where the value of ``${name}`` stands; None for a derived one."""
+    if name in recipe.in_series.values:
+        return "per-series", recipe.series, name
+    pin = recipe.all_pins.get(name)
+    if not isinstance(pin, str) or not pin:
+        return None
+    return ("pins", name) if name in recipe.pins else (name,)
+
+
+def _value(recipe: Recipe, key: KeyPath) -> str:
+    if key[0] == "sources":
+        return _text(recipe.sources[key[1]].spec, key[2])
+    if key[0] == "per-series":
+        return recipe.in_series.values[key[2]]
+    return str(recipe.all_pins[key[-1]])
+
+
+def _text(spec: SourceSpec, word: str) -> str:
+    """The text under a key of a description."""
+    named = {each.word: each.attribute for each in keys(type(spec))}
+    value = getattr(spec, named[word]) if word in named else ""
+    return value if isinstance(value, str) else "/".join(value or ())
+
+
+def _first_word(spec: SourceSpec) -> str:
+    """The key that says which file a description without a version means."""
+    first = keys(type(spec))[0]
+    return first.word if _text(spec, first.word) else first.unless
+
+
+def _names(text: str) -> Iterator[str]:
+    return (match[1] for match in _NAME.finditer(text) if match[1] is not None)
+
+
+def _template(recipe: Recipe, text: str, names: list[str]) -> VersionTemplate | None:
+    """How a text has the one value that it names; None if it names several, or one twice."""
+    values: Mapping[str, str] = {**dict.fromkeys(names, _HOLE), **_fixed(recipe)}
+    prefix, hole, suffix = substitute(text, values, None).partition(_HOLE)
+    if len(names) != 1 or not hole or _HOLE in suffix:
+        return None
+    return VersionTemplate(prefix=prefix, suffix=suffix)
+
+
+def _fixed(recipe: Recipe) -> dict[str, str]:
+    return {"name": recipe.base, "build_arch": ""}

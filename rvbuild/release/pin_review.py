@@ -1,0 +1,224 @@
+"""Each pin of recipes, held against its upstream.
+
+Knows: what an answer of an upstream means for a pin. Must not know: how upstreams are asked, what
+is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+from attrs import evolve, frozen
+
+from rvbuild.core.candidate import Candidate, Choice, HeldBack, Hold, choose, known_values
+from rvbuild.core.component import Component, compare_components
+from rvbuild.core.errors import LockError, RvbuildError, SourceError
+from rvbuild.core.lock import PinValue
+from rvbuild.core.lock_diff import PinOrigin, pin_origin
+from rvbuild.core.names import PinRef
+from rvbuild.core.pin_status import PinState, PinStatus, Unasked
+from rvbuild.core.pinned import described, named_source
+from rvbuild.core.ports.registries import ResolveContext
+from rvbuild.core.recipe import DerivedPin, Reading, Recipe
+from rvbuild.core.renewal import Renewal
+from rvbuild.core.side import Side
+from rvbuild.core.source import Source
+from rvbuild.core.spec import SourceSpec
+from rvbuild.core.update_policy import Reach, UpdatePolicy
+from rvbuild.core.version_listing import VersionListing
+from rvbuild.kinds.table import kind_of
+from rvbuild.release.literal_pin import LiteralPin, PinUse, chooser
+from rvbuild.release.locked_values import LockedValues
+from rvbuild.release.upstreams import FAULTS, Upstreams
+
+
+@frozen(kw_only=True)
+class PinReview:
+    """Looks at pins; any thread may.
+
+    An override of a pin, once there is one, is a fact of `PinStatus` beside ``current``: the pin is
+    held against its upstream all the same.
+
+    Attributes:
+        upstreams: Asked for what there is.
+        values: What recipes and the lock have.
+        policy: What holds for a pin of which nobody says anything else.
+        now: The time, in Unix seconds.
+        offline: Whether only this machine is asked.
+    """
+
+    upstreams: Upstreams
+    values: LockedValues
+    policy: UpdatePolicy
+    now: float
+    offline: bool = False
+
+    # ---- literal pins
+
+    def literal(self, pin: LiteralPin) -> PinStatus:
+        """A pin that stands in its recipe, and what its upstream has."""
+        chief = next((use for use in pin.uses if use.template), pin.uses[0])
+        row = PinStatus(
+            pin=pin.ref,
+            place=pin.place,
+            current=pin.value,
+            state=PinState.UNASKED,
+            kind=chief.spec.answer.kind,
+            policy=pin.policy(self.policy),
+            unasked=Unasked.NO_LISTING,
+        )
+        if chief.template is None:
+            return row
+        try:
+            spec = self._described(pin, chief)
+            answer = self.upstreams.ask(spec, self._context(pin, chief))
+            row = evolve(row, unasked=None, upstream=self.upstreams.name(spec))
+            if isinstance(answer, RvbuildError):
+                return self._unanswered(row, answer)
+            if isinstance(answer, Renewal):
+                return self._renewed(row, pin, chief, answer)
+            if pin.is_commit:
+                return self._commit(row, pin, answer)
+            return self._version(row, pin, chief, answer)
+        except FAULTS as error:
+            return self._unanswered(row, error)
+
+    def _described(self, pin: LiteralPin, use: PinUse) -> SourceSpec:
+        return described(pin.recipe, use.source, self.values, self.values.build_arch)
+
+    def _context(self, pin: LiteralPin, use: PinUse) -> ResolveContext:
+        entry = None
+        with suppress(LockError):
+            entry = self.values.entry(pin.recipe, use.source)
+        return ResolveContext(
+            build_arch=self.values.build_arch,
+            folder=pin.recipe.folder,
+            where=pin.place,
+            read=_nothing,
+            earlier=entry,
+        )
+
+    def _unanswered(self, row: PinStatus, error: RvbuildError) -> PinStatus:
+        if self.offline and isinstance(error, SourceError):  # it would be the same for each
+            return evolve(row, state=PinState.UNASKED, unasked=Unasked.OFFLINE)
+        why = Unasked.NOT_LOCKED if isinstance(error, LockError) else Unasked.UNREACHABLE
+        return evolve(row, state=PinState.UNASKED, unasked=why, problem=error)
+
+    def _version(
+        self, row: PinStatus, pin: LiteralPin, chief: PinUse, listing: VersionListing
+    ) -> PinStatus:
+        """A value that has an order: the version of a module, a tag."""
+        others = []
+        for use in pin.uses:
+            if use.template and use is not chief:
+                answer = self.upstreams.ask(self._described(pin, use), self._context(pin, use))
+                if isinstance(answer, RvbuildError):
+                    return self._unanswered(row, answer)
+                if isinstance(answer, VersionListing):
+                    others.append(known_values(answer, use.template))
+        choice = choose(
+            pin.value,
+            listing,
+            pin.policy(self.policy),
+            self.now,
+            template=chief.template,
+            others=others,
+        )
+        if choice is None:
+            return evolve(row, unasked=Unasked.NO_ORDER)
+        return evolve(row, choice=choice, state=_state(choice))
+
+    def _commit(self, row: PinStatus, pin: LiteralPin, listing: VersionListing) -> PinStatus:
+        """A bare commit: by the name of its release, or of a tag, and behind a branch."""
+        behind, label = listing.behind(pin.value), _label(pin, listing)
+        choice = choose(label, listing, pin.policy(self.policy), self.now) if label else None
+        row = evolve(row, label=label, behind=behind, choice=choice or Choice())
+        if choice is None and behind is None:
+            return evolve(row, unasked=Unasked.NO_ORDER)
+        state = _state(row.choice)
+        if state is PinState.CURRENT and behind and behind.count:
+            state = PinState.HELD
+        return evolve(row, state=state)
+
+    def _renewed(
+        self, row: PinStatus, pin: LiteralPin, chief: PinUse, renewal: Renewal
+    ) -> PinStatus:
+        """Packages of a suite: those of the lock, and those of the newest index."""
+        entry = self.values.entry(pin.recipe, chief.source)
+        old, new = (map(_component, parts) for parts in (entry.parts, renewal.parts))
+        packages = compare_components(old, new)
+        candidate = Candidate(version=renewal.name)
+        choice = Choice(allowed=candidate) if packages else Choice()
+        if packages and pin.policy(self.policy).reach is Reach.NONE:
+            choice = Choice(held=HeldBack(candidate=candidate, hold=Hold.POLICY))
+        return evolve(
+            row,
+            current=str(entry.snapshot or ""),
+            packages=packages,
+            choice=choice,
+            state=_state(choice),
+        )
+
+    # ---- derived pins
+
+    def derived(self, recipes: Iterable[Recipe]) -> Iterator[PinStatus]:
+        """Each pin of recipes that is read out of another source, and what decides it."""
+        for recipe in recipes:
+            for name, pin in recipe.all_pins.items():
+                if not isinstance(pin, str):
+                    yield self._derived(recipe, name, pin)
+
+    def _derived(self, recipe: Recipe, name: str, pin: DerivedPin) -> PinStatus:
+        row = PinStatus(
+            pin=PinRef(recipe.name, name), place=pin.where, current="", state=PinState.DERIVED
+        )
+        try:
+            value = self.values.pin(recipe, name)
+            reading = self._reading(recipe, name, pin)
+            owner, source = named_source(self.values.recipes, recipe, reading.source, pin.where)
+        except FAULTS as error:
+            return evolve(row, unasked=Unasked.NOT_LOCKED, problem=error)
+        return evolve(
+            row,
+            current=value,
+            origin=self._origin(owner, recipe, name),
+            decided_by=chooser(owner, source),
+        )
+
+    def _reading(self, recipe: Recipe, name: str, pin: DerivedPin) -> Reading:
+        """The rung that the lock has the value from; the first that reads, if it does not say."""
+        entry = self.values.lock.pins.get(PinRef(recipe.name, name))
+        rungs = [rung for rung in pin.rungs if rung.reader != "literal"]
+        fitting = (rung for rung in rungs if entry and rung.file == entry.file)
+        return next(fitting, rungs[0])
+
+    def _origin(self, owner: Recipe, recipe: Recipe, name: str) -> PinOrigin | None:
+        side = Side(name="", lock=self.values.lock, recipes={owner.name: owner})
+        entry = self.values.lock.pins.get(PinRef(recipe.name, name))
+        return pin_origin(side, entry or PinValue(value="", spec="", source=owner.name))
+
+
+def _nothing(source: str, file: str) -> bytes:
+    msg = f"nothing is read here: {source}, {file}"
+    raise TypeError(msg)
+
+
+def _component(part: Source) -> Component:
+    return kind_of(part).component(part)
+
+
+def _state(choice: Choice) -> PinState:
+    if choice.allowed:
+        return PinState.MOVABLE
+    return PinState.HELD if choice.held else PinState.CURRENT
+
+
+def _label(pin: LiteralPin, listing: VersionListing) -> str:
+    """What upstream calls a commit: its release by the recipe's word, else a tag that names it."""
+    if pin.recipe.in_series.release:
+        return pin.recipe.in_series.release
+    tags = (tag for tag, commit in listing.commits.items() if commit == pin.value)
+    forms = [(form, tag) for tag in tags if (form := listing.form(tag))]
+    forms.sort(key=lambda each: (not each[0].is_prerelease, each[0].family))
+    return forms[-1][1] if forms else ""
