@@ -12,11 +12,11 @@ from typing import TypeVar
 
 from attrs import define, evolve, field, frozen
 
-from rvbuild.app.lock_file import put_lock
 from rvbuild.app.lock_scope import LockScope, lock_scope
 from rvbuild.app.own_places import OutsideOwn
+from rvbuild.app.project_files import project_lock, put_project_lock
 from rvbuild.app.services import services_of
-from rvbuild.app.session import Session, lock_at
+from rvbuild.app.session import Session, locked_text
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.derivation import Derivation, Fetch
 from rvbuild.core.digest import Digest
@@ -38,8 +38,8 @@ from rvbuild.engine.build import build
 from rvbuild.engine.go_list import GoList
 from rvbuild.engine.realise import Services
 from rvbuild.engine.resolve import Resolver
-from rvbuild.recipes_yaml.lock import MAX_BYTES, write_lock
-from rvbuild.recipes_yaml.project_file import read_file
+from rvbuild.recipes_yaml.lock import write_lock
+from rvbuild.recipes_yaml.project_file import near_path
 
 _UNLIKE = "the lock is not what the recipes ask for"
 _RELOCK = advise(Remedy.LOCK)
@@ -52,6 +52,7 @@ class LockResult:
 
     Attributes:
         path: The file of the project's lock.
+        data: Its bytes as they were read; None: there was none.
         old: What was in it.
         new: What it is to be.
         failures: What is wrong with each recipe that could not be locked, by name. For each of
@@ -59,6 +60,7 @@ class LockResult:
     """
 
     path: str
+    data: bytes | None
     old: Lock
     new: Lock
     failures: Mapping[str, RvbuildError] = field(factory=dict)
@@ -76,10 +78,10 @@ class LockResult:
         """Put the new lock into its file, which stays as it is if nothing but failures came.
 
         Raises:
-            StoreError: it could not be written; what was there is there.
+            StoreError: it could not be written, or is not what was read; it is as it was.
         """
         if self._is_for_writing():
-            put_lock(self.path, write_lock(self.new))
+            put_project_lock(self.path, self.data, write_lock(self.new))
 
     def refuse_failures(self, *, difference: bool = False) -> None:
         """See that every recipe could be locked.
@@ -102,10 +104,7 @@ class LockResult:
     def _is_different(self) -> bool:
         if not self._is_for_writing():
             return False
-        text = b""
-        if os.path.lexists(self.path):
-            text = read_file(self.path, self.path, limit=MAX_BYTES, error=LockError).data
-        return text != write_lock(self.new).encode()
+        return (self.data or b"") != write_lock(self.new).encode()
 
     def _difference(self) -> LockError:
         details = tuple(self.differences())
@@ -144,7 +143,8 @@ def lock(session: Session, recipes: tuple[str, ...] = (), *, check: bool = False
         RunFailed: with ``check``, it does, and some recipes are broken.
     """
     path = _project_lock(session)
-    old = lock_at(path, mend=not check) if os.path.lexists(path) else Lock()
+    data = project_lock(path)
+    old = Lock() if data is None else locked_text(data, near_path(path), mend=not check)
     if recipes:
         _refuse_version_1(old, path)
     scope = lock_scope(session, recipes, old)
@@ -152,7 +152,9 @@ def lock(session: Session, recipes: tuple[str, ...] = (), *, check: bool = False
     if check:
         _refuse_contradictions(session, scope, path, None if recipes else failures)
     new = _resolve(session, scope, old, None if recipes else failures, check=check)
-    result = LockResult(path=path, old=old, new=new, failures=dict(sorted(failures.items())))
+    result = LockResult(
+        path=path, data=data, old=old, new=new, failures=dict(sorted(failures.items()))
+    )
     if failures and _is_version_1(old):
         raise_failures(_errors(result.failures), result)
     if recipes:
