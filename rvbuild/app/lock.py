@@ -10,16 +10,15 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field, frozen
 
 from rvbuild.app.lock_scope import LockScope, lock_scope
 from rvbuild.app.own_places import OutsideOwn
 from rvbuild.app.project_files import project_lock, put_project_lock
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session, locked_text
+from rvbuild.app.source_outputs import SourceOutputs
 from rvbuild.core.advice import Remedy, advise
-from rvbuild.core.derivation import Derivation, Fetch
-from rvbuild.core.digest import Digest
 from rvbuild.core.errors import (
     LockError,
     RecipeError,
@@ -32,11 +31,7 @@ from rvbuild.core.lock import Lock
 from rvbuild.core.lock_rest import LockRest
 from rvbuild.core.locked import Locked
 from rvbuild.core.printable import brief
-from rvbuild.core.source import Source
-from rvbuild.core.tree import Nested
-from rvbuild.engine.build import build
 from rvbuild.engine.go_list import GoList
-from rvbuild.engine.realise import Services
 from rvbuild.engine.resolve import Resolver
 from rvbuild.recipes_yaml.lock import write_lock
 from rvbuild.recipes_yaml.project_file import near_path
@@ -127,7 +122,13 @@ def _details(error: Exception) -> tuple[str, ...]:
     return error.details if isinstance(error, RvbuildError) else ()
 
 
-def lock(session: Session, recipes: tuple[str, ...] = (), *, check: bool = False) -> LockResult:
+def lock(
+    session: Session,
+    recipes: tuple[str, ...] = (),
+    *,
+    check: bool = False,
+    every_failure: bool = False,
+) -> LockResult:
     """The lock of the project's recipes.
 
     Args:
@@ -135,6 +136,7 @@ def lock(session: Session, recipes: tuple[str, ...] = (), *, check: bool = False
         recipes: Names: only these, and what was read from a source that changes by them. None:
             all of the project's that can be locked (`app.lock_scope`).
         check: Take nothing as right that somebody changed in the locks.
+        every_failure: Go on after what is wrong with one of the named recipes, as without names.
 
     Raises:
         UsageError: there is no project.
@@ -151,7 +153,8 @@ def lock(session: Session, recipes: tuple[str, ...] = (), *, check: bool = False
     failures: dict[str, RvbuildError] = {**scope.failures}
     if check:
         _refuse_contradictions(session, scope, path, None if recipes else failures)
-    new = _resolve(session, scope, old, None if recipes else failures, check=check)
+    place = failures if every_failure or not recipes else None
+    new = _resolve(session, scope, old, place, check=check)
     result = LockResult(
         path=path, data=data, old=old, new=new, failures=dict(sorted(failures.items()))
     )
@@ -206,39 +209,6 @@ def _is_version_1(old: Lock) -> bool:
     return not sums or any(entry.trace is None for entry in entries)
 
 
-@define
-class _Outputs:
-    """Realises derivations for the resolver, and reads what they gave; each tree once."""
-
-    services: Services
-    jobs: int
-    _roots: dict[str, Digest] = field(factory=dict, init=False)
-    _trees: dict[Digest, Nested] = field(factory=dict, init=False)
-
-    def __call__(
-        self, derivations: Mapping[str, Derivation], wanted: Iterable[str]
-    ) -> dict[str, Digest]:
-        wanted = list(wanted)
-        # a failure that stops the build would stop all transfers, which other recipes need
-        built = build(derivations, wanted, self.services, jobs=self.jobs, keep_going=True)
-        built.refuse_failures()
-        return {digest: built.realised[digest].output for digest in wanted}
-
-    def root(self, source: Source) -> Digest:
-        fetch = Fetch(source=source)
-        if fetch.digest not in self._roots:
-            self._roots |= self({fetch.digest: fetch}, [fetch.digest])
-        return self._roots[fetch.digest]
-
-    def nested(self, root: Digest) -> Nested:
-        if root not in self._trees:
-            self._trees[root] = self.services.store.trees.tree(root).nested()
-        return self._trees[root]
-
-    def read(self, blob: Digest) -> bytes:
-        return self.services.store.cas.read(blob)
-
-
 def _resolve(
     session: Session,
     scope: LockScope,
@@ -251,7 +221,7 @@ def _resolve(
 
     What is wrong with a recipe gets into ``failures``, or is the error if that is None.
     """
-    outputs = _Outputs(services_of(session), session.jobs())
+    outputs = SourceOutputs(services_of(session), session.jobs())
     resolver = Resolver(
         recipes=scope.graph,
         registries=OutsideOwn(session.sources, session.own),

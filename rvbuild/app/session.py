@@ -6,6 +6,7 @@ with them.
 
 from __future__ import annotations
 
+import copy
 import os
 import platform
 from functools import cached_property
@@ -83,6 +84,12 @@ class Session:
             notice=self.report,
         )
         self.sources = SourceClients(settings)
+
+    def with_recipes(self, recipes: RecipeCollection) -> Session:
+        """The same run with other recipes; it shares what is open."""
+        other = copy.copy(self)
+        other.folder = recipes
+        return other
 
     @property
     def own(self) -> OwnPlaces:

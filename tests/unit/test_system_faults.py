@@ -158,6 +158,7 @@ READ_ONLY = {
     Site.STORE: "a folder that can be written with --store",
     Site.RECIPE: "a copy of the project, on a disk that can be written",
     Site.LOCK: "a copy of the project, on a disk that can be written",
+    Site.PROJECT: "a copy of the project, on a disk that can be written",
     Site.LINK: "build in a folder that can be written",
     Site.COPY: "use another DIR with -o",
     Site.CACHE: "how its disk is mounted",

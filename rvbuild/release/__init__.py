@@ -1,0 +1,1 @@
+"""What releases do with pins: which may move, to what, and what follows."""
