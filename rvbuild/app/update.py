@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from attrs import define, evolve, field
@@ -19,9 +20,10 @@ from rvbuild.app.project_files import project_lock
 from rvbuild.app.session import Session, locked_text
 from rvbuild.app.update_view import UpdateRequest, UpdateView, difference
 from rvbuild.core.advice import Remedy, advise
-from rvbuild.core.errors import UsageError, suggestion
+from rvbuild.core.errors import SourceError, UsageError, suggestion
 from rvbuild.core.lock import Lock
 from rvbuild.core.ports.candidates import Candidates
+from rvbuild.core.spec import SourceSpec
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.edited_root import EditedRoot
 from rvbuild.recipes_yaml.project_file import near_path
@@ -99,10 +101,18 @@ class _Update:
             self._refuse_asks(move)
         recipes = self._edited(move.edits)
         series = request.series or (former if literal.in_series else "")
-        names = (f"@{series}",) if series and not request.drop else (literal.recipe.name,)
-        result = lock(self.session.with_recipes(recipes), names, every_failure=True)
+        result = lock(
+            self.session.with_recipes(recipes), self._to_lock(former, series), every_failure=True
+        )
         result.refuse_failures()
         return self._view(move, result, recipes, former, series, to)
+
+    def _to_lock(self, former: str, series: str) -> tuple[str, ...]:
+        """The recipes to lock: all of a series, or the one that moves, and what follows it."""
+        if self.request.drop or not series:
+            return (self.literal.recipe.name,)
+        first = () if self.literal.in_series or not former else (f"@{former}",)
+        return (*first, f"@{series}")
 
     # ---- which series
 
@@ -156,10 +166,20 @@ class _Update:
             revision = self.session.sources.revision(plain, to)
             return Destination(value=revision.commit, tag=revision.tag)
         tag = literal.tag(to)
-        if self.session.sources.revision(plain, tag).tag != tag:
-            msg = f"{name} names a tag, and this is a commit"
-            raise UsageError(msg, where=to, hint=f"name a tag, or say `commit` at {literal.at('')}")
+        try:
+            self.session.sources.revision(plain, tag)
+        except SourceError as error:
+            if self._is_commit(plain, to):
+                msg = f"{name} names a tag, and this is a commit"
+                hint = f"name a tag, or say `commit` in its place: {literal.at('')}"
+                raise UsageError(msg, where=to, hint=hint) from error
+            raise
         return Destination(value=literal.value(tag), tag=tag)
+
+    def _is_commit(self, spec: SourceSpec, name: str) -> bool:
+        with suppress(SourceError, UsageError):
+            return not self.session.sources.revision(spec, name).tag
+        return False
 
     # ---- edits
 
