@@ -14,7 +14,7 @@ from rvbuild.app.workspace import JOURNAL
 from rvbuild.core.errors import LockError, StoreError
 from rvbuild.core.system_fault import Site, hint_for
 from rvbuild.files.folder import WrongKind
-from rvbuild.files.journal import Disturbed, FileChange, HalfDone, Journal, changing, settle
+from rvbuild.files.journal import Disturbed, HalfDone, Journal, NewContent, changing, settle
 from rvbuild.recipes_yaml.lock import MAX_BYTES
 from rvbuild.recipes_yaml.project_file import near_path, read_file
 
@@ -28,7 +28,7 @@ _BY_HAND = (
 _NO_LINKS = "a change of several files goes through no link: put the file itself there"
 
 
-def put_project(project: str, changes: Sequence[FileChange]) -> None:
+def put_project(project: str, changes: Sequence[NewContent]) -> None:
     """Change files of a project, all or none.
 
     Raises:

@@ -85,12 +85,6 @@ class Session:
         )
         self.sources = SourceClients(settings)
 
-    def with_recipes(self, recipes: RecipeCollection) -> Session:
-        """The same run with other recipes; it shares what is open."""
-        other = copy.copy(self)
-        other.folder = recipes
-        return other
-
     @property
     def own(self) -> OwnPlaces:
         """What the run writes by itself, which cannot be a source."""
@@ -204,6 +198,13 @@ class Session:
     def jobs(self) -> int:
         """How many steps run at once."""
         return self.workspace.settings.jobs or cores()
+
+
+def with_recipes(session: Session, recipes: RecipeCollection) -> Session:
+    """The same run with other recipes; it shares what is open."""
+    other = copy.copy(session)
+    other.folder = recipes
+    return other
 
 
 def variants_of(settings: Settings) -> Variants:

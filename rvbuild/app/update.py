@@ -17,7 +17,7 @@ from rvbuild.app.diff_side import whole_side
 from rvbuild.app.lock import LockResult, lock
 from rvbuild.app.moved_source import MovedSource
 from rvbuild.app.project_files import project_lock
-from rvbuild.app.session import Session, locked_text
+from rvbuild.app.session import Session, locked_text, with_recipes
 from rvbuild.app.update_view import UpdateRequest, UpdateView, difference
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import SourceError, UsageError, suggestion
@@ -31,7 +31,7 @@ from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
 from rvbuild.recipes_yaml.recipe_root import SERIES_FILE, RecipeRoot
 from rvbuild.release.family import family_lacking, family_with
 from rvbuild.release.literal import Literal, literal_of
-from rvbuild.release.move import Ask, Destination, Move, PatchVerdict, file_of
+from rvbuild.release.move import Ask, Destination, PatchVerdict, PinMove, file_of
 
 _RECIPES = "recipes"
 
@@ -102,7 +102,7 @@ class _Update:
         recipes = self._edited(move.edits)
         series = request.series or (former if literal.in_series else "")
         result = lock(
-            self.session.with_recipes(recipes), self._to_lock(former, series), every_failure=True
+            with_recipes(self.session, recipes), self._to_lock(former, series), every_failure=True
         )
         result.refuse_failures()
         return self._view(move, result, recipes, former, series, to)
@@ -187,10 +187,10 @@ class _Update:
         names = self.root.names()
         return RecipeEdits({file_of(name): self.root.recipe(name).data for name in sorted(names)})
 
-    def _moved(self, former: str, to: Destination) -> Move:
+    def _moved(self, former: str, to: Destination) -> PinMove:
         literal, series = self.literal, self.request.series
         source = MovedSource(self.session, literal, former)
-        move = Move(self._edits(), self.request.values, partial(source.patches, to.value))
+        move = PinMove(self._edits(), self.request.values, partial(source.patches, to.value))
         if not literal.in_series and not series:
             move.in_recipe(literal, to)
         elif not literal.in_series:
@@ -208,7 +208,7 @@ class _Update:
         if self.root.series() is None:
             self.created[SERIES_FILE] = f'default: ["{series}"]\n'.encode()
 
-    def _family(self, move: Move, series: str, former: str) -> None:
+    def _family(self, move: PinMove, series: str, former: str) -> None:
         """Ask for the series in other recipes that the same recipes need."""
         own = self.root.names()
         recipes = family_lacking(self.session.folder, self.literal.recipe.name, former, series)
@@ -225,7 +225,7 @@ class _Update:
                 resolved = {literal.variable: other._destination(former).value}
             move.other_series(recipe, series, former, resolved)
 
-    def _dropped(self) -> Move:
+    def _dropped(self) -> PinMove:
         """The edits that take a series away.
 
         Raises:
@@ -238,11 +238,11 @@ class _Update:
             raise UsageError(msg, where=request.series or recipe.name, hint=there)
         own = self.root.names()
         family = family_with(self.session.folder, recipe.name, request.series)
-        move = Move(self._edits(), {}, lambda _: PatchVerdict())
+        move = PinMove(self._edits(), {}, lambda _: PatchVerdict())
         move.without_series([each for each in family if each.name in own], request.series)
         return move
 
-    def _refuse_asks(self, move: Move) -> None:
+    def _refuse_asks(self, move: PinMove) -> None:
         """See that nothing is left to ask for.
 
         Raises:
@@ -278,7 +278,7 @@ class _Update:
 
     def _view(  # noqa: PLR0913, PLR0917 - all that a view is made of
         self,
-        move: Move,
+        move: PinMove,
         result: LockResult,
         recipes: RecipeCollection,
         former: str,

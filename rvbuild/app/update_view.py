@@ -18,7 +18,7 @@ from rvbuild.core.lock_diff import LockDiff, compare_locks
 from rvbuild.core.names import RecipeName
 from rvbuild.core.side import Side
 from rvbuild.core.source import Source
-from rvbuild.files.journal import FileChange
+from rvbuild.files.journal import NewContent
 from rvbuild.kinds.table import kind_of
 from rvbuild.recipes_yaml.lock import write_lock
 
@@ -94,11 +94,11 @@ class UpdateView:
         if changes:
             put_project(self.project, changes)
 
-    def _changes(self) -> list[FileChange]:
-        changes = [FileChange(path, old, new) for path, (old, new) in self.files.items()]
+    def _changes(self) -> list[NewContent]:
+        changes = [NewContent(path, old, new) for path, (old, new) in self.files.items()]
         if self.is_lock_changed:
             text = write_lock(self.lock.new).encode()
-            changes.append(FileChange(LOCK, self.lock.data, text))
+            changes.append(NewContent(LOCK, self.lock.data, text))
         return changes
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from attrs import define, field, frozen
 
+_BEGIN = re.compile(rb"^--- ", re.MULTILINE)
 _UPSTREAM = re.compile(rb"^Applied-Upstream:[ \t]*\S", re.MULTILINE | re.IGNORECASE)
 
 ReadFile = Callable[[str], bytes | None]
@@ -33,6 +34,11 @@ class _Hunk:
     new: tuple[str, ...]
     lead: int
     tail: int
+
+    @property
+    def begin(self) -> int:
+        """How many lines stood before it."""
+        return self.line - 1 if self.old else self.line
 
 
 @frozen
@@ -90,7 +96,7 @@ class PatchFit:
 
 def says_upstream(patch: bytes) -> bool:
     """Whether a patch's header says that upstream has it (DEP-3's ``Applied-Upstream``)."""
-    return bool(_UPSTREAM.search(patch.partition(b"\n--- ")[0]))
+    return bool(_UPSTREAM.search(_BEGIN.split(patch, maxsplit=1)[0]))
 
 
 def _applied(lines: Sequence[str], hunks: Iterable[_Hunk]) -> list[str]:
@@ -102,8 +108,8 @@ def _applied(lines: Sequence[str], hunks: Iterable[_Hunk]) -> list[str]:
     done: list[str] = []
     at = moved = 0
     for hunk in hunks:
-        begin = _place(lines, hunk, at, hunk.line - 1 + moved)
-        moved = begin - hunk.line + 1
+        begin = _place(lines, hunk, at, hunk.begin + moved)
+        moved = begin - hunk.begin
         done += [*lines[at:begin], *hunk.new]
         at = begin + len(hunk.old)
     return [*done, *lines[at:]]
@@ -112,12 +118,15 @@ def _applied(lines: Sequence[str], hunks: Iterable[_Hunk]) -> list[str]:
 def _place(lines: Sequence[str], hunk: _Hunk, first: int, guess: int) -> int:
     """Where the old lines of a hunk stand, nearest to where they should.
 
-    One that has less behind its change than before it is of the end of the file.
+    One that has less behind its change than before it is of the end of the file; one that has
+    less before it, and was at the beginning, is of that.
     """
     last = len(lines) - len(hunk.old)
     if lines and not lines[-1]:
         last -= hunk.tail < hunk.lead  # behind the last break is nothing
     places = range(last if hunk.tail < hunk.lead else first, last + 1)
+    if hunk.lead < hunk.tail and hunk.line <= 1:
+        places = range(1)
     for begin in sorted(places, key=lambda each: abs(each - guess)):
         if begin >= first and tuple(lines[begin : begin + len(hunk.old)]) == hunk.old:
             return begin

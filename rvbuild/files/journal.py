@@ -32,7 +32,7 @@ _NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVA
 
 
 @frozen
-class FileChange:
+class NewContent:
     """A file that is to have other bytes.
 
     Attributes:
@@ -72,7 +72,7 @@ class _Entry:
     new: str
 
     @classmethod
-    def of(cls, change: FileChange) -> _Entry:
+    def of(cls, change: NewContent) -> _Entry:
         return cls(change.path, _digest(change.old), _digest(change.new) or "")
 
 
@@ -104,7 +104,7 @@ class Journal:
     top: int
     folder: int
 
-    def put(self, changes: Sequence[FileChange]) -> None:
+    def put(self, changes: Sequence[NewContent]) -> None:
         """Change all of the files, or none.
 
         Raises:

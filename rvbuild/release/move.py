@@ -77,7 +77,7 @@ class Destination:
 
 
 @define
-class Move:
+class PinMove:
     """The edits of one move, and what it asks for.
 
     Rules:
@@ -106,14 +106,14 @@ class Move:
     taken: set[str] = field(factory=set, init=False)
 
     def in_recipe(self, literal: Literal, to: Destination) -> None:
-        """Move a value that is the same in every series, or of a recipe without series."""
+        """PinMove a value that is the same in every series, or of a recipe without series."""
         file = file_of(literal.recipe.name)
         self.edits = self.edits.set_text(file, literal.path(""), to.value)
         if literal.text("") != to.value:
             self._followers(literal, to)
 
     def in_series(self, literal: Literal, series: str, to: Destination) -> None:
-        """Move the value of a series that is there."""
+        """PinMove the value of a series that is there."""
         recipe, file = literal.recipe, file_of(literal.recipe.name)
         now = recipe.per_series[series]
         if literal.text(series) == to.value and not self.said:

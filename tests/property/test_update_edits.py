@@ -14,7 +14,7 @@ from rvbuild.recipes_yaml.committed_root import CommittedFile, CommittedRoot
 from rvbuild.recipes_yaml.edited_root import EditedRoot
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
 from rvbuild.release.literal import literal_of
-from rvbuild.release.move import Destination, Move, PatchVerdict, file_of
+from rvbuild.release.move import Destination, PatchVerdict, PinMove, file_of
 
 SEEDS = range(int(os.environ.get("RVBUILD_ODD_RECIPES", "200")))
 NAME = RecipeName("k3s")
@@ -30,7 +30,7 @@ def moved(data: bytes, series: str, commit: str, *, add: bool = False, tag: str 
     before = root(data)
     literal = literal_of(RecipeCollection((before,)), NAME.base)
     said = {"end-of-support": "2041-02-28"} if add else {}
-    move = Move(RecipeEdits({FILE: data}), said, lambda _: PatchVerdict())
+    move = PinMove(RecipeEdits({FILE: data}), said, lambda _: PatchVerdict())
     if add:
         former = next(iter(literal.recipe.per_series))
         move.new_series(literal, series, former, Destination(value=commit, tag=tag))
@@ -71,6 +71,6 @@ def test_a_series_comes_and_goes_and_the_bytes_are_the_same(seed: int):
     after = moved(recipe.data, series, commit, add=True)
     both = RecipeCollection((root(after),))
     literal = literal_of(both, NAME.base)
-    move = Move(RecipeEdits({FILE: after}), {}, lambda _: PatchVerdict())
+    move = PinMove(RecipeEdits({FILE: after}), {}, lambda _: PatchVerdict())
     move.without_series([literal.recipe], series)
     assert move.edits.changed[FILE] == recipe.data

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from rvbuild.files.folder import WrongKind
-from rvbuild.files.journal import Disturbed, FileChange, HalfDone, changing, settle
+from rvbuild.files.journal import Disturbed, HalfDone, NewContent, changing, settle
 
 NAME = ".change"
 OLD = {"lock": b"old lock", "recipes/a/recipe.yaml": b"old a", "recipes/b/recipe.yaml": b"old b"}
@@ -24,7 +24,7 @@ MORE = {**NEW, "recipes/series.yaml": b"default"}
 CALLS = ("open", "mkdir", "replace", "unlink", "rmdir", "fsync", "write", "stat", "listdir")
 DISK = ("open", "mkdir", "replace", "unlink", "rmdir", "fsync", "listdir")
 
-CHANGES = [FileChange(path, OLD.get(path), data) for path, data in MORE.items()]
+CHANGES = [NewContent(path, OLD.get(path), data) for path, data in MORE.items()]
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_modes_stay_and_what_is_read_only_is_not_written(folder: Path):
     assert (folder / "lock").stat().st_mode & 0o7777 == 0o640
     (folder / "lock").chmod(0o440)
     with changing(str(folder), NAME) as journal, pytest.raises(OSError, match="it is read-only"):
-        journal.put([FileChange("lock", b"new lock", b"newer")])
+        journal.put([NewContent("lock", b"new lock", b"newer")])
     assert contents(folder) == MORE
 
 
@@ -283,13 +283,13 @@ def test_two_do_not_meet(folder: Path):
     (folder / "lock").write_bytes(b"")
     script = (
         "import sys; from pathlib import Path\n"
-        "from rvbuild.files.journal import FileChange, changing\n"
+        "from rvbuild.files.journal import NewContent, changing\n"
         "top, word = sys.argv[1:]\n"
         "with changing(top, '.change') as journal:\n"
         "    old = Path(top, 'lock').read_bytes()\n"
         "    other = Path(top, 'recipes/a/recipe.yaml').read_bytes()\n"
-        "    journal.put([FileChange('lock', old, old + word.encode()),\n"
-        "                 FileChange('recipes/a/recipe.yaml', other, word.encode())])\n"
+        "    journal.put([NewContent('lock', old, old + word.encode()),\n"
+        "                 NewContent('recipes/a/recipe.yaml', other, word.encode())])\n"
     )
     started = [
         subprocess.Popen([sys.executable, "-c", script, str(folder), word]) for word in "abcdefgh"
