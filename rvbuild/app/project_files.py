@@ -39,7 +39,7 @@ def put_project(project: str, changes: Sequence[NewContent]) -> None:
 
 
 def put_project_lock(path: str, old: bytes | None, text: str) -> None:
-    """Put a project's lock there whole, if it is what was read; see `put_lock`.
+    """Put a project's lock there whole, if it is what was read; through a link as `put_lock`.
 
     Args:
         path: The file, in the project's folder.
@@ -49,10 +49,12 @@ def put_project_lock(path: str, old: bytes | None, text: str) -> None:
     Raises:
         StoreError: it was changed by somebody else since, or cannot be written.
     """
-    project = os.path.dirname(path)
-    with _told(project, _LOCK, Site.LOCK), _journal(project):
-        there = project_lock(path)
-        if there != old:
+    project, name = os.path.split(path)
+    with _told(project, _LOCK, Site.LOCK), _journal(project) as journal:
+        if not os.path.islink(path):
+            journal.put([NewContent(name, old, text.encode())])
+            return
+        if project_lock(path) != old:
             raise Disturbed(path)
         put_lock(path, text)
 
