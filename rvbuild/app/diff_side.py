@@ -119,7 +119,7 @@ def _project(session: Session) -> ComparedSide:
     """
     path = os.path.join(_folder(session), LOCK)
     own = lock_at(path, partly=True) if os.path.lexists(path) else Lock()
-    return _whole(session, PROJECT, own, session.workspace.recipes[0])
+    return whole_side(session, PROJECT, own, session.workspace.recipes[0])
 
 
 def _folder(session: Session) -> str:
@@ -151,10 +151,10 @@ def _revision(session: Session, word: str) -> ComparedSide:
             if path.startswith(f"{_RECIPES}/")
         },
     )
-    return _whole(session, word, own, root)
+    return whole_side(session, word, own, root)
 
 
-def _whole(session: Session, name: str, own: Lock, root: str | RecipeRoot) -> ComparedSide:
+def whole_side(session: Session, name: str, own: Lock, root: str | RecipeRoot) -> ComparedSide:
     """A project: its own recipes and lock, over those that came with rvbuild."""
     collection = RecipeCollection((root, *session.workspace.recipes[1:]))
     unreadable: dict[str, RvbuildError] = {}

@@ -10,16 +10,15 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field, frozen
 
-from rvbuild.app.lock_file import put_lock
 from rvbuild.app.lock_scope import LockScope, lock_scope
 from rvbuild.app.own_places import OutsideOwn
+from rvbuild.app.project_files import project_lock, put_project_lock
 from rvbuild.app.services import services_of
-from rvbuild.app.session import Session, lock_at
+from rvbuild.app.session import Session, locked_text
+from rvbuild.app.source_outputs import SourceOutputs
 from rvbuild.core.advice import Remedy, advise
-from rvbuild.core.derivation import Derivation, Fetch
-from rvbuild.core.digest import Digest
 from rvbuild.core.errors import (
     LockError,
     RecipeError,
@@ -32,14 +31,10 @@ from rvbuild.core.lock import Lock
 from rvbuild.core.lock_rest import LockRest
 from rvbuild.core.locked import Locked
 from rvbuild.core.printable import brief
-from rvbuild.core.source import Source
-from rvbuild.core.tree import Nested
-from rvbuild.engine.build import build
 from rvbuild.engine.go_list import GoList
-from rvbuild.engine.realise import Services
 from rvbuild.engine.resolve import Resolver
-from rvbuild.recipes_yaml.lock import MAX_BYTES, write_lock
-from rvbuild.recipes_yaml.project_file import read_file
+from rvbuild.recipes_yaml.lock import write_lock
+from rvbuild.recipes_yaml.project_file import near_path
 
 _UNLIKE = "the lock is not what the recipes ask for"
 _RELOCK = advise(Remedy.LOCK)
@@ -52,6 +47,7 @@ class LockResult:
 
     Attributes:
         path: The file of the project's lock.
+        data: Its bytes as they were read; None: there was none.
         old: What was in it.
         new: What it is to be.
         failures: What is wrong with each recipe that could not be locked, by name. For each of
@@ -59,6 +55,7 @@ class LockResult:
     """
 
     path: str
+    data: bytes | None
     old: Lock
     new: Lock
     failures: Mapping[str, RvbuildError] = field(factory=dict)
@@ -76,10 +73,10 @@ class LockResult:
         """Put the new lock into its file, which stays as it is if nothing but failures came.
 
         Raises:
-            StoreError: it could not be written; what was there is there.
+            StoreError: it could not be written, or is not what was read; it is as it was.
         """
         if self._is_for_writing():
-            put_lock(self.path, write_lock(self.new))
+            put_project_lock(self.path, self.data, write_lock(self.new))
 
     def refuse_failures(self, *, difference: bool = False) -> None:
         """See that every recipe could be locked.
@@ -102,10 +99,7 @@ class LockResult:
     def _is_different(self) -> bool:
         if not self._is_for_writing():
             return False
-        text = b""
-        if os.path.lexists(self.path):
-            text = read_file(self.path, self.path, limit=MAX_BYTES, error=LockError).data
-        return text != write_lock(self.new).encode()
+        return (self.data or b"") != write_lock(self.new).encode()
 
     def _difference(self) -> LockError:
         details = tuple(self.differences())
@@ -128,7 +122,13 @@ def _details(error: Exception) -> tuple[str, ...]:
     return error.details if isinstance(error, RvbuildError) else ()
 
 
-def lock(session: Session, recipes: tuple[str, ...] = (), *, check: bool = False) -> LockResult:
+def lock(
+    session: Session,
+    recipes: tuple[str, ...] = (),
+    *,
+    check: bool = False,
+    every_failure: bool = False,
+) -> LockResult:
     """The lock of the project's recipes.
 
     Args:
@@ -136,6 +136,7 @@ def lock(session: Session, recipes: tuple[str, ...] = (), *, check: bool = False
         recipes: Names: only these, and what was read from a source that changes by them. None:
             all of the project's that can be locked (`app.lock_scope`).
         check: Take nothing as right that somebody changed in the locks.
+        every_failure: Go on after what is wrong with one of the named recipes, as without names.
 
     Raises:
         UsageError: there is no project.
@@ -144,15 +145,19 @@ def lock(session: Session, recipes: tuple[str, ...] = (), *, check: bool = False
         RunFailed: with ``check``, it does, and some recipes are broken.
     """
     path = _project_lock(session)
-    old = lock_at(path, mend=not check) if os.path.lexists(path) else Lock()
+    data = project_lock(path)
+    old = Lock() if data is None else locked_text(data, near_path(path), mend=not check)
     if recipes:
         _refuse_version_1(old, path)
     scope = lock_scope(session, recipes, old)
     failures: dict[str, RvbuildError] = {**scope.failures}
     if check:
         _refuse_contradictions(session, scope, path, None if recipes else failures)
-    new = _resolve(session, scope, old, None if recipes else failures, check=check)
-    result = LockResult(path=path, old=old, new=new, failures=dict(sorted(failures.items())))
+    place = failures if every_failure or not recipes else None
+    new = _resolve(session, scope, old, place, check=check)
+    result = LockResult(
+        path=path, data=data, old=old, new=new, failures=dict(sorted(failures.items()))
+    )
     if failures and _is_version_1(old):
         raise_failures(_errors(result.failures), result)
     if recipes:
@@ -204,39 +209,6 @@ def _is_version_1(old: Lock) -> bool:
     return not sums or any(entry.trace is None for entry in entries)
 
 
-@define
-class _Outputs:
-    """Realises derivations for the resolver, and reads what they gave; each tree once."""
-
-    services: Services
-    jobs: int
-    _roots: dict[str, Digest] = field(factory=dict, init=False)
-    _trees: dict[Digest, Nested] = field(factory=dict, init=False)
-
-    def __call__(
-        self, derivations: Mapping[str, Derivation], wanted: Iterable[str]
-    ) -> dict[str, Digest]:
-        wanted = list(wanted)
-        # a failure that stops the build would stop all transfers, which other recipes need
-        built = build(derivations, wanted, self.services, jobs=self.jobs, keep_going=True)
-        built.refuse_failures()
-        return {digest: built.realised[digest].output for digest in wanted}
-
-    def root(self, source: Source) -> Digest:
-        fetch = Fetch(source=source)
-        if fetch.digest not in self._roots:
-            self._roots |= self({fetch.digest: fetch}, [fetch.digest])
-        return self._roots[fetch.digest]
-
-    def nested(self, root: Digest) -> Nested:
-        if root not in self._trees:
-            self._trees[root] = self.services.store.trees.tree(root).nested()
-        return self._trees[root]
-
-    def read(self, blob: Digest) -> bytes:
-        return self.services.store.cas.read(blob)
-
-
 def _resolve(
     session: Session,
     scope: LockScope,
@@ -249,7 +221,7 @@ def _resolve(
 
     What is wrong with a recipe gets into ``failures``, or is the error if that is None.
     """
-    outputs = _Outputs(services_of(session), session.jobs())
+    outputs = SourceOutputs(services_of(session), session.jobs())
     resolver = Resolver(
         recipes=scope.graph,
         registries=OutsideOwn(session.sources, session.own),

@@ -6,6 +6,7 @@ with them.
 
 from __future__ import annotations
 
+import copy
 import os
 import platform
 from functools import cached_property
@@ -197,6 +198,13 @@ class Session:
     def jobs(self) -> int:
         """How many steps run at once."""
         return self.workspace.settings.jobs or cores()
+
+
+def with_recipes(session: Session, recipes: RecipeCollection) -> Session:
+    """The same run with other recipes; it shares what is open."""
+    other = copy.copy(session)
+    other.folder = recipes
+    return other
 
 
 def variants_of(settings: Settings) -> Variants:

@@ -13,6 +13,9 @@ from rvbuild.app.trust import refuse_foreign_project, refuse_foreign_store
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOCK = "rvbuild.lock"
+JOURNAL = ".rvbuild-update"
+"""What is there while recipes and lock change together; see `rvbuild.app.project_files`."""
+
 KEYS = os.path.join("cache", "keys")
 """The public keys that a project trusts, wherever its store is."""
 
@@ -46,8 +49,12 @@ class Workspace:
         self.recipes = tuple(os.path.join(home, "recipes") for home in homes)
         self.locks = tuple(os.path.join(home, LOCK) for home in homes)
         if self.project is not None and self.project != here:
-            names = (LOCK, PROJECT_FILE, "recipes", os.path.dirname(KEYS), KEYS)
+            names = (LOCK, PROJECT_FILE, JOURNAL, "recipes", os.path.dirname(KEYS), KEYS)
             refuse_foreign_project(self.project, names, settings.trust)
+        if self.project is not None and os.path.lexists(os.path.join(self.project, JOURNAL)):
+            from rvbuild.app.project_files import settle_project  # noqa: PLC0415 - only after that
+
+            settle_project(self.project)
         self.settings = settings.with_project(self.project)
         self.store = os.path.abspath(self.settings.store or _default_store(self.project))
         refuse_foreign_store(self.store, self.project, settings.trust)

@@ -113,6 +113,46 @@ ROWS = (
         ),
     ),
     CommandRow(
+        "update",
+        "move a version, and in recipes and lock all that follows from it",
+        "update:update_command",
+        (
+            *COMMON,
+            *SOURCES,
+            *JSON,
+            *TELLING,
+            option(
+                "name",
+                nargs="?",
+                metavar="NAME",
+                help="a recipe, or RECIPE/SOURCE; one whose version is derived moves what it is "
+                "derived from",
+            ),
+            option("--to", metavar="REF", help="a tag, a commit or its beginning, or a version"),
+            option(
+                "--series",
+                metavar="SERIES",
+                help="the series that moves (default: the default one); one that is not there yet "
+                "is added",
+            ),
+            option(
+                "--from",
+                metavar="SERIES",
+                help="what a new series comes from (default: the default one, or the only one)",
+            ),
+            option(
+                "--set",
+                metavar="NAME=VALUE",
+                action="append",
+                default=[],
+                help="what nobody can derive, as end-of-support=2027-02-28; patches=A,B",
+            ),
+            option("--drop", action="store_true", help="take the series away"),
+            option("--dry-run", action="store_true", help="write nothing"),
+            option("--markdown", action="store_true", help="for the text of a merge request"),
+        ),
+    ),
+    CommandRow(
         "fetch",
         "bring the sources of targets into the store",
         "build:fetch_command",

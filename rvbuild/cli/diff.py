@@ -103,14 +103,14 @@ def _document(view: DiffView) -> dict[str, object]:
     return {
         "old": view.old,
         "new": view.new or None,
-        "pins": [_pin_row(each) for each in view.lock.pins],
+        "pins": [pin_row(each) for each in view.lock.pins],
         "recipes": {"added": list(view.recipes.added), "removed": list(view.recipes.removed)},
         "licenses": [
             {"recipe": each.recipe, "old": each.old, "new": each.new}
             for each in view.recipes.licences
         ],
-        "sources": [_source_row(each) for each in view.lock.sources],
-        "sets": [_set_row(each) for each in view.lock.sets],
+        "sources": [source_row(each) for each in view.lock.sources],
+        "sets": [set_row(each) for each in view.lock.sets],
         "replaced": [_replaced_row(each) for each in view.replaced],
         "changes": [{"kind": each.kind, **component_row(each)} for each in view.lock.overall],
         "rebuild": _rebuild_row(view.rebuild) if view.rebuild else None,
@@ -118,18 +118,20 @@ def _document(view: DiffView) -> dict[str, object]:
     }
 
 
-def _pin_row(change: PinChange) -> dict[str, object]:
+def pin_row(change: PinChange) -> dict[str, object]:
+    """A value that differs."""
     return {
         "recipe": change.pin.recipe,
         "pin": change.pin.name,
         "old": change.old,
         "new": change.new,
-        "old-origin": _origin_row(change.old_origin),
-        "origin": _origin_row(change.origin),
+        "old-origin": origin_row(change.old_origin),
+        "origin": origin_row(change.origin),
     }
 
 
-def _origin_row(origin: PinOrigin | None) -> dict[str, object] | None:
+def origin_row(origin: PinOrigin | None) -> dict[str, object] | None:
+    """Where a value was read."""
     if origin is None:
         return None
     return {
@@ -140,7 +142,8 @@ def _origin_row(origin: PinOrigin | None) -> dict[str, object] | None:
     }
 
 
-def _source_row(change: SourceChange) -> dict[str, object]:
+def source_row(change: SourceChange) -> dict[str, object]:
+    """What became of a source that is one thing."""
     facts = [{"name": each.name, "old": each.old, "new": each.new} for each in change.facts]
     return {
         "source": str(change.source),
@@ -151,7 +154,8 @@ def _source_row(change: SourceChange) -> dict[str, object]:
     }
 
 
-def _set_row(change: SetChange) -> dict[str, object]:
+def set_row(change: SetChange) -> dict[str, object]:
+    """What became of things that are needed together."""
     return {
         "set": str(change.name),
         "kind": change.kind,

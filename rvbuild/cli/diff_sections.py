@@ -66,7 +66,7 @@ def sections_of(view: DiffView) -> tuple[DiffSection, ...]:
         DiffSection("Versions", tuple(_pin_line(pin) for pin in pins if _is_version(pin))),
         DiffSection("Recipes", tuple(_recipe_lines(view))),
         DiffSection("Other values", tuple(_pin_line(pin) for pin in pins if not _is_version(pin))),
-        DiffSection("Sources", tuple(map(_source_line, view.lock.sources))),
+        DiffSection("Sources", tuple(map(source_line, view.lock.sources))),
         *_component_sections(view),
         *map(_log_section, view.logs or ()),
         DiffSection("Built again", tuple(_target_lines(view.rebuild))),
@@ -85,11 +85,12 @@ def _is_version(change: PinChange) -> bool:
 
 def _pin_line(change: PinChange) -> DiffLine:
     name = change.pin.recipe if _is_version(change) else str(change.pin)
-    note = _origin_text(change.origin or (None if change.new else change.old_origin))
+    note = origin_text(change.origin or (None if change.new else change.old_origin))
     return _line(name, change.old or "", change.new or "", note)
 
 
-def _origin_text(origin: PinOrigin | None) -> str:
+def origin_text(origin: PinOrigin | None) -> str:
+    """Where a value stands."""
     if origin is None:
         return ""
     return f"{origin.file}:{origin.line} of {origin.source} {origin.revision}".strip()
@@ -110,7 +111,8 @@ def _recipe_lines(view: DiffView) -> Iterator[DiffLine]:
 # ---- sources and what they are made of
 
 
-def _source_line(change: SourceChange) -> DiffLine:
+def source_line(change: SourceChange) -> DiffLine:
+    """What became of a source that is one thing."""
     told = [fact for fact in change.facts if fact.name in _TOLD] or change.facts[-1:]
     told = sorted(told, key=lambda fact: _TOLD.index(fact.name) if fact.name in _TOLD else 0)
     old = ", ".join(_short(fact.name, fact.old) for fact in told if fact.old)
@@ -134,7 +136,7 @@ def _component_sections(view: DiffView) -> Iterator[DiffSection]:
         "Replaced modules",
         tuple(DiffLine(each.module, each.old, each.new, str(each.name)) for each in view.replaced),
     )
-    sets = tuple(map(_set_line, view.lock.sets))
+    sets = tuple(map(set_line, view.lock.sets))
     yield DiffSection("By set", sets)
 
 
@@ -146,7 +148,8 @@ def component_line(change: ComponentChange) -> DiffLine:
     return DiffLine(change.name, old, new, note, _MARKS.get(change.move, ""))
 
 
-def _set_line(change: SetChange) -> DiffLine:
+def set_line(change: SetChange) -> DiffLine:
+    """How much of a set changed."""
     counts = Counter(each.move for each in change.changes)
     note = ", ".join(f"{counts[move]} {move.value}" for move in Move if counts[move])
     return DiffLine(str(change.name), str(change.old), str(change.new), note)

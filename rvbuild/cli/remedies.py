@@ -60,6 +60,11 @@ WORDS = {
     Remedy.TRUST_KEY: _Words("run `rvbuild keys trust FILE`", "run `rvbuild keys trust {}`"),
     Remedy.KEYS: _Words("`rvbuild keys list` shows whose word counts"),
     Remedy.COMPARE: _Words("compare with a cache: --against CACHE"),
+    Remedy.MOVE_TO: _Words(
+        "say it with --to REF: a tag, a commit or a version",
+        "run `rvbuild update {} --to REF`: a tag, a commit or a version",
+    ),
+    Remedy.SAY: _Words("say each with --set NAME=VALUE", "say each with --set: {}"),
     Remedy.SETTINGS: _Words("`rvbuild config` names the files"),
 }
 

@@ -42,6 +42,8 @@ class Remedy(Enum):
     TRUST_KEY = "trust its public key"
     KEYS = "look at whose word counts"
     COMPARE = "compare it with what a cache has"
+    MOVE_TO = "say which version to move to"
+    SAY = "say it with the update"
     SETTINGS = "look at the settings and their files"
 
     def of(self, subject: str) -> Use:

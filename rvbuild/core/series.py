@@ -158,6 +158,16 @@ class SeriesRecipes:
                 self._series[name] = self._own_or_common(name, below)
         return self._series[recipe.base]
 
+    def closure(self, name: str) -> set[str]:
+        """The names of a recipe and of all that it reads or needs, as far as they can be read."""
+        names, waiting = set[str](), [name]
+        while waiting:
+            here = waiting.pop()
+            if here not in names:
+                names.add(here)
+                waiting += self._below(here)
+        return names
+
     def _below(self, name: str) -> list[str]:
         """The recipes that one names."""
         recipe = self.readable(name)

@@ -39,10 +39,12 @@ class SourceSpec:
 
     Attributes:
         answer: The class of the sources that it can stand for.
+        has_revisions: Whether it is a revision of a repository, which has several names.
         instead: Of words that people take for a key of it: why there is none, and what to write.
     """
 
     answer: ClassVar[type[Source]]
+    has_revisions: ClassVar[bool] = False
     instead: ClassVar[Mapping[str, tuple[str, str]]] = MappingProxyType({})
 
     @property

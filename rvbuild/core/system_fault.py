@@ -17,6 +17,7 @@ class Site(Enum):
     STORE = "the store, with the downloads and the steps' folders in it"
     RECIPE = "a new recipe"
     LOCK = "the project's lock"
+    PROJECT = "several files of the project"
     LINK = "a link to a result"
     COPY = "a copy of a result"
     CACHE = "a cache that is a folder"
@@ -33,6 +34,7 @@ _FILES = advise("raise the limit on open files (`ulimit -n`), or ", Remedy.FEWER
 _ROOM = "free some space on that disk"
 _QUOTA = "free some space: your quota of that disk is used up"
 
+_PROJECT_RIGHTS = "see that the project, its recipes and its lock are yours to write (`chmod u+w`)"
 _LOCK_RIGHTS = "see that the lock and its folder are yours to write (`chmod u+w`)"
 _LINK_RIGHTS = "build in a folder that you may write"
 _LINK_IN_THE_WAY = "something that is no folder is in the way of the link: move it"
@@ -103,6 +105,12 @@ _AT: dict[Site, dict[int, Hint]] = {
         errno.EPERM: f"{_LOCK_RIGHTS}, and that neither is made immutable (`lsattr`)",
         errno.EEXIST: "remove the link, or let it lead to a lock",
     },
+    Site.PROJECT: {
+        **_OF_THE_USERS_DISK,
+        errno.EROFS: "change a copy of the project, on a disk that can be written",
+        errno.EACCES: _PROJECT_RIGHTS,
+        errno.EPERM: f"{_PROJECT_RIGHTS}, and that none is made immutable (`lsattr`)",
+    },
     Site.LINK: {
         **_OF_THE_USERS_DISK,
         errno.EROFS: "build in a folder that can be written",
@@ -120,6 +128,7 @@ _ELSE: dict[Site, Hint] = {
     Site.STORE: advise(Remedy.REPAIR),
     Site.RECIPE: "a recipe is a folder below recipes/, which must be one, and yours to write",
     Site.LOCK: "look at the project's folder, and at the disk that it is on",
+    Site.PROJECT: "look at the project's folder, and at the disk that it is on",
     Site.LINK: "build in another folder",
     Site.COPY: advise(Remedy.COPIES),
     Site.CACHE: "look at the cache's folder, and at the disk that it is on",

@@ -25,8 +25,9 @@ from rvbuild.core.source import Files, Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.system_fault import Site, hint_for
 from rvbuild.core.upstream_log import UpstreamCommit
+from rvbuild.core.upstream_revision import UpstreamRevision
 from rvbuild.core.version_listing import VersionListing
-from rvbuild.kinds.modules import LogClient
+from rvbuild.kinds.modules import LogClient, RevisionClient
 from rvbuild.kinds.table import candidates_module, fetch_module, package, resolve_module
 from rvbuild.transfers.cancellation import Cancellation
 from rvbuild.transfers.fetch_settings import FetchSettings
@@ -108,6 +109,20 @@ class SourceClients:
         client = self._client(spec.answer.kind)
         with _keeping():
             return module.ask(spec, context, client)
+
+    def revision(self, spec: SourceSpec, name: str) -> UpstreamRevision:
+        """What a name of a revision means today in the repository of a description.
+
+        Args:
+            spec: One that has revisions; only where its repository is matters.
+            name: A tag, a commit, or the beginning of a commit's name.
+
+        Raises:
+            SourceError: no repository that can be asked has it.
+        """
+        client = cast("RevisionClient", self._client(spec.answer.kind))
+        with _keeping():
+            return client.revision(spec, name)
 
     def resolve(self, spec: SourceSpec, context: ResolveContext) -> tuple[Source, ...]:
         """See `rvbuild.core.ports.registries.Registries`."""

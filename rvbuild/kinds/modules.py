@@ -13,6 +13,7 @@ from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.renewal import Renewal
 from rvbuild.core.source import Source
 from rvbuild.core.upstream_log import UpstreamCommit
+from rvbuild.core.upstream_revision import UpstreamRevision
 from rvbuild.core.version_listing import VersionListing
 from rvbuild.kinds.description import SourceDescription
 
@@ -32,6 +33,12 @@ class LogClient(Protocol):
     """The client of a kind whose sources are commits: those that have facts of a commit."""
 
     def log(self, old: Any, new: Any) -> tuple[UpstreamCommit, ...]: ...  # noqa: ANN401
+
+
+class RevisionClient(Protocol):
+    """The client of a kind whose descriptions are of revisions."""
+
+    def revision(self, spec: Any, name: str) -> UpstreamRevision: ...  # noqa: ANN401
 
 
 class FetchModule(Protocol):

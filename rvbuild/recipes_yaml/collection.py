@@ -37,7 +37,7 @@ class RecipeCollection:
         )
         self._recipes: dict[str, Recipe] = {}
         self._defaults: Defaults | None = None
-        self.series = SeriesRecipes(self._file, self.default_series, self.names)
+        self.series = SeriesRecipes(self.file, self.default_series, self.names)
 
     def names(self) -> list[str]:
         """Every recipe's name, sorted.
@@ -77,7 +77,7 @@ class RecipeCollection:
         """One recipe with the files beside it; see `core.series`. Each file is read once."""
         return self.series.load(name, place, series)
 
-    def _file(self, name: str, place: Place | None) -> Recipe:
+    def file(self, name: str, place: Place | None = None) -> Recipe:
         """What a file says, for every series.
 
         Raises:

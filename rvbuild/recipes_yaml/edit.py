@@ -213,7 +213,9 @@ def _below(node: yaml.Node, path: KeyPath, key: str) -> Iterator[_Leaf]:
 
 
 def _words(node: yaml.Node) -> Words:
-    """What a node says; a list says nothing that can be put anywhere."""
+    """What a node says; a list has texts, if it was put here."""
     if isinstance(node, yaml.MappingNode):
         return {key.value: _words(value) for key, value in node.value}
+    if isinstance(node, yaml.SequenceNode):
+        return tuple(str(each.value) for each in node.value)
     return str(node.value)

@@ -27,7 +27,7 @@ class RecipeEdits:
         changed: The bytes of those files that would have others, by path.
     """
 
-    before: Mapping[str, bytes] = field(converter=dict)
+    before: Mapping[str, bytes]
     changed: Mapping[str, bytes] = field(factory=dict)
 
     def set_text(self, file: str, path: KeyPath, text: str) -> Self:

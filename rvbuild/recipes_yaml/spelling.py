@@ -14,8 +14,8 @@ import yaml
 
 from rvbuild.recipes_yaml.recipe_layout import TEXT_TAG, type_of
 
-Words = Union[str, Mapping[str, "Words"]]
-"""A text, or a mapping of texts and mappings."""
+Words = Union[str, tuple[str, ...], Mapping[str, "Words"]]
+"""A text, a list of texts, or a mapping of these and mappings."""
 
 Pair = tuple[yaml.Node | None, yaml.Node | None]
 """The key and the value of an entry that stands beside."""
@@ -120,7 +120,7 @@ def entry_lines(key: str, words: Words, like: Pair, column: int) -> list[str]:
     """
     head = scalar_spelling(key, like[0], flow=False, is_key=True)
     beside = like[1]
-    if isinstance(words, str) or not words or not _is_block(beside):
+    if isinstance(words, (str, tuple)) or not words or not _is_block(beside):
         return [f"{head}: {flow_spelling(words, beside, flow=False)}"]
     inner = beside.start_mark.column
     lines = (
@@ -141,6 +141,8 @@ def flow_spelling(words: Words, like: yaml.Node | None, *, flow: bool) -> str:
     """A value on one line; ``like`` is the value of an entry beside it."""
     if isinstance(words, str):
         return scalar_spelling(words, like, flow=flow)
+    if isinstance(words, tuple):
+        return f"[{', '.join(scalar_spelling(each, flow=True) for each in words)}]"
     inner = (flow_entry(key, value, _like(like, key)) for key, value in words.items())
     pad = _pad(like) if words else ""
     return "{" + pad + ", ".join(inner) + pad + "}"

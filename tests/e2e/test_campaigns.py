@@ -45,6 +45,10 @@ def test_killed_at_random_calls_it_loses_nothing_and_a_seed_repeats_it():
     assert again == lines[2:]
 
 
+def test_an_update_that_ends_anywhere_does_all_or_nothing():
+    assert done("updates", "--count", "8")[0] == 8
+
+
 def test_a_call_that_fails_is_told_and_does_no_harm():
     assert done("failing_calls", "--inside-python", "--count", "5")[0] == 5
 

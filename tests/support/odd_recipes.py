@@ -8,7 +8,7 @@ needs no reader of YAML to say what an edit may change. Every comment begins wit
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Union
 
@@ -182,11 +182,16 @@ class _Writer:
         return text
 
 
-def odd_recipe(seed: int) -> OddRecipe:
-    """The recipe file of a seed."""
+def odd_source(seed: int) -> OddRecipe:
+    """The recipe file of a seed that is one of a source with series, as rvbuild reads it."""
+    return odd_recipe(seed, _source_model)
+
+
+def odd_recipe(seed: int, make: Callable[[Random], Model] | None = None) -> OddRecipe:
+    """The recipe file of a seed; ``make`` says what it has to say."""
     chance = Random(seed)  # noqa: S311 - an example, no secret
     writer = _Writer(chance, chance.choice(("\n", "\n", "\n", "\r\n", "\r\n", "\r")))
-    model = _model(chance)
+    model = (make or _model)(chance)
     writer.put(chance.choice(("", "", "", "---\n", "%YAML 1.1\n# c\n--- # a document\n")))
     writer.put(chance.choice(("", "", "# é: 'a file\n\n", "#\u00a0😀\n\n")))
     writer.block(model, (), "")
@@ -228,6 +233,20 @@ def _model(chance: Random) -> Model:
         ("per-series", series),
         ("build", chance.choice(LINES)),
         ("env", {"A": chance.choice(LINES), "B": chance.choice(TEXTS)}),
+    ]
+    chance.shuffle(entries)
+    return dict(entries)
+
+
+def _source_model(chance: Random) -> Model:
+    """What a source with series says; each has the same facts."""
+    series = _model(chance)["per-series"]
+    entries: list[tuple[str, str | Model]] = [
+        ("summary", chance.choice(("a tree of source", "it's: # this", *TEXTS))),
+        ("kind", "source"),
+        ("homepage", chance.choice(TEXTS)),
+        ("sources", {"k3s": {"git": "https://e.org/k3s", "commit": "${commit}"}}),
+        ("per-series", series),
     ]
     chance.shuffle(entries)
     return dict(entries)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from rvbuild.app.lock_file import put_lock
+from rvbuild.app.project_files import put_project, put_project_lock, settle_project
 from rvbuild.core.errors import StoreError
+from rvbuild.files.journal import NewContent
 
 LINKED = [("other/x", "lock: 1\n", True), ("project/x", "", True), ("other/x", "", False)]
 
@@ -45,3 +47,30 @@ def test_a_link_is_written_through_to_a_lock(
         with pytest.raises(StoreError, match="an empty file outside of the project"):
             put_lock(str(link), "new")
     assert real.read_text() == ("new" if right else text)
+
+
+@pytest.mark.parametrize("there", [None, b"theirs"])
+def test_what_somebody_else_wrote_meanwhile_stays(tmp_path: Path, there: bytes | None) -> None:
+    lock = tmp_path / "rvbuild.lock"
+    if there is not None:
+        lock.write_bytes(there)
+    with pytest.raises(StoreError, match="it was changed by somebody else meanwhile"):
+        put_project_lock(str(lock), b"mine", "new")
+    put_project_lock(str(lock), there, "new")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(lock.name, "new")]
+
+
+def test_a_project_that_cannot_change_says_why(tmp_path: Path) -> None:
+    (tmp_path / "rvbuild.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreError) as caught:
+        put_project(str(tmp_path), [NewContent("rvbuild.lock", None, b"new")])
+    assert "a symbolic link, where a regular file must be" in caught.value.message
+    assert "goes through no link" in str(caught.value.hint)
+    with pytest.raises(StoreError, match="No such file") as caught:
+        put_project(str(tmp_path), [NewContent("recipes/a", None, b"new")])
+    (tmp_path / ".rvbuild-update").mkdir()
+    (tmp_path / ".rvbuild-update/record").write_text("{}")
+    (tmp_path / ".rvbuild-update/record").write_text('[["../up", null, "0"]]')
+    with pytest.raises(StoreError, match="this is no record of one") as caught:
+        settle_project(str(tmp_path))
+    assert "remove .rvbuild-update/" in str(caught.value.hint)

@@ -307,3 +307,9 @@ def _compare_with_the_definition(random: Random) -> None:
         sets = [set(own[m]) for m in reached(n) if own[m]]
         there = family.series_of(family.read(f"r{n}", None))
         assert there is None if not sets else set(there or ()) == set.intersection(*sets)
+
+
+def test_the_closure_of_a_recipe_is_all_that_it_reads_or_needs():
+    """One that cannot be read is in it, and whoever is its check is not."""
+    assert recipes().closure("app") == {"app", "compiler", "tree", "base-toolbox", "zlib"}
+    assert recipes().closure("lost") == {"lost", "nowhere", "base-toolbox"}

@@ -52,6 +52,7 @@ FILES = {
     "store": "a port, and where operations find a store",
     "table": "of kinds of sources; of kinds of caches",
     "trees": PORT,
+    "update": OPERATION,
     "verify": f"{OPERATION}; of envelopes",
     "why": OPERATION,
 }

@@ -6,18 +6,21 @@ read, how archives are unpacked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from attrs import evolve, frozen
 
 from rvbuild.core.advice import advise
-from rvbuild.core.errors import Malformed, RecipeError
+from rvbuild.core.errors import Malformed, RecipeError, UsageError
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.read_paths import may_be_read
 from rvbuild.core.source import LAST_DATE
 from rvbuild.core.upstream_log import UpstreamCommit
+from rvbuild.core.upstream_revision import UpstreamRevision
 from rvbuild.git.clone_urls import check_url
 from rvbuild.git.commit_log import read_log
 from rvbuild.git.commit_reader import CommitReader
@@ -31,10 +34,14 @@ from rvbuild.git.upstream_refs import RefReader, UpstreamRefs
 from rvbuild.kinds.git.git_archive import ForgeArchives
 from rvbuild.kinds.git.git_tree import Delivery, check_paths
 from rvbuild.kinds.git.source import GitSource
-from rvbuild.kinds.git.spec import is_tag
+from rvbuild.kinds.git.spec import GitSpec, is_tag
 from rvbuild.transfers.fetch_services import FetchServices
 from rvbuild.transfers.fetch_settings import OFFLINE_LOCK_HINT
 from rvbuild.transfers.urls import shown
+
+_LEAST = 7
+_BEGIN = rf"[0-9a-f]{{{_LEAST},64}}"
+"""How much of a commit's name a person has to say, as git shows it."""
 
 _LOG_HINT = advise("read the log once online: its commits are kept for later")
 
@@ -56,6 +63,23 @@ def _check_revision(url: str, revision: Revision) -> None:
         raise RecipeError(msg, where=shown(url), hint="give all 40 hex digits")
 
 
+def _meant(url: str, name: str) -> list[Revision]:
+    """What a person may mean by the name of a revision, the likelier first.
+
+    Raises:
+        UsageError: there is no such name.
+    """
+    is_hex = re.fullmatch(_BEGIN, name, re.IGNORECASE)
+    meant = [Revision(commit=name.lower())] if is_hex else []
+    if is_tag(name) and not is_object_name(name.lower()):
+        meant.append(Revision(tag=name))
+    if not meant:
+        msg = f"this can be the name of neither a tag nor a commit: {name!r}"
+        hint = f"a tag without refs/tags/, or at least {_LEAST} digits of a commit's name"
+        raise UsageError(msg, where=shown(url), hint=hint)
+    return meant
+
+
 def _check_date(url: str, commit: str, date: int) -> None:
     if not 0 <= date <= LAST_DATE:
         msg = f"the commit's date is not one of the years 1970 to 9999: {date}"
@@ -67,6 +91,12 @@ def _check_date(url: str, commit: str, date: int) -> None:
 def _read_of(commit: UpstreamCommit, paths: tuple[str, ...]) -> UpstreamCommit:
     """A commit with those of its files that a step may read of a source with these paths."""
     return evolve(commit, files=tuple(each for each in commit.files if may_be_read(each, paths)))
+
+
+def _named_commit(search: Search, repository: Repository) -> str:
+    """The whole name of the commit that is looked for."""
+    with CommitReader.opened(search.need_git(), repository, search.revision) as reader:
+        return reader.commit(search.revision)
 
 
 class CommitArchives(Protocol):
@@ -155,6 +185,20 @@ class GitFetcher:
         if source is None:
             raise search.error()
         return source
+
+    def revision(self, spec: GitSpec, name: str) -> UpstreamRevision:
+        """See `rvbuild.kinds.modules.RevisionClient`; what is on this machine is asked first."""
+        url = check_url(spec.url)
+        searches = [
+            Search(self.repositories, url, each, OFFLINE_LOCK_HINT, renew=bool(each.tag))
+            for each in _meant(url, name)
+        ]
+        for places in (Search.here, lambda search: search.elsewhere(no_progress)):
+            for search in searches:
+                commit = search.first(places(search), partial(_named_commit, search))
+                if commit is not None:
+                    return UpstreamRevision(commit, search.revision.tag)
+        raise searches[0].error()
 
     def log(self, old: GitSource, new: GitSource) -> tuple[UpstreamCommit, ...]:
         """The commits that only one of two sources has, with the files that a step may read.

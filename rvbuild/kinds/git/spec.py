@@ -77,6 +77,7 @@ class GitSpec(SourceSpec):
     """
 
     answer = GitSource
+    has_revisions = True
     instead = MappingProxyType({"branch": _BRANCH})
     url: str = field(metadata=key("git", ADDRESS))
     commit: str = field(default="", metadata=key("commit", COMMIT, unless="tag"))

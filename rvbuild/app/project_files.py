@@ -1,0 +1,99 @@
+"""The files of a project that change together: its recipes and its lock.
+
+Knows: what goes wrong there, in words. Must not know: what is in the files, how they change as one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+from rvbuild.app.lock_file import put_lock
+from rvbuild.app.workspace import JOURNAL
+from rvbuild.core.errors import LockError, StoreError
+from rvbuild.core.system_fault import Site, hint_for
+from rvbuild.files.folder import WrongKind
+from rvbuild.files.journal import Disturbed, HalfDone, Journal, NewContent, changing, settle
+from rvbuild.recipes_yaml.lock import MAX_BYTES
+from rvbuild.recipes_yaml.project_file import near_path, read_file
+
+_PROJECT = "the project cannot be changed"
+_LOCK = "the lock cannot be written"
+_AGAIN = "run it again: it begins with what is there now"
+_BY_HAND = (
+    f"let any command run where the project can be written; or remove {JOURNAL}/ to keep the "
+    "files as they are, and compare them with what is committed"
+)
+_NO_LINKS = "a change of several files goes through no link: put the file itself there"
+
+
+def put_project(project: str, changes: Sequence[NewContent]) -> None:
+    """Change files of a project, all or none.
+
+    Raises:
+        StoreError: one was changed by somebody else since it was read, or they cannot be written.
+    """
+    with _told(project, _PROJECT, Site.PROJECT), _journal(project) as journal:
+        journal.put(changes)
+
+
+def put_project_lock(path: str, old: bytes | None, text: str) -> None:
+    """Put a project's lock there whole, if it is what was read; through a link as `put_lock`.
+
+    Args:
+        path: The file, in the project's folder.
+        old: What was read; None: it was not there.
+        text: What is to be there.
+
+    Raises:
+        StoreError: it was changed by somebody else since, or cannot be written.
+    """
+    project, name = os.path.split(path)
+    with _told(project, _LOCK, Site.LOCK), _journal(project) as journal:
+        if not os.path.islink(path):
+            journal.put([NewContent(name, old, text.encode())])
+            return
+        if project_lock(path) != old:
+            raise Disturbed(path)
+        put_lock(path, text)
+
+
+def project_lock(path: str) -> bytes | None:
+    """The bytes of a project's lock; None if it has none.
+
+    Raises:
+        LockError: it cannot be read.
+    """
+    if not os.path.lexists(path):
+        return None
+    return read_file(path, near_path(path), limit=MAX_BYTES, error=LockError).data
+
+
+def settle_project(project: str) -> None:
+    """End a change that was interrupted, or take it back, before anybody reads the project.
+
+    Raises:
+        StoreError: it cannot be ended here.
+    """
+    with _told(project, _PROJECT, Site.PROJECT):
+        settle(os.path.realpath(project), JOURNAL)
+
+
+def _journal(project: str) -> AbstractContextManager[Journal]:
+    return changing(os.path.realpath(project), JOURNAL)
+
+
+@contextmanager
+def _told(project: str, what: str, site: Site) -> Iterator[None]:
+    try:
+        yield
+    except (Disturbed, HalfDone) as error:
+        hint = _AGAIN if isinstance(error, Disturbed) else _BY_HAND
+        raise StoreError(str(error.strerror), where=str(error.filename), hint=hint) from error
+    except WrongKind as error:
+        msg = f"{what}: {error.problem}"
+        raise StoreError(msg, where=error.path, hint=_NO_LINKS) from error
+    except OSError as error:
+        msg, where = f"{what}: {error.strerror}", str(error.filename or project)
+        raise StoreError(msg, where=where, hint=hint_for(error.errno, site)) from error

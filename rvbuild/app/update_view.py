@@ -1,0 +1,130 @@
+"""What an update is asked for, and what it changes.
+
+Knows: which files are written, and that all are or none. Must not know: how a change is found out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import evolve, field, frozen
+
+from rvbuild.app.lock import LockResult
+from rvbuild.app.project_files import put_project
+from rvbuild.app.workspace import LOCK
+from rvbuild.core.component import Component
+from rvbuild.core.lock import Lock
+from rvbuild.core.lock_diff import LockDiff, compare_locks
+from rvbuild.core.names import RecipeName
+from rvbuild.core.side import Side
+from rvbuild.core.source import Source
+from rvbuild.files.journal import NewContent
+from rvbuild.kinds.table import kind_of
+from rvbuild.recipes_yaml.lock import write_lock
+
+
+@frozen(kw_only=True)
+class UpdateRequest:
+    """What a person asks for.
+
+    Attributes:
+        name: A recipe, or ``RECIPE/SOURCE``; a series may stand behind it.
+        to: The tag, commit or version; empty: the newest that is allowed.
+        series: The series that moves, or that is to be there; empty where there is none.
+        former: The series that a new one comes from; empty: the default, or the only one.
+        values: What nobody can derive, by name.
+        drop: Whether the series is to go.
+    """
+
+    name: str
+    to: str = ""
+    series: str = ""
+    former: str = ""
+    values: Mapping[str, str] = field(factory=dict)
+    drop: bool = False
+
+
+@frozen(kw_only=True)
+class UpdateView:
+    """What an update changes; nothing is written yet.
+
+    Attributes:
+        moved: The recipe whose value moves.
+        variable: What the value is called there.
+        old: The former value, and its series; empty if there was none.
+        new: The value now, and its series.
+        old_series: The series that is compared; empty: all are.
+        series: The same of the series now.
+        diff: What differs of pins, sources and sets, by names without these series.
+        left_out: Patches that go, since upstream has them.
+        lock: The lock.
+        files: The bytes of changed recipe files before and after, by their paths in the project.
+        project: Its folder.
+    """
+
+    moved: str
+    variable: str
+    old: str
+    new: str
+    old_series: str
+    series: str
+    diff: LockDiff
+    left_out: tuple[str, ...]
+    lock: LockResult
+    files: Mapping[str, tuple[bytes | None, bytes]]
+    project: str
+
+    @property
+    def is_change(self) -> bool:
+        """Whether anything is to be written."""
+        return bool(self._changes())
+
+    @property
+    def is_lock_changed(self) -> bool:
+        """Whether the lock is to be written."""
+        return write_lock(self.lock.new).encode() != self.lock.data
+
+    def write(self) -> None:
+        """Write recipes and lock, together or not at all.
+
+        Raises:
+            StoreError: they could not be written, or somebody else changed one meanwhile.
+        """
+        changes = self._changes()
+        if changes:
+            put_project(self.project, changes)
+
+    def _changes(self) -> list[NewContent]:
+        changes = [NewContent(path, old, new) for path, (old, new) in self.files.items()]
+        if self.is_lock_changed:
+            text = write_lock(self.lock.new).encode()
+            changes.append(NewContent(LOCK, self.lock.data, text))
+        return changes
+
+
+def difference(old: Side, new: Side, series: tuple[str, str]) -> LockDiff:
+    """What differs between two sides: all of it, or a series of one and a series of the other."""
+    return compare_locks(_of_series(old, series[0]), _of_series(new, series[1]), _describe)
+
+
+def _of_series(side: Side, series: str) -> Side:
+    """What of a side is of a series; all of it, without one."""
+    if not series:
+        return side
+
+    def is_of(recipe: str) -> bool:
+        return RecipeName.parse(recipe).series == series
+
+    lock = Lock(
+        pins={ref: pin for ref, pin in side.lock.pins.items() if is_of(ref.recipe)},
+        sources={ref: each for ref, each in side.lock.sources.items() if is_of(ref.recipe)},
+        go_modules={
+            ref: each for ref, each in side.lock.go_modules.items() if is_of(ref.source.recipe)
+        },
+    )
+    recipes = {name: each for name, each in (side.recipes or {}).items() if is_of(name)}
+    return evolve(side, lock=lock, recipes=recipes, series=series)
+
+
+def _describe(source: Source) -> Component:
+    return kind_of(source).component(source)

@@ -1,0 +1,179 @@
+"""Whether patches apply to files, line by line, without applying them on a disk.
+
+Knows: hunks, as GNU patch places them without fuzz: one may have moved. Must not know: recipes,
+sources, who asks. Where this says that a patch applies, GNU patch still has the last word.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from attrs import define, field, frozen
+
+_BEGIN = re.compile(rb"^--- ", re.MULTILINE)
+_UPSTREAM = re.compile(rb"^Applied-Upstream:[ \t]*\S", re.MULTILINE | re.IGNORECASE)
+
+ReadFile = Callable[[str], bytes | None]
+"""The content of a file by its path; None: there is no such file."""
+
+_RANGE = re.compile(r"@@ -(\d+)(?:,(\d+))? \+\d+(?:,(\d+))? @@")
+_NOTHING = "/dev/null"
+
+
+@frozen
+class _Hunk:
+    """Where lines stood, and what they become.
+
+    ``lead`` and ``tail`` count the lines before and behind the change that stay.
+    """
+
+    line: int
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    lead: int
+    tail: int
+
+    @property
+    def begin(self) -> int:
+        """How many lines stood before it."""
+        return self.line - 1 if self.old else self.line
+
+
+@frozen
+class _FilePatch:
+    """The hunks of one file; ``path`` is without the first part of the name."""
+
+    path: str
+    is_new: bool
+    hunks: tuple[_Hunk, ...]
+
+
+@define
+class PatchFit:
+    """Files that patches are tried on, one after the other.
+
+    Attributes:
+        read: The files as they are.
+    """
+
+    read: ReadFile
+    _changed: dict[str, list[str] | None] = field(factory=dict, init=False)
+
+    def problem(self, patch: bytes) -> str:
+        """What of a patch does not apply, as ``a.go: line 7``; empty if all does.
+
+        The next patch is tried on what this one gives, if it applies.
+        """
+        changed: dict[str, list[str] | None] = {}
+        for each in _files(patch.decode(errors="surrogateescape").split("\n")):
+            lines = changed[each.path] if each.path in changed else self._lines(each.path)
+            if each.is_new != (lines is None):
+                return f"{each.path}: {'there already' if each.is_new else 'not there'}"
+            try:
+                changed[each.path] = _applied(lines or [], each.hunks)
+            except LookupError as error:
+                return f"{each.path}: line {error.args[0]}"
+        self._changed |= changed
+        return ""
+
+    def is_there(self, patch: bytes) -> bool:
+        """Whether the files have each line already that a patch adds to them, and it adds some."""
+        added: list[bool] = []
+        for each in _files(patch.decode(errors="surrogateescape").split("\n")):
+            lines = set(self._lines(each.path) or [])
+            new = (line for hunk in each.hunks for line in hunk.new if line not in hunk.old)
+            added += [line in lines for line in new]
+        return bool(added) and all(added)
+
+    def _lines(self, path: str) -> list[str] | None:
+        if path in self._changed:
+            return self._changed[path]
+        data = self.read(path)
+        return None if data is None else data.decode(errors="surrogateescape").split("\n")
+
+
+def says_upstream(patch: bytes) -> bool:
+    """Whether a patch's header says that upstream has it (DEP-3's ``Applied-Upstream``)."""
+    return bool(_UPSTREAM.search(_BEGIN.split(patch, maxsplit=1)[0]))
+
+
+def _applied(lines: Sequence[str], hunks: Iterable[_Hunk]) -> list[str]:
+    """Lines after all hunks.
+
+    Raises:
+        LookupError: the lines of one are nowhere; with the number of its first.
+    """
+    done: list[str] = []
+    at = moved = 0
+    for hunk in hunks:
+        begin = _place(lines, hunk, at, hunk.begin + moved)
+        moved = begin - hunk.begin
+        done += [*lines[at:begin], *hunk.new]
+        at = begin + len(hunk.old)
+    return [*done, *lines[at:]]
+
+
+def _place(lines: Sequence[str], hunk: _Hunk, first: int, guess: int) -> int:
+    """Where the old lines of a hunk stand, nearest to where they should.
+
+    One that has less behind its change than before it is of the end of the file; one that has
+    less before it, and was at the beginning, is of that.
+    """
+    last = len(lines) - len(hunk.old)
+    if lines and not lines[-1]:
+        last -= hunk.tail < hunk.lead  # behind the last break is nothing
+    places = range(last if hunk.tail < hunk.lead else first, last + 1)
+    if hunk.lead < hunk.tail and hunk.line <= 1:
+        places = range(1)
+    for begin in sorted(places, key=lambda each: abs(each - guess)):
+        if begin >= first and tuple(lines[begin : begin + len(hunk.old)]) == hunk.old:
+            return begin
+    raise LookupError(hunk.line)
+
+
+def _files(lines: Sequence[str]) -> Iterator[_FilePatch]:
+    """The files of a diff, each with its hunks."""
+    at = 0
+    while at < len(lines):
+        if lines[at].startswith("--- ") and lines[at + 1 : at + 2] != []:
+            old, new = (_name(line) for line in lines[at : at + 2])
+            at, hunks = _hunks(lines, at + 2)
+            path = old if new == _NOTHING else new
+            yield _FilePatch(_stripped(path), old == _NOTHING, tuple(hunks))
+        else:
+            at += 1
+
+
+def _name(line: str) -> str:
+    return line[4:].partition("\t")[0].strip()
+
+
+def _stripped(name: str) -> str:
+    return posixpath.normpath(name.partition("/")[2])
+
+
+def _hunks(lines: Sequence[str], at: int) -> tuple[int, list[_Hunk]]:
+    """The hunks from a line on, and the line behind them."""
+    hunks: list[_Hunk] = []
+    while at < len(lines) and (found := _RANGE.match(lines[at])):
+        line, old, new = (int(text or 1) for text in found.groups())
+        begin = at = at + 1
+        while at < len(lines) and (old > 0 or new > 0 or lines[at].startswith("\\")):
+            old -= lines[at][:1] not in ("+", "\\")
+            new -= lines[at][:1] not in ("-", "\\")
+            at += 1
+        hunks.append(_hunk(line, [each for each in lines[begin:at] if each[:1] != "\\"]))
+    return at, hunks
+
+
+def _hunk(line: int, lines: Sequence[str]) -> _Hunk:
+    kinds = "".join(each[:1] or " " for each in lines)
+    return _Hunk(
+        line=line,
+        old=tuple(each[1:] for each in lines if each[:1] != "+"),
+        new=tuple(each[1:] for each in lines if each[:1] != "-"),
+        lead=len(kinds) - len(kinds.lstrip(" ")),
+        tail=len(kinds) - len(kinds.rstrip(" ")),
+    )

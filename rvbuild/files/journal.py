@@ -1,0 +1,380 @@
+"""Several files of a folder that change together, whatever ends the process.
+
+Knows: in which order what is written, and what the next process does about what one left. Must
+not know: what is in the files.
+
+All that is beside the files is in a folder of the folder, the journal, which is there during a
+change only. Git does not see it: it has a ``.gitignore`` that says ``*``.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from attrs import frozen
+
+from rvbuild.core.paths import is_component
+from rvbuild.files.folder import inode_of, open_file, open_folder, opened
+from rvbuild.files.replacement import replace_file
+from rvbuild.files.way import entered
+
+_RECORD, _LOCK, _IGNORE = "record", "lock", ".gitignore"
+_KEPT = (_IGNORE, _LOCK)
+_OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL))
+
+
+@frozen
+class NewContent:
+    """A file that is to have other bytes.
+
+    Attributes:
+        path: From the folder on, with ``/`` between the names; through no link.
+        old: What was read there; None: there is no such file.
+        new: What is to be there.
+    """
+
+    path: str
+    old: bytes | None
+    new: bytes
+
+
+class Disturbed(OSError):
+    """A file is not what it was when the change began; whoever changed it has the last word."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(errno.ESTALE, "it was changed by somebody else meanwhile", path)
+
+
+class HalfDone(OSError):
+    """A change was interrupted when it had happened, and cannot be put in place here."""
+
+    def __init__(self, path: str, why: OSError | str) -> None:
+        text = why if isinstance(why, str) else why.strerror
+        super().__init__(
+            errno.EBUSY, f"a change was interrupted, and cannot be ended: {text}", path
+        )
+
+
+@frozen
+class _Entry:
+    """A file of a change: its path, and the SHA-256 of what was and of what is to be there."""
+
+    path: str
+    old: str | None
+    new: str
+
+    @classmethod
+    def of(cls, change: NewContent) -> _Entry:
+        return cls(change.path, _digest(change.old), _digest(change.new) or "")
+
+
+@frozen
+class Journal:
+    """The change of a folder's files, of which there is one at a time. Use `changing`.
+
+    Order of `put`:
+
+    1. The new bytes of each file are on the disk, in files ``0``, ``1``, … of the journal.
+    2. The file ``record`` has the path and both digests of each. From when it has its name on, the
+       change has happened.
+    3. Each of the new files gets its place.
+    4. The record goes, then everything else.
+
+    A process that ends before 2 has changed nothing: the next one removes what it left. One that
+    ends later has changed all: the next one goes on with 3. But what a person did to a file in
+    between is not overwritten.
+
+    Attributes:
+        path: The folder's.
+        name: The journal's, in it.
+        top: The folder, open.
+        folder: The journal, open.
+    """
+
+    path: str
+    name: str
+    top: int
+    folder: int
+
+    def put(self, changes: Sequence[NewContent]) -> None:
+        """Change all of the files, or none.
+
+        Raises:
+            Disturbed: one is not what it was.
+            OSError: something could not be written; before the record, nothing has changed.
+        """
+        entries = [_Entry.of(change) for change in changes]
+        for entry in entries:
+            if self._digest_at(entry) != entry.old:
+                raise Disturbed(os.path.join(self.path, entry.path))
+        try:
+            for number, change in enumerate(changes):
+                mode = self._mode(change.path)
+                replace_file(str(number), change.new, at=self.folder, mode=mode)
+            text = json.dumps([[each.path, each.old, each.new] for each in entries])
+            replace_file(_RECORD, text.encode(), at=self.folder)
+        except BaseException:  # an interrupt, too
+            self._forget()
+            raise
+        self._end(entries)
+
+    def settle(self) -> None:
+        """Put in place what an ended process has recorded, or remove what it left.
+
+        Raises:
+            HalfDone: it cannot be put in place.
+        """
+        entries = self._recorded()
+        try:
+            self._refuse_edited(entries)
+        except OSError as error:
+            raise self._half_done(error) from error
+        self._end(entries)
+
+    @property
+    def is_half_done(self) -> bool:
+        """Whether a recorded change has a file that has not got its place."""
+        return any(self._waits(number) for number, _ in enumerate(self._recorded()))
+
+    def _end(self, entries: Sequence[_Entry]) -> None:
+        """Put a recorded change in place.
+
+        Raises:
+            HalfDone: that failed; the next process tries again.
+        """
+        try:
+            for number, entry in enumerate(entries):
+                if self._waits(number):
+                    self._place(str(number), entry)
+        except OSError as error:
+            raise self._half_done(error) from error
+        self._forget()
+
+    def _half_done(self, error: OSError) -> HalfDone:
+        return HalfDone(str(error.filename or self.path), error)
+
+    # ---- what a process has recorded
+
+    def _recorded(self) -> list[_Entry]:
+        """The files of the record; none, if there is none.
+
+        Raises:
+            HalfDone: it is not one that was written here.
+        """
+        try:
+            data = self._read(_RECORD, self.folder)
+        except FileNotFoundError:
+            return []
+        try:
+            entries = [_Entry(*map(_text, each)) for each in json.loads(data)]  # type: ignore[arg-type]
+            for entry in entries:
+                _refuse_unfit(entry.path)
+        except (ValueError, TypeError, RecursionError) as error:
+            path = os.path.join(self.path, self.name, _RECORD)
+            raise HalfDone(path, "this is no record of one") from error
+        return entries
+
+    def _refuse_edited(self, entries: Sequence[_Entry]) -> None:
+        """See that each file that waits has its right bytes, and its place the old ones.
+
+        Raises:
+            Disturbed: one has not.
+        """
+        for number, entry in enumerate(entries):
+            if not self._waits(number):  # it got its place
+                continue
+            if _digest(self._read(str(number), self.folder)) != entry.new:
+                raise Disturbed(os.path.join(self.path, self.name, str(number)))
+            if self._digest_at(entry) not in {entry.old, entry.new}:
+                raise Disturbed(os.path.join(self.path, entry.path))
+
+    # ---- files
+
+    def _waits(self, number: int) -> bool:
+        try:
+            os.stat(str(number), dir_fd=self.folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _place(self, waiting: str, entry: _Entry) -> None:
+        *folders, name = entry.path.split("/")
+        with entered(self.top, folders, path=self.path) as at:
+            self._rename(waiting, name, at)
+            os.fsync(at)
+
+    def _rename(self, waiting: str, name: str, at: int) -> None:
+        try:
+            os.replace(waiting, name, src_dir_fd=self.folder, dst_dir_fd=at)
+        except OSError as error:
+            if error.errno != errno.EXDEV:  # a folder of it may be a mount
+                raise
+            mode = stat.S_IMODE(os.stat(waiting, dir_fd=self.folder).st_mode)
+            replace_file(name, self._read(waiting, self.folder), at=at, mode=mode)
+            os.unlink(waiting, dir_fd=self.folder)
+
+    def _digest_at(self, entry: _Entry) -> str | None:
+        """The SHA-256 of what is at a file's place; None if nothing is.
+
+        Raises:
+            WrongKind: it is no file, or a link is on the way.
+        """
+        *folders, name = entry.path.split("/")
+        with entered(self.top, folders, path=self.path) as at:
+            try:
+                return _digest(self._read(name, at))
+            except FileNotFoundError:
+                return None
+
+    @staticmethod
+    def _read(name: str, at: int) -> bytes:
+        with open(open_file(name, at), "rb") as file:
+            return file.read()
+
+    def _mode(self, path: str) -> int | None:
+        """The mode of the file that is there, if there is one.
+
+        Raises:
+            OSError: its owner may not write it.
+        """
+        *folders, name = path.split("/")
+        with entered(self.top, folders, path=self.path) as at:
+            try:
+                mode = stat.S_IMODE(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode)
+            except FileNotFoundError:
+                return None
+        if not mode & stat.S_IWUSR:
+            raise OSError(errno.EACCES, "it is read-only", os.path.join(self.path, path))
+        return mode
+
+    def _forget(self) -> None:
+        """Remove the record, then all that waits; what cannot be removed waits for the next one."""
+        with suppress(OSError):
+            for name in sorted(os.listdir(self.folder), key=lambda each: each != _RECORD):
+                if name not in _KEPT:
+                    os.unlink(name, dir_fd=self.folder)
+
+
+@contextmanager
+def changing(path: str, name: str) -> Iterator[Journal]:
+    """The journal called ``name`` of a folder, settled, and nobody else's until the end.
+
+    Raises:
+        HalfDone: a change was interrupted before, and cannot be put in place.
+        OSError: nothing can be written there.
+    """
+    with opened(path) as top, _own(path, name, top) as journal:
+        journal.settle()
+        yield journal
+
+
+def settle(path: str, name: str) -> None:
+    """Let nothing that is left of a change be seen: end it, or take it back.
+
+    Where nothing can be written, what was not recorded is as if it were not there.
+
+    Raises:
+        HalfDone: a change was interrupted, and cannot be put in place.
+    """
+    try:
+        with changing(path, name):
+            pass
+    except HalfDone:
+        raise
+    except OSError as error:
+        with opened(path) as top, suppress(FileNotFoundError), opened(name, top) as folder:
+            if Journal(path, name, top, folder).is_half_done:
+                raise HalfDone(os.path.join(path, name), error) from error
+
+
+@contextmanager
+def _own(path: str, name: str, top: int) -> Iterator[Journal]:
+    """The journal, locked; its folder goes at the end, unless something has to stay in it."""
+    folder, lock = _locked(name, top)
+    try:
+        yield Journal(path, name, top, folder)
+    finally:
+        try:
+            _remove_empty(name, top, folder)
+        finally:
+            _close(folder, lock)
+
+
+def _remove_empty(name: str, top: int, folder: int) -> None:
+    """Remove a folder that nothing waits in; the next process may."""
+    with suppress(OSError):
+        if set(os.listdir(folder)) <= set(_KEPT):
+            for each in _KEPT:
+                os.unlink(each, dir_fd=folder)
+            os.rmdir(name, dir_fd=top)
+
+
+def _locked(name: str, top: int) -> tuple[int, int]:
+    """The folder, and the locked file in it; both are still there once it is locked."""
+    while True:
+        with suppress(FileExistsError):
+            os.mkdir(name, dir_fd=top)
+        folder, lock = open_folder(name, top), -1
+        try:
+            with suppress(FileNotFoundError):  # somebody removes the folder
+                _ignore(folder)
+                lock = os.open(_LOCK, _OPEN, 0o666, dir_fd=folder)
+                _wait(lock)
+                there = os.stat(f"{name}/{_LOCK}", dir_fd=top, follow_symlinks=False)
+                if inode_of(there) == inode_of(os.fstat(lock)):
+                    return folder, lock
+        except BaseException:
+            _close(folder, lock)
+            raise
+        _close(folder, lock)
+
+
+def _close(folder: int, lock: int) -> None:
+    os.close(folder)
+    if lock >= 0:
+        os.close(lock)
+
+
+def _ignore(folder: int) -> None:
+    """Let git not see the folder."""
+    try:
+        os.stat(_IGNORE, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        replace_file(_IGNORE, b"*\n", at=folder, durable=False)
+
+
+def _wait(lock: int) -> None:
+    """Wait until nobody else has the file; where no locks are, its name alone says who is there."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+
+
+def _text(word: object) -> str | None:
+    if word is not None and not isinstance(word, str):
+        raise TypeError
+    return word
+
+
+def _refuse_unfit(path: str) -> None:
+    """See that a path is one of the folder's own files, and of no other program's.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not all(is_component(name) and not name.startswith(".") for name in path.split("/")):
+        raise ValueError(path)
+
+
+def _digest(data: bytes | None) -> str | None:
+    return None if data is None else hashlib.sha256(data).hexdigest()

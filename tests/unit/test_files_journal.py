@@ -1,0 +1,314 @@
+"""Several files of a folder change together, whatever call fails and wherever the process ends."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from rvbuild.files.folder import WrongKind
+from rvbuild.files.journal import Disturbed, HalfDone, NewContent, changing, settle
+
+NAME = ".change"
+OLD = {"lock": b"old lock", "recipes/a/recipe.yaml": b"old a", "recipes/b/recipe.yaml": b"old b"}
+NEW = {"lock": b"new lock", "recipes/a/recipe.yaml": b"new a", "recipes/b/recipe.yaml": b"new b"}
+MORE = {**NEW, "recipes/series.yaml": b"default"}
+CALLS = ("open", "mkdir", "replace", "unlink", "rmdir", "fsync", "write", "stat", "listdir")
+DISK = ("open", "mkdir", "replace", "unlink", "rmdir", "fsync", "listdir")
+
+CHANGES = [NewContent(path, OLD.get(path), data) for path, data in MORE.items()]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    put(tmp_path / "project", OLD)
+    return tmp_path / "project"
+
+
+def put(top: Path, files: dict[str, bytes]) -> None:
+    for path, data in files.items():
+        (top / path).parent.mkdir(parents=True, exist_ok=True)
+        (top / path).write_bytes(data)
+
+
+def contents(top: Path) -> dict[str, bytes]:
+    """All files, the journal's, too."""
+    return {str(each.relative_to(top)): each.read_bytes() for each in top.rglob("*")
+            if each.is_file()}  # fmt: skip
+
+
+def change(top: Path) -> None:
+    with changing(str(top), NAME) as journal:
+        journal.put(CHANGES)
+
+
+class Killed(BaseException):
+    """The process ends: nothing that it would still do is done."""
+
+
+@contextmanager
+def failing(
+    monkeypatch: pytest.MonkeyPatch, at: int, error: Callable[[], BaseException]
+) -> Iterator[list[str]]:
+    """Let the call ``at`` (from 1) of those in `DISK` fail, and after a kill all that follow."""
+    seen: list[str] = []
+
+    def wrapped(name: str, real: Callable[..., object]) -> Callable[..., object]:
+        def call(*words: object, **more: object) -> object:
+            seen.append(name)
+            problem = error()
+            if len(seen) == at or (len(seen) > at and isinstance(problem, Killed)):
+                raise problem
+            return real(*words, **more)
+
+        return call
+
+    with monkeypatch.context() as context:
+        for name in DISK:
+            context.setattr(os, name, wrapped(name, getattr(os, name)))
+        yield seen
+
+
+def calls(folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    with failing(monkeypatch, 0, Killed) as seen:
+        pass
+    with failing(monkeypatch, -1, lambda: OSError(0, "none")) as seen:
+        change(folder)
+    return len(seen)
+
+
+def test_all_files_change_and_nothing_else_is_left(folder: Path):
+    change(folder)
+    assert contents(folder) == MORE
+    assert not (folder / NAME).exists()
+
+
+def test_killed_at_any_call_the_next_one_finds_the_old_or_the_new(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.copytree(folder, tmp_path / "counted")
+    count = calls(tmp_path / "counted", monkeypatch)
+    assert count > 30
+    ends = []
+    for at in range(1, count + 1):
+        top = tmp_path / str(at)
+        shutil.copytree(folder, top)
+        with failing(monkeypatch, at, Killed), pytest.raises(Killed):
+            change(top)
+        settle(str(top), NAME)
+        ends.append(contents(top))
+        assert ends[-1] in (OLD, MORE), at
+        assert not (top / NAME).exists()
+        if ends[-1] == OLD:
+            change(top)
+        assert contents(top) == MORE
+    assert ends == sorted(ends, key=lambda each: each == MORE), "once it has happened it stays"
+    assert ends[0] == OLD
+    assert ends[-1] == MORE
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_call_that_fails_is_told_or_the_change_is_whole(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+):
+    shutil.copytree(folder, tmp_path / "counted")
+    count = calls(tmp_path / "counted", monkeypatch)
+    for at in range(1, count + 1):
+        top = tmp_path / str(at)
+        shutil.copytree(folder, top)
+        problem: OSError | None = None
+        with failing(monkeypatch, at, lambda: OSError(number, os.strerror(number))):
+            try:
+                change(top)
+            except OSError as error:
+                problem = error
+        if problem and not isinstance(problem, HalfDone):
+            assert problem.errno == number
+            assert {k: v for k, v in contents(top).items() if NAME not in k} == OLD, at
+        settle(str(top), NAME)
+        assert contents(top) in ((OLD, MORE) if problem else (MORE,)), at
+        assert not (top / NAME).exists()
+
+
+def half_done(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave a change that has happened, with one file in its place."""
+    puts = [0]
+    real = os.replace
+
+    def replace(*names: str, **folders: int) -> None:
+        puts[0] += names[1] in {"lock", "recipe.yaml"}
+        if puts[0] == 2:
+            raise Killed
+        real(*names, **folders)
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "replace", replace)
+        with pytest.raises(Killed):
+            change(folder)
+    assert contents(folder)["lock"] == NEW["lock"]
+    assert contents(folder)["recipes/b/recipe.yaml"] == b"old b"
+
+
+def test_what_a_person_did_meanwhile_is_not_overwritten(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    half_done(folder, monkeypatch)
+    (folder / "lock").write_bytes(b"mine: it had its place")
+    (folder / "recipes/b/recipe.yaml").write_bytes(b"mine")
+    with pytest.raises(HalfDone, match="changed by somebody else") as caught:
+        settle(str(folder), NAME)
+    assert caught.value.filename == str(folder / "recipes/b/recipe.yaml")
+    (folder / "recipes/b/recipe.yaml").write_bytes(b"old b")
+    settle(str(folder), NAME)
+    assert contents(folder) == {**MORE, "lock": b"mine: it had its place"}
+
+
+def test_a_file_that_is_not_what_was_read_stops_the_change(folder: Path):
+    for path, data in (("lock", b"other"), ("recipes/series.yaml", b"there already")):
+        put(folder, {path: data})
+        before = contents(folder)
+        with pytest.raises(Disturbed):
+            change(folder)
+        assert contents(folder) == before
+        put(folder, OLD)
+
+
+def test_modes_stay_and_what_is_read_only_is_not_written(folder: Path):
+    (folder / "lock").chmod(0o640)
+    change(folder)
+    assert (folder / "lock").stat().st_mode & 0o7777 == 0o640
+    (folder / "lock").chmod(0o440)
+    with changing(str(folder), NAME) as journal, pytest.raises(OSError, match="it is read-only"):
+        journal.put([NewContent("lock", b"new lock", b"newer")])
+    assert contents(folder) == MORE
+
+
+def test_no_link_is_followed(folder: Path, tmp_path: Path):
+    put(tmp_path, {"decoy": b"old lock", "away/recipe.yaml": b"old a"})
+    (folder / "lock").unlink()
+    (folder / "lock").symlink_to(tmp_path / "decoy")
+    with pytest.raises(WrongKind):
+        change(folder)
+    (folder / "lock").unlink()
+    (folder / "lock").write_bytes(b"old lock")
+    shutil.rmtree(folder / "recipes/a")
+    (folder / "recipes/a").symlink_to(tmp_path / "away")
+    with pytest.raises(WrongKind):
+        change(folder)
+    assert (tmp_path / "decoy").read_bytes() == b"old lock"
+    assert (tmp_path / "away/recipe.yaml").read_bytes() == b"old a"
+
+
+RECORDS: dict[str, object] = {
+    "above": [["../decoy", None, "00"]],
+    "a program's": [[".git/hooks/pre-commit", None, "00"]],
+    "absolute": [["/decoy", None, "00"]],
+    "no list": {"lock": "x"},
+    "no text": [["lock", 1, "00"]],
+    "too few": [["lock"]],
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_that_nobody_writes_here_is_refused(folder: Path, name: str):
+    """A checkout may hold anything."""
+    put(folder, {f"{NAME}/record": json.dumps(RECORDS[name]).encode(), f"{NAME}/0": b""})
+    with pytest.raises(HalfDone, match="this is no record"):
+        settle(str(folder), NAME)
+    assert {k: v for k, v in contents(folder).items() if NAME not in k} == OLD
+
+
+def test_new_bytes_that_are_damaged_get_no_place(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    half_done(folder, monkeypatch)
+    (folder / NAME / "2").write_bytes(b"rot")
+    with pytest.raises(HalfDone):
+        settle(str(folder), NAME)
+    assert contents(folder)["recipes/b/recipe.yaml"] == b"old b"
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, number: int) -> pytest.MonkeyPatch:
+    """Let nothing be opened for writing."""
+    real = os.open
+
+    def opening(name: str, flags: int, *mode: int, **more: int) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            raise OSError(number, os.strerror(number), name)
+        return real(name, flags, *mode, **more)
+
+    monkeypatch.setattr(os, "open", opening)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_where_nothing_can_be_written_a_whole_state_is_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: int
+):
+    put(folder, {f"{NAME}/0": b"not recorded"})
+    with monkeypatch.context() as context:
+        settle(str(folder), NAME) if refused(context, number) else None
+    assert contents(folder)["lock"] == b"old lock"
+    settle(str(folder), NAME)
+    half_done(folder, monkeypatch)
+    with monkeypatch.context() as context, pytest.raises(HalfDone):
+        settle(str(folder), NAME) if refused(context, number) else None
+    settle(str(folder), NAME)
+    assert contents(folder) == MORE
+
+
+def test_a_mount_in_the_folder_gets_its_file_by_a_copy(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    real = os.replace
+
+    def replace(source: str, target: str, **folders: int) -> None:
+        if folders.get("src_dir_fd") != folders.get("dst_dir_fd"):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        real(source, target, **folders)
+
+    monkeypatch.setattr(os, "replace", replace)
+    change(folder)
+    assert contents(folder) == MORE
+
+
+def test_two_do_not_meet(folder: Path):
+    """Each of eight processes adds its line to what it finds; none is lost."""
+    (folder / "lock").write_bytes(b"")
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from rvbuild.files.journal import NewContent, changing\n"
+        "top, word = sys.argv[1:]\n"
+        "with changing(top, '.change') as journal:\n"
+        "    old = Path(top, 'lock').read_bytes()\n"
+        "    other = Path(top, 'recipes/a/recipe.yaml').read_bytes()\n"
+        "    journal.put([NewContent('lock', old, old + word.encode()),\n"
+        "                 NewContent('recipes/a/recipe.yaml', other, word.encode())])\n"
+    )
+    started = [
+        subprocess.Popen([sys.executable, "-c", script, str(folder), word]) for word in "abcdefgh"
+    ]
+    assert [each.wait() for each in started] == [0] * 8
+    assert sorted((folder / "lock").read_text()) == list("abcdefgh")
+    assert (folder / "recipes/a/recipe.yaml").read_text() == (folder / "lock").read_text()[-1]
+    assert not (folder / NAME).exists()
+
+
+def test_git_does_not_see_the_journal(folder: Path):
+    def status() -> str:
+        words = ["git", "status", "--porcelain", "--untracked-files=all"]
+        return subprocess.run(words, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    before = status()
+    with changing(str(folder), NAME):
+        (folder / NAME / "0").write_bytes(b"waits")
+        assert status() == before
+    settle(str(folder), NAME)
+    assert status() == before
