@@ -420,6 +420,10 @@ def test_another_key_of_a_name_keeps_its_records(team: Team, ci: World):
     assert ran.code == 4
     ran.said("is signed by ci:", "another key of that name", "the key that signs here: ci:")
     ran.said("hint: let each project have a place of its own, or sign with a key of another name")
+    ran = other.run("push", TARGET, "--check")
+    assert ran.code == 5
+    assert ran.out.count("its record does not count: signed by ci:") == 3, ran.out
+    ran.said("hint: let each project have a place of its own, or sign with a key of another name")
     assert before == {file: file.read_bytes() for file in before}
     del ci
 
