@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 
 from rvbuild.app.cache_notes import note_push, owed_targets
 from rvbuild.app.owed import owed_shipments
-from rvbuild.app.push import PushTally, pusher_of
+from rvbuild.app.pusher import PushTally, pusher_of
 from rvbuild.app.run_caches import RunCache
 from rvbuild.app.session import Session
 from rvbuild.app.shipments import Packer, Unfit, share_lookup

@@ -6,18 +6,22 @@ a cache is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
 from rvbuild.app.cache_progress import cache_progress
 from rvbuild.app.caches import collection_lease, one_marked_cache
+from rvbuild.app.run_caches import RunCache
 from rvbuild.app.session import Session
 from rvbuild.app.signing_key import KeyFolders
+from rvbuild.caches.names import RECORDS, is_record
 from rvbuild.caches.verification import CacheCheck, CacheFinding, CacheVerifier, remove_damaged
 from rvbuild.core.advice import Advice, Remedy, advise
 from rvbuild.core.errors import CacheFault
 from rvbuild.core.events import Phase
+from rvbuild.trust.keyring import Keyring
 from rvbuild.trust.verify import verify_statement
 
 __all__ = ["CacheCheck", "CacheFinding", "CacheVerification", "verify_cache"]
@@ -31,12 +35,14 @@ class CacheVerification:
         address: Where it is, without a login.
         name: What it is called.
         check: Counts and findings.
+        revoked: How many of the records are of keys that were revoked, by the key's name.
         removed: Names of the damaged objects that were removed.
     """
 
     address: str
     name: str
     check: CacheCheck
+    revoked: Mapping[str, int] = field(factory=dict)
     removed: tuple[str, ...] = ()
 
     def refuse_findings(self) -> None:
@@ -92,8 +98,25 @@ def verify_cache(
         take = report or (lambda _finding: None)
         verifier = CacheVerifier(cache.cache, read, keyring.valid_ids, take, tell)
         if not remove:
-            return CacheVerification(address=cache.address, name=name, check=verifier.run())
+            check, revoked = verifier.run(), _revoked_records(cache, keyring)
+            return CacheVerification(address=cache.address, name=name, check=check, revoked=revoked)
         with collection_lease(session, cache).collecting() as collecting:
             check = verifier.run()
             removed = remove_damaged(cache.cache, check.findings, collecting.tenure)
-        return CacheVerification(address=cache.address, name=name, check=check, removed=removed)
+        return CacheVerification(
+            address=cache.address,
+            name=name,
+            check=check,
+            revoked=_revoked_records(cache, keyring),
+            removed=removed,
+        )
+
+
+def _revoked_records(cache: RunCache, keyring: Keyring) -> Mapping[str, int]:
+    """How many records are of keys that were revoked, by the key's name."""
+    valid = {key_id.partition(":")[0] for key_id in keyring.valid_ids}
+    names = {each.key.name for each in keyring.revocations} - valid
+    entries = cache.cache.entries(RECORDS) if names else ()
+    records = (entry.name for entry in entries if is_record(entry.name))
+    owners = Counter(name.split("/")[1] for name in records)
+    return {name: owners[name] for name in sorted(names) if owners[name]}

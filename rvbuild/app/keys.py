@@ -85,14 +85,17 @@ def make_key(workspace: Workspace, name: str) -> NewKey:
     """Make a key, which nobody trusts yet.
 
     Raises:
-        UsageError: a key cannot have that name, or one has it or had it.
+        UsageError: a key cannot have that name, or one has it or had it, or one that differs from
+            it in upper and lower case only.
         StoreError: it cannot be written.
     """
     if not is_key_name(name):
         msg = f"a key cannot be called {name!r}"
         raise UsageError(msg, hint="at most 64 letters, digits, and . _ - within")
     folders = KeyFolders.of(workspace)
-    _refuse_known_name(name, folders.keyring())
+    keyring = folders.keyring()
+    _refuse_known_name(name, keyring)
+    _refuse_near_name(name, keyring, folders)
     return _make(name, folders, ())
 
 
@@ -240,13 +243,26 @@ def _refuse_known_name(name: str, keyring: Keyring, key: PublicKey | None = None
         )
 
 
+def _refuse_near_name(name: str, keyring: Keyring, folders: KeyFolders) -> None:
+    """People take two such names for one; so do folders of some systems, with the keys' files."""
+    near = {each for each in _names(keyring, folders) if each.lower() == name.lower()} - {name}
+    if near:
+        msg = f"there is a key called {min(near)}, which differs in upper and lower case only"
+        raise UsageError(msg, where=name, hint="choose a name that nobody takes for that one")
+
+
+def _names(keyring: Keyring, folders: KeyFolders) -> set[str]:
+    """Of all keys that are here, trusted, or were revoked."""
+    public = (each.public.name for each in keyring.known)
+    return {*public, *folders.private_names(), *(each.key.name for each in keyring.revocations)}
+
+
 def _next_name(name: str, keyring: Keyring, folders: KeyFolders) -> str:
     match = _NUMBERED.fullmatch(name)
     stem, number = (match[1], int(match[2])) if match else (name, 1)
-    taken = {each.public.name for each in keyring.known} | {*folders.private_names()}
-    taken |= {each.key.name for each in keyring.revocations}
+    taken = {each.lower() for each in _names(keyring, folders)}
     following = f"{stem}-{number + 1}"
-    while following in taken:
+    while following.lower() in taken:
         number += 1
         following = f"{stem}-{number + 1}"
     if not is_key_name(following):

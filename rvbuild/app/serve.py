@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from attrs import frozen
 
-from rvbuild.app.push import push_signer
+from rvbuild.app.push_signer import push_signer
 from rvbuild.app.run_caches import opened
 from rvbuild.app.served_store import ServedStore, served_store
 from rvbuild.app.session import Session

@@ -29,7 +29,7 @@ from attrs import define, field, frozen
 
 from rvbuild.app.former_targets import FormerTargets, former_targets
 from rvbuild.app.pending_work import PendingWork
-from rvbuild.app.push import PushTally, pusher_of
+from rvbuild.app.pusher import PushTally, pusher_of
 from rvbuild.app.run_caches import RunCache
 from rvbuild.app.session import Session
 from rvbuild.app.shipments import Packer, share_lookup

@@ -15,9 +15,11 @@ from rvbuild.app.session import Session
 from rvbuild.caches.shipment import Shipment, TargetShipment
 from rvbuild.core.advice import Hint, Remedy, advise
 from rvbuild.core.derivation import Step
+from rvbuild.core.digest import Digest
 from rvbuild.core.errors import UsageError
 from rvbuild.core.graph import Target
 from rvbuild.core.link import Linked
+from rvbuild.core.plan import Lookup, find_result
 from rvbuild.core.realisation import Realisation
 from rvbuild.engine.lookup import StoreLookup
 
@@ -68,8 +70,8 @@ class Packer:
 
     session: Session
     linked: Linked
-    lookup: StoreLookup
-    _made: dict[str, Realisation | None] = field(factory=dict)
+    lookup: Lookup
+    _made: dict[tuple[str, Digest | None], Realisation | None] = field(factory=dict)
 
     def target(self, target: Target) -> TargetShipment | Unfit:
         """A target, its checks, and every step below that was made."""
@@ -133,9 +135,13 @@ class Packer:
         return self._realisation(digest)
 
     def _realisation(self, digest: str) -> Realisation | None:
-        if digest not in self._made:
-            self._made[digest] = self.lookup(digest)
-        return self._made[digest]
+        return find_result(self.linked.derivations[digest], self._lookup)
+
+    def _lookup(self, digest: str, tried: Digest | None = None, /) -> Realisation | None:
+        """Look for each once: a check is said to have passed for the result that is brought."""
+        if (digest, tried) not in self._made:
+            self._made[digest, tried] = self.lookup(digest, tried)
+        return self._made[digest, tried]
 
     def _unfit(self, target: Target, goal: str) -> Unfit:
         also = self.session.store.realisations.realisation(goal)

@@ -36,7 +36,8 @@ def uploads_of(session: Session, *, required: bool = False) -> Iterator[CacheUpl
         yield None
         return
     from rvbuild.app.cache_uploads import CacheUploads  # noqa: PLC0415 - see the module
-    from rvbuild.app.push import push_signer, tell_untrusted, written_caches  # noqa: PLC0415 - the same
+    from rvbuild.app.push import written_caches  # noqa: PLC0415 - the same
+    from rvbuild.app.push_signer import push_signer, tell_untrusted  # noqa: PLC0415 - the same
     from rvbuild.app.run_caches import opened, signer_of  # noqa: PLC0415 - the same
     from rvbuild.app.unasked_caches import refused_unasked  # noqa: PLC0415 - the same
 

@@ -6,14 +6,15 @@ Knows: records and the packs that they name. Must not know: how a signature is v
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
-from typing import Protocol
+from typing import Protocol, Self
 
 from attrs import frozen
 
 from rvbuild.caches.names import realisation_name, target_name
 from rvbuild.caches.shipment import Shipment, TargetShipment
+from rvbuild.core.advice import Hint
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import VerificationError
+from rvbuild.core.errors import Untrusted, VerificationError
 from rvbuild.core.ports.cache import Cache
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.statement import CLOSURE, REALISATION, Closure, Statement
@@ -33,10 +34,25 @@ class Open(Protocol):
 
 @frozen(kw_only=True)
 class Lack:
-    """Something that a cache does not have, or not whole; ``problem`` says what of it."""
+    """Something that a cache does not have, or not whole.
+
+    Attributes:
+        label: What people call it.
+        problem: What of it is lacking.
+        hint: What to do about it, if pushing again does not help.
+    """
 
     label: str
     problem: str
+    hint: Hint | None = None
+
+    @classmethod
+    def of(cls, label: str, error: VerificationError) -> Self:
+        """A record that does not say what it should, since it is another's, or damaged."""
+        if isinstance(error, Untrusted):
+            why = "; ".join((error.message, *error.details))
+            return cls(label=label, problem=f"its record does not count: {why}", hint=error.hint)
+        return cls(label=label, problem=f"its record is damaged: {error.message}")
 
 
 def find_statement(
@@ -64,7 +80,7 @@ def find_statement(
     try:
         statement = Statement.of(open_record(record, REALISATION, name))
     except VerificationError as error:
-        return Lack(label=shipment.label, problem=f"its record is damaged: {error.message}")
+        return Lack.of(shipment.label, error)
     if not _still_says((statement, *statement.checks), shipment, valid_ids):
         return Lack(label=shipment.label, problem="its record says something else")
     problem = _lost(cache, statement.packs)
@@ -83,9 +99,9 @@ def find_lacks(
         there = find_statement(cache, key, shipment, open_record, valid_ids)
         if isinstance(there, Lack):
             yield there
-    problem = _closure_problem(cache, key, target, open_record, valid_ids)
-    if problem:
-        yield Lack(label=f"the closure of {target.target}", problem=problem)
+    lack = _closure_lack(cache, key, target, open_record, valid_ids)
+    if lack is not None:
+        yield lack
 
 
 def find_former_statements(
@@ -113,23 +129,24 @@ def find_former_statements(
     yield from (each for each in known if lost.isdisjoint(each.packs))
 
 
-def _closure_problem(
+def _closure_lack(
     cache: Cache, key: str, target: TargetShipment, open_record: Open, valid_ids: Container[str]
-) -> str:
-    """What is wrong with the record of a target; empty if nothing."""
-    name = target_name(key, target.target)
+) -> Lack | None:
+    """What is wrong with the record of a target; None if nothing."""
+    name, label = target_name(key, target.target), f"the closure of {target.target}"
     record = cache.record(name)
     if record is None:
-        return "no record of it"
+        return Lack(label=label, problem="no record of it")
     try:
         closure = Closure.of(open_record(record, CLOSURE, name))
     except VerificationError as error:
-        return f"its record is damaged: {error.message}"
+        return Lack.of(label, error)
     said = [each for told in closure.statements for each in (told, *told.checks)]
     has_all = all(_still_says(said, shipment, valid_ids) for shipment in target.results)
     if closure.derivation != target.derivation or not has_all:
-        return "its record is of another build"
-    return _lost(cache, (closure.derivations.digest,))
+        return Lack(label=label, problem="its record is of another build")
+    problem = _lost(cache, (closure.derivations.digest,))
+    return Lack(label=label, problem=problem) if problem else None
 
 
 def _lost(cache: Cache, packs: tuple[Digest, ...]) -> str:

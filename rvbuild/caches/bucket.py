@@ -53,6 +53,10 @@ class Bucket(WebServer):
     def _url(self, name: str) -> str:
         return super()._url(name) if name else f"{self.root}/"
 
+    @property
+    def asks_as_user(self) -> bool:
+        return False  # netrc's would take the signature's place, or name one where nobody asks
+
     def login_headers(
         self, method: str, name: str, query: str, content: Content | None
     ) -> Mapping[str, str]:

@@ -7,8 +7,9 @@ The rules:
 
 1. All caches are asked at once, and the first answer that is enough is taken; nobody waits for the
    others then.
-2. A record counts for the derivation that it was asked for, and for the checks that it tells of.
-   One of another derivation, or that no trusted key signed, counts for nothing, and is told.
+2. A record counts for the derivation that it was asked for. One of another derivation, or that no
+   trusted key signed, counts for nothing, and is told. It counts for the checks that it tells of as
+   those of the very output that it tells of (`caches.testimony`).
 3. What the signer took from a cache counts if all keys on whose word it did are valid here.
 4. What a compile cache helped to make does not count unless the run takes such results.
 5. A cache that is slower than making a result is not waited for: the result is made.
@@ -33,8 +34,9 @@ from rvbuild.caches.names import realisation_name, target_name
 from rvbuild.caches.pack_source import Doubts, PackSource
 from rvbuild.caches.testimony import Saying, Testimony, in_groups
 from rvbuild.caches.tree_packs import TreeUnpacker
-from rvbuild.core.acceptance import Acceptance
+from rvbuild.core.acceptance import Acceptance, Claim
 from rvbuild.core.cache_use import CacheUse
+from rvbuild.core.digest import Digest
 from rvbuild.core.errors import (
     CacheError,
     RvbuildError,
@@ -106,6 +108,7 @@ class CacheSubstitutes:
     _sources: dict[str, list[Member]] = field(factory=dict, init=False)
     _shortfalls: dict[str, Shortfall] = field(factory=dict, init=False)
     _doubts: Doubts = field(factory=dict, init=False)
+    _disputed: dict[Digest, set[tuple[str, Digest]]] = field(factory=dict, init=False)
 
     @property
     def uses(self) -> tuple[CacheUse, ...]:
@@ -174,7 +177,8 @@ class CacheSubstitutes:
         self.stop()
 
     def _testimony(self) -> Testimony:
-        return Testimony(self.terms.acceptance, self.terms.valid_ids)
+        terms = self.terms
+        return Testimony(terms.acceptance, terms.valid_ids, accelerated=terms.accelerated)
 
     def _add(self, heard: Testimony, answer: Answer, kind: str, read: _Reader) -> bool:
         """Add what a record says; whether anything of it counts."""
@@ -189,26 +193,33 @@ class CacheSubstitutes:
                 self._tell(answer.member, error)
                 answer.member.count_wrong(error.message)
             return False
-        sayings = [
-            Saying(statement, key_id, answer.member)
-            for statement in statements
-            if self.terms.accelerated or not statement.accelerated
-        ]
+        sayings = [Saying(statement, key_id, answer.member) for statement in statements]
         return any([heard.add(saying) for saying in sayings])  # noqa: C419 - all are added
 
     def _settle(self, heard: Testimony) -> Offers:
         """The offers that hold; disputes are told."""
-        for label, claims in heard.disputes():
-            words = ", ".join(f"{claim.key} says {claim.output.hash[:16]}" for claim in claims)
-            self.report(Noticed(label, f"builders do not agree: {words}", security=True))
+        for statement, claims in heard.disputes():
+            self._tell_dispute(statement, claims)
         offers = {}
         for derivation in heard.derivations:
             offer = heard.offer(derivation)
             if offer:
                 offers[derivation] = offer
-                self._sources[derivation] = heard.members(derivation)
-                self._sources[derivation][0].count(hits=1)
+                members = heard.members(derivation)
+                for each in (derivation, *offer.checks):
+                    self._sources[each] = members
+                    members[0].count(hits=1)
         return offers
+
+    def _tell_dispute(self, statement: Statement, claims: Collection[Claim]) -> None:
+        """Tell of a dispute once, also if a closure says again what a record said."""
+        known = self._disputed.setdefault(statement.derivation, set())
+        said = {(claim.key, claim.output) for claim in claims}
+        if not known.issuperset(said):
+            words = ", ".join(f"{claim.key} says {claim.output.hash[:16]}" for claim in claims)
+            text = f"builders do not agree: {words}"
+            self.report(Noticed(statement.label, text, security=True))
+        known.update(said)
 
     def _tell(self, member: Member, error: RvbuildError) -> None:
         text = f"not believed: {error.message}"
@@ -225,18 +236,18 @@ _Reader = Callable[[object], Sequence[Statement]]
 
 
 def _said_of(derivation: str, body: object) -> list[Statement]:
-    """What a record says of the derivation that it was asked for, and of its checks."""
+    """What a record says of the derivation that it was asked for."""
     statement = Statement.of(body)
     if statement.derivation.hash != derivation:
         msg = f"a record of another derivation, {statement.derivation.hash}"
         raise WrongContent(msg)
-    return [statement, *statement.checks]
+    return [statement]
 
 
-def _said_below(target: str, body: object) -> list[Statement]:
+def _said_below(target: str, body: object) -> Sequence[Statement]:
     """What a record says of all that was below a target."""
     closure = Closure.of(body)
     if closure.target != target:
         msg = f"a record of another target, {printable_line(closure.target)}"
         raise WrongContent(msg)
-    return [each for said in closure.statements for each in (said, *said.checks)]
+    return closure.statements

@@ -100,11 +100,17 @@ class WebServer:
             headers={**(headers or {}), **size},
             body=content.pieces if content else None,
             login_headers=self.login_headers(method, name, query, content),
+            login=self.asks_as_user,
         )
         with self.errors(name):
             answer = self._send_twice(request)
         with answer:
             yield answer
+
+    @property
+    def asks_as_user(self) -> bool:
+        """Whether the login of the address, or of netrc, says who asks."""
+        return True
 
     def login_headers(
         self,
@@ -113,7 +119,7 @@ class WebServer:
         query: str,  # noqa: ARG002
         content: Content | None,  # noqa: ARG002
     ) -> Mapping[str, str]:
-        """What says who asks, beside the login of the address or of netrc."""
+        """What says who asks, instead of the login of the address or of netrc."""
         return {}
 
     def _send_twice(self, request: HttpRequest) -> Answer:

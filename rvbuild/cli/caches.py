@@ -270,9 +270,13 @@ def _verify(arguments: argparse.Namespace, session: Session) -> None:
     done = verify_cache(session, arguments.subject, report, remove=arguments.remove)
     check = done.check
     if arguments.json:
-        print_answer({"address": done.address, **asdict(check), "removed": list(done.removed)})
+        facts = {"revoked": dict(done.revoked), "removed": list(done.removed)}
+        print_answer({"address": done.address, **asdict(check), **facts})
     else:
-        strangers = f", {check.untrusted} of keys that are not trusted" if check.untrusted else ""
+        revoked = [f"{count} of {name}, which was revoked" for name, count in done.revoked.items()]
+        why = f" ({'; '.join(revoked)})" if revoked else ""
+        count = check.untrusted
+        strangers = f", {count} of keys that are not trusted{why}" if count else ""
         kinds = [finding.kind for finding in check.findings]
         _write(
             f"{count_text(check.records, 'record')}{strangers}, "

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from attrs import asdict
 
 from rvbuild.app.memo import Memo
-from rvbuild.app.push import PushCheck, PushView, check_pushed, push_former, push_targets
+from rvbuild.app.push import PushView, push_former, push_targets
+from rvbuild.app.push_check import PushCheck, check_pushed
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.json_text import error_row, print_answer
 from rvbuild.cli.messages import count_text, size_text
@@ -79,7 +80,8 @@ def _answer_checks(checks: list[PushCheck], *, as_json: bool) -> None:
         CacheFault: something is lacking.
     """
     if as_json:
-        print_answer({"caches": [asdict(each) for each in checks]})
+        rows = [asdict(each, filter=lambda fact, _: fact.name != "hint") for each in checks]
+        print_answer({"caches": rows})
     for line in () if as_json else _check_lines(checks):
         sys.stdout.write(printable_line(line) + "\n")
     raise_failures([each.fault for each in checks if each.fault])

@@ -141,12 +141,19 @@ class OutputRule:
         return {**facts, "detected": dict(self.detected)} if self.detected else facts
 
 
+def _is_input(step: Step, _: object, tries: str) -> None:
+    if tries and tries not in step.inputs:
+        msg = f"a check of what it does not see: {tries}"
+        raise ValueError(msg)
+
+
 @frozen(kw_only=True)
 class Step(_Keyed):
     """Runs ``script`` in the sandbox, on a machine with the properties ``platform``.
 
     ``accelerators`` take no part in the key. ``expect`` is text that the log must hold
-    (for checks).
+    (for checks). ``tries`` is, for a check, that of its inputs which it tries; empty: no check.
+    What else a check sees are its tools.
     """
 
     label: str = field(eq=False)
@@ -158,7 +165,7 @@ class Step(_Keyed):
     outputs: tuple[OutputRule, ...] = ()
     expect: str | None = None
     accelerators: tuple[str, ...] = field(default=(), eq=False)
-    is_check: bool = False
+    tries: str = field(default="", eq=False, validator=_is_input)
 
     def encode(self) -> bytes:
         return _encoded(
@@ -175,6 +182,10 @@ class Step(_Keyed):
     @property
     def inputs(self) -> tuple[str, ...]:
         return tuple(given.derivation for given in self.inputs_at)
+
+    @property
+    def is_check(self) -> bool:
+        return bool(self.tries)
 
 
 Derivation = Union[Fetch, Merge, Step]

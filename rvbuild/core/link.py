@@ -346,7 +346,7 @@ class Linker:
             timeout=CHECK_TIMEOUT,
             platform=Platform.of(self.build_arch),
             expect=None if check.expect is None else substitute(check.expect, values, where),
-            is_check=True,
+            tries=self.result(target),
         )
 
 

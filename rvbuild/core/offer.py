@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
 from rvbuild.core.digest import Digest
 from rvbuild.core.realisation import Origin, Realisation
@@ -23,11 +23,15 @@ class Offer:
         statement: What was signed.
         vouchers: Of those whose word is enough; those of the fewest keys first.
         cache: The name of the cache that has it.
+        checks: Offers of its checks, by derivation digest: that each passed for this very output.
+        tried: Of a check's: the output that it passed for.
     """
 
     statement: Statement
     vouchers: tuple[Voucher, ...]
     cache: str
+    checks: Mapping[str, Offer] = field(factory=dict)
+    tried: Digest | None = None
 
     @property
     def output(self) -> Digest:
@@ -45,10 +49,11 @@ class Offer:
             builder=said.key,
             milliseconds=said.milliseconds,
             accelerated=said.accelerated,
+            inputs=() if self.tried is None else (self.tried,),
             origin=Origin("substituted", self.cache),
             signatures=tuple(voucher.json for voucher in self.vouchers),
         )
 
 
 Offers = Mapping[str, Offer]
-"""By derivation digest."""
+"""By derivation digest. A check's is in that of the result which it tried, and nowhere else."""

@@ -9,8 +9,11 @@ The rules:
    need not even be there. Usable is what `engine.lookup` returns: registered, whole, unedited, and
    for a release made without accelerators.
 3. One that others offer is a task without inputs: to take it. Nothing below it is looked at either.
-4. Every other derivation is a task, and comes after all of its inputs.
-5. A task says why it is one, and who asked for it first.
+4. A check counts for one output of what it tries. It is kept if it passed for the output that is
+   kept. It is taken if those whose word on that output is enough say so: the output that is kept,
+   or is to be taken, which comes first, for it may be lost and be made another.
+5. Every other derivation is a task, and comes after all of its inputs.
+6. A task says why it is one, and who asked for it first.
 
 For example, K3s is wanted and has no realisation, its Go toolchain has one, and one of its sources
 is not in the store. The tasks are that source and then K3s; the toolchain is kept, and the archive
@@ -19,12 +22,14 @@ that it was unpacked from takes no part.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from attrs import evolve, frozen
 
-from rvbuild.core.derivation import Derivation, Fetch, Merge
+from rvbuild.core.derivation import Derivation, Fetch, Merge, Step
 from rvbuild.core.derivation_diff import Cause
+from rvbuild.core.digest import Digest
 from rvbuild.core.events import Phase
 from rvbuild.core.offer import Offer, Offers
 from rvbuild.core.realisation import Realisation
@@ -47,7 +52,9 @@ class Task:
     @property
     def inputs(self) -> tuple[str, ...]:
         """The derivations whose results it needs."""
-        return () if self.offer else self.derivation.inputs
+        if self.offer is None:
+            return self.derivation.inputs
+        return tuple(filter(None, (tried_by(self.derivation),)))
 
 
 @frozen(kw_only=True)
@@ -75,13 +82,43 @@ class Plan:
 
 NO_OFFERS: Offers = {}
 
-Lookup = Callable[[str], "Realisation | None"]
-"""Finds a usable realisation of a derivation digest."""
+
+class Lookup(Protocol):
+    """Finds a usable realisation of a derivation digest."""
+
+    def __call__(self, digest: str, tried: Digest | None = None, /) -> Realisation | None:
+        """One that made use of the tree ``tried``, if that is said."""
+        ...
 
 
-def nothing_realised(_digest: str) -> Realisation | None:
+def nothing_realised(_digest: str, _tried: Digest | None = None, /) -> Realisation | None:
     """The lookup where there is no store."""
     return None
+
+
+def tried_by(derivation: Derivation) -> str:
+    """The derivation digest of what a check tries; empty for anything else."""
+    return derivation.tries if isinstance(derivation, Step) else ""
+
+
+def find_result(derivation: Derivation, lookup: Lookup) -> Realisation | None:
+    """What there is of a derivation; of a check, if it passed for the output that there is."""
+    tries = tried_by(derivation)
+    if not tries:
+        return lookup(derivation.digest)
+    tried = lookup(tries)
+    return None if tried is None else lookup(derivation.digest, tried.output)
+
+
+def find_offer(derivation: Derivation, offers: Offers, lookup: Lookup) -> Offer | None:
+    """The offer of a derivation; of a check, if it is of the output that is there or is offered."""
+    tries = tried_by(derivation)
+    if not tries:
+        return offers.get(derivation.digest)
+    offer, there = offers.get(tries), lookup(tries)
+    if offer is None or (there is not None and there.output != offer.output):
+        return None
+    return offer.checks.get(derivation.digest)
 
 
 def phase_of(derivation: Derivation) -> Phase:
@@ -110,27 +147,25 @@ def make_plan(
     kept: dict[str, Realisation] = {}
     tasks: dict[str, Task] = {}
     asked_by: dict[str, str] = dict.fromkeys(wanted, "")
-    stack = [(digest, False) for digest in reversed(list(asked_by))]
+    stack: list[tuple[str, Task | None]] = [(digest, None) for digest in reversed(list(asked_by))]
     while stack:  # depth first without recursion: chains may be long
-        digest, inputs_done = stack.pop()
+        digest, ready = stack.pop()
         derivation = derivations[digest]
-        if inputs_done:
-            tasks[digest] = _task(derivation, asked_by[digest])
+        if ready is not None:
+            tasks[digest] = ready
             continue
         if digest in kept or digest in tasks:
             continue
-        found = lookup(digest)
+        found = find_result(derivation, lookup)
         if found is not None:
             kept[digest] = found
             continue
-        if digest in offers:
-            tasks[digest] = _task(derivation, asked_by[digest], offers[digest])
-            continue
-        stack.append((digest, True))
-        for given in reversed(derivation.inputs):
+        task = _task(derivation, asked_by[digest], find_offer(derivation, offers, lookup))
+        stack.append((digest, task))
+        for given in reversed(task.inputs):
             if given not in kept and given not in tasks:
                 asked_by.setdefault(given, derivation.label)
-                stack.append((given, False))
+                stack.append((given, None))
     return Plan(kept=kept, tasks=tasks)
 
 

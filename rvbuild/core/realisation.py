@@ -99,7 +99,8 @@ class Realisation:
         files: How many files these are.
         action: For a step, its action's key (SHA-256).
         log: For a step, the digest of what it wrote.
-        inputs: The roots of the trees that making it used.
+        inputs: The roots of the trees that making it used; of a check that was taken from others,
+            the output that it passed for.
         builder: Who made it: a name, or empty. One derivation may have a realisation from each.
         milliseconds: How long that took. A step whose outcome was known took next to nothing.
         accelerated: A compile cache helped to make it or one of its inputs, so a release build

@@ -14,7 +14,7 @@ from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.derivation import Derivation, Step, refuse_folders
 from rvbuild.core.errors import Interrupted, SubstituteError, raise_failures
 from rvbuild.core.events import Planned
-from rvbuild.core.plan import NO_OFFERS, Lookup, Plan, Task, make_plan
+from rvbuild.core.plan import NO_OFFERS, Lookup, Plan, Task, make_plan, tried_by
 from rvbuild.core.realisation import Realisation
 from rvbuild.engine.lookup import SteadyLookup
 from rvbuild.engine.offers import OfferSearch
@@ -121,7 +121,7 @@ class _Planner:
     def of(cls, derivations: Mapping[str, Derivation], realiser: Realiser) -> Self:
         """The planner of a run."""
         substitutes = realiser.services.substitutes
-        lookup = SteadyLookup(realiser.lookup)
+        lookup = SteadyLookup(realiser.lookup, realiser.realised)
         search = OfferSearch(derivations, lookup, substitutes) if substitutes else None
         return cls(derivations, realiser, lookup, search)
 
@@ -162,7 +162,7 @@ class _Planner:
             if not made:
                 good.append(digest)
                 continue
-            if bad.isdisjoint(self.derivations[digest].inputs):
+            if tried_by(self.derivations[digest]) not in bad:
                 errors[digest] = self._nobody_has(digest, made)
             bad.add(digest)
         return tuple(good), errors
@@ -170,7 +170,7 @@ class _Planner:
     def _nobody_has(self, digest: str, made: Sequence[Task]) -> SubstituteError:
         """The error for a result that would have to be made."""
         services, derivation = self.realiser.services, self.derivations[digest]
-        is_check = isinstance(derivation, Step) and derivation.is_check
+        is_check = bool(tried_by(derivation))
         what = "says that its check passed" if is_check else "has it as it would be built now"
         left_out = services.substitutes.left_out if services.substitutes else ()
         msg = f"no cache{' that answers' if left_out else ''} {what}"

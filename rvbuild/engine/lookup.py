@@ -5,10 +5,11 @@ Knows: what a store holds. Must not know: how results are made.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from attrs import field, frozen
 
+from rvbuild.core.digest import Digest
 from rvbuild.core.plan import Lookup
 from rvbuild.core.ports.store import Store
 from rvbuild.core.realisation import Realisation
@@ -30,16 +31,20 @@ class SteadyLookup:
 
     Attributes:
         lookup: Finds them.
+        realised: What the run has realised so far, by derivation digest: checks were of that.
     """
 
     lookup: Lookup
-    _present: dict[str, Realisation] = field(factory=dict, init=False)
+    realised: Mapping[str, Realisation] = field(factory=dict)
+    _present: dict[tuple[str, Digest | None], Realisation] = field(factory=dict, init=False)
 
-    def __call__(self, digest: str) -> Realisation | None:
+    def __call__(self, digest: str, tried: Digest | None = None, /) -> Realisation | None:
         """The realisation of a derivation; raises as ``lookup`` does."""
-        found = self._present.get(digest) or self.lookup(digest)
+        if digest in self.realised:
+            return self.realised[digest]
+        found = self._present.get((digest, tried)) or self.lookup(digest, tried)
         if found is not None:
-            self._present[digest] = found
+            self._present[digest, tried] = found
         return found
 
 
@@ -62,8 +67,8 @@ class StoreLookup:
     builder: str = ""
     accepts: Accepts = accept_all
 
-    def __call__(self, digest: str) -> Realisation | None:
-        """The realisation of a derivation.
+    def __call__(self, digest: str, tried: Digest | None = None, /) -> Realisation | None:
+        """The realisation of a derivation; of a check, one of the output ``tried``.
 
         Raises:
             VerificationError: the step's output was changed since; sources are not looked at.
@@ -71,7 +76,8 @@ class StoreLookup:
         realisations = self.store.realisations.realisations(
             digest, accelerated=not self.release, builder=self.builder
         )
-        found = next(filter(self._is_usable, realisations), None)
+        fitting = (each for each in realisations if tried is None or tried in each.inputs)
+        found = next(filter(self._is_usable, fitting), None)
         if found is None:
             return None
         if found.action is not None or not found.origin.is_built:

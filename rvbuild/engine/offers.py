@@ -8,9 +8,10 @@ The rules:
 2. Results are asked for from the wanted ones down, level by level, each level at once.
 3. If a wanted result is not offered, the closure of its target is asked for, if it is one's: it
    offers in one answer what was below the target when somebody last built it.
-4. The record of a target tells that its checks passed. Where the target is here and a check of it
-   is not, as after a killed run, the record is asked for, and counts if it is of the output that is
-   here. A check that no record tells of is asked for if all that it tries is there or offered.
+4. The record of a target tells that its checks passed, for the output that it tells of. Where the
+   target is here and a check of it is not, as after a killed run, the record is asked for, and
+   counts if it is of the output that is here. A check is never asked for itself: alone it would not
+   say what passed. What running it needs is asked for where no record tells of it.
 5. Sources and merges are not asked for: a source has an address of its own, and a merge takes less
    time to make than to fetch.
 6. What was offered and is not to be had is made. It is not taken again, whoever tells of it, and
@@ -22,13 +23,13 @@ has the new K3s, a second one brings the closure of K3s as it was: all below it 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from rvbuild.core.derivation import Derivation, Step
 from rvbuild.core.offer import Offer, Offers
-from rvbuild.core.plan import Lookup
+from rvbuild.core.plan import Lookup, find_offer, find_result, tried_by
 from rvbuild.core.ports.substitutes import Substitutes
 
 
@@ -59,14 +60,14 @@ class OfferSearch:
         derivations: By digest.
         lookup: Finds what the store has.
         substitutes: Whoever may offer results.
-        offers: What they offer so far, without what was lost.
+        offers: What they offer so far, without what was lost. It may be of what is here: for the
+            sake of its checks.
     """
 
     derivations: Mapping[str, Derivation]
     lookup: Lookup
     substitutes: Substitutes
     offers: dict[str, Offer] = field(factory=dict, init=False)
-    _missing: set[str] = field(factory=set, init=False)
     _seen: set[str] = field(factory=set, init=False)
     _asked: set[str] = field(factory=set, init=False)
     _closures: set[str] = field(factory=set, init=False)
@@ -75,17 +76,17 @@ class OfferSearch:
     def find(self, wanted: Iterable[str]) -> None:
         """Ask for what is wanted, and for what making it would need."""
         goals = dict.fromkeys(wanted)
-        checks = [digest for digest in goals if _is_check(self.derivations[digest])]
+        checks = [digest for digest in goals if tried_by(self.derivations[digest])]
         self._down([digest for digest in goals if digest not in checks], may_be_target=True)
-        open_checks = [check for check in checks if self._can_be_offered(check)]
-        self._ask_again(open_checks, goals)
-        self._down([check for check in open_checks if check not in self.offers])
+        self._ask_again(check for check in checks if self._has_to_run(check))
+        for check in filter(self._has_to_run, checks):
+            self._down(self.derivations[check].inputs)
 
     def lose(self, digest: str) -> None:
         """Forget an offer that was none, for good, and ask for what making it needs."""
         self._lost.add(digest)
-        del self.offers[digest]
-        self._missing.add(digest)
+        self.offers.pop(digest, None)
+        self._take(self.offers)  # again, since a lost check is in that of what it tried
         self._ask_closure(digest)
         self._down(self.derivations[digest].inputs)
 
@@ -94,39 +95,32 @@ class OfferSearch:
         while level := [each for each in dict.fromkeys(level) if each not in self._seen]:
             self._seen.update(level)
             missing = [each for each in level if self.lookup(each) is None]
-            self._ask([each for each in missing if isinstance(self.derivations[each], Step)])
+            self._ask(missing)
             left = [each for each in missing if each not in self.offers]
             if may_be_target:
                 for digest in left:
                     self._ask_closure(digest)
                 may_be_target = False
-            self._missing.update(left)
             level = [given for digest in left for given in self.derivations[digest].inputs]
 
-    def _ask_again(self, checks: Iterable[str], goals: Container[str]) -> None:
+    def _ask_again(self, checks: Iterable[str]) -> None:
         """Ask for results that are here, for the sake of checks of them that are not."""
-        missing = [each for each in checks if each not in self.offers and not self.lookup(each)]
-        here = {
-            tried: found.output
-            for check in missing
-            for tried in self.derivations[check].inputs
-            if tried in goals and tried not in self._asked
-            if (found := self.lookup(tried)) is not None
-        }
-        offers = self._find(here)
-        if all(offers[tried].output == output for tried, output in here.items() if tried in offers):
-            self._take({check: offers[check] for check in missing if check in offers})
+        tried = dict.fromkeys(tried_by(self.derivations[check]) for check in checks)
+        self._ask([each for each in tried if self.lookup(each)])
 
-    def _can_be_offered(self, check: str) -> bool:
-        """Whether nothing that a check tries has to be made: nobody has tried that yet."""
-        return self._missing.isdisjoint(self.derivations[check].inputs)
+    def _has_to_run(self, check: str) -> bool:
+        """Whether nobody has, or tells of, a check of the output that is here or is offered."""
+        derivation = self.derivations[check]
+        if find_result(derivation, self.lookup) is not None:
+            return False
+        return find_offer(derivation, self.offers, self.lookup) is None
 
-    def _ask(self, steps: list[str]) -> None:
-        self._take(self._find([digest for digest in steps if digest not in self.offers]))
-
-    def _find(self, steps: Collection[str]) -> Offers:
+    def _ask(self, digests: Iterable[str]) -> None:
+        """Ask for steps, each once."""
+        new = [each for each in digests if each not in self.offers and each not in self._asked]
+        steps = [each for each in new if isinstance(self.derivations[each], Step)]
         self._asked.update(steps)
-        return self.substitutes.find(steps) if steps else {}
+        self._take(self.substitutes.find(steps) if steps else {})
 
     def _ask_closure(self, digest: str) -> None:
         if digest not in self._closures:
@@ -135,10 +129,7 @@ class OfferSearch:
 
     def _take(self, offers: Offers) -> None:
         """Take what is of this run; the record of one result may tell again of a lost one."""
-        for digest, offer in offers.items():
+        for digest, offer in tuple(offers.items()):
             if digest in self.derivations and digest not in self._lost:
-                self.offers[digest] = offer
-
-
-def _is_check(derivation: Derivation) -> bool:
-    return isinstance(derivation, Step) and derivation.is_check
+                checks = {each: of for each, of in offer.checks.items() if each not in self._lost}
+                self.offers[digest] = evolve(offer, checks=checks)

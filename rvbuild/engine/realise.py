@@ -25,7 +25,7 @@ from rvbuild.core.errors import (
 from rvbuild.core.events import Audited, Finished, Noticed, Progressed, Reporter, Started, Wrote
 from rvbuild.core.finding import Finding
 from rvbuild.core.offer import Offer
-from rvbuild.core.plan import Task
+from rvbuild.core.plan import Task, tried_by
 from rvbuild.core.ports.auditor import ImageAudit
 from rvbuild.core.ports.clock import Clock
 from rvbuild.core.ports.executor import Executor
@@ -170,10 +170,13 @@ class Realiser:
 
     def _reuse_or_realise(self, task: Task) -> tuple[Realisation, str]:
         derivation = task.derivation
-        found = self.lookup(derivation.digest)  # another process may have done it meanwhile
+        tries = tried_by(derivation)
+        tried = self._output(tries) if tries else None
+        found = self.lookup(derivation.digest, tried)  # another process may have done it meanwhile
         if found is not None:
             return found, "reused"
         if task.offer and self.services.substitutes:
+            _refuse_other_output(task.offer, tried)
             found = self._substitute(task.offer, derivation.label, self.services.substitutes)
             self.services.store.realisations.register(found)
             return found, "pulled"
@@ -380,6 +383,17 @@ class Realiser:
             audit_image=self.services.audit_image,
             wanted=partial(self._raise_if_stopped, "stopped while its output was looked at", label),
         )
+
+
+def _refuse_other_output(offer: Offer, tried: Digest | None) -> None:
+    """See that a check is taken only if it passed for the very output that is here.
+
+    Raises:
+        SubstituteError: what was offered of it was lost, and came out otherwise here.
+    """
+    if offer.tried != tried:
+        msg = f"it passed for another output, in {offer.cache}, than is here"
+        raise SubstituteError(msg, where=offer.statement.label)
 
 
 def _realisation(derivation: Derivation, output: Tree) -> Realisation:

@@ -45,10 +45,12 @@ class HttpRequest:
         route: How the server is reached.
         method: A read (GET, HEAD) follows redirects. Others do not: who writes says where.
         headers: Beside the usual ones; sent to every hop: nothing secret.
-        login_headers: Sent to the origin of ``url`` alone.
+        login_headers: Who asks, as the server wants to know it; sent to the origin of ``url``
+            alone, and no other login beside them.
         body: Gives what is sent, in pieces, each time from its start. ``Content-Length`` has its
             size.
-        login: Whether the server may have what the user has for its host.
+        login: Whether the server may have what the user has for its host, if there are no
+            ``login_headers``.
         deadline: Ends the waits; None for the patience of the sender.
     """
 
@@ -176,7 +178,8 @@ class Sender:
         """
         url = here = request.url
         home = origin(url)
-        login = self.credentials.for_url(url) if request.login else None
+        is_named = bool(request.login_headers)
+        login = self.credentials.for_url(url) if request.login and not is_named else None
         for _hop in range(MAX_REDIRECTS + 1):
             if origin(here) != home:  # nor afterwards: another one chose what is asked then
                 request, login = evolve(request, login_headers={}), None

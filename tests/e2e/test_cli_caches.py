@@ -209,6 +209,22 @@ def test_a_pull_says_why_nobody_has_it(team: Team, ci: World):
         shutil.rmtree(world.folder.parent)
 
 
+def test_a_check_of_what_builders_do_not_agree_on_is_run(team: Team):
+    """In a release, which both would have to say: what they checked is not what is delivered."""
+    changing = TOP.replace("hello.txt", 'hello.txt"; date +%N >> "$out/share/hello.txt', 1)
+    signers = [team.signing(team.machine(name, tools=True), name) for name in ("k1", "k2")]
+    release = team.trusting(team.machine("release", tools=True), *signers)
+    accept = "accept.release = '2 of [k1, k2]'\n"
+    team.name_cache(release, f"read+write {team.cache}", accept)
+    for world in (*signers, release):
+        world.recipe("hello", changing)
+    for signer in signers:
+        signer.fine(TARGET, "--prefer", "build").said("brought into team: 2 results, ")
+    ran = release.fine(TARGET, "--release")
+    ran.said("builders do not agree", "pulled 1, built 1, checked 1")
+    assert ran.err.count("builders do not agree") == 1
+
+
 def test_a_result_whose_check_nobody_ran_can_be_had_without_it(team: Team):
     (team.folder / "unchecked").mkdir()
     place = f"read+write {team.folder}/unchecked"
@@ -403,6 +419,10 @@ def test_another_key_of_a_name_keeps_its_records(team: Team, ci: World):
     ran = other.run("push", TARGET)
     assert ran.code == 4
     ran.said("is signed by ci:", "another key of that name", "the key that signs here: ci:")
+    ran.said("hint: let each project have a place of its own, or sign with a key of another name")
+    ran = other.run("push", TARGET, "--check")
+    assert ran.code == 5
+    assert ran.out.count("its record does not count: signed by ci:") == 3, ran.out
     ran.said("hint: let each project have a place of its own, or sign with a key of another name")
     assert before == {file: file.read_bytes() for file in before}
     del ci

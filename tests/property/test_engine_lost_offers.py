@@ -22,8 +22,10 @@ from workshop import Workshop
 from rvbuild.core.derivation import Derivation
 from rvbuild.core.errors import RvbuildError, SubstituteError, WrongContent
 from rvbuild.core.offer import Offer, Offers
+from rvbuild.core.plan import tried_by
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
+from rvbuild.core.realisation import Realisation
 from rvbuild.core.statement import Pack, PackedTree, Statement
 from rvbuild.engine.build import Built
 
@@ -33,9 +35,9 @@ class Node:
     """A derivation, what others have of it, and what happens meanwhile.
 
     Attributes:
-        verb: A source, a merge, a check, or a step's verb.
+        verb: A source, a merge, a check of the first that it needs, or a step's verb.
         needs: Nodes before it.
-        is_offered: Whether others say that they have it.
+        is_offered: Whether others say that they have it; of a check, those who have what it tries.
         tells: Nodes that its record tells of, too.
         fetches: What each try to take it gives; then it is lost.
         appears: At which question, of all that are asked, another process has made it; 0: never.
@@ -93,10 +95,10 @@ def described(shop: Workshop, scene: Scene) -> list[Derivation]:
             made.append(shop.source(f"n{at}"))
         elif node.verb == "merge":
             made.append(shop.merge(f"n{at}", *needs))
-        elif node.verb == "check":
-            made.append(shop.step(f"n{at}", f"say {at}", *needs, is_check=True))
+        elif node.verb == "check" and needs:
+            made.append(shop.step(f"n{at}", f"say {at}", *needs, tries=needs[0].digest))
         else:
-            script = "fail 1" if node.verb == "fail" else f"{node.verb} {at}"
+            script = "fail 1" if node.verb == "fail" else f"join {at}"
             made.append(shop.step(f"n{at}", script, *needs))
     return made
 
@@ -159,14 +161,22 @@ class Fickle:
         """Nothing waits here."""
 
     def _offer(self, at: int) -> dict[str, Offer]:
-        node, derivation = self.scene.nodes[at], self.made[at]
-        made = self.built.realised.get(derivation.digest)
-        if not node.is_offered or made is None:
+        """A result, with its checks; a check is offered with nothing else."""
+        made = self._made(at)
+        if made is None or tried_by(self.made[at]):
             return {}
-        root = made.output
-        output = PackedTree(root=root, message=root, size=0, files=0, packs=(Pack(root, 0),))
-        said = Statement(derivation=made.key, label=derivation.label, key="ci", output=output)
-        return {derivation.digest: Offer(statement=said, vouchers=(), cache="team")}
+        checks = {
+            check.digest: _offer(passed, check.label, tried=made.output)
+            for each, check in enumerate(self.made)
+            if tried_by(check) == made.derivation
+            if (passed := self._made(each))
+        }
+        return {made.derivation: _offer(made, self.made[at].label, checks=checks)}
+
+    def _made(self, at: int) -> Realisation | None:
+        """What others have of it and say so."""
+        made = self.built.realised.get(self.made[at].digest)
+        return made if self.scene.nodes[at].is_offered else None
 
     def _pass(self) -> None:
         """Let time pass, in which another process makes what it makes."""
@@ -179,6 +189,13 @@ class Fickle:
                         tree.file(path, [data])
                     tree.commit()
                 self.shop.store.realisations.register(made)
+
+
+def _offer(made: Realisation, label: str, **facts: object) -> Offer:
+    root = made.output
+    output = PackedTree(root=root, message=root, size=0, files=0, packs=(Pack(root, 0),))
+    said = Statement(derivation=made.key, label=label, key="ci", output=output)
+    return Offer(statement=said, vouchers=(), cache="team", **facts)  # type: ignore[arg-type]
 
 
 def below(scene: Scene, at: int) -> set[int]:

@@ -78,7 +78,10 @@ def result(script: str, inputs: tuple[tuple[str, Plain], ...]) -> Plain:
 
 @define
 class FakeExecutor:
-    """Runs actions by ``result``; what ran is kept by label, and by everything that it saw."""
+    """Runs actions by ``result``; what ran is kept by label, and by everything that it saw.
+
+    ``otherwise`` has scripts by label: a step that does not come out the same for everybody.
+    """
 
     store: MemoryStore
     ran: list[str] = field(factory=list)
@@ -87,6 +90,7 @@ class FakeExecutor:
     gates: dict[str, threading.Event] = field(factory=dict)
     reached: dict[str, threading.Event] = field(factory=dict)
     stopped: threading.Event = field(factory=threading.Event)
+    otherwise: dict[str, str] = field(factory=dict)
 
     def run(
         self,
@@ -95,7 +99,7 @@ class FakeExecutor:
         log: Callable[[str], None],
         accelerators: Mapping[str, str],
     ) -> Outcome:
-        script = action.command.arguments[-1]
+        script = self.otherwise.get(label, action.command.arguments[-1])
         inputs = self._inputs(action, label)
         self.ran.append(label)
         self.seen.append((script, inputs))
@@ -225,6 +229,10 @@ class Workshop:
         base: dict[str, object] = {"environment": (), "timeout": 60, "platform": LINUX, **facts}
         made = Step(label=label, inputs_at=given, script=script, **base)  # type: ignore[arg-type]
         return self.add(made)
+
+    def check(self, label: str, script: str, tried: Derivation, **facts: object) -> Step:
+        """A step that tries a result, which it sees at ``in/0``."""
+        return self.step(label, script, tried, tries=tried.digest, **facts)
 
     def merge(self, label: str, *parts: Derivation) -> Merge:
         """Sources or results, laid at ``0``, ``1`` and so on."""

@@ -335,7 +335,7 @@ def test_a_second_voucher_makes_up_for_one_that_fell(shops: Shops):
 
 def test_a_check_of_a_taken_result_falls_with_it(shops: Shops):
     shop, lib, _ = built_on_lib(shops)
-    check = shop.step("check", "join check", lib, is_check=True)
+    check = shop.check("check", "join check", lib)
     shop.build(check).refuse_failures()
     assert shop.build(check).plan.tasks == {}
     shop.accepts = accepting(ONE, ["lab"])

@@ -17,6 +17,7 @@ from rvbuild.caches.s3 import S3Cache, open_cache
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import CacheDown, CacheError, CacheRefused
 from rvbuild.core.ports.cache import CacheEntry
+from rvbuild.transfers.urls import Credentials
 
 TOKEN = "canary-token"  # noqa: S105 - of nobody
 LOGIN = {
@@ -158,6 +159,25 @@ def test_no_part_of_a_login_goes_to_another_host(ask: Callable[[S3Cache], object
     for asked in other.asked:
         assert "canary" not in str(asked.headers)
         assert not {"authorization", "x-amz-security-token"} & set(asked.headers)
+
+
+@pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
+@pytest.mark.parametrize("environment", [LOGIN, {}], ids=["signed", "nobody"])
+def test_netrc_says_nothing_of_who_asks_a_bucket(
+    ask: Callable[[S3Cache], object], environment: dict[str, str]
+):
+    """Its login would take the place of the signature, or go where nobody in particular asks."""
+    netrc = Credentials({"127.0.0.1": ("al", "canary-password")})
+    with (
+        serve(always(text("404 Not Found"))) as server,
+        services(environment=environment, credentials=netrc) as given,
+    ):
+        cache = open_cache(f"s3://team/a/b?endpoint={server.url}", given)
+        assert isinstance(cache, S3Cache)
+        words_of(lambda: ask(cache))
+    assert server.asked
+    schemes = {each.headers.get("authorization", "").partition(" ")[0] for each in server.asked}
+    assert schemes == {"AWS4-HMAC-SHA256" if environment else ""}
 
 
 def listed(*names: str, more: str = "") -> str:

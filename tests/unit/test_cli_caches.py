@@ -31,6 +31,7 @@ from rvbuild.caches.names import MARK, MARK_TEXT
 from rvbuild.core.derivation import Step
 from rvbuild.core.dsse import Envelope
 from rvbuild.core.events import Noticed
+from rvbuild.core.revocation import Revocation
 from rvbuild.core.statement import CLOSURE
 from rvbuild.trust.private_key import PrivateKey
 
@@ -533,6 +534,21 @@ def test_records_of_another_key_of_a_name_are_no_damage(place: Place):
     assert ": 0 damaged, 0 missing" in place.out
     place.cache.put(name, signed.encode().replace(b"payloadType", b"kind"))
     assert place.run("verify", "team") == 5
+
+
+def test_records_of_a_revoked_key_are_called_so(place: Place):
+    """They are no damage; whoever counts them knows why nobody takes them."""
+    for key in ("ci", "lab"):
+        place.trust(key)
+        place.fill(key)
+    place.fill("stranger")
+    assert "not trusted: " not in place.fine("verify", "team")
+    revocation = Revocation(private_key("lab").public, "2026-11-29", "it was stolen")
+    (place.project / "cache/keys/lab.revoked").write_text(str(revocation))
+    place.cache.put("records/lab/README", b"of others")
+    words = "9 records, 6 of keys that are not trusted (3 of lab, which was revoked), "
+    assert words in place.fine("verify", "team")
+    assert place.json("verify", "team")["revoked"] == {"lab": 3}
 
 
 def test_damaged_objects_are_removed_and_pushed_again(place: Place):

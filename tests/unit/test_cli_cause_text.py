@@ -7,7 +7,7 @@ from attrs import evolve
 from workshop import LINUX
 
 from rvbuild.cli.cause_text import cause_row, causes_lines, change_text, task_reason
-from rvbuild.core.derivation import Step
+from rvbuild.core.derivation import Input, Step
 from rvbuild.core.derivation_diff import Cause, Change
 from rvbuild.core.derivation_facts import Aspect
 from rvbuild.core.plan import Task, phase_of
@@ -123,8 +123,9 @@ def test_a_plan_names_the_first_cause_and_who_needs_it():
 
 def test_what_no_cause_is_known_of_keeps_its_reason():
     one = step("s0")
+    two = step("s1", inputs_at=(Input(path="in", derivation=one.digest),))
     unknown = Cause(change=Change(Aspect.UNKNOWN), places=(one,), followers=())
     known = evolve(unknown, change=Change(Aspect.TIMEOUT, "", "1", "2"))
     assert task_reason(task(one)) == "no result"
     assert task_reason(task(one, unknown)) == "no result"
-    assert task_reason(task(evolve(one, is_check=True), known)) == "no result"
+    assert task_reason(task(evolve(two, tries=one.digest), known)) == "no result"

@@ -104,6 +104,22 @@ def test_a_name_that_the_team_has_is_taken(place: Place):
     assert not (place.own / "ci.key").exists()
 
 
+@pytest.mark.parametrize("where", ["here", "trusted", "revoked"])
+def test_a_name_that_differs_in_case_only_is_taken(place: Place, where: str):
+    """`CI.pub` and `ci.pub` are one file on some systems, and one name for most people."""
+    if where == "here":
+        place.fine("new", "ci")
+    else:
+        place.fine("trust", str(CI.public))
+    if where == "revoked":
+        place.fine("revoke", "ci", "--why", "it was stolen")
+        (place.team / "ci.pub").unlink()
+    before = place.files()
+    assert place.run("new", "CI") == 2
+    assert "there is a key called ci, which differs in upper and lower case only" in place.err
+    assert place.files() == before
+
+
 @pytest.mark.parametrize("name", ["../ci", "a/b", ".ci", "é", "a" * 65, "ci\n"])
 def test_a_name_that_no_key_can_have(place: Place, name: str):
     before = place.files()

@@ -371,10 +371,9 @@ def test_a_failed_step_is_tried_again_and_its_log_forgotten_once_it_works(shop: 
     ("script", "facts", "kind", "says"),
     [
         ("fail 124", {}, StepError, "the step failed: exit code 124"),
-        ("fail 1", {"is_check": True}, StepError, "the check failed: exit code 1"),
+        ("fail 1", {}, StepError, "the step failed: exit code 1"),
         ("nothing", {}, StepError, "the step left no output"),
         ("refuse", {}, VerificationError, "the output holds a FIFO: 'f'"),
-        ("say no", {"is_check": True, "expect": "yes"}, CheckFailed, "does not have 'yes'"),
         (
             "say x",
             {"outputs": (OutputRule(name="x", path="y", kind="file"),)},
@@ -397,6 +396,20 @@ def test_what_a_step_does_wrong(
     assert shop.executor.ran == ["s", "s"]
 
 
+@pytest.mark.parametrize(
+    ("script", "expect", "says"),
+    [("fail 1", None, "the check failed: exit code 1"), ("say no", "yes", "does not have 'yes'")],
+)
+def test_what_a_check_says_no_to(shop: Workshop, script: str, expect: str | None, says: str):
+    check = shop.check("c", script, shop.source("x"), expect=expect)
+    for _ in range(2):
+        error = shop.build(check).errors[check.digest]
+        assert isinstance(error, CheckFailed)
+        assert says in str(error)
+        assert shop.store.failure_logs.failed(check.digest) is not None
+    assert shop.executor.ran == ["c", "c"]
+
+
 def test_what_is_wrong_with_an_output_says_where_to_read_on(shop: Workshop):
     step = shop.step("s", "refuse")
     error = shop.build(step).errors[step.digest]
@@ -405,9 +418,10 @@ def test_what_is_wrong_with_an_output_says_where_to_read_on(shop: Workshop):
 
 
 def test_an_expected_text_is_looked_for_in_the_whole_log(shop: Workshop):
-    check = shop.step("c", "say seccomp: 2.5", is_check=True, expect="seccomp: ")
+    tried = shop.source("tried")
+    check = shop.check("c", "say seccomp: 2.5", tried, expect="seccomp: ")
     assert shop.build(check).errors == {}
-    other = shop.step("c", "say seccomp: 2.5", is_check=True, expect="2.6")
+    other = shop.check("c", "say seccomp: 2.5", tried, expect="2.6")
     error = shop.build(other).errors[other.digest]
     assert isinstance(error, CheckFailed)
     assert error.details == ("seccomp: 2.5",)
@@ -581,10 +595,11 @@ def test_a_run_that_waits_for_itself_says_nothing(shop: Workshop):
                 yield
 
     shop.store = with_parts(store, locks=Locks())
-    a, b = (shop.step(name, "say a b", is_check=True, expect=name) for name in ("a", "b"))
+    tried = shop.source("tried")
+    a, b = (shop.check(name, "say a b", tried, expect=name) for name in ("a", "b"))
     shop.executor.gates["b"], shop.executor.reached["b"] = gate, shop.executor.reached["a"]
     assert shop.build(a, b).errors == {}
-    assert sorted(shop.how().values()) == ["built", "reused"]
+    assert {shop.how()[name] for name in ("a", "b")} == {"built", "reused"}
     assert [event for event in shop.events if isinstance(event, Noticed)] == []
 
 

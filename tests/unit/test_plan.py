@@ -1,5 +1,6 @@
 """The plan: what must run, in an order that works, each with its reason."""
 
+import pytest
 from workshop import LINUX
 
 from rvbuild.core.derivation import Input, Merge, Step
@@ -11,7 +12,7 @@ from rvbuild.core.plan import make_plan
 from rvbuild.core.realisation import Realisation
 
 
-def step(label: str, *inputs: Step | Merge, is_check: bool = False) -> Step:
+def step(label: str, *inputs: Step | Merge, tries: str = "") -> Step:
     return Step(
         label=label,
         inputs_at=tuple(Input(path=f"in/{i}", derivation=d.digest) for i, d in enumerate(inputs)),
@@ -19,7 +20,7 @@ def step(label: str, *inputs: Step | Merge, is_check: bool = False) -> Step:
         environment=(),
         timeout=1,
         platform=LINUX,
-        is_check=is_check,
+        tries=tries,
     )
 
 
@@ -27,13 +28,15 @@ def graph(*derivations: Step | Merge) -> dict[str, Step | Merge]:
     return {derivation.digest: derivation for derivation in derivations}
 
 
-def nothing(_: str) -> Realisation | None:
+def nothing(_: str, _tried: Digest | None = None, /) -> Realisation | None:
     return None
 
 
 def only(*kept: Step | Merge):
     digests = {derivation.digest for derivation in kept}
-    return lambda d: Realisation(key=Digest(d, 0), output=EMPTY) if d in digests else None
+    return lambda d, _tried=None: (
+        Realisation(key=Digest(d, 0), output=EMPTY) if d in digests else None
+    )
 
 
 def test_inputs_come_first_and_each_once():
@@ -50,7 +53,7 @@ def test_below_a_kept_result_nothing_is_looked_at():
     b = step("b", a)
     asked = []
 
-    def lookup(digest: str) -> Realisation | None:
+    def lookup(digest: str, _tried: Digest | None = None, /) -> Realisation | None:
         asked.append(digest)
         return only(b)(digest)
 
@@ -61,13 +64,41 @@ def test_below_a_kept_result_nothing_is_looked_at():
 
 def test_reasons_say_what_and_for_whom():
     a = step("a")
-    check = step("check 1 of a", a, is_check=True)
+    check = step("check 1 of a", a, tries=a.digest)
     plan = make_plan(graph(a, check), [a.digest, check.digest], nothing)
     reasons = {task.derivation.label: task.reason for task in plan.tasks.values()}
     assert "no result for this recipe" in reasons["a"]
     assert reasons["check 1 of a"] == "not checked yet"
     below = make_plan(graph(a, check), [check.digest], nothing)
     assert below.tasks[a.digest].reason.endswith("; check 1 of a needs it")
+
+
+def test_a_check_tries_one_of_its_inputs():
+    a, b = step("a"), step("b")
+    assert step("check", a, b, tries=b.digest).is_check
+    assert step("check", a, tries=a.digest).digest == step("check", a).digest
+    with pytest.raises(ValueError, match="a check of what it does not see"):
+        step("check", a, tries=b.digest)
+
+
+PASSED = [EMPTY, Digest.of(b"another output")]
+
+
+@pytest.mark.parametrize("output", PASSED)
+def test_a_check_is_kept_for_the_output_that_it_passed_for(output: Digest):
+    """Else it runs again; so it does where what it tries is not there."""
+    a = step("a")
+    check = step("check", a, tries=a.digest)
+
+    def lookup(digest: str, tried: Digest | None = None, /) -> Realisation | None:
+        made = Realisation(key=Digest(digest, 0), output=output)
+        return made if digest == a.digest or tried == EMPTY else None
+
+    plan = make_plan(graph(a, check), [a.digest, check.digest], lookup)
+    assert (check.digest in plan.kept) == (output == EMPTY)
+    assert plan.kept.keys() | plan.tasks.keys() == {a.digest, check.digest}
+    lost = make_plan(graph(a, check), [check.digest], only(check))
+    assert [task.derivation for task in lost.tasks.values()] == [a, check]
 
 
 def test_a_deep_chain_is_no_recursion():

@@ -15,6 +15,7 @@ from rvbuild.transfers.deadline import Deadline
 from rvbuild.transfers.sender import HttpRequest
 from rvbuild.transfers.transfer import Again
 from rvbuild.transfers.transport import Transport
+from rvbuild.transfers.urls import Credentials
 
 SHORT, LONG = 0.3, 5.0
 
@@ -51,6 +52,22 @@ def test_headers_of_a_login_stay_at_their_origin(method: str):
         http.send(asks).close()
     secrets = {asked.path: asked.headers.get("x-secret") for asked in home.asked + other.asked}
     assert secrets == {"/1": "canary", "/2": "canary", "/3": None, "/4": None}
+
+
+def test_who_says_who_asks_is_not_contradicted_by_netrc():
+    """Nor by a login in the address: one request has one ``Authorization``."""
+
+    def answer(_asked: Asked, send: Callable[[bytes], None]) -> None:
+        send(head("200 OK", "Content-Length: 0"))
+
+    with (
+        serve(answer) as server,
+        client(credentials=Credentials({"127.0.0.1": ("al", "canary")})) as http,
+    ):
+        address = server.url.replace("http://", "http://al:canary@")
+        for url in (server.url, address):
+            http.send(request(http, f"{url}/a", login_headers={"Authorization": "own"})).close()
+    assert [asked.headers["authorization"] for asked in server.asked] == ["own", "own"]
 
 
 def test_a_body_is_sent_in_its_pieces_with_its_length():

@@ -25,7 +25,7 @@ class Substitutes(Protocol):
         ...
 
     def find(self, derivations: Collection[str]) -> Offers:
-        """Offers for these derivations; for their checks, too, where the same record tells them."""
+        """Offers for these derivations, with those of their checks (`Offer.checks`)."""
         ...
 
     def closure(self, derivation: str) -> Offers:
