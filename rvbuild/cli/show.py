@@ -27,6 +27,7 @@ from rvbuild.cli.json_text import print_answer
 from rvbuild.cli.words import parse_targets, session_of
 from rvbuild.core.events import silent
 from rvbuild.core.lock import PinValue
+from rvbuild.core.override import Override
 from rvbuild.core.printable import printable, printable_line
 
 
@@ -53,7 +54,7 @@ def _show_targets(arguments: argparse.Namespace, session: Session) -> None:
         return
     if not pins and not closure:
         _write_lines(_target_lines(view))
-    _write_lines(_pin_line(key, pin) for key, pin in view.pins.items())
+    _write_lines(line for key, pin in view.pins.items() for line in _pin_lines(key, pin))
     if pins and not view.pins:
         sys.stderr.write("no version here was read out of another source\n")
     if closure:
@@ -130,6 +131,17 @@ def _pin_entry(key: str, pin: PinValue) -> dict[str, object]:
         "source": pin.source,
         "file": pin.file,
         "line": pin.line,
+        "upstream": pin.upstream or None,
+        "instead": _override_entry(pin.instead) if pin.instead else None,
+    }
+
+
+def _override_entry(override: Override) -> dict[str, object]:
+    return {
+        "value": override.value,
+        "because": list(override.because),
+        "while": override.upstream,
+        "until": override.until or None,
     }
 
 
@@ -185,8 +197,18 @@ def _source_lines(status: SourceStatus) -> Iterator[str]:
         yield f"              not in the store: fetched {where}"
 
 
-def _pin_line(key: str, pin: PinValue) -> str:
-    return f"{key} = {pin.value}  ({pin.source} {pin.file}:{pin.line})"
+def _pin_lines(key: str, pin: PinValue) -> Iterator[str]:
+    if pin.instead is None:
+        yield f"{key} = {pin.value}  ({pin.origin})"
+        return
+    yield f"{key} = {pin.value}  instead of {pin.upstream}  ({pin.origin})"
+    yield from _reason_lines(pin.instead)
+
+
+def _reason_lines(override: Override) -> Iterator[str]:
+    yield f"  because {', '.join(override.because)}"
+    if override.until:
+        yield f"  until {override.until}"
 
 
 def _write_lines(lines: Iterable[str]) -> None:

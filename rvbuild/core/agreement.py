@@ -15,6 +15,7 @@ from itertools import pairwise
 from attrs import frozen
 
 from rvbuild.core.gosum import is_go_sum_line
+from rvbuild.core.override import Override
 from rvbuild.core.recipe import Reading
 from rvbuild.core.source import Source
 from rvbuild.core.spec import Comparison, SourceSpec
@@ -117,6 +118,17 @@ def pin_contradiction(
         rows.append(("value", value, rung.value if rung.value is not None else value))
         begins = value.startswith(rung.reading.prefix)
         rows.append(("value", value, value if begins else f"{rung.reading.prefix}…"))
+    return _first(iter(rows))
+
+
+def override_contradiction(
+    value: str, upstream: str, instead: Override | None
+) -> Contradiction | None:
+    """The first fact of a pin's value that the recipe's override of it rules out."""
+    wanted = instead.upstream if instead else ""
+    rows = [("upstream", upstream, wanted)]
+    if instead:
+        rows.append(("value", value, instead.value))
     return _first(iter(rows))
 
 

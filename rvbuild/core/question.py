@@ -17,6 +17,7 @@ from rvbuild.core.agreement import (
     Contradiction,
     Rung,
     alternatives_contradiction,
+    override_contradiction,
     pin_contradiction,
     set_contradiction,
     source_contradiction,
@@ -151,10 +152,12 @@ def _pin_contradiction(
 
     place = (answer.source, answer.file, answer.line)
     rungs = [*map(rung, pin.rungs)]
+    value = answer.upstream if pin.instead else answer.value
+    other = override_contradiction(answer.value, answer.upstream, pin.instead)
     if isinstance(pin, Alternatives):
-        return alternatives_contradiction(answer.value, place, rungs)
+        return other or alternatives_contradiction(value, place, rungs)
     prefer = pin.prefer if isinstance(pin, Ladder) else None
-    return pin_contradiction(answer.value, place, rungs, prefer)
+    return other or pin_contradiction(value, place, rungs, prefer)
 
 
 def source_question(

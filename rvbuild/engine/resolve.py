@@ -88,6 +88,7 @@ class Resolver:
         build_arch: The build machine's architecture.
         earlier: Locks whose answers may stand, the project's own first.
         failures: Gets what is wrong with each recipe that cannot be resolved, by name.
+        today: YYYY-MM-DD: overrides that were until an earlier day stop the run; empty: none does.
     """
 
     recipes: Recipes
@@ -97,6 +98,7 @@ class Resolver:
     build_arch: str
     earlier: tuple[Lock, ...] = ()
     failures: dict[str, RvbuildError] | None = None
+    today: str = ""
     pins: dict[PinRef, PinValue] = field(factory=dict, init=False)
     sources: dict[SourceRef, LockedSource] = field(factory=dict, init=False)
     go_modules: dict[SetRef, GoModuleSet] = field(factory=dict, init=False)
@@ -253,6 +255,9 @@ class Resolver:
                 if answer is None:
                     value = pin_value(files, recipe, name, pin)
                     answer = evolve(value, trace=self._trace(files))
+                if pin.instead is not None:
+                    place = answer.origin
+                    pin.instead.refuse_ended(str(ref), answer.upstream, place, self.today)
                 self.pins[ref] = answer
         return self.pins[ref].value
 
