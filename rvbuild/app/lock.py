@@ -291,11 +291,13 @@ def _resolve(
     What is wrong with a recipe gets into ``failures``, or is the error if that is None.
     """
     outputs = _Outputs(services_of(session), session.jobs())
+    go_list = GoList(scope.graph, outputs, session.build_arch)
     resolver = Resolver(
         recipes=scope.graph,
         registries=OutsideOwn(session.sources, session.own),
         trees=outputs,
-        needed=GoList(scope.graph, outputs, session.build_arch),
+        needed=go_list,
+        changed=go_list.changed,
         build_arch=session.build_arch,
         earlier=earlier,
         failures=failures,

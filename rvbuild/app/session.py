@@ -54,6 +54,12 @@ def build_architecture() -> str:
     return of_machine(platform.machine()).name
 
 
+def _is_signature(key: bytes, signature: bytes, data: bytes) -> bool:
+    from rvbuild.trust.ed25519 import is_signature  # noqa: PLC0415 - only where there is one
+
+    return is_signature(key, signature, data)
+
+
 def _folder(workspace: Workspace, choices: Choices) -> RecipeCollection:
     return RecipeCollection(workspace.recipes, as_upstream=choices.as_upstream)
 
@@ -102,6 +108,7 @@ class Session:
             tmp=os.path.join(self.workspace.store, "tmp"),
             environment={**os.environ, **self.workspace.settings.debian_variables()},
             notice=self.report,
+            is_signature=_is_signature,
         )
         self.sources = SourceClients(settings)
 

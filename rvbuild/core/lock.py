@@ -11,6 +11,7 @@ from typing import TypeVar, Union
 from attrs import evolve, field, frozen
 
 from rvbuild.core.errors import LockError
+from rvbuild.core.go_mod_changes import UNCHANGED, GoModChanges, UpstreamModule
 from rvbuild.core.go_source import GoModule
 from rvbuild.core.names import PinRef, Ref, SetRef, SourceRef
 from rvbuild.core.override import Override
@@ -95,12 +96,16 @@ class GoModuleSet(_Entry):
 
     ``modules`` are (path, version, h1 of the zip), sorted. ``go_sum`` is the SHA-256 of the
     source's go.sum, in hex: it says which go.mod files the module graph has. It is empty where a
-    lock of version 1 was read, which did not have it.
+    lock of version 1 was read, which did not have it. ``changes`` is what stands instead of what
+    the main module's files say, and ``upstream`` what go.mod says of each module that another one
+    stands for: ``golang.org/x/net v0.26.0 go.mod:120``.
     """
 
     specs: tuple[str, ...]
     modules: tuple[tuple[str, str, str], ...]
     go_sum: str
+    changes: GoModChanges = UNCHANGED
+    upstream: tuple[UpstreamModule, ...] = ()
     trace: Trace | None = ()
     where: Place | None = field(default=None, eq=False, repr=False)
 

@@ -15,6 +15,7 @@ from attrs import evolve, field, frozen
 
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import LockError, RecipeError
+from rvbuild.core.go_mod_changes import GoModChanges, UpstreamModule
 from rvbuild.core.lock import AnyEntry, GoModuleSet, Lock, LockedSource, PinValue
 from rvbuild.core.lock_merge import UPSTREAM
 from rvbuild.core.names import AnyRef, PinRef, Ref, SetRef, SourceRef
@@ -31,7 +32,7 @@ from rvbuild.recipes_yaml import document, lock_v1
 from rvbuild.recipes_yaml.document import Items, Node, Scalar, parse
 from rvbuild.recipes_yaml.fields import Fields, choice
 from rvbuild.recipes_yaml.lock_facts import made_of, refs_in, values_in
-from rvbuild.recipes_yaml.lock_text import VERSION, check_of, write_lock
+from rvbuild.recipes_yaml.lock_text import CHANGES, VERSION, check_of, write_lock
 from rvbuild.recipes_yaml.recipe_instead import KEY as INSTEAD
 from rvbuild.recipes_yaml.recipe_instead import override_of
 
@@ -349,8 +350,11 @@ def _from_texts(declared: Kind, texts: list[str], line: Scalar, of_all: Values) 
 
 
 def _set(triples: Mapping[str, Triple], fields: Fields) -> GoModuleSet:
+    upstream, instead, sums = (tuple(fields.text(key, "").splitlines()) for key in CHANGES)
     return GoModuleSet(
         specs=tuple(map(_spec, _items(fields, "specs"))),
+        changes=GoModChanges(statements=instead, sums=sums),
+        upstream=tuple(map(UpstreamModule.parse, upstream)),
         go_sum=_go_sum(fields),
         modules=_modules(triples, fields),
         trace=_trace(fields),

@@ -20,6 +20,8 @@ from rvbuild.kinds.table import SECTIONS, kind_of
 
 VERSION = 2
 CHECK_DIGITS = 16
+CHANGES = ("upstream", "go-mod", "first-seen")
+"""Of a set of Go modules: what go.mod says, what stands instead, sums that nobody had."""
 _HEAD = "# Written by rvbuild: every source with its content. Change recipes, not this.\n"
 _PLAIN = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_./@+~%=,:!*-]*(?<!:)\Z")
 _WORDS = re.compile(
@@ -47,7 +49,8 @@ def _meaning(entry: Entry) -> Json:
         upstream = [entry.upstream] if entry.upstream else []
         return [entry.value, entry.source, entry.file, entry.line, entry.spec, *upstream]
     if isinstance(entry, GoModuleSet):
-        return [entry.specs, entry.go_sum, [*map(" ".join, entry.modules)]]
+        more = _changes(entry) if entry.changes else ()
+        return [entry.specs, entry.go_sum, [*map(" ".join, entry.modules)], *more]
     parts = ((kind_of(part), part) for part in entry.parts)
     meaning: list[Json] = [entry.spec, [[each.tag, each.show(part)] for each, part in parts]]
     return [*meaning, *_facts_of_all(entry).values()]
@@ -148,7 +151,16 @@ def _set_lines(modules: GoModuleSet) -> Iterator[str]:
     yield f"    go-sum: {_scalar(modules.go_sum)}"
     yield "    modules: |" if modules.modules else "    modules: ''"
     yield from (f"      {path} {version}" for path, version, _ in modules.modules)
+    for name, lines in zip(CHANGES, _changes(modules), strict=True):
+        if lines:
+            yield f"    {name}: |"
+            yield from (f"      {line}" for line in lines)
     yield from _trace_lines(modules)
+
+
+def _changes(modules: GoModuleSet) -> tuple[tuple[str, ...], ...]:
+    upstream = tuple(map(str, modules.upstream))
+    return upstream, modules.changes.statements, modules.changes.sums
 
 
 def _trace_lines(entry: Entry) -> Iterator[str]:

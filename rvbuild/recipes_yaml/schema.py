@@ -22,7 +22,7 @@ from rvbuild.core.version_check import WORD as VERSION_CHECK
 from rvbuild.kinds import declaration
 from rvbuild.kinds.declaration import keys
 from rvbuild.kinds.table import SECTIONS, TAGS, kind, spec_of
-from rvbuild.recipes_yaml.lock_text import CHECK_DIGITS, VERSION
+from rvbuild.recipes_yaml.lock_text import CHANGES, CHECK_DIGITS, VERSION
 from rvbuild.recipes_yaml.recipe import MAX_TIMEOUT
 from rvbuild.recipes_yaml.recipe_names import NAME, RESERVED
 from rvbuild.recipes_yaml.recipe_pins import ALWAYS_THERE, GIT_FACTS, READERS
@@ -260,11 +260,12 @@ def lock_schema() -> dict[str, Json]:
     specs: Json = {"type": "array", "items": spec}
     modules: dict[str, Json] = {"specs": specs, "go-sum": go_sum, "modules": TEXT, "check": check}
     modules["trace"] = TEXT
+    sets = _mapping(_object({**modules, **dict.fromkeys(CHANGES, TEXT)}, modules))
     required: dict[str, Json] = {
         "lock": {"const": VERSION},
         "pins": pins,
         "sources": _mapping(_object(source, required_source)),
-        "module-sets": _mapping(_object(modules, modules)),
+        "module-sets": sets,
     }
     others = _object({name: each for name, each in required.items() if name != "lock"})
     more: dict[str, Json] = {**{name: _mapping(TEXT) for name in SECTIONS}, UPSTREAM: others}

@@ -12,6 +12,7 @@ from attrs import field, frozen
 from rvbuild.core.advice import Hint, Remedy, advise
 from rvbuild.core.errors import SourceError
 from rvbuild.core.events import Reporter, silent
+from rvbuild.core.transparent_log import IsSignature
 
 OFFLINE_HINT = advise(Remedy.FETCH_ONLINE)
 """What to do where the store lacks a pinned source, and an offline run may not get it."""
@@ -21,6 +22,11 @@ CHECK_OR_MIRROR = advise("check the network, or ", Remedy.MIRROR)
 
 OFFLINE_LOCK_HINT = advise(Remedy.LOCK_ONLINE)
 """What to do where something is to be pinned."""
+
+
+def unsigned(_key: bytes, _signature: bytes, _data: bytes) -> bool:
+    """What holds where no signature can be verified."""
+    return False
 
 
 def offline_error(
@@ -42,6 +48,7 @@ class FetchSettings:
         offline: Reach nothing but this machine.
         environment: The user's; the clients' configurations are found through it.
         notice: Told what a person should know and that stops nothing.
+        is_signature: Whether somebody has signed bytes; without a library nobody has.
     """
 
     tmp: str
@@ -49,3 +56,4 @@ class FetchSettings:
     offline: bool = False
     environment: Mapping[str, str] = field(factory=dict, repr=False)
     notice: Reporter = field(default=silent)
+    is_signature: IsSignature = field(default=unsigned)
