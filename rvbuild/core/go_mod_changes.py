@@ -15,7 +15,6 @@ from rvbuild.core.gomod import Statement, statements
 from rvbuild.core.semver import SemanticVersion
 
 _Key = tuple[str, ...]
-_VERBS = ("go", "toolchain", "require", "replace")
 
 
 @frozen(kw_only=True)
@@ -51,7 +50,7 @@ class GoModChanges:
         Go also the toolchain's.
         """
         own = {key for each in _parsed(self.statements) for key in _taken(each)}
-        gone = {each.line for each in statements(text, "go.mod") if own.intersection(_taken(each))}
+        gone = {each.line for each in statements(text, "go.mod") if own.intersection(_keys(each))}
         lines = [line for n, line in enumerate(text.split("\n"), 1) if n not in gone]
         return "\n".join([*lines, *self.statements, ""])
 
@@ -103,12 +102,17 @@ def _parsed(lines: Iterable[str]) -> Iterator[Statement]:
     return statements("\n".join(lines), "go.mod")
 
 
-def _taken(statement: Statement) -> Iterator[_Key]:
-    """By what others know that a statement takes their place."""
+def _keys(statement: Statement) -> Iterator[_Key]:
+    """By what others know that a statement is about the same."""
     if statement.verb in {"require", "replace"}:
         yield statement.verb, statement.words[0]
-    elif statement.verb in _VERBS:
+    elif statement.verb in {"go", "toolchain"}:
         yield (statement.verb,)
+
+
+def _taken(statement: Statement) -> Iterator[_Key]:
+    """What a statement takes the place of."""
+    yield from _keys(statement)
     if statement.verb == "go":
         yield ("toolchain",)
 
@@ -116,20 +120,19 @@ def _taken(statement: Statement) -> Iterator[_Key]:
 def changed_statements(old: str, new: str) -> tuple[str, ...]:
     """What a go.mod says otherwise than another, sorted; that it says less is no matter."""
     former, now = _meanings(old), _meanings(new)
-    changed = {key for key, each in now.items() if former.get(key) != each}
-    if ("go",) in changed and ("toolchain",) in now:
-        changed.add(("toolchain",))
-    return tuple(sorted(line for key in changed for line in now[key]))
+    changed = {key: lines - former.get(key, set()) for key, lines in now.items()}
+    if changed.get(("go",)):
+        changed[("toolchain",)] = now.get(("toolchain",), set())
+    return tuple(sorted(line for lines in changed.values() for line in lines))
 
 
-def _meanings(text: str) -> Mapping[_Key, frozenset[str]]:
+def _meanings(text: str) -> Mapping[_Key, set[str]]:
     """Each statement in one form, by what it is about; a module may have several replacements."""
     meanings: dict[_Key, set[str]] = {}
     for each in statements(text, "go.mod"):
-        if each.verb in _VERBS:
-            key = (each.verb, *each.words[: len(each.words) > 1])
+        for key in _keys(each):
             meanings.setdefault(key, set()).add(" ".join((each.verb, *each.words)))
-    return {key: frozenset(lines) for key, lines in meanings.items()}
+    return meanings
 
 
 def changed_sums(old: bytes, new: bytes) -> tuple[str, ...]:

@@ -30,6 +30,9 @@ MODULE = f"{_ELEMENT.pattern}(?:/{_ELEMENT.pattern})* {_VERSION.pattern}"
 """The regular expression of a module's path and version, with a blank between them."""
 
 GO_WORK = "go.work"
+FOLDER_MARKS = ("./", "../", "/")
+"""How the folder begins that a replacement leads to."""
+
 _GO_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})")
 
 
@@ -306,7 +309,7 @@ def _replacement(statement: Statement) -> Replacement:
     old, new = words[:arrow], words[arrow + 1 :]
     if not 1 <= len(old) <= 2 or not 1 <= len(new) <= 2:
         statement.refuse("a replacement is: MODULE [VERSION] => MODULE VERSION, or => FOLDER")
-    if len(new) == 1 and not new[0].startswith(("./", "../", "/")) and new[0] not in {".", ".."}:
+    if len(new) == 1 and not new[0].startswith(FOLDER_MARKS) and new[0] not in {".", ".."}:
         statement.refuse(f"{new[0]!r} is a replacement without a version, and no folder")
     for version in (*old[1:], *new[1:]):
         _check_version(statement, version)

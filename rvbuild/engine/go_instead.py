@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.go_mod_changes import GoModChanges, UpstreamModule, replacement
 from rvbuild.core.go_source import GoModule, SeenLinesSpec, SeenModuleSpec
-from rvbuild.core.gomod import parse_go_mod
+from rvbuild.core.gomod import GoMod, parse_go_mod
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.names import SetRef
 from rvbuild.core.question import User
@@ -74,13 +74,23 @@ def _upstream(files: SourceFiles, recipe: Recipe, spec: GoModulesSpec) -> Iterat
     file = spec.files[0]
     go_mod = parse_go_mod(files.main_module(recipe, spec).go_mod, file)
     for module, override in spec.instead.items():
-        found = go_mod.effective(module)
+        found = _said(go_mod, module)
         if found is None:
             msg = f"{file} does not name {module}: nothing can stand instead of it"
             raise LockError(msg, where=override.where, hint="name a module as go.mod requires it")
-        by = "" if found.path == module else f"{found.path} "
-        version = f"{by}{found.version}"
-        yield UpstreamModule(module=module, version=version, file=file, line=found.line)
+        yield UpstreamModule(module=module, version=found[0], file=file, line=found[1])
+
+
+def _said(go_mod: GoMod, module: str) -> tuple[str, int] | None:
+    """A version, a path and a version, or a folder; and the line that says it."""
+    for each in go_mod.replacements:
+        if each.old == module and each.is_local:
+            return each.new, each.line
+    found = go_mod.effective(module)
+    if found is None:
+        return None
+    by = "" if found.path == module else f"{found.path} "
+    return f"{by}{found.version}", found.line
 
 
 def refuse_ended(

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Iterator
 
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.gomod import is_module_path, is_module_version
+from rvbuild.core.gomod import FOLDER_MARKS, is_module_path, is_module_version
 from rvbuild.core.names import AnyRef, PinRef, SetRef
 from rvbuild.core.override import Override, SeriesOverrides
 from rvbuild.recipes_yaml.document import Node
@@ -78,6 +78,8 @@ def _modules(table: Fields) -> Iterator[tuple[str, Override]]:
         override = override_of(node)
         for key, text in (("value", override.value), ("while", override.upstream)):
             path, _, version = text.rpartition(" ")
+            if key == "while" and text.startswith(FOLDER_MARKS):
+                continue
             if not (is_module_version(version) and is_module_path(path or module)):
                 msg = f"{key!r} is not a module's version: {text!r}"
                 hint = "all of it, as v1.2.3; of another module, as `e.org/other v1.2.3`"

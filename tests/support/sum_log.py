@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from attrs import define, field
 
+from rvbuild.core.gomod import escape_path
 from rvbuild.core.transparent_log import Tile, record_hash
 from rvbuild.trust.ed25519 import public_bytes, sign_bytes
 
@@ -79,5 +80,7 @@ class SumLog:
         for number, record in enumerate(self.records):
             path, version, *_ = record.split()
             version = version.removesuffix("/go.mod")
-            pages[f"{place}/lookup/{path}@{version}"] = f"{number}\n{record}\n{note}".encode()
+            pages[f"{place}/lookup/{escape_path(path)}@{version}"] = (
+                f"{number}\n{record}\n{note}".encode()
+            )
         return pages
