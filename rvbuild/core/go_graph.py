@@ -195,11 +195,6 @@ def sums_digest(main: MainModule, needed: GoSum) -> str:
     return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
 
 
-_Required = tuple[Module, bool, bool]
-"""A requirement; whether it is of the graph because of what stands instead of another module, and
-whether it is of a go.mod that does not have all that it needs."""
-
-
 @frozen
 class _Origin:
     """How a requirement got into the graph.

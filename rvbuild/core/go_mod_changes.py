@@ -11,7 +11,7 @@ from typing import Self
 
 from attrs import frozen
 
-from rvbuild.core.gomod import Statement, statements
+from rvbuild.core.gomod import GoStatement, statements
 from rvbuild.core.semver import SemanticVersion
 
 _Key = tuple[str, ...]
@@ -98,11 +98,11 @@ def replacement(module: str, by: str) -> str:
     return f"replace {module} => {path or module} {version}"
 
 
-def _parsed(lines: Iterable[str]) -> Iterator[Statement]:
+def _parsed(lines: Iterable[str]) -> Iterator[GoStatement]:
     return statements("\n".join(lines), "go.mod")
 
 
-def _keys(statement: Statement) -> Iterator[_Key]:
+def _keys(statement: GoStatement) -> Iterator[_Key]:
     """By what others know that a statement is about the same."""
     if statement.verb in {"require", "replace"}:
         yield statement.verb, statement.words[0]
@@ -110,7 +110,7 @@ def _keys(statement: Statement) -> Iterator[_Key]:
         yield (statement.verb,)
 
 
-def _taken(statement: Statement) -> Iterator[_Key]:
+def _taken(statement: GoStatement) -> Iterator[_Key]:
     """What a statement takes the place of."""
     yield from _keys(statement)
     if statement.verb == "go":

@@ -225,7 +225,7 @@ def required_by(data: bytes) -> Iterator[tuple[str, str]]:
 
 
 @frozen(kw_only=True)
-class Statement:
+class GoStatement:
     """A statement, outside of any block: its verb, what follows it, and its line."""
 
     verb: str
@@ -242,7 +242,7 @@ class Statement:
         return self.words[0]
 
 
-def statements(text: str, file: str) -> Iterator[Statement]:
+def statements(text: str, file: str) -> Iterator[GoStatement]:
     """Each statement with its verb, blocks dissolved.
 
     Raises:
@@ -266,7 +266,7 @@ def statements(text: str, file: str) -> Iterator[Statement]:
                 continue
             if words == ["(", ")"]:
                 continue
-        yield Statement(verb=verb, words=tuple(words), file=file, line=number)
+        yield GoStatement(verb=verb, words=tuple(words), file=file, line=number)
     if block:
         msg = f"the block of {block!r} is not closed"
         raise LockError(msg, where=Place(file, opened))
@@ -291,7 +291,7 @@ def _words(line: str, where: Where | None) -> list[str]:
     return words
 
 
-def _requirement(statement: Statement) -> Requirement:
+def _requirement(statement: GoStatement) -> Requirement:
     if len(statement.words) != 2:
         statement.refuse(f"{statement.verb!r} takes a module path and a version")
     path, version = statement.words
@@ -303,7 +303,7 @@ def _requirement(statement: Statement) -> Requirement:
     )
 
 
-def _replacement(statement: Statement) -> Replacement:
+def _replacement(statement: GoStatement) -> Replacement:
     words = list(statement.words)
     arrow = words.index("=>") if "=>" in words else 0
     old, new = words[:arrow], words[arrow + 1 :]
@@ -322,7 +322,7 @@ def _replacement(statement: Statement) -> Replacement:
     )
 
 
-def _check_version(statement: Statement, version: str) -> None:
+def _check_version(statement: GoStatement, version: str) -> None:
     if not is_module_version(version):
         statement.refuse(f"{version!r} is not a version as v1.2.3")
 
