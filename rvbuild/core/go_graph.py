@@ -168,7 +168,8 @@ def needed_sums(main: MainModule, load: LoadGoMods, first_seen: FirstSeen | None
     3. A module that stands instead of another is of the graph, and what it requires, too. Of these
        go.sum may lack lines. ``first_seen`` is asked for the go.mod of one that it lacks, if the go
        command may read that: it is the module itself, or one that is required in a higher version
-       than the main module says, or by a go.mod that does not have all that it needs.
+       than the main module says. The same holds for whatever is required by way of a go.mod that
+       does not have all that it needs: the go command may read more of the graph than before.
     4. Both lines of each member are needed. Of one whose go.mod the go command never read, go.sum
        may have the line of the zip alone.
 
@@ -208,7 +209,7 @@ class _Origin:
     is_deep: bool = False
 
     def of_required(self, data: bytes) -> _Origin:
-        """That of what a go.mod requires which has this one."""
+        """That of what a go.mod requires."""
         return evolve(self, is_deep=self.is_deep or not is_pruned(data))
 
 
@@ -224,7 +225,8 @@ class _Walk:
 
     def kept(self, sums: GoSum) -> GoSum:
         required = (each for file in self.go_mods for each in file.content.requirements)
-        waiting = [((each.path, each.version), _Origin()) for each in required]
+        own = _Origin().of_required(self.main.go_mod.encode() if self.main.changes else b"")
+        waiting = [((each.path, each.version), own) for each in required]
         while waiting:
             wave = self._wave(waiting)
             waiting = [
@@ -254,16 +256,16 @@ class _Walk:
             origin = evolve(why, is_new=why.is_new or is_instead)
             if key in self.mods:
                 fresh[key] = origin
-            elif is_instead or (origin.is_new and self._may_be_read(path, version, origin)):
+            elif is_instead or origin.is_deep or (origin.is_new and self._is_higher(path, version)):
                 read += [(data, origin) for data in self._first(key)]
         loaded = self.load([(key, self.mods[key]) for key in fresh])
         return [*read, *zip(loaded, fresh.values(), strict=True)]
 
-    def _may_be_read(self, path: str, version: str, origin: _Origin) -> bool:
-        """Whether the go command may read a go.mod: a version is higher than the main module's."""
+    def _is_higher(self, path: str, version: str) -> bool:
+        """Whether a version is higher than what the main module requires, if it does."""
         own = [r.version for f in self.go_mods for r in f.content.requirements if r.path == path]
         rank = SemanticVersion.parse
-        return origin.is_deep or all(rank(each) < rank(version) for each in own)
+        return all(rank(each) < rank(version) for each in own)
 
     def _first(self, key: Module) -> Iterator[bytes]:
         """The go.mod of a module of which go.sum has no line, if somebody has it."""

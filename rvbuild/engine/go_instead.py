@@ -74,14 +74,14 @@ def _upstream(files: SourceFiles, recipe: Recipe, spec: GoModulesSpec) -> Iterat
     file = spec.files[0]
     go_mod = parse_go_mod(files.main_module(recipe, spec).go_mod, file)
     for module, override in spec.instead.items():
-        found = _said(go_mod, module)
+        found = said_of(go_mod, module)
         if found is None:
             msg = f"{file} does not name {module}: nothing can stand instead of it"
             raise LockError(msg, where=override.where, hint="name a module as go.mod requires it")
         yield UpstreamModule(module=module, version=found[0], file=file, line=found[1])
 
 
-def _said(go_mod: GoMod, module: str) -> tuple[str, int] | None:
+def said_of(go_mod: GoMod, module: str) -> tuple[str, int] | None:
     """A version, a path and a version, or a folder; and the line that says it."""
     for each in go_mod.replacements:
         if each.old == module and each.is_local:

@@ -137,8 +137,9 @@ class GoList:
         1. As long as the go command asks for modules, as above. One that no go.sum knows is the
            one that is there now.
         2. Then it has a go.mod and a go.sum that it is content with: it raises what is required,
-           and adds the sums of what it looked into. It runs again with these and nothing else
-           beside, until it changes nothing. So is a build, which may not change them.
+           and adds the sums of what it looked into. All begins again with these, and with nothing
+           else beside, until it changes nothing. So a build, which may not change them, is content,
+           and nothing is in the set that another go.mod would have needed.
 
         Raises: as above.
         """
@@ -162,7 +163,7 @@ class GoList:
             content = united(self._changes(main, root) for root in roots)
             if content == changes:
                 return _part(whole, needed)
-            changes = content
+            changes, needed = content, set()
 
     def _outputs_of(self, linker: Linker, steps: Mapping[_Run, str]) -> dict[_Run, Digest]:
         try:

@@ -247,7 +247,7 @@ def test_below_a_go_mod_that_does_not_have_all_everything_is_read():
 def test_beside_it_nothing_else_is_asked_for():
     """What is missing in a go.sum for other reasons is no matter of this."""
     go_mod = GO + "require (\na v1.0.0\nb v1.0.0\n)\n"
-    known = {"b v1.0.0": "require x v1.0.0\n"}
+    known = {"b v1.0.0": GO + "require x v1.0.0\n"}
     assert discovered(go_mod, {"a v2.0.0": GO, "x v1.0.0": GO}, known) == ["a v2.0.0"]
 
 
