@@ -112,11 +112,15 @@ class GoModFilesSpec(SourceSpec):
 
 @frozen(kw_only=True)
 class SeenModuleSpec(SourceSpec):
-    """A module that no go.sum knows, as it is there now; no recipe says this."""
+    """A module that no go.sum knows, as it is there now; no recipe says this.
+
+    ``file`` is ``/go.mod`` where the answer has the ``h1:`` of its go.mod instead of its zip's.
+    """
 
     answer = GoModule
     path: str
     version: str
+    file: str = ""
 
 
 @frozen(kw_only=True)

@@ -41,12 +41,18 @@ class SeenSet:
 
     def sum_line(self, path: str, version: str) -> str:
         """The line of a go.sum for the zip of a module that is there now."""
+        return self._line(SeenModuleSpec(path=path, version=version))
+
+    def go_mod_line(self, path: str, version: str) -> str:
+        """The line of a go.sum for the go.mod of a module that is there now."""
+        return self._line(SeenModuleSpec(path=path, version=version, file="/go.mod"))
+
+    def _line(self, asked: SeenModuleSpec) -> str:
         recipe, spec = self.user
-        asked = SeenModuleSpec(path=path, version=version)
         (answer,) = self.finder.parts(recipe, asked, spec.where)
         if not isinstance(answer, GoModule):
             raise TypeError(answer)
-        return f"{path} {version} {answer.h1}"
+        return f"{asked.path} {asked.version}{asked.file} {answer.h1}"
 
 
 ChangedModules = Callable[[Sequence[User], SourceFiles, SeenSet, GoModChanges], GoModuleSet]

@@ -50,12 +50,20 @@ inputs.build: go-current, or a recipe with a newer go-toolchain of its own"
 ! grep 'requires go >=\\|unknown directive' "$TMPDIR/messages" > /dev/null || echo "$newer" >&2
 exit $status
 """
+_TOLD = "[ -n \"$(sed '/: pattern"
+_LOOKED_UP = r"""module='\([^[:space:]]*\)@\(v[^[:space:]:]*\)'
+off='module lookup disabled by GOPROXY=off'
+sed -n "s/^.*[[:space:]]$module: $off\$/\1 \2/p" "$TMPDIR/messages" > "$out/go-mods"
+[ ! -s "$out/go-mods" ] || exit 0
+"""
+"""Which go.mod files it would look up: some that it reads since its own go.mod is another."""
+
 _CHANGED_SCRIPT = f"""\
 cat "{GO_MOD_INSTEAD}" > "$TMPDIR/instead.mod"
 cat "{GO_MOD_INSTEAD.removesuffix("mod")}sum" > "$TMPDIR/instead.sum"
 export GOSUMDB=off GOFLAGS="${{GOFLAGS:-}} -mod=mod -modfile=$TMPDIR/instead.mod"
 (
-{_SCRIPT})
+{_SCRIPT.replace(_TOLD, _LOOKED_UP + _TOLD)})
 cat "$TMPDIR/instead.mod" > "$out/go.mod"
 cat "$TMPDIR/instead.sum" > "$out/go.sum"
 """
@@ -134,8 +142,8 @@ class GoList:
     ) -> GoModuleSet:
         """The same where modules stand instead of what go.mod says, in rounds of two kinds.
 
-        1. As long as the go command asks for modules, as above. One that no go.sum knows is the
-           one that is there now.
+        1. As long as the go command asks for modules, as above, or for a go.mod. One that no go.sum
+           knows is the one that is there now.
         2. Then it has a go.mod and a go.sum that it is content with: it raises what is required,
            and adds the sums of what it looked into. All begins again with these, and with nothing
            else beside, until it changes nothing. So a build, which may not change them, is content,
@@ -156,9 +164,14 @@ class GoList:
             if fresh:
                 _refuse_unknown(fresh, needed, fresh, users[0][1])
                 unknown = sorted(fresh - {module[:2] for module in whole.modules})
-                offered = {*changes.offered, *(seen.sum_line(*module) for module in unknown)}
-                changes = evolve(changes, offered=tuple(sorted(offered)))
+                changes = _offering(changes, (seen.sum_line(*module) for module in unknown))
                 needed |= fresh
+                continue
+            looked_up = set().union(*map(self._looked_up, roots))
+            if looked_up:
+                more = _offering(changes, (seen.go_mod_line(*module) for module in looked_up))
+                _refuse_offered(changes, more, users[0][1])
+                changes = more
                 continue
             content = united(self._changes(main, root) for root in roots)
             if content == changes:
@@ -199,12 +212,31 @@ class GoList:
         lines = self._file(output, "missing").decode().splitlines()
         return {(path, version) for path, _, version in (line.partition(" ") for line in lines)}
 
+    def _looked_up(self, output: Digest) -> set[tuple[str, str]]:
+        """The modules whose go.mod a step asked for and did not have."""
+        if "go-mods" not in self.outputs.nested(output):
+            return set()
+        lines = self._file(output, "go-mods").decode().splitlines()
+        return {(path, version) for path, _, version in (line.partition(" ") for line in lines)}
+
     def _file(self, output: Digest, name: str) -> bytes:
         node = self.outputs.nested(output)[name]
         if not isinstance(node, File):
             msg = "go list left no file"
             raise TypeError(msg)
         return self.outputs.read(node.digest)
+
+
+def _offering(changes: GoModChanges, lines: Iterable[str]) -> GoModChanges:
+    """The same changes, with further lines that are offered."""
+    return evolve(changes, offered=tuple(sorted({*changes.offered, *lines})))
+
+
+def _refuse_offered(changes: GoModChanges, more: GoModChanges, spec: GoModulesSpec) -> None:
+    """See that what the go command looks up was not there: else it would ask again and again."""
+    if changes == more:
+        msg = "the go command looks up what it has"
+        raise LockError(msg, where=spec.where, hint="let another version stand there")
 
 
 def _blamed(error: StepError | RunFailed, runs: Iterable[_Run]) -> RvbuildError:

@@ -147,7 +147,7 @@ class _Machine:
         if done.returncode:
             raise RvbuildError(done.stderr.decode())
         with self.store.trees.new_tree() as into:
-            for name in ("missing", "go.mod", "go.sum"):
+            for name in ("missing", "go-mods", "go.mod", "go.sum"):
                 if (scratch / name).exists():
                     into.file(name, [(scratch / name).read_bytes()])
             return into.commit().root

@@ -22,7 +22,7 @@ from rvbuild.core.errors import WrongContent
 from rvbuild.core.go_graph import MainModule, needed_sums, sums_digest
 from rvbuild.core.go_source import INSTEAD, GoModFiles, GoModule
 from rvbuild.core.gomod import escape_path
-from rvbuild.core.gosum import GoSum, hash1
+from rvbuild.core.gosum import GoSum, hash1, hash1_go_mod
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.git.repositories import Repositories
@@ -264,6 +264,15 @@ class GoClient:
     def go_module(self, path: str, version: str) -> str:
         """A module's ``h1:``; see ``resolve_h1``."""
         return resolve_h1(self.proxy, path, version)
+
+    def go_mod(self, path: str, version: str) -> str:
+        """The ``h1:`` of a module's go.mod, as it is there now.
+
+        Raises:
+            SourceError: no proxy has it.
+        """
+        data, _ = self.proxy.go_mod(path, version)
+        return hash1_go_mod(data)
 
     def go_toolchain(self, version: str, platform: str) -> str:
         """A toolchain's ``h1:``; ``platform`` is ``linux-amd64``."""

@@ -25,6 +25,8 @@ class GoHashes(Protocol):
 
     def go_module(self, path: str, version: str) -> str: ...
 
+    def go_mod(self, path: str, version: str) -> str: ...
+
     def go_toolchain(self, version: str, platform: str) -> str: ...
 
     def go_mod_files(self, main: MainModule, *, discover: bool) -> GoModFiles: ...
@@ -49,7 +51,8 @@ def resolve(
         client.check_first_seen(spec.lines)
         return ()
     if isinstance(spec, SeenModuleSpec):
-        h1 = client.go_module(spec.path, spec.version)
+        seen = client.go_mod if spec.file else client.go_module
+        h1 = seen(spec.path, spec.version)
         return (GoModule(path=spec.path, version=spec.version, h1=h1),)
     if isinstance(spec, GoToolchainSpec):
         platform = f"linux-{context.build_arch}"
