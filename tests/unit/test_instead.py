@@ -16,7 +16,9 @@ from rvbuild.__main__ import main
 from rvbuild.app.build import build_targets
 from rvbuild.app.choices import Choices
 from rvbuild.app.lock import LockResult, lock
+from rvbuild.app.memo import Memo
 from rvbuild.app.plan import plan_targets
+from rvbuild.app.remember import remember
 from rvbuild.app.session import Session
 from rvbuild.app.show import view_targets
 from rvbuild.app.targets import targets_of
@@ -271,6 +273,27 @@ def test_show_says_both_values_and_the_reason(world: World, capsys: pytest.Captu
         "value": "v1.2.8", "because": [*BECAUSE], "while": "v1.2.5", "until": "2027-03-01",
     }  # fmt: skip
     assert (two["value"], two["upstream"], two["instead"]) == ("v1.4.0", None, None)
+
+
+class _Kept(Memo):
+    """A memo that notes what it is to keep."""
+
+    answers: list[str]
+
+    def keep(self, answer: str, *_rest: object) -> None:
+        self.answers.append(answer)
+
+
+@pytest.mark.parametrize(("target", "kept"), [("part@1", []), ("part@2", ["answer"])])
+def test_no_answer_is_remembered_beyond_a_day(world: World, target: str, kept: list[str]):
+    """Else a build with nothing to do would not tell that the day is over."""
+    world.lock()
+    memo = _Kept(str(world.folder / "cache"), [target])
+    memo.answers = []
+    with closing(world.session()) as session:
+        view = build_targets(session, targets_of(session, [target]))
+        remember(memo, "answer", session, view)
+    assert memo.answers == kept
 
 
 def test_a_lock_edited_by_hand_is_no_answer(world: World):
