@@ -120,7 +120,7 @@ class _NewestMoves:
     def run(self) -> UpdateView:
         pins = self._pins()
         statuses = review_pins(self.session, pin_review(self.session, self.now), pins)
-        self._failures += filter(None, map(self._unanswered, statuses))
+        self._failures += filter(None, map(self._unanswered, pins, statuses))
         movable = [*_movable(pins, statuses)]
         plan, result = self._locked(movable, self._values(movable))
         view = UpdateView(
@@ -188,7 +188,7 @@ class _NewestMoves:
             count = len([*literal_pins(shipped)])
         return count
 
-    def _unanswered(self, status: PinStatus) -> Exception | None:
+    def _unanswered(self, pin: LiteralPin, status: PinStatus) -> Exception | None:
         """What is wrong with a pin of which nobody knows what there is; None if nothing is.
 
         Who names a pin wants to have it moved. Else an address has no list, and offline nobody is
@@ -203,7 +203,7 @@ class _NewestMoves:
         if status.unasked is Unasked.OFFLINE:
             return SourceError("its upstream is not asked: this run is offline", where=where)
         msg = "nobody has a list of the versions that there are"
-        return UsageError(msg, where=where, hint=advise(Remedy.MOVE_TO.of(status.pin.recipe)))
+        return UsageError(msg, where=where, hint=advise(Remedy.MOVE_TO.of(_name(pin))))
 
     # ---- edits
 
@@ -215,8 +215,8 @@ class _NewestMoves:
         """
         if self.request.values and len(movable) > 1:
             msg = "a value is said, and several pins move"
-            names = ", ".join(str(each.pin.ref) for each in movable)
-            raise UsageError(msg, where=names, hint="name the one that it is for")
+            names = ", ".join(each.pin.address for each in movable)
+            raise UsageError(msg, hint=f"name the one that it is for: {names}")
         return self.request.values
 
     def _plan(self, movable: list[_Movable], values: Mapping[str, str]) -> UpdatePlan:
@@ -229,25 +229,24 @@ class _NewestMoves:
                 continue
             judge = partial(MovedSource(self.session, each.pin).patches, each.to.value)
             move = PinMove(edits, values, judge)
+            alone = sum(other.pin.recipe.base == each.pin.recipe.base for other in movable) == 1
             try:
-                edits = self._edited(move, each)
+                edits = self._edited(move, each, _name(each.pin) if alone else each.pin.address)
             except _OF_ONE_PIN as error:
                 self._failures.append(error)
             else:
                 steps.append(each.step(tuple(move.left_out)))
         return UpdatePlan(steps=tuple(steps), edits=edits, renewed=frozenset(renewed))
 
-    def _edited(self, move: PinMove, movable: _Movable) -> RecipeEdits:
-        """The edits with those of one pin.
+    def _edited(self, move: PinMove, movable: _Movable, name: str) -> RecipeEdits:
+        """The edits with those of one pin, which is moved alone by a name.
 
         Raises:
             UsageError: something has to be said.
             RecipeError: the recipe cannot be edited.
         """
-        pin = movable.pin
-        move.present(pin, movable.to)
-        where = pin.ref.recipe
-        refuse_asks(move, where, advise(Remedy.MOVE_ALONE.of(where)))
+        move.present(movable.pin, movable.to)
+        refuse_asks(move, str(movable.pin.ref), advise(Remedy.MOVE_ALONE.of(name)))
         edited_recipes(self.session, move.edits)
         return move.edits
 
@@ -304,6 +303,11 @@ class _NewestMoves:
             if blamed:
                 return blamed
         return [*plan.steps] if lost else []
+
+
+def _name(pin: LiteralPin) -> str:
+    """By what a person names it, if it is the only one there that moves."""
+    return pin.recipe.base if pin.key == ("version",) else pin.address
 
 
 def _movable(pins: Iterable[LiteralPin], statuses: Iterable[PinStatus]) -> Iterator[_Movable]:

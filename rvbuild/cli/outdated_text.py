@@ -49,7 +49,7 @@ def table_lines(title: str, pins: Sequence[PinStatus]) -> Iterator[str]:
     if not pins:
         return
     yield title
-    rows = [(_name(pin), _values(pin), _note(pin)) for pin in pins]
+    rows = [*map(table_row, pins)]
     widths = [max(len(row[at]) for row in rows) for at in range(2)]
     for name, values, note in rows:
         line = f"  {name:<{widths[0]}}  {values:<{widths[1]}}  {note}".rstrip()
@@ -59,6 +59,11 @@ def table_lines(title: str, pins: Sequence[PinStatus]) -> Iterator[str]:
             yield f"  {name:<{widths[0]}}  {values}".rstrip()
             yield f"      {note}"
     yield ""
+
+
+def table_row(pin: PinStatus) -> tuple[str, str, str]:
+    """Its name, its values, and what there is to say of it."""
+    return _name(pin), _values(pin), _note(pin)
 
 
 def _counted(title: str, pins: Sequence[PinStatus], *, every: bool) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from rvbuild.app.update_view import UpdateView
 from rvbuild.cli.diff_sections import DiffLine, DiffSection, origin_text, set_line, source_line
-from rvbuild.cli.outdated_text import pin_name, short_value, table_lines, unasked_lines
+from rvbuild.cli.outdated_text import pin_name, short_value, table_lines, table_row, unasked_lines
 from rvbuild.core.lock_diff import PinChange, SourceChange
 from rvbuild.core.pin_status import Unasked
 from rvbuild.core.pin_step import PinStep, StepCause
@@ -67,7 +67,7 @@ def update_sections(view: UpdateView) -> tuple[DiffSection, ...]:
     numbers = (*range(len(view.steps)), None)
     moves = [DiffLine(*_move_words(step), note=f"because {_reason(step)}") for step in view.steps]
     is_told = len(moves) > 1 or any(each.cause is not StepCause.ASKED for each in view.steps)
-    held = [line.strip() for line in table_lines("", view.held)]
+    held = [DiffLine(name, values, note=note) for name, values, note in map(table_row, view.held)]
     sections = (
         DiffSection("Moves", tuple(moves if is_told else ())),
         DiffSection("Versions", tuple(line for at in numbers for line in _pins(view, at))),
@@ -75,7 +75,7 @@ def update_sections(view: UpdateView) -> tuple[DiffSection, ...]:
         DiffSection("By set", tuple(map(set_line, view.diff.sets))),
         DiffSection("Patches", tuple(line for step in view.steps for line in _patches(step))),
         DiffSection("Files", tuple(DiffLine(path) for path in sorted(view.files))),
-        DiffSection("Held back", tuple(DiffLine(line) for line in held if line)),
+        DiffSection("Held back", tuple(held)),
     )
     return tuple(section for section in sections if section.lines)
 

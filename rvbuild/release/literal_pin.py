@@ -84,6 +84,17 @@ class LiteralPin:
         return PinRef(recipe, name)
 
     @property
+    def part(self) -> str:
+        """What it is called in its recipe: the source whose description has it, or its key."""
+        return self.key[1] if self.is_in_source else self.variable
+
+    @property
+    def address(self) -> str:
+        """By what a person names it alone: ``RECIPE/PART``, with ``@SERIES`` if it is of one."""
+        name = f"{self.recipe.base}/{self.part}"
+        return f"{name}@{self.series}" if self.series else name
+
+    @property
     def place(self) -> Place:
         """Where it stands."""
         return self.recipe.at(".".join(self.key))

@@ -75,8 +75,7 @@ def _leading(recipes: RecipeCollection, recipe: Recipe, seen: set[str]) -> Itera
 
 def _parts(pin: LiteralPin) -> set[str]:
     """By what a person calls a pin of a recipe: its variable, or a source that it chooses."""
-    own = set() if pin.is_in_source else {pin.variable}
-    return own | {use.source for use in pin.uses}
+    return {pin.part, *(use.source for use in pin.uses)}
 
 
 def _is_address(pin: LiteralPin) -> bool:
@@ -120,7 +119,6 @@ def _several(name: str, pins: Sequence[LiteralPin]) -> UsageError:
         msg = f"{name} follows several recipes, of which each may move"
         return UsageError(msg, where=name, hint=f"name one: {', '.join(recipes)}")
     (base,) = recipes
-    parts = [pin.key[1] if pin.is_in_source else pin.variable for pin in pins]
-    names = ", ".join(dict.fromkeys(f"{base}/{part}" for part in parts))
+    names = ", ".join(dict.fromkeys(f"{base}/{pin.part}" for pin in pins))
     msg = f"{base} has several sources that move"
     return UsageError(msg, where=base, hint=f"name one: {names}")

@@ -217,6 +217,7 @@ def test_programs_read_why_and_what_follows(project: Project):
     text = project.update("--dry-run", "--markdown").out
     assert text.startswith("## `3 moves`\n\n### Moves\n")
     assert "- `lib` `1.0.0` → `1.1.0` (`because 1.1.0 is the newest that update: minor" in text
+    assert "### Held back\n\n- `family-source@2` `v1.0.0` (`v2.0.0: update is none" in text
 
 
 NAMES = {
@@ -373,7 +374,7 @@ def test_two_values_of_one_series_wait_for_a_person(project: Project):
     answer = project.answer("--dry-run", code=2)
     assert len(answer["moves"]) == 3
     (failure,) = answer["failures"]
-    assert failure["hint"] == "run `rvbuild update two@2`; say each with --set: repository=…"
+    assert failure["hint"] == "run `rvbuild update two/tag@2`; say each with --set: repository=…"
 
 
 # ---- packages

@@ -123,6 +123,7 @@ def test_a_value_of_a_series_is_a_pin_of_that_series():
     pins = pins_of(k=SERIES, r=f"version: 1.2\nbuild: x\n{user}")
     assert [str(pin.ref) for pin in pins] == ["k@2/commit", "k@1/commit", "r/version"]
     assert [pin.place.line for pin in pins] == [4, 5, 1]
+    assert [pin.address for pin in pins] == ["k/commit@2", "k/commit@1", "r/version"]
     assert [pin.is_commit for pin in pins] == [True, True, False]
     assert [chooser(pin.recipe, pin.uses[0].source) for pin in pins] == [pin.ref for pin in pins]
 
