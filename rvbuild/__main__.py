@@ -81,6 +81,7 @@ def _memo_of(arguments: argparse.Namespace, workspace: Workspace) -> Memo | None
     question = [
         *arguments.targets,
         f"release={arguments.release}",
+        f"upstream={arguments.as_upstream}",
         f"check={not arguments.no_check}",
         f"json={arguments.json}",
         f"replace={workspace.settings.replace}",

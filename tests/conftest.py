@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Union
 
 import pytest
+from hypothesis import settings
 
 from rvbuild.archives import unpack
 from rvbuild.core.errors import VerificationError
@@ -19,6 +20,10 @@ from rvbuild.files.removal import remove_tree
 from rvbuild.stores.local import LocalStore
 from rvbuild.stores.memory import MemoryStore
 from rvbuild.stores.top import VERSION_FILE
+
+if "CI" not in os.environ:  # whose profile of hypothesis has no deadline either
+    settings.register_profile("busy", deadline=None)
+    settings.load_profile("busy")
 
 Content = Union[tuple[bytes, bool], str, None]
 """A file's bytes and executable bit, a symlink's target, or None for a directory."""

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from rvbuild.app.asked_caches import asked_caches
 from rvbuild.app.deliver import Goal, TargetResult, deliver
+from rvbuild.app.ended_overrides import tell_of_ended
 from rvbuild.app.folders import tell_of_modules
 from rvbuild.app.refusals import refuse_no_folder, refuse_occupied, refuse_own
 from rvbuild.app.result_place import Identity, identity, link_place
@@ -100,6 +101,7 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
 
     _refuse_places(session, targets, output)
     (graph, linked), failures = link_sound(targets, link, keep_going=keep_going)
+    tell_of_ended(session, graph.recipes.values())
     checkers_only = (target for target in linked.results if target not in targets)
     _refuse_places(session, checkers_only, output)
     places = {target: _place(str(target), output) for target in linked.results}

@@ -19,9 +19,11 @@ class Choices:
         release: No compile caches, and nothing of this machine: what a release pipeline runs.
         keep_failed: The folder of a step that fails stays, for a look.
         pull: Nothing is made: what no cache has is an error.
+        as_upstream: Recipes have no value instead of upstream's.
     """
 
     overrides: Mapping[str, str] = field(factory=dict)
     release: bool = False
     keep_failed: bool = False
     pull: bool = False
+    as_upstream: bool = False

@@ -16,7 +16,7 @@ from rvbuild.app.lock_scope import LockScope, lock_scope
 from rvbuild.app.own_places import OutsideOwn
 from rvbuild.app.project_files import project_lock, put_project_lock
 from rvbuild.app.services import services_of
-from rvbuild.app.session import Session, locked_text
+from rvbuild.app.session import Session, as_upstream, locked_text
 from rvbuild.app.source_outputs import SourceOutputs
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import (
@@ -27,6 +27,7 @@ from rvbuild.core.errors import (
     raise_failures,
     single_failures,
 )
+from rvbuild.core.events import Noticed
 from rvbuild.core.lock import Lock
 from rvbuild.core.lock_rest import LockRest
 from rvbuild.core.locked import Locked
@@ -63,12 +64,9 @@ class LockResult:
 
     def differences(self) -> Iterator[str]:
         """The entries that the old lock lacks, has in vain, or has otherwise than it should."""
-        for section in ("pins", "sources", "go_modules"):
-            had, has = getattr(self.old, section), getattr(self.new, section)
-            for key in sorted({*had, *has}):
-                if had.get(key) != has.get(key):
-                    how = "not needed" if key not in has else "changed" if key in had else "missing"
-                    yield f"{section.replace('_', '-')}: {key}: {how}"
+        yield from _differences(self.old, self.new)
+        upstream = _differences(self.old.upstream or Lock(), self.new.upstream or Lock())
+        yield from (f"as upstream: {line}" for line in upstream)
 
     def write(self) -> None:
         """Put the new lock into its file, which stays as it is if nothing but failures came.
@@ -109,6 +107,15 @@ class LockResult:
     def _difference(self) -> LockError:
         details = tuple(self.differences())
         return LockError(_UNLIKE, where=self.path, hint=_RELOCK, details=details)
+
+
+def _differences(old: Lock, new: Lock) -> Iterator[str]:
+    for section in ("pins", "sources", "go_modules"):
+        had, has = getattr(old, section), getattr(new, section)
+        for key in sorted({*had, *has}):
+            if had.get(key) != has.get(key):
+                how = "not needed" if key not in has else "changed" if key in had else "missing"
+                yield f"{section.replace('_', '-')}: {key}: {how}"
 
 
 def _errors(failures: Mapping[str, RvbuildError]) -> list[Exception]:
@@ -161,23 +168,59 @@ def lock(
     if check:
         _refuse_contradictions(session, scope, path, None if recipes else failures)
     place = failures if every_failure or not recipes else None
-    new = _resolve(session, scope, old, place, check=check, renewed=renewed)
+    earlier = (old, session.known(include_project=False, mend=not check))
+    new = _resolve(session, scope, earlier, place, renewed)
     result = LockResult(
         path=path, data=data, old=old, new=new, failures=dict(sorted(failures.items()))
     )
     if failures and _is_version_1(old):
         raise_failures(_errors(result.failures), result)
-    if recipes:
-        rest = LockRest(
-            new=new,
-            resolved=scope.recipes,
-            recipes=(*scope.project, *scope.recipes.values()),
-            is_complete=scope.is_complete,
-        )
-        return evolve(result, new=rest.united(old))
-    if failures:
-        return evolve(result, new=_united(old, new))
-    return evolve(result, new=new.with_machines_of(old, session.build_arch))
+    part = _Part(session, scope, is_partial=bool(recipes), has_failed=bool(failures))
+    new = part.joined(old, new)
+    return evolve(result, new=evolve(new, upstream=_upstream(part, recipes, old, new)))
+
+
+@frozen(kw_only=True)
+class _Part:
+    """What a run looked at, and so what stays of a former lock."""
+
+    session: Session = field(kw_only=False)
+    scope: LockScope = field(kw_only=False)
+    is_partial: bool
+    has_failed: bool
+
+    def joined(self, old: Lock, new: Lock) -> Lock:
+        """The new lock, with what stays of the old one."""
+        if self.is_partial:
+            rest = LockRest(
+                new=new,
+                resolved=self.scope.recipes,
+                recipes=(*self.scope.project, *self.scope.recipes.values()),
+                is_complete=self.scope.is_complete,
+            )
+            return rest.united(old)
+        if self.has_failed:
+            return _united(old, new)
+        return new.with_machines_of(old, self.session.build_arch)
+
+
+def _upstream(part: _Part, names: tuple[str, ...], old: Lock, new: Lock) -> Lock | None:
+    """The entries that are others for recipes without overrides.
+
+    They are for comparison alone: where one cannot be had, that stops nothing, and is told.
+    """
+    had, found = old.upstream or Lock(), Lock()
+    failures: dict[str, RvbuildError] = {}
+    if any(recipe.overrides for recipe in part.scope.recipes.values()):
+        session = as_upstream(part.session)
+        part = evolve(part, session=session, scope=lock_scope(session, names, old))
+        shipped = session.known(include_project=False, mend=True)
+        found = _resolve(session, part.scope, (had, new, shipped), failures)
+        for name, error in failures.items():
+            session.report(Noticed(name, f"cannot be locked as upstream has it: {error}"))
+    part = evolve(part, has_failed=part.has_failed or bool(failures))
+    others = found.other_than(new) or Lock()
+    return part.joined(had, others).other_than(new)
 
 
 def _united(old: Lock, new: Lock) -> Lock:
@@ -216,29 +259,30 @@ def _is_version_1(old: Lock) -> bool:
     return not sums or any(entry.trace is None for entry in entries)
 
 
-def _resolve(  # noqa: PLR0913 - keyword-only but for what every run has
+def _resolve(
     session: Session,
     scope: LockScope,
-    old: Lock,
+    earlier: tuple[Lock, ...],
     failures: dict[str, RvbuildError] | None,
-    *,
-    check: bool,
-    renewed: Collection[SourceRef],
+    renewed: Collection[SourceRef] = (),
 ) -> Lock:
     """What the recipes ask for.
 
     What is wrong with a recipe gets into ``failures``, or is the error if that is None.
     """
     outputs = SourceOutputs(services_of(session), session.jobs())
+    go_list = GoList(scope.graph, outputs, session.build_arch)
     resolver = Resolver(
         recipes=scope.graph,
         registries=OutsideOwn(session.sources, session.own),
         trees=outputs,
-        needed=GoList(scope.graph, outputs, session.build_arch),
+        needed=go_list,
+        changed=go_list.changed,
         build_arch=session.build_arch,
-        earlier=(old, session.known(include_project=False, mend=not check)),
+        earlier=earlier,
         renewed=renewed,
         failures=failures,
+        today=session.today,
     )
     with (
         session.store.locks.shared()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from attrs import frozen
 
 from rvbuild.app.session import Session
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import RecipeError, UsageError, suggestion
 from rvbuild.core.graph import INDEPENDENT, Load, RecipeGraph, Target, with_checkers
 from rvbuild.core.lock import Lock
@@ -94,6 +95,9 @@ def named_recipes(
         UsageError: there is none of a name, or none of a series.
     """
     for text in names:
+        if "/" in text:
+            msg = "a recipe is a name, not a path or an address"
+            raise UsageError(msg, where=text, hint=advise("for example runc; ", Remedy.LIST))
         if text.startswith("@") and text != "@":
             yield from _of_series(text[1:], project)
         elif RecipeName.parse(text).series:

@@ -26,11 +26,14 @@ Results with more get no memo: a build looks at them itself."""
 def remember(memo: Memo, answer: str, session: Session, build: BuildView) -> None:
     """Keep ``answer`` for as long as recipes, locks and the linked results stay as they are.
 
-    Not that of a recipe with a folder of this machine, whose files no memo watches.
+    Not that of a recipe with a folder of this machine, whose files no memo watches; nor of one
+    that says something until a day, after which a build has more to tell.
     """
     if any(len(result.files) > _MOST_STAMPED for result in build.results):
         return
     if any(use.spec.volatile for name in build.recipes for use in _sources(session, name)):
+        return
+    if any(each.until for name in build.recipes for _, each in session.folder.load(name).overrides):
         return
     inputs = [*session.workspace.locks, *session.workspace.recipes, *session.folder.series_files()]
     if any(made.voucher_sets for made in build.made):

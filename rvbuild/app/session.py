@@ -7,6 +7,7 @@ with them.
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import os
 import platform
 from functools import cached_property
@@ -53,6 +54,29 @@ def build_architecture() -> str:
     return of_machine(platform.machine()).name
 
 
+def _is_signature(key: bytes, signature: bytes, data: bytes) -> bool:
+    from rvbuild.trust.ed25519 import is_signature  # noqa: PLC0415 - only where there is one
+
+    return is_signature(key, signature, data)
+
+
+def _folder(workspace: Workspace, choices: Choices) -> RecipeCollection:
+    return RecipeCollection(workspace.recipes, as_upstream=choices.as_upstream)
+
+
+def as_upstream(session: Session) -> Session:
+    """The same run, with the same adapters, for recipes without overrides."""
+    other = copy.copy(session)
+    other.choices = evolve(session.choices, as_upstream=True)
+    other.folder = _folder(other.workspace, other.choices)
+    return other
+
+
+def day_in_utc() -> str:
+    """Today, as YYYY-MM-DD."""
+    return dt.datetime.now(tz=dt.UTC).date().isoformat()
+
+
 @define(slots=False)
 class Session:
     """The adapters of one run.
@@ -61,11 +85,13 @@ class Session:
         workspace: The folders, and what is set there.
         report: Takes what happens.
         choices: What is asked for in this run only.
+        today: The day, as YYYY-MM-DD, in UTC.
     """
 
     workspace: Workspace
     report: Reporter
     choices: Choices = field(factory=Choices)
+    today: str = field(factory=day_in_utc)
     build_arch: str = field(factory=build_architecture, init=False)
     folder: RecipeCollection = field(init=False)
     sources: SourceClients = field(init=False)
@@ -75,13 +101,14 @@ class Session:
     def __attrs_post_init__(self) -> None:
         self.accepts = Vouched(self.workspace, self.choices)
         refuse_unfit_mirrors(self.workspace.settings.mirrors)
-        self.folder = RecipeCollection(self.workspace.recipes)
+        self.folder = _folder(self.workspace, self.choices)
         settings = FetchSettings(
             mirrors=self.workspace.settings.mirrors,
             offline=self.workspace.settings.offline,
             tmp=os.path.join(self.workspace.store, "tmp"),
             environment={**os.environ, **self.workspace.settings.debian_variables()},
             notice=self.report,
+            is_signature=_is_signature,
         )
         self.sources = SourceClients(settings)
 
@@ -138,7 +165,9 @@ class Session:
         locks = Lock()
         for path in reversed(self.workspace.locks[0 if include_project else 1 :]):
             if os.path.lexists(path):
-                locks = lock_at(path, mend=mend, partly=partly).layered_over(locks)
+                lock = lock_at(path, mend=mend, partly=partly)
+                lock = lock.as_upstream if self.choices.as_upstream else lock
+                locks = lock.layered_over(locks)
         return evolve(locks, file=os.path.basename(self.workspace.locks[0]))
 
     def link(
@@ -238,6 +267,8 @@ def locked_text(data: bytes, label: str, *, mend: bool = False, partly: bool = F
     if mend:
         return in_agreement(lock)
     refuse_two_contents(lock)
+    if lock.upstream is not None:
+        refuse_two_contents(lock.as_upstream)
     return lock
 
 

@@ -16,7 +16,11 @@ from rvbuild.app.source_inventory import SourceInventory, SourceStatus
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.lock import Lock, PinValue
-from rvbuild.core.recipe import Option, Recipe
+from rvbuild.core.names import SetRef
+from rvbuild.core.override import Override
+from rvbuild.core.question import set_ref
+from rvbuild.core.recipe import GoModulesSpec, Option, Recipe
+from rvbuild.core.spec_text import spec_text
 
 
 @frozen(kw_only=True)
@@ -102,6 +106,29 @@ class OptionValue:
 
 
 @frozen(kw_only=True)
+class OverriddenModule:
+    """A Go module that stands instead of what a go.mod says.
+
+    Attributes:
+        set: The set's name: ``k3s-source@1.32/k3s``.
+        module: Its path as it is imported.
+        upstream: What go.mod says: a version, or a path and a version.
+        source: The recipe of the source.
+        file: The go.mod.
+        line: The line in it.
+        instead: What stands there, and why.
+    """
+
+    set: str
+    module: str
+    upstream: str
+    source: str
+    file: str
+    line: int
+    instead: Override
+
+
+@frozen(kw_only=True)
 class TargetsView:
     """What targets are.
 
@@ -111,6 +138,7 @@ class TargetsView:
         options: What can be chosen for any of them.
         sources: Those of all targets, each once.
         pins: Each derived pin of what they need, by RECIPE/NAME; empty unless asked for.
+        modules: Each Go module that stands instead of go.mod's, of what they need; likewise.
         closure: Every source that they need; empty unless asked for.
     """
 
@@ -119,6 +147,7 @@ class TargetsView:
     options: tuple[OptionValue, ...]
     sources: tuple[SourceStatus, ...]
     pins: Mapping[str, PinValue]
+    modules: tuple[OverriddenModule, ...]
     closure: Closure
 
 
@@ -154,6 +183,7 @@ def view_targets(
         options=tuple(_options(graph, session, graph.order())),
         sources=_each_once([each for status in statuses for each in status.sources], ()),
         pins=_pins(graph, session.lock()) if pins else {},
+        modules=tuple(_modules(graph, session.lock())) if pins else (),
         closure=closure_of(inventory.all() if closure else (), architectures),
     )
 
@@ -267,6 +297,27 @@ def _values(
                 summary=summary,
                 is_taken=graph.chosen_recipe(users[0], option.input) == choice,
             )
+
+
+def _modules(graph: RecipeGraph, lock: Lock) -> Iterator[OverriddenModule]:
+    """Each once, although several recipes may use a set."""
+    users: dict[SetRef, GoModulesSpec] = {}
+    for recipe in graph.recipes.values():
+        if recipe.go_modules is not None and recipe.go_modules.instead:
+            users.setdefault(set_ref(graph, recipe, recipe.go_modules), recipe.go_modules)
+    for ref in sorted(users):
+        held = lock.set_for(ref, spec_text(users[ref]))
+        for each in held.upstream if held else ():
+            if each.module in users[ref].instead:
+                yield OverriddenModule(
+                    set=str(ref),
+                    module=each.module,
+                    upstream=each.version,
+                    source=ref.source.recipe,
+                    file=each.file,
+                    line=each.line,
+                    instead=users[ref].instead[each.module],
+                )
 
 
 def _pins(graph: RecipeGraph, lock: Lock) -> dict[str, PinValue]:

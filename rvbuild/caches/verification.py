@@ -114,9 +114,9 @@ class CacheVerifier:
         Raises:
             CacheError: it cannot be listed or read.
         """
-        listed = [*self.cache.entries(RECORDS), *self.cache.entries(OBJECTS)]
-        records = [entry for entry in listed if is_record(entry.name)]
-        objects = [entry for entry in listed if is_object(entry.name)]
+        below = [*self.cache.entries(RECORDS)], [*self.cache.entries(OBJECTS)]
+        records = [entry for entry in below[0] if is_record(entry.name)]
+        objects = [entry for entry in below[1] if is_object(entry.name)]
         self._sizes = {entry.name: entry.size for entry in objects}
         with workers(AT_ONCE) as pool:
             named = zip(records, pool.map(self._packs, records), strict=True)
@@ -131,7 +131,7 @@ class CacheVerifier:
             untrusted=self._untrusted,
             objects=len(objects),
             size=sum(self._sizes.values()),
-            others=len(listed) - len(records) - len(objects) + strangers,
+            others=sum(map(len, below)) - len(records) - len(objects) + strangers,
             findings=tuple(self._findings.values()),
         )
 

@@ -125,6 +125,11 @@ OVERRIDES = (
         help="take a variant that a recipe declares, as root=nft; `rvbuild show TARGET` lists them",
     ),
 )
+AS_UPSTREAM = option(
+    "--as-upstream",
+    action="store_true",
+    help="with upstream's values, also where recipes have others instead: for comparison",
+)
 BUILDING = (
     option(
         "-j",
@@ -168,5 +173,5 @@ OUTPUT = option(
     "changed goes, anything else there is moved to DIR/TARGET.old-XXXX",
 )
 
-PINNED = (*COMMON, *SOURCES, *OVERRIDES)
+PINNED = (*COMMON, *SOURCES, *OVERRIDES, AS_UPSTREAM)
 MAKING = (*PINNED, *CACHES, *UPLOADS, *BUILDING, RELEASE, *TELLING, *JSON)

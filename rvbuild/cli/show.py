@@ -15,6 +15,7 @@ from rvbuild.app.recipe_list import RecipeList, list_recipes
 from rvbuild.app.session import Session
 from rvbuild.app.show import (
     OptionValue,
+    OverriddenModule,
     SeriesStatus,
     TargetStatus,
     TargetsView,
@@ -27,6 +28,7 @@ from rvbuild.cli.json_text import print_answer
 from rvbuild.cli.words import parse_targets, session_of
 from rvbuild.core.events import silent
 from rvbuild.core.lock import PinValue
+from rvbuild.core.override import Override
 from rvbuild.core.printable import printable, printable_line
 
 
@@ -53,8 +55,9 @@ def _show_targets(arguments: argparse.Namespace, session: Session) -> None:
         return
     if not pins and not closure:
         _write_lines(_target_lines(view))
-    _write_lines(_pin_line(key, pin) for key, pin in view.pins.items())
-    if pins and not view.pins:
+    _write_lines(line for key, pin in view.pins.items() for line in _pin_lines(key, pin))
+    _write_lines(line for each in view.modules for line in _module_lines(each))
+    if pins and not view.pins and not view.modules:
         sys.stderr.write("no version here was read out of another source\n")
     if closure:
         _write_lines(closure_lines(view.closure))
@@ -72,6 +75,7 @@ def _document(view: TargetsView, *, pins: bool, closure: bool) -> dict[str, obje
     }
     if pins:
         document["pins"] = [_pin_entry(key, pin) for key, pin in view.pins.items()]
+        document["modules"] = [_module_entry(each) for each in view.modules]
     if closure:
         document["closure"] = [_source_entry(source) for source in view.closure.sources]
         document["prebuilt"] = view.closure.prebuilt
@@ -130,6 +134,30 @@ def _pin_entry(key: str, pin: PinValue) -> dict[str, object]:
         "source": pin.source,
         "file": pin.file,
         "line": pin.line,
+        "upstream": pin.upstream or None,
+        "instead": _override_entry(pin.instead) if pin.instead else None,
+    }
+
+
+def _module_entry(module: OverriddenModule) -> dict[str, object]:
+    return {
+        "set": module.set,
+        "module": module.module,
+        "value": module.instead.value,
+        "source": module.source,
+        "file": module.file,
+        "line": module.line,
+        "upstream": module.upstream,
+        "instead": _override_entry(module.instead),
+    }
+
+
+def _override_entry(override: Override) -> dict[str, object]:
+    return {
+        "value": override.value,
+        "because": list(override.because),
+        "while": override.upstream,
+        "until": override.until or None,
     }
 
 
@@ -185,8 +213,25 @@ def _source_lines(status: SourceStatus) -> Iterator[str]:
         yield f"              not in the store: fetched {where}"
 
 
-def _pin_line(key: str, pin: PinValue) -> str:
-    return f"{key} = {pin.value}  ({pin.source} {pin.file}:{pin.line})"
+def _pin_lines(key: str, pin: PinValue) -> Iterator[str]:
+    if pin.instead is None:
+        yield f"{key} = {pin.value}  ({pin.origin})"
+        return
+    yield f"{key} = {pin.value}  instead of {pin.upstream}  ({pin.origin})"
+    yield from _reason_lines(pin.instead)
+
+
+def _module_lines(module: OverriddenModule) -> Iterator[str]:
+    place = f"{module.source} {module.file}:{module.line}"
+    values = f"{module.instead.value}  instead of {module.upstream}"
+    yield f"{module.set} {module.module} = {values}  ({place})"
+    yield from _reason_lines(module.instead)
+
+
+def _reason_lines(override: Override) -> Iterator[str]:
+    yield f"  because {', '.join(override.because)}"
+    if override.until:
+        yield f"  until {override.until}"
 
 
 def _write_lines(lines: Iterable[str]) -> None:

@@ -35,6 +35,7 @@ def session_of(arguments: argparse.Namespace, workspace: Workspace, report: Repo
         release=getattr(arguments, "release", False),
         keep_failed=getattr(arguments, "keep_failed", False),
         pull=arguments.command == "pull",
+        as_upstream=getattr(arguments, "as_upstream", False),
     )
     return Session(workspace, report, choices)
 

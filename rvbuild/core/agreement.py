@@ -9,12 +9,14 @@ is fetched must have it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from attrs import frozen
 
+from rvbuild.core.go_mod_changes import GoModChanges, UpstreamModule, replacement
 from rvbuild.core.gosum import is_go_sum_line
+from rvbuild.core.override import Override
 from rvbuild.core.recipe import Reading
 from rvbuild.core.source import Source
 from rvbuild.core.spec import Comparison, SourceSpec
@@ -120,6 +122,17 @@ def pin_contradiction(
     return _first(iter(rows))
 
 
+def override_contradiction(
+    value: str, upstream: str, instead: Override | None
+) -> Contradiction | None:
+    """The first fact of a pin's value that the recipe's override of it rules out."""
+    wanted = instead.upstream if instead else ""
+    rows = [("upstream", upstream, wanted)]
+    if instead:
+        rows.append(("value", value, instead.value))
+    return _first(iter(rows))
+
+
 def alternatives_contradiction(
     value: str, place: tuple[str, str, int], rungs: Sequence[Rung]
 ) -> Contradiction | None:
@@ -144,6 +157,21 @@ def _place(place: tuple[str, str, int], rung: Rung) -> Iterator[Comparison]:
 
 
 # ---- sets of Go modules
+
+
+def modules_contradiction(
+    instead: Mapping[str, Override], changes: GoModChanges, upstream: Sequence[UpstreamModule]
+) -> Contradiction | None:
+    """The first fact of what stands instead of modules that the recipe rules out."""
+    lines = {replacement(module, each.value) for module, each in instead.items()}
+    said = {line for line in changes.statements if line.startswith("replace ")}
+    wanted = sorted(f"{module} {each.upstream}" for module, each in instead.items())
+    rows = [
+        ("go-mod", tuple(sorted(said)), tuple(sorted(lines))),
+        ("upstream", tuple(f"{each.module} {each.version}" for each in upstream), tuple(wanted)),
+    ]
+    return _first(iter(rows))
+
 
 Triples = tuple[tuple[str, str, str], ...]
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}")

@@ -10,7 +10,8 @@ Knows: what went wrong, where, why, and what to do next. Must not know: how it i
      │   └─ NoSeries          2  … a series of a recipe that has none
      ├─ RecipeError           3  a recipe, with file, line and column
      ├─ LockError             3  a lock, or a lock that does not fit its recipe
-     │   └─ Absent            3  … a place in a source that lacks what a pin reads there
+     │   ├─ Absent            3  … a place in a source that lacks what a pin reads there
+     │   └─ OverrideEnded     3  … a value instead of upstream's that has to be decided again
      ├─ SourceError           4  a source could not be had
      │   └─ Unreachable       4  its server gives no usable answer
      ├─ SubstituteError       4  a cache does not give what it offered, so that it is made
@@ -133,6 +134,10 @@ class LockError(RvbuildError):
 
 class Absent(LockError):
     """A place in a source does not have the value that a pin reads there."""
+
+
+class OverrideEnded(LockError):
+    """A value stands instead of upstream's, and upstream has another now, or its time is over."""
 
 
 class SourceError(RvbuildError):

@@ -11,10 +11,13 @@ from attrs import evolve, field, frozen
 
 from rvbuild.core.canonical import Json
 from rvbuild.core.go_graph import MainModule
+from rvbuild.core.go_mod_changes import UNCHANGED, GoModChanges
 from rvbuild.core.source import Contents, Source
 from rvbuild.core.spec import SourceSpec
 
 MODULE = "the Go module"
+INSTEAD = "cache/instead"
+"""Where a module cache has files that stand instead of the main module's; no module lies there."""
 
 
 @frozen(kw_only=True, order=True)
@@ -55,6 +58,8 @@ class GoModFiles(Source):
         go_sum: The digest of those lines (`rvbuild.core.go_graph.sums_digest`), in hex.
         modules: The modules whose zips are needed.
         in_workspace: Whether they are lines of a workspace's files; no part of the identity.
+        changes: What stands instead of what the main module's files say. If there are any,
+            ``cache/instead`` has the go.mod and the go.sum that the go command is to read.
         main: Whose go.sum it is; only there while it is fetched, and no part of the identity.
     """
 
@@ -62,6 +67,7 @@ class GoModFiles(Source):
     go_sum: str
     modules: tuple[tuple[str, str, str], ...]
     in_workspace: bool = field(default=False, eq=False)
+    changes: GoModChanges = UNCHANGED
     main: MainModule | None = field(default=None, eq=False, repr=False)
 
     @property
@@ -70,7 +76,11 @@ class GoModFiles(Source):
 
     @property
     def identity(self) -> Json:
-        return {"go-mod-files": [self.go_sum, list(map(list, self.modules))]}
+        facts: list[Json] = [self.go_sum, list(map(list, self.modules))]
+        if self.changes:
+            changes = (self.changes.statements, self.changes.sums, self.changes.offered)
+            facts += map(list, changes)
+        return {"go-mod-files": facts}
 
     @property
     def former_identity(self) -> Json:
@@ -80,7 +90,8 @@ class GoModFiles(Source):
         return {"go-mod-files": [mods, list(map(list, self.modules))]}
 
     def with_files(self, read: Callable[[str], bytes | None], folder: str) -> GoModFiles:
-        return evolve(self, main=MainModule(self.label, read, folder, self.in_workspace))
+        main = MainModule(self.label, read, folder, self.in_workspace, self.changes)
+        return evolve(self, main=main)
 
 
 @frozen(kw_only=True)
@@ -89,7 +100,35 @@ class GoModFilesSpec(SourceSpec):
 
     The answer has the digest of the needed lines, and each module of them. ``main`` may be
     dropped from it: nobody fetches that answer.
+
+    ``discover``: it has also the lines of go.mod files that no go.sum has and the go command may
+    read (`rvbuild.core.go_graph.needed_sums`), as what is offered.
     """
 
     answer = GoModFiles
     main: MainModule
+    discover: bool = False
+
+
+@frozen(kw_only=True)
+class SeenModuleSpec(SourceSpec):
+    """A module that no go.sum knows, as it is there now; no recipe says this.
+
+    ``file`` is ``/go.mod`` where the answer has the ``h1:`` of its go.mod instead of its zip's.
+    """
+
+    answer = GoModule
+    path: str
+    version: str
+    file: str = ""
+
+
+@frozen(kw_only=True)
+class SeenLinesSpec(SourceSpec):
+    """Lines that no go.sum had before: does the rest of the world see the same?
+
+    No recipe says this, and no source is the answer: it is an error if it does not.
+    """
+
+    answer = GoModule
+    lines: tuple[str, ...]

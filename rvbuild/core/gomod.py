@@ -30,6 +30,10 @@ MODULE = f"{_ELEMENT.pattern}(?:/{_ELEMENT.pattern})* {_VERSION.pattern}"
 """The regular expression of a module's path and version, with a blank between them."""
 
 GO_WORK = "go.work"
+FOLDER_MARKS = ("./", "../", "/")
+"""How the folder begins that a replacement leads to."""
+
+_GO_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})")
 
 
 @frozen(kw_only=True)
@@ -150,7 +154,7 @@ def parse_go_mod(text: str, file: str = "go.mod") -> GoMod:
     requirements: list[Requirement] = []
     replacements: list[Replacement] = []
     exclusions: set[tuple[str, str]] = set()
-    for statement in _statements(text, file):
+    for statement in statements(text, file):
         if statement.verb == "require":
             requirements.append(_requirement(statement))
         elif statement.verb == "exclude":
@@ -177,18 +181,33 @@ def used_folders(text: str, file: str = "go.work") -> tuple[str, ...]:
     Raises:
         LockError: it is not valid; ``where`` is ``file:line``.
     """
-    return tuple(each.one() for each in _statements(text, file) if each.verb == "use")
+    return tuple(each.one() for each in statements(text, file) if each.verb == "use")
 
 
 def declared_module(data: bytes) -> str:
     """The path that a go.mod declares; empty if it declares none that can be read."""
     try:
-        for statement in _statements(data.decode(errors="replace"), "go.mod"):
+        for statement in statements(data.decode(errors="replace"), "go.mod"):
             if statement.verb == "module" and len(statement.words) == 1:
                 return statement.words[0]
     except LockError:
         return ""
     return ""
+
+
+def is_pruned(data: bytes) -> bool:
+    """Whether a go.mod requires all that its module needs, so that no graph goes beyond that.
+
+    The go command writes it so from ``go 1.17`` on.
+    """
+    try:
+        for statement in statements(data.decode(errors="replace"), "go.mod"):
+            if statement.verb == "go" and len(statement.words) == 1:
+                version = _GO_VERSION.match(statement.words[0])
+                return version is not None and (int(version[1]), int(version[2])) >= (1, 17)
+    except LockError:
+        return False
+    return False
 
 
 def required_by(data: bytes) -> Iterator[tuple[str, str]]:
@@ -198,7 +217,7 @@ def required_by(data: bytes) -> Iterator[tuple[str, str]]:
     neither does what follows it: the go command reports it if it needs that file.
     """
     try:
-        for statement in _statements(data.decode(errors="replace"), "go.mod"):
+        for statement in statements(data.decode(errors="replace"), "go.mod"):
             if statement.verb == "require" and len(statement.words) == 2:
                 yield statement.words[0], statement.words[1]
     except LockError:
@@ -211,7 +230,7 @@ def retracted_by(data: bytes) -> Iterator[tuple[str, str]]:
     A line that cannot be read says nothing, and neither does what follows it.
     """
     try:
-        for statement in _statements(data.decode(errors="replace"), "go.mod"):
+        for statement in statements(data.decode(errors="replace"), "go.mod"):
             words = [word for word in statement.words if word not in {"[", ",", "]"}]
             if statement.verb == "retract" and 1 <= len(words) <= 2:
                 yield words[0], words[-1]
@@ -220,7 +239,9 @@ def retracted_by(data: bytes) -> Iterator[tuple[str, str]]:
 
 
 @frozen(kw_only=True)
-class _Statement:
+class GoStatement:
+    """A statement, outside of any block: its verb, what follows it, and its line."""
+
     verb: str
     words: tuple[str, ...]
     file: str
@@ -235,8 +256,12 @@ class _Statement:
         return self.words[0]
 
 
-def _statements(text: str, file: str) -> Iterator[_Statement]:
-    """Each statement with its verb, blocks dissolved."""
+def statements(text: str, file: str) -> Iterator[GoStatement]:
+    """Each statement with its verb, blocks dissolved.
+
+    Raises:
+        LockError: the text is none of a go.mod; ``where`` is ``file:line``.
+    """
     block = ""
     opened = 0
     for number, line in enumerate(text.split("\n"), 1):
@@ -255,7 +280,7 @@ def _statements(text: str, file: str) -> Iterator[_Statement]:
                 continue
             if words == ["(", ")"]:
                 continue
-        yield _Statement(verb=verb, words=tuple(words), file=file, line=number)
+        yield GoStatement(verb=verb, words=tuple(words), file=file, line=number)
     if block:
         msg = f"the block of {block!r} is not closed"
         raise LockError(msg, where=Place(file, opened))
@@ -280,7 +305,7 @@ def _words(line: str, where: Where | None) -> list[str]:
     return words
 
 
-def _requirement(statement: _Statement) -> Requirement:
+def _requirement(statement: GoStatement) -> Requirement:
     if len(statement.words) != 2:
         statement.refuse(f"{statement.verb!r} takes a module path and a version")
     path, version = statement.words
@@ -292,13 +317,13 @@ def _requirement(statement: _Statement) -> Requirement:
     )
 
 
-def _replacement(statement: _Statement) -> Replacement:
+def _replacement(statement: GoStatement) -> Replacement:
     words = list(statement.words)
     arrow = words.index("=>") if "=>" in words else 0
     old, new = words[:arrow], words[arrow + 1 :]
     if not 1 <= len(old) <= 2 or not 1 <= len(new) <= 2:
         statement.refuse("a replacement is: MODULE [VERSION] => MODULE VERSION, or => FOLDER")
-    if len(new) == 1 and not new[0].startswith(("./", "../", "/")) and new[0] not in {".", ".."}:
+    if len(new) == 1 and not new[0].startswith(FOLDER_MARKS) and new[0] not in {".", ".."}:
         statement.refuse(f"{new[0]!r} is a replacement without a version, and no folder")
     for version in (*old[1:], *new[1:]):
         _check_version(statement, version)
@@ -311,7 +336,7 @@ def _replacement(statement: _Statement) -> Replacement:
     )
 
 
-def _check_version(statement: _Statement, version: str) -> None:
+def _check_version(statement: GoStatement, version: str) -> None:
     if not is_module_version(version):
         statement.refuse(f"{version!r} is not a version as v1.2.3")
 

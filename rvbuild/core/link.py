@@ -14,7 +14,7 @@ from rvbuild.core import image
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.derivation import Derivation, Fetch, FolderOf, Input, Merge, OutputRule, Step
 from rvbuild.core.errors import LockError, RecipeError, UsageError
-from rvbuild.core.go_source import GoModFiles
+from rvbuild.core.go_source import INSTEAD, GoModFiles
 from rvbuild.core.gomod import escape_path
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.launchers import FOLDER as LAUNCHERS
@@ -32,6 +32,8 @@ from rvbuild.core.step_values import check_date, check_output_path, check_words
 from rvbuild.core.version_check import version_script
 
 CHECK_TIMEOUT = 600
+GO_MOD_INSTEAD = f"/in/go-modules/{INSTEAD}/go.mod"
+"""Where a step has the go.mod that stands instead of its source's, with a go.sum beside it."""
 LOCKED_MODULES = (
     "Go modules are the locked ones, also where a folder stands for their source; to lock those of "
     "the folder, name it in the recipe (`path: FOLDER`)"
@@ -174,7 +176,12 @@ class Linker:
     def module_cache(self, recipe: Recipe, spec: GoModulesSpec, held: GoModuleSet) -> str:
         """The derivation of a GOMODCACHE: each module at its place, and ``cache/download``."""
         owner, name = named_source(self.graph, recipe, spec.source, spec.where)
-        listed = GoModFiles(go_sum=held.go_sum, modules=held.modules, in_workspace=spec.workspace)
+        listed = GoModFiles(
+            go_sum=held.go_sum,
+            modules=held.modules,
+            in_workspace=spec.workspace,
+            changes=held.changes,
+        )
         parts = [("", self.add(Fetch(source=listed, by=self._main_module(owner, name, spec))))]
         for module in held.sources():
             at = f"{escape_path(module.path)}@{escape_path(module.version)}"
@@ -200,6 +207,8 @@ class Linker:
         environment |= values
         check_date(recipe, values["date"])
         environment |= _fixed(values["date"], path)
+        if recipe.go_modules is not None and recipe.go_modules.instead:
+            environment |= with_go_mod(environment)
         named = Target(recipe.name, target.arch)  # a target without a series is of the default one
         check_words(recipe, environment, script, "build")
         _refuse_without_workspace(recipe, environment)
@@ -363,6 +372,12 @@ def _refuse_without_workspace(recipe: Recipe, environment: Mapping[str, str]) ->
     if spec is not None and spec.workspace and environment.get("GOWORK") == "off":
         msg = "its Go modules are those of a workspace, and GOWORK=off keeps it from the go command"
         raise RecipeError(msg, where=spec.where, hint="set `GOWORK: auto` under `env`")
+
+
+def with_go_mod(environment: Mapping[str, str]) -> dict[str, str]:
+    """What lets the go command read the go.mod that stands instead of the source's."""
+    flags = f"{environment.get('GOFLAGS', '')} -modfile={GO_MOD_INSTEAD}"
+    return {"GOFLAGS": flags.lstrip()}
 
 
 def _fixed(date: str, path: list[str]) -> dict[str, str]:

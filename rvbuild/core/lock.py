@@ -11,8 +11,10 @@ from typing import TypeVar, Union
 from attrs import evolve, field, frozen
 
 from rvbuild.core.errors import LockError
+from rvbuild.core.go_mod_changes import UNCHANGED, GoModChanges, UpstreamModule
 from rvbuild.core.go_source import GoModule
 from rvbuild.core.names import PinRef, Ref, SetRef, SourceRef
+from rvbuild.core.override import Override
 from rvbuild.core.place import Place
 from rvbuild.core.snapshot import Snapshot
 from rvbuild.core.source import Source
@@ -42,6 +44,8 @@ class _Entry:
 class PinValue(_Entry):
     """A pin's value; for a derived one with source, file and line (else empty and 0).
 
+    ``value`` is what is built. Where the recipe says it ``instead`` of upstream's, ``upstream`` is
+    what the place has; else both are empty. ``spec`` says the override, too.
     ``trace``: what it was read from; None where a lock of version 1 did not say it.
     ``where`` is the entry's place in the lock, here and below.
     """
@@ -51,8 +55,15 @@ class PinValue(_Entry):
     source: str = ""
     file: str = ""
     line: int = 0
+    upstream: str = ""
+    instead: Override | None = field(default=None, eq=False)
     trace: Trace | None = ()
     where: Place | None = field(default=None, eq=False, repr=False)
+
+    @property
+    def origin(self) -> str:
+        """Where it was read: ``k3s-source go.mod:124``."""
+        return f"{self.source} {self.file}:{self.line}" if self.file else self.source
 
 
 @frozen(kw_only=True)
@@ -85,12 +96,16 @@ class GoModuleSet(_Entry):
 
     ``modules`` are (path, version, h1 of the zip), sorted. ``go_sum`` is the SHA-256 of the
     source's go.sum, in hex: it says which go.mod files the module graph has. It is empty where a
-    lock of version 1 was read, which did not have it.
+    lock of version 1 was read, which did not have it. ``changes`` is what stands instead of what
+    the main module's files say, and ``upstream`` what go.mod says of each module that another one
+    stands for: ``golang.org/x/net v0.26.0 go.mod:120``.
     """
 
     specs: tuple[str, ...]
     modules: tuple[tuple[str, str, str], ...]
     go_sum: str
+    changes: GoModChanges = UNCHANGED
+    upstream: tuple[UpstreamModule, ...] = ()
     trace: Trace | None = ()
     where: Place | None = field(default=None, eq=False, repr=False)
 
@@ -126,6 +141,7 @@ class Lock:
     When a project's lock is laid over the shipped one, both may hold a module set under one key.
     ``shadowed_sets`` keeps the shipped one, so that shipped recipes are still served.
     ``damaged`` has what is wrong with entries that were left out: nothing stands for them.
+    ``upstream`` has the entries that are others for recipes without overrides.
     """
 
     pins: Mapping[PinRef, PinValue] = field(factory=dict)
@@ -133,7 +149,31 @@ class Lock:
     go_modules: Mapping[SetRef, GoModuleSet] = field(factory=dict)
     shadowed_sets: Mapping[SetRef, GoModuleSet] = field(factory=dict)
     damaged: Mapping[Ref, LockError] = field(factory=dict, eq=False)
+    upstream: Lock | None = None
     file: str = field(default="rvbuild.lock", eq=False)
+
+    @property
+    def as_upstream(self) -> Lock:
+        """The answers for recipes without overrides."""
+        if self.upstream is None:
+            return self
+        return evolve(
+            self,
+            pins={**self.pins, **self.upstream.pins},
+            sources={**self.sources, **self.upstream.sources},
+            go_modules={**self.go_modules, **self.upstream.go_modules},
+            damaged={**_without(self.upstream, self.damaged), **self.upstream.damaged},
+            upstream=None,
+        )
+
+    def other_than(self, lock: Lock) -> Lock | None:
+        """The entries that ``lock`` does not have so; None if there are none."""
+        pins = {ref: each for ref, each in self.pins.items() if lock.pins.get(ref) != each}
+        sources = {ref: e for ref, e in self.sources.items() if lock.sources.get(ref) != e}
+        sets = {ref: e for ref, e in self.go_modules.items() if lock.go_modules.get(ref) != e}
+        if not (pins or sources or sets):
+            return None
+        return Lock(pins=pins, sources=sources, go_modules=sets)
 
     def layered_over(self, shipped: Lock) -> Lock:
         """These facts, and those of ``shipped`` that they do not replace.

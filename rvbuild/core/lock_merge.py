@@ -14,6 +14,9 @@ from rvbuild.core.lock import AnyEntry, GoModuleSet, Lock, LockedSource, PinValu
 from rvbuild.core.names import AnyRef, PinRef, Ref, SetRef, SourceRef
 from rvbuild.core.trace import content_digest, moved
 
+UPSTREAM = "as-upstream"
+"""What a lock calls the entries that are others for recipes without overrides."""
+
 _Section = Callable[[Lock], Mapping[AnyRef, AnyEntry]]
 
 
@@ -45,9 +48,11 @@ def merge_locks(base: Lock, ours: Lock, theirs: Lock) -> Merged:
        with the pins of its recipe, and with what these were read from. Example: the last recipe
        with Go modules goes on ours, and with it the source of ``go`` and its version; theirs adds
        a recipe with Go modules. Rule 4 holds for what stays so, and for all that reads it.
-    7. Anything else that both changed, and two contents of one thing: nobody can say either.
+    7. What is for comparison with upstream stands as a whole as one side has it. If both sides
+       changed it, it goes.
+    8. Anything else that both changed, and two contents of one thing: nobody can say either.
 
-    Entries of rules 4 and 7 are left out. `rvbuild lock` finds them again.
+    Entries of rules 4, 7 and 8 are left out. `rvbuild lock` finds them again.
     """
     sides = _Sides(base, ours, theirs)
     sets = sides.merged(_sets, sides.union)
@@ -64,7 +69,10 @@ def merge_locks(base: Lock, ours: Lock, theirs: Lock) -> Merged:
         sources=_without(wrong, lock.sources),
         go_modules=_without(wrong, lock.go_modules),
     )
-    return Merged(lock, tuple(sorted({str(ref) for ref in (*sides.lost, *wrong)})))
+    lost = {str(ref) for ref in (*sides.lost, *wrong)}
+    if sides.is_upstream_lost:
+        lost.add(UPSTREAM)
+    return Merged(evolve(lock, upstream=sides.upstream), tuple(sorted(lost)))
 
 
 def _pins(lock: Lock) -> Mapping[PinRef, PinValue]:
@@ -95,6 +103,20 @@ class _Sides:
     ours: Lock
     theirs: Lock
     lost: set[Ref] = field(factory=set, init=False)
+
+    @property
+    def upstream(self) -> Lock | None:
+        """See rule 7."""
+        was, ours, theirs = self.base.upstream, self.ours.upstream, self.theirs.upstream
+        if self.is_upstream_lost:
+            return None
+        return theirs if ours == was else ours
+
+    @property
+    def is_upstream_lost(self) -> bool:
+        """Whether both sides changed what is for comparison with upstream, each in its way."""
+        was, ours, theirs = self.base.upstream, self.ours.upstream, self.theirs.upstream
+        return was not in (ours, theirs) and ours != theirs
 
     def merged(
         self,

@@ -96,14 +96,12 @@ def named_source(
 
 def _lent(owner: Recipe, where: Place | None) -> str:
     """The source that a recipe lends to others: that of its own name, or the only one."""
+    if owner.lent_source:
+        return owner.lent_source
     own = [name for name, use in owner.sources.items() if not isinstance(use.spec, FromSpec)]
-    if owner.base in own:
-        return owner.base
-    if len(own) != 1:
-        msg = f"{owner.name!r} has no source of its own, or several: none is called {owner.base!r}"
-        hint = f"name the 'kind: source' recipe; {owner.name} has: {', '.join(own) or 'none'}"
-        raise RecipeError(msg, where=where, hint=hint)
-    return own[0]
+    msg = f"{owner.name!r} has no source of its own, or several: none is called {owner.base!r}"
+    hint = f"name the 'kind: source' recipe; {owner.name} has: {', '.join(own) or 'none'}"
+    raise RecipeError(msg, where=where, hint=hint)
 
 
 def described(recipe: Recipe, name: str, pinned: Pinned, build_arch: str) -> SourceSpec:

@@ -17,6 +17,8 @@ from rvbuild.core.agreement import (
     Contradiction,
     Rung,
     alternatives_contradiction,
+    modules_contradiction,
+    override_contradiction,
     pin_contradiction,
     set_contradiction,
     source_contradiction,
@@ -151,10 +153,12 @@ def _pin_contradiction(
 
     place = (answer.source, answer.file, answer.line)
     rungs = [*map(rung, pin.rungs)]
+    value = answer.upstream if pin.instead else answer.value
+    other = override_contradiction(answer.value, answer.upstream, pin.instead)
     if isinstance(pin, Alternatives):
-        return alternatives_contradiction(answer.value, place, rungs)
+        return other or alternatives_contradiction(value, place, rungs)
     prefer = pin.prefer if isinstance(pin, Ladder) else None
-    return pin_contradiction(answer.value, place, rungs, prefer)
+    return other or pin_contradiction(value, place, rungs, prefer)
 
 
 def source_question(
@@ -203,6 +207,7 @@ def set_question(
         others: What the answer may be read from, because of users that are not known here.
     """
     recipe, spec = users[0]
+    _refuse_unlike(users)
     for user, asked in users:
         files = [(asked.source, file) for file in asked.files]
         refuse_patched(recipes, user, files, asked.where)
@@ -215,8 +220,28 @@ def set_question(
         text=spec_text(spec),
         reads=Reads(reads, maybe=others),
         where=spec.where,
-        contradiction=lambda entry: set_contradiction(entry.modules, entry.go_sum),
+        contradiction=partial(_set_contradiction, spec),
     )
+
+
+def _set_contradiction(spec: GoModulesSpec, answer: GoModuleSet) -> Contradiction | None:
+    return set_contradiction(answer.modules, answer.go_sum) or modules_contradiction(
+        spec.instead, answer.changes, answer.upstream
+    )
+
+
+def _refuse_unlike(users: Sequence[User]) -> None:
+    """See that all users of a set have the same modules instead of upstream's: it has one go.mod.
+
+    Raises:
+        RecipeError: one has others.
+    """
+    first, spec = users[0]
+    for user, asked in users:
+        if asked.instead != spec.instead:
+            msg = f"{first.name} and {user.name} use one set of Go modules, with other `instead`"
+            hint = "say the same in both, or in the series of the source that they are of"
+            raise RecipeError(msg, where=asked.where, hint=hint, details=(f"also at {spec.where}",))
 
 
 def _names(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Union
 
 from attrs import asdict, evolve, field, frozen
@@ -17,6 +18,7 @@ from rvbuild.core.architecture import DEFAULT_ARCHITECTURES
 from rvbuild.core.errors import RecipeError
 from rvbuild.core.gomod import GO_WORK
 from rvbuild.core.names import RecipeName
+from rvbuild.core.override import Override, SeriesOverrides
 from rvbuild.core.place import Place
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec, word
@@ -49,8 +51,8 @@ class Reading:
 
     ``reader`` is ``go-module``, ``yaml``, ``shell``, ``regex``, ``line`` or ``git``, and
     ``argument`` is what it looks for; or, in a rung of a ladder, it is ``literal``: then
-    ``argument`` is the value, and there is no source. ``where`` is the place of the pin in its
-    recipe.
+    ``argument`` is the value, and there is no source. ``instead`` is what the recipe has instead of
+    the value; no rung has that. ``where`` is the place of the pin in its recipe.
     """
 
     source: str
@@ -60,6 +62,7 @@ class Reading:
     prefix: str = ""
     strip_prefix: str = ""
     strip_suffix: str = ""
+    instead: Override | None = None
     where: Place | None = field(default=None, eq=False)
 
     @property
@@ -81,6 +84,7 @@ class Ladder:
 
     rungs: tuple[Reading, ...] = field(metadata=word("first-of"))
     prefer: int | None = None
+    instead: Override | None = None
     where: Place | None = field(default=None, eq=False)
 
 
@@ -93,6 +97,7 @@ class Alternatives:
     """
 
     rungs: tuple[Reading, ...] = field(metadata=word("one-of"))
+    instead: Override | None = None
     where: Place | None = field(default=None, eq=False)
 
 
@@ -123,6 +128,8 @@ class GoModulesSpec:
     """The modules that ``packages`` of the module in ``directory`` of a source need.
 
     ``workspace``: its go.work counts, which the go command finds in ``directory`` or above it.
+    ``instead``: by path, the versions that the recipe has of modules instead of go.mod's; or paths
+    and versions.
     """
 
     source: str = field(metadata=word("from"))
@@ -131,6 +138,7 @@ class GoModulesSpec:
     tags: tuple[str, ...] = ()
     cgo: bool = False
     workspace: bool = False
+    instead: Mapping[str, Override] = MappingProxyType({})
     where: Place | None = field(default=None, eq=False)
 
     @property
@@ -244,6 +252,7 @@ class SeriesValues:
         release: The upstream's name of the release that this is; empty if it is none.
         end_of_support: The day (YYYY-MM-DD) on which upstream's support of the series ends.
         patches: Files beside the recipe, applied to the source after those of every series.
+        instead: What recipes of the series have instead of upstream's values.
         update: How far its values may move by themselves, a word of `core.update_policy`; empty:
             as the recipe says.
         min_age: For how long a version must have been there, as ``7d``; empty likewise.
@@ -253,6 +262,7 @@ class SeriesValues:
     release: str = ""
     end_of_support: str = ""
     patches: tuple[str, ...] = ()
+    instead: SeriesOverrides = field(factory=SeriesOverrides)
     update: str = field(default="", eq=False)
     min_age: str = field(default="", eq=False)
 
@@ -326,6 +336,20 @@ class Recipe:
     def folder(self) -> str:
         """The folder of the recipe: relative if it is below the working directory."""
         return self.file.rpartition("/")[0]
+
+    @property
+    def lent_source(self) -> str:
+        """The source that others get: that of its name, or the only one; empty if none is."""
+        own = [name for name, use in self.sources.items() if not isinstance(use.spec, FromSpec)]
+        return self.base if self.base in own else own[0] if len(own) == 1 else ""
+
+    @property
+    def overrides(self) -> tuple[tuple[str, Override], ...]:
+        """Each value that it has instead of one of upstream's, by name."""
+        pins = ((name, pin) for name, pin in self.all_pins.items() if not isinstance(pin, str))
+        of_pins = [(f"{self.name}/{name}", pin.instead) for name, pin in pins if pin.instead]
+        modules = self.go_modules.instead if self.go_modules else {}
+        return (*of_pins, *((f"{self.name}: {path}", each) for path, each in modules.items()))
 
     @property
     def all_pins(self) -> dict[str, Pin]:

@@ -19,6 +19,7 @@ from rvbuild.core.errors import (
     suggestion,
 )
 from rvbuild.core.names import RecipeName
+from rvbuild.core.overridden import refuse_vain, with_overrides, without_overrides
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import FromSpec, Recipe
 from rvbuild.core.toolboxes import toolbox_of
@@ -45,7 +46,9 @@ class SeriesRecipes:
        these has a series, it has none: it is one recipe, with one key, for all.
     3. ``NAME@SERIES`` names one of a recipe that has series.
     4. In the file of a recipe that is of a series, ``NAME`` means the one of the same series.
-    5. Elsewhere ``NAME`` means the one of the default series: the first of ``defaults`` that the
+    5. A source's ``per-series`` may say values of recipes of the series that are instead of
+       upstream's (``instead``). A recipe has those that are of it.
+    6. Elsewhere ``NAME`` means the one of the default series: the first of ``defaults`` that the
        recipe has. So does a name that an option, or somebody, puts in the place of an input.
        A default that is passed over must be a series of some recipe: else it is misspelled.
 
@@ -57,12 +60,15 @@ class SeriesRecipes:
         read: Reads recipes, which are of no series yet.
         defaults: Returns the default series.
         names: Returns the name of every recipe.
+        as_upstream: Whether recipes are without overrides.
     """
 
     read: Read
     defaults: Callable[[], Defaults] = dict
     names: Callable[[], Iterable[str]] = tuple
+    as_upstream: bool = False
     _series: dict[str, tuple[str, ...] | None] = field(factory=dict, init=False)
+    _declaring: dict[str, frozenset[str]] = field(factory=dict, init=False)
 
     def load(self, name: str, place: Place | None = None, series: str = "") -> Recipe:
         """One recipe, in its series.
@@ -86,7 +92,7 @@ class SeriesRecipes:
                 if place is None:
                     raise NoSeries(msg, where=name, hint=hint)
                 raise RecipeError(msg, where=place, hint=hint)
-            return recipe
+            return without_overrides(recipe) if self.as_upstream else recipe
         if not there:
             raise self._nothing_in_common(recipe)
         chosen = asked.series or (
@@ -95,7 +101,18 @@ class SeriesRecipes:
         if chosen not in there:
             msg = f"{asked.base} has no series {chosen!r}"
             raise _error(msg, name, place, _known(chosen, there))
-        return evolve(recipe, name=str(RecipeName(recipe.name, chosen)))
+        recipe = evolve(recipe, name=str(RecipeName(recipe.name, chosen)))
+        return without_overrides(recipe) if self.as_upstream else self._overridden(recipe)
+
+    def _overridden(self, recipe: Recipe) -> Recipe:
+        """With what the sources that have its series say to be instead of upstream's values."""
+        for name in sorted(self._declaring[recipe.base]):
+            declaring = self.read(name, None)
+            overrides = declaring.per_series[recipe.series].instead
+            if overrides.places:
+                refuse_vain(overrides, self.names, self.readable)
+                recipe = with_overrides(recipe, overrides, self.readable)
+        return recipe
 
     def every(self, name: str, place: Place | None = None) -> tuple[Recipe, ...]:
         """The recipe in each of its series; itself, if it has none.
@@ -106,7 +123,7 @@ class SeriesRecipes:
         recipe = self.read(name, place)
         there = self.series_of(recipe)
         if there is None:
-            return (recipe,)
+            return (self.load(name, place),)
         if not there:
             raise self._nothing_in_common(recipe)
         return tuple(self.load(str(RecipeName(name, series)), place) for series in there)
@@ -156,6 +173,7 @@ class SeriesRecipes:
             waiting.pop()
             if name not in self._series:
                 self._series[name] = self._own_or_common(name, below)
+                self._declaring[name] = self._declared_by(name, below)
         return self._series[recipe.base]
 
     def closure(self, name: str) -> set[str]:
@@ -199,6 +217,12 @@ class SeriesRecipes:
         if not given:
             return None
         return tuple(each for each in given[0] if all(each in there for there in given))
+
+    def _declared_by(self, name: str, below: Iterable[str]) -> frozenset[str]:
+        """The sources that say which series a recipe has."""
+        recipe = self.readable(name)
+        own = {name} if recipe is not None and recipe.per_series else set[str]()
+        return frozenset(own).union(*(self._declaring.get(each, ()) for each in below))
 
     def _nothing_in_common(self, recipe: Recipe) -> RecipeError:
         below = {name: self._series.get(name) for name in self._below(recipe.base)}

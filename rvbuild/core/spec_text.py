@@ -66,8 +66,9 @@ def _word(attribute: Attribute[Any]) -> str:
 
 def _reading(spec: Reading) -> Words:
     if spec.reader == "literal":
-        return {"literal": spec.argument}
-    words: dict[str, Words] = {"from": spec.source, spec.reader: spec.argument}
+        words: dict[str, Words] = {"literal": spec.argument}
+    else:
+        words = {"from": spec.source, spec.reader: spec.argument}
     return {**words, **_others(spec, {"source", "reader", "argument"})}
 
 
@@ -85,6 +86,8 @@ def _others(spec: Any, without: set[str]) -> dict[str, Words]:  # noqa: ANN401
 def _value(value: Any) -> Words:  # noqa: ANN401
     if isinstance(value, tuple):
         return [_value(each) for each in value]
+    if isinstance(value, Mapping):
+        return {name: _value(each) for name, each in value.items()}
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, (str, int)) else _words(value)

@@ -16,14 +16,21 @@ from rvbuild.core.errors import LockError, RunFailed, RvbuildError, StepError, s
 from rvbuild.core.go_build import KEY
 from rvbuild.core.go_command import go_command
 from rvbuild.core.go_graph import MainModule
+from rvbuild.core.go_mod_changes import (
+    GoModChanges,
+    changed_statements,
+    changed_sums,
+    united,
+)
 from rvbuild.core.graph import RecipeGraph, Target
-from rvbuild.core.link import Linker
+from rvbuild.core.link import GO_MOD_INSTEAD, Linker
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.place import Place
 from rvbuild.core.platform import Platform
 from rvbuild.core.question import User
 from rvbuild.core.recipe import GoModulesSpec, Recipe
 from rvbuild.core.tree import File, Nested
+from rvbuild.engine.go_instead import SeenSet
 from rvbuild.engine.source_files import SourceFiles
 
 _SCRIPT = """\
@@ -42,6 +49,23 @@ newer="for a newer go command: toolchain: RECIPE under go, or RECIPE in place of
 inputs.build: go-current, or a recipe with a newer go-toolchain of its own"
 ! grep 'requires go >=\\|unknown directive' "$TMPDIR/messages" > /dev/null || echo "$newer" >&2
 exit $status
+"""
+_TOLD = "[ -n \"$(sed '/: pattern"
+_LOOKED_UP = r"""module='\([^[:space:]]*\)@\(v[^[:space:]:]*\)'
+off='module lookup disabled by GOPROXY=off'
+sed -n "s/^.*[[:space:]]$module: $off\$/\1 \2/p" "$TMPDIR/messages" > "$out/go-mods"
+[ ! -s "$out/go-mods" ] || exit 0
+"""
+"""Which go.mod files it would look up: some that it reads since its own go.mod is another."""
+
+_CHANGED_SCRIPT = f"""\
+cat "{GO_MOD_INSTEAD}" > "$TMPDIR/instead.mod"
+cat "{GO_MOD_INSTEAD.removesuffix("mod")}sum" > "$TMPDIR/instead.sum"
+export GOSUMDB=off GOFLAGS="${{GOFLAGS:-}} -mod=mod -modfile=$TMPDIR/instead.mod"
+(
+{_SCRIPT.replace(_TOLD, _LOOKED_UP + _TOLD)})
+cat "$TMPDIR/instead.mod" > "$out/go.mod"
+cat "$TMPDIR/instead.sum" > "$out/go.sum"
 """
 _TIMEOUT = 1800
 
@@ -104,16 +128,70 @@ class GoList:
         while waiting:
             cache = linker.module_cache(*users[0], _part(whole, needed))
             steps = {run: run.step(linker, cache) for run in waiting}
-            try:
-                outputs = self.outputs(linker.derivations, steps.values())
-            except (StepError, RunFailed) as error:
-                raise _blamed(error, steps) from error
-            missing = {run: self._missing(outputs[step]) for run, step in steps.items()}
+            outputs = self._outputs_of(linker, steps)
+            missing = {run: self._missing(root) for run, root in outputs.items()}
             fresh = set().union(*missing.values())
-            _refuse_unknown(fresh, needed, whole, users[0][1])
+            known = {module[:2] for module in whole.modules}
+            _refuse_unknown(fresh, needed, known, users[0][1])
             needed |= fresh
             waiting = [run for run in waiting if missing[run]]
         return needed
+
+    def changed(
+        self, users: Sequence[User], files: SourceFiles, seen: SeenSet, changes: GoModChanges
+    ) -> GoModuleSet:
+        """The same where modules stand instead of what go.mod says, in rounds of two kinds.
+
+        1. As long as the go command asks for modules, as above, or for a go.mod. One that no go.sum
+           knows is the one that is there now.
+        2. Then it has a go.mod and a go.sum that it is content with: it raises what is required,
+           and adds the sums of what it looked into. All begins again with these, and with nothing
+           else beside, until it changes nothing. So a build, which may not change them, is content,
+           and nothing is in the set that another go.mod would have needed.
+
+        Raises: as above.
+        """
+        linker = Linker(self.graph, files.pinned, self.build_arch)
+        runs = [run for user in users for run in self._runs(linker, user, files)]
+        main = files.main_module(*users[0])
+        needed: set[tuple[str, str]] = set()
+        while True:
+            whole = seen.whole(changes)
+            cache = linker.module_cache(*users[0], _part(whole, needed))
+            steps = {run: run.step(linker, cache, _CHANGED_SCRIPT) for run in runs}
+            roots = [*self._outputs_of(linker, steps).values()]
+            fresh = set().union(*map(self._missing, roots))
+            if fresh:
+                _refuse_unknown(fresh, needed, fresh, users[0][1])
+                unknown = sorted(fresh - {module[:2] for module in whole.modules})
+                changes = _offering(changes, (seen.sum_line(*module) for module in unknown))
+                needed |= fresh
+                continue
+            looked_up = set().union(*map(self._looked_up, roots))
+            if looked_up:
+                more = _offering(changes, (seen.go_mod_line(*module) for module in looked_up))
+                _refuse_offered(changes, more, users[0][1])
+                changes = more
+                continue
+            content = united(self._changes(main, root) for root in roots)
+            if content == changes:
+                return _part(whole, needed)
+            changes, needed = content, set()
+
+    def _outputs_of(self, linker: Linker, steps: Mapping[_Run, str]) -> dict[_Run, Digest]:
+        try:
+            outputs = self.outputs(linker.derivations, steps.values())
+        except (StepError, RunFailed) as error:
+            raise _blamed(error, steps) from error
+        return {run: outputs[step] for run, step in steps.items()}
+
+    def _changes(self, main: MainModule, root: Digest) -> GoModChanges:
+        """What a run made of the main module's files."""
+        go_mod, go_sum = self._file(root, "go.mod"), self._file(root, "go.sum")
+        return GoModChanges(
+            statements=changed_statements(main.go_mod, go_mod.decode(errors="replace")),
+            sums=changed_sums(main.go_sum, go_sum),
+        )
 
     def _runs(self, linker: Linker, user: User, files: SourceFiles) -> Iterator[_Run]:
         """One for each architecture, with the go command of the user."""
@@ -131,12 +209,34 @@ class GoList:
 
     def _missing(self, output: Digest) -> set[tuple[str, str]]:
         """The modules that a step asked for and did not have."""
-        node = self.outputs.nested(output)["missing"]
+        lines = self._file(output, "missing").decode().splitlines()
+        return {(path, version) for path, _, version in (line.partition(" ") for line in lines)}
+
+    def _looked_up(self, output: Digest) -> set[tuple[str, str]]:
+        """The modules whose go.mod a step asked for and did not have."""
+        if "go-mods" not in self.outputs.nested(output):
+            return set()
+        lines = self._file(output, "go-mods").decode().splitlines()
+        return {(path, version) for path, _, version in (line.partition(" ") for line in lines)}
+
+    def _file(self, output: Digest, name: str) -> bytes:
+        node = self.outputs.nested(output)[name]
         if not isinstance(node, File):
             msg = "go list left no file"
             raise TypeError(msg)
-        lines = self.outputs.read(node.digest).decode().splitlines()
-        return {(path, version) for path, _, version in (line.partition(" ") for line in lines)}
+        return self.outputs.read(node.digest)
+
+
+def _offering(changes: GoModChanges, lines: Iterable[str]) -> GoModChanges:
+    """The same changes, with further lines that are offered."""
+    return evolve(changes, offered=tuple(sorted({*changes.offered, *lines})))
+
+
+def _refuse_offered(changes: GoModChanges, more: GoModChanges, spec: GoModulesSpec) -> None:
+    """See that what the go command looks up was not there: else it would ask again and again."""
+    if changes == more:
+        msg = "the go command looks up what it has"
+        raise LockError(msg, where=spec.where, hint="let another version stand there")
 
 
 def _blamed(error: StepError | RunFailed, runs: Iterable[_Run]) -> RvbuildError:
@@ -167,11 +267,10 @@ def _part(whole: GoModuleSet, keys: set[tuple[str, str]]) -> GoModuleSet:
 def _refuse_unknown(
     fresh: set[tuple[str, str]],
     needed: set[tuple[str, str]],
-    whole: GoModuleSet,
+    known: set[tuple[str, str]],
     spec: GoModulesSpec,
 ) -> None:
     """See that each module that was asked for can be had, and was not there."""
-    known = {module[:2] for module in whole.modules}
     for path, version in sorted(fresh - (known - needed)):
         why = "and has it" if (path, version) in known else "which the go.sum does not have"
         msg = f"the go command asks for {path} {version}, {why}"
@@ -239,7 +338,7 @@ class _Run:
             "tags": ",".join(spec.tags),
         }
 
-    def step(self, linker: Linker, cache: str) -> str:
+    def step(self, linker: Linker, cache: str, script: str = _SCRIPT) -> str:
         """A step like the recipe's own, with the module cache ``cache``."""
         source = linker.source(self.recipe, self.spec.source)
         return linker.add(
@@ -250,7 +349,7 @@ class _Run:
                     Input(path="src/module", derivation=source),
                     Input(path="in/go-modules", derivation=cache),
                 ),
-                script=_SCRIPT,
+                script=script,
                 environment=tuple(sorted(self.environment(linker).items())),
                 timeout=_TIMEOUT,
                 platform=Platform.of(linker.build_arch),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import evolve
 
+from rvbuild.core.go_mod_changes import UNCHANGED, GoModChanges
 from rvbuild.core.go_source import GoModFiles, GoModFilesSpec
 from rvbuild.core.lock import GoModuleSet
 from rvbuild.core.question import User
@@ -26,13 +27,34 @@ Of the files it asks for the sources of the tools that it uses, so that they get
 """
 
 
-def all_modules(finder: SourceFinder, recipe: Recipe, spec: GoModulesSpec) -> GoModuleSet:
-    """Every module that the module in a folder of a source can need."""
-    main = finder.files.main_module(recipe, spec)
-    (answer,) = finder.parts(recipe, GoModFilesSpec(main=main), spec.where)
+def all_modules(
+    finder: SourceFinder,
+    recipe: Recipe,
+    spec: GoModulesSpec,
+    changes: GoModChanges = UNCHANGED,
+    *,
+    discover: bool = False,
+) -> GoModuleSet:
+    """Every module that the module in a folder of a source can need.
+
+    Args:
+        finder: The outside.
+        recipe: Whose source it is.
+        spec: What the recipe asks for.
+        changes: What the module has instead of what its files say.
+        discover: Whether what no go.sum knows is offered, too; see `GoModFilesSpec`.
+    """
+    main = evolve(finder.files.main_module(recipe, spec), changes=changes)
+    asked = GoModFilesSpec(main=main, discover=discover)
+    (answer,) = finder.parts(recipe, asked, spec.where)
     if not isinstance(answer, GoModFiles):
         raise TypeError(answer)
-    return GoModuleSet(specs=(spec_text(spec),), modules=answer.modules, go_sum=answer.go_sum)
+    return GoModuleSet(
+        specs=(spec_text(spec),),
+        modules=answer.modules,
+        go_sum=answer.go_sum,
+        changes=answer.changes,
+    )
 
 
 def with_go_sum(

@@ -5,6 +5,8 @@ Knows: how a pin's places are read and compared. Must not know: how sources are 
 
 from __future__ import annotations
 
+from attrs import evolve
+
 from rvbuild.core.errors import Absent, LockError
 from rvbuild.core.lock import PinValue
 from rvbuild.core.pinned import git_fact
@@ -31,7 +33,14 @@ def pin_value(files: SourceFiles, recipe: Recipe, name: str, pin: DerivedPin) ->
         rungs = tuple(_shown(rung, value) for rung, value in values)
         hint = "say `first-of`, and `prefer: N` beside it, if one of them is right"
         raise LockError(msg, where=pin.where, details=rungs, hint=hint)
-    return values[(prefer or 1) - 1][1]
+    return _overridden(pin, values[(prefer or 1) - 1][1])
+
+
+def _overridden(pin: DerivedPin, value: PinValue) -> PinValue:
+    """With what the recipe has instead, if that is there, whether it holds or not."""
+    if pin.instead is None:
+        return value
+    return evolve(value, value=pin.instead.value, upstream=value.value, instead=pin.instead)
 
 
 def _there(

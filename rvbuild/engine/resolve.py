@@ -31,6 +31,13 @@ from rvbuild.core.recipe import GoModulesSpec, Reading, Recipe
 from rvbuild.core.source import Source
 from rvbuild.core.spec_text import spec_text
 from rvbuild.core.trace import Trace, content_digest, moved
+from rvbuild.engine.go_instead import (
+    ChangedModules,
+    nothing_changed,
+    overridden_set,
+    refuse_ended,
+    upstream_modules,
+)
 from rvbuild.engine.go_modules import (
     NeededModules,
     all_modules,
@@ -85,10 +92,12 @@ class Resolver:
         registries: The outside.
         trees: Sources' content.
         needed: Which modules packages need.
+        changed: The same where others stand instead of what go.mod says.
         build_arch: The build machine's architecture.
         earlier: Locks whose answers may stand, the project's own first.
         renewed: The sources, on any machine, whose answers do not stand.
         failures: Gets what is wrong with each recipe that cannot be resolved, by name.
+        today: YYYY-MM-DD: overrides that were until an earlier day stop the run; empty: none does.
     """
 
     recipes: Recipes
@@ -99,6 +108,8 @@ class Resolver:
     earlier: tuple[Lock, ...] = ()
     renewed: Collection[SourceRef] = ()
     failures: dict[str, RvbuildError] | None = None
+    today: str = ""
+    changed: ChangedModules = nothing_changed
     pins: dict[PinRef, PinValue] = field(factory=dict, init=False)
     sources: dict[SourceRef, LockedSource] = field(factory=dict, init=False)
     go_modules: dict[SetRef, GoModuleSet] = field(factory=dict, init=False)
@@ -255,6 +266,9 @@ class Resolver:
                 if answer is None:
                     value = pin_value(files, recipe, name, pin)
                     answer = evolve(value, trace=self._trace(files))
+                if pin.instead is not None:
+                    place = answer.origin
+                    pin.instead.refuse_ended(str(ref), answer.upstream, place, self.today)
                 self.pins[ref] = answer
         return self.pins[ref].value
 
@@ -299,13 +313,22 @@ class Resolver:
             with self._asking(f"modules {ref}", spec.where) as files:
                 question = set_question(self.recipes, users, listed=is_listed(users))
                 answer = self._earlier(question, self._sets(ref, users))
-                if answer is None:
-                    finder = self._finder(files)
-                    whole = all_modules(finder, *users[0])
-                    answer = needed_by(files, users, whole, self.needed)
-                    answer = evolve(answer, trace=self._trace(files))
+                if answer is not None:
+                    refuse_ended(ref, spec, answer.upstream, self.today)
+                else:
+                    answer = evolve(self._listed(ref, users, files), trace=self._trace(files))
                 self.go_modules[ref] = answer
         return self.go_modules[ref]
+
+    def _listed(self, ref: SetRef, users: list[User], files: SourceFiles) -> GoModuleSet:
+        """A set without its trace, asked for anew."""
+        finder, (recipe, spec) = self._finder(files), users[0]
+        if not spec.instead:
+            return needed_by(files, users, all_modules(finder, recipe, spec), self.needed)
+        upstream = upstream_modules(files, users[0])
+        refuse_ended(ref, spec, upstream, self.today)
+        found = overridden_set(finder, users, self.changed)
+        return evolve(found, upstream=upstream)
 
     def _sets(self, ref: SetRef, users: list[User]) -> Iterator[GoModuleSet]:
         """What earlier locks have for these users, each with the digest of its go.sum."""

@@ -26,18 +26,21 @@ class RecipeCollection:
 
     Args:
         roots: Folders that hold ``NAME/recipe.yaml``, most important first; a text is one on disk.
+        as_upstream: Whether recipes are without overrides.
 
     Attributes:
         series: The recipes, each in its series.
     """
 
-    def __init__(self, roots: tuple[str | RecipeRoot, ...]) -> None:
+    def __init__(self, roots: tuple[str | RecipeRoot, ...], *, as_upstream: bool = False) -> None:
         self.roots: tuple[RecipeRoot, ...] = tuple(
             FolderRoot(root) if isinstance(root, str) else root for root in roots
         )
         self._recipes: dict[str, Recipe] = {}
         self._defaults: Defaults | None = None
-        self.series = SeriesRecipes(self.file, self.default_series, self.names)
+        self.series = SeriesRecipes(
+            self.file, self.default_series, self.names, as_upstream=as_upstream
+        )
 
     def names(self) -> list[str]:
         """Every recipe's name, sorted.

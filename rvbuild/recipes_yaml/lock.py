@@ -11,12 +11,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import chain
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import LockError, RecipeError
+from rvbuild.core.go_mod_changes import GoModChanges, UpstreamModule
 from rvbuild.core.lock import AnyEntry, GoModuleSet, Lock, LockedSource, PinValue
+from rvbuild.core.lock_merge import UPSTREAM
 from rvbuild.core.names import AnyRef, PinRef, Ref, SetRef, SourceRef
+from rvbuild.core.override import Override
 from rvbuild.core.place import Place
 from rvbuild.core.source import (
     Source,
@@ -29,7 +32,9 @@ from rvbuild.recipes_yaml import document, lock_v1
 from rvbuild.recipes_yaml.document import Items, Node, Scalar, parse
 from rvbuild.recipes_yaml.fields import Fields, choice
 from rvbuild.recipes_yaml.lock_facts import made_of, refs_in, values_in
-from rvbuild.recipes_yaml.lock_text import VERSION, check_of, write_lock
+from rvbuild.recipes_yaml.lock_text import CHANGES, VERSION, check_of, write_lock
+from rvbuild.recipes_yaml.recipe_instead import KEY as INSTEAD
+from rvbuild.recipes_yaml.recipe_instead import override_of
 
 __all__ = ["MAX_BYTES", "VERSION", "read_lock", "write_lock"]
 
@@ -85,17 +90,15 @@ def read_lock(data: bytes, file: str, *, mend: bool = False, partly: bool = Fals
     damaged: dict[Ref, LockError] | None = {} if partly else None
     entries = _Entries(top, mend=mend, checked=_has_checks(top), damaged=damaged)
     things = {tag: _things(top, name) for name, tag in SECTIONS.items()}
-    lock = Lock(
-        pins=entries.read("pins", PinRef.parse, _pin),
-        sources=entries.read("sources", SourceRef.parse, partial(_source, things)),
-        go_modules=entries.read(
-            "module-sets", SetRef.parse, partial(_set, _triples(things["go-module"]))
-        ),
-        damaged=damaged or {},
-        file=file,
-    )
+    triples = _triples(things["go-module"])
+    lock = entries.lock(things, triples)
+    upstream = top.fields(UPSTREAM)
+    if upstream is not None:
+        others = evolve(entries, top=upstream, whole=False, damaged=None if damaged is None else {})
+        lock = evolve(lock, upstream=others.lock(things, triples))
+        upstream.finish()
     top.finish()
-    return lock
+    return evolve(lock, file=file)
 
 
 def _has_checks(top: Fields) -> bool:
@@ -119,16 +122,29 @@ class _Entries:
         mend: See `read_lock`.
         checked: Whether any entry has a check.
         damaged: Takes what is wrong with an entry; None where that ends the reading.
+        whole: Whether each section must be there.
     """
 
     top: Fields
     mend: bool = field(kw_only=True)
     checked: bool = field(kw_only=True)
     damaged: dict[Ref, LockError] | None = field(kw_only=True)
+    whole: bool = field(default=True, kw_only=True)
+
+    def lock(self, things: Mapping[str, Things], triples: Mapping[str, Triple]) -> Lock:
+        """What the three sections have."""
+        return Lock(
+            pins=self.read("pins", PinRef.parse, _pin),
+            sources=self.read("sources", SourceRef.parse, partial(_source, things)),
+            go_modules=self.read("module-sets", SetRef.parse, partial(_set, triples)),
+            damaged=self.damaged or {},
+        )
 
     def read(
         self, section: str, parse: Callable[[str], AnyRef], read: Callable[[Fields], AnyEntry]
     ) -> dict[AnyRef, AnyEntry]:
+        if section not in self.top and not self.whole:
+            return {}
         node = _mapping(self.top, section)
         refs = refs_in(node, parse)
         entries = ((refs[key], self._entry(refs[key], node.nodes[key], read)) for key in refs)
@@ -214,15 +230,27 @@ def _words(node: Node) -> Words:
 
 
 def _pin(fields: Fields) -> PinValue:
+    spec = fields.require("spec")
     return PinValue(
         value=fields.text("value"),
-        spec=_spec(fields.require("spec")),
+        upstream=fields.text("upstream", ""),
+        instead=_instead(spec),
+        spec=_spec(spec),
         source=fields.text("source"),
         file=fields.text("file"),
         line=fields.number("line"),
         trace=_trace(fields),
         where=fields.where,
     )
+
+
+def _instead(spec: Node) -> Override | None:
+    """What stands instead of upstream's value, as a spec has it."""
+    node = spec.nodes.get(INSTEAD) if isinstance(spec, document.Mapping) else None
+    try:
+        return None if node is None else override_of(node)
+    except RecipeError as error:
+        raise LockError(error.message, where=error.where) from error
 
 
 def _trace(fields: Fields) -> Trace:
@@ -322,8 +350,11 @@ def _from_texts(declared: Kind, texts: list[str], line: Scalar, of_all: Values) 
 
 
 def _set(triples: Mapping[str, Triple], fields: Fields) -> GoModuleSet:
+    upstream, instead, sums = (tuple(fields.text(key, "").splitlines()) for key in CHANGES)
     return GoModuleSet(
         specs=tuple(map(_spec, _items(fields, "specs"))),
+        changes=GoModChanges(statements=instead, sums=sums),
+        upstream=tuple(map(UpstreamModule.parse, upstream)),
         go_sum=_go_sum(fields),
         modules=_modules(triples, fields),
         trace=_trace(fields),

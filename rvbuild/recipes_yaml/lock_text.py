@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from rvbuild.core.canonical import Json, encode
 from rvbuild.core.lock import AnyEntry, Entry, GoModuleSet, Lock, LockedSource, PinValue
+from rvbuild.core.lock_merge import UPSTREAM
 from rvbuild.core.names import AnyRef, Ref
 from rvbuild.core.source import Source
 from rvbuild.core.spec_text import flow_scalar
@@ -19,6 +20,8 @@ from rvbuild.kinds.table import SECTIONS, kind_of
 
 VERSION = 2
 CHECK_DIGITS = 16
+CHANGES = ("upstream", "go-mod", "first-seen")
+"""Of a set of Go modules: what go.mod says, what stands instead, sums that nobody had."""
 _HEAD = "# Written by rvbuild: every source with its content. Change recipes, not this.\n"
 _PLAIN = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_./@+~%=,:!*-]*(?<!:)\Z")
 _WORDS = re.compile(
@@ -43,9 +46,11 @@ def check_of(ref: Ref, entry: Entry) -> str:
 
 def _meaning(entry: Entry) -> Json:
     if isinstance(entry, PinValue):
-        return [entry.value, entry.source, entry.file, entry.line, entry.spec]
+        upstream = [entry.upstream] if entry.upstream else []
+        return [entry.value, entry.source, entry.file, entry.line, entry.spec, *upstream]
     if isinstance(entry, GoModuleSet):
-        return [entry.specs, entry.go_sum, [*map(" ".join, entry.modules)]]
+        more = _changes(entry) if entry.changes else ()
+        return [entry.specs, entry.go_sum, [*map(" ".join, entry.modules)], *more]
     parts = ((kind_of(part), part) for part in entry.parts)
     meaning: list[Json] = [entry.spec, [[each.tag, each.show(part)] for each, part in parts]]
     return [*meaning, *_facts_of_all(entry).values()]
@@ -56,11 +61,25 @@ def _lines(lock: Lock) -> Iterator[str]:
     yield from _section("pins", lock.pins, _pin_lines)
     yield from _section("sources", lock.sources, _source_lines)
     yield from _section("module-sets", lock.go_modules, _set_lines)
+    if lock.upstream is not None:  # most locks have nothing instead of upstream's
+        yield f"{UPSTREAM}:"
+        yield from (f"  {line}" for line in _upstream_lines(lock.upstream))
+    locks = [each for each in (lock, lock.upstream) if each is not None]
     for name, tag in SECTIONS.items():
-        lines = sorted(set(_shared_lines(_things(lock, tag))))
+        lines = sorted({line for each in locks for line in _shared_lines(_things(each, tag))})
         if lines:  # a kind that nobody uses leaves no trace in a lock
             yield f"{name}:"
             yield from lines
+
+
+def _upstream_lines(lock: Lock) -> Iterator[str]:
+    """The sections that have an entry."""
+    if lock.pins:
+        yield from _section("pins", lock.pins, _pin_lines)
+    if lock.sources:
+        yield from _section("sources", lock.sources, _source_lines)
+    if lock.go_modules:
+        yield from _section("module-sets", lock.go_modules, _set_lines)
 
 
 def _section(
@@ -79,6 +98,8 @@ def _scalar(text: str) -> str:
 
 def _pin_lines(pin: PinValue) -> Iterator[str]:
     facts = {"value": pin.value, "source": pin.source, "file": pin.file}
+    if pin.upstream:
+        facts = {"value": pin.value, "upstream": pin.upstream, **facts}
     yield from (f"    {name}: {_scalar(text)}" for name, text in facts.items())
     yield f"    line: {pin.line}"
     yield f"    spec: {pin.spec}"
@@ -130,7 +151,16 @@ def _set_lines(modules: GoModuleSet) -> Iterator[str]:
     yield f"    go-sum: {_scalar(modules.go_sum)}"
     yield "    modules: |" if modules.modules else "    modules: ''"
     yield from (f"      {path} {version}" for path, version, _ in modules.modules)
+    for name, lines in zip(CHANGES, _changes(modules), strict=True):
+        if lines:
+            yield f"    {name}: |"
+            yield from (f"      {line}" for line in lines)
     yield from _trace_lines(modules)
+
+
+def _changes(modules: GoModuleSet) -> tuple[tuple[str, ...], ...]:
+    upstream = tuple(map(str, modules.upstream))
+    return upstream, modules.changes.statements, modules.changes.sums
 
 
 def _trace_lines(entry: Entry) -> Iterator[str]:

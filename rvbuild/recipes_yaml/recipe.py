@@ -35,6 +35,7 @@ from rvbuild.recipes_yaml.fields import Fields, choice, choices, flag
 from rvbuild.recipes_yaml.recipe_autotools import autotools_of
 from rvbuild.recipes_yaml.recipe_go import go_program_of
 from rvbuild.recipes_yaml.recipe_image import detected_of, image_of
+from rvbuild.recipes_yaml.recipe_instead import module_overrides
 from rvbuild.recipes_yaml.recipe_names import NAME, NAME_HINT, RESERVED, variables_of
 from rvbuild.recipes_yaml.recipe_options import options_of
 from rvbuild.recipes_yaml.recipe_pins import pin_of, pins_of
@@ -184,6 +185,7 @@ def _inputs(fields: Fields) -> tuple[tuple[str, ...], tuple[str, ...], GoModules
             tags=tuple(sorted(modules.texts("tags"))),
             cgo=flag(modules, "cgo"),
             workspace=flag(modules, "workspace"),
+            instead=module_overrides(modules),
             where=modules.where,
         )
         modules.finish()

@@ -6,16 +6,17 @@ series.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Collection
 
 from rvbuild.core.errors import RecipeError, suggestion
 from rvbuild.core.recipe import Recipe, SeriesValues, used_names
 from rvbuild.core.update_policy import REACHES, read_age
 from rvbuild.recipes_yaml.fields import Fields, choice
+from rvbuild.recipes_yaml.recipe_instead import KEY as INSTEAD
+from rvbuild.recipes_yaml.recipe_instead import is_day, series_overrides
 from rvbuild.recipes_yaml.recipe_names import NAME, refuse_no_variables
 
-FACTS = ("release", "end-of-support", "patches", "update", "min-age")
+FACTS = ("release", "end-of-support", "patches", INSTEAD, "update", "min-age")
 """Keys of a series that are no variables."""
 
 _ALWAYS = {"name", "build_arch"}
@@ -40,6 +41,7 @@ def series_of(table: Fields | None, reserved: Collection[str]) -> dict[str, Seri
             release=fields.text("release", ""),
             end_of_support=_day(fields),
             patches=fields.texts("patches"),
+            instead=series_overrides(fields),
             update=choice(fields, "update", REACHES, ""),
             min_age=age_of(fields),
         )
@@ -93,16 +95,8 @@ def age_of(fields: Fields) -> str:
 
 def _day(fields: Fields) -> str:
     text = fields.text("end-of-support", "")
-    if text and not _is_day(text):
+    if text and not is_day(text):
         msg = f"'end-of-support' must be a day, not {text!r}"
         hint = "YYYY-MM-DD, for example 2027-02-28"
         raise RecipeError(msg, where=fields.at("end-of-support"), hint=hint)
     return text
-
-
-def _is_day(text: str) -> bool:
-    """Whether a text is a day in just this form; Python's own reader takes several others."""
-    try:
-        return dt.date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False

@@ -11,9 +11,11 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from rvbuild.core.architecture import ARCHITECTURES
 from rvbuild.core.canonical import Json
+from rvbuild.core.lock_merge import UPSTREAM
 from rvbuild.core.recipe import ACCELERATORS, KINDS, OUTPUT_KINDS
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.update_policy import AGE_SCHEMA, REACHES
@@ -21,7 +23,7 @@ from rvbuild.core.version_check import WORD as VERSION_CHECK
 from rvbuild.kinds import declaration
 from rvbuild.kinds.declaration import keys
 from rvbuild.kinds.table import SECTIONS, TAGS, kind, spec_of
-from rvbuild.recipes_yaml.lock_text import CHECK_DIGITS, VERSION
+from rvbuild.recipes_yaml.lock_text import CHANGES, CHECK_DIGITS, VERSION
 from rvbuild.recipes_yaml.recipe import MAX_TIMEOUT
 from rvbuild.recipes_yaml.recipe_names import NAME, RESERVED
 from rvbuild.recipes_yaml.recipe_pins import ALWAYS_THERE, GIT_FACTS, READERS
@@ -48,6 +50,7 @@ _POLICY: dict[str, Json] = {
     "update": {"enum": list(REACHES)},
     "min-age": {"type": "string", "pattern": AGE_SCHEMA},
 }
+DAY: Json = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 VARIABLE_FORM: dict[str, Json] = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 VARIABLE_NAMES: Json = {**VARIABLE_FORM, "not": {"enum": list(RESERVED)}}
 VARIABLES: dict[str, Json] = {
@@ -82,16 +85,25 @@ def _ref(name: str) -> Json:
     return {"$ref": f"#/$defs/{name}"}
 
 
-def _readings() -> Json:
+def _readings(more: Mapping[str, Json] = MappingProxyType({})) -> Json:
+    """How a value is read; ``more`` are keys beside, but for a fact of a commit."""
     adjust = {"prefix": TEXT, "strip-prefix": TEXT, "strip-suffix": TEXT}
-    forms: list[Json] = [_object({"literal": TEXT}, ["literal"])]
+    forms: list[Json] = [_object({"literal": TEXT, **more}, ["literal"])]
     for reader in READERS:
-        argument: Json = {"enum": list(GIT_FACTS)} if reader == "git" else TEXT
+        is_fact = reader == "git"
+        argument: Json = {"enum": list(GIT_FACTS)} if is_fact else TEXT
         required = ["from", reader]
         if reader not in {"git", "go-module"}:
             required.append("file")
-        forms.append(_object({"from": TEXT, reader: argument, "file": TEXT, **adjust}, required))
+        keys = {"from": TEXT, reader: argument, "file": TEXT, **adjust}
+        forms.append(_object({**keys, **({} if is_fact else more)}, required))
     return {"oneOf": forms}
+
+
+def _override() -> Json:
+    reasons: Json = {"allOf": [TEXTS, {"minItems": 1}]}
+    facts = {"value": TEXT, "because": reasons, "while": TEXT}
+    return _object({**facts, "until": DAY}, facts)
 
 
 def _sources() -> Json:
@@ -116,12 +128,13 @@ def recipe_schema() -> dict[str, Json]:
     """The schema of ``recipe.yaml``."""
     names: Json = {"pattern": _pattern(NAME.pattern)}
     rungs: dict[str, Json] = {"type": "array", "items": _ref("reading"), "minItems": 1}
-    ladder = _object({"first-of": rungs, "prefer": NUMBER}, ["first-of"])
+    instead = {"instead": _ref("override")}
+    ladder = _object({"first-of": rungs, "prefer": NUMBER, **instead}, ["first-of"])
     present: Json = {"anyOf": [{"required": [reader]} for reader in ALWAYS_THERE]}
     rung: Json = {"allOf": [_ref("reading"), {"not": present}]}
-    alternatives = _object({"one-of": {**rungs, "items": rung}}, ["one-of"])
+    alternatives = _object({"one-of": {**rungs, "items": rung}, **instead}, ["one-of"])
     modules = {"from": TEXT, "directory": TEXT, "packages": TEXTS, "tags": TEXTS}
-    modules |= {"cgo": FLAG, "workspace": FLAG}
+    modules |= {"cgo": FLAG, "workspace": FLAG, "instead": _mapping(_ref("override"))}
     inputs = {"build": TEXTS, "target": TEXTS, "go-modules": _object(modules, ["from"])}
     choices: Json = {**_mapping(TEXT), "propertyNames": names, "minProperties": 2}
     option: dict[str, Json] = {"input": TEXT, "choices": choices}
@@ -155,12 +168,17 @@ def recipe_schema() -> dict[str, Json]:
         "accelerators": _choices(ACCELERATORS),
         "limits": _object({"timeout": _TIMEOUT}, ["timeout"]),
     }
-    pin: Json = {"oneOf": [TEXT, _ref("reading"), ladder, alternatives]}
+    pin: Json = {"oneOf": [TEXT, _readings(instead), ladder, alternatives]}
     return {
         "$schema": _DRAFT,
         "title": "rvbuild recipe",
         **_object(properties),
-        "$defs": {"pin": pin, "reading": _readings(), "source": _sources()},
+        "$defs": {
+            "pin": pin,
+            "reading": _readings(),
+            "source": _sources(),
+            "override": _override(),
+        },
     }
 
 
@@ -185,8 +203,10 @@ def _checks() -> Json:
 
 def _series() -> Json:
     """Of one series: facts, and variables."""
-    day: Json = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
-    facts: dict[str, Json] = {"release": TEXT, "end-of-support": day, "patches": TEXTS, **_POLICY}
+    of_one = _mapping(_ref("override"))
+    instead = _object({"pins": of_one, "go-modules": _mapping(of_one)})
+    facts: dict[str, Json] = {"release": TEXT, "end-of-support": DAY, "patches": TEXTS, **_POLICY}
+    facts["instead"] = instead
     anyone: list[Json] = [{"enum": list(facts)}, VARIABLE_NAMES]
     return {
         "type": "object",
@@ -239,20 +259,23 @@ def lock_schema() -> dict[str, Json]:
     spec: Json = {"type": [*TEXT_TYPES, "object"]}
     pin = {"value": TEXT, "source": TEXT, "file": TEXT, "line": NUMBER, "spec": spec}
     pin |= {"check": check, "trace": TEXT}
+    pins = _mapping(_object({**pin, "upstream": TEXT}, pin))
     required_source: dict[str, Json] = {"spec": spec, "parts": _parts(), "check": check}
     of_all = {fact.name: fact.form.schema for tag in TAGS for fact in kind(tag).entry}
     source = {**required_source, **of_all, "trace": TEXT}
     specs: Json = {"type": "array", "items": spec}
     modules: dict[str, Json] = {"specs": specs, "go-sum": go_sum, "modules": TEXT, "check": check}
     modules["trace"] = TEXT
+    sets = _mapping(_object({**modules, **dict.fromkeys(CHANGES, TEXT)}, modules))
     required: dict[str, Json] = {
         "lock": {"const": VERSION},
-        "pins": _mapping(_object(pin, pin)),
+        "pins": pins,
         "sources": _mapping(_object(source, required_source)),
-        "module-sets": _mapping(_object(modules, modules)),
+        "module-sets": sets,
     }
-    shared: dict[str, Json] = {name: _mapping(TEXT) for name in SECTIONS}
-    return {"$schema": _DRAFT, "title": "a lock of rvbuild", **_object(required | shared, required)}
+    others = _object({name: each for name, each in required.items() if name != "lock"})
+    more: dict[str, Json] = {**{name: _mapping(TEXT) for name in SECTIONS}, UPSTREAM: others}
+    return {"$schema": _DRAFT, "title": "a lock of rvbuild", **_object(required | more, required)}
 
 
 def write_schemas(folder: str) -> None:

@@ -20,7 +20,7 @@ from rvbuild.recipes_yaml.recipe_series import FACTS
 from rvbuild.recipes_yaml.spelling import Words
 from rvbuild.release.literal_pin import LiteralPin, source_text, text_key
 
-RELEASE, SUPPORT, PATCHES, UPDATE, MIN_AGE = FACTS
+RELEASE, SUPPORT, PATCHES, _, UPDATE, MIN_AGE = FACTS
 _FOLLOWERS = ("commit", "sha256")
 """Words of a source that are of one version of it, and say nothing of which comes next."""
 

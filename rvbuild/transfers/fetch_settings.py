@@ -12,6 +12,7 @@ from attrs import field, frozen
 from rvbuild.core.advice import Hint, Remedy, advise
 from rvbuild.core.errors import SourceError
 from rvbuild.core.events import Reporter, silent
+from rvbuild.core.transparent_log import IsSignature
 
 OFFLINE_HINT = advise(Remedy.FETCH_ONLINE)
 """What to do where the store lacks a pinned source, and an offline run may not get it."""
@@ -24,6 +25,11 @@ OFFLINE_LOCK_HINT = advise(Remedy.LOCK_ONLINE)
 
 OFFLINE_ASK_HINT = advise("ask again in a run that is not offline")
 """What to do where an upstream is to be asked what it has."""
+
+
+def unsigned(_key: bytes, _signature: bytes, _data: bytes) -> bool:
+    """What holds where no signature can be verified."""
+    return False
 
 
 def offline_error(
@@ -45,6 +51,7 @@ class FetchSettings:
         offline: Reach nothing but this machine.
         environment: The user's; the clients' configurations are found through it.
         notice: Told what a person should know and that stops nothing.
+        is_signature: Whether somebody has signed bytes; without a library nobody has.
     """
 
     tmp: str
@@ -52,3 +59,4 @@ class FetchSettings:
     offline: bool = False
     environment: Mapping[str, str] = field(factory=dict, repr=False)
     notice: Reporter = field(default=silent)
+    is_signature: IsSignature = field(default=unsigned)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from go_command import needs_go
-from go_sets import Verdict, held_against_go
+from go_sets import Verdict, held_against_go, held_with_another
 
 SEEDS = range(36)
 
@@ -50,3 +50,16 @@ def test_so_it_is_in_a_workspace(tmp_path: Path, verdicts: dict[int, Verdict]):
     assert {s: each.ours for s, each in built.items()} == {s: v.truth for s, v in built.items()}
     assert len(built) > len(WITH_GO_WORK) / 2
     assert any(each.truth != verdicts[seed].truth for seed, each in built.items())
+
+
+WITH_ANOTHER = (0, 1, 2, 5, 17, 47)
+"""Graphs that build with another version of a module; simpler rules failed in 1, 5, 17 and 47."""
+
+
+@needs_go
+@pytest.mark.parametrize("seed", WITH_ANOTHER)
+def test_so_it_is_with_another_version_of_a_module(seed: int, tmp_path: Path):
+    """The go command edits go.mod itself, and brings it up to date with a network."""
+    truth, ours = held_with_another(seed, tmp_path)
+    assert truth is not None
+    assert ours == truth

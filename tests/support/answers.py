@@ -9,7 +9,7 @@ import hashlib
 from types import SimpleNamespace
 
 from rvbuild.core.go_graph import MainModule
-from rvbuild.core.go_source import GoModFiles, GoModFilesSpec
+from rvbuild.core.go_source import GoModFiles, GoModFilesSpec, SeenLinesSpec
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
@@ -23,6 +23,8 @@ def answer(outside: object, spec: SourceSpec, context: ResolveContext) -> tuple[
     """What the methods of ``outside`` say, as a port's answer."""
     if isinstance(spec, GoModFilesSpec):
         return (all_of_go_sum(spec.main),)
+    if isinstance(spec, SeenLinesSpec):
+        return ()
     kind = spec.answer.kind
     method = _METHODS.get(kind)
     client = SimpleNamespace(resolve=getattr(outside, method)) if method else outside
@@ -33,4 +35,8 @@ def all_of_go_sum(main: MainModule) -> GoModFiles:
     """What a module needs whose go.sum has no line too many."""
     sums = main.sums()
     modules = sorted((*key, h1) for key, h1 in sums.modules.items())
-    return GoModFiles(go_sum=hashlib.sha256(main.go_sum).hexdigest(), modules=tuple(modules))
+    return GoModFiles(
+        go_sum=hashlib.sha256(main.go_sum).hexdigest(),
+        modules=tuple(modules),
+        changes=main.changes,
+    )

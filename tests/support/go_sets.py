@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,15 +14,17 @@ from random import Random
 
 from attrs import define, field, frozen
 from go_command import GO, go
-from go_graphs import GoGraph, draw, draw_in_workspace, write_graph
+from go_graphs import PATHS, GoGraph, draw, draw_in_workspace, versions_of, write_graph
 
 from rvbuild.core.derivation import Derivation, Fetch, Merge, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import RvbuildError
+from rvbuild.core.gomod import parse_go_mod
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.names import SetRef, SourceRef
 from rvbuild.core.source import Source
 from rvbuild.core.tree import Nested, file_at
+from rvbuild.engine.go_instead import said_of
 from rvbuild.engine.go_list import GoList
 from rvbuild.engine.resolve import Resolver
 from rvbuild.kinds.clients import SourceClients
@@ -44,7 +47,7 @@ exports:
     "app": """\
 architectures: [%s]
 sources: {app: {path: app}}
-inputs: {build: [go], go-modules: {from: app, packages: [./...], tags: [%s], workspace: %s}}
+inputs: {build: [go], go-modules: {from: app, packages: [./...], tags: [%s], %s}}
 build: x
 """,
 }
@@ -122,7 +125,10 @@ class _Machine:
         """The step's script, with the folders of this machine instead of the sandbox's."""
         cache = self._output(derivations, step.inputs_at[-1].derivation)
         scratch = self.folder / "scratch"
-        scratch.mkdir(exist_ok=True)
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        script = step.script.replace("/src/module", str(self.app))
+        script = script.replace("/in/go-modules", self.store.mountable.path(cache))
         own = {
             "PATH": f"{Path(GO or '').parent}:/usr/bin:/bin",
             "GOMODCACHE": self.store.mountable.path(cache),
@@ -133,7 +139,7 @@ class _Machine:
             "out": str(scratch),
         }
         done = subprocess.run(
-            ["sh", "-eu", "-c", step.script.replace("/src/module", str(self.app))],
+            ["sh", "-eu", "-c", script],
             env={**dict(step.environment), **own},
             capture_output=True,
             check=False,
@@ -141,7 +147,9 @@ class _Machine:
         if done.returncode:
             raise RvbuildError(done.stderr.decode())
         with self.store.trees.new_tree() as into:
-            into.file("missing", [(scratch / "missing").read_bytes()])
+            for name in ("missing", "go-mods", "go.mod", "go.sum"):
+                if (scratch / name).exists():
+                    into.file(name, [(scratch / name).read_bytes()])
             return into.commit().root
 
 
@@ -248,16 +256,51 @@ def _plain(escaped: str) -> str:
     return first + "".join(part[0].upper() + part[1:] for part in others)
 
 
-def _by_rvbuild(graph: GoGraph, folder: Path, proxy: Path, app: Path) -> Modules:
-    """The set that a lock has."""
+def held_with_another(seed: int, folder: Path) -> tuple[Modules | None, Modules]:
+    """The same for a graph in which another version stands instead of what go.mod says.
+
+    The first is what the go command downloads for a program whose go.mod it edited, and brought up
+    to date, by itself; None if it cannot.
+    """
+    graph = draw(seed)
+    proxy, app, edited = folder / "proxy", folder / "app", folder / "edited"
+    write_graph(graph, seed, proxy, app)
+    _go_sum(graph, seed, proxy, app)
+    chance = Random(seed)  # noqa: S311
+    go_mod = parse_go_mod((app / "go.mod").read_text())
+    required = sorted({each.path for each in go_mod.requirements} & {*PATHS})
+    if not required:
+        return None, frozenset()
+    module = chance.choice(required)
+    found = said_of(go_mod, module)
+    assert found is not None
+    value = chance.choice([each for each in versions_of(module) if each != found[0]])
+    shutil.copytree(app, edited)
+    go(edited, "mod", "edit", f"-replace={module}={module}@{value}")
+    for arch in graph.architectures * 2:
+        words = ("list", "-deps", "-tags", ",".join(graph.tags), "./...")
+        settings = {"GOPROXY": f"file://{proxy}", "GOFLAGS": "-mod=mod -modcacherw"}
+        if go(edited, *words, GOARCH=arch, **settings).returncode:
+            return None, frozenset()
+    truth, _ = _by_go(graph, proxy, edited)
+    if truth is None:
+        return None, frozenset()
+    instead = f"instead: {{{module}: {{value: {value}, because: [x], while: '{found[0]}'}}}}"
+    return truth, _by_rvbuild(graph, folder, proxy, app, instead)
+
+
+def _by_rvbuild(
+    graph: GoGraph, folder: Path, proxy: Path, app: Path, more: str = "workspace: false"
+) -> Modules:
+    """The set that a lock has; ``more`` are keys of the recipe's set."""
     (folder / "toolbox").mkdir()
     environment = {"GOPROXY": f"file://{proxy}", "GOENV": "off"}
     clients = SourceClients(FetchSettings(tmp=str(folder / "tmp"), environment=environment))
     store = LocalStore(str(folder / "store"), durable=False)
     machine = _Machine(folder, app, clients, store)
     texts = dict(_RECIPES)
-    workspace = "false" if graph.library is None else "true"
-    texts["app"] %= ", ".join(graph.architectures), ", ".join(graph.tags), workspace
+    more = more if graph.library is None else "workspace: true"
+    texts["app"] %= ", ".join(graph.architectures), ", ".join(graph.tags), more
     recipes = {
         name: read_recipe(
             text.replace("{path: ", f"{{path: {folder}/").encode(), name, f"{name}.yaml"
@@ -265,15 +308,14 @@ def _by_rvbuild(graph: GoGraph, folder: Path, proxy: Path, app: Path) -> Modules
         for name, text in texts.items()
     }
     targets = [Target("app", arch) for arch in graph.architectures]
+    found = RecipeGraph(targets, lambda name, _at=None, _series="": recipes[name], BUILD_ARCH)
+    go_list = GoList(found, machine, BUILD_ARCH)
     resolver = Resolver(
-        recipes=(
-            found := RecipeGraph(
-                targets, lambda name, _at=None, _series="": recipes[name], BUILD_ARCH
-            )
-        ),
+        recipes=found,
         registries=clients,
         trees=machine,
-        needed=GoList(found, machine, BUILD_ARCH),
+        needed=go_list,
+        changed=go_list.changed,
         build_arch=BUILD_ARCH,
     )
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from attrs import evolve
 
 from rvbuild.core.errors import RecipeError, UsageError
 from rvbuild.core.graph import RecipeGraph, Target, parse_target
@@ -313,3 +314,80 @@ def test_the_closure_of_a_recipe_is_all_that_it_reads_or_needs():
     """One that cannot be read is in it, and whoever is its check is not."""
     assert recipes().closure("app") == {"app", "compiler", "tree", "base-toolbox", "zlib"}
     assert recipes().closure("lost") == {"lost", "nowhere", "base-toolbox"}
+
+
+# ---- values instead of upstream's
+
+ONE = "{value: v1.0.1, because: [x], while: v1.0.0}"
+
+
+def with_instead(instead: str, **more: str) -> SeriesRecipes:
+    """The family, with what its series 1 has instead."""
+    two, one, end = TWO.rpartition(f"commit: {'1' * 40}")
+    tree = f"kind: source\n{COMMITS}{two}{one}, instead: {instead}{end}"
+    return recipes(tree=tree, **more)
+
+
+MODULES = (
+    "sources: {own: {go-module: e.org/own, version: v1.0.0}, lent: {from: tree}}\n"
+    "version: {from: tree, line: 1, file: V}\nbuild: x\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "asks"),
+    [
+        ("tree/s", "go-modules: {from: tree}"),
+        ("tree/s", "go-modules: {from: lent}"),
+        ("family/own", "go-modules: {from: own}"),
+        ("tree/s:cmd", "go-modules: {from: tree, directory: cmd}"),
+    ],
+)
+def test_a_series_has_other_modules_in_the_sets_that_it_names(name: str, asks: str):
+    program = f"{MODULES}inputs: {{{asks}}}\n"
+    found = with_instead(f"{{go-modules: {{{name}: {{e.org/a: {ONE}}}}}}}", family=program)
+    spec = found.load("family@1").go_modules
+    assert spec is not None
+    assert spec.instead["e.org/a"].value == "v1.0.1"
+    other = found.load("family@2").go_modules
+    assert other is not None
+    assert other.instead == {}
+    found.as_upstream = True
+    stripped = found.load("family@1")
+    assert stripped.overrides == ()
+    assert stripped == evolve(recipes(family=program).load("family@1"))
+
+
+def test_a_set_that_another_recipe_names_has_none():
+    """A recipe whose source cannot be read is told of by whoever needs it."""
+    instead = f"{{go-modules: {{tree/s: {{e.org/a: {ONE}}}}}}}"
+    program = MODULES + "inputs: {go-modules: {from: %s}}\n"
+    for source in ("own", "nowhere"):
+        spec = with_instead(instead, family=program % source).load("family@1").go_modules
+        assert spec is not None
+        assert spec.instead == {}
+
+
+def test_own_modules_stand_beside_those_of_the_series_and_none_is_said_twice():
+    instead = f"{{go-modules: {{tree/s: {{e.org/a: {ONE}}}}}}}"
+    program = MODULES + "inputs: {go-modules: {from: tree, instead: {e.org/%s: %s}}}\n"
+    spec = with_instead(instead, family=program % ("b", ONE)).load("family@1").go_modules
+    assert spec is not None
+    assert sorted(spec.instead) == ["e.org/a", "e.org/b"]
+    with pytest.raises(RecipeError, match=r"instead of upstream's of e.org/a is said twice"):
+        with_instead(instead, family=program % ("a", ONE)).load("family@1")
+
+
+def test_a_pin_below_the_family_has_the_value_of_its_series():
+    found = with_instead(f"{{pins: {{app/version: {ONE}}}}}", app=FAMILY["app"] + "version: {from: "
+                         "compiler-source, line: 1, file: V}\n", **{
+        "compiler-source": "kind: source\nversion: {from: tree, line: 1, file: V}\n"
+                           "sources: {c: {url: 'https://e.org/${version}.tar'}}\n",
+    })  # fmt: skip
+    assert [name for name, _ in found.load("app@1").overrides] == ["app@1/version"]
+    assert found.load("app@2").overrides == ()
+
+
+def test_a_recipe_that_cannot_be_read_may_have_what_is_overridden():
+    found = with_instead(f"{{pins: {{zlib/version: {ONE}}}}}", zlib="version: [")
+    assert found.load("compiler@1").overrides == ()

@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
+from attrs import evolve
 
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import LockError
 from rvbuild.core.go_graph import MainModule, Module, needed_sums, sums_digest
+from rvbuild.core.go_mod_changes import GoModChanges
 from rvbuild.core.gomod import required_by
 
 H1 = "h1:" + "A" * 43 + "="
@@ -179,3 +181,98 @@ def test_a_use_of_several_folders_at_once_is_refused():
     with pytest.raises(LockError, match="'use' takes one word") as caught:
         main.sums()
     assert str(caught.value.where) == "app/app:app/go.work:1"
+
+
+# ---- what stands instead of another module
+
+
+class World:
+    """The go.mod of each module that is outside, and which of them no go.sum knew."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self.texts = texts
+        self.asked: list[str] = []
+
+    def __call__(self, module: Module) -> tuple[bytes, str] | None:
+        self.asked.append(" ".join(module))
+        text = self.texts.get(" ".join(module))
+        return None if text is None else (text.encode(), H1)
+
+
+def discovered(go_mod: str, outside: Mapping[str, str], known: Mapping[str, str]) -> list[str]:
+    """Of what the go.mod is asked for that no go.sum has, where ``a v2.0.0`` stands for a."""
+    sums = "".join(line(*name.split(), zipped=False) for name in known)
+    instead = GoModChanges(statements=("replace a => a v2.0.0",))
+    main = evolve(main_of(go_mod, sums), changes=instead)
+    world = World(outside)
+    needed = needed_sums(main, Proxy(known), world)
+    assert {*needed.mods} == {tuple(name.split()) for name in (*known, *world.asked)} - {
+        tuple(name.split()) for name in (*world.asked, *known) if name not in {*outside, *known}
+    }
+    offered = tuple(f"{name.replace(' ', ' ')}/go.mod {H1}" for name in world.asked)
+    again = evolve(main, changes=evolve(instead, offered=offered))
+    proxy = Proxy({**outside, **known})
+    assert sums_digest(again, needed_sums(again, proxy)) == sums_digest(main, needed)
+    return world.asked
+
+
+GO = "go 1.21\n"
+A1 = {"a v1.0.0": ""}
+
+
+def test_what_the_other_module_requires_is_read_where_it_is_higher():
+    """As the go command does, if its go.mod has all that it needs."""
+    outside = {
+        "a v2.0.0": GO + "require (\nb v1.1.0\nc v1.0.0\nd v1.0.0\n)\n",
+        "b v1.1.0": GO + "require (\ne v1.0.0\nc v0.9.0\n)\n",
+        "d v1.0.0": GO,
+        "e v1.0.0": GO,
+    }
+    go_mod = GO + "require (\na v1.0.0\nb v1.0.0\nc v1.0.0\n)\n"
+    known = {"b v1.0.0": GO, "c v1.0.0": GO}
+    assert discovered(go_mod, outside, known) == ["a v2.0.0", "b v1.1.0", "d v1.0.0", "e v1.0.0"]
+
+
+def test_below_a_go_mod_that_does_not_have_all_everything_is_read():
+    outside = {
+        "a v2.0.0": "require b v0.9.0\n",
+        "b v0.9.0": GO + "require c v0.1.0\n",
+        "c v0.1.0": "",
+    }
+    go_mod = GO + "require (\na v1.0.0\nb v1.0.0\n)\n"
+    asked = discovered(go_mod, outside, {"b v1.0.0": GO})
+    assert asked == ["a v2.0.0", "b v0.9.0", "c v0.1.0"]
+
+
+def test_beside_it_nothing_else_is_asked_for():
+    """What is missing in a go.sum for other reasons is no matter of this."""
+    go_mod = GO + "require (\na v1.0.0\nb v1.0.0\n)\n"
+    known = {"b v1.0.0": GO + "require x v1.0.0\n"}
+    assert discovered(go_mod, {"a v2.0.0": GO, "x v1.0.0": GO}, known) == ["a v2.0.0"]
+
+
+def test_through_a_known_module_that_only_it_requires():
+    go_mod = GO + "require (\na v1.0.0\nb v1.0.0\n)\n"
+    outside = {"a v2.0.0": GO + "require b v1.1.0\n", "c v1.0.0": GO}
+    known = {"b v1.0.0": GO, "b v1.1.0": GO + "require c v1.0.0\n"}
+    assert discovered(go_mod, outside, known) == ["a v2.0.0", "c v1.0.0"]
+
+
+def test_what_nobody_has_is_left_to_the_go_command():
+    go_mod = GO + "require a v1.0.0\n"
+    outside = {"a v2.0.0": GO + "require (\nlost v1.0.0\nb v1.0.0\n)\n", "b v1.0.0": GO}
+    sums = evolve(main_of(go_mod, ""), changes=GoModChanges(statements=("replace a => a v2.0.0",)))
+    world = World(outside)
+    needed = needed_sums(sums, Proxy({}), world)
+    assert world.asked == ["a v2.0.0", "lost v1.0.0", "b v1.0.0"]
+    assert {*needed.mods} == {("a", "v2.0.0"), ("b", "v1.0.0")}
+    assert needed_sums(sums, Proxy({})).mods == {}
+
+
+def test_the_text_of_a_go_mod_with_what_stands_instead():
+    main = main_of("require a v1.0.0\n", "")
+    assert main.go_mod == "module m\nrequire a v1.0.0\n"
+    changed = evolve(main, changes=GoModChanges(statements=("require a v2.0.0",)))
+    assert changed.go_mod == "module m\n\nrequire a v2.0.0\n"
+    (file,) = changed.go_mods()
+    assert [each.version for each in file.content.requirements] == ["v2.0.0"]

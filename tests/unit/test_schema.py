@@ -117,6 +117,11 @@ def test_every_choice_that_a_shipped_recipe_offers_is_a_recipe():
         "build: x\noutputs: {a: {path: 'a*', kind: image}}\n",
         "build: x\nsources: {a: {url: u, patches: a}}\n",
         "build: x\naccelerators: [rust]\n",
+        "build: x\nversion: {literal: a, instead: {value: b, because: [x]}}\n",
+        "build: x\nversion: {literal: a, instead: {value: b, because: [], while: a}}\n",
+        "build: x\nversion: {literal: a, instead: {value: b, because: [x], while: a, until: x}}\n",
+        "build: x\nversion: {from: a, git: short, instead: {value: b, because: [x], while: a}}\n",
+        "build: x\nversion: {one-of: [{literal: a, instead: {}}]}\n",
     ],
 )
 def test_what_the_reader_refuses_the_schema_refuses(text: str):

@@ -13,16 +13,16 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from functools import partial
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from rvbuild.archives.unpack_limits import Links, UnpackLimits
 from rvbuild.archives.zipfile import read_zip
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import WrongContent
 from rvbuild.core.go_graph import MainModule, needed_sums, sums_digest
-from rvbuild.core.go_source import GoModFiles, GoModule
+from rvbuild.core.go_source import INSTEAD, GoModFiles, GoModule
 from rvbuild.core.gomod import escape_path
-from rvbuild.core.gosum import GoSum, hash1
+from rvbuild.core.gosum import GoSum, hash1, hash1_go_mod
 from rvbuild.core.ports.callbacks import Advance, no_progress
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.git.repositories import Repositories
@@ -34,6 +34,8 @@ from rvbuild.kinds.go.go_settings import go_settings
 from rvbuild.kinds.go.go_zip import check_names
 from rvbuild.kinds.go.pinned_hash import check_h1_of
 from rvbuild.kinds.go.source import GoToolchain
+from rvbuild.kinds.go.sum_database import SumDatabase
+from rvbuild.kinds.go.sum_settings import SumSettings
 from rvbuild.kinds.go.toolchain_module import TOOLCHAIN, toolchain_version
 from rvbuild.kinds.go.versions import GoVersions
 from rvbuild.transfers.fetch_services import FetchServices
@@ -101,7 +103,11 @@ class GoModFilesFetcher:
         Raises:
             VerificationError: the go.sum is another one, or does not have a needed module so.
         """
-        sums = self._sums(source)
+        main = source.main
+        if main is None:
+            msg = "go.mod files without the module that needs them"
+            raise TypeError(msg)
+        sums = self._sums(source, main)
         mods = sorted(sums.mods.items())
         for count, data in enumerate(self.go_mods.read(mods), 1):
             into.file(f"{_cache_key(*mods[count - 1][0])}.mod", [data])
@@ -111,21 +117,33 @@ class GoModFilesFetcher:
             info = json.dumps({"Version": version}, separators=(",", ":"))
             into.file(f"{key}.info", [info.encode()])
             into.file(f"{key}.ziphash", [h1.encode()])
+        if source.changes:
+            into.file(f"{INSTEAD}/go.mod", [main.go_mod.encode()])
+            into.file(f"{INSTEAD}/go.sum", [main.changes.go_sum(main.go_sum)])
 
-    def resolve(self, main: MainModule) -> GoModFiles:
-        """All that the graph of ``main`` can need of its go.sum."""
-        needed = needed_sums(main, self.go_mods.read)
+    def resolve(self, main: MainModule, *, discover: bool = False) -> GoModFiles:
+        """All that the graph of ``main`` can need of its go.sum.
+
+        Args:
+            main: The module.
+            discover: See `rvbuild.core.go_source.GoModFilesSpec`.
+        """
+        first_seen = self.go_mods.first_seen if discover else None
+        needed = needed_sums(main, self.go_mods.read, first_seen)
         modules = tuple(sorted((*key, h1) for key, h1 in needed.modules.items()))
-        return GoModFiles(go_sum=sums_digest(main, needed), modules=modules)
+        known = main.sums().mods
+        first = {
+            f"{path} {version}/go.mod {h1}"
+            for (path, version), h1 in needed.mods.items()
+            if (path, version) not in known
+        }
+        changes = evolve(main.changes, offered=tuple(sorted({*main.changes.offered, *first})))
+        return GoModFiles(go_sum=sums_digest(main, needed), modules=modules, changes=changes)
 
-    def _sums(self, source: GoModFiles) -> GoSum:
+    def _sums(self, source: GoModFiles, main: MainModule) -> GoSum:
         """The locked lines of the go.sum: all of it, or what the module's graph needs."""
-        main = source.main
-        if main is None:
-            msg = "go.mod files without the module that needs them"
-            raise TypeError(msg)
         sums = main.sums()
-        if hashlib.sha256(main.go_sum).hexdigest() != source.go_sum:
+        if source.changes or hashlib.sha256(main.go_sum).hexdigest() != source.go_sum:
             sums = needed_sums(main, self.go_mods.read)
             _refuse_other_sums(source, sums_digest(main, sums))
         for path, version, h1 in source.modules:
@@ -220,6 +238,7 @@ class GoClient:
     """Brings whatever a Go proxy has, and finds its hashes for the lock."""
 
     proxy: GoProxy
+    sums: SumDatabase
     go_mods: GoModReader = field()
 
     @go_mods.default
@@ -247,13 +266,26 @@ class GoClient:
         """A module's ``h1:``; see ``resolve_h1``."""
         return resolve_h1(self.proxy, path, version)
 
+    def go_mod(self, path: str, version: str) -> str:
+        """The ``h1:`` of a module's go.mod, as it is there now.
+
+        Raises:
+            SourceError: no proxy has it.
+        """
+        data, _ = self.proxy.go_mod(path, version)
+        return hash1_go_mod(data)
+
     def go_toolchain(self, version: str, platform: str) -> str:
         """A toolchain's ``h1:``; ``platform`` is ``linux-amd64``."""
         return resolve_toolchain(self.proxy, version, platform)
 
-    def go_mod_files(self, main: MainModule) -> GoModFiles:
+    def go_mod_files(self, main: MainModule, *, discover: bool = False) -> GoModFiles:
         """What a module needs of its go.sum; see `GoModFilesFetcher.resolve`."""
-        return GoModFilesFetcher(self.go_mods).resolve(main)
+        return GoModFilesFetcher(self.go_mods).resolve(main, discover=discover)
+
+    def check_first_seen(self, lines: tuple[str, ...]) -> None:
+        """Hold lines that no go.sum has to the checksum database; see `SumDatabase.check`."""
+        self.sums.check(lines)
 
 
 def client(services: FetchServices) -> GoClient:
@@ -265,4 +297,11 @@ def client(services: FetchServices) -> GoClient:
         direct=Direct(Repositories.of(services), services.transport.get),
         spool=services.spool,
     )
-    return GoClient(proxy)
+    sums = SumDatabase(
+        proxies=settings,
+        settings=Once(partial(SumSettings.of, services.settings.environment)),
+        get=proxy.document,
+        is_signature=services.settings.is_signature,
+        report=services.settings.notice,
+    )
+    return GoClient(proxy, sums)

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from attrs import field, frozen
 
+from rvbuild.core.errors import SourceError, Unreachable
 from rvbuild.core.go_graph import Module
 from rvbuild.core.gosum import hash1_go_mod
 from rvbuild.kinds.go.go_proxy import GoProxy
@@ -41,6 +42,22 @@ class GoModReader:
             yield from pool.map(self._one, mods)
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def first_seen(self, module: Module) -> tuple[bytes, str] | None:
+        """The go.mod of a module that no go.sum knows, and its ``h1:``; None if no proxy has it.
+
+        Raises:
+            Unreachable: a proxy gives no answer.
+        """
+        try:
+            data, _ = self.proxy.go_mod(*module)
+        except Unreachable:
+            raise
+        except SourceError:
+            return None
+        h1 = hash1_go_mod(data)
+        self._known[module, h1] = data
+        return data, h1
 
     def _one(self, mod: tuple[Module, str]) -> bytes:
         if mod not in self._known:

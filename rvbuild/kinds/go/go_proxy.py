@@ -165,12 +165,26 @@ class GoProxy:
         if proxy == DIRECT:
             return self._make(file, to, advance)
         url = f"{proxy}/{file.tail}"
+        self._write(url, to, file.limit, advance)
+        return shown(url)
+
+    def document(self, url: str, limit: int) -> bytes:
+        """What is at an address; at most ``limit`` bytes.
+
+        Raises:
+            SourceError: nothing is there, or its server does not give it.
+        """
+        to = io.BytesIO()
+        self._write(url, to, limit, no_progress)
+        return to.getvalue()
+
+    def _write(self, url: str, to: BinaryIO, limit: int, advance: Advance) -> None:
+        """Write what is at an address, which may be a file of this machine."""
         path = local_path(url)
         if path is not None:
-            self.transport.local.copy(path, to, limit=file.limit, advance=advance)
+            self.transport.local.copy(path, to, limit=limit, advance=advance)
         else:
-            self.transport.download(url, to, limit=file.limit, advance=advance)
-        return shown(url)
+            self.transport.download(url, to, limit=limit, advance=advance)
 
     def _make(self, file: _File, to: BinaryIO, advance: Advance) -> str:
         """Write what is made from the module's repository."""

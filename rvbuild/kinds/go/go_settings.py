@@ -64,17 +64,29 @@ def go_settings(environment: Mapping[str, str]) -> GoSettings:
     Raises:
         SourceError: no proxy is configured, or a file cannot be read.
     """
-    settings = {k: v for k in _SETTINGS if (v := environment.get(k, ""))}
-    settings = _user_file(environment) | settings
-    if "GOPROXY" not in settings:
-        settings = _installed(environment) | settings
+    settings = go_variables(environment, _SETTINGS)
     return GoSettings(
         proxies=parse_proxies(settings.get("GOPROXY", "")),
         private=settings.get("GONOPROXY", settings.get("GOPRIVATE", "")),
     )
 
 
-def _user_file(environment: Mapping[str, str]) -> dict[str, str]:
+def go_variables(environment: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    """What variables of the go command are set to: in the environment, else by ``go env -w``.
+
+    If the first is set in neither, an installed go command says its defaults.
+
+    Raises:
+        SourceError: a file cannot be read, or the go command does not answer.
+    """
+    settings = {name: value for name in names if (value := environment.get(name, ""))}
+    settings = _user_file(environment, names) | settings
+    if names[0] not in settings:
+        settings = _installed(environment, names) | settings
+    return settings
+
+
+def _user_file(environment: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
     """What ``go env -w`` wrote."""
     path = environment.get("GOENV", "")
     if path == OFF:
@@ -85,7 +97,7 @@ def _user_file(environment: Mapping[str, str]) -> dict[str, str]:
         path = config and f"{config}/go/env"
     try:
         with open(path, encoding="utf-8") as file:
-            return parse_env(file.read())
+            return parse_env(file.read(), names)
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as exc:
@@ -94,14 +106,14 @@ def _user_file(environment: Mapping[str, str]) -> dict[str, str]:
         raise SourceError(msg, where=path, hint=hint) from exc
 
 
-def parse_env(text: str) -> dict[str, str]:
+def parse_env(text: str, names: tuple[str, ...] = _SETTINGS) -> dict[str, str]:
     """The settings in a ``go env`` file: ``NAME=VALUE`` lines, and comments."""
     lines = (line.strip() for line in text.splitlines())
     pairs = (line.partition("=") for line in lines if not line.startswith("#"))
-    return {name: value for name, _, value in pairs if name in _SETTINGS and value}
+    return {name: value for name, _, value in pairs if name in names and value}
 
 
-def _installed(environment: Mapping[str, str]) -> dict[str, str]:
+def _installed(environment: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
     """The settings as an installed go command gives them; none if there is no such command.
 
     Raises:
@@ -111,11 +123,11 @@ def _installed(environment: Mapping[str, str]) -> dict[str, str]:
     if go is None:
         return {}
     own = {"GOTOOLCHAIN": "local"}  # else it may download the toolchain that it is told to use
-    output = client_output([go, "env", *_SETTINGS], {**environment, **own}, _TIMEOUT)
+    output = client_output([go, "env", *names], {**environment, **own}, _TIMEOUT)
     if not output.success:
         msg = "no Go module proxy is configured, and the go command here does not name its default"
         raise SourceError(msg, where=go, hint=_HINT, details=output.complaint("go"))
-    values = zip(_SETTINGS, output.stdout.splitlines(), strict=False)
+    values = zip(names, output.stdout.splitlines(), strict=False)
     return {name: value for name, value in values if value}
 
 

@@ -6,7 +6,13 @@ from typing import Protocol
 
 from rvbuild.core.errors import LockError
 from rvbuild.core.go_graph import MainModule
-from rvbuild.core.go_source import GoModFiles, GoModFilesSpec, GoModule
+from rvbuild.core.go_source import (
+    GoModFiles,
+    GoModFilesSpec,
+    GoModule,
+    SeenLinesSpec,
+    SeenModuleSpec,
+)
 from rvbuild.core.gosum import parse_go_sum
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.source import Source
@@ -19,13 +25,17 @@ class GoHashes(Protocol):
 
     def go_module(self, path: str, version: str) -> str: ...
 
+    def go_mod(self, path: str, version: str) -> str: ...
+
     def go_toolchain(self, version: str, platform: str) -> str: ...
 
-    def go_mod_files(self, main: MainModule) -> GoModFiles: ...
+    def go_mod_files(self, main: MainModule, *, discover: bool) -> GoModFiles: ...
+
+    def check_first_seen(self, lines: tuple[str, ...]) -> None: ...
 
 
 def resolve(
-    spec: GoModuleSpec | GoToolchainSpec | GoModFilesSpec,
+    spec: GoModuleSpec | GoToolchainSpec | GoModFilesSpec | SeenModuleSpec | SeenLinesSpec,
     context: ResolveContext,
     client: GoHashes,
 ) -> tuple[Source, ...]:
@@ -36,7 +46,14 @@ def resolve(
         LockError: the go.sum that must agree does not have the module, or is not valid.
     """
     if isinstance(spec, GoModFilesSpec):
-        return (client.go_mod_files(spec.main),)
+        return (client.go_mod_files(spec.main, discover=spec.discover),)
+    if isinstance(spec, SeenLinesSpec):
+        client.check_first_seen(spec.lines)
+        return ()
+    if isinstance(spec, SeenModuleSpec):
+        seen = client.go_mod if spec.file else client.go_module
+        h1 = seen(spec.path, spec.version)
+        return (GoModule(path=spec.path, version=spec.version, h1=h1),)
     if isinstance(spec, GoToolchainSpec):
         platform = f"linux-{context.build_arch}"
         h1 = client.go_toolchain(spec.version, platform)

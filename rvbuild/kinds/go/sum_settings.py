@@ -1,0 +1,55 @@
+"""Which checksum database the user's go command asks, and for which modules it does not.
+
+Knows: the syntax of GOSUMDB, and the keys that the go command itself brings. Must not know: how a
+database is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Self
+
+from attrs import frozen
+
+from rvbuild.core.errors import SourceError
+from rvbuild.core.transparent_log import LogKey
+from rvbuild.kinds.go.go_settings import OFF, go_variables
+from rvbuild.kinds.go.module_patterns import covers
+
+_KNOWN = {"sum.golang.org": "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"}
+"""As the go command has them (cmd/go/internal/modfetch/key.go); a name is no address."""
+
+_HINT = "set GOSUMDB as the go command has it: NAME, NAME+ID+KEY, and an address behind it; or off"
+
+
+@frozen(kw_only=True)
+class SumSettings:
+    """The database; ``key`` is None for none, ``excluded`` are patterns of modules."""
+
+    key: LogKey | None
+    address: str
+    excluded: str
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Self:
+        """The settings of the environment, else of `go env`'s file, else the go command's own.
+
+        Raises:
+            SourceError: they are not valid.
+        """
+        names = ("GOSUMDB", "GONOSUMDB", "GOPRIVATE")
+        values = go_variables(environment, names)
+        excluded = values.get("GONOSUMDB", values.get("GOPRIVATE", ""))
+        name, _, address = values.get("GOSUMDB", OFF).partition(" ")
+        if name == OFF:
+            return cls(key=None, address="", excluded=excluded)
+        try:
+            key = LogKey.parse(_KNOWN.get(name, name))
+        except ValueError as cause:
+            msg = "GOSUMDB has no key that can be read"
+            raise SourceError(msg, where="GOSUMDB", hint=_HINT) from cause
+        return cls(key=key, address=address.strip() or f"https://{key.name}", excluded=excluded)
+
+    def is_excluded(self, module: str) -> bool:
+        """Whether GONOSUMDB keeps a module from the database."""
+        return covers(self.excluded, module)
