@@ -76,6 +76,18 @@ outputs: {out: {path: out}}
 """
 
 
+OVERRIDE = """\
+summary: what has another version than the family says
+kind: source
+version:
+  from: family-source
+  line: 1
+  file: KEPT
+  instead: {value: 1.1.0, because: [CVE-2026-1], while: 1.0.0}
+sources: {newer: {git: "https://example.org/other", tag: "v${version}"}}
+"""
+
+
 @frozen
 class Project:
     """A project, its upstreams, and commits by their versions."""
@@ -128,7 +140,9 @@ def project(bare: World, tmp_path: Path) -> Project:
         first = {"FIRST": f"{version}\n"} if version == "1.0.0" else {}
         if not first:
             (tmp_path / "other/FIRST").unlink(missing_ok=True)
-        commits[version] = repository(tmp_path / "family", {"VERSION": f"{version}\n"})
+        commits[version] = repository(
+            tmp_path / "family", {"VERSION": f"{version}\n", "KEPT": "1.0.0\n"}
+        )
         repository(tmp_path / "other", {"VERSION": f"{version}\n", **first})
         for name in ("family", "other"):
             git(tmp_path / name, "tag", f"v{version}")
@@ -344,6 +358,14 @@ def test_recipes_that_came_with_rvbuild_stay(project: Project):
     assert "\nCame with rvbuild: 1\n" in project.update().out
     ran = project.update("mine", code=2)
     ran.said("nginx-source came with rvbuild", "copy its folder")
+
+
+def test_what_an_override_stands_for_moves_with_its_source(project: Project):
+    """The lock has what recipes without overrides are, after the move, too."""
+    project.world.recipe("newer", OVERRIDE)
+    project.world.fine("lock")
+    project.update()
+    project.world.fine("lock", "--check")
 
 
 REFUSALS = {
