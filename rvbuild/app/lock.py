@@ -7,7 +7,7 @@ who reads the result.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from attrs import evolve, field, frozen
@@ -31,6 +31,7 @@ from rvbuild.core.events import Noticed
 from rvbuild.core.lock import Lock
 from rvbuild.core.lock_rest import LockRest
 from rvbuild.core.locked import Locked
+from rvbuild.core.names import SourceRef
 from rvbuild.core.printable import brief
 from rvbuild.engine.go_list import GoList
 from rvbuild.engine.resolve import Resolver
@@ -89,7 +90,11 @@ class LockResult:
         """
         unlike = [self._difference()] if difference and self._is_different() else []
         kept = not difference and self._is_for_writing()
-        raise_failures([*unlike, *_errors(self.failures)], self, kept=kept)
+        raise_failures([*unlike, *self.errors()], self, kept=kept)
+
+    def errors(self) -> list[Exception]:
+        """Each error of the recipes that could not be locked, once; a note names the recipes."""
+        return _errors(self.failures)
 
     def _is_for_writing(self) -> bool:
         return not self.failures or any(self.differences())
@@ -135,6 +140,7 @@ def lock(
     *,
     check: bool = False,
     every_failure: bool = False,
+    renewed: Collection[SourceRef] = (),
 ) -> LockResult:
     """The lock of the project's recipes.
 
@@ -144,6 +150,7 @@ def lock(
             all of the project's that can be locked (`app.lock_scope`).
         check: Take nothing as right that somebody changed in the locks.
         every_failure: Go on after what is wrong with one of the named recipes, as without names.
+        renewed: The sources, on any machine, that are asked for anew, whatever the lock has.
 
     Raises:
         UsageError: there is no project.
@@ -162,7 +169,7 @@ def lock(
         _refuse_contradictions(session, scope, path, None if recipes else failures)
     place = failures if every_failure or not recipes else None
     earlier = (old, session.known(include_project=False, mend=not check))
-    new = _resolve(session, scope, earlier, place)
+    new = _resolve(session, scope, earlier, place, renewed)
     result = LockResult(
         path=path, data=data, old=old, new=new, failures=dict(sorted(failures.items()))
     )
@@ -257,6 +264,7 @@ def _resolve(
     scope: LockScope,
     earlier: tuple[Lock, ...],
     failures: dict[str, RvbuildError] | None,
+    renewed: Collection[SourceRef] = (),
 ) -> Lock:
     """What the recipes ask for.
 
@@ -272,6 +280,7 @@ def _resolve(
         changed=go_list.changed,
         build_arch=session.build_arch,
         earlier=earlier,
+        renewed=renewed,
         failures=failures,
         today=session.today,
     )

@@ -15,23 +15,21 @@ from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.recipe import Recipe, substitute_spec, used_names
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.tree import file_at
-from rvbuild.release.literal import Literal
+from rvbuild.release.literal_pin import LiteralPin
 from rvbuild.release.move import PatchVerdict
 
 
 @frozen
 class MovedSource:
-    """The source that a value chooses, in a series if there are any.
+    """The source that a value chooses.
 
     Attributes:
         session: The run.
-        literal: The value as it is.
-        series: Whose other values hold; empty: none.
+        pin: The value as it is.
     """
 
     session: Session
-    literal: Literal
-    series: str
+    pin: LiteralPin
 
     def described(self, value: str | None = None) -> SourceSpec | None:
         """Its description, with the values that the recipe says itself; None: it has none.
@@ -39,25 +37,23 @@ class MovedSource:
         Args:
             value: What the value is to be; None: what it is.
         """
-        spec, recipe = self.literal.spec, self.literal.recipe
-        if spec is None:
+        chief, recipe = self.pin.chief, self.pin.recipe
+        if chief is None:
             return None
-        known = (
-            self._values(recipe)
-            if value is None
-            else self._values(recipe) | {self.literal.variable: value}
-        )
-        names = {name: known.get(name, name) for name in used_names(spec)}
-        return substitute_spec(spec, names, recipe.at("sources"))
+        known = self._values(recipe)
+        if value is not None:
+            known[self.pin.variable] = value
+        names = {name: known.get(name, name) for name in used_names(chief.spec)}
+        return substitute_spec(chief.spec, names, recipe.at("sources"))
 
     def _values(self, recipe: Recipe) -> dict[str, str]:
-        own = recipe.per_series[self.series].values if self.series in recipe.per_series else {}
         pins = {name: pin for name, pin in recipe.all_pins.items() if isinstance(pin, str)}
-        return {"name": recipe.name, "build_arch": self.session.build_arch, **pins, **own}
+        fixed = {"name": recipe.base, "build_arch": self.session.build_arch}
+        return {**fixed, **pins, **recipe.in_series.values}
 
     def patches(self, value: str, patches: tuple[str, ...]) -> PatchVerdict:
         """What becomes of patches; the source is fetched for that."""
-        files = {path: data for path, data, _ in self.literal.recipe.files}
+        files = {path: data for path, data, _ in self.pin.recipe.files}
         fit = PatchFit(self._reader(value))
         there = {path for path in patches if fit.is_there(files[path])}
         upstream = tuple(path for path in patches if path in there and says_upstream(files[path]))
@@ -71,7 +67,7 @@ class MovedSource:
         )
 
     def _reader(self, value: str) -> ReadFile:
-        session, recipe, spec = self.session, self.literal.recipe, self.described(value)
+        session, recipe, spec = self.session, self.pin.recipe, self.described(value)
         if spec is None:
             return lambda _: None
         context = ResolveContext(

@@ -7,20 +7,17 @@ shown.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 
 from attrs import frozen
 
-from rvbuild.app.lock_scope import named_recipes
+from rvbuild.app.pin_scope import LoadedRecipes, own_recipes, pin_recipes
 from rvbuild.app.session import Session
 from rvbuild.caches.parallel import ask_all
-from rvbuild.core.errors import RecipeError, RvbuildError, raise_failures
+from rvbuild.core.errors import RvbuildError, raise_failures
 from rvbuild.core.pin_status import PinState, PinStatus
-from rvbuild.core.place import Place
-from rvbuild.core.recipe import FromSpec, Recipe
 from rvbuild.core.update_policy import UpdatePolicy, policy_of
-from rvbuild.recipes_yaml.collection import RecipeCollection
-from rvbuild.release.literal_pin import literal_pins
+from rvbuild.release.literal_pin import LiteralPin, literal_pins
 from rvbuild.release.locked_values import LockedValues
 from rvbuild.release.pin_review import PinReview
 from rvbuild.release.upstreams import Upstreams
@@ -73,69 +70,47 @@ def outdated_pins(
         LockError: the lock cannot be read.
     """
     failures: list[RvbuildError] = []
-    recipes = [*_named(session, names)] if names else [*_own(session, failures)]
-    look = PinReview(
+    recipes = [*pin_recipes(session, names)] if names else [*own_recipes(session, failures)]
+    look = pin_review(session, clock())
+    literal = review_pins(session, look, [*literal_pins(recipes)])
+    return OutdatedView(pins=(*literal, *look.derived(recipes)), failures=tuple(failures))
+
+
+def pin_review(session: Session, now: float) -> PinReview:
+    """What looks at pins in a run.
+
+    Args:
+        session: The run.
+        now: The time, in Unix seconds.
+
+    Raises:
+        LockError: the lock cannot be read.
+    """
+    return PinReview(
         upstreams=Upstreams(session.sources),
         values=LockedValues(
             lock=session.known(partly=True),
-            recipes=_Loaded(session.folder),
+            recipes=LoadedRecipes(session.folder),
             build_arch=session.build_arch,
         ),
         policy=default_policy(session),
-        now=clock(),
+        now=now,
         offline=session.workspace.settings.offline,
     )
+
+
+def review_pins(
+    session: Session, look: PinReview, pins: Sequence[LiteralPin]
+) -> Sequence[PinStatus]:
+    """What there is for each pin; all upstreams are asked at a time."""
     try:
-        literal = ask_all(look.literal, [*literal_pins(recipes)])
+        return ask_all(look.literal, pins)
     except BaseException:
         session.sources.cancel()  # those that still wait for a server
         raise
-    return OutdatedView(pins=(*literal, *look.derived(recipes)), failures=tuple(failures))
 
 
 def default_policy(session: Session) -> UpdatePolicy:
     """What pins may move to by themselves, if neither recipe nor series says anything."""
     said = session.workspace.settings.update
     return policy_of(said.get("policy", ""), said.get("min-age", ""))
-
-
-@frozen
-class _Loaded:
-    """Reads recipes as `core.pinned.Recipes` does."""
-
-    folder: RecipeCollection
-
-    def recipe(self, name: str, asked_at: Place | None = None, series: str = "") -> Recipe:
-        return self.folder.load(name, asked_at, series)
-
-
-def _own(session: Session, failures: list[RvbuildError]) -> Iterator[Recipe]:
-    """The project's own recipes, or without a project those that came with rvbuild."""
-    for name in RecipeCollection(session.workspace.recipes[:1]).names():
-        try:
-            yield from session.folder.series.every(name)
-        except RecipeError as error:
-            failures.append(error)
-
-
-def _named(session: Session, names: tuple[str, ...]) -> Iterator[Recipe]:
-    """Recipes, and all that their sources and pins are read from."""
-    folder, known = session.folder, set[str]()
-    project = _own(session, []) if any(name.startswith("@") for name in names) else ()
-    waiting = [*named_recipes(folder, names, [*project])]
-    while waiting:
-        recipe = waiting.pop(0)
-        if recipe.name not in known:
-            known.add(recipe.name)
-            yield recipe
-            waiting += [
-                folder.load(name, recipe.at("sources"), recipe.series) for name in _read(recipe)
-            ]
-
-
-def _read(recipe: Recipe) -> Iterable[str]:
-    """The recipes that a recipe's sources and pins are read from."""
-    names = [use.spec.recipe for use in recipe.sources.values() if isinstance(use.spec, FromSpec)]
-    pins = [pin for pin in recipe.all_pins.values() if not isinstance(pin, str)]
-    rungs = [rung.source for pin in pins for rung in pin.rungs if rung.source]
-    return dict.fromkeys([*names, *(name for name in rungs if name not in recipe.sources)])

@@ -60,15 +60,11 @@ def _is_signature(key: bytes, signature: bytes, data: bytes) -> bool:
     return is_signature(key, signature, data)
 
 
-def _folder(workspace: Workspace, choices: Choices) -> RecipeCollection:
-    return RecipeCollection(workspace.recipes, as_upstream=choices.as_upstream)
-
-
 def as_upstream(session: Session) -> Session:
     """The same run, with the same adapters, for recipes without overrides."""
     other = copy.copy(session)
     other.choices = evolve(session.choices, as_upstream=True)
-    other.folder = _folder(other.workspace, other.choices)
+    other.folder = RecipeCollection(session.folder.roots, as_upstream=True)
     return other
 
 
@@ -101,7 +97,7 @@ class Session:
     def __attrs_post_init__(self) -> None:
         self.accepts = Vouched(self.workspace, self.choices)
         refuse_unfit_mirrors(self.workspace.settings.mirrors)
-        self.folder = _folder(self.workspace, self.choices)
+        self.folder = RecipeCollection(self.workspace.recipes, as_upstream=self.choices.as_upstream)
         settings = FetchSettings(
             mirrors=self.workspace.settings.mirrors,
             offline=self.workspace.settings.offline,

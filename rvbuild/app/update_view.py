@@ -13,14 +13,22 @@ from rvbuild.app.lock import LockResult
 from rvbuild.app.project_files import put_project
 from rvbuild.app.workspace import LOCK
 from rvbuild.core.component import Component
+from rvbuild.core.errors import raise_failures
 from rvbuild.core.lock import Lock
 from rvbuild.core.lock_diff import LockDiff, compare_locks
 from rvbuild.core.names import RecipeName
+from rvbuild.core.pin_status import PinStatus
+from rvbuild.core.pin_step import PinStep
 from rvbuild.core.side import Side
 from rvbuild.core.source import Source
 from rvbuild.files.journal import NewContent
 from rvbuild.kinds.table import kind_of
 from rvbuild.recipes_yaml.lock import write_lock
+
+FileChange = tuple["bytes | None", bytes]
+"""The bytes of a file before and after; None: it was not there."""
+
+_NO_DIFFERENCE = LockDiff(pins=(), sources=(), sets=(), overall=())
 
 
 @frozen(kw_only=True)
@@ -28,7 +36,8 @@ class UpdateRequest:
     """What a person asks for.
 
     Attributes:
-        name: A recipe, or ``RECIPE/SOURCE``; a series may stand behind it.
+        names: Recipes, or ``RECIPE/SOURCE``, a series may stand behind each; or ``@SERIES``. None:
+            all of the project.
         to: The tag, commit or version; empty: the newest that is allowed.
         series: The series that moves, or that is to be there; empty where there is none.
         former: The series that a new one comes from; empty: the default, or the only one.
@@ -36,7 +45,7 @@ class UpdateRequest:
         drop: Whether the series is to go.
     """
 
-    name: str
+    names: tuple[str, ...] = ()
     to: str = ""
     series: str = ""
     former: str = ""
@@ -49,29 +58,27 @@ class UpdateView:
     """What an update changes; nothing is written yet.
 
     Attributes:
-        moved: The recipe whose value moves.
-        variable: What the value is called there.
-        old: The former value, and its series; empty if there was none.
-        new: The value now, and its series.
-        old_series: The series that is compared; empty: all are.
-        series: The same of the series now.
-        diff: What differs of pins, sources and sets, by names without these series.
-        left_out: Patches that go, since upstream has them.
-        lock: The lock.
-        files: The bytes of changed recipe files before and after, by their paths in the project.
+        steps: The pins that move.
+        held: Those of which upstream has a higher version that is not taken, and why.
+        unasked: Those of which nobody knows what there is.
+        shipped: How many pins stay because they are of recipes that came with rvbuild.
+        diff: What differs of pins, sources and sets; without the name of a series that is new.
+        origins: The number of the step that a recipe of the difference follows, by its name there.
+        lock: The lock; None if nothing moves.
+        files: Changed recipe files, by their paths in the project.
+        failures: What went wrong with pins that stay therefore.
         project: Its folder.
     """
 
-    moved: str
-    variable: str
-    old: str
-    new: str
-    old_series: str
-    series: str
-    diff: LockDiff
-    left_out: tuple[str, ...]
-    lock: LockResult
-    files: Mapping[str, tuple[bytes | None, bytes]]
+    steps: tuple[PinStep, ...] = ()
+    held: tuple[PinStatus, ...] = ()
+    unasked: tuple[PinStatus, ...] = ()
+    shipped: int = 0
+    diff: LockDiff = _NO_DIFFERENCE
+    origins: Mapping[str, int] = field(factory=dict)
+    lock: LockResult | None = None
+    files: Mapping[str, FileChange] = field(factory=dict)
+    failures: tuple[Exception, ...] = ()
     project: str
 
     @property
@@ -82,7 +89,14 @@ class UpdateView:
     @property
     def is_lock_changed(self) -> bool:
         """Whether the lock is to be written."""
-        return write_lock(self.lock.new).encode() != self.lock.data
+        return self.lock is not None and write_lock(self.lock.new).encode() != self.lock.data
+
+    def own_step(self, recipe: str) -> PinStep | None:
+        """The step of which a recipe of the difference has the value itself."""
+        at = self.origins.get(recipe)
+        if at is None or RecipeName.parse(recipe).base != self.steps[at].recipe:
+            return None
+        return self.steps[at]
 
     def write(self) -> None:
         """Write recipes and lock, together or not at all.
@@ -96,10 +110,19 @@ class UpdateView:
 
     def _changes(self) -> list[NewContent]:
         changes = [NewContent(path, old, new) for path, (old, new) in self.files.items()]
-        if self.is_lock_changed:
+        if self.lock is not None and self.is_lock_changed:
             text = write_lock(self.lock.new).encode()
             changes.append(NewContent(LOCK, self.lock.data, text))
         return changes
+
+    def refuse_failures(self) -> None:
+        """See that every pin moved that was to.
+
+        Raises:
+            RvbuildError: one could not.
+            RunFailed: several could not.
+        """
+        raise_failures(self.failures, self, kept=self.is_change)
 
 
 def difference(old: Side, new: Side, series: tuple[str, str]) -> LockDiff:

@@ -114,7 +114,7 @@ ROWS = (
     ),
     CommandRow(
         "update",
-        "move a version, and in recipes and lock all that follows from it",
+        "move versions, and in recipes and lock all that follows from them",
         "update:update_command",
         (
             *COMMON,
@@ -122,13 +122,18 @@ ROWS = (
             *JSON,
             *TELLING,
             option(
-                "name",
-                nargs="?",
+                "names",
+                nargs="*",
                 metavar="NAME",
-                help="a recipe, or RECIPE/SOURCE; one whose version is derived moves what it is "
-                "derived from",
+                help="a recipe, RECIPE/SOURCE, or @SERIES (default: all); one whose version is "
+                "derived moves what it is derived from",
             ),
-            option("--to", metavar="REF", help="a tag, a commit or its beginning, or a version"),
+            option(
+                "--to",
+                metavar="REF",
+                help="a tag, a commit or its beginning, or a version (default: the highest that "
+                "`update` and `min-age` of the recipe let through)",
+            ),
             option(
                 "--series",
                 metavar="SERIES",

@@ -30,7 +30,7 @@ def outdated_command(
     with run_of(arguments, workspace) as session:
         view = outdated_pins(session, tuple(arguments.recipes))
     if arguments.json:
-        print_answer({"pins": [_row(each) for each in view.pins]})
+        print_answer({"pins": [status_row(each) for each in view.pins]})
     else:
         lines = outdated_lines(view.pins, every=arguments.all)
         sys.stdout.writelines(f"{printable_line(line)}\n" for line in lines)
@@ -38,7 +38,7 @@ def outdated_command(
     return int(arguments.exit_code and view.is_outdated)
 
 
-def _row(status: PinStatus) -> dict[str, object]:
+def status_row(status: PinStatus) -> dict[str, object]:
     """A pin, for example.
 
     ::
@@ -63,7 +63,7 @@ def _row(status: PinStatus) -> dict[str, object]:
         "kind": status.kind or None,
         "upstream": public(status.upstream) or None,
         "label": status.label or None,
-        "policy": _policy(status.policy) if status.policy else None,
+        "policy": policy_row(status.policy) if status.policy else None,
         "allowed": _candidate(choice.allowed) if choice.allowed else None,
         "held": _held(choice.held) if choice.held else None,
         "behind": {"branch": behind.branch, "commits": behind.count} if behind else None,
@@ -75,7 +75,8 @@ def _row(status: PinStatus) -> dict[str, object]:
     }
 
 
-def _policy(policy: UpdatePolicy) -> dict[str, object]:
+def policy_row(policy: UpdatePolicy) -> dict[str, object]:
+    """What may be taken."""
     return {"update": policy.reach.value, "min-age": age_text(policy.min_age) or None}
 
 

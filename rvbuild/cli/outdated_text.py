@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from rvbuild.cli.messages import count_text
 from rvbuild.core.candidate import HeldBack, Hold
+from rvbuild.core.names import PinRef
 from rvbuild.core.pin_status import PinState, PinStatus, Unasked
 from rvbuild.core.snapshot import is_snapshot
 
@@ -34,20 +35,21 @@ def outdated_lines(pins: Sequence[PinStatus], *, every: bool = False) -> Iterato
         every: Whether to list what is only counted else: what is up to date, and derived.
     """
     groups = {state: [pin for pin in pins if pin.state is state] for state in PinState}
-    yield from _table("May be moved", groups[PinState.MOVABLE])
-    yield from _table("Held back", groups[PinState.HELD])
+    yield from table_lines("May be moved", groups[PinState.MOVABLE])
+    yield from table_lines("Held back", groups[PinState.HELD])
     yield from _counted("Up to date", groups[PinState.CURRENT], every=every)
     yield from _counted("Derived", groups[PinState.DERIVED], every=every)
-    yield from _not_asked(groups[PinState.UNASKED])
+    yield from unasked_lines(groups[PinState.UNASKED])
     if not pins:
         yield "no pin is there"
 
 
-def _table(title: str, pins: Sequence[PinStatus]) -> Iterator[str]:
+def table_lines(title: str, pins: Sequence[PinStatus]) -> Iterator[str]:
+    """A line for each pin, and what there is to say of it; none without pins."""
     if not pins:
         return
     yield title
-    rows = [(pin_name(pin), _values(pin), _note(pin)) for pin in pins]
+    rows = [*map(table_row, pins)]
     widths = [max(len(row[at]) for row in rows) for at in range(2)]
     for name, values, note in rows:
         line = f"  {name:<{widths[0]}}  {values:<{widths[1]}}  {note}".rstrip()
@@ -59,15 +61,21 @@ def _table(title: str, pins: Sequence[PinStatus]) -> Iterator[str]:
     yield ""
 
 
+def table_row(pin: PinStatus) -> tuple[str, str, str]:
+    """Its name, its values, and what there is to say of it."""
+    return _name(pin), _values(pin), _note(pin)
+
+
 def _counted(title: str, pins: Sequence[PinStatus], *, every: bool) -> Iterator[str]:
     if pins and every:
-        yield from _table(title, pins)
+        yield from table_lines(title, pins)
     elif pins:
         yield f"{title}: {len(pins)}"
         yield ""
 
 
-def _not_asked(pins: Sequence[PinStatus]) -> Iterator[str]:
+def unasked_lines(pins: Sequence[PinStatus]) -> Iterator[str]:
+    """Why nobody knows what there is, and of which pins; none without pins."""
     if not pins:
         return
     yield "Not asked"
@@ -76,7 +84,7 @@ def _not_asked(pins: Sequence[PinStatus]) -> Iterator[str]:
         if not these:
             continue
         yield f"  {words}: {len(these)}"
-        names = ", ".join(f"{pin_name(pin)} {_short(pin.current)}" for pin in these)
+        names = ", ".join(f"{_name(pin)} {short_value(pin.current)}" for pin in these)
         yield from textwrap.wrap(
             names,
             _WIDTH,
@@ -91,19 +99,26 @@ def _not_asked(pins: Sequence[PinStatus]) -> Iterator[str]:
     yield ""
 
 
-def pin_name(pin: PinStatus) -> str:
-    """A pin's name, without what everybody takes for granted."""
-    recipe, name = pin.pin.recipe, pin.pin.name
-    if name.startswith("sources."):
-        source = name.split(".")[1]
-        return recipe if source in recipe else f"{recipe} {source}"
-    return recipe if name == "version" or pin.state is not PinState.DERIVED else f"{recipe} {name}"
+def _name(pin: PinStatus) -> str:
+    return f"{pin.pin.recipe} {pin.pin.name}" if _is_other_value(pin) else pin_name(pin.pin)
+
+
+def _is_other_value(pin: PinStatus) -> bool:
+    return pin.state is PinState.DERIVED and pin.pin.name != "version"
+
+
+def pin_name(pin: PinRef) -> str:
+    """The name of a pin that chooses a source, without what everybody takes for granted."""
+    if not pin.name.startswith("sources."):
+        return pin.recipe
+    source = pin.name.split(".")[1]
+    return pin.recipe if source in pin.recipe else f"{pin.recipe} {source}"
 
 
 def _values(pin: PinStatus) -> str:
-    current = _short(pin.label or pin.current)
+    current = short_value(pin.label or pin.current)
     allowed = pin.choice.allowed
-    return f"{current} -> {_short(allowed.version)}" if allowed else current
+    return f"{current} -> {short_value(allowed.version)}" if allowed else current
 
 
 def _note(pin: PinStatus) -> str:
@@ -125,7 +140,7 @@ def _origin(pin: PinStatus) -> str:
 
 
 def _held(pin: PinStatus, held: HeldBack) -> str:
-    version = _short(held.candidate.version)
+    version = short_value(held.candidate.version)
     reach = pin.policy.reach.value if pin.policy else ""
     return {
         Hold.POLICY: f"{version}: update is {reach}",
@@ -141,7 +156,7 @@ def _packages(pin: PinStatus) -> str:
     return f"{', '.join(names[:_MOST_NAMES])}{more}"
 
 
-def _short(text: str) -> str:
+def short_value(text: str) -> str:
     """As much of a commit's name as people compare, an index by its day, an address by its end."""
     if is_snapshot(text):
         return f"{text[:4]}-{text[4:6]}-{text[6:8]}"

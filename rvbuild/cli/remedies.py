@@ -64,6 +64,7 @@ WORDS = {
         "say it with --to REF: a tag, a commit or a version",
         "run `rvbuild update {} --to REF`: a tag, a commit or a version",
     ),
+    Remedy.MOVE_ALONE: _Words("move one alone", "run `rvbuild update {}`"),
     Remedy.SAY: _Words("say each with --set NAME=VALUE", "say each with --set: {}"),
     Remedy.SETTINGS: _Words("`rvbuild config` names the files"),
 }

@@ -1,40 +1,34 @@
-"""`update`: draws what moves, and why.
+"""`update`, as people call it.
 
-Knows: lines and documents. Must not know: how a move is found out or written.
+Knows: its options, and JSON. Must not know: how a move is found out, written or told to people.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from rvbuild.app.memo import Memo
 from rvbuild.app.update import update
 from rvbuild.app.update_view import UpdateRequest, UpdateView
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.diff import pin_row, set_row, source_row
-from rvbuild.cli.diff_sections import DiffLine, DiffSection, origin_text, set_line, source_line
 from rvbuild.cli.diff_text import markdown_lines
-from rvbuild.cli.json_text import print_answer
+from rvbuild.cli.json_text import error_row, print_answer
+from rvbuild.cli.outdated import policy_row, status_row
+from rvbuild.cli.public import public
+from rvbuild.cli.update_text import update_lines, update_sections, update_title
 from rvbuild.cli.words import run_of
 from rvbuild.core.errors import UsageError
-from rvbuild.core.lock_diff import PinChange, SourceChange
-from rvbuild.core.names import RecipeName
+from rvbuild.core.pin_step import PinStep
 from rvbuild.core.printable import printable_line
-
-_ASKED = "you asked"
-_UPSTREAM = "because it says Applied-Upstream, and the source has its lines"
-_SHORT = 12
 
 
 def update_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
-    """`rvbuild update NAME --to REF`."""
-    if arguments.name is None:
-        msg = "which recipe is to move?"
-        raise UsageError(msg, hint="say `rvbuild update NAME --to REF`")
+    """`rvbuild update [NAME… | NAME --to REF]`."""
     request = UpdateRequest(
-        name=arguments.name,
+        names=tuple(arguments.names),
         to=arguments.to or "",
         series=arguments.series or "",
         former=getattr(arguments, "from") or "",
@@ -46,6 +40,7 @@ def update_command(arguments: argparse.Namespace, workspace: Workspace, _memo: M
     if not arguments.dry_run:
         view.write()
     _write(arguments, view)
+    view.refuse_failures()
     return 0
 
 
@@ -67,75 +62,11 @@ def _values(words: Iterable[str]) -> dict[str, str]:
 def _write(arguments: argparse.Namespace, view: UpdateView) -> None:
     if arguments.json:
         print_answer(_document(view, written=not arguments.dry_run))
-        return
-    sections = tuple(each for each in _sections(view) if each.lines)
-    title = _title(view)
-    if arguments.markdown:
-        sys.stdout.writelines(f"{line}\n" for line in markdown_lines(title, sections))
-        return
-    lines = [title, *(_line(each) for section in sections for each in section.lines)]
-    if not view.is_change:
-        lines = [f"{view.moved}: nothing is to be changed"]
-    sys.stdout.writelines(f"{printable_line(line)}\n" for line in lines)
-
-
-def _title(view: UpdateView) -> str:
-    old, new = (_version(view, text) for text in (view.old, view.new))
-    series = f"@{view.old_series} -> {view.moved}@{view.series}"
-    name = view.moved + (series if view.old_series != view.series else "")
-    return f"{name}: {old} -> {new}" if new else f"{view.moved}: a series goes"
-
-
-def _version(view: UpdateView, text: str) -> str:
-    return text[:_SHORT] if view.variable == "commit" else text
-
-
-def _line(line: DiffLine) -> str:
-    values = " -> ".join(filter(None, (line.old, line.new)))
-    mark = f"{line.mark} " if line.mark else ""
-    text = f"{mark}{' '.join(filter(None, (line.subject, values)))}"
-    return f"{text}, {line.note}" if line.note else text
-
-
-def _sections(view: UpdateView) -> Iterator[DiffSection]:
-    pins = tuple(DiffLine(*_pin_texts(each), note=_because_pin(view, each), mark=_mark(each))
-                 for each in view.diff.pins)  # fmt: skip
-    yield DiffSection("Versions", pins)
-    yield DiffSection("Sources", tuple(_source(view, each) for each in view.diff.sources))
-    yield DiffSection("By set", tuple(map(set_line, view.diff.sets)))
-    yield DiffSection("Patches", tuple(DiffLine(each, note=_UPSTREAM, mark="-")
-                                       for each in view.left_out))  # fmt: skip
-    yield DiffSection("Files", tuple(DiffLine(path) for path in sorted(view.files)))
-
-
-def _mark(change: PinChange) -> str:
-    return "+" if not change.old else "-" if not change.new else ""
-
-
-def _pin_texts(change: PinChange) -> tuple[str, str, str]:
-    is_version = change.pin.name == "version"
-    name = change.pin.recipe if is_version else str(change.pin)
-    return name, change.old or "", change.new or ""
-
-
-def _because_pin(view: UpdateView, change: PinChange) -> str:
-    origin = change.origin or change.old_origin
-    if origin is None:
-        return f"because {_ASKED}" if _is_moved(view, change.pin.recipe) else ""
-    verb = "says so" if change.origin else "said so"
-    return f"because {origin_text(origin)} {verb}"
-
-
-def _source(view: UpdateView, change: SourceChange) -> DiffLine:
-    line = source_line(change)
-    asked = _is_moved(view, change.source.recipe)
-    reason = _ASKED if asked else f"{change.source.recipe} follows" if line.old else ""
-    note = "; ".join(filter(None, (f"because {reason}" if reason else "", line.note)))
-    return DiffLine(line.subject, line.old, line.new, note, line.mark)
-
-
-def _is_moved(view: UpdateView, recipe: str) -> bool:
-    return RecipeName.parse(recipe).base == view.moved
+    elif arguments.markdown:
+        lines = markdown_lines(update_title(view), update_sections(view))
+        sys.stdout.writelines(f"{line}\n" for line in lines)
+    else:
+        sys.stdout.writelines(f"{printable_line(line)}\n" for line in update_lines(view))
 
 
 def _document(view: UpdateView, *, written: bool) -> dict[str, object]:
@@ -143,36 +74,65 @@ def _document(view: UpdateView, *, written: bool) -> dict[str, object]:
 
     ::
 
-    {"version": 1, "recipe": "k3s-source", "variable": "commit", "old": "46…", "new": "c5…",
-     "old-series": "1.35", "series": "1.35", "written": true,
-     "left-out": [], "files": ["recipes/k3s-source/recipe.yaml"], "lock": true,
-     "pins": [{"recipe": "go", "pin": "version", …, "because": "derived"}],
-     "sources": [{"source": "k3s-source/k3s", …, "because": "asked"}], "sets": […]}
+    {"version": 1, "written": true, "lock": true, "files": ["recipes/k3s-source/recipe.yaml"],
+     "moves": [{"recipe": "k3s-source", "pin": "commit", "place": "recipes/k3s-source/…:9:5",
+                "old-series": "1.35", "series": "1.35", "old": "46…", "new": "c5…",
+                "upstream-version": null, "because": "asked", "policy": null, "left-out": []}],
+     "pins": [{"recipe": "go", "pin": "version", …, "because": "derived", "move": 0}],
+     "sources": [{"source": "k3s-source/k3s", …, "because": "asked", "move": 0}],
+     "sets": [{"set": "k3s-source/k3s", …, "move": 0}],
+     "held-back": [], "not-asked": [], "came-with-rvbuild": 0, "failures": []}
     """
+    diff = view.diff
     return {
-        "recipe": view.moved,
-        "variable": view.variable,
-        "old": view.old or None,
-        "new": view.new or None,
-        "old-series": view.old_series or None,
-        "series": view.series or None,
         "written": written and view.is_change,
-        "left-out": list(view.left_out),
-        "files": sorted(view.files),
         "lock": view.is_lock_changed,
+        "files": sorted(view.files),
+        "moves": list(map(_step_row, view.steps)),
         "pins": [
-            {**pin_row(each), "because": _kind(view, each.pin.recipe, derived=bool(each.origin))}
-            for each in view.diff.pins
+            {
+                **pin_row(each),
+                "because": _cause(view, each.pin.recipe, is_derived=bool(each.origin)),
+                "move": view.origins.get(each.pin.recipe),
+            }
+            for each in diff.pins
         ],
         "sources": [
-            {**source_row(each), "because": _kind(view, each.source.recipe, derived=False)}
-            for each in view.diff.sources
+            {
+                **source_row(each),
+                "because": _cause(view, each.source.recipe),
+                "move": view.origins.get(each.source.recipe),
+            }
+            for each in diff.sources
         ],
-        "sets": [set_row(each) for each in view.diff.sets],
+        "sets": [{**set_row(each), "move": view.origins.get(each.recipe)} for each in diff.sets],
+        "held-back": [status_row(each) for each in view.held],
+        "not-asked": [status_row(each) for each in view.unasked],
+        "came-with-rvbuild": view.shipped,
+        "failures": [error_row(each) for each in view.failures],
     }
 
 
-def _kind(view: UpdateView, recipe: str, *, derived: bool) -> str:
-    if derived:
+def _step_row(step: PinStep) -> dict[str, object]:
+    """A pin that moves."""
+    return {
+        "recipe": step.recipe,
+        "pin": step.pin.name,
+        "place": public(str(step.place)),
+        "old-series": step.old_series or None,
+        "series": step.series or None,
+        "old": public(step.old),
+        "new": public(step.new) or None,
+        "upstream-version": step.version or None,
+        "because": step.cause.value,
+        "policy": policy_row(step.policy) if step.policy else None,
+        "left-out": list(step.left_out),
+    }
+
+
+def _cause(view: UpdateView, recipe: str, *, is_derived: bool = False) -> str:
+    """Why something of a recipe changes."""
+    if is_derived:
         return "derived"
-    return "asked" if _is_moved(view, recipe) else "follows"
+    step = view.own_step(recipe)
+    return step.cause.value if step else "follows"

@@ -43,6 +43,7 @@ class Remedy(Enum):
     KEYS = "look at whose word counts"
     COMPARE = "compare it with what a cache has"
     MOVE_TO = "say which version to move to"
+    MOVE_ALONE = "move it alone"
     SAY = "say it with the update"
     SETTINGS = "look at the settings and their files"
 

@@ -103,6 +103,11 @@ class SetChange:
     new: int
     changes: tuple[ComponentChange, ...]
 
+    @property
+    def recipe(self) -> str:
+        """Whose entry it is, as both sides have it."""
+        return str(self.name).partition("/")[0]
+
 
 @frozen(kw_only=True)
 class LockDiff:
@@ -116,6 +121,14 @@ class LockDiff:
     sources: tuple[SourceChange, ...]
     sets: tuple[SetChange, ...]
     overall: tuple[ComponentChange, ...]
+
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        """The recipes of pins, sources and sets, as both sides have them."""
+        pins = [each.pin.recipe for each in self.pins]
+        sources = [each.source.recipe for each in self.sources]
+        sets = [each.recipe for each in self.sets]
+        return tuple(dict.fromkeys((*pins, *sources, *sets)))
 
 
 def compare_locks(old: Side, new: Side, describe: Describe) -> LockDiff:

@@ -60,8 +60,8 @@ class Resolver:
     1. It asks each question (`core.question`) once.
     2. An entry of an earlier lock is the answer if the question takes it. The project's own lock
        comes first, then the shipped one. A source whose kind changes by itself, which is a
-       folder, is looked at in each run. A set of Go modules must have been made for just the
-       descriptions of today's users.
+       folder, is looked at in each run, and so is one that is to be renewed. A set of Go modules
+       must have been made for just the descriptions of today's users.
     3. Else it asks the outside. The new entry's trace names what was read for the answer.
     4. A recipe that the run was not asked for is resolved too, if an entry of it was read from a
        source that this run asked for, and that is another now. The same holds for a listed set
@@ -95,6 +95,7 @@ class Resolver:
         changed: The same where others stand instead of what go.mod says.
         build_arch: The build machine's architecture.
         earlier: Locks whose answers may stand, the project's own first.
+        renewed: The sources, on any machine, whose answers do not stand.
         failures: Gets what is wrong with each recipe that cannot be resolved, by name.
         today: YYYY-MM-DD: overrides that were until an earlier day stop the run; empty: none does.
     """
@@ -105,6 +106,7 @@ class Resolver:
     needed: NeededModules
     build_arch: str
     earlier: tuple[Lock, ...] = ()
+    renewed: Collection[SourceRef] = ()
     failures: dict[str, RvbuildError] | None = None
     today: str = ""
     changed: ChangedModules = nothing_changed
@@ -290,7 +292,8 @@ class Resolver:
             with self._asking(f"source {ref}", use.where) as files:
                 spec = described(recipe, name, self, self.build_arch)
                 question = source_question(self.recipes, recipe, name, spec, self.build_arch)
-                entries = () if spec.volatile else self.earlier
+                is_new = spec.volatile or ref.on_any_machine in self.renewed
+                entries = () if is_new else self.earlier
                 answer = self._earlier(question, (lock.sources.get(ref) for lock in entries))
                 if answer is None:
                     finder = self._finder(files)

@@ -1,7 +1,7 @@
 """The literal pins of recipes: values in their files by which sources are chosen.
 
 Knows: which value chooses a source, where it stands, how upstream spells it. Must not know: what
-upstream has, what a value should be.
+upstream has, what a value should be, which pin a name means.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import evolve, field, frozen
 
-from rvbuild.core.names import PinRef
+from rvbuild.core.names import PinRef, RecipeName
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import FromSpec, Recipe, SourceUse, substitute, used_names
 from rvbuild.core.spec import SourceSpec
@@ -19,9 +19,7 @@ from rvbuild.core.update_policy import Reach, UpdatePolicy, policy_of
 from rvbuild.core.version_listing import VersionTemplate
 from rvbuild.kinds.declaration import keys
 from rvbuild.kinds.table import candidates_module
-
-KeyPath = tuple[str, ...]
-"""The keys in a recipe's file that lead to a value, as `rvbuild.recipes_yaml.edit` takes them."""
+from rvbuild.recipes_yaml.recipe_layout import KeyPath
 
 _FIXED = ("name", "build_arch")
 _HOLE = "\0"
@@ -37,7 +35,7 @@ class PinUse:
         spec: Its description, as the recipe has it.
         template: How upstream spells the pin's value; None if upstream has no list of what there
             is, or the value is not all that chooses.
-        word: The key whose text has the value.
+        word: The key whose text has the value; empty if upstream has no list.
     """
 
     source: str
@@ -54,7 +52,7 @@ class LiteralPin:
         recipe: The recipe, in a series if it is of one.
         key: Where the value stands in its file.
         value: The value.
-        uses: The sources that it chooses, one at least.
+        uses: The sources that it chooses; none if it is a version that people read alone.
     """
 
     recipe: Recipe
@@ -63,11 +61,38 @@ class LiteralPin:
     uses: tuple[PinUse, ...] = field(default=())
 
     @property
+    def chief(self) -> PinUse | None:
+        """The source whose upstream is asked: the first that has a list of what there is."""
+        first = self.uses[0] if self.uses else None
+        return next((use for use in self.uses if use.template), first)
+
+    @property
+    def variable(self) -> str:
+        """The last key."""
+        return self.key[-1]
+
+    @property
+    def series(self) -> str:
+        """The series in which it stands; empty if it is the same in all."""
+        return self.key[1] if self._is_of_series else ""
+
+    @property
     def ref(self) -> PinRef:
         """Its name; the same for all series unless it stands in one of them."""
         recipe = self.recipe.name if self._is_of_series else self.recipe.base
-        name = ".".join(self.key) if self.key[0] == "sources" else self.key[-1]
+        name = ".".join(self.key) if self.is_in_source else self.variable
         return PinRef(recipe, name)
+
+    @property
+    def part(self) -> str:
+        """What it is called in its recipe: the source whose description has it, or its key."""
+        return self.key[1] if self.is_in_source else self.variable
+
+    @property
+    def address(self) -> str:
+        """By what a person names it alone: ``RECIPE/PART``, with ``@SERIES`` if it is of one."""
+        name = f"{self.recipe.base}/{self.part}"
+        return f"{name}@{self.series}" if self.series else name
 
     @property
     def place(self) -> Place:
@@ -78,6 +103,11 @@ class LiteralPin:
     def is_commit(self) -> bool:
         """Whether it names a bare commit."""
         return any(use.word == "commit" for use in self.uses)
+
+    @property
+    def is_in_source(self) -> bool:
+        """Whether the description of the source says it."""
+        return self.key[0] == "sources"
 
     @property
     def _is_of_series(self) -> bool:
@@ -92,6 +122,16 @@ class LiteralPin:
             return policy
         return policy_of(series.update, series.min_age, otherwise=policy)
 
+    def value_for(self, word: str) -> str:
+        """The value that a person means: of ``v${version}``, v1.2 and 1.2 are 1.2."""
+        template = self.chief.template if self.chief else None
+        return (template.value_of(word) if template else None) or word
+
+    def tag_for(self, word: str) -> str:
+        """What upstream calls it: where a tag is ``v${version}``, 1.2 is v1.2, and so is v1.2."""
+        template = self.chief.template if self.chief else None
+        return template.spelled(self.value_for(word)) if template else word
+
 
 def literal_pins(recipes: Iterable[Recipe]) -> Iterator[LiteralPin]:
     """The literal pins of recipes that choose a source, each once.
@@ -104,6 +144,28 @@ def literal_pins(recipes: Iterable[Recipe]) -> Iterator[LiteralPin]:
             if (recipe.file, pin.key) not in there:
                 there.add((recipe.file, pin.key))
                 yield pin
+
+
+def file_pins(recipe: Recipe) -> tuple[LiteralPin, ...]:
+    """Those of a recipe as its file has it, each once for every series in which it stands."""
+    series = [evolve(recipe, name=str(RecipeName(recipe.base, each))) for each in recipe.per_series]
+    return tuple(literal_pins(series or [recipe]))
+
+
+def text_key(recipe: Recipe, source: str, word: str) -> KeyPath | None:
+    """Where the text stands that a source has under a word; None if several places have it."""
+    text = source_text(recipe.sources[source].spec, word)
+    names = [*_names(text)]
+    if not names:
+        return ("sources", source, word)
+    return _literal_key(recipe, names[0]) if text == f"${{{names[0]}}}" else None
+
+
+def source_text(spec: SourceSpec, word: str) -> str:
+    """The text under a key of a description; empty if it has none."""
+    named = {each.word: each.attribute for each in keys(type(spec))}
+    value = getattr(spec, named[word]) if word in named else ""
+    return value if isinstance(value, str) else "/".join(value or ())
 
 
 def _of_recipe(recipe: Recipe) -> Iterator[LiteralPin]:
@@ -124,7 +186,7 @@ def _chosen(recipe: Recipe, name: str, use: SourceUse) -> Iterator[tuple[KeyPath
     word = module.version_word(spec) if module else ""
     if module and not word:
         return  # a file of another source says what it is
-    text = _text(spec, word)
+    text = source_text(spec, word)
     names = sorted({*_names(text)} if word else used_names(spec))
     names = [each for each in names if each not in _FIXED]
     template = _template(recipe, text, names) if word else None
@@ -142,7 +204,7 @@ def chooser(recipe: Recipe, source: str) -> PinRef | None:
     spec = recipe.sources[source].spec
     module = None if isinstance(spec, FromSpec) else candidates_module(spec.answer.kind)
     word = module.version_word(spec) if module else ""
-    names = {*(_names(_text(spec, word)) if word else used_names(spec))} - {*_FIXED}
+    names = {*(_names(source_text(spec, word)) if word else used_names(spec))} - {*_FIXED}
     if not names:
         word = word or _first_word(spec)
         return PinRef(recipe.base, f"sources.{source}.{word}")
@@ -166,23 +228,16 @@ def _literal_key(recipe: Recipe, name: str) -> KeyPath | None:
 
 def _value(recipe: Recipe, key: KeyPath) -> str:
     if key[0] == "sources":
-        return _text(recipe.sources[key[1]].spec, key[2])
+        return source_text(recipe.sources[key[1]].spec, key[2])
     if key[0] == "per-series":
         return recipe.in_series.values[key[2]]
     return str(recipe.all_pins[key[-1]])
 
 
-def _text(spec: SourceSpec, word: str) -> str:
-    """The text under a key of a description."""
-    named = {each.word: each.attribute for each in keys(type(spec))}
-    value = getattr(spec, named[word]) if word in named else ""
-    return value if isinstance(value, str) else "/".join(value or ())
-
-
 def _first_word(spec: SourceSpec) -> str:
     """The key that says which file a description without a version means."""
     first = keys(type(spec))[0]
-    return first.word if _text(spec, first.word) else first.unless
+    return first.word if source_text(spec, first.word) else first.unless
 
 
 def _names(text: str) -> Iterator[str]:

@@ -18,10 +18,10 @@ from rvbuild.recipes_yaml.recipe_names import RESERVED
 from rvbuild.recipes_yaml.recipe_root import RECIPE_FILE
 from rvbuild.recipes_yaml.recipe_series import FACTS
 from rvbuild.recipes_yaml.spelling import Words
-from rvbuild.release.literal import Literal
+from rvbuild.release.literal_pin import LiteralPin, source_text, text_key
 
 RELEASE, SUPPORT, PATCHES, _, UPDATE, MIN_AGE = FACTS
-_FOLLOWERS = ("tag", "sha256")
+_FOLLOWERS = ("commit", "sha256")
 """Words of a source that are of one version of it, and say nothing of which comes next."""
 
 
@@ -69,11 +69,13 @@ class Destination:
 
     Attributes:
         value: The new value.
-        tag: The upstream's tag, if that is what the person named.
+        tag: The upstream's tag, if that is what was named.
+        commit: The commit that it is, where upstream is a repository.
     """
 
     value: str
     tag: str = ""
+    commit: str = ""
 
 
 @define
@@ -82,9 +84,9 @@ class PinMove:
 
     Rules:
 
-    1. The value becomes the new one. Other values that are of one version (those of the series, a
-       ``sha256``, a ``tag`` beside the commit) are a person's to say.
-    2. ``release`` is the tag that the person named; a commit is none, unless the person says it.
+    1. The value becomes the new one. A ``commit`` beside the tag is the tag's. Other values that
+       are of one version (those of the series, a ``sha256``) are a person's to say.
+    2. ``release`` is the tag that was named; a commit is none, unless the person says it.
     3. ``end-of-support`` stays that of the series; of a new series it is a person's to say, if
        the one that it comes from has it.
     4. ``patches`` stay, but those that upstream has, and say so (``Applied-Upstream``). One that
@@ -105,33 +107,30 @@ class PinMove:
     asks: list[Ask] = field(factory=list, init=False)
     taken: set[str] = field(factory=set, init=False)
 
-    def in_recipe(self, literal: Literal, to: Destination) -> None:
-        """PinMove a value that is the same in every series, or of a recipe without series."""
-        file = file_of(literal.recipe.name)
-        self.edits = self.edits.set_text(file, literal.path(""), to.value)
-        if literal.text("") != to.value:
-            self._followers(literal, to)
-
-    def in_series(self, literal: Literal, series: str, to: Destination) -> None:
-        """PinMove the value of a series that is there."""
-        recipe, file = literal.recipe, file_of(literal.recipe.name)
-        now = recipe.per_series[series]
-        if literal.text(series) == to.value and not self.said:
+    def present(self, pin: LiteralPin, to: Destination) -> None:
+        """Move a value that is there: of its series, or the same in all."""
+        if pin.value == to.value and not (self.said and pin.series):
             return
-        at = ("per-series", series)
-        for name in now.values:
-            value = to.value
-            if name != literal.variable:
-                value = self._say(name, literal.at(series), f"the {name} of {series}") or ""
-            self.edits = self.edits.set_text(file, (*at, name), value or now.values[name])
-        former, facts = _facts(now), self._facts(recipe, series, now, to, prefix="")
-        for name in FACTS:
-            self._fact(file, (*at, name), former.get(name), facts.get(name))
+        self.edits = self.edits.set_text(file_of(pin.recipe.base), pin.key, to.value)
+        followers = self._followers(pin, to)
+        if pin.series:
+            at = pin.key[:-1]
+            followers |= {
+                (*at, name): followers.get((*at, name), "")
+                for name in pin.recipe.in_series.values
+                if name != pin.variable
+            }
+        for key, value in followers.items():
+            self._follow(pin, key, value, to)
+        if pin.series:
+            self._series_facts(pin, to)
 
-    def new_series(self, literal: Literal, series: str, former: str, to: Destination) -> None:
-        """Put a series beside another, from which it comes."""
-        recipe = literal.recipe
-        self._add_series(recipe, series, former, "", {literal.variable: to.value}, to)
+    def new_series(self, pin: LiteralPin, series: str, to: Destination) -> None:
+        """Put a series beside that of a value, from which it comes."""
+        followers = self._followers(pin, to)
+        known = {key[-1]: value for key, value in followers.items() if key[0] != "sources"}
+        resolved = {**known, pin.variable: to.value}
+        self._add_series(pin.recipe, series, pin.series, "", resolved, to)
 
     def other_series(
         self, recipe: Recipe, series: str, former: str, resolved: Mapping[str, str]
@@ -144,30 +143,29 @@ class PinMove:
             former: The one that it comes from.
             resolved: What the person's words mean, by variable.
         """
-        self._add_series(recipe, series, former, f"{recipe.name}.", resolved, Destination(value=""))
+        self._add_series(recipe, series, former, f"{recipe.base}.", resolved, Destination(value=""))
 
-    def first_series(self, literal: Literal, series: str, former: str, to: Destination) -> None:
+    def first_series(self, pin: LiteralPin, series: str, former: str, to: Destination) -> None:
         """Let a recipe without series have some: the new one, and if it gets a name the present.
 
         It is a ``kind: source`` recipe, whose source says the value itself.
         """
-        recipe, file, word = literal.recipe, file_of(literal.recipe.name), literal.word
-        if recipe.kind != "source" or literal.key[0] != "sources" or word in RESERVED:
+        recipe, file, word = pin.recipe, file_of(pin.recipe.base), pin.variable
+        if recipe.kind != "source" or not pin.is_in_source or word in RESERVED:
             why = f"`per-series`, and `${{…}}` in the source for what each series says ({series})"
-            where = literal.at("")
-            self.asks.append(Ask(name="", where=where, why=f"{why}: write them by hand"))
+            self.asks.append(Ask(name="", where=pin.place, why=f"{why}: write them by hand"))
             return
-        present: dict[str, Words] = {former: {word: literal.text("")}} if former else {}
+        present: dict[str, Words] = {former: {word: pin.value}} if former else {}
         new: dict[str, Words] = {series: {word: to.value}}
         is_first = not former or position([former], series) == 0
         words = {**new, **present} if is_first else {**present, **new}
-        self.edits = self.edits.set_text(file, literal.path(""), f"${{{word}}}")
+        self.edits = self.edits.set_text(file, pin.key, f"${{{word}}}")
         self.edits = self.edits.add_entry(file, ("per-series",), words)
 
     def without_series(self, recipes: Iterable[Recipe], series: str) -> None:
         """Take a series out of recipes."""
         for recipe in recipes:
-            self.edits = self.edits.remove_entry(file_of(recipe.name), ("per-series", series))
+            self.edits = self.edits.remove_entry(file_of(recipe.base), ("per-series", series))
 
     @property
     def vain(self) -> list[str]:
@@ -183,18 +181,33 @@ class PinMove:
             self.asks.append(Ask(name=name, where=where, why=why))
         return self.said.get(name)
 
-    def _followers(self, literal: Literal, to: Destination) -> None:
-        """Other words of the source that are of one version."""
-        spec, recipe = literal.spec, literal.recipe
-        for word in _FOLLOWERS:
-            text = getattr(spec, word, "") if word != literal.word else ""
-            if not text or "${" in text:
-                continue
-            path = ("sources", literal.source, word)
-            value = to.tag if word == "tag" and to.tag else None
-            where = recipe.at(".".join(path))
-            value = value or self._say(word, where, f"the {word} of {to.value}")
-            self.edits = self.edits.set_text(file_of(recipe.name), path, value or text)
+    def _followers(self, pin: LiteralPin, to: Destination) -> dict[KeyPath, str]:
+        """Where other texts of its sources stand that are of one version; empty: who knows."""
+        followers: dict[KeyPath, str] = {}
+        for use in pin.uses:
+            for word in _FOLLOWERS:
+                if word == use.word or not source_text(use.spec, word):
+                    continue
+                key = text_key(pin.recipe, use.source, word)
+                if key is not None and key != pin.key:
+                    followers[key] = to.commit if word == "commit" else ""
+        return followers
+
+    def _follow(self, pin: LiteralPin, key: KeyPath, value: str, to: Destination) -> None:
+        """Change what is of one version, to what is known or a person says."""
+        recipe, name = pin.recipe, _follower_name(pin, key)
+        if not value:
+            of = pin.series if key[0] == "per-series" else to.value
+            value = self._say(name, recipe.at(".".join(key)), f"the {key[-1]} of {of}") or ""
+        if value:
+            self.edits = self.edits.set_text(file_of(recipe.base), key, value)
+
+    def _series_facts(self, pin: LiteralPin, to: Destination) -> None:
+        recipe, series, at = pin.recipe, pin.series, pin.key[:-1]
+        former = _facts(recipe.in_series)
+        facts = self._facts(recipe, series, recipe.in_series, to, prefix="")
+        for name in FACTS:
+            self._fact(file_of(recipe.base), (*at, name), former.get(name), facts.get(name))
 
     def _add_series(  # noqa: PLR0913, PLR0917 - a series of one recipe
         self,
@@ -216,7 +229,7 @@ class PinMove:
         words |= self._facts(recipe, series, old, to, prefix=prefix, former=former)
         names = [*dict.fromkeys((*_order(recipe, former), *words))]
         ordered = {name: words[name] for name in names if name in words}
-        file = file_of(recipe.name)
+        file = file_of(recipe.base)
         self.edits = self.edits.add_entry(file, ("per-series", series), ordered)
 
     def _facts(  # noqa: PLR0913 - keyword-only but for the recipe and its series
@@ -282,6 +295,14 @@ def _facts(series: SeriesValues) -> dict[str, Words]:
         UPDATE: series.update, MIN_AGE: series.min_age,
     }  # fmt: skip
     return {name: words for name, words in facts.items() if words}
+
+
+def _follower_name(pin: LiteralPin, key: KeyPath) -> str:
+    """By what a person says a text: with the source's name where several sources have one."""
+    if key[0] != "sources":
+        return key[-1]
+    having = [use for use in pin.uses if source_text(use.spec, key[-1])]
+    return ".".join(key[1:]) if len(having) > 1 else key[-1]
 
 
 def _order(recipe: Recipe, series: str) -> list[str]:

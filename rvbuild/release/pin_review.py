@@ -58,17 +58,17 @@ class PinReview:
 
     def literal(self, pin: LiteralPin) -> PinStatus:
         """A pin that stands in its recipe, and what its upstream has."""
-        chief = next((use for use in pin.uses if use.template), pin.uses[0])
+        chief = pin.chief
         row = PinStatus(
             pin=pin.ref,
             place=pin.place,
             current=pin.value,
             state=PinState.UNASKED,
-            kind=chief.spec.answer.kind,
+            kind=chief.spec.answer.kind if chief else "",
             policy=pin.policy(self.policy),
             unasked=Unasked.NO_LISTING,
         )
-        if chief.template is None:
+        if chief is None or chief.template is None:
             return row
         try:
             spec = self._described(pin, chief)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from answer_schemas import refuse_misfit
 from attrs import frozen
 from world import Ran, World, git, repository
 
@@ -73,6 +74,7 @@ class Project:
         """The state of each pin, by its name."""
         answer = self.outdated("--json", *words)
         assert answer.code in {0, 1, 3}, str(answer)
+        refuse_misfit("outdated", answer.json)
         return {f"{pin['recipe']}/{pin['pin']}": pin["state"] for pin in answer.json["pins"]}
 
 

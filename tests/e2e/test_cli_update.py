@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from answer_schemas import refuse_misfit
 from attrs import frozen
 from namespaces import namespaced
 from world import Ran, World, git
@@ -186,11 +187,10 @@ def test_a_series_moves_and_back(family: World, upstream: Upstream, form: str):
 def test_it_is_told_for_people_for_requests_and_for_programs(family: World, upstream: Upstream):
     """And nothing is written, if nothing is to be."""
     document = json.loads(_added(family, upstream, "--dry-run", "--json").out)
-    assert (document["recipe"], document["old-series"], document["series"]) == (
-        "family-source",
-        "1.0",
-        "2.0",
-    )
+    refuse_misfit("update", document)
+    (move,) = document["moves"]
+    names = ("recipe", "pin", "old-series", "series", "because")
+    assert [move[name] for name in names] == ["family-source", "commit", "1.0", "2.0", "asked"]
     assert (document["written"], document["lock"]) == (False, True)
     assert document["files"] == [
         "recipes/charts-source/recipe.yaml",
@@ -275,7 +275,9 @@ def test_a_first_series_arises(family: World, upstream: Upstream):
 
 
 REFUSALS = {
-    "nowhere to": (("app",), 2, "to which version is family-source to move?"),
+    "nowhere to": (("app", "--series", "7"), 2, "to which version is family-source to move?"),
+    "of several": (("app", "compiler", "--to", "v2.0"), 2, "one version is for one recipe"),
+    "of a series": (("@1.0", "--to", "v2.0"), 2, "one version is for one recipe"),
     "no such recipe": (("ap", "--to", "v1"), 2, "there is no recipe called 'ap'"),
     "no such series": (("app", "--to", "v2.0", "--series", "3", "--from", "2"), 2, "no series '2'"),
     "no such revision": (("app", "--to", "v9"), 4, "not asked: this run is offline"),

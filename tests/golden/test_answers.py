@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from answer_schemas import NAMES, refuse_misfit, schema
 from attrs import field, frozen
 from former_stores import FormerStore
+from git_upstream import Upstream
 from golden_file import refuse_difference
-from jsonschema import Draft202012Validator
 
 from rvbuild.__main__ import main
 from rvbuild.cli.arguments import parse
@@ -44,6 +45,7 @@ from rvbuild.core.events import (
 from rvbuild.core.finding import Finding, Weight
 from rvbuild.core.loss import TooSlow, Unavailable
 from rvbuild.core.pin_status import PinState, Unasked
+from rvbuild.core.pin_step import StepCause
 from rvbuild.core.update_policy import REACHES
 
 HERE = Path(__file__).parent
@@ -102,6 +104,19 @@ class World:
             (toolchains / f"{version}.info").write_text('{"Time": "2023-11-14T22:13:20Z"}')
         (toolchains / f"{versions[1]}.info").write_text('{"Time": "2500-01-01T00:00:00Z"}')
         (index / "index.html").write_text('<a href="ziglang-1.2-py3-none-any.whl">it</a>')
+
+    def publish_repository(self) -> None:
+        """Make the repository of notes, with versions of which the recipe names the first."""
+        upstream = Upstream(self.project.parent / "upstream")
+        upstream.root.mkdir()
+        for version in ("1.0.0", "1.1.0", "2.0.0"):
+            upstream.commit(note=version)
+            upstream.git("tag", f"notes-{version}")
+        mirror = f'"https://example.org/notes" = "{upstream.root / "m"}"'
+        (self.project / "rvbuild.toml").write_text(f"[mirrors]\n{mirror}\n")
+        recipe = self.project / "recipes/notes/recipe.yaml"
+        text = (NOTES % ("a" * 40)).replace('"1"', '"1.0.0"')
+        recipe.write_text(text.replace(f"commit: {'a' * 40}", 'tag: "notes-${version}"'))
 
     def damage(self) -> None:
         """Flip a byte of the one file that `notes` has."""
@@ -171,6 +186,11 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("PUBLISH",),
         ("outdated", "--json", "--offline", "--exit-code"),
     ),
+    "update": (
+        ("PUBLISH",),
+        ("UPSTREAM",),
+        ("update", "notes", "lib", "--json", "--dry-run", "--quiet"),
+    ),
     "fetch": (("fetch", "notes", *OPTIONS),),
     "fetch-failures": (("fetch", "notes", "upstream", *OPTIONS, "--offline", "--keep-going"),),
     "store-verify": (BUILD, ("store", "verify", "--json")),
@@ -193,23 +213,38 @@ def test_answers_for_programs(world: World, request: pytest.FixtureRequest, name
             world.edit()
         elif words == ("PUBLISH",):
             world.publish()
+        elif words == ("UPSTREAM",):
+            world.publish_repository()
         else:
             code, text = world.run(*words)
     document = {"exit-code": code, "answer": json.loads(text)}
     refuse_difference(request, ANSWERS / f"{name}.json", json.dumps(document, indent=1) + "\n")
 
 
-def test_the_schema_of_outdated_fits_its_answer():
+@pytest.mark.parametrize("name", NAMES)
+def test_a_schema_fits_its_answer(name: str):
+    refuse_misfit(name, json.loads((ANSWERS / f"{name}.json").read_text())["answer"])
+
+
+def test_the_schema_of_outdated_has_all_words():
     """Words that the schema lists are all that there are."""
-    schema = json.loads((HERE.parents[1] / "docs/schema/outdated.schema.json").read_text())
     answer = json.loads((ANSWERS / "outdated.json").read_text())["answer"]
-    Draft202012Validator(schema).validate(answer)
-    pin = schema["$defs"]["pin"]["properties"]
+    pin = schema("outdated")["$defs"]["pin"]["properties"]
     assert list(pin) == list(answer["pins"][0])
     assert pin["state"]["enum"] == [each.value for each in PinState]
     assert pin["unasked"]["enum"] == [*(each.value for each in Unasked), None]
     assert pin["held"]["properties"]["by"]["enum"] == [each.value for each in Hold]
     assert pin["policy"]["properties"]["update"]["enum"] == list(REACHES)
+
+
+def test_the_schema_of_update_has_all_words():
+    answer = json.loads((ANSWERS / "update.json").read_text())["answer"]
+    known = schema("update")["$defs"]
+    assert list(known["move"]["properties"]) == list(answer["moves"][0])
+    causes = [each.value for each in StepCause]
+    assert known["move"]["properties"]["because"]["enum"] == causes
+    assert known["source"]["properties"]["because"]["enum"][: len(causes)] == causes
+    assert known["move"]["properties"]["policy"]["properties"]["update"]["enum"] == list(REACHES)
 
 
 def test_help(

@@ -13,8 +13,9 @@ from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.committed_root import CommittedFile, CommittedRoot
 from rvbuild.recipes_yaml.edited_root import EditedRoot
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
-from rvbuild.release.literal import literal_of
+from rvbuild.release.literal_pin import LiteralPin
 from rvbuild.release.move import Destination, PatchVerdict, PinMove, file_of
+from rvbuild.release.pin_name import pin_of
 
 SEEDS = range(int(os.environ.get("RVBUILD_ODD_RECIPES", "200")))
 NAME = RecipeName("k3s")
@@ -25,20 +26,24 @@ def root(data: bytes) -> CommittedRoot:
     return CommittedRoot("recipes", {FILE: CommittedFile(data)})
 
 
+def pins(recipes: RecipeCollection) -> dict[str, LiteralPin]:
+    return {pin.series: pin for pin in pin_of(recipes, NAME.base)}
+
+
 def moved(data: bytes, series: str, commit: str, *, add: bool = False, tag: str = "") -> bytes:
     """What an update makes of the file."""
     before = root(data)
-    literal = literal_of(RecipeCollection((before,)), NAME.base)
+    there = pins(RecipeCollection((before,)))
     said = {"end-of-support": "2041-02-28"} if add else {}
     move = PinMove(RecipeEdits({FILE: data}), said, lambda _: PatchVerdict())
     if add:
-        former = next(iter(literal.recipe.per_series))
-        move.new_series(literal, series, former, Destination(value=commit, tag=tag))
+        former = next(iter(there.values()))
+        move.new_series(former, series, Destination(value=commit, tag=tag))
     else:
-        move.in_series(literal, series, Destination(value=commit, tag=tag))
+        move.present(there[series], Destination(value=commit, tag=tag))
     assert (move.asks, move.vain) == ([], [])
     recipes = RecipeCollection((EditedRoot(before, move.edits.changed),))
-    assert literal_of(recipes, NAME.base).text(series) == commit
+    assert pins(recipes)[series].value == commit
     return move.edits.changed[FILE]
 
 
@@ -70,7 +75,6 @@ def test_a_series_comes_and_goes_and_the_bytes_are_the_same(seed: int):
     commit = f"{chance.getrandbits(160):040x}"
     after = moved(recipe.data, series, commit, add=True)
     both = RecipeCollection((root(after),))
-    literal = literal_of(both, NAME.base)
     move = PinMove(RecipeEdits({FILE: after}), {}, lambda _: PatchVerdict())
-    move.without_series([literal.recipe], series)
+    move.without_series([both.file(NAME.base)], series)
     assert move.edits.changed[FILE] == recipe.data

@@ -11,7 +11,7 @@ from rvbuild.core.names import PinRef
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.update_policy import Reach, UpdatePolicy, policy_of
 from rvbuild.core.version_listing import VersionTemplate
-from rvbuild.release.literal_pin import LiteralPin, chooser, literal_pins
+from rvbuild.release.literal_pin import LiteralPin, chooser, literal_pins, text_key
 
 HEX = "1" * 40
 TAGGED = "sources: {s: {git: 'https://e.org/r', tag: '%s'}}\n"
@@ -123,6 +123,7 @@ def test_a_value_of_a_series_is_a_pin_of_that_series():
     pins = pins_of(k=SERIES, r=f"version: 1.2\nbuild: x\n{user}")
     assert [str(pin.ref) for pin in pins] == ["k@2/commit", "k@1/commit", "r/version"]
     assert [pin.place.line for pin in pins] == [4, 5, 1]
+    assert [pin.address for pin in pins] == ["k/commit@2", "k/commit@1", "r/version"]
     assert [pin.is_commit for pin in pins] == [True, True, False]
     assert [chooser(pin.recipe, pin.uses[0].source) for pin in pins] == [pin.ref for pin in pins]
 
@@ -153,3 +154,35 @@ def test_the_chooser_of_a_derived_version():
     texts = {"k": SERIES, "r": f"version: {{from: k, line: 1, file: f}}\n{TAGGED % '${version}'}"}
     recipe: Recipe = RecipeTexts(texts).recipe("r@1")
     assert chooser(recipe, "s") == PinRef("r@1", "version")
+
+
+@pytest.mark.parametrize(
+    ("tag", "word", "value", "spelled"),
+    [
+        ("v${version}", "v1.3", "1.3", "v1.3"),
+        ("v${version}", "1.3", "1.3", "v1.3"),
+        ("v${version}", "v", "v", "vv"),
+        ("${version}", "v2", "v2", "v2"),
+        ("${version}-${version}", "1.3", "1.3", "1.3"),
+    ],
+)
+def test_a_word_is_known_with_and_without_what_stands_beside_the_version(
+    tag: str, word: str, value: str, spelled: str
+):
+    (pin,) = pins_of(r=f"version: 1.2\n{TAGGED % tag}")
+    assert (pin.value_for(word), pin.tag_for(word)) == (value, spelled)
+
+
+def test_where_the_other_texts_of_a_source_stand():
+    text = f"""kind: source
+version: 1.2
+pins: {{c: {HEX}, u: e.org}}
+sources: {{s: {{git: 'https://${{u}}/r', tag: 'v${{version}}', commit: '${{c}}', paths: [a]}}}}
+"""
+    (pin,) = pins_of(r=text)
+    assert [text_key(pin.recipe, "s", word) for word in ("commit", "git", "paths", "tag")] == [
+        ("pins", "c"),
+        None,
+        ("sources", "s", "paths"),
+        None,
+    ]

@@ -17,6 +17,7 @@ _FEW = 7
 BEGIN, END = "<!-- table: safety_table.py -->\n", "<!-- end -->\n"
 ROWS = (
     ("crash", "kills"),
+    ("updates", "updates"),
     ("power loss", "power"),
     ("I/O errors", "io-errors"),
     ("bit rot", "bit-rot"),

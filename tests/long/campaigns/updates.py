@@ -115,6 +115,12 @@ class Updates:
         recipe.write_text(recipe.read_text().replace(family[0], family[1]))
         self._keep("edited")
         cases["a lock"] = ("edited", ("lock",))
+        self._restore("one")
+        for name in ("family", "charts"):
+            recipe = self._project / f"recipes/{name}/recipe.yaml"
+            recipe.write_text(recipe.read_text().replace("end-of", "update: major, end-of"))
+        self._keep("free")
+        cases["all that may move"] = ("free", ("update",))
         return cases
 
     def _undisturbed(self, state: str, words: tuple[str, ...]) -> dict[str, bytes]:

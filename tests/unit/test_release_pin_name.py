@@ -1,4 +1,4 @@
-"""Which value moves, if somebody names a recipe."""
+"""Which values move, if somebody names a recipe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from rvbuild.core.errors import UsageError
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.committed_root import CommittedFile, CommittedRoot
-from rvbuild.release.literal import literal_of
+from rvbuild.release.literal_pin import LiteralPin
+from rvbuild.release.pin_name import pin_of, pins_of
 
 GIT = "git: 'https://e.org/g'"
 COMMIT = "1" * 40
@@ -33,6 +34,14 @@ RECIPES = {
     "named": f"sources: {{named: {{{GIT}, tag: v1}}, b: {{{GIT}, tag: v2}}}}\nbuild: x\n",
     "both": "sources: {a: {from: source}, b: {from: plain}}\nbuild: x\n",
     "nothing": "build: x\n",
+    "suite": "version: '1'\nsources: {s: {debian: [a], suite: forky}}\nbuild: x\n",
+    "beside": f"sources: {{u: {{url: 'https://e.org/f'}}, s: {{{GIT}, tag: v1}}}}\nbuild: x\n",
+    "wheel": "version: '1'\nsources: {w: {pypi: w, version: '${version}'}, "
+    "d: {debian: [a], suite: forky}}\nbuild: x\n",
+    "more": "pins: {a: '1', b: '2'}\nsources: {s: {url: 'https://e.org/${a}/${b}'}}\nbuild: x\n",
+    "round": "version: {from: round-b, line: 1, file: V}\nbuild: x\n",
+    "round-b": "kind: source\nversion: {from: round, line: 1, file: V}\n"
+    f"sources: {{s: {{{GIT}, tag: '${{version}}'}}}}\n",
 }
 MEANT = {
     "source": ("source", ("per-series", "2", "commit")),
@@ -40,6 +49,7 @@ MEANT = {
     "tag": ("tag", ("version",)),
     "pin": ("pin", ("pins", "t")),
     "url": ("url", ("version",)),
+    "fixed": ("fixed", ("sources", "s", "url")),
     "own": ("own", ("version",)),
     "derived": ("source", ("per-series", "2", "commit")),
     "twice": ("source", ("per-series", "2", "commit")),
@@ -48,6 +58,11 @@ MEANT = {
     "through": ("plain", ("sources", "s", "commit")),
     "two/b": ("two", ("sources", "b", "tag")),
     "named": ("named", ("sources", "named", "tag")),
+    "suite": ("suite", ("sources", "s", "suite")),
+    "beside": ("beside", ("sources", "s", "tag")),
+    "wheel": ("wheel", ("version",)),
+    "wheel/d": ("wheel", ("sources", "d", "suite")),
+    "wheel/version": ("wheel", ("version",)),
 }
 
 
@@ -58,10 +73,12 @@ def collection() -> RecipeCollection:
 
 @pytest.mark.parametrize("name", MEANT)
 def test_a_name_leads_to_the_value_that_its_version_follows_from(name: str):
-    literal = literal_of(collection(), name)
-    assert (literal.recipe.name, literal.path("2")) == MEANT[name]
-    assert literal.text("1") in RECIPES[literal.recipe.name]
-    assert literal.at("2").line > 0
+    pins = pin_of(collection(), name)
+    assert (pins[-1].recipe.base, pins[-1].key) == MEANT[name]
+    assert [pin.series for pin in pins] == (["1", "2"] if pins[0].series else [""])
+    for pin in pins:
+        assert pin.value in RECIPES[pin.recipe.base]
+        assert pin.place.line > 0
 
 
 @pytest.mark.parametrize(
@@ -69,41 +86,39 @@ def test_a_name_leads_to_the_value_that_its_version_follows_from(name: str):
     [
         ("two", "name one: two/a, two/b"),
         ("both", "name one: plain, source"),
+        ("more", "name one: more/a, more/b"),
         ("nothing", "that says it"),
-        ("fixed", "that says it"),
         ("plain/x", "that says it"),
+        ("round", "that says it"),
     ],
 )
 def test_what_nobody_can_say_is_refused(name: str, says: str):
     with pytest.raises(UsageError) as caught:
-        literal_of(collection(), name)
+        pin_of(collection(), name)
     assert says in str(caught.value.hint)
 
 
-@pytest.mark.parametrize(
-    ("name", "word", "value", "tag"),
-    [
-        ("tag", "v1.3", "1.3", "v1.3"),
-        ("tag", "1.3", "1.3", "v1.3"),
-        ("tag", "v", "v", "vv"),
-        ("pin", "v2", "v2", "v2"),
-        ("url", "1.3", "1.3", "https://e.org/f-1.3.tar.gz"),
-    ],
-)
-def test_a_tag_is_known_with_and_without_what_stands_beside_the_version(
-    name: str, word: str, value: str, tag: str
-):
-    literal = literal_of(collection(), name)
-    assert (literal.value(word), literal.tag(word)) == (value, tag)
+ALL = {
+    "two": ["two/sources.a.tag", "two/sources.b.tag"],
+    "both": ["plain/sources.s.commit", "source@1/commit", "source@2/commit"],
+    "wheel": ["wheel/sources.d.suite", "wheel/version"],
+    "beside": ["beside/sources.s.tag"],
+    "own": ["own/version"],
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_without_a_version_a_name_means_all_that_it_follows(name: str):
+    assert sorted(str(pin.ref) for pin in pins_of(collection(), name)) == ALL[name]
 
 
 def test_every_shipped_recipe_leads_somewhere_or_follows_nothing():
     recipes = RecipeCollection((str(Path(__file__).parents[2] / "recipes"),))
     for name in recipes.names():
         try:
-            literal = literal_of(recipes, name)
+            pins: tuple[LiteralPin, ...] = pins_of(recipes, name)
         except UsageError as error:
             assert "follows none" in error.message  # noqa: PT017 - of those that do not
         else:
-            assert literal.text("1.32")
-    assert literal_of(recipes, "k3s").recipe.name == "k3s-source"
+            assert all(pin.value for pin in pins)
+    assert {pin.recipe.base for pin in pin_of(recipes, "k3s")} == {"k3s-source"}

@@ -1,0 +1,185 @@
+"""The edits of an update together, and what they make of recipes and lock.
+
+Knows: which files a plan changes, and what is compared afterwards. Must not know: why a value
+moves, how it is edited.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+from attrs import field, frozen
+
+from rvbuild.app.diff_side import whole_side
+from rvbuild.app.lock import LockResult
+from rvbuild.app.pin_scope import with_read
+from rvbuild.app.project_files import project_lock
+from rvbuild.app.session import Session, locked_text
+from rvbuild.app.update_view import FileChange, difference
+from rvbuild.core.advice import Hint, Remedy, advise
+from rvbuild.core.errors import RvbuildError, UsageError, suggestion
+from rvbuild.core.lock import Lock
+from rvbuild.core.lock_diff import LockDiff
+from rvbuild.core.names import SourceRef
+from rvbuild.core.pin_step import PinStep
+from rvbuild.recipes_yaml.collection import RecipeCollection
+from rvbuild.recipes_yaml.edited_root import EditedRoot
+from rvbuild.recipes_yaml.project_file import near_path
+from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
+from rvbuild.recipes_yaml.recipe_root import RecipeRoot
+from rvbuild.release.literal_pin import LiteralPin
+from rvbuild.release.move import Ask, PinMove, file_of
+
+_RECIPES = "recipes"
+
+
+@frozen(kw_only=True)
+class UpdatePlan:
+    """What changes in a project's recipes.
+
+    Attributes:
+        steps: The pins that move.
+        edits: The files, with what was changed.
+        created: The bytes of new files, by their paths below the folder of recipes.
+        renewed: Sources whose descriptions stay, and which are asked for anew.
+    """
+
+    steps: tuple[PinStep, ...]
+    edits: RecipeEdits
+    created: Mapping[str, bytes] = field(factory=dict)
+    renewed: frozenset[SourceRef] = frozenset()
+
+    def recipes(self, session: Session) -> RecipeCollection:
+        """All recipes after the edits.
+
+        Raises:
+            RecipeError: one that changed is not valid, or a default is of no series any more.
+        """
+        recipes = edited_recipes(session, self.edits, self.created)
+        recipes.series.refuse_vain_defaults()
+        return recipes
+
+    def files(self) -> dict[str, FileChange]:
+        """The bytes of each file before and after, by its path in the project."""
+        files: dict[str, FileChange] = {
+            path: (self.edits.before[path], data) for path, data in self.edits.changed.items()
+        }
+        files |= {path: (None, data) for path, data in self.created.items()}
+        return {f"{_RECIPES}/{path}": change for path, change in files.items()}
+
+    def difference(
+        self, session: Session, result: LockResult, series: tuple[str, str] = ("", "")
+    ) -> LockDiff:
+        """What differs of pins, sources and sets.
+
+        Args:
+            session: The run, with the recipes as they are.
+            result: The lock of the recipes after the edits.
+            series: Which series before and after are compared alone; empty: all.
+        """
+        recipes = edited_recipes(session, self.edits, self.created)
+        old = whole_side(session, "old", _old_lock(session), own_root(session)).side
+        new = whole_side(session, "new", result.new, recipes.roots[0]).side
+        return difference(old, new, series)
+
+    def origins(self, session: Session, diff: LockDiff) -> dict[str, int]:
+        """The number of the step that each recipe of a difference follows, if it follows any.
+
+        It is the nearest of those that its sources and pins are read from.
+        """
+        recipes = edited_recipes(session, self.edits, self.created)
+        origins: dict[str, int] = {}
+        for name in diff.recipes:
+            with suppress(RvbuildError):  # the lock says so
+                read = with_read(recipes, [recipes.load(name)])
+                nearest = next(filter(None, (self._steps_of(each.name) for each in read)), None)
+                if nearest:
+                    origins[name] = nearest[0]
+        return origins
+
+    def _steps_of(self, recipe: str) -> list[int]:
+        return [at for at, step in enumerate(self.steps) if step.is_of(recipe)]
+
+
+def own_root(session: Session) -> RecipeRoot:
+    """The project's own recipes as they are.
+
+    Raises:
+        UsageError: there is no project.
+    """
+    if session.workspace.project is None:
+        msg = "this is no project: here are neither recipes/ nor rvbuild.lock"
+        raise UsageError(msg, where=os.getcwd(), hint="go to a project")
+    return session.folder.roots[0]
+
+
+def refuse_shipped(session: Session, pins: Iterable[LiteralPin]) -> None:
+    """See that pins are the project's own.
+
+    Raises:
+        UsageError: a recipe came with rvbuild.
+    """
+    root = own_root(session)
+    for pin in pins:
+        if root.folder(pin.recipe.base) is None:
+            msg = f"{pin.recipe.base} came with rvbuild: it is no recipe of the project"
+            hint = "copy its folder into recipes/, and move that"
+            raise UsageError(msg, where=str(pin.recipe.at("")), hint=hint)
+
+
+def no_edits(session: Session) -> RecipeEdits:
+    """The project's own recipe files as they are."""
+    root = own_root(session)
+    return RecipeEdits({file_of(name): root.recipe(name).data for name in sorted(root.names())})
+
+
+def edited_recipes(
+    session: Session, edits: RecipeEdits, created: Mapping[str, bytes] | None = None
+) -> RecipeCollection:
+    """All recipes, the project's own after edits.
+
+    Raises:
+        RecipeError: one that changed is not valid.
+    """
+    root = EditedRoot(own_root(session), {**edits.changed, **(created or {})})
+    recipes = RecipeCollection((root, *session.folder.roots[1:]))
+    for path in edits.changed:
+        recipes.file(path.partition("/")[0])
+    return recipes
+
+
+def refuse_asks(move: PinMove, where: str, alone: Hint = "") -> None:
+    """See that nothing is left to ask for.
+
+    Args:
+        move: The edits of a value.
+        where: What a person calls it.
+        alone: How it is moved alone, if others move with it.
+
+    Raises:
+        UsageError: something is; or something is said that nothing takes.
+    """
+    if move.vain:
+        msg = f"nothing here takes a value called {', '.join(move.vain)}"
+        known = suggestion(move.vain[0], move.taken) or f"known: {', '.join(sorted(move.taken))}"
+        raise UsageError(msg, where=where, hint=known)
+    if move.asks:
+        msg = "what follows from nothing has to be said"
+        details = tuple(map(_ask_text, move.asks))
+        names = " ".join(dict.fromkeys(f"{each.name}=…" for each in move.asks if each.name))
+        hint = advise(Remedy.SAY.of(names)) if names else advise("change the recipes first")
+        hint = advise(*((alone, "; ") if alone else ()), hint)
+        raise UsageError(msg, where=where, details=details, hint=hint)
+
+
+def _ask_text(ask: Ask) -> str:
+    name = f"{ask.name}: " if ask.name else ""
+    return f"{ask.where}: {name}{ask.why}"
+
+
+def _old_lock(session: Session) -> Lock:
+    path = session.workspace.locks[0]
+    data = project_lock(path)
+    return Lock() if data is None else locked_text(data, near_path(path), partly=True)

@@ -1,0 +1,252 @@
+"""`update NAME --to REF`: one value that a person moves, in a series, beside one, or out of one.
+
+Knows: what a person's words for a move mean. Must not know: how a value is edited, how a change
+is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+
+from attrs import define, evolve, field
+
+from rvbuild.app.lock import lock
+from rvbuild.app.moved_source import MovedSource
+from rvbuild.app.session import Session, with_recipes
+from rvbuild.app.update_plan import (
+    UpdatePlan,
+    no_edits,
+    own_root,
+    refuse_asks,
+    refuse_shipped,
+)
+from rvbuild.app.update_view import UpdateRequest, UpdateView
+from rvbuild.core.advice import Remedy, advise
+from rvbuild.core.errors import SourceError, UsageError, suggestion
+from rvbuild.core.pin_step import PinStep
+from rvbuild.core.spec import SourceSpec
+from rvbuild.recipes_yaml.recipe_root import SERIES_FILE
+from rvbuild.release.family import family_lacking, family_with
+from rvbuild.release.literal_pin import LiteralPin
+from rvbuild.release.move import Destination, PatchVerdict, PinMove
+from rvbuild.release.pin_name import pin_of
+
+
+def update_to(session: Session, name: str, request: UpdateRequest) -> UpdateView:
+    """What moving one value changes.
+
+    Args:
+        session: The run, in a project.
+        name: The one that is named.
+        request: What else is asked for.
+
+    Raises:
+        UsageError: nothing of that name moves, or something is asked for that nobody can derive:
+            then each is in the details, with its place.
+        RvbuildError: the recipes that follow cannot be read or locked.
+    """
+    base, _, series = name.partition("@")
+    if series and request.series not in {"", series}:
+        msg = f"two series are named: {series} and {request.series}"
+        raise UsageError(msg, where=name, hint="name the one that moves")
+    pins = pin_of(session.folder, base)
+    refuse_shipped(session, pins)
+    return _Move(session, name, evolve(request, series=series or request.series), pins).run()
+
+
+@define
+class _Move:
+    """One move.
+
+    Attributes:
+        session: The run.
+        name: What the person calls it.
+        request: What is asked for, with the series that it means.
+        pins: The value as it is, once for each series that has its own.
+    """
+
+    session: Session
+    name: str
+    request: UpdateRequest
+    pins: Sequence[LiteralPin]
+    created: dict[str, bytes] = field(factory=dict, init=False)
+
+    def run(self) -> UpdateView:
+        request = self.request
+        if request.drop:
+            return self._locked(*self._dropped())
+        pin = self._pin()
+        to = self._destination(pin, request.to)
+        move = self._moved(pin, to)
+        refuse_asks(move, self.name)
+        former, series = pin.series or request.former, request.series or pin.series
+        step = PinStep(
+            pin=pin.ref,
+            place=pin.place,
+            old=pin.value,
+            new=to.value,
+            old_series=former,
+            series=series,
+            version=to.tag,
+            left_out=tuple(move.left_out),
+        )
+        return self._locked(move, step)
+
+    def _locked(self, move: PinMove, step: PinStep) -> UpdateView:
+        """The lock, which has all of it or is none."""
+        plan = UpdatePlan(steps=(step,), edits=move.edits, created=self.created)
+        session = with_recipes(self.session, plan.recipes(self.session))
+        result = lock(session, self._to_lock(step), every_failure=True)
+        result.refuse_failures()
+        pair = (step.old_series, step.series) if self._is_in_series and step.new else ("", "")
+        diff = plan.difference(self.session, result, pair)
+        return UpdateView(
+            steps=plan.steps,
+            diff=diff,
+            origins=dict.fromkeys(diff.recipes, 0),
+            lock=result,
+            files=plan.files(),
+            project=str(self.session.workspace.project),
+        )
+
+    def _to_lock(self, step: PinStep) -> tuple[str, ...]:
+        """The recipes to lock: all of a series, or the one that moves, and what follows it."""
+        if not step.new or not step.series:
+            return (step.recipe,)
+        is_first = step.old_series and not self._is_in_series
+        first = (f"@{step.old_series}",) if is_first else ()
+        return (*first, f"@{step.series}")
+
+    # ---- which series
+
+    @property
+    def _is_in_series(self) -> bool:
+        """Whether each series has its own value."""
+        return bool(self.pins[0].series)
+
+    def _pin(self) -> LiteralPin:
+        """The value that moves, or that of the series that a new one comes from.
+
+        Raises:
+            UsageError: there is no series of that name, or nobody says which.
+        """
+        recipe, request = self.pins[0].recipe.base, self.request
+        there = {pin.series: pin for pin in self.pins if pin.series}
+        if not there:
+            return self.pins[0]
+        wanted = request.former if request.series not in there else request.series
+        if request.former and request.series in there:
+            msg = f"{recipe} has the series {request.series} already"
+            raise UsageError(msg, where=recipe, hint="it moves without one that it comes from")
+        chosen = wanted or self._default([*there])
+        if chosen in there:
+            return there[chosen]
+        if chosen:
+            msg = f"{recipe} has no series {chosen!r}"
+            near = suggestion(chosen, there) or f"it has {', '.join(there)}"
+            raise UsageError(msg, where=recipe, hint=near)
+        msg = f"{recipe} has several series, and none is the default: {', '.join(there)}"
+        raise UsageError(msg, where=recipe, hint="name the one")
+
+    def _default(self, there: Sequence[str]) -> str:
+        if len(there) == 1:
+            return there[0]
+        return next((each for each in self.session.folder.default_series() if each in there), "")
+
+    # ---- where to
+
+    def _destination(self, pin: LiteralPin, to: str) -> Destination:
+        """What the person's word for a version means.
+
+        Raises:
+            UsageError: there is none.
+            SourceError: upstream has no such revision.
+        """
+        name = pin.recipe.base
+        if not to:
+            msg = f"to which version is {name} to move?"
+            raise UsageError(msg, where=self.name, hint=advise(Remedy.MOVE_TO))
+        plain, chief = MovedSource(self.session, pin).described(), pin.chief
+        if plain is None or not plain.has_revisions or chief is None or chief.template is None:
+            return Destination(value=pin.value_for(to))
+        if chief.word != "tag":
+            revision = self.session.sources.revision(plain, to)
+            return Destination(value=revision.commit, tag=revision.tag, commit=revision.commit)
+        tag = pin.tag_for(to)
+        try:
+            commit = self.session.sources.revision(plain, tag).commit
+        except SourceError as error:
+            if self._is_commit(plain, to):
+                msg = f"{name} names a tag, and this is a commit"
+                hint = f"name a tag, or say `commit` in its place: {pin.place}"
+                raise UsageError(msg, where=to, hint=hint) from error
+            raise
+        return Destination(value=pin.value_for(tag), tag=tag, commit=commit)
+
+    def _is_commit(self, spec: SourceSpec, name: str) -> bool:
+        with suppress(SourceError, UsageError):
+            return not self.session.sources.revision(spec, name).tag
+        return False
+
+    # ---- edits
+
+    def _moved(self, pin: LiteralPin, to: Destination) -> PinMove:
+        series = self.request.series
+        judge = partial(MovedSource(self.session, pin).patches, to.value)
+        move = PinMove(no_edits(self.session), self.request.values, judge)
+        if series in {"", pin.series}:
+            move.present(pin, to)
+        elif not pin.series:
+            former = self.request.former
+            move.first_series(pin, series, former, to)
+            self._default_series(former or series)
+        else:
+            move.new_series(pin, series, to)
+            self._family(move, pin, series)
+        return move
+
+    def _default_series(self, series: str) -> None:
+        """Let names alone mean what they meant, if nothing says yet what they mean."""
+        if own_root(self.session).series() is None:
+            self.created[SERIES_FILE] = f'default: ["{series}"]\n'.encode()
+
+    def _family(self, move: PinMove, pin: LiteralPin, series: str) -> None:
+        """Ask for the series in other recipes that the same recipes need."""
+        own = own_root(self.session).names()
+        for recipe in family_lacking(self.session.folder, pin.recipe.base, pin.series, series):
+            if recipe.name not in own:
+                continue
+            pins = pin_of(self.session.folder, recipe.name)
+            former = next((each for each in pins if each.series == pin.series), None)
+            said = self.request.values.get(f"{recipe.name}.{pins[0].variable}", "")
+            resolved = {}
+            if said and former:
+                resolved = {former.variable: self._destination(former, said).value}
+            move.other_series(recipe, series, pin.series, resolved)
+
+    def _dropped(self) -> tuple[PinMove, PinStep]:
+        """The edits that take a series away.
+
+        Raises:
+            UsageError: there is no such series, or something else is asked for, too.
+        """
+        request, recipe = self.request, self.pins[0].recipe
+        pin = next((each for each in self.pins if each.series == request.series != ""), None)
+        if pin is None or request.to or request.values:
+            msg = "a series that is to go is named, and nothing else is"
+            there = f"{recipe.base} has {', '.join(recipe.per_series) or 'no series'}"
+            raise UsageError(msg, where=request.series or recipe.base, hint=there)
+        own = own_root(self.session).names()
+        family = family_with(self.session.folder, recipe.base, request.series)
+        move = PinMove(no_edits(self.session), {}, lambda _: PatchVerdict())
+        move.without_series([each for each in family if each.name in own], request.series)
+        return move, PinStep(
+            pin=pin.ref,
+            place=pin.place,
+            old=pin.value,
+            new="",
+            old_series=pin.series,
+            series=pin.series,
+        )

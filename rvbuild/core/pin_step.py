@@ -1,0 +1,61 @@
+"""A pin that moves: from what to what, and why.
+
+Knows: what is told of it. Must not know: how it is found out, edited, locked, shown.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from attrs import frozen
+
+from rvbuild.core.names import PinRef, RecipeName
+from rvbuild.core.place import Place
+from rvbuild.core.update_policy import UpdatePolicy
+
+
+class StepCause(Enum):
+    """Why a pin moves; the value is its word in JSON."""
+
+    ASKED = "asked"
+    POLICY = "policy"
+    RENEWAL = "renewal"
+
+
+@frozen(kw_only=True)
+class PinStep:
+    """One move.
+
+    Attributes:
+        pin: The name of the pin as it was, as in `core.pin_status.PinStatus`.
+        place: Where its value stood.
+        old: The former value; of packages the index that they came from.
+        new: The value now; empty if its series goes.
+        old_series: The series that it had; empty where it is the same in all.
+        series: The series that has it now.
+        cause: Why.
+        version: What upstream calls the new value.
+        policy: What may be taken, where that is why.
+        left_out: Patches that go, since upstream has them.
+    """
+
+    pin: PinRef
+    place: Place
+    old: str
+    new: str
+    old_series: str = ""
+    series: str = ""
+    cause: StepCause = StepCause.ASKED
+    version: str = ""
+    policy: UpdatePolicy | None = None
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def recipe(self) -> str:
+        """The recipe's name, without a series."""
+        return RecipeName.parse(self.pin.recipe).base
+
+    def is_of(self, recipe: str) -> bool:
+        """Whether a recipe, named with its series, has the value."""
+        name = RecipeName.parse(recipe)
+        return name.base == self.recipe and self.series in {"", name.series}

@@ -1,0 +1,159 @@
+"""What moving a value changes in recipe files, and what it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from rvbuild.recipes_yaml.collection import RecipeCollection
+from rvbuild.recipes_yaml.committed_root import CommittedFile, CommittedRoot
+from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
+from rvbuild.release.literal_pin import LiteralPin
+from rvbuild.release.move import Destination, PatchVerdict, PinMove, file_of
+from rvbuild.release.pin_name import pin_of
+
+ONE, TWO, THREE = (digit * 40 for digit in "123")
+SERIES = f"""kind: source
+sources: {{k: {{git: 'https://e.org/k', commit: '${{commit}}'}}}}
+per-series:
+  "1": {{commit: {ONE}, release: v1.0, update: patch, min-age: 7d}}  # careful
+"""
+POINT_ONE = f'  "1": {{commit: {ONE}, release: v1.0, update: patch, min-age: 7d}}  # careful\n'
+TO = Destination(value=TWO, tag="v2.0", commit=TWO)
+
+
+def pins_of(text: str) -> tuple[LiteralPin, ...]:
+    root = CommittedRoot("recipes", {file_of("r"): CommittedFile(text.encode())})
+    return pin_of(RecipeCollection((root,)), "r")
+
+
+def begin(text: str, said: Mapping[str, str] | None = None) -> tuple[LiteralPin, PinMove]:
+    """The first pin, and a move that has not begun."""
+    edits = RecipeEdits({file_of("r"): text.encode()})
+    return pins_of(text)[0], PinMove(edits, said or {}, lambda _: PatchVerdict())
+
+
+def text_of(move: PinMove) -> str:
+    """The file after the edits; nothing is left to ask for."""
+    assert (move.asks, move.vain) == ([], [])
+    (data,) = move.edits.changed.values()
+    return data.decode()
+
+
+NEW = {
+    "as it comes": ({}, "release: v2.0, update: patch, min-age: 7d"),
+    "another policy": (
+        {"update": "minor", "min-age": "2w"},
+        "release: v2.0, update: minor, min-age: 2w",
+    ),
+    "none": ({"update": "", "min-age": "", "release": ""}, ""),
+}
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_a_new_series_has_the_policy_of_the_one_it_comes_from(name: str):
+    said, facts = NEW[name]
+    pin, move = begin(SERIES, said)
+    move.new_series(pin, "2", TO)
+    new = f'  "2": {{commit: {TWO}{", " if facts else ""}{facts}}}\n'
+    assert text_of(move) == SERIES.replace(POINT_ONE, f"{new}{POINT_ONE}")
+
+
+def test_a_series_that_moves_keeps_its_policy():
+    pin, move = begin(SERIES)
+    move.present(pin, TO)
+    assert text_of(move) == SERIES.replace(ONE, TWO).replace("v1.0", "v2.0")
+
+
+def test_a_policy_changes_where_a_person_says_so():
+    pin, move = begin(SERIES, {"update": "major", "min-age": "", "release": "v1.0"})
+    move.present(pin, Destination(value=ONE))
+    assert text_of(move) == SERIES.replace("patch, min-age: 7d", "major")
+
+
+def test_another_recipe_of_the_family_keeps_its_policy():
+    pin, move = begin(SERIES, {"r.release": "v9", "r.update": "minor"})
+    move.other_series(pin.recipe, "2", "1", {"commit": TWO})
+    assert f'"2": {{commit: {TWO}, release: v9, update: minor, min-age: 7d}}' in text_of(move)
+
+
+def test_a_value_that_stays_changes_nothing():
+    pin, move = begin(SERIES)
+    move.present(pin, Destination(value=ONE))
+    assert move.edits.changed == {}
+
+
+# ---- other texts of one version
+
+TAGGED = f"""kind: source
+version: "1.0"
+sources: {{r: {{git: 'https://e.org/r', tag: 'v${{version}}', commit: {ONE}}}}}
+"""
+
+
+def test_the_commit_beside_a_tag_is_that_of_the_tag():
+    pin, move = begin(TAGGED)
+    move.present(pin, Destination(value="2.0", tag="v2.0", commit=TWO))
+    assert text_of(move) == TAGGED.replace("1.0", "2.0").replace(ONE, TWO)
+
+
+def test_so_it_is_where_another_value_says_it():
+    text = TAGGED.replace(ONE, "'${c}'").replace("sources:", f"pins: {{c: {ONE}}}\nsources:")
+    pin, move = begin(text)
+    move.present(pin, Destination(value="2.0", tag="v2.0", commit=TWO))
+    assert text_of(move) == text.replace("1.0", "2.0").replace(ONE, TWO)
+
+
+def test_so_it_is_in_a_series():
+    text = f"""kind: source
+sources: {{r: {{git: 'https://e.org/r', tag: '${{tag}}', commit: '${{commit}}'}}}}
+per-series:
+  "1": {{tag: v1.0, commit: {ONE}}}
+"""
+    to = Destination(value="v2.0", tag="v2.0", commit=TWO)
+    pin, move = begin(text)
+    move.present(pin, to)
+    assert text_of(move) == text.replace("v1.0", "v2.0").replace(ONE, TWO)
+    pin, move = begin(text)
+    move.new_series(pin, "2", to)
+    assert f'"2": {{tag: v2.0, commit: {TWO}}}' in text_of(move)
+
+
+URL = "{{url: 'https://e.org/{}-${{version}}', sha256: {}}}"
+SUMMED = f"""version: "1"
+build: x
+sources:
+  a: {URL.format("a", "1" * 64)}
+  b: {URL.format("b", "2" * 64)}
+  c: {{url: 'https://e.org/${{version}}'}}
+"""
+
+
+def test_each_sha256_is_a_persons_to_say():
+    pin, move = begin(SUMMED)
+    move.present(pin, Destination(value="2"))
+    assert [(each.name, each.where.line, each.why) for each in move.asks] == [
+        ("a.sha256", 4, "the sha256 of 2"),
+        ("b.sha256", 5, "the sha256 of 2"),
+    ]
+    pin, move = begin(SUMMED, {"a.sha256": "3" * 64, "b.sha256": "4" * 64, "sha256": "5" * 64})
+    move.present(pin, Destination(value="2"))
+    assert (move.asks, move.vain) == ([], ["sha256"])
+    (data,) = move.edits.changed.values()
+    new = SUMMED.replace('"1"', '"2"').replace("1" * 64, "3" * 64).replace("2" * 64, "4" * 64)
+    assert data.decode() == new
+
+
+def test_other_values_of_a_series_are_a_persons_to_say():
+    text = f"""kind: source
+sources: {{r: {{git: 'https://${{host}}/r', commit: '${{commit}}'}}}}
+per-series:
+  "1": {{commit: {ONE}, host: e.org}}
+"""
+    pin, move = begin(text)
+    move.present(pin, TO)
+    assert [(each.name, each.why) for each in move.asks] == [("host", "the host of 1")]
+    pin, move = begin(text, {"host": "e.net"})
+    move.present(pin, TO)
+    assert text_of(move) == text.replace(ONE, TWO).replace("e.org}", "e.net}")
