@@ -6,6 +6,7 @@ Knows: seconds and ratios. Must not know: what is measured.
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -28,19 +29,51 @@ class Way:
     name: str
     run: Callable[[Path], object]
 
-    def seconds(self, folder: Path) -> float:
-        """Elapsed, after all earlier writes have settled."""
+    def times(self, folder: Path) -> Times:
+        """What it takes, once earlier writes are on the disk and the machine is idle."""
         os.sync()
-        began = time.perf_counter()
+        wait_until_idle()
+        used, began = _used(), time.perf_counter()
         self.run(folder)
-        return time.perf_counter() - began
+        return Times(time.perf_counter() - began, _used() - used)
+
+
+@frozen
+class Times:
+    """Seconds: elapsed, and of processors (this process', and those of children that ended)."""
+
+    elapsed: float
+    used: float
+
+
+def wait_until_idle(most: float = 5.0) -> None:
+    """Wait for a moment in which nine tenths of all processors have nothing to do."""
+    end, before = time.monotonic() + most, _ticks()
+    while time.monotonic() < end:
+        time.sleep(0.25)
+        now = _ticks()
+        if now[0] - before[0] >= 0.9 * (now[1] - before[1]):
+            return
+        before = now
+
+
+def _ticks() -> tuple[int, int]:
+    """How long processors were idle since the start, and in all."""
+    _, *ticks = Path("/proc/stat").read_text().partition("\n")[0].split()
+    times = list(map(int, ticks))
+    return times[3] + times[4], sum(times)
+
+
+def _used() -> float:
+    both = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in both)
 
 
 @define
 class Rounds:
-    """Seconds of several ways, by name and round."""
+    """Times of several ways, by name and round."""
 
-    seconds: dict[str, list[float]]
+    times: dict[str, list[Times]]
 
     @classmethod
     def of(cls, ways: Sequence[Way], count: int, base: Path) -> Rounds:
@@ -49,33 +82,35 @@ class Rounds:
         Args:
             ways: What to measure.
             count: How often.
-            base: A folder, in which each of them gets a new one each time.
+            base: A folder to make, in which each of them gets a new one each time.
         """
         rounds = cls({way.name: [] for way in ways})
         base.mkdir()
         for number in range(count + 1):
             begin = number % len(ways)
             for way in (*ways[begin:], *ways[:begin]):
-                seconds = way.seconds(base / f"{way.name.replace(' ', '-')}-{number}")
+                times = way.times(base / f"{way.name.replace(' ', '-')}-{number}")
                 if number:
-                    rounds.seconds[way.name].append(seconds)
+                    rounds.times[way.name].append(times)
             empty(base)
         return rounds
 
     def show(self, title: str, others: Sequence[str]) -> None:
         """Print a line for each way, with its ratios to ``others`` unless it is one of them."""
         load = " ".join(f"{each:.1f}" for each in os.getloadavg())
-        print(f"{title}: medians of {len(next(iter(self.seconds.values())))}, load {load}")
-        for name, times in self.seconds.items():
-            against = [] if name in others else [each for each in others if each in self.seconds]
+        print(f"{title}: medians of {len(next(iter(self.times.values())))}, load {load}")
+        for name, times in self.times.items():
+            elapsed = statistics.median(each.elapsed for each in times)
+            used = statistics.median(each.used for each in times)
+            against = [] if name in others else [each for each in others if each in self.times]
             ratios = "".join(f"  {self.ratio(name, each):5.2f} x {each}" for each in against)
-            print(f"  {name:16} {statistics.median(times):6.2f} s{ratios}")
+            print(f"  {name:16} {elapsed:6.2f} s (cpu {used:5.2f}){ratios}")
         sys.stdout.flush()
 
     def ratio(self, one: str, other: str) -> float:
         """The median of the ratios of all rounds."""
-        pairs = zip(self.seconds[one], self.seconds[other], strict=True)
-        return statistics.median(mine / theirs for mine, theirs in pairs)
+        pairs = zip(self.times[one], self.times[other], strict=True)
+        return statistics.median(mine.elapsed / theirs.elapsed for mine, theirs in pairs)
 
 
 def empty(folder: Path) -> None:

@@ -17,13 +17,14 @@ down that is the user's own. "one process" is the library without the start and 
 of `tree` also without the plan, that is, without recipes and lock.
 
 rvbuild's results are on the disk in the end; those of tar, curl and Nix need not be, so `tar xf`
-with a sync is measured, too. Ratios are medians over rounds. nix (Debian's nix-bin) is left out if
-it is not there.
+and `nix copy` with a sync are measured, too. Ratios are medians over rounds. nix (Debian's nix-bin)
+is left out if it is not there.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import shutil
 import subprocess
@@ -38,6 +39,7 @@ from attrs import frozen
 from rounds import Rounds, Way
 from web_servers import far_away, nginx
 
+from rvbuild.__main__ import COLLECTION
 from rvbuild.app.asked_caches import asked_caches
 from rvbuild.app.choices import Choices
 from rvbuild.app.push import push_targets
@@ -210,7 +212,7 @@ class Nix:
         subprocess.run(command, stderr=subprocess.DEVNULL, check=True)
 
 
-TAR, SYNCED, NIX_COPY = "tar xf", "tar xf; sync", "nix copy"
+TAR, TAR_SYNCED, NIX_COPY, NIX_SYNCED = "tar xf", "tar xf; sync", "nix copy", "nix copy; sync"
 COMMAND, LIBRARY, CURL = "rvbuild", "one process", "curl"
 
 
@@ -227,7 +229,7 @@ def tree(base: Path, folder: Path, rounds: int) -> None:
         nix.push(f"file://{served}/nix")
     with nginx(base / "nginx", served) as web:
         ways = pulls(project, project.linked(MANY, store), nix, base / "tar", web)
-        Rounds.of(ways, rounds, base / "into").show("pull", [TAR, SYNCED, NIX_COPY])
+        Rounds.of(ways, rounds, base / "into").show("pull", [TAR, TAR_SYNCED, NIX_COPY, NIX_SYNCED])
         for name, root in (("a folder", f"file://{served}"), ("PUT", web)):
             new = served / name.split()[-1]
             ways = pushes(project, store, nix, partial(_address, served, root))
@@ -246,9 +248,12 @@ def pulls(project: Project, linked: Linked, nix: Nix | None, archive: Path, web:
         Way(COMMAND, lambda to: project.pull_by_command(MANY, to, f"{web}/ours")),
         Way(LIBRARY, lambda to: project.pull(MANY, to, f"{web}/ours", linked)),
         Way(TAR, lambda to: untar(archive, to)),
-        Way(SYNCED, lambda to: untar(archive, to, settled=True)),
+        Way(TAR_SYNCED, partial(synced, partial(untar, archive))),
     ]
-    return [*ways, Way(NIX_COPY, lambda to: nix.pull(f"{web}/nix", to))] if nix else ways
+    if nix:
+        ways.append(Way(NIX_COPY, lambda to: nix.pull(f"{web}/nix", to)))
+        ways.append(Way(NIX_SYNCED, partial(synced, partial(nix.pull, f"{web}/nix"))))
+    return ways
 
 
 def pushes(
@@ -262,12 +267,16 @@ def pushes(
     return [*ways, Way(NIX_COPY, lambda to: nix.push(address(to)))] if nix else ways
 
 
-def untar(archive: Path, folder: Path, *, settled: bool = False) -> None:
+def synced(run: Callable[[Path], None], to: Path) -> None:
+    """Let it run, and all of it be on the disk then."""
+    run(to)
+    os.sync()
+
+
+def untar(archive: Path, folder: Path) -> None:
     """What nobody can be much faster than."""
     folder.mkdir(parents=True)
     subprocess.run(["tar", "xf", archive, "-C", folder], check=True)
-    if settled:
-        os.sync()
 
 
 def far(base: Path, arguments: argparse.Namespace) -> None:
@@ -315,6 +324,7 @@ def main() -> None:
     bundle.add_argument("--delay", type=float, default=50, help="milliseconds")
     bundle.add_argument("--rate", type=float, default=0, help="MiB a second; 0: all that come")
     arguments = parser.parse_args()
+    gc.set_threshold(*COLLECTION)  # as the command does
     with tempfile.TemporaryDirectory(dir=arguments.into) as scratch:
         base = Path(scratch).resolve()
         if arguments.mode == "far":

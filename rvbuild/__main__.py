@@ -16,6 +16,7 @@ if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "rvbuild":
     leave_when_interrupted()  # before more is imported
 
 import argparse
+import gc
 from collections.abc import Sequence
 
 from rvbuild.app.memo import Memo
@@ -24,6 +25,11 @@ from rvbuild.app.workspace import Workspace
 from rvbuild.cli.arguments import parse
 from rvbuild.cli.options import settings_in, store_in
 from rvbuild.cli.streams import open_streams
+
+COLLECTION = 50_000, 20, 20
+"""How many more objects than before let Python look for cycles (Python's own: 700, 10, 10). Values
+have none; a tree has ten thousands of them, and looking through them again and again took 8% of
+the time of a pull."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -37,6 +43,7 @@ def main(words: Sequence[str] | None = None) -> int:
         _begin_again_in_utf_8()
         leave_when_interrupted()
         open_streams()
+        gc.set_threshold(*COLLECTION)
         os.umask(os.umask(0o077) & 0o077)  # what we make is of no use if we must not enter it
     words = sys.argv[1:] if words is None else words
     try:

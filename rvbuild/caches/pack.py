@@ -6,7 +6,7 @@ Knows: zstd. Must not know: trees, caches, which blobs these are.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, cast
 
 import zstandard
@@ -43,15 +43,28 @@ def write_pack(parts: Iterable[bytes | memoryview], size: int, to: BinaryIO) -> 
 def _compressed(
     frame: zstandard.ZstdCompressionChunker, parts: Iterable[bytes | memoryview]
 ) -> Iterator[bytes]:
-    for part in parts:
-        yield from frame.compress(part)
+    for piece in _pieces(parts):
+        yield from frame.compress(piece)
     yield from frame.finish()  # type: ignore[no-untyped-call]
+
+
+def _pieces(parts: Iterable[bytes | memoryview]) -> Iterator[bytes]:
+    """The parts, small ones together: each call of zstd gives the interpreter's lock away."""
+    piece: list[bytes | memoryview] = []
+    size = 0
+    for part in parts:
+        piece.append(part)
+        size += len(part)
+        if size >= PIECE:
+            yield b"".join(piece)
+            piece, size = [], 0
+    yield b"".join(piece)
 
 
 class PackReader:
     """Reads the blobs of a pack, in their order.
 
-    Never more than a piece is decompressed at once, and never more than was asked for.
+    Never more is decompressed than was asked for.
 
     Args:
         chunks: The pack's bytes.
@@ -69,8 +82,8 @@ class PackReader:
         source = cast("BinaryIO", _Readable(self._chunks))
         self._stream = decompressor.stream_reader(source, read_size=PIECE)
 
-    def blob(self, size: int) -> Iterator[bytes]:
-        """The next ``size`` bytes; an empty blob is one empty piece.
+    def blob(self, size: int, most: int = PIECE) -> Iterator[bytes]:
+        """The next ``size`` bytes, at most ``most`` in a piece; an empty blob is one empty piece.
 
         Raises:
             Malformed: the pack is damaged, or ends before.
@@ -78,12 +91,25 @@ class PackReader:
         if not size:
             yield b""
         while size:
-            piece = self._read(min(size, PIECE))
+            piece = self._read(min(size, most))
             if not piece:
                 msg = "the pack ends too early"
                 raise Malformed(msg)
             size -= len(piece)
             yield piece
+
+    def blobs(self, sizes: Sequence[int]) -> Iterator[bytes]:
+        """The next blobs, of these sizes, each whole; all are decompressed at once.
+
+        For small ones, which cost less so: each call of zstd gives the interpreter's lock away.
+
+        Raises:
+            Malformed: the pack is damaged, or ends before.
+        """
+        data, begin = b"".join(self.blob(sum(sizes), most=sum(sizes))), 0
+        for size in sizes:
+            yield data[begin : begin + size]
+            begin += size
 
     def finish(self) -> None:
         """See that nothing follows, and take all chunks to their end.

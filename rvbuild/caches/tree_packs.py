@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from attrs import frozen
 from rvbuild.caches.pack import PIECE, PackReader, write_pack
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError, WrongContent
-from rvbuild.core.packing import LARGE, blobs_of, runs_in, runs_of
+from rvbuild.core.packing import LARGE, RUN, blobs_of, runs_in, runs_of
 from rvbuild.core.ports.cas import Cas
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.statement import Pack, PackedTree
@@ -26,6 +27,10 @@ from rvbuild.core.tree import DirectoryNode, File, Symlink, Tree
 
 AT_ONCE = 8
 """Packs that are read at the same time: enough for a far server, and little for a near one."""
+
+UNPACKED = 3
+"""Packs that are plain in memory at the same time: one whose files are made, and the next ones. The
+others are whole, and compressed, meanwhile."""
 
 ReadPack = Callable[[Digest], Iterator[bytes]]
 """The bytes of a pack, verified; they are those of the digest, or it raises."""
@@ -50,13 +55,17 @@ class PackPlan:
 
     def _parts(self, cas: Cas) -> Iterator[bytes]:
         yield self.message
-        for blob in self.blobs:
-            if blob.size <= PIECE:
-                yield cas.read(blob)
-                continue
-            with cas.view(blob) as view:
-                for begin in range(0, blob.size, PIECE):
-                    yield bytes(view[begin : begin + PIECE])
+        for blobs in runs_of(self.blobs):
+            if blobs[0].size > LARGE:
+                yield from _viewed(cas, blobs[0])
+            else:
+                yield from cas.read_each(blobs)
+
+
+def _viewed(cas: Cas, blob: Digest) -> Iterator[bytes]:
+    with cas.view(blob) as view:
+        for begin in range(0, blob.size, PIECE):
+            yield bytes(view[begin : begin + PIECE])
 
 
 def plan_packs(tree: Tree) -> list[PackPlan]:
@@ -89,9 +98,11 @@ class TreeUnpacker:
 
     Rules:
 
-    1. The first pack says which tree it is. It is read alone, and is the tree that was signed.
-    2. The others are read side by side.
-    3. Each blob is hashed while it is written; another content than the tree's is refused.
+    1. The first pack says which tree it is, and that is the tree that was signed.
+    2. The others are read side by side, from the start on; nothing is made of them before.
+    3. Small files are made by one thread at a time: several of them would take turns at the
+       interpreter's lock, for each system call anew. Meanwhile others decompress, without it.
+    4. Each blob is hashed while it is written; another content than the tree's is refused.
 
     Args:
         packed: What was signed.
@@ -108,6 +119,10 @@ class TreeUnpacker:
         self._into = into
         self._taken = taken
         self._places: Mapping[Digest, list[_Place]] = {}
+        self._runs: Sequence[Sequence[Digest]] = ()
+        self._begun = threading.Event()
+        self._writing = threading.Lock()
+        self._unpacking = threading.BoundedSemaphore(UNPACKED)
 
     def run(self) -> None:
         """Read all packs.
@@ -117,16 +132,27 @@ class TreeUnpacker:
             RvbuildError: as ``read`` has it.
         """
         first, *others = self._packed.packs
-        reader = PackReader(self._read(first.digest))
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            taken = pool.map(self._take_pack, others, itertools.count(1))
+            try:
+                self._take_first(first)
+                for _ in taken:
+                    pass
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+            finally:  # nobody waits for a tree that does not come
+                self._begun.set()
+
+    def _take_first(self, pack: Pack) -> None:
+        reader = PackReader(self._read(pack.digest))
         with _to_its_end(reader):
             tree = self._tree(reader)
             self._places = _places(tree)
-            runs = runs_in(blobs_of(tree), self._packed.packs)
             self._make_folders(tree)
-            self._take(reader, runs[0])
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for _ in pool.map(self._take_pack, others, runs[1:]):
-                pass
+            self._runs = runs_in(blobs_of(tree), self._packed.packs)
+            self._begun.set()
+            self._take(reader, self._runs[0])
 
     def _tree(self, reader: PackReader) -> Tree:
         """The tree that the first pack is of."""
@@ -147,24 +173,41 @@ class TreeUnpacker:
             else:
                 self._into.directory(path)
 
-    def _take_pack(self, pack: Pack, run: Sequence[Digest]) -> None:
-        reader = PackReader(self._read(pack.digest))
+    def _take_pack(self, pack: Pack, number: int) -> None:
+        chunks: Iterable[bytes] = self._read(pack.digest)
+        if pack.digest.size > RUN:
+            self._take_chunks(chunks, number)
+            return
+        chunks = list(chunks)
+        with self._unpacking:
+            self._take_chunks(chunks, number)
+
+    def _take_chunks(self, chunks: Iterable[bytes], number: int) -> None:
+        self._begun.wait()
+        if not self._runs:  # the first pack was no good
+            return
+        reader = PackReader(chunks)
         with _to_its_end(reader):
-            self._take(reader, run)
+            self._take(reader, self._runs[number])
 
     def _take(self, reader: PackReader, run: Sequence[Digest]) -> None:
-        for blob in run:
-            self._write(blob, reader.blob(blob.size))
+        for blobs in runs_of(run):
+            if blobs[0].size > LARGE:
+                self._write_large(blobs[0], self._counted(reader.blob(blobs[0].size)))
+            else:
+                self._write_small(blobs, reader)
         reader.finish()
 
-    def _write(self, blob: Digest, pieces: Iterable[bytes]) -> None:
+    def _write_small(self, blobs: Sequence[Digest], reader: PackReader) -> None:
+        whole = list(reader.blobs([blob.size for blob in blobs]))
+        with self._writing:
+            for blob, data in zip(blobs, whole, strict=True):
+                for place in self._places[blob]:
+                    self._file(place, (data,), blob)
+        self._taken(sum(map(len, whole)))
+
+    def _write_large(self, blob: Digest, counted: Iterator[bytes]) -> None:
         """Write a blob to each of its places."""
-        counted = self._counted(pieces)
-        if blob.size <= LARGE:
-            data = [b"".join(counted)]
-            for place in self._places[blob]:
-                self._file(place, data, blob)
-            return
         plain, tools = (
             [place for place in self._places[blob] if place.executable == mode]
             for mode in (False, True)

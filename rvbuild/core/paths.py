@@ -43,6 +43,8 @@ def check_name(name: str) -> None:
     if not is_component(name):
         msg = f"not a file name: {name!r}"
         raise Malformed(msg)
+    if name.isascii() and len(name) <= MAX_NAME:
+        return
     try:
         length = len(name.encode())
     except UnicodeEncodeError:

@@ -7,6 +7,7 @@ Must not know: disks. Format: Remote Execution API v2, ``Directory`` and ``Tree`
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from operator import attrgetter
 from typing import Any, Union, cast
 
@@ -59,6 +60,10 @@ class Directory:
 
     def encode(self) -> bytes:
         """The ``Directory`` message: files, directories, symlinks, each sorted by name."""
+        return self._encoded
+
+    @cached_property
+    def _encoded(self) -> bytes:
         message = pb.Directory()
         for name, node in self.entries.items():
             if isinstance(node, File):

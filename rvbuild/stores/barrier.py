@@ -11,8 +11,13 @@ import errno
 import os
 import threading
 import weakref
+from contextlib import suppress
 
+from rvbuild.core.errors import StoreError
 from rvbuild.stores.layout import store_error
+
+AHEAD = 32 << 20
+"""Bytes after which the disk begins to take them."""
 
 
 class Barrier:
@@ -28,7 +33,7 @@ class Barrier:
         self._folder = folder
         self._durable = durable
         self._turn = threading.Condition()
-        self._started = self._finished = 0
+        self._started = self._finished = self._ahead = 0
         self._running = False
         self._failures: dict[int, OSError] = {}
         self._broken: OSError | None = None
@@ -51,7 +56,7 @@ class Barrier:
             if self._finished >= ticket:
                 self._raise_failure(ticket)
                 return
-            self._started, self._running = ticket, True
+            self._started, self._running, self._ahead = ticket, True, 0
         failure: OSError | None = InterruptedError(errno.EINTR, "interrupted")
         try:
             failure = self._broken or self._sync()
@@ -63,6 +68,22 @@ class Barrier:
                     self._failures[ticket] = failure
                 self._turn.notify_all()
         self._raise_failure(ticket)
+
+    def wrote(self, size: int) -> None:
+        """Say that so many bytes were written: the disk takes them while more are made.
+
+        Linux would begin half a minute later, and who waits in the end would wait for all of them.
+        Nobody waits here; a failure is told to the next who does.
+        """
+        self._ahead += size  # without the lock: to lose some of it does no harm
+        if self._ahead < AHEAD or self._running or not self._durable:
+            return
+        self._ahead = 0
+        threading.Thread(target=self._begin, name="sync", daemon=True).start()
+
+    def _begin(self) -> None:
+        with suppress(StoreError):
+            self.wait()
 
     def _sync(self) -> OSError | None:
         if self._syncfs(self._fd) == 0:

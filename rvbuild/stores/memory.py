@@ -85,6 +85,9 @@ class MemoryCas:
         except KeyError:
             raise MissingObject(str(blob)) from None
 
+    def read_each(self, blobs: Iterable[Digest]) -> Iterator[bytes]:
+        return map(self.read, blobs)
+
     @contextmanager
     def view(self, blob: Digest) -> Iterator[ByteView]:
         yield self.read(blob)

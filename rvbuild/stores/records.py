@@ -61,8 +61,11 @@ def read_all(fd: int) -> bytes:
     if size > MOST:
         msg = f"{size} bytes, which no record has"
         raise OSError(errno.EFBIG, msg)
+    data = os.read(fd, size + 1)
+    if len(data) == size:  # to the end at once: a third of what a file object costs
+        return data
     with open(fd, "rb", closefd=False) as file:
-        return file.read()
+        return data + file.read()
 
 
 @contextlib.contextmanager

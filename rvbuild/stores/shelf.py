@@ -5,6 +5,7 @@ Knows: that a name's first two digits are its shard. Must not know: what is ther
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from types import TracebackType
@@ -36,6 +37,7 @@ class Shelf:
             except WrongKind as error:
                 raise error.at(path) from error
         self._shards: set[str] = set()
+        self._new: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -60,13 +62,38 @@ class Shelf:
             self._look(shard)
         return f"{shard}/{name}"
 
+    def find(self, name: str) -> str:
+        """Where ``name`` may be below ``fd``, to be read: nothing is made.
+
+        Raises:
+            WrongKind: its shard is no folder.
+            OSError: its shard is missing, or nobody may look there.
+        """
+        shard = name[:2]
+        if shard not in self._shards:
+            self._accept(shard, kind_at(shard, self.fd))
+        return f"{shard}/{name}"
+
+    def is_new(self, name: str) -> bool:
+        """Whether the shard of ``name`` was made here: nobody need look for what lies in it.
+
+        Others may have put something there since.
+        """
+        return name[:2] in self._new
+
     def _look(self, shard: str) -> None:
         kind = kind_at(shard, self.fd)
         if kind == NOTHING:
             with suppress(FileExistsError):  # another process was faster
                 os.mkdir(shard, FOLDER, dir_fd=self.fd)
+                self._new.add(shard)
             kind = kind_at(shard, self.fd)
+        self._accept(shard, kind)
+
+    def _accept(self, shard: str, kind: str) -> None:
+        path = f"{self.path}/{shard}"
+        if kind == NOTHING:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         if kind != A_FOLDER:
-            path = f"{self.path}/{shard}"
             raise WrongKind(path, kind, A_FOLDER)
         self._shards.add(shard)

@@ -150,7 +150,7 @@ class LocalTrees:
             self._cas.shelves(staging) as shelves,
         ):
             register = partial(self._register_written, staging, shelves)
-            yield LocalWriter(staging, shelves, register, wanted)
+            yield LocalWriter(staging, shelves, register, wanted, self._barrier.wrote)
 
     def merge(self, parts: Sequence[tuple[str, Digest]]) -> Tree:
         """Register the union of trees, each laid at its path, by hard links where it can.

@@ -21,6 +21,7 @@ from rvbuild.core.paths import check_target
 from rvbuild.core.ports.callbacks import Wanted
 from rvbuild.core.tree import File, Symlink, Tree
 from rvbuild.files.timestamp import EPOCH_NS
+from rvbuild.stores.barrier import AHEAD
 from rvbuild.stores.blobs import BlobShelves
 from rvbuild.stores.hashing import StreamHash
 from rvbuild.stores.inode import PIECE, fill
@@ -35,7 +36,8 @@ class LocalWriter:
     """A sink that writes to ``staging``; may be used by several threads.
 
     ``register`` makes the tree permanent, and calls ``settle`` for its files. ``wanted`` is
-    called now and then meanwhile, and raises if nobody wants the tree any more.
+    called now and then meanwhile, and raises if nobody wants the tree any more. ``wrote`` is
+    told how many bytes were written since it was last called.
     """
 
     def __init__(
@@ -44,11 +46,13 @@ class LocalWriter:
         blobs: BlobShelves,
         register: Register,
         wanted: Wanted,
+        wrote: Callable[[int], None],
     ) -> None:
         self._staging = staging
         self._blobs = blobs
         self._register = register
         self._wanted = wanted
+        self._wrote = wrote
         self._outline = Outline()
         self._links: dict[str, str] = {}
         self._written: list[tuple[str, File]] = []
@@ -124,6 +128,7 @@ class LocalWriter:
 
     def commit(self) -> Tree:
         """Register the tree: durable and verified once this returns it."""
+        self._wrote(AHEAD)  # all is there: the disk takes it while the tree is hashed
         tree = Tree.of(self._outline.root)
         self._register(tree, self)
         return tree
@@ -171,6 +176,7 @@ class LocalWriter:
                 os.close(fd)
         except OSError as error:
             raise self._error(error, path) from error
+        self._wrote(len(data))
         self._written.append((path, node))
         return node
 
@@ -184,6 +190,7 @@ class LocalWriter:
                 for chunk in chunks:
                     hasher.update(chunk)
                     self._write(fd, chunk, path)
+                    self._wrote(len(chunk))
                 digest = Digest(hasher.hexdigest(), hasher.size)
             self._finish(fd, executable=executable)
         finally:
@@ -195,9 +202,13 @@ class LocalWriter:
     def _filled(
         self, path: str, source: int, advance: Callable[[int], None], *, executable: bool
     ) -> File:
+        def took(size: int) -> None:
+            self._wrote(size)
+            advance(size)
+
         fd = self._open(path, executable=executable)
         try:
-            digest = fill(fd, source, advance)
+            digest = fill(fd, source, took)
             self._finish(fd, executable=executable)
         finally:
             os.close(fd)

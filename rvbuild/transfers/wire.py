@@ -75,6 +75,8 @@ def _httpx_errors() -> Iterator[None]:
 class Wire(httpx.BaseTransport):
     """Connection pools: one for each proxy and each set of authorities, made when it is needed.
 
+    Certificates are read where something is encrypted.
+
     Args:
         connections: At most so many at once, for each pool.
         stall: When to give up on a server that trickles.
@@ -100,16 +102,19 @@ class Wire(httpx.BaseTransport):
             stall=stall, clock=clock, cancellation=cancellation, answered=answered
         )
         self._trust = trust
-        self._pools: dict[tuple[str, str], httpcore.ConnectionPool] = {}
+        self._pools: dict[tuple[str, str, bool], httpcore.ConnectionPool] = {}
         self._lock = threading.Lock()
 
     def _pool(self, url: httpx.URL, route: Route) -> httpcore.ConnectionPool:
         proxy, named_by = route.proxies.choice(str(url))
         authorities = route.authorities_of(url.host)
-        key = (proxy, authorities)
+        secure = "https" in {url.scheme, proxy.partition(":")[0]}
+        key = (proxy, authorities, secure)
         with self._lock:  # reading the trusted certificates is slow
             if key not in self._pools:
-                trust = self._trust(authorities, route.authorities_named_by)
+                trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # nobody: nothing is encrypted
+                if secure:
+                    trust = self._trust(authorities, route.authorities_named_by)
                 self._pools[key] = self._make_pool(proxy, named_by, trust)
             return self._pools[key]
 

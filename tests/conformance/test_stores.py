@@ -106,6 +106,17 @@ def test_many_blobs_at_once(store: Store) -> None:
     assert [store.cas.read(Digest.of(data)) for data in blobs] == blobs
 
 
+def test_many_blobs_are_read_in_their_order(store: Store) -> None:
+    blobs = [b"text %d" % number for number in range(40)]
+    store.cas.write_all(blobs)
+    assert list(store.cas.read_each([])) == []
+    wanted = [*reversed(blobs), blobs[7], b"never written"]
+    some = store.cas.read_each(map(Digest.of, wanted))
+    assert [next(some) for _ in wanted[:-1]] == wanted[:-1]
+    with pytest.raises(MissingObject):
+        next(some)
+
+
 def test_what_is_missing_is_damage_unless_somebody_can_do_without() -> None:
     assert issubclass(MissingObject, KeyError)
     assert issubclass(MissingObject, Damaged)

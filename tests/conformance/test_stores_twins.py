@@ -27,6 +27,7 @@ CHECKS: dict[str, Check] = {
     "DroppingCas": stores.test_a_blob_is_read_back,
     "DroppingAllCas": stores.test_many_blobs_at_once,
     "AlteringCas": stores.test_a_blob_is_read_back,
+    "MixingCas": stores.test_many_blobs_are_read_in_their_order,
     "InventingCas": stores.test_a_missing_blob_is_told,
     "ForgetfulCas": partial(stores.test_a_blob_is_known_by_its_hash_alone, data=b"text"),
     "ShortViewCas": partial(stores.test_a_view_has_the_bytes_of_a_blob, data=b"text"),

@@ -50,6 +50,13 @@ class AlteringCas(MemoryCas):
         return super().read(blob) + b"."
 
 
+class MixingCas(MemoryCas):
+    """Gives many blobs in another order."""
+
+    def read_each(self, blobs: Iterable[Digest]) -> Iterator[bytes]:
+        return map(self.read, sorted(blobs))
+
+
 class InventingCas(MemoryCas):
     """Gives bytes that it has not."""
 
@@ -236,6 +243,7 @@ TWINS: dict[str, dict[type, Make]] = {
             DroppingCas,
             DroppingAllCas,
             AlteringCas,
+            MixingCas,
             InventingCas,
             ForgetfulCas,
             ShortViewCas,

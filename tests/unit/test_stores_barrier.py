@@ -6,12 +6,13 @@ What syncfs answers is told by the test: a disk that fails is nothing that it co
 from __future__ import annotations
 
 import errno
+import threading
 from pathlib import Path
 
 import pytest
 
 from rvbuild.core.errors import StoreError
-from rvbuild.stores.barrier import Barrier
+from rvbuild.stores.barrier import AHEAD, Barrier
 
 
 class Disk(Barrier):
@@ -63,3 +64,40 @@ def test_after_an_interrupt_nothing_counts_as_durable(tmp_path: Path):
     for _ in range(2):
         with pytest.raises(StoreError, match="interrupted"):
             disk.wait()
+
+
+class Watched(Disk):
+    """A disk that says when it is asked."""
+
+    def __init__(self, folder: Path, *answers: OSError | None) -> None:
+        super().__init__(folder, *answers)
+        self.asked = threading.Event()
+
+    def _sync(self) -> OSError | None:
+        self.asked.set()
+        return super()._sync()
+
+
+def test_the_disk_begins_before_somebody_waits(tmp_path: Path):
+    """Otherwise all that was written lies in memory until the end."""
+    disk = Watched(tmp_path)
+    disk.wrote(AHEAD - 1)
+    assert not disk.asked.is_set()
+    disk.wrote(1)
+    assert disk.asked.wait(10)
+
+
+def test_a_failure_that_nobody_waited_for_is_told_to_who_waits(tmp_path: Path):
+    """Linux reports it once, to the sync that nobody saw."""
+    disk = Watched(tmp_path, OSError(errno.EIO, "Input/output error"))
+    disk.wrote(AHEAD)
+    assert disk.asked.wait(10)
+    with pytest.raises(StoreError, match="Input/output error"):
+        disk.wait()
+
+
+def test_a_store_that_need_not_be_durable_asks_no_disk(tmp_path: Path):
+    before = threading.active_count()
+    barrier = Barrier(str(tmp_path), durable=False)
+    barrier.wrote(AHEAD)
+    assert threading.active_count() == before

@@ -143,6 +143,31 @@ def test_a_damaged_blob_is_not_read(store: LocalStore) -> None:
     assert str(caught.value.where) == str(path)
 
 
+def test_of_many_blobs_the_damaged_one_is_not_read(store: LocalStore) -> None:
+    store.cas.write_all([b"before", b"intact"])
+    path = blob(store, b"intact")
+    path.chmod(0o644)
+    path.write_bytes(b"broken")
+    some = store.cas.read_each(map(Digest.of, (b"before", b"intact")))
+    assert next(some) == b"before"
+    with pytest.raises(VerificationError, match="damaged") as caught:
+        next(some)
+    assert caught.value.where == str(path)
+
+
+@pytest.mark.parametrize("is_shard", [False, True])
+def test_many_blobs_are_read_through_no_link(
+    store: LocalStore, tmp_path: Path, *, is_shard: bool
+) -> None:
+    digest = store.cas.write(b"text")
+    path = blob(store, b"text")
+    place = path.parent if is_shard else path
+    place.rename(tmp_path / "outside")
+    place.symlink_to(tmp_path / "outside")
+    with pytest.raises(StoreError, match="a symbolic link"):
+        list(store.cas.read_each([digest]))
+
+
 def test_a_damaged_tree_message_is_not_read(store: LocalStore) -> None:
     root, top = add(store)
     other = store.trees.merge([("x", root)]).root

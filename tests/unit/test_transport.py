@@ -540,6 +540,15 @@ def test_certificates_that_cannot_be_read_are_told(monkeypatch: pytest.MonkeyPat
         http.get("https://nowhere.example/")
 
 
+def test_certificates_are_read_only_where_something_is_encrypted(monkeypatch: pytest.MonkeyPatch):
+    """Reading them takes longer than asking a near server."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/at/all.pem")
+    with serve(plain(BODY)) as server, client() as http:
+        assert http.get(server.url) == BODY
+        with pytest.raises(SourceError, match="trusted certificates"):
+            http.get(server.url.replace("http:", "https:"))
+
+
 def test_netrc_gives_only_what_names_the_machine(tmp_path: Path):
     """``default`` would send a password to whoever asks."""
     path = tmp_path / "netrc"

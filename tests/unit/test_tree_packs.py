@@ -12,7 +12,7 @@ import zstandard
 from attrs import evolve
 
 from rvbuild.caches.pack import PackReader, write_pack
-from rvbuild.caches.tree_packs import TreeUnpacker, packed_tree, plan_packs
+from rvbuild.caches.tree_packs import AT_ONCE, TreeUnpacker, packed_tree, plan_packs
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import Malformed, VerificationError, WrongContent
 from rvbuild.core.packing import LARGE
@@ -83,6 +83,27 @@ def test_a_tree_is_the_same_on_the_other_side(store: MemoryStore, tmp_path: Path
     assert there == tree
     assert all(Digest.of(data) == digest for digest, data in packs.items())
     assert sum(sizes) == sum(blob.size for plan in plan_packs(tree) for blob in plan.blobs)
+
+
+def test_nobody_reads_on_where_the_first_pack_is_wrong(store: MemoryStore, tmp_path: Path):
+    """The others are asked for at once, but not all of them are read before one knows."""
+    with store.trees.new_tree() as writer:
+        for number in range(20):
+            writer.file(f"large/{number:02}", [bytes([number]) * (LARGE + 1)])
+        tree = writer.commit()
+    said, packs = packed(store, tree)
+    first = plain(packs[said.packs[0].digest])
+    wrong, all_packs = again(packs, said, 0, pack_of(bytes([first[0] ^ 1]) + first[1:]))
+    read: list[Digest] = []
+
+    def watched(pack: Digest) -> Iterator[bytes]:
+        read.append(pack)
+        return reader(all_packs)(pack)
+
+    there = MemoryStore(str(tmp_path / "there"))
+    with there.trees.new_tree() as writer, pytest.raises(WrongContent, match="Tree message"):
+        TreeUnpacker(wrong, watched, writer, str).run()
+    assert len(read) <= 1 + AT_ONCE < len(said.packs)
 
 
 def test_an_empty_tree_travels_too(store: MemoryStore, tmp_path: Path):
