@@ -1,0 +1,48 @@
+// The bot's own configuration. It is started in a checkout of the project: it asks what is outdated
+// there, serves the answer to the preset, and has what follows from each move in the merge request.
+const { spawnSync } = require("node:child_process");
+const { createServer } = require("node:http");
+const { resolve } = require("node:path");
+
+const PORT = 8765; // the preset's
+const store = process.env.RVBUILD_STORE ?? resolve("cache");
+
+function rvbuild(...words) {
+  const env = { ...process.env, RVBUILD_STORE: store };
+  const stdio = ["ignore", "pipe", "inherit"];
+  return spawnSync("rvbuild", [...words, "-q"], { encoding: "utf8", env, stdio, maxBuffer: 2 ** 28 }).stdout;
+}
+
+// Renovate hides all but a few variables from the commands that it runs.
+function variables() {
+  const names = Object.keys(process.env).filter((name) => /^(RVBUILD_|GO|PIP_|UV_|CARGO_)/.test(name));
+  const shown = names.filter((name) => name !== "RVBUILD_SIGNING_KEY");
+  return { ...Object.fromEntries(shown.map((name) => [name, process.env[name]])), RVBUILD_STORE: store };
+}
+
+// The name that `rvbuild update` takes: RECIPE, RECIPE@SERIES or RECIPE/SOURCE.
+function nameOf({ recipe, pin }) {
+  const [, source] = pin.match(/^sources\.(.*)\.[a-z-]+$/) ?? [];
+  return source ? `${recipe}/${source}` : recipe;
+}
+
+// Renovate shows the error of a move that fails: here it has no text.
+function rule(row) {
+  const name = nameOf(row);
+  const text = rvbuild("update", name, "--to", row.allowed.version, "--dry-run", "--markdown");
+  return { matchDepNames: [name], prBodyNotes: text ? [text.replaceAll("{{", "{ {")] : [] };
+}
+
+const answer = rvbuild("outdated", "--json");
+const rows = JSON.parse(answer).pins.filter(({ state }) => state === "may-be-moved");
+createServer((_, response) => response.end(answer)).listen(PORT, "127.0.0.1").unref();
+
+module.exports = {
+  allowedCommands: [
+    "^git checkout -- recipes/[\\w.+-]+/recipe\\.yaml$",
+    "^rvbuild update [\\w./@+-]+ --to [\\w.:~+-]+$",
+  ],
+  customEnvVariables: variables(),
+  hostRules: [{ matchHost: "127.0.0.1", allowInternal: true }],
+  packageRules: rows.map(rule),
+};

@@ -1,0 +1,73 @@
+"""Which pins Renovate's preset sees in a recipe, however that is written."""
+
+import re
+
+import pytest
+from renovate_preset import extracted, preset
+
+A, B = "a" * 40, "b" * 40
+TEXTS = {
+    'version: "1.2"  # so far\nkind: tool\n': {"it": "1.2"},
+    "kind: source\nversion: v1.9.1-k3s2": {"it": "v1.9.1-k3s2"},
+    "version: {from: other, line: 1, file: V}\n": {},
+    "version:\n  from: other\n  line: 1\n": {},
+    'sources: {it: {git: "u", tag: "v${version}"}}\n': {},
+    f"sources: {{it: {{git: u, commit: {A}}}}}\n": {"it/it": A},
+    f"sources: {{a: {{commit: '{A}', git: u}}, b: {{git: u, tag: v2}}}}\n": {
+        "it/a": A,
+        "it/b": "v2",
+    },
+    f"sources:\n  a:\n    git: u\n    tag: v1\n  b:\n    git: u\n    commit: {B}\n": {
+        "it/a": "v1",
+        "it/b": B,
+    },
+    'sources:\n  m: {go-module: g/m, version: "v1.2.3"}\n': {"it/m": "v1.2.3"},
+    f'per-series:\n  "2": {{commit: {A}, end-of-support: "2027-02-28"}}\n  1: {{commit: {B}}}\n': {
+        "it@2": A,
+        "it@1": B,
+    },
+    f"per-series:\n  '1.35':\n    release: v1\n    commit: \"{A}\"\n\n  # old\n  '1.34':\n"
+    f"    commit: {B}\n    patches: [a.patch]\nkind: source\n": {"it@1.35": A, "it@1.34": B},
+    f"per-series: {{2: {{commit: {A}}}, 1: {{commit: {B}}}}}\n": {"it@2": A, "it@1": B},
+    f"sources: {{t: {{git: u, commit: '${{commit}}'}}}}\nper-series:\n  2: {{commit: {A}}}\n": {
+        "it@2": A
+    },
+    'per-series:\n  "2":\n    version: "2.1"\n  "1":\n    version: "1.9"\n': {
+        "it@2": "2.1",
+        "it@1": "1.9",
+    },
+}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize("text", TEXTS)
+def test_what_is_seen(text: str, end: str) -> None:
+    assert sorted(extracted("it", text.replace("\n", end))) == sorted(TEXTS[text].items())
+
+
+SHAPES = {
+    "1.30.4": ("", "1", "30", "4", None, None),
+    "v1.9.1-k3s10": ("v", "1", "9", "1", "3", "10"),
+    "v1.32.3+k3s1": ("v", "1", "32", "3", "3", "1"),
+    "go1.26": ("go", "1", "26", None, None, None),
+    "20250814": ("", "20250814", None, None, None, None),
+    "8_1_2": ("", "8", "1", "2", None, None),
+    "1.2.3.4": ("", "1", "2", "3", "4", None),
+}
+
+
+@pytest.mark.parametrize("version", SHAPES)
+def test_versions_have_an_order(version: str) -> None:
+    """By their numbers, whatever stands around them: which ones may be taken is not Renovate's."""
+    shape = preset()["customManagers"][0]["versioningTemplate"].partition(":")[2]
+    match = re.match(shape.replace("(?<", "(?P<"), version)
+    assert match
+    names = ("compatibility", "major", "minor", "patch", "build", "revision")
+    assert tuple(match[name] for name in names) == SHAPES[version]
+
+
+def test_no_pattern_looks_around() -> None:
+    """Renovate's engine, RE2, knows neither lookahead nor back references."""
+    for manager in preset()["customManagers"]:
+        for pattern in (*manager["matchStrings"], manager["versioningTemplate"]):
+            assert not re.search(r"\(\?<?[=!]|\\[1-9]|\\k<", pattern)
