@@ -19,7 +19,8 @@ from bucket_server import BucketServer
 from cache_faults import DAMAGES, SHORT
 from cache_places import GATED, Behind, folder, services
 from faulty_gateway import Call, Gateway, gateway
-from team import signed_by, terms, verify
+from signing import keyring, private_key
+from team import terms
 
 from rvbuild.caches.budget import StallBudget
 from rvbuild.caches.fetch_watch import Preference
@@ -30,11 +31,13 @@ from rvbuild.caches.table import open_cache
 from rvbuild.caches.tree_packs import packed_tree, plan_packs
 from rvbuild.caches.verifying import VerifyingCache
 from rvbuild.core.digest import Digest
+from rvbuild.core.dsse import Envelope
 from rvbuild.core.packing import LARGE
 from rvbuild.core.statement import REALISATION, Statement
 from rvbuild.core.tree import Tree
 from rvbuild.engine.pull import pull_tree
 from rvbuild.stores.memory import MemoryStore
+from rvbuild.trust.verify import verify_statement
 
 STEP = Digest.of(b"a step")
 RECORD = realisation_name("ci", STEP.hash)
@@ -69,7 +72,14 @@ def result() -> Result:
     statement = Statement(
         derivation=STEP, label="app", key="ci", output=packed_tree(tree, said), milliseconds=1000
     )
-    return Result(tree, signed_by("ci")(REALISATION, statement.encode()), packs)
+    record = Envelope.sign(REALISATION, statement.encode(), private_key("ci")).encode()
+    return Result(tree, record, packs)
+
+
+def verified(data: bytes, payload_type: str, where: str) -> tuple[str, object]:
+    """What a record says, whose signature is looked at: a bit of it may be another."""
+    signed = verify_statement(data, payload_type, keyring("ci"), where)
+    return signed.key.key_id, signed.body
 
 
 @frozen
@@ -88,8 +98,8 @@ class Two:
         """The tree that came, and after how many seconds."""
         asked = CacheSubstitutes(
             members=(self.damaged, self.healthy),
-            terms=evolve(terms("ci"), prefer=Preference.FETCH),
-            verify=verify,
+            terms=evolve(terms("ci"), valid_ids=keyring("ci").valid_ids, prefer=Preference.FETCH),
+            verify=verified,
             report=lambda _event: None,
             clock=time.monotonic,
             stop=lambda: None,
