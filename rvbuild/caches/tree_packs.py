@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from attrs import frozen
 
@@ -87,8 +87,9 @@ def packed_tree(tree: Tree, packs: Sequence[Pack]) -> PackedTree:
     )
 
 
-@frozen
-class _Place:
+class _Place(NamedTuple):
+    """A file's; as many as files, and so no attrs class: that costs three times as much."""
+
     path: str
     executable: bool
 
@@ -147,11 +148,11 @@ class TreeUnpacker:
     def _take_first(self, pack: Pack) -> None:
         reader = PackReader(self._read(pack.digest))
         with _to_its_end(reader):
-            tree = self._tree(reader)
-            self._places = _places(tree)
-            self._make_folders(tree)
-            self._runs = runs_in(blobs_of(tree), self._packed.packs)
-            self._begun.set()
+            self._places, others = _laid_out(self._tree(reader))
+            self._runs = runs_in(tuple(self._places), self._packed.packs)
+            with self._writing:
+                self._begun.set()  # the others decompress meanwhile
+                self._make_others(others)
             self._take(reader, self._runs[0])
 
     def _tree(self, reader: PackReader) -> Tree:
@@ -166,8 +167,8 @@ class TreeUnpacker:
             raise WrongContent(msg)
         return tree
 
-    def _make_folders(self, tree: Tree) -> None:
-        for path, node in _folders_and_links(tree):
+    def _make_others(self, others: Iterable[tuple[str, DirectoryNode | Symlink]]) -> None:
+        for path, node in others:
             if isinstance(node, Symlink):
                 self._into.symlink(path, node.target)
             else:
@@ -264,21 +265,23 @@ def _again(spool: BinaryIO) -> Iterator[bytes]:
     return iter(lambda: spool.read(PIECE), b"")
 
 
-def _places(tree: Tree) -> Mapping[Digest, list[_Place]]:
+def _laid_out(
+    tree: Tree,
+) -> tuple[Mapping[Digest, list[_Place]], list[tuple[str, DirectoryNode | Symlink]]]:
+    """Where each blob belongs; and every folder but the root, above what is in it, and every link.
+
+    One walk, in the order of ``Tree.walk``: the blobs are those of ``blobs_of``.
+    """
     places: defaultdict[Digest, list[_Place]] = defaultdict(list)
-    for path, node in tree.walk():
-        if isinstance(node, File):
-            places[node.digest].append(_Place(path, node.executable))
-    return places
-
-
-def _folders_and_links(tree: Tree) -> Iterator[tuple[str, DirectoryNode | Symlink]]:
-    """Every folder but the root, above what is in it, and every link."""
+    others: list[tuple[str, DirectoryNode | Symlink]] = []
     stack = [("", tree.root)]
     while stack:
         prefix, digest = stack.pop()
         for name, node in tree.directories[digest].entries.items():
+            if isinstance(node, File):
+                places[node.digest].append(_Place(prefix + name, node.executable))
+                continue
+            others.append((prefix + name, node))
             if isinstance(node, DirectoryNode):
                 stack.append((f"{prefix}{name}/", node.digest))
-            if not isinstance(node, File):
-                yield prefix + name, node
+    return places, others

@@ -66,12 +66,14 @@ class Directory:
     def _encoded(self) -> bytes:
         message = pb.Directory()
         for name, node in self.entries.items():
-            if isinstance(node, File):
-                message.files.add(
-                    name=name, digest=to_pb(node.digest), is_executable=node.executable
-                )
+            if isinstance(node, File):  # field by field: half the price of keyword arguments
+                file = message.files.add()
+                file.name, file.is_executable = name, node.executable
+                _fill(file.digest, node.digest)
             elif isinstance(node, DirectoryNode):
-                message.directories.add(name=name, digest=to_pb(node.digest))
+                folder = message.directories.add()
+                folder.name = name
+                _fill(folder.digest, node.digest)
             else:
                 message.symlinks.add(name=name, target=node.target)
         return message.SerializeToString(deterministic=True)
@@ -95,19 +97,29 @@ class Directory:
 
     @classmethod
     def from_message(cls, message: pb.Directory) -> Directory:
-        """The value of a decoded message."""
-        entries: dict[str, Node] = {}
+        """The value of a decoded message, which loses what is unknown in it."""
+        files = {each.name: _file(each) for each in message.files}
+        folders = {each.name: DirectoryNode(from_pb(each.digest)) for each in message.directories}
+        links = {each.name: Symlink(each.target) for each in message.symlinks}
+        directory = cls({**files, **folders, **links})
         count = len(message.files) + len(message.directories) + len(message.symlinks)
-        for file in message.files:
-            entries[file.name] = File(from_pb(file.digest), file.is_executable)
-        for folder in message.directories:
-            entries[folder.name] = DirectoryNode(from_pb(folder.digest))
-        for link in message.symlinks:
-            entries[link.name] = Symlink(link.target)
-        if len(entries) != count:
+        if len(directory.entries) != count:
             msg = "Directory message has a name twice"
             raise Malformed(msg)
-        return cls(entries)
+        if all(list(each) == sorted(each) for each in (files, folders, links)):
+            # Canonical but for unknown fields: it need not be put together again.
+            message.DiscardUnknownFields()
+            encoded = message.SerializeToString(deterministic=True)
+            object.__setattr__(directory, "_encoded", encoded)
+        return directory
+
+
+def _file(message: pb.FileNode) -> File:
+    return File(from_pb(message.digest), message.is_executable)
+
+
+def _fill(message: pb.Digest, digest: Digest) -> None:
+    message.hash, message.size_bytes = digest.hash, digest.size
 
 
 def to_pb(digest: Digest) -> pb.Digest:

@@ -84,7 +84,9 @@ def test_messages_that_are_no_trees():
     twice.symlinks.add(name="a", target="x")
     short = pb.Directory()
     short.files.add(name="a", digest=pb.Digest(hash="abc", size_bytes=1))
-    for data in (twice.SerializeToString(), short.SerializeToString(), b"\xff\xff", b"\x0a\x05a"):
+    same = pb.Directory(files=[twice.files[0], twice.files[0]])
+    messages = [each.SerializeToString() for each in (twice, short, same)]
+    for data in (*messages, b"\xff\xff", b"\x0a\x05a"):
         with pytest.raises(VerificationError):
             Directory.decode(data)
         with pytest.raises(VerificationError):
@@ -101,6 +103,19 @@ def test_a_tree_message_holds_all_of_its_directories():
     del message.children[0]
     with pytest.raises(VerificationError, match="lacks the directory"):
         Tree.decode(message.SerializeToString())
+
+
+@pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
+def test_a_tree_message_is_of_its_directories_in_canonical_form(order: tuple[str, str]):
+    """Whatever order and unknown fields it was written with: digests are those of ``Tree.of``."""
+    message = pb.Tree()
+    for name in order:
+        file = message.root.files.add(name=name, digest=to_pb(A))
+        file.MergeFromString(b"\x9a\x06\x01x")  # field 99
+    message.root.MergeFromString(b"\x9a\x06\x01x")
+    assert Tree.decode(message.SerializeToString()) == Tree.of({"a": File(A), "b": File(A)})
+    with pytest.raises(VerificationError, match="canonical"):
+        Directory.decode(message.root.SerializeToString())
 
 
 def test_a_tree_is_walked_file_by_file():
