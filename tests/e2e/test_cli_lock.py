@@ -87,6 +87,7 @@ def test_pins_come_out_of_the_source_with_their_places(upstream: Upstream):
     pins = world.fine("show", "--pins", "--json", USER_HERE).json["pins"]
     assert pins[1] == {
         "pin": "user/version", "value": "v1.4.2", "source": "upstream", "file": "go.mod", "line": 5,
+        "upstream": None, "instead": None,
     }  # fmt: skip
 
 
