@@ -70,7 +70,7 @@ def _answer(words: Sequence[str]) -> int:
     arguments = parse(words)
     workspace = Workspace(_here(), Settings.of_user(os.environ, settings_in(arguments)))
     memo = _memo_of(arguments, workspace)
-    answer = memo.recall() if memo else None
+    answer = memo.recall() if memo and not workspace.settled else None
     if answer is not None:
         sys.stdout.write(answer)
         return 0

@@ -20,17 +20,15 @@ function variables() {
   return { ...Object.fromEntries(shown.map((name) => [name, process.env[name]])), RVBUILD_STORE: store };
 }
 
-// The name that `rvbuild update` takes: RECIPE, RECIPE@SERIES or RECIPE/SOURCE.
-function nameOf({ recipe, pin }) {
-  const [, source] = pin.match(/^sources\.(.*)\.[a-z-]+$/) ?? [];
-  return source ? `${recipe}/${source}` : recipe;
+// Renovate shows the error of a move that fails: here it has no text.
+function rule({ name, allowed }) {
+  const text = rvbuild("update", name, "--to", allowed.version, "--dry-run", "--markdown");
+  return { matchDepNames: [name], prBodyNotes: text ? [plain(text)] : [] };
 }
 
-// Renovate shows the error of a move that fails: here it has no text.
-function rule(row) {
-  const name = nameOf(row);
-  const text = rvbuild("update", name, "--to", row.allowed.version, "--dry-run", "--markdown");
-  return { matchDepNames: [name], prBodyNotes: text ? [text.replaceAll("{{", "{ {")] : [] };
+// A note is a template of Renovate's, and what upstream says is none.
+function plain(text) {
+  return text.replace(/\{(?=\{)/g, "{ ");
 }
 
 const answer = rvbuild("outdated", "--json");

@@ -70,14 +70,16 @@ def project_lock(path: str) -> bytes | None:
     return read_file(path, near_path(path), limit=MAX_BYTES, error=LockError).data
 
 
-def settle_project(project: str) -> None:
+def settle_project(project: str) -> tuple[str, ...]:
     """End a change that was interrupted, or take it back, before anybody reads the project.
+
+    The files that it changed just now, by their paths in the project.
 
     Raises:
         StoreError: it cannot be ended here.
     """
     with _told(project, _PROJECT, Site.PROJECT):
-        settle(os.path.realpath(project), JOURNAL)
+        return tuple(settle(os.path.realpath(project), JOURNAL))
 
 
 def _journal(project: str) -> AbstractContextManager[Journal]:

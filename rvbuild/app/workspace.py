@@ -31,6 +31,7 @@ class Workspace:
         project: The project's folder, or None outside of one.
         recipes: Folders of recipes, most important first.
         locks: Lock files, most important first; the first is the one `lock` writes.
+        settled: Files of the project that an interrupted change got only now, by their paths in it.
         settings: What holds here: the user's settings, over the project's.
         store: The store's folder.
 
@@ -51,10 +52,11 @@ class Workspace:
         if self.project is not None and self.project != here:
             names = (LOCK, PROJECT_FILE, JOURNAL, "recipes", os.path.dirname(KEYS), KEYS)
             refuse_foreign_project(self.project, names, settings.trust)
+        self.settled: tuple[str, ...] = ()
         if self.project is not None and os.path.lexists(os.path.join(self.project, JOURNAL)):
             from rvbuild.app.project_files import settle_project  # noqa: PLC0415 - only after that
 
-            settle_project(self.project)
+            self.settled = settle_project(self.project)
         self.settings = settings.with_project(self.project)
         self.store = os.path.abspath(self.settings.store or _default_store(self.project))
         refuse_foreign_store(self.store, self.project, settings.trust)

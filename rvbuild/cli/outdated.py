@@ -43,7 +43,8 @@ def status_row(status: PinStatus) -> dict[str, object]:
 
     ::
 
-    {"recipe": "nginx-source", "pin": "version", "place": "recipes/nginx-source/recipe.yaml:5:1",
+    {"recipe": "nginx-source", "pin": "version",
+     "name": "nginx-source/version", "place": "recipes/nginx-source/recipe.yaml:5:1",
      "state": "may-be-moved", "current": "1.30.4", "kind": "git",
      "upstream": "https://github.com/nginx/nginx", "label": null,
      "policy": {"update": "minor", "min-age": "7d"},
@@ -57,6 +58,7 @@ def status_row(status: PinStatus) -> dict[str, object]:
     return {
         "recipe": status.pin.recipe,
         "pin": status.pin.name,
+        "name": status.name or None,
         "place": public(str(status.place)) if status.place else None,
         "state": status.state.value,
         "current": public(status.current),

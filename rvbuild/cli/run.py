@@ -19,6 +19,8 @@ def run(arguments: argparse.Namespace, workspace: Workspace, memo: Memo | None) 
     """Run the command; the exit code. Only what it needs is imported."""
     with Interruptible():
         unignore()
+        if workspace.settled:
+            import_module("rvbuild.cli.words").tell_of_settled(arguments, workspace)
         module, _, function = COMMANDS[arguments.command].handler.partition(":")
         handler = getattr(import_module(f"rvbuild.cli.{module}"), function)
         return int(handler(arguments, workspace, memo))

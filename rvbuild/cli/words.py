@@ -20,7 +20,7 @@ from rvbuild.cli.options import table
 from rvbuild.cli.progress import progress_for
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.errors import UsageError, closest
-from rvbuild.core.events import Reporter
+from rvbuild.core.events import Noticed, Reporter
 from rvbuild.core.graph import Target
 
 
@@ -50,6 +50,14 @@ def run_of(arguments: argparse.Namespace, workspace: Workspace) -> Iterator[Sess
         closing(session_of(arguments, workspace, report)) as session,
     ):
         yield session
+
+
+def tell_of_settled(arguments: argparse.Namespace, workspace: Workspace) -> None:
+    """Tell on standard error which files an interrupted change has got only now."""
+    quiet = getattr(arguments, "quiet", False)  # what only shows something has no such option
+    with progress_for(sys.stderr, os.environ, quiet=quiet, verbose=False) as report:
+        text = f"a change that was interrupted has ended now: {', '.join(workspace.settled)}"
+        report(Noticed("project", text))
 
 
 def parse_targets(

@@ -47,6 +47,7 @@ class PinStatus:
         pin: The name of the pin. One that stands in a source is called by its keys:
             ``sources.charts.commit``. Where it is the same in all series, its recipe is named
             without one.
+        name: What a person calls it to have it moved, and it alone; empty for a derived one.
         place: Where its value stands, or where it says what it is read from.
         current: Its value; of packages, once their suite was asked, the index that the lock has
             them from.
@@ -68,6 +69,7 @@ class PinStatus:
     place: Place | None
     current: str
     state: PinState
+    name: str = ""
     kind: str = ""
     upstream: str = ""
     label: str = ""

@@ -110,7 +110,7 @@ class LogHead:
             Untrusted: it is none.
         """
         lines = text.split("\n")
-        is_head = len(lines) >= 3 and lines[0] == _HEAD and _is_number(lines[1])
+        is_head = len(lines) >= 3 and lines[0] == _HEAD and is_number(lines[1])
         root = _decoded(lines[2]) if is_head else b""
         if len(root) != _HASH_BYTES:
             msg = "what is signed is no head of a log"
@@ -118,7 +118,8 @@ class LogHead:
         return cls(int(lines[1]), root)
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a text is a number of a record, or of how many there are."""
     return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
 
 

@@ -25,6 +25,8 @@ _UNFINISHED = re.compile(
     re.IGNORECASE,
 )
 _DIGITS = re.compile(r"[0-9]+")
+_ENDLESS = re.compile(r"[0-9]{101}")
+"""No upstream counts so far, and Python reads no number of some thousand digits."""
 _WORDS = re.compile(r"[0-9]+|[A-Za-z]+")
 
 Form = Callable[[str], "VersionForm | None"]
@@ -53,7 +55,7 @@ class VersionForm:
 
 
 def tag_form(text: str) -> VersionForm | None:
-    """A version as tags and Go modules have it; None for a text without a number.
+    """A version as tags and Go modules have it; None for what has no number, or an endless one.
 
     Rules:
 
@@ -69,7 +71,7 @@ def tag_form(text: str) -> VersionForm | None:
     """
     before = next(filter(None, (pattern.match(text) for pattern in _BEFORE)), None)
     numbers = _NUMBERS.match(text, before.end()) if before else None
-    if before is None or numbers is None:
+    if before is None or numbers is None or _ENDLESS.search(text):
         return None
     rest = text[numbers.end() :]
     unfinished = _PSEUDO.search(rest) or _UNFINISHED.search(rest)

@@ -15,13 +15,13 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from attrs import frozen
 
 from rvbuild.core.paths import is_component
-from rvbuild.files.folder import inode_of, open_file, open_folder, opened
+from rvbuild.files.folder import WrongKind, inode_of, open_file, open_folder, opened
 from rvbuild.files.replacement import replace_file
 from rvbuild.files.way import entered
 
@@ -90,7 +90,10 @@ class Journal:
 
     A process that ends before 2 has changed nothing: the next one removes what it left. One that
     ends later has changed all: the next one goes on with 3. But what a person did to a file in
-    between is not overwritten.
+    between is not overwritten: each is looked at once more before 2 (nothing changes) and before it
+    gets its place (the rest waits).
+
+    Where there are no locks two may change it at once: that something waits no more is an error.
 
     Attributes:
         path: The folder's.
@@ -119,41 +122,47 @@ class Journal:
             for number, change in enumerate(changes):
                 mode = self._mode(change.path)
                 replace_file(str(number), change.new, at=self.folder, mode=mode)
+            for number, entry in enumerate(entries):  # that took a while
+                self._refuse_edited(number, entry)
             text = json.dumps([[each.path, each.old, each.new] for each in entries])
             replace_file(_RECORD, text.encode(), at=self.folder)
         except BaseException:  # an interrupt, too
             self._forget()
             raise
-        self._end(entries)
+        self._end(dict(enumerate(entries)))
 
-    def settle(self) -> None:
+    def settle(self) -> list[str]:
         """Put in place what an ended process has recorded, or remove what it left.
+
+        The paths of the files that got their place here.
 
         Raises:
             HalfDone: it cannot be put in place.
         """
-        entries = self._recorded()
+        entries = dict(enumerate(self._recorded()))
         try:
-            self._refuse_edited(entries)
+            waiting = {each: entry for each, entry in entries.items() if self._waits(each)}
+            for number, entry in entries.items():
+                (self._refuse_edited if number in waiting else self._refuse_back)(number, entry)
         except OSError as error:
             raise self._half_done(error) from error
-        self._end(entries)
+        self._end(waiting)
+        return [entry.path for entry in waiting.values()]
 
     @property
     def is_half_done(self) -> bool:
         """Whether a recorded change has a file that has not got its place."""
         return any(self._waits(number) for number, _ in enumerate(self._recorded()))
 
-    def _end(self, entries: Sequence[_Entry]) -> None:
-        """Put a recorded change in place.
+    def _end(self, waiting: Mapping[int, _Entry]) -> None:
+        """Put what waits of a recorded change in place.
 
         Raises:
-            HalfDone: that failed; the next process tries again.
+            HalfDone: that failed, or one waits no more; the next process tries again.
         """
         try:
-            for number, entry in enumerate(entries):
-                if self._waits(number):
-                    self._place(str(number), entry)
+            for number, entry in waiting.items():
+                self._place(number, entry)
         except OSError as error:
             raise self._half_done(error) from error
         self._forget()
@@ -182,33 +191,37 @@ class Journal:
             raise HalfDone(path, "this is no record of one") from error
         return entries
 
-    def _refuse_edited(self, entries: Sequence[_Entry]) -> None:
-        """See that each file that waits has its right bytes, and its place the old ones.
+    def _refuse_edited(self, number: int, entry: _Entry) -> None:
+        """See that a file waits with its right bytes, and that its place has the old ones or these.
 
         Raises:
-            Disturbed: one has not.
+            Disturbed: it is not so.
         """
-        for number, entry in enumerate(entries):
-            if not self._waits(number):  # it got its place
-                continue
-            if _digest(self._read(str(number), self.folder)) != entry.new:
-                raise Disturbed(os.path.join(self.path, self.name, str(number)))
-            if self._digest_at(entry) not in {entry.old, entry.new}:
+        if self._digest_of(str(number), self.folder) != entry.new:
+            raise Disturbed(os.path.join(self.path, self.name, str(number)))
+        if self._digest_at(entry) not in {entry.old, entry.new}:
+            raise Disturbed(os.path.join(self.path, entry.path))
+
+    def _refuse_back(self, _: int, entry: _Entry) -> None:
+        """See that a file which had its place is not as before: the change would be half.
+
+        Raises:
+            Disturbed: it is.
+        """
+        with suppress(FileNotFoundError, WrongKind):  # somebody removed its folder: the last word
+            if self._digest_at(entry) == entry.old != entry.new:
                 raise Disturbed(os.path.join(self.path, entry.path))
 
     # ---- files
 
     def _waits(self, number: int) -> bool:
-        try:
-            os.stat(str(number), dir_fd=self.folder, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        return True
+        return str(number) in os.listdir(self.folder)
 
-    def _place(self, waiting: str, entry: _Entry) -> None:
+    def _place(self, number: int, entry: _Entry) -> None:
         *folders, name = entry.path.split("/")
         with entered(self.top, folders, path=self.path) as at:
-            self._rename(waiting, name, at)
+            self._refuse_edited(number, entry)
+            self._rename(str(number), name, at)
             os.fsync(at)
 
     def _rename(self, waiting: str, name: str, at: int) -> None:
@@ -229,10 +242,13 @@ class Journal:
         """
         *folders, name = entry.path.split("/")
         with entered(self.top, folders, path=self.path) as at:
-            try:
-                return _digest(self._read(name, at))
-            except FileNotFoundError:
-                return None
+            return self._digest_of(name, at)
+
+    def _digest_of(self, name: str, at: int) -> str | None:
+        try:
+            return _digest(self._read(name, at))
+        except FileNotFoundError:
+            return None
 
     @staticmethod
     def _read(name: str, at: int) -> bytes:
@@ -276,23 +292,25 @@ def changing(path: str, name: str) -> Iterator[Journal]:
         yield journal
 
 
-def settle(path: str, name: str) -> None:
+def settle(path: str, name: str) -> list[str]:
     """Let nothing that is left of a change be seen: end it, or take it back.
 
-    Where nothing can be written, what was not recorded is as if it were not there.
+    The paths of the files that got their place here. Where nothing can be written, what was not
+    recorded is as if it were not there.
 
     Raises:
         HalfDone: a change was interrupted, and cannot be put in place.
     """
     try:
-        with changing(path, name):
-            pass
+        with opened(path) as top, _own(path, name, top) as journal:
+            return journal.settle()
     except HalfDone:
         raise
     except OSError as error:
         with opened(path) as top, suppress(FileNotFoundError), opened(name, top) as folder:
             if Journal(path, name, top, folder).is_half_done:
                 raise HalfDone(os.path.join(path, name), error) from error
+        return []
 
 
 @contextmanager
@@ -352,7 +370,7 @@ def _ignore(folder: int) -> None:
 
 
 def _wait(lock: int) -> None:
-    """Wait until nobody else has the file; where no locks are, its name alone says who is there."""
+    """Wait until nobody else has the file; where no locks are, nobody waits: see `Journal`."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
     except OSError as error:

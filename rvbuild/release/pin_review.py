@@ -61,6 +61,7 @@ class PinReview:
         chief = pin.chief
         row = PinStatus(
             pin=pin.ref,
+            name=pin.address,
             place=pin.place,
             current=pin.value,
             state=PinState.UNASKED,

@@ -196,3 +196,20 @@ def test_a_project_without_pins(world: World):
     world.step("it", "echo 1 > $out/out.txt")
     told = world.run("outdated", "-q")
     assert (told.code, told.out) == (0, "no pin is there\n")
+
+
+def test_update_takes_the_name_of_each_row(project: Project):
+    """Of several pins in one recipe, too; derived ones have none."""
+    rows = project.outdated("--json").json["pins"]
+    names = [row["name"] for row in rows if row["state"] != "derived"]
+    assert len(set(names)) == len(names) >= 4
+    assert "family-source/commit@1" in names
+    assert {row["name"] for row in rows if row["state"] == "derived"} == {None}
+    movable = [row for row in rows if row["state"] == "may-be-moved" and row["kind"] == "git"]
+    assert movable
+    for row in movable:
+        words = (row["name"], "--to", row["allowed"]["version"], "--dry-run", "--json")
+        moves = project.world.fine("update", *words).json["moves"]
+        assert [(move["recipe"], move["place"]) for move in moves] == [
+            (row["recipe"].partition("@")[0], row["place"])
+        ], moves

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -323,6 +324,22 @@ def test_what_was_never_recorded_goes_before_anybody_reads(family: World):
     family.fine("show")
     assert not journal.exists()
     assert _files(family.folder) == before
+
+
+def test_what_was_recorded_is_ended_by_the_next_command_which_names_it(family: World):
+    """Killed, and then on another branch: the files change now, so that is said."""
+    path = "recipes/family-source/recipe.yaml"
+    old = (family.folder / path).read_bytes()
+    new = old.replace(b"the family's", b"its")
+    journal = family.folder / ".rvbuild-update"
+    journal.mkdir()
+    (journal / "0").write_bytes(new)
+    digests = [hashlib.sha256(each).hexdigest() for each in (old, new)]
+    (journal / "record").write_text(json.dumps([[path, *digests]]))
+    ran = family.fine("show")
+    assert f"a change that was interrupted has ended now: {path}" in ran.err
+    assert (family.folder / path).read_bytes() == new
+    assert "interrupted" not in family.fine("show").err
 
 
 @pytest.mark.privileged

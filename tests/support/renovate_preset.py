@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 PRESET = Path(__file__).parents[2] / "docs/renovate/default.json"
-_MARKS = {None: "", "per-series": "@", "sources": "/"}
+BOT = PRESET.with_name("bot.cjs")
+_CONDITION = re.compile(r"\{\{#if \(equals (\w+) '(.*?)'\)\}\}(.*?)\{\{else\}\}(.*?)\{\{/if\}\}")
+_FOLDER = "{{{replace '^.*/' '' packageFileDir}}}"
 
 
 def preset() -> Any:  # noqa: ANN401 - what JSON holds
@@ -21,8 +23,15 @@ def extracted(recipe: str, text: str) -> Iterator[tuple[str, str]]:
     """The name of each pin of a recipe file, as `rvbuild update` takes it, and its value."""
     for manager in preset()["customManagers"]:
         for groups in _matches(manager["matchStrings"], text, {}):
-            mark, entry = _MARKS[groups.get("block")], groups.get("entry", "")
-            yield f"{recipe}{mark}{entry}", groups.get("currentValue") or groups["currentDigest"]
+            name = _rendered(manager["depNameTemplate"], recipe, groups)
+            yield name, groups.get("currentValue") or groups["currentDigest"]
+
+
+def _rendered(template: str, recipe: str, groups: Mapping[str, str]) -> str:
+    """What Renovate makes of as much of Handlebars as the preset's names have."""
+    text = _CONDITION.sub(lambda m: m[3 if groups.get(m[1]) == m[2] else 4], template)
+    text = text.replace(_FOLDER, recipe)
+    return re.sub(r"\{\{\{(\w+)\}\}\}", lambda match: groups[match[1]], text)
 
 
 def _matches(

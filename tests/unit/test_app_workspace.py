@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import pwd
 from pathlib import Path
 
 import pytest
 from workspaces import workspace
+
+from rvbuild.app.workspace import JOURNAL
 
 
 @pytest.mark.parametrize("home", [None, ""])
@@ -46,3 +50,18 @@ def test_a_recipe_or_a_default_series_makes_a_project(
     there = workspace(str(tmp_path))
     assert there.project == (str(tmp_path) if is_project else None)
     assert (there.recipes[0] == str(tmp_path / "recipes")) is is_project
+
+
+def test_what_an_interrupted_change_gets_only_now_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "recipes" / "app" / "recipe.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"old")
+    assert workspace(str(tmp_path)).settled == ()
+    old, new = (hashlib.sha256(each).hexdigest() for each in (b"old", b"new"))
+    (tmp_path / JOURNAL).mkdir()
+    (tmp_path / JOURNAL / "0").write_bytes(b"new")
+    record = [["recipes/app/recipe.yaml", old, new]]
+    (tmp_path / JOURNAL / "record").write_text(json.dumps(record))
+    assert workspace(str(tmp_path)).settled == ("recipes/app/recipe.yaml",)
+    assert file.read_bytes() == b"new"
+    assert workspace(str(tmp_path)).settled == ()

@@ -106,6 +106,14 @@ def test_what_is_no_version(text: str):
     assert tag_form(text) is None
 
 
+@pytest.mark.parametrize("text", ["v{}", "v1.{}", "v1.0-k3s{}", "v1.0-rc{}", "v{}-rc1"])
+def test_a_number_without_end_is_no_version(text: str):
+    """Anybody may push such a tag."""
+    assert tag_form(text.format("9" * 100)) is not None
+    for digits in (101, 5000):
+        assert tag_form(text.format("9" * digits)) is None
+
+
 def test_numbers_say_how_far_it_is():
     old, patch, minor = tag_form("v1.2.3"), tag_form("v1.2.4"), tag_form("v1.3.0")
     assert old is not None

@@ -10,12 +10,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from rvbuild.files.folder import WrongKind
-from rvbuild.files.journal import Disturbed, HalfDone, NewContent, changing, settle
+from rvbuild.files.journal import Disturbed, HalfDone, Journal, NewContent, changing, settle
 
 NAME = ".change"
 OLD = {"lock": b"old lock", "recipes/a/recipe.yaml": b"old a", "recipes/b/recipe.yaml": b"old b"}
@@ -169,6 +170,116 @@ def test_what_a_person_did_meanwhile_is_not_overwritten(
     (folder / "recipes/b/recipe.yaml").write_bytes(b"old b")
     settle(str(folder), NAME)
     assert contents(folder) == {**MORE, "lock": b"mine: it had its place"}
+
+
+@contextmanager
+def meanwhile(monkeypatch: pytest.MonkeyPatch, at: int, do: Callable[[], object]) -> Iterator[None]:
+    """Let somebody else do something directly before the call ``at`` of those in `DISK`."""
+    seen = [0]
+
+    def wrapped(real: Callable[..., object]) -> Callable[..., object]:
+        def call(*words: object, **more: object) -> object:
+            seen[0] += 1
+            if seen[0] == at:
+                do()
+            return real(*words, **more)
+
+        return call
+
+    with monkeypatch.context() as context:
+        for name in DISK:
+            context.setattr(os, name, wrapped(getattr(os, name)))
+        yield
+
+
+@pytest.mark.parametrize("path", ["lock", "recipes/b/recipe.yaml"])
+def test_an_edit_at_any_call_is_not_overwritten(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+):
+    """A person saves a file whenever the change looks, writes, or puts something in place.
+
+    Between the last look and the rename nothing can be seen: that is one call.
+    """
+    shutil.copytree(folder, tmp_path / "counted")
+    count = calls(tmp_path / "counted", monkeypatch)
+    lost = 0
+    for at in range(1, count + 1):
+        top = tmp_path / str(at)
+        shutil.copytree(folder, top)
+        problem: OSError | None = None
+        with meanwhile(monkeypatch, at, partial((top / path).write_bytes, b"mine")):
+            try:
+                change(top)
+            except OSError as error:
+                problem = error
+        after = contents(top)
+        if isinstance(problem, Disturbed):
+            assert after == {**OLD, path: b"mine"}, at
+        elif after[path] == b"mine":
+            others = {k: v for k, v in after.items() if k != path}
+            assert problem or others == {k: v for k, v in MORE.items() if k != path}, at
+        else:
+            assert after == MORE
+            lost += 1
+    assert lost == 1
+
+
+def settle_without_locks(top: Path) -> None:
+    """What another process does where no locks are."""
+    folders = [os.open(each, os.O_RDONLY) for each in (top, top / NAME)]
+    Journal(str(top), NAME, *folders).settle()
+    for each in folders:
+        os.close(each)
+
+
+def test_without_locks_another_process_lets_no_change_be_half(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.copytree(folder, tmp_path / "counted")
+    count = calls(tmp_path / "counted", monkeypatch)
+    for at in range(1, count + 1):
+        top = tmp_path / str(at)
+        shutil.copytree(folder, top)
+        problem: OSError | None = None
+
+        def settle_other(top: Path = top) -> None:
+            if (top / NAME).exists():
+                settle_without_locks(top)
+
+        with meanwhile(monkeypatch, at, settle_other):
+            try:
+                change(top)
+            except OSError as error:
+                problem = error
+        if problem is None:
+            assert contents(top) == MORE, at
+        try:
+            settle(str(top), NAME)
+        except HalfDone:
+            assert problem, at
+        else:
+            assert contents(top) in (OLD, MORE), at
+
+
+def test_a_file_that_was_put_back_is_no_half_of_a_change(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Killed with one file in its place, and then a checkout of what is committed."""
+    half_done(folder, monkeypatch)
+    put(folder, OLD)
+    with pytest.raises(HalfDone, match="changed by somebody else") as caught:
+        settle(str(folder), NAME)
+    assert caught.value.filename == str(folder / "lock")
+    assert contents(folder)["recipes/b/recipe.yaml"] == b"old b"
+
+
+def test_the_files_that_get_their_place_later_are_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    assert settle(str(folder), NAME) == []
+    half_done(folder, monkeypatch)
+    assert settle(str(folder), NAME) == [each.path for each in CHANGES[1:]]
+    assert settle(str(folder), NAME) == []
 
 
 def test_a_file_that_is_not_what_was_read_stops_the_change(folder: Path):

@@ -106,6 +106,7 @@ def test_a_version_that_may_be_moved():
     held = HeldBack(candidate=Candidate(version="2.0.0", commit=COMMIT), hold=Hold.POLICY)
     assert status == PinStatus(
         pin=PinRef("r", "version"),
+        name="r/version",
         place=status.place,
         current="1.2.3",
         state=PinState.MOVABLE,

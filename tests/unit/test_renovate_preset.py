@@ -3,12 +3,12 @@
 import re
 
 import pytest
-from renovate_preset import extracted, preset
+from renovate_preset import BOT, extracted, preset
 
 A, B = "a" * 40, "b" * 40
 TEXTS = {
-    'version: "1.2"  # so far\nkind: tool\n': {"it": "1.2"},
-    "kind: source\nversion: v1.9.1-k3s2": {"it": "v1.9.1-k3s2"},
+    'version: "1.2"  # so far\nkind: tool\n': {"it/version": "1.2"},
+    "kind: source\nversion: v1.9.1-k3s2": {"it/version": "v1.9.1-k3s2"},
     "version: {from: other, line: 1, file: V}\n": {},
     "version:\n  from: other\n  line: 1\n": {},
     'sources: {it: {git: "u", tag: "v${version}"}}\n': {},
@@ -23,18 +23,29 @@ TEXTS = {
     },
     'sources:\n  m: {go-module: g/m, version: "v1.2.3"}\n': {"it/m": "v1.2.3"},
     f'per-series:\n  "2": {{commit: {A}, end-of-support: "2027-02-28"}}\n  1: {{commit: {B}}}\n': {
-        "it@2": A,
-        "it@1": B,
+        "it/commit@2": A,
+        "it/commit@1": B,
     },
     f"per-series:\n  '1.35':\n    release: v1\n    commit: \"{A}\"\n\n  # old\n  '1.34':\n"
-    f"    commit: {B}\n    patches: [a.patch]\nkind: source\n": {"it@1.35": A, "it@1.34": B},
-    f"per-series: {{2: {{commit: {A}}}, 1: {{commit: {B}}}}}\n": {"it@2": A, "it@1": B},
+    f"    commit: {B}\n    patches: [a.patch]\nkind: source\n": {
+        "it/commit@1.35": A,
+        "it/commit@1.34": B,
+    },
+    f"per-series: {{2: {{commit: {A}}}, 1: {{commit: {B}}}}}\n": {
+        "it/commit@2": A,
+        "it/commit@1": B,
+    },
     f"sources: {{t: {{git: u, commit: '${{commit}}'}}}}\nper-series:\n  2: {{commit: {A}}}\n": {
-        "it@2": A
+        "it/commit@2": A
     },
     'per-series:\n  "2":\n    version: "2.1"\n  "1":\n    version: "1.9"\n': {
-        "it@2": "2.1",
-        "it@1": "1.9",
+        "it/version@2": "2.1",
+        "it/version@1": "1.9",
+    },
+    f"version: 1.0\nper-series:\n  2:\n    version: '2.1'\n    commit: {A}\n": {
+        "it/version": "1.0",
+        "it/version@2": "2.1",
+        "it/commit@2": A,
     },
 }
 
@@ -71,3 +82,22 @@ def test_no_pattern_looks_around() -> None:
     for manager in preset()["customManagers"]:
         for pattern in (*manager["matchStrings"], manager["versioningTemplate"]):
             assert not re.search(r"\(\?<?[=!]|\\[1-9]|\\k<", pattern)
+
+
+@pytest.mark.parametrize(
+    "text", ["{{{", "{{", "{{{{{{x}}}}", "a {{#if b}}", "{ {{", "{", "{a: {b}}"]
+)
+def test_no_text_of_upstream_is_a_template(text: str) -> None:
+    """The bot parts braces, and changes nothing else."""
+    change = re.search(r'text\.replace\(/(.*)/g, "(.*)"\)', BOT.read_text())
+    assert change
+    plain = re.sub(change[1], change[2], text)
+    assert "{{" not in plain
+    assert plain == text if "{{" not in text else plain.replace(" ", "") == text.replace(" ", "")
+
+
+def test_the_answer_is_compared_by_the_name_alone() -> None:
+    """How a pin is called is what `outdated` says."""
+    [first, *_] = preset()["customDatasources"]["rvbuild"]["transformTemplates"]
+    assert first == "pins[name = '{{{packageName}}}'][0]"
+    assert "function rule({ name, " in BOT.read_text()

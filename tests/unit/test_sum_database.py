@@ -114,6 +114,7 @@ def test_a_tile_that_is_none_proves_nothing(cut: bytes):
     [
         (b"", b"", "that is no answer of a checksum database"),
         (b"7\n", b"x\n", "that is no answer of a checksum database"),
+        (b"7\n", b"7" * 5000 + b"\n", "that is no answer of a checksum database"),
         (b"7\n", b"8\n", "the record 8 is not in the log"),
         (b"7\n", b"700\n", "the record 700 is not in the log"),
         (b" h1:", b" h1:B", "the record 7 is not in the log"),

@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 from rvbuild.core.errors import SourceError, Untrusted, WrongContent
 from rvbuild.core.events import Noticed, Reporter
 from rvbuild.core.gomod import escape_path
-from rvbuild.core.transparent_log import IsSignature, LogHead, LogKey, LogProof, Tile
+from rvbuild.core.transparent_log import IsSignature, LogHead, LogKey, LogProof, Tile, is_number
 from rvbuild.kinds.go.go_settings import DIRECT, OFF, GoSettings
 from rvbuild.kinds.go.sum_settings import SumSettings
 from rvbuild.transfers.faults import NotThere
@@ -152,7 +152,7 @@ class _Log:
         """
         number, _, rest = answer.partition("\n")
         record, _, note = rest.partition("\n\n")
-        if not (number.isascii() and number.isdigit() and note):
+        if not (is_number(number) and note):
             msg = "that is no answer of a checksum database"
             raise Untrusted(msg)
         head = LogHead.parse(self.key.signed_text(note, self.is_signature))

@@ -88,14 +88,14 @@ outputs: {{out: {{path: out}}}}
 """
 VERSIONS = ("1.0.0", "1.0.1", "1.1.0", "2.0.0", "2.0.1")
 MOVES = {
-    "lib": ("1.1.0", ["recipes/lib/recipe.yaml", "rvbuild.lock"]),
-    "family-source@1": ("v1.1.0", ["recipes/family-source/recipe.yaml", "rvbuild.lock"]),
-    "family-source@2": ("v2.0.1", ["recipes/family-source/recipe.yaml", "rvbuild.lock"]),
+    "lib/version": ("1.1.0", ["recipes/lib/recipe.yaml", "rvbuild.lock"]),
+    "family-source/commit@1": ("v1.1.0", ["recipes/family-source/recipe.yaml", "rvbuild.lock"]),
+    "family-source/commit@2": ("v2.0.1", ["recipes/family-source/recipe.yaml", "rvbuild.lock"]),
     "charts/charts": ("v1.0.1", ["recipes/charts/recipe.yaml", "rvbuild.lock"]),
 }
 """What each pin is to move to, and the files that its branch changes."""
 
-FAILING = "renovate/torn-source"
+FAILING = "renovate/torn-source-version"
 
 NOBODY = {
     f"GIT_{role}_{what}": "n@example.invalid"
