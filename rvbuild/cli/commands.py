@@ -114,7 +114,7 @@ ROWS = (
     ),
     CommandRow(
         "update",
-        "move versions, and in recipes and lock all that follows from them",
+        "move versions, and what follows in recipes and lock",
         "update:update_command",
         (
             *COMMON,
