@@ -186,6 +186,8 @@ def test_results_of_two_series(family: Family):
 
 REFUSED = {
     "no revision": (("nosuch",), "no such revision"),
+    "no file": (("./nosuch",), "no such file, and the project's repository has no such revision"),
+    "no lock": (("nosuch.lock",), "no such file, and the project's repository has no such"),
     "an option": (("--", "--output=x"), "cannot be the name of a revision"),
     "a tree": (("HEAD:below",), "no such revision"),
     "one series": (("app@1",), "with another series of the same recipe"),
@@ -222,3 +224,12 @@ def test_outside_of_a_repository(bare: World):
     ran = bare.run("diff")
     assert ran.code == 2
     ran.said("in no git repository")
+
+
+def test_before_the_first_commit(bare: World):
+    git(bare.folder, "init", "-q")
+    bare.recipe("library", LIBRARY.format(version="1"))
+    bare.fine("lock")
+    ran = bare.run("diff")
+    assert ran.code == 2
+    ran.said("has no commit yet")
