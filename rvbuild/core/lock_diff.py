@@ -161,7 +161,8 @@ def compare_locks(old: Side, new: Side, describe: Describe) -> LockDiff:
 
 
 def _pin_changes(old: Side, new: Side) -> Iterator[PinChange]:
-    then, now = _values(old), _values(new)
+    literals = old.recipes is not None and new.recipes is not None
+    then, now = _values(old, literals=literals), _values(new, literals=literals)
     unreadable = old.unreadable | new.unreadable
     for pin in sorted({*then, *now}):
         (former, old_origin), (current, origin) = then.get(pin, _NONE), now.get(pin, _NONE)
@@ -174,16 +175,17 @@ _Value = tuple["str | None", "PinOrigin | None"]
 _NONE: _Value = (None, None)
 
 
-def _values(side: Side) -> dict[PinRef, _Value]:
+def _values(side: Side, *, literals: bool) -> dict[PinRef, _Value]:
     """Each value that a recipe has, and where it was read; as the recipe says it, or of the lock.
 
-    What the lock has of a pin that the recipe says itself now is nobody's.
+    What the lock has of a pin that the recipe says itself now is nobody's. A lock alone does not
+    have what recipes say themselves: without ``literals`` that is left out.
     """
     values: dict[PinRef, _Value] = {
         side.pin(ref): (entry.value, pin_origin(side, entry))
         for ref, entry in side.lock.pins.items()
     }
-    for recipe in (side.recipes or {}).values():
+    for recipe in (side.recipes or {}).values() if literals else ():
         for name, pin in recipe.all_pins.items():
             if isinstance(pin, str) and pin:
                 values[side.pin(PinRef(recipe.name, name))] = pin, None

@@ -150,6 +150,12 @@ def test_a_lock_alone(family: Family):
     assert document["rebuild"] is None
 
 
+@pytest.mark.parametrize("words", [("rvbuild.lock",), ("HEAD", "rvbuild.lock")])
+def test_a_lock_and_the_project_that_it_is_of(family: Family, words: tuple[str, ...]):
+    """A lock has no version that a recipe says itself, so none came or went."""
+    assert "nothing differs" in family.world.fine("diff", *words).out
+
+
 def test_nothing_is_checked_out_and_nothing_of_the_repository_runs(family: Family, tmp_path: Path):
     """Neither the index nor a file is touched; hooks, filters and monitors are not asked."""
     trap, ran = tmp_path / "trap", tmp_path / "ran"

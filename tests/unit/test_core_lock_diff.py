@@ -147,6 +147,14 @@ def test_what_a_recipe_says_itself_counts_more_than_an_old_entry():
     assert change.origin.revision == "v4"
 
 
+def test_a_lock_alone_does_not_lack_what_recipes_say():
+    said = {"app": recipe("app"), "a": recipe("a", "v4")}
+    alone, whole = side(pins={VERSION: pin("1")}), side(pins={VERSION: pin("1")}, recipes=said)
+    assert compared(alone, whole).pins == compared(whole, alone).pins == ()
+    (change,) = compared(alone, evolve(whole, lock=Lock(pins={VERSION: pin("2")}))).pins
+    assert (change.old, change.new) == ("1", "2")
+
+
 def test_a_recipe_that_one_side_cannot_read_is_left_out():
     old = side(recipes={"app": recipe("app", "1"), "b": recipe("b", "1")})
     new = evolve(side(recipes={"b": recipe("b", "2")}), unreadable=frozenset({"app"}))
