@@ -69,7 +69,8 @@ def sections_of(view: DiffView) -> tuple[DiffSection, ...]:
         DiffSection("Sources", tuple(map(source_line, view.lock.sources))),
         *_component_sections(view),
         *map(_log_section, view.logs or ()),
-        DiffSection("Built again", tuple(_target_lines(view.rebuild))),
+        DiffSection("Built again", tuple(_target_lines(view))),
+        DiffSection("The same", tuple(map(DiffLine, view.same))),
         DiffSection("Because of", tuple(_cause_lines(view.rebuild))),
         DiffSection("Not known", tuple(_unlinked_lines(view.rebuild))),
     )
@@ -175,8 +176,9 @@ def _commit_line(commit: UpstreamCommit) -> DiffLine:
 # ---- what would be built again
 
 
-def _target_lines(rebuild: Rebuild | None) -> Iterator[DiffLine]:
+def _target_lines(view: DiffView) -> Iterator[DiffLine]:
     """A line for the targets of one recipe."""
+    rebuild = view.rebuild
     if rebuild is None or not rebuild.targets:
         return
     architectures: dict[str, list[str]] = {}
@@ -185,7 +187,7 @@ def _target_lines(rebuild: Rebuild | None) -> Iterator[DiffLine]:
         architectures.setdefault(target.recipe, []).append(target.arch)
     for recipe, some in architectures.items():
         yield DiffLine(recipe, new=", ".join(filter(None, some)))
-    if rebuild.same:
+    if rebuild.same and not view.targets:
         word = "target is" if rebuild.same == 1 else "targets are"
         yield DiffLine(f"{rebuild.same} other {word} the same")
 

@@ -156,6 +156,25 @@ def test_a_lock_and_the_project_that_it_is_of(family: Family, words: tuple[str, 
     assert "nothing differs" in family.world.fine("diff", *words).out
 
 
+def test_one_target_alone(family: Family):
+    """What other targets need is another matter."""
+    family.world.recipe("library", LIBRARY.format(version="9"))
+    family.world.recipe("other", LIBRARY.format(version="1"))
+    family.commit("v2")
+    family.world.recipe("other", LIBRARY.format(version="2"))
+    library = f"library-{HERE}"
+    document = family.diff("HEAD", "--target", library)
+    assert (document["pins"], targets(document), document["rebuild"]["same"]) == ([], [], 1)
+    ran = family.world.fine("diff", "HEAD", "--target", library)
+    assert ran.out == f"HEAD -> the project as it is\n\nThe same\n  {library}\n"
+    both = ("v1", "v2", "--target", f"{APP_HERE}@2", "--target", f"other-{HERE}")
+    family.world.run("diff", *both).said("both sides must have the target")
+    document = family.diff("v1", "v2", "--target", f"{APP_HERE}@2")
+    assert pins(document) == {"library/version": ("7", "9")}
+    assert document["recipes"]["added"] == []
+    assert targets(document) == [f"{APP_HERE}@2"]
+
+
 def test_nothing_is_checked_out_and_nothing_of_the_repository_runs(family: Family, tmp_path: Path):
     """Neither the index nor a file is touched; hooks, filters and monitors are not asked."""
     trap, ran = tmp_path / "trap", tmp_path / "ran"
@@ -194,6 +213,7 @@ REFUSED = {
     "no revision": (("nosuch",), "no such revision"),
     "no file": (("./nosuch",), "no such file, and the project's repository has no such revision"),
     "no lock": (("nosuch.lock",), "no such file, and the project's repository has no such"),
+    "a target of a lock": (("HEAD", "rvbuild.lock", "--target", "a"), "a lock alone does not say"),
     "an option": (("--", "--output=x"), "cannot be the name of a revision"),
     "a tree": (("HEAD:below",), "no such revision"),
     "one series": (("app@1",), "with another series of the same recipe"),

@@ -11,7 +11,7 @@ from rvbuild.core.component import ComponentChange, Move
 from rvbuild.core.errors import LockError, SourceError
 from rvbuild.core.lock_diff import FactChange, LockDiff, SourceChange
 from rvbuild.core.names import SourceRef
-from rvbuild.core.rebuild import Rebuild
+from rvbuild.core.rebuild import Rebuild, RebuiltTarget
 from rvbuild.core.recipe_diff import RecipeDiff
 from rvbuild.core.upstream_log import UpstreamCommit, UpstreamLog
 
@@ -146,3 +146,14 @@ def test_what_is_from_outside_steers_neither_a_terminal_nor_markdown():
     assert not {"\x1b", "`"} & {*text(view).replace("`", "", 1)}
     (line,) = (line for line in markdown(view).splitlines() if "script" in line)
     assert line == "- `222222222222` `2026-02-11  a\\x1b[31m'\\n# b ](c) <script>`"
+
+
+def test_targets_that_are_the_same():
+    """Those that were asked about are named, and others counted."""
+    rebuilt = RebuiltTarget(target="a-riscv64", old="1", new="2", causes=())
+    broken = (("c", LockError("no answer")),)
+    view = evolve(SAME, rebuild=Rebuild(targets=(rebuilt,), same=1, unlinked=broken))
+    assert "1 other target is the same" in text(view)
+    asked = evolve(view, targets=("a-riscv64", "b", "c"))
+    assert "The same\n  b\n" in text(asked)
+    assert "other" not in text(asked)

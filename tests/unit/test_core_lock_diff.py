@@ -155,6 +155,27 @@ def test_a_lock_alone_does_not_lack_what_recipes_say():
     assert (change.old, change.new) == ("1", "2")
 
 
+def test_a_side_of_some_recipes():
+    """Recipes, pins, sources and sets, by the names that both sides have."""
+    of = {name: SetRef(SourceRef(name, "x")) for name in ("app@1", "b@1")}
+    whole = side(
+        series="1",
+        recipes={name: recipe(name) for name in of},
+        pins={PinRef(name, "version"): pin("1") for name in of},
+        sources={ref.source: source(GIT) for ref in of.values()},
+        go_modules={
+            **dict.fromkeys(of.values(), modules()),
+            SetRef(of["app@1"].source, "cmd"): modules(),
+        },
+    )
+    part = whole.only({"app"}, {SetRef(SourceRef("app", "x"))})
+    assert [*(part.recipes or ())] == ["app@1"]
+    assert [*part.lock.pins] == [PinRef("app@1", "version")]
+    assert [*part.lock.sources] == [SourceRef("app@1", "x")]
+    assert [*part.lock.go_modules] == [of["app@1"]]
+    assert evolve(whole, recipes=None).only((), ()).recipes is None
+
+
 def test_a_recipe_that_one_side_cannot_read_is_left_out():
     old = side(recipes={"app": recipe("app", "1"), "b": recipe("b", "1")})
     new = evolve(side(recipes={"b": recipe("b", "2")}), unreadable=frozenset({"app"}))
