@@ -150,6 +150,27 @@ def test_a_lock_alone(family: Family):
     assert document["rebuild"] is None
 
 
+INSTEAD = "{two}, instead: {{pins: {{app/version: {decision}}}}}"
+DECISION = '{value: 2.9.0, because: [CVE-1], while: 2.0.5, until: "2099-12-31"}'
+
+
+def test_a_value_instead_of_upstreams(family: Family):
+    """The line has upstream's value, and says so; the reason is a person's."""
+    upstream = family.two
+    family.two = INSTEAD.format(two=upstream, decision=DECISION)
+    family.write("MIT", "7")
+    (pin,) = family.diff("HEAD")["pins"]
+    assert (pin["old"], pin["new"], pin["old-override"]) == ("2.0.5", "2.9.0", None)
+    assert pin["override"] == {"upstream": "2.0.5", "because": ["CVE-1"], "until": "2099-12-31"}
+    place = f"VERSION:1 of family-source@2 {upstream[:8]}"
+    line = f"2.0.5 -> 2.9.0 instead of 2.0.5  ({place}), because CVE-1, until 2099-12-31\n"
+    assert f"  app@2  {line}" in family.world.fine("diff").out
+    family.commit("v2")
+    assert (
+        f"2.9.0 instead of 2.0.5 -> 2.0.5  ({place})\n" in family.world.fine("diff", "v2", "v1").out
+    )
+
+
 @pytest.mark.parametrize("words", [("rvbuild.lock",), ("HEAD", "rvbuild.lock")])
 def test_a_lock_and_the_project_that_it_is_of(family: Family, words: tuple[str, ...]):
     """A lock has no version that a recipe says itself, so none came or went."""
